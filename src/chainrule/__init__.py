@@ -1,0 +1,53 @@
+"""Neural-network layers as pairs of pure functions: every derivative explicit, typed and proved.
+
+    forward (params, x)    -> (out, cache)
+    backward(cache,  dout) -> (dx,  grads)
+"""
+
+from chainrule import tree, two_layer
+from chainrule.array import Array, Labels, Unit, freeze
+from chainrule.batches import minibatches
+from chainrule.combinators.sequential import sequential
+from chainrule.gradient import value_and_grad
+from chainrule.layer import Layer
+from chainrule.layers.affine import Affine, affine
+from chainrule.layers.relu import relu
+from chainrule.layers.sigmoid import sigmoid
+from chainrule.loss import Loss
+from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
+from chainrule.metrics import accuracy
+from chainrule.numeric import numerical_gradient
+from chainrule.objective import Objective
+from chainrule.optimizer import Optimizer
+from chainrule.optimizers.sgd import Sgd, sgd
+from chainrule.record import record
+from chainrule.targets import Targets
+from chainrule.train import training_step
+
+__all__ = [
+    "Affine",
+    "Array",
+    "Labels",
+    "Layer",
+    "Loss",
+    "Objective",
+    "Optimizer",
+    "Sgd",
+    "Targets",
+    "Unit",
+    "accuracy",
+    "affine",
+    "freeze",
+    "minibatches",
+    "numerical_gradient",
+    "record",
+    "relu",
+    "sequential",
+    "sgd",
+    "sigmoid",
+    "softmax_cross_entropy",
+    "training_step",
+    "tree",
+    "two_layer",
+    "value_and_grad",
+]

@@ -1,0 +1,168 @@
+"""What an array is here: its type, the words that layers say about it, and who may write to it.
+
+**Type.** mypy and pyright see NumPy arrays of floats. At run time any array of a library that follows the Python Array
+API standard will do (JAX, CuPy, array-api-strict; torch and dask through array-api-compat): layers call only the
+functions of `Namespace`, which `chainrule.namespace.namespace` finds for an array.
+
+**Ownership.** A gradient must not change because somebody writes to an array after the forward pass. So an array in a
+record cannot be written: `keep` copies a writable one as it enters, and `freeze` marks one that the caller has just made,
+so that it enters without a copy. Libraries whose arrays have no read-only mark (torch) share memory instead, and there
+it is the caller's part not to write between forward and backward.
+"""
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.floating[Any]]
+"""An array of real floating-point numbers."""
+
+Labels: TypeAlias = NDArray[np.integer[Any]]
+"""An array of class numbers, 0 to k - 1."""
+
+Mask: TypeAlias = NDArray[np.bool_]
+"""An array of truth values."""
+
+Unit: TypeAlias = tuple[()]
+"""The parameters of a layer that has none: `()`."""
+
+A = TypeVar("A")
+
+
+class Namespace(Protocol):
+    """The functions that layers and losses are written in.
+
+    Most are functions of the Array API standard under their own names; the rest are short for expressions that NumPy
+    can do faster than it would do them literally. `x` is any array of floats, `rows` is (n, k): n rows of k numbers.
+    """
+
+    @property
+    def reads_values(self) -> bool:
+        """Whether looking at an array's values is free: not on a device, not lazy, not traced by a compiler."""
+        ...
+
+    def quiet(self) -> AbstractContextManager[object]:
+        """A block in which harmless underflow and the documented values at infinity raise no warning."""
+        ...
+
+    def matmul(self, a: Array, b: Array, /) -> Array:
+        """The matrix product."""
+        ...
+
+    def exp(self, x: Array, /) -> Array:
+        """The exponential."""
+        ...
+
+    def expm1(self, x: Array, /) -> Array:
+        """`exp(x) - 1`, accurate near zero."""
+        ...
+
+    def log1p(self, x: Array, /) -> Array:
+        """`log(1 + x)`, accurate near zero."""
+        ...
+
+    def abs(self, x: Array, /) -> Array:
+        """The absolute value."""
+        ...
+
+    def where(self, condition: Mask, a: Array, b: Array, /) -> Array:
+        """`a` where the condition holds, `b` elsewhere."""
+        ...
+
+    def ones_like(self, x: Array, /) -> Array:
+        """Ones of the shape and dtype of `x`."""
+        ...
+
+    def positive_part(self, x: Array, /) -> Array:
+        """`max(x, 0)`: never -0.0, and nan where `x` is nan."""
+        ...
+
+    def gate(self, out: Array, dout: Array, /) -> Array:
+        """`dout` where `out` is not 0, and 0 elsewhere, whatever `dout` is there."""
+        ...
+
+    def mean(self, x: Array, /) -> Array:
+        """The mean of all entries, 0-d."""
+        ...
+
+    def column_sum(self, rows: Array, /) -> Array:
+        """(n, k) to (k,): the sum of the rows."""
+        ...
+
+    def row_sum(self, rows: Array, /) -> Array:
+        """(n, k) to (n,): the sum of each row."""
+        ...
+
+    def row_max(self, rows: Array, /) -> Array:
+        """(n, k) to (n,): the largest entry of each row."""
+        ...
+
+    def row_argmax(self, rows: Array, /) -> Labels:
+        """(n, k) to (n,): where each row's largest entry stands."""
+        ...
+
+    def gather(self, rows: Array, labels: Labels, /) -> Array:
+        """(n, k), (n,) to (n,): the entry of each row at its label; nan where the label is out of range."""
+        ...
+
+    def scatter(self, rows: Array, labels: Labels, values: Array | float, /) -> Array:
+        """(n, k), (n,), (n,) to (n, k): the rows with `values` at the labels. May write into `rows`, which it takes."""
+        ...
+
+    def count(self, condition: Mask, /) -> int:
+        """In how many places the condition holds: reads values."""
+        ...
+
+    def is_integral(self, x: Array | Labels, /) -> bool:
+        """Whether `x` holds integers; truth values are none."""
+        ...
+
+    def astype(self, x: Array | Labels, like: Array, /) -> Array:
+        """`x` in the dtype of `like`."""
+        ...
+
+
+def freeze(fresh: A) -> A:
+    """Mark an array as read-only, and return it.
+
+    Parameters
+    ----------
+    fresh
+        An array that the caller has just made and nobody else holds. It is marked, not copied.
+
+    Returns
+    -------
+    A
+        The same array, read-only where its library has such a mark; for a NumPy scalar, the 0-d array.
+    """
+    if isinstance(fresh, np.ndarray):
+        fresh.flags.writeable = False
+        return fresh
+    return keep(fresh)
+
+
+def keep(value: A) -> A:
+    """What a record may hold of a value: an array that nobody can write to, or the value itself.
+
+    Parameters
+    ----------
+    value
+        Anything. NumPy arrays that are read-only all the way down are shared; others are copied in C order.
+
+    Returns
+    -------
+    A
+        The value, a read-only copy of it, or for a NumPy scalar the 0-d array.
+    """
+    if isinstance(value, np.ndarray):
+        base = value.base
+        if value.flags.writeable or (isinstance(base, np.ndarray) and base.flags.writeable):
+            value = value.copy(order="C")
+            value.flags.writeable = False
+    elif isinstance(value, np.generic):  # what NumPy returns in place of a 0-d array
+        scalar = np.asarray(value)
+        scalar.flags.writeable = False
+        return cast(A, scalar)
+    return value

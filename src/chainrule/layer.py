@@ -1,0 +1,74 @@
+"""The contract: a layer is a pair of pure functions.
+
+    forward (params, x)    -> (out, cache)
+    backward(cache,  dout) -> (dx,  grads)
+
+`forward` computes; `backward` is the transpose of its derivative, a function of the cache and of `dout` alone, and linear
+in `dout`. Nothing is remembered between calls: what backward needs is in the cache, and gradients have the type of
+the parameters that they belong to.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Generic, TypeVar
+
+from attrs import Factory, field, frozen
+
+from chainrule.array import Array, Unit
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+
+@frozen(eq=False)
+class Layer(Generic[P, C]):
+    """A layer: a record of pure functions. `P` is the type of its parameters, `C` of its cache.
+
+    Parameters
+    ----------
+    forward
+        `(params, x) -> (out, cache)`. `x` has a row for each example.
+    backward
+        `(cache, dout) -> (dx, grads)`. `dout` is the derivative of a scalar by `out` and has its shape and dtype; `dx`
+        and `grads` are the derivatives of that scalar by `x` and `params`, and have theirs.
+    grads
+        `(cache, dout) -> grads`: backward without `dx`, for the first layer of a network, where nobody asks for it.
+        By default it calls `backward` and drops `dx`.
+    couples_rows
+        Whether a row of the output depends on other rows of the input. Most layers treat each example alone, and tools
+        that stack batches rely on it.
+
+    Notes
+    -----
+    Use module-level functions, bound with `functools.partial` where there are options, so that layers pickle.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Array, Layer, Unit
+    >>> def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+    ...     return x * x, x
+    >>> def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+    ...     return dout * 2 * cache, ()
+    >>> square = Layer(forward, backward)
+    >>> out, cache = square.forward((), np.array([[1.0, 2.0, 3.0]]))
+    >>> dx, grads = square.backward(cache, np.ones((1, 3)))
+    >>> dx
+    array([[2., 4., 6.]])
+    """
+
+    forward: Callable[[P, Array], tuple[Array, C]]
+    backward: Callable[[C, Array], tuple[Array, P]]
+    grads: Callable[[C, Array], P] = field(
+        default=Factory(lambda self: partial(_second, self.backward), takes_self=True)
+    )
+    couples_rows: bool = False
+
+
+def no_grads(cache: object, dout: Array) -> Unit:
+    """The gradients of a layer that has no parameters."""
+    return ()
+
+
+def _second(backward: Callable[[C, Array], tuple[Array, P]], cache: C, dout: Array) -> P:
+    return backward(cache, dout)[1]

@@ -1,0 +1,178 @@
+"""The affine layer: every output is a weighted sum of all inputs, plus a bias.
+
+    out = x W + b              x (n, d)    W (d, m)    b (m,)    out (n, m)
+
+**Derivation.** Take differentials; the product rule gives
+
+    d(out) = dx W + x dW + 1 db        1 is a column of n ones: b is added to every row
+
+Let L be the scalar at the end and `dout` its derivative by `out`, so that dL = <dout, d(out)>, where <A, B> is the sum of
+all products of entries. Move each factor to the other side of the inner product, <A, B C> = <A C^T, B> = <B^T A, C>:
+
+    dL = <dout, dx W> + <dout, x dW> + <dout, 1 db>
+       = <dout W^T, dx> + <x^T dout, dW> + <1^T dout, db>
+
+and read off the derivatives by x, W and b:
+
+    dx = dout W^T       dW = x^T dout       db = 1^T dout
+
+**To remember:** what multiplied from one side going forward multiplies from the same side, transposed, coming back; and
+a bias that was copied to every row gets the sum of the rows.
+"""
+
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import DTypeLike
+
+from chainrule.array import Array, freeze
+from chainrule.expect import like_out, record_of
+from chainrule.layer import Layer
+from chainrule.namespace import namespace
+from chainrule.record import record
+
+
+@frozen(eq=False)
+@record
+class Affine:
+    """The parameters of `affine`, and their gradients.
+
+    Parameters
+    ----------
+    W
+        Weights, (d, m): a row for each input, a column for each output.
+    b
+        Bias, (m,), of the dtype of `W`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other.
+    TypeError
+        If they are no arrays of one floating-point dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine
+    >>> Affine(W=np.ones((3, 2), np.float32), b=np.zeros(2, np.float32))
+    Affine(W=f32[3, 2], b=f32[2])
+    """
+
+    W: Array
+    b: Array
+
+    def __attrs_post_init__(self) -> None:
+        W, b = self.W, self.b
+        namespace(W, b, name="Affine: W")
+        if W.ndim != 2:
+            raise ValueError(f"Affine: W must be 2-D (inputs, outputs), got shape {W.shape}")
+        if b.shape != W.shape[1:]:
+            raise ValueError(f"Affine: W is {W.shape}, so b must be {W.shape[1:]}, got {b.shape}")
+
+    @classmethod
+    def init(
+        cls,
+        rng: np.random.Generator,
+        n_in: int,
+        n_out: int,
+        *,
+        std: float | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> "Affine":
+        """Draw normal weights; the bias is zero.
+
+        Parameters
+        ----------
+        rng
+            Where the random numbers come from; it is advanced.
+        n_in, n_out
+            The numbers of inputs d and outputs m.
+        std
+            The standard deviation of the weights. By default sqrt(1 / n_in): outputs then vary as much as inputs do
+            (LeCun et al., Efficient BackProp, 1998, section 4.6).
+        dtype
+            A floating-point dtype.
+
+        Returns
+        -------
+        Affine
+            Fresh parameters.
+
+        Raises
+        ------
+        ValueError
+            If a size is negative or `std` is negative or not finite.
+        TypeError
+            If `rng` is no Generator, a size is no integer, or the dtype is not floating-point.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from chainrule import Affine
+        >>> Affine.init(np.random.default_rng(0), 784, 50)
+        Affine(W=f32[784, 50], b=f32[50])
+        """
+        n_in, n_out = _size("n_in", n_in), _size("n_out", n_out)
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"Affine.init: rng must be a numpy.random.Generator, got {type(rng).__name__}")
+        kind: np.dtype[Any] = np.dtype(dtype)
+        if kind.kind != "f":
+            raise TypeError(f"Affine.init: dtype must be floating-point, got {kind}")
+        if std is None:
+            std = n_in**-0.5 if n_in else 0.0
+        if not 0 <= std < np.inf:
+            raise ValueError(f"Affine.init: std must be a finite number >= 0, got {std}")
+        W = (rng.standard_normal((n_in, n_out)) * float(std)).astype(kind)
+        return cls(freeze(W), freeze(np.zeros(n_out, kind)))
+
+
+@frozen(eq=False)
+@record
+class AffineCache:
+    """What backward needs of the forward pass: the input, and the weights as they were."""
+
+    x: Array
+    W: Array
+
+
+def forward(params: Affine, x: Array) -> tuple[Array, AffineCache]:
+    """`out = x W + b`: x (n, d) to out (n, m)."""
+    W, b = record_of(params, Affine, "affine: params").W, params.b
+    xp = namespace(x, W, name="affine: x")
+    if x.ndim != 2:
+        raise ValueError(f"affine: x must be 2-D (rows of features), got shape {x.shape}")
+    if x.shape[1] != W.shape[0]:
+        raise ValueError(f"affine: x has {x.shape[1]} features {x.shape} but W takes {W.shape[0]} {W.shape}")
+    out = xp.matmul(x, W)
+    out += b
+    return out, AffineCache(x, W)
+
+
+def backward(cache: AffineCache, dout: Array) -> tuple[Array, Affine]:
+    """`dx = dout W^T`, beside the gradients: dout (n, m) to dx (n, d)."""
+    gradients = grads(cache, dout)
+    return namespace(dout).matmul(dout, cache.W.T), gradients
+
+
+def grads(cache: AffineCache, dout: Array) -> Affine:
+    """`dW = x^T dout` and `db = 1^T dout`."""
+    x, W = record_of(cache, AffineCache, "affine backward: cache").x, cache.W
+    like_out(dout, (x.shape[0], W.shape[1]), W.dtype, "affine")
+    xp = namespace(dout)
+    return Affine(W=freeze(xp.matmul(x.T, dout)), b=freeze(xp.column_sum(dout)))
+
+
+affine: Layer[Affine, AffineCache] = Layer(forward, backward, grads)
+"""`x @ W + b` on rows of features; its parameters are an `Affine`."""
+
+
+def _size(name: str, value: int) -> int:
+    try:
+        size = value.__index__()
+    except AttributeError:
+        raise TypeError(f"Affine.init: {name} must be an integer, got {type(value).__name__}") from None
+    if size < 0:
+        raise ValueError(f"Affine.init: {name} must be >= 0, got {size}")
+    return size

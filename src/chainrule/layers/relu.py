@@ -1,0 +1,55 @@
+"""The rectified linear unit: what is positive passes, and the rest becomes zero.
+
+    out = max(x, 0)
+
+**Derivation.** An entry that passes passes its change too, and a zero stays where it is:
+
+    d(out) = slope * dx        slope = 1 where x > 0, else 0        (* entry by entry)
+    dL = <dout, slope * dx> = <slope * dout, dx>
+
+so that
+
+    dx = slope * dout
+
+At x = 0 there is a kink and no derivative; the slope there is 0 by convention, as in every framework. The slope can be
+read off the output, which is positive exactly where the input is: the cache is `out`, which the next layer keeps anyway.
+
+**To remember:** the gate that let a number through lets its gradient back.
+
+Special values: the output is never -0.0. A nan passes, forward and backward (slope 1, as in torch), so that it is never
+hidden; where the slope is 0, `dx` is 0 even if `dout` is infinite or nan.
+"""
+
+from attrs import frozen
+
+from chainrule.array import Array, Unit, freeze
+from chainrule.expect import like_out, no_params, record_of
+from chainrule.layer import Layer, no_grads
+from chainrule.namespace import namespace
+from chainrule.record import record
+
+
+@frozen(eq=False)
+@record
+class ReluCache:
+    """What backward needs of the forward pass: the output."""
+
+    out: Array
+
+
+def forward(params: Unit, x: Array) -> tuple[Array, ReluCache]:
+    """`out = max(x, 0)`, of any shape; read-only, because the cache shares it."""
+    no_params(params, "relu")
+    out = freeze(namespace(x, name="relu: x").positive_part(x))
+    return out, ReluCache(out)
+
+
+def backward(cache: ReluCache, dout: Array) -> tuple[Array, Unit]:
+    """`dx = slope * dout`."""
+    out = record_of(cache, ReluCache, "relu backward: cache").out
+    like_out(dout, out.shape, out.dtype, "relu")
+    return namespace(dout).gate(out, dout), ()
+
+
+relu: Layer[Unit, ReluCache] = Layer(forward, backward, no_grads)
+"""`max(x, 0)`, entry by entry; its parameters are `()`."""

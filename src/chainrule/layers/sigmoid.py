@@ -1,0 +1,62 @@
+"""The logistic sigmoid: any number becomes one between 0 and 1.
+
+    out = s(x)        s(x) = 1 / (1 + exp(-x))
+
+**Derivation.** Differentiate the quotient:
+
+    s'(x) = exp(-x) / (1 + exp(-x))^2 = s(x) s(-x)
+    dL = <dout, s'(x) * dx> = <s'(x) * dout, dx>        (* entry by entry)
+
+so that
+
+    dx = s(x) s(-x) * dout
+
+**Numerics.** Written as it stands, `exp(-x)` overflows for x below -709 (-88 in float32), and `1 - s(x)` loses all its
+digits for x above 36. With `tail = exp(-|x|)`, which lies between 0 and 1, nothing overflows and nothing cancels:
+
+    s(x) = 1 / (1 + tail) for x >= 0,    tail / (1 + tail) for x < 0,    s(x) s(-x) = tail / (1 + tail)^2
+
+so both keep their relative precision at every finite x. The cache is `tail`, from which backward needs no second
+exponential.
+
+**To remember:** the slope is the output times what is missing to one.
+"""
+
+from attrs import frozen
+
+from chainrule.array import Array, Unit, freeze
+from chainrule.expect import like_out, no_params, record_of
+from chainrule.layer import Layer, no_grads
+from chainrule.namespace import namespace
+from chainrule.record import record
+
+
+@frozen(eq=False)
+@record
+class SigmoidCache:
+    """What backward needs of the forward pass: `exp(-|x|)`."""
+
+    tail: Array
+
+
+def forward(params: Unit, x: Array) -> tuple[Array, SigmoidCache]:
+    """`out = s(x)`, of any shape."""
+    no_params(params, "sigmoid")
+    xp = namespace(x, name="sigmoid: x")
+    with xp.quiet():
+        tail = freeze(xp.exp(-xp.abs(x)))
+        out = xp.where(x >= 0, xp.ones_like(tail), tail) / (1 + tail)
+    return out, SigmoidCache(tail)
+
+
+def backward(cache: SigmoidCache, dout: Array) -> tuple[Array, Unit]:
+    """`dx = s(x) s(-x) * dout`."""
+    tail = record_of(cache, SigmoidCache, "sigmoid backward: cache").tail
+    like_out(dout, tail.shape, tail.dtype, "sigmoid")
+    with namespace(dout).quiet():
+        slope = tail / (1 + tail) ** 2
+        return slope * dout, ()
+
+
+sigmoid: Layer[Unit, SigmoidCache] = Layer(forward, backward, no_grads)
+"""`1 / (1 + exp(-x))`, entry by entry; its parameters are `()`."""

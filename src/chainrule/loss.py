@@ -1,0 +1,37 @@
+"""The contract of a loss: the last pair of functions, from a network's output and its targets to one number.
+
+    forward (out, targets) -> (loss, cache)
+    backward(cache, dloss) -> dout
+
+A loss is the mean over the rows of a batch of each row's loss, so that its size does not grow with the batch.
+"""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from attrs import frozen
+
+from chainrule.array import Array
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+
+@frozen(eq=False)
+class Loss(Generic[T, C]):
+    """A loss: a record of pure functions. `T` is the type of its targets, `C` of its cache.
+
+    Parameters
+    ----------
+    forward
+        `(out, targets) -> (loss, cache)`: the mean of the rows' losses, a 0-d array in the dtype of `out`.
+    backward
+        `(cache, dloss) -> dout`: linear in `dloss`, the derivative of the final scalar by this loss; 1.0 where the loss
+        is that scalar.
+    rows
+        `(out, targets) -> losses`: the loss of each row, of shape (n,).
+    """
+
+    forward: Callable[[Array, T], tuple[Array, C]]
+    backward: Callable[[C, Array | float], Array]
+    rows: Callable[[Array, T], Array]

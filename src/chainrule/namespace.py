@@ -1,0 +1,115 @@
+"""The one door for array libraries: `namespace(x)` finds the functions that fit an array, and turns away what is none.
+
+Every layer begins with it, so its usual case, NumPy arrays of one float dtype, costs a fraction of a microsecond.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from chainrule.array import Array, Namespace
+from chainrule.namespaces.portable import Portable
+from chainrule.namespaces.tuned import TUNED
+
+FLOATING = frozenset(np.dtype(kind) for kind in (np.float16, np.float32, np.float64, np.longdouble))
+
+
+def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
+    """Find the functions for `x`, and check that it may meet the parameters.
+
+    Parameters
+    ----------
+    x
+        An array of real floating-point numbers.
+    *params
+        Arrays that `x` is to be combined with: of the same library and dtype.
+    name
+        What messages call `x`, such as `"affine: x"`.
+
+    Returns
+    -------
+    Namespace
+        The functions of the array's own library, under the names of `chainrule.array.Namespace`.
+
+    Raises
+    ------
+    TypeError
+        If `x` is no array, is a NumPy subclass with its own rules (`np.matrix`, masked arrays), does not hold real
+        floating-point numbers, or differs in dtype from the parameters.
+    """
+    if type(x) is np.ndarray:
+        dtype = x.dtype
+        if dtype in FLOATING:
+            for param in params:
+                if type(param) is not np.ndarray or param.dtype != dtype:
+                    break
+            else:
+                return TUNED
+    return _general(x, params, name)
+
+
+def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
+    """Find the functions for arrays that are not plain NumPy, or say what is wrong with them."""
+    found = _of_one(x, name)
+    for param in params:
+        other = _of_one(param, f"the parameter beside {name}")
+        if getattr(param, "lifted", False):  # a complex step: real arrays of any kind may meet it
+            found = other
+        elif x.dtype != param.dtype and not getattr(x, "lifted", False) and not _same_but_for_byte_order(x, param):
+            raise TypeError(
+                f"{name} is {x.dtype} but the parameters are {param.dtype}: convert one of them, "
+                f"e.g. with .astype({param.dtype})"
+            )
+    return found
+
+
+def _of_one(x: Any, name: str) -> Namespace:
+    if isinstance(x, np.ndarray):
+        if getattr(x, "lifted", False):
+            lifted: Namespace = x.__array_namespace__()  # type: ignore[assignment]  # its own, not NumPy's
+            return lifted
+        if type(x) not in (np.ndarray, np.memmap):
+            raise TypeError(f"{name} must be a plain array, got {type(x).__name__}: convert it with np.asarray")
+        if x.dtype.kind != "f":
+            raise TypeError(f"{name} is {x.dtype}, not floating-point: convert it first, e.g. x.astype(np.float32)")
+        return TUNED
+    library = _library(x)
+    if library is None:
+        raise TypeError(f"{name} must be an array of floats, got {type(x).__name__}")
+    if not library.isdtype(x.dtype, "real floating"):
+        raise TypeError(f"{name} is {x.dtype}, not real floating-point: convert it first")
+    return _portable(library)
+
+
+def _library(x: Any) -> Any:
+    """The Array API namespace of an array's library; None if it is no array."""
+    if hasattr(x, "__array_namespace__"):
+        return x.__array_namespace__()
+    if not hasattr(x, "dtype") or isinstance(x, np.generic):
+        return None
+    try:
+        from array_api_compat import array_namespace
+    except ImportError:
+        raise TypeError(
+            f"arrays of {type(x).__module__} need the package array-api-compat: pip install 'chainrule[torch]'"
+        ) from None
+    try:
+        return array_namespace(x)
+    except TypeError:
+        return None
+
+
+@lru_cache(maxsize=16)
+def _portable(library: Any) -> Portable:
+    return Portable(library)
+
+
+def _same_but_for_byte_order(x: Array, param: Array) -> bool:
+    """Whether two NumPy dtypes differ in byte order alone, which arithmetic evens out."""
+    mine, other = x.dtype, param.dtype
+    return (
+        isinstance(mine, np.dtype)
+        and isinstance(other, np.dtype)
+        and mine.newbyteorder("=") == other.newbyteorder("=")
+    )

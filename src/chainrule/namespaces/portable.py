@@ -1,0 +1,114 @@
+"""The words of `Namespace` for any library that follows the Python Array API standard.
+
+Only functions of the standard are called, and no value is ever read: an array may be on a device, lazy, or traced by a
+compiler. Where NumPy would refuse a bad label, the result here is nan.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from chainrule.array import Array, Labels, Mask
+
+
+class Portable:
+    """A library's own namespace, behind the names of `chainrule.array.Namespace`.
+
+    Parameters
+    ----------
+    xp
+        A namespace of the Array API standard, such as `jax.numpy` or `array_api_strict`.
+    """
+
+    reads_values = False
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+
+    def quiet(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def matmul(self, a: Array, b: Array, /) -> Array:
+        out: Array = self.xp.matmul(a, b)
+        return out
+
+    def exp(self, x: Array, /) -> Array:
+        out: Array = self.xp.exp(x)
+        return out
+
+    def expm1(self, x: Array, /) -> Array:
+        out: Array = self.xp.expm1(x)
+        return out
+
+    def log1p(self, x: Array, /) -> Array:
+        out: Array = self.xp.log1p(x)
+        return out
+
+    def abs(self, x: Array, /) -> Array:
+        out: Array = self.xp.abs(x)
+        return out
+
+    def where(self, condition: Mask, a: Array, b: Array, /) -> Array:
+        out: Array = self.xp.where(condition, a, b)
+        return out
+
+    def ones_like(self, x: Array, /) -> Array:
+        out: Array = self.xp.ones_like(x)
+        return out
+
+    def positive_part(self, x: Array, /) -> Array:
+        zero = self.xp.zeros_like(x)
+        out: Array = self.xp.where(x <= 0, zero, x)  # in this form nan is not <= 0 and passes
+        return out
+
+    def gate(self, out: Array, dout: Array, /) -> Array:
+        dx: Array = self.xp.where(out != 0, dout, self.xp.zeros_like(dout))
+        return dx
+
+    def mean(self, x: Array, /) -> Array:
+        out: Array = self.xp.mean(x)
+        return out
+
+    def column_sum(self, rows: Array, /) -> Array:
+        out: Array = self.xp.sum(rows, axis=0)
+        return out
+
+    def row_sum(self, rows: Array, /) -> Array:
+        out: Array = self.xp.sum(rows, axis=1)
+        return out
+
+    def row_max(self, rows: Array, /) -> Array:
+        out: Array = self.xp.max(rows, axis=1)
+        return out
+
+    def row_argmax(self, rows: Array, /) -> Labels:
+        out: Labels = self.xp.argmax(rows, axis=1)
+        return out
+
+    def gather(self, rows: Array, labels: Labels, /) -> Array:
+        hot = self._hot(rows, labels)
+        entry = self.xp.sum(self.xp.where(hot, rows, self.xp.zeros_like(rows)), axis=1)
+        inside = self.xp.any(hot, axis=1)
+        out: Array = self.xp.where(inside, entry, self.xp.full_like(entry, float("nan")))
+        return out
+
+    def scatter(self, rows: Array, labels: Labels, values: Array | float, /) -> Array:
+        if isinstance(values, float):
+            values = self.xp.full_like(rows[:, 0], values)
+        out: Array = self.xp.where(self._hot(rows, labels), values[:, None], rows)
+        return out
+
+    def count(self, condition: Mask, /) -> int:
+        return int(self.xp.sum(self.xp.astype(condition, self.xp.int64)))
+
+    def is_integral(self, x: Array | Labels, /) -> bool:
+        return bool(self.xp.isdtype(x.dtype, "integral"))
+
+    def astype(self, x: Array | Labels, like: Array, /) -> Array:
+        out: Array = self.xp.astype(x, like.dtype)
+        return out
+
+    def _hot(self, rows: Array, labels: Labels) -> Mask:
+        """(n, k): whether a column is its row's label."""
+        classes = self.xp.arange(rows.shape[1], dtype=labels.dtype)
+        hot: Mask = labels[:, None] == classes[None, :]
+        return hot

@@ -1,0 +1,141 @@
+"""Numerical gradients: derivatives from values alone, to check a backward pass by.
+
+    central    f'(x) = (f(x + h) - f(x - h)) / 2h + O(h^2)        h = eps^(1/3) max(1, |x|)
+    complex    f'(x) = Im f(x + ih) / h                           h = 1e-200
+
+The central step balances the error of the formula, h^2, against that of rounding, eps / h: in float64 about 1e-10 of the
+function's size is left. The complex step has neither and is exact to rounding (see `chainrule.complex_step`).
+
+**Kinks.** Across a kink, ReLU's at 0, a difference mixes two slopes. It shows in the bend, the difference of the slopes
+to the right and to the left: a smooth function's shrinks with the step, a kink's stays. So where the bend is more than
+rounding the step is made 16 times smaller. If the bend shrinks along and the slope stays, the function is smooth there; if
+not, the smaller step is judged in the same way, and when even the smallest meets the kink the result is nan.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.array import Array, freeze
+from chainrule.complex_step import STEP
+from chainrule.expect import describe
+from chainrule.objective import Objective
+from chainrule.probes import Entries, Probe, black_box, by_structure
+
+P = TypeVar("P")
+
+Method: TypeAlias = Literal["central", "complex"]
+
+SHRINK = 16
+"""By how much a step is made smaller to get away from a kink."""
+
+SHRINKS = 3
+"""How often: down to steps of 1.5e-9 in float64, where rounding leaves six digits of a slope."""
+
+
+def numerical_gradient(f: Callable[[P], Array | float], params: P, *, method: Method = "central") -> P:
+    """Differentiate a scalar function by each number in a tree of parameters.
+
+    Parameters
+    ----------
+    f
+        A pure function of the parameters that returns one number. An `Objective` is differentiated much faster, and in
+        float64 whatever its dtype.
+    params
+        A tree of NumPy arrays of floats. They are never written to; `f` is given copies.
+    method
+        `"central"` differences work for any function; the `"complex"` step for functions made of layers, or of analytic
+        operations that take complex arrays.
+
+    Returns
+    -------
+    P
+        The gradient, in the structure, shapes and dtypes of `params`; nan at a kink (central).
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown.
+    TypeError
+        If an array is not of floats, or `f` does not return one number, complex for complex parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import numerical_gradient
+    >>> numerical_gradient(lambda x: (x * x).sum(), np.array([1.0, 2.0])).round(9)
+    array([2., 4.])
+    >>> numerical_gradient(lambda x: np.exp(x).sum(), np.array([0.0]), method="complex")
+    array([1.])
+    """
+    if method not in ("central", "complex"):
+        raise ValueError(f"numerical_gradient: method must be 'central' or 'complex', got {method!r}")
+    for path, leaf in tree.named_leaves(params):
+        if not isinstance(leaf, np.ndarray) or leaf.dtype.kind != "f":
+            raise TypeError(
+                f"numerical_gradient: params{path} must be a NumPy array of floats, got {describe(leaf)}: "
+                "convert it first, e.g. with .astype(np.float64)"
+            )
+    if isinstance(f, Objective):
+        point = tree.map(_at_least_float64, params)
+        f = Objective(f.network, f.loss, _at_least_float64(f.x), f.targets)
+        probes = by_structure(f, point)
+    else:
+        point = params
+        probes = black_box(f, point)
+    differentiate = _complex if method == "complex" else _central
+    gradients = [
+        freeze(differentiate(probe, leaf.ravel()).reshape(leaf.shape).astype(given.dtype))
+        for probe, leaf, given in zip(probes, tree.leaves(point), tree.leaves(params), strict=True)
+    ]
+    return tree.replace(params, gradients)
+
+
+def _at_least_float64(x: Array) -> Array:
+    return x.astype(np.result_type(x.dtype, np.float64))
+
+
+def _complex(probe: Probe, x: Array) -> NDArray[Any]:
+    """The derivative by each entry of an array, by the complex step."""
+    return probe(np.arange(x.size), np.full(x.size, 1j * STEP)).imag / STEP
+
+
+def _central(probe: Probe, x: Array) -> NDArray[Any]:
+    """The derivative by each entry of an array, by central differences."""
+    if x.size == 0:
+        return np.zeros(0)
+    eps = float(np.finfo(x.dtype).eps)
+    middle = probe(np.zeros(1, np.intp), np.zeros(1, x.dtype))
+    h = (eps ** (1 / 3) * np.maximum(1, np.abs(x))).astype(x.dtype)
+    return _slopes(probe, np.arange(x.size), x, h, middle, eps, SHRINKS)
+
+
+def _slopes(
+    probe: Probe, entries: Entries, x: Array, h: Array, middle: NDArray[Any], eps: float, shrinks: int
+) -> NDArray[Any]:
+    """Central differences at the entries, of steps h or, next to a kink, smaller ones; nan at a kink."""
+    slope, bend, size = _differences(probe, entries, x, h, middle)
+    unclear = np.flatnonzero(bend > 1000 * eps * size / h)  # of rounding errors, which are some eps * size / h
+    if unclear.size:
+        entries, x, h = entries[unclear], x[unclear], h[unclear] / SHRINK
+        finer_slope, finer_bend, _ = _differences(probe, entries, x, h, middle)
+        smooth = (finer_bend < bend[unclear] / 4) & (np.abs(finer_slope - slope[unclear]) < bend[unclear] / 16)
+        if not smooth.all():
+            kinked = ~smooth
+            again = (probe, entries[kinked], x[kinked], h[kinked], middle, eps, shrinks - 1)
+            slope[unclear[kinked]] = _slopes(*again) if shrinks else np.nan
+    return slope
+
+
+def _differences(
+    probe: Probe, entries: Entries, x: Array, h: Array, middle: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The slope across each entry, the bend at it, and the size of the values, which their rounding goes with."""
+    h = (x + h) - x  # the step that is really made: x + h is rounded
+    above, below = probe(entries, h), probe(entries, -h)
+    slope = (above - below) / (2 * h)
+    bend = np.abs((above - middle) / h - (middle - below) / h)
+    return slope, bend, np.maximum(np.abs(middle), np.maximum(np.abs(above), np.abs(below)))

@@ -1,0 +1,195 @@
+"""Probes: the values of a function as its parameters are moved one entry at a time.
+
+    probe(entries, steps) -> values        value i: f with entry i of one array moved by step i, all else as it was
+
+This is all that numerical differentiation asks of a function. One that cannot be looked into is called once a value. An
+`Objective` can: a moved parameter leaves the layers before it as they are, and moves the output of an affine layer by a
+known rank-one step. So the outputs of many moves are stacked into one large batch, and only the layers behind are run.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.array import Array
+from chainrule.combinators.sequential import layers_of
+from chainrule.complex_step import lift
+from chainrule.expect import describe
+from chainrule.layer import Layer
+from chainrule.layers.affine import Affine, affine
+from chainrule.objective import Objective
+
+P = TypeVar("P")
+
+Entries: TypeAlias = NDArray[np.intp]
+Steps: TypeAlias = NDArray[Any]
+Probe: TypeAlias = Callable[[Entries, Steps], NDArray[Any]]
+Link: TypeAlias = tuple[Layer[Any, Any], object]
+"""A layer of a chain, and its parameters."""
+
+CHUNK = 2**17
+"""Numbers in a stack of moved outputs: 1 MiB of float64, which a cache holds."""
+
+
+def black_box(f: Callable[[P], object], params: P) -> list[Probe]:
+    """Make a probe for each array of the parameters by calling the function.
+
+    Parameters
+    ----------
+    f
+        Takes the parameters and returns one number.
+    params
+        A tree of arrays; `f` is given copies.
+
+    Returns
+    -------
+    list[Probe]
+        In the order of `tree.leaves(params)`. Complex steps give complex values.
+    """
+    return [_calls(f, params, i) for i in range(len(tree.leaves(params)))]
+
+
+def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
+    """Make a probe for each array of the parameters that runs only the layers it reaches.
+
+    Parameters
+    ----------
+    objective
+        The loss of a network; of a chain of layers, if it is to be faster than calling it.
+    params
+        A tree of arrays, in the dtype of the objective's `x`.
+
+    Returns
+    -------
+    list[Probe]
+        In the order of `tree.leaves(params)`. Complex steps give complex values.
+    """
+    if objective.network.couples_rows:
+        return black_box(objective, params)
+    probes: list[Probe] = []
+    x = objective.x
+    chain = _chain(objective.network, params)
+    for i, (layer, own) in enumerate(chain):
+        out = layer.forward(own, x)[0]
+        tail = _Tail(tuple(chain[i + 1 :]), objective)
+        for k in range(len(tree.leaves(own))):
+            moved = _moved_affine if layer.forward is affine.forward else _moved_by_calls
+            probes.append(_stacks(tail, moved, layer, own, k, x, out))
+        x = out
+    return probes
+
+
+def _calls(f: Callable[[P], object], params: P, which: int) -> Probe:
+    """A probe that calls `f`."""
+
+    def probe(entries: Entries, steps: Steps) -> NDArray[Any]:
+        move = _moves(params, which, np.iscomplexobj(steps))
+        return np.array([_number(f(move(entry, step)), step) for entry, step in zip(entries, steps, strict=True)])
+
+    return probe
+
+
+def _moves(params: P, which: int, is_complex: bool) -> Callable[[int, complex], P]:
+    """A function from an entry of array `which` and a step to a tree with that entry moved, in one working copy."""
+    copies = tree.map(lift if is_complex else np.copy, params)
+    work = tree.leaves(copies)[which]
+    original = work.copy()
+    last = 0
+
+    def move(entry: int, step: complex) -> P:
+        nonlocal last
+        work.flags.writeable = True
+        work.flat[last] = original.flat[last]
+        work.flat[entry] = original.flat[entry] + step
+        work.flags.writeable = False
+        last = entry
+        return copies
+
+    return move
+
+
+def _number(value: Any, step: complex) -> complex:
+    if getattr(value, "shape", ()) != () or not isinstance(value, float | int | complex | np.generic | np.ndarray):
+        raise TypeError(f"numerical_gradient: f must return one number, got {describe(value)}")
+    if isinstance(step, complex) and not np.iscomplexobj(value):
+        raise TypeError(
+            "numerical_gradient: f returned a real number for complex parameters, so part of it is not analytic: "
+            "use method='central'"
+        )
+    return complex(value) if isinstance(step, complex) else float(value)
+
+
+def _chain(network: Layer[Any, Any], params: Any) -> list[Link]:
+    """The layers that `sequential` composed, at all depths, with their parameters."""
+    layers = layers_of(network)
+    if layers is None:
+        return [(network, params)]
+    return [link for layer, own in zip(layers, params, strict=True) for link in _chain(layer, own)]
+
+
+@frozen(eq=False)
+class _Tail:
+    """The layers behind a moved parameter, and the loss."""
+
+    links: tuple[Link, ...]
+    objective: Objective[Any, Any]
+
+    def __call__(self, stack: Array) -> NDArray[Any]:
+        """The loss of each of the batches in a stack (moves, n, ...): (moves,)."""
+        moves, n = stack.shape[:2]
+        out = stack.reshape(moves * n, *stack.shape[2:])
+        for layer, own in self.links:
+            out = layer.forward(own, out)[0]
+        targets = np.concatenate([self.objective.targets] * moves)
+        return np.asarray(self.objective.loss.rows(out, targets)).reshape(moves, n).mean(axis=1)
+
+
+def _stacks(tail: _Tail, moved: "Moved", layer: Layer[Any, Any], own: object, k: int, x: Array, out: Array) -> Probe:
+    """A probe that stacks the outputs of one layer, for moves of its parameter array `k`."""
+    at_once = max(1, CHUNK // max(1, out.size))
+
+    def probe(entries: Entries, steps: Steps) -> NDArray[Any]:
+        values = np.empty(len(entries), np.result_type(steps, out))
+        for start in range(0, len(entries), at_once):
+            some = slice(start, start + at_once)
+            values[some] = tail(moved(layer, own, k, x, out, entries[some], steps[some]))
+        return values
+
+    return probe
+
+
+Moved: TypeAlias = Callable[[Layer[Any, Any], object, int, Array, Array, Entries, Steps], Array]
+
+
+def _moved_affine(
+    layer: Layer[Any, Any], own: object, k: int, x: Array, out: Array, entries: Entries, steps: Steps
+) -> Array:
+    """The outputs of an affine layer, moved: W[i, j] + h adds h x[:, i] to column j, and b[j] + h adds h."""
+    assert isinstance(own, Affine)
+    stack = _copies(out, len(entries), steps)
+    row, column = np.divmod(entries, out.shape[1])
+    nudge = steps[:, None] * (x.T[row] if k == 0 else 1)  # (moves, n)
+    moves, rows = np.indices((len(entries), out.shape[0]), sparse=True)
+    stack[moves, rows, column[:, None]] += nudge
+    return stack
+
+
+def _moved_by_calls(
+    layer: Layer[Any, Any], own: object, k: int, x: Array, out: Array, entries: Entries, steps: Steps
+) -> Array:
+    """The outputs of any layer, moved: its forward, called for each move."""
+    move = _moves(own, k, np.iscomplexobj(steps))
+    stack = _copies(out, len(entries), steps)
+    for i, (entry, step) in enumerate(zip(entries, steps, strict=True)):
+        stack[i] = layer.forward(move(entry, step), x)[0]
+    return stack
+
+
+def _copies(out: Array, moves: int, steps: Steps) -> Array:
+    """(moves, *out.shape): copies that may carry the steps."""
+    stack = np.repeat(np.asarray(out)[None], moves, axis=0)
+    return lift(stack) if np.iscomplexobj(steps) else stack

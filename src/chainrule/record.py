@@ -1,0 +1,82 @@
+"""Records: named arrays that nobody can write to.
+
+Parameters, gradients and caches are frozen attrs classes. `@record`, under `@frozen(eq=False)`, adds what attrs leaves
+open: arrays are read-only as they enter and stay so through pickling and copying (NumPy thaws them), and a record prints
+as `Affine(W=f32[784, 50], b=f32[50])` and not as pages of digits.
+"""
+
+from typing import Any, TypeVar
+
+import attrs
+
+from chainrule.array import keep
+
+T = TypeVar("T")
+
+
+def record(cls: type[T]) -> type[T]:
+    """Make the class that `@frozen(eq=False)` is about to build own its arrays.
+
+    `eq=False` because `==` on arrays gives arrays: compare records with `chainrule.tree.equal`.
+
+    Parameters
+    ----------
+    cls
+        A class of annotated fields.
+
+    Returns
+    -------
+    type[T]
+        The same class: arrays given to it are copied unless they are read-only, it is its own deep copy, pickling goes
+        through its constructor, and it prints shapes in place of numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from attrs import frozen
+    >>> from chainrule import Array, record
+    >>> @frozen(eq=False)
+    ... @record
+    ... class Scale:
+    ...     factor: Array
+    >>> Scale(np.ones(3, np.float32))
+    Scale(factor=f32[3])
+    """
+    for name in cls.__annotations__:
+        if name not in vars(cls):
+            setattr(cls, name, attrs.field(converter=keep))
+    methods: dict[str, Any] = {
+        "__repr__": _repr,
+        "__reduce__": _reduce,
+        "__copy__": _itself,
+        "__deepcopy__": _itself,
+    }
+    for name, method in methods.items():
+        setattr(cls, name, method)
+    return cls
+
+
+def summary(value: object) -> str:
+    """An array as its dtype and shape, `f32[784, 50]`; anything else as it prints itself."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is None or dtype is None:
+        return repr(value)
+    kind = str(dtype).rpartition(".")[2]
+    for long, short in (("complex", "c"), ("bfloat", "bf"), ("float", "f"), ("uint", "u"), ("int", "i")):
+        if kind.startswith(long):
+            kind = short + kind.removeprefix(long)
+            break
+    return f"{kind}[{', '.join(str(side) for side in shape)}]"
+
+
+def _repr(self: Any) -> str:
+    fields = ", ".join(f"{a.name}={summary(getattr(self, a.name))}" for a in attrs.fields(type(self)))
+    return f"{type(self).__name__}({fields})"
+
+
+def _reduce(self: Any) -> tuple[type, tuple[object, ...]]:
+    return type(self), tuple(getattr(self, a.name) for a in attrs.fields(type(self)))
+
+
+def _itself(self: T, memo: object = None) -> T:
+    return self

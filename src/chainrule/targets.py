@@ -1,0 +1,96 @@
+"""Targets: what a classifier should have said, as integer labels (n,) or as rows of probabilities (n, k).
+
+The two are told apart by their dimensions alone, never by counting entries, so that no shape is read in two ways.
+"""
+
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+
+from chainrule.array import Array, Labels, Namespace
+from chainrule.expect import describe
+
+Targets: TypeAlias = Labels | Array
+"""Integer labels (n,), or rows of probabilities (n, k)."""
+
+
+def labels_and_probabilities(
+    xp: Namespace, logits: Array, targets: Targets, name: str
+) -> tuple[Labels, Array | None]:
+    """Check targets against the logits that they belong to, and tell the two kinds apart.
+
+    Parameters
+    ----------
+    xp
+        The namespace of the logits.
+    logits
+        (n, k), n and k at least 1.
+    targets
+        Integer labels (n,), or rows of probabilities (n, k) of any real dtype, one-hot integers among them.
+    name
+        Who asks, for messages.
+
+    Returns
+    -------
+    labels : Labels
+        (n,): the labels, or the likeliest class of each row of probabilities.
+    probabilities : Array or None
+        (n, k), in the dtype of the logits; None if the targets are labels.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a label is not in [0, k), or a row has a negative entry or does not sum to 1 (to 1e-6, or
+        the rounding of its dtype if that is coarser). Values are checked only where reading them is free.
+    TypeError
+        If the targets are no array, or labels are no integers.
+    """
+    _check_logits(logits, name)
+    n, k = logits.shape
+    if not (hasattr(targets, "shape") and hasattr(targets, "dtype")):
+        raise TypeError(f"{name}: targets must be an array, got {describe(targets)}")
+    if targets.ndim == 1:
+        labels = cast(Labels, targets)
+        if not xp.is_integral(labels):
+            raise TypeError(f"{name}: labels must be integers, got {labels.dtype}")
+        if labels.shape[0] != n:
+            raise ValueError(f"{name}: {n} rows of logits {logits.shape}, but {labels.shape[0]} labels")
+        if xp.reads_values:
+            _check_labels(labels, k, name)
+        return labels, None
+    if targets.shape != logits.shape:
+        raise ValueError(
+            f"{name}: targets must be labels of shape ({n},) or probabilities of shape ({n}, {k}), got {targets.shape}"
+        )
+    probabilities = xp.astype(targets, logits)
+    if xp.reads_values:
+        _check_probabilities(probabilities, name)
+    return xp.row_argmax(probabilities), probabilities
+
+
+def _check_logits(logits: Array, name: str) -> None:
+    if logits.ndim != 2:
+        raise ValueError(f"{name}: logits must be 2-D (rows of classes), got shape {logits.shape}")
+    if logits.shape[1] == 0:
+        raise ValueError(f"{name}: logits have no classes, their shape is {logits.shape}")
+    if logits.shape[0] == 0:
+        raise ValueError(f"{name}: the mean over an empty batch is undefined, logits have shape {logits.shape}")
+
+
+def _check_labels(labels: Labels, k: int, name: str) -> None:
+    if labels.min() < 0 or labels.max() >= k:
+        row = int(np.argmax((labels < 0) | (labels >= k)))
+        raise ValueError(f"{name}: labels must be in [0, {k}), got {labels[row]} at row {row}")
+
+
+def _check_probabilities(probabilities: Array, name: str) -> None:
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    slack = max(1e-6, float(np.finfo(probabilities.dtype).eps))
+    wrong = np.flatnonzero(~(np.abs(sums - 1) <= slack))
+    if wrong.size:
+        row = int(wrong[0])
+        raise ValueError(f"{name}: target row {row} sums to {sums[row]:g}, expected 1")
+    if probabilities.min() < 0:
+        row, column = (int(i) for i in np.argwhere(probabilities < 0)[0])
+        value = probabilities[row, column]
+        raise ValueError(f"{name}: target probabilities must be >= 0, got {value:g} in row {row}, class {column}")

@@ -1,0 +1,274 @@
+"""Trees: records and tuples of arrays, nested as a network is, and the vector space that they form.
+
+The parameters of a network are a tree, and so are its gradients, of the same type. Arrays are the leaves; attrs records
+and tuples are the branches; anything else in a record (a step count, a rate) is carried along unchanged.
+
+Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`.
+"""
+
+from builtins import map as each
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+import attrs
+import numpy as np
+
+from chainrule.array import Array, keep
+from chainrule.record import summary
+
+P = TypeVar("P")
+
+
+def named_leaves(tree: object) -> list[tuple[str, Array]]:
+    """List the arrays of a tree with their paths, in the order of their fields.
+
+    Parameters
+    ----------
+    tree
+        Records and tuples of arrays.
+
+    Returns
+    -------
+    list[tuple[str, Array]]
+        Pairs such as `("[0].W", array)`. The path of a lone array is `""`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, tree
+    >>> params = (Affine(np.ones((3, 2)), np.ones(2)), ())
+    >>> [path for path, leaf in tree.named_leaves(params)]
+    ['[0].W', '[0].b']
+    """
+    return list(_walk("", tree))
+
+
+def leaves(tree: object) -> list[Array]:
+    """List the arrays of a tree, in the order of their fields.
+
+    Parameters
+    ----------
+    tree
+        Records and tuples of arrays.
+
+    Returns
+    -------
+    list[Array]
+        The arrays themselves, not copies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, tree
+    >>> [leaf.shape for leaf in tree.leaves((Affine(np.ones((3, 2)), np.ones(2)), ()))]
+    [(3, 2), (2,)]
+    """
+    return [leaf for _, leaf in _walk("", tree)]
+
+
+def map(f: Callable[..., Array], tree: P, *others: P) -> P:
+    """Apply a function to the arrays of one tree, or to those of several at the same places.
+
+    Parameters
+    ----------
+    f
+        Takes one array of each tree and returns an array.
+    tree
+        Records and tuples of arrays.
+    *others
+        Trees of the same structure.
+
+    Returns
+    -------
+    P
+        A tree like the first with what `f` returned, read-only: what `f` has not marked with `chainrule.freeze` is
+        copied.
+
+    Raises
+    ------
+    ValueError
+        If the structures differ; the message names the first place where they do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, tree
+    >>> params = (Affine(np.ones((3, 2)), np.ones(2)), ())
+    >>> tree.map(lambda leaf: 2 * leaf, params)
+    (Affine(W=f64[3, 2], b=f64[2]), ())
+    >>> tree.map(np.add, params, params)[0].b
+    array([2., 2.])
+    """
+    return cast(P, _map(f, "", tree, others))
+
+
+def replace(tree: P, arrays: list[Array]) -> P:
+    """Put other arrays in the places of a tree's leaves.
+
+    Parameters
+    ----------
+    tree
+        Gives the structure.
+    arrays
+        As many arrays as the tree has leaves, in the order of `leaves`.
+
+    Returns
+    -------
+    P
+        A tree like the first, with these arrays, read-only.
+
+    Raises
+    ------
+    ValueError
+        If the numbers differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, tree
+    >>> tree.replace(Affine(np.ones((3, 2)), np.ones(2)), [np.zeros((3, 2)), np.zeros(2)]).b
+    array([0., 0.])
+    """
+    places = len(leaves(tree))
+    if len(arrays) != places:
+        raise ValueError(f"replace: the tree has {places} arrays, got {len(arrays)}")
+    supply = iter(arrays)
+    return map(lambda _: next(supply), tree)
+
+
+def equal(a: object, b: object) -> bool:
+    """Whether two trees have the same structure and, bit for bit, the same arrays.
+
+    Parameters
+    ----------
+    a, b
+        Records and tuples of arrays.
+
+    Returns
+    -------
+    bool
+        True if types, fields, shapes, dtypes and all bytes agree: nan equals nan, and 0.0 is not -0.0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import tree
+    >>> tree.equal((np.zeros(2), ()), (np.zeros(2), ()))
+    True
+    >>> tree.equal(np.zeros(2), np.zeros(2, np.float32))
+    False
+    """
+    if _is_array(a) and _is_array(b):
+        x, y = np.asarray(a), np.asarray(b)
+        return x.shape == y.shape and x.dtype == y.dtype and x.tobytes() == y.tobytes()
+    if type(a) is not type(b):
+        return False
+    ours, theirs = _children(a), _children(b)
+    if ours is None or theirs is None:
+        return bool(a == b)
+    return len(ours) == len(theirs) and all(equal(x, y) for (_, x), (_, y) in zip(ours, theirs, strict=True))
+
+
+def dot(a: P, b: P) -> float:
+    """The inner product of two trees: the sum of the products of all their entries.
+
+    Parameters
+    ----------
+    a, b
+        Trees of the same structure, of arrays of the same shapes.
+
+    Returns
+    -------
+    float
+        The sum, taken in float64.
+
+    Raises
+    ------
+    ValueError
+        If structures or shapes differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import tree
+    >>> tree.dot((np.ones(2), np.ones(1)), (np.full(2, 3.0), np.full(1, 4.0)))
+    10.0
+    """
+    products: list[float] = []
+
+    def multiply(x: Array, y: Array) -> Array:
+        if x.shape != y.shape:
+            raise ValueError(f"dot: shapes {x.shape} and {y.shape} differ")
+        products.append(float(np.sum(np.multiply(x, y, dtype=np.float64))))
+        return x
+
+    map(multiply, a, b)
+    return sum(products)
+
+
+def _walk(path: str, tree: object) -> Iterator[tuple[str, Array]]:
+    children = _children(tree)
+    if children is not None:
+        for step, child in children:
+            yield from _walk(path + step, child)
+    elif _is_array(tree):
+        yield path, cast(Array, tree)
+
+
+def _map(f: Callable[..., Array], path: str, tree: object, others: tuple[object, ...]) -> object:
+    if isinstance(tree, tuple) and type(tree) is tuple:
+        for other in others:
+            if type(other) is not tuple or len(other) != len(tree):
+                raise _mismatch(path, tree, other)
+        return tuple(
+            _map(f, f"{path}[{i}]", child, tuple(cast(tuple[object, ...], other)[i] for other in others))
+            for i, child in enumerate(tree)
+        )
+    names = _field_names(type(tree))
+    if names is not None:
+        for other in others:
+            if type(other) is not type(tree):
+                raise _mismatch(path, tree, other)
+        made = object.__new__(type(tree))  # not the constructor: leaves may be shapeless stand-ins, as JAX's are
+        for name in names:
+            at = tuple(getattr(other, name) for other in others)
+            object.__setattr__(made, name, _map(f, f"{path}.{name}", getattr(tree, name), at))
+        return made
+    if not _is_array(tree):
+        return tree
+    for other in others:
+        if not _is_array(other):
+            raise _mismatch(path, tree, other)
+    try:
+        return keep(f(tree, *others))
+    except Exception as error:
+        error.add_note(f"at {path or 'the only array'}")
+        raise
+
+
+def _children(tree: object) -> list[tuple[str, object]] | None:
+    """The steps from a branch to its children; None for a leaf."""
+    if type(tree) is tuple:
+        return [(f"[{i}]", child) for i, child in enumerate(cast(tuple[object, ...], tree))]
+    names = _field_names(type(tree))
+    return None if names is None else [(f".{name}", getattr(tree, name)) for name in names]
+
+
+@lru_cache(maxsize=None)
+def _field_names(cls: type[Any]) -> tuple[str, ...] | None:
+    return tuple(each(lambda a: a.name, attrs.fields(cls))) if attrs.has(cls) else None
+
+
+def _is_array(value: object) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def _mismatch(path: str, tree: object, other: object) -> ValueError:
+    return ValueError(f"trees differ at {path or 'the root'}: {_describe(tree)} and {_describe(other)}")
+
+
+def _describe(tree: object) -> str:
+    if type(tree) is tuple:
+        return f"a tuple of {len(cast(tuple[object, ...], tree))}"
+    return summary(tree) if _is_array(tree) else type(tree).__name__

@@ -1,0 +1,197 @@
+"""The two-layer network: affine, ReLU, affine, and softmax with cross-entropy as its loss.
+
+    logits = max(x W1 + b1, 0) W2 + b2
+
+What the class of the textbooks keeps in attributes and dictionaries is an argument or a result here; the network itself
+is one line, and another network is another line.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from chainrule import metrics
+from chainrule.array import Array, Unit
+from chainrule.combinators.sequential import sequential
+from chainrule.gradient import value_and_grad
+from chainrule.layers.affine import Affine, affine
+from chainrule.layers.relu import relu
+from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
+from chainrule.numeric import Method, Objective
+from chainrule.numeric import numerical_gradient as numerical_gradient_of
+from chainrule.targets import Targets
+
+Params: TypeAlias = tuple[Affine, Unit, Affine]
+"""The parameters of the network, and its gradients: an entry for each layer."""
+
+network = sequential(affine, relu, affine)
+"""The network: `network.forward(params, x)` gives the logits and the caches."""
+
+
+def init(
+    rng: np.random.Generator,
+    n_in: int,
+    n_hidden: int,
+    n_out: int,
+    *,
+    std: float = 0.01,
+    dtype: DTypeLike = np.float32,
+) -> Params:
+    """Draw normal weights of standard deviation `std`; biases are zero.
+
+    Parameters
+    ----------
+    rng
+        Where the random numbers come from; it is advanced.
+    n_in, n_hidden, n_out
+        The numbers of inputs, hidden units and classes.
+    std
+        The standard deviation of all weights.
+    dtype
+        A floating-point dtype.
+
+    Returns
+    -------
+    Params
+        `(Affine(W1, b1), (), Affine(W2, b2))`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `Affine.init`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import two_layer
+    >>> two_layer.init(np.random.default_rng(0), 784, 50, 10)
+    (Affine(W=f32[784, 50], b=f32[50]), (), Affine(W=f32[50, 10], b=f32[10]))
+    """
+    return (
+        Affine.init(rng, n_in, n_hidden, std=std, dtype=dtype),
+        (),
+        Affine.init(rng, n_hidden, n_out, std=std, dtype=dtype),
+    )
+
+
+def predict(params: Params, x: Array) -> Array:
+    """Compute the logits.
+
+    Parameters
+    ----------
+    params
+        As from `init`.
+    x
+        (n, n_in), in the dtype of the parameters.
+
+    Returns
+    -------
+    Array
+        (n, n_out): scores of the classes, not yet probabilities.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `x` does not fit the parameters.
+    """
+    return network.forward(params, x)[0]
+
+
+def loss(params: Params, x: Array, t: Targets) -> Array:
+    """Compute the mean cross-entropy over the batch.
+
+    Parameters
+    ----------
+    params
+        As from `init`.
+    x
+        (n, n_in), in the dtype of the parameters.
+    t
+        Integer labels (n,), or rows of probabilities (n, n_out), one-hot rows among them.
+
+    Returns
+    -------
+    Array
+        0-d, in the dtype of the parameters; in nats.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `x` does not fit the parameters, or `t` the logits.
+    """
+    return softmax_cross_entropy.forward(predict(params, x), t)[0]
+
+
+def accuracy(params: Params, x: Array, t: Targets) -> float:
+    """Compute the share of examples that are classified rightly.
+
+    Parameters
+    ----------
+    params, x, t
+        As for `loss`.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `loss`.
+    """
+    return metrics.accuracy(predict(params, x), t)
+
+
+def gradient(params: Params, x: Array, t: Targets) -> Params:
+    """Compute the gradient of `loss` by backpropagation.
+
+    Parameters
+    ----------
+    params, x, t
+        As for `loss`.
+
+    Returns
+    -------
+    Params
+        The derivative of the loss by each parameter, in the parameters' own structure, shapes and dtype.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `loss`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import two_layer
+    >>> params = two_layer.init(np.random.default_rng(0), 4, 3, 2)
+    >>> grads = two_layer.gradient(params, np.ones((5, 4), np.float32), np.array([0, 1, 1, 0, 1]))
+    >>> grads[0].W.shape, grads[2].b.shape
+    ((4, 3), (2,))
+    """
+    return value_and_grad(network, softmax_cross_entropy)(params, x, t)[1]
+
+
+def numerical_gradient(params: Params, x: Array, t: Targets, *, method: Method = "central") -> Params:
+    """Compute the gradient of `loss` from values of the loss alone, to check `gradient` by.
+
+    Parameters
+    ----------
+    params, x, t
+        As for `loss`.
+    method
+        `"central"` differences, or the `"complex"` step, which is exact to rounding.
+
+    Returns
+    -------
+    Params
+        As `gradient`. Entries at a kink of the loss are nan with central differences.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `loss`, and if the method is unknown.
+    """
+    return numerical_gradient_of(Objective(network, softmax_cross_entropy, x, t), params, method=method)
