@@ -1,7 +1,7 @@
 """Neural-network layers as pairs of pure functions: every derivative explicit, typed and proved.
 
-    forward (params, x)    -> (out, cache)
-    backward(cache,  dout) -> (dx,  grads)
+forward (params, x)    -> (out, cache)
+backward(cache,  dout) -> (dx,  grads)
 """
 
 from chainrule import tree, two_layer

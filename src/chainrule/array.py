@@ -4,14 +4,14 @@
 API standard will do (JAX, CuPy, array-api-strict; torch and dask through array-api-compat): layers call only the
 functions of `Namespace`, which `chainrule.namespace.namespace` finds for an array.
 
-**Ownership.** A gradient must not change because somebody writes to an array after the forward pass. So an array in a
-record cannot be written: `keep` copies a writable one as it enters, and `freeze` marks one that the caller has just made,
-so that it enters without a copy. Libraries whose arrays have no read-only mark (torch) share memory instead, and there
-it is the caller's part not to write between forward and backward.
+**Ownership.** A gradient must not change because somebody writes to an array after the forward pass. So an array in
+a record cannot be written: `keep` copies a writable one as it enters, and `freeze` marks one that the caller has just
+made, so that it enters without a copy. Libraries whose arrays have no read-only mark (torch) share memory instead, and
+there it is the caller's part not to write between forward and backward.
 """
 
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeGuard, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +124,11 @@ class Namespace(Protocol):
         ...
 
 
+def is_numpy(value: object) -> TypeGuard[NDArray[Any]]:
+    """Whether a value is a NumPy array, of any dtype."""
+    return isinstance(value, np.ndarray)
+
+
 def freeze(fresh: A) -> A:
     """Mark an array as read-only, and return it.
 
@@ -137,9 +142,10 @@ def freeze(fresh: A) -> A:
     A
         The same array, read-only where its library has such a mark; for a NumPy scalar, the 0-d array.
     """
-    if isinstance(fresh, np.ndarray):
+    if is_numpy(fresh):
         fresh.flags.writeable = False
-        return fresh
+        if is_numpy(fresh.base):  # a view of what the caller has just made
+            fresh.base.flags.writeable = False
     return keep(fresh)
 
 
@@ -156,13 +162,9 @@ def keep(value: A) -> A:
     A
         The value, a read-only copy of it, or for a NumPy scalar the 0-d array.
     """
-    if isinstance(value, np.ndarray):
-        base = value.base
-        if value.flags.writeable or (isinstance(base, np.ndarray) and base.flags.writeable):
-            value = value.copy(order="C")
-            value.flags.writeable = False
+    if is_numpy(value):
+        if value.flags.writeable or (is_numpy(value.base) and value.base.flags.writeable):
+            return cast("A", freeze(value.copy(order="C")))
     elif isinstance(value, np.generic):  # what NumPy returns in place of a 0-d array
-        scalar = np.asarray(value)
-        scalar.flags.writeable = False
-        return cast(A, scalar)
+        return cast("A", freeze(np.asarray(cast("object", value))))
     return value

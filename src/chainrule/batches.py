@@ -1,18 +1,20 @@
 """Minibatches: a data set in random order, a few rows at a time."""
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.array import Array, freeze
+from chainrule.array import Array, freeze, is_numpy
 from chainrule.expect import describe
 
-T = TypeVar("T", bound=NDArray[Any])
+T = TypeVar("T", bound=np.generic)
 
 
-def minibatches(rng: np.random.Generator, x: Array, targets: T, size: int) -> Iterator[tuple[Array, T]]:
+def minibatches(
+    rng: np.random.Generator, x: Array, targets: NDArray[T], size: int
+) -> Iterator[tuple[Array, NDArray[T]]]:
     """Shuffle a data set and cut it into batches: one epoch, in which every row comes exactly once.
 
     Parameters
@@ -49,7 +51,7 @@ def minibatches(rng: np.random.Generator, x: Array, targets: T, size: int) -> It
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"minibatches: rng must be a numpy.random.Generator, got {describe(rng)}")
     for name, rows in (("x", x), ("targets", targets)):
-        if not isinstance(rows, np.ndarray):
+        if not is_numpy(rows):
             raise TypeError(f"minibatches: {name} must be a NumPy array, got {describe(rows)}")
         if rows.ndim == 0:
             raise ValueError(f"minibatches: {name} must have rows, got a 0-d array")
@@ -60,7 +62,7 @@ def minibatches(rng: np.random.Generator, x: Array, targets: T, size: int) -> It
     return _cut(rng, x, targets, size)
 
 
-def _cut(rng: np.random.Generator, x: Array, targets: T, size: int) -> Iterator[tuple[Array, T]]:
+def _cut(rng: np.random.Generator, x: Array, targets: NDArray[T], size: int) -> Iterator[tuple[Array, NDArray[T]]]:
     order = rng.permutation(x.shape[0])
     for start in range(0, x.shape[0], size):
         chosen = order[start : start + size]

@@ -4,12 +4,12 @@ For an analytic f and a real x,
 
     f(x + ih) = f(x) + ih f'(x) - h^2 f''(x) / 2 - ...        so        f'(x) = Im f(x + ih) / h + O(h^2)
 
-Nothing is subtracted, so nothing cancels, and h can be so small (1e-200) that the error of order h^2 is no number at all
-(Squire and Trapp, SIAM Review 40, 1998).
+Nothing is subtracted, so nothing cancels, and h can be so small (1e-200) that the error of order h^2 is no number at
+all (Squire and Trapp, SIAM Review 40, 1998).
 
-`lift` makes arrays that layers accept for this purpose where they turn away other complex arrays. Functions that are not
-analytic are read as their real pieces: `abs` and `positive_part` go by the sign of the real part, as the branch that x is
-on would.
+`lift` makes arrays that layers accept for this purpose where they turn away other complex arrays. Functions that are
+not analytic are read as their real pieces: `abs` and `positive_part` go by the sign of the real part, as the branch
+that x is on would.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ class Lifted(np.ndarray[Any, np.dtype[Any]]):
 class LiftedNamespace(Tuned):
     """`Tuned` on lifted arrays: what goes by sign or by size goes by the real part."""
 
-    def abs(self, x: Array, /) -> Array:  # type: ignore[override]  # the ufunc of `Tuned` takes more
+    def abs(self, x: Array, /) -> Array:
         return lift(np.where(x.real < 0, -x, x))
 
     def where(self, condition: Mask, a: Array, b: Array, /) -> Array:

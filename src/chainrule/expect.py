@@ -1,6 +1,6 @@
-"""What the functions of a layer may expect of their arguments, and what they say where they are given something else."""
+"""What the functions of a layer may expect of their arguments, and what they say when given something else."""
 
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from chainrule.array import Array
 from chainrule.record import summary
@@ -98,4 +98,9 @@ def describe(value: object) -> str:
     """
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return summary(value)
-    return f"a tuple of {len(value)}" if isinstance(value, tuple) else type(value).__name__
+    return f"a tuple of {len(value)}" if is_tuple(value) else type(value).__name__
+
+
+def is_tuple(value: object) -> TypeGuard[tuple[object, ...]]:
+    """Whether a value is a plain tuple."""
+    return type(value) is tuple

@@ -3,9 +3,9 @@
     forward (params, x)    -> (out, cache)
     backward(cache,  dout) -> (dx,  grads)
 
-`forward` computes; `backward` is the transpose of its derivative, a function of the cache and of `dout` alone, and linear
-in `dout`. Nothing is remembered between calls: what backward needs is in the cache, and gradients have the type of
-the parameters that they belong to.
+`forward` computes; `backward` is the transpose of its derivative, a function of the cache and of `dout` alone, and
+linear in `dout`. Nothing is remembered between calls: what backward needs is in the cache, and gradients have the type
+of the parameters that they belong to.
 """
 
 from collections.abc import Callable

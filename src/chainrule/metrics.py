@@ -1,6 +1,6 @@
 """How good predictions are, in terms that people use."""
 
-from chainrule.array import Array
+from chainrule.array import Array, Mask
 from chainrule.expect import describe
 from chainrule.namespace import namespace
 from chainrule.targets import Targets, labels_and_probabilities
@@ -37,6 +37,8 @@ def accuracy(logits: Array, targets: Targets) -> float:
     """
     xp = namespace(logits, name="accuracy: logits")
     labels, _ = labels_and_probabilities(xp, logits, targets, "accuracy")
-    if missing := xp.count(logits != logits):
+    missing = xp.count(logits != logits)  # noqa: PLR0124  # nan alone differs from itself
+    if missing:
         raise ValueError(f"accuracy: {missing} of the logits {describe(logits)} are nan")
-    return xp.count(xp.row_argmax(logits) == labels) / logits.shape[0]
+    hits: Mask = xp.row_argmax(logits) == labels
+    return xp.count(hits) / len(logits)

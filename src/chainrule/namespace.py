@@ -4,11 +4,11 @@ Every layer begins with it, so its usual case, NumPy arrays of one float dtype, 
 """
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from chainrule.array import Array, Namespace
+from chainrule.array import Array, Namespace, is_numpy
 from chainrule.namespaces.portable import Portable
 from chainrule.namespaces.tuned import TUNED
 
@@ -65,10 +65,10 @@ def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
 
 
 def _of_one(x: Any, name: str) -> Namespace:
-    if isinstance(x, np.ndarray):
+    if is_numpy(x):
         if getattr(x, "lifted", False):
-            lifted: Namespace = x.__array_namespace__()  # type: ignore[assignment]  # its own, not NumPy's
-            return lifted
+            lifted: Any = x.__array_namespace__()
+            return cast("Namespace", lifted)
         if type(x) not in (np.ndarray, np.memmap):
             raise TypeError(f"{name} must be a plain array, got {type(x).__name__}: convert it with np.asarray")
         if x.dtype.kind != "f":
@@ -89,7 +89,7 @@ def _library(x: Any) -> Any:
     if not hasattr(x, "dtype") or isinstance(x, np.generic):
         return None
     try:
-        from array_api_compat import array_namespace
+        from array_api_compat import array_namespace  # noqa: PLC0415  # an extra
     except ImportError:
         raise TypeError(
             f"arrays of {type(x).__module__} need the package array-api-compat: pip install 'chainrule[torch]'"
@@ -109,7 +109,5 @@ def _same_but_for_byte_order(x: Array, param: Array) -> bool:
     """Whether two NumPy dtypes differ in byte order alone, which arithmetic evens out."""
     mine, other = x.dtype, param.dtype
     return (
-        isinstance(mine, np.dtype)
-        and isinstance(other, np.dtype)
-        and mine.newbyteorder("=") == other.newbyteorder("=")
+        isinstance(mine, np.dtype) and isinstance(other, np.dtype) and mine.newbyteorder("=") == other.newbyteorder("=")
     )

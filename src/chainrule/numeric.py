@@ -3,23 +3,24 @@
     central    f'(x) = (f(x + h) - f(x - h)) / 2h + O(h^2)        h = eps^(1/3) max(1, |x|)
     complex    f'(x) = Im f(x + ih) / h                           h = 1e-200
 
-The central step balances the error of the formula, h^2, against that of rounding, eps / h: in float64 about 1e-10 of the
-function's size is left. The complex step has neither and is exact to rounding (see `chainrule.complex_step`).
+The central step balances the error of the formula, h^2, against that of rounding, eps / h: in float64 about 1e-10 of
+the function's size is left. The complex step has neither and is exact to rounding (see `chainrule.complex_step`).
 
 **Kinks.** Across a kink, ReLU's at 0, a difference mixes two slopes. It shows in the bend, the difference of the slopes
 to the right and to the left: a smooth function's shrinks with the step, a kink's stays. So where the bend is more than
-rounding the step is made 16 times smaller. If the bend shrinks along and the slope stays, the function is smooth there; if
-not, the smaller step is judged in the same way, and when even the smallest meets the kink the result is nan.
+rounding the step is made 16 times smaller. If the bend shrinks along and the slope stays, the function is smooth there;
+if not, the smaller step is judged in the same way, and when even the smallest meets the kink the result is nan.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
+from attrs import evolve
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.array import Array, freeze
+from chainrule.array import Array, freeze, is_numpy
 from chainrule.complex_step import STEP
 from chainrule.expect import describe
 from chainrule.objective import Objective
@@ -74,17 +75,17 @@ def numerical_gradient(f: Callable[[P], Array | float], params: P, *, method: Me
     if method not in ("central", "complex"):
         raise ValueError(f"numerical_gradient: method must be 'central' or 'complex', got {method!r}")
     for path, leaf in tree.named_leaves(params):
-        if not isinstance(leaf, np.ndarray) or leaf.dtype.kind != "f":
+        if not is_numpy(leaf) or leaf.dtype.kind != "f":
             raise TypeError(
                 f"numerical_gradient: params{path} must be a NumPy array of floats, got {describe(leaf)}: "
                 "convert it first, e.g. with .astype(np.float64)"
             )
+    point, probes = params, None
     if isinstance(f, Objective):
+        objective = cast("Objective[P, Any]", f)
         point = tree.map(_at_least_float64, params)
-        f = Objective(f.network, f.loss, _at_least_float64(f.x), f.targets)
-        probes = by_structure(f, point)
+        probes = by_structure(evolve(objective, x=_at_least_float64(objective.x)), point)
     else:
-        point = params
         probes = black_box(f, point)
     differentiate = _complex if method == "complex" else _central
     gradients = [
@@ -100,7 +101,8 @@ def _at_least_float64(x: Array) -> Array:
 
 def _complex(probe: Probe, x: Array) -> NDArray[Any]:
     """The derivative by each entry of an array, by the complex step."""
-    return probe(np.arange(x.size), np.full(x.size, 1j * STEP)).imag / STEP
+    values = probe(np.arange(x.size), np.full(x.size, 1j * STEP))
+    return np.imag(values) / STEP
 
 
 def _central(probe: Probe, x: Array) -> NDArray[Any]:

@@ -13,7 +13,7 @@ S = TypeVar("S")
 
 
 class Optimizer(Protocol[P, S]):
-    """What turns gradients into better parameters. `P` is the type of the parameters, `S` of the state that goes along."""
+    """What turns gradients into better parameters: `P` is the type of the parameters, `S` of the state."""
 
     def init(self, params: P, /) -> S:
         """The state before the first step."""

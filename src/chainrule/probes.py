@@ -8,6 +8,7 @@ known rank-one step. So the outputs of many moves are stacked into one large bat
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from chainrule.combinators.sequential import layers_of
 from chainrule.complex_step import lift
 from chainrule.expect import describe
 from chainrule.layer import Layer
-from chainrule.layers.affine import Affine, affine
+from chainrule.layers.affine import affine
 from chainrule.objective import Objective
 
 P = TypeVar("P")
@@ -50,7 +51,7 @@ def black_box(f: Callable[[P], object], params: P) -> list[Probe]:
     list[Probe]
         In the order of `tree.leaves(params)`. Complex steps give complex values.
     """
-    return [_calls(f, params, i) for i in range(len(tree.leaves(params)))]
+    return [partial(_called, f, params, i) for i in range(len(tree.leaves(params)))]
 
 
 def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
@@ -76,21 +77,15 @@ def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
     for i, (layer, own) in enumerate(chain):
         out = layer.forward(own, x)[0]
         tail = _Tail(tuple(chain[i + 1 :]), objective)
-        for k in range(len(tree.leaves(own))):
-            moved = _moved_affine if layer.forward is affine.forward else _moved_by_calls
-            probes.append(_stacks(tail, moved, layer, own, k, x, out))
+        probes += [partial(_stacked, _Site(layer, own, k, x, out), tail) for k in range(len(tree.leaves(own)))]
         x = out
     return probes
 
 
-def _calls(f: Callable[[P], object], params: P, which: int) -> Probe:
-    """A probe that calls `f`."""
-
-    def probe(entries: Entries, steps: Steps) -> NDArray[Any]:
-        move = _moves(params, which, np.iscomplexobj(steps))
-        return np.array([_number(f(move(entry, step)), step) for entry, step in zip(entries, steps, strict=True)])
-
-    return probe
+def _called(f: Callable[[P], object], params: P, which: int, entries: Entries, steps: Steps) -> NDArray[Any]:
+    """A probe that calls `f` for each move."""
+    move = _moves(params, which, np.iscomplexobj(steps))
+    return np.array([_number(f(move(entry, step)), step) for entry, step in zip(entries, steps, strict=True)])
 
 
 def _moves(params: P, which: int, is_complex: bool) -> Callable[[int, complex], P]:
@@ -113,7 +108,7 @@ def _moves(params: P, which: int, is_complex: bool) -> Callable[[int, complex], 
 
 
 def _number(value: Any, step: complex) -> complex:
-    if getattr(value, "shape", ()) != () or not isinstance(value, float | int | complex | np.generic | np.ndarray):
+    if getattr(value, "shape", ()) != () or not hasattr(value, "real"):
         raise TypeError(f"numerical_gradient: f must return one number, got {describe(value)}")
     if isinstance(step, complex) and not np.iscomplexobj(value):
         raise TypeError(
@@ -145,51 +140,53 @@ class _Tail:
         for layer, own in self.links:
             out = layer.forward(own, out)[0]
         targets = np.concatenate([self.objective.targets] * moves)
-        return np.asarray(self.objective.loss.rows(out, targets)).reshape(moves, n).mean(axis=1)
+        losses: NDArray[Any] = np.asarray(self.objective.loss.rows(out, targets)).reshape(moves, n)
+        means: NDArray[Any] = losses.mean(axis=1)
+        return means
 
 
-def _stacks(tail: _Tail, moved: "Moved", layer: Layer[Any, Any], own: object, k: int, x: Array, out: Array) -> Probe:
-    """A probe that stacks the outputs of one layer, for moves of its parameter array `k`."""
-    at_once = max(1, CHUNK // max(1, out.size))
+@frozen(eq=False)
+class _Site:
+    """Where a parameter acts: array `k` of a layer's parameters, and what goes in and out of the layer."""
 
-    def probe(entries: Entries, steps: Steps) -> NDArray[Any]:
-        values = np.empty(len(entries), np.result_type(steps, out))
-        for start in range(0, len(entries), at_once):
-            some = slice(start, start + at_once)
-            values[some] = tail(moved(layer, own, k, x, out, entries[some], steps[some]))
-        return values
-
-    return probe
+    layer: Layer[Any, Any]
+    params: object
+    k: int
+    x: Array
+    out: Array
 
 
-Moved: TypeAlias = Callable[[Layer[Any, Any], object, int, Array, Array, Entries, Steps], Array]
+def _stacked(site: _Site, tail: _Tail, entries: Entries, steps: Steps) -> NDArray[Any]:
+    """A probe that stacks the outputs of a layer for as many moves as a cache holds."""
+    moved = _moved_affine if site.layer.forward is affine.forward else _moved_by_calls
+    at_once = max(1, CHUNK // max(1, site.out.size))
+    values = np.empty(len(entries), np.result_type(steps, site.out))
+    for start in range(0, len(entries), at_once):
+        some = slice(start, start + at_once)
+        values[some] = tail(moved(site, entries[some], steps[some]))
+    return values
 
 
-def _moved_affine(
-    layer: Layer[Any, Any], own: object, k: int, x: Array, out: Array, entries: Entries, steps: Steps
-) -> Array:
+def _moved_affine(site: _Site, entries: Entries, steps: Steps) -> Array:
     """The outputs of an affine layer, moved: W[i, j] + h adds h x[:, i] to column j, and b[j] + h adds h."""
-    assert isinstance(own, Affine)
-    stack = _copies(out, len(entries), steps)
-    row, column = np.divmod(entries, out.shape[1])
-    nudge = steps[:, None] * (x.T[row] if k == 0 else 1)  # (moves, n)
-    moves, rows = np.indices((len(entries), out.shape[0]), sparse=True)
+    stack = _copies(site.out, steps)
+    row, column = np.divmod(entries, site.out.shape[1])  # of W; b has its columns alone
+    nudge = steps[:, None] * (site.x.T[row] if site.k == 0 else 1)  # (moves, n)
+    moves, rows = np.indices((len(entries), site.out.shape[0]), sparse=True)
     stack[moves, rows, column[:, None]] += nudge
     return stack
 
 
-def _moved_by_calls(
-    layer: Layer[Any, Any], own: object, k: int, x: Array, out: Array, entries: Entries, steps: Steps
-) -> Array:
+def _moved_by_calls(site: _Site, entries: Entries, steps: Steps) -> Array:
     """The outputs of any layer, moved: its forward, called for each move."""
-    move = _moves(own, k, np.iscomplexobj(steps))
-    stack = _copies(out, len(entries), steps)
+    move = _moves(site.params, site.k, np.iscomplexobj(steps))
+    stack = _copies(site.out, steps)
     for i, (entry, step) in enumerate(zip(entries, steps, strict=True)):
-        stack[i] = layer.forward(move(entry, step), x)[0]
+        stack[i] = site.layer.forward(move(entry, step), site.x)[0]
     return stack
 
 
-def _copies(out: Array, moves: int, steps: Steps) -> Array:
+def _copies(out: Array, steps: Steps) -> Array:
     """(moves, *out.shape): copies that may carry the steps."""
-    stack = np.repeat(np.asarray(out)[None], moves, axis=0)
+    stack = np.repeat(out[None], len(steps), axis=0)
     return lift(stack) if np.iscomplexobj(steps) else stack

@@ -1,8 +1,8 @@
 """Records: named arrays that nobody can write to.
 
 Parameters, gradients and caches are frozen attrs classes. `@record`, under `@frozen(eq=False)`, adds what attrs leaves
-open: arrays are read-only as they enter and stay so through pickling and copying (NumPy thaws them), and a record prints
-as `Affine(W=f32[784, 50], b=f32[50])` and not as pages of digits.
+open: arrays are read-only as they enter and stay so through pickling and copying (NumPy thaws them), and a record
+prints as `Affine(W=f32[784, 50], b=f32[50])` and not as pages of digits.
 """
 
 from typing import Any, TypeVar
@@ -69,13 +69,18 @@ def summary(value: object) -> str:
     return f"{kind}[{', '.join(str(side) for side in shape)}]"
 
 
-def _repr(self: Any) -> str:
-    fields = ", ".join(f"{a.name}={summary(getattr(self, a.name))}" for a in attrs.fields(type(self)))
+def field_names(cls: type) -> tuple[str, ...]:
+    """The names of an attrs class's fields, in order; none for another class."""
+    return tuple(a.name for a in getattr(cls, "__attrs_attrs__", ()))
+
+
+def _repr(self: object) -> str:
+    fields = ", ".join(f"{name}={summary(getattr(self, name))}" for name in field_names(type(self)))
     return f"{type(self).__name__}({fields})"
 
 
-def _reduce(self: Any) -> tuple[type, tuple[object, ...]]:
-    return type(self), tuple(getattr(self, a.name) for a in attrs.fields(type(self)))
+def _reduce(self: object) -> tuple[object, tuple[object, ...]]:
+    return type(self), tuple(getattr(self, name) for name in field_names(type(self)))
 
 
 def _itself(self: T, memo: object = None) -> T:

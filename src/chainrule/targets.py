@@ -3,7 +3,7 @@
 The two are told apart by their dimensions alone, never by counting entries, so that no shape is read in two ways.
 """
 
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -14,9 +14,7 @@ Targets: TypeAlias = Labels | Array
 """Integer labels (n,), or rows of probabilities (n, k)."""
 
 
-def labels_and_probabilities(
-    xp: Namespace, logits: Array, targets: Targets, name: str
-) -> tuple[Labels, Array | None]:
+def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, name: str) -> tuple[Labels, Array | None]:
     """Check targets against the logits that they belong to, and tell the two kinds apart.
 
     Parameters
@@ -50,7 +48,7 @@ def labels_and_probabilities(
     if not (hasattr(targets, "shape") and hasattr(targets, "dtype")):
         raise TypeError(f"{name}: targets must be an array, got {describe(targets)}")
     if targets.ndim == 1:
-        labels = cast(Labels, targets)
+        labels = cast("Labels", targets)
         if not xp.is_integral(labels):
             raise TypeError(f"{name}: labels must be integers, got {labels.dtype}")
         if labels.shape[0] != n:

@@ -1,7 +1,7 @@
 """A training step: the gradient of a loss, and an optimizer's step along it, as one pure function.
 
-    loss, grads = value_and_grad(network, loss)(params, x, targets)
-    params, state = optimizer.step(state, params, grads)
+loss, grads = value_and_grad(network, loss)(params, x, targets)
+params, state = optimizer.step(state, params, grads)
 """
 
 from collections.abc import Callable

@@ -6,16 +6,15 @@ and tuples are the branches; anything else in a record (a step count, a rate) is
 Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`.
 """
 
-from builtins import map as each
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 import attrs
 import numpy as np
 
 from chainrule.array import Array, keep
-from chainrule.record import summary
+from chainrule.expect import describe, is_tuple
+from chainrule.record import field_names
 
 P = TypeVar("P")
 
@@ -100,7 +99,7 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
     >>> tree.map(np.add, params, params)[0].b
     array([2., 2.])
     """
-    return cast(P, _map(f, "", tree, others))
+    return cast("P", _map(f, "", tree, others))
 
 
 def replace(tree: P, arrays: list[Array]) -> P:
@@ -134,7 +133,11 @@ def replace(tree: P, arrays: list[Array]) -> P:
     if len(arrays) != places:
         raise ValueError(f"replace: the tree has {places} arrays, got {len(arrays)}")
     supply = iter(arrays)
-    return map(lambda _: next(supply), tree)
+
+    def place(leaf: Array) -> Array:
+        return next(supply)
+
+    return map(place, tree)
 
 
 def equal(a: object, b: object) -> bool:
@@ -165,7 +168,7 @@ def equal(a: object, b: object) -> bool:
     if type(a) is not type(b):
         return False
     ours, theirs = _children(a), _children(b)
-    if ours is None or theirs is None:
+    if not (is_tuple(a) or attrs.has(type(a))):
         return bool(a == b)
     return len(ours) == len(theirs) and all(equal(x, y) for (_, x), (_, y) in zip(ours, theirs, strict=True))
 
@@ -208,56 +211,46 @@ def dot(a: P, b: P) -> float:
 
 
 def _walk(path: str, tree: object) -> Iterator[tuple[str, Array]]:
+    if _is_array(tree):
+        yield path, cast("Array", tree)
+    for step, child in _children(tree):
+        yield from _walk(path + step, child)
+
+
+def _map(f: Callable[..., Array], path: str, tree: Any, others: tuple[Any, ...]) -> Any:
+    if _is_array(tree):
+        for other in others:
+            if not _is_array(other):
+                raise _mismatch(path, tree, other)
+        try:
+            return keep(f(tree, *others))
+        except Exception as error:
+            error.add_note(f"at {path or 'the only array'}")
+            raise
     children = _children(tree)
-    if children is not None:
-        for step, child in children:
-            yield from _walk(path + step, child)
-    elif _is_array(tree):
-        yield path, cast(Array, tree)
-
-
-def _map(f: Callable[..., Array], path: str, tree: object, others: tuple[object, ...]) -> object:
-    if isinstance(tree, tuple) and type(tree) is tuple:
-        for other in others:
-            if type(other) is not tuple or len(other) != len(tree):
-                raise _mismatch(path, tree, other)
-        return tuple(
-            _map(f, f"{path}[{i}]", child, tuple(cast(tuple[object, ...], other)[i] for other in others))
-            for i, child in enumerate(tree)
-        )
-    names = _field_names(type(tree))
-    if names is not None:
-        for other in others:
-            if type(other) is not type(tree):
-                raise _mismatch(path, tree, other)
-        made = object.__new__(type(tree))  # not the constructor: leaves may be shapeless stand-ins, as JAX's are
-        for name in names:
-            at = tuple(getattr(other, name) for other in others)
-            object.__setattr__(made, name, _map(f, f"{path}.{name}", getattr(tree, name), at))
-        return made
-    if not _is_array(tree):
-        return tree
     for other in others:
-        if not _is_array(other):
+        if type(other) is not type(tree) or len(_children(other)) != len(children):
             raise _mismatch(path, tree, other)
-    try:
-        return keep(f(tree, *others))
-    except Exception as error:
-        error.add_note(f"at {path or 'the only array'}")
-        raise
+    beside = [_children(other) for other in others]
+    mapped = [
+        _map(f, path + step, child, tuple(other[i][1] for other in beside)) for i, (step, child) in enumerate(children)
+    ]
+    if is_tuple(tree):
+        return tuple(mapped)
+    if not children:
+        return tree
+    cls = cast("type[object]", type(tree))
+    made: object = object.__new__(cls)  # not the constructor: what f returns need not be valid parameters
+    for name, value in zip(field_names(cls), mapped, strict=True):
+        object.__setattr__(made, name, value)
+    return made
 
 
-def _children(tree: object) -> list[tuple[str, object]] | None:
-    """The steps from a branch to its children; None for a leaf."""
-    if type(tree) is tuple:
-        return [(f"[{i}]", child) for i, child in enumerate(cast(tuple[object, ...], tree))]
-    names = _field_names(type(tree))
-    return None if names is None else [(f".{name}", getattr(tree, name)) for name in names]
-
-
-@lru_cache(maxsize=None)
-def _field_names(cls: type[Any]) -> tuple[str, ...] | None:
-    return tuple(each(lambda a: a.name, attrs.fields(cls))) if attrs.has(cls) else None
+def _children(tree: object) -> list[tuple[str, object]]:
+    """The steps from a branch to its children; none for a leaf."""
+    if is_tuple(tree):
+        return [(f"[{i}]", child) for i, child in enumerate(tree)]
+    return [(f".{name}", getattr(tree, name)) for name in field_names(type(tree))]
 
 
 def _is_array(value: object) -> bool:
@@ -265,10 +258,4 @@ def _is_array(value: object) -> bool:
 
 
 def _mismatch(path: str, tree: object, other: object) -> ValueError:
-    return ValueError(f"trees differ at {path or 'the root'}: {_describe(tree)} and {_describe(other)}")
-
-
-def _describe(tree: object) -> str:
-    if type(tree) is tuple:
-        return f"a tuple of {len(cast(tuple[object, ...], tree))}"
-    return summary(tree) if _is_array(tree) else type(tree).__name__
+    return ValueError(f"trees differ at {path or 'the root'}: {describe(tree)} and {describe(other)}")

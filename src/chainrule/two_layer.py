@@ -18,8 +18,9 @@ from chainrule.gradient import value_and_grad
 from chainrule.layers.affine import Affine, affine
 from chainrule.layers.relu import relu
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
-from chainrule.numeric import Method, Objective
+from chainrule.numeric import Method
 from chainrule.numeric import numerical_gradient as numerical_gradient_of
+from chainrule.objective import Objective
 from chainrule.targets import Targets
 
 Params: TypeAlias = tuple[Affine, Unit, Affine]

@@ -23,6 +23,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 from chainrule.array import Array
 from chainrule.expect import describe
 from chainrule.layer import Layer
+
 # Numbered by position, so that a type checker names the layer that does not fit.
 P0 = TypeVar("P0")
 C0 = TypeVar("C0")

@@ -6,8 +6,8 @@
 
     d(out) = dx W + x dW + 1 db        1 is a column of n ones: b is added to every row
 
-Let L be the scalar at the end and `dout` its derivative by `out`, so that dL = <dout, d(out)>, where <A, B> is the sum of
-all products of entries. Move each factor to the other side of the inner product, <A, B C> = <A C^T, B> = <B^T A, C>:
+Let L be the scalar at the end and `dout` its derivative by `out`, so that dL = <dout, d(out)>, where <A, B> is the sum
+of all products of entries. Move each factor to the other side of the inner product, <A, B C> = <A C^T, B> = <B^T A, C>:
 
     dL = <dout, dx W> + <dout, x dW> + <dout, 1 db>
        = <dout W^T, dx> + <x^T dout, dW> + <1^T dout, db>
@@ -120,11 +120,10 @@ class Affine:
         kind: np.dtype[Any] = np.dtype(dtype)
         if kind.kind != "f":
             raise TypeError(f"Affine.init: dtype must be floating-point, got {kind}")
-        if std is None:
-            std = n_in**-0.5 if n_in else 0.0
-        if not 0 <= std < np.inf:
+        spread = float(max(n_in, 1)) ** -0.5 if std is None else float(std)
+        if not 0 <= spread < np.inf:
             raise ValueError(f"Affine.init: std must be a finite number >= 0, got {std}")
-        W = (rng.standard_normal((n_in, n_out)) * float(std)).astype(kind)
+        W = (rng.standard_normal((n_in, n_out)) * spread).astype(kind)
         return cls(freeze(W), freeze(np.zeros(n_out, kind)))
 
 

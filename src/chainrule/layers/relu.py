@@ -12,7 +12,7 @@ so that
     dx = slope * dout
 
 At x = 0 there is a kink and no derivative; the slope there is 0 by convention, as in every framework. The slope can be
-read off the output, which is positive exactly where the input is: the cache is `out`, which the next layer keeps anyway.
+read off the output, which is positive exactly where the input is: the cache is `out`, which the next layer keeps too.
 
 **To remember:** the gate that let a number through lets its gradient back.
 

@@ -22,14 +22,14 @@ overflows. Then mark one class c of the row, the label (or the likeliest target)
     log(total) = log1p(others + expm1(-gap))        loss = gap + log(total)
     p_j - t_j = e_j / total  for j != c             p_c - 1 = -others / total
 
-When c leads by a margin, gap is 0 and the loss is log1p(others): no digit is lost however small it is, and the gradient at
-the label is minus the sum of the *other* probabilities where `p - 1` would be rounding error from a margin of 36 on. No
-epsilon is added anywhere, so loss and gradient agree.
+When c leads by a margin, gap is 0 and the loss is log1p(others): no digit is lost however small it is, and the gradient
+at the label is minus the sum of the *other* probabilities, where `p - 1` would be rounding error from a margin of 36
+on. No epsilon is added anywhere, so loss and gradient agree.
 
 **To remember:** the gradient of a mistake is the mistake, prediction minus truth.
 
-Special values, as in torch and without a warning: a logit of -inf has probability 0 (loss inf if it is the label's), a row
-with +inf or with nothing but -inf gives nan, and a nan stays in its row.
+Special values, as in torch and without a warning: a logit of -inf has probability 0 (loss inf if it is the label's), a
+row with +inf or with nothing but -inf gives nan, and a nan stays in its row.
 """
 
 from attrs import frozen

@@ -92,9 +92,8 @@ class Portable:
         return out
 
     def scatter(self, rows: Array, labels: Labels, values: Array | float, /) -> Array:
-        if isinstance(values, float):
-            values = self.xp.full_like(rows[:, 0], values)
-        out: Array = self.xp.where(self._hot(rows, labels), values[:, None], rows)
+        column: Array = self.xp.full_like(rows[:, 0], values) if isinstance(values, float | int) else values
+        out: Array = self.xp.where(self._hot(rows, labels), column[:, None], rows)
         return out
 
     def count(self, condition: Mask, /) -> int:

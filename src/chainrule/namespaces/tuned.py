@@ -20,15 +20,27 @@ class Tuned:
 
     reads_values = True
 
-    matmul = staticmethod(np.matmul)
-    exp = staticmethod(np.exp)
-    expm1 = staticmethod(np.expm1)
-    log1p = staticmethod(np.log1p)
-    abs = staticmethod(np.abs)
-    ones_like = staticmethod(np.ones_like)
-
     def quiet(self) -> AbstractContextManager[object]:
         return np.errstate(all="ignore")
+
+    def matmul(self, a: Array, b: Array, /) -> Array:
+        out: Array = np.matmul(a, b)
+        return out
+
+    def exp(self, x: Array, /) -> Array:
+        return np.exp(x)
+
+    def expm1(self, x: Array, /) -> Array:
+        return np.expm1(x)
+
+    def log1p(self, x: Array, /) -> Array:
+        return np.log1p(x)
+
+    def abs(self, x: Array, /) -> Array:
+        return np.abs(x)
+
+    def ones_like(self, x: Array, /) -> Array:
+        return np.ones_like(x)
 
     def where(self, condition: Mask, a: Array, b: Array, /) -> Array:
         return np.where(condition, a, b)
@@ -66,7 +78,8 @@ class Tuned:
         return out
 
     def row_argmax(self, rows: Array, /) -> Labels:
-        return rows.argmax(axis=1)
+        labels: Labels = rows.argmax(axis=1)
+        return labels
 
     def gather(self, rows: Array, labels: Labels, /) -> Array:
         return rows[np.arange(rows.shape[0]), labels]

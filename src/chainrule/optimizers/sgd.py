@@ -42,7 +42,7 @@ class Sgd:
         if not (math.isfinite(self.rate) and self.rate >= 0):
             raise ValueError(f"sgd: rate must be a finite number >= 0, got {self.rate}")
 
-    def init(self, params: P) -> Unit:
+    def init(self, params: object) -> Unit:
         """The state before the first step: there is none."""
         return ()
 

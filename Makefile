@@ -1,0 +1,42 @@
+# make demo   train the two-layer network on handwritten digits     (DATA=directory for MNIST-format files)
+# make test   run every check
+# make docs   build the reference into site/
+# Each sets up what it needs in .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types tests docs clean
+
+demo: .venv/demo
+	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
+
+test: lint types tests docs
+
+lint: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/dev
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+tests: .venv/dev
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest
+
+docs: .venv/dev
+	$(BIN)/mkdocs build --strict --quiet
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/demo: .venv/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch .venv/demo $@
+
+clean:
+	rm -rf .venv site dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
