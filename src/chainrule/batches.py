@@ -1,7 +1,7 @@
 """Minibatches: a data set in random order, a few rows at a time."""
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from chainrule.array import Array, freeze, is_numpy
 from chainrule.expect import describe
 
-T = TypeVar("T", bound=np.generic)
+T = TypeVar("T", bound=NDArray[Any])
 
 
-def minibatches(
-    rng: np.random.Generator, x: Array, targets: NDArray[T], size: int
-) -> Iterator[tuple[Array, NDArray[T]]]:
+def minibatches(rng: np.random.Generator, x: Array, targets: T, size: int) -> Iterator[tuple[Array, T]]:
     """Shuffle a data set and cut it into batches: one epoch, in which every row comes exactly once.
 
     Parameters
@@ -62,8 +60,8 @@ def minibatches(
     return _cut(rng, x, targets, size)
 
 
-def _cut(rng: np.random.Generator, x: Array, targets: NDArray[T], size: int) -> Iterator[tuple[Array, NDArray[T]]]:
+def _cut(rng: np.random.Generator, x: Array, targets: T, size: int) -> Iterator[tuple[Array, T]]:
     order = rng.permutation(x.shape[0])
     for start in range(0, x.shape[0], size):
         chosen = order[start : start + size]
-        yield freeze(x[chosen]), freeze(targets[chosen])
+        yield freeze(x[chosen]), cast("T", freeze(targets[chosen]))

@@ -79,7 +79,7 @@ def no_params(params: object, name: str) -> None:
     TypeError
         If it is anything else.
     """
-    if params != ():
+    if not is_tuple(params) or params:
         raise TypeError(f"{name}: it has no parameters: params must be (), got {describe(params)}")
 
 

@@ -84,10 +84,10 @@ def _of_one(x: Any, name: str) -> Namespace:
 
 def _library(x: Any) -> Any:
     """The Array API namespace of an array's library; None if it is no array."""
-    if hasattr(x, "__array_namespace__"):
-        return x.__array_namespace__()
     if not hasattr(x, "dtype") or isinstance(x, np.generic):
         return None
+    if hasattr(x, "__array_namespace__"):
+        return x.__array_namespace__()
     try:
         from array_api_compat import array_namespace  # noqa: PLC0415  # an extra
     except ImportError:

@@ -7,7 +7,7 @@ Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 import attrs
 import numpy as np
@@ -66,6 +66,12 @@ def leaves(tree: object) -> list[Array]:
     return [leaf for _, leaf in _walk("", tree)]
 
 
+@overload
+def map(f: Callable[[Array], Array], tree: P) -> P: ...
+@overload
+def map(f: Callable[[Array, Array], Array], tree: P, other: P, /) -> P: ...
+@overload
+def map(f: Callable[..., Array], tree: P, other: P, another: P, /, *others: P) -> P: ...
 def map(f: Callable[..., Array], tree: P, *others: P) -> P:
     """Apply a function to the arrays of one tree, or to those of several at the same places.
 
@@ -141,7 +147,7 @@ def replace(tree: P, arrays: list[Array]) -> P:
 
 
 def equal(a: object, b: object) -> bool:
-    """Whether two trees have the same structure and, bit for bit, the same arrays.
+    """Whether two trees have the same structure and exactly the same arrays.
 
     Parameters
     ----------
@@ -151,7 +157,7 @@ def equal(a: object, b: object) -> bool:
     Returns
     -------
     bool
-        True if types, fields, shapes, dtypes and all bytes agree: nan equals nan, and 0.0 is not -0.0.
+        True if types, fields, shapes, dtypes and all numbers agree: nan equals nan, and 0.0 is not -0.0.
 
     Examples
     --------
@@ -163,8 +169,12 @@ def equal(a: object, b: object) -> bool:
     False
     """
     if _is_array(a) and _is_array(b):
-        x, y = np.asarray(a), np.asarray(b)
-        return x.shape == y.shape and x.dtype == y.dtype and x.tobytes() == y.tobytes()
+        x, y = np.asarray(cast("Array", a)), np.asarray(cast("Array", b))
+        if x.shape != y.shape or x.dtype != y.dtype:
+            return False
+        if x.dtype.kind == "f":  # not by bytes, of which some are idle in a long double
+            return np.array_equal(x, y, equal_nan=True) and np.array_equal(np.signbit(x), np.signbit(y))
+        return x.tobytes() == y.tobytes()
     if type(a) is not type(b):
         return False
     ours, theirs = _children(a), _children(b)

@@ -15,8 +15,9 @@ from chainrule import metrics
 from chainrule.array import Array, Unit
 from chainrule.combinators.sequential import sequential
 from chainrule.gradient import value_and_grad
-from chainrule.layers.affine import Affine, affine
-from chainrule.layers.relu import relu
+from chainrule.layer import Layer
+from chainrule.layers.affine import Affine, AffineCache, affine
+from chainrule.layers.relu import ReluCache, relu
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.numeric import Method
 from chainrule.numeric import numerical_gradient as numerical_gradient_of
@@ -26,7 +27,10 @@ from chainrule.targets import Targets
 Params: TypeAlias = tuple[Affine, Unit, Affine]
 """The parameters of the network, and its gradients: an entry for each layer."""
 
-network = sequential(affine, relu, affine)
+Caches: TypeAlias = tuple[AffineCache, ReluCache, AffineCache]
+"""The caches of the network: what `forward` hands to `backward`."""
+
+network: Layer[Params, Caches] = sequential(affine, relu, affine)
 """The network: `network.forward(params, x)` gives the logits and the caches."""
 
 

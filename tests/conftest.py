@@ -1,0 +1,19 @@
+"""What every test runs under."""
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("deep", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True)
+def strict_floating_point() -> Iterator[None]:
+    """Overflow, division by zero and invalid operations are errors. Underflow is not: 1e-168 squared is 0."""
+    with np.errstate(over="raise", divide="raise", invalid="raise", under="ignore"):
+        yield

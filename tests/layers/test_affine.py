@@ -1,0 +1,232 @@
+import copy
+import pickle
+import re
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from strategies import all_dtypes, generators, layouts, normal, sides, sides_or_none
+
+from chainrule import Affine, affine, relu, tree
+
+
+def params_of(rng: np.random.Generator, d: int, m: int, dtype: Any = np.float64) -> Affine:
+    return Affine(normal(rng, d, m, dtype=dtype), normal(rng, m, dtype=dtype))
+
+
+@given(rng=generators, n=sides_or_none, d=sides_or_none, m=sides_or_none)
+def test_values_and_gradients_are_the_sums_of_the_definition(rng: Any, n: int, d: int, m: int) -> None:
+    params, x, dout = params_of(rng, d, m), normal(rng, n, d), normal(rng, n, m)
+    out, cache = affine.forward(params, x)
+    dx, grads = affine.backward(cache, dout)
+    expected_dx, expected_dW, expected_db = reference.affine_gradients(x, params.W, dout)
+    # Sums of at most 4 products of numbers of size 1: a few roundings of 1e-16.
+    np.testing.assert_allclose(out, reference.affine(x, params.W, params.b), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(dx, expected_dx, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(grads.W, expected_dW, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(grads.b, expected_db, rtol=0, atol=1e-13)
+
+
+def test_a_step_worked_by_hand() -> None:
+    params = Affine(W=np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), b=np.array([0.5, -0.5]))
+    out, cache = affine.forward(params, np.array([[1.0, 0.0, -1.0], [2.0, 1.0, 0.0]]))
+    np.testing.assert_array_equal(out, [[-3.5, -4.5], [5.5, 7.5]])
+    dx, grads = affine.backward(cache, np.array([[1.0, 0.0], [0.0, 2.0]]))
+    np.testing.assert_array_equal(dx, [[1, 3, 5], [4, 8, 12]])
+    np.testing.assert_array_equal(grads.W, [[1, 4], [0, 2], [-1, 0]])
+    np.testing.assert_array_equal(grads.b, [1, 2])
+
+
+@given(rng=generators, n=sides, d=sides, m=sides, dtype=all_dtypes)
+def test_error_is_within_the_bound_of_sums_of_products(rng: Any, n: int, d: int, m: int, dtype: Any) -> None:
+    params, x = params_of(rng, d, m, dtype), normal(rng, n, d, dtype=dtype)
+    exact = [a.astype(np.longdouble) for a in (x, params.W, params.b)]
+    error = np.abs(affine.forward(params, x)[0] - (exact[0] @ exact[1] + exact[2]))
+    # The classical bound on a sum of d products and one more term, componentwise, with a factor of 2 for safety.
+    bound = (d + 1) * np.finfo(dtype).eps * (np.abs(exact[0]) @ np.abs(exact[1]) + np.abs(exact[2]))
+    assert (error <= bound).all()
+
+
+@given(rng=generators, n=sides, d=sides, m=sides)
+def test_every_memory_layout_gives_the_same(rng: Any, n: int, d: int, m: int) -> None:
+    params, x, dout = params_of(rng, d, m), normal(rng, n, d), normal(rng, n, m)
+    out, cache = affine.forward(params, x)
+    dx, grads = affine.backward(cache, dout)
+    for name, laid_out in layouts(x).items():
+        other_out, other_cache = affine.forward(params, laid_out)
+        _, other_grads = affine.backward(other_cache, dout)
+        # BLAS may sum up in another order: at most 6 products of numbers of size 1.
+        np.testing.assert_allclose(other_out, out, rtol=0, atol=1e-13, err_msg=name)
+        np.testing.assert_allclose(other_grads.W, grads.W, rtol=0, atol=1e-13, err_msg=name)
+        assert other_out.dtype.isnative
+    for name, laid_out in layouts(params.W).items():
+        np.testing.assert_allclose(
+            affine.forward(Affine(laid_out, params.b), x)[0], out, rtol=0, atol=1e-13, err_msg=name
+        )
+    for name, laid_out in layouts(dout).items():
+        if name != "byte-swapped":  # dout must have the dtype of out
+            np.testing.assert_allclose(affine.backward(cache, laid_out)[0], dx, rtol=0, atol=1e-13, err_msg=name)
+
+
+def test_memory_mapped_input(tmp_path: Any) -> None:
+    rng = np.random.default_rng(0)
+    params, x = params_of(rng, 3, 2), normal(rng, 4, 3)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    out, cache = affine.forward(params, mapped)
+    np.testing.assert_array_equal(out, affine.forward(params, x)[0])
+    assert type(affine.backward(cache, np.ones_like(out))[0]) is np.ndarray
+
+
+def test_hidden_units_can_be_permuted() -> None:
+    rng = np.random.default_rng(0)
+    first, second, x = params_of(rng, 4, 5), params_of(rng, 5, 3), normal(rng, 6, 4)
+    order = rng.permutation(5)
+    mixed = Affine(first.W[:, order], first.b[order]), Affine(second.W[order], second.b)
+    out = affine.forward(second, affine.forward(first, x)[0])[0]
+    other = affine.forward(mixed[1], affine.forward(mixed[0], x)[0])[0]
+    np.testing.assert_allclose(other, out, rtol=0, atol=1e-13)  # sums of 5 products in another order
+
+
+def test_init_scales_by_fan_in_and_is_reproducible() -> None:
+    params = Affine.init(np.random.default_rng(1), 400, 300)
+    assert params.W.dtype == params.b.dtype == np.float32
+    assert not params.b.any()
+    # The standard deviation of 120,000 normal numbers is known to 1 / sqrt(240,000) = 0.2%; five times that.
+    assert params.W.std() == pytest.approx(400**-0.5, rel=0.01)
+    assert Affine.init(np.random.default_rng(1), 400, 300, std=0.01).W.std() == pytest.approx(0.01, rel=0.01)
+    assert tree.equal(params, Affine.init(np.random.default_rng(1), 400, 300))
+    assert Affine.init(np.random.default_rng(1), 3, 2, dtype=np.float64).W.dtype == np.float64
+
+
+def test_init_advances_its_generator_and_no_other() -> None:
+    before = np.random.get_state()[1].tolist()  # type: ignore[union-attr, index]  # the legacy state is a tuple
+    rng = np.random.default_rng(0)
+    a, b = Affine.init(rng, 3, 2), Affine.init(rng, 3, 2)
+    assert not np.array_equal(a.W, b.W)
+    assert np.random.get_state()[1].tolist() == before  # type: ignore[union-attr, index]  # as above
+
+
+def test_params_own_their_arrays() -> None:
+    W, b = np.ones((3, 2)), np.zeros(2)
+    params = Affine(W, b)
+    W[:] = 7
+    assert (params.W == 1).all()
+    for copied in (
+        params,
+        pickle.loads(pickle.dumps(params)),
+        copy.copy(params),
+        copy.deepcopy(params),
+        attrs.evolve(params, b=np.ones(2)),
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            copied.W[0, 0] = 1
+        assert not copied.b.flags.writeable
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        params.W = W  # type: ignore[misc]  # that is what is tested
+
+
+def test_read_only_arrays_are_shared_and_views_of_writable_ones_are_not() -> None:
+    W, b = np.ones((3, 2)), np.zeros(2)
+    view = W[:]
+    view.flags.writeable = False
+    assert not np.shares_memory(Affine(view, b).W, W)
+    W.flags.writeable = False
+    assert np.shares_memory(Affine(W, b).W, W)
+
+
+def test_params_print_as_shapes() -> None:
+    assert repr(Affine(np.ones((3, 2), np.float32), np.zeros(2, np.float32))) == "Affine(W=f32[3, 2], b=f32[2])"
+
+
+F32, F64 = np.float32, np.float64
+
+
+@pytest.mark.parametrize(
+    ("W", "b", "error", "message"),
+    [
+        (np.ones((3, 2)), np.ones(5), ValueError, "Affine: W is (3, 2), so b must be (2,), got (5,)"),
+        (np.ones((3, 2)), np.ones((4, 1)), ValueError, "Affine: W is (3, 2), so b must be (2,), got (4, 1)"),
+        (np.ones((4, 2)), np.ones(()), ValueError, "Affine: W is (4, 2), so b must be (2,), got ()"),
+        (np.ones(3), np.ones(1), ValueError, "Affine: W must be 2-D (inputs, outputs), got shape (3,)"),
+        ([[1.0]], np.ones(1), TypeError, "Affine: W must be an array of floats, got list"),
+        (np.ones((1, 1)), [1.0], TypeError, "must be an array of floats, got list"),
+        (np.ones((1, 1), int), np.ones(1), TypeError, "Affine: W is int64, not floating-point"),
+        (np.ones((1, 1), F32), np.ones(1), TypeError, "Affine: W is float32 but the parameters are float64"),
+        (np.ones((1, 1), complex), np.ones(1, complex), TypeError, "Affine: W is complex128, not floating-point"),
+    ],
+)
+def test_bad_params(W: Any, b: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        Affine(W, b)
+
+
+PARAMS = Affine(np.ones((5, 3), F32), np.ones(3, F32))
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (np.ones((32, 9), F32), ValueError, "affine: x has 9 features (32, 9) but W takes 5 (5, 3)"),
+        (np.ones(5, F32), ValueError, "affine: x must be 2-D (rows of features), got shape (5,)"),
+        (np.ones((2, 5, 5), F32), ValueError, "affine: x must be 2-D (rows of features), got shape (2, 5, 5)"),
+        (np.float32(1), TypeError, "affine: x must be an array of floats, got float32"),
+        ([[1.0] * 5], TypeError, "affine: x must be an array of floats, got list"),
+        (None, TypeError, "affine: x must be an array of floats, got NoneType"),
+        (np.ones((2, 5)), TypeError, "affine: x is float64 but the parameters are float32"),
+        (np.ones((2, 5), int), TypeError, "affine: x is int64, not floating-point: convert it first"),
+        (np.ones((2, 5), bool), TypeError, "affine: x is bool, not floating-point"),
+        (np.ones((2, 5), complex), TypeError, "affine: x is complex128, not floating-point"),
+        (np.ones((2, 5), object), TypeError, "affine: x is object, not floating-point"),
+        (np.full((2, 5), "a"), TypeError, "affine: x is <U1, not floating-point"),
+        (np.ma.masked_array(np.ones((2, 5), F32)), TypeError, "affine: x must be a plain array, got MaskedArray"),
+        (np.ones((2, 5), F32).view(np.matrix), TypeError, "affine: x must be a plain array, got matrix"),
+    ],
+)
+def test_bad_input(x: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        affine.forward(PARAMS, x)
+
+
+def test_bad_dout_and_wrong_records() -> None:
+    out, cache = affine.forward(PARAMS, np.ones((4, 5), F32))
+    message = "affine backward: dout has shape (4, 2), expected (4, 3) (the shape of out)"
+    for backward in (affine.backward, affine.grads):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            backward(cache, out[:, :2])
+        with pytest.raises(TypeError, match="affine backward: dout is float64, expected float32"):
+            backward(cache, out.astype(F64))
+        with pytest.raises(TypeError, match="affine backward: dout must be an array, got float"):
+            backward(cache, 1.0)  # type: ignore[arg-type]  # what an untyped caller may do
+    for wrong in ((), {"W": 1}, None, (PARAMS.W, PARAMS.b)):
+        with pytest.raises(TypeError, match="affine: params must be Affine, got"):
+            affine.forward(wrong, out)  # type: ignore[arg-type]  # what an untyped caller may do
+    _, other_cache = relu.forward((), out)
+    with pytest.raises(TypeError, match="affine backward: cache must be AffineCache, got ReluCache"):
+        affine.backward(other_cache, out)  # type: ignore[arg-type]  # what an untyped caller may do
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "message"),
+    [
+        ((0, 3, 2), {}, TypeError, "rng must be a numpy.random.Generator, got int"),
+        ((np.random.default_rng(0), -1, 2), {}, ValueError, "n_in must be >= 0, got -1"),
+        ((np.random.default_rng(0), 3, 2.5), {}, TypeError, "n_out must be an integer, got float"),
+        ((np.random.default_rng(0), 3, 2), {"std": -0.1}, ValueError, "std must be a finite number >= 0, got -0.1"),
+        ((np.random.default_rng(0), 3, 2), {"std": np.inf}, ValueError, "std must be a finite number >= 0, got inf"),
+        ((np.random.default_rng(0), 3, 2), {"dtype": int}, TypeError, "dtype must be floating-point, got int64"),
+    ],
+)
+def test_bad_init(arguments: Any, options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        Affine.init(*arguments, **options)
+
+
+def test_nan_stays_in_its_row() -> None:
+    x = np.ones((3, 5), F32)
+    x[1, 2] = np.nan
+    out, _ = affine.forward(PARAMS, x)
+    assert np.isnan(out).any(axis=1).tolist() == [False, True, False]

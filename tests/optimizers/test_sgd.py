@@ -1,0 +1,74 @@
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import all_dtypes, generators, normal, sides
+
+from chainrule import Affine, Sgd, sgd, tree
+
+
+@given(rng=generators, n=sides, dtype=all_dtypes, rate=st.floats(0, 4))
+def test_one_step_is_the_published_update(rng: Any, n: int, dtype: Any, rate: float) -> None:
+    p, g = normal(rng, n, 3, dtype=dtype), normal(rng, n, 3, dtype=dtype)
+    stepped, state = sgd(rate).step((), p, g)
+    np.testing.assert_array_equal(stepped, p - dtype(rate) * g)
+    assert stepped.dtype == dtype
+    assert state == ()
+
+
+def test_the_path_on_the_books_valley_by_hand() -> None:
+    # f = x^2 / 20 + y^2 from (-7, 2) at rate 0.95: x shrinks by 0.905 a step, y by -0.9.
+    at, optimizer = np.array([-7.0, 2.0]), sgd(0.95)
+    state = optimizer.init(at)
+    for _ in range(30):
+        at, state = optimizer.step(state, at, np.array([at[0] / 10, 2 * at[1]]))
+    np.testing.assert_allclose(at, [-7 * 0.905**30, 2 * (-0.9) ** 30], rtol=1e-13)  # 30 steps of two roundings
+
+
+@pytest.mark.parametrize("rate", [np.float64(0.1), np.float32(0.1), np.array(0.1)])
+def test_no_kind_of_rate_promotes_float32(rate: Any) -> None:
+    stepped, _ = sgd(rate).step((), np.ones(3, np.float32), np.ones(3, np.float32))
+    assert stepped.dtype == np.float32
+
+
+def test_arguments_are_left_alone_and_results_are_fresh() -> None:
+    params, grads = Affine(np.ones((3, 2)), np.zeros(2)), Affine(np.ones((3, 2)), np.ones(2))
+    stepped, _ = sgd(0.5).step((), params, grads)
+    assert tree.equal(params, Affine(np.ones((3, 2)), np.zeros(2)))
+    assert tree.equal(stepped, Affine(np.full((3, 2), 0.5), np.full(2, -0.5)))
+    assert not any(np.shares_memory(a, b) for a in tree.leaves(stepped) for b in tree.leaves((params, grads)))
+    assert tree.equal(stepped, sgd(0.5).step((), params, grads)[0])
+
+
+def test_rate_zero_and_gradient_zero_change_nothing() -> None:
+    p = normal(np.random.default_rng(0), 5)
+    assert tree.equal(sgd(0).step((), p, p)[0], p)
+    assert tree.equal(sgd(0.1).step((), p, np.zeros(5))[0], p)
+
+
+def test_optimizers_are_values() -> None:
+    assert sgd(0.1) == Sgd(0.1)
+    assert repr(sgd(0.1)) == "Sgd(rate=0.1)"
+
+
+@pytest.mark.parametrize("rate", [-1, -1e-9, np.nan, np.inf])
+def test_bad_rates(rate: float) -> None:
+    with pytest.raises(ValueError, match="sgd: rate must be a finite number >= 0, got " + re.escape(str(float(rate)))):
+        sgd(rate)
+
+
+def test_gradients_that_do_not_fit_are_refused_and_named() -> None:
+    params = (Affine(np.ones((3, 2)), np.zeros(2)), ())
+    wrong = tree.map(lambda leaf: leaf[:1], params)
+    with pytest.raises(ValueError, match=re.escape("the gradient f64[1, 2] must have the shape of")) as caught:
+        sgd(0.1).step((), params, wrong)
+    assert caught.value.__notes__ == ["at [0].W"]
+    with pytest.raises(
+        TypeError, match=re.escape("the gradient f32[3, 2] must have the dtype of its parameter f64[3, 2]")
+    ):
+        sgd(0.1).step((), params, tree.map(lambda leaf: leaf.astype(np.float32), params))
+    with pytest.raises(ValueError, match="trees differ at the root: a tuple of 2 and a tuple of 1"):
+        sgd(0.1).step((), params, params[:1])  # type: ignore[misc]  # that is what is tested

@@ -1,0 +1,42 @@
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from strategies import dtypes, generators, normal, sides
+
+from chainrule import Affine, affine, relu, sequential, softmax_cross_entropy, tree, value_and_grad
+
+NETWORK = sequential(affine, relu, affine)
+F = value_and_grad(NETWORK, softmax_cross_entropy)
+
+
+@given(rng=generators, n=sides, dtype=dtypes)
+def test_it_is_forward_and_backward_by_hand(rng: Any, n: int, dtype: Any) -> None:
+    d, h, k = rng.integers(1, 6, 3)
+    params = (
+        Affine(normal(rng, d, h, dtype=dtype), normal(rng, h, dtype=dtype)),
+        (),
+        Affine(normal(rng, h, k, dtype=dtype), normal(rng, k, dtype=dtype)),
+    )
+    x, labels = normal(rng, n, d, dtype=dtype), rng.integers(0, k, n)
+    out, caches = NETWORK.forward(params, x)
+    loss, cache = softmax_cross_entropy.forward(out, labels)
+    _, grads = NETWORK.backward(caches, softmax_cross_entropy.backward(cache, 1.0))
+    assert tree.equal(F(params, x, labels), (loss, grads))
+    assert all(leaf.dtype == dtype for leaf in tree.leaves((loss, grads)))
+
+
+def test_it_pickles() -> None:
+    params = Affine(np.ones((3, 2)), np.zeros(2)), (), Affine(np.ones((2, 2)), np.zeros(2))
+    x, labels = np.ones((4, 3)), np.array([0, 1, 1, 0])
+    assert tree.equal(pickle.loads(pickle.dumps(F))(params, x, labels), F(params, x, labels))
+
+
+def test_errors_pass_through() -> None:
+    params = Affine(np.ones((3, 2)), np.zeros(2)), (), Affine(np.ones((2, 2)), np.zeros(2))
+    with pytest.raises(ValueError, match="affine: x has 4 features"):
+        F(params, np.ones((1, 4)), np.array([0]))
+    with pytest.raises(ValueError, match=r"labels must be in \[0, 2\), got 2 at row 0"):
+        F(params, np.ones((1, 3)), np.array([2]))

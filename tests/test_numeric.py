@@ -1,0 +1,213 @@
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from strategies import generators, normal, sides
+
+from chainrule import (
+    Affine,
+    Array,
+    Layer,
+    Objective,
+    Unit,
+    affine,
+    numerical_gradient,
+    relu,
+    sequential,
+    sigmoid,
+    softmax_cross_entropy,
+    tree,
+    value_and_grad,
+)
+
+NETWORKS = {
+    "affine": affine,
+    "relu": sequential(affine, relu, affine),
+    "sigmoid": sequential(affine, sigmoid, affine),
+    "nested": sequential(sequential(affine, sigmoid), affine),
+}
+
+
+def problem(name: str, rng: np.random.Generator, n: int, dtype: Any = np.float64) -> tuple[Any, Any, Any]:
+    """Params, x and labels."""
+    d, h, k = rng.integers(1, 6, 3)
+    first, second = (Affine(normal(rng, a, b, dtype=dtype), normal(rng, b, dtype=dtype)) for a, b in ((d, h), (h, k)))
+    params: Any = {"affine": first, "nested": ((first, ()), second)}.get(name, (first, (), second))
+    classes = h if name == "affine" else k
+    return params, normal(rng, n, d, dtype=dtype), rng.integers(0, classes, n)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@given(rng=generators, n=sides)
+def test_both_methods_agree_with_backpropagation(name: str, rng: Any, n: int) -> None:
+    params, x, labels = problem(name, rng, n)
+    network: Layer[Any, Any] = NETWORKS[name]
+    _, grads = value_and_grad(network, softmax_cross_entropy)(params, x, labels)
+    f = Objective(network, softmax_cross_entropy, x, labels)
+    for method, tolerance in (("central", 1e-7), ("complex", 1e-12)):  # what the library promises
+        for structured in (True, False):
+            g = numerical_gradient(f if structured else lambda p: f(p), params, method=method)  # type: ignore[arg-type]  # noqa: PLW0108, B023  # hides the structure
+            for (path, a), b in zip(tree.named_leaves(grads), tree.leaves(g), strict=True):
+                smooth = ~np.isnan(b)
+                scale = max(1e-3, float(np.abs(a).max()))
+                np.testing.assert_allclose(a[smooth], b[smooth], rtol=0, atol=tolerance * scale, err_msg=path)
+                assert method == "central" or smooth.all()
+
+
+def test_structure_gives_what_the_black_box_gives() -> None:
+    rng = np.random.default_rng(0)
+    params, x, labels = problem("relu", rng, 5)
+    f = Objective(NETWORKS["relu"], softmax_cross_entropy, x, labels)
+    for method in ("central", "complex"):
+        structured = numerical_gradient(f, params, method=method)  # type: ignore[arg-type]  # of two known strings
+        called = numerical_gradient(lambda p: f(p), params, method=method)  # type: ignore[arg-type]  # noqa: PLW0108  # as above
+        for a, b in zip(tree.leaves(structured), tree.leaves(called), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-9 if method == "central" else 1e-15)
+
+
+def test_structure_runs_the_network_far_less_often_than_there_are_parameters() -> None:
+    calls = 0
+
+    def forward(params: Unit, x: Array) -> tuple[Array, Any]:
+        nonlocal calls
+        calls += 1
+        return relu.forward(params, x)
+
+    counted = Layer(forward, relu.backward)
+    rng = np.random.default_rng(0)
+    params = Affine.init(rng, 100, 20, dtype=np.float64), (), Affine.init(rng, 20, 10, dtype=np.float64)
+    f = Objective(sequential(affine, counted, affine), softmax_cross_entropy, normal(rng, 3, 100), np.array([1, 2, 3]))
+    numerical_gradient(f, params, method="complex")
+    assert calls < 50  # of 2,230 parameters
+
+
+def test_layers_that_couple_rows_are_not_stacked() -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, Unit]:
+        return x - x.mean(axis=0), ()
+
+    def backward(cache: Unit, dout: Array) -> tuple[Array, Unit]:
+        return dout - dout.mean(axis=0), ()
+
+    network = sequential(affine, Layer(forward, backward, couples_rows=True))
+    rng = np.random.default_rng(0)
+    params = Affine(normal(rng, 3, 4), normal(rng, 4)), ()
+    x, labels = normal(rng, 5, 3), rng.integers(0, 4, 5)
+    _, grads = value_and_grad(network, softmax_cross_entropy)(params, x, labels)
+    g = numerical_gradient(Objective(network, softmax_cross_entropy, x, labels), params)
+    for a, b in zip(tree.leaves(grads), tree.leaves(g), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-8)
+
+
+def test_layers_of_ones_own_are_differentiated_by_their_forward() -> None:
+    def forward(params: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        return x * params, (x, params)
+
+    def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Array]:
+        return dout * cache[1], (cache[0] * dout).sum(axis=0)
+
+    network = sequential(Layer(forward, backward), affine)
+    rng = np.random.default_rng(0)
+    params, x, labels = (normal(rng, 3), Affine(normal(rng, 3, 4), normal(rng, 4))), normal(rng, 5, 3), np.arange(5) % 4
+    _, grads = value_and_grad(network, softmax_cross_entropy)(params, x, labels)
+    for method, tolerance in (("central", 1e-8), ("complex", 1e-14)):
+        g = numerical_gradient(Objective(network, softmax_cross_entropy, x, labels), params, method=method)  # type: ignore[arg-type]  # of two known strings
+        for a, b in zip(tree.leaves(grads), tree.leaves(g), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
+
+
+def test_float32_objectives_are_differentiated_in_float64() -> None:
+    rng = np.random.default_rng(0)
+    params, x, labels = problem("sigmoid", rng, 4, np.float32)
+    network = NETWORKS["sigmoid"]
+    exact = tree.map(lambda leaf: leaf.astype(np.float64), params)
+    _, grads = value_and_grad(network, softmax_cross_entropy)(exact, x.astype(np.float64), labels)  # type: ignore[arg-type]  # a network of the table
+    for method in ("central", "complex"):
+        g = numerical_gradient(Objective(network, softmax_cross_entropy, x, labels), params, method=method)  # type: ignore[arg-type]  # of two known strings
+        for a, b in zip(tree.leaves(grads), tree.leaves(g), strict=True):
+            assert b.dtype == np.float32
+            np.testing.assert_allclose(b, a, rtol=1e-6, atol=1e-8)  # float32's own rounding, and that of differences
+
+
+def test_a_float32_black_box_gets_steps_that_float32_can_resolve() -> None:
+    x = np.array([0.5, 1.0, 300.0], np.float32)
+    g = numerical_gradient(lambda v: (v * v).sum(dtype=np.float32) / 2, x)
+    # The function's rounding, 1e-7 of 45,000, over twice a step of 5e-3 times 300: 2e-3; 0.5 for the small entries.
+    np.testing.assert_allclose(g, x, rtol=0, atol=0.6)
+    assert g.dtype == np.float32
+
+
+def test_steps_go_with_the_size_of_the_parameter() -> None:
+    x = np.array([1e6, -2e9])
+    np.testing.assert_allclose(numerical_gradient(lambda v: (v * v).sum() / 2, x)[1:], x[1:], rtol=1e-8)
+
+
+def test_derivatives_of_known_functions() -> None:
+    x = np.array([0.3, -1.2, 2.0])
+    np.testing.assert_allclose(numerical_gradient(lambda v: np.exp(v).sum(), x), np.exp(x), rtol=1e-8)
+    np.testing.assert_allclose(
+        numerical_gradient(lambda v: np.exp(v).sum(), x, method="complex"), np.exp(x), rtol=1e-15
+    )
+    assert numerical_gradient(lambda p: 3.0, (Affine(np.ones((2, 2)), np.ones(2)), ()))[0].W.tolist() == [[0, 0]] * 2
+
+
+def test_kinks_are_stepped_around_and_named_where_they_cannot_be() -> None:
+    x = np.array([0.0, 1e-7, -1e-8, 1e-6, 3e-6, -2e-6, 1.0, -1.0])
+    g = numerical_gradient(lambda v: relu.forward((), v)[0].sum(), x)
+    assert np.isnan(g[0])
+    np.testing.assert_allclose(g[1:], [1, 0, 1, 1, 0, 1, 0], rtol=0, atol=1e-6)
+
+
+def test_complex_step_takes_the_convention_at_kinks() -> None:
+    x = np.array([0.0, -0.0, 1e-300, 2.0, -2.0])
+    g = numerical_gradient(lambda v: relu.forward((), v)[0].sum(), x, method="complex")
+    np.testing.assert_array_equal(g, [0, 0, 1, 1, 0])
+
+
+def test_callers_arrays_are_never_touched_even_if_f_raises() -> None:
+    x = np.array([1.0, 2.0])
+    before = x.copy()
+
+    def fail(v: Array) -> float:
+        raise RuntimeError("no")
+
+    for method in ("central", "complex"):
+        with pytest.raises(RuntimeError, match="no"):
+            numerical_gradient(fail, x, method=method)  # type: ignore[arg-type]  # of two known strings
+        assert tree.equal(x, before)
+        x.flags.writeable = False
+        numerical_gradient(lambda v: (v * v).sum(), x, method=method)  # type: ignore[arg-type]  # of two known strings
+        x.flags.writeable = True
+
+
+def test_f_cannot_write_to_what_it_is_given() -> None:
+    def write(v: Array) -> float:
+        v[0] = 5
+        return 0.0
+
+    with pytest.raises(ValueError, match="read-only"):
+        numerical_gradient(write, np.ones(2))
+
+
+def test_empty_arrays_have_empty_gradients() -> None:
+    for method in ("central", "complex"):
+        g = numerical_gradient(lambda v: (v * v).sum(), np.zeros((0, 3)), method=method)  # type: ignore[arg-type]  # of two known strings
+        assert g.shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("f", "params", "method", "error", "message"),
+    [
+        (np.sum, np.ones(2), "forward", ValueError, "method must be 'central' or 'complex', got 'forward'"),
+        (np.sum, np.array([1, 2]), "central", TypeError, "params must be a NumPy array of floats, got i64[2]"),
+        (np.sum, (np.array([1, 2]),), "central", TypeError, "params[0] must be a NumPy array of floats, got i64[2]"),
+        (lambda v: v, np.ones(2), "central", TypeError, "f must return one number, got f64[2]"),
+        (lambda v: "1", np.ones(2), "central", TypeError, "f must return one number, got str"),
+        (lambda v: None, np.ones(2), "complex", TypeError, "f must return one number, got NoneType"),
+        (lambda v: abs(v).sum(), np.ones(2), "complex", TypeError, "f returned a real number for complex parameters"),
+    ],
+)
+def test_bad_input(f: Any, params: Any, method: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match="numerical_gradient: .*" + re.escape(message)):
+        numerical_gradient(f, params, method=method)
