@@ -54,9 +54,13 @@ def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
     found = _of_one(x, name)
     for param in params:
         other = _of_one(param, f"the parameter beside {name}")
-        if getattr(param, "lifted", False):  # a complex step: real arrays of any kind may meet it
-            found = other
-        elif x.dtype != param.dtype and not getattr(x, "lifted", False) and not _same_but_for_byte_order(x, param):
+        if _is_lifted(x) or _is_lifted(param):  # a complex step, which real arrays may meet
+            found = other if _is_lifted(param) else found
+        elif found is not other:
+            raise TypeError(
+                f"{name} is an array of {_name(x)} but the parameters are of {_name(param)}: convert one of them"
+            )
+        elif x.dtype != param.dtype and not _same_but_for_byte_order(x, param):
             raise TypeError(
                 f"{name} is {x.dtype} but the parameters are {param.dtype}: convert one of them, "
                 f"e.g. with .astype({param.dtype})"
@@ -66,7 +70,7 @@ def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
 
 def _of_one(x: Any, name: str) -> Namespace:
     if is_numpy(x):
-        if getattr(x, "lifted", False):
+        if _is_lifted(x):
             lifted: Any = x.__array_namespace__()
             return cast("Namespace", lifted)
         if type(x) not in (np.ndarray, np.memmap):
@@ -92,7 +96,7 @@ def _library(x: Any) -> Any:
         from array_api_compat import array_namespace  # noqa: PLC0415  # an extra
     except ImportError:
         raise TypeError(
-            f"arrays of {type(x).__module__} need the package array-api-compat: pip install 'chainrule[torch]'"
+            f"arrays of {type(x).__module__} need the package array-api-compat: pip install 'chainrule[portable]'"
         ) from None
     try:
         return array_namespace(x)
@@ -107,7 +111,12 @@ def _portable(library: Any) -> Portable:
 
 def _same_but_for_byte_order(x: Array, param: Array) -> bool:
     """Whether two NumPy dtypes differ in byte order alone, which arithmetic evens out."""
-    mine, other = x.dtype, param.dtype
-    return (
-        isinstance(mine, np.dtype) and isinstance(other, np.dtype) and mine.newbyteorder("=") == other.newbyteorder("=")
-    )
+    return is_numpy(x) and is_numpy(param) and x.dtype.newbyteorder("=") == param.dtype.newbyteorder("=")
+
+
+def _is_lifted(x: Array) -> bool:
+    return getattr(x, "lifted", False)
+
+
+def _name(x: Array) -> str:
+    return type(x).__module__.partition(".")[0]

@@ -1,0 +1,164 @@
+"""Layers, loss and gradients on arrays of the Array API standard and nothing else: array-api-strict refuses the rest."""
+
+import re
+from types import ModuleType
+from typing import Any
+
+import array_api_strict as strict
+import numpy as np
+import pytest
+from catalogue import SUBJECTS, Subject
+from hypothesis import given
+from strategies import dtypes, generators, normal, sides
+
+from chainrule import (
+    Affine,
+    accuracy,
+    affine,
+    relu,
+    sequential,
+    sgd,
+    softmax_cross_entropy,
+    training_step,
+    tree,
+    value_and_grad,
+)
+
+
+def to_strict(value: Any) -> Any:
+    return tree.map(lambda leaf: strict.asarray(np.array(leaf)), value)
+
+
+def to_numpy(value: Any) -> Any:
+    return tree.map(np.asarray, value)
+
+
+def assert_close(a: Any, b: Any, dtype: Any) -> None:
+    """Equal but for the order of sums of at most some tens of numbers of size 1 to 10."""
+    for (path, x), y in zip(tree.named_leaves(a), tree.leaves(b), strict=True):
+        assert x.dtype == y.dtype, path
+        eps = float(np.finfo(dtype).eps)
+        np.testing.assert_allclose(x, y, rtol=64 * eps, atol=64 * eps, err_msg=path)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: s.name)
+@given(rng=generators, n=sides, dtype=dtypes)
+def test_layers_run_unchanged(subject: Subject, rng: Any, n: int, dtype: Any) -> None:
+    params, x = subject.make(rng, n, dtype)
+    out, cache = subject.layer.forward(params, x)
+    dout = normal(rng, *out.shape, dtype=dtype)
+    results = out, subject.layer.backward(cache, dout), subject.layer.grads(cache, dout)
+    strict_out, strict_cache = subject.layer.forward(to_strict(params), strict.asarray(x))
+    strict_dout = strict.asarray(dout)
+    strict_results = (
+        strict_out,
+        subject.layer.backward(strict_cache, strict_dout),
+        subject.layer.grads(strict_cache, strict_dout),
+    )
+    assert all(isinstance(leaf, type(strict_dout)) for leaf in tree.leaves(strict_results))
+    assert_close(results, to_numpy(strict_results), dtype)
+
+
+@given(rng=generators, n=sides, dtype=dtypes)
+def test_loss_gradient_and_training_run_unchanged(rng: Any, n: int, dtype: Any) -> None:
+    d, h, k = (int(side) for side in rng.integers(1, 6, 3))
+    params = (
+        Affine(normal(rng, d, h, dtype=dtype), normal(rng, h, dtype=dtype)),
+        (),
+        Affine(normal(rng, h, k, dtype=dtype), normal(rng, k, dtype=dtype)),
+    )
+    x, labels = normal(rng, n, d, dtype=dtype), rng.integers(0, k, n)
+    network = sequential(affine, relu, affine)
+    for targets in (labels, np.eye(k, dtype=dtype)[labels]):
+        ours = value_and_grad(network, softmax_cross_entropy)(params, x, targets)
+        others = value_and_grad(network, softmax_cross_entropy)(to_strict(params), strict.asarray(x), strict.asarray(targets))
+        assert_close(ours, to_numpy(others), dtype)
+        step = training_step(network, softmax_cross_entropy, sgd(0.1))
+        ours = step(params, (), x, targets)
+        others = step(to_strict(params), (), strict.asarray(x), strict.asarray(targets))
+        assert_close(ours, to_numpy(others), dtype)
+        logits = network.forward(params, x)[0]
+        assert accuracy(strict.asarray(logits), strict.asarray(targets)) == accuracy(logits, targets)
+
+
+@pytest.mark.parametrize("label", [-1, 3, 100])
+def test_a_bad_label_gives_nan_where_values_are_not_read(label: int) -> None:
+    z, labels = strict.asarray(np.zeros((2, 3))), strict.asarray(np.array([1, label]))
+    losses = np.asarray(softmax_cross_entropy.rows(z, labels))
+    assert losses[0] == pytest.approx(np.log(3))
+    assert np.isnan(losses[1])
+    loss, cache = softmax_cross_entropy.forward(z, labels)
+    assert np.isnan(float(loss))
+    dz = np.asarray(softmax_cross_entropy.backward(cache, 1.0))
+    assert np.isnan(dz).all(axis=1).tolist() == [False, True]
+
+
+def test_relu_at_special_points() -> None:
+    x = strict.asarray(np.array([[-1.0, -0.0, 0.0, 5e-324, np.nan, np.inf]]))
+    out, cache = relu.forward((), x)
+    np.testing.assert_array_equal(np.asarray(out), [[0, 0, 0, 5e-324, np.nan, np.inf]])
+    assert not np.signbit(np.asarray(out)[0, :4]).any()
+    dx, _ = relu.backward(cache, strict.asarray(np.ones((1, 6))))
+    np.testing.assert_array_equal(np.asarray(dx), [[0, 0, 0, 1, 1, 1]])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: strict.asarray([[1, 2]]), "affine: x is array_api_strict.int64, not real floating-point"),
+        (lambda: strict.asarray([[1j, 2]]), "affine: x is array_api_strict.complex128, not real floating-point"),
+        (lambda: strict.asarray([[1, 2.0]], dtype=strict.float32), "affine: x is array_api_strict.float32 but the"),
+        (lambda: np.ones((1, 2)), "affine: x is an array of numpy but the parameters are of array_api_strict"),
+    ],
+)
+def test_bad_input(make: Any, message: str) -> None:
+    params = to_strict(Affine(np.ones((2, 3)), np.ones(3)))
+    with pytest.raises(TypeError, match=re.escape(message)):
+        affine.forward(params, make())
+
+
+def test_libraries_without_a_namespace_come_through_array_api_compat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as torch: here, a library whose arrays have everything but `__array_namespace__`."""
+    import array_api_compat  # noqa: PLC0415  # what is patched
+
+    class Bare:
+        def __init__(self, array: Any) -> None:
+            self.array = array
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "__array_namespace__":
+                raise AttributeError(name)
+            return getattr(self.array, name)
+
+        def __neg__(self) -> Any:
+            return -self.array
+
+        def __le__(self, other: Any) -> Any:
+            return self.array <= other
+
+    class Library(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            function = getattr(strict, name)
+            return lambda *args, **kw: function(*(getattr(a, "array", a) if isinstance(a, Bare) else a for a in args), **kw)
+
+    library = Library("bare")
+    monkeypatch.setattr(array_api_compat, "array_namespace", lambda x: library)
+    out, _ = relu.forward((), Bare(strict.asarray([[-1.0, 2.0]])))  # type: ignore[arg-type]  # NumPy is the typed library
+    np.testing.assert_array_equal(np.asarray(out), [[0, 2]])
+
+
+def test_without_array_api_compat_such_a_library_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bare:
+        dtype, shape, ndim = "float32", (1, 1), 2
+
+    monkeypatch.setitem(__import__("sys").modules, "array_api_compat", None)
+    with pytest.raises(TypeError, match=re.escape("need the package array-api-compat: pip install 'chainrule[portable]'")):
+        relu.forward((), Bare())  # type: ignore[arg-type]  # what an untyped caller may do
+
+
+def test_what_no_library_knows_is_no_array() -> None:
+    class Bare:
+        dtype, shape, ndim = "float32", (1, 1), 2
+
+    with pytest.raises(TypeError, match="relu: x must be an array of floats, got Bare"):
+        relu.forward((), Bare())  # type: ignore[arg-type]  # what an untyped caller may do
