@@ -71,7 +71,7 @@ def summary(value: object) -> str:
 
 def field_names(cls: type) -> tuple[str, ...]:
     """The names of an attrs class's fields, in order; none for another class."""
-    return tuple(a.name for a in getattr(cls, "__attrs_attrs__", ()))
+    return getattr(cls, "__match_args__", ()) if hasattr(cls, "__attrs_attrs__") else ()
 
 
 def _repr(self: object) -> str:

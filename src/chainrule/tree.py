@@ -6,8 +6,8 @@ and tuples are the branches; anything else in a record (a step count, a rate) is
 Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, cast, overload
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias, TypeVar, cast, overload
 
 import attrs
 import numpy as np
@@ -17,6 +17,9 @@ from chainrule.expect import describe, is_tuple
 from chainrule.record import field_names
 
 P = TypeVar("P")
+
+Path: TypeAlias = tuple[int | str, ...]
+"""The steps from the root to a leaf: positions in tuples, names of fields."""
 
 
 def named_leaves(tree: object) -> list[tuple[str, Array]]:
@@ -40,7 +43,7 @@ def named_leaves(tree: object) -> list[tuple[str, Array]]:
     >>> [path for path, leaf in tree.named_leaves(params)]
     ['[0].W', '[0].b']
     """
-    return list(_walk("", tree))
+    return [(_text(path), leaf) for path, leaf in _walk((), tree)]
 
 
 def leaves(tree: object) -> list[Array]:
@@ -63,7 +66,7 @@ def leaves(tree: object) -> list[Array]:
     >>> [leaf.shape for leaf in tree.leaves((Affine(np.ones((3, 2)), np.ones(2)), ()))]
     [(3, 2), (2,)]
     """
-    return [leaf for _, leaf in _walk("", tree)]
+    return [leaf for _, leaf in _walk((), tree)]
 
 
 @overload
@@ -105,7 +108,7 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
     >>> tree.map(np.add, params, params)[0].b
     array([2., 2.])
     """
-    return cast("P", _map(f, "", tree, others))
+    return cast("P", _map(f, (), tree, others))
 
 
 def replace(tree: P, arrays: list[Array]) -> P:
@@ -180,7 +183,7 @@ def equal(a: object, b: object) -> bool:
     ours, theirs = _children(a), _children(b)
     if not (is_tuple(a) or attrs.has(type(a))):
         return bool(a == b)
-    return len(ours) == len(theirs) and all(equal(x, y) for (_, x), (_, y) in zip(ours, theirs, strict=True))
+    return len(ours) == len(theirs) and all(equal(x, y) for x, y in zip(ours, theirs, strict=True))
 
 
 def dot(a: P, b: P) -> float:
@@ -220,52 +223,59 @@ def dot(a: P, b: P) -> float:
     return sum(products)
 
 
-def _walk(path: str, tree: object) -> Iterator[tuple[str, Array]]:
+def _walk(path: Path, tree: object) -> Iterator[tuple[Path, Array]]:
     if _is_array(tree):
         yield path, cast("Array", tree)
-    for step, child in _children(tree):
-        yield from _walk(path + step, child)
+    else:
+        for step, child in zip(_steps(tree), _children(tree), strict=True):
+            yield from _walk((*path, step), child)
 
 
-def _map(f: Callable[..., Array], path: str, tree: Any, others: tuple[Any, ...]) -> Any:
+def _map(f: Callable[..., Array], path: Path, tree: Any, others: tuple[Any, ...]) -> Any:
     if _is_array(tree):
-        for other in others:
-            if not _is_array(other):
-                raise _mismatch(path, tree, other)
+        if not all(_is_array(other) for other in others):
+            raise _mismatch(path, tree, others)
         try:
             return keep(f(tree, *others))
         except Exception as error:
-            error.add_note(f"at {path or 'the only array'}")
+            error.add_note(f"at {_text(path) or 'the only array'}")
             raise
-    children = _children(tree)
-    for other in others:
-        if type(other) is not type(tree) or len(_children(other)) != len(children):
-            raise _mismatch(path, tree, other)
+    cls, children = cast("type[object]", type(tree)), _children(tree)
     beside = [_children(other) for other in others]
-    mapped = [
-        _map(f, path + step, child, tuple(other[i][1] for other in beside)) for i, (step, child) in enumerate(children)
-    ]
-    if is_tuple(tree):
-        return tuple(mapped)
+    if any(type(other) is not cls for other in others) or any(len(side) != len(children) for side in beside):
+        raise _mismatch(path, tree, others)
+    mapped = tuple(
+        _map(f, (*path, step), child, tuple(side[i] for side in beside))
+        for i, (step, child) in enumerate(zip(_steps(tree), children, strict=True))
+    )
+    if cls is tuple:
+        return mapped
     if not children:
         return tree
-    cls = cast("type[object]", type(tree))
-    made: object = object.__new__(cls)  # not the constructor: what f returns need not be valid parameters
+    made = object.__new__(cls)  # not the constructor: what f returns need not be valid parameters
     for name, value in zip(field_names(cls), mapped, strict=True):
         object.__setattr__(made, name, value)
     return made
 
 
-def _children(tree: object) -> list[tuple[str, object]]:
-    """The steps from a branch to its children; none for a leaf."""
-    if is_tuple(tree):
-        return [(f"[{i}]", child) for i, child in enumerate(tree)]
-    return [(f".{name}", getattr(tree, name)) for name in field_names(type(tree))]
+def _children(tree: object) -> tuple[object, ...]:
+    """The children of a branch, in order; none for a leaf."""
+    return tree if is_tuple(tree) else tuple(getattr(tree, name) for name in field_names(type(tree)))
+
+
+def _steps(tree: object) -> Iterable[int | str]:
+    """The steps to them: positions in a tuple, names of a record's fields."""
+    return range(len(tree)) if is_tuple(tree) else field_names(type(tree))
+
+
+def _text(path: Path) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
 
 
 def _is_array(value: object) -> bool:
-    return hasattr(value, "shape") and hasattr(value, "dtype")
+    return type(value) is np.ndarray or (hasattr(value, "shape") and hasattr(value, "dtype"))
 
 
-def _mismatch(path: str, tree: object, other: object) -> ValueError:
-    return ValueError(f"trees differ at {path or 'the root'}: {describe(tree)} and {describe(other)}")
+def _mismatch(path: Path, tree: object, others: tuple[object, ...]) -> ValueError:
+    seen = " and ".join(dict.fromkeys(describe(each) for each in (tree, *others)))
+    return ValueError(f"trees differ at {_text(path) or 'the root'}: {seen}")
