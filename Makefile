@@ -19,13 +19,13 @@ lint: .venv/dev
 
 types: .venv/dev
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 tests: .venv/dev
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest
 
 docs: .venv/dev
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

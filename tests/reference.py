@@ -1,29 +1,33 @@
-"""Independent forms of what the library computes: the textbook's formulas, in float64, entry by entry where possible."""
+"""What the library computes in independent forms: the textbook's formulas, in float64, and definitions in 50 digits."""
 
-from typing import Any
+from importlib import import_module
+from typing import Any, TypeAlias
 
-import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from chainrule import Array
+
+mpmath: Any = import_module("mpmath")  # which has no types
+
+Float: TypeAlias = NDArray[np.float64]
 
 
-def affine(x: Float, W: Float, b: Float) -> Float:
-    return np.einsum("nd,dm->nm", x, W) + b
+def affine(x: Array, W: Array, b: Array) -> Float:
+    return np.asarray(np.einsum("nd,dm->nm", x, W) + b, np.float64)
 
 
-def affine_gradients(x: Float, W: Float, dout: Float) -> tuple[Float, Float, Float]:
+def affine_gradients(x: Array, W: Array, dout: Array) -> tuple[Float, Float, Float]:
     """dx, dW, db."""
     return np.einsum("nm,dm->nd", dout, W), np.einsum("nd,nm->dm", x, dout), np.einsum("nm->m", dout)
 
 
-def softmax(z: Float) -> Float:
+def softmax(z: Array) -> Float:
     e = np.exp(z - z.max(axis=1, keepdims=True))
-    return np.asarray(e / e.sum(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True), np.float64)
 
 
-def two_layer(x: Float, t: Float, W1: Float, b1: Float, W2: Float, b2: Float) -> tuple[float, list[Float]]:
+def two_layer(x: Array, t: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> tuple[float, list[Float]]:
     """The network of the textbook by its own formulas, targets one-hot: the loss, and dW1, db1, dW2, db2."""
     a1 = np.dot(x, W1) + b1
     z1 = np.where(a1 > 0, a1, 0)
@@ -34,7 +38,14 @@ def two_layer(x: Float, t: Float, W1: Float, b1: Float, W2: Float, b2: Float) ->
     return float(loss), [np.dot(x.T, da1), da1.sum(axis=0), np.dot(z1.T, dy), dy.sum(axis=0)]
 
 
-def cross_entropy_50_digits(logits: list[float], target: NDArray[Any]) -> tuple[float, list[float]]:
+def sigmoid_50_digits(x: float) -> tuple[float, float]:
+    """`1 / (1 + exp(-x))` and its slope, by definition, in 50-digit arithmetic."""
+    with mpmath.workdps(50):
+        e = mpmath.exp(-mpmath.mpf(x))
+        return float(1 / (1 + e)), float(e / (1 + e) ** 2)
+
+
+def cross_entropy_50_digits(logits: list[float], target: Array) -> tuple[float, list[float]]:
     """One row's loss -sum(t log p) and its gradient p sum(t) - t, by definition, in 50-digit arithmetic."""
     with mpmath.workdps(50 + 200):  # p - t cancels as many digits as the margin has
         exps = [mpmath.exp(mpmath.mpf(float(z))) for z in logits]

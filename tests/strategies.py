@@ -3,7 +3,7 @@
 Values drawn one by one gather at zero, which is ReLU's kink, and repeat each other.
 """
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from hypothesis import strategies as st
@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 
 from chainrule import Array
 
+Floating: TypeAlias = type[np.floating[Any]]
+"""A dtype of floats, by its class."""
+
 sides = st.integers(1, 6)
 sides_or_none = st.integers(0, 4)
-dtypes = st.sampled_from([np.float32, np.float64])
-all_dtypes = st.sampled_from([np.float16, np.float32, np.float64, np.longdouble])
+dtypes: st.SearchStrategy[Floating] = st.sampled_from([np.float32, np.float64])
+all_dtypes: st.SearchStrategy[Floating] = st.sampled_from([np.float16, np.float32, np.float64, np.longdouble])
 generators = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 
 
-def normal(rng: np.random.Generator, *shape: int, dtype: Any = np.float64) -> Array:
+def normal(rng: np.random.Generator, *shape: int, dtype: Floating = np.float64) -> Array:
     """Standard normal numbers."""
     return rng.standard_normal(shape).astype(dtype)
 

@@ -1,16 +1,16 @@
-"""Layers, loss and gradients on arrays of the Array API standard and nothing else: array-api-strict refuses the rest."""
+"""Layers, loss and gradients on arrays of the Array API standard alone: array-api-strict has nothing else."""
 
 import re
+import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-import array_api_strict as strict
 import numpy as np
 import pytest
-from catalogue import SUBJECTS, Subject
 from hypothesis import given
-from strategies import dtypes, generators, normal, sides
 
+from catalogue import SUBJECTS, Subject
 from chainrule import (
     Affine,
     accuracy,
@@ -23,6 +23,10 @@ from chainrule import (
     tree,
     value_and_grad,
 )
+from strategies import Floating, dtypes, generators, normal, sides
+from untyped import untyped
+
+strict: Any = import_module("array_api_strict")  # to a type checker, arrays are those of NumPy
 
 
 def to_strict(value: Any) -> Any:
@@ -33,7 +37,7 @@ def to_numpy(value: Any) -> Any:
     return tree.map(np.asarray, value)
 
 
-def assert_close(a: Any, b: Any, dtype: Any) -> None:
+def assert_close(a: Any, b: Any, dtype: Floating) -> None:
     """Equal but for the order of sums of at most some tens of numbers of size 1 to 10."""
     for (path, x), y in zip(tree.named_leaves(a), tree.leaves(b), strict=True):
         assert x.dtype == y.dtype, path
@@ -43,7 +47,7 @@ def assert_close(a: Any, b: Any, dtype: Any) -> None:
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: s.name)
 @given(rng=generators, n=sides, dtype=dtypes)
-def test_layers_run_unchanged(subject: Subject, rng: Any, n: int, dtype: Any) -> None:
+def test_layers_run_unchanged(subject: Subject, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     params, x = subject.make(rng, n, dtype)
     out, cache = subject.layer.forward(params, x)
     dout = normal(rng, *out.shape, dtype=dtype)
@@ -60,7 +64,7 @@ def test_layers_run_unchanged(subject: Subject, rng: Any, n: int, dtype: Any) ->
 
 
 @given(rng=generators, n=sides, dtype=dtypes)
-def test_loss_gradient_and_training_run_unchanged(rng: Any, n: int, dtype: Any) -> None:
+def test_loss_gradient_and_training_run_unchanged(rng: np.random.Generator, n: int, dtype: Floating) -> None:
     d, h, k = (int(side) for side in rng.integers(1, 6, 3))
     params = (
         Affine(normal(rng, d, h, dtype=dtype), normal(rng, h, dtype=dtype)),
@@ -70,15 +74,13 @@ def test_loss_gradient_and_training_run_unchanged(rng: Any, n: int, dtype: Any) 
     x, labels = normal(rng, n, d, dtype=dtype), rng.integers(0, k, n)
     network = sequential(affine, relu, affine)
     for targets in (labels, np.eye(k, dtype=dtype)[labels]):
-        ours = value_and_grad(network, softmax_cross_entropy)(params, x, targets)
-        others = value_and_grad(network, softmax_cross_entropy)(to_strict(params), strict.asarray(x), strict.asarray(targets))
-        assert_close(ours, to_numpy(others), dtype)
+        others = to_strict(params), strict.asarray(x), strict.asarray(targets)
+        gradient = value_and_grad(network, softmax_cross_entropy)
+        assert_close(gradient(params, x, targets), to_numpy(gradient(*others)), dtype)
         step = training_step(network, softmax_cross_entropy, sgd(0.1))
-        ours = step(params, (), x, targets)
-        others = step(to_strict(params), (), strict.asarray(x), strict.asarray(targets))
-        assert_close(ours, to_numpy(others), dtype)
+        assert_close(step(params, (), x, targets), to_numpy(step(others[0], (), *others[1:])), dtype)
         logits = network.forward(params, x)[0]
-        assert accuracy(strict.asarray(logits), strict.asarray(targets)) == accuracy(logits, targets)
+        assert accuracy(strict.asarray(logits), others[2]) == accuracy(logits, targets)
 
 
 @pytest.mark.parametrize("label", [-1, 3, 100])
@@ -119,7 +121,6 @@ def test_bad_input(make: Any, message: str) -> None:
 
 def test_libraries_without_a_namespace_come_through_array_api_compat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as torch: here, a library whose arrays have everything but `__array_namespace__`."""
-    import array_api_compat  # noqa: PLC0415  # what is patched
 
     class Bare:
         def __init__(self, array: Any) -> None:
@@ -139,11 +140,19 @@ def test_libraries_without_a_namespace_come_through_array_api_compat(monkeypatch
     class Library(ModuleType):
         def __getattr__(self, name: str) -> Any:
             function = getattr(strict, name)
-            return lambda *args, **kw: function(*(getattr(a, "array", a) if isinstance(a, Bare) else a for a in args), **kw)
+
+            def call(*args: Any, **options: Any) -> Any:
+                return function(*(a.array if isinstance(a, Bare) else a for a in args), **options)
+
+            return call
 
     library = Library("bare")
-    monkeypatch.setattr(array_api_compat, "array_namespace", lambda x: library)
-    out, _ = relu.forward((), Bare(strict.asarray([[-1.0, 2.0]])))  # type: ignore[arg-type]  # NumPy is the typed library
+
+    def array_namespace(_: Any) -> ModuleType:
+        return library
+
+    monkeypatch.setattr("array_api_compat.array_namespace", array_namespace)
+    out, _ = relu.forward((), untyped(Bare(strict.asarray([[-1.0, 2.0]]))))
     np.testing.assert_array_equal(np.asarray(out), [[0, 2]])
 
 
@@ -151,9 +160,10 @@ def test_without_array_api_compat_such_a_library_is_told_what_to_install(monkeyp
     class Bare:
         dtype, shape, ndim = "float32", (1, 1), 2
 
-    monkeypatch.setitem(__import__("sys").modules, "array_api_compat", None)
-    with pytest.raises(TypeError, match=re.escape("need the package array-api-compat: pip install 'chainrule[portable]'")):
-        relu.forward((), Bare())  # type: ignore[arg-type]  # what an untyped caller may do
+    monkeypatch.setitem(sys.modules, "array_api_compat", None)
+    message = "need the package array-api-compat: pip install 'chainrule[portable]'"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        relu.forward((), untyped(Bare()))
 
 
 def test_what_no_library_knows_is_no_array() -> None:
@@ -161,4 +171,4 @@ def test_what_no_library_knows_is_no_array() -> None:
         dtype, shape, ndim = "float32", (1, 1), 2
 
     with pytest.raises(TypeError, match="relu: x must be an array of floats, got Bare"):
-        relu.forward((), Bare())  # type: ignore[arg-type]  # what an untyped caller may do
+        relu.forward((), untyped(Bare()))

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import generators
 
 from chainrule import minibatches
+from strategies import generators
 
 
 @given(rng=generators, n=st.integers(0, 40), size=st.integers(1, 50))
-def test_an_epoch_visits_every_row_once(rng: Any, n: int, size: int) -> None:
+def test_an_epoch_visits_every_row_once(rng: np.random.Generator, n: int, size: int) -> None:
     x, t = np.arange(2.0 * n).reshape(n, 2), np.arange(n)
     batches = list(minibatches(rng, x, t, size))
     assert [len(batch_x) for batch_x, _ in batches] == [size] * (n // size) + [n % size] * (n % size > 0)
@@ -40,7 +40,8 @@ def test_batches_are_fresh_and_read_only() -> None:
         assert not batch_x.flags.writeable
         assert not batch_t.flags.writeable
         assert not np.shares_memory(batch_x, x)
-        assert (batch_x.dtype, batch_t.dtype) == (np.float32, np.float64)
+        assert batch_x.dtype == np.float32
+        assert batch_t.dtype == np.float64
 
 
 RNG, X, T = np.random.default_rng(0), np.ones((3, 2)), np.arange(3)

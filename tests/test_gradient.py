@@ -1,19 +1,18 @@
 import pickle
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
-from strategies import dtypes, generators, normal, sides
 
 from chainrule import Affine, affine, relu, sequential, softmax_cross_entropy, tree, value_and_grad
+from strategies import Floating, dtypes, generators, normal, sides
 
 NETWORK = sequential(affine, relu, affine)
 F = value_and_grad(NETWORK, softmax_cross_entropy)
 
 
 @given(rng=generators, n=sides, dtype=dtypes)
-def test_it_is_forward_and_backward_by_hand(rng: Any, n: int, dtype: Any) -> None:
+def test_it_is_forward_and_backward_by_hand(rng: np.random.Generator, n: int, dtype: Floating) -> None:
     d, h, k = rng.integers(1, 6, 3)
     params = (
         Affine(normal(rng, d, h, dtype=dtype), normal(rng, h, dtype=dtype)),

@@ -1,24 +1,29 @@
 """The laws that every layer keeps, over drawn shapes, dtypes and seeds."""
 
 import pickle
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
-from catalogue import SUBJECTS, Subject
 from hypothesis import given
-from strategies import dtypes, generators, normal, sides, sides_or_none
 
 import chainrule
+from catalogue import SUBJECTS, Subject
 from chainrule import Array, Layer, numerical_gradient, tree
+from strategies import Floating, dtypes, generators, normal, sides, sides_or_none
 
 each_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: s.name)
 
 
-def inner_product_with(layer: Layer[Any, Any], dout: Array) -> Any:
+def inner_product_with(layer: Layer[Any, Any], dout: Array) -> Callable[[tuple[Any, Array]], Any]:
     """The scalar whose gradient by (params, x) backward(dout) is."""
-    return lambda at: (layer.forward(at[0], at[1])[0] * dout).sum()
+
+    def f(at: tuple[Any, Array]) -> Any:
+        return (layer.forward(*at)[0] * dout).sum()
+
+    return f
 
 
 def test_the_catalogue_holds_every_public_layer() -> None:
@@ -28,7 +33,9 @@ def test_the_catalogue_holds_every_public_layer() -> None:
 
 @each_subject
 @given(rng=generators, n=sides)
-def test_backward_is_the_transposed_derivative_by_complex_step(subject: Subject, rng: Any, n: int) -> None:
+def test_backward_is_the_transposed_derivative_by_complex_step(
+    subject: Subject, rng: np.random.Generator, n: int
+) -> None:
     params, x = subject.make(rng, n, np.float64)
     out, cache = subject.layer.forward(params, x)
     dout = normal(rng, *out.shape)
@@ -42,7 +49,9 @@ def test_backward_is_the_transposed_derivative_by_complex_step(subject: Subject,
 
 @each_subject
 @given(rng=generators, n=sides)
-def test_backward_is_the_transposed_derivative_by_central_differences(subject: Subject, rng: Any, n: int) -> None:
+def test_backward_is_the_transposed_derivative_by_central_differences(
+    subject: Subject, rng: np.random.Generator, n: int
+) -> None:
     params, x = subject.make(rng, n, np.float64)
     out, cache = subject.layer.forward(params, x)
     dout = normal(rng, *out.shape)
@@ -57,7 +66,7 @@ def test_backward_is_the_transposed_derivative_by_central_differences(subject: S
 
 @each_subject
 @given(rng=generators, n=sides)
-def test_backward_is_linear_in_dout(subject: Subject, rng: Any, n: int) -> None:
+def test_backward_is_linear_in_dout(subject: Subject, rng: np.random.Generator, n: int) -> None:
     params, x = subject.make(rng, n, np.float64)
     out, cache = subject.layer.forward(params, x)
     u, v, a, c = normal(rng, *out.shape), normal(rng, *out.shape), 1.5, -2.25
@@ -73,7 +82,9 @@ def test_backward_is_linear_in_dout(subject: Subject, rng: Any, n: int) -> None:
 
 @each_subject
 @given(rng=generators, n=sides_or_none, dtype=dtypes)
-def test_shapes_structure_and_dtype_are_kept(subject: Subject, rng: Any, n: int, dtype: Any) -> None:
+def test_shapes_structure_and_dtype_are_kept(
+    subject: Subject, rng: np.random.Generator, n: int, dtype: Floating
+) -> None:
     params, x = subject.make(rng, n, dtype)
     out, cache = subject.layer.forward(params, x)
     dx, grads = subject.layer.backward(cache, np.ones_like(out))
@@ -90,7 +101,7 @@ def test_shapes_structure_and_dtype_are_kept(subject: Subject, rng: Any, n: int,
 
 @each_subject
 @given(rng=generators, n=sides, dtype=dtypes)
-def test_functions_are_pure(subject: Subject, rng: Any, n: int, dtype: Any) -> None:
+def test_functions_are_pure(subject: Subject, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     params, x = subject.make(rng, n, dtype)
     x_before, params_before = x.copy(), pickle.loads(pickle.dumps(params))
     out, cache = subject.layer.forward(params, x)
@@ -109,7 +120,9 @@ def test_functions_are_pure(subject: Subject, rng: Any, n: int, dtype: Any) -> N
 
 @each_subject
 @given(rng=generators, n=sides)
-def test_what_a_caller_does_to_arrays_afterwards_changes_no_gradient(subject: Subject, rng: Any, n: int) -> None:
+def test_what_a_caller_does_to_arrays_afterwards_changes_no_gradient(
+    subject: Subject, rng: np.random.Generator, n: int
+) -> None:
     params, x = subject.make(rng, n, np.float64)
     out, cache = subject.layer.forward(params, x)
     dout = normal(rng, *out.shape)
@@ -122,7 +135,7 @@ def test_what_a_caller_does_to_arrays_afterwards_changes_no_gradient(subject: Su
 
 @each_subject
 @given(rng=generators, n=sides)
-def test_nothing_returned_can_corrupt_anything_else(subject: Subject, rng: Any, n: int) -> None:
+def test_nothing_returned_can_corrupt_anything_else(subject: Subject, rng: np.random.Generator, n: int) -> None:
     params, x = subject.make(rng, n, np.float64)
     out, cache = subject.layer.forward(params, x)
     dout = normal(rng, *out.shape)
@@ -139,13 +152,15 @@ def test_nothing_returned_can_corrupt_anything_else(subject: Subject, rng: Any, 
 
 @each_subject
 @given(rng=generators, n=sides, cut=sides_or_none)
-def test_rows_are_independent_and_gradients_add(subject: Subject, rng: Any, n: int, cut: int) -> None:
+def test_rows_are_independent_and_gradients_add(subject: Subject, rng: np.random.Generator, n: int, cut: int) -> None:
     params, x = subject.make(rng, n, np.float64)
     cut = min(cut, n)
     out, cache = subject.layer.forward(params, x)
     dout = normal(rng, *out.shape)
     dx, grads = subject.layer.backward(cache, dout)
-    outs, dxs, parts = [], [], []
+    outs: list[Array] = []
+    dxs: list[Array] = []
+    parts: list[Any] = []
     for rows in (slice(None, cut), slice(cut, None)):
         part_out, part_cache = subject.layer.forward(params, x[rows])
         part_dx, part_grads = subject.layer.backward(part_cache, dout[rows])
@@ -161,7 +176,7 @@ def test_rows_are_independent_and_gradients_add(subject: Subject, rng: Any, n: i
 
 @each_subject
 @given(rng=generators, n=sides_or_none, dtype=dtypes)
-def test_grads_is_backward_without_dx(subject: Subject, rng: Any, n: int, dtype: Any) -> None:
+def test_grads_is_backward_without_dx(subject: Subject, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     params, x = subject.make(rng, n, dtype)
     out, cache = subject.layer.forward(params, x)
     dout = normal(rng, *out.shape, dtype=dtype)
@@ -196,7 +211,9 @@ def test_eight_threads_share_everything(subject: Subject) -> None:
 
 @each_subject
 @given(rng=generators, n=sides)
-def test_callers_floating_point_settings_are_respected_and_kept(subject: Subject, rng: Any, n: int) -> None:
+def test_callers_floating_point_settings_are_respected_and_kept(
+    subject: Subject, rng: np.random.Generator, n: int
+) -> None:
     params, x = subject.make(rng, n, np.float64)
     with np.errstate(all="raise"):
         before = np.geterr()

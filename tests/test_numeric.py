@@ -1,14 +1,15 @@
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
-from strategies import generators, normal, sides
 
 from chainrule import (
     Affine,
     Array,
+    Labels,
     Layer,
     Objective,
     Unit,
@@ -21,8 +22,10 @@ from chainrule import (
     tree,
     value_and_grad,
 )
+from chainrule.numeric import Method
+from strategies import Floating, generators, normal, sides
 
-NETWORKS = {
+NETWORKS: dict[str, Layer[Any, Any]] = {
     "affine": affine,
     "relu": sequential(affine, relu, affine),
     "sigmoid": sequential(affine, sigmoid, affine),
@@ -30,7 +33,10 @@ NETWORKS = {
 }
 
 
-def problem(name: str, rng: np.random.Generator, n: int, dtype: Any = np.float64) -> tuple[Any, Any, Any]:
+METHODS: tuple[Method, ...] = ("central", "complex")
+
+
+def problem(name: str, rng: np.random.Generator, n: int, dtype: Floating = np.float64) -> tuple[Any, Array, Labels]:
     """Params, x and labels."""
     d, h, k = rng.integers(1, 6, 3)
     first, second = (Affine(normal(rng, a, b, dtype=dtype), normal(rng, b, dtype=dtype)) for a, b in ((d, h), (h, k)))
@@ -41,14 +47,15 @@ def problem(name: str, rng: np.random.Generator, n: int, dtype: Any = np.float64
 
 @pytest.mark.parametrize("name", NETWORKS)
 @given(rng=generators, n=sides)
-def test_both_methods_agree_with_backpropagation(name: str, rng: Any, n: int) -> None:
+def test_both_methods_agree_with_backpropagation(name: str, rng: np.random.Generator, n: int) -> None:
     params, x, labels = problem(name, rng, n)
-    network: Layer[Any, Any] = NETWORKS[name]
+    network = NETWORKS[name]
     _, grads = value_and_grad(network, softmax_cross_entropy)(params, x, labels)
     f = Objective(network, softmax_cross_entropy, x, labels)
-    for method, tolerance in (("central", 1e-7), ("complex", 1e-12)):  # what the library promises
-        for structured in (True, False):
-            g = numerical_gradient(f if structured else lambda p: f(p), params, method=method)  # type: ignore[arg-type]  # noqa: PLW0108, B023  # hides the structure
+    tolerances: dict[Method, float] = {"central": 1e-7, "complex": 1e-12}  # what the library promises
+    for method, tolerance in tolerances.items():
+        for function in (f, f.__call__):  # the second hides the structure
+            g = numerical_gradient(function, params, method=method)
             for (path, a), b in zip(tree.named_leaves(grads), tree.leaves(g), strict=True):
                 smooth = ~np.isnan(b)
                 scale = max(1e-3, float(np.abs(a).max()))
@@ -60,9 +67,9 @@ def test_structure_gives_what_the_black_box_gives() -> None:
     rng = np.random.default_rng(0)
     params, x, labels = problem("relu", rng, 5)
     f = Objective(NETWORKS["relu"], softmax_cross_entropy, x, labels)
-    for method in ("central", "complex"):
-        structured = numerical_gradient(f, params, method=method)  # type: ignore[arg-type]  # of two known strings
-        called = numerical_gradient(lambda p: f(p), params, method=method)  # type: ignore[arg-type]  # noqa: PLW0108  # as above
+    for method in METHODS:
+        structured = numerical_gradient(f, params, method=method)
+        called = numerical_gradient(f.__call__, params, method=method)
         for a, b in zip(tree.leaves(structured), tree.leaves(called), strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-9 if method == "central" else 1e-15)
 
@@ -111,8 +118,9 @@ def test_layers_of_ones_own_are_differentiated_by_their_forward() -> None:
     rng = np.random.default_rng(0)
     params, x, labels = (normal(rng, 3), Affine(normal(rng, 3, 4), normal(rng, 4))), normal(rng, 5, 3), np.arange(5) % 4
     _, grads = value_and_grad(network, softmax_cross_entropy)(params, x, labels)
-    for method, tolerance in (("central", 1e-8), ("complex", 1e-14)):
-        g = numerical_gradient(Objective(network, softmax_cross_entropy, x, labels), params, method=method)  # type: ignore[arg-type]  # of two known strings
+    tolerances: dict[Method, float] = {"central": 1e-8, "complex": 1e-14}
+    for method, tolerance in tolerances.items():
+        g = numerical_gradient(Objective(network, softmax_cross_entropy, x, labels), params, method=method)
         for a, b in zip(tree.leaves(grads), tree.leaves(g), strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
 
@@ -122,9 +130,9 @@ def test_float32_objectives_are_differentiated_in_float64() -> None:
     params, x, labels = problem("sigmoid", rng, 4, np.float32)
     network = NETWORKS["sigmoid"]
     exact = tree.map(lambda leaf: leaf.astype(np.float64), params)
-    _, grads = value_and_grad(network, softmax_cross_entropy)(exact, x.astype(np.float64), labels)  # type: ignore[arg-type]  # a network of the table
-    for method in ("central", "complex"):
-        g = numerical_gradient(Objective(network, softmax_cross_entropy, x, labels), params, method=method)  # type: ignore[arg-type]  # of two known strings
+    _, grads = value_and_grad(network, softmax_cross_entropy)(exact, x.astype(np.float64), labels)
+    for method in METHODS:
+        g = numerical_gradient(Objective(network, softmax_cross_entropy, x, labels), params, method=method)
         for a, b in zip(tree.leaves(grads), tree.leaves(g), strict=True):
             assert b.dtype == np.float32
             np.testing.assert_allclose(b, a, rtol=1e-6, atol=1e-8)  # float32's own rounding, and that of differences
@@ -149,7 +157,7 @@ def test_derivatives_of_known_functions() -> None:
     np.testing.assert_allclose(
         numerical_gradient(lambda v: np.exp(v).sum(), x, method="complex"), np.exp(x), rtol=1e-15
     )
-    assert numerical_gradient(lambda p: 3.0, (Affine(np.ones((2, 2)), np.ones(2)), ()))[0].W.tolist() == [[0, 0]] * 2
+    assert numerical_gradient(lambda _: 3.0, (Affine(np.ones((2, 2)), np.ones(2)), ()))[0].W.tolist() == [[0, 0]] * 2
 
 
 def test_kinks_are_stepped_around_and_named_where_they_cannot_be() -> None:
@@ -172,12 +180,12 @@ def test_callers_arrays_are_never_touched_even_if_f_raises() -> None:
     def fail(v: Array) -> float:
         raise RuntimeError("no")
 
-    for method in ("central", "complex"):
+    for method in METHODS:
         with pytest.raises(RuntimeError, match="no"):
-            numerical_gradient(fail, x, method=method)  # type: ignore[arg-type]  # of two known strings
+            numerical_gradient(fail, x, method=method)
         assert tree.equal(x, before)
         x.flags.writeable = False
-        numerical_gradient(lambda v: (v * v).sum(), x, method=method)  # type: ignore[arg-type]  # of two known strings
+        numerical_gradient(lambda v: (v * v).sum(), x, method=method)
         x.flags.writeable = True
 
 
@@ -191,21 +199,37 @@ def test_f_cannot_write_to_what_it_is_given() -> None:
 
 
 def test_empty_arrays_have_empty_gradients() -> None:
-    for method in ("central", "complex"):
-        g = numerical_gradient(lambda v: (v * v).sum(), np.zeros((0, 3)), method=method)  # type: ignore[arg-type]  # of two known strings
+    for method in METHODS:
+        g = numerical_gradient(lambda v: (v * v).sum(), np.zeros((0, 3)), method=method)
         assert g.shape == (0, 3)
+
+
+def total(v: Array) -> Any:
+    return v.sum()
+
+
+def total_size(v: Array) -> Any:
+    return abs(v).sum()
+
+
+def itself(v: Array) -> Array:
+    return v
+
+
+def constant(value: object) -> Callable[[Array], object]:
+    return lambda _: value
 
 
 @pytest.mark.parametrize(
     ("f", "params", "method", "error", "message"),
     [
-        (np.sum, np.ones(2), "forward", ValueError, "method must be 'central' or 'complex', got 'forward'"),
-        (np.sum, np.array([1, 2]), "central", TypeError, "params must be a NumPy array of floats, got i64[2]"),
-        (np.sum, (np.array([1, 2]),), "central", TypeError, "params[0] must be a NumPy array of floats, got i64[2]"),
-        (lambda v: v, np.ones(2), "central", TypeError, "f must return one number, got f64[2]"),
-        (lambda v: "1", np.ones(2), "central", TypeError, "f must return one number, got str"),
-        (lambda v: None, np.ones(2), "complex", TypeError, "f must return one number, got NoneType"),
-        (lambda v: abs(v).sum(), np.ones(2), "complex", TypeError, "f returned a real number for complex parameters"),
+        (total, np.ones(2), "forward", ValueError, "method must be 'central' or 'complex', got 'forward'"),
+        (total, np.array([1, 2]), "central", TypeError, "params must be a NumPy array of floats, got i64[2]"),
+        (total, (np.array([1, 2]),), "central", TypeError, "params[0] must be a NumPy array of floats, got i64[2]"),
+        (itself, np.ones(2), "central", TypeError, "f must return one number, got f64[2]"),
+        (constant("1"), np.ones(2), "central", TypeError, "f must return one number, got str"),
+        (constant(None), np.ones(2), "complex", TypeError, "f must return one number, got NoneType"),
+        (total_size, np.ones(2), "complex", TypeError, "f returned a real number for complex parameters"),
     ],
 )
 def test_bad_input(f: Any, params: Any, method: Any, error: type[Exception], message: str) -> None:

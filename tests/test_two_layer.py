@@ -1,22 +1,33 @@
-from typing import Any
-
 import numpy as np
 import pytest
-import reference
 from hypothesis import given
-from strategies import dtypes, generators, normal, sides
 
-from chainrule import accuracy, sgd, softmax_cross_entropy, training_step, tree, two_layer, value_and_grad
+import reference
+from chainrule import (
+    Array,
+    Labels,
+    accuracy,
+    sgd,
+    softmax_cross_entropy,
+    training_step,
+    tree,
+    two_layer,
+    value_and_grad,
+)
+from chainrule.numeric import Method
+from strategies import Floating, dtypes, generators, normal, sides
 
 
-def problem(rng: np.random.Generator, n: int, dtype: Any = np.float64) -> tuple[two_layer.Params, Any, Any, int]:
+def problem(
+    rng: np.random.Generator, n: int, dtype: Floating = np.float64
+) -> tuple[two_layer.Params, Array, Labels, int]:
     d, h, k = (int(side) for side in rng.integers(1, 8, 3))
     params = two_layer.init(rng, d, h, k, std=0.5, dtype=dtype)
     return params, normal(rng, n, d, dtype=dtype), rng.integers(0, k, n), k
 
 
 @given(rng=generators, n=sides)
-def test_loss_and_gradient_equal_the_textbooks_formulas(rng: Any, n: int) -> None:
+def test_loss_and_gradient_equal_the_textbooks_formulas(rng: np.random.Generator, n: int) -> None:
     params, x, labels, k = problem(rng, n)
     loss, grads = reference.two_layer(x, np.eye(k)[labels], params[0].W, params[0].b, params[2].W, params[2].b)
     for targets in (labels, np.eye(k)[labels]):
@@ -27,7 +38,7 @@ def test_loss_and_gradient_equal_the_textbooks_formulas(rng: Any, n: int) -> Non
 
 @pytest.mark.parametrize(("method", "bound"), [("central", 1e-7), ("complex", 1e-12)])
 @pytest.mark.parametrize("std", [0.01, 0.1])
-def test_gradient_equals_the_numerical_one_at_the_books_size(method: Any, bound: float, std: float) -> None:
+def test_gradient_equals_the_numerical_one_at_the_books_size(method: Method, bound: float, std: float) -> None:
     rng = np.random.default_rng(0)
     params = two_layer.init(rng, 784, 50, 10, std=std, dtype=np.float64)
     x, labels = rng.random((3, 784)), rng.integers(0, 10, 3)
@@ -57,7 +68,7 @@ def test_init() -> None:
 
 
 @given(rng=generators, n=sides, dtype=dtypes)
-def test_parts_fit_together(rng: Any, n: int, dtype: Any) -> None:
+def test_parts_fit_together(rng: np.random.Generator, n: int, dtype: Floating) -> None:
     params, x, labels, _ = problem(rng, n, dtype)
     logits = two_layer.predict(params, x)
     assert tree.equal(two_layer.loss(params, x, labels), softmax_cross_entropy.forward(logits, labels)[0])
@@ -67,14 +78,14 @@ def test_parts_fit_together(rng: Any, n: int, dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_training_keeps_the_dtype_everywhere_and_learns(dtype: Any) -> None:
+def test_training_keeps_the_dtype_everywhere_and_learns(dtype: Floating) -> None:
     rng = np.random.default_rng(0)
     params = two_layer.init(rng, 2, 16, 2, std=0.5, dtype=dtype)
     x = normal(rng, 200, 2, dtype=dtype)
     labels = (x[:, 0] * x[:, 1] > 0).astype(np.int64)  # exclusive or: no linear classifier learns it
     optimizer = sgd(np.float64(0.5))
     step, state = training_step(two_layer.network, softmax_cross_entropy, optimizer), optimizer.init(params)
-    losses = []
+    losses: list[float] = []
     for _ in range(500):
         params, state, loss = step(params, state, x, labels)
         losses.append(float(loss))

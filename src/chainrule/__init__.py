@@ -5,8 +5,9 @@ backward(cache,  dout) -> (dx,  grads)
 """
 
 from chainrule import tree, two_layer
-from chainrule.array import Array, Labels, Unit, freeze
+from chainrule.array import Array, Labels, Unit, freeze, keep
 from chainrule.batches import minibatches
+from chainrule.check import Report, check_layer, check_loss, check_network, check_optimizer
 from chainrule.combinators.sequential import sequential
 from chainrule.gradient import value_and_grad
 from chainrule.layer import Layer
@@ -23,6 +24,7 @@ from chainrule.optimizers.sgd import Sgd, sgd
 from chainrule.record import record
 from chainrule.targets import Targets
 from chainrule.train import training_step
+from chainrule.verdict import Verdict
 
 __all__ = [
     "Affine",
@@ -32,12 +34,19 @@ __all__ = [
     "Loss",
     "Objective",
     "Optimizer",
+    "Report",
     "Sgd",
     "Targets",
     "Unit",
+    "Verdict",
     "accuracy",
     "affine",
+    "check_layer",
+    "check_loss",
+    "check_network",
+    "check_optimizer",
     "freeze",
+    "keep",
     "minibatches",
     "numerical_gradient",
     "record",

@@ -141,6 +141,15 @@ def freeze(fresh: A) -> A:
     -------
     A
         The same array, read-only where its library has such a mark; for a NumPy scalar, the 0-d array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import freeze
+    >>> zeros = freeze(np.zeros(2))
+    >>> zeros[0] = 1.0
+    Traceback (most recent call last):
+    ValueError: assignment destination is read-only
     """
     if is_numpy(fresh):
         fresh.flags.writeable = False
@@ -161,6 +170,18 @@ def keep(value: A) -> A:
     -------
     A
         The value, a read-only copy of it, or for a NumPy scalar the 0-d array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import keep
+    >>> x = np.ones(2)
+    >>> kept = keep(x)
+    >>> x[0] = 7.0
+    >>> kept
+    array([1., 1.])
+    >>> keep(kept) is kept
+    True
     """
     if is_numpy(value):
         if value.flags.writeable or (is_numpy(value.base) and value.base.flags.writeable):

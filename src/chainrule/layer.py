@@ -45,9 +45,9 @@ class Layer(Generic[P, C]):
     Examples
     --------
     >>> import numpy as np
-    >>> from chainrule import Array, Layer, Unit
+    >>> from chainrule import Array, Layer, Unit, keep
     >>> def forward(params: Unit, x: Array) -> tuple[Array, Array]:
-    ...     return x * x, x
+    ...     return x * x, keep(x)
     >>> def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
     ...     return dout * 2 * cache, ()
     >>> square = Layer(forward, backward)
@@ -59,9 +59,12 @@ class Layer(Generic[P, C]):
 
     forward: Callable[[P, Array], tuple[Array, C]]
     backward: Callable[[C, Array], tuple[Array, P]]
-    grads: Callable[[C, Array], P] = field(
-        default=Factory(lambda self: partial(_second, self.backward), takes_self=True)
-    )
+
+    # A method and not a lambda, whose type would be Any: pyright would take it for P and accept any gradients.
+    def _without_dx(self) -> Callable[[C, Array], P]:
+        return partial(_second, self.backward)
+
+    grads: Callable[[C, Array], P] = field(default=Factory(_without_dx, takes_self=True))
     couples_rows: bool = False
 
 

@@ -30,6 +30,22 @@ class Loss(Generic[T, C]):
         is that scalar.
     rows
         `(out, targets) -> losses`: the loss of each row, of shape (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Array, Loss, keep
+    >>> def rows(out: Array, targets: Array) -> Array:
+    ...     return ((out - targets) ** 2).sum(axis=1)
+    >>> def forward(out: Array, targets: Array) -> tuple[Array, Array]:
+    ...     return rows(out, targets).mean(), keep(out - targets)
+    >>> def backward(cache: Array, dloss: Array | float) -> Array:
+    ...     return 2 * cache * dloss / len(cache)
+    >>> squared_error = Loss(forward, backward, rows)
+    >>> loss, cache = squared_error.forward(np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]]))
+    >>> squared_error.backward(cache, 1.0)
+    array([[2.],
+           [0.]])
     """
 
     forward: Callable[[Array, T], tuple[Array, C]]

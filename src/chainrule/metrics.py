@@ -41,4 +41,5 @@ def accuracy(logits: Array, targets: Targets) -> float:
     if missing:
         raise ValueError(f"accuracy: {missing} of the logits {describe(logits)} are nan")
     hits: Mask = xp.row_argmax(logits) == labels
-    return xp.count(hits) / logits.shape[0]
+    n: int = logits.shape[0]
+    return xp.count(hits) / n

@@ -87,32 +87,45 @@ def numerical_gradient(f: Callable[[P], Array | float], params: P, *, method: Me
         probes = by_structure(evolve(objective, x=_at_least_float64(objective.x)), point)
     else:
         probes = black_box(f, point)
-    differentiate = _complex if method == "complex" else _central
     gradients = [
-        freeze(differentiate(probe, leaf.ravel()).reshape(leaf.shape).astype(given.dtype))
+        freeze(derivatives(probe, leaf, np.arange(leaf.size), method).reshape(leaf.shape).astype(given.dtype))
         for probe, leaf, given in zip(probes, tree.leaves(point), tree.leaves(params), strict=True)
     ]
     return tree.replace(params, gradients)
 
 
+def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) -> NDArray[Any]:
+    """Differentiate by some of the entries of one array.
+
+    Parameters
+    ----------
+    probe
+        The values of the function as entries of the array are moved.
+    array
+        The array where the derivatives are taken.
+    entries
+        Which entries, as indices into the flattened array.
+    method
+        `"central"` or `"complex"`.
+
+    Returns
+    -------
+    NDArray
+        A derivative for each of the entries; nan at a kink (central).
+    """
+    if method == "complex":
+        return np.imag(probe(entries, np.full(entries.size, 1j * STEP))) / STEP
+    if entries.size == 0:
+        return np.zeros(0)
+    x = array.ravel()[entries]
+    eps = float(np.finfo(x.dtype).eps)
+    middle = probe(entries[:1], np.zeros(1, x.dtype))
+    h = (eps ** (1 / 3) * np.maximum(1, np.abs(x))).astype(x.dtype)
+    return _slopes(probe, entries, x, h, middle, eps, SHRINKS)
+
+
 def _at_least_float64(x: Array) -> Array:
     return x.astype(np.result_type(x.dtype, np.float64))
-
-
-def _complex(probe: Probe, x: Array) -> NDArray[Any]:
-    """The derivative by each entry of an array, by the complex step."""
-    values = probe(np.arange(x.size), np.full(x.size, 1j * STEP))
-    return np.imag(values) / STEP
-
-
-def _central(probe: Probe, x: Array) -> NDArray[Any]:
-    """The derivative by each entry of an array, by central differences."""
-    if x.size == 0:
-        return np.zeros(0)
-    eps = float(np.finfo(x.dtype).eps)
-    middle = probe(np.zeros(1, np.intp), np.zeros(1, x.dtype))
-    h = (eps ** (1 / 3) * np.maximum(1, np.abs(x))).astype(x.dtype)
-    return _slopes(probe, np.arange(x.size), x, h, middle, eps, SHRINKS)
 
 
 def _slopes(

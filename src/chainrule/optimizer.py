@@ -13,7 +13,20 @@ S = TypeVar("S")
 
 
 class Optimizer(Protocol[P, S]):
-    """What turns gradients into better parameters: `P` is the type of the parameters, `S` of the state."""
+    """What turns gradients into better parameters: `P` is the type of the parameters, `S` of the state.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Array, Optimizer, Unit, sgd
+    >>> def descend(optimizer: Optimizer[Array, Unit], params: Array, steps: int) -> Array:
+    ...     state = optimizer.init(params)
+    ...     for _ in range(steps):
+    ...         params, state = optimizer.step(state, params, 2 * params)  # the gradient of sum(params^2)
+    ...     return params
+    >>> descend(sgd(0.25), np.array([8.0]), 3)
+    array([1.])
+    """
 
     def init(self, params: P, /) -> S:
         """The state before the first step."""

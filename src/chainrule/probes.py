@@ -1,8 +1,10 @@
 """Probes: the values of a function as its parameters are moved one entry at a time.
 
-    probe(entries, steps) -> values        value i: f with entry i of one array moved by step i, all else as it was
+    probe(entries, steps) -> values
 
-This is all that numerical differentiation asks of a function. One that cannot be looked into is called once a value. An
+Value i is that of f with entry i of one array moved by step i, and all else as it was.
+
+It is all that numerical differentiation asks of a function. One that cannot be looked into is called once a value. An
 `Objective` can: a moved parameter leaves the layers before it as they are, and moves the output of an affine layer by a
 known rank-one step. So the outputs of many moves are stacked into one large batch, and only the layers behind are run.
 """

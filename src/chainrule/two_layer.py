@@ -99,6 +99,14 @@ def predict(params: Params, x: Array) -> Array:
     ------
     ValueError, TypeError
         If `x` does not fit the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import two_layer
+    >>> params = two_layer.init(np.random.default_rng(0), 4, 3, 2)
+    >>> two_layer.predict(params, np.ones((5, 4), np.float32)).shape
+    (5, 2)
     """
     return network.forward(params, x)[0]
 
@@ -124,6 +132,14 @@ def loss(params: Params, x: Array, t: Targets) -> Array:
     ------
     ValueError, TypeError
         If `x` does not fit the parameters, or `t` the logits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import two_layer
+    >>> params = two_layer.init(np.random.default_rng(0), 4, 3, 2)
+    >>> print(f"{two_layer.loss(params, np.ones((5, 4), np.float32), np.array([0, 1, 1, 0, 1])):.2f}")
+    0.69
     """
     return softmax_cross_entropy.forward(predict(params, x), t)[0]
 
@@ -145,6 +161,14 @@ def accuracy(params: Params, x: Array, t: Targets) -> float:
     ------
     ValueError, TypeError
         As `loss`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import two_layer
+    >>> params = two_layer.init(np.random.default_rng(0), 4, 3, 2, std=0.0)
+    >>> two_layer.accuracy(params, np.ones((5, 4), np.float32), np.array([0, 1, 1, 0, 1]))
+    0.4
     """
     return metrics.accuracy(predict(params, x), t)
 
@@ -198,5 +222,16 @@ def numerical_gradient(params: Params, x: Array, t: Targets, *, method: Method =
     ------
     ValueError, TypeError
         As `loss`, and if the method is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import tree, two_layer
+    >>> params = two_layer.init(np.random.default_rng(0), 4, 3, 2, dtype=np.float64)
+    >>> x, t = np.ones((5, 4)), np.array([0, 1, 1, 0, 1])
+    >>> numerical = two_layer.numerical_gradient(params, x, t, method="complex")
+    >>> difference = tree.map(np.subtract, numerical, two_layer.gradient(params, x, t))
+    >>> max(float(abs(leaf).max()) for leaf in tree.leaves(difference)) < 1e-15
+    True
     """
     return numerical_gradient_of(Objective(network, softmax_cross_entropy, x, t), params, method=method)

@@ -1,24 +1,26 @@
 import copy
 import pickle
 import re
+from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
 import pytest
-import reference
 from hypothesis import given
-from strategies import all_dtypes, generators, layouts, normal, sides, sides_or_none
 
+import reference
 from chainrule import Affine, affine, relu, tree
+from strategies import Floating, all_dtypes, generators, layouts, normal, sides, sides_or_none
+from untyped import untyped
 
 
-def params_of(rng: np.random.Generator, d: int, m: int, dtype: Any = np.float64) -> Affine:
+def params_of(rng: np.random.Generator, d: int, m: int, dtype: Floating = np.float64) -> Affine:
     return Affine(normal(rng, d, m, dtype=dtype), normal(rng, m, dtype=dtype))
 
 
 @given(rng=generators, n=sides_or_none, d=sides_or_none, m=sides_or_none)
-def test_values_and_gradients_are_the_sums_of_the_definition(rng: Any, n: int, d: int, m: int) -> None:
+def test_values_and_gradients_are_the_sums_of_the_definition(rng: np.random.Generator, n: int, d: int, m: int) -> None:
     params, x, dout = params_of(rng, d, m), normal(rng, n, d), normal(rng, n, m)
     out, cache = affine.forward(params, x)
     dx, grads = affine.backward(cache, dout)
@@ -41,7 +43,9 @@ def test_a_step_worked_by_hand() -> None:
 
 
 @given(rng=generators, n=sides, d=sides, m=sides, dtype=all_dtypes)
-def test_error_is_within_the_bound_of_sums_of_products(rng: Any, n: int, d: int, m: int, dtype: Any) -> None:
+def test_error_is_within_the_bound_of_sums_of_products(
+    rng: np.random.Generator, n: int, d: int, m: int, dtype: Floating
+) -> None:
     params, x = params_of(rng, d, m, dtype), normal(rng, n, d, dtype=dtype)
     exact = [a.astype(np.longdouble) for a in (x, params.W, params.b)]
     error = np.abs(affine.forward(params, x)[0] - (exact[0] @ exact[1] + exact[2]))
@@ -51,7 +55,7 @@ def test_error_is_within_the_bound_of_sums_of_products(rng: Any, n: int, d: int,
 
 
 @given(rng=generators, n=sides, d=sides, m=sides)
-def test_every_memory_layout_gives_the_same(rng: Any, n: int, d: int, m: int) -> None:
+def test_every_memory_layout_gives_the_same(rng: np.random.Generator, n: int, d: int, m: int) -> None:
     params, x, dout = params_of(rng, d, m), normal(rng, n, d), normal(rng, n, m)
     out, cache = affine.forward(params, x)
     dx, grads = affine.backward(cache, dout)
@@ -71,7 +75,7 @@ def test_every_memory_layout_gives_the_same(rng: Any, n: int, d: int, m: int) ->
             np.testing.assert_allclose(affine.backward(cache, laid_out)[0], dx, rtol=0, atol=1e-13, err_msg=name)
 
 
-def test_memory_mapped_input(tmp_path: Any) -> None:
+def test_memory_mapped_input(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     params, x = params_of(rng, 3, 2), normal(rng, 4, 3)
     np.save(tmp_path / "x.npy", x)
@@ -102,12 +106,19 @@ def test_init_scales_by_fan_in_and_is_reproducible() -> None:
     assert Affine.init(np.random.default_rng(1), 3, 2, dtype=np.float64).W.dtype == np.float64
 
 
+def legacy_state() -> list[int]:
+    """The state of the generator behind `np.random.rand` and its like."""
+    state: Any = np.random.get_state()
+    words: list[int] = state[1].tolist()
+    return words
+
+
 def test_init_advances_its_generator_and_no_other() -> None:
-    before = np.random.get_state()[1].tolist()  # type: ignore[union-attr, index]  # the legacy state is a tuple
+    before = legacy_state()
     rng = np.random.default_rng(0)
     a, b = Affine.init(rng, 3, 2), Affine.init(rng, 3, 2)
     assert not np.array_equal(a.W, b.W)
-    assert np.random.get_state()[1].tolist() == before  # type: ignore[union-attr, index]  # as above
+    assert legacy_state() == before
 
 
 def test_params_own_their_arrays() -> None:
@@ -126,7 +137,7 @@ def test_params_own_their_arrays() -> None:
             copied.W[0, 0] = 1
         assert not copied.b.flags.writeable
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        params.W = W  # type: ignore[misc]  # that is what is tested
+        untyped(params).W = W
 
 
 def test_read_only_arrays_are_shared_and_views_of_writable_ones_are_not() -> None:
@@ -200,13 +211,13 @@ def test_bad_dout_and_wrong_records() -> None:
         with pytest.raises(TypeError, match="affine backward: dout is float64, expected float32"):
             backward(cache, out.astype(F64))
         with pytest.raises(TypeError, match="affine backward: dout must be an array, got float"):
-            backward(cache, 1.0)  # type: ignore[arg-type]  # what an untyped caller may do
+            backward(cache, untyped(1.0))
     for wrong in ((), {"W": 1}, None, (PARAMS.W, PARAMS.b)):
         with pytest.raises(TypeError, match="affine: params must be Affine, got"):
-            affine.forward(wrong, out)  # type: ignore[arg-type]  # what an untyped caller may do
+            affine.forward(untyped(wrong), out)
     _, other_cache = relu.forward((), out)
     with pytest.raises(TypeError, match="affine backward: cache must be AffineCache, got ReluCache"):
-        affine.backward(other_cache, out)  # type: ignore[arg-type]  # what an untyped caller may do
+        affine.backward(untyped(other_cache), out)
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,35 @@
 import re
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
-from strategies import all_dtypes, generators, layouts, normal, sides
 
 from chainrule import Affine, affine, relu, sequential, tree
+from strategies import Floating, all_dtypes, generators, layouts, normal, sides
+from untyped import untyped
 
 TINY = 5e-324
 
 
-def slope_at(x: float, dtype: Any = np.float64) -> float:
+def slope_at(x: float, dtype: Floating = np.float64) -> float:
     out, cache = relu.forward((), np.array([[x]], dtype))
     return float(relu.backward(cache, np.ones_like(out))[0][0, 0])
 
 
 @pytest.mark.parametrize(
     ("x", "out", "slope"),
-    [(-1.0, 0.0, 0), (-0.0, 0.0, 0), (0.0, 0.0, 0), (TINY, TINY, 1), (-TINY, 0.0, 0), (1.0, 1.0, 1),
-     (np.inf, np.inf, 1), (-np.inf, 0.0, 0), (np.nan, np.nan, 1)],
-)  # fmt: skip
+    [
+        (-1.0, 0.0, 0),
+        (-0.0, 0.0, 0),
+        (0.0, 0.0, 0),
+        (TINY, TINY, 1),
+        (-TINY, 0.0, 0),
+        (1.0, 1.0, 1),
+        (np.inf, np.inf, 1),
+        (-np.inf, 0.0, 0),
+        (np.nan, np.nan, 1),
+    ],
+)
 def test_values_and_slopes_at_special_points(x: float, out: float, slope: float) -> None:
     got = relu.forward((), np.array([[x]]))[0]
     np.testing.assert_array_equal(got, [[out]])
@@ -29,7 +38,7 @@ def test_values_and_slopes_at_special_points(x: float, out: float, slope: float)
 
 
 @given(rng=generators, n=sides, dtype=all_dtypes)
-def test_output_is_never_minus_zero_at_any_length(rng: Any, n: int, dtype: Any) -> None:
+def test_output_is_never_minus_zero_at_any_length(rng: np.random.Generator, n: int, dtype: Floating) -> None:
     x = np.where(rng.random((n, 9)) < 0.5, dtype(-0.0), normal(rng, n, 9, dtype=dtype))
     for name, laid_out in layouts(x).items():
         out, _ = relu.forward((), laid_out)
@@ -38,7 +47,7 @@ def test_output_is_never_minus_zero_at_any_length(rng: Any, n: int, dtype: Any) 
 
 
 @given(rng=generators, n=sides, dtype=all_dtypes)
-def test_gradient_passes_where_input_is_positive(rng: Any, n: int, dtype: Any) -> None:
+def test_gradient_passes_where_input_is_positive(rng: np.random.Generator, n: int, dtype: Floating) -> None:
     x, dout = normal(rng, n, 9, dtype=dtype), normal(rng, n, 9, dtype=dtype)
     for name, laid_out in layouts(dout).items():
         if name != "byte-swapped":
@@ -50,7 +59,7 @@ def test_gradient_passes_where_input_is_positive(rng: Any, n: int, dtype: Any) -
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
-def test_a_closed_gate_lets_nothing_through(dtype: Any) -> None:
+def test_a_closed_gate_lets_nothing_through(dtype: Floating) -> None:
     x = np.array([[-1.0, -1.0, -1.0, 1.0, 1.0, 1.0]], dtype)
     dout = np.array([[np.inf, -np.inf, np.nan] * 2], dtype)
     dx, _ = relu.backward(relu.forward((), x)[1], dout)
@@ -58,7 +67,7 @@ def test_a_closed_gate_lets_nothing_through(dtype: Any) -> None:
 
 
 @given(rng=generators, k=sides)
-def test_positive_homogeneity_is_bitwise_for_powers_of_two(rng: Any, k: int) -> None:
+def test_positive_homogeneity_is_bitwise_for_powers_of_two(rng: np.random.Generator, k: int) -> None:
     network = sequential(affine, relu, affine)
     first = Affine(normal(rng, 4, 5), normal(rng, 5))
     second, x = Affine(normal(rng, 5, 3), normal(rng, 3)), normal(rng, 6, 4)
@@ -83,17 +92,17 @@ def test_output_is_the_cache_and_read_only() -> None:
 def test_bad_input() -> None:
     x = np.ones((2, 3))
     with pytest.raises(TypeError, match=re.escape("relu: it has no parameters: params must be (), got a tuple of 1")):
-        relu.forward((1,), x)  # type: ignore[arg-type]  # what an untyped caller may do
+        relu.forward(untyped((1,)), x)
     with pytest.raises(TypeError, match=re.escape("params must be (), got f64[2, 3]")):
-        relu.forward(x, x)  # type: ignore[arg-type]  # swapped or doubled arguments
+        relu.forward(untyped(x), x)  # swapped or doubled arguments
     with pytest.raises(TypeError, match="relu: x must be an array of floats, got list"):
-        relu.forward((), [1.0])  # type: ignore[arg-type]  # what an untyped caller may do
+        relu.forward((), untyped([1.0]))
     with pytest.raises(TypeError, match="relu: x is int64"):
-        relu.forward((), np.ones((2, 3), int))  # type: ignore[arg-type]  # what an untyped caller may do
+        relu.forward((), untyped(np.ones((2, 3), int)))
     _, cache = relu.forward((), x)
     with pytest.raises(ValueError, match=re.escape("relu backward: dout has shape (3,), expected (2, 3)")):
         relu.backward(cache, np.ones(3))
     with pytest.raises(TypeError, match="relu backward: dout is float32, expected float64"):
         relu.backward(cache, np.ones((2, 3), np.float32))
     with pytest.raises(TypeError, match="relu backward: cache must be ReluCache, got AffineCache"):
-        relu.backward(affine.forward(Affine(x.T, np.ones(2)), x)[1], x)  # type: ignore[arg-type]  # as above
+        relu.backward(untyped(affine.forward(Affine(x.T, np.ones(2)), x)[1]), x)

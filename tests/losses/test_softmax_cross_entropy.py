@@ -3,28 +3,30 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import all_dtypes, dtypes, generators, layouts, normal, sides
 
-from chainrule import affine, softmax_cross_entropy, tree
+import reference
+from chainrule import Affine, Array, Targets, affine, softmax_cross_entropy, tree
+from strategies import Floating, all_dtypes, dtypes, generators, layouts, normal, sides
+from untyped import untyped
 
 CE = softmax_cross_entropy
 
 
-def loss_and_gradient(logits: Any, targets: Any, dloss: Any = 1.0) -> tuple[Any, Any]:
+def loss_and_gradient(logits: Array, targets: Targets, dloss: Array | float = 1.0) -> tuple[Array, Array]:
     loss, cache = CE.forward(logits, targets)
     return loss, CE.backward(cache, dloss)
 
 
-def probabilities(rng: np.random.Generator, n: int, k: int, dtype: Any = np.float64) -> Any:
+def probabilities(rng: np.random.Generator, n: int, k: int, dtype: Floating = np.float64) -> Array:
     t = rng.random((n, k)) + 0.01
-    return (t / t.sum(axis=1, keepdims=True)).astype(dtype)
+    t /= t.sum(axis=1, keepdims=True)
+    return t.astype(dtype)
 
 
 @given(rng=generators, n=sides, k=sides)
-def test_moderate_logits_agree_with_the_textbook(rng: Any, n: int, k: int) -> None:
+def test_moderate_logits_agree_with_the_textbook(rng: np.random.Generator, n: int, k: int) -> None:
     z, t = normal(rng, n, k), probabilities(rng, n, k)
     loss, dz = loss_and_gradient(z, t)
     p = reference.softmax(z)
@@ -63,14 +65,16 @@ def test_soft_targets_agree_with_50_digits() -> None:
 
 
 @given(rng=generators, n=sides, k=sides, dtype=dtypes)
-def test_labels_equal_one_hot_rows_bit_for_bit(rng: Any, n: int, k: int, dtype: Any) -> None:
+def test_labels_equal_one_hot_rows_bit_for_bit(rng: np.random.Generator, n: int, k: int, dtype: Floating) -> None:
     z, labels = 10 * normal(rng, n, k, dtype=dtype), rng.integers(0, k, n)
     for one_hot in (np.eye(k)[labels], np.eye(k, dtype=np.float32)[labels], np.eye(k, dtype=int)[labels]):
         assert tree.equal(loss_and_gradient(z, labels), loss_and_gradient(z, one_hot))
 
 
 @given(rng=generators, n=sides, k=sides, dtype=dtypes)
-def test_gradient_rows_sum_to_zero_and_loss_is_not_negative(rng: Any, n: int, k: int, dtype: Any) -> None:
+def test_gradient_rows_sum_to_zero_and_loss_is_not_negative(
+    rng: np.random.Generator, n: int, k: int, dtype: Floating
+) -> None:
     z, labels = 10 * normal(rng, n, k, dtype=dtype), rng.integers(0, k, n)
     loss, dz = loss_and_gradient(z, labels)
     # Each row is a sum of up to 6 roundings of numbers of at most 1 / n.
@@ -81,14 +85,14 @@ def test_gradient_rows_sum_to_zero_and_loss_is_not_negative(rng: Any, n: int, k:
 
 
 @given(rng=generators, n=sides, k=sides)
-def test_a_constant_added_to_a_row_changes_nothing(rng: Any, n: int, k: int) -> None:
+def test_a_constant_added_to_a_row_changes_nothing(rng: np.random.Generator, n: int, k: int) -> None:
     z, labels = rng.integers(-80, 80, (n, k)) / 8, rng.integers(0, k, n)
     shift = rng.integers(-8000, 8000, (n, 1)) / 8  # multiples of 1/8 add without rounding
     assert tree.equal(loss_and_gradient(z, labels), loss_and_gradient(z + shift, labels))
 
 
 @given(rng=generators, n=sides, k=sides)
-def test_rows_and_classes_can_be_permuted(rng: Any, n: int, k: int) -> None:
+def test_rows_and_classes_can_be_permuted(rng: np.random.Generator, n: int, k: int) -> None:
     z, labels = normal(rng, n, k), rng.integers(0, k, n)
     loss, dz = loss_and_gradient(z, labels)
     rows, classes = rng.permutation(n), rng.permutation(k)
@@ -99,7 +103,7 @@ def test_rows_and_classes_can_be_permuted(rng: Any, n: int, k: int) -> None:
 
 
 @given(rng=generators, n=sides, k=sides, dloss=st.floats(-8, 8))
-def test_backward_is_linear_in_dloss(rng: Any, n: int, k: int, dloss: float) -> None:
+def test_backward_is_linear_in_dloss(rng: np.random.Generator, n: int, k: int, dloss: float) -> None:
     z, labels = normal(rng, n, k), rng.integers(0, k, n)
     _, dz = loss_and_gradient(z, labels)
     np.testing.assert_allclose(loss_and_gradient(z, labels, dloss)[1], dloss * dz, rtol=1e-15, atol=1e-300)
@@ -108,7 +112,7 @@ def test_backward_is_linear_in_dloss(rng: Any, n: int, k: int, dloss: float) -> 
 
 
 @given(rng=generators, n=sides, k=sides)
-def test_loss_is_convex_in_the_logits(rng: Any, n: int, k: int) -> None:
+def test_loss_is_convex_in_the_logits(rng: np.random.Generator, n: int, k: int) -> None:
     a, b, labels = normal(rng, n, k), normal(rng, n, k), rng.integers(0, k, n)
     middle = CE.forward((a + b) / 2, labels)[0]
     assert middle <= (CE.forward(a, labels)[0] + CE.forward(b, labels)[0]) / 2 + 1e-15  # rounding, for k = 1
@@ -125,14 +129,14 @@ def test_known_values() -> None:
 
 
 @given(rng=generators, n=sides, k=sides)
-def test_a_doubled_batch_has_the_same_loss(rng: Any, n: int, k: int) -> None:
+def test_a_doubled_batch_has_the_same_loss(rng: np.random.Generator, n: int, k: int) -> None:
     z, labels = normal(rng, n, k), rng.integers(0, k, n)
     doubled = CE.forward(np.concatenate([z, z]), np.concatenate([labels, labels]))[0]
     np.testing.assert_allclose(doubled, CE.forward(z, labels)[0], rtol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
-def test_extreme_logits_are_finite_and_silent(dtype: Any) -> None:
+def test_extreme_logits_are_finite_and_silent(dtype: Floating) -> None:
     top = np.finfo(dtype).max
     z = np.array([[top, -top / 4, 0], [-top / 4, top / 4, 0], [top, top, top], [top / 8, -top / 8, 0]], dtype)
     with np.errstate(all="raise"):
@@ -167,7 +171,9 @@ def test_infinity_and_nan_as_in_torch_without_a_warning(
 
 
 @given(rng=generators, n=sides, k=sides, dtype=all_dtypes)
-def test_every_memory_layout_and_label_dtype_gives_the_same(rng: Any, n: int, k: int, dtype: Any) -> None:
+def test_every_memory_layout_and_label_dtype_gives_the_same(
+    rng: np.random.Generator, n: int, k: int, dtype: Floating
+) -> None:
     z, labels = normal(rng, n, k, dtype=dtype), rng.integers(0, k, n)
     loss, dz = loss_and_gradient(z, labels)
     eps = float(np.finfo(dtype).eps)
@@ -176,7 +182,8 @@ def test_every_memory_layout_and_label_dtype_gives_the_same(rng: Any, n: int, k:
         # A sum of at most 6 exponentials, and of 6 losses of size 1 to 10, in another order.
         np.testing.assert_allclose(other_loss, loss, rtol=0, atol=64 * eps, err_msg=name)
         np.testing.assert_allclose(other_dz, dz, rtol=0, atol=4 * eps, err_msg=name)
-    for kind in (np.int8, np.uint8, np.int32, np.uint64):
+    kinds: list[type[np.integer[Any]]] = [np.int8, np.uint8, np.int32, np.uint64]
+    for kind in kinds:
         assert tree.equal(loss_and_gradient(z, labels.astype(kind)), (loss, dz))
 
 
@@ -240,7 +247,9 @@ def test_bad_dloss_and_cache() -> None:
     _, cache = CE.forward(Z, np.array([0, 1]))
     for wrong in (np.ones(2), "1", None, np.ones((1,))):
         with pytest.raises(TypeError, match="backward: dloss must be a number or a 0-d array, got"):
-            CE.backward(cache, wrong)  # type: ignore[arg-type]  # what an untyped caller may do
-    with pytest.raises(TypeError, match="backward: cache must be SoftmaxCrossEntropyCache, got tuple|a tuple of 0"):
-        CE.backward((), 1.0)  # type: ignore[arg-type]  # what an untyped caller may do
-    assert affine.forward is not CE.forward
+            CE.backward(cache, untyped(wrong))
+    with pytest.raises(TypeError, match="backward: cache must be SoftmaxCrossEntropyCache, got a tuple of 0"):
+        CE.backward(untyped(()), 1.0)
+    _, other_cache = affine.forward(Affine(np.ones((1, 1)), np.ones(1)), np.ones((1, 1)))
+    with pytest.raises(TypeError, match="backward: cache must be SoftmaxCrossEntropyCache, got AffineCache"):
+        CE.backward(untyped(other_cache), 1.0)

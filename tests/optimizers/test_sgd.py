@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import all_dtypes, generators, normal, sides
 
 from chainrule import Affine, Sgd, sgd, tree
+from strategies import Floating, all_dtypes, generators, normal, sides
+from untyped import untyped
 
 
 @given(rng=generators, n=sides, dtype=all_dtypes, rate=st.floats(0, 4))
-def test_one_step_is_the_published_update(rng: Any, n: int, dtype: Any, rate: float) -> None:
+def test_one_step_is_the_published_update(rng: np.random.Generator, n: int, dtype: Floating, rate: float) -> None:
     p, g = normal(rng, n, 3, dtype=dtype), normal(rng, n, 3, dtype=dtype)
     stepped, state = sgd(rate).step((), p, g)
     np.testing.assert_array_equal(stepped, p - dtype(rate) * g)
@@ -71,4 +72,4 @@ def test_gradients_that_do_not_fit_are_refused_and_named() -> None:
     ):
         sgd(0.1).step((), params, tree.map(lambda leaf: leaf.astype(np.float32), params))
     with pytest.raises(ValueError, match="trees differ at the root: a tuple of 2 and a tuple of 1"):
-        sgd(0.1).step((), params, params[:1])  # type: ignore[misc]  # that is what is tested
+        sgd(0.1).step((), params, untyped(params[:1]))

@@ -164,7 +164,20 @@ def grads(cache: AffineCache, dout: Array) -> Affine:
 
 
 affine: Layer[Affine, AffineCache] = Layer(forward, backward, grads)
-"""`x @ W + b` on rows of features; its parameters are an `Affine`."""
+"""`x @ W + b` on rows of features; its parameters are an `Affine`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import Affine, affine
+>>> params = Affine(W=np.array([[1.0, 2.0], [3.0, 4.0]]), b=np.array([10.0, 20.0]))
+>>> out, cache = affine.forward(params, np.array([[1.0, 1.0]]))
+>>> out
+array([[14., 26.]])
+>>> dx, grads = affine.backward(cache, np.array([[1.0, 0.0]]))
+>>> dx
+array([[1., 3.]])
+"""
 
 
 def _size(name: str, value: int) -> int:

@@ -52,4 +52,15 @@ def backward(cache: ReluCache, dout: Array) -> tuple[Array, Unit]:
 
 
 relu: Layer[Unit, ReluCache] = Layer(forward, backward, no_grads)
-"""`max(x, 0)`, entry by entry; its parameters are `()`."""
+"""`max(x, 0)`, entry by entry; its parameters are `()`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import relu
+>>> out, cache = relu.forward((), np.array([[-1.0, 0.0, 2.0]]))
+>>> out
+array([[0., 0., 2.]])
+>>> relu.backward(cache, np.array([[5.0, 6.0, 7.0]]))[0]
+array([[0., 0., 7.]])
+"""

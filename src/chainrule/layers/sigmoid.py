@@ -59,4 +59,15 @@ def backward(cache: SigmoidCache, dout: Array) -> tuple[Array, Unit]:
 
 
 sigmoid: Layer[Unit, SigmoidCache] = Layer(forward, backward, no_grads)
-"""`1 / (1 + exp(-x))`, entry by entry; its parameters are `()`."""
+"""`1 / (1 + exp(-x))`, entry by entry; its parameters are `()`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import sigmoid
+>>> out, cache = sigmoid.forward((), np.array([[-1000.0, 0.0, 1000.0]]))
+>>> out
+array([[0. , 0.5, 1. ]])
+>>> sigmoid.backward(cache, np.ones((1, 3)))[0]
+array([[0.  , 0.25, 0.  ]])
+"""

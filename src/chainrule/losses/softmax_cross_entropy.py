@@ -1,9 +1,9 @@
 """Softmax with cross-entropy: how surprised a classifier is by the right answers.
 
-    p = exp(z) / sum(exp(z))        loss = -sum(t * log(p))        for each row; the loss is the mean of the rows
+    p = exp(z) / sum(exp(z))        loss = -sum(t * log(p))
 
-`z` (n, k) are the logits, `t` (n, k) the probabilities that the classes should have. A label y stands for the row that
-is 1 at y and 0 elsewhere, and then loss = -log(p_y).
+for each row; the loss of a batch is the mean of its rows. `z` (n, k) are the logits, `t` (n, k) the probabilities that
+the classes should have. A label y stands for the row that is 1 at y and 0 elsewhere, and then loss = -log(p_y).
 
 **Derivation.** Write the row's loss with log(p_j) = z_j - log(sum(exp(z))), and let s = sum(t), which is 1:
 
@@ -17,7 +17,8 @@ so that for the mean of n rows
 **Numerics.** Softmax does not change if a constant is taken from the row: take its largest logit m, and no exponential
 overflows. Then mark one class c of the row, the label (or the likeliest target), and keep it out of the sum:
 
-    e_j = exp(z_j - m)        others = sum of e_j over j != c        gap = m - z_c        total = others + exp(-gap)
+    e_j = exp(z_j - m)        others = sum of e_j over j != c
+    gap = m - z_c             total = others + exp(-gap)
 
     log(total) = log1p(others + expm1(-gap))        loss = gap + log(total)
     p_j - t_j = e_j / total  for j != c             p_c - 1 = -others / total
@@ -86,7 +87,19 @@ def rows(logits: Array, targets: Targets) -> Array:
 
 
 softmax_cross_entropy: Loss[Targets, SoftmaxCrossEntropyCache] = Loss(forward, backward, rows)
-"""Mean cross-entropy of the softmax of logits; targets are integer labels (n,) or rows of probabilities (n, k)."""
+"""Mean cross-entropy of the softmax of logits; targets are integer labels (n,) or rows of probabilities (n, k).
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import softmax_cross_entropy
+>>> loss, cache = softmax_cross_entropy.forward(np.zeros((2, 4)), np.array([0, 3]))
+>>> print(f"{loss:.6f}")
+1.386294
+>>> softmax_cross_entropy.backward(cache, 1.0)
+array([[-0.375,  0.125,  0.125,  0.125],
+       [ 0.125,  0.125,  0.125, -0.375]])
+"""
 
 
 def _each_row(logits: Array, targets: Targets) -> tuple[Array, SoftmaxCrossEntropyCache]:

@@ -34,6 +34,12 @@ class Sgd:
     ------
     ValueError
         If the rate is negative or not finite.
+
+    Examples
+    --------
+    >>> from chainrule import Sgd
+    >>> Sgd(rate=0.1)
+    Sgd(rate=0.1)
     """
 
     rate: float = field(converter=float)  # a np.float64 would promote float32 parameters

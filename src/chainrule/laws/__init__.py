@@ -1,0 +1,56 @@
+"""The laws that layers, losses, optimizers and compositions keep, as functions that give verdicts.
+
+`check_layer` and its sisters run them all.
+"""
+
+from chainrule.laws.combinator_laws import COMBINATOR_LAWS, associativity, chain_rule, identity
+from chainrule.laws.layer_laws import (
+    LAYER_LAWS,
+    arguments_unchanged,
+    derivative,
+    grads_without_dx,
+    independent_rows,
+    linearity,
+    ownership,
+    read_only_accepted,
+    repeatability,
+    structure,
+)
+from chainrule.laws.loss_laws import (
+    LOSS_LAWS,
+    loss_derivative,
+    loss_linearity,
+    loss_purity,
+    loss_structure,
+    mean_of_rows,
+)
+from chainrule.laws.network_laws import network_gradient
+from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS, elementwise, step_purity, step_structure
+
+__all__ = [
+    "COMBINATOR_LAWS",
+    "LAYER_LAWS",
+    "LOSS_LAWS",
+    "OPTIMIZER_LAWS",
+    "arguments_unchanged",
+    "associativity",
+    "chain_rule",
+    "derivative",
+    "elementwise",
+    "grads_without_dx",
+    "identity",
+    "independent_rows",
+    "linearity",
+    "loss_derivative",
+    "loss_linearity",
+    "loss_purity",
+    "loss_structure",
+    "mean_of_rows",
+    "network_gradient",
+    "ownership",
+    "read_only_accepted",
+    "repeatability",
+    "step_purity",
+    "step_structure",
+    "structure",
+]

@@ -1,0 +1,121 @@
+"""The laws of composition. Each takes a function that composes layers, three layers, and what to run them on.
+
+Composing is bracketing-free and has an identity, and the backward of a composition is the composition of the backwards:
+the chain rule. All of it holds bit for bit, because the same operations are done in the same order.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.array import Array
+from chainrule.layer import Layer
+from chainrule.verdict import Verdict
+
+Compose: TypeAlias = Callable[..., Layer[Any, Any]]
+Three: TypeAlias = tuple[Any, Any, Any]
+CombinatorLaw: TypeAlias = Callable[[Compose, Three, Three, Array, np.random.Generator], list[Verdict]]
+
+
+def associativity(compose: Compose, layers: Three, params: Three, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """`(f g) h = f (g h) = f g h`: output, dx and all gradients.
+
+    Parameters
+    ----------
+    compose
+        Takes layers and returns a layer whose parameters are the tuple of theirs.
+    layers, params
+        Three layers that fit each other, and their parameters.
+    x
+        What goes into the first.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For either bracketing.
+    """
+    (f, g, h), (p, q, r) = layers, params
+    seed = int(rng.integers(2**32))
+    flat = _run(compose(f, g, h), (p, q, r), x, seed)
+    left = _run(compose(compose(f, g), h), ((p, q), r), x, seed)
+    right = _run(compose(f, compose(g, h)), (p, (q, r)), x, seed)
+    return [
+        Verdict("associativity", "(f g) h", tree.equal(flat, left)),
+        Verdict("associativity", "f (g h)", tree.equal(flat, right)),
+    ]
+
+
+def identity(compose: Compose, layers: Three, params: Three, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """`compose()` before or after a layer, and `compose(f)`, are that layer.
+
+    Parameters
+    ----------
+    compose, layers, params, x, rng
+        As for `associativity`; the first layer is used.
+
+    Returns
+    -------
+    list[Verdict]
+        For each of the three.
+    """
+    f, p, seed = layers[0], params[0], int(rng.integers(2**32))
+    alone = _run(f, p, x, seed)
+    return [
+        Verdict("identity", "before", tree.equal(alone, _run(compose(compose(), f), ((), p), x, seed))),
+        Verdict("identity", "after", tree.equal(alone, _run(compose(f, compose()), (p, ()), x, seed))),
+        Verdict("identity", "alone", tree.equal(alone, _run(compose(f), (p,), x, seed))),
+    ]
+
+
+def chain_rule(compose: Compose, layers: Three, params: Three, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """The composition does what calling the layers one by one does, forward and back; `grads` too.
+
+    Parameters
+    ----------
+    compose, layers, params, x, rng
+        As for `associativity`.
+
+    Returns
+    -------
+    list[Verdict]
+        For the output, dx, the gradients, and `grads`.
+    """
+    (f, g, h), (p, q, r) = layers, params
+    a, cache_f = f.forward(p, x)
+    b, cache_g = g.forward(q, a)
+    out: Array
+    out, cache_h = h.forward(r, b)
+    dout = rng.standard_normal(out.shape).astype(out.dtype)
+    db, grads_h = h.backward(cache_h, dout)
+    da, grads_g = g.backward(cache_g, db)
+    dx, grads_f = f.backward(cache_f, da)
+    network = compose(f, g, h)
+    composed, caches = network.forward(params, x)
+    composed_dx, composed_grads = network.backward(caches, dout)
+    by_hand = (grads_f, grads_g, grads_h)
+    return [
+        Verdict("chain_rule", "out", tree.equal(composed, out)),
+        Verdict("chain_rule", "dx", tree.equal(composed_dx, dx)),
+        Verdict("chain_rule", "gradients", tree.equal(composed_grads, by_hand)),
+        Verdict("chain_rule", "grads", tree.equal(network.grads(caches, dout), by_hand)),
+    ]
+
+
+COMBINATOR_LAWS: dict[str, CombinatorLaw] = {
+    "associativity": associativity,
+    "identity": identity,
+    "chain_rule": chain_rule,
+}
+"""All laws of composition, by name."""
+
+
+def _run(layer: Layer[Any, Any], params: Any, x: Array, seed: int) -> tuple[Array, ...]:
+    """Output, dx and gradients, flat, for the `dout` that belongs to a seed."""
+    out, cache = layer.forward(params, x)
+    dout = np.random.default_rng(seed).standard_normal(out.shape).astype(out.dtype)
+    dx, grads = layer.backward(cache, dout)
+    return (out, dx, *tree.leaves(grads))

@@ -1,0 +1,28 @@
+"""Copies of trees for laws to work on: in float64, writable, or read-only."""
+
+from typing import TypeVar
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.array import freeze
+
+P = TypeVar("P")
+
+
+def in_float64(value: P) -> P:
+    """Copies of all arrays, in float64 at least."""
+    return tree.map(lambda leaf: leaf.astype(np.result_type(leaf.dtype, np.float64)), value)
+
+
+def writable(value: P) -> P:
+    """Copies of all arrays that can be written to."""
+    copies = tree.map(np.copy, value)
+    for leaf in tree.leaves(copies):
+        leaf.flags.writeable = True
+    return copies
+
+
+def read_only(value: P) -> P:
+    """Copies of all arrays that cannot be written to."""
+    return tree.map(lambda leaf: freeze(leaf.copy()), value)

@@ -1,0 +1,67 @@
+"""Hints: what a wrong derivative looks like, so that its author knows where to look."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def hint(got: NDArray[Any], right: NDArray[Any], rows: int) -> str:
+    """Recognise the usual mistakes in a derivative that is wrong.
+
+    Parameters
+    ----------
+    got
+        What a backward pass gave.
+    right
+        What it should have given; nan where that is not known.
+    rows
+        The number of rows in the batch.
+
+    Returns
+    -------
+    str
+        What it looks like, in words; empty if like nothing known.
+    """
+    if _same(got.T, right) and not _same(got, right):
+        return "it is the transpose"
+    if got.shape != right.shape:
+        return ""
+    if not np.isfinite(got).all():
+        return "it is not finite"
+    if not got.any():
+        return "it is 0: was it computed?"
+    known = ~np.isnan(right)
+    size = float((right[known] ** 2).sum())
+    if size == 0:
+        return "it should be 0"
+    factor = float((got[known] * right[known]).sum()) / size
+    is_multiple = abs(factor - 1) > 1e-6 and _same(got, factor * right)
+    return _of_factor(factor, rows) if is_multiple else _of_entries(got, right)
+
+
+def _of_entries(got: NDArray[Any], right: NDArray[Any]) -> str:
+    known = ~np.isnan(right)
+    wrong = known & ~np.isclose(got, right, rtol=1e-10, atol=1e-13 * float(np.abs(right[known]).max()))
+    count, total = int(wrong.sum()), int(known.sum())
+    return f"{count} of {total} entries are wrong, the others are right" if 0 < count <= total // 2 else ""
+
+
+def _of_factor(factor: float, rows: int) -> str:
+    for value, words in (
+        (-1.0, "the sign is wrong"),
+        (float(rows), f"it is {rows} times too large, the number of rows: a sum for a mean?"),
+        (1.0 / rows, f"it is {rows} times too small, the number of rows: a mean for a sum?"),
+        (2.0, "it is twice what it should be: is it added up from an earlier call?"),
+        (0.5, "it is half of what it should be: a missing factor of 2?"),
+    ):
+        if rows > 1 and abs(factor / value - 1) < 1e-6:
+            return words
+    return f"it is {factor:.6g} times what it should be: a constant factor"
+
+
+def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    if a.shape != b.shape:
+        return False
+    known = ~np.isnan(b)
+    return bool(np.allclose(a[known], b[known], rtol=1e-6, atol=1e-9 * float(np.abs(b[known]).max(initial=1e-300))))

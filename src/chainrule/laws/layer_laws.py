@@ -1,0 +1,405 @@
+"""The laws of layers. Each takes a layer, parameters, an input and a Generator, and gives a verdict for every field.
+
+A backward pass is the transpose of a derivative, so it has that derivative's values and is linear; it fits a network if
+structure and dtype are kept; it can be trusted in one if it is pure and treats rows alone.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar, cast
+
+import numpy as np
+from attrs import evolve
+
+from chainrule import tree
+from chainrule.array import Array, is_numpy
+from chainrule.expect import describe, is_tuple
+from chainrule.laws.copies import in_float64, read_only, writable
+from chainrule.laws.hints import hint
+from chainrule.laws.oracle import BOUNDS, best_method
+from chainrule.layer import Layer
+from chainrule.numeric import Method, derivatives
+from chainrule.probes import Probe, black_box
+from chainrule.verdict import Verdict, compare
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+LayerLaw: TypeAlias = Callable[[Layer[Any, Any], Any, Array, np.random.Generator], list[Verdict]]
+
+SAMPLE = 4096
+"""Of how many entries of one array the derivative is checked, at most."""
+
+ROUNDING = 1e-11
+"""For equalities that hold but for the order of sums, in float64: eps times a thousand terms, fifty times over."""
+
+
+def structure(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """`dx` is like `x`, and `grads` like `params`: structure, shapes and dtypes; caches and `out` keep the dtype.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and what to run it on, in its own dtype.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For `out`, `cache`, `dx` and each array of `grads`.
+    """
+    out, cache = run_forward(layer, params, x)
+    dx, grads = run_backward(layer, cache, _dout(out, rng))
+    verdicts = [_alike("structure", "dx", dx, x), _has_dtype("out", out, x)]
+    wide = [leaf for leaf in tree.leaves(cache) if leaf.dtype.kind == "f" and leaf.dtype != x.dtype]
+    verdicts.append(
+        Verdict("structure", "cache", not wide, f"holds {describe(wide[0])} for an x of {x.dtype}" if wide else "")
+    )
+    if type(grads) is not type(params) or len(tree.leaves(grads)) != len(tree.leaves(params)):
+        note = f"grads must have the type and fields of params: {describe(params)}, got {describe(grads)}"
+        return [*verdicts, Verdict("structure", "grads", ok=False, note=note)]
+    pairs = zip(tree.named_leaves(params), tree.leaves(grads), strict=True)
+    return verdicts + [_alike("structure", f"grads{path}", g, like) for (path, like), g in pairs]
+
+
+def derivative(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """`backward(dout)` is the transposed derivative: the gradient of `<dout, forward>`, entry by entry.
+
+    Computed in float64 on copies, for a random `dout`. By complex step where the layer is analytic, and then an entry
+    that is wrong by one part in 10^9 is seen; by central differences elsewhere. Entries at a kink are left out and
+    counted.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and what to run it on.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For `dx` and each array of `grads`.
+    """
+    params, x = in_float64(params), in_float64(x)
+    out, cache = run_forward(layer, params, x)
+    dout = _dout(out, rng)
+    dx, grads = run_backward(layer, cache, dout)
+
+    def product(at: tuple[P, Array]) -> Array:
+        value: Array = (layer.forward(at[0], at[1].copy())[0] * dout).sum()
+        return value
+
+    method = best_method(lambda at: layer.forward(at[0], at[1].copy())[0], (params, x), rng)
+    at = (params, x)
+    probes = black_box(product, at)
+    names = [*(f"grads{path}" for path, _ in tree.named_leaves(params)), "dx"]
+    gots = [*tree.leaves(grads), dx]
+    verdicts = [
+        _derivative_by(name, got, leaf, probe, method, rng, rows=len(x))
+        for name, got, leaf, probe in zip(names, gots, tree.leaves(at), probes, strict=True)
+    ]
+    return [verdicts[-1], *verdicts[:-1]]
+
+
+def linearity(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """`backward` is linear in `dout`: `b(a u + c v) = a b(u) + c b(v)`, and `b(0) = 0` exactly.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and what to run it on.
+    rng
+        Where `u` and `v` come from.
+
+    Returns
+    -------
+    list[Verdict]
+        For `dx` and each array of `grads`.
+    """
+    params, x = in_float64(params), in_float64(x)
+    out, cache = run_forward(layer, params, x)
+    u, v, a, c = _dout(out, rng), _dout(out, rng), 1024.0, -0.75  # large: clipping is not linear
+    of_sum, of_u, of_v, of_zero = (
+        _named(run_backward(layer, cache, d)) for d in (a * u + c * v, u, v, np.zeros_like(out))
+    )
+    verdicts: list[Verdict] = []
+    for (name, got), (_, gu), (_, gv), (_, g0) in zip(of_sum, of_u, of_v, of_zero, strict=True):
+        note = ""
+        if got.size and np.array_equal(gu, gv) and gu.any():
+            note = "it is the same for every dout: was dout ignored?"
+        elif g0.any():
+            note = "it is not 0 for dout = 0: something is added that does not go with dout"
+        verdict = compare("linearity", name, got, a * gu + c * gv, ROUNDING, note=note)
+        verdicts.append(verdict if not g0.any() else Verdict("linearity", name, ok=False, note=note))
+    return verdicts
+
+
+def arguments_unchanged(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """No argument is written to: `params`, `x`, `cache` and `dout`, all writable, are the same bytes after a call.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and what to run it on; copies are used.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For each of the four.
+    """
+    params, x = writable(params), writable(x)
+    before = writable((params, x))
+    out, cache = layer.forward(params, x)
+    dout = _dout(out, rng)
+    kept = writable((cache, dout))
+    layer.backward(cache, dout)
+    layer.grads(cache, dout)
+    pairs = {"params": (params, before[0]), "x": (x, before[1]), "cache": (cache, kept[0]), "dout": (dout, kept[1])}
+    return [
+        Verdict("arguments_unchanged", name, ok, "" if ok else f"the call wrote to {name}")
+        for name, (now, then) in pairs.items()
+        for ok in [tree.equal(now, then)]
+    ]
+
+
+def read_only_accepted(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """Read-only arguments work, and give the same bits.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and what to run it on; copies are used.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For forward and backward.
+    """
+    out, cache = run_forward(layer, params, x)
+    dout = _dout(out, rng)
+    backward = run_backward(layer, cache, dout)
+    frozen_out, frozen_cache = layer.forward(read_only(params), read_only(x))
+    frozen_backward = layer.backward(frozen_cache, read_only(dout))
+    return [
+        Verdict("read_only_accepted", "out", tree.equal(out, frozen_out)),
+        Verdict("read_only_accepted", "backward", tree.equal(backward, frozen_backward)),
+    ]
+
+
+def repeatability(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """The same call gives the same bits, however often and whatever is called in between.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and what to run it on.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For forward and backward.
+    """
+    out, cache = run_forward(layer, params, x)
+    out = writable(out)
+    dout = _dout(out, rng)
+    first = writable(run_backward(layer, cache, dout))
+    other, other_cache = run_forward(layer, params, x + np.ones((), x.dtype))
+    run_backward(layer, other_cache, _dout(other, rng))
+    same_backward = tree.equal(first, run_backward(layer, cache, dout))
+    same_out = tree.equal(out, run_forward(layer, params, x)[0])
+    changed = "a call depends on the calls before it: is something stored outside the cache?"
+    return [
+        Verdict("repeatability", "out", same_out, "" if same_out else changed),
+        Verdict("repeatability", "backward", same_backward, "" if same_backward else changed),
+    ]
+
+
+def ownership(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """What a caller does to `x` or `out` after forward changes no gradient.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and what to run it on; copies are used.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For `x` and `out`.
+    """
+    verdicts: list[Verdict] = []
+    for name in ("x", "out"):
+        given = writable(x)
+        out, cache = layer.forward(params, given)
+        dout = _dout(out, rng)
+        before = writable(run_backward(layer, cache, dout))
+        array = given if name == "x" else out
+        if array.flags.writeable:
+            array[...] = 0.5
+        ok = tree.equal(before, run_backward(layer, cache, dout))
+        note = "" if ok else f"the cache shares the memory of {name}: hold keep(x) in it, return freeze(out)"
+        verdicts.append(Verdict("ownership", name, ok, note))
+    return verdicts
+
+
+def independent_rows(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """Rows are treated alone: a batch cut in two gives the same rows of `out` and `dx`, and gradients that add up.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and what to run it on: two rows at least.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For `out`, `dx` and each array of `grads`; one that holds for a layer that declares `couples_rows`.
+    """
+    if layer.couples_rows or len(x) < 2:
+        note = "declared: rows are coupled" if layer.couples_rows else "there is one row only"
+        return [Verdict("independent_rows", "out", ok=True, note=note)]
+    params, x = in_float64(params), in_float64(x)
+    out, cache = run_forward(layer, params, x)
+    dout = _dout(out, rng)
+    dx, grads = run_backward(layer, cache, dout)
+    outs: list[Array] = []
+    dxs: list[Array] = []
+    parts: list[list[Array]] = []
+    for rows in (slice(None, len(x) // 2), slice(len(x) // 2, None)):
+        part_out, part_cache = run_forward(layer, params, x[rows])
+        part_dx, part_grads = run_backward(layer, part_cache, dout[rows])
+        outs.append(part_out)
+        dxs.append(part_dx)
+        parts.append(tree.leaves(part_grads))
+    note = "rows depend on each other: a sum over the wrong axis? If they should, say couples_rows=True"
+    verdicts = [
+        _noted(compare("independent_rows", "out", np.concatenate(outs), out, ROUNDING), note),
+        _noted(compare("independent_rows", "dx", np.concatenate(dxs), dx, ROUNDING), note),
+    ]
+    note = "gradients of two halves do not add up to that of the batch: a mean for a sum?"
+    for (path, whole), first, second in zip(tree.named_leaves(grads), *parts, strict=True):
+        verdicts.append(_noted(compare("independent_rows", f"grads{path}", first + second, whole, ROUNDING), note))
+    return verdicts
+
+
+def grads_without_dx(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """`grads(cache, dout)` is the second result of `backward(cache, dout)`.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and what to run it on.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For each array of `grads`.
+    """
+    params, x = in_float64(params), in_float64(x)
+    out, cache = run_forward(layer, params, x)
+    dout = _dout(out, rng)
+    _, grads = run_backward(layer, cache, dout)
+    alone = layer.grads(cache, dout.copy())
+    if type(alone) is not type(grads) or len(tree.leaves(alone)) != len(tree.leaves(grads)):
+        note = f"backward gives {describe(grads)}, grads {describe(alone)}"
+        return [Verdict("grads_without_dx", "grads", ok=False, note=note)]
+    pairs = zip(tree.named_leaves(grads), tree.leaves(alone), strict=True)
+    verdicts = [compare("grads_without_dx", f"grads{path}", got, g, ROUNDING) for (path, g), got in pairs]
+    return verdicts or [Verdict("grads_without_dx", "grads", ok=True)]
+
+
+LAYER_LAWS: dict[str, LayerLaw] = {
+    "structure": structure,
+    "derivative": derivative,
+    "linearity": linearity,
+    "arguments_unchanged": arguments_unchanged,
+    "read_only_accepted": read_only_accepted,
+    "repeatability": repeatability,
+    "ownership": ownership,
+    "independent_rows": independent_rows,
+    "grads_without_dx": grads_without_dx,
+}
+"""All laws of layers, by name."""
+
+
+def run_forward(layer: Layer[P, C], params: P, x: Array) -> tuple[Array, C]:
+    """Call `forward` on a copy of `x`, and say what is wrong if it does not return `(out, cache)`."""
+    result: object = layer.forward(params, x.copy())
+    if not is_tuple(result) or len(result) != 2 or not is_numpy(result[0]):
+        raise TypeError(f"forward must return (out, cache) with an array for out, got {describe(result)}")
+    if result[0].dtype.kind != "f":
+        raise TypeError(f"forward must return an out of floats, got {describe(result[0])}")
+    return cast("tuple[Array, C]", result)
+
+
+def run_backward(layer: Layer[P, C], cache: C, dout: Array) -> tuple[Array, P]:
+    """Call `backward` on a copy of `dout`, and say what is wrong if it does not return `(dx, grads)`."""
+    result: object = layer.backward(cache, dout.copy())
+    if not is_tuple(result) or len(result) != 2 or not is_numpy(result[0]):
+        raise TypeError(f"backward must return (dx, grads) with an array for dx, got {describe(result)}")
+    return cast("tuple[Array, P]", result)
+
+
+def _dout(out: Array, rng: np.random.Generator) -> Array:
+    return rng.standard_normal(out.shape).astype(out.dtype)
+
+
+def _named(result: tuple[Array, Any]) -> list[tuple[str, Array]]:
+    dx, grads = result
+    return [("dx", dx), *((f"grads{path}", leaf) for path, leaf in tree.named_leaves(grads))]
+
+
+def right(
+    law: str, name: str, got: Array, expected: Array, tried: int, bound: float, slack: float, rows: int
+) -> Verdict:
+    """The verdict on a derivative, with a hint if it is wrong."""
+    if got.shape != expected.shape:
+        note, found = f"has shape {got.shape}, expected {expected.shape}", hint(got, expected, rows)
+        return Verdict(law, name, ok=False, note=f"{note}: {found}" if found else note)
+    kinks = tried - int(np.count_nonzero(~np.isnan(expected)))
+    notes = [f"{tried} of {expected.size} entries were drawn at random"] if tried < expected.size else []
+    notes += [f"{kinks} of {tried} entries are at a kink and were left out"] if kinks else []
+    note = "; ".join(notes)
+    if tried and kinks == tried:
+        note = "every entry tried is at a kink, so nothing could be checked: choose another x"
+        return Verdict(law, name, ok=False, note=note)
+    verdict = compare(law, name, got, expected, bound, slack=slack, note=note)
+    return verdict if verdict.ok else evolve(verdict, note=hint(got, expected, rows))
+
+
+def _derivative_by(
+    name: str, got: Array, leaf: Array, probe: Probe, method: Method, rng: np.random.Generator, rows: int
+) -> Verdict:
+    """The verdict on the derivative by one array, or by a sample of its entries if it has very many."""
+    entries = np.arange(leaf.size) if leaf.size <= SAMPLE else rng.choice(leaf.size, SAMPLE, replace=False)
+    expected = np.full(leaf.shape, np.nan)
+    expected.flat[entries] = derivatives(probe, leaf, entries, method)
+    return right("derivative", name, got, expected, entries.size, *BOUNDS[method], rows=rows)
+
+
+def _alike(law: str, name: str, got: Any, like: Array) -> Verdict:
+    if not is_numpy(got) or got.shape != like.shape or got.dtype != like.dtype:
+        return Verdict(law, name, ok=False, note=f"is {describe(got)}, expected {describe(like)}")
+    return Verdict(law, name, ok=True)
+
+
+def _has_dtype(name: str, got: Array, like: Array) -> Verdict:
+    ok = got.dtype == like.dtype
+    return Verdict("structure", name, ok, "" if ok else f"is {got.dtype} for an x of {like.dtype}")
+
+
+def _noted(verdict: Verdict, note: str) -> Verdict:
+    return verdict if verdict.ok else evolve(verdict, note=note)

@@ -1,0 +1,186 @@
+"""The laws of losses. Each takes a loss, an output, targets and a Generator, and gives a verdict for every field."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.array import Array
+from chainrule.expect import describe, is_tuple
+from chainrule.laws.copies import in_float64, read_only, writable
+from chainrule.laws.layer_laws import ROUNDING, right
+from chainrule.laws.oracle import BOUNDS, best_method
+from chainrule.loss import Loss
+from chainrule.numeric import numerical_gradient
+from chainrule.verdict import Verdict, compare
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+LossLaw: TypeAlias = Callable[[Loss[Any, Any], Array, Any, np.random.Generator], list[Verdict]]
+
+
+def loss_structure(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """The loss is one number in the dtype of `out`, and `dout` has the shape and dtype of `out`.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and what to run it on.
+    rng
+        Not used: all laws of losses take one.
+
+    Returns
+    -------
+    list[Verdict]
+        For the loss and `dout`.
+    """
+    value, cache = _forward(loss, out, targets)
+    dout = loss.backward(cache, 1.0)
+    one = np.zeros((), out.dtype)
+    return [_alike("loss", value, one), _alike("dout", dout, out)]
+
+
+def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """`backward(1)` is the gradient of the loss by `out`, entry by entry.
+
+    Computed in float64 on copies, by complex step where the loss is analytic, by central differences elsewhere.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and what to run it on.
+    rng
+        Where the direction comes from that tells which.
+
+    Returns
+    -------
+    list[Verdict]
+        For `dout`.
+    """
+    out = in_float64(out)
+    _, cache = _forward(loss, out, targets)
+    dout = loss.backward(cache, 1.0)
+
+    def value(at: Array) -> Array:
+        return loss.forward(at, targets)[0]
+
+    method = best_method(value, out, rng)
+    expected = numerical_gradient(value, out, method=method)
+    return [right("loss_derivative", "dout", dout, expected, out.size, *BOUNDS[method], rows=len(out))]
+
+
+def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """`backward` is linear in `dloss`: `b(k) = k b(1)`, and `b(0) = 0` exactly.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and what to run it on.
+    rng
+        Where k comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For `dout`.
+    """
+    out = in_float64(out)
+    _, cache = _forward(loss, out, targets)
+    k = 1.5 + float(rng.random())
+    once, often, never = (loss.backward(cache, dloss) for dloss in (1.0, k, 0.0))
+    note = "it is the same for every dloss: was it ignored?" if np.array_equal(once, often) and once.any() else ""
+    if never.any():
+        return [Verdict("loss_linearity", "dout", ok=False, note=note or "it is not 0 for dloss = 0")]
+    return [compare("loss_linearity", "dout", often, k * once, ROUNDING, note=note)]
+
+
+def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """No argument is written to, read-only ones are accepted, calls repeat, and writing to `out` changes no gradient.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and what to run it on; copies are used.
+    rng
+        Not used: all laws of losses take one.
+
+    Returns
+    -------
+    list[Verdict]
+        For arguments, repetition and ownership.
+    """
+    given, wanted = writable(out), writable(targets)
+    value, cache = _forward(loss, given, wanted)
+    kept = writable(cache)
+    first = writable(loss.backward(cache, 1.0))
+    untouched = tree.equal((out, targets, kept), (given, wanted, cache))
+    frozen_value, frozen_cache = _forward(loss, read_only(out), read_only(targets))
+    repeats = tree.equal((value, first), (frozen_value, loss.backward(frozen_cache, 1.0)))
+    repeats = repeats and tree.equal(first, loss.backward(cache, 1.0))
+    given[...] = 0.5
+    for leaf in tree.leaves(wanted):
+        leaf[...] = 0
+    owns = tree.equal(first, loss.backward(cache, 1.0))
+    return [
+        Verdict("loss_purity", "arguments", untouched, "" if untouched else "a call wrote to one of its arguments"),
+        Verdict("loss_purity", "repetition", repeats, "" if repeats else "the same call gives other numbers"),
+        Verdict("loss_purity", "ownership", owns, "" if owns else "the cache shares the caller's memory"),
+    ]
+
+
+def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """The loss is the mean of `rows`, and each row's loss depends on that row alone.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and what to run it on.
+    rng
+        Not used: all laws of losses take one.
+
+    Returns
+    -------
+    list[Verdict]
+        For the loss and the rows.
+    """
+    out = in_float64(out)
+    value, _ = _forward(loss, out, targets)
+    rows = np.asarray(loss.rows(out, targets))
+    if rows.shape != out.shape[:1]:
+        return [Verdict("mean_of_rows", "rows", ok=False, note=f"has shape {rows.shape}, expected {out.shape[:1]}")]
+    alone = [loss.rows(out[i : i + 1], tree.map(partial(_row, i), targets)) for i in range(len(out))]
+    mean = np.asarray(rows.mean())
+    note = "the loss is not the mean of its rows: a sum?"
+    return [
+        compare("mean_of_rows", "loss", np.asarray(value), mean, ROUNDING, note=note),
+        compare("mean_of_rows", "rows", rows, np.concatenate(alone), ROUNDING, note="rows depend on each other"),
+    ]
+
+
+LOSS_LAWS: dict[str, LossLaw] = {
+    "loss_structure": loss_structure,
+    "loss_derivative": loss_derivative,
+    "loss_linearity": loss_linearity,
+    "loss_purity": loss_purity,
+    "mean_of_rows": mean_of_rows,
+}
+"""All laws of losses, by name."""
+
+
+def _forward(loss: Loss[T, C], out: Array, targets: T) -> tuple[Array, C]:
+    result: object = loss.forward(out, targets)
+    if not is_tuple(result) or len(result) != 2:
+        raise TypeError(f"forward must return (loss, cache), got {describe(result)}")
+    return loss.forward(out, targets)
+
+
+def _row(i: int, targets: Array) -> Array:
+    return targets[i : i + 1]
+
+
+def _alike(name: str, got: object, like: Array) -> Verdict:
+    ok = describe(got) == describe(like)
+    return Verdict("loss_structure", name, ok, "" if ok else f"is {describe(got)}, expected {describe(like)}")

@@ -1,0 +1,92 @@
+"""Verdicts: what a law says of one field of a layer, with the numbers that it goes by."""
+
+import math
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+
+@frozen
+class Verdict:
+    """Whether a law holds for one field.
+
+    Parameters
+    ----------
+    law
+        The name of the law, that of its function in `chainrule.laws`.
+    field
+        What was compared: `"out"`, `"dx"`, `"grads[0].W"`.
+    ok
+        Whether the law holds.
+    note
+        What was found, in words: where to look if it does not hold, what was left out if it does.
+    error
+        The largest error, relative to the largest entry of the field; nan where nothing was measured.
+    bound
+        What the error may be.
+    index
+        Where the largest error stands in the field.
+    got, expected
+        The two numbers there.
+    """
+
+    law: str
+    field: str
+    ok: bool
+    note: str = ""
+    error: float = math.nan
+    bound: float = math.nan
+    index: tuple[int, ...] = ()
+    got: float = math.nan
+    expected: float = math.nan
+
+
+def compare(
+    law: str, name: str, got: NDArray[Any], expected: NDArray[Any], bound: float, *, slack: float = 0.0, note: str = ""
+) -> Verdict:
+    """Compare two arrays of one shape, entry by entry.
+
+    Parameters
+    ----------
+    law, name
+        The law and the field, for the verdict.
+    got, expected
+        The arrays. Where `expected` is nan there is nothing to compare with.
+    bound
+        What the error may be, relative to the largest entry of `expected`.
+    slack
+        What it may be besides, relative to the entry itself.
+    note
+        Words for the verdict.
+
+    Returns
+    -------
+    Verdict
+        For the entry that exceeds its bound by most. A nan that is not expected is an infinite error.
+    """
+    if got.shape != expected.shape:
+        return Verdict(law, name, ok=False, note=f"has shape {got.shape}, expected {expected.shape}")
+    known = ~np.isnan(expected)
+    if not known.any():
+        return Verdict(law, name, True, note or "nothing to compare", error=0.0, bound=bound)
+    largest = float(np.abs(expected[known]).max())
+    scale = largest if largest > 0 else 1.0
+    with np.errstate(all="ignore"):
+        error = np.asarray(np.where(known, np.abs(got - expected), 0.0))
+        excess = np.asarray(error - slack * np.where(known, np.abs(expected), 0.0))
+    excess[np.isnan(excess)] = np.inf
+    error[np.isnan(error)] = np.inf
+    worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
+    return Verdict(
+        law,
+        name,
+        bool(excess[worst] <= bound * scale),
+        note,
+        error=float(error[worst]) / scale,
+        bound=bound,
+        index=tuple(int(i) for i in worst),
+        got=float(got[worst]),
+        expected=float(expected[worst]),
+    )

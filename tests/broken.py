@@ -1,0 +1,545 @@
+"""Broken layers, losses and optimizers: the usual mistakes, and what rejects each.
+
+A mistake is planted in otherwise right code. `laws` are exactly those that must reject it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+from attrs import frozen
+
+from chainrule import Affine, Array, Layer, Loss, Unit, affine, freeze, keep, relu, softmax_cross_entropy
+from chainrule.layers.affine import AffineCache
+from untyped import untyped
+
+RNG = np.random.default_rng
+
+
+@frozen
+class Broken:
+    """A broken thing, and the names of the laws that reject it."""
+
+    name: str
+    make: Callable[[], Any]
+    """Fresh each time: some mistakes are about memory."""
+    laws: frozenset[str]
+
+
+AFFINE: list[Broken] = []
+ELEMENTWISE: list[Broken] = []
+LOSSES: list[Broken] = []
+OPTIMIZERS: list[Broken] = []
+
+
+def broken(catalogue: list[Broken], *laws: str, name: str = "") -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    def add(make: Callable[[], Any]) -> Callable[[], Any]:
+        catalogue.append(Broken(name or make.__name__.replace("_", " "), make, frozenset(laws)))
+        return make
+
+    return add
+
+
+# Affine layers: square weights (3, 3) and 5 rows, on which transposes fit.
+
+Backward: TypeAlias = Callable[[Array, Array, Array], tuple[Any, Any, Any]]
+
+
+def affine_with(backward: Backward) -> Layer[Any, Any]:
+    """An affine layer whose dx, dW and db come from `backward(x, W, dout)`."""
+
+    def back(cache: AffineCache, dout: Array) -> tuple[Array, Affine]:
+        dx, dW, db = backward(cache.x, cache.W, dout)
+        return dx, untyped(Affine)(dW, db)
+
+    return Layer(affine.forward, back)
+
+
+def right(x: Array, W: Array, dout: Array) -> tuple[Array, Array, Array]:
+    return dout @ W.T, x.T @ dout, dout.sum(axis=0)
+
+
+WRONG: dict[str, Backward] = {
+    "dx by W and not its transpose": lambda x, W, d: (d @ W, x.T @ d, d.sum(0)),
+    "dW transposed": lambda x, W, d: (d @ W.T, d.T @ x, d.sum(0)),
+    "dx has the wrong sign": lambda x, W, d: (-d @ W.T, x.T @ d, d.sum(0)),
+    "dx is twice too large": lambda x, W, d: (2 * d @ W.T, x.T @ d, d.sum(0)),
+    "dx is zero": lambda x, W, d: (0 * d, x.T @ d, d.sum(0)),
+    "dx is dout": lambda x, W, d: (d + 0, x.T @ d, d.sum(0)),
+    "dW is halved": lambda x, W, d: (d @ W.T, x.T @ d / 2, d.sum(0)),
+    "db is halved": lambda x, W, d: (d @ W.T, x.T @ d, d.sum(0) / 2),
+    "dW lacks its first row": lambda x, W, d: (d @ W.T, np.vstack([0 * d[:1], (x.T @ d)[1:]]), d.sum(0)),
+    "db is negative": lambda x, W, d: (d @ W.T, x.T @ d, -d.sum(0)),
+}
+NOT_A_SUM: dict[str, Backward] = {
+    "dW is a mean over the batch": lambda x, W, d: (d @ W.T, x.T @ d / len(x), d.sum(0)),
+    "db is a mean over the batch": lambda x, W, d: (d @ W.T, x.T @ d, d.mean(0)),
+    "db is the first row alone": lambda x, W, d: (d @ W.T, x.T @ d, d[0] + 0),
+    "dx is divided by the batch": lambda x, W, d: (d @ W.T / len(x), x.T @ d, d.sum(0)),
+    "dx with one row forgotten": lambda x, W, d: (np.vstack([d[:-1] @ W.T, 0 * d[-1:]]), x.T @ d, d.sum(0)),
+    "dx is averaged over rows": lambda x, W, d: ((d @ W.T).mean(0) + 0 * d, x.T @ d, d.sum(0)),
+}
+AFFINE.extend(Broken(name, partial(affine_with, f), frozenset({"derivative"})) for name, f in WRONG.items())
+AFFINE.extend(
+    Broken(name, partial(affine_with, f), frozenset({"derivative", "independent_rows"}))
+    for name, f in NOT_A_SUM.items()
+)
+
+
+@broken(AFFINE, "derivative", "linearity", "independent_rows")
+def weights_are_rounded_to_float32() -> Layer[Any, Any]:
+    return affine_with(lambda x, W, d: (d @ W.T, (x.T @ d).astype(np.float32).astype(d.dtype), d.sum(0)))
+
+
+@broken(AFFINE, "derivative")
+def one_entry_wrong_by_one_part_in_a_billion() -> Layer[Any, Any]:
+    def backward(x: Array, W: Array, dout: Array) -> tuple[Array, Array, Array]:
+        dx, dW, db = right(x, W, dout)
+        dW[1, 2] *= 1 + 1e-9
+        return dx, dW, db
+
+    return affine_with(backward)
+
+
+@broken(AFFINE, "derivative", "linearity", "independent_rows")
+def dout_is_ignored() -> Layer[Any, Any]:
+    return affine_with(lambda x, W, d: right(x, W, np.ones_like(d) / len(d)))
+
+
+@broken(AFFINE, "linearity")
+def gradients_are_clipped_in_backward() -> Layer[Any, Any]:
+    return affine_with(lambda x, W, d: right(x, W, np.clip(d, -20, 20)))
+
+
+@broken(AFFINE, "linearity")
+def something_is_added_to_a_zero_gradient() -> Layer[Any, Any]:
+    return affine_with(lambda x, W, d: right(x, W, d if d.any() else d + 1e-300))
+
+
+@broken(AFFINE, "derivative", "linearity", "independent_rows")
+def weight_decay_is_added_in_backward() -> Layer[Any, Any]:
+    return affine_with(lambda x, W, d: (d @ W.T, x.T @ d + 0.1 * W, d.sum(0)))
+
+
+@broken(AFFINE, "structure", "derivative")
+def db_keeps_its_dimensions() -> Layer[Any, Any]:
+    def backward(cache: AffineCache, dout: Array) -> tuple[Array, Any]:
+        made = object.__new__(Affine)
+        for field, value in (("W", cache.x.T @ dout), ("b", dout.sum(axis=0, keepdims=True))):
+            object.__setattr__(made, field, value)
+        return dout @ cache.W.T, made
+
+    return Layer(affine.forward, backward)
+
+
+@broken(AFFINE, "structure", name="grads in a dictionary")
+def dictionary() -> Layer[Any, Any]:
+    def backward(cache: AffineCache, dout: Array) -> tuple[Array, Any]:
+        dx, dW, db = right(cache.x, cache.W, dout)
+        return dx, {"W": dW, "b": db}
+
+    return Layer(affine.forward, backward)
+
+
+@broken(AFFINE, "structure")
+def float64_constants_promote_float32() -> Layer[Any, Any]:
+    return affine_with(lambda x, W, d: right(x, W, d * np.float64(1)))
+
+
+@broken(AFFINE, "structure")
+def a_forward_in_float64() -> Layer[Any, Any]:
+    def forward(params: Affine, x: Array) -> tuple[Array, AffineCache]:
+        out, cache = affine.forward(params, x)
+        return out * np.float64(1), cache
+
+    def backward(cache: AffineCache, dout: Array) -> tuple[Array, Affine]:
+        return affine.backward(cache, dout.astype(cache.x.dtype))
+
+    return Layer(forward, backward)
+
+
+@broken(AFFINE, "grads_without_dx")
+def grads_says_something_else_than_backward() -> Layer[Any, Any]:
+    def grads(cache: AffineCache, dout: Array) -> Affine:
+        g = affine.grads(cache, dout)
+        return Affine(g.W / 2, g.b)
+
+    return Layer(affine.forward, affine.backward, grads)
+
+
+@broken(AFFINE, "ownership")
+def the_callers_x_is_cached() -> Layer[Any, Any]:
+    def forward(params: Affine, x: Array) -> tuple[Array, Any]:
+        return affine.forward(params, x)[0], (x, params.W)
+
+    def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Affine]:
+        dx, dW, db = right(*cache, dout)
+        return dx, Affine(dW, db)
+
+    return Layer(forward, backward)
+
+
+@broken(AFFINE, "repeatability")
+def a_layer_that_remembers_its_last_forward() -> Layer[Any, Any]:
+    last: list[Array] = []
+
+    def forward(params: Affine, x: Array) -> tuple[Array, Any]:
+        last[:] = [x.copy()]
+        return affine.forward(params, x)[0], params
+
+    def backward(cache: Affine, dout: Array) -> tuple[Array, Affine]:
+        dx, dW, db = right(last[0], cache.W, dout)
+        return dx, Affine(dW, db)
+
+    return Layer(forward, backward)
+
+
+@broken(
+    AFFINE,
+    *("linearity", "read_only_accepted", "repeatability", "ownership", "independent_rows", "grads_without_dx"),
+)
+def gradients_that_add_up_over_calls() -> Layer[Any, Any]:
+    total: dict[Any, Any] = {}
+
+    def backward(x: Array, W: Array, dout: Array) -> tuple[Array, Array, Array]:
+        dx, dW, db = right(x, W, dout)
+        total[dW.dtype] = total.get(dW.dtype, 0) + dW
+        return dx, total[dW.dtype].copy(), db
+
+    return affine_with(backward)
+
+
+@broken(AFFINE, "arguments_unchanged", "read_only_accepted", name="dout is scaled in place")
+def dout_is_scaled_in_place() -> Layer[Any, Any]:
+    def backward(x: Array, W: Array, dout: Array) -> tuple[Array, Array, Array]:
+        result = right(x, W, dout)
+        dout *= 0
+        return result
+
+    return affine_with(backward)
+
+
+@broken(AFFINE, "derivative", "independent_rows")
+def forward_normalises_and_backward_does_not_know() -> Layer[Any, Any]:
+    def forward(params: Affine, x: Array) -> tuple[Array, Any]:
+        out, cache = affine.forward(params, x)
+        return out / len(x), cache
+
+    return Layer(forward, affine.backward)
+
+
+@broken(AFFINE, "structure")
+def forward_returns_the_output_alone() -> Layer[Any, Any]:
+    def forward(params: Affine, x: Array) -> Array:
+        return x @ params.W + params.b
+
+    return Layer(untyped(forward), affine.backward)
+
+
+@broken(AFFINE, "structure")
+def backward_raises() -> Layer[Any, Any]:
+    return affine_with(lambda x, W, d: right(x, W, d @ np.ones((7, 7))))
+
+
+# Elementwise layers.
+
+
+def elementwise(forward: Callable[[Array], Array], backward: Callable[[Array, Array, Array], Array]) -> Layer[Any, Any]:
+    """A layer `out = forward(x)`, `dx = backward(x, out, dout)`."""
+
+    def run(params: Unit, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        x = keep(x)
+        out = freeze(forward(x))
+        return out, (x, out)
+
+    def back(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Unit]:
+        return backward(*cache, dout), ()
+
+    return Layer(run, back)
+
+
+@broken(ELEMENTWISE, "arguments_unchanged")
+def relu_that_writes_into_dout_if_it_can() -> Layer[Any, Any]:
+    def backward(x: Array, out: Array, dout: Array) -> Array:
+        if dout.flags.writeable:
+            dout[x <= 0] = 0
+            return dout.copy()
+        return np.where(x > 0, dout, 0)
+
+    return elementwise(lambda x: np.maximum(x, 0), backward)
+
+
+@broken(ELEMENTWISE, "arguments_unchanged", "read_only_accepted", name="relu that writes into dout")
+def relu_of_the_book() -> Layer[Any, Any]:
+    def backward(x: Array, out: Array, dout: Array) -> Array:
+        dout[x <= 0] = 0
+        return dout
+
+    return elementwise(lambda x: np.maximum(x, 0), backward)
+
+
+@broken(ELEMENTWISE, "arguments_unchanged", "read_only_accepted", name="relu that writes into x")
+def relu_in_place() -> Layer[Any, Any]:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        x[x < 0] = 0
+        return x.copy(), keep(x)
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        return np.where(cache > 0, dout, 0), ()
+
+    return Layer(forward, backward)
+
+
+@broken(ELEMENTWISE, "read_only_accepted")
+def x_is_doubled_and_halved_again() -> Layer[Any, Any]:
+    def forward(params: Unit, x: Array) -> tuple[Array, Any]:
+        x *= 2
+        result = relu.forward((), x / 2)
+        x /= 2
+        return result
+
+    return Layer(forward, relu.backward)
+
+
+@broken(ELEMENTWISE, "derivative")
+def sigmoid_without_its_complement() -> Layer[Any, Any]:
+    return elementwise(lambda x: 1 / (1 + np.exp(-x)), lambda x, out, d: d * out)
+
+
+@broken(ELEMENTWISE, "derivative")
+def tanh_without_its_square() -> Layer[Any, Any]:
+    return elementwise(np.tanh, lambda x, out, d: d * (1 - out))
+
+
+@broken(ELEMENTWISE, "derivative")
+def tanh_of_the_output() -> Layer[Any, Any]:
+    return elementwise(np.tanh, lambda x, out, d: d * (1 - np.tanh(out) ** 2))
+
+
+@broken(ELEMENTWISE, "derivative")
+def relu_that_passes_what_is_negative() -> Layer[Any, Any]:
+    return elementwise(lambda x: np.maximum(x, 0), lambda x, out, d: np.where(x < 0, d, 0))
+
+
+@broken(ELEMENTWISE, "derivative")
+def leaky_relu_with_another_leak_coming_back() -> Layer[Any, Any]:
+    return elementwise(lambda x: np.where(x > 0, x, 0.1 * x), lambda x, out, d: np.where(x > 0, d, 0.01 * d))
+
+
+@broken(ELEMENTWISE, "derivative")
+def exp_by_x() -> Layer[Any, Any]:
+    return elementwise(np.exp, lambda x, out, d: d * x)
+
+
+@broken(ELEMENTWISE, "ownership")
+def an_output_that_is_its_own_cache() -> Layer[Any, Any]:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        out = np.tanh(x)
+        return out, out
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        return dout * (1 - cache**2), ()
+
+    return Layer(forward, backward)
+
+
+@broken(ELEMENTWISE, "independent_rows")
+def rows_are_centred_and_nobody_is_told() -> Layer[Any, Any]:
+    return elementwise(lambda x: x - x.mean(axis=0), lambda x, out, d: d - d.mean(axis=0))
+
+
+@broken(ELEMENTWISE, "derivative", "independent_rows")
+def softmax_over_the_wrong_axis_coming_back() -> Layer[Any, Any]:
+    def forward(x: Array) -> Array:
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+    return elementwise(forward, lambda x, out, d: out * (d - (d * out).sum(axis=0, keepdims=True)))
+
+
+@broken(ELEMENTWISE, "repeatability", "read_only_accepted", "derivative", "independent_rows")
+def dropout_from_a_generator_of_its_own() -> Layer[Any, Any]:
+    rng = RNG(0)
+
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        mask = (rng.random(x.shape) < 0.5).astype(x.dtype)
+        return x * mask, freeze(mask)
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        return dout * cache, ()
+
+    return Layer(forward, backward)
+
+
+@broken(ELEMENTWISE, "structure", "derivative", "independent_rows")
+def dx_is_summed_over_the_batch() -> Layer[Any, Any]:
+    return elementwise(np.tanh, lambda x, out, d: (d * (1 - out**2)).sum(axis=0))
+
+
+# Losses, on logits (5, 4) and labels.
+
+
+def cross_entropy_with(*, forward: Any, backward: Any = softmax_cross_entropy.backward) -> Loss[Any, Any]:
+    return Loss(forward, backward, softmax_cross_entropy.rows)
+
+
+def probabilities(logits: Array) -> Array:
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
+def textbook(
+    forward: Callable[[Array, Array], Any], backward: Callable[[Array, Array, Any], Array], reduce: Any = np.mean
+) -> Loss[Any, Any]:
+    """A loss of `forward(p, one_hot)` for each row, and `backward(p, one_hot, dloss)`."""
+
+    def rows(logits: Array, labels: Any) -> Array:
+        return np.asarray(forward(probabilities(logits), np.eye(logits.shape[1])[labels]))
+
+    def run(logits: Array, labels: Any) -> tuple[Array, Any]:
+        one_hot = np.eye(logits.shape[1])[labels].astype(logits.dtype)
+        losses = forward(probabilities(logits), one_hot)
+        return np.asarray(reduce(losses), logits.dtype), (keep(probabilities(logits)), keep(one_hot))
+
+    def back(cache: tuple[Array, Array], dloss: Any) -> Array:
+        return backward(*cache, dloss)
+
+    return Loss(run, back, rows)
+
+
+def log_likelihood(p: Array, t: Array) -> Array:
+    return np.asarray(-np.log((p * t).sum(axis=1)))
+
+
+@broken(LOSSES, "loss_derivative")
+def an_epsilon_in_the_logarithm() -> Loss[Any, Any]:
+    return textbook(lambda p, t: -np.log((p * t).sum(axis=1) + 1e-7), lambda p, t, k: (p - t) * k / len(p))
+
+
+@broken(LOSSES, "loss_linearity")
+def dloss_is_ignored() -> Loss[Any, Any]:
+    return textbook(log_likelihood, lambda p, t, k: (p - t) / len(p))
+
+
+@broken(LOSSES, "loss_derivative")
+def a_batch_that_is_not_divided_by() -> Loss[Any, Any]:
+    return textbook(log_likelihood, lambda p, t, k: (p - t) * k)
+
+
+@broken(LOSSES, "mean_of_rows")
+def a_sum_for_a_mean() -> Loss[Any, Any]:
+    return textbook(log_likelihood, lambda p, t, k: (p - t) * k, reduce=np.sum)
+
+
+@broken(LOSSES, "loss_derivative")
+def the_sign_of_the_gradient() -> Loss[Any, Any]:
+    return textbook(log_likelihood, lambda p, t, k: (t - p) * k / len(p))
+
+
+@broken(LOSSES, "loss_structure")
+def a_loss_in_float64() -> Loss[Any, Any]:
+    def forward(logits: Array, labels: Any) -> tuple[Any, Any]:
+        value, cache = softmax_cross_entropy.forward(logits, labels)
+        return np.float64(value), cache
+
+    return cross_entropy_with(forward=forward)
+
+
+@broken(LOSSES, "loss_purity", "loss_linearity")
+def a_gradient_made_in_the_cache() -> Loss[Any, Any]:
+    def forward(logits: Array, labels: Any) -> tuple[Array, Any]:
+        return softmax_cross_entropy.forward(logits, labels)[0], [probabilities(logits), labels.copy()]
+
+    def backward(cache: Any, dloss: Any) -> Array:
+        p, labels = cache
+        cache[0] = p / 2
+        p = p.copy()
+        p[np.arange(len(p)), labels] -= 1
+        return np.asarray(p * dloss / len(p))
+
+    return cross_entropy_with(forward=forward, backward=backward)
+
+
+@broken(LOSSES, "loss_purity")
+def the_callers_labels_are_cached() -> Loss[Any, Any]:
+    def forward(logits: Array, labels: Any) -> tuple[Array, Any]:
+        return softmax_cross_entropy.forward(logits, labels)[0], (keep(logits), labels)
+
+    def backward(cache: Any, dloss: Any) -> Array:
+        return softmax_cross_entropy.backward(softmax_cross_entropy.forward(*cache)[1], dloss)
+
+    return cross_entropy_with(forward=forward, backward=backward)
+
+
+@broken(LOSSES, "loss_derivative", "mean_of_rows")
+def the_first_label_for_every_row() -> Loss[Any, Any]:
+    def forward(logits: Array, labels: Any) -> tuple[Array, Any]:
+        value = softmax_cross_entropy.forward(logits, np.full_like(labels, labels[0]))[0]
+        return value, softmax_cross_entropy.forward(logits, labels)[1]
+
+    return cross_entropy_with(forward=forward)
+
+
+# Optimizers.
+
+
+@frozen
+class InPlace:
+    def init(self, params: Any) -> Any:
+        return ()
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        params -= 0.1 * grads
+        return params, state
+
+
+@frozen
+class GlobalNorm:
+    def init(self, params: Any) -> Any:
+        return ()
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        weights: Array = np.arange(1.0, params.size + 1).reshape(params.shape).astype(params.dtype)
+        return params - 0.1 * weights * grads, state
+
+
+@frozen
+class Promoting:
+    def init(self, params: Any) -> Any:
+        return ()
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        return params - np.float64(0.1) * grads, state
+
+
+class Remembering:
+    def __init__(self) -> None:
+        self.velocity: Any = 0
+
+    def init(self, params: Any) -> Any:
+        return ()
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        self.velocity = 0.9 * self.velocity - 0.1 * grads
+        return params + self.velocity, state
+
+
+@frozen
+class Returning:
+    def init(self, params: Any) -> Any:
+        return ()
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        return params, state
+
+
+OPTIMIZERS.extend(
+    [
+        Broken("an update in place", InPlace, frozenset({"step_purity"})),
+        Broken("a step that depends on the place", GlobalNorm, frozenset({"elementwise"})),
+        Broken("a rate that promotes float32", Promoting, frozenset({"step_structure"})),
+        Broken("a velocity kept outside the state", Remembering, frozenset({"step_purity", "elementwise"})),
+        Broken("the old parameters returned", Returning, frozenset({"step_purity"})),
+    ]
+)

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from hypothesis import given
+
+from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken
+from catalogue import SUBJECTS, Subject
+from chainrule import (
+    Affine,
+    Report,
+    check_layer,
+    check_loss,
+    check_network,
+    check_optimizer,
+    sgd,
+    softmax_cross_entropy,
+    two_layer,
+)
+from chainrule.laws import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from strategies import Floating, dtypes, generators, sides
+
+ALL = [*AFFINE, *ELEMENTWISE, *LOSSES, *OPTIMIZERS]
+
+
+def report_of(subject: Broken) -> Report:
+    rng = np.random.default_rng(0)
+    x, made = rng.standard_normal((5, 3)).astype(np.float32), subject.make()
+    if subject in AFFINE:
+        return check_layer(made, Affine.init(rng, 3, 3), x, rng=rng)
+    if subject in ELEMENTWISE:
+        return check_layer(made, (), x, rng=rng)
+    if subject in LOSSES:
+        return check_loss(made, x, np.array([0, 2, 1, 1, 2]), rng=rng)
+    return check_optimizer(made, x, rng.standard_normal((5, 3)).astype(np.float32), rng=rng)
+
+
+@pytest.mark.parametrize("subject", ALL, ids=lambda s: s.name)
+def test_broken_subjects_are_rejected_by_exactly_the_laws_that_they_break(subject: Broken) -> None:
+    report = report_of(subject)
+    assert not report.ok
+    assert {verdict.law for verdict in report.failures} == subject.laws, str(report)
+
+
+@pytest.mark.parametrize("law", [*LAYER_LAWS, *LOSS_LAWS, *OPTIMIZER_LAWS])
+def test_every_law_is_needed(law: str) -> None:
+    assert any(subject.laws == {law} for subject in ALL), f"no broken subject is rejected by {law} alone"
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: s.name)
+@given(rng=generators, n=sides, dtype=dtypes)
+def test_right_layers_are_accepted(subject: Subject, rng: np.random.Generator, n: int, dtype: Floating) -> None:
+    params, x = subject.make(rng, n, dtype)
+    report = check_layer(subject.layer, params, x, rng=rng)
+    assert report.ok, str(report)
+
+
+@given(rng=generators, n=sides, k=sides, dtype=dtypes)
+def test_right_losses_optimizers_and_networks_are_accepted(
+    rng: np.random.Generator, n: int, k: int, dtype: Floating
+) -> None:
+    params = two_layer.init(rng, 4, 3, k, std=0.5, dtype=dtype)
+    x, labels = rng.standard_normal((n, 4)).astype(dtype), rng.integers(0, k, n)
+    for targets in (labels, np.eye(k)[labels]):
+        report = check_network(two_layer.network, softmax_cross_entropy, params, x, targets, rng=rng)
+        assert report.ok, str(report)
+    grads = two_layer.gradient(params, x, labels)
+    assert check_optimizer(sgd(0.1), params, grads, rng=rng).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("dW transposed", "it is the transpose"),
+        ("dx has the wrong sign", "the sign is wrong"),
+        ("dx is twice too large", "it is twice what it should be"),
+        ("dx is zero", "it is 0: was it computed?"),
+        ("dW is a mean over the batch", "it is 5 times too small, the number of rows: a mean for a sum?"),
+        ("dout is ignored", "it is the same for every dout: was dout ignored?"),
+        ("something is added to a zero gradient", "it is not 0 for dout = 0"),
+        ("one entry wrong by one part in a billion", "1 of 9 entries are wrong, the others are right"),
+        ("the callers x is cached", "the cache shares the memory of x"),
+        ("relu that writes into dout", "the call wrote to dout"),
+        ("a layer that remembers its last forward", "is something stored outside the cache?"),
+        ("rows are centred and nobody is told", "say couples_rows=True"),
+        ("float64 constants promote float32", "is f64[5, 3], expected f32[5, 3]"),
+        ("grads in a dictionary", "grads must have the type and fields of params: Affine, got dict"),
+        ("forward returns the output alone", "forward must return (out, cache)"),
+        ("backward raises", "raised ValueError"),
+        ("dloss is ignored", "it is the same for every dloss: was it ignored?"),
+        ("a sum for a mean", "the loss is not the mean of its rows: a sum?"),
+    ],
+)
+def test_reports_say_where_to_look(name: str, hint: str) -> None:
+    (subject,) = (each for each in ALL if each.name == name)
+    assert hint in str(report_of(subject))
+
+
+def test_a_report_names_law_field_place_and_both_numbers() -> None:
+    (subject,) = (each for each in ALL if each.name == "one entry wrong by one part in a billion")
+    report = report_of(subject)
+    (verdict,) = report.failures
+    assert (verdict.law, verdict.field, verdict.index) == ("derivative", "grads.W", (1, 2))
+    assert verdict.got == pytest.approx(verdict.expected * (1 + 1e-9), rel=1e-13)
+    assert f"grads.W[1, 2] is {verdict.got:.12g}, expected {verdict.expected:.12g}" in str(report)
+    assert str(report).endswith(f"{len(report.verdicts) - 1} of {len(report.verdicts)} hold")
+
+
+def test_a_report_of_what_is_right_says_so() -> None:
+    rng = np.random.default_rng(0)
+    report = check_optimizer(sgd(0.1), rng.standard_normal(3), rng.standard_normal(3), rng=rng)
+    assert str(report).endswith(f"all {len(report.verdicts)} hold")
+    assert not report.failures

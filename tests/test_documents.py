@@ -1,0 +1,102 @@
+"""Examples in documents and docstrings do what they show, and the reference leaves no module out."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sybil import Document
+from sybil.example import SybilFailure
+from sybil.parsers.abstract.doctest import DocTestStringParser
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+import chainrule
+import chainrule.datasets
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src"
+REFERENCE = ROOT / "docs" / "reference"
+MARKDOWN = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if "```" in path.read_text("utf-8")]
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def run(document: Document) -> None:
+    """Run the examples of a document, one after another, in one namespace."""
+    for example in document:
+        example.evaluate()
+
+
+def with_examples(text: str, path: str) -> Document:
+    """A Markdown document: every block marked as `python` is an example."""
+    document = Document(text, path)
+    for region in PythonCodeBlockParser()(document):
+        document.add(region)
+    return document
+
+
+def docstrings() -> Iterator[Document]:
+    """Every docstring with examples, those of values too, as a document of its own."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Expr(value=ast.Constant(value=str(text), lineno=line)) if ">>>" in text:
+                    document = Document("\n" * (line - 1) + text, str(path))  # with the file's line numbers
+                    for region in DocTestStringParser()(document.text, document.path):
+                        document.add(region)
+                    yield document
+                case _:
+                    pass
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=name)
+def test_a_document_does_what_it_shows(path: Path) -> None:
+    run(with_examples(path.read_text("utf-8"), str(path)))
+
+
+@pytest.mark.parametrize("docstring", [*docstrings()], ids=lambda d: f"{name(Path(d.path))}:{next(iter(d)).line}")
+def test_a_docstring_does_what_it_shows(docstring: Document) -> None:
+    run(docstring)
+
+
+def test_a_wrong_output_is_seen() -> None:
+    with pytest.raises(SybilFailure, match="Expected:\n    3\nGot:\n    2"):
+        run(with_examples("```python\n>>> 1 + 1\n3\n```\n", "document"))
+
+
+def test_mypy_says_what_the_readme_quotes(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    examples = [example.parsed for example in with_examples(readme, "README.md")]
+    script = tmp_path / "readme.py"
+    script.write_text("\n".join(getattr(example, "source", example) for example in examples), "utf-8")
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--hide-error-context", str(script)]
+    said = subprocess.run(mypy, capture_output=True, check=False, cwd=ROOT, text=True).stdout
+    assert re.findall(r"error: .*", said) == re.findall(r"^error: .*", readme, re.MULTILINE), said
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=name)
+def test_no_block_escapes_by_its_name(path: Path) -> None:
+    fences = re.findall(r"^ *(?:```|~~~)(.*)$", path.read_text("utf-8"), re.MULTILINE)
+    assert set(fences[::2]) <= {"python", "sh", "text", "toml"}
+    assert set(fences[1::2]) <= {""}
+
+
+def test_every_module_has_a_page() -> None:
+    pages = "\n".join(page.read_text("utf-8") for page in REFERENCE.rglob("*.md"))
+    modules = {
+        path.relative_to(SOURCE).with_suffix("").as_posix().replace("/", ".")
+        for path in SOURCE.rglob("*.py")
+        if not path.name.startswith("__") and "demo" not in path.parts
+    }
+    assert set(re.findall(r"^::: ([a-z_.0-9]+)$", pages, re.MULTILINE)) >= modules
+
+
+def test_every_public_name_is_listed() -> None:
+    index = (REFERENCE / "index.md").read_text("utf-8")
+    listed = re.findall(r"^\| \[`(\w+)`\]", index, re.MULTILINE)
+    assert sorted(listed) == sorted([*chainrule.__all__, *chainrule.datasets.__all__])
