@@ -500,7 +500,8 @@ class GlobalNorm:
         return ()
 
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        weights: Array = np.arange(1.0, params.size + 1).reshape(params.shape).astype(params.dtype)
+        places: Array = np.arange(1.0, params.size + 1)
+        weights = places.reshape(params.shape).astype(params.dtype)
         return params - 0.1 * weights * grads, state
 
 

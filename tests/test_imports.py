@@ -1,0 +1,134 @@
+"""The layout: which file may import which, and what no file may do. Sources are read, not imported."""
+
+import ast
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+SOURCE = Path(__file__).parent.parent / "src" / "chainrule"
+
+# A file imports only from rows above its own, so files of one row do not know each other.
+RANKS = (
+    "array",  # what an array is
+    "namespaces/*  record  layer  loss  optimizer",  # the contracts, and what they are kept in
+    "namespace  expect  complex_step",
+    "tree  targets  verdict",
+    "layers/*  losses/*  combinators/*  optimizers/*  metrics  batches  datasets/dataset  datasets/idx",
+    "gradient  objective  datasets/mnist  datasets/optical_digits",
+    "train  probes  datasets/__init__",
+    "numeric",
+    "two_layer  laws/copies  laws/hints  laws/oracle",
+    "laws/combinator_laws  laws/layer_laws  laws/optimizer_laws",
+    "laws/loss_laws  laws/network_laws",
+    "check  laws/__init__",
+    "__init__",  # the public names
+    "demo/__init__  demo/blas  demo/mistakes  demo/networks  demo/refusal  demo/screen",
+    "demo/gradient_check  demo/options  demo/place  demo/training",
+    "demo/picture  demo/progress  demo/report",
+    "demo/main",
+    "__main__",
+)
+
+# Where the type of a thing is known and cannot be said otherwise.
+CASTS = {
+    "array": "what is kept of an array is an array of the same kind",
+    "batches": "rows of an array are an array of the same kind",
+    "laws/layer_laws": "that a function returns a pair is checked, of which types is not",
+    "namespace": "libraries do not declare what __array_namespace__ returns",
+    "numeric": "isinstance does not tell what parameters an Objective is of",
+    "targets": "labels are told from probabilities by their dimensions",
+    "tree": "a tree is built again from its own parts",
+}
+
+FILES = {path.relative_to(SOURCE).with_suffix("").as_posix(): path for path in sorted(SOURCE.rglob("*.py"))}
+TREES = {file: ast.parse(path.read_text(encoding="utf-8")) for file, path in FILES.items()}
+
+
+def rank(file: str) -> int:
+    """The row of the table that a file stands in."""
+    rows = [i for i, row in enumerate(RANKS) if any(fnmatchcase(file, entry) for entry in row.split())]
+    assert len(rows) == 1, f"{file} must stand in one row of RANKS, stands in {len(rows)}"
+    return rows[0]
+
+
+def imports(file: str) -> Iterator[str]:
+    """The files of the package that a file imports, wherever in it."""
+    for node in ast.walk(TREES[file]):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (file_of(module) for module in modules if module.split(".")[0] == "chainrule")
+
+
+def file_of(module: str) -> str:
+    """The file of a module, or of the module that a name comes from."""
+    path = module.split(".")[1:]
+    for end in range(len(path), -1, -1):
+        for file in ("/".join(path[:end]), "/".join([*path[:end], "__init__"])):
+            if file in FILES:
+                return file
+    raise AssertionError(module)
+
+
+def dotted(node: ast.AST) -> str:
+    """A name or a chain of names, such as `np.random.rand`, as it is written."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def names(tree: ast.AST) -> set[str]:
+    """The names in a piece of code, and the chains of names."""
+    return {dotted(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name)}
+
+
+def test_every_file_has_a_rank_and_every_entry_of_the_table_a_file() -> None:
+    assert {rank(file) for file in FILES} == set(range(len(RANKS)))
+    entries = [entry for row in RANKS for entry in row.split()]
+    assert [entry for entry in entries if not any(fnmatchcase(file, entry) for file in FILES)] == []
+
+
+def test_a_file_imports_from_lower_ranks_only() -> None:
+    edges = [(file, other) for file in FILES for other in imports(file)]
+    assert [f"{file} imports {other}" for file, other in edges if rank(other) >= rank(file)] == []
+
+
+def test_imports_are_absolute() -> None:
+    nodes = [(file, node) for file, tree in TREES.items() for node in ast.walk(tree)]
+    assert [file for file, node in nodes if isinstance(node, ast.ImportFrom) and node.level > 0] == []
+
+
+def test_no_module_is_named_for_nothing_in_particular() -> None:
+    vague = {"base", "common", "core", "helper", "helpers", "misc", "util", "utils"}
+    assert [file for file in FILES if vague & set(file.split("/"))] == []
+
+
+def test_random_numbers_come_from_generators_only() -> None:
+    prefixes = ("np.random.", "numpy.random.", "random.")
+    used = {(file, name) for file, tree in TREES.items() for name in names(tree) if name.startswith(prefixes)}
+    assert sorted((file, n) for file, n in used if n not in {"np.random.Generator", "np.random.default_rng"}) == []
+
+
+def test_layers_losses_and_combinators_call_no_array_library_by_name() -> None:
+    contracts = [file for file in FILES if file.split("/")[0] in {"layers", "losses", "combinators"}]
+    functions = [(file, part) for file in contracts for part in TREES[file].body if isinstance(part, ast.FunctionDef)]
+    assert functions
+    assert [f"{file}: {part.name}" for file, part in functions if {"np", "numpy"} & names(part)] == []
+
+
+def test_types_are_overruled_only_where_a_reason_is_given() -> None:
+    assert {file for file, tree in TREES.items() if {"cast", "typing.cast"} & names(tree)} == CASTS.keys()
+    texts = {file: path.read_text(encoding="utf-8") for file, path in FILES.items()}
+    assert [file for file, text in texts.items() if "type: ignore" in text or "pyright:" in text] == []
+
+
+def test_package_files_hold_public_names_and_no_code() -> None:
+    for file, tree in TREES.items():
+        if file.endswith("__init__"):
+            code = tree.body[1:] if ast.get_docstring(tree) else tree.body
+            imported = [alias.name for part in code if isinstance(part, ast.ImportFrom) for alias in part.names]
+            rest = [ast.unparse(part) for part in code if not isinstance(part, ast.ImportFrom)]
+            assert rest == ([f"__all__ = {sorted(imported)}"] if imported else []), file
