@@ -20,7 +20,7 @@ RANKS = (
     "two_layer  laws/copies  laws/hints  laws/oracle",
     "laws/combinator_laws  laws/layer_laws  laws/optimizer_laws",
     "laws/loss_laws  laws/network_laws",
-    "check  laws/__init__",
+    "check  laws/__init__  testing",
     "__init__",  # the public names
     "demo/__init__  demo/blas  demo/mistakes  demo/networks  demo/refusal  demo/screen",
     "demo/gradient_check  demo/options  demo/place  demo/training",

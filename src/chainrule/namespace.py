@@ -49,6 +49,24 @@ def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
     return _general(x, params, name)
 
 
+def same_dtype(a: Array, b: Array) -> bool:
+    """Whether two arrays have one dtype. Byte order does not count: arithmetic evens it out.
+
+    Parameters
+    ----------
+    a, b
+        Arrays.
+
+    Returns
+    -------
+    bool
+        Whether their dtypes are equal, or NumPy dtypes that differ in byte order alone.
+    """
+    if a.dtype == b.dtype:
+        return True
+    return is_numpy(a) and is_numpy(b) and a.dtype.newbyteorder("=") == b.dtype.newbyteorder("=")
+
+
 def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
     """Find the functions for arrays that are not plain NumPy, or say what is wrong with them."""
     found = _of_one(x, name)
@@ -60,7 +78,7 @@ def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
             raise TypeError(
                 f"{name} is an array of {_name(x)} but the parameters are of {_name(param)}: convert one of them"
             )
-        elif x.dtype != param.dtype and not _same_but_for_byte_order(x, param):
+        elif not same_dtype(x, param):
             raise TypeError(
                 f"{name} is {x.dtype} but the parameters are {param.dtype}: convert one of them, "
                 f"e.g. with .astype({param.dtype})"
@@ -76,7 +94,7 @@ def _of_one(x: Any, name: str) -> Namespace:
         if type(x) not in (np.ndarray, np.memmap):
             raise TypeError(f"{name} must be a plain array, got {type(x).__name__}: convert it with np.asarray")
         if x.dtype.kind != "f":
-            raise TypeError(f"{name} is {x.dtype}, not floating-point: convert it first, e.g. x.astype(np.float32)")
+            raise TypeError(f"{name} is {x.dtype}, not floating-point: convert it first, e.g. with .astype(np.float32)")
         return TUNED
     library = _library(x)
     if library is None:
@@ -107,11 +125,6 @@ def _library(x: Any) -> Any:
 @lru_cache(maxsize=16)
 def _portable(library: Any) -> Portable:
     return Portable(library)
-
-
-def _same_but_for_byte_order(x: Array, param: Array) -> bool:
-    """Whether two NumPy dtypes differ in byte order alone, which arithmetic evens out."""
-    return is_numpy(x) and is_numpy(param) and x.dtype.newbyteorder("=") == param.dtype.newbyteorder("=")
 
 
 def _is_lifted(x: Array) -> bool:

@@ -166,7 +166,12 @@ F32, F64 = np.float32, np.float64
         ([[1.0]], np.ones(1), TypeError, "Affine: W must be an array of floats, got list"),
         (np.ones((1, 1)), [1.0], TypeError, "must be an array of floats, got list"),
         (np.ones((1, 1), int), np.ones(1), TypeError, "Affine: W is int64, not floating-point"),
-        (np.ones((1, 1), F32), np.ones(1), TypeError, "Affine: W is float32 but the parameters are float64"),
+        (
+            np.ones((1, 1), F32),
+            np.ones(1),
+            TypeError,
+            "Affine: W is f32[1, 1] but b is f64[1]: they must have one dtype",
+        ),
         (np.ones((1, 1), complex), np.ones(1, complex), TypeError, "Affine: W is complex128, not floating-point"),
     ],
 )

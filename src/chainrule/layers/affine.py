@@ -27,9 +27,9 @@ from attrs import frozen
 from numpy.typing import DTypeLike
 
 from chainrule.array import Array, freeze
-from chainrule.expect import like_out, record_of
+from chainrule.expect import describe, like_out, record_of
 from chainrule.layer import Layer
-from chainrule.namespace import namespace
+from chainrule.namespace import namespace, same_dtype
 from chainrule.record import record
 
 
@@ -65,7 +65,10 @@ class Affine:
 
     def __attrs_post_init__(self) -> None:
         W, b = self.W, self.b
-        namespace(W, b, name="Affine: W")
+        namespace(W, name="Affine: W")
+        namespace(b, name="Affine: b")
+        if not same_dtype(W, b):
+            raise TypeError(f"Affine: W is {describe(W)} but b is {describe(b)}: they must have one dtype")
         if W.ndim != 2:
             raise ValueError(f"Affine: W must be 2-D (inputs, outputs), got shape {W.shape}")
         if b.shape != W.shape[1:]:

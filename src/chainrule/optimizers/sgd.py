@@ -21,6 +21,12 @@ from chainrule.record import summary
 P = TypeVar("P")
 
 
+def _rate(rate: float) -> float:
+    if isinstance(rate, str) or not hasattr(rate, "__float__"):
+        raise TypeError(f"sgd: rate must be a number, got {type(rate).__name__}")
+    return float(rate)  # a np.float64 would promote float32 parameters
+
+
 @frozen
 class Sgd:
     """Stochastic gradient descent; its state is `()`.
@@ -34,6 +40,8 @@ class Sgd:
     ------
     ValueError
         If the rate is negative or not finite.
+    TypeError
+        If it is no number.
 
     Examples
     --------
@@ -42,7 +50,7 @@ class Sgd:
     Sgd(rate=0.1)
     """
 
-    rate: float = field(converter=float)  # a np.float64 would promote float32 parameters
+    rate: float = field(converter=_rate)
 
     def __attrs_post_init__(self) -> None:
         if not (math.isfinite(self.rate) and self.rate >= 0):
@@ -96,6 +104,8 @@ def sgd(rate: float) -> Sgd:
     ------
     ValueError
         If the rate is negative or not finite.
+    TypeError
+        If it is no number.
 
     Examples
     --------
