@@ -1,24 +1,28 @@
-"""All public layers, with parameters and inputs for them: laws are tested over this list."""
+"""All public layers, losses, optimizers and combinators, with what to run them on: laws are tried on all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from attrs import frozen
 
 import chainrule
-from chainrule import Affine, Array, Layer, affine, relu, sequential, sigmoid
+from chainrule import Affine, Array, affine, relu, sequential, sgd, sigmoid, softmax_cross_entropy
+from chainrule.laws import COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.verdict import Verdict
 from strategies import Floating
 
 
 @frozen
 class Subject:
-    """A layer under test."""
+    """Something that laws speak of, and what to try them on."""
 
     name: str
-    layer: Layer[Any, Any]
-    make: Callable[[np.random.Generator, int, Floating], tuple[Any, Array]]
-    """`(rng, n, dtype) -> (params, x)` with n rows."""
+    layer: Any
+    """The layer, loss, optimizer or combinator."""
+    make: Callable[[np.random.Generator, int, Floating], tuple[Any, ...]]
+    """`(rng, n, dtype) -> (params, x)` with n rows, or what else its laws take."""
+    laws: Mapping[str, Callable[..., list[Verdict]]] = LAYER_LAWS
 
 
 def _affine(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -49,7 +53,33 @@ def _identity(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, A
     return _elementwise(rng, n, dtype)
 
 
-SUBJECTS = [
+def _labels(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    k = int(rng.integers(1, 6))
+    return rng.standard_normal((n, k)).astype(dtype), rng.integers(0, k, n)
+
+
+def _probabilities(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    k = int(rng.integers(1, 6))
+    t = rng.random((n, k)) + 0.01
+    return rng.standard_normal((n, k)).astype(dtype), t / t.sum(axis=1, keepdims=True)
+
+
+def _like(params: Any, rng: np.random.Generator) -> Any:
+    return chainrule.tree.map(lambda leaf: rng.standard_normal(leaf.shape).astype(leaf.dtype), params)
+
+
+def _params_and_grads(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    params, _ = _network(rng, n, dtype)
+    return params, _like(params, rng)
+
+
+def _three_layers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    params, x = _network(rng, n, dtype)
+    middle = sigmoid if rng.random() < 0.5 else relu
+    return (affine, middle, affine), params, x
+
+
+LAYERS = [
     Subject("affine", affine, _affine),
     Subject("relu", relu, _elementwise),
     Subject("sigmoid", sigmoid, _elementwise),
@@ -57,4 +87,10 @@ SUBJECTS = [
     Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network),
     Subject("sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network),
     Subject("nested sequential", sequential(sequential(affine, relu), affine), _nested),
+]
+OTHERS = [
+    Subject("softmax_cross_entropy, labels", softmax_cross_entropy, _labels, LOSS_LAWS),
+    Subject("softmax_cross_entropy, probabilities", softmax_cross_entropy, _probabilities, LOSS_LAWS),
+    Subject("sgd", sgd(0.1), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("sequential", sequential, _three_layers, COMBINATOR_LAWS),
 ]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from catalogue import SUBJECTS, Subject
+from catalogue import LAYERS, Subject
 from chainrule import (
     Affine,
     accuracy,
@@ -45,7 +45,7 @@ def assert_close(a: Any, b: Any, dtype: Floating) -> None:
         np.testing.assert_allclose(x, y, rtol=64 * eps, atol=64 * eps, err_msg=path)
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: s.name)
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
 @given(rng=generators, n=sides, dtype=dtypes)
 def test_layers_run_unchanged(subject: Subject, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     params, x = subject.make(rng, n, dtype)

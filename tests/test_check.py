@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 
 from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken
-from catalogue import SUBJECTS, Subject
+from catalogue import LAYERS, Subject
 from chainrule import (
     Affine,
     Report,
@@ -45,7 +45,7 @@ def test_every_law_is_needed(law: str) -> None:
     assert any(subject.laws == {law} for subject in ALL), f"no broken subject is rejected by {law} alone"
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: s.name)
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
 @given(rng=generators, n=sides, dtype=dtypes)
 def test_right_layers_are_accepted(subject: Subject, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     params, x = subject.make(rng, n, dtype)

@@ -1,8 +1,8 @@
-"""The laws that every layer keeps, over drawn shapes, dtypes and seeds."""
+"""The laws, over everything public that they speak of, and drawn shapes, dtypes and seeds."""
 
 import pickle
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,41 +10,37 @@ import pytest
 from hypothesis import given
 
 import chainrule
-from catalogue import SUBJECTS, Subject
-from chainrule import Array, Layer, numerical_gradient, tree
-from strategies import Floating, dtypes, generators, normal, sides, sides_or_none
+from catalogue import LAYERS, OTHERS, Subject
+from chainrule import Array, Layer, Loss, numerical_gradient, tree
+from strategies import Floating, dtypes, generators, normal, sides
 
-each_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: s.name)
-
-
-def inner_product_with(layer: Layer[Any, Any], dout: Array) -> Callable[[tuple[Any, Array]], Any]:
-    """The scalar whose gradient by (params, x) backward(dout) is."""
-
-    def f(at: tuple[Any, Array]) -> Any:
-        return (layer.forward(*at)[0] * dout).sum()
-
-    return f
+each_subject = pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
 
 
-def test_the_catalogue_holds_every_public_layer() -> None:
-    public = {name for name in chainrule.__all__ if isinstance(getattr(chainrule, name), Layer)}
-    assert public <= {subject.name for subject in SUBJECTS}
+@pytest.mark.parametrize(
+    ("subject", "law"),
+    [(subject, law) for subject in (*LAYERS, *OTHERS) for law in subject.laws],
+    ids=lambda value: getattr(value, "name", value),
+)
+@given(rng=generators, n=sides, dtype=dtypes)
+def test_laws_hold(subject: Subject, law: str, rng: np.random.Generator, n: int, dtype: Floating) -> None:
+    verdicts = subject.laws[law](subject.layer, *subject.make(rng, n, dtype), rng)
+    assert verdicts or not chainrule.tree.leaves(subject.make(rng, n, dtype)[0])
+    broken = [verdict for verdict in verdicts if not verdict.ok]
+    assert not broken
 
 
-@each_subject
-@given(rng=generators, n=sides)
-def test_backward_is_the_transposed_derivative_by_complex_step(
-    subject: Subject, rng: np.random.Generator, n: int
-) -> None:
-    params, x = subject.make(rng, n, np.float64)
-    out, cache = subject.layer.forward(params, x)
-    dout = normal(rng, *out.shape)
-    dx, grads = subject.layer.backward(cache, dout)
-    expected = numerical_gradient(inner_product_with(subject.layer, dout), (params, x), method="complex")
-    for (path, g), e in zip(tree.named_leaves((grads, dx)), tree.leaves(expected), strict=True):
-        scale = max(1.0, float(np.abs(e).max()))
-        # The complex step itself was seen to err by 1.3e-16 of the largest entry; 1e-13 is a thousand times that.
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-13 * scale, err_msg=path)
+def test_the_catalogue_holds_everything_public_that_laws_speak_of() -> None:
+    held = [subject.layer for subject in (*LAYERS, *OTHERS)]
+    for name in chainrule.__all__:
+        value = getattr(chainrule, name)
+        if isinstance(value, Layer | Loss):
+            assert any(value is each for each in held), f"{name} is not in the catalogue"
+        elif isinstance(value, type) and hasattr(value, "step") and value is not chainrule.Optimizer:
+            assert any(type(each) is value for each in held), f"{name} is not in the catalogue"
+    combinators = Path(chainrule.__file__).parent / "combinators"
+    for path in combinators.glob("[!_]*.py"):
+        assert any(getattr(each, "__name__", "") == path.stem for each in held), f"{path.stem} is not in the catalogue"
 
 
 @each_subject
@@ -56,81 +52,32 @@ def test_backward_is_the_transposed_derivative_by_central_differences(
     out, cache = subject.layer.forward(params, x)
     dout = normal(rng, *out.shape)
     dx, grads = subject.layer.backward(cache, dout)
-    expected = numerical_gradient(inner_product_with(subject.layer, dout), (params, x))
+
+    def f(at: tuple[Any, Array]) -> Any:
+        return (subject.layer.forward(*at)[0] * dout).sum()
+
+    expected = numerical_gradient(f, (params, x))
     for (path, g), e in zip(tree.named_leaves((grads, dx)), tree.leaves(expected), strict=True):
-        smooth = ~np.isnan(e)
         scale = max(1.0, float(np.abs(g).max()))
-        # h is 6e-6: h^2 and eps / h are both some 1e-11, times third derivatives and sums of up to 30 terms.
-        np.testing.assert_allclose(g[smooth], e[smooth], rtol=0, atol=1e-8 * scale, err_msg=path)
+        # h is 6e-6: h^2 and eps / h are both some 1e-11, times third derivatives and sums of up to 30 terms. No entry
+        # of a drawn case was ever within h of a kink, where the result would be nan.
+        np.testing.assert_allclose(g, e, rtol=0, atol=1e-8 * scale, err_msg=path)
 
 
 @each_subject
-@given(rng=generators, n=sides)
-def test_backward_is_linear_in_dout(subject: Subject, rng: np.random.Generator, n: int) -> None:
-    params, x = subject.make(rng, n, np.float64)
-    out, cache = subject.layer.forward(params, x)
-    u, v, a, c = normal(rng, *out.shape), normal(rng, *out.shape), 1.5, -2.25
-    of_sum = subject.layer.backward(cache, a * u + c * v)
-    of_u, of_v = subject.layer.backward(cache, u), subject.layer.backward(cache, v)
-    of_zero = subject.layer.backward(cache, np.zeros_like(out))
-    for got, gu, gv, g0 in zip(*(tree.leaves(side) for side in (of_sum, of_u, of_v, of_zero)), strict=True):
-        # A few roundings of numbers of this size: two layers of up to 6 products each.
-        scale = 1 + float(np.abs(gu).max() + np.abs(gv).max())
-        np.testing.assert_allclose(got, a * gu + c * gv, rtol=0, atol=1e-14 * 36 * scale)
-        assert not g0.any()
-
-
-@each_subject
-@given(rng=generators, n=sides_or_none, dtype=dtypes)
-def test_shapes_structure_and_dtype_are_kept(
-    subject: Subject, rng: np.random.Generator, n: int, dtype: Floating
+@given(rng=generators, dtype=dtypes)
+def test_an_empty_batch_has_empty_outputs_and_zero_gradients(
+    subject: Subject, rng: np.random.Generator, dtype: Floating
 ) -> None:
-    params, x = subject.make(rng, n, dtype)
+    params, x = subject.make(rng, 0, dtype)
     out, cache = subject.layer.forward(params, x)
     dx, grads = subject.layer.backward(cache, np.ones_like(out))
-
-    def check(like: Array, gradient: Array) -> Array:
-        assert gradient.shape == like.shape
-        assert gradient.dtype == like.dtype == dtype
-        return gradient
-
-    tree.map(check, (params, x), (grads, dx))
-    assert out.dtype == dtype
-    assert all(leaf.dtype == dtype for leaf in tree.leaves(cache))
-
-
-@each_subject
-@given(rng=generators, n=sides, dtype=dtypes)
-def test_functions_are_pure(subject: Subject, rng: np.random.Generator, n: int, dtype: Floating) -> None:
-    params, x = subject.make(rng, n, dtype)
-    x_before, params_before = x.copy(), pickle.loads(pickle.dumps(params))
-    out, cache = subject.layer.forward(params, x)
-    dout = normal(rng, *out.shape, dtype=dtype)
-    dout_before = dout.copy()
-    first = subject.layer.backward(cache, dout)
-    assert tree.equal((x, params, dout), (x_before, params_before, dout_before)), "an argument was written to"
-    subject.layer.forward(params, x + 1)
-    assert tree.equal(first, subject.layer.backward(cache, dout)), "backward depends on more than its arguments"
-    assert tree.equal((out, cache), subject.layer.forward(params, x)), "forward depends on more than its arguments"
-    frozen = chainrule.freeze(x.copy()), chainrule.freeze(dout.copy())
-    out_of_frozen, cache_of_frozen = subject.layer.forward(params, frozen[0])
-    assert tree.equal(out, out_of_frozen)
-    assert tree.equal(first, subject.layer.backward(cache_of_frozen, frozen[1]))
-
-
-@each_subject
-@given(rng=generators, n=sides)
-def test_what_a_caller_does_to_arrays_afterwards_changes_no_gradient(
-    subject: Subject, rng: np.random.Generator, n: int
-) -> None:
-    params, x = subject.make(rng, n, np.float64)
-    out, cache = subject.layer.forward(params, x)
-    dout = normal(rng, *out.shape)
-    before = subject.layer.backward(cache, dout)
-    x[:] = np.nan
-    if out.flags.writeable:
-        out[:] = np.nan
-    assert tree.equal(before, subject.layer.backward(cache, dout))
+    assert len(out) == len(dx) == 0
+    assert dx.shape == x.shape
+    for like, leaf in zip(tree.leaves(params), tree.leaves(grads), strict=True):
+        assert leaf.shape == like.shape
+        assert leaf.dtype == dtype
+        assert not leaf.any()
 
 
 @each_subject
@@ -148,39 +95,6 @@ def test_nothing_returned_can_corrupt_anything_else(subject: Subject, rng: np.ra
     held = [*tree.leaves((params, cache, grads)), x, dout]
     for returned, others in ((out, [dx, *held]), (dx, [out, *held])):
         assert not returned.flags.writeable or not any(np.shares_memory(returned, other) for other in others)
-
-
-@each_subject
-@given(rng=generators, n=sides, cut=sides_or_none)
-def test_rows_are_independent_and_gradients_add(subject: Subject, rng: np.random.Generator, n: int, cut: int) -> None:
-    params, x = subject.make(rng, n, np.float64)
-    cut = min(cut, n)
-    out, cache = subject.layer.forward(params, x)
-    dout = normal(rng, *out.shape)
-    dx, grads = subject.layer.backward(cache, dout)
-    outs: list[Array] = []
-    dxs: list[Array] = []
-    parts: list[Any] = []
-    for rows in (slice(None, cut), slice(cut, None)):
-        part_out, part_cache = subject.layer.forward(params, x[rows])
-        part_dx, part_grads = subject.layer.backward(part_cache, dout[rows])
-        outs.append(part_out)
-        dxs.append(part_dx)
-        parts.append(part_grads)
-    # BLAS may add up in another order: some roundings of sums of up to 6 products, in two layers.
-    np.testing.assert_allclose(np.concatenate(outs), out, rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(np.concatenate(dxs), dx, rtol=1e-12, atol=1e-12)
-    for whole, *halves in zip(tree.leaves(grads), *(tree.leaves(part) for part in parts), strict=True):
-        np.testing.assert_allclose(sum(halves), whole, rtol=1e-12, atol=1e-12)
-
-
-@each_subject
-@given(rng=generators, n=sides_or_none, dtype=dtypes)
-def test_grads_is_backward_without_dx(subject: Subject, rng: np.random.Generator, n: int, dtype: Floating) -> None:
-    params, x = subject.make(rng, n, dtype)
-    out, cache = subject.layer.forward(params, x)
-    dout = normal(rng, *out.shape, dtype=dtype)
-    assert tree.equal(subject.layer.grads(cache, dout), subject.layer.backward(cache, dout)[1])
 
 
 @each_subject
