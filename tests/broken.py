@@ -10,7 +10,22 @@ from typing import Any, TypeAlias
 import numpy as np
 from attrs import frozen
 
-from chainrule import Affine, Array, Layer, Loss, Unit, affine, freeze, keep, relu, softmax_cross_entropy
+from chainrule import (
+    Affine,
+    Array,
+    Layer,
+    Loss,
+    Report,
+    Unit,
+    affine,
+    check_layer,
+    check_loss,
+    check_optimizer,
+    freeze,
+    keep,
+    relu,
+    softmax_cross_entropy,
+)
 from chainrule.layers.affine import AffineCache
 from untyped import untyped
 
@@ -544,3 +559,16 @@ OPTIMIZERS.extend(
         Broken("the old parameters returned", Returning, frozenset({"step_purity"})),
     ]
 )
+
+
+def report_of(subject: Broken) -> Report:
+    """Check a broken subject."""
+    rng = np.random.default_rng(0)
+    x, made = rng.standard_normal((5, 3)).astype(np.float32), subject.make()
+    if subject in AFFINE:
+        return check_layer(made, Affine.init(rng, 3, 3), x, rng=rng)
+    if subject in ELEMENTWISE:
+        return check_layer(made, (), x, rng=rng)
+    if subject in LOSSES:
+        return check_loss(made, x, np.array([0, 2, 1, 1, 2]), rng=rng)
+    return check_optimizer(made, x, rng.standard_normal((5, 3)).astype(np.float32), rng=rng)

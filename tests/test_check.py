@@ -2,13 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken
+from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken, report_of
 from catalogue import LAYERS, Subject
 from chainrule import (
-    Affine,
-    Report,
     check_layer,
-    check_loss,
     check_network,
     check_optimizer,
     sgd,
@@ -19,18 +16,6 @@ from chainrule.laws import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from strategies import Floating, dtypes, generators, sides
 
 ALL = [*AFFINE, *ELEMENTWISE, *LOSSES, *OPTIMIZERS]
-
-
-def report_of(subject: Broken) -> Report:
-    rng = np.random.default_rng(0)
-    x, made = rng.standard_normal((5, 3)).astype(np.float32), subject.make()
-    if subject in AFFINE:
-        return check_layer(made, Affine.init(rng, 3, 3), x, rng=rng)
-    if subject in ELEMENTWISE:
-        return check_layer(made, (), x, rng=rng)
-    if subject in LOSSES:
-        return check_loss(made, x, np.array([0, 2, 1, 1, 2]), rng=rng)
-    return check_optimizer(made, x, rng.standard_normal((5, 3)).astype(np.float32), rng=rng)
 
 
 @pytest.mark.parametrize("subject", ALL, ids=lambda s: s.name)
@@ -70,6 +55,7 @@ def test_right_losses_optimizers_and_networks_are_accepted(
     ("name", "hint"),
     [
         ("dW transposed", "it is the transpose"),
+        ("dx by W and not its transpose", "it is a product with the weights where their transpose belongs"),
         ("dx has the wrong sign", "the sign is wrong"),
         ("dx is twice too large", "it is twice what it should be"),
         ("dx is zero", "it is 0: was it computed?"),

@@ -25,7 +25,6 @@ each_subject = pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
 @given(rng=generators, n=sides, dtype=dtypes)
 def test_laws_hold(subject: Subject, law: str, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     verdicts = subject.laws[law](subject.layer, *subject.make(rng, n, dtype), rng)
-    assert verdicts or not chainrule.tree.leaves(subject.make(rng, n, dtype)[0])
     broken = [verdict for verdict in verdicts if not verdict.ok]
     assert not broken
 

@@ -1,12 +1,13 @@
 """Hints: what a wrong derivative looks like, so that its author knows where to look."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def hint(got: NDArray[Any], right: NDArray[Any], rows: int) -> str:
+def hint(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[NDArray[Any]] = ()) -> str:
     """Recognise the usual mistakes in a derivative that is wrong.
 
     Parameters
@@ -17,6 +18,8 @@ def hint(got: NDArray[Any], right: NDArray[Any], rows: int) -> str:
         What it should have given; nan where that is not known.
     rows
         The number of rows in the batch.
+    weights
+        The layer's parameters, for `dx`: one of them may be a matrix that stands in it untransposed.
 
     Returns
     -------
@@ -27,6 +30,11 @@ def hint(got: NDArray[Any], right: NDArray[Any], rows: int) -> str:
         return "it is the transpose"
     if got.shape != right.shape:
         return ""
+    return _of_all(got, right, rows, weights) or _of_entries(got, right)
+
+
+def _of_all(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[NDArray[Any]]) -> str:
+    """What all entries have in common."""
     if not np.isfinite(got).all():
         return "it is not finite"
     if not got.any():
@@ -35,9 +43,18 @@ def hint(got: NDArray[Any], right: NDArray[Any], rows: int) -> str:
     size = float((right[known] ** 2).sum())
     if size == 0:
         return "it should be 0"
+    if any(_by_transpose(got, right, W) for W in weights):
+        return "it is a product with the weights where their transpose belongs"
     factor = float((got[known] * right[known]).sum()) / size
     is_multiple = abs(factor - 1) > 1e-6 and _same(got, factor * right)
-    return _of_factor(factor, rows) if is_multiple else _of_entries(got, right)
+    return _of_factor(factor, rows) if is_multiple else ""
+
+
+def _by_transpose(got: NDArray[Any], right: NDArray[Any], W: NDArray[Any]) -> bool:
+    """Whether `right` is D W^T for some D, and `got` is D W."""
+    if right.ndim != 2 or W.shape != 2 * right.shape[1:] or np.isnan(right).any() or np.linalg.matrix_rank(W) < len(W):
+        return False
+    return _same(got, np.linalg.solve(W, right.T).T @ W)
 
 
 def _of_entries(got: NDArray[Any], right: NDArray[Any]) -> str:

@@ -4,7 +4,7 @@ A backward pass is the transpose of a derivative, so it has that derivative's va
 structure and dtype are kept; it can be trusted in one if it is pure and treats rows alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -96,7 +96,7 @@ def derivative(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator
     names = [*(f"grads{path}" for path, _ in tree.named_leaves(params)), "dx"]
     gots = [*tree.leaves(grads), dx]
     verdicts = [
-        _derivative_by(name, got, leaf, probe, method, rng, rows=len(x))
+        _derivative_by(name, got, leaf, probe, method, rng, len(x), tree.leaves(params) if name == "dx" else [])
         for name, got, leaf, probe in zip(names, gots, tree.leaves(at), probes, strict=True)
     ]
     return [verdicts[-1], *verdicts[:-1]]
@@ -363,7 +363,15 @@ def _named(result: tuple[Array, Any]) -> list[tuple[str, Array]]:
 
 
 def right(
-    law: str, name: str, got: Array, expected: Array, tried: int, bound: float, slack: float, rows: int
+    law: str,
+    name: str,
+    got: Array,
+    expected: Array,
+    tried: int,
+    bound: float,
+    slack: float,
+    rows: int,
+    weights: Sequence[Array] = (),
 ) -> Verdict:
     """The verdict on a derivative, with a hint if it is wrong."""
     if got.shape != expected.shape:
@@ -377,17 +385,24 @@ def right(
         note = "every entry tried is at a kink, so nothing could be checked: choose another x"
         return Verdict(law, name, ok=False, note=note)
     verdict = compare(law, name, got, expected, bound, slack=slack, note=note)
-    return verdict if verdict.ok else evolve(verdict, note=hint(got, expected, rows))
+    return verdict if verdict.ok else evolve(verdict, note=hint(got, expected, rows, weights))
 
 
 def _derivative_by(
-    name: str, got: Array, leaf: Array, probe: Probe, method: Method, rng: np.random.Generator, rows: int
+    name: str,
+    got: Array,
+    leaf: Array,
+    probe: Probe,
+    method: Method,
+    rng: np.random.Generator,
+    rows: int,
+    weights: list[Array],
 ) -> Verdict:
     """The verdict on the derivative by one array, or by a sample of its entries if it has very many."""
     entries = np.arange(leaf.size) if leaf.size <= SAMPLE else rng.choice(leaf.size, SAMPLE, replace=False)
     expected = np.full(leaf.shape, np.nan)
     expected.flat[entries] = derivatives(probe, leaf, entries, method)
-    return right("derivative", name, got, expected, entries.size, *BOUNDS[method], rows=rows)
+    return right("derivative", name, got, expected, entries.size, *BOUNDS[method], rows, weights)
 
 
 def _alike(law: str, name: str, got: Any, like: Array) -> Verdict:
