@@ -1,0 +1,42 @@
+"""What the demo learns from: the digits that come along, or a folder of the user's."""
+
+from pathlib import Path
+
+from chainrule.datasets import Dataset, IdxError, digits, load_mnist
+from chainrule.demo.refusal import RefusalError
+
+
+def load(folder: Path | None) -> Dataset:
+    """Read a data set that one can learn from.
+
+    Parameters
+    ----------
+    folder
+        MNIST-format IDX files; None for the digits that come along.
+
+    Returns
+    -------
+    Dataset
+        With images in both parts.
+
+    Raises
+    ------
+    RefusalError
+        If there is no such folder, a file is missing or damaged, or there are no images.
+    """
+    if folder is None:
+        return digits()
+    if not folder.exists():
+        raise RefusalError(f"{folder}: there is no such folder")
+    try:
+        data = load_mnist(folder)
+    except (OSError, IdxError) as error:
+        raise RefusalError(str(error)) from None
+    if not (data.train.x.size and data.test.x.size):
+        raise RefusalError(f"{folder}: there are no images to learn from, or none to test on")
+    return data
+
+
+def classes(data: Dataset) -> int:
+    """How many classes the labels of both parts tell apart."""
+    return 1 + int(max(data.train.labels.max(), data.test.labels.max()))

@@ -1,0 +1,51 @@
+"""The demo as a program: a command line comes in, an exit status goes out, and what stops it is said in one line."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from chainrule.demo.extras import installed, one_thread
+from chainrule.demo.options import parse
+from chainrule.demo.refusal import DivergenceError, RefusalError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo.
+
+    Parameters
+    ----------
+    arguments
+        The words behind the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        The exit status: 0 if all is well, 1 if a gradient is wrong or training diverges, 2 if options, files or
+        packages do not allow it, 130 if it is interrupted, 141 if nobody reads the output any more.
+    """
+    try:
+        options = parse(arguments)
+        if not installed("rich"):
+            raise RefusalError("the demo needs rich: pip install 'chainrule[demo]'")  # noqa: TRY301  # like all others
+        from chainrule.demo.run import run  # noqa: PLC0415  # it imports rich, which need not be there
+
+        with one_thread():
+            wrong = run(options)
+    except (RefusalError, DivergenceError) as reason:
+        return _stop(str(reason), reason.status)
+    except KeyboardInterrupt:
+        return _stop("interrupted", 130)
+    except BrokenPipeError:
+        # Python flushes standard output once more as it exits, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        return _stop(str(error), 2)
+    except MemoryError:
+        return _stop("not enough memory: try a smaller --hidden or --batch", 2)
+    return _stop(f"gradients are wrong: {', '.join(wrong)}", 1) if wrong else 0
+
+
+def _stop(reason: str, status: int) -> int:
+    sys.stderr.write(f"chainrule: {' '.join(reason.splitlines())}\n")
+    return status

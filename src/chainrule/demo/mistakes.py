@@ -1,0 +1,77 @@
+"""What a trained network gets wrong, and the confusion that matters most."""
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from chainrule.array import Array, Labels
+from chainrule.record import record
+
+
+@frozen(eq=False)
+@record
+class Mistakes:
+    """The examples that were misread, the most confident mistake first.
+
+    Parameters
+    ----------
+    which
+        Their rows in the data.
+    truth, reading
+        What they are, and what they were read as.
+    """
+
+    which: NDArray[np.intp]
+    truth: Labels
+    reading: Labels
+
+
+def mistakes(logits: Array, labels: Labels) -> Mistakes:
+    """Find the examples whose largest logit does not stand at the label.
+
+    Parameters
+    ----------
+    logits
+        (n, k).
+    labels
+        (n,).
+
+    Returns
+    -------
+    Mistakes
+        Sorted by how far the reading's logit is above the label's.
+    """
+    reading = np.argmax(logits, axis=1)
+    which = np.flatnonzero(reading != labels)
+    margin = logits[which, reading[which]] - logits[which, labels[which]]
+    which = which[np.argsort(-margin, kind="stable")]
+    return Mistakes(which, labels[which], reading[which])
+
+
+def worst_confusion(found: Mistakes, labels: Labels) -> str:
+    """Say which class was read as which other most often.
+
+    Parameters
+    ----------
+    found
+        The mistakes.
+    labels
+        (n,): the classes of all examples.
+
+    Returns
+    -------
+    str
+        Such as `"a 9 was read as a 4 in 3 of 36 cases"`.
+    """
+    if not len(found.which):
+        return "not one was misread"
+    pairs, counts = np.unique(np.stack([found.truth, found.reading], axis=1), axis=0, return_counts=True)
+    times = int(counts.max())
+    truth, reading = (int(label) for label in pairs[np.argmax(counts)])
+    cases = int((labels == truth).sum())
+    return f"{_a(truth)} was read as {_a(reading)} in {times:,} of {cases:,} cases"
+
+
+def _a(number: int) -> str:
+    """The number with its article: a 7, an 8."""
+    return f"{'an' if str(number).startswith('8') or number in (11, 18) else 'a'} {number}"

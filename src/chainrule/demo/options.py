@@ -1,0 +1,164 @@
+"""The demo's options, and how a command line becomes them."""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from attrs import frozen
+
+from chainrule.demo.networks import NETWORKS
+from chainrule.demo.refusal import RefusalError
+
+Number = TypeVar("Number", int, float)
+
+EPILOG = """\
+exit status: 0 all is well; 1 a gradient is wrong, or training diverged; 2 options, files or packages do not allow it;
+130 interrupted; 141 nobody reads the output any more
+"""
+
+
+@frozen
+class Defaults:
+    """What a training takes where the user says nothing."""
+
+    hidden: int
+    batch: int
+    rate: float
+
+
+FOLDER = Defaults(hidden=50, batch=100, rate=0.1)
+BUILT_IN = Defaults(hidden=100, batch=5, rate=0.45)
+"""For the digits that come along: they are few, and smooth descent learns them by heart where noisy steps do not."""
+
+
+@frozen
+class Options:
+    """What the user asks for.
+
+    Parameters
+    ----------
+    data
+        A folder of IDX files; None for the digits that come along.
+    hidden, activation
+        The hidden layer: how many units, and a name in `NETWORKS`.
+    steps, batch, rate
+        How to train: so many steps on batches of that size, with this learning rate.
+    seed
+        Of all random numbers: same options, same result.
+    picture
+        The file to write; None for no picture.
+    quiet
+        Whether to say only the results.
+    """
+
+    data: Path | None
+    hidden: int
+    activation: str
+    steps: int
+    batch: int
+    rate: float
+    seed: int
+    picture: Path | None
+    quiet: bool
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Read a command line.
+
+    Parameters
+    ----------
+    arguments
+        The words behind the program's name; by default those of the process.
+
+    Returns
+    -------
+    Options
+        All within their bounds.
+
+    Raises
+    ------
+    RefusalError
+        If a word is no option, or a value is out of bounds.
+    SystemExit
+        After `--help`, with status 0.
+    """
+    given = _parser().parse_args(arguments)
+    default = BUILT_IN if given.data is None else FOLDER
+    return Options(
+        data=None if given.data is None else Path(given.data),
+        hidden=given.hidden or default.hidden,
+        activation=given.activation,
+        steps=given.steps,
+        batch=given.batch or default.batch,
+        rate=given.rate or default.rate,
+        seed=given.seed,
+        picture=Path(given.picture) if given.picture else None,
+        quiet=given.quiet,
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that refuses in one line: the usage is a page, which `--help` has."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RefusalError(message)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        sys.stdout.flush()  # here, and not as Python exits, a closed pipe can be handled
+        super().exit(status, message)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="python -m chainrule",
+        description="Train a two-layer network on pictures of digits, prove its gradients, and draw what it learned.",
+        epilog=EPILOG,
+        allow_abbrev=False,
+    )
+    count, whole = _number(int, 1), _number(int, 0)
+    add = parser.add_argument
+    add("--data", metavar="DIRECTORY", help="a folder of MNIST-format IDX files (default: the digits that come along)")
+    add(
+        "--hidden",
+        metavar="N",
+        type=count,
+        help=f"hidden units {_defaults('hidden')}; with 1,000 the proof takes minutes",
+    )
+    add(
+        "--activation",
+        choices=NETWORKS,
+        default="relu",
+        help="of the hidden units (default: %(default)s); weights begin with standard deviation 0.01 for relu and "
+        "1 / sqrt(inputs) for sigmoid, which learns slowly from smaller ones",
+    )
+    add("--steps", metavar="N", type=count, default=10_000, help="training steps (default: %(default)s)")
+    add("--batch", metavar="N", type=count, help=f"examples a step {_defaults('batch')}")
+    add("--rate", metavar="RATE", type=_number(float, 0, exclusive=True), help=f"learning rate {_defaults('rate')}")
+    add("--seed", metavar="N", type=whole, default=0, help="of all random numbers (default: %(default)s)")
+    add("--picture", metavar="FILE", default="chainrule.png", help="the PNG file to draw (default: %(default)s)")
+    add("--no-picture", dest="picture", action="store_const", const="", help="draw nothing")
+    add("--quiet", action="store_true", help="say the results only")
+    return parser
+
+
+def _defaults(name: str) -> str:
+    return f"(default: {getattr(BUILT_IN, name)}; with --data {getattr(FOLDER, name)})"
+
+
+def _number(kind: Callable[[str], Number], least: float, *, exclusive: bool = False) -> Callable[[str], Number]:
+    """A reader of finite numbers from `least` on."""
+
+    def read(word: str) -> Number:
+        try:
+            value = kind(word)
+        except ValueError:
+            value = None
+        if value is None or not (math.isfinite(value) and (value > least if exclusive else value >= least)):
+            noun = "an integer" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"must be {noun} {'>' if exclusive else '>='} {least}, got {word!r}")
+        return value
+
+    return read

@@ -1,0 +1,68 @@
+"""Where a picture goes: looked at before training, written whole or not at all."""
+
+import errno
+import os
+from pathlib import Path
+
+from chainrule.demo.refusal import RefusalError
+
+
+def check(path: Path) -> None:
+    """Make sure that a picture can be written to a place, by writing an empty file beside it.
+
+    Parameters
+    ----------
+    path
+        Where the picture is to be. What is there already stays.
+
+    Raises
+    ------
+    RefusalError
+        If it is no name for a picture, or the folder takes no files.
+    """
+    if path.suffix.lower() != ".png":
+        raise RefusalError(f"the picture will be a PNG file: --picture {path} must end in .png")
+    part = _part(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        part.touch(exist_ok=False)
+        part.unlink()
+    except (OSError, ValueError) as error:
+        raise _refusal(path, error) from None
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file so that it is never there in part.
+
+    Parameters
+    ----------
+    path
+        Where; what is there is replaced.
+    content
+        All of it.
+
+    Raises
+    ------
+    RefusalError
+        If it cannot be written.
+    """
+    part = _part(path)
+    try:
+        try:
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise _refusal(path, error) from None
+
+
+def _part(path: Path) -> Path:
+    """A temporary name in the same folder: only within a file system is a replacement one step."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _refusal(path: Path, error: OSError | ValueError) -> RefusalError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return RefusalError(f"cannot write {path}: {reason}: choose another --picture, or --no-picture")

@@ -1,0 +1,134 @@
+"""Training, with what one wants to see of it: a moment now and then, and a stop where there is no way back."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from attrs import frozen
+
+from chainrule.array import Array, Labels, freeze
+from chainrule.batches import minibatches
+from chainrule.datasets import Examples
+from chainrule.demo.networks import Network
+from chainrule.demo.refusal import DivergenceError
+from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
+from chainrule.metrics import accuracy
+from chainrule.optimizers.sgd import sgd
+from chainrule.train import training_step
+from chainrule.two_layer import Params
+
+MOMENTS = 50
+"""How many, and one at the start: a multiple of ten, so that one falls on every tenth of the steps."""
+
+STEPS_BETWEEN = 500
+"""How many at most, so that a progress bar moves in the longest training."""
+
+WATCHED = 1000
+"""Test examples that a moment is measured on: few enough that measuring costs a small part of training."""
+
+LIMIT = 1000.0
+"""A loss, in nats, that no training comes back from: it means probabilities of exp(-1000)."""
+
+
+@frozen
+class Moment:
+    """Where training stands.
+
+    Parameters
+    ----------
+    step
+        How many steps have been taken.
+    loss
+        The mean loss of the batches since the moment before; nan at step 0, which has none.
+    test_loss, test_accuracy
+        On some of the test examples.
+    """
+
+    step: int
+    loss: float
+    test_loss: float
+    test_accuracy: float
+
+
+def descend(
+    network: Network, params: Params, examples: Examples, rng: np.random.Generator, *, batch: int, rate: float
+) -> Iterator[tuple[Params, Array]]:
+    """Take steps of stochastic gradient descent, epoch after epoch, without end.
+
+    Parameters
+    ----------
+    network, params
+        What to train, and from where.
+    examples
+        What to learn from: at least one.
+    rng
+        Where the order of the examples comes from.
+    batch, rate
+        The size of a batch, and of a step.
+
+    Yields
+    ------
+    tuple
+        The parameters after a step, and the loss before it.
+    """
+    optimizer = sgd(rate)
+    step = training_step(network, softmax_cross_entropy, optimizer)
+    state = optimizer.init(params)
+    while True:
+        for x, labels in minibatches(rng, examples.x, examples.labels, batch):
+            params, state, loss = step(params, state, x, labels)
+            yield params, loss
+
+
+def moments(
+    network: Network, params: Params, descent: Iterator[tuple[Params, Array]], steps: int, test: Examples
+) -> Iterator[tuple[Moment, Params]]:
+    """Follow a descent, and look at it before the first step, after the last, and at even distances between.
+
+    Parameters
+    ----------
+    network, params
+        What is trained, and from where.
+    descent
+        Parameters and losses, as from `descend`.
+    steps
+        After how many to stop.
+    test
+        What to measure on: some of these.
+
+    Yields
+    ------
+    tuple
+        A moment, and the parameters that it looks at.
+
+    Raises
+    ------
+    DivergenceError
+        If a loss is not below `LIMIT`.
+    """
+    every = max(1, len(test.labels) // WATCHED)
+    x, labels = freeze(test.x[::every][:WATCHED].copy()), test.labels[::every][:WATCHED]
+    count = 10 * max(MOMENTS // 10, -(-steps // (10 * STEPS_BETWEEN)))
+    yield _moment(network, params, x, labels, 0, math.nan), params
+    total, since = 0.0, 0
+    for step in range(1, steps + 1):
+        params, loss = next(descent)
+        value = float(loss)
+        if not value < LIMIT:  # nor is nan
+            raise _divergence(value, step)
+        total += value
+        if step * count // steps > (step - 1) * count // steps:
+            yield _moment(network, params, x, labels, step, total / (step - since)), params
+            total, since = 0.0, step
+
+
+def _moment(network: Network, params: Params, x: Array, labels: Labels, step: int, loss: float) -> Moment:
+    logits = network.forward(params, x)[0]
+    test_loss = float(softmax_cross_entropy.forward(logits, labels)[0])
+    if not test_loss < LIMIT:
+        raise _divergence(test_loss, step)
+    return Moment(step, loss, test_loss, accuracy(logits, labels))
+
+
+def _divergence(loss: float, step: int) -> DivergenceError:
+    return DivergenceError(f"loss is {loss:g} at step {step}: try a smaller --rate")
