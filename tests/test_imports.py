@@ -22,9 +22,10 @@ RANKS = (
     "laws/loss_laws  laws/network_laws",
     "check  laws/__init__  testing",
     "__init__",  # the public names
-    "demo/__init__  demo/blas  demo/mistakes  demo/networks  demo/refusal  demo/screen",
-    "demo/gradient_check  demo/options  demo/place  demo/training",
+    "demo/__init__  demo/extras  demo/mistakes  demo/mosaic  demo/networks  demo/refusal  demo/screen",
+    "demo/data  demo/gradient_check  demo/options  demo/place  demo/training",
     "demo/picture  demo/progress  demo/report",
+    "demo/run",
     "demo/main",
     "__main__",
 )

@@ -167,6 +167,15 @@ def test_kinks_are_stepped_around_and_named_where_they_cannot_be() -> None:
     np.testing.assert_allclose(g[1:], [1, 0, 1, 1, 0, 1, 0], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("jump", [1.0, 1e-4, 1e-6])
+def test_a_kink_is_named_however_small_beside_the_function(jump: float) -> None:
+    x = np.array([0.0, 1e-6, 2.0])
+    g = numerical_gradient(lambda v: 1 + jump * np.maximum(v, 0).sum(), x)
+    assert np.isnan(g[0])
+    # Rounding of the function, 1e-16, over the smallest step that a kink at a distance of 1e-6 leaves, 4e-7.
+    np.testing.assert_allclose(g[1:], [jump, jump], rtol=0, atol=1e-8)
+
+
 def test_complex_step_takes_the_convention_at_kinks() -> None:
     x = np.array([0.0, -0.0, 1e-300, 2.0, -2.0])
     g = numerical_gradient(lambda v: relu.forward((), v)[0].sum(), x, method="complex")

@@ -9,7 +9,8 @@ the function's size is left. The complex step has neither and is exact to roundi
 **Kinks.** Across a kink, ReLU's at 0, a difference mixes two slopes. It shows in the bend, the difference of the slopes
 to the right and to the left: a smooth function's shrinks with the step, a kink's stays. So where the bend is more than
 rounding the step is made 16 times smaller. If the bend shrinks along and the slope stays, the function is smooth there;
-if not, the smaller step is judged in the same way, and when even the smallest meets the kink the result is nan.
+if the bend is gone, the kink is outside and the new slope is right. Otherwise the step is made smaller again, and when
+even the smallest meets the kink the result is nan.
 """
 
 from collections.abc import Callable
@@ -121,36 +122,39 @@ def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) ->
     eps = float(np.finfo(x.dtype).eps)
     middle = probe(entries[:1], np.zeros(1, x.dtype))
     h = (eps ** (1 / 3) * np.maximum(1, np.abs(x))).astype(x.dtype)
-    return _slopes(probe, entries, x, h, middle, eps, SHRINKS)
+    return _slopes(probe, entries, x, h, middle, eps)
 
 
 def _at_least_float64(x: Array) -> Array:
     return x.astype(np.result_type(x.dtype, np.float64))
 
 
-def _slopes(
-    probe: Probe, entries: Entries, x: Array, h: Array, middle: NDArray[Any], eps: float, shrinks: int
-) -> NDArray[Any]:
+def _slopes(probe: Probe, entries: Entries, x: Array, h: Array, middle: NDArray[Any], eps: float) -> NDArray[Any]:
     """Central differences at the entries, of steps h or, next to a kink, smaller ones; nan at a kink."""
-    slope, bend, size = _differences(probe, entries, x, h, middle)
-    unclear = np.flatnonzero(bend > 1000 * eps * size / h)  # of rounding errors, which are some eps * size / h
-    if unclear.size:
-        entries, x, h = entries[unclear], x[unclear], h[unclear] / SHRINK
-        finer_slope, finer_bend, _ = _differences(probe, entries, x, h, middle)
-        smooth = (finer_bend < bend[unclear] / 4) & (np.abs(finer_slope - slope[unclear]) < bend[unclear] / 16)
-        if not smooth.all():
-            kinked = ~smooth
-            again = (probe, entries[kinked], x[kinked], h[kinked], middle, eps, shrinks - 1)
-            slope[unclear[kinked]] = _slopes(*again) if shrinks else np.nan
+    slope, bend, noise = _differences(probe, entries, x, h, middle, eps)
+    unclear = np.flatnonzero(bend > noise)
+    for _ in range(SHRINKS):
+        if not unclear.size:
+            return slope
+        h = h / SHRINK
+        finer, finer_bend, noise = _differences(probe, entries[unclear], x[unclear], h[unclear], middle, eps)
+        shrunk = finer_bend < bend[unclear] / 4
+        smooth = shrunk & (np.abs(finer - slope[unclear]) < bend[unclear] / 16)
+        outside = shrunk & (finer_bend <= noise)
+        slope[unclear] = np.where(smooth, slope[unclear], finer)
+        bend[unclear] = finer_bend
+        unclear = unclear[~(smooth | outside)]
+    slope[unclear] = np.nan
     return slope
 
 
 def _differences(
-    probe: Probe, entries: Entries, x: Array, h: Array, middle: NDArray[Any]
+    probe: Probe, entries: Entries, x: Array, h: Array, middle: NDArray[Any], eps: float
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """The slope across each entry, the bend at it, and the size of the values, which their rounding goes with."""
+    """The slope across each entry, the bend at it, and how much of a bend rounding alone can make."""
     h = (x + h) - x  # the step that is really made: x + h is rounded
     above, below = probe(entries, h), probe(entries, -h)
     slope = (above - below) / (2 * h)
     bend = np.abs((above - middle) / h - (middle - below) / h)
-    return slope, bend, np.maximum(np.abs(middle), np.maximum(np.abs(above), np.abs(below)))
+    size = np.maximum(np.abs(middle), np.maximum(np.abs(above), np.abs(below)))
+    return slope, bend, 1000 * eps * size / h  # rounding errors are some eps * size / h

@@ -132,7 +132,7 @@ def _parser() -> _Parser:
         choices=NETWORKS,
         default="relu",
         help="of the hidden units (default: %(default)s); weights begin with standard deviation 0.01 for relu and "
-        "1 / sqrt(inputs) for sigmoid, which learns slowly from smaller ones",
+        "1 / sqrt(inputs) for sigmoid, which learns slowly from smaller ones (and with --data better at --rate 0.5)",
     )
     add("--steps", metavar="N", type=count, default=10_000, help="training steps (default: %(default)s)")
     add("--batch", metavar="N", type=count, help=f"examples a step {_defaults('batch')}")

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
 from chainrule.datasets import Dataset
 from chainrule.demo.mistakes import Mistakes
@@ -83,6 +83,9 @@ def _curves(panel: Panel, moments: Sequence[Moment], accuracy: float) -> None:
     losses.plot(steps[1:], learned, color=LEARNED, linewidth=2, label="images it learns from")
     losses.plot(steps, tested, color=TESTED, linewidth=2, label="test images")
     losses.set_yscale("log")
+    losses.yaxis.set_major_locator(LogLocator(subs=(1, 3)))  # two marks a decade: a loss may stay within one
+    losses.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    losses.yaxis.set_minor_locator(NullLocator())
     losses.legend(frameon=False, labelcolor=INK)
     _frame(losses, "Loss")
     accuracies.plot(steps, [moment.test_accuracy for moment in moments], color=TESTED, linewidth=2)
