@@ -1,7 +1,10 @@
 """The laws, over everything public that they speak of, and drawn shapes, dtypes and seeds."""
 
+import copy
 import pickle
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,23 @@ from hypothesis import given
 
 import chainrule
 from catalogue import LAYERS, OTHERS, Subject
-from chainrule import Array, Layer, Loss, numerical_gradient, tree
+from chainrule import (
+    Array,
+    Layer,
+    Loss,
+    numerical_gradient,
+    sgd,
+    softmax_cross_entropy,
+    training_step,
+    tree,
+)
 from strategies import Floating, dtypes, generators, normal, sides
+
+
+def pickled(value: Any) -> Any:
+    """A value that has been to a file and back."""
+    return pickle.loads(pickle.dumps(value))
+
 
 each_subject = pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
 
@@ -96,16 +114,44 @@ def test_nothing_returned_can_corrupt_anything_else(subject: Subject, rng: np.ra
         assert not returned.flags.writeable or not any(np.shares_memory(returned, other) for other in others)
 
 
+@pytest.mark.parametrize("copied", [pickled, copy.deepcopy, copy.copy])
 @each_subject
-def test_layers_params_and_caches_pickle(subject: Subject) -> None:
-    rng = np.random.default_rng(0)
-    params, x = subject.make(rng, 3, np.float32)
+def test_layers_params_and_caches_are_equal_after_pickling_and_copying(
+    subject: Subject, copied: Callable[[Any], Any]
+) -> None:
+    params, x = subject.make(np.random.default_rng(0), 3, np.float32)
     out, cache = subject.layer.forward(params, x)
-    layer, params, cache = pickle.loads(pickle.dumps((subject.layer, params, cache)))
+    layer, params, cache = copied((subject.layer, params, cache))
     assert tree.equal((out, cache), layer.forward(params, x))
     dout = np.ones_like(out)
     assert tree.equal(layer.backward(cache, dout), subject.layer.backward(cache, dout))
     assert all(not leaf.flags.writeable for leaf in tree.leaves((params, cache)))
+
+
+@pytest.mark.parametrize("copied", [pickled, copy.deepcopy, copy.copy])
+def test_losses_optimizers_and_steps_are_equal_after_pickling_and_copying(copied: Callable[[Any], Any]) -> None:
+    rng = np.random.default_rng(0)
+    params = chainrule.two_layer.init(rng, 4, 3, 2)
+    x, labels, optimizer = rng.random((5, 4), np.float32), np.array([0, 1, 1, 0, 1]), sgd(0.1)
+    out = chainrule.two_layer.predict(params, x)
+    loss, cache = softmax_cross_entropy.forward(out, labels)
+    other = copied(softmax_cross_entropy)
+    assert tree.equal((loss, cache), copied(other.forward(out, labels)))
+    assert tree.equal(other.backward(copied(cache), 1.0), softmax_cross_entropy.backward(cache, 1.0))
+    assert copied(optimizer) == optimizer
+    step = training_step(chainrule.two_layer.network, softmax_cross_entropy, optimizer)
+    state = optimizer.init(params)
+    assert tree.equal(copied(step)(copied(params), copied(state), x, labels), step(params, state, x, labels))
+
+
+def test_another_process_trains_to_the_same_bits() -> None:
+    rng = np.random.default_rng(0)
+    params = chainrule.two_layer.init(rng, 4, 3, 2)
+    x, labels = rng.random((5, 4), np.float32), np.array([0, 1, 1, 0, 1])
+    step = training_step(chainrule.two_layer.network, softmax_cross_entropy, sgd(0.1))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        elsewhere = pool.submit(step, params, (), x, labels).result()
+    assert tree.equal(elsewhere, step(params, (), x, labels))
 
 
 @each_subject

@@ -115,6 +115,10 @@ class Namespace(Protocol):
         """In how many places the condition holds: reads values."""
         ...
 
+    def is_real(self, x: Array | Labels, /) -> bool:
+        """Whether `x` holds integers or real floating-point numbers; truth values are none."""
+        ...
+
     def is_integral(self, x: Array | Labels, /) -> bool:
         """Whether `x` holds integers; truth values are none."""
         ...

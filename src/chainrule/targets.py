@@ -41,7 +41,7 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
         If shapes do not fit, a label is not in [0, k), or a row has a negative entry or does not sum to 1 (to 1e-6, or
         the rounding of its dtype if that is coarser). Values are checked only where reading them is free.
     TypeError
-        If the targets are no array, or labels are no integers.
+        If the targets are no array, labels are no integers, or probabilities no real numbers.
     """
     _check_logits(logits, name)
     n, k = logits.shape
@@ -60,6 +60,8 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
         raise ValueError(
             f"{name}: targets must be labels of shape ({n},) or probabilities of shape ({n}, {k}), got {targets.shape}"
         )
+    if not xp.is_real(targets):
+        raise TypeError(f"{name}: target probabilities must be real numbers, got {targets.dtype}")
     probabilities = xp.astype(targets, logits)
     if xp.reads_values:
         _check_probabilities(probabilities, name)

@@ -253,3 +253,12 @@ def test_bad_dloss_and_cache() -> None:
     _, other_cache = affine.forward(Affine(np.ones((1, 1)), np.ones(1)), np.ones((1, 1)))
     with pytest.raises(TypeError, match="backward: cache must be SoftmaxCrossEntropyCache, got AffineCache"):
         CE.backward(untyped(other_cache), 1.0)
+
+
+def test_targets_and_dloss_that_are_no_real_numbers() -> None:
+    for kind in (bool, complex):
+        with pytest.raises(TypeError, match=f"target probabilities must be real numbers, got {np.dtype(kind)}"):
+            CE.forward(Z, untyped(np.eye(3, dtype=kind)[:2]))
+    _, cache = CE.forward(Z, np.array([0, 1]))
+    with pytest.raises(TypeError, match="backward: dloss is complex128, not floating-point"):
+        CE.backward(cache, untyped(np.array(1j)))

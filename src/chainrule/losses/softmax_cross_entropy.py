@@ -35,7 +35,7 @@ row with +inf or with nothing but -inf gives nan, and a nan stays in its row.
 
 from attrs import frozen
 
-from chainrule.array import Array, freeze
+from chainrule.array import Array, freeze, keep
 from chainrule.expect import describe, record_of
 from chainrule.loss import Loss
 from chainrule.namespace import namespace
@@ -74,7 +74,9 @@ def backward(cache: SoftmaxCrossEntropyCache, dloss: Array | float) -> Array:
     if isinstance(dloss, float | int):
         share: Array | float = float(dloss) / slopes.shape[0]  # float(): a np.float64 would promote float32
     elif getattr(dloss, "shape", None) == ():
-        share = xp.astype(dloss, total) / slopes.shape[0]
+        scalar = keep(dloss)  # a NumPy scalar becomes an array
+        namespace(scalar, name=f"{name}: dloss")
+        share = xp.astype(scalar, total) / slopes.shape[0]
     else:
         raise TypeError(f"{name}: dloss must be a number or a 0-d array, got {describe(dloss)}")
     with xp.quiet():

@@ -99,6 +99,9 @@ class Portable:
     def count(self, condition: Mask, /) -> int:
         return int(self.xp.sum(self.xp.astype(condition, self.xp.int64)))
 
+    def is_real(self, x: Array | Labels, /) -> bool:
+        return bool(self.xp.isdtype(x.dtype, ("integral", "real floating")))
+
     def is_integral(self, x: Array | Labels, /) -> bool:
         return bool(self.xp.isdtype(x.dtype, "integral"))
 

@@ -91,6 +91,9 @@ class Tuned:
     def count(self, condition: Mask, /) -> int:
         return int(np.count_nonzero(condition))
 
+    def is_real(self, x: Array | Labels, /) -> bool:
+        return x.dtype.kind in "iuf"
+
     def is_integral(self, x: Array | Labels, /) -> bool:
         return x.dtype.kind in "iu"
 

@@ -1,0 +1,110 @@
+"""Arbitrary wrong input: an error that names the quantity, or a right answer; nothing else, and no warning."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reference
+from chainrule import Affine, accuracy, affine, relu, sequential, sigmoid, softmax_cross_entropy, tree
+from strategies import generators
+from untyped import untyped
+
+shapes = st.lists(st.integers(0, 3), max_size=3).map(tuple)
+kinds = st.sampled_from(
+    ["f2", "f4", "f8", "g", "i1", "i8", "u1", "u8", "?", "c8", "c16", "O", "U1", "M8[s]", "V4", ">f4"]
+)
+odd: list[Any] = [None, 1, 2.5, "x", [], [[1.0]], (), {}, np.float32(1), np.ma.masked_array([[1.0]]), object()]
+oddities: st.SearchStrategy[Any] = st.sampled_from(odd)
+
+
+def array_of(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> Any:
+    values = rng.integers(0, 3, shape)
+    return values.astype(np.int64).astype(kind) if kind != "V4" else np.zeros(shape, "V4")
+
+
+anything: st.SearchStrategy[Any] = st.one_of(st.builds(array_of, generators, shapes, kinds), oddities)
+
+
+def answer_or_error(call: Callable[[], Any], *names: str) -> Any:
+    """What a call returns; None if it raised an error that begins with one of the names."""
+    try:
+        return call()
+    except (ValueError, TypeError) as error:
+        if str(error).startswith(names):
+            return None
+        raise
+
+
+@given(W=anything, b=anything)
+def test_parameters(W: Any, b: Any) -> None:
+    params = answer_or_error(lambda: Affine(W, b), "Affine: ")
+    if params is not None:
+        assert params.W.ndim == 2
+        assert params.b.shape == params.W.shape[1:]
+        assert params.W.dtype.kind == "f"
+
+
+@given(x=anything)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_input_of_affine(x: Any, dtype: Any) -> None:
+    params = Affine(np.arange(6.0).reshape(2, 3).astype(dtype), np.ones(3, dtype))
+    result = answer_or_error(lambda: affine.forward(params, x), "affine: x ")
+    if result is not None:
+        exact: list[Any] = [np.asarray(a, np.float64) for a in (x, params.W, params.b)]
+        np.testing.assert_array_equal(result[0], reference.affine(exact[0], exact[1], exact[2]))  # of small integers
+        assert result[0].dtype == dtype
+
+
+@given(params=anything, x=anything)
+@pytest.mark.parametrize(
+    "layer", [affine, relu, sigmoid, sequential(relu)], ids=["affine", "relu", "sigmoid", "sequential"]
+)
+def test_parameters_of_layers(layer: Any, params: Any, x: Any) -> None:
+    result = answer_or_error(lambda: layer.forward(params, x), "affine: ", "relu: ", "sigmoid: ", "sequential: ")
+    assert result is None or params == ()
+
+
+@given(dout=anything)
+@pytest.mark.parametrize("layer", [relu, sigmoid], ids=["relu", "sigmoid"])
+def test_dout(layer: Any, dout: Any) -> None:
+    out, cache = layer.forward((), np.ones((2, 3)))
+    result = answer_or_error(lambda: layer.backward(cache, dout), "relu backward: dout ", "sigmoid backward: dout ")
+    if result is not None:
+        assert dout.shape == out.shape
+        assert result[0].dtype == out.dtype
+
+
+@given(targets=anything)
+@pytest.mark.parametrize("function", [softmax_cross_entropy.forward, softmax_cross_entropy.rows, accuracy])
+def test_targets(function: Any, targets: Any) -> None:
+    logits = np.array([[1.0, 2.0, 0.5], [0.0, -1.0, 1.0]])
+    result = answer_or_error(lambda: function(logits, targets), "softmax_cross_entropy: ", "accuracy: ")
+    if result is not None:
+        one_hot = np.eye(3)[targets.astype(int)] if targets.ndim == 1 else targets.astype(np.float64)
+        assert np.isfinite(one_hot).all()
+        assert tree.equal(result, function(logits, one_hot))
+
+
+@given(logits=anything)
+def test_logits(logits: Any) -> None:
+    labels = np.zeros(2, np.int64)
+    result = answer_or_error(lambda: softmax_cross_entropy.forward(logits, labels), "softmax_cross_entropy: ")
+    if result is not None:
+        assert result[0].shape == ()
+        assert result[0] >= 0
+
+
+@given(dloss=anything)
+def test_dloss(dloss: Any) -> None:
+    _, cache = softmax_cross_entropy.forward(np.zeros((2, 3)), np.array([0, 1]))
+    result = answer_or_error(lambda: softmax_cross_entropy.backward(cache, dloss), "softmax_cross_entropy backward: ")
+    assert result is None or (result.shape == (2, 3) and result.dtype == np.float64)
+
+
+@given(layers=st.lists(oddities, min_size=1, max_size=3))
+def test_composition(layers: list[Any]) -> None:
+    assert answer_or_error(lambda: untyped(sequential)(*layers), "sequential: argument ") is None
