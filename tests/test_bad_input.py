@@ -54,7 +54,8 @@ def test_input_of_affine(x: Any, dtype: Any) -> None:
     params = Affine(np.arange(6.0).reshape(2, 3).astype(dtype), np.ones(3, dtype))
     result = answer_or_error(lambda: affine.forward(params, x), "affine: x ")
     if result is not None:
-        exact: list[Any] = [np.asarray(a, np.float64) for a in (x, params.W, params.b)]
+        arrays: tuple[Any, ...] = (x, params.W, params.b)
+        exact = [np.asarray(a, np.float64) for a in arrays]
         np.testing.assert_array_equal(result[0], reference.affine(exact[0], exact[1], exact[2]))  # of small integers
         assert result[0].dtype == dtype
 
