@@ -30,6 +30,8 @@ Unit: TypeAlias = tuple[()]
 
 A = TypeVar("A")
 
+NUMPY: type[NDArray[Any]] = np.ndarray
+
 
 class Namespace(Protocol):
     """The functions that layers and losses are written in.
@@ -155,11 +157,13 @@ def freeze(fresh: A) -> A:
     Traceback (most recent call last):
     ValueError: assignment destination is read-only
     """
-    if is_numpy(fresh):
-        fresh.flags.writeable = False
-        if is_numpy(fresh.base):  # a view of what the caller has just made
-            fresh.base.flags.writeable = False
-    return keep(fresh)
+    array: object = fresh
+    if not isinstance(array, NUMPY):
+        return keep(fresh)
+    array.flags.writeable = False
+    if isinstance(array.base, NUMPY):  # a view of what the caller has just made
+        array.base.flags.writeable = False
+    return fresh
 
 
 def keep(value: A) -> A:
@@ -187,9 +191,11 @@ def keep(value: A) -> A:
     >>> keep(kept) is kept
     True
     """
-    if is_numpy(value):
-        if value.flags.writeable or (is_numpy(value.base) and value.base.flags.writeable):
-            return cast("A", freeze(value.copy(order="C")))
-    elif isinstance(value, np.generic):  # what NumPy returns in place of a 0-d array
+    array: object = value
+    if isinstance(array, NUMPY):
+        base: object = array.base
+        if array.flags.writeable or (isinstance(base, NUMPY) and base.flags.writeable):
+            return cast("A", freeze(array.copy(order="C")))
+    elif isinstance(array, np.generic):  # what NumPy returns in place of a 0-d array
         return cast("A", freeze(np.asarray(cast("object", value))))
     return value

@@ -6,7 +6,7 @@ and tuples are the branches; anything else in a record (a step count, a rate) is
 Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, TypeVar, cast, overload
 
 import attrs
@@ -231,7 +231,7 @@ def _walk(path: Path, tree: object) -> Iterator[tuple[Path, Array]]:
             yield from _walk((*path, step), child)
 
 
-def _map(f: Callable[..., Array], path: Path, tree: Any, others: tuple[Any, ...]) -> Any:
+def _map(f: Callable[..., Array], path: Path, tree: Any, others: Sequence[Any]) -> Any:
     if _is_array(tree):
         if not all(_is_array(other) for other in others):
             raise _mismatch(path, tree, others)
@@ -240,21 +240,20 @@ def _map(f: Callable[..., Array], path: Path, tree: Any, others: tuple[Any, ...]
         except Exception as error:
             error.add_note(f"at {_text(path) or 'the only array'}")
             raise
-    cls, children = cast("type[object]", type(tree)), _children(tree)
-    beside = [_children(other) for other in others]
-    if any(type(other) is not cls for other in others) or any(len(side) != len(children) for side in beside):
+    if is_tuple(tree):
+        if not all(is_tuple(other) and len(other) == len(tree) for other in others):
+            raise _mismatch(path, tree, others)
+        return tuple(_map(f, (*path, i), child, [other[i] for other in others]) for i, child in enumerate(tree))
+    cls = cast("type[object]", type(tree))
+    if not all(type(other) is cls for other in others):
         raise _mismatch(path, tree, others)
-    mapped = tuple(
-        _map(f, (*path, step), child, tuple(side[i] for side in beside))
-        for i, (step, child) in enumerate(zip(_steps(tree), children, strict=True))
-    )
-    if cls is tuple:
-        return mapped
-    if not children:
+    names = field_names(cls)
+    if not names:
         return tree
     made = object.__new__(cls)  # not the constructor: what f returns need not be valid parameters
-    for name, value in zip(field_names(cls), mapped, strict=True):
-        object.__setattr__(made, name, value)
+    for name in names:
+        at = [getattr(other, name) for other in others]
+        object.__setattr__(made, name, _map(f, (*path, name), getattr(tree, name), at))
     return made
 
 
@@ -276,6 +275,6 @@ def _is_array(value: object) -> bool:
     return type(value) is np.ndarray or (hasattr(value, "shape") and hasattr(value, "dtype"))
 
 
-def _mismatch(path: Path, tree: object, others: tuple[object, ...]) -> ValueError:
+def _mismatch(path: Path, tree: object, others: Sequence[object]) -> ValueError:
     seen = " and ".join(dict.fromkeys(describe(each) for each in (tree, *others)))
     return ValueError(f"trees differ at {_text(path) or 'the root'}: {seen}")
