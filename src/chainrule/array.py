@@ -195,7 +195,7 @@ def keep(value: A) -> A:
     if isinstance(array, NUMPY):
         base: object = array.base
         if array.flags.writeable or (isinstance(base, NUMPY) and base.flags.writeable):
-            return cast("A", freeze(array.copy(order="C")))
+            return cast("A", freeze(cast("Array", array.copy(order="C"))))
     elif isinstance(array, np.generic):  # what NumPy returns in place of a 0-d array
         return cast("A", freeze(np.asarray(cast("object", value))))
     return value
