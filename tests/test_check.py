@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,14 +7,23 @@ from hypothesis import given
 from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken, report_of
 from catalogue import LAYERS, Subject
 from chainrule import (
+    Affine,
+    Array,
+    Layer,
+    Loss,
+    Unit,
+    affine,
     check_layer,
+    check_loss,
     check_network,
     check_optimizer,
+    freeze,
     sgd,
     softmax_cross_entropy,
+    tree,
     two_layer,
 )
-from chainrule.laws import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.laws import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, derivative
 from strategies import Floating, dtypes, generators, sides
 
 ALL = [*AFFINE, *ELEMENTWISE, *LOSSES, *OPTIMIZERS]
@@ -95,3 +106,65 @@ def test_a_report_of_what_is_right_says_so() -> None:
     report = check_optimizer(sgd(0.1), rng.standard_normal(3), rng.standard_normal(3), rng=rng)
     assert str(report).endswith(f"all {len(report.verdicts)} hold")
     assert not report.failures
+
+
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
+@given(rng=generators, n=sides)
+def test_one_part_in_a_billion_is_seen_in_any_entry(subject: Subject, rng: np.random.Generator, n: int) -> None:
+    params, x = subject.make(rng, n, np.float64)
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        leaves = [leaf.copy() for leaf in tree.leaves(subject.layer.backward(cache, dout))]
+        large = np.argwhere(np.abs(leaves[which]) >= 0.01 * np.abs(leaves[which]).max())
+        leaves[which][tuple(large[entry % len(large)])] *= 1 + 1e-9
+        dx, grads = tree.replace((x, params), leaves)
+        return dx, grads
+
+    entry, which = int(rng.integers(2**16)), int(rng.integers(len(tree.leaves((x, params)))))
+    wrong = Layer(subject.layer.forward, backward)
+    verdicts = derivative(wrong, params, x, rng)
+    _, cache = subject.layer.forward(params, x)
+    right = tree.leaves(subject.layer.backward(cache, np.ones_like(subject.layer.forward(params, x)[0])))[which]
+    assert [verdict.ok for verdict in verdicts].count(False) == (1 if right.any() else 0)
+
+
+def test_soft_labels_whose_loss_takes_the_likeliest_alone_are_rejected() -> None:
+    def forward(logits: Array, targets: Array) -> tuple[Array, Any]:
+        _, cache = softmax_cross_entropy.forward(logits, targets)
+        return softmax_cross_entropy.forward(logits, targets.argmax(axis=1))[0], cache
+
+    rng = np.random.default_rng(0)
+    targets = np.full((5, 3), 0.25)
+    targets[:, 1] = 0.5
+    wrong = Loss(forward, softmax_cross_entropy.backward, softmax_cross_entropy.rows)
+    report = check_loss(wrong, rng.standard_normal((5, 3)), targets, rng=rng)
+    assert {verdict.law for verdict in report.failures} == {"loss_derivative", "mean_of_rows"}
+
+
+def test_kinks_are_counted_and_not_failed_and_a_point_with_nothing_else_is_not_passed() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4, 3))
+    x[0, 0] = 0.0
+
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        out = freeze(np.maximum(np.abs(x) - np.abs(x.real), x))  # abs: not analytic, so by central differences
+        return out, out
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        return np.where(cache > 0, dout, 0), ()
+
+    layer = Layer(forward, backward)
+    report = check_layer(layer, (), x, rng=rng)
+    assert report.ok, str(report)
+    assert "1 of 12 entries are at a kink and were left out" in str(report)
+    report = check_layer(layer, (), np.zeros((4, 3)), rng=rng)
+    assert "every entry tried is at a kink, so nothing could be checked: choose another x" in str(report)
+    assert {verdict.law for verdict in report.failures} == {"derivative"}
+
+
+def test_very_large_arrays_are_sampled() -> None:
+    rng = np.random.default_rng(0)
+    params, x = Affine.init(rng, 100, 60, dtype=np.float64), rng.standard_normal((3, 100))
+    verdicts = derivative(affine, params, x, rng)
+    assert all(verdict.ok for verdict in verdicts)
+    assert [verdict.note for verdict in verdicts] == ["", "4096 of 6000 entries were drawn at random", ""]
