@@ -1,0 +1,38 @@
+"""The library's functions in JAX, differentiated by it."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from chainrule import Array, Labels
+from oracles.oracle import Function, Oracle, subjects
+
+jax: Any = import_module("jax")  # which need not be installed where types are checked
+jnp: Any = import_module("jax.numpy")
+
+
+def affine(x: Any, W: Any, b: Any) -> Any:
+    return x @ W + b
+
+
+def cross_entropy(logits: Any, targets: Any) -> Any:
+    log_p = jax.nn.log_softmax(logits)
+    if jnp.issubdtype(targets.dtype, jnp.integer):
+        return -jnp.take_along_axis(log_p, targets[:, None], axis=1).mean()
+    return -(targets * log_p).sum(axis=1).mean()
+
+
+def pullback(
+    function: Function, inputs: Sequence[Array], dout: Array, *constants: Array | Labels
+) -> tuple[Array, list[Array]]:
+    def product(*arrays: Any) -> Any:
+        out = function(*arrays, *map(jnp.asarray, constants))
+        return (out * dout).sum(), out
+
+    gradients, out = jax.grad(product, argnums=tuple(range(len(inputs))), has_aux=True)(*map(jnp.asarray, inputs))
+    return np.asarray(out), [np.asarray(gradient) for gradient in gradients]
+
+
+JAX = Oracle("jax", subjects(affine, jax.nn.relu, jax.nn.sigmoid), cross_entropy, pullback)

@@ -1,0 +1,62 @@
+"""What it takes to ask another library: the same functions in its words, and its own way to differentiate them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from attrs import frozen
+
+from chainrule import Array, Labels, Targets
+
+Function: TypeAlias = Callable[..., Any]
+"""A function of arrays of the other library."""
+
+
+class Pullback(Protocol):
+    """Values and derivatives of a function of the other library, for NumPy arrays."""
+
+    def __call__(
+        self, function: Function, inputs: Sequence[Array], dout: Array, *constants: Array | Labels
+    ) -> tuple[Array, list[Array]]:
+        """`function(*inputs, *constants)`, and the derivative of its product with `dout` by each of the inputs."""
+        ...
+
+
+@frozen
+class Oracle:
+    """Another library's answers."""
+
+    name: str
+    functions: dict[str, Function]
+    """Each subject of the catalogue by its name: `(x, *arrays of params) -> out`."""
+    cross_entropy: Function
+    """`(logits, targets) -> loss`, the mean over the rows."""
+    pullback: Pullback
+
+    def loss_and_gradient(self, logits: Array, targets: Targets) -> tuple[Array, Array]:
+        """The cross-entropy of the softmax of the logits, and its derivative by them."""
+        loss, (gradient,) = self.pullback(self.cross_entropy, [logits], np.ones((), logits.dtype), targets)
+        return loss, gradient
+
+
+def subjects(affine: Function, relu: Function, sigmoid: Function) -> dict[str, Function]:
+    """The subjects of the catalogue, of the layers as another library has them."""
+
+    def identity(x: Any) -> Any:
+        return x
+
+    def through(activation: Function) -> Function:
+        def network(x: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+            return affine(activation(affine(x, W1, b1)), W2, b2)
+
+        return network
+
+    return {
+        "affine": affine,
+        "relu": relu,
+        "sigmoid": sigmoid,
+        "sequential()": identity,
+        "sequential(affine, relu, affine)": through(relu),
+        "sequential(affine, sigmoid, affine)": through(sigmoid),
+        "nested sequential": through(relu),
+    }

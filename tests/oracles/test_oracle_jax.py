@@ -1,0 +1,75 @@
+"""JAX: its checker accepts our layers, and its arrays pass through them."""
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+
+from catalogue import LAYERS, Subject
+from chainrule import (
+    Layer,
+    affine,
+    relu,
+    sequential,
+    sigmoid,
+    softmax_cross_entropy,
+    tree,
+    two_layer,
+    value_and_grad,
+)
+
+jax: Any = import_module("jax")  # which need not be installed where types are checked
+jnp: Any = import_module("jax.numpy")
+test_util: Any = import_module("jax.test_util")
+
+
+def as_function(layer: Layer[Any, Any], params: Any) -> Any:
+    """A layer as a `jax.custom_vjp` of x and its parameter arrays."""
+
+    def function(x: Any, *arrays: Any) -> Any:
+        return layer.forward(tree.replace(params, [jnp.asarray(a) for a in arrays]), jnp.asarray(x))[0]
+
+    def forward(x: Any, *arrays: Any) -> tuple[Any, Any]:
+        return function(x, *arrays), (x, arrays)
+
+    def backward(inputs: Any, dout: Any) -> tuple[Any, ...]:
+        x, arrays = inputs
+        _, cache = layer.forward(tree.replace(params, list(arrays)), x)
+        dx, grads = layer.backward(cache, dout)
+        return (dx, *tree.leaves(grads))
+
+    wrapped = jax.custom_vjp(function)
+    wrapped.defvjp(forward, backward)
+    return wrapped
+
+
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
+def test_jaxs_check_grads_accepts_our_layers(subject: Subject) -> None:
+    params, x = subject.make(np.random.default_rng(0), 4, np.float64)
+    arrays = [jnp.asarray(np.array(leaf)) for leaf in (x, *tree.leaves(params))]
+    test_util.check_grads(as_function(subject.layer, params), arrays, order=1, modes=["rev"])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_jax_grad_of_our_loss_is_our_gradient_and_ours_compiles(activation: str, dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    activations: dict[str, Layer[Any, Any]] = {"relu": relu, "sigmoid": sigmoid}
+    network = sequential(affine, activations[activation], affine)
+    params = two_layer.init(rng, 5, 4, 3, std=0.5, dtype=dtype)
+    x, labels = jnp.asarray(rng.standard_normal((6, 5)).astype(dtype)), jnp.asarray(rng.integers(0, 3, 6))
+    arrays = [jnp.asarray(np.array(leaf)) for leaf in tree.leaves(params)]
+    f = value_and_grad(network, softmax_cross_entropy)
+
+    def loss(arrays: Any) -> Any:
+        return f(tree.replace(params, arrays), x, labels)[0]
+
+    def gradient(arrays: Any) -> Any:
+        return tree.leaves(f(tree.replace(params, arrays), x, labels)[1])
+
+    theirs = jax.grad(loss)(arrays)
+    for ours in (gradient(arrays), jax.jit(gradient)(arrays)):
+        for a, b in zip(ours, theirs, strict=True):
+            # Some roundings of sums of up to 6 products, relative to the largest entry.
+            np.testing.assert_allclose(a, b, rtol=0, atol=32 * float(np.finfo(dtype).eps) * float(abs(b).max()))
