@@ -107,6 +107,11 @@ def weights_are_rounded_to_float32() -> Layer[Any, Any]:
     return affine_with(lambda x, W, d: (d @ W.T, (x.T @ d).astype(np.float32).astype(d.dtype), d.sum(0)))
 
 
+@broken(AFFINE, "precision")
+def a_float32_path_that_is_off_by_a_percent() -> Layer[Any, Any]:
+    return affine_with(lambda x, W, d: right(x, W, d * (1 if d.dtype == np.float64 else np.float32(1.01))))
+
+
 @broken(AFFINE, "derivative")
 def one_entry_wrong_by_one_part_in_a_billion() -> Layer[Any, Any]:
     def backward(x: Array, W: Array, dout: Array) -> tuple[Array, Array, Array]:
@@ -213,6 +218,7 @@ def a_layer_that_remembers_its_last_forward() -> Layer[Any, Any]:
 @broken(
     AFFINE,
     *("linearity", "read_only_accepted", "repeatability", "ownership", "independent_rows", "grads_without_dx"),
+    "precision",
 )
 def gradients_that_add_up_over_calls() -> Layer[Any, Any]:
     total: dict[Any, Any] = {}
@@ -373,7 +379,7 @@ def softmax_over_the_wrong_axis_coming_back() -> Layer[Any, Any]:
     return elementwise(forward, lambda x, out, d: out * (d - (d * out).sum(axis=0, keepdims=True)))
 
 
-@broken(ELEMENTWISE, "repeatability", "read_only_accepted", "derivative", "independent_rows")
+@broken(ELEMENTWISE, "repeatability", "read_only_accepted", "derivative", "precision", "independent_rows")
 def dropout_from_a_generator_of_its_own() -> Layer[Any, Any]:
     rng = RNG(0)
 

@@ -83,6 +83,20 @@ def test_loss_gradient_and_training_run_unchanged(rng: np.random.Generator, n: i
         assert accuracy(strict.asarray(logits), others[2]) == accuracy(logits, targets)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint64])
+def test_labels_of_every_integer_dtype(dtype: Any) -> None:
+    z, labels = np.array([[1.0, 2.0, 0.5], [0.0, 1.0, 3.0]]), np.array([2, 1])
+    losses = softmax_cross_entropy.rows(strict.asarray(z), strict.asarray(labels.astype(dtype)))
+    np.testing.assert_allclose(np.asarray(losses), softmax_cross_entropy.rows(z, labels), rtol=1e-15)
+
+
+def test_one_class() -> None:
+    z, labels = strict.asarray([[3.0], [-2.0]]), strict.asarray([0, 0])
+    loss, cache = softmax_cross_entropy.forward(z, labels)
+    assert float(loss) == 0
+    np.testing.assert_array_equal(np.asarray(softmax_cross_entropy.backward(cache, 1.0)), [[0], [0]])
+
+
 @pytest.mark.parametrize("label", [-1, 3, 100])
 def test_a_bad_label_gives_nan_where_values_are_not_read(label: int) -> None:
     z, labels = strict.asarray(np.zeros((2, 3))), strict.asarray(np.array([1, label]))

@@ -34,6 +34,7 @@ RANKS = (
 CASTS = {
     "array": "what is kept of an array is an array of the same kind",
     "batches": "rows of an array are an array of the same kind",
+    "laws/loss_laws": "that a function returns a pair is checked, of which types is not",
     "laws/layer_laws": "that a function returns a pair is checked, of which types is not",
     "namespace": "libraries do not declare what __array_namespace__ returns",
     "numeric": "isinstance does not tell what parameters an Objective is of",

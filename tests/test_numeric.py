@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from numpy.typing import NDArray
 
 from chainrule import (
     Affine,
@@ -22,7 +23,8 @@ from chainrule import (
     tree,
     value_and_grad,
 )
-from chainrule.numeric import Method
+from chainrule.numeric import Method, derivatives
+from chainrule.probes import Entries, Steps
 from strategies import Floating, generators, normal, sides
 
 NETWORKS: dict[str, Layer[Any, Any]] = {
@@ -146,6 +148,36 @@ def test_a_float32_black_box_gets_steps_that_float32_can_resolve() -> None:
     assert g.dtype == np.float32
 
 
+def test_slopes_are_taken_over_the_steps_that_are_made() -> None:
+    # 0.1 + h is rounded to float32, by 1e-5 of h; of a linear function the quotient is exact all the same.
+    x = np.array([0.1, 1.0, 300.0], np.float32)
+    g = numerical_gradient(lambda v: 3 * v.sum(dtype=np.float64), x)
+    np.testing.assert_allclose(g, 3, rtol=1e-7)
+
+
+def steps_taken(f: Callable[[Array], Array], x: Array) -> list[float]:
+    """How far the first entry of x is moved, in either direction, from the farthest on."""
+    taken: set[float] = set()
+
+    def probe(entries: Entries, steps: Steps) -> NDArray[Any]:
+        taken.update(float(abs(step)) for step in steps)
+        return f(x[entries] + steps)
+
+    derivatives(probe, x, np.array([0]), "central")
+    return sorted(taken, reverse=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_steps_are_as_documented(dtype: Floating) -> None:
+    h = float(np.finfo(dtype).eps) ** (1 / 3)
+    rounding = 1e-2 if dtype is np.float32 else 1e-5  # of x + h
+    for x, size in ((0.25, 1.0), (-1.5, 1.5), (-300.0, 300.0)):
+        taken = steps_taken(lambda v: 2 * v, np.array([x], dtype))
+        np.testing.assert_allclose(taken, [h * size, 0], rtol=rounding)
+    at_a_kink = steps_taken(np.abs, np.zeros(1, dtype))
+    np.testing.assert_allclose(at_a_kink, [h, h / 16, h / 16**2, h / 16**3, 0], rtol=1e-6)
+
+
 def test_steps_go_with_the_size_of_the_parameter() -> None:
     x = np.array([1e6, -2e9])
     np.testing.assert_allclose(numerical_gradient(lambda v: (v * v).sum() / 2, x)[1:], x[1:], rtol=1e-8)
@@ -158,6 +190,17 @@ def test_derivatives_of_known_functions() -> None:
         numerical_gradient(lambda v: np.exp(v).sum(), x, method="complex"), np.exp(x), rtol=1e-15
     )
     assert numerical_gradient(lambda _: 3.0, (Affine(np.ones((2, 2)), np.ones(2)), ()))[0].W.tolist() == [[0, 0]] * 2
+
+
+def test_a_bend_that_is_no_kink_costs_no_digits() -> None:
+    x = np.linspace(-2, 2, 9)
+    g = numerical_gradient(lambda v: np.exp(v).sum(), x)
+    # The function's size is 20 and the step 6e-6: rounding leaves 4e-10 of it. Steps 16 times smaller would leave 6e-9.
+    np.testing.assert_allclose(g, np.exp(x), rtol=0, atol=1e-9)
+
+
+def test_what_is_zero_everywhere_has_a_gradient_of_zero() -> None:
+    np.testing.assert_array_equal(numerical_gradient(lambda _: 0.0, np.array([-1.0, 0.0, 2.0])), [0, 0, 0])
 
 
 def test_kinks_are_stepped_around_and_named_where_they_cannot_be() -> None:
@@ -176,10 +219,36 @@ def test_a_kink_is_named_however_small_beside_the_function(jump: float) -> None:
     np.testing.assert_allclose(g[1:], [jump, jump], rtol=0, atol=1e-8)
 
 
+def test_beside_a_kink_a_function_that_is_zero_has_a_gradient_of_zero() -> None:
+    # Alone, so that no other entry gives the function a size, and rounding is nothing.
+    for x in (-1e-6, -1e-7):
+        assert numerical_gradient(lambda v: relu.forward((), v)[0].sum(), np.array([x])) == 0
+
+
 def test_complex_step_takes_the_convention_at_kinks() -> None:
     x = np.array([0.0, -0.0, 1e-300, 2.0, -2.0])
     g = numerical_gradient(lambda v: relu.forward((), v)[0].sum(), x, method="complex")
     np.testing.assert_array_equal(g, [0, 0, 1, 1, 0])
+
+
+def test_complex_step_of_sigmoid_at_zero() -> None:
+    g = numerical_gradient(lambda v: sigmoid.forward((), v)[0].sum(), np.array([0.0, -0.0]), method="complex")
+    np.testing.assert_allclose(g, 0.25, rtol=1e-15)
+
+
+def test_complex_step_goes_through_a_network_in_long_doubles() -> None:
+    rng = np.random.default_rng(0)
+    params, x, labels = problem("relu", rng, 4, np.longdouble)  # backward takes 1 / n in float64; 1 / 4 is exact
+    targets = (np.eye(5)[labels] * 0.5 + 0.1).astype(np.longdouble)
+    targets = targets[:, : params[2].b.size]
+    targets /= targets.sum(axis=1, keepdims=True)
+    for network in (NETWORKS["relu"], NETWORKS["sigmoid"]):
+        for t in (labels, targets):
+            _, grads = value_and_grad(network, softmax_cross_entropy)(params, x, t)
+            g = numerical_gradient(Objective(network, softmax_cross_entropy, x, t), params, method="complex")
+            for a, b in zip(tree.leaves(grads), tree.leaves(g), strict=True):
+                assert b.dtype == np.longdouble
+                np.testing.assert_allclose(b, a, rtol=0, atol=100 * float(np.finfo(np.longdouble).eps))
 
 
 def test_callers_arrays_are_never_touched_even_if_f_raises() -> None:
@@ -244,3 +313,12 @@ def constant(value: object) -> Callable[[Array], object]:
 def test_bad_input(f: Any, params: Any, method: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match="numerical_gradient: .*" + re.escape(message)):
         numerical_gradient(f, params, method=method)
+
+
+def test_the_complex_step_of_sigmoid_at_zero_is_right_in_both_directions() -> None:
+    for sign in (1.0, -1.0):
+
+        def f(v: Array, sign: float = sign) -> Any:
+            return sigmoid.forward((), sign * v)[0].sum()
+
+        np.testing.assert_allclose(numerical_gradient(f, np.zeros(1), method="complex"), sign / 4, rtol=1e-15)

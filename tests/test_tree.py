@@ -16,6 +16,13 @@ class State:
     momentum: Any
 
 
+@frozen(eq=False)
+@record
+class Reshaping:
+    shape: tuple[int, ...]
+    W: Array
+
+
 def params() -> tuple[Affine, tuple[()], Affine]:
     return Affine(np.ones((3, 2)), np.zeros(2)), (), Affine(np.full((2, 1), 2.0), np.ones(1))
 
@@ -32,6 +39,10 @@ def test_leaves_come_in_the_order_of_fields_with_their_paths() -> None:
         ".momentum[2].W",
         ".momentum[2].b",
     ]
+
+
+def test_a_record_with_a_shape_is_a_branch() -> None:
+    assert [path for path, _ in tree.named_leaves(Reshaping((2, 3), np.ones(6)))] == [".W"]
 
 
 def test_leaves_are_not_copies() -> None:
@@ -101,6 +112,9 @@ def test_errors_of_f_carry_the_path() -> None:
     with pytest.raises(ArithmeticError, match="no") as caught:
         tree.map(fail, params())
     assert caught.value.__notes__ == ["at [0].b"]
+    with pytest.raises(ArithmeticError, match="no") as caught:
+        tree.map(fail, np.ones(1))
+    assert caught.value.__notes__ == ["at the only array"]
 
 
 def test_replace_fills_the_leaves_in_order() -> None:

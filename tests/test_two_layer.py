@@ -58,6 +58,7 @@ def test_init() -> None:
         (10,),
     )
     assert first.W.std() == pytest.approx(0.01, rel=0.02)  # of 39,200 normal numbers: 0.4%, five times
+    assert second.W.std() == pytest.approx(0.01, rel=0.2)  # of 500 normal numbers: 3%, six times
     assert not first.b.any()
     assert not second.b.any()
     assert all(leaf.dtype == np.float32 for leaf in tree.leaves((first, second)))

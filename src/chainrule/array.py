@@ -11,6 +11,7 @@ there it is the caller's part not to write between forward and backward.
 """
 
 from contextlib import AbstractContextManager
+from mmap import mmap
 from typing import Any, Protocol, TypeAlias, TypeGuard, TypeVar, cast
 
 import numpy as np
@@ -135,6 +136,11 @@ def is_numpy(value: object) -> TypeGuard[NDArray[Any]]:
     return isinstance(value, np.ndarray)
 
 
+def is_plain(value: object) -> bool:
+    """Whether a value is a NumPy array without rules of its own, as masked arrays and matrices have them."""
+    return type(value) in {np.ndarray, np.memmap} or getattr(value, "lifted", False) is True
+
+
 def freeze(fresh: A) -> A:
     """Mark an array as read-only, and return it.
 
@@ -172,7 +178,9 @@ def keep(value: A) -> A:
     Parameters
     ----------
     value
-        Anything. NumPy arrays that are read-only all the way down are shared; others are copied in C order.
+        Anything. NumPy arrays that are read-only, and own their memory or are views of others that do, are shared;
+        the rest are copied, in C order and the machine's byte order. (A writable view that was taken of an array before
+        it was made read-only can't be seen.)
 
     Returns
     -------
@@ -193,9 +201,19 @@ def keep(value: A) -> A:
     """
     array: object = value
     if isinstance(array, NUMPY):
-        base: object = array.base
-        if array.flags.writeable or (isinstance(base, NUMPY) and base.flags.writeable):
-            return cast("A", freeze(cast("Array", array.copy(order="C"))))
+        held = cast("Array", array)
+        if not (_is_constant(held) and held.dtype.isnative):
+            return cast("A", freeze(held.astype(held.dtype.newbyteorder("="), order="C", copy=True)))
     elif isinstance(array, np.generic):  # what NumPy returns in place of a 0-d array
         return cast("A", freeze(np.asarray(cast("object", value))))
     return value
+
+
+def _is_constant(array: NDArray[Any]) -> bool:
+    """Whether nobody can write to an array through it or through what it is a view of."""
+    base: object = array
+    while isinstance(base, NUMPY):
+        if base.flags.writeable:
+            return False
+        base = base.base
+    return base is None or isinstance(base, bytes | mmap)

@@ -14,6 +14,8 @@ import numpy as np
 from attrs import frozen
 
 from chainrule.array import Array
+from chainrule.expect import describe
+from chainrule.laws.copies import writable
 from chainrule.laws.layer_laws import LAYER_LAWS
 from chainrule.laws.loss_laws import LOSS_LAWS
 from chainrule.laws.network_laws import network_gradient
@@ -105,7 +107,8 @@ def check_layer(layer: Layer[P, C], params: P, x: Array, *, rng: np.random.Gener
     >>> print(report.failures[0].note)
     it is half of what it should be: a missing factor of 2?
     """
-    return _report(LAYER_LAWS, layer, params, x, rng)
+    _expect(layer, Layer, "check_layer")
+    return _report(LAYER_LAWS, layer, params, x, rng=rng)
 
 
 def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: np.random.Generator) -> Report:
@@ -133,7 +136,8 @@ def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: np.random.Gener
     >>> print(check_loss(softmax_cross_entropy, rng.standard_normal((3, 4)), np.array([0, 3, 1]), rng=rng).ok)
     True
     """
-    return _report(LOSS_LAWS, loss, out, targets, rng)
+    _expect(loss, Loss, "check_loss")
+    return _report(LOSS_LAWS, loss, out, targets, rng=rng)
 
 
 def check_network(
@@ -171,7 +175,7 @@ def check_network(
     except Exception:  # noqa: BLE001  # the report of the layer says it
         return of_layer
     of_loss = check_loss(loss, out, targets, rng=rng)
-    of_both = _report({"network_gradient": partial(network_gradient, network, loss)}, params, x, targets, rng)
+    of_both = _report({"network_gradient": partial(network_gradient, network)}, loss, params, x, targets, rng=rng)
     return Report(of_layer.verdicts + of_loss.verdicts + of_both.verdicts)
 
 
@@ -200,19 +204,28 @@ def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: np.
     >>> check_optimizer(sgd(0.1), rng.standard_normal(5), rng.standard_normal(5), rng=rng).ok
     True
     """
-    return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng)
+    return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng)
 
 
-def _report(laws: Mapping[str, Callable[..., list[Verdict]]], *arguments: object) -> Report:
+def _report(
+    laws: Mapping[str, Callable[..., list[Verdict]]], subject: object, *arguments: object, rng: np.random.Generator
+) -> Report:
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"check: rng must be a numpy.random.Generator, got {describe(rng)}")
     verdicts: list[Verdict] = []
     for name, law in laws.items():
         try:
-            verdicts += law(*arguments)
+            verdicts += law(subject, *(writable(argument) for argument in arguments), rng)
         except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
             verdicts.append(Verdict(name, "call", ok=False, note=_said(error)))
         if name.endswith("structure") and any(v.field in {"call", "grads"} and not v.ok for v in verdicts):
             break  # other laws would only say the same in other words
     return Report(tuple(verdicts))
+
+
+def _expect(subject: object, cls: type, name: str) -> None:
+    if not isinstance(subject, cls):
+        raise TypeError(f"{name}: the subject must be a {cls.__name__}, got {describe(subject)}")
 
 
 def _said(error: Exception) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from chainrule.array import Array
+from chainrule.expect import describe
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 
@@ -35,6 +36,11 @@ def value_and_grad(network: Layer[P, C], loss: Loss[T, D]) -> Callable[[P, Array
         `(params, x, targets) -> (loss, grads)`: the loss as a 0-d array, and gradients of the type of `params`. It
         raises what the network and the loss raise.
 
+    Raises
+    ------
+    TypeError
+        If the network is no `Layer` or the loss no `Loss`.
+
     Examples
     --------
     >>> import numpy as np
@@ -47,6 +53,10 @@ def value_and_grad(network: Layer[P, C], loss: Loss[T, D]) -> Callable[[P, Array
     >>> grads.b.round(3)
     array([ 0.333,  0.333, -0.667])
     """
+    if not isinstance(network, Layer):
+        raise TypeError(f"value_and_grad: network must be a Layer, got {describe(network)}")
+    if not isinstance(loss, Loss):
+        raise TypeError(f"value_and_grad: loss must be a Loss, got {describe(loss)}")
     return partial(_value_and_grad, network, loss)
 
 

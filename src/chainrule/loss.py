@@ -36,7 +36,8 @@ class Loss(Generic[T, C]):
     >>> import numpy as np
     >>> from chainrule import Array, Loss, keep
     >>> def rows(out: Array, targets: Array) -> Array:
-    ...     return ((out - targets) ** 2).sum(axis=1)
+    ...     losses: Array = ((out - targets) ** 2).sum(axis=1)
+    ...     return losses
     >>> def forward(out: Array, targets: Array) -> tuple[Array, Array]:
     ...     return rows(out, targets).mean(), keep(out - targets)
     >>> def backward(cache: Array, dloss: Array | float) -> Array:

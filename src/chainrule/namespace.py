@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from chainrule.array import Array, Namespace, is_numpy
+from chainrule.array import Array, Namespace, is_numpy, is_plain
 from chainrule.namespaces.portable import Portable
 from chainrule.namespaces.tuned import TUNED
 
@@ -81,7 +81,7 @@ def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
         elif not same_dtype(x, param):
             raise TypeError(
                 f"{name} is {x.dtype} but the parameters are {param.dtype}: convert one of them, "
-                f"e.g. with .astype({param.dtype})"
+                f"e.g. with .astype(np.{param.dtype})"
             )
     return found
 
@@ -91,7 +91,7 @@ def _of_one(x: Any, name: str) -> Namespace:
         if _is_lifted(x):
             lifted: Any = x.__array_namespace__()
             return cast("Namespace", lifted)
-        if type(x) not in (np.ndarray, np.memmap):
+        if not is_plain(x):
             raise TypeError(f"{name} must be a plain array, got {type(x).__name__}: convert it with np.asarray")
         if x.dtype.kind != "f":
             raise TypeError(f"{name} is {x.dtype}, not floating-point: convert it first, e.g. with .astype(np.float32)")

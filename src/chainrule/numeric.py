@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from chainrule import tree
 from chainrule.array import Array, freeze, is_numpy
 from chainrule.complex_step import STEP
-from chainrule.expect import describe
+from chainrule.expect import describe, is_tuple
 from chainrule.objective import Objective
 from chainrule.probes import Entries, Probe, black_box, by_structure
 
@@ -55,7 +55,8 @@ def numerical_gradient(f: Callable[[P], Array | float], params: P, *, method: Me
     Returns
     -------
     P
-        The gradient, in the structure, shapes and dtypes of `params`; nan at a kink (central).
+        The gradient, in the structure, shapes and dtypes of `params`; nan at a kink, or where f bends as sharply
+        as one (central).
 
     Raises
     ------
@@ -75,6 +76,10 @@ def numerical_gradient(f: Callable[[P], Array | float], params: P, *, method: Me
     """
     if method not in ("central", "complex"):
         raise ValueError(f"numerical_gradient: method must be 'central' or 'complex', got {method!r}")
+    if not callable(f):
+        raise TypeError(f"numerical_gradient: f must be a function of params, got {describe(f)}")
+    if not tree.leaves(params) and not is_tuple(params):
+        raise TypeError(f"numerical_gradient: params must be a tree of arrays, got {describe(params)}")
     for path, leaf in tree.named_leaves(params):
         if not is_numpy(leaf) or leaf.dtype.kind != "f":
             raise TypeError(

@@ -128,6 +128,10 @@ def _chain(network: Layer[Any, Any], params: Any) -> list[Link]:
     return [link for layer, own in zip(layers, params, strict=True) for link in _chain(layer, own)]
 
 
+def _repeated(times: int, rows: Array) -> Array:
+    return np.concatenate([rows] * times)
+
+
 @frozen(eq=False)
 class _Tail:
     """The layers behind a moved parameter, and the loss."""
@@ -141,7 +145,7 @@ class _Tail:
         out = stack.reshape(moves * n, *stack.shape[2:])
         for layer, own in self.links:
             out = layer.forward(own, out)[0]
-        targets = np.concatenate([self.objective.targets] * moves)
+        targets = tree.map(partial(_repeated, moves), self.objective.targets)
         losses: NDArray[Any] = np.asarray(self.objective.loss.rows(out, targets)).reshape(moves, n)
         means: NDArray[Any] = losses.mean(axis=1)
         return means

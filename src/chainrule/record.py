@@ -13,6 +13,9 @@ from chainrule.array import keep
 
 T = TypeVar("T")
 
+NAMES: dict[type, tuple[str, ...]] = {}
+"""The names of fields, by class: finding them takes longer than a small layer."""
+
 
 def record(cls: type[T]) -> type[T]:
     """Make the class that `@frozen(eq=False)` is about to build own its arrays.
@@ -27,8 +30,13 @@ def record(cls: type[T]) -> type[T]:
     Returns
     -------
     type[T]
-        The same class: arrays given to it are copied unless they are read-only, it is its own deep copy, pickling goes
-        through its constructor, and it prints shapes in place of numbers.
+        The same class: arrays given to it are copied unless they are read-only (see `chainrule.keep`), it is its own
+        deep copy, pickling goes through its constructor, and it prints shapes in place of numbers.
+
+    Raises
+    ------
+    TypeError
+        If attrs has built the class already, and it is too late.
 
     Examples
     --------
@@ -42,9 +50,14 @@ def record(cls: type[T]) -> type[T]:
     >>> Scale(np.ones(3, np.float32))
     Scale(factor=f32[3])
     """
-    for name in cls.__annotations__:
-        if name not in vars(cls):
-            setattr(cls, name, attrs.field(converter=keep))
+    if "__attrs_attrs__" in vars(cls):
+        raise TypeError(f"record: {cls.__name__} is built already: write @frozen(eq=False) above @record, not below it")
+    for name, kind in cls.__annotations__.items():
+        if "ClassVar" in str(kind):
+            continue
+        default = vars(cls).get(name, attrs.NOTHING)
+        if not hasattr(default, "_default"):  # not a field with options of its own
+            setattr(cls, name, attrs.field(default=default, converter=keep))
     methods: dict[str, Any] = {
         "__repr__": _repr,
         "__reduce__": _reduce,
@@ -71,7 +84,9 @@ def summary(value: object) -> str:
 
 def field_names(cls: type) -> tuple[str, ...]:
     """The names of an attrs class's fields, in order; none for another class."""
-    return getattr(cls, "__match_args__", ()) if hasattr(cls, "__attrs_attrs__") else ()
+    if cls not in NAMES:
+        NAMES[cls] = tuple(a.name for a in getattr(cls, "__attrs_attrs__", ()))
+    return NAMES[cls]
 
 
 def _repr(self: object) -> str:
@@ -80,7 +95,12 @@ def _repr(self: object) -> str:
 
 
 def _reduce(self: object) -> tuple[object, tuple[object, ...]]:
-    return type(self), tuple(getattr(self, name) for name in field_names(type(self)))
+    cls: Any = type(self)
+    return _built, (cls, {a.alias: getattr(self, a.name) for a in attrs.fields(cls)})
+
+
+def _built(cls: type[T], fields: dict[str, Any]) -> T:
+    return cls(**fields)
 
 
 def _itself(self: T, memo: object = None) -> T:

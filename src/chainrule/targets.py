@@ -7,7 +7,7 @@ from typing import TypeAlias, cast
 
 import numpy as np
 
-from chainrule.array import Array, Labels, Namespace
+from chainrule.array import Array, Labels, Namespace, is_plain
 from chainrule.expect import describe
 
 Targets: TypeAlias = Labels | Array
@@ -47,6 +47,8 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     n, k = logits.shape
     if not (hasattr(targets, "shape") and hasattr(targets, "dtype")):
         raise TypeError(f"{name}: targets must be an array, got {describe(targets)}")
+    if type(targets).__module__.startswith("numpy") and not is_plain(targets):
+        raise TypeError(f"{name}: targets must be a plain array, got {type(targets).__name__}: convert them first")
     if targets.ndim == 1:
         labels = cast("Labels", targets)
         if not xp.is_integral(labels):

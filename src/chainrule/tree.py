@@ -18,6 +18,9 @@ from chainrule.record import field_names
 
 P = TypeVar("P")
 
+CONTAINERS = (list, dict, set, tuple)
+"""What may hold arrays and is no branch; a tuple's own subclasses, such as named tuples, are none either."""
+
 Path: TypeAlias = tuple[int | str, ...]
 """The steps from the root to a leaf: positions in tuples, names of fields."""
 
@@ -227,6 +230,7 @@ def _walk(path: Path, tree: object) -> Iterator[tuple[Path, Array]]:
     if _is_array(tree):
         yield path, cast("Array", tree)
     else:
+        _check_carried(path, tree)
         for step, child in zip(_steps(tree), _children(tree), strict=True):
             yield from _walk((*path, step), child)
 
@@ -249,6 +253,7 @@ def _map(f: Callable[..., Array], path: Path, tree: Any, others: Sequence[Any]) 
         raise _mismatch(path, tree, others)
     names = field_names(cls)
     if not names:
+        _check_carried(path, tree)
         return tree
     made = object.__new__(cls)  # not the constructor: what f returns need not be valid parameters
     for name in names:
@@ -272,7 +277,18 @@ def _text(path: Path) -> str:
 
 
 def _is_array(value: object) -> bool:
-    return type(value) is np.ndarray or (hasattr(value, "shape") and hasattr(value, "dtype"))
+    if type(value) is np.ndarray:
+        return True
+    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, type)
+
+
+def _check_carried(path: Path, value: Any) -> None:
+    """Refuse what may hold arrays and is no branch: they would be passed over silently."""
+    kind = cast("type[object]", type(value))
+    if kind is not tuple and (issubclass(kind, CONTAINERS) or hasattr(kind, "__dataclass_fields__")):
+        raise TypeError(
+            f"a tree is made of attrs records, tuples and arrays; {_text(path) or 'the root'} is a {kind.__name__}"
+        )
 
 
 def _mismatch(path: Path, tree: object, others: Sequence[object]) -> ValueError:

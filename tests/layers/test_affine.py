@@ -106,6 +106,14 @@ def test_init_scales_by_fan_in_and_is_reproducible() -> None:
     assert Affine.init(np.random.default_rng(1), 3, 2, dtype=np.float64).W.dtype == np.float64
 
 
+def test_init_at_the_ends_of_its_ranges() -> None:
+    rng = np.random.default_rng(1)
+    assert Affine.init(rng, 1, 100_000).W.std() == pytest.approx(1, rel=0.01)  # sqrt(1 / 1)
+    assert not Affine.init(rng, 3, 2, std=0.0).W.any()
+    for sizes in ((0, 3), (3, 0)):
+        assert Affine.init(rng, *sizes).W.shape == sizes
+
+
 def legacy_state() -> list[int]:
     """The state of the generator behind `np.random.rand` and its like."""
     state: Any = np.random.get_state()
@@ -164,7 +172,7 @@ F32, F64 = np.float32, np.float64
         (np.ones((4, 2)), np.ones(()), ValueError, "Affine: W is (4, 2), so b must be (2,), got ()"),
         (np.ones(3), np.ones(1), ValueError, "Affine: W must be 2-D (inputs, outputs), got shape (3,)"),
         ([[1.0]], np.ones(1), TypeError, "Affine: W must be an array of floats, got list"),
-        (np.ones((1, 1)), [1.0], TypeError, "must be an array of floats, got list"),
+        (np.ones((1, 1)), [1.0], TypeError, "Affine: b must be an array of floats, got list"),
         (np.ones((1, 1), int), np.ones(1), TypeError, "Affine: W is int64, not floating-point"),
         (
             np.ones((1, 1), F32),

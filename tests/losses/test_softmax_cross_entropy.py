@@ -221,6 +221,7 @@ Z = np.zeros((2, 3), np.float32)
         (Z, np.array([0.0, 1.0]), TypeError, "labels must be integers, got float64"),
         (Z, np.array([True, False]), TypeError, "labels must be integers, got bool"),
         (Z, [0, 1], TypeError, "targets must be an array, got list"),
+        (Z, memoryview(b"01"), TypeError, "targets must be an array, got memoryview"),  # which has a shape and no dtype
         (Z, np.array([0]), ValueError, "2 rows of logits (2, 3), but 1 labels"),
         (Z, np.array([[0], [1]]), ValueError, "labels of shape (2,) or probabilities of shape (2, 3), got (2, 1)"),
         (Z, np.array(1), ValueError, "labels of shape (2,) or probabilities of shape (2, 3), got ()"),
@@ -241,6 +242,29 @@ def test_bad_input(logits: Any, targets: Any, error: type[Exception], message: s
     for function in (CE.forward, CE.rows):
         with pytest.raises(error, match="softmax_cross_entropy: .*" + re.escape(message)):
             function(logits, targets)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "inside", "outside"),
+    [
+        (np.float64, 0.9e-6, 1.1e-6),
+        (np.float32, 7 * 2.0**-23, 9 * 2.0**-23),  # 0.83e-6 and 1.07e-6, which float32 can hold
+        (np.float16, 2.0**-10, 2.0**-9),  # one and two units of rounding at 1
+    ],
+)
+def test_rows_may_miss_1_by_a_millionth_or_by_their_rounding(dtype: Floating, inside: float, outside: float) -> None:
+    z = np.zeros((1, 2), dtype)
+    for sign in (1, -1):
+        CE.forward(z, np.array([[0.5 + sign * inside, 0.5]], dtype))
+        with pytest.raises(ValueError, match="target row 0 sums to"):
+            CE.forward(z, np.array([[0.5 + sign * outside, 0.5]], dtype))
+
+
+def test_rows_of_many_classes_are_summed_in_float64() -> None:
+    # Added one by one in float32, as columns are, these probabilities miss 1 by more than a millionth.
+    t = np.full((2, 50_000), 1 / 50_000, np.float32, order="F")
+    assert np.abs(t.sum(axis=1) - 1).min() > 1e-5
+    CE.forward(np.zeros(t.shape, np.float32), t)
 
 
 def test_bad_dloss_and_cache() -> None:

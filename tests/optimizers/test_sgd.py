@@ -61,6 +61,12 @@ def test_bad_rates(rate: float) -> None:
         sgd(rate)
 
 
+@pytest.mark.parametrize("rate", ["0.1", np.str_("0.1"), None, [0.1]])
+def test_rates_that_are_no_numbers(rate: Any) -> None:
+    with pytest.raises(TypeError, match=f"sgd: rate must be a number, got {type(rate).__name__}"):
+        sgd(rate)
+
+
 def test_gradients_that_do_not_fit_are_refused_and_named() -> None:
     params = (Affine(np.ones((3, 2)), np.zeros(2)), ())
     wrong = tree.map(lambda leaf: leaf[:1], params)

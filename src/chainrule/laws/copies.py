@@ -5,14 +5,14 @@ from typing import TypeVar
 import numpy as np
 
 from chainrule import tree
-from chainrule.array import freeze
+from chainrule.array import Array, freeze
 
 P = TypeVar("P")
 
 
 def in_float64(value: P) -> P:
-    """Copies of all arrays, in float64 at least."""
-    return tree.map(lambda leaf: leaf.astype(np.result_type(leaf.dtype, np.float64)), value)
+    """Copies of all arrays, those of floats in float64 at least."""
+    return tree.map(_in_float64, value)
 
 
 def writable(value: P) -> P:
@@ -26,3 +26,7 @@ def writable(value: P) -> P:
 def read_only(value: P) -> P:
     """Copies of all arrays that cannot be written to."""
     return tree.map(lambda leaf: freeze(leaf.copy()), value)
+
+
+def _in_float64(leaf: Array) -> Array:
+    return leaf.astype(np.result_type(leaf.dtype, np.float64)) if leaf.dtype.kind == "f" else leaf

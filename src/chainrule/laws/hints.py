@@ -65,14 +65,17 @@ def _of_entries(got: NDArray[Any], right: NDArray[Any]) -> str:
 
 
 def _of_factor(factor: float, rows: int) -> str:
-    for value, words in (
-        (-1.0, "the sign is wrong"),
+    several: list[tuple[float, str]] = [
         (float(rows), f"it is {rows} times too large, the number of rows: a sum for a mean?"),
         (1.0 / rows, f"it is {rows} times too small, the number of rows: a mean for a sum?"),
+    ]
+    for value, words in (
+        (-1.0, "the sign is wrong"),
+        *(several if rows > 1 else []),
         (2.0, "it is twice what it should be: is it added up from an earlier call?"),
         (0.5, "it is half of what it should be: a missing factor of 2?"),
     ):
-        if rows > 1 and abs(factor / value - 1) < 1e-6:
+        if abs(factor / value - 1) < 1e-6:
             return words
     return f"it is {factor:.6g} times what it should be: a constant factor"
 

@@ -49,17 +49,23 @@ def structure(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator)
         For `out`, `cache`, `dx` and each array of `grads`.
     """
     out, cache = run_forward(layer, params, x)
-    dx, grads = run_backward(layer, cache, _dout(out, rng))
+    dout = _dout(out, rng)
+    dx, grads = run_backward(layer, cache, dout)
     verdicts = [_alike("structure", "dx", dx, x), _has_dtype("out", out, x)]
     wide = [leaf for leaf in tree.leaves(cache) if leaf.dtype.kind == "f" and leaf.dtype != x.dtype]
     verdicts.append(
         Verdict("structure", "cache", not wide, f"holds {describe(wide[0])} for an x of {x.dtype}" if wide else "")
     )
-    if type(grads) is not type(params) or len(tree.leaves(grads)) != len(tree.leaves(params)):
-        note = f"grads must have the type and fields of params: {describe(params)}, got {describe(grads)}"
-        return [*verdicts, Verdict("structure", "grads", ok=False, note=note)]
-    pairs = zip(tree.named_leaves(params), tree.leaves(grads), strict=True)
-    return verdicts + [_alike("structure", f"grads{path}", g, like) for (path, like), g in pairs]
+    alone = layer.grads(cache, dout.copy())
+    for name, given in (("grads", grads), ("grads()", alone)):
+        try:
+            tree.map(_first, params, given)
+        except (TypeError, ValueError) as error:
+            note = f"grads must have the type and fields of params: {describe(params)}, got {describe(given)}: {error}"
+            return [*verdicts, Verdict("structure", "grads", ok=False, note=note)]
+        pairs = zip(tree.named_leaves(params), tree.leaves(given), strict=True)
+        verdicts += [_alike("structure", f"{name}{path}", g, like) for (path, like), g in pairs]
+    return verdicts
 
 
 def derivative(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
@@ -100,6 +106,32 @@ def derivative(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator
         for name, got, leaf, probe in zip(names, gots, tree.leaves(at), probes, strict=True)
     ]
     return [verdicts[-1], *verdicts[:-1]]
+
+
+def precision(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """In its own dtype a layer gives what it gives in float64, but for rounding.
+
+    The derivative is checked in float64; this law ties what is used to what was checked.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and what to run it on.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For `out`, `dx` and each array of `grads`.
+    """
+    out, cache = run_forward(layer, params, x)
+    dout = _dout(out, rng)
+    own = [("out", out), *_named(run_backward(layer, cache, dout))]
+    exact_out, exact_cache = run_forward(layer, in_float64(params), in_float64(x))
+    exact = [exact_out, *(leaf for _, leaf in _named(run_backward(layer, exact_cache, in_float64(dout))))]
+    bound = 1024 * float(np.finfo(x.dtype).eps)  # sums of up to a thousand products, in two layers
+    return [compare("precision", name, got, like, bound) for (name, got), like in zip(own, exact, strict=True)]
 
 
 def linearity(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
@@ -210,7 +242,7 @@ def repeatability(layer: Layer[P, C], params: P, x: Array, rng: np.random.Genera
     out = writable(out)
     dout = _dout(out, rng)
     first = writable(run_backward(layer, cache, dout))
-    other, other_cache = run_forward(layer, params, x + np.ones((), x.dtype))
+    other, other_cache = run_forward(layer, params, x[::-1])
     run_backward(layer, other_cache, _dout(other, rng))
     same_backward = tree.equal(first, run_backward(layer, cache, dout))
     same_out = tree.equal(out, run_forward(layer, params, x)[0])
@@ -244,7 +276,7 @@ def ownership(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator)
         before = writable(run_backward(layer, cache, dout))
         array = given if name == "x" else out
         if array.flags.writeable:
-            array[...] = 0.5
+            array[...] = -2 * array - 0.125  # other sizes and other signs: a cache may be read for either
         ok = tree.equal(before, run_backward(layer, cache, dout))
         note = "" if ok else f"the cache shares the memory of {name}: hold keep(x) in it, return freeze(out)"
         verdicts.append(Verdict("ownership", name, ok, note))
@@ -284,12 +316,12 @@ def independent_rows(layer: Layer[P, C], params: P, x: Array, rng: np.random.Gen
         parts.append(tree.leaves(part_grads))
     note = "rows depend on each other: a sum over the wrong axis? If they should, say couples_rows=True"
     verdicts = [
-        _noted(compare("independent_rows", "out", np.concatenate(outs), out, ROUNDING), note),
-        _noted(compare("independent_rows", "dx", np.concatenate(dxs), dx, ROUNDING), note),
+        noted(compare("independent_rows", "out", np.concatenate(outs), out, ROUNDING), note),
+        noted(compare("independent_rows", "dx", np.concatenate(dxs), dx, ROUNDING), note),
     ]
     note = "gradients of two halves do not add up to that of the batch: a mean for a sum?"
     for (path, whole), first, second in zip(tree.named_leaves(grads), *parts, strict=True):
-        verdicts.append(_noted(compare("independent_rows", f"grads{path}", first + second, whole, ROUNDING), note))
+        verdicts.append(noted(compare("independent_rows", f"grads{path}", first + second, whole, ROUNDING), note))
     return verdicts
 
 
@@ -324,6 +356,7 @@ def grads_without_dx(layer: Layer[P, C], params: P, x: Array, rng: np.random.Gen
 LAYER_LAWS: dict[str, LayerLaw] = {
     "structure": structure,
     "derivative": derivative,
+    "precision": precision,
     "linearity": linearity,
     "arguments_unchanged": arguments_unchanged,
     "read_only_accepted": read_only_accepted,
@@ -351,6 +384,10 @@ def run_backward(layer: Layer[P, C], cache: C, dout: Array) -> tuple[Array, P]:
     if not is_tuple(result) or len(result) != 2 or not is_numpy(result[0]):
         raise TypeError(f"backward must return (dx, grads) with an array for dx, got {describe(result)}")
     return cast("tuple[Array, P]", result)
+
+
+def _first(param: Array, grad: Array) -> Array:
+    return param
 
 
 def _dout(out: Array, rng: np.random.Generator) -> Array:
@@ -406,9 +443,8 @@ def _derivative_by(
 
 
 def _alike(law: str, name: str, got: Any, like: Array) -> Verdict:
-    if not is_numpy(got) or got.shape != like.shape or got.dtype != like.dtype:
-        return Verdict(law, name, ok=False, note=f"is {describe(got)}, expected {describe(like)}")
-    return Verdict(law, name, ok=True)
+    ok = describe(got) == describe(like)  # a NumPy scalar is as good as a 0-d array
+    return Verdict(law, name, ok, "" if ok else f"is {describe(got)}, expected {describe(like)}")
 
 
 def _has_dtype(name: str, got: Array, like: Array) -> Verdict:
@@ -416,5 +452,6 @@ def _has_dtype(name: str, got: Array, like: Array) -> Verdict:
     return Verdict("structure", name, ok, "" if ok else f"is {got.dtype} for an x of {like.dtype}")
 
 
-def _noted(verdict: Verdict, note: str) -> Verdict:
+def noted(verdict: Verdict, note: str) -> Verdict:
+    """The verdict with a note, if the law does not hold."""
     return verdict if verdict.ok else evolve(verdict, note=note)

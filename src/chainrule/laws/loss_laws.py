@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from chainrule import tree
 from chainrule.array import Array
 from chainrule.expect import describe, is_tuple
 from chainrule.laws.copies import in_float64, read_only, writable
-from chainrule.laws.layer_laws import ROUNDING, right
+from chainrule.laws.layer_laws import ROUNDING, noted, right
 from chainrule.laws.oracle import BOUNDS, best_method
 from chainrule.loss import Loss
 from chainrule.numeric import numerical_gradient
@@ -60,7 +60,7 @@ def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gen
     list[Verdict]
         For `dout`.
     """
-    out = in_float64(out)
+    out, targets = in_float64(out), in_float64(targets)
     _, cache = _forward(loss, out, targets)
     dout = loss.backward(cache, 1.0)
 
@@ -87,7 +87,7 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     list[Verdict]
         For `dout`.
     """
-    out = in_float64(out)
+    out, targets = in_float64(out), in_float64(targets)
     _, cache = _forward(loss, out, targets)
     k = 1.5 + float(rng.random())
     once, often, never = (loss.backward(cache, dloss) for dloss in (1.0, k, 0.0))
@@ -120,9 +120,8 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     frozen_value, frozen_cache = _forward(loss, read_only(out), read_only(targets))
     repeats = tree.equal((value, first), (frozen_value, loss.backward(frozen_cache, 1.0)))
     repeats = repeats and tree.equal(first, loss.backward(cache, 1.0))
-    given[...] = 0.5
-    for leaf in tree.leaves(wanted):
-        leaf[...] = 0
+    for leaf in tree.leaves((given, wanted)):
+        leaf[...] = -2 * leaf  # other sizes and other signs
     owns = tree.equal(first, loss.backward(cache, 1.0))
     return [
         Verdict("loss_purity", "arguments", untouched, "" if untouched else "a call wrote to one of its arguments"),
@@ -146,18 +145,16 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     list[Verdict]
         For the loss and the rows.
     """
-    out = in_float64(out)
+    out, targets = in_float64(out), in_float64(targets)
     value, _ = _forward(loss, out, targets)
     rows = np.asarray(loss.rows(out, targets))
     if rows.shape != out.shape[:1]:
         return [Verdict("mean_of_rows", "rows", ok=False, note=f"has shape {rows.shape}, expected {out.shape[:1]}")]
     alone = [loss.rows(out[i : i + 1], tree.map(partial(_row, i), targets)) for i in range(len(out))]
     mean = np.asarray(rows.mean())
-    note = "the loss is not the mean of its rows: a sum?"
-    return [
-        compare("mean_of_rows", "loss", np.asarray(value), mean, ROUNDING, note=note),
-        compare("mean_of_rows", "rows", rows, np.concatenate(alone), ROUNDING, note="rows depend on each other"),
-    ]
+    of_loss = compare("mean_of_rows", "loss", np.asarray(value), mean, ROUNDING)
+    of_rows = compare("mean_of_rows", "rows", rows, np.concatenate(alone), ROUNDING)
+    return [noted(of_loss, "the loss is not the mean of its rows: a sum?"), noted(of_rows, "rows depend on each other")]
 
 
 LOSS_LAWS: dict[str, LossLaw] = {
@@ -174,7 +171,7 @@ def _forward(loss: Loss[T, C], out: Array, targets: T) -> tuple[Array, C]:
     result: object = loss.forward(out, targets)
     if not is_tuple(result) or len(result) != 2:
         raise TypeError(f"forward must return (loss, cache), got {describe(result)}")
-    return loss.forward(out, targets)
+    return cast("tuple[Array, C]", result)
 
 
 def _row(i: int, targets: Array) -> Array:

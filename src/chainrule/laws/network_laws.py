@@ -40,7 +40,7 @@ def network_gradient(
     list[Verdict]
         For each array of the gradient.
     """
-    params, x = in_float64(params), in_float64(x)
+    params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
     objective = Objective(network, loss, x, targets)
     _, grads = value_and_grad(network, loss)(params, x, targets)
     method = best_method(objective, params, rng)

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from chainrule import tree
+from chainrule.expect import describe
 from chainrule.laws.copies import read_only, writable
 from chainrule.optimizer import Optimizer
 from chainrule.verdict import Verdict
@@ -37,7 +38,8 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
     for name, old, new in (("params", params, stepped), ("state", state, after)):
         kinds = [[(path, leaf.shape, leaf.dtype) for path, leaf in tree.named_leaves(value)] for value in (old, new)]
         ok = type(old) is type(new) and kinds[0] == kinds[1]
-        verdicts.append(Verdict("step_structure", name, ok, "" if ok else f"was {old!r}, became {new!r}"))
+        note = "" if ok else f"was {_shapes(old)}, became {_shapes(new)}"
+        verdicts.append(Verdict("step_structure", name, ok, note))
     return verdicts
 
 
@@ -102,6 +104,10 @@ OPTIMIZER_LAWS: dict[str, OptimizerLaw] = {
     "elementwise": elementwise,
 }
 """All laws of optimizers, by name."""
+
+
+def _shapes(value: object) -> str:
+    return ", ".join(f"{path} {describe(leaf)}".strip() for path, leaf in tree.named_leaves(value)) or describe(value)
 
 
 def _mirrored(value: P) -> P:

@@ -52,7 +52,7 @@ def best_method(f: Callable[[Any], Real], at: Any, rng: np.random.Generator) -> 
             back = np.asarray(f(tree.map(partial(_step, -h), at, direction)))
     except Exception:  # noqa: BLE001  # whatever a function does with complex numbers that it was not written for
         return "central"
-    agree = np.allclose(slope, (ahead - back) / (2 * h), rtol=1e-4, atol=1e-4 * float(np.abs(slope).max(initial=1e-3)))
+    agree = np.allclose(slope, (ahead - back) / (2 * h), rtol=1e-6, atol=1e-7 * float(np.abs(slope).max(initial=1e-3)))
     return "complex" if agree else "central"
 
 

@@ -22,7 +22,7 @@ P = TypeVar("P")
 
 
 def _rate(rate: float) -> float:
-    if isinstance(rate, str) or not hasattr(rate, "__float__"):
+    if isinstance(rate, str | complex) or not hasattr(rate, "__float__") or getattr(rate, "shape", ()) != ():
         raise TypeError(f"sgd: rate must be a number, got {type(rate).__name__}")
     return float(rate)  # a np.float64 would promote float32 parameters
 
