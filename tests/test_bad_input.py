@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import reference
 from chainrule import Affine, accuracy, affine, relu, sequential, sigmoid, softmax_cross_entropy, tree
-from strategies import generators
+from strategies import Floating, generators
 from untyped import untyped
 
 shapes = st.lists(st.integers(0, 3), max_size=3).map(tuple)
@@ -50,7 +50,7 @@ def test_parameters(W: Any, b: Any) -> None:
 
 @given(x=anything)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_input_of_affine(x: Any, dtype: Any) -> None:
+def test_input_of_affine(x: Any, dtype: Floating) -> None:
     params = Affine(np.arange(6.0).reshape(2, 3).astype(dtype), np.ones(3, dtype))
     result = answer_or_error(lambda: affine.forward(params, x), "affine: x ")
     if result is not None:

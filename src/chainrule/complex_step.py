@@ -28,7 +28,7 @@ class Lifted(np.ndarray[Any, np.dtype[Any]]):
     lifted = True
 
     def __ge__(self, other: Any) -> Any:
-        return np.greater_equal(self.real, np.real(other))  # complex numbers would be ordered by the step as well
+        return np.greater_equal(np.real(self), np.real(other))  # complex numbers would be ordered by the step as well
 
     def __array_namespace__(self, *, api_version: Any = None) -> Any:
         return LIFTED
