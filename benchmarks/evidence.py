@@ -113,17 +113,27 @@ def mutants() -> list[str]:
     if not path.exists():
         return []
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    counts: dict[str, int] = result["counts"]
     return [
         "## Mutants",
         "",
-        f"`make mutants` changed the mathematical core in {result['total']:,} ways, one at a time.",
-        f"The tests noticed {result['killed']:,} of them, {result['score']:.1%}.",
+        f"`make mutants` changed the mathematical core in {counts['mutants']:,} ways, one at a time.",
+        f"The tests noticed {counts['killed'] + counts['timeout']:,} of them, {result['score']:.1%}.",
         "",
-        "| survivor | why it is harmless |",
-        "|---|---|",
-        *[f"| `{each['mutant']}` | {each['reason']} |" for each in result["survivors"]],
+        "| survivor | was | becomes | why that is harmless |",
+        "|---|---|---|---|",
+        *[
+            f"| {each['file'].removeprefix('src/chainrule/')}, {each['function']} "
+            f"| {code(each['was'])} | {code(each['becomes'])} | {each['reason'].replace('|', '/')} |"
+            for each in result["survivors"]
+        ],
         "",
     ]
+
+
+def code(line: str) -> str:
+    """A line of code in a cell of a table."""
+    return f"`{line}`".replace("|", "&#124;").replace("\n", " ") if line.strip() else "nothing"
 
 
 def main() -> None:
