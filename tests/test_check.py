@@ -18,6 +18,7 @@ from chainrule import (
     check_network,
     check_optimizer,
     freeze,
+    keep,
     sgd,
     softmax_cross_entropy,
     tree,
@@ -25,6 +26,7 @@ from chainrule import (
 )
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, derivative
 from strategies import Floating, dtypes, generators, sides
+from untyped import untyped
 
 ALL = [*AFFINE, *ELEMENTWISE, *LOSSES, *OPTIMIZERS]
 
@@ -168,3 +170,90 @@ def test_very_large_arrays_are_sampled() -> None:
     verdicts = derivative(affine, params, x, rng)
     assert all(verdict.ok for verdict in verdicts)
     assert [verdict.note for verdict in verdicts] == ["", "4096 of 6000 entries were drawn at random", ""]
+
+
+def test_gradients_of_another_structure_are_rejected() -> None:
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        return affine.forward(params[0], x)[0], affine.forward(params[0], x)[1]
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        dx, grads = affine.backward(cache, dout)
+        return dx, ((), grads)
+
+    rng = np.random.default_rng(0)
+    report = check_layer(
+        Layer(forward, backward), (Affine.init(rng, 3, 2), ()), rng.standard_normal((4, 3)).astype(np.float32), rng=rng
+    )
+    assert "trees differ at [0]: Affine and a tuple of 0" in str(report)
+
+
+def test_grads_is_checked_in_its_own_dtype() -> None:
+    def grads(cache: Any, dout: Array) -> Any:
+        made = affine.grads(cache, dout)
+        return tree.map(lambda leaf: leaf.astype(np.float64), made)
+
+    rng = np.random.default_rng(0)
+    wrong = Layer(affine.forward, affine.backward, grads)
+    report = check_layer(wrong, Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32), rng=rng)
+    assert {verdict.field for verdict in report.failures} == {"grads().W", "grads().b"}
+
+
+def test_a_cache_that_is_read_for_its_signs_alone_is_rejected_too() -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        return np.maximum(x, 0), x
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        return np.where(cache > 0, dout, 0), ()
+
+    rng = np.random.default_rng(0)
+    report = check_layer(Layer(forward, backward), (), rng.random((4, 3)) + 0.1, rng=rng)
+    assert {verdict.law for verdict in report.failures} == {"ownership"}
+
+
+def test_what_is_checked_is_never_written_to() -> None:
+    def forward(out: Array, targets: Array) -> tuple[Array, Any]:
+        out -= out.max()
+        return softmax_cross_entropy.forward(out, targets)
+
+    rng = np.random.default_rng(0)
+    out, labels = rng.standard_normal((5, 3)), np.array([0, 1, 2, 0, 1])
+    before = out.copy()
+    wrong = Loss(forward, softmax_cross_entropy.backward, softmax_cross_entropy.rows)
+    assert not check_loss(wrong, out, labels, rng=rng).ok
+    np.testing.assert_array_equal(out, before)
+
+
+def weighted_squares() -> Loss[Any, Any]:
+    """A loss whose targets are a tuple: values, and a weight for each row."""
+
+    def rows(out: Array, targets: Any) -> Array:
+        values, weights = targets
+        return np.asarray(weights * ((out - values) ** 2).sum(axis=1))
+
+    def forward(out: Array, targets: Any) -> tuple[Array, Any]:
+        return np.asarray(rows(out, targets).mean(), out.dtype), keep(2 * targets[1][:, None] * (out - targets[0]))
+
+    def backward(cache: Array, dloss: Any) -> Array:
+        return cache * (float(dloss) / len(cache))
+
+    return Loss(forward, backward, rows)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_losses_with_float_targets_and_weights_are_accepted(dtype: Floating) -> None:
+    rng = np.random.default_rng(0)
+    params, x = Affine.init(rng, 3, 2, dtype=dtype), rng.standard_normal((5, 3)).astype(dtype)
+    targets = rng.standard_normal((5, 2)).astype(dtype), rng.random(5).astype(dtype)
+    report = check_network(affine, weighted_squares(), params, x, targets, rng=rng)
+    assert report.ok, str(report)
+    assert "a sum?" not in str(report)
+
+
+def test_mistakes_of_the_caller_are_raised() -> None:
+    rng, x = np.random.default_rng(0), np.ones((2, 3))
+    with pytest.raises(TypeError, match="check_layer: the subject must be a Layer, got function"):
+        check_layer(untyped(affine.forward), (), x, rng=rng)
+    with pytest.raises(TypeError, match="check_loss: the subject must be a Loss, got Layer"):
+        check_loss(untyped(affine), x, x, rng=rng)
+    with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got int"):
+        check_layer(affine, Affine.init(rng, 3, 2), x, rng=untyped(0))

@@ -6,6 +6,7 @@ from hypothesis import given
 
 from chainrule import Affine, affine, relu, sequential, softmax_cross_entropy, tree, value_and_grad
 from strategies import Floating, dtypes, generators, normal, sides
+from untyped import untyped
 
 NETWORK = sequential(affine, relu, affine)
 F = value_and_grad(NETWORK, softmax_cross_entropy)
@@ -39,3 +40,10 @@ def test_errors_pass_through() -> None:
         F(params, np.ones((1, 4)), np.array([0]))
     with pytest.raises(ValueError, match=r"labels must be in \[0, 2\), got 2 at row 0"):
         F(params, np.ones((1, 3)), np.array([2]))
+
+
+def test_what_is_no_network_and_no_loss() -> None:
+    with pytest.raises(TypeError, match="value_and_grad: network must be a Layer, got function"):
+        value_and_grad(untyped(affine.forward), softmax_cross_entropy)
+    with pytest.raises(TypeError, match="value_and_grad: loss must be a Loss, got function"):
+        value_and_grad(affine, untyped(softmax_cross_entropy.forward))

@@ -1,12 +1,13 @@
 import copy
 import pickle
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from attrs import evolve, field, frozen
 
-from chainrule import Array, freeze, record, tree
+from chainrule import Array, freeze, keep, record, tree
 from chainrule.record import summary
 from untyped import untyped
 
@@ -85,3 +86,74 @@ def test_summaries(value: Any, expected: str) -> None:
 
 def test_records_print_shapes() -> None:
     assert repr(Pair(np.ones(2), np.ones((0, 3), np.float16), 5)) == "Pair(a=f64[2], b=f16[0, 3], steps=5)"
+
+
+@frozen(eq=False, kw_only=True)
+@record
+class Keywords:
+    a: Array
+    kind: ClassVar[str] = "keywords"
+
+
+ZERO = np.zeros(1)
+
+
+@frozen(eq=False)
+@record
+class Defaulted:
+    a: Array
+    b: Array = ZERO
+
+
+def test_records_of_keywords_and_with_defaults() -> None:
+    kept = Keywords(a=np.ones(2))
+    assert tree.equal(pickle.loads(pickle.dumps(kept)), kept)
+    assert repr(kept) == "Keywords(a=f64[2])"
+    assert [path for path, _ in tree.named_leaves(kept)] == [".a"]
+    b = np.ones(1)
+    record_with_b = Defaulted(np.ones(2), b)
+    b[:] = 7
+    assert record_with_b.b.tolist() == [1]
+    assert not Defaulted(np.ones(2)).b.flags.writeable
+
+
+def test_record_below_frozen_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Late is built already: write @frozen\(eq=False\) above @record"):
+
+        @record
+        @frozen(eq=False)
+        class Late:
+            a: Array
+
+
+def read_only_view(a: Array) -> Array:
+    view = a[:]
+    view.flags.writeable = False
+    return view
+
+
+def through_dlpack(a: Array) -> Any:
+    return np.from_dlpack(read_only_view(a))
+
+
+def windows(a: Array) -> Array:
+    return np.lib.stride_tricks.sliding_window_view(a, 2)
+
+
+def repeated(a: Array) -> Array:
+    return np.broadcast_to(a, (2, 4))
+
+
+@pytest.mark.parametrize("view", [read_only_view, through_dlpack, windows, repeated])
+def test_read_only_views_of_memory_that_can_be_written_are_copied(view: Callable[[Array], Array]) -> None:
+    a = np.arange(4.0)
+    kept = keep(view(a))
+    before = kept.copy()
+    a[:] = -1
+    np.testing.assert_array_equal(kept, before)
+
+
+def test_bytes_in_another_order_are_turned() -> None:
+    kept = keep(np.arange(3.0).astype(">f8"))
+    assert kept.dtype.isnative
+    assert kept.tolist() == [0, 1, 2]

@@ -1,5 +1,5 @@
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -151,3 +151,20 @@ def test_dot_is_the_sum_of_products_in_float64() -> None:
     assert tree.dot(big, big) == pytest.approx(1e61, rel=1e-6)  # float32's rounding of 1e30; in float32 it is inf
     with pytest.raises(ValueError, match=re.escape("dot: shapes (2,) and (3,) differ")):
         tree.dot(np.ones(2), np.ones(3))
+
+
+class Named(NamedTuple):
+    a: Array
+
+
+@pytest.mark.parametrize("container", [[np.ones(2)], {"W": np.ones(2)}, Named(np.ones(2))])
+def test_what_would_be_passed_over_silently_is_refused(container: Any) -> None:
+    kind = type(container).__name__
+    with pytest.raises(TypeError, match=f"a tree is made of attrs records, tuples and arrays; the root is a {kind}"):
+        tree.map(np.copy, container)
+    with pytest.raises(TypeError, match=re.escape(f"[1] is a {kind}")):
+        tree.leaves((np.ones(1), container))
+
+
+def test_types_beside_arrays_are_carried_along() -> None:
+    assert tree.leaves((np.float32, np.ones(1)))[0].shape == (1,)
