@@ -322,3 +322,11 @@ def test_the_complex_step_of_sigmoid_at_zero_is_right_in_both_directions() -> No
             return sigmoid.forward((), sign * v)[0].sum()
 
         np.testing.assert_allclose(numerical_gradient(f, np.zeros(1), method="complex"), sign / 4, rtol=1e-15)
+
+
+def test_what_is_no_function_and_no_tree() -> None:
+    with pytest.raises(TypeError, match=re.escape("numerical_gradient: f must be a function of params, got Layer")):
+        numerical_gradient(untyped(affine), np.ones(2))
+    with pytest.raises(TypeError, match="numerical_gradient: params must be a tree of arrays, got float"):
+        numerical_gradient(untyped(abs), 3.0)
+    assert numerical_gradient(untyped(len), ()) == ()
