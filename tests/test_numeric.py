@@ -26,6 +26,7 @@ from chainrule import (
 from chainrule.numeric import Method, derivatives
 from chainrule.probes import Entries, Steps
 from strategies import Floating, generators, normal, sides
+from untyped import untyped
 
 NETWORKS: dict[str, Layer[Any, Any]] = {
     "affine": affine,
