@@ -1,4 +1,5 @@
 import re
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -168,3 +169,13 @@ def test_what_would_be_passed_over_silently_is_refused(container: Any) -> None:
 
 def test_types_beside_arrays_are_carried_along() -> None:
     assert tree.leaves((np.float32, np.ones(1)))[0].shape == (1,)
+
+
+@dataclass
+class Plain:
+    a: Array
+
+
+def test_dataclasses_are_refused() -> None:
+    with pytest.raises(TypeError, match="the root is a Plain"):
+        tree.leaves(Plain(np.ones(2)))

@@ -286,3 +286,9 @@ def test_targets_and_dloss_that_are_no_real_numbers() -> None:
     _, cache = CE.forward(Z, np.array([0, 1]))
     with pytest.raises(TypeError, match="backward: dloss is complex128, not floating-point"):
         CE.backward(cache, untyped(np.array(1j)))
+
+
+def test_masked_labels_are_refused() -> None:
+    labels = np.ma.masked_array([0, 1], mask=[True, False])
+    with pytest.raises(TypeError, match="targets must be a plain array, got MaskedArray: convert them first"):
+        CE.forward(Z, untyped(labels))

@@ -61,7 +61,7 @@ def test_bad_rates(rate: float) -> None:
         sgd(rate)
 
 
-@pytest.mark.parametrize("rate", ["0.1", np.str_("0.1"), None, [0.1]])
+@pytest.mark.parametrize("rate", ["0.1", np.str_("0.1"), None, [0.1], 1j, np.array([0.1])])
 def test_rates_that_are_no_numbers(rate: Any) -> None:
     with pytest.raises(TypeError, match=f"sgd: rate must be a number, got {type(rate).__name__}"):
         sgd(rate)
