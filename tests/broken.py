@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from chainrule import (
     Affine,
@@ -398,6 +398,37 @@ def dx_is_summed_over_the_batch() -> Layer[Any, Any]:
     return elementwise(np.tanh, lambda x, out, d: (d * (1 - out**2)).sum(axis=0))
 
 
+# The arithmetic alone, that training runs.
+
+
+def affine_with_bare(backward: Callable[..., Any]) -> Layer[Any, Any]:
+    """The affine layer, with another `bare.backward`."""
+    assert affine.bare is not None
+    return evolve(affine, bare=evolve(affine.bare, backward=backward))
+
+
+def bare_sum(params: Affine, x: Array, dout: Array) -> Affine:
+    return Affine(params.W + x.T @ dout, params.b + np.ones(len(dout)) @ dout)
+
+
+@broken(AFFINE, "bare_arithmetic")
+def a_step_that_forgets_the_bias() -> Layer[Any, Any]:
+    def backward(xp: Any, params: Affine, x: Array, dout: Array, wants_dx: bool) -> Any:
+        return dout @ params.W.T, Affine(bare_sum(params, x, dout).W, params.b)
+
+    return affine_with_bare(backward)
+
+
+@broken(AFFINE, "bare_arithmetic")
+def a_step_in_the_memory_of_dout() -> Layer[Any, Any]:
+    def backward(xp: Any, params: Affine, x: Array, dout: Array, wants_dx: bool) -> Any:
+        result = dout @ params.W.T, bare_sum(params, x, dout)
+        dout *= 0
+        return result
+
+    return affine_with_bare(backward)
+
+
 # Losses, on logits (5, 4) and labels.
 
 
@@ -500,6 +531,25 @@ def the_first_label_for_every_row() -> Loss[Any, Any]:
         return value, softmax_cross_entropy.forward(logits, labels)[1]
 
     return cross_entropy_with(forward=forward)
+
+
+@broken(LOSSES, "loss_at_once")
+def another_gradient_at_once() -> Loss[Any, Any]:
+    def value_and_dout(logits: Array, labels: Any, dloss: Any) -> tuple[Array, Array]:
+        value, dout = softmax_cross_entropy.value_and_dout(logits, labels, dloss)
+        return value, 2 * dout
+
+    return evolve(softmax_cross_entropy, value_and_dout=value_and_dout)
+
+
+@broken(LOSSES, "loss_at_once")
+def logits_shifted_in_place_at_once() -> Loss[Any, Any]:
+    def value_and_dout(logits: Array, labels: Any, dloss: Any) -> tuple[Array, Array]:
+        both = softmax_cross_entropy.value_and_dout(logits, labels, dloss)
+        logits -= logits.max(axis=1, keepdims=True)
+        return both
+
+    return evolve(softmax_cross_entropy, value_and_dout=value_and_dout)
 
 
 # Optimizers.

@@ -15,6 +15,7 @@ from chainrule import (
     Objective,
     Unit,
     affine,
+    directional_derivative,
     numerical_gradient,
     relu,
     sequential,
@@ -331,3 +332,46 @@ def test_what_is_no_function_and_no_tree() -> None:
     with pytest.raises(TypeError, match="numerical_gradient: params must be a tree of arrays, got float"):
         numerical_gradient(untyped(abs), 3.0)
     assert numerical_gradient(untyped(len), ()) == ()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@given(rng=generators, n=sides)
+def test_a_directional_derivative_is_the_gradient_along_it(name: str, rng: np.random.Generator, n: int) -> None:
+    params, x, labels = problem(name, rng, n)
+    f = Objective(NETWORKS[name], softmax_cross_entropy, x, labels)
+    _, grads = value_and_grad(NETWORKS[name], softmax_cross_entropy)(params, x, labels)
+    direction = tree.map(lambda leaf: normal(rng, *leaf.shape), params)
+    expected = tree.dot(grads, direction)
+    scale = max(1e-3, np.sqrt(tree.dot(grads, grads) * tree.dot(direction, direction)))
+    for function in (f, f.__call__):
+        exact = directional_derivative(function, params, direction, method="complex")
+        central = directional_derivative(function, params, direction)
+        assert exact == pytest.approx(expected, rel=0, abs=1e-12 * scale)
+        assert np.isnan(central) or central == pytest.approx(expected, rel=0, abs=1e-7 * scale)
+
+
+def test_a_directional_derivative_takes_any_length_of_direction() -> None:
+    x, direction = np.array([1.0, 2.0, 3.0]), np.array([2.0, 0.0, -1.0])
+    for length in (0.0, 1e-30, 1.0, 1e30):
+        got = directional_derivative(lambda v: (v * v).sum(), x, length * direction)
+        assert got == pytest.approx(-2.0 * length, rel=1e-8)
+    single = directional_derivative(lambda v: (v * v).sum(), x.astype(np.float32), direction.astype(np.float32))
+    assert single == pytest.approx(-2.0, rel=1e-3)  # differences of float32 values: the cube root of its eps is 5e-3
+    np.testing.assert_array_equal(x, [1.0, 2.0, 3.0])
+
+
+def test_a_directional_derivative_at_a_kink_is_nan() -> None:
+    assert np.isnan(directional_derivative(lambda v: np.abs(v).sum(), np.zeros(3), np.ones(3)))
+
+
+def test_an_elementwise_layer_between_two_affine_layers_runs_on_the_moved_column_alone() -> None:
+    rng = np.random.default_rng(0)
+    params = Affine(normal(rng, 4, 3), normal(rng, 3)), (), (), Affine(normal(rng, 3, 2), normal(rng, 2)), (), ()
+    network = sequential(affine, sigmoid, relu, affine, sigmoid, relu)
+    f = Objective(network, softmax_cross_entropy, normal(rng, 5, 4), np.arange(5) % 2)
+    tolerances: dict[Method, float] = {"central": 1e-9, "complex": 1e-15}
+    for method, tolerance in tolerances.items():
+        by_columns = numerical_gradient(f, params, method=method)
+        one_by_one = numerical_gradient(f.__call__, params, method=method)
+        for a, b in zip(tree.leaves(by_columns), tree.leaves(one_by_one), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)

@@ -17,7 +17,7 @@ from chainrule.layers.sigmoid import sigmoid
 from chainrule.loss import Loss
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.metrics import accuracy
-from chainrule.numeric import numerical_gradient
+from chainrule.numeric import directional_derivative, numerical_gradient
 from chainrule.objective import Objective
 from chainrule.optimizer import Optimizer
 from chainrule.optimizers.sgd import Sgd, sgd
@@ -45,6 +45,7 @@ __all__ = [
     "check_loss",
     "check_network",
     "check_optimizer",
+    "directional_derivative",
     "freeze",
     "keep",
     "minibatches",

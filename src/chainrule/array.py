@@ -10,9 +10,9 @@ made, so that it enters without a copy. Libraries whose arrays have no read-only
 there it is the caller's part not to write between forward and backward.
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from mmap import mmap
-from typing import Any, Protocol, TypeAlias, TypeGuard, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeGuard, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ Array: TypeAlias = NDArray[np.floating[Any]]
 Labels: TypeAlias = NDArray[np.integer[Any]]
 """An array of class numbers, 0 to k - 1."""
 
+Places: TypeAlias = NDArray[Any]
+"""Where in each row its label stands: in a form that the namespace chooses."""
+
 Mask: TypeAlias = NDArray[np.bool_]
 """An array of truth values."""
 
@@ -30,6 +33,7 @@ Unit: TypeAlias = tuple[()]
 """The parameters of a layer that has none: `()`."""
 
 A = TypeVar("A")
+Q = ParamSpec("Q")
 
 NUMPY: type[NDArray[Any]] = np.ndarray
 
@@ -46,8 +50,8 @@ class Namespace(Protocol):
         """Whether looking at an array's values is free: not on a device, not lazy, not traced by a compiler."""
         ...
 
-    def quiet(self) -> AbstractContextManager[object]:
-        """A block in which harmless underflow and the documented values at infinity raise no warning."""
+    def quietly(self, f: Callable[Q, A], /, *args: Q.args, **options: Q.kwargs) -> A:
+        """`f(*args)`, in which harmless underflow and the documented values at infinity raise no warning."""
         ...
 
     def matmul(self, a: Array, b: Array, /) -> Array:
@@ -106,12 +110,24 @@ class Namespace(Protocol):
         """(n, k) to (n,): where each row's largest entry stands."""
         ...
 
-    def gather(self, rows: Array, labels: Labels, /) -> Array:
-        """(n, k), (n,) to (n,): the entry of each row at its label; nan where the label is out of range."""
+    def shifted(self, rows: Array, /) -> Array:
+        """(n, k) to (n, k): each row minus its largest entry, in the layout that reductions of rows are fastest on."""
         ...
 
-    def scatter(self, rows: Array, labels: Labels, values: Array | float, /) -> Array:
-        """(n, k), (n,), (n,) to (n, k): the rows with `values` at the labels. May write into `rows`, which it takes."""
+    def places(self, rows: Array, labels: Labels, /) -> Places:
+        """(n, k), (n,): where each row's label stands, for `gather` and `scatter` on rows of this layout."""
+        ...
+
+    def gather(self, rows: Array, at: Places, /) -> Array:
+        """(n, k) to (n,): the entry of each row at its place; nan where the label was out of range."""
+        ...
+
+    def scatter(self, rows: Array, at: Places, values: Array | float, /) -> Array:
+        """(n, k), (n,) to (n, k): the rows with `values` at the places. May write into `rows`, which it takes."""
+        ...
+
+    def scalar(self, value: float, like: Array, /) -> Array | float:
+        """A number that does not promote arrays of the dtype of `like`."""
         ...
 
     def count(self, condition: Mask, /) -> int:
@@ -166,9 +182,9 @@ def freeze(fresh: A) -> A:
     array: object = fresh
     if not isinstance(array, NUMPY):
         return keep(fresh)
-    array.flags.writeable = False
-    if isinstance(array.base, NUMPY):  # a view of what the caller has just made
-        array.base.flags.writeable = False
+    array.setflags(write=False)
+    if array.base is not None and isinstance(array.base, NUMPY):  # a view of what the caller has just made
+        array.base.setflags(write=False)
     return fresh
 
 

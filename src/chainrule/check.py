@@ -18,7 +18,7 @@ from chainrule.expect import describe
 from chainrule.laws.copies import writable
 from chainrule.laws.layer_laws import LAYER_LAWS
 from chainrule.laws.loss_laws import LOSS_LAWS
-from chainrule.laws.network_laws import network_gradient
+from chainrule.laws.network_laws import NETWORK_LAWS
 from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
 from chainrule.layer import Layer
 from chainrule.loss import Loss
@@ -175,7 +175,8 @@ def check_network(
     except Exception:  # noqa: BLE001  # the report of the layer says it
         return of_layer
     of_loss = check_loss(loss, out, targets, rng=rng)
-    of_both = _report({"network_gradient": partial(network_gradient, network)}, loss, params, x, targets, rng=rng)
+    laws = {name: partial(law, network) for name, law in NETWORK_LAWS.items()}
+    of_both = _report(laws, loss, params, x, targets, rng=rng)
     return Report(of_layer.verdicts + of_loss.verdicts + of_both.verdicts)
 
 

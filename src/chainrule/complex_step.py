@@ -12,6 +12,7 @@ not analytic are read as their real pieces: `abs` and `positive_part` go by the 
 that x is on would.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,10 @@ class Lifted(np.ndarray[Any, np.dtype[Any]]):
 
 class LiftedNamespace(Tuned):
     """`Tuned` on lifted arrays: what goes by sign or by size goes by the real part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matmul: Callable[[Array, Array], Array] = np.matmul  # np.dot would return an ordinary array
 
     def abs(self, x: Array, /) -> Array:
         return lift(np.where(x.real < 0, -x, x))

@@ -62,5 +62,5 @@ def value_and_grad(network: Layer[P, C], loss: Loss[T, D]) -> Callable[[P, Array
 
 def _value_and_grad(network: Layer[P, C], loss: Loss[T, D], params: P, x: Array, targets: T) -> tuple[Array, P]:
     out, cache = network.forward(params, x)
-    value, loss_cache = loss.forward(out, targets)
-    return value, network.grads(cache, loss.backward(loss_cache, 1.0))
+    value, dout = loss.value_and_dout(out, targets, 1.0)
+    return value, network.grads(cache, dout)

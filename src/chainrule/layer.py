@@ -10,14 +10,33 @@ of the parameters that they belong to.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from attrs import Factory, field, frozen
 
-from chainrule.array import Array, Unit
+from chainrule.array import Array, Namespace, Unit
 
 P = TypeVar("P")
 C = TypeVar("C")
+
+
+@frozen(eq=False)
+class Bare(Generic[P]):
+    """The arithmetic of a layer alone: no checks, no copies and no records, for a step that keeps everything to itself.
+
+    It may raise anything, or nothing, if its arguments do not fit: whoever calls it asks `forward` and `backward` then.
+
+    Parameters
+    ----------
+    forward
+        `(xp, params, x) -> (out, saved)`, with what `backward` needs in any form.
+    backward
+        `(xp, params, saved, dout, wants_dx) -> (dx, params)`: the parameters plus the gradients, summed in the
+        gradients' own arrays, and `dx`, or anything if it is not wanted.
+    """
+
+    forward: Callable[[Namespace, P, Array], tuple[Array, Any]]
+    backward: Callable[[Namespace, P, Any, Array, bool], tuple[Array, P]]
 
 
 @frozen(eq=False)
@@ -37,6 +56,8 @@ class Layer(Generic[P, C]):
     couples_rows
         Whether a row of the output depends on other rows of the input. Most layers treat each example alone, and tools
         that stack batches rely on it.
+    bare
+        The layer's arithmetic alone, which `training_step` runs where all layers have it.
 
     Notes
     -----
@@ -66,6 +87,7 @@ class Layer(Generic[P, C]):
 
     grads: Callable[[C, Array], P] = field(default=Factory(_without_dx, takes_self=True))
     couples_rows: bool = False
+    bare: Bare[P] | None = None
 
 
 def no_grads(cache: object, dout: Array) -> Unit:

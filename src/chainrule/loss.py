@@ -7,9 +7,10 @@ A loss is the mean over the rows of a batch of each row's loss, so that its size
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from chainrule.array import Array
 
@@ -30,6 +31,9 @@ class Loss(Generic[T, C]):
         is that scalar.
     rows
         `(out, targets) -> losses`: the loss of each row, of shape (n,).
+    value_and_dout
+        `(out, targets, dloss) -> (loss, dout)`: forward and backward at once, where that is faster. By default it calls
+        one and then the other.
 
     Examples
     --------
@@ -52,3 +56,21 @@ class Loss(Generic[T, C]):
     forward: Callable[[Array, T], tuple[Array, C]]
     backward: Callable[[C, Array | float], Array]
     rows: Callable[[Array, T], Array]
+
+    def _in_turn(self) -> Callable[[Array, T, Array | float], tuple[Array, Array]]:
+        return partial(_forward_backward, self.forward, self.backward)
+
+    value_and_dout: Callable[[Array, T, Array | float], tuple[Array, Array]] = field(
+        default=Factory(_in_turn, takes_self=True)
+    )
+
+
+def _forward_backward(
+    forward: Callable[[Array, T], tuple[Array, C]],
+    backward: Callable[[C, Array | float], Array],
+    out: Array,
+    targets: T,
+    dloss: Array | float,
+) -> tuple[Array, Array]:
+    value, cache = forward(out, targets)
+    return value, backward(cache, dloss)

@@ -12,8 +12,6 @@ from chainrule.array import Array, Namespace, is_numpy, is_plain
 from chainrule.namespaces.portable import Portable
 from chainrule.namespaces.tuned import TUNED
 
-FLOATING = frozenset(np.dtype(kind) for kind in (np.float16, np.float32, np.float64, np.longdouble))
-
 
 def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
     """Find the functions for `x`, and check that it may meet the parameters.
@@ -38,14 +36,12 @@ def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
         If `x` is no array, is a NumPy subclass with its own rules (`np.matrix`, masked arrays), does not hold real
         floating-point numbers, or differs in dtype from the parameters.
     """
-    if type(x) is np.ndarray:
-        dtype = x.dtype
-        if dtype in FLOATING:
-            for param in params:
-                if type(param) is not np.ndarray or param.dtype != dtype:
-                    break
-            else:
-                return TUNED
+    if type(x) is np.ndarray and x.dtype.kind == "f":
+        for param in params:
+            if type(param) is not np.ndarray or param.dtype != x.dtype:
+                break
+        else:
+            return TUNED
     return _general(x, params, name)
 
 

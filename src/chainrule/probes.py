@@ -7,14 +7,17 @@ Value i is that of f with entry i of one array moved by step i, and all else as 
 It is all that numerical differentiation asks of a function. One that cannot be looked into is called once a value. An
 `Objective` can: a moved parameter leaves the layers before it as they are, and moves the output of an affine layer by a
 known rank-one step. So the outputs of many moves are stacked into one large batch, and only the layers behind are run.
+
+A weight W[i, j] moves column j alone, and elementwise layers keep it so. Up to the next affine layer only that column
+is run, and there its change, times row j of the weights, is added to what the layer gave before.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from chainrule import tree
@@ -23,7 +26,9 @@ from chainrule.combinators.sequential import layers_of
 from chainrule.complex_step import lift
 from chainrule.expect import describe
 from chainrule.layer import Layer
-from chainrule.layers.affine import affine
+from chainrule.layers.affine import Affine, affine
+from chainrule.layers.relu import relu
+from chainrule.layers.sigmoid import sigmoid
 from chainrule.objective import Objective
 
 P = TypeVar("P")
@@ -31,11 +36,17 @@ P = TypeVar("P")
 Entries: TypeAlias = NDArray[np.intp]
 Steps: TypeAlias = NDArray[Any]
 Probe: TypeAlias = Callable[[Entries, Steps], NDArray[Any]]
+Moved: TypeAlias = Callable[["_Site", Entries, Steps], Array]
+"""A function that gives a stack of outputs, one for each move."""
+
 Link: TypeAlias = tuple[Layer[Any, Any], object]
 """A layer of a chain, and its parameters."""
 
-CHUNK = 2**17
-"""Numbers in a stack of moved outputs: 1 MiB of float64, which a cache holds."""
+CHUNK = 2**18
+"""Bytes in a stack of moved outputs: a cache holds some of them, and the allocator keeps them from use to use."""
+
+ELEMENTWISE = (relu.forward, sigmoid.forward)
+"""The layers whose every output depends on the input at the same place alone."""
 
 
 def black_box(f: Callable[[P], object], params: P) -> list[Probe]:
@@ -54,6 +65,26 @@ def black_box(f: Callable[[P], object], params: P) -> list[Probe]:
         In the order of `tree.leaves(params)`. Complex steps give complex values.
     """
     return [partial(_called, f, params, i) for i in range(len(tree.leaves(params)))]
+
+
+def along(f: Callable[[P], object], params: P, direction: P) -> Probe:
+    """Make a probe of a function along a line: `f(params + step * direction)`.
+
+    Parameters
+    ----------
+    f
+        Takes the parameters and returns one number.
+    params
+        A tree of arrays; `f` is given copies.
+    direction
+        A tree like it.
+
+    Returns
+    -------
+    Probe
+        It has one entry, 0. Complex steps give complex values.
+    """
+    return partial(_along, f, params, direction)
 
 
 def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
@@ -79,7 +110,7 @@ def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
     for i, (layer, own) in enumerate(chain):
         out = layer.forward(own, x)[0]
         tail = _Tail(tuple(chain[i + 1 :]), objective)
-        probes += [partial(_stacked, _Site(layer, own, k, x, out), tail) for k in range(len(tree.leaves(own)))]
+        probes += [_probe(_Site(layer, own, k, x, out, tail)) for k in range(len(tree.leaves(own)))]
         x = out
     return probes
 
@@ -88,6 +119,22 @@ def _called(f: Callable[[P], object], params: P, which: int, entries: Entries, s
     """A probe that calls `f` for each move."""
     move = _moves(params, which, np.iscomplexobj(steps))
     return np.array([_number(f(move(entry, step)), step) for entry, step in zip(entries, steps, strict=True)])
+
+
+def _along(f: Callable[[P], object], params: P, direction: P, entries: Entries, steps: Steps) -> NDArray[Any]:
+    def at(step: complex) -> P:
+        return tree.map(partial(_on_the_line, step), params, direction)
+
+    return np.array([_number(f(at(step)), step) for step in steps.tolist()])
+
+
+def _on_the_line(step: complex, start: Array, direction: Array) -> Array:
+    if start.shape != direction.shape:
+        raise ValueError(f"the direction must have the shape of its parameter {start.shape}, got {direction.shape}")
+    if isinstance(step, complex):
+        start, direction = lift(start), lift(direction)
+    moved: Array = start + np.multiply(step, direction)
+    return moved
 
 
 def _moves(params: P, which: int, is_complex: bool) -> Callable[[int, complex], P]:
@@ -153,19 +200,37 @@ class _Tail:
 
 @frozen(eq=False)
 class _Site:
-    """Where a parameter acts: array `k` of a layer's parameters, and what goes in and out of the layer."""
+    """Where a parameter acts: array `k` of a layer's parameters, what goes in and out of the layer, what is behind."""
 
     layer: Layer[Any, Any]
     params: object
     k: int
     x: Array
     out: Array
+    tail: _Tail
 
 
-def _stacked(site: _Site, tail: _Tail, entries: Entries, steps: Steps) -> NDArray[Any]:
-    """A probe that stacks the outputs of a layer for as many moves as a cache holds."""
-    moved = _moved_affine if site.layer.forward is affine.forward else _moved_by_calls
-    at_once = max(1, CHUNK // max(1, site.out.size))
+def _probe(site: _Site) -> Probe:
+    """A probe for one array of a layer's parameters, by the shortest way to the loss."""
+    if site.layer.forward is not affine.forward:
+        return partial(_stacked, site, _moved_by_calls, site.out.size, site.tail)
+    between: list[Link] = []
+    out = site.out
+    for i, (layer, own) in enumerate(site.tail.links):
+        if layer.forward is affine.forward:
+            after = layer.forward(own, out)[0]
+            moved = partial(_moved_two, tuple(between), out, cast("Affine", own).W, after)
+            return partial(_stacked, site, moved, after.size, evolve(site.tail, links=site.tail.links[i + 1 :]))
+        if layer.forward not in ELEMENTWISE:
+            break
+        between.append((layer, own))
+        out = layer.forward(own, out)[0]
+    return partial(_stacked, site, _moved_one, site.out.size, site.tail)
+
+
+def _stacked(site: _Site, moved: Moved, size: int, tail: _Tail, entries: Entries, steps: Steps) -> NDArray[Any]:
+    """A probe that stacks moved outputs, of `size` numbers each, for as many moves as a chunk holds."""
+    at_once = max(1, CHUNK // max(1, size * steps.itemsize))
     values = np.empty(len(entries), np.result_type(steps, site.out))
     for start in range(0, len(entries), at_once):
         some = slice(start, start + at_once)
@@ -173,13 +238,34 @@ def _stacked(site: _Site, tail: _Tail, entries: Entries, steps: Steps) -> NDArra
     return values
 
 
-def _moved_affine(site: _Site, entries: Entries, steps: Steps) -> Array:
-    """The outputs of an affine layer, moved: W[i, j] + h adds h x[:, i] to column j, and b[j] + h adds h."""
-    stack = _copies(site.out, steps)
+def _column(site: _Site, entries: Entries, steps: Steps) -> tuple[Entries, Array]:
+    """Which column of an affine layer's output each move changes, and that column: W[i, j] + h adds h x[:, i] to it."""
     row, column = np.divmod(entries, site.out.shape[1])  # of W; b has its columns alone
-    nudge = steps[:, None] * (site.x.T[row] if site.k == 0 else 1)  # (moves, n)
-    moves, rows = np.indices((len(entries), site.out.shape[0]), sparse=True)
-    stack[moves, rows, column[:, None]] += nudge
+    nudge = steps[:, None] * (site.x.T[row] if site.k == 0 else 1)
+    return column, site.out.T[column] + nudge  # (moves, n)
+
+
+def _moved_one(site: _Site, entries: Entries, steps: Steps) -> Array:
+    """The outputs of an affine layer, moved."""
+    stack = _copies(site.out, steps)
+    column, moved = _column(site, entries, steps)
+    moves, rows = np.ogrid[: moved.shape[0], : moved.shape[1]]
+    stack[moves, rows, column[:, None]] = moved
+    return stack
+
+
+def _moved_two(
+    between: tuple[Link, ...], x: Array, W: Array, out: Array, site: _Site, entries: Entries, steps: Steps
+) -> Array:
+    """The outputs of the affine layer behind that one, moved: its input is x at rest and its output out."""
+    column, moved = _column(site, entries, steps)
+    if np.iscomplexobj(moved):
+        moved = lift(moved)
+    for layer, own in between:
+        moved = layer.forward(own, moved)[0]
+    change = moved - x.T[column]
+    stack: Array = change[:, :, None] * W[column][:, None, :]
+    stack += out
     return stack
 
 

@@ -13,6 +13,8 @@ from chainrule.expect import describe
 Targets: TypeAlias = Labels | Array
 """Integer labels (n,), or rows of probabilities (n, k)."""
 
+UNSIGNED = {np.dtype(f"i{size}"): np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
+
 
 def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, name: str) -> tuple[Labels, Array | None]:
     """Check targets against the logits that they belong to, and tell the two kinds apart.
@@ -43,6 +45,8 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     TypeError
         If the targets are no array, labels are no integers, or probabilities no real numbers.
     """
+    if type(targets) is np.ndarray and xp.reads_values and _are_labels(cast("Labels", targets), logits.shape):
+        return cast("Labels", targets), None  # without the questions that the rest must answer
     _check_logits(logits, name)
     n, k = logits.shape
     if not (hasattr(targets, "shape") and hasattr(targets, "dtype")):
@@ -50,14 +54,7 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     if type(targets).__module__.startswith("numpy") and not is_plain(targets):
         raise TypeError(f"{name}: targets must be a plain array, got {type(targets).__name__}: convert them first")
     if targets.ndim == 1:
-        labels = cast("Labels", targets)
-        if not xp.is_integral(labels):
-            raise TypeError(f"{name}: labels must be integers, got {labels.dtype}")
-        if labels.shape[0] != n:
-            raise ValueError(f"{name}: {n} rows of logits {logits.shape}, but {labels.shape[0]} labels")
-        if xp.reads_values:
-            _check_labels(labels, k, name)
-        return labels, None
+        return _labels(xp, cast("Labels", targets), logits.shape, name), None
     if targets.shape != logits.shape:
         raise ValueError(
             f"{name}: targets must be labels of shape ({n},) or probabilities of shape ({n}, {k}), got {targets.shape}"
@@ -80,7 +77,7 @@ def _check_logits(logits: Array, name: str) -> None:
 
 
 def _check_labels(labels: Labels, k: int, name: str) -> None:
-    if labels.min() < 0 or labels.max() >= k:
+    if not _fit(labels, k):
         row = int(np.argmax((labels < 0) | (labels >= k)))
         raise ValueError(f"{name}: labels must be in [0, {k}), got {labels[row]} at row {row}")
 
@@ -96,3 +93,29 @@ def _check_probabilities(probabilities: Array, name: str) -> None:
         row, column = (int(i) for i in np.argwhere(probabilities < 0)[0])
         value = probabilities[row, column]
         raise ValueError(f"{name}: target probabilities must be >= 0, got {value:g} in row {row}, class {column}")
+
+
+def _labels(xp: Namespace, labels: Labels, shape: tuple[int, ...], name: str) -> Labels:
+    if not xp.is_integral(labels):
+        raise TypeError(f"{name}: labels must be integers, got {labels.dtype}")
+    if labels.shape[0] != shape[0]:
+        raise ValueError(f"{name}: {shape[0]} rows of logits {shape}, but {labels.shape[0]} labels")
+    if xp.reads_values:
+        _check_labels(labels, shape[1], name)
+    return labels
+
+
+def _are_labels(targets: Labels, shape: tuple[int, ...]) -> bool:
+    """Whether targets are good labels for logits of a shape, as most are."""
+    return (
+        targets.dtype.kind in "iu"
+        and len(shape) == 2
+        and targets.shape == shape[:1] != (0,)
+        and _fit(targets, shape[1])
+    )
+
+
+def _fit(labels: Labels, k: int) -> bool:
+    """Whether labels are in [0, k)."""
+    bits = labels.view(UNSIGNED[labels.dtype]) if labels.dtype in UNSIGNED else labels
+    return int(bits[bits.argmax()]) < k  # a negative label is a very large number here

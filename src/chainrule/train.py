@@ -2,17 +2,26 @@
 
 loss, grads = value_and_grad(network, loss)(params, x, targets)
 params, state = optimizer.step(state, params, grads)
+
+**Stochastic gradient descent.** Backward is linear in `dout`, so `-rate * grads` is what it gives for `-rate * dout`:
+the rate costs nothing. `params - rate * grads` is then a sum, taken in the memory of the gradients, which the step has
+made and nobody else holds. What passes from layer to layer needs no checks, copies or records either. So for `sgd`, on
+NumPy arrays, the step runs the layers' bare arithmetic; what does not fit is done again as above, to say why.
 """
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
+
 from chainrule.array import Array
 from chainrule.gradient import value_and_grad
-from chainrule.layer import Layer
+from chainrule.layer import Bare, Layer
 from chainrule.loss import Loss
+from chainrule.namespaces.tuned import TUNED
 from chainrule.optimizer import Optimizer
+from chainrule.optimizers.sgd import Sgd
 
 P = TypeVar("P")
 S = TypeVar("S")
@@ -51,7 +60,10 @@ def training_step(
     >>> print(f"{loss:.4f}")
     0.6931
     """
-    return partial(_step, value_and_grad(network, loss), optimizer)
+    plain = partial(_step, value_and_grad(network, loss), optimizer)
+    if network.bare is None or not isinstance(optimizer, Sgd):
+        return plain
+    return partial(_descent, plain, network.bare, loss, optimizer.rate)
 
 
 def _step(
@@ -65,3 +77,24 @@ def _step(
     value, grads = gradient(params, x, targets)
     params, state = optimizer.step(state, params, grads)
     return params, state, value
+
+
+def _descent(
+    plain: Callable[[P, S, Array, T], tuple[P, S, Array]],
+    bare: Bare[P],
+    loss: Loss[T, Any],
+    rate: float,
+    params: P,
+    state: S,
+    x: Array,
+    targets: T,
+) -> tuple[P, S, Array]:
+    if type(x) is not np.ndarray or x.dtype.char not in "fd":
+        return plain(params, state, x, targets)
+    try:
+        out, saved = bare.forward(TUNED, params, x)
+        value, dout = loss.value_and_dout(out, targets, -rate)
+        _, moved = bare.backward(TUNED, params, saved, dout, False)
+    except Exception:  # noqa: BLE001  # whatever it is, the plain step says it better
+        return plain(params, state, x, targets)
+    return moved, state, value

@@ -28,6 +28,7 @@ from chainrule import (
     check_loss,
     check_network,
     check_optimizer,
+    directional_derivative,
     freeze,
     keep,
     minibatches,
@@ -201,6 +202,7 @@ def by_differences(params: Affine, x: Array, labels: Labels, trees: Params) -> N
     objective = Objective(two_layer.network, softmax_cross_entropy, x, labels)
     assert_type(objective(trees), Array)
     assert_type(numerical_gradient(objective, trees), Params)
+    assert_type(directional_derivative(objective, trees, trees, method="complex"), float)
     assert_type(numerical_gradient(Objective(affine, softmax_cross_entropy, x, labels), params), Affine)
 
 

@@ -20,6 +20,7 @@ from chainrule import (
     check_loss,
     check_network,
     check_optimizer,
+    directional_derivative,
     minibatches,
     numerical_gradient,
     record,
@@ -134,6 +135,7 @@ def gradients(params: Params, one: Affine, x: Array, labels: Labels) -> None:
     numerical_gradient(squares, params, "central")  # rejected: the method is named
     numerical_gradient(squares, one)  # rejected: f is a function of other parameters
     numerical_gradient(params, squares)  # rejected: f comes first
+    directional_derivative(squares, params, one)  # rejected: the direction is no tree like params
     numerical_gradient(pieces, params)  # rejected: f returns one number
     numerical_gradient(squares, params)[1].W.sum()  # rejected: the gradients of ReLU are ()
     numerical_gradient(Objective(network, softmax_cross_entropy, x, labels), one)  # rejected: not the network's

@@ -20,9 +20,9 @@ with an entry for each layer. The first layer's `dx` is not computed where nobod
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, overload
 
-from chainrule.array import Array
+from chainrule.array import Array, Namespace
 from chainrule.expect import describe
-from chainrule.layer import Layer
+from chainrule.layer import Bare, Layer
 
 # Numbered by position, so that a type checker names the layer that does not fit.
 P0 = TypeVar("P0")
@@ -47,6 +47,7 @@ P9 = TypeVar("P9")
 C9 = TypeVar("C9")
 
 Layers: TypeAlias = tuple[Layer[Any, Any], ...]
+Bares: TypeAlias = tuple[Bare[Any], ...]
 Records: TypeAlias = tuple[Any, ...]
 
 
@@ -204,7 +205,9 @@ def sequential(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
         if not isinstance(layer, Layer):
             raise TypeError(f"sequential: argument {i + 1} must be a Layer, got {describe(layer)}")
     couples_rows = any(layer.couples_rows for layer in layers)
-    return Layer(partial(forward, layers), partial(backward, layers), partial(grads, layers), couples_rows)
+    bares = tuple(layer.bare for layer in layers if layer.bare is not None)
+    bare = Bare(partial(_bare_forward, bares), partial(_bare_backward, bares)) if len(bares) == len(layers) else None
+    return Layer(partial(forward, layers), partial(backward, layers), partial(grads, layers), couples_rows, bare)
 
 
 def layers_of(network: Layer[Any, Any]) -> tuple[Layer[Any, Any], ...] | None:
@@ -270,6 +273,27 @@ def _back_to(first: int, layers: Layers, caches: Records, dout: Array) -> tuple[
             raise
         gradients.append(own)
     return dout, tuple(reversed(gradients))
+
+
+def _bare_forward(bares: Bares, xp: Namespace, params: Records, x: Array) -> tuple[Array, list[Any]]:
+    if type(params) is not tuple or len(params) != len(bares):
+        raise TypeError
+    saved: list[Any] = []
+    for bare, own in zip(bares, params):  # noqa: B905  # strict takes longer, and they are of one length
+        x, kept = bare.forward(xp, own, x)
+        saved.append(kept)
+    return x, saved
+
+
+def _bare_backward(
+    bares: Bares, xp: Namespace, params: Records, saved: list[Any], dout: Array, wants_dx: bool
+) -> tuple[Array, Records]:
+    moved: list[object] = []
+    for i in range(len(bares) - 1, -1, -1):
+        dout, own = bares[i].backward(xp, params[i], saved[i], dout, wants_dx or i > 0)
+        moved.append(own)
+    moved.reverse()
+    return dout, tuple(moved)
 
 
 def _check_count(name: str, records: Records, layers: Layers) -> None:

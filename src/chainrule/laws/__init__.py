@@ -7,6 +7,7 @@ from chainrule.laws.combinator_laws import COMBINATOR_LAWS, associativity, chain
 from chainrule.laws.layer_laws import (
     LAYER_LAWS,
     arguments_unchanged,
+    bare_arithmetic,
     derivative,
     grads_without_dx,
     independent_rows,
@@ -19,29 +20,34 @@ from chainrule.laws.layer_laws import (
 )
 from chainrule.laws.loss_laws import (
     LOSS_LAWS,
+    loss_at_once,
     loss_derivative,
     loss_linearity,
     loss_purity,
     loss_structure,
     mean_of_rows,
 )
-from chainrule.laws.network_laws import network_gradient
+from chainrule.laws.network_laws import NETWORK_LAWS, descent, network_gradient
 from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS, elementwise, step_purity, step_structure
 
 __all__ = [
     "COMBINATOR_LAWS",
     "LAYER_LAWS",
     "LOSS_LAWS",
+    "NETWORK_LAWS",
     "OPTIMIZER_LAWS",
     "arguments_unchanged",
     "associativity",
+    "bare_arithmetic",
     "chain_rule",
     "derivative",
+    "descent",
     "elementwise",
     "grads_without_dx",
     "identity",
     "independent_rows",
     "linearity",
+    "loss_at_once",
     "loss_derivative",
     "loss_linearity",
     "loss_purity",

@@ -17,6 +17,7 @@ from chainrule.laws.copies import in_float64, read_only, writable
 from chainrule.laws.hints import hint
 from chainrule.laws.oracle import BOUNDS, best_method
 from chainrule.layer import Layer
+from chainrule.namespace import namespace
 from chainrule.numeric import Method, derivatives
 from chainrule.probes import Probe, black_box
 from chainrule.verdict import Verdict, compare
@@ -353,6 +354,42 @@ def grads_without_dx(layer: Layer[P, C], params: P, x: Array, rng: np.random.Gen
     return verdicts or [Verdict("grads_without_dx", "grads", ok=True)]
 
 
+def bare_arithmetic(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """`bare`, where a layer has it, gives `out`, `dx` and `params + grads` to the last bit, and writes to no argument.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and what to run it on.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For arguments, `out`, `dx` and each array of the sum; none if the layer has no `bare`.
+    """
+    if layer.bare is None:
+        return []
+    xp = namespace(x)
+    out, cache = run_forward(layer, params, x)
+    dout = _dout(out, rng)
+    dx, grads = run_backward(layer, cache, dout)
+    before = writable((params, x, dout))
+    again, saved = layer.bare.forward(xp, params, x)
+    back, moved = layer.bare.backward(xp, params, saved, dout, True)
+    _, alone = layer.bare.backward(xp, params, saved, dout, False)
+    untouched = tree.equal(before, (params, x, dout))
+    pairs = [("out", again, out), ("dx", back, dx)]
+    for sums in (moved, alone):
+        expected = tree.named_leaves(tree.map(np.add, params, grads))
+        pairs += [(f"params{path}", got, sum_) for (path, sum_), got in zip(expected, tree.leaves(sums), strict=True)]
+    return [
+        Verdict("bare_arithmetic", "arguments", untouched, "" if untouched else "it wrote to one of its arguments"),
+        *(compare("bare_arithmetic", name, got, expected, 0.0) for name, got, expected in pairs),
+    ]
+
+
 LAYER_LAWS: dict[str, LayerLaw] = {
     "structure": structure,
     "derivative": derivative,
@@ -364,6 +401,7 @@ LAYER_LAWS: dict[str, LayerLaw] = {
     "ownership": ownership,
     "independent_rows": independent_rows,
     "grads_without_dx": grads_without_dx,
+    "bare_arithmetic": bare_arithmetic,
 }
 """All laws of layers, by name."""
 

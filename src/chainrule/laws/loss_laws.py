@@ -157,12 +157,41 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     return [noted(of_loss, "the loss is not the mean of its rows: a sum?"), noted(of_rows, "rows depend on each other")]
 
 
+def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """`value_and_dout` gives what `forward` and `backward` give, to the last bit, and writes to no argument.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and what to run it on.
+    rng
+        Where `dloss` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For arguments, the loss and `dout`.
+    """
+    k = float(rng.standard_normal())
+    value, cache = _forward(loss, out, targets)
+    dout = loss.backward(cache, k)
+    given, wanted = writable(out), writable(targets)
+    one, other = loss.value_and_dout(given, wanted, k)
+    untouched = tree.equal((out, targets), (given, wanted))
+    return [
+        Verdict("loss_at_once", "arguments", untouched, "" if untouched else "it wrote to one of its arguments"),
+        compare("loss_at_once", "loss", np.asarray(one), np.asarray(value), 0.0),
+        compare("loss_at_once", "dout", other, dout, 0.0),
+    ]
+
+
 LOSS_LAWS: dict[str, LossLaw] = {
     "loss_structure": loss_structure,
     "loss_derivative": loss_derivative,
     "loss_linearity": loss_linearity,
     "loss_purity": loss_purity,
     "mean_of_rows": mean_of_rows,
+    "loss_at_once": loss_at_once,
 }
 """All laws of losses, by name."""
 

@@ -1,23 +1,28 @@
-"""The law of a network with its loss: that the gradient which training follows is that of the loss."""
+"""The laws of a network with its loss: training follows the gradient of the loss, however it takes its steps."""
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from chainrule import tree
 from chainrule.array import Array
 from chainrule.gradient import value_and_grad
-from chainrule.laws.copies import in_float64
-from chainrule.laws.layer_laws import right
+from chainrule.laws.copies import in_float64, writable
+from chainrule.laws.layer_laws import ROUNDING, right
 from chainrule.laws.oracle import BOUNDS, best_method
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.numeric import numerical_gradient
 from chainrule.objective import Objective
-from chainrule.verdict import Verdict
+from chainrule.optimizers.sgd import sgd
+from chainrule.train import training_step
+from chainrule.verdict import Verdict, compare
 
 P = TypeVar("P")
 T = TypeVar("T")
+
+NetworkLaw: TypeAlias = Callable[[Layer[Any, Any], Loss[Any, Any], Any, Array, Any, np.random.Generator], list[Verdict]]
 
 
 def network_gradient(
@@ -49,3 +54,41 @@ def network_gradient(
         right("network_gradient", f"grads{path}", got, exact, got.size, *BOUNDS[method], rows=len(x))
         for (path, exact), got in zip(tree.named_leaves(expected), tree.leaves(grads), strict=True)
     ]
+
+
+def descent(
+    network: Layer[P, Any], loss: Loss[T, Any], params: P, x: Array, targets: T, rng: np.random.Generator
+) -> list[Verdict]:
+    """`training_step` with `sgd` gives what `value_and_grad` and the optimizer's step give, but for rounding.
+
+    Parameters
+    ----------
+    network, loss, params, x, targets
+        The network with its loss, and what to run them on: in float64, on copies.
+    rng
+        Where the learning rate comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For arguments, the loss and each array of the parameters.
+    """
+    params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
+    optimizer = sgd(float(rng.random()))
+    value, grads = value_and_grad(network, loss)(params, x, targets)
+    expected, _ = optimizer.step((), params, grads)
+    before = writable((params, x, targets))
+    got, _, loss_before = training_step(network, loss, optimizer)(params, (), x, targets)
+    untouched = tree.equal(before, (params, x, targets))
+    return [
+        Verdict("descent", "arguments", untouched, "" if untouched else "the step wrote to one of its arguments"),
+        compare("descent", "loss", np.asarray(loss_before), np.asarray(value), ROUNDING),
+        *(
+            compare("descent", f"params{path}", stepped, leaf, ROUNDING)
+            for (path, leaf), stepped in zip(tree.named_leaves(expected), tree.leaves(got), strict=True)
+        ),
+    ]
+
+
+NETWORK_LAWS: dict[str, NetworkLaw] = {"network_gradient": network_gradient, "descent": descent}
+"""All laws of networks, by name."""

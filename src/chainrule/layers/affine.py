@@ -26,11 +26,11 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
-from chainrule.array import Array, freeze
+from chainrule.array import Array, Namespace, freeze, keep
 from chainrule.expect import describe, like_out, record_of
-from chainrule.layer import Layer
+from chainrule.layer import Bare, Layer
 from chainrule.namespace import namespace, same_dtype
-from chainrule.record import record
+from chainrule.record import owned, record
 
 
 @frozen(eq=False)
@@ -139,17 +139,19 @@ class AffineCache:
     W: Array
 
 
+_affine = owned(Affine)
+_cache = owned(AffineCache)
+
+
 def forward(params: Affine, x: Array) -> tuple[Array, AffineCache]:
     """`out = x W + b`: x (n, d) to out (n, m)."""
-    W, b = record_of(params, Affine, "affine: params").W, params.b
+    W = record_of(params, Affine, "affine: params").W
     xp = namespace(x, W, name="affine: x")
     if x.ndim != 2:
         raise ValueError(f"affine: x must be 2-D (rows of features), got shape {x.shape}")
     if x.shape[1] != W.shape[0]:
         raise ValueError(f"affine: x has {x.shape[1]} features {x.shape} but W takes {W.shape[0]} {W.shape}")
-    out = xp.matmul(x, W)
-    out += b
-    return out, AffineCache(x, W)
+    return _out(xp, x, W, params.b), _cache(keep(x), W)
 
 
 def backward(cache: AffineCache, dout: Array) -> tuple[Array, Affine]:
@@ -162,11 +164,35 @@ def grads(cache: AffineCache, dout: Array) -> Affine:
     """`dW = x^T dout` and `db = 1^T dout`."""
     x, W = record_of(cache, AffineCache, "affine backward: cache").x, cache.W
     like_out(dout, (x.shape[0], W.shape[1]), W.dtype, "affine")
-    xp = namespace(dout)
-    return Affine(W=freeze(xp.matmul(x.T, dout)), b=freeze(xp.column_sum(dout)))
+    dW, db = _gradients(namespace(dout), x, dout)
+    return _affine(freeze(dW), freeze(db))
 
 
-affine: Layer[Affine, AffineCache] = Layer(forward, backward, grads)
+def _out(xp: Namespace, x: Array, W: Array, b: Array) -> Array:
+    out = xp.matmul(x, W)
+    out += b
+    return out
+
+
+def _gradients(xp: Namespace, x: Array, dout: Array) -> tuple[Array, Array]:
+    return xp.matmul(x.T, dout), xp.column_sum(dout)
+
+
+def _bare_forward(xp: Namespace, params: Affine, x: Array) -> tuple[Array, Array]:
+    if type(params) is not Affine or x.dtype != params.W.dtype:
+        raise TypeError
+    return _out(xp, x, params.W, params.b), x
+
+
+def _bare_backward(xp: Namespace, params: Affine, x: Array, dout: Array, wants_dx: bool) -> tuple[Array, Affine]:
+    dx = xp.matmul(dout, params.W.T) if wants_dx else dout
+    dW, db = _gradients(xp, x, dout)
+    dW += params.W
+    db += params.b
+    return dx, _affine(freeze(dW), freeze(db))
+
+
+affine: Layer[Affine, AffineCache] = Layer(forward, backward, grads, bare=Bare(_bare_forward, _bare_backward))
 """`x @ W + b` on rows of features; its parameters are an `Affine`.
 
 Examples

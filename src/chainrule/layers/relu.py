@@ -22,11 +22,11 @@ hidden; where the slope is 0, `dx` is 0 even if `dout` is infinite or nan.
 
 from attrs import frozen
 
-from chainrule.array import Array, Unit, freeze
+from chainrule.array import Array, Namespace, Unit, freeze
 from chainrule.expect import like_out, no_params, record_of
-from chainrule.layer import Layer, no_grads
+from chainrule.layer import Bare, Layer, no_grads
 from chainrule.namespace import namespace
-from chainrule.record import record
+from chainrule.record import owned, record
 
 
 @frozen(eq=False)
@@ -37,11 +37,14 @@ class ReluCache:
     out: Array
 
 
+_cache = owned(ReluCache)
+
+
 def forward(params: Unit, x: Array) -> tuple[Array, ReluCache]:
     """`out = max(x, 0)`, of any shape; read-only, because the cache shares it."""
     no_params(params, "relu")
     out = freeze(namespace(x, name="relu: x").positive_part(x))
-    return out, ReluCache(out)
+    return out, _cache(out)
 
 
 def backward(cache: ReluCache, dout: Array) -> tuple[Array, Unit]:
@@ -51,7 +54,16 @@ def backward(cache: ReluCache, dout: Array) -> tuple[Array, Unit]:
     return namespace(dout).gate(out, dout), ()
 
 
-relu: Layer[Unit, ReluCache] = Layer(forward, backward, no_grads)
+def _bare_forward(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Array]:
+    out = xp.positive_part(x)
+    return out, out
+
+
+def _bare_backward(xp: Namespace, params: Unit, out: Array, dout: Array, wants_dx: bool) -> tuple[Array, Unit]:
+    return xp.gate(out, dout), params
+
+
+relu: Layer[Unit, ReluCache] = Layer(forward, backward, no_grads, bare=Bare(_bare_forward, _bare_backward))
 """`max(x, 0)`, entry by entry; its parameters are `()`.
 
 Examples

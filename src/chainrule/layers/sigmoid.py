@@ -24,11 +24,11 @@ exponential.
 
 from attrs import frozen
 
-from chainrule.array import Array, Unit, freeze
+from chainrule.array import Array, Namespace, Unit, freeze
 from chainrule.expect import like_out, no_params, record_of
-from chainrule.layer import Layer, no_grads
+from chainrule.layer import Bare, Layer, no_grads
 from chainrule.namespace import namespace
-from chainrule.record import record
+from chainrule.record import owned, record
 
 
 @frozen(eq=False)
@@ -39,26 +39,41 @@ class SigmoidCache:
     tail: Array
 
 
+_cache = owned(SigmoidCache)
+
+
 def forward(params: Unit, x: Array) -> tuple[Array, SigmoidCache]:
     """`out = s(x)`, of any shape."""
     no_params(params, "sigmoid")
-    xp = namespace(x, name="sigmoid: x")
-    with xp.quiet():
-        tail = freeze(xp.exp(-xp.abs(x)))
-        out = xp.where(x >= 0, xp.ones_like(tail), tail) / (1 + tail)
-    return out, SigmoidCache(tail)
+    out, tail = _bare_forward(namespace(x, name="sigmoid: x"), params, x)
+    return out, _cache(freeze(tail))
 
 
 def backward(cache: SigmoidCache, dout: Array) -> tuple[Array, Unit]:
     """`dx = s(x) s(-x) * dout`."""
     tail = record_of(cache, SigmoidCache, "sigmoid backward: cache").tail
     like_out(dout, tail.shape, tail.dtype, "sigmoid")
-    with namespace(dout).quiet():
-        slope = tail / (1 + tail) ** 2
-        return slope * dout, ()
+    return _bare_backward(namespace(dout), (), tail, dout, True)
 
 
-sigmoid: Layer[Unit, SigmoidCache] = Layer(forward, backward, no_grads)
+def _out(xp: Namespace, x: Array) -> tuple[Array, Array]:
+    tail = xp.exp(-xp.abs(x))
+    return xp.where(x >= 0, xp.ones_like(tail), tail) / (1 + tail), tail
+
+
+def _dx(tail: Array, dout: Array) -> Array:
+    return tail / (1 + tail) ** 2 * dout
+
+
+def _bare_forward(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Array]:
+    return xp.quietly(_out, xp, x)
+
+
+def _bare_backward(xp: Namespace, params: Unit, tail: Array, dout: Array, wants_dx: bool) -> tuple[Array, Unit]:
+    return xp.quietly(_dx, tail, dout), ()
+
+
+sigmoid: Layer[Unit, SigmoidCache] = Layer(forward, backward, no_grads, bare=Bare(_bare_forward, _bare_backward))
 """`1 / (1 + exp(-x))`, entry by entry; its parameters are `()`.
 
 Examples

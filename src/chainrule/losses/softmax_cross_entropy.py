@@ -18,9 +18,9 @@ so that for the mean of n rows
 overflows. Then mark one class c of the row, the label (or the likeliest target), and keep it out of the sum:
 
     e_j = exp(z_j - m)        others = sum of e_j over j != c
-    gap = m - z_c             total = others + exp(-gap)
+    gap = z_c - m             total = others + exp(gap)
 
-    log(total) = log1p(others + expm1(-gap))        loss = gap + log(total)
+    log(total) = log1p(others + expm1(gap))         loss = log(total) - gap
     p_j - t_j = e_j / total  for j != c             p_c - 1 = -others / total
 
 When c leads by a margin, gap is 0 and the loss is log1p(others): no digit is lost however small it is, and the gradient
@@ -35,12 +35,15 @@ row with +inf or with nothing but -inf gives nan, and a nan stays in its row.
 
 from attrs import frozen
 
-from chainrule.array import Array, freeze, keep
+from chainrule.array import Array, Namespace, freeze, keep
 from chainrule.expect import describe, record_of
 from chainrule.loss import Loss
 from chainrule.namespace import namespace
-from chainrule.record import record
+from chainrule.record import owned, record
 from chainrule.targets import Targets, labels_and_probabilities
+
+NAME = "softmax_cross_entropy"
+LOGITS = f"{NAME}: logits"
 
 
 @frozen(eq=False)
@@ -60,35 +63,35 @@ class SoftmaxCrossEntropyCache:
     total: Array
 
 
+_cache = owned(SoftmaxCrossEntropyCache)
+
+
 def forward(logits: Array, targets: Targets) -> tuple[Array, SoftmaxCrossEntropyCache]:
     """The mean over the rows of `-log p[label]`: logits (n, k) to a 0-d loss."""
-    losses, cache = _each_row(logits, targets)
-    return freeze(namespace(losses).mean(losses)), cache
+    xp = namespace(logits, name=LOGITS)
+    return xp.quietly(_forward, xp, logits, targets)
 
 
 def backward(cache: SoftmaxCrossEntropyCache, dloss: Array | float) -> Array:
     """`dz = (p - t) * dloss / n`: (n, k)."""
-    name = "softmax_cross_entropy backward"
-    slopes, total = record_of(cache, SoftmaxCrossEntropyCache, f"{name}: cache").slopes, cache.total
+    slopes, total = record_of(cache, SoftmaxCrossEntropyCache, f"{NAME} backward: cache").slopes, cache.total
     xp = namespace(total)
-    if isinstance(dloss, float | int):
-        share: Array | float = float(dloss) / slopes.shape[0]  # float(): a np.float64 would promote float32
-    elif getattr(dloss, "shape", None) == ():
-        scalar = keep(dloss)  # a NumPy scalar becomes an array
-        namespace(scalar, name=f"{name}: dloss")
-        share = xp.astype(scalar, total) / slopes.shape[0]
-    else:
-        raise TypeError(f"{name}: dloss must be a number or a 0-d array, got {describe(dloss)}")
-    with xp.quiet():
-        return slopes * (share / total)[:, None]
+    return xp.quietly(_backward, xp, slopes, total, dloss)
+
+
+def value_and_dout(logits: Array, targets: Targets, dloss: Array | float) -> tuple[Array, Array]:
+    """`forward` and `backward` at once."""
+    xp = namespace(logits, name=LOGITS)
+    return xp.quietly(_forward_backward, xp, logits, targets, dloss)
 
 
 def rows(logits: Array, targets: Targets) -> Array:
     """`-log p[label]` of each row: logits (n, k) to losses (n,)."""
-    return _each_row(logits, targets)[0]
+    xp = namespace(logits, name=LOGITS)
+    return xp.quietly(_rows, xp, logits, targets)[0]
 
 
-softmax_cross_entropy: Loss[Targets, SoftmaxCrossEntropyCache] = Loss(forward, backward, rows)
+softmax_cross_entropy: Loss[Targets, SoftmaxCrossEntropyCache] = Loss(forward, backward, rows, value_and_dout)
 """Mean cross-entropy of the softmax of logits; targets are integer labels (n,) or rows of probabilities (n, k).
 
 Examples
@@ -104,24 +107,47 @@ array([[-0.375,  0.125,  0.125,  0.125],
 """
 
 
-def _each_row(logits: Array, targets: Targets) -> tuple[Array, SoftmaxCrossEntropyCache]:
-    xp = namespace(logits, name="softmax_cross_entropy: logits")
-    labels, wanted = labels_and_probabilities(xp, logits, targets, "softmax_cross_entropy")
-    with xp.quiet():
-        top = xp.row_max(logits)
-        gap = top - xp.gather(logits, labels)
-        e = xp.exp(logits - top[:, None])
-        e = xp.scatter(e, labels, 0.0)
-        others = xp.row_sum(e)
-        total = others + xp.exp(-gap)
-        log_total = xp.log1p(others + xp.expm1(-gap))
-        if wanted is None:
-            losses = gap + log_total
-            slopes = xp.scatter(e, labels, 0.0 - others)  # 0 - others and not -others, which gives -0.0
-        else:
-            whole, mine = xp.row_sum(wanted), xp.gather(wanted, labels)
-            gaps = xp.where(wanted > 0, top[:, None] - logits, wanted)  # 0 * inf where no probability is wanted
-            losses = xp.row_sum(wanted * gaps) + whole * log_total
-            slopes = whole[:, None] * e - wanted * total[:, None]
-            slopes = xp.scatter(slopes, labels, (whole - mine) * xp.exp(-gap) - mine * others)
-    return losses, SoftmaxCrossEntropyCache(freeze(slopes), freeze(total))
+def _forward(xp: Namespace, logits: Array, targets: Targets) -> tuple[Array, SoftmaxCrossEntropyCache]:
+    losses, slopes, total = _rows(xp, logits, targets)
+    return freeze(xp.mean(losses)), _cache(freeze(slopes), freeze(total))
+
+
+def _forward_backward(xp: Namespace, logits: Array, targets: Targets, dloss: Array | float) -> tuple[Array, Array]:
+    losses, slopes, total = _rows(xp, logits, targets)
+    return freeze(xp.mean(losses)), _backward(xp, slopes, total, dloss)
+
+
+def _rows(xp: Namespace, logits: Array, targets: Targets) -> tuple[Array, Array, Array]:
+    """Of each row: the loss, its derivative by the logits times `total`, and `total`."""
+    labels, wanted = labels_and_probabilities(xp, logits, targets, NAME)
+    shifted = xp.shifted(logits)
+    at = xp.places(shifted, labels)
+    gap = xp.gather(shifted, at)
+    e = xp.exp(shifted)
+    mine = xp.gather(e, at)
+    e = xp.scatter(e, at, xp.scalar(0.0, e))
+    others = xp.row_sum(e)
+    total = others + mine
+    log_total = xp.log1p(others + xp.expm1(gap))
+    if wanted is None:
+        slopes = xp.scatter(e, at, xp.scalar(0.0, others) - others)  # and not -others, which gives -0.0
+        return log_total - gap, slopes, total
+    whole, likeliest = xp.row_sum(wanted), xp.row_max(wanted)
+    gaps = xp.where(wanted > 0, shifted, wanted)  # 0 * inf where no probability is wanted
+    slopes = whole[:, None] * e - wanted * total[:, None]
+    slopes = xp.scatter(slopes, xp.places(slopes, labels), (whole - likeliest) * mine - likeliest * others)
+    return whole * log_total - xp.row_sum(wanted * gaps), slopes, total
+
+
+def _backward(xp: Namespace, slopes: Array, total: Array, dloss: Array | float) -> Array:
+    """The derivative of the mean, times `dloss`, from that of the rows, times `total`."""
+    n = slopes.shape[0]
+    if isinstance(dloss, (float, int)):
+        share: Array | float = xp.scalar(float(dloss) / n, total)
+    elif getattr(dloss, "shape", None) == ():
+        scalar = keep(dloss)  # a NumPy scalar becomes an array
+        namespace(scalar, name=f"{NAME} backward: dloss")
+        share = xp.astype(scalar, total) / n
+    else:
+        raise TypeError(f"{NAME} backward: dloss must be a number or a 0-d array, got {describe(dloss)}")
+    return slopes * (share / total)[:, None]

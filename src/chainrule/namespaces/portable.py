@@ -4,10 +4,13 @@ Only functions of the standard are called, and no value is ever read: an array m
 compiler. Where NumPy would refuse a bad label, the result here is nan.
 """
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
-from chainrule.array import Array, Labels, Mask
+from chainrule.array import Array, Labels, Mask, Places
+
+A = TypeVar("A")
+Q = ParamSpec("Q")
 
 
 class Portable:
@@ -24,8 +27,8 @@ class Portable:
     def __init__(self, xp: Any) -> None:
         self.xp = xp
 
-    def quiet(self) -> AbstractContextManager[object]:
-        return nullcontext()
+    def quietly(self, f: Callable[Q, A], /, *args: Q.args, **options: Q.kwargs) -> A:
+        return f(*args, **options)
 
     def matmul(self, a: Array, b: Array, /) -> Array:
         out: Array = self.xp.matmul(a, b)
@@ -84,17 +87,28 @@ class Portable:
         out: Labels = self.xp.argmax(rows, axis=1)
         return out
 
-    def gather(self, rows: Array, labels: Labels, /) -> Array:
-        hot = self._hot(rows, labels)
-        entry = self.xp.sum(self.xp.where(hot, rows, self.xp.zeros_like(rows)), axis=1)
-        inside = self.xp.any(hot, axis=1)
+    def shifted(self, rows: Array, /) -> Array:
+        out: Array = rows - self.xp.max(rows, axis=1, keepdims=True)
+        return out
+
+    def places(self, rows: Array, labels: Labels, /) -> Places:
+        classes = self.xp.arange(rows.shape[1], dtype=labels.dtype)
+        hot: Places = labels[:, None] == classes[None, :]
+        return hot
+
+    def gather(self, rows: Array, at: Places, /) -> Array:
+        entry = self.xp.sum(self.xp.where(at, rows, self.xp.zeros_like(rows)), axis=1)
+        inside = self.xp.any(at, axis=1)
         out: Array = self.xp.where(inside, entry, self.xp.full_like(entry, float("nan")))
         return out
 
-    def scatter(self, rows: Array, labels: Labels, values: Array | float, /) -> Array:
+    def scatter(self, rows: Array, at: Places, values: Array | float, /) -> Array:
         column: Array = self.xp.full_like(rows[:, 0], values) if isinstance(values, float | int) else values
-        out: Array = self.xp.where(self._hot(rows, labels), column[:, None], rows)
+        out: Array = self.xp.where(at, column[:, None], rows)
         return out
+
+    def scalar(self, value: float, like: Array, /) -> Array | float:
+        return value  # a Python number takes the dtype of the array that it meets
 
     def count(self, condition: Mask, /) -> int:
         return int(self.xp.sum(self.xp.astype(condition, self.xp.int64)))
@@ -108,9 +122,3 @@ class Portable:
     def astype(self, x: Array | Labels, like: Array, /) -> Array:
         out: Array = self.xp.astype(x, like.dtype)
         return out
-
-    def _hot(self, rows: Array, labels: Labels) -> Mask:
-        """(n, k): whether a column is its row's label."""
-        classes = self.xp.arange(rows.shape[1], dtype=labels.dtype)
-        hot: Mask = labels[:, None] == classes[None, :]
-        return hot
