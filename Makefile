@@ -4,13 +4,15 @@
 # make evidence   try every law on 11,000 drawn cases and write docs/evidence.md: some minutes
 # make mutants    change the core in 2,000 small ways, ask that the tests notice 95% and that the rest is explained, and
 #                 write docs/evidence/mutants.json: a quarter of an hour (JOBS=2 tests two changes at a time)
+# make bench      time a training step beside the bare matrix products, torch, JAX and others, and write docs/speed.md: ten
+#                 minutes of a quiet machine (OPTIONS=--quick for a rough look, OPTIONS=--help for others)
 # Each sets up what it needs in .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= dev# dev,oracles tests against torch, JAX and autograd as well: some gigabytes, without a CPU build of torch
 
-.PHONY: demo evidence mutants test lint types tests docs clean
+.PHONY: bench demo evidence mutants test lint types tests docs clean
 
 demo: .venv/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
@@ -53,5 +55,13 @@ evidence: .venv/dev
 mutants: .venv-mutants/ready
 	.venv-mutants/bin/python benchmarks/mutants.py --jobs $(or $(JOBS),1)
 
+.venv-bench/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	touch $@
+
+bench: .venv-bench/ready
+	PYTHONPATH=benchmarks .venv-bench/bin/python -m speed $(OPTIONS)
+
 clean:
-	rm -rf .venv .venv-mutants mutants site dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-mutants mutants site dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,7 @@
+"""`make bench`."""
+
+import sys
+
+from speed.main import main
+
+sys.exit(main())
