@@ -1,54 +1,101 @@
-"""Measure, print, and where nothing was left out, write the page."""
+"""Measure, print, and where nothing was left out, write the page and its pictures."""
 
 import json
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from speed import clock, sections
+from speed import clock, memory, numerical, page, picture, sections, startup, training, waterfall
 from speed.machine import described
 from speed.options import Options, read
 from speed.progress import done, say
-from speed.roster import ENTRIES
-from speed.size import PREDICTED
+from speed.roster import ENTRIES, JAX, OURS, TORCH
+from speed.size import BOOK, LARGE, PREDICTED
 from speed.team import Team
-from speed.threads import ONE, cores
+from speed.threads import ALL, ONE, cores
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "docs" / "speed" / "results.json"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = DOCS / "speed.md"
+FOLDER = DOCS / "speed"
+RESULTS = FOLDER / "results.json"
 
 
 def main() -> int:
     """Run what the command line asks for."""
     options = read()
+    if options.render:
+        write(json.loads(RESULTS.read_text(encoding="utf-8")))
+        return 0
     results = measured(options)
     if options.everything:
-        RESULTS.parent.mkdir(exist_ok=True)
+        FOLDER.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write(results)
+        show("Goals", sections.written(results)["goals"])
+        print(f"\nWrote {PAGE.relative_to(DOCS.parent)} and what is in {FOLDER.relative_to(DOCS.parent)}/")
+    else:
+        print("\nThe page is as it was: something was left out.")
     return 0
+
+
+def write(results: dict[str, Any]) -> None:
+    """Put the results into the page, and draw its pictures."""
+    PAGE.write_text(page.filled(PAGE.read_text(encoding="utf-8"), sections.written(results)), encoding="utf-8")
+    (FOLDER / "steps.svg").write_text(picture.steps(results["rows"]), encoding="utf-8")
+    (FOLDER / "waterfall.svg").write_text(picture.waterfall(results["waterfall"]), encoding="utf-8")
 
 
 def measured(options: Options) -> dict[str, Any]:
     """Measure everything that is asked for, and print each table when it is there."""
     results: dict[str, Any] = {"machine": described(), "rows": []}
+    print(sections.machine(results["machine"]), flush=True)
+    quick = options.quick
+    if "waterfall" in options.parts:
+        say("where one step's time goes")
+        found = results["waterfall"] = waterfall.measure(BOOK, 11 if quick else 51)
+        show("One step", sections.waterfall(found))
+        show("Its calls", sections.calls(found))
+    if "training" in options.parts:
+        say("training")
+        results["training"] = training.measure(training.STEPS // (10 if quick else 1), options.data)
+        show("Training", sections.training(results["training"]))
+    if "numerical" in options.parts:
+        say("numerical gradients")
+        results["numerical"] = numerical.measure(200 if quick else 4000)
+        show("Numerical gradients", sections.numerical(results["numerical"]))
+    if "startup" in options.parts:
+        say("first steps and imports")
+        chosen = tuple(name for name in (OURS, JAX, TORCH) if name in options.names)
+        results["startup"] = startup.measure(chosen, BOOK, 1 if quick else 5)
+        results["imports"] = startup.imports(3 if quick else 15)
+        show("Starting", sections.startup(results["startup"], results["imports"]))
+    if "memory" in options.parts:
+        say("memory")
+        results["memory"] = memory.measure(options.names, BOOK if quick else LARGE)
+        show("Memory", sections.memory(results["memory"]))
     for threads in options.threads:
-        if threads != ONE and len(cores()) == 1:
-            continue
-        results["rows"] += clocked(options, threads)
+        if threads == ONE or len(cores()) > 1:
+            results["rows"] += clocked(options, threads)
     return results
 
 
 def clocked(options: Options, threads: str) -> list[clock.Row]:
     """Steps and predictions with so many threads."""
+    plans = [(clock.train_steps, size) for size in options.sizes if "steps" in options.parts]
+    plans += [(clock.predictions, size) for size in PREDICTED if "predictions" in options.parts and threads == ONE]
     rows: list[clock.Row] = []
-    say(f"starting {len(options.names)} contenders, {sections.threads_in_words(threads, len(cores()))}")
+    if not plans:
+        return rows
     with Team([ENTRIES[name] for name in options.names], threads) as team:
-        plans = [(clock.train_steps, size) for size in options.sizes if "steps" in options.parts]
-        plans += [(clock.predictions, size) for size in PREDICTED if "predictions" in options.parts]
         for measure, size in plans:
-            label = f"{size}, {threads} thread{'s' * (threads != ONE)}"
+            label = f"{sections.heading(str(size))}, {'all threads' if threads == ALL else 'one thread'}"
             found = measure(team, size, options.plan, partial(say, label))
-            done()
-            print(f"\n{found[0]['what']}, {label}\n\n{sections.one_size(found, str(size))}", flush=True)
+            show(f"{found[0]['what'].capitalize()}: {label}", sections.one_size(found, str(size)))
             rows += found
     return rows
+
+
+def show(title: str, text: str) -> None:
+    """Print a table under its title."""
+    done()
+    print(f"\n{title}\n\n{text}", flush=True)

@@ -11,7 +11,7 @@ from speed.roster import ENTRIES, LIMIT, OURS
 from speed.size import SIZES, Size
 from speed.threads import ALL, ONE
 
-PARTS = ("steps", "predictions", "memory", "startup", "training", "waterfall")
+PARTS = ("waterfall", "training", "numerical", "startup", "memory", "steps", "predictions")
 
 FULL = Plan(rounds=25, block=0.03, longest=45.0)
 QUICK = Plan(rounds=5, block=0.01, longest=3.0)
