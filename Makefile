@@ -4,9 +4,9 @@
 # make evidence   try every law on 11,000 drawn cases and write docs/evidence.md: some minutes
 # make mutants    change the core in 2,000 small ways, ask that the tests notice 95% and that the rest is explained, and
 #                 write docs/evidence/mutants.json: a quarter of an hour (JOBS=2 tests two changes at a time)
-# make bench      time a training step beside the bare matrix products, torch, JAX and others, and write docs/speed.md: ten
-#                 minutes of a quiet machine (OPTIONS=--quick for a rough look, OPTIONS=--help for others)
-# Each sets up what it needs in .venv first.
+# make bench    time a training step beside the bare matrix products, torch, JAX and others, and write docs/speed.md:
+#               ten minutes of a quiet machine (OPTIONS=--quick takes a rough look, OPTIONS=--help lists more)
+# Each sets up what it needs in .venv first, or in one of its own.
 
 PYTHON ?= python3
 BIN := .venv/bin

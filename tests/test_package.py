@@ -21,6 +21,7 @@ SDIST = {
     "Makefile",
     "PKG-INFO",
     "README.md",
+    "benchmarks",
     "docs",
     "mkdocs.yml",
     "pyproject.toml",
@@ -124,7 +125,7 @@ def test_the_sdist_holds_what_tests_and_documents_need_and_no_more(built: Path) 
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {name.partition("/")[0] for name in names} - {".gitignore"} == SDIST
     below = {name for name in names if "/" in name}
-    assert below == files("src") | files("tests") | files("docs")
+    assert below == files("src") | files("tests") | files("docs") | files("benchmarks")
     assert [name for name in below if "ubyte" in name] == []  # MNIST is its authors'
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from attrs import frozen
 
 from speed.problem import RATE, Floats, Problem
 
@@ -17,8 +17,16 @@ PRODUCTS = ("x W1", "h W2", "dW2", "dh", "dW1")
 """The kernels that are the limit."""
 
 
-def kernels(problem: Problem) -> dict[str, Kernel]:
-    """The parts of a step, in the order in which they are taken."""
+@frozen(eq=False)
+class Kernels:
+    """The parts of a step, in the order in which they are taken, and where the new parameters are after them."""
+
+    parts: dict[str, Kernel]
+    stepped: tuple[Floats, ...]
+
+
+def kernels(problem: Problem) -> Kernels:
+    """The parts of a step from where a problem starts."""
     size, x, labels = problem.size, problem.x, problem.labels
     n, f32 = size.batch, np.float32
     W1, b1, W2, b2 = (array.copy() for array in problem.start)
@@ -54,15 +62,14 @@ def kernels(problem: Problem) -> dict[str, Kernel]:
             np.multiply(gradient, rate, out=step)
             np.subtract(parameter, step, out=step)
 
-    gradients: tuple[NDArray[np.float32], ...] = (dW1, db1, dW2, db2)
     updates = [
         (parameter, gradient, np.zeros_like(gradient))
-        for parameter, gradient in zip((W1, b1, W2, b2), gradients, strict=True)
+        for parameter, gradient in zip((W1, b1, W2, b2), (dW1, db1, dW2, db2), strict=True)
     ]
     parts: dict[str, Kernel] = {
         "x W1": lambda: np.dot(x, W1, a),
         "+ b1": lambda: np.add(a, b1, a),
-        "ReLU": lambda: np.maximum(a, zero, h),
+        "ReLU": lambda: np.maximum(a, zero, out=h),
         "h W2": lambda: np.dot(h, W2, z),
         "+ b2": lambda: np.add(z, b2, z),
         "softmax and loss": softmax,
@@ -77,4 +84,4 @@ def kernels(problem: Problem) -> dict[str, Kernel]:
     }
     for part in parts.values():  # once through, so that every array holds what it holds in a step
         part()
-    return parts
+    return Kernels(parts, tuple(step for _, _, step in updates))

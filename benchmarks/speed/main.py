@@ -49,7 +49,7 @@ def measured(options: Options) -> dict[str, Any]:
     """Measure everything that is asked for, and print each table when it is there."""
     results: dict[str, Any] = {"machine": described(), "rows": []}
     print(sections.machine(results["machine"]), flush=True)
-    quick = options.quick
+    quick, chosen = options.quick, tuple(name for name in (OURS, JAX, TORCH) if name in options.names)
     if "waterfall" in options.parts:
         say("where one step's time goes")
         found = results["waterfall"] = waterfall.measure(BOOK, 11 if quick else 51)
@@ -65,13 +65,12 @@ def measured(options: Options) -> dict[str, Any]:
         show("Numerical gradients", sections.numerical(results["numerical"]))
     if "startup" in options.parts:
         say("first steps and imports")
-        chosen = tuple(name for name in (OURS, JAX, TORCH) if name in options.names)
         results["startup"] = startup.measure(chosen, BOOK, 1 if quick else 5)
         results["imports"] = startup.imports(3 if quick else 15)
         show("Starting", sections.startup(results["startup"], results["imports"]))
     if "memory" in options.parts:
         say("memory")
-        results["memory"] = memory.measure(options.names, BOOK if quick else LARGE)
+        results["memory"] = memory.measure(chosen if quick else options.names, BOOK if quick else LARGE)
         show("Memory", sections.memory(results["memory"]))
     for threads in options.threads:
         if threads == ONE or len(cores()) > 1:

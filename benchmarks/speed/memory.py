@@ -8,7 +8,6 @@ arrays says, which NumPy keeps: the most that was held during a step, parameters
 """
 
 import json
-import resource
 import sys
 import tracemalloc
 from pathlib import Path
@@ -51,14 +50,12 @@ def measure(names: tuple[str, ...], size: Size) -> dict[str, Any]:
 def of_process(name: str, size: Size) -> dict[str, int]:
     """Bytes: the process before any step, its peak during three, and its peak since it started."""
     contender = ENTRIES[name].make(Problem.draw(size))
-    before = _status("VmRSS")
+    before, started = _status("VmRSS"), _status("VmHWM")
     (PROCESS / "clear_refs").write_text("5", encoding="ascii")  # from here on, the peak is that of what follows
     for _ in range(STEPS):
         contender.steps(1)
     during = _status("VmHWM")
-    # The system has forgotten an earlier peak, of the imports say, in one of its accounts but not in the other.
-    ever = max(during, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-    return {"before": before, "during": during, "ever": ever}
+    return {"before": before, "during": during, "ever": max(started, during)}
 
 
 def of_arrays(size: Size) -> dict[str, int]:

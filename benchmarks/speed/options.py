@@ -47,7 +47,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--sizes", nargs="+", metavar="SIZE", help="such as 784-50-10/100")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=list(ENTRIES), help="these, ours and the limit")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
-    parser.add_argument("--threads", choices=[ONE, ALL], help="one thread, or all (default: both)")
+    parser.add_argument("--threads", choices=[ONE, ALL], help="one thread, or all (default: both; if quick, one)")
     parser.add_argument("--rounds", type=int, help=f"rounds at most (default: {FULL.rounds})")
     parser.add_argument("--data", type=Path, help="a directory with the files of MNIST, for the training")
     parser.add_argument("--render", action="store_true", help="measure nothing; write the page from the results")
@@ -63,7 +63,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
         plan,
         sizes,
         tuple(name for name in ENTRIES if name in asked),
-        (given.threads,) if given.threads else (ONE, ALL),
+        (given.threads,) if given.threads else (ONE,) if given.quick else (ONE, ALL),
         tuple(given.parts),
         given.data,
         given.render,

@@ -35,7 +35,7 @@ def measure(size: Size, rounds: int) -> dict[str, Any]:
 def of_size(size: Size, rounds: int) -> dict[str, Any]:
     """Medians: of the kernels, of the library's calls with the kernels that they stand for, and of whole steps."""
     problem = Problem.draw(size)
-    bare, calls, steps = kernels(problem), pieces(problem), wholes(problem)
+    bare, calls, steps = kernels(problem).parts, pieces(problem), wholes(problem)
     named = {
         **{("kernels", name): part for name, part in bare.items()},
         **{("calls", name): call.does for name, call in calls.items()},
