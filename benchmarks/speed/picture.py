@@ -25,9 +25,11 @@ matplotlib: Any = import_module("matplotlib")  # whose settings have types that 
 Panel: TypeAlias = Any
 """A figure or axes: the types of matplotlib say nothing of its keyword arguments."""
 
-INK, FAINT, OWN, OTHERS, PYTHON = "#7d7d7d", "#9a9a9a55", "#d1603d", "#3b8bba", "#8a6fc9"
+INK, FAINT, OWN, OTHERS, PYTHON = "#808080", "#9a9a9a55", "#d1603d", "#3b8bba", "#8a6fc9"
 
-MARKS = (1, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500)
+NEAR, FAR = (1, 1.5, 2, 3, 5, 10, 20), (1, 2, 5, 10, 20, 50, 100, 200, 500)
+"""Marks on an axis that ends soon, and on one that goes far."""
+
 COLUMNS = 2
 
 
@@ -46,7 +48,7 @@ def steps(rows: Sequence[Row]) -> str:
 
 def _size(axes: Panel, rows: Sequence[Row], title: str) -> None:
     names = [name for name in ENTRIES if name != LIMIT]
-    highest = 1.0
+    lowest = highest = 1.0
     for row in rows:
         if row["contender"] == LIMIT or "to_limit" not in row:
             continue
@@ -62,24 +64,16 @@ def _size(axes: Panel, rows: Sequence[Row], title: str) -> None:
             markerfacecolor=colour if one else "none",
             markeredgecolor=colour,
         )
-        if one:
-            beside = (spread["median"], place)
-            axes.annotate(
-                ratio(spread["median"]),
-                beside,
-                xytext=(9, 0),
-                textcoords="offset points",
-                va="center",
-                color=INK,
-                fontsize=9,
-            )
-        highest = max(highest, spread["high"])
+        if one:  # in a column of its own, where no ring is in the way
+            text = ratio(spread["median"])
+            axes.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", color=INK, fontsize=9)
+        lowest, highest = min(lowest, spread["low"]), max(highest, spread["high"])
     axes.axvline(1, color=INK, linewidth=1)
     axes.set_xscale("log")
-    axes.set_xlim(0.85, max(highest * 1.6, 3))
+    axes.set_xlim(lowest * 0.9, max(highest * 1.2, 3))
     axes.set_ylim(0.3, len(names) + 0.7)
     axes.set_yticks(range(len(names), 0, -1), names)
-    axes.xaxis.set_major_locator(FixedLocator([mark for mark in MARKS if mark <= max(highest * 1.6, 3)]))
+    axes.xaxis.set_major_locator(FixedLocator(FAR if highest > 20 else NEAR))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     _frame(axes, title, "times the limit")

@@ -7,6 +7,7 @@ from speed import goals
 from speed.clock import Row
 from speed.quantity import duration, megabytes, ratio
 from speed.roster import ROSTER
+from speed.spread import Spread
 from speed.table import table
 from speed.threads import ALL, ONE
 
@@ -15,7 +16,7 @@ def written(results: dict[str, Any]) -> dict[str, str]:
     """Every generated part of the page, by its name there."""
     rows = results["rows"]
     return {
-        "machine": machine(results["machine"]),
+        "machine": f"{machine(results['machine'])}\n{quiet(rows)}",
         "roster": roster(),
         "goals": goals.written(results),
         "one-thread": clocked(rows, ONE, "steps"),
@@ -85,6 +86,17 @@ def machine(found: dict[str, Any]) -> str:
         f"The BLAS of NumPy is {blas.get('internal_api', 'unknown')} {blas.get('version', '')} "
         f"({blas.get('architecture', '')}, {blas.get('threading_layer', '')}).\n"
         f"Versions: {versions}."
+    )
+
+
+def quiet(rows: Sequence[Row]) -> str:
+    """How much of the time a process with one thread had the processor that it was kept to."""
+    shares = [row["busy"] for row in rows if row["threads"] == ONE and "busy" in row]
+    if not shares:
+        return ""
+    return (
+        f"With one thread, a process had its processor for {Spread.of(shares).median:.0%} of the time that was taken, "
+        f"in the median over contenders and sizes, and {min(shares):.0%} at worst: below 97%, others were at work."
     )
 
 
