@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 from attrs import asdict, frozen
@@ -40,16 +40,20 @@ class Plan:
 
 def train_steps(team: Team, size: Size, plan: Plan, say: Say) -> list[Row]:
     """Training steps of everybody who agrees with the reference."""
-    problem = Problem.draw(size)
-    reference = train(problem, STEPS)
-    say("")
-    return _measured(team, team.members, size, "steps", plan, partial(_learn, reference), say)
+    say("the reference")
+    return _measured(team, team.members, size, "steps", plan, partial(_learn, _reference(size)), say)
 
 
 def predictions(team: Team, size: Size, plan: Plan, say: Say) -> list[Row]:
     """Predictions of everybody who agrees."""
     members = [member for member in team.members if ENTRIES[member.name].predicts]
     return _measured(team, members, size, "predictions", plan, _predict, say)
+
+
+@cache
+def _reference(size: Size) -> Reference:
+    """Once for every size: in float64 it takes as long as the contenders."""
+    return train(Problem.draw(size), STEPS)
 
 
 def _learn(reference: Reference, member: Member, size: Size) -> Row:

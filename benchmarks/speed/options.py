@@ -55,7 +55,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     plan = QUICK if given.quick else FULL
     if given.rounds:
         plan = Plan(given.rounds, plan.block, plan.longest)
-    sizes: tuple[Size, ...] = SIZES[:3] if given.quick else SIZES
+    sizes: tuple[Size, ...] = SIZES[:2] if given.quick else SIZES
     if given.sizes:
         sizes = tuple(map(Size.read, given.sizes))
     asked = {LIMIT, OURS, *given.only} if given.only else set(ENTRIES)

@@ -1,4 +1,4 @@
-"""Memory and processors are asked for as Linux answers; elsewhere the benchmark is not run, and neither are these tests."""
+"""Memory and processors are asked for as Linux answers: elsewhere there is no benchmark, and nothing to test."""
 
 import sys
 
