@@ -24,6 +24,9 @@ def main() -> int:
     """Run what the command line asks for."""
     options = read()
     if options.render:
+        if not RESULTS.exists():
+            print("There are no results to write the page from: run make bench.")
+            return 1
         write(json.loads(RESULTS.read_text(encoding="utf-8")))
         return 0
     results = measured(options)

@@ -44,7 +44,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     """The command line."""
     parser = argparse.ArgumentParser(prog="make bench", description="How fast chainrule is, beside its peers.")
     parser.add_argument("--quick", action="store_true", help="small sizes and few rounds: a minute, and rough")
-    parser.add_argument("--sizes", nargs="+", metavar="SIZE", help="such as 784-50-10/100")
+    parser.add_argument("--sizes", nargs="+", type=_size, metavar="SIZE", help="such as 784-50-10/100")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=list(ENTRIES), help="these, ours and the limit")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     parser.add_argument("--threads", choices=[ONE, ALL], help="one thread, or all (default: both; if quick, one)")
@@ -57,7 +57,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
         plan = Plan(given.rounds, plan.block, plan.longest)
     sizes: tuple[Size, ...] = SIZES[:2] if given.quick else SIZES
     if given.sizes:
-        sizes = tuple(map(Size.read, given.sizes))
+        sizes = tuple(given.sizes)
     asked = {LIMIT, OURS, *given.only} if given.only else set(ENTRIES)
     return Options(
         plan,
@@ -69,3 +69,10 @@ def read(arguments: Sequence[str] | None = None) -> Options:
         given.render,
         given.quick,
     )
+
+
+def _size(text: str) -> Size:
+    try:
+        return Size.read(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
