@@ -1,8 +1,9 @@
 """Whether a contender computes what the others do: only then does its time count.
 
 After ten steps, the loss that it reports for the tenth and the loss at its parameters must be those of the reference,
-which is in float64. In float32, 1e-5 of a loss is about a hundred units of rounding, and the worst that was seen is
-1e-6. A single step moves the loss by much more than that, so that one too few or too many is noticed.
+which is in float64. In float32, 1e-5 of a loss is about a hundred units of rounding; the worst that was seen is 1e-7
+for losses and 6e-7 for logits. A single step moves the loss by 4e-4 of it or more, so that one too few or too many is
+noticed.
 """
 
 from collections.abc import Sequence
