@@ -21,6 +21,14 @@ RANKS = (
     "laws/combinator_laws  laws/layer_laws  laws/optimizer_laws",
     "laws/loss_laws  laws/network_laws",
     "check  laws/__init__  testing",
+    "tracing/__init__  tracing/memory  tracing/names  tracing/operations  tracing/quantity  tracing/table",
+    "tracing/records  drawing/__init__  drawing/ink  drawing/numbers",
+    "tracing/run",
+    "drawing/graph",
+    "drawing/account  drawing/block",
+    "drawing/mermaid  drawing/svg",
+    "drawing/drawing",
+    "look",  # the door to both
     "__init__",  # the public names
     "demo/__init__  demo/extras  demo/mistakes  demo/mosaic  demo/networks  demo/refusal  demo/screen",
     "demo/data  demo/gradient_check  demo/options  demo/place  demo/training",

@@ -14,6 +14,7 @@ from chainrule.layer import Layer
 from chainrule.layers.affine import Affine, affine
 from chainrule.layers.relu import relu
 from chainrule.layers.sigmoid import sigmoid
+from chainrule.look import draw, trace
 from chainrule.loss import Loss
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.metrics import accuracy
@@ -46,6 +47,7 @@ __all__ = [
     "check_network",
     "check_optimizer",
     "directional_derivative",
+    "draw",
     "freeze",
     "keep",
     "minibatches",
@@ -56,6 +58,7 @@ __all__ = [
     "sgd",
     "sigmoid",
     "softmax_cross_entropy",
+    "trace",
     "training_step",
     "tree",
     "two_layer",

@@ -1,0 +1,61 @@
+"""Names of layers and losses, for people: a `Layer` has none of its own, but its functions come from somewhere."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from chainrule.layer import Layer
+from chainrule.loss import Loss
+
+Named = Layer[Any, Any] | Loss[Any, Any]
+
+
+def name_of(subject: Named) -> str:
+    """Name a layer or a loss after where it comes from.
+
+    Parameters
+    ----------
+    subject
+        A layer or a loss.
+
+    Returns
+    -------
+    str
+        The name that the module of its `forward` gives it (`affine` in `affine: Layer = Layer(forward, backward)`);
+        failing that, the name of the function itself or of what it stands in (`scale` for `scale_forward`,
+        `leaky_relu` for a `forward` inside `leaky_relu`), or of its module. Options that `functools.partial` binds
+        follow in brackets if they are numbers or text: `leaky_relu(0.1)`.
+
+    Examples
+    --------
+    >>> from chainrule import affine, softmax_cross_entropy
+    >>> from chainrule.tracing.names import name_of
+    >>> name_of(affine), name_of(softmax_cross_entropy)
+    ('affine', 'softmax_cross_entropy')
+    """
+    function: Any = subject.forward
+    options: list[str] = []
+    while isinstance(function, partial):
+        bound: partial[Any] = function
+        options = [repr(a) for a in bound.args if _is_plain(a)] + options
+        options += [f"{key}={a!r}" for key, a in bound.keywords.items() if _is_plain(a)]
+        function = bound.func
+    for name, value in getattr(function, "__globals__", {}).items():
+        if isinstance(value, type(subject)) and value.forward is subject.forward and not name.startswith("_"):
+            return str(name)
+    return _name_of_function(function) + (f"({', '.join(options)})" if options else "")
+
+
+def _name_of_function(function: Callable[..., object]) -> str:
+    """`scale` for `scale_forward`; where a function is called `forward` or nothing, what it stands in."""
+    path = str(getattr(function, "__qualname__", type(function).__qualname__)).replace("<locals>.", "").split(".")
+    module = str(getattr(function, "__module__", "")).split(".")
+    for part in reversed([*module, *path]):
+        name = part.removesuffix("_forward").removeprefix("forward_").strip("_")
+        if name not in {"", "forward", "call", "lambda", "<lambda>", "main"}:
+            return name
+    return "layer"
+
+
+def _is_plain(option: object) -> bool:
+    return isinstance(option, int | float | str)
