@@ -26,6 +26,7 @@ RANKS = (
     "tracing/run",
     "drawing/graph",
     "drawing/account  drawing/block",
+    "drawing/layout",
     "drawing/mermaid  drawing/svg",
     "drawing/drawing",
     "look",  # the door to both

@@ -107,7 +107,7 @@ def draw(
     params: object = None,
     /,
     *,
-    width: float = 900,
+    width: float = 980,
     numbers: bool = True,
     title: str = "",
 ) -> "Drawing":

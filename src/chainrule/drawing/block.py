@@ -43,19 +43,21 @@ class Block:
         """Draw it with its upper left corner at (x, y)."""
         label = self.label
         wide, high = _body_size(self.grid, label)
-        parts: list[str] = []
+        warning = _warning(label)
         if self.beside:
             row = max(high, NAME)
-            parts.append(_name(x, y + row / 2 + 5, label, color, "start"))
-            parts += _body(x + self.lead, y + (row - high) / 2, self.grid, label, color)
-            middle, below = x + self.lead + wide / 2, y + row + 12
+            parts = [
+                _name(x, y + row / 2 + 5, label, color, "start"),
+                *_body(x + self.lead, y + (row - high) / 2, self.grid, label, color),
+                *([ink.text(x, y + row + 12, warning, "bad", "bad")] if warning else []),
+            ]
         else:
-            middle, below = x + self.width / 2, y + NAME + high + 12
-            parts.append(_name(middle, y + 14, label, color, "middle"))
-            parts += _body(middle - wide / 2, y + NAME, self.grid, label, color)
-        if _warning(label):
-            at = max(x + ink.width(_warning(label), "bad") / 2, middle) if self.beside else middle
-            parts.append(ink.text(at, below, _warning(label), "bad", "bad", "middle"))
+            middle = x + self.width / 2
+            parts = [
+                _name(middle, y + 14, label, color, "middle"),
+                *_body(middle - wide / 2, y + NAME, self.grid, label, color),
+                *([ink.text(middle, y + NAME + high + 12, warning, "bad", "bad", "middle")] if warning else []),
+            ]
         if label.first:
             parts.append(ink.box(x - 5, y - 2, self.width + 10, self.height + 3, "first", 5))
         return [f"<g><title>{escape(_hint(label))}</title>", *parts, "</g>"]

@@ -68,8 +68,8 @@ class Drawing:
         return self.svg
 
     def _repr_html_(self) -> str:
-        """The picture in a frame that scrolls where it is too narrow, for Jupyter."""
-        return f'<div style="overflow-x:auto">{self.svg}</div>'
+        """The picture in a frame that scrolls, by keyboard too, where a page is too narrow."""
+        return f'<div style="overflow-x:auto" tabindex="0">{self.svg}</div>'
 
 
 def drawing_of(graph: Graph, *, width: float, title: str) -> Drawing:

@@ -87,6 +87,11 @@ class Node:
     params: tuple[Label, ...]
     grads: tuple[Label, ...]
 
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Where the nested `sequential` that it is in stands; `()` for a node of the outermost."""
+        return (self.path or ())[:-1]
+
 
 @frozen(eq=False)
 class Graph:
@@ -105,6 +110,16 @@ class Graph:
     def comes_back(self) -> bool:
         """Whether derivatives are drawn."""
         return self.wires[0].derivative is not None
+
+
+def shared(a: tuple[int, ...], b: tuple[int, ...]) -> int:
+    """How long the beginning is that two paths have in common."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def indices(path: tuple[int, ...]) -> str:
+    """Where parameters stand, in Python's words: `params[1][0]` for the path `(1, 0)`."""
+    return f"params{''.join(f'[{step}]' for step in path)}"
 
 
 def graph_of_trace(trace: Trace, *, numbers: bool) -> Graph:
@@ -180,7 +195,8 @@ def graph_of_network(network: Layer[Any, Any], params: object, *, numbers: bool)
 def _node(link: Link, *, numbers: bool) -> Node:
     seen = [measure(field_of(at), f"params{at}", leaf) for at, leaf in tree.named_leaves(link.params)]
     params = tuple(Label(one.name, seen=_shown(one, numbers=numbers)) for one in seen)
-    return Node(name_of(link.layer), link.path, params, tuple(Label(f"d{one.name}") for one in seen))
+    grads = tuple(Label(f"d{one.name}", seen=_shown(one, numbers=False)) for one in seen)  # like params: the contract
+    return Node(name_of(link.layer), link.path, params, grads)
 
 
 def _shown(seen: Quantity, *, numbers: bool) -> Quantity:

@@ -40,9 +40,8 @@ def cells(values: NDArray[Any]) -> Cells:
     numbers = [[float(number) for number in row] for row in rows]
     finite = [abs(number) for row in numbers for number in row if math.isfinite(number)]
     largest = max(finite, default=0.0)
-    smallest = min((number for number in finite if number > 0), default=0.0)
     decimals = _decimals(finite, largest)
-    powers = largest >= 1e5 or (0 < smallest < 0.5 * 10.0**-decimals and largest < 0.1)
+    powers = largest >= 1e5 or 0 < largest < 1e-3
     return [[_text(number, decimals, powers=powers) for number in row] for row in numbers]
 
 

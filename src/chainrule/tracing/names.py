@@ -33,15 +33,15 @@ def name_of(subject: Named) -> str:
     >>> name_of(affine), name_of(softmax_cross_entropy)
     ('affine', 'softmax_cross_entropy')
     """
-    function: Any = subject.forward
+    function: Callable[..., object] = subject.forward
     options: list[str] = []
     while isinstance(function, partial):
-        bound: partial[Any] = function
-        options = [repr(a) for a in bound.args if _is_plain(a)] + options
-        options += [f"{key}={a!r}" for key, a in bound.keywords.items() if _is_plain(a)]
-        function = bound.func
+        options = [repr(a) for a in function.args if _is_plain(a)] + options
+        options += [f"{key}={a!r}" for key, a in function.keywords.items() if _is_plain(a)]
+        function = function.func
     for name, value in getattr(function, "__globals__", {}).items():
-        if isinstance(value, type(subject)) and value.forward is subject.forward and not name.startswith("_"):
+        is_it = type(value) is type(subject) and getattr(value, "forward", None) is subject.forward
+        if is_it and not name.startswith("_"):
             return str(name)
     return _name_of_function(function) + (f"({', '.join(options)})" if options else "")
 

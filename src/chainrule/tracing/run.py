@@ -4,7 +4,7 @@ It calls what `sequential` would call, in the same order and with the same argum
 network gives. Arrays are let go as in training: a cache when its layer has gone back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -199,7 +199,7 @@ def _through(loss: Loss[Any, Any], out: Array, targets: object, ledger: Ledger) 
 
 
 @contextmanager
-def _noted(link: Link) -> Iterator[None]:
+def _noted(link: Link) -> Generator[None]:
     """Say of an error in which layer it was, as `sequential` does."""
     try:
         yield
