@@ -29,6 +29,7 @@ from chainrule import (
     check_network,
     check_optimizer,
     directional_derivative,
+    draw,
     freeze,
     keep,
     minibatches,
@@ -39,16 +40,20 @@ from chainrule import (
     sgd,
     sigmoid,
     softmax_cross_entropy,
+    trace,
     training_step,
     tree,
     two_layer,
     value_and_grad,
 )
 from chainrule.datasets import Dataset, digits, load_idx, load_mnist
+from chainrule.drawing.drawing import Drawing
 from chainrule.layers.affine import AffineCache
 from chainrule.layers.relu import ReluCache
 from chainrule.layers.sigmoid import SigmoidCache
 from chainrule.losses.softmax_cross_entropy import SoftmaxCrossEntropyCache
+from chainrule.tracing.quantity import Quantity
+from chainrule.tracing.records import LayerTrace, LossTrace, Trace
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -215,6 +220,31 @@ def checks(rng: np.random.Generator, params: Affine, trees: Params, x: Array, la
     assert_type(check_loss(softmax_cross_entropy, x, labels, rng=rng), Report)
     assert_type(check_network(two_layer.network, softmax_cross_entropy, trees, x, labels, rng=rng), Report)
     assert_type(check_optimizer(sgd(0.1), trees, trees, rng=rng), Report)
+
+
+# Looking inside
+
+
+def a_look(params: Params, x: Array, labels: Labels, targets: Targets, path: Path) -> None:
+    network = sequential(affine, relu, affine)
+    assert_type(trace(network, params, x), Trace)
+    assert_type(trace(network, params, x, dout=x), Trace)
+    assert_type(trace(network, params, x, loss=softmax_cross_entropy, targets=targets), Trace)
+    assert_type(trace(relu, (), x, squared_error, x), Trace)
+    seen = trace(network, params, x, softmax_cross_entropy, labels)
+    assert_type(seen.layers, tuple[LayerTrace, ...])
+    assert_type(seen.layers[0].out.mean, float)
+    assert_type(seen.layers[0].forward_operations, int | None)
+    assert_type(seen.loss, LossTrace | None)
+    assert_type(seen.cache_bytes, int)
+    assert_type(seen.first_nonfinite, Quantity | None)
+    picture = draw(seen)
+    assert_type(picture, Drawing)
+    assert_type(draw(network), Drawing)
+    assert_type(draw(network, params, width=600, numbers=False, title="a network"), Drawing)
+    assert_type((picture.svg, picture.mermaid, picture.title, picture.description), tuple[str, str, str, str])
+    picture.save(path)
+    picture.save("network.svg")
 
 
 # Training

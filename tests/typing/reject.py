@@ -21,6 +21,7 @@ from chainrule import (
     check_network,
     check_optimizer,
     directional_derivative,
+    draw,
     minibatches,
     numerical_gradient,
     record,
@@ -29,6 +30,7 @@ from chainrule import (
     sgd,
     sigmoid,
     softmax_cross_entropy,
+    trace,
     training_step,
     tree,
     two_layer,
@@ -177,6 +179,26 @@ def training(rng: np.random.Generator, params: Params, one: Affine, x: Array, la
     minibatches(0, x, labels, 32)  # rejected: a seed is no Generator
     minibatches(rng, x, [0, 1], 32)  # rejected: a list is no array
     minibatches(rng, x, labels)  # rejected: the size is missing
+
+
+def looks(params: Params, one: Affine, x: Array, labels: Labels) -> None:
+    network = sequential(affine, relu, affine)
+    trace(network, one, x)  # rejected: parameters of one layer for a network
+    trace(network, params, x, softmax_cross_entropy)  # rejected: a loss needs targets
+    trace(network, params, x, targets=labels)  # rejected: targets need a loss
+    trace(network, params, x, softmax_cross_entropy, [0, 1])  # rejected: a list is no array
+    trace(network, params, x, softmax_cross_entropy, labels, dout=x)  # rejected: dout comes from the loss
+    trace(network, params, x, x)  # rejected: dout is named
+    seen = trace(network, params, x)
+    float(seen.loss.loss.mean)  # rejected: there may be no loss
+    str(seen.first_nonfinite.where)  # rejected: there may be none
+    seen.x = seen.out  # rejected: @frozen
+    draw(network, one)  # rejected: parameters of one layer for a network
+    draw(seen, params)  # rejected: a trace has its parameters
+    draw(params)  # rejected: parameters are no network
+    draw(network, x)  # rejected: an array is no parameters of a network
+    draw(seen, width="wide")  # rejected: a width is a number
+    draw(seen).save(seen)  # rejected: a trace is no path
 
 
 def trees(params: Params, one: Affine) -> Affine:
