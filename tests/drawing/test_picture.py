@@ -413,6 +413,23 @@ def test_rows_are_as_wide_as_asked(make: Any, width: int) -> None:
     assert (len(rows) == 1) == (width >= 3000 or (width >= 1000 and make is large))
 
 
+def test_rows_are_as_even_as_can_be() -> None:
+    drawing = draw(untyped(sequential(*[relu] * 10)), untyped(((),) * 10))
+    tops = [top for _, top, _, _ in boxes(drawing, "node")]
+    assert [tops.count(top) for top in sorted(set(tops))] == [5, 5]  # seven would fit
+
+
+def test_the_wire_to_the_next_row_keeps_its_distance() -> None:
+    for drawing in (small(), nested(), nine_layers(), with_nan()):
+        frames = [*boxes(drawing, "group"), *(text.box for text in texts(drawing))]
+        wide = [
+            wire for color in ("forward", "backward") for wire in segments(drawing, color) if wire[2] - wire[0] > 400
+        ]
+        assert len(wide) >= 2
+        for left, top, right, bottom in wide:
+            assert all(apart((left, top - 4, right, bottom + 4), frame) for frame in frames)
+
+
 def test_long_networks_take_no_long_time() -> None:
     count = 400
     network = sequential(*[relu] * count)

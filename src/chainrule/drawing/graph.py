@@ -223,4 +223,4 @@ def _wire_name(i: int, count: int) -> tuple[str, str]:
 
 def _one(loss: Quantity) -> Quantity:
     """The derivative of the loss by itself."""
-    return measure("dloss", "dloss", np.ones((), loss.dtype))
+    return attrs.evolve(measure("dloss", "dloss", np.ones(())), dtype=loss.dtype)

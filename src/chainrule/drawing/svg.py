@@ -33,7 +33,8 @@ from chainrule.tracing.table import escape
 GUTTER = 44.0
 CAPTION = 20.0
 SILL = 9.0
-"""The height between rows; of a group's name above it; of its frame below."""
+LEGEND = 318.0
+"""The height between rows; of a group's name above it; of its frame below; the width of the line that explains."""
 
 
 @frozen(eq=False)
@@ -66,14 +67,16 @@ def svg_of(graph: Graph, *, width: float, title: str) -> str:
     back = graph.comes_back
     groups: list[str] = []
     parts: list[str] = []
-    y, right = MARGIN, 0.0
+    least = LEGEND if back else 0.0
+    indent = max(0.0, (least - sum(unit.width for unit in rows[0])) / 2) if len(rows) == 1 else 0.0
+    y, right = MARGIN, MARGIN + least
     end: End | None = None
     for row in rows:
         depth = max(unit.depth for unit in row)
         top = y + CAPTION * depth
         middle = top + max(unit.up for unit in row)
         bottom = middle + max(*(unit.down for unit in row), BOX / 2 + 4)
-        left = MARGIN + (0 if end is None else TURN)
+        left = MARGIN + (indent if end is None else TURN)
         if end is not None:
             parts += _turn(end, left, middle, y - 0.6 * GUTTER, back=back)
         behind, drawn, end = _row(row, left, top, middle, bottom, back=back)
@@ -84,7 +87,7 @@ def svg_of(graph: Graph, *, width: float, title: str) -> str:
     height = y - GUTTER
     if back:
         parts += _legend(MARGIN, height + 24)
-        height, right = height + 30, max(right, MARGIN + 330)
+        height += 30
     return _document([*groups, *parts], right + MARGIN, height + MARGIN, title, account_of(graph))
 
 
@@ -207,9 +210,9 @@ def _legend(x: float, y: float) -> list[str]:
         ink.line([(x, y), (x + 24, y)], "forward"),
         ink.arrow(x + 28, y, (1, 0), "forward"),
         ink.text(x + 36, y + 4, "forward: values", "small", "faint"),
-        ink.line([(x + 160, y), (x + 184, y)], "backward", dashed=True),
-        ink.arrow(x + 156, y, (-1, 0), "backward"),
-        ink.text(x + 192, y + 4, "backward: derivatives", "small", "faint"),
+        ink.line([(x + 150, y), (x + 174, y)], "backward", dashed=True),
+        ink.arrow(x + 146, y, (-1, 0), "backward"),
+        ink.text(x + 182, y + 4, "backward: derivatives", "small", "faint"),
     ]
 
 
@@ -217,12 +220,12 @@ def _document(parts: list[str], width: float, height: float, title: str, account
     """Put the parts together.
 
     The style sheet's rules are for a class that is named for its text, and nothing has an id, so that pictures in one
-    page do not meddle with each other. A narrow page shrinks the picture to two thirds, and then has to scroll.
+    page do not meddle with each other. A narrow page shrinks the picture to three quarters, and then has to scroll.
     """
     scope = f"chainrule-{zlib.crc32(ink.rules('').encode()):08x}"
     w, h = round(width), round(height)
     size = f'width="{w}" height="{h}" viewBox="0 0 {w} {h}"'
-    shrink = f"max-width:100%;min-width:{round(2 * width / 3)}px;height:auto"
+    shrink = f"max-width:100%;min-width:{round(0.75 * width)}px;height:auto"
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="{scope}" role="img" {size} style="{shrink}">',
