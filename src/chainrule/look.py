@@ -63,7 +63,9 @@ def trace(
     Raises
     ------
     ValueError, TypeError
-        What layers and loss raise, and if targets come without a loss or a loss without targets.
+        What layers and loss raise, with the layer's position, and if targets come without a loss or a loss without
+        targets. NumPy must be able to read the arrays: those of other libraries on the CPU, and none that a compiler
+        is tracing.
 
     Examples
     --------

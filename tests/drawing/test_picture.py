@@ -99,7 +99,26 @@ def no_layers() -> Drawing:
     return draw(trace(sequential(), (), X))
 
 
-DRAWINGS = [small, large, single, forward_only, nested, nine_layers, with_nan, names_only, not_run, no_layers]
+def loss_only() -> Drawing:
+    return draw(trace(sequential(), (), X, softmax_cross_entropy, LABELS))
+
+
+def no_rows() -> Drawing:
+    return draw(trace(affine, FIRST, np.ones((0, 2)), dout=np.ones((0, 3))))
+
+
+def no_columns() -> Drawing:
+    return draw(trace(affine, Affine(np.ones((2, 0)), np.ones(0)), X, dout=np.ones((2, 0))))
+
+
+def many_dimensions() -> Drawing:
+    return draw(trace(sequential(relu, sigmoid), ((), ()), np.ones((2, 2, 2)), dout=np.ones((2, 2, 2))))
+
+
+DRAWINGS = [
+    *(small, large, single, forward_only, nested, nine_layers, with_nan, names_only, not_run),
+    *(no_layers, loss_only, no_rows, no_columns, many_dimensions),
+]
 ids = [make.__name__ for make in DRAWINGS]
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.tracing.quantity import BLOCK, Quantity, measure
 from strategies import Floating, dtypes, generators, sides
+from untyped import untyped
 
 
 def of(array: NDArray[Any]) -> Quantity:
@@ -81,6 +82,21 @@ def test_few_numbers_are_kept_as_a_copy_and_many_are_not() -> None:
     assert not few.values.flags.writeable
     assert few.values.tolist() == list(range(36))
     assert of(base[:37]).values is None
+
+
+class Elsewhere:
+    """An array on a device, which NumPy cannot read."""
+
+    shape, dtype = (2,), "float32"
+
+    def __array__(self, dtype: object = None, copy: object = None) -> NDArray[Any]:
+        raise TypeError("can't convert a tensor on cuda:0")
+
+
+def test_an_array_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(TypeError, match="cuda") as raised:
+        measure("out", "out of layer 1 (affine)", untyped(Elsewhere()))
+    assert raised.value.__notes__ == ["trace looks at numbers: NumPy must be able to read out of layer 1 (affine)"]
 
 
 def test_it_prints_its_shape() -> None:

@@ -50,9 +50,10 @@ class Label:
     @property
     def grid(self) -> Cells:
         """Its numbers, row by row, if they are few: at most 6 by 6; else nothing."""
-        if self.seen is None or self.seen.values is None or len(self.seen.shape) > 2:
+        seen = self.seen
+        if seen is None or seen.values is None or not seen.size or len(seen.shape) > 2:
             return []
-        return cells(self.seen.values) if max(self.seen.shape, default=1) <= SIDE else []
+        return cells(seen.values) if max(seen.shape, default=1) <= SIDE else []
 
     @property
     def text(self) -> str:

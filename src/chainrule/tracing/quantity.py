@@ -94,6 +94,12 @@ def measure(name: str, where: str, array: Array | Labels) -> Quantity:
     Quantity
         Its shape and statistics, taken in float64 (or a wider dtype of its own) a block at a time.
 
+    Raises
+    ------
+    Exception
+        What the array's library raises if NumPy cannot read it, because it is on a device or traced by a compiler; with
+        a note that says which array it is.
+
     Examples
     --------
     >>> import numpy as np
@@ -104,7 +110,11 @@ def measure(name: str, where: str, array: Array | Labels) -> Quantity:
     >>> print(seen)
     x, f64[1, 3]: 1 of 3 not finite, the first at [0, 2]
     """
-    numbers: NDArray[Any] = np.asarray(array)
+    try:
+        numbers: NDArray[Any] = np.asarray(array)
+    except Exception as error:
+        error.add_note(f"trace looks at numbers: NumPy must be able to read {where}")
+        raise
     low, high, finite, zeros = math.inf, -math.inf, 0, 0
     for block in _blocks(numbers):
         some = _finite(block)
