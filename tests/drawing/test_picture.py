@@ -115,9 +115,25 @@ def many_dimensions() -> Drawing:
     return draw(trace(sequential(relu, sigmoid), ((), ()), np.ones((2, 2, 2)), dout=np.ones((2, 2, 2))))
 
 
+def scale_forward(params: Affine, x: Array) -> tuple[Array, Array]:
+    return x @ params.W, x
+
+
+def scale_backward(cache: Array, dout: Array) -> tuple[Array, Affine]:
+    return dout, Affine(np.ones((2, 2)), np.ones(2))
+
+
+a_layer_with_a_name_that_is_long = Layer(scale_forward, scale_backward)
+
+
+def long_name() -> Drawing:
+    network = sequential(relu, a_layer_with_a_name_that_is_long)
+    return draw(trace(network, ((), Affine(np.eye(2), np.ones(2))), X, softmax_cross_entropy, LABELS))
+
+
 DRAWINGS = [
     *(small, large, single, forward_only, nested, nine_layers, with_nan, names_only, not_run),
-    *(no_layers, loss_only, no_rows, no_columns, many_dimensions),
+    *(no_layers, loss_only, no_rows, no_columns, many_dimensions, long_name),
 ]
 ids = [make.__name__ for make in DRAWINGS]
 
@@ -213,8 +229,11 @@ def test_nodes_stand_apart_and_their_names_are_inside(make: Any) -> None:
     drawing = make()
     nodes = boxes(drawing, "node")
     assert all(apart(a, b) for a, b in combinations(nodes, 2))
-    titles = [text.box for text in texts(drawing) if text.style == "title"]
-    assert all(any(inside(title, node) for node in nodes) for title in titles)
+    found = texts(drawing)
+    assert [
+        text.content for text in found for node in nodes if not apart(text.box, node) and not inside(text.box, node)
+    ] == []
+    assert all(any(inside(text.box, node) for node in nodes) for text in found if text.style == "title")
 
 
 def test_a_nested_sequential_has_a_frame_around_its_layers() -> None:

@@ -140,7 +140,7 @@ def _node(unit: Unit, node: Node, center: float, middle: float) -> list[str]:
     under = place_of(node)
     lines = [(name, "title", "ink") for name in title_lines(node)] + ([(under, "small", "faint")] if under else [])
     for i, (line, style, color) in enumerate(lines):
-        baseline = middle + 4.5 + 15 * (i - (len(lines) - 1) / 2)
+        baseline = middle + 4.5 + (15 if len(lines) < 3 else 13) * (i - (len(lines) - 1) / 2)
         parts.append(ink.text(center, baseline, line, style, color, "middle"))
     if unit.params:
         y = top - REACH - stack_height(unit.params)
