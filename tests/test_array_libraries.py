@@ -21,6 +21,7 @@ from chainrule import (
     softmax_cross_entropy,
     training_step,
     tree,
+    two_layer,
     value_and_grad,
 )
 from strategies import Floating, dtypes, generators, normal, sides
@@ -88,6 +89,27 @@ def test_labels_of_every_integer_dtype(dtype: Any) -> None:
     z, labels = np.array([[1.0, 2.0, 0.5], [0.0, 1.0, 3.0]]), np.array([2, 1])
     losses = softmax_cross_entropy.rows(strict.asarray(z), strict.asarray(labels.astype(dtype)))
     np.testing.assert_allclose(np.asarray(losses), softmax_cross_entropy.rows(z, labels), rtol=1e-15)
+
+
+def test_more_classes_than_the_labels_dtype_can_count() -> None:
+    z, labels = np.random.default_rng(0).standard_normal((2, 300)), np.array([0, 255], np.uint8)
+    losses = softmax_cross_entropy.rows(strict.asarray(z), strict.asarray(labels))
+    np.testing.assert_allclose(np.asarray(losses), softmax_cross_entropy.rows(z, labels), rtol=1e-15)
+
+
+def test_everything_stays_on_the_device_of_its_input() -> None:
+    """A device that the library makes up: its arrays mix with no others and refuse to become NumPy's."""
+    device = strict.Device("device1")
+
+    def there(array: Any) -> Any:
+        return strict.asarray(np.array(array), device=device)
+
+    rng = np.random.default_rng(0)
+    params, x, labels = two_layer.init(rng, 4, 3, 2), normal(rng, 5, 4, dtype=np.float32), rng.integers(0, 2, 5)
+    step = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
+    for targets in (labels, np.eye(2, dtype=np.float32)[labels]):
+        results = step(tree.map(there, params), (), there(x), there(targets))
+        assert {leaf.device for leaf in tree.leaves(untyped(results))} == {device}
 
 
 def test_one_class() -> None:

@@ -92,8 +92,8 @@ class Portable:
         return out
 
     def places(self, rows: Array, labels: Labels, /) -> Places:
-        classes = self.xp.arange(rows.shape[1], dtype=labels.dtype)
-        hot: Places = labels[:, None] == classes[None, :]
+        classes = self.xp.arange(rows.shape[1], device=self._device(rows))
+        hot: Places = self.xp.astype(labels, classes.dtype)[:, None] == classes[None, :]
         return hot
 
     def gather(self, rows: Array, at: Places, /) -> Array:
@@ -122,3 +122,9 @@ class Portable:
     def astype(self, x: Array | Labels, like: Array, /) -> Array:
         out: Array = self.xp.astype(x, like.dtype)
         return out
+
+    def _device(self, x: Array) -> object:
+        """Where to make what will meet `x`: on its device, or wherever the library thinks best."""
+        if self.xp.__name__ == "jax.numpy":
+            return None  # a constant follows what it meets, and x's "device" may be a sharding that fits x alone
+        return getattr(x, "device", None)
