@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from attrs import evolve, field, frozen
 
-from chainrule import Array, freeze, keep, record, tree
-from chainrule.record import summary
+from chainrule import Array, Sgd, freeze, keep, record, tree
+from chainrule.record import is_record, summary
 from untyped import untyped
 
 
@@ -50,6 +50,12 @@ def test_arrays_are_copied_in_and_frozen_with_every_way_of_copying() -> None:
 
 def test_fields_with_converters_of_their_own_keep_them() -> None:
     assert Doubling(2.0).rate == 4
+
+
+def test_records_are_told_from_other_classes() -> None:
+    assert is_record(Pair)
+    assert not is_record(Sgd)
+    assert not is_record(tuple)
 
 
 def test_a_default_stays_a_default() -> None:

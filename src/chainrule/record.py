@@ -98,6 +98,11 @@ def owned(cls: Callable[Q, T]) -> Callable[Q, T]:
     return cast("Callable[Q, T]", make)
 
 
+def is_record(cls: type) -> bool:
+    """Whether `@record` and attrs have made a class."""
+    return "__attrs_attrs__" in vars(cls) and getattr(cls, "__reduce__", None) is _reduce
+
+
 def summary(value: object) -> str:
     """An array as its dtype and shape, `f32[784, 50]`; anything else as it prints itself."""
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
