@@ -1,0 +1,119 @@
+"""torch: any layer as a function that torch differentiates by the layer's own backward.
+
+    forward:  out = f(params, x)        kept: the layer's cache, by torch's save_for_backward
+    backward: dout -> (dx, grads)       the layer's backward, or its grads where x needs no derivative
+
+A hand-written and checked backward thus drops into a torch model, and `torch.autograd.gradcheck` can judge it. Layers
+also run on torch's tensors as they are; then torch records each operation and differentiates through our forward.
+
+This module is imported by those who use it: `import chainrule` never imports torch. It needs `pip install
+'chainrule[torch]'`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any, TypeVar
+
+from chainrule import tree
+from chainrule.array import Array
+from chainrule.expect import describe
+from chainrule.layer import Layer
+
+try:
+    torch: Any = import_module(
+        "torch"
+    )  # its types are no part of ours, and it need not be there where ours are checked
+except ImportError as error:
+    raise ImportError("chainrule.interop.torch needs the package torch: pip install 'chainrule[torch]'") from error
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+
+def autograd_function(layer: Layer[P, C]) -> Callable[[P, Array], Array]:
+    """Make a torch function of a layer: its value is our forward, its derivative our backward.
+
+    Parameters
+    ----------
+    layer
+        Any layer, a network too. It must run on torch's tensors, as ours do.
+
+    Returns
+    -------
+    Callable
+        `(params, x) -> out`, of tensors, parameters of a `torch.nn.Module` among them. It raises what the layer's
+        forward raises. Gradients are there for what requires them. Writing to a tensor that backward needs is an error
+        of torch's, in backward; and as a layer defines its first derivative only, asking for the second is an error.
+
+    Raises
+    ------
+    TypeError
+        If it is no `Layer`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from chainrule import Affine, affine
+    >>> from chainrule.interop.torch import autograd_function
+    >>> linear = autograd_function(affine)
+    >>> params = Affine(W=torch.ones(3, 2, requires_grad=True), b=torch.zeros(2))
+    >>> linear(params, torch.ones(4, 3)).sum().backward()
+    >>> params.W.grad
+    tensor([[4., 4.],
+            [4., 4.],
+            [4., 4.]])
+    """
+    if not isinstance(layer, Layer):
+        raise TypeError(f"autograd_function: it must be a Layer, got {describe(layer)}")
+    return partial(_apply, layer)
+
+
+def _apply(layer: Layer[P, Any], params: P, x: Array) -> Array:
+    out: Array = _Pullback.apply(layer, params, x, *tree.leaves(params))
+    return out
+
+
+class _Pullback(torch.autograd.Function):
+    """A layer as torch sees it: a function of x and of the tensors that its parameters are made of."""
+
+    @staticmethod
+    def forward(ctx: Any, layer: Layer[P, C], params: P, x: Array, *leaves: Array) -> Array:
+        out, cache = layer.forward(tree.replace(params, list(leaves)), x)
+        ctx.layer = layer
+        ctx.cache = tree.map(_nothing, cache)  # its structure: torch watches over the tensors themselves
+        ctx.save_for_backward(*tree.leaves(cache))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, dout: Array) -> tuple[Array | None, ...]:
+        layer: Layer[Any, Any] = ctx.layer
+        with torch.no_grad():
+            cache = tree.replace(ctx.cache, list(ctx.saved_tensors))
+            if ctx.needs_input_grad[2]:
+                dx, grads = layer.backward(cache, dout)
+                gradients = [dx, *tree.leaves(grads)]
+            else:
+                gradients = [None, *tree.leaves(layer.grads(cache, dout))]
+        if torch.is_grad_enabled():  # create_graph=True: somebody may want to differentiate again
+            token = torch.zeros((), requires_grad=True)
+            gradients = [None if each is None else _Last.apply(each, token) for each in gradients]
+        return None, None, *gradients
+
+
+class _Last(torch.autograd.Function):
+    """A gradient that has no derivative. Without it torch would take the gradient for a constant, and be wrong."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Array, token: Array) -> Array:
+        return gradient
+
+    @staticmethod
+    def backward(ctx: Any, dgradient: Array) -> None:
+        raise RuntimeError("autograd_function: a layer defines its first derivative only; the second is not there")
+
+
+def _nothing(leaf: Array) -> Array:
+    """A tensor without numbers, in the place of one that torch keeps."""
+    empty: Array = torch.empty(0, device="meta")
+    return empty

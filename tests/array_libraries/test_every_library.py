@@ -1,0 +1,82 @@
+"""Everything public, unchanged, on the arrays of every library that is installed: values, dtypes, and where they are.
+
+A library that is not installed has no tests here (`pip install 'chainrule[oracles]'` brings those of continuous
+integration).
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from array_libraries.libraries import LIBRARIES, Function, Library
+from array_libraries.uses import USES, Use
+from chainrule import accuracy, tree
+from strategies import Floating
+
+EACH = [
+    pytest.param(library, use, id=f"{library.name}-{use.name}")
+    for library in LIBRARIES
+    for use in USES
+    if library.name != "numpy"
+]
+
+
+def shapes_and_dtypes(value: Any) -> list[tuple[str, tuple[int, ...], str]]:
+    return [(path, leaf.shape, str(leaf.dtype).rpartition(".")[2]) for path, leaf in tree.named_leaves(value)]
+
+
+def assert_close(theirs: Any, ours: Any) -> None:
+    """Equal but for other orders of sums of at most some tens of numbers of size 1 to 10, and another exp."""
+    assert shapes_and_dtypes(theirs) == shapes_and_dtypes(ours)
+    for (path, a), b in zip(tree.named_leaves(theirs), tree.leaves(ours), strict=True):
+        eps = float(np.finfo(b.dtype).eps)
+        np.testing.assert_allclose(a, b, rtol=64 * eps, atol=64 * eps, err_msg=path)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("library", "use"), EACH)
+def test_values_and_gradients_are_numpys(library: Library, use: Use, dtype: Floating) -> None:
+    inputs = use.make(np.random.default_rng(0), 5, dtype)
+    results = library.run(use.function, library.put_all(inputs))
+    assert_close(library.get_all(results), use.function(*inputs))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("library", "use"), EACH)
+def test_no_number_is_read_and_nothing_leaves_its_device(library: Library, use: Use, dtype: Floating) -> None:
+    inputs = use.make(np.random.default_rng(0), 3, dtype)
+    assert shapes_and_dtypes(library.unread(use.function, inputs)) == shapes_and_dtypes(use.function(*inputs))
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda each: each.name)
+def test_the_results_are_arrays_of_the_library(library: Library) -> None:
+    for use in USES:
+        inputs = use.make(np.random.default_rng(0), 3, np.float32)
+        theirs = library.put_all(inputs)
+        (kind,) = {type(leaf) for leaf in tree.leaves(theirs)}
+        results = use.function(*theirs)
+        assert {type(leaf) for leaf in tree.leaves(results)} <= {kind}, use.name
+        assert_close(library.get_all(results), use.function(*inputs))
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda each: each.name)
+def test_accuracy_is_a_number_that_is_asked_for(library: Library) -> None:
+    logits, labels = np.array([[1.0, 2.0], [4.0, 3.0], [0.0, 1.0]]), np.array([1, 1, 1])
+    assert accuracy(library.put(logits), library.put(labels)) == 2 / 3
+
+
+@pytest.mark.parametrize("library", [each for each in LIBRARIES if each.name != "numpy"], ids=lambda each: each.name)
+def test_a_test_that_reads_would_fail(library: Library) -> None:
+    """What `unread` is good for: a function that reads a number is refused, whatever it makes of it."""
+
+    def reads(x: Any) -> Any:
+        return x * float(x[0, 0])
+
+    def travels(x: Any) -> Any:
+        return np.asarray(x)
+
+    functions: list[Function] = [travels] if library.name in {"array_api_strict", "cupy"} else [reads, travels]
+    for function in functions:
+        with pytest.raises(Exception, match=r"."):
+            library.unread(function, (np.ones((2, 2)),))

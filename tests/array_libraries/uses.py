@@ -1,0 +1,110 @@
+"""What users call, as functions of trees of arrays: every subject of the catalogue, and what is made of them."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from catalogue import LAYERS, OTHERS, Subject
+from chainrule import sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
+from chainrule.laws import COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.shards import combine
+from strategies import Floating
+
+
+@frozen
+class Use:
+    """A call of the library."""
+
+    name: str
+    function: Callable[..., Any]
+    make: Callable[[np.random.Generator, int, Floating], tuple[Any, ...]]
+    """`(rng, n, dtype)` to its arguments, NumPy arrays and trees of them."""
+
+
+def layer_use(layer: Any, params: Any, x: Any, dout: Any) -> Any:
+    out, cache = layer.forward(params, x)
+    return out, layer.backward(cache, dout), layer.grads(cache, dout)
+
+
+def loss_use(loss: Any, out: Any, targets: Any) -> Any:
+    value, cache = loss.forward(out, targets)
+    return value, loss.backward(cache, 1.0), loss.backward(cache, value), loss.rows(out, targets)
+
+
+def optimizer_use(optimizer: Any, params: Any, grads: Any) -> Any:
+    state = optimizer.init(params)
+    for _ in range(3):
+        params, state = optimizer.step(state, params, grads)
+    return params, state
+
+
+def combinator_use(combinator: Any, layers: Any, params: Any, x: Any, dout: Any) -> Any:
+    return layer_use(combinator(*layers), params, x, dout)
+
+
+def dout_for(layer: Any, params: Any, x: Any, rng: np.random.Generator) -> Any:
+    out, _ = layer.forward(params, x)
+    return rng.standard_normal(out.shape).astype(out.dtype)
+
+
+def use_of(subject: Subject) -> Use:
+    """The use that is made of what a subject is, which its laws tell."""
+    made: Any = subject.layer
+    if subject.laws is LOSS_LAWS:
+        return Use(subject.name, partial(loss_use, made), subject.make)
+    if subject.laws is OPTIMIZER_LAWS:
+        return Use(subject.name, partial(optimizer_use, made), subject.make)
+    if subject.laws is COMBINATOR_LAWS:
+        layers, *_ = subject.make(np.random.default_rng(0), 1, np.float32)
+
+        def composed(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+            _, params, x = subject.make(rng, n, dtype)
+            return params, x, dout_for(made(*layers), params, x, rng)
+
+        return Use(f"{subject.name} of layers", partial(combinator_use, made, layers), composed)
+    assert subject.laws is LAYER_LAWS
+
+    def with_dout(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+        params, x = subject.make(rng, n, dtype)
+        return params, x, dout_for(made, params, x, rng)
+
+    return Use(subject.name, partial(layer_use, made), with_dout)
+
+
+def batch(rng: np.random.Generator, n: int, dtype: Floating, probabilities: bool = False) -> tuple[Any, ...]:
+    d, h, k = (int(side) for side in rng.integers(2, 6, 3))
+    params = two_layer.init(rng, d, h, k, std=1.0, dtype=dtype)
+    labels = rng.integers(0, k, n)
+    return (
+        params,
+        rng.standard_normal((n, d)).astype(dtype),
+        np.eye(k, dtype=dtype)[labels] if probabilities else labels,
+    )
+
+
+GRADIENT = value_and_grad(two_layer.network, softmax_cross_entropy)
+STEP = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
+
+
+def three_steps(params: Any, x: Any, targets: Any) -> Any:
+    state, loss = (), None
+    for _ in range(3):
+        params, state, loss = STEP(params, state, x, targets)
+    return params, state, loss
+
+
+def in_shards(params: Any, x: Any, targets: Any) -> Any:
+    shards = [(x[:2, ...], targets[:2]), (x[2:, ...], targets[2:])]
+    return combine([GRADIENT(params, *shard) for shard in shards], [2, x.shape[0] - 2])
+
+
+USES = [
+    *map(use_of, (*LAYERS, *OTHERS)),
+    Use("value_and_grad, labels", GRADIENT, batch),
+    Use("value_and_grad, probabilities", GRADIENT, partial(batch, probabilities=True)),
+    Use("training_step", three_steps, batch),
+    Use("combine", in_shards, batch),
+]

@@ -1,0 +1,15 @@
+"""JAX and torch: these tests are there where the libraries are (`pip install 'chainrule[oracles]'`)."""
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_ENABLE_X64", "1")  # JAX makes float32 of float64 otherwise
+
+collect_ignore = [f"test_interop_{name}.py" for name in ("jax", "torch") if find_spec(name) is None]
+
+if find_spec("torch") is not None:
+    torch: Any = import_module("torch")
+    torch.set_num_threads(1)

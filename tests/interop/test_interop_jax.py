@@ -1,0 +1,236 @@
+"""JAX: our records are pytrees, our functions compile, vectorise, differentiate and shard as they are."""
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from attrs import frozen
+
+from catalogue import LAYERS, Subject
+from chainrule import (
+    Affine,
+    Array,
+    Layer,
+    record,
+    sequential,
+    sgd,
+    softmax_cross_entropy,
+    training_step,
+    tree,
+    two_layer,
+    value_and_grad,
+)
+from chainrule.interop.jax import custom_vjp, register, register_pytrees
+from untyped import untyped
+
+jax: Any = import_module("jax")  # which need not be installed where types are checked
+jnp: Any = import_module("jax.numpy")
+test_util: Any = import_module("jax.test_util")
+
+register_pytrees()
+GRADIENT = value_and_grad(two_layer.network, softmax_cross_entropy)
+
+
+def on_jax(value: Any) -> Any:
+    return tree.map(lambda leaf: jnp.asarray(np.array(leaf)), value)
+
+
+def batch(dtype: Any = np.float64) -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(0)
+    params = two_layer.init(rng, 5, 4, 3, std=0.5, dtype=dtype)
+    inputs: tuple[Any, Any, Any] = on_jax((params, rng.standard_normal((6, 5)).astype(dtype), rng.integers(0, 3, 6)))
+    return inputs
+
+
+def assert_close(a: Any, b: Any, roundings: int = 32) -> None:
+    """Equal but for some roundings of sums of up to 8 products, relative to the largest entry of each array."""
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for (path, x), y in zip(tree.named_leaves(a), tree.leaves(b), strict=True):
+        assert x.dtype == y.dtype, path
+        scale = max(float(abs(y).max(initial=0)), float(np.finfo(y.dtype).tiny))
+        atol = roundings * float(np.finfo(y.dtype).eps) * scale
+        np.testing.assert_allclose(x, y, rtol=0, atol=atol, err_msg=path)
+
+
+@frozen(eq=False)
+@record
+class Momentum:
+    velocity: Array
+    steps: int
+
+
+@frozen(eq=False)
+class Named:
+    value: Array
+    name: str
+
+
+def test_paths_name_the_leaves_as_ours_do() -> None:
+    params = batch()[0]
+    paths = jax.tree_util.tree_leaves_with_path(params)
+    assert [jax.tree_util.keystr(path) for path, _ in paths] == [path for path, _ in tree.named_leaves(params)]
+
+
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
+def test_parameters_caches_and_gradients_come_apart_and_together_again(subject: Subject) -> None:
+    params, x = on_jax(subject.make(np.random.default_rng(0), 3, np.float64))
+    out, cache = subject.layer.forward(params, x)
+    for value in (params, cache, subject.layer.grads(cache, jnp.ones_like(out))):
+        leaves, structure = jax.tree.flatten(value)
+        assert all(a is b for a, b in zip(leaves, tree.leaves(value), strict=True))
+        assert tree.equal(jax.tree.unflatten(structure, leaves), value)
+
+
+def test_a_pytree_may_hold_what_no_parameters_may() -> None:
+    params = batch()[0]
+    assert jax.tree.map(lambda leaf: None, params)[0].W is None
+    assert jax.tree.map(lambda leaf: leaf.shape, params)[2].b == (3,)
+    assert jax.eval_shape(GRADIENT, *batch())[1][0].W.shape == (5, 4)
+
+
+def test_records_of_ones_own_are_registered_too_and_once_is_enough() -> None:
+    for _ in range(2):
+        register_pytrees()
+    state = jax.jit(lambda state: Momentum(2 * state.velocity, state.steps + 1))(Momentum(jnp.ones(2), 3))
+    assert isinstance(state, Momentum)
+    assert state.velocity.tolist() == [2, 2]
+    assert int(state.steps) == 4
+
+
+def test_a_static_field_is_part_of_the_structure() -> None:
+    assert register(Named, static=["name"]) is Named
+    a, b = Named(jnp.ones(1), "a"), Named(jnp.ones(1), "b")
+    assert jax.tree.leaves(a) == [a.value]
+    assert jax.tree.structure(a) != jax.tree.structure(b)
+    assert jax.tree.map(lambda leaf: leaf, a).name == "a"
+
+
+def test_what_another_has_registered_is_left_alone() -> None:
+    @frozen(eq=False)
+    @record
+    class Theirs:
+        value: Array
+
+    jax.tree_util.register_pytree_node(Theirs, lambda each: ((), each), lambda each, _: each)
+    register_pytrees()
+    assert jax.tree.leaves(Theirs(np.ones(1))) == []
+    with pytest.raises(ValueError, match="Duplicate custom PyTreeDef type registration"):
+        register(Theirs)
+
+
+def test_what_cannot_be_registered() -> None:
+    with pytest.raises(TypeError, match="register: it must be an attrs class, got int"):
+        register(int)
+    with pytest.raises(ValueError, match="register: Named has no field 'title', only value, name"):
+        register(Named, static=["title"])
+    with pytest.raises(TypeError, match="custom_vjp: it must be a Layer, got function"):
+        custom_vjp(untyped(batch))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_compiled_gradient_and_a_compiled_step_are_the_plain_ones(dtype: Any) -> None:
+    inputs = batch(dtype)
+    assert_close(jax.jit(GRADIENT)(*inputs), GRADIENT(*inputs))
+    step = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
+    params, x, labels = inputs
+    assert_close(jax.jit(step)(params, (), x, labels), step(params, (), x, labels))
+
+
+def test_a_backward_compiles_by_itself() -> None:
+    params, x, _ = batch()
+    out, caches = jax.jit(two_layer.network.forward)(params, x)
+    dout = jnp.ones_like(out)
+    assert_close(jax.jit(two_layer.network.backward)(caches, dout), two_layer.network.backward(caches, dout))
+
+
+def test_vmap_gives_the_gradient_of_each_example() -> None:
+    params, x, labels = batch()
+    per_example = jax.vmap(GRADIENT, in_axes=(None, 0, 0))(params, x[:, None], labels[:, None])
+    gradient = jax.jit(GRADIENT)
+    for i in range(6):
+        alone = gradient(params, x[i : i + 1], labels[i : i + 1])
+        assert_close(tree.map(lambda leaf, i=i: leaf[i], per_example), alone)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_jaxs_gradient_of_our_forward_is_our_backward(dtype: Any) -> None:
+    params, x, labels = batch(dtype)
+    assert_close(jax.grad(lambda params: GRADIENT(params, x, labels)[0])(params), GRADIENT(params, x, labels)[1])
+
+
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
+def test_a_layer_with_its_own_backward_passes_jaxs_check(subject: Subject) -> None:
+    inputs = on_jax(subject.make(np.random.default_rng(0), 4, np.float64))
+    test_util.check_grads(custom_vjp(subject.layer), inputs, order=1, modes=["rev"])
+
+
+def test_the_derivative_of_custom_vjp_is_the_layers_backward_and_nothing_else() -> None:
+    def forward(params: tuple[()], x: Array) -> tuple[Array, tuple[()]]:
+        return x, ()
+
+    def backward(cache: tuple[()], dout: Array) -> tuple[Array, tuple[()]]:
+        return 7 * dout, ()
+
+    seven = custom_vjp(Layer(forward, backward))
+    assert float(jax.grad(lambda x: seven((), x).sum())(jnp.ones((1, 1)))[0, 0]) == 7
+
+
+def test_custom_vjp_under_jit_and_vmap() -> None:
+    params, x, _ = batch()
+    layer = two_layer.network
+    function = custom_vjp(layer)
+    weights = jnp.asarray(np.random.default_rng(1).standard_normal((6, 3)))
+
+    def total(params: Any, x: Any, weights: Any) -> Any:
+        return (function(params, x) * weights).sum()
+
+    dx, grads = layer.backward(layer.forward(params, x)[1], weights)
+    assert_close(jax.jit(jax.grad(total, argnums=(1, 0)))(params, x, weights), (dx, grads))
+    each = jax.vmap(jax.grad(total), in_axes=(None, 0, 0))(params, x[:, None], weights[:, None])
+    assert_close(tree.map(lambda leaf: leaf.sum(axis=0), each), grads)
+
+
+def test_a_rate_may_change_without_compiling_anew() -> None:
+    """A rate that is an argument, and a network that is none."""
+    compiled = 0
+
+    @jax.jit
+    def step(rate: Any, params: Any, grads: Any) -> Any:
+        nonlocal compiled
+        compiled += 1
+        return tree.map(lambda p, g: p - rate * g, params, grads)
+
+    params, x, labels = batch(np.float32)
+    grads = GRADIENT(params, x, labels)[1]
+    for rate in (0.1, 0.2):
+        assert_close(step(rate, params, grads), sgd(rate).step((), params, grads)[0])
+    assert compiled == 1
+
+
+def test_sharded_on_eight_devices() -> None:
+    """In a process of its own: the number of devices is fixed when JAX starts."""
+    script = Path(__file__).parent / "sharded.py"
+    options = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"}
+    run = subprocess.run(
+        [sys.executable, str(script)],
+        env=os.environ | options,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.split() == ["data", "data*model", "all-reduces:", "1"]
+
+
+def test_nested_and_empty_networks() -> None:
+    x = jnp.ones((2, 3))
+    assert custom_vjp(sequential())((), x) is not None
+    params = (Affine(jnp.ones((3, 2)), jnp.zeros(2)),)
+    nested: Any = sequential(sequential(two_layer.affine))
+    assert custom_vjp(nested)((params,), x).shape == (2, 2)

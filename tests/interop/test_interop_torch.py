@@ -1,0 +1,152 @@
+"""torch: any layer as a function that torch differentiates by our backward."""
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+
+from catalogue import LAYERS, Subject
+from chainrule import Affine, Array, Layer, affine, sequential, sigmoid, softmax_cross_entropy, tree, two_layer
+from chainrule.interop.torch import autograd_function
+from untyped import untyped
+
+torch: Any = import_module("torch")  # which need not be installed where types are checked
+
+
+def on_torch(value: Any, requires_grad: bool = True) -> Any:
+    return tree.map(lambda leaf: torch.tensor(np.array(leaf), requires_grad=requires_grad), value)
+
+
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
+def test_gradcheck_accepts_our_layers(subject: Subject) -> None:
+    params, x = on_torch(subject.make(np.random.default_rng(0), 4, np.float64))
+    function = autograd_function(subject.layer)
+
+    def of_tensors(x: Any, *leaves: Any) -> Any:
+        return function(tree.replace(params, list(leaves)), x)
+
+    assert torch.autograd.gradcheck(of_tensors, (x, *tree.leaves(params)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
+def test_gradients_are_those_of_our_backward(subject: Subject, dtype: Any) -> None:
+    inputs = subject.make(np.random.default_rng(0), 4, dtype)
+    params, x = on_torch(inputs)
+    out = autograd_function(subject.layer)(params, x)
+    ours, cache = subject.layer.forward(*inputs)
+    dout = np.random.default_rng(1).standard_normal(ours.shape).astype(dtype)
+    out.backward(torch.tensor(dout))
+    gradients = [x.grad, *(leaf.grad for leaf in tree.leaves(params))]
+    for theirs, expected in zip(gradients, tree.leaves(subject.layer.backward(cache, dout)), strict=True):
+        assert theirs.numpy().dtype == dtype
+        # Other orders of sums of at most some tens of numbers of size 1 to 10.
+        eps = float(np.finfo(dtype).eps)
+        np.testing.assert_allclose(theirs, expected, rtol=64 * eps, atol=64 * eps)
+
+
+def counting(calls: list[str]) -> Layer[Any, Any]:
+    """An affine layer that notes what is asked of it."""
+
+    def backward(cache: Any, dout: Array) -> Any:
+        calls.append("backward")
+        return affine.backward(cache, dout)
+
+    def grads(cache: Any, dout: Array) -> Any:
+        calls.append("grads")
+        return affine.grads(cache, dout)
+
+    return Layer(affine.forward, backward, grads)
+
+
+def test_the_derivative_by_x_is_computed_where_it_is_wanted_only() -> None:
+    params = on_torch(Affine(np.ones((3, 2)), np.ones(2)))
+    calls: list[str] = []
+    function = autograd_function(counting(calls))
+    function(params, torch.ones(4, 3, dtype=torch.float64)).sum().backward()
+    assert calls == ["grads"]
+    function(params, torch.ones(4, 3, dtype=torch.float64, requires_grad=True)).sum().backward()
+    assert calls == ["grads", "backward"]
+
+
+def test_parameters_may_be_constants() -> None:
+    params = on_torch(Affine(np.ones((3, 2)), np.ones(2)), requires_grad=False)
+    x = torch.ones(4, 3, dtype=torch.float64, requires_grad=True)
+    autograd_function(affine)(params, x).sum().backward()
+    assert x.grad.tolist() == [[2.0] * 3] * 4
+    assert not autograd_function(affine)(params, x.detach()).requires_grad
+
+
+def test_a_second_derivative_is_refused() -> None:
+    """Torch alone would take the gradient for a constant where dout is one, and give a wrong second derivative."""
+    params = on_torch(Affine(np.ones((3, 3)), np.ones(3)))
+    x = torch.ones(2, 3, dtype=torch.float64, requires_grad=True)
+    out = autograd_function(sequential(affine, sigmoid))((params, ()), x)
+    gradients = torch.autograd.grad(out.sum(), (x, params.W), create_graph=True)
+    for gradient in gradients:
+        with pytest.raises(RuntimeError, match="a layer defines its first derivative only; the second is not there"):
+            (gradient.sum() + x.sum()).backward(retain_graph=True)
+
+
+def test_writing_to_what_backward_needs_is_refused() -> None:
+    params = on_torch(Affine(np.ones((3, 2)), np.ones(2)))
+    x = torch.ones(4, 3, dtype=torch.float64)
+    out = autograd_function(affine)(params, x)
+    x += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.sum().backward()
+
+
+def test_a_module_of_ours_and_theirs_trains_as_theirs_does() -> None:
+    """Its parameters are torch's own, and so are the loss and the optimizer."""
+    torch.manual_seed(0)
+    x, labels = torch.randn(32, 5, dtype=torch.float64), torch.randint(0, 3, (32,))
+    shapes = [(5, 4), (4,), (4, 3), (3,)]
+    start = [torch.randn(*shape, dtype=torch.float64) for shape in shapes]
+    network = autograd_function(two_layer.network)
+
+    def ours(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        return network((Affine(W1, b1), (), Affine(W2, b2)), untyped(x))
+
+    def theirs(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        return torch.relu(x @ W1 + b1) @ W2 + b2
+
+    trained: list[Any] = []
+    losses: list[float] = []
+    for function in (ours, theirs):
+        weights = [torch.nn.Parameter(each.clone()) for each in start]
+        optimizer = torch.optim.Adam(weights, lr=0.05)
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(function(*weights), labels)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        trained.append(weights)
+    assert losses[19] < losses[0] / 2
+    for a, b in zip(*trained, strict=True):
+        # 20 steps of Adam, each of which may turn a rounding of a small gradient into a relative one of its own size.
+        np.testing.assert_allclose(a.detach(), b.detach(), rtol=1e-9, atol=1e-9)
+
+
+def test_what_torch_records_through_our_forward_is_our_backward_too() -> None:
+    """Layers run on tensors as they are: torch then differentiates operation by operation."""
+    rng = np.random.default_rng(0)
+    params = on_torch(two_layer.init(rng, 5, 4, 3, std=0.5, dtype=np.float64))
+    x, labels = torch.tensor(rng.standard_normal((6, 5))), torch.tensor(rng.integers(0, 3, 6))
+    out, caches = two_layer.network.forward(params, x)
+    loss, cache = softmax_cross_entropy.forward(out, labels)
+    untyped(loss).backward()
+    grads = two_layer.network.grads(caches, softmax_cross_entropy.backward(cache, 1.0))
+    for leaf, grad in zip(tree.leaves(params), tree.leaves(grads), strict=True):
+        recorded: Any = untyped(leaf).grad
+        # Some roundings of sums of up to 6 products, relative to the largest entry.
+        np.testing.assert_allclose(
+            recorded, untyped(grad).detach(), rtol=0, atol=32 * 2.0**-52 * float(abs(recorded).max())
+        )
+
+
+def test_what_is_no_layer_is_refused() -> None:
+    with pytest.raises(TypeError, match="autograd_function: it must be a Layer, got function"):
+        autograd_function(untyped(on_torch))
