@@ -8,10 +8,10 @@ import numpy as np
 from attrs import frozen
 
 from catalogue import LAYERS, OTHERS, Subject
-from chainrule import sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
+from chainrule import Array, sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
 from chainrule.laws import COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from chainrule.shards import combine
-from strategies import Floating
+from strategies import Floating, normal
 
 
 @frozen
@@ -46,8 +46,8 @@ def combinator_use(combinator: Any, layers: Any, params: Any, x: Any, dout: Any)
 
 
 def dout_for(layer: Any, params: Any, x: Any, rng: np.random.Generator) -> Any:
-    out, _ = layer.forward(params, x)
-    return rng.standard_normal(out.shape).astype(out.dtype)
+    out: Array = layer.forward(params, x)[0]
+    return normal(rng, *out.shape, dtype=out.dtype.type)
 
 
 def use_of(subject: Subject) -> Use:

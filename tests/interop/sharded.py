@@ -44,7 +44,7 @@ hold(jax.jit(gradient)(place(params, data), *sharded))
 print("data")
 
 both = mesh(4, 2)
-split = (
+split: Any = (
     Affine(place(params[0].W, both, None, "model"), place(params[0].b, both, "model")),
     (),
     Affine(place(params[2].W, both, "model", None), place(params[2].b, both)),

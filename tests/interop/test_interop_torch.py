@@ -9,6 +9,7 @@ import pytest
 from catalogue import LAYERS, Subject
 from chainrule import Affine, Array, Layer, affine, sequential, sigmoid, softmax_cross_entropy, tree, two_layer
 from chainrule.interop.torch import autograd_function
+from strategies import normal
 from untyped import untyped
 
 torch: Any = import_module("torch")  # which need not be installed where types are checked
@@ -34,11 +35,12 @@ def test_gradcheck_accepts_our_layers(subject: Subject) -> None:
 def test_gradients_are_those_of_our_backward(subject: Subject, dtype: Any) -> None:
     inputs = subject.make(np.random.default_rng(0), 4, dtype)
     params, x = on_torch(inputs)
-    out = autograd_function(subject.layer)(params, x)
+    out: Any = autograd_function(subject.layer)(params, x)
+    ours: Any
     ours, cache = subject.layer.forward(*inputs)
-    dout = np.random.default_rng(1).standard_normal(ours.shape).astype(dtype)
+    dout = normal(np.random.default_rng(1), *ours.shape, dtype=dtype)
     out.backward(torch.tensor(dout))
-    gradients = [x.grad, *(leaf.grad for leaf in tree.leaves(params))]
+    gradients = [x.grad, *(untyped(leaf).grad for leaf in tree.leaves(params))]
     for theirs, expected in zip(gradients, tree.leaves(subject.layer.backward(cache, dout)), strict=True):
         assert theirs.numpy().dtype == dtype
         # Other orders of sums of at most some tens of numbers of size 1 to 10.
@@ -75,7 +77,7 @@ def test_parameters_may_be_constants() -> None:
     x = torch.ones(4, 3, dtype=torch.float64, requires_grad=True)
     autograd_function(affine)(params, x).sum().backward()
     assert x.grad.tolist() == [[2.0] * 3] * 4
-    assert not autograd_function(affine)(params, x.detach()).requires_grad
+    assert not untyped(autograd_function(affine)(params, x.detach())).requires_grad
 
 
 def test_a_second_derivative_is_refused() -> None:

@@ -15,8 +15,6 @@ from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
-import attrs
-
 from chainrule.array import Array
 from chainrule.expect import describe
 from chainrule.layer import Layer
@@ -103,7 +101,7 @@ def register(cls: type[R], *, static: Collection[str] = ()) -> type[R]:
     >>> jax.tree.map(lambda leaf: 2 * leaf, Scaled(np.ones(2), "metre"))
     Scaled(factor=array([2., 2.]), unit='metre')
     """
-    if not isinstance(cls, type) or not attrs.has(cls):
+    if not isinstance(cls, type) or not hasattr(cls, "__attrs_attrs__"):
         raise TypeError(f"register: it must be an attrs class, got {getattr(cls, '__name__', describe(cls))}")
     names = field_names(cls)
     unknown = sorted(set(static) - set(names))
@@ -192,6 +190,7 @@ def _fields(value: object, names: tuple[str, ...]) -> tuple[Any, ...]:
 
 def _subclasses(cls: type) -> Iterator[type]:
     """All classes below one, which Python keeps track of itself."""
-    for below in type.__subclasses__(cls):
+    children: list[type] = type.__subclasses__(cls)
+    for below in children:
         yield below
         yield from _subclasses(below)

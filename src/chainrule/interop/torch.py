@@ -92,7 +92,7 @@ class _Pullback(torch.autograd.Function):
             cache = tree.replace(ctx.cache, list(ctx.saved_tensors))
             if ctx.needs_input_grad[2]:
                 dx, grads = layer.backward(cache, dout)
-                gradients = [dx, *tree.leaves(grads)]
+                gradients: list[Array | None] = [dx, *tree.leaves(grads)]
             else:
                 gradients = [None, *tree.leaves(layer.grads(cache, dout))]
         if torch.is_grad_enabled():  # create_graph=True: somebody may want to differentiate again
