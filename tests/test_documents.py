@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,18 @@ import chainrule.datasets
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 REFERENCE = ROOT / "docs" / "reference"
-MARKDOWN = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if "```" in path.read_text("utf-8")]
+OPTIONAL = ["cupy", "dask", "distributed", "jax", "torch"]
+"""Other libraries: examples that import them are there where they are installed, as in continuous integration."""
+
+
+def runs_here(text: str) -> bool:
+    """Whether every other library that a text imports is installed."""
+    imported = re.findall(r"^ *(?:>>> )?(?:import|from) (?:chainrule\.interop\.)?(\w+)", text, re.MULTILINE)
+    return all(find_spec(library) is not None for library in OPTIONAL if library in imported)
+
+
+PAGES = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if "```" in path.read_text("utf-8")]
+MARKDOWN = [path for path in PAGES if runs_here(path.read_text("utf-8"))]
 
 
 def name(path: Path) -> str:
@@ -45,7 +57,7 @@ def docstrings() -> Iterator[Document]:
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
-                case ast.Expr(value=ast.Constant(value=str(text), lineno=line)) if ">>>" in text:
+                case ast.Expr(value=ast.Constant(value=str(text), lineno=line)) if ">>>" in text and runs_here(text):
                     document = Document("\n" * (line - 1) + text, str(path))  # with the file's line numbers
                     for region in DocTestStringParser()(document.text, document.path):
                         document.add(region)
@@ -79,7 +91,17 @@ def test_mypy_says_what_the_readme_quotes(tmp_path: Path) -> None:
     assert re.findall(r"error: .*", said) == re.findall(r"^error: .*", readme, re.MULTILINE), said
 
 
-@pytest.mark.parametrize("path", MARKDOWN, ids=name)
+def test_a_document_is_left_out_for_a_library_that_is_missing_and_for_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert runs_here("```python\nimport mistyped\n```")  # it is run, and fails
+    monkeypatch.setitem(globals(), "find_spec", lambda library: None)
+    assert not runs_here("```python\nimport jax.numpy as jnp\n```")
+    assert not runs_here("    >>> from chainrule.interop.torch import autograd_function")
+    assert runs_here("Words about jax, and how to import torch.")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
 def test_no_block_escapes_by_its_name(path: Path) -> None:
     fences = re.findall(r"^ *(?:```|~~~)(.*)$", path.read_text("utf-8"), re.MULTILINE)
     assert set(fences[::2]) <= {"python", "sh", "text", "toml"}

@@ -96,8 +96,7 @@ def register(cls: type[R], *, static: Collection[str] = ()) -> type[R]:
     ... class Scaled:
     ...     factor: Array
     ...     unit: str
-    >>> register(Scaled, static=["unit"])
-    <class 'Scaled'>
+    >>> Scaled = register(Scaled, static=["unit"])
     >>> jax.tree.map(lambda leaf: 2 * leaf, Scaled(np.ones(2), "metre"))
     Scaled(factor=array([2., 2.]), unit='metre')
     """
