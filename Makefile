@@ -10,7 +10,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS ?= dev# dev,oracles tests against torch, JAX and autograd as well: some gigabytes, without a CPU build of torch
+EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
 .PHONY: bench demo evidence mutants test lint types tests docs clean
 

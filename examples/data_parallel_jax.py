@@ -32,7 +32,8 @@ def train() -> two_layer.Params:
             x, labels = jax.device_put((x, labels), by_rows if even else whole)
             params, state, loss = step(params, state, x, labels)
         print(f"epoch {epoch + 1}: the last loss was {loss:.4f}")
-    return jax.device_get(params)
+    trained: two_layer.Params = jax.device_get(params)
+    return trained
 
 
 if __name__ == "__main__":

@@ -95,7 +95,11 @@ def test_a_document_is_left_out_for_a_library_that_is_missing_and_for_nothing_el
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert runs_here("```python\nimport mistyped\n```")  # it is run, and fails
-    monkeypatch.setitem(globals(), "find_spec", lambda library: None)
+
+    def nothing(library: str) -> None:
+        return None
+
+    monkeypatch.setitem(globals(), "find_spec", nothing)
     assert not runs_here("```python\nimport jax.numpy as jnp\n```")
     assert not runs_here("    >>> from chainrule.interop.torch import autograd_function")
     assert runs_here("Words about jax, and how to import torch.")

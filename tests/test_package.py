@@ -23,6 +23,7 @@ SDIST = {
     "README.md",
     "benchmarks",
     "docs",
+    "examples",
     "mkdocs.yml",
     "pyproject.toml",
     "src",
@@ -125,7 +126,7 @@ def test_the_sdist_holds_what_tests_and_documents_need_and_no_more(built: Path) 
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {name.partition("/")[0] for name in names} - {".gitignore"} == SDIST
     below = {name for name in names if "/" in name}
-    assert below == files("src") | files("tests") | files("docs") | files("benchmarks")
+    assert below == files("src") | files("tests") | files("docs") | files("benchmarks") | files("examples")
     assert [name for name in below if "ubyte" in name] == []  # MNIST is its authors'
 
 
