@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from array_libraries.libraries import LIBRARIES, Function, Library
-from array_libraries.uses import USES, Use
 from chainrule import accuracy, tree
+from libraries.installed import LIBRARIES, Function, Library
+from libraries.uses import USES, Use
 from strategies import Floating
 
 EACH = [

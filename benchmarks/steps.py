@@ -1,0 +1,276 @@
+"""Training steps of a network affine, ReLU, affine with softmax cross-entropy and SGD: ours, and native to a library.
+
+Each contender is prepared once (moved to the device, compiled, warmed up) and then does steps when told to. Times are
+the device's own on a GPU: of events in the stream for torch and CuPy, and until the last result is there for JAX.
+"""
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from statistics import median
+from typing import Any, Protocol
+
+import numpy as np
+from attrs import frozen
+
+from chainrule import Array, Labels, sgd, softmax_cross_entropy, training_step, tree, two_layer, value_and_grad
+
+
+@frozen
+class Size:
+    """A network and a batch."""
+
+    n_in: int
+    n_hidden: int
+    n_out: int
+    batch: int
+
+    def __str__(self) -> str:
+        return f"{self.n_in}-{self.n_hidden}-{self.n_out}, {self.batch}"
+
+    @property
+    def flops(self) -> int:
+        """Additions and multiplications in the five matrix products of a step, which needs no dx of its input."""
+        return 2 * self.batch * self.n_hidden * (2 * self.n_in + 3 * self.n_out)
+
+    def draw(self, rows: int | None = None) -> tuple[two_layer.Params, Array, Labels]:
+        """Parameters and a batch, in float32."""
+        rng = np.random.default_rng(0)
+        n = rows or self.batch
+        spread = self.n_in**-0.5
+        params = two_layer.init(rng, self.n_in, self.n_hidden, self.n_out, std=spread, dtype=np.float32)
+        return params, rng.standard_normal((n, self.n_in), np.float32), rng.integers(0, self.n_out, n)
+
+
+class Contender(Protocol):
+    """A way to do steps of training."""
+
+    name: str
+
+    def load(self, params: two_layer.Params, x: Array, labels: Labels, dtype: str) -> None:
+        """Take parameters and a batch, in `dtype` from now on."""
+        ...
+
+    def steps(self, count: int) -> float:
+        """Do some steps, one after another; the seconds that they took on the device."""
+        ...
+
+    def result(self) -> tuple[list[Array], float]:
+        """The parameters as they are now, as float64 on the host, and the last loss."""
+        ...
+
+
+class InJax:
+    """JAX, compiled; parameters are given away with each step, so that no copy is kept of them."""
+
+    def __init__(self, name: str, step: Callable[..., Any], device: str) -> None:
+        self.name = name
+        self.clock = time.perf_counter
+        self.jax: Any = import_module("jax")
+        import_module("chainrule.interop.jax").register_pytrees()
+        self.step = self.jax.jit(step, donate_argnums=0)
+        self.device = self.jax.devices(device)[0]
+
+    def load(self, params: two_layer.Params, x: Array, labels: Labels, dtype: str) -> None:
+        def put(leaf: Array) -> Any:
+            return self.jax.device_put(self.jax.numpy.asarray(leaf, dtype=dtype), self.device)
+
+        self.params, self.x = tree.map(put, params), put(x)
+        self.labels = self.jax.device_put(self.jax.numpy.asarray(labels, dtype="int32"), self.device)
+        self.jax.block_until_ready((self.params, self.x, self.labels))
+
+    def steps(self, count: int) -> float:
+        start = self.clock()
+        for _ in range(count):
+            self.params, self.loss = self.step(self.params, self.x, self.labels)
+        self.jax.block_until_ready((self.params, self.loss))
+        return self.clock() - start
+
+    def result(self) -> tuple[list[Array], float]:
+        return [np.asarray(leaf, np.float64) for leaf in tree.leaves(self.params)], float(self.loss)
+
+
+def ours(rate: float) -> Callable[..., Any]:
+    """Our step, on the arrays of any library."""
+    step = training_step(two_layer.network, softmax_cross_entropy, sgd(rate))
+
+    def one(params: Any, x: Any, labels: Any) -> Any:
+        params, _, loss = step(params, (), x, labels)
+        return params, loss
+
+    return one
+
+
+def native_jax(rate: float) -> Callable[..., Any]:
+    """A step as one writes it in JAX."""
+    jax: Any = import_module("jax")
+
+    def loss_of(params: Any, x: Any, labels: Any) -> Any:
+        first, _, second = params
+        logits = jax.nn.relu(x @ first.W + first.b) @ second.W + second.b
+        return -jax.numpy.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1).mean()
+
+    def descend(param: Any, grad: Any) -> Any:
+        return param - rate * grad
+
+    def one(params: Any, x: Any, labels: Any) -> Any:
+        loss, grads = jax.value_and_grad(loss_of)(params, x, labels)
+        return jax.tree.map(descend, params, grads), loss
+
+    return one
+
+
+class InTorch:
+    """torch: a step on tensors that are parameters of torch's, or not."""
+
+    def __init__(self, name: str, device: str, rate: float, own: bool = False, compiled: bool = False) -> None:
+        self.name, self.rate = name, rate
+        self.ours = ours(rate) if own else None
+        self.torch: Any = import_module("torch")
+        self.device = "cuda" if device == "gpu" else "cpu"
+        self.gradient: Any = self.torch.compile(self._loss) if compiled else self._loss
+
+    def _loss(self, W1: Any, b1: Any, W2: Any, b2: Any, x: Any, labels: Any) -> Any:
+        F = self.torch.nn.functional
+        logits = self.torch.addmm(b2, F.relu(self.torch.addmm(b1, x, W1)), W2)
+        return F.cross_entropy(logits, labels)
+
+    def load(self, params: two_layer.Params, x: Array, labels: Labels, dtype: str) -> None:
+        kind = getattr(self.torch, dtype)
+
+        def put(leaf: Array) -> Any:
+            return self.torch.tensor(np.array(leaf)).to(self.device, kind)
+
+        self.params, self.x = tree.map(put, params), put(x)
+        self.labels = self.torch.tensor(labels).to(self.device)
+        self.leaves: list[Any] = [self.torch.nn.Parameter(leaf) for leaf in tree.leaves(self.params)]
+
+    def _step(self) -> None:
+        if self.ours is not None:
+            self.params, self.loss = self.ours(self.params, self.x, self.labels)
+            return
+        self.loss = self.gradient(*self.leaves, self.x, self.labels)
+        self.loss.backward()
+        with self.torch.no_grad():
+            for leaf in self.leaves:
+                leaf.sub_(leaf.grad, alpha=self.rate)
+                leaf.grad = None
+
+    def steps(self, count: int) -> float:
+        if self.device == "cpu":
+            start = time.perf_counter()
+            for _ in range(count):
+                self._step()
+            return time.perf_counter() - start
+        before, after = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self.torch.cuda.synchronize()
+        before.record()
+        for _ in range(count):
+            self._step()
+        after.record()
+        self.torch.cuda.synchronize()
+        milliseconds: float = before.elapsed_time(after)
+        return milliseconds / 1000
+
+    def result(self) -> tuple[list[Array], float]:
+        leaves: list[Any] = self.leaves if self.ours is None else list(tree.leaves(self.params))
+        return [leaf.detach().to("cpu", self.torch.float64).numpy() for leaf in leaves], self.loss.item()
+
+
+class InCupy:
+    """Ours on CuPy's arrays."""
+
+    name = "ours, CuPy arrays"
+
+    def __init__(self, rate: float) -> None:
+        self.step = ours(rate)
+        self.cupy: Any = import_module("cupy")
+
+    def load(self, params: two_layer.Params, x: Array, labels: Labels, dtype: str) -> None:
+        self.params = tree.map(self.cupy.asarray, params)
+        self.x, self.labels = self.cupy.asarray(x), self.cupy.asarray(labels)
+
+    def steps(self, count: int) -> float:
+        before, after = self.cupy.cuda.Event(), self.cupy.cuda.Event()
+        before.record()
+        for _ in range(count):
+            self.params, self.loss = self.step(self.params, self.x, self.labels)
+        after.record()
+        after.synchronize()
+        milliseconds: float = self.cupy.cuda.get_elapsed_time(before, after)
+        return milliseconds / 1000
+
+    def result(self) -> tuple[list[Array], float]:
+        return [self.cupy.asnumpy(leaf).astype(np.float64) for leaf in tree.leaves(self.params)], float(self.loss)
+
+
+def contenders(device: str, dtype: str, rate: float) -> list[Contender]:
+    """What is installed and knows the dtype."""
+    found: list[Contender] = []
+    if find_spec("jax") is not None:
+        found += [InJax("ours, jax.jit", ours(rate), device), InJax("native JAX", native_jax(rate), device)]
+    if find_spec("torch") is not None:
+        found += [
+            InTorch("ours, torch tensors", device, rate, own=True),
+            InTorch("torch eager", device, rate),
+            InTorch("torch compiled", device, rate, compiled=True),
+        ]
+    if find_spec("cupy") is not None and device == "gpu" and dtype == "float32":
+        found.append(InCupy(rate))
+    return found
+
+
+def _round(array: Array, dtype: str) -> Array:
+    """The numbers of an array as `dtype` holds them, in float32."""
+    if dtype != "bfloat16":
+        return array
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    rounded: Array = ((bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
+    return rounded
+
+
+def difference(contender: Contender, size: Size, dtype: str, rate: float, rows: int = 64) -> float:
+    """How far one step on some rows is from NumPy's in float64, relative to the largest entry of each array.
+
+    The rate should be large, so that the step is all gradient, and nothing of it is lost in rounding the parameters.
+    """
+    params, x, labels = size.draw(min(rows, size.batch))
+    rounded = tree.map(lambda leaf: _round(leaf, dtype), params)
+    x = _round(x, dtype)
+    gradient = value_and_grad(two_layer.network, softmax_cross_entropy)
+    as_double = tree.map(lambda leaf: leaf.astype(np.float64), rounded)
+    _, grads = gradient(as_double, x.astype(np.float64), labels)
+    contender.load(rounded, x, labels, dtype)
+    contender.steps(1)
+    after, _ = contender.result()
+    worst = 0.0
+    for new, old, grad in zip(after, tree.leaves(as_double), tree.leaves(grads), strict=True):
+        expected = old - rate * grad
+        worst = max(worst, float(np.abs(new - expected).max() / np.abs(expected).max()))
+    return worst
+
+
+def times(contender: Contender, size: Size, dtype: str, rounds: int, seconds: float) -> Callable[[], float]:
+    """Prepare a contender for timing: the function that does some steps and gives the seconds of one."""
+    params, x, labels = size.draw()
+    contender.load(params, x, labels, dtype)
+    contender.steps(3)
+    once = contender.steps(3) / 3
+    count = max(1, min(1000, int(seconds / rounds / once)))
+    return lambda: contender.steps(count) / count
+
+
+def interleaved(prepared: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """The seconds of a step in each round, contenders taking turns so that a busy machine is busy for all."""
+    seconds: dict[str, list[float]] = {name: [] for name in prepared}
+    for turn in range(rounds):
+        names = list(prepared)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            seconds[name].append(prepared[name]())
+    return seconds
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median over the rounds of one's time by another's."""
+    return median(a / b for a, b in zip(ours, theirs, strict=True))
