@@ -1,6 +1,7 @@
 # make demo   train the two-layer network on handwritten digits     (DATA=directory for MNIST-format files)
 # make test   run every check
-# make docs   build the reference into site/
+# make docs   build the site, in English and Chinese, into site/
+# make site-test  try the built site in a browser: needs Debian's chromium, or CHROMIUM=path
 # make evidence   try every law on 11,000 drawn cases and write docs/evidence.md: some minutes
 # make mutants    change the core in 2,000 small ways, ask that the tests notice 95% and that the rest is explained, and
 #                 write docs/evidence/mutants.json: a quarter of an hour (JOBS=2 tests two changes at a time)
@@ -12,12 +13,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
-.PHONY: bench demo evidence mutants test lint types tests docs clean
+.PHONY: bench demo evidence mutants test lint types tests docs site-test clean
 
 demo: .venv/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
 
-test: lint types tests docs
+CHROMIUM ?= $(shell command -v chromium)
+
+test: lint types tests $(if $(CHROMIUM),site-test,docs)
+	@$(if $(CHROMIUM),,echo "There is no chromium here: the site was built, and not tried in a browser.")
 
 lint: .venv/dev
 	$(BIN)/ruff check
@@ -30,8 +34,13 @@ types: .venv/dev
 tests: .venv/dev
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest
 
-docs: .venv/dev
+docs: .venv/dev .assets
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file mkdocs.zh.yml
+
+.assets: docs/assets.py .venv/dev
+	$(BIN)/python docs/assets.py
+	touch $@
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -43,6 +52,9 @@ docs: .venv/dev
 .venv/dev: .venv/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	touch .venv/demo $@
+
+site-test: .venv/dev docs
+	SITE_TEST=1 CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/site
 
 evidence: .venv/dev
 	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python benchmarks/evidence.py
@@ -64,4 +76,4 @@ bench: .venv-bench/ready
 	PYTHONPATH=benchmarks .venv-bench/bin/python -m speed $(OPTIONS)
 
 clean:
-	rm -rf .venv .venv-bench .venv-mutants mutants site dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-mutants mutants site .assets dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+# These need the built site and a browser: `make site-test` asks for them.
+collect_ignore = [] if "SITE_TEST" in os.environ else ["site"]
+
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("deep", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(

@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from pictures import examples as with_examples
 from sybil import Document
 from sybil.example import SybilFailure
 from sybil.parsers.abstract.doctest import DocTestStringParser
-from sybil.parsers.markdown import PythonCodeBlockParser
 
 import chainrule
 import chainrule.datasets
@@ -30,7 +30,8 @@ def runs_here(text: str) -> bool:
     return all(find_spec(library) is not None for library in OPTIONAL if library in imported)
 
 
-PAGES = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if "```" in path.read_text("utf-8")]
+PLACES = ("*.md", "docs/**/*.md", "docs-zh/**/*.md")
+PAGES = [path for place in PLACES for path in ROOT.glob(place) if "```" in path.read_text("utf-8")]
 MARKDOWN = [path for path in PAGES if runs_here(path.read_text("utf-8"))]
 
 
@@ -42,14 +43,6 @@ def run(document: Document) -> None:
     """Run the examples of a document, one after another, in one namespace."""
     for example in document:
         example.evaluate()
-
-
-def with_examples(text: str, path: str) -> Document:
-    """A Markdown document: every block marked as `python` is an example."""
-    document = Document(text, path)
-    for region in PythonCodeBlockParser()(document):
-        document.add(region)
-    return document
 
 
 def docstrings() -> Iterator[Document]:
@@ -108,8 +101,28 @@ def test_a_document_is_left_out_for_a_library_that_is_missing_and_for_nothing_el
 @pytest.mark.parametrize("path", PAGES, ids=name)
 def test_no_block_escapes_by_its_name(path: Path) -> None:
     fences = re.findall(r"^ *(?:```|~~~)(.*)$", path.read_text("utf-8"), re.MULTILINE)
-    assert set(fences[::2]) <= {"python", "sh", "text", "toml"}
+    names = {fence.split(" ")[0] for fence in fences[::2]}  # what follows picture is its caption
+    assert names <= {"python", "picture", "sh", "text", "toml"}
     assert set(fences[1::2]) <= {""}
+
+
+def code(path: Path) -> list[str]:
+    """The blocks of a page, without the captions of pictures."""
+    blocks = re.findall(r"^```(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [re.sub(r"\Apicture.*", "picture", block) for block in blocks]
+
+
+CHINESE = {path: ROOT / "docs" / path.relative_to(ROOT / "docs-zh") for path in ROOT.glob("docs-zh/**/*.md")}
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.zh.md", *CHINESE], ids=name)
+def test_a_chinese_page_has_the_code_of_the_english_one(path: Path) -> None:
+    assert code(path) == code(CHINESE.get(path, ROOT / "README.md"))
+
+
+def test_the_front_page_begins_with_the_code_of_the_readme() -> None:
+    lesson = [block for block in code(ROOT / "docs" / "index.md") if block.startswith("python")]
+    assert lesson == [block for block in code(ROOT / "README.md") if block.startswith("python")][:2]
 
 
 def test_every_module_has_a_page() -> None:

@@ -21,10 +21,13 @@ SDIST = {
     "Makefile",
     "PKG-INFO",
     "README.md",
+    "README.zh.md",
     "benchmarks",
     "docs",
+    "docs-zh",
     "examples",
     "mkdocs.yml",
+    "mkdocs.zh.yml",
     "pyproject.toml",
     "src",
     "tests",
@@ -126,7 +129,8 @@ def test_the_sdist_holds_what_tests_and_documents_need_and_no_more(built: Path) 
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {name.partition("/")[0] for name in names} - {".gitignore"} == SDIST
     below = {name for name in names if "/" in name}
-    assert below == files("src") | files("tests") | files("docs") | files("benchmarks") | files("examples")
+    kept = ("src", "tests", "docs", "docs-zh", "benchmarks", "examples")
+    assert below == set().union(*(files(folder) for folder in kept))
     assert [name for name in below if "ubyte" in name] == []  # MNIST is its authors'
 
 

@@ -1,0 +1,123 @@
+"""One site in two languages: English at its root, Chinese under zh/, the same pages under the same names.
+
+The Chinese site has the pages that lie in docs-zh/, in the order of the English navigation; a new file there is a new
+page. Its links may go to any English page, by the name that the page would have in Chinese (`../errors.md`), and to
+any object of the reference (`[chainrule.layer.Layer]`): what has no Chinese page leads to the English one. On every
+page the switch leads to the same page of the other language, or to its front page.
+"""
+
+import json
+import posixpath
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File
+from mkdocstrings import Inventory
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = {"en": ROOT / "docs", "zh": ROOT / "docs-zh"}
+NAMES = {"en": "English", "zh": "中文"}
+SECTIONS = {
+    "Evidence": "证据",
+    "Explanation": "原理",
+    "How-to": "操作指南",
+    "Reference": "参考",
+    "Tutorial": "教程",
+}
+HAN = re.compile(r"([\u3400-\u9fff])")
+REFERENCE = re.compile(r"\[((?:[^\[\]`]|`[^`]*`)+)\]\[(chainrule(?:\.\w+)*)\]")
+LINK = re.compile(r"\]\((?!\w+:|#)([^()#\s]+\.md)(#[^()\s]+)?\)")
+ELSEWHERE = "english:"
+
+
+def on_config(config: Any) -> None:
+    """Take the English navigation for Chinese, as far as there are pages."""
+    if language(config) == "zh":
+        config.nav = [entry for entry in map(_in_chinese, config.nav) if entry]
+
+
+def on_files(files: Any, config: Any) -> None:
+    """Share the style sheet and the script."""
+    if language(config) == "zh":
+        for name in ("style.css", "scroll.js"):
+            files.append(File.generated(config, name, abs_src_path=str(FOLDERS["en"] / name)))
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Mark the links of a Chinese page that lead to the English site."""
+    if language(config) == "en":
+        return markdown
+    markdown = LINK.sub(lambda m: _page_link(m, page.file.src_uri), markdown)
+    return REFERENCE.sub(lambda m: f"[{m[1]}]({ELSEWHERE}{_object(m[2], page.file.src_uri)})", markdown)
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Make addresses of the marks, now that mkdocs has looked at all the others."""
+    up = "../" * (page.url.count("/") + 1)
+    return html.replace(f'"{ELSEWHERE}', f'"{up}')
+
+
+def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> None:
+    """Set the switch: to the same page, if the other language has it."""
+    config.extra["alternate"] = [
+        {"name": name, "lang": code, "link": _across(language(config), code, page)} for code, name in NAMES.items()
+    ]
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Drop the links in the head from which the theme would look for other pages: the switch knows where it leads."""
+    return re.sub(r'\s*<link rel="alternate"[^>]*>', "", output)
+
+
+def on_post_build(config: Any) -> None:
+    """Part Chinese words into characters in the search index, as the search does with what is typed."""
+    index = Path(config.site_dir) / "search" / "search_index.json"
+    if language(config) == "zh":
+        found = json.loads(index.read_text("utf-8"))
+        for entry in found["docs"]:
+            entry.update({key: HAN.sub("\u200b\\1\u200b", entry[key]) for key in ("title", "text")})
+        index.write_text(json.dumps(found, ensure_ascii=False, separators=(",", ":")), "utf-8")
+
+
+def language(config: Any) -> str:
+    """`en` or `zh`."""
+    return str(config.theme["language"])
+
+
+def _in_chinese(entry: Any) -> Any:
+    if isinstance(entry, str):
+        return entry if (FOLDERS["zh"] / entry).is_file() else None
+    ((title, below),) = entry.items()
+    if isinstance(below, str):
+        return _in_chinese(below)  # a Chinese page has its title from its first line
+    children = [child for child in map(_in_chinese, below) if child]
+    return {SECTIONS[title]: children} if children else None
+
+
+def _across(own: str, other: str, page: Any) -> str:
+    there = (FOLDERS[other] / page.file.src_uri).is_file()
+    step = "" if own == other else "zh/" if other == "zh" else "../"
+    return f"{step}{page.url if there else ''}" or "./"
+
+
+def _page_link(match: re.Match[str], source: str) -> str:
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(source), match[1]))
+    if (FOLDERS["zh"] / target).is_file() or not (FOLDERS["en"] / target).is_file():
+        return match[0]  # a page of this language, or of none: mkdocs will say so
+    folder = target.removesuffix("index.md") if target.endswith("index.md") else target.removesuffix(".md") + "/"
+    return f"]({ELSEWHERE}{folder}{match[2] or ''})"
+
+
+def _object(identifier: str, source: str) -> str:
+    if identifier not in _inventory():
+        raise PluginError(f"{source}: the reference has no {identifier}")
+    return str(_inventory()[identifier].uri)
+
+
+@cache
+def _inventory() -> Inventory:
+    with (ROOT / "site" / "objects.inv").open("rb") as file:  # which the English site, built before, has left
+        return Inventory.parse_sphinx(file)
