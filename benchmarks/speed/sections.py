@@ -11,6 +11,9 @@ from speed.spread import Spread
 from speed.table import table
 from speed.threads import ALL, ONE
 
+QUIET = 0.97
+"""The share of its processor that a process has at least, in the middle, where little else is at work."""
+
 
 def written(results: dict[str, Any]) -> dict[str, str]:
     """Every generated part of the page, by its name there."""
@@ -94,10 +97,12 @@ def quiet(rows: Sequence[Row]) -> str:
     shares = [row["busy"] for row in rows if row["threads"] == ONE and "busy" in row]
     if not shares:
         return ""
-    return (
-        f"With one thread, a process had its processor for {Spread.of(shares).median:.0%} of the time that was taken, "
-        f"in the median over contenders and sizes, and {min(shares):.0%} at worst: below 97%, others were at work."
+    middle, worst = Spread.of(shares).median, min(shares)
+    text = (
+        f"With one thread, a process had its processor for {middle:.0%} of the time that was taken, "
+        f"in the median over contenders and sizes, and {worst:.0%} at worst."
     )
+    return text if middle >= QUIET else f"**The machine was busy: these figures say little.**\n{text}"
 
 
 def waterfall(found: dict[str, Any]) -> str:

@@ -102,3 +102,10 @@ def test_pictures_are_drawn_of_the_results() -> None:
 def test_every_part_of_the_page_has_a_place_once() -> None:
     names = [match[2] for match in PART.finditer(PAGE)]
     assert len(names) == len(set(names))
+
+
+def test_figures_of_a_busy_machine_say_so() -> None:
+    quiet, busy = ([{"threads": ONE, "busy": share}] * 3 for share in (0.99, 0.4))
+    assert "busy" not in sections.quiet(quiet)
+    assert "The machine was busy" in sections.quiet(busy)
+    assert sections.quiet([]) == ""
