@@ -22,8 +22,8 @@ from chainrule.record import field_names, is_record
 
 try:
     jax: Any = import_module("jax")  # its types are no part of ours, and it need not be there where ours are checked
-except ImportError as error:
-    raise ImportError("chainrule.interop.jax needs the package jax: pip install 'chainrule[jax]'") from error
+except ImportError as _missing:
+    raise ImportError("chainrule.interop.jax needs the package jax: pip install 'chainrule[jax]'") from _missing
 
 P = TypeVar("P")
 C = TypeVar("C")

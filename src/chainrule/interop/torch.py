@@ -24,8 +24,8 @@ try:
     torch: Any = import_module(
         "torch"
     )  # its types are no part of ours, and it need not be there where ours are checked
-except ImportError as error:
-    raise ImportError("chainrule.interop.torch needs the package torch: pip install 'chainrule[torch]'") from error
+except ImportError as _missing:
+    raise ImportError("chainrule.interop.torch needs the package torch: pip install 'chainrule[torch]'") from _missing
 
 P = TypeVar("P")
 C = TypeVar("C")
