@@ -299,8 +299,8 @@ def test_imports_of_everything_and_paths_edited_at_run_time() -> None:
 
 def test_misspelt_names() -> None:
     known = """accuracy affine and array batches check combine cross derivative directional draw entropy freeze grad
-        gradient init keep label labels layer layers loss minibatches network numerical objective optimizer record relu
-        report sequential sgd shards sigmoid softmax step targets trace training tree two unit value
+        gradient init keep label labels layer layers loss minibatches network numerical objective optimizer prediction
+        record relu report sequential sgd shards sigmoid softmax step targets trace training tree two unit value
         verdict""".split()
     for name in chainrule.__all__:
         assert {part.lower() for part in re.findall(r"[A-Z]?[a-z]+", name)} <= set(known), name

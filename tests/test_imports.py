@@ -14,7 +14,7 @@ RANKS = (
     "namespace  expect  complex_step",
     "tree  targets  verdict",
     "layers/*  losses/*  combinators/*  optimizers/*  metrics  batches  datasets/dataset  datasets/idx",
-    "gradient  objective  shards  datasets/mnist  datasets/optical_digits",
+    "gradient  objective  predict  shards  datasets/mnist  datasets/optical_digits",
     "train  probes  datasets/__init__  interop/*",
     "numeric",
     "two_layer  laws/copies  laws/hints  laws/oracle",

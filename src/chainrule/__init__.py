@@ -22,6 +22,7 @@ from chainrule.numeric import directional_derivative, numerical_gradient
 from chainrule.objective import Objective
 from chainrule.optimizer import Optimizer
 from chainrule.optimizers.sgd import Sgd, sgd
+from chainrule.predict import prediction
 from chainrule.record import record
 from chainrule.targets import Targets
 from chainrule.train import training_step
@@ -52,6 +53,7 @@ __all__ = [
     "keep",
     "minibatches",
     "numerical_gradient",
+    "prediction",
     "record",
     "relu",
     "sequential",

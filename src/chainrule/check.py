@@ -1,11 +1,12 @@
 """Checking a layer, a loss or a network of one's own against the whole contract, and saying exactly what is wrong.
 
 The laws stand in `chainrule.laws`; here they are run one after another, what the code under test raises is part of the
-report, and the report prints as a table.
+report, and the report prints as a table. They are imported when somebody checks something, so that importing chainrule
+to train costs nothing for them.
 """
+# ruff: noqa: PLC0415  # as it says above
 
 import math
-import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -15,11 +16,6 @@ from attrs import frozen
 
 from chainrule.array import Array
 from chainrule.expect import describe
-from chainrule.laws.copies import writable
-from chainrule.laws.layer_laws import LAYER_LAWS
-from chainrule.laws.loss_laws import LOSS_LAWS
-from chainrule.laws.network_laws import NETWORK_LAWS
-from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
@@ -107,6 +103,8 @@ def check_layer(layer: Layer[P, C], params: P, x: Array, *, rng: np.random.Gener
     >>> print(report.failures[0].note)
     it is half of what it should be: a missing factor of 2?
     """
+    from chainrule.laws.layer_laws import LAYER_LAWS
+
     _expect(layer, Layer, "check_layer")
     return _report(LAYER_LAWS, layer, params, x, rng=rng)
 
@@ -136,6 +134,8 @@ def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: np.random.Gener
     >>> print(check_loss(softmax_cross_entropy, rng.standard_normal((3, 4)), np.array([0, 3, 1]), rng=rng).ok)
     True
     """
+    from chainrule.laws.loss_laws import LOSS_LAWS
+
     _expect(loss, Loss, "check_loss")
     return _report(LOSS_LAWS, loss, out, targets, rng=rng)
 
@@ -169,6 +169,8 @@ def check_network(
     >>> check_network(two_layer.network, softmax_cross_entropy, params, x, labels, rng=rng).ok
     True
     """
+    from chainrule.laws.network_laws import NETWORK_LAWS
+
     of_layer = check_layer(network, params, x, rng=rng)
     try:
         out = network.forward(params, x)[0]
@@ -205,12 +207,16 @@ def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: np.
     >>> check_optimizer(sgd(0.1), rng.standard_normal(5), rng.standard_normal(5), rng=rng).ok
     True
     """
+    from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
+
     return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng)
 
 
 def _report(
     laws: Mapping[str, Callable[..., list[Verdict]]], subject: object, *arguments: object, rng: np.random.Generator
 ) -> Report:
+    from chainrule.laws.copies import writable
+
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"check: rng must be a numpy.random.Generator, got {describe(rng)}")
     verdicts: list[Verdict] = []
@@ -231,6 +237,8 @@ def _expect(subject: object, cls: type, name: str) -> None:
 
 def _said(error: Exception) -> str:
     """What was raised and where, in a line."""
+    import traceback
+
     place = traceback.extract_tb(error.__traceback__)[-1]
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
     return f"raised {type(error).__name__}: {error}{notes} ({place.name}, line {place.lineno})"

@@ -22,6 +22,7 @@ from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.numeric import Method
 from chainrule.numeric import numerical_gradient as numerical_gradient_of
 from chainrule.objective import Objective
+from chainrule.predict import prediction
 from chainrule.targets import Targets
 
 Params: TypeAlias = tuple[Affine, Unit, Affine]
@@ -108,7 +109,10 @@ def predict(params: Params, x: Array) -> Array:
     >>> two_layer.predict(params, np.ones((5, 4), np.float32)).shape
     (5, 2)
     """
-    return network.forward(params, x)[0]
+    return _predict(params, x)
+
+
+_predict = prediction(network)
 
 
 def loss(params: Params, x: Array, t: Targets) -> Array:

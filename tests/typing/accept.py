@@ -34,6 +34,7 @@ from chainrule import (
     keep,
     minibatches,
     numerical_gradient,
+    prediction,
     record,
     relu,
     sequential,
@@ -207,6 +208,7 @@ def by_differences(params: Affine, x: Array, labels: Labels, trees: Params) -> N
     objective = Objective(two_layer.network, softmax_cross_entropy, x, labels)
     assert_type(objective(trees), Array)
     assert_type(numerical_gradient(objective, trees), Params)
+    assert_type(prediction(two_layer.network)(trees, x), Array)
     assert_type(directional_derivative(objective, trees, trees, method="complex"), float)
     assert_type(numerical_gradient(Objective(affine, softmax_cross_entropy, x, labels), params), Affine)
 

@@ -24,6 +24,7 @@ from chainrule import (
     draw,
     minibatches,
     numerical_gradient,
+    prediction,
     record,
     relu,
     sequential,
@@ -137,6 +138,7 @@ def gradients(params: Params, one: Affine, x: Array, labels: Labels) -> None:
     numerical_gradient(squares, params, "central")  # rejected: the method is named
     numerical_gradient(squares, one)  # rejected: f is a function of other parameters
     numerical_gradient(params, squares)  # rejected: f comes first
+    prediction(network)(one, x)  # rejected: one layer's parameters for those of a network
     directional_derivative(squares, params, one)  # rejected: the direction is no tree like params
     numerical_gradient(pieces, params)  # rejected: f returns one number
     numerical_gradient(squares, params)[1].W.sum()  # rejected: the gradients of ReLU are ()

@@ -158,8 +158,8 @@ def custom_vjp(layer: Layer[P, C]) -> Callable[[P, Array], Array]:
     >>> from chainrule.interop.jax import custom_vjp
     >>> network = custom_vjp(sequential(affine, relu))
     >>> params = (Affine(jnp.asarray([[1.0, -1.0]]), jnp.zeros(2)), ())
-    >>> jax.grad(lambda params: network(params, jnp.asarray([[3.0]])).sum())(params)[0].W
-    Array([[3., 0.]], dtype=float32)
+    >>> jax.grad(lambda params: network(params, jnp.asarray([[3.0]])).sum())(params)[0].W.tolist()
+    [[3.0, 0.0]]
     """
     if not isinstance(layer, Layer):
         raise TypeError(f"custom_vjp: it must be a Layer, got {describe(layer)}")

@@ -126,8 +126,9 @@ class Affine:
         spread = float(max(n_in, 1)) ** -0.5 if std is None else float(std)
         if not 0 <= spread < np.inf:
             raise ValueError(f"Affine.init: std must be a finite number >= 0, got {std}")
-        W = (rng.standard_normal((n_in, n_out)) * spread).astype(kind)
-        return cls(freeze(W), freeze(np.zeros(n_out, kind)))
+        W = rng.standard_normal((n_in, n_out))
+        W *= spread
+        return cls(freeze(W.astype(kind, copy=False)), freeze(np.zeros(n_out, kind)))
 
 
 @frozen(eq=False)
@@ -179,7 +180,7 @@ def _gradients(xp: Namespace, x: Array, dout: Array) -> tuple[Array, Array]:
 
 
 def _bare_forward(xp: Namespace, params: Affine, x: Array) -> tuple[Array, Array]:
-    if type(params) is not Affine or x.dtype != params.W.dtype:
+    if type(params) is not Affine or x.dtype != params.W.dtype or x.ndim != 2:
         raise TypeError
     return _out(xp, x, params.W, params.b), x
 

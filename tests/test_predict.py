@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from hypothesis import given
+
+from catalogue import LAYERS, Subject
+from chainrule import affine, prediction, relu, tree, two_layer
+from strategies import Floating, dtypes, generators, sides
+from untyped import untyped
+
+
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
+@given(rng=generators, n=sides, dtype=dtypes)
+def test_a_prediction_is_forward_to_the_last_bit(
+    subject: Subject, rng: np.random.Generator, n: int, dtype: Floating
+) -> None:
+    params, x = subject.make(rng, n, dtype)
+    before = tree.map(np.copy, (params, x))
+    out = prediction(subject.layer)(params, x)
+    assert tree.equal(out, subject.layer.forward(params, x)[0])
+    assert tree.equal(before, (params, x))
+
+
+def test_a_prediction_refuses_what_forward_refuses() -> None:
+    params = two_layer.init(np.random.default_rng(0), 4, 3, 2)
+    x = np.ones((5, 4), np.float32)
+    wrong = [
+        (params, x.astype(np.float64)),
+        (params, x[0]),
+        (params, x[:, :3]),
+        (params, x[None]),
+        (params, x.astype(int)),
+        (params, x.tolist()),
+        (params[:2], x),
+        (list(params), x),
+        ((params[0], (), params[0]), x),
+        ((params[0], None, params[2]), x),
+    ]
+    for given_params, given_x in wrong:
+        with pytest.raises((TypeError, ValueError)) as expected:
+            two_layer.network.forward(untyped(given_params), untyped(given_x))
+        with pytest.raises(type(expected.value)) as got:
+            prediction(two_layer.network)(untyped(given_params), untyped(given_x))
+        assert str(got.value) == str(expected.value)
+        assert getattr(got.value, "__notes__", []) == getattr(expected.value, "__notes__", [])
+    with pytest.raises(TypeError, match="prediction: network must be a Layer, got a tuple of 2"):
+        prediction(untyped((affine, relu)))
+
+
+def test_a_prediction_shares_nothing_with_what_it_was_given() -> None:
+    x = np.full((2, 3), 2.0)
+    out = prediction(relu)((), x)
+    x[:] = 7.0
+    np.testing.assert_array_equal(out, 2.0)
