@@ -54,7 +54,7 @@ docs: .venv/dev .assets
 	touch .venv/demo $@
 
 site-test: .venv/dev docs
-	SITE_TEST=1 CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/site
+	SITE_TEST=1 CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/browser
 
 evidence: .venv/dev
 	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python benchmarks/evidence.py

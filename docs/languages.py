@@ -68,7 +68,14 @@ def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> None:
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
-    """Drop the links in the head from which the theme would look for other pages: the switch knows where it leads."""
+    """Lead the switch out of the Chinese site, and drop the links in the head by which the theme looks for pages.
+
+    The theme takes every address for one below its own site.
+    """
+    if language(config) == "zh":
+        address = page.url.removeprefix("./")
+        english = "../" * (address.count("/") + 1) + (address if _is_there("en", page) else "")
+        output = re.sub(r'(<a href=")[^"]*(" hreflang="en")', rf"\g<1>{english}\g<2>", output)
     return re.sub(r'\s*<link rel="alternate"[^>]*>', "", output)
 
 
@@ -98,9 +105,13 @@ def _in_chinese(entry: Any) -> Any:
 
 
 def _across(own: str, other: str, page: Any) -> str:
-    there = (FOLDERS[other] / page.file.src_uri).is_file()
-    step = "" if own == other else "zh/" if other == "zh" else "../"
-    return f"{step}{page.url if there else ''}" or "./"
+    step = "zh/" if own != other == "zh" else ""
+    return f"{step}{page.url if _is_there(other, page) else ''}" or "./"
+
+
+def _is_there(code: str, page: Any) -> bool:
+    source = str(page.file.src_uri)
+    return (FOLDERS[code] / source).is_file()
 
 
 def _page_link(match: re.Match[str], source: str) -> str:
@@ -114,7 +125,8 @@ def _page_link(match: re.Match[str], source: str) -> str:
 def _object(identifier: str, source: str) -> str:
     if identifier not in _inventory():
         raise PluginError(f"{source}: the reference has no {identifier}")
-    return str(_inventory()[identifier].uri)
+    entry: Any = _inventory()[identifier]
+    return str(entry.uri)
 
 
 @cache

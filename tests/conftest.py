@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 # These need the built site and a browser: `make site-test` asks for them.
-collect_ignore = [] if "SITE_TEST" in os.environ else ["site"]
+collect_ignore = [] if "SITE_TEST" in os.environ else ["browser"]
 
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("deep", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])

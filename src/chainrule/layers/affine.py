@@ -126,9 +126,9 @@ class Affine:
         spread = float(max(n_in, 1)) ** -0.5 if std is None else float(std)
         if not 0 <= spread < np.inf:
             raise ValueError(f"Affine.init: std must be a finite number >= 0, got {std}")
-        W = rng.standard_normal((n_in, n_out))
-        W *= spread
-        return cls(freeze(W.astype(kind, copy=False)), freeze(np.zeros(n_out, kind)))
+        drawn = rng.standard_normal((n_in, n_out))
+        drawn *= spread
+        return cls(freeze(drawn.astype(kind, copy=False)), freeze(np.zeros(n_out, kind)))
 
 
 @frozen(eq=False)

@@ -1,0 +1,53 @@
+"""The pages: nothing fails, nothing is fetched from elsewhere, everything is drawn, and it fits a phone."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from browser.visit import Visit
+
+SITE = Path(__file__).parents[2] / "site"
+PAGES = sorted(path.relative_to(SITE).as_posix().removesuffix("index.html") for path in SITE.rglob("*.html"))
+
+# Reference pages are made alike: these have every kind of entry. All others are opened.
+OF_THE_REFERENCE = ["", "layers/affine/", "combinators/sequential/", "tree/", "layer/", "drawing/svg/", "two_layer/"]
+OPENED = [
+    page for page in PAGES if not page.startswith("reference/") or page.removeprefix("reference/") in OF_THE_REFERENCE
+]
+
+UNDRAWN = """() => {
+  const all = selector => [...document.querySelectorAll(selector)];
+  const height = element => element?.getBoundingClientRect().height ?? 0;
+  return [
+    ...all(".arithmatex").map(e => "formula " + e.textContent),
+    ...all(".formula").filter(e => !e.querySelector(".katex math")).map(e => "formula " + e.textContent),
+    ...all(".katex-error").map(e => "formula " + e.title),
+    ...all(".formula").filter(e => !e.getBoundingClientRect().width).map(e => "hidden formula " + e.textContent),
+    ...all("figure.picture").filter(e => height(e.querySelector("svg")) <= 20).map(e => "picture " + e.innerHTML),
+    ...all("div.mermaid").filter(e => height(e.shadowRoot?.querySelector("svg")) <= 20).map(() => "graph"),
+  ];
+}"""
+"""What should be drawn and is not."""
+
+
+def test_there_are_pages_in_both_languages() -> None:
+    assert {"", "zh/", "reference/layers/affine/", "zh/tutorial/5-training/"} <= set(PAGES)
+    assert {f"reference/{page}" for page in OF_THE_REFERENCE} <= set(PAGES)
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Browser, address: str) -> Visit:
+    return Visit(browser, address, width=360)
+
+
+@pytest.mark.parametrize("where", OPENED)
+def test_a_page(phone: Visit, where: str) -> None:
+    phone.errors.clear()
+    phone.foreign.clear()
+    page = phone.open(where)
+    assert page.evaluate(UNDRAWN) == []
+    wide = "() => document.documentElement.scrollWidth"
+    assert page.evaluate(wide) <= 360, "the page scrolls sideways"
+    assert phone.errors == []
+    assert phone.foreign == []

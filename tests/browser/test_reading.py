@@ -1,0 +1,105 @@
+"""What readers do: search, switch the language, choose dark, and read with a keyboard or a screen reader."""
+
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser.visit import Visit
+
+# One page of each kind: with pictures, formulas, plots, wide tables, a reference page with every kind of entry.
+KINDS = [
+    "",
+    "errors/",
+    "tutorial/4-gradient/",
+    "how-to/type-errors/",
+    "explanation/derivations/",
+    "explanation/gradient-checking/",
+    "reference/",
+    "reference/layers/affine/",
+    "zh/",
+    "zh/tutorial/1-affine/",
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "pages"),
+    [(1280, "light", KINDS), (360, "dark", KINDS), (1280, "dark", KINDS[:3]), (360, "light", KINDS[:3])],
+)
+def test_accessibility(
+    browser: Browser, address: str, width: int, scheme: Literal["light", "dark"], pages: list[str]
+) -> None:
+    visit = Visit(browser, address, width=width, scheme=scheme)
+    found: dict[str, list[str]] = {}
+    for where in pages:
+        visit.open(where)
+        found[where] = visit.violations()
+    assert {where: violations for where, violations in found.items() if violations} == {}
+
+
+@pytest.mark.parametrize(
+    ("where", "words", "found"),
+    [("", "sequential", "reference/combinators/sequential/"), ("zh/", "梯度", "zh/tutorial/4-gradient/")],
+)
+def test_search(visit: Visit, where: str, words: str, found: str) -> None:
+    page = visit.open(where)
+    page.keyboard.press("/")
+    page.get_by_role("textbox").fill(words)
+    first = page.locator(".md-search-result__link").first
+    expect(first).to_be_visible()
+    links = [link.get_attribute("href") or "" for link in page.locator(".md-search-result__link").all()]
+    assert any(link.split("?")[0] == visit.address + found for link in links), links
+    first.click()
+    page.wait_for_load_state()
+    assert visit.errors == []
+
+
+def switch(page: Page, language: str) -> None:
+    page.get_by_role("button", name="language").or_(page.get_by_role("button", name="语言")).hover()
+    page.get_by_role("link", name=language, exact=True).click()
+    page.wait_for_load_state()
+
+
+@pytest.mark.parametrize("where", ["", "tutorial/1-affine/"])
+def test_the_switch_leads_to_the_same_page_and_back(visit: Visit, where: str) -> None:
+    page = visit.open(where)
+    switch(page, "中文")
+    assert page.url == f"{visit.address}zh/{where}"
+    assert page.locator("html").get_attribute("lang") == "zh"
+    switch(page, "English")
+    assert page.url == visit.address + where
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert visit.errors == []
+
+
+def test_the_switch_leads_to_the_front_page_where_there_is_no_translation(visit: Visit) -> None:
+    page = visit.open("reference/layers/affine/")
+    switch(page, "中文")
+    assert page.url == f"{visit.address}zh/"
+
+
+def scheme_of(page: Page) -> str | None:
+    return page.locator("body").get_attribute("data-md-color-scheme")
+
+
+def brightness(page: Page) -> float:
+    colour: list[float] = page.evaluate(
+        "() => getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).slice(0, 3).map(Number)"
+    )
+    return sum(colour) / 3
+
+
+def test_dark_is_chosen_by_hand_and_stays(visit: Visit) -> None:
+    page = visit.open("")
+    assert scheme_of(page) == "default"
+    assert brightness(page) > 200
+    page.get_by_title("Dark").click()
+    assert scheme_of(page) == "slate"
+    assert brightness(page) < 60
+    visit.open("reference/layers/affine/")
+    assert scheme_of(page) == "slate"
+
+
+def test_dark_is_the_readers_own_choice(browser: Browser, address: str) -> None:
+    visit = Visit(browser, address, scheme="dark")
+    assert brightness(visit.open("")) < 60
