@@ -123,13 +123,14 @@ def _page_link(match: re.Match[str], source: str) -> str:
 
 
 def _object(identifier: str, source: str) -> str:
-    if identifier not in _inventory():
+    if identifier not in _addresses():
         raise PluginError(f"{source}: the reference has no {identifier}")
-    entry: Any = _inventory()[identifier]
-    return str(entry.uri)
+    return _addresses()[identifier]
 
 
 @cache
-def _inventory() -> Inventory:
+def _addresses() -> dict[str, str]:
+    """Where every object of the reference is."""
     with (ROOT / "site" / "objects.inv").open("rb") as file:  # which the English site, built before, has left
-        return Inventory.parse_sphinx(file)
+        inventory: Any = Inventory.parse_sphinx(file)
+    return {name: str(item.uri) for name, item in inventory.items()}

@@ -19,7 +19,7 @@ SITE = Path(__file__).parents[2] / "site"
 class Quiet(SimpleHTTPRequestHandler):
     """Serves files and says nothing about it."""
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it
         """Say nothing."""
 
 
