@@ -86,8 +86,17 @@ def test_an_affine_layer_is_moved_and_not_called_again(monkeypatch: pytest.Monke
         other(np.arange(2), np.ones(2))
 
 
-@pytest.mark.parametrize(("chunk", "at_once"), [(8, 1), (64, 1), (120, 1), (128, 2), (320, 5), (8000, 6)])
-def test_no_stack_is_larger_than_a_chunk(chunk: int, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("chunk", "chunks", "together", "at_once"),
+    [
+        *((chunk, 0, 64, at_once) for chunk, at_once in ((8, 1), (64, 1), (120, 1), (128, 2), (320, 5), (8000, 6))),
+        *((8, chunks, 3, at_once) for chunks, at_once in ((120, 1), (128, 2), (192, 3), (8000, 3))),
+        (256, 8000, 3, 4),
+    ],
+)
+def test_no_stack_is_larger_than_a_chunk(
+    chunk: int, chunks: int, together: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[int] = []
 
     def watch(params: Unit, x: Array) -> tuple[Array, Any]:
@@ -100,7 +109,8 @@ def test_no_stack_is_larger_than_a_chunk(chunk: int, at_once: int, monkeypatch: 
         sequential(affine, Layer(watch, relu.backward)), softmax_cross_entropy, normal(rng, 4, 3), np.arange(4) % 2
     )
     weights, _ = by_structure(f, params)
-    monkeypatch.setattr(probes, "CHUNK", chunk)  # an output has 4 x 2 numbers of 8 bytes
+    for name, value in (("CHUNK", chunk), ("CHUNKS", chunks), ("TOGETHER", together)):
+        monkeypatch.setattr(probes, name, value)  # an output has 4 x 2 numbers of 8 bytes
     seen.clear()
     values = weights(np.arange(6), np.ones(6))
     assert max(seen) == 4 * at_once

@@ -2,7 +2,7 @@
 
     python -m speed.numerical BATCH PARAMETERS
 
-The original's time is that of some parameters, drawn at random, times how many there are of them.
+The original's time is that of some parameters, drawn at random, times how many there are of them; ours are medians.
 """
 
 import json
@@ -18,9 +18,11 @@ from speed.probe import fresh
 from speed.problem import Problem
 from speed.reference import Doubles
 from speed.size import BOOK, Size
+from speed.spread import Spread
 from speed.threads import ONE, pin
 
 BATCHES = (3, 100)
+REPEATS = 5
 STEP = 1e-4
 
 
@@ -46,9 +48,12 @@ def of_batch(batch: int, sampled: int) -> dict[str, Any]:
     answer: dict[str, Any] = {"batch": batch, "parameters": size.parameters, "sampled": sampled, "original": original}
     exact = tree.leaves(two_layer.gradient(params, x, problem.labels))
     for method in ("central", "complex"):
-        began = time.perf_counter()
-        gradient = two_layer.numerical_gradient(params, x, problem.labels, method=method)
-        answer[method] = time.perf_counter() - began
+        gradient, seconds = params, []
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            gradient = two_layer.numerical_gradient(params, x, problem.labels, method=method)
+            seconds.append(time.perf_counter() - began)
+        answer[method] = Spread.of(seconds).median
         answer[f"{method} error"] = max(
             float(np.nanmax(np.abs(a - b)) / np.abs(b).max()) for a, b in zip(tree.leaves(gradient), exact, strict=True)
         )

@@ -32,7 +32,8 @@ class Bare(Generic[P]):
         `(xp, params, x) -> (out, saved)`, with what `backward` needs in any form.
     backward
         `(xp, params, saved, dout, wants_dx) -> (dx, params)`: the parameters plus the gradients, summed in the
-        gradients' own arrays, and `dx`, or anything if it is not wanted.
+        gradients' own arrays, and `dx`, or anything if it is not wanted. It may use up `saved`, so that memory is free
+        as soon as nothing needs it.
     """
 
     forward: Callable[[Namespace, P, Array], tuple[Array, Any]]

@@ -42,8 +42,11 @@ Moved: TypeAlias = Callable[["_Site", Entries, Steps], Array]
 Link: TypeAlias = tuple[Layer[Any, Any], object]
 """A layer of a chain, and its parameters."""
 
-CHUNK = 2**18
-"""Bytes in a stack of moved outputs: a cache holds some of them, and the allocator keeps them from use to use."""
+CHUNK, CHUNKS = 2**17, 2**18
+"""Bytes in a stack of moved outputs: a cache holds some of them, and the allocator keeps them from use to use. Where
+outputs are large, `CHUNKS` for up to `TOGETHER` of them, so that calls are few."""
+
+TOGETHER = 64
 
 ELEMENTWISE = (relu.forward, sigmoid.forward)
 """The layers whose every output depends on the input at the same place alone."""
@@ -176,7 +179,7 @@ def _chain(network: Layer[Any, Any], params: Any) -> list[Link]:
 
 
 def _repeated(times: int, rows: Array) -> Array:
-    return np.concatenate([rows] * times)
+    return np.broadcast_to(rows, (times, *rows.shape)).reshape(times * rows.shape[0], *rows.shape[1:])
 
 
 @frozen(eq=False)
@@ -230,7 +233,8 @@ def _probe(site: _Site) -> Probe:
 
 def _stacked(site: _Site, moved: Moved, size: int, tail: _Tail, entries: Entries, steps: Steps) -> NDArray[Any]:
     """A probe that stacks moved outputs, of `size` numbers each, for as many moves as a chunk holds."""
-    at_once = max(1, CHUNK // max(1, size * steps.itemsize))
+    each = max(1, size * steps.itemsize)
+    at_once = max(1, CHUNK // each, min(TOGETHER, CHUNKS // each))
     values = np.empty(len(entries), np.result_type(steps, site.out))
     for start in range(0, len(entries), at_once):
         some = slice(start, start + at_once)

@@ -95,6 +95,15 @@ def owned(cls: Callable[Q, T]) -> Callable[Q, T]:
             put(made, value)
         return made
 
+    def make_of_two(first: Any, second: Any) -> T:  # what most records are, in half the time
+        made = cast("T", object.__new__(built))
+        put_first(made, first)
+        put_second(made, second)
+        return made
+
+    if len(fields) == 2:
+        put_first, put_second = fields
+        return cast("Callable[Q, T]", make_of_two)
     return cast("Callable[Q, T]", make)
 
 

@@ -107,15 +107,14 @@ def _labels(xp: Namespace, labels: Labels, shape: tuple[int, ...], name: str) ->
 
 def _are_labels(targets: Labels, shape: tuple[int, ...]) -> bool:
     """Whether targets are good labels for logits of a shape, as most are."""
-    return (
-        targets.dtype.kind in "iu"
-        and len(shape) == 2
-        and targets.shape == shape[:1] != (0,)
-        and _fit(targets, shape[1])
-    )
+    if targets.dtype.kind not in "iu" or len(shape) != 2:
+        return False
+    n, k = shape
+    return targets.shape == (n,) and n > 0 and _fit(targets, k)
 
 
 def _fit(labels: Labels, k: int) -> bool:
     """Whether labels are in [0, k)."""
-    bits = labels.view(UNSIGNED[labels.dtype]) if labels.dtype in UNSIGNED else labels
-    return int(bits[bits.argmax()]) < k  # a negative label is a very large number here
+    kind = labels.dtype
+    bits = labels.view(UNSIGNED[kind]) if kind in UNSIGNED else labels
+    return bits.item(bits.argmax()) < k  # a negative label is a very large number here

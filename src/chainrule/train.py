@@ -94,6 +94,7 @@ def _descent(
     try:
         out, saved = bare.forward(TUNED, params, x)
         value, dout = loss.value_and_dout(out, targets, -rate)
+        del out
         _, moved = bare.backward(TUNED, params, saved, dout, False)
     except Exception:  # noqa: BLE001  # whatever it is, the plain step says it better
         return plain(params, state, x, targets)

@@ -290,7 +290,7 @@ def _bare_backward(
 ) -> tuple[Array, Records]:
     moved: list[object] = []
     for i in range(len(bares) - 1, -1, -1):
-        dout, own = bares[i].backward(xp, params[i], saved[i], dout, wants_dx or i > 0)
+        dout, own = bares[i].backward(xp, params[i], saved.pop(), dout, wants_dx or i > 0)  # and its memory is free
         moved.append(own)
     moved.reverse()
     return dout, tuple(moved)

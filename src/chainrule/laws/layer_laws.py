@@ -378,7 +378,7 @@ def bare_arithmetic(layer: Layer[P, C], params: P, x: Array, rng: np.random.Gene
     before = writable((params, x, dout))
     again, saved = layer.bare.forward(xp, params, x)
     back, moved = layer.bare.backward(xp, params, saved, dout, True)
-    _, alone = layer.bare.backward(xp, params, saved, dout, False)
+    _, alone = layer.bare.backward(xp, params, layer.bare.forward(xp, params, x)[1], dout, False)
     untouched = tree.equal(before, (params, x, dout))
     pairs = [("out", again, out), ("dx", back, dx)]
     for sums in (moved, alone):
