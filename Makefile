@@ -72,8 +72,9 @@ mutants: .venv-mutants/ready
 	.venv-bench/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@
 
+# BLAS is to choose its kernels by the processor: what is set to make old releases run slows this one down.
 bench: .venv-bench/ready
-	PYTHONPATH=benchmarks .venv-bench/bin/python -m speed $(OPTIONS)
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE PYTHONPATH=benchmarks .venv-bench/bin/python -m speed $(OPTIONS)
 
 clean:
 	rm -rf .venv .venv-bench .venv-mutants mutants site .assets dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -48,7 +48,8 @@ def of_batch(batch: int, sampled: int) -> dict[str, Any]:
     answer: dict[str, Any] = {"batch": batch, "parameters": size.parameters, "sampled": sampled, "original": original}
     exact = tree.leaves(two_layer.gradient(params, x, problem.labels))
     for method in ("central", "complex"):
-        gradient, seconds = params, []
+        gradient = params
+        seconds: list[float] = []
         for _ in range(REPEATS):
             began = time.perf_counter()
             gradient = two_layer.numerical_gradient(params, x, problem.labels, method=method)
