@@ -33,8 +33,8 @@ def kernels(problem: Problem) -> Kernels:
     a, h, dh, da = (np.zeros((n, size.n_hidden), f32) for _ in range(4))
     z, e, dz = (np.zeros((n, size.n_out), f32) for _ in range(3))
     dW1, db1, dW2, db2 = (np.zeros_like(array) for array in problem.start)
-    bits, slope = h.view(np.uint32), da.view(np.uint32)
-    ones, rows, zero, one = np.ones(n, f32), np.arange(n), np.zeros((), f32), np.ones((), np.uint32)
+    bits, slope, sign = h.view(np.int32), da.view(np.int32), np.asarray(31, np.int32)
+    ones, rows, zeros = np.ones(n, f32), np.arange(n), np.zeros_like(a)
     share, rate = np.asarray(1 / n, f32), np.asarray(RATE, f32)
     top, total, losses = (np.zeros(n, f32) for _ in range(3))
 
@@ -54,8 +54,9 @@ def kernels(problem: Problem) -> Kernels:
         dz[rows, labels] -= share
 
     def gate() -> None:
-        np.minimum(bits, one, out=slope)
-        np.multiply(slope, dh.view(np.uint32), out=slope)
+        np.negative(bits, out=slope)
+        np.right_shift(slope, sign, out=slope)
+        np.bitwise_and(slope, dh.view(np.int32), out=slope)
 
     def update() -> None:
         for parameter, gradient, step in updates:
@@ -69,7 +70,7 @@ def kernels(problem: Problem) -> Kernels:
     parts: dict[str, Kernel] = {
         "x W1": lambda: np.dot(x, W1, a),
         "+ b1": lambda: np.add(a, b1, a),
-        "ReLU": lambda: np.maximum(a, zero, out=h),
+        "ReLU": lambda: np.maximum(a, zeros, out=h),
         "h W2": lambda: np.dot(h, W2, z),
         "+ b2": lambda: np.add(z, b2, z),
         "softmax and loss": softmax,

@@ -10,7 +10,7 @@ from speed.machine import described
 from speed.options import Options, read
 from speed.progress import done, say
 from speed.roster import ENTRIES, JAX, OURS, TORCH
-from speed.size import BOOK, LARGE, PREDICTED
+from speed.size import BOOK, LARGE, PREDICTED, SMALL, WIDE
 from speed.team import Team
 from speed.threads import ALL, ONE, cores
 
@@ -55,9 +55,10 @@ def measured(options: Options) -> dict[str, Any]:
     quick, chosen = options.quick, tuple(name for name in (OURS, JAX, TORCH) if name in options.names)
     if "waterfall" in options.parts:
         say("where one step's time goes")
-        found = results["waterfall"] = waterfall.measure(BOOK, 11 if quick else 51)
-        show("One step", sections.waterfall(found))
-        show("Its calls", sections.calls(found))
+        found = [waterfall.measure(size, 11 if quick else 51) for size in (SMALL, BOOK, WIDE)]
+        results["waterfall"] = found
+        show("One step", sections.waterfalls(found))
+        show(f"Its calls at {BOOK}", sections.calls(found[1]))
     if "training" in options.parts:
         say("training")
         results["training"] = training.measure(training.STEPS // (10 if quick else 1), options.data)

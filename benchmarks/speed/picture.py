@@ -79,12 +79,17 @@ def _size(axes: Panel, rows: Sequence[Row], title: str) -> None:
     _frame(axes, title, "times the limit")
 
 
-def waterfall(found: dict[str, Any]) -> str:
-    """An SVG file: the parts of a step one after another, each beginning where the last ended."""
+def waterfall(found: Sequence[dict[str, Any]]) -> str:
+    """An SVG file: the parts of a step one after another, each beginning where the last ended; a panel a size."""
+    figure = _figure(9, sum(0.27 * (len(one["kernels"]) + 2) + 1 for one in found))
+    for axes, one in zip(figure.subplots(len(found), squeeze=False).ravel(), found, strict=True):
+        _parts(axes, one)
+    return _svg(figure)
+
+
+def _parts(axes: Panel, found: dict[str, Any]) -> None:
     kernels = found["kernels"]
     whole = found["steps"]["training_step"] * 1e6
-    figure = _figure(9, 0.27 * (len(kernels) + 2) + 1)
-    axes = figure.subplots()
     at, place = 0.0, len(kernels) + 1
     for kernel in kernels:
         width = kernel["seconds"] * 1e6
@@ -97,7 +102,6 @@ def waterfall(found: dict[str, Any]) -> str:
     axes.set_ylim(0.3, len(kernels) + 1.7)
     axes.set_xlim(0, max(at, whole) * 1.1)
     _frame(axes, f"One step at {heading(found['size'])}", "microseconds")
-    return _svg(figure)
 
 
 def _bar(axes: Panel, place: int, at: float, width: float, colour: str) -> None:

@@ -7,6 +7,7 @@ from speed import goals
 from speed.clock import Row
 from speed.quantity import duration, megabytes, ratio
 from speed.roster import ROSTER
+from speed.size import BOOK
 from speed.spread import Spread
 from speed.table import table
 from speed.threads import ALL, ONE
@@ -25,8 +26,8 @@ def written(results: dict[str, Any]) -> dict[str, str]:
         "one-thread": clocked(rows, ONE, "steps"),
         "all-threads": clocked(rows, ALL, "steps"),
         "predictions": clocked(rows, ONE, "predictions"),
-        "waterfall": waterfall(results["waterfall"]),
-        "calls": calls(results["waterfall"]),
+        "waterfall": waterfalls(results["waterfall"]),
+        "calls": calls(next(found for found in results["waterfall"] if found["size"] == str(BOOK))),
         "memory": memory(results["memory"]),
         "startup": startup(results["startup"], results["imports"]),
         "training": training(results["training"]),
@@ -105,8 +106,13 @@ def quiet(rows: Sequence[Row]) -> str:
     return text if middle >= QUIET else f"**The machine was busy: these figures say little.**\n{text}"
 
 
+def waterfalls(found: Sequence[dict[str, Any]]) -> str:
+    """A table for each size."""
+    return "\n\n".join(waterfall(one) for one in found)
+
+
 def waterfall(found: dict[str, Any]) -> str:
-    """Every kernel, and how much of the step it is."""
+    """Every kernel, how much of the step it is, and times what the five products take."""
     whole = found["steps"]["training_step"]
     kernels = found["kernels"]
     between = whole - sum(kernel["seconds"] for kernel in kernels)
@@ -116,15 +122,17 @@ def waterfall(found: dict[str, Any]) -> str:
             f"{kernel['name']}{' (product)' if kernel['product'] else ''}",
             microseconds(kernel["seconds"]),
             f"{kernel['seconds'] / whole:.1%}",
+            f"{kernel['seconds'] / products:.2f}",
         ]
         for kernel in kernels
     ]
-    lines += [
-        ["everything between them", microseconds(between), f"{between / whole:.1%}"],
-        ["the whole step", microseconds(whole), "100%"],
-        ["the five products alone", microseconds(products), f"{products / whole:.1%}"],
-    ]
-    return table([f"part of a step at {heading(found['size'])}", "µs", "of the step"], lines)
+    for name, seconds in (
+        ("everything between them", between),
+        ("the whole step", whole),
+        ("the five products alone", products),
+    ):
+        lines.append([name, microseconds(seconds), f"{seconds / whole:.1%}", f"{seconds / products:.2f}"])
+    return table([f"part of a step at {heading(found['size'])}", "µs", "of the step", "× the products"], lines)
 
 
 def calls(found: dict[str, Any]) -> str:
