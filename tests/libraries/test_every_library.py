@@ -4,11 +4,13 @@ A library that is not installed has no tests here (`pip install 'chainrule[oracl
 integration).
 """
 
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 import pytest
 
+import chainrule
 from chainrule import accuracy, tree
 from libraries.installed import LIBRARIES, Function, Library
 from libraries.uses import USES, Use
@@ -20,6 +22,14 @@ EACH = [
     for use in USES
     if library.name != "numpy"
 ]
+
+NUMPY_ALONE = {
+    *("freeze", "keep", "record"),  # who owns an array, which other libraries have no mark for
+    "minibatches",  # rows of a data set on the host
+    *("check_layer", "check_loss", "check_network", "check_optimizer", "directional_derivative", "numerical_gradient"),
+    *("draw", "trace"),  # these look at numbers
+}
+"""Public functions that are not promised for other libraries."""
 
 
 def shapes_and_dtypes(value: Any) -> list[tuple[str, tuple[int, ...], str]]:
@@ -58,6 +68,13 @@ def test_the_results_are_arrays_of_the_library(library: Library) -> None:
         results = use.function(*theirs)
         assert {type(leaf) for leaf in tree.leaves(results)} <= {kind}, use.name
         assert_close(library.get_all(results), use.function(*inputs))
+
+
+def test_every_public_function_has_a_use_here_or_is_for_numpy_alone() -> None:
+    """Layers, losses, optimizers and combinators have theirs from the catalogue, which is held to be complete."""
+    public = {name for name in chainrule.__all__ if isinstance(getattr(chainrule, name), FunctionType)}
+    used = {use.name.partition(",")[0].partition(" of ")[0] for use in USES} | {"accuracy"}
+    assert public - used == NUMPY_ALONE
 
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda each: each.name)

@@ -8,7 +8,7 @@ import numpy as np
 from attrs import frozen
 
 from catalogue import LAYERS, OTHERS, Subject
-from chainrule import Array, sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
+from chainrule import Array, prediction, sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
 from chainrule.laws import COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from chainrule.shards import combine
 from strategies import Floating, normal
@@ -85,6 +85,15 @@ def batch(rng: np.random.Generator, n: int, dtype: Floating, probabilities: bool
     )
 
 
+def rows(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    params, x, _ = batch(rng, n, dtype)
+    return params, x
+
+
+def the_two_layer_network(params: Any, x: Any, labels: Any) -> Any:
+    return two_layer.predict(params, x), two_layer.loss(params, x, labels), two_layer.gradient(params, x, labels)
+
+
 GRADIENT = value_and_grad(two_layer.network, softmax_cross_entropy)
 STEP = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
 
@@ -106,5 +115,7 @@ USES = [
     Use("value_and_grad, labels", GRADIENT, batch),
     Use("value_and_grad, probabilities", GRADIENT, partial(batch, probabilities=True)),
     Use("training_step", three_steps, batch),
+    Use("prediction", prediction(two_layer.network), rows),
+    Use("two_layer", the_two_layer_network, batch),
     Use("combine", in_shards, batch),
 ]
