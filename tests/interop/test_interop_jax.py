@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from attrs import frozen
 
-from catalogue import LAYERS, Subject
+from catalogue import LAYERS, OTHERS, Subject
 from chainrule import (
     Affine,
     Array,
@@ -28,6 +28,7 @@ from chainrule import (
     value_and_grad,
 )
 from chainrule.interop.jax import custom_vjp, register, register_pytrees
+from chainrule.laws import LOSS_LAWS, OPTIMIZER_LAWS
 from untyped import untyped
 
 jax: Any = import_module("jax")  # which need not be installed where types are checked
@@ -36,6 +37,8 @@ test_util: Any = import_module("jax.test_util")
 
 register_pytrees()
 GRADIENT = value_and_grad(two_layer.network, softmax_cross_entropy)
+LOSSES = [subject for subject in OTHERS if subject.laws is LOSS_LAWS]
+OPTIMIZERS = [subject for subject in OTHERS if subject.laws is OPTIMIZER_LAWS]
 
 
 def on_jax(value: Any) -> Any:
@@ -57,6 +60,10 @@ def assert_close(a: Any, b: Any, roundings: int = 32) -> None:
         scale = max(float(abs(y).max(initial=0)), float(np.finfo(y.dtype).tiny))
         atol = roundings * float(np.finfo(y.dtype).eps) * scale
         np.testing.assert_allclose(x, y, rtol=0, atol=atol, err_msg=path)
+
+
+def dout_like(out: Any) -> Any:
+    return jnp.asarray(np.random.default_rng(1).standard_normal(out.shape))
 
 
 @frozen(eq=False)
@@ -86,6 +93,22 @@ def test_parameters_caches_and_gradients_come_apart_and_together_again(subject: 
         leaves, structure = jax.tree.flatten(value)
         assert all(a is b for a, b in zip(leaves, tree.leaves(value), strict=True))
         assert tree.equal(jax.tree.unflatten(structure, leaves), value)
+
+
+@pytest.mark.parametrize("subject", OPTIMIZERS, ids=lambda each: each.name)
+def test_states_of_optimizers_come_apart_and_go_through_a_compiled_step(subject: Subject) -> None:
+    params, grads = on_jax(subject.make(np.random.default_rng(0), 3, np.float64))
+    state = subject.layer.init(params)
+    leaves, structure = jax.tree.flatten(state)
+    assert tree.equal(jax.tree.unflatten(structure, leaves), state)
+    assert_close(jax.jit(subject.layer.step)(state, params, grads), subject.layer.step(state, params, grads))
+
+
+@pytest.mark.parametrize("subject", LOSSES, ids=lambda each: each.name)
+def test_caches_of_losses_come_apart_and_together_again(subject: Subject) -> None:
+    _, cache = subject.layer.forward(*on_jax(subject.make(np.random.default_rng(0), 3, np.float64)))
+    leaves, structure = jax.tree.flatten(cache)
+    assert tree.equal(jax.tree.unflatten(structure, leaves), cache)
 
 
 def test_a_pytree_may_hold_what_no_parameters_may() -> None:
@@ -154,11 +177,28 @@ def test_a_compiled_gradient_and_a_compiled_step_are_the_plain_ones(dtype: Any) 
     assert_close(jax.jit(step)(params, (), x, labels), step(params, (), x, labels))
 
 
-def test_a_backward_compiles_by_itself() -> None:
-    params, x, _ = batch()
-    out, caches = jax.jit(two_layer.network.forward)(params, x)
-    dout = jnp.ones_like(out)
-    assert_close(jax.jit(two_layer.network.backward)(caches, dout), two_layer.network.backward(caches, dout))
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
+def test_a_backward_compiles_by_itself(subject: Subject) -> None:
+    inputs = on_jax(subject.make(np.random.default_rng(0), 4, np.float64))
+    out, cache = jax.jit(subject.layer.forward)(*inputs)
+    dout = dout_like(out)
+    assert_close(jax.jit(subject.layer.backward)(cache, dout), subject.layer.backward(cache, dout))
+    assert_close(jax.jit(subject.layer.grads)(cache, dout), subject.layer.grads(cache, dout))
+
+
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
+def test_vmap_of_a_backward_gives_what_each_row_gives_alone(subject: Subject) -> None:
+    params, x = on_jax(subject.make(np.random.default_rng(0), 4, np.float64))
+    dout = dout_like(subject.layer.forward(params, x)[0])
+
+    def of_row(x: Any, dout: Any) -> Any:
+        return subject.layer.backward(subject.layer.forward(params, x[None])[1], dout[None])
+
+    dx, grads = jax.vmap(of_row)(x, dout)
+    for i in range(4):
+        assert_close(jax.tree.map(itemgetter(i), (dx, grads)), of_row(x[i], dout[i]))
+    whole_dx, whole = subject.layer.backward(subject.layer.forward(params, x)[1], dout)
+    assert_close((dx[:, 0], tree.map(lambda leaf: leaf.sum(axis=0), grads)), (whole_dx, whole))
 
 
 def test_vmap_gives_the_gradient_of_each_example() -> None:
@@ -178,6 +218,30 @@ def test_jaxs_gradient_of_our_forward_is_our_backward(dtype: Any) -> None:
         return GRADIENT(params, x, labels)[0]
 
     assert_close(jax.grad(loss)(params), GRADIENT(params, x, labels)[1])
+
+
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
+def test_jaxs_derivative_of_a_forward_is_its_backward_at_zero_and_far_out_too(subject: Subject) -> None:
+    """Where branches meet, and where a slope that is not taken could overflow to nan."""
+    params, x = on_jax(subject.make(np.random.default_rng(0), 5, np.float64))
+    x = x.at[:4].set(jnp.asarray([0.0, -0.0, 1000.0, -1000.0])[:, None])
+    out, pullback, cache = jax.vjp(subject.layer.forward, params, x, has_aux=True)
+    dout = dout_like(out)
+    grads, dx = pullback(dout)
+    assert_close((dx, grads), subject.layer.backward(cache, dout))
+
+
+@pytest.mark.parametrize(
+    "targets", [[0, 1, 2, 0, 1], np.full((5, 3), 1 / 3), np.eye(3)[[0, 1, 2, 0, 1]]], ids=["labels", "even", "one-hot"]
+)
+def test_jaxs_derivative_of_a_loss_is_its_backward_at_ties_and_far_out_too(targets: Any) -> None:
+    logits = jnp.asarray([[0.0, 0, 0], [1000, 0, -1000], [1e300, 0, 1], [40, -40, 0], [2, 2, 1]])
+
+    def loss(logits: Any) -> Any:
+        return softmax_cross_entropy.forward(logits, jnp.asarray(targets))
+
+    dlogits, cache = jax.grad(loss, has_aux=True)(logits)
+    assert_close(dlogits, softmax_cross_entropy.backward(cache, 1.0))
 
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)

@@ -149,6 +149,22 @@ def test_what_torch_records_through_our_forward_is_our_backward_too() -> None:
         )
 
 
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
+def test_what_torch_records_agrees_at_zero_and_far_out(subject: Subject) -> None:
+    """Where branches meet, and where a slope that is not taken could overflow to nan."""
+    params, x = on_torch(subject.make(np.random.default_rng(0), 5, np.float64))
+    with torch.no_grad():
+        for row, value in enumerate([0.0, -0.0, 1000.0, -1000.0]):
+            x[row] = value
+    out, cache = subject.layer.forward(params, x)
+    dout = torch.tensor(normal(np.random.default_rng(1), *out.shape))
+    inputs = [x, *tree.leaves(params)]
+    recorded = torch.autograd.grad(untyped(out), inputs, dout, retain_graph=True)
+    for theirs, ours in zip(recorded, tree.leaves(subject.layer.backward(cache, dout)), strict=True):
+        # Sums of up to 5 products of numbers of up to 1000.
+        np.testing.assert_allclose(theirs, untyped(ours).detach(), rtol=1e-12, atol=1e-12)
+
+
 def test_what_is_no_layer_is_refused() -> None:
     with pytest.raises(TypeError, match="autograd_function: it must be a Layer, got function"):
         autograd_function(untyped(on_torch))

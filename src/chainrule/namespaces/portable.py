@@ -47,7 +47,7 @@ class Portable:
         return out
 
     def abs(self, x: Array, /) -> Array:
-        out: Array = self.xp.abs(x)
+        out: Array = self.xp.where(x < 0, -x, x)  # xp.abs has a slope of 0 at 0 in torch, and sigmoid's tail needs 1
         return out
 
     def where(self, condition: Mask, a: Array, b: Array, /) -> Array:
