@@ -37,6 +37,14 @@ def hold(results: Any) -> None:
         np.testing.assert_allclose(theirs, ours, rtol=0, atol=32 * 2.0**-52 * float(abs(ours).max()))
 
 
+third = jax.devices()[3]
+there = jax.device_put((params, x, labels), third)
+here = gradient(*there)  # not compiled: every constant must find its way there too
+leaves: list[Any] = list(tree.leaves(here))
+assert {device for leaf in leaves for device in leaf.devices()} == {third}
+hold(here)
+print("device")
+
 data = mesh(8)
 sharded = place(x, data, "data"), place(labels, data, "data")
 assert len(sharded[0].sharding.device_set) == 8

@@ -310,7 +310,7 @@ def test_sharded_on_eight_devices() -> None:
         timeout=300,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.split() == ["data", "data*model", "all-reduces:", "1"]
+    assert run.stdout.split() == ["device", "data", "data*model", "all-reduces:", "1"]
 
 
 def test_nested_and_empty_networks() -> None:
