@@ -4,6 +4,7 @@
     PYTHONPATH=tests python benchmarks/array_libraries.py --tables   # write again from docs/evidence/*.json
 
 The figures are kept in docs/evidence/array_libraries.json; those of benchmarks/gpu.py are added from its own files.
+The times of a compiled step need a core with nothing else to do.
 """
 
 import argparse
@@ -13,21 +14,18 @@ import platform
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+from arrays_page import RESULT, write_page
 from chainrule import tree
 from examples.training import added
-from gpu import table
 from libraries.installed import LIBRARIES, Library
 from libraries.uses import USES, Use
 from steps import InJax, Size, difference, interleaved, native_jax, ours, ratio, times
 
-DOCS = Path(__file__).parent.parent / "docs"
-RESULT = DOCS / "evidence" / "array_libraries.json"
 SIZES = [Size(64, 32, 10, 32), Size(784, 50, 10, 100), Size(784, 512, 10, 256), Size(784, 1024, 10, 1024)]
 PACKAGES = {"array_api_strict": "array-api-strict", "cupy": "cupy-cuda12x"}
 
@@ -80,75 +78,6 @@ def compiled(rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
-def page(result: dict[str, Any]) -> list[str]:
-    """The page, from the figures."""
-    packages = ", ".join(f"{name} {number}" for name, number in result["packages"].items())
-    rows: list[dict[str, Any]] = result["differences"]
-    libraries = list(dict.fromkeys(row["library"] for row in rows))
-    heads = [f"{library}, {dtype}" for library in libraries for dtype in ("float32", "float64")]
-    cells = {(row["use"], f"{row['library']}, {row['dtype']}"): f"{row['largest']:.1e}" for row in rows}
-    worst = {head: max(row["largest"] for row in rows if f"{row['library']}, {row['dtype']}" == head) for head in heads}
-    lines = [
-        "# Evidence on other arrays",
-        "",
-        "How far other array libraries are from NumPy, and what a step costs there.",
-        f"Written by `benchmarks/array_libraries.py`, {result['date']}, Python {result['python']},",
-        f"{packages}.",
-        "",
-        "## Differences from NumPy",
-        "",
-        f"The largest difference in any output, gradient, parameter or state over {rows[0]['cases']} cases of 5 rows,",
-        "relative to the largest entry of the array, or to 1 if that is larger. The float32 numbers are 1.2e-7 apart",
-        "at 1, those of float64 2.2e-16.",
-        "",
-        f"| | {' | '.join(heads)} |",
-        f"|---|{'---|' * len(heads)}",
-        *[
-            f"| {use} | {' | '.join(cells.get((use, head), '') for head in heads)} |"
-            for use in dict.fromkeys(row["use"] for row in rows)
-        ],
-        f"| **all** | {' | '.join(f'**{worst[head]:.1e}**' for head in heads)} |",
-        "",
-        "## Ours under `jax.jit`, beside JAX's own gradient",
-        "",
-        "A training step (gradient and SGD) of ours and one written in JAX with `jax.value_and_grad`, both compiled,",
-        f"in float32 on one core of a CPU: medians of {result['rounds']} turns of processor time, and the median of",
-        "the turns' ratios.",
-        "",
-        "| network, batch | ours, ms | native JAX, ms | ratio |",
-        "|---|---|---|---|",
-        *[
-            f"| {row['size']} | {row['ours'] * 1000:.3g} | {row['native'] * 1000:.3g} | {row['ratio']:.3f} |"
-            for row in result["compiled"]
-        ],
-        "",
-        "## Lines that several machines add",
-        "",
-        "Lines of each example that `examples/single_machine.py` does not have. All end with the same parameters, to",
-        "rounding.",
-        "",
-        "| example | lines |",
-        "|---|---|",
-        *[f"| `examples/{name}.py` | {count} |" for name, count in result["lines"].items()],
-        "",
-    ]
-    for path in sorted(RESULT.parent.glob("steps-*.json")):
-        steps = json.loads(path.read_text(encoding="utf-8"))
-        exact = "may round to TF32" if steps["tf32"] else "are exact to float32"
-        lines += [
-            f"## Steps on {steps['device']}",
-            "",
-            f"Written by `benchmarks/gpu.py`, {steps['date']}, with",
-            f"{', '.join(f'{name} {number}' for name, number in steps['packages'].items())}. Medians of",
-            f"{steps['rounds']} turns; float32 products {exact}. The last column is the largest difference of a step",
-            "from NumPy's in float64, relative to the largest entry.",
-            "",
-            *table(steps),
-            "",
-        ]
-    return lines
-
-
 def main() -> None:
     """Measure, if asked, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -168,8 +97,7 @@ def main() -> None:
             "differences": differences(options.cases),
         }
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    lines = page(json.loads(RESULT.read_text(encoding="utf-8")))
-    (DOCS / "evidence-arrays.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    write_page()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ Each contender is prepared once (moved to the device, compiled, warmed up) and t
 the device's own on a GPU: of events in the stream for torch and CuPy, and until the last result is there for JAX.
 """
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from statistics import median
@@ -34,6 +36,7 @@ class Size:
         """Additions and multiplications in the five matrix products of a step, which needs no dx of its input."""
         return 2 * self.batch * self.n_hidden * (2 * self.n_in + 3 * self.n_out)
 
+    @lru_cache(maxsize=2)  # noqa: B019  # all contenders take the same numbers, which at the largest size take seconds
     def draw(self, rows: int | None = None) -> tuple[two_layer.Params, Array, Labels]:
         """Parameters and a batch, in float32."""
         rng = np.random.default_rng(0)
@@ -74,10 +77,10 @@ class InJax:
 
     def load(self, params: two_layer.Params, x: Array, labels: Labels, dtype: str) -> None:
         def put(leaf: Array) -> Any:
-            return self.jax.device_put(self.jax.numpy.asarray(leaf, dtype=dtype), self.device)
+            return self.jax.device_put(self.jax.numpy.array(leaf, dtype=dtype), self.device)  # a copy, to give away
 
         self.params, self.x = tree.map(put, params), put(x)
-        self.labels = self.jax.device_put(self.jax.numpy.asarray(labels, dtype="int32"), self.device)
+        self.labels = self.jax.device_put(self.jax.numpy.array(labels, dtype="int32"), self.device)
         self.jax.block_until_ready((self.params, self.x, self.labels))
 
     def steps(self, count: int) -> float:
@@ -125,11 +128,11 @@ class InTorch:
     """torch: a step on tensors that are parameters of torch's, or not."""
 
     def __init__(self, name: str, device: str, rate: float, own: bool = False, compiled: bool = False) -> None:
-        self.name, self.rate = name, rate
+        self.name, self.rate, self.compiled = name, rate, compiled
         self.ours = ours(rate) if own else None
         self.torch: Any = import_module("torch")
         self.device = "cuda" if device == "gpu" else "cpu"
-        self.gradient: Any = self.torch.compile(self._loss) if compiled else self._loss
+        self.gradient: Any = self._loss
 
     def _loss(self, W1: Any, b1: Any, W2: Any, b2: Any, x: Any, labels: Any) -> Any:
         F = self.torch.nn.functional
@@ -145,6 +148,11 @@ class InTorch:
         self.params, self.x = tree.map(put, params), put(x)
         self.labels = self.torch.tensor(labels).to(self.device)
         self.leaves: list[Any] = [self.torch.nn.Parameter(leaf) for leaf in tree.leaves(self.params)]
+        if self.compiled:
+            # For this size alone. torch would go on to compile for any number of rows, which is slower, and after some
+            # sizes would stop to compile.
+            self.torch.compiler.reset()
+            self.gradient = self.torch.compile(self._loss, dynamic=False)
 
     def _step(self) -> None:
         if self.ours is not None:
@@ -205,20 +213,61 @@ class InCupy:
         return [self.cupy.asnumpy(leaf).astype(np.float64) for leaf in tree.leaves(self.params)], float(self.loss)
 
 
-def contenders(device: str, dtype: str, rate: float) -> list[Contender]:
-    """What is installed and knows the dtype."""
+LIBRARIES = ("jax", "torch", "cupy")
+
+
+def absent(library: str, device: str) -> str:
+    """Why a library has no part in steps on a device, in some words; nothing if it has."""
+    if find_spec(library) is None:
+        return "not installed"
+    if library == "cupy" and device == "cpu":
+        return "has no arrays on a CPU"
+    try:
+        module: Any = import_module(library)
+        match library:
+            case "jax":
+                module.devices(device)
+            case "torch":
+                seen = device == "cpu" or module.cuda.is_available()
+                return "" if seen else "sees no GPU"
+            case _:
+                return "" if module.cuda.runtime.getDeviceCount() else "sees no GPU"
+    except Exception as error:  # noqa: BLE001  # libraries have many ways to find no driver, or one that is too old
+        return f"sees no {device.upper()}: {summary(error)}"
+    return ""
+
+
+def summary(error: Exception) -> str:
+    """An error in a line."""
+    lines = f"{type(error).__name__}: {error}".splitlines()
+    return lines[0].strip()[:160]
+
+
+def contenders(device: str, dtype: str, rate: float, libraries: Collection[str]) -> list[Contender]:
+    """What these libraries can do in the dtype."""
     found: list[Contender] = []
-    if find_spec("jax") is not None:
+    if "jax" in libraries:
         found += [InJax("ours, jax.jit", ours(rate), device), InJax("native JAX", native_jax(rate), device)]
-    if find_spec("torch") is not None:
+    if "torch" in libraries:
         found += [
             InTorch("ours, torch tensors", device, rate, own=True),
             InTorch("torch eager", device, rate),
             InTorch("torch compiled", device, rate, compiled=True),
         ]
-    if find_spec("cupy") is not None and device == "gpu" and dtype == "float32":
+    if "cupy" in libraries and dtype == "float32":  # NumPy's dtypes, of which bfloat16 is none
         found.append(InCupy(rate))
     return found
+
+
+def free(libraries: Collection[str]) -> None:
+    """Give memory back that libraries keep for themselves, for the next size in another."""
+    gc.collect()
+    if "torch" in libraries:
+        torch: Any = import_module("torch")
+        torch.cuda.empty_cache()
+    if "cupy" in libraries:
+        cupy: Any = import_module("cupy")
+        cupy.get_default_memory_pool().free_all_blocks()
 
 
 def _round(array: Array, dtype: str) -> Array:
@@ -230,25 +279,33 @@ def _round(array: Array, dtype: str) -> Array:
     return rounded
 
 
+@lru_cache(maxsize=2)
+def rounded(size: Size, dtype: str, rows: int) -> tuple[two_layer.Params, Array, Labels]:
+    """Parameters and rows as `dtype` holds them, in float32."""
+    params, x, labels = size.draw(rows)
+    return tree.map(lambda leaf: _round(leaf, dtype), params), _round(x, dtype), labels
+
+
+@lru_cache(maxsize=1)
+def expected(size: Size, dtype: str, rate: float, rows: int) -> list[Array]:
+    """The parameters after a step of NumPy's in float64."""
+    params, x, labels = rounded(size, dtype, rows)
+    double = tree.map(lambda leaf: leaf.astype(np.float64), params)
+    _, grads = value_and_grad(two_layer.network, softmax_cross_entropy)(double, x.astype(np.float64), labels)
+    return [old - rate * grad for old, grad in zip(tree.leaves(double), tree.leaves(grads), strict=True)]
+
+
 def difference(contender: Contender, size: Size, dtype: str, rate: float, rows: int = 64) -> float:
     """How far one step on some rows is from NumPy's in float64, relative to the largest entry of each array.
 
     The rate should be large, so that the step is all gradient, and nothing of it is lost in rounding the parameters.
     """
-    params, x, labels = size.draw(min(rows, size.batch))
-    rounded = tree.map(lambda leaf: _round(leaf, dtype), params)
-    x = _round(x, dtype)
-    gradient = value_and_grad(two_layer.network, softmax_cross_entropy)
-    as_double = tree.map(lambda leaf: leaf.astype(np.float64), rounded)
-    _, grads = gradient(as_double, x.astype(np.float64), labels)
-    contender.load(rounded, x, labels, dtype)
+    rows = min(rows, size.batch)
+    contender.load(*rounded(size, dtype, rows), dtype)
     contender.steps(1)
     after, _ = contender.result()
-    worst = 0.0
-    for new, old, grad in zip(after, tree.leaves(as_double), tree.leaves(grads), strict=True):
-        expected = old - rate * grad
-        worst = max(worst, float(np.abs(new - expected).max() / np.abs(expected).max()))
-    return worst
+    pairs = zip(after, expected(size, dtype, rate, rows), strict=True)
+    return float(np.max([np.abs(new - right).max() / np.abs(right).max() for new, right in pairs]))  # nan if one is
 
 
 def times(contender: Contender, size: Size, dtype: str, rounds: int, seconds: float) -> Callable[[], float]:
