@@ -87,15 +87,12 @@ def measure(size: Size, dtype: str, libraries: Collection[str], options: argpars
     """Check and time all contenders at one size."""
     rows: list[dict[str, Any]] = []
     prepared: dict[str, Callable[[], float]] = {}
-    for steep, contender in zip(
-        contenders(options.device, dtype, STEEP, libraries),
-        contenders(options.device, dtype, 0.1, libraries),
-        strict=True,
-    ):
+    steep = contenders(options.device, dtype, STEEP, libraries)
+    for contender in contenders(options.device, dtype, 0.1, libraries):
         row: dict[str, Any] = {"size": str(size), "dtype": dtype, "contender": contender.name}
         rows.append(row)
         try:
-            row["difference"] = difference(steep, size, dtype, STEEP)
+            row["difference"] = difference(steep.pop(0), size, dtype, STEEP)  # whose memory is free after it
             step = times(contender, size, dtype, options.rounds, options.seconds)
         except Exception as error:  # noqa: BLE001  # no compiler, no kernel, no memory: the others go on
             row["error"] = summary(error)
@@ -177,7 +174,7 @@ def main(arguments: list[str] | None = None) -> None:
             rows = measure(size, dtype, libraries, options)
             free(libraries)
             result["rows"] += rows
-            print(*table(rows)[2:], sep="\n", flush=True)
+            print(*table(rows)[2:], sep="\n", end="\n" if rows else "", flush=True)
             if options.out is not None:
                 save(result, options.out)  # what stops it from now on does not lose these
     if options.out is not None:

@@ -323,7 +323,8 @@ def interleaved(prepared: dict[str, Callable[[], float]], rounds: int) -> dict[s
     seconds: dict[str, list[float]] = {name: [] for name in prepared}
     for turn in range(rounds):
         names = list(prepared)
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+        first = turn % max(1, len(names))
+        for name in names[first:] + names[:first]:
             seconds[name].append(prepared[name]())
     return seconds
 

@@ -106,12 +106,17 @@ def test_an_error_of_one_leaves_the_others_in(monkeypatch: pytest.MonkeyPatch, t
         return [One("a"), One("b", "compiler"), One("c", "memory")]
 
     monkeypatch.setattr(gpu, "contenders", three)
-    monkeypatch.setattr(gpu, "LIBRARIES", ())
     options = gpu.parse(["--device", "cpu", "--rounds", "4", "--out", str(tmp_path)])
     rows = gpu.measure(TINY, "float32", [], options)
     assert [row.get("seconds") for row in rows] == [0.5, None, None]
     assert [row.get("error") for row in rows] == [None, "RuntimeError: no compiler", "MemoryError: none left"]
     assert len(arrays_page.table(rows)) == 5
+
+    def none(*_: object) -> list[Any]:
+        return []
+
+    monkeypatch.setattr(gpu, "contenders", none)  # such as CuPy alone, in bfloat16
+    assert gpu.measure(TINY, "bfloat16", [], options) == []
 
 
 @pytest.mark.skipif(not HERE, reason="neither JAX nor torch is installed")
