@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from chainrule.array import Array, Namespace, is_numpy, is_plain
+from chainrule.array import Array, Labels, Namespace, is_numpy, is_plain
 from chainrule.namespaces.portable import Portable
 from chainrule.namespaces.tuned import TUNED
 
@@ -61,6 +61,34 @@ def same_dtype(a: Array, b: Array) -> bool:
     if a.dtype == b.dtype:
         return True
     return is_numpy(a) and is_numpy(b) and a.dtype.newbyteorder("=") == b.dtype.newbyteorder("=")
+
+
+def unlike(x: Array | Labels, beside: Array) -> tuple[str, str] | None:
+    """The libraries of two arrays, if they differ and the arrays can't meet.
+
+    Parameters
+    ----------
+    x
+        An array, such as targets.
+    beside
+        An array that a `namespace` was found for, such as logits.
+
+    Returns
+    -------
+    tuple[str, str] or None
+        The names of both libraries; None if they are one, or that of `x` is not known. NumPy's arrays may meet those of
+        JAX, which takes them for constants.
+    """
+    if is_numpy(x) and is_numpy(beside):
+        return None
+    try:
+        library = _library(x)
+    except TypeError:
+        return None
+    expected = _library(beside)
+    if library is None or library is expected or (is_numpy(x) and expected.__name__ == "jax.numpy"):
+        return None
+    return _name(x), _name(beside)
 
 
 def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
@@ -127,5 +155,5 @@ def _is_lifted(x: Array) -> bool:
     return getattr(x, "lifted", False)
 
 
-def _name(x: Array) -> str:
-    return type(x).__module__.partition(".")[0]
+def _name(x: Array | Labels) -> str:
+    return type(x).__module__.partition(".")[0].replace("jaxlib", "jax")

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.array import Array, Labels, Namespace, is_plain
 from chainrule.expect import describe
+from chainrule.namespace import unlike
 
 Targets: TypeAlias = Labels | Array
 """Integer labels (n,), or rows of probabilities (n, k)."""
@@ -43,7 +44,7 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
         If shapes do not fit, a label is not in [0, k), or a row has a negative entry or does not sum to 1 (to 1e-6, or
         the rounding of its dtype if that is coarser). Values are checked only where reading them is free.
     TypeError
-        If the targets are no array, labels are no integers, or probabilities no real numbers.
+        If the targets are no array or one of another library, labels are no integers, or probabilities no real numbers.
     """
     if type(targets) is np.ndarray and xp.reads_values and _are_labels(cast("Labels", targets), logits.shape):
         return cast("Labels", targets), None  # without the questions that the rest must answer
@@ -53,6 +54,11 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
         raise TypeError(f"{name}: targets must be an array, got {describe(targets)}")
     if type(targets).__module__.startswith("numpy") and not is_plain(targets):
         raise TypeError(f"{name}: targets must be a plain array, got {type(targets).__name__}: convert them first")
+    libraries = unlike(targets, logits)
+    if libraries is not None:
+        raise TypeError(
+            f"{name}: targets are an array of {libraries[0]} but the logits are of {libraries[1]}: convert one of them"
+        )
     if targets.ndim == 1:
         return _labels(xp, cast("Labels", targets), logits.shape, name), None
     if targets.shape != logits.shape:

@@ -4,6 +4,7 @@ A library that is not installed has no tests here (`pip install 'chainrule[oracl
 integration).
 """
 
+from itertools import product
 from types import FunctionType
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule import accuracy, tree
+from chainrule import accuracy, softmax_cross_entropy, tree
+from chainrule.namespace import unlike
 from libraries.installed import LIBRARIES, Function, Library
 from libraries.uses import USES, Use
 from strategies import Floating
+from untyped import untyped
 
 EACH = [
     pytest.param(library, use, id=f"{library.name}-{use.name}")
@@ -81,6 +84,30 @@ def test_every_public_function_has_a_use_here_or_is_for_numpy_alone() -> None:
 def test_accuracy_is_a_number_that_is_asked_for(library: Library) -> None:
     logits, labels = np.array([[1.0, 2.0], [4.0, 3.0], [0.0, 1.0]]), np.array([1, 1, 1])
     assert accuracy(library.put(logits), library.put(labels)) == 2 / 3
+
+
+@pytest.mark.parametrize("targets", [np.array([0, 1]), np.eye(3)[:2]], ids=["labels", "probabilities"])
+@pytest.mark.parametrize(("of_logits", "of_targets"), [*product(LIBRARIES, LIBRARIES)], ids=lambda value: value.name)
+def test_targets_of_another_library_are_refused_by_name(of_logits: Library, of_targets: Library, targets: Any) -> None:
+    """In place of a journey to the host. JAX alone takes NumPy's arrays, as constants."""
+    logits, others = of_logits.put(np.zeros((2, 3))), of_targets.put(targets)
+    if of_logits is of_targets or (of_logits.name, of_targets.name) == ("jax", "numpy"):
+        loss = of_logits.get(softmax_cross_entropy.forward(logits, others)[0])
+        np.testing.assert_allclose(loss, np.log(3), rtol=1e-15)
+        return
+    message = f"targets are an array of {of_targets.name} but the logits are of {of_logits.name}: convert one of them"
+    with pytest.raises(TypeError, match=message):
+        softmax_cross_entropy.forward(logits, others)
+
+
+def test_targets_of_a_library_that_nobody_knows_are_taken_as_they_are() -> None:
+    """Such as a column of a table, which is near enough to an array."""
+
+    class Column:
+        def __init__(self, values: Any) -> None:
+            self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
+
+    assert unlike(untyped(Column(np.array([0, 1]))), np.zeros((2, 3))) is None
 
 
 @pytest.mark.parametrize("library", [each for each in LIBRARIES if each.name != "numpy"], ids=lambda each: each.name)
