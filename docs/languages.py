@@ -40,9 +40,9 @@ def on_config(config: Any) -> None:
 
 
 def on_files(files: Any, config: Any) -> None:
-    """Share the style sheet and the script."""
+    """Share the style sheet and the scripts."""
     if language(config) == "zh":
-        for name in ("style.css", "scroll.js"):
+        for name in ("style.css", "scroll.js", "search.js"):
             files.append(File.generated(config, name, abs_src_path=str(FOLDERS["en"] / name)))
 
 
