@@ -1,6 +1,7 @@
 """The pages: nothing fails, nothing is fetched from elsewhere, everything is drawn, and it fits a phone."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser
@@ -51,3 +52,14 @@ def test_a_page(phone: Visit, where: str) -> None:
     assert page.evaluate(wide) <= 360, "the page scrolls sideways"
     assert phone.errors == []
     assert phone.foreign == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("where", ["", "zh/"])
+def test_the_first_screen(browser: Browser, address: str, where: str, scheme: Literal["light", "dark"]) -> None:
+    page = Visit(browser, address, scheme=scheme).open(where)
+    for part in ("h1", "h1 + p", "figure.picture svg", ".highlight"):  # name, what it is, a pass, twenty lines
+        place = page.locator(f"article {part}").first.bounding_box()
+        assert place is not None
+        assert place["height"] > 20
+        assert place["y"] + place["height"] <= 800, f"{part} is cut off"
