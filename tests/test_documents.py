@@ -120,6 +120,12 @@ def test_a_chinese_page_has_the_code_of_the_english_one(path: Path) -> None:
     assert code(path) == code(CHINESE.get(path, ROOT / "README.md"))
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")), ids=name)
+def test_links_between_files_lead_to_files(path: Path) -> None:
+    links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", path.read_text("utf-8"))  # the build checks those of the site
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
 def test_the_front_page_begins_with_the_code_of_the_readme() -> None:
     lesson = [block for block in code(ROOT / "docs" / "index.md") if block.startswith("python")]
     assert lesson == [block for block in code(ROOT / "README.md") if block.startswith("python")][:2]
