@@ -42,7 +42,7 @@ def on_config(config: Any) -> None:
 def on_files(files: Any, config: Any) -> None:
     """Share the style sheet and the scripts."""
     if language(config) == "zh":
-        for name in ("style.css", "scroll.js", "search.js"):
+        for name in ("style.css", "copy.js", "scroll.js", "search.js"):
             files.append(File.generated(config, name, abs_src_path=str(FOLDERS["en"] / name)))
 
 

@@ -108,3 +108,21 @@ def test_dark_is_chosen_by_hand_and_stays(visit: Visit) -> None:
 def test_dark_is_the_readers_own_choice(browser: Browser, address: str) -> None:
     visit = Visit(browser, address, scheme="dark")
     assert brightness(visit.open("")) < 60
+
+
+def test_what_is_copied_can_be_pasted_into_python(visit: Visit) -> None:
+    page = visit.open("tutorial/4-gradient/")
+    visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    block = page.locator(".highlight", has_text="def descend")
+    block.hover()
+    block.get_by_role("button").click()
+    page.wait_for_function("() => navigator.clipboard.readText().then(text => text.length > 0)")
+    assert page.evaluate("() => navigator.clipboard.readText()").splitlines() == [
+        "def descend(param: Array, grad: Array) -> Array:",
+        "    return param - 0.1 * grad",
+        "",
+        "stepped = tree.map(descend, params, grads)",
+        "lower, _ = loss_and_gradient(stepped, x, labels)",
+        "bool(lower < loss)",
+    ]
+    assert visit.errors == []
