@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
+from inspect import isclass, isfunction
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,10 @@ def test_every_public_name_is_listed() -> None:
     index = (REFERENCE / "index.md").read_text("utf-8")
     listed = re.findall(r"^\| \[`(\w+)`\]", index, re.MULTILINE)
     assert sorted(listed) == sorted([*chainrule.__all__, *chainrule.datasets.__all__])
+
+
+@pytest.mark.parametrize("public", chainrule.__all__)
+def test_every_public_function_and_class_has_an_example(public: str) -> None:
+    value = getattr(chainrule, public)
+    if isfunction(value) or isclass(value):  # the rest are values and modules
+        assert ">>> " in (value.__doc__ or "")

@@ -35,6 +35,17 @@ class Report:
     ----------
     verdicts
         A verdict for each law and field.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import check_layer, relu
+    >>> rng = np.random.default_rng(0)
+    >>> report = check_layer(relu, (), rng.standard_normal((4, 3)), rng=rng)
+    >>> report.ok, report.failures
+    (True, ())
+    >>> [verdict.field for verdict in report.verdicts if verdict.law == "derivative"]
+    ['dx']
     """
 
     verdicts: tuple[Verdict, ...]

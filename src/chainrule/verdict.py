@@ -30,6 +30,18 @@ class Verdict:
         Where the largest error stands in the field.
     got, expected
         The two numbers there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Layer, check_layer, relu
+    >>> rng = np.random.default_rng(0)
+    >>> doubled = Layer(relu.forward, lambda cache, dout: (2 * relu.backward(cache, dout)[0], ()))
+    >>> (verdict,) = check_layer(doubled, (), rng.standard_normal((4, 3)), rng=rng).failures
+    >>> verdict.law, verdict.field, round(verdict.got / verdict.expected, 6)
+    ('derivative', 'dx', 2.0)
+    >>> verdict.note
+    'it is twice what it should be: is it added up from an earlier call?'
     """
 
     law: str
