@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "chainrule"
 
 # A file imports only from rows above its own, so files of one row do not know each other.
 RANKS = (
-    "array",  # what an array is
+    "array  naming",  # what an array is, and what a layer is called
     "namespaces/*  record  layer  loss  optimizer",  # the contracts, and what they are kept in
     "namespace  expect  complex_step",
     "tree  targets  verdict",
@@ -21,7 +21,7 @@ RANKS = (
     "laws/combinator_laws  laws/layer_laws  laws/optimizer_laws",
     "laws/loss_laws  laws/network_laws",
     "check  laws/__init__  testing",
-    "tracing/__init__  tracing/memory  tracing/names  tracing/operations  tracing/quantity  tracing/table",
+    "tracing/__init__  tracing/memory  tracing/operations  tracing/quantity  tracing/table",
     "tracing/records  drawing/__init__  drawing/ink  drawing/numbers",
     "tracing/run",
     "drawing/graph",

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from attrs import Factory, field, frozen
 
 from chainrule.array import Array, Namespace, Unit
+from chainrule.naming import title_of
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -40,7 +41,7 @@ class Bare(Generic[P]):
     backward: Callable[[Namespace, P, Any, Array, bool], tuple[Array, P]]
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Layer(Generic[P, C]):
     """A layer: a record of pure functions. `P` is the type of its parameters, `C` of its cache.
 
@@ -73,6 +74,8 @@ class Layer(Generic[P, C]):
     >>> def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
     ...     return dout * 2 * cache, ()
     >>> square = Layer(forward, backward)
+    >>> square
+    Layer(square)
     >>> out, cache = square.forward((), np.array([[1.0, 2.0, 3.0]]))
     >>> dx, grads = square.backward(cache, np.ones((1, 3)))
     >>> dx
@@ -89,6 +92,10 @@ class Layer(Generic[P, C]):
     grads: Callable[[C, Array], P] = field(default=Factory(_without_dx, takes_self=True))
     couples_rows: bool = False
     bare: Bare[P] | None = None
+
+    def __repr__(self) -> str:
+        """Its name, and the names of what it is made of: `Layer(sequential(affine, relu))`."""
+        return f"Layer({title_of(self)})"
 
 
 def no_grads(cache: object, dout: Array) -> Unit:

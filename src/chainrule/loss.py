@@ -13,12 +13,13 @@ from typing import Generic, TypeVar
 from attrs import Factory, field, frozen
 
 from chainrule.array import Array
+from chainrule.naming import title_of
 
 T = TypeVar("T")
 C = TypeVar("C")
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Loss(Generic[T, C]):
     """A loss: a record of pure functions. `T` is the type of its targets, `C` of its cache.
 
@@ -47,6 +48,8 @@ class Loss(Generic[T, C]):
     >>> def backward(cache: Array, dloss: Array | float) -> Array:
     ...     return 2 * cache * dloss / len(cache)
     >>> squared_error = Loss(forward, backward, rows)
+    >>> squared_error
+    Loss(squared_error)
     >>> loss, cache = squared_error.forward(np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]]))
     >>> squared_error.backward(cache, 1.0)
     array([[2.],
@@ -63,6 +66,10 @@ class Loss(Generic[T, C]):
     value_and_dout: Callable[[Array, T, Array | float], tuple[Array, Array]] = field(
         default=Factory(_in_turn, takes_self=True)
     )
+
+    def __repr__(self) -> str:
+        """Its name: `Loss(softmax_cross_entropy)`."""
+        return f"Loss({title_of(self)})"
 
 
 def _forward_backward(

@@ -8,11 +8,12 @@ It is what gradient checks differentiate. Being a record and not a closure it ca
 
 from typing import Any, Generic, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from chainrule.array import Array
 from chainrule.layer import Layer
 from chainrule.loss import Loss
+from chainrule.record import summary
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -40,12 +41,14 @@ class Objective(Generic[P, T]):
     >>> f = Objective(affine, softmax_cross_entropy, np.array([[1.0, 2.0]]), np.array([2]))
     >>> print(f"{f(Affine(W=np.zeros((2, 3)), b=np.zeros(3))):.6f}")
     1.098612
+    >>> f
+    Objective(network=Layer(affine), loss=Loss(softmax_cross_entropy), x=f64[1, 2], targets=i64[1])
     """
 
     network: Layer[P, Any]
     loss: Loss[T, Any]
-    x: Array
-    targets: T
+    x: Array = field(repr=summary)
+    targets: T = field(repr=summary)
 
     def __call__(self, params: P) -> Array:
         """The loss at these parameters, 0-d."""

@@ -16,8 +16,8 @@ from chainrule import tree
 from chainrule.combinators.sequential import layers_of
 from chainrule.drawing.numbers import Cells, cells
 from chainrule.layer import Layer
+from chainrule.naming import name_of
 from chainrule.record import field_names
-from chainrule.tracing.names import name_of
 from chainrule.tracing.quantity import Quantity, measure
 from chainrule.tracing.records import Trace
 from chainrule.tracing.run import Link, field_of, links

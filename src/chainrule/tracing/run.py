@@ -17,8 +17,8 @@ from chainrule.combinators.sequential import layers_of
 from chainrule.expect import describe, is_tuple
 from chainrule.layer import Layer
 from chainrule.loss import Loss
+from chainrule.naming import name_of
 from chainrule.tracing.memory import Ledger
-from chainrule.tracing.names import name_of
 from chainrule.tracing.operations import operations
 from chainrule.tracing.quantity import Quantity, measure
 from chainrule.tracing.records import LayerTrace, LossTrace, Trace

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
-from chainrule.layer import Layer
-from chainrule.loss import Loss
 
-Named = Layer[Any, Any] | Loss[Any, Any]
+class Named(Protocol):
+    """A layer or a loss: what has a function that goes forward."""
+
+    @property
+    def forward(self) -> Callable[..., Any]:
+        """Any function."""
+        ...
 
 
 def name_of(subject: Named) -> str:
@@ -29,7 +33,7 @@ def name_of(subject: Named) -> str:
     Examples
     --------
     >>> from chainrule import affine, softmax_cross_entropy
-    >>> from chainrule.tracing.names import name_of
+    >>> from chainrule.naming import name_of
     >>> name_of(affine), name_of(softmax_cross_entropy)
     ('affine', 'softmax_cross_entropy')
     """
@@ -44,6 +48,35 @@ def name_of(subject: Named) -> str:
         if is_it and not name.startswith("_"):
             return str(name)
     return _name_of_function(function) + (f"({', '.join(options)})" if options else "")
+
+
+def title_of(subject: Named) -> str:
+    """Name a layer or a loss, and the layers that it is made of.
+
+    Parameters
+    ----------
+    subject
+        A layer or a loss.
+
+    Returns
+    -------
+    str
+        Its name, and in brackets those of the layers that `functools.partial` binds in it.
+
+    Examples
+    --------
+    >>> from chainrule import affine, relu, sequential
+    >>> from chainrule.naming import title_of
+    >>> title_of(sequential(sequential(affine, relu), affine))
+    'sequential(sequential(affine, relu), affine)'
+    """
+    function: Any = subject.forward
+    bound: tuple[Any, ...] = function.args if isinstance(function, partial) else ()
+    parts: list[Any] = []
+    for each in bound:
+        parts += each if isinstance(each, tuple) else [each]
+    inside = [title_of(part) for part in parts if type(part) is type(subject)]
+    return name_of(subject) + (f"({', '.join(inside)})" if inside else "")
 
 
 def _name_of_function(function: Callable[..., object]) -> str:

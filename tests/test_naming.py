@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from chainrule import Array, Layer, Loss, Unit, affine, relu, sequential, sigmoid, softmax_cross_entropy
-from chainrule.tracing.names import name_of
+from chainrule import Array, Layer, Loss, Objective, Unit, affine, relu, sequential, sigmoid, softmax_cross_entropy
+from chainrule.naming import name_of
 
 
 def forward(params: Unit, x: Array) -> tuple[Array, Array]:
@@ -62,9 +62,18 @@ def test_functions_name_layers_that_nobody_named() -> None:
     assert name_of(Layer(Tanh().forward, backward)) == "Tanh"
     assert name_of(Layer(Functor(), backward)) == "Functor"
     assert name_of(Layer(lambda params, x: (x, x), backward)) == "test_functions_name_layers_that_nobody_named"
-    assert name_of(Loss(lambda out, t: (out, out), lambda c, d: c, lambda out, t: out)).startswith("test_functions")
+    loss: Loss[Array, Array] = Loss(lambda out, t: (out, out), lambda c, d: c, lambda out, t: out)
+    assert name_of(loss).startswith("test_functions")
 
 
 def test_options_stand_in_brackets_if_they_are_short() -> None:
     bound = partial(partial(_scaled, 0.5), mask=np.ones(3), name="a")
     assert name_of(Layer(bound, backward)) == "scaled(0.5, name='a')"
+
+
+def test_layers_losses_and_objectives_print_names_and_shapes() -> None:
+    network = sequential(affine, sequential(relu, affine))
+    assert repr(network) == "Layer(sequential(affine, sequential(relu, affine)))"
+    assert repr(softmax_cross_entropy) == "Loss(softmax_cross_entropy)"
+    objective = Objective(network, softmax_cross_entropy, np.ones((3, 2)), np.arange(3))
+    assert repr(objective) == f"Objective(network={network}, loss={softmax_cross_entropy}, x=f64[3, 2], targets=i64[3])"
