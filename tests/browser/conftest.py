@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from browser.visit import Visit
+from browser.visit import EXAMINED, OPENED, REQUESTS, Visit
 
 SITE = Path(__file__).parents[2] / "site"
 
@@ -51,3 +51,12 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     visitor = Visit(browser, address)
     yield visitor
     visitor.context.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was tried."""
+    away = [url for url in REQUESTS if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))]
+    terminalreporter.write_line(
+        f"{len(OPENED)} pages opened in Chromium, {len(REQUESTS):,} requests, {len(away)} of them to other machines; "
+        f"axe-core examined {len(EXAMINED)} pages, widths and schemes"
+    )

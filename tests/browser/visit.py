@@ -14,6 +14,14 @@ AXE = path("axe-core") / "axe.min.js"
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
+OPENED: set[str] = set()
+"""Every page that any visitor has opened."""
+REQUESTS: list[str] = []
+"""Every address that any page has asked for."""
+EXAMINED: set[tuple[str, int, str]] = set()
+"""Every page that axe-core has examined, with the width and the scheme."""
+
+
 class Visit:
     """One browser profile, in which pages are opened one after another."""
 
@@ -21,7 +29,7 @@ class Visit:
         self, browser: Browser, address: str, *, width: int = 1280, scheme: Literal["light", "dark"] = "light"
     ) -> None:
         """Open an empty profile."""
-        self.address = address
+        self.address, self.kind = address, (width, scheme)
         self.errors: list[str] = []
         self.foreign: list[str] = []
         self.context = browser.new_context(
@@ -35,6 +43,7 @@ class Visit:
 
     def open(self, where: str) -> Page:
         """Go to a page, and wait until nothing is loading and graphs are drawn."""
+        OPENED.add(where)
         answer = self.page.goto(self.address + where, wait_until="load")
         assert answer is not None
         assert answer.ok, f"{where}: {answer.status}"
@@ -45,9 +54,12 @@ class Visit:
         """What axe-core finds on the page that is open, against WCAG 2.2 at levels A and AA."""
         if not self.page.evaluate("() => 'axe' in window"):
             self.page.evaluate(AXE.read_text("utf-8"))
+        # Where the theme has scrolled the navigation to, a link may be half under its title; not once one scrolls.
+        self.page.evaluate("() => document.querySelectorAll('.md-sidebar__scrollwrap').forEach(e => e.scrollTo(0, 0))")
         found: dict[str, Any] = self.page.evaluate(
             "levels => axe.run(document, {runOnly: levels, resultTypes: ['violations']})", LEVELS
         )
+        EXAMINED.add((self.page.url, *self.kind))
         return [
             f"{violation['id']}: {violation['help']}: {node['target']} {node['html'][:160]} {node['failureSummary']}"
             for violation in found["violations"]
@@ -55,6 +67,7 @@ class Visit:
         ]
 
     def _request(self, route: Route) -> None:
+        REQUESTS.append(route.request.url)
         if route.request.url.startswith((self.address, "data:", "blob:")):
             route.continue_()
         else:
