@@ -34,6 +34,9 @@ WORDS = {"else", "for", "if", "of", "or", "over", "so", "where", "with"}
 REMARK = re.compile(r"\b(and|are|at|by|every|is|the|then|to)\b")
 SHAPE = re.compile(r"(\w+) \((\w+,|\w+(?:, \w+)+)\)")
 ENTRY_BY_ENTRY = "(* entry by entry)"
+LITERAL = r"^    [^\n]*$|\$\$\n.*?\n\$\$|`[^`]*`"
+PAIR = r"<(?! )[^<>`\n]+, [^<>`\n]+(?<! )>"
+INLINE = re.compile(rf"(?P<literal>{LITERAL})|(?:\b\w+ = )?{PAIR}(?: = {PAIR})*", re.DOTALL | re.MULTILINE)
 
 
 class NotAFormulaError(ValueError):
@@ -311,8 +314,16 @@ class FormulasExtension(griffe.Extension):
 
 
 def typeset(text: str) -> str:
-    """Put the formulas among a text's indented blocks between dollar signs."""
-    return BLOCK.sub(lambda block: _between_dollars(block[0], entry_by_entry=ENTRY_BY_ENTRY in text), text)
+    """Put the formulas among a text's indented blocks between dollar signs, and the inner products in its sentences."""
+    text = BLOCK.sub(lambda block: _between_dollars(block[0], entry_by_entry=ENTRY_BY_ENTRY in text), text)
+    return INLINE.sub(lambda part: part[0] if part["literal"] else _within_a_line(part[0]), text)
+
+
+def _within_a_line(formula: str) -> str:
+    try:
+        return f"${Parser(_tokens(formula), '*').formula()}$"
+    except NotAFormulaError:
+        return formula
 
 
 def _between_dollars(block: str, *, entry_by_entry: bool) -> str:

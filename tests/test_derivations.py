@@ -60,3 +60,13 @@ def test_every_line_of_every_derivation_is_typeset() -> None:
     texts = dict(derivations())
     assert len(texts) >= 5
     assert [(module, line) for module, text in texts.items() for line in text.splitlines() if line[:4] == "    "] == []
+
+
+def test_inner_products_in_sentences_are_typeset() -> None:
+    assert (
+        typeset("so that dL = <dout, dx>, and")
+        == r"so that $\mathrm{d}L = \langle \mathrm{dout}, \mathrm{d}x \rangle$, and"
+    )
+    assert typeset("<A B, C> = <A, C B^T>") == r"$\langle A \, B, C \rangle = \langle A, C \, B^{\top} \rangle$"
+    for kept in ("`<A, B>`", "if a < b, then c > d", "    assert <A, B>", "<a href>, <b>"):
+        assert typeset(kept) == kept
