@@ -1,19 +1,17 @@
 """Examples in documents and docstrings do what they show, and the reference leaves no module out."""
 
-import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from inspect import isclass, isfunction
 from pathlib import Path
 
 import pytest
+from counts import count, docstrings, pages
 from pictures import examples as with_examples
 from sybil import Document
 from sybil.example import SybilFailure
-from sybil.parsers.abstract.doctest import DocTestStringParser
 
 import chainrule
 import chainrule.datasets
@@ -31,9 +29,9 @@ def runs_here(text: str) -> bool:
     return all(find_spec(library) is not None for library in OPTIONAL if library in imported)
 
 
-PLACES = ("*.md", "docs/**/*.md", "docs-zh/**/*.md")
-PAGES = [path for place in PLACES for path in ROOT.glob(place) if "```" in path.read_text("utf-8")]
+PAGES = [*pages()]
 MARKDOWN = [path for path in PAGES if runs_here(path.read_text("utf-8"))]
+DOCSTRINGS = [document for document in docstrings() if runs_here(document.text)]
 
 
 def name(path: Path) -> str:
@@ -46,28 +44,21 @@ def run(document: Document) -> None:
         example.evaluate()
 
 
-def docstrings() -> Iterator[Document]:
-    """Every docstring with examples, those of values too, as a document of its own."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            match node:
-                case ast.Expr(value=ast.Constant(value=str(text), lineno=line)) if ">>>" in text and runs_here(text):
-                    document = Document("\n" * (line - 1) + text, str(path))  # with the file's line numbers
-                    for region in DocTestStringParser()(document.text, document.path):
-                        document.add(region)
-                    yield document
-                case _:
-                    pass
-
-
 @pytest.mark.parametrize("path", MARKDOWN, ids=name)
 def test_a_document_does_what_it_shows(path: Path) -> None:
     run(with_examples(path.read_text("utf-8"), str(path)))
 
 
-@pytest.mark.parametrize("docstring", [*docstrings()], ids=lambda d: f"{name(Path(d.path))}:{next(iter(d)).line}")
+@pytest.mark.parametrize("docstring", DOCSTRINGS, ids=lambda d: f"{name(Path(d.path))}:{next(iter(d)).line}")
 def test_a_docstring_does_what_it_shows(docstring: Document) -> None:
     run(docstring)
+
+
+def test_the_number_of_examples_is_that_of_those_that_are_run() -> None:
+    of_pages = [len([*with_examples(path.read_text("utf-8"), str(path))]) for path in PAGES]
+    of_docstrings = [len([*document]) for document in docstrings()]
+    assert count() == sum(of_pages) + sum(of_docstrings) > 1000
+    assert all(of_docstrings)
 
 
 def test_a_wrong_output_is_seen() -> None:
