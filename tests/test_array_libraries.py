@@ -13,6 +13,7 @@ from hypothesis import given
 from catalogue import LAYERS, Subject
 from chainrule import (
     Affine,
+    Array,
     accuracy,
     affine,
     relu,
@@ -24,6 +25,7 @@ from chainrule import (
     two_layer,
     value_and_grad,
 )
+from chainrule.namespaces.portable import Portable
 from strategies import Floating, dtypes, generators, normal, sides
 from untyped import untyped
 
@@ -208,3 +210,36 @@ def test_what_no_library_knows_is_no_array() -> None:
 
     with pytest.raises(TypeError, match="relu: x must be an array of floats, got Bare"):
         relu.forward((), untyped(Bare()))
+
+
+def test_quietly_passes_every_argument() -> None:
+    def quotient(a: Array, *, by: float) -> Array:
+        out: Array = a / by
+        return out
+
+    assert float(Portable(strict).quietly(quotient, strict.asarray(3.0), by=2.0)) == 1.5
+
+
+@pytest.mark.parametrize(("name", "device"), [("jax.numpy", None), ("another", "a device")])
+def test_constants_are_made_where_x_is_except_under_jax(name: str, device: str | None) -> None:
+    """There, x's "device" may be a sharding, which fits the shape of x alone."""
+    asked: list[object] = []
+
+    class Library(ModuleType):
+        astype = staticmethod(strict.astype)
+
+        def arange(self, stop: int, *, device: object) -> Any:
+            asked.append(device)
+            return strict.arange(stop)
+
+    class Rows:
+        shape, device = (2, 3), "a device"
+
+    class Nowhere:
+        shape = (2, 3)
+
+    xp, labels = Portable(Library(name)), strict.asarray([0, 2])
+    for rows in (Rows(), Nowhere()):  # such as arrays of dask, which are on no device
+        hot = xp.places(untyped(rows), labels)
+        np.testing.assert_array_equal(np.asarray(hot), [[True, False, False], [False, False, True]])
+    assert asked == [device, None]

@@ -375,3 +375,38 @@ def test_an_elementwise_layer_between_two_affine_layers_runs_on_the_moved_column
         one_by_one = numerical_gradient(f.__call__, params, method=method)
         for a, b in zip(tree.leaves(by_columns), tree.leaves(one_by_one), strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
+
+
+def test_a_directional_derivative_of_an_objective_is_taken_in_float64() -> None:
+    params, x, labels = problem("sigmoid", np.random.default_rng(0), 4, np.float32)
+    direction = tree.map(np.ones_like, params)
+    f = Objective(NETWORKS["sigmoid"], softmax_cross_entropy, x, labels)
+    in_double = Objective(NETWORKS["sigmoid"], softmax_cross_entropy, x.astype(np.float64), labels)
+    params64, direction64 = (tree.map(lambda leaf: leaf.astype(np.float64), each) for each in (params, direction))
+    for method in METHODS:
+        expected = directional_derivative(in_double, params64, direction64, method=method)
+        assert directional_derivative(f, params, direction, method=method) == expected
+
+
+@pytest.mark.parametrize(
+    ("f", "params", "direction", "method", "error", "message"),
+    [
+        (total, np.ones(2), np.ones(2), "forward", ValueError, "method must be 'central' or 'complex', got 'forward'"),
+        (untyped(affine), np.ones(2), np.ones(2), "central", TypeError, "f must be a function of params, got Layer"),
+        (total, np.array([1, 2]), np.ones(2), "central", TypeError, "params must be a NumPy array of floats"),
+        (total, np.ones(2), np.array([1, 2]), "central", TypeError, "direction must be a NumPy array of floats"),
+        (total, np.ones(2), 3.0, "central", TypeError, "direction must be a tree of arrays, got float"),
+    ],
+)
+def test_bad_input_of_a_directional_derivative(
+    f: Any, params: Any, direction: Any, method: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match="^directional_derivative: " + re.escape(message)):
+        directional_derivative(f, params, direction, method=method)
+
+
+def test_a_direction_must_be_like_the_parameters() -> None:
+    with pytest.raises(ValueError, match=re.escape("the direction must have the shape of its parameter (2,), got (1,)")):
+        directional_derivative(total, np.ones(2), np.ones(1))
+    with pytest.raises(ValueError, match="trees differ at the root"):
+        directional_derivative(untyped(total), np.ones(2), untyped((np.ones(2),)))

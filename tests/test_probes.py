@@ -116,3 +116,18 @@ def test_no_stack_is_larger_than_a_chunk(
     assert max(seen) == 4 * at_once
     assert sum(seen) == 4 * 6
     np.testing.assert_allclose(values, black_box(f, params)[0](np.arange(6), np.ones(6)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("kind", [float, complex])
+def test_a_layer_between_two_affine_layers_may_mix_columns(kind: type[float | complex]) -> None:
+    def spread(params: Unit, x: Array) -> tuple[Array, Unit]:
+        out: Array = x - x[:, ::-1] / 2
+        return out, ()
+
+    rng = np.random.default_rng(0)
+    network = sequential(affine, relu, Layer(spread, no_backward), affine)
+    params = Affine(normal(rng, 3, 4), normal(rng, 4)), (), (), Affine(normal(rng, 4, 2), normal(rng, 2))
+    f = Objective(network, softmax_cross_entropy, normal(rng, 5, 3), np.arange(5) % 2)
+    for fast, slow, leaf in zip(by_structure(f, params), black_box(f, params), tree.leaves(params), strict=True):
+        entries, steps = np.arange(leaf.size), np.linspace(0.5, 1.5, leaf.size).astype(kind)
+        np.testing.assert_allclose(fast(entries, steps), slow(entries, steps), rtol=1e-14)

@@ -131,6 +131,9 @@ def test_equal_is_exact() -> None:
     assert tree.equal(params(), params())
     assert tree.equal(np.array([np.nan, -0.0]), np.array([np.nan, -0.0]))
     assert tree.equal(State(1, ()), State(1, ()))
+    other_nan = np.array([0x7FF8000000000001], np.uint64).view(np.float64)  # of another bit pattern
+    assert other_nan.tobytes() != np.array([np.nan]).tobytes()
+    assert tree.equal(other_nan, np.array([np.nan]))
     for a, b in (
         (np.array([0.0]), np.array([-0.0])),
         (np.array([1.0]), np.array([np.nextafter(1.0, 2)])),

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 
 from chainrule import Affine, Array, Layer, Unit, affine, relu, sequential, sigmoid, tree
+from chainrule.array import Namespace
 from chainrule.combinators.sequential import layers_of
+from chainrule.layer import Bare
+from chainrule.namespaces.tuned import TUNED
 from strategies import generators, normal, sides
 from untyped import untyped
 
@@ -153,3 +156,30 @@ def test_the_parts_can_be_found() -> None:
     assert layers_of(sequential(affine, relu)) == (affine, relu)
     assert layers_of(sequential()) == ()
     assert layers_of(affine) is None
+
+
+def test_bare_arithmetic_is_that_of_all_layers_or_there_is_none() -> None:
+    without: Layer[Unit, Any] = Layer(relu.forward, relu.backward)
+    assert sequential(affine, sequential(relu, sigmoid), sequential()).bare is not None
+    assert sequential(affine, without, affine).bare is None
+    assert sequential(affine, sequential(without)).bare is None
+
+
+@pytest.mark.parametrize("wants_dx", [True, False])
+def test_bare_arithmetic_computes_dx_where_a_layer_before_or_the_caller_wants_it(wants_dx: bool) -> None:
+    wanted: list[bool] = []
+
+    def forward(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Unit]:
+        return x, ()
+
+    def backward(xp: Namespace, params: Unit, saved: Unit, dout: Array, wants_dx: bool) -> tuple[Array, Unit]:
+        wanted.append(wants_dx)
+        return dout, ()
+
+    own: Layer[Unit, Any] = Layer(relu.forward, relu.backward, bare=Bare(forward, backward))
+    bare = sequential(sequential(own, own), own).bare
+    assert bare is not None
+    x = np.ones((2, 3))
+    _, saved = bare.forward(TUNED, (((), ()), ()), x)
+    bare.backward(TUNED, (((), ()), ()), saved, x, wants_dx)
+    assert wanted == [True, True, wants_dx]  # from the last layer to the first

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 
 import reference
-from chainrule import Affine, affine, relu, tree
+from chainrule import Affine, Array, affine, relu, tree
+from chainrule.namespaces.tuned import Tuned
 from strategies import Floating, all_dtypes, generators, layouts, normal, sides, sides_or_none
 from untyped import untyped
 
@@ -254,3 +255,21 @@ def test_nan_stays_in_its_row() -> None:
     x[1, 2] = np.nan
     out, _ = affine.forward(PARAMS, x)
     assert np.isnan(out).any(axis=1).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("wants_dx", [True, False])
+def test_bare_arithmetic_multiplies_for_dx_only_if_it_is_wanted(wants_dx: bool) -> None:
+    products: list[tuple[int, ...]] = []
+
+    def product(a: Array, b: Array) -> Array:
+        out: Array = a @ b
+        products.append(out.shape)
+        return out
+
+    xp = Tuned()
+    xp.matmul = product
+    rng = np.random.default_rng(0)
+    params, x, dout = params_of(rng, 3, 2), normal(rng, 5, 3), normal(rng, 5, 2)
+    assert affine.bare is not None
+    affine.bare.backward(xp, params, x, dout, wants_dx)
+    assert products == [(5, 3), (3, 2)][not wants_dx :]

@@ -1,4 +1,5 @@
 import re
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -234,12 +235,13 @@ Z = np.zeros((2, 3), np.float32)
         (Z[:0], np.zeros(0, int), ValueError, "the mean over an empty batch is undefined, logits have shape (0, 3)"),
         (Z[:, :0], np.zeros(2, int), ValueError, "logits have no classes, their shape is (2, 0)"),
         (Z[0], np.array([0]), ValueError, "logits must be 2-D (rows of classes), got shape (3,)"),
+        (Z[None], np.array([0]), ValueError, "logits must be 2-D (rows of classes), got shape (1, 2, 3)"),
         (Z.astype(int), np.array([0, 1]), TypeError, "logits is int64, not floating-point"),
         (Z.tolist(), np.array([0, 1]), TypeError, "logits must be an array of floats, got list"),
     ],
 )
 def test_bad_input(logits: Any, targets: Any, error: type[Exception], message: str) -> None:
-    for function in (CE.forward, CE.rows):
+    for function in (CE.forward, CE.rows, partial(CE.value_and_dout, dloss=1.0)):
         with pytest.raises(error, match="softmax_cross_entropy: .*" + re.escape(message)):
             function(logits, targets)
 

@@ -78,7 +78,7 @@ class Tuned:
 
     def gate(self, out: Array, dout: Array, /) -> Array:
         signed = SIGNED.get(out.dtype.itemsize)
-        if signed is None or not out.dtype.isnative or not dout.dtype.isnative:
+        if signed is None or not out.dtype.isnative:
             return np.where(out != 0, dout, np.zeros((), dout.dtype))
         # Read as whole numbers, entries are 0 exactly where out is and positive elsewhere. Their negatives, shifted
         # by all bits but the sign's, are 0 and -1, all bits of which are set: a mask that also stops inf and nan.
@@ -88,7 +88,7 @@ class Tuned:
         return mask.view(dout.dtype)
 
     def mean(self, x: Array, /) -> Array:
-        if x.ndim == 1 and 0 < x.size <= FEW_ROWS and x.dtype.char in "fd":
+        if x.ndim == 1 and x.size <= FEW_ROWS and x.dtype.char in "fd":
             return np.asarray(x.dot(shares(x.size, x.dtype)))
         if x.dtype.itemsize < 4:
             return np.asarray(np.mean(x))  # NumPy sums float16 in float32 here
