@@ -406,7 +406,9 @@ def test_bad_input_of_a_directional_derivative(
 
 
 def test_a_direction_must_be_like_the_parameters() -> None:
-    with pytest.raises(ValueError, match=re.escape("the direction must have the shape of its parameter (2,), got (1,)")):
+    with pytest.raises(
+        ValueError, match=re.escape("the direction must have the shape of its parameter (2,), got (1,)")
+    ):
         directional_derivative(total, np.ones(2), np.ones(1))
     with pytest.raises(ValueError, match="trees differ at the root"):
         directional_derivative(untyped(total), np.ones(2), untyped((np.ones(2),)))

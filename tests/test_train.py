@@ -1,6 +1,5 @@
 """A training step: what it gives, and by which of its two ways."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from chainrule import (
 from chainrule.layer import Bare
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
+from watched import three, watched
 
 FORWARD = [f"{i} forward" for i in range(3)]
 PLAIN = [*FORWARD, "2 backward", "1 backward", "0 grads"]
@@ -45,36 +45,6 @@ class Momentum:
     def step(self, state: Any, params: Any, grads: Any) -> tuple[Any, Any]:
         state = tree.map(np.add, state, grads)
         return tree.map(np.subtract, params, state), state
-
-
-def watched(name: str, layer: Layer[Any, Any], calls: list[str]) -> Layer[Any, Any]:
-    """A layer that writes down which of its functions are called."""
-
-    def noted(what: str, f: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
-            calls.append(f"{name} {what}")
-            return f(*args)
-
-        return call
-
-    assert layer.bare is not None
-    bare, back = layer.bare, layer.bare.backward
-
-    def bare_backward(xp: Any, params: Any, saved: Any, dout: Array, wants_dx: bool) -> tuple[Array, Any]:
-        calls.append(f"{name} bare back" + {True: " and dx", False: ""}[wants_dx])
-        return back(xp, params, saved, dout, wants_dx)
-
-    return Layer(
-        noted("forward", layer.forward),
-        noted("backward", layer.backward),
-        noted("grads", layer.grads),
-        bare=Bare(noted("bare", bare.forward), bare_backward),
-    )
-
-
-def three(calls: list[str]) -> Layer[Any, Any]:
-    """A network that writes down which functions of its layers are called."""
-    return sequential(*(watched(str(i), layer, calls) for i, layer in enumerate((affine, relu, affine))))
 
 
 def problem(rng: np.random.Generator, n: int, dtype: Floating = np.float64) -> tuple[Any, Array, Any]:

@@ -14,7 +14,7 @@ is run, and there its change, times row j of the weights, is added to what the l
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from attrs import evolve, frozen
@@ -26,7 +26,7 @@ from chainrule.combinators.sequential import layers_of
 from chainrule.complex_step import lift
 from chainrule.expect import describe
 from chainrule.layer import Layer
-from chainrule.layers.affine import Affine, affine
+from chainrule.layers.affine import affine
 from chainrule.layers.relu import relu
 from chainrule.layers.sigmoid import sigmoid
 from chainrule.objective import Objective
@@ -39,7 +39,7 @@ Probe: TypeAlias = Callable[[Entries, Steps], NDArray[Any]]
 Moved: TypeAlias = Callable[["_Site", Entries, Steps], Array]
 """A function that gives a stack of outputs, one for each move."""
 
-Link: TypeAlias = tuple[Layer[Any, Any], object]
+Link: TypeAlias = tuple[Layer[Any, Any], Any]
 """A layer of a chain, and its parameters."""
 
 CHUNK, CHUNKS = 2**17, 2**18
@@ -222,7 +222,7 @@ def _probe(site: _Site) -> Probe:
     for i, (layer, own) in enumerate(site.tail.links):
         if layer.forward is affine.forward:
             after = layer.forward(own, out)[0]
-            moved = partial(_moved_two, tuple(between), out, cast("Affine", own).W, after)
+            moved = partial(_moved_two, tuple(between), out, own.W, after)
             return partial(_stacked, site, moved, after.size, evolve(site.tail, links=site.tail.links[i + 1 :]))
         if layer.forward not in ELEMENTWISE:
             break

@@ -3,7 +3,7 @@
 The two are told apart by their dimensions alone, never by counting entries, so that no shape is read in two ways.
 """
 
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeGuard, cast
 
 import numpy as np
 
@@ -46,8 +46,8 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     TypeError
         If the targets are no array or one of another library, labels are no integers, or probabilities no real numbers.
     """
-    if type(targets) is np.ndarray and xp.reads_values and _are_labels(cast("Labels", targets), logits.shape):
-        return cast("Labels", targets), None  # without the questions that the rest must answer
+    if type(targets) is np.ndarray and xp.reads_values and _are_labels(targets, logits.shape):
+        return targets, None  # without the questions that the rest must answer
     _check_logits(logits, name)
     n, k = logits.shape
     if not (hasattr(targets, "shape") and hasattr(targets, "dtype")):
@@ -111,7 +111,7 @@ def _labels(xp: Namespace, labels: Labels, shape: tuple[int, ...], name: str) ->
     return labels
 
 
-def _are_labels(targets: Labels, shape: tuple[int, ...]) -> bool:
+def _are_labels(targets: Targets, shape: tuple[int, ...]) -> TypeGuard[Labels]:
     """Whether targets are good labels for logits of a shape, as most are."""
     if targets.dtype.kind not in "iu" or len(shape) != 2:
         return False
@@ -119,7 +119,7 @@ def _are_labels(targets: Labels, shape: tuple[int, ...]) -> bool:
     return targets.shape == (n,) and n > 0 and _fit(targets, k)
 
 
-def _fit(labels: Labels, k: int) -> bool:
+def _fit(labels: Targets, k: int) -> bool:
     """Whether labels are in [0, k)."""
     kind = labels.dtype
     bits = labels.view(UNSIGNED[kind]) if kind in UNSIGNED else labels

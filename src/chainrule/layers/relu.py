@@ -42,7 +42,8 @@ _cache = owned(ReluCache)
 
 def forward(params: Unit, x: Array) -> tuple[Array, ReluCache]:
     """`out = max(x, 0)`, of any shape; read-only, because the cache shares it."""
-    out = freeze(_bare_forward(namespace(x, name="relu: x"), params, x)[0])
+    no_params(params, "relu")
+    out = freeze(namespace(x, name="relu: x").positive_part(x))
     return out, _cache(out)
 
 
