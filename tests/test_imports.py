@@ -47,7 +47,6 @@ CASTS = {
     "laws/layer_laws": "that a function returns a pair is checked, of which types is not",
     "namespace": "libraries do not declare what __array_namespace__ returns",
     "numeric": "isinstance does not tell what parameters an Objective is of",
-    "probes": "the parameters of an affine layer are an Affine",
     "record": "a constructor that skips the checks is one all the same",
     "targets": "labels are told from probabilities by their dimensions",
     "tree": "a tree is built again from its own parts",
