@@ -48,7 +48,6 @@ CASTS = {
     "namespace": "libraries do not declare what __array_namespace__ returns",
     "numeric": "isinstance does not tell what parameters an Objective is of",
     "record": "a constructor that skips the checks is one all the same",
-    "targets": "labels are told from probabilities by their dimensions",
     "tree": "a tree is built again from its own parts",
 }
 

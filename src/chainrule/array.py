@@ -138,7 +138,7 @@ class Namespace(Protocol):
         """Whether `x` holds integers or real floating-point numbers; truth values are none."""
         ...
 
-    def is_integral(self, x: Array | Labels, /) -> bool:
+    def is_integral(self, x: Array | Labels, /) -> TypeGuard[Labels]:
         """Whether `x` holds integers; truth values are none."""
         ...
 

@@ -76,13 +76,12 @@ def numerical_gradient(f: Callable[[P], Array | float], params: P, *, method: Me
     array([1.])
     """
     _check("numerical_gradient", f, params, method)
-    point, probes = params, None
-    if isinstance(f, Objective):
-        objective = cast("Objective[P, Any]", f)
-        point = tree.map(_at_least_float64, params)
-        probes = by_structure(evolve(objective, x=_at_least_float64(objective.x)), point)
+    objective = _objective(f)
+    if objective is None:
+        point, probes = params, black_box(f, params)
     else:
-        probes = black_box(f, point)
+        point = tree.map(_at_least_float64, params)
+        probes = by_structure(objective, point)
     gradients = [
         freeze(derivatives(probe, leaf, np.arange(leaf.size), method).reshape(leaf.shape).astype(given.dtype))
         for probe, leaf, given in zip(probes, tree.leaves(point), tree.leaves(params), strict=True)
@@ -133,9 +132,9 @@ def directional_derivative(
     _check("directional_derivative", f, params, method)
     _check("directional_derivative", f, direction, method, "direction")
     point, line = params, direction
-    if isinstance(f, Objective):
-        objective = cast("Objective[P, Any]", f)
-        f = evolve(objective, x=_at_least_float64(objective.x))
+    objective = _objective(f)
+    if objective is not None:
+        f = objective
         point, line = tree.map(_at_least_float64, params), tree.map(_at_least_float64, direction)
     length = math.sqrt(tree.dot(line, line))
     if length == 0:
@@ -188,6 +187,14 @@ def _check(name: str, f: object, params: object, method: str, what: str = "param
                 f"{name}: {what}{path} must be a NumPy array of floats, got {describe(leaf)}: "
                 "convert it first, e.g. with .astype(np.float64)"
             )
+
+
+def _objective(f: Callable[[P], object]) -> Objective[P, Any] | None:
+    """The function in float64 if it is an `Objective`."""
+    if not isinstance(f, Objective):
+        return None
+    objective = cast("Objective[P, Any]", f)
+    return evolve(objective, x=_at_least_float64(objective.x))
 
 
 def _at_least_float64(x: Array) -> Array:

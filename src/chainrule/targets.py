@@ -3,7 +3,7 @@
 The two are told apart by their dimensions alone, never by counting entries, so that no shape is read in two ways.
 """
 
-from typing import TypeAlias, TypeGuard, cast
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
             f"{name}: targets are an array of {libraries[0]} but the logits are of {libraries[1]}: convert one of them"
         )
     if targets.ndim == 1:
-        return _labels(xp, cast("Labels", targets), logits.shape, name), None
+        return _labels(xp, targets, logits.shape, name), None
     if targets.shape != logits.shape:
         raise ValueError(
             f"{name}: targets must be labels of shape ({n},) or probabilities of shape ({n}, {k}), got {targets.shape}"
@@ -101,7 +101,7 @@ def _check_probabilities(probabilities: Array, name: str) -> None:
         raise ValueError(f"{name}: target probabilities must be >= 0, got {value:g} in row {row}, class {column}")
 
 
-def _labels(xp: Namespace, labels: Labels, shape: tuple[int, ...], name: str) -> Labels:
+def _labels(xp: Namespace, labels: Targets, shape: tuple[int, ...], name: str) -> Labels:
     if not xp.is_integral(labels):
         raise TypeError(f"{name}: labels must be integers, got {labels.dtype}")
     if labels.shape[0] != shape[0]:

@@ -5,7 +5,7 @@ compiler. Where NumPy would refuse a bad label, the result here is nan.
 """
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeGuard, TypeVar
 
 from chainrule.array import Array, Labels, Mask, Places
 
@@ -116,7 +116,7 @@ class Portable:
     def is_real(self, x: Array | Labels, /) -> bool:
         return bool(self.xp.isdtype(x.dtype, ("integral", "real floating")))
 
-    def is_integral(self, x: Array | Labels, /) -> bool:
+    def is_integral(self, x: Array | Labels, /) -> TypeGuard[Labels]:
         return bool(self.xp.isdtype(x.dtype, "integral"))
 
     def astype(self, x: Array | Labels, like: Array, /) -> Array:

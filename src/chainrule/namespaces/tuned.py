@@ -16,7 +16,7 @@ Constants (zeros, ones, ranges) are made once for a size and a dtype.
 from collections.abc import Callable
 from contextvars import Context
 from functools import lru_cache
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +141,7 @@ class Tuned:
     def is_real(self, x: Array | Labels, /) -> bool:
         return x.dtype.kind in "iuf"
 
-    def is_integral(self, x: Array | Labels, /) -> bool:
+    def is_integral(self, x: Array | Labels, /) -> TypeGuard[Labels]:
         return x.dtype.kind in "iu"
 
     def astype(self, x: Array | Labels, like: Array, /) -> Array:
