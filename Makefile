@@ -57,7 +57,7 @@ site-test: .venv/dev docs
 	SITE_TEST=1 CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/browser
 
 evidence: .venv/dev
-	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python benchmarks/evidence.py
+	OPENBLAS_NUM_THREADS=1 JAX_PLATFORMS=cpu JAX_ENABLE_X64=1 PYTHONPATH=tests $(BIN)/python benchmarks/evidence.py
 
 .venv-mutants/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-mutants
