@@ -408,7 +408,7 @@ def affine_with_bare(backward: Callable[..., Any]) -> Layer[Any, Any]:
 
 
 def bare_sum(params: Affine, x: Array, dout: Array) -> Affine:
-    return Affine(params.W + x.T @ dout, params.b + np.ones(len(dout)) @ dout)
+    return Affine(params.W + x.T @ dout, params.b + np.ones(len(dout), dout.dtype) @ dout)
 
 
 @broken(AFFINE, "bare_arithmetic")
