@@ -243,3 +243,10 @@ def test_constants_are_made_where_x_is_except_under_jax(name: str, device: str |
         hot = xp.places(untyped(rows), labels)
         np.testing.assert_array_equal(np.asarray(hot), [[True, False, False], [False, False, True]])
     assert asked == [device, None]
+
+
+def test_the_absolute_value_is_that_of_numpy_at_zero_too() -> None:
+    x = np.array([-2.5, -5e-324, 0.0, 5e-324, np.inf, -np.inf, np.nan])
+    absolute = np.asarray(Portable(strict).abs(strict.asarray(x)))
+    np.testing.assert_array_equal(absolute, np.abs(x))
+    assert not np.signbit(absolute[:-1]).any()  # of 0.0 as well, where a derivative goes by the way that is taken
