@@ -2,7 +2,7 @@
 
 from typing import TypeGuard, TypeVar
 
-from chainrule.array import Array
+from chainrule.array import Array, is_numpy, is_plain
 from chainrule.record import summary
 
 R = TypeVar("R")
@@ -50,17 +50,20 @@ def like_out(dout: Array, shape: tuple[int, ...], dtype: object, name: str) -> N
     Raises
     ------
     TypeError
-        If `dout` is no array or has another dtype.
+        If `dout` is no array, or one with rules of its own (masked), or has another dtype.
     ValueError
         If it has another shape: NumPy would broadcast it silently.
     """
     try:
-        if dout.shape == shape and dout.dtype == dtype:
+        if dout.shape == shape and dout.dtype == dtype and (not is_numpy(dout) or is_plain(dout)):
             return
     except AttributeError:
         raise TypeError(f"{name} backward: dout must be an array, got {describe(dout)}") from None
     if dout.shape != shape:
         raise ValueError(f"{name} backward: dout has shape {dout.shape}, expected {shape} (the shape of out)")
+    if dout.dtype == dtype:
+        kind = type(dout).__name__
+        raise TypeError(f"{name} backward: dout must be a plain array, got {kind}: convert it with np.asarray")
     raise TypeError(f"{name} backward: dout is {dout.dtype}, expected {dtype} (the dtype of out)")
 
 

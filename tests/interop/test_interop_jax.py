@@ -187,6 +187,17 @@ def test_a_backward_compiles_by_itself(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
+def test_a_numpy_dout_meets_the_librarys_cache_on_the_librarys_side(subject: Subject) -> None:
+    params, x = subject.make(np.random.default_rng(0), 4, np.float32)
+    out, cache = subject.layer.forward(*jax.tree.map(jnp.asarray, (params, x)))
+    dout = np.ones(out.shape, np.float32)
+    dx, grads = subject.layer.backward(cache, dout)
+    assert all(isinstance(leaf, jax.Array) or leaf is dout for leaf in (dx, *tree.leaves(grads)))  # as of the identity
+    expected = subject.layer.backward(cache, jnp.ones_like(out))
+    assert all(map(np.array_equal, tree.leaves((dx, grads)), tree.leaves(expected)))
+
+
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
 def test_vmap_of_a_backward_gives_what_each_row_gives_alone(subject: Subject) -> None:
     params, x = on_jax(subject.make(np.random.default_rng(0), 4, np.float64))
     dout = dout_like(subject.layer.forward(params, x)[0])

@@ -158,14 +158,14 @@ def forward(params: Affine, x: Array) -> tuple[Array, AffineCache]:
 def backward(cache: AffineCache, dout: Array) -> tuple[Array, Affine]:
     """`dx = dout W^T`, beside the gradients: dout (n, m) to dx (n, d)."""
     gradients = grads(cache, dout)
-    return namespace(dout).matmul(dout, cache.W.T), gradients
+    return namespace(cache.W).matmul(dout, cache.W.T), gradients
 
 
 def grads(cache: AffineCache, dout: Array) -> Affine:
     """`dW = x^T dout` and `db = 1^T dout`."""
     x, W = record_of(cache, AffineCache, "affine backward: cache").x, cache.W
     like_out(dout, (x.shape[0], W.shape[1]), W.dtype, "affine")
-    dW, db = _gradients(namespace(dout), x, dout)
+    dW, db = _gradients(namespace(W), x, dout)
     return _affine(freeze(dW), freeze(db))
 
 

@@ -51,7 +51,7 @@ def backward(cache: ReluCache, dout: Array) -> tuple[Array, Unit]:
     """`dx = slope * dout`."""
     out = record_of(cache, ReluCache, "relu backward: cache").out
     like_out(dout, out.shape, out.dtype, "relu")
-    return namespace(dout).gate(out, dout), ()
+    return namespace(out).gate(out, dout), ()
 
 
 def _bare_forward(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Array]:

@@ -52,7 +52,7 @@ def backward(cache: SigmoidCache, dout: Array) -> tuple[Array, Unit]:
     """`dx = s(x) s(-x) * dout`."""
     tail = record_of(cache, SigmoidCache, "sigmoid backward: cache").tail
     like_out(dout, tail.shape, tail.dtype, "sigmoid")
-    return namespace(dout).quietly(_dx, tail, dout), ()
+    return namespace(tail).quietly(_dx, tail, dout), ()
 
 
 def _out(xp: Namespace, x: Array) -> tuple[Array, Array]:
