@@ -117,18 +117,35 @@ def mutants() -> list[str]:
     return [
         "## Mutants",
         "",
-        f"`make mutants` changed the mathematical core in {counts['mutants']:,} ways, one at a time.",
+        f"`make mutants`, with {', '.join(f'{name} {of}' for name, of in result['versions'].items())}, changed the",
+        f"mathematical core in {counts['mutants']:,} ways, one at a time.",
         f"The tests noticed {counts['killed'] + counts['timeout']:,} of them, {result['score']:.1%}.",
         "",
-        "| survivor | was | becomes | why that is harmless |",
-        "|---|---|---|---|",
-        *[
-            f"| {each['file'].removeprefix('src/chainrule/')}, {each['function']} "
-            f"| {code(each['was'])} | {code(each['becomes'])} | {each['reason'].replace('|', '/')} |"
-            for each in result["survivors"]
-        ],
+        "The others change nothing that anybody could notice, or nothing that matters:",
         "",
+        *survivors(result["survivors"]),
     ]
+
+
+def survivors(found: list[dict[str, str]]) -> list[str]:
+    """A table for each reason."""
+    lines: list[str] = []
+    for reason in dict.fromkeys(each["reason"] for each in found):
+        same = [each for each in found if each["reason"] == reason]
+        lines += [
+            f"**{len(same)}.** {reason}",
+            "",
+            "| function | was | becomes |",
+            "|---|---|---|",
+            *[f"| {place(each)} | {code(each['was'])} | {code(each['becomes'])} |" for each in same],
+            "",
+        ]
+    return lines
+
+
+def place(survivor: dict[str, str]) -> str:
+    """The file and the function."""
+    return f"{survivor['file'].removeprefix('src/chainrule/')}, {survivor['function']}"
 
 
 def code(line: str) -> str:

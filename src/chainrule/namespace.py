@@ -103,10 +103,8 @@ def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
                 f"{name} is an array of {_name(x)} but the parameters are of {_name(param)}: convert one of them"
             )
         elif not same_dtype(x, param):
-            raise TypeError(
-                f"{name} is {x.dtype} but the parameters are {param.dtype}: convert one of them, "
-                f"e.g. with .astype(np.{param.dtype})"
-            )
+            how = f", e.g. with .astype(np.{param.dtype})" if is_numpy(x) else ""
+            raise TypeError(f"{name} is {x.dtype} but the parameters are {param.dtype}: convert one of them{how}")
     return found
 
 

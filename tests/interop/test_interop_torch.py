@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from catalogue import LAYERS, Subject
-from chainrule import Affine, Array, Layer, affine, sequential, sigmoid, softmax_cross_entropy, tree, two_layer
+from chainrule import Affine, Array, Layer, affine, sequential, sigmoid, softmax_cross_entropy, trace, tree, two_layer
 from chainrule.interop.torch import autograd_function
 from strategies import normal
 from untyped import untyped
@@ -168,3 +168,18 @@ def test_what_torch_records_agrees_at_zero_and_far_out(subject: Subject) -> None
 def test_what_is_no_layer_is_refused() -> None:
     with pytest.raises(TypeError, match="autograd_function: it must be a Layer, got function"):
         autograd_function(untyped(on_torch))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_pass_on_parameters_of_torchs_is_traced(dtype: str) -> None:
+    kind = getattr(torch, dtype)
+    parameters = two_layer.init(np.random.default_rng(0), 4, 3, 2, std=1)
+    params = tree.map(lambda leaf: torch.nn.Parameter(torch.tensor(np.array(leaf), dtype=kind)), parameters)
+    with torch.no_grad():
+        untyped(params)[2].b[1] = float("nan")
+    x, labels = torch.ones((5, 4), dtype=kind), torch.tensor([0, 1, 1, 0, 1])
+    seen = trace(two_layer.network, params, x, softmax_cross_entropy, labels)
+    assert str(seen.first_nonfinite).startswith("params[2].b of layer 3 (affine)")
+    size = 2 if dtype == "bfloat16" else 4
+    assert seen.layers[0].params[0].dtype == dtype
+    assert sum(layer.cache_bytes for layer in seen.layers) == 5 * 3 * size  # the hidden layer; x and parameters are held

@@ -33,7 +33,7 @@ class Ledger:
         """
         own = shared = 0
         for leaf in tree.leaves(cache):
-            size = int(np.asarray(leaf).nbytes)
+            size = _bytes(leaf)
             key = (_address(leaf), size)
             if key in self._known:
                 shared += size
@@ -41,6 +41,11 @@ class Ledger:
                 own += size
                 self._known.add(key)
         return own, shared
+
+
+def _bytes(leaf: Any) -> int:
+    """The bytes of an array's numbers. Only array-api-strict's does not say."""
+    return int(leaf.nbytes if hasattr(leaf, "nbytes") else np.asarray(leaf).nbytes)
 
 
 def _address(leaf: NDArray[Any]) -> int:

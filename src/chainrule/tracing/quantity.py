@@ -111,7 +111,7 @@ def measure(name: str, where: str, array: Array | Labels) -> Quantity:
     x, f64[1, 3]: 1 of 3 not finite, the first at [0, 2]
     """
     try:
-        numbers: NDArray[Any] = np.asarray(array)
+        numbers = readable(array)
     except Exception as error:
         error.add_note(f"trace looks at numbers: NumPy must be able to read {where}")
         raise
@@ -138,6 +138,33 @@ def measure(name: str, where: str, array: Array | Labels) -> Quantity:
         index=tuple(int(i) for i in np.argwhere(~np.isfinite(numbers))[0]) if nonfinite else (),
         values=freeze(np.array(numbers)) if numbers.size <= SMALL else None,
     )
+
+
+def readable(array: Any) -> NDArray[Any]:
+    """The numbers of an array for NumPy to read: torch's, if a gradient is wanted of them, and its bfloat16, too.
+
+    Parameters
+    ----------
+    array
+        An array of any library that NumPy can read.
+
+    Returns
+    -------
+    NDArray
+        The numbers, in the array's own memory where that is possible; not to be written to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.tracing.quantity import readable
+    >>> readable(np.array([1.0, 2.0]))
+    array([1., 2.])
+    """
+    if hasattr(array, "detach"):
+        array = array.detach()
+        if str(array.dtype) == "torch.bfloat16":  # which NumPy does not have
+            array = array.float()
+    return np.asarray(array)
 
 
 def _moments(numbers: NDArray[Any], finite: int, largest: float) -> tuple[float, float]:
