@@ -182,4 +182,4 @@ def test_a_pass_on_parameters_of_torchs_is_traced(dtype: str) -> None:
     assert str(seen.first_nonfinite).startswith("params[2].b of layer 3 (affine)")
     size = 2 if dtype == "bfloat16" else 4
     assert seen.layers[0].params[0].dtype == dtype
-    assert sum(layer.cache_bytes for layer in seen.layers) == 5 * 3 * size  # the hidden layer; x and parameters are held
+    assert sum(layer.cache_bytes for layer in seen.layers) == 5 * 3 * size  # the hidden layer; the rest is held
