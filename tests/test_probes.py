@@ -10,14 +10,18 @@ from chainrule import (
     Affine,
     Array,
     Layer,
+    Loss,
     Objective,
     Unit,
     affine,
+    keep,
+    numerical_gradient,
     probes,
     relu,
     sequential,
     softmax_cross_entropy,
     tree,
+    value_and_grad,
 )
 from chainrule.probes import black_box, by_structure
 from strategies import normal
@@ -131,3 +135,23 @@ def test_a_layer_between_two_affine_layers_may_mix_columns(kind: type[float | co
     for fast, slow, leaf in zip(by_structure(f, params), black_box(f, params), tree.leaves(params), strict=True):
         entries, steps = np.arange(leaf.size), np.linspace(0.5, 1.5, leaf.size).astype(kind)
         np.testing.assert_allclose(fast(entries, steps), slow(entries, steps), rtol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (1, 2), (2,), ()])
+def test_targets_need_not_have_an_entry_for_each_row(shape: tuple[int, ...]) -> None:
+    def rows(out: Array, targets: Array) -> Array:
+        losses: Array = ((out - targets) ** 2).sum(axis=1)
+        return losses
+
+    def forward(out: Array, targets: Array) -> tuple[Array, Array]:
+        return np.asarray(rows(out, targets).mean()), keep(out - targets)
+
+    def backward(cache: Array, dloss: Array | float) -> Array:
+        return 2 * cache * dloss / len(cache)
+
+    rng = np.random.default_rng(0)
+    params, x, targets = Affine(normal(rng, 3, 2), normal(rng, 2)), normal(rng, 4, 3), np.asarray(normal(rng, *shape))
+    loss = Loss(forward, backward, rows)
+    numerical = numerical_gradient(Objective(affine, loss, x, targets), params)
+    grads = value_and_grad(affine, loss)(params, x, targets)[1]
+    np.testing.assert_allclose(numerical.W, grads.W, atol=1e-8)  # 1e-10 of the loss was seen

@@ -1,5 +1,6 @@
 """A training step: what it gives, and by which of its two ways."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,13 @@ from chainrule import (
     Affine,
     Array,
     Layer,
+    Loss,
     Optimizer,
+    Sgd,
     Unit,
     affine,
+    freeze,
+    prediction,
     relu,
     sequential,
     sgd,
@@ -171,3 +176,68 @@ def test_what_does_not_fit_is_refused_as_by_the_plain_step() -> None:
             step(arguments[0], (), *arguments[1:])
         assert str(got.value) == str(expected.value)
         assert getattr(got.value, "__notes__", []) == getattr(expected.value, "__notes__", [])
+
+
+@frozen
+class Halved(Sgd):
+    """Descent that halves the gradients first."""
+
+    def step(self, state: Unit, params: Any, grads: Any) -> tuple[Any, Unit]:
+        return super().step(state, params, tree.map(lambda grad: freeze(grad / 2), grads))
+
+
+def test_an_optimizer_made_from_sgd_keeps_its_own_step() -> None:
+    params, x, labels = problem(np.random.default_rng(0), 5)
+    network = sequential(affine, relu, affine)
+    halved = training_step(network, softmax_cross_entropy, Halved(1.0))(params, (), x, labels)
+    assert tree.equal(halved[0], by_hand(network, Halved(1.0), params, (), x, labels)[0])
+
+
+def squares(logits: Array, targets: Array) -> Array:
+    losses: Array = ((logits - targets) ** 2).sum(axis=1)
+    return losses
+
+
+def test_a_loss_that_promotes_is_refused_as_by_the_plain_step() -> None:
+    def forward(logits: Array, targets: Array) -> tuple[Array, Array]:
+        return squares(logits, targets).mean(), logits - targets
+
+    def backward(cache: Array, dloss: Array | float) -> Array:
+        dout: Array = (2 * cache * dloss / len(cache)).astype(cache.dtype)
+        return dout
+
+    params, x = Affine(np.ones((4, 3), np.float32), np.zeros(3, np.float32)), np.ones((6, 4), np.float32)
+    step = training_step(affine, Loss(forward, backward, squares), sgd(0.1))
+    targets = np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    with pytest.raises(TypeError, match=r"affine backward: dout is float64, expected float32"):
+        step(params, (), x, targets)
+    with pytest.raises(TypeError, match=r"affine backward: dout must be a plain array, got MaskedArray"):
+        step(params, (), x, np.ma.masked_array(targets.astype(np.float32)))
+    moved, _, _ = step(params, (), x, targets.astype(np.float32))
+    assert moved.W.dtype == np.float32
+
+
+def test_parameters_of_another_library_are_refused_as_by_the_plain_step() -> None:
+    strict: Any = import_module("array_api_strict")
+    params, x, labels = problem(np.random.default_rng(0), 5)
+    others = tree.map(strict.asarray, params)
+    network = sequential(affine, relu, affine)
+    for f in (
+        lambda: training_step(network, softmax_cross_entropy, sgd(0.1))(others, (), x, labels),
+        lambda: prediction(network)(others, x),
+    ):
+        with pytest.raises(TypeError, match=r"x is an array of numpy but the parameters are of array_api_strict"):
+            f()
+
+
+def test_what_fails_is_told_once() -> None:
+    params, x, labels = problem(np.random.default_rng(0), 5)
+    step = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
+    with pytest.raises(ValueError, match=r"affine: x has") as caught:
+        step(params, (), np.ones((5, len(x.T) + 1)), labels)
+    assert caught.value.__context__ is None
+
+
+def test_what_is_no_optimizer_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"training_step: optimizer must have init and step, .*, got float"):
+        training_step(affine, softmax_cross_entropy, untyped(0.1))

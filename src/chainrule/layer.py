@@ -65,6 +65,9 @@ class Layer(Generic[P, C]):
     -----
     Use module-level functions, bound with `functools.partial` where there are options, so that layers pickle.
 
+    A layer with another `forward` or `backward` is another layer: make it with `Layer(...)`. `attrs.evolve` would keep
+    the `grads` and the `bare` of the old one.
+
     Examples
     --------
     >>> import numpy as np

@@ -36,6 +36,11 @@ class Loss(Generic[T, C]):
         `(out, targets, dloss) -> (loss, dout)`: forward and backward at once, where that is faster. By default it calls
         one and then the other.
 
+    Notes
+    -----
+    A loss with another `forward` or `backward` is another loss: make it with `Loss(...)`. `attrs.evolve` would keep the
+    `value_and_dout` of the old one.
+
     Examples
     --------
     >>> import numpy as np

@@ -105,7 +105,7 @@ def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
     list[Probe]
         In the order of `tree.leaves(params)`. Complex steps give complex values.
     """
-    if objective.network.couples_rows:
+    if objective.network.couples_rows or not _of_rows(objective.targets, objective.x.shape[:1]):
         return black_box(objective, params)
     probes: list[Probe] = []
     x = objective.x
@@ -116,6 +116,11 @@ def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
         probes += [_probe(_Site(layer, own, k, x, out, tail)) for k in range(len(tree.leaves(own)))]
         x = out
     return probes
+
+
+def _of_rows(targets: object, rows: tuple[int, ...]) -> bool:
+    """Whether targets have an entry for each row, so that they can be stacked along."""
+    return all(leaf.shape[:1] == rows for leaf in tree.leaves(targets))
 
 
 def _called(f: Callable[[P], object], params: P, which: int, entries: Entries, steps: Steps) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from chainrule.namespace import unlike
 Targets: TypeAlias = Labels | Array
 """Integer labels (n,), or rows of probabilities (n, k)."""
 
-UNSIGNED = {np.dtype(f"i{size}"): np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
+UNSIGNED = {np.dtype(f"{o}i{size}"): np.dtype(f"{o}u{size}") for size in (1, 2, 4, 8) for o in "<>"}
 
 
 def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, name: str) -> tuple[Labels, Array | None]:

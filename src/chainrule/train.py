@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from chainrule.array import Array
+from chainrule.expect import describe
 from chainrule.gradient import value_and_grad
 from chainrule.layer import Bare, Layer
 from chainrule.loss import Loss
@@ -48,6 +49,11 @@ def training_step(
         `(params, state, x, targets) -> (params, state, loss)`. The loss is that before the step. It raises what
         the network, the loss and the optimizer raise.
 
+    Raises
+    ------
+    TypeError
+        If the network is no `Layer`, the loss no `Loss`, or the optimizer lacks `init` or `step`.
+
     Examples
     --------
     >>> import numpy as np
@@ -60,8 +66,11 @@ def training_step(
     >>> print(f"{loss:.4f}")
     0.6931
     """
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
+        raise TypeError(f"training_step: optimizer must have init and step, as sgd(0.1) has, got {describe(optimizer)}")
     plain = partial(_step, value_and_grad(network, loss), optimizer)
-    if network.bare is None or not isinstance(optimizer, Sgd):
+    kind: object = type(optimizer)  # a class made from Sgd may have a step of its own
+    if network.bare is None or not isinstance(optimizer, Sgd) or kind is not Sgd:
         return plain
     return partial(_descent, plain, network.bare, loss, optimizer.rate)
 
@@ -89,13 +98,13 @@ def _descent(
     x: Array,
     targets: T,
 ) -> tuple[P, S, Array]:
-    if type(x) is not np.ndarray or x.dtype.char not in "fd":
-        return plain(params, state, x, targets)
-    try:
-        out, saved = bare.forward(TUNED, params, x)
-        value, dout = loss.value_and_dout(out, targets, -rate)
-        del out
-        _, moved = bare.backward(TUNED, params, saved, dout, False)
-    except Exception:  # noqa: BLE001  # whatever it is, the plain step says it better
-        return plain(params, state, x, targets)
-    return moved, state, value
+    if type(x) is np.ndarray and x.dtype.char in "fd":
+        try:
+            out, saved = bare.forward(TUNED, params, x)
+            value, dout = loss.value_and_dout(out, targets, -rate)
+            if type(dout) is np.ndarray and dout.dtype == out.dtype and dout.shape == out.shape:
+                del out
+                return bare.backward(TUNED, params, saved, dout, False)[1], state, value
+        except Exception:  # noqa: BLE001, S110  # whatever it is, the plain step says it better
+            pass
+    return plain(params, state, x, targets)

@@ -297,3 +297,29 @@ def test_masked_labels_are_refused() -> None:
     labels = np.ma.masked_array([0, 1], mask=[True, False])
     with pytest.raises(TypeError, match="targets must be a plain array, got MaskedArray: convert them first"):
         CE.forward(Z, untyped(labels))
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("size", [1, 2, 4, 8])
+def test_a_label_of_minus_one_never_wraps_around(size: int, order: str) -> None:
+    labels = np.array([2, -1], f"{order}i{size}")
+    with pytest.raises(ValueError, match=r"labels must be in \[0, 3\), got -1 at row 1"):
+        CE.forward(np.zeros((2, 3)), labels)
+
+
+def test_the_mean_of_many_large_losses_is_finite() -> None:
+    logits = np.zeros((3000, 2), np.float32)
+    logits[:, 1] = 1e36
+    # Rounding of 3,000 terms in pairs, and of the share of each.
+    np.testing.assert_allclose(CE.forward(logits, np.zeros(3000, int))[0], 1e36, rtol=1e-5)
+
+
+def test_a_dloss_of_minus_zero_leaves_nothing_behind() -> None:
+    _, cache = CE.forward(np.array([[800.0, 0.0], [0.0, 800.0]]), np.array([0, 0]))
+    for i in range(300):  # more than are remembered
+        CE.backward(cache, 1.0 + i)
+    negative = CE.backward(cache, -0.0)
+    for i in range(300):
+        CE.backward(cache, 1.0 + i)
+    positive = CE.backward(cache, 0.0)
+    np.testing.assert_array_equal(np.signbit(negative), np.signbit(positive))

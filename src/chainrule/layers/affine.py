@@ -180,7 +180,7 @@ def _gradients(xp: Namespace, x: Array, dout: Array) -> tuple[Array, Array]:
 
 
 def _bare_forward(xp: Namespace, params: Affine, x: Array) -> tuple[Array, Array]:
-    if type(params) is not Affine or x.dtype != params.W.dtype or x.ndim != 2:
+    if type(params) is not Affine or type(params.W) is not np.ndarray or x.dtype != params.W.dtype or x.ndim != 2:
         raise TypeError
     return _out(xp, x, params.W, params.b), x
 
@@ -188,6 +188,8 @@ def _bare_forward(xp: Namespace, params: Affine, x: Array) -> tuple[Array, Array
 def _bare_backward(xp: Namespace, params: Affine, x: Array, dout: Array, wants_dx: bool) -> tuple[Array, Affine]:
     dx = xp.matmul(dout, params.W.T) if wants_dx else dout
     dW, db = _gradients(xp, x, dout)
+    if db.shape != params.b.shape or db.dtype != params.b.dtype:
+        raise TypeError
     dW += params.W
     db += params.b
     return dx, _affine(freeze(dW), freeze(db))

@@ -92,7 +92,7 @@ class Tuned:
             return np.asarray(x.dot(shares(x.size, x.dtype)))
         if x.dtype.itemsize < 4:
             return np.asarray(np.mean(x))  # NumPy sums float16 in float32 here
-        return np.asarray(np.add.reduce(x, axis=None) / x.size)
+        return np.asarray(np.add.reduce(x / x.size, axis=None))  # a sum of large numbers might overflow
 
     def column_sum(self, rows: Array, /) -> Array:
         out: Array = ones(rows.shape[0], rows.dtype).dot(rows)
@@ -133,7 +133,7 @@ class Tuned:
         return rows
 
     def scalar(self, value: float, like: Array, /) -> Array | float:
-        return scalar(value, like.dtype)
+        return scalar(value + 0.0, like.dtype)  # not -0.0, which the cache would take for 0.0
 
     def count(self, condition: Mask, /) -> int:
         return int(np.count_nonzero(condition))
