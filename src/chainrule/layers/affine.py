@@ -26,7 +26,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
-from chainrule.array import Array, Namespace, freeze, keep
+from chainrule.array import Array, Namespace, freeze, is_numpy, keep
 from chainrule.expect import describe, like_out, record_of
 from chainrule.layer import Bare, Layer
 from chainrule.namespace import namespace, same_dtype
@@ -180,7 +180,7 @@ def _gradients(xp: Namespace, x: Array, dout: Array) -> tuple[Array, Array]:
 
 
 def _bare_forward(xp: Namespace, params: Affine, x: Array) -> tuple[Array, Array]:
-    if type(params) is not Affine or type(params.W) is not np.ndarray or x.dtype != params.W.dtype or x.ndim != 2:
+    if type(params) is not Affine or not is_numpy(params.W) or x.dtype != params.W.dtype or x.ndim != 2:
         raise TypeError
     return _out(xp, x, params.W, params.b), x
 
