@@ -55,7 +55,8 @@ def measured(options: Options) -> dict[str, Any]:
     quick, chosen = options.quick, tuple(name for name in (OURS, JAX, TORCH) if name in options.names)
     if "waterfall" in options.parts:
         say("where one step's time goes")
-        found = [waterfall.measure(size, 11 if quick else 51) for size in (SMALL, BOOK, WIDE)]
+        sizes = (SMALL, BOOK, WIDE) if quick else (SMALL, BOOK, WIDE, LARGE)
+        found = [waterfall.measure(size, 11 if quick else 51) for size in sizes]
         results["waterfall"] = found
         show("One step", sections.waterfalls(found))
         show(f"Its calls at {BOOK}", sections.calls(found[1]))
