@@ -27,29 +27,42 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def differences(result: dict[str, Any]) -> list[str]:
-    """The section on how far libraries are from NumPy."""
-    rows: list[dict[str, Any]] = result["differences"]
+def digits(difference: float) -> str:
+    """A difference in two digits, and 0 as itself."""
+    return f"{difference:.1e}" if difference else "0"
+
+
+def apart(rows: list[dict[str, Any]]) -> list[str]:
+    """How far libraries are from NumPy in one dtype, in Markdown: a row for each use, and one for the largest."""
     libraries = list(dict.fromkeys(row["library"] for row in rows))
-    heads = [f"{library}, {dtype}" for library in libraries for dtype in ("float32", "float64")]
-    cells = {(row["use"], f"{row['library']}, {row['dtype']}"): f"{row['largest']:.1e}" for row in rows}
-    worst = {head: max(row["largest"] for row in rows if f"{row['library']}, {row['dtype']}" == head) for head in heads}
+    cells = {(row["use"], row["library"]): digits(row["largest"]) for row in rows}
+    worst = [digits(max(row["largest"] for row in rows if row["library"] == library)) for library in libraries]
     return [
+        f"| | {' | '.join(libraries)} |",
+        f"|---|{'---|' * len(libraries)}",
+        *[
+            f"| {use} | {' | '.join(cells.get((use, library), '') for library in libraries)} |"
+            for use in dict.fromkeys(row["use"] for row in rows)
+        ],
+        f"| **all** | {' | '.join(f'**{each}**' for each in worst)} |",
+    ]
+
+
+def differences(result: dict[str, Any]) -> list[str]:
+    """The section on how far libraries are from NumPy: a table for each dtype."""
+    rows: list[dict[str, Any]] = result["differences"]
+    lines = [
         "## Differences from NumPy",
         "",
         f"The largest difference in any output, gradient, parameter or state over {rows[0]['cases']} cases of 5 rows,",
-        "relative to the largest entry of the array, or to 1 if that is larger. The float32 numbers are 1.2e-7 apart",
-        "at 1, those of float64 2.2e-16. JAX is compiled. A library that is not in the table was not installed.",
-        "",
-        f"| | {' | '.join(heads)} |",
-        f"|---|{'---|' * len(heads)}",
-        *[
-            f"| {use} | {' | '.join(cells.get((use, head), '') for head in heads)} |"
-            for use in dict.fromkeys(row["use"] for row in rows)
-        ],
-        f"| **all** | {' | '.join(f'**{worst[head]:.1e}**' for head in heads)} |",
+        "relative to the largest entry of the array, or to 1 if that is larger; 0 is no difference at all. The float32",
+        "numbers are 1.2e-7 apart at 1, those of float64 2.2e-16. JAX is compiled. A library that is not in the tables",
+        "was not installed.",
         "",
     ]
+    for dtype in dict.fromkeys(row["dtype"] for row in rows):
+        lines += [f"### In {dtype}", "", *apart([row for row in rows if row["dtype"] == dtype]), ""]
+    return lines
 
 
 def compiled(result: dict[str, Any]) -> list[str]:

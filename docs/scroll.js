@@ -6,7 +6,6 @@ addEventListener("load", () => {
       else target.removeAttribute("tabindex");
     }
   });
-  for (const wide of document.querySelectorAll(".katex-display, .md-typeset__scrollwrap, figure.picture")) {
-    observer.observe(wide);
-  }
+  const scrolling = ".katex-display, .md-typeset__scrollwrap, figure.picture, p:has(> img:only-child)";
+  for (const wide of document.querySelectorAll(scrolling)) observer.observe(wide);
 });

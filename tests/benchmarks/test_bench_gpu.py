@@ -175,6 +175,21 @@ def test_the_page_is_what_its_figures_make(tmp_path: Path) -> None:
     assert "### Some Card 80GB\n" in arrays_page.write_page(tmp_path).read_text("utf-8")
 
 
+def test_differences_have_a_table_for_each_dtype() -> None:
+    rows = [
+        {"library": library, "use": use, "dtype": dtype, "cases": 3, "largest": largest}
+        for library, dtype, largest in [("a", "float32", 1.25e-7), ("a", "float64", 0.0), ("b", "float64", 2e-16)]
+        for use in ("relu", "sgd")
+    ]
+    page = "\n".join(arrays_page.differences({"differences": rows}))
+    single, double = page.split("### In float32\n\n")[1].split("### In float64\n\n")
+    assert single.splitlines()[0] == "| | a |"
+    assert "| relu | 1.2e-07 |\n" in single
+    assert double.splitlines()[0] == "| | a | b |"
+    assert "| sgd | 0 | 2.0e-16 |\n" in double
+    assert "| **all** | **0** | **2.0e-16** |\n" in double
+
+
 def test_the_goal_of_a_compiled_step_is_on_the_page() -> None:
     rows = [{"size": "5-4-3, 6", "ours": 1e-3, "native": 1e-3, "ratio": ratio} for ratio in (1.0, 1.05)]
     page = "\n".join(arrays_page.compiled({"rounds": 3, "compiled": rows}))

@@ -66,3 +66,58 @@ def test_the_first_screen(browser: Browser, address: str, where: str, scheme: Li
         assert place is not None
         assert place["height"] > 20
         assert place["y"] + place["height"] <= 800, f"{part} is cut off"
+
+
+MORE = """(selector) => [...document.querySelectorAll(selector)]
+  .filter(e => e.scrollWidth > e.clientWidth)
+  .map(e => e.tabIndex === 0 && getComputedStyle(e).backgroundAttachment.includes("local"))"""
+"""Whether each element that scrolls sideways is within reach of the keyboard, and shows that there is more."""
+
+
+@pytest.mark.parametrize(
+    ("where", "selector"),
+    [
+        ("", "figure.picture"),
+        ("tutorial/4-gradient/", ".katex-display"),
+        ("evidence-arrays/", ".md-typeset__scrollwrap"),
+        ("speed/", "p:has(> img)"),
+    ],
+)
+def test_what_is_wider_than_a_phone_says_so(phone: Visit, where: str, selector: str) -> None:
+    page = phone.open(where)
+    page.wait_for_selector(f"article [tabindex='0']:is({selector})")
+    shown = page.evaluate(MORE, f"article :is({selector})")
+    assert shown
+    assert all(shown)
+
+
+def test_plots_shrink_and_drawings_keep_three_quarters_of_their_size(phone: Visit) -> None:
+    page = phone.open("tutorial/5-training/")
+    widths = "() => [...document.querySelectorAll('figure.picture > svg')].map(e => e.getBoundingClientRect().width)"
+    drawing, *plots = page.evaluate(widths)
+    assert drawing == pytest.approx(0.75 * 926, abs=1)
+    assert plots
+    assert max(plots) <= 328
+
+
+@pytest.mark.parametrize("where", ["from-the-original/", "zh/from-the-original/"])
+def test_rows_are_stacked_on_a_phone_and_remain_rows(phone: Visit, browser: Browser, address: str, where: str) -> None:
+    edges = """() => [...document.querySelectorAll("article td")]
+      .filter(e => e.textContent).map(e => e.getBoundingClientRect()).map(e => [e.left, e.right])"""
+    page = phone.open(where)
+    assert {left for left, _ in page.evaluate(edges)} == {page.evaluate(edges)[0][0]}
+    assert max(right for _, right in page.evaluate(edges)) <= 360
+    row = page.locator("article table").first.get_by_role("row").nth(1)
+    assert row.get_by_role("cell").count() == 3
+    assert page.locator("article table").first.get_by_role("columnheader").count() == 3
+    wide = Visit(browser, address).open(where)
+    assert len({left for left, _ in wide.evaluate(edges)}) > 2
+
+
+def test_differences_fit_their_page(browser: Browser, address: str) -> None:
+    page = Visit(browser, address).open("evidence-arrays/")
+    page.wait_for_selector(".md-typeset__scrollwrap")
+    assert page.evaluate("() => [...document.querySelectorAll('.md-typeset__scrollwrap')].map(e => e.scrollWidth)")
+    assert page.evaluate(
+        "() => [...document.querySelectorAll('.md-typeset__scrollwrap')].every(e => e.scrollWidth <= e.clientWidth)"
+    )

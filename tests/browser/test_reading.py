@@ -12,6 +12,8 @@ from browser.visit import Visit
 KINDS = [
     "",
     "errors/",
+    "from-the-original/",
+    "speed/",
     "tutorial/4-gradient/",
     "how-to/type-errors/",
     "explanation/derivations/",
@@ -25,7 +27,7 @@ KINDS = [
 
 @pytest.mark.parametrize(
     ("width", "scheme", "pages"),
-    [(1280, "light", KINDS), (360, "dark", KINDS), (1280, "dark", KINDS[:3]), (360, "light", KINDS[:3])],
+    [(1280, "light", KINDS), (360, "dark", KINDS), (1280, "dark", KINDS[:5]), (360, "light", KINDS[:5])],
 )
 def test_accessibility(
     browser: Browser, address: str, width: int, scheme: Literal["light", "dark"], pages: list[str]
