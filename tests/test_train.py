@@ -31,6 +31,7 @@ from chainrule import (
     value_and_grad,
 )
 from chainrule.layer import Bare
+from chainrule.record import owned
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 from watched import three, watched
@@ -239,5 +240,30 @@ def test_what_fails_is_told_once() -> None:
 
 
 def test_what_is_no_optimizer_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"training_step: optimizer must have init and step, .*, got float"):
-        training_step(affine, softmax_cross_entropy, untyped(0.1))
+    class Stepper:
+        def step(self, state: Any, params: Any, grads: Any) -> Any: ...
+
+    for wrong, name in ((0.1, "float"), (Stepper(), "Stepper")):
+        with pytest.raises(TypeError, match=rf"training_step: optimizer must have init and step, .*, got {name}"):
+            training_step(affine, softmax_cross_entropy, untyped(wrong))
+
+
+@frozen(eq=False)
+class LookAlike:
+    """What has the fields of an `Affine`, and is none."""
+
+    W: Array
+    b: Array
+
+
+def test_parameters_that_were_not_checked_are_refused_as_by_the_plain_step() -> None:
+    params = Affine(np.ones((4, 3), np.float32), np.zeros(3, np.float32))
+    x, labels = np.ones((6, 4), np.float32), np.array([0, 1, 2, 0, 1, 2])
+    step = training_step(affine, softmax_cross_entropy, sgd(0.1))
+    with pytest.raises(TypeError, match=r"affine: params must be Affine, got LookAlike"):
+        step(untyped(LookAlike(params.W, params.b)), (), x, labels)
+    make = owned(Affine)  # without the checks of the constructor
+    with pytest.raises(ValueError, match=r"sgd: the gradient f32\[3\] must have the shape of its parameter f32\[1\]"):
+        step(make(params.W, freeze(np.zeros(1, np.float32))), (), x, labels)
+    with pytest.raises(TypeError, match=r"sgd: the gradient .* must have the dtype of its parameter f64\[3\]"):
+        step(make(params.W, freeze(np.zeros(3))), (), x, labels)
