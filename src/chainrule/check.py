@@ -4,7 +4,7 @@ The laws stand in `chainrule.laws`; here they are run one after another, what th
 report, and the report prints as a table. They are imported when somebody checks something, so that importing chainrule
 to train costs nothing for them.
 """
-# ruff: noqa: PLC0415  # as it says above
+# ruff: noqa: PLC0415  # laws are imported where they are run: importing chainrule to train must not wait for them
 
 import math
 from collections.abc import Callable, Mapping

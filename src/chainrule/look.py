@@ -6,7 +6,7 @@
 This module is the door. The rooms behind it, `chainrule.tracing` and `chainrule.drawing`, are furnished when somebody
 comes in, so that importing chainrule to train costs nothing for them.
 """
-# ruff: noqa: PLC0415  # as it says above
+# ruff: noqa: PLC0415  # what traces and draws is imported where it is used: training must not wait for it
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 

@@ -3,7 +3,7 @@
 A step of a small network is some thirty calls of half a microsecond each, so what a call costs beside its arithmetic is
 most of it. Measured on 100 x 50 float32, on one core with 512-bit vectors, in microseconds:
 
-    a.dot(b)                      -0.15  np.dot(a, b)                   0        matmul, beside the product itself
+    a.dot(b), 32 x 64 x 32        0.84   np.dot(a, b)                   1.0      matmul
     ones.dot(rows)                0.7    rows.sum(axis=0)               2.6      column_sum
     np.maximum(x, zeros)          0.6    np.maximum(x, 0)               2.0      positive_part
     three operations on bits      1.9    np.where(out > 0, dout, 0)     3.5      gate
