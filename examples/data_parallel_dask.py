@@ -5,7 +5,7 @@ from distributed import Client, LocalCluster
 
 from chainrule import accuracy, minibatches, sgd, softmax_cross_entropy, two_layer, value_and_grad
 from chainrule.datasets import digits
-from chainrule.shards import combine
+from chainrule.training.shards import combine
 
 EPOCHS, BATCH = 5, 128
 WORKERS = 2

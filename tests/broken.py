@@ -21,8 +21,8 @@ from chainrule import (
     check_layer,
     check_loss,
     check_optimizer,
-    freeze,
-    keep,
+    own,
+    read_only,
     relu,
     softmax_cross_entropy,
 )
@@ -270,8 +270,8 @@ def elementwise(forward: Callable[[Array], Array], backward: Callable[[Array, Ar
     """A layer `out = forward(x)`, `dx = backward(x, out, dout)`."""
 
     def run(params: Unit, x: Array) -> tuple[Array, tuple[Array, Array]]:
-        x = keep(x)
-        out = freeze(forward(x))
+        x = own(x)
+        out = read_only(forward(x))
         return out, (x, out)
 
     def back(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Unit]:
@@ -304,7 +304,7 @@ def relu_of_the_book() -> Layer[Any, Any]:
 def relu_in_place() -> Layer[Any, Any]:
     def forward(params: Unit, x: Array) -> tuple[Array, Array]:
         x[x < 0] = 0
-        return x.copy(), keep(x)
+        return x.copy(), own(x)
 
     def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
         return np.where(cache > 0, dout, 0), ()
@@ -385,7 +385,7 @@ def dropout_from_a_generator_of_its_own() -> Layer[Any, Any]:
 
     def forward(params: Unit, x: Array) -> tuple[Array, Array]:
         mask = (rng.random(x.shape) < 0.5).astype(x.dtype)
-        return x * mask, freeze(mask)
+        return x * mask, read_only(mask)
 
     def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
         return dout * cache, ()
@@ -452,7 +452,7 @@ def textbook(
     def run(logits: Array, labels: Any) -> tuple[Array, Any]:
         one_hot = np.eye(logits.shape[1])[labels].astype(logits.dtype)
         losses = forward(probabilities(logits), one_hot)
-        return np.asarray(reduce(losses), logits.dtype), (keep(probabilities(logits)), keep(one_hot))
+        return np.asarray(reduce(losses), logits.dtype), (own(probabilities(logits)), own(one_hot))
 
     def back(cache: tuple[Array, Array], dloss: Any) -> Array:
         return backward(*cache, dloss)
@@ -516,7 +516,7 @@ def a_gradient_made_in_the_cache() -> Loss[Any, Any]:
 @broken(LOSSES, "loss_purity")
 def the_callers_labels_are_cached() -> Loss[Any, Any]:
     def forward(logits: Array, labels: Any) -> tuple[Array, Any]:
-        return softmax_cross_entropy.forward(logits, labels)[0], (keep(logits), labels)
+        return softmax_cross_entropy.forward(logits, labels)[0], (own(logits), labels)
 
     def backward(cache: Any, dloss: Any) -> Array:
         return softmax_cross_entropy.backward(softmax_cross_entropy.forward(*cache)[1], dloss)

@@ -8,8 +8,8 @@ from attrs import frozen
 
 import chainrule
 from chainrule import Affine, Array, affine, relu, sequential, sgd, sigmoid, softmax_cross_entropy
+from chainrule.checking.verdict import Verdict
 from chainrule.laws import COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
-from chainrule.verdict import Verdict
 from strategies import Floating
 
 

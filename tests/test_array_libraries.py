@@ -25,7 +25,7 @@ from chainrule import (
     two_layer,
     value_and_grad,
 )
-from chainrule.namespaces.portable import Portable
+from chainrule.arrays.portable import Portable
 from strategies import Floating, dtypes, generators, normal, sides
 from untyped import untyped
 

@@ -17,8 +17,8 @@ from chainrule import (
     check_loss,
     check_network,
     check_optimizer,
-    freeze,
-    keep,
+    own,
+    read_only,
     sgd,
     softmax_cross_entropy,
     tree,
@@ -149,7 +149,7 @@ def test_kinks_are_counted_and_not_failed_and_a_point_with_nothing_else_is_not_p
     x[0, 0] = 0.0
 
     def forward(params: Unit, x: Array) -> tuple[Array, Array]:
-        out = freeze(np.maximum(np.abs(x) - np.abs(x.real), x))  # abs: not analytic, so by central differences
+        out = read_only(np.maximum(np.abs(x) - np.abs(x.real), x))  # abs: not analytic, so by central differences
         return out, out
 
     def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
@@ -231,7 +231,7 @@ def weighted_squares() -> Loss[Any, Any]:
         return np.asarray(weights * ((out - values) ** 2).sum(axis=1))
 
     def forward(out: Array, targets: Any) -> tuple[Array, Any]:
-        return np.asarray(rows(out, targets).mean(), out.dtype), keep(2 * targets[1][:, None] * (out - targets[0]))
+        return np.asarray(rows(out, targets).mean(), out.dtype), own(2 * targets[1][:, None] * (out - targets[0]))
 
     def backward(cache: Array, dloss: Any) -> Array:
         return cache * (float(dloss) / len(cache))

@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import attrs
 import numpy as np
 import pytest
 
@@ -295,13 +294,3 @@ def test_imports_of_everything_and_paths_edited_at_run_time() -> None:
         assert "sys.path" not in text, source.name
         stars = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
         assert not stars, source.name
-
-
-def test_misspelt_names() -> None:
-    known = """accuracy affine and array batches check combine cross derivative directional draw entropy freeze grad
-        gradient init keep label labels layer layers loss minibatches network numerical objective optimizer prediction
-        record relu report sequential sgd shards sigmoid softmax step targets trace training tree two unit value
-        verdict""".split()
-    for name in chainrule.__all__:
-        assert {part.lower() for part in re.findall(r"[A-Z]?[a-z]+", name)} <= set(known), name
-    assert [a.name for a in attrs.fields(Layer)] == ["forward", "backward", "grads", "couples_rows", "bare"]

@@ -9,27 +9,29 @@ SOURCE = Path(__file__).parent.parent / "src" / "chainrule"
 
 # A file imports only from rows above its own, so files of one row do not know each other.
 RANKS = (
-    "array  naming",  # what an array is, and what a layer is called
-    "namespaces/*  record  layer  loss  optimizer",  # the contracts, and what they are kept in
-    "namespace  expect  complex_step",
-    "tree  targets  verdict",
-    "layers/*  losses/*  combinators/*  optimizers/*  metrics  batches  datasets/dataset  datasets/idx",
-    "gradient  objective  predict  shards  datasets/mnist  datasets/optical_digits",
-    "train  probes  datasets/__init__  interop/*",
-    "numeric",
+    "arrays/__init__  arrays/types  naming",  # what an array is, and what a layer is called
+    "arrays/namespace  arrays/ownership",
+    "arrays/portable  arrays/records  arrays/tuned",
+    "arrays/arguments  arrays/libraries  checking/__init__  checking/complex_step",
+    "layer  loss  optimizer",  # the contracts
+    "arrays/targets  checking/verdict  rules/*  tree",
+    "combinators/*  datasets/dataset  datasets/idx  layers/*  losses/*  optimizers/*  training/__init__",
+    "training/[!_s]*  training/shards  datasets/mnist  datasets/optical_digits",
+    "training/step  checking/perturbations  datasets/__init__  interop/*",
+    "checking/numerical_gradient",
     "two_layer  laws/copies  laws/hints  laws/oracle",
     "laws/combinator_laws  laws/layer_laws  laws/optimizer_laws",
     "laws/loss_laws  laws/network_laws",
-    "check  laws/__init__  testing",
-    "tracing/__init__  tracing/memory  tracing/operations  tracing/quantity  tracing/table",
-    "tracing/records  drawing/__init__  drawing/ink  drawing/numbers",
-    "tracing/run",
-    "drawing/graph",
-    "drawing/account  drawing/block",
-    "drawing/layout",
-    "drawing/mermaid  drawing/svg",
-    "drawing/drawing",
-    "look",  # the door to both
+    "checking/check  laws/__init__  testing",
+    "inspecting/__init__  inspecting/tracing/[!r]*",
+    "inspecting/tracing/records  inspecting/drawing/__init__  inspecting/drawing/ink  inspecting/drawing/numbers",
+    "inspecting/tracing/run",
+    "inspecting/drawing/graph",
+    "inspecting/drawing/account  inspecting/drawing/block",
+    "inspecting/drawing/layout",
+    "inspecting/drawing/mermaid  inspecting/drawing/svg",
+    "inspecting/drawing/drawing",
+    "inspecting/draw  inspecting/trace",
     "__init__",  # the public names
     "demo/__init__  demo/extras  demo/mistakes  demo/mosaic  demo/networks  demo/refusal  demo/screen",
     "demo/data  demo/gradient_check  demo/options  demo/place  demo/training",
@@ -41,13 +43,13 @@ RANKS = (
 
 # Where the type of a thing is known and cannot be said otherwise.
 CASTS = {
-    "array": "what is kept of an array is an array of the same kind",
-    "batches": "rows of an array are an array of the same kind",
+    "arrays/ownership": "what is kept of an array is an array of the same kind",
+    "training/minibatches": "rows of an array are an array of the same kind",
     "laws/loss_laws": "that a function returns a pair is checked, of which types is not",
     "laws/layer_laws": "that a function returns a pair is checked, of which types is not",
-    "namespace": "libraries do not declare what __array_namespace__ returns",
-    "numeric": "isinstance does not tell what parameters an Objective is of",
-    "record": "a constructor that skips the checks is one all the same",
+    "arrays/libraries": "libraries do not declare what __array_namespace__ returns",
+    "checking/numerical_gradient": "isinstance does not tell what parameters an Objective is of",
+    "arrays/records": "a constructor that skips the checks is one all the same",
     "tree": "a tree is built again from its own parts",
 }
 

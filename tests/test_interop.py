@@ -16,7 +16,7 @@ def test_importing_and_using_the_package_imports_no_other_library() -> None:
 import sys
 import numpy as np
 import chainrule
-import chainrule.__main__, chainrule.shards, chainrule.testing
+import chainrule.__main__, chainrule.training.shards, chainrule.testing
 from chainrule import two_layer
 params = two_layer.init(np.random.default_rng(0), 4, 3, 2)
 two_layer.gradient(params, np.ones((5, 4), np.float32), np.zeros(5, int))

@@ -24,8 +24,8 @@ from chainrule import (
     tree,
     value_and_grad,
 )
-from chainrule.numeric import Method, derivatives
-from chainrule.probes import Entries, Steps
+from chainrule.checking.numerical_gradient import Method, derivatives
+from chainrule.checking.perturbations import Entries, Steps
 from strategies import Floating, generators, normal, sides
 from untyped import untyped
 

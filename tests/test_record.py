@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from attrs import evolve, field, frozen
 
-from chainrule import Array, Sgd, freeze, keep, record, tree
-from chainrule.record import is_record, summary
+from chainrule import Array, Sgd, own, read_only, record, tree
+from chainrule.arrays.records import is_record, summary
 from untyped import untyped
 
 
@@ -64,11 +64,11 @@ def test_a_default_stays_a_default() -> None:
 
 def test_freeze_marks_an_array_and_the_one_that_it_is_a_view_of() -> None:
     fresh = np.arange(6.0)
-    view = freeze(fresh.reshape(2, 3))
+    view = read_only(fresh.reshape(2, 3))
     assert not view.flags.writeable
     assert not fresh.flags.writeable
     assert np.shares_memory(Pair(view, view).a, fresh)
-    scalar = freeze(untyped(np.float32(2)))  # to a type checker still a scalar
+    scalar = read_only(untyped(np.float32(2)))  # to a type checker still a scalar
     assert type(scalar) is np.ndarray
     assert not scalar.flags.writeable
 
@@ -153,13 +153,13 @@ def repeated(a: Array) -> Array:
 @pytest.mark.parametrize("view", [read_only_view, through_dlpack, windows, repeated])
 def test_read_only_views_of_memory_that_can_be_written_are_copied(view: Callable[[Array], Array]) -> None:
     a = np.arange(4.0)
-    kept = keep(view(a))
+    kept = own(view(a))
     before = kept.copy()
     a[:] = -1
     np.testing.assert_array_equal(kept, before)
 
 
 def test_bytes_in_another_order_are_turned() -> None:
-    kept = keep(np.arange(3.0).astype(">f8"))
+    kept = own(np.arange(3.0).astype(">f8"))
     assert kept.dtype.isnative
     assert kept.tolist() == [0, 1, 2]

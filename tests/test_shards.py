@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import Array, Labels, sgd, softmax_cross_entropy, tree, two_layer, value_and_grad
-from chainrule.shards import combine
+from chainrule.training.shards import combine
 from strategies import Floating, dtypes, generators, normal
 from untyped import untyped
 

@@ -18,8 +18,8 @@ from chainrule import (
     Sgd,
     Unit,
     affine,
-    freeze,
     prediction,
+    read_only,
     relu,
     sequential,
     sgd,
@@ -30,8 +30,8 @@ from chainrule import (
     two_layer,
     value_and_grad,
 )
+from chainrule.arrays.records import unchecked
 from chainrule.layer import Bare
-from chainrule.record import owned
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 from watched import three, watched
@@ -184,7 +184,7 @@ class Halved(Sgd):
     """Descent that halves the gradients first."""
 
     def step(self, state: Unit, params: Any, grads: Any) -> tuple[Any, Unit]:
-        return super().step(state, params, tree.map(lambda grad: freeze(grad / 2), grads))
+        return super().step(state, params, tree.map(lambda grad: read_only(grad / 2), grads))
 
 
 def test_an_optimizer_made_from_sgd_keeps_its_own_step() -> None:
@@ -262,8 +262,8 @@ def test_parameters_that_were_not_checked_are_refused_as_by_the_plain_step() -> 
     step = training_step(affine, softmax_cross_entropy, sgd(0.1))
     with pytest.raises(TypeError, match=r"affine: params must be Affine, got LookAlike"):
         step(untyped(LookAlike(params.W, params.b)), (), x, labels)
-    make = owned(Affine)  # without the checks of the constructor
+    make = unchecked(Affine)  # without the checks of the constructor
     with pytest.raises(ValueError, match=r"sgd: the gradient f32\[3\] must have the shape of its parameter f32\[1\]"):
-        step(make(params.W, freeze(np.zeros(1, np.float32))), (), x, labels)
+        step(make(params.W, read_only(np.zeros(1, np.float32))), (), x, labels)
     with pytest.raises(TypeError, match=r"sgd: the gradient .* must have the dtype of its parameter f64\[3\]"):
-        step(make(params.W, freeze(np.zeros(3))), (), x, labels)
+        step(make(params.W, read_only(np.zeros(3))), (), x, labels)

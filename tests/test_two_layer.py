@@ -14,7 +14,7 @@ from chainrule import (
     two_layer,
     value_and_grad,
 )
-from chainrule.numeric import Method
+from chainrule.checking.numerical_gradient import Method
 from strategies import Floating, dtypes, generators, normal, sides
 
 

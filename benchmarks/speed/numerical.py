@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import freeze, tree, two_layer
+from chainrule import read_only, tree, two_layer
 from speed.contenders.original import TwoLayerNet
 from speed.probe import fresh
 from speed.problem import Problem
@@ -44,7 +44,7 @@ def of_batch(batch: int, sampled: int) -> dict[str, Any]:
         _difference(network, x, t, name, index)
     original = (time.perf_counter() - began) * size.parameters / sampled
     first, _, second = two_layer.init(np.random.default_rng(0), size.n_in, size.n_hidden, size.n_out, dtype=np.float64)
-    params = (type(first)(freeze(W1), freeze(b1)), (), type(second)(freeze(W2), freeze(b2)))
+    params = (type(first)(read_only(W1), read_only(b1)), (), type(second)(read_only(W2), read_only(b2)))
     answer: dict[str, Any] = {"batch": batch, "parameters": size.parameters, "sampled": sampled, "original": original}
     exact = tree.leaves(two_layer.gradient(params, x, problem.labels))
     for method in ("central", "complex"):

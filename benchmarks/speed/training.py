@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import Array, Labels, freeze, minibatches, sgd, softmax_cross_entropy, training_step, two_layer
+from chainrule import Array, Labels, minibatches, read_only, sgd, softmax_cross_entropy, training_step, two_layer
 from chainrule.datasets import load_mnist
 from speed.probe import fresh
 from speed.size import BOOK
@@ -35,8 +35,8 @@ def train(steps: int, data: Path | None) -> dict[str, Any]:
     labels: Labels
     loss: Array
     if data is None:
-        x = freeze(rng.random((PICTURES, BOOK.n_in), dtype=np.float32))
-        labels = freeze(rng.integers(0, BOOK.n_out, PICTURES))
+        x = read_only(rng.random((PICTURES, BOOK.n_in), dtype=np.float32))
+        labels = read_only(rng.integers(0, BOOK.n_out, PICTURES))
     else:
         examples = load_mnist(data).train
         x, labels = examples.x, examples.labels

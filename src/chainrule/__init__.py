@@ -5,28 +5,30 @@ backward(cache,  dout) -> (dx,  grads)
 """
 
 from chainrule import tree, two_layer
-from chainrule.array import Array, Labels, Unit, freeze, keep
-from chainrule.batches import minibatches
-from chainrule.check import Report, check_layer, check_loss, check_network, check_optimizer
+from chainrule.arrays.ownership import own, read_only
+from chainrule.arrays.records import record
+from chainrule.arrays.targets import Targets
+from chainrule.arrays.types import Array, Labels, Unit
+from chainrule.checking.check import Report, check_layer, check_loss, check_network, check_optimizer
+from chainrule.checking.numerical_gradient import directional_derivative, numerical_gradient
+from chainrule.checking.verdict import Verdict
 from chainrule.combinators.sequential import sequential
-from chainrule.gradient import value_and_grad
+from chainrule.inspecting.draw import draw
+from chainrule.inspecting.trace import trace
 from chainrule.layer import Layer
 from chainrule.layers.affine import Affine, affine
 from chainrule.layers.relu import relu
 from chainrule.layers.sigmoid import sigmoid
-from chainrule.look import draw, trace
 from chainrule.loss import Loss
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
-from chainrule.metrics import accuracy
-from chainrule.numeric import directional_derivative, numerical_gradient
-from chainrule.objective import Objective
 from chainrule.optimizer import Optimizer
 from chainrule.optimizers.sgd import Sgd, sgd
-from chainrule.predict import prediction
-from chainrule.record import record
-from chainrule.targets import Targets
-from chainrule.train import training_step
-from chainrule.verdict import Verdict
+from chainrule.training.gradient import value_and_grad
+from chainrule.training.metrics import accuracy
+from chainrule.training.minibatches import minibatches
+from chainrule.training.objective import Objective
+from chainrule.training.prediction import prediction
+from chainrule.training.step import training_step
 
 __all__ = [
     "Affine",
@@ -49,11 +51,11 @@ __all__ = [
     "check_optimizer",
     "directional_derivative",
     "draw",
-    "freeze",
-    "keep",
     "minibatches",
     "numerical_gradient",
+    "own",
     "prediction",
+    "read_only",
     "record",
     "relu",
     "sequential",

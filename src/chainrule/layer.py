@@ -14,7 +14,8 @@ from typing import Any, Generic, TypeVar
 
 from attrs import Factory, field, frozen
 
-from chainrule.array import Array, Namespace, Unit
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.types import Array, Unit
 from chainrule.naming import title_of
 
 P = TypeVar("P")
@@ -71,9 +72,9 @@ class Layer(Generic[P, C]):
     Examples
     --------
     >>> import numpy as np
-    >>> from chainrule import Array, Layer, Unit, keep
+    >>> from chainrule import Array, Layer, Unit, own
     >>> def forward(params: Unit, x: Array) -> tuple[Array, Array]:
-    ...     return x * x, keep(x)
+    ...     return x * x, own(x)
     >>> def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
     ...     return dout * 2 * cache, ()
     >>> square = Layer(forward, backward)

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from attrs import Factory, field, frozen
 
-from chainrule.array import Array
+from chainrule.arrays.types import Array
 from chainrule.naming import title_of
 
 T = TypeVar("T")
@@ -44,12 +44,12 @@ class Loss(Generic[T, C]):
     Examples
     --------
     >>> import numpy as np
-    >>> from chainrule import Array, Loss, keep
+    >>> from chainrule import Array, Loss, own
     >>> def rows(out: Array, targets: Array) -> Array:
     ...     losses: Array = ((out - targets) ** 2).sum(axis=1)
     ...     return losses
     >>> def forward(out: Array, targets: Array) -> tuple[Array, Array]:
-    ...     return rows(out, targets).mean(), keep(out - targets)
+    ...     return rows(out, targets).mean(), own(out - targets)
     >>> def backward(cache: Array, dloss: Array | float) -> Array:
     ...     return 2 * cache * dloss / len(cache)
     >>> squared_error = Loss(forward, backward, rows)

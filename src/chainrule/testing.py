@@ -15,7 +15,7 @@ import numpy as np
 from attrs import frozen
 from hypothesis import strategies as st
 
-from chainrule.array import Array
+from chainrule.arrays.types import Array
 
 P = TypeVar("P")
 

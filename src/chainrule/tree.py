@@ -12,9 +12,10 @@ from typing import Any, TypeAlias, TypeVar, cast, overload
 import attrs
 import numpy as np
 
-from chainrule.array import Array, keep
-from chainrule.expect import describe, is_tuple
-from chainrule.record import field_names
+from chainrule.arrays.arguments import describe, is_tuple
+from chainrule.arrays.ownership import own
+from chainrule.arrays.records import field_names
+from chainrule.arrays.types import Array
 
 P = TypeVar("P")
 
@@ -93,7 +94,7 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
     Returns
     -------
     P
-        A tree like the first with what `f` returned, read-only: what `f` has not marked with `chainrule.freeze` is
+        A tree like the first with what `f` returned, read-only: what `f` has not marked with `chainrule.read_only` is
         copied.
 
     Raises
@@ -240,7 +241,7 @@ def _map(f: Callable[..., Array], path: Path, tree: Any, others: Sequence[Any]) 
         if not all(_is_array(other) for other in others):
             raise _mismatch(path, tree, others)
         try:
-            return keep(f(tree, *others))
+            return own(f(tree, *others))
         except Exception as error:
             error.add_note(f"at {_text(path) or 'the only array'}")
             raise

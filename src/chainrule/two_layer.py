@@ -11,19 +11,19 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule import metrics
-from chainrule.array import Array, Unit
+from chainrule.arrays.targets import Targets
+from chainrule.arrays.types import Array, Unit
+from chainrule.checking.numerical_gradient import Method
+from chainrule.checking.numerical_gradient import numerical_gradient as numerical_gradient_of
 from chainrule.combinators.sequential import sequential
-from chainrule.gradient import value_and_grad
 from chainrule.layer import Layer
 from chainrule.layers.affine import Affine, AffineCache, affine
 from chainrule.layers.relu import ReluCache, relu
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
-from chainrule.numeric import Method
-from chainrule.numeric import numerical_gradient as numerical_gradient_of
-from chainrule.objective import Objective
-from chainrule.predict import prediction
-from chainrule.targets import Targets
+from chainrule.training import metrics
+from chainrule.training.gradient import value_and_grad
+from chainrule.training.objective import Objective
+from chainrule.training.prediction import prediction
 
 Params: TypeAlias = tuple[Affine, Unit, Affine]
 """The parameters of the network, and its gradients: an entry for each layer."""

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 
 from chainrule import Affine, Array, Layer, Unit, affine, relu, sequential, sigmoid, tree
-from chainrule.array import Namespace
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.tuned import TUNED
 from chainrule.combinators.sequential import layers_of
 from chainrule.layer import Bare
-from chainrule.namespaces.tuned import TUNED
 from strategies import generators, normal, sides
 from untyped import untyped
 

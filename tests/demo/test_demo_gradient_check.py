@@ -5,7 +5,7 @@ import pytest
 from attrs import evolve
 
 from chainrule import Affine, sequential, tree
-from chainrule.array import Array
+from chainrule.arrays.types import Array
 from chainrule.demo.gradient_check import BOUNDS, NAMES, check
 from chainrule.demo.networks import NETWORKS, Network
 from chainrule.layers.affine import AffineCache, affine

@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from chainrule import Affine, sequential, two_layer
-from chainrule.array import Array
+from chainrule.arrays.types import Array
 from chainrule.demo.main import main
 from chainrule.demo.networks import NETWORKS, Choice, Network
 from chainrule.layers.affine import AffineCache, affine

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from chainrule import tree, two_layer
-from chainrule.array import Array
+from chainrule.arrays.types import Array
 from chainrule.datasets import Examples
 from chainrule.demo.networks import NETWORKS
 from chainrule.demo.refusal import DivergenceError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.drawing.numbers import MINUS, cells
+from chainrule.inspecting.drawing.numbers import MINUS, cells
 
 ORDINARY = st.floats(-1e9, 1e9, allow_subnormal=False)
 

@@ -28,9 +28,9 @@ from chainrule import (
     trace,
     two_layer,
 )
-from chainrule.drawing import ink
-from chainrule.drawing.drawing import Drawing
-from chainrule.drawing.numbers import MINUS
+from chainrule.inspecting.drawing import ink
+from chainrule.inspecting.drawing.drawing import Drawing
+from chainrule.inspecting.drawing.numbers import MINUS
 from untyped import untyped
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,7 +11,7 @@ from hypothesis import given
 
 import reference
 from chainrule import Affine, Array, affine, relu, tree
-from chainrule.namespaces.tuned import Tuned
+from chainrule.arrays.tuned import Tuned
 from strategies import Floating, all_dtypes, generators, layouts, normal, sides, sides_or_none
 from untyped import untyped
 

@@ -13,7 +13,7 @@ import pytest
 
 import chainrule
 from chainrule import accuracy, softmax_cross_entropy, tree
-from chainrule.namespace import unlike
+from chainrule.arrays.libraries import unlike
 from libraries.installed import LIBRARIES, Function, Library
 from libraries.uses import USES, Use
 from strategies import Floating
@@ -27,7 +27,7 @@ EACH = [
 ]
 
 NUMPY_ALONE = {
-    *("freeze", "keep", "record"),  # who owns an array, which other libraries have no mark for
+    *("read_only", "own", "record"),  # who owns an array, which other libraries have no mark for
     "minibatches",  # rows of a data set on the host
     *("check_layer", "check_loss", "check_network", "check_optimizer", "directional_derivative", "numerical_gradient"),
     *("draw", "trace"),  # these look at numbers

@@ -10,7 +10,7 @@ from attrs import frozen
 from catalogue import LAYERS, OTHERS, Subject
 from chainrule import Array, prediction, sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
 from chainrule.laws import COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
-from chainrule.shards import combine
+from chainrule.training.shards import combine
 from strategies import Floating, normal
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from chainrule import Array
-from chainrule.complex_step import LIFTED, LiftedNamespace, lift
-from chainrule.namespaces.tuned import FEW, FEW_ROWS, SMALL, TUNED, Tuned
+from chainrule.arrays.tuned import FEW, FEW_ROWS, SMALL, TUNED, Tuned
+from chainrule.checking.complex_step import LIFTED, LiftedNamespace, lift
 from strategies import Floating, normal
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from numpy.typing import NDArray
 
-from chainrule.tracing.quantity import BLOCK, Quantity, measure
+from chainrule.inspecting.tracing.quantity import BLOCK, Quantity, measure
 from strategies import Floating, dtypes, generators, sides
 from untyped import untyped
 

@@ -19,7 +19,7 @@ from chainrule import (
     Loss,
     Unit,
     affine,
-    freeze,
+    read_only,
     relu,
     sequential,
     softmax_cross_entropy,
@@ -27,8 +27,8 @@ from chainrule import (
     tree,
     two_layer,
 )
-from chainrule.tracing.quantity import Quantity
-from chainrule.tracing.records import Trace
+from chainrule.inspecting.tracing.quantity import Quantity
+from chainrule.inspecting.tracing.records import Trace
 from untyped import untyped
 
 strict: Any = import_module("array_api_strict")
@@ -190,7 +190,7 @@ def test_bytes_of_caches_are_what_the_allocator_gives() -> None:
 
 
 def test_a_read_only_x_is_shared_with_its_owner() -> None:
-    x = freeze(np.ones((4, 2)))
+    x = read_only(np.ones((4, 2)))
     layer = trace(affine, Affine(W, B), x).layers[0]
     assert (layer.cache_bytes, layer.shared_bytes) == (0, x.nbytes + W.nbytes)
 

@@ -30,11 +30,11 @@ from chainrule import (
     check_optimizer,
     directional_derivative,
     draw,
-    freeze,
-    keep,
     minibatches,
     numerical_gradient,
+    own,
     prediction,
+    read_only,
     record,
     relu,
     sequential,
@@ -48,13 +48,13 @@ from chainrule import (
     value_and_grad,
 )
 from chainrule.datasets import Dataset, digits, load_idx, load_mnist
-from chainrule.drawing.drawing import Drawing
+from chainrule.inspecting.drawing.drawing import Drawing
+from chainrule.inspecting.tracing.quantity import Quantity
+from chainrule.inspecting.tracing.records import LayerTrace, LossTrace, Trace
 from chainrule.layers.affine import AffineCache
 from chainrule.layers.relu import ReluCache
 from chainrule.layers.sigmoid import SigmoidCache
 from chainrule.losses.softmax_cross_entropy import SoftmaxCrossEntropyCache
-from chainrule.tracing.quantity import Quantity
-from chainrule.tracing.records import LayerTrace, LossTrace, Trace
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -96,8 +96,8 @@ def parameters(rng: np.random.Generator, params: Affine) -> None:
     assert_type(Affine(W=np.ones((3, 2), np.float32), b=np.zeros(2, np.float32)), Affine)
     assert_type(params.W, Array)
     assert_type(attrs.evolve(params, W=2 * params.W), Affine)
-    assert_type(freeze(params.b), Array)
-    assert_type(keep(params.b), Array)
+    assert_type(read_only(params.b), Array)
+    assert_type(own(params.b), Array)
 
 
 def a_loss(logits: Array, labels: Labels, probabilities: Array, targets: Targets) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import Affine, freeze, sgd, softmax_cross_entropy, training_step, two_layer
+from chainrule import Affine, read_only, sgd, softmax_cross_entropy, training_step, two_layer
 from speed.contender import Arrays
 from speed.problem import RATE, Problem
 
@@ -16,10 +16,10 @@ class Ours:
     """One function that takes a step."""
 
     def __init__(self, problem: Problem) -> None:
-        W1, b1, W2, b2 = map(freeze, problem.start)
+        W1, b1, W2, b2 = map(read_only, problem.start)
         self.params: two_layer.Params = (Affine(W1, b1), (), Affine(W2, b2))
         self.state = OPTIMIZER.init(self.params)
-        self.x, self.labels = freeze(problem.x), problem.labels
+        self.x, self.labels = read_only(problem.x), problem.labels
         self.step = training_step(two_layer.network, softmax_cross_entropy, OPTIMIZER)
         self.value: NDArray[Any] = np.zeros(())
         self.out: NDArray[Any] = np.zeros(())

@@ -20,8 +20,9 @@ with an entry for each layer. The first layer's `dx` is not computed where nobod
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, overload
 
-from chainrule.array import Array, Namespace
-from chainrule.expect import describe
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.types import Array
 from chainrule.layer import Bare, Layer
 
 # Numbered by position, so that a type checker names the layer that does not fit.

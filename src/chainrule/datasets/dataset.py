@@ -2,9 +2,9 @@
 
 from attrs import frozen
 
-from chainrule.array import Array, Labels, is_numpy
-from chainrule.expect import describe, record_of
-from chainrule.record import record
+from chainrule.arrays.arguments import describe, record_of
+from chainrule.arrays.records import record
+from chainrule.arrays.types import Array, Labels, is_numpy
 
 
 @frozen(eq=False)

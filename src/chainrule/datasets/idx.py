@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.array import freeze
+from chainrule.arrays.ownership import read_only
 
 IdxArray: TypeAlias = NDArray[np.integer[Any] | np.floating[Any]]
 """An array of one of the six types that IDX has."""
@@ -144,7 +144,7 @@ def _load(name: str, read: Callable[[int], bytes], size: int, *, packed: bool) -
     if read(1):
         raise IdxError(f"{declared}, has more")
     numbers = np.frombuffer(data, dtype.newbyteorder(">"))
-    return freeze(numbers.astype(dtype, copy=False)).reshape(shape)
+    return read_only(numbers.astype(dtype, copy=False)).reshape(shape)
 
 
 def _header(

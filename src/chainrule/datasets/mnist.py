@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.array import freeze
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.ownership import read_only
 from chainrule.datasets.dataset import Dataset, Examples
 from chainrule.datasets.idx import IdxError, load_idx
-from chainrule.expect import describe
 
 
 def load_mnist(directory: str | os.PathLike[str]) -> Dataset:
@@ -91,4 +91,4 @@ def _examples(images_path: Path, labels_path: Path) -> tuple[Examples, tuple[int
     if n != labels.shape[0]:
         raise IdxError(f"{images_path.parent}: {n} images but {labels.shape[0]} labels")
     x = np.divide(images.reshape(n, height * width), np.float32(255), dtype=np.float32)
-    return Examples(freeze(x), freeze(labels.astype(np.int64))), (height, width)
+    return Examples(read_only(x), read_only(labels.astype(np.int64))), (height, width)

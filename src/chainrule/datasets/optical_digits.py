@@ -6,7 +6,8 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.array import Mask, freeze
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.types import Mask
 from chainrule.datasets.dataset import Dataset, Examples
 
 
@@ -41,5 +42,5 @@ def digits() -> Dataset:
     n, height, width = images.shape
     x = images.reshape(n, height * width).astype(np.float32) / np.float32(16)
     fifth: Mask = np.arange(len(labels)) % 5 == 4
-    train, test = (Examples(freeze(x[part]), freeze(labels[part].astype(np.int64))) for part in (~fifth, fifth))
+    train, test = (Examples(read_only(x[part]), read_only(labels[part].astype(np.int64))) for part in (~fifth, fifth))
     return Dataset(train, test, (height, width))

@@ -7,14 +7,14 @@ import numpy as np
 from attrs import evolve, frozen
 
 from chainrule import tree
-from chainrule.array import Array, Labels
+from chainrule.arrays.types import Array, Labels
+from chainrule.checking.numerical_gradient import Method, numerical_gradient
+from chainrule.checking.verdict import Verdict, compare
 from chainrule.demo.networks import Network
-from chainrule.gradient import value_and_grad
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
-from chainrule.numeric import Method, numerical_gradient
-from chainrule.objective import Objective
+from chainrule.training.gradient import value_and_grad
+from chainrule.training.objective import Objective
 from chainrule.two_layer import Params
-from chainrule.verdict import Verdict, compare
 
 NAMES = ("W1", "b1", "W2", "b2")
 

@@ -4,8 +4,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from chainrule.array import Array, Labels
-from chainrule.record import record
+from chainrule.arrays.records import record
+from chainrule.arrays.types import Array, Labels
 
 
 @frozen(eq=False)

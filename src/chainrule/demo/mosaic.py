@@ -5,7 +5,7 @@ import math
 import numpy as np
 from attrs import frozen
 
-from chainrule.array import Array
+from chainrule.arrays.types import Array
 
 
 @frozen

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from chainrule import tree
-from chainrule.array import Labels
+from chainrule.arrays.types import Labels
 from chainrule.datasets import Dataset
 from chainrule.demo.gradient_check import BOUNDS, SEEN, Finding
 from chainrule.demo.mistakes import Mistakes, worst_confusion

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 import numpy as np
 from attrs import frozen
 
-from chainrule.array import Array, Labels, freeze
-from chainrule.batches import minibatches
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.types import Array, Labels
 from chainrule.datasets import Examples
 from chainrule.demo.networks import Network
 from chainrule.demo.refusal import DivergenceError
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
-from chainrule.metrics import accuracy
 from chainrule.optimizers.sgd import sgd
-from chainrule.train import training_step
+from chainrule.training.metrics import accuracy
+from chainrule.training.minibatches import minibatches
+from chainrule.training.step import training_step
 from chainrule.two_layer import Params
 
 MOMENTS = 50
@@ -107,7 +108,7 @@ def moments(
         If a loss is not below `LIMIT`.
     """
     every = max(1, len(test.labels) // WATCHED)
-    x, labels = freeze(test.x[::every][:WATCHED].copy()), test.labels[::every][:WATCHED]
+    x, labels = read_only(test.x[::every][:WATCHED].copy()), test.labels[::every][:WATCHED]
     count = 10 * max(MOMENTS // 10, -(-steps // (10 * STEPS_BETWEEN)))
     yield _moment(network, params, x, labels, 0, math.nan), params
     total, since = 0.0, 0

@@ -15,10 +15,10 @@ from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
-from chainrule.array import Array
-from chainrule.expect import describe
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.records import field_names, is_record
+from chainrule.arrays.types import Array
 from chainrule.layer import Layer
-from chainrule.record import field_names, is_record
 
 try:
     jax: Any = import_module("jax")  # its types are no part of ours, and it need not be there where ours are checked

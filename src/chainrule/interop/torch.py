@@ -16,8 +16,8 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from chainrule import tree
-from chainrule.array import Array
-from chainrule.expect import describe
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import Array
 from chainrule.layer import Layer
 
 try:

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule import tree
-from chainrule.array import Array
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict
 from chainrule.layer import Layer
-from chainrule.verdict import Verdict
 
 Compose: TypeAlias = Callable[..., Layer[Any, Any]]
 Three: TypeAlias = tuple[Any, Any, Any]

@@ -5,7 +5,8 @@ from typing import TypeVar
 import numpy as np
 
 from chainrule import tree
-from chainrule.array import Array, freeze
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.types import Array
 
 P = TypeVar("P")
 
@@ -23,9 +24,9 @@ def writable(value: P) -> P:
     return copies
 
 
-def read_only(value: P) -> P:
+def read_only_copy(value: P) -> P:
     """Copies of all arrays that cannot be written to."""
-    return tree.map(lambda leaf: freeze(leaf.copy()), value)
+    return tree.map(lambda leaf: read_only(leaf.copy()), value)
 
 
 def _in_float64(leaf: Array) -> Array:

@@ -11,16 +11,16 @@ import numpy as np
 from attrs import evolve
 
 from chainrule import tree
-from chainrule.array import Array, is_numpy
-from chainrule.expect import describe, is_tuple
-from chainrule.laws.copies import in_float64, read_only, writable
+from chainrule.arrays.arguments import describe, is_tuple
+from chainrule.arrays.libraries import namespace
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.checking.numerical_gradient import Method, derivatives
+from chainrule.checking.perturbations import Probe, black_box
+from chainrule.checking.verdict import Verdict, compare
+from chainrule.laws.copies import in_float64, read_only_copy, writable
 from chainrule.laws.hints import hint
 from chainrule.laws.oracle import BOUNDS, best_method
 from chainrule.layer import Layer
-from chainrule.namespace import namespace
-from chainrule.numeric import Method, derivatives
-from chainrule.probes import Probe, black_box
-from chainrule.verdict import Verdict, compare
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -216,8 +216,8 @@ def read_only_accepted(layer: Layer[P, C], params: P, x: Array, rng: np.random.G
     out, cache = run_forward(layer, params, x)
     dout = _dout(out, rng)
     backward = run_backward(layer, cache, dout)
-    frozen_out, frozen_cache = layer.forward(read_only(params), read_only(x))
-    frozen_backward = layer.backward(frozen_cache, read_only(dout))
+    frozen_out, frozen_cache = layer.forward(read_only_copy(params), read_only_copy(x))
+    frozen_backward = layer.backward(frozen_cache, read_only_copy(dout))
     return [
         Verdict("read_only_accepted", "out", tree.equal(out, frozen_out)),
         Verdict("read_only_accepted", "backward", tree.equal(backward, frozen_backward)),
@@ -279,7 +279,7 @@ def ownership(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator)
         if array.flags.writeable:
             array[...] = -2 * array - 0.125  # other sizes and other signs: a cache may be read for either
         ok = tree.equal(before, run_backward(layer, cache, dout))
-        note = "" if ok else f"the cache shares the memory of {name}: hold keep(x) in it, return freeze(out)"
+        note = "" if ok else f"the cache shares the memory of {name}: hold own(x) in it, return read_only(out)"
         verdicts.append(Verdict("ownership", name, ok, note))
     return verdicts
 

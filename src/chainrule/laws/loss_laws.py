@@ -7,14 +7,14 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 
 from chainrule import tree
-from chainrule.array import Array
-from chainrule.expect import describe, is_tuple
-from chainrule.laws.copies import in_float64, read_only, writable
+from chainrule.arrays.arguments import describe, is_tuple
+from chainrule.arrays.types import Array
+from chainrule.checking.numerical_gradient import numerical_gradient
+from chainrule.checking.verdict import Verdict, compare
+from chainrule.laws.copies import in_float64, read_only_copy, writable
 from chainrule.laws.layer_laws import ROUNDING, noted, right
 from chainrule.laws.oracle import BOUNDS, best_method
 from chainrule.loss import Loss
-from chainrule.numeric import numerical_gradient
-from chainrule.verdict import Verdict, compare
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -117,7 +117,7 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     kept = writable(cache)
     first = writable(loss.backward(cache, 1.0))
     untouched = tree.equal((out, targets, kept), (given, wanted, cache))
-    frozen_value, frozen_cache = _forward(loss, read_only(out), read_only(targets))
+    frozen_value, frozen_cache = _forward(loss, read_only_copy(out), read_only_copy(targets))
     repeats = tree.equal((value, first), (frozen_value, loss.backward(frozen_cache, 1.0)))
     repeats = repeats and tree.equal(first, loss.backward(cache, 1.0))
     for leaf in tree.leaves((given, wanted)):

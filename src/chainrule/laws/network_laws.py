@@ -6,18 +6,18 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from chainrule import tree
-from chainrule.array import Array
-from chainrule.gradient import value_and_grad
+from chainrule.arrays.types import Array
+from chainrule.checking.numerical_gradient import numerical_gradient
+from chainrule.checking.verdict import Verdict, compare
 from chainrule.laws.copies import in_float64, writable
 from chainrule.laws.layer_laws import ROUNDING, right
 from chainrule.laws.oracle import BOUNDS, best_method
 from chainrule.layer import Layer
 from chainrule.loss import Loss
-from chainrule.numeric import numerical_gradient
-from chainrule.objective import Objective
 from chainrule.optimizers.sgd import sgd
-from chainrule.train import training_step
-from chainrule.verdict import Verdict, compare
+from chainrule.training.gradient import value_and_grad
+from chainrule.training.objective import Objective
+from chainrule.training.step import training_step
 
 P = TypeVar("P")
 T = TypeVar("T")

@@ -6,10 +6,10 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from chainrule import tree
-from chainrule.expect import describe
-from chainrule.laws.copies import read_only, writable
+from chainrule.arrays.arguments import describe
+from chainrule.checking.verdict import Verdict
+from chainrule.laws.copies import read_only_copy, writable
 from chainrule.optimizer import Optimizer
-from chainrule.verdict import Verdict
 
 P = TypeVar("P")
 S = TypeVar("S")
@@ -64,7 +64,7 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     first = optimizer.step(state, given, slopes)
     untouched = tree.equal((params, grads, before), (given, slopes, state))
     repeats = tree.equal(first, optimizer.step(state, given, slopes))
-    repeats = repeats and tree.equal(first, optimizer.step(state, read_only(params), read_only(grads)))
+    repeats = repeats and tree.equal(first, optimizer.step(state, read_only_copy(params), read_only_copy(grads)))
     arguments = [leaf for leaf in tree.leaves((given, slopes)) if leaf.flags.writeable]
     shared = any(np.shares_memory(a, b) for a in tree.leaves(first) for b in arguments)
     return [

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.complex_step import STEP, lift
-from chainrule.numeric import Method
+from chainrule.checking.complex_step import STEP, lift
+from chainrule.checking.numerical_gradient import Method
 
 Real: TypeAlias = NDArray[Any]
 

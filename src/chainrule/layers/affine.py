@@ -26,11 +26,13 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
-from chainrule.array import Array, Namespace, freeze, is_numpy, keep
-from chainrule.expect import describe, like_out, record_of
+from chainrule.arrays.arguments import describe, like_out, record_of
+from chainrule.arrays.libraries import namespace, same_dtype
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.ownership import own, read_only
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.types import Array, is_numpy
 from chainrule.layer import Bare, Layer
-from chainrule.namespace import namespace, same_dtype
-from chainrule.record import owned, record
 
 
 @frozen(eq=False)
@@ -128,7 +130,7 @@ class Affine:
             raise ValueError(f"Affine.init: std must be a finite number >= 0, got {std}")
         drawn = rng.standard_normal((n_in, n_out))
         drawn *= spread
-        return cls(freeze(drawn.astype(kind, copy=False)), freeze(np.zeros(n_out, kind)))
+        return cls(read_only(drawn.astype(kind, copy=False)), read_only(np.zeros(n_out, kind)))
 
 
 @frozen(eq=False)
@@ -140,8 +142,8 @@ class AffineCache:
     W: Array
 
 
-_affine = owned(Affine)
-_cache = owned(AffineCache)
+_affine = unchecked(Affine)
+_cache = unchecked(AffineCache)
 
 
 def forward(params: Affine, x: Array) -> tuple[Array, AffineCache]:
@@ -152,7 +154,7 @@ def forward(params: Affine, x: Array) -> tuple[Array, AffineCache]:
         raise ValueError(f"affine: x must be 2-D (rows of features), got shape {x.shape}")
     if x.shape[1] != W.shape[0]:
         raise ValueError(f"affine: x has {x.shape[1]} features {x.shape} but W takes {W.shape[0]} {W.shape}")
-    return _out(xp, x, W, params.b), _cache(keep(x), W)
+    return _out(xp, x, W, params.b), _cache(own(x), W)
 
 
 def backward(cache: AffineCache, dout: Array) -> tuple[Array, Affine]:
@@ -166,7 +168,7 @@ def grads(cache: AffineCache, dout: Array) -> Affine:
     x, W = record_of(cache, AffineCache, "affine backward: cache").x, cache.W
     like_out(dout, (x.shape[0], W.shape[1]), W.dtype, "affine")
     dW, db = _gradients(namespace(W), x, dout)
-    return _affine(freeze(dW), freeze(db))
+    return _affine(read_only(dW), read_only(db))
 
 
 def _out(xp: Namespace, x: Array, W: Array, b: Array) -> Array:
@@ -192,7 +194,7 @@ def _bare_backward(xp: Namespace, params: Affine, x: Array, dout: Array, wants_d
         raise TypeError
     dW += params.W
     db += params.b
-    return dx, _affine(freeze(dW), freeze(db))
+    return dx, _affine(read_only(dW), read_only(db))
 
 
 affine: Layer[Affine, AffineCache] = Layer(forward, backward, grads, bare=Bare(_bare_forward, _bare_backward))

@@ -22,11 +22,13 @@ hidden; where the slope is 0, `dx` is 0 even if `dout` is infinite or nan.
 
 from attrs import frozen
 
-from chainrule.array import Array, Namespace, Unit, freeze
-from chainrule.expect import like_out, no_params, record_of
+from chainrule.arrays.arguments import like_out, no_params, record_of
+from chainrule.arrays.libraries import namespace
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.types import Array, Unit
 from chainrule.layer import Bare, Layer, no_grads
-from chainrule.namespace import namespace
-from chainrule.record import owned, record
 
 
 @frozen(eq=False)
@@ -37,13 +39,13 @@ class ReluCache:
     out: Array
 
 
-_cache = owned(ReluCache)
+_cache = unchecked(ReluCache)
 
 
 def forward(params: Unit, x: Array) -> tuple[Array, ReluCache]:
     """`out = max(x, 0)`, of any shape; read-only, because the cache shares it."""
     no_params(params, "relu")
-    out = freeze(namespace(x, name="relu: x").positive_part(x))
+    out = read_only(namespace(x, name="relu: x").positive_part(x))
     return out, _cache(out)
 
 

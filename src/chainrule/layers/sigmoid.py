@@ -24,11 +24,13 @@ exponential.
 
 from attrs import frozen
 
-from chainrule.array import Array, Namespace, Unit, freeze
-from chainrule.expect import like_out, no_params, record_of
+from chainrule.arrays.arguments import like_out, no_params, record_of
+from chainrule.arrays.libraries import namespace
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.types import Array, Unit
 from chainrule.layer import Bare, Layer, no_grads
-from chainrule.namespace import namespace
-from chainrule.record import owned, record
 
 
 @frozen(eq=False)
@@ -39,13 +41,13 @@ class SigmoidCache:
     tail: Array
 
 
-_cache = owned(SigmoidCache)
+_cache = unchecked(SigmoidCache)
 
 
 def forward(params: Unit, x: Array) -> tuple[Array, SigmoidCache]:
     """`out = s(x)`, of any shape."""
     out, tail = _bare_forward(namespace(x, name="sigmoid: x"), params, x)
-    return out, _cache(freeze(tail))
+    return out, _cache(read_only(tail))
 
 
 def backward(cache: SigmoidCache, dout: Array) -> tuple[Array, Unit]:

@@ -35,12 +35,14 @@ row with +inf or with nothing but -inf gives nan, and a nan stays in its row.
 
 from attrs import frozen
 
-from chainrule.array import Array, Namespace, freeze, keep
-from chainrule.expect import describe, record_of
+from chainrule.arrays.arguments import describe, record_of
+from chainrule.arrays.libraries import namespace
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.ownership import own, read_only
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.targets import Targets, labels_and_probabilities
+from chainrule.arrays.types import Array
 from chainrule.loss import Loss
-from chainrule.namespace import namespace
-from chainrule.record import owned, record
-from chainrule.targets import Targets, labels_and_probabilities
 
 NAME = "softmax_cross_entropy"
 LOGITS = f"{NAME}: logits"
@@ -63,7 +65,7 @@ class SoftmaxCrossEntropyCache:
     total: Array
 
 
-_cache = owned(SoftmaxCrossEntropyCache)
+_cache = unchecked(SoftmaxCrossEntropyCache)
 
 
 def forward(logits: Array, targets: Targets) -> tuple[Array, SoftmaxCrossEntropyCache]:
@@ -109,12 +111,12 @@ array([[-0.375,  0.125,  0.125,  0.125],
 
 def _forward(xp: Namespace, logits: Array, targets: Targets) -> tuple[Array, SoftmaxCrossEntropyCache]:
     losses, slopes, total = _rows(xp, logits, targets)
-    return freeze(xp.mean(losses)), _cache(freeze(slopes), freeze(total))
+    return read_only(xp.mean(losses)), _cache(read_only(slopes), read_only(total))
 
 
 def _forward_backward(xp: Namespace, logits: Array, targets: Targets, dloss: Array | float) -> tuple[Array, Array]:
     losses, slopes, total = _rows(xp, logits, targets)
-    return freeze(xp.mean(losses)), _backward(xp, slopes, total, dloss)
+    return read_only(xp.mean(losses)), _backward(xp, slopes, total, dloss)
 
 
 def _rows(xp: Namespace, logits: Array, targets: Targets) -> tuple[Array, Array, Array]:
@@ -145,7 +147,7 @@ def _backward(xp: Namespace, slopes: Array, total: Array, dloss: Array | float) 
     if isinstance(dloss, (float, int)):
         share: Array | float = xp.scalar(float(dloss) / n, total)
     elif getattr(dloss, "shape", None) == ():
-        scalar = keep(dloss)  # a NumPy scalar becomes an array
+        scalar = own(dloss)  # a NumPy scalar becomes an array
         namespace(scalar, name=f"{NAME} backward: dloss")
         share = xp.astype(scalar, total) / n
     else:

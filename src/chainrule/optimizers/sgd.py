@@ -15,8 +15,9 @@ from typing import TypeVar
 from attrs import field, frozen
 
 from chainrule import tree
-from chainrule.array import Array, Unit, freeze
-from chainrule.record import summary
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.records import summary
+from chainrule.arrays.types import Array, Unit
 
 P = TypeVar("P")
 
@@ -128,4 +129,4 @@ def _descend(rate: float, param: Array, grad: Array) -> Array:
         raise TypeError(f"sgd: the gradient {summary(grad)} must have the dtype of its parameter {summary(param)}")
     stepped = grad * -rate
     stepped += param
-    return freeze(stepped)
+    return read_only(stepped)

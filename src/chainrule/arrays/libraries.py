@@ -1,0 +1,158 @@
+"""The one door for array libraries: `namespace(x)` finds the functions that fit an array, and turns away what is none.
+
+Every layer begins with it, so its usual case, NumPy arrays of one float dtype, costs a fraction of a microsecond.
+"""
+
+from functools import lru_cache
+from typing import Any, cast
+
+import numpy as np
+
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.portable import Portable
+from chainrule.arrays.tuned import TUNED
+from chainrule.arrays.types import Array, Labels, is_numpy, is_plain
+
+
+def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
+    """Find the functions for `x`, and check that it may meet the parameters.
+
+    Parameters
+    ----------
+    x
+        An array of real floating-point numbers.
+    *params
+        Arrays that `x` is to be combined with: of the same library and dtype.
+    name
+        What messages call `x`, such as `"affine: x"`.
+
+    Returns
+    -------
+    Namespace
+        The functions of the array's own library, under the names of `chainrule.arrays.namespace.Namespace`.
+
+    Raises
+    ------
+    TypeError
+        If `x` is no array, is a NumPy subclass with its own rules (`np.matrix`, masked arrays), does not hold real
+        floating-point numbers, or differs in dtype from the parameters.
+    """
+    if type(x) is np.ndarray and x.dtype.kind == "f":
+        for param in params:
+            if type(param) is not np.ndarray or param.dtype != x.dtype:
+                break
+        else:
+            return TUNED
+    return _general(x, params, name)
+
+
+def same_dtype(a: Array, b: Array) -> bool:
+    """Whether two arrays have one dtype. Byte order does not count: arithmetic evens it out.
+
+    Parameters
+    ----------
+    a, b
+        Arrays.
+
+    Returns
+    -------
+    bool
+        Whether their dtypes are equal, or NumPy dtypes that differ in byte order alone.
+    """
+    if a.dtype == b.dtype:
+        return True
+    return is_numpy(a) and is_numpy(b) and a.dtype.newbyteorder("=") == b.dtype.newbyteorder("=")
+
+
+def unlike(x: Array | Labels, beside: Array) -> tuple[str, str] | None:
+    """The libraries of two arrays, if they differ and the arrays can't meet.
+
+    Parameters
+    ----------
+    x
+        An array, such as targets.
+    beside
+        An array that a `namespace` was found for, such as logits.
+
+    Returns
+    -------
+    tuple[str, str] or None
+        The names of both libraries; None if they are one, or that of `x` is not known. NumPy's arrays may meet those of
+        JAX, which takes them for constants.
+    """
+    if is_numpy(x) and is_numpy(beside):
+        return None
+    try:
+        library = _library(x)
+    except TypeError:
+        return None
+    expected = _library(beside)
+    if library is None or library is expected or (is_numpy(x) and expected.__name__ == "jax.numpy"):
+        return None
+    return _name(x), _name(beside)
+
+
+def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
+    """Find the functions for arrays that are not plain NumPy, or say what is wrong with them."""
+    found = _of_one(x, name)
+    for param in params:
+        other = _of_one(param, f"the parameter beside {name}")
+        if _is_lifted(x) or _is_lifted(param):  # a complex step, which real arrays may meet
+            found = other if _is_lifted(param) else found
+        elif found is not other:
+            raise TypeError(
+                f"{name} is an array of {_name(x)} but the parameters are of {_name(param)}: convert one of them"
+            )
+        elif not same_dtype(x, param):
+            how = f", e.g. with .astype(np.{param.dtype})" if is_numpy(x) else ""
+            raise TypeError(f"{name} is {x.dtype} but the parameters are {param.dtype}: convert one of them{how}")
+    return found
+
+
+def _of_one(x: Any, name: str) -> Namespace:
+    if is_numpy(x):
+        if _is_lifted(x):
+            lifted: Any = x.__array_namespace__()
+            return cast("Namespace", lifted)
+        if not is_plain(x):
+            raise TypeError(f"{name} must be a plain array, got {type(x).__name__}: convert it with np.asarray")
+        if x.dtype.kind != "f":
+            raise TypeError(f"{name} is {x.dtype}, not floating-point: convert it first, e.g. with .astype(np.float32)")
+        return TUNED
+    library = _library(x)
+    if library is None:
+        raise TypeError(f"{name} must be an array of floats, got {type(x).__name__}")
+    if not library.isdtype(x.dtype, "real floating"):
+        raise TypeError(f"{name} is {x.dtype}, not real floating-point: convert it first")
+    return _portable(library)
+
+
+def _library(x: Any) -> Any:
+    """The Array API namespace of an array's library; None if it is no array."""
+    if not hasattr(x, "dtype") or isinstance(x, np.generic):
+        return None
+    if hasattr(x, "__array_namespace__"):
+        return x.__array_namespace__()
+    try:
+        from array_api_compat import array_namespace  # noqa: PLC0415  # an extra
+    except ImportError:
+        raise TypeError(
+            f"arrays of {type(x).__module__} need the package array-api-compat: pip install 'chainrule[portable]'"
+        ) from None
+    try:
+        return array_namespace(x)
+    except TypeError:
+        return None
+
+
+@lru_cache(maxsize=16)
+def _portable(library: Any) -> Portable:
+    return Portable(library)
+
+
+def _is_lifted(x: Array) -> bool:
+    return getattr(x, "lifted", False)
+
+
+def _name(x: Array | Labels) -> str:
+    return type(x).__module__.partition(".")[0].replace("jaxlib", "jax")

@@ -1,0 +1,97 @@
+"""Ownership: who may write to an array.
+
+A gradient must not change because somebody writes to an array after the forward pass. So an array in a record cannot be
+written: `own` copies a writable one as it enters, and `read_only` marks one that the caller has just made, so that it
+enters without a copy. Libraries whose arrays have no read-only mark (torch) share memory instead, and there it is the
+caller's part not to write between forward and backward.
+"""
+
+from mmap import mmap
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.arrays.types import Array
+
+A = TypeVar("A")
+
+NUMPY: type[NDArray[Any]] = np.ndarray
+
+
+def read_only(fresh: A) -> A:
+    """Mark an array as read-only, and return it.
+
+    Parameters
+    ----------
+    fresh
+        An array that the caller has just made and nobody else holds. It is marked, not copied.
+
+    Returns
+    -------
+    A
+        The same array, read-only where its library has such a mark; for a NumPy scalar, the 0-d array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import read_only
+    >>> zeros = read_only(np.zeros(2))
+    >>> zeros[0] = 1.0
+    Traceback (most recent call last):
+    ValueError: assignment destination is read-only
+    """
+    array: object = fresh
+    if not isinstance(array, NUMPY):
+        return own(fresh)
+    array.setflags(write=False)
+    if array.base is not None and isinstance(array.base, NUMPY):  # a view of what the caller has just made
+        array.base.setflags(write=False)
+    return fresh
+
+
+def own(value: A) -> A:
+    """What a record may hold of a value: an array that nobody can write to, or the value itself.
+
+    Parameters
+    ----------
+    value
+        Anything. NumPy arrays that are read-only, and own their memory or are views of others that do, are shared;
+        the rest are copied, in C order and the machine's byte order. (A writable view that was taken of an array before
+        it was made read-only can't be seen.)
+
+    Returns
+    -------
+    A
+        The value, a read-only copy of it, or for a NumPy scalar the 0-d array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import own
+    >>> x = np.ones(2)
+    >>> kept = own(x)
+    >>> x[0] = 7.0
+    >>> kept
+    array([1., 1.])
+    >>> own(kept) is kept
+    True
+    """
+    array: object = value
+    if isinstance(array, NUMPY):
+        held = cast("Array", array)
+        if not (_is_constant(held) and held.dtype.isnative):
+            return cast("A", read_only(held.astype(held.dtype.newbyteorder("="), order="C", copy=True)))
+    elif isinstance(array, np.generic):  # what NumPy returns in place of a 0-d array
+        return cast("A", read_only(np.asarray(cast("object", value))))
+    return value
+
+
+def _is_constant(array: NDArray[Any]) -> bool:
+    """Whether nobody can write to an array through it or through what it is a view of."""
+    base: object = array
+    while isinstance(base, NUMPY):
+        if base.flags.writeable:
+            return False
+        base = base.base
+    return base is None or isinstance(base, bytes | mmap)

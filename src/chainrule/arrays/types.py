@@ -1,0 +1,35 @@
+"""The types of arrays, and which values are arrays of NumPy.
+
+mypy and pyright see NumPy arrays of floats. At run time any array of a library that follows the Python Array API
+standard will do: JAX, CuPy and array-api-strict; torch and dask through array-api-compat.
+"""
+
+from typing import Any, TypeAlias, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.floating[Any]]
+"""An array of real floating-point numbers."""
+
+Labels: TypeAlias = NDArray[np.integer[Any]]
+"""An array of class numbers, 0 to k - 1."""
+
+Places: TypeAlias = NDArray[Any]
+"""Where in each row its label stands: in a form that the namespace chooses."""
+
+Mask: TypeAlias = NDArray[np.bool_]
+"""An array of truth values."""
+
+Unit: TypeAlias = tuple[()]
+"""The parameters of a layer that has none: `()`."""
+
+
+def is_numpy(value: object) -> TypeGuard[NDArray[Any]]:
+    """Whether a value is a NumPy array, of any dtype."""
+    return isinstance(value, np.ndarray)
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value is a NumPy array without rules of its own, as masked arrays and matrices have them."""
+    return type(value) in {np.ndarray, np.memmap} or getattr(value, "lifted", False) is True

@@ -1,0 +1,255 @@
+"""Checking a layer, a loss or a network of one's own against the whole contract, and saying exactly what is wrong.
+
+The laws stand in `chainrule.laws`; here they are run one after another, what the code under test raises is part of the
+report, and the report prints as a table. They are imported when somebody checks something, so that importing chainrule
+to train costs nothing for them.
+"""
+# ruff: noqa: PLC0415  # laws are imported where they are run: importing chainrule to train must not wait for them
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from attrs import frozen
+
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict
+from chainrule.layer import Layer
+from chainrule.loss import Loss
+from chainrule.optimizer import Optimizer
+
+P = TypeVar("P")
+C = TypeVar("C")
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+@frozen
+class Report:
+    """What the laws say of one subject; `str(report)` is a table.
+
+    Parameters
+    ----------
+    verdicts
+        A verdict for each law and field.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import check_layer, relu
+    >>> rng = np.random.default_rng(0)
+    >>> report = check_layer(relu, (), rng.standard_normal((4, 3)), rng=rng)
+    >>> report.ok, report.failures
+    (True, ())
+    >>> [verdict.field for verdict in report.verdicts if verdict.law == "derivative"]
+    ['dx']
+    """
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every law holds for every field."""
+        return all(verdict.ok for verdict in self.verdicts)
+
+    @property
+    def failures(self) -> tuple[Verdict, ...]:
+        """The verdicts of laws that do not hold."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.ok)
+
+    def __str__(self) -> str:
+        """A table: a line for each law and field, and under it where to look."""
+        width = max((len(verdict.law) for verdict in self.verdicts), default=0)
+        room = max((len(verdict.field) for verdict in self.verdicts), default=0)
+        lines: list[str] = []
+        for verdict in self.verdicts:
+            mark = "ok   " if verdict.ok else "WRONG"
+            line = f"{mark} {verdict.law:{width}}  {verdict.field:{room}}"
+            if not math.isnan(verdict.error):
+                line += f"  error {verdict.error:.1e} (at most {verdict.bound:.0e})"
+            lines.append(line.rstrip())
+            if not verdict.ok and not math.isnan(verdict.got):
+                place = f"{verdict.field}[{', '.join(str(i) for i in verdict.index)}]"
+                lines.append(f"      {place} is {verdict.got:.12g}, expected {verdict.expected:.12g}")
+            if verdict.note:
+                lines.append(f"      {verdict.note}")
+        count, wrong = len(self.verdicts), len(self.failures)
+        lines.append(f"{count - wrong} of {count} hold" if wrong else f"all {count} hold")
+        return "\n".join(lines)
+
+
+def check_layer(layer: Layer[P, C], params: P, x: Array, *, rng: np.random.Generator) -> Report:
+    """Check a layer against every law, for every field.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    params, x
+        What to run it on: of any float dtype, with two rows or more, and of a size that shows mistakes (sides that
+        differ, some tens of numbers). They are not written to.
+    rng
+        Where random derivatives `dout` come from.
+
+    Returns
+    -------
+    Report
+        A verdict for each law and field. What the layer raises is part of it and not raised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Array, Layer, Unit, check_layer, own
+    >>> def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+    ...     return x * x, own(x)
+    >>> def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+    ...     return dout * cache, ()  # the 2 is missing
+    >>> rng = np.random.default_rng(0)
+    >>> report = check_layer(Layer(forward, backward), (), rng.standard_normal((3, 2)), rng=rng)
+    >>> report.ok
+    False
+    >>> print(report.failures[0].note)
+    it is half of what it should be: a missing factor of 2?
+    """
+    from chainrule.laws.layer_laws import LAYER_LAWS
+
+    _expect(layer, Layer, "check_layer")
+    return _report(LAYER_LAWS, layer, params, x, rng=rng)
+
+
+def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: np.random.Generator) -> Report:
+    """Check a loss against every law.
+
+    Parameters
+    ----------
+    loss
+        The loss.
+    out, targets
+        What to run it on: of any float dtype, with two rows or more. They are not written to.
+    rng
+        Where random numbers come from.
+
+    Returns
+    -------
+    Report
+        A verdict for each law and field. What the loss raises is part of it and not raised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import check_loss, softmax_cross_entropy
+    >>> rng = np.random.default_rng(0)
+    >>> print(check_loss(softmax_cross_entropy, rng.standard_normal((3, 4)), np.array([0, 3, 1]), rng=rng).ok)
+    True
+    """
+    from chainrule.laws.loss_laws import LOSS_LAWS
+
+    _expect(loss, Loss, "check_loss")
+    return _report(LOSS_LAWS, loss, out, targets, rng=rng)
+
+
+def check_network(
+    network: Layer[P, C], loss: Loss[T, Any], params: P, x: Array, targets: T, *, rng: np.random.Generator
+) -> Report:
+    """Check a network with its loss: the laws of layers and of losses, and the gradient that training follows.
+
+    Parameters
+    ----------
+    network, loss
+        The network and its loss.
+    params, x, targets
+        What to run them on. They are not written to.
+    rng
+        Where random numbers come from.
+
+    Returns
+    -------
+    Report
+        A verdict for each law and field. What is raised is part of it and not raised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import check_network, softmax_cross_entropy, two_layer
+    >>> rng = np.random.default_rng(0)
+    >>> params = two_layer.init(rng, 4, 3, 2, std=0.5)
+    >>> x, labels = rng.random((5, 4), np.float32), np.array([0, 1, 1, 0, 1])
+    >>> check_network(two_layer.network, softmax_cross_entropy, params, x, labels, rng=rng).ok
+    True
+    """
+    from chainrule.laws.network_laws import NETWORK_LAWS
+
+    of_layer = check_layer(network, params, x, rng=rng)
+    try:
+        out = network.forward(params, x)[0]
+    except Exception:  # noqa: BLE001  # the report of the layer says it
+        return of_layer
+    of_loss = check_loss(loss, out, targets, rng=rng)
+    laws = {name: partial(law, network) for name, law in NETWORK_LAWS.items()}
+    of_both = _report(laws, loss, params, x, targets, rng=rng)
+    return Report(of_layer.verdicts + of_loss.verdicts + of_both.verdicts)
+
+
+def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: np.random.Generator) -> Report:
+    """Check an optimizer: that it is pure, keeps structure and dtype, and treats each number alone.
+
+    Parameters
+    ----------
+    optimizer
+        The optimizer.
+    params, grads
+        What to run it on. They are not written to.
+    rng
+        Where random numbers come from.
+
+    Returns
+    -------
+    Report
+        A verdict for each law and field. What the optimizer raises is part of it and not raised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import check_optimizer, sgd
+    >>> rng = np.random.default_rng(0)
+    >>> check_optimizer(sgd(0.1), rng.standard_normal(5), rng.standard_normal(5), rng=rng).ok
+    True
+    """
+    from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
+
+    return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng)
+
+
+def _report(
+    laws: Mapping[str, Callable[..., list[Verdict]]], subject: object, *arguments: object, rng: np.random.Generator
+) -> Report:
+    from chainrule.laws.copies import writable
+
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"check: rng must be a numpy.random.Generator, got {describe(rng)}")
+    verdicts: list[Verdict] = []
+    for name, law in laws.items():
+        try:
+            verdicts += law(subject, *(writable(argument) for argument in arguments), rng)
+        except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
+            verdicts.append(Verdict(name, "call", ok=False, note=_said(error)))
+        if name.endswith("structure") and any(v.field in {"call", "grads"} and not v.ok for v in verdicts):
+            break  # other laws would only say the same in other words
+    return Report(tuple(verdicts))
+
+
+def _expect(subject: object, cls: type, name: str) -> None:
+    if not isinstance(subject, cls):
+        raise TypeError(f"{name}: the subject must be a {cls.__name__}, got {describe(subject)}")
+
+
+def _said(error: Exception) -> str:
+    """What was raised and where, in a line."""
+    import traceback
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+    return f"raised {type(error).__name__}: {error}{notes} ({place.name}, line {place.lineno})"

@@ -1,0 +1,75 @@
+"""The complex step: derivatives to the last digit, without a difference.
+
+For an analytic f and a real x,
+
+    f(x + ih) = f(x) + ih f'(x) - h^2 f''(x) / 2 - ...        so        f'(x) = Im f(x + ih) / h + O(h^2)
+
+Nothing is subtracted, so nothing cancels, and h can be so small (1e-200) that the error of order h^2 is no number at
+all (Squire and Trapp, SIAM Review 40, 1998).
+
+`lift` makes arrays that layers accept for this purpose where they turn away other complex arrays. Functions that are
+not analytic are read as their real pieces: `abs` and `positive_part` go by the sign of the real part, as the branch
+that x is on would.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.tuned import Tuned
+from chainrule.arrays.types import Array, Labels, Mask
+
+STEP = 1e-200
+
+
+class Lifted(np.ndarray[Any, np.dtype[Any]]):
+    """A complex array whose imaginary part is a direction times `STEP`."""
+
+    lifted = True
+
+    def __ge__(self, other: Any) -> Any:
+        return np.greater_equal(np.real(self), np.real(other))  # complex numbers would be ordered by the step as well
+
+    def __array_namespace__(self, *, api_version: Any = None) -> Any:
+        return LIFTED
+
+
+class LiftedNamespace(Tuned):
+    """`Tuned` on lifted arrays: what goes by sign or by size goes by the real part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matmul: Callable[[Array, Array], Array] = np.matmul  # np.dot would return an ordinary array
+
+    def abs(self, x: Array, /) -> Array:
+        return lift(np.where(x.real < 0, -x, x))
+
+    def where(self, condition: Mask, a: Array, b: Array, /) -> Array:
+        return lift(np.where(condition, a, b))
+
+    def positive_part(self, x: Array, /) -> Array:
+        return lift(np.where(x.real <= 0, np.zeros((), x.dtype), x))
+
+    def astype(self, x: Array | Labels, like: Array, /) -> Array:
+        return x.astype(like.real.dtype, copy=False)
+
+
+LIFTED: Namespace = LiftedNamespace()
+
+
+def lift(x: Array) -> Array:
+    """Make an array that may carry a complex step.
+
+    Parameters
+    ----------
+    x
+        Real, or complex with a step in it already.
+
+    Returns
+    -------
+    Array
+        A complex copy that layers take.
+    """
+    return x.astype(np.result_type(x.dtype, np.complex128)).view(Lifted)

@@ -1,0 +1,234 @@
+"""Numerical gradients: derivatives from values alone, to check a backward pass by.
+
+    central    f'(x) = (f(x + h) - f(x - h)) / 2h + O(h^2)        h = eps^(1/3) max(1, |x|)
+    complex    f'(x) = Im f(x + ih) / h                           h = 1e-200
+
+The central step balances the error of the formula, h^2, against that of rounding, eps / h: in float64 about 1e-10 of
+the function's size is left. The complex step has neither and is exact to rounding (see
+`chainrule.checking.complex_step`).
+
+**Kinks.** Across a kink, ReLU's at 0, a difference mixes two slopes. It shows in the bend, the difference of the slopes
+to the right and to the left: a smooth function's shrinks with the step, a kink's stays. So where the bend is more than
+rounding the step is made 16 times smaller. If the bend shrinks along and the slope stays, the function is smooth there;
+if the bend is gone, the kink is outside and the new slope is right. Otherwise the step is made smaller again, and when
+even the smallest meets the kink the result is nan.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, TypeVar, cast
+
+import numpy as np
+from attrs import evolve
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe, is_tuple
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.checking.complex_step import STEP
+from chainrule.checking.perturbations import Entries, Probe, along, black_box, by_structure
+from chainrule.training.objective import Objective
+
+P = TypeVar("P")
+
+Method: TypeAlias = Literal["central", "complex"]
+
+SHRINK = 16
+"""By how much a step is made smaller to get away from a kink."""
+
+SHRINKS = 3
+"""How often: down to steps of 1.5e-9 in float64, where rounding leaves six digits of a slope."""
+
+
+def numerical_gradient(f: Callable[[P], Array | float], params: P, *, method: Method = "central") -> P:
+    """Differentiate a scalar function by each number in a tree of parameters.
+
+    Parameters
+    ----------
+    f
+        A pure function of the parameters that returns one number. An `Objective` is differentiated much faster, and in
+        float64 whatever its dtype.
+    params
+        A tree of NumPy arrays of floats. They are never written to; `f` is given copies.
+    method
+        `"central"` differences work for any function; the `"complex"` step for functions made of layers, or of analytic
+        operations that take complex arrays.
+
+    Returns
+    -------
+    P
+        The gradient, in the structure, shapes and dtypes of `params`; nan at a kink, or where f bends as sharply
+        as one (central).
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown.
+    TypeError
+        If an array is not of floats, or `f` does not return one number, complex for complex parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import numerical_gradient
+    >>> numerical_gradient(lambda x: (x * x).sum(), np.array([1.0, 2.0])).round(9)
+    array([2., 4.])
+    >>> numerical_gradient(lambda x: np.exp(x).sum(), np.array([0.0]), method="complex")
+    array([1.])
+    """
+    _check("numerical_gradient", f, params, method)
+    objective = _objective(f)
+    if objective is None:
+        point, probes = params, black_box(f, params)
+    else:
+        point = tree.map(_at_least_float64, params)
+        probes = by_structure(objective, point)
+    gradients = [
+        read_only(derivatives(probe, leaf, np.arange(leaf.size), method).reshape(leaf.shape).astype(given.dtype))
+        for probe, leaf, given in zip(probes, tree.leaves(point), tree.leaves(params), strict=True)
+    ]
+    return tree.replace(params, gradients)
+
+
+def directional_derivative(
+    f: Callable[[P], Array | float], params: P, direction: P, *, method: Method = "central"
+) -> float:
+    """Differentiate a scalar function of a tree of parameters along one direction: `<gradient, direction>`.
+
+    It takes a few values of `f`, however many parameters there are: a check of a gradient too large to compute entry by
+    entry. A wrong entry shows in a random direction with probability 1, in proportion to its size.
+
+    Parameters
+    ----------
+    f, params, method
+        As for `numerical_gradient`.
+    direction
+        A tree like `params`, such as random numbers.
+
+    Returns
+    -------
+    float
+        The derivative of `f(params + s * direction)` by s at 0; nan at a kink (central).
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown, or `direction` differs from `params` in structure or in a shape.
+    TypeError
+        If an array is not of floats, or `f` does not return one number, complex for complex parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Objective, directional_derivative, softmax_cross_entropy, tree, two_layer
+    >>> rng = np.random.default_rng(0)
+    >>> params = two_layer.init(rng, 20, 9, 4, dtype=np.float64)
+    >>> x, labels = rng.random((8, 20)), rng.integers(0, 4, 8)
+    >>> grads = two_layer.gradient(params, x, labels)
+    >>> direction = tree.map(lambda leaf: rng.standard_normal(leaf.shape), params)
+    >>> f = Objective(two_layer.network, softmax_cross_entropy, x, labels)
+    >>> abs(directional_derivative(f, params, direction, method="complex") - tree.dot(grads, direction)) < 1e-14
+    True
+    """
+    _check("directional_derivative", f, params, method)
+    _check("directional_derivative", f, direction, method, "direction")
+    point, line = params, direction
+    objective = _objective(f)
+    if objective is not None:
+        f = objective
+        point, line = tree.map(_at_least_float64, params), tree.map(_at_least_float64, direction)
+    length = math.sqrt(tree.dot(line, line))
+    if length == 0:
+        return 0.0
+    probe = along(f, point, tree.map(lambda leaf: leaf / length, line))
+    start = np.zeros(1, np.result_type(*(leaf.dtype for leaf in tree.leaves(point))))
+    return float(derivatives(probe, start, np.arange(1), method)[0]) * length
+
+
+def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) -> NDArray[Any]:
+    """Differentiate by some of the entries of one array.
+
+    Parameters
+    ----------
+    probe
+        The values of the function as entries of the array are moved.
+    array
+        The array where the derivatives are taken.
+    entries
+        Which entries, as indices into the flattened array.
+    method
+        `"central"` or `"complex"`.
+
+    Returns
+    -------
+    NDArray
+        A derivative for each of the entries; nan at a kink (central).
+    """
+    if method == "complex":
+        return np.imag(probe(entries, np.full(entries.size, 1j * STEP))) / STEP
+    if entries.size == 0:
+        return np.zeros(0)
+    x = array.ravel()[entries]
+    eps = float(np.finfo(x.dtype).eps)
+    middle = probe(entries[:1], np.zeros(1, x.dtype))
+    h = (eps ** (1 / 3) * np.maximum(1, np.abs(x))).astype(x.dtype)
+    return _slopes(probe, entries, x, h, middle, eps)
+
+
+def _check(name: str, f: object, params: object, method: str, what: str = "params") -> None:
+    if method not in ("central", "complex"):
+        raise ValueError(f"{name}: method must be 'central' or 'complex', got {method!r}")
+    if not callable(f):
+        raise TypeError(f"{name}: f must be a function of params, got {describe(f)}")
+    if not tree.leaves(params) and not is_tuple(params):
+        raise TypeError(f"{name}: {what} must be a tree of arrays, got {describe(params)}")
+    for path, leaf in tree.named_leaves(params):
+        if not is_numpy(leaf) or leaf.dtype.kind != "f":
+            raise TypeError(
+                f"{name}: {what}{path} must be a NumPy array of floats, got {describe(leaf)}: "
+                "convert it first, e.g. with .astype(np.float64)"
+            )
+
+
+def _objective(f: Callable[[P], object]) -> Objective[P, Any] | None:
+    """The function in float64 if it is an `Objective`."""
+    if not isinstance(f, Objective):
+        return None
+    objective = cast("Objective[P, Any]", f)
+    return evolve(objective, x=_at_least_float64(objective.x))
+
+
+def _at_least_float64(x: Array) -> Array:
+    return x.astype(np.result_type(x.dtype, np.float64))
+
+
+def _slopes(probe: Probe, entries: Entries, x: Array, h: Array, middle: NDArray[Any], eps: float) -> NDArray[Any]:
+    """Central differences at the entries, of steps h or, next to a kink, smaller ones; nan at a kink."""
+    slope, bend, noise = _differences(probe, entries, x, h, middle, eps)
+    unclear = np.flatnonzero(bend > noise)
+    for _ in range(SHRINKS):
+        if not unclear.size:
+            return slope
+        h = h / SHRINK
+        finer, finer_bend, noise = _differences(probe, entries[unclear], x[unclear], h[unclear], middle, eps)
+        shrunk = finer_bend < bend[unclear] / 4
+        smooth = shrunk & (np.abs(finer - slope[unclear]) < bend[unclear] / 16)
+        outside = shrunk & (finer_bend <= noise)
+        slope[unclear] = np.where(smooth, slope[unclear], finer)
+        bend[unclear] = finer_bend
+        unclear = unclear[~(smooth | outside)]
+    slope[unclear] = np.nan
+    return slope
+
+
+def _differences(
+    probe: Probe, entries: Entries, x: Array, h: Array, middle: NDArray[Any], eps: float
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The slope across each entry, the bend at it, and how much of a bend rounding alone can make."""
+    h = (x + h) - x  # the step that is really made: x + h is rounded
+    above, below = probe(entries, h), probe(entries, -h)
+    slope = (above - below) / (2 * h)
+    bend = np.abs((above - middle) / h - (middle - below) / h)
+    size = np.maximum(np.abs(middle), np.maximum(np.abs(above), np.abs(below)))
+    return slope, bend, 1000 * eps * size / h  # rounding errors are some eps * size / h

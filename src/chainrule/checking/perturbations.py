@@ -1,0 +1,293 @@
+"""Probes: the values of a function as its parameters are moved one entry at a time.
+
+    probe(entries, steps) -> values
+
+Value i is that of f with entry i of one array moved by step i, and all else as it was.
+
+It is all that numerical differentiation asks of a function. One that cannot be looked into is called once a value. An
+`Objective` can: a moved parameter leaves the layers before it as they are, and moves the output of an affine layer by a
+known rank-one step. So the outputs of many moves are stacked into one large batch, and only the layers behind are run.
+
+A weight W[i, j] moves column j alone, and elementwise layers keep it so. Up to the next affine layer only that column
+is run, and there its change, times row j of the weights, is added to what the layer gave before.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from attrs import evolve, frozen
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import Array
+from chainrule.checking.complex_step import lift
+from chainrule.combinators.sequential import layers_of
+from chainrule.layer import Layer
+from chainrule.layers.affine import affine
+from chainrule.layers.relu import relu
+from chainrule.layers.sigmoid import sigmoid
+from chainrule.training.objective import Objective
+
+P = TypeVar("P")
+
+Entries: TypeAlias = NDArray[np.intp]
+Steps: TypeAlias = NDArray[Any]
+Probe: TypeAlias = Callable[[Entries, Steps], NDArray[Any]]
+Moved: TypeAlias = Callable[["_Site", Entries, Steps], Array]
+"""A function that gives a stack of outputs, one for each move."""
+
+Link: TypeAlias = tuple[Layer[Any, Any], Any]
+"""A layer of a chain, and its parameters."""
+
+CHUNK, CHUNKS = 2**17, 2**18
+"""Bytes in a stack of moved outputs: a cache holds some of them, and the allocator keeps them from use to use. Where
+outputs are large, `CHUNKS` for up to `TOGETHER` of them, so that calls are few."""
+
+TOGETHER = 64
+
+ELEMENTWISE = (relu.forward, sigmoid.forward)
+"""The layers whose every output depends on the input at the same place alone."""
+
+
+def black_box(f: Callable[[P], object], params: P) -> list[Probe]:
+    """Make a probe for each array of the parameters by calling the function.
+
+    Parameters
+    ----------
+    f
+        Takes the parameters and returns one number.
+    params
+        A tree of arrays; `f` is given copies.
+
+    Returns
+    -------
+    list[Probe]
+        In the order of `tree.leaves(params)`. Complex steps give complex values.
+    """
+    return [partial(_called, f, params, i) for i in range(len(tree.leaves(params)))]
+
+
+def along(f: Callable[[P], object], params: P, direction: P) -> Probe:
+    """Make a probe of a function along a line: `f(params + step * direction)`.
+
+    Parameters
+    ----------
+    f
+        Takes the parameters and returns one number.
+    params
+        A tree of arrays; `f` is given copies.
+    direction
+        A tree like it.
+
+    Returns
+    -------
+    Probe
+        It has one entry, 0. Complex steps give complex values.
+    """
+    return partial(_along, f, params, direction)
+
+
+def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
+    """Make a probe for each array of the parameters that runs only the layers it reaches.
+
+    Parameters
+    ----------
+    objective
+        The loss of a network; of a chain of layers, if it is to be faster than calling it.
+    params
+        A tree of arrays, in the dtype of the objective's `x`.
+
+    Returns
+    -------
+    list[Probe]
+        In the order of `tree.leaves(params)`. Complex steps give complex values.
+    """
+    if objective.network.couples_rows or not _of_rows(objective.targets, objective.x.shape[:1]):
+        return black_box(objective, params)
+    probes: list[Probe] = []
+    x = objective.x
+    chain = _chain(objective.network, params)
+    for i, (layer, own) in enumerate(chain):
+        out = layer.forward(own, x)[0]
+        tail = _Tail(tuple(chain[i + 1 :]), objective)
+        probes += [_probe(_Site(layer, own, k, x, out, tail)) for k in range(len(tree.leaves(own)))]
+        x = out
+    return probes
+
+
+def _of_rows(targets: object, rows: tuple[int, ...]) -> bool:
+    """Whether targets have an entry for each row, so that they can be stacked along."""
+    return all(leaf.shape[:1] == rows for leaf in tree.leaves(targets))
+
+
+def _called(f: Callable[[P], object], params: P, which: int, entries: Entries, steps: Steps) -> NDArray[Any]:
+    """A probe that calls `f` for each move."""
+    move = _moves(params, which, np.iscomplexobj(steps))
+    return np.array([_number(f(move(entry, step)), step) for entry, step in zip(entries, steps, strict=True)])
+
+
+def _along(f: Callable[[P], object], params: P, direction: P, entries: Entries, steps: Steps) -> NDArray[Any]:
+    def at(step: complex) -> P:
+        return tree.map(partial(_on_the_line, step), params, direction)
+
+    return np.array([_number(f(at(step)), step) for step in steps.tolist()])
+
+
+def _on_the_line(step: complex, start: Array, direction: Array) -> Array:
+    if start.shape != direction.shape:
+        raise ValueError(f"the direction must have the shape of its parameter {start.shape}, got {direction.shape}")
+    if isinstance(step, complex):
+        start, direction = lift(start), lift(direction)
+    moved: Array = start + np.multiply(step, direction)
+    return moved
+
+
+def _moves(params: P, which: int, is_complex: bool) -> Callable[[int, complex], P]:
+    """A function from an entry of array `which` and a step to a tree with that entry moved, in one working copy."""
+    copies = tree.map(lift if is_complex else np.copy, params)
+    work = tree.leaves(copies)[which]
+    original = work.copy()
+    last = 0
+
+    def move(entry: int, step: complex) -> P:
+        nonlocal last
+        work.flags.writeable = True
+        work.flat[last] = original.flat[last]
+        work.flat[entry] = original.flat[entry] + step
+        work.flags.writeable = False
+        last = entry
+        return copies
+
+    return move
+
+
+def _number(value: Any, step: complex) -> complex:
+    if getattr(value, "shape", ()) != () or not hasattr(value, "real"):
+        raise TypeError(f"numerical_gradient: f must return one number, got {describe(value)}")
+    if isinstance(step, complex) and not np.iscomplexobj(value):
+        raise TypeError(
+            "numerical_gradient: f returned a real number for complex parameters, so part of it is not analytic: "
+            "use method='central'"
+        )
+    return complex(value) if isinstance(step, complex) else float(value)
+
+
+def _chain(network: Layer[Any, Any], params: Any) -> list[Link]:
+    """The layers that `sequential` composed, at all depths, with their parameters."""
+    layers = layers_of(network)
+    if layers is None:
+        return [(network, params)]
+    return [link for layer, own in zip(layers, params, strict=True) for link in _chain(layer, own)]
+
+
+def _repeated(times: int, rows: Array) -> Array:
+    return np.broadcast_to(rows, (times, *rows.shape)).reshape(times * rows.shape[0], *rows.shape[1:])
+
+
+@frozen(eq=False)
+class _Tail:
+    """The layers behind a moved parameter, and the loss."""
+
+    links: tuple[Link, ...]
+    objective: Objective[Any, Any]
+
+    def __call__(self, stack: Array) -> NDArray[Any]:
+        """The loss of each of the batches in a stack (moves, n, ...): (moves,)."""
+        moves, n = stack.shape[:2]
+        out = stack.reshape(moves * n, *stack.shape[2:])
+        for layer, own in self.links:
+            out = layer.forward(own, out)[0]
+        targets = tree.map(partial(_repeated, moves), self.objective.targets)
+        losses: NDArray[Any] = np.asarray(self.objective.loss.rows(out, targets)).reshape(moves, n)
+        means: NDArray[Any] = losses.mean(axis=1)
+        return means
+
+
+@frozen(eq=False)
+class _Site:
+    """Where a parameter acts: array `k` of a layer's parameters, what goes in and out of the layer, what is behind."""
+
+    layer: Layer[Any, Any]
+    params: object
+    k: int
+    x: Array
+    out: Array
+    tail: _Tail
+
+
+def _probe(site: _Site) -> Probe:
+    """A probe for one array of a layer's parameters, by the shortest way to the loss."""
+    if site.layer.forward is not affine.forward:
+        return partial(_stacked, site, _moved_by_calls, site.out.size, site.tail)
+    between: list[Link] = []
+    out = site.out
+    for i, (layer, own) in enumerate(site.tail.links):
+        if layer.forward is affine.forward:
+            after = layer.forward(own, out)[0]
+            moved = partial(_moved_two, tuple(between), out, own.W, after)
+            return partial(_stacked, site, moved, after.size, evolve(site.tail, links=site.tail.links[i + 1 :]))
+        if layer.forward not in ELEMENTWISE:
+            break
+        between.append((layer, own))
+        out = layer.forward(own, out)[0]
+    return partial(_stacked, site, _moved_one, site.out.size, site.tail)
+
+
+def _stacked(site: _Site, moved: Moved, size: int, tail: _Tail, entries: Entries, steps: Steps) -> NDArray[Any]:
+    """A probe that stacks moved outputs, of `size` numbers each, for as many moves as a chunk holds."""
+    each = max(1, size * steps.itemsize)
+    at_once = max(1, CHUNK // each, min(TOGETHER, CHUNKS // each))
+    values = np.empty(len(entries), np.result_type(steps, site.out))
+    for start in range(0, len(entries), at_once):
+        some = slice(start, start + at_once)
+        values[some] = tail(moved(site, entries[some], steps[some]))
+    return values
+
+
+def _column(site: _Site, entries: Entries, steps: Steps) -> tuple[Entries, Array]:
+    """Which column of an affine layer's output each move changes, and that column: W[i, j] + h adds h x[:, i] to it."""
+    row, column = np.divmod(entries, site.out.shape[1])  # of W; b has its columns alone
+    nudge = steps[:, None] * (site.x.T[row] if site.k == 0 else 1)
+    return column, site.out.T[column] + nudge  # (moves, n)
+
+
+def _moved_one(site: _Site, entries: Entries, steps: Steps) -> Array:
+    """The outputs of an affine layer, moved."""
+    stack = _copies(site.out, steps)
+    column, moved = _column(site, entries, steps)
+    moves, rows = np.ogrid[: moved.shape[0], : moved.shape[1]]
+    stack[moves, rows, column[:, None]] = moved
+    return stack
+
+
+def _moved_two(
+    between: tuple[Link, ...], x: Array, W: Array, out: Array, site: _Site, entries: Entries, steps: Steps
+) -> Array:
+    """The outputs of the affine layer behind that one, moved: its input is x at rest and its output out."""
+    column, moved = _column(site, entries, steps)
+    if np.iscomplexobj(moved):
+        moved = lift(moved)
+    for layer, own in between:
+        moved = layer.forward(own, moved)[0]
+    change = moved - x.T[column]
+    stack: Array = change[:, :, None] * W[column][:, None, :]
+    stack += out
+    return stack
+
+
+def _moved_by_calls(site: _Site, entries: Entries, steps: Steps) -> Array:
+    """The outputs of any layer, moved: its forward, called for each move."""
+    move = _moves(site.params, site.k, np.iscomplexobj(steps))
+    stack = _copies(site.out, steps)
+    for i, (entry, step) in enumerate(zip(entries, steps, strict=True)):
+        stack[i] = site.layer.forward(move(entry, step), site.x)[0]
+    return stack
+
+
+def _copies(out: Array, steps: Steps) -> Array:
+    """(moves, *out.shape): copies that may carry the steps."""
+    stack = np.repeat(out[None], len(steps), axis=0)
+    return lift(stack) if np.iscomplexobj(steps) else stack

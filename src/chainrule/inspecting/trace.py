@@ -1,0 +1,90 @@
+"""`trace`: what happens in one pass through a network, layer by layer."""
+# ruff: noqa: PLC0415  # what traces and draws is imported where it is used: training must not wait for it
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import Array
+from chainrule.layer import Layer
+from chainrule.loss import Loss
+
+if TYPE_CHECKING:
+    from chainrule.inspecting.tracing.records import Trace
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+
+@overload
+def trace(network: Layer[P, Any], params: P, x: Array) -> "Trace": ...
+@overload
+def trace(network: Layer[P, Any], params: P, x: Array, loss: Loss[T, Any], targets: T) -> "Trace": ...
+@overload
+def trace(network: Layer[P, Any], params: P, x: Array, *, dout: Array) -> "Trace": ...
+def trace(
+    network: Layer[Any, Any],
+    params: object,
+    x: Array,
+    loss: Loss[Any, Any] | None = None,
+    targets: object = None,
+    *,
+    dout: Array | None = None,
+) -> "Trace":
+    """Run a network once and record what happens, layer by layer.
+
+    Parameters
+    ----------
+    network
+        A layer, usually made by `sequential`; nested `sequential`s are gone through layer by layer.
+    params
+        Its parameters.
+    x
+        A batch of inputs.
+    loss, targets
+        If given, the pass goes on through the loss and back through all layers, to the derivative by `x`.
+    dout
+        Without a loss: the derivative by the output, from which the pass comes back.
+
+    Returns
+    -------
+    Trace
+        For each layer, the shapes, dtypes and statistics of all arrays, the bytes that its cache holds and the
+        floating-point operations; `trace.first_nonfinite` says where the first nan or infinite number came from.
+        Arrays are not held, apart from copies of those of at most 36 numbers.
+
+    Raises
+    ------
+    ValueError, TypeError
+        What layers and loss raise, with the layer's position, and if targets come without a loss or a loss without
+        targets. NumPy must be able to read the arrays: those of other libraries on the CPU, and none that a compiler
+        is tracing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, relu, sequential, softmax_cross_entropy, trace
+    >>> rng = np.random.default_rng(0)
+    >>> network = sequential(affine, relu, affine)
+    >>> params = (Affine.init(rng, 784, 50), (), Affine.init(rng, 50, 10))
+    >>> x, labels = rng.random((100, 784), np.float32), np.arange(100) % 10
+    >>> passed = trace(network, params, x, softmax_cross_entropy, labels)
+    >>> passed
+    Trace(f32[100, 784] -> affine, relu, affine, softmax_cross_entropy -> f32[])
+    >>> passed.layers[0].out.summary, passed.layers[0].forward_operations
+    ('f32[100, 50]', 7840000)
+    >>> passed.first_nonfinite is None
+    True
+    """
+    from chainrule.inspecting.tracing.run import run
+
+    if not isinstance(network, Layer):
+        raise TypeError(f"trace: network must be a Layer, got {describe(network)}")
+    if loss is None and targets is not None:
+        raise TypeError(f"trace: targets ({describe(targets)}) need a loss that compares with them")
+    if loss is not None and not isinstance(loss, Loss):
+        raise TypeError(f"trace: loss must be a Loss, got {describe(loss)}")
+    if loss is not None and targets is None:
+        raise TypeError("trace: a loss needs targets to compare with")
+    if loss is not None and dout is not None:
+        raise TypeError(f"trace: dout ({describe(dout)}) comes from the loss: give one of them")
+    return run(network, params, x, loss, targets, dout)

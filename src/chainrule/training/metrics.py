@@ -1,0 +1,45 @@
+"""How good predictions are, in terms that people use."""
+
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.libraries import namespace
+from chainrule.arrays.targets import Targets, labels_and_probabilities
+from chainrule.arrays.types import Array, Mask
+
+
+def accuracy(logits: Array, targets: Targets) -> float:
+    """The share of rows whose largest logit stands at the target.
+
+    Parameters
+    ----------
+    logits
+        (n, k): scores of the classes; of several largest ones the first counts.
+    targets
+        Integer labels (n,), or rows of probabilities (n, k), of which the largest counts.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, there are no rows or no classes, a logit is nan, or a label is out of range.
+    TypeError
+        If `logits` are not floats or labels not integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import accuracy
+    >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
+    0.5
+    """
+    xp = namespace(logits, name="accuracy: logits")
+    labels, _ = labels_and_probabilities(xp, logits, targets, "accuracy")
+    missing = xp.count(logits != logits)  # noqa: PLR0124  # nan alone differs from itself
+    if missing:
+        raise ValueError(f"accuracy: {missing} of the logits {describe(logits)} are nan")
+    hits: Mask = xp.row_argmax(logits) == labels
+    n: int = logits.shape[0]
+    return xp.count(hits) / n

@@ -1,0 +1,55 @@
+"""An objective: the loss of a network on one batch, as a function of the parameters alone.
+
+    f(params) = loss(network(params, x), targets)
+
+It is what gradient checks differentiate. Being a record and not a closure it can be looked into, which lets
+`numerical_gradient` run only the part of the network that a perturbed parameter reaches.
+"""
+
+from typing import Any, Generic, TypeVar
+
+from attrs import field, frozen
+
+from chainrule.arrays.records import summary
+from chainrule.arrays.types import Array
+from chainrule.layer import Layer
+from chainrule.loss import Loss
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+
+@frozen(eq=False)
+class Objective(Generic[P, T]):
+    """The loss of a network on one batch, a function of its parameters.
+
+    Parameters
+    ----------
+    network
+        A layer.
+    loss
+        What compares its output with the targets.
+    x
+        The inputs of the batch.
+    targets
+        Its targets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, Objective, affine, softmax_cross_entropy
+    >>> f = Objective(affine, softmax_cross_entropy, np.array([[1.0, 2.0]]), np.array([2]))
+    >>> print(f"{f(Affine(W=np.zeros((2, 3)), b=np.zeros(3))):.6f}")
+    1.098612
+    >>> f
+    Objective(network=Layer(affine), loss=Loss(softmax_cross_entropy), x=f64[1, 2], targets=i64[1])
+    """
+
+    network: Layer[P, Any]
+    loss: Loss[T, Any]
+    x: Array = field(repr=summary)
+    targets: T = field(repr=summary)
+
+    def __call__(self, params: P) -> Array:
+        """The loss at these parameters, 0-d."""
+        return self.loss.forward(self.network.forward(params, self.x)[0], self.targets)[0]
