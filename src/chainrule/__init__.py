@@ -4,7 +4,7 @@ forward (params, x)    -> (out, cache)
 backward(cache,  dout) -> (dx,  grads)
 """
 
-from chainrule import tree, two_layer
+from chainrule import rules, tree, two_layer
 from chainrule.arrays.ownership import own, read_only
 from chainrule.arrays.records import record
 from chainrule.arrays.targets import Targets
@@ -13,16 +13,18 @@ from chainrule.checking.check import Report, check_layer, check_loss, check_netw
 from chainrule.checking.numerical_gradient import directional_derivative, numerical_gradient
 from chainrule.checking.verdict import Verdict
 from chainrule.combinators.sequential import sequential
+from chainrule.encoder import Encoder, Network
 from chainrule.inspecting.draw import draw
 from chainrule.inspecting.trace import trace
 from chainrule.layer import Layer
+from chainrule.layers.activations.relu import relu
+from chainrule.layers.activations.sigmoid import sigmoid
 from chainrule.layers.affine import Affine, affine
-from chainrule.layers.relu import relu
-from chainrule.layers.sigmoid import sigmoid
 from chainrule.loss import Loss
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.optimizer import Optimizer
-from chainrule.optimizers.sgd import Sgd, sgd
+from chainrule.optimizers.adam import adam
+from chainrule.optimizers.sgd import sgd
 from chainrule.training.gradient import value_and_grad
 from chainrule.training.metrics import accuracy
 from chainrule.training.minibatches import minibatches
@@ -33,17 +35,19 @@ from chainrule.training.step import training_step
 __all__ = [
     "Affine",
     "Array",
+    "Encoder",
     "Labels",
     "Layer",
     "Loss",
+    "Network",
     "Objective",
     "Optimizer",
     "Report",
-    "Sgd",
     "Targets",
     "Unit",
     "Verdict",
     "accuracy",
+    "adam",
     "affine",
     "check_layer",
     "check_loss",
@@ -58,6 +62,7 @@ __all__ = [
     "read_only",
     "record",
     "relu",
+    "rules",
     "sequential",
     "sgd",
     "sigmoid",

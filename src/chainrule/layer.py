@@ -10,38 +10,23 @@ of the parameters that they belong to.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import Factory, field, frozen
 
-from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array, Unit
-from chainrule.naming import title_of
+from chainrule.naming import paged, reduced, title_of
+from chainrule.parts import Parts
+from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
 C = TypeVar("C")
 
-
-@frozen(eq=False)
-class Bare(Generic[P]):
-    """The arithmetic of a layer alone: no checks, no copies and no records, for a step that keeps everything to itself.
-
-    It may raise anything, or nothing, if its arguments do not fit: whoever calls it asks `forward` and `backward` then.
-
-    Parameters
-    ----------
-    forward
-        `(xp, params, x) -> (out, saved)`, with what `backward` needs in any form.
-    backward
-        `(xp, params, saved, dout, wants_dx) -> (dx, params)`: the parameters plus the gradients, summed in the
-        gradients' own arrays, and `dx`, or anything if it is not wanted. It may use up `saved`, so that memory is free
-        as soon as nothing needs it.
-    """
-
-    forward: Callable[[Namespace, P, Array], tuple[Array, Any]]
-    backward: Callable[[Namespace, P, Any, Array, bool], tuple[Array, P]]
+Shape: TypeAlias = tuple[int, ...]
+"""The lengths of an array's axes."""
 
 
+@paged
 @frozen(eq=False, repr=False)
 class Layer(Generic[P, C]):
     """A layer: a record of pure functions. `P` is the type of its parameters, `C` of its cache.
@@ -51,23 +36,39 @@ class Layer(Generic[P, C]):
     forward
         `(params, x) -> (out, cache)`. `x` has a row for each example.
     backward
-        `(cache, dout) -> (dx, grads)`. `dout` is the derivative of a scalar by `out` and has its shape and dtype; `dx`
-        and `grads` are the derivatives of that scalar by `x` and `params`, and have theirs.
+        `(cache, dout) -> (dx, grads)`. `dout` is the derivative of a scalar with respect to `out` and has its shape and
+        dtype; `dx` and `grads` are the derivatives of that scalar with respect to `x` and `params`, and have theirs.
     grads
         `(cache, dout) -> grads`: backward without `dx`, for the first layer of a network, where nobody asks for it.
         By default it calls `backward` and drops `dx`.
+    name
+        The name of the layer, with its options: `"leaky_relu(slope=0.1)"`. By default it is found where `forward`
+        comes from.
+    parts
+        The layers that it is made of: a `Chain`, a `Fork` or an `Around` (see `chainrule.parts`).
+    elementwise
+        Whether each entry of the output depends on the entry of the input at the same place alone.
     couples_rows
-        Whether a row of the output depends on other rows of the input. Most layers treat each example alone, and tools
-        that stack batches rely on it.
-    bare
-        The layer's arithmetic alone, which `training_step` runs where all layers have it.
+        Whether a row of the output depends on other rows of the input, or on its place among them. Most layers treat
+        each example alone, and tools that stack batches rely on it.
+    event_axes
+        How many of the last axes belong to one example: 0 if each number is one, 1 for rows of features. None if only
+        the parameters or `x` say it: then the first axis counts the examples.
+    operations
+        `(params, x, out) -> (forward, backward)`: the floating-point operations, from the shapes of `x` and `out`.
+    inference
+        How the layer stands when it is used and not trained, where that differs (see `chainrule.inference`).
+    onnx
+        How the layer is written as an ONNX graph.
+    rule
+        The layer's arithmetic alone, which passes through networks run; see `chainrule.rules`.
 
     Notes
     -----
     Use module-level functions, bound with `functools.partial` where there are options, so that layers pickle.
 
     A layer with another `forward` or `backward` is another layer: make it with `Layer(...)`. `attrs.evolve` would keep
-    the `grads` and the `bare` of the old one.
+    the `grads` and the `rule` of the old one.
 
     Examples
     --------
@@ -94,12 +95,23 @@ class Layer(Generic[P, C]):
         return partial(_second, self.backward)
 
     grads: Callable[[C, Array], P] = field(default=Factory(_without_dx, takes_self=True))
-    couples_rows: bool = False
-    bare: Bare[P] | None = None
+    name: str | None = field(default=None, kw_only=True)
+    parts: Parts = field(default=(), kw_only=True)
+    elementwise: bool = field(default=False, kw_only=True)
+    couples_rows: bool = field(default=False, kw_only=True)
+    event_axes: int | None = field(default=None, kw_only=True)
+    operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = field(default=None, kw_only=True)
+    inference: object = field(default=None, kw_only=True)
+    onnx: object = field(default=None, kw_only=True)
+    rule: Rule[P, C] | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:
         """Its name, and the names of what it is made of: `Layer(sequential(affine, relu))`."""
         return f"Layer({title_of(self)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A layer that is a module's value comes back as itself; one with options is made again of them."""
+        return reduced(self)
 
 
 def no_grads(cache: object, dout: Array) -> Unit:

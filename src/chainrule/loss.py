@@ -7,18 +7,19 @@ A loss is the mean over the rows of a batch of each row's loss, so that its size
 """
 
 from collections.abc import Callable
-from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
 from chainrule.arrays.types import Array
-from chainrule.naming import title_of
+from chainrule.naming import paged, reduced, title_of
+from chainrule.rules.rule import LossRule
 
 T = TypeVar("T")
 C = TypeVar("C")
 
 
+@paged
 @frozen(eq=False, repr=False)
 class Loss(Generic[T, C]):
     """A loss: a record of pure functions. `T` is the type of its targets, `C` of its cache.
@@ -28,18 +29,21 @@ class Loss(Generic[T, C]):
     forward
         `(out, targets) -> (loss, cache)`: the mean of the rows' losses, a 0-d array in the dtype of `out`.
     backward
-        `(cache, dloss) -> dout`: linear in `dloss`, the derivative of the final scalar by this loss; 1.0 where the loss
-        is that scalar.
+        `(cache, dloss) -> dout`: linear in `dloss`, the derivative of the final scalar with respect to this loss; 1.0
+        where the loss is that scalar.
     rows
-        `(out, targets) -> losses`: the loss of each row, of shape (n,).
-    value_and_dout
-        `(out, targets, dloss) -> (loss, dout)`: forward and backward at once, where that is faster. By default it calls
-        one and then the other.
+        `(out, targets) -> losses`: the loss of each row, of the shape of `out` without its last axis.
+    name
+        The name of the loss, with its options. By default it is found where `forward` comes from.
+    operations
+        `(shape) -> (forward, backward)`: the floating-point operations, from the shape of `out`.
+    rule
+        The arithmetic of its rows; see `chainrule.rules.loss`.
 
     Notes
     -----
     A loss with another `forward` or `backward` is another loss: make it with `Loss(...)`. `attrs.evolve` would keep the
-    `value_and_dout` of the old one.
+    `rule` of the old one.
 
     Examples
     --------
@@ -64,25 +68,14 @@ class Loss(Generic[T, C]):
     forward: Callable[[Array, T], tuple[Array, C]]
     backward: Callable[[C, Array | float], Array]
     rows: Callable[[Array, T], Array]
-
-    def _in_turn(self) -> Callable[[Array, T, Array | float], tuple[Array, Array]]:
-        return partial(_forward_backward, self.forward, self.backward)
-
-    value_and_dout: Callable[[Array, T, Array | float], tuple[Array, Array]] = field(
-        default=Factory(_in_turn, takes_self=True)
-    )
+    name: str | None = field(default=None, kw_only=True)
+    operations: Callable[[tuple[int, ...]], tuple[int, int]] | None = field(default=None, kw_only=True)
+    rule: LossRule[T] | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:
         """Its name: `Loss(softmax_cross_entropy)`."""
         return f"Loss({title_of(self)})"
 
-
-def _forward_backward(
-    forward: Callable[[Array, T], tuple[Array, C]],
-    backward: Callable[[C, Array | float], Array],
-    out: Array,
-    targets: T,
-    dloss: Array | float,
-) -> tuple[Array, Array]:
-    value, cache = forward(out, targets)
-    return value, backward(cache, dloss)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A loss that is a module's value comes back as itself; one with options is made again of them."""
+        return reduced(self)

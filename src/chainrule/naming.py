@@ -1,8 +1,18 @@
-"""Names of layers and losses, for people: a `Layer` has none of its own, but its functions come from somewhere."""
+"""Names and pages of layers and losses: as their authors gave them, or as their functions tell.
 
+Copies and pickles go by the name as well: what a module calls `affine` comes back as that very value, and what
+`layer_norm(eps=1e-5)` returned is made again by calling it.
+"""
+
+import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from importlib import import_module
+from typing import Any, Protocol, TypeVar
+
+from chainrule.parts import layers_of
+
+T = TypeVar("T")
 
 
 class Named(Protocol):
@@ -15,7 +25,7 @@ class Named(Protocol):
 
 
 def name_of(subject: Named) -> str:
-    """Name a layer or a loss after where it comes from.
+    """Name a layer or a loss.
 
     Parameters
     ----------
@@ -25,10 +35,10 @@ def name_of(subject: Named) -> str:
     Returns
     -------
     str
-        The name that the module of its `forward` gives it (`affine` in `affine: Layer = Layer(forward, backward)`);
-        failing that, the name of the function itself or of what it stands in (`scale` for `scale_forward`,
-        `leaky_relu` for a `forward` inside `leaky_relu`), or of its module. Options that `functools.partial` binds
-        follow in brackets if they are numbers or text: `leaky_relu(0.1)`.
+        Its trait `name`. Without one, the name that the module of its `forward` gives it (`square` in
+        `square = Layer(forward, backward)`); failing that, the name of the function itself or of what it stands in
+        (`scale` for `scale_forward`, `leaky_relu` for a `forward` inside `leaky_relu`), or of its module. Options that
+        `functools.partial` binds follow in brackets if they are numbers or text: `leaky_relu(0.1)`.
 
     Examples
     --------
@@ -37,13 +47,16 @@ def name_of(subject: Named) -> str:
     >>> name_of(affine), name_of(softmax_cross_entropy)
     ('affine', 'softmax_cross_entropy')
     """
+    given: str | None = getattr(subject, "name", None)
+    if given is not None:
+        return given
     function: Callable[..., object] = subject.forward
     options: list[str] = []
     while isinstance(function, partial):
         options = [repr(a) for a in function.args if _is_plain(a)] + options
         options += [f"{key}={a!r}" for key, a in function.keywords.items() if _is_plain(a)]
         function = function.func
-    for name, value in getattr(function, "__globals__", {}).items():
+    for name, value in list(getattr(function, "__globals__", {}).items()):
         is_it = type(value) is type(subject) and getattr(value, "forward", None) is subject.forward
         if is_it and not name.startswith("_"):
             return str(name)
@@ -61,7 +74,7 @@ def title_of(subject: Named) -> str:
     Returns
     -------
     str
-        Its name, and in brackets those of the layers that `functools.partial` binds in it.
+        Its name, and in brackets those of its parts, and its options.
 
     Examples
     --------
@@ -70,13 +83,79 @@ def title_of(subject: Named) -> str:
     >>> title_of(sequential(sequential(affine, relu), affine))
     'sequential(sequential(affine, relu), affine)'
     """
-    function: Any = subject.forward
-    bound: tuple[Any, ...] = function.args if isinstance(function, partial) else ()
-    parts: list[Any] = []
-    for each in bound:
-        parts += each if isinstance(each, tuple) else [each]
-    inside = [title_of(part) for part in parts if type(part) is type(subject)]
-    return name_of(subject) + (f"({', '.join(inside)})" if inside else "")
+    name = name_of(subject)
+    inside = [title_of(part) for part in layers_of(subject)] if hasattr(subject, "parts") else []
+    if not inside:
+        return name
+    base, _, options = name.partition("(")
+    return f"{base}({', '.join([*inside, *([options[:-1]] if options else [])])})"
+
+
+def titled(name: str, options: dict[str, Any]) -> str:
+    """A name with its options: `layer_norm(eps=1e-05)`."""
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in options.items())})" if options else name
+
+
+def options_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The options that `functools.partial` binds by name."""
+    return {**options_of(function.func), **function.keywords} if isinstance(function, partial) else {}
+
+
+def unbound(function: Any) -> Any:
+    """A function without the options that `functools.partial` binds."""
+    return unbound(function.func) if isinstance(function, partial) else function
+
+
+class Page:
+    """The docstring of a class, and of each of its instances one of its own: `help(relu)` shows what relu is."""
+
+    def __init__(self, of_class: str | None) -> None:
+        self.of_class = of_class
+
+    def __get__(self, instance: Any, owner: type) -> str | None:
+        """The page of the instance, or that of the class."""
+        return self.of_class if instance is None else _page_of(instance) or self.of_class
+
+
+def paged(cls: type[T]) -> type[T]:
+    """Give the instances of a class docstrings of their own."""
+    described: Any = cls
+    described.__doc__ = Page(cls.__doc__)
+    return cls
+
+
+def reduced(subject: Any) -> tuple[Any, ...]:
+    """What `pickle` and `copy` make a layer or a loss of again: the name of its value, or of what returned it."""
+    source = unbound(getattr(subject.rule, "source", None))
+    module, name = getattr(source, "__module__", None), name_of(subject).partition("(")[0]
+    value = getattr(sys.modules.get(str(module)), name, None)
+    if value is subject:
+        return _value, (module, name)
+    if source is not None and callable(value):
+        return _made, (module, name, layers_of(subject), options_of(subject.rule.source))
+    cls: Any = type(subject)
+    return _built, (cls, {a.name: getattr(subject, a.name) for a in cls.__attrs_attrs__})
+
+
+def _value(module: str, name: str) -> Any:
+    return getattr(import_module(module), name)
+
+
+def _made(module: str, name: str, parts: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    return _value(module, name)(*parts, **options)
+
+
+def _built(cls: Any, fields: dict[str, Any]) -> Any:
+    return cls(**fields)
+
+
+def _page_of(subject: Any) -> str | None:
+    """The docstring of the module that is named as the layer is, or of the function that goes forward."""
+    source = unbound(getattr(subject.rule, "source", None))
+    module = str(getattr(source, "__module__", ""))
+    if module.rpartition(".")[2] == name_of(subject).partition("(")[0]:
+        return getattr(sys.modules.get(module), "__doc__", None)
+    return getattr(source, "__doc__", None)
 
 
 def _name_of_function(function: Callable[..., object]) -> str:

@@ -3,10 +3,16 @@
     init(params)                -> state
     step(state, params, grads)  -> (params, state)
 
-The state has the type that the parameters ask for, and is a value like any other: an optimizer remembers nothing.
+The state is a value like any other: an optimizer remembers nothing. That of the library's optimizers is a `State`, which
+knows what parameters it belongs to.
 """
 
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from attrs import frozen
+
+from chainrule.arrays.records import record
+from chainrule.arrays.types import Labels
 
 P = TypeVar("P")
 S = TypeVar("S")
@@ -18,8 +24,9 @@ class Optimizer(Protocol[P, S]):
     Examples
     --------
     >>> import numpy as np
-    >>> from chainrule import Array, Optimizer, Unit, sgd
-    >>> def descend(optimizer: Optimizer[Array, Unit], params: Array, steps: int) -> Array:
+    >>> from chainrule import Array, Optimizer, sgd
+    >>> from chainrule.optimizer import State
+    >>> def descend(optimizer: Optimizer[Array, State[Array]], params: Array, steps: int) -> Array:
     ...     state = optimizer.init(params)
     ...     for _ in range(steps):
     ...         params, state = optimizer.step(state, params, 2 * params)  # the gradient of sum(params^2)
@@ -35,3 +42,22 @@ class Optimizer(Protocol[P, S]):
     def step(self, state: S, params: P, grads: P, /) -> tuple[P, S]:
         """New parameters and the state after this step."""
         ...
+
+
+@frozen(eq=False)
+@record
+class State(Generic[P]):
+    """The state of an optimizer, typed by the parameters that it belongs to.
+
+    `P` is invariant: a step whose gradients have another type than the state's parameters is an error in a type checker.
+
+    Parameters
+    ----------
+    count
+        The steps so far: a 0-d array of integers.
+    moments
+        Trees like the parameters, as many as the optimizer keeps: running averages of gradients and of their squares.
+    """
+
+    count: Labels
+    moments: tuple[P, ...]

@@ -18,6 +18,7 @@ from chainrule.arrays.records import field_names
 from chainrule.arrays.types import Array
 
 P = TypeVar("P")
+R = TypeVar("R")
 
 CONTAINERS = (list, dict, set, tuple)
 """What may hold arrays and is no branch; a tuple's own subclasses, such as named tuples, are none either."""
@@ -113,6 +114,43 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
     array([2., 2.])
     """
     return cast("P", _map(f, (), tree, others))
+
+
+def zipped(f: Callable[..., R], tree: Any, *others: Any) -> list[R]:
+    """List what a function gives of the arrays at the same places of several trees.
+
+    Parameters
+    ----------
+    f
+        Takes one array of each tree.
+    tree, *others
+        Trees of the same structure.
+
+    Returns
+    -------
+    list
+        What `f` returned for each array, in the order of `leaves`.
+
+    Raises
+    ------
+    ValueError
+        If the structures differ; the message names the first place where they do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import tree
+    >>> tree.zipped(lambda a, b: float(a @ b), (np.ones(2), np.ones(3)), (np.ones(2), np.ones(3)))
+    [2.0, 3.0]
+    """
+    results: list[R] = []
+
+    def collect(*leaves: Array) -> Array:
+        results.append(f(*leaves))
+        return leaves[0]
+
+    map(collect, tree, *others)
+    return results
 
 
 def replace(tree: P, arrays: list[Array]) -> P:

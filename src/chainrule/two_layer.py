@@ -17,9 +17,10 @@ from chainrule.checking.numerical_gradient import Method
 from chainrule.checking.numerical_gradient import numerical_gradient as numerical_gradient_of
 from chainrule.combinators.sequential import sequential
 from chainrule.layer import Layer
+from chainrule.layers.activations.relu import relu
 from chainrule.layers.affine import Affine, AffineCache, affine
-from chainrule.layers.relu import ReluCache, relu
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
+from chainrule.rules.elementwise_layers import Saved
 from chainrule.training import metrics
 from chainrule.training.gradient import value_and_grad
 from chainrule.training.objective import Objective
@@ -28,7 +29,7 @@ from chainrule.training.prediction import prediction
 Params: TypeAlias = tuple[Affine, Unit, Affine]
 """The parameters of the network, and its gradients: an entry for each layer."""
 
-Caches: TypeAlias = tuple[AffineCache, ReluCache, AffineCache]
+Caches: TypeAlias = tuple[AffineCache, Saved, AffineCache]
 """The caches of the network: what `forward` hands to `backward`."""
 
 network: Layer[Params, Caches] = sequential(affine, relu, affine)

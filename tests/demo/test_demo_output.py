@@ -15,7 +15,7 @@ from chainrule.arrays.types import Array
 from chainrule.demo.main import main
 from chainrule.demo.networks import NETWORKS, Choice, Network
 from chainrule.layers.affine import AffineCache, affine
-from chainrule.layers.relu import relu
+from chainrule.layers.activations.relu import relu
 
 QUICK = ["--steps", "40", "--hidden", "12"]
 

@@ -52,8 +52,8 @@ from chainrule.inspecting.drawing.drawing import Drawing
 from chainrule.inspecting.tracing.quantity import Quantity
 from chainrule.inspecting.tracing.records import LayerTrace, LossTrace, Trace
 from chainrule.layers.affine import AffineCache
-from chainrule.layers.relu import ReluCache
-from chainrule.layers.sigmoid import SigmoidCache
+from chainrule.layers.activations.relu import ReluCache
+from chainrule.layers.activations.sigmoid import SigmoidCache
 from chainrule.losses.softmax_cross_entropy import SoftmaxCrossEntropyCache
 
 P = TypeVar("P")

@@ -38,7 +38,7 @@ from chainrule import (
     value_and_grad,
 )
 from chainrule.layers.affine import AffineCache
-from chainrule.layers.relu import ReluCache
+from chainrule.layers.activations.relu import ReluCache
 from chainrule.losses.softmax_cross_entropy import SoftmaxCrossEntropyCache
 
 Params: TypeAlias = tuple[Affine, Unit, Affine]

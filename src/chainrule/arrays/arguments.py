@@ -1,6 +1,9 @@
 """What the functions of a layer may expect of their arguments, and what they say when given something else."""
 
+import math
 from typing import TypeGuard, TypeVar
+
+import numpy as np
 
 from chainrule.arrays.records import summary
 from chainrule.arrays.types import Array, is_numpy, is_plain
@@ -36,7 +39,7 @@ def record_of(value: object, cls: type[R], name: str) -> R:
 
 
 def like_out(dout: Array, shape: tuple[int, ...], dtype: object, name: str) -> None:
-    """Check that `dout` can be the derivative by an output.
+    """Check that `dout` can be the derivative with respect to an output.
 
     Parameters
     ----------
@@ -54,36 +57,80 @@ def like_out(dout: Array, shape: tuple[int, ...], dtype: object, name: str) -> N
     ValueError
         If it has another shape: NumPy would broadcast it silently.
     """
-    try:
-        if dout.shape == shape and dout.dtype == dtype and (not is_numpy(dout) or is_plain(dout)):
-            return
-    except AttributeError:
-        raise TypeError(f"{name} backward: dout must be an array, got {describe(dout)}") from None
-    if dout.shape != shape:
-        raise ValueError(f"{name} backward: dout has shape {dout.shape}, expected {shape} (the shape of out)")
-    if dout.dtype == dtype:
-        kind = type(dout).__name__
-        raise TypeError(f"{name} backward: dout must be a plain array, got {kind}: convert it with np.asarray")
-    raise TypeError(f"{name} backward: dout is {dout.dtype}, expected {dtype} (the dtype of out)")
+    if type(dout) is np.ndarray and dout.shape == shape and dout.dtype is dtype:
+        return
+    like(dout, shape, dtype, f"{name} backward: dout", "out")
 
 
-def no_params(params: object, name: str) -> None:
-    """Check that a layer without parameters was given none.
+def like(derivative: Array, shape: tuple[int, ...], dtype: object, name: str, of: str) -> None:
+    """Check that a derivative is like what it belongs to.
 
     Parameters
     ----------
-    params
-        The argument: must be `()`.
-    name
-        The layer, for the message.
+    derivative
+        The array to check.
+    shape, dtype
+        What it must have.
+    name, of
+        The derivative and what it belongs to, for the message: `"affine backward: dout"` and `"out"`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `like_out`.
+    """
+    try:
+        if (
+            derivative.shape == shape
+            and derivative.dtype == dtype
+            and (not is_numpy(derivative) or is_plain(derivative))
+        ):
+            return
+    except AttributeError:
+        raise TypeError(f"{name} must be an array, got {describe(derivative)}") from None
+    if derivative.shape != shape:
+        raise ValueError(f"{name} has shape {derivative.shape}, expected {shape} (the shape of {of})")
+    if derivative.dtype == dtype:
+        raise TypeError(f"{name} must be a plain array, got {type(derivative).__name__}: convert it with np.asarray")
+    raise TypeError(f"{name} is {derivative.dtype}, expected {dtype} (the dtype of {of})")
+
+
+def number(owner: str, name: str, value: object, *, least: float = 0.0, below: float = math.inf) -> float:
+    """Check that an option is a finite number in a range, and make it a float of Python's.
+
+    Parameters
+    ----------
+    owner, name
+        The function and its argument, for messages.
+    value
+        The argument.
+    least, below
+        The range, the first in it and the second not.
+
+    Returns
+    -------
+    float
+        The number; a NumPy scalar would promote arrays.
 
     Raises
     ------
     TypeError
-        If it is anything else.
+        If it is no real number.
+    ValueError
+        If it is not finite, or not in the range.
     """
-    if not is_tuple(params) or params:
-        raise TypeError(f"{name}: it has no parameters: params must be (), got {describe(params)}")
+    if isinstance(value, str | complex | bool) or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
+        raise TypeError(f"{owner}: {name} must be a number, got {describe(value)}")
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    except TypeError:  # one of NumPy's complex numbers
+        raise TypeError(f"{owner}: {name} must be a real number, got {describe(value)}") from None
+    if not (math.isfinite(result) and least <= result < below):
+        bound = f">= {least:g}" if below == math.inf else f"in [{least:g}, {below:g})"
+        raise ValueError(f"{owner}: {name} must be a finite number {bound}, got {result}")
+    return result
 
 
 def describe(value: object) -> str:

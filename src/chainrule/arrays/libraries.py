@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from chainrule.arrays.arguments import describe
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
 from chainrule.arrays.tuned import TUNED
@@ -62,6 +63,35 @@ def same_dtype(a: Array, b: Array) -> bool:
     if a.dtype == b.dtype:
         return True
     return is_numpy(a) and is_numpy(b) and a.dtype.newbyteorder("=") == b.dtype.newbyteorder("=")
+
+
+def alike(record: str, **arrays: Array) -> None:
+    """Check that the arrays of a record are of one library and of one dtype of floats.
+
+    Parameters
+    ----------
+    record
+        The name of the record, for messages.
+    **arrays
+        Its arrays, by the names of their fields.
+
+    Raises
+    ------
+    TypeError
+        If one is no array of floats, or two differ in library or dtype.
+    """
+    first, *others = arrays
+    library = namespace(arrays[first], name=f"{record}: {first}")
+    for other in others:
+        a, b = arrays[first], arrays[other]
+        found = namespace(b, name=f"{record}: {other}")
+        if not same_dtype(a, b):
+            raise TypeError(
+                f"{record}: {first} is {describe(a)} but {other} is {describe(b)}: they must have one dtype"
+            )
+        if found is not library:
+            what = f"{record}: {first} is an array of {_name(a)} but {other} of {_name(b)}"
+            raise TypeError(f"{what}: convert one of them")
 
 
 def unlike(x: Array | Labels, beside: Array) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""The functions that layers and losses are written in."""
+"""The functions that rules are written in: those of an array's own library, and words of ours for what they lack."""
 
 from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeGuard, TypeVar
@@ -10,10 +10,11 @@ Q = ParamSpec("Q")
 
 
 class Namespace(Protocol):
-    """The functions that layers and losses are written in.
+    """The functions that layers, losses and optimizers are written in.
 
-    Most are functions of the Array API standard under their own names; the rest are short for expressions that NumPy
-    can do faster than it would do them literally. `x` is any array of floats, `rows` is (n, k): n rows of k numbers.
+    Most are functions of the Array API standard under their own names; a library's other functions are reached through
+    it as well. The rest say who owns an array, or are short for expressions that NumPy computes much faster in another
+    form. `x` is any array of floats, (..., k) rows of k numbers on any axes, `rows` (n, k).
     """
 
     @property
@@ -25,8 +26,39 @@ class Namespace(Protocol):
         """`f(*args)`, in which harmless underflow and the documented values at infinity raise no warning."""
         ...
 
+    def own(self, x: A, /) -> A:
+        """`x` for a cache to hold: a read-only copy unless nobody can write to it.
+
+        Where a pass owns all of its arrays, `x` itself.
+        """
+        ...
+
+    def mine(self, x: Array, /) -> bool:
+        """Whether the rule that was handed `x` may write to it: made in this pass, and handed on to nobody else."""
+        ...
+
+    def read_only(self, fresh: A, /) -> A:
+        """The array, from now on mine no more: constant, for a cache and another receiver to share."""
+        ...
+
+    def shared(self, x: A, /) -> A:
+        """`x` for several receivers: what is mine becomes constant, what is borrowed stays so."""
+        ...
+
+    def plus(self, a: Array, b: Array, /) -> Array:
+        """`a + b`, in the memory of `a` if it is mine."""
+        ...
+
+    def times(self, a: Array, b: Array | float, /) -> Array:
+        """`a * b`, in the memory of `a` if it is mine, else in that of `b` if that is."""
+        ...
+
     def matmul(self, a: Array, b: Array, /) -> Array:
-        """The matrix product."""
+        """(..., d), (d, m) to (..., m): the matrix product."""
+        ...
+
+    def matmul_rows(self, a: Array, b: Array, /) -> Array:
+        """(..., d), (..., m) to (d, m): the sum over all rows of their outer products, `a^T b`."""
         ...
 
     def exp(self, x: Array, /) -> Array:
@@ -37,20 +69,56 @@ class Namespace(Protocol):
         """`exp(x) - 1`, accurate near zero."""
         ...
 
+    def log(self, x: Array, /) -> Array:
+        """The natural logarithm."""
+        ...
+
     def log1p(self, x: Array, /) -> Array:
         """`log(1 + x)`, accurate near zero."""
+        ...
+
+    def sqrt(self, x: Array, /) -> Array:
+        """The square root."""
+        ...
+
+    def tanh(self, x: Array, /) -> Array:
+        """The hyperbolic tangent."""
         ...
 
     def abs(self, x: Array, /) -> Array:
         """The absolute value."""
         ...
 
+    def sign(self, x: Array, /) -> Array:
+        """-1, 0 or 1."""
+        ...
+
     def where(self, condition: Mask, a: Array, b: Array, /) -> Array:
         """`a` where the condition holds, `b` elsewhere."""
         ...
 
+    def concat(self, arrays: tuple[Array, ...] | list[Array], /, *, axis: int = 0) -> Array:
+        """The arrays one after another along an axis."""
+        ...
+
+    def reshape(self, x: A, shape: tuple[int, ...], /) -> A:
+        """The same numbers in another shape."""
+        ...
+
+    def zeros_like(self, x: Array, /) -> Array:
+        """Zeros of the shape and dtype of `x`."""
+        ...
+
     def ones_like(self, x: Array, /) -> Array:
         """Ones of the shape and dtype of `x`."""
+        ...
+
+    def finite(self, x: Array, /) -> Array:
+        """`x` with the largest number in the place of infinity. May write into `x`, which it takes."""
+        ...
+
+    def reciprocal(self, x: Array, /) -> Array:
+        """`1 / x`. May write into `x`, which it takes."""
         ...
 
     def positive_part(self, x: Array, /) -> Array:
@@ -65,20 +133,28 @@ class Namespace(Protocol):
         """The mean of all entries, 0-d."""
         ...
 
-    def column_sum(self, rows: Array, /) -> Array:
-        """(n, k) to (k,): the sum of the rows."""
+    def rows(self, x: Array, /) -> Array:
+        """(..., k) to (n, k): all axes but the last as one."""
         ...
 
-    def row_sum(self, rows: Array, /) -> Array:
-        """(n, k) to (n,): the sum of each row."""
+    def sum_rows(self, x: Array, /) -> Array:
+        """(..., k) to (k,): the sum of all rows."""
         ...
 
-    def row_max(self, rows: Array, /) -> Array:
-        """(n, k) to (n,): the largest entry of each row."""
+    def sum_last(self, x: Array, /) -> Array:
+        """(..., k) to (...,): the sum of each row."""
         ...
 
-    def row_argmax(self, rows: Array, /) -> Labels:
-        """(n, k) to (n,): where each row's largest entry stands."""
+    def mean_last(self, x: Array, /) -> Array:
+        """(..., k) to (..., 1): the mean of each row."""
+        ...
+
+    def max_last(self, x: Array, /) -> Array:
+        """(..., k) to (...,): the largest entry of each row."""
+        ...
+
+    def argmax_last(self, x: Array, /) -> Labels:
+        """(..., k) to (...,): where each row's largest entry stands."""
         ...
 
     def shifted(self, rows: Array, /) -> Array:
@@ -95,6 +171,14 @@ class Namespace(Protocol):
 
     def scatter(self, rows: Array, at: Places, values: Array | float, /) -> Array:
         """(n, k), (n,) to (n, k): the rows with `values` at the places. May write into `rows`, which it takes."""
+        ...
+
+    def take_rows(self, rows: Array, labels: Labels, /) -> Array:
+        """(k, d), (...,) to (..., d): a fresh copy of the row at each label."""
+        ...
+
+    def add_rows(self, labels: Labels, values: Array, k: int, /) -> Array:
+        """(...,), (..., d) to (k, d): the sum of the values at each label, the transpose of `take_rows`."""
         ...
 
     def scalar(self, value: float, like: Array, /) -> Array | float:

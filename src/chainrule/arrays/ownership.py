@@ -44,6 +44,8 @@ def read_only(fresh: A) -> A:
     array: object = fresh
     if not isinstance(array, NUMPY):
         return own(fresh)
+    if not array.flags.writeable:  # and if it is a view, then perhaps of what is the caller's
+        return fresh
     array.setflags(write=False)
     if array.base is not None and isinstance(array.base, NUMPY):  # a view of what the caller has just made
         array.base.setflags(write=False)
@@ -95,3 +97,24 @@ def _is_constant(array: NDArray[Any]) -> bool:
             return False
         base = base.base
     return base is None or isinstance(base, bytes | mmap)
+
+
+def borrowed(x: A) -> A:
+    """Lend an array: a read-only view of one that can be written to, or the value itself.
+
+    Parameters
+    ----------
+    x
+        Anything.
+
+    Returns
+    -------
+    A
+        What may be read and not written to. It is no copy: `own` makes one where it is kept.
+    """
+    array: object = x
+    if isinstance(array, NUMPY) and array.flags.writeable:
+        view = array.view()
+        view.flags.writeable = False
+        return cast("A", view)
+    return x

@@ -1,7 +1,8 @@
 """The words of `Namespace` for any library that follows the Python Array API standard.
 
 Only functions of the standard are called, and no value is ever read: an array may be on a device, lazy, or traced by a
-compiler. Where NumPy would refuse a bad label, the result here is nan.
+compiler. Where NumPy would refuse a bad label, the result here is nan. Nothing is written in place: arrays may be
+immutable, and who else holds them is not known.
 """
 
 from collections.abc import Callable
@@ -24,39 +25,66 @@ class Portable:
 
     reads_values = False
 
+    # The library's own, which `__getattr__` finds.
+    concat: Callable[..., Array]
+    exp: Callable[[Array], Array]
+    expm1: Callable[[Array], Array]
+    log: Callable[[Array], Array]
+    log1p: Callable[[Array], Array]
+    matmul: Callable[[Array, Array], Array]
+    mean: Callable[[Array], Array]
+    ones_like: Callable[[Array], Array]
+    reshape: Callable[..., Any]
+    sign: Callable[[Array], Array]
+    sqrt: Callable[[Array], Array]
+    tanh: Callable[[Array], Array]
+    where: Callable[[Mask, Array, Array], Array]
+    zeros_like: Callable[[Array], Array]
+
     def __init__(self, xp: Any) -> None:
         self.xp = xp
+
+    def __getattr__(self, name: str) -> Any:
+        """A function of the library: asked for only where this class has no word of its own."""
+        if name == "xp":  # not there yet, while a copy is made
+            raise AttributeError(name)
+        return getattr(self.xp, name)
 
     def quietly(self, f: Callable[Q, A], /, *args: Q.args, **options: Q.kwargs) -> A:
         return f(*args, **options)
 
-    def matmul(self, a: Array, b: Array, /) -> Array:
-        out: Array = self.xp.matmul(a, b)
-        return out
+    def own(self, x: A, /) -> A:
+        return x
 
-    def exp(self, x: Array, /) -> Array:
-        out: Array = self.xp.exp(x)
-        return out
+    def mine(self, x: Array, /) -> bool:
+        return False
 
-    def expm1(self, x: Array, /) -> Array:
-        out: Array = self.xp.expm1(x)
-        return out
+    def read_only(self, fresh: A, /) -> A:
+        return fresh
 
-    def log1p(self, x: Array, /) -> Array:
-        out: Array = self.xp.log1p(x)
-        return out
+    def shared(self, x: A, /) -> A:
+        return x
+
+    def plus(self, a: Array, b: Array, /) -> Array:
+        return a + b
+
+    def times(self, a: Array, b: Array | float, /) -> Array:
+        return a * b
 
     def abs(self, x: Array, /) -> Array:
-        out: Array = self.xp.where(x < 0, -x, x)  # xp.abs has a slope of 0 at 0 in torch, and sigmoid's tail needs 1
+        out: Array = self.xp.where(x < 0, -x, x)  # xp.abs has a slope of 0 at 0 in torch, and softplus's tail needs 1
         return out
 
-    def where(self, condition: Mask, a: Array, b: Array, /) -> Array:
-        out: Array = self.xp.where(condition, a, b)
+    def matmul_rows(self, a: Array, b: Array, /) -> Array:
+        return self.matmul(self.rows(a).T, self.rows(b))
+
+    def finite(self, x: Array, /) -> Array:
+        most = self.xp.full_like(x, self.xp.finfo(x.dtype).max)
+        out: Array = self.xp.where(x > most, most, x)  # in this form nan passes
         return out
 
-    def ones_like(self, x: Array, /) -> Array:
-        out: Array = self.xp.ones_like(x)
-        return out
+    def reciprocal(self, x: Array, /) -> Array:
+        return 1 / x
 
     def positive_part(self, x: Array, /) -> Array:
         zero = self.xp.zeros_like(x)
@@ -67,24 +95,27 @@ class Portable:
         dx: Array = self.xp.where(out != 0, dout, self.xp.zeros_like(dout))
         return dx
 
-    def mean(self, x: Array, /) -> Array:
-        out: Array = self.xp.mean(x)
+    def rows(self, x: Array, /) -> Array:
+        return x if x.ndim == 2 else self.xp.reshape(x, (-1, x.shape[-1]))
+
+    def sum_rows(self, x: Array, /) -> Array:
+        out: Array = self.xp.sum(x, axis=tuple(range(x.ndim - 1)))
         return out
 
-    def column_sum(self, rows: Array, /) -> Array:
-        out: Array = self.xp.sum(rows, axis=0)
+    def sum_last(self, x: Array, /) -> Array:
+        out: Array = self.xp.sum(x, axis=-1)
         return out
 
-    def row_sum(self, rows: Array, /) -> Array:
-        out: Array = self.xp.sum(rows, axis=1)
+    def mean_last(self, x: Array, /) -> Array:
+        out: Array = self.xp.mean(x, axis=-1, keepdims=True)
         return out
 
-    def row_max(self, rows: Array, /) -> Array:
-        out: Array = self.xp.max(rows, axis=1)
+    def max_last(self, x: Array, /) -> Array:
+        out: Array = self.xp.max(x, axis=-1)
         return out
 
-    def row_argmax(self, rows: Array, /) -> Labels:
-        out: Labels = self.xp.argmax(rows, axis=1)
+    def argmax_last(self, x: Array, /) -> Labels:
+        out: Labels = self.xp.argmax(x, axis=-1)
         return out
 
     def shifted(self, rows: Array, /) -> Array:
@@ -92,9 +123,7 @@ class Portable:
         return out
 
     def places(self, rows: Array, labels: Labels, /) -> Places:
-        classes = self.xp.arange(rows.shape[1], device=self._device(rows))
-        hot: Places = self.xp.astype(labels, classes.dtype)[:, None] == classes[None, :]
-        return hot
+        return self._one_hot(labels, rows.shape[1], rows)
 
     def gather(self, rows: Array, at: Places, /) -> Array:
         entry = self.xp.sum(self.xp.where(at, rows, self.xp.zeros_like(rows)), axis=1)
@@ -105,6 +134,25 @@ class Portable:
     def scatter(self, rows: Array, at: Places, values: Array | float, /) -> Array:
         column: Array = self.xp.full_like(rows[:, 0], values) if isinstance(values, float | int) else values
         out: Array = self.xp.where(at, column[:, None], rows)
+        return out
+
+    def take_rows(self, rows: Array, labels: Labels, /) -> Array:
+        flat = self.xp.take(rows, self.xp.reshape(labels, (-1,)), axis=0)
+        out: Array = self.xp.reshape(flat, (*labels.shape, rows.shape[1]))
+        return out
+
+    def add_rows(self, labels: Labels, values: Array, k: int, /) -> Array:
+        flat = self.xp.reshape(labels, (-1,))
+        rows = self.xp.reshape(values, (-1, values.shape[-1]))
+        library = self.xp.__name__
+        empty: Any = self.xp.zeros((k, rows.shape[1]), dtype=rows.dtype, device=self._device(rows))
+        out: Array
+        if library == "jax.numpy":
+            out = empty.at[flat].add(rows)
+        elif library.endswith("torch"):
+            out = empty.index_add(0, flat, rows)
+        else:  # the standard has no scatter: a product with one-hot rows is what it can say
+            out = self.matmul(self.xp.astype(self._one_hot(flat, k, rows), rows.dtype).T, rows)
         return out
 
     def scalar(self, value: float, like: Array, /) -> Array | float:
@@ -122,6 +170,12 @@ class Portable:
     def astype(self, x: Array | Labels, like: Array, /) -> Array:
         out: Array = self.xp.astype(x, like.dtype)
         return out
+
+    def _one_hot(self, labels: Labels, k: int, beside: Array) -> Places:
+        """(n,) to (n, k): whether each column is that of the row's label."""
+        classes = self.xp.arange(k, device=self._device(beside))
+        hot: Places = self.xp.astype(labels, classes.dtype)[:, None] == classes[None, :]
+        return hot
 
     def _device(self, x: Array) -> object:
         """Where to make what will meet `x`: on its device, or wherever the library thinks best."""

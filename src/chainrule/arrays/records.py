@@ -6,7 +6,9 @@ prints as `Affine(W=f32[784, 50], b=f32[50])` and not as pages of digits.
 """
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from functools import partial
+from operator import attrgetter
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 import attrs
 
@@ -15,8 +17,46 @@ from chainrule.arrays.ownership import own
 T = TypeVar("T")
 Q = ParamSpec("Q")
 
+SIGNATURE = "_signature"
+"""The field of a record that is no part of its value: see `Signature`."""
+
 NAMES: dict[type, tuple[str, ...]] = {}
 """The names of fields, by class: finding them takes longer than a small layer."""
+
+
+def dissected(cls: type) -> tuple[Callable[[Any], tuple[Any, ...]], Callable[..., Any]] | None:
+    """What takes a record of a class apart, and what puts one together without its checks; None if it is no record."""
+    if cls not in PARTS:
+        PARTS[cls] = (fields_of(cls), unchecked(cls)) if is_record(cls) else None
+    return PARTS[cls]
+
+
+def fields_of(cls: type) -> Callable[[Any], tuple[Any, ...]]:
+    """A function that gives the fields of a class's records, in order."""
+    names = field_names(cls)
+    return attrgetter(*names) if len(names) > 1 else partial(_fields, names)
+
+
+def first_of(cls: type) -> Callable[[Any], Any]:
+    """A function that gives the first field of a class's records."""
+    return attrgetter(*field_names(cls)[:1] or ("__class__",))
+
+
+def _fields(names: tuple[str, ...], value: Any) -> tuple[Any, ...]:
+    return tuple(getattr(value, name) for name in names)
+
+
+class Signature(NamedTuple):
+    """Which layer made a cache, with which functions, and what its output was like: what backward asks of `dout`."""
+
+    layer: str
+    xp: Any
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+PARTS: dict[type, tuple[Callable[[Any], tuple[Any, ...]], Callable[..., Any]] | None] = {}
+"""By class, what `dissected` gives."""
 
 
 def record(cls: type[T]) -> type[T]:
@@ -60,6 +100,8 @@ def record(cls: type[T]) -> type[T]:
         default = vars(cls).get(name, attrs.NOTHING)
         if not hasattr(default, "_default"):  # not a field with options of its own
             setattr(cls, name, attrs.field(default=default, converter=own))
+    cls.__annotations__[SIGNATURE] = "object"
+    setattr(cls, SIGNATURE, attrs.field(init=False, repr=False, default=None))
     methods: dict[str, Any] = {
         "__repr__": _repr,
         "__reduce__": _reduce,
@@ -101,10 +143,29 @@ def unchecked(cls: Callable[Q, T]) -> Callable[Q, T]:
         put_second(made, second)
         return made
 
+    def make_of_one(value: Any) -> T:
+        made = cast("T", object.__new__(built))
+        put_first(made, value)
+        return made
+
+    if len(fields) == 1:
+        (put_first,) = fields
+        return cast("Callable[Q, T]", make_of_one)
     if len(fields) == 2:
         put_first, put_second = fields
         return cast("Callable[Q, T]", make_of_two)
     return cast("Callable[Q, T]", make)
+
+
+def sign(cache: object, signature: Signature) -> None:
+    """Write on a cache who made it. Only its maker does so, before anybody else holds it."""
+    if hasattr(type(cache), SIGNATURE):
+        object.__setattr__(cache, SIGNATURE, signature)
+
+
+def signature_of(cache: object) -> Signature | None:
+    """What stands on a cache; None if it is no record, or was put together by another."""
+    return getattr(cache, SIGNATURE, None)
 
 
 def is_record(cls: type) -> bool:
@@ -128,7 +189,7 @@ def summary(value: object) -> str:
 def field_names(cls: type) -> tuple[str, ...]:
     """The names of an attrs class's fields, in order; none for another class."""
     if cls not in NAMES:
-        NAMES[cls] = tuple(a.name for a in getattr(cls, "__attrs_attrs__", ()))
+        NAMES[cls] = tuple(a.name for a in getattr(cls, "__attrs_attrs__", ()) if a.name != SIGNATURE)
     return NAMES[cls]
 
 
@@ -139,7 +200,7 @@ def _repr(self: object) -> str:
 
 def _reduce(self: object) -> tuple[object, tuple[object, ...]]:
     cls: Any = type(self)
-    return _built, (cls, {a.alias: getattr(self, a.name) for a in attrs.fields(cls)})
+    return _built, (cls, {a.alias: getattr(self, a.name) for a in attrs.fields(cls) if a.init})
 
 
 def _built(cls: type[T], fields: dict[str, Any]) -> T:

@@ -71,7 +71,7 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     probabilities = xp.astype(targets, logits)
     if xp.reads_values:
         _check_probabilities(probabilities, name)
-    return xp.row_argmax(probabilities), probabilities
+    return xp.argmax_last(probabilities), probabilities
 
 
 def _check_logits(logits: Array, name: str) -> None:

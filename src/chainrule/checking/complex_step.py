@@ -12,7 +12,6 @@ not analytic are read as their real pieces: `abs` and `positive_part` go by the 
 that x is on would.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,9 +38,18 @@ class Lifted(np.ndarray[Any, np.dtype[Any]]):
 class LiftedNamespace(Tuned):
     """`Tuned` on lifted arrays: what goes by sign or by size goes by the real part."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.matmul: Callable[[Array, Array], Array] = np.matmul  # np.dot would return an ordinary array
+    def matmul(self, a: Array, b: Array, /) -> Array:
+        out: Array = np.matmul(a, b)  # np.dot would return an ordinary array
+        return out
+
+    def matmul_rows(self, a: Array, b: Array, /) -> Array:
+        return self.matmul(self.rows(a).T, self.rows(b))
+
+    def mine(self, x: Array, /) -> bool:
+        return False
+
+    def sign(self, x: Array, /) -> Array:
+        return lift(np.sign(x.real))
 
     def abs(self, x: Array, /) -> Array:
         return lift(np.where(x.real < 0, -x, x))

@@ -24,11 +24,9 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
 from chainrule.checking.complex_step import lift
-from chainrule.combinators.sequential import layers_of
 from chainrule.layer import Layer
 from chainrule.layers.affine import affine
-from chainrule.layers.relu import relu
-from chainrule.layers.sigmoid import sigmoid
+from chainrule.parts import Chain
 from chainrule.training.objective import Objective
 
 P = TypeVar("P")
@@ -47,9 +45,6 @@ CHUNK, CHUNKS = 2**17, 2**18
 outputs are large, `CHUNKS` for up to `TOGETHER` of them, so that calls are few."""
 
 TOGETHER = 64
-
-ELEMENTWISE = (relu.forward, sigmoid.forward)
-"""The layers whose every output depends on the input at the same place alone."""
 
 
 def black_box(f: Callable[[P], object], params: P) -> list[Probe]:
@@ -177,10 +172,10 @@ def _number(value: Any, step: complex) -> complex:
 
 def _chain(network: Layer[Any, Any], params: Any) -> list[Link]:
     """The layers that `sequential` composed, at all depths, with their parameters."""
-    layers = layers_of(network)
-    if layers is None:
+    parts = network.parts
+    if not isinstance(parts, Chain):
         return [(network, params)]
-    return [link for layer, own in zip(layers, params, strict=True) for link in _chain(layer, own)]
+    return [link for layer, own in zip(parts.layers, params, strict=True) for link in _chain(layer, own)]
 
 
 def _repeated(times: int, rows: Array) -> Array:
@@ -220,16 +215,16 @@ class _Site:
 
 def _probe(site: _Site) -> Probe:
     """A probe for one array of a layer's parameters, by the shortest way to the loss."""
-    if site.layer.forward is not affine.forward:
+    if site.layer is not affine or site.out.ndim != 2:
         return partial(_stacked, site, _moved_by_calls, site.out.size, site.tail)
     between: list[Link] = []
     out = site.out
     for i, (layer, own) in enumerate(site.tail.links):
-        if layer.forward is affine.forward:
+        if layer is affine:
             after = layer.forward(own, out)[0]
             moved = partial(_moved_two, tuple(between), out, own.W, after)
             return partial(_stacked, site, moved, after.size, evolve(site.tail, links=site.tail.links[i + 1 :]))
-        if layer.forward not in ELEMENTWISE:
+        if not layer.elementwise:
             break
         between.append((layer, own))
         out = layer.forward(own, out)[0]

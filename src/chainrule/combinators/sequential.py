@@ -17,13 +17,13 @@ so backward is the composition of the backwards, last layer first:
 with an entry for each layer. The first layer's `dx` is not computed where nobody asks for it (`grads`).
 """
 
-from functools import partial
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import Any, TypeVar, overload
 
-from chainrule.arrays.arguments import describe
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
-from chainrule.layer import Bare, Layer
+from chainrule.layer import Layer
+from chainrule.parts import Chain
+from chainrule.rules.combinators import Caches, Rules, combinator, counted, placed
 
 # Numbered by position, so that a type checker names the layer that does not fit.
 P0 = TypeVar("P0")
@@ -47,11 +47,24 @@ C8 = TypeVar("C8")
 P9 = TypeVar("P9")
 C9 = TypeVar("C9")
 
-Layers: TypeAlias = tuple[Layer[Any, Any], ...]
-Bares: TypeAlias = tuple[Bare[Any], ...]
-Records: TypeAlias = tuple[Any, ...]
 
-
+# First the form for many: it alone takes an unpacked list, of which nobody knows how many layers it holds.
+@overload
+def sequential(
+    a0: Layer[Any, Any],
+    a1: Layer[Any, Any],
+    a2: Layer[Any, Any],
+    a3: Layer[Any, Any],
+    a4: Layer[Any, Any],
+    a5: Layer[Any, Any],
+    a6: Layer[Any, Any],
+    a7: Layer[Any, Any],
+    a8: Layer[Any, Any],
+    a9: Layer[Any, Any],
+    a10: Layer[Any, Any],
+    /,
+    *rest: Layer[Any, Any],
+) -> Layer[tuple[object, ...], tuple[object, ...]]: ...
 @overload
 def sequential() -> Layer[tuple[()], tuple[()]]: ...
 @overload
@@ -149,36 +162,20 @@ def sequential(
     a9: Layer[P9, C9],
     /,
 ) -> Layer[tuple[P0, P1, P2, P3, P4, P5, P6, P7, P8, P9], tuple[C0, C1, C2, C3, C4, C5, C6, C7, C8, C9]]: ...
-@overload
-def sequential(
-    a0: Layer[Any, Any],
-    a1: Layer[Any, Any],
-    a2: Layer[Any, Any],
-    a3: Layer[Any, Any],
-    a4: Layer[Any, Any],
-    a5: Layer[Any, Any],
-    a6: Layer[Any, Any],
-    a7: Layer[Any, Any],
-    a8: Layer[Any, Any],
-    a9: Layer[Any, Any],
-    a10: Layer[Any, Any],
-    /,
-    *rest: Layer[Any, Any],
-) -> Layer[tuple[object, ...], tuple[object, ...]]: ...
 def sequential(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     """Compose layers, first to last.
 
     Parameters
     ----------
     *layers
-        Any number of layers. Up to ten are typed exactly, more as tuples of objects; nest `sequential` to keep exact
-        types beyond ten.
+        Any number of layers. Up to ten are typed exactly; more, and an unpacked list, as tuples of objects. Nest
+        `sequential` to keep exact types beyond ten.
 
     Returns
     -------
     Layer
         A layer whose parameters, caches and gradients are tuples with an entry for each of `layers`. `sequential()` is
-        the identity and returns its input itself.
+        the identity.
 
     Raises
     ------
@@ -202,103 +199,40 @@ def sequential(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     >>> grads
     (Affine(W=f32[4, 3], b=f32[3]), (), Affine(W=f32[3, 2], b=f32[2]))
     """
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise TypeError(f"sequential: argument {i + 1} must be a Layer, got {describe(layer)}")
-    couples_rows = any(layer.couples_rows for layer in layers)
-    bares = tuple(layer.bare for layer in layers if layer.bare is not None)
-    bare = Bare(partial(_bare_forward, bares), partial(_bare_backward, bares)) if len(bares) == len(layers) else None
-    return Layer(partial(forward, layers), partial(backward, layers), partial(grads, layers), couples_rows, bare)
+    return combinator("sequential", Chain(layers), layers, forward, backward)
 
 
-def layers_of(network: Layer[Any, Any]) -> tuple[Layer[Any, Any], ...] | None:
-    """Find the layers that `sequential` composed.
-
-    Parameters
-    ----------
-    network
-        Any layer.
-
-    Returns
-    -------
-    tuple[Layer, ...] or None
-        The arguments of `sequential`, or None for a layer that it did not make.
-    """
-    made = network.forward
-    if isinstance(made, partial) and made.func is forward:
-        layers: Layers = made.args[0]
-        return layers
-    return None
-
-
-def forward(layers: Layers, params: Records, x: Array) -> tuple[Array, Records]:
+def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
     """`f_n(... f_1(x))`, and the cache of each layer."""
-    _check_count("params", params, layers)
-    caches: list[object] = []
-    for i, layer in enumerate(layers):
-        try:
-            x, cache = layer.forward(params[i], x)
-        except Exception as error:
-            error.add_note(f"in layer {i + 1} of {len(layers)}")
-            raise
-        caches.append(cache)
-    return x, tuple(caches)
-
-
-def backward(layers: Layers, caches: Records, dout: Array) -> tuple[Array, Records]:
-    """`b_1(... b_n(dout))`, and the gradients of each layer."""
-    _check_count("caches", caches, layers)
-    return _back_to(0, layers, caches, dout)
-
-
-def grads(layers: Layers, caches: Records, dout: Array) -> Records:
-    """The gradients of each layer, without the first one's dx."""
-    _check_count("caches", caches, layers)
-    if not layers:
-        return ()
-    dout, others = _back_to(1, layers, caches, dout)
+    counted("sequential", "params", params, len(parts))
+    if not parts:
+        return xp.own(x), []
+    caches: Caches = []
+    i = 0
     try:
-        return (layers[0].grads(caches[0], dout), *others)
+        for i, part in enumerate(parts):
+            x, cache = part.forward(xp, params[i], x)
+            caches.append(cache)
     except Exception as error:
-        error.add_note(f"in layer 1 of {len(layers)}")
+        placed(error, i, parts)
         raise
+    return x, caches
 
 
-def _back_to(first: int, layers: Layers, caches: Records, dout: Array) -> tuple[Array, Records]:
-    gradients: list[object] = []
-    for i in range(len(layers) - 1, first - 1, -1):
-        try:
-            dout, own = layers[i].backward(caches[i], dout)
-        except Exception as error:
-            error.add_note(f"in layer {i + 1} of {len(layers)}")
-            raise
-        gradients.append(own)
-    return dout, tuple(reversed(gradients))
-
-
-def _bare_forward(bares: Bares, xp: Namespace, params: Records, x: Array) -> tuple[Array, list[Any]]:
-    if type(params) is not tuple or len(params) != len(bares):
-        raise TypeError
-    saved: list[Any] = []
-    for bare, own in zip(bares, params):  # noqa: B905  # strict takes longer, and they are of one length
-        x, kept = bare.forward(xp, own, x)
-        saved.append(kept)
-    return x, saved
-
-
-def _bare_backward(
-    bares: Bares, xp: Namespace, params: Records, saved: list[Any], dout: Array, wants_dx: bool
-) -> tuple[Array, Records]:
-    moved: list[object] = []
-    for i in range(len(bares) - 1, -1, -1):
-        dout, own = bares[i].backward(xp, params[i], saved.pop(), dout, wants_dx or i > 0)  # and its memory is free
-        moved.append(own)
-    moved.reverse()
-    return dout, tuple(moved)
-
-
-def _check_count(name: str, records: Records, layers: Layers) -> None:
-    if type(records) is not tuple:
-        raise TypeError(f"sequential: {name} must be a tuple with an entry for each layer, got {describe(records)}")
-    if len(records) != len(layers):
-        raise ValueError(f"sequential: {len(layers)} layers need {len(layers)} {name}, got {len(records)}")
+def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
+    """`b_1(... b_n(dout))`, and the gradients of each layer."""
+    dx: Array | None = dout
+    grads: list[Any] = []
+    i = len(parts)
+    try:
+        while i:
+            i -= 1
+            dx, own = parts[i].backward(xp, caches.pop(), dout, wants_dx or i > 0)
+            grads.append(own)
+            if dx is not None:
+                dout = dx
+    except Exception as error:
+        placed(error, i, parts)
+        raise
+    grads.reverse()
+    return dx, tuple(grads)

@@ -9,8 +9,8 @@ from attrs import frozen
 from chainrule import two_layer
 from chainrule.combinators.sequential import sequential
 from chainrule.layer import Layer
+from chainrule.layers.activations.sigmoid import sigmoid
 from chainrule.layers.affine import Affine, affine
-from chainrule.layers.sigmoid import sigmoid
 from chainrule.two_layer import Params
 
 Network: TypeAlias = Layer[Params, Any]

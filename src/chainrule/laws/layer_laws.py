@@ -12,7 +12,7 @@ from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, is_tuple
-from chainrule.arrays.libraries import namespace
+from chainrule.arrays.ownership import borrowed
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.numerical_gradient import Method, derivatives
 from chainrule.checking.perturbations import Probe, black_box
@@ -21,6 +21,7 @@ from chainrule.laws.copies import in_float64, read_only_copy, writable
 from chainrule.laws.hints import hint
 from chainrule.laws.oracle import BOUNDS, best_method
 from chainrule.layer import Layer
+from chainrule.rules.passes import in_pass
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -354,8 +355,10 @@ def grads_without_dx(layer: Layer[P, C], params: P, x: Array, rng: np.random.Gen
     return verdicts or [Verdict("grads_without_dx", "grads", ok=True)]
 
 
-def bare_arithmetic(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
-    """`bare`, where a layer has it, gives `out`, `dx` and `params + grads` to the last bit, and writes to no argument.
+def one_pass(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """The rule, where a layer has one, gives what the pair gives, to the last bit, and writes to nothing that is lent.
+
+    It is tried on what is lent, and on what it may write to, as the next layer's output and its `dout` are.
 
     Parameters
     ----------
@@ -367,27 +370,29 @@ def bare_arithmetic(layer: Layer[P, C], params: P, x: Array, rng: np.random.Gene
     Returns
     -------
     list[Verdict]
-        For arguments, `out`, `dx` and each array of the sum; none if the layer has no `bare`.
+        For arguments, `out`, `dx` and each array of `grads`; none if the layer has no rule.
     """
-    if layer.bare is None:
+    if layer.rule is None:
         return []
-    xp = namespace(x)
+    xp = in_pass(x, params)
     out, cache = run_forward(layer, params, x)
     dout = _dout(out, rng)
     dx, grads = run_backward(layer, cache, dout)
     before = writable((params, x, dout))
-    again, saved = layer.bare.forward(xp, params, x)
-    back, moved = layer.bare.backward(xp, params, saved, dout, True)
-    _, alone = layer.bare.backward(xp, params, layer.bare.forward(xp, params, x)[1], dout, False)
+    verdicts: list[Verdict] = []
+    for x_given, dout_given in ((borrowed(x), borrowed(dout)), (x.copy(), dout.copy())):
+        again, saved = layer.rule.forward(xp, params, x_given)
+        verdicts.append(compare("one_pass", "out", again.copy(), out, 0.0))
+        back, slopes = layer.rule.backward(xp, saved, dout_given, True)
+        pairs = [("dx", np.asarray(back), dx)]
+        _, alone = layer.rule.backward(xp, layer.rule.forward(xp, params, borrowed(x))[1], borrowed(dout), False)
+        for found in (slopes, alone):
+            named = zip(tree.named_leaves(grads), tree.leaves(found), strict=True)
+            pairs += [(f"grads{path}", got, right) for (path, right), got in named]
+        verdicts += [compare("one_pass", name, got, expected, 0.0) for name, got, expected in pairs]
     untouched = tree.equal(before, (params, x, dout))
-    pairs = [("out", again, out), ("dx", back, dx)]
-    for sums in (moved, alone):
-        expected = tree.named_leaves(tree.map(np.add, params, grads))
-        pairs += [(f"params{path}", got, sum_) for (path, sum_), got in zip(expected, tree.leaves(sums), strict=True)]
-    return [
-        Verdict("bare_arithmetic", "arguments", untouched, "" if untouched else "it wrote to one of its arguments"),
-        *(compare("bare_arithmetic", name, got, expected, 0.0) for name, got, expected in pairs),
-    ]
+    note = "" if untouched else "it wrote to what it was lent"
+    return [Verdict("one_pass", "arguments", untouched, note), *verdicts]
 
 
 LAYER_LAWS: dict[str, LayerLaw] = {
@@ -401,7 +406,7 @@ LAYER_LAWS: dict[str, LayerLaw] = {
     "ownership": ownership,
     "independent_rows": independent_rows,
     "grads_without_dx": grads_without_dx,
-    "bare_arithmetic": bare_arithmetic,
+    "one_pass": one_pass,
 }
 """All laws of layers, by name."""
 

@@ -15,6 +15,7 @@ from chainrule.laws.copies import in_float64, read_only_copy, writable
 from chainrule.laws.layer_laws import ROUNDING, noted, right
 from chainrule.laws.oracle import BOUNDS, best_method
 from chainrule.loss import Loss
+from chainrule.rules.passes import in_pass
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -158,7 +159,7 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
 
 
 def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """`value_and_dout` gives what `forward` and `backward` give, to the last bit, and writes to no argument.
+    """The rule, where a loss has one, gives what `forward` and `backward` give, to the last bit, and writes to no argument.
 
     Parameters
     ----------
@@ -170,13 +171,15 @@ def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     Returns
     -------
     list[Verdict]
-        For arguments, the loss and `dout`.
+        For arguments, the loss and `dout`; none if the loss has no rule.
     """
+    if loss.rule is None:
+        return []
     k = float(rng.standard_normal())
     value, cache = _forward(loss, out, targets)
     dout = loss.backward(cache, k)
     given, wanted = writable(out), writable(targets)
-    one, other = loss.value_and_dout(given, wanted, k)
+    one, other = loss.rule.at_once(in_pass(given, ()), given, wanted, k)
     untouched = tree.equal((out, targets), (given, wanted))
     return [
         Verdict("loss_at_once", "arguments", untouched, "" if untouched else "it wrote to one of its arguments"),

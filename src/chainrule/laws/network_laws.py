@@ -76,9 +76,10 @@ def descent(
     params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
     optimizer = sgd(float(rng.random()))
     value, grads = value_and_grad(network, loss)(params, x, targets)
-    expected, _ = optimizer.step((), params, grads)
+    state = optimizer.init(params)
+    expected, _ = optimizer.step(state, params, grads)
     before = writable((params, x, targets))
-    got, _, loss_before = training_step(network, loss, optimizer)(params, (), x, targets)
+    got, _, loss_before = training_step(network, loss, optimizer)(params, state, x, targets)
     untouched = tree.equal(before, (params, x, targets))
     return [
         Verdict("descent", "arguments", untouched, "" if untouched else "the step wrote to one of its arguments"),

@@ -2,37 +2,52 @@
 
     out = x W + b              x (n, d)    W (d, m)    b (m,)    out (n, m)
 
+where n stands for any number of axes: of examples, or of positions in them.
+
 **Derivation.** Take differentials; the product rule gives
 
     d(out) = dx W + x dW + 1 db        1 is a column of n ones: b is added to every row
 
-Let L be the scalar at the end and `dout` its derivative by `out`, so that dL = <dout, d(out)>, where <A, B> is the sum
+Let L be the scalar at the end and `dout` its derivative with respect to `out`, so that dL = <dout, d(out)>, where <A, B> is the sum
 of all products of entries. Move each factor to the other side of the inner product, <A, B C> = <A C^T, B> = <B^T A, C>:
 
     dL = <dout, dx W> + <dout, x dW> + <dout, 1 db>
        = <dout W^T, dx> + <x^T dout, dW> + <1^T dout, db>
 
-and read off the derivatives by x, W and b:
+and read off the derivatives with respect to x, W and b:
 
     dx = dout W^T       dW = x^T dout       db = 1^T dout
 
 **To remember:** what multiplied from one side going forward multiplies from the same side, transposed, coming back; and
 a bias that was copied to every row gets the sum of the rows.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import Affine, affine
+>>> params = Affine(W=np.array([[1.0, 2.0], [3.0, 4.0]]), b=np.array([10.0, 20.0]))
+>>> out, cache = affine.forward(params, np.array([[1.0, 1.0]]))
+>>> out
+array([[14., 26.]])
+>>> dx, grads = affine.backward(cache, np.array([[1.0, 0.0]]))
+>>> dx
+array([[1., 3.]])
 """
 
+import math
 from typing import Any
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
-from chainrule.arrays.arguments import describe, like_out, record_of
-from chainrule.arrays.libraries import namespace, same_dtype
+from chainrule import rules
+from chainrule.arrays.libraries import alike
 from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.ownership import own, read_only
+from chainrule.arrays.ownership import read_only
 from chainrule.arrays.records import record, unchecked
-from chainrule.arrays.types import Array, is_numpy
-from chainrule.layer import Bare, Layer
+from chainrule.arrays.types import Array
+from chainrule.layer import Shape
 
 
 @frozen(eq=False)
@@ -67,10 +82,7 @@ class Affine:
 
     def __attrs_post_init__(self) -> None:
         W, b = self.W, self.b
-        namespace(W, name="Affine: W")
-        namespace(b, name="Affine: b")
-        if not same_dtype(W, b):
-            raise TypeError(f"Affine: W is {describe(W)} but b is {describe(b)}: they must have one dtype")
+        alike("Affine", W=W, b=b)
         if W.ndim != 2:
             raise ValueError(f"Affine: W must be 2-D (inputs, outputs), got shape {W.shape}")
         if b.shape != W.shape[1:]:
@@ -142,76 +154,40 @@ class AffineCache:
     W: Array
 
 
-_affine = unchecked(Affine)
-_cache = unchecked(AffineCache)
+saved = unchecked(AffineCache)
+gradients = unchecked(Affine)
 
 
-def forward(params: Affine, x: Array) -> tuple[Array, AffineCache]:
-    """`out = x W + b`: x (n, d) to out (n, m)."""
-    W = record_of(params, Affine, "affine: params").W
-    xp = namespace(x, W, name="affine: x")
-    if x.ndim != 2:
-        raise ValueError(f"affine: x must be 2-D (rows of features), got shape {x.shape}")
-    if x.shape[1] != W.shape[0]:
-        raise ValueError(f"affine: x has {x.shape[1]} features {x.shape} but W takes {W.shape[0]} {W.shape}")
-    return _out(xp, x, W, params.b), _cache(own(x), W)
+def fits(params: Affine, x: Array) -> None:
+    """As many features in x as W has rows."""
+    if not x.ndim or x.shape[-1] != len(params.W):
+        if not x.ndim:
+            raise ValueError("affine: x must have an axis of features, got shape ()")
+        n_in = params.W.shape[0]
+        raise ValueError(f"affine: x has {x.shape[-1]} features {x.shape} but W takes {n_in} {params.W.shape}")
 
 
-def backward(cache: AffineCache, dout: Array) -> tuple[Array, Affine]:
-    """`dx = dout W^T`, beside the gradients: dout (n, m) to dx (n, d)."""
-    gradients = grads(cache, dout)
-    return namespace(cache.W).matmul(dout, cache.W.T), gradients
+def forward(xp: Namespace, params: Affine, x: Array) -> tuple[Array, AffineCache]:
+    """`out = x W + b`: x (..., d) to out (..., m)."""
+    out = xp.matmul(x, params.W)
+    out += params.b
+    return out, saved(xp.own(x), params.W)
 
 
-def grads(cache: AffineCache, dout: Array) -> Affine:
-    """`dW = x^T dout` and `db = 1^T dout`."""
-    x, W = record_of(cache, AffineCache, "affine backward: cache").x, cache.W
-    like_out(dout, (x.shape[0], W.shape[1]), W.dtype, "affine")
-    dW, db = _gradients(namespace(W), x, dout)
-    return _affine(read_only(dW), read_only(db))
+def backward(xp: Namespace, cache: AffineCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Affine]:
+    """`dx = dout W^T`, `dW = x^T dout` and `db = 1^T dout`."""
+    dx = xp.matmul(dout, cache.W.T) if wants_dx else None
+    return dx, gradients(xp.matmul_rows(cache.x, dout), xp.sum_rows(dout))
 
 
-def _out(xp: Namespace, x: Array, W: Array, b: Array) -> Array:
-    out = xp.matmul(x, W)
-    out += b
-    return out
+def operations(params: Affine, x: Shape, out: Shape) -> tuple[int, int]:
+    """Two for each weight and row forward, twice as many backward, half of them for dx."""
+    products = math.prod(x) * out[-1]
+    return 2 * products, 4 * products
 
 
-def _gradients(xp: Namespace, x: Array, dout: Array) -> tuple[Array, Array]:
-    return xp.matmul(x.T, dout), xp.column_sum(dout)
-
-
-def _bare_forward(xp: Namespace, params: Affine, x: Array) -> tuple[Array, Array]:
-    if type(params) is not Affine or not is_numpy(params.W) or x.dtype != params.W.dtype or x.ndim != 2:
-        raise TypeError
-    return _out(xp, x, params.W, params.b), x
-
-
-def _bare_backward(xp: Namespace, params: Affine, x: Array, dout: Array, wants_dx: bool) -> tuple[Array, Affine]:
-    dx = xp.matmul(dout, params.W.T) if wants_dx else dout
-    dW, db = _gradients(xp, x, dout)
-    if db.shape != params.b.shape or db.dtype != params.b.dtype:
-        raise TypeError
-    dW += params.W
-    db += params.b
-    return dx, _affine(read_only(dW), read_only(db))
-
-
-affine: Layer[Affine, AffineCache] = Layer(forward, backward, grads, bare=Bare(_bare_forward, _bare_backward))
-"""`x @ W + b` on rows of features; its parameters are an `Affine`.
-
-Examples
---------
->>> import numpy as np
->>> from chainrule import Affine, affine
->>> params = Affine(W=np.array([[1.0, 2.0], [3.0, 4.0]]), b=np.array([10.0, 20.0]))
->>> out, cache = affine.forward(params, np.array([[1.0, 1.0]]))
->>> out
-array([[14., 26.]])
->>> dx, grads = affine.backward(cache, np.array([[1.0, 0.0]]))
->>> dx
-array([[1., 3.]])
-"""
+affine = rules.layer("affine", Affine, forward, backward, fits, event_axes=1, operations=operations)
+"""`x @ W + b` on the last axis; its parameters are an `Affine`."""
 
 
 def _size(name: str, value: int) -> int:

@@ -1,112 +1,54 @@
-"""Stochastic gradient descent: a step against the gradient.
+"""Stochastic gradient descent: a step against the gradient, with momentum if there is to be some.
 
     params <- params - rate * grads
 
 **Derivation.** To first order a step v changes the loss by <grads, v>; among steps of one length that is smallest for v
 against `grads`. The rate says how far the first order is trusted.
 
+With momentum m the step goes along a running sum of gradients, in which those of long ago fade, so that what pulls to
+and fro cancels and what pulls one way adds up, to 1 / (1 - m) times a single gradient (Polyak, 1964):
+
+    velocity <- m velocity + grads        params <- params - rate * velocity
+
+Nesterov's form looks ahead: it steps along `grads + m velocity`, with the new velocity (Sutskever et al., 2013). Both
+are the formulas of `torch.optim.SGD`.
+
 **To remember:** downhill, in proportion to the slope.
 """
 
-import math
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
-from attrs import field, frozen
-
-from chainrule import tree
-from chainrule.arrays.ownership import read_only
-from chainrule.arrays.records import summary
-from chainrule.arrays.types import Array, Unit
-
-P = TypeVar("P")
+from chainrule import rules
+from chainrule.arrays.arguments import number
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.types import Array
+from chainrule.rules.optimizers import ArrayOptimizer, Moments, Schedule
 
 
-def _rate(rate: float) -> float:
-    if isinstance(rate, str | complex) or not hasattr(rate, "__float__") or getattr(rate, "shape", ()) != ():
-        raise TypeError(f"sgd: rate must be a number, got {type(rate).__name__}")
-    return float(rate)  # a np.float64 would promote float32 parameters
-
-
-@frozen
-class Sgd:
-    """Stochastic gradient descent; its state is `()`.
+def sgd(learning_rate: float | Schedule, momentum: float = 0.0, nesterov: bool = False) -> ArrayOptimizer:
+    """Make stochastic gradient descent.
 
     Parameters
     ----------
-    rate
-        The learning rate, finite and >= 0.
-
-    Raises
-    ------
-    ValueError
-        If the rate is negative or not finite.
-    TypeError
-        If it is no number.
-
-    Examples
-    --------
-    >>> from chainrule import Sgd
-    >>> Sgd(rate=0.1)
-    Sgd(rate=0.1)
-    """
-
-    rate: float = field(converter=_rate)
-
-    def __attrs_post_init__(self) -> None:
-        if not (math.isfinite(self.rate) and self.rate >= 0):
-            raise ValueError(f"sgd: rate must be a finite number >= 0, got {self.rate}")
-
-    def init(self, params: object) -> Unit:
-        """The state before the first step: there is none."""
-        return ()
-
-    def step(self, state: Unit, params: P, grads: P) -> tuple[P, Unit]:
-        """One step: `params - rate * grads`.
-
-        Parameters
-        ----------
-        state
-            `()`.
-        params
-            A tree of arrays.
-        grads
-            Gradients of the same structure, shapes and dtypes.
-
-        Returns
-        -------
-        tuple
-            Fresh parameters, and the state `()`.
-
-        Raises
-        ------
-        ValueError
-            If `grads` differs from `params` in structure or in a shape.
-        TypeError
-            If it differs in a dtype.
-        """
-        return tree.map(partial(_descend, self.rate), params, grads), state
-
-
-def sgd(rate: float) -> Sgd:
-    """Make stochastic gradient descent with a constant rate.
-
-    Parameters
-    ----------
-    rate
-        The learning rate, finite and >= 0.
+    learning_rate
+        A finite number >= 0, or a schedule: a function from the steps so far to the rate.
+    momentum
+        In [0, 1): the share of the velocity that is left after a step.
+    nesterov
+        Whether to step along the velocity of the next step; only with momentum.
 
     Returns
     -------
-    Sgd
+    ArrayOptimizer
         The optimizer.
 
     Raises
     ------
     ValueError
-        If the rate is negative or not finite.
+        If the rate is negative or not finite, the momentum not in [0, 1), or Nesterov's form asked for without it.
     TypeError
-        If it is no number.
+        If they are no numbers.
 
     Examples
     --------
@@ -119,14 +61,27 @@ def sgd(rate: float) -> Sgd:
     >>> params.W, params.b
     (array([[0.5, 0.5]]), array([-0.1, -0.1]))
     """
-    return Sgd(rate)
+    share = number("sgd", "momentum", momentum, below=1)
+    if share == 0:
+        if nesterov:
+            raise ValueError("sgd: nesterov=True needs a momentum > 0, got 0")
+        return rules.optimizer("sgd", None, learning_rate, factor=opposite)
+    update = partial(roll, momentum=share, nesterov=True) if nesterov else partial(roll, momentum=share)
+    return rules.optimizer("sgd", update, learning_rate, moments=1)
 
 
-def _descend(rate: float, param: Array, grad: Array) -> Array:
-    if grad.shape != param.shape:
-        raise ValueError(f"sgd: the gradient {summary(grad)} must have the shape of its parameter {summary(param)}")
-    if grad.dtype != param.dtype:
-        raise TypeError(f"sgd: the gradient {summary(grad)} must have the dtype of its parameter {summary(param)}")
-    stepped = grad * -rate
-    stepped += param
-    return read_only(stepped)
+def opposite(rate: Any) -> Any:
+    """The factor of the gradient: `-rate`."""
+    return -rate
+
+
+def roll(
+    xp: Namespace, rate: Any, param: Array, grad: Array, moments: Moments, *, momentum: float, nesterov: bool = False
+) -> tuple[Array, Moments]:
+    """`velocity = momentum * velocity + grads`, and a step along it."""
+    velocity = moments[0] * momentum
+    velocity += grad
+    step = grad + velocity * momentum if nesterov else velocity
+    new = step * -rate
+    new += param
+    return new, (velocity,)

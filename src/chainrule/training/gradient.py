@@ -1,32 +1,42 @@
-"""The gradient of a loss by the parameters: forward through the network and the loss, then back through both.
+"""The gradient of a loss with respect to the parameters: forward through the network and the loss, then back.
 
     loss = l(f(params, x), targets)        dL = <dout, d(out)>, with dout = l.backward(cache, 1)
 
-The network's own `dx` is never computed: it would cost a matrix product with the largest weights and nobody reads it.
+All of it is one pass over the rules of the layers: what lies between the first layer and the last belongs to the pass,
+and needs no copies, no marks and no questions that were answered before. The network's own `dx` is never computed: it
+would cost a matrix product with the largest weights and nobody reads it.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from chainrule.arrays.arguments import describe
+from attrs import frozen
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe, like
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.ownership import borrowed, read_only
 from chainrule.arrays.types import Array
+from chainrule.encoder import Encoder, Trainable
 from chainrule.layer import Layer
 from chainrule.loss import Loss
+from chainrule.naming import name_of
+from chainrule.rules.passes import in_pass, rule_of
+from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
-C = TypeVar("C")
-D = TypeVar("D")
 T = TypeVar("T")
+X = TypeVar("X")
 
 
-def value_and_grad(network: Layer[P, C], loss: Loss[T, D]) -> Callable[[P, Array, T], tuple[Array, P]]:
+def value_and_grad(network: Trainable[P, X], loss: Loss[T, Any]) -> Callable[[P, X, T], tuple[Array, P]]:
     """Make the function that gives a loss and its gradient.
 
     Parameters
     ----------
     network
-        A layer, usually made by `sequential`.
+        A layer, usually made by `sequential`, or an encoder.
     loss
         What compares its output with the targets.
 
@@ -39,7 +49,7 @@ def value_and_grad(network: Layer[P, C], loss: Loss[T, D]) -> Callable[[P, Array
     Raises
     ------
     TypeError
-        If the network is no `Layer` or the loss no `Loss`.
+        If the network is no `Layer` or `Encoder`, or the loss no `Loss`.
 
     Examples
     --------
@@ -53,14 +63,89 @@ def value_and_grad(network: Layer[P, C], loss: Loss[T, D]) -> Callable[[P, Array
     >>> grads.b.round(3)
     array([ 0.333,  0.333, -0.667])
     """
-    if not isinstance(network, Layer):
-        raise TypeError(f"value_and_grad: network must be a Layer, got {describe(network)}")
-    if not isinstance(loss, Loss):
-        raise TypeError(f"value_and_grad: loss must be a Loss, got {describe(loss)}")
-    return partial(_value_and_grad, network, loss)
+    return partial(_value_and_grad, Pass.of("value_and_grad", network, loss))
 
 
-def _value_and_grad(network: Layer[P, C], loss: Loss[T, D], params: P, x: Array, targets: T) -> tuple[Array, P]:
-    out, cache = network.forward(params, x)
-    value, dout = loss.value_and_dout(out, targets, 1.0)
-    return value, network.grads(cache, dout)
+@frozen(eq=False)
+class Pass:
+    """A network and a loss, to be run forward and back.
+
+    Parameters
+    ----------
+    rule
+        The network's.
+    at_once
+        `(xp, out, targets, dloss) -> (loss, dout)`.
+    """
+
+    rule: Rule[Any, Any]
+    at_once: Callable[[Namespace, Array, Any, Array | float], tuple[Array, Array]]
+
+    @classmethod
+    def of(cls, name: str, network: Any, loss: Any) -> "Pass":
+        """Refuse what is no network or no loss."""
+        if not isinstance(loss, Loss):
+            raise TypeError(f"{name}: loss must be a Loss, got {describe(loss)}")
+        at_once = loss.rule.at_once if loss.rule is not None else partial(_in_turn, loss)
+        return cls(rule_of(is_network(name, network)), at_once)
+
+    def run(self, params: Any, x: Any, targets: Any, factor: float | None = None) -> tuple[Array, Any, bool]:
+        """The loss, and the gradients times a factor if that may ride in `dloss`, and whether it did."""
+        xp = in_pass(x, params)
+        out, cache = self.rule.forward(xp, params, borrowed(x))
+        rides = factor is not None and getattr(out.dtype, "char", "") in RIDE
+        value, dout = self.at_once(xp, out, targets, factor if factor is not None and rides else 1.0)
+        del out
+        return value, self.rule.backward(xp, cache, dout, False)[1], rides
+
+
+RIDE = ("f", "d")
+"""The dtypes in which a factor may ride: in float16, and the small floats of other libraries, it would underflow."""
+
+
+def is_network(name: str, network: Any) -> Any:
+    """Refuse what is no layer and no encoder.
+
+    Parameters
+    ----------
+    name
+        Who asks, for the message.
+    network
+        Anything.
+
+    Returns
+    -------
+    Layer or Encoder
+        The network.
+
+    Raises
+    ------
+    TypeError
+        If it is none, with a hint if it is a function of a seed.
+    """
+    if isinstance(network, Layer | Encoder):
+        return network
+    hint = ": give it network(seed)" if callable(network) and not isinstance(network, type) else ""
+    raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{hint}")
+
+
+def _value_and_grad(both: Pass, params: Any, x: Any, targets: Any) -> tuple[Array, Any]:
+    value, grads, _ = both.run(params, x, targets)
+    return value, locked(grads)
+
+
+def locked(grads: P) -> P:
+    """The gradients of a pass, from now on read-only."""
+    for leaf in tree.leaves(grads):
+        read_only(leaf)
+    return grads
+
+
+def _in_turn(
+    loss: Loss[Any, Any], xp: Namespace, out: Array, targets: Any, dloss: Array | float
+) -> tuple[Array, Array]:
+    """Somebody's loss, forward and then backward."""
+    value, cache = loss.forward(borrowed(out), targets)
+    dout = loss.backward(cache, dloss)
+    like(dout, out.shape, out.dtype, f"{name_of(loss)} backward: dout", "out")
+    return value, borrowed(dout)

@@ -40,6 +40,6 @@ def accuracy(logits: Array, targets: Targets) -> float:
     missing = xp.count(logits != logits)  # noqa: PLR0124  # nan alone differs from itself
     if missing:
         raise ValueError(f"accuracy: {missing} of the logits {describe(logits)} are nan")
-    hits: Mask = xp.row_argmax(logits) == labels
+    hits: Mask = xp.argmax_last(logits) == labels
     n: int = logits.shape[0]
     return xp.count(hits) / n

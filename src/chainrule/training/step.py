@@ -3,56 +3,78 @@
 loss, grads = value_and_grad(network, loss)(params, x, targets)
 params, state = optimizer.step(state, params, grads)
 
-**Stochastic gradient descent.** Backward is linear in `dout`, so `-rate * grads` is what it gives for `-rate * dout`:
-the rate costs nothing. `params - rate * grads` is then a sum, taken in the memory of the gradients, which the step has
-made and nobody else holds. What passes from layer to layer needs no checks, copies or records either. So for `sgd`, on
-NumPy arrays, the step runs the layers' bare arithmetic; what does not fit is done again as above, to say why.
+Between the two lines nobody else holds the gradients: an optimizer made by `chainrule.rules.optimizer` takes its step
+in their memory, and a factor that it would multiply them by rides in `dloss`.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import Any, TypeVar, overload
 
 from chainrule.arrays.arguments import describe
-from chainrule.arrays.tuned import TUNED
 from chainrule.arrays.types import Array
-from chainrule.layer import Bare, Layer
+from chainrule.encoder import Encoder, Trainable
+from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
-from chainrule.optimizers.sgd import Sgd
-from chainrule.training.gradient import value_and_grad
+from chainrule.parts import has_fixed, unmoved
+from chainrule.rules.optimizers import ArrayOptimizer
+from chainrule.training.gradient import Pass, locked
 
 P = TypeVar("P")
 S = TypeVar("S")
 T = TypeVar("T")
+X = TypeVar("X")
+Seed = TypeVar("Seed")
+
+GENTLE = (1e-6, 1e6)
+"""The sizes of a factor that may ride: with those that are far from 1, `dout` might underflow or overflow."""
 
 
+@overload
 def training_step(
-    network: Layer[P, Any], loss: Loss[T, Any], optimizer: Optimizer[P, S]
-) -> Callable[[P, S, Array, T], tuple[P, S, Array]]:
+    network: Trainable[P, X],
+    loss: Loss[T, Any],
+    optimizer: Optimizer[P, S],
+    *,
+    adjust: Callable[[P], P] | None = ...,
+) -> Callable[[P, S, X, T], tuple[P, S, Array]]: ...
+@overload
+def training_step(
+    network: Callable[[Seed], Trainable[P, X]],
+    loss: Loss[T, Any],
+    optimizer: Optimizer[P, S],
+    *,
+    adjust: Callable[[P], P] | None = ...,
+) -> Callable[[P, S, X, T, Seed], tuple[P, S, Array]]: ...
+def training_step(
+    network: Any, loss: Loss[Any, Any], optimizer: Optimizer[Any, Any], *, adjust: Callable[[Any], Any] | None = None
+) -> Callable[..., tuple[Any, Any, Array]]:
     """Make the function that takes one step of training.
 
     Parameters
     ----------
     network
-        A layer, usually made by `sequential`.
+        A layer, usually made by `sequential`, or an encoder; or a function of a seed that returns one, where something
+        is random.
     loss
         What compares its output with the targets.
     optimizer
         What turns the gradient into a step, such as `sgd(0.1)`.
+    adjust
+        From gradients to gradients, before the optimizer sees them, such as `clip_by_global_norm(1.0)`.
 
     Returns
     -------
     Callable
-        `(params, state, x, targets) -> (params, state, loss)`. The loss is that before the step. It raises what
-        the network, the loss and the optimizer raise.
+        `(params, state, x, targets) -> (params, state, loss)`. The loss is that before the step. For a function of a
+        seed the step takes the seed as its last argument. It raises what the network, the loss and the optimizer raise.
 
     Raises
     ------
     TypeError
-        If the network is no `Layer`, the loss no `Loss`, or the optimizer lacks `init` or `step`.
+        If the network is no `Layer`, `Encoder` or function, the loss no `Loss`, or the optimizer lacks `init` or
+        `step`, or is a class.
 
     Examples
     --------
@@ -66,45 +88,69 @@ def training_step(
     >>> print(f"{loss:.4f}")
     0.6931
     """
-    if not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
+    if isinstance(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
         raise TypeError(f"training_step: optimizer must have init and step, as sgd(0.1) has, got {describe(optimizer)}")
-    plain = partial(_step, value_and_grad(network, loss), optimizer)
-    kind: object = type(optimizer)  # a class made from Sgd may have a step of its own
-    if network.bare is None or not isinstance(optimizer, Sgd) or kind is not Sgd:
-        return plain
-    return partial(_descent, plain, network.bare, loss, optimizer.rate)
+    if adjust is not None and not callable(adjust):
+        raise TypeError(f"training_step: adjust must be a function of the gradients, got {describe(adjust)}")
+    if callable(network) and not isinstance(network, type):
+        return partial(_seeded, network, loss, optimizer, adjust)
+    both = Pass.of("training_step", network, loss)
+    still = network if has_fixed(network) else None
+    if not isinstance(optimizer, ArrayOptimizer):
+        return partial(_step, both, optimizer, adjust, still)
+    return partial(_fused, both, optimizer, adjust, still)
+
+
+def _seeded(
+    network: Callable[[Any], Any],
+    loss: Loss[Any, Any],
+    optimizer: Optimizer[Any, Any],
+    adjust: Callable[[Any], Any] | None,
+    params: Any,
+    state: Any,
+    x: Any,
+    targets: Any,
+    seed: Any,
+) -> tuple[Any, Any, Array]:
+    made = network(seed)
+    if not isinstance(made, Layer | Encoder):
+        raise TypeError(f"training_step: network(seed) must be a Layer or an Encoder, got {describe(made)}")
+    return training_step(made, loss, optimizer, adjust=adjust)(params, state, x, targets)
 
 
 def _step(
-    gradient: Callable[[P, Array, T], tuple[Array, P]],
-    optimizer: Optimizer[P, S],
-    params: P,
-    state: S,
-    x: Array,
-    targets: T,
-) -> tuple[P, S, Array]:
-    value, grads = gradient(params, x, targets)
-    params, state = optimizer.step(state, params, grads)
-    return params, state, value
+    both: Pass,
+    optimizer: Optimizer[Any, Any],
+    adjust: Callable[[Any], Any] | None,
+    still: Any,
+    params: Any,
+    state: Any,
+    x: Any,
+    targets: Any,
+) -> tuple[Any, Any, Array]:
+    """A step with anybody's optimizer."""
+    value, grads, _ = both.run(params, x, targets)
+    grads = locked(grads)
+    new, state = optimizer.step(state, params, grads if adjust is None else adjust(grads))
+    return (new if still is None else unmoved(still, params, new)), state, value
 
 
-def _descent(
-    plain: Callable[[P, S, Array, T], tuple[P, S, Array]],
-    bare: Bare[P],
-    loss: Loss[T, Any],
-    rate: float,
-    params: P,
-    state: S,
-    x: Array,
-    targets: T,
-) -> tuple[P, S, Array]:
-    if type(x) is np.ndarray and x.dtype.char in "fd":
-        try:
-            out, saved = bare.forward(TUNED, params, x)
-            value, dout = loss.value_and_dout(out, targets, -rate)
-            if type(dout) is np.ndarray and dout.dtype == out.dtype and dout.shape == out.shape:
-                del out
-                return bare.backward(TUNED, params, saved, dout, False)[1], state, value
-        except Exception:  # noqa: BLE001, S110  # whatever it is, the plain step says it better
-            pass
-    return plain(params, state, x, targets)
+def _fused(
+    both: Pass,
+    optimizer: ArrayOptimizer,
+    adjust: Callable[[Any], Any] | None,
+    still: Any,
+    params: Any,
+    state: Any,
+    x: Any,
+    targets: Any,
+) -> tuple[Any, Any, Array]:
+    """A step in the memory of the gradients."""
+    rate = optimizer.rate(state)
+    factor = None if optimizer.factor is None else optimizer.factor(rate)
+    may_ride = adjust is None and isinstance(factor, float) and GENTLE[0] <= abs(factor) <= GENTLE[1]
+    value, grads, rode = both.run(params, x, targets, factor if may_ride else None)
+    if adjust is not None:
+        grads = adjust(locked(grads))
+    new, state = optimizer.applied(state, params, grads, rate, None if rode else factor, lent=adjust is not None)
+    return (new if still is None else unmoved(still, params, new)), state, value

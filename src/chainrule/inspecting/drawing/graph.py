@@ -14,13 +14,13 @@ from attrs import frozen
 
 from chainrule import tree
 from chainrule.arrays.records import field_names
-from chainrule.combinators.sequential import layers_of
 from chainrule.inspecting.drawing.numbers import Cells, cells
 from chainrule.inspecting.tracing.quantity import Quantity, measure
 from chainrule.inspecting.tracing.records import Trace
 from chainrule.inspecting.tracing.run import Link, field_of, links
 from chainrule.layer import Layer
-from chainrule.naming import name_of
+from chainrule.naming import name_of, unbound
+from chainrule.parts import Chain
 
 SIDE = 6
 """Numbers are shown of arrays with at most so many rows and columns."""
@@ -206,11 +206,9 @@ def _shown(seen: Quantity, *, numbers: bool) -> Quantity:
 
 def _named_nodes(network: Layer[Any, Any], path: tuple[int, ...]) -> list[Node]:
     """The nodes of a network whose parameters are not given: their names are read off its functions' types."""
-    layers = layers_of(network)
-    if layers is not None:
-        return [node for i, layer in enumerate(layers) for node in _named_nodes(layer, (*path, i))]
-    annotations = list(getattr(network.forward, "__annotations__", {}).values())
-    names = field_names(annotations[0]) if annotations and isinstance(annotations[0], type) else ()
+    if isinstance(network.parts, Chain):
+        return [node for i, layer in enumerate(network.parts.layers) for node in _named_nodes(layer, (*path, i))]
+    names = parameter_names(network)
     params, grads = (tuple(Label(before + name) for name in names) for before in ("", "d"))
     return [Node(name_of(network), path, params, grads)]
 
@@ -225,3 +223,10 @@ def _wire_name(i: int, count: int) -> tuple[str, str]:
 def _one(loss: Quantity) -> Quantity:
     """The derivative of the loss by itself."""
     return attrs.evolve(measure("dloss", "dloss", np.ones(())), dtype=loss.dtype)
+
+
+def parameter_names(network: Layer[Any, Any]) -> tuple[str, ...]:
+    """The fields of a layer's parameters, read off the types of the function that goes forward."""
+    forward = network.forward if network.rule is None else network.rule.source
+    annotated = getattr(unbound(forward), "__annotations__", {}).values()
+    return next((field_names(kind) for kind in annotated if isinstance(kind, type) and field_names(kind)), ())

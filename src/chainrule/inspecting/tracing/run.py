@@ -14,14 +14,13 @@ from attrs import frozen
 from chainrule import tree
 from chainrule.arrays.arguments import describe, is_tuple
 from chainrule.arrays.types import Array
-from chainrule.combinators.sequential import layers_of
 from chainrule.inspecting.tracing.memory import Ledger
-from chainrule.inspecting.tracing.operations import operations
 from chainrule.inspecting.tracing.quantity import Quantity, measure
 from chainrule.inspecting.tracing.records import LayerTrace, LossTrace, Trace
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.naming import name_of
+from chainrule.parts import Chain
 
 Place: TypeAlias = tuple[tuple[int, int], ...]
 """Where a layer stands: at each depth, its position from 0 and how many stand there."""
@@ -116,10 +115,10 @@ def links(network: Layer[Any, Any], params: object, place: Place = ()) -> Iterat
     ValueError
         If there are not as many as layers.
     """
-    layers = layers_of(network)
-    if layers is None:
+    if not isinstance(network.parts, Chain):
         yield Link(network, params, place)
         return
+    layers = network.parts.layers
     name = f"params{_indices(tuple(position for position, _ in place))}"
     if not is_tuple(params):
         raise TypeError(f"trace: {name} must be a tuple with an entry for each layer, got {describe(params)}")
@@ -150,7 +149,8 @@ def _forward(number: int, link: Link, x: Quantity, out: Array, cache: object, le
     origin = f"of layer {number} ({name})"
     seen = measure("out", f"out {origin}", out)
     own, shared = ledger.enter(cache)
-    forward, backward = operations(link.layer, x.shape, seen.shape)
+    count = link.layer.operations
+    forward, backward = count(link.params, x.shape, seen.shape) if count is not None else (None, None)
     return LayerTrace(
         number=number,
         path=link.path,
@@ -185,7 +185,7 @@ def _through(loss: Loss[Any, Any], out: Array, targets: object, ledger: Ledger) 
     value, cache = loss.forward(out, targets)
     own, shared = ledger.enter(cache)
     dout = loss.backward(cache, 1.0)
-    forward, backward = operations(loss, tuple(out.shape), ())
+    forward, backward = loss.operations(tuple(out.shape)) if loss.operations is not None else (None, None)
     return LossTrace(
         name=name,
         targets=tuple(measure(f"targets{at}", f"targets{at}", leaf) for at, leaf in tree.named_leaves(targets)),

@@ -1,0 +1,102 @@
+"""The contract of an encoder: a layer whose input can't be differentiated, such as tokens.
+
+    forward(params, x)    -> (out, cache)
+    grads  (cache,  dout) -> grads
+
+There is no `dx`: what comes in are whole numbers, categories, or a record of several inputs. An encoder stands first in
+a network (`chainrule.encoded`).
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+from attrs import field, frozen
+
+from chainrule.arrays.types import Array
+from chainrule.layer import Shape
+from chainrule.naming import paged, reduced, title_of
+from chainrule.parts import Parts
+from chainrule.rules.rule import Rule
+
+P = TypeVar("P")
+C = TypeVar("C")
+X = TypeVar("X")
+X_in = TypeVar("X_in", contravariant=True)
+P_out = TypeVar("P_out", covariant=True)
+
+
+@paged
+@frozen(eq=False, repr=False)
+class Encoder(Generic[P, C, X]):
+    """An encoder: a record of pure functions. `P` is the type of its parameters, `C` of its cache, `X` of its input.
+
+    Parameters
+    ----------
+    forward
+        `(params, x) -> (out, cache)`.
+    grads
+        `(cache, dout) -> grads`: the derivative of a scalar with respect to the parameters, from that with respect to
+        `out`.
+    name, parts, couples_rows, event_axes, operations, inference, onnx, rule
+        As of `Layer`. The event axes are those of `x`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Array, Encoder, Labels
+    >>> def forward(params: Array, x: Labels) -> tuple[Array, tuple[Array, Labels]]:
+    ...     return params[x], (params, x)
+    >>> def grads(cache: tuple[Array, Labels], dout: Array) -> Array:
+    ...     params, x = cache
+    ...     gradient = np.zeros_like(params)
+    ...     np.add.at(gradient, x, dout)
+    ...     return gradient
+    >>> scores = Encoder(forward, grads)
+    >>> out, cache = scores.forward(np.array([0.5, 1.5]), np.array([1, 1, 0]))
+    >>> out, scores.grads(cache, np.ones(3))
+    (array([1.5, 1.5, 0.5]), array([1., 2.]))
+    """
+
+    forward: Callable[[P, X], tuple[Array, C]]
+    grads: Callable[[C, Array], P]
+    name: str | None = field(default=None, kw_only=True)
+    parts: Parts = field(default=(), kw_only=True)
+    couples_rows: bool = field(default=False, kw_only=True)
+    event_axes: int | None = field(default=None, kw_only=True)
+    operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = field(default=None, kw_only=True)
+    inference: object = field(default=None, kw_only=True)
+    onnx: object = field(default=None, kw_only=True)
+    rule: Rule[P, C] | None = field(default=None, kw_only=True)
+
+    def __repr__(self) -> str:
+        """Its name, and the names of what it is made of: `Encoder(encoded(embedding, affine))`."""
+        return f"Encoder({title_of(self)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An encoder that is a module's value comes back as itself; one with options is made again of them."""
+        return reduced(self)
+
+
+class Network(Protocol[P_out]):
+    """What can be trained: a layer or an encoder with parameters of type `P`. For annotations.
+
+    Examples
+    --------
+    >>> from chainrule import Affine, Network, Unit, affine, dropout, sequential
+    >>> def network(seed: int) -> Network[tuple[Affine, Unit]]:
+    ...     return sequential(affine, dropout(0.5, seed))
+    """
+
+    @property
+    def grads(self) -> Callable[[Any, Array], P_out]:
+        """`(cache, dout) -> grads`."""
+        ...
+
+
+class Trainable(Network[P], Protocol[P, X_in]):
+    """A network with the type of its input: a layer's is `Array`."""
+
+    @property
+    def forward(self) -> Callable[[P, X_in], tuple[Array, Any]]:
+        """`(params, x) -> (out, cache)`."""
+        ...

@@ -1,0 +1,88 @@
+"""Adam: steps of equal size, whatever the gradient's size is.
+
+    m <- b1 m + (1 - b1) g            v <- b2 v + (1 - b2) g^2
+    params <- params - rate * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+
+for a gradient g at step t, from 1 on; all products and roots entry by entry.
+
+**Derivation.** m and v are running means of g and of its square. They begin at zero, so that after t steps their
+weights sum to 1 - b1^t and 1 - b2^t: divided by that, they are means. The quotient of the mean and the root of the mean
+square lies between -1 and 1 where gradients vary slowly: the rate is then the length of a step in each entry, and
+stretching the loss by a factor changes nothing (Kingma and Ba, Adam, 2015). `eps` keeps the quotient finite where
+gradients vanish; it stands outside the corrected root, as in `torch.optim.Adam`.
+
+**To remember:** the direction from the mean, the length from the mean square.
+"""
+
+from functools import partial
+from typing import Any
+
+from chainrule import rules
+from chainrule.arrays.arguments import number
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.types import Array
+from chainrule.rules.optimizers import ArrayOptimizer, Moments, Schedule
+
+
+def adam(learning_rate: float | Schedule, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> ArrayOptimizer:
+    """Make Adam.
+
+    Parameters
+    ----------
+    learning_rate
+        A finite number >= 0, or a schedule: a function from the steps so far to the rate.
+    b1, b2
+        In [0, 1): how much of the running means is left after a step.
+    eps
+        A finite number >= 0, added to the root of the mean square.
+
+    Returns
+    -------
+    ArrayOptimizer
+        The optimizer.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range.
+    TypeError
+        If it is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam
+    >>> optimizer = adam(0.1)
+    >>> params = np.array([1.0, 1.0])
+    >>> optimizer.step(optimizer.init(params), params, np.array([5.0, -0.001]))[0].round(3)
+    array([0.9, 1.1])
+    """
+    b1, b2 = number("adam", "b1", b1, below=1), number("adam", "b2", b2, below=1)
+    update = partial(adapt, b1=b1, b2=b2, eps=number("adam", "eps", eps))
+    return rules.optimizer("adam", update, learning_rate, moments=2, prepare=partial(corrected, b1, b2))
+
+
+def corrected(b1: float, b2: float, rate: Any, count: Any) -> tuple[Any, Any]:
+    """The length of a step, and the factor of the root, in which the means are corrected for having begun at zero."""
+    return rate / (1 - b1**count), (1 - b2**count) ** -0.5
+
+
+def adapt(
+    xp: Namespace, rates: Any, param: Array, grad: Array, moments: Moments, *, b1: float, b2: float, eps: float
+) -> tuple[Array, Moments]:
+    """The means of the gradient and of its square, and the step of their quotient."""
+    length, correction = rates
+    m, v = moments
+    m = m * b1
+    m += grad * (1 - b1)
+    square = grad * grad
+    square *= 1 - b2
+    v = v * b2
+    v += square
+    root = xp.sqrt(v)
+    root *= correction
+    root += eps
+    new = m / root
+    new *= -length
+    new += param
+    return new, (m, v)

@@ -1,0 +1,90 @@
+"""The parts of a layer that is made of layers, and how they stand to each other.
+
+    Chain    one after another: the output of each is the input of the next
+    Fork     beside each other: each takes the same input, and a joint makes one output of theirs
+    Around   one, whose parameters are the layer's own, with something done to it
+
+A combinator says it in the trait `parts` of what it returns. Drawing, tracing, freezing and inference walk along it.
+"""
+
+from typing import Any, TypeAlias
+
+from attrs import frozen
+
+
+@frozen(eq=False)
+class Chain:
+    """Layers one after another; parameters and caches are tuples with an entry for each."""
+
+    layers: tuple[Any, ...]
+
+
+@frozen(eq=False)
+class Fork:
+    """Layers beside each other, which take the same input; parameters and caches are tuples with an entry for each.
+
+    Parameters
+    ----------
+    layers
+        The branches.
+    joint
+        How their outputs become one, as a picture shows it: `"+"`, `"*"`, `"concatenate"`.
+    """
+
+    layers: tuple[Any, ...]
+    joint: str
+
+
+@frozen(eq=False)
+class Around:
+    """One layer, whose parameters are those of the whole.
+
+    Parameters
+    ----------
+    layer
+        The part.
+    skip
+        Whether the input is added to its output, as `residual` does.
+    fixed
+        Whether its parameters stay as they are.
+    """
+
+    layer: Any
+    skip: bool = False
+    fixed: bool = False
+
+    @property
+    def layers(self) -> tuple[Any, ...]:
+        """The part, in a tuple."""
+        return (self.layer,)
+
+
+Parts: TypeAlias = "Chain | Fork | Around | tuple[()]"
+"""The parts of a layer; `()` for one that is not made of layers, or does not say so."""
+
+
+def layers_of(subject: Any) -> tuple[Any, ...]:
+    """The layers that a layer is made of, `()` if it has no parts."""
+    parts: Parts = subject.parts
+    return () if isinstance(parts, tuple) else parts.layers
+
+
+def split(subject: Any, params: Any) -> tuple[Any, ...]:
+    """What belongs to each part, of a layer's parameters, gradients or caches."""
+    return (params,) if isinstance(subject.parts, Around) else params
+
+
+def has_fixed(subject: Any) -> bool:
+    """Whether something in a layer, at any depth, is fixed."""
+    parts: Parts = subject.parts
+    return (isinstance(parts, Around) and parts.fixed) or any(has_fixed(part) for part in layers_of(subject))
+
+
+def unmoved(subject: Any, old: Any, new: Any) -> Any:
+    """The new parameters, and the old ones of what is fixed."""
+    parts: Parts = subject.parts
+    if isinstance(parts, Around):
+        return old if parts.fixed else unmoved(parts.layer, old, new)
+    if isinstance(parts, tuple):
+        return new
+    return tuple(unmoved(part, a, b) for part, a, b in zip(parts.layers, old, new, strict=True))

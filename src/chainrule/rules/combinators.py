@@ -1,0 +1,144 @@
+"""`combinator`: a layer that is made of layers, of one arithmetic over its parts.
+
+    forward (parts, xp, params, x)              -> (out, caches)
+    backward(parts, xp, caches, dout, wants_dx) -> (dx, grads)
+
+The parts are rules. In the pair of the combinator they call the pairs of its layers, so that what each is given is
+checked; in a pass they are the layers' rules, so that networks of any nesting run as one.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+from attrs import frozen
+
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.types import Array
+from chainrule.layer import Layer
+from chainrule.naming import options_of, titled
+from chainrule.parts import Parts
+from chainrule.rules.passes import in_pairs, pair_of, rule_of
+from chainrule.rules.rule import Rule
+
+Rules: TypeAlias = tuple[Rule[Any, Any], ...]
+Caches: TypeAlias = list[Any]
+"""The caches of the parts, in order. Backward uses them up, last first, so that memory is free as soon as it may be."""
+
+Forward: TypeAlias = Callable[[Rules, Namespace, Any, Array], tuple[Array, Caches]]
+Backward: TypeAlias = Callable[[Rules, Namespace, Caches, Array, bool], tuple[Array | None, Any]]
+
+
+def combinator(
+    name: str, parts: Parts, layers: tuple[Layer[Any, Any], ...], forward: Forward, backward: Backward, **traits: Any
+) -> Layer[Any, Any]:
+    """Make a layer of layers.
+
+    Parameters
+    ----------
+    name
+        What the module calls the function that makes it.
+    parts
+        How the layers stand to each other, for the trait `parts`.
+    layers
+        The layers.
+    forward
+        `(parts, xp, params, x) -> (out, caches)`, with a list of caches.
+    backward
+        `(parts, xp, caches, dout, wants_dx) -> (dx, grads)`.
+    **traits
+        As of `Layer`. By default rows are coupled if a part couples them, the event axes are the most of any part's,
+        and the whole is elementwise if all parts are.
+
+    Returns
+    -------
+    Layer
+        The pair and its rule.
+
+    Raises
+    ------
+    TypeError
+        If one of the layers is none.
+    """
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"{name}: argument {i + 1} must be a Layer, got {describe(layer)}")
+    of_pairs = Combination(name, tuple(pair_of(layer) for layer in layers), forward, backward)
+    of_rules = tuple(rule_of(layer) for layer in layers)
+    axes = [layer.event_axes for layer in layers]
+    return Layer(
+        of_pairs.forward,
+        of_pairs.backward,
+        of_pairs.grads,
+        name=titled(name, options_of(forward)),
+        parts=parts,
+        rule=Rule(partial(forward, of_rules), partial(backward, of_rules), forward),
+        **{
+            "couples_rows": any(layer.couples_rows for layer in layers),
+            "elementwise": all(layer.elementwise for layer in layers),
+            "event_axes": None if None in axes else max([0, *(each for each in axes if each is not None)]),
+            **traits,
+        },
+    )
+
+
+@frozen(eq=False)
+class Combination:
+    """The pair of a combinator."""
+
+    name: str
+    parts: Rules
+    arithmetic: Forward
+    transpose: Backward
+
+    def forward(self, params: Any, x: Array) -> tuple[Array, tuple[Any, ...]]:
+        """The public forward."""
+        out, caches = self.arithmetic(self.parts, in_pairs(x, params), params, x)
+        return out, tuple(caches)
+
+    def backward(self, caches: tuple[Any, ...], dout: Array) -> tuple[Array, Any]:
+        """The public backward."""
+        dx, grads = self.transpose(self.parts, in_pairs(dout, caches), self.each(caches), dout, True)
+        if dx is None:
+            raise TypeError(f"{self.name} backward: a part gave no dx where it was wanted")
+        return dx, grads
+
+    def grads(self, caches: tuple[Any, ...], dout: Array) -> Any:
+        """The public backward without dx."""
+        return self.transpose(self.parts, in_pairs(dout, caches), self.each(caches), dout, False)[1]
+
+    def each(self, caches: Any) -> Caches:
+        """The caches as a list."""
+        counted(self.name, "caches", caches, len(self.parts))
+        return list(caches)
+
+
+def counted(name: str, what: str, records: Any, count: int) -> None:
+    """Refuse anything but a tuple with an entry for each layer.
+
+    Parameters
+    ----------
+    name, what
+        The combinator and the argument, for messages.
+    records
+        The argument.
+    count
+        The number of layers.
+
+    Raises
+    ------
+    TypeError
+        If it is no tuple.
+    ValueError
+        If it has another number of entries.
+    """
+    if type(records) is not tuple:
+        raise TypeError(f"{name}: {what} must be a tuple with an entry for each layer, got {describe(records)}")
+    if len(records) != count:
+        raise ValueError(f"{name}: {count} layers need {count} {what}, got {len(records)}")
+
+
+def placed(error: Exception, i: int, parts: Rules) -> None:
+    """Note on an error in which layer it was raised."""
+    error.add_note(f"in layer {i + 1} of {len(parts)}")

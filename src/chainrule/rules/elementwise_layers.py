@@ -1,0 +1,122 @@
+"""`elementwise`: a layer that takes each number alone, of its value and its slope.
+
+    out = f(x)        d(out) = f'(x) * dx        dx = f'(x) * dout        (* entry by entry)
+
+The Jacobian of such a layer is diagonal, so that backward is a product entry by entry.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+from attrs import frozen
+
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.types import Array, Unit
+from chainrule.layer import Layer, Shape
+from chainrule.rules.layers import Arithmetic, made_of
+
+
+@frozen(eq=False)
+@record
+class Saved:
+    """The cache of an elementwise layer: what its slope is computed of."""
+
+    value: Array
+
+
+_saved = unchecked(Saved)
+
+
+def elementwise(
+    name: str,
+    forward: Callable[[Namespace, Array], tuple[Array, Array]],
+    slope: Callable[[Namespace, Array], Array] | None = None,
+    *,
+    backward: Callable[[Namespace, Array, Array], Array] | None = None,
+    quiet: bool = True,
+    operations: tuple[int, int] | None = None,
+    onnx: object = None,
+) -> Layer[Unit, Saved]:
+    """Make a layer of a function of one number.
+
+    Parameters
+    ----------
+    name
+        What the module calls it.
+    forward
+        `(xp, x) -> (out, saved)`: one array, of the shape of `x`, is saved; `x` itself as `xp.own(x)`.
+    slope
+        `(xp, saved) -> slope`, so that `dx = slope * dout`. By default what is saved is the slope.
+    backward
+        `(xp, saved, dout) -> dx`, for a slope whose product with an infinite `dout` is not what should come of it.
+    quiet
+        Whether harmless underflow and values at infinity may make NumPy warn, so that it is to be silent.
+    operations
+        The floating-point operations of one number, forward and backward.
+    onnx
+        As of `Layer`.
+
+    Returns
+    -------
+    Layer
+        The pair and its rule; its parameters are `()`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Array, rules
+    >>> def forward(xp: rules.Namespace, x: Array) -> tuple[Array, Array]:
+    ...     return x * x, xp.own(x)
+    >>> def slope(xp: rules.Namespace, x: Array) -> Array:
+    ...     return 2 * x
+    >>> square = rules.elementwise("square", forward, slope)
+    >>> out, cache = square.forward((), np.array([3.0]))
+    >>> out, square.backward(cache, np.array([10.0]))[0]
+    (array([9.]), array([60.]))
+    """
+    back = backward or partial(_times, slope)
+    arithmetic = Arithmetic(
+        name, tuple, _nothing, _nothing, partial(_forward, forward, quiet), partial(_backward, back, quiet), None
+    )
+    return made_of(
+        arithmetic,
+        forward,
+        elementwise=True,
+        event_axes=0,
+        operations=None if operations is None else partial(_operations, operations),
+        onnx=onnx,
+    )
+
+
+def _nothing(params: Unit) -> tuple[Array, ...]:
+    return ()
+
+
+def _forward(
+    forward: Callable[[Namespace, Array], tuple[Array, Array]], quiet: bool, xp: Namespace, params: Unit, x: Array
+) -> tuple[Array, Saved]:
+    out, saved = xp.quietly(forward, xp, x) if quiet else forward(xp, x)
+    return out, _saved(xp.read_only(saved))
+
+
+def _backward(
+    backward: Callable[[Namespace, Array, Array], Array],
+    quiet: bool,
+    xp: Namespace,
+    cache: Saved,
+    dout: Array,
+    wants_dx: bool,
+) -> tuple[Array | None, Unit]:
+    if not wants_dx:
+        return None, ()
+    return xp.quietly(backward, xp, cache.value, dout) if quiet else backward(xp, cache.value, dout), ()
+
+
+def _times(slope: Callable[[Namespace, Array], Array] | None, xp: Namespace, saved: Array, dout: Array) -> Array:
+    return xp.times(saved if slope is None else slope(xp, saved), dout)
+
+
+def _operations(each: tuple[int, int], params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
+    return each[0] * math.prod(x), each[1] * math.prod(x)

@@ -1,0 +1,260 @@
+"""`layer`: the pair of a layer, with all checks, and its rule, of one arithmetic.
+
+    forward (xp, params, x)              -> (out, cache)
+    backward(xp, cache, dout, wants_dx)  -> (dx, grads)
+
+**The pair** finds the namespace of `x`, refuses what does not fit, lends the arithmetic what is the caller's, and marks
+what it returns as read-only. **The rule** is what a pass through a network runs: there the namespace is known, and
+everything between the first layer and the last belongs to the pass.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, get_args, get_type_hints, overload
+
+import numpy as np
+from attrs import frozen
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe, like_out
+from chainrule.arrays.libraries import namespace
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.ownership import borrowed, read_only
+from chainrule.arrays.records import Signature, fields_of, first_of, sign, signature_of
+from chainrule.arrays.tuned import TUNED
+from chainrule.arrays.types import Array, Unit
+from chainrule.layer import Layer, Shape
+from chainrule.naming import options_of, titled, unbound
+from chainrule.rules.rule import Rule
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+
+@overload
+def layer(
+    name: str,
+    params: type[P],
+    forward: Callable[[Namespace, P, Array], tuple[Array, C]],
+    backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]],
+    fits: Callable[[P, Array], None] | None = ...,
+    *,
+    elementwise: bool = ...,
+    couples_rows: bool = ...,
+    event_axes: int | None = ...,
+    operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = ...,
+    inference: object = ...,
+    onnx: object = ...,
+) -> Layer[P, C]: ...
+@overload
+def layer(
+    name: str,
+    params: tuple[()],
+    forward: Callable[[Namespace, Unit, Array], tuple[Array, C]],
+    backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, Unit]],
+    fits: Callable[[Unit, Array], None] | None = ...,
+    *,
+    elementwise: bool = ...,
+    couples_rows: bool = ...,
+    event_axes: int | None = ...,
+    operations: Callable[[Unit, Shape, Shape], tuple[int, int]] | None = ...,
+    inference: object = ...,
+    onnx: object = ...,
+) -> Layer[Unit, C]: ...
+def layer(
+    name: str,
+    params: type[Any] | tuple[()],
+    forward: Callable[[Namespace, Any, Array], tuple[Array, Any]],
+    backward: Callable[[Namespace, Any, Array, bool], tuple[Array | None, Any]],
+    fits: Callable[[Any, Array], None] | None = None,
+    *,
+    elementwise: bool = False,
+    couples_rows: bool = False,
+    event_axes: int | None = None,
+    operations: Callable[[Any, Shape, Shape], tuple[int, int]] | None = None,
+    inference: object = None,
+    onnx: object = None,
+) -> Layer[Any, Any]:
+    """Make a layer of its arithmetic.
+
+    Parameters
+    ----------
+    name
+        What the module calls it. Options that `functools.partial` binds to `forward` by name follow in its repr.
+    params
+        The class of its parameters, a record; `()` if it has none.
+    forward
+        `(xp, params, x) -> (out, cache)`. The arrays of the parameters have the library and the dtype of `x`. It may
+        write to `x` where `xp.mine(x)`, holds in its cache what `xp.own(x)` gives, and returns `out` with
+        `xp.read_only` if it holds it as well. The cache is a record.
+    backward
+        `(xp, cache, dout, wants_dx) -> (dx, grads)`. `dout` has the shape and the dtype of `out`. `dx` may be None
+        where it is not wanted; gradients share no memory with anything.
+    fits
+        `(params, x)`: raises `ValueError` if the shapes do not fit.
+    elementwise, couples_rows, event_axes, operations, inference, onnx
+        Traits, as of `Layer`.
+
+    Returns
+    -------
+    Layer
+        The pair and its rule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from attrs import frozen
+    >>> from chainrule import Array, Unit, record, rules
+    >>> @frozen(eq=False)
+    ... @record
+    ... class Squared:
+    ...     x: Array
+    >>> def forward(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Squared]:
+    ...     return x * x, Squared(xp.own(x))
+    >>> def backward(xp: rules.Namespace, cache: Squared, dout: Array, wants_dx: bool) -> tuple[Array, Unit]:
+    ...     return 2 * cache.x * dout, ()
+    >>> square = rules.layer("square", (), forward, backward)
+    >>> out, cache = square.forward((), np.array([[3.0]]))
+    >>> out, square.backward(cache, np.array([[1.0]]))
+    (array([[9.]]), (array([[6.]]), ()))
+    """
+    record: type[Any] = tuple if isinstance(params, tuple) else params
+    return made_of(
+        Arithmetic(name, record, fields_of(record), first_of(record), forward, backward, fits),
+        forward,
+        elementwise=elementwise,
+        couples_rows=couples_rows,
+        event_axes=event_axes,
+        operations=operations,
+        inference=inference,
+        onnx=onnx,
+    )
+
+
+@frozen(eq=False)
+class Arithmetic(Generic[P, C]):
+    """What a layer computes, and what it asks of its arguments."""
+
+    name: str
+    record: type[P]
+    arrays: Callable[[P], tuple[Array, ...]]
+    first: Callable[[P], Any]
+    forward: Callable[[Namespace, P, Array], tuple[Array, C]]
+    backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]]
+    fits: Callable[[P, Array], None] | None
+
+    @property
+    def rule_forward(self) -> Callable[[Namespace, P, Array], tuple[Array, C]]:
+        """Forward in a pass: a closure, which finds what it needs in less time than a method does."""
+        record, first, fits, forward, admit = self.record, self.first, self.fits, self.forward, self.admit
+
+        def of_record(xp: Namespace, params: P, x: Array) -> tuple[Array, C]:
+            try:
+                known = type(params) is record and type(x) is np.ndarray and x.dtype is first(params).dtype
+            except AttributeError:  # the first field is a record itself
+                known = False
+            if not known:
+                admit(params, x)
+            elif fits is not None:
+                fits(params, x)
+            return forward(xp, params, x)
+
+        def of_nothing(xp: Namespace, params: P, x: Array) -> tuple[Array, C]:
+            if params != () or type(x) is not np.ndarray or x.dtype.kind != "f" or fits is not None:
+                admit(params, x)
+            return forward(xp, params, x)
+
+        return of_nothing if record is tuple else of_record
+
+    def pair_forward(self, params: P, x: Array) -> tuple[Array, C]:
+        """The public forward."""
+        xp = self.admit(params, x)
+        out, cache = self.forward(xp, params, borrowed(x))
+        out = read_only(out)
+        sign(cache, Signature(self.name, xp, out.shape, out.dtype))
+        return out, cache
+
+    def pair_backward(self, cache: C, dout: Array) -> tuple[Array, P]:
+        """The public backward."""
+        dx, grads = self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), True)
+        self.lock(grads)
+        if dx is None:
+            raise TypeError(f"{self.name} backward: the rule gave no dx where it was wanted")
+        return read_only(dx), grads
+
+    def pair_grads(self, cache: C, dout: Array) -> P:
+        """The public backward without dx."""
+        grads = self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), False)[1]
+        self.lock(grads)
+        return grads
+
+    def admit(self, params: P, x: Array) -> Namespace:
+        """Refuse parameters or an x that are not this layer's, or do not fit each other."""
+        if type(params) is not self.record or (self.record is tuple and params):
+            self.refuse(params)
+        xp: Namespace = TUNED
+        if type(x) is np.ndarray and x.dtype.kind == "f":
+            dtype = x.dtype
+            for array in self.arrays(params):
+                if type(array) is not np.ndarray or array.dtype is not dtype:
+                    xp = namespace(x, *tree.leaves(params), name=f"{self.name}: x")
+                    break
+        else:
+            xp = namespace(x, *tree.leaves(params), name=f"{self.name}: x")
+        if self.fits is not None:
+            self.fits(params, x)
+        return xp
+
+    def refuse(self, params: P) -> None:
+        """Say what the parameters should be, unless they are of a class made from it."""
+        if self.record is tuple:
+            raise TypeError(f"{self.name}: it has no parameters: params must be (), got {describe(params)}")
+        if not isinstance(params, self.record):
+            raise TypeError(f"{self.name}: params must be {self.record.__name__}, got {describe(params)}")
+
+    def namespace_of(self, cache: C, dout: Array) -> Namespace:
+        """Refuse a cache of another layer, or a dout that can't be the derivative with respect to out."""
+        signature = signature_of(cache)
+        if signature is None:  # it went through a pickle or another library's tree
+            expected = _cache_class(self.forward)
+            if expected is not None and not isinstance(cache, expected):
+                raise TypeError(f"{self.name} backward: cache must be {expected.__name__}, got {describe(cache)}")
+            return namespace(next((leaf for leaf in tree.leaves(cache) if _is_float(leaf)), dout))
+        if signature.layer != self.name:
+            expected = _cache_class(self.forward)
+            name = "one of its own" if expected is None else expected.__name__
+            what = f"{self.name} backward: cache must be {name}"
+            raise TypeError(f"{what}, got {describe(cache)} of {signature.layer}")
+        like_out(dout, signature.shape, signature.dtype, self.name)
+        xp: Namespace = signature.xp
+        return xp
+
+    def lock(self, grads: P) -> None:
+        """Make gradients read-only."""
+        for array in self.arrays(grads):
+            if type(array) is not np.ndarray:
+                tree.map(read_only, grads)
+                return
+            read_only(array)
+
+
+def made_of(arithmetic: Arithmetic[P, C], source: Callable[..., Any], **traits: Any) -> Layer[P, C]:
+    """The layer of an arithmetic whose author wrote `source` to go forward."""
+    return Layer(
+        arithmetic.pair_forward,
+        arithmetic.pair_backward,
+        arithmetic.pair_grads,
+        name=titled(arithmetic.name, options_of(source)),
+        rule=Rule(arithmetic.rule_forward, arithmetic.backward, source),
+        **traits,
+    )
+
+
+def _cache_class(forward: Callable[..., Any]) -> type[Any] | None:
+    """The class of the caches of a layer, as the types of its arithmetic say it."""
+    returned = get_type_hints(unbound(forward)).get("return")
+    found = get_args(returned)[1:]
+    return found[0] if found and isinstance(found[0], type) else None
+
+
+def _is_float(leaf: Any) -> bool:
+    return "float" in str(leaf.dtype)

@@ -1,0 +1,156 @@
+"""`loss`: a loss, forward and backward and at once, of the arithmetic of its rows.
+
+    loss = sum(l_i) / n        d(loss) = sum(<s_i, d(out_i)>) / n        dout_i = s_i * dloss / n
+
+for n rows, with the loss l_i of each and its derivative s_i with respect to that row of `out`. Rows are all axes but
+the last. Slopes that all have a divisor, as those of a softmax have, may leave the division to the factor `dloss / n`,
+which the row is multiplied by anyway.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar
+
+from attrs import frozen
+
+from chainrule.arrays.arguments import describe, record_of
+from chainrule.arrays.libraries import namespace
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.ownership import borrowed, own, read_only
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.types import Array
+from chainrule.loss import Loss
+from chainrule.naming import options_of, titled
+from chainrule.rules.rule import LossRule
+
+T = TypeVar("T")
+
+Rows: TypeAlias = Callable[[Namespace, Array, T], tuple[Array, Array] | tuple[Array, Array, Array]]
+"""The arithmetic of a loss: of each row its loss, its slopes, and what those are still to be divided by."""
+
+
+@frozen(eq=False)
+@record
+class Slopes:
+    """The cache of a loss: the derivative of each row's loss with respect to `out`, and what it is to be divided by."""
+
+    slopes: Array
+    divisor: Array | None
+
+
+_slopes = unchecked(Slopes)
+
+
+def loss(
+    name: str,
+    rows: Rows[T],
+    *,
+    out: str = "out",
+    operations: tuple[int, int] | None = None,
+) -> Loss[T, Slopes]:
+    """Make a loss of the arithmetic of its rows.
+
+    Parameters
+    ----------
+    name
+        What the module calls it. Options that `functools.partial` binds to `rows` by name follow in its repr.
+    rows
+        `(xp, out, targets) -> (losses, slopes)`: from `out` (..., k), which has a row at least, the loss of each row
+        (...,), and its derivative with respect to `out` (..., k), fresh. It refuses targets that do not fit. A third
+        result (...,) is what each row's slopes are still to be divided by.
+    out
+        What messages call `out`, such as `"logits"`.
+    operations
+        The floating-point operations of one number of `out`, forward and backward.
+
+    Returns
+    -------
+    Loss
+        The mean of the rows, with its backward and its rule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Array, rules
+    >>> def rows(xp: rules.Namespace, out: Array, targets: Array) -> tuple[Array, Array]:
+    ...     error = out - targets
+    ...     return xp.sum_last(error * error), 2 * error
+    >>> squared_error = rules.loss("squared_error", rows)
+    >>> value, cache = squared_error.forward(np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]]))
+    >>> print(value, squared_error.backward(cache, 1.0).tolist())
+    2.0 [[2.0], [0.0]]
+    """
+    arithmetic = Arithmetic(name, out, rows)
+    return Loss(
+        arithmetic.forward,
+        arithmetic.backward,
+        arithmetic.of_rows,
+        name=titled(name, options_of(rows)),
+        operations=None if operations is None else partial(_operations, operations),
+        rule=LossRule(arithmetic.at_once, rows, rows),
+    )
+
+
+@frozen(eq=False)
+class Arithmetic(Generic[T]):
+    """What a loss computes of each row."""
+
+    name: str
+    out: str
+    rows: Rows[T]
+
+    def forward(self, out: Array, targets: T) -> tuple[Array, Slopes]:
+        """The public forward."""
+        xp = namespace(out, name=f"{self.name}: {self.out}")
+        losses, slopes, *divisor = xp.quietly(self.rows, xp, borrowed(self.some(out)), targets)
+        below = read_only(divisor[0]) if divisor else None
+        return read_only(xp.quietly(xp.mean, losses)), _slopes(read_only(slopes), below)
+
+    def backward(self, cache: Slopes, dloss: Array | float) -> Array:
+        """The public backward."""
+        slopes = record_of(cache, Slopes, f"{self.name} backward: cache").slopes
+        xp = namespace(slopes)
+        return read_only(xp.quietly(self.share, xp, dloss, slopes, cache.divisor))
+
+    def of_rows(self, out: Array, targets: T) -> Array:
+        """The public rows."""
+        xp = namespace(out, name=f"{self.name}: {self.out}")
+        return xp.quietly(self.rows, xp, borrowed(self.some(out)), targets)[0]
+
+    def at_once(self, xp: Namespace, out: Array, targets: T, dloss: Array | float) -> tuple[Array, Array]:
+        """Forward and backward in a pass."""
+        if not out.size:
+            self.some(out)
+        return xp.quietly(self.of_both, xp, out, targets, dloss)
+
+    def of_both(self, xp: Namespace, out: Array, targets: T, dloss: Array | float) -> tuple[Array, Array]:
+        """The loss, and its derivative with respect to out times dloss."""
+        losses, *slopes = self.rows(xp, out, targets)
+        return read_only(xp.mean(losses)), self.share(xp, dloss, *slopes)
+
+    def some(self, out: Array) -> Array:
+        """Refuse an out without rows, whose mean is not defined."""
+        if math.prod(out.shape[:-1]) == 0:
+            raise ValueError(
+                f"{self.name}: the mean over an empty batch is undefined, {self.out} has shape {tuple(out.shape)}"
+            )
+        return out
+
+    def share(self, xp: Namespace, dloss: Array | float, slopes: Array, divisor: Array | None = None) -> Array:
+        """`slopes * dloss / n`, in the memory of the slopes if they are mine."""
+        n = slopes.shape[0] if slopes.ndim == 2 else math.prod(slopes.shape[:-1])
+        factor: Array | float
+        if isinstance(dloss, (float, int)):
+            factor = xp.scalar(float(dloss) / n, slopes)
+        elif getattr(dloss, "shape", None) != ():
+            raise TypeError(f"{self.name} backward: dloss must be a number or a 0-d array, got {describe(dloss)}")
+        else:
+            scalar = own(dloss)  # a NumPy scalar becomes an array
+            namespace(scalar, name=f"{self.name} backward: dloss")
+            factor = xp.astype(scalar, slopes) / n
+        return xp.times(slopes, factor if divisor is None else (factor / divisor)[..., None])
+
+
+def _operations(each: tuple[int, int], shape: tuple[int, ...]) -> tuple[int, int]:
+    return each[0] * math.prod(shape), each[1] * math.prod(shape)

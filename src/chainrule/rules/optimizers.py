@@ -1,0 +1,304 @@
+"""`optimizer`: an optimizer of the arithmetic of one array.
+
+    param, moments <- update(rate, param, factor(rate) * grad, moments)        or param + factor(rate) * grad
+
+How trees are gone through, steps are counted, a schedule gives the rate and a gradient may be used up, is the same for
+all optimizers and stands here. Large arrays are gone through in blocks that the processor's caches hold.
+
+**A factor rides for nothing.** Backward is linear in `dout`: where a step depends on the gradient by a factor alone, as
+`-rate * grad` does, `training_step` hands the factor to the loss as `dloss`, and gets the step in the place of the
+gradient.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from attrs import field, frozen
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe, number
+from chainrule.arrays.libraries import namespace, same_dtype
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.ownership import borrowed, read_only
+from chainrule.arrays.records import dissected, summary, unchecked
+from chainrule.arrays.tuned import TUNED
+from chainrule.arrays.types import Array, Labels, is_numpy
+from chainrule.naming import options_of
+from chainrule.optimizer import State
+
+P = TypeVar("P")
+
+Scalar: TypeAlias = Any
+"""A number, or a 0-d array where a compiler traces the count of steps."""
+
+Moments: TypeAlias = tuple[Array, ...]
+Schedule: TypeAlias = Callable[[Labels], Any]
+"""From the steps so far, a 0-d array of integers, to the rate."""
+
+Update: TypeAlias = Callable[[Namespace, Any, Array, Array, Moments], tuple[Array, Moments]]
+
+BLOCK = 2**16
+"""Entries that are gone through together: what an update makes of them stays in the second-level cache."""
+
+_state = unchecked(State)
+
+
+def optimizer(
+    name: str,
+    update: Update | None,
+    learning_rate: float | Schedule,
+    *,
+    moments: int = 0,
+    factor: Callable[[Scalar], Scalar] | None = None,
+    prepare: Callable[[Scalar, Scalar], Any] | None = None,
+) -> "ArrayOptimizer":
+    """Make an optimizer of what it does to one array.
+
+    Parameters
+    ----------
+    name
+        What the module calls it. Options that `functools.partial` binds to `update` by name follow in its repr.
+    update
+        `(xp, rate, param, grad, moments) -> (param, moments)`: all arrays of one shape and dtype, each entry alone. It
+        may write to `grad` where `xp.mine(grad)`, and returns fresh arrays. None for a step that is the gradient times
+        a factor and nothing else.
+    learning_rate
+        A finite number that is not negative, or a schedule: a function from the steps so far to the rate.
+    moments
+        How many arrays like the parameter the optimizer keeps; all are zeros at first.
+    factor
+        From the rate to the factor that `grad` is multiplied by before `update` sees it.
+    prepare
+        `(rate, count)`, from 1 at the first step, to what `update` gets in the place of `rate`: what is the same for
+        all arrays, computed once.
+
+    Returns
+    -------
+    ArrayOptimizer
+        With `init` and `step`. Its state is a `State`.
+
+    Raises
+    ------
+    ValueError
+        If the rate is negative or not finite.
+    TypeError
+        If it is neither a number nor a function.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Array, rules
+    >>> def update(xp, rate, param, grad, moments):
+    ...     return param - rate * xp.sign(grad), ()
+    >>> signs = rules.optimizer("signs", update, 0.5)
+    >>> params = np.array([1.0, 1.0])
+    >>> signs.step(signs.init(params), params, np.array([3.0, -0.1]))[0]
+    array([0.5, 1.5])
+    """
+    rate: Any = learning_rate
+    if not callable(learning_rate) or isinstance(learning_rate, type):
+        rate = number(name, "learning_rate", learning_rate)
+    return ArrayOptimizer(name, rate, {} if update is None else options_of(update), update, moments, factor, prepare)
+
+
+@frozen(repr=False)
+class ArrayOptimizer:
+    """An optimizer that treats each entry of each array alone; made by `chainrule.rules.optimizer`.
+
+    Parameters
+    ----------
+    name, learning_rate, options
+        Two optimizers with the same are equal.
+    update, moments, factor, prepare
+        The arithmetic of one array.
+    """
+
+    name: str
+    learning_rate: float | Schedule
+    options: dict[str, Any]
+    update: Update | None = field(eq=False)
+    moments: int = field(eq=False)
+    factor: Callable[[Scalar], Scalar] | None = field(eq=False)
+    prepare: Callable[[Scalar, Scalar], Any] | None = field(eq=False)
+
+    def __repr__(self) -> str:
+        """As it is called: `sgd(0.1, momentum=0.9)`."""
+        return f"{self.name}({', '.join([repr(self.learning_rate), *(f'{k}={v!r}' for k, v in self.options.items())])})"
+
+    def __hash__(self) -> int:
+        """By the name and the rate."""
+        return hash((self.name, self.learning_rate))
+
+    def init(self, params: P) -> State[P]:
+        """The state before the first step.
+
+        Parameters
+        ----------
+        params
+            A tree of arrays of floats.
+
+        Returns
+        -------
+        State
+            A count of 0, and moments of zeros.
+
+        Raises
+        ------
+        TypeError
+            If there is something in the tree that is no array of floats.
+        """
+        leaves = [(f"{self.name}: params{path}", leaf) for path, leaf in tree.named_leaves(params)]
+        libraries = [namespace(leaf, name=name) for name, leaf in leaves]
+        zeros = [
+            tree.replace(
+                params, [read_only(xp.zeros_like(leaf)) for xp, (_, leaf) in zip(libraries, leaves, strict=True)]
+            )
+            for _ in range(self.moments)
+        ]
+        return _state(read_only(np.zeros((), np.int64)), tuple(zeros))
+
+    def step(self, state: State[P], params: P, grads: P) -> tuple[P, State[P]]:
+        """One step.
+
+        Parameters
+        ----------
+        state
+            As from `init`, or from the step before.
+        params
+            A tree of arrays.
+        grads
+            Gradients of the same structure, shapes and dtypes.
+
+        Returns
+        -------
+        tuple
+            Fresh parameters, and the state after this step.
+
+        Raises
+        ------
+        ValueError
+            If `grads` differs from `params` in structure or in a shape.
+        TypeError
+            If it differs in a dtype, or the state is that of another optimizer.
+        """
+        rate = self.rate(state)
+        factor = None if self.factor is None else self.factor(rate)
+        return self.applied(state, params, grads, rate, factor, lent=True)
+
+    def rate(self, state: State[P]) -> Scalar:
+        """The rate of the next step."""
+        if not isinstance(state, State) or len(state.moments) != self.moments:
+            raise TypeError(f"{self.name}: the state must be what init(params) gives, got {describe(state)}")
+        if not callable(self.learning_rate):
+            return self.learning_rate
+        rate = self.learning_rate(state.count)
+        return float(rate) if is_numpy(state.count) else rate
+
+    def applied(
+        self, state: State[P], params: P, grads: P, rate: Scalar, factor: Scalar, *, lent: bool = False
+    ) -> tuple[P, State[P]]:
+        """The step along gradients that are multiplied by a factor first; by None if they are multiplied already."""
+        before: Any = state.count
+        count: Any = np.asarray(before.item() + 1) if is_numpy(before) else before + 1
+        scalars = rate if self.prepare is None else self.prepare(rate, before.item() + 1 if is_numpy(before) else count)
+        if not self.moments:
+            return _changed(self.change_of(scalars, factor, lent), params, grads), _state(read_only(count), ())
+        change = partial(self.change, scalars, factor, lent)
+        results = tree.zipped(change, params, grads, *state.moments)
+        new: list[Any] = [tree.replace(params, [each[i] for each in results]) for i in range(self.moments + 1)]
+        return new[0], _state(read_only(count), tuple(new[1:]))
+
+    def change_of(self, scalars: Any, factor: Scalar, lent: bool) -> Callable[[Any, Any], Any]:
+        """What a step without moments makes of a parameter and its gradient, in as little time as it can take."""
+        mine = not lent and factor is None and self.update is None
+
+        def change(param: Any, grad: Any) -> Any:
+            if (
+                mine
+                and type(param) is np.ndarray is type(grad)
+                and param.dtype is grad.dtype
+                and param.shape == grad.shape
+                and grad.flags.writeable
+            ):
+                grad += param
+                if grad.base is not None:
+                    return read_only(grad)
+                grad.setflags(write=False)
+                return grad
+            if hasattr(param, "dtype"):
+                return self.change(scalars, factor, lent, param, grad)
+            return _changed(change, param, grad)
+
+        return change
+
+    def change(self, scalars: Any, factor: Scalar, lent: bool, param: Array, grad: Array, *moments: Array) -> Any:
+        """One array's step: the new parameter, followed by its moments if there are any."""
+        for beside in (grad, *moments):
+            if beside.shape != param.shape or beside.dtype != param.dtype:
+                self.refuse(param, beside)
+        if type(param) is np.ndarray and type(grad) is np.ndarray:
+            if param.dtype.kind != "f":
+                namespace(param, name=f"{self.name}: the parameter")
+            lent = lent and grad.flags.writeable
+            if param.size > BLOCK and moments and param.flags.c_contiguous:
+                return _in_blocks(self.update, scalars, factor, lent, param, grad, moments)
+            xp: Namespace = TUNED
+        else:
+            xp = namespace(param, grad, *moments, name=f"{self.name}: the parameter")
+            scalars = _like(xp, scalars, param)
+            factor = _like(xp, factor, param)
+        return _updated(xp, self.update, scalars, factor, borrowed(grad) if lent else grad, param, moments)
+
+    def refuse(self, param: Array, beside: Array) -> None:
+        """Say how an array beside a parameter differs from it."""
+        what = f"{self.name}: the gradient {summary(beside)} must have the"
+        if beside.shape != param.shape:
+            raise ValueError(f"{what} shape of its parameter {summary(param)}")
+        if not same_dtype(beside, param):
+            raise TypeError(f"{what} dtype of its parameter {summary(param)}")
+
+
+def _updated(
+    xp: Namespace, update: Update | None, scalars: Any, factor: Scalar, grad: Array, param: Array, moments: Moments
+) -> Any:
+    grad = grad if factor is None else xp.times(grad, factor)
+    new, kept = (xp.plus(grad, param), ()) if update is None else update(xp, scalars, param, grad, moments)
+    return (read_only(new), *map(read_only, kept)) if moments else read_only(new)
+
+
+def _in_blocks(
+    update: Update | None, scalars: Any, factor: Scalar, lent: bool, param: Array, grad: Array, moments: Moments
+) -> tuple[Array, ...]:
+    """The same, some entries at a time."""
+    given = [each.reshape(-1) for each in (grad, param, *moments)]
+    if lent:
+        given[0] = borrowed(given[0])
+    made = [np.empty_like(param) for _ in (param, *moments)]
+    flat = [each.reshape(-1) for each in made]
+    for start in range(0, param.size, BLOCK):
+        some = slice(start, start + BLOCK)
+        block, old, *rest = (each[some] for each in given)
+        for out, new in zip(flat, _updated(TUNED, update, scalars, factor, block, old, tuple(rest)), strict=True):
+            out[some] = new
+    return tuple(map(read_only, made))
+
+
+def _like(xp: Namespace, scalars: Any, param: Array) -> Any:
+    """Numbers that a compiler traces, in the dtype of the parameter, which they would promote otherwise."""
+    if isinstance(scalars, tuple):
+        return tuple(_like(xp, each, param) for each in scalars)
+    return xp.astype(scalars, param) if hasattr(scalars, "dtype") else scalars
+
+
+def _changed(change: Callable[[Any, Any], Any], old: Any, grad: Any) -> Any:
+    """The step of each array of a tree: `tree.map` in as little time as it can take."""
+    kind = type(old)
+    if kind is type(grad):
+        if kind is tuple and len(old) == len(grad):
+            return tuple([_changed(change, a, b) for a, b in zip(old, grad)]) if old else old  # noqa: B905  # as long
+        if (record := dissected(kind)) is not None:
+            fields, make = record
+            return make(*map(change, fields(old), fields(grad)))
+    return tree.map(change, old, grad)

@@ -1,0 +1,116 @@
+"""The one pass: how a layer runs inside it, whether it has a rule or is somebody's pair.
+
+    rule_of(layer)    the layer as a rule: its own, or one made of its pair
+    pair_of(layer)    its pair, as a rule: what the pair of a combinator runs
+
+A pass owns all arrays between its first layer and its last, so that rules may write to what they were handed. What
+comes out of somebody's pair is borrowed: it may be a buffer, a field of a cache, or the input itself.
+"""
+
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from attrs import frozen
+
+from chainrule import tree
+from chainrule.arrays.arguments import like
+from chainrule.arrays.libraries import namespace
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.ownership import borrowed, own
+from chainrule.arrays.tuned import IN_PAIRS, IN_PASS, TUNED
+from chainrule.arrays.types import Array
+from chainrule.encoder import Encoder
+from chainrule.layer import Layer
+from chainrule.naming import name_of
+from chainrule.rules.rule import Rule
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+
+def rule_of(network: Layer[P, C] | Encoder[P, C, Any]) -> Rule[P, C]:
+    """The rule of a layer or an encoder; of one that has none, its pair, whose results count as borrowed."""
+    if network.rule is not None:
+        return network.rule
+    if isinstance(network, Encoder):
+        return Rule(partial(_foreign_encoder, network), partial(_foreign_grads, network))
+    return Rule(partial(_foreign_forward, network), partial(_foreign_backward, network))
+
+
+def pair_of(network: Layer[P, C] | Encoder[P, C, Any]) -> Rule[P, C]:
+    """The pair of a layer or an encoder in the form of a rule."""
+    return Rule(partial(_pair_forward, network), partial(_pair_backward, network))
+
+
+def in_pass(x: Any, params: Any) -> Namespace:
+    """The namespace of a pass over `x`; over that of the parameters where `x` is no array of floats."""
+    if type(x) is np.ndarray:
+        return IN_PASS
+    xp = _namespace(x, params)
+    return IN_PASS if xp is TUNED else xp
+
+
+def in_pairs(x: Any, params: Any) -> Namespace:
+    """The namespace of a combinator that calls the pairs of its parts."""
+    if type(x) is np.ndarray:
+        return IN_PAIRS
+    xp = _namespace(x, params)
+    return IN_PAIRS if xp is TUNED else xp
+
+
+def _namespace(x: Any, params: Any) -> Namespace:
+    """What is wrong with x, if anything is, is for the first layer to say."""
+    for leaf in (x, *tree.leaves(params)):
+        try:
+            return namespace(leaf)
+        except TypeError:  # tokens, a list, a masked array
+            continue
+    return TUNED
+
+
+@frozen(eq=False)
+class Crossing:
+    """The cache of somebody's layer in a pass, and what its `dx` must be like."""
+
+    cache: Any
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+def _foreign_forward(layer: Layer[Any, Any], xp: Namespace, params: Any, x: Array) -> tuple[Array, Any]:
+    out, cache = layer.forward(params, borrowed(x))
+    return own(out), Crossing(cache, x.shape, x.dtype)
+
+
+def _foreign_backward(
+    layer: Layer[Any, Any], xp: Namespace, crossing: Any, dout: Array, wants_dx: bool
+) -> tuple[Array | None, Any]:
+    if not wants_dx:
+        return None, tree.map(own, layer.grads(crossing.cache, borrowed(dout)))
+    dx, grads = layer.backward(crossing.cache, borrowed(dout))
+    like(dx, crossing.shape, crossing.dtype, f"{name_of(layer)} backward: dx", "x")
+    return borrowed(dx), tree.map(own, grads)
+
+
+def _foreign_encoder(encoder: Encoder[Any, Any, Any], xp: Namespace, params: Any, x: Any) -> tuple[Array, Any]:
+    out, cache = encoder.forward(params, borrowed(x))
+    return own(out), cache
+
+
+def _foreign_grads(
+    encoder: Encoder[Any, Any, Any], xp: Namespace, cache: Any, dout: Array, wants_dx: bool
+) -> tuple[Array | None, Any]:
+    return None, tree.map(own, encoder.grads(cache, borrowed(dout)))
+
+
+def _pair_forward(network: Any, xp: Namespace, params: Any, x: Any) -> tuple[Array, Any]:
+    out, cache = network.forward(params, x)
+    return out, cache
+
+
+def _pair_backward(network: Any, xp: Namespace, cache: Any, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
+    if not wants_dx or isinstance(network, Encoder):
+        return None, network.grads(cache, dout)
+    dx, grads = network.backward(cache, dout)
+    return dx, grads

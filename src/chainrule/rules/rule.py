@@ -1,0 +1,60 @@
+"""A rule: the arithmetic of a layer alone, in the form in which a pass through a network runs it.
+
+    forward (xp, params, x)              -> (out, cache)
+    backward(xp, cache, dout, wants_dx)  -> (dx, grads)
+
+The pair of a layer of the library is made of its rule (`chainrule.rules.layer`), and what has a pair alone is a rule as
+well (`chainrule.rules.passes.rule_of`): either form gives the other.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
+
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.types import Array
+
+P = TypeVar("P")
+C = TypeVar("C")
+T = TypeVar("T")
+
+
+@frozen(eq=False)
+class Rule(Generic[P, C]):
+    """The arithmetic of a layer, run by a pass that owns every array between its first layer and its last.
+
+    Parameters
+    ----------
+    forward
+        `(xp, params, x) -> (out, cache)`. It refuses what does not fit, and asks nothing that the pass knows already.
+    backward
+        `(xp, cache, dout, wants_dx) -> (dx, grads)`; None for `dx` where it is not wanted.
+    source
+        The function that goes forward as its author wrote it, with the options that are bound to it: it leads to the
+        module that holds the layer's page.
+    """
+
+    forward: Callable[[Namespace, P, Array], tuple[Array, C]]
+    backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]]
+    source: Callable[..., Any] | None = None
+
+
+@frozen(eq=False)
+class LossRule(Generic[T]):
+    """The arithmetic of a loss, as a pass runs it.
+
+    Parameters
+    ----------
+    at_once
+        `(xp, out, targets, dloss) -> (loss, dout)`: forward and backward in one.
+    rows
+        `(xp, out, targets) -> (losses, slopes)`, or with what the slopes are to be divided by: see
+        `chainrule.rules.loss`.
+    source
+        `rows` as its author wrote it, with the options that are bound to it.
+    """
+
+    at_once: Callable[[Namespace, Array, T, Array | float], tuple[Array, Array]]
+    rows: Callable[[Namespace, Array, T], tuple[Array, ...]]
+    source: Callable[..., Any] | None = None
