@@ -10,7 +10,8 @@ import pytest
 from attrs import Attribute, evolve, field, fields, frozen
 
 from chainrule import Array, Sgd, own, read_only, record, tree
-from chainrule.arrays.records import is_record, summary
+from chainrule.arrays.records import field_names, is_record, summary
+from chainrule.arrays.types import is_numpy
 from untyped import untyped
 
 
@@ -87,18 +88,22 @@ class Holder:
     held: Any
 
 
-@pytest.mark.parametrize("copied", [as_it_is, copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda a: Options(a, a, a, keyword=a),
-        lambda a: Holder((a,)),
-        lambda a: Holder((1, ((a, "text"), ()))),
-        lambda a: Holder(Moments(a, (a,))),
-        lambda a: Holder(Holder((a,))),
-    ],
-)
-def test_a_record_owns_its_arrays_whatever_holds_them(build: Any, copied: Any) -> None:
+def pickled(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))
+
+
+BUILDERS: dict[str, Callable[[Array], Any]] = {
+    "fields with options": lambda a: Options(a, a, a, keyword=a),
+    "a tuple": lambda a: Holder((a,)),
+    "tuples in tuples": lambda a: Holder((1, ((a, "text"), ()))),
+    "a named tuple": lambda a: Holder(Moments(a, (a,))),
+    "a record of a tuple": lambda a: Holder(Holder((a,))),
+}
+
+
+@pytest.mark.parametrize("copied", [as_it_is, copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
+def test_a_record_owns_its_arrays_whatever_holds_them(build: Callable[[Array], Any], copied: Any) -> None:
     a = np.ones(3)
     made = copied(build(a))
     a[:] = 7
@@ -109,11 +114,13 @@ def test_a_record_owns_its_arrays_whatever_holds_them(build: Any, copied: Any) -
         assert not each.flags.writeable
 
 
-def arrays_in(value: Any) -> list[Array]:
-    if isinstance(value, np.ndarray):
+def arrays_in(value: object) -> list[Array]:
+    """Those in tuples, named ones too, and records."""
+    if is_numpy(value):
         return [value]
-    inner = value if isinstance(value, tuple) else [getattr(value, name) for name in getattr(value, "__slots__", ())]
-    return [array for each in inner for array in arrays_in(each)] if type(value) is not str else []
+    inner: list[Any] = [getattr(value, name) for name in field_names(type(value))]
+    inner += untyped(value) if issubclass(type(value), tuple) else ()
+    return [array for each in inner for array in arrays_in(each)]
 
 
 def test_tuples_keep_their_kind_and_constant_ones_are_shared() -> None:

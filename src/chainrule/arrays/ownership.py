@@ -90,8 +90,8 @@ def own(value: A) -> A:
     if isinstance(array, NUMPY):
         held = cast("Array", array)
         if not (_is_constant(held) and held.dtype.isnative):
-            if isinstance(held, np.memmap):  # its copy would be called a map too
-                held = cast("Array", np.asarray(held))
+            if type(held) is np.memmap:  # its copy would be called a map too
+                held = np.asarray(held)
             return cast("A", read_only(held.astype(held.dtype.newbyteorder("="), order="C", copy=True)))
     elif isinstance(array, np.generic):  # what NumPy returns in place of a 0-d array
         return cast("A", read_only(np.asarray(cast("object", value))))

@@ -21,7 +21,7 @@ Q = ParamSpec("Q")
 NAMES: dict[type, tuple[str, ...]] = {}
 """The names of fields, by class: finding them takes longer than a small layer."""
 
-FIELD: type[Any] = type(attrs.field())
+FIELD: type[object] = type(cast("object", attrs.field()))
 """What attrs calls a field before it builds the class."""
 
 CLASS_VARIABLES = ("ClassVar", "typing.ClassVar", "t.ClassVar", "typing_extensions.ClassVar")
@@ -72,9 +72,9 @@ def record(cls: type[T]) -> type[T]:
         default = vars(cls).get(name, attrs.NOTHING)
         if not isinstance(default, FIELD) and not _is_class_variable(kind):
             setattr(cls, name, attrs.field(default=default))
-    for each in list(vars(cls).values()):
-        if isinstance(each, FIELD):
-            each.converter = attrs.converters.pipe(each.converter, own) if each.converter else own
+    fields: list[Any] = [each for each in vars(cls).values() if isinstance(each, FIELD)]
+    for each in fields:
+        each.converter = attrs.converters.pipe(each.converter, own) if each.converter else own
     if "__attrs_post_init__" in vars(cls):
         _own_what_it_sets(cls)
     methods: dict[str, Any] = {
@@ -193,15 +193,17 @@ def _itself(self: T) -> T:
 
 def _deep_copy(self: T, memo: dict[int, object]) -> T:
     values = tuple(getattr(self, name) for name in field_names(type(self)))
-    copies = _copied(values, memo)
+    copies = _all_copied(values, memo)
     return self if copies is values else _built(type(self), copies)
 
 
-def _copied(value: Any, memo: dict[int, object]) -> Any:
+def _copied(value: object, memo: dict[int, object]) -> object:
     """A deep copy that shares the arrays to which nobody can write."""
     if is_numpy(value):
         return own(value)
-    if type(value) is tuple:
-        copies = tuple(_copied(each, memo) for each in value)
-        return value if all(map(is_, copies, value)) else copies
-    return deepcopy(value, memo)
+    return _all_copied(cast("tuple[object, ...]", value), memo) if type(value) is tuple else deepcopy(value, memo)
+
+
+def _all_copied(values: tuple[object, ...], memo: dict[int, object]) -> tuple[object, ...]:
+    copies = tuple(_copied(value, memo) for value in values)
+    return values if all(map(is_, copies, values)) else copies
