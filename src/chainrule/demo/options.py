@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import reprlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from chainrule.demo.networks import NETWORKS
 from chainrule.demo.refusal import RefusalError
 
 Number = TypeVar("Number", int, float)
+
+MOST = 2**63 - 1
+"""The largest integer that is understood, as in NumPy."""
 
 EPILOG = """\
 exit status: 0 all is well; 1 a gradient is wrong, or training diverged; 2 options, files or packages do not allow it;
@@ -107,7 +111,8 @@ class _Parser(argparse.ArgumentParser):
         raise RefusalError(message)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        sys.stdout.flush()  # here, and not as Python exits, a closed pipe can be handled
+        if sys.stdout is not None:  # it is None if the process was started without one
+            sys.stdout.flush()  # here, and not as Python exits, a closed pipe can be handled
         super().exit(status, message)
 
 
@@ -149,16 +154,22 @@ def _defaults(name: str) -> str:
 
 
 def _number(kind: Callable[[str], Number], least: float, *, exclusive: bool = False) -> Callable[[str], Number]:
-    """A reader of finite numbers from `least` on."""
+    """A reader of finite numbers from `least` on, and of integers that 64 bits hold."""
 
     def read(word: str) -> Number:
         try:
             value = kind(word)
         except ValueError:
             value = None
-        if value is None or not (math.isfinite(value) and (value > least if exclusive else value >= least)):
+        is_large = kind is int and len(word) >= len(str(MOST))  # Python itself refuses to read some thousand digits
+        if value is None or (is_large and value > MOST) or not _is_within(value, least, exclusive=exclusive):
+            bound = f"{'>' if exclusive else '>='} {least}{' and < 2**63' if is_large else ''}"
             noun = "an integer" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"must be {noun} {'>' if exclusive else '>='} {least}, got {word!r}")
+            raise argparse.ArgumentTypeError(f"must be {noun} {bound}, got {reprlib.repr(word)}")
         return value
 
     return read
+
+
+def _is_within(value: float, least: float, *, exclusive: bool) -> bool:
+    return math.isfinite(value) and (value > least if exclusive else value >= least)
