@@ -16,7 +16,7 @@ from chainrule.demo.refusal import RefusalError
 Number = TypeVar("Number", int, float)
 
 MOST = 2**63 - 1
-"""The largest integer that is understood, as in NumPy."""
+"""The largest integer of NumPy: steps and batches are counted with it."""
 
 EPILOG = """\
 exit status: 0 all is well; 1 a gradient is wrong, or training diverged; 2 options, files or packages do not allow it;
@@ -123,13 +123,13 @@ def _parser() -> _Parser:
         epilog=EPILOG,
         allow_abbrev=False,
     )
-    count, whole = _number(int, 1), _number(int, 0)
+    count = _number(int, 1, MOST)
     add = parser.add_argument
     add("--data", metavar="DIRECTORY", help="a folder of MNIST-format IDX files (default: the digits that come along)")
     add(
         "--hidden",
         metavar="N",
-        type=count,
+        type=_number(int, 1),
         help=f"hidden units {_defaults('hidden')}; with 1,000 the proof takes minutes",
     )
     add(
@@ -141,8 +141,13 @@ def _parser() -> _Parser:
     )
     add("--steps", metavar="N", type=count, default=10_000, help="training steps (default: %(default)s)")
     add("--batch", metavar="N", type=count, help=f"examples a step {_defaults('batch')}")
-    add("--rate", metavar="RATE", type=_number(float, 0, exclusive=True), help=f"learning rate {_defaults('rate')}")
-    add("--seed", metavar="N", type=whole, default=0, help="of all random numbers (default: %(default)s)")
+    add(
+        "--rate",
+        metavar="RATE",
+        type=_number(float, 0, sys.float_info.max, exclusive=True),
+        help=f"learning rate {_defaults('rate')}",
+    )
+    add("--seed", metavar="N", type=_number(int, 0), default=0, help="of all random numbers (default: %(default)s)")
     add("--picture", metavar="FILE", default="chainrule.png", help="the PNG file to draw (default: %(default)s)")
     add("--no-picture", dest="picture", action="store_const", const="", help="draw nothing")
     add("--quiet", action="store_true", help="say the results only")
@@ -153,23 +158,22 @@ def _defaults(name: str) -> str:
     return f"(default: {getattr(BUILT_IN, name)}; with --data {getattr(FOLDER, name)})"
 
 
-def _number(kind: Callable[[str], Number], least: float, *, exclusive: bool = False) -> Callable[[str], Number]:
-    """A reader of finite numbers from `least` on, and of integers that 64 bits hold."""
+def _number(
+    kind: Callable[[str], Number], least: float, most: float = math.inf, *, exclusive: bool = False
+) -> Callable[[str], Number]:
+    """A reader of numbers from `least` to `most`."""
 
     def read(word: str) -> Number:
         try:
             value = kind(word)
         except ValueError:
             value = None
-        is_large = kind is int and len(word) >= len(str(MOST))  # Python itself refuses to read some thousand digits
-        if value is None or (is_large and value > MOST) or not _is_within(value, least, exclusive=exclusive):
-            bound = f"{'>' if exclusive else '>='} {least}{' and < 2**63' if is_large else ''}"
+        if value is None or not (value > least if exclusive else value >= least) or value > most:
             noun = "an integer" if kind is int else "a number"
+            bound = f"{'>' if exclusive else '>='} {least}"
+            if most == MOST and len(word) >= len(str(MOST)):  # Python itself refuses to read some thousand digits
+                bound += " and < 2**63"
             raise argparse.ArgumentTypeError(f"must be {noun} {bound}, got {reprlib.repr(word)}")
         return value
 
     return read
-
-
-def _is_within(value: float, least: float, *, exclusive: bool) -> bool:
-    return math.isfinite(value) and (value > least if exclusive else value >= least)
