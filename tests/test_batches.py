@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chainrule import minibatches
 from strategies import generators
+from untyped import untyped
 
 
 @given(rng=generators, n=st.integers(0, 40), size=st.integers(1, 50))
@@ -56,8 +57,17 @@ RNG, X, T = np.random.default_rng(0), np.ones((3, 2)), np.arange(3)
         ((RNG, X, np.array(1), 2), ValueError, "targets must have rows, got a 0-d array"),
         ((RNG, X, T[:2], 2), ValueError, "x has 3 rows, but targets have 2"),
         ((RNG, X, T, 0), ValueError, "size must be at least 1, got 0"),
+        ((RNG, X, T, 2.5), TypeError, "size must be an integer, got 2.5"),
+        ((RNG, X, T, True), TypeError, "size must be an integer, got True"),
+        ((RNG, X, T, "2"), TypeError, "size must be an integer, got '2'"),
+        ((RNG, X, T, None), TypeError, "size must be an integer, got None"),
     ],
 )
 def test_bad_input_is_refused_before_the_first_batch(arguments: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match="minibatches: " + re.escape(message)):
         minibatches(*arguments)
+
+
+def test_the_size_may_be_an_integer_of_numpy() -> None:
+    sizes = [len(batch) for _, batch in minibatches(RNG, np.ones((300, 1)), np.arange(300), untyped(np.uint8(200)))]
+    assert sizes == [200, 100]

@@ -1,5 +1,6 @@
 """A layer is called what its module calls it, or what its function is called."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -64,6 +65,26 @@ def test_functions_name_layers_that_nobody_named() -> None:
     assert name_of(Layer(lambda params, x: (x, x), backward)) == "test_functions_name_layers_that_nobody_named"
     loss: Loss[Array, Array] = Loss(lambda out, t: (out, out), lambda c, d: c, lambda out, t: out)
     assert name_of(loss).startswith("test_functions")
+
+
+class Defining:
+    """A layer in whose module more is defined whenever its function is asked for."""
+
+    @property
+    def forward(self) -> Callable[..., object]:
+        globals()[f"defined_{len(globals())}"] = None
+        return elsewhere
+
+
+def elsewhere(params: Unit, x: Array) -> tuple[Array, Array]:
+    return x, x
+
+
+_unnamed, defining = Defining(), Defining()
+
+
+def test_more_may_be_defined_while_a_name_is_looked_for() -> None:
+    assert name_of(Defining()) == "defining"
 
 
 def test_options_stand_in_brackets_if_they_are_short() -> None:

@@ -1,14 +1,17 @@
 import copy
 import pickle
+import typing
 from collections.abc import Callable
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
-from attrs import evolve, field, frozen
+from attrs import Attribute, evolve, field, fields, frozen
 
 from chainrule import Array, Sgd, own, read_only, record, tree
-from chainrule.arrays.records import is_record, summary
+from chainrule.arrays.records import field_names, is_record, summary
+from chainrule.arrays.types import is_numpy
 from untyped import untyped
 
 
@@ -50,6 +53,143 @@ def test_arrays_are_copied_in_and_frozen_with_every_way_of_copying() -> None:
 
 def test_fields_with_converters_of_their_own_keep_them() -> None:
     assert Doubling(2.0).rate == 4
+
+
+def test_unpickled_fields_are_not_converted_again() -> None:
+    assert pickle.loads(pickle.dumps(Doubling(2.0))).rate == 4
+
+
+def as_it_is(value: Any) -> Any:
+    return value
+
+
+def not_empty(instance: object, attribute: "Attribute[Any]", value: Array) -> None:
+    if not value.size:
+        raise ValueError("empty")
+
+
+@frozen(eq=False)
+@record
+class Options:
+    plain: Array = field()
+    converted: Array = field(converter=as_it_is)
+    checked: Array = field(validator=not_empty)
+    keyword: Array = field(kw_only=True)
+
+
+class Moments(NamedTuple):
+    first: Array
+    second: tuple[Array, ...]
+
+
+@frozen(eq=False)
+@record
+class Holder:
+    held: Any
+
+
+def pickled(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))
+
+
+BUILDERS: dict[str, Callable[[Array], Any]] = {
+    "fields with options": lambda a: Options(a, a, a, keyword=a),
+    "a tuple": lambda a: Holder((a,)),
+    "tuples in tuples": lambda a: Holder((1, ((a, "text"), ()))),
+    "a named tuple": lambda a: Holder(Moments(a, (a,))),
+    "a record of a tuple": lambda a: Holder(Holder((a,))),
+}
+
+
+@pytest.mark.parametrize("copied", [as_it_is, copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
+def test_a_record_owns_its_arrays_whatever_holds_them(build: Callable[[Array], Any], copied: Any) -> None:
+    a = np.ones(3)
+    made = copied(build(a))
+    a[:] = 7
+    found = arrays_in(made)
+    assert found
+    for each in found:
+        assert each.tolist() == [1, 1, 1]
+        assert not each.flags.writeable
+
+
+def arrays_in(value: object) -> list[Array]:
+    """Those in tuples, named ones too, and records."""
+    if is_numpy(value):
+        return [value]
+    inner: list[Any] = [getattr(value, name) for name in field_names(type(value))]
+    inner += untyped(value) if issubclass(type(value), tuple) else ()
+    return [array for each in inner for array in arrays_in(each)]
+
+
+def test_tuples_keep_their_kind_and_constant_ones_are_shared() -> None:
+    a = np.ones(2)
+    moments = Holder(Moments(a, (a,))).held
+    assert type(moments) is Moments
+    assert Holder(moments).held is moments
+    constant = (read_only(np.ones(2)), (3, "text"))
+    assert Holder(constant).held is constant
+    assert copy.deepcopy(Holder(constant)).held is constant
+
+
+def test_a_deep_copy_copies_what_can_be_written() -> None:
+    made = Holder(([1, 2], read_only(np.ones(2))))
+    copied = copy.deepcopy(made)
+    made.held[0].append(3)
+    assert copied.held[0] == [1, 2]
+    assert copied.held[1] is made.held[1]
+
+
+@frozen(eq=False)
+@record
+class Scaled:
+    a: Array
+    total: Any = field(init=False)
+    unit: str = field(init=False, default="metre")
+
+    def __attrs_post_init__(self) -> None:
+        super().__init__()
+        object.__setattr__(self, "total", TOTALS[: self.a.size])
+
+
+TOTALS = np.full(5, 2.0)
+
+
+def test_fields_that_are_no_arguments_are_owned_pickled_and_copied() -> None:
+    made = Scaled(np.ones(3))
+    assert not np.shares_memory(made.total, TOTALS)
+    for each in (made, copy.deepcopy(made), pickle.loads(pickle.dumps(made)), tree.map(np.copy, made)):
+        assert each.total.tolist() == [2, 2, 2]
+        assert not each.total.flags.writeable
+        assert each.unit == "metre"
+    other = tree.map(lambda leaf: 3 * leaf, made)
+    assert tree.equal(pickle.loads(pickle.dumps(other)), other)
+
+
+def test_fields_of_a_class_that_is_no_record_are_refused() -> None:
+    @frozen(eq=False)
+    class Base:
+        a: Array
+
+    with pytest.raises(TypeError, match="record: Derived has fields of Base: write @record on that class too"):
+
+        @frozen(eq=False)
+        @record
+        class Derived(Base):
+            b: Array
+
+
+def test_fields_of_a_record_are_inherited() -> None:
+    @frozen(eq=False)
+    @record
+    class Triple(Pair):
+        c: Any = ()
+
+    a = np.ones(2)
+    made = Triple(a, a, 3, (a,))
+    a[:] = 7
+    assert made.a.tolist() == made.c[0].tolist() == [1, 1]
 
 
 def test_records_are_told_from_other_classes() -> None:
@@ -99,6 +239,30 @@ def test_records_print_shapes() -> None:
 class Keywords:
     a: Array
     kind: ClassVar[str] = "keywords"
+
+
+class MyClassVarThing:
+    pass
+
+
+@frozen(eq=False)
+@record
+class Annotated:
+    a: "Array"
+    b: "MyClassVarThing | Array"
+    c: "ClassVar[str]" = "c"
+    d: "typing.ClassVar[str]" = "d"
+
+
+def test_class_variables_are_told_from_fields_as_attrs_tells_them() -> None:
+    assert [each.name for each in fields(Annotated)] == ["a", "b"]
+    b = np.ones(2)
+    made = Annotated(np.ones(1), b)
+    b[:] = 7
+    assert tree.leaves(made)[1].tolist() == [1, 1]
+    assert (made.c, made.d) == ("c", "d")
+    quoted = type("Quoted", (), {"__annotations__": {"kind": "'ClassVar[str]'"}, "kind": "k"})  # under `annotations`
+    assert fields(frozen(record(quoted))) == ()
 
 
 ZERO = np.zeros(1)
@@ -163,3 +327,16 @@ def test_bytes_in_another_order_are_turned() -> None:
     kept = own(np.arange(3.0).astype(">f8"))
     assert kept.dtype.isnative
     assert kept.tolist() == [0, 1, 2]
+
+
+def test_a_memory_map_is_copied_and_bytes_are_shared(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones(3))
+    seen = np.load(tmp_path / "x.npy", mmap_mode="r")
+    written = np.load(tmp_path / "x.npy", mmap_mode="r+")
+    for kept in (own(seen), own(seen[1:]), own(np.asarray(seen)), own(written)):
+        assert type(kept) is np.ndarray
+        written[:] = 7
+        assert set(kept.tolist()) == {1}
+        written[:] = 1
+    constant: Array = np.frombuffer(np.ones(3).tobytes())
+    assert own(constant) is constant

@@ -1,5 +1,8 @@
 import re
+import sys
 from dataclasses import dataclass
+from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -149,6 +152,51 @@ def test_equal_is_exact() -> None:
         assert not tree.equal(b, a)
 
 
+NAN = float("nan")
+
+
+def with_payload(sign: int) -> Array:
+    """A nan with other bits than NumPy's own."""
+    return np.array([(sign << 63) | 0x7FF8000000000001], np.uint64).view(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (np.array(NAN), np.array(-NAN)),
+        (np.array([NAN], np.float16), np.array([-NAN], np.float16)),
+        (np.array([NAN], np.longdouble), np.array([-NAN], np.longdouble)),
+        (with_payload(0), with_payload(1)),
+        (with_payload(1).astype(np.complex128), np.array([complex(NAN, 0)])),
+        (np.array([complex(0, NAN)]), np.array([complex(0, -NAN)])),
+        (np.float32(NAN), np.float32(-NAN)),
+        (NAN, float("-nan")),
+        (complex(NAN, 1), complex(NAN, 1)),
+        (State(1, (NAN, np.array([NAN]))), State(1, (float("nan"), np.array([-NAN])))),
+    ],
+)
+def test_nan_equals_nan(a: Any, b: Any) -> None:
+    assert tree.equal(a, b)
+    assert tree.equal((a,), (b,))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (NAN, 0.0),
+        (0.0, -0.0),
+        (1.0, 1),
+        (complex(NAN, 1), complex(NAN, 2)),
+        (np.array([complex(NAN, 1)]), np.array([complex(NAN, 2)])),
+        (np.array([complex(0.0, 1)]), np.array([complex(-0.0, 1)])),
+        (np.array(NAN), NAN),
+    ],
+)
+def test_nan_and_zeros_do_not_hide_a_difference(a: Any, b: Any) -> None:
+    assert not tree.equal(a, b)
+    assert not tree.equal((b,), (a,))
+
+
 def test_dot_is_the_sum_of_products_in_float64() -> None:
     assert tree.dot(params(), params()) == 6 + 0 + 8 + 1
     big = np.full(10, 1e30, np.float32)
@@ -161,24 +209,89 @@ class Named(NamedTuple):
     a: Array
 
 
-@pytest.mark.parametrize("container", [[np.ones(2)], {"W": np.ones(2)}, Named(np.ones(2))])
-def test_what_would_be_passed_over_silently_is_refused(container: Any) -> None:
-    kind = type(container).__name__
-    with pytest.raises(TypeError, match=f"a tree is made of attrs records, tuples and arrays; the root is a {kind}"):
-        tree.map(np.copy, container)
-    with pytest.raises(TypeError, match=re.escape(f"[1] is a {kind}")):
-        tree.leaves((np.ones(1), container))
-
-
-def test_types_beside_arrays_are_carried_along() -> None:
-    assert tree.leaves((np.float32, np.ones(1)))[0].shape == (1,)
-
-
 @dataclass
 class Plain:
     a: Array
 
 
-def test_dataclasses_are_refused() -> None:
-    with pytest.raises(TypeError, match="the root is a Plain"):
-        tree.leaves(Plain(np.ones(2)))
+class Model:
+    def __init__(self, held: Any) -> None:
+        self.name = "model"
+        self.held = held
+
+
+class Slotted:
+    __slots__ = ("weights",)
+
+    def __init__(self, weights: Array) -> None:
+        self.weights = weights
+
+
+def cyclic() -> Model:
+    model = Model(None)
+    model.held = {"me": model, "W": np.ones(2)}
+    return model
+
+
+@pytest.mark.parametrize(
+    ("container", "said"),
+    [
+        ([np.ones(2)], "a list: use a tuple"),
+        ({"W": np.ones(2)}, "a dict: use a record"),
+        (Named(np.ones(2)), "a Named: use a record"),
+        (Plain(np.ones(2)), "a Plain that may hold arrays: use a record"),
+        (Model(np.ones(2)), "a Model that may hold arrays: use a record"),
+        (Model([params()]), "a Model that may hold arrays: use a record"),
+        (Model(Model(np.ones(2))), "a Model that may hold arrays: use a record"),
+        (Slotted(np.ones(2)), "a Slotted that may hold arrays: use a record"),
+        (cyclic(), "a Model that may hold arrays: use a record"),
+    ],
+)
+def test_what_would_be_passed_over_silently_is_refused(container: Any, said: str) -> None:
+    told = "a tree is made of attrs records, tuples and arrays, but "
+    with pytest.raises(TypeError, match=re.escape(f"{told}the tree itself is {said}")):
+        tree.map(np.copy, container)
+    with pytest.raises(TypeError, match=re.escape(f"{told}[1] is {said}")):
+        tree.leaves((np.ones(1), container))
+    with pytest.raises(TypeError, match=re.escape(f"{told}.momentum is {said}")):
+        tree.map(np.copy, State(1, container))
+
+
+class Color(Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize("carried", [Color.RED, Model("text"), Model(["text"]), np.float32, len, params, "text"])
+def test_what_holds_no_arrays_is_carried_along(carried: Any) -> None:
+    assert tree.leaves((carried, np.ones(1)))[0].shape == (1,)
+    assert tree.map(np.copy, State(1, carried)).momentum is carried
+
+
+def nest(levels: int) -> Any:
+    inner: Any = (np.ones(1),)
+    for _ in range(levels - 1):
+        inner = (inner,)
+    return inner
+
+
+def test_trees_may_be_some_hundred_levels_deep() -> None:
+    deep = nest(sys.getrecursionlimit() // 4)
+    assert [leaf.tolist() for leaf in tree.leaves(deep)] == [[1.0]]
+    assert tree.equal(tree.map(np.copy, deep), deep)
+
+
+def test_how_deep_a_tree_may_be_is_said() -> None:
+    deep, limit = nest(20 * sys.getrecursionlimit()), sys.getrecursionlimit()
+    told = f"the tree is {20 * limit} levels deep, but Python's recursion limit of {limit} allows about {limit // 3}"
+    functions: list[Any] = [tree.leaves, tree.named_leaves, partial(tree.map, np.copy), partial(tree.equal, deep)]
+    for function in functions:
+        with pytest.raises(ValueError, match=told):
+            function(deep)
+
+
+def test_a_function_that_calls_itself_for_ever_is_not_taken_for_a_deep_tree() -> None:
+    def again(leaf: Array) -> Array:
+        return again(leaf)
+
+    with pytest.raises(RecursionError):
+        tree.map(again, params())

@@ -56,7 +56,8 @@ def name_of(subject: Named) -> str:
         options = [repr(a) for a in function.args if _is_plain(a)] + options
         options += [f"{key}={a!r}" for key, a in function.keywords.items() if _is_plain(a)]
         function = function.func
-    for name, value in list(getattr(function, "__globals__", {}).items()):
+    known: dict[str, object] = getattr(function, "__globals__", {})
+    for name, value in known.copy().items():  # other threads may define more meanwhile
         is_it = type(value) is type(subject) and getattr(value, "forward", None) is subject.forward
         if is_it and not name.startswith("_"):
             return str(name)

@@ -1,16 +1,21 @@
 """Trees: records and tuples of arrays, nested as a network is, and the vector space that they form.
 
 The parameters of a network are a tree, and so are its gradients, of the same type. Arrays are the leaves; attrs records
-and tuples are the branches; anything else in a record (a step count, a rate) is carried along unchanged.
+and tuples are the branches; anything else in a record (a step count, a rate) is carried along unchanged. A list, a dict
+or an instance of a plain class that holds arrays is a TypeError: its arrays would be passed over silently.
 
-Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`.
+Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`. How deep a tree may be nested follows from
+Python's recursion limit: some hundred levels. One that is deeper is a ValueError that says so.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeAlias, TypeVar, cast, overload
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.arrays.arguments import describe, is_tuple
 from chainrule.arrays.ownership import own
@@ -22,6 +27,12 @@ R = TypeVar("R")
 
 CONTAINERS = (list, dict, set, tuple)
 """What may hold arrays and is no branch; a tuple's own subclasses, such as named tuples, are none either."""
+
+PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
+"""What most records carry along, and holds nothing."""
+
+LOOKED_AT = 16
+"""How many entries of a container in an object that is carried along: it may be a vocabulary."""
 
 Path: TypeAlias = tuple[int | str, ...]
 """The steps from the root to a leaf: positions in tuples, names of fields."""
@@ -48,7 +59,7 @@ def named_leaves(tree: object) -> list[tuple[str, Array]]:
     >>> [path for path, leaf in tree.named_leaves(params)]
     ['[0].W', '[0].b']
     """
-    return [(_text(path), leaf) for path, leaf in _walk((), tree)]
+    return [(_text(path), leaf) for path, leaf in _listed(tree)]
 
 
 def leaves(tree: object) -> list[Array]:
@@ -71,7 +82,7 @@ def leaves(tree: object) -> list[Array]:
     >>> [leaf.shape for leaf in tree.leaves((Affine(np.ones((3, 2)), np.ones(2)), ()))]
     [(3, 2), (2,)]
     """
-    return [leaf for _, leaf in _walk((), tree)]
+    return [leaf for _, leaf in _listed(tree)]
 
 
 @overload
@@ -113,7 +124,11 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
     >>> tree.map(np.add, params, params)[0].b
     array([2., 2.])
     """
-    return cast("P", _map(f, (), tree, others))
+    try:
+        return cast("P", _map(f, (), tree, others))
+    except RecursionError:
+        _check_depth(tree)
+        raise
 
 
 def zipped(f: Callable[..., R], tree: Any, *others: Any) -> list[R]:
@@ -202,7 +217,8 @@ def equal(a: object, b: object) -> bool:
     Returns
     -------
     bool
-        True if types, fields, shapes, dtypes and all numbers agree: nan equals nan, and 0.0 is not -0.0.
+        True if types, fields, shapes, dtypes and all numbers agree, those of arrays and those that are carried along:
+        nan equals nan, whatever its sign and payload, and 0.0 is not -0.0.
 
     Examples
     --------
@@ -213,19 +229,11 @@ def equal(a: object, b: object) -> bool:
     >>> tree.equal(np.zeros(2), np.zeros(2, np.float32))
     False
     """
-    if _is_array(a) and _is_array(b):
-        x, y = np.asarray(cast("Array", a)), np.asarray(cast("Array", b))
-        if x.shape != y.shape or x.dtype != y.dtype:
-            return False
-        if x.dtype.kind == "f":  # not by bytes, of which some are idle in a long double
-            return np.array_equal(x, y, equal_nan=True) and np.array_equal(np.signbit(x), np.signbit(y))
-        return x.tobytes() == y.tobytes()
-    if type(a) is not type(b):
-        return False
-    ours, theirs = _children(a), _children(b)
-    if not (is_tuple(a) or attrs.has(type(a))):
-        return bool(a == b)
-    return len(ours) == len(theirs) and all(equal(x, y) for x, y in zip(ours, theirs, strict=True))
+    try:
+        return _equal(a, b)
+    except RecursionError:
+        _check_depth(a)
+        raise
 
 
 def dot(a: P, b: P) -> float:
@@ -265,13 +273,23 @@ def dot(a: P, b: P) -> float:
     return sum(products)
 
 
+def _listed(tree: object) -> list[tuple[Path, Array]]:
+    try:
+        return list(_walk((), tree))
+    except RecursionError:
+        _check_depth(tree)
+        raise
+
+
 def _walk(path: Path, tree: object) -> Iterator[tuple[Path, Array]]:
     if _is_array(tree):
         yield path, cast("Array", tree)
-    else:
+        return
+    children = _children(tree)
+    if not children:
         _check_carried(path, tree)
-        for step, child in zip(_steps(tree), _children(tree), strict=True):
-            yield from _walk((*path, step), child)
+    for step, child in zip(_steps(tree), children, strict=True):
+        yield from _walk((*path, step), child)
 
 
 def _map(f: Callable[..., Array], path: Path, tree: Any, others: Sequence[Any]) -> Any:
@@ -286,7 +304,7 @@ def _map(f: Callable[..., Array], path: Path, tree: Any, others: Sequence[Any]) 
     if is_tuple(tree):
         if not all(is_tuple(other) and len(other) == len(tree) for other in others):
             raise _mismatch(path, tree, others)
-        return tuple(_map(f, (*path, i), child, [other[i] for other in others]) for i, child in enumerate(tree))
+        return tuple([_map(f, (*path, i), child, [other[i] for other in others]) for i, child in enumerate(tree)])
     cls = cast("type[object]", type(tree))
     if not all(type(other) is cls for other in others):
         raise _mismatch(path, tree, others)
@@ -299,6 +317,34 @@ def _map(f: Callable[..., Array], path: Path, tree: Any, others: Sequence[Any]) 
         at = [getattr(other, name) for other in others]
         object.__setattr__(made, name, _map(f, (*path, name), getattr(tree, name), at))
     return made
+
+
+def _equal(a: object, b: object) -> bool:
+    carried = type(a) is type(b) and isinstance(a, float | complex)  # of which nan equals nan too
+    if carried or (_is_array(a) and _is_array(b)):
+        return _same(np.asarray(cast("Array", a)), np.asarray(cast("Array", b)))
+    if type(a) is not type(b):
+        return False
+    if not (is_tuple(a) or attrs.has(type(a))):
+        return bool(a == b)
+    ours, theirs = _children(a), _children(b)
+    return len(ours) == len(theirs) and all(_equal(x, y) for x, y in zip(ours, theirs, strict=True))
+
+
+def _same(x: NDArray[Any], y: NDArray[Any]) -> bool:
+    """Whether two arrays of NumPy have the same shape, dtype and numbers."""
+    if x.shape != y.shape or x.dtype != y.dtype:
+        return False
+    if x.tobytes() == y.tobytes():
+        return True
+    if x.dtype.kind == "c":
+        return _same(np.real(x), np.real(y)) and _same(np.imag(x), np.imag(y))
+    if x.dtype.kind == "V" and "float" in x.dtype.name:  # bfloat16 and its like, which float32 holds exactly
+        x, y = x.astype(np.float32), y.astype(np.float32)
+    if x.dtype.kind != "f":
+        return False
+    both_nan = np.isnan(x) & np.isnan(y)  # of which there are many; and some bytes of a long double are idle
+    return bool(np.all(both_nan | ((x == y) & (np.signbit(x) == np.signbit(y)))))
 
 
 def _children(tree: object) -> tuple[object, ...]:
@@ -322,12 +368,48 @@ def _is_array(value: object) -> bool:
 
 
 def _check_carried(path: Path, value: Any) -> None:
-    """Refuse what may hold arrays and is no branch: they would be passed over silently."""
+    """Refuse what holds arrays and is no branch: they would be passed over silently."""
     kind = cast("type[object]", type(value))
-    if kind is not tuple and (issubclass(kind, CONTAINERS) or hasattr(kind, "__dataclass_fields__")):
+    if kind in PLAIN or kind is tuple:
+        return
+    is_container = issubclass(kind, CONTAINERS)
+    if is_container or hasattr(kind, "__dataclass_fields__") or _has_arrays(value):
+        use = "tuple" if issubclass(kind, list | set) else "record"
         raise TypeError(
-            f"a tree is made of attrs records, tuples and arrays; {_text(path) or 'the root'} is a {kind.__name__}"
+            f"a tree is made of attrs records, tuples and arrays, but {_text(path) or 'the tree itself'} is a "
+            f"{kind.__name__}{'' if is_container else ' that may hold arrays'}: use a {use}"
         )
+
+
+def _has_arrays(value: object, levels: int = 4) -> bool:
+    """Whether an array is near the surface of an object: in its attributes or what they contain."""
+    if isinstance(value, type):
+        return False
+    return _is_array(value) or (levels > 0 and any(_has_arrays(each, levels - 1) for each in _inside(value)))
+
+
+def _inside(value: object) -> list[object]:
+    """The first entries of a container; of any other object the attributes, without properties."""
+    if issubclass(type(value), dict):
+        return list(islice(cast("dict[object, object]", value).values(), LOOKED_AT))
+    if issubclass(type(value), CONTAINERS):
+        return list(islice(cast("Iterable[object]", value), LOOKED_AT))
+    state: object = object.__getstate__(value)  # a dict of attributes, or that and a dict of slots; or None
+    parts = cast("tuple[dict[str, object] | None, ...]", state if is_tuple(state) else (state,))
+    return [each for part in parts if part for each in part.values()]
+
+
+def _check_depth(tree: object) -> None:
+    """Say that a tree is too deep, if it is that which has met Python's recursion limit."""
+    depth, level = 0, [tree]
+    while level := list({id(child): child for branch in level for child in _children(branch)}.values()):
+        depth += 1
+    limit = sys.getrecursionlimit()
+    if depth > limit // 3:
+        raise ValueError(
+            f"the tree is {depth} levels deep, but Python's recursion limit of {limit} allows about {limit // 3}: "
+            "nest it less, or raise the limit with sys.setrecursionlimit"
+        ) from None
 
 
 def _mismatch(path: Path, tree: object, others: Sequence[object]) -> ValueError:

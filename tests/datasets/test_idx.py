@@ -4,6 +4,9 @@ import gzip
 import io
 import os
 import pickle
+import re
+import subprocess
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -332,9 +335,18 @@ def test_a_missing_file_is_the_ordinary_error(tmp_path: Path) -> None:
         load_idx(tmp_path / "nothing-here")
 
 
-def test_what_has_no_size_is_refused() -> None:
-    with pytest.raises(IdxError, match="is not a regular file"):
-        load_idx(os.devnull)
+def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+    for path in (os.devnull, tmp_path):
+        with pytest.raises(IdxError, match=re.escape(f"{path}: is not a regular file")):
+            load_idx(path)
+
+
+@pytest.mark.parametrize("make", [getattr(os, "mkfifo", Path.mkdir)])  # a folder where the platform has no pipes
+def test_a_pipe_is_refused_without_waiting_for_its_writer(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "pipe")
+    load = f"from chainrule.datasets import load_idx; load_idx({str(tmp_path / 'pipe')!r})"
+    ended = subprocess.run([sys.executable, "-c", load], capture_output=True, check=False, text=True, timeout=60)
+    assert "pipe: is not a regular file" in ended.stderr
 
 
 def test_errors_are_value_errors_and_pickle() -> None:

@@ -34,6 +34,11 @@ def test_what_the_user_says_goes() -> None:
     assert options.quiet
 
 
+def test_large_integers_are_understood() -> None:
+    options = parse(["--steps", str(2**63 - 1), "--seed", "9" * 400])
+    assert (options.steps, options.seed) == (2**63 - 1, 10**400 - 1)
+
+
 @pytest.mark.parametrize("words", [["--picture", ""], ["--no-picture"], ["--picture", "p.png", "--no-picture"]])
 def test_no_picture_if_none_is_wanted(words: list[str]) -> None:
     assert parse(words).picture is None
@@ -51,6 +56,10 @@ def test_no_picture_if_none_is_wanted(words: list[str]) -> None:
         (["--hidden", "0"], "--hidden: must be an integer >= 1, got '0'"),
         (["--batch", "0"], "--batch: must be an integer >= 1, got '0'"),
         (["--batch", "2.5"], "--batch: must be an integer >= 1, got '2.5'"),
+        (["--steps", "9" * 400], "--steps: must be an integer >= 1 and < 2**63, got '999999999999...9999999999999'"),
+        (["--steps", "9" * 5000], "--steps: must be an integer >= 1 and < 2**63, got '999999999999...9999999999999'"),
+        (["--batch", str(2**63)], "--batch: must be an integer >= 1 and < 2**63, got '9223372036854775808'"),
+        (["--seed", "9" * 5000], "--seed: must be an integer >= 0, got '999999999999...9999999999999'"),
         (["--seed", "-1"], "--seed: must be an integer >= 0, got '-1'"),
         (["--activation", "step"], "--activation: invalid choice: 'step'"),
         (["--data"], "--data: expected one argument"),

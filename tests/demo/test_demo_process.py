@@ -37,6 +37,14 @@ def test_a_closed_pipe_ends_it_without_a_word(tmp_path: Path) -> None:
     assert process.returncode == 141
 
 
+@pytest.mark.parametrize(("words", "status"), [("'--bogus'", 2), ("'--help'", 0)])
+def test_without_streams_the_exit_status_is_the_same(words: str, status: int) -> None:
+    """As in `python -m chainrule >&- 2>&-`: Python then has no sys.stdout and no sys.stderr."""
+    without = "import sys; sys.stdout = sys.stderr = None"
+    run = f"from chainrule.demo.main import main; raise SystemExit(main([{words}]))"
+    assert subprocess.run([sys.executable, "-c", f"{without}; {run}"], check=False).returncode == status
+
+
 def test_an_interrupt_ends_it_in_one_line(tmp_path: Path) -> None:
     # A shell may have started the tests in the background, where interrupts are ignored from birth.
     hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"

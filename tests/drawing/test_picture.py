@@ -483,15 +483,18 @@ def weird_backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
     return dout, ()
 
 
-@given(st.text(max_size=20))
+@given(st.text(st.characters(), max_size=20))  # lone surrogates too
 def test_any_name_is_text_and_nothing_more(name: str) -> None:
     layer = Layer(partial(weird_forward, name), weird_backward)
     drawing = draw(trace(layer, (), X), title=name)
     root = root_of(drawing)
     printable = "".join(c if c.isprintable() or c == "\n" else "?" for c in f"weird({name!r})")
     assert printable in "".join("".join(element.itertext()) for element in root.iter(f"{SVG}text"))
+    ET.fromstring(drawing.svg.encode("utf-8"))  # noqa: S314  # it is ours
+    drawing.mermaid.encode("utf-8")
     for line in drawing.mermaid.splitlines():
-        assert line.count('"') in {0, 2} or line.strip().startswith("acc")
+        assert line.count('"') in {0, 2}
+        assert not set(line) & set("{}%`")
 
 
 def test_it_may_have_a_title_of_its_own() -> None:
@@ -536,6 +539,13 @@ def test_mermaid_marks_its_own_characters() -> None:
     assert 'n1["weird(#39;#34;]#60;b#62;#59;#35;#96;#39;)"]' in drawing.mermaid
 
 
+def test_titles_of_mermaid_are_text() -> None:
+    drawing = draw(affine, title="a\n{b} %%{init: {}}%% 50%; #\ud800")
+    title = drawing.mermaid.splitlines()[1]
+    marked = "a #123;b#125; #37;#37;#123;init: #123;#125;#125;#37;#37; 50#37;#59; #35;#55296;"
+    assert title == f"    accTitle: {marked}"
+
+
 # Jupyter and files
 
 
@@ -553,6 +563,7 @@ def test_it_is_saved_as_svg_or_mermaid(tmp_path: Path) -> None:
         drawing.save(tmp_path / name)
         assert (tmp_path / name).read_text(encoding="utf-8") == content
     drawing.save(str(tmp_path / "b.svg"))
+    draw(affine, title="\ud800").save(tmp_path / "a.mmd")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mmd", "a.svg", "b.svg"]
 
 

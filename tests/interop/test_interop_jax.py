@@ -330,3 +330,10 @@ def test_nested_and_empty_networks() -> None:
     params = (Affine(jnp.ones((3, 2)), jnp.zeros(2)),)
     nested: Any = sequential(sequential(affine))
     assert custom_vjp(nested)((params,), x).shape == (2, 2)
+
+
+def test_nan_equals_nan_in_bfloat16() -> None:
+    a, b = jnp.array([jnp.nan, 0.0], jnp.bfloat16), jnp.array([-jnp.nan, 0.0], jnp.bfloat16)
+    assert np.asarray(a).tobytes() != np.asarray(b).tobytes()
+    assert tree.equal(a, b)
+    assert not tree.equal(a, jnp.array([jnp.nan, -0.0], jnp.bfloat16))

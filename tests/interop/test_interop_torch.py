@@ -1,5 +1,6 @@
 """torch: any layer as a function that torch differentiates by our backward."""
 
+import copy
 from importlib import import_module
 from typing import Any
 
@@ -183,3 +184,11 @@ def test_a_pass_on_parameters_of_torchs_is_traced(dtype: str) -> None:
     size = 2 if dtype == "bfloat16" else 4
     assert seen.layers[0].params[0].dtype == dtype
     assert sum(layer.cache_bytes for layer in seen.layers) == 5 * 3 * size  # the hidden layer; the rest is held
+
+
+def test_deep_copies_of_records_have_tensors_of_their_own() -> None:
+    params = (on_torch(Affine(np.ones((3, 2)), np.ones(2)), requires_grad=False), (torch.zeros(2),))
+    copied = copy.deepcopy(params)
+    for leaf in tree.leaves(params):
+        untyped(leaf).fill_(7.0)
+    assert [untyped(leaf).unique().tolist() for leaf in tree.leaves(copied)] == [[1.0], [1.0], [0.0]]

@@ -1,12 +1,20 @@
 """Ownership: who may write to an array.
 
-A gradient must not change because somebody writes to an array after the forward pass. So an array in a record cannot be
-written: `own` copies a writable one as it enters, and `read_only` marks one that the caller has just made, so that it
-enters without a copy. Libraries whose arrays have no read-only mark (torch) share memory instead, and there it is the
-caller's part not to write between forward and backward.
+A gradient must not change because somebody writes to an array after the forward pass. An array is in one of three
+states:
+
+- *mine*: writable, and just made by whoever holds it, who may write to it;
+- *borrowed*: somebody else's, who may write to it; it may be read, and is copied where it is kept;
+- *constant*: read-only, and so is all that it is a view of; nobody can write to it, and it may be kept and shared.
+
+`read_only` turns what is mine into a constant. `own` keeps a constant as it is and copies the rest, since it can't tell
+mine from borrowed. A memory map is borrowed, a read-only one too: another map of the same file may be writable.
+Libraries whose arrays have no read-only mark (torch) share memory instead, and there it is the caller's part not to
+write between forward and backward.
 """
 
-from mmap import mmap
+from collections.abc import Callable, Iterable
+from operator import is_
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -20,7 +28,7 @@ NUMPY: type[NDArray[Any]] = np.ndarray
 
 
 def read_only(fresh: A) -> A:
-    """Mark an array as read-only, and return it.
+    """Make a constant of an array that is mine: mark it as read-only, and return it.
 
     Parameters
     ----------
@@ -53,19 +61,20 @@ def read_only(fresh: A) -> A:
 
 
 def own(value: A) -> A:
-    """What a record may hold of a value: an array that nobody can write to, or the value itself.
+    """Make a constant of whatever may be borrowed: a record may hold it.
 
     Parameters
     ----------
     value
-        Anything. NumPy arrays that are read-only, and own their memory or are views of others that do, are shared;
-        the rest are copied, in C order and the machine's byte order. (A writable view that was taken of an array before
-        it was made read-only can't be seen.)
+        Anything. NumPy arrays that are read-only, and own their memory or are views of others that do, are constant and
+        shared; the rest, memory maps among them, are copied, in C order and the machine's byte order. (A writable view
+        that was taken of an array before it was made read-only can't be seen.) So are the arrays in a tuple.
 
     Returns
     -------
     A
-        The value, a read-only copy of it, or for a NumPy scalar the 0-d array.
+        The value, if all in it is constant; otherwise a read-only copy of it. For a NumPy scalar, the 0-d array; for a
+        tuple, named or not, one of what it holds.
 
     Examples
     --------
@@ -83,10 +92,22 @@ def own(value: A) -> A:
     if isinstance(array, NUMPY):
         held = cast("Array", array)
         if not (_is_constant(held) and held.dtype.isnative):
+            if type(held) is np.memmap:  # its copy would be called a map too
+                held = np.asarray(held)
             return cast("A", read_only(held.astype(held.dtype.newbyteorder("="), order="C", copy=True)))
     elif isinstance(array, np.generic):  # what NumPy returns in place of a 0-d array
         return cast("A", read_only(np.asarray(cast("object", value))))
+    elif isinstance(array, tuple):
+        return cast("A", _own_all(cast("tuple[object, ...]", array)))
     return value
+
+
+def _own_all(values: tuple[object, ...]) -> tuple[object, ...]:
+    owned = [own(value) for value in values]
+    if all(map(is_, owned, values)):
+        return values
+    build: Callable[[Iterable[object]], tuple[object, ...]] = getattr(values, "_make", tuple)  # a named tuple has one
+    return build(owned)
 
 
 def _is_constant(array: NDArray[Any]) -> bool:
@@ -96,7 +117,7 @@ def _is_constant(array: NDArray[Any]) -> bool:
         if base.flags.writeable:
             return False
         base = base.base
-    return base is None or isinstance(base, bytes | mmap)
+    return base is None or isinstance(base, bytes)
 
 
 def borrowed(x: A) -> A:

@@ -6,13 +6,15 @@ prints as `Affine(W=f32[784, 50], b=f32[50])` and not as pages of digits.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 import attrs
 
 from chainrule.arrays.ownership import own
+from chainrule.arrays.types import is_numpy
 
 T = TypeVar("T")
 Q = ParamSpec("Q")
@@ -22,6 +24,12 @@ SIGNATURE = "_signature"
 
 NAMES: dict[type, tuple[str, ...]] = {}
 """The names of fields, by class: finding them takes longer than a small layer."""
+
+FIELD: type[object] = type(cast("object", attrs.field()))
+"""What attrs calls a field before it builds the class."""
+
+CLASS_VARIABLES = ("ClassVar", "typing.ClassVar", "t.ClassVar", "typing_extensions.ClassVar")
+"""How annotations of class variables begin: attrs reads no more of them either."""
 
 
 def dissected(cls: type) -> tuple[Callable[[Any], tuple[Any, ...]], Callable[..., Any]] | None:
@@ -72,13 +80,15 @@ def record(cls: type[T]) -> type[T]:
     Returns
     -------
     type[T]
-        The same class: arrays given to it are copied unless they are read-only (see `chainrule.own`), it is its own
-        deep copy, pickling goes through its constructor, and it prints shapes in place of numbers.
+        The same class. Every field owns its value (see `chainrule.own`), after the converters of its own and before
+        its validators: arrays are copied unless they are read-only, in tuples too. A pickled record comes back with the
+        same fields, a deep copy shares what nobody can write to, and it prints shapes in place of numbers.
 
     Raises
     ------
     TypeError
-        If attrs has built the class already, and it is too late.
+        If attrs has built the class already, and it is too late; or if it inherits fields from a class that is no
+        record.
 
     Examples
     --------
@@ -94,19 +104,25 @@ def record(cls: type[T]) -> type[T]:
     """
     if "__attrs_attrs__" in vars(cls):
         raise TypeError(f"record: {cls.__name__} is built already: write @frozen(eq=False) above @record, not below it")
+    for base in cls.__mro__[1:]:
+        if vars(base).get("__attrs_attrs__") and not is_record(base):
+            raise TypeError(f"record: {cls.__name__} has fields of {base.__name__}: write @record on that class too")
     for name, kind in cls.__annotations__.items():
-        if "ClassVar" in str(kind):
-            continue
         default = vars(cls).get(name, attrs.NOTHING)
-        if not hasattr(default, "_default"):  # not a field with options of its own
-            setattr(cls, name, attrs.field(default=default, converter=own))
+        if not isinstance(default, FIELD) and not _is_class_variable(kind):
+            setattr(cls, name, attrs.field(default=default))
+    fields: list[Any] = [each for each in vars(cls).values() if isinstance(each, FIELD)]
+    for each in fields:
+        each.converter = attrs.converters.pipe(each.converter, own) if each.converter else own
+    if "__attrs_post_init__" in vars(cls):
+        _own_what_it_sets(cls)
     cls.__annotations__[SIGNATURE] = "object"
     setattr(cls, SIGNATURE, attrs.field(init=False, repr=False, default=None))
     methods: dict[str, Any] = {
         "__repr__": _repr,
         "__reduce__": _reduce,
         "__copy__": _itself,
-        "__deepcopy__": _itself,
+        "__deepcopy__": _deep_copy,
     }
     for name, method in methods.items():
         setattr(cls, name, method)
@@ -198,14 +214,56 @@ def _repr(self: object) -> str:
     return f"{type(self).__name__}({fields})"
 
 
-def _reduce(self: object) -> tuple[object, tuple[object, ...]]:
-    cls: Any = type(self)
-    return _built, (cls, {a.alias: getattr(self, a.name) for a in attrs.fields(cls) if a.init})
+def _is_class_variable(annotation: object) -> bool:
+    """Whether attrs takes an annotation, which may be a string, quotation marks and all, for that of no field."""
+    return str(annotation).strip("'\"").startswith(CLASS_VARIABLES)
 
 
-def _built(cls: type[T], fields: dict[str, Any]) -> T:
-    return cls(**fields)
+def _own_what_it_sets(cls: Any) -> None:
+    """Let the fields own what a class's `__attrs_post_init__` puts into them."""
+    set_fields = cls.__attrs_post_init__
+
+    def own_fields(self: object) -> None:
+        set_fields(self)
+        for name in field_names(type(self)):
+            value = getattr(self, name, None)  # it may leave one for later
+            owned = own(value)
+            if owned is not value:
+                object.__setattr__(self, name, owned)
+
+    cls.__attrs_post_init__ = own_fields
+    cls._set_fields = set_fields  # attrs makes the class anew, and tells `super()` of it in what stands in the class
 
 
-def _itself(self: T, memo: object = None) -> T:
+def _reduce(self: object) -> tuple[object, ...]:
+    return _built, (type(self), tuple(getattr(self, name) for name in field_names(type(self))))
+
+
+def _built(cls: type[T], values: tuple[object, ...]) -> T:
+    """A record of these values; not by its constructor, which may convert again what it has converted."""
+    made = object.__new__(cls)
+    for name, value in zip(field_names(cls), values, strict=True):
+        object.__setattr__(made, name, own(value))
+    return made
+
+
+def _itself(self: T) -> T:
     return self
+
+
+def _deep_copy(self: T, memo: dict[int, object]) -> T:
+    values = tuple(getattr(self, name) for name in field_names(type(self)))
+    copies = _all_copied(values, memo)
+    return self if copies is values else _built(type(self), copies)
+
+
+def _copied(value: object, memo: dict[int, object]) -> object:
+    """A deep copy that shares the arrays to which nobody can write."""
+    if is_numpy(value):
+        return own(value)
+    return _all_copied(cast("tuple[object, ...]", value), memo) if type(value) is tuple else deepcopy(value, memo)
+
+
+def _all_copied(values: tuple[object, ...], memo: dict[int, object]) -> tuple[object, ...]:
+    copies = tuple(_copied(value, memo) for value in values)
+    return values if all(map(is_, copies, values)) else copies

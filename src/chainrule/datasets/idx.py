@@ -63,7 +63,8 @@ def load_idx(path: str | os.PathLike[str]) -> IdxArray:
     ------
     IdxError
         If the file does not hold exactly what it declares: another format, an unknown type, no dimensions or more than
-        64, bytes missing or left over, damaged gzip data, or gzip data in more than one member.
+        64, bytes missing or left over, damaged gzip data, or gzip data in more than one member. Also if it is no
+        regular file, such as a folder or a pipe, which is told before it is opened.
     OSError
         If the file cannot be read; FileNotFoundError if there is none.
 
@@ -79,10 +80,10 @@ def load_idx(path: str | os.PathLike[str]) -> IdxArray:
     array([7, 8, 9], dtype=uint8)
     """
     name = os.fspath(path)
+    if not stat.S_ISREG(Path(name).stat().st_mode):  # opening a pipe would wait until somebody writes to it
+        raise IdxError(f"{name}: is not a regular file")
     with Path(name).open("rb") as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):  # a pipe, say, whose size cannot be known before it is read
-            raise IdxError(f"{name}: is not a regular file")
         if file.peek(2)[:2] != _GZIP:
             return _load(name, file.read, status.st_size, packed=False)
         member = _Member(file)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from chainrule.demo.extras import installed, one_thread
 from chainrule.demo.options import parse
@@ -47,5 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _stop(reason: str, status: int) -> int:
-    sys.stderr.write(f"chainrule: {' '.join(reason.splitlines())}\n")
+    if sys.stderr is not None:  # it is None if the process was started without one
+        with suppress(OSError):  # a full disk, say: the exit status is left to say it
+            sys.stderr.write(f"chainrule: {' '.join(reason.splitlines())}\n")
     return status

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import reprlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from chainrule.demo.networks import NETWORKS
 from chainrule.demo.refusal import RefusalError
 
 Number = TypeVar("Number", int, float)
+
+MOST = 2**63 - 1
+"""The largest integer of NumPy: steps and batches are counted with it."""
 
 EPILOG = """\
 exit status: 0 all is well; 1 a gradient is wrong, or training diverged; 2 options, files or packages do not allow it;
@@ -107,7 +111,8 @@ class _Parser(argparse.ArgumentParser):
         raise RefusalError(message)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        sys.stdout.flush()  # here, and not as Python exits, a closed pipe can be handled
+        if sys.stdout is not None:  # it is None if the process was started without one
+            sys.stdout.flush()  # here, and not as Python exits, a closed pipe can be handled
         super().exit(status, message)
 
 
@@ -118,13 +123,13 @@ def _parser() -> _Parser:
         epilog=EPILOG,
         allow_abbrev=False,
     )
-    count, whole = _number(int, 1), _number(int, 0)
+    count = _number(int, 1, MOST)
     add = parser.add_argument
     add("--data", metavar="DIRECTORY", help="a folder of MNIST-format IDX files (default: the digits that come along)")
     add(
         "--hidden",
         metavar="N",
-        type=count,
+        type=_number(int, 1),
         help=f"hidden units {_defaults('hidden')}; with 1,000 the proof takes minutes",
     )
     add(
@@ -136,8 +141,13 @@ def _parser() -> _Parser:
     )
     add("--steps", metavar="N", type=count, default=10_000, help="training steps (default: %(default)s)")
     add("--batch", metavar="N", type=count, help=f"examples a step {_defaults('batch')}")
-    add("--rate", metavar="RATE", type=_number(float, 0, exclusive=True), help=f"learning rate {_defaults('rate')}")
-    add("--seed", metavar="N", type=whole, default=0, help="of all random numbers (default: %(default)s)")
+    add(
+        "--rate",
+        metavar="RATE",
+        type=_number(float, 0, sys.float_info.max, exclusive=True),
+        help=f"learning rate {_defaults('rate')}",
+    )
+    add("--seed", metavar="N", type=_number(int, 0), default=0, help="of all random numbers (default: %(default)s)")
     add("--picture", metavar="FILE", default="chainrule.png", help="the PNG file to draw (default: %(default)s)")
     add("--no-picture", dest="picture", action="store_const", const="", help="draw nothing")
     add("--quiet", action="store_true", help="say the results only")
@@ -148,17 +158,22 @@ def _defaults(name: str) -> str:
     return f"(default: {getattr(BUILT_IN, name)}; with --data {getattr(FOLDER, name)})"
 
 
-def _number(kind: Callable[[str], Number], least: float, *, exclusive: bool = False) -> Callable[[str], Number]:
-    """A reader of finite numbers from `least` on."""
+def _number(
+    kind: Callable[[str], Number], least: float, most: float = math.inf, *, exclusive: bool = False
+) -> Callable[[str], Number]:
+    """A reader of numbers from `least` to `most`."""
 
     def read(word: str) -> Number:
         try:
             value = kind(word)
         except ValueError:
             value = None
-        if value is None or not (math.isfinite(value) and (value > least if exclusive else value >= least)):
+        if value is None or not (value > least if exclusive else value >= least) or value > most:
             noun = "an integer" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"must be {noun} {'>' if exclusive else '>='} {least}, got {word!r}")
+            bound = f"{'>' if exclusive else '>='} {least}"
+            if most == MOST and len(word) >= len(str(MOST)):  # Python itself refuses to read some thousand digits
+                bound += " and < 2**63"
+            raise argparse.ArgumentTypeError(f"must be {noun} {bound}, got {reprlib.repr(word)}")
         return value
 
     return read

@@ -37,7 +37,7 @@ def minibatches(rng: np.random.Generator, x: Array, targets: T, size: int) -> It
     ValueError
         If the numbers of rows differ, or `size` is not positive.
     TypeError
-        If `rng` is no Generator, or `x` and `targets` are no NumPy arrays.
+        If `rng` is no Generator, `x` and `targets` are no NumPy arrays, or `size` is no integer.
 
     Examples
     --------
@@ -56,9 +56,11 @@ def minibatches(rng: np.random.Generator, x: Array, targets: T, size: int) -> It
             raise ValueError(f"minibatches: {name} must have rows, got a 0-d array")
     if x.shape[0] != targets.shape[0]:
         raise ValueError(f"minibatches: x has {x.shape[0]} rows, but targets have {targets.shape[0]}")
+    if isinstance(size, bool) or not isinstance(size, int | np.integer):
+        raise TypeError(f"minibatches: size must be an integer, got {size!r}")
     if size < 1:
         raise ValueError(f"minibatches: size must be at least 1, got {size}")
-    return _cut(rng, x, targets, size)
+    return _cut(rng, x, targets, int(size))
 
 
 def _cut(rng: np.random.Generator, x: Array, targets: T, size: int) -> Iterator[tuple[Array, T]]:

@@ -49,10 +49,10 @@ def _inside(node: Node) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Text inside quotation marks: Mermaid writes characters of its own as `#34;`."""
+    """Text that Mermaid does not read as its own: it writes such characters as `#34;`."""
     return "".join(c if c.isalnum() or c in " .,:=()[]_-\N{MINUS SIGN}" else f"#{ord(c)};" for c in text)
 
 
 def _line(text: str) -> str:
-    """Text up to the end of a line."""
-    return " ".join(text.split()).replace(";", ",")
+    """Text up to the end of a line, without braces that open a block and `%%` that begins a comment."""
+    return _quoted(" ".join(text.split()))
