@@ -160,7 +160,7 @@ gradients = unchecked(Affine)
 
 def fits(params: Affine, x: Array) -> None:
     """As many features in x as W has rows."""
-    if not x.ndim or x.shape[-1] != len(params.W):
+    if not x.ndim or x.shape[-1] != params.W.shape[0]:
         if not x.ndim:
             raise ValueError("affine: x must have an axis of features, got shape ()")
         n_in = params.W.shape[0]

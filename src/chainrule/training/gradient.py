@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, like
@@ -63,7 +63,7 @@ def value_and_grad(network: Trainable[P, X], loss: Loss[T, Any]) -> Callable[[P,
     >>> grads.b.round(3)
     array([ 0.333,  0.333, -0.667])
     """
-    return partial(_value_and_grad, Pass.of("value_and_grad", network, loss))
+    return partial(_value_and_grad, Pass("value_and_grad", network, loss))
 
 
 @frozen(eq=False)
@@ -72,22 +72,35 @@ class Pass:
 
     Parameters
     ----------
+    name
+        Who asks, for messages.
+    network, loss
+        What is run.
     rule
         The network's.
     at_once
         `(xp, out, targets, dloss) -> (loss, dout)`.
     """
 
-    rule: Rule[Any, Any]
-    at_once: Callable[[Namespace, Array, Any, Array | float], tuple[Array, Array]]
+    name: str
+    network: Any
+    loss: Any
+    rule: Rule[Any, Any] = field(init=False)
+    at_once: Callable[[Namespace, Array, Any, Array | float], tuple[Array, Array]] = field(init=False)
 
-    @classmethod
-    def of(cls, name: str, network: Any, loss: Any) -> "Pass":
-        """Refuse what is no network or no loss."""
-        if not isinstance(loss, Loss):
-            raise TypeError(f"{name}: loss must be a Loss, got {describe(loss)}")
-        at_once = loss.rule.at_once if loss.rule is not None else partial(_in_turn, loss)
-        return cls(rule_of(is_network(name, network)), at_once)
+    @rule.default
+    def _rule(self) -> Rule[Any, Any]:
+        return rule_of(is_network(self.name, self.network))
+
+    @at_once.default
+    def _at_once(self) -> Callable[[Namespace, Array, Any, Array | float], tuple[Array, Array]]:
+        if not isinstance(self.loss, Loss):
+            raise TypeError(f"{self.name}: loss must be a Loss, got {describe(self.loss)}")
+        return self.loss.rule.at_once if self.loss.rule is not None else partial(_in_turn, self.loss)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rules are made anew: they are closures."""
+        return Pass, (self.name, self.network, self.loss)
 
     def run(self, params: Any, x: Any, targets: Any, factor: float | None = None) -> tuple[Array, Any, bool]:
         """The loss, and the gradients times a factor if that may ride in `dloss`, and whether it did."""
