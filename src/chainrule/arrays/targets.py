@@ -8,14 +8,13 @@ from typing import TypeAlias, TypeGuard
 import numpy as np
 
 from chainrule.arrays.arguments import describe
+from chainrule.arrays.labels import fit
 from chainrule.arrays.libraries import unlike
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array, Labels, is_plain
 
 Targets: TypeAlias = Labels | Array
 """Integer labels (n,), or rows of probabilities (n, k)."""
-
-UNSIGNED = {np.dtype(f"{o}i{size}"): np.dtype(f"{o}u{size}") for size in (1, 2, 4, 8) for o in "<>"}
 
 
 def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, name: str) -> tuple[Labels, Array | None]:
@@ -84,7 +83,7 @@ def _check_logits(logits: Array, name: str) -> None:
 
 
 def _check_labels(labels: Labels, k: int, name: str) -> None:
-    if not _fit(labels, k):
+    if not fit(labels, k):
         row = int(np.argmax((labels < 0) | (labels >= k)))
         raise ValueError(f"{name}: labels must be in [0, {k}), got {labels[row]} at row {row}")
 
@@ -117,11 +116,4 @@ def _are_labels(targets: Targets, shape: tuple[int, ...]) -> TypeGuard[Labels]:
     if targets.dtype.kind not in "iu" or len(shape) != 2:
         return False
     n, k = shape
-    return targets.shape == (n,) and n > 0 and _fit(targets, k)
-
-
-def _fit(labels: Targets, k: int) -> bool:
-    """Whether labels are in [0, k)."""
-    kind = labels.dtype
-    bits = labels.view(UNSIGNED[kind]) if kind in UNSIGNED else labels
-    return bits.item(bits.argmax()) < k  # a negative label is a very large number here
+    return targets.shape == (n,) and n > 0 and fit(targets, k)

@@ -9,13 +9,14 @@ checked; in a pass they are the layers' rules, so that networks of any nesting r
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 from attrs import frozen
 
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
+from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.naming import options_of, titled
 from chainrule.parts import Parts
@@ -30,10 +31,18 @@ Forward: TypeAlias = Callable[[Rules, Namespace, Any, Array], tuple[Array, Cache
 Backward: TypeAlias = Callable[[Rules, Namespace, Caches, Array, bool], tuple[Array | None, Any]]
 
 
+@overload
 def combinator(
     name: str, parts: Parts, layers: tuple[Layer[Any, Any], ...], forward: Forward, backward: Backward, **traits: Any
-) -> Layer[Any, Any]:
-    """Make a layer of layers.
+) -> Layer[Any, Any]: ...
+@overload
+def combinator(
+    name: str, parts: Parts, layers: tuple[Any, ...], forward: Forward, backward: Backward, **traits: Any
+) -> Any: ...
+def combinator(
+    name: str, parts: Parts, layers: tuple[Any, ...], forward: Forward, backward: Backward, **traits: Any
+) -> Any:
+    """Make a layer of layers; an encoder, if the first of them is one.
 
     Parameters
     ----------
@@ -44,16 +53,16 @@ def combinator(
     layers
         The layers.
     forward
-        `(parts, xp, params, x) -> (out, caches)`, with a list of caches.
+        `(parts, xp, params, x) -> (out, caches)`, with a list of caches, one for each part.
     backward
-        `(parts, xp, caches, dout, wants_dx) -> (dx, grads)`.
+        `(parts, xp, caches, dout, wants_dx) -> (dx, grads)`. An encoder's `dx` is None.
     **traits
         As of `Layer`. By default rows are coupled if a part couples them, the event axes are the most of any part's,
-        and the whole is elementwise if all parts are.
+        and the whole is elementwise if all parts are. `operations` are those of the joint: the parts have their own.
 
     Returns
     -------
-    Layer
+    Layer or Encoder
         The pair and its rule.
 
     Raises
@@ -61,26 +70,74 @@ def combinator(
     TypeError
         If one of the layers is none.
     """
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise TypeError(f"{name}: argument {i + 1} must be a Layer, got {describe(layer)}")
     of_pairs = Combination(name, tuple(pair_of(layer) for layer in layers), forward, backward)
     of_rules = tuple(rule_of(layer) for layer in layers)
+    rule: Rule[Any, Any] = Rule(partial(forward, of_rules), partial(backward, of_rules), forward)
     axes = [layer.event_axes for layer in layers]
-    return Layer(
-        of_pairs.forward,
-        of_pairs.backward,
-        of_pairs.grads,
-        name=titled(name, options_of(forward)),
-        parts=parts,
-        rule=Rule(partial(forward, of_rules), partial(backward, of_rules), forward),
-        **{
-            "couples_rows": any(layer.couples_rows for layer in layers),
-            "elementwise": all(layer.elementwise for layer in layers),
-            "event_axes": None if None in axes else max([0, *(each for each in axes if each is not None)]),
-            **traits,
-        },
-    )
+    general = {
+        "name": titled(name, options_of(forward)),
+        "parts": parts,
+        "rule": rule,
+        "couples_rows": any(layer.couples_rows for layer in layers),
+        "event_axes": None if None in axes else max([0, *(each for each in axes if each is not None)]),
+        **traits,
+    }
+    if layers and isinstance(layers[0], Encoder):
+        return Encoder(of_pairs.forward, of_pairs.grads, **general)
+    general.setdefault("elementwise", all(layer.elementwise for layer in layers))
+    return Layer(of_pairs.forward, of_pairs.backward, of_pairs.grads, **general)
+
+
+def all_layers(name: str, layers: tuple[Any, ...]) -> tuple[Layer[Any, Any], ...]:
+    """Refuse anything among the arguments of a combinator but layers.
+
+    Parameters
+    ----------
+    name
+        The combinator, for the message.
+    layers
+        Its arguments.
+
+    Returns
+    -------
+    tuple
+        The layers.
+
+    Raises
+    ------
+    TypeError
+        If one is none; with a hint if it is an encoder.
+    """
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            hint = ": encoded(encoder, layer) puts a layer behind it" if isinstance(layer, Encoder) else ""
+            raise TypeError(f"{name}: argument {i + 1} must be a Layer, got {describe(layer)}{hint}")
+    return layers
+
+
+def is_part(name: str, layer: Any) -> Any:
+    """Refuse what is no layer and no encoder.
+
+    Parameters
+    ----------
+    name
+        The combinator, for the message.
+    layer
+        Its argument.
+
+    Returns
+    -------
+    Layer or Encoder
+        The argument.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(layer, Layer | Encoder):
+        raise TypeError(f"{name}: argument 1 must be a Layer or an Encoder, got {describe(layer)}")
+    return layer
 
 
 @frozen(eq=False)
@@ -139,6 +196,6 @@ def counted(name: str, what: str, records: Any, count: int) -> None:
         raise ValueError(f"{name}: {count} layers need {count} {what}, got {len(records)}")
 
 
-def placed(error: Exception, i: int, parts: Rules) -> None:
-    """Note on an error in which layer it was raised."""
-    error.add_note(f"in layer {i + 1} of {len(parts)}")
+def placed(error: Exception, i: int, parts: Rules, kind: str = "layer") -> None:
+    """Note on an error in which layer, or branch, it was raised."""
+    error.add_note(f"in {kind} {i + 1} of {len(parts)}")

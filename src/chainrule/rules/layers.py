@@ -140,7 +140,9 @@ class Arithmetic(Generic[P, C]):
     first: Callable[[P], Any]
     forward: Callable[[Namespace, P, Array], tuple[Array, C]]
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]]
-    fits: Callable[[P, Array], None] | None
+    fits: Callable[[P, Any], None] | None
+    encodes: bool = False
+    """Whether `x` is for `fits` and `forward` to judge, and the parameters say which library computes."""
 
     @property
     def rule_forward(self) -> Callable[[Namespace, P, Array], tuple[Array, C]]:
@@ -163,6 +165,15 @@ class Arithmetic(Generic[P, C]):
                 admit(params, x)
             return forward(xp, params, x)
 
+        def of_anything(xp: Namespace, params: P, x: Any) -> tuple[Array, C]:
+            if type(params) is not record or type(first(params)) is not np.ndarray:
+                admit(params, x)
+            elif fits is not None:
+                fits(params, x)
+            return forward(xp, params, x)
+
+        if self.encodes:
+            return of_anything
         return of_nothing if record is tuple else of_record
 
     def pair_forward(self, params: P, x: Array) -> tuple[Array, C]:
@@ -192,7 +203,9 @@ class Arithmetic(Generic[P, C]):
         if type(params) is not self.record or (self.record is tuple and params):
             self.refuse(params)
         xp: Namespace = TUNED
-        if type(x) is np.ndarray and x.dtype.kind == "f":
+        if self.encodes:
+            xp = namespace(*tree.leaves(params), name=f"{self.name}: params")
+        elif type(x) is np.ndarray and x.dtype.kind == "f":
             dtype = x.dtype
             for array in self.arrays(params):
                 if type(array) is not np.ndarray or array.dtype is not dtype:
