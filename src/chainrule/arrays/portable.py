@@ -139,8 +139,9 @@ class Portable:
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
         flat, inside = self._inside(labels, rows.shape[0], rows)
         taken = self.xp.take(rows, flat, axis=0)
-        out: Array = self.xp.where(inside, taken, self.xp.full_like(taken, float("nan")))
-        return self.xp.reshape(out, (*labels.shape, rows.shape[1]))
+        known = self.xp.where(inside, taken, self.xp.full_like(taken, float("nan")))
+        out: Array = self.xp.reshape(known, (*labels.shape, rows.shape[1]))
+        return out
 
     def add_rows(self, labels: Labels, values: Array, k: int, /) -> Array:
         flat, inside = self._inside(labels, k, values)

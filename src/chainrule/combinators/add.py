@@ -40,7 +40,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.parts import Fork
-from chainrule.rules.combinators import Caches, Rules, all_layers, combinator, counted, placed
+from chainrule.rules.combinators import Caches, Rules, combinator, counted, placed
 
 # Numbered by position, so that a type checker names the branch that does not fit.
 P0 = TypeVar("P0")
@@ -142,7 +142,7 @@ def add(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     if not layers:
         raise TypeError("add: it needs one branch at least, got none")
     joint = partial(additions, len(layers) - 1)
-    return combinator("add", Fork(layers, "+"), all_layers("add", layers), forward, backward, operations=joint)
+    return combinator("add", Fork(layers, "+"), layers, forward, backward, operations=joint)
 
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
@@ -157,8 +157,7 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
         for i, part in enumerate(parts[1:], start=1):
             more, cache = part.forward(xp, params[i], x)
             caches.append(cache)
-            if more.shape != out.shape or more.dtype != out.dtype:
-                raise ValueError(f"add: the branches must give outputs of one shape and dtype, {_both(out, more, i)}")
+            _fit(out, more, i)
             out = xp.plus(out, more)
     except Exception as error:
         placed(error, i, parts, "branch")
@@ -191,5 +190,7 @@ def additions(joints: int, params: object, x: Shape, out: Shape) -> tuple[int, i
     return joints * math.prod(out), joints * math.prod(x)
 
 
-def _both(first: Array, other: Array, i: int) -> str:
-    return f"but branch 1 gives {describe(first)} and branch {i + 1} {describe(other)}"
+def _fit(first: Array, other: Array, i: int) -> None:
+    if other.shape != first.shape or other.dtype != first.dtype:
+        both = f"branch 1 gives {describe(first)} and branch {i + 1} {describe(other)}"
+        raise ValueError(f"add: the branches must give outputs of one shape and dtype, but {both}")

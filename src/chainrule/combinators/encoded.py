@@ -39,7 +39,7 @@ from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.parts import Chain
-from chainrule.rules.combinators import Caches, Rules, combinator, counted, placed
+from chainrule.rules.combinators import Caches, Rules, counted, layer_or_encoder, placed
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -76,7 +76,7 @@ def encoded(encoder: Encoder[P, C, X], layer: Layer[Q, D], /) -> Encoder[tuple[P
     axes = None  # an encoder makes one row of features of each event, and that row is one of the layer's event axes
     if encoder.event_axes is not None and layer.event_axes is not None:
         axes = encoder.event_axes + max(layer.event_axes - 1, 0)
-    made: Encoder[Any, Any, Any] = combinator(
+    made: Encoder[Any, Any, Any] = layer_or_encoder(
         "encoded", Chain((encoder, layer)), (encoder, layer), forward, backward, event_axes=axes
     )
     return made
@@ -104,10 +104,14 @@ def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx:
     try:
         row, second = layer.backward(xp, caches.pop(), dout, True)
         i = 0
-        if row is None:
-            raise TypeError("encoded backward: the layer gave no dx where it was wanted")
-        _, first = encoder.backward(xp, caches.pop(), row, False)
+        _, first = encoder.backward(xp, caches.pop(), _wanted(row), False)
     except Exception as error:
         placed(error, i, parts)
         raise
     return None, (first, second)
+
+
+def _wanted(dx: Array | None) -> Array:
+    if dx is None:
+        raise TypeError("encoded backward: the layer gave no dx where it was wanted")
+    return dx

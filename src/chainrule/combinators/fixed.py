@@ -37,7 +37,7 @@ from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.parts import Around
-from chainrule.rules.combinators import Caches, Rules, combinator, is_part
+from chainrule.rules.combinators import Caches, Rules, is_part, layer_or_encoder
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -66,7 +66,7 @@ def fixed(f: Layer[Any, Any] | Encoder[Any, Any, Any], /) -> Layer[Any, Any] | E
     TypeError
         If `f` is no `Layer` or `Encoder`.
     """
-    made: Layer[Any, Any] | Encoder[Any, Any, Any] = combinator(
+    made: Layer[Any, Any] | Encoder[Any, Any, Any] = layer_or_encoder(
         "fixed", Around(f, fixed=True), (is_part("fixed", f),), forward, backward
     )
     return made

@@ -36,7 +36,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.parts import Around
-from chainrule.rules.combinators import Caches, Rules, all_layers, combinator
+from chainrule.rules.combinators import Caches, Rules, combinator
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -64,7 +64,7 @@ def residual(f: Layer[P, C], /) -> Layer[P, tuple[C]]:
     -----
     Where `f` gives another shape than that of x, a `ValueError` says both: nothing is broadcast.
     """
-    return combinator("residual", Around(f, skip=True), all_layers("residual", (f,)), forward, backward, operations=one)
+    return combinator("residual", Around(f, skip=True), (f,), forward, backward, operations=one)
 
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:

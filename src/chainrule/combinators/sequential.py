@@ -23,7 +23,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer
 from chainrule.parts import Chain
-from chainrule.rules.combinators import Caches, Rules, all_layers, combinator, counted, placed
+from chainrule.rules.combinators import Caches, Rules, combinator, counted, placed
 
 # Numbered by position, so that a type checker names the layer that does not fit.
 P0 = TypeVar("P0")
@@ -199,7 +199,7 @@ def sequential(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     >>> grads
     (Affine(W=f32[4, 3], b=f32[3]), (), Affine(W=f32[3, 2], b=f32[2]))
     """
-    return combinator("sequential", Chain(layers), all_layers("sequential", layers), forward, backward)
+    return combinator("sequential", Chain(layers), layers, forward, backward)
 
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:

@@ -52,7 +52,7 @@ from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.naming import title_of
 from chainrule.parts import Around, has_fixed
-from chainrule.rules.combinators import Caches, Rules, combinator, is_part
+from chainrule.rules.combinators import Caches, Rules, is_part, layer_or_encoder
 
 P = TypeVar("P")
 Q = TypeVar("Q")
@@ -97,7 +97,7 @@ def tied(
     if has_fixed(layer):
         raise ValueError(f"tied: a part of {title_of(layer)} is fixed, and tied parameters move as one: fix the whole")
     options: dict[str, Any] = {"expand": expand, "contract": contract}
-    made: Layer[Any, Any] | Encoder[Any, Any, Any] = combinator(
+    made: Layer[Any, Any] | Encoder[Any, Any, Any] = layer_or_encoder(
         "tied", Around(f, tied=True), (layer,), partial(forward, **options), partial(backward, contract=contract)
     )
     return made

@@ -1,7 +1,7 @@
 """Builders: of one arithmetic, written once, the pair that users call and the rule that passes run.
 
-`layer` and `elementwise` make layers, `encoder` an encoder, `loss` a loss, `optimizer` an optimizer, `combinator` a layer
-of layers.
+`layer` and `elementwise` make layers, `encoder` makes an encoder, `loss` a loss, `optimizer` an optimizer, and
+`combinator` a layer of layers.
 """
 
 from chainrule.arrays.namespace import Namespace

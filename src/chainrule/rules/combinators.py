@@ -9,7 +9,7 @@ checked; in a pass they are the layers' rules, so that networks of any nesting r
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias
 
 from attrs import frozen
 
@@ -31,18 +31,10 @@ Forward: TypeAlias = Callable[[Rules, Namespace, Any, Array], tuple[Array, Cache
 Backward: TypeAlias = Callable[[Rules, Namespace, Caches, Array, bool], tuple[Array | None, Any]]
 
 
-@overload
 def combinator(
     name: str, parts: Parts, layers: tuple[Layer[Any, Any], ...], forward: Forward, backward: Backward, **traits: Any
-) -> Layer[Any, Any]: ...
-@overload
-def combinator(
-    name: str, parts: Parts, layers: tuple[Any, ...], forward: Forward, backward: Backward, **traits: Any
-) -> Any: ...
-def combinator(
-    name: str, parts: Parts, layers: tuple[Any, ...], forward: Forward, backward: Backward, **traits: Any
-) -> Any:
-    """Make a layer of layers; an encoder, if the first of them is one.
+) -> Layer[Any, Any]:
+    """Make a layer of layers.
 
     Parameters
     ----------
@@ -55,20 +47,43 @@ def combinator(
     forward
         `(parts, xp, params, x) -> (out, caches)`, with a list of caches, one for each part.
     backward
-        `(parts, xp, caches, dout, wants_dx) -> (dx, grads)`. An encoder's `dx` is None.
+        `(parts, xp, caches, dout, wants_dx) -> (dx, grads)`.
     **traits
         As of `Layer`. By default rows are coupled if a part couples them, the event axes are the most of any part's,
         and the whole is elementwise if all parts are. `operations` are those of the joint: the parts have their own.
 
     Returns
     -------
-    Layer or Encoder
+    Layer
         The pair and its rule.
 
     Raises
     ------
     TypeError
-        If one of the layers is none.
+        If one of the layers is none; with a hint if it is an encoder.
+    """
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            hint = ": encoded(encoder, layer) puts a layer behind it" if isinstance(layer, Encoder) else ""
+            raise TypeError(f"{name}: argument {i + 1} must be a Layer, got {describe(layer)}{hint}")
+    made: Layer[Any, Any] = layer_or_encoder(name, parts, layers, forward, backward, **traits)
+    return made
+
+
+def layer_or_encoder(
+    name: str, parts: Parts, layers: tuple[Any, ...], forward: Forward, backward: Backward, **traits: Any
+) -> Any:
+    """Make a layer of layers; an encoder, if the first of them is one.
+
+    Parameters
+    ----------
+    name, parts, layers, forward, backward, **traits
+        As for `combinator`. An encoder gives None for `dx`.
+
+    Returns
+    -------
+    Layer or Encoder
+        The functions and their rule.
     """
     of_pairs = Combination(name, tuple(pair_of(layer) for layer in layers), forward, backward)
     of_rules = tuple(rule_of(layer) for layer in layers)
@@ -86,33 +101,6 @@ def combinator(
         return Encoder(of_pairs.forward, of_pairs.grads, **general)
     general.setdefault("elementwise", all(layer.elementwise for layer in layers))
     return Layer(of_pairs.forward, of_pairs.backward, of_pairs.grads, **general)
-
-
-def all_layers(name: str, layers: tuple[Any, ...]) -> tuple[Layer[Any, Any], ...]:
-    """Refuse anything among the arguments of a combinator but layers.
-
-    Parameters
-    ----------
-    name
-        The combinator, for the message.
-    layers
-        Its arguments.
-
-    Returns
-    -------
-    tuple
-        The layers.
-
-    Raises
-    ------
-    TypeError
-        If one is none; with a hint if it is an encoder.
-    """
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            hint = ": encoded(encoder, layer) puts a layer behind it" if isinstance(layer, Encoder) else ""
-            raise TypeError(f"{name}: argument {i + 1} must be a Layer, got {describe(layer)}{hint}")
-    return layers
 
 
 def is_part(name: str, layer: Any) -> Any:

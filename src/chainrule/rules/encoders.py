@@ -9,7 +9,7 @@ namespace is that of the parameters, because `x` holds whole numbers or is no ar
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import fields_of, first_of
