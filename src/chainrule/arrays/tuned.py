@@ -209,6 +209,11 @@ class Tuned:
     def scalar(self, value: float, like: Array, /) -> Array | float:
         return scalar(value + 0.0, like.dtype)  # not -0.0, which the cache would take for 0.0
 
+    def share(self, value: float, n: int, like: Array, /) -> Array | float:
+        if like.dtype.itemsize > 8:  # float64 is not as accurate
+            return np.asarray(scalar(value, like.dtype) / n)
+        return scalar(value / n + 0.0, like.dtype)
+
     def count(self, condition: Mask, /) -> int:
         return int(np.count_nonzero(condition))
 

@@ -138,12 +138,18 @@ def directional_derivative(
     if objective is not None:
         f = objective
         point, line = tree.map(_at_least_float64, params), tree.map(_at_least_float64, direction)
-    length = math.sqrt(tree.dot(line, line))
-    if length == 0:
+    tree.map(_alike, point, line)
+    longest = max((float(np.abs(leaf).max(initial=0.0)) for leaf in tree.leaves(line)), default=0.0)
+    if longest == 0:
         return 0.0
+    if not math.isfinite(longest):
+        raise ValueError("directional_derivative: the direction must be finite")
+    scale = 2.0 ** math.frexp(longest)[1] / 2  # so that no square of an entry overflows or vanishes
+    line = tree.map(lambda leaf: leaf / scale, line)
+    length = math.sqrt(tree.dot(line, line))
     probe = along(f, point, tree.map(lambda leaf: leaf / length, line))
     start = np.zeros(1, np.result_type(*(leaf.dtype for leaf in tree.leaves(point))))
-    return float(derivatives(probe, start, np.arange(1), method)[0]) * length
+    return float(derivatives(probe, start, np.arange(1), method)[0]) * length * scale
 
 
 def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) -> NDArray[Any]:
@@ -197,6 +203,15 @@ def _objective(f: Callable[[P], object]) -> Objective[P, Any] | None:
         return None
     objective = cast("Objective[P, Any]", f)
     return evolve(objective, x=_at_least_float64(objective.x))
+
+
+def _alike(leaf: Array, direction: Array) -> Array:
+    if leaf.shape != direction.shape:
+        raise ValueError(
+            f"directional_derivative: the direction must have the shape of its parameter {leaf.shape}, "
+            f"got {direction.shape}"
+        )
+    return leaf
 
 
 def _at_least_float64(x: Array) -> Array:

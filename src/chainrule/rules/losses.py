@@ -142,7 +142,7 @@ class Arithmetic(Generic[T]):
         n = slopes.shape[0] if slopes.ndim == 2 else math.prod(slopes.shape[:-1])
         factor: Array | float
         if isinstance(dloss, (float, int)):
-            factor = xp.scalar(float(dloss) / n, slopes)
+            factor = xp.share(float(dloss), n, slopes)
         elif getattr(dloss, "shape", None) != ():
             raise TypeError(f"{self.name} backward: dloss must be a number or a 0-d array, got {describe(dloss)}")
         else:
