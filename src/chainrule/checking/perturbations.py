@@ -197,7 +197,7 @@ class _Tail:
         for layer, own in self.links:
             out = layer.forward(own, out)[0]
         targets = tree.map(partial(_repeated, moves), self.objective.targets)
-        losses: NDArray[Any] = np.asarray(self.objective.loss.rows(out, targets)).reshape(moves, n)
+        losses: NDArray[Any] = np.asarray(self.objective.loss.rows(out, targets)).reshape(moves, -1)
         means: NDArray[Any] = losses.mean(axis=1)
         return means
 
