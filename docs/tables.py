@@ -185,9 +185,11 @@ def _formula(thing: griffe.Object) -> str:
     block = BLOCK.search(said)
     if block is None:
         return ""
-    cells = (re.split(r"\s{2,}", line.strip()) for line in block[0].splitlines())
-    lines = ("    ".join(cell for cell in line if not SHAPE.fullmatch(cell)) for line in cells)
-    tex = translate("\n".join(lines), entry_by_entry=ENTRY_BY_ENTRY in said)
+    lines = [[c for c in re.split(r"\s{2,}", line.strip()) if not SHAPE.fullmatch(c)] for line in block[0].splitlines()]
+    beside = "\n".join("    ".join(cells) for cells in lines)
+    below = re.sub(r" {4}(?=(?:(?! {4}).)*(?:=|<-))", "\n", beside)  # narrower, if each part is a formula
+    by_entry = ENTRY_BY_ENTRY in said
+    tex = translate(below, entry_by_entry=by_entry) or translate(beside, entry_by_entry=by_entry)
     return f"${tex}$" if tex else ""
 
 
