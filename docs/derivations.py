@@ -40,7 +40,7 @@ INLINE = re.compile(rf"(?P<literal>{LITERAL})|(?:\b\w+ = )?{PAIR}(?: = {PAIR})*"
 
 
 class NotAFormulaError(ValueError):
-    """What a line raises that is not in the language."""
+    """A line is not in the language."""
 
 
 @define
@@ -61,7 +61,7 @@ class Parser:
     position: int = 0
 
     def peek(self, *texts: str) -> bool:
-        """Whether the next token is one of these signs."""
+        """Tell if the next token is one of these signs."""
         token = self.next()
         return token is not None and token.kind == "sign" and token.text in texts
 
@@ -127,7 +127,7 @@ class Parser:
         return r" \, ".join(parts)
 
     def begins(self) -> bool:
-        """Whether another factor can begin here. A bar or an angle ends what it encloses."""
+        """Tell if another factor can begin here. A bar or an angle ends what it encloses."""
         token = self.next()
         return token is not None and (token.kind != "sign" or token.text == "(") and token.text not in WORDS
 
@@ -149,7 +149,7 @@ class Parser:
         return value
 
     def operand(self) -> str:
-        """What stands by itself."""
+        """A number, a name, a call, or something in brackets."""
         token = self.take()
         match token.kind, token.text:
             case "number", text:

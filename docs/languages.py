@@ -158,7 +158,7 @@ def _across(own: str, other: str, page: Any) -> str:
 
 
 def _is_there(code: str, page: str) -> bool:
-    """Whether a language has a page: of the English ones, some have no file but in the site."""
+    """Tell if a language has a page: of the English ones, some have no file but in the site."""
     return _built(page).is_file() if code == "en" else (FOLDERS["zh"] / page).is_file()
 
 
@@ -177,7 +177,7 @@ def _object(identifier: str, source: str) -> str:
 
 @cache
 def _addresses() -> dict[str, str]:
-    """Where every object of the reference is."""
+    """The address of every object of the reference."""
     with (ROOT / "site" / "objects.inv").open("rb") as file:  # which the English site, built before, has left
         inventory: Any = Inventory.parse_sphinx(file)
     return {name: str(item.uri) for name, item in inventory.items()}

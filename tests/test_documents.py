@@ -21,7 +21,7 @@ OPTIONAL = ["cupy", "dask", "distributed", "jax", "torch"]
 
 
 def runs_here(text: str) -> bool:
-    """Whether every other library that a text imports is installed."""
+    """Tell if every other library that a text imports is installed."""
     imported = re.findall(r"^ *(?:>>> )?(?:import|from) (?:chainrule\.interop\.)?(\w+)", text, re.MULTILINE)
     return all(find_spec(library) is not None for library in OPTIONAL if library in imported)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import griffe
 import pytest
+from glance import table_of_layers
 from mkdocs.exceptions import PluginError
 from modules import SOURCE, modules, navigation, package, page, text
-from tables import names, table_of_layers, table_of_names
+from names import names, table_of_names
 
 import chainrule
 import chainrule.datasets
@@ -118,9 +119,19 @@ def test_a_new_layer_has_a_page_a_place_in_the_navigation_and_a_row_in_both_tabl
     ]
 
 
-def test_a_layer_made_by_a_call_has_the_parameters_that_the_call_names(tmp_path: Path) -> None:
-    made = CUBE[: CUBE.index("def cube")] + 'cube = rules.layer("cube", Cube, forward)\n"""`x^3`."""\n'
-    assert rows(table_of_layers(grow(tmp_path, made)))["cube"][2] == "[`Cube`][chainrule.layers.powers.cube.Cube]"
+@pytest.mark.parametrize(
+    ("call", "parameters"),
+    [
+        ('rules.layer("cube", Cube, forward)', "[`Cube`][chainrule.layers.powers.cube.Cube]"),
+        ('rules.elementwise("cube", forward, slope)', "`()`"),
+    ],
+)
+def test_a_layer_made_by_a_call_has_the_parameters_that_the_call_names(
+    tmp_path: Path, call: str, parameters: str
+) -> None:
+    forward = 'def forward(x: float) -> float:\n    """Public, with a page, and no record."""\n\n\n'
+    made = f'{CUBE[: CUBE.index("def cube")]}{forward}cube = {call}\n"""`x^3`."""\n'
+    assert rows(table_of_layers(grow(tmp_path, made)))["cube"][2] == parameters
 
 
 def test_a_layer_that_is_not_exported_has_a_page_and_no_row(tmp_path: Path) -> None:
@@ -128,6 +139,13 @@ def test_a_layer_that_is_not_exported_has_a_page_and_no_row(tmp_path: Path) -> N
     assert "reference/layers/powers/cube.md" in [page(module) for module in modules(root)]
     assert "cube" not in [name.short for name in names(root)]
     assert "[`layers.powers.cube`][chainrule.layers.powers.cube]" in table_of_names(root)  # among the other modules
+
+
+def test_names_of_a_folder_are_listed_once_if_the_folder_is_exported_too(tmp_path: Path) -> None:
+    root = grow(tmp_path)
+    init = tmp_path / "chainrule" / "__init__.py"
+    init.write_text(init.read_text("utf-8").replace("__all__ = [", '__all__ = [\n    "datasets",'), "utf-8")
+    assert table_of_names(package(tmp_path)) == table_of_names(root)
 
 
 def test_a_public_name_without_a_docstring_is_refused_by_name(tmp_path: Path) -> None:
