@@ -66,7 +66,8 @@ def _argument(thing: griffe.Object) -> str:
         first: Any = contract.slice
         first = first.elements[0] if isinstance(first, griffe.ExprTuple) else first
     elif isinstance(thing, griffe.Attribute) and isinstance(thing.value, griffe.ExprCall):
-        named = (a for a in thing.value.arguments if isinstance(_named(thing, a), griffe.Class))
+        positional = (a for a in thing.value.arguments if not isinstance(a, griffe.ExprKeyword))
+        named = (a for a in positional if isinstance(_named(thing, a), griffe.Class))
         first = next(named, "()")  # the record that rules.layer is given
     else:
         return ""
