@@ -454,7 +454,7 @@ def test_rows_are_as_wide_as_asked(make: Any, width: int) -> None:
 @given(st.integers(0, 2**32))
 def test_every_network_fits_into_every_width(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    sizes = rng.integers(1, 300, rng.integers(2, 8)).tolist()
+    sizes: list[int] = rng.integers(1, 300, rng.integers(2, 8)).tolist()
     params = [part for pair in pairwise(sizes) for part in (Affine(np.ones(pair), np.ones(pair[1])), ())]
     network = sequential(*[affine, relu] * (len(sizes) - 1))
     width = rng.uniform(1, 3000)
