@@ -41,7 +41,9 @@ SHRINKS = 3
 """How often: down to steps of 1.5e-9 in float64, where rounding leaves six digits of a slope."""
 
 
-def numerical_gradient(f: Callable[[P], Array | float], params: P, *, method: Method = "central") -> P:
+def numerical_gradient(
+    f: Callable[[P], Array | np.floating[Any] | float], params: P, *, method: Method = "central"
+) -> P:
     """Differentiate a scalar function by each number in a tree of parameters.
 
     Parameters
@@ -92,7 +94,7 @@ def numerical_gradient(f: Callable[[P], Array | float], params: P, *, method: Me
 
 
 def directional_derivative(
-    f: Callable[[P], Array | float], params: P, direction: P, *, method: Method = "central"
+    f: Callable[[P], Array | np.floating[Any] | float], params: P, direction: P, *, method: Method = "central"
 ) -> float:
     """Differentiate a scalar function of a tree of parameters along one direction: `<gradient, direction>`.
 
