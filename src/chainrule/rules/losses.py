@@ -126,8 +126,9 @@ class Arithmetic(Generic[T]):
 
     def of_both(self, xp: Namespace, out: Array, targets: T, dloss: Array | float) -> tuple[Array, Array]:
         """The loss, and its derivative with respect to out times dloss."""
-        losses, *slopes = self.rows(xp, out, targets)
-        return read_only(xp.mean(losses)), self.share(xp, dloss, *slopes)
+        of_rows = self.rows(xp, out, targets)
+        divisor = of_rows[2] if len(of_rows) == 3 else None
+        return read_only(xp.mean(of_rows[0])), self.share(xp, dloss, of_rows[1], divisor)
 
     def some(self, out: Array) -> Array:
         """Refuse an out without rows, whose mean is not defined."""
