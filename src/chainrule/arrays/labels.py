@@ -52,7 +52,5 @@ def choose_rows(labels: Labels, rows: Array, owner: str, name: str, things: str)
     k = rows.shape[0]
     if is_numpy(labels) and labels.size and not fit(labels, k):
         where = tuple(int(i) for i in np.argwhere((labels < 0) | (labels >= k))[0])
-        place = f" at row {where[0]}" if where else ""
-        if where[1:]:
-            place += f", position {where[1] if len(where) == 2 else where[1:]}"
+        place = f" at row {where[0] if len(where) == 1 else where}" if where else ""
         raise ValueError(f"{owner}: {name} has {k} {things}, so labels must be in [0, {k}), got {labels[where]}{place}")
