@@ -29,6 +29,7 @@ from chainrule.laws.loss_laws import (
 )
 from chainrule.laws.network_laws import NETWORK_LAWS, descent, network_gradient
 from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS, elementwise, step_purity, step_structure
+from chainrule.laws.sharing_laws import transposed
 
 __all__ = [
     "COMBINATOR_LAWS",
@@ -61,4 +62,5 @@ __all__ = [
     "step_purity",
     "step_structure",
     "structure",
+    "transposed",
 ]
