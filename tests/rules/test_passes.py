@@ -16,7 +16,6 @@ from chainrule import (
     affine,
     own,
     prediction,
-    read_only,
     relu,
     rules,
     sequential,
@@ -46,17 +45,17 @@ NAMED = {subject.name: subject for subject in LAYERS}
 
 
 @lru_cache
-def draws(name: str, n: int, dtype: Floating) -> dict[tuple[int, ...], tuple[Any, Array, tuple[int, ...]]]:
+def draws(name: str, n: int, dtype: str) -> dict[tuple[int, ...], tuple[Any, Array, tuple[int, ...]]]:
     """Parameters and inputs of many shapes, and the shapes of the outputs, by the shapes of the inputs."""
     subject = NAMED[name]
-    made = [subject.make(np.random.default_rng(seed), n, dtype) for seed in range(SEEDS)]
+    made = [subject.make(np.random.default_rng(seed), n, np.dtype(dtype).type) for seed in range(SEEDS)]
     return {x.shape: (params, x, subject.layer.forward(params, x)[0].shape) for params, x in made}
 
 
 def meeting(first: Subject, second: Subject, n: int, dtype: Floating) -> tuple[Any, Any, Array] | None:
     """Parameters of both and an input, so that the second takes what the first gives."""
-    ready = draws(second.name, n, dtype)
-    for params, x, shape in draws(first.name, n, dtype).values():
+    ready = draws(second.name, n, np.dtype(dtype).name)
+    for params, x, shape in draws(first.name, n, np.dtype(dtype).name).values():
         if shape in ready:
             return params, ready[shape][0], x
     return None
