@@ -269,7 +269,7 @@ def squares(logits: Array, targets: Array) -> Array:
 
 def test_a_loss_that_promotes_is_refused() -> None:
     def forward(logits: Array, targets: Array) -> tuple[Array, Array]:
-        return squares(logits, targets).mean(), logits - targets
+        return np.asarray(squares(logits, targets).mean()), logits - targets
 
     def backward(cache: Array, dloss: Array | float) -> Array:
         dout: Array = (2 * cache * dloss / len(cache)).astype(cache.dtype)

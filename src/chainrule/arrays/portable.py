@@ -158,6 +158,9 @@ class Portable:
     def scalar(self, value: float, like: Array, /) -> Array | float:
         return value  # a Python number takes the dtype of the array that it meets
 
+    def share(self, value: float, n: int, like: Array, /) -> Array | float:
+        return value / n
+
     def count(self, condition: Mask, /) -> int:
         return int(self.xp.sum(self.xp.astype(condition, self.xp.int64)))
 

@@ -73,7 +73,7 @@ def combinator(
         of_pairs.grads,
         name=titled(name, options_of(forward)),
         parts=parts,
-        rule=Rule(partial(forward, of_rules), partial(backward, of_rules), forward),
+        rule=_rule_over(of_rules, forward, backward),
         **{
             "couples_rows": any(layer.couples_rows for layer in layers),
             "elementwise": all(layer.elementwise for layer in layers),
@@ -81,6 +81,18 @@ def combinator(
             **traits,
         },
     )
+
+
+def _rule_over(parts: Rules, forward: Forward, backward: Backward) -> Rule[Any, Any]:
+    """The rule of a combinator over rules; closures are called in less time than partials."""
+
+    def rule_forward(xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
+        return forward(parts, xp, params, x)
+
+    def rule_backward(xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
+        return backward(parts, xp, caches, dout, wants_dx)
+
+    return Rule(rule_forward, rule_backward, forward)
 
 
 @frozen(eq=False)

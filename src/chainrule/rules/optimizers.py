@@ -298,7 +298,7 @@ def _changed(change: Callable[[Any, Any], Any], old: Any, grad: Any) -> Any:
     if kind is type(grad):
         if (record := PARTS.get(kind) or dissected(kind)) is not None:
             fields, make = record
-            return make(*map(change, fields(old), fields(grad)))
+            return make(*[change(a, b) for a, b in zip(fields(old), fields(grad))])  # noqa: B905  # of one class
         if kind is tuple and len(old) == len(grad):
             return tuple([_changed(change, a, b) for a, b in zip(old, grad)]) if old else old  # noqa: B905  # as long
     return tree.map(change, old, grad)

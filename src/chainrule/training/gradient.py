@@ -18,8 +18,7 @@ from chainrule.arrays.arguments import describe, like
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
 from chainrule.arrays.types import Array
-from chainrule.encoder import Encoder, Trainable
-from chainrule.layer import Layer
+from chainrule.encoder import Trainable, is_network
 from chainrule.loss import Loss
 from chainrule.naming import name_of
 from chainrule.rules.passes import in_pass, rule_of
@@ -114,32 +113,6 @@ class Pass:
 
 RIDE = ("f", "d")
 """The dtypes in which a factor may ride: in float16, and the small floats of other libraries, it would underflow."""
-
-
-def is_network(name: str, network: Any) -> Any:
-    """Refuse what is no layer and no encoder.
-
-    Parameters
-    ----------
-    name
-        Who asks, for the message.
-    network
-        Anything.
-
-    Returns
-    -------
-    Layer or Encoder
-        The network.
-
-    Raises
-    ------
-    TypeError
-        If it is none, with a hint if it is a function of a seed.
-    """
-    if isinstance(network, Layer | Encoder):
-        return network
-    hint = ": give it network(seed)" if callable(network) and not isinstance(network, type) else ""
-    raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{hint}")
 
 
 def _value_and_grad(both: Pass, params: Any, x: Any, targets: Any) -> tuple[Array, Any]:
