@@ -13,6 +13,7 @@ from speed.roster import ENTRIES, JAX, OURS, TORCH
 from speed.size import BOOK, LARGE, PREDICTED, SMALL, WIDE
 from speed.team import Team
 from speed.threads import ALL, ONE, cores
+from speed.workloads import versions
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "speed.md"
@@ -28,6 +29,10 @@ def main() -> int:
             print("There are no results to write the page from: run make bench.")
             return 1
         write(json.loads(RESULTS.read_text(encoding="utf-8")))
+        return 0
+    if options.against is not None:
+        found = list(versions.measure(options.sizes, options.against.resolve(), options.quick))
+        show("Old against new", versions.written(found))
         return 0
     results = measured(options)
     if options.everything:

@@ -29,6 +29,7 @@ class Options:
     data: Path | None
     render: bool
     quick: bool
+    against: Path | None
 
     @property
     def everything(self) -> bool:
@@ -51,6 +52,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--rounds", type=int, help=f"rounds at most (default: {FULL.rounds})")
     parser.add_argument("--data", type=Path, help="a directory with the files of MNIST, for the training")
     parser.add_argument("--render", action="store_true", help="measure nothing; write the page from the results")
+    parser.add_argument("--against", type=Path, help="a tree with another version: old against new, and nothing else")
     given = parser.parse_args(arguments)
     plan = QUICK if given.quick else FULL
     if given.rounds:
@@ -68,6 +70,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
         given.data,
         given.render,
         given.quick,
+        given.against,
     )
 
 

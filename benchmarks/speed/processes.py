@@ -1,0 +1,45 @@
+"""Fresh processes that measure: with one thread, or with all, and with the sources of this or another tree.
+
+This module must import nothing that brings NumPy along: a process is settled before its libraries are loaded.
+"""
+
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+ONE, ALL = "one", "all"
+
+VARIABLES = (
+    "OPENBLAS_NUM_THREADS",  # NumPy, SciPy
+    "OMP_NUM_THREADS",  # torch
+    "MKL_NUM_THREADS",  # torch
+    "BLIS_NUM_THREADS",  # thinc
+)
+"""The numbers of threads that libraries read when they are loaded, and not after."""
+
+
+def cores() -> list[int]:
+    """The processors that this process may use."""
+    return sorted(os.sched_getaffinity(0))
+
+
+def process(threads: str = ONE, tree: Path | None = None) -> ProcessPoolExecutor:
+    """A process, which starts with the first function that is submitted to it and ends with the block."""
+    return ProcessPoolExecutor(1, get_context("spawn"), settle, (threads, tree))
+
+
+def settle(threads: str, tree: Path | None) -> None:
+    """Ask libraries for one thread, or for one for each processor, and take the package from a tree.
+
+    Variables are requests. What makes one thread of a library that starts more is that the process, and every thread
+    that it will start, is kept to one processor.
+    """
+    one = threads == ONE
+    os.environ.update(dict.fromkeys(VARIABLES, "1" if one else str(len(cores()))), JAX_PLATFORMS="cpu")
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" if one else ""
+    if one:
+        os.sched_setaffinity(0, {cores()[-1]})
+    if tree is not None:
+        sys.path.insert(0, str(tree / "src"))
