@@ -7,12 +7,14 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
-from itertools import islice
+from itertools import islice, repeat, starmap
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from attrs import frozen
+
+Row: TypeAlias = dict[str, Any]
+"""What was measured of one contender in one case, by name."""
 
 
 class Took(NamedTuple):
@@ -64,19 +66,16 @@ class Spread:
 
 
 class Loop:
-    """A loop that is under way, and its last item."""
+    """A loop that is under way."""
 
-    def __init__(self, items: Iterator[Any], ready: Callable[[Any], object] | None = None) -> None:
+    def __init__(self, items: Iterator[Any], ready: Callable[[Any], object] = id) -> None:
         self.items, self.ready = items, ready
-        self.last: Any = None
 
     def __call__(self, count: int) -> Any:
-        """Go on so many times, until the last item is there: `ready` waits for one that is made in the background."""
-        for item in deque(islice(self.items, count), maxlen=1):
-            self.last = item
-        if self.ready is not None:
-            self.ready(self.last)
-        return self.last
+        """Go on so many times, and give the last item: `ready` waits for one that is made in the background."""
+        (last,) = deque(islice(self.items, count), maxlen=1)
+        self.ready(last)
+        return last
 
     def time(self, count: int) -> Took:
         """Go on so many times, and say how long it took."""
@@ -85,28 +84,9 @@ class Loop:
         return Took(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def calls(function: Callable[[], object]) -> Loop:
+def calls(function: Callable[..., object], *arguments: Any, ready: Callable[[Any], object] = id) -> Loop:
     """A function, called again and again."""
-    return Loop(iter(function, calls))  # which no function returns
-
-
-held: dict[str, Loop] = {}
-"""The loops of this process."""
-
-
-def hold(name: str, make: Callable[..., Loop], *arguments: Any) -> None:
-    """Begin a loop in this process; what was held under its name is freed first."""
-    held.pop(name, None)
-    held[name] = make(*arguments)
-
-
-def _time(name: str, count: int) -> Took:
-    return held[name].time(count)
-
-
-def timer(process: Executor, name: str) -> Timer:
-    """The timer of a loop that another process holds."""
-    return lambda count: process.submit(_time, name, count).result()
+    return Loop(starmap(function, repeat(arguments)), ready)
 
 
 def race(timers: Mapping[str, Timer], plan: Plan) -> dict[str, list[Took]]:

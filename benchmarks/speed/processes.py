@@ -1,45 +1,48 @@
-"""Fresh processes that measure: with one thread, or with all, and with the sources of this or another tree.
+"""Fresh processes that measure: functions are submitted to them, and what these begin they hold."""
 
-This module must import nothing that brings NumPy along: a process is settled before its libraries are loaded.
-"""
-
-import os
-import sys
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
-ONE, ALL = "one", "all"
+from speed.harness import Loop, Timer, Took
+from speed.threads import ONE, settle
 
-VARIABLES = (
-    "OPENBLAS_NUM_THREADS",  # NumPy, SciPy
-    "OMP_NUM_THREADS",  # torch
-    "MKL_NUM_THREADS",  # torch
-    "BLIS_NUM_THREADS",  # thinc
-)
-"""The numbers of threads that libraries read when they are loaded, and not after."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+held: dict[str, Loop] = {}
+"""The loops that this process has begun."""
 
 
-def cores() -> list[int]:
-    """The processors that this process may use."""
-    return sorted(os.sched_getaffinity(0))
+class FailureError(Exception):
+    """What a process said in place of an answer."""
 
 
 def process(threads: str = ONE, tree: Path | None = None) -> ProcessPoolExecutor:
-    """A process, which starts with the first function that is submitted to it and ends with the block."""
+    """A process, which starts with the first question to it and ends with the block."""
     return ProcessPoolExecutor(1, get_context("spawn"), settle, (threads, tree))
 
 
-def settle(threads: str, tree: Path | None) -> None:
-    """Ask libraries for one thread, or for one for each processor, and take the package from a tree.
+def ask(child: Executor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function in another process.
 
-    Variables are requests. What makes one thread of a library that starts more is that the process, and every thread
-    that it will start, is kept to one processor.
+    Raises
+    ------
+    FailureError
+        If it raises anything, or the process ends.
     """
-    one = threads == ONE
-    os.environ.update(dict.fromkeys(VARIABLES, "1" if one else str(len(cores()))), JAX_PLATFORMS="cpu")
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" if one else ""
-    if one:
-        os.sched_setaffinity(0, {cores()[-1]})
-    if tree is not None:
-        sys.path.insert(0, str(tree / "src"))
+    try:
+        return child.submit(function, *args, **kwargs).result()
+    except Exception as error:
+        raise FailureError(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
+
+
+def timer(child: Executor, name: str) -> Timer:
+    """The timer of a loop that another process holds."""
+    return lambda count: ask(child, _time, name, count)
+
+
+def _time(name: str, count: int) -> Took:
+    return held[name].time(count)
