@@ -38,7 +38,7 @@ class Torch(Contender):
         self.device = "cpu" if problem.device == "cpu" else "cuda"
         self.params, self.x = tuple(map(self.put, problem.start)), self.put(problem.x)
         self.labels = torch.tensor(problem.labels).to(self.device)
-        torch.compiler.reset()  # a size of its own, not one of many
+        self.predict = predict
 
     def put(self, array: NDArray[Any]) -> Any:
         return torch.tensor(array).to(self.device, getattr(torch, self.problem.dtype))
@@ -68,11 +68,27 @@ class Torch(Contender):
         array: NDArray[Any] = value.to("cpu", torch.float64).numpy()
         return array
 
-    predict = staticmethod(predict)
+
+class OursInTorch(Torch):
+    """chainrule's step on these tensors."""
+
+    def steps(self) -> Iterator[Any]:
+        ours: Any = import_module("speed.contenders.ours")  # not at the top: torch alone is to be measured alone
+        step, held = ours.on(self.params, self.problem.rate)
+        x, labels = self.x, self.labels
+        while True:
+            held, loss = step(held, x, labels)
+            first, _, second = held[0]
+            yield (first.W, first.b, second.W, second.b), loss
 
 
 class Compiled(Torch):
     """Loss, gradient and update as one function in `torch.compile`, for this size alone."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        torch.compiler.reset()
+        self.predict = torch.compile(predict, dynamic=False)
 
     def steps(self) -> Iterator[Any]:
         def step(params: Any, x: Any, labels: Any) -> Any:
@@ -82,8 +98,5 @@ class Compiled(Torch):
 
         params, x, labels, rate = self.params, self.x, self.labels, self.problem.rate
         compiled = torch.compile(step, dynamic=False)
-        with torch.no_grad():
-            while True:
-                yield params, compiled(params, x, labels)
-
-    predict = staticmethod(torch.compile(predict, dynamic=False))
+        while True:
+            yield params, compiled(params, x, labels)
