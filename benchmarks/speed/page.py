@@ -26,16 +26,11 @@ def filled(page: str, parts: Mapping[str, str]) -> str:
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, text: int = 1) -> str:
     """A Markdown table whose columns are padded; the first `text` of them to the left, numbers to the right."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
-    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-    sides = ["<" if i < text else ">" for i in range(len(widths))]
-    lines = [
-        " | ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True))
-        for row in cells
-    ]
-    rule = "|".join(
-        "-" * (width + 2) if side == "<" else "-" * (width + 1) + ":" for side, width in zip(sides, widths, strict=True)
-    )
-    return "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
+    widths = [min(max(3, *map(len, column)), 80) for column in zip(*cells, strict=True)]
+    sides = "<" * text + ">" * (len(widths) - text)
+    rule = [f"{'-' * (width + 1)}{'-' if side == '<' else ':'}" for side, width in zip(sides, widths, strict=True)]
+    lines = [[f" {cell:{side}{width}} " for cell, side, width in zip(row, sides, widths, strict=True)] for row in cells]
+    return "\n".join(f"|{'|'.join(line)}|" for line in [lines[0], rule, *lines[1:]])
 
 
 def digits(value: float) -> str:
