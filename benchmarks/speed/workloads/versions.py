@@ -2,11 +2,17 @@
 
 Three processes with one thread, two with the old tree and one with the new, take turns. The figure is the median, over
 pairs of neighbouring blocks, of the new one's processor time by an old one's. That of the two olds is what the machine
-makes of no difference at all. Processes differ, so that all is done again with fresh ones, and the worst counts.
+makes of no difference at all.
+
+Processes of one program differ by 1 or 2% for as long as they run, by where Linux happens to lay out their memory, so it
+is asked not to draw that. Another program's layout is another one all the same: all is done again with fresh processes
+and other hashes, and the worst counts.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from ctypes import CDLL
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -20,6 +26,8 @@ from speed.processes import ask, held, process, timer
 
 NOISE = 0.005
 """How far old against old may be from 1: beyond it, a run says nothing."""
+
+ADDR_NO_RANDOMIZE = 0x0040000
 
 NEW = Path(__file__).resolve().parents[3]
 
@@ -62,6 +70,21 @@ def begin(kind: str, size: Size, tree: Path) -> None:
     held[kind] = Loop(KINDS[kind](library, params, library.read_only(problem.x), problem.labels, problem.rate))
 
 
+@contextmanager
+def same_layout(seed: int) -> Generator[None]:
+    """Processes that start here have the same addresses and hashes, where the system lets us ask for it."""
+    libc, variables = CDLL(None), dict(os.environ)
+    before = libc.personality(0xFFFFFFFF)
+    libc.personality(before | ADDR_NO_RANDOMIZE)
+    os.environ["PYTHONHASHSEED"] = str(seed)
+    try:
+        yield
+    finally:
+        libc.personality(before)
+        os.environ.clear()
+        os.environ.update(variables)
+
+
 def measure(options: Options) -> Iterator[Row]:
     """A row for each start, size and kind of step."""
     if options.against is None:
@@ -69,8 +92,8 @@ def measure(options: Options) -> Iterator[Row]:
     plan = Plan(rounds=150 if options.quick else 300, block=0.004, before=0.002, alike=True)
     for number in range(1 if options.quick else 5):
         for size in options.sizes:
-            for row in start(size, options.against.resolve(), plan):
-                yield row | {"start": number}
+            with same_layout(number):
+                yield from start(size, options.against.resolve(), plan)
 
 
 def start(size: Size, old: Path, plan: Plan) -> Iterator[Row]:
