@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.arrays.arguments import describe
+from chainrule.arrays.labels import fit
 from chainrule.arrays.libraries import unlike
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array, Labels, is_numpy, is_plain
 
 Targets: TypeAlias = Labels | Array
 """Integer labels (...,), or rows of probabilities (..., k)."""
-
-UNSIGNED = {np.dtype(f"{o}i{size}"): np.dtype(f"{o}u{size}") for size in (1, 2, 4, 8) for o in "<>"}
 
 
 def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, name: str) -> tuple[Labels, Array | None]:
@@ -109,7 +108,7 @@ def _labels(xp: Namespace, labels: Targets, shape: tuple[int, ...], name: str, *
         if len(shape) == 2:
             raise ValueError(f"{name}: {shape[0]} rows of logits {shape}, but {labels.shape[0]} labels")
         raise ValueError(f"{name}: logits {shape} have rows {shape[:-1]}, but labels {tuple(labels.shape)}")
-    if read and not _fit(labels, shape[-1]):
+    if read and not fit(labels, shape[-1]):
         flat = np.ravel(labels)
         first = int(np.argmax((flat < 0) | (flat >= shape[-1])))
         raise ValueError(f"{name}: labels must be in [0, {shape[-1]}), got {flat[first]} at {_row(first, shape)}")
@@ -143,11 +142,4 @@ def _are_labels(targets: Targets, shape: tuple[int, ...]) -> TypeGuard[Labels]:
     """Whether targets are good labels for logits of a shape, as most are."""
     if targets.dtype.kind not in "iu" or len(shape) < 2:
         return False
-    return targets.shape == shape[:-1] and targets.size > 0 and _fit(targets, shape[-1])
-
-
-def _fit(labels: Targets, k: int) -> bool:
-    """Whether labels are in [0, k)."""
-    kind = labels.dtype
-    bits = labels.view(UNSIGNED[kind]) if kind in UNSIGNED else labels
-    return bits.item(bits.argmax()) < k  # a negative label is a very large number here
+    return targets.shape == shape[:-1] and targets.size > 0 and fit(targets, shape[-1])
