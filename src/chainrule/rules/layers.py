@@ -185,16 +185,13 @@ class Arithmetic(Generic[P, C]):
     def pair_backward(self, cache: C, dout: Array) -> tuple[Array, P]:
         """The public backward."""
         dx, grads = self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), True)
-        self.lock(grads)
         if dx is None:
             raise TypeError(f"{self.name} backward: the rule gave no dx where it was wanted")
-        return read_only(dx), grads
+        return read_only(dx), self.locked(grads)
 
     def pair_grads(self, cache: C, dout: Array) -> P:
         """The public backward without dx."""
-        grads = self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), False)[1]
-        self.lock(grads)
-        return grads
+        return self.locked(self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), False)[1])
 
     def admit(self, params: P, x: Any) -> Namespace:
         """Refuse parameters or an x that are not this layer's, or do not fit each other."""
@@ -239,13 +236,13 @@ class Arithmetic(Generic[P, C]):
         xp: Namespace = signature.xp
         return xp
 
-    def lock(self, grads: P) -> None:
-        """Make gradients read-only."""
+    def locked(self, grads: P) -> P:
+        """The gradients, from now on read-only."""
         for array in self.arrays(grads):
             if type(array) is not np.ndarray:
-                tree.map(read_only, grads)
-                return
+                return tree.map(read_only, grads)
             read_only(array)
+        return grads
 
 
 def made_of(arithmetic: Arithmetic[P, C], source: Callable[..., Any], **traits: Any) -> Layer[P, C]:

@@ -235,6 +235,8 @@ class ArrayOptimizer:
 
     def change(self, scalars: Any, factor: Scalar, lent: bool, param: Array, grad: Array, *moments: Array) -> Any:
         """One array's step: the new parameter, followed by its moments if there are any."""
+        if isinstance(grad, np.generic):  # what NumPy returns in place of a 0-d array
+            grad = np.asarray(grad)
         for beside in (grad, *moments):
             if beside.shape != param.shape or beside.dtype != param.dtype:
                 self.refuse(param, beside)

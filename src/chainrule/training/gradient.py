@@ -122,9 +122,7 @@ def _value_and_grad(both: Pass, params: Any, x: Any, targets: Any) -> tuple[Arra
 
 def locked(grads: P) -> P:
     """The gradients of a pass, from now on read-only."""
-    for leaf in tree.leaves(grads):
-        read_only(leaf)
-    return grads
+    return tree.map(read_only, grads)
 
 
 def _in_turn(

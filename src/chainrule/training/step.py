@@ -96,7 +96,7 @@ def training_step(
         return partial(_seeded, network, loss, optimizer, adjust)
     both = Pass("training_step", network, loss)
     still = network if has_fixed(network) else None
-    if not isinstance(optimizer, ArrayOptimizer):
+    if type(optimizer) is not ArrayOptimizer:  # nor what is made from it, which may step in its own way
         return partial(_step, both, optimizer, adjust, still)
     return partial(_fused, both, optimizer, adjust, still)
 
