@@ -3,7 +3,16 @@
 `check_layer` and its sisters run them all.
 """
 
-from chainrule.laws.combinator_laws import COMBINATOR_LAWS, associativity, chain_rule, identity
+from chainrule.laws.combinator_laws import (
+    ADDITION_LAWS,
+    COMBINATOR_LAWS,
+    associativity,
+    chain_rule,
+    commutativity,
+    identity,
+    sum_rule,
+    sums_in_brackets,
+)
 from chainrule.laws.layer_laws import (
     LAYER_LAWS,
     arguments_unchanged,
@@ -32,6 +41,7 @@ from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS, elementwise, step_puri
 from chainrule.laws.sharing_laws import transposed
 
 __all__ = [
+    "ADDITION_LAWS",
     "COMBINATOR_LAWS",
     "LAYER_LAWS",
     "LOSS_LAWS",
@@ -40,6 +50,7 @@ __all__ = [
     "arguments_unchanged",
     "associativity",
     "chain_rule",
+    "commutativity",
     "derivative",
     "descent",
     "elementwise",
@@ -62,5 +73,7 @@ __all__ = [
     "step_purity",
     "step_structure",
     "structure",
+    "sum_rule",
+    "sums_in_brackets",
     "transposed",
 ]
