@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.arrays.ownership import borrowed, own, read_only
-from chainrule.arrays.types import Array, Labels, Mask, Places
+from chainrule.arrays.types import Array, Labels, Mask, Places, is_numpy
 
 A = TypeVar("A")
 Q = ParamSpec("Q")
@@ -232,7 +232,7 @@ class Tuned:
 
 def _itself(x: Any) -> Any:
     """Where to put a result that may take the place of `x`: nowhere if that is a NumPy scalar."""
-    return x if isinstance(x, np.ndarray) else None
+    return x if is_numpy(x) else None
 
 
 class InPass(Tuned):

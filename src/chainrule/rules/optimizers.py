@@ -18,7 +18,7 @@ import numpy as np
 from attrs import field, frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, number
+from chainrule.arrays.arguments import describe, is_tuple, number
 from chainrule.arrays.libraries import namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
@@ -289,15 +289,15 @@ def _in_blocks(
 
 def _like(xp: Namespace, scalars: Any, param: Array) -> Any:
     """Numbers that a compiler traces, in the dtype of the parameter, which they would promote otherwise."""
-    if isinstance(scalars, tuple):
+    if is_tuple(scalars):
         return tuple(_like(xp, each, param) for each in scalars)
     return xp.astype(scalars, param) if hasattr(scalars, "dtype") else scalars
 
 
 def _changed(change: Callable[[Any, Any], Any], old: Any, grad: Any) -> Any:
     """The step of each array of a tree: `tree.map` in as little time as it can take."""
-    kind = type(old)
-    if kind is type(grad):
+    kind = old.__class__
+    if kind is grad.__class__:
         if (record := PARTS.get(kind) or dissected(kind)) is not None:
             fields, make = record
             return make(*[change(a, b) for a, b in zip(fields(old), fields(grad))])  # noqa: B905  # of one class
