@@ -14,7 +14,6 @@ from chainrule.laws.layer_laws import ROUNDING, right
 from chainrule.laws.oracle import BOUNDS, best_method
 from chainrule.layer import Layer
 from chainrule.loss import Loss
-from chainrule.optimizer import Optimizer
 from chainrule.optimizers.sgd import sgd
 from chainrule.training.gradient import value_and_grad
 from chainrule.training.objective import Objective
@@ -75,7 +74,7 @@ def descent(
         For arguments, the loss and each array of the parameters.
     """
     params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
-    optimizer: Optimizer[Any, Any] = sgd(float(rng.random()))
+    optimizer: Any = sgd(float(rng.random()))
     value, grads = value_and_grad(network, loss)(params, x, targets)
     state = optimizer.init(params)
     expected, _ = optimizer.step(state, params, grads)
