@@ -48,7 +48,9 @@ def test_reflection_and_monotonicity(rng: np.random.Generator, n: int, dtype: Fl
     mirrored, mirrored_slope = value_and_slope(-x)
     eps = float(np.finfo(dtype).eps)
     np.testing.assert_allclose(mirrored, 1 - out, rtol=0, atol=2 * eps)  # 2 units of rounding at 1
-    np.testing.assert_array_equal(slope, mirrored_slope)
+    # Four roundings each; far out the smaller factors are subnormal in float16.
+    least = float(np.finfo(dtype).smallest_subnormal)
+    np.testing.assert_allclose(slope, mirrored_slope, rtol=4 * eps, atol=4 * least)
     assert (np.diff(out) >= 0).all()
 
 
@@ -67,5 +69,5 @@ def test_bad_input() -> None:
     _, cache = sigmoid.forward((), np.ones((2, 3)))
     with pytest.raises(ValueError, match="sigmoid backward: dout has shape"):
         sigmoid.backward(cache, np.ones((3, 2)))
-    with pytest.raises(TypeError, match=re.escape("sigmoid backward: cache must be SigmoidCache, got f64[2, 3]")):
+    with pytest.raises(TypeError, match=re.escape("sigmoid backward: cache must be Saved, got f64[2, 3]")):
         sigmoid.backward(untyped(np.ones((2, 3))), np.ones((2, 3)))
