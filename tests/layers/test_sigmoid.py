@@ -48,9 +48,8 @@ def test_reflection_and_monotonicity(rng: np.random.Generator, n: int, dtype: Fl
     mirrored, mirrored_slope = value_and_slope(-x)
     eps = float(np.finfo(dtype).eps)
     np.testing.assert_allclose(mirrored, 1 - out, rtol=0, atol=2 * eps)  # 2 units of rounding at 1
-    # Four roundings each; far out the smaller factors are subnormal in float16.
-    least = float(np.finfo(dtype).smallest_subnormal)
-    np.testing.assert_allclose(slope, mirrored_slope, rtol=4 * eps, atol=4 * least)
+    # Four roundings each; what is below the normal numbers may vanish, as it does in float16 from -11 on.
+    np.testing.assert_allclose(slope, mirrored_slope, rtol=4 * eps, atol=float(np.finfo(dtype).tiny))
     assert (np.diff(out) >= 0).all()
 
 

@@ -11,7 +11,7 @@ from chainrule.rules.optimizers import ArrayOptimizer
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 
-F64 = np.ones(3)
+ONE = np.ones(1)
 
 
 def step_of(optimizer: ArrayOptimizer, params: Any, grads: Any) -> Any:
@@ -82,7 +82,7 @@ def test_bad_rates(rate: float) -> None:
         (None, "NoneType"),
         ([0.1], "list"),
         (1j, "complex"),
-        (F64[:1], "f64[1]"),
+        (ONE, "f64[1]"),
     ],
 )
 def test_rates_that_are_no_numbers(rate: Any, got: str) -> None:
@@ -102,7 +102,6 @@ def test_gradients_that_do_not_fit_are_refused_and_named() -> None:
         step_of(sgd(0.1), params, tree.map(lambda leaf: leaf.astype(np.float32), params))
     with pytest.raises(ValueError, match="trees differ at the root: a tuple of 2 and a tuple of 1"):
         step_of(sgd(0.1), params, untyped(params[:1]))
-    assert caught.value.__context__ is None
     inner = (params, ())
     with pytest.raises(ValueError, match=r"trees differ at \[0\]: a tuple of 2 and a tuple of 1"):
         step_of(sgd(0.1), inner, untyped((params[:1], ())))
