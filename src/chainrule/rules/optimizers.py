@@ -204,7 +204,10 @@ class ArrayOptimizer:
         count: Any = before + 1 if type(before) is not np.ndarray else read_only(np.asarray(before.item() + 1))
         scalars = rate if self.prepare is None else self.prepare(rate, before.item() + 1 if is_numpy(before) else count)
         if not self.moments:
-            return _changed(self.change_of(scalars, factor, lent), params, grads), _state(count, ())
+            try:
+                return _changed(self.change_of(scalars, factor, lent), params, grads), _state(count, ())
+            except (TypeError, ValueError) as error:
+                raise self.placed(error, params, grads) from None
         change = partial(self.change, scalars, factor, lent)
         results = tree.zipped(change, params, grads, *state.moments)
         new: list[Any] = [tree.replace(params, [each[i] for each in results]) for i in range(self.moments + 1)]
@@ -252,6 +255,19 @@ class ArrayOptimizer:
             scalars = _like(xp, scalars, param)
             factor = _like(xp, factor, param)
         return _updated(xp, self.update, scalars, factor, borrowed(grad) if lent else grad, param, moments)
+
+    def placed(self, error: Exception, params: Any, grads: Any) -> Exception:
+        """The error with the place in the trees where they do not fit each other."""
+        try:
+            tree.map(self.compare, params, grads)
+        except (TypeError, ValueError) as misfit:
+            return misfit
+        return error
+
+    def compare(self, param: Array, grad: Array) -> Array:
+        """Refuse a gradient that is not like its parameter."""
+        self.refuse(param, grad)
+        return param
 
     def refuse(self, param: Array, beside: Array) -> None:
         """Say how an array beside a parameter differs from it."""

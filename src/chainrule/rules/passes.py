@@ -82,6 +82,7 @@ class Crossing:
 
 def _foreign_forward(layer: Layer[Any, Any], xp: Namespace, params: Any, x: Array) -> tuple[Array, Any]:
     out, cache = layer.forward(params, borrowed(x))
+    namespace(out, name=f"{name_of(layer)} forward: out")
     return own(out), Crossing(cache, x.shape, x.dtype)
 
 
@@ -97,6 +98,7 @@ def _foreign_backward(
 
 def _foreign_encoder(encoder: Encoder[Any, Any, Any], xp: Namespace, params: Any, x: Any) -> tuple[Array, Any]:
     out, cache = encoder.forward(params, borrowed(x))
+    namespace(out, name=f"{name_of(encoder)} forward: out")
     return own(out), cache
 
 
