@@ -7,9 +7,26 @@ import numpy as np
 from attrs import frozen
 
 import chainrule
-from chainrule import Affine, Array, affine, relu, sequential, sgd, sigmoid, softmax_cross_entropy
+from chainrule import (
+    Affine,
+    Array,
+    Embedding,
+    add,
+    affine,
+    embedding,
+    encoded,
+    fixed,
+    relu,
+    repeated,
+    residual,
+    sequential,
+    sgd,
+    sigmoid,
+    softmax_cross_entropy,
+    tied,
+)
 from chainrule.checking.verdict import Verdict
-from chainrule.laws import COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from strategies import Floating
 
 
@@ -79,6 +96,61 @@ def _three_layers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[An
     return (affine, middle, affine), params, x
 
 
+def _block(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    d, h = rng.integers(1, 6, 2)
+    params = (_params(rng, d, h, dtype), (), _params(rng, h, d, dtype))
+    return params, rng.standard_normal((n, d)).astype(dtype)
+
+
+def _branches(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    params, x = _block(rng, n, dtype)
+    d = x.shape[1]
+    return (_params(rng, d, d, dtype), (), params), x
+
+
+def _three_squares(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    d = int(rng.integers(1, 6))
+    params = tuple((_params(rng, d, d, dtype), ()) for _ in range(3))
+    return params, rng.standard_normal((n, d)).astype(dtype)
+
+
+def _square(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    params, x = _three_squares(rng, n, dtype)
+    return params[0][0], x
+
+
+def _tokens(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Any]:
+    k, d = rng.integers(1, 6, 2)
+    kind = [np.int8, np.uint8, np.int32, np.int64, np.uint64][rng.integers(5)]
+    return Embedding(rng.standard_normal((k, d)).astype(dtype)), rng.integers(0, k, n).astype(kind)
+
+
+def _sentences(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Any]:
+    params, _ = _tokens(rng, n, dtype)
+    k, d = params.E.shape
+    return (params, (_params(rng, d, d, dtype), ())), rng.integers(0, k, (n, int(rng.integers(1, 4))))
+
+
+def _three_branches(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    params, x = _block(rng, n, dtype)
+    d = x.shape[1]
+    return (affine, sigmoid, sequential(affine, relu, affine)), (_params(rng, d, d, dtype), (), params), x
+
+
+def twice(params: Any) -> Any:
+    """One layer's parameters, for two."""
+    return params, params
+
+
+def summed(grads: Any) -> Any:
+    """What two layers give, for one."""
+    return chainrule.tree.map(_plus, *grads)
+
+
+def _plus(a: Array, b: Array) -> Array:
+    return a + b
+
+
 LAYERS = [
     Subject("affine", affine, _affine),
     Subject("relu", relu, _elementwise),
@@ -87,10 +159,26 @@ LAYERS = [
     Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network),
     Subject("sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network),
     Subject("nested sequential", sequential(sequential(affine, relu), affine), _nested),
+    Subject("residual", residual(sequential(affine, sigmoid, affine)), _block),
+    Subject("residual relu", residual(relu), _elementwise),
+    Subject("add", add(affine, sigmoid, sequential(affine, relu, affine)), _branches),
+    Subject("repeated", repeated(residual(sequential(affine, sigmoid)), 3), _three_squares),
+    Subject("tied", tied(sequential(affine, affine), twice, summed), _square),
+]
+PARTLY_FIXED = [
+    Subject("fixed", fixed(affine), _affine),
+    Subject("fixed, first", sequential(fixed(sequential(affine, relu)), affine), _nested),
+    Subject("fixed, last", sequential(affine, sigmoid, fixed(affine)), _network),
+]
+ENCODERS = [
+    Subject("embedding", embedding, _tokens),
+    Subject("encoded", encoded(embedding, residual(sequential(affine, sigmoid))), _sentences),
+    Subject("encoded fixed", encoded(fixed(embedding), residual(sequential(affine, sigmoid))), _sentences),
 ]
 OTHERS = [
     Subject("softmax_cross_entropy, labels", softmax_cross_entropy, _labels, LOSS_LAWS),
     Subject("softmax_cross_entropy, probabilities", softmax_cross_entropy, _probabilities, LOSS_LAWS),
     Subject("sgd", sgd(0.1), _params_and_grads, OPTIMIZER_LAWS),
     Subject("sequential", sequential, _three_layers, COMBINATOR_LAWS),
+    Subject("add", add, _three_branches, ADDITION_LAWS),
 ]

@@ -104,7 +104,7 @@ def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
     if not is_a(network, Layer) or network.couples_rows or not _of_rows(objective.targets, objective.x.shape[:1]):
         return black_box(objective, params)
     probes: list[Probe] = []
-    x = objective.x
+    x: Any = objective.x  # floats, since no encoder is before it
     chain = _chain(network, params)
     for i, (layer, own) in enumerate(chain):
         out = layer.forward(own, x)[0]

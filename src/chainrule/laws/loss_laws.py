@@ -149,8 +149,8 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     out, targets = in_float64(out), in_float64(targets)
     value, _ = _forward(loss, out, targets)
     rows = np.asarray(loss.rows(out, targets))
-    if rows.shape != out.shape[:1]:
-        return [Verdict("mean_of_rows", "rows", ok=False, note=f"has shape {rows.shape}, expected {out.shape[:1]}")]
+    if rows.shape != out.shape[:-1]:
+        return [Verdict("mean_of_rows", "rows", ok=False, note=f"has shape {rows.shape}, expected {out.shape[:-1]}")]
     alone = [loss.rows(out[i : i + 1], tree.map(partial(_row, i), targets)) for i in range(len(out))]
     mean = np.asarray(rows.mean())
     of_loss = compare("mean_of_rows", "loss", np.asarray(value), mean, ROUNDING)
