@@ -40,6 +40,8 @@ class Subject:
     make: Callable[[np.random.Generator, int, Floating], tuple[Any, ...]]
     """`(rng, n, dtype) -> (params, x)` with n rows, or what else its laws take."""
     laws: Mapping[str, Callable[..., list[Verdict]]] = LAYER_LAWS
+    torch: Callable[..., Any] | None = None
+    """`(torch, x, *arrays of the parameters) -> out`: the same in torch, if torch has it."""
 
 
 def _affine(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -152,9 +154,9 @@ def _plus(a: Array, b: Array) -> Array:
 
 
 LAYERS = [
-    Subject("affine", affine, _affine),
-    Subject("relu", relu, _elementwise),
-    Subject("sigmoid", sigmoid, _elementwise),
+    Subject("affine", affine, _affine, torch=lambda t, x, W, b: x @ W + b),
+    Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
+    Subject("sigmoid", sigmoid, _elementwise, torch=lambda t, x: t.sigmoid(x)),
     Subject("sequential()", sequential(), _identity),
     Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network),
     Subject("sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network),

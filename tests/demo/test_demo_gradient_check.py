@@ -8,8 +8,8 @@ from chainrule import Affine, sequential, tree
 from chainrule.arrays.types import Array
 from chainrule.demo.gradient_check import BOUNDS, NAMES, check
 from chainrule.demo.networks import NETWORKS, Network
-from chainrule.layers.affine import AffineCache, affine
 from chainrule.layers.activations.relu import relu
+from chainrule.layers.affine import AffineCache, affine
 from chainrule.two_layer import Params
 
 X = np.random.default_rng(0).random((3, 5), dtype=np.float32)

@@ -14,8 +14,8 @@ from chainrule import Affine, sequential, two_layer
 from chainrule.arrays.types import Array
 from chainrule.demo.main import main
 from chainrule.demo.networks import NETWORKS, Choice, Network
-from chainrule.layers.affine import AffineCache, affine
 from chainrule.layers.activations.relu import relu
+from chainrule.layers.affine import AffineCache, affine
 
 QUICK = ["--steps", "40", "--hidden", "12"]
 

@@ -2,7 +2,7 @@
 
 import math
 from operator import index
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def like(derivative: Array, shape: tuple[int, ...], dtype: object, name: str, of
     raise TypeError(f"{name} is {derivative.dtype}, expected {dtype} (the dtype of {of})")
 
 
-def number(owner: str, name: str, value: object, *, least: float = 0.0, below: float = math.inf) -> float:
+def number(owner: str, name: str, value: Any, *, least: float = 0.0, below: float = math.inf) -> float:
     """Check that an option is a finite number in a range, and make it a float of Python's.
 
     Parameters
@@ -134,7 +134,7 @@ def number(owner: str, name: str, value: object, *, least: float = 0.0, below: f
     return result
 
 
-def size(owner: str, name: str, value: object) -> int:
+def size(owner: str, name: str, value: Any) -> int:
     """Check that an option is a size, and make it an int of Python's.
 
     Parameters
@@ -162,6 +162,11 @@ def size(owner: str, name: str, value: object) -> int:
     if result < 0:
         raise ValueError(f"{owner}: {name} must be >= 0, got {result}")
     return result
+
+
+def is_a(value: object, *classes: type[object]) -> bool:
+    """Whether a value, of which a type checker knows nothing, is of a class; it knows no more afterwards."""
+    return isinstance(value, classes)
 
 
 def describe(value: object) -> str:

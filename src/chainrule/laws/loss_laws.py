@@ -159,7 +159,7 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
 
 
 def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """The rule, where a loss has one, gives what `forward` and `backward` give, to the last bit, and writes to no argument.
+    """The rule of a loss gives what `forward` and `backward` give, to the last bit, and writes to no argument.
 
     Parameters
     ----------

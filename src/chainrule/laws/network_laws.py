@@ -74,7 +74,7 @@ def descent(
         For arguments, the loss and each array of the parameters.
     """
     params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
-    optimizer = sgd(float(rng.random()))
+    optimizer: Any = sgd(float(rng.random()))
     value, grads = value_and_grad(network, loss)(params, x, targets)
     state = optimizer.init(params)
     expected, _ = optimizer.step(state, params, grads)

@@ -82,6 +82,7 @@ class Crossing:
 
 def _foreign_forward(layer: Layer[Any, Any], xp: Namespace, params: Any, x: Array) -> tuple[Array, Any]:
     out, cache = layer.forward(params, borrowed(x))
+    namespace(out, name=f"{name_of(layer)} forward: out")
     return own(out), Crossing(cache, x.shape, x.dtype)
 
 
@@ -97,6 +98,7 @@ def _foreign_backward(
 
 def _foreign_encoder(encoder: Encoder[Any, Any, Any], xp: Namespace, params: Any, x: Any) -> tuple[Array, Any]:
     out, cache = encoder.forward(params, borrowed(x))
+    namespace(out, name=f"{name_of(encoder)} forward: out")
     return own(out), cache
 
 
@@ -112,7 +114,7 @@ def _pair_forward(network: Any, xp: Namespace, params: Any, x: Any) -> tuple[Arr
 
 
 def _pair_backward(network: Any, xp: Namespace, cache: Any, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
-    if not wants_dx or isinstance(network, Encoder):
+    if not wants_dx or not hasattr(network, "backward"):  # an encoder has none
         return None, network.grads(cache, dout)
     dx, grads = network.backward(cache, dout)
     return dx, grads
