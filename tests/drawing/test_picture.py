@@ -593,11 +593,11 @@ def test_it_is_saved_as_nothing_else(tmp_path: Path) -> None:
 
 def test_bad_input() -> None:
     seen = trace(affine, FIRST, X)
-    with pytest.raises(TypeError, match=r"^draw: expected a trace or a Layer, got f64\[2, 2\]$"):
+    with pytest.raises(TypeError, match=r"^draw: expected a trace, a Layer or an Encoder, got f64\[2, 2\]$"):
         untyped(draw)(X)
     with pytest.raises(TypeError, match=r"^draw: a trace has its parameters already, got Affine besides$"):
         untyped(draw)(seen, FIRST)
     with pytest.raises(ValueError, match=r"^draw: width must be a positive number of pixels, got 0$"):
         draw(seen, width=0)
-    with pytest.raises(ValueError, match=r"^trace: 3 layers need 3 entries in params, got 2$"):
+    with pytest.raises(ValueError, match=r"^draw: 3 layers need 3 entries in params, got 2$"):
         untyped(draw)(two_layer.network, (FIRST, SECOND))
