@@ -32,8 +32,9 @@ def draw(
 ) -> "Drawing":
     """Draw the computational graph of a pass, or of a network.
 
-    Nodes stand left to right; where a wire forks, the branches stand above each other up to their joint. Above a wire is the value that it carries forward, beneath it the derivative that comes
-    back; parameters come into a node from above, and their gradients go out below.
+    Nodes stand left to right; where a wire forks, the branches stand above each other up to their joint. Above a wire
+    is the value that it carries forward, beneath it the derivative that comes back; parameters come into a node from
+    above, and their gradients go out below.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from chainrule.inspecting.tracing.quantity import Quantity, measure
 from chainrule.inspecting.tracing.records import ForkTrace, LayerTrace, LossTrace, Step, Trace
 from chainrule.inspecting.tracing.run import Path, Watched, field_of, match_places
 from chainrule.naming import name_of, unbound
-from chainrule.parts import Around, Fork, Parts, layers_of
+from chainrule.parts import Around, Fork, Parts
 
 SIDE = 6
 """Numbers are shown of arrays with at most so many rows and columns."""
@@ -232,7 +232,7 @@ class _Pass:
     ) -> Line:
         """A line from the value that `start` names, or a branch, to the one that `end` names, or the next number."""
         pieces: list[Piece] = []
-        names = [start]
+        names = [start or ("", "")]
         values = [x]
         for i, step in enumerate(steps):
             pieces.append(self.node(step) if isinstance(step, LayerTrace) else self.split(step))
@@ -242,16 +242,14 @@ class _Pass:
         wires = [self.wire(*each) for each in zip(names, values, derivatives, strict=True)]
         if start is None:  # a branch: x stands before the fork, and dout behind it
             back = dout is not None
-            wires[-1] = Wire(wires[-1].value, None, back)
+            wires[-1] = Wire(wires[-1].value if steps else None, None, back)
             if steps:
-                dx = steps[0].dx
-                wires[0] = Wire(None, None if dx is None else self.label("dx", dx, _number(steps)), back)
+                dx, (_, index) = steps[0].dx, names[1]
+                wires[0] = Wire(None, None if dx is None else self.label("dx", dx, index), back)
         return Line(tuple(pieces), tuple(wires))
 
-    def wire(self, name: tuple[str, str] | None, value: Quantity, derivative: Quantity | None) -> Wire:
+    def wire(self, name: tuple[str, str], value: Quantity, derivative: Quantity | None) -> Wire:
         """A wire with both its labels."""
-        if name is None:
-            return Wire(None, None, False)
         word, index = name
         back = None if derivative is None else self.label(f"d{word}", derivative, index)
         return Wire(self.label(word, value, index), back, back is not None)
@@ -267,14 +265,6 @@ class _Pass:
         """A fork, with its branches."""
         branches = tuple(self.line(steps, None, fork.x, fork.dout, None) for steps in fork.branches)
         return Split(fork.name, fork.joint, fork.path, branches)
-
-
-def _number(steps: tuple[Step, ...]) -> str:
-    """The number of the layer that a branch begins with, which tells its dx from those of other branches."""
-    first = steps[0]
-    while isinstance(first, ForkTrace):
-        first = next(branch[0] for branch in first.branches if branch)
-    return str(first.number)
 
 
 def _with_loss(line: Line, loss: LossTrace, label: Callable[..., Label]) -> Line:
@@ -308,58 +298,55 @@ def graph_of_network(network: Watched, params: object, *, numbers: bool) -> Grap
     """
     if params is not None:
         match_places("draw", network, params, ())
-    plan = _Plan(numbers, count(1), count(1))
-    line = plan.line(plan.pieces(network, params, ()), ("x", ""), ("out", ""))
+    pieces = _Plan(numbers, count(1)).pieces(network, params, ())
+    line = _named(pieces, count(1), is_branch=False)
     if isinstance(network, Encoder):  # with respect to what it reads nothing is differentiated
         line = Line(line.pieces, (Wire(line.wires[0].value, None, False), *line.wires[1:]))
     return Graph(line, comes_back=True)
 
 
+def _named(pieces: tuple[Piece, ...], numbers: Iterator[int], *, is_branch: bool) -> Line:
+    """A line with names on its wires, in the order in which their values are made."""
+    values = [Label("x")]
+    named: list[Piece] = []
+    for i, piece in enumerate(pieces):
+        named.append(piece if isinstance(piece, Node) else _named_branches(piece, numbers))
+        is_end = i == len(pieces) - 1 and not is_branch
+        values.append(Label("out") if is_end else Label("h", str(next(numbers))))
+    wires = [Wire(value, Label(f"d{value.name}", value.index), True) for value in values]
+    if is_branch:  # x stands before the fork, and what comes back to the joint behind it
+        wires[-1] = Wire(values[-1] if pieces else None, None, True)
+        wires[0] = Wire(None, Label("dx", values[1].index) if pieces else None, True)
+    return Line(tuple(named), tuple(wires))
+
+
+def _named_branches(split: Split, numbers: Iterator[int]) -> Split:
+    lines = (_named(branch.pieces, numbers, is_branch=True) for branch in split.branches)
+    return attrs.evolve(split, branches=tuple(lines))
+
+
 @frozen(eq=False)
 class _Plan:
-    """How a network that has not been run becomes a line."""
+    """How a network that has not been run becomes pieces, whose wires have no names yet."""
 
     shows: bool
     layers: Iterator[int]
-    values: Iterator[int]
 
-    def pieces(self, layer: Watched, params: Any, path: Path) -> list[Piece]:
+    def pieces(self, layer: Watched, params: Any, path: Path) -> tuple[Piece, ...]:
         """What stands in the line for a layer."""
         parts: Parts = layer.parts
         if isinstance(parts, tuple) or (isinstance(parts, Around) and parts.tied):
-            return [self.node(layer, params, path)]
+            return (self.node(layer, params, path),)
         if isinstance(parts, Around):
             inside = self.pieces(parts.layer, params, path)
             if parts.fixed:
-                inside = [_without_grads(piece) for piece in inside]
-            if not parts.skip:
-                return inside
-            branches = (self.branch(inside), Line((), (Wire(None, None, True),)))
-            return [Split(name_of(layer), "+", path, branches)]
-        own = [None] * len(layers_of(layer)) if params is None else params
-        each = [(part, own[i], (*path, i)) for i, part in enumerate(parts.layers)]
+                inside = tuple(_without_grads(piece) for piece in inside)
+            return (Split(name_of(layer), "+", path, (Line(inside, ()), Line((), ()))),) if parts.skip else inside
+        own = [None] * len(parts.layers) if params is None else params
+        each = [self.pieces(part, own[i], (*path, i)) for i, part in enumerate(parts.layers)]
         if isinstance(parts, Fork):
-            lines = tuple(self.branch(self.pieces(*one)) for one in each)
-            return [Split(name_of(layer), parts.joint, path, lines)]
-        return [piece for one in each for piece in self.pieces(*one)]
-
-    def line(self, pieces: list[Piece], start: tuple[str, str], end: tuple[str, str]) -> Line:
-        """The whole line, with names on its wires."""
-        names = [start, *(("h", str(next(self.values))) for _ in pieces[1:]), *([end] if pieces else [])]
-        wires = [Wire(Label(name, i), Label(f"d{name}", i), True) for name, i in names]
-        return Line(tuple(pieces), tuple(wires))
-
-    def branch(self, pieces: list[Piece]) -> Line:
-        """The line of a branch, which begins at a point and ends in a joint."""
-        if not pieces:
-            return Line((), (Wire(None, None, True),))
-        names = [str(next(self.values)) for _ in pieces]
-        between = [Wire(Label("h", i), Label("dh", i), True) for i in names[:-1]]
-        first = next(Line(tuple(pieces), ()).nodes)
-        return Line(
-            tuple(pieces),
-            (Wire(None, Label("dx", str(first.number)), True), *between, Wire(Label("h", names[-1]), None, True)),
-        )
+            return (Split(name_of(layer), parts.joint, path, tuple(Line(one, ()) for one in each)),)
+        return tuple(piece for one in each for piece in one)
 
     def node(self, layer: Watched, params: object, path: Path) -> Node:
         """A layer, whose parameters' names are read off its functions' types if they are not given."""

@@ -43,31 +43,29 @@ class _Chart:
 
     def line(self, line: Line, base: Path, start: str, end: str) -> None:
         """A line of pieces, in the group `base`, from one node to another."""
-        names = [(start, start)]
-        group = base
-        for piece in line.pieces:
+        left, group = start, base
+        for wire, piece in zip(line.wires, line.pieces, strict=False):
             number = next(self.numbers if isinstance(piece, Node) else self.forks)
             inside = piece.groups if len(piece.groups) > len(base) else base
             self.nodes.extend(_groups(group, inside, f"{'' if isinstance(piece, Node) else 'f'}{number}"))
             group = inside
-            names.append(self.piece(piece, number))
+            self.wire(wire, left, f"n{number}" if isinstance(piece, Node) else f"f{number}")
+            left = self.piece(piece, number)
         self.nodes.extend(_groups(group, base, ""))
-        names.append((end, end))
-        for wire, (_, left), (right, _) in zip(line.wires, names[:-1], names[1:], strict=True):
-            self.wire(wire, left, right)
+        self.wire(line.wires[-1], left, end)
 
-    def piece(self, piece: Piece, number: int) -> tuple[str, str]:
-        """A node, or a fork: where wires come in, and where they go out."""
+    def piece(self, piece: Piece, number: int) -> str:
+        """A node, or a fork: the name of where wires go out."""
         if isinstance(piece, Node):
             self.nodes.append(f'    n{number}["{_inside(piece)}"]')
-            return f"n{number}", f"n{number}"
+            return f"n{number}"
         point, joint = f"f{number}", f"j{number}"
         self.nodes.append(f"    {point}(( ))")
         for branch in piece.branches:
             base = piece.path if all(each.pieces for each in piece.branches) else piece.groups
             self.line(branch, base, point, joint)
         self.nodes.append(f'    {joint}(("{_quoted(piece.joint)}"))')
-        return point, joint
+        return joint
 
     def wire(self, wire: Wire, left: str, right: str) -> None:
         """Arrows forward and back, with what is known of their arrays."""
