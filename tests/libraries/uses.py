@@ -9,7 +9,7 @@ from attrs import frozen
 
 from catalogue import LAYERS, OTHERS, Subject
 from chainrule import Array, prediction, sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
-from chainrule.laws import COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from chainrule.training.shards import combine
 from strategies import Floating, normal
 
@@ -57,7 +57,7 @@ def use_of(subject: Subject) -> Use:
         return Use(subject.name, partial(loss_use, made), subject.make)
     if subject.laws is OPTIMIZER_LAWS:
         return Use(subject.name, partial(optimizer_use, made), subject.make)
-    if subject.laws is COMBINATOR_LAWS:
+    if subject.laws is COMBINATOR_LAWS or subject.laws is ADDITION_LAWS:
         layers, *_ = subject.make(np.random.default_rng(0), 1, np.float32)
 
         def composed(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
@@ -95,11 +95,12 @@ def the_two_layer_network(params: Any, x: Any, labels: Any) -> Any:
 
 
 GRADIENT = value_and_grad(two_layer.network, softmax_cross_entropy)
-STEP = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
+OPTIMIZER = sgd(0.1)
+STEP = training_step(two_layer.network, softmax_cross_entropy, OPTIMIZER)
 
 
 def three_steps(params: Any, x: Any, targets: Any) -> Any:
-    state, loss = (), None
+    state, loss = OPTIMIZER.init(params), None
     for _ in range(3):
         params, state, loss = STEP(params, state, x, targets)
     return params, state, loss
