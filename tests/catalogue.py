@@ -157,6 +157,7 @@ LAYERS = [
     Subject("affine", affine, _affine, torch=lambda t, x, W, b: x @ W + b),
     Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
     Subject("sigmoid", sigmoid, _elementwise, torch=lambda t, x: t.sigmoid(x)),
+    Subject("tanh", chainrule.tanh, _elementwise, torch=lambda t, x: t.tanh(x)),
     Subject("sequential()", sequential(), _identity),
     Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network),
     Subject("sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network),

@@ -25,6 +25,7 @@ from chainrule.inspecting.trace import trace
 from chainrule.layer import Layer
 from chainrule.layers.activations.relu import relu
 from chainrule.layers.activations.sigmoid import sigmoid
+from chainrule.layers.activations.tanh import tanh
 from chainrule.layers.affine import Affine, affine
 from chainrule.layers.embedding import Embedding, embedding
 from chainrule.loss import Loss
@@ -81,6 +82,7 @@ __all__ = [
     "sgd",
     "sigmoid",
     "softmax_cross_entropy",
+    "tanh",
     "tied",
     "trace",
     "training_step",
