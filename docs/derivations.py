@@ -334,7 +334,7 @@ def _between_dollars(block: str, *, entry_by_entry: bool) -> str:
 def derivations() -> Iterator[tuple[str, str]]:
     """The modules that derive something, by their dotted names, and what they say."""
     for folder in FOLDERS:
-        for path in sorted((SOURCE / "chainrule" / folder).glob("*.py")):
+        for path in sorted((SOURCE / "chainrule" / folder).rglob("*.py")):
             text = typeset(ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "")
             if "**Derivation.**" in text:
                 yield path.relative_to(SOURCE).with_suffix("").as_posix().replace("/", "."), text

@@ -7,7 +7,18 @@ import numpy as np
 from attrs import frozen
 
 import chainrule
-from chainrule import Affine, Array, affine, relu, sequential, sgd, sigmoid, softmax_cross_entropy
+from chainrule import (
+    Affine,
+    Array,
+    LayerNorm,
+    affine,
+    layer_norm,
+    relu,
+    sequential,
+    sgd,
+    sigmoid,
+    softmax_cross_entropy,
+)
 from chainrule.checking.verdict import Verdict
 from chainrule.laws import COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from strategies import Floating
@@ -53,6 +64,12 @@ def _identity(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, A
     return _elementwise(rng, n, dtype)
 
 
+def _layer_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    shape = (n, *(int(side) for side in rng.integers(1, 4, rng.integers(0, 2))), int(rng.integers(3, 7)))  # of 2: 1, -1
+    scale, bias = rng.standard_normal((2, shape[-1])).astype(dtype)
+    return LayerNorm(scale, bias), rng.standard_normal(shape).astype(dtype)
+
+
 def _labels(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
     k = int(rng.integers(1, 6))
     return rng.standard_normal((n, k)).astype(dtype), rng.integers(0, k, n)
@@ -83,6 +100,7 @@ LAYERS = [
     Subject("affine", affine, _affine),
     Subject("relu", relu, _elementwise),
     Subject("sigmoid", sigmoid, _elementwise),
+    Subject("layer_norm", layer_norm(), _layer_norm),
     Subject("sequential()", sequential(), _identity),
     Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network),
     Subject("sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network),

@@ -20,6 +20,7 @@ from chainrule.layer import Layer
 from chainrule.layers.activations.relu import relu
 from chainrule.layers.activations.sigmoid import sigmoid
 from chainrule.layers.affine import Affine, affine
+from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
 from chainrule.loss import Loss
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.optimizer import Optimizer
@@ -38,6 +39,7 @@ __all__ = [
     "Encoder",
     "Labels",
     "Layer",
+    "LayerNorm",
     "Loss",
     "Network",
     "Objective",
@@ -55,6 +57,7 @@ __all__ = [
     "check_optimizer",
     "directional_derivative",
     "draw",
+    "layer_norm",
     "minibatches",
     "numerical_gradient",
     "own",

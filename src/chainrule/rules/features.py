@@ -1,0 +1,77 @@
+"""Parameters of normalisations: a scale and a bias for each feature, and what they ask of x."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.libraries import alike
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.types import Array
+
+
+def scale_and_bias(record: str, scale: Array, bias: Array) -> None:
+    """Check the parameters of a normalisation.
+
+    Parameters
+    ----------
+    record
+        The name of the record, for messages.
+    scale, bias
+        Its arrays.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or there is not one axis of at least one feature.
+    TypeError
+        If they are no arrays of one floating-point dtype.
+    """
+    alike(record, scale=scale, bias=bias)
+    one_axis(record, "scale", scale)
+    if bias.shape != scale.shape:
+        raise ValueError(f"{record}: scale is {scale.shape}, so bias must be {scale.shape}, got {bias.shape}")
+
+
+def one_axis(record: str, name: str, array: Array) -> None:
+    """Check that an array has one axis of at least one feature."""
+    if array.ndim != 1 or array.shape[0] == 0:
+        raise ValueError(f"{record}: {name} must be 1-D (features,) with at least one, got shape {array.shape}")
+
+
+def ones_and_zeros(owner: str, features: int, dtype: DTypeLike) -> tuple[Array, Array]:
+    """A scale of ones and a bias of zeros."""
+    kind: np.dtype[Any] = np.dtype(dtype)
+    if kind.kind != "f":
+        raise TypeError(f"{owner}: dtype must be floating-point, got {kind}")
+    try:
+        size = features.__index__()
+    except AttributeError:
+        raise TypeError(f"{owner}: features must be an integer, got {describe(features)}") from None
+    if size < 1:
+        raise ValueError(f"{owner}: features must be >= 1, got {size}")
+    return read_only(np.ones(size, kind)), read_only(np.zeros(size, kind))
+
+
+def fitting(layer: str, scale: Array, x: Array) -> None:
+    """As many features in x as the parameters have.
+
+    Parameters
+    ----------
+    layer
+        Its name, for messages.
+    scale
+        (d,).
+    x
+        (..., d).
+
+    Raises
+    ------
+    ValueError
+        If they differ.
+    """
+    if not x.ndim:
+        raise ValueError(f"{layer}: x must have an axis of features, got shape ()")
+    if x.shape[-1] != scale.shape[0]:
+        raise ValueError(f"{layer}: x has {x.shape[-1]} features {x.shape} but scale has {scale.shape[0]}")
