@@ -191,8 +191,8 @@ class Tuned:
     def deviation(self, x: Array, eps: float, unit: Array | float, axis: int, /) -> tuple[Array, Array]:
         if x.dtype.itemsize < 4:  # whose squares overflow from 256 on
             wide = unit if isinstance(unit, float) else unit.astype(np.float32)
-            mean, inverse = self.deviation(x.astype(np.float32), eps, wide, axis)
-            return mean.astype(x.dtype), inverse.astype(x.dtype)
+            of_wide = self.deviation(x.astype(np.float32), eps, wide, axis)
+            return of_wide[0].astype(x.dtype), of_wide[1].astype(x.dtype)
         mean: Array = self._mean_square(x, axis)
         within: Array | float = 1.0
         if not math.isfinite(np.add.reduce(mean, axis=None).real):
