@@ -7,15 +7,17 @@
 #                 write docs/evidence/mutants.json: a quarter of an hour (JOBS=2 tests two changes at a time)
 # make bench    time a training step beside the bare matrix products, torch, JAX and others, and write docs/speed.md:
 #               ten minutes of a quiet machine (OPTIONS=--quick takes a rough look, OPTIONS=--help lists more)
-# Each sets up what it needs in .venv first, or in one of its own.
+# Each sets up what it needs in .venv first, or in one of its own. `make test PYTHON=python3.13 VENV=.venv-3.13` runs on
+# another Python, in an environment beside the first.
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
 .PHONY: bench demo evidence mutants test lint types tests docs site-test clean
 
-demo: .venv/demo
+demo: $(VENV)/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
 
 CHROMIUM ?= $(shell command -v chromium)
@@ -23,40 +25,40 @@ CHROMIUM ?= $(shell command -v chromium)
 test: lint types tests $(if $(CHROMIUM),site-test,docs)
 	@$(if $(CHROMIUM),,echo "There is no chromium here: the site was built, and not tried in a browser.")
 
-lint: .venv/dev
+lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types: .venv/dev
+types: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-tests: .venv/dev
+tests: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest
 
-docs: .venv/dev .assets
+docs: $(VENV)/dev .assets
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file mkdocs.zh.yml
 
-.assets: docs/assets.py .venv/dev
+.assets: docs/assets.py $(VENV)/dev
 	$(BIN)/python docs/assets.py
 	touch $@
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
 
-.venv/demo: .venv/bin/python pyproject.toml
+$(VENV)/demo: $(BIN)/python pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	touch $@
 
-.venv/dev: .venv/bin/python pyproject.toml
+$(VENV)/dev: $(BIN)/python pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
-	touch .venv/demo $@
+	touch $(VENV)/demo $@
 
-site-test: .venv/dev docs
+site-test: $(VENV)/dev docs
 	SITE_TEST=1 CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/browser
 
-evidence: .venv/dev
+evidence: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 JAX_PLATFORMS=cpu JAX_ENABLE_X64=1 PYTHONPATH=tests $(BIN)/python benchmarks/evidence.py
 
 .venv-mutants/ready: pyproject.toml
@@ -77,4 +79,4 @@ bench: .venv-bench/ready
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE PYTHONPATH=benchmarks .venv-bench/bin/python -m speed $(OPTIONS)
 
 clean:
-	rm -rf .venv .venv-bench .venv-mutants mutants site .assets dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* mutants site .assets dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

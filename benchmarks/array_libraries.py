@@ -9,12 +9,9 @@ The times of a compiled step need a core with nothing else to do.
 
 import argparse
 import json
-import os
 import platform
-import time
 from datetime import UTC, datetime
 from importlib.metadata import version
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -24,9 +21,13 @@ from chainrule import tree
 from examples.training import added
 from libraries.installed import LIBRARIES, Library
 from libraries.uses import USES, Use
-from steps import InJax, Size, difference, interleaved, native_jax, ours, ratio, times
+from speed.contender import Contender
+from speed.contenders.in_jax import Jax, OursInJax
+from speed.harness import Loop, Plan, Row, Spread, race
+from speed.problem import BOOK, SMALL, WIDE, WIDER, Problem, Size
+from speed.threads import settle
+from speed.workloads.steps import STEPS, right
 
-SIZES = [Size(64, 32, 10, 32), Size(784, 50, 10, 100), Size(784, 512, 10, 256), Size(784, 1024, 10, 1024)]
 PACKAGES = {"array_api_strict": "array-api-strict", "cupy": "cupy-cuda12x"}
 
 
@@ -43,16 +44,11 @@ def largest(library: Library, use: Use, dtype: Any, cases: int) -> float:
     return worst
 
 
-def differences(cases: int) -> list[dict[str, Any]]:
+def differences(cases: int) -> list[Row]:
     """The largest differences for each library, use and dtype."""
     return [
-        {
-            "library": library.name,
-            "use": use.name,
-            "dtype": np.dtype(dtype).name,
-            "cases": cases,
-            "largest": largest(library, use, dtype, cases),
-        }
+        {"library": library.name, "use": use.name, "dtype": np.dtype(dtype).name, "cases": cases}
+        | {"largest": largest(library, use, dtype, cases)}
         for library in LIBRARIES
         if library.name != "numpy"
         for dtype in (np.float32, np.float64)
@@ -60,22 +56,21 @@ def differences(cases: int) -> list[dict[str, Any]]:
     ]
 
 
-def compiled(rounds: int) -> list[dict[str, Any]]:
+def compiled(size: Size, rounds: int) -> Row:
     """Our step and one written in JAX, both compiled, on one core: by processor time, which others do not add to."""
-    rows: list[dict[str, Any]] = []
-    for size in SIZES:
-        pair = [InJax("ours", ours(0.1), "cpu"), InJax("native", native_jax(0.1), "cpu")]
-        for each in pair:
-            each.clock = time.process_time
-            if not difference(each, size, "float32", 0.1) < 1e-5:
-                raise SystemExit(f"{each.name} is wrong at {size}")
-        seconds = interleaved({each.name: times(each, size, "float32", rounds, 8.0) for each in pair}, rounds)
-        rows.append(
-            {"size": str(size), "ratio": ratio(seconds["ours"], seconds["native"])}
-            | {name: median(each) for name, each in seconds.items()}
-        )
-        print(rows[-1], flush=True)
-    return rows
+    losses = right(size)
+
+    def begun(contender: Contender) -> Loop:
+        loop = Loop(contender.steps(), contender.ready)
+        if not contender.learned(loop(STEPS), losses) <= contender.tolerance:
+            raise SystemExit(f"{contender} is wrong at {size}")
+        return loop
+
+    loops = {"ours": begun(OursInJax(Problem.draw(size))), "native": begun(Jax(Problem.draw(size)))}
+    took = race({name: loop.time for name, loop in loops.items()}, Plan(rounds, block=8.0 / rounds))
+    cpu = {name: [each.cpu for each in blocks] for name, blocks in took.items()}
+    medians = {name: Spread.of(seconds).median for name, seconds in cpu.items()}
+    return {"size": str(size), "ratio": Spread.of_ratios(cpu["ours"], cpu["native"]).median} | medians
 
 
 def main() -> None:
@@ -86,14 +81,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60, help="turns of each step (default: 60)")
     options = parser.parse_args()
     if not options.tables:
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before JAX makes its threads
-        result: dict[str, Any] = {
+        settle()  # before JAX makes its threads
+        result: Row = {
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
             "python": platform.python_version(),
             "packages": {each.name: version(PACKAGES.get(each.name, each.name)) for each in LIBRARIES},
             "rounds": options.rounds,
             "lines": {name: len(added(name)) for name in ("data_parallel_dask", "data_parallel_jax")},
-            "compiled": compiled(options.rounds),
+            "compiled": [compiled(size, options.rounds) for size in (SMALL, BOOK, WIDE, WIDER)],
             "differences": differences(options.cases),
         }
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Write docs/evidence.md: what was tried to prove the library wrong, and what came of it.
+"""Write the generated parts of docs/evidence.md: what was tried to prove the library wrong, and what came of it.
 
 Run by `make evidence`. Every number on the page comes from here; none is typed.
 """
@@ -18,139 +18,98 @@ import numpy as np
 
 from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken, report_of
 from catalogue import LAYERS, OTHERS, Subject
+from speed.page import filled, table
 
-DOCS = Path(__file__).parent.parent / "docs"
+PAGE = Path(__file__).parent.parent / "docs" / "evidence.md"
 DTYPES = (np.float32, np.float64)
 
 
-def tried(subject: Subject, cases: int) -> tuple[Counter[str], list[str]]:
-    """Try every law on drawn cases: the number of verdicts by law, and the verdicts that say that one is broken."""
-    counts: Counter[str] = Counter()
+def tried(subject: Subject, cases: int) -> tuple[int, list[str]]:
+    """Try every law on drawn cases: the number of verdicts, and those that say that a law is broken."""
+    count = 0
     failures: list[str] = []
     for seed in range(cases):
         rng = np.random.default_rng(seed)
         case = subject.make(rng, int(rng.integers(1, 7)), DTYPES[seed % 2])
-        for name, law in subject.laws.items():
-            verdicts = law(subject.layer, *case, rng)
-            counts[name] += len(verdicts)
-            failures += [f"{subject.name}, seed {seed}: {verdict}" for verdict in verdicts if not verdict.ok]
-    return counts, failures
+        verdicts = [verdict for law in subject.laws.values() for verdict in law(subject.layer, *case, rng)]
+        count += len(verdicts)
+        failures += [f"{subject.name}, seed {seed}: {verdict}" for verdict in verdicts if not verdict.ok]
+    return count, failures
 
 
-def laws(cases: int) -> list[str]:
-    """The section on laws."""
-    rows: list[str] = []
-    total = 0
-    failures: list[str] = []
-    for subject in (*LAYERS, *OTHERS):
-        counts, failed = tried(subject, cases)
-        failures += failed
-        total += sum(counts.values())
-        rows.append(f"| {subject.name} | {len(subject.laws)} | {cases:,} | {sum(counts.values()):,} | {len(failed)} |")
-    subjects = len(LAYERS) + len(OTHERS)
-    return [
-        "## Laws",
-        "",
-        f"{subjects} subjects, {subjects * cases:,} drawn cases in float32 and float64, {total:,} verdicts.",
-        f"Laws found broken: {len(failures)}.",
-        "",
-        "| subject | laws | cases | verdicts | broken |",
-        "|---|---|---|---|---|",
-        *rows,
-        *[f"\n    {failure}" for failure in failures[:10]],
-        "",
+def laws(cases: int) -> str:
+    """What every law said of every subject."""
+    subjects = (*LAYERS, *OTHERS)
+    found = [tried(subject, cases) for subject in subjects]
+    failures = [failure for _, failed in found for failure in failed]
+    rows = [
+        [subject.name, *(f"{number:,}" for number in (len(subject.laws), cases, count, len(failed)))]
+        for subject, (count, failed) in zip(subjects, found, strict=True)
     ]
+    total = (
+        f"{len(subjects)} subjects, {len(subjects) * cases:,} drawn cases in float32 and float64, "
+        f"{sum(count for count, _ in found):,} verdicts.\nLaws found broken: {len(failures)}."
+    )
+    verdicts = table(["subject", "laws", "cases", "verdicts", "broken"], rows)
+    return "\n\n".join([total, verdicts, *(f"    {failure}" for failure in failures[:10])])
 
 
-def broken() -> list[str]:
-    """The section on broken subjects."""
+def broken() -> str:
+    """What the report says of every subject with a mistake."""
     subjects: list[Broken] = [*AFFINE, *ELEMENTWISE, *LOSSES, *OPTIMIZERS]
-    rows: list[str] = []
-    accepted = 0
+    rows: list[list[str]] = []
     for subject in sorted(subjects, key=lambda each: (len(each.laws), sorted(each.laws), each.name)):
         failures = report_of(subject).failures
-        accepted += not failures
-        rejecting = dict.fromkeys(verdict.law for verdict in failures)
-        note = next((verdict.note for verdict in failures if verdict.note), "").replace("|", "/")
-        rows.append(f"| {subject.name} | {', '.join(rejecting)} | {note} |")
-    return [
-        "## Broken on purpose",
-        "",
-        f"{len(subjects)} layers, losses and optimizers with a mistake planted in each, of which {accepted} passed.",
-        "Each law has at least one that only it rejects.",
-        "",
-        "| mistake | rejected by | what the report says first |",
-        "|---|---|---|",
-        *rows,
-        "",
-    ]
+        note = next((verdict.note for verdict in failures if verdict.note), "")
+        rows.append([subject.name, ", ".join(dict.fromkeys(verdict.law for verdict in failures)), note])
+    passed = sum(not row[1] for row in rows)
+    return (
+        f"{len(subjects)} layers, losses and optimizers with a mistake planted in each, of which {passed} passed.\n"
+        "Each law has at least one that only it rejects.\n\n"
+        + table(["mistake", "rejected by", "what the report says first"], rows, text=3)
+    )
 
 
-def oracles() -> list[str]:
-    """The section on other libraries, where they are installed."""
+def oracles() -> str:
+    """How far other libraries' derivatives are from ours, where they are installed."""
     if any(find_spec(name) is None for name in ("torch", "jax")):
-        return []
+        return "Not measured: torch or JAX was not installed."
     differences: Any = import_module("oracles.differences")  # needs torch and jax
-    rows: list[dict[str, Any]] = differences.table()
-    return [
-        "## Other libraries",
-        "",
-        "The largest difference from torch's and JAX's own derivatives, relative to the largest entry of the array.",
-        "",
-        "| subject | library | dtype | cases | largest difference |",
-        "|---|---|---|---|---|",
-        *[
-            f"| {row['subject']} | {row['library']} | {row['dtype']} | {row['cases']:,} | {row['largest']:.1e} |"
-            for row in rows
-        ],
-        "",
+    rows = [
+        [row["subject"], row["library"], row["dtype"], f"{row['cases']:,}", f"{row['largest']:.1e}"]
+        for row in differences.table()
     ]
+    return table(["subject", "library", "dtype", "cases", "largest difference"], rows, text=3)
 
 
-def mutants() -> list[str]:
-    """The section on mutants: the result of `make mutants`, if it has been run."""
-    path = DOCS / "evidence" / "mutants.json"
-    if not path.exists():
-        return []
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    counts: dict[str, int] = result["counts"]
-    return [
-        "## Mutants",
-        "",
-        f"`make mutants`, with {', '.join(f'{name} {of}' for name, of in result['versions'].items())}, changed the",
-        f"mathematical core in {counts['mutants']:,} ways, one at a time.",
-        f"The tests noticed {counts['killed'] + counts['timeout']:,} of them, {result['score']:.1%}.",
-        "",
-        "The others change nothing that anybody could notice, or nothing that matters:",
-        "",
-        *survivors(result["survivors"]),
-    ]
-
-
-def survivors(found: list[dict[str, str]]) -> list[str]:
-    """A table for each reason."""
-    lines: list[str] = []
-    for reason in dict.fromkeys(each["reason"] for each in found):
-        same = [each for each in found if each["reason"] == reason]
-        lines += [
-            f"**{len(same)}.** {reason}",
-            "",
-            "| function | was | becomes |",
-            "|---|---|---|",
-            *[f"| {place(each)} | {code(each['was'])} | {code(each['becomes'])} |" for each in same],
-            "",
+def mutants() -> str:
+    """What `make mutants` found when it was last run: a table for each reason."""
+    result: dict[str, Any] = json.loads((PAGE.with_suffix("") / "mutants.json").read_text("utf-8"))
+    counts: Counter[str] = Counter(result["counts"])
+    total = (
+        f"`make mutants`, with {', '.join(f'{name} {of}' for name, of in result['versions'].items())}, changed the\n"
+        f"mathematical core in {counts['mutants']:,} ways, one at a time.\n"
+        f"The tests noticed {counts['killed'] + counts['timeout']:,} of them, {result['score']:.1%}."
+    )
+    texts = [total, "The others change nothing that anybody could notice, or nothing that matters:"]
+    survivors: list[dict[str, str]] = result["survivors"]
+    for reason in dict.fromkeys(each["reason"] for each in survivors):
+        rows = [
+            [
+                f"{each['file'].removeprefix('src/chainrule/')}, {each['function']}",
+                code(each["was"]),
+                code(each["becomes"]),
+            ]
+            for each in survivors
+            if each["reason"] == reason
         ]
-    return lines
-
-
-def place(survivor: dict[str, str]) -> str:
-    """The file and the function."""
-    return f"{survivor['file'].removeprefix('src/chainrule/')}, {survivor['function']}"
+        texts += [f"**{len(rows)}.** {reason}", table(["function", "was", "becomes"], rows, text=3)]
+    return "\n\n".join(texts)
 
 
 def code(line: str) -> str:
     """A line of code in a cell of a table."""
-    return f"`{line}`".replace("|", "&#124;").replace("\n", " ") if line.strip() else "nothing"
+    return f"`{' '.join(line.splitlines())}`" if line.strip() else "nothing"
 
 
 def main() -> None:
@@ -159,18 +118,10 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=1000, help="drawn cases for each subject (default: 1000)")
     cases: int = parser.parse_args().cases
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "attrs", "hypothesis"))
-    lines = [
-        "# Evidence",
-        "",
-        "What was tried to prove the library wrong, and what came of it. Written by `make evidence`,",
-        f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}.",
-        "",
-        *laws(cases),
-        *broken(),
-        *oracles(),
-        *mutants(),
-    ]
-    (DOCS / "evidence.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    written = f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}."
+    page = PAGE.read_text("utf-8")
+    parts = {"written": written, "laws": laws(cases), "broken": broken(), "oracles": oracles(), "mutants": mutants()}
+    PAGE.write_text(filled(page, parts), "utf-8")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def docstrings() -> Iterator[Document]:
 
 @cache
 def count() -> int:
-    """How many examples there are."""
+    """The number of examples."""
     documents = (*(examples(path.read_text("utf-8"), str(path)) for path in pages()), *docstrings())
     return sum(len([*document]) for document in documents)
 

@@ -17,7 +17,7 @@ from attrs import define
 
 SOURCE = Path(__file__).parents[1] / "src"
 PAGE = "explanation/derivations.md"
-FOLDERS = ("layers", "losses", "combinators", "optimizers")
+FOLDERS = ("layers", "combinators", "losses", "optimizers")
 
 BLOCK = re.compile(r"(?:^    .*(?:\n|\Z))+", re.MULTILINE)
 TOKEN = re.compile(
@@ -32,7 +32,7 @@ FUNCTIONS = {"cos", "exp", "log", "max", "min", "sin", "sinh", "cosh", "tanh"}  
 GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "lambda", "mu", "sigma", "theta"}
 WORDS = {"else", "for", "if", "of", "or", "over", "so", "where", "with"}
 REMARK = re.compile(r"\b(and|are|at|by|every|is|the|then|to)\b")
-SHAPE = re.compile(r"(\w+) \((\w+,|\w+(?:, \w+)+)\)")
+SHAPE = re.compile(r"(\w+) \(((?:\w+|\.\.\.)(?:,|(?:, \w+)+))\)")
 ENTRY_BY_ENTRY = "(* entry by entry)"
 LITERAL = r"^    [^\n]*$|\$\$\n.*?\n\$\$|`[^`]*`"
 PAIR = r"<(?! )[^<>`\n]+, [^<>`\n]+(?<! )>"
@@ -40,7 +40,7 @@ INLINE = re.compile(rf"(?P<literal>{LITERAL})|(?:\b\w+ = )?{PAIR}(?: = {PAIR})*"
 
 
 class NotAFormulaError(ValueError):
-    """What a line raises that is not in the language."""
+    """A line is not in the language."""
 
 
 @define
@@ -61,7 +61,7 @@ class Parser:
     position: int = 0
 
     def peek(self, *texts: str) -> bool:
-        """Whether the next token is one of these signs."""
+        """Tell if the next token is one of these signs."""
         token = self.next()
         return token is not None and token.kind == "sign" and token.text in texts
 
@@ -127,7 +127,7 @@ class Parser:
         return r" \, ".join(parts)
 
     def begins(self) -> bool:
-        """Whether another factor can begin here. A bar or an angle ends what it encloses."""
+        """Tell if another factor can begin here. A bar or an angle ends what it encloses."""
         token = self.next()
         return token is not None and (token.kind != "sign" or token.text == "(") and token.text not in WORDS
 
@@ -149,7 +149,7 @@ class Parser:
         return value
 
     def operand(self) -> str:
-        """What stands by itself."""
+        """A number, a name, a call, or something in brackets."""
         token = self.take()
         match token.kind, token.text:
             case "number", text:
@@ -239,7 +239,7 @@ def _cell(cell: str, product: str) -> str:
         return r"(\odot\text{ entry by entry})"
     if shape := SHAPE.fullmatch(cell):
         sides = shape[2].strip(",").split(", ")
-        return _name(shape[1]) + r" \in \mathbb{R}^{" + r" \times ".join(sides) + "}"
+        return _name(shape[1]) + r" \in \mathbb{R}^{" + r" \times ".join(sides).replace("...", r"\cdots") + "}"
     if re.fullmatch(r"[a-z]{2,}", cell) or REMARK.search(cell):
         return _text(cell)
     return Parser(_tokens(cell), product).formula()

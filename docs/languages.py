@@ -3,13 +3,17 @@
 The Chinese site has the pages that lie in docs-zh/, in the order of the English navigation; a new file there is a new
 page. Its links may go to any English page, by the name that the page would have in Chinese (`../errors.md`), and to
 any object of the reference (`[chainrule.layer.Layer]`): what has no Chinese page leads to the English one. On every
-page the switch leads to the same page of the other language, or to its front page.
+page the switch leads to the same page of the other language, or to its front page. A page of the Chinese site lists
+those that are in English alone.
 """
 
 import json
 import posixpath
 import re
+from collections.abc import Iterator
 from functools import cache
+from html import unescape
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +35,23 @@ HAN = re.compile(r"([\u3400-\u9fff])")
 REFERENCE = re.compile(r"\[((?:[^\[\]`]|`[^`]*`)+)\]\[(chainrule(?:\.\w+)*)\]")
 LINK = re.compile(r"\]\((?!\w+:|#)([^()#\s]+\.md)(#[^()\s]+)?\)")
 ELSEWHERE = "english:"
+TITLE = re.compile(r"<title>(?:(.*?) - )?[^<]*</title>")
+UNTRANSLATED = "untranslated.md"
+HEADING = "只有英文的页面"
 
 
 def on_config(config: Any) -> None:
     """Take the English navigation for Chinese, as far as there are pages."""
     if language(config) == "zh":
+        config.extra["untranslated"] = [*untranslated(config.nav)]
         config.nav = [entry for entry in map(_in_chinese, config.nav) if entry]
+        config.nav.append(UNTRANSLATED)
 
 
 def on_files(files: Any, config: Any) -> None:
-    """Share the style sheet and the scripts."""
+    """Share the style sheet and the scripts, and list what is in English alone."""
     if language(config) == "zh":
+        files.append(File.generated(config, UNTRANSLATED, content=_list(config.extra["untranslated"])))
         for name in ("style.css", "copy.js", "scroll.js", "search.js"):
             files.append(File.generated(config, name, abs_src_path=str(FOLDERS["en"] / name)))
 
@@ -74,7 +84,7 @@ def on_post_page(output: str, page: Any, config: Any) -> str:
     """
     if language(config) == "zh":
         address = page.url.removeprefix("./")
-        english = "../" * (address.count("/") + 1) + (address if _is_there("en", page) else "")
+        english = "../" * (address.count("/") + 1) + (address if _is_there("en", page.file.src_uri) else "")
         output = re.sub(r'(<a href=")[^"]*(" hreflang="en")', rf"\g<1>{english}\g<2>", output)
     return re.sub(r'\s*<link rel="alternate"[^>]*>', "", output)
 
@@ -94,6 +104,44 @@ def language(config: Any) -> str:
     return str(config.theme["language"])
 
 
+def untranslated(nav: list[Any], section: str = "") -> Iterator[tuple[str, str]]:
+    """The pages that are in English alone, with their sections, in the order of the English navigation.
+
+    The modules of the reference, a level further down, are left out: their pages are their source.
+    """
+    for entry in nav:
+        ((title, below),) = [("", entry)] if isinstance(entry, str) else entry.items()
+        if isinstance(below, str):
+            if not (FOLDERS["zh"] / below).is_file():
+                yield section, below
+        elif not section:
+            yield from untranslated(below, title)
+
+
+def _list(pages: list[tuple[str, str]]) -> str:
+    """The page that lists them: those of no section come last in the navigation, and first here."""
+    parts = [f"# {HEADING}", "以下页面还没有中文译文。链接通向英文页面。"]
+    for section, of_section in groupby(sorted(pages, key=lambda found: bool(found[0])), lambda found: found[0]):
+        links = [f"- [{_title(page)}]({page})" for _, page in of_section]
+        parts += [*([f"## {SECTIONS[section]}"] if section else []), "\n".join(links)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _title(page: str) -> str:
+    """The title of an English page."""
+    found = TITLE.search(_built(page).read_text("utf-8"))
+    return unescape(found[1] or "") if found else page
+
+
+def _built(page: str) -> Path:
+    """The file of an English page in the site, which is built before the Chinese one."""
+    return ROOT / "site" / _address(page) / "index.html"
+
+
+def _address(page: str) -> str:
+    return page.removesuffix("index.md") if page.endswith("index.md") else page.removesuffix(".md") + "/"
+
+
 def _in_chinese(entry: Any) -> Any:
     if isinstance(entry, str):
         return entry if (FOLDERS["zh"] / entry).is_file() else None
@@ -106,20 +154,19 @@ def _in_chinese(entry: Any) -> Any:
 
 def _across(own: str, other: str, page: Any) -> str:
     step = "zh/" if own != other == "zh" else ""
-    return f"{step}{page.url if _is_there(other, page) else ''}" or "./"
+    return f"{step}{page.url if own == other or _is_there(other, page.file.src_uri) else ''}" or "./"
 
 
-def _is_there(code: str, page: Any) -> bool:
-    source = str(page.file.src_uri)
-    return (FOLDERS[code] / source).is_file()
+def _is_there(code: str, page: str) -> bool:
+    """Tell if a language has a page: of the English ones, some have no file but in the site."""
+    return _built(page).is_file() if code == "en" else (FOLDERS["zh"] / page).is_file()
 
 
 def _page_link(match: re.Match[str], source: str) -> str:
     target = posixpath.normpath(posixpath.join(posixpath.dirname(source), match[1]))
-    if (FOLDERS["zh"] / target).is_file() or not (FOLDERS["en"] / target).is_file():
+    if _is_there("zh", target) or not _is_there("en", target):
         return match[0]  # a page of this language, or of none: mkdocs will say so
-    folder = target.removesuffix("index.md") if target.endswith("index.md") else target.removesuffix(".md") + "/"
-    return f"]({ELSEWHERE}{folder}{match[2] or ''})"
+    return f"]({ELSEWHERE}{_address(target)}{match[2] or ''})"
 
 
 def _object(identifier: str, source: str) -> str:
@@ -130,7 +177,7 @@ def _object(identifier: str, source: str) -> str:
 
 @cache
 def _addresses() -> dict[str, str]:
-    """Where every object of the reference is."""
+    """The address of every object of the reference."""
     with (ROOT / "site" / "objects.inv").open("rb") as file:  # which the English site, built before, has left
         inventory: Any = Inventory.parse_sphinx(file)
     return {name: str(item.uri) for name, item in inventory.items()}

@@ -6,6 +6,6 @@ addEventListener("load", () => {
       else target.removeAttribute("tabindex");
     }
   });
-  const scrolling = ".katex-display, .md-typeset__scrollwrap, figure.picture, p:has(> img:only-child)";
+  const scrolling = ".katex-display, td > .formula, .md-typeset__scrollwrap, figure.picture, p:has(> img:only-child)";
   for (const wide of document.querySelectorAll(scrolling)) observer.observe(wide);
 });

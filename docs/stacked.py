@@ -9,8 +9,8 @@ from html import escape, unescape
 from itertools import cycle
 from typing import Any
 
-PAGES = {"from-the-original.md"}
-"""In both languages."""
+PAGES = {"from-the-original.md", "reference/glance.md", "reference/index.md"}
+"""Their names, in both languages."""
 
 TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 HEAD = re.compile(r"<th>(.*?)</th>", re.DOTALL)

@@ -442,7 +442,7 @@ def probabilities(logits: Array) -> Array:
 
 
 def textbook(
-    forward: Callable[[Array, Array], Any], backward: Callable[[Array, Array, Any], Array], reduce: Any = np.mean
+    forward: Callable[[Array, Array], Array], backward: Callable[[Array, Array, Any], Array], reduce: Any = np.mean
 ) -> Loss[Any, Any]:
     """A loss of `forward(p, one_hot)` for each row, and `backward(p, one_hot, dloss)`."""
 
@@ -508,7 +508,8 @@ def a_gradient_made_in_the_cache() -> Loss[Any, Any]:
         cache[0] = p / 2
         p = p.copy()
         p[np.arange(len(p)), labels] -= 1
-        return np.asarray(p * dloss / len(p))
+        dlogits: Array = p * dloss / len(p)
+        return dlogits
 
     return cross_entropy_with(forward=forward, backward=backward)
 

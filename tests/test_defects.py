@@ -185,8 +185,8 @@ def test_numerical_gradient_at_a_kink_is_one_half() -> None:
 
 
 def test_numerical_gradient_of_a_matrix_sees_one_row_at_a_time() -> None:
-    def couples_rows(v: Array) -> Array:
-        return np.asarray(v[0] @ v[1] * v[2].sum())
+    def couples_rows(v: Array) -> float:
+        return float(v[0] @ v[1] * v[2].sum())
 
     x = np.arange(6.0).reshape(3, 2)
     numeric = numerical_gradient(couples_rows, x)

@@ -21,6 +21,7 @@ def body(tex: str | None) -> str:
         ("e_j = exp(z_j - m)", r"e_{j} &= \exp(z_{j} - m)"),
         ("s'(x) = |x| if x < 0", r"s'(x) &= \lvert x \rvert \text{ if } x < 0"),
         ("y = x    x (n, d)    b (m,)", r"y &= x \qquad x \in \mathbb{R}^{n \times d} \qquad b \in \mathbb{R}^{m}"),
+        ("y = x    x (..., d)", r"y &= x \qquad x \in \mathbb{R}^{\cdots \times d}"),
         ("y = 1 db    1 is a column", r"y &= \mathbf{1} \, \mathrm{d}b \qquad \text{1 is a column}"),
         ("h = 2e-5 eps^(1/3)", r"h &= 2 \cdot 10^{-5} \, \varepsilon^{1/3}"),
         ("p <- p - rate * g", r"p &\leftarrow p - \mathrm{rate} \cdot g"),

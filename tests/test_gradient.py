@@ -43,7 +43,7 @@ def test_errors_pass_through() -> None:
 
 
 def test_what_is_no_network_and_no_loss() -> None:
-    with pytest.raises(TypeError, match="value_and_grad: network must be a Layer, got function"):
+    with pytest.raises(TypeError, match=r"network must be a Layer or an Encoder, got method: give it network\(seed\)"):
         value_and_grad(untyped(affine.forward), softmax_cross_entropy)
-    with pytest.raises(TypeError, match="value_and_grad: loss must be a Loss, got function"):
+    with pytest.raises(TypeError, match="value_and_grad: loss must be a Loss, got method"):
         value_and_grad(affine, untyped(softmax_cross_entropy.forward))

@@ -3,10 +3,9 @@ import pytest
 from hypothesis import given
 
 from catalogue import LAYERS, Subject
-from chainrule import Layer, affine, prediction, relu, sequential, tree, two_layer
+from chainrule import affine, own, prediction, relu, sequential, tree, two_layer
 from strategies import Floating, dtypes, generators, sides
 from untyped import untyped
-from watched import three
 
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
@@ -26,9 +25,8 @@ def test_a_prediction_refuses_what_forward_refuses() -> None:
     x = np.ones((5, 4), np.float32)
     wrong = [
         (params, x.astype(np.float64)),
-        (params, x[0]),
+        (params, x[0, 0, ...]),
         (params, x[:, :3]),
-        (params, x[None]),
         (params, x.astype(int)),
         (params, x.tolist()),
         (params[:2], x),
@@ -43,30 +41,13 @@ def test_a_prediction_refuses_what_forward_refuses() -> None:
             prediction(two_layer.network)(untyped(given_params), untyped(given_x))
         assert str(got.value) == str(expected.value)
         assert getattr(got.value, "__notes__", []) == getattr(expected.value, "__notes__", [])
-    with pytest.raises(TypeError, match="prediction: network must be a Layer, got a tuple of 2"):
+    with pytest.raises(TypeError, match="prediction: network must be a Layer or an Encoder, got a tuple of 2"):
         prediction(untyped((affine, relu)))
 
 
 def test_a_prediction_shares_nothing_with_what_it_was_given() -> None:
     x = np.full((2, 3), 2.0)
-    out = prediction(relu)((), x)
-    x[:] = 7.0
-    np.testing.assert_array_equal(out, 2.0)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "way"), [(np.float16, "forward"), (np.float32, "bare"), (np.float64, "bare"), (np.longdouble, "forward")]
-)
-def test_a_prediction_runs_bare_arithmetic_where_there_is_any_for_the_dtype(dtype: Floating, way: str) -> None:
-    calls: list[str] = []
-    network = three(calls)
-    params, x = two_layer.init(np.random.default_rng(0), 4, 3, 2, dtype=dtype), np.ones((5, 4), dtype)
-    out = prediction(network)(params, x)
-    assert calls == [f"{i} {way}" for i in range(3)]
-    assert tree.equal(out, network.forward(params, x)[0])
-
-
-def test_a_prediction_of_layers_without_bare_arithmetic() -> None:
-    network = sequential(affine, Layer(relu.forward, relu.backward), affine)
-    params, x = two_layer.init(np.random.default_rng(0), 4, 3, 2), np.ones((5, 4), np.float32)
-    assert tree.equal(prediction(network)(params, x), network.forward(params, x)[0])
+    for network, params in ((relu, ()), (sequential(), ()), (sequential(relu, relu), ((), ()))):
+        out = prediction(untyped(network))(params, x)
+        assert not np.shares_memory(out, x)
+        assert own(out) is out  # nobody can write to it

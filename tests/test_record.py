@@ -7,9 +7,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
-from attrs import Attribute, evolve, field, fields, frozen
+from attrs import Attribute, evolve, field, frozen
 
-from chainrule import Array, Sgd, own, read_only, record, tree
+from chainrule import Array, own, read_only, record, tree
 from chainrule.arrays.records import field_names, is_record, summary
 from chainrule.arrays.types import is_numpy
 from untyped import untyped
@@ -194,7 +194,7 @@ def test_fields_of_a_record_are_inherited() -> None:
 
 def test_records_are_told_from_other_classes() -> None:
     assert is_record(Pair)
-    assert not is_record(Sgd)
+    assert not is_record(np.ndarray)
     assert not is_record(tuple)
 
 
@@ -255,14 +255,14 @@ class Annotated:
 
 
 def test_class_variables_are_told_from_fields_as_attrs_tells_them() -> None:
-    assert [each.name for each in fields(Annotated)] == ["a", "b"]
+    assert list(field_names(Annotated)) == ["a", "b"]
     b = np.ones(2)
     made = Annotated(np.ones(1), b)
     b[:] = 7
     assert tree.leaves(made)[1].tolist() == [1, 1]
     assert (made.c, made.d) == ("c", "d")
     quoted = type("Quoted", (), {"__annotations__": {"kind": "'ClassVar[str]'"}, "kind": "k"})  # under `annotations`
-    assert fields(frozen(record(quoted))) == ()
+    assert field_names(frozen(record(quoted))) == ()
 
 
 ZERO = np.zeros(1)

@@ -1,11 +1,11 @@
-"""A training step: what it gives, and by which of its two ways."""
+"""A training step: the gradient of a loss and an optimizer's step along it, in one pass."""
 
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
-from attrs import frozen
+from attrs import asdict, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +15,8 @@ from chainrule import (
     Layer,
     Loss,
     Optimizer,
-    Sgd,
     Unit,
+    adam,
     affine,
     prediction,
     read_only,
@@ -28,22 +28,16 @@ from chainrule import (
     training_step,
     tree,
     two_layer,
-    value_and_grad,
 )
 from chainrule.arrays.records import unchecked
-from chainrule.layer import Bare
-from strategies import Floating, all_dtypes, generators, normal, sides
+from chainrule.rules.optimizers import ArrayOptimizer
+from strategies import Floating, all_dtypes, dtypes, generators, normal, sides
 from untyped import untyped
-from watched import three, watched
-
-FORWARD = [f"{i} forward" for i in range(3)]
-PLAIN = [*FORWARD, "2 backward", "1 backward", "0 grads"]
-BARE = ["0 bare", "1 bare", "2 bare", "2 bare back and dx", "1 bare back and dx", "0 bare back"]
 
 
 @frozen
 class Momentum:
-    """An optimizer with a state: the sum of all gradients so far."""
+    """Somebody's optimizer: its state is the sum of all gradients so far."""
 
     def init(self, params: Any) -> Any:
         return tree.map(np.zeros_like, params)
@@ -63,25 +57,32 @@ def problem(rng: np.random.Generator, n: int, dtype: Floating = np.float64) -> t
     return params, normal(rng, n, d, dtype=dtype), rng.integers(0, k, n)
 
 
+def gradient(network: Any, params: Any, x: Array, targets: Any) -> tuple[Array, Any]:
+    """The loss and its gradient by the public pairs."""
+    out, caches = network.forward(params, x)
+    loss, cache = softmax_cross_entropy.forward(out, targets)
+    return loss, network.grads(caches, softmax_cross_entropy.backward(cache, 1.0))
+
+
 def by_hand(network: Any, optimizer: Any, params: Any, state: Any, x: Array, targets: Any) -> tuple[Any, Any, Array]:
-    loss, grads = value_and_grad(network, softmax_cross_entropy)(params, x, targets)
+    loss, grads = gradient(network, params, x, targets)
     params, state = optimizer.step(state, params, grads)
     return params, state, loss
 
 
 @given(rng=generators, n=sides, dtype=all_dtypes, rate=st.floats(0, 4), middle=st.sampled_from([relu, sigmoid]))
-def test_a_step_is_value_and_grad_and_the_optimizers_step(
+def test_a_step_is_the_gradient_and_the_optimizers_step(
     rng: np.random.Generator, n: int, dtype: Floating, rate: float, middle: Layer[Unit, Any]
 ) -> None:
     params, x, labels = problem(rng, n, dtype)
     before = tree.map(np.copy, (params, x))
     network, optimizer = sequential(affine, middle, affine), sgd(rate)
+    state = optimizer.init(params)
     one_hot = np.eye(params[2].b.size, dtype=dtype)[labels]
     for targets in (labels, one_hot):
-        stepped, state, loss = training_step(network, softmax_cross_entropy, optimizer)(params, (), x, targets)
-        expected, _, expected_loss = by_hand(network, optimizer, params, (), x, targets)
-        assert state == ()
-        assert tree.equal(loss, expected_loss)
+        stepped, after, loss = training_step(network, softmax_cross_entropy, optimizer)(params, state, x, targets)
+        expected, expected_state, expected_loss = by_hand(network, optimizer, params, state, x, targets)
+        assert tree.equal((after, loss), (expected_state, expected_loss))
         eps = float(np.finfo(dtype).eps)
         for got, leaf in zip(tree.leaves(stepped), tree.leaves(expected), strict=True):
             assert got.dtype == dtype
@@ -90,64 +91,127 @@ def test_a_step_is_value_and_grad_and_the_optimizers_step(
     assert tree.equal(before, (params, x))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_descent_runs_the_bare_arithmetic_and_nothing_else(dtype: Floating) -> None:
-    calls: list[str] = []
-    step = training_step(three(calls), softmax_cross_entropy, sgd(0.1))
-    params, x, labels = problem(np.random.default_rng(0), 4, dtype)
-    stepped, _, _ = step(params, (), x, labels)
-    assert calls == BARE  # the first layer is not asked for dx
-    assert not any(np.shares_memory(new, old) for new in tree.leaves(stepped) for old in (*tree.leaves(params), x))
-    assert not any(leaf.flags.writeable for leaf in tree.leaves(stepped))
+def waning(count: Any) -> Any:
+    return 0.5 / (count + 1)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
-def test_other_dtypes_go_forward_and_backward(dtype: Floating) -> None:
-    calls: list[str] = []
-    network, optimizer = three(calls), sgd(0.1)
-    params, x, labels = problem(np.random.default_rng(0), 4, dtype)
-    result = training_step(network, softmax_cross_entropy, optimizer)(params, (), x, labels)
-    assert calls == PLAIN
-    assert tree.equal(untyped(result), by_hand(network, optimizer, params, (), x, labels))
+EXACT = [
+    sgd(0.1, momentum=0.9),
+    sgd(0.1, momentum=0.9, nesterov=True),
+    sgd(waning, momentum=0.5),
+    adam(0.01),
+    adam(waning),
+    Momentum(),
+]
 
 
-def test_other_optimizers_get_gradients_and_their_state() -> None:
-    calls: list[str] = []
-    network, optimizer = three(calls), Momentum()
-    typed: Optimizer[Any, Any] = optimizer
-    step = training_step(network, softmax_cross_entropy, typed)
+@pytest.mark.parametrize("optimizer", EXACT, ids=repr)
+@given(rng=generators, n=sides, dtype=dtypes)
+def test_steps_with_moments_are_the_optimizers_own_to_the_last_bit(
+    optimizer: Any, rng: np.random.Generator, n: int, dtype: Floating
+) -> None:
+    params, x, labels = problem(rng, n, dtype)
+    network = sequential(affine, relu, affine)
+    step = training_step(network, softmax_cross_entropy, optimizer)
+    expected = got = params, optimizer.init(params), np.zeros((), dtype)
+    for _ in range(3):
+        got = step(got[0], got[1], x, labels)
+        expected = by_hand(network, optimizer, expected[0], expected[1], x, labels)
+        assert tree.equal(got, expected)
+
+
+@pytest.mark.parametrize("rate", [1e-9, 1e9])
+def test_a_rate_far_from_1_is_multiplied_where_it_cannot_underflow(rate: float) -> None:
     params, x, labels = problem(np.random.default_rng(0), 4)
-    once = step(params, optimizer.init(params), x, labels)
-    assert calls == PLAIN
-    twice = step(once[0], once[1], x, labels)
-    expected = by_hand(network, optimizer, params, optimizer.init(params), x, labels)
-    assert tree.equal(untyped(once), expected)
-    assert tree.equal(untyped(twice), by_hand(network, optimizer, expected[0], expected[1], x, labels))
+    network, optimizer = sequential(affine, relu, affine), sgd(rate)
+    state = optimizer.init(params)
+    step = training_step(network, softmax_cross_entropy, optimizer)
+    assert tree.equal(step(params, state, x, labels), by_hand(network, optimizer, params, state, x, labels))
 
 
-def test_one_layer_without_bare_arithmetic_is_enough_for_the_plain_step() -> None:
-    calls: list[str] = []
-    own: Layer[Unit, Any] = Layer(relu.forward, relu.backward)
-    network = sequential(watched("0", affine, calls), own, watched("2", affine, calls))
+@pytest.mark.parametrize("n", [1, 4])
+@pytest.mark.parametrize("optimizer", [sgd(0.1), *EXACT[:-1]], ids=repr)
+def test_what_a_step_returns_is_fresh_and_read_only(optimizer: ArrayOptimizer, n: int) -> None:
+    params, x, labels = problem(np.random.default_rng(0), n)
+    state = optimizer.init(params)
+    result = training_step(sequential(affine, relu, affine), softmax_cross_entropy, optimizer)(params, state, x, labels)
+    given_ = [*tree.leaves(params), *tree.leaves(state), x]
+    assert not any(np.shares_memory(new, old) for new in tree.leaves(result) for old in given_)
+    assert not any(leaf.flags.writeable for leaf in tree.leaves(result))
+    moved: Any = tree.leaves(result)
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(moved) for b in moved[:i])
+
+
+def test_an_optimizer_that_anybody_wrote_gets_gradients_that_it_cannot_write_to() -> None:
+    class Greedy(Momentum):
+        def step(self, state: Any, params: Any, grads: Any) -> tuple[Any, Any]:
+            assert not any(leaf.flags.writeable for leaf in tree.leaves(grads))
+            return super().step(state, params, grads)
+
+    greedy: Optimizer[Any, Any] = Greedy()
+    params, x, labels = problem(np.random.default_rng(0), 1)
+    network, state = sequential(affine, relu, affine), greedy.init(params)
+    result = training_step(network, softmax_cross_entropy, greedy)(params, state, x, labels)
+    assert tree.equal(result, by_hand(network, Momentum(), params, state, x, labels))
+
+
+@pytest.mark.parametrize("optimizer", [sgd(0.1), *EXACT], ids=repr)
+def test_gradients_are_adjusted_before_the_optimizer_sees_them(optimizer: Any) -> None:
+    def halved(grads: Any) -> Any:
+        assert not any(leaf.flags.writeable for leaf in tree.leaves(grads))
+        return tree.map(lambda leaf: leaf / 2, grads)
+
     params, x, labels = problem(np.random.default_rng(0), 4)
-    result = training_step(network, softmax_cross_entropy, sgd(0.1))(params, (), x, labels)
-    assert calls == [call for call in PLAIN if call[0] != "1"]
-    assert tree.equal(untyped(result), by_hand(network, sgd(0.1), params, (), x, labels))
+    network, state = sequential(affine, relu, affine), optimizer.init(params)
+    loss, grads = gradient(network, params, x, labels)
+    expected = (*optimizer.step(state, params, halved(grads)), loss)
+    adjusted = training_step(network, softmax_cross_entropy, optimizer, adjust=halved)
+    assert tree.equal(adjusted(params, state, x, labels), expected)
 
 
-def test_bare_arithmetic_may_raise_anything() -> None:
-    def refuse(*_: object) -> Any:
-        raise ZeroDivisionError
+def test_what_adjust_returns_is_left_as_it_is() -> None:
+    kept: list[Any] = []
+
+    def remembered(grads: Any) -> Any:
+        kept.append(tree.map(np.copy, grads))
+        return kept[-1]
 
     params, x, labels = problem(np.random.default_rng(0), 4)
-    assert relu.bare is not None
-    for bare in (Bare(refuse, relu.bare.backward), Bare(relu.bare.forward, refuse)):
-        network = sequential(affine, Layer(relu.forward, relu.backward, bare=bare), affine)
-        result = training_step(network, softmax_cross_entropy, sgd(0.1))(params, (), x, labels)
-        assert tree.equal(untyped(result), by_hand(network, sgd(0.1), params, (), x, labels))
+    network = sequential(affine, relu, affine)
+    for optimizer in (sgd(0.1), sgd(0.1, momentum=0.9), adam(0.1)):
+        step = training_step(network, softmax_cross_entropy, optimizer, adjust=remembered)
+        step(params, optimizer.init(params), x, labels)
+        assert tree.equal(kept[-1], gradient(network, params, x, labels)[1])
 
 
-def test_what_does_not_fit_is_refused_as_by_the_plain_step() -> None:
+def test_what_is_no_adjustment_is_refused() -> None:
+    with pytest.raises(TypeError, match="training_step: adjust must be a function of the gradients, got float"):
+        training_step(affine, softmax_cross_entropy, sgd(0.1), adjust=untyped(1.0))
+
+
+def test_a_function_of_a_seed_takes_the_seed_last() -> None:
+    def scaled(seed: int) -> Layer[tuple[Affine, Unit], Any]:
+        def forward(params: Unit, x: Array) -> tuple[Array, Unit]:
+            return seed * x, ()
+
+        def backward(cache: Unit, dout: Array) -> tuple[Array, Unit]:
+            return seed * dout, ()
+
+        return sequential(affine, Layer(forward, backward))
+
+    rng, optimizer = np.random.default_rng(0), sgd(0.1)
+    params, x, labels = (Affine(normal(rng, 4, 3), normal(rng, 3)), ()), normal(rng, 5, 4), np.array([0, 1, 2, 0, 1])
+    state = optimizer.init(params)
+    step = training_step(scaled, softmax_cross_entropy, optimizer)
+    for seed in (1, 3):
+        expected = training_step(scaled(seed), softmax_cross_entropy, optimizer)(params, state, x, labels)
+        assert tree.equal(step(params, state, x, labels, seed), expected)
+    for other in (prediction, lambda network: training_step(lambda seed: network, softmax_cross_entropy, optimizer)):
+        with pytest.raises(TypeError, match=r"must be a Layer or an Encoder, got function"):
+            untyped(other)(scaled)(params, state, x, labels, 1)
+
+
+def test_what_does_not_fit_is_refused_in_the_words_of_the_pairs() -> None:
     params, x, t = two_layer.init(np.random.default_rng(0), 4, 3, 2), np.ones((5, 4), np.float32), np.array([0] * 5)
     in_double = tree.map(lambda leaf: leaf.astype(np.float64), params)
     wrong: list[tuple[Any, Any, Any]] = [
@@ -169,29 +233,33 @@ def test_what_does_not_fit_is_refused_as_by_the_plain_step() -> None:
         (params, x, t.tolist()),
         (params, x[:0], t[:0]),
     ]
-    step = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
+    optimizer = sgd(0.1)
+    step = training_step(two_layer.network, softmax_cross_entropy, optimizer)
     for arguments in wrong:
+        state = optimizer.init(params)
         with pytest.raises((TypeError, ValueError)) as expected:
-            by_hand(two_layer.network, sgd(0.1), arguments[0], (), *arguments[1:])
+            by_hand(two_layer.network, optimizer, arguments[0], state, *arguments[1:])
         with pytest.raises(type(expected.value)) as got:
-            step(arguments[0], (), *arguments[1:])
+            step(arguments[0], state, *arguments[1:])
         assert str(got.value) == str(expected.value)
         assert getattr(got.value, "__notes__", []) == getattr(expected.value, "__notes__", [])
+        assert got.value.__context__ is None  # what fails is told once
 
 
-@frozen
-class Halved(Sgd):
+@frozen(repr=False)
+class Halved(ArrayOptimizer):
     """Descent that halves the gradients first."""
 
-    def step(self, state: Unit, params: Any, grads: Any) -> tuple[Any, Unit]:
+    def step(self, state: Any, params: Any, grads: Any) -> tuple[Any, Any]:
         return super().step(state, params, tree.map(lambda grad: read_only(grad / 2), grads))
 
 
-def test_an_optimizer_made_from_sgd_keeps_its_own_step() -> None:
+def test_an_optimizer_made_from_the_librarys_keeps_its_own_step() -> None:
     params, x, labels = problem(np.random.default_rng(0), 5)
-    network = sequential(affine, relu, affine)
-    halved = training_step(network, softmax_cross_entropy, Halved(1.0))(params, (), x, labels)
-    assert tree.equal(halved[0], by_hand(network, Halved(1.0), params, (), x, labels)[0])
+    network, optimizer = sequential(affine, relu, affine), Halved(**asdict(sgd(1.0), recurse=False))
+    state = optimizer.init(params)
+    halved = training_step(network, softmax_cross_entropy, optimizer)(params, state, x, labels)
+    assert tree.equal(halved, by_hand(network, optimizer, params, state, x, labels))
 
 
 def squares(logits: Array, targets: Array) -> Array:
@@ -199,44 +267,39 @@ def squares(logits: Array, targets: Array) -> Array:
     return losses
 
 
-def test_a_loss_that_promotes_is_refused_as_by_the_plain_step() -> None:
+def test_a_loss_that_promotes_is_refused() -> None:
     def forward(logits: Array, targets: Array) -> tuple[Array, Array]:
-        return squares(logits, targets).mean(), logits - targets
+        return np.asarray(squares(logits, targets).mean()), logits - targets
 
     def backward(cache: Array, dloss: Array | float) -> Array:
         dout: Array = (2 * cache * dloss / len(cache)).astype(cache.dtype)
         return dout
 
     params, x = Affine(np.ones((4, 3), np.float32), np.zeros(3, np.float32)), np.ones((6, 4), np.float32)
-    step = training_step(affine, Loss(forward, backward, squares), sgd(0.1))
+    step, state = (
+        training_step(affine, Loss(forward, backward, squares, name="squares"), sgd(0.1)),
+        sgd(0.1).init(params),
+    )
     targets = np.eye(3)[[0, 1, 2, 0, 1, 2]]
-    with pytest.raises(TypeError, match=r"affine backward: dout is float64, expected float32"):
-        step(params, (), x, targets)
-    with pytest.raises(TypeError, match=r"affine backward: dout must be a plain array, got MaskedArray"):
-        step(params, (), x, np.ma.masked_array(targets.astype(np.float32)))
-    moved, _, _ = step(params, (), x, targets.astype(np.float32))
+    with pytest.raises(TypeError, match=r"squares backward: dout is float64, expected float32"):
+        step(params, state, x, targets)
+    with pytest.raises(TypeError, match=r"squares backward: dout must be a plain array, got MaskedArray"):
+        step(params, state, x, np.ma.masked_array(targets.astype(np.float32)))
+    moved, _, _ = step(params, state, x, targets.astype(np.float32))
     assert moved.W.dtype == np.float32
 
 
-def test_parameters_of_another_library_are_refused_as_by_the_plain_step() -> None:
+def test_parameters_of_another_library_are_refused() -> None:
     strict: Any = import_module("array_api_strict")
     params, x, labels = problem(np.random.default_rng(0), 5)
     others = tree.map(strict.asarray, params)
     network = sequential(affine, relu, affine)
     for f in (
-        lambda: training_step(network, softmax_cross_entropy, sgd(0.1))(others, (), x, labels),
+        lambda: training_step(network, softmax_cross_entropy, sgd(0.1))(others, sgd(0.1).init(others), x, labels),
         lambda: prediction(network)(others, x),
     ):
         with pytest.raises(TypeError, match=r"x is an array of numpy but the parameters are of array_api_strict"):
             f()
-
-
-def test_what_fails_is_told_once() -> None:
-    params, x, labels = problem(np.random.default_rng(0), 5)
-    step = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
-    with pytest.raises(ValueError, match=r"affine: x has") as caught:
-        step(params, (), np.ones((5, len(x.T) + 1)), labels)
-    assert caught.value.__context__ is None
 
 
 def test_what_is_no_optimizer_is_refused() -> None:
@@ -256,14 +319,14 @@ class LookAlike:
     b: Array
 
 
-def test_parameters_that_were_not_checked_are_refused_as_by_the_plain_step() -> None:
+def test_parameters_that_were_not_checked_are_refused() -> None:
     params = Affine(np.ones((4, 3), np.float32), np.zeros(3, np.float32))
     x, labels = np.ones((6, 4), np.float32), np.array([0, 1, 2, 0, 1, 2])
-    step = training_step(affine, softmax_cross_entropy, sgd(0.1))
+    step, state = training_step(affine, softmax_cross_entropy, sgd(0.1)), sgd(0.1).init(params)
     with pytest.raises(TypeError, match=r"affine: params must be Affine, got LookAlike"):
-        step(untyped(LookAlike(params.W, params.b)), (), x, labels)
+        step(untyped(LookAlike(params.W, params.b)), state, x, labels)
     make = unchecked(Affine)  # without the checks of the constructor
     with pytest.raises(ValueError, match=r"sgd: the gradient f32\[3\] must have the shape of its parameter f32\[1\]"):
-        step(make(params.W, read_only(np.zeros(1, np.float32))), (), x, labels)
-    with pytest.raises(TypeError, match=r"sgd: the gradient .* must have the dtype of its parameter f64\[3\]"):
-        step(make(params.W, read_only(np.zeros(3))), (), x, labels)
+        step(make(params.W, read_only(np.zeros(1, np.float32))), state, x, labels)
+    with pytest.raises(TypeError, match=r"affine: x is float32 but the parameters are float64"):
+        step(make(params.W, read_only(np.zeros(3))), state, x, labels)

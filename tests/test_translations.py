@@ -3,19 +3,24 @@
 import re
 from pathlib import Path
 
+import glance
+import names
 import pytest
+from languages import untranslated
+from mkdocs.utils.yaml import yaml_load  # pyright: ignore[reportUnknownVariableType] (mkdocs: IO of anything)
 
 ROOT = Path(__file__).parents[1]
 CHINESE = ROOT / "docs-zh"
 TRANSLATED = sorted(
     path.relative_to(CHINESE) for path in CHINESE.rglob("*.md") if path.name != "index.md" or path.parent != CHINESE
 )
+ENGLISH = ROOT / "docs"
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FORMULA = re.compile(r"^\$\$\n.*?^\$\$$", re.MULTILINE | re.DOTALL)
 
 
 def both(page: Path) -> tuple[str, str]:
-    return (ROOT / "docs" / page).read_text("utf-8"), (CHINESE / page).read_text("utf-8")
+    return (ENGLISH / page).read_text("utf-8"), (CHINESE / page).read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", TRANSLATED, ids=Path.as_posix)
@@ -30,3 +35,15 @@ def test_nothing_is_left_out(page: Path) -> None:
     for part in (r"^#+ ", r"^\|", r"^- ", r"^\d\. ", r"\]\([^)]+\)"):
         found = [re.findall(part, text, re.MULTILINE) for text in (english, chinese)]
         assert found[0] == found[1], part
+
+
+def test_the_chinese_site_lists_every_page_that_is_in_english_alone() -> None:
+    settings = (ROOT / "mkdocs.yml").read_text("utf-8")
+    nav = yaml_load(settings[settings.index("\nnav:\n") :])["nav"]  # the last part: others have tags of their own
+    listed = [page for _, page in untranslated(nav)]
+    english = {path.relative_to(ENGLISH).as_posix() for path in ENGLISH.rglob("*.md")}
+    chinese = {path.relative_to(CHINESE).as_posix() for path in CHINESE.rglob("*.md")}
+    assert len(listed) == len(set(listed))
+    assert set(listed) == (english | {names.PAGE, glance.PAGE}) - chinese
+    assert "how-to/train.md" in listed
+    assert "tutorial/1-affine.md" not in listed

@@ -1,7 +1,6 @@
-"""`make bench`."""
-
-import sys
+"""`python -m speed` is what `make bench` runs."""
 
 from speed.main import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    main()

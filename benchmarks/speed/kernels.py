@@ -1,42 +1,37 @@
-"""What one step computes, as bare NumPy calls into arrays that are there already: no checks, no records, nothing fresh.
+"""The parts of one step: as bare NumPy calls into arrays that are there already, and as calls of the library.
 
-One after another they compute what a step does, but keep the parameters; so each may be repeated by itself.
+The bare calls have no checks and no records, and make nothing fresh. One after another they compute what a step does,
+but keep the parameters; so each may be repeated by itself.
 """
 
 from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
-from attrs import frozen
 
-from speed.problem import RATE, Floats, Problem
+from chainrule import affine, relu, softmax_cross_entropy
+from speed.contenders.ours import Ours
+from speed.problem import Floats, Problem
 
-Kernel: TypeAlias = Callable[[], object]
+Call: TypeAlias = Callable[[], object]
 
 PRODUCTS = ("x W1", "h W2", "dW2", "dh", "dW1")
 """The kernels that are the limit."""
 
 
-@frozen(eq=False)
-class Kernels:
-    """The parts of a step, in the order in which they are taken, and where the new parameters are after them."""
-
-    parts: dict[str, Kernel]
-    stepped: tuple[Floats, ...]
-
-
-def kernels(problem: Problem) -> Kernels:
-    """The parts of a step from where a problem starts."""
+def kernels(problem: Problem) -> tuple[dict[str, Call], list[Floats]]:
+    """The bare calls of a step, in their order, and where the new parameters are after them."""
     size, x, labels = problem.size, problem.x, problem.labels
     n, f32 = size.batch, np.float32
-    W1, b1, W2, b2 = (array.copy() for array in problem.start)
+    W1, b1, W2, b2 = problem.start
     a, h, dh, da = (np.zeros((n, size.n_hidden), f32) for _ in range(4))
     z, e, dz = (np.zeros((n, size.n_out), f32) for _ in range(3))
-    dW1, db1, dW2, db2 = (np.zeros_like(array) for array in problem.start)
+    top, total, losses = (np.zeros(n, f32) for _ in range(3))
+    grads = dW1, db1, dW2, db2 = [np.zeros_like(array) for array in problem.start]
+    stepped = [np.zeros_like(array) for array in problem.start]
     bits, slope, sign = h.view(np.int32), da.view(np.int32), np.asarray(31, np.int32)
     ones, rows, zeros = np.ones(n, f32), np.arange(n), np.zeros_like(a)
-    share, rate = np.asarray(1 / n, f32), np.asarray(RATE, f32)
-    top, total, losses = (np.zeros(n, f32) for _ in range(3))
+    share, rate = np.asarray(1 / n, f32), np.asarray(problem.rate, f32)
 
     def softmax() -> None:
         np.maximum.reduce(z, axis=1, out=top)
@@ -59,15 +54,11 @@ def kernels(problem: Problem) -> Kernels:
         np.bitwise_and(slope, dh.view(np.int32), out=slope)
 
     def update() -> None:
-        for parameter, gradient, step in updates:
-            np.multiply(gradient, rate, out=step)
-            np.subtract(parameter, step, out=step)
+        for parameter, gradient, new in zip(problem.start, grads, stepped, strict=True):
+            np.multiply(gradient, rate, out=new)
+            np.subtract(parameter, new, out=new)
 
-    updates = [
-        (parameter, gradient, np.zeros_like(gradient))
-        for parameter, gradient in zip((W1, b1, W2, b2), (dW1, db1, dW2, db2), strict=True)
-    ]
-    parts: dict[str, Kernel] = {
+    calls: dict[str, Call] = {
         "x W1": lambda: np.dot(x, W1, a),
         "+ b1": lambda: np.add(a, b1, a),
         "ReLU": lambda: np.maximum(a, zeros, out=h),
@@ -83,6 +74,33 @@ def kernels(problem: Problem) -> Kernels:
         "db1": lambda: np.dot(ones, da, db1),
         "update": update,
     }
-    for part in parts.values():  # once through, so that every array holds what it holds in a step
-        part()
-    return Kernels(parts, tuple(step for _, _, step in updates))
+    for call in calls.values():  # once through, so that every array holds what it holds in a step
+        call()
+    return calls, stepped
+
+
+def pieces(problem: Problem) -> dict[str, tuple[Call, tuple[str, ...]]]:
+    """The library's calls of a step in their order, on what each is given in one, and the kernels of each."""
+    begun = Ours(problem)
+    first, _, second = params = begun.params
+    x, labels, optimizer = begun.x, begun.labels, begun.optimizer
+    state = optimizer.init(params)
+    a, first_cache = affine.forward(first, x)
+    h, relu_cache = relu.forward((), a)
+    z, second_cache = affine.forward(second, h)
+    _, loss_cache = softmax_cross_entropy.forward(z, labels)
+    dz = softmax_cross_entropy.backward(loss_cache, 1.0)
+    dh, second_grads = affine.backward(second_cache, dz)
+    da, _ = relu.backward(relu_cache, dh)
+    grads = (affine.grads(first_cache, da), (), second_grads)
+    return {
+        "affine.forward": (lambda: affine.forward(first, x), ("x W1", "+ b1")),
+        "relu.forward": (lambda: relu.forward((), a), ("ReLU",)),
+        "affine.forward, second layer": (lambda: affine.forward(second, h), ("h W2", "+ b2")),
+        "softmax_cross_entropy.forward": (lambda: softmax_cross_entropy.forward(z, labels), ("softmax and loss",)),
+        "softmax_cross_entropy.backward": (lambda: softmax_cross_entropy.backward(loss_cache, 1.0), ("dz",)),
+        "affine.backward, second layer": (lambda: affine.backward(second_cache, dz), ("dW2", "db2", "dh")),
+        "relu.backward": (lambda: relu.backward(relu_cache, dh), ("ReLU's slope",)),
+        "affine.grads": (lambda: affine.grads(first_cache, da), ("dW1", "db1")),
+        "sgd(rate).step": (lambda: optimizer.step(state, params, grads), ("update",)),
+    }

@@ -1,6 +1,11 @@
-"""How a process is kept to one thread, or given all."""
+"""How a process is kept to one thread, or given all.
+
+This module must import nothing that brings NumPy along: a process is settled before its libraries are loaded.
+"""
 
 import os
+import sys
+from pathlib import Path
 
 ONE, ALL = "one", "all"
 
@@ -10,7 +15,7 @@ VARIABLES = (
     "MKL_NUM_THREADS",  # torch
     "BLIS_NUM_THREADS",  # thinc
 )
-"""What the libraries read when they are loaded, and not after."""
+"""The numbers of threads that libraries read when they are loaded, and not after."""
 
 
 def cores() -> list[int]:
@@ -18,20 +23,16 @@ def cores() -> list[int]:
     return sorted(os.sched_getaffinity(0))
 
 
-def environment(threads: str) -> dict[str, str]:
-    """The variables of a process that is to have one thread, or as many as there are processors."""
-    count = 1 if threads == ONE else len(cores())
-    asked = dict(os.environ, JAX_PLATFORMS="cpu", **dict.fromkeys(VARIABLES, str(count)))
-    asked.pop("XLA_FLAGS", None)
-    if threads == ONE:
-        asked["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    return asked
+def settle(threads: str = ONE, tree: Path | None = None) -> None:
+    """Ask libraries for one thread, or for one for each processor, and take the package from a tree.
 
-
-def pin(threads: str) -> None:
-    """Keep this process, and every thread that it will start, to one processor if it is to have one thread.
-
-    Variables are requests; this is what makes one thread of a library that starts more.
+    Variables are requests. What makes one thread of a library that starts more is that the process, and every thread
+    that it will start, is kept to one processor.
     """
-    if threads == ONE:
+    one = threads == ONE
+    os.environ.update(dict.fromkeys(VARIABLES, "1" if one else str(len(cores()))), JAX_PLATFORMS="cpu")
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" if one else ""
+    if one:
         os.sched_setaffinity(0, {cores()[-1]})
+    if tree is not None:
+        sys.path.insert(0, str(tree / "src"))

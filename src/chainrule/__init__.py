@@ -12,7 +12,13 @@ from chainrule.arrays.types import Array, Labels, Unit
 from chainrule.checking.check import Report, check_layer, check_loss, check_network, check_optimizer
 from chainrule.checking.numerical_gradient import directional_derivative, numerical_gradient
 from chainrule.checking.verdict import Verdict
+from chainrule.combinators.add import add
+from chainrule.combinators.encoded import encoded
+from chainrule.combinators.fixed import fixed
+from chainrule.combinators.repeated import repeated
+from chainrule.combinators.residual import residual
 from chainrule.combinators.sequential import sequential
+from chainrule.combinators.tied import tied
 from chainrule.encoder import Encoder, Network
 from chainrule.inspecting.draw import draw
 from chainrule.inspecting.trace import trace
@@ -20,6 +26,7 @@ from chainrule.layer import Layer
 from chainrule.layers.activations.relu import relu
 from chainrule.layers.activations.sigmoid import sigmoid
 from chainrule.layers.affine import Affine, affine
+from chainrule.layers.embedding import Embedding, embedding
 from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
 from chainrule.loss import Loss
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
@@ -36,6 +43,7 @@ from chainrule.training.step import training_step
 __all__ = [
     "Affine",
     "Array",
+    "Embedding",
     "Encoder",
     "Labels",
     "Layer",
@@ -50,6 +58,7 @@ __all__ = [
     "Verdict",
     "accuracy",
     "adam",
+    "add",
     "affine",
     "check_layer",
     "check_loss",
@@ -57,6 +66,9 @@ __all__ = [
     "check_optimizer",
     "directional_derivative",
     "draw",
+    "embedding",
+    "encoded",
+    "fixed",
     "layer_norm",
     "minibatches",
     "numerical_gradient",
@@ -65,11 +77,14 @@ __all__ = [
     "read_only",
     "record",
     "relu",
+    "repeated",
+    "residual",
     "rules",
     "sequential",
     "sgd",
     "sigmoid",
     "softmax_cross_entropy",
+    "tied",
     "trace",
     "training_step",
     "tree",

@@ -12,8 +12,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import field, frozen
 
+from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
-from chainrule.layer import Shape
+from chainrule.layer import Layer, Shape
 from chainrule.naming import paged, reduced, title_of
 from chainrule.parts import Parts
 from chainrule.rules.rule import Rule
@@ -21,8 +22,8 @@ from chainrule.rules.rule import Rule
 P = TypeVar("P")
 C = TypeVar("C")
 X = TypeVar("X")
-X_in = TypeVar("X_in", contravariant=True)
-P_out = TypeVar("P_out", covariant=True)
+X_contra = TypeVar("X_contra", contravariant=True)
+P_co = TypeVar("P_co", covariant=True)
 
 
 @paged
@@ -77,7 +78,7 @@ class Encoder(Generic[P, C, X]):
         return reduced(self)
 
 
-class Network(Protocol[P_out]):
+class Network(Protocol[P_co]):
     """What can be trained: a layer or an encoder with parameters of type `P`. For annotations.
 
     Examples
@@ -88,15 +89,41 @@ class Network(Protocol[P_out]):
     """
 
     @property
-    def grads(self) -> Callable[[Any, Array], P_out]:
+    def grads(self) -> Callable[[Any, Array], P_co]:
         """`(cache, dout) -> grads`."""
         ...
 
 
-class Trainable(Network[P], Protocol[P, X_in]):
+class Trainable(Network[P], Protocol[P, X_contra]):
     """A network with the type of its input: a layer's is `Array`."""
 
     @property
-    def forward(self) -> Callable[[P, X_in], tuple[Array, Any]]:
+    def forward(self) -> Callable[[P, X_contra], tuple[Array, Any]]:
         """`(params, x) -> (out, cache)`."""
         ...
+
+
+def is_network(name: str, network: Any) -> Any:
+    """Refuse what is no layer and no encoder.
+
+    Parameters
+    ----------
+    name
+        Who asks, for the message.
+    network
+        Anything.
+
+    Returns
+    -------
+    Layer or Encoder
+        The network.
+
+    Raises
+    ------
+    TypeError
+        If it is none, with a hint if it is a function of a seed.
+    """
+    if isinstance(network, Layer | Encoder):
+        return network
+    hint = ": give it network(seed)" if callable(network) and not isinstance(network, type) else ""
+    raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{hint}")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from types import FunctionType
 from typing import Any, Protocol, TypeVar
 
 from chainrule.parts import layers_of
@@ -94,7 +95,7 @@ def title_of(subject: Named) -> str:
 
 def titled(name: str, options: dict[str, Any]) -> str:
     """A name with its options: `layer_norm(eps=1e-05)`."""
-    return f"{name}({', '.join(f'{key}={value!r}' for key, value in options.items())})" if options else name
+    return f"{name}({', '.join(f'{key}={_shown(value)}' for key, value in options.items())})" if options else name
 
 
 def options_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -168,6 +169,11 @@ def _name_of_function(function: Callable[..., object]) -> str:
         if name not in {"", "forward", "call", "lambda", "<lambda>", "main"}:
             return name
     return "layer"
+
+
+def _shown(option: Any) -> str:
+    """A function by its name, without its address; anything else as it prints itself."""
+    return str(option.__name__) if isinstance(option, FunctionType) else repr(option)
 
 
 def _is_plain(option: object) -> bool:

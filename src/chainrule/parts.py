@@ -2,7 +2,7 @@
 
     Chain    one after another: the output of each is the input of the next
     Fork     beside each other: each takes the same input, and a joint makes one output of theirs
-    Around   one, whose parameters are the layer's own, with something done to it
+    Around   one, with something done to it: its parameters are the layer's own, or are made of them
 
 A combinator says it in the trait `parts` of what it returns. Drawing, tracing, freezing and inference walk along it.
 """
@@ -37,7 +37,7 @@ class Fork:
 
 @frozen(eq=False)
 class Around:
-    """One layer, whose parameters are those of the whole.
+    """One layer, whose parameters are those of the whole, or are made of them.
 
     Parameters
     ----------
@@ -47,11 +47,15 @@ class Around:
         Whether the input is added to its output, as `residual` does.
     fixed
         Whether its parameters stay as they are.
+    tied
+        Whether its parameters are made of the whole's, which are fewer. Then what belongs to the part can't be told
+        from what belongs to the whole.
     """
 
     layer: Any
     skip: bool = False
     fixed: bool = False
+    tied: bool = False
 
     @property
     def layers(self) -> tuple[Any, ...]:

@@ -19,9 +19,11 @@ KINDS = [
     "explanation/derivations/",
     "explanation/gradient-checking/",
     "reference/",
+    "reference/glance/",
     "reference/layers/affine/",
     "zh/",
     "zh/tutorial/1-affine/",
+    "zh/untranslated/",
 ]
 
 

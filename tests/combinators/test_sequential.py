@@ -6,10 +6,7 @@ import pytest
 from hypothesis import given
 
 from chainrule import Affine, Array, Layer, Unit, affine, relu, sequential, sigmoid, tree
-from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.tuned import TUNED
-from chainrule.combinators.sequential import layers_of
-from chainrule.layer import Bare
+from chainrule.parts import Chain
 from strategies import generators, normal, sides
 from untyped import untyped
 
@@ -43,7 +40,7 @@ def test_the_empty_composition_is_the_identity_bit_for_bit(rng: np.random.Genera
     assert tree.equal(tuple(alone), tuple(run(sequential(sequential(), affine), ((), f), x, dout)))
     assert tree.equal(tuple(alone), tuple(run(sequential(affine, sequential()), (f, ()), x, dout)))
     assert tree.equal(tuple(alone), tuple(run(sequential(affine), (f,), x, dout)))
-    assert sequential().forward((), x) == (x, ())
+    assert tree.equal(sequential().forward((), x), (x, ()))
 
 
 @given(rng=generators, n=sides)
@@ -118,7 +115,7 @@ def test_errors_carry_the_position() -> None:
         assert caught.value.__notes__ == ["in layer 3 of 3"]
     wrong_first = untyped((caches[1], *caches[1:]))
     for back in (network.backward, network.grads):
-        with pytest.raises(TypeError, match="cache must be AffineCache, got ReluCache") as refused:
+        with pytest.raises(TypeError, match="affine backward: cache must be AffineCache, got Saved of relu") as refused:
             back(wrong_first, out)
         assert refused.value.__notes__ == ["in layer 1 of 3"]
 
@@ -142,7 +139,7 @@ def test_wrong_numbers_of_records(records: Any, error: type[Exception], message:
 
 
 def test_only_layers_compose() -> None:
-    with pytest.raises(TypeError, match="sequential: argument 2 must be a Layer, got function"):
+    with pytest.raises(TypeError, match="sequential: argument 2 must be a Layer, got method"):
         sequential(affine, untyped(affine.forward))
 
 
@@ -152,34 +149,27 @@ def test_coupling_of_rows_is_passed_on() -> None:
     assert not sequential(affine, relu).couples_rows
 
 
-def test_the_parts_can_be_found() -> None:
-    assert layers_of(sequential(affine, relu)) == (affine, relu)
-    assert layers_of(sequential()) == ()
-    assert layers_of(affine) is None
+def test_other_traits_are_those_of_the_parts() -> None:
+    plain: Layer[Unit, Any] = Layer(relu.forward, relu.backward)
+    assert sequential(relu, sigmoid).elementwise
+    assert not sequential(relu, affine).elementwise
+    assert [network.event_axes for network in (sequential(), sequential(relu), sequential(relu, affine))] == [0, 0, 1]
+    assert sequential(affine, plain).event_axes is None
 
 
-def test_bare_arithmetic_is_that_of_all_layers_or_there_is_none() -> None:
-    without: Layer[Unit, Any] = Layer(relu.forward, relu.backward)
-    assert sequential(affine, sequential(relu, sigmoid), sequential()).bare is not None
-    assert sequential(affine, without, affine).bare is None
-    assert sequential(affine, sequential(without)).bare is None
+def test_the_parts_are_a_chain() -> None:
+    network = sequential(affine, sequential(relu), sigmoid)
+    assert isinstance(network.parts, Chain)
+    assert network.parts.layers[0] is affine
+    assert network.parts.layers[1].parts.layers == (relu,)
+    assert affine.parts == ()
 
 
-@pytest.mark.parametrize("wants_dx", [True, False])
-def test_bare_arithmetic_computes_dx_where_a_layer_before_or_the_caller_wants_it(wants_dx: bool) -> None:
-    wanted: list[bool] = []
-
-    def forward(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Unit]:
-        return x, ()
-
-    def backward(xp: Namespace, params: Unit, saved: Unit, dout: Array, wants_dx: bool) -> tuple[Array, Unit]:
-        wanted.append(wants_dx)
-        return dout, ()
-
-    own: Layer[Unit, Any] = Layer(relu.forward, relu.backward, bare=Bare(forward, backward))
-    bare = sequential(sequential(own, own), own).bare
-    assert bare is not None
-    x = np.ones((2, 3))
-    _, saved = bare.forward(TUNED, (((), ()), ()), x)
-    bare.backward(TUNED, (((), ()), ()), saved, x, wants_dx)
-    assert wanted == [True, True, wants_dx]  # from the last layer to the first
+def test_a_chain_of_a_list_computes_what_that_of_its_layers_does() -> None:
+    rng = np.random.default_rng(0)
+    params = tuple(Affine(normal(rng, 3, 3), normal(rng, 3)) for _ in range(12))
+    x = normal(rng, 2, 3)
+    expected = x
+    for each in params:
+        expected, _ = affine.forward(each, expected)
+    assert tree.equal(sequential(*[affine] * 12).forward(params, x)[0], expected)

@@ -99,7 +99,7 @@ def test_the_real_files_too_where_they_are(tmp_path: Path) -> None:
             data = load_mnist(folder)
             assert (data.train.x.shape, data.test.x.shape) == ((images[0], 784), (images[1], 784))
             assert data.image_shape == (28, 28)
-            assert (data.train.x.min(), data.train.x.max()) == (0, 1)
+            assert (float(data.train.x.min()), float(data.train.x.max())) == (0, 1)
             assert digits in (None, np.bincount(data.train.labels).tolist())
 
 

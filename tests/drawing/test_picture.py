@@ -451,6 +451,19 @@ def test_rows_are_as_wide_as_asked(make: Any, width: int) -> None:
     assert (len(rows) == 1) == (width >= 3000 or (width >= 1000 and make is large))
 
 
+@given(st.integers(0, 2**32))
+def test_every_network_fits_into_every_width(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes: list[int] = rng.integers(1, 300, rng.integers(2, 8)).tolist()
+    params = [part for pair in pairwise(sizes) for part in (Affine(np.ones(pair), np.ones(pair[1])), ())]
+    network = sequential(*[affine, relu] * (len(sizes) - 1))
+    width = rng.uniform(1, 3000)
+    nodes = boxes(draw(untyped(network), untyped(tuple(params)), width=width), "node")
+    assert len(nodes) == len(params)
+    tops = [top for _, top, _, _ in nodes]
+    assert all(right < width for _, top, right, _ in nodes if tops.count(top) > 1)
+
+
 def test_rows_are_as_even_as_can_be() -> None:
     drawing = draw(untyped(sequential(*[relu] * 10)), untyped(((),) * 10))
     tops = [top for _, top, _, _ in boxes(drawing, "node")]

@@ -66,7 +66,7 @@ def counting(calls: list[str]) -> Layer[Any, Any]:
 def test_the_derivative_by_x_is_computed_where_it_is_wanted_only() -> None:
     params = on_torch(Affine(np.ones((3, 2)), np.ones(2)))
     calls: list[str] = []
-    function = autograd_function(counting(calls))
+    function = untyped(autograd_function(counting(calls)))
     function(params, torch.ones(4, 3, dtype=torch.float64)).sum().backward()
     assert calls == ["grads"]
     function(params, torch.ones(4, 3, dtype=torch.float64, requires_grad=True)).sum().backward()
@@ -76,7 +76,7 @@ def test_the_derivative_by_x_is_computed_where_it_is_wanted_only() -> None:
 def test_parameters_may_be_constants() -> None:
     params = on_torch(Affine(np.ones((3, 2)), np.ones(2)), requires_grad=False)
     x = torch.ones(4, 3, dtype=torch.float64, requires_grad=True)
-    autograd_function(affine)(params, x).sum().backward()
+    untyped(autograd_function(affine))(params, x).sum().backward()
     assert x.grad.tolist() == [[2.0] * 3] * 4
     assert not untyped(autograd_function(affine)(params, x.detach())).requires_grad
 
@@ -95,7 +95,7 @@ def test_a_second_derivative_is_refused() -> None:
 def test_writing_to_what_backward_needs_is_refused() -> None:
     params = on_torch(Affine(np.ones((3, 2)), np.ones(2)))
     x = torch.ones(4, 3, dtype=torch.float64)
-    out = autograd_function(affine)(params, x)
+    out = untyped(autograd_function(affine))(params, x)
     x += 1
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         out.sum().backward()

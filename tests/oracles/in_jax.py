@@ -36,7 +36,8 @@ def pullback(
         return (out * dout).sum(), out
 
     gradients, out = jax.grad(product, argnums=tuple(range(len(inputs))), has_aux=True)(*map(jnp.asarray, inputs))
-    return np.asarray(out), [np.asarray(gradient) for gradient in gradients]
+    arrays: list[Array] = [np.asarray(each) for each in (out, *gradients)]
+    return arrays[0], arrays[1:]
 
 
 FUNCTIONS = subjects(affine, jax.nn.relu, jax.nn.sigmoid) | {"layer_norm": layer_norm}

@@ -205,6 +205,7 @@ def by_differences(params: Affine, x: Array, labels: Labels, trees: Params) -> N
     assert_type(numerical_gradient(lambda p: (p.W * p.W).sum(), params), Affine)
     assert_type(numerical_gradient(lambda p: (p[0].W * p[2].b).sum(), trees, method="central"), Params)
     assert_type(numerical_gradient(lambda p: (p * p).sum(), x), Array)
+    assert_type(numerical_gradient(lambda p: relu.forward((), p)[0].sum(), x), Array)
     objective = Objective(two_layer.network, softmax_cross_entropy, x, labels)
     assert_type(objective(trees), Array)
     assert_type(numerical_gradient(objective, trees), Params)

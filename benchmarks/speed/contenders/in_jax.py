@@ -1,14 +1,13 @@
 """JAX: the whole step in `jit`, with the old parameters donated to the new."""
 
-from functools import partial
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from speed.contender import Arrays
-from speed.problem import RATE, Problem
+from speed.contender import Contender
+from speed.problem import Problem
 
 jax: Any = import_module("jax")  # which need not be installed where types are checked
 jnp: Any = import_module("jax.numpy")
@@ -24,39 +23,56 @@ def cross_entropy(params: Any, x: Any, labels: Any) -> Any:
     return -jnp.take_along_axis(log_p, labels[:, None], axis=1).mean()
 
 
-@partial(jax.jit, donate_argnums=0)
-def step(params: Any, x: Any, labels: Any) -> Any:
-    loss, grads = jax.value_and_grad(cross_entropy)(params, x, labels)
-    return [param - RATE * grad for param, grad in zip(params, grads, strict=True)], loss
-
-
-class Jax:
+class Jax(Contender):
     """No loss is looked at, so that a step may be under way while the next is being asked for."""
 
     def __init__(self, problem: Problem) -> None:
-        self.params = [jnp.array(array) for array in problem.start]
-        self.x, self.labels = jnp.array(problem.x), jnp.array(problem.labels, jnp.int32)
-        self.predict = jax.jit(predict)
-        self.value: Any = None
-        self.out: Any = None
+        super().__init__(problem)
+        self.device = jax.devices(problem.device)[0]
+        self.params: Any = [self.put(array, problem.dtype) for array in problem.start]
+        self.x, self.labels = self.put(problem.x, problem.dtype), self.put(problem.labels, "int32")
 
-    def steps(self, count: int) -> None:
-        params, x, labels, loss = self.params, self.x, self.labels, self.value
-        for _ in range(count):
+    def put(self, array: NDArray[Any], dtype: str) -> Any:
+        return jax.device_put(jnp.array(array, dtype), self.device)  # a copy, to give away
+
+    def step(self, params: Any, x: Any, labels: Any) -> Any:
+        loss, grads = jax.value_and_grad(cross_entropy)(params, x, labels)
+        return [param - self.problem.rate * grad for param, grad in zip(params, grads, strict=True)], loss
+
+    def steps(self) -> Iterator[Any]:
+        step, params, x, labels = jax.jit(self.step, donate_argnums=0), self.params, self.x, self.labels
+        while True:
             params, loss = step(params, x, labels)
-        self.params, self.value = jax.block_until_ready((params, loss))
+            yield params, loss
 
-    def loss(self) -> float:
-        return float(self.value)
+    def predictions(self) -> Iterator[Any]:
+        predicted, params, x = jax.jit(predict), self.params, self.x
+        while True:
+            yield predicted(params, x).block_until_ready()
 
-    def parameters(self) -> Arrays:
-        W1, b1, W2, b2 = map(np.asarray, self.params)
-        return W1, b1, W2, b2
+    def ready(self, last: Any) -> object:
+        return jax.block_until_ready(last)
 
-    def predictions(self, count: int) -> None:
-        predicted, params, x = self.predict, self.params, self.x
-        for _ in range(count):
-            self.out = predicted(params, x).block_until_ready()
 
-    def logits(self) -> NDArray[Any]:
-        return np.asarray(self.out)
+class OursInJax(Jax):
+    """chainrule's step on these arrays."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        import_module("chainrule.interop.jax").register_pytrees()
+        ours: Any = import_module("speed.contenders.ours")  # not at the top: JAX alone is to be measured alone
+        self.fused, self.params = ours.on(self.params, problem.rate)
+
+    def step(self, params: Any, x: Any, labels: Any) -> Any:
+        return self.fused(params, x, labels)
+
+    def read(self, last: Any) -> Any:
+        return super().read((jax.tree.leaves(last[0][0]), last[1]))
+
+
+class JaxRead(Jax):
+    """The same step, and a Python number of its loss before the next: as for a progress bar, or to stop early."""
+
+    def steps(self) -> Iterator[Any]:
+        for params, loss in super().steps():
+            yield params, float(loss)

@@ -1,58 +1,53 @@
 """scikit-learn: `MLPClassifier.partial_fit` on the batch, with plain SGD."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speed.contender import Arrays
-from speed.problem import RATE, Problem
+from speed.contender import Contender
+from speed.problem import Problem
 
 neural_network: Any = import_module("sklearn.neural_network")  # which need not be installed where types are checked
 
 
-class Sklearn:
+class Sklearn(Contender):
     """Its own checks of the data are part of a step; they can't be left out."""
 
     def __init__(self, problem: Problem) -> None:
-        self.x, self.labels = problem.x, problem.labels
+        super().__init__(problem)
         self.model = neural_network.MLPClassifier(
-            hidden_layer_sizes=(problem.size.n_hidden,),
-            activation="relu",
+            (problem.size.n_hidden,),
             solver="sgd",
             alpha=0.0,
             batch_size=problem.size.batch,
-            learning_rate="constant",
-            learning_rate_init=RATE,
+            learning_rate_init=problem.rate,
             momentum=0.0,
             nesterovs_momentum=False,
             shuffle=False,
-            random_state=0,
         )
         # The first call makes the arrays, and takes a step that is then undone.
-        self.model.partial_fit(self.x, self.labels, classes=np.arange(problem.size.n_out))
+        self.model.partial_fit(problem.x, problem.labels, classes=np.arange(problem.size.n_out))
         W1, b1, W2, b2 = problem.start
         for held, start in zip([*self.model.coefs_, *self.model.intercepts_], [W1, W2, b1, b2], strict=True):
             held[:] = start
-        self.out: NDArray[Any] = np.empty(0)
 
-    def steps(self, count: int) -> None:
-        model, x, labels = self.model, self.x, self.labels
-        for _ in range(count):
+    def steps(self) -> Iterator[Any]:
+        model, x, labels = self.model, self.problem.x, self.problem.labels
+        while True:
             model.partial_fit(x, labels)
+            yield [*zip(model.coefs_, model.intercepts_, strict=True)], model.loss_
 
-    def loss(self) -> float:
-        return float(self.model.loss_)
+    def predictions(self) -> Iterator[Any]:
+        model, x = self.model, self.problem.x
+        while True:
+            yield model.predict_proba(x)
 
-    def parameters(self) -> Arrays:
-        (W1, W2), (b1, b2) = self.model.coefs_, self.model.intercepts_
-        return W1, b1, W2, b2
+    def read(self, last: Any) -> tuple[list[NDArray[Any]], float]:
+        return [array for layer in last[0] for array in layer], last[1]
 
-    def predictions(self, count: int) -> None:
-        for _ in range(count):
-            self.out = self.model.predict_proba(self.x)
-
-    def logits(self) -> NDArray[Any]:
-        logits: NDArray[Any] = np.log(self.out)
+    def array(self, value: Any) -> NDArray[Any]:
+        logits: NDArray[Any] = np.log(value)
         return logits

@@ -1,54 +1,47 @@
 """thinc: `chain(Relu, Softmax)`, its categorical cross-entropy, and `finish_update` with SGD."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speed.contender import Arrays
-from speed.problem import RATE, Problem
+from speed.contender import Contender
+from speed.problem import Problem
 
 thinc: Any = import_module("thinc.api")  # which need not be installed where types are checked
 
 
-class Thinc:
+class Thinc(Contender):
     """It has the gradient of the cross-entropy and not its value, so that no loss is computed."""
 
     def __init__(self, problem: Problem) -> None:
-        size = problem.size
-        self.x, self.labels = problem.x, problem.labels
-        relu, softmax = thinc.Relu(size.n_hidden, size.n_in), thinc.Softmax(size.n_out, size.n_hidden)
-        self.model = thinc.chain(relu, softmax)
+        super().__init__(problem)
+        size, (W1, b1, W2, b2) = problem.size, problem.start
+        self.model = thinc.chain(thinc.Relu(size.n_hidden, size.n_in), thinc.Softmax(size.n_out, size.n_hidden))
         self.model.initialize()
-        self.layers = relu, softmax
-        W1, b1, W2, b2 = problem.start
-        for layer, W, b in ((relu, W1, b1), (softmax, W2, b2)):
+        for layer, W, b in zip(self.model.layers, (W1, W2), (b1, b2), strict=True):
             layer.set_param("W", np.ascontiguousarray(W.T))
             layer.set_param("b", b.copy())
-        self.cross_entropy = thinc.CategoricalCrossentropy(normalize=True)
-        self.optimizer = thinc.SGD(RATE, L2=0.0, grad_clip=0.0, use_averages=False)
-        self.out: NDArray[Any] = np.empty(0)
 
-    def steps(self, count: int) -> None:
-        model, cross_entropy, optimizer, x, labels = self.model, self.cross_entropy, self.optimizer, self.x, self.labels
-        for _ in range(count):
+    def steps(self) -> Iterator[Any]:
+        model, x, labels = self.model, self.problem.x, self.problem.labels
+        cross_entropy = thinc.CategoricalCrossentropy(normalize=True)
+        optimizer = thinc.SGD(self.problem.rate, L2=0.0, grad_clip=0.0, use_averages=False)
+        while True:
             p, backward = model.begin_update(x)
             backward(cross_entropy.get_grad(p, labels))
             model.finish_update(optimizer)
+            yield model
 
-    def loss(self) -> None:
-        return None
+    def predictions(self) -> Iterator[Any]:
+        while True:
+            yield self.model.predict(self.problem.x)
 
-    def parameters(self) -> Arrays:
-        relu, softmax = self.layers
-        return relu.get_param("W").T, relu.get_param("b"), softmax.get_param("W").T, softmax.get_param("b")
+    def read(self, last: Any) -> tuple[list[NDArray[Any]], None]:
+        return [array for layer in last.layers for array in (layer.get_param("W").T, layer.get_param("b"))], None
 
-    def predictions(self, count: int) -> None:
-        model, x = self.model, self.x
-        for _ in range(count):
-            self.out = model.predict(x)
-
-    def logits(self) -> NDArray[Any]:
-        logits: NDArray[Any] = np.log(self.out)
+    def array(self, value: Any) -> NDArray[Any]:
+        logits: NDArray[Any] = np.log(value)
         return logits

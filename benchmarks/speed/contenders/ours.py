@@ -1,46 +1,61 @@
-"""chainrule, as its users call it: `training_step`."""
+"""chainrule, as its users call it: `training_step`, or two calls for those who look at the gradient."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import Affine, read_only, sgd, softmax_cross_entropy, training_step, two_layer
-from speed.contender import Arrays
-from speed.problem import RATE, Problem
-
-OPTIMIZER = sgd(RATE)
+from chainrule import Affine, read_only, sgd, softmax_cross_entropy, training_step, tree, two_layer, value_and_grad
+from speed.contender import Contender
+from speed.problem import Problem
 
 
-class Ours:
+def on(arrays: Sequence[Any], rate: float) -> tuple[Callable[..., Any], Any]:
+    """A step on the arrays of any library, and the parameters and the state with which it begins."""
+    W1, b1, W2, b2 = arrays
+    params: Any = (Affine(W1, b1), (), Affine(W2, b2))
+    optimizer = sgd(rate)
+    fused: Any = training_step(two_layer.network, softmax_cross_entropy, optimizer)
+
+    def step(held: Any, x: Any, labels: Any) -> Any:
+        params, state, loss = fused(*held, x, labels)
+        return (params, state), loss
+
+    return step, (params, optimizer.init(params))
+
+
+class Ours(Contender):
     """One function that takes a step."""
 
     def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
         W1, b1, W2, b2 = map(read_only, problem.start)
         self.params: two_layer.Params = (Affine(W1, b1), (), Affine(W2, b2))
-        self.state = OPTIMIZER.init(self.params)
-        self.x, self.labels = read_only(problem.x), problem.labels
-        self.step = training_step(two_layer.network, softmax_cross_entropy, OPTIMIZER)
-        self.value: NDArray[Any] = np.zeros(())
-        self.out: NDArray[Any] = np.zeros(())
+        self.x, self.labels, self.optimizer = read_only(problem.x), problem.labels, sgd(problem.rate)
 
-    def steps(self, count: int) -> None:
-        step, params, state, x, labels, loss = self.step, self.params, self.state, self.x, self.labels, self.value
-        for _ in range(count):
+    def steps(self) -> Iterator[Any]:
+        step = training_step(two_layer.network, softmax_cross_entropy, self.optimizer)
+        params, state, x, labels = self.params, self.optimizer.init(self.params), self.x, self.labels
+        while True:
             params, state, loss = step(params, state, x, labels)
-        self.params, self.state, self.value = params, state, loss
+            yield params, loss
 
-    def loss(self) -> float:
-        return float(self.value)
+    def predictions(self) -> Iterator[Any]:
+        while True:
+            yield two_layer.predict(self.params, self.x)
 
-    def parameters(self) -> Arrays:
-        first, _, second = self.params
-        return first.W, first.b, second.W, second.b
+    def read(self, last: Any) -> tuple[Sequence[NDArray[Any]], float]:
+        return [np.asarray(leaf) for leaf in tree.leaves(last[0])], float(last[1])
 
-    def predictions(self, count: int) -> None:
-        params, x = self.params, self.x
-        for _ in range(count):
-            self.out = two_layer.predict(params, x)
 
-    def logits(self) -> NDArray[Any]:
-        return self.out
+class TwoCalls(Ours):
+    """The plain composition."""
+
+    def steps(self) -> Iterator[Any]:
+        gradient, optimizer = value_and_grad(two_layer.network, softmax_cross_entropy), self.optimizer
+        params, state, x, labels = self.params, optimizer.init(self.params), self.x, self.labels
+        while True:
+            loss, grads = gradient(params, x, labels)
+            params, state = optimizer.step(state, params, grads)
+            yield params, loss

@@ -1,6 +1,7 @@
 """What the functions of a layer may expect of their arguments, and what they say when given something else."""
 
 import math
+from operator import index
 from typing import TypeGuard, TypeVar
 
 import numpy as np
@@ -139,6 +140,36 @@ def number(
         bound = f">= {least:g}" if below == math.inf else f"in [{least:g}, {below:g})"
         bound = f"> {above:g}" if above >= least else bound
         raise ValueError(f"{owner}: {name} must be a finite number {bound}, got {result}")
+    return result
+
+
+def size(owner: str, name: str, value: object) -> int:
+    """Check that an option is a size, and make it an int of Python's.
+
+    Parameters
+    ----------
+    owner, name
+        The function and its argument, for messages.
+    value
+        The argument.
+
+    Returns
+    -------
+    int
+        The size.
+
+    Raises
+    ------
+    TypeError
+        If it is no integer.
+    ValueError
+        If it is negative.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{owner}: {name} must be an integer, got {type(value).__name__}")
+    result = index(value)
+    if result < 0:
+        raise ValueError(f"{owner}: {name} must be >= 0, got {result}")
     return result
 
 

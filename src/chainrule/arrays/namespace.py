@@ -211,6 +211,10 @@ class Namespace(Protocol):
         """A number that does not promote arrays of the dtype of `like`."""
         ...
 
+    def share(self, value: float, n: int, like: Array, /) -> Array | float:
+        """`value / n`, which does not promote arrays of the dtype of `like`, and is as accurate as they are."""
+        ...
+
     def count(self, condition: Mask, /) -> int:
         """In how many places the condition holds: reads values."""
         ...

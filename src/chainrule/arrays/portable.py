@@ -179,13 +179,16 @@ class Portable:
         return out
 
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
-        flat = self.xp.take(rows, self.xp.reshape(labels, (-1,)), axis=0)
-        out: Array = self.xp.reshape(flat, (*labels.shape, rows.shape[1]))
+        flat, inside = self._inside(labels, rows.shape[0], rows)
+        taken = self.xp.take(rows, flat, axis=0)
+        known = self.xp.where(inside, taken, self.xp.full_like(taken, float("nan")))
+        out: Array = self.xp.reshape(known, (*labels.shape, rows.shape[1]))
         return out
 
     def add_rows(self, labels: Labels, values: Array, k: int, /) -> Array:
-        flat = self.xp.reshape(labels, (-1,))
+        flat, inside = self._inside(labels, k, values)
         rows = self.xp.reshape(values, (-1, values.shape[-1]))
+        rows = self.xp.where(inside, rows, self.xp.zeros_like(rows))
         library = self.xp.__name__
         empty: Any = self.xp.zeros((k, rows.shape[1]), dtype=rows.dtype, device=self._device(rows))
         out: Array
@@ -200,6 +203,9 @@ class Portable:
     def scalar(self, value: float, like: Array, /) -> Array | float:
         return value  # a Python number takes the dtype of the array that it meets
 
+    def share(self, value: float, n: int, like: Array, /) -> Array | float:
+        return value / n
+
     def count(self, condition: Mask, /) -> int:
         return int(self.xp.sum(self.xp.astype(condition, self.xp.int64)))
 
@@ -212,6 +218,13 @@ class Portable:
     def astype(self, x: Array | Labels, like: Array, /) -> Array:
         out: Array = self.xp.astype(x, like.dtype)
         return out
+
+    def _inside(self, labels: Labels, k: int, beside: Array) -> tuple[Labels, Mask]:
+        """(...,) to (n,) and (n, 1): labels that are in range, 0 in the place of others, and which were."""
+        whole = self.xp.arange(1, device=self._device(beside)).dtype
+        flat = self.xp.astype(self.xp.reshape(labels, (-1,)), whole)
+        inside = (flat >= 0) & (flat < k)
+        return self.xp.where(inside, flat, self.xp.zeros_like(flat)), inside[:, None]
 
     def _one_hot(self, labels: Labels, k: int, beside: Array) -> Places:
         """(n,) to (n, k): whether each column is that of the row's label."""

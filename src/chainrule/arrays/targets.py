@@ -1,21 +1,21 @@
-"""Targets: what a classifier should have said, as integer labels (n,) or as rows of probabilities (n, k).
+"""Targets: what a classifier should have said, as integer labels (...,) or as rows of probabilities (..., k).
 
 The two are told apart by their dimensions alone, never by counting entries, so that no shape is read in two ways.
 """
 
-from typing import TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.arrays.arguments import describe
+from chainrule.arrays.labels import fit
 from chainrule.arrays.libraries import unlike
 from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.types import Array, Labels, is_plain
+from chainrule.arrays.types import Array, Labels, is_numpy, is_plain
 
 Targets: TypeAlias = Labels | Array
-"""Integer labels (n,), or rows of probabilities (n, k)."""
-
-UNSIGNED = {np.dtype(f"{o}i{size}"): np.dtype(f"{o}u{size}") for size in (1, 2, 4, 8) for o in "<>"}
+"""Integer labels (...,), or rows of probabilities (..., k)."""
 
 
 def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, name: str) -> tuple[Labels, Array | None]:
@@ -26,33 +26,69 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     xp
         The namespace of the logits.
     logits
-        (n, k), n and k at least 1.
+        (..., k), with a row and a class at least.
     targets
-        Integer labels (n,), or rows of probabilities (n, k) of any real dtype, one-hot integers among them.
+        Integer labels (...,), or rows of probabilities (..., k) of any real dtype, one-hot integers among them.
     name
         Who asks, for messages.
 
     Returns
     -------
     labels : Labels
-        (n,): the labels, or the likeliest class of each row of probabilities.
+        (...,): the labels, or the likeliest class of each row of probabilities.
     probabilities : Array or None
-        (n, k), in the dtype of the logits; None if the targets are labels.
+        (..., k), in the dtype of the logits; None if the targets are labels.
 
     Raises
     ------
     ValueError
         If shapes do not fit, a label is not in [0, k), or a row has a negative entry or does not sum to 1 (to 1e-6, or
-        the rounding of its dtype if that is coarser). Values are checked only where reading them is free.
+        to the rounding of its numbers if that is coarser). Values are checked only where reading them is free: in NumPy's arrays.
     TypeError
         If the targets are no array or one of another library, labels are no integers, or probabilities no real numbers.
     """
     if type(targets) is np.ndarray and xp.reads_values and _are_labels(targets, logits.shape):
         return targets, None  # without the questions that the rest must answer
-    _check_logits(logits, name)
-    n, k = logits.shape
+    shape = tuple(logits.shape)
+    _check_logits(shape, name)
+    _check_kind(targets, logits, name)
+    read = xp.reads_values or is_numpy(targets)
+    if targets.ndim == len(shape) - 1:
+        return _labels(xp, targets, shape, name, read=read), None
+    if tuple(targets.shape) != shape:
+        raise ValueError(
+            f"{name}: targets must be labels of shape {shape[:-1]} or probabilities of shape {shape}, "
+            f"got {tuple(targets.shape)}"
+        )
+    if not xp.is_real(targets):
+        raise TypeError(f"{name}: target probabilities must be real numbers, got {targets.dtype}")
+    if read:
+        _check_probabilities(np.asarray(targets), logits, name)
+    probabilities = xp.astype(targets, logits)
+    return xp.argmax_last(probabilities), probabilities
+
+
+def _check_logits(shape: tuple[int, ...], name: str) -> None:
+    if len(shape) < 2:
+        raise ValueError(f"{name}: logits must have rows of classes (..., k), got shape {shape}")
+    if shape[-1] == 0:
+        raise ValueError(f"{name}: logits have no classes, their shape is {shape}")
+    if 0 in shape:
+        raise ValueError(f"{name}: the mean over an empty batch is undefined, logits have shape {shape}")
+
+
+def _check_kind(targets: Any, logits: Array, name: str) -> None:
+    """Refuse what is no array of numbers of the library of the logits, with the conversion that helps."""
+    if type(targets).__module__.partition(".")[0] == "pandas":
+        kind = type(targets).__name__
+        raise TypeError(f"{name}: targets must be an array, got pandas' {kind}: convert it with .to_numpy()")
     if not (hasattr(targets, "shape") and hasattr(targets, "dtype")):
-        raise TypeError(f"{name}: targets must be an array, got {describe(targets)}")
+        raise TypeError(f"{name}: targets must be an array, got {describe(targets)}: convert it with np.asarray")
+    if getattr(targets.dtype, "kind", "") in {"U", "S", "O", "T"}:
+        raise TypeError(
+            f"{name}: targets must be numbers, got {targets.dtype}: number the classes, e.g. with "
+            "np.unique(labels, return_inverse=True)[1]"
+        )
     if type(targets).__module__.startswith("numpy") and not is_plain(targets):
         raise TypeError(f"{name}: targets must be a plain array, got {type(targets).__name__}: convert them first")
     libraries = unlike(targets, logits)
@@ -60,68 +96,50 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
         raise TypeError(
             f"{name}: targets are an array of {libraries[0]} but the logits are of {libraries[1]}: convert one of them"
         )
-    if targets.ndim == 1:
-        return _labels(xp, targets, logits.shape, name), None
-    if targets.shape != logits.shape:
-        raise ValueError(
-            f"{name}: targets must be labels of shape ({n},) or probabilities of shape ({n}, {k}), got {targets.shape}"
-        )
-    if not xp.is_real(targets):
-        raise TypeError(f"{name}: target probabilities must be real numbers, got {targets.dtype}")
-    probabilities = xp.astype(targets, logits)
-    if xp.reads_values:
-        _check_probabilities(probabilities, name)
-    return xp.argmax_last(probabilities), probabilities
 
 
-def _check_logits(logits: Array, name: str) -> None:
-    if logits.ndim != 2:
-        raise ValueError(f"{name}: logits must be 2-D (rows of classes), got shape {logits.shape}")
-    if logits.shape[1] == 0:
-        raise ValueError(f"{name}: logits have no classes, their shape is {logits.shape}")
-    if logits.shape[0] == 0:
-        raise ValueError(f"{name}: the mean over an empty batch is undefined, logits have shape {logits.shape}")
+def _labels(xp: Namespace, labels: Targets, shape: tuple[int, ...], name: str, *, read: bool) -> Labels:
+    if is_numpy(labels):
+        if labels.dtype.kind not in "iu":
+            raise TypeError(f"{name}: labels must be integers, got {labels.dtype}")
+    elif not xp.is_integral(labels):
+        raise TypeError(f"{name}: labels must be integers, got {labels.dtype}")
+    if tuple(labels.shape) != shape[:-1]:
+        if len(shape) == 2:
+            raise ValueError(f"{name}: {shape[0]} rows of logits {shape}, but {labels.shape[0]} labels")
+        raise ValueError(f"{name}: logits {shape} have rows {shape[:-1]}, but labels {tuple(labels.shape)}")
+    if read and not fit(labels, shape[-1]):
+        flat = np.ravel(labels)
+        first = int(np.argmax((flat < 0) | (flat >= shape[-1])))
+        raise ValueError(f"{name}: labels must be in [0, {shape[-1]}), got {flat[first]} at {_row(first, shape)}")
+    return labels
 
 
-def _check_labels(labels: Labels, k: int, name: str) -> None:
-    if not _fit(labels, k):
-        row = int(np.argmax((labels < 0) | (labels >= k)))
-        raise ValueError(f"{name}: labels must be in [0, {k}), got {labels[row]} at row {row}")
-
-
-def _check_probabilities(probabilities: Array, name: str) -> None:
-    sums = probabilities.sum(axis=1, dtype=np.float64)
-    slack = max(1e-6, float(np.finfo(probabilities.dtype).eps))
-    wrong = np.flatnonzero(~(np.abs(sums - 1) <= slack))
+def _check_probabilities(given: NDArray[Any], logits: Array, name: str) -> None:
+    sums = given.sum(axis=-1, dtype=np.float64)
+    # A row of k numbers that were rounded sums to 1 within k halves of their last digits.
+    eps = float(np.finfo(given.dtype).eps) if given.dtype.kind == "f" else 0.0
+    wrong = np.flatnonzero(~(np.abs(sums - 1) <= max(1e-6, eps * max(2, given.shape[-1]) / 2)))
     if wrong.size:
         row = int(wrong[0])
-        raise ValueError(f"{name}: target row {row} sums to {sums[row]:g}, expected 1")
-    if probabilities.min() < 0:
-        row, column = (int(i) for i in np.argwhere(probabilities < 0)[0])
-        value = probabilities[row, column]
-        raise ValueError(f"{name}: target probabilities must be >= 0, got {value:g} in row {row}, class {column}")
+        raise ValueError(f"{name}: target {_row(row, given.shape)} sums to {sums.flat[row]:g}, expected 1")
+    if given.min() < 0:
+        place = int(np.argmax(given.ravel() < 0))
+        row, column = divmod(place, given.shape[-1])
+        value = given.flat[place]
+        raise ValueError(
+            f"{name}: target probabilities must be >= 0, got {value:g} in {_row(row, given.shape)}, class {column}"
+        )
 
 
-def _labels(xp: Namespace, labels: Targets, shape: tuple[int, ...], name: str) -> Labels:
-    if not xp.is_integral(labels):
-        raise TypeError(f"{name}: labels must be integers, got {labels.dtype}")
-    if labels.shape[0] != shape[0]:
-        raise ValueError(f"{name}: {shape[0]} rows of logits {shape}, but {labels.shape[0]} labels")
-    if xp.reads_values:
-        _check_labels(labels, shape[1], name)
-    return labels
+def _row(number: int, shape: tuple[int, ...]) -> str:
+    """`row 3`, and where there are several axes `row (1, 3)`."""
+    place = tuple(int(i) for i in np.unravel_index(number, shape[:-1]))
+    return f"row {place[0] if len(place) == 1 else place}"
 
 
 def _are_labels(targets: Targets, shape: tuple[int, ...]) -> TypeGuard[Labels]:
     """Whether targets are good labels for logits of a shape, as most are."""
-    if targets.dtype.kind not in "iu" or len(shape) != 2:
+    if targets.dtype.kind not in "iu" or len(shape) < 2:
         return False
-    n, k = shape
-    return targets.shape == (n,) and n > 0 and _fit(targets, k)
-
-
-def _fit(labels: Targets, k: int) -> bool:
-    """Whether labels are in [0, k)."""
-    kind = labels.dtype
-    bits = labels.view(UNSIGNED[kind]) if kind in UNSIGNED else labels
-    return bits.item(bits.argmax()) < k  # a negative label is a very large number here
+    return targets.shape == shape[:-1] and targets.size > 0 and fit(targets, shape[-1])

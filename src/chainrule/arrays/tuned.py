@@ -142,11 +142,14 @@ class Tuned:
         return mask.view(dout.dtype)
 
     def mean(self, x: Array, /) -> Array:
+        mean: Array
         if x.ndim == 1 and x.size <= FEW_ROWS and x.dtype.char in "fd":
-            return np.asarray(x.dot(shares(x.size, x.dtype)))
-        if x.dtype.itemsize < 4:
-            return np.asarray(np.mean(x))  # NumPy sums float16 in float32 here
-        return np.asarray(np.add.reduce(x / x.size, axis=None))  # a sum of large numbers might overflow
+            mean = x.dot(shares(x.size, x.dtype))
+        elif x.dtype.itemsize < 4:
+            mean = np.asarray(np.mean(x))  # NumPy sums float16 in float32 here
+        else:
+            mean = np.add.reduce(x / x.size, axis=None)  # a sum of large numbers might overflow
+        return np.asarray(mean)
 
     def rows(self, x: Array, /) -> Array:
         return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
@@ -275,6 +278,11 @@ class Tuned:
     def scalar(self, value: float, like: Array, /) -> Array | float:
         return scalar(value + 0.0, like.dtype)  # not -0.0, which the cache would take for 0.0
 
+    def share(self, value: float, n: int, like: Array, /) -> Array | float:
+        if like.dtype.itemsize > 8:  # float64 is not as accurate
+            return np.asarray(scalar(value, like.dtype) / n)
+        return scalar(value / n + 0.0, like.dtype)
+
     def count(self, condition: Mask, /) -> int:
         return int(np.count_nonzero(condition))
 
@@ -310,10 +318,10 @@ class InPairs(Tuned):
         return borrowed(x)
 
     def plus(self, a: Array, b: Array, /) -> Array:
-        return a + b
+        return read_only(a + b)
 
     def times(self, a: Array, b: Array | float, /) -> Array:
-        return a * b
+        return read_only(a * b)
 
 
 TUNED = Tuned()

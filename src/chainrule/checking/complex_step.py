@@ -45,6 +45,12 @@ class LiftedNamespace(Tuned):
     def matmul_rows(self, a: Array, b: Array, /) -> Array:
         return self.matmul(self.rows(a).T, self.rows(b))
 
+    def finite(self, x: Array, /) -> Array:
+        return lift(np.minimum(x, np.finfo(x.dtype).max))
+
+    def reciprocal(self, x: Array, /) -> Array:
+        return 1 / x
+
     def mine(self, x: Array, /) -> bool:
         return False
 

@@ -41,7 +41,9 @@ SHRINKS = 3
 """How often: down to steps of 1.5e-9 in float64, where rounding leaves six digits of a slope."""
 
 
-def numerical_gradient(f: Callable[[P], Array | float], params: P, *, method: Method = "central") -> P:
+def numerical_gradient(
+    f: Callable[[P], Array | np.floating[Any] | float], params: P, *, method: Method = "central"
+) -> P:
     """Differentiate a scalar function by each number in a tree of parameters.
 
     Parameters
@@ -92,7 +94,7 @@ def numerical_gradient(f: Callable[[P], Array | float], params: P, *, method: Me
 
 
 def directional_derivative(
-    f: Callable[[P], Array | float], params: P, direction: P, *, method: Method = "central"
+    f: Callable[[P], Array | np.floating[Any] | float], params: P, direction: P, *, method: Method = "central"
 ) -> float:
     """Differentiate a scalar function of a tree of parameters along one direction: `<gradient, direction>`.
 
@@ -138,12 +140,18 @@ def directional_derivative(
     if objective is not None:
         f = objective
         point, line = tree.map(_at_least_float64, params), tree.map(_at_least_float64, direction)
-    length = math.sqrt(tree.dot(line, line))
-    if length == 0:
+    tree.map(_alike, point, line)
+    longest = max((float(np.abs(leaf).max(initial=0.0)) for leaf in tree.leaves(line)), default=0.0)
+    if longest == 0:
         return 0.0
+    if not math.isfinite(longest):
+        raise ValueError("directional_derivative: the direction must be finite")
+    scale = 2.0 ** math.frexp(longest)[1] / 2  # so that no square of an entry overflows or vanishes
+    line = tree.map(lambda leaf: leaf / scale, line)
+    length = math.sqrt(tree.dot(line, line))
     probe = along(f, point, tree.map(lambda leaf: leaf / length, line))
     start = np.zeros(1, np.result_type(*(leaf.dtype for leaf in tree.leaves(point))))
-    return float(derivatives(probe, start, np.arange(1), method)[0]) * length
+    return float(derivatives(probe, start, np.arange(1), method)[0]) * length * scale
 
 
 def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) -> NDArray[Any]:
@@ -197,6 +205,15 @@ def _objective(f: Callable[[P], object]) -> Objective[P, Any] | None:
         return None
     objective = cast("Objective[P, Any]", f)
     return evolve(objective, x=_at_least_float64(objective.x))
+
+
+def _alike(leaf: Array, direction: Array) -> Array:
+    if leaf.shape != direction.shape:
+        raise ValueError(
+            f"directional_derivative: the direction must have the shape of its parameter {leaf.shape}, "
+            f"got {direction.shape}"
+        )
+    return leaf
 
 
 def _at_least_float64(x: Array) -> Array:

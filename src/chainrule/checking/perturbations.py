@@ -100,11 +100,12 @@ def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
     list[Probe]
         In the order of `tree.leaves(params)`. Complex steps give complex values.
     """
-    if objective.network.couples_rows or not _of_rows(objective.targets, objective.x.shape[:1]):
+    network = objective.network
+    if not isinstance(network, Layer) or network.couples_rows or not _of_rows(objective.targets, objective.x.shape[:1]):
         return black_box(objective, params)
     probes: list[Probe] = []
     x = objective.x
-    chain = _chain(objective.network, params)
+    chain = _chain(network, params)
     for i, (layer, own) in enumerate(chain):
         out = layer.forward(own, x)[0]
         tail = _Tail(tuple(chain[i + 1 :]), objective)
@@ -196,7 +197,7 @@ class _Tail:
         for layer, own in self.links:
             out = layer.forward(own, out)[0]
         targets = tree.map(partial(_repeated, moves), self.objective.targets)
-        losses: NDArray[Any] = np.asarray(self.objective.loss.rows(out, targets)).reshape(moves, n)
+        losses: NDArray[Any] = np.asarray(self.objective.loss.rows(out, targets)).reshape(moves, -1)
         means: NDArray[Any] = losses.mean(axis=1)
         return means
 

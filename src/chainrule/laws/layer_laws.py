@@ -94,8 +94,8 @@ def derivative(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator
     dout = _dout(out, rng)
     dx, grads = run_backward(layer, cache, dout)
 
-    def product(at: tuple[P, Array]) -> Array:
-        value: Array = (layer.forward(at[0], at[1].copy())[0] * dout).sum()
+    def product(at: tuple[P, Array]) -> Array | float:
+        value: Array | float = (layer.forward(at[0], at[1].copy())[0] * dout).sum()
         return value
 
     method = best_method(lambda at: layer.forward(at[0], at[1].copy())[0], (params, x), rng)

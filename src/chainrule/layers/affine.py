@@ -42,6 +42,7 @@ from attrs import frozen
 from numpy.typing import DTypeLike
 
 from chainrule import rules
+from chainrule.arrays.arguments import size
 from chainrule.arrays.libraries import alike
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import read_only
@@ -131,7 +132,7 @@ class Affine:
         >>> Affine.init(np.random.default_rng(0), 784, 50)
         Affine(W=f32[784, 50], b=f32[50])
         """
-        n_in, n_out = _size("n_in", n_in), _size("n_out", n_out)
+        n_in, n_out = size("Affine.init", "n_in", n_in), size("Affine.init", "n_out", n_out)
         if not isinstance(rng, np.random.Generator):
             raise TypeError(f"Affine.init: rng must be a numpy.random.Generator, got {type(rng).__name__}")
         kind: np.dtype[Any] = np.dtype(dtype)
@@ -160,7 +161,7 @@ gradients = unchecked(Affine)
 
 def fits(params: Affine, x: Array) -> None:
     """As many features in x as W has rows."""
-    if not x.ndim or x.shape[-1] != len(params.W):
+    if not x.ndim or x.shape[-1] != params.W.shape[0]:
         if not x.ndim:
             raise ValueError("affine: x must have an axis of features, got shape ()")
         n_in = params.W.shape[0]
@@ -188,13 +189,3 @@ def operations(params: Affine, x: Shape, out: Shape) -> tuple[int, int]:
 
 affine = rules.layer("affine", Affine, forward, backward, fits, event_axes=1, operations=operations)
 """`x @ W + b` on the last axis; its parameters are an `Affine`."""
-
-
-def _size(name: str, value: int) -> int:
-    try:
-        size = value.__index__()
-    except AttributeError:
-        raise TypeError(f"Affine.init: {name} must be an integer, got {type(value).__name__}") from None
-    if size < 0:
-        raise ValueError(f"Affine.init: {name} must be >= 0, got {size}")
-    return size

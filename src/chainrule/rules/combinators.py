@@ -8,7 +8,6 @@ checked; in a pass they are the layers' rules, so that networks of any nesting r
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -16,6 +15,7 @@ from attrs import frozen
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
+from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.naming import options_of, titled
 from chainrule.parts import Parts
@@ -44,12 +44,12 @@ def combinator(
     layers
         The layers.
     forward
-        `(parts, xp, params, x) -> (out, caches)`, with a list of caches.
+        `(parts, xp, params, x) -> (out, caches)`, with a list of caches, one for each part.
     backward
         `(parts, xp, caches, dout, wants_dx) -> (dx, grads)`.
     **traits
         As of `Layer`. By default rows are coupled if a part couples them, the event axes are the most of any part's,
-        and the whole is elementwise if all parts are.
+        and the whole is elementwise if all parts are. `operations` are those of the joint: the parts have their own.
 
     Returns
     -------
@@ -59,28 +59,83 @@ def combinator(
     Raises
     ------
     TypeError
-        If one of the layers is none.
+        If one of the layers is none; with a hint if it is an encoder.
     """
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
-            raise TypeError(f"{name}: argument {i + 1} must be a Layer, got {describe(layer)}")
+            hint = ": encoded(encoder, layer) puts a layer behind it" if isinstance(layer, Encoder) else ""
+            raise TypeError(f"{name}: argument {i + 1} must be a Layer, got {describe(layer)}{hint}")
+    made: Layer[Any, Any] = layer_or_encoder(name, parts, layers, forward, backward, **traits)
+    return made
+
+
+def layer_or_encoder(
+    name: str, parts: Parts, layers: tuple[Any, ...], forward: Forward, backward: Backward, **traits: Any
+) -> Any:
+    """Make a layer of layers; an encoder, if the first of them is one.
+
+    Parameters
+    ----------
+    name, parts, layers, forward, backward, **traits
+        As for `combinator`. An encoder gives None for `dx`.
+
+    Returns
+    -------
+    Layer or Encoder
+        The functions and their rule.
+    """
     of_pairs = Combination(name, tuple(pair_of(layer) for layer in layers), forward, backward)
     of_rules = tuple(rule_of(layer) for layer in layers)
     axes = [layer.event_axes for layer in layers]
-    return Layer(
-        of_pairs.forward,
-        of_pairs.backward,
-        of_pairs.grads,
-        name=titled(name, options_of(forward)),
-        parts=parts,
-        rule=Rule(partial(forward, of_rules), partial(backward, of_rules), forward),
-        **{
-            "couples_rows": any(layer.couples_rows for layer in layers),
-            "elementwise": all(layer.elementwise for layer in layers),
-            "event_axes": None if None in axes else max([0, *(each for each in axes if each is not None)]),
-            **traits,
-        },
-    )
+    general = {
+        "name": titled(name, options_of(forward)),
+        "parts": parts,
+        "rule": _rule_over(of_rules, forward, backward),
+        "couples_rows": any(layer.couples_rows for layer in layers),
+        "event_axes": None if None in axes else max([0, *(each for each in axes if each is not None)]),
+        **traits,
+    }
+    if layers and isinstance(layers[0], Encoder):
+        return Encoder(of_pairs.forward, of_pairs.grads, **general)
+    general.setdefault("elementwise", all(layer.elementwise for layer in layers))
+    return Layer(of_pairs.forward, of_pairs.backward, of_pairs.grads, **general)
+
+
+def is_part(name: str, layer: Any) -> Any:
+    """Refuse what is no layer and no encoder.
+
+    Parameters
+    ----------
+    name
+        The combinator, for the message.
+    layer
+        Its argument.
+
+    Returns
+    -------
+    Layer or Encoder
+        The argument.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(layer, Layer | Encoder):
+        raise TypeError(f"{name}: argument 1 must be a Layer or an Encoder, got {describe(layer)}")
+    return layer
+
+
+def _rule_over(parts: Rules, forward: Forward, backward: Backward) -> Rule[Any, Any]:
+    """The rule of a combinator over rules; closures are called in less time than partials."""
+
+    def rule_forward(xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
+        return forward(parts, xp, params, x)
+
+    def rule_backward(xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
+        return backward(parts, xp, caches, dout, wants_dx)
+
+    return Rule(rule_forward, rule_backward, forward)
 
 
 @frozen(eq=False)
@@ -139,6 +194,6 @@ def counted(name: str, what: str, records: Any, count: int) -> None:
         raise ValueError(f"{name}: {count} layers need {count} {what}, got {len(records)}")
 
 
-def placed(error: Exception, i: int, parts: Rules) -> None:
-    """Note on an error in which layer it was raised."""
-    error.add_note(f"in layer {i + 1} of {len(parts)}")
+def placed(error: Exception, i: int, parts: Rules, kind: str = "layer") -> None:
+    """Note on an error in which layer, or branch, it was raised."""
+    error.add_note(f"in {kind} {i + 1} of {len(parts)}")

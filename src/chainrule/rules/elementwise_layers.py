@@ -78,7 +78,7 @@ def elementwise(
     """
     back = backward or partial(_times, slope)
     arithmetic = Arithmetic(
-        name, tuple, _nothing, _nothing, partial(_forward, forward, quiet), partial(_backward, back, quiet), None
+        name, tuple, _nothing, _nothing, _forward_of(forward, quiet=quiet), _backward_of(back, quiet=quiet), None
     )
     return made_of(
         arithmetic,
@@ -94,24 +94,30 @@ def _nothing(params: Unit) -> tuple[Array, ...]:
     return ()
 
 
-def _forward(
-    forward: Callable[[Namespace, Array], tuple[Array, Array]], quiet: bool, xp: Namespace, params: Unit, x: Array
-) -> tuple[Array, Saved]:
-    out, saved = xp.quietly(forward, xp, x) if quiet else forward(xp, x)
-    return out, _saved(xp.read_only(saved))
+def _forward_of(
+    forward: Callable[[Namespace, Array], tuple[Array, Array]], *, quiet: bool
+) -> Callable[[Namespace, Unit, Array], tuple[Array, Saved]]:
+    def loud(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
+        out, saved = forward(xp, x)
+        return out, _saved(xp.read_only(saved))
+
+    def silent(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
+        out, saved = xp.quietly(forward, xp, x)
+        return out, _saved(xp.read_only(saved))
+
+    return silent if quiet else loud
 
 
-def _backward(
-    backward: Callable[[Namespace, Array, Array], Array],
-    quiet: bool,
-    xp: Namespace,
-    cache: Saved,
-    dout: Array,
-    wants_dx: bool,
-) -> tuple[Array | None, Unit]:
-    if not wants_dx:
-        return None, ()
-    return xp.quietly(backward, xp, cache.value, dout) if quiet else backward(xp, cache.value, dout), ()
+def _backward_of(
+    backward: Callable[[Namespace, Array, Array], Array], *, quiet: bool
+) -> Callable[[Namespace, Saved, Array, bool], tuple[Array | None, Unit]]:
+    def loud(xp: Namespace, cache: Saved, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
+        return (backward(xp, cache.value, dout) if wants_dx else None), ()
+
+    def silent(xp: Namespace, cache: Saved, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
+        return (xp.quietly(backward, xp, cache.value, dout) if wants_dx else None), ()
+
+    return silent if quiet else loud
 
 
 def _times(slope: Callable[[Namespace, Array], Array] | None, xp: Namespace, saved: Array, dout: Array) -> Array:

@@ -152,13 +152,17 @@ class Arithmetic(Generic[P, C]):
     record: type[P]
     arrays: Callable[[P], tuple[Array, ...]]
     first: Callable[[P], Any]
-    forward: Callable[[Namespace, P, Array], tuple[Array, C]]
+    forward: Callable[[Namespace, P, Any], tuple[Array, C]]
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]]
-    fits: Callable[[P, Array], None] | None
+    fits: Callable[[P, Any], None] | None
+    encodes: bool = False
+    """Whether `x` is for `fits` and `forward` to judge, and the parameters say which library computes."""
 
     @property
-    def rule_forward(self) -> Callable[[Namespace, P, Array], tuple[Array, C]]:
+    def rule_forward(self) -> Callable[[Namespace, P, Any], tuple[Array, C]]:
         """Forward in a pass: a closure, which finds what it needs in less time than a method does."""
+        if self.encodes:
+            return self.rule_encode
         record, first, fits, forward, admit = self.record, self.first, self.fits, self.forward, self.admit
 
         def of_record(xp: Namespace, params: P, x: Array) -> tuple[Array, C]:
@@ -179,7 +183,12 @@ class Arithmetic(Generic[P, C]):
 
         return of_nothing if record is tuple else of_record
 
-    def pair_forward(self, params: P, x: Array) -> tuple[Array, C]:
+    def rule_encode(self, xp: Namespace, params: P, x: Any) -> tuple[Array, C]:
+        """Forward of an encoder in a pass."""
+        self.admit(params, x)
+        return self.forward(xp, params, x)
+
+    def pair_forward(self, params: P, x: Any) -> tuple[Array, C]:
         """The public forward."""
         xp = self.admit(params, x)
         out, cache = self.forward(xp, params, borrowed(x))
@@ -190,23 +199,22 @@ class Arithmetic(Generic[P, C]):
     def pair_backward(self, cache: C, dout: Array) -> tuple[Array, P]:
         """The public backward."""
         dx, grads = self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), True)
-        self.lock(grads)
         if dx is None:
             raise TypeError(f"{self.name} backward: the rule gave no dx where it was wanted")
-        return read_only(dx), grads
+        return read_only(dx), self.locked(grads)
 
     def pair_grads(self, cache: C, dout: Array) -> P:
         """The public backward without dx."""
-        grads = self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), False)[1]
-        self.lock(grads)
-        return grads
+        return self.locked(self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), False)[1])
 
-    def admit(self, params: P, x: Array) -> Namespace:
+    def admit(self, params: P, x: Any) -> Namespace:
         """Refuse parameters or an x that are not this layer's, or do not fit each other."""
         if type(params) is not self.record or (self.record is tuple and params):
             self.refuse(params)
         xp: Namespace = TUNED
-        if type(x) is np.ndarray and x.dtype.kind == "f":
+        if self.encodes:
+            xp = namespace(*tree.leaves(params), name=f"{self.name}: params")
+        elif type(x) is np.ndarray and x.dtype.kind == "f":
             dtype = x.dtype
             for array in self.arrays(params):
                 if type(array) is not np.ndarray or array.dtype is not dtype:
@@ -242,13 +250,13 @@ class Arithmetic(Generic[P, C]):
         xp: Namespace = signature.xp
         return xp
 
-    def lock(self, grads: P) -> None:
-        """Make gradients read-only."""
+    def locked(self, grads: P) -> P:
+        """The gradients, from now on read-only."""
         for array in self.arrays(grads):
             if type(array) is not np.ndarray:
-                tree.map(read_only, grads)
-                return
+                return tree.map(read_only, grads)
             read_only(array)
+        return grads
 
 
 def made_of(arithmetic: Arithmetic[P, C], source: Callable[..., Any], **traits: Any) -> Layer[P, C]:

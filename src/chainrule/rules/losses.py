@@ -126,8 +126,9 @@ class Arithmetic(Generic[T]):
 
     def of_both(self, xp: Namespace, out: Array, targets: T, dloss: Array | float) -> tuple[Array, Array]:
         """The loss, and its derivative with respect to out times dloss."""
-        losses, *slopes = self.rows(xp, out, targets)
-        return read_only(xp.mean(losses)), self.share(xp, dloss, *slopes)
+        of_rows = self.rows(xp, out, targets)
+        divisor = of_rows[2] if len(of_rows) == 3 else None
+        return read_only(xp.mean(of_rows[0])), self.share(xp, dloss, of_rows[1], divisor)
 
     def some(self, out: Array) -> Array:
         """Refuse an out without rows, whose mean is not defined."""
@@ -142,7 +143,7 @@ class Arithmetic(Generic[T]):
         n = slopes.shape[0] if slopes.ndim == 2 else math.prod(slopes.shape[:-1])
         factor: Array | float
         if isinstance(dloss, (float, int)):
-            factor = xp.scalar(float(dloss) / n, slopes)
+            factor = xp.share(float(dloss), n, slopes)
         elif getattr(dloss, "shape", None) != ():
             raise TypeError(f"{self.name} backward: dloss must be a number or a 0-d array, got {describe(dloss)}")
         else:

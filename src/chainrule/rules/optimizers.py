@@ -22,7 +22,7 @@ from chainrule.arrays.arguments import describe, number
 from chainrule.arrays.libraries import namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
-from chainrule.arrays.records import dissected, summary, unchecked
+from chainrule.arrays.records import PARTS, dissected, summary, unchecked
 from chainrule.arrays.tuned import TUNED
 from chainrule.arrays.types import Array, Labels, is_numpy
 from chainrule.naming import options_of
@@ -201,14 +201,14 @@ class ArrayOptimizer:
     ) -> tuple[P, State[P]]:
         """The step along gradients that are multiplied by a factor first; by None if they are multiplied already."""
         before: Any = state.count
-        count: Any = np.asarray(before.item() + 1) if is_numpy(before) else before + 1
+        count: Any = before + 1 if type(before) is not np.ndarray else read_only(np.asarray(before.item() + 1))
         scalars = rate if self.prepare is None else self.prepare(rate, before.item() + 1 if is_numpy(before) else count)
         if not self.moments:
-            return _changed(self.change_of(scalars, factor, lent), params, grads), _state(read_only(count), ())
+            return _changed(self.change_of(scalars, factor, lent), params, grads), _state(count, ())
         change = partial(self.change, scalars, factor, lent)
         results = tree.zipped(change, params, grads, *state.moments)
         new: list[Any] = [tree.replace(params, [each[i] for each in results]) for i in range(self.moments + 1)]
-        return new[0], _state(read_only(count), tuple(new[1:]))
+        return new[0], _state(count, tuple(new[1:]))
 
     def change_of(self, scalars: Any, factor: Scalar, lent: bool) -> Callable[[Any, Any], Any]:
         """What a step without moments makes of a parameter and its gradient, in as little time as it can take."""
@@ -235,6 +235,8 @@ class ArrayOptimizer:
 
     def change(self, scalars: Any, factor: Scalar, lent: bool, param: Array, grad: Array, *moments: Array) -> Any:
         """One array's step: the new parameter, followed by its moments if there are any."""
+        if isinstance(grad, np.generic):  # what NumPy returns in place of a 0-d array
+            grad = np.asarray(grad)
         for beside in (grad, *moments):
             if beside.shape != param.shape or beside.dtype != param.dtype:
                 self.refuse(param, beside)
@@ -296,9 +298,9 @@ def _changed(change: Callable[[Any, Any], Any], old: Any, grad: Any) -> Any:
     """The step of each array of a tree: `tree.map` in as little time as it can take."""
     kind = type(old)
     if kind is type(grad):
+        if (record := PARTS.get(kind) or dissected(kind)) is not None:
+            fields, make = record
+            return make(*[change(a, b) for a, b in zip(fields(old), fields(grad))])  # noqa: B905  # of one class
         if kind is tuple and len(old) == len(grad):
             return tuple([_changed(change, a, b) for a, b in zip(old, grad)]) if old else old  # noqa: B905  # as long
-        if (record := dissected(kind)) is not None:
-            fields, make = record
-            return make(*map(change, fields(old), fields(grad)))
     return tree.map(change, old, grad)

@@ -7,6 +7,7 @@ A pass owns all arrays between its first layer and its last, so that rules may w
 comes out of somebody's pair is borrowed: it may be a buffer, a field of a cache, or the input itself.
 """
 
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -45,7 +46,7 @@ def pair_of(network: Layer[P, C] | Encoder[P, C, Any]) -> Rule[P, C]:
 
 def in_pass(x: Any, params: Any) -> Namespace:
     """The namespace of a pass over `x`; over that of the parameters where `x` is no array of floats."""
-    if type(x) is np.ndarray:
+    if type(x) is np.ndarray and x.dtype.kind == "f":
         return IN_PASS
     xp = _namespace(x, params)
     return IN_PASS if xp is TUNED else xp
@@ -53,7 +54,7 @@ def in_pass(x: Any, params: Any) -> Namespace:
 
 def in_pairs(x: Any, params: Any) -> Namespace:
     """The namespace of a combinator that calls the pairs of its parts."""
-    if type(x) is np.ndarray:
+    if type(x) is np.ndarray and x.dtype.kind == "f":
         return IN_PAIRS
     xp = _namespace(x, params)
     return IN_PAIRS if xp is TUNED else xp
@@ -61,11 +62,12 @@ def in_pairs(x: Any, params: Any) -> Namespace:
 
 def _namespace(x: Any, params: Any) -> Namespace:
     """What is wrong with x, if anything is, is for the first layer to say."""
-    for leaf in (x, *tree.leaves(params)):
-        try:
+    if type(x) is not np.ndarray:
+        with suppress(TypeError):  # tokens, a list
+            return namespace(x)
+    for leaf in tree.leaves(params):
+        with suppress(TypeError):  # a masked array
             return namespace(leaf)
-        except TypeError:  # tokens, a list, a masked array
-            continue
     return TUNED
 
 

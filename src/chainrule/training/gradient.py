@@ -11,15 +11,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, like
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
 from chainrule.arrays.types import Array
-from chainrule.encoder import Encoder, Trainable
-from chainrule.layer import Layer
+from chainrule.encoder import Trainable, is_network
 from chainrule.loss import Loss
 from chainrule.naming import name_of
 from chainrule.rules.passes import in_pass, rule_of
@@ -63,7 +62,7 @@ def value_and_grad(network: Trainable[P, X], loss: Loss[T, Any]) -> Callable[[P,
     >>> grads.b.round(3)
     array([ 0.333,  0.333, -0.667])
     """
-    return partial(_value_and_grad, Pass.of("value_and_grad", network, loss))
+    return partial(_value_and_grad, Pass("value_and_grad", network, loss))
 
 
 @frozen(eq=False)
@@ -72,22 +71,35 @@ class Pass:
 
     Parameters
     ----------
+    name
+        Who asks, for messages.
+    network, loss
+        What is run.
     rule
         The network's.
     at_once
         `(xp, out, targets, dloss) -> (loss, dout)`.
     """
 
-    rule: Rule[Any, Any]
-    at_once: Callable[[Namespace, Array, Any, Array | float], tuple[Array, Array]]
+    name: str
+    network: Any
+    loss: Any
+    rule: Rule[Any, Any] = field(init=False)
+    at_once: Callable[[Namespace, Array, Any, Array | float], tuple[Array, Array]] = field(init=False)
 
-    @classmethod
-    def of(cls, name: str, network: Any, loss: Any) -> "Pass":
-        """Refuse what is no network or no loss."""
-        if not isinstance(loss, Loss):
-            raise TypeError(f"{name}: loss must be a Loss, got {describe(loss)}")
-        at_once = loss.rule.at_once if loss.rule is not None else partial(_in_turn, loss)
-        return cls(rule_of(is_network(name, network)), at_once)
+    @rule.default
+    def _rule(self) -> Rule[Any, Any]:
+        return rule_of(is_network(self.name, self.network))
+
+    @at_once.default
+    def _at_once(self) -> Callable[[Namespace, Array, Any, Array | float], tuple[Array, Array]]:
+        if not isinstance(self.loss, Loss):
+            raise TypeError(f"{self.name}: loss must be a Loss, got {describe(self.loss)}")
+        return self.loss.rule.at_once if self.loss.rule is not None else partial(_in_turn, self.loss)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rules are made anew: they are closures."""
+        return Pass, (self.name, self.network, self.loss)
 
     def run(self, params: Any, x: Any, targets: Any, factor: float | None = None) -> tuple[Array, Any, bool]:
         """The loss, and the gradients times a factor if that may ride in `dloss`, and whether it did."""
@@ -103,32 +115,6 @@ RIDE = ("f", "d")
 """The dtypes in which a factor may ride: in float16, and the small floats of other libraries, it would underflow."""
 
 
-def is_network(name: str, network: Any) -> Any:
-    """Refuse what is no layer and no encoder.
-
-    Parameters
-    ----------
-    name
-        Who asks, for the message.
-    network
-        Anything.
-
-    Returns
-    -------
-    Layer or Encoder
-        The network.
-
-    Raises
-    ------
-    TypeError
-        If it is none, with a hint if it is a function of a seed.
-    """
-    if isinstance(network, Layer | Encoder):
-        return network
-    hint = ": give it network(seed)" if callable(network) and not isinstance(network, type) else ""
-    raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{hint}")
-
-
 def _value_and_grad(both: Pass, params: Any, x: Any, targets: Any) -> tuple[Array, Any]:
     value, grads, _ = both.run(params, x, targets)
     return value, locked(grads)
@@ -136,9 +122,7 @@ def _value_and_grad(both: Pass, params: Any, x: Any, targets: Any) -> tuple[Arra
 
 def locked(grads: P) -> P:
     """The gradients of a pass, from now on read-only."""
-    for leaf in tree.leaves(grads):
-        read_only(leaf)
-    return grads
+    return tree.map(read_only, grads)
 
 
 def _in_turn(

@@ -1,5 +1,7 @@
 """How good predictions are, in terms that people use."""
 
+import math
+
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.libraries import namespace
 from chainrule.arrays.targets import Targets, labels_and_probabilities
@@ -12,9 +14,9 @@ def accuracy(logits: Array, targets: Targets) -> float:
     Parameters
     ----------
     logits
-        (n, k): scores of the classes; of several largest ones the first counts.
+        (..., k): scores of the classes; of several largest ones the first counts.
     targets
-        Integer labels (n,), or rows of probabilities (n, k), of which the largest counts.
+        Integer labels (...,), or rows of probabilities (..., k), of which the largest counts.
 
     Returns
     -------
@@ -41,5 +43,4 @@ def accuracy(logits: Array, targets: Targets) -> float:
     if missing:
         raise ValueError(f"accuracy: {missing} of the logits {describe(logits)} are nan")
     hits: Mask = xp.argmax_last(logits) == labels
-    n: int = logits.shape[0]
-    return xp.count(hits) / n
+    return xp.count(hits) / math.prod(logits.shape[:-1])

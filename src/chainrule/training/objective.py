@@ -10,9 +10,10 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
+from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import summary
 from chainrule.arrays.types import Array
-from chainrule.layer import Layer
+from chainrule.encoder import Trainable, is_network
 from chainrule.loss import Loss
 
 P = TypeVar("P")
@@ -26,13 +27,18 @@ class Objective(Generic[P, T]):
     Parameters
     ----------
     network
-        A layer.
+        A layer or an encoder.
     loss
         What compares its output with the targets.
     x
         The inputs of the batch.
     targets
         Its targets.
+
+    Raises
+    ------
+    TypeError
+        If the network is no `Layer` or `Encoder`, or the loss no `Loss`.
 
     Examples
     --------
@@ -45,10 +51,15 @@ class Objective(Generic[P, T]):
     Objective(network=Layer(affine), loss=Loss(softmax_cross_entropy), x=f64[1, 2], targets=i64[1])
     """
 
-    network: Layer[P, Any]
+    network: Trainable[P, Any]
     loss: Loss[T, Any]
     x: Array = field(repr=summary)
     targets: T = field(repr=summary)
+
+    def __attrs_post_init__(self) -> None:
+        is_network("Objective", self.network)
+        if not isinstance(self.loss, Loss):
+            raise TypeError(f"Objective: loss must be a Loss, got {describe(self.loss)}")
 
     def __call__(self, params: P) -> Array:
         """The loss at these parameters, 0-d."""

@@ -14,10 +14,9 @@ import numpy as np
 
 from chainrule.arrays.ownership import borrowed, own, read_only
 from chainrule.arrays.types import Array
-from chainrule.encoder import Trainable
+from chainrule.encoder import Trainable, is_network
 from chainrule.rules.passes import in_pass, rule_of
 from chainrule.rules.rule import Rule
-from chainrule.training.gradient import is_network
 
 P = TypeVar("P")
 X = TypeVar("X")

@@ -94,9 +94,9 @@ def training_step(
         raise TypeError(f"training_step: adjust must be a function of the gradients, got {describe(adjust)}")
     if callable(network) and not isinstance(network, type):
         return partial(_seeded, network, loss, optimizer, adjust)
-    both = Pass.of("training_step", network, loss)
+    both = Pass("training_step", network, loss)
     still = network if has_fixed(network) else None
-    if not isinstance(optimizer, ArrayOptimizer):
+    if type(optimizer) is not ArrayOptimizer:  # nor what is made from it, which may step in its own way
         return partial(_step, both, optimizer, adjust, still)
     return partial(_fused, both, optimizer, adjust, still)
 

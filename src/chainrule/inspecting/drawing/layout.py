@@ -1,6 +1,7 @@
 """Where the parts of a picture stand: how wide each is, and which share a row."""
 
 from bisect import bisect_left
+from itertools import accumulate
 
 from attrs import evolve, frozen
 
@@ -91,14 +92,17 @@ def rows_of(graph: Graph, width: float) -> list[list[Unit]]:
     """
     units = _units(graph)
     pieces = [*([unit] for unit in units[:-2]), units[-2:]]  # nothing stands behind the last wire: it stays in its row
+    ends = [0.0, *accumulate(sum(unit.width for unit in piece) for piece in pieces)]
     limit = width - 2 * MARGIN
-    if sum(unit.width for unit in units) > limit:
+    if ends[-1] > limit:
         limit -= TURN + 2 * APART
-    fewest = len(_filled(pieces, limit))
-    widths = [sum(unit.width for unit in piece) for piece in pieces]
-    spans = sorted({sum(widths[i:j]) for i in range(len(widths)) for j in range(i + 1, len(widths) + 1)})
-    best = bisect_left(spans, True, key=lambda span: len(_filled(pieces, span)) <= fewest)
-    return [_closed(row) for row in _filled(pieces, min(spans[best], limit))]
+    fewest = len(_filled(ends, limit))
+    spans = sorted({end - start for i, start in enumerate(ends) for end in ends[i + 1 :]})
+    best = bisect_left(spans, True, key=lambda span: len(_filled(ends, span)) <= fewest)
+    return [
+        _closed([unit for piece in pieces[first:after] for unit in piece])
+        for first, after in _filled(ends, min(spans[best], limit))
+    ]
 
 
 def box_width(node: Node) -> float:
@@ -151,19 +155,19 @@ def _units(graph: Graph) -> list[Unit]:
     return units
 
 
-def _filled(pieces: list[list[Unit]], limit: float) -> list[list[Unit]]:
-    """Rows, each filled up before the next is begun."""
-    rows: list[list[Unit]] = []
-    used = 0.0
-    for piece in pieces:
-        width = sum(unit.width for unit in piece)
-        if rows and used + width <= limit:
-            rows[-1] += piece
-            used += width
-        else:
-            rows.append([*piece])
-            used = width
-    return rows
+def _filled(ends: list[float], limit: float) -> list[tuple[int, int]]:
+    """Rows, each filled up before the next is begun: the first piece of each, and the first that is not in it.
+
+    A width is always the difference of two ends. Widths that are added up anew for each row may differ in their last
+    bit from those, and then a row as wide as its limit does not fit.
+    """
+    rows: list[tuple[int, int]] = []
+    first = 0
+    for piece in range(1, len(ends) - 1):
+        if ends[piece + 1] - ends[first] > limit:
+            rows.append((first, piece))
+            first = piece
+    return [*rows, (first, len(ends) - 1)]
 
 
 def _closed(row: list[Unit]) -> list[Unit]:

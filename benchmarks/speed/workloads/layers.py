@@ -1,0 +1,129 @@
+"""Layers one by one: forward and backward of ours beside torch's and JAX's, in float32, in one process with one thread.
+
+A layer is a line of `LINES`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from attrs import asdict, frozen
+from numpy.typing import NDArray
+
+from chainrule import Layer, read_only, relu, sigmoid, tree
+from speed.contender import JAX, OURS, TORCH
+from speed.harness import Loop, Plan, Row, Spread, calls, race
+from speed.options import Options
+from speed.page import duration, failures, ratio, table
+from speed.problem import Floats, largest
+from speed.processes import ask, process
+
+SIZES = ((64, 128), (2048, 256), (4096, 1024))
+TOLERANCE = 1e-5
+
+
+@frozen
+class Line:
+    """A layer, and the same function of x and the leaves of its parameters in modules of torch and JAX."""
+
+    layer: Layer[Any, Any]
+    torch: Callable[[Any], Any]
+    jax: Callable[[Any], Any]
+    params: Callable[[np.random.Generator, int], Any] = lambda _rng, _features: ()
+
+
+LINES = {
+    "relu": Line(relu, lambda torch: torch.relu, lambda jax: jax.nn.relu),
+    "sigmoid": Line(sigmoid, lambda torch: torch.sigmoid, lambda jax: jax.nn.sigmoid),
+}
+
+
+def ours(line: Line, params: Any, x: Floats, dout: Floats) -> Loop:
+    """The public pair."""
+
+    def both() -> Any:
+        out, cache = line.layer.forward(params, x)
+        return out, tree.leaves(line.layer.backward(cache, dout))
+
+    return calls(both)
+
+
+def in_torch(line: Line, params: Any, x: Floats, dout: Floats) -> Loop:
+    """Eager."""
+    torch: Any = import_module("torch")
+    function, last = line.torch(torch), torch.tensor(dout)
+    leaves = [torch.tensor(leaf, requires_grad=True) for leaf in (x, *tree.leaves(params))]
+
+    def both() -> Any:
+        out = function(*leaves)
+        return out.detach(), torch.autograd.grad(out, leaves, last)
+
+    return calls(both)
+
+
+def in_jax(line: Line, params: Any, x: Floats, dout: Floats) -> Loop:
+    """Compiled."""
+    jax: Any = import_module("jax")
+
+    def both(dout: Any, *leaves: Any) -> Any:
+        out, backward = jax.vjp(line.jax(jax), *leaves)
+        return out, backward(dout)
+
+    arrays = [jax.numpy.array(leaf) for leaf in (dout, x, *tree.leaves(params))]
+    return calls(jax.jit(both), *arrays, ready=jax.block_until_ready)
+
+
+CONTENDERS = {OURS: ours, TORCH: in_torch, JAX: in_jax}
+
+
+def measure(options: Options) -> Iterator[Row]:
+    """A row for each layer, size and contender."""
+    with process() as child:
+        for name in options.layers or LINES:
+            for size in SIZES[: 1 if options.quick else None]:
+                yield from ask(child, compare, name, size, options.plan)
+
+
+def compare(name: str, size: tuple[int, int], plan: Plan) -> list[Row]:
+    """Those who agree with us take turns."""
+    rng, line = np.random.default_rng(0), LINES[name]
+    x, dout = (read_only(rng.standard_normal(size, np.float32)) for _ in range(2))
+    params = line.params(rng, size[-1])
+    rows: dict[str, Row] = {}
+    loops: dict[str, Loop] = {}
+    right: list[NDArray[Any]] = []
+    for contender, make in CONTENDERS.items():
+        rows[contender] = {"layer": name, "size": f"{size[0]} × {size[1]}", "contender": contender}
+        try:
+            loop = make(line, params, x, dout)
+            out, gradients = loop(1)
+        except ImportError as error:
+            rows[contender]["failure"] = f"{type(error).__name__}: {error}"
+            continue
+        found = [np.asarray(array) for array in (out, *gradients)]
+        right = right or found
+        difference = largest(list(zip(found, right, strict=True)))
+        if difference <= TOLERANCE:
+            loops[contender] = loop
+        else:
+            rows[contender]["failure"] = f"its results differ by {difference:.1e} of ours"
+    took = race({contender: loop.time for contender, loop in loops.items()}, plan)
+    walls = {contender: [each.wall for each in blocks] for contender, blocks in took.items()}
+    for contender, wall in walls.items():
+        rows[contender] |= {"seconds": asdict(Spread.of(wall))}
+        rows[contender] |= {"ours_to_it": asdict(Spread.of_ratios(walls[OURS], wall))}
+    return list(rows.values())
+
+
+def parts(rows: Sequence[Row]) -> dict[str, str]:
+    """A line for each layer and size: times, and what ours takes of each other's."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        line = lines.setdefault((row["layer"], row["size"]), [])
+        line.append(duration(row["seconds"]["median"]) if "seconds" in row else "")
+        if row["contender"] != OURS:
+            line.append(ratio(row["ours_to_it"]["median"]) if "seconds" in row else "")
+    head = ["layer", "x", OURS, *(text for name in list(CONTENDERS)[1:] for text in (name, f"ours, of {name}"))]
+    texts = [table(head, [[*case, *line] for case, line in lines.items()], text=2), *dict.fromkeys(failures(rows))]
+    return {"layers": "\n\n".join(texts)}

@@ -1,0 +1,117 @@
+"""A layer behind an encoder: what reads tokens becomes a network.
+
+    out = f(e(x))
+
+**Derivation.** The chain rule, as in `sequential`; but with respect to x nothing can be differentiated:
+
+    d(out) = J de
+    dL = <dout, J de> = <J^T dout, de>
+
+so that the encoder is given what backward of f makes of `dout`,
+
+    J^T dout
+
+the layer's `dx`, and there the way back ends.
+
+**To remember:** the way back ends where numbers that can be changed a little end.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import Affine, Embedding, affine, embedding, encoded
+>>> network = encoded(embedding, affine)
+>>> network
+Encoder(encoded(embedding, affine))
+>>> rng = np.random.default_rng(0)
+>>> params = Embedding.init(rng, 10, 4), Affine.init(rng, 4, 2)
+>>> out, caches = network.forward(params, np.array([[3, 1, 3], [0, 9, 9]]))
+>>> out.shape
+(2, 3, 2)
+>>> network.grads(caches, np.ones_like(out))
+(Embedding(E=f32[10, 4]), Affine(W=f32[4, 2], b=f32[2]))
+"""
+
+from typing import Any, TypeVar
+
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.types import Array
+from chainrule.encoder import Encoder
+from chainrule.layer import Layer
+from chainrule.parts import Chain
+from chainrule.rules.combinators import Caches, Rules, counted, layer_or_encoder, placed
+
+P = TypeVar("P")
+C = TypeVar("C")
+Q = TypeVar("Q")
+D = TypeVar("D")
+X = TypeVar("X")
+
+
+def encoded(encoder: Encoder[P, C, X], layer: Layer[Q, D], /) -> Encoder[tuple[P, Q], tuple[C, D], X]:
+    """Put a layer behind an encoder.
+
+    Parameters
+    ----------
+    encoder
+        An encoder, such as `embedding`.
+    layer
+        A layer, usually made by `sequential`, that takes what the encoder gives.
+
+    Returns
+    -------
+    Encoder
+        An encoder again. Its parameters, caches and gradients are pairs.
+
+    Raises
+    ------
+    TypeError
+        If the arguments are no `Encoder` and no `Layer`.
+    """
+    if not isinstance(encoder, Encoder):
+        raise TypeError(f"encoded: argument 1 must be an Encoder, got {describe(encoder)}")
+    if not isinstance(layer, Layer):
+        hint = ": an encoder stands first" if isinstance(layer, Encoder) else ""
+        raise TypeError(f"encoded: argument 2 must be a Layer, got {describe(layer)}{hint}")
+    axes = None  # an encoder makes one row of features of each event, and that row is one of the layer's event axes
+    if encoder.event_axes is not None and layer.event_axes is not None:
+        axes = encoder.event_axes + max(layer.event_axes - 1, 0)
+    made: Encoder[Any, Any, Any] = layer_or_encoder(
+        "encoded", Chain((encoder, layer)), (encoder, layer), forward, backward, event_axes=axes
+    )
+    return made
+
+
+def forward(parts: Rules, xp: Namespace, params: Any, x: Any) -> tuple[Array, Caches]:
+    """`f(e(x))`, and the caches of both."""
+    counted("encoded", "params", params, 2)
+    encoder, layer = parts
+    i = 0
+    try:
+        row, first = encoder.forward(xp, params[0], x)
+        i = 1
+        out, second = layer.forward(xp, params[1], row)
+    except Exception as error:
+        placed(error, i, parts)
+        raise
+    return out, [first, second]
+
+
+def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
+    """`J^T dout` for the encoder, and the gradients of both."""
+    encoder, layer = parts
+    i = 1
+    try:
+        row, second = layer.backward(xp, caches.pop(), dout, True)
+        i = 0
+        _, first = encoder.backward(xp, caches.pop(), _wanted(row), False)
+    except Exception as error:
+        placed(error, i, parts)
+        raise
+    return None, (first, second)
+
+
+def _wanted(dx: Array | None) -> Array:
+    if dx is None:
+        raise TypeError("encoded backward: the layer gave no dx where it was wanted")
+    return dx

@@ -1,0 +1,88 @@
+"""The residual connection: a layer computes what is to be added to its input.
+
+    out = x + f(x)
+
+**Derivation.** Two wires leave one point, and the joint adds what they carry:
+
+    d(out) = dx + J dx
+    dL = <dout, dx + J dx> = <dout, dx> + <J^T dout, dx> = <dout + J^T dout, dx>
+
+and read off
+
+    dx = dout + J^T dout
+
+Copy and sum are an adjoint pair. Going forward x is copied and the outputs are added; coming back `dout` is copied and
+the derivatives are added. The identity in the sum is why deep networks of this kind can be trained: `dout` reaches
+every layer, however small J is (He et al., Deep Residual Learning, 2016).
+
+**To remember:** what was copied going forward is added coming back, and what was added is copied.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import relu, residual
+>>> block = residual(relu)
+>>> out, cache = block.forward((), np.array([[-1.0, 2.0]]))
+>>> out
+array([[-1.,  4.]])
+>>> block.backward(cache, np.array([[1.0, 1.0]]))[0]
+array([[1., 2.]])
+"""
+
+import math
+from typing import Any, TypeVar
+
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.types import Array
+from chainrule.layer import Layer, Shape
+from chainrule.parts import Around
+from chainrule.rules.combinators import Caches, Rules, combinator
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+
+def residual(f: Layer[P, C], /) -> Layer[P, tuple[C]]:
+    """Add a layer's input to its output.
+
+    Parameters
+    ----------
+    f
+        A layer that keeps the shape of its input, usually made by `sequential`.
+
+    Returns
+    -------
+    Layer
+        `x + f(x)`. Its parameters are those of `f`.
+
+    Raises
+    ------
+    TypeError
+        If `f` is no `Layer`.
+
+    Notes
+    -----
+    Where `f` gives another shape than that of x, a `ValueError` says both: nothing is broadcast.
+    """
+    return combinator("residual", Around(f, skip=True), (f,), forward, backward, operations=one)
+
+
+def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
+    """`x + f(x)`."""
+    x = xp.shared(x)
+    out, cache = parts[0].forward(xp, params, x)
+    if out.shape != x.shape:
+        raise ValueError(f"residual: the layer must keep the shape of x, but makes {out.shape} of {x.shape}")
+    return xp.plus(out, x), [cache]
+
+
+def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
+    """`dx = dout + J^T dout`."""
+    dout = xp.shared(dout)
+    dx, grads = parts[0].backward(xp, caches.pop(), dout, wants_dx)
+    return (xp.plus(dx, dout) if wants_dx and dx is not None else None), grads
+
+
+def one(params: object, x: Shape, out: Shape) -> tuple[int, int]:
+    """An addition for each number, forward and backward."""
+    return math.prod(out), math.prod(x)

@@ -1,0 +1,174 @@
+"""The embedding: every token has a row of numbers of its own, and a label chooses that row.
+
+    out = S E              S (n, k)    E (k, d)    out (n, d)
+
+where row i of S is 1 at the label of position i and 0 elsewhere. S is never made: the product with it takes rows.
+
+**Derivation.** Labels are whole numbers, with respect to which nothing can be differentiated; S is constant:
+
+    d(out) = S dE
+    dL = <dout, S dE> = <S^T dout, dE>
+
+and read off
+
+    dE = S^T dout
+
+S^T is not made either: the product adds each row of `dout` to the row of its label. Taking rows and adding rows are an
+adjoint pair, gather and scatter.
+
+**To remember:** a row that was taken gets its derivative back, and one that was taken often gets the sum.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import Embedding, embedding
+>>> params = Embedding(E=np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]]))
+>>> out, cache = embedding.forward(params, np.array([2, 1, 2]))
+>>> out
+array([[3., 4.],
+       [1., 2.],
+       [3., 4.]])
+>>> embedding.grads(cache, np.ones((3, 2))).E
+array([[0., 0.],
+       [1., 1.],
+       [2., 2.]])
+"""
+
+import math
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import DTypeLike
+
+from chainrule import rules
+from chainrule.arrays.arguments import number, size
+from chainrule.arrays.labels import choose_rows
+from chainrule.arrays.libraries import alike
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.types import Array, Labels
+from chainrule.layer import Shape
+
+
+@frozen(eq=False)
+@record
+class Embedding:
+    """The parameters of `embedding`, and their gradients.
+
+    Parameters
+    ----------
+    E
+        (k, d): a row of d features for each of k tokens.
+
+    Raises
+    ------
+    ValueError
+        If E has another number of axes than two.
+    TypeError
+        If it is no array of floats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Embedding
+    >>> Embedding(E=np.ones((1000, 16), np.float32))
+    Embedding(E=f32[1000, 16])
+    """
+
+    E: Array
+
+    def __attrs_post_init__(self) -> None:
+        alike("Embedding", E=self.E)
+        if self.E.ndim != 2:
+            raise ValueError(f"Embedding: E must be 2-D (tokens, features), got shape {self.E.shape}")
+
+    @classmethod
+    def init(
+        cls,
+        rng: np.random.Generator,
+        n_tokens: int,
+        n_features: int,
+        *,
+        std: float = 1.0,
+        dtype: DTypeLike = np.float32,
+    ) -> "Embedding":
+        """Draw normal rows.
+
+        Parameters
+        ----------
+        rng
+            Where the random numbers come from; it is advanced.
+        n_tokens, n_features
+            The numbers of tokens k and of features d.
+        std
+            The standard deviation. By default 1: what the next layer is given then varies as its initial weights expect
+            it to.
+        dtype
+            A floating-point dtype.
+
+        Returns
+        -------
+        Embedding
+            Fresh parameters.
+
+        Raises
+        ------
+        ValueError
+            If a size is negative or `std` is negative or not finite.
+        TypeError
+            If `rng` is no Generator, a size is no integer, or the dtype is not floating-point.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from chainrule import Embedding
+        >>> Embedding.init(np.random.default_rng(0), 1000, 16, std=0.02)
+        Embedding(E=f32[1000, 16])
+        """
+        shape = size("Embedding.init", "n_tokens", n_tokens), size("Embedding.init", "n_features", n_features)
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"Embedding.init: rng must be a numpy.random.Generator, got {type(rng).__name__}")
+        kind = np.dtype(dtype)
+        if kind.kind != "f":
+            raise TypeError(f"Embedding.init: dtype must be floating-point, got {kind}")
+        drawn = rng.standard_normal(shape)
+        drawn *= number("Embedding.init", "std", std)
+        return cls(read_only(drawn.astype(kind, copy=False)))
+
+
+@frozen(eq=False)
+@record
+class EmbeddingCache:
+    """What the gradient needs of the forward pass: the labels; and how many tokens there are, which E says."""
+
+    labels: Labels
+    E: Array
+
+
+saved = unchecked(EmbeddingCache)
+gradients = unchecked(Embedding)
+
+
+def fits(params: Embedding, labels: Labels) -> None:
+    """Each label is that of a token."""
+    choose_rows(labels, params.E, "embedding", "E", "tokens")
+
+
+def forward(xp: Namespace, params: Embedding, labels: Labels) -> tuple[Array, EmbeddingCache]:
+    """The row of each label: labels (...,) to out (..., d)."""
+    return xp.take_rows(params.E, labels), saved(xp.own(labels), params.E)
+
+
+def grads(xp: Namespace, cache: EmbeddingCache, dout: Array) -> Embedding:
+    """`dE = S^T dout`: each row of dout (..., d) is added to the row of its label."""
+    return gradients(xp.add_rows(cache.labels, dout, cache.E.shape[0]))
+
+
+def operations(params: Embedding, labels: Shape, out: Shape) -> tuple[int, int]:
+    """None forward, where rows are copied; an addition for each number backward."""
+    return 0, math.prod(out)
+
+
+embedding = rules.encoder("embedding", Embedding, forward, grads, fits, event_axes=0, operations=operations)
+"""A row of E for each label; labels are of any integer dtype and any shape, and its parameters are an `Embedding`."""

@@ -1,0 +1,309 @@
+"""One pass through a network: it gives what the public pairs give, whatever layers meet in it."""
+
+from functools import lru_cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from catalogue import LAYERS, Subject
+from chainrule import (
+    Affine,
+    Array,
+    Layer,
+    Unit,
+    affine,
+    own,
+    prediction,
+    relu,
+    rules,
+    sequential,
+    sgd,
+    softmax_cross_entropy,
+    training_step,
+    tree,
+    value_and_grad,
+)
+from strategies import Floating, normal
+
+SEEDS = 64
+"""So many draws of a subject have all small shapes among them."""
+
+BATCHES: list[tuple[int, Floating]] = [(1, np.float32), (1, np.float64), (4, np.float64), (3, np.float16)]
+
+
+def half_squares(xp: rules.Namespace, out: Array, targets: Array) -> tuple[Array, Array]:
+    error = out - targets
+    return xp.sum_last(error * error) / 2, error
+
+
+squares = rules.loss("squares", half_squares)
+
+
+NAMED = {subject.name: subject for subject in LAYERS}
+
+
+@lru_cache
+def draws(name: str, n: int, dtype: str) -> dict[tuple[int, ...], tuple[Any, Array, tuple[int, ...]]]:
+    """Parameters and inputs of many shapes, and the shapes of the outputs, by the shapes of the inputs."""
+    subject = NAMED[name]
+    made = [subject.make(np.random.default_rng(seed), n, np.dtype(dtype).type) for seed in range(SEEDS)]
+    return {x.shape: (params, x, subject.layer.forward(params, x)[0].shape) for params, x in made}
+
+
+def meeting(first: Subject, second: Subject, n: int, dtype: Floating) -> tuple[Any, Any, Array] | None:
+    """Parameters of both and an input, so that the second takes what the first gives."""
+    ready = draws(second.name, n, np.dtype(dtype).name)
+    for params, x, shape in draws(first.name, n, np.dtype(dtype).name).values():
+        if shape in ready:
+            return params, ready[shape][0], x
+    return None
+
+
+PAIRS = [pair for pair in product(LAYERS, LAYERS) if meeting(*pair, 2, np.float32)]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS, ids=lambda subject: subject.name)
+def test_any_two_layers_in_one_pass_give_what_their_pairs_give_to_the_last_bit(first: Subject, second: Subject) -> None:
+    network = sequential(first.layer, second.layer)
+    for n, dtype in BATCHES:
+        met = meeting(first, second, n, dtype)
+        assert met is not None
+        p, q, x = met
+        between, first_cache = first.layer.forward(p, x)
+        out, second_cache = second.layer.forward(q, between)
+        targets = normal(np.random.default_rng(n), *out.shape, dtype=dtype)
+        value, cache = squares.forward(out, targets)
+        back, of_second = second.layer.backward(second_cache, squares.backward(cache, 1.0))
+        given = tree.map(np.copy, (p, q, x, targets))
+        loss, grads = value_and_grad(network, squares)((p, q), x, targets)
+        assert tree.equal((loss, grads), (value, (first.layer.grads(first_cache, back), of_second)))
+        assert tree.equal(prediction(network)((p, q), x), out)
+        assert tree.equal((p, q, x, targets), given)
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS, ids=lambda subject: subject.name)
+def test_nothing_that_a_pass_returns_shares_memory_that_can_be_written(first: Subject, second: Subject) -> None:
+    network = sequential(first.layer, second.layer)
+    optimizer = sgd(0.1)
+    for n in (1, 3):
+        met = meeting(first, second, n, np.float64)
+        assert met is not None
+        p, q, x = met
+        out = prediction(network)((p, q), x)
+        targets = np.zeros_like(out)
+        loss, grads = value_and_grad(network, squares)((p, q), x, targets)
+        stepped, state, _ = training_step(network, squares, optimizer)((p, q), optimizer.init((p, q)), x, targets)
+        for leaf in tree.leaves((out, loss, grads, stepped, state)):
+            assert own(leaf) is leaf  # constant down to its base
+            assert not np.shares_memory(leaf, x)
+            assert not np.shares_memory(leaf, targets)
+        leaves = tree.leaves(grads)
+        assert not any(np.shares_memory(a, b) for i, a in enumerate(leaves) for b in leaves[:i])
+
+
+def problem(n: int = 4) -> tuple[tuple[Affine, Unit, Affine], Array, Any]:
+    rng = np.random.default_rng(0)
+    params = Affine(normal(rng, 4, 3), normal(rng, 3)), (), Affine(normal(rng, 3, 2), normal(rng, 2))
+    return params, normal(rng, n, 4), rng.integers(0, 2, n)
+
+
+# Layers that somebody wrote as a pair.
+
+
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda subject: subject.name)
+def test_a_layer_without_a_rule_gives_the_numbers_of_the_one_with_it(subject: Subject) -> None:
+    pair: Layer[Any, Any] = Layer(subject.layer.forward, subject.layer.backward)
+    for n, dtype in BATCHES:
+        params, x = subject.make(np.random.default_rng(n), n, dtype)
+        targets = np.zeros_like(subject.layer.forward(params, x)[0])
+        f, g = value_and_grad(pair, squares), value_and_grad(subject.layer, squares)
+        assert tree.equal(f(params, x, targets), g(params, x, targets))
+        between, beside = sequential(relu, pair, relu), sequential(relu, subject.layer, relu)
+        f, g = value_and_grad(between, squares), value_and_grad(beside, squares)
+        assert tree.equal(f(((), params, ()), x, targets), g(((), params, ()), x, targets))
+        assert tree.equal(prediction(between)(((), params, ()), x), prediction(beside)(((), params, ()), x))
+
+
+def doubling_in_buffers() -> Layer[Unit, Unit]:
+    """A layer that writes every result into the same memory."""
+    buffers: dict[tuple[str, tuple[int, ...]], Array] = {}
+
+    def twice(name: str, x: Array) -> Array:
+        buffer = buffers.setdefault((name, x.shape), np.empty_like(x))
+        np.multiply(x, 2, out=buffer)
+        return buffer
+
+    def forward(params: Unit, x: Array) -> tuple[Array, Unit]:
+        return twice("out", x), ()
+
+    def backward(cache: Unit, dout: Array) -> tuple[Array, Unit]:
+        return twice("dx", dout), ()
+
+    return Layer(forward, backward)
+
+
+def doubling() -> Layer[Unit, Unit]:
+    """The same in fresh memory."""
+
+    def forward(params: Unit, x: Array) -> tuple[Array, Unit]:
+        return 2 * x, ()
+
+    def backward(cache: Unit, dout: Array) -> tuple[Array, Unit]:
+        return 2 * dout, ()
+
+    return Layer(forward, backward)
+
+
+def test_a_layer_without_a_rule_may_use_its_buffers_again() -> None:
+    (first, _, last), x, labels = problem()
+    params = ((), first, (), (), last, ())
+    reusing = sequential(doubling_in_buffers(), affine, doubling_in_buffers(), relu, affine, doubling_in_buffers())
+    fresh = sequential(doubling(), affine, doubling(), relu, affine, doubling())
+    f, g = value_and_grad(reusing, softmax_cross_entropy), value_and_grad(fresh, softmax_cross_entropy)
+    once, predicted = f(params, x, labels), prediction(reusing)(params, x)
+    kept = tree.map(np.copy, (once, predicted))
+    assert tree.equal(once, g(params, x, labels))
+    f(params, 1 - x, labels)
+    prediction(reusing)(params, 1 - x)
+    assert tree.equal((once, predicted), kept)
+
+
+def test_gradients_that_a_layer_makes_in_a_buffer_are_copied() -> None:
+    buffer = np.zeros(3)
+
+    def forward(params: Array, x: Array) -> tuple[Array, Unit]:
+        return x + params, ()
+
+    def backward(cache: Unit, dout: Array) -> tuple[Array, Array]:
+        dout.sum(axis=0, out=buffer)
+        return dout, buffer
+
+    f = value_and_grad(Layer(forward, backward), squares)
+    _, grads = f(np.zeros(3), np.ones((2, 3)), np.zeros((2, 3)))
+    f(np.ones(3), np.ones((2, 3)), np.zeros((2, 3)))
+    np.testing.assert_array_equal(grads, [1, 1, 1])
+
+
+def test_a_layer_without_a_rule_is_given_what_it_cannot_write_to() -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, Unit]:
+        with pytest.raises(ValueError, match="read-only"):
+            x *= 0
+        return x, ()
+
+    def backward(cache: Unit, dout: Array) -> tuple[Array, Unit]:
+        with pytest.raises(ValueError, match="read-only"):
+            dout *= 0
+        return dout, ()
+
+    strict: Layer[Unit, Unit] = Layer(forward, backward)
+    (first, _, last), x, labels = problem()
+    network, same = sequential(strict, affine, strict, affine, strict), sequential(affine, affine)
+    params = ((), first, (), last, ())
+    loss, grads = value_and_grad(network, softmax_cross_entropy)(params, x, labels)
+    expected_loss, (of_first, of_last) = value_and_grad(same, softmax_cross_entropy)((first, last), x, labels)
+    assert tree.equal((loss, grads), (expected_loss, ((), of_first, (), of_last, ())))
+    optimizer = sgd(0.1)
+    stepped, _, _ = training_step(network, softmax_cross_entropy, optimizer)(params, optimizer.init(params), x, labels)
+    expected, _, _ = training_step(same, softmax_cross_entropy, optimizer)(
+        (first, last), optimizer.init((first, last)), x, labels
+    )
+    assert tree.equal((stepped[1], stepped[3]), expected)
+    assert x.flags.writeable  # the caller's own array is left as it was
+
+
+def test_a_gradient_that_is_dout_itself_is_not_written_to_by_the_step() -> None:
+    seen: list[Array] = []
+
+    def forward(params: Array, x: Array) -> tuple[Array, Unit]:
+        return x + params, ()
+
+    def backward(cache: Unit, dout: Array) -> tuple[Array, Array]:
+        seen.append(dout)
+        return dout, dout  # x and the parameter have one shape
+
+    shift: Layer[Array, Unit] = Layer(forward, backward)
+    params, x = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])
+    optimizer = sgd(0.5)
+    stepped, _, _ = training_step(shift, squares, optimizer)(params, optimizer.init(params), x, np.zeros((1, 2)))
+    np.testing.assert_array_equal(stepped, [[1 - 2.0, 2 - 3.0]])
+    np.testing.assert_array_equal(np.abs(seen[0]), [[2, 3]])  # the rate rides in dout
+    assert np.sign(seen[0]).all()
+
+
+def test_a_layer_without_a_rule_does_not_keep_the_layers_beside_it_from_their_rules() -> None:
+    def tripled(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Unit]:
+        return 3 * x, ()
+
+    def back(xp: rules.Namespace, cache: Unit, dout: Array, wants_dx: bool) -> tuple[Array, Unit]:
+        return 3 * dout, ()
+
+    two_faced: Layer[Unit, Unit] = Layer(
+        doubling().forward, doubling().backward, rule=rules.Rule[Unit, Unit](tripled, back)
+    )
+    x = np.ones((1, 2))
+    for network in (sequential(two_faced, doubling()), sequential(doubling(), two_faced)):
+        assert network.forward(((), ()), x)[0].tolist() == [[4, 4]]
+        assert prediction(network)(((), ()), x).tolist() == [[6, 6]]
+        assert value_and_grad(network, squares)(((), ()), x, x)[0] == 25
+
+
+def test_a_dx_that_is_not_like_x_is_refused_where_it_arises() -> None:
+    def backward(cache: Unit, dout: Array) -> tuple[Array, Unit]:
+        return dout[:1], ()
+
+    wrong: Layer[Unit, Any] = Layer(doubling().forward, backward)
+    (first, _, last), x, labels = problem()
+    f = value_and_grad(sequential(affine, wrong, affine), softmax_cross_entropy)
+    with pytest.raises(ValueError, match=r"dx has shape \(1, 3\), expected \(4, 3\) \(the shape of x\)") as caught:
+        f((first, (), last), x, labels)
+    assert caught.value.__notes__ == ["in layer 2 of 3"]
+
+
+# Rules.
+
+
+def test_a_rule_may_write_into_what_is_its_own_and_not_into_what_is_the_callers() -> None:
+    def forward(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Unit]:
+        if not xp.mine(x):
+            return 2 * x, ()
+        x *= 2
+        return x, ()
+
+    def backward(xp: rules.Namespace, cache: Unit, dout: Array, wants_dx: bool) -> tuple[Array, Unit]:
+        return xp.times(dout, xp.scalar(2.0, dout)), ()
+
+    in_place = rules.layer("in_place", (), forward, backward)
+    (first, _, last), x, labels = problem()
+    params, before = ((), first, (), (), (), last), x.copy()
+    network = sequential(in_place, affine, in_place, relu, in_place, affine)
+    expected = sequential(doubling(), affine, doubling(), relu, doubling(), affine)
+    got = value_and_grad(network, softmax_cross_entropy)(params, x, labels)
+    assert tree.equal(got, value_and_grad(expected, softmax_cross_entropy)(params, x, labels))
+    assert tree.equal(network.forward(params, x)[0], expected.forward(params, x)[0])
+    np.testing.assert_array_equal(x, before)
+
+
+def test_dx_is_computed_where_a_layer_before_or_the_caller_wants_it_and_nowhere_else() -> None:
+    def forward(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Unit]:
+        return xp.own(x), ()
+
+    def backward(xp: rules.Namespace, cache: Unit, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
+        if wants_dx:
+            raise ArithmeticError("dx is wanted")
+        return None, ()
+
+    last = rules.layer("without_dx", (), forward, backward)
+    x, zeros = np.ones((2, 3)), np.zeros((2, 3))
+    value_and_grad(last, squares)((), x, zeros)
+    network, params = sequential(sequential(last, relu), relu), (((), ()), ())
+    value_and_grad(network, squares)(params, x, zeros)
+    caches = network.forward(params, x)[1]
+    network.grads(caches, x)
+    with pytest.raises(ArithmeticError, match="dx is wanted"):
+        network.backward(caches, x)
+    later = sequential(relu, last)
+    with pytest.raises(ArithmeticError, match="dx is wanted") as caught:
+        value_and_grad(later, squares)(((), ()), x, zeros)
+    assert caught.value.__notes__ == ["in layer 2 of 2"]

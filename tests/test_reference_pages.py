@@ -1,0 +1,164 @@
+"""The reference is read from the package: nothing is left out, and a new layer is in it without a line elsewhere."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import griffe
+import pytest
+from glance import table_of_layers
+from mkdocs.exceptions import PluginError
+from modules import SOURCE, modules, navigation, package, page, text
+from names import names, table_of_names
+
+import chainrule
+import chainrule.datasets
+
+CUBE = '''
+"""The cube: every entry, three times a factor.
+
+    out = x^3        x (..., d)
+
+**To remember:** an example of a test.
+"""
+
+from chainrule.layer import Layer
+
+
+class Cube:
+    """The parameters of `cube`."""
+
+
+def cube(factor: float = 1.0, *, power: int) -> Layer[Cube, tuple[()]]:
+    """`x^3`, for |x| < 1. It is made by a function.
+
+    Not the first sentence.
+    """
+'''
+
+
+def entries(nav: list[Any], *sections: str) -> Iterator[tuple[str, ...]]:
+    """The pages of a navigation, each after the titles that lead to it."""
+    for entry in nav:
+        ((title, below),) = entry.items()
+        if isinstance(below, str):
+            yield (*sections, title, below)
+        else:
+            yield from entries(below, *sections, title)
+
+
+def rows(table: str) -> dict[str, list[str]]:
+    """The cells beside each name of a page with tables."""
+    return {
+        name: cells.split(" | ") for name, cells in re.findall(r"^\| \[`([^`]*)`\]\S* \| (.*) \|$", table, re.MULTILINE)
+    }
+
+
+def grow(folder: Path, layer: str = CUBE, *, export: bool = True) -> griffe.Module:
+    """The package with a layer more: a file, and its name in two lines of `__init__.py`."""
+    copy = folder / "chainrule"
+    shutil.copytree(SOURCE / "chainrule", copy, ignore=shutil.ignore_patterns("__pycache__", "*.npz"))
+    powers = copy / "layers" / "powers"
+    powers.mkdir()
+    (powers / "__init__.py").touch()
+    (powers / "cube.py").write_text(layer, "utf-8")
+    if export:
+        init = (copy / "__init__.py").read_text("utf-8")
+        init = init.replace("__all__ = [", 'from chainrule.layers.powers.cube import cube\n\n__all__ = [\n    "cube",')
+        (copy / "__init__.py").write_text(init, "utf-8")
+    return package(folder)
+
+
+def test_every_module_has_a_page_at_the_address_of_its_name() -> None:
+    public = [
+        path.relative_to(SOURCE / "chainrule")
+        for path in SOURCE.rglob("*.py")
+        if not path.name.startswith("_") and "demo" not in path.parts
+    ]
+    assert sorted(page(module) for module in modules(package())) == sorted(
+        f"reference/{path.with_suffix('.md').as_posix()}" for path in public
+    )
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    shown = [found[-1] for found in entries(navigation(package()))]
+    assert sorted(shown) == sorted(page(module) for module in modules(package()))
+
+
+def test_every_public_name_is_listed() -> None:
+    listed = rows(table_of_names(package()))
+    assert {*chainrule.__all__, *(f"datasets.{name}" for name in chainrule.datasets.__all__)} <= listed.keys()
+    assert "tree.map" in listed  # of a public module
+
+
+def test_every_public_layer_and_loss_is_at_a_glance() -> None:
+    values = [
+        name for name in chainrule.__all__ if isinstance(getattr(chainrule, name), chainrule.Layer | chainrule.Loss)
+    ]
+    shown = rows(table_of_layers(package()))
+    assert {*values, "sgd", "sequential"} <= {name.partition("(")[0] for name in shown}
+    assert shown["affine"][1:] == [
+        r"$\begin{aligned} \mathrm{out} &= x \, W + b \end{aligned}$",
+        "[`Affine`][chainrule.layers.affine.Affine]",
+    ]
+    assert shown["relu"][2] == "`()`"
+
+
+def test_a_new_layer_has_a_page_a_place_in_the_navigation_and_a_row_in_both_tables(tmp_path: Path) -> None:
+    root = grow(tmp_path)
+    cube = next(module for module in modules(root) if module.path == "chainrule.layers.powers.cube")
+    assert text(cube) == "::: chainrule.layers.powers.cube\n"
+    assert ("Layers", "Powers", "cube", "reference/layers/powers/cube.md") in [*entries(navigation(root))]
+    assert rows(table_of_names(root))["cube"] == [r"`x^3`, for \|x\| < 1."]
+    assert rows(table_of_layers(root))["cube(factor=1.0, power)"] == [
+        r"`x^3`, for \|x\| < 1.",
+        r"$\begin{aligned} \mathrm{out} &= x^{3} \end{aligned}$",
+        "[`Cube`][chainrule.layers.powers.cube.Cube]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "parameters"),
+    [
+        ('rules.layer("cube", Cube, forward)', "[`Cube`][chainrule.layers.powers.cube.Cube]"),
+        ('rules.elementwise("cube", forward, slope)', "`()`"),
+    ],
+)
+def test_a_layer_made_by_a_call_has_the_parameters_that_the_call_names(
+    tmp_path: Path, call: str, parameters: str
+) -> None:
+    forward = 'def forward(x: float) -> float:\n    """Public, with a page, and no record."""\n\n\n'
+    made = f'{CUBE[: CUBE.index("def cube")]}{forward}cube = {call}\n"""`x^3`."""\n'
+    assert rows(table_of_layers(grow(tmp_path, made)))["cube"][2] == parameters
+
+
+def test_a_layer_that_is_not_exported_has_a_page_and_no_row(tmp_path: Path) -> None:
+    root = grow(tmp_path, export=False)
+    assert "reference/layers/powers/cube.md" in [page(module) for module in modules(root)]
+    assert "cube" not in [name.short for name in names(root)]
+    assert "[`layers.powers.cube`][chainrule.layers.powers.cube]" in table_of_names(root)  # among the other modules
+
+
+def test_names_of_a_folder_are_listed_once_if_the_folder_is_exported_too(tmp_path: Path) -> None:
+    root = grow(tmp_path)
+    init = tmp_path / "chainrule" / "__init__.py"
+    init.write_text(init.read_text("utf-8").replace("__all__ = [", '__all__ = [\n    "datasets",'), "utf-8")
+    assert table_of_names(package(tmp_path)) == table_of_names(root)
+
+
+def test_a_public_name_without_a_docstring_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match=r"chainrule\.layers\.powers\.cube\.cube is public and has no docstring"):
+        table_of_names(grow(tmp_path, "cube = 3\n"))
+
+
+def test_a_folder_that_nobody_has_named_is_a_room_of_its_own_at_the_end(tmp_path: Path) -> None:
+    root = grow(tmp_path)
+    folder = tmp_path / "chainrule" / "new_room"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "chair.py").write_text('"""A chair."""\n', "utf-8")
+    root = package(tmp_path)
+    assert [*entries(navigation(root))][-1] == ("New room", "chair", "reference/new_room/chair.md")
+    assert rows(table_of_names(root))["new_room.chair"] == ["A chair."]
