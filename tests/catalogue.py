@@ -13,6 +13,7 @@ from chainrule import (
     LayerNorm,
     affine,
     layer_norm,
+    mean_squared_error,
     relu,
     sequential,
     sgd,
@@ -70,6 +71,11 @@ def _layer_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any,
     return LayerNorm(scale, bias), rng.standard_normal(shape).astype(dtype)
 
 
+def _numbers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    out, targets = rng.standard_normal((2, n, rng.integers(1, 6))).astype(dtype)
+    return out, targets
+
+
 def _labels(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
     k = int(rng.integers(1, 6))
     return rng.standard_normal((n, k)).astype(dtype), rng.integers(0, k, n)
@@ -107,6 +113,7 @@ LAYERS = [
     Subject("nested sequential", sequential(sequential(affine, relu), affine), _nested),
 ]
 OTHERS = [
+    Subject("mean_squared_error", mean_squared_error, _numbers, LOSS_LAWS),
     Subject("softmax_cross_entropy, labels", softmax_cross_entropy, _labels, LOSS_LAWS),
     Subject("softmax_cross_entropy, probabilities", softmax_cross_entropy, _probabilities, LOSS_LAWS),
     Subject("sgd", sgd(0.1), _params_and_grads, OPTIMIZER_LAWS),

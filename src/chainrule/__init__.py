@@ -29,6 +29,7 @@ from chainrule.layers.affine import Affine, affine
 from chainrule.layers.embedding import Embedding, embedding
 from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
 from chainrule.loss import Loss
+from chainrule.losses.mean_squared_error import mean_squared_error
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.optimizer import Optimizer
 from chainrule.optimizers.adam import adam
@@ -70,6 +71,7 @@ __all__ = [
     "encoded",
     "fixed",
     "layer_norm",
+    "mean_squared_error",
     "minibatches",
     "numerical_gradient",
     "own",

@@ -164,6 +164,10 @@ class Namespace(Protocol):
         """
         ...
 
+    def mean_square(self, x: Array, axis: int, /) -> Array:
+        """The mean of the squares along an axis, -1 or 0, which is kept."""
+        ...
+
     def deviation(self, x: Array, eps: float, unit: Array | float, axis: int, /) -> tuple[Array, Array]:
         """The mean of the squares along an axis, -1 or 0, and `1 / sqrt(mean + eps * unit^2)`, with the axis kept."""
         ...

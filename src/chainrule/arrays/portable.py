@@ -122,11 +122,15 @@ class Portable:
         rest = self.xp.mean(out, axis=axis, keepdims=True)
         return out - rest, mean + rest
 
+    def mean_square(self, x: Array, axis: int, /) -> Array:
+        out: Array = self.xp.mean(x * x, axis=axis, keepdims=True)
+        return out
+
     def deviation(self, x: Array, eps: float, unit: Array | float, axis: int, /) -> tuple[Array, Array]:
         wide: Array = x if self._top(x) > 32 else self.xp.astype(x, self.xp.float32)
         top = self._top(wide)
         small, within = self._within(wide, top // 2 - 16, -top // 2 - 16, axis)
-        mean = self.xp.mean(small * small, axis=axis, keepdims=True)
+        mean = self.mean_square(small, axis)
         both = within * (unit if isinstance(unit, float) else self.astype(unit, wide))
         total = mean + eps * both * both
         least = self.xp.full_like(mean, float(self.xp.finfo(wide.dtype).smallest_normal))

@@ -196,11 +196,11 @@ class Tuned:
             wide = unit if isinstance(unit, float) else unit.astype(np.float32)
             of_wide = self.deviation(x.astype(np.float32), eps, wide, axis)
             return of_wide[0].astype(x.dtype), of_wide[1].astype(x.dtype)
-        mean: Array = self._mean_square(x, axis)
+        mean: Array = self.mean_square(x, axis)
         within: Array | float = 1.0
         if not math.isfinite(np.add.reduce(mean, axis=None).real):
             small, within = self._within(x, *squares(x.dtype), axis)
-            mean = self._mean_square(small, axis)
+            mean = self.mean_square(small, axis)
         total = mean + eps * (unit * within) * (unit * within)
         root = np.sqrt(np.maximum(total, np.finfo(x.dtype).tiny))  # where nothing is left of either
         return mean / within / within, within / root
@@ -223,7 +223,7 @@ class Tuned:
             mean = ones(n, x.dtype).dot(x)[None] / n
         return mean
 
-    def _mean_square(self, x: Array, axis: int) -> Array:
+    def mean_square(self, x: Array, axis: int, /) -> Array:
         if x.dtype.char in "fd" and axis == -1:
             mean: Array = np.vecdot(x, x)[..., None] / max(x.shape[-1], 1)
             return mean

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import size
 from chainrule.arrays.libraries import alike
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array
@@ -45,13 +45,10 @@ def ones_and_zeros(owner: str, features: int, dtype: DTypeLike) -> tuple[Array, 
     kind: np.dtype[Any] = np.dtype(dtype)
     if kind.kind != "f":
         raise TypeError(f"{owner}: dtype must be floating-point, got {kind}")
-    try:
-        size = features.__index__()
-    except AttributeError:
-        raise TypeError(f"{owner}: features must be an integer, got {describe(features)}") from None
-    if size < 1:
-        raise ValueError(f"{owner}: features must be >= 1, got {size}")
-    return read_only(np.ones(size, kind)), read_only(np.zeros(size, kind))
+    count = size(owner, "features", features)
+    if count == 0:
+        raise ValueError(f"{owner}: features must be >= 1, got 0")
+    return read_only(np.ones(count, kind)), read_only(np.zeros(count, kind))
 
 
 def fitting(layer: str, scale: Array, x: Array) -> None:
