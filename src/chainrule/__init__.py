@@ -26,7 +26,10 @@ from chainrule.layer import Layer
 from chainrule.layers.activations.relu import relu
 from chainrule.layers.activations.sigmoid import sigmoid
 from chainrule.layers.affine import Affine, affine
+from chainrule.layers.dropout import dropout, split_seed
 from chainrule.layers.embedding import Embedding, embedding
+from chainrule.layers.identity import identity
+from chainrule.layers.normalisation.batch_norm import BatchNorm, Statistics, batch_norm
 from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
 from chainrule.loss import Loss
 from chainrule.losses.mean_squared_error import mean_squared_error
@@ -44,6 +47,7 @@ from chainrule.training.step import training_step
 __all__ = [
     "Affine",
     "Array",
+    "BatchNorm",
     "Embedding",
     "Encoder",
     "Labels",
@@ -54,6 +58,7 @@ __all__ = [
     "Objective",
     "Optimizer",
     "Report",
+    "Statistics",
     "Targets",
     "Unit",
     "Verdict",
@@ -61,15 +66,18 @@ __all__ = [
     "adam",
     "add",
     "affine",
+    "batch_norm",
     "check_layer",
     "check_loss",
     "check_network",
     "check_optimizer",
     "directional_derivative",
     "draw",
+    "dropout",
     "embedding",
     "encoded",
     "fixed",
+    "identity",
     "layer_norm",
     "mean_squared_error",
     "minibatches",
@@ -86,6 +94,7 @@ __all__ = [
     "sgd",
     "sigmoid",
     "softmax_cross_entropy",
+    "split_seed",
     "tied",
     "trace",
     "training_step",

@@ -11,15 +11,15 @@ from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array
 
 
-def scale_and_bias(record: str, scale: Array, bias: Array) -> None:
-    """Check the parameters of a normalisation.
+def each_feature(record: str, **arrays: Array) -> None:
+    """Check the arrays of a record that has two numbers for each feature.
 
     Parameters
     ----------
     record
         The name of the record, for messages.
-    scale, bias
-        Its arrays.
+    **arrays
+        Its two arrays, by the names of their fields.
 
     Raises
     ------
@@ -28,16 +28,12 @@ def scale_and_bias(record: str, scale: Array, bias: Array) -> None:
     TypeError
         If they are no arrays of one floating-point dtype.
     """
-    alike(record, scale=scale, bias=bias)
-    one_axis(record, "scale", scale)
-    if bias.shape != scale.shape:
-        raise ValueError(f"{record}: scale is {scale.shape}, so bias must be {scale.shape}, got {bias.shape}")
-
-
-def one_axis(record: str, name: str, array: Array) -> None:
-    """Check that an array has one axis of at least one feature."""
-    if array.ndim != 1 or array.shape[0] == 0:
-        raise ValueError(f"{record}: {name} must be 1-D (features,) with at least one, got shape {array.shape}")
+    alike(record, **arrays)
+    (one, first), (other, second) = arrays.items()
+    if first.ndim != 1 or first.shape[0] == 0:
+        raise ValueError(f"{record}: {one} must be 1-D (features,) with at least one, got shape {first.shape}")
+    if second.shape != first.shape:
+        raise ValueError(f"{record}: {one} is {first.shape}, so {other} must be {first.shape}, got {second.shape}")
 
 
 def ones_and_zeros(owner: str, features: int, dtype: DTypeLike) -> tuple[Array, Array]:

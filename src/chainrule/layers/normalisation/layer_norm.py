@@ -50,7 +50,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer
-from chainrule.rules.features import fitting, ones_and_zeros, scale_and_bias
+from chainrule.rules.features import each_feature, fitting, ones_and_zeros
 
 
 @frozen(eq=False)
@@ -81,7 +81,7 @@ class LayerNorm:
     bias: Array
 
     def __attrs_post_init__(self) -> None:
-        scale_and_bias("LayerNorm", self.scale, self.bias)
+        each_feature("LayerNorm", scale=self.scale, bias=self.bias)
 
     @classmethod
     def init(cls, features: int, *, dtype: DTypeLike = np.float32) -> "LayerNorm":
