@@ -1,16 +1,19 @@
 """torch: its values at special points, its checker, its optimizer, and where it loses digits that we keep."""
 
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
 
 import reference
 from catalogue import LAYERS, Subject
 from chainrule import Affine, Layer, affine, check_layer, relu, sgd, softmax_cross_entropy, tree
 from chainrule.layers.affine import AffineCache
 from oracles.in_torch import TORCH
+from strategies import generators, sides
 
 torch: Any = import_module("torch")  # which need not be installed where types are checked
 
@@ -35,6 +38,20 @@ def as_function(layer: Layer[Any, Any], params: Any) -> Any:
             return tuple(torch.tensor(np.array(leaf)) for leaf in (dx, *tree.leaves(grads)))
 
     return Wrapped.apply
+
+
+@pytest.mark.parametrize("subject", [each for each in LAYERS if each.torch is not None], ids=lambda s: s.name)
+@given(rng=generators, n=sides)
+def test_values_and_gradients_are_torchs(subject: Subject, rng: np.random.Generator, n: int) -> None:
+    params, x = subject.make(rng, n, np.float64)
+    out, cache = subject.layer.forward(params, x)
+    dout = rng.standard_normal(out.shape)
+    dx, grads = subject.layer.backward(cache, dout)
+    arrays = [x, *tree.leaves(params)]
+    theirs, gradients = TORCH.pullback(partial(subject.torch, torch), arrays, dout)  # type: ignore[arg-type]  # not None
+    np.testing.assert_allclose(out, theirs, rtol=1e-10, atol=1e-10)
+    for ours, gradient in zip([dx, *tree.leaves(grads)], gradients, strict=True):
+        np.testing.assert_allclose(ours, gradient, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("fast", [False, True])
