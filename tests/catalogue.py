@@ -11,11 +11,14 @@ from chainrule import (
     Affine,
     Array,
     Embedding,
+    LayerNorm,
     add,
     affine,
     embedding,
     encoded,
     fixed,
+    layer_norm,
+    mean_squared_error,
     relu,
     repeated,
     residual,
@@ -70,6 +73,17 @@ def _params(rng: np.random.Generator, d: int, m: int, dtype: Floating, size: flo
 
 def _identity(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     return _elementwise(rng, n, dtype)
+
+
+def _layer_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    shape = (n, *(int(side) for side in rng.integers(1, 4, rng.integers(0, 2))), int(rng.integers(3, 7)))  # of 2: 1, -1
+    scale, bias = rng.standard_normal((2, shape[-1])).astype(dtype)
+    return LayerNorm(scale, bias), rng.standard_normal(shape).astype(dtype)
+
+
+def _numbers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    out, targets = rng.standard_normal((2, n, rng.integers(1, 6))).astype(dtype)
+    return out, targets
 
 
 def _labels(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
@@ -157,6 +171,8 @@ LAYERS = [
     Subject("affine", affine, _affine, torch=lambda t, x, W, b: x @ W + b),
     Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
     Subject("sigmoid", sigmoid, _elementwise, torch=lambda t, x: t.sigmoid(x)),
+    Subject("tanh", chainrule.tanh, _elementwise, torch=lambda t, x: t.tanh(x)),
+    Subject("layer_norm", layer_norm(), _layer_norm),
     Subject("sequential()", sequential(), _identity),
     Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network),
     Subject("sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network),
@@ -178,6 +194,7 @@ ENCODERS = [
     Subject("encoded fixed", encoded(fixed(embedding), residual(sequential(affine, sigmoid))), _sentences),
 ]
 OTHERS = [
+    Subject("mean_squared_error", mean_squared_error, _numbers, LOSS_LAWS),
     Subject("softmax_cross_entropy, labels", softmax_cross_entropy, _labels, LOSS_LAWS),
     Subject("softmax_cross_entropy, probabilities", softmax_cross_entropy, _probabilities, LOSS_LAWS),
     Subject("sgd", sgd(0.1), _params_and_grads, OPTIMIZER_LAWS),

@@ -25,9 +25,15 @@ from chainrule.inspecting.trace import trace
 from chainrule.layer import Layer
 from chainrule.layers.activations.relu import relu
 from chainrule.layers.activations.sigmoid import sigmoid
+from chainrule.layers.activations.tanh import tanh
 from chainrule.layers.affine import Affine, affine
+from chainrule.layers.dropout import dropout, split_seed
 from chainrule.layers.embedding import Embedding, embedding
+from chainrule.layers.identity import identity
+from chainrule.layers.normalisation.batch_norm import BatchNorm, Statistics, batch_norm
+from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
 from chainrule.loss import Loss
+from chainrule.losses.mean_squared_error import mean_squared_error
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.optimizer import Optimizer
 from chainrule.optimizers.adam import adam
@@ -42,15 +48,18 @@ from chainrule.training.step import training_step
 __all__ = [
     "Affine",
     "Array",
+    "BatchNorm",
     "Embedding",
     "Encoder",
     "Labels",
     "Layer",
+    "LayerNorm",
     "Loss",
     "Network",
     "Objective",
     "Optimizer",
     "Report",
+    "Statistics",
     "Targets",
     "Unit",
     "Verdict",
@@ -58,15 +67,20 @@ __all__ = [
     "adam",
     "add",
     "affine",
+    "batch_norm",
     "check_layer",
     "check_loss",
     "check_network",
     "check_optimizer",
     "directional_derivative",
     "draw",
+    "dropout",
     "embedding",
     "encoded",
     "fixed",
+    "identity",
+    "layer_norm",
+    "mean_squared_error",
     "minibatches",
     "numerical_gradient",
     "own",
@@ -81,6 +95,8 @@ __all__ = [
     "sgd",
     "sigmoid",
     "softmax_cross_entropy",
+    "split_seed",
+    "tanh",
     "tied",
     "trace",
     "training_step",

@@ -101,11 +101,12 @@ def the_two_layer_network(params: Any, x: Any, labels: Any) -> Any:
 
 
 GRADIENT = value_and_grad(two_layer.network, softmax_cross_entropy)
-STEP = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
+OPTIMIZER = sgd(0.1)
+STEP = training_step(two_layer.network, softmax_cross_entropy, OPTIMIZER)
 
 
 def three_steps(params: Any, x: Any, targets: Any) -> Any:
-    state, loss = (), None
+    state, loss = OPTIMIZER.init(params), None
     for _ in range(3):
         params, state, loss = STEP(params, state, x, targets)
     return params, state, loss

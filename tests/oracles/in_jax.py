@@ -24,6 +24,10 @@ def cross_entropy(logits: Any, targets: Any) -> Any:
     return -(targets * log_p).sum(axis=1).mean()
 
 
+def layer_norm(x: Any, scale: Any, bias: Any) -> Any:
+    return jax.nn.standardize(x, variance=x.var(axis=-1, keepdims=True), epsilon=1e-5) * scale + bias
+
+
 def pullback(
     function: Function, inputs: Sequence[Array], dout: Array, *constants: Array | Labels
 ) -> tuple[Array, list[Array]]:
@@ -36,4 +40,6 @@ def pullback(
     return arrays[0], arrays[1:]
 
 
-JAX = Oracle("jax", subjects(affine, jax.nn.relu, jax.nn.sigmoid), cross_entropy, pullback)
+FUNCTIONS = subjects(affine, jax.nn.relu, jax.nn.sigmoid) | {"layer_norm": layer_norm}
+
+JAX = Oracle("jax", FUNCTIONS, cross_entropy, pullback)

@@ -15,6 +15,10 @@ def affine(x: Any, W: Any, b: Any) -> Any:
     return F.linear(x, W.T, b)  # where the rows of the weights are outputs
 
 
+def layer_norm(x: Any, scale: Any, bias: Any) -> Any:
+    return F.layer_norm(x, scale.shape, scale, bias)
+
+
 def pullback(
     function: Function, inputs: Sequence[Array], dout: Array, *constants: Array | Labels
 ) -> tuple[Array, list[Array]]:
@@ -24,4 +28,6 @@ def pullback(
     return out.detach().numpy(), [gradient.numpy() for gradient in gradients]
 
 
-TORCH = Oracle("torch", subjects(affine, F.relu, F.sigmoid), F.cross_entropy, pullback)
+FUNCTIONS = subjects(affine, F.relu, F.sigmoid) | {"layer_norm": layer_norm}
+
+TORCH = Oracle("torch", FUNCTIONS, F.cross_entropy, pullback)

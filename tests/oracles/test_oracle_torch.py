@@ -121,9 +121,10 @@ def test_sgd_is_torchs_over_25_steps() -> None:
     ours = rng.standard_normal((3, 2))
     theirs = torch.tensor(ours.copy(), requires_grad=True)
     optimizer, reference_optimizer = sgd(0.1), torch.optim.SGD([theirs], lr=0.1)
+    state = optimizer.init(ours)
     for _ in range(25):
         gradient = rng.standard_normal((3, 2))
-        ours, _ = optimizer.step((), ours, gradient)
+        ours, state = optimizer.step(state, ours, gradient)
         theirs.grad = torch.tensor(gradient)
         reference_optimizer.step()
     # 25 steps of two roundings each, of numbers of size 1; torch may fuse the two.

@@ -96,7 +96,15 @@ def like(derivative: Array, shape: tuple[int, ...], dtype: object, name: str, of
     raise TypeError(f"{name} is {derivative.dtype}, expected {dtype} (the dtype of {of})")
 
 
-def number(owner: str, name: str, value: Any, *, least: float = 0.0, below: float = math.inf) -> float:
+def number(
+    owner: str,
+    name: str,
+    value: Any,
+    *,
+    least: float = 0.0,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> float:
     """Check that an option is a finite number in a range, and make it a float of Python's.
 
     Parameters
@@ -105,8 +113,8 @@ def number(owner: str, name: str, value: Any, *, least: float = 0.0, below: floa
         The function and its argument, for messages.
     value
         The argument.
-    least, below
-        The range, the first in it and the second not.
+    least, above, below
+        The range: the first is in it, the others are not.
 
     Returns
     -------
@@ -128,8 +136,9 @@ def number(owner: str, name: str, value: Any, *, least: float = 0.0, below: floa
         result = math.inf
     except TypeError:  # one of NumPy's complex numbers
         raise TypeError(f"{owner}: {name} must be a real number, got {describe(value)}") from None
-    if not (math.isfinite(result) and least <= result < below):
+    if not (math.isfinite(result) and least <= result < below and result > above):
         bound = f">= {least:g}" if below == math.inf else f"in [{least:g}, {below:g})"
+        bound = f"> {above:g}" if above >= least else bound
         raise ValueError(f"{owner}: {name} must be a finite number {bound}, got {result}")
     return result
 

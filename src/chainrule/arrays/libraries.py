@@ -47,6 +47,41 @@ def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
     return _general(x, params, name)
 
 
+def seed_of(owner: str, seed: Any) -> Any:
+    """Check a seed, and make NumPy's integers Python's.
+
+    Parameters
+    ----------
+    owner
+        Who asks, for messages.
+    seed
+        A whole number >= 0: of Python, of NumPy, or a 0-d array of another library, which may be traced.
+
+    Returns
+    -------
+    int or array
+        The seed.
+
+    Raises
+    ------
+    TypeError
+        If it is no whole number.
+    ValueError
+        If it is negative. The values of other libraries' arrays are not read.
+    """
+    if isinstance(seed, int | np.integer | np.ndarray) and not isinstance(seed, bool):
+        if isinstance(seed, np.ndarray) and (seed.shape != () or seed.dtype.kind not in "iu"):
+            raise TypeError(f"{owner}: seed must be a whole number, got {describe(seed)}")
+        if int(seed) < 0:
+            raise ValueError(f"{owner}: seed must be >= 0, got {seed}")
+        return int(seed)
+    library = library_of(seed)
+    if library is None or seed.shape != () or not library.isdtype(seed.dtype, "integral"):
+        hint = ": take rng.integers(2**31)" if isinstance(seed, np.random.Generator) else ""
+        raise TypeError(f"{owner}: seed must be a whole number, got {describe(seed)}{hint}")
+    return seed
+
+
 def same_dtype(a: Array, b: Array) -> bool:
     """Whether two arrays have one dtype. Byte order does not count: arithmetic evens it out.
 
@@ -113,10 +148,10 @@ def unlike(x: Array | Labels, beside: Array) -> tuple[str, str] | None:
     if is_numpy(x) and is_numpy(beside):
         return None
     try:
-        library = _library(x)
+        library = library_of(x)
     except TypeError:
         return None
-    expected = _library(beside)
+    expected = library_of(beside)
     if library is None or library is expected or (is_numpy(x) and expected.__name__ == "jax.numpy"):
         return None
     return _name(x), _name(beside)
@@ -149,7 +184,7 @@ def _of_one(x: Any, name: str) -> Namespace:
         if x.dtype.kind != "f":
             raise TypeError(f"{name} is {x.dtype}, not floating-point: convert it first, e.g. with .astype(np.float32)")
         return TUNED
-    library = _library(x)
+    library = library_of(x)
     if library is None:
         raise TypeError(f"{name} must be an array of floats, got {type(x).__name__}")
     if not library.isdtype(x.dtype, "real floating"):
@@ -157,7 +192,7 @@ def _of_one(x: Any, name: str) -> Namespace:
     return _portable(library)
 
 
-def _library(x: Any) -> Any:
+def library_of(x: Any) -> Any:
     """The Array API namespace of an array's library; None if it is no array."""
     if not hasattr(x, "dtype") or isinstance(x, np.generic):
         return None

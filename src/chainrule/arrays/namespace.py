@@ -149,6 +149,36 @@ class Namespace(Protocol):
         """(..., k) to (..., 1): the mean of each row."""
         ...
 
+    def mean_weighted(self, x: Array, weights: Array, /) -> Array:
+        """(..., k), (k,) to (..., 1): the mean of each row times the weights."""
+        ...
+
+    def tamed(self, x: Array, axis: int, /) -> tuple[Array, Array | float]:
+        """`x`, times a power of two along an axis whose squares would overflow, and that power, with the axis kept."""
+        ...
+
+    def centred(self, x: Array, axis: int, /) -> tuple[Array, Array]:
+        """`x` minus its mean along an axis, -1 or 0, as a fresh array, and the mean, with the axis kept.
+
+        Of equal numbers nothing is left, whatever the sum of them is rounded to.
+        """
+        ...
+
+    def mean_square(self, x: Array, axis: int, /) -> Array:
+        """The mean of the squares along an axis, -1 or 0, which is kept."""
+        ...
+
+    def deviation(self, x: Array, eps: float, unit: Array | float, axis: int, /) -> tuple[Array, Array]:
+        """The mean of the squares along an axis, -1 or 0, and `1 / sqrt(mean + eps * unit^2)`, with the axis kept."""
+        ...
+
+    def dropout_factor(self, x: Array, rate: float, seed: object, /) -> Array:
+        """0 in about a share `rate` of the places of `x`, and `1 / (1 - rate)` in the others, as a fresh array.
+
+        Where, is a function of the seed and the shape of `x`, and another one in each library.
+        """
+        ...
+
     def max_last(self, x: Array, /) -> Array:
         """(..., k) to (...,): the largest entry of each row."""
         ...

@@ -5,9 +5,11 @@ compiler. Where NumPy would refuse a bad label, the result here is nan. Nothing 
 immutable, and who else holds them is not known.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeGuard, TypeVar
 
+from chainrule.arrays.hashing import hashed
 from chainrule.arrays.types import Array, Labels, Mask, Places
 
 A = TypeVar("A")
@@ -105,6 +107,50 @@ class Portable:
     def mean_last(self, x: Array, /) -> Array:
         out: Array = self.xp.mean(x, axis=-1, keepdims=True)
         return out
+
+    def tamed(self, x: Array, axis: int, /) -> tuple[Array, Array | float]:
+        top = self._top(x)
+        return self._within(x, *((12, -6) if top < 32 else (top - 34, -34)), axis)
+
+    def centred(self, x: Array, axis: int, /) -> tuple[Array, Array]:
+        mean = self.xp.mean(x, axis=axis, keepdims=True)
+        out: Array = x - mean
+        rest = self.xp.mean(out, axis=axis, keepdims=True)
+        return out - rest, mean + rest
+
+    def mean_square(self, x: Array, axis: int, /) -> Array:
+        out: Array = self.xp.mean(x * x, axis=axis, keepdims=True)
+        return out
+
+    def deviation(self, x: Array, eps: float, unit: Array | float, axis: int, /) -> tuple[Array, Array]:
+        wide: Array = x if self._top(x) > 32 else self.xp.astype(x, self.xp.float32)
+        top = self._top(wide)
+        small, within = self._within(wide, top // 2 - 16, -top // 2 - 16, axis)
+        mean = self.mean_square(small, axis)
+        both = within * (unit if isinstance(unit, float) else self.astype(unit, wide))
+        total = mean + eps * both * both
+        least = self.xp.full_like(mean, float(self.xp.finfo(wide.dtype).smallest_normal))
+        inverse = within / self.xp.sqrt(self.xp.where(total < least, least, total))
+        return self.astype(mean / within / within, x), self.astype(inverse, x)
+
+    def dropout_factor(self, x: Array, rate: float, seed: object, /) -> Array:
+        words = hashed(self.xp, seed, math.prod(x.shape), self._device(x))
+        kept = self.xp.reshape((words >> 8) < round((1 - rate) * 2**24), x.shape)
+        return self.astype(kept, x) * (1 / (1 - rate))
+
+    def _top(self, x: Array) -> int:
+        """The first power of two that the dtype of `x` does not hold."""
+        return math.frexp(float(self.xp.finfo(x.dtype).max))[1]
+
+    def _within(self, x: Array, most: int, unit: int, axis: int) -> tuple[Array, Array]:
+        """`x`, times 2^unit along an axis where something is larger than 2^most, and the units."""
+        size = self.xp.max(self.abs(x), axis=axis, keepdims=True)
+        one = self.xp.ones_like(size)
+        units: Array = self.xp.where(size > 2.0**most, one * 2.0**unit, one)
+        return x * units, units
+
+    def mean_weighted(self, x: Array, weights: Array, /) -> Array:
+        return self.mean_last(x * weights)
 
     def max_last(self, x: Array, /) -> Array:
         out: Array = self.xp.max(x, axis=-1)

@@ -68,6 +68,46 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     return xp.argmax_last(probabilities), probabilities
 
 
+def numbers(xp: Namespace, out: Array, targets: Array, name: str) -> Array:
+    """Check targets that are numbers, one for each of `out`.
+
+    Parameters
+    ----------
+    xp
+        The namespace of `out`.
+    out
+        (..., k), with a row and a column at least.
+    targets
+        Real numbers of the same shape.
+    name
+        Who asks, for messages.
+
+    Returns
+    -------
+    Array
+        The targets in the dtype of `out`.
+
+    Raises
+    ------
+    ValueError
+        If `out` has one axis only, or the shapes differ: nothing is broadcast.
+    TypeError
+        If the targets are no array of real numbers, or one of another library.
+    """
+    shape = tuple(out.shape)
+    if len(shape) < 2:
+        hint = "out[:, None]" if len(shape) == 1 else "out[None, None]"
+        raise ValueError(f"{name}: out must have rows of numbers (..., k), got shape {shape}: add an axis, as {hint}")
+    if 0 in shape:
+        raise ValueError(f"{name}: the mean over an empty batch is undefined, out has shape {shape}")
+    _check_kind(targets, out, name, "out is")
+    if tuple(targets.shape) != shape:
+        raise ValueError(f"{name}: targets must have the shape of out {shape}, got {tuple(targets.shape)}")
+    if not xp.is_real(targets):
+        raise TypeError(f"{name}: targets must be real numbers, got {targets.dtype}")
+    return xp.astype(targets, out)
+
+
 def _check_logits(shape: tuple[int, ...], name: str) -> None:
     if len(shape) < 2:
         raise ValueError(f"{name}: logits must have rows of classes (..., k), got shape {shape}")
@@ -77,7 +117,7 @@ def _check_logits(shape: tuple[int, ...], name: str) -> None:
         raise ValueError(f"{name}: the mean over an empty batch is undefined, logits have shape {shape}")
 
 
-def _check_kind(targets: Any, logits: Array, name: str) -> None:
+def _check_kind(targets: Any, logits: Array, name: str, beside: str = "the logits are") -> None:
     """Refuse what is no array of numbers of the library of the logits, with the conversion that helps."""
     if type(targets).__module__.partition(".")[0] == "pandas":
         kind = type(targets).__name__
@@ -94,7 +134,7 @@ def _check_kind(targets: Any, logits: Array, name: str) -> None:
     libraries = unlike(targets, logits)
     if libraries is not None:
         raise TypeError(
-            f"{name}: targets are an array of {libraries[0]} but the logits are of {libraries[1]}: convert one of them"
+            f"{name}: targets are an array of {libraries[0]} but {beside} of {libraries[1]}: convert one of them"
         )
 
 

@@ -9,6 +9,7 @@ everything between the first layer and the last belongs to the pass.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar, get_args, get_type_hints, overload
 
 import numpy as np
@@ -38,6 +39,7 @@ def layer(
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]],
     fits: Callable[[P, Array], None] | None = ...,
     *,
+    quiet: bool = ...,
     elementwise: bool = ...,
     couples_rows: bool = ...,
     event_axes: int | None = ...,
@@ -53,6 +55,7 @@ def layer(
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, Unit]],
     fits: Callable[[Unit, Array], None] | None = ...,
     *,
+    quiet: bool = ...,
     elementwise: bool = ...,
     couples_rows: bool = ...,
     event_axes: int | None = ...,
@@ -67,6 +70,7 @@ def layer(
     backward: Callable[[Namespace, Any, Array, bool], tuple[Array | None, Any]],
     fits: Callable[[Any, Array], None] | None = None,
     *,
+    quiet: bool = False,
     elementwise: bool = False,
     couples_rows: bool = False,
     event_axes: int | None = None,
@@ -91,6 +95,8 @@ def layer(
         where it is not wanted; gradients share no memory with anything.
     fits
         `(params, x)`: raises `ValueError` if the shapes do not fit.
+    quiet
+        Whether harmless underflow and values at infinity may make NumPy warn, so that it is to be silent.
     elementwise, couples_rows, event_axes, operations, inference, onnx
         Traits, as of `Layer`.
 
@@ -119,7 +125,15 @@ def layer(
     """
     record: type[Any] = tuple if isinstance(params, tuple) else params
     return made_of(
-        Arithmetic(name, record, fields_of(record), first_of(record), forward, backward, fits),
+        Arithmetic(
+            name,
+            record,
+            fields_of(record),
+            first_of(record),
+            partial(_quietly, forward) if quiet else forward,
+            partial(_quietly, backward) if quiet else backward,
+            fits,
+        ),
         forward,
         elementwise=elementwise,
         couples_rows=couples_rows,
@@ -257,8 +271,14 @@ def made_of(arithmetic: Arithmetic[P, C], source: Callable[..., Any], **traits: 
     )
 
 
+def _quietly(f: Callable[..., Any], xp: Namespace, *arguments: Any) -> Any:
+    return xp.quietly(f, xp, *arguments)
+
+
 def _cache_class(forward: Callable[..., Any]) -> type[Any] | None:
     """The class of the caches of a layer, as the types of its arithmetic say it."""
+    if isinstance(forward, partial) and forward.func is _quietly:
+        (forward,) = forward.args
     returned = get_type_hints(unbound(forward)).get("return")
     found = get_args(returned)[1:]
     return found[0] if found and isinstance(found[0], type) else None

@@ -61,11 +61,14 @@ def in_pairs(x: Any, params: Any) -> Namespace:
 
 
 def _namespace(x: Any, params: Any) -> Namespace:
-    """What is wrong with x, if anything is, is for the first layer to say."""
+    """What is wrong with x or the parameters, if anything is, is for the first layer to say."""
     if type(x) is not np.ndarray:
         with suppress(TypeError):  # tokens, a list
             return namespace(x)
-    for leaf in tree.leaves(params):
+    leaves: list[Array] = []
+    with suppress(TypeError):  # no tree
+        leaves = tree.leaves(params)
+    for leaf in leaves:
         with suppress(TypeError):  # a masked array
             return namespace(leaf)
     return TUNED

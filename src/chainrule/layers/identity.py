@@ -1,0 +1,52 @@
+"""The identity: what goes in comes out.
+
+    out = x
+
+**Derivation.** There is nothing to derive:
+
+    d(out) = dx        dL = <dout, dx>
+
+so that
+
+    dx = dout
+
+**To remember:** the layer that can stand in the place of any that is gone.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import identity
+>>> out, cache = identity.forward((), np.array([1.0, 2.0]))
+>>> out, identity.backward(cache, np.array([3.0, 4.0]))[0]
+(array([1., 2.]), array([3., 4.]))
+"""
+
+from attrs import frozen
+
+from chainrule import rules
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.types import Array, Unit
+
+
+@frozen(eq=False)
+@record
+class IdentityCache:
+    """Nothing: backward needs `dout` alone."""
+
+
+saved = unchecked(IdentityCache)
+
+
+def forward(xp: Namespace, params: Unit, x: Array) -> tuple[Array, IdentityCache]:
+    """`out = x`."""
+    return xp.own(x), saved()
+
+
+def backward(xp: Namespace, cache: IdentityCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
+    """`dx = dout`."""
+    return (xp.own(dout) if wants_dx else None), ()
+
+
+identity = rules.layer("identity", (), forward, backward, elementwise=True, event_axes=0)
+"""`x`; its parameters are `()`."""

@@ -1,0 +1,310 @@
+"""Batch normalisation: each feature with mean 0 and variance 1 over the batch, then a scale and a bias for it.
+
+    h = r (x - mean(x))        r = 1 / sqrt(v + eps)        v = mean((x - mean(x))^2)
+    out = scale * h + bias        (* entry by entry)
+
+where the means are those of a column: of one feature, over all n examples and positions (Ioffe and Szegedy, Batch
+normalization, 2015).
+
+**Derivation.** The mean and the variance are functions of x as well, and three ways lead from x to h. Let dmean and dv be
+their differentials; in one column
+
+    dmean = mean(dx)        dv = 2 mean((x - mean(x)) * (dx - dmean)) = 2 mean((x - mean(x)) * dx)
+    dh = r dx - r dmean - r^3 (x - mean(x)) dv / 2 = r (dx - mean(dx) - h mean(h * dx))
+
+Let g = scale * dout be the derivative with respect to h. For two columns, <g, mean(dx)> = <mean(g), dx>, where a mean stands
+for a column of equal entries, so that each of the three goes to the other side by itself:
+
+    dL = <g, dh> = r <g, dx> - r <mean(g), dx> - r <h mean(h * g), dx>
+
+and read off, with the sums over each column:
+
+    dx = r (g - mean(g) - h mean(h * g))        dscale = sum(h * dout)        dbias = sum(dout)
+
+The means of g are those of dout times the scale: dscale and dbias divided by n, which are computed anyway.
+
+**To remember:** a batch that moves as one, or is stretched as one, moves nothing: of a gradient that part is taken out.
+
+In use there is no batch to look at. `batch_norm(statistics)` takes the mean and the variance of many batches, which
+`chainrule.statistics` computes; they are constants then, and dx = r g.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import BatchNorm, Statistics, batch_norm
+>>> x, params = np.array([[1.0, 3.0], [5.0, 3.0]]), BatchNorm.init(2, dtype=np.float64)
+>>> batch_norm(eps=1e-12).forward(params, x)[0].round(6).tolist()
+[[-1.0, 0.0], [1.0, 0.0]]
+>>> in_use = batch_norm(Statistics(mean=np.array([1.0, 1.0]), var=np.array([4.0, 1.0])), eps=1e-12)
+>>> in_use.forward(params, x)[0].round(6).tolist()
+[[0.0, 2.0], [2.0, 2.0]]
+"""
+
+import math
+from functools import partial
+from typing import overload
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import DTypeLike
+
+from chainrule import rules
+from chainrule.arrays.arguments import describe, number
+from chainrule.arrays.libraries import namespace
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.layer import Layer
+from chainrule.rules.features import each_feature, fitting, ones_and_zeros
+from chainrule.rules.inference import Inference, Moments
+
+
+@frozen(eq=False)
+@record
+class BatchNorm:
+    """The parameters of `batch_norm`, and their gradients.
+
+    Parameters
+    ----------
+    scale, bias
+        (d,): what each feature is multiplied by, and what is added to it.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or there is not one axis of at least one feature.
+    TypeError
+        If they are no arrays of one floating-point dtype.
+
+    Examples
+    --------
+    >>> from chainrule import BatchNorm
+    >>> BatchNorm.init(64)
+    BatchNorm(scale=f32[64], bias=f32[64])
+    """
+
+    scale: Array
+    bias: Array
+
+    def __attrs_post_init__(self) -> None:
+        each_feature("BatchNorm", scale=self.scale, bias=self.bias)
+
+    @classmethod
+    def init(cls, features: int, *, dtype: DTypeLike = np.float32) -> "BatchNorm":
+        """A scale of ones and a bias of zeros.
+
+        Parameters
+        ----------
+        features
+            How many features d a row has.
+        dtype
+            A floating-point dtype.
+
+        Returns
+        -------
+        BatchNorm
+            The parameters.
+        """
+        return cls(*ones_and_zeros("BatchNorm.init", features, dtype))
+
+
+@frozen(eq=False)
+@record
+class Statistics:
+    """What a batch norm takes in the place of a batch's own mean and variance.
+
+    Parameters
+    ----------
+    mean, var
+        (d,): the mean and the variance of each feature, the latter not negative.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, there is not one axis of at least one feature, or a variance is negative or not finite.
+    TypeError
+        If they are no arrays of one floating-point dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Statistics
+    >>> Statistics(mean=np.zeros(3), var=np.ones(3))
+    Statistics(mean=f64[3], var=f64[3])
+    """
+
+    mean: Array
+    var: Array
+
+    def __attrs_post_init__(self) -> None:
+        each_feature("Statistics", mean=self.mean, var=self.var)
+        if is_numpy(self.var) and not (np.isfinite(self.var).all() and (self.var >= 0).all()):
+            i = int(np.argmin(np.isfinite(self.var) & (self.var >= 0)))
+            raise ValueError(f"Statistics: var must be finite and >= 0, got {self.var[i]} for feature {i}")
+
+
+@frozen(eq=False)
+@record
+class BatchNormCache:
+    """What backward needs of the forward pass: the normalised features, the inverse deviations, and the scale.
+
+    The mean and the variance of the batch are there for `chainrule.statistics`.
+    """
+
+    h: Array
+    r: Array
+    scale: Array
+    mean: Array
+    var: Array
+
+
+@frozen(eq=False)
+@record
+class StandardisedCache:
+    """The same where statistics are given."""
+
+    h: Array
+    r: Array
+    scale: Array
+
+
+saved = unchecked(BatchNormCache)
+saved_in_use = unchecked(StandardisedCache)
+gradients = unchecked(BatchNorm)
+
+
+def fits(params: BatchNorm, x: Array) -> None:
+    """As many features in x as in the scale, and a batch to take the mean of."""
+    fitting("batch_norm", params.scale, x)
+    if math.prod(x.shape[:-1]) == 0:
+        raise ValueError(f"batch_norm: the mean over an empty batch is undefined, x has shape {tuple(x.shape)}")
+
+
+def forward(xp: Namespace, params: BatchNorm, x: Array, *, eps: float) -> tuple[Array, BatchNormCache]:
+    """`h = r (x - mean(x))` and `out = scale * h + bias`, over all axes but the last."""
+    rows, unit = xp.tamed(xp.rows(x), 0)
+    h, mean = xp.centred(rows, 0)
+    var, r = xp.deviation(h, eps, unit, 0)
+    h *= r
+    out = h * params.scale
+    out += params.bias
+    seen = (r * unit, mean / unit, var / unit / unit)
+    r, mean, var = (xp.read_only(xp.reshape(each, (x.shape[-1],))) for each in seen)
+    h, out = xp.reshape(h, x.shape), xp.reshape(out, x.shape)
+    return out, saved(xp.read_only(h), r, params.scale, mean, var)
+
+
+def backward(xp: Namespace, cache: BatchNormCache, dout: Array, wants_dx: bool) -> tuple[Array | None, BatchNorm]:
+    """`dx = r (g - mean(g) - h mean(h * g))` for `g = scale * dout`."""
+    dscale, dbias = xp.sum_rows(dout * cache.h), xp.sum_rows(dout)
+    grads = gradients(dscale, dbias)
+    if not wants_dx:
+        return None, grads
+    n = math.prod(dout.shape[:-1])
+    dx = dout - cache.h * (dscale / n)
+    dx -= dbias / n
+    dx *= cache.scale * cache.r
+    return dx, grads
+
+
+def forward_in_use(
+    xp: Namespace, params: BatchNorm, x: Array, *, statistics: Statistics, eps: float
+) -> tuple[Array, StandardisedCache]:
+    """`h = (x - mean) / sqrt(var + eps)` and `out = scale * h + bias`."""
+    namespace(x, statistics.mean, name="batch_norm: x, beside its statistics,")
+    r = xp.read_only(1 / xp.sqrt(statistics.var + eps))
+    h = x - statistics.mean
+    h *= r
+    out = h * params.scale
+    out += params.bias
+    return out, saved_in_use(xp.read_only(h), r, params.scale)
+
+
+def backward_in_use(
+    xp: Namespace, cache: StandardisedCache, dout: Array, wants_dx: bool
+) -> tuple[Array | None, BatchNorm]:
+    """`dx = r scale * dout`."""
+    grads = gradients(xp.sum_rows(dout * cache.h), xp.sum_rows(dout))
+    return (xp.times(dout, cache.scale * cache.r) if wants_dx else None), grads
+
+
+def moments(cache: BatchNormCache) -> Moments:
+    """What a cache tells of the batch."""
+    return Moments(cache.mean, cache.var, math.prod(cache.h.shape[:-1]))
+
+
+@overload
+def batch_norm(statistics: None = ..., eps: float = ...) -> Layer[BatchNorm, BatchNormCache]: ...
+@overload
+def batch_norm(statistics: Statistics, eps: float = ...) -> Layer[BatchNorm, StandardisedCache]: ...
+def batch_norm(
+    statistics: Statistics | None = None, eps: float = 1e-5
+) -> Layer[BatchNorm, BatchNormCache] | Layer[BatchNorm, StandardisedCache]:
+    """Make a layer that normalises each feature, of the last axis, over all other axes.
+
+    Parameters
+    ----------
+    statistics
+        The means and variances to use. By default those of the batch: then rows are coupled.
+    eps
+        A finite number > 0, added to the variance.
+
+    Returns
+    -------
+    Layer
+        Its parameters are a `BatchNorm`; (..., d) to (..., d).
+
+    Raises
+    ------
+    ValueError
+        If `eps` is not positive or not finite.
+    TypeError
+        If it is no number, or the statistics are no `Statistics`.
+
+    Notes
+    -----
+    A batch of one row has the bias as its output and no gradient. One without rows is a `ValueError`.
+
+    Examples
+    --------
+    >>> from chainrule import batch_norm
+    >>> batch_norm()
+    Layer(batch_norm(eps=1e-05))
+    """
+    eps = number("batch_norm", "eps", eps, above=0)
+    if statistics is None:
+        return rules.layer(
+            "batch_norm",
+            BatchNorm,
+            partial(forward, eps=eps),
+            backward,
+            fits,
+            quiet=True,
+            couples_rows=True,
+            event_axes=1,
+            inference=Inference(partial(in_use, eps=eps), moments),
+        )
+    if not isinstance(statistics, Statistics):
+        raise TypeError(f"batch_norm: statistics must be a Statistics or None, got {describe(statistics)}")
+    return rules.layer(
+        "batch_norm",
+        BatchNorm,
+        partial(forward_in_use, statistics=statistics, eps=eps),
+        backward_in_use,
+        partial(fits_in_use, statistics),
+        quiet=True,
+        event_axes=1,
+    )
+
+
+def fits_in_use(statistics: Statistics, params: BatchNorm, x: Array) -> None:
+    """As many features in x as in the scale, and in the statistics."""
+    fitting("batch_norm", params.scale, x)
+    if statistics.mean.shape != params.scale.shape:
+        features, given = params.scale.shape[0], statistics.mean.shape[0]
+        raise ValueError(f"batch_norm: scale has {features} features but the statistics have {given}")
+
+
+def in_use(statistics: Statistics, eps: float) -> Layer[BatchNorm, StandardisedCache]:
+    """The form for use."""
+    return batch_norm(statistics, eps)

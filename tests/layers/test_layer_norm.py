@@ -1,0 +1,107 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from chainrule import Affine, Array, LayerNorm, layer_norm
+from strategies import Floating, all_dtypes, generators, normal, sides
+from untyped import untyped
+
+
+def back(x: Array, dout: Array, eps: float = 1e-5) -> tuple[Array, Array]:
+    """Output and dx with a scale of ones and a bias of zeros."""
+    layer = layer_norm(eps)
+    out, cache = layer.forward(LayerNorm.init(x.shape[-1], dtype=x.dtype), x)
+    return out, layer.backward(cache, dout)[0]
+
+
+@given(rng=generators, n=sides, dtype=all_dtypes)
+def test_rows_have_mean_zero_and_variance_one(rng: np.random.Generator, n: int, dtype: Floating) -> None:
+    x = 5 + 3 * normal(rng, n, 2, 7, dtype=dtype)
+    out, _ = back(x, x)
+    assert out.dtype == dtype
+    few = 16 * float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(out.mean(axis=-1), 0, atol=few)
+    np.testing.assert_allclose(out.astype(np.longdouble).var(axis=-1), 1, atol=few + 1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("value", ["zero", "least", "tenth", "most"])
+def test_a_row_of_one_value_gives_the_bias_and_a_gradient_of_the_largest_slope(value: str, dtype: Floating) -> None:
+    tiny, most = np.finfo(dtype).tiny, np.finfo(dtype).max
+    x = np.full((2, 6), {"zero": 0, "least": tiny, "tenth": 0.1, "most": most}[value], dtype)
+    dout = np.array([[0, 0, 0, 0, 0, 6]] * 2, dtype)
+    layer, params = layer_norm(), LayerNorm(np.ones(6, dtype), np.arange(6, dtype=dtype))
+    with np.errstate(all="raise"):
+        out, cache = layer.forward(params, x)
+        dx, _ = layer.backward(cache, dout)
+    np.testing.assert_allclose(out, [np.arange(6)] * 2, rtol=0, atol=tiny)  # what a sum of the smallest loses
+    np.testing.assert_allclose(dx, (dout - 1) / np.sqrt(1e-5), rtol=2 * float(np.finfo(dtype).eps) + 1e-15)
+
+
+def test_a_row_near_a_constant_keeps_its_digits() -> None:
+    """Where the mean of squares less the square of the mean has none left."""
+    small = np.array([[1.0, -2.0, 3.0, 0.0]])
+    near = back(1e8 + small, small, eps=1e-12)
+    exact = back(small, small, eps=1e-12)
+    np.testing.assert_allclose(near, exact, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_largest_numbers_are_normalised_without_a_warning(dtype: Floating) -> None:
+    most = float(np.finfo(dtype).max)
+    pattern = np.array([1.0, -1.0, 0.5, 1.0, -0.25])
+    with np.errstate(all="raise"):
+        out, dx = back((most * pattern).astype(dtype)[None], np.ones((1, 5), dtype))
+    np.testing.assert_allclose(out[0], (pattern - 0.25) / pattern.std(), rtol=4 * float(np.finfo(dtype).eps))
+    assert np.isfinite(dx).all()
+
+
+def test_the_smallest_numbers_give_the_slope_at_zero() -> None:
+    x = np.array([[1e-300, -1e-300, 0.0]])
+    with np.errstate(all="raise"):
+        out, dx = back(x, np.array([[1.0, 0.0, -1.0]]))
+    np.testing.assert_allclose(out, x / np.sqrt(1e-5), rtol=1e-15)
+    np.testing.assert_allclose(dx, np.array([[1.0, 0.0, -1.0]]) / np.sqrt(1e-5), rtol=1e-15)
+
+
+def test_one_feature_is_its_own_mean() -> None:
+    out, dx = back(np.array([[3.0], [-5.0]]), np.array([[1.0], [2.0]]))
+    assert not out.any()
+    assert not dx.any()
+
+
+def test_nan_and_infinity_stay_in_their_rows() -> None:
+    out, dx = back(np.array([[np.nan, 1.0], [np.inf, 1.0], [1.0, 3.0]]), np.ones((3, 2)))
+    assert np.isnan(out[:2]).all()
+    assert np.isnan(dx[:2]).all()
+    np.testing.assert_allclose(out[2], [-1, 1], atol=1e-5)
+
+
+def test_bad_input() -> None:
+    with pytest.raises(ValueError, match=re.escape("layer_norm: eps must be a finite number > 0, got 0.0")):
+        layer_norm(0)
+    with pytest.raises(TypeError, match="layer_norm: eps must be a number, got str"):
+        layer_norm(untyped("small"))
+    with pytest.raises(ValueError, match=re.escape("LayerNorm: scale is (3,), so bias must be (3,), got (2,)")):
+        LayerNorm(np.ones(3), np.zeros(2))
+    message = "LayerNorm: scale must be 1-D (features,) with at least one, got shape (3, 1)"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        LayerNorm(np.ones((3, 1)), np.zeros((3, 1)))
+    with pytest.raises(TypeError, match=re.escape("LayerNorm: scale is f64[3] but bias is f32[3]: they must have one")):
+        LayerNorm(np.ones(3), np.zeros(3, np.float32))
+    with pytest.raises(ValueError, match=re.escape("layer_norm: x has 4 features (2, 4) but scale has 3")):
+        layer_norm().forward(LayerNorm.init(3), np.ones((2, 4), np.float32))
+    with pytest.raises(ValueError, match=re.escape("layer_norm: x must have an axis of features, got shape ()")):
+        layer_norm().forward(LayerNorm.init(3), np.ones((), np.float32))
+    with pytest.raises(TypeError, match=re.escape("layer_norm: x is float64 but the parameters are float32")):
+        layer_norm().forward(LayerNorm.init(3), np.ones((2, 3)))
+    with pytest.raises(TypeError, match="layer_norm: params must be LayerNorm, got Affine"):
+        layer_norm().forward(untyped(Affine(np.ones((3, 3)), np.zeros(3))), np.ones((2, 3)))
+    with pytest.raises(ValueError, match=re.escape("LayerNorm.init: features must be >= 1, got 0")):
+        LayerNorm.init(0)
+    with pytest.raises(TypeError, match=re.escape("LayerNorm.init: features must be an integer, got float")):
+        LayerNorm.init(untyped(2.5))
+    with pytest.raises(TypeError, match=re.escape("LayerNorm.init: dtype must be floating-point, got int64")):
+        LayerNorm.init(2, dtype=np.int64)
