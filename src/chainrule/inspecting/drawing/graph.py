@@ -123,6 +123,8 @@ class Split:
         How the branches become one: `"+"`.
     path
         Where the parameters of the whole stand.
+    around
+        Whether its parameters are those of its one layer, and not an entry for each branch.
     branches
         The branches. One without pieces is a wire, on which x goes on as it is.
     """
@@ -130,12 +132,18 @@ class Split:
     name: str
     joint: str
     path: Path
+    around: bool
     branches: "tuple[Line, ...]"
 
     @property
     def groups(self) -> Path:
         """Where the nested `sequential` that it is in stands."""
         return self.path[:-1]
+
+    @property
+    def base(self) -> Path:
+        """Where the parameters of its layers stand, of which nested ones have frames of their own."""
+        return self.groups if self.around else self.path
 
 
 Piece: TypeAlias = Node | Split
@@ -264,7 +272,7 @@ class _Pass:
     def split(self, fork: ForkTrace) -> Split:
         """A fork, with its branches."""
         branches = tuple(self.line(steps, None, fork.x, fork.dout, None) for steps in fork.branches)
-        return Split(fork.name, fork.joint, fork.path, branches)
+        return Split(fork.name, fork.joint, fork.path, fork.around, branches)
 
 
 def _with_loss(line: Line, loss: LossTrace, label: Callable[..., Label]) -> Line:
@@ -341,11 +349,12 @@ class _Plan:
             inside = self.pieces(parts.layer, params, path)
             if parts.fixed:
                 inside = tuple(_without_grads(piece) for piece in inside)
-            return (Split(name_of(layer), "+", path, (Line(inside, ()), Line((), ()))),) if parts.skip else inside
+            branches = (Line(inside, ()), Line((), ()))
+            return (Split(name_of(layer), "+", path, True, branches),) if parts.skip else inside
         own = [None] * len(parts.layers) if params is None else params
         each = [self.pieces(part, own[i], (*path, i)) for i, part in enumerate(parts.layers)]
         if isinstance(parts, Fork):
-            return (Split(name_of(layer), parts.joint, path, tuple(Line(one, ()) for one in each)),)
+            return (Split(name_of(layer), parts.joint, path, False, tuple(Line(one, ()) for one in each)),)
         return tuple(piece for one in each for piece in one)
 
     def node(self, layer: Watched, params: object, path: Path) -> Node:

@@ -260,14 +260,15 @@ def _unit(wire: Wire, piece: Piece | None, groups: Path, opens: int, closes: int
 
 
 def _fork(split: Split) -> Fork:
-    """Branches above each other, the one in the middle on the middle line, or the line between the two."""
-    skips = not all(line.pieces for line in split.branches)
-    base = split.groups if skips else split.path
-    rows = [Branch(tuple(_units(line, base)), base, 0.0) for line in split.branches]
+    """Branches above each other, the one in the middle on the middle line, or that between the two.
+
+    A layer with a wire around it stands on the middle line.
+    """
+    rows = [Branch(tuple(_units(line, split.base)), split.base, 0.0) for line in split.branches]
     at = [0.0]
     for one, next_one in pairwise(rows):
         at.append(at[-1] + one.down + LANE + next_one.up)
-    lines = [at[0]] if skips and len(rows) == 2 else [at[(len(at) - 1) // 2], at[len(at) // 2]]
+    lines = [at[0]] if split.around else [at[(len(at) - 1) // 2], at[len(at) // 2]]
     middle = sum(lines) / len(lines)
     return Fork(split, tuple(evolve(row, at=place - middle) for row, place in zip(rows, at, strict=True)))
 

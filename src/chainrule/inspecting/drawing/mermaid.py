@@ -62,8 +62,7 @@ class _Chart:
         point, joint = f"f{number}", f"j{number}"
         self.nodes.append(f"    {point}(( ))")
         for branch in piece.branches:
-            base = piece.path if all(each.pieces for each in piece.branches) else piece.groups
-            self.line(branch, base, point, joint)
+            self.line(branch, piece.base, point, joint)
         self.nodes.append(f'    {joint}(("{_quoted(piece.joint)}"))')
         return joint
 

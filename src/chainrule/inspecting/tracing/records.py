@@ -79,6 +79,8 @@ class ForkTrace:
         The steps of each branch; none where x goes on as it is.
     x, out
         What went into all branches, and what came out of the joint.
+    around
+        Whether its parameters are those of its one layer, as `residual` has them, and not an entry for each branch.
     forward_operations, backward_operations
         Those of the joint alone.
     dout, dx
@@ -91,6 +93,7 @@ class ForkTrace:
     branches: "tuple[tuple[Step, ...], ...]"
     x: Quantity
     out: Quantity
+    around: bool
     forward_operations: int | None
     backward_operations: int | None
     dout: Quantity | None = None

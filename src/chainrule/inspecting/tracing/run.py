@@ -263,7 +263,8 @@ def _steps(plan: Plan, x: Quantity, dout: Quantity | None) -> tuple[Step, ...]:
         return (_layer_step(plan, x, dout),)
     if plan.joint:
         branches = [_steps(inner, x, dout) for inner in plan.inside]
-        if isinstance(plan.layer.parts, Around):
+        around = isinstance(plan.layer.parts, Around)
+        if around:
             branches.append(())  # x, which goes on as it is
         forward, backward = plan.counts or (None, None)
         return (
@@ -274,6 +275,7 @@ def _steps(plan: Plan, x: Quantity, dout: Quantity | None) -> tuple[Step, ...]:
                 branches=tuple(branches),
                 x=attrs.evolve(x, name="x"),
                 out=_seen(plan.out),
+                around=around,
                 forward_operations=forward,
                 backward_operations=backward,
                 dout=None if dout is None else attrs.evolve(dout, name="dout"),
