@@ -77,11 +77,15 @@ class Drift:
         return tree.map(lambda p, g: p * 0.9 - g, params, grads), ()
 
 
+def raised(grads: Any) -> Any:
+    return tree.map(lambda leaf: leaf + 1, grads)
+
+
 @pytest.mark.parametrize("optimizer", [sgd(0.1), sgd(0.1, momentum=0.9), adam(0.1), Drift()])
-@pytest.mark.parametrize("adjust", [None, lambda grads: tree.map(lambda leaf: leaf + 1, grads)])
+@pytest.mark.parametrize("adjust", [None, raised])
 def test_no_optimizer_moves_a_bit_of_them(optimizer: Any, adjust: Any) -> None:
     network, params, x, labels = case()
-    step = training_step(network, softmax_cross_entropy, optimizer, adjust=adjust)
+    step: Any = training_step(network, softmax_cross_entropy, optimizer, adjust=adjust)
     now, state = params, optimizer.init(params)
     for _ in range(3):
         now, state, _ = step(now, state, x, labels)

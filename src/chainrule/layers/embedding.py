@@ -51,6 +51,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, Labels
+from chainrule.encoder import Encoder
 from chainrule.layer import Shape
 
 
@@ -173,5 +174,7 @@ def operations(params: Embedding, labels: Shape, out: Shape) -> tuple[int, int]:
     return 0, math.prod(out)
 
 
-embedding = rules.encoder("embedding", Embedding, forward, grads, fits, event_axes=0, operations=operations)
+embedding: Encoder[Embedding, EmbeddingCache, Labels] = rules.encoder(
+    "embedding", Embedding, forward, grads, fits, event_axes=0, operations=operations
+)
 """A row of E for each label; labels are of any integer dtype and any shape, and its parameters are an `Embedding`."""
