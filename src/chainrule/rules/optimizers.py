@@ -125,7 +125,8 @@ class ArrayOptimizer:
 
     def __repr__(self) -> str:
         """As it is called: `sgd(0.1, momentum=0.9)`."""
-        return f"{self.name}({', '.join([getattr(self.learning_rate, '__name__', repr(self.learning_rate)), *(f'{k}={v!r}' for k, v in self.options.items())])})"
+        rate = getattr(self.learning_rate, "__name__", repr(self.learning_rate))
+        return f"{self.name}({', '.join([rate, *(f'{key}={value!r}' for key, value in self.options.items())])})"
 
     def __hash__(self) -> int:
         """By the name and the rate."""
