@@ -313,7 +313,7 @@ def test_what_is_no_optimizer_is_refused() -> None:
 
 @frozen(eq=False)
 class LookAlike:
-    """What has the fields of an `Affine`, and is none."""
+    """A class that has the fields of an `Affine`, and is none."""
 
     W: Array
     b: Array

@@ -79,7 +79,7 @@ class Encoder(Generic[P, C, X]):
 
 
 class Network(Protocol[P_co]):
-    """What can be trained: a layer or an encoder with parameters of type `P`. For annotations.
+    """A layer or an encoder with parameters of type `P`, for annotations.
 
     Examples
     --------

@@ -127,7 +127,7 @@ def paged(cls: type[T]) -> type[T]:
 
 
 def reduced(subject: Any) -> tuple[Any, ...]:
-    """What `pickle` and `copy` make a layer or a loss of again: the name of its value, or of what returned it."""
+    """The value of `__reduce__` for a layer or a loss: the name of its value, or of the function that returned it."""
     source = unbound(getattr(subject.rule, "source", None))
     module, name = getattr(source, "__module__", None), name_of(subject).partition("(")[0]
     value = getattr(sys.modules.get(str(module)), name, None)

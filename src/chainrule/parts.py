@@ -74,12 +74,12 @@ def layers_of(subject: Any) -> tuple[Any, ...]:
 
 
 def split(subject: Any, params: Any) -> tuple[Any, ...]:
-    """What belongs to each part, of a layer's parameters, gradients or caches."""
+    """Split a layer's parameters, gradients or caches into those of its parts."""
     return (params,) if isinstance(subject.parts, Around) else params
 
 
 def has_fixed(subject: Any) -> bool:
-    """Whether something in a layer, at any depth, is fixed."""
+    """Tell whether a layer has fixed parameters, at any depth."""
     parts: Parts = subject.parts
     return (isinstance(parts, Around) and parts.fixed) or any(has_fixed(part) for part in layers_of(subject))
 

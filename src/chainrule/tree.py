@@ -26,13 +26,13 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 CONTAINERS = (list, dict, set, tuple)
-"""What may hold arrays and is no branch; a tuple's own subclasses, such as named tuples, are none either."""
+"""Containers that may hold arrays and are no branches; nor are subclasses of tuple, such as named tuples."""
 
 PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
-"""What most records carry along, and holds nothing."""
+"""The types that most records carry along, and that hold no arrays."""
 
 LOOKED_AT = 16
-"""How many entries of a container in an object that is carried along: it may be a vocabulary."""
+"""The most entries that are searched of a container that is carried along: it may be a vocabulary."""
 
 Path: TypeAlias = tuple[int | str, ...]
 """The steps from the root to a leaf: positions in tuples, names of fields."""
@@ -207,7 +207,7 @@ def replace(tree: P, arrays: list[Array]) -> P:
 
 
 def equal(a: object, b: object) -> bool:
-    """Whether two trees have the same structure and exactly the same arrays.
+    """Tell whether two trees have the same structure and exactly the same arrays.
 
     Parameters
     ----------
@@ -332,7 +332,7 @@ def _equal(a: object, b: object) -> bool:
 
 
 def _same(x: NDArray[Any], y: NDArray[Any]) -> bool:
-    """Whether two arrays of NumPy have the same shape, dtype and numbers."""
+    """Tell whether two NumPy arrays have the same shape, dtype and numbers."""
     if x.shape != y.shape or x.dtype != y.dtype:
         return False
     if x.tobytes() == y.tobytes():
@@ -382,7 +382,7 @@ def _check_carried(path: Path, value: Any) -> None:
 
 
 def _has_arrays(value: object, levels: int = 4) -> bool:
-    """Whether an array is near the surface of an object: in its attributes or what they contain."""
+    """Tell whether an object holds an array in its attributes, or in the first levels of what they contain."""
     if isinstance(value, type):
         return False
     return _is_array(value) or (levels > 0 and any(_has_arrays(each, levels - 1) for each in _inside(value)))

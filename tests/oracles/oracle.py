@@ -1,4 +1,4 @@
-"""What it takes to ask another library: the same functions in its words, and its own way to differentiate them."""
+"""The oracle: the same functions in another library's words, and its own way to differentiate them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias

@@ -1,4 +1,4 @@
-"""What the functions of a layer may expect of their arguments, and what they say when given something else."""
+"""Checks of arguments, and the messages for those that do not fit."""
 
 import math
 from operator import index
@@ -174,7 +174,7 @@ def size(owner: str, name: str, value: Any) -> int:
 
 
 def is_a(value: object, *classes: type[object]) -> bool:
-    """Whether a value, of which a type checker knows nothing, is of a class; it knows no more afterwards."""
+    """Tell whether a value is of one of some classes, without narrowing its type for a type checker."""
     return isinstance(value, classes)
 
 
@@ -197,5 +197,5 @@ def describe(value: object) -> str:
 
 
 def is_tuple(value: object) -> TypeGuard[tuple[object, ...]]:
-    """Whether a value is a plain tuple."""
+    """Tell whether a value is a tuple."""
     return type(value) is tuple

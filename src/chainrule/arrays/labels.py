@@ -12,7 +12,7 @@ UNSIGNED = {np.dtype(f"{o}i{size}"): np.dtype(f"{o}u{size}") for size in (1, 2, 
 
 
 def fit(labels: Any, k: int) -> bool:
-    """Whether labels, NumPy's and one at least, are in [0, k)."""
+    """Tell whether labels, a NumPy array that is not empty, are in [0, k)."""
     kind = labels.dtype
     bits = labels.view(UNSIGNED[kind]) if kind in UNSIGNED else labels
     return bool(bits.item(bits.argmax()) < k)  # a negative label is a very large number here

@@ -83,7 +83,7 @@ def seed_of(owner: str, seed: Any) -> Any:
 
 
 def same_dtype(a: Array, b: Array) -> bool:
-    """Whether two arrays have one dtype. Byte order does not count: arithmetic evens it out.
+    """Tell whether two arrays have one dtype. Byte order does not count: arithmetic evens it out.
 
     Parameters
     ----------

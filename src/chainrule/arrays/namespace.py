@@ -19,7 +19,7 @@ class Namespace(Protocol):
 
     @property
     def reads_values(self) -> bool:
-        """Whether looking at an array's values is free: not on a device, not lazy, not traced by a compiler."""
+        """True if reading an array's values is free: not on a device, not lazy, not traced by a compiler."""
         ...
 
     def quietly(self, f: Callable[Q, A], /, *args: Q.args, **options: Q.kwargs) -> A:
@@ -34,7 +34,7 @@ class Namespace(Protocol):
         ...
 
     def mine(self, x: Array, /) -> bool:
-        """Whether the rule that was handed `x` may write to it: made in this pass, and handed on to nobody else."""
+        """True if the rule that was handed `x` may write to it: made in this pass, and handed on to nobody else."""
         ...
 
     def read_only(self, fresh: A, /) -> A:
@@ -224,11 +224,11 @@ class Namespace(Protocol):
         ...
 
     def is_real(self, x: Array | Labels, /) -> bool:
-        """Whether `x` holds integers or real floating-point numbers; truth values are none."""
+        """True if `x` holds integers or real floating-point numbers; booleans are neither."""
         ...
 
     def is_integral(self, x: Array | Labels, /) -> TypeGuard[Labels]:
-        """Whether `x` holds integers; truth values are none."""
+        """True if `x` holds integers; booleans are none."""
         ...
 
     def astype(self, x: Array | Labels, like: Array, /) -> Array:

@@ -111,7 +111,7 @@ def _own_all(values: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _is_constant(array: NDArray[Any]) -> bool:
-    """Whether nobody can write to an array through it or through what it is a view of."""
+    """Tell whether nobody can write to an array, neither through it nor through the array that it is a view of."""
     base: object = array
     while isinstance(base, NUMPY):
         if base.flags.writeable:

@@ -233,7 +233,7 @@ class Portable:
         return hot
 
     def _device(self, x: Array) -> object:
-        """Where to make what will meet `x`: on its device, or wherever the library thinks best."""
+        """The device for arrays that will meet `x`: its own, or None for the library's choice."""
         if self.xp.__name__ == "jax.numpy":
             return None  # a constant follows what it meets, and x's "device" may be a sharding that fits x alone
         return getattr(x, "device", None)

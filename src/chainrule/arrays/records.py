@@ -26,14 +26,14 @@ NAMES: dict[type, tuple[str, ...]] = {}
 """The names of fields, by class: finding them takes longer than a small layer."""
 
 FIELD: type[object] = type(cast("object", attrs.field()))
-"""What attrs calls a field before it builds the class."""
+"""The class of a field before attrs builds the record."""
 
 CLASS_VARIABLES = ("ClassVar", "typing.ClassVar", "t.ClassVar", "typing_extensions.ClassVar")
-"""How annotations of class variables begin: attrs reads no more of them either."""
+"""The beginnings of annotations of class variables: attrs reads no more of them either."""
 
 
 def dissected(cls: type) -> tuple[Callable[[Any], tuple[Any, ...]], Callable[..., Any]] | None:
-    """What takes a record of a class apart, and what puts one together without its checks; None if it is no record."""
+    """Two functions, to take a record apart and to build one without its checks; None if the class is no record."""
     if cls not in PARTS:
         PARTS[cls] = (fields_of(cls), unchecked(cls)) if is_record(cls) else None
     return PARTS[cls]
@@ -180,12 +180,12 @@ def sign(cache: object, signature: Signature) -> None:
 
 
 def signature_of(cache: object) -> Signature | None:
-    """What stands on a cache; None if it is no record, or was put together by another."""
+    """The signature of a cache; None if it is no record, or was not made by a layer."""
     return getattr(cache, SIGNATURE, None)
 
 
 def is_record(cls: type) -> bool:
-    """Whether `@record` and attrs have made a class."""
+    """Tell whether a class was made by `@record` and attrs."""
     return "__attrs_attrs__" in vars(cls) and getattr(cls, "__reduce__", None) is _reduce
 
 
@@ -215,7 +215,7 @@ def _repr(self: object) -> str:
 
 
 def _is_class_variable(annotation: object) -> bool:
-    """Whether attrs takes an annotation, which may be a string, quotation marks and all, for that of no field."""
+    """Tell whether an annotation is that of a class variable; it may be a string, even one with quotation marks."""
     return str(annotation).strip("'\"").startswith(CLASS_VARIABLES)
 
 

@@ -179,7 +179,7 @@ def _row(number: int, shape: tuple[int, ...]) -> str:
 
 
 def _are_labels(targets: Targets, shape: tuple[int, ...]) -> TypeGuard[Labels]:
-    """Whether targets are good labels for logits of a shape, as most are."""
+    """Tell whether targets are valid labels for logits of a shape, as most are."""
     if targets.dtype.kind not in "iu" or len(shape) < 2:
         return False
     return targets.shape == shape[:-1] and targets.size > 0 and fit(targets, shape[-1])

@@ -29,7 +29,7 @@ A = TypeVar("A")
 Q = ParamSpec("Q")
 
 QUIET = Context()
-"""Where NumPy ignores floating-point errors: running in a copy of it takes a microsecond less than `np.errstate`."""
+"""A context in which NumPy ignores floating-point errors: a copy of it takes a microsecond less than `np.errstate`."""
 QUIET.run(np.seterr, all="ignore")
 
 SIGNED: dict[int, NDArray[Any]] = {size: np.asarray(8 * size - 1, f"i{size}") for size in (2, 4, 8)}
@@ -297,7 +297,7 @@ class Tuned:
 
 
 def _itself(x: Any) -> Any:
-    """Where to put a result that may take the place of `x`: nowhere if that is a NumPy scalar."""
+    """The `out` argument for a result that may replace `x`: None if `x` is a NumPy scalar."""
     return x if is_numpy(x) else None
 
 
@@ -343,7 +343,7 @@ def largest(dtype: np.dtype[Any]) -> Array:
 
 @lru_cache(maxsize=16)
 def sums(dtype: np.dtype[Any]) -> tuple[Any, Any]:
-    """How large numbers may be for sums of many of them to be finite, and what makes larger ones so small."""
+    """The largest number of which sums are finite, and the factor that makes larger ones so small."""
     kind = np.finfo(dtype)
     return _powers(kind, (12, -6) if kind.maxexp < 32 else (kind.maxexp - 34, -34))
 

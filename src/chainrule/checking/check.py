@@ -31,7 +31,7 @@ X = TypeVar("X")
 
 @frozen
 class Report:
-    """What the laws say of one subject; `str(report)` is a table.
+    """The verdicts of all laws on one subject; `str(report)` is a table.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every law holds for every field."""
+        """True if every law holds for every field."""
         return all(verdict.ok for verdict in self.verdicts)
 
     @property
@@ -257,7 +257,7 @@ def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:
 
 
 def _said(error: Exception) -> str:
-    """What was raised and where, in a line."""
+    """The error and the line that raised it, in one line."""
     import traceback
 
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -38,7 +38,7 @@ SHRINK = 16
 """By how much a step is made smaller to get away from a kink."""
 
 SHRINKS = 3
-"""How often: down to steps of 1.5e-9 in float64, where rounding leaves six digits of a slope."""
+"""The most times that a step is made smaller: to 1.5e-9 in float64, where rounding leaves six digits of a slope."""
 
 
 def numerical_gradient(

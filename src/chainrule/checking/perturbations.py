@@ -115,7 +115,7 @@ def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
 
 
 def _of_rows(targets: object, rows: tuple[int, ...]) -> bool:
-    """Whether targets have an entry for each row, so that they can be stacked along."""
+    """Tell whether targets have an entry for each row, so that they can be stacked along with the rows."""
     return all(leaf.shape[:1] == rows for leaf in tree.leaves(targets))
 
 
@@ -204,7 +204,7 @@ class _Tail:
 
 @frozen(eq=False)
 class _Site:
-    """Where a parameter acts: array `k` of a layer's parameters, what goes in and out of the layer, what is behind."""
+    """Array `k` of a layer's parameters, with the layer's input and output and the layers behind it."""
 
     layer: Layer[Any, Any]
     params: object

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @frozen
 class Verdict:
-    """Whether a law holds for one field.
+    """The result of one law for one field.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a data set is here: images as rows of features with a label each, some to learn from and others to test."""
+"""A data set: images as rows of features with a label each, some to learn from and others to test."""
 
 from attrs import frozen
 

@@ -117,7 +117,7 @@ class _Member:
         return b""
 
     def fault(self) -> str | None:
-        """What is wrong with the end, once `read` has given nothing."""
+        """The fault in the end of the file, once `read` has given nothing; None if there is none."""
         if not self._stream.eof:
             return "has gzip data that breaks off"
         if self._stream.unused_data or self._file.read(1):

@@ -1,4 +1,4 @@
-"""What the demo learns from: the digits that come along, or a folder of the user's."""
+"""The data of the demo: the digits that come along, or a folder of the user's."""
 
 from pathlib import Path
 
@@ -38,5 +38,5 @@ def load(folder: Path | None) -> Dataset:
 
 
 def classes(data: Dataset) -> int:
-    """How many classes the labels of both parts tell apart."""
+    """The number of classes in the labels of both parts."""
     return 1 + int(max(data.train.labels.max(), data.test.labels.max()))

@@ -22,12 +22,12 @@ BOUNDS: tuple[tuple[Method, float], ...] = (("central", 1e-7), ("complex", 1e-12
 """The methods, and the largest error that each may show, relative to the largest entry of the array."""
 
 SEEN = 2e-10
-"""What differences see of a change in the loss, relative to it: below, there is its rounding. Measured: 4e-11."""
+"""The smallest relative change in the loss that differences can tell from rounding, which was measured as 4e-11."""
 
 
 @frozen(eq=False)
 class Finding:
-    """What one method says of the gradient by one array.
+    """The result of one method for the gradient with respect to one array.
 
     Parameters
     ----------

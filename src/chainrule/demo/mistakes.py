@@ -1,4 +1,4 @@
-"""What a trained network gets wrong, and the confusion that matters most."""
+"""The mistakes of a trained network, and the most frequent confusion."""
 
 import numpy as np
 from attrs import frozen

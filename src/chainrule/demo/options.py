@@ -26,7 +26,7 @@ exit status: 0 all is well; 1 a gradient is wrong, or training diverged; 2 optio
 
 @frozen
 class Defaults:
-    """What a training takes where the user says nothing."""
+    """The options of training where the user gives none."""
 
     hidden: int
     batch: int
@@ -40,7 +40,7 @@ BUILT_IN = Defaults(hidden=100, batch=5, rate=0.45)
 
 @frozen
 class Options:
-    """What the user asks for.
+    """The options of one run.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ FULL = 0.995
 """The share of weights within the colour scale: a few large ones would make all others pale."""
 
 LOWEST = 1e-9
-"""Where a logarithmic axis ends for losses that are 0."""
+"""The lower end of a logarithmic axis, at which losses of 0 are drawn."""
 
 
 def png(moments: Sequence[Moment], data: Dataset, params: Params, found: Mistakes) -> bytes:

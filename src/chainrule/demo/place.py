@@ -1,4 +1,4 @@
-"""Where a picture goes: looked at before training, written whole or not at all."""
+"""The file of the picture: its path is checked before training, and it is written whole or not at all."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What the demo says before training and after it."""
+"""The texts of the demo, before training and after it."""
 
 import math
 from collections.abc import Sequence

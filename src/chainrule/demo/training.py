@@ -19,10 +19,10 @@ from chainrule.training.step import training_step
 from chainrule.two_layer import Params
 
 MOMENTS = 50
-"""How many, and one at the start: a multiple of ten, so that one falls on every tenth of the steps."""
+"""The number of moments after the first: a multiple of ten, so that one falls on every tenth of the steps."""
 
 STEPS_BETWEEN = 500
-"""How many at most, so that a progress bar moves in the longest training."""
+"""The most steps between two moments, so that a progress bar moves in the longest training."""
 
 WATCHED = 1000
 """Test examples that a moment is measured on: few enough that measuring costs a small part of training."""
@@ -33,7 +33,7 @@ LIMIT = 1000.0
 
 @frozen
 class Moment:
-    """Where training stands.
+    """The state of training after some steps.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ C = TypeVar("C")
 R = TypeVar("R")
 
 REGISTERED: set[type] = set()
-"""What `register` has given to JAX, which takes a class only once."""
+"""The classes that are registered with JAX, which takes a class only once."""
 
 
 def register_pytrees() -> None:

@@ -34,7 +34,7 @@ def hint(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[ND
 
 
 def _of_all(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[NDArray[Any]]) -> str:
-    """What all entries have in common."""
+    """The mistake that all entries have in common."""
     if not np.isfinite(got).all():
         return "it is not finite"
     if not got.any():
@@ -51,7 +51,7 @@ def _of_all(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence
 
 
 def _by_transpose(got: NDArray[Any], right: NDArray[Any], W: NDArray[Any]) -> bool:
-    """Whether `right` is D W^T for some D, and `got` is D W."""
+    """Tell whether `right` is D W^T for some D, and `got` is D W."""
     if right.ndim != 2 or W.shape != 2 * right.shape[1:] or np.isnan(right).any() or np.linalg.matrix_rank(W) < len(W):
         return False
     return _same(got, np.linalg.solve(W, right.T).T @ W)

@@ -272,7 +272,7 @@ def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Genera
 
 
 def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """What a caller does to `x` or `out` after forward changes no gradient.
+    """Writing to `x` or `out` after the forward pass changes no gradient.
 
     Parameters
     ----------

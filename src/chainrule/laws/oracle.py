@@ -19,7 +19,7 @@ BOUNDS: dict[Method, tuple[float, float]] = {
     # h^2 and eps / h are some 4e-11 each for h = 6e-6; times third derivatives and sums, some thousand times that.
     "central": (1e-7, 1e-6),
 }
-"""What a right derivative may be off by: relative to the largest entry, and to the entry itself."""
+"""The error that a right derivative may have: relative to the largest entry, and to the entry itself."""
 
 
 def best_method(f: Callable[[Any], Real], at: Any, rng: np.random.Generator) -> Method:

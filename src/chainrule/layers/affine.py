@@ -150,7 +150,7 @@ class Affine:
 @frozen(eq=False)
 @record
 class AffineCache:
-    """What backward needs of the forward pass: the input, and the weights as they were."""
+    """The cache of `affine`: the input, and the weights of the forward pass."""
 
     x: Array
     W: Array

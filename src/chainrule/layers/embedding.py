@@ -143,7 +143,7 @@ class Embedding:
 @frozen(eq=False)
 @record
 class EmbeddingCache:
-    """What the gradient needs of the forward pass: the labels; and how many tokens there are, which E says."""
+    """The cache of `embedding`: the labels, and E for the number of tokens."""
 
     labels: Labels
     E: Array

@@ -146,7 +146,7 @@ def layer(
 
 @frozen(eq=False)
 class Arithmetic(Generic[P, C]):
-    """What a layer computes, and what it asks of its arguments."""
+    """The arithmetic of a layer, and its demands on its arguments."""
 
     name: str
     record: type[P]
@@ -156,7 +156,7 @@ class Arithmetic(Generic[P, C]):
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]]
     fits: Callable[[P, Any], None] | None
     encodes: bool = False
-    """Whether `x` is for `fits` and `forward` to judge, and the parameters say which library computes."""
+    """True for an encoder: `fits` and `forward` judge `x`, and the parameters say which library computes."""
 
     @property
     def rule_forward(self) -> Callable[[Namespace, P, Any], tuple[Array, C]]:

@@ -94,7 +94,7 @@ def loss(
 
 @frozen(eq=False)
 class Arithmetic(Generic[T]):
-    """What a loss computes of each row."""
+    """The arithmetic of a loss: the loss and the slopes of each row."""
 
     name: str
     out: str

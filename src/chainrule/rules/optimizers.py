@@ -214,7 +214,7 @@ class ArrayOptimizer:
         return new[0], _state(count, tuple(new[1:]))
 
     def change_of(self, scalars: Any, factor: Scalar, lent: bool) -> Callable[[Any, Any], Any]:
-        """What a step without moments makes of a parameter and its gradient, in as little time as it can take."""
+        """The step of an optimizer without moments, as a function of a parameter and its gradient, with few calls."""
         mine = not lent and factor is None and self.update is None
 
         def change(param: Any, grad: Any) -> Any:

@@ -61,7 +61,7 @@ def in_pairs(x: Any, params: Any) -> Namespace:
 
 
 def _namespace(x: Any, params: Any) -> Namespace:
-    """What is wrong with x or the parameters, if anything is, is for the first layer to say."""
+    """The namespace of `x`, else of the parameters, else NumPy's: the first layer then says what is wrong."""
     if type(x) is not np.ndarray:
         with suppress(TypeError):  # tokens, a list
             return namespace(x)

@@ -1,4 +1,4 @@
-"""How good predictions are, in terms that people use."""
+"""Metrics: numbers that people use to say how good predictions are."""
 
 import math
 

@@ -166,7 +166,7 @@ def _warning(label: Label) -> str:
 
 
 def _hint(label: Label) -> str:
-    """What a pointer that rests on the block is told."""
+    """The text that a pointer over the block shows."""
     seen = label.seen
     if seen is None:
         return label.text

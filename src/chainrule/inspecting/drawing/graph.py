@@ -63,7 +63,7 @@ class Label:
 
 @frozen(eq=False)
 class Wire:
-    """What goes from one node to the next, and what comes back."""
+    """The value that goes from one node to the next, and the derivative that comes back."""
 
     value: Label
     derivative: Label | None
@@ -90,7 +90,7 @@ class Node:
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """Where the nested `sequential` that it is in stands; `()` for a node of the outermost."""
+        """The path of the nested `sequential` that it is in; `()` for a node of the outermost."""
         return (self.path or ())[:-1]
 
 
@@ -103,23 +103,23 @@ class Graph:
 
     @property
     def title(self) -> str:
-        """What stands in the line, such as `Computational graph: x, affine, relu, affine, out`."""
+        """A title that lists the nodes: `Computational graph: x, affine, relu, affine, out`."""
         names = [self.wires[0].value.text, *(node.name for node in self.nodes), self.wires[-1].value.text]
         return f"Computational graph: {', '.join(names)}"
 
     @property
     def comes_back(self) -> bool:
-        """Whether derivatives are drawn."""
+        """True if derivatives are drawn."""
         return self.wires[0].derivative is not None
 
 
 def shared(a: tuple[int, ...], b: tuple[int, ...]) -> int:
-    """How long the beginning is that two paths have in common."""
+    """The length of the common beginning of two paths."""
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def indices(path: tuple[int, ...]) -> str:
-    """Where parameters stand, in Python's words: `params[1][0]` for the path `(1, 0)`."""
+    """A path as Python writes it: `params[1][0]` for `(1, 0)`."""
     return f"params{''.join(f'[{step}]' for step in path)}"
 
 

@@ -43,7 +43,7 @@ SWITCHES = {
     "light": ("[data-md-color-scheme=default]", "[data-theme=light]", "[data-jp-theme-light=true]"),
     "dark": ("[data-md-color-scheme=slate]", "[data-theme=dark]", "[data-jp-theme-light=false]"),
 }
-"""How sites and notebooks say which theme their reader has chosen: Material for MkDocs, Sphinx themes, Jupyter."""
+"""The marks of a reader's chosen theme in sites and notebooks: Material for MkDocs, Sphinx themes, Jupyter."""
 
 MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,'Liberation Mono','DejaVu Sans Mono',monospace"
 SERIF = "'STIX Two Text','Latin Modern Roman',Cambria,Georgia,'Times New Roman',serif"

@@ -49,5 +49,5 @@ def _bytes(leaf: Any) -> int:
 
 
 def _address(leaf: NDArray[Any]) -> int:
-    """Where an array's memory begins; for another library's array, which object it is."""
+    """The address of an array's memory; for another library's array, the identity of the object."""
     return int(leaf.ctypes.data) if is_numpy(leaf) else id(leaf)

@@ -59,7 +59,7 @@ class Quantity:
 
     @property
     def size(self) -> int:
-        """How many numbers the array has."""
+        """The number of entries."""
         return math.prod(self.shape)
 
     @property
@@ -72,7 +72,7 @@ class Quantity:
         return f"Quantity({self.name}={self.summary})"
 
     def __str__(self) -> str:
-        """Where it came from, its shape, and how many of its numbers are not finite."""
+        """Its origin, its shape, and how many of its numbers are not finite."""
         text = f"{self.where}, {self.summary}"
         if self.nonfinite:
             at = f", the first at [{', '.join(str(i) for i in self.index)}]" if self.index else ""

@@ -10,7 +10,7 @@ from chainrule.inspecting.tracing.table import escape, html_table, plain_table
 
 @frozen(eq=False)
 class LayerTrace:
-    """What one layer did.
+    """One layer's part of a pass.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class LayerTrace:
 
 @frozen(eq=False)
 class LossTrace:
-    """What the loss did.
+    """The loss's part of a pass.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class LossTrace:
 
 @frozen(eq=False, repr=False)
 class Trace:
-    """What happened in one pass through a network; `str(trace)` is two tables.
+    """The record of one pass through a network; `str(trace)` is two tables.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class Trace:
         return (*self.layers, *(() if self.loss is None else (self.loss,)))
 
     def __repr__(self) -> str:
-        """What goes in, the layers, what comes out."""
+        """The input, the names of the layers, and the output."""
         names = ", ".join(step.name for step in self._steps)
         return f"Trace({self.x.summary} -> {names or 'nothing'} -> {self._end.summary})"
 

@@ -23,7 +23,7 @@ from chainrule.naming import name_of
 from chainrule.parts import Chain
 
 Place: TypeAlias = tuple[tuple[int, int], ...]
-"""Where a layer stands: at each depth, its position from 0 and how many stand there."""
+"""The position of a layer: at each depth, its index from 0 and the number of layers there."""
 
 
 @frozen(eq=False)

@@ -105,7 +105,7 @@ class LayerNorm:
 @frozen(eq=False)
 @record
 class LayerNormCache:
-    """What backward needs of the forward pass: the normalised rows, the inverse deviation of each, and the scale."""
+    """The cache of `layer_norm`: the normalised rows, the inverse deviation of each, and the scale."""
 
     h: Array
     r: Array
