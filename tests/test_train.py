@@ -58,7 +58,7 @@ def problem(rng: np.random.Generator, n: int, dtype: Floating = np.float64) -> t
 
 
 def gradient(network: Any, params: Any, x: Array, targets: Any) -> tuple[Array, Any]:
-    """The loss and its gradient by the public pairs."""
+    """The loss and its gradient, from the public pairs."""
     out, caches = network.forward(params, x)
     loss, cache = softmax_cross_entropy.forward(out, targets)
     return loss, network.grads(caches, softmax_cross_entropy.backward(cache, 1.0))

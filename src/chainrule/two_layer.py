@@ -189,7 +189,8 @@ def gradient(params: Params, x: Array, t: Targets) -> Params:
     Returns
     -------
     Params
-        The derivative of the loss by each parameter, in the parameters' own structure, shapes and dtype.
+        The derivative of the loss with respect to each parameter, in the structure, shapes and dtype of the
+        parameters.
 
     Raises
     ------

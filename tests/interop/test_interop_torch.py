@@ -1,4 +1,4 @@
-"""torch: any layer as a function that torch differentiates by our backward."""
+"""torch: any layer as a function whose derivative in torch is our backward."""
 
 import copy
 from importlib import import_module

@@ -32,7 +32,7 @@ class Library:
     """
 
     run: Callable[[Function, tuple[Any, ...]], Any] = lambda function, inputs: function(*inputs)
-    """Call a function that is called many times: compiled, where a plain call would compile each operation by itself."""
+    """Call a function that is called often: compiled, where a plain call would compile each operation by itself."""
 
     def put_all(self, value: Any) -> Any:
         return tree.map(lambda leaf: self.put(np.array(leaf)), value)

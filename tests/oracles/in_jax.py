@@ -1,4 +1,4 @@
-"""The library's functions in JAX, differentiated by it."""
+"""The library's functions in JAX, with its own differentiation."""
 
 from collections.abc import Sequence
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The library's functions in torch, differentiated by its autograd."""
+"""The library's functions in torch, with its autograd."""
 
 from collections.abc import Sequence
 from importlib import import_module

@@ -44,7 +44,7 @@ SHRINKS = 3
 def numerical_gradient(
     f: Callable[[P], Array | np.floating[Any] | float], params: P, *, method: Method = "central"
 ) -> P:
-    """Differentiate a scalar function by each number in a tree of parameters.
+    """Differentiate a scalar function with respect to each number in a tree of parameters.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def directional_derivative(
     Returns
     -------
     float
-        The derivative of `f(params + s * direction)` by s at 0; nan at a kink (central).
+        The derivative of `f(params + s * direction)` with respect to s at 0; nan at a kink (central).
 
     Raises
     ------
@@ -155,7 +155,7 @@ def directional_derivative(
 
 
 def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) -> NDArray[Any]:
-    """Differentiate by some of the entries of one array.
+    """Differentiate with respect to some of the entries of one array.
 
     Parameters
     ----------

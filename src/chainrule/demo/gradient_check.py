@@ -45,7 +45,7 @@ class Finding:
 
 
 def check(network: Network, params: Params, x: Array, labels: Labels) -> list[Finding]:
-    """Compare the gradient by backpropagation with central differences and with the complex step.
+    """Compare the gradient from backpropagation with central differences and with the complex step.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 Layers, losses and optimizers run on JAX's arrays as they are. What JAX can't know is how our records come apart:
 `register_pytrees()` tells it, once, and then `jax.jit`, `jax.vmap`, `jax.grad` and sharding take parameters, gradients,
-caches and states like any other arguments. `custom_vjp(layer)` makes a function of a layer that JAX differentiates by
-our backward and not through our forward.
+caches and states like any other arguments. `custom_vjp(layer)` makes a function of a layer, whose derivative in JAX is
+our backward.
 
 This module is imported by those who use it: `import chainrule` never imports JAX. It needs `pip install
 'chainrule[jax]'`.
@@ -178,7 +178,7 @@ def custom_vjp(layer: Layer[P, C]) -> Callable[[P, Array], Array]:
 
 
 def _pullback(backward: Callable[[C, Array], tuple[Array, P]], cache: C, dout: Array) -> tuple[P, Array]:
-    """Our backward in the order of JAX's arguments: the derivative by the parameters, then by x."""
+    """Our backward in the order of JAX's arguments: the derivative with respect to the parameters, then to x."""
     dx, grads = backward(cache, dout)
     return grads, dx
 

@@ -1,4 +1,4 @@
-"""torch: any layer as a function that torch differentiates by the layer's own backward.
+"""torch: any layer as a function whose derivative in torch is the layer's own backward.
 
     forward:  out = f(params, x)        kept: the layer's cache, by torch's save_for_backward
     backward: dout -> (dx, grads)       the layer's backward, or its grads where x needs no derivative

@@ -524,7 +524,7 @@ def _derivative_by(
     rows: int,
     weights: list[Array],
 ) -> Verdict:
-    """The verdict on the derivative by one array, or by a sample of its entries if it has very many."""
+    """The verdict on the derivative with respect to one array, or to a sample of its entries if it has very many."""
     entries = np.arange(leaf.size) if leaf.size <= SAMPLE else rng.choice(leaf.size, SAMPLE, replace=False)
     expected = np.full(leaf.shape, np.nan)
     expected.flat[entries] = derivatives(probe, leaf, entries, method)

@@ -45,7 +45,7 @@ def loss_structure(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
 
 
 def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """`backward(1)` is the gradient of the loss by `out`, entry by entry.
+    """`backward(1)` is the gradient of the loss with respect to `out`, entry by entry.
 
     Computed in float64 on copies, by complex step where the loss is analytic, by central differences elsewhere.
 

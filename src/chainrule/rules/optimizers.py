@@ -5,7 +5,7 @@
 How trees are gone through, steps are counted, a schedule gives the rate and a gradient may be used up, is the same for
 all optimizers and stands here. Large arrays are gone through in blocks that the processor's caches hold.
 
-**A factor rides for nothing.** Backward is linear in `dout`: where a step depends on the gradient by a factor alone, as
+**A factor rides for nothing.** Backward is linear in `dout`: where a step is the gradient times a factor, as
 `-rate * grad` does, `training_step` hands the factor to the loss as `dloss`, and gets the step in the place of the
 gradient.
 """

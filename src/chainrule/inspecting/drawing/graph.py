@@ -221,7 +221,7 @@ def _wire_name(i: int, count: int) -> tuple[str, str]:
 
 
 def _one(loss: Quantity) -> Quantity:
-    """The derivative of the loss by itself."""
+    """The derivative of the loss with respect to itself: 1."""
     return attrs.evolve(measure("dloss", "dloss", np.ones(())), dtype=loss.dtype)
 
 

@@ -34,7 +34,7 @@ class LayerTrace:
     dout, dx
         The derivatives that came back and went on; None if the pass went forward only.
     grads
-        The derivatives by its parameters, `dW` for `W`; empty if the pass went forward only.
+        The derivatives with respect to its parameters, `dW` for `W`; empty if the pass went forward only.
     """
 
     number: int
@@ -70,7 +70,7 @@ class LossTrace:
     loss
         The number that came out.
     dout
-        Its derivative by the output of the network.
+        Its derivative with respect to the output of the network.
     cache_bytes, shared_bytes, forward_operations, backward_operations
         As for `LayerTrace`.
     """
@@ -98,7 +98,7 @@ class Trace:
     loss
         What the loss did; None if there was none.
     dout, dx
-        The derivatives by `out` and by `x`; None if the pass went forward only.
+        The derivatives with respect to `out` and `x`; None if the pass went forward only.
     """
 
     x: Quantity
