@@ -104,24 +104,9 @@ class Trainable(Network[P], Protocol[P, X_contra]):
 
 
 def is_network(name: str, network: Any) -> Any:
-    """Refuse what is no layer and no encoder.
+    """Return a layer or an encoder; anything else is a TypeError that begins with `name`.
 
-    Parameters
-    ----------
-    name
-        Who asks, for the message.
-    network
-        Anything.
-
-    Returns
-    -------
-    Layer or Encoder
-        The network.
-
-    Raises
-    ------
-    TypeError
-        If it is none, with a hint if it is a function of a seed.
+    The message has a hint if it is a function of a seed.
     """
     if is_a(network, Layer, Encoder):
         return network

@@ -22,24 +22,7 @@ GOLDEN = 0x9E3779B9
 
 
 def hashed(xp: Any, seed: Any, n: int, device: object = None) -> Any:
-    """Random words of 32 bits.
-
-    Parameters
-    ----------
-    xp
-        A namespace of the Array API standard, for arrays.
-    seed
-        A whole number, or a 0-d array of one that belongs to `xp`.
-    n
-        How many.
-    device
-        Where to make them.
-
-    Returns
-    -------
-    array
-        (n,): of uint32; of int64 in torch.
-    """
+    """Make n random words of 32 bits, of uint32 (of int64 in torch), for a seed that may be a 0-d array of `xp`."""
     dtype = xp.int64 if xp.__name__.endswith("torch") else xp.uint32
     made = partial(xp.asarray, dtype=dtype, device=device)
     if hasattr(seed, "__index__") and not hasattr(seed, "ndim"):
@@ -49,12 +32,12 @@ def hashed(xp: Any, seed: Any, n: int, device: object = None) -> Any:
 
 
 def hashed_integers(seed: int, n: int) -> list[int]:
-    """The same of Python's integers."""
+    """Make the same words as integers of Python's."""
     return [_hashed(folded(seed), place, int) for place in range(n)]
 
 
 def folded(seed: int) -> int:
-    """A whole number of any size in 32 bits; one that has no more as it is."""
+    """Fold a whole number of any size into 32 bits; a smaller one stays as it is."""
     key, seed = seed & LOW, seed >> 32
     while seed:
         key, seed = _scrambled(key + (seed & LOW) & LOW, int), seed >> 32

@@ -69,30 +69,10 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
 
 
 def numbers(xp: Namespace, out: Array, targets: Array, name: str) -> Array:
-    """Check targets that are numbers, one for each of `out`.
+    """Return targets that are numbers, one for each entry of `out` (..., k), in the dtype of `out`.
 
-    Parameters
-    ----------
-    xp
-        The namespace of `out`.
-    out
-        (..., k), with a row and a column at least.
-    targets
-        Real numbers of the same shape.
-    name
-        Who asks, for messages.
-
-    Returns
-    -------
-    Array
-        The targets in the dtype of `out`.
-
-    Raises
-    ------
-    ValueError
-        If `out` has one axis only, or the shapes differ: nothing is broadcast.
-    TypeError
-        If the targets are no array of real numbers, or one of another library.
+    Another shape is a ValueError, because nothing is broadcast. Anything but real numbers in an array of the same
+    library is a TypeError.
     """
     shape = tuple(out.shape)
     if len(shape) < 2:

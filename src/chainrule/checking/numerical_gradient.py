@@ -155,23 +155,9 @@ def directional_derivative(
 
 
 def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) -> NDArray[Any]:
-    """Differentiate with respect to some of the entries of one array.
+    """Differentiate with respect to some of the entries of one array, given by their indices into the flattened array.
 
-    Parameters
-    ----------
-    probe
-        The values of the function as entries of the array are moved.
-    array
-        The array where the derivatives are taken.
-    entries
-        Which entries, as indices into the flattened array.
-    method
-        `"central"` or `"complex"`.
-
-    Returns
-    -------
-    NDArray
-        A derivative for each of the entries; nan at a kink (central).
+    A central difference at a kink is nan.
     """
     if method == "complex":
         return np.imag(probe(entries, np.full(entries.size, 1j * STEP))) / STEP

@@ -48,57 +48,19 @@ TOGETHER = 64
 
 
 def black_box(f: Callable[[P], object], params: P) -> list[Probe]:
-    """Make a probe for each array of the parameters by calling the function.
-
-    Parameters
-    ----------
-    f
-        Takes the parameters and returns one number.
-    params
-        A tree of arrays; `f` is given copies.
-
-    Returns
-    -------
-    list[Probe]
-        In the order of `tree.leaves(params)`. Complex steps give complex values.
-    """
+    """Make a probe for each array of the parameters, in the order of `tree.leaves`: it calls the function on copies."""
     return [partial(_called, f, params, i) for i in range(len(tree.leaves(params)))]
 
 
 def along(f: Callable[[P], object], params: P, direction: P) -> Probe:
-    """Make a probe of a function along a line: `f(params + step * direction)`.
-
-    Parameters
-    ----------
-    f
-        Takes the parameters and returns one number.
-    params
-        A tree of arrays; `f` is given copies.
-    direction
-        A tree like it.
-
-    Returns
-    -------
-    Probe
-        It has one entry, 0. Complex steps give complex values.
-    """
+    """Make a probe of a function along a line, `f(params + step * direction)`; its only entry is 0."""
     return partial(_along, f, params, direction)
 
 
 def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
-    """Make a probe for each array of the parameters that runs only the layers it reaches.
+    """Make a probe for each array of the parameters, in the order of `tree.leaves`: it runs only the layers behind it.
 
-    Parameters
-    ----------
-    objective
-        The loss of a network; of a chain of layers, if it is to be faster than calling it.
-    params
-        A tree of arrays, in the dtype of the objective's `x`.
-
-    Returns
-    -------
-    list[Probe]
-        In the order of `tree.leaves(params)`. Complex steps give complex values.
+    Encoders, layers that couple rows, and targets without an entry for each row get probes that call the objective.
     """
     network: Any = objective.network
     if not is_a(network, Layer) or network.couples_rows or not _of_rows(objective.targets, objective.x.shape[:1]):

@@ -47,17 +47,7 @@ class Finding:
 def check(network: Network, params: Params, x: Array, labels: Labels) -> list[Finding]:
     """Compare the gradient from backpropagation with central differences and with the complex step.
 
-    Parameters
-    ----------
-    network, params
-        The network, and where to differentiate its loss.
-    x, labels
-        A few examples.
-
-    Returns
-    -------
-    list[Finding]
-        For each method, one for each array of the parameters.
+    For each method, there is a finding for each array of the parameters.
     """
     x, params = x.astype(np.float64), tree.map(lambda leaf: leaf.astype(np.float64), params)
     loss, grads = value_and_grad(network, softmax_cross_entropy)(params, x, labels)

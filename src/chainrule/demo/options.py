@@ -70,24 +70,9 @@ class Options:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read a command line.
+    """Read a command line; by default that of the process.
 
-    Parameters
-    ----------
-    arguments
-        The words behind the program's name; by default those of the process.
-
-    Returns
-    -------
-    Options
-        All within their bounds.
-
-    Raises
-    ------
-    RefusalError
-        If a word is no option, or a value is out of bounds.
-    SystemExit
-        After `--help`, with status 0.
+    An unknown option, or a value out of bounds, is a RefusalError.
     """
     given = _parser().parse_args(arguments)
     default = BUILT_IN if given.data is None else FOLDER

@@ -8,23 +8,10 @@ from numpy.typing import NDArray
 
 
 def hint(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[NDArray[Any]] = ()) -> str:
-    """Recognise the usual mistakes in a derivative that is wrong.
+    """Recognise the usual mistakes in a derivative that is wrong, and say in words what it looks like; "" if like none.
 
-    Parameters
-    ----------
-    got
-        What a backward pass gave.
-    right
-        What it should have given; nan where that is not known.
-    rows
-        The number of rows in the batch.
-    weights
-        The layer's parameters, for `dx`: one of them may be a matrix that stands in it untransposed.
-
-    Returns
-    -------
-    str
-        What it looks like, in words; empty if like nothing known.
+    `right` is nan where it is not known. `rows` is the size of the batch. For `dx`, `weights` are the parameters of the
+    layer: one of them may be a matrix that was not transposed.
     """
     if _same(got.T, right) and not _same(got, right):
         return "it is the transpose"

@@ -23,22 +23,10 @@ BOUNDS: dict[Method, tuple[float, float]] = {
 
 
 def best_method(f: Callable[[Any], Real], at: Any, rng: np.random.Generator) -> Method:
-    """Find out whether the complex step may be trusted for a function.
+    """Find out whether the complex step may be trusted for a function of a tree of float64 arrays, at a point.
 
-    Parameters
-    ----------
-    f
-        A function of a tree of float64 arrays, with an array as its value.
-    at
-        The point.
-    rng
-        Where the direction comes from.
-
-    Returns
-    -------
-    Method
-        `"complex"` if `f` takes complex arrays and its derivative in a random direction is what differences say;
-        `"central"` if it fails, drops the imaginary part, or goes wrong silently, as `np.abs` does.
+    It may if `f` takes complex arrays and the derivative in a random direction agrees with differences. It may not if
+    `f` fails, drops the imaginary part, or gives a wrong derivative without an error, as `np.abs` does.
     """
     direction = tree.map(lambda leaf: rng.standard_normal(leaf.shape), at)
     try:

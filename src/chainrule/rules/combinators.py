@@ -102,25 +102,7 @@ def layer_or_encoder(
 
 
 def is_part(name: str, layer: Any) -> Any:
-    """Refuse what is no layer and no encoder.
-
-    Parameters
-    ----------
-    name
-        The combinator, for the message.
-    layer
-        Its argument.
-
-    Returns
-    -------
-    Layer or Encoder
-        The argument.
-
-    Raises
-    ------
-    TypeError
-        If it is none.
-    """
+    """Return a layer or an encoder; anything else is a TypeError that begins with `name`."""
     if not is_a(layer, Layer, Encoder):
         raise TypeError(f"{name}: argument 1 must be a Layer or an Encoder, got {describe(layer)}")
     return layer
@@ -170,24 +152,7 @@ class Combination:
 
 
 def counted(name: str, what: str, records: Any, count: int) -> None:
-    """Refuse anything but a tuple with an entry for each layer.
-
-    Parameters
-    ----------
-    name, what
-        The combinator and the argument, for messages.
-    records
-        The argument.
-    count
-        The number of layers.
-
-    Raises
-    ------
-    TypeError
-        If it is no tuple.
-    ValueError
-        If it has another number of entries.
-    """
+    """Check that `records` is a tuple with an entry for each of `count` layers."""
     if not is_tuple(records):
         raise TypeError(f"{name}: {what} must be a tuple with an entry for each layer, got {describe(records)}")
     if len(records) != count:

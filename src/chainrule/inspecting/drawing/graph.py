@@ -124,20 +124,7 @@ def indices(path: tuple[int, ...]) -> str:
 
 
 def graph_of_trace(trace: Trace, *, numbers: bool) -> Graph:
-    """Make the graph of a pass.
-
-    Parameters
-    ----------
-    trace
-        A record of the pass.
-    numbers
-        Whether small arrays show their numbers, and not their shapes.
-
-    Returns
-    -------
-    Graph
-        With everything that is known.
-    """
+    """Make the graph of a pass; `numbers` is true if small arrays show their numbers, and not their shapes."""
     bad = trace.first_nonfinite
     where = None if bad is None else bad.where
 
@@ -166,24 +153,7 @@ def graph_of_trace(trace: Trace, *, numbers: bool) -> Graph:
 def graph_of_network(network: Layer[Any, Any], params: object, *, numbers: bool) -> Graph:
     """Make the graph of a network that has not been run: the names, and the parameters' shapes if they are given.
 
-    Parameters
-    ----------
-    network
-        A layer.
-    params
-        Its parameters, or None.
-    numbers
-        As for `graph_of_trace`.
-
-    Returns
-    -------
-    Graph
-        With names for what a pass would compute.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there are not as many parameters as layers.
+    Another number of parameters than of layers is a ValueError.
     """
     if params is None:
         nodes = _named_nodes(network, ())

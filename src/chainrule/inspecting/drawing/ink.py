@@ -94,17 +94,9 @@ def brackets(x: float, y: float, w: float, h: float, color: str) -> str:
 
 
 def rules(scope: str) -> str:
-    """The style sheet of a picture.
+    """Write the style sheet of a picture, whose rules hold within one class and touch nothing else in a page.
 
-    Parameters
-    ----------
-    scope
-        A class that all its rules are for, so that they touch nothing else in a page.
-
-    Returns
-    -------
-    str
-        CSS: light, dark where the reader's system is, and either where a page says so by one of `SWITCHES`.
+    Colours are light, dark where the reader's system is, and either where a page says so by one of `SWITCHES`.
     """
     fonts = "".join(
         f".{scope} .{style}{{font:{weight}{SIZES[style]:g}px {family}}}"

@@ -78,17 +78,7 @@ class Unit:
 def rows_of(graph: Graph, width: float) -> list[list[Unit]]:
     """Break the line of a graph into as few rows as the width allows, as even as can be.
 
-    Parameters
-    ----------
-    graph
-        The graph.
-    width
-        The width of the picture. A row of one node may be wider.
-
-    Returns
-    -------
-    list[list[Unit]]
-        Rows, in each of which the groups that it shows begin and end.
+    In each row the groups that it shows begin and end. A row of one node may be wider than the width.
     """
     units = _units(graph)
     pieces = [*([unit] for unit in units[:-2]), units[-2:]]  # nothing stands behind the last wire: it stays in its row
