@@ -3,8 +3,8 @@
     forward(params, x)    -> (out, cache)
     grads  (cache,  dout) -> grads
 
-There is no `dx`: what comes in are whole numbers, categories, or a record of several inputs. An encoder stands first in
-a network (`chainrule.encoded`).
+There is no `dx`: the input is whole numbers, categories, or a record of several inputs. An encoder comes first in a
+network (`chainrule.encoded`).
 """
 
 from collections.abc import Callable
@@ -74,7 +74,7 @@ class Encoder(Generic[P, C, X]):
         return f"Encoder({title_of(self)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """An encoder that is a module's value comes back as itself; one with options is made again of them."""
+        """Pickle a module's value by its name, and an encoder with options by its constructor and options."""
         return reduced(self)
 
 

@@ -1,4 +1,4 @@
-"""Names and pages of layers and losses: as their authors gave them, or as their functions tell.
+"""Names and docstrings of layers and losses: given by their authors, or found from their functions.
 
 Copies and pickles go by the name as well: what a module calls `affine` comes back as that very value, and what
 `layer_norm(eps=1e-5)` returned is made again by calling it.
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Named(Protocol):
-    """A layer or a loss: what has a function that goes forward."""
+    """A layer or a loss: a record with a forward function."""
 
     @property
     def forward(self) -> Callable[..., Any]:

@@ -4,8 +4,8 @@ The parameters of a network are a tree, and so are its gradients, of the same ty
 and tuples are the branches; anything else in a record (a step count, a rate) is carried along unchanged. A list, a dict
 or an instance of a plain class that holds arrays is a TypeError: its arrays would be passed over silently.
 
-Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`. How deep a tree may be nested follows from
-Python's recursion limit: some hundred levels. One that is deeper is a ValueError that says so.
+Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`. Python's recursion limit bounds the depth of
+a tree, to some hundred levels. A deeper one is a ValueError that says so.
 """
 
 import sys
@@ -132,7 +132,7 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
 
 
 def zipped(f: Callable[..., R], tree: Any, *others: Any) -> list[R]:
-    """List what a function gives of the arrays at the same places of several trees.
+    """List the results of a function on the arrays at the same places of several trees.
 
     Parameters
     ----------
@@ -368,7 +368,7 @@ def _is_array(value: object) -> bool:
 
 
 def _check_carried(path: Path, value: Any) -> None:
-    """Refuse what holds arrays and is no branch: they would be passed over silently."""
+    """Refuse an object that holds arrays and is no branch: they would be passed over silently."""
     kind = cast("type[object]", type(value))
     if kind in PLAIN or kind is tuple:
         return
@@ -400,7 +400,7 @@ def _inside(value: object) -> list[object]:
 
 
 def _check_depth(tree: object) -> None:
-    """Say that a tree is too deep, if it is that which has met Python's recursion limit."""
+    """Raise a ValueError if the depth of the tree is why Python's recursion limit was met."""
     depth, level = 0, [tree]
     while level := list({id(child): child for branch in level for child in _children(branch)}.values()):
         depth += 1

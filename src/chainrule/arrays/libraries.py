@@ -73,7 +73,7 @@ def same_dtype(a: Array, b: Array) -> bool:
 
 
 def alike(record: str, **arrays: Array) -> None:
-    """Check that the arrays of a record, by the names of their fields, are of one library and one floating-point dtype."""
+    """Check that the arrays of a record, by their fields, have one library and one floating-point dtype."""
     first, *others = arrays
     library = namespace(arrays[first], name=f"{record}: {first}")
     for other in others:

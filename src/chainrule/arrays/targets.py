@@ -30,7 +30,7 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     targets
         Integer labels (...,), or rows of probabilities (..., k) of any real dtype, one-hot integers among them.
     name
-        Who asks, for messages.
+        The name of the caller, for messages.
 
     Returns
     -------

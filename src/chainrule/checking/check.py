@@ -94,7 +94,7 @@ def check_layer(layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, 
         What to run it on: of any float dtype, with two rows or more, and of a size that shows mistakes (sides that
         differ, some tens of numbers). They are not written to. An encoder's `x` is a tree of arrays.
     rng
-        Where random derivatives `dout` come from.
+        The generator of random derivatives `dout`.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: np.random.Gener
     out, targets
         What to run it on: of any float dtype, with two rows or more. They are not written to.
     rng
-        Where random numbers come from.
+        The generator of random numbers.
 
     Returns
     -------
@@ -171,7 +171,7 @@ def check_network(
     params, x, targets
         What to run them on. They are not written to.
     rng
-        Where random numbers come from.
+        The generator of random numbers.
 
     Returns
     -------
@@ -212,7 +212,7 @@ def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: np.
     params, grads
         What to run it on. They are not written to.
     rng
-        Where random numbers come from.
+        The generator of random numbers.
 
     Returns
     -------

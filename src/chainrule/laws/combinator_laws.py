@@ -34,7 +34,7 @@ def associativity(compose: Compose, layers: Three, params: Three, x: Array, rng:
     x
         What goes into the first.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def sum_rule(combine: Compose, layers: Three, params: Three, x: Array, rng: np.r
     x
         What goes into all of them.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------

@@ -50,7 +50,7 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     layer, params, x
         The layer, and what to run it on, in its own dtype.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator
     layer, params, x
         The layer, and what to run it on.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def precision(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     layer, params, x
         The layer, and what to run it on.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     layer, params, x
         The layer, and what to run it on.
     rng
-        Where `u` and `v` come from.
+        The generator that draws `u` and `v`.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
     layer, params, x
         The layer, and what to run it on; copies are used.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.G
     layer, params, x
         The layer, and what to run it on; copies are used.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -249,7 +249,7 @@ def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Genera
     layer, params, x
         The layer, and what to run it on.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -279,7 +279,7 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     layer, params, x
         The layer, and what to run it on; copies are used.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -309,7 +309,7 @@ def independent_rows(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     layer, params, x
         The layer, and what to run it on: two rows at least.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -351,7 +351,7 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     layer, params, x
         The layer, and what to run it on.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -381,7 +381,7 @@ def one_pass(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) 
     layer, params, x
         The layer, and what to run it on.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------

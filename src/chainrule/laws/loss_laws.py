@@ -54,7 +54,7 @@ def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gen
     loss, out, targets
         The loss, and what to run it on.
     rng
-        Where the direction comes from that tells which.
+        The generator of the direction in which the two methods are compared first.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     loss, out, targets
         The loss, and what to run it on.
     rng
-        Where k comes from.
+        The generator that draws k.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     loss, out, targets
         The loss, and what to run it on.
     rng
-        Where `dloss` comes from.
+        The generator that draws `dloss`.
 
     Returns
     -------

@@ -37,7 +37,7 @@ def network_gradient(
     network, loss, params, x, targets
         The network with its loss, and what to run them on.
     rng
-        Where the direction comes from that tells which.
+        The generator of the direction in which the two methods are compared first.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def descent(
     network, loss, params, x, targets
         The network with its loss, and what to run them on: in float64, on copies.
     rng
-        Where the learning rate comes from.
+        The generator that draws the learning rate.
 
     Returns
     -------

@@ -31,7 +31,7 @@ def transposed(
     params
         Small parameters: random ones of their shapes are tried, in float64.
     rng
-        Where they come from.
+        The generator that draws them.
 
     Returns
     -------

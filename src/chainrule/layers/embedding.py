@@ -16,7 +16,7 @@ and read off
 S^T is not made either: the product adds each row of `dout` to the row of its label. Taking rows and adding rows are an
 adjoint pair, gather and scatter.
 
-**To remember:** a row that was taken gets its derivative back, and one that was taken often gets the sum.
+**To remember:** a row that was taken gets its derivative back, and one that was taken several times gets the sum.
 
 Examples
 --------
@@ -101,7 +101,7 @@ class Embedding:
         Parameters
         ----------
         rng
-            Where the random numbers come from; it is advanced.
+            The generator of the random numbers; it is advanced.
         n_tokens, n_features
             The numbers of tokens k and of features d.
         std
@@ -154,7 +154,7 @@ gradients = unchecked(Embedding)
 
 
 def fits(params: Embedding, labels: Labels) -> None:
-    """Each label is that of a token."""
+    """Check that each label is that of a token."""
     choose_rows(labels, params.E, "embedding", "E", "tokens")
 
 

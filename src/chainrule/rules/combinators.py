@@ -1,10 +1,10 @@
-"""`combinator`: a layer that is made of layers, of one arithmetic over its parts.
+"""`combinator`: make a layer of layers, from one arithmetic over its parts.
 
     forward (parts, xp, params, x)              -> (out, caches)
     backward(parts, xp, caches, dout, wants_dx) -> (dx, grads)
 
-The parts are rules. In the pair of the combinator they call the pairs of its layers, so that what each is given is
-checked; in a pass they are the layers' rules, so that networks of any nesting run as one.
+The parts are rules. In the pair of the combinator they call the pairs of its layers, which check their arguments. In a
+pass they are the layers' rules, so that networks of any nesting run as one.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def combinator(
         `(parts, xp, caches, dout, wants_dx) -> (dx, grads)`.
     **traits
         As of `Layer`. By default rows are coupled if a part couples them, the event axes are the most of any part's,
-        and the whole is elementwise if all parts are. `operations` are those of the joint: the parts have their own.
+        and the whole is elementwise if all parts are. `operations` counts those of the joint alone.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def combinator(
     Raises
     ------
     TypeError
-        If one of the layers is none; with a hint if it is an encoder.
+        If one of `layers` is no layer; with a hint if it is an encoder.
     """
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):

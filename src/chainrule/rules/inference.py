@@ -1,7 +1,7 @@
 """The trait `inference`: the form of a layer in a network that is used and not trained, where that differs.
 
-Dropout is gone then, and a batch norm takes the statistics of many batches in place of one batch's. The layer says it
-itself; `chainrule.inference` puts the network together again of what its layers say.
+Dropout is gone then, and a batch norm takes the statistics of many batches in place of one batch's. Each layer has its
+own trait, and `chainrule.inference` builds the network again from the forms that they give.
 """
 
 from collections.abc import Callable

@@ -21,9 +21,9 @@ and read off, with the sums over each column:
 
     dx = r (g - mean(g) - h mean(h * g))        dscale = sum(h * dout)        dbias = sum(dout)
 
-The means of g are those of dout times the scale: dscale and dbias divided by n, which are computed anyway.
+The means of g and of h * g need no sums of their own: they are dbias and dscale times the scale, divided by n.
 
-**To remember:** a batch that moves as one, or is stretched as one, moves nothing: of a gradient that part is taken out.
+**To remember:** a shift or a stretch of the whole batch changes no output: that part is taken out of the gradient.
 
 In use there is no batch to look at. `batch_norm(statistics)` takes the mean and the variance of many batches, which
 `chainrule.statistics` computes; they are constants then, and dx = r g.
@@ -161,7 +161,7 @@ class BatchNormCache:
 @frozen(eq=False)
 @record
 class StandardisedCache:
-    """The same where statistics are given."""
+    """The cache of `batch_norm(statistics)`."""
 
     h: Array
     r: Array
@@ -174,7 +174,7 @@ gradients = unchecked(BatchNorm)
 
 
 def fits(params: BatchNorm, x: Array) -> None:
-    """As many features in x as in the scale, and a batch to take the mean of."""
+    """Check that x has as many features as the scale, and at least one row."""
     fitting("batch_norm", params.scale, x)
     if math.prod(x.shape[:-1]) == 0:
         raise ValueError(f"batch_norm: the mean over an empty batch is undefined, x has shape {tuple(x.shape)}")
@@ -298,7 +298,7 @@ def batch_norm(
 
 
 def fits_in_use(statistics: Statistics, params: BatchNorm, x: Array) -> None:
-    """As many features in x as in the scale, and in the statistics."""
+    """Check that x has as many features as the scale and the statistics."""
     fitting("batch_norm", params.scale, x)
     if statistics.mean.shape != params.scale.shape:
         features, given = params.scale.shape[0], statistics.mean.shape[0]

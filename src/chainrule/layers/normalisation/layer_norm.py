@@ -117,7 +117,7 @@ gradients = unchecked(LayerNorm)
 
 
 def fits(params: LayerNorm, x: Array) -> None:
-    """As many features in x as in the scale."""
+    """Check that x has as many features as the scale."""
     fitting("layer_norm", params.scale, x)
 
 
