@@ -31,7 +31,7 @@ from chainrule.interop.jax import custom_vjp, register, register_pytrees
 from chainrule.laws import LOSS_LAWS, OPTIMIZER_LAWS
 from untyped import untyped
 
-jax: Any = import_module("jax")  # which need not be installed where types are checked
+jax: Any = import_module("jax")  # it need not be installed where types are checked
 jnp: Any = import_module("jax.numpy")
 test_util: Any = import_module("jax.test_util")
 

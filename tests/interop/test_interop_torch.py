@@ -13,7 +13,7 @@ from chainrule.interop.torch import autograd_function
 from strategies import normal
 from untyped import untyped
 
-torch: Any = import_module("torch")  # which need not be installed where types are checked
+torch: Any = import_module("torch")  # it need not be installed where types are checked
 
 
 def on_torch(value: Any, requires_grad: bool = True) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule import Array, Labels
 from oracles.oracle import Function, Oracle, subjects
 
-jax: Any = import_module("jax")  # which need not be installed where types are checked
+jax: Any = import_module("jax")  # it need not be installed where types are checked
 jnp: Any = import_module("jax.numpy")
 
 

@@ -1,10 +1,10 @@
-"""Random words by counting: a hash of a seed and of the place of a word, and nothing that is carried along.
+"""Random words by counting: each is a hash of a seed and of its own index, without a state.
 
     h = f(f(i + a) + b)
 
-for the word at place i, with a and b made of the seed. f multiplies twice by an odd number, and in between flips lower
-bits where upper ones are set. Each step can be undone, so that no two places give one word; on average half of all bits
-change with any bit of the place (the constants are those of Wellons, Hash Prospector, 2018).
+for the word at index i, with a and b made of the seed. f multiplies twice by an odd number, and in between flips lower
+bits where upper ones are set. Each step can be undone, so that no two indices give one word. On average half of all
+bits change with any bit of the index (the constants are those of Wellons, Hash Prospector, 2018).
 
 A word is computed alone: on any device, in a compiled program, and of a seed that a compiler traces. Arithmetic is that
 of unsigned integers of 32 bits. torch has hardly any on them: there it is done in 64 bits, of which 32 are kept.
@@ -50,7 +50,7 @@ def _hashed(key: Any, places: Any, made: Callable[[int], Any]) -> Any:
 
 
 def _scrambled(word: Any, made: Callable[[int], Any]) -> Any:
-    """A word, every bit of which depends on every bit."""
+    """A word of which every bit depends on every bit of the given one."""
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         word = word ^ (word >> made(shift))
         word = (word * made(factor)) & made(LOW)

@@ -1,4 +1,4 @@
-"""The one door for array libraries: `namespace(x)` finds the functions that fit an array, and turns away what is none.
+"""The array libraries: `namespace(x)` finds the functions that fit an array, and refuses anything else.
 
 Every layer begins with it, so its usual case, NumPy arrays of one float dtype, costs a fraction of a microsecond.
 """
@@ -106,7 +106,7 @@ def unlike(x: Array | Labels, beside: Array) -> tuple[str, str] | None:
 
 
 def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
-    """Find the functions for arrays that are not plain NumPy, or say what is wrong with them."""
+    """Find the functions for arrays that are not plain NumPy, or raise a TypeError that says what is wrong."""
     found = _of_one(x, name)
     for param in params:
         other = _of_one(param, f"the parameter beside {name}")

@@ -1,8 +1,8 @@
 """Records: named arrays that nobody can write to.
 
-Parameters, gradients and caches are frozen attrs classes. `@record`, under `@frozen(eq=False)`, adds what attrs leaves
-open: arrays are read-only as they enter and stay so through pickling and copying (NumPy thaws them), and a record
-prints as `Affine(W=f32[784, 50], b=f32[50])` and not as pages of digits.
+Parameters, gradients and caches are frozen attrs classes. `@record`, under `@frozen(eq=False)`, adds three things:
+arrays are read-only as they enter, they stay so through pickling and copying, after which NumPy's are writable again,
+and a record prints as `Affine(W=f32[784, 50], b=f32[50])` and not as pages of digits.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def _fields(names: tuple[str, ...], value: Any) -> tuple[Any, ...]:
 
 
 class Signature(NamedTuple):
-    """Which layer made a cache, with which functions, and what its output was like: what backward asks of `dout`."""
+    """The signature of a cache: the layer and the functions that made it, and the form of its output for `dout`."""
 
     layer: str
     xp: Any
@@ -87,8 +87,7 @@ def record(cls: type[T]) -> type[T]:
     Raises
     ------
     TypeError
-        If attrs has built the class already, and it is too late; or if it inherits fields from a class that is no
-        record.
+        If attrs has built the class already, or if it inherits fields from a class that is no record.
 
     Examples
     --------
@@ -174,7 +173,7 @@ def unchecked(cls: Callable[Q, T]) -> Callable[Q, T]:
 
 
 def sign(cache: object, signature: Signature) -> None:
-    """Write on a cache who made it. Only its maker does so, before anybody else holds it."""
+    """Sign a cache. Only the layer that made it does so, before anybody else holds it."""
     if hasattr(type(cache), SIGNATURE):
         object.__setattr__(cache, SIGNATURE, signature)
 
@@ -220,7 +219,7 @@ def _is_class_variable(annotation: object) -> bool:
 
 
 def _own_what_it_sets(cls: Any) -> None:
-    """Let the fields own what a class's `__attrs_post_init__` puts into them."""
+    """Let the fields own the values that a class's `__attrs_post_init__` sets."""
     set_fields = cls.__attrs_post_init__
 
     def own_fields(self: object) -> None:

@@ -1,6 +1,6 @@
-"""Targets: what a classifier should have said, as integer labels (...,) or as rows of probabilities (..., k).
+"""Targets of a classifier: integer labels (...,), or rows of probabilities (..., k).
 
-The two are told apart by their dimensions alone, never by counting entries, so that no shape is read in two ways.
+The number of axes alone tells which, never the number of entries, so that no shape has two meanings.
 """
 
 from typing import Any, TypeAlias, TypeGuard
@@ -98,7 +98,7 @@ def _check_logits(shape: tuple[int, ...], name: str) -> None:
 
 
 def _check_kind(targets: Any, logits: Array, name: str, beside: str = "the logits are") -> None:
-    """Refuse what is no array of numbers of the library of the logits, with the conversion that helps."""
+    """Check that targets are an array of numbers of the library of the logits; a TypeError names the conversion."""
     if type(targets).__module__.partition(".")[0] == "pandas":
         kind = type(targets).__name__
         raise TypeError(f"{name}: targets must be an array, got pandas' {kind}: convert it with .to_numpy()")

@@ -1,7 +1,7 @@
 """The words of `Namespace` in NumPy, each in the form that NumPy does fastest.
 
-A step of a small network is some thirty calls of half a microsecond each, so what a call costs beside its arithmetic is
-most of it. Measured on 100 x 50 float32, on one core with 512-bit vectors, in microseconds:
+A step of a small network is some thirty calls of half a microsecond each, of which arithmetic is the smaller part.
+Measured on 100 x 50 float32, on one core with 512-bit vectors, in microseconds:
 
     a.dot(b), 32 x 64 x 32        0.84   np.dot(a, b)                   1.0      matmul
     ones.dot(rows)                0.7    rows.sum(axis=0)               2.6      sum_rows
@@ -66,7 +66,7 @@ class Tuned:
         self.reshape: Callable[..., Any] = np.reshape
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else NumPy has: asked for only where this class has no word of its own."""
+        """NumPy's own function, for a name that this class does not define."""
         return getattr(np, name)
 
     def quietly(self, f: Callable[Q, A], /, *args: Q.args, **options: Q.kwargs) -> A:
@@ -302,14 +302,14 @@ def _itself(x: Any) -> Any:
 
 
 class InPass(Tuned):
-    """NumPy in a pass that owns every array between its first layer and its last: nobody else writes before it ends."""
+    """NumPy in a pass, which owns every array between its first layer and its last: nobody else writes to them."""
 
     def own(self, x: A, /) -> A:
         return x
 
 
 class InPairs(Tuned):
-    """NumPy where the pairs of a combinator's parts are called: all that comes from them is constant or borrowed."""
+    """NumPy where the pairs of a combinator's parts are called: all their results are constant or borrowed."""
 
     def mine(self, x: Array, /) -> bool:
         return False

@@ -4,12 +4,13 @@
 
 Value i is that of f with entry i of one array moved by step i, and all else as it was.
 
-It is all that numerical differentiation asks of a function. One that cannot be looked into is called once a value. An
-`Objective` can: a moved parameter leaves the layers before it as they are, and moves the output of an affine layer by a
-known rank-one step. So the outputs of many moves are stacked into one large batch, and only the layers behind are run.
+Numerical differentiation needs nothing else of a function. Most functions are called once for each value. An
+`Objective` shows its layers: a moved parameter leaves the layers before it as they are, and moves the output of an
+affine layer by a known rank-one step. So the outputs of many moves are stacked into one large batch, and only the
+layers behind are run.
 
-A weight W[i, j] moves column j alone, and elementwise layers keep it so. Up to the next affine layer only that column
-is run, and there its change, times row j of the weights, is added to what the layer gave before.
+A weight W[i, j] moves column j alone, also behind elementwise layers. Up to the next affine layer only that column is
+run. There its change, times row j of the weights, is added to the output before the move.
 """
 
 from collections.abc import Callable

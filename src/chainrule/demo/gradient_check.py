@@ -1,4 +1,4 @@
-"""The proof in front of the user: every entry of every gradient against two methods that know nothing of derivatives.
+"""The gradient check of the demo: every entry of every gradient, against two methods that use values alone.
 
 It is done in float64, where differences are good for nine digits and the complex step for fifteen.
 """

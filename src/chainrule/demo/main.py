@@ -1,4 +1,4 @@
-"""The demo as a program: a command line comes in, an exit status goes out, and what stops it is said in one line."""
+"""The demo as a program: from a command line to an exit status, with errors in one line."""
 
 import os
 import sys

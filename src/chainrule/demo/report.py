@@ -69,7 +69,7 @@ def results(screen: Screen, found: Mistakes, labels: Labels) -> None:
 
 
 def brief(screen: Screen, findings: Sequence[Finding]) -> None:
-    """Say in one line what the table says."""
+    """Sum the table up in one line."""
     right = all(finding.verdict.ok for finding in findings)
     errors = [
         f"{max(finding.verdict.error for finding in findings if finding.verdict.law == method):.1e} ({description})"

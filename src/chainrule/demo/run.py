@@ -1,4 +1,4 @@
-"""The demo from beginning to end: train, prove, test, draw."""
+"""The demo from beginning to end: train, check gradients, test, draw."""
 
 import time
 from collections.abc import Sequence

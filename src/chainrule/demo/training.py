@@ -1,4 +1,4 @@
-"""Training, with what one wants to see of it: a moment now and then, and a stop where there is no way back."""
+"""Training, with measurements at some moments, and a stop if it diverges."""
 
 import math
 from collections.abc import Iterator

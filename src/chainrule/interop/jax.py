@@ -1,11 +1,11 @@
 """JAX: records as pytrees, and any layer as a function whose derivative is the layer's own backward.
 
-Layers, losses and optimizers run on JAX's arrays as they are. What JAX can't know is how our records come apart:
-`register_pytrees()` tells it, once, and then `jax.jit`, `jax.vmap`, `jax.grad` and sharding take parameters, gradients,
-caches and states like any other arguments. `custom_vjp(layer)` makes a function of a layer, whose derivative in JAX is
-our backward.
+Layers, losses and optimizers run on JAX's arrays as they are. JAX does not know the fields of our records until
+`register_pytrees()` has registered them. Then `jax.jit`, `jax.vmap`, `jax.grad` and sharding take parameters,
+gradients, caches and states like any other arguments. `custom_vjp(layer)` makes a function of a layer, whose derivative
+in JAX is our backward.
 
-This module is imported by those who use it: `import chainrule` never imports JAX. It needs `pip install
+Import this module yourself: `import chainrule` never imports JAX. It needs `pip install
 'chainrule[jax]'`.
 """
 
@@ -65,8 +65,8 @@ def register(cls: type[R], *, static: Collection[str] = ()) -> type[R]:
         An attrs class. `register_pytrees` covers those that are records; others, and records with static fields, are
         registered here.
     static
-        The names of fields that are no numbers and choose what is compiled, such as a string: they must be hashable,
-        and another value compiles anew. All other fields are children of the pytree.
+        The names of fields that are no numbers, such as a string, and that a compiled function depends on. They must be
+        hashable, and another value compiles anew. All other fields are children of the pytree.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Hints: what a wrong derivative looks like, so that its author knows where to look."""
+"""Hints: the likely mistake in a derivative that is wrong."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -29,7 +29,7 @@ def loss_structure(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on.
+        The loss, and the arguments to run it on.
     rng
         Not used: all laws of losses take one.
 
@@ -47,12 +47,12 @@ def loss_structure(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
 def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
     """`backward(1)` is the gradient of the loss with respect to `out`, entry by entry.
 
-    Computed in float64 on copies, by complex step where the loss is analytic, by central differences elsewhere.
+    It is computed in float64 on copies: by complex step where the loss is analytic, by central differences elsewhere.
 
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on.
+        The loss, and the arguments to run it on.
     rng
         The generator of the direction in which the two methods are compared first.
 
@@ -79,7 +79,7 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on.
+        The loss, and the arguments to run it on.
     rng
         The generator that draws k.
 
@@ -104,7 +104,7 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on; copies are used.
+        The loss, and the arguments to run it on; copies are used.
     rng
         Not used: all laws of losses take one.
 
@@ -137,7 +137,7 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on.
+        The loss, and the arguments to run it on.
     rng
         Not used: all laws of losses take one.
 
@@ -159,12 +159,12 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
 
 
 def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """The rule of a loss gives what `forward` and `backward` give, to the last bit, and writes to no argument.
+    """The rule of a loss has the results of `forward` and `backward`, to the last bit, and writes to no argument.
 
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on.
+        The loss, and the arguments to run it on.
     rng
         The generator that draws `dloss`.
 

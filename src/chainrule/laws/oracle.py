@@ -1,4 +1,4 @@
-"""The derivative that a backward pass is held against: numerical, by the most exact method that the function allows."""
+"""The numerical derivative with which a backward pass is compared, by the most exact method for the function."""
 
 from collections.abc import Callable
 from functools import partial

@@ -105,8 +105,8 @@ class Embedding:
         n_tokens, n_features
             The numbers of tokens k and of features d.
         std
-            The standard deviation. By default 1: what the next layer is given then varies as its initial weights expect
-            it to.
+            The standard deviation. By default 1: the next layer's initial weights are made for inputs of that
+            deviation.
         dtype
             A floating-point dtype.
 

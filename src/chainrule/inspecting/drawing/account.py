@@ -1,4 +1,4 @@
-"""A graph in words: what a picture says to those who don't see it."""
+"""A graph in words, for readers who don't see the picture."""
 
 from chainrule.inspecting.drawing.graph import Graph, Label, Node
 

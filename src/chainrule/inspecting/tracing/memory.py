@@ -1,4 +1,4 @@
-"""The memory of a forward pass: what its caches hold, arrays that several of them share counted once."""
+"""The memory of the caches of a forward pass; arrays that several of them share are counted once."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""One pass through a network, layer by layer, looking at every array as it goes by.
+"""One pass through a network, layer by layer, with a measurement of every array.
 
-It calls what `sequential` would call, in the same order and with the same arguments, so the numbers are those that the
-network gives. Arrays are let go as in training: a cache when its layer has gone back.
+It makes the calls of `sequential`, in the same order and with the same arguments, so the numbers are those of the
+network. Arrays are freed as in training: a cache when its layer has gone back.
 """
 
 from collections.abc import Generator, Iterator
@@ -159,7 +159,7 @@ def _through(loss: Loss[Any, Any], out: Array, targets: object, ledger: Ledger) 
 
 @contextmanager
 def _noted(link: Link) -> Generator[None]:
-    """Say of an error in which layer it was, as `sequential` does."""
+    """Add to an error the layer in which it was raised, as `sequential` does."""
     try:
         yield
     except Exception as error:
