@@ -1,7 +1,7 @@
 """Names and docstrings of layers and losses: given by their authors, or found from their functions.
 
-Copies and pickles go by the name as well: what a module calls `affine` comes back as that very value, and what
-`layer_norm(eps=1e-5)` returned is made again by calling it.
+Copies and pickles use the name as well: the value that a module calls `affine` comes back as itself, and the result of
+`layer_norm(eps=1e-5)` is made again by calling it.
 """
 
 import sys

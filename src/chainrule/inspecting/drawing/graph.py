@@ -80,7 +80,7 @@ class Node:
     path
         Where its parameters stand, as in `LayerTrace`; None for the loss.
     params, grads
-        What comes in from above and goes out below. For the loss, its targets, and nothing.
+        The arrays above and below the node. For the loss, its targets, and none.
     """
 
     name: str
