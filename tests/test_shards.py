@@ -84,7 +84,7 @@ def test_bad_input(shards: Any, sizes: Any, error: type[Exception], message: str
 
 
 class Communicator:
-    """What mpi4py's `COMM_WORLD` does here, between threads."""
+    """A stand-in for mpi4py's `COMM_WORLD`, between threads."""
 
     def __init__(self, rank: int, size: int, barrier: Barrier, board: list[object]) -> None:
         self.rank, self.size, self.barrier, self.board = rank, size, barrier, board

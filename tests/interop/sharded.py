@@ -9,7 +9,7 @@ import numpy as np
 from chainrule import Affine, sgd, softmax_cross_entropy, training_step, tree, two_layer, value_and_grad
 from chainrule.interop.jax import register_pytrees
 
-jax: Any = import_module("jax")  # which need not be installed where types are checked
+jax: Any = import_module("jax")  # it need not be installed where types are checked
 jnp: Any = import_module("jax.numpy")
 sharding: Any = import_module("jax.sharding")
 

@@ -31,7 +31,7 @@ from chainrule.interop.jax import custom_vjp, register, register_pytrees
 from chainrule.laws import LOSS_LAWS, OPTIMIZER_LAWS
 from untyped import untyped
 
-jax: Any = import_module("jax")  # which need not be installed where types are checked
+jax: Any = import_module("jax")  # it need not be installed where types are checked
 jnp: Any = import_module("jax.numpy")
 test_util: Any = import_module("jax.test_util")
 
@@ -234,7 +234,7 @@ def test_jaxs_gradient_of_our_forward_is_our_backward(dtype: Any) -> None:
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
 def test_jaxs_derivative_of_a_forward_is_its_backward_at_zero_and_far_out_too(subject: Subject) -> None:
-    """Where branches meet, and where a slope that is not taken could overflow to nan."""
+    """Inputs at which branches meet, or the slope of the other branch could overflow to nan."""
     params, x = on_jax(subject.make(np.random.default_rng(0), 5, np.float64))
     x = x.at[:4].set(jnp.asarray([0.0, -0.0, 1000.0, -1000.0])[:, None])
     out, pullback, cache = jax.vjp(subject.layer.forward, params, x, has_aux=True)

@@ -1,4 +1,4 @@
-"""What users call, as functions of trees of arrays: every subject of the catalogue, and what is made of them."""
+"""The calls that users make, as functions of trees of arrays: every subject of the catalogue, and networks of them."""
 
 from collections.abc import Callable
 from functools import partial

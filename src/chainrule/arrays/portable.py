@@ -1,8 +1,8 @@
 """The words of `Namespace` for any library that follows the Python Array API standard.
 
-Only functions of the standard are called, and no value is ever read: an array may be on a device, lazy, or traced by a
-compiler. Where NumPy would refuse a bad label, the result here is nan. Nothing is written in place: arrays may be
-immutable, and who else holds them is not known.
+Only functions of the standard are called, and no value is read: an array may be on a device, lazy, or traced by a
+compiler. Where NumPy's form refuses a bad label, the result here is nan. Nothing is written in place: arrays may be
+immutable, or shared with others.
 """
 
 import math
@@ -45,7 +45,7 @@ class Portable:
         self.zeros_like: Callable[[Array], Array] = xp.zeros_like
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else the library has: asked for only where this class has no word of its own."""
+        """The library's own function, for a name that this class does not define."""
         return getattr(self.xp, name)
 
     def quietly(self, f: Callable[Q, A], /, *args: Q.args, **options: Q.kwargs) -> A:
@@ -231,7 +231,7 @@ class Portable:
         return hot
 
     def _device(self, x: Array) -> object:
-        """Where to make what will meet `x`: on its device, or wherever the library thinks best."""
+        """The device for arrays that will meet `x`: its own, or None for the library's choice."""
         if self.xp.__name__ == "jax.numpy":
             return None  # a constant follows what it meets, and x's "device" may be a sharding that fits x alone
         return getattr(x, "device", None)

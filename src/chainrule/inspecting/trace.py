@@ -41,9 +41,9 @@ def trace(
     x
         A batch of inputs.
     loss, targets
-        If given, the pass goes on through the loss and back through all layers, to the derivative by `x`.
+        If given, the pass goes on through the loss and back through all layers, to the derivative with respect to `x`.
     dout
-        Without a loss: the derivative by the output, from which the pass comes back.
+        Without a loss: the derivative with respect to the output, from which the pass comes back.
 
     Returns
     -------

@@ -1,21 +1,10 @@
-"""A graph in words: what a picture says to those who don't see it."""
+"""A graph in words, for readers who don't see the picture."""
 
 from chainrule.inspecting.drawing.graph import Graph, Label, Node
 
 
 def account_of(graph: Graph) -> str:
-    """Tell all that the graph says, first forward, then backward.
-
-    Parameters
-    ----------
-    graph
-        The graph.
-
-    Returns
-    -------
-    str
-        A sentence for each node and direction.
-    """
+    """Describe all that the graph shows, first forward, then backward: a sentence for each node and direction."""
     sentences = [f"Forward: {said(graph.wires[0].value)} goes in."]
     for i, node in enumerate(graph.nodes):
         given = _list(node.params)
@@ -31,18 +20,7 @@ def account_of(graph: Graph) -> str:
 
 
 def said(label: Label) -> str:
-    """Say what is known of an array: its name, shape, and its numbers if they are few.
-
-    Parameters
-    ----------
-    label
-        The array.
-
-    Returns
-    -------
-    str
-        Such as `dW f32[784, 50]` or `b f64[2] = [0.1, 0.2]`.
-    """
+    """Describe an array: its name, shape, and its numbers if they are few, such as `b f64[2] = [0.1, 0.2]`."""
     seen = label.seen
     if seen is None:
         return label.text

@@ -63,7 +63,7 @@ class Label:
 
 @frozen(eq=False)
 class Wire:
-    """What goes from one node to the next, and what comes back."""
+    """The value that goes from one node to the next, and the derivative that comes back."""
 
     value: Label
     derivative: Label | None
@@ -80,7 +80,7 @@ class Node:
     path
         Where its parameters stand, as in `LayerTrace`; None for the loss.
     params, grads
-        What comes in from above and goes out below. For the loss, its targets, and nothing.
+        The arrays above and below the node. For the loss, its targets, and none.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Node:
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """Where the nested `sequential` that it is in stands; `()` for a node of the outermost."""
+        """The path of the nested `sequential` that it is in; `()` for a node of the outermost."""
         return (self.path or ())[:-1]
 
 
@@ -103,41 +103,28 @@ class Graph:
 
     @property
     def title(self) -> str:
-        """What stands in the line, such as `Computational graph: x, affine, relu, affine, out`."""
+        """A title that lists the nodes: `Computational graph: x, affine, relu, affine, out`."""
         names = [self.wires[0].value.text, *(node.name for node in self.nodes), self.wires[-1].value.text]
         return f"Computational graph: {', '.join(names)}"
 
     @property
     def comes_back(self) -> bool:
-        """Whether derivatives are drawn."""
+        """True if derivatives are drawn."""
         return self.wires[0].derivative is not None
 
 
 def shared(a: tuple[int, ...], b: tuple[int, ...]) -> int:
-    """How long the beginning is that two paths have in common."""
+    """The length of the common beginning of two paths."""
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def indices(path: tuple[int, ...]) -> str:
-    """Where parameters stand, in Python's words: `params[1][0]` for the path `(1, 0)`."""
+    """A path as Python writes it: `params[1][0]` for `(1, 0)`."""
     return f"params{''.join(f'[{step}]' for step in path)}"
 
 
 def graph_of_trace(trace: Trace, *, numbers: bool) -> Graph:
-    """Make the graph of a pass.
-
-    Parameters
-    ----------
-    trace
-        A record of the pass.
-    numbers
-        Whether small arrays show their numbers, and not their shapes.
-
-    Returns
-    -------
-    Graph
-        With everything that is known.
-    """
+    """Make the graph of a pass; `numbers` is true if small arrays show their numbers, and not their shapes."""
     bad = trace.first_nonfinite
     where = None if bad is None else bad.where
 
@@ -166,24 +153,7 @@ def graph_of_trace(trace: Trace, *, numbers: bool) -> Graph:
 def graph_of_network(network: Layer[Any, Any], params: object, *, numbers: bool) -> Graph:
     """Make the graph of a network that has not been run: the names, and the parameters' shapes if they are given.
 
-    Parameters
-    ----------
-    network
-        A layer.
-    params
-        Its parameters, or None.
-    numbers
-        As for `graph_of_trace`.
-
-    Returns
-    -------
-    Graph
-        With names for what a pass would compute.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there are not as many parameters as layers.
+    Another number of parameters than of layers is a ValueError.
     """
     if params is None:
         nodes = _named_nodes(network, ())
@@ -221,7 +191,7 @@ def _wire_name(i: int, count: int) -> tuple[str, str]:
 
 
 def _one(loss: Quantity) -> Quantity:
-    """The derivative of the loss by itself."""
+    """The derivative of the loss with respect to itself: 1."""
     return attrs.evolve(measure("dloss", "dloss", np.ones(())), dtype=loss.dtype)
 
 

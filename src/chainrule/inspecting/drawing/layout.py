@@ -1,4 +1,4 @@
-"""Where the parts of a picture stand: how wide each is, and which share a row."""
+"""The layout of a picture: the width of each part, and the parts that share a row."""
 
 from bisect import bisect_left
 from itertools import accumulate
@@ -66,29 +66,19 @@ class Unit:
 
     @property
     def up(self) -> float:
-        """What it needs above the middle line."""
+        """The height that it needs above the middle line."""
         return max(APART + 8 + self.above.height, _reach(self.params))
 
     @property
     def down(self) -> float:
-        """What it needs below."""
+        """The height that it needs below the middle line."""
         return max(0.0 if self.below is None else APART + 8 + self.below.height, _reach(self.grads))
 
 
 def rows_of(graph: Graph, width: float) -> list[list[Unit]]:
     """Break the line of a graph into as few rows as the width allows, as even as can be.
 
-    Parameters
-    ----------
-    graph
-        The graph.
-    width
-        The width of the picture. A row of one node may be wider.
-
-    Returns
-    -------
-    list[list[Unit]]
-        Rows, in each of which the groups that it shows begin and end.
+    In each row the groups that it shows begin and end. A row of one node may be wider than the width.
     """
     units = _units(graph)
     pieces = [*([unit] for unit in units[:-2]), units[-2:]]  # nothing stands behind the last wire: it stays in its row
@@ -121,7 +111,7 @@ def title_lines(node: Node) -> list[str]:
 
 
 def place_of(node: Node) -> str:
-    """Where a node's parameters stand; nothing if it has none."""
+    """The place of a node's parameters, such as `params[2]`; empty if it has none."""
     return "" if node.path is None or not node.params else indices(node.path)
 
 
@@ -180,5 +170,5 @@ def _closed(row: list[Unit]) -> list[Unit]:
 
 
 def _reach(blocks: tuple[Block, ...]) -> float:
-    """How far a node with these blocks reaches from the middle line."""
+    """The height of a node with these blocks, from the middle line."""
     return BOX / 2 + (REACH + stack_height(blocks) if blocks else 0.0)

@@ -5,20 +5,7 @@ from chainrule.inspecting.drawing.graph import Graph, Node, indices, shared
 
 
 def mermaid_of(graph: Graph, *, title: str) -> str:
-    """Write a graph as a Mermaid flow chart.
-
-    Parameters
-    ----------
-    graph
-        The graph.
-    title
-        Its name for screen readers.
-
-    Returns
-    -------
-    str
-        Text that begins with `flowchart LR`: solid arrows go forward, dotted ones come back.
-    """
+    """Write a graph as a Mermaid flow chart: solid arrows go forward, dotted ones come back."""
     ends = ["start", *(f"n{i}" for i in range(1, len(graph.nodes) + 1)), "stop"]
     lines = ["flowchart LR", f"    accTitle: {_line(title)}"]
     lines.append(f"    accDescr: {_line(account_of(graph))}")

@@ -10,7 +10,7 @@ from chainrule.inspecting.tracing.table import escape, html_table, plain_table
 
 @frozen(eq=False)
 class LayerTrace:
-    """What one layer did.
+    """One layer's part of a pass.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class LayerTrace:
     dout, dx
         The derivatives that came back and went on; None if the pass went forward only.
     grads
-        The derivatives by its parameters, `dW` for `W`; empty if the pass went forward only.
+        The derivatives with respect to its parameters, `dW` for `W`; empty if the pass went forward only.
     """
 
     number: int
@@ -59,7 +59,7 @@ class LayerTrace:
 
 @frozen(eq=False)
 class LossTrace:
-    """What the loss did.
+    """The loss's part of a pass.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class LossTrace:
     loss
         The number that came out.
     dout
-        Its derivative by the output of the network.
+        Its derivative with respect to the output of the network.
     cache_bytes, shared_bytes, forward_operations, backward_operations
         As for `LayerTrace`.
     """
@@ -87,7 +87,7 @@ class LossTrace:
 
 @frozen(eq=False, repr=False)
 class Trace:
-    """What happened in one pass through a network; `str(trace)` is two tables.
+    """The record of one pass through a network; `str(trace)` is two tables.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Trace:
     loss
         What the loss did; None if there was none.
     dout, dx
-        The derivatives by `out` and by `x`; None if the pass went forward only.
+        The derivatives with respect to `out` and `x`; None if the pass went forward only.
     """
 
     x: Quantity
@@ -152,7 +152,7 @@ class Trace:
         return (*self.layers, *(() if self.loss is None else (self.loss,)))
 
     def __repr__(self) -> str:
-        """What goes in, the layers, what comes out."""
+        """The input, the names of the layers, and the output."""
         names = ", ".join(step.name for step in self._steps)
         return f"Trace({self.x.summary} -> {names or 'nothing'} -> {self._end.summary})"
 

@@ -1,7 +1,7 @@
-"""One pass through a network, layer by layer, looking at every array as it goes by.
+"""One pass through a network, layer by layer, with a measurement of every array.
 
-It calls what `sequential` would call, in the same order and with the same arguments, so the numbers are those that the
-network gives. Arrays are let go as in training: a cache when its layer has gone back.
+It makes the calls of `sequential`, in the same order and with the same arguments, so the numbers are those of the
+network. Arrays are freed as in training: a cache when its layer has gone back.
 """
 
 from collections.abc import Generator, Iterator
@@ -23,7 +23,7 @@ from chainrule.naming import name_of
 from chainrule.parts import Chain
 
 Place: TypeAlias = tuple[tuple[int, int], ...]
-"""Where a layer stands: at each depth, its position from 0 and how many stand there."""
+"""The position of a layer: at each depth, its index from 0 and the number of layers there."""
 
 
 @frozen(eq=False)
@@ -48,18 +48,7 @@ def run(
     targets: object,
     dout: Array | None,
 ) -> Trace:
-    """Go forward, and back if there is a loss or a `dout`.
-
-    Parameters
-    ----------
-    network, params, x, loss, targets, dout
-        As for `chainrule.trace`.
-
-    Returns
-    -------
-    Trace
-        What happened.
-    """
+    """Run a pass forward, and back if there is a loss or a `dout`; the arguments are those of `chainrule.trace`."""
     chain = list(links(network, params))
     ledger = Ledger(params, x)
     first = measure("x", "x", x)
@@ -92,28 +81,9 @@ def run(
 
 
 def links(network: Layer[Any, Any], params: object, place: Place = ()) -> Iterator[Link]:
-    """The layers that `sequential` composed, at all depths, with their parameters.
+    """List the layers that `sequential` composed, at all depths, with their parameters; for another layer, that layer.
 
-    Parameters
-    ----------
-    network
-        A layer.
-    params
-        Its parameters.
-    place
-        Where it stands itself.
-
-    Yields
-    ------
-    Link
-        First layer to last; the network itself if `sequential` did not make it.
-
-    Raises
-    ------
-    TypeError
-        If the parameters of a `sequential` are no tuple.
-    ValueError
-        If there are not as many as layers.
+    Parameters of a `sequential` that are no tuple are a TypeError, and a wrong number of them is a ValueError.
     """
     if not isinstance(network.parts, Chain):
         yield Link(network, params, place)
@@ -129,18 +99,7 @@ def links(network: Layer[Any, Any], params: object, place: Place = ()) -> Iterat
 
 
 def field_of(at: str) -> str:
-    """The name of an array in the parameters of a layer: `W` for the path `.W`, `params` for the only one.
-
-    Parameters
-    ----------
-    at
-        A path from `tree.named_leaves`.
-
-    Returns
-    -------
-    str
-        The path without its first dot.
-    """
+    """Name an array in the parameters of a layer: `W` for the path `.W`, `params` for the only one."""
     return at.removeprefix(".") or "params"
 
 
@@ -200,7 +159,7 @@ def _through(loss: Loss[Any, Any], out: Array, targets: object, ledger: Ledger) 
 
 @contextmanager
 def _noted(link: Link) -> Generator[None]:
-    """Say of an error in which layer it was, as `sequential` does."""
+    """Add to an error the layer in which it was raised, as `sequential` does."""
     try:
         yield
     except Exception as error:

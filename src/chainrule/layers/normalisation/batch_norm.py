@@ -6,14 +6,14 @@
 where the means are those of a column: of one feature, over all n examples and positions (Ioffe and Szegedy, Batch
 normalization, 2015).
 
-**Derivation.** The mean and the variance are functions of x as well, and three ways lead from x to h. Let dmean and dv be
-their differentials; in one column
+**Derivation.** The mean and the variance are functions of x as well, and three ways lead from x to h. Let dmean and dv
+be their differentials; in one column
 
     dmean = mean(dx)        dv = 2 mean((x - mean(x)) * (dx - dmean)) = 2 mean((x - mean(x)) * dx)
     dh = r dx - r dmean - r^3 (x - mean(x)) dv / 2 = r (dx - mean(dx) - h mean(h * dx))
 
-Let g = scale * dout be the derivative with respect to h. For two columns, <g, mean(dx)> = <mean(g), dx>, where a mean stands
-for a column of equal entries, so that each of the three goes to the other side by itself:
+Let g = scale * dout be the derivative with respect to h. For two columns, <g, mean(dx)> = <mean(g), dx>, where a mean
+stands for a column of equal entries. So each of the three goes to the other side by itself:
 
     dL = <g, dh> = r <g, dx> - r <mean(g), dx> - r <h mean(h * g), dx>
 
@@ -21,9 +21,9 @@ and read off, with the sums over each column:
 
     dx = r (g - mean(g) - h mean(h * g))        dscale = sum(h * dout)        dbias = sum(dout)
 
-The means of g are those of dout times the scale: dscale and dbias divided by n, which are computed anyway.
+The means of g and of h * g need no sums of their own: they are dbias and dscale times the scale, divided by n.
 
-**To remember:** a batch that moves as one, or is stretched as one, moves nothing: of a gradient that part is taken out.
+**To remember:** a shift or a stretch of the whole batch changes no output: that part is taken out of the gradient.
 
 In use there is no batch to look at. `batch_norm(statistics)` takes the mean and the variance of many batches, which
 `chainrule.statistics` computes; they are constants then, and dx = r g.
@@ -111,7 +111,7 @@ class BatchNorm:
 @frozen(eq=False)
 @record
 class Statistics:
-    """What a batch norm takes in the place of a batch's own mean and variance.
+    """The mean and the variance that a batch norm uses in place of those of the batch.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class Statistics:
 @frozen(eq=False)
 @record
 class BatchNormCache:
-    """What backward needs of the forward pass: the normalised features, the inverse deviations, and the scale.
+    """The cache of `batch_norm`: the normalised features, the inverse deviations, and the scale.
 
     The mean and the variance of the batch are there for `chainrule.statistics`.
     """
@@ -161,7 +161,7 @@ class BatchNormCache:
 @frozen(eq=False)
 @record
 class StandardisedCache:
-    """The same where statistics are given."""
+    """The cache of `batch_norm(statistics)`."""
 
     h: Array
     r: Array
@@ -174,7 +174,7 @@ gradients = unchecked(BatchNorm)
 
 
 def fits(params: BatchNorm, x: Array) -> None:
-    """As many features in x as in the scale, and a batch to take the mean of."""
+    """Check that x has as many features as the scale, and at least one row."""
     fitting("batch_norm", params.scale, x)
     if math.prod(x.shape[:-1]) == 0:
         raise ValueError(f"batch_norm: the mean over an empty batch is undefined, x has shape {tuple(x.shape)}")
@@ -229,7 +229,7 @@ def backward_in_use(
 
 
 def moments(cache: BatchNormCache) -> Moments:
-    """What a cache tells of the batch."""
+    """The mean and the variance of the batch, from the cache."""
     return Moments(cache.mean, cache.var, math.prod(cache.h.shape[:-1]))
 
 
@@ -298,7 +298,7 @@ def batch_norm(
 
 
 def fits_in_use(statistics: Statistics, params: BatchNorm, x: Array) -> None:
-    """As many features in x as in the scale, and in the statistics."""
+    """Check that x has as many features as the scale and the statistics."""
     fitting("batch_norm", params.scale, x)
     if statistics.mean.shape != params.scale.shape:
         features, given = params.scale.shape[0], statistics.mean.shape[0]
