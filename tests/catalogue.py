@@ -67,8 +67,8 @@ def _nested(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Arr
     return (params[:2], params[2]), x
 
 
-def _params(rng: np.random.Generator, d: int, m: int, dtype: Floating) -> Affine:
-    return Affine(rng.standard_normal((d, m)).astype(dtype), rng.standard_normal(m).astype(dtype))
+def _params(rng: np.random.Generator, d: int, m: int, dtype: Floating, size: float = 1.0) -> Affine:
+    return Affine((size * rng.standard_normal((d, m))).astype(dtype), rng.standard_normal(m).astype(dtype))
 
 
 def _identity(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -126,7 +126,7 @@ def _branches(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, A
 
 def _three_squares(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     d = int(rng.integers(1, 6))
-    params = tuple((_params(rng, d, d, dtype), ()) for _ in range(3))
+    params = tuple((_params(rng, d, d, dtype, size=0.5), ()) for _ in range(3))
     return params, rng.standard_normal((n, d)).astype(dtype)
 
 

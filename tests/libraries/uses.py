@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from catalogue import LAYERS, OTHERS, Subject
-from chainrule import Array, prediction, sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
+from catalogue import ENCODERS, LAYERS, OTHERS, PARTLY_FIXED, Subject
+from chainrule import Array, Encoder, prediction, sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
 from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from chainrule.training.shards import combine
 from strategies import Floating, normal
@@ -27,6 +27,11 @@ class Use:
 def layer_use(layer: Any, params: Any, x: Any, dout: Any) -> Any:
     out, cache = layer.forward(params, x)
     return out, layer.backward(cache, dout), layer.grads(cache, dout)
+
+
+def encoder_use(encoder: Any, params: Any, x: Any, dout: Any) -> Any:
+    out, cache = encoder.forward(params, x)
+    return out, encoder.grads(cache, dout)
 
 
 def loss_use(loss: Any, out: Any, targets: Any) -> Any:
@@ -57,7 +62,7 @@ def use_of(subject: Subject) -> Use:
         return Use(subject.name, partial(loss_use, made), subject.make)
     if subject.laws is OPTIMIZER_LAWS:
         return Use(subject.name, partial(optimizer_use, made), subject.make)
-    if subject.laws is COMBINATOR_LAWS or subject.laws is ADDITION_LAWS:
+    if subject.laws in (COMBINATOR_LAWS, ADDITION_LAWS):
         layers, *_ = subject.make(np.random.default_rng(0), 1, np.float32)
 
         def composed(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
@@ -71,7 +76,8 @@ def use_of(subject: Subject) -> Use:
         params, x = subject.make(rng, n, dtype)
         return params, x, dout_for(made, params, x, rng)
 
-    return Use(subject.name, partial(layer_use, made), with_dout)
+    use = encoder_use if isinstance(made, Encoder) else layer_use
+    return Use(subject.name, partial(use, made), with_dout)
 
 
 def batch(rng: np.random.Generator, n: int, dtype: Floating, probabilities: bool = False) -> tuple[Any, ...]:
@@ -112,7 +118,7 @@ def in_shards(params: Any, x: Any, targets: Any) -> Any:
 
 
 USES = [
-    *map(use_of, (*LAYERS, *OTHERS)),
+    *map(use_of, (*LAYERS, *PARTLY_FIXED, *ENCODERS, *OTHERS)),
     Use("value_and_grad, labels", GRADIENT, batch),
     Use("value_and_grad, probabilities", GRADIENT, partial(batch, probabilities=True)),
     Use("training_step", three_steps, batch),

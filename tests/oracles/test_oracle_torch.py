@@ -10,7 +10,7 @@ from hypothesis import given
 
 import reference
 from catalogue import LAYERS, Subject
-from chainrule import Affine, Layer, affine, check_layer, relu, sgd, softmax_cross_entropy, tree
+from chainrule import Affine, Embedding, Layer, affine, check_layer, embedding, relu, sgd, softmax_cross_entropy, tree
 from chainrule.layers.affine import AffineCache
 from oracles.in_torch import TORCH
 from strategies import generators, sides
@@ -129,3 +129,19 @@ def test_sgd_is_torchs_over_25_steps() -> None:
         reference_optimizer.step()
     # 25 steps of two roundings each, of numbers of size 1; torch may fuse the two.
     np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=0, atol=25 * 2.0**-52)
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (3, 4), (2, 0, 3)])
+@pytest.mark.parametrize("kind", [np.int8, np.uint16, np.int64, np.uint64])
+def test_the_embedding_is_torchs(shape: tuple[int, ...], kind: type[np.integer[Any]]) -> None:
+    rng = np.random.default_rng(0)
+    params, labels = Embedding(rng.standard_normal((5, 3))), rng.integers(0, 5, shape).astype(kind)
+    out, cache = embedding.forward(params, labels)
+    dout = rng.standard_normal(out.shape)
+
+    def function(E: Any, labels: Any) -> Any:
+        return torch.nn.functional.embedding(labels, E)
+
+    theirs, (gradient,) = TORCH.pullback(function, [np.array(params.E)], dout, labels.astype(np.int64))
+    np.testing.assert_allclose(out, theirs, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(embedding.grads(cache, dout).E, gradient, rtol=0, atol=1e-10)
