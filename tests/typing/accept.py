@@ -59,6 +59,7 @@ from chainrule.rules.optimizers import ArrayOptimizer
 
 P = TypeVar("P")
 C = TypeVar("C")
+S = TypeVar("S")
 
 A: TypeAlias = Affine
 U: TypeAlias = Unit
@@ -176,11 +177,11 @@ def a_network(params: Params, x: Array, dout: Array) -> None:
     assert_type(last.W, Array)
 
 
-def networks_of_any_kind(network: Layer[P, C], params: P, x: Array, labels: Labels) -> P:
+def networks_of_any_kind(network: Layer[P, C], optimizer: Optimizer[P, S], params: P, x: Array, labels: Labels) -> P:
     assert_type(sequential(network, relu), Layer[tuple[P, Unit], tuple[C, Saved]])
     assert_type(value_and_grad(network, softmax_cross_entropy)(params, x, labels), tuple[Array, P])
-    optimizer = sgd(0.1)
     step = training_step(network, softmax_cross_entropy, optimizer)
+    assert_type(step, Callable[[P, S, Array, Targets], tuple[P, S, Array]])
     return step(params, optimizer.init(params), x, labels)[0]
 
 
