@@ -113,8 +113,8 @@ class Namespace(Protocol):
         """Ones of the shape and dtype of `x`."""
         ...
 
-    def finite(self, x: Array, /) -> Array:
-        """`x` with the largest number in the place of infinity. May write into `x`, which it takes."""
+    def one_where(self, condition: Mask, x: Array, /) -> Array:
+        """1 where the condition holds, and elsewhere the number of `x`, which lies between 0 and 1."""
         ...
 
     def reciprocal(self, x: Array, /) -> Array:

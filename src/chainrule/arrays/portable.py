@@ -76,10 +76,8 @@ class Portable:
     def matmul_rows(self, a: Array, b: Array, /) -> Array:
         return self.matmul(self.rows(a).T, self.rows(b))
 
-    def finite(self, x: Array, /) -> Array:
-        most = self.xp.full_like(x, self.xp.finfo(x.dtype).max)
-        out: Array = self.xp.where(x > most, most, x)  # in this form nan passes
-        return out
+    def one_where(self, condition: Mask, x: Array, /) -> Array:
+        return self.where(condition, self.ones_like(x), x)
 
     def reciprocal(self, x: Array, /) -> Array:
         return 1 / x

@@ -115,8 +115,8 @@ class Tuned:
     def where(self, condition: Mask, a: Array, b: Array, /) -> Array:
         return np.where(condition, a, b)
 
-    def finite(self, x: Array, /) -> Array:
-        return np.asarray(np.minimum(x, largest(x.dtype), out=_itself(x)))
+    def one_where(self, condition: Mask, x: Array, /) -> Array:
+        return np.maximum(x, condition)  # np.where takes ten times as long where the condition changes often
 
     def reciprocal(self, x: Array, /) -> Array:
         return np.asarray(np.divide(scalar(1.0, x.dtype), x, out=_itself(x)))
@@ -334,11 +334,6 @@ def scalar(value: float, dtype: np.dtype[Any]) -> Array:
     """A 0-d array: NumPy takes half a microsecond to make one of a Python number, in each operation."""
     return read_only(np.asarray(value, dtype))
 
-
-@lru_cache(maxsize=16)
-def largest(dtype: np.dtype[Any]) -> Array:
-    """The largest number of a dtype, 0-d."""
-    return read_only(np.asarray(np.finfo(dtype).max, dtype))
 
 
 @lru_cache(maxsize=16)

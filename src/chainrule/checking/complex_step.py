@@ -45,8 +45,8 @@ class LiftedNamespace(Tuned):
     def matmul_rows(self, a: Array, b: Array, /) -> Array:
         return self.matmul(self.rows(a).T, self.rows(b))
 
-    def finite(self, x: Array, /) -> Array:
-        return lift(np.minimum(x, np.finfo(x.dtype).max))
+    def one_where(self, condition: Mask, x: Array, /) -> Array:
+        return self.where(condition, self.ones_like(x), x)
 
     def reciprocal(self, x: Array, /) -> Array:
         return 1 / x

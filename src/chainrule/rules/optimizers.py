@@ -125,7 +125,7 @@ class ArrayOptimizer:
 
     def __repr__(self) -> str:
         """As it is called: `sgd(0.1, momentum=0.9)`."""
-        return f"{self.name}({', '.join([repr(self.learning_rate), *(f'{k}={v!r}' for k, v in self.options.items())])})"
+        return f"{self.name}({', '.join([getattr(self.learning_rate, '__name__', repr(self.learning_rate)), *(f'{k}={v!r}' for k, v in self.options.items())])})"
 
     def __hash__(self) -> int:
         """By the name and the rate."""
