@@ -111,7 +111,7 @@ def test_the_five_lines_of_mpi_train_as_one_machine_does(monkeypatch: pytest.Mon
         mpi: Any = ModuleType("MPI")
         mpi.COMM_WORLD = Communicator(rank, 3, barrier, untyped(board))
         names: dict[str, Any] = {"MPI": mpi, "gradient": GRADIENT, "combine": combine, "optimizer": optimizer}
-        names |= {"params": params, "state": (), "x": x, "labels": labels}
+        names |= {"params": params, "state": optimizer.init(params), "x": x, "labels": labels}
         for _ in range(3):
             exec(lines, names)  # noqa: S102  # the page's own lines
         ends[rank] = names["params"], names["loss"]

@@ -135,7 +135,7 @@ def test_wrong_parameters_are_shown_beside_the_right_ones(errors: Errors) -> Non
 def test_mypy_counts_to_the_layer_that_does_not_fit(mypy: Errors) -> None:
     message = said_of(mypy, "seam: ")
     assert 'Argument 2 to "sequential" has incompatible type "Layer[Affine, AffineCache]"' in message
-    assert 'expected "Layer[tuple[()], ReluCache]"' in message
+    assert 'expected "Layer[tuple[()], Saved]"' in message
 
 
 def test_pyright_names_the_layer_that_does_not_fit(pyright: Errors) -> None:

@@ -62,8 +62,9 @@ assert grads[0].W.sharding.is_equivalent_to(split[0].W.sharding, 2)
 hold((loss, grads))
 print("data*model")
 
+state = sgd(0.1).init(params)
 step = jax.jit(training_step(two_layer.network, softmax_cross_entropy, sgd(0.1)))
-compiled = step.lower(place(params, data), (), *sharded).compile().as_text()
+compiled = step.lower(place(params, data), state, *sharded).compile().as_text()
 collectives = re.findall(
     r" (all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute)(?:-start)?\(", compiled
 )

@@ -221,6 +221,8 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`b_1(... b_n(dout))`, and the gradients of each layer."""
+    if not parts:
+        return xp.own(dout), ()
     dx: Array | None = dout
     grads: list[Any] = []
     i = len(parts)
