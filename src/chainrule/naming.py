@@ -139,6 +139,32 @@ def reduced(subject: Any) -> tuple[Any, ...]:
     return _built, (cls, {a.name: getattr(subject, a.name) for a in cls.__attrs_attrs__})
 
 
+def can_be_remade(subject: Any) -> bool:
+    """Whether what made a layer of layers is known, so that it can be made again of others."""
+    source = unbound(getattr(subject.rule, "source", None))
+    value = getattr(sys.modules.get(str(getattr(source, "__module__", None))), name_of(subject).partition("(")[0], None)
+    return hasattr(subject, "parts") and subject.parts != () and callable(value)
+
+
+def remade(subject: Any, parts: tuple[Any, ...]) -> Any:
+    """A layer of layers, made again of other layers in their places.
+
+    Parameters
+    ----------
+    subject
+        What a combinator returned.
+    parts
+        As many layers as it was made of.
+
+    Returns
+    -------
+    Layer or Encoder
+        What the combinator returns for them, with the same options.
+    """
+    source = subject.rule.source
+    return _made(unbound(source).__module__, name_of(subject).partition("(")[0], parts, options_of(source))
+
+
 def _value(module: str, name: str) -> Any:
     return getattr(import_module(module), name)
 

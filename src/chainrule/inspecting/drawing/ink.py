@@ -6,7 +6,7 @@ apart there.
 
 from chainrule.inspecting.tracing.table import escape
 
-SIZES = {"mono": 12.0, "name": 15.0, "index": 11.0, "title": 13.0, "small": 10.5, "bad": 11.0}
+SIZES = {"mono": 12.0, "name": 15.0, "index": 11.0, "title": 13.0, "joint": 18.0, "small": 10.5, "bad": 11.0}
 """Heights of letters, by style, in pixels."""
 
 WIDE, NARROW = set("mwABCDEFGHKLMNOPQRSTUVWXYZ%@"), set("fijlrstI.,:;()[] ")
@@ -86,6 +86,11 @@ def box(x: float, y: float, w: float, h: float, style: str, radius: float = 7.0)
     return f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(w)}" height="{_n(h)}" rx="{_n(radius)}" class="{style}"/>'
 
 
+def dot(x: float, y: float, radius: float, style: str) -> str:
+    """A disc around (x, y)."""
+    return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" class="{style}"/>'
+
+
 def brackets(x: float, y: float, w: float, h: float, color: str) -> str:
     """The square brackets of a matrix."""
     left = f"M{_n(x + 4)},{_n(y)}H{_n(x)}V{_n(y + h)}H{_n(x + 4)}"
@@ -105,6 +110,7 @@ def rules(scope: str) -> str:
             ("name", "italic ", SERIF),
             ("index", "italic ", SERIF),
             ("title", "600 ", MONO),
+            ("joint", "600 ", MONO),
             ("small", "", MONO),
             ("bad", "600 ", MONO),
         )
@@ -125,6 +131,7 @@ def _colors(scope: str, palette: dict[str, str]) -> str:
         f"{scope} .group{{fill:{palette['group']};stroke:{palette['edge']}}}"
         f"{scope} .node{{fill:{palette['box']};stroke:{palette['rim']};stroke-width:1.4}}"
     )
+    shapes += f"{scope} .point{{fill:{palette['rim']}}}"
     shapes += f"{scope} .first{{stroke:{palette['bad']}}}"
     for color in ("ink", "faint", "forward", "backward", "bad"):
         value = palette[color]
