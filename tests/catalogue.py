@@ -10,8 +10,13 @@ import chainrule
 from chainrule import (
     Affine,
     Array,
+    BatchNorm,
     LayerNorm,
+    Statistics,
     affine,
+    batch_norm,
+    dropout,
+    identity,
     layer_norm,
     mean_squared_error,
     relu,
@@ -35,6 +40,10 @@ class Subject:
     make: Callable[[np.random.Generator, int, Floating], tuple[Any, ...]]
     """`(rng, n, dtype) -> (params, x)` with n rows, or what else its laws take."""
     laws: Mapping[str, Callable[..., list[Verdict]]] = LAYER_LAWS
+    empty: bool = True
+    """Whether it takes a batch of no rows."""
+    alike: bool = True
+    """Whether it gives the same numbers in all libraries."""
 
 
 def _affine(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -71,6 +80,12 @@ def _layer_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any,
     return LayerNorm(scale, bias), rng.standard_normal(shape).astype(dtype)
 
 
+def _batch_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    x = rng.standard_normal((n, 4, 3)).astype(dtype)
+    scale, bias = rng.standard_normal((2, 3)).astype(dtype)
+    return BatchNorm(scale, bias), x
+
+
 def _numbers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
     out, targets = rng.standard_normal((2, n, rng.integers(1, 6))).astype(dtype)
     return out, targets
@@ -102,11 +117,18 @@ def _three_layers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[An
     return (affine, middle, affine), params, x
 
 
+STATISTICS = Statistics(mean=np.array([0.5, -1.0, 2.0]), var=np.array([1.0, 0.25, 4.0]))
+
 LAYERS = [
     Subject("affine", affine, _affine),
     Subject("relu", relu, _elementwise),
     Subject("sigmoid", sigmoid, _elementwise),
     Subject("layer_norm", layer_norm(), _layer_norm),
+    Subject("batch_norm", batch_norm(), _batch_norm, empty=False),
+    Subject("batch_norm in use", batch_norm(STATISTICS), _batch_norm, alike=False),
+    Subject("dropout", dropout(0.5, seed=3), _elementwise, alike=False),
+    Subject("dropout of nothing", dropout(0.0, seed=3), _elementwise),
+    Subject("identity", identity, _elementwise),
     Subject("sequential()", sequential(), _identity),
     Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network),
     Subject("sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network),

@@ -38,6 +38,7 @@ from chainrule.optimizer import Optimizer
 from chainrule.optimizers.adam import adam
 from chainrule.optimizers.sgd import sgd
 from chainrule.training.gradient import value_and_grad
+from chainrule.training.inference import inference, statistics
 from chainrule.training.metrics import accuracy
 from chainrule.training.minibatches import minibatches
 from chainrule.training.objective import Objective
@@ -78,6 +79,7 @@ __all__ = [
     "encoded",
     "fixed",
     "identity",
+    "inference",
     "layer_norm",
     "mean_squared_error",
     "minibatches",
@@ -95,6 +97,7 @@ __all__ = [
     "sigmoid",
     "softmax_cross_entropy",
     "split_seed",
+    "statistics",
     "tied",
     "trace",
     "training_step",

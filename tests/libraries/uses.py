@@ -111,7 +111,7 @@ def in_shards(params: Any, x: Any, targets: Any) -> Any:
 
 
 USES = [
-    *map(use_of, (*LAYERS, *OTHERS)),
+    *map(use_of, [subject for subject in (*LAYERS, *OTHERS) if subject.alike]),
     Use("value_and_grad, labels", GRADIENT, batch),
     Use("value_and_grad, probabilities", GRADIENT, partial(batch, probabilities=True)),
     Use("training_step", three_steps, batch),
