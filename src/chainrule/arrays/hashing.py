@@ -57,7 +57,7 @@ def folded(seed: int) -> int:
     """A whole number of any size in 32 bits; one that has no more as it is."""
     key, seed = seed & LOW, seed >> 32
     while seed:
-        key, seed = _scrambled((key + (seed & LOW) + GOLDEN) & LOW, int), seed >> 32
+        key, seed = _scrambled((_scrambled(key, int) + (seed & LOW) + GOLDEN) & LOW, int), seed >> 32
     return key
 
 
