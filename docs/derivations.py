@@ -335,7 +335,8 @@ def derivations() -> Iterator[tuple[str, str]]:
     """The modules that derive something, by their dotted names, and what they say."""
     for folder in FOLDERS:
         for path in sorted((SOURCE / "chainrule" / folder).rglob("*.py")):
-            text = typeset(ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "")
+            docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+            text = typeset(docstring.partition("\n\nExamples\n----")[0])
             if "**Derivation.**" in text:
                 yield path.relative_to(SOURCE).with_suffix("").as_posix().replace("/", "."), text
 

@@ -24,6 +24,7 @@ from chainrule import (
     own,
     read_only,
     relu,
+    rules,
     softmax_cross_entropy,
 )
 from chainrule.layers.affine import AffineCache
@@ -398,35 +399,55 @@ def dx_is_summed_over_the_batch() -> Layer[Any, Any]:
     return elementwise(np.tanh, lambda x, out, d: (d * (1 - out**2)).sum(axis=0))
 
 
-# The arithmetic alone, that training runs.
+# Rules, which passes through networks run in the place of pairs.
 
 
-def affine_with_bare(backward: Callable[..., Any]) -> Layer[Any, Any]:
-    """The affine layer, with another `bare.backward`."""
-    assert affine.bare is not None
-    return evolve(affine, bare=evolve(affine.bare, backward=backward))
+def affine_with_rule(forward: Any = None, backward: Any = None) -> Layer[Any, Any]:
+    """The affine layer, with another rule beside the right pair."""
+    assert affine.rule is not None
+    rule = rules.Rule[Any, Any](forward or affine.rule.forward, backward or affine.rule.backward)
+    return evolve(affine, rule=rule)
 
 
-def bare_sum(params: Affine, x: Array, dout: Array) -> Affine:
-    return Affine(params.W + x.T @ dout, params.b + np.ones(len(dout), dout.dtype) @ dout)
+def of_affine(xp: Any, cache: AffineCache, dout: Array) -> tuple[Array, Affine]:
+    dx, dW, db = right(cache.x, cache.W, dout)
+    return dx, Affine(dW, db)
 
 
-@broken(AFFINE, "bare_arithmetic")
-def a_step_that_forgets_the_bias() -> Layer[Any, Any]:
-    def backward(xp: Any, params: Affine, x: Array, dout: Array, wants_dx: bool) -> Any:
-        return dout @ params.W.T, Affine(bare_sum(params, x, dout).W, params.b)
+@broken(AFFINE, "one_pass")
+def a_rule_that_goes_forward_by_the_transpose() -> Layer[Any, Any]:
+    def forward(xp: Any, params: Affine, x: Array) -> Any:
+        return x @ params.W.T + params.b, AffineCache(x, params.W)
 
-    return affine_with_bare(backward)
+    return affine_with_rule(forward=forward)
 
 
-@broken(AFFINE, "bare_arithmetic")
-def a_step_in_the_memory_of_dout() -> Layer[Any, Any]:
-    def backward(xp: Any, params: Affine, x: Array, dout: Array, wants_dx: bool) -> Any:
-        result = dout @ params.W.T, bare_sum(params, x, dout)
+@broken(AFFINE, "one_pass")
+def a_rule_with_another_gradient() -> Layer[Any, Any]:
+    def backward(xp: Any, cache: AffineCache, dout: Array, wants_dx: bool) -> Any:
+        dx, grads = of_affine(xp, cache, dout)
+        return dx, Affine(grads.W, grads.b / len(dout))
+
+    return affine_with_rule(backward=backward)
+
+
+@broken(AFFINE, "one_pass")
+def a_rule_that_writes_to_what_it_was_lent() -> Layer[Any, Any]:
+    def backward(xp: Any, cache: AffineCache, dout: Array, wants_dx: bool) -> Any:
+        result = of_affine(xp, cache, dout)
         dout *= 0
         return result
 
-    return affine_with_bare(backward)
+    return affine_with_rule(backward=backward)
+
+
+@broken(AFFINE, "one_pass")
+def a_rule_that_is_wrong_where_dx_is_not_wanted() -> Layer[Any, Any]:
+    def backward(xp: Any, cache: AffineCache, dout: Array, wants_dx: bool) -> Any:
+        dx, grads = of_affine(xp, cache, dout if wants_dx else 2 * dout)
+        return (dx if wants_dx else None), grads
+
+    return affine_with_rule(backward=backward)
 
 
 # Losses, on logits (5, 4) and labels.
@@ -534,23 +555,38 @@ def the_first_label_for_every_row() -> Loss[Any, Any]:
     return cross_entropy_with(forward=forward)
 
 
+def cross_entropy_at_once(at_once: Any) -> Loss[Any, Any]:
+    """Cross-entropy, with another rule beside the right pair."""
+    assert softmax_cross_entropy.rule is not None
+    return evolve(softmax_cross_entropy, rule=evolve(softmax_cross_entropy.rule, at_once=at_once))
+
+
 @broken(LOSSES, "loss_at_once")
 def another_gradient_at_once() -> Loss[Any, Any]:
-    def value_and_dout(logits: Array, labels: Any, dloss: Any) -> tuple[Array, Array]:
-        value, dout = softmax_cross_entropy.value_and_dout(logits, labels, dloss)
-        return value, 2 * dout
+    def at_once(xp: Any, logits: Array, labels: Any, dloss: Any) -> tuple[Array, Array]:
+        value, cache = softmax_cross_entropy.forward(logits, labels)
+        return value, 2 * softmax_cross_entropy.backward(cache, dloss)
 
-    return evolve(softmax_cross_entropy, value_and_dout=value_and_dout)
+    return cross_entropy_at_once(at_once)
+
+
+@broken(LOSSES, "loss_at_once")
+def a_loss_of_half_the_rows_at_once() -> Loss[Any, Any]:
+    def at_once(xp: Any, logits: Array, labels: Any, dloss: Any) -> tuple[Array, Array]:
+        _, cache = softmax_cross_entropy.forward(logits, labels)
+        return softmax_cross_entropy.rows(logits, labels)[::2].mean(), softmax_cross_entropy.backward(cache, dloss)
+
+    return cross_entropy_at_once(at_once)
 
 
 @broken(LOSSES, "loss_at_once")
 def logits_shifted_in_place_at_once() -> Loss[Any, Any]:
-    def value_and_dout(logits: Array, labels: Any, dloss: Any) -> tuple[Array, Array]:
-        both = softmax_cross_entropy.value_and_dout(logits, labels, dloss)
+    def at_once(xp: Any, logits: Array, labels: Any, dloss: Any) -> tuple[Array, Array]:
+        value, cache = softmax_cross_entropy.forward(logits, labels)
         logits -= logits.max(axis=1, keepdims=True)
-        return both
+        return value, softmax_cross_entropy.backward(cache, dloss)
 
-    return evolve(softmax_cross_entropy, value_and_dout=value_and_dout)
+    return cross_entropy_at_once(at_once)
 
 
 # Optimizers.

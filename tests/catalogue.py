@@ -11,22 +11,30 @@ from chainrule import (
     Affine,
     Array,
     BatchNorm,
+    Embedding,
     LayerNorm,
     Statistics,
+    add,
     affine,
     batch_norm,
     dropout,
+    embedding,
+    encoded,
+    fixed,
     identity,
     layer_norm,
     mean_squared_error,
     relu,
+    repeated,
+    residual,
     sequential,
     sgd,
     sigmoid,
     softmax_cross_entropy,
+    tied,
 )
 from chainrule.checking.verdict import Verdict
-from chainrule.laws import COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from strategies import Floating
 
 
@@ -44,6 +52,8 @@ class Subject:
     """Whether it takes a batch of no rows."""
     alike: bool = True
     """Whether it gives the same numbers in all libraries."""
+    torch: Callable[..., Any] | None = None
+    """`(torch, x, *arrays of the parameters) -> out`: the same in torch, if torch has it."""
 
 
 def _affine(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -66,8 +76,8 @@ def _nested(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Arr
     return (params[:2], params[2]), x
 
 
-def _params(rng: np.random.Generator, d: int, m: int, dtype: Floating) -> Affine:
-    return Affine(rng.standard_normal((d, m)).astype(dtype), rng.standard_normal(m).astype(dtype))
+def _params(rng: np.random.Generator, d: int, m: int, dtype: Floating, size: float = 1.0) -> Affine:
+    return Affine((size * rng.standard_normal((d, m))).astype(dtype), rng.standard_normal(m).astype(dtype))
 
 
 def _identity(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -119,10 +129,67 @@ def _three_layers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[An
 
 STATISTICS = Statistics(mean=np.array([0.5, -1.0, 2.0]), var=np.array([1.0, 0.25, 4.0]))
 
+
+def _block(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    d, h = rng.integers(1, 6, 2)
+    params = (_params(rng, d, h, dtype), (), _params(rng, h, d, dtype))
+    return params, rng.standard_normal((n, d)).astype(dtype)
+
+
+def _branches(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    params, x = _block(rng, n, dtype)
+    d = x.shape[1]
+    return (_params(rng, d, d, dtype), (), params), x
+
+
+def _three_squares(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    d = int(rng.integers(1, 6))
+    params = tuple((_params(rng, d, d, dtype, size=0.5), ()) for _ in range(3))
+    return params, rng.standard_normal((n, d)).astype(dtype)
+
+
+def _square(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    params, x = _three_squares(rng, n, dtype)
+    return params[0][0], x
+
+
+def _tokens(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Any]:
+    k, d = rng.integers(1, 6, 2)
+    kind = [np.int8, np.uint8, np.int32, np.int64, np.uint64][rng.integers(5)]
+    return Embedding(rng.standard_normal((k, d)).astype(dtype)), rng.integers(0, k, n).astype(kind)
+
+
+def _sentences(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Any]:
+    params, _ = _tokens(rng, n, dtype)
+    k, d = params.E.shape
+    return (params, (_params(rng, d, d, dtype), ())), rng.integers(0, k, (n, int(rng.integers(1, 4))))
+
+
+def _three_branches(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    params, x = _block(rng, n, dtype)
+    d = x.shape[1]
+    return (affine, sigmoid, sequential(affine, relu, affine)), (_params(rng, d, d, dtype), (), params), x
+
+
+def twice(params: Any) -> Any:
+    """One layer's parameters, for two."""
+    return params, params
+
+
+def summed(grads: Any) -> Any:
+    """What two layers give, for one."""
+    return chainrule.tree.map(_plus, *grads)
+
+
+def _plus(a: Array, b: Array) -> Array:
+    return a + b
+
+
 LAYERS = [
-    Subject("affine", affine, _affine),
-    Subject("relu", relu, _elementwise),
-    Subject("sigmoid", sigmoid, _elementwise),
+    Subject("affine", affine, _affine, torch=lambda t, x, W, b: x @ W + b),
+    Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
+    Subject("sigmoid", sigmoid, _elementwise, torch=lambda t, x: t.sigmoid(x)),
+    Subject("tanh", chainrule.tanh, _elementwise, torch=lambda t, x: t.tanh(x)),
     Subject("layer_norm", layer_norm(), _layer_norm),
     Subject("batch_norm", batch_norm(), _batch_norm, empty=False),
     Subject("batch_norm in use", batch_norm(STATISTICS), _batch_norm, alike=False),
@@ -133,6 +200,21 @@ LAYERS = [
     Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network),
     Subject("sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network),
     Subject("nested sequential", sequential(sequential(affine, relu), affine), _nested),
+    Subject("residual", residual(sequential(affine, sigmoid, affine)), _block),
+    Subject("residual relu", residual(relu), _elementwise),
+    Subject("add", add(affine, sigmoid, sequential(affine, relu, affine)), _branches),
+    Subject("repeated", repeated(residual(sequential(affine, sigmoid)), 3), _three_squares),
+    Subject("tied", tied(sequential(affine, affine), twice, summed), _square),
+]
+PARTLY_FIXED = [
+    Subject("fixed", fixed(affine), _affine),
+    Subject("fixed, first", sequential(fixed(sequential(affine, relu)), affine), _nested),
+    Subject("fixed, last", sequential(affine, sigmoid, fixed(affine)), _network),
+]
+ENCODERS = [
+    Subject("embedding", embedding, _tokens),
+    Subject("encoded", encoded(embedding, residual(sequential(affine, sigmoid))), _sentences),
+    Subject("encoded fixed", encoded(fixed(embedding), residual(sequential(affine, sigmoid))), _sentences),
 ]
 OTHERS = [
     Subject("mean_squared_error", mean_squared_error, _numbers, LOSS_LAWS),
@@ -140,4 +222,5 @@ OTHERS = [
     Subject("softmax_cross_entropy, probabilities", softmax_cross_entropy, _probabilities, LOSS_LAWS),
     Subject("sgd", sgd(0.1), _params_and_grads, OPTIMIZER_LAWS),
     Subject("sequential", sequential, _three_layers, COMBINATOR_LAWS),
+    Subject("add", add, _three_branches, ADDITION_LAWS),
 ]

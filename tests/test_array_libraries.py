@@ -80,8 +80,11 @@ def test_loss_gradient_and_training_run_unchanged(rng: np.random.Generator, n: i
         others = to_strict(params), strict.asarray(x), strict.asarray(targets)
         gradient = value_and_grad(network, softmax_cross_entropy)
         assert_close(gradient(params, x, targets), to_numpy(gradient(*others)), dtype)
-        step = training_step(network, softmax_cross_entropy, sgd(0.1))
-        assert_close(step(params, (), x, targets), to_numpy(step(others[0], (), *others[1:])), dtype)
+        optimizer = sgd(0.1)
+        step = training_step(network, softmax_cross_entropy, optimizer)
+        stepped, _, loss = step(params, optimizer.init(params), x, targets)
+        strictly, _, strict_loss = step(others[0], optimizer.init(others[0]), *others[1:])
+        assert_close((stepped, loss), to_numpy((strictly, strict_loss)), dtype)
         logits = network.forward(params, x)[0]
         assert accuracy(strict.asarray(logits), others[2]) == accuracy(logits, targets)
 

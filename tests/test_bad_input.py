@@ -56,7 +56,8 @@ def test_input_of_affine(x: Any, dtype: Floating) -> None:
     if result is not None:
         arrays: tuple[Any, ...] = (x, params.W, params.b)
         exact = [np.asarray(a, np.float64) for a in arrays]
-        np.testing.assert_array_equal(result[0], reference.affine(exact[0], exact[1], exact[2]))  # of small integers
+        expected = reference.affine(exact[0].reshape(-1, 2), exact[1], exact[2])  # of small integers
+        np.testing.assert_array_equal(result[0], expected.reshape(*x.shape[:-1], 3))
         assert result[0].dtype == dtype
 
 

@@ -91,13 +91,13 @@ def test_backward_before_forward_fails_far_away() -> None:
 def test_a_gradient_of_another_shape_broadcasts_into_the_parameters() -> None:
     params = Affine(np.ones((3, 2)), np.zeros(2))
     with pytest.raises(ValueError, match="must have the shape of its parameter"):
-        sgd(0.1).step((), params, tree.replace(params, [np.ones((1, 2)), np.ones(2)]))
+        sgd(0.1).step(sgd(0.1).init(params), params, tree.replace(params, [np.ones((1, 2)), np.ones(2)]))
 
 
 def test_an_optimizer_writes_to_the_arrays_it_was_given() -> None:
     params, x, labels = batch()
     before = tree.map(np.copy, params)
-    sgd(0.1).step((), params, two_layer.gradient(params, x, labels))
+    sgd(0.1).step(sgd(0.1).init(params), params, two_layer.gradient(params, x, labels))
     assert tree.equal(params, before)
 
 
@@ -214,7 +214,8 @@ def test_float32_is_promoted_somewhere() -> None:
     loss, cache = softmax_cross_entropy.forward(out, labels)
     dout = softmax_cross_entropy.backward(cache, np.float64(1))
     dx, grads = two_layer.network.backward(caches, dout)
-    stepped, _ = sgd(np.float64(0.1)).step((), params, grads)
+    optimizer = sgd(np.float64(0.1))
+    stepped, _ = optimizer.step(optimizer.init(params), params, grads)
     assert {leaf.dtype for leaf in tree.leaves((out, caches, loss, cache, dout, dx, grads, stepped))} == {x.dtype}
     with pytest.raises(TypeError, match="x is float64 but the parameters are float32"):
         two_layer.predict(params, x.astype(np.float64))
@@ -258,7 +259,8 @@ def test_only_one_kind_of_targets_is_taken() -> None:
 
 def test_the_loss_reported_is_that_after_the_step() -> None:
     params, x, labels = batch()
-    _, _, loss = training_step(two_layer.network, softmax_cross_entropy, sgd(1.0))(params, (), x, labels)
+    step = training_step(two_layer.network, softmax_cross_entropy, sgd(1.0))
+    _, _, loss = step(params, sgd(1.0).init(params), x, labels)
     assert float(loss) == float(two_layer.loss(params, x, labels))
 
 
@@ -270,8 +272,7 @@ def test_a_bias_of_another_shape_broadcasts() -> None:
 
 def test_one_row_without_its_batch_is_reshaped_and_an_empty_batch_fails() -> None:
     params, x, _ = batch()
-    with pytest.raises(ValueError, match=re.escape("affine: x must be 2-D (rows of features), got shape (4,)")):
-        two_layer.predict(params, x[0])
+    assert two_layer.predict(params, x[0]).shape == (3,)
     assert two_layer.predict(params, x[:0]).shape == (0, 3)
 
 

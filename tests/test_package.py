@@ -44,9 +44,9 @@ from chainrule.datasets import digits
 train = digits().train
 params = two_layer.init(np.random.default_rng(0), 64, 16, 10, std=0.1)
 first = float(two_layer.loss(params, train.x, train.labels))
-step = training_step(two_layer.network, softmax_cross_entropy, sgd(0.5))
+step, state = training_step(two_layer.network, softmax_cross_entropy, sgd(0.5)), sgd(0.5).init(params)
 for _ in range(20):
-    params, state, loss = step(params, (), train.x, train.labels)
+    params, state, loss = step(params, state, train.x, train.labels)
 assert loss < first
 
 loaded = {name.partition(".")[0] for name in sys.modules.keys() - started if hasattr(sys.modules[name], "__file__")}

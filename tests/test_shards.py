@@ -124,6 +124,6 @@ def test_the_five_lines_of_mpi_train_as_one_machine_does(monkeypatch: pytest.Mon
     expected, loss = params, normal(np.random.default_rng(0))
     for _ in range(3):
         loss, grads = GRADIENT(expected, x, labels)
-        expected, _ = optimizer.step((), expected, grads)
+        expected, _ = optimizer.step(optimizer.init(expected), expected, grads)
     for end in ends:
         assert_close(end, (expected, loss), np.float64)

@@ -1,52 +1,85 @@
-"""What type checkers say: nothing of `typing/accept.py`, and something of each marked line of `typing/reject.py`.
+"""What type checkers say: nothing of code as users write it, and something of each marked line.
 
-They run with no settings but strictness, over the package as it is installed, as in a project that uses it.
+The cases stand in `typing/accept.py` and `typing/reject.py`, and those of one layer in its own test file, as the text
+`TYPED`. The checkers run with no settings but strictness, over the package as it is installed, as in a project that
+uses it.
 """
 
+import ast
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copy
 from typing import TypeAlias
 
 import pytest
 
-FOLDER = Path(__file__).parent / "typing"
-ACCEPT, REJECT = FOLDER / "accept.py", FOLDER / "reject.py"
+TESTS = Path(__file__).parent
+FOLDER = TESTS / "typing"
 MARK = "  # rejected: "
 
-Errors: TypeAlias = dict[tuple[Path, int], list[str]]
+Errors: TypeAlias = dict[tuple[str, int], list[str]]
 """What a checker says, by file and line."""
 
 
-def output(*arguments: str | Path) -> str:
+def typed(path: Path) -> str | None:
+    """The typing cases in a test file, if it has some."""
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TYPED":
+            return str(ast.literal_eval(node.value))
+    return None
+
+
+def cases() -> dict[str, str]:
+    """The files that checkers are run on, by their names."""
+    files = {path.name: path.read_text("utf-8") for path in sorted(FOLDER.glob("*.py"))}
+    for path in sorted(TESTS.glob("*/**/test_*.py")):
+        if (text := typed(path)) is not None:
+            files[path.name.removeprefix("test_")] = text
+    return files
+
+
+CASES = cases()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("typing")
+    copy(FOLDER / "pyrightconfig.json", made)
+    for name, text in CASES.items():
+        (made / name).write_text(text, "utf-8")
+    return made
+
+
+def output(folder: Path, *arguments: str | Path) -> str:
     """What a module prints that is run as a program."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # pyright asks the first python3
     command = [sys.executable, "-m", *map(str, arguments)]
-    run = subprocess.run(command, capture_output=True, check=False, cwd=FOLDER, env=os.environ | {"PATH": path})
+    run = subprocess.run(command, capture_output=True, check=False, cwd=folder, env=os.environ | {"PATH": path})
     assert run.stdout, run.stderr
     return run.stdout.decode()
 
 
 @pytest.fixture(scope="module")
-def mypy(tmp_path_factory: pytest.TempPathFactory) -> Errors:
-    options = ("--config-file=", "--strict", "--cache-dir", tmp_path_factory.mktemp("mypy"), "--output=json")
+def mypy(folder: Path) -> Errors:
+    options = ("--config-file=", "--strict", "--cache-dir", folder / ".cache", "--output=json")
     errors: Errors = {}
-    for found in map(json.loads, output("mypy", *options, ACCEPT, REJECT).splitlines()):
+    for found in map(json.loads, output(folder, "mypy", *options, *CASES).splitlines()):
         if found["severity"] == "error":
-            errors.setdefault((FOLDER / found["file"], found["line"]), []).append(found["message"])
+            errors.setdefault((Path(found["file"]).name, found["line"]), []).append(found["message"])
     return errors
 
 
 @pytest.fixture(scope="module")
-def pyright() -> Errors:
-    report = json.loads(output("pyright", "--project", FOLDER, "--outputjson"))
-    assert report["summary"]["filesAnalyzed"] == 2
+def pyright(folder: Path) -> Errors:
+    report = json.loads(output(folder, "pyright", "--project", folder, "--outputjson"))
+    assert report["summary"]["filesAnalyzed"] == len(CASES)
     errors: Errors = {}
     for found in report["generalDiagnostics"]:
         line = found["range"]["start"]["line"] + 1
-        errors.setdefault((Path(found["file"]), line), []).append(found["message"])
+        errors.setdefault((Path(found["file"]).name, line), []).append(found["message"])
     return errors
 
 
@@ -56,40 +89,41 @@ def errors(request: pytest.FixtureRequest) -> Errors:
     return found
 
 
-def lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").splitlines()
+def marked() -> set[tuple[str, int]]:
+    """The lines that must be rejected."""
+    return {
+        (name, number)
+        for name, text in CASES.items()
+        for number, line in enumerate(text.splitlines(), start=1)
+        if MARK in line
+    }
 
 
-def marked() -> set[int]:
-    """The numbers of the lines that must be rejected."""
-    return {number for number, line in enumerate(lines(REJECT), start=1) if MARK in line}
-
-
-def test_code_as_users_write_it_is_accepted(errors: Errors) -> None:
-    assert [f"{file.name}:{line}: {said}" for (file, line), said in errors.items() if file != REJECT] == []
+def shown(place: tuple[str, int]) -> str:
+    """A line, and where it stands."""
+    name, number = place
+    return f"{name}:{number}: {CASES[name].splitlines()[number - 1].strip()}"
 
 
 def test_no_check_is_switched_off() -> None:
-    for file in (ACCEPT, REJECT):
+    for text in CASES.values():
         for switch in ("type: ignore", "pyright:", "mypy:", "cast("):
-            assert switch not in file.read_text(encoding="utf-8")
+            assert switch not in text
 
 
 def test_each_mistake_is_found(errors: Errors) -> None:
-    found = {line for file, line in errors if file == REJECT}
     assert len(marked()) >= 100
-    assert [f"{REJECT.name}:{line}: {lines(REJECT)[line - 1].strip()}" for line in sorted(marked() - found)] == []
+    assert [shown(place) for place in sorted(marked() - errors.keys())] == []
 
 
-def test_nothing_else_is_reported(errors: Errors) -> None:
-    reports = {line: said for (file, line), said in errors.items() if file == REJECT}
-    assert [f"{REJECT.name}:{line}: {reports[line]}" for line in sorted(reports.keys() - marked())] == []
+def test_code_as_users_write_it_is_accepted(errors: Errors) -> None:
+    assert [f"{shown(place)}: {errors[place]}" for place in sorted(errors.keys() - marked())] == []
 
 
 def said_of(errors: Errors, mistake: str) -> str:
     """What is said of the line in which a mistake stands."""
-    (number,) = (number for number in marked() if mistake in lines(REJECT)[number - 1])
-    return "\n".join(errors[REJECT, number])
+    (place,) = (place for place in marked() if mistake in shown(place))
+    return "\n".join(errors[place])
 
 
 def test_wrong_parameters_are_shown_beside_the_right_ones(errors: Errors) -> None:
@@ -115,7 +149,7 @@ def test_mypy_names_what_the_halves_of_a_layer_do_not_share(mypy: Errors) -> Non
 
 
 def test_every_public_type_is_known() -> None:
-    report = json.loads(output("pyright", "--verifytypes", "chainrule", "--ignoreexternal", "--outputjson"))
+    report = json.loads(output(TESTS, "pyright", "--verifytypes", "chainrule", "--ignoreexternal", "--outputjson"))
     public = [symbol for symbol in report["typeCompleteness"]["symbols"] if symbol["isExported"]]
     assert len(public) > 100
     assert [symbol["name"] for symbol in public if not symbol["isTypeKnown"]] == []

@@ -25,6 +25,7 @@ from chainrule.inspecting.trace import trace
 from chainrule.layer import Layer
 from chainrule.layers.activations.relu import relu
 from chainrule.layers.activations.sigmoid import sigmoid
+from chainrule.layers.activations.tanh import tanh
 from chainrule.layers.affine import Affine, affine
 from chainrule.layers.dropout import dropout, split_seed
 from chainrule.layers.embedding import Embedding, embedding
@@ -98,6 +99,7 @@ __all__ = [
     "softmax_cross_entropy",
     "split_seed",
     "statistics",
+    "tanh",
     "tied",
     "trace",
     "training_step",

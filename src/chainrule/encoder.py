@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import field, frozen
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.naming import paged, reduced, title_of
@@ -123,7 +123,7 @@ def is_network(name: str, network: Any) -> Any:
     TypeError
         If it is none, with a hint if it is a function of a seed.
     """
-    if isinstance(network, Layer | Encoder):
+    if is_a(network, Layer, Encoder):
         return network
     hint = ": give it network(seed)" if callable(network) and not isinstance(network, type) else ""
     raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{hint}")

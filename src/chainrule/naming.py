@@ -144,7 +144,7 @@ def reduced(subject: Any) -> tuple[Any, ...]:
         return _value, (module, name)
     if source is not None and callable(value):
         return _made, (module, name, layers_of(subject), options_of(subject.rule.source))
-    cls: Any = type(subject)
+    cls: Any = subject.__class__
     return _built, (cls, {a.name: getattr(subject, a.name) for a in cls.__attrs_attrs__})
 
 

@@ -3,8 +3,8 @@
     init(params)                -> state
     step(state, params, grads)  -> (params, state)
 
-The state is a value like any other: an optimizer remembers nothing. That of the library's optimizers is a `State`, which
-knows what parameters it belongs to.
+The state is a value like any other: an optimizer remembers nothing. That of the library's optimizers is a `State`,
+which has the type of the parameters that it belongs to.
 """
 
 from typing import Generic, Protocol, TypeVar
@@ -49,7 +49,7 @@ class Optimizer(Protocol[P, S]):
 class State(Generic[P]):
     """The state of an optimizer, typed by the parameters that it belongs to.
 
-    `P` is invariant: a step whose gradients have another type than the state's parameters is an error in a type checker.
+    `P` is invariant: a step with gradients of another type than the state's parameters is an error in a type checker.
 
     Parameters
     ----------

@@ -88,6 +88,8 @@ def unmoved(subject: Any, old: Any, new: Any) -> Any:
     """The new parameters, and the old ones of what is fixed."""
     parts: Parts = subject.parts
     if isinstance(parts, Around):
+        if parts.tied:  # nothing in it is fixed: `tied` refuses that
+            return new
         return old if parts.fixed else unmoved(parts.layer, old, new)
     if isinstance(parts, tuple):
         return new

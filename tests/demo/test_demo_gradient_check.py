@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from attrs import evolve
 
-from chainrule import Affine, sequential, tree
+from chainrule import Affine, Layer, sequential, tree
 from chainrule.arrays.types import Array
 from chainrule.demo.gradient_check import BOUNDS, NAMES, check
 from chainrule.demo.networks import NETWORKS, Network
-from chainrule.layers.affine import AffineCache, affine
 from chainrule.layers.activations.relu import relu
+from chainrule.layers.affine import AffineCache, affine
 from chainrule.two_layer import Params
 
 X = np.random.default_rng(0).random((3, 5), dtype=np.float32)
@@ -37,7 +36,7 @@ def wrong_in_one_entry(cache: AffineCache, dout: Array) -> Affine:
 
 
 def test_one_wrong_entry_is_found_by_both_methods() -> None:
-    broken: Network = sequential(evolve(affine, grads=wrong_in_one_entry), relu, affine)
+    broken: Network = sequential(Layer(affine.forward, affine.backward, wrong_in_one_entry), relu, affine)
     findings = check(broken, start(), X, LABELS)
     wrong = [f.verdict for f in findings if not f.verdict.ok]
     assert [(verdict.law, verdict.field) for verdict in wrong] == [("central", "W1"), ("complex", "W1")]

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attrs import evolve
 
-from chainrule import Affine, sequential, two_layer
+from chainrule import Affine, Layer, sequential, two_layer
 from chainrule.arrays.types import Array
 from chainrule.demo.main import main
 from chainrule.demo.networks import NETWORKS, Choice, Network
-from chainrule.layers.affine import AffineCache, affine
 from chainrule.layers.activations.relu import relu
+from chainrule.layers.affine import AffineCache, affine
 
 QUICK = ["--steps", "40", "--hidden", "12"]
 
@@ -174,7 +173,7 @@ def wrong_grads(cache: AffineCache, dout: Array) -> Affine:
 def test_a_wrong_gradient_is_shown_and_ends_with_status_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken: Network = sequential(evolve(affine, grads=wrong_grads), relu, affine)
+    broken: Network = sequential(Layer(affine.forward, affine.backward, wrong_grads), relu, affine)
     monkeypatch.setattr("chainrule.demo.run.NETWORKS", {"relu": Choice(broken, std=0.01)})
     assert main([*QUICK, "--no-picture"]) == 1
     said, errors = capsys.readouterr()

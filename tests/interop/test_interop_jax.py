@@ -174,7 +174,8 @@ def test_a_compiled_gradient_and_a_compiled_step_are_the_plain_ones(dtype: Any) 
     assert_close(jax.jit(GRADIENT)(*inputs), GRADIENT(*inputs))
     step = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
     params, x, labels = inputs
-    assert_close(jax.jit(step)(params, (), x, labels), step(params, (), x, labels))
+    state = sgd(0.1).init(params)
+    assert_close(jax.jit(step)(params, state, x, labels), step(params, state, x, labels))
 
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
@@ -304,7 +305,7 @@ def test_a_rate_may_change_without_compiling_anew() -> None:
     params, x, labels = batch(np.float32)
     grads = GRADIENT(params, x, labels)[1]
     for rate in (0.1, 0.2):
-        assert_close(step(rate, params, grads), sgd(rate).step((), params, grads)[0])
+        assert_close(step(rate, params, grads), sgd(rate).step(sgd(rate).init(params), params, grads)[0])
     assert compiled == 1
 
 

@@ -85,7 +85,7 @@ def test_any_shape_and_no_elements() -> None:
 
 def test_output_is_the_cache_and_read_only() -> None:
     out, cache = relu.forward((), np.ones((2, 3)))
-    assert cache.out is out
+    assert cache.value is out
     assert not out.flags.writeable
 
 
@@ -104,5 +104,5 @@ def test_bad_input() -> None:
         relu.backward(cache, np.ones(3))
     with pytest.raises(TypeError, match="relu backward: dout is float32, expected float64"):
         relu.backward(cache, np.ones((2, 3), np.float32))
-    with pytest.raises(TypeError, match="relu backward: cache must be ReluCache, got AffineCache"):
+    with pytest.raises(TypeError, match="relu backward: cache must be Saved, got AffineCache of affine"):
         relu.backward(untyped(affine.forward(Affine(x.T, np.ones(2)), x)[1]), x)

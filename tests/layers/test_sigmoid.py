@@ -48,7 +48,8 @@ def test_reflection_and_monotonicity(rng: np.random.Generator, n: int, dtype: Fl
     mirrored, mirrored_slope = value_and_slope(-x)
     eps = float(np.finfo(dtype).eps)
     np.testing.assert_allclose(mirrored, 1 - out, rtol=0, atol=2 * eps)  # 2 units of rounding at 1
-    np.testing.assert_array_equal(slope, mirrored_slope)
+    # Four roundings each; what is below the normal numbers may vanish, as it does in float16 from -11 on.
+    np.testing.assert_allclose(slope, mirrored_slope, rtol=4 * eps, atol=float(np.finfo(dtype).tiny))
     assert (np.diff(out) >= 0).all()
 
 
@@ -67,5 +68,5 @@ def test_bad_input() -> None:
     _, cache = sigmoid.forward((), np.ones((2, 3)))
     with pytest.raises(ValueError, match="sigmoid backward: dout has shape"):
         sigmoid.backward(cache, np.ones((3, 2)))
-    with pytest.raises(TypeError, match=re.escape("sigmoid backward: cache must be SigmoidCache, got f64[2, 3]")):
+    with pytest.raises(TypeError, match=re.escape("sigmoid backward: cache must be Saved, got f64[2, 3]")):
         sigmoid.backward(untyped(np.ones((2, 3))), np.ones((2, 3)))

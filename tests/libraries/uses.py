@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from catalogue import LAYERS, OTHERS, Subject
-from chainrule import Array, prediction, sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
-from chainrule.laws import COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from catalogue import ENCODERS, LAYERS, OTHERS, PARTLY_FIXED, Subject
+from chainrule import Array, Encoder, prediction, sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
+from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from chainrule.training.shards import combine
 from strategies import Floating, normal
 
@@ -27,6 +27,11 @@ class Use:
 def layer_use(layer: Any, params: Any, x: Any, dout: Any) -> Any:
     out, cache = layer.forward(params, x)
     return out, layer.backward(cache, dout), layer.grads(cache, dout)
+
+
+def encoder_use(encoder: Any, params: Any, x: Any, dout: Any) -> Any:
+    out, cache = encoder.forward(params, x)
+    return out, encoder.grads(cache, dout)
 
 
 def loss_use(loss: Any, out: Any, targets: Any) -> Any:
@@ -57,7 +62,7 @@ def use_of(subject: Subject) -> Use:
         return Use(subject.name, partial(loss_use, made), subject.make)
     if subject.laws is OPTIMIZER_LAWS:
         return Use(subject.name, partial(optimizer_use, made), subject.make)
-    if subject.laws is COMBINATOR_LAWS:
+    if subject.laws in (COMBINATOR_LAWS, ADDITION_LAWS):
         layers, *_ = subject.make(np.random.default_rng(0), 1, np.float32)
 
         def composed(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
@@ -71,7 +76,8 @@ def use_of(subject: Subject) -> Use:
         params, x = subject.make(rng, n, dtype)
         return params, x, dout_for(made, params, x, rng)
 
-    return Use(subject.name, partial(layer_use, made), with_dout)
+    use = encoder_use if isinstance(made, Encoder) else layer_use
+    return Use(subject.name, partial(use, made), with_dout)
 
 
 def batch(rng: np.random.Generator, n: int, dtype: Floating, probabilities: bool = False) -> tuple[Any, ...]:
@@ -95,11 +101,12 @@ def the_two_layer_network(params: Any, x: Any, labels: Any) -> Any:
 
 
 GRADIENT = value_and_grad(two_layer.network, softmax_cross_entropy)
-STEP = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
+OPTIMIZER = sgd(0.1)
+STEP = training_step(two_layer.network, softmax_cross_entropy, OPTIMIZER)
 
 
 def three_steps(params: Any, x: Any, targets: Any) -> Any:
-    state, loss = (), None
+    state, loss = OPTIMIZER.init(params), None
     for _ in range(3):
         params, state, loss = STEP(params, state, x, targets)
     return params, state, loss
@@ -111,7 +118,7 @@ def in_shards(params: Any, x: Any, targets: Any) -> Any:
 
 
 USES = [
-    *map(use_of, [subject for subject in (*LAYERS, *OTHERS) if subject.alike]),
+    *[use_of(each) for each in (*LAYERS, *PARTLY_FIXED, *ENCODERS, *OTHERS) if each.alike],
     Use("value_and_grad, labels", GRADIENT, batch),
     Use("value_and_grad, probabilities", GRADIENT, partial(batch, probabilities=True)),
     Use("training_step", three_steps, batch),

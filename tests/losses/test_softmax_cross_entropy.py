@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import reference
 from chainrule import Affine, Array, Targets, affine, softmax_cross_entropy, tree
+from chainrule.arrays.tuned import IN_PASS
 from strategies import Floating, all_dtypes, dtypes, generators, layouts, normal, sides
 from untyped import untyped
 
@@ -20,7 +21,8 @@ def loss_and_gradient(logits: Array, targets: Targets, dloss: Array | float = 1.
 
 
 def at_once(logits: Array, targets: Targets) -> tuple[Array, Array]:
-    return CE.value_and_dout(logits, targets, 1.0)
+    assert CE.rule is not None
+    return CE.rule.at_once(IN_PASS, logits, untyped(targets), 1.0)
 
 
 def probabilities(rng: np.random.Generator, n: int, k: int, dtype: Floating = np.float64) -> Array:
@@ -100,7 +102,7 @@ def test_rows_and_classes_can_be_permuted(rng: np.random.Generator, n: int, k: i
     z, labels = normal(rng, n, k), rng.integers(0, k, n)
     loss, dz = loss_and_gradient(z, labels)
     rows, classes = rng.permutation(n), rng.permutation(k)
-    assert tree.equal(loss_and_gradient(z[rows], labels[rows])[1], dz[rows])
+    np.testing.assert_allclose(loss_and_gradient(z[rows], labels[rows])[1], dz[rows], rtol=0, atol=1e-15)
     other_loss, other_dz = loss_and_gradient(z[:, classes], np.argsort(classes)[labels])
     np.testing.assert_allclose(other_loss, loss, rtol=1e-14)  # a sum of at most 6 terms in another order
     np.testing.assert_allclose(other_dz, dz[:, classes], rtol=0, atol=1e-15)
@@ -235,18 +237,30 @@ Z = np.zeros((2, 3), np.float32)
         (Z, np.zeros((2, 3)), ValueError, "target row 0 sums to 0, expected 1"),
         (Z, np.array([[1, 0, 0], [1.5, -0.5, 0]]), ValueError, "must be >= 0, got -0.5 in row 1, class 1"),
         (Z, np.full((2, 3), np.nan), ValueError, "target row 0 sums to nan, expected 1"),
-        (Z[:0], np.zeros(0, int), ValueError, "the mean over an empty batch is undefined, logits have shape (0, 3)"),
+        (Z[:0], np.zeros(0, int), ValueError, "the mean over an empty batch is undefined, logits has shape (0, 3)"),
         (Z[:, :0], np.zeros(2, int), ValueError, "logits have no classes, their shape is (2, 0)"),
-        (Z[0], np.array([0]), ValueError, "logits must be 2-D (rows of classes), got shape (3,)"),
-        (Z[None], np.array([0]), ValueError, "logits must be 2-D (rows of classes), got shape (1, 2, 3)"),
-        (Z.astype(int), np.array([0, 1]), TypeError, "logits is int64, not floating-point"),
-        (Z.tolist(), np.array([0, 1]), TypeError, "logits must be an array of floats, got list"),
+        (Z[0], np.array([0]), ValueError, "logits must have rows of classes (..., k), got shape (3,)"),
+        (Z[None], np.array([0]), ValueError, "labels of shape (1, 2) or probabilities of shape (1, 2, 3), got (1,)"),
     ],
 )
 def test_bad_input(logits: Any, targets: Any, error: type[Exception], message: str) -> None:
     for function in (CE.forward, CE.rows, at_once):
         with pytest.raises(error, match="softmax_cross_entropy: .*" + re.escape(message)):
             function(logits, targets)
+
+
+@pytest.mark.parametrize(
+    ("logits", "message"),
+    [
+        (Z.astype(int), "logits is int64, not floating-point"),
+        (Z.tolist(), "logits must be an array of floats, got list"),
+        (np.ma.masked_array(Z), "logits must be a plain array, got MaskedArray"),
+    ],
+)
+def test_logits_that_are_no_array_of_floats(logits: Any, message: str) -> None:
+    for function in (CE.forward, CE.rows):
+        with pytest.raises(TypeError, match="softmax_cross_entropy: " + message):
+            function(logits, np.array([0, 1]))
 
 
 @pytest.mark.parametrize(
@@ -277,10 +291,10 @@ def test_bad_dloss_and_cache() -> None:
     for wrong in (np.ones(2), "1", None, np.ones((1,))):
         with pytest.raises(TypeError, match="backward: dloss must be a number or a 0-d array, got"):
             CE.backward(cache, untyped(wrong))
-    with pytest.raises(TypeError, match="backward: cache must be SoftmaxCrossEntropyCache, got a tuple of 0"):
+    with pytest.raises(TypeError, match="backward: cache must be Slopes, got a tuple of 0"):
         CE.backward(untyped(()), 1.0)
     _, other_cache = affine.forward(Affine(np.ones((1, 1)), np.ones(1)), np.ones((1, 1)))
-    with pytest.raises(TypeError, match="backward: cache must be SoftmaxCrossEntropyCache, got AffineCache"):
+    with pytest.raises(TypeError, match="backward: cache must be Slopes, got AffineCache"):
         CE.backward(untyped(other_cache), 1.0)
 
 

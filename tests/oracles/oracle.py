@@ -51,7 +51,29 @@ def subjects(affine: Function, relu: Function, sigmoid: Function) -> dict[str, F
 
         return network
 
+    def residual(x: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        return x + affine(sigmoid(affine(x, W1, b1)), W2, b2)
+
+    def residual_relu(x: Any) -> Any:
+        return x + relu(x)
+
+    def add(x: Any, W: Any, b: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        return affine(x, W, b) + sigmoid(x) + affine(relu(affine(x, W1, b1)), W2, b2)
+
+    def repeated(x: Any, *params: Any) -> Any:
+        for W, b in zip(params[::2], params[1::2], strict=True):
+            x = x + sigmoid(affine(x, W, b))
+        return x
+
+    def tied(x: Any, W: Any, b: Any) -> Any:
+        return affine(affine(x, W, b), W, b)
+
     return {
+        "residual": residual,
+        "residual relu": residual_relu,
+        "add": add,
+        "repeated": repeated,
+        "tied": tied,
         "affine": affine,
         "relu": relu,
         "sigmoid": sigmoid,

@@ -1,16 +1,19 @@
 """torch: its values at special points, its checker, its optimizer, and where it loses digits that we keep."""
 
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
 
 import reference
 from catalogue import LAYERS, Subject
-from chainrule import Affine, Layer, affine, check_layer, relu, sgd, softmax_cross_entropy, tree
+from chainrule import Affine, Embedding, Layer, affine, check_layer, embedding, relu, sgd, softmax_cross_entropy, tree
 from chainrule.layers.affine import AffineCache
 from oracles.in_torch import TORCH
+from strategies import generators, sides
 
 torch: Any = import_module("torch")  # which need not be installed where types are checked
 
@@ -35,6 +38,20 @@ def as_function(layer: Layer[Any, Any], params: Any) -> Any:
             return tuple(torch.tensor(np.array(leaf)) for leaf in (dx, *tree.leaves(grads)))
 
     return Wrapped.apply
+
+
+@pytest.mark.parametrize("subject", [each for each in LAYERS if each.torch is not None], ids=lambda s: s.name)
+@given(rng=generators, n=sides)
+def test_values_and_gradients_are_torchs(subject: Subject, rng: np.random.Generator, n: int) -> None:
+    params, x = subject.make(rng, n, np.float64)
+    out, cache = subject.layer.forward(params, x)
+    dout = rng.standard_normal(out.shape)
+    dx, grads = subject.layer.backward(cache, dout)
+    arrays = [x, *tree.leaves(params)]
+    theirs, gradients = TORCH.pullback(partial(subject.torch, torch), arrays, dout)  # type: ignore[arg-type]  # not None
+    np.testing.assert_allclose(out, theirs, rtol=1e-10, atol=1e-10)
+    for ours, gradient in zip([dx, *tree.leaves(grads)], gradients, strict=True):
+        np.testing.assert_allclose(ours, gradient, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("fast", [False, True])
@@ -104,10 +121,27 @@ def test_sgd_is_torchs_over_25_steps() -> None:
     ours = rng.standard_normal((3, 2))
     theirs = torch.tensor(ours.copy(), requires_grad=True)
     optimizer, reference_optimizer = sgd(0.1), torch.optim.SGD([theirs], lr=0.1)
+    state = optimizer.init(ours)
     for _ in range(25):
         gradient = rng.standard_normal((3, 2))
-        ours, _ = optimizer.step((), ours, gradient)
+        ours, state = optimizer.step(state, ours, gradient)
         theirs.grad = torch.tensor(gradient)
         reference_optimizer.step()
     # 25 steps of two roundings each, of numbers of size 1; torch may fuse the two.
     np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=0, atol=25 * 2.0**-52)
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (3, 4), (2, 0, 3)])
+@pytest.mark.parametrize("kind", [np.int8, np.uint16, np.int64, np.uint64])
+def test_the_embedding_is_torchs(shape: tuple[int, ...], kind: type[np.integer[Any]]) -> None:
+    rng = np.random.default_rng(0)
+    params, labels = Embedding(rng.standard_normal((5, 3))), rng.integers(0, 5, shape).astype(kind)
+    out, cache = embedding.forward(params, labels)
+    dout = rng.standard_normal(out.shape)
+
+    def function(E: Any, labels: Any) -> Any:
+        return torch.nn.functional.embedding(labels, E)
+
+    theirs, (gradient,) = TORCH.pullback(function, [np.array(params.E)], dout, labels.astype(np.int64))
+    np.testing.assert_allclose(out, theirs, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(embedding.grads(cache, dout).E, gradient, rtol=0, atol=1e-10)

@@ -1,5 +1,6 @@
 """One pass through a network: it gives what the public pairs give, whatever layers meet in it."""
 
+import re
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -259,6 +260,25 @@ def test_a_dx_that_is_not_like_x_is_refused_where_it_arises() -> None:
     with pytest.raises(ValueError, match=r"dx has shape \(1, 3\), expected \(4, 3\) \(the shape of x\)") as caught:
         f((first, (), last), x, labels)
     assert caught.value.__notes__ == ["in layer 2 of 3"]
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ([[1.0, 2.0]], "wrong forward: out must be an array of floats, got list"),
+        (np.ones((1, 2), int), "wrong forward: out is int64, not floating-point"),
+        (np.ma.masked_array(np.ones((1, 2))), "wrong forward: out must be a plain array, got MaskedArray"),
+    ],
+)
+def test_an_out_that_is_no_array_of_floats_is_refused_where_it_arises(out: Any, message: str) -> None:
+    def forward(params: Unit, x: Array) -> tuple[Any, Unit]:
+        return out, ()
+
+    wrong: Layer[Unit, Unit] = Layer(forward, doubling().backward, name="wrong")
+    with pytest.raises(TypeError, match=re.escape(message)):
+        value_and_grad(wrong, squares)((), np.ones((1, 2)), np.ones((1, 2)))
+    with pytest.raises(TypeError, match=re.escape(message)):
+        prediction(sequential(wrong, relu))(((), ()), np.ones((1, 2)))
 
 
 # Rules.

@@ -51,9 +51,9 @@ from chainrule.datasets import Dataset, digits, load_idx, load_mnist
 from chainrule.inspecting.drawing.drawing import Drawing
 from chainrule.inspecting.tracing.quantity import Quantity
 from chainrule.inspecting.tracing.records import LayerTrace, LossTrace, Trace
-from chainrule.layers.affine import AffineCache
 from chainrule.layers.activations.relu import ReluCache
 from chainrule.layers.activations.sigmoid import SigmoidCache
+from chainrule.layers.affine import AffineCache
 from chainrule.losses.softmax_cross_entropy import SoftmaxCrossEntropyCache
 
 P = TypeVar("P")

@@ -37,8 +37,8 @@ from chainrule import (
     two_layer,
     value_and_grad,
 )
-from chainrule.layers.affine import AffineCache
 from chainrule.layers.activations.relu import ReluCache
+from chainrule.layers.affine import AffineCache
 from chainrule.losses.softmax_cross_entropy import SoftmaxCrossEntropyCache
 
 Params: TypeAlias = tuple[Affine, Unit, Affine]

@@ -4,8 +4,8 @@ Three processes with one thread, two with the old tree and one with the new, tak
 pairs of neighbouring blocks, of the new one's processor time by an old one's. That of the two olds is what the machine
 makes of no difference at all.
 
-Processes of one program differ by 1 or 2% for as long as they run, by where Linux happens to lay out their memory, so it
-is asked not to draw that. Another program's layout is another one all the same: all is done again with fresh processes
+Processes of one program differ by 1 or 2% for as long as they run, by where Linux happens to lay out their memory, so
+it is asked not to draw that. Another program's layout is another one all the same: all is done again with fresh processes
 and other hashes, and the worst counts.
 """
 

@@ -2,7 +2,7 @@
 
 import math
 from operator import index
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -99,7 +99,7 @@ def like(derivative: Array, shape: tuple[int, ...], dtype: object, name: str, of
 def number(
     owner: str,
     name: str,
-    value: object,
+    value: Any,
     *,
     least: float = 0.0,
     above: float = -math.inf,
@@ -143,7 +143,7 @@ def number(
     return result
 
 
-def size(owner: str, name: str, value: object) -> int:
+def size(owner: str, name: str, value: Any) -> int:
     """Check that an option is a size, and make it an int of Python's.
 
     Parameters
@@ -171,6 +171,11 @@ def size(owner: str, name: str, value: object) -> int:
     if result < 0:
         raise ValueError(f"{owner}: {name} must be >= 0, got {result}")
     return result
+
+
+def is_a(value: object, *classes: type[object]) -> bool:
+    """Whether a value, of which a type checker knows nothing, is of a class; it knows no more afterwards."""
+    return isinstance(value, classes)
 
 
 def describe(value: object) -> str:

@@ -135,7 +135,7 @@ def borrowed(x: A) -> A:
     """
     array: object = x
     if isinstance(array, NUMPY) and array.flags.writeable:
-        view = array.view()
+        view = cast("Array", array).view()
         view.flags.writeable = False
         return cast("A", view)
     return x

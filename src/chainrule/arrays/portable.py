@@ -27,29 +27,25 @@ class Portable:
 
     reads_values = False
 
-    # The library's own, which `__getattr__` finds.
-    concat: Callable[..., Array]
-    exp: Callable[[Array], Array]
-    expm1: Callable[[Array], Array]
-    log: Callable[[Array], Array]
-    log1p: Callable[[Array], Array]
-    matmul: Callable[[Array, Array], Array]
-    mean: Callable[[Array], Array]
-    ones_like: Callable[[Array], Array]
-    reshape: Callable[..., Any]
-    sign: Callable[[Array], Array]
-    sqrt: Callable[[Array], Array]
-    tanh: Callable[[Array], Array]
-    where: Callable[[Mask, Array, Array], Array]
-    zeros_like: Callable[[Array], Array]
-
     def __init__(self, xp: Any) -> None:
         self.xp = xp
+        self.concat: Callable[..., Array] = xp.concat
+        self.exp: Callable[[Array], Array] = xp.exp
+        self.expm1: Callable[[Array], Array] = xp.expm1
+        self.log: Callable[[Array], Array] = xp.log
+        self.log1p: Callable[[Array], Array] = xp.log1p
+        self.matmul: Callable[[Array, Array], Array] = xp.matmul
+        self.mean: Callable[[Array], Array] = xp.mean
+        self.ones_like: Callable[[Array], Array] = xp.ones_like
+        self.reshape: Callable[..., Any] = xp.reshape
+        self.sign: Callable[[Array], Array] = xp.sign
+        self.sqrt: Callable[[Array], Array] = xp.sqrt
+        self.tanh: Callable[[Array], Array] = xp.tanh
+        self.where: Callable[[Mask, Array, Array], Array] = xp.where
+        self.zeros_like: Callable[[Array], Array] = xp.zeros_like
 
     def __getattr__(self, name: str) -> Any:
-        """A function of the library: asked for only where this class has no word of its own."""
-        if name == "xp":  # not there yet, while a copy is made
-            raise AttributeError(name)
+        """Whatever else the library has: asked for only where this class has no word of its own."""
         return getattr(self.xp, name)
 
     def quietly(self, f: Callable[Q, A], /, *args: Q.args, **options: Q.kwargs) -> A:

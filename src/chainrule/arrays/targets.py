@@ -43,7 +43,7 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     ------
     ValueError
         If shapes do not fit, a label is not in [0, k), or a row has a negative entry or does not sum to 1 (to 1e-6, or
-        to the rounding of its numbers if that is coarser). Values are checked only where reading them is free: in NumPy's arrays.
+        to the rounding of its numbers if that is coarser). Values are checked in NumPy's arrays alone.
     TypeError
         If the targets are no array or one of another library, labels are no integers, or probabilities no real numbers.
     """

@@ -17,6 +17,7 @@ from attrs import frozen
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
+from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
@@ -25,6 +26,7 @@ P = TypeVar("P")
 C = TypeVar("C")
 T = TypeVar("T")
 S = TypeVar("S")
+X = TypeVar("X")
 
 
 @frozen
@@ -81,16 +83,16 @@ class Report:
         return "\n".join(lines)
 
 
-def check_layer(layer: Layer[P, C], params: P, x: Array, *, rng: np.random.Generator) -> Report:
-    """Check a layer against every law, for every field.
+def check_layer(layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, *, rng: np.random.Generator) -> Report:
+    """Check a layer, or an encoder, against every law, for every field.
 
     Parameters
     ----------
     layer
-        The layer.
+        The layer or the encoder.
     params, x
         What to run it on: of any float dtype, with two rows or more, and of a size that shows mistakes (sides that
-        differ, some tens of numbers). They are not written to.
+        differ, some tens of numbers). They are not written to. An encoder's `x` is a tree of arrays.
     rng
         Where random derivatives `dout` come from.
 
@@ -116,7 +118,7 @@ def check_layer(layer: Layer[P, C], params: P, x: Array, *, rng: np.random.Gener
     """
     from chainrule.laws.layer_laws import LAYER_LAWS
 
-    _expect(layer, Layer, "check_layer")
+    _expect(layer, (Layer, Encoder), "check_layer")
     return _report(LAYER_LAWS, layer, params, x, rng=rng)
 
 
@@ -147,12 +149,18 @@ def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: np.random.Gener
     """
     from chainrule.laws.loss_laws import LOSS_LAWS
 
-    _expect(loss, Loss, "check_loss")
+    _expect(loss, (Loss,), "check_loss")
     return _report(LOSS_LAWS, loss, out, targets, rng=rng)
 
 
 def check_network(
-    network: Layer[P, C], loss: Loss[T, Any], params: P, x: Array, targets: T, *, rng: np.random.Generator
+    network: Layer[P, C] | Encoder[P, C, X],
+    loss: Loss[T, Any],
+    params: P,
+    x: Array | X,
+    targets: T,
+    *,
+    rng: np.random.Generator,
 ) -> Report:
     """Check a network with its loss: the laws of layers and of losses, and the gradient that training follows.
 
@@ -182,9 +190,10 @@ def check_network(
     """
     from chainrule.laws.network_laws import NETWORK_LAWS
 
-    of_layer = check_layer(network, params, x, rng=rng)
+    subject: Any = network  # whose x is of the type that it says
+    of_layer = check_layer(subject, params, x, rng=rng)
     try:
-        out = network.forward(params, x)[0]
+        out = subject.forward(params, x)[0]
     except Exception:  # noqa: BLE001  # the report of the layer says it
         return of_layer
     of_loss = check_loss(loss, out, targets, rng=rng)
@@ -241,9 +250,10 @@ def _report(
     return Report(tuple(verdicts))
 
 
-def _expect(subject: object, cls: type, name: str) -> None:
-    if not isinstance(subject, cls):
-        raise TypeError(f"{name}: the subject must be a {cls.__name__}, got {describe(subject)}")
+def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:
+    if not isinstance(subject, classes):
+        named = " or ".join(f"{'an' if cls is Encoder else 'a'} {cls.__name__}" for cls in classes)
+        raise TypeError(f"{name}: the subject must be {named}, got {describe(subject)}")
 
 
 def _said(error: Exception) -> str:

@@ -50,7 +50,7 @@ def numerical_gradient(
     ----------
     f
         A pure function of the parameters that returns one number. An `Objective` is differentiated much faster, and in
-        float64 whatever its dtype.
+        float64 whatever its dtype; what `fixed` keeps as it is has its derivative here like all else.
     params
         A tree of NumPy arrays of floats. They are never written to; `f` is given copies.
     method
@@ -204,7 +204,7 @@ def _objective(f: Callable[[P], object]) -> Objective[P, Any] | None:
     if not isinstance(f, Objective):
         return None
     objective = cast("Objective[P, Any]", f)
-    return evolve(objective, x=_at_least_float64(objective.x))
+    return evolve(objective, x=tree.map(_at_least_float64, objective.x))
 
 
 def _alike(leaf: Array, direction: Array) -> Array:
@@ -217,7 +217,7 @@ def _alike(leaf: Array, direction: Array) -> Array:
 
 
 def _at_least_float64(x: Array) -> Array:
-    return x.astype(np.result_type(x.dtype, np.float64))
+    return x.astype(np.result_type(x.dtype, np.float64)) if x.dtype.kind == "f" else x  # tokens stay what they are
 
 
 def _slopes(probe: Probe, entries: Entries, x: Array, h: Array, middle: NDArray[Any], eps: float) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.types import Array
 from chainrule.checking.complex_step import lift
 from chainrule.layer import Layer
@@ -100,11 +100,11 @@ def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
     list[Probe]
         In the order of `tree.leaves(params)`. Complex steps give complex values.
     """
-    network = objective.network
-    if not isinstance(network, Layer) or network.couples_rows or not _of_rows(objective.targets, objective.x.shape[:1]):
+    network: Any = objective.network
+    if not is_a(network, Layer) or network.couples_rows or not _of_rows(objective.targets, objective.x.shape[:1]):
         return black_box(objective, params)
     probes: list[Probe] = []
-    x = objective.x
+    x: Any = objective.x  # floats, since no encoder is before it
     chain = _chain(network, params)
     for i, (layer, own) in enumerate(chain):
         out = layer.forward(own, x)[0]

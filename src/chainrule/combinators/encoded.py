@@ -9,7 +9,7 @@
 
 so that the encoder is given what backward of f makes of `dout`,
 
-    J^T dout
+    dout_e = J^T dout
 
 the layer's `dx`, and there the way back ends.
 

@@ -12,7 +12,7 @@ layer's parameters q of the small ones p.
 
 for the gradient g of the layer, so that the gradient with respect to p is
 
-    A^T g
+    gradient = A^T g
 
 `contract` is A^T. It is the transpose of `expand` if for all p and g
 

@@ -3,7 +3,16 @@
 `check_layer` and its sisters run them all.
 """
 
-from chainrule.laws.combinator_laws import COMBINATOR_LAWS, associativity, chain_rule, identity
+from chainrule.laws.combinator_laws import (
+    ADDITION_LAWS,
+    COMBINATOR_LAWS,
+    associativity,
+    chain_rule,
+    commutativity,
+    identity,
+    sum_rule,
+    sums_in_brackets,
+)
 from chainrule.laws.layer_laws import (
     LAYER_LAWS,
     arguments_unchanged,
@@ -29,8 +38,10 @@ from chainrule.laws.loss_laws import (
 )
 from chainrule.laws.network_laws import NETWORK_LAWS, descent, network_gradient
 from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS, elementwise, step_purity, step_structure
+from chainrule.laws.sharing_laws import transposed
 
 __all__ = [
+    "ADDITION_LAWS",
     "COMBINATOR_LAWS",
     "LAYER_LAWS",
     "LOSS_LAWS",
@@ -39,6 +50,7 @@ __all__ = [
     "arguments_unchanged",
     "associativity",
     "chain_rule",
+    "commutativity",
     "derivative",
     "descent",
     "elementwise",
@@ -61,4 +73,7 @@ __all__ = [
     "step_purity",
     "step_structure",
     "structure",
+    "sum_rule",
+    "sums_in_brackets",
+    "transposed",
 ]

@@ -1,7 +1,10 @@
-"""The laws of composition. Each takes a function that composes layers, three layers, and what to run them on.
+"""The laws of composition and of sums. Each takes what combines layers, three layers, and what to run them on.
 
 Composing is bracketing-free and has an identity, and the backward of a composition is the composition of the backwards:
 the chain rule. All of it holds bit for bit, because the same operations are done in the same order.
+
+The backward of a sum is the sum of the backwards: the sum rule. Two branches may change places, bit for bit; three may
+be bracketed in any way, but for rounding.
 """
 
 from collections.abc import Callable
@@ -11,7 +14,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.arrays.types import Array
-from chainrule.checking.verdict import Verdict
+from chainrule.checking.verdict import Verdict, compare
 from chainrule.layer import Layer
 
 Compose: TypeAlias = Callable[..., Layer[Any, Any]]
@@ -105,12 +108,109 @@ def chain_rule(compose: Compose, layers: Three, params: Three, x: Array, rng: np
     ]
 
 
+def sum_rule(combine: Compose, layers: Three, params: Three, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """The sum does what calling the branches one by one and adding does, forward and back; `grads` too.
+
+    Parameters
+    ----------
+    combine
+        Takes layers and returns a layer whose parameters are the tuple of theirs.
+    layers, params
+        Three layers that give outputs of one shape, and their parameters.
+    x
+        What goes into all of them.
+    rng
+        Where `dout` comes from.
+
+    Returns
+    -------
+    list[Verdict]
+        For the output, dx, the gradients, and `grads`.
+    """
+    outs, caches = zip(*(layer.forward(own, x) for layer, own in zip(layers, params, strict=True)), strict=True)
+    out: Array = outs[0] + outs[1] + outs[2]
+    dout = rng.standard_normal(out.shape).astype(out.dtype)
+    back = [layer.backward(cache, dout) for layer, cache in zip(layers, caches, strict=True)]
+    dxs, by_hand = zip(*back, strict=True)
+    together = combine(*layers)
+    summed, cache = together.forward(params, x)
+    dx, grads = together.backward(cache, dout)
+    return [
+        compare("sum_rule", "out", summed, out, _rounding(out)),
+        compare("sum_rule", "dx", dx, dxs[0] + dxs[1] + dxs[2], _rounding(out)),
+        Verdict("sum_rule", "gradients", tree.equal(grads, by_hand)),
+        Verdict("sum_rule", "grads", tree.equal(together.grads(cache, dout), by_hand)),
+    ]
+
+
+def commutativity(combine: Compose, layers: Three, params: Three, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """`f + g = g + f`, bit for bit: output, dx and gradients.
+
+    Parameters
+    ----------
+    combine, layers, params, x, rng
+        As for `sum_rule`.
+
+    Returns
+    -------
+    list[Verdict]
+        For each.
+    """
+    (f, g, _), (p, q, _), seed = layers, params, int(rng.integers(2**32))
+    out, dx, *grads = _run(combine(f, g), (p, q), x, seed)
+    other, other_dx, *swapped = _run(combine(g, f), (q, p), x, seed)
+    count = len(tree.leaves(p))
+    return [
+        Verdict("commutativity", "out", tree.equal(out, other)),
+        Verdict("commutativity", "dx", tree.equal(dx, other_dx)),
+        Verdict("commutativity", "gradients", tree.equal(tuple(grads), tuple(swapped[-count:] + swapped[:-count]))),
+    ]
+
+
+def sums_in_brackets(
+    combine: Compose, layers: Three, params: Three, x: Array, rng: np.random.Generator
+) -> list[Verdict]:
+    """`f` alone is its own sum, bit for bit, and `(f + g) + h = f + (g + h)` but for rounding.
+
+    Parameters
+    ----------
+    combine, layers, params, x, rng
+        As for `sum_rule`.
+
+    Returns
+    -------
+    list[Verdict]
+        For one branch, and for output and dx of three.
+    """
+    (f, g, h), (p, q, r), seed = layers, params, int(rng.integers(2**32))
+    alone = tree.equal(_run(f, p, x, seed), _run(combine(f), (p,), x, seed))
+    left = _run(combine(combine(f, g), h), ((p, q), r), x, seed)
+    right = _run(combine(f, combine(g, h)), (p, (q, r)), x, seed)
+    return [
+        Verdict("sums_in_brackets", "alone", alone),
+        compare("sums_in_brackets", "out", left[0], right[0], _rounding(left[0])),
+        compare("sums_in_brackets", "dx", left[1], right[1], _rounding(left[1])),
+    ]
+
+
+ADDITION_LAWS: dict[str, CombinatorLaw] = {
+    "sum_rule": sum_rule,
+    "commutativity": commutativity,
+    "sums_in_brackets": sums_in_brackets,
+}
+"""All laws of sums, by name."""
+
 COMBINATOR_LAWS: dict[str, CombinatorLaw] = {
     "associativity": associativity,
     "identity": identity,
     "chain_rule": chain_rule,
 }
 """All laws of composition, by name."""
+
+
+def _rounding(out: Array) -> float:
+    """For equalities that hold but for the order of three terms, which may cancel."""
+    return 64 * float(np.finfo(out.dtype).eps)
 
 
 def _run(layer: Layer[Any, Any], params: Any, x: Array, seed: int) -> tuple[Array, ...]:

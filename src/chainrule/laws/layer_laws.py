@@ -1,4 +1,4 @@
-"""The laws of layers. Each takes a layer, parameters, an input and a Generator, and gives a verdict for every field.
+"""The laws of layers and encoders. Each takes one, parameters, an input and a Generator, and gives verdicts by field.
 
 A backward pass is the transpose of a derivative, so it has that derivative's values and is linear; it fits a network if
 structure and dtype are kept; it can be trusted in one if it is pure and treats rows alone.
@@ -17,16 +17,21 @@ from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.numerical_gradient import Method, derivatives
 from chainrule.checking.perturbations import Probe, black_box
 from chainrule.checking.verdict import Verdict, compare
+from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64, read_only_copy, writable
 from chainrule.laws.hints import hint
 from chainrule.laws.oracle import BOUNDS, best_method
 from chainrule.layer import Layer
+from chainrule.parts import unmoved
 from chainrule.rules.passes import in_pass
 
 P = TypeVar("P")
 C = TypeVar("C")
 
-LayerLaw: TypeAlias = Callable[[Layer[Any, Any], Any, Array, np.random.Generator], list[Verdict]]
+Checked: TypeAlias = Layer[P, C] | Encoder[P, C, Any]
+"""Laws are for both: an encoder keeps all of them, but for what they say of `dx`."""
+
+LayerLaw: TypeAlias = Callable[[Checked[Any, Any], Any, Any, np.random.Generator], list[Verdict]]
 
 SAMPLE = 4096
 """Of how many entries of one array the derivative is checked, at most."""
@@ -35,8 +40,10 @@ ROUNDING = 1e-11
 """For equalities that hold but for the order of sums, in float64: eps times a thousand terms, fifty times over."""
 
 
-def structure(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """`dx` is like `x`, and `grads` like `params`: structure, shapes and dtypes; caches and `out` keep the dtype.
+
+    An encoder's `out` has the dtype of its parameters.
 
     Parameters
     ----------
@@ -53,11 +60,12 @@ def structure(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator)
     out, cache = run_forward(layer, params, x)
     dout = _dout(out, rng)
     dx, grads = run_backward(layer, cache, dout)
-    verdicts = [_alike("structure", "dx", dx, x), _has_dtype("out", out, x)]
-    wide = [leaf for leaf in tree.leaves(cache) if leaf.dtype.kind == "f" and leaf.dtype != x.dtype]
-    verdicts.append(
-        Verdict("structure", "cache", not wide, f"holds {describe(wide[0])} for an x of {x.dtype}" if wide else "")
-    )
+    dtype = _dtype(layer, params, x)
+    verdicts = [] if dx is None else [_alike("structure", "dx", dx, x)]
+    verdicts.append(_has_dtype("out", out, *dtype))
+    wide = [leaf for leaf in tree.leaves(cache) if leaf.dtype.kind == "f" and leaf.dtype != dtype[0]]
+    note = f"holds {describe(wide[0])} for {dtype[1]} of {dtype[0]}" if wide else ""
+    verdicts.append(Verdict("structure", "cache", not wide, note))
     alone = layer.grads(cache, dout.copy())
     for name, given in (("grads", grads), ("grads()", alone)):
         try:
@@ -70,12 +78,12 @@ def structure(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator)
     return verdicts
 
 
-def derivative(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """`backward(dout)` is the transposed derivative: the gradient of `<dout, forward>`, entry by entry.
 
     Computed in float64 on copies, for a random `dout`. By complex step where the layer is analytic, and then an entry
     that is wrong by one part in 10^9 is seen; by central differences elsewhere. Entries at a kink are left out and
-    counted.
+    counted. The gradients of what is fixed must be zeros.
 
     Parameters
     ----------
@@ -94,23 +102,30 @@ def derivative(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator
     dout = _dout(out, rng)
     dx, grads = run_backward(layer, cache, dout)
 
-    def product(at: tuple[P, Array]) -> Array | float:
-        value: Array | float = (layer.forward(at[0], at[1].copy())[0] * dout).sum()
+    def whole(at: tuple[P, Any]) -> Array:
+        return layer.forward(at[0], writable(at[1]) if x_moves else writable(x))[0]
+
+    def product(at: tuple[P, Any]) -> Array:
+        value: Array = (whole(at) * dout).sum()
         return value
 
-    method = best_method(lambda at: layer.forward(at[0], at[1].copy())[0], (params, x), rng)
-    at = (params, x)
+    x_moves = dx is not None
+    at = (params, x if x_moves else ())
+    method = best_method(whole, at, rng)
+    gots = [*((f"grads{path}", leaf) for path, leaf in tree.named_leaves(grads)), *([] if dx is None else [("dx", dx)])]
+    moves = [leaf.all() for leaf in tree.leaves(unmoved(layer, _full(params, 0.0), _full(params, 1.0)))]
+    verdicts: list[Verdict] = []
     probes = black_box(product, at)
-    names = [*(f"grads{path}" for path, _ in tree.named_leaves(params)), "dx"]
-    gots = [*tree.leaves(grads), dx]
-    verdicts = [
-        _derivative_by(name, got, leaf, probe, method, rng, len(x), tree.leaves(params) if name == "dx" else [])
-        for name, got, leaf, probe in zip(names, gots, tree.leaves(at), probes, strict=True)
-    ]
-    return [verdicts[-1], *verdicts[:-1]]
+    for (name, got), leaf, probe, moved in zip(gots, tree.leaves(at), probes, [*moves, True], strict=False):
+        if moved:
+            weights = tree.leaves(params) if name == "dx" else []
+            verdicts.append(_derivative_by(name, got, leaf, probe, method, rng, len(out), weights))
+        else:
+            verdicts.append(noted(compare("derivative", name, got, np.zeros_like(leaf), 0.0), "the part is fixed"))
+    return [*verdicts[len(moves) :], *verdicts[: len(moves)]]
 
 
-def precision(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+def precision(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """In its own dtype a layer gives what it gives in float64, but for rounding.
 
     The derivative is checked in float64; this law ties what is used to what was checked.
@@ -132,11 +147,11 @@ def precision(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator)
     own = [("out", out), *_named(run_backward(layer, cache, dout))]
     exact_out, exact_cache = run_forward(layer, in_float64(params), in_float64(x))
     exact = [exact_out, *(leaf for _, leaf in _named(run_backward(layer, exact_cache, in_float64(dout))))]
-    bound = 1024 * float(np.finfo(x.dtype).eps)  # sums of up to a thousand products, in two layers
+    bound = 1024 * float(np.finfo(out.dtype).eps)  # sums of up to a thousand products, in two layers
     return [compare("precision", name, got, like, bound) for (name, got), like in zip(own, exact, strict=True)]
 
 
-def linearity(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """`backward` is linear in `dout`: `b(a u + c v) = a b(u) + c b(v)`, and `b(0) = 0` exactly.
 
     Parameters
@@ -169,7 +184,7 @@ def linearity(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator)
     return verdicts
 
 
-def arguments_unchanged(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """No argument is written to: `params`, `x`, `cache` and `dout`, all writable, are the same bytes after a call.
 
     Parameters
@@ -189,7 +204,8 @@ def arguments_unchanged(layer: Layer[P, C], params: P, x: Array, rng: np.random.
     out, cache = layer.forward(params, x)
     dout = _dout(out, rng)
     kept = writable((cache, dout))
-    layer.backward(cache, dout)
+    if isinstance(layer, Layer):
+        layer.backward(cache, dout)
     layer.grads(cache, dout)
     pairs = {"params": (params, before[0]), "x": (x, before[1]), "cache": (cache, kept[0]), "dout": (dout, kept[1])}
     return [
@@ -199,7 +215,7 @@ def arguments_unchanged(layer: Layer[P, C], params: P, x: Array, rng: np.random.
     ]
 
 
-def read_only_accepted(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """Read-only arguments work, and give the same bits.
 
     Parameters
@@ -218,14 +234,14 @@ def read_only_accepted(layer: Layer[P, C], params: P, x: Array, rng: np.random.G
     dout = _dout(out, rng)
     backward = run_backward(layer, cache, dout)
     frozen_out, frozen_cache = layer.forward(read_only_copy(params), read_only_copy(x))
-    frozen_backward = layer.backward(frozen_cache, read_only_copy(dout))
+    frozen_backward = backward_of(layer, frozen_cache, read_only_copy(dout))
     return [
         Verdict("read_only_accepted", "out", tree.equal(out, frozen_out)),
         Verdict("read_only_accepted", "backward", tree.equal(backward, frozen_backward)),
     ]
 
 
-def repeatability(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """The same call gives the same bits, however often and whatever is called in between.
 
     Parameters
@@ -244,7 +260,7 @@ def repeatability(layer: Layer[P, C], params: P, x: Array, rng: np.random.Genera
     out = writable(out)
     dout = _dout(out, rng)
     first = writable(run_backward(layer, cache, dout))
-    other, other_cache = run_forward(layer, params, x[::-1])
+    other, other_cache = run_forward(layer, params, _rows(x, slice(None, None, -1)))
     run_backward(layer, other_cache, _dout(other, rng))
     same_backward = tree.equal(first, run_backward(layer, cache, dout))
     same_out = tree.equal(out, run_forward(layer, params, x)[0])
@@ -255,7 +271,7 @@ def repeatability(layer: Layer[P, C], params: P, x: Array, rng: np.random.Genera
     ]
 
 
-def ownership(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """What a caller does to `x` or `out` after forward changes no gradient.
 
     Parameters
@@ -276,16 +292,16 @@ def ownership(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator)
         out, cache = layer.forward(params, given)
         dout = _dout(out, rng)
         before = writable(run_backward(layer, cache, dout))
-        array = given if name == "x" else out
-        if array.flags.writeable:
-            array[...] = -2 * array - 0.125  # other sizes and other signs: a cache may be read for either
+        for array in tree.leaves(given if name == "x" else out):
+            if array.flags.writeable:
+                _overwrite(array)
         ok = tree.equal(before, run_backward(layer, cache, dout))
         note = "" if ok else f"the cache shares the memory of {name}: hold own(x) in it, return read_only(out)"
         verdicts.append(Verdict("ownership", name, ok, note))
     return verdicts
 
 
-def independent_rows(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+def independent_rows(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """Rows are treated alone: a batch cut in two gives the same rows of `out` and `dx`, and gradients that add up.
 
     Parameters
@@ -300,7 +316,8 @@ def independent_rows(layer: Layer[P, C], params: P, x: Array, rng: np.random.Gen
     list[Verdict]
         For `out`, `dx` and each array of `grads`; one that holds for a layer that declares `couples_rows`.
     """
-    if layer.couples_rows or len(x) < 2:
+    n = len(tree.leaves(x)[0])
+    if layer.couples_rows or n < 2:
         note = "declared: rows are coupled" if layer.couples_rows else "there is one row only"
         return [Verdict("independent_rows", "out", ok=True, note=note)]
     params, x = in_float64(params), in_float64(x)
@@ -310,24 +327,23 @@ def independent_rows(layer: Layer[P, C], params: P, x: Array, rng: np.random.Gen
     outs: list[Array] = []
     dxs: list[Array] = []
     parts: list[list[Array]] = []
-    for rows in (slice(None, len(x) // 2), slice(len(x) // 2, None)):
-        part_out, part_cache = run_forward(layer, params, x[rows])
+    for rows in (slice(None, n // 2), slice(n // 2, None)):
+        part_out, part_cache = run_forward(layer, params, _rows(x, rows))
         part_dx, part_grads = run_backward(layer, part_cache, dout[rows])
         outs.append(part_out)
-        dxs.append(part_dx)
+        dxs += [] if part_dx is None else [part_dx]
         parts.append(tree.leaves(part_grads))
     note = "rows depend on each other: a sum over the wrong axis? If they should, say couples_rows=True"
-    verdicts = [
-        noted(compare("independent_rows", "out", np.concatenate(outs), out, ROUNDING), note),
-        noted(compare("independent_rows", "dx", np.concatenate(dxs), dx, ROUNDING), note),
-    ]
+    verdicts = [noted(compare("independent_rows", "out", np.concatenate(outs), out, ROUNDING), note)]
+    if dx is not None:
+        verdicts.append(noted(compare("independent_rows", "dx", np.concatenate(dxs), dx, ROUNDING), note))
     note = "gradients of two halves do not add up to that of the batch: a mean for a sum?"
     for (path, whole), first, second in zip(tree.named_leaves(grads), *parts, strict=True):
         verdicts.append(noted(compare("independent_rows", f"grads{path}", first + second, whole, ROUNDING), note))
     return verdicts
 
 
-def grads_without_dx(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """`grads(cache, dout)` is the second result of `backward(cache, dout)`.
 
     Parameters
@@ -355,7 +371,7 @@ def grads_without_dx(layer: Layer[P, C], params: P, x: Array, rng: np.random.Gen
     return verdicts or [Verdict("grads_without_dx", "grads", ok=True)]
 
 
-def one_pass(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) -> list[Verdict]:
+def one_pass(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """The rule, where a layer has one, gives what the pair gives, to the last bit, and writes to nothing that is lent.
 
     It is tried on what is lent, and on what it may write to, as the next layer's output and its `dout` are.
@@ -380,11 +396,11 @@ def one_pass(layer: Layer[P, C], params: P, x: Array, rng: np.random.Generator) 
     dx, grads = run_backward(layer, cache, dout)
     before = writable((params, x, dout))
     verdicts: list[Verdict] = []
-    for x_given, dout_given in ((borrowed(x), borrowed(dout)), (x.copy(), dout.copy())):
+    for x_given, dout_given in ((borrowed(x), borrowed(dout)), (writable(x), dout.copy())):
         again, saved = layer.rule.forward(xp, params, x_given)
         verdicts.append(compare("one_pass", "out", again.copy(), out, 0.0))
         back, slopes = layer.rule.backward(xp, saved, dout_given, True)
-        pairs = [("dx", np.asarray(back), dx)]
+        pairs = [] if dx is None else [("dx", np.asarray(back), dx)]
         _, alone = layer.rule.backward(xp, layer.rule.forward(xp, params, borrowed(x))[1], borrowed(dout), False)
         for found in (slopes, alone):
             named = zip(tree.named_leaves(grads), tree.leaves(found), strict=True)
@@ -411,9 +427,9 @@ LAYER_LAWS: dict[str, LayerLaw] = {
 """All laws of layers, by name."""
 
 
-def run_forward(layer: Layer[P, C], params: P, x: Array) -> tuple[Array, C]:
+def run_forward(layer: Checked[P, C], params: P, x: Any) -> tuple[Array, C]:
     """Call `forward` on a copy of `x`, and say what is wrong if it does not return `(out, cache)`."""
-    result: object = layer.forward(params, x.copy())
+    result: object = layer.forward(params, writable(x))
     if not is_tuple(result) or len(result) != 2 or not is_numpy(result[0]):
         raise TypeError(f"forward must return (out, cache) with an array for out, got {describe(result)}")
     if result[0].dtype.kind != "f":
@@ -421,12 +437,42 @@ def run_forward(layer: Layer[P, C], params: P, x: Array) -> tuple[Array, C]:
     return cast("tuple[Array, C]", result)
 
 
-def run_backward(layer: Layer[P, C], cache: C, dout: Array) -> tuple[Array, P]:
-    """Call `backward` on a copy of `dout`, and say what is wrong if it does not return `(dx, grads)`."""
-    result: object = layer.backward(cache, dout.copy())
-    if not is_tuple(result) or len(result) != 2 or not is_numpy(result[0]):
+def run_backward(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
+    """Call `backward` on a copy of `dout`, and say what is wrong if it does not return `(dx, grads)`.
+
+    Of an encoder, which has no `dx`: None and what `grads` gives.
+    """
+    result: object = backward_of(layer, cache, dout.copy())
+    if not is_tuple(result) or len(result) != 2 or not (is_numpy(result[0]) or isinstance(layer, Encoder)):
         raise TypeError(f"backward must return (dx, grads) with an array for dx, got {describe(result)}")
-    return cast("tuple[Array, P]", result)
+    return cast("tuple[Array | None, P]", result)
+
+
+def backward_of(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
+    """Call `backward`, and of an encoder `grads`."""
+    if isinstance(layer, Encoder):
+        return None, layer.grads(cache, dout)
+    return layer.backward(cache, dout)
+
+
+def _full(params: P, value: float) -> P:
+    return tree.map(lambda leaf: np.full_like(leaf, value), params)
+
+
+def _rows(x: Any, rows: slice) -> Any:
+    return tree.map(lambda leaf: leaf[rows], x)
+
+
+def _overwrite(array: Any) -> None:
+    """Other sizes and other signs, for a cache may be read for either; of labels, others."""
+    array[...] = -2 * array - 0.125 if array.dtype.kind == "f" else array == 0
+
+
+def _dtype(layer: Checked[Any, Any], params: object, x: Any) -> tuple[np.dtype[Any], str]:
+    """The dtype that a layer computes in, and what has it."""
+    if isinstance(layer, Encoder):
+        return next(leaf.dtype for leaf in tree.leaves(params) if leaf.dtype.kind == "f"), "params"
+    return x.dtype, "an x"
 
 
 def _first(param: Array, grad: Array) -> Array:
@@ -437,9 +483,9 @@ def _dout(out: Array, rng: np.random.Generator) -> Array:
     return rng.standard_normal(out.shape).astype(out.dtype)
 
 
-def _named(result: tuple[Array, Any]) -> list[tuple[str, Array]]:
+def _named(result: tuple[Array | None, Any]) -> list[tuple[str, Array]]:
     dx, grads = result
-    return [("dx", dx), *((f"grads{path}", leaf) for path, leaf in tree.named_leaves(grads))]
+    return [*([] if dx is None else [("dx", dx)]), *((f"grads{path}", leaf) for path, leaf in tree.named_leaves(grads))]
 
 
 def right(
@@ -490,9 +536,9 @@ def _alike(law: str, name: str, got: Any, like: Array) -> Verdict:
     return Verdict(law, name, ok, "" if ok else f"is {describe(got)}, expected {describe(like)}")
 
 
-def _has_dtype(name: str, got: Array, like: Array) -> Verdict:
-    ok = got.dtype == like.dtype
-    return Verdict("structure", name, ok, "" if ok else f"is {got.dtype} for an x of {like.dtype}")
+def _has_dtype(name: str, got: Array, dtype: np.dtype[Any], of: str) -> Verdict:
+    ok = got.dtype == dtype
+    return Verdict("structure", name, ok, "" if ok else f"is {got.dtype} for {of} of {dtype}")
 
 
 def noted(verdict: Verdict, note: str) -> Verdict:

@@ -149,8 +149,8 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     out, targets = in_float64(out), in_float64(targets)
     value, _ = _forward(loss, out, targets)
     rows = np.asarray(loss.rows(out, targets))
-    if rows.shape != out.shape[:1]:
-        return [Verdict("mean_of_rows", "rows", ok=False, note=f"has shape {rows.shape}, expected {out.shape[:1]}")]
+    if rows.shape != out.shape[:-1]:
+        return [Verdict("mean_of_rows", "rows", ok=False, note=f"has shape {rows.shape}, expected {out.shape[:-1]}")]
     alone = [loss.rows(out[i : i + 1], tree.map(partial(_row, i), targets)) for i in range(len(out))]
     mean = np.asarray(rows.mean())
     of_loss = compare("mean_of_rows", "loss", np.asarray(value), mean, ROUNDING)
@@ -159,7 +159,7 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
 
 
 def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """The rule, where a loss has one, gives what `forward` and `backward` give, to the last bit, and writes to no argument.
+    """The rule of a loss gives what `forward` and `backward` give, to the last bit, and writes to no argument.
 
     Parameters
     ----------

@@ -6,15 +6,14 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.types import Array
 from chainrule.checking.numerical_gradient import numerical_gradient
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.laws.copies import in_float64, writable
-from chainrule.laws.layer_laws import ROUNDING, right
+from chainrule.laws.layer_laws import ROUNDING, Checked, right
 from chainrule.laws.oracle import BOUNDS, best_method
-from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.optimizers.sgd import sgd
+from chainrule.parts import unmoved
 from chainrule.training.gradient import value_and_grad
 from chainrule.training.objective import Objective
 from chainrule.training.step import training_step
@@ -22,16 +21,16 @@ from chainrule.training.step import training_step
 P = TypeVar("P")
 T = TypeVar("T")
 
-NetworkLaw: TypeAlias = Callable[[Layer[Any, Any], Loss[Any, Any], Any, Array, Any, np.random.Generator], list[Verdict]]
+NetworkLaw: TypeAlias = Callable[[Checked[Any, Any], Loss[Any, Any], Any, Any, Any, np.random.Generator], list[Verdict]]
 
 
 def network_gradient(
-    network: Layer[P, Any], loss: Loss[T, Any], params: P, x: Array, targets: T, rng: np.random.Generator
+    network: Checked[P, Any], loss: Loss[T, Any], params: P, x: Any, targets: T, rng: np.random.Generator
 ) -> list[Verdict]:
-    """`value_and_grad(network, loss)` gives the gradient of the loss by every parameter.
+    """`value_and_grad(network, loss)` gives the gradient of the loss with respect to every parameter.
 
     Computed in float64 on copies: by complex step where network and loss are analytic, by central differences
-    elsewhere.
+    elsewhere. What is fixed has zeros.
 
     Parameters
     ----------
@@ -49,15 +48,16 @@ def network_gradient(
     objective = Objective(network, loss, x, targets)
     _, grads = value_and_grad(network, loss)(params, x, targets)
     method = best_method(objective, params, rng)
-    expected = numerical_gradient(objective, params, method=method)
+    expected = unmoved(network, tree.map(np.zeros_like, params), numerical_gradient(objective, params, method=method))
+    rows = len(tree.leaves(x)[0])
     return [
-        right("network_gradient", f"grads{path}", got, exact, got.size, *BOUNDS[method], rows=len(x))
+        right("network_gradient", f"grads{path}", got, exact, got.size, *BOUNDS[method], rows=rows)
         for (path, exact), got in zip(tree.named_leaves(expected), tree.leaves(grads), strict=True)
     ]
 
 
 def descent(
-    network: Layer[P, Any], loss: Loss[T, Any], params: P, x: Array, targets: T, rng: np.random.Generator
+    network: Checked[P, Any], loss: Loss[T, Any], params: P, x: Any, targets: T, rng: np.random.Generator
 ) -> list[Verdict]:
     """`training_step` with `sgd` gives what `value_and_grad` and the optimizer's step give, but for rounding.
 
@@ -74,7 +74,7 @@ def descent(
         For arguments, the loss and each array of the parameters.
     """
     params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
-    optimizer = sgd(float(rng.random()))
+    optimizer: Any = sgd(float(rng.random()))
     value, grads = value_and_grad(network, loss)(params, x, targets)
     state = optimizer.init(params)
     expected, _ = optimizer.step(state, params, grads)

@@ -8,8 +8,9 @@ where n stands for any number of axes: of examples, or of positions in them.
 
     d(out) = dx W + x dW + 1 db        1 is a column of n ones: b is added to every row
 
-Let L be the scalar at the end and `dout` its derivative with respect to `out`, so that dL = <dout, d(out)>, where <A, B> is the sum
-of all products of entries. Move each factor to the other side of the inner product, <A, B C> = <A C^T, B> = <B^T A, C>:
+Let L be the scalar at the end and `dout` its derivative with respect to `out`, so that dL = <dout, d(out)>, where
+<A, B> is the sum of all products of entries. Move each factor to the other side of the inner product,
+<A, B C> = <A C^T, B> = <B^T A, C>:
 
     dL = <dout, dx W> + <dout, x dW> + <dout, 1 db>
        = <dout W^T, dx> + <x^T dout, dW> + <1^T dout, db>
@@ -48,7 +49,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array
-from chainrule.layer import Shape
+from chainrule.layer import Layer, Shape
 
 
 @frozen(eq=False)
@@ -187,5 +188,7 @@ def operations(params: Affine, x: Shape, out: Shape) -> tuple[int, int]:
     return 2 * products, 4 * products
 
 
-affine = rules.layer("affine", Affine, forward, backward, fits, event_axes=1, operations=operations)
+affine: Layer[Affine, AffineCache] = rules.layer(
+    "affine", Affine, forward, backward, fits, event_axes=1, operations=operations
+)
 """`x @ W + b` on the last axis; its parameters are an `Affine`."""

@@ -20,7 +20,9 @@ adjoint pair, gather and scatter.
 
 Examples
 --------
->>> import numpy as np
+>>> from typing import Any
+
+import numpy as np
 >>> from chainrule import Embedding, embedding
 >>> params = Embedding(E=np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]]))
 >>> out, cache = embedding.forward(params, np.array([2, 1, 2]))
@@ -35,6 +37,7 @@ array([[0., 0.],
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from attrs import frozen
@@ -129,7 +132,7 @@ class Embedding:
         shape = size("Embedding.init", "n_tokens", n_tokens), size("Embedding.init", "n_features", n_features)
         if not isinstance(rng, np.random.Generator):
             raise TypeError(f"Embedding.init: rng must be a numpy.random.Generator, got {type(rng).__name__}")
-        kind = np.dtype(dtype)
+        kind: np.dtype[Any] = np.dtype(dtype)
         if kind.kind != "f":
             raise TypeError(f"Embedding.init: dtype must be floating-point, got {kind}")
         drawn = rng.standard_normal(shape)

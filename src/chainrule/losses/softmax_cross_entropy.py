@@ -48,10 +48,11 @@ from chainrule import rules
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.targets import Targets, labels_and_probabilities
 from chainrule.arrays.types import Array, Labels
+from chainrule.loss import Loss
 
 
 def rows(xp: Namespace, logits: Array, targets: Targets) -> tuple[Array, Array, Array]:
-    """`-log p[label]` of each row, and `(p - t) * total` with `total`: logits (..., k) to (...,), (..., k) and (...,)."""
+    """`-log p[label]`, `(p - t) * total` and `total` of each row: (..., k) to (...,), (..., k) and (...,)."""
     labels, wanted = labels_and_probabilities(xp, logits, targets, "softmax_cross_entropy")
     if logits.ndim == 2:
         return _rows(xp, logits, labels, wanted)
@@ -61,7 +62,9 @@ def rows(xp: Namespace, logits: Array, targets: Targets) -> tuple[Array, Array, 
     return xp.reshape(losses, rows), xp.reshape(slopes, logits.shape), xp.reshape(total, rows)
 
 
-softmax_cross_entropy = rules.loss("softmax_cross_entropy", rows, out="logits", operations=(4, 1))
+softmax_cross_entropy: Loss[Targets, rules.Slopes] = rules.loss(
+    "softmax_cross_entropy", rows, out="logits", operations=(4, 1)
+)
 """Mean cross-entropy of the softmax of logits; targets are integer labels (...,) or rows of probabilities (..., k)."""
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a, is_tuple
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
@@ -87,7 +87,7 @@ def layer_or_encoder(
     of_pairs = Combination(name, tuple(pair_of(layer) for layer in layers), forward, backward)
     of_rules = tuple(rule_of(layer) for layer in layers)
     axes = [layer.event_axes for layer in layers]
-    general = {
+    general: dict[str, Any] = {
         "name": titled(name, options_of(forward)),
         "parts": parts,
         "rule": _rule_over(of_rules, forward, backward),
@@ -121,7 +121,7 @@ def is_part(name: str, layer: Any) -> Any:
     TypeError
         If it is none.
     """
-    if not isinstance(layer, Layer | Encoder):
+    if not is_a(layer, Layer, Encoder):
         raise TypeError(f"{name}: argument 1 must be a Layer or an Encoder, got {describe(layer)}")
     return layer
 
@@ -188,7 +188,7 @@ def counted(name: str, what: str, records: Any, count: int) -> None:
     ValueError
         If it has another number of entries.
     """
-    if type(records) is not tuple:
+    if not is_tuple(records):
         raise TypeError(f"{name}: {what} must be a tuple with an entry for each layer, got {describe(records)}")
     if len(records) != count:
         raise ValueError(f"{name}: {count} layers need {count} {what}, got {len(records)}")

@@ -8,6 +8,7 @@ The Jacobian of such a layer is diagonal, so that backward is a product entry by
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from attrs import frozen
 
@@ -26,6 +27,9 @@ class Saved:
     value: Array
 
 
+Elementwise: TypeAlias = Layer[Unit, Saved]
+"""The type of an elementwise layer without parameters."""
+
 _saved = unchecked(Saved)
 
 
@@ -38,7 +42,7 @@ def elementwise(
     quiet: bool = True,
     operations: tuple[int, int] | None = None,
     onnx: object = None,
-) -> Layer[Unit, Saved]:
+) -> Elementwise:
     """Make a layer of a function of one number.
 
     Parameters

@@ -18,7 +18,7 @@ import numpy as np
 from attrs import field, frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, number
+from chainrule.arrays.arguments import describe, is_tuple, number
 from chainrule.arrays.libraries import namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
@@ -204,7 +204,10 @@ class ArrayOptimizer:
         count: Any = before + 1 if type(before) is not np.ndarray else read_only(np.asarray(before.item() + 1))
         scalars = rate if self.prepare is None else self.prepare(rate, before.item() + 1 if is_numpy(before) else count)
         if not self.moments:
-            return _changed(self.change_of(scalars, factor, lent), params, grads), _state(count, ())
+            try:
+                return _changed(self.change_of(scalars, factor, lent), params, grads), _state(count, ())
+            except (TypeError, ValueError) as error:
+                raise self.placed(error, params, grads) from None
         change = partial(self.change, scalars, factor, lent)
         results = tree.zipped(change, params, grads, *state.moments)
         new: list[Any] = [tree.replace(params, [each[i] for each in results]) for i in range(self.moments + 1)]
@@ -253,6 +256,19 @@ class ArrayOptimizer:
             factor = _like(xp, factor, param)
         return _updated(xp, self.update, scalars, factor, borrowed(grad) if lent else grad, param, moments)
 
+    def placed(self, error: Exception, params: Any, grads: Any) -> Exception:
+        """The error with the place in the trees where they do not fit each other."""
+        try:
+            tree.map(self.compare, params, grads)
+        except (TypeError, ValueError) as misfit:
+            return misfit
+        return error
+
+    def compare(self, param: Array, grad: Array) -> Array:
+        """Refuse a gradient that is not like its parameter."""
+        self.refuse(param, grad)
+        return param
+
     def refuse(self, param: Array, beside: Array) -> None:
         """Say how an array beside a parameter differs from it."""
         what = f"{self.name}: the gradient {summary(beside)} must have the"
@@ -289,15 +305,15 @@ def _in_blocks(
 
 def _like(xp: Namespace, scalars: Any, param: Array) -> Any:
     """Numbers that a compiler traces, in the dtype of the parameter, which they would promote otherwise."""
-    if isinstance(scalars, tuple):
+    if is_tuple(scalars):
         return tuple(_like(xp, each, param) for each in scalars)
     return xp.astype(scalars, param) if hasattr(scalars, "dtype") else scalars
 
 
 def _changed(change: Callable[[Any, Any], Any], old: Any, grad: Any) -> Any:
     """The step of each array of a tree: `tree.map` in as little time as it can take."""
-    kind = type(old)
-    if kind is type(grad):
+    kind = old.__class__
+    if kind is grad.__class__:
         if (record := PARTS.get(kind) or dissected(kind)) is not None:
             fields, make = record
             return make(*[change(a, b) for a, b in zip(fields(old), fields(grad))])  # noqa: B905  # of one class

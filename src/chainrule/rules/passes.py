@@ -61,11 +61,14 @@ def in_pairs(x: Any, params: Any) -> Namespace:
 
 
 def _namespace(x: Any, params: Any) -> Namespace:
-    """What is wrong with x, if anything is, is for the first layer to say."""
+    """What is wrong with x or the parameters, if anything is, is for the first layer to say."""
     if type(x) is not np.ndarray:
         with suppress(TypeError):  # tokens, a list
             return namespace(x)
-    for leaf in tree.leaves(params):
+    leaves: list[Array] = []
+    with suppress(TypeError):  # no tree
+        leaves = tree.leaves(params)
+    for leaf in leaves:
         with suppress(TypeError):  # a masked array
             return namespace(leaf)
     return TUNED
@@ -82,6 +85,7 @@ class Crossing:
 
 def _foreign_forward(layer: Layer[Any, Any], xp: Namespace, params: Any, x: Array) -> tuple[Array, Any]:
     out, cache = layer.forward(params, borrowed(x))
+    namespace(out, name=f"{name_of(layer)} forward: out")
     return own(out), Crossing(cache, x.shape, x.dtype)
 
 
@@ -97,6 +101,7 @@ def _foreign_backward(
 
 def _foreign_encoder(encoder: Encoder[Any, Any, Any], xp: Namespace, params: Any, x: Any) -> tuple[Array, Any]:
     out, cache = encoder.forward(params, borrowed(x))
+    namespace(out, name=f"{name_of(encoder)} forward: out")
     return own(out), cache
 
 
@@ -112,7 +117,7 @@ def _pair_forward(network: Any, xp: Namespace, params: Any, x: Any) -> tuple[Arr
 
 
 def _pair_backward(network: Any, xp: Namespace, cache: Any, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
-    if not wants_dx or isinstance(network, Encoder):
+    if not wants_dx or not hasattr(network, "backward"):  # an encoder has none
         return None, network.grads(cache, dout)
     dx, grads = network.backward(cache, dout)
     return dx, grads

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from attrs import field, frozen
+from attrs import frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, like
+from chainrule.arrays.arguments import describe, is_a, like
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
 from chainrule.arrays.types import Array
@@ -62,7 +62,7 @@ def value_and_grad(network: Trainable[P, X], loss: Loss[T, Any]) -> Callable[[P,
     >>> grads.b.round(3)
     array([ 0.333,  0.333, -0.667])
     """
-    return partial(_value_and_grad, Pass("value_and_grad", network, loss))
+    return partial(_value_and_grad, Pass.of("value_and_grad", network, loss))
 
 
 @frozen(eq=False)
@@ -84,22 +84,20 @@ class Pass:
     name: str
     network: Any
     loss: Any
-    rule: Rule[Any, Any] = field(init=False)
-    at_once: Callable[[Namespace, Array, Any, Array | float], tuple[Array, Array]] = field(init=False)
+    rule: Rule[Any, Any]
+    at_once: Callable[[Namespace, Array, Any, Array | float], tuple[Array, Array]]
 
-    @rule.default
-    def _rule(self) -> Rule[Any, Any]:
-        return rule_of(is_network(self.name, self.network))
-
-    @at_once.default
-    def _at_once(self) -> Callable[[Namespace, Array, Any, Array | float], tuple[Array, Array]]:
-        if not isinstance(self.loss, Loss):
-            raise TypeError(f"{self.name}: loss must be a Loss, got {describe(self.loss)}")
-        return self.loss.rule.at_once if self.loss.rule is not None else partial(_in_turn, self.loss)
+    @classmethod
+    def of(cls, name: str, network: Any, loss: Any) -> "Pass":
+        """Refuse what is no network or no loss."""
+        rule: Rule[Any, Any] = rule_of(is_network(name, network))
+        if not is_a(loss, Loss):
+            raise TypeError(f"{name}: loss must be a Loss, got {describe(loss)}")
+        return cls(name, network, loss, rule, partial(_in_turn, loss) if loss.rule is None else loss.rule.at_once)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rules are made anew: they are closures."""
-        return Pass, (self.name, self.network, self.loss)
+        return Pass.of, (self.name, self.network, self.loss)
 
     def run(self, params: Any, x: Any, targets: Any, factor: float | None = None) -> tuple[Array, Any, bool]:
         """The loss, and the gradients times a factor if that may ride in `dloss`, and whether it did."""

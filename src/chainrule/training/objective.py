@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import summary
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, Labels
 from chainrule.encoder import Trainable, is_network
 from chainrule.loss import Loss
 
@@ -53,7 +53,7 @@ class Objective(Generic[P, T]):
 
     network: Trainable[P, Any]
     loss: Loss[T, Any]
-    x: Array = field(repr=summary)
+    x: Array | Labels = field(repr=summary)
     targets: T = field(repr=summary)
 
     def __attrs_post_init__(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder, Trainable
 from chainrule.layer import Layer
@@ -94,7 +94,13 @@ def training_step(
         raise TypeError(f"training_step: adjust must be a function of the gradients, got {describe(adjust)}")
     if callable(network) and not isinstance(network, type):
         return partial(_seeded, network, loss, optimizer, adjust)
-    both = Pass("training_step", network, loss)
+    return _step_of(network, loss, optimizer, adjust)
+
+
+def _step_of(
+    network: Any, loss: Loss[Any, Any], optimizer: Optimizer[Any, Any], adjust: Callable[[Any], Any] | None
+) -> Callable[..., tuple[Any, Any, Array]]:
+    both = Pass.of("training_step", network, loss)
     still = network if has_fixed(network) else None
     if type(optimizer) is not ArrayOptimizer:  # nor what is made from it, which may step in its own way
         return partial(_step, both, optimizer, adjust, still)
@@ -113,9 +119,9 @@ def _seeded(
     seed: Any,
 ) -> tuple[Any, Any, Array]:
     made = network(seed)
-    if not isinstance(made, Layer | Encoder):
+    if not is_a(made, Layer, Encoder):
         raise TypeError(f"training_step: network(seed) must be a Layer or an Encoder, got {describe(made)}")
-    return training_step(made, loss, optimizer, adjust=adjust)(params, state, x, targets)
+    return _step_of(made, loss, optimizer, adjust)(params, state, x, targets)
 
 
 def _step(

@@ -46,5 +46,5 @@ def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     return out, slope
 
 
-sigmoid = rules.elementwise("sigmoid", forward, operations=(7, 1))
+sigmoid: rules.Elementwise = rules.elementwise("sigmoid", forward, operations=(7, 1))
 """`1 / (1 + exp(-x))`, entry by entry; its parameters are `()`."""

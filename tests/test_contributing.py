@@ -1,0 +1,44 @@
+"""CONTRIBUTING says what a new layer takes: these files, and no others, name `tanh`, which was added as it says."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LAYER = "tanh"
+
+
+def said() -> list[str]:
+    """The files that the list of edits begins its entries with."""
+    section = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Add a layer")[2].partition("\n## ")[0]
+    return [path.replace("NAME", LAYER) for path in re.findall(r"^\d\. `([^`]+)`", section, re.MULTILINE)]
+
+
+def named(tree: ast.AST) -> Iterator[str]:
+    """The names of layers in code: what is imported, read from `chainrule`, or written out as text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("chainrule"):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "chainrule":
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_the_list_of_edits_is_the_list_of_files_that_name_the_layer() -> None:
+    files = [*ROOT.glob("src/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("docs/modules.py")]
+    found = [path for path in files if LAYER in named(ast.parse(path.read_text("utf-8"))) and path != Path(__file__)]
+    listed = [path for path in said() if path.endswith(".py")]
+    assert sorted(path.relative_to(ROOT).as_posix() for path in found) == sorted(listed)
+
+
+def test_every_file_of_the_list_speaks_of_the_layer() -> None:
+    assert len(said()) == 5
+    assert [path for path in said() if LAYER not in (ROOT / path).read_text("utf-8")] == []
+
+
+def test_tables_of_settings_do_not_name_layers() -> None:
+    for name in ("pyproject.toml", "mkdocs.yml", "mkdocs.zh.yml", "Makefile"):
+        text = (ROOT / name).read_text("utf-8")
+        assert not re.search(rf"\b{LAYER}\b", text), name
