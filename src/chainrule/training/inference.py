@@ -6,8 +6,8 @@ It is another network with parameters of the same type, not another mode of one:
 its trait `inference`, and combinators are made again of what their parts become.
 
 **Statistics** are a tree like the parameters: a `Statistics` where a batch norm stands, () for all other layers. For
-each feature they hold the mean of the batches' means, and of their unbiased variances n / (n - 1) v, weighted by the rows n
-of each batch (Ioffe and Szegedy, Batch normalization, 2015, algorithm 2).
+each feature they hold the mean of the batches' means, and of their unbiased variances n / (n - 1) v, weighted by the
+rows n of each batch (Ioffe and Szegedy, Batch normalization, 2015, algorithm 2).
 """
 
 from collections.abc import Iterable

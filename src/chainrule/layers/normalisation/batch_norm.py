@@ -6,14 +6,14 @@
 where the means are those of a column: of one feature, over all n examples and positions (Ioffe and Szegedy, Batch
 normalization, 2015).
 
-**Derivation.** The mean and the variance are functions of x as well, and three ways lead from x to h. Let dmean and dv be
-their differentials; in one column
+**Derivation.** The mean and the variance are functions of x as well, and three ways lead from x to h. Let dmean and dv
+be their differentials; in one column
 
     dmean = mean(dx)        dv = 2 mean((x - mean(x)) * (dx - dmean)) = 2 mean((x - mean(x)) * dx)
     dh = r dx - r dmean - r^3 (x - mean(x)) dv / 2 = r (dx - mean(dx) - h mean(h * dx))
 
-Let g = scale * dout be the derivative with respect to h. For two columns, <g, mean(dx)> = <mean(g), dx>, where a mean stands
-for a column of equal entries, so that each of the three goes to the other side by itself:
+Let g = scale * dout be the derivative with respect to h. Where a mean stands for a column of equal entries,
+<g, mean(dx)> = <mean(g), dx>, so that each of the three goes to the other side by itself:
 
     dL = <g, dh> = r <g, dx> - r <mean(g), dx> - r <h mean(h * g), dx>
 
