@@ -14,6 +14,7 @@ from chainrule import (
     Embedding,
     LayerNorm,
     Statistics,
+    adam,
     add,
     affine,
     batch_norm,
@@ -35,6 +36,7 @@ from chainrule import (
 )
 from chainrule.checking.verdict import Verdict
 from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.schedules import constant, warmup
 from strategies import Floating
 
 
@@ -190,9 +192,30 @@ LAYERS = [
     Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
     Subject("sigmoid", sigmoid, _elementwise, torch=lambda t, x: t.sigmoid(x)),
     Subject("tanh", chainrule.tanh, _elementwise, torch=lambda t, x: t.tanh(x)),
-    Subject("layer_norm", layer_norm(), _layer_norm),
-    Subject("batch_norm", batch_norm(), _batch_norm, empty=False),
-    Subject("batch_norm in use", batch_norm(STATISTICS), _batch_norm, alike=False),
+    Subject(
+        "layer_norm",
+        layer_norm(),
+        _layer_norm,
+        torch=lambda t, x, s, b: t.nn.functional.layer_norm(x, s.shape, s, b),
+    ),
+    Subject(
+        "batch_norm",
+        batch_norm(),
+        _batch_norm,
+        empty=False,
+        torch=lambda t, x, s, b: t.batch_norm(x.reshape(-1, 3), s, b, None, None, True, 0.0, 1e-5, False).reshape(
+            x.shape
+        ),
+    ),
+    Subject(
+        "batch_norm in use",
+        batch_norm(STATISTICS),
+        _batch_norm,
+        alike=False,
+        torch=lambda t, x, s, b: (
+            (x - t.tensor(STATISTICS.mean.copy())) / t.tensor(np.sqrt(STATISTICS.var + 1e-5)) * s + b
+        ),
+    ),
     Subject("dropout", dropout(0.5, seed=3), _elementwise, alike=False),
     Subject("dropout of nothing", dropout(0.0, seed=3), _elementwise),
     Subject("identity", identity, _elementwise),
@@ -221,6 +244,10 @@ OTHERS = [
     Subject("softmax_cross_entropy, labels", softmax_cross_entropy, _labels, LOSS_LAWS),
     Subject("softmax_cross_entropy, probabilities", softmax_cross_entropy, _probabilities, LOSS_LAWS),
     Subject("sgd", sgd(0.1), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("sgd with momentum", sgd(0.1, momentum=0.9), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("sgd of Nesterov", sgd(0.1, momentum=0.9, nesterov=True), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("sgd of a schedule", sgd(warmup(10, constant(0.1))), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("adam", adam(0.1), _params_and_grads, OPTIMIZER_LAWS),
     Subject("sequential", sequential, _three_layers, COMBINATOR_LAWS),
     Subject("add", add, _three_branches, ADDITION_LAWS),
 ]
