@@ -126,6 +126,15 @@ def paged(cls: type[T]) -> type[T]:
     return cls
 
 
+def made_again(subject: Any, parts: tuple[Any, ...]) -> Any:
+    """A layer of layers, of other layers: by what its module calls the function that made it; None if nothing."""
+    source = unbound(getattr(subject.rule, "source", None))
+    module, name = str(getattr(source, "__module__", None)), name_of(subject).partition("(")[0]
+    if not callable(getattr(sys.modules.get(module), name, None)):
+        return None
+    return _made(module, name, parts, options_of(subject.rule.source))
+
+
 def reduced(subject: Any) -> tuple[Any, ...]:
     """The value of `__reduce__` for a layer or a loss: the name of its value, or of the function that returned it."""
     source = unbound(getattr(subject.rule, "source", None))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from chainrule.arrays.arguments import describe, is_tuple
 from chainrule.arrays.ownership import own
-from chainrule.arrays.records import field_names
+from chainrule.arrays.records import field_names, is_record
 from chainrule.arrays.types import Array
 
 P = TypeVar("P")
@@ -370,7 +370,7 @@ def _is_array(value: object) -> bool:
 def _check_carried(path: Path, value: Any) -> None:
     """Refuse an object that holds arrays and is no branch: they would be passed over silently."""
     kind = cast("type[object]", type(value))
-    if kind in PLAIN or kind is tuple:
+    if kind in PLAIN or kind is tuple or is_record(kind):  # such as a record without fields
         return
     is_container = issubclass(kind, CONTAINERS)
     if is_container or hasattr(kind, "__dataclass_fields__") or _has_arrays(value):

@@ -118,7 +118,7 @@ def in_shards(params: Any, x: Any, targets: Any) -> Any:
 
 
 USES = [
-    *map(use_of, (*LAYERS, *PARTLY_FIXED, *ENCODERS, *OTHERS)),
+    *[use_of(each) for each in (*LAYERS, *PARTLY_FIXED, *ENCODERS, *OTHERS) if each.alike],
     Use("value_and_grad, labels", GRADIENT, batch),
     Use("value_and_grad, probabilities", GRADIENT, partial(batch, probabilities=True)),
     Use("training_step", three_steps, batch),

@@ -40,7 +40,7 @@ def folded(seed: int) -> int:
     """Fold a whole number of any size into 32 bits; a smaller one stays as it is."""
     key, seed = seed & LOW, seed >> 32
     while seed:
-        key, seed = _scrambled(key + (seed & LOW) & LOW, int), seed >> 32
+        key, seed = _scrambled((_scrambled(key, int) + (seed & LOW) + GOLDEN) & LOW, int), seed >> 32
     return key
 
 

@@ -121,7 +121,7 @@ class Portable:
         return out
 
     def deviation(self, x: Array, eps: float, unit: Array | float, axis: int, /) -> tuple[Array, Array]:
-        wide: Array = x if self._top(x) > 32 else self.xp.astype(x, self.xp.float32)
+        wide = self.widened(x)
         top = self._top(wide)
         small, within = self._within(wide, top // 2 - 16, -top // 2 - 16, axis)
         mean = self.mean_square(small, axis)
@@ -135,6 +135,11 @@ class Portable:
         words = hashed(self.xp, seed, math.prod(x.shape), self._device(x))
         kept = self.xp.reshape((words >> 8) < round((1 - rate) * 2**24), x.shape)
         return self.astype(kept, x) * (1 / (1 - rate))
+
+    def widened(self, x: Array) -> Array:
+        """`x` in float32 at least."""
+        out: Array = x if self.xp.finfo(x.dtype).bits > 16 else self.xp.astype(x, self.xp.float32)
+        return out
 
     def _top(self, x: Array) -> int:
         """The first power of two that the dtype of `x` does not hold."""
