@@ -10,13 +10,19 @@ import chainrule
 from chainrule import (
     Affine,
     Array,
+    BatchNorm,
     Embedding,
     LayerNorm,
+    Statistics,
+    adam,
     add,
     affine,
+    batch_norm,
+    dropout,
     embedding,
     encoded,
     fixed,
+    identity,
     layer_norm,
     mean_squared_error,
     relu,
@@ -30,6 +36,7 @@ from chainrule import (
 )
 from chainrule.checking.verdict import Verdict
 from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.schedules import constant, warmup
 from strategies import Floating
 
 
@@ -43,6 +50,10 @@ class Subject:
     make: Callable[[np.random.Generator, int, Floating], tuple[Any, ...]]
     """`(rng, n, dtype) -> (params, x)` with n rows, or what else its laws take."""
     laws: Mapping[str, Callable[..., list[Verdict]]] = LAYER_LAWS
+    empty: bool = True
+    """Whether it takes a batch of no rows."""
+    alike: bool = True
+    """Whether it gives the same numbers in all libraries."""
     torch: Callable[..., Any] | None = None
     """`(torch, x, *arrays of the parameters) -> out`: the same in torch, if torch has it."""
 
@@ -81,6 +92,12 @@ def _layer_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any,
     return LayerNorm(scale, bias), rng.standard_normal(shape).astype(dtype)
 
 
+def _batch_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    x = rng.standard_normal((n, 4, 3)).astype(dtype)
+    scale, bias = rng.standard_normal((2, 3)).astype(dtype)
+    return BatchNorm(scale, bias), x
+
+
 def _numbers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
     out, targets = rng.standard_normal((2, n, rng.integers(1, 6))).astype(dtype)
     return out, targets
@@ -110,6 +127,9 @@ def _three_layers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[An
     params, x = _network(rng, n, dtype)
     middle = sigmoid if rng.random() < 0.5 else relu
     return (affine, middle, affine), params, x
+
+
+STATISTICS = Statistics(mean=np.array([0.5, -1.0, 2.0]), var=np.array([1.0, 0.25, 4.0]))
 
 
 def _block(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -159,7 +179,7 @@ def twice(params: Any) -> Any:
 
 
 def summed(grads: Any) -> Any:
-    """What two layers give, for one."""
+    """The outputs of two layers, as that of one."""
     return chainrule.tree.map(_plus, *grads)
 
 
@@ -172,7 +192,33 @@ LAYERS = [
     Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
     Subject("sigmoid", sigmoid, _elementwise, torch=lambda t, x: t.sigmoid(x)),
     Subject("tanh", chainrule.tanh, _elementwise, torch=lambda t, x: t.tanh(x)),
-    Subject("layer_norm", layer_norm(), _layer_norm),
+    Subject(
+        "layer_norm",
+        layer_norm(),
+        _layer_norm,
+        torch=lambda t, x, s, b: t.nn.functional.layer_norm(x, s.shape, s, b),
+    ),
+    Subject(
+        "batch_norm",
+        batch_norm(),
+        _batch_norm,
+        empty=False,
+        torch=lambda t, x, s, b: t.batch_norm(x.reshape(-1, 3), s, b, None, None, True, 0.0, 1e-5, False).reshape(
+            x.shape
+        ),
+    ),
+    Subject(
+        "batch_norm in use",
+        batch_norm(STATISTICS),
+        _batch_norm,
+        alike=False,
+        torch=lambda t, x, s, b: (
+            (x - t.tensor(STATISTICS.mean.copy())) / t.tensor(np.sqrt(STATISTICS.var + 1e-5)) * s + b
+        ),
+    ),
+    Subject("dropout", dropout(0.5, seed=3), _elementwise, alike=False),
+    Subject("dropout of nothing", dropout(0.0, seed=3), _elementwise),
+    Subject("identity", identity, _elementwise),
     Subject("sequential()", sequential(), _identity),
     Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network),
     Subject("sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network),
@@ -198,6 +244,10 @@ OTHERS = [
     Subject("softmax_cross_entropy, labels", softmax_cross_entropy, _labels, LOSS_LAWS),
     Subject("softmax_cross_entropy, probabilities", softmax_cross_entropy, _probabilities, LOSS_LAWS),
     Subject("sgd", sgd(0.1), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("sgd with momentum", sgd(0.1, momentum=0.9), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("sgd of Nesterov", sgd(0.1, momentum=0.9, nesterov=True), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("sgd of a schedule", sgd(warmup(10, constant(0.1))), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("adam", adam(0.1), _params_and_grads, OPTIMIZER_LAWS),
     Subject("sequential", sequential, _three_layers, COMBINATOR_LAWS),
     Subject("add", add, _three_branches, ADDITION_LAWS),
 ]

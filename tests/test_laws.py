@@ -81,11 +81,14 @@ def test_backward_is_the_transposed_derivative_by_central_differences(
     for (path, g), e in zip(tree.named_leaves((grads, dx)), tree.leaves(expected), strict=True):
         scale = max(1.0, float(np.abs(g).max()))
         # h is 6e-6: h^2 and eps / h are both some 1e-11, times third derivatives and sums of up to 30 terms. No entry
-        # of a drawn case was ever within h of a kink, where the result would be nan.
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-8 * scale, err_msg=path)
+        # of a drawn case was ever within h of a kink, where the result would be nan; where a batch of few rows bends
+        # much, an entry in thousands is taken for one.
+        known = ~np.isnan(e)
+        assert known.sum() >= known.size - 1
+        np.testing.assert_allclose(g[known], e[known], rtol=0, atol=1e-8 * scale, err_msg=path)
 
 
-@each_subject
+@pytest.mark.parametrize("subject", [each for each in LAYERS if each.empty], ids=lambda s: s.name)
 @given(rng=generators, dtype=dtypes)
 def test_an_empty_batch_has_empty_outputs_and_zero_gradients(
     subject: Subject, rng: np.random.Generator, dtype: Floating

@@ -4,7 +4,7 @@ forward (params, x)    -> (out, cache)
 backward(cache,  dout) -> (dx,  grads)
 """
 
-from chainrule import rules, tree, two_layer
+from chainrule import rules, schedules, tree, two_layer
 from chainrule.arrays.ownership import own, read_only
 from chainrule.arrays.records import record
 from chainrule.arrays.targets import Targets
@@ -38,7 +38,9 @@ from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.optimizer import Optimizer
 from chainrule.optimizers.adam import adam
 from chainrule.optimizers.sgd import sgd
+from chainrule.training.clipping import clip_by_global_norm
 from chainrule.training.gradient import value_and_grad
+from chainrule.training.inference import inference, statistics
 from chainrule.training.metrics import accuracy
 from chainrule.training.minibatches import minibatches
 from chainrule.training.objective import Objective
@@ -72,6 +74,7 @@ __all__ = [
     "check_loss",
     "check_network",
     "check_optimizer",
+    "clip_by_global_norm",
     "directional_derivative",
     "draw",
     "dropout",
@@ -79,6 +82,7 @@ __all__ = [
     "encoded",
     "fixed",
     "identity",
+    "inference",
     "layer_norm",
     "mean_squared_error",
     "minibatches",
@@ -91,11 +95,13 @@ __all__ = [
     "repeated",
     "residual",
     "rules",
+    "schedules",
     "sequential",
     "sgd",
     "sigmoid",
     "softmax_cross_entropy",
     "split_seed",
+    "statistics",
     "tanh",
     "tied",
     "trace",

@@ -1,7 +1,7 @@
-"""Names and pages of layers and losses: as their authors gave them, or as their functions tell.
+"""Names and docstrings of layers and losses: given by their authors, or found from their functions.
 
-Copies and pickles go by the name as well: what a module calls `affine` comes back as that very value, and what
-`layer_norm(eps=1e-5)` returned is made again by calling it.
+Copies and pickles use the name as well: the value that a module calls `affine` comes back as itself, and the result of
+`layer_norm(eps=1e-5)` is made again by calling it.
 """
 
 import sys
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Named(Protocol):
-    """A layer or a loss: what has a function that goes forward."""
+    """A layer or a loss: a record with a forward function."""
 
     @property
     def forward(self) -> Callable[..., Any]:
@@ -126,8 +126,17 @@ def paged(cls: type[T]) -> type[T]:
     return cls
 
 
+def made_again(subject: Any, parts: tuple[Any, ...]) -> Any:
+    """A layer of layers, of other layers: by what its module calls the function that made it; None if nothing."""
+    source = unbound(getattr(subject.rule, "source", None))
+    module, name = str(getattr(source, "__module__", None)), name_of(subject).partition("(")[0]
+    if not callable(getattr(sys.modules.get(module), name, None)):
+        return None
+    return _made(module, name, parts, options_of(subject.rule.source))
+
+
 def reduced(subject: Any) -> tuple[Any, ...]:
-    """What `pickle` and `copy` make a layer or a loss of again: the name of its value, or of what returned it."""
+    """The value of `__reduce__` for a layer or a loss: the name of its value, or of the function that returned it."""
     source = unbound(getattr(subject.rule, "source", None))
     module, name = getattr(source, "__module__", None), name_of(subject).partition("(")[0]
     value = getattr(sys.modules.get(str(module)), name, None)

@@ -229,7 +229,7 @@ def inside(a: Box, b: Box) -> bool:
 
 
 def place(drawing: Drawing, content: str) -> Box:
-    """Where a text stands that stands but once."""
+    """The position of a text that occurs once."""
     (found,) = (text.box for text in texts(drawing) if text.content == content)
     return found
 

@@ -36,12 +36,14 @@ def test_a_row_of_one_value_gives_the_bias_and_a_gradient_of_the_largest_slope(v
     with np.errstate(all="raise"):
         out, cache = layer.forward(params, x)
         dx, _ = layer.backward(cache, dout)
-    np.testing.assert_allclose(out, [np.arange(6)] * 2, rtol=0, atol=tiny)  # what a sum of the smallest loses
+    np.testing.assert_allclose(
+        out, np.tile(np.arange(6.0), (2, 1)), rtol=0, atol=float(tiny)
+    )  # what a sum of the smallest loses
     np.testing.assert_allclose(dx, (dout - 1) / np.sqrt(1e-5), rtol=2 * float(np.finfo(dtype).eps) + 1e-15)
 
 
 def test_a_row_near_a_constant_keeps_its_digits() -> None:
-    """Where the mean of squares less the square of the mean has none left."""
+    """Rows for which the mean of squares less the square of the mean has no digit left."""
     small = np.array([[1.0, -2.0, 3.0, 0.0]])
     near = back(1e8 + small, small, eps=1e-12)
     exact = back(small, small, eps=1e-12)

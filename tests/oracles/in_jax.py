@@ -1,4 +1,4 @@
-"""The library's functions in JAX, differentiated by it."""
+"""The library's functions in JAX, with its own differentiation."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import Array, Labels
+from catalogue import STATISTICS
+from chainrule import Array, Labels, dropout
 from oracles.oracle import Function, Oracle, subjects
 
-jax: Any = import_module("jax")  # which need not be installed where types are checked
+jax: Any = import_module("jax")  # it need not be installed where types are checked
 jnp: Any = import_module("jax.numpy")
 
 
@@ -28,6 +29,27 @@ def layer_norm(x: Any, scale: Any, bias: Any) -> Any:
     return jax.nn.standardize(x, variance=x.var(axis=-1, keepdims=True), epsilon=1e-5) * scale + bias
 
 
+def batch_norm(x: Any, scale: Any, bias: Any) -> Any:
+    over = (0, 1)
+    return (x - x.mean(axis=over)) / jnp.sqrt(x.var(axis=over) + 1e-5) * scale + bias
+
+
+def batch_norm_in_use(x: Any, scale: Any, bias: Any) -> Any:
+    mean, var = (jnp.asarray(np.array(each)).astype(x.dtype) for each in (STATISTICS.mean, STATISTICS.var))
+    return (x - mean) / jnp.sqrt(var + 1e-5) * scale + bias
+
+
+def identity(x: Any) -> Any:
+    return x
+
+
+def dropped(x: Any) -> Any:
+    """With the mask that the seed of the catalogue gives."""
+    return x * jnp.asarray(
+        dropout(0.5, seed=3).forward((), np.ones(tuple(x.shape), str(x.dtype).rpartition(".")[2]))[0].copy()
+    )
+
+
 def pullback(
     function: Function, inputs: Sequence[Array], dout: Array, *constants: Array | Labels
 ) -> tuple[Array, list[Array]]:
@@ -40,6 +62,13 @@ def pullback(
     return arrays[0], arrays[1:]
 
 
-FUNCTIONS = subjects(affine, jax.nn.relu, jax.nn.sigmoid) | {"layer_norm": layer_norm}
+FUNCTIONS = subjects(affine, jax.nn.relu, jax.nn.sigmoid) | {
+    "layer_norm": layer_norm,
+    "batch_norm": batch_norm,
+    "batch_norm in use": batch_norm_in_use,
+    "dropout": dropped,
+    "dropout of nothing": identity,
+    "identity": identity,
+}
 
 JAX = Oracle("jax", FUNCTIONS, cross_entropy, pullback)

@@ -1,13 +1,16 @@
-"""The library's functions in torch, differentiated by its autograd."""
+"""The library's functions in torch, with its autograd."""
 
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from chainrule import Array, Labels
+import numpy as np
+
+from catalogue import STATISTICS
+from chainrule import Array, Labels, dropout
 from oracles.oracle import Function, Oracle, subjects
 
-torch: Any = import_module("torch")  # which need not be installed where types are checked
+torch: Any = import_module("torch")  # it need not be installed where types are checked
 F: Any = import_module("torch.nn.functional")
 
 
@@ -19,6 +22,27 @@ def layer_norm(x: Any, scale: Any, bias: Any) -> Any:
     return F.layer_norm(x, scale.shape, scale, bias)
 
 
+def batch_norm(x: Any, scale: Any, bias: Any) -> Any:
+    columns = x.reshape(-1, x.shape[-1])
+    return F.batch_norm(columns, None, None, scale, bias, training=True).reshape(x.shape)
+
+
+def batch_norm_in_use(x: Any, scale: Any, bias: Any) -> Any:
+    mean, var = (torch.tensor(np.array(each), dtype=x.dtype) for each in (STATISTICS.mean, STATISTICS.var))
+    return F.batch_norm(x.reshape(-1, 3), mean, var, scale, bias).reshape(x.shape)
+
+
+def identity(x: Any) -> Any:
+    return x
+
+
+def dropped(x: Any) -> Any:
+    """With the mask that the seed of the catalogue gives."""
+    return x * torch.tensor(
+        dropout(0.5, seed=3).forward((), np.ones(tuple(x.shape), str(x.dtype).rpartition(".")[2]))[0].copy()
+    )
+
+
 def pullback(
     function: Function, inputs: Sequence[Array], dout: Array, *constants: Array | Labels
 ) -> tuple[Array, list[Array]]:
@@ -28,6 +52,13 @@ def pullback(
     return out.detach().numpy(), [gradient.numpy() for gradient in gradients]
 
 
-FUNCTIONS = subjects(affine, F.relu, F.sigmoid) | {"layer_norm": layer_norm}
+FUNCTIONS = subjects(affine, F.relu, F.sigmoid) | {
+    "layer_norm": layer_norm,
+    "batch_norm": batch_norm,
+    "batch_norm in use": batch_norm_in_use,
+    "dropout": dropped,
+    "dropout of nothing": identity,
+    "identity": identity,
+}
 
 TORCH = Oracle("torch", FUNCTIONS, F.cross_entropy, pullback)

@@ -1,5 +1,6 @@
 """torch: its values at special points, its checker, its optimizer, and where it loses digits that we keep."""
 
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -10,12 +11,28 @@ from hypothesis import given
 
 import reference
 from catalogue import LAYERS, Subject
-from chainrule import Affine, Embedding, Layer, affine, check_layer, embedding, relu, sgd, softmax_cross_entropy, tree
+from chainrule import (
+    Affine,
+    Embedding,
+    Layer,
+    adam,
+    affine,
+    check_layer,
+    embedding,
+    mean_squared_error,
+    relu,
+    sgd,
+    softmax_cross_entropy,
+    training_step,
+    tree,
+    two_layer,
+)
 from chainrule.layers.affine import AffineCache
+from chainrule.schedules import constant, cosine, exponential, linear, piecewise, warmup
 from oracles.in_torch import TORCH
 from strategies import generators, sides
 
-torch: Any = import_module("torch")  # which need not be installed where types are checked
+torch: Any = import_module("torch")  # it need not be installed where types are checked
 
 
 def to_numpy(tensor: Any) -> Any:
@@ -48,7 +65,8 @@ def test_values_and_gradients_are_torchs(subject: Subject, rng: np.random.Genera
     dout = rng.standard_normal(out.shape)
     dx, grads = subject.layer.backward(cache, dout)
     arrays = [x, *tree.leaves(params)]
-    theirs, gradients = TORCH.pullback(partial(subject.torch, torch), arrays, dout)  # type: ignore[arg-type]  # not None
+    function: Any = subject.torch
+    theirs, gradients = TORCH.pullback(partial(function, torch), arrays, dout)
     np.testing.assert_allclose(out, theirs, rtol=1e-10, atol=1e-10)
     for ours, gradient in zip([dx, *tree.leaves(grads)], gradients, strict=True):
         np.testing.assert_allclose(ours, gradient, rtol=1e-10, atol=1e-10)
@@ -116,19 +134,70 @@ def test_where_the_label_leads_torch_loses_digits_that_we_keep(margin: float) ->
         assert abs(float(theirs) / exact - 1) > 0.01
 
 
-def test_sgd_is_torchs_over_25_steps() -> None:
+OPTIMIZERS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "sgd": (sgd(0.1), lambda arrays: torch.optim.SGD(arrays, lr=0.1)),
+    "momentum": (sgd(0.1, momentum=0.9), lambda arrays: torch.optim.SGD(arrays, lr=0.1, momentum=0.9)),
+    "nesterov": (
+        sgd(0.1, momentum=0.9, nesterov=True),
+        lambda arrays: torch.optim.SGD(arrays, lr=0.1, momentum=0.9, nesterov=True),
+    ),
+    "adam": (adam(0.01), lambda arrays: torch.optim.Adam(arrays, lr=0.01)),
+    "adam with options": (
+        adam(0.01, b1=0.5, b2=0.9, eps=1e-3),
+        lambda arrays: torch.optim.Adam(arrays, lr=0.01, betas=(0.5, 0.9), eps=1e-3),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_fifty_training_steps_are_torchs(name: str) -> None:
+    optimizer, make = OPTIMIZERS[name]
     rng = np.random.default_rng(0)
-    ours = rng.standard_normal((3, 2))
-    theirs = torch.tensor(ours.copy(), requires_grad=True)
-    optimizer, reference_optimizer = sgd(0.1), torch.optim.SGD([theirs], lr=0.1)
-    state = optimizer.init(ours)
-    for _ in range(25):
-        gradient = rng.standard_normal((3, 2))
-        ours, state = optimizer.step(state, ours, gradient)
-        theirs.grad = torch.tensor(gradient)
+    params = two_layer.init(rng, 5, 7, 3, std=0.5, dtype=np.float64)
+    x, labels = rng.standard_normal((50, 8, 5)), rng.integers(0, 3, (50, 8))
+    W1, b1, W2, b2 = theirs = [torch.tensor(leaf.copy(), requires_grad=True) for leaf in tree.leaves(params)]
+    reference_optimizer = make(theirs)
+    step = training_step(two_layer.network, softmax_cross_entropy, optimizer)
+    state = optimizer.init(params)
+    for batch, targets in zip(x, labels, strict=True):
+        params, state, loss = step(params, state, batch, targets)
+        reference_optimizer.zero_grad()
+        logits = torch.relu(torch.tensor(batch) @ W1 + b1) @ W2 + b2
+        their_loss = torch.nn.functional.cross_entropy(logits, torch.tensor(targets))
+        their_loss.backward()
         reference_optimizer.step()
-    # 25 steps of two roundings each, of numbers of size 1; torch may fuse the two.
-    np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=0, atol=25 * 2.0**-52)
+        assert abs(float(loss) - their_loss.item()) < 1e-10
+    for a, b in zip(tree.leaves(params), theirs, strict=True):
+        np.testing.assert_allclose(a, b.detach().numpy(), rtol=0, atol=1e-10)
+
+
+SCHEDULERS: list[tuple[Any, Callable[[Any, Any], Any]]] = [
+    (cosine(1.0, 0.1, 10), lambda its, optimizer: its.CosineAnnealingLR(optimizer, 10, eta_min=0.1)),
+    (linear(0.25, 1.0, 8), lambda its, optimizer: its.LinearLR(optimizer, 0.25, 1.0, total_iters=8)),
+    (exponential(1.0, 0.9), lambda its, optimizer: its.ExponentialLR(optimizer, 0.9)),
+    (piecewise([3, 7], [1.0, 0.1, 0.01]), lambda its, optimizer: its.MultiStepLR(optimizer, [3, 7])),
+    (warmup(5, constant(1.0)), lambda its, optimizer: its.LambdaLR(optimizer, lambda t: min((t + 1) / 5, 1.0))),
+]
+
+
+@pytest.mark.parametrize(("schedule", "make"), SCHEDULERS, ids=[repr(schedule) for schedule, _ in SCHEDULERS])
+def test_rates_are_those_of_torchs_scheduler(schedule: Any, make: Callable[[Any, Any], Any]) -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = make(torch.optim.lr_scheduler, optimizer)
+    for t in range(10):
+        assert schedule(t) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
+        optimizer.step()
+        scheduler.step()
+
+
+@given(rng=generators, n=sides)
+def test_the_mean_squared_error_is_torchs(rng: np.random.Generator, n: int) -> None:
+    out, targets = rng.standard_normal((2, n, 2, 3))
+    loss, cache = mean_squared_error.forward(out, targets)
+    function = torch.nn.functional.mse_loss
+    theirs, (gradient,) = TORCH.pullback(function, [out], np.ones(()), targets)
+    np.testing.assert_allclose(loss, theirs, rtol=1e-10)
+    np.testing.assert_allclose(mean_squared_error.backward(cache, 1.0), gradient, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(), (7,), (3, 4), (2, 0, 3)])

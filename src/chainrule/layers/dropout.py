@@ -17,8 +17,8 @@ so that
 **To remember:** what did not come through going forward does not come back.
 
 A layer is pure, and so is this one: `dropout(rate, seed)` has the mask that belongs to the seed. A network with dropout
-is a function of a seed that returns a layer; `training_step` takes it, and its step takes the seed as its last argument.
-`chainrule.inference` gives the network without dropout.
+is a function of a seed that returns a layer: `training_step` takes it, and its step takes the seed as its last
+argument. `chainrule.inference` gives the network without dropout.
 
 Two dropouts with one seed have one mask where shapes are equal: `split_seed` makes several seeds of one. NumPy has one
 generator of masks and all other libraries have another, so that the mask of a seed differs between them.
@@ -28,7 +28,7 @@ Examples
 >>> import numpy as np
 >>> from chainrule import Affine, Network, Unit, affine, dropout, sequential, split_seed
 >>> dropout(0.5, seed=3).forward((), np.ones((2, 3)))[0].tolist()
-[[2.0, 2.0, 0.0], [0.0, 0.0, 0.0]]
+[[0.0, 2.0, 0.0], [0.0, 2.0, 0.0]]
 >>> def network(seed: int) -> Network[tuple[Unit, Affine, Unit]]:
 ...     first, second = split_seed(seed, 2)
 ...     return sequential(dropout(0.2, first), affine, dropout(0.5, second))

@@ -1,4 +1,4 @@
-"""The mean squared error: how far numbers are from those that they should be.
+"""The mean squared error: the mean of the squared distances of numbers from their targets.
 
     loss = mean((x - t)^2)
 
@@ -6,12 +6,12 @@ over all numbers: over those of each row, and then over the rows.
 
 **Derivation.** In a row of k numbers, write the mean as an inner product and take differentials:
 
-    loss = <x - t, x - t> / k
-    d(loss) = 2 <x - t, dx> / k
+    loss = (1 / k) <e, e>        e = x - t
+    d(loss) = (2 / k) <e, dx>
 
 so that for the mean of n rows
 
-    dx = (2 / k) (x - t) dloss / n
+    dx = (2 / k) e dloss / n
 
 **To remember:** the gradient of a squared distance points along the distance.
 

@@ -43,7 +43,7 @@ SWITCHES = {
     "light": ("[data-md-color-scheme=default]", "[data-theme=light]", "[data-jp-theme-light=true]"),
     "dark": ("[data-md-color-scheme=slate]", "[data-theme=dark]", "[data-jp-theme-light=false]"),
 }
-"""How sites and notebooks say which theme their reader has chosen: Material for MkDocs, Sphinx themes, Jupyter."""
+"""The marks of a reader's chosen theme in sites and notebooks: Material for MkDocs, Sphinx themes, Jupyter."""
 
 MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,'Liberation Mono','DejaVu Sans Mono',monospace"
 SERIF = "'STIX Two Text','Latin Modern Roman',Cambria,Georgia,'Times New Roman',serif"
@@ -99,17 +99,9 @@ def brackets(x: float, y: float, w: float, h: float, color: str) -> str:
 
 
 def rules(scope: str) -> str:
-    """The style sheet of a picture.
+    """Write the style sheet of a picture, whose rules hold within one class and touch nothing else in a page.
 
-    Parameters
-    ----------
-    scope
-        A class that all its rules are for, so that they touch nothing else in a page.
-
-    Returns
-    -------
-    str
-        CSS: light, dark where the reader's system is, and either where a page says so by one of `SWITCHES`.
+    Colours are light, dark where the reader's system is, and either where a page says so by one of `SWITCHES`.
     """
     fonts = "".join(
         f".{scope} .{style}{{font:{weight}{SIZES[style]:g}px {family}}}"

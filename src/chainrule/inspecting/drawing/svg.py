@@ -54,22 +54,7 @@ class End:
 
 
 def svg_of(graph: Graph, *, width: float, title: str) -> str:
-    """Draw a graph.
-
-    Parameters
-    ----------
-    graph
-        The graph.
-    width
-        The widest that a row may be, in pixels, if it has more than one node.
-    title
-        The picture's name for screen readers.
-
-    Returns
-    -------
-    str
-        An `svg` element.
-    """
+    """Draw a graph as an `svg` element, whose rows are at most `width` pixels wide if they have more than one node."""
     rows = rows_of(graph, width)
     back = graph.comes_back
     groups: list[str] = []

@@ -1,0 +1,118 @@
+import pickle
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from chainrule import Array, BatchNorm, Statistics, batch_norm, check_layer, tree
+from strategies import Floating, all_dtypes, generators, normal, sides
+from untyped import untyped
+
+
+def back(x: Array, dout: Array, eps: float = 1e-5) -> tuple[Array, Array]:
+    """Output and dx with a scale of ones and a bias of zeros."""
+    layer = batch_norm(eps=eps)
+    out, cache = layer.forward(BatchNorm.init(x.shape[-1], dtype=x.dtype), x)
+    return out, layer.backward(cache, dout)[0]
+
+
+@given(rng=generators, n=sides, dtype=all_dtypes)
+def test_each_feature_has_mean_zero_and_variance_one_over_all_other_axes(
+    rng: np.random.Generator, n: int, dtype: Floating
+) -> None:
+    x = 5 + 3 * normal(rng, n, 2, 8, 3, dtype=dtype)
+    out, _ = back(x, x)
+    assert out.dtype == dtype
+    few = 32 * float(np.finfo(dtype).eps)
+    exact = out.astype(np.longdouble)
+    np.testing.assert_allclose(exact.mean(axis=(0, 1, 2)), 0, atol=few)
+    np.testing.assert_allclose(exact.var(axis=(0, 1, 2)), 1, atol=few + 1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_columns_of_one_value_of_any_size_give_the_bias(dtype: Floating) -> None:
+    most = np.finfo(dtype).max
+    x = np.array([[0, 0.1, most, -most]] * 6, dtype)
+    dout = np.array([[6] * 4] + [[0] * 4] * 5, dtype)
+    with np.errstate(all="raise"):
+        out, dx = back(x, dout)
+    assert not out.any()
+    np.testing.assert_allclose(dx, (dout - 1) / np.sqrt(1e-5), rtol=2 * float(np.finfo(dtype).eps) + 1e-15)
+
+
+def test_a_column_near_a_constant_keeps_its_digits() -> None:
+    small = np.array([[1.0], [-2.0], [3.0], [0.0]])
+    near = back(1e8 + small, small, eps=1e-12)
+    np.testing.assert_allclose(near, back(small, small, eps=1e-12), rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_largest_numbers_are_normalised_without_a_warning(dtype: Floating) -> None:
+    most = float(np.finfo(dtype).max)
+    pattern = np.array([1.0, -1.0, 0.5, 1.0, -0.25])
+    with np.errstate(all="raise"):
+        out, dx = back((most * pattern).astype(dtype)[:, None], np.ones((5, 1), dtype))
+    np.testing.assert_allclose(out[:, 0], (pattern - 0.25) / pattern.std(), rtol=4 * float(np.finfo(dtype).eps))
+    assert np.isfinite(dx).all()
+
+
+def test_a_batch_of_one_row_gives_the_bias_and_no_gradient() -> None:
+    params = BatchNorm(np.array([2.0, 3.0]), np.array([-1.0, 7.0]))
+    out, cache = batch_norm().forward(params, np.array([[5.0, -6.0]]))
+    dx, grads = batch_norm().backward(cache, np.ones((1, 2)))
+    assert tree.equal((out, dx, grads.scale), (np.array([[-1.0, 7.0]]), np.zeros((1, 2)), np.zeros(2)))
+
+
+def test_rows_are_coupled_unless_statistics_are_given() -> None:
+    given = Statistics(np.zeros(2), np.ones(2))
+    assert batch_norm().couples_rows
+    assert not batch_norm(given).couples_rows
+
+
+def test_with_the_batchs_own_statistics_the_output_is_the_same() -> None:
+    rng = np.random.default_rng(0)
+    x, params = normal(rng, 7, 3), BatchNorm(normal(rng, 3), normal(rng, 3))
+    in_use = batch_norm(Statistics(x.mean(axis=0), x.var(axis=0)))
+    out, cache = in_use.forward(params, x)
+    np.testing.assert_allclose(out, batch_norm().forward(params, x)[0], rtol=1e-13)
+    dx, _ = in_use.backward(cache, np.ones((7, 3)))
+    np.testing.assert_allclose(dx, np.tile(params.scale / np.sqrt(x.var(axis=0) + 1e-5), (7, 1)), rtol=1e-15)
+
+
+def test_statistics_are_taken_in_the_dtype_of_x() -> None:
+    in_use, params = batch_norm(Statistics(np.zeros(2), np.ones(2))), BatchNorm.init(2)
+    x = np.ones((3, 2), np.float32)
+    assert in_use.forward(params, x)[0].dtype == np.float32
+    assert check_layer(in_use, params, x, rng=np.random.default_rng(0)).ok
+
+
+def test_a_layer_with_statistics_pickles_and_shows_them() -> None:
+    in_use = batch_norm(Statistics(np.zeros(2), np.ones(2)), eps=0.1)
+    assert repr(in_use) == "Layer(batch_norm(statistics=Statistics(mean=f64[2], var=f64[2]), eps=0.1))"
+    x, params = np.array([[1.0, 2.0]]), BatchNorm.init(2, dtype=np.float64)
+    assert tree.equal(pickle.loads(pickle.dumps(in_use)).forward(params, x), in_use.forward(params, x))
+
+
+def test_bad_input() -> None:
+    params = BatchNorm.init(3, dtype=np.float64)
+    with pytest.raises(ValueError, match=re.escape("batch_norm: eps must be a finite number > 0, got -1.0")):
+        batch_norm(eps=-1)
+    with pytest.raises(TypeError, match="batch_norm: statistics must be a Statistics or None, got a tuple of 2"):
+        batch_norm(untyped((np.zeros(2), np.ones(2))))
+    with pytest.raises(ValueError, match=re.escape("the mean over an empty batch is undefined, x has shape (0, 3)")):
+        batch_norm().forward(params, np.ones((0, 3)))
+    with pytest.raises(ValueError, match=re.escape("batch_norm: x has 2 features (5, 2) but scale has 3")):
+        batch_norm().forward(params, np.ones((5, 2)))
+    with pytest.raises(ValueError, match=re.escape("batch_norm: scale has 3 features but the statistics have 2")):
+        batch_norm(Statistics(np.zeros(2), np.ones(2))).forward(params, np.ones((5, 3)))
+    with pytest.raises(ValueError, match=re.escape("BatchNorm: scale is (3,), so bias must be (3,), got (2,)")):
+        BatchNorm(np.ones(3), np.zeros(2))
+    with pytest.raises(ValueError, match=re.escape("Statistics: mean is (3,), so var must be (3,), got (2,)")):
+        Statistics(np.ones(3), np.zeros(2))
+    bad: list[Any] = [-0.5, np.inf, np.nan]
+    for value in bad:
+        message = f"Statistics: var must be finite and >= 0, got {value} for feature 1"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            Statistics(np.zeros(2), np.array([1.0, value]))

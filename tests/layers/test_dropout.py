@@ -1,0 +1,150 @@
+import pickle
+import re
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule import (
+    Affine,
+    Layer,
+    Network,
+    Unit,
+    affine,
+    dropout,
+    prediction,
+    repeated,
+    sequential,
+    sgd,
+    softmax_cross_entropy,
+    split_seed,
+    training_step,
+    tree,
+    value_and_grad,
+)
+from strategies import Floating, all_dtypes
+from untyped import untyped
+
+seeds = st.integers(0, 2**40)
+
+
+def mask(rate: float, seed: int, shape: tuple[int, ...], dtype: Floating = np.float64) -> Any:
+    return dropout(rate, seed).forward((), np.ones(shape, dtype))[0]
+
+
+@given(seed=seeds, dtype=all_dtypes)
+def test_the_mask_is_a_function_of_seed_and_shape_and_not_of_the_dtype(seed: int, dtype: Floating) -> None:
+    found = mask(0.25, seed, (3, 5), dtype)
+    np.testing.assert_array_equal(found != 0, mask(0.25, seed, (3, 5)) != 0)
+    assert set(found.ravel()) <= {dtype(0), dtype(1 / 0.75)}
+    assert found.dtype == dtype
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_the_share_that_is_dropped_is_the_rate_and_the_mean_is_kept(rate: float) -> None:
+    found = mask(rate, 0, (1000, 1000))
+    # A million draws: a standard deviation of at most 0.0005.
+    assert np.mean(found == 0) == pytest.approx(rate, abs=0.003)
+    assert found.mean() == pytest.approx(1, abs=0.015)
+
+
+def test_neighbouring_entries_and_neighbouring_seeds_have_nothing_to_do_with_each_other() -> None:
+    kept = [mask(0.5, seed, (300, 300)) != 0 for seed in range(4)]
+    first: Any = kept[0]
+    for a, b in [(kept[0], kept[1]), (kept[2], kept[3]), (first[1:], first[:-1]), (first.T[1:], first.T[:-1])]:
+        assert np.mean(a == b) == pytest.approx(0.5, abs=0.01)
+
+
+def test_rate_zero_drops_nothing() -> None:
+    assert mask(0.0, 3, (4, 5)).all()
+    assert (mask(0, 3, (4, 5)) == 1).all()
+
+
+@given(seed=seeds, n=st.integers(0, 20))
+def test_split_seeds_differ_and_begin_alike(seed: int, n: int) -> None:
+    found = split_seed(seed, n)
+    assert len(set(found)) == n
+    assert all(type(each) is int and 0 <= each < 2**31 for each in found)
+    assert split_seed(seed, n + 3)[:n] == found
+    assert split_seed(np.int64(seed), n) == found
+
+
+def test_seeds_larger_than_a_word_count_as_a_whole() -> None:
+    many = [0, 1, 2**32, 2**32 + 1, 2**33, 2**64, 2**100]
+    assert len({split_seed(seed, 1) for seed in many}) == len(many)
+
+
+def network(seed: int) -> Layer[tuple[Affine, Unit, Affine, Unit], Any]:
+    first, second = split_seed(seed, 2)
+    return sequential(affine, dropout(0.2, first), affine, dropout(0.5, second))
+
+
+def batch() -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(0)
+    params = (Affine.init(rng, 4, 30), (), Affine.init(rng, 30, 3), ())
+    return params, rng.standard_normal((6, 4), np.float32), np.array([0, 1, 2, 0, 1, 2])
+
+
+def test_a_step_of_a_function_of_a_seed_takes_the_seed_last() -> None:
+    params, x, labels = batch()
+    optimizer = sgd(0.1)
+    step = training_step(network, softmax_cross_entropy, optimizer)
+    state = optimizer.init(params)
+    once, again, other = (step(params, state, x, labels, seed) for seed in (1, 1, 2))
+    assert tree.equal(once, again)
+    assert not tree.equal(once[0], other[0])
+    fixed = training_step(network(1), softmax_cross_entropy, optimizer)(params, state, x, labels)
+    assert tree.equal(once, fixed)
+    assert tree.equal(pickle.loads(pickle.dumps(step))(params, state, x, labels, 1), once)
+
+
+def test_everything_else_asks_for_network_of_seed() -> None:
+    for function in (prediction, partial(value_and_grad, loss=softmax_cross_entropy)):
+        with pytest.raises(TypeError, match=re.escape("got function: give it network(seed)")):
+            untyped(function)(network)
+
+
+def test_a_function_that_returns_no_layer_is_refused() -> None:
+    params, x, labels = batch()
+    step: Any = untyped(training_step)(lambda seed: "network", softmax_cross_entropy, sgd(0.1))
+    with pytest.raises(
+        TypeError, match=re.escape("training_step: network(seed) must be a Layer or an Encoder, got str")
+    ):
+        step(params, sgd(0.1).init(params), x, labels, 1)
+
+
+def test_a_block_of_each_index_has_a_mask_of_its_own() -> None:
+    def blocks(seed: int) -> Network[tuple[Unit, ...]]:
+        each = split_seed(seed, 3)
+        return repeated(lambda i: dropout(0.5, each[i]), 3)
+
+    made: Any = blocks(0)
+    out, _ = made.forward(((), (), ()), np.ones((100, 100)))
+    assert np.mean(out != 0) == pytest.approx(0.125, abs=0.01)
+
+
+def test_bad_input() -> None:
+    for rate, shown in ((1, "1.0"), (-0.1, "-0.1"), (np.nan, "nan")):
+        with pytest.raises(
+            ValueError, match=re.escape(f"dropout: rate must be a finite number in [0, 1), got {shown}")
+        ):
+            dropout(rate, 0)
+    with pytest.raises(ValueError, match="dropout: seed must be >= 0, got -1"):
+        dropout(0.5, -1)
+    bad: list[tuple[Any, str]] = [
+        (0.5, "float"),
+        (None, "NoneType"),
+        (True, "bool"),
+        (np.array([1, 2]), "i64[2]"),
+        (np.array(0.5), "f64[]"),
+        (np.random.default_rng(0), "Generator: take rng.integers(2**31)"),
+    ]
+    for seed, shown in bad:
+        for call in (partial(dropout, 0.5), partial(split_seed, n=2)):
+            with pytest.raises(TypeError, match=re.escape(f"seed must be a whole number, got {shown}")):
+                call(seed)
+    with pytest.raises(ValueError, match="split_seed: n must be >= 0, got -1"):
+        split_seed(0, -1)

@@ -1,0 +1,87 @@
+import pickle
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule import (
+    Affine,
+    adam,
+    clip_by_global_norm,
+    softmax_cross_entropy,
+    training_step,
+    tree,
+    two_layer,
+    value_and_grad,
+)
+from strategies import Floating, all_dtypes, generators, normal
+from untyped import untyped
+
+
+def norm(grads: Any) -> float:
+    return float(np.sqrt(sum((leaf.astype(np.longdouble) ** 2).sum() for leaf in tree.leaves(grads))))
+
+
+@given(rng=generators, dtype=all_dtypes, most=st.floats(0.01, 10))
+def test_the_norm_is_at_most_that_and_the_direction_stays(
+    rng: np.random.Generator, dtype: Floating, most: float
+) -> None:
+    grads = (Affine(normal(rng, 3, 2, dtype=dtype), normal(rng, 2, dtype=dtype)), ())
+    clipped = clip_by_global_norm(most)(grads)
+    if norm(grads) <= most * (1 - 1e-15):
+        assert clipped is grads
+        return
+    few = 4 * float(np.finfo(dtype).eps) + 1e-14
+    assert norm(clipped) == pytest.approx(min(most, norm(grads)), rel=few)
+    share = min(1.0, most / norm(grads))
+    np.testing.assert_allclose(clipped[0].W, share * grads[0].W.astype(np.longdouble), rtol=few, atol=few * most)
+    assert clipped[0].W.dtype == dtype
+    assert not clipped[0].W.flags.writeable
+
+
+def test_gradients_of_just_that_norm_come_back_themselves() -> None:
+    grads = (np.array([3.0]), np.array([4.0]))
+    assert clip_by_global_norm(5.0)(grads) is grads
+    assert clip_by_global_norm(5.0)(()) == ()
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-160, 1e160, 1e200, 1.7e308])
+def test_no_norm_overflows_or_vanishes(size: float) -> None:
+    with np.errstate(all="raise"):
+        clipped = clip_by_global_norm(size)((np.array([size, size]), np.array([-size])))
+    np.testing.assert_allclose(clipped[0] / size, np.sqrt(1 / 3), rtol=1e-15)
+
+
+def test_nothing_can_be_made_of_nan_and_infinity() -> None:
+    for bad in (np.nan, np.inf):
+        clipped = clip_by_global_norm(1.0)((np.array([1.0, bad]), np.array([2.0])))
+        assert all(np.isnan(leaf).all() for leaf in clipped)
+
+
+def test_a_step_is_taken_along_the_clipped_gradient() -> None:
+    rng = np.random.default_rng(0)
+    params = two_layer.init(rng, 4, 3, 2)
+    x, labels = rng.random((5, 4), np.float32), np.array([0, 1, 1, 0, 1])
+    optimizer, clip = adam(0.1), clip_by_global_norm(0.01)
+    step = training_step(two_layer.network, softmax_cross_entropy, optimizer, adjust=clip)
+    state = optimizer.init(params)
+    loss, grads = value_and_grad(two_layer.network, softmax_cross_entropy)(params, x, labels)
+    assert tree.equal(step(params, state, x, labels), (*optimizer.step(state, params, clip(grads)), loss))
+
+
+def test_it_is_a_value() -> None:
+    assert clip_by_global_norm(1) == clip_by_global_norm(1.0) != clip_by_global_norm(2.0)
+    assert repr(clip_by_global_norm(1)) == "clip_by_global_norm(1.0)"
+    assert pickle.loads(pickle.dumps(clip_by_global_norm(1.0))) == clip_by_global_norm(1.0)
+
+
+def test_bad_input() -> None:
+    with pytest.raises(ValueError, match=re.escape("clip_by_global_norm: most must be a finite number > 0, got 0.0")):
+        clip_by_global_norm(0)
+    with pytest.raises(TypeError, match="clip_by_global_norm: most must be a number, got str"):
+        clip_by_global_norm(untyped("1"))
+    with pytest.raises(TypeError, match="clip_by_global_norm: grads is int64, not floating-point"):
+        clip_by_global_norm(1)((np.array([1, 2]),))

@@ -1,0 +1,119 @@
+import math
+import pickle
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import Affine, adam, affine, sgd, softmax_cross_entropy, training_step, tree
+from chainrule.schedules import Schedule, constant, cosine, exponential, join, linear, piecewise, warmup
+from untyped import untyped
+
+SCHEDULES = {
+    "constant(0.1)": (constant(0.1), [0.1] * 7),
+    "linear(0.1, 0.5, 4)": (linear(0.1, 0.5, 4), [0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5]),
+    "cosine(2.0, 1.0, 4)": (
+        cosine(2.0, 1.0, 4),
+        [2.0, 1.5 + math.sqrt(0.125), 1.5, 1.5 - math.sqrt(0.125), 1.0, 1.0, 1.0],
+    ),
+    "exponential(0.8, 0.5)": (exponential(0.8, 0.5), [0.8, 0.4, 0.2, 0.1, 0.05, 0.025, 0.0125]),
+    "piecewise([2, 5], [3.0, 0.3, 0.1])": (piecewise([2, 5], [3, 0.3, 0.1]), [3, 3, 0.3, 0.3, 0.3, 0.1, 0.1]),
+    "warmup(4, exponential(0.8, 0.5))": (
+        warmup(4, exponential(0.8, 0.5)),
+        [0.2, 0.2, 0.15, 0.1, 0.05, 0.025, 0.0125],
+    ),
+    "join([linear(0.0, 1.0, 2), exponential(1.0, 0.5), constant(0.1)], [2, 5])": (
+        join([linear(0, 1, 2), exponential(1, 0.5), constant(0.1)], [2, 5]),
+        [0, 0.5, 1, 0.5, 0.25, 0.1, 0.1],
+    ),
+}
+
+each = pytest.mark.parametrize(("name", "schedule", "rates"), [(k, *v) for k, v in SCHEDULES.items()], ids=[*SCHEDULES])
+
+
+@each
+@pytest.mark.parametrize("kind", [int, np.int64, np.asarray])
+def test_rates_are_those_by_hand(name: str, schedule: Schedule, rates: list[float], kind: Callable[[int], Any]) -> None:
+    found = [schedule(kind(step)) for step in range(7)]
+    np.testing.assert_allclose(found, rates, rtol=1e-15, atol=1e-16)
+    assert {type(rate) for rate in found} == {float}
+
+
+@each
+def test_schedules_are_values(name: str, schedule: Schedule, rates: list[float]) -> None:
+    assert repr(schedule) == name
+    copy = pickle.loads(pickle.dumps(schedule))
+    assert copy == schedule
+    assert hash(copy) == hash(schedule)
+    assert schedule != constant(7.0)
+    assert copy(3) == schedule(3)
+
+
+def test_after_its_steps_a_schedule_stays_at_its_last_rate_exactly() -> None:
+    assert linear(0.1, 0.3, 7)(10**9) == 0.3
+    assert cosine(0.1, 0.3, 7)(7) == 0.3
+    assert piecewise([3], [0.1, 0.3])(10**9) == 0.3
+
+
+@pytest.mark.parametrize("make", [sgd, lambda rate: sgd(rate, momentum=0.9), adam], ids=["sgd", "momentum", "adam"])
+def test_every_step_has_the_rate_of_its_own(make: Callable[[Any], Any]) -> None:
+    rng = np.random.default_rng(0)
+    params = Affine.init(rng, 4, 3, dtype=np.float64)
+    x, labels = rng.standard_normal((6, 4)), np.array([0, 1, 2, 0, 1, 2])
+    schedule = warmup(3, linear(0.5, 0.1, 5))
+    optimizer = make(schedule)
+    step = training_step(affine, softmax_cross_entropy, optimizer)
+    scheduled, state = params, optimizer.init(params)
+    by_hand, other = params, optimizer.init(params)
+    for i in range(8):
+        constant_rate = make(schedule(i))
+        scheduled, state, _ = step(scheduled, state, x, labels)
+        by_hand, other, _ = training_step(affine, softmax_cross_entropy, constant_rate)(by_hand, other, x, labels)
+    for a, b in zip(tree.leaves(scheduled), tree.leaves(by_hand), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13)
+    assert int(state.count) == 8
+
+
+def test_equal_schedules_make_equal_optimizers() -> None:
+    assert sgd(linear(0.1, 0, 5)) == sgd(linear(0.1, 0, 5)) != sgd(linear(0.2, 0, 5))
+    assert repr(sgd(warmup(10, constant(0.1)))) == "sgd(warmup(10, constant(0.1)))"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: constant(-1), "constant: rate must be a finite number >= 0, got -1.0"),
+        (lambda: linear(0.1, np.inf, 3), "linear: last must be a finite number >= 0, got inf"),
+        (lambda: linear(0.1, 0.2, 0), "linear: steps must be >= 1, got 0"),
+        (lambda: cosine(0.1, 0.2, -3), "cosine: steps must be >= 0, got -3"),
+        (lambda: exponential(0.1, 1.5), "exponential: factor must be a finite number in (0, 1], got 1.5"),
+        (lambda: exponential(0.1, 0), "exponential: factor must be a finite number > 0, got 0.0"),
+        (lambda: piecewise([3, 3], [1, 2, 3]), "piecewise: boundaries must increase from 1 on, got [3, 3]"),
+        (lambda: piecewise([0], [1, 2]), "piecewise: boundaries must increase from 1 on, got [0]"),
+        (lambda: piecewise([3], [1]), "piecewise: 1 boundaries need 2 rates, got 1"),
+        (lambda: join([constant(1)], [3]), "join: 1 boundaries need 2 schedules, got 1"),
+    ],
+)
+def test_bad_values(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: constant(untyped("fast")), "constant: rate must be a number, got str"),
+        (lambda: linear(0.1, 0.2, untyped(2.5)), "linear: steps must be an integer, got float"),
+        (
+            lambda: warmup(3, untyped(0.1)),
+            "warmup: schedule must be a function of the steps, got float: write constant",
+        ),
+        (lambda: join(untyped(constant(1)), []), "join: schedules must be a list or a tuple, got Schedule"),
+        (lambda: piecewise(untyped(3), [1, 2]), "piecewise: boundaries must be a list or a tuple, got int"),
+    ],
+)
+def test_bad_types(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        call()
