@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule import Affine, adam, clip_by_global_norm, softmax_cross_entropy, training_step, tree, two_layer
-from chainrule import value_and_grad
+from chainrule import (
+    Affine,
+    adam,
+    clip_by_global_norm,
+    softmax_cross_entropy,
+    training_step,
+    tree,
+    two_layer,
+    value_and_grad,
+)
 from strategies import Floating, all_dtypes, generators, normal
 from untyped import untyped
 
