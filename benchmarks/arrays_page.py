@@ -12,7 +12,7 @@ EVIDENCE = DOCS / "evidence"
 RESULT = EVIDENCE / "array_libraries.json"
 
 GOAL = 1.03
-"""What a compiled step of ours may take, as a multiple of one written in JAX."""
+"""The time that a compiled step of ours may take, as a multiple of one written in JAX."""
 
 
 def write_page(docs: Path = DOCS) -> Path:
@@ -45,7 +45,7 @@ def parts(result: Row, cards: Sequence[Row]) -> dict[str, str]:
 
 
 def apart(rows: Sequence[Row]) -> str:
-    """How far libraries are from NumPy in one dtype: a row for each use, and one for the largest."""
+    """The differences of libraries from NumPy in one dtype: a row for each use, and one for the largest."""
     libraries = list(dict.fromkeys(row["library"] for row in rows))
     lines = [
         [
@@ -75,7 +75,7 @@ def compiled(rows: Sequence[Row]) -> str:
 
 
 def card(result: Row) -> str:
-    """What was measured on a GPU."""
+    """The measurements on a GPU."""
     absent = "; ".join(f"{name} ({reason})" for name, reason in result["absent"].items())
     return (
         f"### {result['device']}{', TF32' if result['tf32'] else ''}\n\n"

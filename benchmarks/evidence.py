@@ -38,7 +38,7 @@ def tried(subject: Subject, cases: int) -> tuple[int, list[str]]:
 
 
 def laws(cases: int) -> str:
-    """What every law said of every subject."""
+    """The verdicts of every law on every subject."""
     subjects = (*LAYERS, *OTHERS)
     found = [tried(subject, cases) for subject in subjects]
     failures = [failure for _, failed in found for failure in failed]
@@ -55,7 +55,7 @@ def laws(cases: int) -> str:
 
 
 def broken() -> str:
-    """What the report says of every subject with a mistake."""
+    """The report on every subject with a mistake."""
     subjects: list[Broken] = [*AFFINE, *ELEMENTWISE, *LOSSES, *OPTIMIZERS]
     rows: list[list[str]] = []
     for subject in sorted(subjects, key=lambda each: (len(each.laws), sorted(each.laws), each.name)):
@@ -71,7 +71,7 @@ def broken() -> str:
 
 
 def oracles() -> str:
-    """How far other libraries' derivatives are from ours, where they are installed."""
+    """The largest differences of other libraries' derivatives from ours, where they are installed."""
     if any(find_spec(name) is None for name in ("torch", "jax")):
         return "Not measured: torch or JAX was not installed."
     differences: Any = import_module("oracles.differences")  # needs torch and jax
@@ -83,7 +83,7 @@ def oracles() -> str:
 
 
 def mutants() -> str:
-    """What `make mutants` found when it was last run: a table for each reason."""
+    """The results of the last `make mutants`: a table for each reason."""
     result: dict[str, Any] = json.loads((PAGE.with_suffix("") / "mutants.json").read_text("utf-8"))
     counts: Counter[str] = Counter(result["counts"])
     total = (

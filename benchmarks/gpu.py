@@ -62,7 +62,7 @@ def coarse(array: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def difference(entry: Entry, problem: Problem) -> float:
-    """How far one step on some rows is from that in float64, relative to the largest entry of each array."""
+    """The largest difference of one step from that in float64, relative to the largest entry of each array."""
     size = evolve(problem.size, batch=min(problem.size.batch, 64))
     drawn = Problem.draw(size, rate=STEEP, dtype=problem.dtype, device=problem.device)
     steep = evolve(drawn, x=coarse(drawn.x), start=[coarse(array) for array in drawn.start])
@@ -102,7 +102,7 @@ def summary(error: Exception) -> str:
 
 
 def absent(device: str) -> dict[str, str]:
-    """Who can take no step here, and why."""
+    """The contenders that can take no step here, and why."""
     reasons: dict[str, str] = {}
     for name, entry in CONTENDERS.items():
         try:

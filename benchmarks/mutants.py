@@ -40,7 +40,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "mutants"
-"""Where mutmut keeps its copy of the sources and its results."""
+"""The folder of mutmut's copy of the sources and of its results."""
 
 LOG = WORK / "log.txt"
 SURVIVORS = ROOT / "tests" / "survivors.toml"
@@ -50,10 +50,10 @@ GOAL = 0.95
 """The share of mutants that must be noticed."""
 
 NOTICED = ("killed", "timeout", "segfault")
-"""What mutmut calls mutants that the tests noticed."""
+"""Mutmut's names for mutants that the tests noticed."""
 
 STATUSES = (*NOTICED, "survived", "no tests", "suspicious")
-"""What mutmut calls mutants after a whole run."""
+"""Mutmut's names for mutants after a whole run."""
 
 
 class Mutant(NamedTuple):
@@ -93,7 +93,7 @@ def run(jobs: int) -> None:
 
 
 def results() -> dict[str, str]:
-    """What became of each mutant, by mutmut's name of it."""
+    """The status of each mutant, by mutmut's name of it."""
     lines = mutmut("results", "--all", "true").splitlines()
     return dict(line.strip().rsplit(": ", 1) for line in lines if line.strip())
 
@@ -109,7 +109,7 @@ def shown(name: str) -> Mutant:
 
 
 def mutmut(*arguments: str) -> str:
-    """What a mutmut command prints."""
+    """The output of a mutmut command."""
     command = [sys.executable, "-m", "mutmut", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, encoding="utf-8").stdout  # noqa: S603
 
@@ -154,7 +154,7 @@ def entry(mutant: Mutant) -> str:
 
 
 def evidence(counts: Counter[str], score: float, known: dict[Mutant, str]) -> dict[str, object]:
-    """What is written down."""
+    """The content of `docs/evidence/mutants.json`."""
     return {
         "command": "make mutants",
         "versions": {

@@ -179,7 +179,7 @@ def twice(params: Any) -> Any:
 
 
 def summed(grads: Any) -> Any:
-    """What two layers give, for one."""
+    """The outputs of two layers, as that of one."""
     return chainrule.tree.map(_plus, *grads)
 
 

@@ -1,4 +1,4 @@
-"""What every test runs under."""
+"""The settings under which every test runs."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the library computes in independent forms: the textbook's formulas, in float64, and definitions in 50 digits."""
+"""Independent forms of what the library computes: textbook formulas in float64, and definitions in 50 digits."""
 
 from importlib import import_module
 from typing import Any, TypeAlias

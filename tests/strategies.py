@@ -1,4 +1,4 @@
-"""What tests draw: shapes and seeds, from which a Generator makes the values.
+"""Strategies: tests draw shapes and seeds, from which a Generator makes the values.
 
 Values drawn one by one gather at zero, which is ReLU's kink, and repeat each other.
 """

@@ -30,7 +30,7 @@ anything: st.SearchStrategy[Any] = st.one_of(st.builds(array_of, generators, sha
 
 
 def answer_or_error(call: Callable[[], Any], *names: str) -> Any:
-    """What a call returns; None if it raised an error that begins with one of the names."""
+    """The result of a call; None if it raised an error that begins with one of the names."""
     try:
         return call()
     except (ValueError, TypeError) as error:

@@ -11,7 +11,7 @@ ROWS = re.findall(r"^\| `(.+)` \| `(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
 
 
 def setting() -> dict[str, Any]:
-    """What the page's code block defines."""
+    """The names that the page's code block defines."""
     (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, Any] = {}
     exec(block, names)  # noqa: S102  # the page's own code

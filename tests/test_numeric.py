@@ -158,7 +158,7 @@ def test_slopes_are_taken_over_the_steps_that_are_made() -> None:
 
 
 def steps_taken(f: Callable[[Array], Array], x: Array) -> list[float]:
-    """How far the first entry of x is moved, in either direction, from the farthest on."""
+    """The distances by which the first entry of x is moved, in either direction, the largest first."""
     taken: set[float] = set()
 
     def probe(entries: Entries, steps: Steps) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What is published: an sdist with all that tests need, and a wheel with the package alone, which needs two others."""
+"""The distributions: an sdist with all that tests need, and a wheel with the package alone, which needs two others."""
 
 import re
 import subprocess
@@ -62,7 +62,7 @@ def files(folder: str) -> set[str]:
 
 
 def printed(python: str | Path, code: str) -> str:
-    """What a program prints in an interpreter that knows its own packages only; warnings are errors."""
+    """The output of a program in an interpreter that knows its own packages only; warnings are errors."""
     run = subprocess.run([python, "-I", "-W", "error", "-c", code], capture_output=True, check=False, encoding="utf-8")
     assert (run.returncode, run.stderr) == (0, "")
     return run.stdout.strip()

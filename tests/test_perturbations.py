@@ -1,4 +1,4 @@
-"""What numerical differentiation asks of a function, and how little of a network is run for it."""
+"""Numerical differentiation evaluates a function at moved parameters, and runs only the layers that they reach."""
 
 from typing import Any
 

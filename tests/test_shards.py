@@ -84,7 +84,7 @@ def test_bad_input(shards: Any, sizes: Any, error: type[Exception], message: str
 
 
 class Communicator:
-    """What mpi4py's `COMM_WORLD` does here, between threads."""
+    """A stand-in for mpi4py's `COMM_WORLD`, between threads."""
 
     def __init__(self, rank: int, size: int, barrier: Barrier, board: list[object]) -> None:
         self.rank, self.size, self.barrier, self.board = rank, size, barrier, board
@@ -111,7 +111,7 @@ def test_the_five_lines_of_mpi_train_as_one_machine_does(monkeypatch: pytest.Mon
         mpi: Any = ModuleType("MPI")
         mpi.COMM_WORLD = Communicator(rank, 3, barrier, untyped(board))
         names: dict[str, Any] = {"MPI": mpi, "gradient": GRADIENT, "combine": combine, "optimizer": optimizer}
-        names |= {"params": params, "state": (), "x": x, "labels": labels}
+        names |= {"params": params, "state": optimizer.init(params), "x": x, "labels": labels}
         for _ in range(3):
             exec(lines, names)  # noqa: S102  # the page's own lines
         ends[rank] = names["params"], names["loss"]

@@ -58,7 +58,7 @@ def problem(rng: np.random.Generator, n: int, dtype: Floating = np.float64) -> t
 
 
 def gradient(network: Any, params: Any, x: Array, targets: Any) -> tuple[Array, Any]:
-    """The loss and its gradient by the public pairs."""
+    """The loss and its gradient, from the public pairs."""
     out, caches = network.forward(params, x)
     loss, cache = softmax_cross_entropy.forward(out, targets)
     return loss, network.grads(caches, softmax_cross_entropy.backward(cache, 1.0))
@@ -313,7 +313,7 @@ def test_what_is_no_optimizer_is_refused() -> None:
 
 @frozen(eq=False)
 class LookAlike:
-    """What has the fields of an `Affine`, and is none."""
+    """A class that has the fields of an `Affine`, and is none."""
 
     W: Array
     b: Array

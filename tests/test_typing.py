@@ -1,4 +1,4 @@
-"""What type checkers say: nothing of code as users write it, and something of each marked line.
+"""Type checkers accept code as users write it, and reject each marked line.
 
 The cases stand in `typing/accept.py` and `typing/reject.py`, and those of one layer in its own test file, as the text
 `TYPED`. The checkers run with no settings but strictness, over the package as it is installed, as in a project that
@@ -21,7 +21,7 @@ FOLDER = TESTS / "typing"
 MARK = "  # rejected: "
 
 Errors: TypeAlias = dict[tuple[str, int], list[str]]
-"""What a checker says, by file and line."""
+"""The messages of a checker, by file and line."""
 
 
 def typed(path: Path) -> str | None:
@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def output(folder: Path, *arguments: str | Path) -> str:
-    """What a module prints that is run as a program."""
+    """The output of a module that is run as a program."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # pyright asks the first python3
     command = [sys.executable, "-m", *map(str, arguments)]
     run = subprocess.run(command, capture_output=True, check=False, cwd=folder, env=os.environ | {"PATH": path})
@@ -121,7 +121,7 @@ def test_code_as_users_write_it_is_accepted(errors: Errors) -> None:
 
 
 def said_of(errors: Errors, mistake: str) -> str:
-    """What is said of the line in which a mistake stands."""
+    """The messages on the line in which a mistake stands."""
     (place,) = (place for place in marked() if mistake in shown(place))
     return "\n".join(errors[place])
 
@@ -135,7 +135,7 @@ def test_wrong_parameters_are_shown_beside_the_right_ones(errors: Errors) -> Non
 def test_mypy_counts_to_the_layer_that_does_not_fit(mypy: Errors) -> None:
     message = said_of(mypy, "seam: ")
     assert 'Argument 2 to "sequential" has incompatible type "Layer[Affine, AffineCache]"' in message
-    assert 'expected "Layer[tuple[()], ReluCache]"' in message
+    assert 'expected "Layer[tuple[()], Saved]"' in message
 
 
 def test_pyright_names_the_layer_that_does_not_fit(pyright: Errors) -> None:

@@ -1,4 +1,4 @@
-"""What a caller without a type checker may pass."""
+"""Arguments that a caller without a type checker may pass."""
 
 from typing import Any
 

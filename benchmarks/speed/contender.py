@@ -1,4 +1,4 @@
-"""What it takes to be measured: training steps and predictions, as iterators that do one for each item."""
+"""A contender: training steps and predictions, as iterators that do one for each item."""
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module

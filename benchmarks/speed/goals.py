@@ -16,7 +16,7 @@ def written(results: Mapping[str, Sequence[Row]]) -> str:
 
 
 def line(goal: Row, results: Mapping[str, Sequence[Row]]) -> list[str]:
-    """What it is, the goal, the figure, and whether it was met."""
+    """A row of the table: the subject, the goal, the figure, and whether the goal was met."""
     least, unit = "at_least" in goal, goal.get("unit", "")
     bound = goal["at_least" if least else "at_most"]
     aim = f"at {'least' if least else 'most'} {digits(bound)}{unit}"

@@ -14,7 +14,7 @@ import numpy as np
 from attrs import frozen
 
 Row: TypeAlias = dict[str, Any]
-"""What was measured of one contender in one case, by name."""
+"""The figures of one contender in one case, by name."""
 
 
 class Took(NamedTuple):
@@ -30,7 +30,7 @@ Timer: TypeAlias = Callable[[int], Took]
 
 @frozen
 class Plan:
-    """How long measuring may take."""
+    """The time that measuring may take."""
 
     rounds: int
     block: float
@@ -40,7 +40,7 @@ class Plan:
     longest: float = float("inf")
     """Seconds that all rounds take, at most: where once takes long, rounds are fewer, but 5."""
     alike: bool = False
-    """Whether all do it the same number of times in a block: where little differs, nothing else should."""
+    """True if all do it the same number of times in a block: where little differs, nothing else should."""
     rest: float = 0.0
     """Seconds between blocks: threads of the last contender may go on waiting for work that long."""
 
@@ -118,7 +118,7 @@ def race(timers: Mapping[str, Timer], plan: Plan) -> dict[str, list[Took]]:
 
 
 def _counts(timed: Timer, plan: Plan) -> tuple[int, int]:
-    """How often it is done untimed and timed in a block: found by doubling until that takes half of one."""
+    """The numbers of untimed and of timed calls in a block: doubled until they take half of one."""
     count = 1
     timed(count)  # the first time takes longer
     while (wall := timed(count).wall) < plan.block / 2:

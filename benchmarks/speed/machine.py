@@ -1,4 +1,4 @@
-"""What was measured on: the machine and the versions of everything that took part."""
+"""The machine of a measurement, and the versions of everything that took part."""
 
 import os
 import platform
@@ -51,7 +51,7 @@ def written(found: Row) -> str:
 
 
 def quiet(rows: Sequence[Row]) -> str:
-    """How much of the time a process with one thread had the processor that it was kept to."""
+    """The share of the time for which a process with one thread had the processor that it was bound to."""
     shares = [row["busy"] for row in rows if row["threads"] == ONE and "busy" in row]
     if not shares:
         return ""

@@ -22,7 +22,7 @@ QUICK = Plan(rounds=5, block=0.01, longest=3.0)
 
 @frozen
 class Options:
-    """What is measured, how long, and of whom."""
+    """The workloads, their duration and the contenders of one run."""
 
     quick: bool
     plan: Plan

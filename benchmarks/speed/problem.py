@@ -1,4 +1,4 @@
-"""Where every contender starts, at a size: one batch, its labels, and the parameters.
+"""The start of every contender, at a size: one batch, its labels, and the parameters.
 
 All numbers are float32, so that contenders in float32 and in float64 start from exactly the same ones.
 """
@@ -38,7 +38,7 @@ class Size:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the network learns."""
+        """The number of parameters of the network."""
         return (self.n_in + 1) * self.n_hidden + (self.n_hidden + 1) * self.n_out
 
 

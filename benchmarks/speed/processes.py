@@ -17,7 +17,7 @@ held: dict[str, Loop] = {}
 
 
 class FailureError(Exception):
-    """What a process said in place of an answer."""
+    """The error message of a process, in place of an answer."""
 
 
 def process(threads: str = ONE, tree: Path | None = None) -> ProcessPoolExecutor:

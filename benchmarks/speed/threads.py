@@ -1,4 +1,4 @@
-"""How a process is kept to one thread, or given all.
+"""Settings that hold a process to one thread, or give it all.
 
 This module must import nothing that brings NumPy along: a process is settled before its libraries are loaded.
 """

@@ -3,8 +3,8 @@
     forward(params, x)    -> (out, cache)
     grads  (cache,  dout) -> grads
 
-There is no `dx`: what comes in are whole numbers, categories, or a record of several inputs. An encoder stands first in
-a network (`chainrule.encoded`).
+There is no `dx`: the input is whole numbers, categories, or a record of several inputs. An encoder comes first in a
+network (`chainrule.encoded`).
 """
 
 from collections.abc import Callable
@@ -74,12 +74,12 @@ class Encoder(Generic[P, C, X]):
         return f"Encoder({title_of(self)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """An encoder that is a module's value comes back as itself; one with options is made again of them."""
+        """Pickle a module's value by its name, and an encoder with options by its constructor and options."""
         return reduced(self)
 
 
 class Network(Protocol[P_co]):
-    """What can be trained: a layer or an encoder with parameters of type `P`. For annotations.
+    """A layer or an encoder with parameters of type `P`, for annotations.
 
     Examples
     --------
@@ -104,24 +104,9 @@ class Trainable(Network[P], Protocol[P, X_contra]):
 
 
 def is_network(name: str, network: Any) -> Any:
-    """Refuse what is no layer and no encoder.
+    """Return a layer or an encoder; anything else is a TypeError that begins with `name`.
 
-    Parameters
-    ----------
-    name
-        Who asks, for the message.
-    network
-        Anything.
-
-    Returns
-    -------
-    Layer or Encoder
-        The network.
-
-    Raises
-    ------
-    TypeError
-        If it is none, with a hint if it is a function of a seed.
+    The message has a hint if it is a function of a seed.
     """
     if is_a(network, Layer, Encoder):
         return network

@@ -39,7 +39,7 @@ class Layer(Generic[P, C]):
         `(cache, dout) -> (dx, grads)`. `dout` is the derivative of a scalar with respect to `out` and has its shape and
         dtype; `dx` and `grads` are the derivatives of that scalar with respect to `x` and `params`, and have theirs.
     grads
-        `(cache, dout) -> grads`: backward without `dx`, for the first layer of a network, where nobody asks for it.
+        `(cache, dout) -> grads`: backward without `dx`, for the first layer of a network, whose `dx` is not needed.
         By default it calls `backward` and drops `dx`.
     name
         The name of the layer, with its options: `"leaky_relu(slope=0.1)"`. By default it is found where `forward`
@@ -110,7 +110,7 @@ class Layer(Generic[P, C]):
         return f"Layer({title_of(self)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A layer that is a module's value comes back as itself; one with options is made again of them."""
+        """Pickle a module's value by its name, and a layer with options by its constructor and options."""
         return reduced(self)
 
 

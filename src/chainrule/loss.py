@@ -77,5 +77,5 @@ class Loss(Generic[T, C]):
         return f"Loss({title_of(self)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A loss that is a module's value comes back as itself; one with options is made again of them."""
+        """Pickle a module's value by its name, and a loss with options by its constructor and options."""
         return reduced(self)

@@ -1,7 +1,7 @@
-"""Names and pages of layers and losses: as their authors gave them, or as their functions tell.
+"""Names and docstrings of layers and losses: given by their authors, or found from their functions.
 
-Copies and pickles go by the name as well: what a module calls `affine` comes back as that very value, and what
-`layer_norm(eps=1e-5)` returned is made again by calling it.
+Copies and pickles use the name as well: the value that a module calls `affine` comes back as itself, and the result of
+`layer_norm(eps=1e-5)` is made again by calling it.
 """
 
 import sys
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Named(Protocol):
-    """A layer or a loss: what has a function that goes forward."""
+    """A layer or a loss: a record with a forward function."""
 
     @property
     def forward(self) -> Callable[..., Any]:
@@ -136,7 +136,7 @@ def made_again(subject: Any, parts: tuple[Any, ...]) -> Any:
 
 
 def reduced(subject: Any) -> tuple[Any, ...]:
-    """What `pickle` and `copy` make a layer or a loss of again: the name of its value, or of what returned it."""
+    """The value of `__reduce__` for a layer or a loss: the name of its value, or of the function that returned it."""
     source = unbound(getattr(subject.rule, "source", None))
     module, name = getattr(source, "__module__", None), name_of(subject).partition("(")[0]
     value = getattr(sys.modules.get(str(module)), name, None)
@@ -146,6 +146,32 @@ def reduced(subject: Any) -> tuple[Any, ...]:
         return _made, (module, name, layers_of(subject), options_of(subject.rule.source))
     cls: Any = subject.__class__
     return _built, (cls, {a.name: getattr(subject, a.name) for a in cls.__attrs_attrs__})
+
+
+def can_be_remade(subject: Any) -> bool:
+    """Whether what made a layer of layers is known, so that it can be made again of others."""
+    source = unbound(getattr(subject.rule, "source", None))
+    value = getattr(sys.modules.get(str(getattr(source, "__module__", None))), name_of(subject).partition("(")[0], None)
+    return hasattr(subject, "parts") and subject.parts != () and callable(value)
+
+
+def remade(subject: Any, parts: tuple[Any, ...]) -> Any:
+    """A layer of layers, made again of other layers in their places.
+
+    Parameters
+    ----------
+    subject
+        What a combinator returned.
+    parts
+        As many layers as it was made of.
+
+    Returns
+    -------
+    Layer or Encoder
+        What the combinator returns for them, with the same options.
+    """
+    source = subject.rule.source
+    return _made(unbound(source).__module__, name_of(subject).partition("(")[0], parts, options_of(source))
 
 
 def _value(module: str, name: str) -> Any:

@@ -19,7 +19,7 @@ S = TypeVar("S")
 
 
 class Optimizer(Protocol[P, S]):
-    """What turns gradients into better parameters: `P` is the type of the parameters, `S` of the state.
+    """An optimizer: two methods. `P` is the type of the parameters, `S` of the state.
 
     Examples
     --------

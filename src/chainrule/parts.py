@@ -4,7 +4,7 @@
     Fork     beside each other: each takes the same input, and a joint makes one output of theirs
     Around   one, with something done to it: its parameters are the layer's own, or are made of them
 
-A combinator says it in the trait `parts` of what it returns. Drawing, tracing, freezing and inference walk along it.
+A combinator sets it as the trait `parts` of its layer. Drawing, tracing, fixing and inference follow it.
 """
 
 from typing import Any, TypeAlias
@@ -48,8 +48,8 @@ class Around:
     fixed
         Whether its parameters stay as they are.
     tied
-        Whether its parameters are made of the whole's, which are fewer. Then what belongs to the part can't be told
-        from what belongs to the whole.
+        Whether its parameters are made of the whole's, which are fewer. Then the parameters of the part can't be
+        found in those of the whole.
     """
 
     layer: Any
@@ -74,12 +74,12 @@ def layers_of(subject: Any) -> tuple[Any, ...]:
 
 
 def split(subject: Any, params: Any) -> tuple[Any, ...]:
-    """What belongs to each part, of a layer's parameters, gradients or caches."""
+    """Split a layer's parameters, gradients or caches into those of its parts."""
     return (params,) if isinstance(subject.parts, Around) else params
 
 
 def has_fixed(subject: Any) -> bool:
-    """Whether something in a layer, at any depth, is fixed."""
+    """Tell whether a layer has fixed parameters, at any depth."""
     parts: Parts = subject.parts
     return (isinstance(parts, Around) and parts.fixed) or any(has_fixed(part) for part in layers_of(subject))
 

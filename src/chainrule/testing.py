@@ -31,7 +31,7 @@ class Case(Generic[P]):
     x
         Its input.
     rng
-        Where further random numbers come from.
+        A generator of further random numbers.
     """
 
     params: P

@@ -4,8 +4,8 @@ The parameters of a network are a tree, and so are its gradients, of the same ty
 and tuples are the branches; anything else in a record (a step count, a rate) is carried along unchanged. A list, a dict
 or an instance of a plain class that holds arrays is a TypeError: its arrays would be passed over silently.
 
-Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`. How deep a tree may be nested follows from
-Python's recursion limit: some hundred levels. One that is deeper is a ValueError that says so.
+Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`. Python's recursion limit bounds the depth of
+a tree, to some hundred levels. A deeper one is a ValueError that says so.
 """
 
 import sys
@@ -26,13 +26,13 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 CONTAINERS = (list, dict, set, tuple)
-"""What may hold arrays and is no branch; a tuple's own subclasses, such as named tuples, are none either."""
+"""Containers that may hold arrays and are no branches; nor are subclasses of tuple, such as named tuples."""
 
 PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
-"""What most records carry along, and holds nothing."""
+"""The types that most records carry along, and that hold no arrays."""
 
 LOOKED_AT = 16
-"""How many entries of a container in an object that is carried along: it may be a vocabulary."""
+"""The most entries that are searched of a container that is carried along: it may be a vocabulary."""
 
 Path: TypeAlias = tuple[int | str, ...]
 """The steps from the root to a leaf: positions in tuples, names of fields."""
@@ -132,7 +132,7 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
 
 
 def zipped(f: Callable[..., R], tree: Any, *others: Any) -> list[R]:
-    """List what a function gives of the arrays at the same places of several trees.
+    """List the results of a function on the arrays at the same places of several trees.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def replace(tree: P, arrays: list[Array]) -> P:
 
 
 def equal(a: object, b: object) -> bool:
-    """Whether two trees have the same structure and exactly the same arrays.
+    """Tell whether two trees have the same structure and exactly the same arrays.
 
     Parameters
     ----------
@@ -332,7 +332,7 @@ def _equal(a: object, b: object) -> bool:
 
 
 def _same(x: NDArray[Any], y: NDArray[Any]) -> bool:
-    """Whether two arrays of NumPy have the same shape, dtype and numbers."""
+    """Tell whether two NumPy arrays have the same shape, dtype and numbers."""
     if x.shape != y.shape or x.dtype != y.dtype:
         return False
     if x.tobytes() == y.tobytes():
@@ -368,7 +368,7 @@ def _is_array(value: object) -> bool:
 
 
 def _check_carried(path: Path, value: Any) -> None:
-    """Refuse what holds arrays and is no branch: they would be passed over silently."""
+    """Refuse an object that holds arrays and is no branch: they would be passed over silently."""
     kind = cast("type[object]", type(value))
     if kind in PLAIN or kind is tuple or is_record(kind):  # such as a record without fields
         return
@@ -382,7 +382,7 @@ def _check_carried(path: Path, value: Any) -> None:
 
 
 def _has_arrays(value: object, levels: int = 4) -> bool:
-    """Whether an array is near the surface of an object: in its attributes or what they contain."""
+    """Tell whether an object holds an array in its attributes, or in the first levels of what they contain."""
     if isinstance(value, type):
         return False
     return _is_array(value) or (levels > 0 and any(_has_arrays(each, levels - 1) for each in _inside(value)))
@@ -400,7 +400,7 @@ def _inside(value: object) -> list[object]:
 
 
 def _check_depth(tree: object) -> None:
-    """Say that a tree is too deep, if it is that which has met Python's recursion limit."""
+    """Raise a ValueError if the depth of the tree is why Python's recursion limit was met."""
     depth, level = 0, [tree]
     while level := list({id(child): child for branch in level for child in _children(branch)}.values()):
         depth += 1

@@ -2,8 +2,8 @@
 
     logits = max(x W1 + b1, 0) W2 + b2
 
-What the class of the textbooks keeps in attributes and dictionaries is an argument or a result here; the network itself
-is one line, and another network is another line.
+The class of the textbooks holds its state in attributes and dictionaries. Here all of it is an argument or a result.
+The network itself is one line, and another network is another line.
 """
 
 from typing import TypeAlias
@@ -50,7 +50,7 @@ def init(
     Parameters
     ----------
     rng
-        Where the random numbers come from; it is advanced.
+        The generator of the random numbers; it is advanced.
     n_in, n_hidden, n_out
         The numbers of inputs, hidden units and classes.
     std
@@ -189,7 +189,8 @@ def gradient(params: Params, x: Array, t: Targets) -> Params:
     Returns
     -------
     Params
-        The derivative of the loss by each parameter, in the parameters' own structure, shapes and dtype.
+        The derivative of the loss with respect to each parameter, in the structure, shapes and dtype of the
+        parameters.
 
     Raises
     ------

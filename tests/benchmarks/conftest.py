@@ -1,4 +1,4 @@
-"""What a machine need not have, and what is then not collected.
+"""Packages that a machine need not have, and the tests that are then not collected.
 
 Memory and processors are asked for as Linux answers: elsewhere there is no benchmark, and nothing to test. Steps of
 other libraries need one of them.

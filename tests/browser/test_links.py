@@ -10,7 +10,7 @@ SITE = Path(__file__).parents[2] / "site"
 
 
 class Places(HTMLParser):
-    """What a page refers to, and the names of the places in it."""
+    """The links of a page, and the names of the places in it."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ def places(page: Path) -> Places:
 
 
 def broken(page: Path, link: str) -> bool:
-    """Whether a link of a page leads nowhere."""
+    """Tell whether a link of a page is broken."""
     address = urlsplit(link)
     if address.scheme or address.netloc:
         return False  # elsewhere: pages are tried without a network

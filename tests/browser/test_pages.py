@@ -23,7 +23,7 @@ UNDRAWN = """() => {
     ...all("div.mermaid").filter(e => height(e.shadowRoot?.querySelector("svg")) <= 20).map(() => "graph"),
   ];
 }"""
-"""What should be drawn and is not."""
+"""The elements that should be drawn and are not."""
 
 
 def test_graphs_formulas_and_pictures_are_drawn(browser: Browser, address: str) -> None:
@@ -78,7 +78,7 @@ def test_the_first_screen(browser: Browser, address: str, where: str, scheme: Li
 MORE = """(selector) => [...document.querySelectorAll(selector)]
   .filter(e => e.scrollWidth > e.clientWidth)
   .map(e => e.tabIndex === 0 && getComputedStyle(e).backgroundAttachment.includes("local"))"""
-"""Whether each element that scrolls sideways is within reach of the keyboard, and shows that there is more."""
+"""A value for each element that scrolls sideways: true if the keyboard reaches it and it shows that there is more."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What readers do: search, switch the language, choose dark, and read with a keyboard or a screen reader."""
+"""Readers search, switch the language, choose dark, and read with a keyboard or a screen reader."""
 
 import re
 from typing import Literal

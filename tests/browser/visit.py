@@ -51,7 +51,7 @@ class Visit:
         return self.page
 
     def violations(self) -> list[str]:
-        """What axe-core finds on the page that is open, against WCAG 2.2 at levels A and AA."""
+        """The violations of WCAG 2.2, levels A and AA, that axe-core finds on the open page."""
         if not self.page.evaluate("() => 'axe' in window"):
             self.page.evaluate(AXE.read_text("utf-8"))
         # Where the theme has scrolled the navigation to, a link may be half under its title; not once one scrolls.

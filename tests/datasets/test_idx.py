@@ -26,7 +26,7 @@ CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0
 
 
 def with_name(data: bytes) -> bytes:
-    """What the program gzip writes: its header holds the name of the file."""
+    """The output of the program gzip, whose header holds the name of the file."""
     buffer = io.BytesIO()
     with gzip.GzipFile("train-images", "wb", fileobj=buffer, mtime=0) as file:
         file.write(data)

@@ -1,4 +1,4 @@
-"""What was misread, the surest first, and which confusion is the most frequent."""
+"""Misread images are listed, the surest first, and the most frequent confusion is named."""
 
 import numpy as np
 

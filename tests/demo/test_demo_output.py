@@ -1,4 +1,4 @@
-"""What a user sees, in order, and the exit status, in one process with few steps."""
+"""The output of the demo, in order, and its exit status, in one process with few steps."""
 
 import gzip
 import re

@@ -17,11 +17,17 @@ from hypothesis import strategies as st
 from chainrule import (
     Affine,
     Array,
+    Embedding,
     Layer,
     Unit,
+    add,
     affine,
     draw,
+    embedding,
+    encoded,
+    fixed,
     relu,
+    residual,
     sequential,
     sigmoid,
     softmax_cross_entropy,
@@ -131,9 +137,44 @@ def long_name() -> Drawing:
     return draw(trace(network, ((), Affine(np.eye(2), np.ones(2))), X, softmax_cross_entropy, LABELS))
 
 
+def block() -> Drawing:
+    rng = np.random.default_rng(0)
+    params = (Affine.init(rng, 784, 50), (Affine.init(rng, 50, 50), ()), Affine.init(rng, 50, 10))
+    network = sequential(affine, residual(sequential(affine, relu)), affine)
+    x, labels = rng.random((100, 784), np.float32), np.arange(100) % 10
+    return draw(trace(network, params, x, softmax_cross_entropy, labels))
+
+
+def two_branches() -> Drawing:
+    square = Affine(np.array([[1.0, -1.0], [0.5, 1.0]]), np.array([0.1, 0.0]))
+    return draw(trace(add(affine, relu), (square, ()), X, dout=np.ones((2, 2))))
+
+
+def many_forks() -> Drawing:
+    rng = np.random.default_rng(0)
+    a, b, c = (Affine.init(rng, 8, 8) for _ in range(3))
+    inner = add(affine, sequential(affine, relu), sequential(), sigmoid)
+    network = residual(sequential(residual(sequential(affine, relu)), inner))
+    params = ((a, ()), (b, (c, ()), (), ()))
+    return draw(trace(network, params, rng.random((5, 8), np.float32), dout=np.ones((5, 8), np.float32)))
+
+
+def tokens() -> Drawing:
+    rng = np.random.default_rng(0)
+    network = encoded(embedding, sequential(residual(affine), fixed(affine)))
+    params = (Embedding.init(rng, 1000, 16), (Affine.init(rng, 16, 16), Affine.init(rng, 16, 10)))
+    return draw(trace(network, params, rng.integers(0, 1000, 100), softmax_cross_entropy, np.arange(100) % 10))
+
+
+def names_of_forks() -> Drawing:
+    return draw(encoded(embedding, sequential(residual(sequential(affine, relu)), add(relu, fixed(affine)))))
+
+
+FORKED = [block, two_branches, many_forks, tokens, names_of_forks]
 DRAWINGS = [
     *(small, large, single, forward_only, nested, nine_layers, with_nan, names_only, not_run),
     *(no_layers, loss_only, no_rows, no_columns, many_dimensions, long_name),
+    *FORKED,
 ]
 ids = [make.__name__ for make in DRAWINGS]
 
@@ -188,7 +229,7 @@ def inside(a: Box, b: Box) -> bool:
 
 
 def place(drawing: Drawing, content: str) -> Box:
-    """Where a text stands that stands but once."""
+    """The position of a text that occurs once."""
     (found,) = (text.box for text in texts(drawing) if text.content == content)
     return found
 
@@ -380,7 +421,7 @@ def test_it_needs_nothing_from_elsewhere_and_meddles_with_nothing(make: Any) -> 
     drawing = make()
     root = root_of(drawing)
     assert {element.tag for element in root.iter()} <= {
-        f"{SVG}{name}" for name in ("svg", "title", "desc", "style", "g", "rect", "path", "polygon", "text", "tspan")
+        f"{SVG}{name}" for name in ("svg title desc style g rect circle path polygon text tspan").split()
     }
     assert [element for element in root.iter() if "id" in element.attrib or "href" in str(element.attrib)] == []
     assert not re.search(r"url\(|@import|@font-face|<script|javascript:", drawing.svg)
@@ -521,7 +562,7 @@ def test_it_may_have_a_title_of_its_own() -> None:
 # Mermaid
 
 
-@pytest.mark.parametrize("make", DRAWINGS, ids=ids)
+@pytest.mark.parametrize("make", [make for make in DRAWINGS if make not in FORKED])
 def test_mermaid_text_is_a_chart_of_the_same_graph(make: Any) -> None:
     drawing = make()
     head, title, description, *lines = drawing.mermaid.splitlines()
@@ -559,6 +600,97 @@ def test_titles_of_mermaid_are_text() -> None:
     assert title == f"    accTitle: {marked}"
 
 
+# Forks
+
+
+def circles(drawing: Drawing, style: str) -> list[tuple[float, float, float]]:
+    found = [each.attrib for each in root_of(drawing).iter(f"{SVG}circle") if each.attrib["class"] == style]
+    return [(float(each["cx"]), float(each["cy"]), float(each["r"])) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("make", "forks"), [(block, 1), (two_branches, 1), (many_forks, 3), (tokens, 1), (names_of_forks, 2)]
+)
+def test_a_fork_has_a_point_and_a_joint_on_one_line(make: Any, forks: int) -> None:
+    drawing = make()
+    points, joints = circles(drawing, "point"), circles(drawing, "node")
+    assert len(points) == len(joints) == forks
+    assert sorted(y for _, y, _ in points) == sorted(y for _, y, _ in joints)
+    assert [text.content for text in texts(drawing) if text.style == "joint"] == ["+"] * forks
+
+
+def ends(drawing: Drawing, color: str) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """Where each wire of a colour begins and ends."""
+    found: list[Any] = []
+    for element in root_of(drawing).iter(f"{SVG}path"):
+        if element.attrib["class"].startswith(f"wire {color}"):
+            points = [tuple(map(float, pair)) for pair in re.findall(r"(-?[\d.]+),(-?[\d.]+)", element.attrib["d"])]
+            found.append((points[0], points[-1]))
+    return found
+
+
+@pytest.mark.parametrize("make", [two_branches, block])
+def test_two_wires_leave_a_point_and_meet_in_its_joint_and_two_derivatives_come_back(make: Any) -> None:
+    drawing = make()
+    ((px, py, pr),), ((jx, jy, jr),) = circles(drawing, "point"), circles(drawing, "node")
+
+    def at(point: tuple[float, float], x: float, y: float, radius: float) -> bool:
+        return abs(point[0] - x) <= radius + 5 and abs(point[1] - y) <= radius + 5
+
+    forward, backward = ends(drawing, "forward"), ends(drawing, "backward")
+    leave = [end for start, end in forward if at(start, px, py, pr) and end[0] > px]
+    meet = [start for start, end in forward if at(end, jx, jy, jr) and start[0] < jx]
+    back = [start for start, end in backward if at(end, px, py, pr) and start[0] > px]
+    assert (len(leave), len(meet), len(back)) == (2, 2, 2)
+    assert len({y for _, y in leave}) == len({y for _, y in meet}) == 2
+
+
+def test_branches_stand_above_each_other() -> None:
+    upper, lower = boxes(two_branches(), "node")
+    assert upper[3] < lower[1]
+    assert upper[0] < lower[2]
+    assert lower[0] < upper[2]
+
+
+def test_a_fork_in_words() -> None:
+    text = names_of_forks().description
+    assert text.startswith(
+        "Forward: x goes in. Layer 1, embedding, with E gives h1. The wire forks into 2 branches of residual. "
+    )
+    assert "Branch 2 of 2 carries the same array on. The joint + gives h4. " in text
+    assert text.endswith("Where the wire forks their derivatives are added: dh1. Layer 1, embedding, gives dE.")
+    assert "Layer 5, affine, gives dx6. " in text  # it is fixed: there is no dW
+
+
+def test_no_two_labels_of_a_picture_are_one_name() -> None:
+    named = [text.content for text in texts(many_forks()) if text.style == "name"]
+    assert {name for name in named if named.count(name) > 1 and name not in {"W", "b", "dW", "db"}} == set()
+
+
+def test_a_fork_in_mermaid() -> None:
+    lines = [line.strip() for line in draw(sequential(residual(relu), sigmoid)).mermaid.splitlines()[3:]]
+    assert lines == [
+        "start(( ))",
+        "f1(( ))",
+        'n1["relu"]',
+        'j1(("#43;"))',
+        'n2["sigmoid"]',
+        "stop(( ))",
+        'start -->|"x"| f1',
+        'f1 -.->|"dx"| start',
+        "f1 --> n1",
+        'n1 -.->|"dx1"| f1',
+        'n1 -->|"h1"| j1',
+        "j1 -.-> n1",
+        "f1 --> j1",
+        "j1 -.-> f1",
+        'j1 -->|"h2"| n2',
+        'n2 -.->|"dh2"| j1',
+        'n2 -->|"out"| stop',
+        'stop -.->|"dout"| n2',
+    ]
+
+
 # Jupyter and files
 
 
@@ -593,11 +725,11 @@ def test_it_is_saved_as_nothing_else(tmp_path: Path) -> None:
 
 def test_bad_input() -> None:
     seen = trace(affine, FIRST, X)
-    with pytest.raises(TypeError, match=r"^draw: expected a trace or a Layer, got f64\[2, 2\]$"):
+    with pytest.raises(TypeError, match=r"^draw: expected a trace, a Layer or an Encoder, got f64\[2, 2\]$"):
         untyped(draw)(X)
     with pytest.raises(TypeError, match=r"^draw: a trace has its parameters already, got Affine besides$"):
         untyped(draw)(seen, FIRST)
     with pytest.raises(ValueError, match=r"^draw: width must be a positive number of pixels, got 0$"):
         draw(seen, width=0)
-    with pytest.raises(ValueError, match=r"^trace: 3 layers need 3 entries in params, got 2$"):
+    with pytest.raises(ValueError, match=r"^draw: 3 layers need 3 entries in params, got 2$"):
         untyped(draw)(two_layer.network, (FIRST, SECOND))

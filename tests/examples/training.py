@@ -1,4 +1,4 @@
-"""What the examples train, each in a process of its own, and how many lines they add to the one on a single machine."""
+"""The examples train, each in a process of its own, and add few lines to the one on a single machine."""
 
 import os
 import subprocess

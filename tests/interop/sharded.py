@@ -9,7 +9,7 @@ import numpy as np
 from chainrule import Affine, sgd, softmax_cross_entropy, training_step, tree, two_layer, value_and_grad
 from chainrule.interop.jax import register_pytrees
 
-jax: Any = import_module("jax")  # which need not be installed where types are checked
+jax: Any = import_module("jax")  # it need not be installed where types are checked
 jnp: Any = import_module("jax.numpy")
 sharding: Any = import_module("jax.sharding")
 
@@ -62,8 +62,9 @@ assert grads[0].W.sharding.is_equivalent_to(split[0].W.sharding, 2)
 hold((loss, grads))
 print("data*model")
 
+state = sgd(0.1).init(params)
 step = jax.jit(training_step(two_layer.network, softmax_cross_entropy, sgd(0.1)))
-compiled = step.lower(place(params, data), (), *sharded).compile().as_text()
+compiled = step.lower(place(params, data), state, *sharded).compile().as_text()
 collectives = re.findall(
     r" (all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute)(?:-start)?\(", compiled
 )

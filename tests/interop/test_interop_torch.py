@@ -1,4 +1,4 @@
-"""torch: any layer as a function that torch differentiates by our backward."""
+"""torch: any layer as a function whose derivative in torch is our backward."""
 
 import copy
 from importlib import import_module
@@ -13,7 +13,7 @@ from chainrule.interop.torch import autograd_function
 from strategies import normal
 from untyped import untyped
 
-torch: Any = import_module("torch")  # which need not be installed where types are checked
+torch: Any = import_module("torch")  # it need not be installed where types are checked
 
 
 def on_torch(value: Any, requires_grad: bool = True) -> Any:
@@ -152,7 +152,7 @@ def test_what_torch_records_through_our_forward_is_our_backward_too() -> None:
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
 def test_what_torch_records_agrees_at_zero_and_far_out(subject: Subject) -> None:
-    """Where branches meet, and where a slope that is not taken could overflow to nan."""
+    """Inputs at which branches meet, or the slope of the other branch could overflow to nan."""
     params, x = on_torch(subject.make(np.random.default_rng(0), 5, np.float64))
     with torch.no_grad():
         for row, value in enumerate([0.0, -0.0, 1000.0, -1000.0]):

@@ -43,7 +43,7 @@ def test_a_row_of_one_value_gives_the_bias_and_a_gradient_of_the_largest_slope(v
 
 
 def test_a_row_near_a_constant_keeps_its_digits() -> None:
-    """Where the mean of squares less the square of the mean has none left."""
+    """Rows for which the mean of squares less the square of the mean has no digit left."""
     small = np.array([[1.0, -2.0, 3.0, 0.0]])
     near = back(1e8 + small, small, eps=1e-12)
     exact = back(small, small, eps=1e-12)

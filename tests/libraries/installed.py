@@ -26,13 +26,13 @@ class Library:
     get: Callable[[Any], NDArray[Any]]
     """An array of the library as one of NumPy's."""
     unread: Callable[[Function, tuple[Any, ...]], Any]
-    """What a function of NumPy arrays gives for arrays of the library whose numbers cannot be read.
+    """Call a function of NumPy arrays on arrays of the library whose numbers cannot be read.
 
-    Such as arrays on another device, or in a graph that nobody computes.
+    They are on another device, or in a graph that nobody computes.
     """
 
     run: Callable[[Function, tuple[Any, ...]], Any] = lambda function, inputs: function(*inputs)
-    """How to call a function many times over: compiled, where calling it as it is compiles each operation by itself."""
+    """Call a function that is called often: compiled, where a plain call would compile each operation by itself."""
 
     def put_all(self, value: Any) -> Any:
         return tree.map(lambda leaf: self.put(np.array(leaf)), value)

@@ -113,7 +113,7 @@ def test_targets_of_a_library_that_nobody_knows_are_taken_as_they_are() -> None:
 
 @pytest.mark.parametrize("library", [each for each in LIBRARIES if each.name != "numpy"], ids=lambda each: each.name)
 def test_a_test_that_reads_would_fail(library: Library) -> None:
-    """What `unread` is good for: a function that reads a number is refused, whatever it makes of it."""
+    """`unread` refuses a function that reads a number, whatever it makes of it."""
 
     def reads(x: Any) -> Any:
         return x * float(x[0, 0])

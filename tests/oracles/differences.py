@@ -1,4 +1,4 @@
-"""How far the library is from torch's and JAX's own derivatives."""
+"""The differences of the library from torch's and JAX's own derivatives."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The library's functions in JAX, differentiated by it."""
+"""The library's functions in JAX, with its own differentiation."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,7 +10,7 @@ from catalogue import STATISTICS
 from chainrule import Array, Labels, dropout
 from oracles.oracle import Function, Oracle, subjects
 
-jax: Any = import_module("jax")  # which need not be installed where types are checked
+jax: Any = import_module("jax")  # it need not be installed where types are checked
 jnp: Any = import_module("jax.numpy")
 
 

@@ -1,4 +1,4 @@
-"""The library's functions in torch, differentiated by its autograd."""
+"""The library's functions in torch, with its autograd."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,7 +10,7 @@ from catalogue import STATISTICS
 from chainrule import Array, Labels, dropout
 from oracles.oracle import Function, Oracle, subjects
 
-torch: Any = import_module("torch")  # which need not be installed where types are checked
+torch: Any = import_module("torch")  # it need not be installed where types are checked
 F: Any = import_module("torch.nn.functional")
 
 

@@ -1,4 +1,4 @@
-"""What it takes to ask another library: the same functions in its words, and its own way to differentiate them."""
+"""The oracle: the same functions in another library's words, and its own way to differentiate them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
@@ -18,7 +18,7 @@ class Pullback(Protocol):
     def __call__(
         self, function: Function, inputs: Sequence[Array], dout: Array, *constants: Array | Labels
     ) -> tuple[Array, list[Array]]:
-        """`function(*inputs, *constants)`, and the derivative of its product with `dout` by each of the inputs."""
+        """`function(*inputs, *constants)`, and the derivatives of `<dout, function>` with respect to the inputs."""
         ...
 
 
@@ -34,7 +34,7 @@ class Oracle:
     pullback: Pullback
 
     def loss_and_gradient(self, logits: Array, targets: Targets) -> tuple[Array, Array]:
-        """The cross-entropy of the softmax of the logits, and its derivative by them."""
+        """The cross-entropy of the softmax of the logits, and its derivative with respect to them."""
         loss, (gradient,) = self.pullback(self.cross_entropy, [logits], np.ones((), logits.dtype), targets)
         return loss, gradient
 

@@ -9,7 +9,7 @@ import pytest
 from catalogue import LAYERS, Subject
 from chainrule import Layer, tree
 
-extend: Any = import_module("autograd.extend")  # which need not be installed where types are checked
+extend: Any = import_module("autograd.extend")  # it need not be installed where types are checked
 test_util: Any = import_module("autograd.test_util")
 
 

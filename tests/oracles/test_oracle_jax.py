@@ -19,7 +19,7 @@ from chainrule import (
     value_and_grad,
 )
 
-jax: Any = import_module("jax")  # which need not be installed where types are checked
+jax: Any = import_module("jax")  # it need not be installed where types are checked
 jnp: Any = import_module("jax.numpy")
 test_util: Any = import_module("jax.test_util")
 

@@ -32,7 +32,7 @@ from chainrule.schedules import constant, cosine, exponential, linear, piecewise
 from oracles.in_torch import TORCH
 from strategies import generators, sides
 
-torch: Any = import_module("torch")  # which need not be installed where types are checked
+torch: Any = import_module("torch")  # it need not be installed where types are checked
 
 
 def to_numpy(tensor: Any) -> Any:

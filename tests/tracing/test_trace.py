@@ -358,7 +358,7 @@ def test_it_says_the_same_as_the_network_itself() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (("affine", Affine(W, B), W), TypeError, "trace: network must be a Layer, got str"),
+        (("affine", Affine(W, B), W), TypeError, "trace: network must be a Layer or an Encoder, got str"),
         ((affine, Affine(W, B), W, softmax_cross_entropy), TypeError, "trace: a loss needs targets to compare with"),
         (
             (affine, Affine(W, B), W, None, np.array([0, 1])),

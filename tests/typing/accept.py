@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from chainrule import (
     Affine,
     Array,
+    Encoder,
     Labels,
     Layer,
     Loss,
     Objective,
     Optimizer,
     Report,
-    Sgd,
     Targets,
     Unit,
     Verdict,
@@ -51,20 +51,22 @@ from chainrule.datasets import Dataset, digits, load_idx, load_mnist
 from chainrule.inspecting.drawing.drawing import Drawing
 from chainrule.inspecting.tracing.quantity import Quantity
 from chainrule.inspecting.tracing.records import LayerTrace, LossTrace, Trace
-from chainrule.layers.activations.relu import ReluCache
-from chainrule.layers.activations.sigmoid import SigmoidCache
 from chainrule.layers.affine import AffineCache
-from chainrule.losses.softmax_cross_entropy import SoftmaxCrossEntropyCache
+from chainrule.optimizer import State
+from chainrule.rules.elementwise_layers import Saved
+from chainrule.rules.losses import Slopes
+from chainrule.rules.optimizers import ArrayOptimizer
 
 P = TypeVar("P")
 C = TypeVar("C")
+S = TypeVar("S")
 
 A: TypeAlias = Affine
 U: TypeAlias = Unit
 AC: TypeAlias = AffineCache
-RC: TypeAlias = ReluCache
+SC: TypeAlias = Saved
 Params: TypeAlias = tuple[Affine, Unit, Affine]
-Caches: TypeAlias = tuple[AffineCache, ReluCache, AffineCache]
+Caches: TypeAlias = tuple[AffineCache, Saved, AffineCache]
 
 
 # Layers and losses
@@ -83,10 +85,10 @@ def a_layer(params: Affine, x: Array, dout: Array) -> None:
 
 
 def layers_without_parameters(x: Array, dout: Array) -> None:
-    assert_type(relu, Layer[Unit, ReluCache])
-    assert_type(relu.forward((), x), tuple[Array, ReluCache])
+    assert_type(relu, Layer[Unit, Saved])
+    assert_type(relu.forward((), x), tuple[Array, Saved])
     assert_type(relu.grads(relu.forward((), x)[1], dout), Unit)
-    assert_type(sigmoid, Layer[Unit, SigmoidCache])
+    assert_type(sigmoid, Layer[Unit, Saved])
     assert_type(sigmoid.backward(sigmoid.forward((), x)[1], dout), tuple[Array, Unit])
 
 
@@ -101,8 +103,8 @@ def parameters(rng: np.random.Generator, params: Affine) -> None:
 
 
 def a_loss(logits: Array, labels: Labels, probabilities: Array, targets: Targets) -> None:
-    assert_type(softmax_cross_entropy, Loss[Targets, SoftmaxCrossEntropyCache])
-    assert_type(softmax_cross_entropy.forward(logits, labels), tuple[Array, SoftmaxCrossEntropyCache])
+    assert_type(softmax_cross_entropy, Loss[Targets, Slopes])
+    assert_type(softmax_cross_entropy.forward(logits, labels), tuple[Array, Slopes])
     assert_type(softmax_cross_entropy.rows(logits, probabilities), Array)
     loss, cache = softmax_cross_entropy.forward(logits, targets)
     assert_type(softmax_cross_entropy.backward(cache, 1.0), Array)
@@ -117,35 +119,35 @@ def a_loss(logits: Array, labels: Labels, probabilities: Array, targets: Targets
 def exactly_up_to_ten_layers() -> None:
     assert_type(sequential(), Layer[Unit, Unit])
     assert_type(sequential(affine), Layer[tuple[A], tuple[AC]])
-    assert_type(sequential(affine, relu), Layer[tuple[A, U], tuple[AC, RC]])
-    assert_type(sequential(affine, relu, affine), Layer[tuple[A, U, A], tuple[AC, RC, AC]])
+    assert_type(sequential(affine, relu), Layer[tuple[A, U], tuple[AC, SC]])
+    assert_type(sequential(affine, relu, affine), Layer[tuple[A, U, A], tuple[AC, SC, AC]])
     assert_type(
         sequential(affine, relu, affine, relu),
-        Layer[tuple[A, U, A, U], tuple[AC, RC, AC, RC]],
+        Layer[tuple[A, U, A, U], tuple[AC, SC, AC, SC]],
     )
     assert_type(
         sequential(affine, relu, affine, relu, affine),
-        Layer[tuple[A, U, A, U, A], tuple[AC, RC, AC, RC, AC]],
+        Layer[tuple[A, U, A, U, A], tuple[AC, SC, AC, SC, AC]],
     )
     assert_type(
         sequential(affine, relu, affine, relu, affine, relu),
-        Layer[tuple[A, U, A, U, A, U], tuple[AC, RC, AC, RC, AC, RC]],
+        Layer[tuple[A, U, A, U, A, U], tuple[AC, SC, AC, SC, AC, SC]],
     )
     assert_type(
         sequential(affine, relu, affine, relu, affine, relu, affine),
-        Layer[tuple[A, U, A, U, A, U, A], tuple[AC, RC, AC, RC, AC, RC, AC]],
+        Layer[tuple[A, U, A, U, A, U, A], tuple[AC, SC, AC, SC, AC, SC, AC]],
     )
     assert_type(
         sequential(affine, relu, affine, relu, affine, relu, affine, relu),
-        Layer[tuple[A, U, A, U, A, U, A, U], tuple[AC, RC, AC, RC, AC, RC, AC, RC]],
+        Layer[tuple[A, U, A, U, A, U, A, U], tuple[AC, SC, AC, SC, AC, SC, AC, SC]],
     )
     assert_type(
         sequential(affine, relu, affine, relu, affine, relu, affine, relu, affine),
-        Layer[tuple[A, U, A, U, A, U, A, U, A], tuple[AC, RC, AC, RC, AC, RC, AC, RC, AC]],
+        Layer[tuple[A, U, A, U, A, U, A, U, A], tuple[AC, SC, AC, SC, AC, SC, AC, SC, AC]],
     )
     assert_type(
         sequential(affine, relu, affine, relu, affine, relu, affine, relu, affine, relu),
-        Layer[tuple[A, U, A, U, A, U, A, U, A, U], tuple[AC, RC, AC, RC, AC, RC, AC, RC, AC, RC]],
+        Layer[tuple[A, U, A, U, A, U, A, U, A, U], tuple[AC, SC, AC, SC, AC, SC, AC, SC, AC, SC]],
     )
 
 
@@ -157,9 +159,9 @@ def as_objects_beyond_ten(layers: list[Layer[Affine, AffineCache]]) -> None:
 
 def nested(params: tuple[Params, Unit, tuple[Affine]], x: Array, dout: Array) -> None:
     network = sequential(sequential(affine, relu, affine), sigmoid, sequential(affine))
-    assert_type(network, Layer[tuple[Params, Unit, tuple[Affine]], tuple[Caches, SigmoidCache, tuple[AffineCache]]])
+    assert_type(network, Layer[tuple[Params, Unit, tuple[Affine]], tuple[Caches, Saved, tuple[AffineCache]]])
     caches = network.forward(params, x)[1]
-    assert_type(caches[0][1].out, Array)
+    assert_type(caches[0][1].value, Array)
     assert_type(network.grads(caches, dout)[0][2].b, Array)
 
 
@@ -175,11 +177,12 @@ def a_network(params: Params, x: Array, dout: Array) -> None:
     assert_type(last.W, Array)
 
 
-def networks_of_any_kind(network: Layer[P, C], params: P, x: Array, labels: Labels) -> P:
-    assert_type(sequential(network, relu), Layer[tuple[P, Unit], tuple[C, ReluCache]])
+def networks_of_any_kind(network: Layer[P, C], optimizer: Optimizer[P, S], params: P, x: Array, labels: Labels) -> P:
+    assert_type(sequential(network, relu), Layer[tuple[P, Unit], tuple[C, Saved]])
     assert_type(value_and_grad(network, softmax_cross_entropy)(params, x, labels), tuple[Array, P])
-    step = training_step(network, softmax_cross_entropy, sgd(0.1))
-    return step(params, (), x, labels)[0]
+    step = training_step(network, softmax_cross_entropy, optimizer)
+    assert_type(step, Callable[[P, S, Array, Targets], tuple[P, S, Array]])
+    return step(params, optimizer.init(params), x, labels)[0]
 
 
 # Gradients
@@ -255,21 +258,58 @@ def a_look(params: Params, x: Array, labels: Labels, targets: Targets, path: Pat
 
 def a_step(params: Params, x: Array, labels: Labels) -> None:
     optimizer = sgd(0.1)
-    assert_type(optimizer, Sgd)
-    assert_type(optimizer.rate, float)
-    assert_type(optimizer.init(params), Unit)
-    assert_type(optimizer.step((), params, params), tuple[Params, Unit])
+    assert_type(optimizer, ArrayOptimizer)
+    assert_type(optimizer.init(params), State[Params])
+    assert_type(optimizer.step(optimizer.init(params), params, params), tuple[Params, State[Params]])
+    assert_type(sgd(lambda count: 0.1 / (count + 1), momentum=0.9), ArrayOptimizer)
     step = training_step(sequential(affine, relu, affine), softmax_cross_entropy, optimizer)
-    assert_type(step, Callable[[Params, Unit, Array, Targets], tuple[Params, Unit, Array]])
+    assert_type(step, Callable[[Params, State[Params], Array, Targets], tuple[Params, State[Params], Array]])
     params, state, loss = step(params, optimizer.init(params), x, labels)
     assert_type(params, Params)
-    assert_type(state, Unit)
+    assert_type(state, State[Params])
+    assert_type(state.moments, tuple[Params, ...])
     assert_type(loss, Array)
+    clipped = training_step(network_of(0), softmax_cross_entropy, optimizer, adjust=halved)
+    assert_type(clipped(params, state, x, labels), tuple[Params, State[Params], Array])
+
+
+def halved(grads: Params) -> Params:
+    return tree.map(lambda leaf: leaf / 2, grads)
+
+
+def network_of(seed: int) -> Layer[Params, Caches]:
+    return two_layer.network
+
+
+def a_step_of_a_network_of_a_seed(params: Params, x: Array, labels: Labels) -> None:
+    optimizer = sgd(0.1)
+    step = training_step(network_of, softmax_cross_entropy, optimizer)
+    assert_type(step(params, optimizer.init(params), x, labels, 7), tuple[Params, State[Params], Array])
+
+
+def scores_forward(params: Array, x: Labels) -> tuple[Array, tuple[Array, Labels]]:
+    return params[x], (params, x)
+
+
+def scores_grads(cache: tuple[Array, Labels], dout: Array) -> Array:
+    return np.zeros_like(cache[0])
+
+
+def an_encoder(params: Array, tokens: Labels, labels: Labels) -> None:
+    scores = Encoder(scores_forward, scores_grads)
+    assert_type(scores, Encoder[Array, tuple[Array, Labels], Labels])
+    gradient = value_and_grad(scores, softmax_cross_entropy)
+    assert_type(gradient, Callable[[Array, Labels, Targets], tuple[Array, Array]])
+    assert_type(prediction(scores)(params, tokens), Array)
+    optimizer = sgd(0.1)
+    step = training_step(scores, softmax_cross_entropy, optimizer)
+    assert_type(step(params, optimizer.init(params), tokens, labels), tuple[Array, State[Array], Array])
 
 
 def an_epoch(rng: np.random.Generator, params: Params, x: Array, targets: Targets) -> Params:
     step = training_step(two_layer.network, softmax_cross_entropy, sgd(0.1))
     state = sgd(0.1).init(params)
+    assert_type(state, State[Params])
     for batch_x, batch_targets in minibatches(rng, x, targets, 100):
         assert_type(batch_x, Array)
         assert_type(batch_targets, Targets)
@@ -410,7 +450,7 @@ def all_of_them_together(rng: np.random.Generator, x: Array, y: Array) -> None:
 
 
 def one_of_several_optimizers(params: Params) -> None:
-    plain: Optimizer[Params, Unit] = sgd(0.1)
+    plain: Optimizer[Params, State[Params]] = sgd(0.1)
     heavy: Optimizer[Params, Velocity[Params]] = Momentum(0.1)
-    assert_type(plain.init(params), Unit)
+    assert_type(plain.init(params), State[Params])
     assert_type(heavy.step(heavy.init(params), params, params), tuple[Params, Velocity[Params]])

@@ -8,6 +8,7 @@ from attrs import frozen
 from chainrule import (
     Affine,
     Array,
+    Encoder,
     Labels,
     Layer,
     Loss,
@@ -37,16 +38,18 @@ from chainrule import (
     two_layer,
     value_and_grad,
 )
-from chainrule.layers.activations.relu import ReluCache
 from chainrule.layers.affine import AffineCache
-from chainrule.losses.softmax_cross_entropy import SoftmaxCrossEntropyCache
+from chainrule.optimizer import State
+from chainrule.rules.elementwise_layers import Saved
+from chainrule.rules.losses import Slopes
 
 Params: TypeAlias = tuple[Affine, Unit, Affine]
-Caches: TypeAlias = tuple[AffineCache, ReluCache, AffineCache]
+Caches: TypeAlias = tuple[AffineCache, Saved, AffineCache]
 
 network = sequential(affine, relu, affine)
 gradient = value_and_grad(network, softmax_cross_entropy)
-step = training_step(network, softmax_cross_entropy, sgd(0.1))
+optimizer = sgd(0.1)
+step = training_step(network, softmax_cross_entropy, optimizer)
 
 
 def arguments_of_a_layer(params: Affine, cache: AffineCache, x: Array, dout: Array) -> None:
@@ -106,10 +109,20 @@ def composition() -> None:
     sequential(affine, sigmoid, softmax_cross_entropy)  # rejected: a loss is no layer
 
 
-seam: Layer[tuple[Affine, Unit], tuple[AffineCache, ReluCache]] = sequential(affine, affine)  # rejected: 2 is no ReLU
+def a_list_of_layers(layers: list[Layer[Affine, AffineCache]], one: Affine, x: Array, dout: Array) -> None:
+    deep = sequential(*layers)
+    deep.forward(one, x)  # rejected: the parameters are a tuple, of how many is not known
+    deep.forward([one, one], x)  # rejected: and no list
+    caches = deep.forward((one, one), x)[1]
+    deep.backward(caches, dout)[1][0].W.sum()  # rejected: nobody knows what the parts' gradients are
+    sequential(*layers, relu.forward)  # rejected: a function is no layer
+    sequential(layers)  # rejected: layers are arguments: *layers
 
 
-def losses(params: Params, logits: Array, labels: Labels, cache: ReluCache, own: SoftmaxCrossEntropyCache) -> None:
+seam: Layer[tuple[Affine, Unit], tuple[AffineCache, Saved]] = sequential(affine, affine)  # rejected: 2 is no ReLU
+
+
+def losses(params: Params, logits: Array, labels: Labels, cache: Saved, own: Slopes) -> None:
     softmax_cross_entropy.forward(logits, [0, 1, 2])  # rejected: a list is no array of labels
     softmax_cross_entropy.forward(logits, [0.5, 0.5])  # rejected: nor of probabilities
     softmax_cross_entropy.forward(logits, "seven")  # rejected: a label is a number
@@ -166,21 +179,53 @@ def pieces(params: Params) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-def training(rng: np.random.Generator, params: Params, one: Affine, x: Array, labels: Labels) -> None:
+def training(
+    rng: np.random.Generator, params: Params, other: tuple[Affine, Unit], one: Affine, x: Array, labels: Labels
+) -> None:
     sgd("fast")  # rejected: a rate is a number
     sgd()  # rejected: there is no rate for everything
-    sgd(0.1).rate = 0.01  # rejected: an optimizer is frozen
-    params, _ = sgd(0.1).step((), params, one)  # rejected: gradients have the type of the parameters
-    sgd(0.1).step(params, params, params)  # rejected: the state comes first, and is ()
+    optimizer.learning_rate = 0.01  # rejected: an optimizer is frozen
+    state = optimizer.init(params)
+    optimizer.step(state, params, one)  # rejected: gradients have the type of the parameters
+    optimizer.step(state, params, other)  # rejected: the gradients of another network
+    optimizer.step(optimizer.init(other), params, params)  # rejected: the state of another network
+    optimizer.step(params, params, params)  # rejected: the state comes first
+    optimizer.step((), params, params)  # rejected: and comes from init
     training_step(network, softmax_cross_entropy, 0.1)  # rejected: a rate is no optimizer
     training_step(network, softmax_cross_entropy, sgd)  # rejected: sgd makes one
-    step(params, None, x, labels)  # rejected: no state is ()
+    step(params, None, x, labels)  # rejected: the state is what init gives
+    step(params, (), x, labels)  # rejected: which is not ()
+    step(params, optimizer.init(other), x, labels)  # rejected: nor that of another network
     step(params, x, labels)  # rejected: the state is an argument
-    step((), params, x, labels)  # rejected: the parameters come first
-    params, _loss = step(params, (), x, labels)  # rejected: the new state is returned too
+    step(state, params, x, labels)  # rejected: the parameters come first
+    params, _loss = step(params, state, x, labels)  # rejected: the new state is returned too
+    training_step(network, softmax_cross_entropy, optimizer, adjust=0.5)  # rejected: adjust is a function
+    training_step(network, softmax_cross_entropy, optimizer, adjust=squares)  # rejected: of gradients, to gradients
+    training_step(network, softmax_cross_entropy, optimizer, squares)  # rejected: adjust is named
     minibatches(0, x, labels, 32)  # rejected: a seed is no Generator
     minibatches(rng, x, [0, 1], 32)  # rejected: a list is no array
     minibatches(rng, x, labels)  # rejected: the size is missing
+
+
+def encode(params: Array, x: Labels) -> tuple[Array, tuple[Array, Labels]]:
+    return params[x], (params, x)
+
+
+def encode_grads(cache: tuple[Array, Labels], dout: Array) -> Array:
+    return np.zeros_like(cache[0])
+
+
+def encoders(params: Array, tokens: Labels, x: Array, labels: Labels, of_another: State[Affine]) -> None:
+    encoder = Encoder(encode, encode_grads)
+    encoder.backward(encoder.forward(params, tokens)[1], x)  # rejected: tokens have no derivative
+    encoder.forward(params, x)  # rejected: floats are no tokens
+    value_and_grad(encoder, softmax_cross_entropy)(params, x, labels)  # rejected: nor in a network
+    value_and_grad(encoder, softmax_cross_entropy)((), tokens, labels)  # rejected: the parameters are an array
+    prediction(encoder)(params, x)  # rejected: nor are they tokens here
+    sequential(encoder, affine)  # rejected: an encoder is no layer
+    training_step(encoder, softmax_cross_entropy, optimizer)(params, of_another, tokens, labels)  # rejected: its state
+    Encoder(encode)  # rejected: an encoder has gradients
+    Encoder(encode, backward)  # rejected: gradients alone, without dx
 
 
 def looks(params: Params, one: Affine, x: Array, labels: Labels) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from speed.contender import Contender
 
-autograd: Any = import_module("autograd")  # which need not be installed where types are checked
+autograd: Any = import_module("autograd")  # it need not be installed where types are checked
 anp: Any = import_module("autograd.numpy")
 logsumexp: Any = import_module("autograd.scipy.special").logsumexp
 

@@ -11,7 +11,7 @@ from chainrule import tree
 from speed.contender import Contender
 from speed.contenders.ours import on
 
-cupy: Any = import_module("cupy")  # which need not be installed where types are checked
+cupy: Any = import_module("cupy")  # it need not be installed where types are checked
 
 
 class OursInCupy(Contender):

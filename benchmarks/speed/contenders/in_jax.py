@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from speed.contender import Contender
 from speed.problem import Problem
 
-jax: Any = import_module("jax")  # which need not be installed where types are checked
+jax: Any = import_module("jax")  # it need not be installed where types are checked
 jnp: Any = import_module("jax.numpy")
 
 

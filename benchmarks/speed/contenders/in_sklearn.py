@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from speed.contender import Contender
 from speed.problem import Problem
 
-neural_network: Any = import_module("sklearn.neural_network")  # which need not be installed where types are checked
+neural_network: Any = import_module("sklearn.neural_network")  # it need not be installed where types are checked
 
 
 class Sklearn(Contender):

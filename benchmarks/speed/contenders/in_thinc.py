@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from speed.contender import Contender
 from speed.problem import Problem
 
-thinc: Any = import_module("thinc.api")  # which need not be installed where types are checked
+thinc: Any = import_module("thinc.api")  # it need not be installed where types are checked
 
 
 class Thinc(Contender):

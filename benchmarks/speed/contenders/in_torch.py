@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from speed.contender import Contender
 from speed.problem import Problem
 
-torch: Any = import_module("torch")  # which need not be installed where types are checked
+torch: Any = import_module("torch")  # it need not be installed where types are checked
 
 
 def predict(params: Any, x: Any) -> Any:

@@ -33,7 +33,7 @@ class Affine:
 
 
 class Relu:
-    """What is negative becomes zero, by a mask."""
+    """ReLU, by a mask."""
 
     def forward(self, x: Doubles) -> Doubles:
         self.negative = x < 0

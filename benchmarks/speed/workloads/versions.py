@@ -4,9 +4,9 @@ Three processes with one thread, two with the old tree and one with the new, tak
 pairs of neighbouring blocks, of the new one's processor time by an old one's. That of the two olds is what the machine
 makes of no difference at all.
 
-Processes of one program differ by 1 or 2% for as long as they run, by where Linux happens to lay out their memory, so
-it is asked not to draw that. Another program's layout is another one all the same: all is done again with fresh processes
-and other hashes, and the worst counts.
+Processes of one program differ by 1 or 2% for as long as they run, because Linux lays out their memory at random. So it
+is asked not to. Another program still has another layout: all is done again with fresh processes and other hashes, and
+the worst counts.
 """
 
 import os
@@ -25,7 +25,7 @@ from speed.problem import Problem, Size
 from speed.processes import ask, held, process, timer
 
 NOISE = 0.005
-"""How far old against old may be from 1: beyond it, a run says nothing."""
+"""The largest distance of old against old from 1: beyond it, a run says nothing."""
 
 ADDR_NO_RANDOMIZE = 0x0040000
 

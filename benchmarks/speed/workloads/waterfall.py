@@ -1,4 +1,4 @@
-"""Where the microseconds of one step go: every part alone, as a bare NumPy call and as a call of the library.
+"""The time of one step in its parts: each alone, as a bare NumPy call and as a call of the library.
 
 What a whole step takes beyond the sum of its kernels is between them: Python itself, checks, records and fresh arrays.
 It may be less than nothing, where the library does better than these kernels.

@@ -1,4 +1,4 @@
-"""What the functions of a layer may expect of their arguments, and what they say when given something else."""
+"""Checks of arguments, and the messages for those that do not fit."""
 
 import math
 from operator import index
@@ -13,50 +13,16 @@ R = TypeVar("R")
 
 
 def record_of(value: object, cls: type[R], name: str) -> R:
-    """Check that an argument is the record that belongs to a layer.
-
-    Parameters
-    ----------
-    value
-        The argument.
-    cls
-        The class that it must be of.
-    name
-        The layer and the argument, for the message, such as `"affine: params"`.
-
-    Returns
-    -------
-    R
-        The value.
-
-    Raises
-    ------
-    TypeError
-        If it is of another class.
-    """
+    """Return an argument that must be a record of a class; a TypeError that begins with `name` if it is not."""
     if not isinstance(value, cls):
         raise TypeError(f"{name} must be {cls.__name__}, got {describe(value)}")
     return value
 
 
 def like_out(dout: Array, shape: tuple[int, ...], dtype: object, name: str) -> None:
-    """Check that `dout` can be the derivative with respect to an output.
+    """Check that `dout` can be the derivative with respect to an output of a shape and a dtype.
 
-    Parameters
-    ----------
-    dout
-        The array to check.
-    shape, dtype
-        Those of the layer's output.
-    name
-        The layer, for the message.
-
-    Raises
-    ------
-    TypeError
-        If `dout` is no array, or one with rules of its own (masked), or has another dtype.
-    ValueError
-        If it has another shape: NumPy would broadcast it silently.
+    A plain array of another shape is a ValueError, because NumPy would broadcast it silently; all else is a TypeError.
     """
     if type(dout) is np.ndarray and dout.shape == shape and dout.dtype is dtype:
         return
@@ -64,21 +30,9 @@ def like_out(dout: Array, shape: tuple[int, ...], dtype: object, name: str) -> N
 
 
 def like(derivative: Array, shape: tuple[int, ...], dtype: object, name: str, of: str) -> None:
-    """Check that a derivative is like what it belongs to.
+    """Check that a derivative has the shape and the dtype of what it belongs to.
 
-    Parameters
-    ----------
-    derivative
-        The array to check.
-    shape, dtype
-        What it must have.
-    name, of
-        The derivative and what it belongs to, for the message: `"affine backward: dout"` and `"out"`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `like_out`.
+    `name` and `of` are the two for the message, such as `"affine backward: dout"` and `"out"`.
     """
     try:
         if (
@@ -105,28 +59,10 @@ def number(
     above: float = -math.inf,
     below: float = math.inf,
 ) -> float:
-    """Check that an option is a finite number in a range, and make it a float of Python's.
+    """Return an option as a float of Python's: a NumPy scalar would promote arrays.
 
-    Parameters
-    ----------
-    owner, name
-        The function and its argument, for messages.
-    value
-        The argument.
-    least, above, below
-        The range: the first is in it, the others are not.
-
-    Returns
-    -------
-    float
-        The number; a NumPy scalar would promote arrays.
-
-    Raises
-    ------
-    TypeError
-        If it is no real number.
-    ValueError
-        If it is not finite, or not in the range.
+    It must be a real number (else a TypeError), finite, at least `least`, above `above` and below `below` (else a
+    ValueError).
     """
     if isinstance(value, str | complex | bool) or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
         raise TypeError(f"{owner}: {name} must be a number, got {describe(value)}")
@@ -144,27 +80,7 @@ def number(
 
 
 def size(owner: str, name: str, value: Any) -> int:
-    """Check that an option is a size, and make it an int of Python's.
-
-    Parameters
-    ----------
-    owner, name
-        The function and its argument, for messages.
-    value
-        The argument.
-
-    Returns
-    -------
-    int
-        The size.
-
-    Raises
-    ------
-    TypeError
-        If it is no integer.
-    ValueError
-        If it is negative.
-    """
+    """Return an option that is a size as an int of Python's; a negative one is a ValueError."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{owner}: {name} must be an integer, got {type(value).__name__}")
     result = index(value)
@@ -174,28 +90,17 @@ def size(owner: str, name: str, value: Any) -> int:
 
 
 def is_a(value: object, *classes: type[object]) -> bool:
-    """Whether a value, of which a type checker knows nothing, is of a class; it knows no more afterwards."""
+    """Tell whether a value is of one of some classes, without narrowing its type for a type checker."""
     return isinstance(value, classes)
 
 
 def describe(value: object) -> str:
-    """Say what a value is: an array by dtype and shape, a tuple by its length, anything else by its type.
-
-    Parameters
-    ----------
-    value
-        Anything.
-
-    Returns
-    -------
-    str
-        Such as `"f32[3, 2]"`, `"a tuple of 3"` or `"list"`.
-    """
+    """Describe a value for a message: `"f32[3, 2]"` for an array, `"a tuple of 3"`, else its type, such as `"list"`."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return summary(value)
     return f"a tuple of {len(value)}" if is_tuple(value) else type(value).__name__
 
 
 def is_tuple(value: object) -> TypeGuard[tuple[object, ...]]:
-    """Whether a value is a plain tuple."""
+    """Tell whether a value is a tuple."""
     return type(value) is tuple

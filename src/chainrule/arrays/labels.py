@@ -12,31 +12,18 @@ UNSIGNED = {np.dtype(f"{o}i{size}"): np.dtype(f"{o}u{size}") for size in (1, 2, 
 
 
 def fit(labels: Any, k: int) -> bool:
-    """Whether labels, NumPy's and one at least, are in [0, k)."""
+    """Tell whether labels, a NumPy array that is not empty, are in [0, k)."""
     kind = labels.dtype
     bits = labels.view(UNSIGNED[kind]) if kind in UNSIGNED else labels
     return bool(bits.item(bits.argmax()) < k)  # a negative label is a very large number here
 
 
 def choose_rows(labels: Labels, rows: Array, owner: str, name: str, things: str) -> None:
-    """Check that each of some labels chooses a row of an array.
+    """Check that labels, of any shape, each choose a row of an array (k, ...).
 
-    Parameters
-    ----------
-    labels
-        The labels, of any shape. Their values are read if they are NumPy's.
-    rows
-        (k, ...): what they choose from.
-    owner, name, things
-        Who asks, what the array of rows is called and what its rows are, for messages: `"embedding"`, `"E"`,
-        `"tokens"`.
-
-    Raises
-    ------
-    TypeError
-        If they are no array, one with rules of its own, one of another library than `rows`, or hold no integers.
-    ValueError
-        If a label is not in [0, k): a negative one counts from no end.
+    `owner`, `name` and `things` are for messages: the caller, the array and its rows, such as `"embedding"`, `"E"` and
+    `"tokens"`. Labels that are no integers, or of another library than `rows`, are a TypeError. One outside [0, k) is a
+    ValueError, where values can be read: a negative label does not count from the end.
     """
     if not (hasattr(labels, "shape") and hasattr(labels, "dtype")):
         raise TypeError(f"{owner}: labels must be an array of integers, got {describe(labels)}")

@@ -1,4 +1,4 @@
-"""The one door for array libraries: `namespace(x)` finds the functions that fit an array, and turns away what is none.
+"""The array libraries: `namespace(x)` finds the functions that fit an array, and refuses anything else.
 
 Every layer begins with it, so its usual case, NumPy arrays of one float dtype, costs a fraction of a microsecond.
 """
@@ -50,24 +50,7 @@ def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
 def seed_of(owner: str, seed: Any) -> Any:
     """Check a seed, and make NumPy's integers Python's.
 
-    Parameters
-    ----------
-    owner
-        Who asks, for messages.
-    seed
-        A whole number >= 0: of Python, of NumPy, or a 0-d array of another library, which may be traced.
-
-    Returns
-    -------
-    int or array
-        The seed.
-
-    Raises
-    ------
-    TypeError
-        If it is no whole number.
-    ValueError
-        If it is negative. The values of other libraries' arrays are not read.
+    A seed is a whole number >= 0, or a 0-d array of another library, which may be traced and whose value is not read.
     """
     if isinstance(seed, int | np.integer | np.ndarray) and not isinstance(seed, bool):
         if isinstance(seed, np.ndarray) and (seed.shape != () or seed.dtype.kind not in "iu"):
@@ -83,38 +66,14 @@ def seed_of(owner: str, seed: Any) -> Any:
 
 
 def same_dtype(a: Array, b: Array) -> bool:
-    """Whether two arrays have one dtype. Byte order does not count: arithmetic evens it out.
-
-    Parameters
-    ----------
-    a, b
-        Arrays.
-
-    Returns
-    -------
-    bool
-        Whether their dtypes are equal, or NumPy dtypes that differ in byte order alone.
-    """
+    """Tell whether two arrays have one dtype, or NumPy dtypes that differ in byte order alone."""
     if a.dtype == b.dtype:
         return True
     return is_numpy(a) and is_numpy(b) and a.dtype.newbyteorder("=") == b.dtype.newbyteorder("=")
 
 
 def alike(record: str, **arrays: Array) -> None:
-    """Check that the arrays of a record are of one library and of one dtype of floats.
-
-    Parameters
-    ----------
-    record
-        The name of the record, for messages.
-    **arrays
-        Its arrays, by the names of their fields.
-
-    Raises
-    ------
-    TypeError
-        If one is no array of floats, or two differ in library or dtype.
-    """
+    """Check that the arrays of a record, by their fields, have one library and one floating-point dtype."""
     first, *others = arrays
     library = namespace(arrays[first], name=f"{record}: {first}")
     for other in others:
@@ -130,20 +89,9 @@ def alike(record: str, **arrays: Array) -> None:
 
 
 def unlike(x: Array | Labels, beside: Array) -> tuple[str, str] | None:
-    """The libraries of two arrays, if they differ and the arrays can't meet.
+    """Name the libraries of two arrays that differ and can't meet; None if they can.
 
-    Parameters
-    ----------
-    x
-        An array, such as targets.
-    beside
-        An array that a `namespace` was found for, such as logits.
-
-    Returns
-    -------
-    tuple[str, str] or None
-        The names of both libraries; None if they are one, or that of `x` is not known. NumPy's arrays may meet those of
-        JAX, which takes them for constants.
+    NumPy's arrays may meet those of JAX, which takes them for constants.
     """
     if is_numpy(x) and is_numpy(beside):
         return None
@@ -158,7 +106,7 @@ def unlike(x: Array | Labels, beside: Array) -> tuple[str, str] | None:
 
 
 def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
-    """Find the functions for arrays that are not plain NumPy, or say what is wrong with them."""
+    """Find the functions for arrays that are not plain NumPy, or raise a TypeError that says what is wrong."""
     found = _of_one(x, name)
     for param in params:
         other = _of_one(param, f"the parameter beside {name}")

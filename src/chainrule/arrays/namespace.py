@@ -1,4 +1,4 @@
-"""The functions that rules are written in: those of an array's own library, and words of ours for what they lack."""
+"""The functions of which rules are made: those of an array's own library, and words of ours that it lacks."""
 
 from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeGuard, TypeVar
@@ -19,7 +19,7 @@ class Namespace(Protocol):
 
     @property
     def reads_values(self) -> bool:
-        """Whether looking at an array's values is free: not on a device, not lazy, not traced by a compiler."""
+        """True if reading an array's values is free: not on a device, not lazy, not traced by a compiler."""
         ...
 
     def quietly(self, f: Callable[Q, A], /, *args: Q.args, **options: Q.kwargs) -> A:
@@ -34,11 +34,11 @@ class Namespace(Protocol):
         ...
 
     def mine(self, x: Array, /) -> bool:
-        """Whether the rule that was handed `x` may write to it: made in this pass, and handed on to nobody else."""
+        """True if the rule that was handed `x` may write to it: made in this pass, and handed on to nobody else."""
         ...
 
     def read_only(self, fresh: A, /) -> A:
-        """The array, from now on mine no more: constant, for a cache and another receiver to share."""
+        """The array as a constant, for a cache and another receiver to share."""
         ...
 
     def shared(self, x: A, /) -> A:
@@ -113,12 +113,12 @@ class Namespace(Protocol):
         """Ones of the shape and dtype of `x`."""
         ...
 
-    def finite(self, x: Array, /) -> Array:
-        """`x` with the largest number in the place of infinity. May write into `x`, which it takes."""
+    def one_where(self, condition: Mask, x: Array, /) -> Array:
+        """1 where the condition holds, and elsewhere the number of `x`, which lies between 0 and 1."""
         ...
 
     def reciprocal(self, x: Array, /) -> Array:
-        """`1 / x`. May write into `x`, which it takes."""
+        """`1 / x`; it may be written into `x`."""
         ...
 
     def positive_part(self, x: Array, /) -> Array:
@@ -154,7 +154,7 @@ class Namespace(Protocol):
         ...
 
     def tamed(self, x: Array, axis: int, /) -> tuple[Array, Array | float]:
-        """`x`, times a power of two along an axis whose squares would overflow, and that power, with the axis kept."""
+        """`x` times a power of two along an axis, and that power, with the axis kept; 1 unless squares overflow."""
         ...
 
     def centred(self, x: Array, axis: int, /) -> tuple[Array, Array]:
@@ -175,7 +175,7 @@ class Namespace(Protocol):
     def dropout_factor(self, x: Array, rate: float, seed: object, /) -> Array:
         """0 in about a share `rate` of the places of `x`, and `1 / (1 - rate)` in the others, as a fresh array.
 
-        Where, is a function of the seed and the shape of `x`, and another one in each library.
+        The places are a function of the seed and the shape of `x`, which differs between libraries.
         """
         ...
 
@@ -200,7 +200,7 @@ class Namespace(Protocol):
         ...
 
     def scatter(self, rows: Array, at: Places, values: Array | float, /) -> Array:
-        """(n, k), (n,) to (n, k): the rows with `values` at the places. May write into `rows`, which it takes."""
+        """(n, k), (n,) to (n, k): the rows with `values` at the places; they may be written into `rows`."""
         ...
 
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
@@ -220,15 +220,15 @@ class Namespace(Protocol):
         ...
 
     def count(self, condition: Mask, /) -> int:
-        """In how many places the condition holds: reads values."""
+        """The number of places in which the condition holds, which reads values."""
         ...
 
     def is_real(self, x: Array | Labels, /) -> bool:
-        """Whether `x` holds integers or real floating-point numbers; truth values are none."""
+        """True if `x` holds integers or real floating-point numbers; booleans are neither."""
         ...
 
     def is_integral(self, x: Array | Labels, /) -> TypeGuard[Labels]:
-        """Whether `x` holds integers; truth values are none."""
+        """True if `x` holds integers; booleans are none."""
         ...
 
     def astype(self, x: Array | Labels, like: Array, /) -> Array:

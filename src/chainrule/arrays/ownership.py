@@ -3,14 +3,14 @@
 A gradient must not change because somebody writes to an array after the forward pass. An array is in one of three
 states:
 
-- *mine*: writable, and just made by whoever holds it, who may write to it;
-- *borrowed*: somebody else's, who may write to it; it may be read, and is copied where it is kept;
-- *constant*: read-only, and so is all that it is a view of; nobody can write to it, and it may be kept and shared.
+- *mine*: writable, and just made by the function that holds it, which may write to it;
+- *borrowed*: another owner's, who may write to it; it may be read, and must be copied to be stored;
+- *constant*: read-only, and so is all that it is a view of; nobody can write to it, and it may be stored and shared.
 
-`read_only` turns what is mine into a constant. `own` keeps a constant as it is and copies the rest, since it can't tell
+`read_only` makes a constant of an array that is mine. `own` shares a constant and copies the rest, since it can't tell
 mine from borrowed. A memory map is borrowed, a read-only one too: another map of the same file may be writable.
-Libraries whose arrays have no read-only mark (torch) share memory instead, and there it is the caller's part not to
-write between forward and backward.
+Libraries whose arrays have no read-only mark (torch) share memory instead: there the caller must not write between
+forward and backward.
 """
 
 from collections.abc import Callable, Iterable
@@ -61,7 +61,7 @@ def read_only(fresh: A) -> A:
 
 
 def own(value: A) -> A:
-    """Make a constant of whatever may be borrowed: a record may hold it.
+    """Make a constant of a value that may be borrowed, so that a record may hold it.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def _own_all(values: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _is_constant(array: NDArray[Any]) -> bool:
-    """Whether nobody can write to an array through it or through what it is a view of."""
+    """Tell whether nobody can write to an array, neither through it nor through the array that it is a view of."""
     base: object = array
     while isinstance(base, NUMPY):
         if base.flags.writeable:
@@ -131,7 +131,7 @@ def borrowed(x: A) -> A:
     Returns
     -------
     A
-        What may be read and not written to. It is no copy: `own` makes one where it is kept.
+        A value that may be read and not written to. It is no copy: `own` makes one to be stored.
     """
     array: object = x
     if isinstance(array, NUMPY) and array.flags.writeable:

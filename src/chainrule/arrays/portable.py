@@ -1,8 +1,8 @@
 """The words of `Namespace` for any library that follows the Python Array API standard.
 
-Only functions of the standard are called, and no value is ever read: an array may be on a device, lazy, or traced by a
-compiler. Where NumPy would refuse a bad label, the result here is nan. Nothing is written in place: arrays may be
-immutable, and who else holds them is not known.
+Only functions of the standard are called, and no value is read: an array may be on a device, lazy, or traced by a
+compiler. Where NumPy's form refuses a bad label, the result here is nan. Nothing is written in place: arrays may be
+immutable, or shared with others.
 """
 
 import math
@@ -45,7 +45,7 @@ class Portable:
         self.zeros_like: Callable[[Array], Array] = xp.zeros_like
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else the library has: asked for only where this class has no word of its own."""
+        """The library's own function, for a name that this class does not define."""
         return getattr(self.xp, name)
 
     def quietly(self, f: Callable[Q, A], /, *args: Q.args, **options: Q.kwargs) -> A:
@@ -76,10 +76,8 @@ class Portable:
     def matmul_rows(self, a: Array, b: Array, /) -> Array:
         return self.matmul(self.rows(a).T, self.rows(b))
 
-    def finite(self, x: Array, /) -> Array:
-        most = self.xp.full_like(x, self.xp.finfo(x.dtype).max)
-        out: Array = self.xp.where(x > most, most, x)  # in this form nan passes
-        return out
+    def one_where(self, condition: Mask, x: Array, /) -> Array:
+        return self.where(condition, self.ones_like(x), x)
 
     def reciprocal(self, x: Array, /) -> Array:
         return 1 / x
@@ -238,7 +236,7 @@ class Portable:
         return hot
 
     def _device(self, x: Array) -> object:
-        """Where to make what will meet `x`: on its device, or wherever the library thinks best."""
+        """The device for arrays that will meet `x`: its own, or None for the library's choice."""
         if self.xp.__name__ == "jax.numpy":
             return None  # a constant follows what it meets, and x's "device" may be a sharding that fits x alone
         return getattr(x, "device", None)

@@ -1,8 +1,8 @@
 """Records: named arrays that nobody can write to.
 
-Parameters, gradients and caches are frozen attrs classes. `@record`, under `@frozen(eq=False)`, adds what attrs leaves
-open: arrays are read-only as they enter and stay so through pickling and copying (NumPy thaws them), and a record
-prints as `Affine(W=f32[784, 50], b=f32[50])` and not as pages of digits.
+Parameters, gradients and caches are frozen attrs classes. `@record`, under `@frozen(eq=False)`, adds three things:
+arrays are read-only as they enter, they stay so through pickling and copying, after which NumPy's are writable again,
+and a record prints as `Affine(W=f32[784, 50], b=f32[50])` and not as pages of digits.
 """
 
 from collections.abc import Callable
@@ -26,14 +26,14 @@ NAMES: dict[type, tuple[str, ...]] = {}
 """The names of fields, by class: finding them takes longer than a small layer."""
 
 FIELD: type[object] = type(cast("object", attrs.field()))
-"""What attrs calls a field before it builds the class."""
+"""The class of a field before attrs builds the record."""
 
 CLASS_VARIABLES = ("ClassVar", "typing.ClassVar", "t.ClassVar", "typing_extensions.ClassVar")
-"""How annotations of class variables begin: attrs reads no more of them either."""
+"""The beginnings of annotations of class variables: attrs reads no more of them either."""
 
 
 def dissected(cls: type) -> tuple[Callable[[Any], tuple[Any, ...]], Callable[..., Any]] | None:
-    """What takes a record of a class apart, and what puts one together without its checks; None if it is no record."""
+    """Two functions, to take a record apart and to build one without its checks; None if the class is no record."""
     if cls not in PARTS:
         PARTS[cls] = (fields_of(cls), unchecked(cls)) if is_record(cls) else None
     return PARTS[cls]
@@ -55,7 +55,7 @@ def _fields(names: tuple[str, ...], value: Any) -> tuple[Any, ...]:
 
 
 class Signature(NamedTuple):
-    """Which layer made a cache, with which functions, and what its output was like: what backward asks of `dout`."""
+    """The signature of a cache: the layer and the functions that made it, and the form of its output for `dout`."""
 
     layer: str
     xp: Any
@@ -87,8 +87,7 @@ def record(cls: type[T]) -> type[T]:
     Raises
     ------
     TypeError
-        If attrs has built the class already, and it is too late; or if it inherits fields from a class that is no
-        record.
+        If attrs has built the class already, or if it inherits fields from a class that is no record.
 
     Examples
     --------
@@ -174,18 +173,18 @@ def unchecked(cls: Callable[Q, T]) -> Callable[Q, T]:
 
 
 def sign(cache: object, signature: Signature) -> None:
-    """Write on a cache who made it. Only its maker does so, before anybody else holds it."""
+    """Sign a cache. Only the layer that made it does so, before anybody else holds it."""
     if hasattr(type(cache), SIGNATURE):
         object.__setattr__(cache, SIGNATURE, signature)
 
 
 def signature_of(cache: object) -> Signature | None:
-    """What stands on a cache; None if it is no record, or was put together by another."""
+    """The signature of a cache; None if it is no record, or was not made by a layer."""
     return getattr(cache, SIGNATURE, None)
 
 
 def is_record(cls: type) -> bool:
-    """Whether `@record` and attrs have made a class."""
+    """Tell whether a class was made by `@record` and attrs."""
     return "__attrs_attrs__" in vars(cls) and getattr(cls, "__reduce__", None) is _reduce
 
 
@@ -215,12 +214,12 @@ def _repr(self: object) -> str:
 
 
 def _is_class_variable(annotation: object) -> bool:
-    """Whether attrs takes an annotation, which may be a string, quotation marks and all, for that of no field."""
+    """Tell whether an annotation is that of a class variable; it may be a string, even one with quotation marks."""
     return str(annotation).strip("'\"").startswith(CLASS_VARIABLES)
 
 
 def _own_what_it_sets(cls: Any) -> None:
-    """Let the fields own what a class's `__attrs_post_init__` puts into them."""
+    """Let the fields own the values that a class's `__attrs_post_init__` sets."""
     set_fields = cls.__attrs_post_init__
 
     def own_fields(self: object) -> None:

@@ -1,6 +1,6 @@
-"""Targets: what a classifier should have said, as integer labels (...,) or as rows of probabilities (..., k).
+"""Targets of a classifier: integer labels (...,), or rows of probabilities (..., k).
 
-The two are told apart by their dimensions alone, never by counting entries, so that no shape is read in two ways.
+The number of axes alone tells which, never the number of entries, so that no shape has two meanings.
 """
 
 from typing import Any, TypeAlias, TypeGuard
@@ -30,7 +30,7 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     targets
         Integer labels (...,), or rows of probabilities (..., k) of any real dtype, one-hot integers among them.
     name
-        Who asks, for messages.
+        The name of the caller, for messages.
 
     Returns
     -------
@@ -69,30 +69,10 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
 
 
 def numbers(xp: Namespace, out: Array, targets: Array, name: str) -> Array:
-    """Check targets that are numbers, one for each of `out`.
+    """Return targets that are numbers, one for each entry of `out` (..., k), in the dtype of `out`.
 
-    Parameters
-    ----------
-    xp
-        The namespace of `out`.
-    out
-        (..., k), with a row and a column at least.
-    targets
-        Real numbers of the same shape.
-    name
-        Who asks, for messages.
-
-    Returns
-    -------
-    Array
-        The targets in the dtype of `out`.
-
-    Raises
-    ------
-    ValueError
-        If `out` has one axis only, or the shapes differ: nothing is broadcast.
-    TypeError
-        If the targets are no array of real numbers, or one of another library.
+    Another shape is a ValueError, because nothing is broadcast. Anything but real numbers in an array of the same
+    library is a TypeError.
     """
     shape = tuple(out.shape)
     if len(shape) < 2:
@@ -118,7 +98,7 @@ def _check_logits(shape: tuple[int, ...], name: str) -> None:
 
 
 def _check_kind(targets: Any, logits: Array, name: str, beside: str = "the logits are") -> None:
-    """Refuse what is no array of numbers of the library of the logits, with the conversion that helps."""
+    """Check that targets are an array of numbers of the library of the logits; a TypeError names the conversion."""
     if type(targets).__module__.partition(".")[0] == "pandas":
         kind = type(targets).__name__
         raise TypeError(f"{name}: targets must be an array, got pandas' {kind}: convert it with .to_numpy()")
@@ -179,7 +159,7 @@ def _row(number: int, shape: tuple[int, ...]) -> str:
 
 
 def _are_labels(targets: Targets, shape: tuple[int, ...]) -> TypeGuard[Labels]:
-    """Whether targets are good labels for logits of a shape, as most are."""
+    """Tell whether targets are valid labels for logits of a shape, as most are."""
     if targets.dtype.kind not in "iu" or len(shape) < 2:
         return False
     return targets.shape == shape[:-1] and targets.size > 0 and fit(targets, shape[-1])

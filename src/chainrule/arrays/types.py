@@ -16,7 +16,7 @@ Labels: TypeAlias = NDArray[np.integer[Any]]
 """An array of class numbers, 0 to k - 1."""
 
 Places: TypeAlias = NDArray[Any]
-"""Where in each row its label stands: in a form that the namespace chooses."""
+"""The position of the label in each row, in a form that the namespace chooses."""
 
 Mask: TypeAlias = NDArray[np.bool_]
 """An array of truth values."""
@@ -26,10 +26,10 @@ Unit: TypeAlias = tuple[()]
 
 
 def is_numpy(value: object) -> TypeGuard[NDArray[Any]]:
-    """Whether a value is a NumPy array, of any dtype."""
+    """Tell whether a value is a NumPy array, of any dtype."""
     return isinstance(value, np.ndarray)
 
 
 def is_plain(value: object) -> bool:
-    """Whether a value is a NumPy array without rules of its own, as masked arrays and matrices have them."""
+    """Tell whether a value is a NumPy array without rules of its own, which masked arrays and matrices have."""
     return type(value) in {np.ndarray, np.memmap} or getattr(value, "lifted", False) is True

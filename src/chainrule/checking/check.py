@@ -1,8 +1,8 @@
-"""Checking a layer, a loss or a network of one's own against the whole contract, and saying exactly what is wrong.
+"""Check a layer, a loss or a network of one's own against the whole contract, and say exactly what is wrong.
 
-The laws stand in `chainrule.laws`; here they are run one after another, what the code under test raises is part of the
-report, and the report prints as a table. They are imported when somebody checks something, so that importing chainrule
-to train costs nothing for them.
+The laws are in `chainrule.laws`; here they are run one after another. Errors that the code under test raises are part
+of the report, and the report prints as a table. The laws are imported by the first check, so that `import chainrule`
+takes no time for them.
 """
 # ruff: noqa: PLC0415  # laws are imported where they are run: importing chainrule to train must not wait for them
 
@@ -31,7 +31,7 @@ X = TypeVar("X")
 
 @frozen
 class Report:
-    """What the laws say of one subject; `str(report)` is a table.
+    """The verdicts of all laws on one subject; `str(report)` is a table.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every law holds for every field."""
+        """True if every law holds for every field."""
         return all(verdict.ok for verdict in self.verdicts)
 
     @property
@@ -63,7 +63,7 @@ class Report:
         return tuple(verdict for verdict in self.verdicts if not verdict.ok)
 
     def __str__(self) -> str:
-        """A table: a line for each law and field, and under it where to look."""
+        """A table: a line for each law and field, and under it a hint if it failed."""
         width = max((len(verdict.law) for verdict in self.verdicts), default=0)
         room = max((len(verdict.field) for verdict in self.verdicts), default=0)
         lines: list[str] = []
@@ -91,15 +91,15 @@ def check_layer(layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, 
     layer
         The layer or the encoder.
     params, x
-        What to run it on: of any float dtype, with two rows or more, and of a size that shows mistakes (sides that
-        differ, some tens of numbers). They are not written to. An encoder's `x` is a tree of arrays.
+        The arguments to run it on: of any float dtype, with two rows or more, and of a size that shows mistakes (sides
+        that differ, some tens of numbers). They are not written to. An encoder's `x` is a tree of arrays.
     rng
-        Where random derivatives `dout` come from.
+        The generator of random derivatives `dout`.
 
     Returns
     -------
     Report
-        A verdict for each law and field. What the layer raises is part of it and not raised.
+        A verdict for each law and field. Errors of the layer are part of it and not raised.
 
     Examples
     --------
@@ -130,14 +130,14 @@ def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: np.random.Gener
     loss
         The loss.
     out, targets
-        What to run it on: of any float dtype, with two rows or more. They are not written to.
+        The arguments to run it on: of any float dtype, with two rows or more. They are not written to.
     rng
-        Where random numbers come from.
+        The generator of random numbers.
 
     Returns
     -------
     Report
-        A verdict for each law and field. What the loss raises is part of it and not raised.
+        A verdict for each law and field. Errors of the loss are part of it and not raised.
 
     Examples
     --------
@@ -169,14 +169,14 @@ def check_network(
     network, loss
         The network and its loss.
     params, x, targets
-        What to run them on. They are not written to.
+        The arguments to run them on. They are not written to.
     rng
-        Where random numbers come from.
+        The generator of random numbers.
 
     Returns
     -------
     Report
-        A verdict for each law and field. What is raised is part of it and not raised.
+        A verdict for each law and field. Errors are part of it and not raised.
 
     Examples
     --------
@@ -210,14 +210,14 @@ def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: np.
     optimizer
         The optimizer.
     params, grads
-        What to run it on. They are not written to.
+        The arguments to run it on. They are not written to.
     rng
-        Where random numbers come from.
+        The generator of random numbers.
 
     Returns
     -------
     Report
-        A verdict for each law and field. What the optimizer raises is part of it and not raised.
+        A verdict for each law and field. Errors of the optimizer are part of it and not raised.
 
     Examples
     --------
@@ -257,7 +257,7 @@ def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:
 
 
 def _said(error: Exception) -> str:
-    """What was raised and where, in a line."""
+    """The error and the line that raised it, in one line."""
     import traceback
 
     place = traceback.extract_tb(error.__traceback__)[-1]

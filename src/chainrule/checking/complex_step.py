@@ -1,4 +1,4 @@
-"""The complex step: derivatives to the last digit, without a difference.
+"""The complex step: derivatives to the last digit, from one value.
 
 For an analytic f and a real x,
 
@@ -7,9 +7,8 @@ For an analytic f and a real x,
 Nothing is subtracted, so nothing cancels, and h can be so small (1e-200) that the error of order h^2 is no number at
 all (Squire and Trapp, SIAM Review 40, 1998).
 
-`lift` makes arrays that layers accept for this purpose where they turn away other complex arrays. Functions that are
-not analytic are read as their real pieces: `abs` and `positive_part` go by the sign of the real part, as the branch
-that x is on would.
+`lift` makes complex arrays that layers accept; they refuse all others. Functions that are not analytic are taken piece
+by piece: `abs` and `positive_part` go by the sign of the real part, which says on which branch x is.
 """
 
 from typing import Any
@@ -36,7 +35,7 @@ class Lifted(np.ndarray[Any, np.dtype[Any]]):
 
 
 class LiftedNamespace(Tuned):
-    """`Tuned` on lifted arrays: what goes by sign or by size goes by the real part."""
+    """`Tuned` on lifted arrays, whose signs and sizes are those of the real part."""
 
     def matmul(self, a: Array, b: Array, /) -> Array:
         out: Array = np.matmul(a, b)  # np.dot would return an ordinary array
@@ -45,8 +44,8 @@ class LiftedNamespace(Tuned):
     def matmul_rows(self, a: Array, b: Array, /) -> Array:
         return self.matmul(self.rows(a).T, self.rows(b))
 
-    def finite(self, x: Array, /) -> Array:
-        return lift(np.minimum(x, np.finfo(x.dtype).max))
+    def one_where(self, condition: Mask, x: Array, /) -> Array:
+        return self.where(condition, self.ones_like(x), x)
 
     def reciprocal(self, x: Array, /) -> Array:
         return 1 / x

@@ -1,4 +1,4 @@
-"""Numerical gradients: derivatives from values alone, to check a backward pass by.
+"""Numerical gradients: derivatives from values alone, with which to check a backward pass.
 
     central    f'(x) = (f(x + h) - f(x - h)) / 2h + O(h^2)        h = eps^(1/3) max(1, |x|)
     complex    f'(x) = Im f(x + ih) / h                           h = 1e-200
@@ -7,11 +7,11 @@ The central step balances the error of the formula, h^2, against that of roundin
 the function's size is left. The complex step has neither and is exact to rounding (see
 `chainrule.checking.complex_step`).
 
-**Kinks.** Across a kink, ReLU's at 0, a difference mixes two slopes. It shows in the bend, the difference of the slopes
-to the right and to the left: a smooth function's shrinks with the step, a kink's stays. So where the bend is more than
-rounding the step is made 16 times smaller. If the bend shrinks along and the slope stays, the function is smooth there;
-if the bend is gone, the kink is outside and the new slope is right. Otherwise the step is made smaller again, and when
-even the smallest meets the kink the result is nan.
+**Kinks.** Across a kink, such as ReLU's at 0, a difference mixes two slopes. The bend shows it, which is the slope to
+the right minus the slope to the left: that of a smooth function shrinks with the step, that of a kink stays. So where
+the bend is more than rounding, the step is made 16 times smaller. If the bend shrinks along and the slope stays, the
+function is smooth there. If the bend is gone, the kink is outside and the new slope is right. Otherwise the step is
+made smaller again. If even the smallest step meets the kink, the result is nan.
 """
 
 import math
@@ -35,24 +35,24 @@ P = TypeVar("P")
 Method: TypeAlias = Literal["central", "complex"]
 
 SHRINK = 16
-"""By how much a step is made smaller to get away from a kink."""
+"""The factor by which a step is made smaller to get away from a kink."""
 
 SHRINKS = 3
-"""How often: down to steps of 1.5e-9 in float64, where rounding leaves six digits of a slope."""
+"""The most times that a step is made smaller: to 1.5e-9 in float64, where rounding leaves six digits of a slope."""
 
 
 def numerical_gradient(
     f: Callable[[P], Array | np.floating[Any] | float], params: P, *, method: Method = "central"
 ) -> P:
-    """Differentiate a scalar function by each number in a tree of parameters.
+    """Differentiate a scalar function with respect to each number in a tree of parameters.
 
     Parameters
     ----------
     f
         A pure function of the parameters that returns one number. An `Objective` is differentiated much faster, and in
-        float64 whatever its dtype; what `fixed` keeps as it is has its derivative here like all else.
+        float64 whatever its dtype. Parameters under `fixed` are differentiated like all others.
     params
-        A tree of NumPy arrays of floats. They are never written to; `f` is given copies.
+        A tree of NumPy arrays of floats. They are not written to; `f` is given copies.
     method
         `"central"` differences work for any function; the `"complex"` step for functions made of layers, or of analytic
         operations that take complex arrays.
@@ -98,8 +98,8 @@ def directional_derivative(
 ) -> float:
     """Differentiate a scalar function of a tree of parameters along one direction: `<gradient, direction>`.
 
-    It takes a few values of `f`, however many parameters there are: a check of a gradient too large to compute entry by
-    entry. A wrong entry shows in a random direction with probability 1, in proportion to its size.
+    It takes a few values of `f`, however many parameters there are, and so checks a gradient that is too large for a
+    check entry by entry. A wrong entry shows in a random direction with probability 1, in proportion to its size.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def directional_derivative(
     Returns
     -------
     float
-        The derivative of `f(params + s * direction)` by s at 0; nan at a kink (central).
+        The derivative of `f(params + s * direction)` with respect to s at 0; nan at a kink (central).
 
     Raises
     ------
@@ -155,23 +155,9 @@ def directional_derivative(
 
 
 def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) -> NDArray[Any]:
-    """Differentiate by some of the entries of one array.
+    """Differentiate with respect to some of the entries of one array, given by their indices into the flattened array.
 
-    Parameters
-    ----------
-    probe
-        The values of the function as entries of the array are moved.
-    array
-        The array where the derivatives are taken.
-    entries
-        Which entries, as indices into the flattened array.
-    method
-        `"central"` or `"complex"`.
-
-    Returns
-    -------
-    NDArray
-        A derivative for each of the entries; nan at a kink (central).
+    A central difference at a kink is nan.
     """
     if method == "complex":
         return np.imag(probe(entries, np.full(entries.size, 1j * STEP))) / STEP

@@ -4,12 +4,13 @@
 
 Value i is that of f with entry i of one array moved by step i, and all else as it was.
 
-It is all that numerical differentiation asks of a function. One that cannot be looked into is called once a value. An
-`Objective` can: a moved parameter leaves the layers before it as they are, and moves the output of an affine layer by a
-known rank-one step. So the outputs of many moves are stacked into one large batch, and only the layers behind are run.
+Numerical differentiation needs nothing else of a function. Most functions are called once for each value. An
+`Objective` shows its layers: a moved parameter leaves the layers before it as they are, and moves the output of an
+affine layer by a known rank-one step. So the outputs of many moves are stacked into one large batch, and only the
+layers behind are run.
 
-A weight W[i, j] moves column j alone, and elementwise layers keep it so. Up to the next affine layer only that column
-is run, and there its change, times row j of the weights, is added to what the layer gave before.
+A weight W[i, j] moves column j alone, also behind elementwise layers. Up to the next affine layer only that column is
+run. There its change, times row j of the weights, is added to the output before the move.
 """
 
 from collections.abc import Callable
@@ -48,57 +49,19 @@ TOGETHER = 64
 
 
 def black_box(f: Callable[[P], object], params: P) -> list[Probe]:
-    """Make a probe for each array of the parameters by calling the function.
-
-    Parameters
-    ----------
-    f
-        Takes the parameters and returns one number.
-    params
-        A tree of arrays; `f` is given copies.
-
-    Returns
-    -------
-    list[Probe]
-        In the order of `tree.leaves(params)`. Complex steps give complex values.
-    """
+    """Make a probe for each array of the parameters, in the order of `tree.leaves`: it calls the function on copies."""
     return [partial(_called, f, params, i) for i in range(len(tree.leaves(params)))]
 
 
 def along(f: Callable[[P], object], params: P, direction: P) -> Probe:
-    """Make a probe of a function along a line: `f(params + step * direction)`.
-
-    Parameters
-    ----------
-    f
-        Takes the parameters and returns one number.
-    params
-        A tree of arrays; `f` is given copies.
-    direction
-        A tree like it.
-
-    Returns
-    -------
-    Probe
-        It has one entry, 0. Complex steps give complex values.
-    """
+    """Make a probe of a function along a line, `f(params + step * direction)`; its only entry is 0."""
     return partial(_along, f, params, direction)
 
 
 def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
-    """Make a probe for each array of the parameters that runs only the layers it reaches.
+    """Make a probe for each array of the parameters, in the order of `tree.leaves`: it runs only the layers behind it.
 
-    Parameters
-    ----------
-    objective
-        The loss of a network; of a chain of layers, if it is to be faster than calling it.
-    params
-        A tree of arrays, in the dtype of the objective's `x`.
-
-    Returns
-    -------
-    list[Probe]
-        In the order of `tree.leaves(params)`. Complex steps give complex values.
+    Encoders, layers that couple rows, and targets without an entry for each row get probes that call the objective.
     """
     network: Any = objective.network
     if not is_a(network, Layer) or network.couples_rows or not _of_rows(objective.targets, objective.x.shape[:1]):
@@ -115,7 +78,7 @@ def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
 
 
 def _of_rows(targets: object, rows: tuple[int, ...]) -> bool:
-    """Whether targets have an entry for each row, so that they can be stacked along."""
+    """Tell whether targets have an entry for each row, so that they can be stacked along with the rows."""
     return all(leaf.shape[:1] == rows for leaf in tree.leaves(targets))
 
 
@@ -204,7 +167,7 @@ class _Tail:
 
 @frozen(eq=False)
 class _Site:
-    """Where a parameter acts: array `k` of a layer's parameters, what goes in and out of the layer, what is behind."""
+    """Array `k` of a layer's parameters, with the layer's input and output and the layers behind it."""
 
     layer: Layer[Any, Any]
     params: object

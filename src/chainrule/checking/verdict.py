@@ -1,4 +1,4 @@
-"""Verdicts: what a law says of one field of a layer, with the numbers that it goes by."""
+"""Verdicts: the result of a law for one field of a layer, with the numbers that led to it."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @frozen
 class Verdict:
-    """Whether a law holds for one field.
+    """The result of one law for one field.
 
     Parameters
     ----------
@@ -21,13 +21,13 @@ class Verdict:
     ok
         Whether the law holds.
     note
-        What was found, in words: where to look if it does not hold, what was left out if it does.
+        The finding, in words: a hint at the mistake if it does not hold, what was left out if it does.
     error
         The largest error, relative to the largest entry of the field; nan where nothing was measured.
     bound
         What the error may be.
     index
-        Where the largest error stands in the field.
+        The index of the largest error in the field.
     got, expected
         The two numbers there.
 
@@ -76,7 +76,7 @@ def compare(
     Returns
     -------
     Verdict
-        For the entry that exceeds its bound by most. A nan that is not expected is an infinite error.
+        The verdict on the entry that exceeds its bound by most. A nan that is not expected is an infinite error.
     """
     if got.shape != expected.shape:
         return Verdict(law, name, ok=False, note=f"has shape {got.shape}, expected {expected.shape}")

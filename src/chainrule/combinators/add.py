@@ -2,7 +2,7 @@
 
     out = f_1(x) + f_2(x) + ... + f_n(x)
 
-**Derivation.** The differential of a sum is the sum of the differentials, and so is what is read off:
+**Derivation.** The differential of a sum is the sum of the differentials:
 
     d(out) = J_1 dx + J_2 dx + ... + J_n dx
     dL = <dout, J_1 dx> + ... + <dout, J_n dx> = <J_1^T dout + ... + J_n^T dout, dx>
@@ -14,7 +14,7 @@ so that
 Copy and sum are an adjoint pair. Going forward x is copied to the branches and the joint adds; coming back the joint
 copies `dout` to the branches, and where the wires meet their derivatives are added.
 
-**To remember:** each branch gets all of `dout`, and x gets the sum of what they make of it.
+**To remember:** each branch gets all of `dout`, and x gets the sum of their derivatives.
 
 `add(f)` is f, bit for bit. Addition of floating-point numbers is not associative, so `add(f, add(g, h))` equals
 `add(f, g, h)` but for rounding.
@@ -57,7 +57,7 @@ P5 = TypeVar("P5")
 C5 = TypeVar("C5")
 
 
-# First the form for many: it alone takes an unpacked list, of which nobody knows how many layers it holds.
+# First the form for many: it alone takes an unpacked list, whose length a type checker does not know.
 @overload
 def add(
     a0: Layer[Any, Any],
@@ -116,7 +116,7 @@ def add(
     /,
 ) -> Layer[tuple[P0, P1, P2, P3, P4, P5], tuple[C0, C1, C2, C3, C4, C5]]: ...
 def add(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
-    """Add what layers make of one input.
+    """Add the outputs of layers on one input.
 
     Parameters
     ----------
@@ -136,8 +136,8 @@ def add(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
 
     Notes
     -----
-    What a branch raises passes through with a note that gives its position. A branch whose output differs from the
-    first one's is a `ValueError` that says both shapes: nothing is broadcast.
+    An error of a branch passes through with a note that gives its position. A branch whose output differs in shape from
+    the first one's is a `ValueError` that says both shapes: nothing is broadcast.
     """
     if not layers:
         raise TypeError("add: it needs one branch at least, got none")

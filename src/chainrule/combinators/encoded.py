@@ -1,4 +1,4 @@
-"""A layer behind an encoder: what reads tokens becomes a network.
+"""A layer behind an encoder: together, a network that reads tokens.
 
     out = f(e(x))
 
@@ -7,13 +7,13 @@
     d(out) = J de
     dL = <dout, J de> = <J^T dout, de>
 
-so that the encoder is given what backward of f makes of `dout`,
+so that the encoder is given the derivative with respect to its output,
 
     dout_e = J^T dout
 
 the layer's `dx`, and there the way back ends.
 
-**To remember:** the way back ends where numbers that can be changed a little end.
+**To remember:** the way back ends at the first input that cannot change by a little.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""A layer whose parameters stay as they are: what is trained passes through it, and it is not trained.
+"""A layer whose parameters stay as they are: derivatives pass through it, and it is not trained itself.
 
     out = f(p, x)        p constant
 
@@ -11,10 +11,10 @@ and read off
 
     dx = J^T dout
 
-The gradients, zeros like the parameters, say that nothing is to be moved; and `training_step` leaves every bit of
-them as it was, with any optimizer, also one that would move a parameter without a gradient (weight decay).
+The gradients are zeros like the parameters. `training_step` leaves every bit of the parameters as it was, with any
+optimizer, also one that would move a parameter without a gradient (weight decay).
 
-**To remember:** to be fixed is to let the derivative through and to keep none.
+**To remember:** a fixed layer lets the derivative through and takes none for itself.
 
 Examples
 --------
@@ -73,7 +73,7 @@ def fixed(f: Layer[Any, Any] | Encoder[Any, Any, Any], /) -> Layer[Any, Any] | E
 
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Any) -> tuple[Array, Caches]:
-    """`f(p, x)`; the parameters are kept for their shapes."""
+    """`f(p, x)`; the parameters are saved for their shapes."""
     out, cache = parts[0].forward(xp, params, x)
     return out, [(cache, params)]
 

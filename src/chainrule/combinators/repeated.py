@@ -38,8 +38,7 @@ def repeated(f: Layer[P, C] | Callable[[int], Layer[P, C]], n: int, /) -> Layer[
     Parameters
     ----------
     f
-        A layer; or a function from the index, 0 to n - 1, to a layer, where each differs (such as dropout, which needs
-        a seed for each).
+        A layer; or a function from the index, 0 to n - 1, to a layer, if each differs (dropout needs a seed for each).
     n
         How many; 0 gives the identity.
 

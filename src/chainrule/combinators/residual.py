@@ -48,7 +48,7 @@ def residual(f: Layer[P, C], /) -> Layer[P, tuple[C]]:
     Parameters
     ----------
     f
-        A layer that keeps the shape of its input, usually made by `sequential`.
+        A layer whose output has the shape of its input, usually made by `sequential`.
 
     Returns
     -------

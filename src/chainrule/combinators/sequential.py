@@ -48,7 +48,7 @@ P9 = TypeVar("P9")
 C9 = TypeVar("C9")
 
 
-# First the form for many: it alone takes an unpacked list, of which nobody knows how many layers it holds.
+# First the form for many: it alone takes an unpacked list, whose length a type checker does not know.
 @overload
 def sequential(
     a0: Layer[Any, Any],
@@ -184,7 +184,7 @@ def sequential(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
 
     Notes
     -----
-    What a layer raises passes through with a note that gives its position. A wrong number of parameters is a
+    An error of a layer passes through with a note that gives its position. A wrong number of parameters is a
     `ValueError` that gives both numbers.
 
     Examples
@@ -221,6 +221,8 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`b_1(... b_n(dout))`, and the gradients of each layer."""
+    if not parts:
+        return xp.own(dout), ()
     dx: Array | None = dout
     grads: list[Any] = []
     i = len(parts)

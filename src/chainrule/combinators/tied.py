@@ -1,9 +1,9 @@
-"""Shared parameters: few numbers, of which a layer's many are made.
+"""Shared parameters: the many parameters of a layer, made from few.
 
     out = f(e(p), x)        q = e(p), linear in p
 
-One set of weights in two places, a matrix and its transpose, a kernel that is symmetric: `expand` is e, and makes the
-layer's parameters q of the small ones p.
+This is for one set of weights in two places, a matrix and its transpose, or a symmetric kernel. `expand` is e, and
+makes the layer's parameters q from the small ones p.
 
 **Derivation.** The layer gives the derivative with respect to q, and the expansion is linear, e(p) = A p:
 
@@ -67,7 +67,7 @@ def tied(f: Encoder[Q, C, X], /, expand: Callable[[P], Q], contract: Callable[[Q
 def tied(
     f: Layer[Any, Any] | Encoder[Any, Any, Any], /, expand: Callable[[Any], Any], contract: Callable[[Any], Any]
 ) -> Layer[Any, Any] | Encoder[Any, Any, Any]:
-    """Make the parameters of a layer or an encoder of fewer ones.
+    """Make the parameters of a layer or an encoder from fewer ones.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a data set is here: images as rows of features with a label each, some to learn from and others to test."""
+"""A data set: images as rows of features with a label each, some to learn from and others to test."""
 
 from attrs import frozen
 
@@ -10,7 +10,7 @@ from chainrule.arrays.types import Array, Labels, is_numpy
 @frozen(eq=False)
 @record
 class Examples:
-    """Images and what they show.
+    """Images with their labels.
 
     Parameters
     ----------
@@ -59,9 +59,9 @@ class Dataset:
     Parameters
     ----------
     train
-        What to learn from.
+        The examples to learn from.
     test
-        What to judge by: never shown while learning.
+        The examples to judge by, which are not shown while learning.
     image_shape
         Height and width, so that `x[i].reshape(image_shape)` is a picture: the rows of pixels follow each other, from
         the top.

@@ -6,8 +6,8 @@
     numbers      the last dimension runs fastest
 
 All numbers have their most significant byte first. (The format's only description is at the end of
-http://yann.lecun.com/exdb/mnist.) There is no checksum and the sizes can promise anything, so a reader has to compare
-what a file declares with what is there, and to do so before it makes room for it.
+http://yann.lecun.com/exdb/mnist.) There is no checksum, and the declared sizes may be anything. So a reader has to
+compare them with the size of the file before it allocates memory.
 """
 
 import math
@@ -108,7 +108,7 @@ class _Member:
         self._stream = zlib.decompressobj(wbits=31)  # 16 for gzip's header and checksum, 15 for the largest window
 
     def read(self, n: int) -> bytes:
-        """At most n >= 1 bytes of what is in it; none only where it ends or breaks off."""
+        """At most n >= 1 bytes of the content; none only where it ends or breaks off."""
         while not self._stream.eof:
             packed = self._stream.unconsumed_tail or self._file.read(_PIECE)
             piece = self._stream.decompress(packed, n)
@@ -117,7 +117,7 @@ class _Member:
         return b""
 
     def fault(self) -> str | None:
-        """What is wrong with the end, once `read` has given nothing."""
+        """The fault in the end of the file, once `read` has given nothing; None if there is none."""
         if not self._stream.eof:
             return "has gzip data that breaks off"
         if self._stream.unused_data or self._file.read(1):
@@ -170,7 +170,7 @@ def _header(
 
 
 def _exactly(n: int, read: Callable[[int], bytes]) -> bytearray:
-    """N bytes; fewer if there are no more."""
+    """Read n bytes, or fewer if the file ends."""
     data = bytearray()
     while len(data) < n and (piece := read(min(n - len(data), _PIECE))):
         data += piece

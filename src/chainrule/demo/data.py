@@ -1,4 +1,4 @@
-"""What the demo learns from: the digits that come along, or a folder of the user's."""
+"""The data of the demo: the digits that come along, or a folder of the user's."""
 
 from pathlib import Path
 
@@ -7,22 +7,9 @@ from chainrule.demo.refusal import RefusalError
 
 
 def load(folder: Path | None) -> Dataset:
-    """Read a data set that one can learn from.
+    """Read a folder of IDX files in the form of MNIST, or without one the digits that come along.
 
-    Parameters
-    ----------
-    folder
-        MNIST-format IDX files; None for the digits that come along.
-
-    Returns
-    -------
-    Dataset
-        With images in both parts.
-
-    Raises
-    ------
-    RefusalError
-        If there is no such folder, a file is missing or damaged, or there are no images.
+    A RefusalError says which file is missing or damaged, or that there are no images.
     """
     if folder is None:
         return digits()
@@ -38,5 +25,5 @@ def load(folder: Path | None) -> Dataset:
 
 
 def classes(data: Dataset) -> int:
-    """How many classes the labels of both parts tell apart."""
+    """The number of classes in the labels of both parts."""
     return 1 + int(max(data.train.labels.max(), data.test.labels.max()))

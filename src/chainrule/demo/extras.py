@@ -1,11 +1,11 @@
-"""What the demo uses and the library does not."""
+"""Packages that the demo uses and the library does not."""
 
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 
 
 def installed(name: str) -> bool:
-    """Whether a package is there."""
+    """Tell whether a package is installed."""
     try:
         import_module(name)
     except ImportError:

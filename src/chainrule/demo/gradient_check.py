@@ -1,4 +1,4 @@
-"""The proof in front of the user: every entry of every gradient against two methods that know nothing of derivatives.
+"""The gradient check of the demo: every entry of every gradient, against two methods that use values alone.
 
 It is done in float64, where differences are good for nine digits and the complex step for fifteen.
 """
@@ -22,12 +22,12 @@ BOUNDS: tuple[tuple[Method, float], ...] = (("central", 1e-7), ("complex", 1e-12
 """The methods, and the largest error that each may show, relative to the largest entry of the array."""
 
 SEEN = 2e-10
-"""What differences see of a change in the loss, relative to it: below, there is its rounding. Measured: 4e-11."""
+"""The smallest relative change in the loss that differences can tell from rounding, which was measured as 4e-11."""
 
 
 @frozen(eq=False)
 class Finding:
-    """What one method says of the gradient by one array.
+    """The result of one method for the gradient with respect to one array.
 
     Parameters
     ----------
@@ -45,19 +45,9 @@ class Finding:
 
 
 def check(network: Network, params: Params, x: Array, labels: Labels) -> list[Finding]:
-    """Compare the gradient by backpropagation with central differences and with the complex step.
+    """Compare the gradient from backpropagation with central differences and with the complex step.
 
-    Parameters
-    ----------
-    network, params
-        The network, and where to differentiate its loss.
-    x, labels
-        A few examples.
-
-    Returns
-    -------
-    list[Finding]
-        For each method, one for each array of the parameters.
+    For each method, there is a finding for each array of the parameters.
     """
     x, params = x.astype(np.float64), tree.map(lambda leaf: leaf.astype(np.float64), params)
     loss, grads = value_and_grad(network, softmax_cross_entropy)(params, x, labels)

@@ -1,4 +1,4 @@
-"""The demo as a program: a command line comes in, an exit status goes out, and what stops it is said in one line."""
+"""The demo as a program: from a command line to an exit status, with errors in one line."""
 
 import os
 import sys
@@ -11,18 +11,10 @@ from chainrule.demo.refusal import DivergenceError, RefusalError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo.
+    """Run the demo, and return the exit status.
 
-    Parameters
-    ----------
-    arguments
-        The words behind the program's name; by default those of the process.
-
-    Returns
-    -------
-    int
-        The exit status: 0 if all is well, 1 if a gradient is wrong or training diverges, 2 if options, files or
-        packages do not allow it, 130 if it is interrupted, 141 if nobody reads the output any more.
+    It is 0 if all is well, 1 if a gradient is wrong or training diverges, 2 if options, files or packages do not allow
+    it, 130 if it is interrupted, and 141 if nobody reads the output any more.
     """
     try:
         options = parse(arguments)

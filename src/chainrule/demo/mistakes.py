@@ -1,4 +1,4 @@
-"""What a trained network gets wrong, and the confusion that matters most."""
+"""The mistakes of a trained network, and the most frequent confusion."""
 
 import numpy as np
 from attrs import frozen
@@ -27,19 +27,9 @@ class Mistakes:
 
 
 def mistakes(logits: Array, labels: Labels) -> Mistakes:
-    """Find the examples whose largest logit does not stand at the label.
+    """Find the examples whose largest logit (n, k) does not stand at the label (n,).
 
-    Parameters
-    ----------
-    logits
-        (n, k).
-    labels
-        (n,).
-
-    Returns
-    -------
-    Mistakes
-        Sorted by how far the reading's logit is above the label's.
+    They are sorted by how far the largest logit is above the label's.
     """
     reading = np.argmax(logits, axis=1)
     which = np.flatnonzero(reading != labels)
@@ -49,20 +39,7 @@ def mistakes(logits: Array, labels: Labels) -> Mistakes:
 
 
 def worst_confusion(found: Mistakes, labels: Labels) -> str:
-    """Say which class was read as which other most often.
-
-    Parameters
-    ----------
-    found
-        The mistakes.
-    labels
-        (n,): the classes of all examples.
-
-    Returns
-    -------
-    str
-        Such as `"a 9 was read as a 4 in 3 of 36 cases"`.
-    """
+    """Say which class was most often read as which other: `"a 9 was read as a 4 in 3 of 36 cases"`."""
     if not len(found.which):
         return "not one was misread"
     pairs, counts = np.unique(np.stack([found.truth, found.reading], axis=1), axis=0, return_counts=True)

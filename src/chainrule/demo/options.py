@@ -26,7 +26,7 @@ exit status: 0 all is well; 1 a gradient is wrong, or training diverged; 2 optio
 
 @frozen
 class Defaults:
-    """What a training takes where the user says nothing."""
+    """The options of training where the user gives none."""
 
     hidden: int
     batch: int
@@ -40,7 +40,7 @@ BUILT_IN = Defaults(hidden=100, batch=5, rate=0.45)
 
 @frozen
 class Options:
-    """What the user asks for.
+    """The options of one run.
 
     Parameters
     ----------
@@ -70,24 +70,9 @@ class Options:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read a command line.
+    """Read a command line; by default that of the process.
 
-    Parameters
-    ----------
-    arguments
-        The words behind the program's name; by default those of the process.
-
-    Returns
-    -------
-    Options
-        All within their bounds.
-
-    Raises
-    ------
-    RefusalError
-        If a word is no option, or a value is out of bounds.
-    SystemExit
-        After `--help`, with status 0.
+    An unknown option, or a value out of bounds, is a RefusalError.
     """
     given = _parser().parse_args(arguments)
     default = BUILT_IN if given.data is None else FOLDER

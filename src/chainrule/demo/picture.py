@@ -38,28 +38,11 @@ FULL = 0.995
 """The share of weights within the colour scale: a few large ones would make all others pale."""
 
 LOWEST = 1e-9
-"""Where a logarithmic axis ends for losses that are 0."""
+"""The lower end of a logarithmic axis, at which losses of 0 are drawn."""
 
 
 def png(moments: Sequence[Moment], data: Dataset, params: Params, found: Mistakes) -> bytes:
-    """Draw all of it.
-
-    Parameters
-    ----------
-    moments
-        The training.
-    data
-        What was learned from and tested on.
-    params
-        The parameters after training.
-    found
-        The test images that were misread.
-
-    Returns
-    -------
-    bytes
-        A PNG file.
-    """
+    """Draw the training, the hidden units and the misread test images, as a PNG file."""
     lines = 1 if len(found.which) <= MISREAD // 2 else 2
     heights = (3.4, 4.0, 0.6 + 1.3 * lines)  # inches
     layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.08, wspace=0.01, hspace=0, rect=(0.015, 0.01, 0.97, 0.98))

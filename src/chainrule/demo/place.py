@@ -1,4 +1,4 @@
-"""Where a picture goes: looked at before training, written whole or not at all."""
+"""The file of the picture: its path is checked before training, and it is written whole or not at all."""
 
 import errno
 import os
@@ -8,17 +8,9 @@ from chainrule.demo.refusal import RefusalError
 
 
 def check(path: Path) -> None:
-    """Make sure that a picture can be written to a place, by writing an empty file beside it.
+    """Make sure that a picture can be written to a path, by writing an empty file beside it.
 
-    Parameters
-    ----------
-    path
-        Where the picture is to be. What is there already stays.
-
-    Raises
-    ------
-    RefusalError
-        If it is no name for a picture, or the folder takes no files.
+    A file that is there stays. A RefusalError says that the name does not fit, or that the folder takes no files.
     """
     if path.suffix.lower() != ".png":
         raise RefusalError(f"the picture will be a PNG file: --picture {path} must end in .png")
@@ -33,20 +25,7 @@ def check(path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file so that it is never there in part.
-
-    Parameters
-    ----------
-    path
-        Where; what is there is replaced.
-    content
-        All of it.
-
-    Raises
-    ------
-    RefusalError
-        If it cannot be written.
-    """
+    """Write a file so that it is never there in part; an older one is replaced."""
     part = _part(path)
     try:
         try:

@@ -1,4 +1,4 @@
-"""How training goes, as it goes: a bar where somebody watches, and ten plain lines elsewhere.
+"""The progress of training: a bar in a terminal, and ten plain lines elsewhere.
 
 Each way is a block that gives a function to call with every moment.
 """

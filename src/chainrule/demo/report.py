@@ -1,4 +1,4 @@
-"""What the demo says before training and after it."""
+"""The texts of the demo, before training and after it."""
 
 import math
 from collections.abc import Sequence
@@ -36,19 +36,7 @@ def header(screen: Screen, options: Options, data: Dataset, params: Params) -> N
 
 
 def gradients(screen: Screen, findings: Sequence[Finding], examples: int, seconds: float) -> None:
-    """Show the gradient check as a table, and what was left out of it.
-
-    Parameters
-    ----------
-    screen
-        Where to show it.
-    findings
-        A row each.
-    examples
-        On how many examples it was done.
-    seconds
-        How long it took.
-    """
+    """Show the gradient check as a table with a row for each finding, and the entries that were left out of it."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     for name in ("gradient by", "against", "error", "at", "bound", "verdict"):
         table.add_column(name, justify="right" if name in ("error", "bound") else "left")
@@ -81,7 +69,7 @@ def results(screen: Screen, found: Mistakes, labels: Labels) -> None:
 
 
 def brief(screen: Screen, findings: Sequence[Finding]) -> None:
-    """Say in one line what the table says."""
+    """Sum the table up in one line."""
     right = all(finding.verdict.ok for finding in findings)
     errors = [
         f"{max(finding.verdict.error for finding in findings if finding.verdict.law == method):.1e} ({description})"

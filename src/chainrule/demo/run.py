@@ -1,4 +1,4 @@
-"""The demo from beginning to end: train, prove, test, draw."""
+"""The demo from beginning to end: train, check gradients, test, draw."""
 
 import time
 from collections.abc import Sequence
@@ -23,25 +23,7 @@ CHECKED = 3
 
 
 def run(options: Options) -> list[str]:
-    """Do what the options say, and show it.
-
-    Parameters
-    ----------
-    options
-        What the user asks for.
-
-    Returns
-    -------
-    list[str]
-        The gradients that were found wrong, and by which method.
-
-    Raises
-    ------
-    RefusalError
-        If a file cannot be read or written, or the network does not fit into memory.
-    DivergenceError
-        If training diverges.
-    """
+    """Do what the options say and show it; return the gradients that were found wrong, and by which method."""
     if options.picture:
         place.check(options.picture)
     examples = data.load(options.data)

@@ -1,4 +1,4 @@
-"""Where the demo speaks: a terminal of any kind, a pipe or a file."""
+"""The output of the demo: a terminal of any kind, a pipe or a file."""
 
 import sys
 
@@ -13,7 +13,7 @@ class Screen(Console):
 
     @property
     def is_watched(self) -> bool:
-        """Whether somebody can see things move. `FORCE_COLOR` makes a pipe colourful, but no terminal."""
+        """True if the output is a terminal, which can show a moving bar. `FORCE_COLOR` does not make a pipe one."""
         return self.is_terminal and not self.is_dumb_terminal and sys.stdout.isatty()
 
     def say(self, line: str = "", style: str | None = None) -> None:

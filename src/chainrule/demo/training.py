@@ -1,4 +1,4 @@
-"""Training, with what one wants to see of it: a moment now and then, and a stop where there is no way back."""
+"""Training, with measurements at some moments, and a stop if it diverges."""
 
 import math
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ from chainrule.training.step import training_step
 from chainrule.two_layer import Params
 
 MOMENTS = 50
-"""How many, and one at the start: a multiple of ten, so that one falls on every tenth of the steps."""
+"""The number of moments after the first: a multiple of ten, so that one falls on every tenth of the steps."""
 
 STEPS_BETWEEN = 500
-"""How many at most, so that a progress bar moves in the longest training."""
+"""The most steps between two moments, so that a progress bar moves in the longest training."""
 
 WATCHED = 1000
 """Test examples that a moment is measured on: few enough that measuring costs a small part of training."""
@@ -33,7 +33,7 @@ LIMIT = 1000.0
 
 @frozen
 class Moment:
-    """Where training stands.
+    """The state of training after some steps.
 
     Parameters
     ----------
@@ -56,21 +56,7 @@ def descend(
 ) -> Iterator[tuple[Params, Array]]:
     """Take steps of stochastic gradient descent, epoch after epoch, without end.
 
-    Parameters
-    ----------
-    network, params
-        What to train, and from where.
-    examples
-        What to learn from: at least one.
-    rng
-        Where the order of the examples comes from.
-    batch, rate
-        The size of a batch, and of a step.
-
-    Yields
-    ------
-    tuple
-        The parameters after a step, and the loss before it.
+    Each item is the parameters after a step, and the loss before it.
     """
     optimizer = sgd(rate)
     step = training_step(network, softmax_cross_entropy, optimizer)
@@ -84,28 +70,10 @@ def descend(
 def moments(
     network: Network, params: Params, descent: Iterator[tuple[Params, Array]], steps: int, test: Examples
 ) -> Iterator[tuple[Moment, Params]]:
-    """Follow a descent, and look at it before the first step, after the last, and at even distances between.
+    """Follow a descent for some steps, and yield moments with their parameters: the first before the first step.
 
-    Parameters
-    ----------
-    network, params
-        What is trained, and from where.
-    descent
-        Parameters and losses, as from `descend`.
-    steps
-        After how many to stop.
-    test
-        What to measure on: some of these.
-
-    Yields
-    ------
-    tuple
-        A moment, and the parameters that it looks at.
-
-    Raises
-    ------
-    DivergenceError
-        If a loss is not below `LIMIT`.
+    The others follow at even distances, the last one after the last step. They are measured on some of the test
+    examples. A loss that is not below `LIMIT` is a DivergenceError.
     """
     every = max(1, len(test.labels) // WATCHED)
     x, labels = read_only(test.x[::every][:WATCHED].copy()), test.labels[::every][:WATCHED]

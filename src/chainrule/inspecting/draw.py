@@ -4,6 +4,7 @@
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from chainrule.arrays.arguments import describe
+from chainrule.encoder import Encoder, Network
 from chainrule.layer import Layer
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ T = TypeVar("T")
 def draw(subject: "Trace", /, *, width: float = ..., numbers: bool = ..., title: str = ...) -> "Drawing": ...
 @overload
 def draw(
-    subject: Layer[P, Any], params: P = ..., /, *, width: float = ..., numbers: bool = ..., title: str = ...
+    subject: Network[P], params: P = ..., /, *, width: float = ..., numbers: bool = ..., title: str = ...
 ) -> "Drawing": ...
 def draw(
-    subject: "Trace | Layer[Any, Any]",
+    subject: "Trace | Network[Any]",
     params: object = None,
     /,
     *,
@@ -31,8 +32,9 @@ def draw(
 ) -> "Drawing":
     """Draw the computational graph of a pass, or of a network.
 
-    Nodes stand left to right. Above a wire is the value that it carries forward, beneath it the derivative that comes
-    back; parameters come into a node from above, and their gradients go out below.
+    Nodes stand left to right; where a wire forks, the branches stand above each other up to their joint. Above a wire
+    is the value that it carries forward, beneath it the derivative that comes back; parameters come into a node from
+    above, and their gradients go out below.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def draw(
     Raises
     ------
     TypeError
-        If the subject is neither a trace nor a layer, or a trace comes with parameters.
+        If the subject is no trace, layer or encoder, or a trace comes with parameters.
     ValueError
         If there are not as many parameters as layers, or the width is no positive number.
 
@@ -84,6 +86,6 @@ def draw(
         if params is not None:
             raise TypeError(f"draw: a trace has its parameters already, got {describe(params)} besides")
         return drawing_of(graph_of_trace(subject, numbers=numbers), width=width, title=title)
-    if not isinstance(subject, Layer):
-        raise TypeError(f"draw: expected a trace or a Layer, got {describe(subject)}")
+    if not isinstance(subject, Layer | Encoder):
+        raise TypeError(f"draw: expected a trace, a Layer or an Encoder, got {describe(subject)}")
     return drawing_of(graph_of_network(subject, params, numbers=numbers), width=width, title=title)

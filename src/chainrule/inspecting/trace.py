@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
-from chainrule.layer import Layer
+from chainrule.encoder import Trainable, is_network
 from chainrule.loss import Loss
 
 if TYPE_CHECKING:
@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 T = TypeVar("T")
+X = TypeVar("X")
 
 
 @overload
-def trace(network: Layer[P, Any], params: P, x: Array) -> "Trace": ...
+def trace(network: Trainable[P, X], params: P, x: X) -> "Trace": ...
 @overload
-def trace(network: Layer[P, Any], params: P, x: Array, loss: Loss[T, Any], targets: T) -> "Trace": ...
+def trace(network: Trainable[P, X], params: P, x: X, loss: Loss[T, Any], targets: T) -> "Trace": ...
 @overload
-def trace(network: Layer[P, Any], params: P, x: Array, *, dout: Array) -> "Trace": ...
+def trace(network: Trainable[P, X], params: P, x: X, *, dout: Array) -> "Trace": ...
 def trace(
-    network: Layer[Any, Any],
+    network: Any,
     params: object,
-    x: Array,
+    x: Any,
     loss: Loss[Any, Any] | None = None,
     targets: object = None,
     *,
@@ -35,15 +36,16 @@ def trace(
     Parameters
     ----------
     network
-        A layer, usually made by `sequential`; nested `sequential`s are gone through layer by layer.
+        A layer, usually made by `sequential`, or an encoder; chains, forks and what is around a layer are gone through
+        layer by layer.
     params
         Its parameters.
     x
-        A batch of inputs.
+        A batch of inputs: an array, of tokens for an encoder.
     loss, targets
-        If given, the pass goes on through the loss and back through all layers, to the derivative by `x`.
+        If given, the pass goes on through the loss and back through all layers, to the derivative with respect to `x`.
     dout
-        Without a loss: the derivative by the output, from which the pass comes back.
+        Without a loss: the derivative with respect to the output, from which the pass comes back.
 
     Returns
     -------
@@ -77,8 +79,7 @@ def trace(
     """
     from chainrule.inspecting.tracing.run import run
 
-    if not isinstance(network, Layer):
-        raise TypeError(f"trace: network must be a Layer, got {describe(network)}")
+    is_network("trace", network)
     if loss is None and targets is not None:
         raise TypeError(f"trace: targets ({describe(targets)}) need a loss that compares with them")
     if loss is not None and not isinstance(loss, Loss):

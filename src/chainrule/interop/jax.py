@@ -1,11 +1,11 @@
 """JAX: records as pytrees, and any layer as a function whose derivative is the layer's own backward.
 
-Layers, losses and optimizers run on JAX's arrays as they are. What JAX can't know is how our records come apart:
-`register_pytrees()` tells it, once, and then `jax.jit`, `jax.vmap`, `jax.grad` and sharding take parameters, gradients,
-caches and states like any other arguments. `custom_vjp(layer)` makes a function of a layer that JAX differentiates by
-our backward and not through our forward.
+Layers, losses and optimizers run on JAX's arrays as they are. JAX does not know the fields of our records until
+`register_pytrees()` has registered them. Then `jax.jit`, `jax.vmap`, `jax.grad` and sharding take parameters,
+gradients, caches and states like any other arguments. `custom_vjp(layer)` makes a function of a layer, whose derivative
+in JAX is our backward.
 
-This module is imported by those who use it: `import chainrule` never imports JAX. It needs `pip install
+Import this module yourself: `import chainrule` never imports JAX. It needs `pip install
 'chainrule[jax]'`.
 """
 
@@ -30,7 +30,7 @@ C = TypeVar("C")
 R = TypeVar("R")
 
 REGISTERED: set[type] = set()
-"""What `register` has given to JAX, which takes a class only once."""
+"""The classes that are registered with JAX, which takes a class only once."""
 
 
 def register_pytrees() -> None:
@@ -65,8 +65,8 @@ def register(cls: type[R], *, static: Collection[str] = ()) -> type[R]:
         An attrs class. `register_pytrees` covers those that are records; others, and records with static fields, are
         registered here.
     static
-        The names of fields that are no numbers and choose what is compiled, such as a string: they must be hashable,
-        and another value compiles anew. All other fields are children of the pytree.
+        The names of fields that are no numbers, such as a string, and that a compiled function depends on. They must be
+        hashable, and another value compiles anew. All other fields are children of the pytree.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def custom_vjp(layer: Layer[P, C]) -> Callable[[P, Array], Array]:
 
 
 def _pullback(backward: Callable[[C, Array], tuple[Array, P]], cache: C, dout: Array) -> tuple[P, Array]:
-    """Our backward in the order of JAX's arguments: the derivative by the parameters, then by x."""
+    """Our backward in the order of JAX's arguments: the derivative with respect to the parameters, then to x."""
     dx, grads = backward(cache, dout)
     return grads, dx
 

@@ -1,4 +1,4 @@
-"""torch: any layer as a function that torch differentiates by the layer's own backward.
+"""torch: any layer as a function whose derivative in torch is the layer's own backward.
 
     forward:  out = f(params, x)        kept: the layer's cache, by torch's save_for_backward
     backward: dout -> (dx, grads)       the layer's backward, or its grads where x needs no derivative
@@ -6,7 +6,7 @@
 A hand-written and checked backward thus drops into a torch model, and `torch.autograd.gradcheck` can judge it. Layers
 also run on torch's tensors as they are; then torch records each operation and differentiates through our forward.
 
-This module is imported by those who use it: `import chainrule` never imports torch. It needs `pip install
+Import this module yourself: `import chainrule` never imports torch. It needs `pip install
 'chainrule[torch]'`.
 """
 
@@ -43,8 +43,8 @@ def autograd_function(layer: Layer[P, C]) -> Callable[[P, Array], Array]:
     -------
     Callable
         `(params, x) -> out`, of tensors, parameters of a `torch.nn.Module` among them. It raises what the layer's
-        forward raises. Gradients are there for what requires them. Writing to a tensor that backward needs is an error
-        of torch's, in backward; and as a layer defines its first derivative only, asking for the second is an error.
+        forward raises. Tensors that require gradients get them. If a tensor that backward needs is written to, torch
+        raises an error in backward. A layer defines its first derivative only: asking for the second is an error.
 
     Raises
     ------
@@ -102,7 +102,7 @@ class _Pullback(torch.autograd.Function):
 
 
 class _Last(torch.autograd.Function):
-    """A gradient that has no derivative. Without it torch would take the gradient for a constant, and be wrong."""
+    """A gradient that has no derivative: without this, torch would take it for a constant, and be wrong."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Array, token: Array) -> Array:

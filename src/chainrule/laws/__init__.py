@@ -1,4 +1,4 @@
-"""The laws that layers, losses, optimizers and compositions keep, as functions that give verdicts.
+"""The laws of layers, losses, optimizers and compositions, as functions that give verdicts.
 
 `check_layer` and its sisters run them all.
 """

@@ -1,10 +1,10 @@
-"""The laws of composition and of sums. Each takes what combines layers, three layers, and what to run them on.
+"""The laws of composition and of sums. Each takes a combinator, three layers, their parameters and an input.
 
-Composing is bracketing-free and has an identity, and the backward of a composition is the composition of the backwards:
+Composition is associative and has an identity, and the backward of a composition is the composition of the backwards:
 the chain rule. All of it holds bit for bit, because the same operations are done in the same order.
 
-The backward of a sum is the sum of the backwards: the sum rule. Two branches may change places, bit for bit; three may
-be bracketed in any way, but for rounding.
+The backward of a sum is the sum of the backwards: the sum rule. A sum is commutative bit for bit, and associative but
+for rounding.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def associativity(compose: Compose, layers: Three, params: Three, x: Array, rng:
     x
         What goes into the first.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def sum_rule(combine: Compose, layers: Three, params: Three, x: Array, rng: np.r
     x
         What goes into all of them.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------

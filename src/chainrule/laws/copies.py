@@ -18,7 +18,7 @@ def in_float64(value: P) -> P:
 
 def writable(value: P) -> P:
     """Copies of all arrays that can be written to."""
-    copies = tree.map(np.copy, value)
+    copies = tree.map(_copy, value)
     for leaf in tree.leaves(copies):
         leaf.flags.writeable = True
     return copies
@@ -31,3 +31,7 @@ def read_only_copy(value: P) -> P:
 
 def _in_float64(leaf: Array) -> Array:
     return leaf.astype(np.result_type(leaf.dtype, np.float64)) if leaf.dtype.kind == "f" else leaf
+
+
+def _copy(leaf: Array) -> Array:
+    return leaf.copy()  # a method, which an array that carries a complex step answers with another

@@ -1,4 +1,4 @@
-"""Hints: what a wrong derivative looks like, so that its author knows where to look."""
+"""Hints: the likely mistake in a derivative that is wrong."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,23 +8,10 @@ from numpy.typing import NDArray
 
 
 def hint(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[NDArray[Any]] = ()) -> str:
-    """Recognise the usual mistakes in a derivative that is wrong.
+    """Recognise the usual mistakes in a derivative that is wrong, and say in words what it looks like; "" if like none.
 
-    Parameters
-    ----------
-    got
-        What a backward pass gave.
-    right
-        What it should have given; nan where that is not known.
-    rows
-        The number of rows in the batch.
-    weights
-        The layer's parameters, for `dx`: one of them may be a matrix that stands in it untransposed.
-
-    Returns
-    -------
-    str
-        What it looks like, in words; empty if like nothing known.
+    `right` is nan where it is not known. `rows` is the size of the batch. For `dx`, `weights` are the parameters of the
+    layer: one of them may be a matrix that was not transposed.
     """
     if _same(got.T, right) and not _same(got, right):
         return "it is the transpose"
@@ -34,7 +21,7 @@ def hint(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[ND
 
 
 def _of_all(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[NDArray[Any]]) -> str:
-    """What all entries have in common."""
+    """The mistake that all entries have in common."""
     if not np.isfinite(got).all():
         return "it is not finite"
     if not got.any():
@@ -51,7 +38,7 @@ def _of_all(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence
 
 
 def _by_transpose(got: NDArray[Any], right: NDArray[Any], W: NDArray[Any]) -> bool:
-    """Whether `right` is D W^T for some D, and `got` is D W."""
+    """Tell whether `right` is D W^T for some D, and `got` is D W."""
     if right.ndim != 2 or W.shape != 2 * right.shape[1:] or np.isnan(right).any() or np.linalg.matrix_rank(W) < len(W):
         return False
     return _same(got, np.linalg.solve(W, right.T).T @ W)

@@ -1,7 +1,8 @@
 """The laws of layers and encoders. Each takes one, parameters, an input and a Generator, and gives verdicts by field.
 
-A backward pass is the transpose of a derivative, so it has that derivative's values and is linear; it fits a network if
-structure and dtype are kept; it can be trusted in one if it is pure and treats rows alone.
+A backward pass is the transpose of a derivative: it has that derivative's values and is linear. It fits into a network
+if its results have the structure and the dtype of its arguments. It can be trusted in one if it is pure and treats each
+row alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,12 +30,12 @@ P = TypeVar("P")
 C = TypeVar("C")
 
 Checked: TypeAlias = Layer[P, C] | Encoder[P, C, Any]
-"""Laws are for both: an encoder keeps all of them, but for what they say of `dx`."""
+"""The subject of a law: a layer, or an encoder, for which everything about `dx` is left out."""
 
 LayerLaw: TypeAlias = Callable[[Checked[Any, Any], Any, Any, np.random.Generator], list[Verdict]]
 
 SAMPLE = 4096
-"""Of how many entries of one array the derivative is checked, at most."""
+"""The most entries of one array of which the derivative is checked."""
 
 ROUNDING = 1e-11
 """For equalities that hold but for the order of sums, in float64: eps times a thousand terms, fifty times over."""
@@ -48,9 +49,9 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     Parameters
     ----------
     layer, params, x
-        The layer, and what to run it on, in its own dtype.
+        The layer, and the arguments to run it on, in its own dtype.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -81,16 +82,16 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
 def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """`backward(dout)` is the transposed derivative: the gradient of `<dout, forward>`, entry by entry.
 
-    Computed in float64 on copies, for a random `dout`. By complex step where the layer is analytic, and then an entry
-    that is wrong by one part in 10^9 is seen; by central differences elsewhere. Entries at a kink are left out and
-    counted. The gradients of what is fixed must be zeros.
+    It is computed in float64 on copies, for a random `dout`: by complex step where the layer is analytic, which shows
+    an entry that is wrong by one part in 10^9, and by central differences elsewhere. Entries at a kink are left out and
+    counted. The gradients of fixed parameters must be zeros.
 
     Parameters
     ----------
     layer, params, x
-        The layer, and what to run it on.
+        The layer, and the arguments to run it on.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -126,16 +127,16 @@ def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator
 
 
 def precision(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """In its own dtype a layer gives what it gives in float64, but for rounding.
+    """A layer has the same results in its own dtype as in float64, but for rounding.
 
-    The derivative is checked in float64; this law ties what is used to what was checked.
+    The derivative is checked in float64; this law ties the other dtypes to it.
 
     Parameters
     ----------
     layer, params, x
-        The layer, and what to run it on.
+        The layer, and the arguments to run it on.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -157,9 +158,9 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     Parameters
     ----------
     layer, params, x
-        The layer, and what to run it on.
+        The layer, and the arguments to run it on.
     rng
-        Where `u` and `v` come from.
+        The generator that draws `u` and `v`.
 
     Returns
     -------
@@ -190,9 +191,9 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
     Parameters
     ----------
     layer, params, x
-        The layer, and what to run it on; copies are used.
+        The layer, and the arguments to run it on; copies are used.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -221,9 +222,9 @@ def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.G
     Parameters
     ----------
     layer, params, x
-        The layer, and what to run it on; copies are used.
+        The layer, and the arguments to run it on; copies are used.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -247,9 +248,9 @@ def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Genera
     Parameters
     ----------
     layer, params, x
-        The layer, and what to run it on.
+        The layer, and the arguments to run it on.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -272,14 +273,14 @@ def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Genera
 
 
 def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """What a caller does to `x` or `out` after forward changes no gradient.
+    """Writing to `x` or `out` after the forward pass changes no gradient.
 
     Parameters
     ----------
     layer, params, x
-        The layer, and what to run it on; copies are used.
+        The layer, and the arguments to run it on; copies are used.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -302,14 +303,14 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
 
 
 def independent_rows(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """Rows are treated alone: a batch cut in two gives the same rows of `out` and `dx`, and gradients that add up.
+    """Each row is treated alone: a batch cut in two gives the same rows of `out` and `dx`, and gradients that add up.
 
     Parameters
     ----------
     layer, params, x
-        The layer, and what to run it on: two rows at least.
+        The layer, and the arguments to run it on: two rows at least.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -349,9 +350,9 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     Parameters
     ----------
     layer, params, x
-        The layer, and what to run it on.
+        The layer, and the arguments to run it on.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -372,16 +373,16 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
 
 
 def one_pass(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """The rule, where a layer has one, gives what the pair gives, to the last bit, and writes to nothing that is lent.
+    """The rule of a layer has the results of the pair, to the last bit, and writes to no borrowed array.
 
-    It is tried on what is lent, and on what it may write to, as the next layer's output and its `dout` are.
+    It is run on borrowed arrays, and on arrays that it may write to, as between two layers of a pass.
 
     Parameters
     ----------
     layer, params, x
-        The layer, and what to run it on.
+        The layer, and the arguments to run it on.
     rng
-        Where `dout` comes from.
+        The generator that draws `dout`.
 
     Returns
     -------
@@ -464,12 +465,12 @@ def _rows(x: Any, rows: slice) -> Any:
 
 
 def _overwrite(array: Any) -> None:
-    """Other sizes and other signs, for a cache may be read for either; of labels, others."""
+    """Overwrite with numbers of another size and sign, since a cache may be read for either, or with other labels."""
     array[...] = -2 * array - 0.125 if array.dtype.kind == "f" else array == 0
 
 
 def _dtype(layer: Checked[Any, Any], params: object, x: Any) -> tuple[np.dtype[Any], str]:
-    """The dtype that a layer computes in, and what has it."""
+    """The dtype that a layer computes in, and the name of the argument that has it."""
     if isinstance(layer, Encoder):
         return next(leaf.dtype for leaf in tree.leaves(params) if leaf.dtype.kind == "f"), "params"
     return x.dtype, "an x"
@@ -524,7 +525,7 @@ def _derivative_by(
     rows: int,
     weights: list[Array],
 ) -> Verdict:
-    """The verdict on the derivative by one array, or by a sample of its entries if it has very many."""
+    """The verdict on the derivative with respect to one array, or to a sample of its entries if it has very many."""
     entries = np.arange(leaf.size) if leaf.size <= SAMPLE else rng.choice(leaf.size, SAMPLE, replace=False)
     expected = np.full(leaf.shape, np.nan)
     expected.flat[entries] = derivatives(probe, leaf, entries, method)

@@ -29,7 +29,7 @@ def loss_structure(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on.
+        The loss, and the arguments to run it on.
     rng
         Not used: all laws of losses take one.
 
@@ -45,16 +45,16 @@ def loss_structure(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
 
 
 def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """`backward(1)` is the gradient of the loss by `out`, entry by entry.
+    """`backward(1)` is the gradient of the loss with respect to `out`, entry by entry.
 
-    Computed in float64 on copies, by complex step where the loss is analytic, by central differences elsewhere.
+    It is computed in float64 on copies: by complex step where the loss is analytic, by central differences elsewhere.
 
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on.
+        The loss, and the arguments to run it on.
     rng
-        Where the direction comes from that tells which.
+        The generator of the direction in which the two methods are compared first.
 
     Returns
     -------
@@ -79,9 +79,9 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on.
+        The loss, and the arguments to run it on.
     rng
-        Where k comes from.
+        The generator that draws k.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on; copies are used.
+        The loss, and the arguments to run it on; copies are used.
     rng
         Not used: all laws of losses take one.
 
@@ -137,7 +137,7 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on.
+        The loss, and the arguments to run it on.
     rng
         Not used: all laws of losses take one.
 
@@ -159,14 +159,14 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
 
 
 def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """The rule of a loss gives what `forward` and `backward` give, to the last bit, and writes to no argument.
+    """The rule of a loss has the results of `forward` and `backward`, to the last bit, and writes to no argument.
 
     Parameters
     ----------
     loss, out, targets
-        The loss, and what to run it on.
+        The loss, and the arguments to run it on.
     rng
-        Where `dloss` comes from.
+        The generator that draws `dloss`.
 
     Returns
     -------

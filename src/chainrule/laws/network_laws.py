@@ -29,15 +29,15 @@ def network_gradient(
 ) -> list[Verdict]:
     """`value_and_grad(network, loss)` gives the gradient of the loss with respect to every parameter.
 
-    Computed in float64 on copies: by complex step where network and loss are analytic, by central differences
-    elsewhere. What is fixed has zeros.
+    It is computed in float64 on copies: by complex step where network and loss are analytic, by central differences
+    elsewhere. The gradients of fixed parameters are zeros.
 
     Parameters
     ----------
     network, loss, params, x, targets
-        The network with its loss, and what to run them on.
+        The network with its loss, and the arguments to run them on.
     rng
-        Where the direction comes from that tells which.
+        The generator of the direction in which the two methods are compared first.
 
     Returns
     -------
@@ -59,14 +59,14 @@ def network_gradient(
 def descent(
     network: Checked[P, Any], loss: Loss[T, Any], params: P, x: Any, targets: T, rng: np.random.Generator
 ) -> list[Verdict]:
-    """`training_step` with `sgd` gives what `value_and_grad` and the optimizer's step give, but for rounding.
+    """`training_step` with `sgd` equals `value_and_grad` followed by the optimizer's step, but for rounding.
 
     Parameters
     ----------
     network, loss, params, x, targets
-        The network with its loss, and what to run them on: in float64, on copies.
+        The network with its loss, and the arguments to run them on: in float64, on copies.
     rng
-        Where the learning rate comes from.
+        The generator that draws the learning rate.
 
     Returns
     -------

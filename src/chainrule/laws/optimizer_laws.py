@@ -23,7 +23,7 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
     Parameters
     ----------
     optimizer, params, grads
-        The optimizer, and what to run it on.
+        The optimizer, and the arguments to run it on.
     rng
         Not used: all laws of optimizers take one.
 
@@ -49,7 +49,7 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     Parameters
     ----------
     optimizer, params, grads
-        The optimizer, and what to run it on; copies are used.
+        The optimizer, and the arguments to run it on; copies are used.
     rng
         Not used: all laws of optimizers take one.
 
@@ -80,7 +80,7 @@ def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     Parameters
     ----------
     optimizer, params, grads
-        The optimizer, and what to run it on.
+        The optimizer, and the arguments to run it on.
     rng
         Not used: all laws of optimizers take one.
 

@@ -1,4 +1,4 @@
-"""The derivative that a backward pass is held against: numerical, by the most exact method that the function allows."""
+"""The numerical derivative with which a backward pass is compared, by the most exact method for the function."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,26 +19,14 @@ BOUNDS: dict[Method, tuple[float, float]] = {
     # h^2 and eps / h are some 4e-11 each for h = 6e-6; times third derivatives and sums, some thousand times that.
     "central": (1e-7, 1e-6),
 }
-"""What a right derivative may be off by: relative to the largest entry, and to the entry itself."""
+"""The error that a right derivative may have: relative to the largest entry, and to the entry itself."""
 
 
 def best_method(f: Callable[[Any], Real], at: Any, rng: np.random.Generator) -> Method:
-    """Find out whether the complex step may be trusted for a function.
+    """Find out whether the complex step may be trusted for a function of a tree of float64 arrays, at a point.
 
-    Parameters
-    ----------
-    f
-        A function of a tree of float64 arrays, with an array as its value.
-    at
-        The point.
-    rng
-        Where the direction comes from.
-
-    Returns
-    -------
-    Method
-        `"complex"` if `f` takes complex arrays and its derivative in a random direction is what differences say;
-        `"central"` if it fails, drops the imaginary part, or goes wrong silently, as `np.abs` does.
+    It may if `f` takes complex arrays and the derivative in a random direction agrees with differences. It may not if
+    `f` fails, drops the imaginary part, or gives a wrong derivative without an error, as `np.abs` does.
     """
     direction = tree.map(lambda leaf: rng.standard_normal(leaf.shape), at)
     try:

@@ -1,4 +1,4 @@
-"""The law of shared parameters: what makes many of few, and its transpose."""
+"""The law of shared parameters: the map from few to many, and its transpose."""
 
 import math
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def transposed(
 ) -> list[Verdict]:
     """`<expand(p), q> = <p, contract(q)>`: the two functions that `tied` takes are each other's transposes.
 
-    Two functions of which this holds for all p and q are linear, so that it fails for one that is not.
+    If this holds for all p and q, both functions are linear: the law fails for a function that is not.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def transposed(
     params
         Small parameters: random ones of their shapes are tried, in float64.
     rng
-        Where they come from.
+        The generator that draws them.
 
     Returns
     -------

@@ -105,7 +105,7 @@ class Affine:
         Parameters
         ----------
         rng
-            Where the random numbers come from; it is advanced.
+            The generator of the random numbers; it is advanced.
         n_in, n_out
             The numbers of inputs d and outputs m.
         std
@@ -150,7 +150,7 @@ class Affine:
 @frozen(eq=False)
 @record
 class AffineCache:
-    """What backward needs of the forward pass: the input, and the weights as they were."""
+    """The cache of `affine`: the input, and the weights of the forward pass."""
 
     x: Array
     W: Array
@@ -161,7 +161,7 @@ gradients = unchecked(Affine)
 
 
 def fits(params: Affine, x: Array) -> None:
-    """As many features in x as W has rows."""
+    """Check that x has as many features as W has rows."""
     if not x.ndim or x.shape[-1] != params.W.shape[0]:
         if not x.ndim:
             raise ValueError("affine: x must have an axis of features, got shape ()")

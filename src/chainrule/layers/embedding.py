@@ -16,7 +16,7 @@ and read off
 S^T is not made either: the product adds each row of `dout` to the row of its label. Taking rows and adding rows are an
 adjoint pair, gather and scatter.
 
-**To remember:** a row that was taken gets its derivative back, and one that was taken often gets the sum.
+**To remember:** a row that was taken gets its derivative back, and one that was taken several times gets the sum.
 
 Examples
 --------
@@ -101,12 +101,12 @@ class Embedding:
         Parameters
         ----------
         rng
-            Where the random numbers come from; it is advanced.
+            The generator of the random numbers; it is advanced.
         n_tokens, n_features
             The numbers of tokens k and of features d.
         std
-            The standard deviation. By default 1: what the next layer is given then varies as its initial weights expect
-            it to.
+            The standard deviation. By default 1: the next layer's initial weights are made for inputs of that
+            deviation.
         dtype
             A floating-point dtype.
 
@@ -143,7 +143,7 @@ class Embedding:
 @frozen(eq=False)
 @record
 class EmbeddingCache:
-    """What the gradient needs of the forward pass: the labels; and how many tokens there are, which E says."""
+    """The cache of `embedding`: the labels, and E for the number of tokens."""
 
     labels: Labels
     E: Array
@@ -154,7 +154,7 @@ gradients = unchecked(Embedding)
 
 
 def fits(params: Embedding, labels: Labels) -> None:
-    """Each label is that of a token."""
+    """Check that each label is that of a token."""
     choose_rows(labels, params.E, "embedding", "E", "tokens")
 
 

@@ -1,4 +1,4 @@
-"""The identity: what goes in comes out.
+"""The identity: the output is the input.
 
     out = x
 
@@ -10,7 +10,7 @@ so that
 
     dx = dout
 
-**To remember:** the layer that can stand in the place of any that is gone.
+**To remember:** the identity can take the place of a layer that is removed.
 
 Examples
 --------
@@ -32,7 +32,7 @@ from chainrule.arrays.types import Array, Unit
 @frozen(eq=False)
 @record
 class IdentityCache:
-    """Nothing: backward needs `dout` alone."""
+    """The cache of `identity`, which is empty: backward needs `dout` alone."""
 
 
 saved = unchecked(IdentityCache)

@@ -1,4 +1,4 @@
-"""The mean squared error: how far numbers are from those that they should be.
+"""The mean squared error: the mean of the squared distances of numbers from their targets.
 
     loss = mean((x - t)^2)
 

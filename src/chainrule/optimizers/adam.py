@@ -63,7 +63,7 @@ def adam(learning_rate: float | Schedule, b1: float = 0.9, b2: float = 0.999, ep
 
 
 def corrected(b1: float, b2: float, rate: Any, count: Any) -> tuple[Any, Any]:
-    """The length of a step, and the factor of the root, in which the means are corrected for having begun at zero."""
+    """The length of a step, and the factor of the root: they correct the means, which begin at zero."""
     return rate / (1 - b1**count), (1 - b2**count) ** -0.5
 
 

@@ -1,12 +1,12 @@
-"""Stochastic gradient descent: a step against the gradient, with momentum if there is to be some.
+"""Stochastic gradient descent: a step against the gradient, with or without momentum.
 
     params <- params - rate * grads
 
 **Derivation.** To first order a step v changes the loss by <grads, v>; among steps of one length that is smallest for v
 against `grads`. The rate says how far the first order is trusted.
 
-With momentum m the step goes along a running sum of gradients, in which those of long ago fade, so that what pulls to
-and fro cancels and what pulls one way adds up, to 1 / (1 - m) times a single gradient (Polyak, 1964):
+With momentum m the step goes along a running sum of gradients, in which old ones fade. Gradients that alternate cancel,
+and those of one direction add up, to 1 / (1 - m) times a single gradient (Polyak, 1964):
 
     velocity <- m velocity + grads        params <- params - rate * velocity
 

@@ -1,10 +1,10 @@
-"""`combinator`: a layer that is made of layers, of one arithmetic over its parts.
+"""`combinator`: make a layer of layers, from one arithmetic over its parts.
 
     forward (parts, xp, params, x)              -> (out, caches)
     backward(parts, xp, caches, dout, wants_dx) -> (dx, grads)
 
-The parts are rules. In the pair of the combinator they call the pairs of its layers, so that what each is given is
-checked; in a pass they are the layers' rules, so that networks of any nesting run as one.
+The parts are rules. In the pair of the combinator they call the pairs of its layers, which check their arguments. In a
+pass they are the layers' rules, so that networks of any nesting run as one.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def combinator(
         `(parts, xp, caches, dout, wants_dx) -> (dx, grads)`.
     **traits
         As of `Layer`. By default rows are coupled if a part couples them, the event axes are the most of any part's,
-        and the whole is elementwise if all parts are. `operations` are those of the joint: the parts have their own.
+        and the whole is elementwise if all parts are. `operations` counts those of the joint alone.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def combinator(
     Raises
     ------
     TypeError
-        If one of the layers is none; with a hint if it is an encoder.
+        If one of `layers` is no layer; with a hint if it is an encoder.
     """
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
@@ -102,25 +102,7 @@ def layer_or_encoder(
 
 
 def is_part(name: str, layer: Any) -> Any:
-    """Refuse what is no layer and no encoder.
-
-    Parameters
-    ----------
-    name
-        The combinator, for the message.
-    layer
-        Its argument.
-
-    Returns
-    -------
-    Layer or Encoder
-        The argument.
-
-    Raises
-    ------
-    TypeError
-        If it is none.
-    """
+    """Return a layer or an encoder; anything else is a TypeError that begins with `name`."""
     if not is_a(layer, Layer, Encoder):
         raise TypeError(f"{name}: argument 1 must be a Layer or an Encoder, got {describe(layer)}")
     return layer
@@ -170,24 +152,7 @@ class Combination:
 
 
 def counted(name: str, what: str, records: Any, count: int) -> None:
-    """Refuse anything but a tuple with an entry for each layer.
-
-    Parameters
-    ----------
-    name, what
-        The combinator and the argument, for messages.
-    records
-        The argument.
-    count
-        The number of layers.
-
-    Raises
-    ------
-    TypeError
-        If it is no tuple.
-    ValueError
-        If it has another number of entries.
-    """
+    """Check that `records` is a tuple with an entry for each of `count` layers."""
     if not is_tuple(records):
         raise TypeError(f"{name}: {what} must be a tuple with an entry for each layer, got {describe(records)}")
     if len(records) != count:

@@ -1,4 +1,4 @@
-"""`elementwise`: a layer that takes each number alone, of its value and its slope.
+"""`elementwise`: make a layer that takes each number alone, from its value and its slope.
 
     out = f(x)        d(out) = f'(x) * dx        dx = f'(x) * dout        (* entry by entry)
 
@@ -54,9 +54,9 @@ def elementwise(
     slope
         `(xp, saved) -> slope`, so that `dx = slope * dout`. By default what is saved is the slope.
     backward
-        `(xp, saved, dout) -> dx`, for a slope whose product with an infinite `dout` is not what should come of it.
+        `(xp, saved, dout) -> dx`, in place of `slope` where its product with an infinite `dout` would be wrong.
     quiet
-        Whether harmless underflow and values at infinity may make NumPy warn, so that it is to be silent.
+        Whether to silence NumPy's warnings of harmless underflow and of values at infinity.
     operations
         The floating-point operations of one number, forward and backward.
     onnx

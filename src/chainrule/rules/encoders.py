@@ -1,4 +1,4 @@
-"""`encoder`: a layer whose input can't be differentiated, of its arithmetic.
+"""`encoder`: make a layer whose input can't be differentiated, from its arithmetic.
 
     forward(xp, params, x)    -> (out, cache)
     grads  (xp, cache,  dout) -> grads

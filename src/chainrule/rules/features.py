@@ -12,21 +12,9 @@ from chainrule.arrays.types import Array
 
 
 def each_feature(record: str, **arrays: Array) -> None:
-    """Check the arrays of a record that has two numbers for each feature.
+    """Check the arrays of a record, given by the names of their fields, that has two numbers for each feature.
 
-    Parameters
-    ----------
-    record
-        The name of the record, for messages.
-    **arrays
-        Its two arrays, by the names of their fields.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or there is not one axis of at least one feature.
-    TypeError
-        If they are no arrays of one floating-point dtype.
+    They must have one axis of one length, at least 1, and one floating-point dtype.
     """
     alike(record, **arrays)
     (one, first), (other, second) = arrays.items()
@@ -48,22 +36,7 @@ def ones_and_zeros(owner: str, features: int, dtype: DTypeLike) -> tuple[Array, 
 
 
 def fitting(layer: str, scale: Array, x: Array) -> None:
-    """As many features in x as the parameters have.
-
-    Parameters
-    ----------
-    layer
-        Its name, for messages.
-    scale
-        (d,).
-    x
-        (..., d).
-
-    Raises
-    ------
-    ValueError
-        If they differ.
-    """
+    """Check that `x` (..., d) has as many features as the scale (d,)."""
     if not x.ndim:
         raise ValueError(f"{layer}: x must have an axis of features, got shape ()")
     if x.shape[-1] != scale.shape[0]:

@@ -1,7 +1,7 @@
-"""How a layer stands when a network is used and not trained, where that differs: the trait `inference`.
+"""The trait `inference`: the form of a layer in a network that is used and not trained, where that differs.
 
-Dropout is gone then, and a batch norm takes the statistics of many batches in place of one batch's. The layer says it
-itself; `chainrule.inference` puts the network together again of what its layers say.
+Dropout is gone then, and a batch norm takes the statistics of many batches in place of one batch's. Each layer has its
+own trait, and `chainrule.inference` builds the network again from the forms that they give.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from chainrule.arrays.types import Array
 
 @frozen(eq=False)
 class Moments:
-    """What a layer saw of one batch: the mean and the variance of each feature, and of how many rows they are."""
+    """The mean and the variance of each feature in one batch, and the number of its rows."""
 
     mean: Array
     var: Array
@@ -23,7 +23,7 @@ class Moments:
 
 @frozen(eq=False)
 class Inference:
-    """How a layer stands in use.
+    """The form of a layer for use.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
-"""`layer`: the pair of a layer, with all checks, and its rule, of one arithmetic.
+"""`layer`: make the pair of a layer, with all checks, and its rule, from one arithmetic.
 
     forward (xp, params, x)              -> (out, cache)
     backward(xp, cache, dout, wants_dx)  -> (dx, grads)
 
-**The pair** finds the namespace of `x`, refuses what does not fit, lends the arithmetic what is the caller's, and marks
-what it returns as read-only. **The rule** is what a pass through a network runs: there the namespace is known, and
-everything between the first layer and the last belongs to the pass.
+**The pair** finds the namespace of `x`, checks that the arguments fit, lends the caller's arrays to the arithmetic, and
+marks its results as read-only. **The rule** runs in a pass through a network: there the namespace is known, and every
+array between the first layer and the last belongs to the pass.
 """
 
 from collections.abc import Callable
@@ -96,7 +96,7 @@ def layer(
     fits
         `(params, x)`: raises `ValueError` if the shapes do not fit.
     quiet
-        Whether harmless underflow and values at infinity may make NumPy warn, so that it is to be silent.
+        Whether to silence NumPy's warnings of harmless underflow and of values at infinity.
     elementwise, couples_rows, event_axes, operations, inference, onnx
         Traits, as of `Layer`.
 
@@ -146,7 +146,7 @@ def layer(
 
 @frozen(eq=False)
 class Arithmetic(Generic[P, C]):
-    """What a layer computes, and what it asks of its arguments."""
+    """The arithmetic of a layer, and its demands on its arguments."""
 
     name: str
     record: type[P]
@@ -156,11 +156,11 @@ class Arithmetic(Generic[P, C]):
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]]
     fits: Callable[[P, Any], None] | None
     encodes: bool = False
-    """Whether `x` is for `fits` and `forward` to judge, and the parameters say which library computes."""
+    """True for an encoder: `fits` and `forward` judge `x`, and the parameters say which library computes."""
 
     @property
     def rule_forward(self) -> Callable[[Namespace, P, Any], tuple[Array, C]]:
-        """Forward in a pass: a closure, which finds what it needs in less time than a method does."""
+        """Forward in a pass: a closure, whose variables are found in less time than a method's attributes."""
         if self.encodes:
             return self.rule_encode
         record, first, fits, forward, admit = self.record, self.first, self.fits, self.forward, self.admit

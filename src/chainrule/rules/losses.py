@@ -1,10 +1,10 @@
-"""`loss`: a loss, forward and backward and at once, of the arithmetic of its rows.
+"""`loss`: make a loss, forward, backward and both at once, from the arithmetic of its rows.
 
     loss = sum(l_i) / n        d(loss) = sum(<s_i, d(out_i)>) / n        dout_i = s_i * dloss / n
 
 for n rows, with the loss l_i of each and its derivative s_i with respect to that row of `out`. Rows are all axes but
-the last. Slopes that all have a divisor, as those of a softmax have, may leave the division to the factor `dloss / n`,
-which the row is multiplied by anyway.
+the last. Slopes that have a divisor for each row, as those of a softmax have, may leave the division to the factor
+`dloss / n`, by which the row is multiplied anyway.
 """
 
 import math
@@ -27,13 +27,13 @@ from chainrule.rules.rule import LossRule
 T = TypeVar("T")
 
 Rows: TypeAlias = Callable[[Namespace, Array, T], tuple[Array, Array] | tuple[Array, Array, Array]]
-"""The arithmetic of a loss: of each row its loss, its slopes, and what those are still to be divided by."""
+"""The arithmetic of a loss: for each row its loss, its slopes, and perhaps a divisor of the slopes."""
 
 
 @frozen(eq=False)
 @record
 class Slopes:
-    """The cache of a loss: the derivative of each row's loss with respect to `out`, and what it is to be divided by."""
+    """The cache of a loss: the derivative of each row's loss with respect to `out`, and its divisor."""
 
     slopes: Array
     divisor: Array | None
@@ -94,7 +94,7 @@ def loss(
 
 @frozen(eq=False)
 class Arithmetic(Generic[T]):
-    """What a loss computes of each row."""
+    """The arithmetic of a loss: the loss and the slopes of each row."""
 
     name: str
     out: str

@@ -1,11 +1,11 @@
-"""`optimizer`: an optimizer of the arithmetic of one array.
+"""`optimizer`: make an optimizer from the arithmetic of one array.
 
     param, moments <- update(rate, param, factor(rate) * grad, moments)        or param + factor(rate) * grad
 
-How trees are gone through, steps are counted, a schedule gives the rate and a gradient may be used up, is the same for
-all optimizers and stands here. Large arrays are gone through in blocks that the processor's caches hold.
+All else is the same for all optimizers and stands here: the walk through trees, the count of steps, the schedule of the
+rate, and the permission to write into a gradient. Large arrays are stepped in blocks that the processor's caches hold.
 
-**A factor rides for nothing.** Backward is linear in `dout`: where a step depends on the gradient by a factor alone, as
+**A factor rides for nothing.** Backward is linear in `dout`: where a step is the gradient times a factor, as
 `-rate * grad` does, `training_step` hands the factor to the loss as `dloss`, and gets the step in the place of the
 gradient.
 """
@@ -40,7 +40,7 @@ Schedule: TypeAlias = Callable[[Labels], Any]
 Update: TypeAlias = Callable[[Namespace, Any, Array, Array, Moments], tuple[Array, Moments]]
 
 BLOCK = 2**16
-"""Entries that are gone through together: what an update makes of them stays in the second-level cache."""
+"""The entries of a block: the arrays of an update then stay in the second-level cache."""
 
 _state = unchecked(State)
 
@@ -125,7 +125,8 @@ class ArrayOptimizer:
 
     def __repr__(self) -> str:
         """As it is called: `sgd(0.1, momentum=0.9)`."""
-        return f"{self.name}({', '.join([repr(self.learning_rate), *(f'{k}={v!r}' for k, v in self.options.items())])})"
+        rate = getattr(self.learning_rate, "__name__", repr(self.learning_rate))
+        return f"{self.name}({', '.join([rate, *(f'{key}={value!r}' for key, value in self.options.items())])})"
 
     def __hash__(self) -> int:
         """By the name and the rate."""
@@ -214,7 +215,7 @@ class ArrayOptimizer:
         return new[0], _state(count, tuple(new[1:]))
 
     def change_of(self, scalars: Any, factor: Scalar, lent: bool) -> Callable[[Any, Any], Any]:
-        """What a step without moments makes of a parameter and its gradient, in as little time as it can take."""
+        """The step of an optimizer without moments, as a function of a parameter and its gradient, with few calls."""
         mine = not lent and factor is None and self.update is None
 
         def change(param: Any, grad: Any) -> Any:

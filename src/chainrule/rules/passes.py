@@ -1,10 +1,10 @@
-"""The one pass: how a layer runs inside it, whether it has a rule or is somebody's pair.
+"""The one pass through a network, in which layers with a rule and layers that are a pair alone run alike.
 
     rule_of(layer)    the layer as a rule: its own, or one made of its pair
     pair_of(layer)    its pair, as a rule: what the pair of a combinator runs
 
-A pass owns all arrays between its first layer and its last, so that rules may write to what they were handed. What
-comes out of somebody's pair is borrowed: it may be a buffer, a field of a cache, or the input itself.
+A pass owns all arrays between its first layer and its last, so that rules may write to them. The results of a layer
+without a rule are borrowed: they may be a buffer, a field of a cache, or the input itself.
 """
 
 from contextlib import suppress
@@ -61,7 +61,7 @@ def in_pairs(x: Any, params: Any) -> Namespace:
 
 
 def _namespace(x: Any, params: Any) -> Namespace:
-    """What is wrong with x or the parameters, if anything is, is for the first layer to say."""
+    """The namespace of `x`, else of the parameters, else NumPy's: the first layer then says what is wrong."""
     if type(x) is not np.ndarray:
         with suppress(TypeError):  # tokens, a list
             return namespace(x)
@@ -76,7 +76,7 @@ def _namespace(x: Any, params: Any) -> Namespace:
 
 @frozen(eq=False)
 class Crossing:
-    """The cache of somebody's layer in a pass, and what its `dx` must be like."""
+    """The cache of a layer without a rule, in a pass, and the shape and dtype of its `dx`."""
 
     cache: Any
     shape: tuple[int, ...]

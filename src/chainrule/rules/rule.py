@@ -3,8 +3,8 @@
     forward (xp, params, x)              -> (out, cache)
     backward(xp, cache, dout, wants_dx)  -> (dx, grads)
 
-The pair of a layer of the library is made of its rule (`chainrule.rules.layer`), and what has a pair alone is a rule as
-well (`chainrule.rules.passes.rule_of`): either form gives the other.
+The pair of a layer of the library is made of its rule (`chainrule.rules.layer`), and a rule is made of a layer that has
+a pair alone (`chainrule.rules.passes.rule_of`): either form gives the other.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Rule(Generic[P, C]):
     Parameters
     ----------
     forward
-        `(xp, params, x) -> (out, cache)`. It refuses what does not fit, and asks nothing that the pass knows already.
+        `(xp, params, x) -> (out, cache)`. It checks shapes, and nothing that the pass has checked already.
     backward
         `(xp, cache, dout, wants_dx) -> (dx, grads)`; None for `dx` where it is not wanted.
     source

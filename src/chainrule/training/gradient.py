@@ -2,9 +2,9 @@
 
     loss = l(f(params, x), targets)        dL = <dout, d(out)>, with dout = l.backward(cache, 1)
 
-All of it is one pass over the rules of the layers: what lies between the first layer and the last belongs to the pass,
-and needs no copies, no marks and no questions that were answered before. The network's own `dx` is never computed: it
-would cost a matrix product with the largest weights and nobody reads it.
+All of it is one pass over the rules of the layers. The arrays between the first layer and the last belong to the pass,
+and need no copies, no read-only marks and no second checks. The network's own `dx` is not computed: it would cost a
+matrix product with the largest weights, and nobody reads it.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def value_and_grad(network: Trainable[P, X], loss: Loss[T, Any]) -> Callable[[P,
     network
         A layer, usually made by `sequential`, or an encoder.
     loss
-        What compares its output with the targets.
+        The loss, which compares its output with the targets.
 
     Returns
     -------
@@ -72,7 +72,7 @@ class Pass:
     Parameters
     ----------
     name
-        Who asks, for messages.
+        The name of the caller, for messages.
     network, loss
         What is run.
     rule
@@ -89,18 +89,18 @@ class Pass:
 
     @classmethod
     def of(cls, name: str, network: Any, loss: Any) -> "Pass":
-        """Refuse what is no network or no loss."""
+        """Make a pass of a network and a loss; anything else is a TypeError."""
         rule: Rule[Any, Any] = rule_of(is_network(name, network))
         if not is_a(loss, Loss):
             raise TypeError(f"{name}: loss must be a Loss, got {describe(loss)}")
         return cls(name, network, loss, rule, partial(_in_turn, loss) if loss.rule is None else loss.rule.at_once)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Rules are made anew: they are closures."""
+        """Pickle the network and the loss alone: rules are closures, and are made again."""
         return Pass.of, (self.name, self.network, self.loss)
 
     def run(self, params: Any, x: Any, targets: Any, factor: float | None = None) -> tuple[Array, Any, bool]:
-        """The loss, and the gradients times a factor if that may ride in `dloss`, and whether it did."""
+        """The loss, the gradients, and whether they are multiplied by the factor, which may ride in `dloss`."""
         xp = in_pass(x, params)
         out, cache = self.rule.forward(xp, params, borrowed(x))
         rides = factor is not None and getattr(out.dtype, "char", "") in RIDE
@@ -126,7 +126,7 @@ def locked(grads: P) -> P:
 def _in_turn(
     loss: Loss[Any, Any], xp: Namespace, out: Array, targets: Any, dloss: Array | float
 ) -> tuple[Array, Array]:
-    """Somebody's loss, forward and then backward."""
+    """A loss without a rule, forward and then backward."""
     value, cache = loss.forward(borrowed(out), targets)
     dout = loss.backward(cache, dloss)
     like(dout, out.shape, out.dtype, f"{name_of(loss)} backward: dout", "out")

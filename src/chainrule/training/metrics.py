@@ -1,4 +1,4 @@
-"""How good predictions are, in terms that people use."""
+"""Metrics: numbers that people use to say how good predictions are."""
 
 import math
 
@@ -9,7 +9,7 @@ from chainrule.arrays.types import Array, Mask
 
 
 def accuracy(logits: Array, targets: Targets) -> float:
-    """The share of rows whose largest logit stands at the target.
+    """Compute the share of rows whose largest logit stands at the target.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ def minibatches(rng: np.random.Generator, x: Array, targets: T, size: int) -> It
     Parameters
     ----------
     rng
-        Where the order comes from; it is advanced when the first batch is asked for.
+        The generator of the order; it is advanced when the first batch is asked for.
     x
         (n, ...): a row for each example.
     targets

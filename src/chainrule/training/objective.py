@@ -2,8 +2,8 @@
 
     f(params) = loss(network(params, x), targets)
 
-It is what gradient checks differentiate. Being a record and not a closure it can be looked into, which lets
-`numerical_gradient` run only the part of the network that a perturbed parameter reaches.
+Gradient checks differentiate it. It is a record and no closure: `numerical_gradient` can read its parts, and run only
+the layers that a perturbed parameter reaches.
 """
 
 from typing import Any, Generic, TypeVar
@@ -29,7 +29,7 @@ class Objective(Generic[P, T]):
     network
         A layer or an encoder.
     loss
-        What compares its output with the targets.
+        The loss, which compares its output with the targets.
     x
         The inputs of the batch.
     targets

@@ -1,9 +1,9 @@
-"""Prediction: a network forward, and nothing for the way back.
+"""Prediction: the forward pass of a network, without caches.
 
 out = f(params, x)
 
-`forward` keeps what backward needs, and copies `x` if somebody may write to it. Where nobody comes back this gives the
-same numbers in one pass over the rules of the layers.
+`forward` saves what backward needs, and copies `x` if somebody may write to it. Where no backward pass follows,
+prediction gives the same numbers in one pass over the rules of the layers.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ X = TypeVar("X")
 
 
 def prediction(network: Trainable[P, X]) -> Callable[[P, X], Array]:
-    """Make the function that runs a network forward and keeps no caches.
+    """Make the function that runs a network forward and saves no caches.
 
     Parameters
     ----------

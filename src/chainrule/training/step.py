@@ -3,8 +3,8 @@
 loss, grads = value_and_grad(network, loss)(params, x, targets)
 params, state = optimizer.step(state, params, grads)
 
-Between the two lines nobody else holds the gradients: an optimizer made by `chainrule.rules.optimizer` takes its step
-in their memory, and a factor that it would multiply them by rides in `dloss`.
+Between the two lines nobody else holds the gradients. So an optimizer made by `chainrule.rules.optimizer` takes its
+step in their memory, and a factor by which it would multiply them rides in `dloss`.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ X = TypeVar("X")
 Seed = TypeVar("Seed")
 
 GENTLE = (1e-6, 1e6)
-"""The sizes of a factor that may ride: with those that are far from 1, `dout` might underflow or overflow."""
+"""The smallest and the largest factor that may ride: others, far from 1, might make `dout` underflow or overflow."""
 
 
 @overload
@@ -55,12 +55,12 @@ def training_step(
     Parameters
     ----------
     network
-        A layer, usually made by `sequential`, or an encoder; or a function of a seed that returns one, where something
-        is random.
+        A layer, usually made by `sequential`, or an encoder; or, for a random network, a function of a seed that
+        returns one.
     loss
-        What compares its output with the targets.
+        The loss, which compares its output with the targets.
     optimizer
-        What turns the gradient into a step, such as `sgd(0.1)`.
+        The optimizer, such as `sgd(0.1)`.
     adjust
         From gradients to gradients, before the optimizer sees them, such as `clip_by_global_norm(1.0)`.
 
@@ -134,7 +134,7 @@ def _step(
     x: Any,
     targets: Any,
 ) -> tuple[Any, Any, Array]:
-    """A step with anybody's optimizer."""
+    """A step with any optimizer."""
     value, grads, _ = both.run(params, x, targets)
     grads = locked(grads)
     new, state = optimizer.step(state, params, grads if adjust is None else adjust(grads))

@@ -1,6 +1,8 @@
 """A graph in words: what a picture says to those who don't see it."""
 
-from chainrule.inspecting.drawing.graph import Graph, Label, Node
+from collections.abc import Iterator
+
+from chainrule.inspecting.drawing.graph import Graph, Label, Line, Node
 
 
 def account_of(graph: Graph) -> str:
@@ -14,19 +16,13 @@ def account_of(graph: Graph) -> str:
     Returns
     -------
     str
-        A sentence for each node and direction.
+        A sentence for each node and direction, and for each point and joint.
     """
-    sentences = [f"Forward: {said(graph.wires[0].value)} goes in."]
-    for i, node in enumerate(graph.nodes):
-        given = _list(node.params)
-        sentences.append(f"{_who(i, node)}{f' with {given}' if given else ''} gives {said(graph.wires[i + 1].value)}.")
-    last = graph.wires[-1].derivative
+    line = graph.line
+    sentences = [f"Forward: {_of(line.wires[0].value)} goes in.", *_forward(line)]
+    last = line.wires[-1].derivative
     if last is not None:
-        sentences.append(f"Backward: {said(last)} comes in.")
-        for i in reversed(range(len(graph.nodes))):
-            derivative = graph.wires[i].derivative
-            gives = _list((*graph.nodes[i].grads, *(() if derivative is None else (derivative,))))
-            sentences.append(f"{_who(i, graph.nodes[i])} gives {gives}.")
+        sentences += [f"Backward: {said(last)} comes in.", *_backward(line)]
     return " ".join(sentences)
 
 
@@ -56,8 +52,46 @@ def said(label: Label) -> str:
     return text
 
 
-def _who(i: int, node: Node) -> str:
-    return f"The loss, {node.name}," if node.path is None else f"Layer {i + 1}, {node.name},"
+def _forward(line: Line) -> Iterator[str]:
+    for i, piece in enumerate(line.pieces):
+        value = _of(line.wires[i + 1].value)
+        if isinstance(piece, Node):
+            given = _list(piece.params)
+            yield f"{_who(piece)}{f' with {given}' if given else ''} gives {value}."
+            continue
+        count = len(piece.branches)
+        yield f"The wire forks into {count} branches of {piece.name}."
+        for number, branch in enumerate(piece.branches, start=1):
+            yield f"Branch {number} of {count}" + (":" if branch.pieces else " carries the same array on.")
+            yield from _forward(branch)
+        yield f"The joint {piece.joint} gives {value}."
+
+
+def _backward(line: Line) -> Iterator[str]:
+    for i in reversed(range(len(line.pieces))):
+        piece = line.pieces[i]
+        derivative = line.wires[i].derivative
+        if isinstance(piece, Node):
+            gives = _list((*piece.grads, *(() if derivative is None else (derivative,))))
+            if gives:
+                yield f"{_who(piece)} gives {gives}."
+            continue
+        count = len(piece.branches)
+        yield f"The joint {piece.joint} gives what comes back to {count} branches."
+        for number in range(count, 0, -1):
+            branch = piece.branches[number - 1]
+            yield f"Branch {number} of {count}" + (":" if branch.pieces else " carries it on.")
+            yield from _backward(branch)
+        total = "" if derivative is None else f": {said(derivative)}"
+        yield f"Where the wire forks their derivatives are added{total}."
+
+
+def _of(label: Label | None) -> str:
+    return "it" if label is None else said(label)
+
+
+def _who(node: Node) -> str:
+    return f"The loss, {node.name}," if node.path is None else f"Layer {node.number}, {node.name},"
 
 
 def _list(labels: tuple[Label, ...]) -> str:

@@ -64,36 +64,14 @@ class Block:
 
 
 def block(label: Label) -> Block:
-    """Measure a label whose name stands above its numbers.
-
-    Parameters
-    ----------
-    label
-        The array.
-
-    Returns
-    -------
-    Block
-        Ready to be placed.
-    """
+    """Measure a label whose name stands above its numbers."""
     grid = label.grid
     wide, high = _body_size(grid, label)
     return _warned(Block(label, False, 0.0, grid, max(_name_width(label), wide), NAME + high))
 
 
 def stack(labels: tuple[Label, ...]) -> tuple[Block, ...]:
-    """Measure labels that stand one below the other, with their names beside their numbers.
-
-    Parameters
-    ----------
-    labels
-        The arrays.
-
-    Returns
-    -------
-    tuple[Block, ...]
-        Blocks of which the numbers begin at one line.
-    """
+    """Measure labels that stand one below the other, with their names beside their numbers, which begin at one line."""
     known = any(label.seen is not None for label in labels)
     lead = max((_name_width(label) for label in labels), default=0.0) + (INSET if known else 0)
     blocks: list[Block] = []
@@ -166,7 +144,7 @@ def _warning(label: Label) -> str:
 
 
 def _hint(label: Label) -> str:
-    """What a pointer that rests on the block is told."""
+    """The text that a pointer over the block shows."""
     seen = label.seen
     if seen is None:
         return label.text

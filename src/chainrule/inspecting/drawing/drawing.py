@@ -73,20 +73,7 @@ class Drawing:
 
 
 def drawing_of(graph: Graph, *, width: float, title: str) -> Drawing:
-    """Draw a graph in all forms.
-
-    Parameters
-    ----------
-    graph
-        The graph.
-    width, title
-        As for `chainrule.draw`.
-
-    Returns
-    -------
-    Drawing
-        The picture, the Mermaid text, title and description.
-    """
+    """Draw a graph in all forms; the arguments are those of `chainrule.draw`."""
     name = title or graph.title
     return Drawing(
         svg_of(graph, width=width, title=name),

@@ -1,12 +1,15 @@
-"""The graph that is drawn: nodes in a line, the wires between them, and what stands at each.
+"""The graph that is drawn: lines of nodes with wires between them, and forks, whose branches are lines again.
 
-    wire 0 -> node 0 -> wire 1 -> ... -> node k-1 -> wire k
+    wire 0 -> piece 0 -> wire 1 -> ... -> piece k-1 -> wire k
 
 A wire carries a value forward and its derivative back; a node has parameters, which come in from above, and their
-gradients, which go out below. Pictures, Mermaid text and the account for screen readers are made of this.
+gradients, which go out below. From the point of a fork two or more wires leave, and its joint makes one of theirs.
+Pictures, Mermaid text and the account for screen readers are made of this.
 """
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
@@ -14,13 +17,13 @@ from attrs import frozen
 
 from chainrule import tree
 from chainrule.arrays.records import field_names
+from chainrule.encoder import Encoder
 from chainrule.inspecting.drawing.numbers import Cells, cells
 from chainrule.inspecting.tracing.quantity import Quantity, measure
-from chainrule.inspecting.tracing.records import Trace
-from chainrule.inspecting.tracing.run import Link, field_of, links
-from chainrule.layer import Layer
+from chainrule.inspecting.tracing.records import ForkTrace, LayerTrace, LossTrace, Step, Trace
+from chainrule.inspecting.tracing.run import Path, Watched, field_of, match_places
 from chainrule.naming import name_of, unbound
-from chainrule.parts import Chain
+from chainrule.parts import Around, Fork, Parts
 
 SIDE = 6
 """Numbers are shown of arrays with at most so many rows and columns."""
@@ -63,10 +66,21 @@ class Label:
 
 @frozen(eq=False)
 class Wire:
-    """What goes from one node to the next, and what comes back."""
+    """What goes from one piece to the next, and what comes back.
 
-    value: Label
+    Parameters
+    ----------
+    value
+        None where it is that of the wire before a fork, which its branches share.
+    derivative
+        None where nothing comes back, or it is that of the wire behind the joint.
+    back
+        Whether something comes back.
+    """
+
+    value: Label | None
     derivative: Label | None
+    back: bool
 
 
 @frozen(eq=False)
@@ -79,48 +93,106 @@ class Node:
         Of the layer.
     path
         Where its parameters stand, as in `LayerTrace`; None for the loss.
+    number
+        Its place in the pass, from 1; 0 for the loss.
     params, grads
         What comes in from above and goes out below. For the loss, its targets, and nothing.
     """
 
     name: str
-    path: tuple[int, ...] | None
+    path: Path | None
+    number: int
     params: tuple[Label, ...]
     grads: tuple[Label, ...]
 
     @property
-    def groups(self) -> tuple[int, ...]:
+    def groups(self) -> Path:
         """Where the nested `sequential` that it is in stands; `()` for a node of the outermost."""
         return (self.path or ())[:-1]
 
 
 @frozen(eq=False)
-class Graph:
-    """Nodes in a line, and one wire more."""
+class Split:
+    """A fork: branches that leave one point, and their joint.
 
-    nodes: tuple[Node, ...]
+    Parameters
+    ----------
+    name
+        Of the combinator.
+    joint
+        How the branches become one: `"+"`.
+    path
+        Where the parameters of the whole stand.
+    around
+        Whether its parameters are those of its one layer, and not an entry for each branch.
+    branches
+        The branches. One without pieces is a wire, on which x goes on as it is.
+    """
+
+    name: str
+    joint: str
+    path: Path
+    around: bool
+    branches: "tuple[Line, ...]"
+
+    @property
+    def groups(self) -> Path:
+        """Where the nested `sequential` that it is in stands."""
+        return self.path[:-1]
+
+    @property
+    def base(self) -> Path:
+        """Where the parameters of its layers stand, of which nested ones have frames of their own."""
+        return self.groups if self.around else self.path
+
+
+Piece: TypeAlias = Node | Split
+
+
+@frozen(eq=False)
+class Line:
+    """Pieces one after another, and one wire more."""
+
+    pieces: tuple[Piece, ...]
     wires: tuple[Wire, ...]
+
+    @property
+    def nodes(self) -> Iterator[Node]:
+        """All nodes, those of branches too."""
+        for piece in self.pieces:
+            if isinstance(piece, Node):
+                yield piece
+            else:
+                for branch in piece.branches:
+                    yield from branch.nodes
+
+
+@frozen(eq=False)
+class Graph:
+    """The line of a pass, or of a network.
+
+    Parameters
+    ----------
+    line
+        Its pieces.
+    comes_back
+        Whether derivatives are drawn.
+    """
+
+    line: Line
+    comes_back: bool
 
     @property
     def title(self) -> str:
         """What stands in the line, such as `Computational graph: x, affine, relu, affine, out`."""
-        names = [self.wires[0].value.text, *(node.name for node in self.nodes), self.wires[-1].value.text]
+        ends = [wire.value.text for wire in (self.line.wires[0], self.line.wires[-1]) if wire.value is not None]
+        names = [ends[0], *(node.name for node in self.line.nodes), ends[-1]]
         return f"Computational graph: {', '.join(names)}"
 
-    @property
-    def comes_back(self) -> bool:
-        """Whether derivatives are drawn."""
-        return self.wires[0].derivative is not None
 
-
-def shared(a: tuple[int, ...], b: tuple[int, ...]) -> int:
+def shared(a: Path, b: Path) -> int:
     """How long the beginning is that two paths have in common."""
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-
-
-def indices(path: tuple[int, ...]) -> str:
-    """Where parameters stand, in Python's words: `params[1][0]` for the path `(1, 0)`."""
-    return f"params{''.join(f'[{step}]' for step in path)}"
 
 
 def graph_of_trace(trace: Trace, *, numbers: bool) -> Graph:
@@ -144,32 +216,79 @@ def graph_of_trace(trace: Trace, *, numbers: bool) -> Graph:
     def label(name: str, seen: Quantity, index: str = "") -> Label:
         return Label(name, index, _shown(seen, numbers=numbers), first=seen.where == where)
 
-    def wire(i: int, value: Quantity, derivative: Quantity | None) -> Wire:
-        name, index = _wire_name(i, len(trace.layers))
-        return Wire(label(name, value, index), None if derivative is None else label(f"d{name}", derivative, index))
-
-    nodes: list[Node] = []
-    wires: list[Wire] = []
-    for i, layer in enumerate(trace.layers):
-        wires.append(wire(i, trace.x if i == 0 else trace.layers[i - 1].out, layer.dx))
-        params = tuple(label(param.name, param) for param in layer.params)
-        nodes.append(Node(layer.name, layer.path, params, tuple(label(grad.name, grad) for grad in layer.grads)))
-    last = trace.layers[-1].out if trace.layers else trace.x
-    wires.append(wire(len(trace.layers), last, trace.dout))
+    pass_ = _Pass(label, count(1))
+    line = pass_.line(trace.steps, ("x", ""), trace.x, trace.dout, ("out", ""))
     if trace.loss is not None:
-        targets = tuple(label(target.name, target) for target in trace.loss.targets)
-        nodes.append(Node(trace.loss.name, None, targets, ()))
-        wires.append(Wire(label("loss", trace.loss.loss), label("dloss", _one(trace.loss.loss))))
-    return Graph(tuple(nodes), tuple(wires))
+        line = _with_loss(line, trace.loss, label)
+    return Graph(line, trace.dout is not None)
 
 
-def graph_of_network(network: Layer[Any, Any], params: object, *, numbers: bool) -> Graph:
+@frozen(eq=False)
+class _Pass:
+    """How the steps of a pass become a line: values are named h1, h2, ... in the order in which they are made."""
+
+    label: Callable[..., Label]
+    numbers: Iterator[int]
+
+    def line(
+        self,
+        steps: tuple[Step, ...],
+        start: tuple[str, str] | None,
+        x: Quantity,
+        dout: Quantity | None,
+        end: tuple[str, str] | None,
+    ) -> Line:
+        """A line from the value that `start` names, or a branch, to the one that `end` names, or the next number."""
+        pieces: list[Piece] = []
+        names = [start or ("", "")]
+        values = [x]
+        for i, step in enumerate(steps):
+            pieces.append(self.node(step) if isinstance(step, LayerTrace) else self.split(step))
+            names.append(end if end is not None and i == len(steps) - 1 else ("h", str(next(self.numbers))))
+            values.append(step.out)
+        derivatives = [*(step.dx for step in steps), dout]
+        wires = [self.wire(*each) for each in zip(names, values, derivatives, strict=True)]
+        if start is None:  # a branch: x stands before the fork, and dout behind it
+            back = dout is not None
+            wires[-1] = Wire(wires[-1].value if steps else None, None, back)
+            if steps:
+                dx, (_, index) = steps[0].dx, names[1]
+                wires[0] = Wire(None, None if dx is None else self.label("dx", dx, index), back)
+        return Line(tuple(pieces), tuple(wires))
+
+    def wire(self, name: tuple[str, str], value: Quantity, derivative: Quantity | None) -> Wire:
+        """A wire with both its labels."""
+        word, index = name
+        back = None if derivative is None else self.label(f"d{word}", derivative, index)
+        return Wire(self.label(word, value, index), back, back is not None)
+
+    def node(self, layer: LayerTrace) -> Node:
+        """A layer, with what came in from above and went out below."""
+        params = tuple(self.label(param.name, param) for param in layer.params)
+        return Node(
+            layer.name, layer.path, layer.number, params, tuple(self.label(grad.name, grad) for grad in layer.grads)
+        )
+
+    def split(self, fork: ForkTrace) -> Split:
+        """A fork, with its branches."""
+        branches = tuple(self.line(steps, None, fork.x, fork.dout, None) for steps in fork.branches)
+        return Split(fork.name, fork.joint, fork.path, fork.around, branches)
+
+
+def _with_loss(line: Line, loss: LossTrace, label: Callable[..., Label]) -> Line:
+    """The line, with the loss behind it."""
+    targets = tuple(label(target.name, target) for target in loss.targets)
+    last = Wire(label("loss", loss.loss), label("dloss", _one(loss.loss)), True)
+    return Line((*line.pieces, Node(loss.name, None, 0, targets, ())), (*line.wires, last))
+
+
+def graph_of_network(network: Watched, params: object, *, numbers: bool) -> Graph:
     """Make the graph of a network that has not been run: the names, and the parameters' shapes if they are given.
 
     Parameters
     ----------
     network
-        A layer.
+        A layer or an encoder.
     params
         Its parameters, or None.
     numbers
@@ -185,47 +304,89 @@ def graph_of_network(network: Layer[Any, Any], params: object, *, numbers: bool)
     ValueError, TypeError
         If there are not as many parameters as layers.
     """
-    if params is None:
-        nodes = _named_nodes(network, ())
-    else:
-        nodes = [_node(link, numbers=numbers) for link in links(network, params)]
-    names = [_wire_name(i, len(nodes)) for i in range(len(nodes) + 1)]
-    return Graph(tuple(nodes), tuple(Wire(Label(name, i), Label(f"d{name}", i)) for name, i in names))
+    if params is not None:
+        match_places("draw", network, params, ())
+    pieces = _Plan(numbers, count(1)).pieces(network, params, ())
+    line = _named(pieces, count(1), is_branch=False)
+    if isinstance(network, Encoder):  # with respect to what it reads nothing is differentiated
+        line = Line(line.pieces, (Wire(line.wires[0].value, None, False), *line.wires[1:]))
+    return Graph(line, comes_back=True)
 
 
-def _node(link: Link, *, numbers: bool) -> Node:
-    seen = [measure(field_of(at), f"params{at}", leaf) for at, leaf in tree.named_leaves(link.params)]
-    params = tuple(Label(one.name, seen=_shown(one, numbers=numbers)) for one in seen)
-    grads = tuple(Label(f"d{one.name}", seen=_shown(one, numbers=False)) for one in seen)  # like params: the contract
-    return Node(name_of(link.layer), link.path, params, grads)
+def _named(pieces: tuple[Piece, ...], numbers: Iterator[int], *, is_branch: bool) -> Line:
+    """A line with names on its wires, in the order in which their values are made."""
+    values = [Label("x")]
+    named: list[Piece] = []
+    for i, piece in enumerate(pieces):
+        named.append(piece if isinstance(piece, Node) else _named_branches(piece, numbers))
+        is_end = i == len(pieces) - 1 and not is_branch
+        values.append(Label("out") if is_end else Label("h", str(next(numbers))))
+    wires = [Wire(value, Label(f"d{value.name}", value.index), True) for value in values]
+    if is_branch:  # x stands before the fork, and what comes back to the joint behind it
+        wires[-1] = Wire(values[-1] if pieces else None, None, True)
+        wires[0] = Wire(None, Label("dx", values[1].index) if pieces else None, True)
+    return Line(tuple(named), tuple(wires))
+
+
+def _named_branches(split: Split, numbers: Iterator[int]) -> Split:
+    lines = (_named(branch.pieces, numbers, is_branch=True) for branch in split.branches)
+    return attrs.evolve(split, branches=tuple(lines))
+
+
+@frozen(eq=False)
+class _Plan:
+    """How a network that has not been run becomes pieces, whose wires have no names yet."""
+
+    shows: bool
+    layers: Iterator[int]
+
+    def pieces(self, layer: Watched, params: Any, path: Path) -> tuple[Piece, ...]:
+        """What stands in the line for a layer."""
+        parts: Parts = layer.parts
+        if isinstance(parts, tuple) or (isinstance(parts, Around) and parts.tied):
+            return (self.node(layer, params, path),)
+        if isinstance(parts, Around):
+            inside = self.pieces(parts.layer, params, path)
+            if parts.fixed:
+                inside = tuple(_without_grads(piece) for piece in inside)
+            branches = (Line(inside, ()), Line((), ()))
+            return (Split(name_of(layer), "+", path, True, branches),) if parts.skip else inside
+        own = [None] * len(parts.layers) if params is None else params
+        each = [self.pieces(part, own[i], (*path, i)) for i, part in enumerate(parts.layers)]
+        if isinstance(parts, Fork):
+            return (Split(name_of(layer), parts.joint, path, False, tuple(Line(one, ()) for one in each)),)
+        return tuple(piece for one in each for piece in one)
+
+    def node(self, layer: Watched, params: object, path: Path) -> Node:
+        """A layer, whose parameters' names are read off its functions' types if they are not given."""
+        number = next(self.layers)
+        if params is None:
+            names = parameter_names(layer)
+            of_params, of_grads = (tuple(Label(before + name) for name in names) for before in ("", "d"))
+            return Node(name_of(layer), path, number, of_params, of_grads)
+        seen = [measure(field_of(at), f"params{at}", leaf) for at, leaf in tree.named_leaves(params)]
+        of_params = tuple(Label(one.name, seen=_shown(one, numbers=self.shows)) for one in seen)
+        of_grads = tuple(Label(f"d{one.name}", seen=_shown(one, numbers=False)) for one in seen)  # like params
+        return Node(name_of(layer), path, number, of_params, of_grads)
+
+
+def _without_grads(piece: Piece) -> Piece:
+    if isinstance(piece, Node):
+        return attrs.evolve(piece, grads=())
+    lines = (Line(tuple(_without_grads(each) for each in line.pieces), line.wires) for line in piece.branches)
+    return attrs.evolve(piece, branches=tuple(lines))
 
 
 def _shown(seen: Quantity, *, numbers: bool) -> Quantity:
     return seen if numbers else attrs.evolve(seen, values=None)
 
 
-def _named_nodes(network: Layer[Any, Any], path: tuple[int, ...]) -> list[Node]:
-    """The nodes of a network whose parameters are not given: their names are read off its functions' types."""
-    if isinstance(network.parts, Chain):
-        return [node for i, layer in enumerate(network.parts.layers) for node in _named_nodes(layer, (*path, i))]
-    names = parameter_names(network)
-    params, grads = (tuple(Label(before + name) for name in names) for before in ("", "d"))
-    return [Node(name_of(network), path, params, grads)]
-
-
-def _wire_name(i: int, count: int) -> tuple[str, str]:
-    """x, h1, h2, ..., out."""
-    if i == 0:
-        return "x", ""
-    return ("out", "") if i == count else ("h", str(i))
-
-
 def _one(loss: Quantity) -> Quantity:
-    """The derivative of the loss by itself."""
+    """The derivative of the loss with respect to itself."""
     return attrs.evolve(measure("dloss", "dloss", np.ones(())), dtype=loss.dtype)
 
 
-def parameter_names(network: Layer[Any, Any]) -> tuple[str, ...]:
+def parameter_names(network: Watched) -> tuple[str, ...]:
     """The fields of a layer's parameters, read off the types of the function that goes forward."""
     forward = network.forward if network.rule is None else network.rule.source
     annotated = getattr(unbound(forward), "__annotations__", {}).values()

@@ -6,7 +6,7 @@ apart there.
 
 from chainrule.inspecting.tracing.table import escape
 
-SIZES = {"mono": 12.0, "name": 15.0, "index": 11.0, "title": 13.0, "small": 10.5, "bad": 11.0}
+SIZES = {"mono": 12.0, "name": 15.0, "index": 11.0, "title": 13.0, "joint": 18.0, "small": 10.5, "bad": 11.0}
 """Heights of letters, by style, in pixels."""
 
 WIDE, NARROW = set("mwABCDEFGHKLMNOPQRSTUVWXYZ%@"), set("fijlrstI.,:;()[] ")
@@ -43,7 +43,7 @@ SWITCHES = {
     "light": ("[data-md-color-scheme=default]", "[data-theme=light]", "[data-jp-theme-light=true]"),
     "dark": ("[data-md-color-scheme=slate]", "[data-theme=dark]", "[data-jp-theme-light=false]"),
 }
-"""How sites and notebooks say which theme their reader has chosen: Material for MkDocs, Sphinx themes, Jupyter."""
+"""The marks of a reader's chosen theme in sites and notebooks: Material for MkDocs, Sphinx themes, Jupyter."""
 
 MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,'Liberation Mono','DejaVu Sans Mono',monospace"
 SERIF = "'STIX Two Text','Latin Modern Roman',Cambria,Georgia,'Times New Roman',serif"
@@ -86,6 +86,11 @@ def box(x: float, y: float, w: float, h: float, style: str, radius: float = 7.0)
     return f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(w)}" height="{_n(h)}" rx="{_n(radius)}" class="{style}"/>'
 
 
+def dot(x: float, y: float, radius: float, style: str) -> str:
+    """A disc around (x, y)."""
+    return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" class="{style}"/>'
+
+
 def brackets(x: float, y: float, w: float, h: float, color: str) -> str:
     """The square brackets of a matrix."""
     left = f"M{_n(x + 4)},{_n(y)}H{_n(x)}V{_n(y + h)}H{_n(x + 4)}"
@@ -94,17 +99,9 @@ def brackets(x: float, y: float, w: float, h: float, color: str) -> str:
 
 
 def rules(scope: str) -> str:
-    """The style sheet of a picture.
+    """Write the style sheet of a picture, whose rules hold within one class and touch nothing else in a page.
 
-    Parameters
-    ----------
-    scope
-        A class that all its rules are for, so that they touch nothing else in a page.
-
-    Returns
-    -------
-    str
-        CSS: light, dark where the reader's system is, and either where a page says so by one of `SWITCHES`.
+    Colours are light, dark where the reader's system is, and either where a page says so by one of `SWITCHES`.
     """
     fonts = "".join(
         f".{scope} .{style}{{font:{weight}{SIZES[style]:g}px {family}}}"
@@ -113,6 +110,7 @@ def rules(scope: str) -> str:
             ("name", "italic ", SERIF),
             ("index", "italic ", SERIF),
             ("title", "600 ", MONO),
+            ("joint", "600 ", MONO),
             ("small", "", MONO),
             ("bad", "600 ", MONO),
         )
@@ -133,6 +131,7 @@ def _colors(scope: str, palette: dict[str, str]) -> str:
         f"{scope} .group{{fill:{palette['group']};stroke:{palette['edge']}}}"
         f"{scope} .node{{fill:{palette['box']};stroke:{palette['rim']};stroke-width:1.4}}"
     )
+    shapes += f"{scope} .point{{fill:{palette['rim']}}}"
     shapes += f"{scope} .first{{stroke:{palette['bad']}}}"
     for color in ("ink", "faint", "forward", "backward", "bad"):
         value = palette[color]

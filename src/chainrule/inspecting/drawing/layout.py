@@ -1,13 +1,14 @@
 """Where the parts of a picture stand: how wide each is, and which share a row."""
 
 from bisect import bisect_left
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from attrs import evolve, frozen
 
 from chainrule.inspecting.drawing import ink
 from chainrule.inspecting.drawing.block import Block, block, stack
-from chainrule.inspecting.drawing.graph import Graph, Node, indices, shared
+from chainrule.inspecting.drawing.graph import Graph, Line, Node, Piece, Split, Wire, shared
+from chainrule.inspecting.tracing.run import Path, place_of
 
 MARGIN = 18.0
 PAD = 9.0
@@ -16,43 +17,64 @@ APART = 7.0
 REACH = 22.0
 BETWEEN = 6.0
 TURN = 30.0
+CAPTION = 20.0
+SILL = 9.0
+POINT = 9.0
+JOINT = 15.0
+FAN = 22.0
+LANE = 14.0
 """The picture's margin; room around labels and groups; the height of a node; how far forward and backward wires are
 from the middle line; the length of a parameter's arrow; the room between parameters, and for a wire's way to another
-row."""
+row; the height of a group's name above it and of its frame below; of a fork, the radius of its point and of its joint,
+the room from them to the branches, and between the branches."""
 
 
 @frozen(eq=False)
 class Unit:
-    """A node with the wire that leads to it; the last unit of a graph is a wire alone.
+    """A piece with the wire that leads to it; the last unit of a line is a wire alone.
 
     Parameters
     ----------
     above, below
-        The wire's value and derivative.
+        The wire's value and derivative, if they stand at it.
+    back
+        Whether something comes back on the wire.
     node
-        The node.
+        The piece, if it is a node.
     params, grads
         What stands above and below it.
+    fork
+        The piece, if it is a fork.
+    groups
+        Where the innermost group stands that it is in.
     opens, closes
         How many groups, of nested `sequential`s, begin before it and end after it.
     wire, free
-        The widths of the wire's column, and of the node with what stands above and below it.
+        The widths of the wire's column, and of the piece with what stands above and below it.
     """
 
-    above: Block
+    above: Block | None
     below: Block | None
+    back: bool
     node: Node | None
     params: tuple[Block, ...]
     grads: tuple[Block, ...]
+    fork: "Fork | None"
+    groups: Path
     opens: int
     closes: int
     wire: float
     free: float
 
     @property
+    def is_wire(self) -> bool:
+        """Whether it is a wire alone."""
+        return self.node is None and self.fork is None
+
+    @property
     def room(self) -> float:
-        """The width of the node's column, with the frames of groups that begin or end there."""
-        return 0.0 if self.node is None else self.free + PAD * (1 + self.opens + self.closes)
+        """The width of the piece's column, with the frames of groups that begin or end there."""
+        return 0.0 if self.is_wire else self.free + PAD * (1 + self.opens + self.closes)
 
     @property
     def width(self) -> float:
@@ -60,19 +82,93 @@ class Unit:
         return self.wire + self.room
 
     @property
+    def half(self) -> float:
+        """How far the piece itself reaches to either side of its column's middle."""
+        if self.fork is not None:
+            return self.fork.width / 2
+        return 0.0 if self.node is None else box_width(self.node) / 2
+
+    @property
     def depth(self) -> int:
         """In how many groups it stands."""
-        return len(groups_of(self.node))
+        return len(self.groups)
 
     @property
     def up(self) -> float:
         """What it needs above the middle line."""
-        return max(APART + 8 + self.above.height, _reach(self.params))
+        above = 0.0 if self.above is None else APART + 8 + self.above.height
+        return max(above, _reach(self.params), 0.0 if self.fork is None else self.fork.up)
 
     @property
     def down(self) -> float:
         """What it needs below."""
-        return max(0.0 if self.below is None else APART + 8 + self.below.height, _reach(self.grads))
+        below = 0.0 if self.below is None else APART + 8 + self.below.height
+        return max(below, _reach(self.grads), 0.0 if self.fork is None else self.fork.down)
+
+
+@frozen(eq=False)
+class Branch:
+    """A branch of a fork: a row of its own, and how far below the fork's middle line its own lies."""
+
+    units: tuple[Unit, ...]
+    base: Path
+    at: float
+
+    @property
+    def depth(self) -> int:
+        """How many frames stand one in another in it."""
+        return max(unit.depth for unit in self.units) - len(self.base)
+
+    @property
+    def up(self) -> float:
+        """What it needs above its line."""
+        return max(APART, *(unit.up for unit in self.units)) + CAPTION * self.depth
+
+    @property
+    def down(self) -> float:
+        """What it needs below."""
+        return max(APART, *(unit.down for unit in self.units)) + SILL * self.depth
+
+    @property
+    def width(self) -> float:
+        """Of its row."""
+        return sum(unit.width for unit in self.units)
+
+
+@frozen(eq=False)
+class Fork:
+    """A fork with its branches above each other: the point stands at its left end, the joint at its right.
+
+    Parameters
+    ----------
+    split
+        The fork.
+    branches
+        From the uppermost to the lowest.
+    """
+
+    split: Split
+    branches: tuple[Branch, ...]
+
+    @property
+    def inner(self) -> float:
+        """The width of the widest branch."""
+        return max(branch.width for branch in self.branches)
+
+    @property
+    def width(self) -> float:
+        """From the left of the point to the right of the joint."""
+        return 2 * POINT + FAN + self.inner + FAN + 2 * JOINT
+
+    @property
+    def up(self) -> float:
+        """What it needs above the middle line."""
+        return max(JOINT, *(branch.up - branch.at for branch in self.branches))
+
+    @property
+    def down(self) -> float:
+        """What it needs below."""
+        return max(JOINT, *(branch.down + branch.at for branch in self.branches))
 
 
 def rows_of(graph: Graph, width: float) -> list[list[Unit]]:
@@ -90,7 +186,7 @@ def rows_of(graph: Graph, width: float) -> list[list[Unit]]:
     list[list[Unit]]
         Rows, in each of which the groups that it shows begin and end.
     """
-    units = _units(graph)
+    units = _units(graph.line, ())
     pieces = [*([unit] for unit in units[:-2]), units[-2:]]  # nothing stands behind the last wire: it stays in its row
     ends = [0.0, *accumulate(sum(unit.width for unit in piece) for piece in pieces)]
     limit = width - 2 * MARGIN
@@ -107,7 +203,9 @@ def rows_of(graph: Graph, width: float) -> list[list[Unit]]:
 
 def box_width(node: Node) -> float:
     """The width of a node's box."""
-    return max(*(ink.width(line, "title") for line in title_lines(node)), ink.width(place_of(node), "small"), 40) + 22
+    return (
+        max(*(ink.width(line, "title") for line in title_lines(node)), ink.width(place_under(node), "small"), 40) + 22
+    )
 
 
 def title_lines(node: Node) -> list[str]:
@@ -120,14 +218,9 @@ def title_lines(node: Node) -> list[str]:
     return [name[:best], name[best:]]
 
 
-def place_of(node: Node) -> str:
+def place_under(node: Node) -> str:
     """Where a node's parameters stand; nothing if it has none."""
-    return "" if node.path is None or not node.params else indices(node.path)
-
-
-def groups_of(node: Node | None) -> tuple[int, ...]:
-    """The path of the innermost group that a node stands in."""
-    return () if node is None else node.groups
+    return "" if node.path is None or not node.params else place_of(node.path)
 
 
 def stack_height(blocks: tuple[Block, ...]) -> float:
@@ -135,24 +228,49 @@ def stack_height(blocks: tuple[Block, ...]) -> float:
     return sum(each.height for each in blocks) + BETWEEN * (len(blocks) - 1)
 
 
-def _units(graph: Graph) -> list[Unit]:
+def _units(line: Line, base: Path) -> list[Unit]:
+    """The units of a line that stands in the group `base`."""
+    groups = [base, *(_groups_of(piece, base) for piece in line.pieces), base]
     units: list[Unit] = []
-    nodes: list[Node | None] = [None, *graph.nodes, None]
-    for wire, before, node, after in zip(graph.wires, nodes[:-1], nodes[1:], [*nodes[2:], None], strict=True):
-        above = block(wire.value)
-        below = None if wire.derivative is None else block(wire.derivative)
-        across = max(above.width, 0 if below is None else below.width, 36) + 2 * PAD
-        if node is None:
-            units.append(Unit(above, below, None, (), (), 0, 0, across, 0.0))
-            continue
-        params, grads = stack(node.params), stack(node.grads)
-        depth = len(node.groups)
-        opens = depth - shared(groups_of(before), node.groups)
-        closes = depth - shared(groups_of(after), node.groups)
-        caption = ink.width(indices(node.groups), "small") + 2 * PAD if opens else 0.0
-        free = max([box_width(node), caption, *(each.width for each in (*params, *grads))])
-        units.append(Unit(above, below, node, params, grads, opens, closes, across, free))
-    return units
+    for i, piece in enumerate(line.pieces, start=1):
+        depth = len(groups[i])
+        opens, closes = depth - shared(groups[i - 1], groups[i]), depth - shared(groups[i + 1], groups[i])
+        units.append(_unit(line.wires[i - 1], piece, groups[i], opens, closes))
+    return [*units, _unit(line.wires[-1], None, base, 0, 0)]
+
+
+def _groups_of(piece: Piece, base: Path) -> Path:
+    return piece.groups if len(piece.groups) > len(base) else base
+
+
+def _unit(wire: Wire, piece: Piece | None, groups: Path, opens: int, closes: int) -> Unit:
+    above = None if wire.value is None else block(wire.value)
+    below = None if wire.derivative is None else block(wire.derivative)
+    across = max(36, *(each.width for each in (above, below) if each is not None), 0) + 2 * PAD
+    caption = ink.width(place_of(groups), "small") + 2 * PAD if opens else 0.0
+    if isinstance(piece, Split):
+        fork = _fork(piece)
+        free = max(fork.width, caption)
+        return Unit(above, below, wire.back, None, (), (), fork, groups, opens, closes, across, free)
+    if piece is None:
+        return Unit(above, below, wire.back, None, (), (), None, groups, 0, 0, across, 0.0)
+    params, grads = stack(piece.params), stack(piece.grads)
+    free = max([box_width(piece), caption, *(each.width for each in (*params, *grads))])
+    return Unit(above, below, wire.back, piece, params, grads, None, groups, opens, closes, across, free)
+
+
+def _fork(split: Split) -> Fork:
+    """Branches above each other, the one in the middle on the middle line, or that between the two.
+
+    A layer with a wire around it stands on the middle line.
+    """
+    rows = [Branch(tuple(_units(line, split.base)), split.base, 0.0) for line in split.branches]
+    at = [0.0]
+    for one, next_one in pairwise(rows):
+        at.append(at[-1] + one.down + LANE + next_one.up)
+    lines = [at[0]] if split.around else [at[(len(at) - 1) // 2], at[len(at) // 2]]
+    middle = sum(lines) / len(lines)
+    return Fork(split, tuple(evolve(row, at=place - middle) for row, place in zip(rows, at, strict=True)))
 
 
 def _filled(ends: list[float], limit: float) -> list[tuple[int, int]]:
@@ -172,7 +290,7 @@ def _filled(ends: list[float], limit: float) -> list[tuple[int, int]]:
 
 def _closed(row: list[Unit]) -> list[Unit]:
     """A row in which every group that it shows begins and ends."""
-    last = max((i for i, unit in enumerate(row) if unit.node is not None), default=0)
+    last = max((i for i, unit in enumerate(row) if not unit.is_wire), default=0)
     return [
         evolve(unit, opens=unit.depth if i == 0 else unit.opens, closes=unit.depth if i == last else unit.closes)
         for i, unit in enumerate(row)

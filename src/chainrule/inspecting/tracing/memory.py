@@ -1,4 +1,4 @@
-"""The memory of a forward pass: what its caches hold, arrays that several of them share counted once."""
+"""The memory of the caches of a forward pass; arrays that several of them share are counted once."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from chainrule.arrays.types import is_numpy
 
 
 class Ledger:
-    """Which arrays are held already: a working object of one pass, while which nothing in it is released."""
+    """The arrays that are in memory already. It serves one pass, during which no array is freed."""
 
     def __init__(self, *held: object) -> None:
         """Begin with the arrays of these trees."""
@@ -19,18 +19,7 @@ class Ledger:
             self.enter(each)
 
     def enter(self, cache: object) -> tuple[int, int]:
-        """Enter the arrays of a cache.
-
-        Parameters
-        ----------
-        cache
-            A tree of arrays.
-
-        Returns
-        -------
-        own, shared : int
-            The bytes of the arrays that nothing before held, and of those that something did.
-        """
+        """Add the arrays of a cache, and return the bytes of those that are new and of those that were there before."""
         own = shared = 0
         for leaf in tree.leaves(cache):
             size = _bytes(leaf)
@@ -49,5 +38,5 @@ def _bytes(leaf: Any) -> int:
 
 
 def _address(leaf: NDArray[Any]) -> int:
-    """Where an array's memory begins; for another library's array, which object it is."""
+    """The address of an array's memory; for another library's array, the identity of the object."""
     return int(leaf.ctypes.data) if is_numpy(leaf) else id(leaf)

@@ -1,4 +1,4 @@
-"""Quantities: what a pass through a network has seen of one array, without holding the array."""
+"""Quantities: the shape and the statistics of one array of a pass, without the array."""
 
 import math
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ SMALL = 36
 """Up to so many numbers are kept, 6 by 6 for example."""
 
 BLOCK = 2**16
-"""Numbers that are looked at together: 512 KiB of float64."""
+"""Numbers that are measured together: 512 KiB of float64."""
 
 
 @frozen(eq=False, repr=False)
@@ -59,7 +59,7 @@ class Quantity:
 
     @property
     def size(self) -> int:
-        """How many numbers the array has."""
+        """The number of entries."""
         return math.prod(self.shape)
 
     @property
@@ -72,7 +72,7 @@ class Quantity:
         return f"Quantity({self.name}={self.summary})"
 
     def __str__(self) -> str:
-        """Where it came from, its shape, and how many of its numbers are not finite."""
+        """Its origin, its shape, and how many of its numbers are not finite."""
         text = f"{self.where}, {self.summary}"
         if self.nonfinite:
             at = f", the first at [{', '.join(str(i) for i in self.index)}]" if self.index else ""
@@ -81,7 +81,7 @@ class Quantity:
 
 
 def measure(name: str, where: str, array: Array | Labels) -> Quantity:
-    """Look at an array once.
+    """Measure an array.
 
     Parameters
     ----------

@@ -1,6 +1,11 @@
-"""The record of a pass: what each layer took and gave, forward and back, in the order in which it happened."""
+"""The record of a pass: what each layer took and gave, forward and back, in the order in which it happened.
 
-from collections.abc import Iterable
+The steps of a pass are layers one after another and forks, whose branches are steps again. `trace.layers` are all
+layers of it, in the order of their numbers.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from attrs import frozen
 
@@ -15,7 +20,7 @@ class LayerTrace:
     Parameters
     ----------
     number
-        Its place in the chain, from 1, layers of nested `sequential`s counted singly.
+        Its place in the pass, from 1: layers of nested `sequential`s and of branches are counted singly.
     path
         Where its parameters stand: `(2,)` for `params[2]`, `(1, 0)` for `params[1][0]`, `()` for `params`.
     name
@@ -30,11 +35,12 @@ class LayerTrace:
         The memory of arrays in its cache that are held anyway: parameters, the caller's `x` where that is read-only,
         and what is in the caches of layers before it.
     forward_operations, backward_operations
-        Floating-point operations (see `chainrule.inspecting.tracing.operations`); None if nobody knows.
+        Floating-point operations, as the layer's trait `operations` counts them; None if nobody knows.
     dout, dx
-        The derivatives that came back and went on; None if the pass went forward only.
+        The derivatives that came back and went on; None if the pass went forward only, and `dx` of an encoder.
     grads
-        The derivatives by its parameters, `dW` for `W`; empty if the pass went forward only.
+        The derivatives with respect to its parameters, `dW` for `W`; empty if the pass went forward only, and of what
+        is fixed.
     """
 
     number: int
@@ -58,6 +64,46 @@ class LayerTrace:
 
 
 @frozen(eq=False)
+class ForkTrace:
+    """Layers beside each other, and the joint of their outputs.
+
+    Parameters
+    ----------
+    path
+        Where the parameters of the whole stand.
+    name
+        The combinator, such as `"add"`.
+    joint
+        How the outputs became one, such as `"+"`.
+    branches
+        The steps of each branch; none where x goes on as it is.
+    x, out
+        What went into all branches, and what came out of the joint.
+    around
+        Whether its parameters are those of its one layer, as `residual` has them, and not an entry for each branch.
+    forward_operations, backward_operations
+        Those of the joint alone.
+    dout, dx
+        The derivative that came back to the joint, and the sum of those that the branches gave.
+    """
+
+    path: tuple[int, ...]
+    name: str
+    joint: str
+    branches: "tuple[tuple[Step, ...], ...]"
+    x: Quantity
+    out: Quantity
+    around: bool
+    forward_operations: int | None
+    backward_operations: int | None
+    dout: Quantity | None = None
+    dx: Quantity | None = None
+
+
+Step: TypeAlias = LayerTrace | ForkTrace
+
+
+@frozen(eq=False)
 class LossTrace:
     """What the loss did.
 
@@ -70,7 +116,7 @@ class LossTrace:
     loss
         The number that came out.
     dout
-        Its derivative by the output of the network.
+        Its derivative with respect to the output of the network.
     cache_bytes, shared_bytes, forward_operations, backward_operations
         As for `LayerTrace`.
     """
@@ -93,20 +139,26 @@ class Trace:
     ----------
     x, out
         What went into the network and what came out.
-    layers
-        An entry for each layer, first to last.
+    steps
+        What followed each other, first to last: an entry for each layer, and for each fork.
     loss
         What the loss did; None if there was none.
     dout, dx
-        The derivatives by `out` and by `x`; None if the pass went forward only.
+        The derivatives with respect to `out` and `x`; None if the pass went forward only, and `dx` where an encoder
+        stands first.
     """
 
     x: Quantity
     out: Quantity
-    layers: tuple[LayerTrace, ...]
+    steps: tuple[Step, ...]
     loss: LossTrace | None = None
     dout: Quantity | None = None
     dx: Quantity | None = None
+
+    @property
+    def layers(self) -> tuple[LayerTrace, ...]:
+        """An entry for each layer, by its number."""
+        return tuple(step for step in _flat(self.steps) if isinstance(step, LayerTrace))
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -114,13 +166,13 @@ class Trace:
         seen = [self.x, *(param for layer in self.layers for param in layer.params)]
         if self.loss is not None:
             seen += self.loss.targets
-        seen += [layer.out for layer in self.layers]
+        seen += [step.out for step in _flat(self.steps)]
         if self.loss is not None:
             seen.append(self.loss.loss)
         if self.dout is not None:
             seen.append(self.dout)
-        for layer in reversed(self.layers):
-            seen += [*([] if layer.dx is None else [layer.dx]), *layer.grads]
+        for step in _flat_back(self.steps):
+            seen += [*([] if step.dx is None else [step.dx]), *(step.grads if isinstance(step, LayerTrace) else ())]
         return tuple(seen)
 
     @property
@@ -135,25 +187,25 @@ class Trace:
     @property
     def cache_bytes(self) -> int:
         """The memory that is held between forward and backward, arrays that caches share counted once."""
-        return sum(step.cache_bytes for step in self._steps)
+        return sum(each.cache_bytes for each in (*self.layers, *(() if self.loss is None else (self.loss,))))
 
     @property
     def forward_operations(self) -> int | None:
         """Floating-point operations of the whole way forward; None if those of a layer are not known."""
-        return _sum(step.forward_operations for step in self._steps)
+        return _sum(step.forward_operations for step in self._costly)
 
     @property
     def backward_operations(self) -> int | None:
         """Floating-point operations of the whole way back, the first layer's dx included."""
-        return _sum(step.backward_operations for step in self._steps)
+        return _sum(step.backward_operations for step in self._costly)
 
     @property
-    def _steps(self) -> tuple[LayerTrace | LossTrace, ...]:
-        return (*self.layers, *(() if self.loss is None else (self.loss,)))
+    def _costly(self) -> tuple[Step | LossTrace, ...]:
+        return (*_flat(self.steps), *(() if self.loss is None else (self.loss,)))
 
     def __repr__(self) -> str:
         """What goes in, the layers, what comes out."""
-        names = ", ".join(step.name for step in self._steps)
+        names = ", ".join([*map(_named, self.steps), *([] if self.loss is None else [self.loss.name])])
         return f"Trace({self.x.summary} -> {names or 'nothing'} -> {self._end.summary})"
 
     def __str__(self) -> str:
@@ -181,9 +233,13 @@ class Trace:
     def _layer_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         head = ("layer", "x", "out", "params", "cache bytes", "shared", "operations", "back")
         rows: list[tuple[str, ...]] = []
-        for layer in self.layers:
-            count = sum(param.size for param in layer.params)
-            rows.append((layer.title, layer.x.summary, layer.out.summary, f"{count:,}", *_costs(layer)))
+        for step in _flat(self.steps):
+            if isinstance(step, ForkTrace):
+                counts = (_number(step.forward_operations), _number(step.backward_operations))
+                rows.append((_title(step), step.x.summary, step.out.summary, "", "", "", *counts))
+            else:
+                count = sum(param.size for param in step.params)
+                rows.append((step.title, step.x.summary, step.out.summary, f"{count:,}", *_costs(step)))
         if self.loss is not None:
             rows.append((self.loss.name, self.out.summary, self.loss.loss.summary, "", *_costs(self.loss)))
         count = sum(param.size for layer in self.layers for param in layer.params)
@@ -206,15 +262,43 @@ class Trace:
                     source = ""
 
         add("", [self.x])
-        for layer in self.layers:
-            add(layer.title, [*layer.params, layer.out])
+        for step in _flat(self.steps):
+            add(_title(step), [*(step.params if isinstance(step, LayerTrace) else ()), step.out])
         if self.loss is not None:
             add(self.loss.name, [*self.loss.targets, self.loss.loss, self.dout])
         else:
             add("", [self.dout])
-        for layer in reversed(self.layers):
-            add(layer.title, [layer.dx, *layer.grads])
+        for step in _flat_back(self.steps):
+            add(_title(step), [step.dx, *(step.grads if isinstance(step, LayerTrace) else ())])
         return head, rows
+
+
+def _flat(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """All steps in the order in which their outputs were made: the branches of a fork, then its joint."""
+    for step in steps:
+        for branch in step.branches if isinstance(step, ForkTrace) else ():
+            yield from _flat(branch)
+        yield step
+
+
+def _flat_back(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """All steps in the order in which their derivatives were made."""
+    for step in reversed(steps):
+        for branch in reversed(step.branches if isinstance(step, ForkTrace) else ()):
+            yield from _flat_back(branch)
+        yield step
+
+
+def _title(step: Step) -> str:
+    return step.title if isinstance(step, LayerTrace) else step.name
+
+
+def _named(step: Step) -> str:
+    """`affine`, or `add(affine, relu)` with the steps of its branches."""
+    if isinstance(step, LayerTrace):
+        return step.name
+    inside = [" ".join(map(_named, branch)) for branch in step.branches if branch]
+    return f"{step.name}({', '.join(inside)})"
 
 
 def _costs(step: LayerTrace | LossTrace) -> tuple[str, ...]:

@@ -1,49 +1,37 @@
 """One pass through a network, layer by layer, looking at every array as it goes by.
 
-It calls what `sequential` would call, in the same order and with the same arguments, so the numbers are those that the
-network gives. Arrays are let go as in training: a cache when its layer has gone back.
+The network is made again of watched layers, which call the layers and look at what they take and give. So a pass is
+that of the network itself: the same calls in the same order, in chains, forks and around, with the same numbers and the
+same errors.
 """
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeAlias
 
 import attrs
-from attrs import frozen
+from attrs import define
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, is_tuple
 from chainrule.arrays.types import Array
+from chainrule.encoder import Encoder
 from chainrule.inspecting.tracing.memory import Ledger
 from chainrule.inspecting.tracing.quantity import Quantity, measure
-from chainrule.inspecting.tracing.records import LayerTrace, LossTrace, Trace
+from chainrule.inspecting.tracing.records import ForkTrace, LayerTrace, LossTrace, Step, Trace
 from chainrule.layer import Layer
 from chainrule.loss import Loss
-from chainrule.naming import name_of
-from chainrule.parts import Chain
+from chainrule.naming import can_be_remade, name_of, remade
+from chainrule.parts import Around, Chain, Fork, Parts
 
-Place: TypeAlias = tuple[tuple[int, int], ...]
-"""Where a layer stands: at each depth, its position from 0 and how many stand there."""
+Path: TypeAlias = tuple[int, ...]
 
-
-@frozen(eq=False)
-class Link:
-    """A layer of the chain, its parameters, and where it stands."""
-
-    layer: Layer[Any, Any]
-    params: object
-    place: Place
-
-    @property
-    def path(self) -> tuple[int, ...]:
-        """The positions alone."""
-        return tuple(position for position, _ in self.place)
+Watched: TypeAlias = Layer[Any, Any] | Encoder[Any, Any, Any]
 
 
 def run(
-    network: Layer[Any, Any],
+    network: Watched,
     params: object,
-    x: Array,
+    x: Any,
     loss: Loss[Any, Any] | None,
     targets: object,
     dout: Array | None,
@@ -60,72 +48,150 @@ def run(
     Trace
         What happened.
     """
-    chain = list(links(network, params))
+    match_places("trace", network, params, ())
     ledger = Ledger(params, x)
     first = measure("x", "x", x)
-    layers: list[LayerTrace] = []
-    caches: list[object] = []
-    seen = first
-    for number, link in enumerate(chain, start=1):
-        with _noted(link):
-            x, cache = link.layer.forward(link.params, x)
-            layers.append(_forward(number, link, seen, x, cache, ledger))
-        caches.append(cache)
-        seen = layers[-1].out
-    out = attrs.evolve(seen, name="out")
+    plan = planned(network, (), [0])
+    watched = _watched(plan, ledger)
+    out_array, cache = watched.forward(params, x)
+    out = attrs.evolve(plan.last or first, name="out")
     of_loss = None
     if loss is not None:
-        of_loss, dout = _through(loss, x, targets, ledger)
+        of_loss, dout = _through(loss, out_array, targets, ledger)
         last = of_loss.dout
     elif dout is not None:
         last = measure("dout", "dout", dout)
     else:
-        return Trace(first, out, tuple(layers))
-    del x
-    coming = last
-    for i in reversed(range(len(chain))):
-        with _noted(chain[i]):
-            dout, grads = chain[i].layer.backward(caches.pop(), dout)
-        layers[i] = _backward(layers[i], coming, dout, grads)
-        coming = layers[i].dx or coming
-    return Trace(first, out, tuple(layers), of_loss, last, attrs.evolve(coming, name="dx"))
+        return Trace(first, out, _steps(plan, first, None))
+    del out_array
+    if isinstance(watched, Encoder):
+        watched.grads(cache, dout)
+        return Trace(first, out, _steps(plan, first, last), of_loss, last)
+    watched.backward(cache, dout)
+    return Trace(first, out, _steps(plan, first, last), of_loss, last, attrs.evolve(plan.first_dx or last, name="dx"))
 
 
-def links(network: Layer[Any, Any], params: object, place: Place = ()) -> Iterator[Link]:
-    """The layers that `sequential` composed, at all depths, with their parameters.
+@define(eq=False)
+class Plan:
+    """A layer of a network that is about to run, its parts if it is gone into, and what was seen of it.
 
     Parameters
     ----------
-    network
-        A layer.
-    params
-        Its parameters.
-    place
-        Where it stands itself.
+    layer, path
+        The layer, and where its parameters stand.
+    number
+        Its place among the layers that are not gone into, from 1; 0 for those that are.
+    joint
+        How its branches are joined; nothing if they are not.
+    inside
+        Its parts.
+    fixed
+        Whether its parameters stay as they are.
+    """
 
-    Yields
-    ------
-    Link
-        First layer to last; the network itself if `sequential` did not make it.
+    layer: Any
+    path: Path
+    number: int
+    joint: str
+    inside: "tuple[Plan, ...]"
+    fixed: bool
+    params: tuple[Quantity, ...] = ()
+    out: Quantity | None = None
+    bytes: tuple[int, int] = (0, 0)
+    counts: tuple[int, int] | None = None
+    dx: Quantity | None = None
+    grads: tuple[Quantity, ...] = ()
+
+    @property
+    def measures(self) -> bool:
+        """Whether it makes an array of its own: a layer, or a joint."""
+        return bool(self.number or self.joint)
+
+    @property
+    def last(self) -> Quantity | None:
+        """The array that comes out; None if it is what went in."""
+        if self.measures:
+            return self.out
+        return next((inner.last for inner in reversed(self.inside) if inner.last is not None), None)
+
+    @property
+    def first_dx(self) -> Quantity | None:
+        """The derivative that goes on; None if it is what came back."""
+        if self.measures:
+            return self.dx
+        return next((inner.first_dx for inner in self.inside if inner.first_dx is not None), None)
+
+    @property
+    def origin(self) -> str:
+        """`of layer 3 (affine)`; of a joint `of the joint of residual at params[1]`."""
+        if self.number:
+            return f"of layer {self.number} ({name_of(self.layer)})"
+        return f"of the joint of {name_of(self.layer)} at {place_of(self.path)}"
+
+
+def planned(layer: Watched, path: Path, count: list[int], *, fixed: bool = False) -> Plan:
+    """Go into chains, forks and around, and number what cannot be gone into.
+
+    Parameters
+    ----------
+    layer, path
+        The layer, and where its parameters stand.
+    count
+        A list of one number: of the layers that were numbered before.
+    fixed
+        Whether it stands in what is fixed.
+
+    Returns
+    -------
+    Plan
+        Of the layer.
+    """
+    parts: Parts = layer.parts
+    if isinstance(parts, tuple) or not can_be_remade(layer) or (isinstance(parts, Around) and parts.tied):
+        count[0] += 1
+        return Plan(layer, path, count[0], "", (), fixed)
+    if isinstance(parts, Around):
+        part = planned(parts.layer, path, count, fixed=fixed or parts.fixed)
+        return Plan(layer, path, 0, "+" if parts.skip else "", (part,), fixed)
+    inside = tuple(planned(part, (*path, i), count, fixed=fixed) for i, part in enumerate(parts.layers))
+    return Plan(layer, path, 0, parts.joint if isinstance(parts, Fork) else "", inside, fixed)
+
+
+def match_places(name: str, layer: Watched, params: object, path: Path) -> None:
+    """Refuse parameters of which there are not as many as layers.
+
+    Parameters
+    ----------
+    name
+        Who asks, for messages.
+    layer, params, path
+        A layer, its parameters, and where they stand.
 
     Raises
     ------
     TypeError
-        If the parameters of a `sequential` are no tuple.
+        If the parameters of a chain or a fork are no tuple.
     ValueError
         If there are not as many as layers.
     """
-    if not isinstance(network.parts, Chain):
-        yield Link(network, params, place)
-        return
-    layers = network.parts.layers
-    name = f"params{_indices(tuple(position for position, _ in place))}"
-    if not is_tuple(params):
-        raise TypeError(f"trace: {name} must be a tuple with an entry for each layer, got {describe(params)}")
-    if len(params) != len(layers):
-        raise ValueError(f"trace: {len(layers)} layers need {len(layers)} entries in {name}, got {len(params)}")
-    for i, (layer, own) in enumerate(zip(layers, params, strict=True)):
-        yield from links(layer, own, (*place, (i, len(layers))))
+    parts: Parts = layer.parts
+    if isinstance(parts, Around):
+        if not parts.tied:
+            match_places(name, parts.layer, params, path)
+    elif isinstance(parts, Chain | Fork):
+        what = place_of(path)
+        if not is_tuple(params):
+            raise TypeError(f"{name}: {what} must be a tuple with an entry for each layer, got {describe(params)}")
+        if len(params) != len(parts.layers):
+            count = len(parts.layers)
+            raise ValueError(f"{name}: {count} layers need {count} entries in {what}, got {len(params)}")
+        for i, (part, own) in enumerate(zip(parts.layers, params, strict=True)):
+            match_places(name, part, own, (*path, i))
+
+
+def place_of(path: Path) -> str:
+    """Where parameters stand, in Python's words: `params[1][0]` for the path `(1, 0)`."""
+    return f"params{_indices(path)}"
 
 
 def field_of(at: str) -> str:
@@ -144,39 +210,113 @@ def field_of(at: str) -> str:
     return at.removeprefix(".") or "params"
 
 
-def _forward(number: int, link: Link, x: Quantity, out: Array, cache: object, ledger: Ledger) -> LayerTrace:
-    name, path = name_of(link.layer), _indices(link.path)
-    origin = f"of layer {number} ({name})"
-    seen = measure("out", f"out {origin}", out)
-    own, shared = ledger.enter(cache)
-    count = link.layer.operations
-    forward, backward = count(link.params, x.shape, seen.shape) if count is not None else (None, None)
+def _watched(plan: Plan, ledger: Ledger) -> Any:
+    """The layer, made again of watched parts, and watched itself if it makes an array of its own."""
+    layer = plan.layer
+    if not plan.number:
+        layer = remade(layer, tuple(_watched(inner, ledger) for inner in plan.inside))
+    if not plan.measures:
+        return layer
+    forward, grads = partial(_forward, layer, plan, ledger), partial(_grads, layer, plan)
+    if isinstance(layer, Encoder):
+        return Encoder(forward, grads, name=name_of(layer))
+    return Layer(forward, partial(_backward, layer, plan), grads, name=name_of(layer))
+
+
+def _forward(layer: Watched, plan: Plan, ledger: Ledger, params: Any, x: Any) -> tuple[Array, Any]:
+    out, cache = layer.forward(params, x)
+    plan.out = measure("out", f"out {plan.origin}", out)
+    if plan.layer.operations is not None:
+        plan.counts = plan.layer.operations(params, tuple(x.shape), tuple(out.shape))
+    if plan.number:
+        plan.bytes = ledger.enter(cache)
+        plan.params = tuple(
+            measure(field_of(at), f"{place_of(plan.path)}{at} {plan.origin}", leaf)
+            for at, leaf in tree.named_leaves(params)
+        )
+    return out, cache
+
+
+def _backward(layer: Layer[Any, Any], plan: Plan, cache: Any, dout: Array) -> tuple[Array, Any]:
+    dx, grads = layer.backward(cache, dout)
+    plan.dx = measure("dx", f"dx {plan.origin}", dx)
+    return dx, _kept(plan, grads)
+
+
+def _grads(layer: Watched, plan: Plan, cache: Any, dout: Array) -> Any:
+    return _kept(plan, layer.grads(cache, dout))
+
+
+def _kept(plan: Plan, grads: Any) -> Any:
+    """Gradients, looked at if they are those of a layer that is not fixed."""
+    if plan.number and not plan.fixed:
+        plan.grads = tuple(
+            measure(f"d{field_of(at)}", f"grads{_indices(plan.path)}{at} {plan.origin}", leaf)
+            for at, leaf in tree.named_leaves(grads)
+        )
+    return grads
+
+
+def _steps(plan: Plan, x: Quantity, dout: Quantity | None) -> tuple[Step, ...]:
+    """What was seen, in order, with what went into each layer and what came back to it."""
+    if plan.number:
+        return (_layer_step(plan, x, dout),)
+    if plan.joint:
+        branches = [_steps(inner, x, dout) for inner in plan.inside]
+        around = isinstance(plan.layer.parts, Around)
+        if around:
+            branches.append(())  # x, which goes on as it is
+        forward, backward = plan.counts or (None, None)
+        return (
+            ForkTrace(
+                path=plan.path,
+                name=name_of(plan.layer),
+                joint=plan.joint,
+                branches=tuple(branches),
+                x=attrs.evolve(x, name="x"),
+                out=_seen(plan.out),
+                around=around,
+                forward_operations=forward,
+                backward_operations=backward,
+                dout=None if dout is None else attrs.evolve(dout, name="dout"),
+                dx=plan.dx,
+            ),
+        )
+    coming = dout
+    douts: list[Quantity | None] = []
+    for inner in reversed(plan.inside):
+        douts.append(coming)
+        coming = None if dout is None else inner.first_dx or coming
+    steps: list[Step] = []
+    for inner in plan.inside:
+        steps += _steps(inner, x, douts.pop())
+        x = inner.last or x
+    return tuple(steps)
+
+
+def _layer_step(plan: Plan, x: Quantity, dout: Quantity | None) -> LayerTrace:
+    forward, backward = plan.counts or (None, None)
     return LayerTrace(
-        number=number,
-        path=link.path,
-        name=name,
-        params=tuple(
-            measure(field_of(at), f"params{path}{at} {origin}", leaf) for at, leaf in tree.named_leaves(link.params)
-        ),
+        number=plan.number,
+        path=plan.path,
+        name=name_of(plan.layer),
+        params=plan.params,
         x=attrs.evolve(x, name="x"),
-        out=seen,
-        cache_bytes=own,
-        shared_bytes=shared,
+        out=_seen(plan.out),
+        cache_bytes=plan.bytes[0],
+        shared_bytes=plan.bytes[1],
         forward_operations=forward,
         backward_operations=backward,
+        dout=None if dout is None else attrs.evolve(dout, name="dout"),
+        dx=plan.dx,
+        grads=plan.grads,
     )
 
 
-def _backward(layer: LayerTrace, dout: Quantity, dx: Array, grads: object) -> LayerTrace:
-    path, origin = _indices(layer.path), f"of layer {layer.number} ({layer.name})"
-    return attrs.evolve(
-        layer,
-        dout=attrs.evolve(dout, name="dout"),
-        dx=measure("dx", f"dx {origin}", dx),
-        grads=tuple(
-            measure(f"d{field_of(at)}", f"grads{path}{at} {origin}", leaf) for at, leaf in tree.named_leaves(grads)
-        ),
-    )
+def _seen(quantity: Quantity | None) -> Quantity:
+    if quantity is None:
+        raise AssertionError("a pass goes through every layer")
+    return quantity
 
 
 def _through(loss: Loss[Any, Any], out: Array, targets: object, ledger: Ledger) -> tuple[LossTrace, Array]:
@@ -198,16 +338,5 @@ def _through(loss: Loss[Any, Any], out: Array, targets: object, ledger: Ledger) 
     ), dout
 
 
-@contextmanager
-def _noted(link: Link) -> Generator[None]:
-    """Say of an error in which layer it was, as `sequential` does."""
-    try:
-        yield
-    except Exception as error:
-        for position, count in reversed(link.place):
-            error.add_note(f"in layer {position + 1} of {count}")
-        raise
-
-
-def _indices(path: tuple[int, ...]) -> str:
+def _indices(path: Path) -> str:
     return "".join(f"[{position}]" for position in path)

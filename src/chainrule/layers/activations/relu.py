@@ -1,4 +1,4 @@
-"""The rectified linear unit: what is positive passes, and the rest becomes zero.
+"""The rectified linear unit: positive numbers pass, and the rest becomes zero.
 
     out = max(x, 0)
 
@@ -12,7 +12,7 @@ so that
     dx = slope * dout
 
 At x = 0 there is a kink and no derivative; the slope there is 0 by convention, as in every framework. The slope can be
-read off the output, which is positive exactly where the input is: the cache is `out`, which the next layer keeps too.
+read off the output, which is positive exactly where the input is: the cache is `out`, which the next layer saves too.
 
 **To remember:** the gate that let a number through lets its gradient back.
 

@@ -11,12 +11,13 @@ so that
 
     dx = s(x) s(-x) * dout
 
-**Numerics.** With `e = exp(-x)` both are written without a difference, so that no digit cancels:
+**Numerics.** Written as it stands, `exp(-x)` overflows for x below -709 (-88 in float32), and `1 - s(x)` loses all its
+digits for x above 36. With `tail = exp(-|x|)`, which lies between 0 and 1, nothing overflows and nothing cancels:
 
-    s(x) = 1 / (1 + e)        s'(x) = e s(x) s(x)
+    s(x) = 1 / (1 + tail) for x >= 0,    tail / (1 + tail) for x < 0,    s(x) s(-x) = tail / (1 + tail)^2
 
-Written as `s(x) (1 - s(x))` the slope would lose all its digits for x above 36. Forward makes the slope while e is
-there, and saves it.
+so both keep their relative precision at every finite x. Forward makes the slope, while its parts are there, and saves
+it.
 
 **To remember:** the slope is the output times what is missing to one.
 
@@ -38,13 +39,11 @@ from chainrule.arrays.types import Array
 
 def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     """`out = s(x)`; the slope is saved."""
-    e = xp.exp(-x)
-    out = xp.reciprocal(1 + e)
-    slope = xp.finite(e)  # inf * 0 is nan
-    slope *= out
-    slope *= out
-    return out, slope
+    tail = xp.exp(-xp.abs(x))
+    r = xp.reciprocal(1 + tail)
+    slope = tail * r * r
+    return xp.one_where(x >= 0, tail) * r, slope
 
 
-sigmoid: rules.Elementwise = rules.elementwise("sigmoid", forward, operations=(7, 1))
+sigmoid: rules.Elementwise = rules.elementwise("sigmoid", forward, operations=(8, 1))
 """`1 / (1 + exp(-x))`, entry by entry; its parameters are `()`."""

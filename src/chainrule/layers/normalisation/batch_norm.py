@@ -12,8 +12,8 @@ be their differentials; in one column
     dmean = mean(dx)        dv = 2 mean((x - mean(x)) * (dx - dmean)) = 2 mean((x - mean(x)) * dx)
     dh = r dx - r dmean - r^3 (x - mean(x)) dv / 2 = r (dx - mean(dx) - h mean(h * dx))
 
-Let g = scale * dout be the derivative with respect to h. Where a mean stands for a column of equal entries,
-<g, mean(dx)> = <mean(g), dx>, so that each of the three goes to the other side by itself:
+Let g = scale * dout be the derivative with respect to h. For two columns, <g, mean(dx)> = <mean(g), dx>, where a mean
+stands for a column of equal entries. So each of the three goes to the other side by itself:
 
     dL = <g, dh> = r <g, dx> - r <mean(g), dx> - r <h mean(h * g), dx>
 
@@ -21,9 +21,9 @@ and read off, with the sums over each column:
 
     dx = r (g - mean(g) - h mean(h * g))        dscale = sum(h * dout)        dbias = sum(dout)
 
-The means of g are those of dout times the scale: dscale and dbias divided by n, which are computed anyway.
+The means of g and of h * g need no sums of their own: they are dbias and dscale times the scale, divided by n.
 
-**To remember:** a batch that moves as one, or is stretched as one, moves nothing: of a gradient that part is taken out.
+**To remember:** a shift or a stretch of the whole batch changes no output: that part is taken out of the gradient.
 
 In use there is no batch to look at. `batch_norm(statistics)` takes the mean and the variance of many batches, which
 `chainrule.statistics` computes; they are constants then, and dx = r g.
@@ -50,7 +50,7 @@ from numpy.typing import DTypeLike
 
 from chainrule import rules
 from chainrule.arrays.arguments import describe, number
-from chainrule.arrays.libraries import unlike
+from chainrule.arrays.libraries import namespace
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, is_numpy
@@ -111,7 +111,7 @@ class BatchNorm:
 @frozen(eq=False)
 @record
 class Statistics:
-    """What a batch norm takes in the place of a batch's own mean and variance.
+    """The mean and the variance that a batch norm uses in place of those of the batch.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class Statistics:
 @frozen(eq=False)
 @record
 class BatchNormCache:
-    """What backward needs of the forward pass: the normalised features, the inverse deviations, and the scale.
+    """The cache of `batch_norm`: the normalised features, the inverse deviations, and the scale.
 
     The mean and the variance of the batch are there for `chainrule.statistics`.
     """
@@ -161,7 +161,7 @@ class BatchNormCache:
 @frozen(eq=False)
 @record
 class StandardisedCache:
-    """The same where statistics are given."""
+    """The cache of `batch_norm(statistics)`."""
 
     h: Array
     r: Array
@@ -174,7 +174,7 @@ gradients = unchecked(BatchNorm)
 
 
 def fits(params: BatchNorm, x: Array) -> None:
-    """As many features in x as in the scale, and a batch to take the mean of."""
+    """Check that x has as many features as the scale, and at least one row."""
     fitting("batch_norm", params.scale, x)
     if math.prod(x.shape[:-1]) == 0:
         raise ValueError(f"batch_norm: the mean over an empty batch is undefined, x has shape {tuple(x.shape)}")
@@ -211,8 +211,9 @@ def forward_in_use(
     xp: Namespace, params: BatchNorm, x: Array, *, statistics: Statistics, eps: float
 ) -> tuple[Array, StandardisedCache]:
     """`h = (x - mean) / sqrt(var + eps)` and `out = scale * h + bias`."""
-    r = xp.read_only(1 / xp.sqrt(xp.astype(statistics.var, x) + eps))
-    h = x - xp.astype(statistics.mean, x)
+    namespace(x, statistics.mean, name="batch_norm: x, beside its statistics,")
+    r = xp.read_only(1 / xp.sqrt(statistics.var + eps))
+    h = x - statistics.mean
     h *= r
     out = h * params.scale
     out += params.bias
@@ -228,7 +229,7 @@ def backward_in_use(
 
 
 def moments(cache: BatchNormCache) -> Moments:
-    """What a cache tells of the batch."""
+    """The mean and the variance of the batch, from the cache."""
     return Moments(cache.mean, cache.var, math.prod(cache.h.shape[:-1]))
 
 
@@ -244,8 +245,7 @@ def batch_norm(
     Parameters
     ----------
     statistics
-        The means and variances to use, which are taken in the dtype of x. By default those of the batch: then rows are
-        coupled.
+        The means and variances to use. By default those of the batch: then rows are coupled.
     eps
         A finite number > 0, added to the variance.
 
@@ -298,15 +298,11 @@ def batch_norm(
 
 
 def fits_in_use(statistics: Statistics, params: BatchNorm, x: Array) -> None:
-    """As many features in x as in the scale, and in the statistics."""
+    """Check that x has as many features as the scale and the statistics."""
     fitting("batch_norm", params.scale, x)
     if statistics.mean.shape != params.scale.shape:
         features, given = params.scale.shape[0], statistics.mean.shape[0]
         raise ValueError(f"batch_norm: scale has {features} features but the statistics have {given}")
-    libraries = unlike(statistics.mean, x)
-    if libraries is not None:
-        of = f"x is an array of {libraries[1]} but the statistics are of {libraries[0]}"
-        raise TypeError(f"batch_norm: {of}: convert one of them")
 
 
 def in_use(statistics: Statistics, eps: float) -> Layer[BatchNorm, StandardisedCache]:

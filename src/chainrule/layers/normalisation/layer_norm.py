@@ -105,7 +105,7 @@ class LayerNorm:
 @frozen(eq=False)
 @record
 class LayerNormCache:
-    """What backward needs of the forward pass: the normalised rows, the inverse deviation of each, and the scale."""
+    """The cache of `layer_norm`: the normalised rows, the inverse deviation of each, and the scale."""
 
     h: Array
     r: Array
@@ -117,7 +117,7 @@ gradients = unchecked(LayerNorm)
 
 
 def fits(params: LayerNorm, x: Array) -> None:
-    """As many features in x as in the scale."""
+    """Check that x has as many features as the scale."""
     fitting("layer_norm", params.scale, x)
 
 
