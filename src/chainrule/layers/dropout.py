@@ -28,7 +28,7 @@ Examples
 >>> import numpy as np
 >>> from chainrule import Affine, Network, Unit, affine, dropout, sequential, split_seed
 >>> dropout(0.5, seed=3).forward((), np.ones((2, 3)))[0].tolist()
-[[2.0, 2.0, 0.0], [0.0, 0.0, 0.0]]
+[[0.0, 2.0, 0.0], [0.0, 2.0, 0.0]]
 >>> def network(seed: int) -> Network[tuple[Unit, Affine, Unit]]:
 ...     first, second = split_seed(seed, 2)
 ...     return sequential(dropout(0.2, first), affine, dropout(0.5, second))

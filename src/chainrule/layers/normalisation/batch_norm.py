@@ -50,7 +50,7 @@ from numpy.typing import DTypeLike
 
 from chainrule import rules
 from chainrule.arrays.arguments import describe, number
-from chainrule.arrays.libraries import namespace
+from chainrule.arrays.libraries import unlike
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, is_numpy
@@ -211,9 +211,8 @@ def forward_in_use(
     xp: Namespace, params: BatchNorm, x: Array, *, statistics: Statistics, eps: float
 ) -> tuple[Array, StandardisedCache]:
     """`h = (x - mean) / sqrt(var + eps)` and `out = scale * h + bias`."""
-    namespace(x, statistics.mean, name="batch_norm: x, beside its statistics,")
-    r = xp.read_only(1 / xp.sqrt(statistics.var + eps))
-    h = x - statistics.mean
+    r = xp.read_only(1 / xp.sqrt(xp.astype(statistics.var, x) + eps))
+    h = x - xp.astype(statistics.mean, x)
     h *= r
     out = h * params.scale
     out += params.bias
@@ -245,7 +244,8 @@ def batch_norm(
     Parameters
     ----------
     statistics
-        The means and variances to use. By default those of the batch: then rows are coupled.
+        The means and variances to use, which are taken in the dtype of x. By default those of the batch: then rows are
+        coupled.
     eps
         A finite number > 0, added to the variance.
 
@@ -303,6 +303,10 @@ def fits_in_use(statistics: Statistics, params: BatchNorm, x: Array) -> None:
     if statistics.mean.shape != params.scale.shape:
         features, given = params.scale.shape[0], statistics.mean.shape[0]
         raise ValueError(f"batch_norm: scale has {features} features but the statistics have {given}")
+    libraries = unlike(statistics.mean, x)
+    if libraries is not None:
+        of = f"x is an array of {libraries[1]} but the statistics are of {libraries[0]}"
+        raise TypeError(f"batch_norm: {of}: convert one of them")
 
 
 def in_use(statistics: Statistics, eps: float) -> Layer[BatchNorm, StandardisedCache]:
