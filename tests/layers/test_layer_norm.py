@@ -8,6 +8,40 @@ from chainrule import Affine, Array, LayerNorm, layer_norm
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 
+TYPED = """
+from typing import assert_type
+
+import numpy as np
+
+from chainrule import Affine, Array, Layer, LayerNorm, Unit, layer_norm, relu, sequential
+from chainrule.layers.normalisation.layer_norm import LayerNormCache
+from chainrule.rules.elementwise_layers import Saved
+
+
+def accepted(params: LayerNorm, x: Array, dout: Array) -> None:
+    assert_type(layer_norm(), Layer[LayerNorm, LayerNormCache])
+    assert_type(layer_norm(eps=1e-6), Layer[LayerNorm, LayerNormCache])
+    out, cache = layer_norm().forward(params, x)
+    assert_type(out, Array)
+    assert_type(layer_norm().backward(cache, dout), tuple[Array, LayerNorm])
+    assert_type(layer_norm().grads(cache, dout).scale, Array)
+    assert_type(LayerNorm.init(64, dtype=np.float64), LayerNorm)
+    network = sequential(layer_norm(), relu)
+    assert_type(network, Layer[tuple[LayerNorm, Unit], tuple[LayerNormCache, Saved]])
+
+
+def refused(params: LayerNorm, affine: Affine, x: Array) -> None:
+    layer_norm.forward(params, x)  # rejected: it is called first
+    layer_norm("1e-5")  # rejected: eps is a number
+    layer_norm().forward(affine, x)  # rejected: the parameters of affine
+    layer_norm().forward((), x)  # rejected: it has parameters
+    LayerNorm(x)  # rejected: the bias is missing
+    LayerNorm.init(64, np.float64)  # rejected: the dtype is named
+    LayerNorm.init((64,))  # rejected: one number of features
+    params.scale = x  # rejected: a record is frozen
+    params.gamma.sum()  # rejected: it is named scale
+"""
+
 
 def back(x: Array, dout: Array, eps: float = 1e-5) -> tuple[Array, Array]:
     """Output and dx with a scale of ones and a bias of zeros."""
