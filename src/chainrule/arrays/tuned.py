@@ -335,7 +335,6 @@ def scalar(value: float, dtype: np.dtype[Any]) -> Array:
     return read_only(np.asarray(value, dtype))
 
 
-
 @lru_cache(maxsize=16)
 def sums(dtype: np.dtype[Any]) -> tuple[Any, Any]:
     """The largest number of which sums are finite, and the factor that makes larger ones so small."""
