@@ -26,7 +26,7 @@ def test_one_step_is_the_published_update(rng: np.random.Generator, n: int, dtyp
     stepped, state = optimizer.step(optimizer.init(p), p, g)
     np.testing.assert_array_equal(stepped, p - dtype(rate) * g)
     assert stepped.dtype == dtype
-    assert (state.count, state.moments) == (1, ())
+    assert (int(state.count), state.moments) == (1, ())
 
 
 def test_the_path_on_the_books_valley_by_hand() -> None:

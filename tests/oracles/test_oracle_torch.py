@@ -65,7 +65,8 @@ def test_values_and_gradients_are_torchs(subject: Subject, rng: np.random.Genera
     dout = rng.standard_normal(out.shape)
     dx, grads = subject.layer.backward(cache, dout)
     arrays = [x, *tree.leaves(params)]
-    theirs, gradients = TORCH.pullback(partial(subject.torch, torch), arrays, dout)  # type: ignore[arg-type]  # not None
+    function: Any = subject.torch
+    theirs, gradients = TORCH.pullback(partial(function, torch), arrays, dout)
     np.testing.assert_allclose(out, theirs, rtol=1e-10, atol=1e-10)
     for ours, gradient in zip([dx, *tree.leaves(grads)], gradients, strict=True):
         np.testing.assert_allclose(ours, gradient, rtol=1e-10, atol=1e-10)
