@@ -50,7 +50,7 @@ class Tuned:
 
     reads_values = True
 
-    read_only = staticmethod(read_only)
+    read_only: Callable[[Any], Any] = staticmethod(read_only)
 
     def __init__(self) -> None:
         # The functions themselves: another call around them would take a tenth of a microsecond.

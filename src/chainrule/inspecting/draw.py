@@ -19,7 +19,13 @@ T = TypeVar("T")
 def draw(subject: "Trace", /, *, width: float = ..., numbers: bool = ..., title: str = ...) -> "Drawing": ...
 @overload
 def draw(
-    subject: Network[P], params: P = ..., /, *, width: float = ..., numbers: bool = ..., title: str = ...
+    subject: Layer[P, Any] | Encoder[P, Any, Any],
+    params: P = ...,
+    /,
+    *,
+    width: float = ...,
+    numbers: bool = ...,
+    title: str = ...,
 ) -> "Drawing": ...
 def draw(
     subject: "Trace | Network[Any]",
