@@ -20,9 +20,7 @@ adjoint pair, gather and scatter.
 
 Examples
 --------
->>> from typing import Any
-
-import numpy as np
+>>> import numpy as np
 >>> from chainrule import Embedding, embedding
 >>> params = Embedding(E=np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]]))
 >>> out, cache = embedding.forward(params, np.array([2, 1, 2]))
