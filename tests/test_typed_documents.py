@@ -17,7 +17,15 @@ TYPED = [
     ROOT / "docs" / "from-the-original.md",
     *(
         ROOT / "docs" / "how-to" / f"{page}.md"
-        for page in ("train", "check-a-gradient", "write-a-layer", "save-and-load", "freeze-or-share", "less-memory")
+        for page in (
+            "train",
+            "check-a-gradient",
+            "write-a-layer",
+            "write-an-optimizer",
+            "save-and-load",
+            "freeze-or-share",
+            "less-memory",
+        )
     ),
 ]
 

@@ -10,6 +10,33 @@ from chainrule import Array, BatchNorm, Statistics, batch_norm, check_layer, tre
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 
+TYPED = """
+from typing import assert_type
+
+from chainrule import Array, BatchNorm, Layer, LayerNorm, Statistics, batch_norm
+from chainrule.layers.normalisation.batch_norm import BatchNormCache, StandardisedCache
+
+
+def accepted(params: BatchNorm, statistics: Statistics, x: Array, dout: Array) -> None:
+    assert_type(batch_norm(), Layer[BatchNorm, BatchNormCache])
+    assert_type(batch_norm(eps=1e-3), Layer[BatchNorm, BatchNormCache])
+    assert_type(batch_norm(statistics), Layer[BatchNorm, StandardisedCache])
+    cache = batch_norm().forward(params, x)[1]
+    assert_type(cache.var, Array)
+    assert_type(batch_norm().backward(cache, dout), tuple[Array, BatchNorm])
+    assert_type(Statistics(mean=x, var=x), Statistics)
+
+
+def refused(params: BatchNorm, other: LayerNorm, statistics: Statistics, x: Array, dout: Array) -> None:
+    batch_norm(1e-5)  # rejected: statistics come first
+    batch_norm(params)  # rejected: parameters are no statistics
+    batch_norm((x, x))  # rejected: nor is a tuple
+    batch_norm().forward(other, x)  # rejected: the parameters of layer_norm
+    batch_norm().backward(batch_norm(statistics).forward(params, x)[1], dout)  # rejected: the cache of another form
+    batch_norm().forward(params, x, True)  # rejected: there is no flag for training
+    Statistics(x)  # rejected: the variance is missing
+"""
+
 
 def back(x: Array, dout: Array, eps: float = 1e-5) -> tuple[Array, Array]:
     """Output and dx with a scale of ones and a bias of zeros."""
@@ -103,7 +130,7 @@ def test_bad_input() -> None:
         batch_norm(untyped((np.zeros(2), np.ones(2))))
     with pytest.raises(ValueError, match=re.escape("the mean over an empty batch is undefined, x has shape (0, 3)")):
         batch_norm().forward(params, np.ones((0, 3)))
-    with pytest.raises(ValueError, match=re.escape("batch_norm: x has 2 features (5, 2) but scale has 3")):
+    with pytest.raises(ValueError, match=re.escape("batch_norm: x has 2 features (5, 2) but scale takes 3")):
         batch_norm().forward(params, np.ones((5, 2)))
     with pytest.raises(ValueError, match=re.escape("batch_norm: scale has 3 features but the statistics have 2")):
         batch_norm(Statistics(np.zeros(2), np.ones(2))).forward(params, np.ones((5, 3)))

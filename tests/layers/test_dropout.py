@@ -28,6 +28,66 @@ from chainrule import (
 from strategies import Floating, all_dtypes
 from untyped import untyped
 
+TYPED = """
+from collections.abc import Callable
+from typing import assert_type
+
+from chainrule import (
+    Affine,
+    Array,
+    Layer,
+    Network,
+    Targets,
+    Unit,
+    affine,
+    dropout,
+    identity,
+    prediction,
+    sequential,
+    sgd,
+    softmax_cross_entropy,
+    split_seed,
+    training_step,
+    value_and_grad,
+)
+from chainrule.layers.affine import AffineCache
+from chainrule.layers.dropout import DropoutCache
+from chainrule.layers.identity import IdentityCache
+from chainrule.optimizer import State
+
+Params = tuple[Affine, Unit]
+
+
+def network(seed: int) -> Layer[Params, tuple[AffineCache, DropoutCache]]:
+    return sequential(affine, dropout(0.5, seed))
+
+
+def accepted(params: Params, x: Array, labels: Targets) -> None:
+    assert_type(dropout(0.5, 1), Layer[Unit, DropoutCache])
+    assert_type(dropout(0.5, seed=x), Layer[Unit, DropoutCache])
+    assert_type(split_seed(1, 3), tuple[int, ...])
+    assert_type(identity, Layer[Unit, IdentityCache])
+    any_network: Network[Params] = network(1)
+    optimizer = sgd(0.1)
+    step = training_step(network, softmax_cross_entropy, optimizer)
+    assert_type(step, Callable[[Params, State[Params], Array, Targets, int], tuple[Params, State[Params], Array]])
+    params, state, loss = step(params, optimizer.init(params), x, labels, 7)
+    assert_type(params, Params)
+    assert_type(loss, Array)
+    print(any_network, state)
+
+
+def refused(params: Params, x: Array, labels: Targets) -> None:
+    dropout(0.5)  # rejected: a mask needs a seed
+    dropout("0.5", 1)  # rejected: a rate is a number
+    split_seed(1)  # rejected: of how many
+    step = training_step(network, softmax_cross_entropy, sgd(0.1))
+    step(params, sgd(0.1).init(params), x, labels)  # rejected: the seed is missing
+    step(params, sgd(0.1).init(params), x, labels, "7")  # rejected: the seed of this network is an int
+    value_and_grad(network, softmax_cross_entropy)  # rejected: give it network(seed)
+    prediction(network)  # rejected: give it network(seed)
+"""
+
 seeds = st.integers(0, 2**40)
 
 

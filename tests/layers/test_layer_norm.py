@@ -8,6 +8,40 @@ from chainrule import Affine, Array, LayerNorm, layer_norm
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 
+TYPED = """
+from typing import assert_type
+
+import numpy as np
+
+from chainrule import Affine, Array, Layer, LayerNorm, Unit, layer_norm, relu, sequential
+from chainrule.layers.normalisation.layer_norm import LayerNormCache
+from chainrule.rules.elementwise_layers import Saved
+
+
+def accepted(params: LayerNorm, x: Array, dout: Array) -> None:
+    assert_type(layer_norm(), Layer[LayerNorm, LayerNormCache])
+    assert_type(layer_norm(eps=1e-6), Layer[LayerNorm, LayerNormCache])
+    out, cache = layer_norm().forward(params, x)
+    assert_type(out, Array)
+    assert_type(layer_norm().backward(cache, dout), tuple[Array, LayerNorm])
+    assert_type(layer_norm().grads(cache, dout).scale, Array)
+    assert_type(LayerNorm.init(64, dtype=np.float64), LayerNorm)
+    network = sequential(layer_norm(), relu)
+    assert_type(network, Layer[tuple[LayerNorm, Unit], tuple[LayerNormCache, Saved]])
+
+
+def refused(params: LayerNorm, affine: Affine, x: Array) -> None:
+    layer_norm.forward(params, x)  # rejected: it is called first
+    layer_norm("1e-5")  # rejected: eps is a number
+    layer_norm().forward(affine, x)  # rejected: the parameters of affine
+    layer_norm().forward((), x)  # rejected: it has parameters
+    LayerNorm(x)  # rejected: the bias is missing
+    LayerNorm.init(64, np.float64)  # rejected: the dtype is named
+    LayerNorm.init((64,))  # rejected: one number of features
+    params.scale = x  # rejected: a record is frozen
+    params.gamma.sum()  # rejected: it is named scale
+"""
+
 
 def back(x: Array, dout: Array, eps: float = 1e-5) -> tuple[Array, Array]:
     """Output and dx with a scale of ones and a bias of zeros."""
@@ -88,12 +122,12 @@ def test_bad_input() -> None:
         layer_norm(untyped("small"))
     with pytest.raises(ValueError, match=re.escape("LayerNorm: scale is (3,), so bias must be (3,), got (2,)")):
         LayerNorm(np.ones(3), np.zeros(2))
-    message = "LayerNorm: scale must be 1-D (features,) with at least one, got shape (3, 1)"
+    message = "LayerNorm: scale must be 1-D (features,) with at least 1 of each, got shape (3, 1)"
     with pytest.raises(ValueError, match=re.escape(message)):
         LayerNorm(np.ones((3, 1)), np.zeros((3, 1)))
     with pytest.raises(TypeError, match=re.escape("LayerNorm: scale is f64[3] but bias is f32[3]: they must have one")):
         LayerNorm(np.ones(3), np.zeros(3, np.float32))
-    with pytest.raises(ValueError, match=re.escape("layer_norm: x has 4 features (2, 4) but scale has 3")):
+    with pytest.raises(ValueError, match=re.escape("layer_norm: x has 4 features (2, 4) but scale takes 3")):
         layer_norm().forward(LayerNorm.init(3), np.ones((2, 4), np.float32))
     with pytest.raises(ValueError, match=re.escape("layer_norm: x must have an axis of features, got shape ()")):
         layer_norm().forward(LayerNorm.init(3), np.ones((), np.float32))

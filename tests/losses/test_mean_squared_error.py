@@ -10,6 +10,28 @@ from chainrule import mean_squared_error, prediction, sgd, training_step, two_la
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 
+TYPED = """
+from typing import assert_type
+
+from chainrule import Affine, Array, Loss, affine, mean_squared_error, sgd, training_step
+from chainrule.rules.losses import Slopes
+
+
+def accepted(out: Array, targets: Array, params: Affine) -> None:
+    assert_type(mean_squared_error, Loss[Array, Slopes])
+    assert_type(mean_squared_error.forward(out, targets), tuple[Array, Slopes])
+    assert_type(mean_squared_error.rows(out, targets), Array)
+    step = training_step(affine, mean_squared_error, sgd(0.1))
+    assert_type(step(params, sgd(0.1).init(params), out, targets)[2], Array)
+
+
+def refused(out: Array, targets: Array) -> None:
+    mean_squared_error(out, targets)  # rejected: a loss is a pair of functions
+    mean_squared_error.forward(out)  # rejected: the targets are missing
+    mean_squared_error.forward(out, [1.0, 2.0])  # rejected: a list is no array
+    mean_squared_error.forward(out, 1.0)  # rejected: nor is a number
+"""
+
 
 @given(rng=generators, n=sides, dtype=all_dtypes)
 def test_it_is_the_mean_over_all_entries(rng: np.random.Generator, n: int, dtype: Floating) -> None:

@@ -1,4 +1,4 @@
-"""Dropout: some of the numbers, drawn at random, are left out, so that no unit can rely on a certain other one.
+"""Dropout: some of the numbers, drawn at random, are left out, so that no unit can rely on another.
 
     out = m * x        (* entry by entry)
 
@@ -14,10 +14,10 @@ so that
 
     dx = m * dout
 
-**To remember:** what did not come through going forward does not come back.
+**To remember:** a number that was dropped going forward has no derivative coming back.
 
 A layer is pure, and so is this one: `dropout(rate, seed)` has the mask that belongs to the seed. A network with dropout
-is a function of a seed that returns a layer: `training_step` takes it, and its step takes the seed as its last
+is a function of a seed that returns a layer. `training_step` takes it, and the step then has the seed as its last
 argument. `chainrule.inference` gives the network without dropout.
 
 Two dropouts with one seed have one mask where shapes are equal: `split_seed` makes several seeds of one. NumPy has one
@@ -60,13 +60,13 @@ class DropoutCache:
     mask: Array
 
 
-saved = unchecked(DropoutCache)
+_saved = unchecked(DropoutCache)
 
 
 def forward(xp: Namespace, params: Unit, x: Array, *, rate: float, seed: Any) -> tuple[Array, DropoutCache]:
     """`out = m * x`."""
     mask = xp.read_only(xp.dropout_factor(x, rate, seed))
-    return xp.times(x, mask), saved(mask)
+    return xp.times(x, mask), _saved(mask)
 
 
 def backward(xp: Namespace, cache: DropoutCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
@@ -75,12 +75,12 @@ def backward(xp: Namespace, cache: DropoutCache, dout: Array, wants_dx: bool) ->
 
 
 def in_use(statistics: None) -> Layer[Unit, Any]:
-    """Nothing is dropped."""
+    """The form for use: the identity."""
     return identity
 
 
 def dropout(rate: float, seed: Any) -> Layer[Unit, DropoutCache]:
-    """Make a layer that leaves out the entries that a seed says.
+    """Make a layer that drops the entries that a seed chooses.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def dropout(rate: float, seed: Any) -> Layer[Unit, DropoutCache]:
     Returns
     -------
     Layer
-        It has no parameters; x of any shape keeps it. It couples rows: what is dropped of a row depends on its place.
+        It has no parameters, and x may have any shape. It couples rows: the mask of a row depends on its place.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def split_seed(seed: int, n: int) -> tuple[int, ...]: ...
 @overload
 def split_seed(seed: Any, n: int) -> tuple[Any, ...]: ...
 def split_seed(seed: Any, n: int) -> tuple[Any, ...]:
-    """Make several seeds of one, which give masks that have nothing to do with each other.
+    """Make several seeds from one, whose masks are independent.
 
     Parameters
     ----------
@@ -137,8 +137,8 @@ def split_seed(seed: Any, n: int) -> tuple[Any, ...]:
     Returns
     -------
     tuple
-        n seeds below 2^31: numbers of Python's for such or NumPy's, 0-d arrays for those of other libraries. The first
-        of them are the same for every n.
+        n seeds below 2^31: integers of Python's, or 0-d arrays if the seed is one of another library. The first of them
+        are the same for every n.
 
     Raises
     ------

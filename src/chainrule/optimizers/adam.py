@@ -63,8 +63,12 @@ def adam(learning_rate: float | Schedule, b1: float = 0.9, b2: float = 0.999, ep
 
 
 def corrected(b1: float, b2: float, rate: Any, count: Any) -> tuple[Any, Any]:
-    """The length of a step, and the factor of the root: they correct the means, which begin at zero."""
-    return rate / (1 - b1**count), (1 - b2**count) ** -0.5
+    """The length of a step, and the factor of eps, which correct the means, which begin at zero.
+
+    The root is not divided by the root of `1 - b2^t`, but all that it meets is multiplied by it, which is one number.
+    """
+    correction = (1 - b2**count) ** 0.5
+    return rate * correction / (1 - b1**count), correction
 
 
 def adapt(
@@ -73,16 +77,14 @@ def adapt(
     """The means of the gradient and of its square, and the step of their quotient."""
     length, correction = rates
     m, v = moments
-    m = m * b1
+    m = xp.times(m, b1)
     m += grad * (1 - b1)
     square = grad * grad
     square *= 1 - b2
-    v = v * b2
+    v = xp.times(v, b2)
     v += square
     root = xp.sqrt(v)
-    root *= correction
-    root += eps
+    root += eps * correction
     new = m / root
     new *= -length
-    new += param
-    return new, (m, v)
+    return xp.plus(new, param), (m, v)

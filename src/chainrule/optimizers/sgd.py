@@ -79,9 +79,8 @@ def roll(
     xp: Namespace, rate: Any, param: Array, grad: Array, moments: Moments, *, momentum: float, nesterov: bool = False
 ) -> tuple[Array, Moments]:
     """`velocity = momentum * velocity + grads`, and a step along it."""
-    velocity = moments[0] * momentum
+    velocity = xp.times(moments[0], momentum)
     velocity += grad
     step = grad + velocity * momentum if nesterov else velocity
     new = step * -rate
-    new += param
-    return new, (velocity,)
+    return xp.plus(new, param), (velocity,)

@@ -23,7 +23,7 @@ from chainrule.arrays.libraries import namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
 from chainrule.arrays.records import PARTS, dissected, summary, unchecked
-from chainrule.arrays.tuned import TUNED
+from chainrule.arrays.tuned import TUNED, Tuned
 from chainrule.arrays.types import Array, Labels, is_numpy
 from chainrule.naming import options_of
 from chainrule.optimizer import State
@@ -39,8 +39,8 @@ Schedule: TypeAlias = Callable[[Labels], Any]
 
 Update: TypeAlias = Callable[[Namespace, Any, Array, Array, Moments], tuple[Array, Moments]]
 
-BLOCK = 2**16
-"""The entries of a block: the arrays of an update then stay in the second-level cache."""
+BLOCK = 2**17
+"""The entries of a block: the arrays of an update then stay in the caches, and calls are few."""
 
 _state = unchecked(State)
 
@@ -248,7 +248,8 @@ class ArrayOptimizer:
             if param.dtype.kind != "f":
                 namespace(param, name=f"{self.name}: the parameter")
             lent = lent and grad.flags.writeable
-            if param.size > BLOCK and moments and param.flags.c_contiguous:
+            moments = tuple([borrowed(each) for each in moments])
+            if param.size > BLOCK and moments and param.flags.c_contiguous and self.update is not None:
                 return _in_blocks(self.update, scalars, factor, lent, param, grad, moments)
             xp: Namespace = TUNED
         else:
@@ -288,20 +289,43 @@ def _updated(
 
 
 def _in_blocks(
-    update: Update | None, scalars: Any, factor: Scalar, lent: bool, param: Array, grad: Array, moments: Moments
+    update: Update, scalars: Any, factor: Scalar, lent: bool, param: Array, grad: Array, moments: Moments
 ) -> tuple[Array, ...]:
     """The same, some entries at a time."""
-    given = [each.reshape(-1) for each in (grad, param, *moments)]
+    slopes, *given = (each.reshape(-1) for each in (grad, param, *moments))
     if lent:
-        given[0] = borrowed(given[0])
-    made = [np.empty_like(param) for _ in (param, *moments)]
+        slopes = borrowed(slopes)
+    made = [np.empty_like(param) for _ in given]
     flat = [each.reshape(-1) for each in made]
     for start in range(0, param.size, BLOCK):
         some = slice(start, start + BLOCK)
-        block, old, *rest = (each[some] for each in given)
-        for out, new in zip(flat, _updated(TUNED, update, scalars, factor, block, old, tuple(rest)), strict=True):
-            out[some] = new
+        block, (old, *rest), outs = slopes[some], [each[some] for each in given], [each[some] for each in flat]
+        xp = InPlace([old, *rest], outs)
+        block = block if factor is None else xp.times(block, factor)
+        new, kept = update(xp, scalars, old, block, tuple(rest))
+        results = [(out, result) for out, result in zip(outs, (new, *kept), strict=True) if result is not out]
+        elsewhere = [result.copy() if any(result is out for out in outs) else result for _, result in results]
+        for (out, _), result in zip(results, elsewhere, strict=True):
+            out[...] = result
     return tuple(map(read_only, made))
+
+
+class InPlace(Tuned):
+    """NumPy, where the first product of a moment, and the first sum with the parameter, is made where it will stand."""
+
+    def __init__(self, given: list[Array], outs: list[Array]) -> None:
+        super().__init__()
+        self.rooms: dict[int, Array] = {id(each): out for each, out in zip(given, outs, strict=True)}
+
+    def times(self, a: Array, b: Array | float, /) -> Array:
+        """`a * b`."""
+        out = self.rooms.pop(id(a), None)
+        return super().times(a, b) if out is None else np.multiply(a, b, out=out)
+
+    def plus(self, a: Array, b: Array, /) -> Array:
+        """`a + b`."""
+        out = self.rooms.pop(id(b), None)
+        return super().plus(a, b) if out is None else np.add(a, b, out=out)
 
 
 def _like(xp: Namespace, scalars: Any, param: Array) -> Any:

@@ -12,8 +12,8 @@ be their differentials; in one column
     dmean = mean(dx)        dv = 2 mean((x - mean(x)) * (dx - dmean)) = 2 mean((x - mean(x)) * dx)
     dh = r dx - r dmean - r^3 (x - mean(x)) dv / 2 = r (dx - mean(dx) - h mean(h * dx))
 
-Let g = scale * dout be the derivative with respect to h. Where a mean stands for a column of equal entries,
-<g, mean(dx)> = <mean(g), dx>, so that each of the three goes to the other side by itself:
+Let g = scale * dout be the derivative with respect to h. For two columns, <g, mean(dx)> = <mean(g), dx>, where a mean
+stands for a column of equal entries. So each of the three goes to the other side by itself:
 
     dL = <g, dh> = r <g, dx> - r <mean(g), dx> - r <h mean(h * g), dx>
 
@@ -21,9 +21,9 @@ and read off, with the sums over each column:
 
     dx = r (g - mean(g) - h mean(h * g))        dscale = sum(h * dout)        dbias = sum(dout)
 
-The means of g are those of dout times the scale: dscale and dbias divided by n, which are computed anyway.
+The means of g and of h * g need no sums of their own: they are dbias and dscale times the scale, divided by n.
 
-**To remember:** a batch that moves as one, or is stretched as one, moves nothing: of a gradient that part is taken out.
+**To remember:** a shift or a stretch of the whole batch changes no output: that part is taken out of the gradient.
 
 In use there is no batch to look at. `batch_norm(statistics)` takes the mean and the variance of many batches, which
 `chainrule.statistics` computes; they are constants then, and dx = r g.
@@ -54,8 +54,9 @@ from chainrule.arrays.libraries import unlike
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, is_numpy
+from chainrule.initializers.fresh import filled
 from chainrule.layer import Layer
-from chainrule.rules.features import each_feature, fitting, ones_and_zeros
+from chainrule.rules import fitting, well_formed
 from chainrule.rules.inference import Inference, Moments
 
 
@@ -87,7 +88,7 @@ class BatchNorm:
     bias: Array
 
     def __attrs_post_init__(self) -> None:
-        each_feature("BatchNorm", scale=self.scale, bias=self.bias)
+        well_formed("BatchNorm", least=1, scale=(self.scale, "features"), bias=(self.bias, "features"))
 
     @classmethod
     def init(cls, features: int, *, dtype: DTypeLike = np.float32) -> "BatchNorm":
@@ -105,13 +106,14 @@ class BatchNorm:
         BatchNorm
             The parameters.
         """
-        return cls(*ones_and_zeros("BatchNorm.init", features, dtype))
+        one, zero = (filled("BatchNorm.init", value, dtype, features=features) for value in (1, 0))
+        return cls(one, zero)
 
 
 @frozen(eq=False)
 @record
 class Statistics:
-    """What a batch norm takes in the place of a batch's own mean and variance.
+    """The mean and the variance that a batch norm uses in place of those of the batch.
 
     Parameters
     ----------
@@ -137,7 +139,7 @@ class Statistics:
     var: Array
 
     def __attrs_post_init__(self) -> None:
-        each_feature("Statistics", mean=self.mean, var=self.var)
+        well_formed("Statistics", least=1, mean=(self.mean, "features"), var=(self.var, "features"))
         if is_numpy(self.var) and not (np.isfinite(self.var).all() and (self.var >= 0).all()):
             i = int(np.argmin(np.isfinite(self.var) & (self.var >= 0)))
             raise ValueError(f"Statistics: var must be finite and >= 0, got {self.var[i]} for feature {i}")
@@ -146,7 +148,7 @@ class Statistics:
 @frozen(eq=False)
 @record
 class BatchNormCache:
-    """What backward needs of the forward pass: the normalised features, the inverse deviations, and the scale.
+    """The cache of `batch_norm`: the normalised features, the inverse deviations, and the scale.
 
     The mean and the variance of the batch are there for `chainrule.statistics`.
     """
@@ -161,21 +163,21 @@ class BatchNormCache:
 @frozen(eq=False)
 @record
 class StandardisedCache:
-    """The same where statistics are given."""
+    """The cache of `batch_norm(statistics)`."""
 
     h: Array
     r: Array
     scale: Array
 
 
-saved = unchecked(BatchNormCache)
-saved_in_use = unchecked(StandardisedCache)
-gradients = unchecked(BatchNorm)
+_saved = unchecked(BatchNormCache)
+_saved_in_use = unchecked(StandardisedCache)
+_gradients = unchecked(BatchNorm)
 
 
 def fits(params: BatchNorm, x: Array) -> None:
-    """As many features in x as in the scale, and a batch to take the mean of."""
-    fitting("batch_norm", params.scale, x)
+    """Check that x has as many features as the scale, and at least one row."""
+    fitting("batch_norm", x, "scale", params.scale)
     if math.prod(x.shape[:-1]) == 0:
         raise ValueError(f"batch_norm: the mean over an empty batch is undefined, x has shape {tuple(x.shape)}")
 
@@ -191,13 +193,13 @@ def forward(xp: Namespace, params: BatchNorm, x: Array, *, eps: float) -> tuple[
     seen = (r * unit, mean / unit, var / unit / unit)
     r, mean, var = (xp.read_only(xp.reshape(each, (x.shape[-1],))) for each in seen)
     h, out = xp.reshape(h, x.shape), xp.reshape(out, x.shape)
-    return out, saved(xp.read_only(h), r, params.scale, mean, var)
+    return out, _saved(xp.read_only(h), r, params.scale, mean, var)
 
 
 def backward(xp: Namespace, cache: BatchNormCache, dout: Array, wants_dx: bool) -> tuple[Array | None, BatchNorm]:
     """`dx = r (g - mean(g) - h mean(h * g))` for `g = scale * dout`."""
     dscale, dbias = xp.sum_rows(dout * cache.h), xp.sum_rows(dout)
-    grads = gradients(dscale, dbias)
+    grads = _gradients(dscale, dbias)
     if not wants_dx:
         return None, grads
     n = math.prod(dout.shape[:-1])
@@ -216,19 +218,19 @@ def forward_in_use(
     h *= r
     out = h * params.scale
     out += params.bias
-    return out, saved_in_use(xp.read_only(h), r, params.scale)
+    return out, _saved_in_use(xp.read_only(h), r, params.scale)
 
 
 def backward_in_use(
     xp: Namespace, cache: StandardisedCache, dout: Array, wants_dx: bool
 ) -> tuple[Array | None, BatchNorm]:
     """`dx = r scale * dout`."""
-    grads = gradients(xp.sum_rows(dout * cache.h), xp.sum_rows(dout))
+    grads = _gradients(xp.sum_rows(dout * cache.h), xp.sum_rows(dout))
     return (xp.times(dout, cache.scale * cache.r) if wants_dx else None), grads
 
 
 def moments(cache: BatchNormCache) -> Moments:
-    """What a cache tells of the batch."""
+    """The mean and the variance of the batch, from the cache."""
     return Moments(cache.mean, cache.var, math.prod(cache.h.shape[:-1]))
 
 
@@ -298,8 +300,8 @@ def batch_norm(
 
 
 def fits_in_use(statistics: Statistics, params: BatchNorm, x: Array) -> None:
-    """As many features in x as in the scale, and in the statistics."""
-    fitting("batch_norm", params.scale, x)
+    """Check that x has as many features as the scale and the statistics."""
+    fitting("batch_norm", x, "scale", params.scale)
     if statistics.mean.shape != params.scale.shape:
         features, given = params.scale.shape[0], statistics.mean.shape[0]
         raise ValueError(f"batch_norm: scale has {features} features but the statistics have {given}")

@@ -20,6 +20,31 @@ from chainrule import (
 from strategies import Floating, all_dtypes, generators, normal
 from untyped import untyped
 
+TYPED = """
+from typing import assert_type
+
+from chainrule import Affine, Array, Unit, affine, clip_by_global_norm, relu, sequential, sgd, softmax_cross_entropy
+from chainrule import training_step
+from chainrule.training.clipping import ClipByGlobalNorm
+
+Params = tuple[Affine, Unit]
+
+
+def accepted(grads: Params, array: Array) -> None:
+    clip = clip_by_global_norm(1.0)
+    assert_type(clip, ClipByGlobalNorm)
+    assert_type(clip(grads), Params)
+    assert_type(clip(array), Array)
+    training_step(sequential(affine, relu), softmax_cross_entropy, sgd(0.1), adjust=clip)
+
+
+def refused(grads: Params) -> None:
+    clip_by_global_norm("1")  # rejected: a norm is a number
+    clip_by_global_norm(1.0).most = 2.0  # rejected: it is frozen
+    training_step(affine, softmax_cross_entropy, sgd(0.1), adjust=clip_by_global_norm)  # rejected: it makes one
+    training_step(affine, softmax_cross_entropy, sgd(0.1), clip_by_global_norm(1.0))  # rejected: adjust is named
+"""
+
 
 def norm(grads: Any) -> float:
     return float(np.sqrt(sum((leaf.astype(np.longdouble) ** 2).sum() for leaf in tree.leaves(grads))))

@@ -29,6 +29,64 @@ from chainrule import (
 from strategies import normal
 from untyped import untyped
 
+TYPED = """
+from typing import assert_type
+
+import numpy as np
+
+from chainrule import (
+    Affine,
+    Array,
+    BatchNorm,
+    Embedding,
+    Encoder,
+    Labels,
+    Layer,
+    Statistics,
+    Unit,
+    affine,
+    batch_norm,
+    dropout,
+    embedding,
+    encoded,
+    inference,
+    prediction,
+    sequential,
+    statistics,
+)
+from chainrule.training.inference import StatisticsTree
+
+Params = tuple[Affine, BatchNorm, Unit]
+network = sequential(affine, batch_norm(), dropout(0.5, 1))
+
+
+def accepted(params: Params, x: Array) -> None:
+    found = statistics(network, params, [x, x])
+    assert_type(found, StatisticsTree)
+    assert_type(inference(network, params, [x]), Layer[Params, object])
+    assert_type(inference(network, params, batches=(each for each in [x])), Layer[Params, object])
+    in_use = inference(network, params, statistics=found)
+    assert_type(in_use, Layer[Params, object])
+    assert_type(prediction(in_use)(params, x), Array)
+    inference(network, params, statistics=((), Statistics(x, x), ()))
+
+
+def encoders(params: tuple[Embedding, BatchNorm], x: Labels) -> None:
+    tokens = encoded(embedding, batch_norm())
+    assert_type(inference(tokens, params, [x]), Encoder[tuple[Embedding, BatchNorm], object, Labels])
+    statistics(tokens, params, [x])
+
+
+def refused(params: Params, x: Array) -> None:
+    inference(network)  # rejected: the parameters are missing
+    inference(network, params[0], [x])  # rejected: parameters of one layer for a network
+    inference(network, params, 3)  # rejected: batches are iterable
+    inference(network, params, statistics=(x, x, x))  # rejected: arrays are no statistics
+    statistics(network, params)  # rejected: the batches are missing
+    statistics(network, params[:2], [x])  # rejected: an entry for each layer
+    statistics(network, params, [np.arange(3)])  # rejected: integers are no floats
+"""
+
 RNG = np.random.default_rng(0)
 X = [normal(RNG, n, 3) for n in (4, 2, 7)]
 NORM = BatchNorm(normal(RNG, 3), normal(RNG, 3))

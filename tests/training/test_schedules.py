@@ -11,6 +11,33 @@ from chainrule import Affine, adam, affine, sgd, softmax_cross_entropy, training
 from chainrule.schedules import Schedule, constant, cosine, exponential, join, linear, piecewise, warmup
 from untyped import untyped
 
+TYPED = """
+from typing import assert_type
+
+from chainrule import adam, sgd
+from chainrule.schedules import Schedule, constant, cosine, exponential, join, linear, piecewise, warmup
+
+
+def accepted() -> None:
+    assert_type(constant(0.1), Schedule)
+    assert_type(warmup(10, cosine(0.1, 0.0, 100)), Schedule)
+    assert_type(join([linear(0.0, 0.1, 10), exponential(0.1, 0.99)], [10]), Schedule)
+    assert_type(piecewise((10, 20), (1, 0.1, 0.01)), Schedule)
+    warmup(10, lambda step: 0.1 / (1 + step))
+    sgd(constant(0.1))
+    adam(warmup(10, constant(0.1)))
+
+
+def refused() -> None:
+    constant("fast")  # rejected: a rate is a number
+    linear(0.1, 0.0)  # rejected: over how many steps
+    linear(0.1, 0.0, 2.5)  # rejected: steps are whole
+    warmup(10, 0.1)  # rejected: write constant(0.1)
+    join(constant(0.1), [])  # rejected: several schedules
+    piecewise(10, [0.1, 0.01])  # rejected: boundaries are a sequence
+    sgd(constant)  # rejected: it makes a schedule
+"""
+
 SCHEDULES = {
     "constant(0.1)": (constant(0.1), [0.1] * 7),
     "linear(0.1, 0.5, 4)": (linear(0.1, 0.5, 4), [0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5]),
