@@ -27,6 +27,7 @@ from chainrule import rules
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, Unit
+from chainrule.layer import Shape
 
 
 @frozen(eq=False)
@@ -48,5 +49,10 @@ def backward(xp: Namespace, cache: IdentityCache, dout: Array, wants_dx: bool) -
     return (xp.own(dout) if wants_dx else None), ()
 
 
-identity = rules.layer("identity", (), forward, backward, elementwise=True, event_axes=0)
+def operations(params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
+    """None."""
+    return 0, 0
+
+
+identity = rules.layer("identity", (), forward, backward, elementwise=True, event_axes=0, operations=operations)
 """`x`; its parameters are `()`."""
