@@ -23,11 +23,8 @@ Examples
 
 from attrs import frozen
 
-from chainrule import rules
-from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.records import record, unchecked
-from chainrule.arrays.types import Array, Unit
 from chainrule.layer import Shape
+from chainrule.rules import Array, Layer, Namespace, Unit, layer, record, unchecked
 
 
 @frozen(eq=False)
@@ -36,12 +33,12 @@ class IdentityCache:
     """The cache of `identity`, which is empty: backward needs `dout` alone."""
 
 
-saved = unchecked(IdentityCache)
+_saved = unchecked(IdentityCache)
 
 
 def forward(xp: Namespace, params: Unit, x: Array) -> tuple[Array, IdentityCache]:
     """`out = x`."""
-    return xp.own(x), saved()
+    return xp.own(x), _saved()
 
 
 def backward(xp: Namespace, cache: IdentityCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
@@ -54,5 +51,7 @@ def operations(params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
     return 0, 0
 
 
-identity = rules.layer("identity", (), forward, backward, elementwise=True, event_axes=0, operations=operations)
+identity: Layer[Unit, IdentityCache] = layer(
+    "identity", (), forward, backward, elementwise=True, event_axes=0, operations=operations
+)
 """`x`; its parameters are `()`."""
