@@ -1,7 +1,7 @@
 """All public layers, losses, optimizers and combinators, with what to run them on: laws are tried on all of them."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import frozen
@@ -39,6 +39,9 @@ from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS
 from chainrule.schedules import constant, warmup
 from strategies import Floating
 
+InTorch: TypeAlias = Callable[[Any, Any], Any] | Callable[[Any, Any, Any], Any] | Callable[[Any, Any, Any, Any], Any]
+"""`(torch, x, *arrays of the parameters) -> out`: by the number of arrays, so that a lambda's arguments have types."""
+
 
 @frozen
 class Subject:
@@ -54,8 +57,8 @@ class Subject:
     """Whether it takes a batch of no rows."""
     alike: bool = True
     """Whether it gives the same numbers in all libraries."""
-    torch: Callable[..., Any] | None = None
-    """`(torch, x, *arrays of the parameters) -> out`: the same in torch, if torch has it."""
+    torch: InTorch | None = None
+    """The same in torch, if torch has it."""
 
 
 def _affine(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:

@@ -206,9 +206,15 @@ def test_a_function_of_a_seed_takes_the_seed_last() -> None:
     for seed in (1, 3):
         expected = training_step(scaled(seed), softmax_cross_entropy, optimizer)(params, state, x, labels)
         assert tree.equal(step(params, state, x, labels, seed), expected)
-    for other in (prediction, lambda network: training_step(lambda seed: network, softmax_cross_entropy, optimizer)):
-        with pytest.raises(TypeError, match=r"must be a Layer or an Encoder, got function"):
-            untyped(other)(scaled)(params, state, x, labels, 1)
+    refused = r"must be a Layer or an Encoder, got function"
+    with pytest.raises(TypeError, match=refused):
+        untyped(prediction)(scaled)
+
+    def twice_of_a_seed(seed: int) -> Any:
+        return scaled
+
+    with pytest.raises(TypeError, match=refused):
+        untyped(training_step)(twice_of_a_seed, softmax_cross_entropy, optimizer)(params, state, x, labels, 1)
 
 
 def test_what_does_not_fit_is_refused_in_the_words_of_the_pairs() -> None:

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from attrs import field, frozen
 
-from chainrule.arrays.arguments import describe, number, size
+from chainrule.arrays.arguments import describe, is_a, is_tuple, number, size
 from chainrule.arrays.libraries import library_of
 
 Steps: TypeAlias = Any
@@ -52,7 +52,7 @@ class Schedule:
         """The rate of the step, counted from 0."""
         xp = library_of(step) or np
         rate = self.formula(xp, step, *self.options)
-        return float(rate) if isinstance(rate, np.generic | np.ndarray) else rate
+        return float(rate) if is_a(rate, np.generic, np.ndarray) else rate
 
     def __repr__(self) -> str:
         """As it is called: `linear(0.1, 0.0, 100)`."""
@@ -311,6 +311,6 @@ def _boundaries(owner: str, boundaries: Sequence[Any], what: str, pieces: Sequen
 
 
 def _shown(option: Any) -> str:
-    if isinstance(option, tuple):
+    if is_tuple(option):
         return f"[{', '.join(map(_shown, option))}]"
     return repr(option)

@@ -86,7 +86,7 @@ def test_somebodys_encoder_takes_its_place() -> None:
 def test_errors_say_where() -> None:
     network, params, tokens = case()
     wrong = (params[0], (Affine(np.ones((2, 2)), np.ones(2)), ()))
-    step: Any = training_step(network, softmax_cross_entropy, sgd(0.1))
+    step = untyped(training_step)(network, softmax_cross_entropy, sgd(0.1))
     with pytest.raises(ValueError, match="affine: x has 3 features") as raised:
         network.forward(wrong, tokens)
     assert raised.value.__notes__ == ["in layer 1 of 2", "in layer 2 of 2"]

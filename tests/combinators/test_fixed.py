@@ -85,7 +85,7 @@ def raised(grads: Any) -> Any:
 @pytest.mark.parametrize("adjust", [None, raised])
 def test_no_optimizer_moves_a_bit_of_them(optimizer: Any, adjust: Any) -> None:
     network, params, x, labels = case()
-    step: Any = training_step(network, softmax_cross_entropy, optimizer, adjust=adjust)
+    step = untyped(training_step)(network, softmax_cross_entropy, optimizer, adjust=adjust)
     now, state = params, optimizer.init(params)
     for _ in range(3):
         now, state, _ = step(now, state, x, labels)

@@ -62,7 +62,7 @@ def test_what_can_not_be_repeated() -> None:
     ):
         untyped(repeated)(3, 2)
     with pytest.raises(TypeError, match=r"repeated: f\(0\) must be a Layer, got int"):
-        untyped(repeated)(lambda i: i, 2)
+        untyped(repeated)(abs, 2)
     with pytest.raises(ValueError, match="repeated: n must be >= 0, got -1"):
         repeated(relu, -1)
     with pytest.raises(TypeError, match="repeated: n must be an integer, got float"):

@@ -1,5 +1,6 @@
 """Shared parameters: their gradient is the sum over their uses, and the two functions are transposes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,11 @@ def thrice(params: Any) -> Any:
 
 
 def total(grads: Any) -> Any:
-    return tree.map(lambda a, b, c: read_only(a + b + c), *grads)
+    return tree.map(added, *grads)
+
+
+def added(a: Array, b: Array, c: Array) -> Array:
+    return read_only(a + b + c)
 
 
 def test_one_block_three_times_over() -> None:
@@ -121,7 +126,7 @@ def test_a_gradient_that_stands_in_two_places_is_not_stepped_into_twice() -> Non
     """What `contract` gives may be one array twice: an optimizer that wrote into it would take two steps at once."""
 
     def joined(p: tuple[Array, Array]) -> Affine:
-        return Affine(p[0] + p[1], np.zeros(p[0].shape[1]))
+        return Affine(p[0] + p[1], np.zeros(2))
 
     def apart(g: Affine) -> tuple[Array, Array]:
         return g.W, g.W
@@ -135,15 +140,15 @@ def test_a_gradient_that_stands_in_two_places_is_not_stepped_into_twice() -> Non
         np.testing.assert_allclose(now, before - 0.5 * grad, rtol=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("expand", "contract"),
-    [
-        (lambda p: (p, p), lambda q: q[0]),  # a use is forgotten
-        (lambda p: (p, p.T), lambda q: q[0] + q[1]),  # so is a transpose
-        (lambda p: p + 1, lambda q: q),  # not linear
-        (lambda p: p * p, lambda q: 2 * q),
-    ],
-)
+NO_TRANSPOSES: list[tuple[Callable[[Any], Any], Callable[[Any], Any]]] = [
+    (lambda p: (p, p), lambda q: q[0]),  # a use is forgotten
+    (lambda p: (p, p.T), lambda q: q[0] + q[1]),  # so is a transpose
+    (lambda p: p + 1, lambda q: q),  # not linear
+    (lambda p: p * p, lambda q: 2 * q),
+]
+
+
+@pytest.mark.parametrize(("expand", "contract"), NO_TRANSPOSES)
 def test_the_law_rejects_what_is_no_transpose(expand: Any, contract: Any) -> None:
     rng = np.random.default_rng(0)
     inner = laws.transposed(expand, contract, np.ones((3, 3)), rng)[0]

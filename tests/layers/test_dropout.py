@@ -169,7 +169,11 @@ def test_everything_else_asks_for_network_of_seed() -> None:
 
 def test_a_function_that_returns_no_layer_is_refused() -> None:
     params, x, labels = batch()
-    step: Any = untyped(training_step)(lambda seed: "network", softmax_cross_entropy, sgd(0.1))
+
+    def named(seed: int) -> str:
+        return "network"
+
+    step: Any = untyped(training_step)(named, softmax_cross_entropy, sgd(0.1))
     with pytest.raises(
         TypeError, match=re.escape("training_step: network(seed) must be a Layer or an Encoder, got str")
     ):

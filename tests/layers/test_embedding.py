@@ -118,7 +118,11 @@ def test_a_label_alone_has_no_row() -> None:
         (PARAMS, [0, 1], "embedding: labels must be an array of integers, got list"),
         (PARAMS, np.array([0.0]), r"embedding: labels must be integers, got f64\[1\]"),
         (PARAMS, np.array([True]), r"embedding: labels must be integers, got bool\[1\]"),
-        (PARAMS, np.ma.array([0]), "embedding: labels must be a plain array, got MaskedArray: convert them first"),
+        (
+            PARAMS,
+            np.ma.masked_array([0]),
+            "embedding: labels must be a plain array, got MaskedArray: convert them first",
+        ),
         (Affine(np.ones((3, 2)), np.ones(2)), np.array([0]), "embedding: params must be Embedding, got Affine"),
     ],
 )

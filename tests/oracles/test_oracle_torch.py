@@ -30,7 +30,7 @@ from chainrule import (
 from chainrule.layers.affine import AffineCache
 from chainrule.schedules import constant, cosine, exponential, linear, piecewise, warmup
 from oracles.in_torch import TORCH
-from strategies import generators, sides
+from strategies import generators, normal, sides
 
 torch: Any = import_module("torch")  # it need not be installed where types are checked
 
@@ -62,7 +62,7 @@ def as_function(layer: Layer[Any, Any], params: Any) -> Any:
 def test_values_and_gradients_are_torchs(subject: Subject, rng: np.random.Generator, n: int) -> None:
     params, x = subject.make(rng, n, np.float64)
     out, cache = subject.layer.forward(params, x)
-    dout = rng.standard_normal(out.shape)
+    dout = normal(rng, *out.shape)
     dx, grads = subject.layer.backward(cache, dout)
     arrays = [x, *tree.leaves(params)]
     function: Any = subject.torch
@@ -171,12 +171,16 @@ def test_fifty_training_steps_are_torchs(name: str) -> None:
         np.testing.assert_allclose(a, b.detach().numpy(), rtol=0, atol=1e-10)
 
 
+def a_fifth_more(t: int) -> float:
+    return min((t + 1) / 5, 1.0)
+
+
 SCHEDULERS: list[tuple[Any, Callable[[Any, Any], Any]]] = [
     (cosine(1.0, 0.1, 10), lambda its, optimizer: its.CosineAnnealingLR(optimizer, 10, eta_min=0.1)),
     (linear(0.25, 1.0, 8), lambda its, optimizer: its.LinearLR(optimizer, 0.25, 1.0, total_iters=8)),
     (exponential(1.0, 0.9), lambda its, optimizer: its.ExponentialLR(optimizer, 0.9)),
     (piecewise([3, 7], [1.0, 0.1, 0.01]), lambda its, optimizer: its.MultiStepLR(optimizer, [3, 7])),
-    (warmup(5, constant(1.0)), lambda its, optimizer: its.LambdaLR(optimizer, lambda t: min((t + 1) / 5, 1.0))),
+    (warmup(5, constant(1.0)), lambda its, optimizer: its.LambdaLR(optimizer, a_fifth_more)),
 ]
 
 

@@ -121,7 +121,9 @@ def test_in_use_dropout_is_gone_and_batch_norms_have_statistics() -> None:
     params = ((Affine.init(RNG, 3, 3, dtype=np.float64), NORM), (), NORM)
     found: Any = statistics(network, params, X)
     in_use = inference(network, params, X)
-    by_hand = sequential(residual(sequential(affine, batch_norm(found[0][1]))), identity, fixed(batch_norm(found[2])))
+    first: Statistics = found[0][1]
+    last: Statistics = found[2]
+    by_hand = sequential(residual(sequential(affine, batch_norm(first))), identity, fixed(batch_norm(last)))
     assert repr(in_use) == repr(by_hand)
     x = normal(RNG, 5, 3)
     assert tree.equal(in_use.forward(params, x)[0], by_hand.forward(params, x)[0])
@@ -202,7 +204,11 @@ def test_bad_input() -> None:
         TypeError, match=re.escape("inference: batch_norm(eps=1e-05) needs a Statistics, got a tuple of 0")
     ):
         inference(network, params, statistics=((), ()))
+
+    def of_a_seed(seed: int) -> Any:
+        return network
+
     with pytest.raises(
         TypeError, match=re.escape("inference: network must be a Layer or an Encoder, got function: give")
     ):
-        inference(untyped(lambda seed: network), params)
+        inference(untyped(of_a_seed), params)

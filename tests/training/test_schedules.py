@@ -2,6 +2,7 @@ import math
 import pickle
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def test_after_its_steps_a_schedule_stays_at_its_last_rate_exactly() -> None:
     assert piecewise([3], [0.1, 0.3])(10**9) == 0.3
 
 
-@pytest.mark.parametrize("make", [sgd, lambda rate: sgd(rate, momentum=0.9), adam], ids=["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("make", [sgd, partial(sgd, momentum=0.9), adam], ids=["sgd", "momentum", "adam"])
 def test_every_step_has_the_rate_of_its_own(make: Callable[[Any], Any]) -> None:
     rng = np.random.default_rng(0)
     params = Affine.init(rng, 4, 3, dtype=np.float64)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
 from chainrule.arrays.tuned import TUNED
@@ -52,8 +52,8 @@ def seed_of(owner: str, seed: Any) -> Any:
 
     A seed is a whole number >= 0, or a 0-d array of another library, which may be traced and whose value is not read.
     """
-    if isinstance(seed, int | np.integer | np.ndarray) and not isinstance(seed, bool):
-        if isinstance(seed, np.ndarray) and (seed.shape != () or seed.dtype.kind not in "iu"):
+    if is_a(seed, int, np.integer, np.ndarray) and not is_a(seed, bool):
+        if is_a(seed, np.ndarray) and (seed.shape != () or seed.dtype.kind not in "iu"):
             raise TypeError(f"{owner}: seed must be a whole number, got {describe(seed)}")
         if int(seed) < 0:
             raise ValueError(f"{owner}: seed must be >= 0, got {seed}")

@@ -125,7 +125,7 @@ class Portable:
         top = self._top(wide)
         small, within = self._within(wide, top // 2 - 16, -top // 2 - 16, axis)
         mean = self.mean_square(small, axis)
-        both = within * (unit if isinstance(unit, float) else self.astype(unit, wide))
+        both = within * (unit if isinstance(unit, float | int) else self.astype(unit, wide))
         total = mean + eps * both * both
         least = self.xp.full_like(mean, float(self.xp.finfo(wide.dtype).smallest_normal))
         inverse = within / self.xp.sqrt(self.xp.where(total < least, least, total))

@@ -230,12 +230,12 @@ class Tuned:
             return mean
         return self._mean(x * x, axis)
 
-    def _within(self, x: Array, most: Any, unit: Any, axis: int) -> tuple[Array, Array | float]:
+    def _within(self, x: Array, most: Any, unit: np.floating[Any], axis: int) -> tuple[Array, Array | float]:
         """`x`, times a unit along an axis where something is larger than the most, and the units."""
         huge: Mask = np.maximum.reduce(np.abs(x), axis=axis, keepdims=True, initial=0) > most
         if not huge.any():
             return x, 1.0
-        units: Array = np.asarray(np.where(huge, unit, type(unit)(1)))
+        units: Array = np.where(huge, unit, unit.dtype.type(1))
         return x * units, units
 
     def max_last(self, x: Array, /) -> Array:

@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.encoder import Encoder, Trainable
 from chainrule.layer import Layer
 
@@ -22,7 +22,7 @@ def draw(
     subject: Trainable[P, Any], params: P = ..., /, *, width: float = ..., numbers: bool = ..., title: str = ...
 ) -> "Drawing": ...
 def draw(
-    subject: "Trace | Trainable[Any, Any]",
+    subject: Any,
     params: object = None,
     /,
     *,
@@ -86,6 +86,6 @@ def draw(
         if params is not None:
             raise TypeError(f"draw: a trace has its parameters already, got {describe(params)} besides")
         return drawing_of(graph_of_trace(subject, numbers=numbers), width=width, title=title)
-    if not isinstance(subject, Layer | Encoder):
+    if not is_a(subject, Layer, Encoder):
         raise TypeError(f"draw: expected a trace, a Layer or an Encoder, got {describe(subject)}")
     return drawing_of(graph_of_network(subject, params, numbers=numbers), width=width, title=title)

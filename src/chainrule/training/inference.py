@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_tuple
 from chainrule.arrays.types import Array
 from chainrule.combinators.sequential import sequential
 from chainrule.encoder import Encoder, Trainable, is_network
@@ -176,7 +176,7 @@ def _added(layer: Any, before: Any, cache: Any) -> Any:
     layers = layers_of(layer)
     if not any(map(_has_modes, layers)):
         return _nothing(layer)
-    if type(cache) is not tuple or len(cache) != len(layers):
+    if not _is_tuple_of(len(layers), cache):
         what = f"its cache must be a tuple of {len(layers)}, an entry for each of its layers, got {describe(cache)}"
         raise TypeError(f"statistics: {title_of(layer)}: {what}")
     if isinstance(parts, Around):
@@ -241,12 +241,17 @@ def _each(layer: Any, layers: tuple[Any, ...], given: Any) -> tuple[Any, ...]:
     """The statistics of each part."""
     if given is None or isinstance(layer.parts, Around):
         return (given,) * len(layers)
-    if type(given) is not tuple or len(given) != len(layers):
+    if not _is_tuple_of(len(layers), given):
         raise ValueError(
             f"inference: {title_of(layer)} has {len(layers)} layers, so its statistics must be a tuple of "
             f"{len(layers)}, got {describe(given)}"
         )
-    return given
+    entries: tuple[Any, ...] = given
+    return entries
+
+
+def _is_tuple_of(n: int, value: object) -> bool:
+    return is_tuple(value) and len(value) == n
 
 
 def _needed(layer: Any, given: Any) -> Statistics:

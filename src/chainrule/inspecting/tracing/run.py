@@ -12,7 +12,7 @@ import attrs
 from attrs import define
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_tuple
+from chainrule.arrays.arguments import describe, is_a, is_tuple
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
 from chainrule.inspecting.tracing.memory import Ledger
@@ -64,7 +64,7 @@ def run(
     else:
         return Trace(first, out, _steps(plan, first, None))
     del out_array
-    if isinstance(watched, Encoder):
+    if is_a(watched, Encoder):
         watched.grads(cache, dout)
         return Trace(first, out, _steps(plan, first, last), of_loss, last)
     watched.backward(cache, dout)
@@ -218,7 +218,7 @@ def _watched(plan: Plan, ledger: Ledger) -> Any:
     if not plan.measures:
         return layer
     forward, grads = partial(_forward, layer, plan, ledger), partial(_grads, layer, plan)
-    if isinstance(layer, Encoder):
+    if is_a(layer, Encoder):
         return Encoder(forward, grads, name=name_of(layer))
     return Layer(forward, partial(_backward, layer, plan), grads, name=name_of(layer))
 
