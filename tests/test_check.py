@@ -252,7 +252,7 @@ def test_losses_with_float_targets_and_weights_are_accepted(dtype: Floating) -> 
 
 def test_mistakes_of_the_caller_are_raised() -> None:
     rng, x = np.random.default_rng(0), np.ones((2, 3))
-    with pytest.raises(TypeError, match="check_layer: the subject must be a Layer, got method"):
+    with pytest.raises(TypeError, match="check_layer: the subject must be a Layer or an Encoder, got method"):
         check_layer(untyped(affine.forward), (), x, rng=rng)
     with pytest.raises(TypeError, match="check_loss: the subject must be a Loss, got Layer"):
         check_loss(untyped(affine), x, x, rng=rng)

@@ -196,7 +196,8 @@ def test_a_numpy_dout_meets_the_librarys_cache_on_the_librarys_side(subject: Sub
     out, cache = subject.layer.forward(*jax.tree.map(jnp.asarray, (params, x)))
     dout = np.ones(out.shape, np.float32)
     dx, grads = subject.layer.backward(cache, dout)
-    assert all(isinstance(leaf, jax.Array) or leaf is dout for leaf in (dx, *tree.leaves(grads)))  # as of the identity
+    if tree.leaves(cache):  # that of the identity does not tell the library
+        assert all(isinstance(leaf, jax.Array) for leaf in (dx, *tree.leaves(grads)))
     expected = subject.layer.backward(cache, jnp.ones_like(out))
     assert all(map(np.array_equal, tree.leaves((dx, grads)), tree.leaves(expected)))
 
