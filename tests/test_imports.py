@@ -14,8 +14,8 @@ ROOMS = (
     "naming  rules/rule",
     "layer  loss  optimizer  tree  schedules",  # the contracts
     "encoder",
-    "rules",
-    "layers  losses  combinators  optimizers  initializers",
+    "rules  initializers",
+    "layers  losses  combinators  optimizers",
     "training  datasets  interop",
     "checking",
     "laws  two_layer",

@@ -6,24 +6,35 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from catalogue import summed, twice
 from chainrule import (
     Affine,
     Array,
+    Embedding,
     Layer,
     Loss,
     Objective,
     Unit,
+    add,
     affine,
+    embedding,
+    encoded,
+    fixed,
     numerical_gradient,
     own,
     relu,
+    repeated,
+    residual,
     sequential,
+    sigmoid,
     softmax_cross_entropy,
+    tied,
     tree,
     value_and_grad,
 )
 from chainrule.checking import perturbations
 from chainrule.checking.perturbations import black_box, by_structure
+from chainrule.parts import unmoved
 from strategies import normal
 
 
@@ -155,3 +166,56 @@ def test_targets_need_not_have_an_entry_for_each_row(shape: tuple[int, ...]) -> 
     numerical = numerical_gradient(Objective(affine, loss, x, targets), params)
     grads = value_and_grad(affine, loss)(params, x, targets)[1]
     np.testing.assert_allclose(numerical.W, grads.W, atol=1e-8)  # 1e-10 of the loss was seen
+
+
+def coupled_forward(params: Unit, x: Array) -> tuple[Array, Array]:
+    return x - x.mean(axis=0), own(x)
+
+
+def coupled_backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+    return dout - dout.mean(axis=0), ()
+
+
+centred: Layer[Unit, Array] = Layer(coupled_forward, coupled_backward, couples_rows=True)
+
+
+@pytest.mark.parametrize("method", ["central", "complex"])
+@pytest.mark.parametrize(
+    "name", ["residual", "add", "fixed", "tied", "repeated", "centred", "centred in a branch", "embedding", "all"]
+)
+def test_networks_of_any_parts_have_the_gradient_of_a_black_box(name: str, method: Any) -> None:
+    """Whatever a network is made of, an `Objective` gives what a function that cannot be looked into gives."""
+    rng = np.random.default_rng(0)
+
+    def square() -> Affine:
+        return Affine(normal(rng, 3, 3), normal(rng, 3))
+
+    chains: dict[str, tuple[Any, Any]] = {
+        "residual": (residual(sequential(affine, sigmoid)), (square(), ())),
+        "add": (add(affine, sequential(affine, sigmoid), sequential()), (square(), (square(), ()), ())),
+        "fixed": (fixed(affine), square()),
+        "tied": (tied(sequential(affine, affine), twice, summed), square()),
+        "repeated": (repeated(residual(affine), 2), (square(), square())),
+        "centred": (centred, ()),
+        "centred in a branch": (add(affine, centred), (square(), ())),
+    }
+    tokens = Embedding(normal(rng, 4, 3))
+    labels = rng.integers(0, 3, 5)
+    if name in {"embedding", "all"}:
+        parts = list(chains.values()) if name == "all" else []
+        network: Any = encoded(embedding, sequential(*(layer for layer, _ in parts), affine))
+        params: Any = (tokens, (*(own for _, own in parts), square()))
+        x: Any = rng.integers(0, 4, 5)
+    else:
+        layer, own_params = chains[name]
+        network, params, x = sequential(affine, layer, affine), (square(), own_params, square()), normal(rng, 5, 3)
+    f = Objective(network, softmax_cross_entropy, x, labels)
+    numerical = numerical_gradient(f, params, method=method)
+    slowly = numerical_gradient(lambda at: f(at), params, method=method)  # noqa: PLW0108  # it hides the objective
+    slack = 1e-8 if method == "central" else 1e-13
+    for fast, slow in zip(tree.leaves(numerical), tree.leaves(slowly), strict=True):
+        np.testing.assert_allclose(fast, slow, rtol=0, atol=slack)
+    _, grads = value_and_grad(network, softmax_cross_entropy)(params, x, labels)
+    expected = unmoved(network, tree.map(np.zeros_like, params), numerical)
+    for right, found in zip(tree.leaves(expected), tree.leaves(grads), strict=True):
+        np.testing.assert_allclose(found, right, rtol=0, atol=slack)

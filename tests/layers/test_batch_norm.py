@@ -130,7 +130,7 @@ def test_bad_input() -> None:
         batch_norm(untyped((np.zeros(2), np.ones(2))))
     with pytest.raises(ValueError, match=re.escape("the mean over an empty batch is undefined, x has shape (0, 3)")):
         batch_norm().forward(params, np.ones((0, 3)))
-    with pytest.raises(ValueError, match=re.escape("batch_norm: x has 2 features (5, 2) but scale has 3")):
+    with pytest.raises(ValueError, match=re.escape("batch_norm: x has 2 features (5, 2) but scale takes 3")):
         batch_norm().forward(params, np.ones((5, 2)))
     with pytest.raises(ValueError, match=re.escape("batch_norm: scale has 3 features but the statistics have 2")):
         batch_norm(Statistics(np.zeros(2), np.ones(2))).forward(params, np.ones((5, 3)))

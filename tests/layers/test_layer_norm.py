@@ -122,12 +122,12 @@ def test_bad_input() -> None:
         layer_norm(untyped("small"))
     with pytest.raises(ValueError, match=re.escape("LayerNorm: scale is (3,), so bias must be (3,), got (2,)")):
         LayerNorm(np.ones(3), np.zeros(2))
-    message = "LayerNorm: scale must be 1-D (features,) with at least one, got shape (3, 1)"
+    message = "LayerNorm: scale must be 1-D (features,) with at least 1 of each, got shape (3, 1)"
     with pytest.raises(ValueError, match=re.escape(message)):
         LayerNorm(np.ones((3, 1)), np.zeros((3, 1)))
     with pytest.raises(TypeError, match=re.escape("LayerNorm: scale is f64[3] but bias is f32[3]: they must have one")):
         LayerNorm(np.ones(3), np.zeros(3, np.float32))
-    with pytest.raises(ValueError, match=re.escape("layer_norm: x has 4 features (2, 4) but scale has 3")):
+    with pytest.raises(ValueError, match=re.escape("layer_norm: x has 4 features (2, 4) but scale takes 3")):
         layer_norm().forward(LayerNorm.init(3), np.ones((2, 4), np.float32))
     with pytest.raises(ValueError, match=re.escape("layer_norm: x must have an axis of features, got shape ()")):
         layer_norm().forward(LayerNorm.init(3), np.ones((), np.float32))

@@ -11,7 +11,7 @@ from untyped import untyped
 TYPED = """
 from typing import assert_type
 
-from chainrule import Array, Layer, Unit, affine, rules, sequential, tanh
+from chainrule import Array, Layer, Unit, rules, sequential, tanh
 
 def accepted(x: Array) -> None:
     assert_type(tanh, Layer[Unit, rules.Saved])

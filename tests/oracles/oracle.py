@@ -28,7 +28,7 @@ class Oracle:
 
     name: str
     functions: dict[str, Function]
-    """Each subject of the catalogue by its name: `(x, *arrays of params) -> out`."""
+    """Subjects of the catalogue by their names: `(x, *arrays of params) -> out`."""
     cross_entropy: Function
     """`(logits, targets) -> loss`, the mean over the rows."""
     pullback: Pullback

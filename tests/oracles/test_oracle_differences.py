@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from catalogue import LAYERS
 from oracles.differences import ORACLES, layer_difference, loss_difference
 from strategies import Floating, dtypes, generators, sides
 
@@ -12,7 +11,7 @@ from strategies import Floating, dtypes, generators, sides
 UNITS = 16
 
 
-@pytest.mark.parametrize("name", [subject.name for subject in LAYERS])
+@pytest.mark.parametrize("name", ORACLES["torch"].functions)
 @pytest.mark.parametrize("library", ORACLES)
 @settings(max_examples=25)
 @given(rng=generators, n=sides, dtype=dtypes)

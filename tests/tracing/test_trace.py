@@ -15,20 +15,27 @@ from catalogue import LAYERS, Subject
 from chainrule import (
     Affine,
     Array,
+    Embedding,
     Layer,
     Loss,
     Unit,
+    add,
     affine,
+    embedding,
+    encoded,
+    fixed,
     read_only,
     relu,
+    residual,
     sequential,
     softmax_cross_entropy,
+    tied,
     trace,
     tree,
     two_layer,
 )
 from chainrule.inspecting.tracing.quantity import Quantity
-from chainrule.inspecting.tracing.records import Trace
+from chainrule.inspecting.tracing.records import ForkTrace, Trace
 from untyped import untyped
 
 strict: Any = import_module("array_api_strict")
@@ -158,6 +165,123 @@ def test_arrays_of_other_libraries_are_looked_at_too() -> None:
     seen = trace(affine, params, strict.asarray(np.ones((1, 2))), dout=strict.asarray(np.ones((1, 2))))
     assert (numbers(seen.out), seen.out.summary) == ([[14, 26]], "f64[1, 2]")
     assert seen.layers[0].cache_bytes == 0  # x and W are shared
+
+
+# Forks, encoders and what is around a layer
+
+
+def forked() -> tuple[Any, Any, Array]:
+    rng = np.random.default_rng(0)
+    a, b, c, d = (Affine(rng.standard_normal((3, 3)), rng.standard_normal(3)) for _ in range(4))
+    network = sequential(affine, residual(sequential(affine, relu)), add(affine, relu, sequential()), fixed(affine))
+    return network, (a, (b, ()), (c, (), ()), d), rng.standard_normal((4, 3))
+
+
+def test_layers_of_branches_are_numbered_in_order_and_know_their_place() -> None:
+    network, params, x = forked()
+    seen = trace(network, params, x, dout=np.ones((4, 3)))
+    assert [(layer.number, layer.path, layer.name) for layer in seen.layers] == [
+        (1, (0,), "affine"),
+        (2, (1, 0), "affine"),
+        (3, (1, 1), "relu"),
+        (4, (2, 0), "affine"),
+        (5, (2, 1), "relu"),
+        (6, (3,), "affine"),
+    ]
+    _, block, fork, _ = seen.steps
+    assert isinstance(block, ForkTrace)
+    assert isinstance(fork, ForkTrace)
+    assert [(each.name, each.joint, each.path, each.around) for each in (block, fork)] == [
+        ("residual", "+", (1,), True),
+        ("add", "+", (2,), False),
+    ]
+    assert [[len(branch) for branch in each.branches] for each in (block, fork)] == [[2, 0], [1, 1, 0]]
+    assert repr(seen) == "Trace(f64[4, 3] -> affine, residual(affine relu), add(affine, relu), affine -> f64[4, 3])"
+
+
+def test_what_goes_into_branches_and_joints_is_the_networks_to_the_bit() -> None:
+    network, params, x = forked()
+    seen = trace(network, params, x, dout=np.ones((4, 3)))
+    out, caches = network.forward(params, x)
+    dx, grads = network.backward(caches, np.ones((4, 3)))
+    assert seen.dx is not None
+    assert tree.equal((seen.out.values, seen.dx.values), (out, dx))
+    found = [grad.values for layer in seen.layers for grad in layer.grads]
+    assert all(tree.equal(a, b) for a, b in zip(found, tree.leaves(grads[:3]), strict=True))
+    first, block, fork, last = seen.steps
+    assert isinstance(block, ForkTrace)
+    assert isinstance(fork, ForkTrace)
+    between = numbers(first.out)
+    assert numbers(block.x) == numbers(seen.layers[1].x) == between
+    np.testing.assert_allclose(numbers(block.out), np.add(between, numbers(seen.layers[2].out)), rtol=1e-15)
+    branches = [numbers(layer.out) for layer in seen.layers[3:5]]
+    np.testing.assert_allclose(numbers(fork.out), np.sum([*branches, numbers(block.out)], axis=0), rtol=1e-14)
+    assert numbers(last.x) == numbers(fork.out)
+    assert numbers(fork.dout) == numbers(seen.layers[3].dout) == numbers(seen.layers[4].dout) == numbers(last.dx)
+    parts = [numbers(layer.dx) for layer in seen.layers[3:5]]
+    np.testing.assert_allclose(numbers(fork.dx), np.sum([*parts, numbers(fork.dout)], axis=0), rtol=1e-14)
+    assert numbers(block.dout) == numbers(fork.dx)
+
+
+def test_what_is_fixed_has_no_gradients_in_a_trace() -> None:
+    network, params, x = forked()
+    assert trace(network, params, x, dout=np.ones((4, 3))).layers[-1].grads == ()
+
+
+def test_operations_are_those_that_the_layers_count_and_a_joint_adds() -> None:
+    network, params, x = forked()
+    seen = trace(network, params, x, dout=np.ones((4, 3)))
+    of_affine, of_relu = 2 * 12 * 3, 12
+    assert [step.forward_operations for step in seen.steps] == [of_affine, 12, 24, of_affine]
+    assert [step.backward_operations for step in seen.steps] == [2 * of_affine, 12, 24, 2 * of_affine]
+    assert seen.forward_operations == 4 * of_affine + 2 * of_relu + 12 + 24
+
+
+def test_an_encoder_stands_first_and_has_no_dx() -> None:
+    rng = np.random.default_rng(0)
+    network = encoded(embedding, residual(affine))
+    params = Embedding(rng.standard_normal((5, 2))), Affine(W, B)
+    tokens = np.array([3, 3, 0])
+    seen = trace(network, params, tokens, softmax_cross_entropy, np.array([0, 1, 1]))
+    assert [(layer.path, layer.name, layer.dx is None) for layer in seen.layers] == [
+        ((0,), "embedding", True),
+        ((1,), "affine", False),
+    ]
+    assert seen.dx is None
+    out, caches = network.forward(params, tokens)
+    loss, cache = softmax_cross_entropy.forward(out, np.array([0, 1, 1]))
+    grads = network.grads(caches, softmax_cross_entropy.backward(cache, 1.0))
+    assert seen.loss is not None
+    assert numbers(seen.loss.loss) == float(loss)
+    assert numbers(seen.layers[0].grads[0]) == grads[0].E.tolist()
+    assert (seen.layers[0].forward_operations, seen.layers[0].backward_operations) == (0, 6)
+
+
+def test_what_is_tied_is_one_layer() -> None:
+    layer = tied(sequential(affine, affine), lambda p: (p, p), lambda g: tree.map(np.add, *g))
+    seen = trace(sequential(layer, relu), (Affine(W, B), ()), np.ones((1, 2)), dout=np.ones((1, 2)))
+    assert [each.name.partition("(")[0] for each in seen.layers] == ["tied", "relu"]
+    assert [grad.name for grad in seen.layers[0].grads] == ["dW", "db"]
+
+
+def test_errors_in_branches_say_where() -> None:
+    network, (a, b, (c, _, _), d), x = forked()
+    wrong = (a, b, (Affine(np.ones((2, 3)), np.ones(3)), (), ()), d)
+    for call in (network.forward, partial(trace, network)):
+        with pytest.raises(ValueError, match="affine: x has 3 features") as raised:
+            call(wrong, x)
+        assert raised.value.__notes__ == ["in branch 1 of 3", "in layer 3 of 4"]
+    with pytest.raises(ValueError, match=r"^trace: 3 layers need 3 entries in params\[2\], got 1$"):
+        trace(network, (a, b, (c,), d), x)
+
+
+def test_the_first_bad_number_may_come_out_of_a_joint() -> None:
+    largest = np.finfo(np.float64).max
+    with np.errstate(over="ignore"):
+        seen = trace(sequential(add(relu, relu)), (((), ()),), np.full((1, 2), largest))
+    assert str(seen.first_nonfinite) == (
+        "out of the joint of add at params[0], f64[1, 2]: 2 of 2 not finite, the first at [0, 0]"
+    )
 
 
 # What it cost

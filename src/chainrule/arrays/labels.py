@@ -29,7 +29,7 @@ def choose_rows(labels: Labels, rows: Array, owner: str, name: str, things: str)
         raise TypeError(f"{owner}: labels must be an array of integers, got {describe(labels)}")
     if is_numpy(labels) and not is_plain(labels):
         raise TypeError(f"{owner}: labels must be a plain array, got {type(labels).__name__}: convert them first")
-    if "int" not in str(labels.dtype):
+    if not (labels.dtype.kind in "iu" if is_numpy(labels) else "int" in str(labels.dtype)):
         raise TypeError(f"{owner}: labels must be integers, got {describe(labels)}")
     libraries = unlike(labels, rows)
     if libraries is not None:

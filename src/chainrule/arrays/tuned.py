@@ -50,8 +50,6 @@ class Tuned:
 
     reads_values = True
 
-    read_only = staticmethod(read_only)
-
     def __init__(self) -> None:
         # The functions themselves: another call around them would take a tenth of a microsecond.
         self.exp: Callable[[Array], Array] = np.exp
@@ -77,6 +75,9 @@ class Tuned:
 
     def mine(self, x: Array, /) -> bool:
         return x.flags.writeable
+
+    def read_only(self, fresh: A, /) -> A:
+        return read_only(fresh)
 
     def shared(self, x: Any, /) -> Any:
         return read_only(x) if x.flags.writeable else x
@@ -193,7 +194,7 @@ class Tuned:
 
     def deviation(self, x: Array, eps: float, unit: Array | float, axis: int, /) -> tuple[Array, Array]:
         if x.dtype.itemsize < 4:  # whose squares overflow from 256 on
-            wide = unit if isinstance(unit, float) else unit.astype(np.float32)
+            wide: Array | float = unit if isinstance(unit, float | int) else unit.astype(np.float32)
             of_wide = self.deviation(x.astype(np.float32), eps, wide, axis)
             return of_wide[0].astype(x.dtype), of_wide[1].astype(x.dtype)
         mean: Array = self.mean_square(x, axis)
@@ -231,10 +232,10 @@ class Tuned:
 
     def _within(self, x: Array, most: Any, unit: Any, axis: int) -> tuple[Array, Array | float]:
         """`x`, times a unit along an axis where something is larger than the most, and the units."""
-        huge = np.maximum.reduce(np.abs(x), axis=axis, keepdims=True, initial=0) > most
+        huge: Mask = np.maximum.reduce(np.abs(x), axis=axis, keepdims=True, initial=0) > most
         if not huge.any():
             return x, 1.0
-        units: Array = np.where(huge, unit, type(unit)(1))
+        units: Array = np.asarray(np.where(huge, unit, type(unit)(1)))
         return x * units, units
 
     def max_last(self, x: Array, /) -> Array:

@@ -36,6 +36,7 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 from chainrule.arrays.arguments import describe
+from chainrule.arrays.libraries import same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
@@ -191,6 +192,7 @@ def additions(joints: int, params: object, x: Shape, out: Shape) -> tuple[int, i
 
 
 def _fit(first: Array, other: Array, i: int) -> None:
-    if other.shape != first.shape or other.dtype != first.dtype:
+    steps = any(getattr(each, "lifted", False) for each in (first, other))  # a complex step meets real arrays
+    if other.shape != first.shape or not (steps or same_dtype(first, other)):
         both = f"branch 1 gives {describe(first)} and branch {i + 1} {describe(other)}"
         raise ValueError(f"add: the branches must give outputs of one shape and dtype, but {both}")

@@ -4,7 +4,7 @@
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from chainrule.arrays.arguments import describe
-from chainrule.encoder import Encoder, Network
+from chainrule.encoder import Encoder, Trainable
 from chainrule.layer import Layer
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ T = TypeVar("T")
 def draw(subject: "Trace", /, *, width: float = ..., numbers: bool = ..., title: str = ...) -> "Drawing": ...
 @overload
 def draw(
-    subject: Network[P], params: P = ..., /, *, width: float = ..., numbers: bool = ..., title: str = ...
+    subject: Trainable[P, Any], params: P = ..., /, *, width: float = ..., numbers: bool = ..., title: str = ...
 ) -> "Drawing": ...
 def draw(
-    subject: "Trace | Network[Any]",
+    subject: "Trace | Trainable[Any, Any]",
     params: object = None,
     /,
     *,

@@ -104,7 +104,7 @@ def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator
     dx, grads = run_backward(layer, cache, dout)
 
     def whole(at: tuple[P, Any]) -> Array:
-        return layer.forward(at[0], writable(at[1]) if x_moves else writable(x))[0]
+        return layer.forward(at[0], at[1].copy() if x_moves else writable(x))[0]  # np.copy would drop the complex step
 
     def product(at: tuple[P, Any]) -> Array:
         value: Array = (whole(at) * dout).sum()
@@ -148,7 +148,7 @@ def precision(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     own = [("out", out), *_named(run_backward(layer, cache, dout))]
     exact_out, exact_cache = run_forward(layer, in_float64(params), in_float64(x))
     exact = [exact_out, *(leaf for _, leaf in _named(run_backward(layer, exact_cache, in_float64(dout))))]
-    bound = 1024 * float(np.finfo(out.dtype).eps)  # sums of up to a thousand products, in two layers
+    bound = 1024 * float(np.finfo(_dtype(layer, params, x)[0]).eps)  # sums of up to a thousand products, in two layers
     return [compare("precision", name, got, like, bound) for (name, got), like in zip(own, exact, strict=True)]
 
 

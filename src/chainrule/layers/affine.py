@@ -36,20 +36,14 @@ array([[1., 3.]])
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
-from chainrule import rules
 from chainrule.arrays.arguments import size
-from chainrule.arrays.libraries import alike
-from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.ownership import read_only
-from chainrule.arrays.records import record, unchecked
-from chainrule.arrays.types import Array
-from chainrule.layer import Layer, Shape
+from chainrule.initializers.fresh import filled, normal
+from chainrule.rules import Array, Layer, Namespace, Shape, fitting, layer, record, unchecked, well_formed
 
 
 @frozen(eq=False)
@@ -83,22 +77,11 @@ class Affine:
     b: Array
 
     def __attrs_post_init__(self) -> None:
-        W, b = self.W, self.b
-        alike("Affine", W=W, b=b)
-        if W.ndim != 2:
-            raise ValueError(f"Affine: W must be 2-D (inputs, outputs), got shape {W.shape}")
-        if b.shape != W.shape[1:]:
-            raise ValueError(f"Affine: W is {W.shape}, so b must be {W.shape[1:]}, got {b.shape}")
+        well_formed("Affine", W=(self.W, "inputs outputs"), b=(self.b, "outputs"))
 
     @classmethod
     def init(
-        cls,
-        rng: np.random.Generator,
-        n_in: int,
-        n_out: int,
-        *,
-        std: float | None = None,
-        dtype: DTypeLike = np.float32,
+        cls, rng: np.random.Generator, n_in: int, n_out: int, *, std: float | None = None, dtype: DTypeLike = np.float32
     ) -> "Affine":
         """Draw normal weights; the bias is zero.
 
@@ -133,18 +116,9 @@ class Affine:
         >>> Affine.init(np.random.default_rng(0), 784, 50)
         Affine(W=f32[784, 50], b=f32[50])
         """
-        n_in, n_out = size("Affine.init", "n_in", n_in), size("Affine.init", "n_out", n_out)
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"Affine.init: rng must be a numpy.random.Generator, got {type(rng).__name__}")
-        kind: np.dtype[Any] = np.dtype(dtype)
-        if kind.kind != "f":
-            raise TypeError(f"Affine.init: dtype must be floating-point, got {kind}")
-        spread = float(max(n_in, 1)) ** -0.5 if std is None else float(std)
-        if not 0 <= spread < np.inf:
-            raise ValueError(f"Affine.init: std must be a finite number >= 0, got {std}")
-        drawn = rng.standard_normal((n_in, n_out))
-        drawn *= spread
-        return cls(read_only(drawn.astype(kind, copy=False)), read_only(np.zeros(n_out, kind)))
+        spread = max(size("Affine.init", "n_in", n_in), 1) ** -0.5 if std is None else std
+        W = normal("Affine.init", rng, spread, dtype, n_in=n_in, n_out=n_out)
+        return cls(W, filled("Affine.init", 0, dtype, n_out=n_out))
 
 
 @frozen(eq=False)
@@ -156,39 +130,32 @@ class AffineCache:
     W: Array
 
 
-saved = unchecked(AffineCache)
-gradients = unchecked(Affine)
+_saved = unchecked(AffineCache)
+_gradients = unchecked(Affine)
 
 
 def fits(params: Affine, x: Array) -> None:
     """Check that x has as many features as W has rows."""
-    if not x.ndim or x.shape[-1] != params.W.shape[0]:
-        if not x.ndim:
-            raise ValueError("affine: x must have an axis of features, got shape ()")
-        n_in = params.W.shape[0]
-        raise ValueError(f"affine: x has {x.shape[-1]} features {x.shape} but W takes {n_in} {params.W.shape}")
+    fitting("affine", x, "W", params.W)
 
 
 def forward(xp: Namespace, params: Affine, x: Array) -> tuple[Array, AffineCache]:
     """`out = x W + b`: x (..., d) to out (..., m)."""
     out = xp.matmul(x, params.W)
     out += params.b
-    return out, saved(xp.own(x), params.W)
+    return out, _saved(xp.own(x), params.W)
 
 
 def backward(xp: Namespace, cache: AffineCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Affine]:
     """`dx = dout W^T`, `dW = x^T dout` and `db = 1^T dout`."""
     dx = xp.matmul(dout, cache.W.T) if wants_dx else None
-    return dx, gradients(xp.matmul_rows(cache.x, dout), xp.sum_rows(dout))
+    return dx, _gradients(xp.matmul_rows(cache.x, dout), xp.sum_rows(dout))
 
 
-def operations(params: Affine, x: Shape, out: Shape) -> tuple[int, int]:
+def count(params: Affine, x: Shape, out: Shape) -> tuple[int, int]:
     """Two for each weight and row forward, twice as many backward, half of them for dx."""
-    products = math.prod(x) * out[-1]
-    return 2 * products, 4 * products
+    return 2 * math.prod(x) * out[-1], 4 * math.prod(x) * out[-1]
 
 
-affine: Layer[Affine, AffineCache] = rules.layer(
-    "affine", Affine, forward, backward, fits, event_axes=1, operations=operations
-)
+affine: Layer[Affine, AffineCache] = layer("affine", Affine, forward, backward, fits, event_axes=1, operations=count)
 """`x @ W + b` on the last axis; its parameters are an `Affine`."""

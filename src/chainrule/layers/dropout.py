@@ -60,13 +60,13 @@ class DropoutCache:
     mask: Array
 
 
-saved = unchecked(DropoutCache)
+_saved = unchecked(DropoutCache)
 
 
 def forward(xp: Namespace, params: Unit, x: Array, *, rate: float, seed: Any) -> tuple[Array, DropoutCache]:
     """`out = m * x`."""
     mask = xp.read_only(xp.dropout_factor(x, rate, seed))
-    return xp.times(x, mask), saved(mask)
+    return xp.times(x, mask), _saved(mask)
 
 
 def backward(xp: Namespace, cache: DropoutCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:

@@ -20,9 +20,7 @@ adjoint pair, gather and scatter.
 
 Examples
 --------
->>> from typing import Any
-
-import numpy as np
+>>> import numpy as np
 >>> from chainrule import Embedding, embedding
 >>> params = Embedding(E=np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]]))
 >>> out, cache = embedding.forward(params, np.array([2, 1, 2]))
@@ -37,21 +35,14 @@ array([[0., 0.],
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
-from chainrule import rules
-from chainrule.arrays.arguments import number, size
 from chainrule.arrays.labels import choose_rows
-from chainrule.arrays.libraries import alike
-from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.ownership import read_only
-from chainrule.arrays.records import record, unchecked
-from chainrule.arrays.types import Array, Labels
-from chainrule.layer import Shape
+from chainrule.initializers.fresh import normal
+from chainrule.rules import Array, Encoder, Labels, Namespace, Shape, encoder, record, unchecked, well_formed
 
 
 @frozen(eq=False)
@@ -82,9 +73,7 @@ class Embedding:
     E: Array
 
     def __attrs_post_init__(self) -> None:
-        alike("Embedding", E=self.E)
-        if self.E.ndim != 2:
-            raise ValueError(f"Embedding: E must be 2-D (tokens, features), got shape {self.E.shape}")
+        well_formed("Embedding", E=(self.E, "tokens features"))
 
     @classmethod
     def init(
@@ -129,15 +118,7 @@ class Embedding:
         >>> Embedding.init(np.random.default_rng(0), 1000, 16, std=0.02)
         Embedding(E=f32[1000, 16])
         """
-        shape = size("Embedding.init", "n_tokens", n_tokens), size("Embedding.init", "n_features", n_features)
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"Embedding.init: rng must be a numpy.random.Generator, got {type(rng).__name__}")
-        kind: np.dtype[Any] = np.dtype(dtype)
-        if kind.kind != "f":
-            raise TypeError(f"Embedding.init: dtype must be floating-point, got {kind}")
-        drawn = rng.standard_normal(shape)
-        drawn *= number("Embedding.init", "std", std)
-        return cls(read_only(drawn.astype(kind, copy=False)))
+        return cls(normal("Embedding.init", rng, std, dtype, n_tokens=n_tokens, n_features=n_features))
 
 
 @frozen(eq=False)
@@ -149,8 +130,8 @@ class EmbeddingCache:
     E: Array
 
 
-saved = unchecked(EmbeddingCache)
-gradients = unchecked(Embedding)
+_saved = unchecked(EmbeddingCache)
+_gradients = unchecked(Embedding)
 
 
 def fits(params: Embedding, labels: Labels) -> None:
@@ -160,12 +141,12 @@ def fits(params: Embedding, labels: Labels) -> None:
 
 def forward(xp: Namespace, params: Embedding, labels: Labels) -> tuple[Array, EmbeddingCache]:
     """The row of each label: labels (...,) to out (..., d)."""
-    return xp.take_rows(params.E, labels), saved(xp.own(labels), params.E)
+    return xp.take_rows(params.E, labels), _saved(xp.own(labels), params.E)
 
 
 def grads(xp: Namespace, cache: EmbeddingCache, dout: Array) -> Embedding:
     """`dE = S^T dout`: each row of dout (..., d) is added to the row of its label."""
-    return gradients(xp.add_rows(cache.labels, dout, cache.E.shape[0]))
+    return _gradients(xp.add_rows(cache.labels, dout, cache.E.shape[0]))
 
 
 def operations(params: Embedding, labels: Shape, out: Shape) -> tuple[int, int]:
@@ -173,5 +154,7 @@ def operations(params: Embedding, labels: Shape, out: Shape) -> tuple[int, int]:
     return 0, math.prod(out)
 
 
-embedding = rules.encoder("embedding", Embedding, forward, grads, fits, event_axes=0, operations=operations)
+embedding: Encoder[Embedding, EmbeddingCache, Labels] = encoder(
+    "embedding", Embedding, forward, grads, fits, event_axes=0, operations=operations
+)
 """A row of E for each label; labels are of any integer dtype and any shape, and its parameters are an `Embedding`."""

@@ -23,10 +23,7 @@ Examples
 
 from attrs import frozen
 
-from chainrule import rules
-from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.records import record, unchecked
-from chainrule.arrays.types import Array, Unit
+from chainrule.rules import Array, Layer, Namespace, Unit, layer, record, unchecked
 
 
 @frozen(eq=False)
@@ -35,12 +32,12 @@ class IdentityCache:
     """The cache of `identity`, which is empty: backward needs `dout` alone."""
 
 
-saved = unchecked(IdentityCache)
+_saved = unchecked(IdentityCache)
 
 
 def forward(xp: Namespace, params: Unit, x: Array) -> tuple[Array, IdentityCache]:
     """`out = x`."""
-    return xp.own(x), saved()
+    return xp.own(x), _saved()
 
 
 def backward(xp: Namespace, cache: IdentityCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
@@ -48,5 +45,5 @@ def backward(xp: Namespace, cache: IdentityCache, dout: Array, wants_dx: bool) -
     return (xp.own(dout) if wants_dx else None), ()
 
 
-identity = rules.layer("identity", (), forward, backward, elementwise=True, event_axes=0)
+identity: Layer[Unit, IdentityCache] = layer("identity", (), forward, backward, elementwise=True, event_axes=0)
 """`x`; its parameters are `()`."""

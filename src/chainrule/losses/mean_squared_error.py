@@ -30,6 +30,7 @@ from chainrule import rules
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.targets import numbers
 from chainrule.arrays.types import Array
+from chainrule.loss import Loss
 
 
 def rows(xp: Namespace, out: Array, targets: Array) -> tuple[Array, Array]:
@@ -40,5 +41,5 @@ def rows(xp: Namespace, out: Array, targets: Array) -> tuple[Array, Array]:
     return losses, error
 
 
-mean_squared_error = rules.loss("mean_squared_error", rows, operations=(3, 1))
+mean_squared_error: Loss[Array, rules.Slopes] = rules.loss("mean_squared_error", rows, operations=(3, 1))
 """The mean of `(x - t)^2` over all numbers; targets (..., k) have the shape of x."""

@@ -5,26 +5,41 @@
 """
 
 from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.records import unchecked
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.types import Array, Labels, Unit
+from chainrule.encoder import Encoder
+from chainrule.layer import Layer, Shape
+from chainrule.loss import Loss
 from chainrule.rules.combinators import combinator
 from chainrule.rules.elementwise_layers import Elementwise, Saved, elementwise
 from chainrule.rules.encoders import encoder
+from chainrule.rules.features import fitting, well_formed
 from chainrule.rules.layers import layer
 from chainrule.rules.losses import Slopes, loss
 from chainrule.rules.optimizers import optimizer
 from chainrule.rules.rule import Rule
 
 __all__ = [
+    "Array",
     "Elementwise",
+    "Encoder",
+    "Labels",
+    "Layer",
+    "Loss",
     "Namespace",
     "Rule",
     "Saved",
+    "Shape",
     "Slopes",
+    "Unit",
     "combinator",
     "elementwise",
     "encoder",
+    "fitting",
     "layer",
     "loss",
     "optimizer",
+    "record",
     "unchecked",
+    "well_formed",
 ]

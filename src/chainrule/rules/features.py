@@ -1,43 +1,48 @@
-"""Parameters of normalisations: a scale and a bias for each feature, and what they ask of x."""
+"""The shapes of parameters, and of an x that is to fit them, in words of axes."""
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import DTypeLike
-
-from chainrule.arrays.arguments import size
 from chainrule.arrays.libraries import alike
-from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array
 
 
-def each_feature(record: str, **arrays: Array) -> None:
-    """Check the arrays of a record, given by the names of their fields, that has two numbers for each feature.
+def well_formed(record: str, *, least: int = 0, **fields: tuple[Array, str]) -> None:
+    """Check the arrays of a record: one library, one dtype of floats, and axes of one name of one length.
 
-    They must have one axis of one length, at least 1, and one floating-point dtype.
+    Parameters
+    ----------
+    record
+        The name of the record, for messages.
+    least
+        The least length of an axis.
+    **fields
+        By the names of the fields, the array and the names of its axes: `W=(W, "inputs outputs")`.
+
+    Raises
+    ------
+    TypeError
+        If one is no array of floats, or two differ in library or dtype.
+    ValueError
+        If an array has another number of axes, or an axis another length than in the fields before.
     """
-    alike(record, **arrays)
-    (one, first), (other, second) = arrays.items()
-    if first.ndim != 1 or first.shape[0] == 0:
-        raise ValueError(f"{record}: {one} must be 1-D (features,) with at least one, got shape {first.shape}")
-    if second.shape != first.shape:
-        raise ValueError(f"{record}: {one} is {first.shape}, so {other} must be {first.shape}, got {second.shape}")
+    alike(record, **{name: array for name, (array, _) in fields.items()})
+    lengths: dict[str, int] = {}
+    first, (before, _) = next(iter(fields.items()))
+    for name, (array, words) in fields.items():
+        axes, shape = words.split(), tuple(array.shape)
+        if all(axis in lengths for axis in axes):
+            wanted = tuple(lengths[axis] for axis in axes)
+            if shape != wanted:
+                raise ValueError(f"{record}: {first} is {tuple(before.shape)}, so {name} must be {wanted}, got {shape}")
+        elif len(shape) != len(axes) or min(shape) < least:
+            shown = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+            some = f" with at least {least} of each" if least else ""
+            raise ValueError(f"{record}: {name} must be {len(axes)}-D {shown}{some}, got shape {shape}")
+        lengths |= dict(zip(axes, shape, strict=True))
 
 
-def ones_and_zeros(owner: str, features: int, dtype: DTypeLike) -> tuple[Array, Array]:
-    """A scale of ones and a bias of zeros."""
-    kind: np.dtype[Any] = np.dtype(dtype)
-    if kind.kind != "f":
-        raise TypeError(f"{owner}: dtype must be floating-point, got {kind}")
-    count = size(owner, "features", features)
-    if count == 0:
-        raise ValueError(f"{owner}: features must be >= 1, got 0")
-    return read_only(np.ones(count, kind)), read_only(np.zeros(count, kind))
-
-
-def fitting(layer: str, scale: Array, x: Array) -> None:
-    """Check that `x` (..., d) has as many features as the scale (d,)."""
+def fitting(layer: str, x: Array, name: str, array: Array) -> None:
+    """Check that `x` (..., d) has as many features as the first axis of an array of the parameters, called `name`."""
     if not x.ndim:
         raise ValueError(f"{layer}: x must have an axis of features, got shape ()")
-    if x.shape[-1] != scale.shape[0]:
-        raise ValueError(f"{layer}: x has {x.shape[-1]} features {x.shape} but scale has {scale.shape[0]}")
+    if x.shape[-1] != array.shape[0]:
+        what = f"x has {x.shape[-1]} features {tuple(x.shape)} but {name} takes {array.shape[0]} {tuple(array.shape)}"
+        raise ValueError(f"{layer}: {what}")

@@ -315,7 +315,7 @@ class InPlace(Tuned):
 
     def __init__(self, given: list[Array], outs: list[Array]) -> None:
         super().__init__()
-        self.rooms = {id(each): out for each, out in zip(given, outs, strict=True)}
+        self.rooms: dict[int, Array] = {id(each): out for each, out in zip(given, outs, strict=True)}
 
     def times(self, a: Array, b: Array | float, /) -> Array:
         """`a * b`."""

@@ -30,9 +30,7 @@ array([[0., 0., 2.]])
 array([[0., 0., 7.]])
 """
 
-from chainrule import rules
-from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.types import Array
+from chainrule.rules import Array, Elementwise, Namespace, elementwise
 
 
 def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
@@ -46,5 +44,5 @@ def backward(xp: Namespace, out: Array, dout: Array) -> Array:
     return xp.gate(out, dout)
 
 
-relu: rules.Elementwise = rules.elementwise("relu", forward, backward=backward, quiet=False, operations=(1, 1))
+relu: Elementwise = elementwise("relu", forward, backward=backward, quiet=False, operations=(1, 1))
 """`max(x, 0)`, entry by entry; its parameters are `()`."""

@@ -32,9 +32,7 @@ array([[0. , 0.5, 1. ]])
 array([[0.  , 0.25, 0.  ]])
 """
 
-from chainrule import rules
-from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.types import Array
+from chainrule.rules import Array, Elementwise, Namespace, elementwise
 
 
 def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
@@ -45,5 +43,5 @@ def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     return xp.one_where(x >= 0, tail) * r, slope
 
 
-sigmoid: rules.Elementwise = rules.elementwise("sigmoid", forward, operations=(8, 1))
+sigmoid: Elementwise = elementwise("sigmoid", forward, operations=(8, 1))
 """`1 / (1 + exp(-x))`, entry by entry; its parameters are `()`."""

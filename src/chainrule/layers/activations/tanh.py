@@ -32,9 +32,7 @@ array([[-1.,  0.,  1.]])
 array([[0., 1., 0.]])
 """
 
-from chainrule import rules
-from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.types import Array
+from chainrule.rules import Array, Elementwise, Namespace, elementwise
 
 
 def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
@@ -46,5 +44,5 @@ def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     return xp.tanh(x), slope
 
 
-tanh: rules.Elementwise = rules.elementwise("tanh", forward, operations=(9, 1))
+tanh: Elementwise = elementwise("tanh", forward, operations=(9, 1))
 """`tanh(x)`, entry by entry; its parameters are `()`."""

@@ -54,8 +54,9 @@ from chainrule.arrays.libraries import unlike
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, is_numpy
+from chainrule.initializers.fresh import filled
 from chainrule.layer import Layer
-from chainrule.rules.features import each_feature, fitting, ones_and_zeros
+from chainrule.rules import fitting, well_formed
 from chainrule.rules.inference import Inference, Moments
 
 
@@ -87,7 +88,7 @@ class BatchNorm:
     bias: Array
 
     def __attrs_post_init__(self) -> None:
-        each_feature("BatchNorm", scale=self.scale, bias=self.bias)
+        well_formed("BatchNorm", least=1, scale=(self.scale, "features"), bias=(self.bias, "features"))
 
     @classmethod
     def init(cls, features: int, *, dtype: DTypeLike = np.float32) -> "BatchNorm":
@@ -105,7 +106,8 @@ class BatchNorm:
         BatchNorm
             The parameters.
         """
-        return cls(*ones_and_zeros("BatchNorm.init", features, dtype))
+        one, zero = (filled("BatchNorm.init", value, dtype, features=features) for value in (1, 0))
+        return cls(one, zero)
 
 
 @frozen(eq=False)
@@ -137,7 +139,7 @@ class Statistics:
     var: Array
 
     def __attrs_post_init__(self) -> None:
-        each_feature("Statistics", mean=self.mean, var=self.var)
+        well_formed("Statistics", least=1, mean=(self.mean, "features"), var=(self.var, "features"))
         if is_numpy(self.var) and not (np.isfinite(self.var).all() and (self.var >= 0).all()):
             i = int(np.argmin(np.isfinite(self.var) & (self.var >= 0)))
             raise ValueError(f"Statistics: var must be finite and >= 0, got {self.var[i]} for feature {i}")
@@ -168,14 +170,14 @@ class StandardisedCache:
     scale: Array
 
 
-saved = unchecked(BatchNormCache)
-saved_in_use = unchecked(StandardisedCache)
-gradients = unchecked(BatchNorm)
+_saved = unchecked(BatchNormCache)
+_saved_in_use = unchecked(StandardisedCache)
+_gradients = unchecked(BatchNorm)
 
 
 def fits(params: BatchNorm, x: Array) -> None:
     """Check that x has as many features as the scale, and at least one row."""
-    fitting("batch_norm", params.scale, x)
+    fitting("batch_norm", x, "scale", params.scale)
     if math.prod(x.shape[:-1]) == 0:
         raise ValueError(f"batch_norm: the mean over an empty batch is undefined, x has shape {tuple(x.shape)}")
 
@@ -191,13 +193,13 @@ def forward(xp: Namespace, params: BatchNorm, x: Array, *, eps: float) -> tuple[
     seen = (r * unit, mean / unit, var / unit / unit)
     r, mean, var = (xp.read_only(xp.reshape(each, (x.shape[-1],))) for each in seen)
     h, out = xp.reshape(h, x.shape), xp.reshape(out, x.shape)
-    return out, saved(xp.read_only(h), r, params.scale, mean, var)
+    return out, _saved(xp.read_only(h), r, params.scale, mean, var)
 
 
 def backward(xp: Namespace, cache: BatchNormCache, dout: Array, wants_dx: bool) -> tuple[Array | None, BatchNorm]:
     """`dx = r (g - mean(g) - h mean(h * g))` for `g = scale * dout`."""
     dscale, dbias = xp.sum_rows(dout * cache.h), xp.sum_rows(dout)
-    grads = gradients(dscale, dbias)
+    grads = _gradients(dscale, dbias)
     if not wants_dx:
         return None, grads
     n = math.prod(dout.shape[:-1])
@@ -216,14 +218,14 @@ def forward_in_use(
     h *= r
     out = h * params.scale
     out += params.bias
-    return out, saved_in_use(xp.read_only(h), r, params.scale)
+    return out, _saved_in_use(xp.read_only(h), r, params.scale)
 
 
 def backward_in_use(
     xp: Namespace, cache: StandardisedCache, dout: Array, wants_dx: bool
 ) -> tuple[Array | None, BatchNorm]:
     """`dx = r scale * dout`."""
-    grads = gradients(xp.sum_rows(dout * cache.h), xp.sum_rows(dout))
+    grads = _gradients(xp.sum_rows(dout * cache.h), xp.sum_rows(dout))
     return (xp.times(dout, cache.scale * cache.r) if wants_dx else None), grads
 
 
@@ -299,7 +301,7 @@ def batch_norm(
 
 def fits_in_use(statistics: Statistics, params: BatchNorm, x: Array) -> None:
     """Check that x has as many features as the scale and the statistics."""
-    fitting("batch_norm", params.scale, x)
+    fitting("batch_norm", x, "scale", params.scale)
     if statistics.mean.shape != params.scale.shape:
         features, given = params.scale.shape[0], statistics.mean.shape[0]
         raise ValueError(f"batch_norm: scale has {features} features but the statistics have {given}")

@@ -49,8 +49,9 @@ from chainrule.arrays.arguments import number
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array
+from chainrule.initializers.fresh import filled
 from chainrule.layer import Layer
-from chainrule.rules.features import each_feature, fitting, ones_and_zeros
+from chainrule.rules import fitting, well_formed
 
 
 @frozen(eq=False)
@@ -81,7 +82,7 @@ class LayerNorm:
     bias: Array
 
     def __attrs_post_init__(self) -> None:
-        each_feature("LayerNorm", scale=self.scale, bias=self.bias)
+        well_formed("LayerNorm", least=1, scale=(self.scale, "features"), bias=(self.bias, "features"))
 
     @classmethod
     def init(cls, features: int, *, dtype: DTypeLike = np.float32) -> "LayerNorm":
@@ -99,7 +100,8 @@ class LayerNorm:
         LayerNorm
             The parameters.
         """
-        return cls(*ones_and_zeros("LayerNorm.init", features, dtype))
+        one, zero = (filled("LayerNorm.init", value, dtype, features=features) for value in (1, 0))
+        return cls(one, zero)
 
 
 @frozen(eq=False)
@@ -112,13 +114,13 @@ class LayerNormCache:
     scale: Array
 
 
-saved = unchecked(LayerNormCache)
-gradients = unchecked(LayerNorm)
+_saved = unchecked(LayerNormCache)
+_gradients = unchecked(LayerNorm)
 
 
 def fits(params: LayerNorm, x: Array) -> None:
     """Check that x has as many features as the scale."""
-    fitting("layer_norm", params.scale, x)
+    fitting("layer_norm", x, "scale", params.scale)
 
 
 def forward(xp: Namespace, params: LayerNorm, x: Array, *, eps: float) -> tuple[Array, LayerNormCache]:
@@ -129,13 +131,13 @@ def forward(xp: Namespace, params: LayerNorm, x: Array, *, eps: float) -> tuple[
     h *= r
     out = h * params.scale
     out += params.bias
-    return out, saved(xp.read_only(h), xp.read_only(r * unit), params.scale)
+    return out, _saved(xp.read_only(h), xp.read_only(r * unit), params.scale)
 
 
 def backward(xp: Namespace, cache: LayerNormCache, dout: Array, wants_dx: bool) -> tuple[Array | None, LayerNorm]:
     """`dx = r (g - mean(g) - h mean(h * g))` for `g = scale * dout`."""
     product = dout * cache.h
-    grads = gradients(xp.sum_rows(product), xp.sum_rows(dout))
+    grads = _gradients(xp.sum_rows(product), xp.sum_rows(dout))
     if not wants_dx:
         return None, grads
     dx = dout * cache.scale
