@@ -13,7 +13,7 @@ from untyped import untyped
 TYPED = """
 from typing import assert_type
 
-from chainrule import Affine, Array, Layer, Unit, affine, embedding, relu, residual, sequential
+from chainrule import Affine, Array, Unit, affine, embedding, relu, residual, sequential
 
 def accepted(params: Affine, x: Array) -> None:
     block = residual(sequential(affine, relu))

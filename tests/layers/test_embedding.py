@@ -46,7 +46,7 @@ def accepted(params: Embedding, labels: Labels, x: Array, W: Affine, rng: np.ran
     assert_type(embedding.grads(cache, out).E, Array)
     assert_type(Embedding.init(rng, 10, 4, std=0.02, dtype=np.float64), Embedding)
     network = encoded(embedding, affine)
-    kept: Network[tuple[Embedding, Affine]] = network
+    _kept: Network[tuple[Embedding, Affine]] = network
     gradient = value_and_grad(network, softmax_cross_entropy)
     assert_type(gradient((params, W), labels, labels)[1], tuple[Embedding, Affine])
     assert_type(prediction(network)((params, W), labels), Array)
