@@ -39,7 +39,8 @@ def table_of_layers(root: griffe.Module) -> str:
 def _contract(thing: griffe.Object) -> Any:
     """The annotation that says which layer, loss or optimizer a value is or a function makes."""
     if isinstance(thing, griffe.Attribute):
-        return thing.annotation
+        alias = _named(thing, thing.annotation)
+        return alias.value if isinstance(alias, griffe.Attribute) else thing.annotation  # as `Elementwise` is one
     if isinstance(thing, griffe.Function):
         return (thing.overloads or [thing])[-1].returns
     return None

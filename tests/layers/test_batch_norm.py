@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from chainrule import Array, BatchNorm, Statistics, batch_norm, check_layer, tree
+from chainrule import (
+    Affine,
+    Array,
+    BatchNorm,
+    Statistics,
+    affine,
+    batch_norm,
+    check_layer,
+    check_network,
+    mean_squared_error,
+    sequential,
+    tree,
+)
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 
@@ -120,6 +132,16 @@ def test_a_layer_with_statistics_pickles_and_shows_them() -> None:
     assert repr(in_use) == "Layer(batch_norm(statistics=Statistics(mean=f64[2], var=f64[2]), eps=0.1))"
     x, params = np.array([[1.0, 2.0]]), BatchNorm.init(2, dtype=np.float64)
     assert tree.equal(pickle.loads(pickle.dumps(in_use)).forward(params, x), in_use.forward(params, x))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_bias_before_it_whose_gradient_is_0_but_for_rounding_passes_the_checks(dtype: Floating) -> None:
+    rng = np.random.default_rng(0)
+    network = sequential(affine, batch_norm())
+    params = (Affine.init(rng, 3, 4, dtype=dtype), BatchNorm.init(4, dtype=dtype))
+    x, targets = normal(rng, 6, 3, dtype=dtype), normal(rng, 6, 4, dtype=dtype)
+    assert check_layer(network, params, x, rng=rng).failures == ()
+    assert check_network(network, mean_squared_error, params, x, targets, rng=rng).failures == ()
 
 
 def test_bad_input() -> None:

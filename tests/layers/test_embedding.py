@@ -46,7 +46,6 @@ def accepted(params: Embedding, labels: Labels, x: Array, W: Affine, rng: np.ran
     assert_type(embedding.grads(cache, out).E, Array)
     assert_type(Embedding.init(rng, 10, 4, std=0.02, dtype=np.float64), Embedding)
     network = encoded(embedding, affine)
-    _kept: Network[tuple[Embedding, Affine]] = network
     gradient = value_and_grad(network, softmax_cross_entropy)
     assert_type(gradient((params, W), labels, labels)[1], tuple[Embedding, Affine])
     assert_type(prediction(network)((params, W), labels), Array)
@@ -54,6 +53,9 @@ def accepted(params: Embedding, labels: Labels, x: Array, W: Affine, rng: np.ran
     step((params, W), sgd(0.1).init((params, W)), labels, labels)
     check_layer(embedding, params, labels, rng=rng)
     Objective(network, softmax_cross_entropy, labels, labels)((params, W))
+
+def a_network() -> Network[tuple[Embedding, Affine]]:
+    return encoded(embedding, affine)
 
 def mistakes(params: Embedding, labels: Labels, x: Array, W: Affine, rng: np.random.Generator) -> None:
     embedding.forward(params, x)  # rejected: floats are no labels

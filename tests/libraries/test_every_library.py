@@ -13,7 +13,19 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule import accuracy, softmax_cross_entropy, tree
+from chainrule import (
+    Affine,
+    Embedding,
+    accuracy,
+    affine,
+    embedding,
+    encoded,
+    prediction,
+    sgd,
+    softmax_cross_entropy,
+    training_step,
+    tree,
+)
 from chainrule.arrays.libraries import unlike
 from libraries.installed import LIBRARIES, Function, Library
 from libraries.uses import USES, Use
@@ -110,6 +122,34 @@ def test_targets_of_a_library_that_nobody_knows_are_taken_as_they_are() -> None:
             self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
 
     assert unlike(untyped(Column(np.array([0, 1]))), np.zeros((2, 3))) is None
+
+
+@pytest.mark.parametrize("library", [each for each in LIBRARIES if each.name != "numpy"], ids=lambda each: each.name)
+@pytest.mark.parametrize("wrong", [-1, 3, -4])
+def test_a_label_out_of_range_gives_nan_where_it_cannot_be_read_and_never_another_row(
+    library: Library, wrong: int
+) -> None:
+    params = library.put_all(Embedding(np.arange(6.0).reshape(3, 2)))
+    out, cache = embedding.forward(params, library.put(np.array([1, wrong, 2])))
+    np.testing.assert_array_equal(library.get(out), [[2, 3], [np.nan, np.nan], [4, 5]])
+    grads = library.get(embedding.grads(cache, library.put(np.ones((3, 2)))).E)
+    np.testing.assert_array_equal(grads, [[0, 0], [1, 1], [1, 1]])
+
+
+@pytest.mark.parametrize("library", [each for each in LIBRARIES if each.name == "jax"], ids=lambda each: each.name)
+def test_numpys_tokens_beside_jaxs_rows_are_read_and_trained_on(library: Library) -> None:
+    rng = np.random.default_rng(0)
+    params = Embedding(rng.standard_normal((4, 3))), Affine(rng.standard_normal((3, 2)), np.zeros(2))
+    tokens, labels = np.array([3, 0, 3]), np.array([0, 1, 1])
+    network = encoded(embedding, affine)
+    step = training_step(network, softmax_cross_entropy, sgd(0.1))
+    expected, _, _ = step(params, sgd(0.1).init(params), tokens, labels)
+    theirs = library.put_all(params)
+    stepped, _, _ = step(theirs, sgd(0.1).init(theirs), tokens, library.put(labels))
+    assert_close(library.get_all(stepped), expected)
+    assert_close(library.get(prediction(network)(theirs, tokens)), prediction(network)(params, tokens))
+    with pytest.raises(ValueError, match=r"embedding: E has 4 tokens, so labels must be in \[0, 4\), got -1 at row 1"):
+        network.forward(theirs, np.array([0, -1]))
 
 
 @pytest.mark.parametrize("library", [each for each in LIBRARIES if each.name != "numpy"], ids=lambda each: each.name)

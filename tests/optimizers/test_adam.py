@@ -20,7 +20,7 @@ OPTIMIZERS = {
 
 
 def test_the_first_steps_by_hand() -> None:
-    # b1 = b2 = 0.5: the means of 1 and 3 are 0.5 and 1.75, divided by 0.5 and 0.75; those of their squares 0.5 and 4.75.
+    # Of 1 and then 3 the means are 0.5 and 1.75, divided by 0.5 and 0.75; those of their squares 0.5 and 4.75.
     optimizer = adam(0.1, b1=0.5, b2=0.5, eps=0.0)
     params = np.array([1.0])
     params, state = optimizer.step(optimizer.init(params), params, np.array([1.0]))

@@ -59,7 +59,6 @@ FUNCTIONS = subjects(affine, F.relu, F.sigmoid) | {
     "dropout": dropped,
     "dropout of nothing": identity,
     "identity": identity,
-    "tanh": torch.tanh,
 }
 
 TORCH = Oracle("torch", FUNCTIONS, F.cross_entropy, pullback)

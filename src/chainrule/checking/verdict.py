@@ -56,7 +56,15 @@ class Verdict:
 
 
 def compare(
-    law: str, name: str, got: NDArray[Any], expected: NDArray[Any], bound: float, *, slack: float = 0.0, note: str = ""
+    law: str,
+    name: str,
+    got: NDArray[Any],
+    expected: NDArray[Any],
+    bound: float,
+    *,
+    slack: float = 0.0,
+    least: float = 0.0,
+    note: str = "",
 ) -> Verdict:
     """Compare two arrays of one shape, entry by entry.
 
@@ -70,6 +78,9 @@ def compare(
         What the error may be, relative to the largest entry of `expected`.
     slack
         What it may be besides, relative to the entry itself.
+    least
+        What the largest entry counts for at least: where all of `expected` cancels, as the gradient of a bias before a
+        batch norm does, nothing but rounding is left, and its size is that of other fields.
     note
         Words for the verdict.
 
@@ -83,7 +94,7 @@ def compare(
     known = ~np.isnan(expected)
     if not known.any():
         return Verdict(law, name, True, note or "nothing to compare", error=0.0, bound=bound)
-    largest = float(np.abs(expected[known]).max())
+    largest = max(float(np.abs(expected[known]).max()), least)
     scale = largest if largest > 0 else 1.0
     with np.errstate(all="ignore"):
         error = np.asarray(np.where(known, np.abs(got - expected), 0.0))

@@ -18,17 +18,6 @@ copies `dout` to the branches, and where the wires meet their derivatives are ad
 
 `add(f)` is f, bit for bit. Addition of floating-point numbers is not associative, so `add(f, add(g, h))` equals
 `add(f, g, h)` but for rounding.
-
-Examples
---------
->>> import numpy as np
->>> from chainrule import add, relu, sigmoid
->>> both = add(relu, sigmoid)
->>> out, caches = both.forward(((), ()), np.array([[0.0, 1000.0]]))
->>> out
-array([[5.000e-01, 1.001e+03]])
->>> both.backward(caches, np.array([[1.0, 1.0]]))[0]
-array([[0.25, 1.  ]])
 """
 
 import math
@@ -139,6 +128,17 @@ def add(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     -----
     An error of a branch passes through with a note that gives its position. A branch whose output differs in shape from
     the first one's is a `ValueError` that says both shapes: nothing is broadcast.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import add, relu, sigmoid
+    >>> both = add(relu, sigmoid)
+    >>> out, caches = both.forward(((), ()), np.array([[0.0, 1000.0]]))
+    >>> out
+    array([[5.000e-01, 1.001e+03]])
+    >>> both.backward(caches, np.array([[1.0, 1.0]]))[0]
+    array([[0.25, 1.  ]])
     """
     if not layers:
         raise TypeError("add: it needs one branch at least, got none")

@@ -14,21 +14,6 @@ so that the encoder is given the derivative with respect to its output,
 the layer's `dx`, and there the way back ends.
 
 **To remember:** the way back ends at the first input that cannot change by a little.
-
-Examples
---------
->>> import numpy as np
->>> from chainrule import Affine, Embedding, affine, embedding, encoded
->>> network = encoded(embedding, affine)
->>> network
-Encoder(encoded(embedding, affine))
->>> rng = np.random.default_rng(0)
->>> params = Embedding.init(rng, 10, 4), Affine.init(rng, 4, 2)
->>> out, caches = network.forward(params, np.array([[3, 1, 3], [0, 9, 9]]))
->>> out.shape
-(2, 3, 2)
->>> network.grads(caches, np.ones_like(out))
-(Embedding(E=f32[10, 4]), Affine(W=f32[4, 2], b=f32[2]))
 """
 
 from typing import Any, TypeVar
@@ -67,6 +52,21 @@ def encoded(encoder: Encoder[P, C, X], layer: Layer[Q, D], /) -> Encoder[tuple[P
     ------
     TypeError
         If the arguments are no `Encoder` and no `Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, Embedding, affine, embedding, encoded
+    >>> network = encoded(embedding, affine)
+    >>> network
+    Encoder(encoded(embedding, affine))
+    >>> rng = np.random.default_rng(0)
+    >>> params = Embedding.init(rng, 10, 4), Affine.init(rng, 4, 2)
+    >>> out, caches = network.forward(params, np.array([[3, 1, 3], [0, 9, 9]]))
+    >>> out.shape
+    (2, 3, 2)
+    >>> network.grads(caches, np.ones_like(out))
+    (Embedding(E=f32[10, 4]), Affine(W=f32[4, 2], b=f32[2]))
     """
     if not isinstance(encoder, Encoder):
         raise TypeError(f"encoded: argument 1 must be an Encoder, got {describe(encoder)}")

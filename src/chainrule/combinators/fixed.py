@@ -15,17 +15,6 @@ The gradients are zeros like the parameters. `training_step` leaves every bit of
 optimizer, also one that would move a parameter without a gradient (weight decay).
 
 **To remember:** a fixed layer lets the derivative through and takes none for itself.
-
-Examples
---------
->>> import numpy as np
->>> from chainrule import Affine, affine, fixed
->>> layer = fixed(affine)
->>> params = Affine(W=np.array([[2.0]]), b=np.array([1.0]))
->>> out, cache = layer.forward(params, np.array([[3.0]]))
->>> dx, grads = layer.backward(cache, np.array([[1.0]]))
->>> dx, grads.W
-(array([[2.]]), array([[0.]]))
 """
 
 from functools import partial
@@ -65,6 +54,17 @@ def fixed(f: Layer[Any, Any] | Encoder[Any, Any, Any], /) -> Layer[Any, Any] | E
     ------
     TypeError
         If `f` is no `Layer` or `Encoder`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, fixed
+    >>> layer = fixed(affine)
+    >>> params = Affine(W=np.array([[2.0]]), b=np.array([1.0]))
+    >>> out, cache = layer.forward(params, np.array([[3.0]]))
+    >>> dx, grads = layer.backward(cache, np.array([[1.0]]))
+    >>> dx, grads.W
+    (array([[2.]]), array([[0.]]))
     """
     made: Layer[Any, Any] | Encoder[Any, Any, Any] = layer_or_encoder(
         "fixed", Around(f, fixed=True), (is_part("fixed", f),), forward, backward

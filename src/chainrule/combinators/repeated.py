@@ -9,16 +9,6 @@ to go back is to go through the transposes, last layer first.
 
 One layer with one set of parameters, n times over, is `tied(repeated(f, n), expand, contract)`: `expand` copies the
 parameters n times, and `contract` adds n gradients.
-
-Examples
---------
->>> import numpy as np
->>> from chainrule import Affine, affine, relu, repeated, residual, sequential
->>> deep = repeated(residual(sequential(affine, relu)), 4)
->>> rng = np.random.default_rng(0)
->>> params = tuple((Affine.init(rng, 3, 3), ()) for _ in range(4))
->>> deep.forward(params, np.ones((2, 3), np.float32))[0].shape
-(2, 3)
 """
 
 from collections.abc import Callable
@@ -53,6 +43,16 @@ def repeated(f: Layer[P, C] | Callable[[int], Layer[P, C]], n: int, /) -> Layer[
         If `f` is no `Layer` and no function that returns one, or `n` is no integer.
     ValueError
         If `n` is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, relu, repeated, residual, sequential
+    >>> deep = repeated(residual(sequential(affine, relu)), 4)
+    >>> rng = np.random.default_rng(0)
+    >>> params = tuple((Affine.init(rng, 3, 3), ()) for _ in range(4))
+    >>> deep.forward(params, np.ones((2, 3), np.float32))[0].shape
+    (2, 3)
     """
     count = size("repeated", "n", n)
     if isinstance(f, Layer):

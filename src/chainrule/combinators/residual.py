@@ -16,17 +16,6 @@ the derivatives are added. The identity in the sum is why deep networks of this 
 every layer, however small J is (He et al., Deep Residual Learning, 2016).
 
 **To remember:** what was copied going forward is added coming back, and what was added is copied.
-
-Examples
---------
->>> import numpy as np
->>> from chainrule import relu, residual
->>> block = residual(relu)
->>> out, cache = block.forward((), np.array([[-1.0, 2.0]]))
->>> out
-array([[-1.,  4.]])
->>> block.backward(cache, np.array([[1.0, 1.0]]))[0]
-array([[1., 2.]])
 """
 
 import math
@@ -63,6 +52,17 @@ def residual(f: Layer[P, C], /) -> Layer[P, tuple[C]]:
     Notes
     -----
     Where `f` gives another shape than that of x, a `ValueError` says both: nothing is broadcast.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import relu, residual
+    >>> block = residual(relu)
+    >>> out, cache = block.forward((), np.array([[-1.0, 2.0]]))
+    >>> out
+    array([[-1.,  4.]])
+    >>> block.backward(cache, np.array([[1.0, 1.0]]))[0]
+    array([[1., 2.]])
     """
     return combinator("residual", Around(f, skip=True), (f,), forward, backward, operations=one)
 

@@ -22,22 +22,6 @@ which `chainrule.laws.transposed` tests. Where a number was copied its derivativ
 adjoint pair.
 
 **To remember:** what is used in two places gets the sum of two gradients.
-
-Examples
---------
->>> import numpy as np
->>> from chainrule import Affine, Array, affine, sequential, tied, tree
->>> def twice(p: Affine) -> tuple[Affine, Affine]:
-...     return p, p
->>> def both(g: tuple[Affine, Affine]) -> Affine:
-...     return tree.map(np.add, *g)
->>> layer = tied(sequential(affine, affine), twice, both)
->>> params = Affine(W=np.array([[3.0]]), b=np.array([0.0]))
->>> out, cache = layer.forward(params, np.array([[2.0]]))
->>> out
-array([[18.]])
->>> layer.grads(cache, np.array([[1.0]])).W  # of 2 W^2
-array([[12.]])
 """
 
 from collections.abc import Callable
@@ -89,6 +73,22 @@ def tied(
         If `f` is no `Layer` or `Encoder`, or one of the others is no function.
     ValueError
         If a part of `f` is fixed: once parameters are shared, it can't be told which of them should stay.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, Array, affine, sequential, tied, tree
+    >>> def twice(p: Affine) -> tuple[Affine, Affine]:
+    ...     return p, p
+    >>> def both(g: tuple[Affine, Affine]) -> Affine:
+    ...     return tree.map(np.add, *g)
+    >>> layer = tied(sequential(affine, affine), twice, both)
+    >>> params = Affine(W=np.array([[3.0]]), b=np.array([0.0]))
+    >>> out, cache = layer.forward(params, np.array([[2.0]]))
+    >>> out
+    array([[18.]])
+    >>> layer.grads(cache, np.array([[1.0]])).W  # of 2 W^2
+    array([[12.]])
     """
     layer = is_part("tied", f)
     for name, function in (("expand", expand), ("contract", contract)):

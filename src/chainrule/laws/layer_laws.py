@@ -149,7 +149,10 @@ def precision(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     exact_out, exact_cache = run_forward(layer, in_float64(params), in_float64(x))
     exact = [exact_out, *(leaf for _, leaf in _named(run_backward(layer, exact_cache, in_float64(dout))))]
     bound = 1024 * float(np.finfo(_dtype(layer, params, x)[0]).eps)  # sums of up to a thousand products, in two layers
-    return [compare("precision", name, got, like, bound) for (name, got), like in zip(own, exact, strict=True)]
+    least = _least(exact)
+    return [
+        compare("precision", name, got, like, bound, least=least) for (name, got), like in zip(own, exact, strict=True)
+    ]
 
 
 def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -173,6 +176,7 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     of_sum, of_u, of_v, of_zero = (
         _named(run_backward(layer, cache, d)) for d in (a * u + c * v, u, v, np.zeros_like(out))
     )
+    least = _least([got for _, got in of_sum])
     verdicts: list[Verdict] = []
     for (name, got), (_, gu), (_, gv), (_, g0) in zip(of_sum, of_u, of_v, of_zero, strict=True):
         note = ""
@@ -180,7 +184,7 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
             note = "it is the same for every dout: was dout ignored?"
         elif g0.any():
             note = "it is not 0 for dout = 0: something is added that does not go with dout"
-        verdict = compare("linearity", name, got, a * gu + c * gv, ROUNDING, note=note)
+        verdict = compare("linearity", name, got, a * gu + c * gv, ROUNDING, least=least, note=note)
         verdicts.append(verdict if not g0.any() else Verdict("linearity", name, ok=False, note=note))
     return verdicts
 
@@ -482,6 +486,11 @@ def _first(param: Array, grad: Array) -> Array:
 
 def _dout(out: Array, rng: np.random.Generator) -> Array:
     return rng.standard_normal(out.shape).astype(out.dtype)
+
+
+def _least(fields: Sequence[Array]) -> float:
+    """The size of a field that counts for nothing beside the largest one: see `compare`."""
+    return max((float(np.abs(leaf).max(initial=0)) for leaf in fields), default=0.0) / 128
 
 
 def _named(result: tuple[Array | None, Any]) -> list[tuple[str, Array]]:

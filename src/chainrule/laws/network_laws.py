@@ -81,11 +81,12 @@ def descent(
     before = writable((params, x, targets))
     got, _, loss_before = training_step(network, loss, optimizer)(params, state, x, targets)
     untouched = tree.equal(before, (params, x, targets))
+    least = max((float(np.abs(leaf).max(initial=0)) for leaf in tree.leaves(expected)), default=0.0) / 128
     return [
         Verdict("descent", "arguments", untouched, "" if untouched else "the step wrote to one of its arguments"),
         compare("descent", "loss", np.asarray(loss_before), np.asarray(value), ROUNDING),
         *(
-            compare("descent", f"params{path}", stepped, leaf, ROUNDING)
+            compare("descent", f"params{path}", stepped, leaf, ROUNDING, least=least)
             for (path, leaf), stepped in zip(tree.named_leaves(expected), tree.leaves(got), strict=True)
         ),
     ]

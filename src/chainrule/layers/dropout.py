@@ -34,6 +34,7 @@ Examples
 ...     return sequential(dropout(0.2, first), affine, dropout(0.5, second))
 """
 
+import math
 from functools import partial
 from typing import Any, overload
 
@@ -47,7 +48,7 @@ from chainrule.arrays.libraries import library_of, seed_of
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, Unit
-from chainrule.layer import Layer
+from chainrule.layer import Layer, Shape
 from chainrule.layers.identity import identity
 from chainrule.rules.inference import Inference
 
@@ -72,6 +73,11 @@ def forward(xp: Namespace, params: Unit, x: Array, *, rate: float, seed: Any) ->
 def backward(xp: Namespace, cache: DropoutCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
     """`dx = m * dout`."""
     return (xp.times(dout, cache.mask) if wants_dx else None), ()
+
+
+def operations(params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
+    """A product for each number; a random number is none of floating point."""
+    return math.prod(x), math.prod(x)
 
 
 def in_use(statistics: None) -> Layer[Unit, Any]:
@@ -116,6 +122,7 @@ def dropout(rate: float, seed: Any) -> Layer[Unit, DropoutCache]:
         quiet=True,
         couples_rows=True,
         event_axes=0,
+        operations=operations,
         inference=Inference(in_use),
     )
 

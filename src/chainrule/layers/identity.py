@@ -23,6 +23,7 @@ Examples
 
 from attrs import frozen
 
+from chainrule.layer import Shape
 from chainrule.rules import Array, Layer, Namespace, Unit, layer, record, unchecked
 
 
@@ -45,5 +46,12 @@ def backward(xp: Namespace, cache: IdentityCache, dout: Array, wants_dx: bool) -
     return (xp.own(dout) if wants_dx else None), ()
 
 
-identity: Layer[Unit, IdentityCache] = layer("identity", (), forward, backward, elementwise=True, event_axes=0)
+def operations(params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
+    """None."""
+    return 0, 0
+
+
+identity: Layer[Unit, IdentityCache] = layer(
+    "identity", (), forward, backward, elementwise=True, event_axes=0, operations=operations
+)
 """`x`; its parameters are `()`."""

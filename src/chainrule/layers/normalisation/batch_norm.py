@@ -55,7 +55,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.initializers.fresh import filled
-from chainrule.layer import Layer
+from chainrule.layer import Layer, Shape
 from chainrule.rules import fitting, well_formed
 from chainrule.rules.inference import Inference, Moments
 
@@ -234,6 +234,11 @@ def moments(cache: BatchNormCache) -> Moments:
     return Moments(cache.mean, cache.var, math.prod(cache.h.shape[:-1]))
 
 
+def operations(params: BatchNorm, x: Shape, out: Shape) -> tuple[int, int]:
+    """For each number: two means, a difference, two products and a sum; backward the products and means of dx."""
+    return 7 * math.prod(x), 7 * math.prod(x)
+
+
 @overload
 def batch_norm(statistics: None = ..., eps: float = ...) -> Layer[BatchNorm, BatchNormCache]: ...
 @overload
@@ -284,6 +289,7 @@ def batch_norm(
             quiet=True,
             couples_rows=True,
             event_axes=1,
+            operations=operations,
             inference=Inference(partial(in_use, eps=eps), moments),
         )
     if not isinstance(statistics, Statistics):
@@ -296,6 +302,7 @@ def batch_norm(
         partial(fits_in_use, statistics),
         quiet=True,
         event_axes=1,
+        operations=operations_in_use,
     )
 
 
@@ -309,6 +316,11 @@ def fits_in_use(statistics: Statistics, params: BatchNorm, x: Array) -> None:
     if libraries is not None:
         of = f"x is an array of {libraries[1]} but the statistics are of {libraries[0]}"
         raise TypeError(f"batch_norm: {of}: convert one of them")
+
+
+def operations_in_use(params: BatchNorm, x: Shape, out: Shape) -> tuple[int, int]:
+    """For each number: two products and two sums, forward and backward."""
+    return 4 * math.prod(x), 4 * math.prod(x)
 
 
 def in_use(statistics: Statistics, eps: float) -> Layer[BatchNorm, StandardisedCache]:

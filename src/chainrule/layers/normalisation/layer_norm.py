@@ -38,6 +38,7 @@ Examples
 array([-1.,  0.])
 """
 
+import math
 from functools import partial
 
 import numpy as np
@@ -50,7 +51,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array
 from chainrule.initializers.fresh import filled
-from chainrule.layer import Layer
+from chainrule.layer import Layer, Shape
 from chainrule.rules import fitting, well_formed
 
 
@@ -147,6 +148,11 @@ def backward(xp: Namespace, cache: LayerNormCache, dout: Array, wants_dx: bool) 
     return dx, grads
 
 
+def operations(params: LayerNorm, x: Shape, out: Shape) -> tuple[int, int]:
+    """For each number: two means, a difference, two products and a sum; backward the products and means of dx."""
+    return 7 * math.prod(x), 11 * math.prod(x)
+
+
 def layer_norm(eps: float = 1e-5) -> Layer[LayerNorm, LayerNormCache]:
     """Make a layer that normalises the last axis, of any rank.
 
@@ -178,4 +184,13 @@ def layer_norm(eps: float = 1e-5) -> Layer[LayerNorm, LayerNormCache]:
     np.False_
     """
     eps = number("layer_norm", "eps", eps, above=0)
-    return rules.layer("layer_norm", LayerNorm, partial(forward, eps=eps), backward, fits, quiet=True, event_axes=1)
+    return rules.layer(
+        "layer_norm",
+        LayerNorm,
+        partial(forward, eps=eps),
+        backward,
+        fits,
+        quiet=True,
+        event_axes=1,
+        operations=operations,
+    )
