@@ -125,8 +125,8 @@ def test_one_part_in_a_billion_is_seen_in_any_entry(subject: Subject, rng: np.ra
     entry, which = int(rng.integers(2**16)), int(rng.integers(len(tree.leaves((x, params)))))
     wrong = Layer(subject.layer.forward, backward)
     verdicts = derivative(wrong, params, x, rng)
-    _, cache = subject.layer.forward(params, x)
-    dout = rng.standard_normal(subject.layer.forward(params, x)[0].shape)
+    out, cache = subject.layer.forward(params, x)
+    dout: Array = rng.standard_normal(np.shape(out))
     right = tree.leaves(subject.layer.backward(cache, dout))[which]
     assert [verdict.ok for verdict in verdicts].count(False) == (1 if right.any() else 0)
 

@@ -196,14 +196,13 @@ def test_a_numpy_dout_meets_the_librarys_cache_on_the_librarys_side(subject: Sub
     out, cache = subject.layer.forward(*jax.tree.map(jnp.asarray, (params, x)))
     dout = np.ones(out.shape, np.float32)
     dx, grads = subject.layer.backward(cache, dout)
-    assert all(isinstance(leaf, jax.Array) for leaf in (dx, *tree.leaves(grads))) or not tree.leaves(cache)
+    if tree.leaves(cache):  # that of the identity does not tell the library
+        assert all(isinstance(leaf, jax.Array) for leaf in (dx, *tree.leaves(grads)))
     expected = subject.layer.backward(cache, jnp.ones_like(out))
     assert all(map(np.array_equal, tree.leaves((dx, grads)), tree.leaves(expected)))
 
 
-@pytest.mark.parametrize(
-    "subject", [each for each in LAYERS if not each.layer.couples_rows], ids=lambda each: each.name
-)
+@pytest.mark.parametrize("subject", [each for each in LAYERS if not each.layer.couples_rows], ids=lambda s: s.name)
 def test_vmap_of_a_backward_gives_what_each_row_gives_alone(subject: Subject) -> None:
     params, x = on_jax(subject.make(np.random.default_rng(0), 4, np.float64))
     dout = dout_like(subject.layer.forward(params, x)[0])

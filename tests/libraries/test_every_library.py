@@ -44,6 +44,7 @@ NUMPY_ALONE = {
     "minibatches",  # rows of a data set on the host
     *("check_layer", "check_loss", "check_network", "check_optimizer", "directional_derivative", "numerical_gradient"),
     *("draw", "trace"),  # these look at numbers
+    *("inference", "split_seed", "statistics"),  # between training and use, on the host
 }
 """Public functions that are not promised for other libraries."""
 

@@ -8,7 +8,17 @@ import numpy as np
 from attrs import frozen
 
 from catalogue import ENCODERS, LAYERS, OTHERS, PARTLY_FIXED, Subject
-from chainrule import Array, Encoder, prediction, sgd, softmax_cross_entropy, training_step, two_layer, value_and_grad
+from chainrule import (
+    Array,
+    Encoder,
+    clip_by_global_norm,
+    prediction,
+    sgd,
+    softmax_cross_entropy,
+    training_step,
+    two_layer,
+    value_and_grad,
+)
 from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from chainrule.training.shards import combine
 from strategies import Floating, normal
@@ -117,11 +127,16 @@ def in_shards(params: Any, x: Any, targets: Any) -> Any:
     return combine([GRADIENT(params, *shard) for shard in shards], [2, x.shape[0] - 2])
 
 
+def clipped(params: Any, x: Any, targets: Any) -> Any:
+    return clip_by_global_norm(0.1)(GRADIENT(params, x, targets)[1])
+
+
 USES = [
     *[use_of(each) for each in (*LAYERS, *PARTLY_FIXED, *ENCODERS, *OTHERS) if each.alike],
     Use("value_and_grad, labels", GRADIENT, batch),
     Use("value_and_grad, probabilities", GRADIENT, partial(batch, probabilities=True)),
     Use("training_step", three_steps, batch),
+    Use("clip_by_global_norm", clipped, batch),
     Use("prediction", prediction(two_layer.network), rows),
     Use("two_layer", the_two_layer_network, batch),
     Use("combine", in_shards, batch),
