@@ -196,12 +196,14 @@ def test_a_numpy_dout_meets_the_librarys_cache_on_the_librarys_side(subject: Sub
     out, cache = subject.layer.forward(*jax.tree.map(jnp.asarray, (params, x)))
     dout = np.ones(out.shape, np.float32)
     dx, grads = subject.layer.backward(cache, dout)
-    assert all(isinstance(leaf, jax.Array) or leaf is dout for leaf in (dx, *tree.leaves(grads)))  # as of the identity
+    assert all(isinstance(leaf, jax.Array) for leaf in (dx, *tree.leaves(grads))) or not tree.leaves(cache)
     expected = subject.layer.backward(cache, jnp.ones_like(out))
     assert all(map(np.array_equal, tree.leaves((dx, grads)), tree.leaves(expected)))
 
 
-@pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "subject", [each for each in LAYERS if not each.layer.couples_rows], ids=lambda each: each.name
+)
 def test_vmap_of_a_backward_gives_what_each_row_gives_alone(subject: Subject) -> None:
     params, x = on_jax(subject.make(np.random.default_rng(0), 4, np.float64))
     dout = dout_like(subject.layer.forward(params, x)[0])
@@ -239,7 +241,7 @@ def test_jaxs_gradient_of_our_forward_is_our_backward(dtype: Any) -> None:
 def test_jaxs_derivative_of_a_forward_is_its_backward_at_zero_and_far_out_too(subject: Subject) -> None:
     """Inputs at which branches meet, or the slope of the other branch could overflow to nan."""
     params, x = on_jax(subject.make(np.random.default_rng(0), 5, np.float64))
-    x = x.at[:4].set(jnp.asarray([0.0, -0.0, 1000.0, -1000.0])[:, None])
+    x = x.at[:4].set(jnp.asarray([0.0, -0.0, 1000.0, -1000.0]).reshape(4, *(1,) * (x.ndim - 1)))
     out, pullback, cache = jax.vjp(subject.layer.forward, params, x, has_aux=True)
     dout = dout_like(out)
     grads, dx = pullback(dout)
