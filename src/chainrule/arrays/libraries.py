@@ -53,7 +53,7 @@ def seed_of(owner: str, seed: Any) -> Any:
     A seed is a whole number >= 0, or a 0-d array of another library, which may be traced and whose value is not read.
     """
     if is_a(seed, int, np.integer, np.ndarray) and not is_a(seed, bool):
-        if is_a(seed, np.ndarray) and (seed.shape != () or seed.dtype.kind not in "iu"):
+        if is_numpy(seed) and (seed.shape != () or seed.dtype.kind not in "iu"):
             raise TypeError(f"{owner}: seed must be a whole number, got {describe(seed)}")
         if int(seed) < 0:
             raise ValueError(f"{owner}: seed must be >= 0, got {seed}")
