@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chainrule.demo import output_file
 from chainrule.demo.errors import UsageError
 
 
