@@ -266,7 +266,11 @@ class _Pass:
         """A layer, with what came in from above and went out below."""
         params = tuple(self.label(param.name, param) for param in layer.params)
         return Node(
-            layer.name, layer.path, layer.number, params, tuple(self.label(grad.name, grad) for grad in layer.grads)
+            layer.name.partition("(")[0],
+            layer.path,
+            layer.number,
+            params,
+            tuple(self.label(grad.name, grad) for grad in layer.grads),
         )
 
     def split(self, fork: ForkTrace) -> Split:
@@ -363,11 +367,11 @@ class _Plan:
         if params is None:
             names = parameter_names(layer)
             of_params, of_grads = (tuple(Label(before + name) for name in names) for before in ("", "d"))
-            return Node(name_of(layer), path, number, of_params, of_grads)
+            return Node(name_of(layer).partition("(")[0], path, number, of_params, of_grads)
         seen = [measure(field_of(at), f"params{at}", leaf) for at, leaf in tree.named_leaves(params)]
         of_params = tuple(Label(one.name, seen=_shown(one, numbers=self.shows)) for one in seen)
         of_grads = tuple(Label(f"d{one.name}", seen=_shown(one, numbers=False)) for one in seen)  # like params
-        return Node(name_of(layer), path, number, of_params, of_grads)
+        return Node(name_of(layer).partition("(")[0], path, number, of_params, of_grads)
 
 
 def _without_grads(piece: Piece) -> Piece:
