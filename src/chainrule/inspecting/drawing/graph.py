@@ -400,5 +400,5 @@ def parameter_names(network: Watched) -> tuple[str, ...]:
 
 def _without_options(name: str) -> str:
     """`layer_norm` for `layer_norm(eps=1e-05)`: a box has room for no more."""
-    called = re.fullmatch(r"([A-Za-z_]\w*)\(.*\)", name)
+    called = re.fullmatch(r"([A-Za-z_]\w*)\(\w+=.*\)", name)
     return called[1] if called else name
