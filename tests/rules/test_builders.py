@@ -1,4 +1,4 @@
-"""The builders, on arithmetic of one's own: pairs that keep the laws, names, traits, and words for what does not fit."""
+"""The builders, on arithmetic of one's own: laws, names, traits, and words for what does not fit."""
 
 import re
 from functools import partial
