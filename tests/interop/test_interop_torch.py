@@ -12,6 +12,7 @@ from chainrule import (
     Affine,
     Array,
     Layer,
+    adam,
     affine,
     sequential,
     sigmoid,
@@ -327,3 +328,14 @@ def test_transforms_of_torch_take_no_records() -> None:
     x = torch.ones(4, 3, dtype=torch.float64)
     with pytest.raises(ValueError, match="must be Tensor"):
         torch.func.grad(lambda params: untyped(affine.forward(params, x)[0]).sum())(params)
+
+
+def test_running_means_beside_bfloat16_do_not_stall() -> None:
+    """In bfloat16 a mean square that loses a thousandth is rounded to itself, and after one large gradient stays."""
+    param = torch.ones(1, dtype=torch.bfloat16)
+    optimizer = adam(0.0)
+    state = optimizer.init(param)
+    for grad in [100.0] + [0.0] * 100:
+        param, state = optimizer.step(state, param, untyped(torch.full_like(param, grad)))
+    assert param.dtype is torch.bfloat16
+    np.testing.assert_allclose(untyped(state.moments[1]), [1e-3 * 100**2 * 0.999**100], rtol=1e-5)
