@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from chainrule.demo.errors import UsageError
 from chainrule.demo.main import main
 from chainrule.demo.options import BUILT_IN, FOLDER, parse
-from chainrule.demo.refusal import RefusalError
 
 
 def test_without_words_the_digits_that_come_along_are_learned() -> None:
@@ -78,7 +78,7 @@ def test_bad_words_are_refused_in_one_line(words: list[str], reason: str, capsys
 
 
 def test_a_refusal_can_be_caught_as_what_it_is() -> None:
-    with pytest.raises(RefusalError, match="unrecognized"):
+    with pytest.raises(UsageError, match="unrecognized"):
         parse(["--nonsense"])
 
 

@@ -9,8 +9,8 @@ import pytest
 from chainrule import tree, two_layer
 from chainrule.arrays.types import Array
 from chainrule.datasets import Examples
+from chainrule.demo.errors import DivergenceError
 from chainrule.demo.networks import NETWORKS
-from chainrule.demo.refusal import DivergenceError
 from chainrule.demo.training import STEPS_BETWEEN, WATCHED, descend, moments
 
 RELU = NETWORKS["relu"]

@@ -3,24 +3,24 @@
 from pathlib import Path
 
 from chainrule.datasets import Dataset, IdxError, digits, load_mnist
-from chainrule.demo.refusal import RefusalError
+from chainrule.demo.errors import UsageError
 
 
 def load(folder: Path | None) -> Dataset:
     """Read a folder of IDX files in the form of MNIST, or without one the digits that come along.
 
-    A RefusalError says which file is missing or damaged, or that there are no images.
+    A UsageError says which file is missing or damaged, or that there are no images.
     """
     if folder is None:
         return digits()
     if not folder.exists():
-        raise RefusalError(f"{folder}: there is no such folder")
+        raise UsageError(f"{folder}: there is no such folder")
     try:
         data = load_mnist(folder)
     except (OSError, IdxError) as error:
-        raise RefusalError(str(error)) from None
+        raise UsageError(str(error)) from None
     if not (data.train.x.size and data.test.x.size):
-        raise RefusalError(f"{folder}: there are no images to learn from, or none to test on")
+        raise UsageError(f"{folder}: there are no images to learn from, or none to test on")
     return data
 
 

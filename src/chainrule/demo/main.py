@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
+from chainrule.demo.errors import DivergenceError, UsageError
 from chainrule.demo.extras import installed, one_thread
 from chainrule.demo.options import parse
-from chainrule.demo.refusal import DivergenceError, RefusalError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,12 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse(arguments)
         if not installed("rich"):
-            raise RefusalError("the demo needs rich: pip install 'chainrule[demo]'")  # noqa: TRY301  # like all others
+            raise UsageError("the demo needs rich: pip install 'chainrule[demo]'")  # noqa: TRY301  # like all others
         from chainrule.demo.run import run  # noqa: PLC0415  # it imports rich, which need not be there
 
         with one_thread():
             wrong = run(options)
-    except (RefusalError, DivergenceError) as reason:
+    except (UsageError, DivergenceError) as reason:
         return _stop(str(reason), reason.status)
     except KeyboardInterrupt:
         return _stop("interrupted", 130)

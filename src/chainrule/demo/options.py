@@ -10,8 +10,8 @@ from typing import NoReturn, TypeVar
 
 from attrs import frozen
 
+from chainrule.demo.errors import UsageError
 from chainrule.demo.networks import NETWORKS
-from chainrule.demo.refusal import RefusalError
 
 Number = TypeVar("Number", int, float)
 
@@ -72,7 +72,7 @@ class Options:
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """Read a command line; by default that of the process.
 
-    An unknown option, or a value out of bounds, is a RefusalError.
+    An unknown option, or a value out of bounds, is a UsageError.
     """
     given = _parser().parse_args(arguments)
     default = BUILT_IN if given.data is None else FOLDER
@@ -93,7 +93,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that refuses in one line: the usage is a page, which `--help` has."""
 
     def error(self, message: str) -> NoReturn:
-        raise RefusalError(message)
+        raise UsageError(message)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         if sys.stdout is not None:  # it is None if the process was started without one

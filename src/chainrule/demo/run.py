@@ -7,13 +7,13 @@ from contextlib import nullcontext
 import numpy as np
 
 from chainrule.datasets import Dataset
-from chainrule.demo import data, place, progress, report
+from chainrule.demo import data, output_file, progress, report
+from chainrule.demo.errors import UsageError
 from chainrule.demo.extras import installed
 from chainrule.demo.gradient_check import Finding, check
 from chainrule.demo.mistakes import mistakes
 from chainrule.demo.networks import NETWORKS
 from chainrule.demo.options import Options
-from chainrule.demo.refusal import RefusalError
 from chainrule.demo.screen import Screen
 from chainrule.demo.training import Moment, descend, moments
 from chainrule.two_layer import Params
@@ -25,7 +25,7 @@ CHECKED = 3
 def run(options: Options) -> list[str]:
     """Do what the options say and show it; return the gradients that were found wrong, and by which method."""
     if options.picture:
-        place.check(options.picture)
+        output_file.check(options.picture)
     examples = data.load(options.data)
     rng = np.random.default_rng(options.seed)
     start = _start(options, examples, rng)
@@ -43,7 +43,7 @@ def _start(options: Options, examples: Dataset, rng: np.random.Generator) -> Par
     try:
         return NETWORKS[options.activation].init(rng, n_in, options.hidden, n_out)
     except (MemoryError, OverflowError, ValueError):  # NumPy has all three for sizes beyond it
-        raise RefusalError(f"--hidden {options.hidden} needs more memory than there is") from None
+        raise UsageError(f"--hidden {options.hidden} needs more memory than there is") from None
 
 
 def _train(
@@ -91,5 +91,5 @@ def _test(screen: Screen, options: Options, examples: Dataset, history: Sequence
         return
     from chainrule.demo.picture import png  # noqa: PLC0415  # it imports matplotlib, which need not be there
 
-    place.write(options.picture, png(history, examples, params, found))
+    output_file.write(options.picture, png(history, examples, params, found))
     screen.say(f"picture   {options.picture}")

@@ -9,8 +9,8 @@ from attrs import frozen
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array, Labels
 from chainrule.datasets import Examples
+from chainrule.demo.errors import DivergenceError
 from chainrule.demo.networks import Network
-from chainrule.demo.refusal import DivergenceError
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.optimizers.sgd import sgd
 from chainrule.training.metrics import accuracy

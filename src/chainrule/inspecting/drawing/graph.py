@@ -7,6 +7,7 @@ gradients, which go out below. From the point of a fork two or more wires leave,
 Pictures, Mermaid text and the account for screen readers are made of this.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any, TypeAlias
@@ -266,7 +267,11 @@ class _Pass:
         """A layer, with what came in from above and went out below."""
         params = tuple(self.label(param.name, param) for param in layer.params)
         return Node(
-            layer.name, layer.path, layer.number, params, tuple(self.label(grad.name, grad) for grad in layer.grads)
+            _without_options(layer.name),
+            layer.path,
+            layer.number,
+            params,
+            tuple(self.label(grad.name, grad) for grad in layer.grads),
         )
 
     def split(self, fork: ForkTrace) -> Split:
@@ -363,11 +368,11 @@ class _Plan:
         if params is None:
             names = parameter_names(layer)
             of_params, of_grads = (tuple(Label(before + name) for name in names) for before in ("", "d"))
-            return Node(name_of(layer), path, number, of_params, of_grads)
+            return Node(_without_options(name_of(layer)), path, number, of_params, of_grads)
         seen = [measure(field_of(at), f"params{at}", leaf) for at, leaf in tree.named_leaves(params)]
         of_params = tuple(Label(one.name, seen=_shown(one, numbers=self.shows)) for one in seen)
         of_grads = tuple(Label(f"d{one.name}", seen=_shown(one, numbers=False)) for one in seen)  # like params
-        return Node(name_of(layer), path, number, of_params, of_grads)
+        return Node(_without_options(name_of(layer)), path, number, of_params, of_grads)
 
 
 def _without_grads(piece: Piece) -> Piece:
@@ -391,3 +396,9 @@ def parameter_names(network: Watched) -> tuple[str, ...]:
     forward = network.forward if network.rule is None else network.rule.source
     annotated = getattr(unbound(forward), "__annotations__", {}).values()
     return next((field_names(kind) for kind in annotated if isinstance(kind, type) and field_names(kind)), ())
+
+
+def _without_options(name: str) -> str:
+    """`layer_norm` for `layer_norm(eps=1e-05)`: a box has room for no more."""
+    called = re.fullmatch(r"([A-Za-z_]\w*)\(\w+=.*\)", name)
+    return called[1] if called else name

@@ -38,21 +38,16 @@ Examples
 array([-1.,  0.])
 """
 
-import math
 from functools import partial
+from math import prod
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
-from chainrule import rules
 from chainrule.arrays.arguments import number
-from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.records import record, unchecked
-from chainrule.arrays.types import Array
 from chainrule.initializers.fresh import filled
-from chainrule.layer import Layer, Shape
-from chainrule.rules import fitting, well_formed
+from chainrule.rules import Array, Layer, Namespace, Shape, fitting, layer, record, unchecked, well_formed
 
 
 @frozen(eq=False)
@@ -101,8 +96,7 @@ class LayerNorm:
         LayerNorm
             The parameters.
         """
-        one, zero = (filled("LayerNorm.init", value, dtype, features=features) for value in (1, 0))
-        return cls(one, zero)
+        return cls(*(filled("LayerNorm.init", value, dtype, features=features) for value in (1, 0)))
 
 
 @frozen(eq=False)
@@ -130,27 +124,20 @@ def forward(xp: Namespace, params: LayerNorm, x: Array, *, eps: float) -> tuple[
     h, _ = xp.centred(x, -1)
     _, r = xp.deviation(h, eps, unit, -1)
     h *= r
-    out = h * params.scale
-    out += params.bias
-    return out, _saved(xp.read_only(h), xp.read_only(r * unit), params.scale)
+    return h * params.scale + params.bias, _saved(xp.read_only(h), xp.read_only(r * unit), params.scale)
 
 
 def backward(xp: Namespace, cache: LayerNormCache, dout: Array, wants_dx: bool) -> tuple[Array | None, LayerNorm]:
     """`dx = r (g - mean(g) - h mean(h * g))` for `g = scale * dout`."""
     product = dout * cache.h
     grads = _gradients(xp.sum_rows(product), xp.sum_rows(dout))
-    if not wants_dx:
-        return None, grads
-    dx = dout * cache.scale
-    dx -= cache.h * xp.mean_weighted(product, cache.scale)
-    dx -= xp.mean_weighted(dout, cache.scale)
-    dx *= cache.r
-    return dx, grads
+    dx = dout * cache.scale - cache.h * xp.mean_weighted(product, cache.scale) - xp.mean_weighted(dout, cache.scale)
+    return dx * cache.r, grads
 
 
-def operations(params: LayerNorm, x: Shape, out: Shape) -> tuple[int, int]:
+def count(params: LayerNorm, x: Shape, out: Shape) -> tuple[int, int]:
     """For each number: two means, a difference, two products and a sum; backward the products and means of dx."""
-    return 7 * math.prod(x), 11 * math.prod(x)
+    return 7 * prod(x), 11 * prod(x)
 
 
 def layer_norm(eps: float = 1e-5) -> Layer[LayerNorm, LayerNormCache]:
@@ -183,14 +170,5 @@ def layer_norm(eps: float = 1e-5) -> Layer[LayerNorm, LayerNormCache]:
     >>> layer_norm().forward(LayerNorm.init(4), x)[0].any()
     np.False_
     """
-    eps = number("layer_norm", "eps", eps, above=0)
-    return rules.layer(
-        "layer_norm",
-        LayerNorm,
-        partial(forward, eps=eps),
-        backward,
-        fits,
-        quiet=True,
-        event_axes=1,
-        operations=operations,
-    )
+    go = partial(forward, eps=number("layer_norm", "eps", eps, above=0))
+    return layer("layer_norm", LayerNorm, go, backward, fits, quiet=True, event_axes=1, operations=count)

@@ -1,7 +1,7 @@
-"""Why the demo stops early: each reason is an exception with one line to say, and an exit status."""
+"""Reasons for the demo to stop early: each is an exception with one line to print, and an exit status."""
 
 
-class RefusalError(Exception):
+class UsageError(Exception):
     """The options, a file or a missing package do not allow it."""
 
     status = 2

@@ -4,16 +4,16 @@ import errno
 import os
 from pathlib import Path
 
-from chainrule.demo.refusal import RefusalError
+from chainrule.demo.errors import UsageError
 
 
 def check(path: Path) -> None:
     """Make sure that a picture can be written to a path, by writing an empty file beside it.
 
-    A file that is there stays. A RefusalError says that the name does not fit, or that the folder takes no files.
+    A file that is there stays. A UsageError says that the name does not fit, or that the folder takes no files.
     """
     if path.suffix.lower() != ".png":
-        raise RefusalError(f"the picture will be a PNG file: --picture {path} must end in .png")
+        raise UsageError(f"the picture will be a PNG file: --picture {path} must end in .png")
     part = _part(path)
     try:
         if path.is_dir():
@@ -21,7 +21,7 @@ def check(path: Path) -> None:
         part.touch(exist_ok=False)
         part.unlink()
     except (OSError, ValueError) as error:
-        raise _refusal(path, error) from None
+        raise _usage_error(path, error) from None
 
 
 def write(path: Path, content: bytes) -> None:
@@ -34,7 +34,7 @@ def write(path: Path, content: bytes) -> None:
         finally:
             part.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
-        raise _refusal(path, error) from None
+        raise _usage_error(path, error) from None
 
 
 def _part(path: Path) -> Path:
@@ -42,6 +42,6 @@ def _part(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def _refusal(path: Path, error: OSError | ValueError) -> RefusalError:
+def _usage_error(path: Path, error: OSError | ValueError) -> UsageError:
     reason = getattr(error, "strerror", None) or str(error)
-    return RefusalError(f"cannot write {path}: {reason}: choose another --picture, or --no-picture")
+    return UsageError(f"cannot write {path}: {reason}: choose another --picture, or --no-picture")

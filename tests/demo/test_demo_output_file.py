@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.demo import place
-from chainrule.demo.refusal import RefusalError
+from chainrule.demo import output_file
+from chainrule.demo.errors import UsageError
 
 
 def test_looking_at_a_place_leaves_no_trace(tmp_path: Path) -> None:
     there = tmp_path / "there.png"
     there.write_bytes(b"old")
-    place.check(there)
-    place.check(tmp_path / "new.png")
+    output_file.check(there)
+    output_file.check(tmp_path / "new.png")
     assert [path.name for path in tmp_path.iterdir()] == ["there.png"]
     assert there.read_bytes() == b"old"
 
@@ -20,7 +20,7 @@ def test_looking_at_a_place_leaves_no_trace(tmp_path: Path) -> None:
 def test_a_file_is_replaced_and_nothing_stays_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     for content in (b"one", b"two"):
-        place.write(path, content)
+        output_file.write(path, content)
         assert path.read_bytes() == content
     assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
 
@@ -40,8 +40,8 @@ def test_a_file_is_replaced_and_nothing_stays_beside_it(tmp_path: Path) -> None:
 def test_a_place_that_takes_no_picture_is_refused(name: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(RefusalError, match=reason):
-        place.check(tmp_path / name)
+    with pytest.raises(UsageError, match=reason):
+        output_file.check(tmp_path / name)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
 
 
@@ -50,8 +50,8 @@ def test_a_folder_that_may_not_be_written_to_is_refused(tmp_path: Path, monkeypa
         raise PermissionError(13, "Permission denied", str(self))  # whoever runs the tests may be allowed everything
 
     monkeypatch.setattr(Path, "touch", denied)
-    with pytest.raises(RefusalError, match=r"cannot write .*p\.png: Permission denied: choose another --picture"):
-        place.check(tmp_path / "p.png")
+    with pytest.raises(UsageError, match=r"cannot write .*p\.png: Permission denied: choose another --picture"):
+        output_file.check(tmp_path / "p.png")
 
 
 def test_a_full_disk_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_a_full_disk_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(RefusalError, match="No space left on device"):
-        place.write(path, b"new")
+    with pytest.raises(UsageError, match="No space left on device"):
+        output_file.write(path, b"new")
     assert path.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
