@@ -1,3 +1,5 @@
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from chainrule import (
     check_loss,
     check_network,
     check_optimizer,
+    laws,
     own,
     read_only,
     sgd,
@@ -41,6 +44,12 @@ def test_broken_subjects_are_rejected_by_exactly_the_laws_that_they_break(subjec
 @pytest.mark.parametrize("law", [*LAYER_LAWS, *LOSS_LAWS, *OPTIMIZER_LAWS])
 def test_every_law_is_needed(law: str) -> None:
     assert any(subject.laws == {law} for subject in ALL), f"no broken subject is rejected by {law} alone"
+
+
+def test_the_page_on_checks_lists_every_law() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "checking.md").read_text("utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert sorted(listed) == sorted(name for name in laws.__all__ if not name.isupper())
 
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)

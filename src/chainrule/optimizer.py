@@ -57,6 +57,7 @@ class State(Generic[P]):
         The steps so far: a 0-d array of integers.
     moments
         Trees like the parameters, as many as the optimizer keeps: running averages of gradients and of their squares.
+        Beside parameters of 16 bits they have the dtype float32.
     """
 
     count: Labels

@@ -8,7 +8,20 @@ import numpy as np
 import pytest
 
 from catalogue import LAYERS, Subject
-from chainrule import Affine, Array, Layer, affine, sequential, sigmoid, softmax_cross_entropy, trace, tree, two_layer
+from chainrule import (
+    Affine,
+    Array,
+    Layer,
+    adam,
+    affine,
+    sequential,
+    sigmoid,
+    softmax_cross_entropy,
+    trace,
+    tree,
+    two_layer,
+    value_and_grad,
+)
 from chainrule.interop.torch import autograd_function
 from strategies import normal
 from untyped import untyped
@@ -194,3 +207,135 @@ def test_deep_copies_of_records_have_tensors_of_their_own() -> None:
     for leaf in tree.leaves(params):
         untyped(leaf).fill_(7.0)
     assert [untyped(leaf).unique().tolist() for leaf in tree.leaves(copied)] == [[1.0], [1.0], [0.0]]
+
+
+LOWER = ["bfloat16", "float16"]
+
+
+@pytest.mark.parametrize("lower", LOWER)
+def test_under_autocast_a_function_gives_what_it_gives_without(lower: str) -> None:
+    params = on_torch(two_layer.init(np.random.default_rng(0), 4, 3, 2, std=1))
+    leaves, x = tree.leaves(params), torch.ones((5, 4), requires_grad=True)
+    network = untyped(autograd_function(two_layer.network))
+    expected = network(params, x)
+    gradients = torch.autograd.grad(expected.sum(), [x, *leaves])
+    with torch.autocast("cpu", dtype=getattr(torch, lower)):
+        out = network(params, x)
+        inside = torch.autograd.grad(out.sum(), [x, *leaves], retain_graph=True)
+    outside = torch.autograd.grad(out.sum(), [x, *leaves])
+    for theirs, ours in zip((out, *inside, *outside), (expected, *gradients, *gradients), strict=True):
+        assert torch.equal(theirs, ours)
+        assert theirs.dtype is torch.float32
+
+
+@pytest.mark.parametrize("lower", LOWER)
+def test_what_autocast_has_lowered_is_refused_until_it_is_converted(lower: str) -> None:
+    params, readout = on_torch(Affine(np.ones((4, 2), np.float32), np.ones(2, np.float32))), torch.nn.Linear(3, 4)
+    function = untyped(autograd_function(affine))
+    with torch.autocast("cpu", dtype=getattr(torch, lower)):
+        x = readout(torch.ones(5, 3))
+        with pytest.raises(TypeError, match=f"affine: x is torch.{lower} but the parameters are torch.float32"):
+            function(params, x)
+        assert function(params, x.float()).dtype is torch.float32
+
+
+@pytest.mark.parametrize("lower", LOWER)
+def test_under_autocast_a_networks_own_forward_refuses_what_is_lowered(lower: str) -> None:
+    params = on_torch(two_layer.init(np.random.default_rng(0), 4, 3, 2))
+    with torch.autocast("cpu", dtype=getattr(torch, lower)):
+        assert untyped(affine.forward(params[0], torch.ones(5, 4))[0]).dtype is getattr(torch, lower)
+        with pytest.raises(TypeError, match=f"affine: x is torch.{lower} but the parameters are torch.float32"):
+            two_layer.network.forward(params, torch.ones(5, 4))
+
+
+def test_a_function_runs_where_there_is_no_autocast() -> None:
+    """Tensors without numbers: torch refuses to hear of autocast on their device."""
+    params = tree.map(
+        lambda leaf: untyped(leaf).to("meta"), on_torch(Affine(np.ones((3, 2)), np.ones(2)), requires_grad=False)
+    )
+    x = torch.ones(4, 3, dtype=torch.float64, device="meta", requires_grad=True)
+    out = untyped(autograd_function(affine))(params, x)
+    out.sum().backward()
+    assert out.shape == (4, 2)
+    assert x.grad.shape == (4, 3)
+
+
+@pytest.mark.parametrize("subject", ALIKE, ids=lambda each: each.name)
+def test_transforms_of_torch_take_a_layers_own_forward(subject: Subject) -> None:
+    params, x = on_torch(subject.make(np.random.default_rng(0), 4, np.float64), requires_grad=False)
+    leaves, two = tree.leaves(params), torch.stack([x, 2 * x])
+
+    def forward(x: Any, leaves: Any) -> Any:
+        return subject.layer.forward(tree.replace(params, list(leaves)), x)[0]
+
+    dout = torch.tensor(normal(np.random.default_rng(1), *untyped(forward(x, leaves)).shape))
+    gradient = torch.func.grad(lambda x, leaves: (forward(x, leaves) * dout).sum(), argnums=(0, 1))
+    for i, each in enumerate(two):
+        out, cache = subject.layer.forward(params, each)
+        ours = tree.leaves(subject.layer.backward(cache, untyped(dout)))
+        at_once, (dx, grads) = (torch.func.vmap(f, (0, None))(two, leaves) for f in (forward, gradient))
+        for got, expected in zip((at_once, dx, *grads), (out, *ours), strict=True):
+            # Other orders of sums of at most some tens of numbers of size 1 to 10.
+            np.testing.assert_allclose(got[i], expected, rtol=1e-13, atol=1e-13)
+
+
+def test_a_second_derivative_of_a_layers_own_forward_is_torchs() -> None:
+    slope = torch.func.grad(lambda x: untyped(sigmoid.forward((), x)[0]))
+    s = 1 / (1 + np.exp(-1.0))
+    second = torch.func.grad(slope)(torch.ones((), dtype=torch.float64))
+    np.testing.assert_allclose(second, s * (1 - s) * (1 - 2 * s), rtol=1e-14)
+
+
+def test_vmap_of_value_and_grad_gives_a_gradient_for_each_example() -> None:
+    rng = np.random.default_rng(0)
+    params = on_torch(two_layer.init(rng, 5, 4, 3, std=0.5, dtype=np.float64), requires_grad=False)
+    x, labels = torch.tensor(rng.standard_normal((6, 5))), torch.tensor(rng.integers(0, 3, 6))
+    gradient = value_and_grad(two_layer.network, softmax_cross_entropy)
+
+    def of_row(row: Any, label: Any) -> Any:
+        return tree.leaves(gradient(params, row[None], label[None])[1])
+
+    of_all = tree.leaves(gradient(params, x, labels)[1])
+    for each, together in zip(torch.func.vmap(of_row)(x, labels), of_all, strict=True):
+        np.testing.assert_allclose(each.mean(0), untyped(together), rtol=1e-12, atol=1e-15)
+
+
+def module_of(function: Any) -> Any:
+    """A module around a function of parameters and x."""
+    module = torch.nn.Module()
+    module.W, module.b = torch.nn.Parameter(torch.zeros(3, 2)), torch.nn.Parameter(torch.ones(2))
+    module.forward = lambda x: function(Affine(module.W, module.b), x)
+    return module
+
+
+def test_a_functional_call_takes_modules_of_either_kind_and_a_transform_of_it_the_layers_own_forward() -> None:
+    own = module_of(lambda params, x: affine.forward(params, x)[0])
+    ours = module_of(autograd_function(affine))
+    other, x = {"W": torch.ones(3, 2)}, torch.ones(4, 3)
+    for module in (own, ours):
+        assert torch.func.functional_call(module, other, (x,)).tolist() == [[4.0, 4.0]] * 4
+
+    def total(module: Any) -> Any:
+        return lambda other: torch.func.functional_call(module, other, (x,)).sum()
+
+    assert torch.func.grad(total(own))(other)["W"].tolist() == [[4.0, 4.0]] * 3
+    with pytest.raises(RuntimeError, match="must override the setup_context staticmethod"):
+        torch.func.grad(total(ours))(other)
+
+
+def test_transforms_of_torch_take_no_records() -> None:
+    params = on_torch(Affine(np.ones((3, 2)), np.ones(2)), requires_grad=False)
+    x = torch.ones(4, 3, dtype=torch.float64)
+    with pytest.raises(ValueError, match="must be Tensor"):
+        torch.func.grad(lambda params: untyped(affine.forward(params, x)[0]).sum())(params)
+
+
+def test_running_means_beside_bfloat16_do_not_stall() -> None:
+    """In bfloat16 a mean square that loses a thousandth is rounded to itself, and after one large gradient stays."""
+    param = torch.ones(1, dtype=torch.bfloat16)
+    optimizer = adam(0.0)
+    state = optimizer.init(param)
+    for grad in [100.0] + [0.0] * 100:
+        param, state = optimizer.step(state, param, untyped(torch.full_like(param, grad)))
+    assert param.dtype is torch.bfloat16
+    np.testing.assert_allclose(untyped(state.moments[1]), [1e-3 * 100**2 * 0.999**100], rtol=1e-5)

@@ -237,7 +237,7 @@ Z = np.zeros((2, 3), np.float32)
         (Z, np.zeros((2, 3)), ValueError, "target row 0 sums to 0, expected 1"),
         (Z, np.array([[1, 0, 0], [1.5, -0.5, 0]]), ValueError, "must be >= 0, got -0.5 in row 1, class 1"),
         (Z, np.full((2, 3), np.nan), ValueError, "target row 0 sums to nan, expected 1"),
-        (Z[:0], np.zeros(0, int), ValueError, "the mean over an empty batch is undefined, logits has shape (0, 3)"),
+        (Z[:0], np.zeros(0, int), ValueError, "the mean over an empty batch is undefined, logits have shape (0, 3)"),
         (Z[:, :0], np.zeros(2, int), ValueError, "logits have no classes, their shape is (2, 0)"),
         (Z[0], np.array([0]), ValueError, "logits must have rows of classes (..., k), got shape (3,)"),
         (Z[None], np.array([0]), ValueError, "labels of shape (1, 2) or probabilities of shape (1, 2, 3), got (1,)"),

@@ -82,6 +82,41 @@ def test_an_update_may_use_a_moment_more_than_once_and_in_any_order() -> None:
     np.testing.assert_array_equal(state.moments[1], a * 0.5)
 
 
+@pytest.mark.parametrize("size", [1, SIZE])
+def test_adam_in_float16_does_not_move_where_the_gradient_is_zero(size: int) -> None:
+    optimizer, param = adam(0.1), np.ones(size, np.float16)
+    new, _ = optimizer.step(optimizer.init(param), param, np.zeros(size, np.float16))
+    np.testing.assert_array_equal(new, param)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("size", [7, SIZE])
+def test_steps_in_float16_are_those_in_float32_rounded(optimizer: Any, size: int) -> None:
+    """Of gradients whose squares are 0 in float16, too."""
+    rng = np.random.default_rng(0)
+    param = normal(rng, size, dtype=np.float16)
+    state, wide_state = optimizer.init(param), optimizer.init(param.astype(np.float32))
+    for _ in range(5):
+        grad = (normal(rng, size) * 10.0 ** rng.uniform(-6, 2, size)).astype(np.float16)
+        wide, wide_state = optimizer.step(wide_state, param.astype(np.float32), grad.astype(np.float32))
+        param, state = optimizer.step(state, param, grad)
+        assert param.dtype == np.float16
+        assert not param.flags.writeable
+        np.testing.assert_array_equal(param, wide.astype(np.float16))
+        assert tree.equal(state, wide_state)
+    assert np.isfinite(param).all()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_a_gradient_beside_a_parameter_in_float16_has_its_shape_and_dtype(optimizer: Any) -> None:
+    param = np.ones(3, np.float16)
+    state = optimizer.init(param)
+    with pytest.raises(TypeError, match=r"the gradient f32\[3\] must have the dtype of its parameter f16\[3\]"):
+        optimizer.step(state, param, np.ones(3, np.float32))
+    with pytest.raises(ValueError, match=r"the gradient f16\[1\] must have the shape of its parameter f16\[3\]"):
+        optimizer.step(state, param, np.ones(1, np.float16))
+
+
 def test_bad_options() -> None:
     with pytest.raises(ValueError, match=re.escape("adam: b1 must be a finite number in [0, 1), got 1.0")):
         adam(0.1, b1=1)

@@ -231,6 +231,10 @@ class Namespace(Protocol):
         """True if `x` holds integers; booleans are none."""
         ...
 
+    def widened(self, x: Array, /) -> Array:
+        """`x` in float32 if it has 16 bits, else `x` itself."""
+        ...
+
     def astype(self, x: Array | Labels, like: Array, /) -> Array:
         """`x` in the dtype of `like`."""
         ...

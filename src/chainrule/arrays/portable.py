@@ -136,11 +136,6 @@ class Portable:
         kept = self.xp.reshape((words >> 8) < round((1 - rate) * 2**24), x.shape)
         return self.astype(kept, x) * (1 / (1 - rate))
 
-    def widened(self, x: Array) -> Array:
-        """`x` in float32 at least."""
-        out: Array = x if self.xp.finfo(x.dtype).bits > 16 else self.xp.astype(x, self.xp.float32)
-        return out
-
     def _top(self, x: Array) -> int:
         """The first power of two that the dtype of `x` does not hold."""
         return math.frexp(float(self.xp.finfo(x.dtype).max))[1]
@@ -217,6 +212,10 @@ class Portable:
 
     def is_integral(self, x: Array | Labels, /) -> TypeGuard[Labels]:
         return bool(self.xp.isdtype(x.dtype, "integral"))
+
+    def widened(self, x: Array, /) -> Array:
+        out: Array = x if self.xp.finfo(x.dtype).bits > 16 else self.xp.astype(x, self.xp.float32)
+        return out
 
     def astype(self, x: Array | Labels, like: Array, /) -> Array:
         out: Array = self.xp.astype(x, like.dtype)

@@ -293,6 +293,9 @@ class Tuned:
     def is_integral(self, x: Array | Labels, /) -> TypeGuard[Labels]:
         return x.dtype.kind in "iu"
 
+    def widened(self, x: Array, /) -> Array:
+        return x if x.dtype.itemsize > 2 else x.astype(np.float32)
+
     def astype(self, x: Array | Labels, like: Array, /) -> Array:
         return x.astype(like.dtype, copy=False)
 

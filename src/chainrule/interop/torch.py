@@ -6,11 +6,23 @@
 A hand-written and checked backward thus drops into a torch model, and `torch.autograd.gradcheck` can judge it. Layers
 also run on torch's tensors as they are; then torch records each operation and differentiates through our forward.
 
+**Under `torch.autocast`** such a function computes in the dtype of its arguments, forward and backward, as it does
+without. All of them must have one dtype: convert what autocast has lowered, with `.float()`. A layer's own forward is
+not protected: autocast lowers the product of an affine layer, and the next affine layer refuses to multiply that by
+parameters of another dtype.
+
+**Under `torch.func`** (`vmap`, `grad`, `jacrev` and their like) call a layer's own forward: torch differentiates
+through it, as often as you like. `vmap` of `value_and_grad` gives gradients by our backward, one for each example. A
+function made here is refused there by torch: it "must override the setup_context staticmethod". Transforms take
+tensors, no records: make the record inside. `torch.func.functional_call` alone, without a transform around it, takes
+modules of either kind.
+
 Import this module yourself: `import chainrule` never imports torch. It needs `pip install
 'chainrule[torch]'`.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
@@ -79,7 +91,8 @@ class _Pullback(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, layer: Layer[P, C], params: P, x: Array, *leaves: Array) -> Array:
-        out, cache = layer.forward(tree.replace(params, list(leaves)), x)
+        with _without_autocast(x):
+            out, cache = layer.forward(tree.replace(params, list(leaves)), x)
         ctx.layer = layer
         ctx.cache = tree.map(_nothing, cache)  # its structure: torch watches over the tensors themselves
         ctx.save_for_backward(*tree.leaves(cache))
@@ -88,7 +101,7 @@ class _Pullback(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dout: Array) -> tuple[Array | None, ...]:
         layer: Layer[Any, Any] = ctx.layer
-        with torch.no_grad():
+        with torch.no_grad(), _without_autocast(dout):
             cache = tree.replace(ctx.cache, list(ctx.saved_tensors))
             if ctx.needs_input_grad[2]:
                 dx, grads = layer.backward(cache, dout)
@@ -111,6 +124,12 @@ class _Last(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dgradient: Array) -> None:
         raise RuntimeError("autograd_function: a layer defines its first derivative only; the second is not there")
+
+
+def _without_autocast(x: Any) -> Any:
+    """A context in which products keep the dtype of their factors, which the next layer's parameters have."""
+    device = x.device.type if torch.is_tensor(x) else "cpu"
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def _nothing(leaf: Array) -> Array:

@@ -9,7 +9,8 @@ for a gradient g at step t, from 1 on; all products and roots entry by entry.
 weights sum to 1 - b1^t and 1 - b2^t: divided by that, they are means. The quotient of the mean and the root of the mean
 square lies between -1 and 1 where gradients vary slowly: the rate is then the length of a step in each entry, and
 stretching the loss by a factor changes nothing (Kingma and Ba, Adam, 2015). `eps` keeps the quotient finite where
-gradients vanish; it stands outside the corrected root, as in `torch.optim.Adam`.
+gradients vanish; it stands outside the corrected root, as in `torch.optim.Adam`. The means of parameters of 16 bits are
+kept, and divided, in float32: in float16 the default `eps` would be 0, and so would the square of a small gradient.
 
 **To remember:** the direction from the mean, the length from the mean square.
 """

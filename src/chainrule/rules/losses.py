@@ -133,9 +133,8 @@ class Arithmetic(Generic[T]):
     def some(self, out: Array) -> Array:
         """Refuse an out without rows, whose mean is not defined."""
         if math.prod(out.shape[:-1]) == 0:
-            raise ValueError(
-                f"{self.name}: the mean over an empty batch is undefined, {self.out} has shape {tuple(out.shape)}"
-            )
+            what = f"{self.out} {'have' if self.out.endswith('s') else 'has'} shape {tuple(out.shape)}"
+            raise ValueError(f"{self.name}: the mean over an empty batch is undefined, {what}")
         return out
 
     def share(self, xp: Namespace, dloss: Array | float, slopes: Array, divisor: Array | None = None) -> Array:

@@ -67,7 +67,9 @@ def optimizer(
     learning_rate
         A finite number that is not negative, or a schedule: a function from the steps so far to the rate.
     moments
-        How many arrays like the parameter the optimizer keeps; all are zeros at first.
+        How many arrays like the parameter the optimizer keeps; all are zeros at first. Beside a parameter of 16 bits
+        they have the dtype float32, in which `update` then computes: in 16 bits the squares of small gradients are 0,
+        and what a running mean loses in a step is less than its rounding.
     factor
         From the rate to the factor that `grad` is multiplied by before `update` sees it.
     prepare
@@ -154,7 +156,8 @@ class ArrayOptimizer:
         libraries = [namespace(leaf, name=name) for name, leaf in leaves]
         zeros = [
             tree.replace(
-                params, [read_only(xp.zeros_like(leaf)) for xp, (_, leaf) in zip(libraries, leaves, strict=True)]
+                params,
+                [read_only(xp.zeros_like(xp.widened(leaf))) for xp, (_, leaf) in zip(libraries, leaves, strict=True)],
             )
             for _ in range(self.moments)
         ]
@@ -241,6 +244,8 @@ class ArrayOptimizer:
         """One array's step: the new parameter, followed by its moments if there are any."""
         if isinstance(grad, np.generic):  # what NumPy returns in place of a 0-d array
             grad = np.asarray(grad)
+        if moments and getattr(param.dtype, "itemsize", 4) < 4:  # array-api-strict has no smaller ones, nor sizes
+            return self.change_widened(scalars, factor, param, grad, moments)
         for beside in (grad, *moments):
             if beside.shape != param.shape or beside.dtype != param.dtype:
                 self.refuse(param, beside)
@@ -257,6 +262,14 @@ class ArrayOptimizer:
             scalars = _like(xp, scalars, param)
             factor = _like(xp, factor, param)
         return _updated(xp, self.update, scalars, factor, borrowed(grad) if lent else grad, param, moments)
+
+    def change_widened(self, scalars: Any, factor: Scalar, param: Array, grad: Array, moments: Moments) -> Any:
+        """The step of a parameter of 16 bits, computed in float32, in which its moments stay."""
+        self.refuse(param, grad)
+        xp = namespace(param, grad, name=f"{self.name}: the parameter")
+        wide = [xp.widened(each) for each in (param, grad, *moments)]
+        new, *kept = self.change(scalars, factor, False, *wide)
+        return (read_only(xp.astype(new, param)), *kept)
 
     def placed(self, error: Exception, params: Any, grads: Any) -> Exception:
         """The error with the place in the trees where they do not fit each other."""
