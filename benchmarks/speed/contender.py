@@ -53,7 +53,8 @@ class Contender:
         """The largest difference of logits from the right ones, relative to the largest."""
         right = TwoLayerNet(self.problem.start).predict(self.problem.doubles[0])
         pair = (self.array(last).astype(np.float64), right)
-        return largest([tuple(array - array.mean(axis=1, keepdims=True) for array in pair)])
+        ours, theirs = (array - array.mean(axis=1, keepdims=True) for array in pair)
+        return largest([(ours, theirs)])
 
 
 @frozen

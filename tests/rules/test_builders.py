@@ -299,6 +299,6 @@ def test_parameters_are_well_formed_in_words_of_axes() -> None:
         ),
     ):
         with pytest.raises(error, match=re.escape(words)):
-            rules.well_formed("Pair", **arrays)
+            rules.well_formed("Pair", **untyped(arrays))
     with pytest.raises(ValueError, match=re.escape("Pair: s must be 1-D (features,) with at least 1 of each, got")):
         rules.well_formed("Pair", least=1, s=(np.ones(0), "features"))

@@ -204,8 +204,7 @@ def sequential(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
     """`f_n(... f_1(x))`, and the cache of each layer."""
-    if type(params) is not tuple or len(params) != len(parts):
-        counted("sequential", "params", params, len(parts))
+    counted("sequential", "params", params, len(parts))
     if not parts:
         return xp.own(x), []
     caches: Caches = []

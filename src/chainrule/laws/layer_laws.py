@@ -107,7 +107,7 @@ def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator
         return layer.forward(at[0], at[1].copy() if x_moves else writable(x))[0]  # np.copy would drop the complex step
 
     def product(at: tuple[P, Any]) -> Array:
-        value: Array = (whole(at) * dout).sum()
+        value: Array = np.asarray((whole(at) * dout).sum())
         return value
 
     x_moves = dx is not None
