@@ -269,7 +269,11 @@ def test_transforms_of_torch_take_a_layers_own_forward(subject: Subject) -> None
         return subject.layer.forward(tree.replace(params, list(leaves)), x)[0]
 
     dout = torch.tensor(normal(np.random.default_rng(1), *untyped(forward(x, leaves)).shape))
-    gradient = torch.func.grad(lambda x, leaves: (forward(x, leaves) * dout).sum(), argnums=(0, 1))
+
+    def inner_product(x: Any, leaves: Any) -> Any:
+        return (forward(x, leaves) * dout).sum()
+
+    gradient = torch.func.grad(inner_product, argnums=(0, 1))
     for i, each in enumerate(two):
         out, cache = subject.layer.forward(params, each)
         ours = tree.leaves(subject.layer.backward(cache, untyped(dout)))
@@ -280,9 +284,11 @@ def test_transforms_of_torch_take_a_layers_own_forward(subject: Subject) -> None
 
 
 def test_a_second_derivative_of_a_layers_own_forward_is_torchs() -> None:
-    slope = torch.func.grad(lambda x: untyped(sigmoid.forward((), x)[0]))
+    def forward(x: Any) -> Any:
+        return sigmoid.forward((), x)[0]
+
+    second = torch.func.grad(torch.func.grad(forward))(torch.ones((), dtype=torch.float64))
     s = 1 / (1 + np.exp(-1.0))
-    second = torch.func.grad(slope)(torch.ones((), dtype=torch.float64))
     np.testing.assert_allclose(second, s * (1 - s) * (1 - 2 * s), rtol=1e-14)
 
 
@@ -304,30 +310,37 @@ def module_of(function: Any) -> Any:
     """A module around a function of parameters and x."""
     module = torch.nn.Module()
     module.W, module.b = torch.nn.Parameter(torch.zeros(3, 2)), torch.nn.Parameter(torch.ones(2))
-    module.forward = lambda x: function(Affine(module.W, module.b), x)
+
+    def forward(x: Any) -> Any:
+        return function(Affine(module.W, module.b), x)
+
+    module.forward = forward
     return module
 
 
+def own_forward(params: Any, x: Any) -> Any:
+    return affine.forward(params, x)[0]
+
+
 def test_a_functional_call_takes_modules_of_either_kind_and_a_transform_of_it_the_layers_own_forward() -> None:
-    own = module_of(lambda params, x: affine.forward(params, x)[0])
-    ours = module_of(autograd_function(affine))
+    own, ours = module_of(own_forward), module_of(autograd_function(affine))
     other, x = {"W": torch.ones(3, 2)}, torch.ones(4, 3)
     for module in (own, ours):
         assert torch.func.functional_call(module, other, (x,)).tolist() == [[4.0, 4.0]] * 4
 
-    def total(module: Any) -> Any:
-        return lambda other: torch.func.functional_call(module, other, (x,)).sum()
+    def total(other: Any, module: Any) -> Any:
+        return torch.func.functional_call(module, other, (x,)).sum()
 
-    assert torch.func.grad(total(own))(other)["W"].tolist() == [[4.0, 4.0]] * 3
+    assert torch.func.grad(total)(other, own)["W"].tolist() == [[4.0, 4.0]] * 3
     with pytest.raises(RuntimeError, match="must override the setup_context staticmethod"):
-        torch.func.grad(total(ours))(other)
+        torch.func.grad(total)(other, ours)
 
 
 def test_transforms_of_torch_take_no_records() -> None:
     params = on_torch(Affine(np.ones((3, 2)), np.ones(2)), requires_grad=False)
     x = torch.ones(4, 3, dtype=torch.float64)
     with pytest.raises(ValueError, match="must be Tensor"):
-        torch.func.grad(lambda params: untyped(affine.forward(params, x)[0]).sum())(params)
+        torch.func.grad(own_forward)(params, x)
 
 
 def test_running_means_beside_bfloat16_do_not_stall() -> None:
