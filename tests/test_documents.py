@@ -126,3 +126,8 @@ def test_every_public_function_and_class_has_an_example(public: str) -> None:
     if isfunction(value) or isclass(value):  # the rest are values and modules
         page = sys.modules[value.__module__].__doc__ or ""  # where the reference begins
         assert ">>> " in (value.__doc__ or "") + page
+
+
+@pytest.mark.parametrize("public", [each for each in chainrule.__all__ if each.islower()])
+def test_the_changelog_names_every_function_layer_and_module(public: str) -> None:
+    assert re.search(rf"`(chainrule\.)?{public}\b", (ROOT / "CHANGELOG.md").read_text("utf-8"))

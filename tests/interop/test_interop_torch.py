@@ -1,7 +1,6 @@
 """torch: any layer as a function whose derivative in torch is our backward."""
 
 import copy
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -271,10 +270,10 @@ def test_transforms_of_torch_take_a_layers_own_forward(subject: Subject) -> None
 
     dout = torch.tensor(normal(np.random.default_rng(1), *untyped(forward(x, leaves)).shape))
 
-    def scalar(x: Any, leaves: Any) -> Any:
+    def inner_product(x: Any, leaves: Any) -> Any:
         return (forward(x, leaves) * dout).sum()
 
-    gradient = torch.func.grad(scalar, argnums=(0, 1))
+    gradient = torch.func.grad(inner_product, argnums=(0, 1))
     for i, each in enumerate(two):
         out, cache = subject.layer.forward(params, each)
         ours = tree.leaves(subject.layer.backward(cache, untyped(dout)))
@@ -285,12 +284,11 @@ def test_transforms_of_torch_take_a_layers_own_forward(subject: Subject) -> None
 
 
 def test_a_second_derivative_of_a_layers_own_forward_is_torchs() -> None:
-    def value(x: Any) -> Any:
+    def forward(x: Any) -> Any:
         return sigmoid.forward((), x)[0]
 
-    slope = torch.func.grad(value)
+    second = torch.func.grad(torch.func.grad(forward))(torch.ones((), dtype=torch.float64))
     s = 1 / (1 + np.exp(-1.0))
-    second = torch.func.grad(slope)(torch.ones((), dtype=torch.float64))
     np.testing.assert_allclose(second, s * (1 - s) * (1 - 2 * s), rtol=1e-14)
 
 
@@ -320,33 +318,29 @@ def module_of(function: Any) -> Any:
     return module
 
 
-def test_a_functional_call_takes_modules_of_either_kind_and_a_transform_of_it_the_layers_own_forward() -> None:
-    def of_own(params: Any, x: Any) -> Any:
-        return affine.forward(params, x)[0]
+def own_forward(params: Any, x: Any) -> Any:
+    return affine.forward(params, x)[0]
 
-    own = module_of(of_own)
-    ours = module_of(autograd_function(affine))
+
+def test_a_functional_call_takes_modules_of_either_kind_and_a_transform_of_it_the_layers_own_forward() -> None:
+    own, ours = module_of(own_forward), module_of(autograd_function(affine))
     other, x = {"W": torch.ones(3, 2)}, torch.ones(4, 3)
     for module in (own, ours):
         assert torch.func.functional_call(module, other, (x,)).tolist() == [[4.0, 4.0]] * 4
 
-    def total(module: Any, other: Any) -> Any:
+    def total(other: Any, module: Any) -> Any:
         return torch.func.functional_call(module, other, (x,)).sum()
 
-    assert torch.func.grad(partial(total, own))(other)["W"].tolist() == [[4.0, 4.0]] * 3
+    assert torch.func.grad(total)(other, own)["W"].tolist() == [[4.0, 4.0]] * 3
     with pytest.raises(RuntimeError, match="must override the setup_context staticmethod"):
-        torch.func.grad(partial(total, ours))(other)
+        torch.func.grad(total)(other, ours)
 
 
 def test_transforms_of_torch_take_no_records() -> None:
     params = on_torch(Affine(np.ones((3, 2)), np.ones(2)), requires_grad=False)
     x = torch.ones(4, 3, dtype=torch.float64)
-
-    def total(params: Any) -> Any:
-        return untyped(affine.forward(params, x)[0]).sum()
-
     with pytest.raises(ValueError, match="must be Tensor"):
-        torch.func.grad(total)(params)
+        torch.func.grad(own_forward)(params, x)
 
 
 def test_running_means_beside_bfloat16_do_not_stall() -> None:
