@@ -58,6 +58,7 @@ def of_process(name: str, size: Size) -> dict[str, int]:
 
 def of_arrays(size: Size) -> int:
     """Bytes in arrays: the most during a step of ours, after two."""
+    Loop(ROSTER[OURS].make(Problem.draw(size)).steps())(1)  # what is imported for it is no array
     tracemalloc.start()
     step = Loop(ROSTER[OURS].make(Problem.draw(size)).steps())
     step(2)
