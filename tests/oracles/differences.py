@@ -60,7 +60,7 @@ def table(cases: int = 100) -> list[dict[str, Any]]:
     for library, oracle in ORACLES.items():
         for dtype in (np.float32, np.float64):
             draws = [np.random.default_rng(seed) for seed in range(cases)]
-            for subject in LAYERS:
+            for subject in (each for each in LAYERS if each.name in oracle.functions):
                 worst = max(
                     layer_difference(oracle, subject.name, rng, int(rng.integers(1, 7)), dtype) for rng in draws
                 )
