@@ -142,6 +142,7 @@ def test_what_does_not_fit_a_rule_is_refused_in_its_name() -> None:
     for wrong, error, words in (
         (lambda: gain.forward(untyped(X), X), TypeError, "gain: params must be Gain, got f64[4, 3]"),
         (lambda: gain.forward(params, X[:, :2]), ValueError, "gain: x has 2 features (4, 2) but g takes 3 (3,)"),
+        (lambda: gain.forward(params, X[0, 0, ...]), ValueError, "gain: x must have an axis of features, got shape ()"),
         (lambda: gain.forward(params, untyped([[1.0]])), TypeError, "gain: x must be an array of floats, got list"),
         (lambda: gain.forward(params, X.astype(np.float32)), TypeError, "gain: x is float32 but the parameters are"),
         (lambda: gain.forward(params, X.astype(int)), TypeError, "gain: x is int64, not floating-point"),
@@ -541,5 +542,6 @@ def test_parameters_are_well_formed_in_words_of_axes() -> None:
         rules.well_formed(
             "Pair", W=(np.ones((3, 2)), "inputs outputs"), b=(np.ones(2), "outputs"), c=(np.ones(2), "inputs")
         )
+    rules.well_formed("Pair", least=1, s=(np.ones(1), "features"))
     with pytest.raises(ValueError, match=re.escape("Pair: s must be 1-D (features,) with at least 1 of each, got")):
         rules.well_formed("Pair", least=1, s=(np.ones(0), "features"))
