@@ -18,12 +18,14 @@ from chainrule import (
     directional_derivative,
     numerical_gradient,
     relu,
+    rules,
     sequential,
     sigmoid,
     softmax_cross_entropy,
     tree,
     value_and_grad,
 )
+from chainrule.checking.complex_step import STEP, lift
 from chainrule.checking.numerical_gradient import Method, derivatives
 from chainrule.checking.perturbations import Entries, Steps
 from strategies import Floating, generators, normal, sides
@@ -233,6 +235,38 @@ def test_complex_step_takes_the_convention_at_kinks() -> None:
     np.testing.assert_array_equal(g, [0, 0, 1, 1, 0])
 
 
+def signed_square(xp: rules.Namespace, x: Array) -> tuple[Array, Array]:
+    return xp.sign(x) * x * x, 2 * xp.abs(x)
+
+
+def test_complex_step_takes_the_sign_of_the_real_part() -> None:
+    layer = rules.elementwise("signed_square", signed_square)
+    x = np.array([-2.0, -0.5, 0.0, 3.0])
+    g = numerical_gradient(lambda v: layer.forward((), v)[0].sum(), x, method="complex")
+    np.testing.assert_array_equal(g, 2 * np.abs(x))
+
+
+def test_a_complex_step_through_backward_gives_second_derivatives() -> None:
+    rng = np.random.default_rng(0)
+    network = sequential(affine, sigmoid, affine)
+    x, dout = normal(rng, 5, 3), normal(rng, 5, 2)
+    params = Affine(normal(rng, 3, 4), normal(rng, 4)), (), Affine(normal(rng, 4, 2), normal(rng, 2))
+    line = tree.map(lambda leaf: normal(rng, *leaf.shape), params)
+
+    def gradient(step: float) -> list[Array]:
+        at = tree.map(lambda p, v: p + step * v, params, line)
+        return tree.leaves(network.grads(network.forward(at, x)[1], dout))
+
+    def moved(param: Array, direction: Array) -> Any:
+        return lift(param) + 1j * STEP * direction
+
+    lifted = tree.map(moved, params, line)
+    by_step = tree.leaves(network.grads(network.forward(lifted, x)[1], lift(dout)))
+    for exact, after, before in zip(by_step, gradient(1e-5), gradient(-1e-5), strict=True):
+        # The step squared, times third derivatives of size 1, and rounding over the step.
+        np.testing.assert_allclose(np.imag(exact) / STEP, (after - before) / 2e-5, rtol=0, atol=1e-9)
+
+
 def test_complex_step_of_sigmoid_at_zero() -> None:
     g = numerical_gradient(lambda v: sigmoid.forward((), v)[0].sum(), np.array([0.0, -0.0]), method="complex")
     np.testing.assert_allclose(g, 0.25, rtol=1e-15)
@@ -358,6 +392,23 @@ def test_a_directional_derivative_takes_any_length_of_direction() -> None:
     single = directional_derivative(lambda v: (v * v).sum(), x.astype(np.float32), direction.astype(np.float32))
     assert single == pytest.approx(-2.0, rel=1e-3)  # differences of float32 values: the cube root of its eps is 5e-3
     np.testing.assert_array_equal(x, [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("size", [1.5e308, 1e200, 1e-200, 5e-324])
+def test_a_direction_as_long_or_short_as_numbers_get_loses_nothing(size: float) -> None:
+    x, direction = np.array([0.5, 1.0]), size * np.array([0.0, 1.0])
+    for method in METHODS:
+        got = directional_derivative(lambda v: v.sum() / 2, x, direction, method=method)
+        assert got == pytest.approx(size / 2, rel=1e-9)
+
+
+def test_along_nothing_the_derivative_is_0() -> None:
+    for params in ((), (np.zeros((0, 2)),), np.zeros(0)):
+        assert directional_derivative(untyped(len), untyped(params), untyped(params)) == 0
+    for value in (np.inf, np.nan):
+        with pytest.raises(ValueError, match="finite") as raised:
+            directional_derivative(total, np.ones(2), np.array([0.0, value]))
+        assert str(raised.value) == "directional_derivative: the direction must be finite"
 
 
 def test_a_directional_derivative_at_a_kink_is_nan() -> None:

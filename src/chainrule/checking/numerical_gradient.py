@@ -146,7 +146,7 @@ def directional_derivative(
         return 0.0
     if not math.isfinite(longest):
         raise ValueError("directional_derivative: the direction must be finite")
-    scale = 2.0 ** math.frexp(longest)[1] / 2  # so that no square of an entry overflows or vanishes
+    scale = 2.0 ** (math.frexp(longest)[1] - 1)  # so that no square of an entry overflows or vanishes
     line = tree.map(lambda leaf: leaf / scale, line)
     length = math.sqrt(tree.dot(line, line))
     probe = along(f, point, tree.map(lambda leaf: leaf / length, line))
