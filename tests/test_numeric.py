@@ -203,6 +203,21 @@ def test_a_bend_that_is_no_kink_costs_no_digits() -> None:
     np.testing.assert_allclose(g, np.exp(x), rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(("power", "smooth"), [(1.51, True), (1.49, False)])
+def test_a_bend_is_no_kink_if_it_shrinks_by_four_where_the_step_shrinks_by_sixteen(power: float, smooth: bool) -> None:
+    g = numerical_gradient(lambda v: (np.abs(v) ** power).sum(), np.zeros(1))
+    assert np.isnan(g[0]) != smooth
+    assert g[0] == 0 or not smooth
+
+
+@pytest.mark.parametrize(("more", "smooth"), [(0.13, True), (0.14, False)])
+def test_a_slope_may_move_by_a_sixteenth_of_the_bend(more: float, smooth: bool) -> None:
+    """With a second derivative on the right that differs from that on the left the slope is 0 all the same."""
+    g = numerical_gradient(lambda v: (v * v * (1 + more * np.sign(v))).sum(), np.zeros(1))
+    assert np.isnan(g[0]) != smooth
+    assert abs(g[0]) < 1e-6 or not smooth  # of the size of the step
+
+
 def test_what_is_zero_everywhere_has_a_gradient_of_zero() -> None:
     np.testing.assert_array_equal(numerical_gradient(lambda _: 0.0, np.array([-1.0, 0.0, 2.0])), [0, 0, 0])
 

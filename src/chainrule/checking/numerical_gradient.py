@@ -165,7 +165,7 @@ def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) ->
         return np.zeros(0)
     x = array.ravel()[entries]
     eps = float(np.finfo(x.dtype).eps)
-    middle = probe(entries[:1], np.zeros(1, x.dtype))
+    middle = probe(entries[:1], np.zeros(1))
     h = (eps ** (1 / 3) * np.maximum(1, np.abs(x))).astype(x.dtype)
     return _slopes(probe, entries, x, h, middle, eps)
 
