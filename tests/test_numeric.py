@@ -349,21 +349,37 @@ def constant(value: object) -> Callable[[Array], object]:
     return lambda _: value
 
 
+CONVERT = ": convert it first, e.g. with .astype(np.float64)"
+
+
 @pytest.mark.parametrize(
     ("f", "params", "method", "error", "message"),
     [
         (total, np.ones(2), "forward", ValueError, "method must be 'central' or 'complex', got 'forward'"),
-        (total, np.array([1, 2]), "central", TypeError, "params must be a NumPy array of floats, got i64[2]"),
-        (total, (np.array([1, 2]),), "central", TypeError, "params[0] must be a NumPy array of floats, got i64[2]"),
+        (total, np.array([1, 2]), "central", TypeError, f"params must be a NumPy array of floats, got i64[2]{CONVERT}"),
+        (
+            total,
+            (np.array([1, 2]),),
+            "central",
+            TypeError,
+            f"params[0] must be a NumPy array of floats, got i64[2]{CONVERT}",
+        ),
         (itself, np.ones(2), "central", TypeError, "f must return one number, got f64[2]"),
         (constant("1"), np.ones(2), "central", TypeError, "f must return one number, got str"),
         (constant(None), np.ones(2), "complex", TypeError, "f must return one number, got NoneType"),
-        (total_size, np.ones(2), "complex", TypeError, "f returned a real number for complex parameters"),
+        (
+            total_size,
+            np.ones(2),
+            "complex",
+            TypeError,
+            "f returned a real number for complex parameters, so part of it is not analytic: use method='central'",
+        ),
     ],
 )
 def test_bad_input(f: Any, params: Any, method: Any, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match="numerical_gradient: .*" + re.escape(message)):
+    with pytest.raises(error, match="numerical_gradient") as raised:
         numerical_gradient(f, params, method=method)
+    assert str(raised.value) == f"numerical_gradient: {message}"
 
 
 def test_the_complex_step_of_sigmoid_at_zero_is_right_in_both_directions() -> None:
@@ -459,22 +475,38 @@ def test_a_directional_derivative_of_an_objective_is_taken_in_float64() -> None:
     [
         (total, np.ones(2), np.ones(2), "forward", ValueError, "method must be 'central' or 'complex', got 'forward'"),
         (untyped(affine), np.ones(2), np.ones(2), "central", TypeError, "f must be a function of params, got Layer"),
-        (total, np.array([1, 2]), np.ones(2), "central", TypeError, "params must be a NumPy array of floats"),
-        (total, np.ones(2), np.array([1, 2]), "central", TypeError, "direction must be a NumPy array of floats"),
+        (
+            total,
+            np.array([1, 2]),
+            np.ones(2),
+            "central",
+            TypeError,
+            f"params must be a NumPy array of floats, got i64[2]{CONVERT}",
+        ),
+        (
+            total,
+            np.ones(2),
+            np.array([1, 2]),
+            "central",
+            TypeError,
+            f"direction must be a NumPy array of floats, got i64[2]{CONVERT}",
+        ),
         (total, np.ones(2), 3.0, "central", TypeError, "direction must be a tree of arrays, got float"),
     ],
 )
 def test_bad_input_of_a_directional_derivative(
     f: Any, params: Any, direction: Any, method: Any, error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match="^directional_derivative: " + re.escape(message)):
+    with pytest.raises(error, match="directional_derivative") as raised:
         directional_derivative(f, params, direction, method=method)
+    assert str(raised.value) == f"directional_derivative: {message}"
 
 
 def test_a_direction_must_be_like_the_parameters() -> None:
-    with pytest.raises(
-        ValueError, match=re.escape("the direction must have the shape of its parameter (2,), got (1,)")
-    ):
+    with pytest.raises(ValueError, match="shape") as raised:
         directional_derivative(total, np.ones(2), np.ones(1))
+    assert str(raised.value) == (
+        "directional_derivative: the direction must have the shape of its parameter (2,), got (1,)"
+    )
     with pytest.raises(ValueError, match="trees differ at the root"):
         directional_derivative(untyped(total), np.ones(2), untyped((np.ones(2),)))

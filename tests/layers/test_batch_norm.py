@@ -99,6 +99,16 @@ def test_the_largest_numbers_are_normalised_without_a_warning(dtype: Floating) -
     assert np.isfinite(dx).all()
 
 
+def test_a_large_feature_takes_no_digits_from_a_small_one() -> None:
+    rng = np.random.default_rng(0)
+    small, dout = normal(rng, 5, 1), normal(rng, 5, 2)
+    most = float(np.finfo(np.float64).max)
+    out, dx = back(np.hstack([most * np.array([[1.0], [-1.0], [0.5], [1.0], [-0.25]]), small]), dout)
+    alone, dx_alone = back(small, dout[:, 1:])
+    np.testing.assert_allclose(out[:, 1:], alone, rtol=1e-15)
+    np.testing.assert_allclose(dx[:, 1:], dx_alone, rtol=1e-14)
+
+
 def test_a_batch_of_one_row_gives_the_bias_and_no_gradient() -> None:
     params = BatchNorm(np.array([2.0, 3.0]), np.array([-1.0, 7.0]))
     out, cache = batch_norm().forward(params, np.array([[5.0, -6.0]]))
@@ -203,6 +213,11 @@ def test_bad_input() -> None:
         BatchNorm(np.ones(3), np.zeros(2))
     with pytest.raises(ValueError, match=re.escape("Statistics: mean is (3,), so var must be (3,), got (2,)")):
         Statistics(np.ones(3), np.zeros(2))
+    with pytest.raises(ValueError, match=re.escape("the mean over an empty batch is undefined, x has shape (5, 0, 3)")):
+        batch_norm().forward(params, np.ones((5, 0, 3)))
+    with pytest.raises(ValueError, match="BatchNorm") as raised:
+        BatchNorm.init(0)
+    assert str(raised.value) == "BatchNorm: scale must be 1-D (features,) with at least 1 of each, got shape (0,)"
     with pytest.raises(TypeError, match=re.escape("BatchNorm.init: features must be an integer, got float")):
         BatchNorm.init(untyped(2.5))
     for layer in (batch_norm(), batch_norm(Statistics(np.zeros(3), np.ones(3)))):
