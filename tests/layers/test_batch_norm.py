@@ -99,14 +99,27 @@ def test_the_largest_numbers_are_normalised_without_a_warning(dtype: Floating) -
     assert np.isfinite(dx).all()
 
 
-def test_a_large_feature_takes_no_digits_from_a_small_one() -> None:
-    rng = np.random.default_rng(0)
-    small, dout = normal(rng, 5, 1), normal(rng, 5, 2)
-    most = float(np.finfo(np.float64).max)
-    out, dx = back(np.hstack([most * np.array([[1.0], [-1.0], [0.5], [1.0], [-0.25]]), small]), dout)
-    alone, dx_alone = back(small, dout[:, 1:])
-    np.testing.assert_allclose(out[:, 1:], alone, rtol=1e-15)
-    np.testing.assert_allclose(dx[:, 1:], dx_alone, rtol=1e-14)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_large_feature_takes_no_digits_from_a_small_one(dtype: Floating) -> None:
+    limits = np.finfo(dtype)
+    large = float(limits.max) * np.array([[1.0], [-1.0], [0.5], [1.0], [-0.25]])
+    small = float(limits.smallest_normal) * np.array([[4.0], [-2.5], [1.5], [3.0], [-7.0]])
+    dout = normal(np.random.default_rng(0), 5, 2, dtype=dtype)
+    out, dx = back(np.hstack([large, small]).astype(dtype), dout, eps=1e-12)
+    alone, dx_alone = back(small.astype(dtype), dout[:, 1:], eps=1e-12)
+    # The order of sums; the smallest numbers have no relative precision.
+    rounding = 4 * float(limits.eps)
+    np.testing.assert_allclose(out[:, 1:], alone, rtol=rounding, atol=float(limits.smallest_normal))
+    np.testing.assert_allclose(dx[:, 1:], dx_alone, rtol=rounding)
+
+
+@pytest.mark.parametrize("top", [20_000, 40_000])
+def test_statistics_of_numbers_near_the_largest_of_float16_are_those_of_the_batch(top: int) -> None:
+    """There the squares of deviations are small enough, though a sum of the numbers is not."""
+    x = np.array([[0, 1], [64, 2], [128, 4], [64, 1]]) + np.array([top, 0])
+    _, cache = batch_norm().forward(BatchNorm.init(2, dtype=np.float16), x.astype(np.float16))
+    np.testing.assert_allclose(cache.mean, x.mean(axis=0), rtol=2e-3)
+    np.testing.assert_allclose(cache.var, x.var(axis=0), rtol=2e-3)
 
 
 def test_a_batch_of_one_row_gives_the_bias_and_no_gradient() -> None:
