@@ -122,6 +122,14 @@ def test_statistics_of_numbers_near_the_largest_of_float16_are_those_of_the_batc
     np.testing.assert_allclose(cache.var, x.var(axis=0), rtol=2e-3)
 
 
+def test_positions_are_rows_of_the_batch() -> None:
+    rng = np.random.default_rng(0)
+    x, dout = normal(rng, 2, 3, 4), normal(rng, 2, 3, 4)
+    out, dx = back(x, dout)
+    flat, flat_dx = back(x.reshape(6, 4), dout.reshape(6, 4))
+    assert tree.equal((out.reshape(6, 4), dx.reshape(6, 4)), (flat, flat_dx))
+
+
 def test_a_batch_of_one_row_gives_the_bias_and_no_gradient() -> None:
     params = BatchNorm(np.array([2.0, 3.0]), np.array([-1.0, 7.0]))
     out, cache = batch_norm().forward(params, np.array([[5.0, -6.0]]))
