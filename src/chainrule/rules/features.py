@@ -41,8 +41,9 @@ def well_formed(record: str, *, least: int = 0, **fields: tuple[Array, str]) -> 
 
 def fitting(layer: str, x: Array, name: str, array: Array) -> None:
     """Check that `x` (..., d) has as many features as the first axis of an array of the parameters, called `name`."""
+    if x.shape[-1:] == array.shape[:1]:
+        return
     if not x.ndim:
         raise ValueError(f"{layer}: x must have an axis of features, got shape ()")
-    if x.shape[-1] != array.shape[0]:
-        what = f"x has {x.shape[-1]} features {tuple(x.shape)} but {name} takes {array.shape[0]} {tuple(array.shape)}"
-        raise ValueError(f"{layer}: {what}")
+    what = f"x has {x.shape[-1]} features {tuple(x.shape)} but {name} takes {array.shape[0]} {tuple(array.shape)}"
+    raise ValueError(f"{layer}: {what}")
