@@ -73,11 +73,6 @@ def layers_of(subject: Any) -> tuple[Any, ...]:
     return () if isinstance(parts, tuple) else parts.layers
 
 
-def split(subject: Any, params: Any) -> tuple[Any, ...]:
-    """Split a layer's parameters, gradients or caches into those of its parts."""
-    return (params,) if isinstance(subject.parts, Around) else params
-
-
 def has_fixed(subject: Any) -> bool:
     """Tell whether a layer has fixed parameters, at any depth."""
     parts: Parts = subject.parts

@@ -1,5 +1,6 @@
 """A layer behind an encoder is an encoder: what joins, what is refused, and where an error was."""
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,13 @@ def test_encoders_nest_and_are_encoders() -> None:
     out, _ = nested.forward(((params[0], params[1][0]), ()), tokens)
     assert tree.equal(out, network.forward(params, tokens)[0])
     assert repr(nested) == "Encoder(encoded(encoded(embedding, residual(affine)), relu))"
+
+
+def test_encoders_pickle_by_name_and_by_what_they_are_made_of() -> None:
+    network, params, tokens = case()
+    assert pickle.loads(pickle.dumps(embedding)) is embedding
+    copied = pickle.loads(pickle.dumps(network))
+    assert tree.equal(copied.forward(params, tokens)[0], network.forward(params, tokens)[0])
 
 
 def test_one_pass_is_the_functions_to_the_last_bit() -> None:
