@@ -1,5 +1,6 @@
 import pickle
 import re
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from chainrule import (
     batch_norm,
     check_layer,
     check_network,
+    inference,
     mean_squared_error,
     sequential,
     tree,
@@ -144,6 +146,47 @@ def test_a_bias_before_it_whose_gradient_is_0_but_for_rounding_passes_the_checks
     assert check_network(network, mean_squared_error, params, x, targets, rng=rng).failures == ()
 
 
+@pytest.mark.parametrize(("statistics", "each"), [(None, 7), (Statistics(np.zeros(3), np.ones(3)), 4)])
+def test_its_other_traits(statistics: Any, each: int) -> None:
+    layer = untyped(batch_norm)(statistics)
+    assert (layer.event_axes, layer.elementwise) == (1, False)
+    assert layer.operations is not None
+    assert layer.operations(BatchNorm.init(3), (4, 3), (4, 3)) == (each * 12, each * 12)
+
+
+@pytest.mark.parametrize("statistics", [None, Statistics(np.zeros(1), np.ones(1))])
+def test_infinity_gives_nan_or_infinity_without_a_warning(statistics: Any) -> None:
+    layer = untyped(batch_norm)(statistics)
+    with np.errstate(all="raise"):
+        out, cache = layer.forward(BatchNorm(np.zeros(1), np.ones(1)), np.array([[np.inf], [1.0]]))
+        dx, _ = layer.backward(cache, np.array([[np.inf], [1.0]]))
+    assert np.isnan(out[0, 0])  # 0 times infinity
+    assert np.isnan(dx[0, 0])
+
+
+def test_statistics_of_one_feature_and_of_variance_0_are_some() -> None:
+    assert Statistics(np.zeros(1), np.zeros(1)).var.tolist() == [0]
+    with pytest.raises(ValueError, match="Statistics") as raised:
+        Statistics(np.zeros(0), np.zeros(0))
+    assert str(raised.value) == "Statistics: mean must be 1-D (features,) with at least 1 of each, got shape (0,)"
+
+
+def test_statistics_of_another_library_are_refused_with_both() -> None:
+    strict: Any = import_module("array_api_strict")
+    params = BatchNorm(strict.asarray([1.0, 1.0]), strict.asarray([0.0, 0.0]))
+    with pytest.raises(TypeError) as raised:
+        batch_norm(Statistics(np.zeros(2), np.ones(2))).forward(params, strict.ones((3, 2)))
+    assert str(raised.value) == (
+        "batch_norm: x is an array of array_api_strict but the statistics are of numpy: convert one of them"
+    )
+
+
+def test_in_use_it_has_the_same_eps() -> None:
+    params = BatchNorm.init(2, dtype=np.float64)
+    in_use = inference(batch_norm(eps=0.25), params, statistics=Statistics(np.zeros(2), np.zeros(2)))
+    np.testing.assert_array_equal(in_use.forward(params, np.array([[1.0, 2.0]]))[0], [[2.0, 4.0]])
+
+
 def test_bad_input() -> None:
     params = BatchNorm.init(3, dtype=np.float64)
     with pytest.raises(ValueError, match=re.escape("batch_norm: eps must be a finite number > 0, got -1.0")):
@@ -160,8 +203,15 @@ def test_bad_input() -> None:
         BatchNorm(np.ones(3), np.zeros(2))
     with pytest.raises(ValueError, match=re.escape("Statistics: mean is (3,), so var must be (3,), got (2,)")):
         Statistics(np.ones(3), np.zeros(2))
+    with pytest.raises(TypeError, match=re.escape("BatchNorm.init: features must be an integer, got float")):
+        BatchNorm.init(untyped(2.5))
+    for layer in (batch_norm(), batch_norm(Statistics(np.zeros(3), np.ones(3)))):
+        with pytest.raises(ValueError, match="features") as raised:
+            layer.forward(params, np.ones((5, 2)))
+        assert str(raised.value) == "batch_norm: x has 2 features (5, 2) but scale takes 3 (3,)"
     bad: list[Any] = [-0.5, np.inf, np.nan]
     for value in bad:
-        message = f"Statistics: var must be finite and >= 0, got {value} for feature 1"
-        with pytest.raises(ValueError, match=re.escape(message)):
-            Statistics(np.zeros(2), np.array([1.0, value]))
+        for good in (0.0, 0.5, 1.0):
+            with pytest.raises(ValueError, match="Statistics") as raised:
+                Statistics(np.zeros(2), np.array([good, value]))
+            assert str(raised.value) == f"Statistics: var must be finite and >= 0, got {value} for feature 1"

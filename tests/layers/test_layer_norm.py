@@ -115,6 +115,13 @@ def test_nan_and_infinity_stay_in_their_rows() -> None:
     np.testing.assert_allclose(out[2], [-1, 1], atol=1e-5)
 
 
+def test_its_traits() -> None:
+    layer = layer_norm()
+    assert (layer.event_axes, layer.elementwise, layer.couples_rows) == (1, False, False)
+    assert layer.operations is not None
+    assert layer.operations(LayerNorm.init(3), (4, 3), (4, 3)) == (7 * 12, 11 * 12)
+
+
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match=re.escape("layer_norm: eps must be a finite number > 0, got 0.0")):
         layer_norm(0)
