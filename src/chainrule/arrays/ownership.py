@@ -138,9 +138,9 @@ def borrowed(x: A) -> A:
     A
         A value that may be read and not written to. It is no copy: `own` makes one to be stored.
     """
-    array: object = x
+    array: Any = x
     if isinstance(array, NUMPY) and array.flags.writeable:
-        view = cast("Array", array).view()
-        view.flags.writeable = False
-        return cast("A", view)
+        lent: Any = array.view()
+        lent.setflags(False)
+        x = lent
     return x

@@ -49,6 +49,8 @@ class Tuned:
     """NumPy, behind the names of `chainrule.arrays.namespace.Namespace`."""
 
     reads_values = True
+    own = staticmethod(own)
+    read_only = staticmethod(read_only)
 
     def __init__(self) -> None:
         # The functions themselves: another call around them would take a tenth of a microsecond.
@@ -70,14 +72,8 @@ class Tuned:
     def quietly(self, f: Callable[Q, A], /, *args: Q.args, **options: Q.kwargs) -> A:
         return QUIET.copy().run(f, *args, **options)
 
-    def own(self, x: A, /) -> A:
-        return own(x)
-
     def mine(self, x: Array, /) -> bool:
         return x.flags.writeable
-
-    def read_only(self, fresh: A, /) -> A:
-        return read_only(fresh)
 
     def shared(self, x: Any, /) -> Any:
         return read_only(x) if x.flags.writeable else x
@@ -307,7 +303,8 @@ def _itself(x: Any) -> Any:
 class InPass(Tuned):
     """NumPy in a pass, which owns every array between its first layer and its last: nobody else writes to them."""
 
-    def own(self, x: A, /) -> A:
+    @staticmethod
+    def own(x: A, /) -> A:
         return x
 
 
