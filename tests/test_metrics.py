@@ -21,6 +21,11 @@ def test_known_values_for_labels_and_rows() -> None:
     assert type(accuracy(Z, np.array([1, 0, 2, 0]))) is float
 
 
+def test_rows_may_stand_on_several_axes() -> None:
+    labels = np.array([[1, 0], [2, 1]])
+    assert accuracy(Z.reshape(2, 2, 3), labels) == accuracy(Z.reshape(2, 2, 3), np.eye(3)[labels]) == 0.75
+
+
 def test_it_counts_exactly_in_every_dtype() -> None:
     z = np.zeros((3000, 2), np.float16)
     labels = np.r_[np.ones(1, int), np.zeros(2999, int)]

@@ -340,3 +340,11 @@ def test_a_memory_map_is_copied_and_bytes_are_shared(tmp_path: Path) -> None:
         written[:] = 1
     constant: Array = np.frombuffer(np.ones(3).tobytes())
     assert own(constant) is constant
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i8", ">f4", "<f8"])
+def test_an_owned_array_has_the_one_dtype_object_that_numpy_has_of_numbers(dtype: str) -> None:
+    native = np.dtype(np.dtype(dtype).newbyteorder("=").str)
+    array = np.ones(3, dtype)
+    assert own(array).dtype is native
+    assert pickle.loads(pickle.dumps(Pair(array, array))).b.dtype is native

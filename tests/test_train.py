@@ -12,12 +12,17 @@ from hypothesis import strategies as st
 from chainrule import (
     Affine,
     Array,
+    Embedding,
     Layer,
     Loss,
     Optimizer,
     Unit,
     adam,
     affine,
+    clip_by_global_norm,
+    dropout,
+    embedding,
+    encoded,
     prediction,
     read_only,
     relu,
@@ -217,6 +222,22 @@ def test_a_function_of_a_seed_takes_the_seed_last() -> None:
         untyped(training_step)(twice_of_a_seed, softmax_cross_entropy, optimizer)(params, state, x, labels, 1)
 
 
+def test_a_function_of_a_seed_may_return_an_encoder_and_gradients_may_be_adjusted() -> None:
+    def tokens(seed: int) -> Any:
+        return encoded(embedding, dropout(0.5, seed))
+
+    optimizer, clip = sgd(0.1), clip_by_global_norm(0.01)
+    params, x, labels = (Embedding(normal(np.random.default_rng(0), 5, 3)), ()), np.array([4, 0]), np.array([2, 1])
+    state = optimizer.init(params)
+    step = untyped(training_step)(tokens, softmax_cross_entropy, optimizer, adjust=clip)
+    expected = untyped(training_step)(tokens(7), softmax_cross_entropy, optimizer, adjust=clip)(
+        params, state, x, labels
+    )
+    assert tree.equal(step(params, state, x, labels, 7), expected)
+    unclipped = untyped(training_step)(tokens(7), softmax_cross_entropy, optimizer)(params, state, x, labels)
+    assert not tree.equal(unclipped[0], expected[0])
+
+
 def test_what_does_not_fit_is_refused_in_the_words_of_the_pairs() -> None:
     params, x, t = two_layer.init(np.random.default_rng(0), 4, 3, 2), np.ones((5, 4), np.float32), np.array([0] * 5)
     in_double = tree.map(lambda leaf: leaf.astype(np.float64), params)
@@ -287,8 +308,9 @@ def test_a_loss_that_promotes_is_refused() -> None:
         sgd(0.1).init(params),
     )
     targets = np.eye(3)[[0, 1, 2, 0, 1, 2]]
-    with pytest.raises(TypeError, match=r"squares backward: dout is float64, expected float32"):
+    with pytest.raises(TypeError) as caught:
         step(params, state, x, targets)
+    assert str(caught.value) == "squares backward: dout is float64, expected float32 (the dtype of out)"
     with pytest.raises(TypeError, match=r"squares backward: dout must be a plain array, got MaskedArray"):
         step(params, state, x, np.ma.masked_array(targets.astype(np.float32)))
     moved, _, _ = step(params, state, x, targets.astype(np.float32))
@@ -334,5 +356,5 @@ def test_parameters_that_were_not_checked_are_refused() -> None:
     make = unchecked(Affine)  # without the checks of the constructor
     with pytest.raises(ValueError, match=r"sgd: the gradient f32\[3\] must have the shape of its parameter f32\[1\]"):
         step(make(params.W, read_only(np.zeros(1, np.float32))), state, x, labels)
-    with pytest.raises(TypeError, match=r"affine: x is float32 but the parameters are float64"):
+    with pytest.raises(TypeError, match=r"sgd: the gradient f32\[3\] must have the dtype of its parameter f64\[3\]"):
         step(make(params.W, read_only(np.zeros(3))), state, x, labels)

@@ -1,13 +1,16 @@
 import re
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
 
 from chainrule import Array, adam, rules, sgd, tree
 from chainrule.optimizer import State
 from chainrule.rules.optimizers import BLOCK
-from strategies import normal
+from strategies import generators, normal, sides
 from untyped import untyped
 
 SIZE = 2 * BLOCK + 3
@@ -29,6 +32,27 @@ def test_the_first_steps_by_hand() -> None:
     assert params[0] == pytest.approx(0.9 - 0.1 * (1.75 / 0.75) / np.sqrt(4.75 / 0.75), rel=1e-15)
     assert tree.equal(state.moments, (np.array([1.75]), np.array([4.75])))
     assert state.count == 2
+
+
+@given(rng=generators, n=sides)
+def test_steps_are_the_published_ones(rng: np.random.Generator, n: int) -> None:
+    """Of gradients as small as eps, where it counts."""
+    optimizer = adam(0.1)
+    at = expected = normal(rng, n)
+    state = optimizer.init(at)
+    m = v = np.zeros(n)
+    for t in range(1, 5):
+        grad = 1e-8 * normal(rng, n)
+        at, state = optimizer.step(state, at, grad)
+        m, v = 0.9 * m + 0.1 * grad, 0.999 * v + 0.001 * grad**2
+        expected = expected - 0.1 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        np.testing.assert_allclose(at, expected, rtol=0, atol=1e-15 * np.abs(expected).max() + 1e-14)
+
+
+def test_the_options_are_those_of_the_paper_unless_others_are_given() -> None:
+    assert adam(0.1) == adam(0.1, 0.9, 0.999, 1e-8)
+    assert repr(adam(0.1)) == "adam(0.1, b1=0.9, b2=0.999, eps=1e-08)"
+    assert adam(0.1) not in {adam(0.1, b1=0.5), adam(0.1, b2=0.5), adam(0.1, eps=0.5)}
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
@@ -82,6 +106,95 @@ def test_an_update_may_use_a_moment_more_than_once_and_in_any_order() -> None:
     np.testing.assert_array_equal(state.moments[1], a * 0.5)
 
 
+def test_large_arrays_are_stepped_a_block_at_a_time_where_the_results_will_stand() -> None:
+    seen: list[tuple[Array, ...]] = []
+
+    def update(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+        kept = xp.times(moments[0], 0.5)
+        kept += xp.plus(2 * grad, grad)
+        new = xp.plus(-rate * kept, param)
+        seen.append((param.copy(), grad.copy(), kept, new))
+        return new, (kept,)
+
+    optimizer = rules.optimizer("blocks", update, 0.5, moments=1, factor=halved)
+    rng, shape = np.random.default_rng(0), (2, BLOCK + 1)
+    param, grad, moment = (normal(rng, *shape) for _ in range(3))
+    new, state = optimizer.step(State(np.array(0), (moment,)), param, grad)
+    assert [old.shape for old, *_ in seen] == [(BLOCK,), (BLOCK,), (2,)]
+    assert [slope.shape for _, slope, *_ in seen] == [(BLOCK,), (BLOCK,), (2,)]
+    np.testing.assert_array_equal(np.concatenate([old for old, *_ in seen]), param.ravel())
+    np.testing.assert_array_equal(np.concatenate([slope for _, slope, *_ in seen]), 0.25 * grad.ravel())
+    assert all(np.shares_memory(kept, state.moments[0]) for *_, kept, _ in seen)
+    assert all(np.shares_memory(made, new) for *_, made in seen)
+    np.testing.assert_array_equal(state.moments[0], 0.5 * moment + (2 * (0.25 * grad) + 0.25 * grad))
+    np.testing.assert_array_equal(new, -0.5 * state.moments[0] + param)
+
+
+def halved(rate: float) -> float:
+    return rate / 2
+
+
+def test_an_update_that_forgets_a_moment_is_refused() -> None:
+    def update(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+        return xp.plus(grad, param), moments[:1]
+
+    optimizer, param = rules.optimizer("forgetful", update, 0.5, moments=2), np.ones(SIZE)
+    with pytest.raises(ValueError, match="shorter"):
+        optimizer.step(optimizer.init(param), param, param)
+
+
+@pytest.mark.parametrize("size", [3, SIZE])
+def test_a_factor_multiplies_the_gradient_before_moments_see_it(size: int) -> None:
+    def update(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+        kept = moments[0] + grad
+        return xp.plus(grad, param), (kept,)
+
+    optimizer = rules.optimizer("sums", update, 0.5, moments=1, factor=halved)
+    for dtype in (np.float16, np.float32, np.float64):
+        param = np.ones(size, dtype)
+        new, state = optimizer.step(optimizer.init(param), param, np.full(size, 2.0, dtype))
+        assert new.dtype == dtype
+        assert state.moments[0].dtype == (np.float64 if dtype is np.float64 else np.float32)
+        assert (set(new.tolist()), set(state.moments[0].tolist())) == ({1.5}, {0.5})
+
+
+def test_an_update_may_write_to_the_widened_copy_of_a_gradient_in_float16_alone() -> None:
+    mine: list[bool] = []
+
+    def update(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+        mine.append(xp.mine(grad))
+        return xp.plus(grad, param), moments
+
+    optimizer = rules.optimizer("writes", update, 0.5, moments=1)
+    for dtype in (np.float16, np.float32):
+        param = np.ones(3, dtype)
+        optimizer.step(optimizer.init(param), param, np.ones(3, dtype))
+    assert mine == [True, False]
+
+
+def test_numbers_of_another_library_take_the_dtype_of_the_parameter() -> None:
+    strict: Any = import_module("array_api_strict")
+    seen: list[Any] = []
+
+    def update(xp: rules.Namespace, rates: Any, param: Array, grad: Array, moments: Any) -> Any:
+        seen.append(rates)
+        return xp.plus(-rates[0] * grad, param), moments
+
+    def rate(count: Any) -> Any:
+        return strict.astype(count, strict.float64) / 2
+
+    def prepare(rate: Any, count: Any) -> Any:
+        return rate, (strict.astype(count, strict.float64), 3.0)
+
+    optimizer = rules.optimizer("other", update, rate, moments=1, prepare=prepare)
+    param = strict.ones(3, dtype=strict.float32)
+    state = State(strict.asarray(1), (strict.zeros(3, dtype=strict.float32),))
+    new, state = optimizer.step(state, param, param)
+    assert [seen[0][0].dtype, seen[0][1][0].dtype, new.dtype] == [strict.float32] * 3
+    assert seen[0][1][1] == 3.0
+    assert (float(new[0]), float(seen[0][1][0]), int(state.count)) == (0.5, 2.0, 2)
+
+
 @pytest.mark.parametrize("size", [1, SIZE])
 def test_adam_in_float16_does_not_move_where_the_gradient_is_zero(size: int) -> None:
     optimizer, param = adam(0.1), np.ones(size, np.float16)
@@ -115,6 +228,50 @@ def test_a_gradient_beside_a_parameter_in_float16_has_its_shape_and_dtype(optimi
         optimizer.step(state, param, np.ones(3, np.float32))
     with pytest.raises(ValueError, match=r"the gradient f16\[1\] must have the shape of its parameter f16\[3\]"):
         optimizer.step(state, param, np.ones(1, np.float16))
+
+
+def masked(a: Array) -> Any:
+    return np.ma.masked_array(a)
+
+
+ONES = np.ones(3, np.float16)
+PARAMETER = "adam: the parameter"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: adam(0.1, b1=-0.5), ValueError, "adam: b1 must be a finite number in [0, 1), got -0.5"),
+        (lambda: adam(0.1, b2=1), ValueError, "adam: b2 must be a finite number in [0, 1), got 1.0"),
+        (lambda: adam(0.1, b1=untyped("1")), TypeError, "adam: b1 must be a number, got str"),
+        (lambda: adam(0.1, eps=untyped("1")), TypeError, "adam: eps must be a number, got str"),
+        (lambda: adam(-1.0), ValueError, "adam: learning_rate must be a finite number >= 0, got -1.0"),
+        (
+            lambda: adam(0.1).init((ONES, np.ones(3, int))),
+            TypeError,
+            "adam: params[1] is int64, not floating-point: convert it first, e.g. with .astype(np.float32)",
+        ),
+        (
+            lambda: adam(0.1).step(untyped(adam(0.1).init(ONES)), np.ones(3, np.int16), np.ones(3, np.int16)),
+            TypeError,
+            f"{PARAMETER} is int16, not floating-point: convert it first, e.g. with .astype(np.float32)",
+        ),
+        (
+            lambda: adam(0.1).step(adam(0.1).init(ONES), masked(ONES), ONES),
+            TypeError,
+            f"{PARAMETER} must be a plain array, got MaskedArray: convert it with np.asarray",
+        ),
+        (
+            lambda: adam(0.1).step(adam(0.1).init(ONES), ONES, masked(ONES)),
+            TypeError,
+            f"the parameter beside {PARAMETER} must be a plain array, got MaskedArray: convert it with np.asarray",
+        ),
+    ],
+)
+def test_what_is_refused_is_said_in_full(call: Callable[[], object], error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message
 
 
 def test_bad_options() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule import Affine, sgd, tree
+from chainrule import Affine, Labels, sgd, tree
 from chainrule.rules.optimizers import ArrayOptimizer
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
@@ -38,6 +38,24 @@ def test_the_path_on_the_books_valley_by_hand() -> None:
     np.testing.assert_allclose(at, [-7 * 0.905**30, 2 * (-0.9) ** 30], rtol=1e-13)  # 30 steps of two roundings
 
 
+@pytest.mark.parametrize(
+    ("nesterov", "path"), [(False, [9.5, 8.75, 9.375]), (True, [9.25, 8.375, 9.6875])], ids=["Polyak", "Nesterov"]
+)
+def test_momentum_by_hand(nesterov: bool, path: list[float]) -> None:
+    # Of the gradients 1, 1 and -2 half of the velocity is left: it is 1, 1.5 and -1.25.
+    optimizer = sgd(0.5, momentum=0.5, nesterov=nesterov)
+    at = np.array([10.0])
+    state = optimizer.init(at)
+    for grad, velocity, place in zip((1.0, 1.0, -2.0), (1.0, 1.5, -1.25), path, strict=True):
+        at, state = optimizer.step(state, at, np.array([grad]))
+        assert (at.tolist(), state.moments[0].tolist()) == ([place], [velocity])
+    assert repr(optimizer) == ("sgd(0.5, momentum=0.5, nesterov=True)" if nesterov else "sgd(0.5, momentum=0.5)")
+
+
+def test_momentum_is_polyaks_unless_nesterovs_is_asked_for() -> None:
+    assert sgd(0.5, momentum=0.5) == sgd(0.5, 0.5, False) != sgd(0.5, 0.5, True)
+
+
 @pytest.mark.parametrize("rate", [np.float64(0.1), np.float32(0.1), np.array(0.1)])
 def test_no_kind_of_rate_promotes_float32(rate: Any) -> None:
     stepped, _ = step_of(sgd(rate), np.ones(3, np.float32), np.ones(3, np.float32))
@@ -66,6 +84,32 @@ def test_optimizers_are_values() -> None:
     assert sgd(0.1).learning_rate == 0.1
     assert repr(sgd(0.1)) == "sgd(0.1)"
     assert repr(sgd(0.1, momentum=0.9)) == "sgd(0.1, momentum=0.9)"
+
+
+def halving(count: Labels) -> float:
+    return 0.5 ** int(count)
+
+
+def test_a_schedule_shows_its_name_and_tells_optimizers_apart() -> None:
+    assert repr(sgd(halving)) == "sgd(halving)"
+    assert repr(sgd(halving, momentum=0.5)) == "sgd(halving, momentum=0.5)"
+    assert sgd(halving) == sgd(halving) != sgd(0.5)
+    assert len({hash(sgd(rate)) for rate in (0.1, 0.2, 0.3, halving)}) > 1  # or sets of them would be lists
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"momentum": 1}, ValueError, "sgd: momentum must be a finite number in [0, 1), got 1.0"),
+        ({"momentum": -0.5}, ValueError, "sgd: momentum must be a finite number in [0, 1), got -0.5"),
+        ({"momentum": "0.5"}, TypeError, "sgd: momentum must be a number, got str"),
+        ({"nesterov": True}, ValueError, "sgd: nesterov=True needs a momentum > 0, got 0"),
+    ],
+)
+def test_bad_momentum(options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        sgd(0.1, **options)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("rate", [-1, -1e-9, np.nan, np.inf])

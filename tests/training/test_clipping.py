@@ -1,5 +1,6 @@
 import pickle
 import re
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,56 @@ def test_gradients_of_just_that_norm_come_back_themselves() -> None:
     grads = (np.array([3.0]), np.array([4.0]))
     assert clip_by_global_norm(5.0)(grads) is grads
     assert clip_by_global_norm(5.0)(()) == ()
+
+
+def test_gradients_of_zeros_come_back_themselves() -> None:
+    for dtype in (np.float32, np.float64):
+        grads = (np.zeros((2, 3), dtype), np.zeros(0, dtype))
+        assert clip_by_global_norm(0.5)(grads) is grads
+
+
+@given(rng=generators, dtype=all_dtypes)
+def test_the_norm_is_that_of_float64_in_any_dtype(rng: np.random.Generator, dtype: Floating) -> None:
+    grads = (normal(rng, 3, 2, dtype=dtype), normal(rng, 5, dtype=dtype))
+    assert clip_by_global_norm(norm(grads) * (1 + 1e-14))(grads) is grads
+    assert clip_by_global_norm(norm(grads) * (1 - 1e-14))(grads) is not grads
+
+
+def test_the_norm_of_a_large_array_counts_all_its_entries() -> None:
+    grads = np.full((3, 2**16), 0.5, np.float32)
+    clipped = clip_by_global_norm(np.sqrt(3) * 2**6)(grads)
+    np.testing.assert_allclose(clipped, np.float32(0.25), rtol=1e-7)
+
+
+STRICT: Any = import_module("array_api_strict")
+
+
+def test_in_another_library_gradients_are_clipped_as_in_numpy() -> None:
+    for grads, most, expected in (
+        ([[3.0, 4.0]], 4.0, [[3 * 0.8, 4 * 0.8]]),
+        ([[3.0], [4.0]], 4.0, [[3 * 0.8], [4 * 0.8]]),
+        ([[0.0, 0.0], []], 0.5, [[0.0, 0.0], []]),
+    ):
+        clipped = clip_by_global_norm(most)(tuple(STRICT.asarray(leaf, dtype=STRICT.float64) for leaf in grads))
+        for leaf, numbers in zip(clipped, expected, strict=True):
+            np.testing.assert_allclose(np.asarray(leaf), numbers, rtol=1e-15)
+
+
+def test_in_another_library_nothing_can_be_made_of_nan() -> None:
+    clipped = clip_by_global_norm(1.0)((STRICT.asarray([1.0, np.nan]), STRICT.asarray([2.0])))
+    assert all(np.isnan(np.asarray(leaf)).all() for leaf in clipped)
+
+
+def test_in_another_library_gradients_of_just_that_norm_are_not_changed() -> None:
+    grads = STRICT.asarray([3.375, 2.625])  # the norm, divided as the code does, is not just 1
+    np.testing.assert_array_equal(np.asarray(clip_by_global_norm(4.275657844121768)(grads)), np.asarray(grads))
+
+
+def test_in_another_library_the_norm_is_taken_in_the_widest_dtype() -> None:
+    grads = (STRICT.asarray([1 / 3, 0.0]), STRICT.asarray([2.0], dtype=STRICT.float32))
+    narrow, wide = clip_by_global_norm(1.0)(grads)[::-1]
+    np.testing.assert_allclose(np.asarray(wide), [1 / np.sqrt(37), 0.0], rtol=1e-15)
+    assert narrow.dtype == STRICT.float32
 
 
 @pytest.mark.parametrize("size", [1e-200, 1e-160, 1e160, 1e200, 1.7e308])

@@ -1,8 +1,10 @@
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 from chainrule import (
     Affine,
@@ -180,6 +182,74 @@ def test_a_combinator_that_cannot_be_made_again_is_named() -> None:
     with pytest.raises(TypeError, match=re.escape("inference: doubled(batch_norm(eps=1e-05)) can't be made again of")):
         inference(doubled(batch_norm()), NORM, X)
     assert inference(doubled(layer_norm()), NORM).name == "doubled"
+
+
+def test_statistics_of_a_part_are_those_of_all_batches() -> None:
+    alone = statistics(batch_norm(), NORM, X)
+    assert tree.equal(statistics(sequential(batch_norm(), relu), (NORM, ()), X), (alone, ()))
+    assert tree.equal(statistics(residual(batch_norm()), NORM, X), alone)
+    assert tree.equal(statistics(sequential(residual(fixed(batch_norm())), relu), (NORM, ()), X), (alone, ()))
+
+
+def test_statistics_of_what_needs_none_are_a_tree_like_the_parameters() -> None:
+    block = residual(sequential(affine, sequential(relu)))
+    params = ((Affine.init(RNG, 3, 3, dtype=np.float64), ((),)), NORM)
+    found = statistics(sequential(block, batch_norm()), params, X)
+    assert isinstance(found, tuple)
+    assert found[0] == ((), ((),))
+    assert isinstance(found[1], Statistics)
+
+
+def test_a_part_alone_is_no_place_in_a_network() -> None:
+    with pytest.raises(ValueError, match="needs statistics") as caught:
+        inference(sequential(relu, residual(batch_norm())), ((), NORM))
+    assert caught.value.__notes__ == ["in layer 2 of 2"]
+
+
+def beside(*layers: Layer[Any, Any], caches: Any = None) -> Layer[Any, Any]:
+    """The sum of layers, which no module's function makes again, and whose caches may be what they should not."""
+    from chainrule.parts import Fork  # noqa: PLC0415  # what somebody writes who makes a combinator
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        outs = [layer.forward(part, x) for layer, part in zip(layers, params, strict=True)]
+        return np.sum([out for out, _ in outs], axis=0), caches or tuple(cache for _, cache in outs)
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        raise NotImplementedError
+
+    return Layer(forward, backward, name="beside", parts=Fork(layers, "+"))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: statistics(untyped(batch_norm), NORM, X),
+            TypeError,
+            "statistics: network must be a Layer or an Encoder, got function: give it network(seed)",
+        ),
+        (lambda: statistics(batch_norm(), NORM, []), ValueError, "statistics: there are no batches"),
+        (
+            lambda: inference(batch_norm(), NORM, X, Statistics(np.zeros(3), np.ones(3))),
+            ValueError,
+            "inference: got both batches and statistics: give one of them",
+        ),
+        (
+            lambda: statistics(beside(relu, evolve(batch_norm(), name="norm"), caches=[1, 2]), ((), NORM), X),
+            TypeError,
+            "statistics: beside(relu, norm): its cache must be a tuple of 2, an entry for each of its layers, got list",
+        ),
+        (
+            lambda: inference(beside(relu, dropout(0.5, 0)), ((), ())),
+            TypeError,
+            "inference: beside(relu, dropout(rate=0.5, seed=0)) can't be made again of relu, identity",
+        ),
+    ],
+)
+def test_what_is_refused_is_said_in_full(call: Callable[[], object], error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message
 
 
 def test_bad_input() -> None:

@@ -71,14 +71,14 @@ class ClipByGlobalNorm:
     def of_others(self, xp: Any, grads: P, leaves: list[Array]) -> P:
         """With a factor that is 1 where nothing is to be done: a compiler asks for no values."""
         wide = [xp.widened(leaf) for leaf in leaves]
-        largest = [xp.max(xp.abs(xp.reshape(leaf, (-1,)))) for leaf in wide if math.prod(leaf.shape)]
+        largest = [xp.max(xp.abs(leaf)) for leaf in wide if math.prod(leaf.shape)]
         if not largest:
             return grads
         kind = max(largest, key=lambda each: xp.finfo(each.dtype).bits)
         size = xp.max(xp.stack([xp.astype(each, kind) for each in largest]))
         unit = xp.where(size > 0, size, xp.ones_like(size))
         total = sum(xp.sum((xp.astype(leaf, kind) / unit) ** 2) for leaf in wide)
-        length = xp.sqrt(total)
+        length = xp.sqrt(xp.where(size == 0, unit, total))  # of zeros, 1: they stay as they are without a warning
         share = xp.where(unit * length <= self.most, xp.ones_like(unit), self.most / unit / length)
 
         def scaled(leaf: Array) -> Array:
@@ -138,7 +138,7 @@ def _norm(leaves: list[Array]) -> tuple[float, float]:
 
 
 def _squares(leaf: Array) -> float:
-    flat = leaf.reshape(-1)
+    flat = leaf.ravel()
     if flat.dtype == np.float64:
         return float(flat.dot(flat))
     total = 0.0

@@ -11,6 +11,7 @@ rows n of each batch (Ioffe and Szegedy, Batch normalization, 2015, algorithm 2)
 """
 
 from collections.abc import Iterable
+from operator import is_
 from typing import Any, TypeAlias, TypeVar, overload
 
 from attrs import frozen
@@ -182,7 +183,7 @@ def _added(layer: Any, before: Any, cache: Any) -> Any:
     if isinstance(parts, Around):
         return _added(parts.layer, before, cache[0][0] if parts.fixed else cache[0])
     olds = before if before is not None else [None] * len(layers)
-    return tuple(_added(part, old, own) for part, old, own in zip(layers, olds, cache, strict=True))
+    return tuple(map(_added, layers, olds, cache))
 
 
 def _has_modes(layer: Any) -> bool:
@@ -220,14 +221,14 @@ def _in_use(layer: Any, given: Any) -> Any:
         return layer
     each = _each(layer, layers, given)
     new: list[Any] = []
-    for i, (part, own) in enumerate(zip(layers, each, strict=True)):
+    for i, part in enumerate(layers):
         try:
-            new.append(_in_use(part, own))
+            new.append(_in_use(part, each[i]))
         except Exception as error:
             if not isinstance(parts, Around):
                 error.add_note(f"in layer {i + 1} of {len(layers)}")
             raise
-    if all(a is b for a, b in zip(new, layers, strict=True)):
+    if all(map(is_, new, layers)):
         return layer
     if isinstance(parts, Chain) and all(isinstance(each, Layer) for each in new):
         return sequential(*new)

@@ -15,6 +15,7 @@ of its shard, and every machine can add them up.
 
 from collections.abc import Sequence
 from functools import partial
+from operator import mul
 from typing import TypeVar
 
 from chainrule import tree
@@ -80,7 +81,8 @@ def _weighted(weights: list[float], *leaves: Array) -> Array:
     """The sum of the leaves times their weights, which as Python numbers promote no dtype."""
     if len({leaf.shape for leaf in leaves}) > 1:
         raise ValueError(f"combine: the shapes {', '.join(str(leaf.shape) for leaf in leaves)} differ")
-    out = leaves[0] * weights[0]
-    for weight, leaf in zip(weights[1:], leaves[1:], strict=True):
-        out += leaf * weight
+    terms = map(mul, leaves, weights)
+    out: Array = next(terms)
+    for term in terms:
+        out += term
     return read_only(out)
