@@ -1,13 +1,28 @@
 """The builders, on arithmetic of one's own: laws, names, traits, and words for what does not fit."""
 
+import pickle
 import re
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
 from attrs import frozen
 
-from chainrule import Array, Labels, Unit, check_layer, check_loss, check_optimizer, record, rules
+from chainrule import (
+    Array,
+    Labels,
+    Unit,
+    check_layer,
+    check_loss,
+    check_optimizer,
+    record,
+    relu,
+    rules,
+    value_and_grad,
+)
 from chainrule.layer import Shape
 from untyped import untyped
 
@@ -34,6 +49,7 @@ def fits(params: Gain, x: Array) -> None:
 
 
 def forward(xp: rules.Namespace, params: Gain, x: Array, *, power: int = 1) -> tuple[Array, GainCache]:
+    """The page of gain."""
     return x * params.g**power, GainCache(xp.own(x), params.g**power)
 
 
@@ -49,6 +65,7 @@ gain = rules.layer("gain", Gain, forward, backward, fits, event_axes=1, operatio
 
 
 def squared(xp: rules.Namespace, x: Array) -> tuple[Array, Array]:
+    """The page of squares."""
     return x * x, xp.own(x)
 
 
@@ -69,16 +86,27 @@ def exploding(xp: rules.Namespace, x: Array) -> tuple[Array, Array]:
     return out, out
 
 
+def towering(xp: rules.Namespace, x: Array, *, base: float = 2.0) -> tuple[Array, Array]:
+    return base**x, x
+
+
+def above(xp: rules.Namespace, x: Array) -> Array:
+    return xp.exp(x)
+
+
+STRICT: Any = import_module("array_api_strict")
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((4, 3))
 
 
 def test_a_layer_of_a_rule_keeps_all_laws_and_says_its_traits() -> None:
-    assert check_layer(gain, Gain(RNG.standard_normal(3)), X, rng=RNG).ok
-    assert (gain.name, gain.event_axes, gain.elementwise, gain.couples_rows) == ("gain", 1, False, False)
-    assert gain.operations is not None
-    assert gain.operations(Gain(np.ones(3)), (4, 3), (4, 5)) == (4, 5)
-    assert (gain.onnx, gain.inference) == ("Mul", None)
+    made = rules.layer("gain", Gain, forward, backward, fits, event_axes=1, operations=count, onnx="Mul")
+    assert check_layer(made, Gain(RNG.standard_normal(3)), X, rng=RNG).ok
+    assert (made.name, made.event_axes, made.elementwise, made.couples_rows) == ("gain", 1, False, False)
+    assert made.operations is not None
+    assert made.operations(Gain(np.ones(3)), (4, 3), (4, 5)) == (4, 5)
+    assert (made.onnx, made.inference) == ("Mul", None)
+    assert made.__doc__ == "The page of gain."
     other = rules.layer("mean", (), squared_rule, squared_back, couples_rows=True, elementwise=True, inference="gone")
     assert (other.couples_rows, other.elementwise, other.inference) == (True, True, "gone")
     assert other.event_axes is None
@@ -151,16 +179,26 @@ SQUARE = rules.elementwise("square", squared, doubled, operations=(3, 2), onnx="
 def test_an_elementwise_layer_takes_its_slope_from_a_function_from_what_is_saved_or_from_backward() -> None:
     by_backward = rules.elementwise("square", squared, backward=times_two)
     by_saved = rules.elementwise("cube", with_slope)
-    for layer in (SQUARE, by_backward, by_saved, rules.elementwise("square", squared, doubled, quiet=False)):
+    square = rules.elementwise("square", squared, doubled, operations=(3, 2), onnx="Pow")
+    for layer in (square, by_backward, by_saved, rules.elementwise("square", squared, doubled, quiet=False)):
         assert check_layer(layer, (), X, rng=RNG).ok
         assert (layer.elementwise, layer.event_axes, layer.couples_rows) == (True, 0, False)
-    assert SQUARE.onnx == "Pow"
-    assert SQUARE.operations is not None
-    assert SQUARE.operations((), (4, 3), (4, 3)) == (36, 24)
-    assert by_saved.operations is None
-    out, cache = SQUARE.forward((), np.array([3.0]))
-    assert (out[0], SQUARE.backward(cache, np.array([10.0]))[0][0]) == (9.0, 60.0)
-    assert SQUARE.grads(cache, np.array([10.0])) == ()
+    assert square.onnx == "Pow"
+    assert square.operations is not None
+    assert square.operations((), (4, 3), (4, 3)) == (36, 24)
+    assert (by_saved.operations, by_saved.onnx) == (None, None)
+    assert square.__doc__ == "The page of squares."
+    out, cache = square.forward((), np.array([3.0]))
+    assert (out[0], square.backward(cache, np.array([10.0]))[0][0]) == (9.0, 60.0)
+    assert square.grads(cache, np.array([10.0])) == ()
+    assert repr(rules.elementwise("power", partial(towering, base=3.0), above)) == "Layer(power(base=3.0))"
+
+
+def test_a_slope_may_use_the_functions_of_the_library() -> None:
+    steep = rules.elementwise("steep", towering, above)
+    for x in (np.array([1.0, 0.0]), STRICT.asarray([1.0, 0.0])):
+        out, cache = steep.forward((), x)
+        np.testing.assert_allclose(np.asarray(steep.backward(cache, out)[0]), [2 * np.e, 1.0], rtol=1e-15)
 
 
 def test_an_elementwise_layer_is_silent_unless_it_is_told_not_to_be() -> None:
@@ -172,9 +210,113 @@ def test_an_elementwise_layer_is_silent_unless_it_is_told_not_to_be() -> None:
         loud = rules.elementwise("exp", exploding, quiet=False)
         with pytest.raises(FloatingPointError):
             loud.forward((), x)
+        _, cache = loud.forward((), np.array([700.0]))
+        with pytest.raises(FloatingPointError):
+            loud.backward(cache, np.array([1e200]))
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_the_slope_of_an_elementwise_layer_is_not_computed_where_dx_is_not_wanted(quiet: bool) -> None:
+    def unwanted(xp: rules.Namespace, saved: Array, dout: Array) -> Array:
+        raise AssertionError("dx is not wanted")
+
+    layer = rules.elementwise("square", squared, backward=unwanted, quiet=quiet)
+    out, cache = layer.forward((), X)
+    assert layer.grads(cache, out) == ()
+    with pytest.raises(AssertionError, match="dx is not wanted"):
+        layer.backward(cache, out)
+
+
+def towers(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Kept]:
+    return xp.exp(x), Kept(xp.own(x))
+
+
+def slopes_of_towers(xp: rules.Namespace, cache: Kept, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
+    return xp.exp(cache.x) * dout, ()
+
+
+def test_a_layer_warns_unless_it_is_told_to_be_quiet() -> None:
+    x, ones = np.array([[1000.0]]), np.array([[1.0]])
+    with np.errstate(all="raise"):
+        quiet = rules.layer("towers", (), towers, slopes_of_towers, quiet=True)
+        out, cache = quiet.forward((), x)
+        assert (float(out[0, 0]), float(quiet.backward(cache, ones)[0][0, 0])) == (np.inf, np.inf)
+        loud = rules.layer("towers", (), towers, slopes_of_towers)
+        with pytest.raises(FloatingPointError):
+            loud.forward((), x)
+        with pytest.raises(FloatingPointError):
+            loud.backward(cache, ones)
+
+
+def test_backward_of_a_rule_is_told_whether_dx_is_wanted_and_must_give_it_then() -> None:
+    wanted: list[Any] = []
+
+    def asked(xp: rules.Namespace, cache: Kept, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
+        wanted.append(wants_dx)
+        return None, ()
+
+    layer = rules.layer("asked", (), squared_rule, asked)
+    out, cache = layer.forward((), X)
+    assert layer.grads(cache, out) == ()
+    with pytest.raises(TypeError) as caught:
+        layer.backward(cache, out)
+    assert str(caught.value) == "asked backward: the rule gave no dx where it was wanted"
+    assert wanted == [False, True]
+
+
+def test_gradients_are_read_only_and_of_the_library_of_x() -> None:
+    params = Gain(np.array([1.0, 2.0, 3.0]))
+    out, cache = gain.forward(params, X)
+    for grads in (gain.grads(cache, out), gain.backward(cache, out)[1]):
+        assert not grads.g.flags.writeable
+    out, cache = gain.forward(Gain(STRICT.asarray([1.0, 2.0, 3.0])), STRICT.asarray(X))
+    for grads in (gain.grads(cache, out), gain.backward(cache, out)[1]):
+        assert type(grads.g) is type(out)
+
+
+def test_the_library_of_a_cache_that_went_through_a_pickle_is_that_of_its_floats() -> None:
+    seen: list[Any] = []
+
+    def noted(xp: rules.Namespace, cache: Chosen, dout: Array) -> Scores:
+        seen.append(xp)
+        return Scores(xp.zeros_like(cache.s))
+
+    scores = rules.encoder("scores", Scores, choose, noted)
+    s = STRICT.asarray([[0.5], [1.5]])
+    scores.grads(scores.forward(Scores(s), STRICT.asarray([1, 0]))[1], s)
+    scores.grads(Chosen(STRICT.asarray([1, 0]), s), np.ones((2, 1)))
+    assert seen[0] is seen[1]
+    cache = pickle.loads(pickle.dumps(Chosen(np.array([1, 0]), np.ones((2, 1)))))
+    assert scores.grads(cache, np.ones((2, 1))).s.tolist() == [[0], [0]]
+
+
+def test_a_cache_of_another_layer_is_refused_where_types_say_less_than_usual() -> None:
+    unnamed = untyped(lambda xp, params, x: (x, Kept(x)))
+    _, other = SQUARE.forward((), X)
+    for layer, cache, message in (
+        (
+            rules.layer("unnamed", (), unnamed, squared_back),
+            other,
+            "unnamed backward: cache must be one of its own, got Saved of square",
+        ),
+        (
+            rules.layer("towers", (), towers, slopes_of_towers, quiet=True),
+            GainCache(X, X),
+            "towers backward: cache must be Kept, got GainCache",
+        ),
+        (
+            rules.layer("towers", (), towers, slopes_of_towers, quiet=True),
+            other,
+            "towers backward: cache must be Kept, got Saved of square",
+        ),
+    ):
+        with pytest.raises(TypeError) as caught:
+            layer.backward(untyped(cache), X)
+        assert str(caught.value) == message
 
 
 def rows(xp: rules.Namespace, out: Array, targets: Array, *, scale: float = 1.0) -> tuple[Array, Array]:
+    """The page of a loss."""
     error = out - targets
     return scale * xp.sum_last(error * error), 2 * scale * error
 
@@ -193,7 +335,34 @@ def test_a_loss_of_its_rows_keeps_all_laws() -> None:
     assert repr(named) == "Loss(squares(scale=2.0))"
     assert named.operations is not None
     assert named.operations((4, 5)) == (60, 20)
-    assert rules.loss("squares", rows).operations is None
+    plain = rules.loss("squares", rows)
+    assert plain.operations is None
+    assert plain.__doc__ == "The page of a loss."
+    assert plain.rule is not None
+    assert plain.rule.rows is rows
+
+
+@pytest.mark.parametrize(("out", "what"), [(None, "out has"), ("scores", "scores have")])
+@pytest.mark.parametrize("shape", [(0, 4), (2, 0, 4), (0, 2, 4)])
+def test_a_loss_of_no_rows_is_refused(out: str | None, what: str, shape: tuple[int, ...]) -> None:
+    loss = rules.loss("squares", rows) if out is None else rules.loss("squares", rows, out=out)
+    empty = np.zeros(shape)
+    calls: list[Callable[[], object]] = [
+        lambda: loss.forward(empty, empty),
+        lambda: loss.rows(empty, empty),
+        lambda: value_and_grad(relu, loss)((), empty, empty),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="squares") as caught:
+            call()
+        assert str(caught.value) == f"squares: the mean over an empty batch is undefined, {what} shape {shape}"
+
+
+def test_a_dloss_that_is_no_number_is_described() -> None:
+    loss = rules.loss("squares", rows)
+    with pytest.raises(TypeError) as caught:
+        loss.backward(loss.forward(X, X)[1], np.ones(2))
+    assert str(caught.value) == "squares backward: dloss must be a number or a 0-d array, got f64[2]"
 
 
 def test_a_loss_is_the_mean_of_its_rows_on_any_axes_and_linear_in_dloss() -> None:
@@ -271,6 +440,7 @@ class Chosen:
 
 
 def choose(xp: rules.Namespace, params: Scores, labels: Labels, *, scale: float = 1.0) -> tuple[Array, Chosen]:
+    """The page of scores."""
     return scale * xp.take_rows(params.s, labels), Chosen(xp.own(labels), params.s)
 
 
@@ -296,6 +466,46 @@ def test_an_encoder_of_a_rule_keeps_its_laws_and_says_its_traits() -> None:
     named = rules.encoder("scores", Scores, partial(choose, scale=2.0), collect, couples_rows=True, inference="gone")
     assert repr(named) == "Encoder(scores(scale=2.0))"
     assert (named.couples_rows, named.inference, named.event_axes) == (True, "gone", None)
+    counted = rules.encoder("scores", Scores, choose, collect, operations=count_scores)
+    assert counted.operations is not None
+    assert counted.operations(params, (4,), (4, 2)) == (4, 2)
+    assert counted.__doc__ == "The page of scores."
+    assert not counted.grads(cache, out).s.flags.writeable
+
+
+def count_scores(params: Scores, x: Shape, out: Shape) -> tuple[int, int]:
+    return x[0], out[-1]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda scores: scores.forward(Gain(np.ones(3)), np.array([0])),
+            "scores: params must be Scores, got Gain",
+        ),
+        (
+            lambda scores: scores.forward(Scores(np.ones((3, 2), int)), np.array([0])),
+            "scores: params is int64, not floating-point: convert it first, e.g. with .astype(np.float32)",
+        ),
+        (
+            lambda scores: scores.grads(Gain(np.ones(3)), np.ones((1, 2))),
+            "scores backward: cache must be Chosen, got Gain",
+        ),
+    ],
+)
+def test_what_does_not_fit_an_encoder_is_refused_in_its_name(call: Callable[[Any], object], message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        call(rules.encoder("scores", Scores, choose, collect, are_tokens))
+    assert str(caught.value) == message
+
+
+def test_parameters_of_another_dtype_are_refused_in_any_library() -> None:
+    with pytest.raises(TypeError) as caught:
+        gain.forward(Gain(STRICT.ones(3)), STRICT.asarray(X, dtype=STRICT.float32))
+    assert str(caught.value) == (
+        "gain: x is array_api_strict.float32 but the parameters are array_api_strict.float64: convert one of them"
+    )
 
 
 def test_parameters_are_well_formed_in_words_of_axes() -> None:
@@ -316,5 +526,12 @@ def test_parameters_are_well_formed_in_words_of_axes() -> None:
     ):
         with pytest.raises(error, match=re.escape(words)):
             rules.well_formed("Pair", **untyped(arrays))
+    rules.well_formed(
+        "Pair", W=(np.ones((3, 2)), "inputs outputs"), b=(np.ones(2), "outputs"), c=(np.ones(3), "inputs")
+    )
+    with pytest.raises(ValueError, match=re.escape("Pair: W is (3, 2), so c must be (3,), got (2,)")):
+        rules.well_formed(
+            "Pair", W=(np.ones((3, 2)), "inputs outputs"), b=(np.ones(2), "outputs"), c=(np.ones(2), "inputs")
+        )
     with pytest.raises(ValueError, match=re.escape("Pair: s must be 1-D (features,) with at least 1 of each, got")):
         rules.well_formed("Pair", least=1, s=(np.ones(0), "features"))

@@ -1,7 +1,8 @@
 """One pass through a network: it gives what the public pairs give, whatever layers meet in it."""
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
+from importlib import import_module
 from itertools import product
 from typing import Any
 
@@ -12,12 +13,16 @@ from catalogue import LAYERS, Subject
 from chainrule import (
     Affine,
     Array,
+    Embedding,
+    Encoder,
     Layer,
     LayerNorm,
     Unit,
     add,
     affine,
     layer_norm,
+    embedding,
+    encoded,
     own,
     prediction,
     relu,
@@ -32,7 +37,10 @@ from chainrule import (
 )
 from chainrule.arrays.tuned import TUNED
 from chainrule.rules.passes import rule_of
+from chainrule.parts import Around, Chain
+from chainrule.rules.combinators import layer_or_encoder
 from strategies import Floating, normal
+from untyped import untyped
 
 SEEDS = 64
 """So many draws of a subject have all small shapes among them."""
@@ -287,7 +295,150 @@ def test_an_out_that_is_no_array_of_floats_is_refused_where_it_arises(out: Any, 
         prediction(sequential(wrong, relu))(((), ()), np.ones((1, 2)))
 
 
+def test_an_out_of_an_encoder_that_is_no_array_of_floats_is_refused_where_it_arises() -> None:
+    def forward(params: Unit, x: Any) -> tuple[Any, Unit]:
+        return [1.0], ()
+
+    def grads(cache: Unit, dout: Array) -> Unit:
+        return ()
+
+    wrong: Encoder[Unit, Unit, Any] = Encoder(forward, grads, name="wrong")
+    for call in (
+        lambda: prediction(wrong)((), np.array([0])),
+        lambda: value_and_grad(wrong, squares)((), np.array([0]), np.ones((1, 2))),
+    ):
+        with pytest.raises(TypeError) as caught:
+            call()
+        assert str(caught.value) == "wrong forward: out must be an array of floats, got list"
+
+
+@pytest.mark.parametrize("params", [(), object(), (np.ma.masked_array([1.0]),), (np.array(["a"]), [])])
+def test_an_input_that_is_no_array_of_floats_is_refused_by_the_first_layer(params: Any) -> None:
+    for network in (relu, sequential(relu)):
+        inner = params if network is relu else (params,)
+        with pytest.raises(TypeError) as expected:
+            untyped(network).forward(inner, np.array([[1, 2]]))
+        assert str(expected.value).startswith("relu: ")
+        with pytest.raises(TypeError) as got:
+            prediction(untyped(network))(inner, np.array([[1, 2]]))
+        assert str(got.value) == str(expected.value)
+
+
 # Rules.
+
+
+STRICT: Any = import_module("array_api_strict")
+
+
+def noting(seen: list[Any]) -> Layer[Unit, Unit]:
+    """A layer that notes the functions with which it is run, and whether it is to own its input anew."""
+
+    def forward(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Unit]:
+        seen.append((type(xp.ones_like(x)), xp.own(x) is x))
+        return xp.ones_like(x), ()
+
+    def backward(xp: rules.Namespace, cache: Unit, dout: Array, wants_dx: bool) -> tuple[Array, Unit]:
+        seen.append((type(xp.ones_like(dout)), xp.own(dout) is dout))
+        return xp.ones_like(dout), ()
+
+    return rules.layer("noting", (), forward, backward)
+
+
+def table_of_anything() -> Encoder[Embedding, Embedding, Any]:
+    """An encoder that gives its table, whatever its input is."""
+
+    def forward(xp: rules.Namespace, params: Embedding, x: Any) -> tuple[Array, Embedding]:
+        return params.E + xp.zeros_like(params.E), params
+
+    def grads(xp: rules.Namespace, cache: Embedding, dout: Array) -> Embedding:
+        return Embedding(dout + xp.zeros_like(dout))
+
+    return rules.encoder("table", Embedding, forward, grads)
+
+
+@pytest.mark.parametrize("library", [np, STRICT], ids=["numpy", "array_api_strict"])
+def test_a_pass_is_run_with_the_functions_of_its_arrays_and_owns_them(library: Any) -> None:
+    seen: list[Any] = []
+    x = library.asarray(np.ones((3, 2)))
+    value_and_grad(noting(seen), squares)((), x, x)
+    network = encoded(table_of_anything(), noting(seen))
+    for anything in (library.asarray([1]), np.array([1]), "text"):
+        value_and_grad(network, squares)((Embedding(x), ()), anything, x)
+    assert seen == [(type(x), True)] * 8
+
+
+@pytest.mark.parametrize("library", [np, STRICT], ids=["numpy", "array_api_strict"])
+def test_a_combinator_is_run_with_the_functions_of_its_arrays_and_owns_none(library: Any) -> None:
+    seen: list[Any] = []
+
+    def forward(parts: Any, xp: rules.Namespace, params: Any, x: Any) -> Any:
+        out, cache = parts[0].forward(xp, params, x)
+        seen.append((type(xp.ones_like(out)), xp.mine(xp.ones_like(out))))
+        return out, [cache]
+
+    def backward(parts: Any, xp: rules.Namespace, caches: Any, dout: Array, wants_dx: bool) -> Any:
+        seen.append((type(xp.ones_like(dout)), xp.mine(xp.ones_like(dout))))
+        return parts[0].backward(xp, caches.pop(), dout, wants_dx)
+
+    x = library.asarray(np.ones((3, 2)))
+    passing: Layer[Unit, Unit] = Layer(doubling().forward, doubling().backward)
+    layer = rules.combinator("around", Around(passing), (passing,), forward, backward)
+    out, caches = layer.forward((), x)
+    layer.backward(caches, out)
+    layer.grads(caches, out)
+    assert seen == [(type(x), False)] * 3
+    table = table_of_anything()
+    encoder = layer_or_encoder("around", Around(table), (table,), forward, backward)
+    for anything in (library.asarray([1]), np.array([1]), "text"):
+        out, caches = encoder.forward(Embedding(x), anything)
+        encoder.grads(caches, out)
+    assert seen == [(type(x), False)] * 9
+
+
+def around(parts: Any, xp: rules.Namespace, params: Any, x: Array, *, times: int = 1) -> Any:
+    """The page of around."""
+    out, cache = parts[0].forward(xp, params, x)
+    return out, [cache]
+
+
+def test_a_combinator_says_its_options_its_page_and_its_traits() -> None:
+    wanted: list[Any] = []
+
+    def backward(parts: Any, xp: rules.Namespace, caches: Any, dout: Array, wants_dx: bool) -> Any:
+        wanted.append(wants_dx)
+        return None, parts[0].backward(xp, caches.pop(), dout, wants_dx)[1]
+
+    layer = rules.combinator(
+        "around", Around(relu), (relu,), partial(around, times=3), backward, couples_rows=True, event_axes=2
+    )
+    assert repr(layer) == "Layer(around(relu, times=3))"
+    assert layer.__doc__ == "The page of around."
+    assert (layer.couples_rows, layer.event_axes, layer.elementwise) == (True, 2, True)
+    out, caches = layer.forward((), np.ones((1, 2)))
+    assert layer.grads(caches, out) == ()
+    with pytest.raises(TypeError) as caught:
+        layer.backward(caches, out)
+    assert str(caught.value) == "around backward: a part gave no dx where it was wanted"
+    assert wanted == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (3, "around: argument 2 must be a Layer, got int"),
+        (
+            embedding,
+            "around: argument 2 must be a Layer, got Encoder: encoded(encoder, layer) puts a layer behind it",
+        ),
+    ],
+)
+def test_what_is_no_layer_is_refused_by_a_combinator(part: Any, message: str) -> None:
+    def backward(parts: Any, xp: rules.Namespace, caches: Any, dout: Array, wants_dx: bool) -> Any:
+        raise NotImplementedError
+
+    with pytest.raises(TypeError) as caught:
+        rules.combinator("around", Chain((relu, part)), (relu, part), around, backward)
+    assert str(caught.value) == message
 
 
 def test_a_rule_may_write_into_what_is_its_own_and_not_into_what_is_the_callers() -> None:
