@@ -26,6 +26,7 @@ from chainrule import (
     prediction,
     read_only,
     relu,
+    rules,
     sequential,
     sgd,
     sigmoid,
@@ -94,6 +95,41 @@ def test_a_step_is_the_gradient_and_the_optimizers_step(
             # The rate is multiplied elsewhere: roundings in sums of at most 6 products of numbers of size 1 to 10.
             np.testing.assert_allclose(got, leaf, rtol=64 * eps, atol=64 * eps)
     assert tree.equal(before, (params, x))
+
+
+def signs(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+    return xp.plus(-rate * xp.sign(grad), param), ()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("rate", [2.0**-30, 0.5, 2.0**10])
+def test_a_step_goes_against_the_gradient(rate: float, dtype: Floating) -> None:
+    params = two_layer.init(np.random.default_rng(0), 4, 3, 2, std=1.0, dtype=dtype)
+    x, labels = normal(np.random.default_rng(1), 5, 4, dtype=dtype), np.array([0, 1, 1, 0, 1])
+    _, grads = gradient(two_layer.network, params, x, labels)
+    for optimizer, slopes in ((sgd(rate), grads), (rules.optimizer("signs", signs, rate), tree.map(np.sign, grads))):
+        state = optimizer.init(params)
+        stepped, _, _ = training_step(two_layer.network, softmax_cross_entropy, optimizer)(params, state, x, labels)
+        for new, old, slope in zip(*map(tree.leaves, (stepped, params, slopes)), strict=True):
+            assert new.dtype == dtype
+            assert not new.flags.writeable
+            eps = float(np.finfo(dtype).eps)  # for some roundings of the largest term
+            np.testing.assert_allclose(new, old - dtype(rate) * slope, rtol=0, atol=8 * eps * max(1, rate))
+
+
+def test_in_a_step_the_optimizer_may_write_to_the_gradients() -> None:
+    mine: list[bool] = []
+
+    def update(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+        mine.append(xp.mine(grad))
+        return xp.plus(grad, param), moments
+
+    params, x, labels = problem(np.random.default_rng(0), 4)
+    for moments in (0, 1):
+        optimizer = rules.optimizer("writes", update, 0.5, moments=moments)
+        state = optimizer.init(params)
+        training_step(sequential(affine, relu, affine), softmax_cross_entropy, optimizer)(params, state, x, labels)
+    assert mine == [True] * 8
 
 
 def waning(count: Any) -> Any:

@@ -70,6 +70,16 @@ def test_soft_targets_agree_with_50_digits() -> None:
         np.testing.assert_allclose(dz[0], gradient, rtol=0, atol=1e-15)
 
 
+@given(rng=generators, n=sides, k=sides)
+def test_rows_may_stand_on_several_axes(rng: np.random.Generator, n: int, k: int) -> None:
+    z, t = normal(rng, 2 * n, k), probabilities(rng, 2 * n, k)
+    loss, dz = loss_and_gradient(z, t)
+    other_loss, other_dz = loss_and_gradient(z.reshape(2, n, k), t.reshape(2, n, k))
+    np.testing.assert_array_equal(other_dz, dz.reshape(2, n, k))
+    np.testing.assert_allclose(other_loss, loss, rtol=1e-14)  # a mean of at most 12 terms, perhaps in another order
+    np.testing.assert_array_equal(CE.rows(z.reshape(2, n, k), t.reshape(2, n, k)), CE.rows(z, t).reshape(2, n))
+
+
 @given(rng=generators, n=sides, k=sides, dtype=dtypes)
 def test_labels_equal_one_hot_rows_bit_for_bit(rng: np.random.Generator, n: int, k: int, dtype: Floating) -> None:
     z, labels = 10 * normal(rng, n, k, dtype=dtype), rng.integers(0, k, n)

@@ -166,10 +166,28 @@ def test_an_update_may_write_to_the_widened_copy_of_a_gradient_in_float16_alone(
         return xp.plus(grad, param), moments
 
     optimizer = rules.optimizer("writes", update, 0.5, moments=1)
-    for dtype in (np.float16, np.float32):
-        param = np.ones(3, dtype)
-        optimizer.step(optimizer.init(param), param, np.ones(3, dtype))
-    assert mine == [True, False]
+    for dtype, size in ((np.float16, 3), (np.float32, 3), (np.float32, BLOCK + 1)):
+        param = np.ones(size, dtype)
+        optimizer.step(optimizer.init(param), param, np.ones(size, dtype))
+    assert mine == [True, False, False, False]
+
+
+def test_what_is_prepared_is_prepared_once_of_a_number() -> None:
+    seen: list[Any] = []
+
+    def update(xp: rules.Namespace, rates: Any, param: Array, grad: Array, moments: Any) -> Any:
+        return xp.plus(-rates * grad, param), ()
+
+    def prepare(rate: Any, count: Any) -> Any:
+        seen.append(count)
+        return rate * count
+
+    optimizer, params = rules.optimizer("later", update, 0.5, prepare=prepare), (np.ones(1), np.ones(2))
+    state = optimizer.init(params)
+    for _ in range(2):
+        params, state = optimizer.step(state, params, (np.ones(1), np.ones(2)))
+    assert (seen, [type(count) for count in seen]) == ([1, 2], [int, int])
+    assert [leaf.tolist() for leaf in params] == [[-0.5], [-0.5, -0.5]]
 
 
 def test_numbers_of_another_library_take_the_dtype_of_the_parameter() -> None:

@@ -1,4 +1,5 @@
 import re
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -6,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule import Affine, Labels, sgd, tree
-from chainrule.rules.optimizers import ArrayOptimizer
+from chainrule import Affine, Array, Labels, rules, sgd, tree
+from chainrule.optimizer import State
+from chainrule.rules.optimizers import BLOCK, ArrayOptimizer
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 
@@ -27,6 +29,75 @@ def test_one_step_is_the_published_update(rng: np.random.Generator, n: int, dtyp
     np.testing.assert_array_equal(stepped, p - dtype(rate) * g)
     assert stepped.dtype == dtype
     assert (int(state.count), state.moments) == (1, ())
+
+
+def test_a_large_array_is_stepped_whole() -> None:
+    p = normal(np.random.default_rng(0), BLOCK + 1)
+    np.testing.assert_array_equal(step_of(sgd(0.5), p, p)[0], p / 2)
+
+
+@pytest.mark.parametrize("optimizer", [sgd(0.5), sgd(0.5, momentum=0.5)], ids=repr)
+def test_a_gradient_of_one_number_may_be_a_scalar_of_numpy(optimizer: ArrayOptimizer) -> None:
+    stepped, state = step_of(optimizer, np.array(3.0), np.float64(2.0))
+    assert (type(stepped), stepped.shape, float(stepped)) == (np.ndarray, (), 2.0)
+    assert (state.count.dtype.kind, int(state.count)) == ("i", 1)
+    assert optimizer.init(np.array(3.0)).count.dtype == np.int64
+
+
+def test_a_step_without_factor_adds_the_gradient_and_leaves_it_alone() -> None:
+    optimizer, grads = rules.optimizer("sum", None, 0.0), np.array([2.0])
+    assert step_of(optimizer, np.array([3.0]), grads)[0].tolist() == [5.0]
+    assert grads.tolist() == [2.0]
+
+
+def test_a_rate_of_another_library_takes_the_dtype_of_the_parameter() -> None:
+    strict: Any = import_module("array_api_strict")
+    seen: list[Any] = []
+
+    def rate(count: Any) -> Any:
+        seen.append(count)
+        return strict.astype(count, strict.float64) / 4
+
+    param = strict.ones(3, dtype=strict.float32)
+    stepped, state = sgd(rate).step(State(strict.asarray(2), ()), param, param)
+    assert (stepped.dtype, float(stepped[0]), int(state.count)) == (strict.float32, 0.5, 3)
+    assert [int(count) for count in seen] == [2]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_what_is_no_array_of_floats_is_refused_in_full(share: float) -> None:
+    p, optimizer = np.ones(3), sgd(0.1, momentum=share)
+    state = untyped(optimizer.init(p))
+    masked = np.ma.masked_array(p)
+    hint = "must be a plain array, got MaskedArray: convert it with np.asarray"
+    for params, grads, message in (
+        (
+            np.ones(3, int),
+            np.ones(3, int),
+            "sgd: the parameter is int64, not floating-point: convert it first, e.g. with .astype(np.float32)",
+        ),
+        (masked, p, f"sgd: the parameter {hint}"),
+        (p, masked, f"the parameter beside sgd: the parameter {hint}"),
+        (p, p.astype(np.float32), "sgd: the gradient f32[3] must have the dtype of its parameter f64[3]"),
+    ):
+        beside = optimizer.init(p) if params.dtype.kind == "f" else State(state.count, (params,) * len(state.moments))
+        with pytest.raises(TypeError) as caught:
+            optimizer.step(untyped(beside), untyped(params), untyped(grads))
+        assert str(caught.value) == message
+    with pytest.raises(TypeError) as caught:
+        optimizer.step(untyped(()), p, p)
+    assert str(caught.value) == "sgd: the state must be what init(params) gives, got a tuple of 0"
+
+
+def test_an_error_of_the_update_itself_is_passed_on() -> None:
+    def update(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+        raise ValueError("not today")
+
+    for moments in (0, 1):
+        optimizer = rules.optimizer("lazy", update, 0.5, moments=moments)
+        with pytest.raises(ValueError, match="not today") as caught:
+            step_of(optimizer, (np.ones(1),), (np.ones(1),))
+        assert str(caught.value) == "not today"
 
 
 def test_the_path_on_the_books_valley_by_hand() -> None:
