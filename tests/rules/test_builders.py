@@ -265,10 +265,16 @@ def test_backward_of_a_rule_is_told_whether_dx_is_wanted_and_must_give_it_then()
 
 
 def test_gradients_are_read_only_and_of_the_library_of_x() -> None:
+    unchecked = rules.unchecked(Gain)
+
+    def quick(xp: rules.Namespace, cache: GainCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Gain]:
+        return dout * cache.g, unchecked(xp.sum_rows(dout * cache.x))
+
     params = Gain(np.array([1.0, 2.0, 3.0]))
-    out, cache = gain.forward(params, X)
-    for grads in (gain.grads(cache, out), gain.backward(cache, out)[1]):
-        assert not grads.g.flags.writeable
+    for layer in (gain, rules.layer("gain", Gain, forward, quick)):
+        out, cache = layer.forward(params, X)
+        for grads in (layer.grads(cache, out), layer.backward(cache, out)[1]):
+            assert not grads.g.flags.writeable
     out, cache = gain.forward(Gain(STRICT.asarray([1.0, 2.0, 3.0])), STRICT.asarray(X))
     for grads in (gain.grads(cache, out), gain.backward(cache, out)[1]):
         assert type(grads.g) is type(out)
@@ -470,7 +476,12 @@ def test_an_encoder_of_a_rule_keeps_its_laws_and_says_its_traits() -> None:
     assert counted.operations is not None
     assert counted.operations(params, (4,), (4, 2)) == (4, 2)
     assert counted.__doc__ == "The page of scores."
-    assert not counted.grads(cache, out).s.flags.writeable
+    unchecked = rules.unchecked(Scores)
+
+    def quick(xp: rules.Namespace, cache: Chosen, dout: Array) -> Scores:
+        return unchecked(xp.add_rows(cache.labels, dout, len(cache.s)))
+
+    assert not rules.encoder("scores", Scores, choose, quick).grads(cache, out).s.flags.writeable
 
 
 def count_scores(params: Scores, x: Shape, out: Shape) -> tuple[int, int]:
