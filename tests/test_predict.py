@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 
 from catalogue import LAYERS, Subject
-from chainrule import affine, own, prediction, relu, sequential, tree, two_layer
+from chainrule import Array, Unit, affine, own, prediction, relu, rules, sequential, tree, two_layer
 from strategies import Floating, dtypes, generators, sides
 from untyped import untyped
 
@@ -41,8 +41,25 @@ def test_a_prediction_refuses_what_forward_refuses() -> None:
             prediction(two_layer.network)(untyped(given_params), untyped(given_x))
         assert str(got.value) == str(expected.value)
         assert getattr(got.value, "__notes__", []) == getattr(expected.value, "__notes__", [])
-    with pytest.raises(TypeError, match="prediction: network must be a Layer or an Encoder, got a tuple of 2"):
+    with pytest.raises(TypeError) as refused:
         prediction(untyped((affine, relu)))
+    assert str(refused.value) == "prediction: network must be a Layer or an Encoder, got a tuple of 2"
+
+
+def test_a_prediction_is_what_the_last_layer_made_and_no_copy_of_it() -> None:
+    made: list[Array] = []
+
+    def forward(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Unit]:
+        made.append(x + 1)
+        return made[-1], ()
+
+    def backward(xp: rules.Namespace, cache: Unit, dout: Array, wants_dx: bool) -> tuple[Array, Unit]:
+        return dout, ()
+
+    network = sequential(relu, rules.layer("increment", (), forward, backward))
+    out = prediction(network)(((), ()), np.ones((2, 3)))
+    assert out is made[0]
+    assert not out.flags.writeable
 
 
 def test_a_prediction_shares_nothing_with_what_it_was_given() -> None:

@@ -23,8 +23,10 @@ from chainrule import (
     dropout,
     embedding,
     encoded,
+    own,
     prediction,
     read_only,
+    record,
     relu,
     rules,
     sequential,
@@ -130,6 +132,38 @@ def test_in_a_step_the_optimizer_may_write_to_the_gradients() -> None:
         state = optimizer.init(params)
         training_step(sequential(affine, relu, affine), softmax_cross_entropy, optimizer)(params, state, x, labels)
     assert mine == [True] * 8
+
+
+@frozen(eq=False)
+@record
+class Shifts:
+    """Two rows, one of them in a record of its own."""
+
+    first: Array
+    rest: Any
+
+
+@pytest.mark.parametrize("optimizer", [sgd(0.5), sgd(0.5, momentum=0.5), adam(0.5)], ids=repr)
+def test_records_in_records_are_stepped_and_nobody_can_write_to_what_a_gradient_was_a_view_of(optimizer: Any) -> None:
+    make = rules.unchecked(Shifts)
+
+    def forward(xp: rules.Namespace, params: Shifts, x: Array) -> tuple[Array, Unit]:
+        return x + params.first + params.rest.first, ()
+
+    def backward(xp: rules.Namespace, cache: Unit, dout: Array, wants_dx: bool) -> tuple[Array | None, Shifts]:
+        both = np.stack([dout.sum(axis=0), 2 * dout.sum(axis=0)])
+        return None, make(both[0], make(both[1], ()))
+
+    layer = rules.layer("shifts", Shifts, forward, backward)
+    params = Shifts(np.ones(3), Shifts(np.zeros(3), ()))
+    x, labels, state = np.eye(3), np.array([0, 1, 1]), optimizer.init(params)
+    new, state, _ = training_step(layer, softmax_cross_entropy, optimizer)(params, state, x, labels)
+    out, cache = layer.forward(params, x)
+    slopes = softmax_cross_entropy.backward(softmax_cross_entropy.forward(out, labels)[1], 1.0)
+    expected, _ = optimizer.step(optimizer.init(params), params, layer.grads(cache, slopes))
+    np.testing.assert_allclose(new.first, expected.first, rtol=1e-15)
+    np.testing.assert_allclose(new.rest.first, expected.rest.first, rtol=1e-15)
+    assert all(own(leaf) is leaf for leaf in tree.leaves(new))  # constant down to its base
 
 
 def waning(count: Any) -> Any:

@@ -360,11 +360,29 @@ def table_of_anything() -> Encoder[Embedding, Embedding, Any]:
 def test_a_pass_is_run_with_the_functions_of_its_arrays_and_owns_them(library: Any) -> None:
     seen: list[Any] = []
     x = library.asarray(np.ones((3, 2)))
+    prediction(noting(seen))((), x)
     value_and_grad(noting(seen), squares)((), x, x)
     network = encoded(table_of_anything(), noting(seen))
     for anything in (library.asarray([1]), np.array([1]), "text"):
         value_and_grad(network, squares)((Embedding(x), ()), anything, x)
-    assert seen == [(type(x), True)] * 8
+        prediction(network)((Embedding(x), ()), anything)
+    assert seen == [(type(x), True)] * 12
+
+
+def test_the_derivative_of_a_loss_belongs_to_the_pass_and_dx_is_not_wanted_of_the_first_layer() -> None:
+    seen: list[Any] = []
+
+    def forward(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Unit]:
+        return x + 1, ()
+
+    def backward(xp: rules.Namespace, cache: Unit, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
+        seen.append((xp.mine(dout), wants_dx))
+        return xp.times(dout, 1.0), ()
+
+    layer = rules.layer("increment", (), forward, backward)
+    value_and_grad(layer, squares)((), np.ones((1, 2)), np.ones((1, 2)))
+    value_and_grad(sequential(layer, layer), squares)(((), ()), np.ones((1, 2)), np.ones((1, 2)))
+    assert seen == [(True, False), (True, True), (True, False)]
 
 
 @pytest.mark.parametrize("library", [np, STRICT], ids=["numpy", "array_api_strict"])
