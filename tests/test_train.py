@@ -1,5 +1,6 @@
 """A training step: the gradient of a loss and an optimizer's step along it, in one pass."""
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -259,9 +260,49 @@ def test_what_adjust_returns_is_left_as_it_is() -> None:
         assert tree.equal(kept[-1], gradient(network, params, x, labels)[1])
 
 
-def test_what_is_no_adjustment_is_refused() -> None:
-    with pytest.raises(TypeError, match="training_step: adjust must be a function of the gradients, got float"):
-        training_step(affine, softmax_cross_entropy, sgd(0.1), adjust=untyped(1.0))
+@pytest.mark.parametrize("optimizer", [sgd(0.1), rules.optimizer("sum", None, 0.1)], ids=repr)
+def test_a_writable_array_that_adjust_returns_is_left_as_it_is(optimizer: Any) -> None:
+    kept: list[Array] = []
+
+    def remembered(grads: Array) -> Array:
+        kept.append(np.ones_like(grads))
+        return kept[-1]
+
+    def forward(params: Array, x: Array) -> tuple[Array, Unit]:
+        return x + params, ()
+
+    def backward(cache: Unit, dout: Array) -> tuple[Array, Array]:
+        return dout, dout.sum(axis=0)
+
+    params, state = np.zeros(2), optimizer.init(np.zeros(2))
+    shift: Layer[Array, Unit] = Layer(forward, backward)
+    step = training_step(shift, softmax_cross_entropy, optimizer, adjust=remembered)
+    new, _, _ = step(params, state, np.ones((3, 2)), np.array([0, 1, 1]))
+    assert (kept[0].tolist(), kept[0].flags.writeable) == ([1, 1], True)
+    assert not np.shares_memory(new, kept[0])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: training_step(affine, softmax_cross_entropy, sgd(0.1), adjust=untyped(1.0)),
+            "training_step: adjust must be a function of the gradients, got float",
+        ),
+        (
+            lambda: training_step(untyped(3), softmax_cross_entropy, sgd(0.1)),
+            "training_step: network must be a Layer or an Encoder, got int",
+        ),
+        (
+            lambda: training_step(affine, untyped(affine), sgd(0.1)),
+            "training_step: loss must be a Loss, got Layer",
+        ),
+    ],
+)
+def test_what_no_step_can_be_made_of_is_refused(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        call()
+    assert str(caught.value) == message
 
 
 def test_a_function_of_a_seed_takes_the_seed_last() -> None:

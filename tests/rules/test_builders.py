@@ -297,11 +297,13 @@ def test_the_library_of_a_cache_that_went_through_a_pickle_is_that_of_its_floats
 
 
 def test_a_cache_of_another_layer_is_refused_where_types_say_less_than_usual() -> None:
-    unnamed = untyped(lambda xp, params, x: (x, Kept(x)))
+    def unnamed(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Kept | None]:
+        return x, None
+
     _, other = SQUARE.forward((), X)
     for layer, cache, message in (
         (
-            rules.layer("unnamed", (), unnamed, squared_back),
+            rules.layer("unnamed", (), unnamed, untyped(squared_back)),
             other,
             "unnamed backward: cache must be one of its own, got Saved of square",
         ),
@@ -481,6 +483,8 @@ def test_an_encoder_of_a_rule_keeps_its_laws_and_says_its_traits() -> None:
     def quick(xp: rules.Namespace, cache: Chosen, dout: Array) -> Scores:
         return unchecked(xp.add_rows(cache.labels, dout, len(cache.s)))
 
+    with pytest.raises(TypeError, match="scores: params must be Scores, got Gain"):
+        counted.forward(untyped(Gain(np.ones(3))), labels)
     assert not rules.encoder("scores", Scores, choose, quick).grads(cache, out).s.flags.writeable
 
 
@@ -488,26 +492,29 @@ def count_scores(params: Scores, x: Shape, out: Shape) -> tuple[int, int]:
     return x[0], out[-1]
 
 
+SCORES = rules.encoder("scores", Scores, choose, collect, are_tokens)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (
-            lambda scores: scores.forward(Gain(np.ones(3)), np.array([0])),
+            lambda: SCORES.forward(untyped(Gain(np.ones(3))), np.array([0])),
             "scores: params must be Scores, got Gain",
         ),
         (
-            lambda scores: scores.forward(Scores(np.ones((3, 2), int)), np.array([0])),
+            lambda: SCORES.forward(Scores(untyped(np.ones((3, 2), int))), np.array([0])),
             "scores: params is int64, not floating-point: convert it first, e.g. with .astype(np.float32)",
         ),
         (
-            lambda scores: scores.grads(Gain(np.ones(3)), np.ones((1, 2))),
+            lambda: SCORES.grads(untyped(Gain(np.ones(3))), np.ones((1, 2))),
             "scores backward: cache must be Chosen, got Gain",
         ),
     ],
 )
-def test_what_does_not_fit_an_encoder_is_refused_in_its_name(call: Callable[[Any], object], message: str) -> None:
+def test_what_does_not_fit_an_encoder_is_refused_in_its_name(call: Callable[[], object], message: str) -> None:
     with pytest.raises(TypeError) as caught:
-        call(rules.encoder("scores", Scores, choose, collect, are_tokens))
+        call()
     assert str(caught.value) == message
 
 
