@@ -100,6 +100,8 @@ def test_in_another_library_gradients_are_clipped_as_in_numpy() -> None:
     for grads, most, expected in (
         ([[3.0, 4.0]], 4.0, [[3 * 0.8, 4 * 0.8]]),
         ([[3.0], [4.0]], 4.0, [[3 * 0.8], [4 * 0.8]]),
+        ([[3e-200], [4e-200]], 1e-200, [[0.6e-200], [0.8e-200]]),
+        ([[3e200], [4e200]], 1e200, [[0.6e200], [0.8e200]]),
         ([[0.0, 0.0], []], 0.5, [[0.0, 0.0], []]),
     ):
         clipped = clip_by_global_norm(most)(tuple(STRICT.asarray(leaf, dtype=STRICT.float64) for leaf in grads))
