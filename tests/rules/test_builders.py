@@ -167,7 +167,11 @@ def test_what_does_not_fit_a_rule_is_refused_in_its_name() -> None:
             TypeError,
             "square backward: cache must be Saved, got GainCache",
         ),
-        (lambda: SQUARE.forward(untyped(params), X), TypeError, "square: it has no parameters: params must be (), got"),
+        (
+            lambda: SQUARE.forward(untyped(params), X),
+            TypeError,
+            "square: it has no parameters: params must be (), got Gain",
+        ),
     ):
         with pytest.raises(error, match=re.escape(words)):
             wrong()
