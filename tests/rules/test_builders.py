@@ -107,6 +107,8 @@ def test_a_layer_of_a_rule_keeps_all_laws_and_says_its_traits() -> None:
     assert made.operations(Gain(np.ones(3)), (4, 3), (4, 5)) == (4, 5)
     assert (made.onnx, made.inference) == ("Mul", None)
     assert made.__doc__ == "The page of gain."
+    with pytest.raises(ValueError, match=re.escape("gain: x has 2 features (4, 2) but g takes 3 (3,)")):
+        made.forward(Gain(np.ones(3)), X[:, :2])
     other = rules.layer("mean", (), squared_rule, squared_back, couples_rows=True, elementwise=True, inference="gone")
     assert (other.couples_rows, other.elementwise, other.inference) == (True, True, "gone")
     assert other.event_axes is None
