@@ -69,7 +69,7 @@ Parts: TypeAlias = "Chain | Fork | Around | tuple[()]"
 
 def layers_of(subject: Any) -> tuple[Any, ...]:
     """The layers that a layer is made of, `()` if it has no parts."""
-    parts: Parts = subject.parts
+    parts: Parts = getattr(subject, "parts", ())  # a loss has none
     return () if isinstance(parts, tuple) else parts.layers
 
 
