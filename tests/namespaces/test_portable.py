@@ -144,7 +144,21 @@ def test_centred_numbers_have_a_mean_of_nearly_zero(
     np.testing.assert_allclose(found, exact - expected, rtol=0, atol=4 * eps)
 
 
-SIZES = {"f2": [0, 4, 7], "f4": [-40, 0, 30, 48, 60, 120, 126], "f8": [-400, 0, 300, 500, 1000, 1022]}
+def test_a_line_is_centred_by_its_own_mean_whatever_stands_beside_it() -> None:
+    x = np.array([[1.25, 1.5, 1.75, 1.5], [1e15, 2e15, 3e15, 4e15]])
+    for axis, lines in ((1, x), (0, x.T)):
+        found, mean = (np.asarray(each) for each in Portable(strict).centred(strict.asarray(lines), axis))
+        np.testing.assert_array_equal((found if axis else found.T)[0], [-0.25, 0, 0.25, 0])
+        np.testing.assert_array_equal(np.ravel(mean), [1.5, 2.5e15])
+
+
+def test_dropout_makes_its_numbers_where_its_input_is() -> None:
+    there = strict.Device("device1")
+    out, _ = dropout(0.5, seed=5).forward((), strict.asarray(np.ones((2, 3)), device=there))
+    assert untyped(out).device == there
+
+
+SIZES = {"f2": [0, 4, 7], "f4": [-40, 0, 30, 48, 60, 70, 120, 126], "f8": [-400, 0, 300, 500, 520, 1000, 1022]}
 
 
 @pytest.mark.parametrize(("dtype", "exponent"), [(dtype, size) for dtype, sizes in SIZES.items() for size in sizes])

@@ -125,7 +125,7 @@ class Portable:
         half = self._top(wide) // 2
         small, within = self._within(wide, half - 16, -half - 16, axis)
         mean = self.mean_square(small, axis)
-        both = within * (unit if isinstance(unit, float | int) else self.astype(unit, wide))
+        both = within * unit  # of the dtype of `wide`, whether the unit is a number or has 16 bits
         total = mean + eps * both * both
         least = self.xp.full_like(mean, float(self.xp.finfo(wide.dtype).smallest_normal))
         inverse = within / self.xp.sqrt(self.xp.where(total < least, least, total))
