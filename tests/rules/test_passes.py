@@ -20,9 +20,9 @@ from chainrule import (
     Unit,
     add,
     affine,
-    layer_norm,
     embedding,
     encoded,
+    layer_norm,
     own,
     prediction,
     relu,
@@ -36,9 +36,9 @@ from chainrule import (
     value_and_grad,
 )
 from chainrule.arrays.tuned import TUNED
-from chainrule.rules.passes import rule_of
 from chainrule.parts import Around, Chain
 from chainrule.rules.combinators import layer_or_encoder
+from chainrule.rules.passes import rule_of
 from strategies import Floating, normal
 from untyped import untyped
 
