@@ -1,16 +1,20 @@
 import copy
+import inspect
 import pickle
 import typing
 from collections.abc import Callable
+from operator import is_
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
+import attrs
 import numpy as np
 import pytest
 from attrs import Attribute, evolve, field, frozen
 
 from chainrule import Array, own, read_only, record, tree
-from chainrule.arrays.records import field_names, is_record, summary
+from chainrule.arrays.records import dissected, field_names, first_of, is_record, summary
 from chainrule.arrays.types import is_numpy
 from untyped import untyped
 
@@ -167,6 +171,117 @@ def test_fields_that_are_no_arguments_are_owned_pickled_and_copied() -> None:
     assert tree.equal(pickle.loads(pickle.dumps(other)), other)
 
 
+def test_a_class_in_a_function_becomes_a_record_as_one_in_a_module_does() -> None:
+    @frozen(eq=False)
+    @record
+    class Local:
+        a: Array
+        pair: tuple[Array, Array]
+        rate: Any = field(converter=halves, default=1.0)
+        steps: int = 5
+        total: Any = field(init=False)
+        later: Any = field(init=False)
+
+        def __attrs_post_init__(self) -> None:
+            super().__init__()
+            object.__setattr__(self, "total", total)
+
+    a, total = np.ones(3), np.full(2, 2.0)
+    nothing = inspect.Parameter.empty
+    arguments = inspect.signature(Local).parameters.values()
+    assert [(each.name, each.default) for each in arguments] == [
+        ("a", nothing),
+        ("pair", nothing),
+        ("rate", 1.0),
+        ("steps", 5),
+    ]
+    made = Local(a, (a, a), a)
+    a[:] = total[:] = HALVES[:] = 7
+    assert made.a.tolist() == made.pair[1].tolist() == [1, 1, 1]
+    assert made.rate.tolist() == [0.5, 0.5, 0.5]
+    assert made.total.tolist() == [2, 2]
+    assert not hasattr(made, "later")
+    HALVES[:] = 0.5
+    object.__setattr__(made, "later", "now")
+    assert repr(made) == (f"Local(a=f64[3], pair={made.pair}, rate=f64[3], steps=5, total=f64[2], later='now')")
+    rebuild, parts = untyped(made.__reduce__())
+    for copied in (copy.copy(made), copy.deepcopy(made), rebuild(*parts)):
+        assert tree.equal(copied, made)
+        assert all(not leaf.flags.writeable for leaf in tree.leaves(copied))
+    assert copy.copy(made) is copy.deepcopy(made) is made
+
+
+HALVES = np.full(3, 0.5)
+
+
+def halves(_: object) -> Array:
+    """A converter that gives what others can write to."""
+    return HALVES
+
+
+def test_what_attrs_tells_of_a_record_hides_the_layer_that_made_it() -> None:
+    @frozen(eq=False)
+    @record
+    class Local:
+        a: Array
+
+    fields: Any = attrs.fields(attrs.resolve_types(Local))
+    assert [(each.name, each.init, each.repr) for each in fields] == [("a", True, True), ("_signature", False, False)]
+    assert fields[1].type is object
+    assert attrs.asdict(Local(np.ones(1)))["_signature"] is None
+
+
+@pytest.mark.parametrize("names", [(), ("a",), ("a", "b"), ("a", "b", "c"), ("a", "b", "c", "d")])
+def test_records_of_any_number_of_fields_are_taken_apart_and_made_again(names: tuple[str, ...]) -> None:
+    cls: Any = frozen(eq=False)(record(type("Fields", (), {"__annotations__": dict.fromkeys(names, object)})))
+    values = tuple(np.full(2, float(i)) for i in range(len(names)))
+    apart: Any = dissected(cls)
+    take, make = apart
+    made = make(*values)
+    assert type(made) is cls
+    assert all(getattr(made, name) is value for name, value in zip(names, values, strict=True))
+    assert all(map(is_, take(made), values))
+    assert len(take(made)) == len(names)
+    assert first_of(cls)(made) is (values[0] if values else cls)
+
+
+def test_a_class_that_is_no_record_has_no_fields_and_is_not_taken_apart() -> None:
+    class Plain:
+        a: int
+
+    assert field_names(Plain) == ()
+    assert dissected(Plain) is None
+
+
+def test_what_a_converter_gives_is_owned() -> None:
+    @frozen(eq=False)
+    @record
+    class Halved:
+        rate: Array = field(converter=halves)
+
+    made = Halved(1)
+    rate = made.rate
+    assert rate.tolist() == HALVES.tolist()
+    assert not np.shares_memory(rate, HALVES)
+
+
+def test_a_pickle_of_other_fields_than_the_class_has_now_is_refused() -> None:
+    rebuild, (cls, values) = untyped(Pair(np.ones(1), np.ones(1)).__reduce__())
+    for other in (values[:-1], (*values, 1)):
+        with pytest.raises(ValueError, match=r"argument 2 is (shorter|longer) than argument 1"):
+            rebuild(cls, other)
+
+
+def test_a_deep_copy_keeps_what_is_shared_shared() -> None:
+    shared = [1]
+    copied = copy.deepcopy(Holder((shared, (shared, [shared]))))
+    first, (second, third) = copied.held
+    assert first is second is third[0]
+    assert first is not shared
+    outer = copy.deepcopy([shared, Holder(shared)])
+    assert untyped(outer[1]).held is outer[0]
+
+
 def test_fields_of_a_class_that_is_no_record_are_refused() -> None:
     @frozen(eq=False)
     class Base:
@@ -222,6 +337,10 @@ def test_freeze_marks_an_array_and_the_one_that_it_is_a_view_of() -> None:
         (np.ones(2, np.uint8), "u8[2]"),
         (np.ones(2, complex), "c128[2]"),
         (np.ones(2, bool), "bool[2]"),
+        (SimpleNamespace(shape=(2, 3), dtype="bfloat16"), "bf16[2, 3]"),
+        (SimpleNamespace(shape=(2,), dtype="torch.float32"), "f32[2]"),
+        (SimpleNamespace(shape=(2,)), "namespace(shape=(2,))"),
+        (SimpleNamespace(dtype="float32"), "namespace(dtype='float32')"),
         ("text", "'text'"),
         (None, "None"),
     ],
@@ -241,20 +360,19 @@ class Keywords:
     kind: ClassVar[str] = "keywords"
 
 
-class MyClassVarThing:
+class XClassVarThing:
     pass
 
 
-@frozen(eq=False)
-@record
-class Annotated:
-    a: "Array"
-    b: "MyClassVarThing | Array"
-    c: "ClassVar[str]" = "c"
-    d: "typing.ClassVar[str]" = "d"
-
-
 def test_class_variables_are_told_from_fields_as_attrs_tells_them() -> None:
+    @frozen(eq=False)
+    @record
+    class Annotated:
+        a: "Array"
+        b: "XClassVarThing | Array"
+        c: "ClassVar[str]" = "c"
+        d: "typing.ClassVar[str]" = "d"
+
     assert list(field_names(Annotated)) == ["a", "b"]
     b = np.ones(2)
     made = Annotated(np.ones(1), b)
@@ -340,3 +458,11 @@ def test_a_memory_map_is_copied_and_bytes_are_shared(tmp_path: Path) -> None:
         written[:] = 1
     constant: Array = np.frombuffer(np.ones(3).tobytes())
     assert own(constant) is constant
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i8", ">f4", "<f8"])
+def test_an_owned_array_has_the_one_dtype_object_that_numpy_has_of_numbers(dtype: str) -> None:
+    native = np.dtype(np.dtype(dtype).newbyteorder("=").str)
+    array = np.ones(3, dtype)
+    assert own(array).dtype is native
+    assert pickle.loads(pickle.dumps(Pair(array, array))).b.dtype is native

@@ -468,5 +468,5 @@ def test_parameters_that_were_not_checked_are_refused() -> None:
     make = unchecked(Affine)  # without the checks of the constructor
     with pytest.raises(ValueError, match=r"sgd: the gradient f32\[3\] must have the shape of its parameter f32\[1\]"):
         step(make(params.W, read_only(np.zeros(1, np.float32))), state, x, labels)
-    with pytest.raises(TypeError, match=r"affine: x is float32 but the parameters are float64"):
+    with pytest.raises(TypeError, match=r"sgd: the gradient f32\[3\] must have the dtype of its parameter f64\[3\]"):
         step(make(params.W, read_only(np.zeros(3))), state, x, labels)

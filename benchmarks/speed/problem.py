@@ -82,6 +82,12 @@ class Problem:
         return self.x.astype(np.float64), np.eye(self.size.n_out)[self.labels]
 
 
+def constant(array: NDArray[Any]) -> NDArray[Any]:
+    """The array, marked as read-only: a record of any version of chainrule holds it without a copy."""
+    array.flags.writeable = False
+    return array
+
+
 def largest(pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> float:
     """The largest difference, relative to the largest entry of its array."""
     return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)

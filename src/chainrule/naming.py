@@ -86,7 +86,7 @@ def title_of(subject: Named) -> str:
     'sequential(sequential(affine, relu), affine)'
     """
     name = name_of(subject)
-    inside = [title_of(part) for part in layers_of(subject)] if hasattr(subject, "parts") else []
+    inside = [title_of(part) for part in layers_of(subject)]
     if not inside:
         return name
     base, _, options = name.partition("(")
@@ -127,35 +127,6 @@ def paged(cls: type[T]) -> type[T]:
 
 
 def made_again(subject: Any, parts: tuple[Any, ...]) -> Any:
-    """A layer of layers, of other layers: by what its module calls the function that made it; None if nothing."""
-    source = unbound(getattr(subject.rule, "source", None))
-    module, name = str(getattr(source, "__module__", None)), name_of(subject).partition("(")[0]
-    if not callable(getattr(sys.modules.get(module), name, None)):
-        return None
-    return _made(module, name, parts, options_of(subject.rule.source))
-
-
-def reduced(subject: Any) -> tuple[Any, ...]:
-    """The value of `__reduce__` for a layer or a loss: the name of its value, or of the function that returned it."""
-    source = unbound(getattr(subject.rule, "source", None))
-    module, name = getattr(source, "__module__", None), name_of(subject).partition("(")[0]
-    value = getattr(sys.modules.get(str(module)), name, None)
-    if value is subject:
-        return _value, (module, name)
-    if source is not None and callable(value):
-        return _made, (module, name, layers_of(subject), options_of(subject.rule.source))
-    cls: Any = subject.__class__
-    return _built, (cls, {a.name: getattr(subject, a.name) for a in cls.__attrs_attrs__})
-
-
-def can_be_remade(subject: Any) -> bool:
-    """Whether what made a layer of layers is known, so that it can be made again of others."""
-    source = unbound(getattr(subject.rule, "source", None))
-    value = getattr(sys.modules.get(str(getattr(source, "__module__", None))), name_of(subject).partition("(")[0], None)
-    return hasattr(subject, "parts") and subject.parts != () and callable(value)
-
-
-def remade(subject: Any, parts: tuple[Any, ...]) -> Any:
     """A layer of layers, made again of other layers in their places.
 
     Parameters
@@ -167,11 +138,38 @@ def remade(subject: Any, parts: tuple[Any, ...]) -> Any:
 
     Returns
     -------
-    Layer or Encoder
-        What the combinator returns for them, with the same options.
+    Layer or Encoder or None
+        What the combinator returns for them, with the same options; None if it is not known what made the layer.
     """
-    source = subject.rule.source
-    return _made(unbound(source).__module__, name_of(subject).partition("(")[0], parts, options_of(source))
+    module, name, value = _origin(subject)
+    return _made(module, name, parts, options_of(subject.rule.source)) if callable(value) else None
+
+
+def can_be_made_again(subject: Any) -> bool:
+    """Whether what made a layer of layers is known, so that it can be made again of others."""
+    return callable(_origin(subject)[2])
+
+
+def reduced(subject: Any) -> tuple[Any, ...]:
+    """The value of `__reduce__` for a layer or a loss: the name of its value, or of the function that returned it."""
+    module, name, value = _origin(subject)
+    if value is subject:
+        return _value, (module, name)
+    if callable(value):
+        return _made, (module, name, layers_of(subject), options_of(subject.rule.source))
+    cls: Any = subject.__class__
+    return _built, (cls, {a.name: getattr(subject, a.name) for a in cls.__attrs_attrs__})
+
+
+def _origin(subject: Any) -> tuple[str, str, Any]:
+    """Where a layer or a loss was written, by module and name, and what the module calls so; None if nothing."""
+    module, name = str(getattr(_source(subject), "__module__", None)), name_of(subject).partition("(")[0]
+    return module, name, getattr(sys.modules.get(module), name, None)
+
+
+def _source(subject: Any) -> Any:
+    """The function that its author wrote to go forward, without options; None if there is no rule that tells."""
+    return unbound(getattr(subject.rule, "source", None))
 
 
 def _value(module: str, name: str) -> Any:
@@ -188,17 +186,19 @@ def _built(cls: Any, fields: dict[str, Any]) -> Any:
 
 def _page_of(subject: Any) -> str | None:
     """The docstring of the module that is named as the layer is, or of the function that goes forward."""
-    source = unbound(getattr(subject.rule, "source", None))
-    module = str(getattr(source, "__module__", ""))
-    if module.rpartition(".")[2] == name_of(subject).partition("(")[0]:
-        return getattr(sys.modules.get(module), "__doc__", None)
-    return getattr(source, "__doc__", None)
+    source = _source(subject)
+    if source is None:
+        return None
+    module = str(source.__module__)
+    at_home = module.rpartition(".")[2] == name_of(subject).partition("(")[0]
+    page: str | None = (sys.modules.get(module, source) if at_home else source).__doc__
+    return page
 
 
 def _name_of_function(function: Callable[..., object]) -> str:
     """`scale` for `scale_forward`; where a function is called `forward` or nothing, what it stands in."""
     path = str(getattr(function, "__qualname__", type(function).__qualname__)).replace("<locals>.", "").split(".")
-    module = str(getattr(function, "__module__", "")).split(".")
+    module = str(getattr(function, "__module__", None) or "").split(".")
     for part in reversed([*module, *path]):
         name = part.removesuffix("_forward").removeprefix("forward_").strip("_")
         if name not in {"", "forward", "call", "lambda", "<lambda>", "main"}:

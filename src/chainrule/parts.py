@@ -69,13 +69,8 @@ Parts: TypeAlias = "Chain | Fork | Around | tuple[()]"
 
 def layers_of(subject: Any) -> tuple[Any, ...]:
     """The layers that a layer is made of, `()` if it has no parts."""
-    parts: Parts = subject.parts
+    parts: Parts = getattr(subject, "parts", ())  # a loss has none
     return () if isinstance(parts, tuple) else parts.layers
-
-
-def split(subject: Any, params: Any) -> tuple[Any, ...]:
-    """Split a layer's parameters, gradients or caches into those of its parts."""
-    return (params,) if isinstance(subject.parts, Around) else params
 
 
 def has_fixed(subject: Any) -> bool:

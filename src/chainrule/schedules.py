@@ -17,6 +17,7 @@ warmup(10, cosine(0.1, 0.001, 1000))
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -254,8 +255,8 @@ def _exponential(xp: Any, step: Steps, first: float, factor: float) -> Rate:
 
 def _piecewise(xp: Any, step: Steps, starts: tuple[int, ...], rates: tuple[float, ...]) -> Rate:
     rate = rates[0]
-    for start, after in zip(starts, rates[1:], strict=True):
-        rate = xp.where(step >= start, after, rate)
+    for i, start in enumerate(starts, 1):
+        rate = xp.where(step >= start, rates[i], rate)
     return rate
 
 
@@ -265,8 +266,8 @@ def _warmup(xp: Any, step: Steps, steps: int, schedule: Callable[[Any], Any]) ->
 
 def _join(xp: Any, step: Steps, schedules: tuple[Callable[[Any], Any], ...], starts: tuple[int, ...]) -> Rate:
     rate = schedules[0](step)
-    for start, schedule in zip(starts, schedules[1:], strict=True):
-        rate = xp.where(step >= start, schedule(_at_least_zero(step - start)), rate)
+    for i, start in enumerate(starts, 1):
+        rate = xp.where(step >= start, schedules[i](_at_least_zero(step - start)), rate)
     return rate
 
 
@@ -303,7 +304,7 @@ def _boundaries(owner: str, boundaries: Sequence[Any], what: str, pieces: Sequen
         if isinstance(given, str) or not isinstance(given, Sequence):
             raise TypeError(f"{owner}: {name} must be a list or a tuple, got {describe(given)}")
     starts = tuple(size(owner, f"boundaries[{i}]", start) for i, start in enumerate(boundaries))
-    if any(start <= before for before, start in zip((0, *starts), starts, strict=False)):
+    if any(start <= before for before, start in pairwise((0, *starts))):
         raise ValueError(f"{owner}: boundaries must increase from 1 on, got {list(starts)}")
     if len(pieces) != len(starts) + 1:
         raise ValueError(f"{owner}: {len(starts)} boundaries need {len(starts) + 1} {what}, got {len(pieces)}")

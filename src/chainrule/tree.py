@@ -11,7 +11,7 @@ a tree, to some hundred levels. A deeper one is a ValueError that says so.
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar, cast, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
 import attrs
 import numpy as np
@@ -125,10 +125,11 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
     array([2., 2.])
     """
     try:
-        return cast("P", _map(f, (), tree, others))
+        mapped: P = _map(f, (), tree, others)
     except RecursionError:
         _check_depth(tree)
         raise
+    return mapped
 
 
 def zipped(f: Callable[..., R], tree: Any, *others: Any) -> list[R]:
@@ -281,9 +282,9 @@ def _listed(tree: object) -> list[tuple[Path, Array]]:
         raise
 
 
-def _walk(path: Path, tree: object) -> Iterator[tuple[Path, Array]]:
+def _walk(path: Path, tree: Any) -> Iterator[tuple[Path, Array]]:
     if _is_array(tree):
-        yield path, cast("Array", tree)
+        yield path, tree
         return
     children = _children(tree)
     if not children:
@@ -292,7 +293,7 @@ def _walk(path: Path, tree: object) -> Iterator[tuple[Path, Array]]:
         yield from _walk((*path, step), child)
 
 
-def _map(f: Callable[..., Array], path: Path, tree: Any, others: Sequence[Any]) -> Any:
+def _map(f: Callable[..., Array], path: Path, tree: object, others: Sequence[Any]) -> Any:
     if _is_array(tree):
         if not all(_is_array(other) for other in others):
             raise _mismatch(path, tree, others)
@@ -305,7 +306,7 @@ def _map(f: Callable[..., Array], path: Path, tree: Any, others: Sequence[Any]) 
         if not all(is_tuple(other) and len(other) == len(tree) for other in others):
             raise _mismatch(path, tree, others)
         return tuple([_map(f, (*path, i), child, [other[i] for other in others]) for i, child in enumerate(tree)])
-    cls = cast("type[object]", type(tree))
+    cls = type(tree)
     if not all(type(other) is cls for other in others):
         raise _mismatch(path, tree, others)
     names = field_names(cls)
@@ -322,7 +323,7 @@ def _map(f: Callable[..., Array], path: Path, tree: Any, others: Sequence[Any]) 
 def _equal(a: object, b: object) -> bool:
     carried = type(a) is type(b) and isinstance(a, float | complex)  # of which nan equals nan too
     if carried or (_is_array(a) and _is_array(b)):
-        return _same(np.asarray(cast("Array", a)), np.asarray(cast("Array", b)))
+        return _same(np.asarray(a), np.asarray(b))
     if type(a) is not type(b):
         return False
     if not (is_tuple(a) or attrs.has(type(a))):
@@ -367,9 +368,9 @@ def _is_array(value: object) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, type)
 
 
-def _check_carried(path: Path, value: Any) -> None:
+def _check_carried(path: Path, value: object) -> None:
     """Refuse an object that holds arrays and is no branch: they would be passed over silently."""
-    kind = cast("type[object]", type(value))
+    kind = type(value)
     if kind in PLAIN or kind is tuple or is_record(kind):  # such as a record without fields
         return
     is_container = issubclass(kind, CONTAINERS)
@@ -388,14 +389,14 @@ def _has_arrays(value: object, levels: int = 4) -> bool:
     return _is_array(value) or (levels > 0 and any(_has_arrays(each, levels - 1) for each in _inside(value)))
 
 
-def _inside(value: object) -> list[object]:
+def _inside(value: Any) -> list[object]:
     """The first entries of a container; of any other object the attributes, without properties."""
     if issubclass(type(value), dict):
-        return list(islice(cast("dict[object, object]", value).values(), LOOKED_AT))
+        return list(islice(value.values(), LOOKED_AT))
     if issubclass(type(value), CONTAINERS):
-        return list(islice(cast("Iterable[object]", value), LOOKED_AT))
-    state: object = object.__getstate__(value)  # a dict of attributes, or that and a dict of slots; or None
-    parts = cast("tuple[dict[str, object] | None, ...]", state if is_tuple(state) else (state,))
+        return list(islice(value, LOOKED_AT))
+    state: Any = object.__getstate__(value)  # a dict of attributes, or that and a dict of slots; or None
+    parts: tuple[Any, ...] = state if is_tuple(state) else (state,)
     return [each for part in parts if part for each in part.values()]
 
 

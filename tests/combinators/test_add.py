@@ -10,9 +10,11 @@ from chainrule import (
     Affine,
     Array,
     Layer,
+    Objective,
     Unit,
     add,
     affine,
+    numerical_gradient,
     prediction,
     relu,
     sequential,
@@ -124,6 +126,53 @@ def test_a_branch_of_somebodys_that_writes_to_nothing_joins_the_pass() -> None:
     params, x, labels = (square(rng), (), square(rng)), normal(rng, 4, 3), np.array([0, 1, 2, 0])
     both = [value_and_grad(network, softmax_cross_entropy)(params, x, labels) for network in (ours, theirs)]
     assert tree.equal(*both)
+
+
+def test_what_the_first_branch_raises_says_so() -> None:
+    rng = np.random.default_rng(0)
+    layer = add(affine, relu)
+    out, caches = layer.forward((square(rng), ()), np.ones((2, 3)))
+    with pytest.raises(ValueError, match="affine: x has 4 features") as raised:
+        layer.forward((square(rng), ()), np.ones((2, 4)))
+    assert raised.value.__notes__ == ["in branch 1 of 2"]
+    other = affine.forward(square(rng, 3, 2), np.ones((2, 3)))[1]
+    with pytest.raises(ValueError, match="dout has shape") as raised:
+        layer.backward((other, caches[1]), out)
+    assert raised.value.__notes__ == ["in branch 1 of 2"]
+
+
+def test_branches_of_other_dtypes_are_refused_with_both() -> None:
+    def halved(params: Unit, x: Array) -> tuple[Array, Unit]:
+        return x.astype(np.float32), ()
+
+    def refuse(cache: Unit, dout: Array) -> tuple[Array, Unit]:
+        raise AssertionError("backward was called")
+
+    with pytest.raises(ValueError, match="add: the branches") as raised:
+        add(relu, Layer(halved, refuse)).forward(((), ()), np.ones((4, 2)))
+    assert str(raised.value) == (
+        "add: the branches must give outputs of one shape and dtype, "
+        "but branch 1 gives f64[4, 2] and branch 2 f32[4, 2]"
+    )
+    swapped = np.ones((4, 2), np.dtype(np.float64).newbyteorder())
+    out, _ = add(sequential(), relu).forward(((), ()), swapped)  # byte order is no other dtype
+    np.testing.assert_array_equal(out, np.full((4, 2), 2.0))
+
+
+def test_a_complex_step_in_one_branch_meets_real_numbers_in_another() -> None:
+    rng = np.random.default_rng(0)
+    network, params, x = add(affine, relu), (square(rng), ()), normal(rng, 4, 3)
+    f = Objective(network, softmax_cross_entropy, x, np.array([0, 1, 2, 0]))
+    _, grads = value_and_grad(network, softmax_cross_entropy)(params, x, np.array([0, 1, 2, 0]))
+    for function in (f, f.__call__):  # with its layers in sight, and as a function of the parameters alone
+        found = numerical_gradient(function, params, method="complex")
+        np.testing.assert_allclose(found[0].W, grads[0].W, rtol=0, atol=1e-15)
+
+
+def test_a_joint_costs_an_addition_for_each_number_and_each_branch_but_the_first() -> None:
+    for layer, joints in ((add(relu), 0), (add(relu, sigmoid), 1), (add(relu, sigmoid, relu, affine), 3)):
+        assert layer.operations is not None
+        assert layer.operations(untyped(()), (4, 3), (4, 5)) == (joints * 20, joints * 12)
 
 
 def test_the_parts_are_a_fork() -> None:

@@ -1,5 +1,6 @@
 """A layer behind an encoder is an encoder: what joins, what is refused, and where an error was."""
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ from chainrule import (
     Embedding,
     Encoder,
     Labels,
+    Layer,
+    Unit,
     affine,
     embedding,
     encoded,
+    fixed,
     relu,
     residual,
+    rules,
     sequential,
     sgd,
     softmax_cross_entropy,
@@ -53,6 +58,13 @@ def test_encoders_nest_and_are_encoders() -> None:
     out, _ = nested.forward(((params[0], params[1][0]), ()), tokens)
     assert tree.equal(out, network.forward(params, tokens)[0])
     assert repr(nested) == "Encoder(encoded(encoded(embedding, residual(affine)), relu))"
+
+
+def test_encoders_pickle_by_name_and_by_what_they_are_made_of() -> None:
+    network, params, tokens = case()
+    assert pickle.loads(pickle.dumps(embedding)) is embedding
+    copied = pickle.loads(pickle.dumps(network))
+    assert tree.equal(copied.forward(params, tokens)[0], network.forward(params, tokens)[0])
 
 
 def test_one_pass_is_the_functions_to_the_last_bit() -> None:
@@ -95,20 +107,65 @@ def test_errors_say_where() -> None:
     assert raised.value.__notes__ == ["in layer 1 of 2", "in layer 2 of 2"]
     with pytest.raises(ValueError, match="encoded: 2 layers need 2 params, got 1"):
         network.forward(params[:1], tokens)
+    out, caches = network.forward(params, tokens)
+    with pytest.raises(ValueError, match="relu backward: dout has shape") as raised:
+        network.grads(caches, out[:3])
+    assert raised.value.__notes__ == ["in layer 2 of 2", "in layer 2 of 2"]
+    other = embedding.forward(params[0], tokens[:2])[1]
+    with pytest.raises(ValueError, match="embedding backward: dout has shape") as raised:
+        network.grads((other, caches[1]), out)
+    assert raised.value.__notes__ == ["in layer 1 of 2"]
 
 
 def test_what_does_not_join_is_refused_with_a_hint() -> None:
     with pytest.raises(TypeError, match=r"encoded: argument 1 must be an Encoder, got Layer"):
         untyped(encoded)(affine, relu)
-    with pytest.raises(TypeError, match=r"encoded: argument 2 must be a Layer, got Encoder: an encoder stands first"):
-        untyped(encoded)(embedding, embedding)
+    for second, said in ((embedding, "Encoder: an encoder stands first"), (abs, "builtin_function_or_method")):
+        with pytest.raises(TypeError) as raised:
+            untyped(encoded)(embedding, second)
+        assert str(raised.value) == f"encoded: argument 2 must be a Layer, got {said}"
     with pytest.raises(
         TypeError, match=r"sequential: argument 1 must be a Layer, got Encoder: encoded\(encoder, layer\)"
     ):
         untyped(sequential)(embedding, relu)
 
 
+def test_grads_of_a_fixed_encoder_are_not_computed() -> None:
+    def refuse(cache: Any, dout: Array) -> Embedding:
+        raise AssertionError("grads was called")
+
+    _, params, tokens = case()
+    network = encoded(fixed(Encoder(embedding.forward, refuse)), residual(affine))
+    given = (params[0], params[1][0])
+    out, caches = network.forward(given, tokens)
+    for grads in (
+        network.grads(caches, out),
+        value_and_grad(network, softmax_cross_entropy)(given, tokens, np.zeros(tokens.shape, np.int64))[1],
+    ):
+        assert not grads[0].E.any()
+        assert grads[1].W.any()
+
+
+def test_a_layer_without_dx_ends_the_way_back_with_an_error() -> None:
+    def forward(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, rules.Saved]:
+        return xp.own(x), rules.Saved(x)
+
+    def backward(xp: rules.Namespace, cache: rules.Saved, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
+        return None, ()
+
+    _, params, tokens = case()
+    gradient = value_and_grad(encoded(embedding, rules.layer("blind", (), forward, backward)), softmax_cross_entropy)
+    with pytest.raises(TypeError, match="dx") as raised:
+        gradient((params[0], ()), tokens, np.zeros(tokens.shape, np.int64))
+    assert str(raised.value) == "encoded backward: the layer gave no dx where it was wanted"
+
+
 def test_event_axes_are_those_of_the_tokens() -> None:
     assert embedding.event_axes == 0
     assert encoded(embedding, affine).event_axes == 0
     assert encoded(embedding, relu).event_axes == 0
+    images: Layer[Unit, Any] = Layer(relu.forward, relu.backward, event_axes=2)
+    assert encoded(embedding, images).event_axes == 1  # a row of tokens is an image of features
+    unknown = Layer(relu.forward, relu.backward)
+    assert encoded(embedding, unknown).event_axes is None
+    assert encoded(Encoder(embedding.forward, embedding.grads), relu).event_axes is None

@@ -25,12 +25,14 @@ from chainrule import (
     residual,
     sequential,
     sgd,
+    sigmoid,
     softmax_cross_entropy,
     training_step,
     tree,
     value_and_grad,
 )
 from chainrule.optimizer import State
+from chainrule.parts import unmoved
 from strategies import normal
 from untyped import untyped
 
@@ -139,6 +141,25 @@ def test_the_checker_sees_a_fixed_layer_that_has_gradients() -> None:
     wrong = Layer(right.forward, backward, parts=right.parts)
     report = check_layer(wrong, Affine(normal(rng, 3, 2), normal(rng, 2)), normal(rng, 4, 3), rng=rng)
     assert ("derivative", "grads.W", "the part is fixed") in {(v.law, v.field, v.note) for v in report.failures}
+
+
+def test_around_what_is_fixed_the_rest_of_a_residual_is_trained() -> None:
+    rng = np.random.default_rng(0)
+    network = residual(sequential(fixed(affine), sigmoid, affine))
+    first, last = (Affine(normal(rng, 3, 3), normal(rng, 3)) for _ in range(2))
+    optimizer = sgd(0.1)
+    step = training_step(network, softmax_cross_entropy, optimizer)
+    state = optimizer.init((first, (), last))
+    after, _, _ = step((first, (), last), state, normal(rng, 4, 3), np.array([0, 1, 2, 0]))
+    assert tree.equal(after[0], first)
+    assert not tree.equal(after[2], last)
+
+
+def test_parameters_of_more_or_fewer_layers_than_a_network_has_are_no_parameters_of_it() -> None:
+    network = sequential(fixed(relu), relu)
+    for old, new in ((((), ()), ((),)), (((),), ((), ()))):
+        with pytest.raises(ValueError, match=r"zip\(\) argument"):
+            unmoved(network, old, new)
 
 
 def test_only_layers_and_encoders_can_be_fixed() -> None:

@@ -71,5 +71,8 @@ def test_the_part_is_found_in_the_trait() -> None:
     parts = residual(relu).parts
     assert isinstance(parts, Around)
     assert (parts.layer, parts.skip, parts.fixed, parts.tied) == (relu, True, False, False)
+    operations = residual(relu).operations
+    assert operations is not None
+    assert operations((), (4, 3), (4, 3)) == (12, 12)  # those of the sum
     assert residual(relu).elementwise
     assert not residual(affine).elementwise

@@ -172,6 +172,8 @@ def test_a_wrong_transpose_is_a_wrong_derivative() -> None:
 def test_what_can_not_be_tied() -> None:
     with pytest.raises(TypeError, match="tied: argument 1 must be a Layer or an Encoder, got function"):
         untyped(tied)(thrice, thrice, total)
+    with pytest.raises(TypeError, match="tied: expand must be a function of a tree, got a tuple of 0"):
+        untyped(tied)(affine, (), total)
     with pytest.raises(TypeError, match="tied: contract must be a function of a tree, got int"):
         untyped(tied)(affine, thrice, 3)
     with pytest.raises(ValueError, match=r"tied: a part of sequential\(fixed\(affine\), affine\) is fixed"):

@@ -2,6 +2,7 @@ import copy
 import math
 import pickle
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,22 @@ def test_init_at_the_ends_of_its_ranges() -> None:
     assert not Affine.init(rng, 3, 2, std=0.0).W.any()
     for sizes in ((0, 3), (3, 0)):
         assert Affine.init(rng, *sizes).W.shape == sizes
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_init_draws_in_float64_and_rounds_once(dtype: Floating) -> None:
+    drawn = Affine.init(np.random.default_rng(1), 4, 3, std=0.25, dtype=dtype).W
+    np.testing.assert_array_equal(drawn, (0.25 * np.random.default_rng(1).standard_normal((4, 3))).astype(dtype))
+
+
+def test_init_of_float64_takes_the_memory_of_its_result() -> None:
+    tracemalloc.start()
+    try:
+        params = Affine.init(np.random.default_rng(1), 300, 400, dtype=np.float64)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * params.W.nbytes
 
 
 def legacy_state() -> list[int]:

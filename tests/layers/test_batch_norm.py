@@ -1,5 +1,6 @@
 import pickle
 import re
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from chainrule import (
     batch_norm,
     check_layer,
     check_network,
+    inference,
     mean_squared_error,
     sequential,
     tree,
@@ -97,6 +99,37 @@ def test_the_largest_numbers_are_normalised_without_a_warning(dtype: Floating) -
     assert np.isfinite(dx).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_large_feature_takes_no_digits_from_a_small_one(dtype: Floating) -> None:
+    limits = np.finfo(dtype)
+    large = float(limits.max) * np.array([[1.0], [-1.0], [0.5], [1.0], [-0.25]])
+    small = float(limits.smallest_normal) * np.array([[4.0], [-2.5], [1.5], [3.0], [-7.0]])
+    dout = normal(np.random.default_rng(0), 5, 2, dtype=dtype)
+    out, dx = back(np.hstack([large, small]).astype(dtype), dout, eps=1e-12)
+    alone, dx_alone = back(small.astype(dtype), dout[:, 1:], eps=1e-12)
+    # The order of sums; the smallest numbers have no relative precision.
+    rounding = 4 * float(limits.eps)
+    np.testing.assert_allclose(out[:, 1:], alone, rtol=rounding, atol=float(limits.smallest_normal))
+    np.testing.assert_allclose(dx[:, 1:], dx_alone, rtol=rounding)
+
+
+@pytest.mark.parametrize("top", [20_000, 40_000])
+def test_statistics_of_numbers_near_the_largest_of_float16_are_those_of_the_batch(top: int) -> None:
+    """There the squares of deviations are small enough, though a sum of the numbers is not."""
+    x = np.array([[0, 1], [64, 2], [128, 4], [64, 1]]) + np.array([top, 0])
+    _, cache = batch_norm().forward(BatchNorm.init(2, dtype=np.float16), x.astype(np.float16))
+    np.testing.assert_allclose(cache.mean, x.mean(axis=0), rtol=2e-3)
+    np.testing.assert_allclose(cache.var, x.var(axis=0), rtol=2e-3)
+
+
+def test_positions_are_rows_of_the_batch() -> None:
+    rng = np.random.default_rng(0)
+    x, dout = normal(rng, 2, 3, 4), normal(rng, 2, 3, 4)
+    out, dx = back(x, dout)
+    flat, flat_dx = back(x.reshape(6, 4), dout.reshape(6, 4))
+    assert tree.equal((out.reshape(6, 4), dx.reshape(6, 4)), (flat, flat_dx))
+
+
 def test_a_batch_of_one_row_gives_the_bias_and_no_gradient() -> None:
     params = BatchNorm(np.array([2.0, 3.0]), np.array([-1.0, 7.0]))
     out, cache = batch_norm().forward(params, np.array([[5.0, -6.0]]))
@@ -144,6 +177,47 @@ def test_a_bias_before_it_whose_gradient_is_0_but_for_rounding_passes_the_checks
     assert check_network(network, mean_squared_error, params, x, targets, rng=rng).failures == ()
 
 
+@pytest.mark.parametrize(("statistics", "each"), [(None, 7), (Statistics(np.zeros(3), np.ones(3)), 4)])
+def test_its_other_traits(statistics: Any, each: int) -> None:
+    layer = untyped(batch_norm)(statistics)
+    assert (layer.event_axes, layer.elementwise) == (1, False)
+    assert layer.operations is not None
+    assert layer.operations(BatchNorm.init(3), (4, 3), (4, 3)) == (each * 12, each * 12)
+
+
+@pytest.mark.parametrize("statistics", [None, Statistics(np.zeros(1), np.ones(1))])
+def test_infinity_gives_nan_or_infinity_without_a_warning(statistics: Any) -> None:
+    layer = untyped(batch_norm)(statistics)
+    with np.errstate(all="raise"):
+        out, cache = layer.forward(BatchNorm(np.zeros(1), np.ones(1)), np.array([[np.inf], [1.0]]))
+        dx, _ = layer.backward(cache, np.array([[np.inf], [1.0]]))
+    assert np.isnan(out[0, 0])  # 0 times infinity
+    assert np.isnan(dx[0, 0])
+
+
+def test_statistics_of_one_feature_and_of_variance_0_are_some() -> None:
+    assert Statistics(np.zeros(1), np.zeros(1)).var.tolist() == [0]
+    with pytest.raises(ValueError, match="Statistics") as raised:
+        Statistics(np.zeros(0), np.zeros(0))
+    assert str(raised.value) == "Statistics: mean must be 1-D (features,) with at least 1 of each, got shape (0,)"
+
+
+def test_statistics_of_another_library_are_refused_with_both() -> None:
+    strict: Any = import_module("array_api_strict")
+    params = BatchNorm(strict.asarray([1.0, 1.0]), strict.asarray([0.0, 0.0]))
+    with pytest.raises(TypeError) as raised:
+        batch_norm(Statistics(np.zeros(2), np.ones(2))).forward(params, strict.ones((3, 2)))
+    assert str(raised.value) == (
+        "batch_norm: x is an array of array_api_strict but the statistics are of numpy: convert one of them"
+    )
+
+
+def test_in_use_it_has_the_same_eps() -> None:
+    params = BatchNorm.init(2, dtype=np.float64)
+    in_use = inference(batch_norm(eps=0.25), params, statistics=Statistics(np.zeros(2), np.zeros(2)))
+    np.testing.assert_array_equal(in_use.forward(params, np.array([[1.0, 2.0]]))[0], [[2.0, 4.0]])
+
+
 def test_bad_input() -> None:
     params = BatchNorm.init(3, dtype=np.float64)
     with pytest.raises(ValueError, match=re.escape("batch_norm: eps must be a finite number > 0, got -1.0")):
@@ -160,8 +234,20 @@ def test_bad_input() -> None:
         BatchNorm(np.ones(3), np.zeros(2))
     with pytest.raises(ValueError, match=re.escape("Statistics: mean is (3,), so var must be (3,), got (2,)")):
         Statistics(np.ones(3), np.zeros(2))
+    with pytest.raises(ValueError, match=re.escape("the mean over an empty batch is undefined, x has shape (5, 0, 3)")):
+        batch_norm().forward(params, np.ones((5, 0, 3)))
+    with pytest.raises(ValueError, match="BatchNorm") as raised:
+        BatchNorm.init(0)
+    assert str(raised.value) == "BatchNorm: scale must be 1-D (features,) with at least 1 of each, got shape (0,)"
+    with pytest.raises(TypeError, match=re.escape("BatchNorm.init: features must be an integer, got float")):
+        BatchNorm.init(untyped(2.5))
+    for layer in (batch_norm(), batch_norm(Statistics(np.zeros(3), np.ones(3)))):
+        with pytest.raises(ValueError, match="features") as raised:
+            layer.forward(params, np.ones((5, 2)))
+        assert str(raised.value) == "batch_norm: x has 2 features (5, 2) but scale takes 3 (3,)"
     bad: list[Any] = [-0.5, np.inf, np.nan]
     for value in bad:
-        message = f"Statistics: var must be finite and >= 0, got {value} for feature 1"
-        with pytest.raises(ValueError, match=re.escape(message)):
-            Statistics(np.zeros(2), np.array([1.0, value]))
+        for good in (0.0, 0.5, 1.0):
+            with pytest.raises(ValueError, match="Statistics") as raised:
+                Statistics(np.zeros(2), np.array([good, value]))
+            assert str(raised.value) == f"Statistics: var must be finite and >= 0, got {value} for feature 1"

@@ -1,6 +1,7 @@
 import pickle
 import re
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,26 @@ def test_neighbouring_entries_and_neighbouring_seeds_have_nothing_to_do_with_eac
         assert np.mean(a == b) == pytest.approx(0.5, abs=0.01)
 
 
+def test_its_traits() -> None:
+    layer = dropout(0.5, 3)
+    assert (layer.couples_rows, layer.event_axes, layer.elementwise) == (True, 0, False)
+    assert layer.operations is not None
+    assert layer.operations((), (4, 3), (4, 3)) == (12, 12)
+
+
+def test_infinity_that_is_dropped_is_nan_without_a_warning() -> None:
+    with np.errstate(all="raise"):
+        out = dropout(0.5, 3).forward((), np.full((2, 3), np.inf))[0]
+    np.testing.assert_array_equal(out, [[np.nan, np.inf, np.nan], [np.nan, np.inf, np.nan]])
+
+
+def test_seeds_of_a_device_are_split_there() -> None:
+    strict: Any = import_module("array_api_strict")
+    device = strict.Device("device1")
+    found = untyped(split_seed)(strict.asarray(3, dtype=strict.uint32, device=device), 2)
+    assert [each.device for each in found] == [device, device]
+
+
 def test_rate_zero_drops_nothing() -> None:
     assert mask(0.0, 3, (4, 5)).all()
     assert (mask(0, 3, (4, 5)) == 1).all()
@@ -210,5 +231,9 @@ def test_bad_input() -> None:
         for call in (partial(dropout, 0.5), partial(split_seed, n=2)):
             with pytest.raises(TypeError, match=re.escape(f"seed must be a whole number, got {shown}")):
                 call(seed)
+    for call, name in ((partial(dropout, 0.5), "dropout"), (partial(split_seed, n=2), "split_seed")):
+        with pytest.raises(ValueError, match="seed") as raised:
+            call(-1)
+        assert str(raised.value) == f"{name}: seed must be >= 0, got -1"
     with pytest.raises(ValueError, match="split_seed: n must be >= 0, got -1"):
         split_seed(0, -1)

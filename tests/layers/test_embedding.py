@@ -203,6 +203,9 @@ def test_parameters_are_checked_and_drawn() -> None:
         Embedding(np.ones(3))
     with pytest.raises(TypeError, match=r"Embedding: E is int64, not floating-point"):
         Embedding(untyped(np.ones((3, 2), np.int64)))
+    by_default = Embedding.init(np.random.default_rng(0), 4, 3)
+    np.testing.assert_array_equal(by_default.E, np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32))
+    assert by_default.E.dtype == np.float32
     drawn = Embedding.init(np.random.default_rng(0), 400, 50, std=0.5, dtype=np.float64)
     assert drawn.E.dtype == np.float64
     assert float(drawn.E.std()) == pytest.approx(0.5, rel=0.02)

@@ -102,6 +102,32 @@ def test_the_smallest_numbers_give_the_slope_at_zero() -> None:
     np.testing.assert_allclose(dx, np.array([[1.0, 0.0, -1.0]]) / np.sqrt(1e-5), rtol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_large_row_takes_no_digits_from_a_small_one(dtype: Floating) -> None:
+    limits = np.finfo(dtype)
+    large = float(limits.max) * np.array([[1.0, -1.0, 0.5, 1.0, -0.25]])
+    small = float(limits.smallest_normal) * np.array([[4.0, -2.5, 1.5, 3.0, -7.0]])
+    dout = normal(np.random.default_rng(0), 1, 3, 5, dtype=dtype)
+    out, dx = back(np.stack([large, small, large], axis=1).astype(dtype), dout, eps=1e-12)
+    alone, dx_alone = back(small.astype(dtype), dout[:, 1], eps=1e-12)
+    # The order of sums; the smallest numbers have no relative precision.
+    rounding = 4 * float(limits.eps)
+    np.testing.assert_allclose(out[:, 1], alone, rtol=rounding, atol=float(limits.smallest_normal))
+    np.testing.assert_allclose(dx[:, 1], dx_alone, rtol=rounding)
+
+
+def test_a_row_worked_by_hand() -> None:
+    params = LayerNorm(np.array([2.0, 4.0]), np.array([10.0, -10.0]))
+    layer = layer_norm(eps=3.0)  # with a variance of 1 the deviation is 2
+    out, cache = layer.forward(params, np.array([[1.0, 3.0]]))
+    np.testing.assert_array_equal(out, [[9.0, -8.0]])
+    dx, grads = layer.backward(cache, np.array([[1.0, 2.0]]))
+    # h is -1/2 and 1/2 and g is 2 and 8, so that mean(g) is 5 and mean(h * g) is 3/2.
+    np.testing.assert_array_equal(dx, [[(2 - 5 + 0.75) / 2, (8 - 5 - 0.75) / 2]])
+    np.testing.assert_array_equal(grads.scale, [-0.5, 1.0])
+    np.testing.assert_array_equal(grads.bias, [1.0, 2.0])
+
+
 def test_one_feature_is_its_own_mean() -> None:
     out, dx = back(np.array([[3.0], [-5.0]]), np.array([[1.0], [2.0]]))
     assert not out.any()
@@ -113,6 +139,13 @@ def test_nan_and_infinity_stay_in_their_rows() -> None:
     assert np.isnan(out[:2]).all()
     assert np.isnan(dx[:2]).all()
     np.testing.assert_allclose(out[2], [-1, 1], atol=1e-5)
+
+
+def test_its_traits() -> None:
+    layer = layer_norm()
+    assert (layer.event_axes, layer.elementwise, layer.couples_rows) == (1, False, False)
+    assert layer.operations is not None
+    assert layer.operations(LayerNorm.init(3), (4, 3), (4, 3)) == (7 * 12, 11 * 12)
 
 
 def test_bad_input() -> None:

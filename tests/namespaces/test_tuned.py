@@ -17,6 +17,13 @@ def test_astype_copies_only_what_is_of_another_dtype() -> None:
     assert LIFTED.astype(x.astype(np.float32), lift(x)).dtype == np.float64
 
 
+def test_nobody_owns_an_array_with_a_complex_step() -> None:
+    """The many moves of a probe share it, so that a rule that writes to what is its own must not write to this."""
+    x = np.ones(3)
+    assert TUNED.mine(x)
+    assert not LIFTED.mine(lift(x))
+
+
 def test_gate_takes_every_byte_order() -> None:
     # The last byte of 1 + 2**-16 has its first bit set: read in the wrong order, the number is negative.
     out, dout = np.array([0, 2, 0, 1 + 2**-16], np.float32), np.array([np.inf, -3, np.nan, 5], np.float32)

@@ -115,6 +115,22 @@ def test_a_layer_of_a_rule_keeps_all_laws_and_says_its_traits() -> None:
     assert other.operations is None
 
 
+def test_the_features_of_x_fit_a_field_by_its_name_and_operations_are_counted_by_the_number() -> None:
+    named = rules.layer("gain", Gain, forward, backward, "g", operations=(2, 5))
+    params = Gain(np.ones(3))
+    assert named.forward(params, X)[0].shape == (4, 3)
+    for wrong, words in (
+        (np.ones((2, 4)), "gain: x has 4 features (2, 4) but g takes 3 (3,)"),
+        (np.ones((2, 0)), "gain: x has 0 features (2, 0) but g takes 3 (3,)"),
+        (np.ones(()), "gain: x must have an axis of features, got shape ()"),
+    ):
+        for layer in (gain, named):
+            with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
+                layer.forward(params, wrong)
+    assert named.operations is not None
+    assert named.operations(params, (4, 5, 3), (4, 5, 3)) == (120, 300)
+
+
 @frozen(eq=False)
 @record
 class Kept:

@@ -14,6 +14,7 @@ from chainrule import (
     affine,
     batch_norm,
     embedding,
+    identity,
     layer_norm,
     mean_squared_error,
     relu,
@@ -37,6 +38,7 @@ STATISTICS = Statistics(np.zeros(3), np.ones(3))
         (batch_norm(STATISTICS), BatchNorm.init(3), (4, 3), (4, 3), (4 * 12, 4 * 12)),
         (embedding, Embedding(np.ones((7, 3))), (4,), (4, 3), (0, 12)),
         (residual(relu), (), (4, 3), (4, 3), (12, 12)),
+        (identity, (), (4, 3), (4, 3), (0, 0)),
     ],
     ids=str,
 )

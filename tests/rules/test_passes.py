@@ -16,13 +16,17 @@ from chainrule import (
     Embedding,
     Encoder,
     Layer,
+    LayerNorm,
     Unit,
+    add,
     affine,
     embedding,
     encoded,
+    layer_norm,
     own,
     prediction,
     relu,
+    residual,
     rules,
     sequential,
     sgd,
@@ -31,8 +35,10 @@ from chainrule import (
     tree,
     value_and_grad,
 )
+from chainrule.arrays.tuned import TUNED
 from chainrule.parts import Around, Chain
 from chainrule.rules.combinators import layer_or_encoder
+from chainrule.rules.passes import rule_of
 from strategies import Floating, normal
 from untyped import untyped
 
@@ -496,3 +502,28 @@ def test_dx_is_computed_where_a_layer_before_or_the_caller_wants_it_and_nowhere_
     with pytest.raises(ArithmeticError, match="dx is wanted") as caught:
         value_and_grad(later, squares)(((), ()), x, zeros)
     assert caught.value.__notes__ == ["in layer 2 of 2"]
+
+
+WITHOUT_DX = [subject for subject in LAYERS if subject.name not in {"layer_norm", "sequential()"}]
+"""Those that save work where no dx is wanted; the others have it for nothing."""
+
+
+@pytest.mark.parametrize("subject", WITHOUT_DX, ids=lambda subject: subject.name)
+def test_no_dx_is_made_where_none_is_wanted(subject: Subject) -> None:
+    params, x = subject.make(np.random.default_rng(0), 3, np.float64)
+    rule = rule_of(subject.layer)
+    out, cache = rule.forward(TUNED, params, x)
+    dx, _ = rule.backward(TUNED, cache, np.ones_like(out), False)
+    assert dx is None
+
+
+def test_joints_do_not_add_what_nobody_wants() -> None:
+    norm, x = LayerNorm(np.ones(3), np.zeros(3)), normal(np.random.default_rng(0), 4, 3)
+    subjects: list[tuple[Layer[Any, Any], Any]] = [
+        (residual(layer_norm()), norm),
+        (add(layer_norm(), layer_norm()), (norm, norm)),
+    ]
+    for layer, params in subjects:
+        rule = rule_of(layer)
+        out, cache = rule.forward(TUNED, params, x)
+        assert rule.backward(TUNED, cache, out, False)[0] is None

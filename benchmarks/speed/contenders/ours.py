@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import Affine, read_only, sgd, softmax_cross_entropy, training_step, tree, two_layer, value_and_grad
+from chainrule import Affine, sgd, softmax_cross_entropy, training_step, tree, two_layer, value_and_grad
 from speed.contender import Contender
-from speed.problem import Problem
+from speed.problem import Problem, constant
 
 
 def on(arrays: Sequence[Any], rate: float) -> tuple[Callable[..., Any], Any]:
@@ -30,9 +30,9 @@ class Ours(Contender):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        W1, b1, W2, b2 = map(read_only, problem.start)
+        W1, b1, W2, b2 = map(constant, problem.start)
         self.params: two_layer.Params = (Affine(W1, b1), (), Affine(W2, b2))
-        self.x, self.labels, self.optimizer = read_only(problem.x), problem.labels, sgd(problem.rate)
+        self.x, self.labels, self.optimizer = constant(problem.x), problem.labels, sgd(problem.rate)
 
     def steps(self) -> Iterator[Any]:
         step = training_step(two_layer.network, softmax_cross_entropy, self.optimizer)

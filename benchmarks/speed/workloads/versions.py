@@ -21,7 +21,7 @@ from typing import Any
 from speed.harness import Loop, Plan, Row, Spread, race
 from speed.options import Options
 from speed.page import duration, table
-from speed.problem import Problem, Size
+from speed.problem import Problem, Size, constant
 from speed.processes import ask, held, process, timer
 
 NOISE = 0.005
@@ -65,9 +65,9 @@ def begin(kind: str, size: Size, tree: Path) -> None:
     if tree not in place.parents:
         raise RuntimeError(f"chainrule was imported from {place}, and should be from {tree}")
     problem = Problem.draw(size)
-    W1, b1, W2, b2 = map(library.read_only, problem.start)
+    W1, b1, W2, b2 = map(constant, problem.start)
     params = (library.Affine(W1, b1), (), library.Affine(W2, b2))
-    held[kind] = Loop(KINDS[kind](library, params, library.read_only(problem.x), problem.labels, problem.rate))
+    held[kind] = Loop(KINDS[kind](library, params, constant(problem.x), problem.labels, problem.rate))
 
 
 @contextmanager

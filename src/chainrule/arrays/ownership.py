@@ -94,12 +94,17 @@ def own(value: A) -> A:
         if not (_is_constant(held) and held.dtype.isnative):
             if type(held) is np.memmap:  # its copy would be called a map too
                 held = np.asarray(held)
-            return cast("A", read_only(held.astype(held.dtype.newbyteorder("="), order="C", copy=True)))
+            return cast("A", read_only(held.astype(_native(held.dtype), order="C", copy=True)))
     elif isinstance(array, np.generic):  # what NumPy returns in place of a 0-d array
         return cast("A", read_only(np.asarray(cast("object", value))))
     elif isinstance(array, tuple):
         return cast("A", _own_all(cast("tuple[object, ...]", array)))
     return value
+
+
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype in the machine's byte order; of numbers, the one object that NumPy has of it, so that `is` finds it."""
+    return np.dtype(dtype.char) if dtype.kind in "biufc" else dtype.newbyteorder("=")
 
 
 def _own_all(values: tuple[object, ...]) -> tuple[object, ...]:
@@ -133,9 +138,9 @@ def borrowed(x: A) -> A:
     A
         A value that may be read and not written to. It is no copy: `own` makes one to be stored.
     """
-    array: object = x
+    array: Any = x
     if isinstance(array, NUMPY) and array.flags.writeable:
-        view = cast("Array", array).view()
-        view.flags.writeable = False
-        return cast("A", view)
+        lent: Any = array.view()
+        lent.setflags(False)
+        x = lent
     return x

@@ -108,7 +108,7 @@ class Portable:
 
     def tamed(self, x: Array, axis: int, /) -> tuple[Array, Array | float]:
         top = self._top(x)
-        return self._within(x, *((12, -6) if top < 32 else (top - 34, -34)), axis)
+        return self._within(x, *((12, -6) if top == 16 else (top - 34, -34)), axis)
 
     def centred(self, x: Array, axis: int, /) -> tuple[Array, Array]:
         mean = self.xp.mean(x, axis=axis, keepdims=True)
@@ -122,10 +122,10 @@ class Portable:
 
     def deviation(self, x: Array, eps: float, unit: Array | float, axis: int, /) -> tuple[Array, Array]:
         wide = self.widened(x)
-        top = self._top(wide)
-        small, within = self._within(wide, top // 2 - 16, -top // 2 - 16, axis)
+        half = self._top(wide) // 2
+        small, within = self._within(wide, half - 16, -half - 16, axis)
         mean = self.mean_square(small, axis)
-        both = within * (unit if isinstance(unit, float | int) else self.astype(unit, wide))
+        both = within * unit  # of the dtype of `wide`, whether the unit is a number or has 16 bits
         total = mean + eps * both * both
         least = self.xp.full_like(mean, float(self.xp.finfo(wide.dtype).smallest_normal))
         inverse = within / self.xp.sqrt(self.xp.where(total < least, least, total))
@@ -168,7 +168,7 @@ class Portable:
     def gather(self, rows: Array, at: Places, /) -> Array:
         entry = self.xp.sum(self.xp.where(at, rows, self.xp.zeros_like(rows)), axis=1)
         inside = self.xp.any(at, axis=1)
-        out: Array = self.xp.where(inside, entry, self.xp.full_like(entry, float("nan")))
+        out: Array = self.xp.where(inside, entry, self.xp.full_like(entry, math.nan))
         return out
 
     def scatter(self, rows: Array, at: Places, values: Array | float, /) -> Array:
@@ -177,14 +177,14 @@ class Portable:
         return out
 
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
-        flat, inside = self._inside(labels, rows.shape[0], rows)
+        flat, inside = self._inside(labels, rows.shape[0])
         taken = self.xp.take(rows, flat, axis=0)
-        known = self.xp.where(inside, taken, self.xp.full_like(taken, float("nan")))
+        known = self.xp.where(inside, taken, self.xp.full_like(taken, math.nan))
         out: Array = self.xp.reshape(known, (*labels.shape, rows.shape[1]))
         return out
 
     def add_rows(self, labels: Labels, values: Array, k: int, /) -> Array:
-        flat, inside = self._inside(labels, k, values)
+        flat, inside = self._inside(labels, k)
         rows = self.xp.reshape(values, (-1, values.shape[-1]))
         rows = self.xp.where(inside, rows, self.xp.zeros_like(rows))
         library = self.xp.__name__
@@ -214,16 +214,16 @@ class Portable:
         return bool(self.xp.isdtype(x.dtype, "integral"))
 
     def widened(self, x: Array, /) -> Array:
-        out: Array = x if self.xp.finfo(x.dtype).bits > 16 else self.xp.astype(x, self.xp.float32)
+        out: Array = self.xp.astype(x, self.xp.float32) if self.xp.finfo(x.dtype).bits < 32 else x
         return out
 
     def astype(self, x: Array | Labels, like: Array, /) -> Array:
         out: Array = self.xp.astype(x, like.dtype)
         return out
 
-    def _inside(self, labels: Labels, k: int, beside: Array) -> tuple[Labels, Mask]:
+    def _inside(self, labels: Labels, k: int) -> tuple[Labels, Mask]:
         """(...,) to (n,) and (n, 1): labels that are in range, 0 in the place of others, and which were."""
-        whole = self.xp.arange(1, device=self._device(beside)).dtype
+        whole = self.xp.arange(1).dtype
         flat = self.xp.astype(self.xp.reshape(labels, (-1,)), whole)
         inside = (flat >= 0) & (flat < k)
         return self.xp.where(inside, flat, self.xp.zeros_like(flat)), inside[:, None]

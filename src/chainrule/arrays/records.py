@@ -146,30 +146,31 @@ def unchecked(cls: Callable[Q, T]) -> Callable[Q, T]:
     built: Any = cls
     fields: list[Any] = [getattr(built, name).__set__ for name in field_names(built)]
 
-    def make(*values: Any) -> T:
-        made = cast("T", object.__new__(built))
+    def make(*values: Any) -> Any:
+        made = object.__new__(built)
         for put, value in zip(fields, values):  # noqa: B905  # strict takes longer
             put(made, value)
         return made
 
-    def make_of_two(first: Any, second: Any) -> T:  # what most records are, in half the time
-        made = cast("T", object.__new__(built))
+    def make_of_two(first: Any, second: Any) -> Any:  # what most records are, in half the time
+        made = object.__new__(built)
         put_first(made, first)
         put_second(made, second)
         return made
 
-    def make_of_one(value: Any) -> T:
-        made = cast("T", object.__new__(built))
+    def make_of_one(value: Any) -> Any:
+        made = object.__new__(built)
         put_first(made, value)
         return made
 
+    fitting: Callable[..., T] = make
     if len(fields) == 1:
         (put_first,) = fields
-        return cast("Callable[Q, T]", make_of_one)
+        fitting = make_of_one
     if len(fields) == 2:
         put_first, put_second = fields
-        return cast("Callable[Q, T]", make_of_two)
-    return cast("Callable[Q, T]", make)
+        fitting = make_of_two
+    return fitting
 
 
 def sign(cache: object, signature: Signature) -> None:

@@ -104,7 +104,7 @@ def _check_kind(targets: Any, logits: Array, name: str, beside: str = "the logit
         raise TypeError(f"{name}: targets must be an array, got pandas' {kind}: convert it with .to_numpy()")
     if not (hasattr(targets, "shape") and hasattr(targets, "dtype")):
         raise TypeError(f"{name}: targets must be an array, got {describe(targets)}: convert it with np.asarray")
-    if getattr(targets.dtype, "kind", "") in {"U", "S", "O", "T"}:
+    if getattr(targets.dtype, "kind", None) in {"U", "S", "O", "T"}:
         raise TypeError(
             f"{name}: targets must be numbers, got {targets.dtype}: number the classes, e.g. with "
             "np.unique(labels, return_inverse=True)[1]"
@@ -119,10 +119,7 @@ def _check_kind(targets: Any, logits: Array, name: str, beside: str = "the logit
 
 
 def _labels(xp: Namespace, labels: Targets, shape: tuple[int, ...], name: str, *, read: bool) -> Labels:
-    if is_numpy(labels):
-        if labels.dtype.kind not in "iu":
-            raise TypeError(f"{name}: labels must be integers, got {labels.dtype}")
-    elif not xp.is_integral(labels):
+    if not xp.is_integral(labels):
         raise TypeError(f"{name}: labels must be integers, got {labels.dtype}")
     if tuple(labels.shape) != shape[:-1]:
         if len(shape) == 2:

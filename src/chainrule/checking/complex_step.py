@@ -63,7 +63,7 @@ class LiftedNamespace(Tuned):
         return lift(np.where(condition, a, b))
 
     def positive_part(self, x: Array, /) -> Array:
-        return lift(np.where(x.real <= 0, np.zeros((), x.dtype), x))
+        return lift(np.where(x.real <= 0, 0, x))
 
     def astype(self, x: Array | Labels, like: Array, /) -> Array:
         return x.astype(like.real.dtype, copy=False)

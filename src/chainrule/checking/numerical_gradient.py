@@ -16,14 +16,14 @@ made smaller again. If even the smallest step meets the kink, the result is nan.
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from attrs import evolve
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_tuple
+from chainrule.arrays.arguments import describe, is_a, is_tuple
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.complex_step import STEP
@@ -146,7 +146,7 @@ def directional_derivative(
         return 0.0
     if not math.isfinite(longest):
         raise ValueError("directional_derivative: the direction must be finite")
-    scale = 2.0 ** math.frexp(longest)[1] / 2  # so that no square of an entry overflows or vanishes
+    scale = 2.0 ** (math.frexp(longest)[1] - 1)  # so that no square of an entry overflows or vanishes
     line = tree.map(lambda leaf: leaf / scale, line)
     length = math.sqrt(tree.dot(line, line))
     probe = along(f, point, tree.map(lambda leaf: leaf / length, line))
@@ -165,7 +165,7 @@ def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) ->
         return np.zeros(0)
     x = array.ravel()[entries]
     eps = float(np.finfo(x.dtype).eps)
-    middle = probe(entries[:1], np.zeros(1, x.dtype))
+    middle = probe(entries[:1], np.zeros(1))
     h = (eps ** (1 / 3) * np.maximum(1, np.abs(x))).astype(x.dtype)
     return _slopes(probe, entries, x, h, middle, eps)
 
@@ -185,12 +185,12 @@ def _check(name: str, f: object, params: object, method: str, what: str = "param
             )
 
 
-def _objective(f: Callable[[P], object]) -> Objective[P, Any] | None:
+def _objective(f: Any) -> Objective[Any, Any] | None:
     """The function in float64 if it is an `Objective`."""
-    if not isinstance(f, Objective):
+    if not is_a(f, Objective):
         return None
-    objective = cast("Objective[P, Any]", f)
-    return evolve(objective, x=tree.map(_at_least_float64, objective.x))
+    objective: Objective[Any, Any] = evolve(f, x=tree.map(_at_least_float64, f.x))
+    return objective
 
 
 def _alike(leaf: Array, direction: Array) -> Array:

@@ -96,8 +96,6 @@ def _along(f: Callable[[P], object], params: P, direction: P, entries: Entries, 
 
 
 def _on_the_line(step: complex, start: Array, direction: Array) -> Array:
-    if start.shape != direction.shape:
-        raise ValueError(f"the direction must have the shape of its parameter {start.shape}, got {direction.shape}")
     if isinstance(step, complex):
         start, direction = lift(start), lift(direction)
     moved: Array = start + np.multiply(step, direction)

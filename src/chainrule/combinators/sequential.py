@@ -204,7 +204,8 @@ def sequential(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
     """`f_n(... f_1(x))`, and the cache of each layer."""
-    counted("sequential", "params", params, len(parts))
+    if params.__class__ is not tuple or len(params) != len(parts):
+        counted("sequential", "params", params, len(parts))
     if not parts:
         return xp.own(x), []
     caches: Caches = []

@@ -43,7 +43,7 @@ from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import size
 from chainrule.initializers.fresh import filled, normal
-from chainrule.rules import Array, Layer, Namespace, Shape, fitting, layer, record, unchecked, well_formed
+from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked, well_formed
 
 
 @frozen(eq=False)
@@ -134,11 +134,6 @@ _saved = unchecked(AffineCache)
 _gradients = unchecked(Affine)
 
 
-def fits(params: Affine, x: Array) -> None:
-    """Check that x has as many features as W has rows."""
-    fitting("affine", x, "W", params.W)
-
-
 def forward(xp: Namespace, params: Affine, x: Array) -> tuple[Array, AffineCache]:
     """`out = x W + b`: x (..., d) to out (..., m)."""
     out = xp.matmul(x, params.W)
@@ -157,5 +152,5 @@ def count(params: Affine, x: Shape, out: Shape) -> tuple[int, int]:
     return 2 * math.prod(x) * out[-1], 4 * math.prod(x) * out[-1]
 
 
-affine: Layer[Affine, AffineCache] = layer("affine", Affine, forward, backward, fits, event_axes=1, operations=count)
+affine: Layer[Affine, AffineCache] = layer("affine", Affine, forward, backward, "W", event_axes=1, operations=count)
 """`x @ W + b` on the last axis; its parameters are an `Affine`."""

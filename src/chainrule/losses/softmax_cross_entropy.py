@@ -74,7 +74,7 @@ def _rows(xp: Namespace, logits: Array, labels: Labels, wanted: Array | None) ->
     gap = xp.gather(shifted, at)
     e = xp.exp(shifted)
     mine = xp.gather(e, at)
-    e = xp.scatter(e, at, xp.scalar(0.0, e))
+    e = xp.scatter(e, at, 0.0)
     others = xp.sum_last(e)
     total = others + mine
     log_total = xp.log1p(others + xp.expm1(gap))

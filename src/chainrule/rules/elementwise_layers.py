@@ -5,7 +5,6 @@
 The Jacobian of such a layer is diagonal, so that backward is a product entry by entry.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
@@ -15,8 +14,8 @@ from attrs import frozen
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, Unit
-from chainrule.layer import Layer, Shape
-from chainrule.rules.layers import Arithmetic, made_of
+from chainrule.layer import Layer
+from chainrule.rules.layers import Arithmetic, made_of, per_number
 
 
 @frozen(eq=False)
@@ -89,7 +88,7 @@ def elementwise(
         forward,
         elementwise=True,
         event_axes=0,
-        operations=None if operations is None else partial(_operations, operations),
+        operations=None if operations is None else per_number(operations),
         onnx=onnx,
     )
 
@@ -126,7 +125,3 @@ def _backward_of(
 
 def _times(slope: Callable[[Namespace, Array], Array] | None, xp: Namespace, saved: Array, dout: Array) -> Array:
     return xp.times(saved if slope is None else slope(xp, saved), dout)
-
-
-def _operations(each: tuple[int, int], params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
-    return each[0] * math.prod(x), each[1] * math.prod(x)

@@ -1,5 +1,9 @@
 """The shapes of parameters, and of an x that is to fit them, in words of axes."""
 
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
 from chainrule.arrays.libraries import alike
 from chainrule.arrays.types import Array
 
@@ -41,8 +45,25 @@ def well_formed(record: str, *, least: int = 0, **fields: tuple[Array, str]) -> 
 
 def fitting(layer: str, x: Array, name: str, array: Array) -> None:
     """Check that `x` (..., d) has as many features as the first axis of an array of the parameters, called `name`."""
+    if x.shape[-1:] != array.shape[:1]:
+        raise misfit(layer, x, name, array)
+
+
+def features(layer: str, name: str) -> Callable[[Any, Array], None]:
+    """The check that `x` has as many features as the first axis of the field `name` of the parameters."""
+    of = attrgetter(name)
+
+    def fits(params: Any, x: Array) -> None:
+        array = of(params)
+        if x.shape[-1:] != array.shape[:1]:
+            raise misfit(layer, x, name, array)
+
+    return fits
+
+
+def misfit(layer: str, x: Array, name: str, array: Array) -> ValueError:
+    """The error of an `x` that does not fit an array of the parameters."""
     if not x.ndim:
-        raise ValueError(f"{layer}: x must have an axis of features, got shape ()")
-    if x.shape[-1] != array.shape[0]:
-        what = f"x has {x.shape[-1]} features {tuple(x.shape)} but {name} takes {array.shape[0]} {tuple(array.shape)}"
-        raise ValueError(f"{layer}: {what}")
+        return ValueError(f"{layer}: x must have an axis of features, got shape ()")
+    what = f"x has {x.shape[-1]} features {tuple(x.shape)} but {name} takes {array.shape[0]} {tuple(array.shape)}"
+    return ValueError(f"{layer}: {what}")

@@ -8,6 +8,7 @@ marks its results as read-only. **The rule** runs in a pass through a network: t
 array between the first layer and the last belongs to the pass.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar, get_args, get_type_hints, overload
@@ -25,6 +26,7 @@ from chainrule.arrays.tuned import TUNED
 from chainrule.arrays.types import Array, Unit
 from chainrule.layer import Layer, Shape
 from chainrule.naming import options_of, titled, unbound
+from chainrule.rules.features import features
 from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
@@ -37,13 +39,13 @@ def layer(
     params: type[P],
     forward: Callable[[Namespace, P, Array], tuple[Array, C]],
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]],
-    fits: Callable[[P, Array], None] | None = ...,
+    fits: str | Callable[[P, Array], None] | None = ...,
     *,
     quiet: bool = ...,
     elementwise: bool = ...,
     couples_rows: bool = ...,
     event_axes: int | None = ...,
-    operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = ...,
+    operations: tuple[int, int] | Callable[[P, Shape, Shape], tuple[int, int]] | None = ...,
     inference: object = ...,
     onnx: object = ...,
 ) -> Layer[P, C]: ...
@@ -53,13 +55,13 @@ def layer(
     params: tuple[()],
     forward: Callable[[Namespace, Unit, Array], tuple[Array, C]],
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, Unit]],
-    fits: Callable[[Unit, Array], None] | None = ...,
+    fits: str | Callable[[Unit, Array], None] | None = ...,
     *,
     quiet: bool = ...,
     elementwise: bool = ...,
     couples_rows: bool = ...,
     event_axes: int | None = ...,
-    operations: Callable[[Unit, Shape, Shape], tuple[int, int]] | None = ...,
+    operations: tuple[int, int] | Callable[[Unit, Shape, Shape], tuple[int, int]] | None = ...,
     inference: object = ...,
     onnx: object = ...,
 ) -> Layer[Unit, C]: ...
@@ -68,13 +70,13 @@ def layer(
     params: type[Any] | tuple[()],
     forward: Callable[[Namespace, Any, Array], tuple[Array, Any]],
     backward: Callable[[Namespace, Any, Array, bool], tuple[Array | None, Any]],
-    fits: Callable[[Any, Array], None] | None = None,
+    fits: str | Callable[[Any, Array], None] | None = None,
     *,
     quiet: bool = False,
     elementwise: bool = False,
     couples_rows: bool = False,
     event_axes: int | None = None,
-    operations: Callable[[Any, Shape, Shape], tuple[int, int]] | None = None,
+    operations: tuple[int, int] | Callable[[Any, Shape, Shape], tuple[int, int]] | None = None,
     inference: object = None,
     onnx: object = None,
 ) -> Layer[Any, Any]:
@@ -94,10 +96,13 @@ def layer(
         `(xp, cache, dout, wants_dx) -> (dx, grads)`. `dout` has the shape and the dtype of `out`. `dx` may be None
         where it is not wanted; gradients share no memory with anything.
     fits
-        `(params, x)`: raises `ValueError` if the shapes do not fit.
+        The field of the parameters whose first axis is to be as long as the last one of `x`; or, for other demands,
+        `(params, x)`, which raises `ValueError` if the shapes do not fit.
     quiet
         Whether to silence NumPy's warnings of harmless underflow and of values at infinity.
-    elementwise, couples_rows, event_axes, operations, inference, onnx
+    operations
+        The floating-point operations of one number of `x`, forward and backward; or a function, as of `Layer`.
+    elementwise, couples_rows, event_axes, inference, onnx
         Traits, as of `Layer`.
 
     Returns
@@ -132,16 +137,21 @@ def layer(
             first_of(record),
             partial(_quietly, forward) if quiet else forward,
             partial(_quietly, backward) if quiet else backward,
-            fits,
+            features(name, fits) if isinstance(fits, str) else fits,
         ),
         forward,
         elementwise=elementwise,
         couples_rows=couples_rows,
         event_axes=event_axes,
-        operations=operations,
+        operations=per_number(operations) if isinstance(operations, tuple) else operations,
         inference=inference,
         onnx=onnx,
     )
+
+
+def per_number(operations: tuple[int, int]) -> Callable[[Any, Shape, Shape], tuple[int, int]]:
+    """The trait `operations` of a layer that has so many for each number of `x`."""
+    return partial(_times_size, operations)
 
 
 @frozen(eq=False)
@@ -269,6 +279,10 @@ def made_of(arithmetic: Arithmetic[P, C], source: Callable[..., Any], **traits: 
         rule=Rule(arithmetic.rule_forward, arithmetic.backward, source),
         **traits,
     )
+
+
+def _times_size(each: tuple[int, int], params: object, x: Shape, out: Shape) -> tuple[int, int]:
+    return each[0] * math.prod(x), each[1] * math.prod(x)
 
 
 def _quietly(f: Callable[..., Any], xp: Namespace, *arguments: Any) -> Any:

@@ -21,7 +21,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe, is_tuple, number
 from chainrule.arrays.libraries import namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.ownership import borrowed, read_only
+from chainrule.arrays.ownership import NUMPY, borrowed, read_only
 from chainrule.arrays.records import PARTS, dissected, summary, unchecked
 from chainrule.arrays.tuned import TUNED, Tuned
 from chainrule.arrays.types import Array, Labels, is_numpy
@@ -207,38 +207,16 @@ class ArrayOptimizer:
         before: Any = state.count
         count: Any = before + 1 if type(before) is not np.ndarray else read_only(np.asarray(before.item() + 1))
         scalars = rate if self.prepare is None else self.prepare(rate, before.item() + 1 if is_numpy(before) else count)
+        change = partial(self.change, scalars, factor, lent)
         if not self.moments:
+            walk = _added if self.update is None and factor is None and not lent else _changed
             try:
-                return _changed(self.change_of(scalars, factor, lent), params, grads), _state(count, ())
+                return walk(change, params, grads), _state(count, ())
             except (TypeError, ValueError) as error:
                 raise self.placed(error, params, grads) from None
-        change = partial(self.change, scalars, factor, lent)
         results = tree.zipped(change, params, grads, *state.moments)
         new: list[Any] = [tree.replace(params, [each[i] for each in results]) for i in range(self.moments + 1)]
         return new[0], _state(count, tuple(new[1:]))
-
-    def change_of(self, scalars: Any, factor: Scalar, lent: bool) -> Callable[[Any, Any], Any]:
-        """The step of an optimizer without moments, as a function of a parameter and its gradient, with few calls."""
-        mine = not lent and factor is None and self.update is None
-
-        def change(param: Any, grad: Any) -> Any:
-            if (
-                mine
-                and type(param) is np.ndarray is type(grad)
-                and param.dtype is grad.dtype
-                and param.shape == grad.shape
-                and grad.flags.writeable
-            ):
-                grad += param
-                if grad.base is not None:
-                    return read_only(grad)
-                grad.setflags(write=False)
-                return grad
-            if hasattr(param, "dtype"):
-                return self.change(scalars, factor, lent, param, grad)
-            return _changed(change, param, grad)
-
-        return change
 
     def change(self, scalars: Any, factor: Scalar, lent: bool, param: Array, grad: Array, *moments: Array) -> Any:
         """One array's step: the new parameter, followed by its moments if there are any."""
@@ -351,10 +329,35 @@ def _like(xp: Namespace, scalars: Any, param: Array) -> Any:
 def _changed(change: Callable[[Any, Any], Any], old: Any, grad: Any) -> Any:
     """The step of each array of a tree: `tree.map` in as little time as it can take."""
     kind = old.__class__
+    if hasattr(old, "dtype"):
+        return change(old, grad)
     if kind is grad.__class__:
         if (record := PARTS.get(kind) or dissected(kind)) is not None:
             fields, make = record
-            return make(*[change(a, b) for a, b in zip(fields(old), fields(grad))])  # noqa: B905  # of one class
+            return make(*[_changed(change, a, b) for a, b in zip(fields(old), fields(grad))])  # noqa: B905  # of one class
         if kind is tuple and len(old) == len(grad):
             return tuple([_changed(change, a, b) for a, b in zip(old, grad)]) if old else old  # noqa: B905  # as long
     return tree.map(change, old, grad)
+
+
+def _added(change: Callable[[Any, Any], Any], old: Any, step: Any) -> Any:
+    """The parameters plus a step that is mine, in its memory: its records then hold the new parameters.
+
+    A record that holds anything but plain arrays is left to `change`.
+    """
+    kind = old.__class__
+    if kind is not step.__class__:
+        return _changed(change, old, step)
+    if kind is tuple and len(old) == len(step):
+        return tuple([_added(change, a, b) for a, b in zip(old, step)]) if old else old  # noqa: B905  # as long
+    if (record := PARTS.get(kind) or dissected(kind)) is None:
+        return _changed(change, old, step)
+    pairs = list(zip(record[0](old), record[0](step)))  # noqa: B905  # of one class
+    for param, grad in pairs:
+        alike = param.__class__ is NUMPY is grad.__class__ and param.dtype is grad.dtype and param.shape == grad.shape
+        if not (alike and grad.flags.writeable and grad.base is None):
+            return _changed(change, old, step)
+    for param, grad in pairs:
+        np.add(grad, param, grad)
+        grad.setflags(False)
+    return step

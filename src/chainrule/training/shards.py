@@ -15,7 +15,6 @@ of its shard, and every machine can add them up.
 
 from collections.abc import Sequence
 from functools import partial
-from operator import mul
 from typing import TypeVar
 
 from chainrule import tree
@@ -81,8 +80,12 @@ def _weighted(weights: list[float], *leaves: Array) -> Array:
     """The sum of the leaves times their weights, which as Python numbers promote no dtype."""
     if len({leaf.shape for leaf in leaves}) > 1:
         raise ValueError(f"combine: the shapes {', '.join(str(leaf.shape) for leaf in leaves)} differ")
-    terms = map(mul, leaves, weights)
-    out: Array = next(terms)
+    terms = map(_times, leaves, weights)
+    out = next(terms)
     for term in terms:
         out += term
     return read_only(out)
+
+
+def _times(leaf: Array, weight: float) -> Array:
+    return leaf * weight

@@ -20,7 +20,7 @@ from chainrule.inspecting.tracing.quantity import Quantity, measure
 from chainrule.inspecting.tracing.records import ForkTrace, LayerTrace, LossTrace, Step, Trace
 from chainrule.layer import Layer
 from chainrule.loss import Loss
-from chainrule.naming import can_be_remade, name_of, remade
+from chainrule.naming import can_be_made_again, made_again, name_of
 from chainrule.parts import Around, Chain, Fork, Parts
 
 Path: TypeAlias = tuple[int, ...]
@@ -147,7 +147,7 @@ def planned(layer: Watched, path: Path, count: list[int], *, fixed: bool = False
         Of the layer.
     """
     parts: Parts = layer.parts
-    if isinstance(parts, tuple) or not can_be_remade(layer) or (isinstance(parts, Around) and parts.tied):
+    if isinstance(parts, tuple) or not can_be_made_again(layer) or (isinstance(parts, Around) and parts.tied):
         count[0] += 1
         return Plan(layer, path, count[0], "", (), fixed)
     if isinstance(parts, Around):
@@ -214,7 +214,7 @@ def _watched(plan: Plan, ledger: Ledger) -> Any:
     """The layer, made again of watched parts, and watched itself if it makes an array of its own."""
     layer = plan.layer
     if not plan.number:
-        layer = remade(layer, tuple(_watched(inner, ledger) for inner in plan.inside))
+        layer = made_again(layer, tuple(_watched(inner, ledger) for inner in plan.inside))
     if not plan.measures:
         return layer
     forward, grads = partial(_forward, layer, plan, ledger), partial(_grads, layer, plan)

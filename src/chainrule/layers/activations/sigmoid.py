@@ -39,8 +39,8 @@ def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     """`out = s(x)`; the slope is saved."""
     tail = xp.exp(-xp.abs(x))
     r = xp.reciprocal(1 + tail)
-    slope = tail * r * r
-    return xp.one_where(x >= 0, tail) * r, slope
+    out = xp.times(xp.one_where(x >= 0, tail), r)
+    return out, xp.times(xp.times(tail, r), r)
 
 
 sigmoid: Elementwise = elementwise("sigmoid", forward, operations=(8, 1))

@@ -55,7 +55,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.initializers.fresh import filled
-from chainrule.layer import Layer, Shape
+from chainrule.layer import Layer
 from chainrule.rules import fitting, well_formed
 from chainrule.rules.inference import Inference, Moments
 
@@ -234,9 +234,11 @@ def moments(cache: BatchNormCache) -> Moments:
     return Moments(cache.mean, cache.var, math.prod(cache.h.shape[:-1]))
 
 
-def operations(params: BatchNorm, x: Shape, out: Shape) -> tuple[int, int]:
-    """For each number: two means, a difference, two products and a sum; backward the products and means of dx."""
-    return 7 * math.prod(x), 7 * math.prod(x)
+OPERATIONS = (7, 7)
+"""For each number: two means, a difference, two products and a sum; backward the products and means of dx."""
+
+OPERATIONS_IN_USE = (4, 4)
+"""For each number: two products and two sums, forward and backward."""
 
 
 @overload
@@ -289,7 +291,7 @@ def batch_norm(
             quiet=True,
             couples_rows=True,
             event_axes=1,
-            operations=operations,
+            operations=OPERATIONS,
             inference=Inference(partial(in_use, eps=eps), moments),
         )
     if not isinstance(statistics, Statistics):
@@ -302,7 +304,7 @@ def batch_norm(
         partial(fits_in_use, statistics),
         quiet=True,
         event_axes=1,
-        operations=operations_in_use,
+        operations=OPERATIONS_IN_USE,
     )
 
 
@@ -316,11 +318,6 @@ def fits_in_use(statistics: Statistics, params: BatchNorm, x: Array) -> None:
     if libraries is not None:
         of = f"x is an array of {libraries[1]} but the statistics are of {libraries[0]}"
         raise TypeError(f"batch_norm: {of}: convert one of them")
-
-
-def operations_in_use(params: BatchNorm, x: Shape, out: Shape) -> tuple[int, int]:
-    """For each number: two products and two sums, forward and backward."""
-    return 4 * math.prod(x), 4 * math.prod(x)
 
 
 def in_use(statistics: Statistics, eps: float) -> Layer[BatchNorm, StandardisedCache]:
