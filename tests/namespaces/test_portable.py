@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -41,7 +41,9 @@ class Library(ModuleType):
 
 
 class Scattered(np.ndarray[Any, Any]):
-    """An array with the scattered sums of JAX and of torch."""
+    """An array with the scattered sums of JAX and of torch, and which of them were asked for."""
+
+    asked: ClassVar[list[str]] = []
 
     @property
     def at(self) -> Any:
@@ -51,6 +53,7 @@ class Scattered(np.ndarray[Any, Any]):
             def __getitem__(self, index: Any) -> Any:
                 class Rows:
                     def add(self, rows: Array) -> Array:
+                        Scattered.asked.append("at")
                         out = np.array(array)
                         np.add.at(out, index, rows)
                         return out
@@ -61,6 +64,7 @@ class Scattered(np.ndarray[Any, Any]):
 
     def index_add(self, axis: int, index: Any, rows: Array) -> Array:
         assert axis == 0
+        Scattered.asked.append("index_add")
         out = np.array(self)
         np.add.at(out, index, rows)
         return out
@@ -203,20 +207,30 @@ def test_numbers_of_16_bits_are_widened_and_others_are_left(bits: int) -> None:
     np.testing.assert_array_equal(wide, x)
 
 
-@pytest.mark.parametrize("name", ["jax.numpy", "torch", "array_api_compat.torch", "another"])
+@pytest.mark.parametrize(
+    ("name", "by"),
+    [
+        ("jax.numpy", ["at"]),
+        ("torch", ["index_add"]),
+        ("array_api_compat.torch", ["index_add"]),
+        ("another", []),  # by a product, which is all that the standard has
+    ],
+)
 @given(rng=generators, n=sides, dtype=dtypes)
 def test_rows_are_added_up_by_their_labels_in_the_words_of_each_library(
-    name: str, rng: np.random.Generator, n: int, dtype: Floating
+    name: str, by: list[str], rng: np.random.Generator, n: int, dtype: Floating
 ) -> None:
     labels, values = rng.integers(-1, 4, (n, 2)), normal(rng, n, 2, 5, dtype=dtype)
     expected = np.zeros((3, 5))
     inside = (labels >= 0) & (labels < 3)
     np.add.at(expected, labels[inside], values[inside])
     library = Library(name)
+    Scattered.asked.clear()
     found = Portable(library).add_rows(labels, values, 3)
     assert type(found) is np.ndarray
     assert found.dtype == dtype
     np.testing.assert_allclose(found, expected, rtol=0, atol=32 * float(np.finfo(dtype).eps))
+    assert Scattered.asked == by
     assert library.devices == [None if name == "jax.numpy" else "cpu"]
 
 
