@@ -1,10 +1,12 @@
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from chainrule import Array
-from chainrule.arrays.tuned import FEW, FEW_ROWS, SMALL, TUNED, Tuned
+from chainrule import Array, read_only
+from chainrule.arrays.tuned import FEW, FEW_ROWS, IN_PAIRS, SMALL, TUNED, Tuned, squares, sums
 from chainrule.checking.complex_step import LIFTED, LiftedNamespace, lift
 from strategies import Floating, normal
 
@@ -93,3 +95,159 @@ def test_quietly_passes_every_argument() -> None:
     assert TUNED.quietly(quotient, x, by=zero) == np.inf
     with pytest.raises(FloatingPointError):
         quotient(x, by=zero)
+
+
+X = np.array([[0.25, 1.0, 4.0], [9.0, 0.5, 2.0]])
+DEEP = np.arange(24.0).reshape(2, 3, 4) % 7
+
+WORDS: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "log": (lambda xp: xp.log(X), np.log(X)),
+    "tanh": (lambda xp: xp.tanh(X), np.tanh(X)),
+    "zeros_like": (lambda xp: xp.zeros_like(X), np.zeros((2, 3))),
+    "ones_like": (lambda xp: xp.ones_like(X), np.ones((2, 3))),
+    "concat": (lambda xp: xp.concat([X, X], axis=1), np.concatenate([X, X], axis=1)),
+    "reshape": (lambda xp: xp.reshape(X, (6,)), X.reshape(6)),
+    "a word of NumPy's": (lambda xp: xp.flip(X), np.flip(X)),
+    "sum_last": (lambda xp: xp.sum_last(DEEP), DEEP.sum(axis=-1)),
+    "max_last": (lambda xp: xp.max_last(DEEP), DEEP.max(axis=-1)),
+    "argmax_last": (lambda xp: xp.argmax_last(DEEP), DEEP.argmax(axis=-1)),
+    "mean_last": (lambda xp: xp.mean_last(DEEP), DEEP.mean(axis=-1, keepdims=True)),
+    "mean_square": (lambda xp: xp.mean_square(DEEP, -1), (DEEP * DEEP).mean(axis=-1, keepdims=True)),
+    "mean_square, across": (lambda xp: xp.mean_square(X, 0), (X * X).mean(axis=0, keepdims=True)),
+    "mean_square of one": (lambda xp: xp.mean_square(X[:, :1], -1), X[:, :1] ** 2),
+    "mean_square of none": (lambda xp: xp.mean_square(X[:, :0], -1), np.zeros((2, 1))),
+}
+
+
+@pytest.mark.parametrize(("word", "expected"), WORDS.values(), ids=WORDS)
+def test_words_mean_what_they_mean_in_numpy(word: Callable[[Any], Any], expected: Any) -> None:
+    np.testing.assert_allclose(word(Tuned()), expected, rtol=4e-16)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_a_weighted_mean_is_along_the_last_axis_in_every_dtype(dtype: Floating) -> None:
+    weights = np.array([1, -2, 3, 0.5], dtype)
+    found = TUNED.mean_weighted(DEEP.astype(dtype), weights)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, (DEEP * weights.astype(float)).mean(axis=-1, keepdims=True))
+
+
+@pytest.mark.parametrize(("kind", "real", "whole"), [("i", True, True), ("u", True, True), ("f", True, False)])
+def test_kinds_of_numbers_are_told_apart(kind: str, real: bool, whole: bool) -> None:
+    x = np.zeros(2, f"{kind}8")
+    assert (TUNED.is_real(x), TUNED.is_integral(x)) == (real, whole)
+
+
+@pytest.mark.parametrize("kind", ["?", "c16", "U1", "O"])
+def test_what_is_no_real_number_is_told(kind: str) -> None:
+    x: Any = np.zeros(2, kind)
+    assert (TUNED.is_real(x), TUNED.is_integral(x)) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "of_sums", "of_squares"),
+    [
+        (np.float16, (12, -6), (-8, -24)),
+        (np.float32, (94, -34), (48, -80)),
+        (np.float64, (990, -34), (496, -528)),
+    ],
+)
+def test_bounds_are_powers_of_two(dtype: Floating, of_sums: tuple[int, int], of_squares: tuple[int, int]) -> None:
+    for bounds, exponents in ((sums, of_sums), (squares, of_squares)):
+        bounds.cache_clear()
+        found = bounds(np.dtype(dtype))
+        assert found == tuple(2.0**exponent for exponent in exponents)
+        assert {type(each) for each in found} == {dtype}
+
+
+@pytest.mark.parametrize(("dtype", "most", "unit"), [("f2", 12, -6), ("f4", 94, -34), ("f8", 990, -34)])
+def test_what_is_too_large_along_an_axis_is_tamed_by_a_power_of_two(dtype: str, most: int, unit: int) -> None:
+    largest = np.ldexp(np.asarray(1, dtype), most)
+    x = np.array([[1, largest], [3, np.nextafter(largest, np.asarray(np.inf, dtype))], [-2 * largest, 5]], dtype)
+    for lines, axis in ((x, -1), (x.T, 0)):
+        with np.errstate(over="ignore"):  # as in the layers that ask for it
+            tame, units = TUNED.tamed(lines, axis)
+        expected = np.array([[1], [2.0**unit], [2.0**unit]], dtype)
+        np.testing.assert_array_equal(units, expected if axis else expected.T)
+        np.testing.assert_array_equal(tame, lines * np.asarray(units))
+        assert tame.dtype == np.asarray(units).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_what_is_small_enough_is_not_copied(dtype: str) -> None:
+    for x in (np.ones((2, 3), dtype), np.full((2, 3), 2000, dtype), np.ones((2, 0), dtype), np.ones((0, 2), dtype)):
+        tame, units = TUNED.tamed(x, -1)
+        assert tame is x
+        assert units == 1
+
+
+def test_a_line_is_centred_by_its_own_mean_whatever_stands_beside_it() -> None:
+    x = np.array([[1.25, 1.5, 1.75, 1.5], [1e15, 2e15, 3e15, 4e15]])
+    for lines, axis in ((x, -1), (x.T, 0)):
+        found, mean = TUNED.centred(lines, axis)
+        np.testing.assert_array_equal((found if axis else found.T)[0], [-0.25, 0, 0.25, 0])
+        np.testing.assert_array_equal(np.ravel(mean), [1.5, 2.5e15])
+
+
+def test_the_mean_of_equal_numbers_is_their_own_whatever_the_sum_is_rounded_to() -> None:
+    number = np.float32(0.1)
+    for n in range(1, 60):
+        out, mean = TUNED.centred(np.full((1, n), number), -1)
+        assert mean == number
+        assert np.abs(out).max() <= number * (n * float(np.finfo(np.float32).eps)) ** 2  # two sums are rounded
+
+
+SIZES = {"f2": [0, 4, 7], "f4": [-40, 0, 30, 60, 62, 70, 120, 126], "f8": [-400, 0, 300, 520, 1000, 1022]}
+
+
+@pytest.mark.parametrize(("dtype", "exponent"), [(dtype, size) for dtype, sizes in SIZES.items() for size in sizes])
+@pytest.mark.parametrize("unit", [0.25, "an array"])
+def test_deviations_are_right_at_every_size(dtype: str, exponent: int, unit: Any) -> None:
+    """`1 / sqrt(mean(x^2) + eps u^2)`, for numbers x whose squares may overflow."""
+    eps, rounding, top = 0.5, 4 * float(np.finfo(dtype).eps), np.finfo(dtype).maxexp
+    x = np.ldexp(np.array([[1, -1.5, 0.5, 1.25], [1, 1, 0.5, 0]], dtype), [[exponent], [0]]).astype(dtype)
+    units = np.array([[0.5], [2.0]], dtype) if unit == "an array" else np.full((2, 1), unit, dtype)
+    square = (x.astype(np.longdouble) ** 2).mean(axis=1, keepdims=True)
+    expected = 1 / np.sqrt(square + eps * units.astype(np.longdouble) ** 2)
+    with np.errstate(over="ignore"):  # as in the layers that ask for it
+        mean, inverse = TUNED.deviation(x, eps, units if unit == "an array" else unit, -1)
+        across = TUNED.deviation(x.T, eps, units.T if unit == "an array" else unit, 0)
+    assert mean.dtype == inverse.dtype == dtype
+    # A mean of four, a root and a quotient; a float16 is rounded once, at the end.
+    np.testing.assert_allclose(inverse.astype(np.longdouble), expected, rtol=rounding)
+    np.testing.assert_allclose(across[1].T.astype(np.longdouble), expected, rtol=rounding)
+    for i in range(2):
+        if square[i] < np.ldexp(np.longdouble(1), top - 1):  # else its square is out of range, as it should be
+            np.testing.assert_allclose(mean[i].astype(np.longdouble), square[i], rtol=rounding)
+
+
+def test_a_number_is_kept_by_dropout_if_its_bits_are_below_the_share() -> None:
+    bits = int(np.random.SFC64(5).random_raw()) & 0xFFFF
+    x = np.ones((1, 1))
+    assert TUNED.dropout_factor(x, 1 - bits / 2**16, 5) == 0
+    assert TUNED.dropout_factor(x, 1 - (bits + 1) / 2**16, 5) == 2**16 / (bits + 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("n", [1, 2, FEW_ROWS, FEW_ROWS + 1])
+def test_means_along_an_axis_of_any_length_are_rounded_little(dtype: Floating, n: int) -> None:
+    x = np.random.default_rng(n).random((3, n)).astype(dtype)
+    expected = x.astype(np.longdouble).mean(axis=1, keepdims=True)
+    # NumPy takes half as many bits of more in float16; rounding of n terms of a sum, at worst.
+    np.testing.assert_allclose(TUNED.mean_last(x).astype(np.longdouble), expected, rtol=n * float(np.finfo(dtype).eps))
+    found, mean = TUNED.centred(x.T, 0)
+    np.testing.assert_allclose(mean.T.astype(np.longdouble), expected, rtol=n * float(np.finfo(dtype).eps))
+    assert found.shape == (n, 3)
+
+
+def test_where_pairs_are_called_nothing_is_ones_own_and_all_results_are_constant() -> None:
+    a, b = np.array([2.0, 3.0]), np.array([4.0, 5.0])
+    assert IN_PAIRS.mine(a) is False
+    for found, expected in ((IN_PAIRS.times(a, b), [8, 15]), (IN_PAIRS.plus(a, b), [6, 8])):
+        assert found.tolist() == expected
+        assert not found.flags.writeable
+    assert (a.tolist(), b.tolist()) == ([2, 3], [4, 5])
+    assert not np.asarray(IN_PAIRS.shared(a)).flags.writeable
+    assert a.flags.writeable
+    assert TUNED.mine(a)
+    assert not TUNED.mine(read_only(np.ones(1)))
