@@ -1,12 +1,13 @@
 """Targets that do not fit their logits, in the words that say so, and what is taken without a word."""
 
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from chainrule import mean_squared_error, softmax_cross_entropy
+from chainrule import accuracy, mean_squared_error, softmax_cross_entropy
 from untyped import untyped
 
 strict: Any = import_module("array_api_strict")  # to a type checker, arrays are those of NumPy
@@ -85,9 +86,9 @@ number_them = ": number the classes, e.g. with np.unique(labels, return_inverse=
         (FLAT, np.array([3, -1]), ValueError, "labels must be in [0, 4), got -1 at row 1"),
         (
             DEEP,
-            np.array([[3, 0, 3], [1, 2, 7]]),
+            np.array([[3, 0, 3], [1, 4, 7]]),
             ValueError,
-            "labels must be in [0, 4), got 7 at row (1, 2)",
+            "labels must be in [0, 4), got 4 at row (1, 1)",
         ),
         (
             np.zeros((2, 9, 4)),
@@ -97,6 +98,19 @@ number_them = ": number the classes, e.g. with np.unique(labels, return_inverse=
         ),
         (FLAT, np.full((2, 4), 1j), TypeError, "target probabilities must be real numbers, got complex128"),
         (FLAT, np.full((2, 4), 0.5), ValueError, "target row 0 sums to 2, expected 1"),
+        (FLAT, np.array([[0, 1, 0, 0], [1, 1, 0, 0]]), ValueError, "target row 1 sums to 2, expected 1"),
+        (
+            FLAT,
+            np.array([[0, 1, 0, 0], [0, 1.5, -0.5, 0]]),
+            ValueError,
+            "target probabilities must be >= 0, got -0.5 in row 1, class 2",
+        ),
+        (
+            FLAT,
+            SimpleNamespace(shape=(2,)),
+            TypeError,
+            "targets must be an array, got SimpleNamespace: convert it with np.asarray",
+        ),
         (DEEP, but(SHARES, (1, 2, 0), 0.5), ValueError, "target row (1, 2) sums to 1.25, expected 1"),
         (
             DEEP,
@@ -148,6 +162,17 @@ def test_targets_that_are_not_like_out_are_refused(out: Any, targets: Any, kind:
     with pytest.raises(kind) as error:
         mean_squared_error.forward(out, untyped(targets))
     assert str(error.value) == f"mean_squared_error: {message}"
+
+
+def test_rounded_rows_may_be_off_by_half_a_last_digit_for_each_number() -> None:
+    rounded = np.array([[0.5, 0.5 + 2**-10]], np.float16)
+    assert softmax_cross_entropy.rows(np.zeros((1, 2)), rounded).shape == (1,)
+
+
+def test_the_accuracy_of_an_empty_batch_is_undefined() -> None:
+    with pytest.raises(ValueError, match=r"empty") as error:
+        accuracy(FLAT[:0], np.zeros(0, int))
+    assert str(error.value) == "accuracy: the mean over an empty batch is undefined, logits have shape (0, 4)"
 
 
 def test_labels_of_another_library_that_are_no_integers_are_refused() -> None:

@@ -197,7 +197,7 @@ def test_the_mean_of_equal_numbers_is_their_own_whatever_the_sum_is_rounded_to()
         assert np.abs(out).max() <= number * (n * float(np.finfo(np.float32).eps)) ** 2  # two sums are rounded
 
 
-SIZES = {"f2": [0, 4, 7], "f4": [-40, 0, 30, 60, 62, 70, 120, 126], "f8": [-400, 0, 300, 520, 1000, 1022]}
+SIZES = {"f2": [0, 4, 7], "f4": [-40, 0, 30, 60, 63, 70, 120, 126], "f8": [-400, 0, 300, 511, 520, 1000, 1022]}
 
 
 @pytest.mark.parametrize(("dtype", "exponent"), [(dtype, size) for dtype, sizes in SIZES.items() for size in sizes])
