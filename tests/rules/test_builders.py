@@ -115,6 +115,20 @@ def test_a_layer_of_a_rule_keeps_all_laws_and_says_its_traits() -> None:
     assert other.operations is None
 
 
+def test_a_cache_of_any_type_without_a_signature_comes_back() -> None:
+    def keep_nothing(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Any]:
+        return x + x, ()
+
+    def give_twice(xp: rules.Namespace, cache: Any, dout: Array, wants_dx: bool) -> tuple[Array, Unit]:
+        return dout + dout, ()
+
+    twice = rules.layer("twice", (), keep_nothing, give_twice)
+    out, cache = twice.forward((), X)
+    np.testing.assert_array_equal(twice.backward(cache, out)[0], 4 * X)
+    with pytest.raises(TypeError, match=r"^twice backward: cache must be one of its own, got Saved of relu$"):
+        twice.backward(relu.forward((), X)[1], out)
+
+
 def test_the_features_of_x_fit_a_field_by_its_name_and_operations_are_counted_by_the_number() -> None:
     named = rules.layer("gain", Gain, forward, backward, "g", operations=(2, 5))
     params = Gain(np.ones(3))

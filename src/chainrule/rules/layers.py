@@ -143,7 +143,7 @@ def layer(
         elementwise=elementwise,
         couples_rows=couples_rows,
         event_axes=event_axes,
-        operations=per_number(operations) if isinstance(operations, tuple) else operations,
+        operations=operations if operations is None or callable(operations) else per_number(operations),
         inference=inference,
         onnx=onnx,
     )
@@ -295,7 +295,7 @@ def _cache_class(forward: Callable[..., Any]) -> type[Any] | None:
         (forward,) = forward.args
     returned = get_type_hints(unbound(forward)).get("return")
     found = get_args(returned)[1:]
-    return found[0] if found and isinstance(found[0], type) else None
+    return found[0] if found and isinstance(found[0], type) and found[0] is not Any else None
 
 
 def _is_float(leaf: Any) -> bool:
