@@ -1,6 +1,7 @@
 """Arbitrary wrong input: an error that names the quantity, or a right answer; nothing else, and no warning."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
-from chainrule import Affine, accuracy, affine, relu, sequential, sigmoid, softmax_cross_entropy, tree
+from chainrule import (
+    Affine,
+    accuracy,
+    affine,
+    dropout,
+    layer_norm,
+    relu,
+    sequential,
+    sgd,
+    sigmoid,
+    softmax_cross_entropy,
+    tree,
+)
 from strategies import Floating, generators
 from untyped import untyped
+
+strict: Any = import_module("array_api_strict")  # to a type checker, arrays are those of NumPy
 
 shapes = st.lists(st.integers(0, 3), max_size=3).map(tuple)
 kinds = st.sampled_from(
@@ -110,3 +125,65 @@ def test_dloss(dloss: Any) -> None:
 @given(layers=st.lists(oddities, min_size=1, max_size=3))
 def test_composition(layers: list[Any]) -> None:
     assert answer_or_error(lambda: untyped(sequential)(*layers), "sequential: argument ") is None
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: sgd(untyped(np.ones(1))), "sgd: learning_rate must be a number, got f64[1]"),
+        (lambda: sgd(untyped("fast")), "sgd: learning_rate must be a number, got str"),
+        (lambda: sgd(untyped(np.complex64(1))), "sgd: learning_rate must be a number, got c64[]"),
+        (lambda: sgd(untyped(1j)), "sgd: learning_rate must be a number, got complex"),
+        (lambda: sgd(untyped(True)), "sgd: learning_rate must be a number, got bool"),
+        (lambda: sgd(untyped(np.array(1j))), "sgd: learning_rate must be a real number, got c128[]"),
+        (lambda: sgd(10**400), "sgd: learning_rate must be a finite number >= 0, got inf"),
+        (lambda: sgd(-0.1), "sgd: learning_rate must be a finite number >= 0, got -0.1"),
+        (lambda: sgd(0.1, momentum=1.0), "sgd: momentum must be a finite number in [0, 1), got 1.0"),
+        (lambda: layer_norm(eps=-1.0), "layer_norm: eps must be a finite number > 0, got -1.0"),
+        (lambda: dropout(1.0, seed=1), "dropout: rate must be a finite number in [0, 1), got 1.0"),
+        (lambda: dropout(0.5, untyped(1.5)), "dropout: seed must be a whole number, got float"),
+        (lambda: dropout(0.5, untyped(True)), "dropout: seed must be a whole number, got bool"),
+        (lambda: dropout(0.5, untyped(np.ones(2, int))), "dropout: seed must be a whole number, got i64[2]"),
+        (lambda: dropout(0.5, untyped(np.array(1.0))), "dropout: seed must be a whole number, got f64[]"),
+        (
+            lambda: dropout(0.5, untyped(np.random.default_rng(0))),
+            "dropout: seed must be a whole number, got Generator: take rng.integers(2**31)",
+        ),
+        (lambda: dropout(0.5, -1), "dropout: seed must be >= 0, got -1"),
+        (lambda: dropout(0.5, untyped(strict.asarray(1.0))), "dropout: seed must be a whole number, got f64[]"),
+        (lambda: dropout(0.5, untyped(strict.asarray([1]))), "dropout: seed must be a whole number, got i64[1]"),
+        (
+            lambda: affine.forward(untyped([1]), np.ones((1, 2))),
+            "affine: params must be Affine, got list",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_words(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError)) as error:
+        call()
+    assert str(error.value) == message
+
+
+def test_seeds_of_all_kinds_are_taken() -> None:
+    x = np.ones((4, 5))
+    masks = [dropout(0.5, untyped(seed)).forward((), x)[0] for seed in (3, np.int64(3), np.uint8(3), np.array(3))]
+    for mask in masks:
+        np.testing.assert_array_equal(mask, masks[0])
+
+
+class FromJax:
+    """An array whose class lies in jaxlib, as those of JAX do."""
+
+    dtype, shape, ndim = strict.float64, (2, 3), 2
+
+    def __array_namespace__(self) -> Any:
+        return strict
+
+
+FromJax.__module__ = "jaxlib._jax"
+
+
+def test_arrays_of_jax_are_called_so() -> None:
+    with pytest.raises(TypeError) as error:
+        affine.forward(Affine(np.ones((3, 2)), np.ones(2)), untyped(FromJax()))
+    assert str(error.value) == ("affine: x is an array of jax but the parameters are of numpy: convert one of them")

@@ -237,9 +237,11 @@ def cyclic() -> Model:
     ("container", "said"),
     [
         ([np.ones(2)], "a list: use a tuple"),
+        (["text"], "a list: use a tuple"),
         ({"W": np.ones(2)}, "a dict: use a record"),
         (Named(np.ones(2)), "a Named: use a record"),
         (Plain(np.ones(2)), "a Plain that may hold arrays: use a record"),
+        (Plain(untyped("text")), "a Plain that may hold arrays: use a record"),
         (Model(np.ones(2)), "a Model that may hold arrays: use a record"),
         (Model([params()]), "a Model that may hold arrays: use a record"),
         (Model(Model(np.ones(2))), "a Model that may hold arrays: use a record"),
@@ -255,6 +257,34 @@ def test_what_would_be_passed_over_silently_is_refused(container: Any, said: str
         tree.leaves((np.ones(1), container))
     with pytest.raises(TypeError, match=re.escape(f"{told}.momentum is {said}")):
         tree.map(np.copy, State(1, container))
+
+
+def boxed(levels: int) -> Model:
+    """An object that holds an array so many levels down."""
+    return Model(boxed(levels - 1) if levels > 1 else np.ones(2))
+
+
+VOCABULARY = {f"word {i}": i for i in range(16)}
+
+
+def test_objects_are_searched_for_arrays_to_some_levels_and_not_through_a_vocabulary() -> None:
+    with pytest.raises(TypeError, match="a Model that may hold arrays"):
+        tree.leaves(boxed(4))
+    with pytest.raises(TypeError, match="a Model that may hold arrays"):
+        tree.leaves(Model({"W": np.ones(2), **VOCABULARY}))
+    with pytest.raises(TypeError, match="a Model that may hold arrays"):
+        tree.leaves(Model([np.ones(2), *VOCABULARY]))
+    for carried in (boxed(5), Model({**VOCABULARY, "W": np.ones(2)}), Model([*VOCABULARY, np.ones(2)])):
+        assert tree.leaves(carried) == []
+
+
+def test_zipped_lists_results_in_the_order_of_the_leaves() -> None:
+    def sizes(a: Array, b: Array) -> tuple[int, int]:
+        return a.size, b.size
+
+    assert tree.zipped(sizes, params(), params()) == [(6, 6), (2, 2), (2, 2), (1, 1)]
+    with pytest.raises(ValueError, match=re.escape("trees differ at [2]: Affine and a tuple of 0")):
+        tree.zipped(sizes, params(), (params()[0], (), ()))
 
 
 class Color(Enum):
@@ -282,16 +312,23 @@ def test_trees_may_be_some_hundred_levels_deep() -> None:
 
 def test_how_deep_a_tree_may_be_is_said() -> None:
     deep, limit = nest(20 * sys.getrecursionlimit()), sys.getrecursionlimit()
-    told = f"the tree is {20 * limit} levels deep, but Python's recursion limit of {limit} allows about {limit // 3}"
+    told = (
+        f"the tree is {20 * limit} levels deep, but Python's recursion limit of {limit} allows about {limit // 3}: "
+        "nest it less, or raise the limit with sys.setrecursionlimit"
+    )
     functions: list[Any] = [tree.leaves, tree.named_leaves, partial(tree.map, np.copy), partial(tree.equal, deep)]
     for function in functions:
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=r"deep") as error:
             function(deep)
+        assert str(error.value) == told
+    with pytest.raises(ValueError, match=f"the tree is {20 * limit} levels deep"):
+        tree.leaves((untyped(deep)[0], np.ones(1)))  # and something shallow beside it
 
 
 def test_a_function_that_calls_itself_for_ever_is_not_taken_for_a_deep_tree() -> None:
     def again(leaf: Array) -> Array:
         return again(leaf)
 
-    with pytest.raises(RecursionError):
-        tree.map(again, params())
+    for each in (params(), nest(sys.getrecursionlimit() // 3)):
+        with pytest.raises(RecursionError):
+            tree.map(again, each)

@@ -64,13 +64,14 @@ def number(
     It must be a real number (else a TypeError), finite, at least `least`, above `above` and below `below` (else a
     ValueError).
     """
-    if isinstance(value, str | complex | bool) or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
+    is_other = is_a(value, str, complex, np.complexfloating, bool)  # which float takes, or cuts to a real part
+    if is_other or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
         raise TypeError(f"{owner}: {name} must be a number, got {describe(value)}")
     try:
         result = float(value)
     except OverflowError:
         result = math.inf
-    except TypeError:  # one of NumPy's complex numbers
+    except TypeError:  # a 0-d array of complex numbers
         raise TypeError(f"{owner}: {name} must be a real number, got {describe(value)}") from None
     if not (math.isfinite(result) and least <= result < below and result > above):
         bound = f">= {least:g}" if below == math.inf else f"in [{least:g}, {below:g})"
