@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 import reference
 from chainrule import (
     Affine,
+    Embedding,
     accuracy,
     affine,
     dropout,
+    embedding,
     layer_norm,
     relu,
     sequential,
@@ -27,6 +30,8 @@ from strategies import Floating, generators
 from untyped import untyped
 
 strict: Any = import_module("array_api_strict")  # to a type checker, arrays are those of NumPy
+
+TOKENS = Embedding(np.ones((3, 2)))
 
 shapes = st.lists(st.integers(0, 3), max_size=3).map(tuple)
 kinds = st.sampled_from(
@@ -155,6 +160,14 @@ def test_composition(layers: list[Any]) -> None:
         (
             lambda: affine.forward(untyped([1]), np.ones((1, 2))),
             "affine: params must be Affine, got list",
+        ),
+        (
+            lambda: embedding.forward(TOKENS, untyped(SimpleNamespace(shape=(2,)))),
+            "embedding: labels must be an array of integers, got SimpleNamespace",
+        ),
+        (
+            lambda: embedding.forward(TOKENS, strict.asarray([0, 1])),
+            "embedding: labels are an array of array_api_strict but E is one of numpy: convert one of them",
         ),
     ],
 )

@@ -328,6 +328,13 @@ def test_freeze_marks_an_array_and_the_one_that_it_is_a_view_of() -> None:
     assert not scalar.flags.writeable
 
 
+def test_a_fresh_array_over_the_bytes_of_something_else_is_marked() -> None:
+    fresh = np.frombuffer(bytearray(np.ones(2).tobytes()))
+    assert fresh.flags.writeable
+    assert read_only(fresh) is fresh
+    assert not fresh.flags.writeable
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

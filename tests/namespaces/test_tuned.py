@@ -249,5 +249,6 @@ def test_where_pairs_are_called_nothing_is_ones_own_and_all_results_are_constant
     assert (a.tolist(), b.tolist()) == ([2, 3], [4, 5])
     assert not np.asarray(IN_PAIRS.shared(a)).flags.writeable
     assert a.flags.writeable
+    assert IN_PAIRS.shared(()) == ()
     assert TUNED.mine(a)
     assert not TUNED.mine(read_only(np.ones(1)))
