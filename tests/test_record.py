@@ -11,9 +11,9 @@ from typing import Any, ClassVar, NamedTuple
 import attrs
 import numpy as np
 import pytest
-from attrs import Attribute, evolve, field, frozen
+from attrs import Attribute, asdict, astuple, evolve, field, frozen
 
-from chainrule import Array, own, read_only, record, tree
+from chainrule import Affine, Array, affine, own, read_only, record, tree
 from chainrule.arrays.records import dissected, field_names, first_of, is_record, summary
 from chainrule.arrays.types import is_numpy
 from untyped import untyped
@@ -473,3 +473,12 @@ def test_an_owned_array_has_the_one_dtype_object_that_numpy_has_of_numbers(dtype
     array = np.ones(3, dtype)
     assert own(array).dtype is native
     assert pickle.loads(pickle.dumps(Pair(array, array))).b.dtype is native
+
+
+def test_gradients_of_a_layer_go_through_what_attrs_does_with_records() -> None:
+    out, cache = affine.forward(Affine(np.ones((2, 3)), np.ones(3)), np.ones((1, 2)))
+    grads = affine.backward(cache, out)[1]
+    assert astuple(grads)[:2] == (grads.W, grads.b)
+    assert asdict(cache)["x"] is cache.x
+    assert asdict(pickle.loads(pickle.dumps(cache)))["x"].tolist() == [[1, 1]]
+    assert evolve(grads, b=np.zeros(3)).W is grads.W

@@ -145,22 +145,26 @@ def unchecked(cls: Callable[Q, T]) -> Callable[Q, T]:
     """
     built: Any = cls
     fields: list[Any] = [getattr(built, name).__set__ for name in field_names(built)]
+    put_signature: Any = getattr(built, SIGNATURE).__set__
 
     def make(*values: Any) -> Any:
         made = object.__new__(built)
         for put, value in zip(fields, values):  # noqa: B905  # strict takes longer
             put(made, value)
+        put_signature(made, None)
         return made
 
     def make_of_two(first: Any, second: Any) -> Any:  # what most records are, in half the time
         made = object.__new__(built)
         put_first(made, first)
         put_second(made, second)
+        put_signature(made, None)
         return made
 
     def make_of_one(value: Any) -> Any:
         made = object.__new__(built)
         put_first(made, value)
+        put_signature(made, None)
         return made
 
     fitting: Callable[..., T] = make
@@ -244,6 +248,7 @@ def _built(cls: type[T], values: tuple[object, ...]) -> T:
     made = object.__new__(cls)
     for name, value in zip(field_names(cls), values, strict=True):
         object.__setattr__(made, name, own(value))
+    object.__setattr__(made, SIGNATURE, None)
     return made
 
 
