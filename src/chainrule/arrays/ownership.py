@@ -15,12 +15,10 @@ forward and backward.
 
 from collections.abc import Callable, Iterable
 from operator import is_
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-from chainrule.arrays.types import Array
 
 A = TypeVar("A")
 
@@ -88,18 +86,18 @@ def own(value: A) -> A:
     >>> own(kept) is kept
     True
     """
-    array: object = value
-    if isinstance(array, NUMPY):
-        held = cast("Array", array)
+    held: Any = value
+    if isinstance(value, NUMPY):
         if not (_is_constant(held) and held.dtype.isnative):
             if type(held) is np.memmap:  # its copy would be called a map too
                 held = np.asarray(held)
-            return cast("A", read_only(held.astype(_native(held.dtype), order="C", copy=True)))
-    elif isinstance(array, np.generic):  # what NumPy returns in place of a 0-d array
-        return cast("A", read_only(np.asarray(cast("object", value))))
-    elif isinstance(array, tuple):
-        return cast("A", _own_all(cast("tuple[object, ...]", array)))
-    return value
+            held = read_only(held.astype(_native(held.dtype), order="C", copy=True))
+    elif isinstance(value, np.generic):  # what NumPy returns in place of a 0-d array
+        held = read_only(np.asarray(held))
+    elif isinstance(value, tuple):
+        held = _own_all(held)
+    owned: A = held
+    return owned
 
 
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -138,9 +136,9 @@ def borrowed(x: A) -> A:
     A
         A value that may be read and not written to. It is no copy: `own` makes one to be stored.
     """
-    array: Any = x
-    if isinstance(array, NUMPY) and array.flags.writeable:
-        lent: Any = array.view()
+    lent: Any = x
+    if isinstance(x, NUMPY) and lent.flags.writeable:
+        lent = lent.view()
         lent.setflags(False)
-        x = lent
-    return x
+    borrow: A = lent
+    return borrow
