@@ -168,6 +168,26 @@ def test_records_in_records_are_stepped_and_nobody_can_write_to_what_a_gradient_
             assert own(got) is got  # constant down to its base
 
 
+def test_a_step_is_taken_in_the_records_of_the_gradients() -> None:
+    make, made = rules.unchecked(Shifts), list[Shifts]()
+
+    def forward(xp: rules.Namespace, params: Shifts, x: Array) -> tuple[Array, Unit]:
+        return x + params.first + params.rest, ()
+
+    def backward(xp: rules.Namespace, cache: Unit, dout: Array, wants_dx: bool) -> tuple[Array | None, Shifts]:
+        made.append(make(xp.sum_rows(dout), xp.sum_rows(dout)))
+        return dout if wants_dx else None, made[-1]
+
+    layer = rules.layer("shifts", Shifts, forward, backward)
+    network = sequential(layer, sequential(layer))
+    params = Shifts(np.ones(3), np.zeros(3)), (Shifts(np.ones(3), np.zeros(3)),)
+    step, state = training_step(network, softmax_cross_entropy, sgd(0.5)), sgd(0.5).init(params)
+    (first, (second,)), _, _ = step(params, state, np.eye(3), np.array([0, 1, 1]))
+    assert first is made[1]
+    assert second is made[0]
+    assert not any(leaf.flags.writeable for leaf in tree.leaves((first, second)))
+
+
 def waning(count: Any) -> Any:
     return 0.5 / (count + 1)
 

@@ -23,8 +23,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from attrs import field, frozen
 
-from chainrule.arrays.arguments import describe, is_a, is_tuple, number, size
+from chainrule.arrays.arguments import describe, is_a, number, size
 from chainrule.arrays.libraries import library_of
+from chainrule.arrays.types import is_tuple
 
 Steps: TypeAlias = Any
 """An int, or a 0-d array of whole numbers."""

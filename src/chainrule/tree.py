@@ -17,10 +17,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays.arguments import describe, is_tuple
+from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import own
 from chainrule.arrays.records import field_names, is_record
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_tuple
 
 P = TypeVar("P")
 R = TypeVar("R")

@@ -232,8 +232,9 @@ def test_bad_input() -> None:
             with pytest.raises(TypeError, match=re.escape(f"seed must be a whole number, got {shown}")):
                 call(seed)
     for call, name in ((partial(dropout, 0.5), "dropout"), (partial(split_seed, n=2), "split_seed")):
-        with pytest.raises(ValueError, match="seed") as raised:
-            call(-1)
-        assert str(raised.value) == f"{name}: seed must be >= 0, got -1"
+        for negative in (-1, np.int64(-1), np.array(-1)):
+            with pytest.raises(ValueError, match="seed") as raised:
+                call(negative)
+            assert str(raised.value) == f"{name}: seed must be >= 0, got -1"
     with pytest.raises(ValueError, match="split_seed: n must be >= 0, got -1"):
         split_seed(0, -1)

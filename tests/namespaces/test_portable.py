@@ -239,3 +239,11 @@ def test_rows_are_taken_by_labels_of_any_axes(rng: np.random.Generator, n: int) 
     labels, rows = rng.integers(-1, 4, (n, 2)), normal(rng, 3, 5)
     expected = np.where(((labels >= 0) & (labels < 3))[..., None], rows[np.clip(labels, 0, 2)], math.nan)
     np.testing.assert_array_equal(Portable(Library("another")).take_rows(rows, untyped(labels)), expected)
+
+
+def test_rows_of_very_different_sizes_are_centred_each_by_its_own_mean() -> None:
+    xp = Portable(strict)
+    large, small = 2.0**40, 2.0**-40
+    out, mean = xp.centred(strict.asarray([[large + 1, large - 1], [3 * small, small]]), -1)
+    np.testing.assert_array_equal(np.asarray(out), [[1, -1], [small, -small]])
+    np.testing.assert_array_equal(np.asarray(mean), [[large], [2 * small]])

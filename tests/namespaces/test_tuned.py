@@ -252,3 +252,15 @@ def test_where_pairs_are_called_nothing_is_ones_own_and_all_results_are_constant
     assert IN_PAIRS.shared(()) == ()
     assert TUNED.mine(a)
     assert not TUNED.mine(read_only(np.ones(1)))
+
+
+def test_rows_beyond_the_constants_that_are_held_are_summed() -> None:
+    rows = np.ones((SMALL + 1, 3), np.float32)
+    sums = TUNED.sum_rows(rows)
+    np.testing.assert_array_equal(sums, [SMALL + 1] * 3)
+    assert sums.dtype == np.float32
+
+
+def test_a_scalar_is_never_minus_zero() -> None:
+    for first in (0.0, -0.0):
+        assert not np.signbit(TUNED.scalar(first, np.ones(1, np.longdouble)))

@@ -145,6 +145,28 @@ def test_the_features_of_x_fit_a_field_by_its_name_and_operations_are_counted_by
     assert named.operations(params, (4, 5, 3), (4, 5, 3)) == (120, 300)
 
 
+def test_a_matrix_takes_as_many_features_as_it_has_rows() -> None:
+    @frozen(eq=False)
+    @record
+    class Matrix:
+        M: Array
+
+    def go(xp: rules.Namespace, params: Matrix, x: Array) -> tuple[Array, Matrix]:
+        return xp.matmul(x, params.M), params
+
+    def back(xp: rules.Namespace, cache: Matrix, dout: Array, wants_dx: bool) -> tuple[Array, Matrix]:
+        return xp.matmul(dout, cache.M.T), cache
+
+    def fit(params: Matrix, x: Array) -> None:
+        rules.fitting("product", x, "M", params.M)
+
+    for fits in ("M", fit):
+        product = rules.layer("product", Matrix, go, back, fits)
+        assert product.forward(Matrix(np.ones((3, 2))), X)[0].shape == (4, 2)
+        with pytest.raises(ValueError, match=r"^product: x has 3 features \(4, 3\) but M takes 2 \(2, 3\)$"):
+            product.forward(Matrix(np.ones((2, 3))), X)
+
+
 @frozen(eq=False)
 @record
 class Kept:

@@ -2,12 +2,12 @@
 
 import math
 from operator import index
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from chainrule.arrays.records import summary
-from chainrule.arrays.types import Array, is_numpy, is_plain
+from chainrule.arrays.types import Array, is_numpy, is_plain, is_tuple
 
 R = TypeVar("R")
 
@@ -64,7 +64,7 @@ def number(
     It must be a real number (else a TypeError), finite, at least `least`, above `above` and below `below` (else a
     ValueError).
     """
-    is_other = is_a(value, str, complex, np.complexfloating, bool)  # which float takes, or cuts to a real part
+    is_other = is_a(value, str, np.complexfloating, bool)  # which float takes, or cuts to a real part
     if is_other or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
         raise TypeError(f"{owner}: {name} must be a number, got {describe(value)}")
     try:
@@ -100,8 +100,3 @@ def describe(value: object) -> str:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return summary(value)
     return f"a tuple of {len(value)}" if is_tuple(value) else type(value).__name__
-
-
-def is_tuple(value: object) -> TypeGuard[tuple[object, ...]]:
-    """Tell whether a value is a tuple."""
-    return type(value) is tuple

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 import attrs
 
 from chainrule.arrays.ownership import own
-from chainrule.arrays.types import is_numpy
+from chainrule.arrays.types import is_numpy, is_tuple
 
 T = TypeVar("T")
 Q = ParamSpec("Q")
@@ -266,7 +266,7 @@ def _copied(value: object, memo: dict[int, object]) -> object:
     """A deep copy that shares the arrays to which nobody can write."""
     if is_numpy(value):
         return own(value)
-    return _all_copied(cast("tuple[object, ...]", value), memo) if type(value) is tuple else deepcopy(value, memo)
+    return _all_copied(value, memo) if is_tuple(value) else deepcopy(value, memo)
 
 
 def _all_copied(values: tuple[object, ...], memo: dict[int, object]) -> tuple[object, ...]:

@@ -63,7 +63,7 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     if not xp.is_real(targets):
         raise TypeError(f"{name}: target probabilities must be real numbers, got {targets.dtype}")
     if read:
-        _check_probabilities(np.asarray(targets), logits, name)
+        _check_probabilities(np.asarray(targets), name)
     probabilities = xp.astype(targets, logits)
     return xp.argmax_last(probabilities), probabilities
 
@@ -132,7 +132,7 @@ def _labels(xp: Namespace, labels: Targets, shape: tuple[int, ...], name: str, *
     return labels
 
 
-def _check_probabilities(given: NDArray[Any], logits: Array, name: str) -> None:
+def _check_probabilities(given: NDArray[Any], name: str) -> None:
     sums = given.sum(axis=-1, dtype=np.float64)
     # A row of k numbers that were rounded sums to 1 within k halves of their last digits.
     eps = float(np.finfo(given.dtype).eps) if given.dtype.kind == "f" else 0.0

@@ -1,4 +1,4 @@
-"""The types of arrays, and which values are arrays of NumPy.
+"""The types of arrays, and which values are arrays of NumPy, or tuples.
 
 mypy and pyright see NumPy arrays of floats. At run time any array of a library that follows the Python Array API
 standard will do: JAX, CuPy and array-api-strict; torch and dask through array-api-compat.
@@ -33,3 +33,8 @@ def is_numpy(value: object) -> TypeGuard[NDArray[Any]]:
 def is_plain(value: object) -> bool:
     """Tell whether a value is a NumPy array without rules of its own, which masked arrays and matrices have."""
     return type(value) in {np.ndarray, np.memmap} or getattr(value, "lifted", False) is True
+
+
+def is_tuple(value: object) -> TypeGuard[tuple[object, ...]]:
+    """Tell whether a value is a tuple, and not one whose entries have names."""
+    return type(value) is tuple

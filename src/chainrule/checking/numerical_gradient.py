@@ -23,9 +23,9 @@ from attrs import evolve
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_a, is_tuple
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.ownership import read_only
-from chainrule.arrays.types import Array, is_numpy
+from chainrule.arrays.types import Array, is_numpy, is_tuple
 from chainrule.checking.complex_step import STEP
 from chainrule.checking.perturbations import Entries, Probe, along, black_box, by_structure
 from chainrule.training.objective import Objective

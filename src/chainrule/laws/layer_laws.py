@@ -12,9 +12,9 @@ import numpy as np
 from attrs import evolve
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_tuple
+from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import borrowed
-from chainrule.arrays.types import Array, is_numpy
+from chainrule.arrays.types import Array, is_numpy, is_tuple
 from chainrule.checking.numerical_gradient import Method, derivatives
 from chainrule.checking.perturbations import Probe, black_box
 from chainrule.checking.verdict import Verdict, compare

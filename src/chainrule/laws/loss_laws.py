@@ -7,8 +7,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_tuple
-from chainrule.arrays.types import Array
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import Array, is_tuple
 from chainrule.checking.numerical_gradient import numerical_gradient
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.laws.copies import in_float64, read_only_copy, writable

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe, is_a, is_tuple
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_tuple
 from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.naming import options_of, titled

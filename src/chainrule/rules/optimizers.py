@@ -18,13 +18,13 @@ import numpy as np
 from attrs import field, frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_tuple, number
+from chainrule.arrays.arguments import describe, number
 from chainrule.arrays.libraries import namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import NUMPY, borrowed, read_only
 from chainrule.arrays.records import PARTS, dissected, summary, unchecked
 from chainrule.arrays.tuned import TUNED, Tuned
-from chainrule.arrays.types import Array, Labels, is_numpy
+from chainrule.arrays.types import Array, Labels, is_numpy, is_tuple
 from chainrule.naming import options_of
 from chainrule.optimizer import State
 

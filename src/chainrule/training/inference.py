@@ -16,8 +16,8 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe, is_tuple
-from chainrule.arrays.types import Array
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import Array, is_tuple
 from chainrule.combinators.sequential import sequential
 from chainrule.encoder import Encoder, Trainable, is_network
 from chainrule.layer import Layer

@@ -12,8 +12,8 @@ import attrs
 from attrs import define
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_a, is_tuple
-from chainrule.arrays.types import Array
+from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.types import Array, is_tuple
 from chainrule.encoder import Encoder
 from chainrule.inspecting.tracing.memory import Ledger
 from chainrule.inspecting.tracing.quantity import Quantity, measure
