@@ -27,14 +27,11 @@ ROOMS = (
 
 # Where the type of a thing is known and cannot be said otherwise.
 CASTS = {
-    "arrays/ownership": "what is kept of an array is an array of the same kind",
     "training/minibatches": "rows of an array are an array of the same kind",
     "laws/loss_laws": "that a function returns a pair is checked, of which types is not",
     "laws/layer_laws": "that a function returns a pair is checked, of which types is not",
     "arrays/libraries": "libraries do not declare what __array_namespace__ returns",
-    "checking/numerical_gradient": "isinstance does not tell what parameters an Objective is of",
-    "arrays/records": "a constructor that skips the checks is one all the same",
-    "tree": "a tree is built again from its own parts",
+    "arrays/records": "attrs declares a field as the value that it will hold",
 }
 
 FILES = {path.relative_to(SOURCE).with_suffix("").as_posix(): path for path in sorted(SOURCE.rglob("*.py"))}

@@ -152,6 +152,11 @@ def test_nothing_else_is_loaded_where_all_is_installed() -> None:
     assert printed(sys.executable, TRAIN).split() == ["attr", "attrs", "chainrule", "numpy"]
 
 
+def test_numpy_random_is_imported_where_numbers_are_drawn_and_not_before(bare: Path) -> None:
+    loaded = "print('numpy.random' in sys.modules)"
+    assert printed(bare, f"import sys, numpy\n{loaded}\nimport chainrule\n{loaded}").split() == ["False", "False"]
+
+
 def test_importing_it_prints_nothing_and_draws_no_random_number(bare: Path) -> None:
     state = "str(np.random.get_state(legacy=False))"
     assert printed(bare, f"import numpy as np\nbefore = {state}\nimport chainrule\nassert before == {state}") == ""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.arrays.targets import Targets
-from chainrule.arrays.types import Array, Unit
+from chainrule.arrays.types import Array, Generator, Unit
 from chainrule.checking.numerical_gradient import Method
 from chainrule.checking.numerical_gradient import numerical_gradient as numerical_gradient_of
 from chainrule.combinators.sequential import sequential
@@ -37,7 +37,7 @@ network: Layer[Params, Caches] = sequential(affine, relu, affine)
 
 
 def init(
-    rng: np.random.Generator,
+    rng: Generator,
     n_in: int,
     n_hidden: int,
     n_out: int,

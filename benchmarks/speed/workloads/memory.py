@@ -8,12 +8,14 @@ import re
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from speed.contender import OURS, ROSTER
+from speed.contenders.ours import on
 from speed.harness import Loop, Row
 from speed.options import Options
 from speed.page import failures, heading, megabytes, table
-from speed.problem import BOOK, LARGE, Problem, Size
+from speed.problem import BOOK, LARGE, Problem, Size, constant
 from speed.processes import FailureError, ask, process
 
 PROCESS = Path("/proc/self")
@@ -58,13 +60,24 @@ def of_process(name: str, size: Size) -> dict[str, int]:
 
 def of_arrays(size: Size) -> int:
     """Bytes in arrays: the most during a step of ours, after two."""
-    Loop(ROSTER[OURS].make(Problem.draw(size)).steps())(1)  # what is imported for it is no array
+    Loop(steps(size))(1)  # what is imported for it is no array
     tracemalloc.start()
-    step = Loop(ROSTER[OURS].make(Problem.draw(size)).steps())
+    step = Loop(steps(size))
     step(2)
     tracemalloc.reset_peak()
     step(1)
     return tracemalloc.get_traced_memory()[1]
+
+
+def steps(size: Size) -> Iterator[Any]:
+    """Steps of ours, of whose start nothing is held but the batch."""
+    problem = Problem.draw(size)
+    step, held = on(problem.start, problem.rate)
+    x, labels = constant(problem.x), problem.labels
+    del problem
+    while True:
+        held, loss = step(held, x, labels)
+        yield loss
 
 
 def _status(name: str) -> int:

@@ -21,6 +21,9 @@ Places: TypeAlias = NDArray[Any]
 Mask: TypeAlias = NDArray[np.bool_]
 """An array of truth values."""
 
+Generator: TypeAlias = "np.random.Generator"
+"""A generator of random numbers. A string, because numpy.random takes a third as long to import as all that is here."""
+
 Unit: TypeAlias = tuple[()]
 """The parameters of a layer that has none: `()`."""
 

@@ -15,7 +15,7 @@ import numpy as np
 from attrs import frozen
 
 from chainrule.arrays.arguments import describe
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, Generator
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.layer import Layer
@@ -83,7 +83,7 @@ class Report:
         return "\n".join(lines)
 
 
-def check_layer(layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, *, rng: np.random.Generator) -> Report:
+def check_layer(layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, *, rng: Generator) -> Report:
     """Check a layer, or an encoder, against every law, for every field.
 
     Parameters
@@ -122,7 +122,7 @@ def check_layer(layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, 
     return _report(LAYER_LAWS, layer, params, x, rng=rng)
 
 
-def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: np.random.Generator) -> Report:
+def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: Generator) -> Report:
     """Check a loss against every law.
 
     Parameters
@@ -160,7 +160,7 @@ def check_network(
     x: Array | X,
     targets: T,
     *,
-    rng: np.random.Generator,
+    rng: Generator,
 ) -> Report:
     """Check a network with its loss: the laws of layers and of losses, and the gradient that training follows.
 
@@ -202,7 +202,7 @@ def check_network(
     return Report(of_layer.verdicts + of_loss.verdicts + of_both.verdicts)
 
 
-def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: np.random.Generator) -> Report:
+def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: Generator) -> Report:
     """Check an optimizer: that it is pure, keeps structure and dtype, and treats each number alone.
 
     Parameters
@@ -233,7 +233,7 @@ def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: np.
 
 
 def _report(
-    laws: Mapping[str, Callable[..., list[Verdict]]], subject: object, *arguments: object, rng: np.random.Generator
+    laws: Mapping[str, Callable[..., list[Verdict]]], subject: object, *arguments: object, rng: Generator
 ) -> Report:
     from chainrule.laws.copies import writable
 

@@ -7,10 +7,10 @@ from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import describe, number, size
 from chainrule.arrays.ownership import read_only
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, Generator
 
 
-def normal(owner: str, rng: np.random.Generator, std: float, dtype: DTypeLike, **sizes: int) -> Array:
+def normal(owner: str, rng: Generator, std: float, dtype: DTypeLike, **sizes: int) -> Array:
     """Draw normal numbers of standard deviation `std`, in the shape of the sizes; the names are for messages."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"{owner}: rng must be a numpy.random.Generator, got {describe(rng)}")

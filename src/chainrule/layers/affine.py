@@ -42,6 +42,7 @@ from attrs import frozen
 from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import size
+from chainrule.arrays.types import Generator
 from chainrule.initializers.fresh import filled, normal
 from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked, well_formed
 
@@ -81,7 +82,7 @@ class Affine:
 
     @classmethod
     def init(
-        cls, rng: np.random.Generator, n_in: int, n_out: int, *, std: float | None = None, dtype: DTypeLike = np.float32
+        cls, rng: Generator, n_in: int, n_out: int, *, std: float | None = None, dtype: DTypeLike = np.float32
     ) -> "Affine":
         """Draw normal weights; the bias is zero.
 

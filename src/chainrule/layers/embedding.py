@@ -41,6 +41,7 @@ from attrs import frozen
 from numpy.typing import DTypeLike
 
 from chainrule.arrays.labels import choose_rows
+from chainrule.arrays.types import Generator
 from chainrule.initializers.fresh import normal
 from chainrule.rules import Array, Encoder, Labels, Namespace, Shape, encoder, record, unchecked, well_formed
 
@@ -78,7 +79,7 @@ class Embedding:
     @classmethod
     def init(
         cls,
-        rng: np.random.Generator,
+        rng: Generator,
         n_tokens: int,
         n_features: int,
         *,

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import read_only
-from chainrule.arrays.types import Array, is_numpy
+from chainrule.arrays.types import Array, Generator, is_numpy
 
 T = TypeVar("T", bound=NDArray[Any])
 
 
-def minibatches(rng: np.random.Generator, x: Array, targets: T, size: int) -> Iterator[tuple[Array, T]]:
+def minibatches(rng: Generator, x: Array, targets: T, size: int) -> Iterator[tuple[Array, T]]:
     """Shuffle a data set and cut it into batches: one epoch, in which every row comes exactly once.
 
     Parameters
@@ -63,7 +63,7 @@ def minibatches(rng: np.random.Generator, x: Array, targets: T, size: int) -> It
     return _cut(rng, x, targets, int(size))
 
 
-def _cut(rng: np.random.Generator, x: Array, targets: T, size: int) -> Iterator[tuple[Array, T]]:
+def _cut(rng: Generator, x: Array, targets: T, size: int) -> Iterator[tuple[Array, T]]:
     order = rng.permutation(x.shape[0])
     for start in range(0, x.shape[0], size):
         chosen = order[start : start + size]
