@@ -332,3 +332,7 @@ def test_a_function_that_calls_itself_for_ever_is_not_taken_for_a_deep_tree() ->
     for each in (params(), nest(sys.getrecursionlimit() // 3)):
         with pytest.raises(RecursionError):
             tree.map(again, each)
+
+
+def test_one_tree_alone_is_zipped_too() -> None:
+    assert tree.zipped(float, (np.asarray(1.0), (np.asarray(2.0),))) == [1.0, 2.0]
