@@ -102,7 +102,7 @@ DEEP = np.arange(24.0).reshape(2, 3, 4) % 7
 
 WORDS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "log": (lambda xp: xp.log(X), np.log(X)),
-    "tanh": (lambda xp: xp.tanh(X), np.tanh(X)),
+    "hyperbolic tangent": (lambda xp: xp.tanh(X), np.tanh(X)),
     "zeros_like": (lambda xp: xp.zeros_like(X), np.zeros((2, 3))),
     "ones_like": (lambda xp: xp.ones_like(X), np.ones((2, 3))),
     "concat": (lambda xp: xp.concat([X, X], axis=1), np.concatenate([X, X], axis=1)),

@@ -49,8 +49,6 @@ class Tuned:
     """NumPy, behind the names of `chainrule.arrays.namespace.Namespace`."""
 
     reads_values = True
-    own = staticmethod(own)
-    read_only = staticmethod(read_only)
 
     def __init__(self) -> None:
         # The functions themselves: another call around them would take a tenth of a microsecond.
@@ -64,6 +62,8 @@ class Tuned:
         self.ones_like: Callable[[Array], Array] = np.ones_like
         self.concat: Callable[..., Array] = np.concatenate
         self.reshape: Callable[..., Any] = np.reshape
+        self.own: Callable[[Any], Any] = own
+        self.read_only: Callable[[Any], Any] = read_only
 
     def __getattr__(self, name: str) -> Any:
         """NumPy's own function, for a name that this class does not define."""
@@ -303,9 +303,14 @@ def _itself(x: Any) -> Any:
 class InPass(Tuned):
     """NumPy in a pass, which owns every array between its first layer and its last: nobody else writes to them."""
 
-    @staticmethod
-    def own(x: A, /) -> A:
-        return x
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = as_it_is
+
+
+def as_it_is(x: A) -> A:
+    """The value itself."""
+    return x
 
 
 class InPairs(Tuned):
