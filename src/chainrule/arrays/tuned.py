@@ -305,7 +305,7 @@ class InPass(Tuned):
 
     def __init__(self) -> None:
         super().__init__()
-        self.own = as_it_is
+        self.own: Callable[[Any], Any] = as_it_is
 
 
 def as_it_is(x: A) -> A:
