@@ -1,6 +1,7 @@
 """The builders, on arithmetic of one's own: laws, names, traits, and words for what does not fit."""
 
 import pickle
+import math
 import re
 from collections.abc import Callable
 from functools import partial
@@ -241,7 +242,7 @@ def test_a_slope_may_use_the_functions_of_the_library() -> None:
     steep = rules.elementwise("steep", towering, above)
     for x in (np.array([1.0, 0.0]), STRICT.asarray([1.0, 0.0])):
         out, cache = steep.forward((), x)
-        np.testing.assert_allclose(np.asarray(steep.backward(cache, out)[0]), [2 * np.e, 1.0], rtol=1e-15)
+        np.testing.assert_allclose(np.asarray(steep.backward(cache, out)[0]), [2 * math.e, 1.0], rtol=1e-15)
 
 
 def test_an_elementwise_layer_is_silent_unless_it_is_told_not_to_be() -> None:
