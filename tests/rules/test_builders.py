@@ -1,7 +1,7 @@
 """The builders, on arithmetic of one's own: laws, names, traits, and words for what does not fit."""
 
-import pickle
 import math
+import pickle
 import re
 from collections.abc import Callable
 from functools import partial
