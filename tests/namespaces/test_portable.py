@@ -95,8 +95,9 @@ WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
 @pytest.mark.parametrize(("word", "expected"), WORDS.values(), ids=WORDS)
 def test_a_word_means_in_any_library_what_it_means_in_numpy(word: Callable[[Any, Any], Any], expected: Any) -> None:
     found = word(Portable(strict), strict.asarray(X))
-    assert type(found) is type(strict.asarray(X))
-    np.testing.assert_allclose(np.asarray(found), expected, rtol=4e-16)
+    assert isinstance(found, type(strict.asarray(X)))
+    values: Any = np.asarray(found)
+    np.testing.assert_allclose(values, expected, rtol=4e-16)
 
 
 REDUCTIONS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {

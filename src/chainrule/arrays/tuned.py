@@ -139,11 +139,14 @@ class Tuned:
         return gates.view(kind)
 
     def mean(self, x: Array, /) -> Array:
+        mean: Array
         if x.ndim == 1 and x.size <= FEW_ROWS and x.dtype.char in "fd":
-            return np.asarray(x.dot(shares(x.size, x.dtype)))
-        if x.dtype.itemsize < 4:
-            return np.asarray(np.mean(x))  # NumPy sums float16 in float32 here
-        return np.asarray(np.add.reduce(x / x.size, axis=None))  # a sum of large numbers might overflow
+            mean = x.dot(shares(x.size, x.dtype))
+        elif x.dtype.itemsize < 4:
+            mean = np.asarray(np.mean(x))  # NumPy sums float16 in float32 here
+        else:
+            mean = np.add.reduce(x / x.size, axis=None)  # a sum of large numbers might overflow
+        return np.asarray(mean)
 
     def rows(self, x: Array, /) -> Array:
         return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])  # -1 is not found where k is 0
