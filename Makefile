@@ -3,7 +3,7 @@
 # make docs   build the site, in English and Chinese, into site/
 # make site-test  try the built site in a browser: needs Debian's chromium, or CHROMIUM=path
 # make evidence   try every law on 29,000 drawn cases and write docs/evidence.md: some minutes
-# make mutants    change the code in 9,300 small ways, ask that the tests notice 95% and that the rest is explained, and
+# make mutants    change the code in 9,100 small ways, ask that the tests notice 95% and that the rest is explained, and
 #                 write docs/evidence/mutants.json: some hours (JOBS=2 tests two changes at a time)
 # make bench    time a training step beside the bare matrix products, torch, JAX and others, and write docs/speed.md:
 #               ten minutes of a quiet machine (OPTIONS=--quick takes a rough look, OPTIONS=--help lists more)
