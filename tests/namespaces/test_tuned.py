@@ -37,6 +37,18 @@ def test_gate_takes_every_byte_order() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_decay_is_the_same_on_both_sides_of_zero(dtype: Floating) -> None:
+    x = np.array([-0.0, 0, -1, 1, -7.5, 7.5, -np.inf, np.inf, -np.nan, np.nan], dtype)
+    kept = x.copy()
+    for given in (x, x.astype(x.dtype.newbyteorder()), x.repeat(2)[::2]):
+        out = TUNED.decay(given)
+        assert out.dtype.newbyteorder("=") == dtype
+        np.testing.assert_array_equal(out, np.exp(-np.abs(x)))
+    np.testing.assert_array_equal(x, kept)
+    assert TUNED.decay(x[0]) == 1.0  # a NumPy scalar
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
 def test_mean_is_that_of_all_entries(dtype: Floating) -> None:
     mean = TUNED.mean(np.arange(6, dtype=dtype).reshape(2, 3))
     assert mean.shape == ()

@@ -65,6 +65,10 @@ class Namespace(Protocol):
         """The exponential."""
         ...
 
+    def decay(self, x: Array, /) -> Array:
+        """`exp(-|x|)`, between 0 and 1, as a fresh array."""
+        ...
+
     def expm1(self, x: Array, /) -> Array:
         """`exp(x) - 1`, accurate near zero."""
         ...

@@ -73,6 +73,9 @@ class Portable:
         out: Array = self.xp.where(x < 0, -x, x)  # xp.abs has a slope of 0 at 0 in torch, and softplus's tail needs 1
         return out
 
+    def decay(self, x: Array, /) -> Array:
+        return self.exp(-self.abs(x))
+
     def matmul_rows(self, a: Array, b: Array, /) -> Array:
         return self.matmul(self.rows(a).T, self.rows(b))
 

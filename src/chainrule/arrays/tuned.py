@@ -106,6 +106,14 @@ class Tuned:
     def abs(self, x: Array, /) -> Array:
         return np.abs(x)
 
+    def decay(self, x: Array, /) -> Array:
+        bits = BITS.get(x.dtype)
+        if bits is None:
+            return np.exp(-np.abs(x))
+        negative = np.asarray(np.bitwise_or(x.view(bits), np.iinfo(bits).min)).view(x.dtype)  # the sign's bit is set
+        np.exp(negative, negative)
+        return negative
+
     def sign(self, x: Array, /) -> Array:
         return np.sign(x)
 

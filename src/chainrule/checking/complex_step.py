@@ -59,6 +59,9 @@ class LiftedNamespace(Tuned):
     def abs(self, x: Array, /) -> Array:
         return lift(np.where(x.real < 0, -x, x))
 
+    def decay(self, x: Array, /) -> Array:
+        return self.exp(-self.abs(x))
+
     def where(self, condition: Mask, a: Array, b: Array, /) -> Array:
         return lift(np.where(condition, a, b))
 
