@@ -30,6 +30,10 @@ class Verdict:
         The index of the largest error in the field.
     got, expected
         The two numbers there.
+    undecided
+        Whether the law could not tell: `ok` is false, and the layer is not found wrong either.
+    power
+        The smallest error of a typical entry that would have been seen, relative to it; nan where nothing was measured.
 
     Examples
     --------
@@ -53,6 +57,8 @@ class Verdict:
     index: tuple[int, ...] = ()
     got: float = math.nan
     expected: float = math.nan
+    undecided: bool = False
+    power: float = math.nan
 
 
 def compare(

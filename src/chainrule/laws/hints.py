@@ -72,3 +72,38 @@ def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
         return False
     known = ~np.isnan(b)
     return bool(np.allclose(a[known], b[known], rtol=1e-6, atol=1e-9 * float(np.abs(b[known]).max(initial=1e-300))))
+
+
+def where(wrong: NDArray[Any]) -> str:
+    """Say where the wrong entries of a field stand: "the last row", "every second column"."""
+    count, total = int(wrong.sum()), wrong.size
+    if count in (0, total):
+        return ""
+    for axis in range(wrong.ndim):
+        others = tuple(i for i in range(wrong.ndim) if i != axis)
+        some = np.flatnonzero(wrong.any(axis=others))
+        if wrong.ndim > 1 and not np.take(wrong, some, axis=axis).all():
+            continue
+        if some.size < wrong.shape[axis]:
+            return f"{_places(some, wrong.shape[axis], _axis(axis, wrong.ndim))} wrong, the others are right"
+    return f"{count} of {total} entries are wrong, the others are right"
+
+
+def _axis(axis: int, axes: int) -> str:
+    if axes == 1:
+        return "entry"
+    return "row" if axis == 0 else ("column" if axis == axes - 1 else f"place on axis {axis}")
+
+
+def _places(some: NDArray[Any], n: int, word: str) -> str:
+    first, last, step = int(some[0]), int(some[-1]), set(np.diff(some).tolist())
+    if some.size == 1:
+        names = {0: "the first", n - 1: "the last"}
+        return f"{names.get(first, f'{word} {first}')}{f' {word}' if first in names else ''} is"
+    if step == {1}:
+        if last == n - 1:
+            return f"{word}s from {first} on are"
+        return f"the first {some.size} {word}s are" if first == 0 else f"{word}s {first} to {last} are"
+    if step == {2} and last + 2 >= n and first < 2:
+        return f"every second {word} is"
+    return f"{some.size} of {n} {word}s are"

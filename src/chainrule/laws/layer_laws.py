@@ -5,44 +5,39 @@ if its results have the structure and the dtype of its arguments. It can be trus
 row alone.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, TypeVar, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import borrowed
-from chainrule.arrays.types import Array, is_numpy, is_tuple
-from chainrule.checking.numerical_gradient import Method, derivatives
-from chainrule.checking.perturbations import Probe, black_box
+from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64, read_only_copy, writable
-from chainrule.laws.hints import hint
-from chainrule.laws.oracle import BOUNDS, best_method
+from chainrule.laws.derivative_law import derivative
+from chainrule.laws.dtype_laws import precision
+from chainrule.laws.memory_laws import all_written, any_layout, lent, nothing_shared
+from chainrule.laws.row_laws import independent_rows, nan_shows, scaled
+from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
+from chainrule.laws.trial import Checked, arrays_in, backward_of, draw, named, run_backward, run_forward
+from chainrule.laws.value_laws import any_dout, other_sizes, other_values
 from chainrule.layer import Layer
-from chainrule.parts import unmoved
 from chainrule.rules.passes import in_pass
 
 P = TypeVar("P")
 C = TypeVar("C")
 
-Checked: TypeAlias = Layer[P, C] | Encoder[P, C, Any]
-"""The subject of a law: a layer, or an encoder, for which everything about `dx` is left out."""
-
 LayerLaw: TypeAlias = Callable[[Checked[Any, Any], Any, Any, np.random.Generator], list[Verdict]]
-
-SAMPLE = 4096
-"""The most entries of one array of which the derivative is checked."""
 
 ROUNDING = 1e-11
 """For equalities that hold but for the order of sums, in float64: eps times a thousand terms, fifty times over."""
 
 
 def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """`dx` is like `x`, and `grads` like `params`: structure, shapes and dtypes; caches and `out` keep the dtype.
+    """`dx` is like `x`, and `grads` like `params`: structure, shapes and dtypes; `out` keeps the dtype.
 
     An encoder's `out` has the dtype of its parameters.
 
@@ -56,17 +51,14 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     Returns
     -------
     list[Verdict]
-        For `out`, `cache`, `dx` and each array of `grads`.
+        For `out`, `dx` and each array of `grads`.
     """
     out, cache = run_forward(layer, params, x)
-    dout = _dout(out, rng)
+    dout = draw(out, rng)
     dx, grads = run_backward(layer, cache, dout)
     dtype = _dtype(layer, params, x)
     verdicts = [] if dx is None else [_alike("structure", "dx", dx, x)]
     verdicts.append(_has_dtype("out", out, *dtype))
-    wide = [leaf for leaf in tree.leaves(cache) if leaf.dtype.kind == "f" and leaf.dtype != dtype[0]]
-    note = f"holds {describe(wide[0])} for {dtype[1]} of {dtype[0]}" if wide else ""
-    verdicts.append(Verdict("structure", "cache", not wide, note))
     alone = layer.grads(cache, dout.copy())
     for name, given in (("grads", grads), ("grads()", alone)):
         try:
@@ -77,82 +69,6 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
         pairs = zip(tree.named_leaves(params), tree.leaves(given), strict=True)
         verdicts += [_alike("structure", f"{name}{path}", g, like) for (path, like), g in pairs]
     return verdicts
-
-
-def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """`backward(dout)` is the transposed derivative: the gradient of `<dout, forward>`, entry by entry.
-
-    It is computed in float64 on copies, for a random `dout`: by complex step where the layer is analytic, which shows
-    an entry that is wrong by one part in 10^9, and by central differences elsewhere. Entries at a kink are left out and
-    counted. The gradients of fixed parameters must be zeros.
-
-    Parameters
-    ----------
-    layer, params, x
-        The layer, and the arguments to run it on.
-    rng
-        The generator that draws `dout`.
-
-    Returns
-    -------
-    list[Verdict]
-        For `dx` and each array of `grads`.
-    """
-    params, x = in_float64(params), in_float64(x)
-    out, cache = run_forward(layer, params, x)
-    dout = _dout(out, rng)
-    dx, grads = run_backward(layer, cache, dout)
-
-    def whole(at: tuple[P, Any]) -> Array:
-        return layer.forward(at[0], at[1].copy() if x_moves else writable(x))[0]  # np.copy would drop the complex step
-
-    def product(at: tuple[P, Any]) -> Array:
-        value: Array = np.asarray((whole(at) * dout).sum())
-        return value
-
-    x_moves = dx is not None
-    at = (params, x if x_moves else ())
-    method = best_method(whole, at, rng)
-    gots = [*((f"grads{path}", leaf) for path, leaf in tree.named_leaves(grads)), *([] if dx is None else [("dx", dx)])]
-    moves = [leaf.all() for leaf in tree.leaves(unmoved(layer, _full(params, 0.0), _full(params, 1.0)))]
-    verdicts: list[Verdict] = []
-    probes = black_box(product, at)
-    for (name, got), leaf, probe, moved in zip(gots, tree.leaves(at), probes, [*moves, True], strict=False):
-        if moved:
-            weights = tree.leaves(params) if name == "dx" else []
-            verdicts.append(_derivative_by(name, got, leaf, probe, method, rng, len(out), weights))
-        else:
-            verdicts.append(noted(compare("derivative", name, got, np.zeros_like(leaf), 0.0), "the part is fixed"))
-    return [*verdicts[len(moves) :], *verdicts[: len(moves)]]
-
-
-def precision(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """A layer has the same results in its own dtype as in float64, but for rounding.
-
-    The derivative is checked in float64; this law ties the other dtypes to it.
-
-    Parameters
-    ----------
-    layer, params, x
-        The layer, and the arguments to run it on.
-    rng
-        The generator that draws `dout`.
-
-    Returns
-    -------
-    list[Verdict]
-        For `out`, `dx` and each array of `grads`.
-    """
-    out, cache = run_forward(layer, params, x)
-    dout = _dout(out, rng)
-    own = [("out", out), *_named(run_backward(layer, cache, dout))]
-    exact_out, exact_cache = run_forward(layer, in_float64(params), in_float64(x))
-    exact = [exact_out, *(leaf for _, leaf in _named(run_backward(layer, exact_cache, in_float64(dout))))]
-    bound = 1024 * float(np.finfo(_dtype(layer, params, x)[0]).eps)  # sums of up to a thousand products, in two layers
-    least = _least(exact)
-    return [
-        compare("precision", name, got, like, bound, least=least) for (name, got), like in zip(own, exact, strict=True)
-    ]
 
 
 def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -172,9 +88,9 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     """
     params, x = in_float64(params), in_float64(x)
     out, cache = run_forward(layer, params, x)
-    u, v, a, c = _dout(out, rng), _dout(out, rng), 1024.0, -0.75  # large: clipping is not linear
+    u, v, a, c = draw(out, rng), draw(out, rng), 1024.0, -0.75  # large: clipping is not linear
     of_sum, of_u, of_v, of_zero = (
-        _named(run_backward(layer, cache, d)) for d in (a * u + c * v, u, v, np.zeros_like(out))
+        list_of(run_backward(layer, cache, d)) for d in (a * u + c * v, u, v, np.zeros_like(out))
     )
     least = _least([got for _, got in of_sum])
     verdicts: list[Verdict] = []
@@ -205,19 +121,24 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
         For each of the four.
     """
     params, x = writable(params), writable(x)
-    before = writable((params, x))
+    before = [_copies(tree.leaves(value)) for value in (params, x)]
     out, cache = layer.forward(params, x)
-    dout = _dout(out, rng)
-    kept = writable((cache, dout))
+    dout = draw(out, rng)
+    kept = [_copies(arrays_in(cache)), _copies([dout])]
     if isinstance(layer, Layer):
         layer.backward(cache, dout)
     layer.grads(cache, dout)
-    pairs = {"params": (params, before[0]), "x": (x, before[1]), "cache": (cache, kept[0]), "dout": (dout, kept[1])}
-    return [
-        Verdict("arguments_unchanged", name, ok, "" if ok else f"the call wrote to {name}")
-        for name, (now, then) in pairs.items()
-        for ok in [tree.equal(now, then)]
-    ]
+    pairs = {"params": (tree.leaves(params), before[0]), "x": (tree.leaves(x), before[1])}
+    pairs |= {"cache": (list(arrays_in(cache)), kept[0]), "dout": ([dout], kept[1])}
+    verdicts: list[Verdict] = []
+    put_back = set(lent(layer, params, x, rng))
+    for name, (now, then) in pairs.items():
+        same = len(now) == len(then) and all(map(_same_bytes, now, then))
+        note = "" if same else f"the call wrote to {name}"
+        if same and name in put_back:
+            note = f"the call wrote to {name} while it lasted, and put it back"
+        verdicts.append(Verdict("arguments_unchanged", name, ok=not note, note=note))
+    return verdicts
 
 
 def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -236,7 +157,7 @@ def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.G
         For forward and backward.
     """
     out, cache = run_forward(layer, params, x)
-    dout = _dout(out, rng)
+    dout = draw(out, rng)
     backward = run_backward(layer, cache, dout)
     frozen_out, frozen_cache = layer.forward(read_only_copy(params), read_only_copy(x))
     frozen_backward = backward_of(layer, frozen_cache, read_only_copy(dout))
@@ -263,10 +184,10 @@ def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Genera
     """
     out, cache = run_forward(layer, params, x)
     out = writable(out)
-    dout = _dout(out, rng)
+    dout = draw(out, rng)
     first = writable(run_backward(layer, cache, dout))
     other, other_cache = run_forward(layer, params, _rows(x, slice(None, None, -1)))
-    run_backward(layer, other_cache, _dout(other, rng))
+    run_backward(layer, other_cache, draw(other, rng))
     same_backward = tree.equal(first, run_backward(layer, cache, dout))
     same_out = tree.equal(out, run_forward(layer, params, x)[0])
     changed = "a call depends on the calls before it: is something stored outside the cache?"
@@ -295,7 +216,7 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     for name in ("x", "out"):
         given = writable(x)
         out, cache = layer.forward(params, given)
-        dout = _dout(out, rng)
+        dout = draw(out, rng)
         before = writable(run_backward(layer, cache, dout))
         for array in tree.leaves(given if name == "x" else out):
             if array.flags.writeable:
@@ -303,48 +224,6 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
         ok = tree.equal(before, run_backward(layer, cache, dout))
         note = "" if ok else f"the cache shares the memory of {name}: hold own(x) in it, return read_only(out)"
         verdicts.append(Verdict("ownership", name, ok, note))
-    return verdicts
-
-
-def independent_rows(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """Each row is treated alone: a batch cut in two gives the same rows of `out` and `dx`, and gradients that add up.
-
-    Parameters
-    ----------
-    layer, params, x
-        The layer, and the arguments to run it on: two rows at least.
-    rng
-        The generator that draws `dout`.
-
-    Returns
-    -------
-    list[Verdict]
-        For `out`, `dx` and each array of `grads`; one that holds for a layer that declares `couples_rows`.
-    """
-    n = len(tree.leaves(x)[0])
-    if layer.couples_rows or n < 2:
-        note = "declared: rows are coupled" if layer.couples_rows else "there is one row only"
-        return [Verdict("independent_rows", "out", ok=True, note=note)]
-    params, x = in_float64(params), in_float64(x)
-    out, cache = run_forward(layer, params, x)
-    dout = _dout(out, rng)
-    dx, grads = run_backward(layer, cache, dout)
-    outs: list[Array] = []
-    dxs: list[Array] = []
-    parts: list[list[Array]] = []
-    for rows in (slice(None, n // 2), slice(n // 2, None)):
-        part_out, part_cache = run_forward(layer, params, _rows(x, rows))
-        part_dx, part_grads = run_backward(layer, part_cache, dout[rows])
-        outs.append(part_out)
-        dxs += [] if part_dx is None else [part_dx]
-        parts.append(tree.leaves(part_grads))
-    note = "rows depend on each other: a sum over the wrong axis? If they should, say couples_rows=True"
-    verdicts = [noted(compare("independent_rows", "out", np.concatenate(outs), out, ROUNDING), note)]
-    if dx is not None:
-        verdicts.append(noted(compare("independent_rows", "dx", np.concatenate(dxs), dx, ROUNDING), note))
-    note = "gradients of two halves do not add up to that of the batch: a mean for a sum?"
-    for (path, whole), first, second in zip(tree.named_leaves(grads), *parts, strict=True):
-        verdicts.append(noted(compare("independent_rows", f"grads{path}", first + second, whole, ROUNDING), note))
     return verdicts
 
 
@@ -365,7 +244,7 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     """
     params, x = in_float64(params), in_float64(x)
     out, cache = run_forward(layer, params, x)
-    dout = _dout(out, rng)
+    dout = draw(out, rng)
     _, grads = run_backward(layer, cache, dout)
     alone = layer.grads(cache, dout.copy())
     if type(alone) is not type(grads) or len(tree.leaves(alone)) != len(tree.leaves(grads)):
@@ -397,7 +276,7 @@ def one_pass(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) 
         return []
     xp = in_pass(x, params)
     out, cache = run_forward(layer, params, x)
-    dout = _dout(out, rng)
+    dout = draw(out, rng)
     dx, grads = run_backward(layer, cache, dout)
     before = writable((params, x, dout))
     verdicts: list[Verdict] = []
@@ -419,11 +298,22 @@ def one_pass(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) 
 LAYER_LAWS: dict[str, LayerLaw] = {
     "structure": structure,
     "derivative": derivative,
+    "other_values": other_values,
+    "other_sizes": other_sizes,
+    "any_dout": any_dout,
     "precision": precision,
     "linearity": linearity,
+    "scaled": scaled,
+    "nan_shows": nan_shows,
     "arguments_unchanged": arguments_unchanged,
     "read_only_accepted": read_only_accepted,
+    "any_layout": any_layout,
+    "nothing_shared": nothing_shared,
+    "all_written": all_written,
     "repeatability": repeatability,
+    "calls_in_between": calls_in_between,
+    "threads": threads,
+    "process_unchanged": process_unchanged,
     "ownership": ownership,
     "independent_rows": independent_rows,
     "grads_without_dx": grads_without_dx,
@@ -432,36 +322,12 @@ LAYER_LAWS: dict[str, LayerLaw] = {
 """All laws of layers, by name."""
 
 
-def run_forward(layer: Checked[P, C], params: P, x: Any) -> tuple[Array, C]:
-    """Call `forward` on a copy of `x`, and say what is wrong if it does not return `(out, cache)`."""
-    result: object = layer.forward(params, writable(x))
-    if not is_tuple(result) or len(result) != 2 or not is_numpy(result[0]):
-        raise TypeError(f"forward must return (out, cache) with an array for out, got {describe(result)}")
-    if result[0].dtype.kind != "f":
-        raise TypeError(f"forward must return an out of floats, got {describe(result[0])}")
-    return cast("tuple[Array, C]", result)
+def _copies(arrays: Iterable[Array]) -> list[Array]:
+    return [array.copy() for array in arrays]
 
 
-def run_backward(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
-    """Call `backward` on a copy of `dout`, and say what is wrong if it does not return `(dx, grads)`.
-
-    Of an encoder, which has no `dx`: None and what `grads` gives.
-    """
-    result: object = backward_of(layer, cache, dout.copy())
-    if not is_tuple(result) or len(result) != 2 or not (is_numpy(result[0]) or isinstance(layer, Encoder)):
-        raise TypeError(f"backward must return (dx, grads) with an array for dx, got {describe(result)}")
-    return cast("tuple[Array | None, P]", result)
-
-
-def backward_of(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
-    """Call `backward`, and of an encoder `grads`."""
-    if isinstance(layer, Encoder):
-        return None, layer.grads(cache, dout)
-    return layer.backward(cache, dout)
-
-
-def _full(params: P, value: float) -> P:
-    return tree.map(lambda leaf: np.full_like(leaf, value), params)
+def _same_bytes(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
 
 
 def _rows(x: Any, rows: slice) -> Any:
@@ -484,61 +350,14 @@ def _first(param: Array, grad: Array) -> Array:
     return param
 
 
-def _dout(out: Array, rng: np.random.Generator) -> Array:
-    return rng.standard_normal(out.shape).astype(out.dtype)
-
-
 def _least(fields: Sequence[Array]) -> float:
     """The size of a field that counts for nothing beside the largest one: see `compare`."""
     return max((float(np.abs(leaf).max(initial=0)) for leaf in fields), default=0.0) / 128
 
 
-def _named(result: tuple[Array | None, Any]) -> list[tuple[str, Array]]:
-    dx, grads = result
-    return [*([] if dx is None else [("dx", dx)]), *((f"grads{path}", leaf) for path, leaf in tree.named_leaves(grads))]
-
-
-def right(
-    law: str,
-    name: str,
-    got: Array,
-    expected: Array,
-    tried: int,
-    bound: float,
-    slack: float,
-    rows: int,
-    weights: Sequence[Array] = (),
-) -> Verdict:
-    """The verdict on a derivative, with a hint if it is wrong."""
-    if got.shape != expected.shape:
-        note, found = f"has shape {got.shape}, expected {expected.shape}", hint(got, expected, rows)
-        return Verdict(law, name, ok=False, note=f"{note}: {found}" if found else note)
-    kinks = tried - int(np.count_nonzero(~np.isnan(expected)))
-    notes = [f"{tried} of {expected.size} entries were drawn at random"] if tried < expected.size else []
-    notes += [f"{kinks} of {tried} entries are at a kink and were left out"] if kinks else []
-    note = "; ".join(notes)
-    if tried and kinks == tried:
-        note = "every entry tried is at a kink, so nothing could be checked: choose another x"
-        return Verdict(law, name, ok=False, note=note)
-    verdict = compare(law, name, got, expected, bound, slack=slack, note=note)
-    return verdict if verdict.ok else evolve(verdict, note=hint(got, expected, rows, weights))
-
-
-def _derivative_by(
-    name: str,
-    got: Array,
-    leaf: Array,
-    probe: Probe,
-    method: Method,
-    rng: np.random.Generator,
-    rows: int,
-    weights: list[Array],
-) -> Verdict:
-    """The verdict on the derivative with respect to one array, or to a sample of its entries if it has very many."""
-    entries = np.arange(leaf.size) if leaf.size <= SAMPLE else rng.choice(leaf.size, SAMPLE, replace=False)
-    expected = np.full(leaf.shape, np.nan)
-    expected.flat[entries] = derivatives(probe, leaf, entries, method)
-    return right("derivative", name, got, expected, entries.size, *BOUNDS[method], rows, weights)
+def list_of(result: tuple[Array | None, Any]) -> list[tuple[str, Array]]:
+    """The arrays of `(dx, grads)` with their names."""
+    return list(named(result).items())
 
 
 def _alike(law: str, name: str, got: Any, like: Array) -> Verdict:
@@ -549,8 +368,3 @@ def _alike(law: str, name: str, got: Any, like: Array) -> Verdict:
 def _has_dtype(name: str, got: Array, dtype: np.dtype[Any], of: str) -> Verdict:
     ok = got.dtype == dtype
     return Verdict("structure", name, ok, "" if ok else f"is {got.dtype} for {of} of {dtype}")
-
-
-def noted(verdict: Verdict, note: str) -> Verdict:
-    """The verdict with a note, if the law does not hold."""
-    return verdict if verdict.ok else evolve(verdict, note=note)

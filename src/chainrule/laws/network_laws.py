@@ -9,8 +9,10 @@ from chainrule import tree
 from chainrule.checking.numerical_gradient import numerical_gradient
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.laws.copies import in_float64, writable
-from chainrule.laws.layer_laws import ROUNDING, Checked, right
+from chainrule.laws.derivative_law import hinted
+from chainrule.laws.layer_laws import ROUNDING
 from chainrule.laws.oracle import BOUNDS, best_method
+from chainrule.laws.trial import Checked
 from chainrule.loss import Loss
 from chainrule.optimizers.sgd import sgd
 from chainrule.parts import unmoved
@@ -51,7 +53,7 @@ def network_gradient(
     expected = unmoved(network, tree.map(np.zeros_like, params), numerical_gradient(objective, params, method=method))
     rows = len(tree.leaves(x)[0])
     return [
-        right("network_gradient", f"grads{path}", got, exact, got.size, *BOUNDS[method], rows=rows)
+        hinted("network_gradient", f"grads{path}", got, exact, *BOUNDS[method], rows=rows)
         for (path, exact), got in zip(tree.named_leaves(expected), tree.leaves(grads), strict=True)
     ]
 

@@ -1,0 +1,218 @@
+"""The law of the derivative, at the arguments that a layer is checked on."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from attrs import evolve
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.arrays.types import Array
+from chainrule.checking.bursts import slopes
+from chainrule.checking.complex_step import STEP, lift
+from chainrule.checking.numerical_gradient import derivatives
+from chainrule.checking.perturbations import black_box
+from chainrule.checking.verdict import Verdict, compare
+from chainrule.encoder import Encoder
+from chainrule.laws.copies import writable
+from chainrule.laws.directions import ROUNDINGS, SAFE, by_directions, entries, first_step, sizes_of
+from chainrule.laws.hints import hint, where
+from chainrule.laws.trial import Checked, Trial, draw, measured, rounding
+from chainrule.parts import unmoved
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+SAMPLE = 4096
+"""The most entries of an array that are checked one by one by complex step."""
+
+FEW = 128
+"""The most by bursts of differences, which take ten times as long."""
+
+
+def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """`backward(dout)` is the transposed derivative: the gradient of `<dout, forward>`, entry by entry.
+
+    It is computed in float64 on copies, for a random `dout`: by complex step where the layer is analytic, which shows
+    an entry that is wrong by one part in 10^9, and by bursts of differences elsewhere. Large arrays are checked along
+    directions that see every entry, and a wrong one is then searched for. At a kink every number between the slopes to
+    the left and to the right is right. The gradients of fixed parameters must be zeros.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For `dx` and each array of `grads`.
+    """
+    trial = measured(Trial.in_float64(layer, params, x), rng)
+    dout = draw(trial.out, rng)
+    gots, units = trial.back(dout), rounding(trial, dout, rng)
+    lifted = analytic(trial, rng)
+    moves = [bool(leaf.all()) for leaf in tree.leaves(unmoved(layer, _full(trial.params, 0.0), _full(trial.params, 1.0)))]
+    fixed = [name for name, moved in zip((each for each in gots if each != "dx"), moves, strict=True) if not moved]
+    verdicts: list[Verdict] = []
+    for name, got in gots.items():
+        if name in fixed:
+            verdicts.append(noted(compare("derivative", name, got, np.zeros_like(got), 0.0), "the part is fixed"))
+        else:
+            verdicts.append(of_field(trial, name, dout, got, units[name], rng, lifted=lifted))
+    return verdicts
+
+
+def analytic(trial: Trial, rng: np.random.Generator) -> bool:
+    """Tell whether the complex step may be trusted: whether it agrees with differences, within their own error.
+
+    It is not if the layer fails for complex arrays, drops the imaginary part, or gives a wrong derivative without an
+    error, as `np.abs` does.
+    """
+    directions = {name: sizes_of(leaf) * rng.choice([-1.0, 1.0], leaf.shape) for name, leaf in trial.arguments.items()}
+    weights = rng.standard_normal((3, trial.out.size))
+    start = trial.arguments
+    try:
+        with np.errstate(all="ignore"):
+            moved = {name: _lifted(leaf, directions[name]) for name, leaf in start.items()}
+            params, x = trial.with_arguments(moved)
+            value = np.asarray(trial.layer.forward(params, writable(x))[0])
+    except Exception:  # noqa: BLE001  # whatever a function does with complex numbers that it was not written for
+        return False
+    if not np.iscomplexobj(value) or value.size != trial.out.size:
+        return False
+    exact = weights @ (np.imag(value).reshape(-1) / STEP)
+    found = slopes(trial.line(directions), weights, first_step(trial), trial.noise)
+    size = np.abs(weights) @ np.abs(np.imag(value).reshape(-1) / STEP)
+    return bool(np.all(found.miss(exact) <= SAFE * found.error + 1e-12 * size))
+
+
+def of_field(
+    trial: Trial, name: str, dout: Array, got: Array, unit: Array, rng: np.random.Generator, *, lifted: bool
+) -> Verdict:
+    """The verdict on one field of the gradient."""
+    leaf = trial.arguments[name]
+    if got.shape != leaf.shape:
+        return right("derivative", name, got, leaf, np.zeros(0), len(np.atleast_1d(trial.out)), ())
+    if not leaf.size:
+        return Verdict("derivative", name, True, "nothing to compare", error=0.0)
+    rows = len(np.atleast_1d(trial.out))
+    weights = [leaf for field, leaf in trial.arguments.items() if field != "dx"] if name == "dx" else []
+    most = SAMPLE if lifted else FEW
+    some = np.arange(leaf.size) if leaf.size <= most else rng.choice(leaf.size, most, replace=False)
+    (whole,) = by_directions("derivative", trial, [dout], rng, count=8 if leaf.size > most else 3, only=name) or (None,)
+    if lifted:
+        expected, ratios = _by_complex_step(trial, name, some, dout, got, unit)
+    else:
+        expected, ratios = entries(trial, name, some, dout, got, unit)
+    verdict = right("derivative", name, got, expected, ratios, rows, weights)
+    if verdict.ok and whole is not None and not whole.ok:
+        return whole
+    if verdict.ok and leaf.size > most:
+        note = f"{most} of {leaf.size} entries were tried one by one, all along 8 directions"
+        verdict = evolve(verdict, note=note)
+    power = verdict.power if whole is None or math.isnan(whole.power) else min(verdict.power, whole.power)
+    if verdict.undecided and whole is not None and whole.ok and math.isfinite(whole.power):
+        return evolve(whole, note=verdict.note + "; a direction decides")
+    return evolve(verdict, power=power)
+
+
+def _by_complex_step(
+    trial: Trial, name: str, which: NDArray[Any], dout: Array, got: Array, unit: Array
+) -> tuple[Array, Array]:
+    """The derivative with respect to some entries, and by how much of what is allowed `got` misses it.
+
+    Where it misses, differences decide whether there is a kink, of which the complex step sees one side.
+    """
+    x_moves = not isinstance(trial.layer, Encoder)
+    at = (trial.params, trial.x if x_moves else ())
+
+    def product(at: tuple[Any, Any]) -> Array:
+        x = at[1].copy() if x_moves else writable(trial.x)  # np.copy would drop the complex step
+        value: Array = np.asarray((trial.layer.forward(at[0], x)[0] * dout).sum())
+        return value
+
+    names = [field for field in trial.arguments if field != "dx"] + (["dx"] if x_moves else [])
+    probe = black_box(product, at)[names.index(name)]
+    leaf = trial.arguments[name]
+    expected, ratios = np.full(leaf.shape, np.nan), np.full(leaf.shape, np.nan)
+    with np.errstate(all="ignore"):
+        found = derivatives(probe, leaf, which, "complex")
+    known = np.isfinite(found)
+    some = which[known]
+    expected.flat[some] = found[known]
+    largest = float(np.abs(found[known]).max(initial=0.0))
+    with np.errstate(all="ignore"):
+        allowed = ROUNDINGS * unit.flat[some] + 256 * 2.0**-52 * largest + 1e-10 * np.abs(found[known])
+        ratio = np.abs(got.flat[some] - found[known]) / np.where(allowed > 0, allowed, 1e-300)
+    ratio[np.isnan(ratio)] = np.inf
+    ratios.flat[some] = ratio
+    wrong = some[ratio > 1]
+    if 0 < wrong.size <= FEW:
+        again, others = entries(trial, name, wrong, dout, got, unit)
+        for i in wrong.tolist():
+            at_kink = others.flat[i] == 0.0 and abs(again.flat[i] - expected.flat[i]) > 1e-6 * abs(expected.flat[i])
+            if at_kink:
+                expected.flat[i], ratios.flat[i] = again.flat[i], 0.0
+    return expected, ratios
+
+
+def right(
+    law: str, name: str, got: Array, expected: Array, ratios: Array, rows: int, weights: Sequence[Array] = ()
+) -> Verdict:
+    """The verdict on a derivative, of which `got` misses so many times what is allowed, with a hint if it is wrong."""
+    if got.shape != expected.shape:
+        note, found = f"has shape {got.shape}, expected {expected.shape}", hint(got, expected, rows)
+        return Verdict(law, name, ok=False, note=f"{note}: {found}" if found else note)
+    known = ~np.isnan(ratios)
+    if not known.any():
+        note = "nothing could be checked: the derivative is not finite, or at a kink, at every entry: choose another x"
+        return Verdict(law, name, ok=False, undecided=True, note=note)
+    worst = int(np.argmax(np.where(known, ratios, -1.0)))
+    index = np.unravel_index(worst, got.shape)
+    scale = float(np.abs(expected[known]).max()) or 1.0
+    error = float(abs(got[index] - expected[index])) / scale
+    if ratios[index] <= 1:
+        return Verdict(law, name, True, error=error, power=math.inf)
+    note = hint(got, expected, rows, weights) or where(known & (ratios > 1))
+    place = tuple(int(i) for i in index)
+    return Verdict(
+        law,
+        name,
+        False,
+        note,
+        error=error if math.isfinite(error) else math.inf,
+        bound=error / float(ratios[index]),
+        index=place,
+        got=float(got[index]),
+        expected=float(expected[index]),
+    )
+
+
+def _lifted(leaf: Array, direction: Array) -> Array:
+    stepped: Array = lift(leaf)
+    stepped += 1j * STEP * direction
+    return stepped
+
+
+def _full(params: P, value: float) -> P:
+    return tree.map(lambda leaf: np.full_like(leaf, value), params)
+
+
+def noted(verdict: Verdict, note: str) -> Verdict:
+    """The verdict with a note, if the law does not hold."""
+    return verdict if verdict.ok else evolve(verdict, note=note)
+
+
+def hinted(law: str, name: str, got: Array, expected: Array, bound: float, slack: float, rows: int) -> Verdict:
+    """The verdict on a derivative that is known to within a bound, with a hint if it is wrong."""
+    if got.shape != expected.shape:
+        return right(law, name, got, expected, np.zeros(0), rows)
+    if expected.size and np.isnan(expected).all():
+        return Verdict(law, name, ok=False, undecided=True, note="every entry is at a kink: choose other arguments")
+    verdict = compare(law, name, got, expected, bound, slack=slack)
+    return verdict if verdict.ok else evolve(verdict, note=hint(got, expected, rows))

@@ -1,0 +1,224 @@
+"""The derivative along directions: many entries at once, and then the one that is wrong.
+
+Along a direction v, the derivative of <dout, forward> is <gradient, v>. A direction of random signs, each as large as
+the entry that it moves, sees every entry; where it finds something wrong, its halves are tried until an entry stands
+alone. One evaluation serves many `dout` at once, since it gives all of J v, and <dout, J v> is wanted.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from chainrule.arrays.types import Array
+from chainrule.checking.bursts import UNIT, Slopes, slopes
+from chainrule.checking.verdict import Verdict
+from chainrule.laws.hints import hint, where
+from chainrule.laws.trial import Fields, Trial, measured, rounding
+
+FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
+"""The first step, relative to an entry; and that for a function that does not compute in float64."""
+
+SAFE, ROUNDINGS = 4.0, 32.0
+"""How many of its own errors a numerical derivative is trusted to, and how many units of rounding a gradient may have."""
+
+ENTRIES = 256
+"""Up to so many entries, all are tried where one is looked for; of more, halves."""
+
+
+def sizes_of(leaf: Array) -> Array:
+    """By how much to move each entry: its own size; where that is nothing, that of the field, or 1."""
+    size = np.abs(leaf)
+    root = math.sqrt(float(np.mean(np.square(size)))) if leaf.size else 0.0
+    return np.where(size > 1e-3 * root, size, root if root > 0 else 1.0)
+
+
+def first_step(trial: Trial) -> float:
+    """The step that suits the precision in which a function computes."""
+    return FIRST if trial.noise < 1e-10 else FIRST_IN_NOISE
+
+
+@frozen(eq=False)
+class Miss:
+    """A gradient beside the derivative along a direction."""
+
+    got: float
+    low: float
+    high: float
+    allowed: float
+    power: float
+
+    @property
+    def ratio(self) -> float:
+        """By how many times what is allowed the gradient misses."""
+        off = max(0.0, self.low - self.got, self.got - self.high)
+        if math.isnan(self.got):
+            return math.inf
+        return off / self.allowed if self.allowed > 0 else (math.inf if off else 0.0)
+
+
+def misses(
+    trial: Trial, name: str, direction: Array, douts: Sequence[Array], gots: Sequence[Array], unit: Array, first: float
+) -> list[Miss]:
+    """For each `dout` the gradient of one field along a direction, beside the derivative."""
+    weights = np.stack([dout.reshape(-1) for dout in douts])
+    found = slopes(trial.line({name: direction}), weights, first, trial.noise)
+    return [_miss(found, k, got, direction, unit * np.abs(dout).max(initial=0.0)) for k, (got, dout) in enumerate(zip(gots, douts, strict=True))]
+
+
+def _miss(found: Slopes, k: int, got: Array, direction: Array, unit: Array) -> Miss:
+    with np.errstate(all="ignore"):
+        along = float(np.sum(got * direction))
+        size = math.sqrt(float(np.sum(np.square(got * direction))))
+        own = math.sqrt(float(np.sum(np.square(unit * direction))))
+        allowed = SAFE * float(found.error[k]) + ROUNDINGS * own + 64 * UNIT * size
+    typical = size / math.sqrt(max(1, np.count_nonzero(direction)))
+    return Miss(along, float(found.low[k]), float(found.high[k]), allowed, allowed / typical if typical else math.inf)
+
+
+def by_directions(
+    law: str,
+    trial: Trial,
+    douts: Sequence[Array],
+    rng: np.random.Generator,
+    *,
+    count: int = 2,
+    case: str = "",
+    names: Sequence[str] = (),
+    only: str = "",
+) -> list[Verdict]:
+    """Compare each field of the gradient with derivatives along random directions.
+
+    Parameters
+    ----------
+    law
+        The name of the law.
+    trial
+        The layer at a point, with its noise.
+    douts
+        Derivatives with respect to `out`; for each of them backward is called.
+    rng
+        The generator of the directions.
+    count
+        How many of them.
+    case
+        What is special about this point, for the verdict.
+    names
+        What is special about each `dout`.
+    only
+        The one field to compare, if it is not all.
+
+    Returns
+    -------
+    list[Verdict]
+        For each field the worst. A field of which no value is finite is left out.
+    """
+    base = rng.standard_normal(trial.out.shape)
+    units = rounding(trial, base, rng)
+    results = [trial.back(dout) for dout in douts]
+    verdicts: list[Verdict] = []
+    first = first_step(trial)
+    for name, leaf in trial.arguments.items():
+        if only and name != only:
+            continue
+        gots = [fields[name] for fields in results]
+        if any(got.shape != leaf.shape for got in gots):
+            shape = next(got.shape for got in gots if got.shape != leaf.shape)
+            verdicts.append(Verdict(law, name, ok=False, note=_said(case, f"has shape {shape}, expected {leaf.shape}")))
+            continue
+        if not leaf.size:
+            continue
+        worst: Miss | None = None
+        power, which = math.inf, 0
+        direction = leaf
+        for _ in range(count):
+            tried = sizes_of(leaf) * rng.choice([-1.0, 1.0], leaf.shape)
+            found = misses(trial, name, tried, douts, gots, units[name], first)
+            for k, miss in enumerate(found):
+                if not math.isfinite(miss.allowed):
+                    continue
+                power = min(power, miss.power)
+                if worst is None or miss.ratio > worst.ratio:
+                    worst, which, direction = miss, k, tried
+        if worst is None:
+            continue
+        words = _said(case, names[which] if names else "")
+        if worst.ratio <= 1:
+            verdicts.append(Verdict(law, name, ok=True, note=case, power=power))
+            continue
+        (again,) = misses(trial, name, direction, [douts[which]], [gots[which]], units[name], 0.37 * first)
+        agree = abs(again.low - worst.low) <= again.allowed + worst.allowed
+        if not agree or again.ratio <= 1:
+            note = _said(words, "the numerical derivatives disagree with each other: the function oscillates or jumps here")
+            verdicts.append(Verdict(law, name, ok=False, undecided=True, note=note))
+            continue
+        verdicts.append(_located(law, trial, name, douts[which], gots[which], units[name], direction, words))
+    return verdicts
+
+
+def _located(
+    law: str, trial: Trial, name: str, dout: Array, got: Array, unit: Array, direction: Array, words: str
+) -> Verdict:
+    """The verdict on a field that is wrong, with the entry that is wrong by most and the pattern of those that are."""
+    first = first_step(trial)
+    if got.size <= ENTRIES:
+        expected, ratios = entries(trial, name, np.arange(got.size), dout, got, unit)
+        if not np.any(ratios > 1):
+            return Verdict(law, name, False, _said(words, "it is wrong along a direction"))
+        worst = int(np.argmax(np.where(np.isnan(ratios), 0, ratios)))
+        note = hint(got, expected, len(trial.out), ()) or where(np.reshape(ratios > 1, got.shape))
+    else:
+        support = np.arange(got.size)
+        while support.size > 1:
+            halves = np.array_split(support, 2)
+            ratios_of = []
+            for half in halves:
+                part = np.zeros(got.size)
+                part[half] = direction.reshape(-1)[half]
+                (miss,) = misses(trial, name, part.reshape(got.shape), [dout], [got], unit, first)
+                ratios_of.append(miss.ratio if math.isfinite(miss.allowed) else 0.0)
+            support = halves[int(ratios_of[1] > ratios_of[0])]
+        worst = int(support[0])
+        one, _ = entries(trial, name, support, dout, got, unit)
+        expected = np.full(got.shape, np.nan)
+        expected.flat[worst] = one.reshape(-1)[worst]
+        note = "it is wrong here, and perhaps elsewhere"
+    index = np.unravel_index(worst, got.shape)
+    scale = math.sqrt(float(np.nanmean(np.square(expected)))) or 1.0
+    right, is_ = float(expected[index]), float(got[index])
+    place = tuple(int(i) for i in index)
+    return Verdict(
+        law, name, False, _said(words, note), error=abs(is_ - right) / scale, bound=math.nan, index=place, got=is_, expected=right
+    )
+
+
+def entries(
+    trial: Trial, name: str, which: NDArray[Any], dout: Array, got: Array, unit: Array
+) -> tuple[Array, Array]:
+    """The derivative with respect to some entries of a field, each alone, and by how much of what is allowed `got` misses.
+
+    Both have the shape of the field and are nan elsewhere. At a kink the derivative is the subgradient next to `got`.
+    """
+    leaf = trial.arguments[name]
+    sizes = sizes_of(leaf)
+    expected, ratios = np.full(leaf.shape, np.nan), np.full(leaf.shape, np.nan)
+    for i in which.tolist():
+        index = np.unravel_index(i, leaf.shape)
+        direction = np.zeros(leaf.shape)
+        direction[index] = sizes[index]
+        (miss,) = misses(trial, name, direction, [dout], [got], unit, first_step(trial))
+        if math.isfinite(miss.allowed):
+            nearest = miss.low if math.isnan(miss.got) else min(max(miss.got, miss.low), miss.high)
+            expected[index] = nearest / sizes[index]
+            ratios[index] = miss.ratio
+    return expected, ratios
+
+
+def _said(*words: str) -> str:
+    return ": ".join(word for word in words if word)
+
+
+__all__ = ["Fields", "Miss", "by_directions", "entries", "first_step", "measured", "misses", "sizes_of"]

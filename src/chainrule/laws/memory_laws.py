@@ -1,0 +1,292 @@
+"""The laws of memory: layouts of arrays, what is written, and what results share."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict
+from chainrule.laws.copies import writable
+from chainrule.laws.trial import Checked, Fields, Trial, arrays_in, draw, measured, rounding, run_forward
+
+CLOSE = 64.0
+"""How many units of rounding results may differ by if sums are taken in another order."""
+
+
+def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """Every memory layout of params, x and dout gives the same values: Fortran's, strided, reversed, broadcast, misaligned.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on; copies are used.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For params, x and dout.
+    """
+    trial = measured(Trial.in_float64(layer, params, x), rng)
+    dout = draw(trial.out, rng)
+    units = rounding(trial, dout, rng)
+    right = {"out": trial.out, **trial.back(dout)}
+    verdicts: list[Verdict] = []
+    for name, layout in LAYOUTS.items():
+        cases: dict[str, Callable[[], Fields]] = {
+            "dout": lambda layout=layout: {**trial_back(trial, layout(dout))},
+            "x": lambda layout=layout: _results(layer, trial.params, tree.map(layout, trial.x), dout),
+            "params": lambda layout=layout: _results(layer, _other(trial.params, layout), trial.x, dout),
+        }
+        for argument, run in cases.items():
+            try:
+                verdicts.append(_same(argument, run(), right, units, f"{name} {argument}"))
+            except Exception as error:  # noqa: BLE001  # it is part of the report
+                note = f"{name} {argument} makes it raise {type(error).__name__}: {error}"
+                verdicts.append(Verdict("any_layout", argument, ok=False, note=note))
+    ones = np.broadcast_to(np.ones((), trial.out.dtype), trial.out.shape)
+    dense = trial.back(np.ones_like(trial.out))
+    of_ones = rounding(trial, np.ones_like(trial.out), rng)
+    verdicts.append(_same("dout", trial_back(trial, ones), dense, of_ones, "a broadcast dout, of one number with strides of 0,"))
+    return _worst(verdicts)
+
+
+def trial_back(trial: Trial, dout: Array) -> Fields:
+    """The results of backward for a `dout` in its own layout."""
+    from chainrule.laws.trial import backward_of, named  # noqa: PLC0415  # beside its one use
+
+    return named(backward_of(trial.layer, trial.cache, dout))
+
+
+def _results(layer: Any, params: Any, x: Any, dout: Array) -> Fields:
+    out, cache = layer.forward(params, x)
+    return {"out": np.asarray(out), **Trial(layer, params, x, out, cache).back(dout)}
+
+
+def _other(params: Any, layout: Callable[[Array], Array]) -> Any:
+    """Parameters in another layout: records keep the layout only of arrays that are read-only."""
+
+    def constant(leaf: Array) -> Array:
+        made = layout(leaf)
+        made.flags.writeable = False
+        base: Any = made.base
+        while isinstance(base, np.ndarray):
+            base.flags.writeable = False
+            base = base.base
+        return made
+
+    return tree.map(constant, params)
+
+
+def _fortran(a: Array) -> Array:
+    return np.asfortranarray(a)
+
+
+def _strided(a: Array) -> Array:
+    wide = np.zeros((*a.shape, 2), a.dtype)
+    wide[..., 0] = a
+    return wide[..., 0]
+
+
+def _reversed(a: Array) -> Array:
+    return np.flip(np.flip(a).copy())
+
+
+def _misaligned(a: Array) -> Array:
+    memory = np.empty(a.nbytes + 1, np.uint8)
+    made = memory[1:].view(a.dtype).reshape(a.shape)
+    made[...] = a
+    return made
+
+
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "a Fortran-ordered": _fortran,
+    "a strided": _strided,
+    "a reversed": _reversed,
+    "a misaligned": _misaligned,
+}
+
+
+def _same(argument: str, got: Fields, right: Fields, units: Fields, words: str, law: str = "any_layout") -> Verdict:
+    for name, leaf in got.items():
+        expected = right[name]
+        if leaf.shape != expected.shape:
+            return Verdict(law, argument, ok=False, note=f"{words} gives {name} of shape {leaf.shape}, and not {expected.shape}")
+        with np.errstate(all="ignore"):
+            off = np.abs(leaf - expected) > CLOSE * units[name]
+            off |= np.isnan(leaf) != np.isnan(expected)
+        if off.any():
+            index = tuple(int(i) for i in np.argwhere(off)[0])
+            note = f"{words} gives another {name}"
+            return Verdict(
+                law, argument, ok=False, note=note, index=index, got=float(leaf[index]), expected=float(expected[index])
+            )
+    return Verdict(law, argument, ok=True)
+
+
+def nothing_shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """Writable results share no memory with each other, with arguments, the cache, or the results of another call.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on; copies are used.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For each result.
+    """
+    params, x = writable(params), writable(x)
+    out, cache = layer.forward(params, x)
+    dout = draw(np.asarray(out), rng)
+    first = {"out": out, **trial_back(Trial(layer, params, x, out, cache), dout)}
+    kept = {name: np.array(leaf) for name, leaf in first.items()}
+    other_out, other_cache = layer.forward(params, writable(x))
+    second = {"out": other_out, **trial_back(Trial(layer, params, x, other_out, other_cache), dout.copy())}
+    third = trial_back(Trial(layer, params, x, out, cache), dout.copy())
+    verdicts: list[Verdict] = []
+    for name, leaf in first.items():
+        others: list[tuple[str, Any]] = [
+            *((f"the result {each}", value) for each, value in first.items() if each != name),
+            *((f"{each} of another call", value) for each, value in (*second.items(), *third.items())),
+            *(("the cache", value) for value in arrays_in(cache)),
+            ("dout", dout),
+            *(("x", value) for value in tree.leaves(x)),
+            *(("params", value) for value in tree.leaves(params)),
+        ]
+        note = ""
+        if isinstance(leaf, np.ndarray) and leaf.flags.writeable and leaf.size:
+            note = next((f"it is writable, and shares memory with {what}" for what, value in others if _shares(leaf, value)), "")
+        if not note and not np.array_equal(kept[name], leaf, equal_nan=True):
+            note = "a later call changes it: is a buffer used again?"
+        verdicts.append(Verdict("nothing_shared", name, ok=not note, note=note))
+    return verdicts
+
+
+def _shares(a: Any, b: Any) -> bool:
+    return isinstance(b, np.ndarray) and b.size > 0 and bool(np.may_share_memory(a, b)) and bool(np.shares_memory(a, b))
+
+
+def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """Results do not depend on what was in memory before: nothing that `np.empty` gave is left as it was.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For each result.
+    """
+    out, cache = run_forward(layer, params, x)
+    dout = draw(out, rng)
+    trial = Trial(layer, params, x, out, cache)
+    right = {"out": out, **trial.back(dout)}
+    shapes = {(leaf.shape, leaf.dtype) for leaf in (*right.values(), *arrays_in(cache), *tree.leaves(x))}
+    bad: dict[str, str] = {}
+    for junk in (np.nan, -1e4, 7.0):
+        for _ in range(2):
+            _fill(shapes, junk)
+            again_out, again_cache = layer.forward(params, writable(x))
+            _fill(shapes, junk)
+            found = {"out": again_out, **trial_back(Trial(layer, params, x, again_out, again_cache), dout.copy())}
+            for name, leaf in found.items():
+                if not np.array_equal(leaf, right[name], equal_nan=True):
+                    bad[name] = "it depends on what was in memory before: is an entry of np.empty not written?"
+    return [Verdict("all_written", name, ok=name not in bad, note=bad.get(name, "")) for name in right]
+
+
+def _fill(shapes: set[tuple[tuple[int, ...], Any]], junk: float) -> None:
+    """Leave free memory behind that is full of a number."""
+    held: list[Any] = []
+    for shape, dtype in shapes:
+        for _ in range(8):
+            array = np.empty(shape, dtype)
+            with contextlib.suppress(ValueError), np.errstate(all="ignore"):
+                array[...] = junk if dtype.kind == "f" else 1
+            held.append(array)
+    held.clear()
+
+
+class Watched(np.ndarray[Any, np.dtype[Any]]):
+    """An array that notices that somebody writes to its memory, even if it is put back."""
+
+    origin: Any
+    written: list[str]
+
+    def __array_finalize__(self, obj: Any) -> None:
+        self.origin, self.written = getattr(obj, "origin", None), getattr(obj, "written", [])
+
+    def notice(self) -> None:
+        """Remember a write, unless this is a copy with memory of its own."""
+        if self.origin is not None and np.may_share_memory(self, self.origin):
+            self.written.append("written")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.notice()
+        super().__setitem__(key, value)
+
+    def fill(self, value: Any) -> None:
+        self.notice()
+        super().fill(value)
+
+    def sort(self, *arguments: Any, **options: Any) -> None:
+        self.notice()
+        super().sort(*arguments, **options)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
+        for each in (*out, *(inputs[:1] if method == "at" else ())):
+            if isinstance(each, Watched):
+                each.notice()
+        if out:
+            options["out"] = tuple(map(_plain, out))
+        return getattr(ufunc, method)(*map(_plain, inputs), **options)
+
+
+def _plain(value: Any) -> Any:
+    return value.view(np.ndarray) if isinstance(value, Watched) else value
+
+
+def watched(a: Array) -> Watched:
+    """A copy that notices writes."""
+    made = a.copy().view(Watched)
+    made.origin, made.written = made.view(np.ndarray), []
+    return made
+
+
+def _worst(verdicts: list[Verdict]) -> list[Verdict]:
+    by_field: dict[str, Verdict] = {}
+    for verdict in verdicts:
+        if verdict.field not in by_field or (by_field[verdict.field].ok and not verdict.ok):
+            by_field[verdict.field] = verdict
+    return list(by_field.values())
+
+
+def lent(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> Iterator[str]:
+    """Which arguments are written to while a call lasts, whatever is in them afterwards."""
+    out, cache = run_forward(layer, params, x)
+    dout = draw(out, rng)
+    with contextlib.suppress(Exception):
+        given = tree.map(watched, x)
+        layer.forward(params, given)
+        if any(leaf.written for leaf in tree.leaves(given)):  # type: ignore[attr-defined]  # they are watched
+            yield "x"
+    with contextlib.suppress(Exception):
+        slope = watched(dout)
+        trial_back(Trial(layer, params, x, out, cache), slope)
+        if slope.written:
+            yield "dout"
+
+
+__all__ = ["Watched", "all_written", "any_layout", "lent", "nothing_shared"]

@@ -1,0 +1,197 @@
+"""The laws of rows: each is treated alone, in whatever order and number they come, and so are nan and infinity in it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict
+from chainrule.encoder import Encoder
+from chainrule.laws.copies import in_float64
+from chainrule.laws.trial import Checked, Fields, Trial, draw, measured, rounding
+
+CLOSE = 64.0
+"""How many units of rounding results may differ by if sums are taken in another order."""
+
+ROWS = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000)
+"""Numbers of rows: the edges of blocks that low-level code uses, and one more."""
+
+MOST = 2**19
+"""The most numbers in an array that is made for a check."""
+
+
+def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """Each row is treated alone: in any order and any number, some of them, one, or one several times.
+
+    Rows of `out` and `dx` go with the rows of `x` and `dout`, and gradients add up. A layer that declares
+    `couples_rows` is not asked; what a layer refuses is left out.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For `out`, `dx` and each array of `grads`.
+    """
+    leaves = tree.leaves(x)
+    n = len(leaves[0]) if leaves and leaves[0].ndim else 0
+    if layer.couples_rows or n < 1:
+        note = "declared: rows are coupled" if layer.couples_rows else "there are no rows"
+        return [Verdict("independent_rows", "out", ok=True, note=note)]
+    trial = measured(Trial.in_float64(layer, params, x), rng)
+    if trial.out.ndim == 0 or len(trial.out) != n:
+        return [Verdict("independent_rows", "out", ok=True, note="the output has no row for each of x")]
+    dout = draw(trial.out, rng)
+    units = rounding(trial, dout, rng)
+    right = {"out": trial.out, **trial.back(dout)}
+    found: dict[str, Verdict] = {}
+    taken = 0
+    for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, rng):
+        try:
+            other = Trial.in_float64(layer, params, tree.map(lambda leaf, which=which: leaf[which], x))
+            results = {"out": other.out, **other.back(dout[which])}
+            counts = np.bincount(which, minlength=n).reshape(-1, *[1] * (dout.ndim - 1))
+            sums = trial.back(dout * counts)
+        except Exception:  # noqa: BLE001, S112  # it refuses this number of rows, which is an answer
+            continue
+        taken += len(which) != n
+        for name, got in results.items():
+            expected = right[name][which] if name in ("out", "dx") else sums[name]
+            unit = units[name][which] if name in ("out", "dx") else units[name] * max(1.0, float(counts.max()))
+            verdict = _compared(name, got, expected, unit, words)
+            if name not in found or (found[name].ok and not verdict.ok):
+                found[name] = verdict
+    if not taken:
+        return [Verdict("independent_rows", "out", ok=True, note=f"it takes {n} rows and no other number")]
+    return list(found.values())
+
+
+def _choices(n: int, each: int, rng: np.random.Generator) -> list[tuple[str, NDArray[np.intp]]]:
+    """Which rows to take, and what to call them."""
+    chosen: list[tuple[str, NDArray[np.intp]]] = [
+        *((f"row {i} alone", np.array([i])) for i in dict.fromkeys((0, n - 1, n // 2))),
+        ("the first half of the rows", np.arange(max(1, n // 2))),
+        ("the second half of the rows", np.arange(n // 2, n)),
+        ("all rows but the last", np.arange(max(1, n - 1))),
+        ("the rows in reverse order", np.arange(n)[::-1]),
+        ("the rows in another order", rng.permutation(n)),
+        ("one row several times", np.zeros(max(n, 2), int)),
+    ]
+    chosen += [(f"{rows} rows", rng.integers(0, n, rows)) for rows in (*ROWS, n + 1) if rows * each <= MOST]
+    return chosen
+
+
+def _compared(name: str, got: Array, expected: Array, unit: Array, words: str) -> Verdict:
+    if got.shape != expected.shape:
+        note = f"with {words} it has shape {got.shape}, expected {expected.shape}"
+        return Verdict("independent_rows", name, ok=False, note=note)
+    with np.errstate(all="ignore"):
+        off = np.abs(got - expected) - CLOSE * unit * np.sqrt(max(1, len(expected) if expected.ndim else 1))
+        off[np.isnan(off) & (np.isnan(got) != np.isnan(expected))] = np.inf
+        off[np.isnan(off)] = 0.0
+    if not off.size or off.max() <= 0:
+        return Verdict("independent_rows", name, ok=True)
+    index = np.unravel_index(int(np.argmax(off)), off.shape)
+    what = "its rows are others" if name in ("out", "dx") else "it is not the sum over the rows"
+    note = f"with {words} {what}: do rows depend on each other or on their place? If they should, say couples_rows=True"
+    place = tuple(int(i) for i in index)
+    return Verdict("independent_rows", name, False, note, index=place, got=float(got[index]), expected=float(expected[index]))
+
+
+def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """A nan or an infinity in a row of `dout` shows in that row of `dx` and in `grads`, and in no other row.
+
+    Where a slope is 0, either is right.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For `dx` and each array of `grads`.
+    """
+    trial = Trial.in_float64(layer, params, x)
+    dout = draw(trial.out, rng)
+    if not dout.size:
+        return []
+    right = trial.back(dout)
+    row = int(rng.integers(len(dout))) if dout.ndim else 0
+    alone = np.zeros_like(dout)
+    alone[row if dout.ndim else ()] = np.abs(dout[row if dout.ndim else ()])
+    others = dout * (1.0 + rng.random(dout.shape))
+    some = [trial.back(each) for each in (alone, np.where(alone != 0, others, 0.0))]
+    rowwise = not layer.couples_rows and not isinstance(layer, Encoder) and dout.ndim > 0 and len(right["dx"]) == len(dout)
+    notes: dict[str, str] = {}
+    for word, value in (("nan", np.nan), ("infinity", np.inf)):
+        bad = dout.copy()
+        bad[row if dout.ndim else ()] = value
+        try:
+            with np.errstate(all="ignore"):
+                got = trial.back(bad)
+        except (ValueError, FloatingPointError):  # it refuses them, which is an answer
+            continue
+        for name, leaf in got.items():
+            size = float(np.abs(right[name]).max(initial=0.0))
+            moved = np.logical_and.reduce([np.abs(fields[name]) > 1e-9 * size for fields in some])
+            hidden = moved & np.isfinite(leaf)
+            if hidden.any():
+                notes[name] = f"{word} in row {row} of dout does not show in it: is it replaced by a number?"
+            if name == "dx" and rowwise:
+                rest = np.delete(leaf, row, axis=0)
+                if not np.allclose(rest, np.delete(right[name], row, axis=0), rtol=1e-6, atol=1e-9 * size, equal_nan=True):
+                    notes[name] = f"{word} in row {row} of dout changes other rows"
+    return [Verdict("nan_shows", name, ok=name not in notes, note=notes.get(name, "")) for name in right]
+
+
+def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """A `dout` times a power of two gives the same times that power, for small and large ones: backward is linear.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on, in its own dtype.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For each result of backward.
+    """
+    trial = Trial.of(layer, params, x)
+    dout = draw(trial.out, rng)
+    info = np.finfo(dout.dtype)
+    right = trial.back(dout)
+    most = {2: 4, 4: 40}.get(dout.dtype.itemsize, 200)
+    notes: dict[str, Verdict] = {}
+    for k in (-most, -most // 4, most // 4, most):
+        with np.errstate(all="ignore"):
+            got = trial.back(np.ldexp(dout, k))
+            for name, leaf in got.items():
+                back = np.ldexp(leaf, -k)
+                size = float(np.abs(right[name][np.isfinite(right[name])]).max(initial=0.0))
+                least = float(np.ldexp(float(info.smallest_normal), max(0, -k))) * 2**10
+                off = np.abs(back - right[name]) > 1e3 * float(info.eps) * size + least
+                off &= np.isfinite(leaf)
+                if off.any() and name not in notes:
+                    index = tuple(int(i) for i in np.argwhere(off)[0])
+                    note = f"for dout times 2**{k} it is not 2**{k} times what it was: is dout clipped or something added?"
+                    notes[name] = Verdict(
+                        "scaled", name, False, note, index=index, got=float(back[index]), expected=float(right[name][index])
+                    )
+    return [notes.get(name, Verdict("scaled", name, ok=True)) for name in right]
+
+
+__all__ = ["in_float64", "independent_rows", "nan_shows", "scaled"]

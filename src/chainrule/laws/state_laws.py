@@ -1,0 +1,200 @@
+"""The laws of state: calls that come in between, threads, and what belongs to the whole process."""
+
+import os
+import random
+import sys
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict
+from chainrule.encoder import Encoder
+from chainrule.laws.copies import writable
+from chainrule.laws.trial import Checked, Fields, Trial, draw, measured, rounding, run_forward
+
+THREADS, CALLS = 4, 6
+
+
+def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """Each cache stands for its own call: two at a time, of other numbers and other sizes, `grads` before and after.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For forward, backward and grads.
+    """
+    def run(given: Any, dout: Array | None = None) -> tuple[Trial, Array, Fields]:
+        trial = Trial.of(layer, params, given)
+        slope = draw(trial.out, rng) if dout is None else dout
+        return trial, slope, {name: np.array(leaf) for name, leaf in trial.back(slope).items()}
+
+    one, dout, right = run(x)
+    out = one.out.copy()
+    bad: dict[str, str] = {}
+    first = Trial.of(layer, params, x)
+    moved = _other(layer, x, rng)
+    for case, other in moved.items():
+        try:
+            second, slope, _ = run(other)
+        except Exception:  # noqa: BLE001  # it refuses this size, which is an answer
+            continue
+        mine = {name: np.array(leaf) for name, leaf in second.back(slope).items()}
+        if not _equal(first.back(dout), right):
+            bad["backward"] = f"after a forward on {case} its results for an earlier cache change"
+        if not _equal(second.back(slope), mine):
+            bad["backward"] = f"a backward in between changes its results for a cache, with {case}"
+        alone = _grads(layer, second.cache, slope)
+        if not _close(alone, mine, {name: np.abs(leaf).max(initial=0.0) for name, leaf in mine.items()}):
+            bad["grads"] = f"grads(cache, dout) is not the second result of backward on {case}"
+        if not np.array_equal(Trial.of(layer, params, x).out, out, equal_nan=True):
+            bad["forward"] = f"after a call on {case} it gives other numbers"
+    before = _grads(layer, Trial.of(layer, params, x).cache, dout)
+    fresh = Trial.of(layer, params, x)
+    fresh.back(dout)
+    after = _grads(layer, fresh.cache, dout)
+    if not _equal(before, after) or not _equal(fresh.back(dout), right):
+        bad["grads"] = "grads(cache, dout) and backward(cache, dout) change each other's results"
+    return [
+        Verdict("calls_in_between", name, ok=name not in bad, note=bad.get(name, ""))
+        for name in ("forward", "backward", "grads")
+    ]
+
+
+def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """Several threads at a time get what each would get alone.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For out and the results of backward together.
+    """
+    several = [x, *(_shuffled(layer, x, rng) for _ in range(THREADS - 1))]
+    dout = draw(run_forward(layer, params, x)[0], rng)
+
+    def run(given: Any) -> Fields:
+        trial = Trial.of(layer, params, given)
+        return {"out": trial.out.copy(), **{name: np.array(leaf) for name, leaf in trial.back(dout).items()}}
+
+    base = measured(Trial.of(layer, params, x), rng)
+    dtype = base.out.dtype
+    units = rounding(base, dout, rng, float(np.finfo(dtype).eps) / 2)
+    alone = [run(given) for given in several]
+    interval = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(THREADS) as pool:
+            together = list(pool.map(run, several * CALLS))
+    finally:
+        sys.setswitchinterval(interval)
+    scale = {name: 64 * unit.max(initial=0.0) for name, unit in units.items()}
+    ok = all(_close(found, right, scale, 1.0) for found, right in zip(together, alone * CALLS, strict=True))
+    note = "" if ok else "in several threads at a time it gives other numbers: is something stored outside the cache?"
+    return [Verdict("threads", "results", ok=ok, note=note)]
+
+
+def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """A call leaves the process as it was: NumPy's error and print settings, filters of warnings, random generators,
+    the environment, the current directory, torch's default dtype.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For each of them.
+    """
+    before = {name: read() for name, read in SETTINGS.items()}
+    out, cache = run_forward(layer, params, x)
+    dout = draw(out, rng)
+    Trial(layer, params, x, out, cache).back(dout)
+    layer.grads(cache, dout.copy())
+    verdicts: list[Verdict] = []
+    for name, read in SETTINGS.items():
+        ok = bool(np.all(before[name] == read()))
+        verdicts.append(Verdict("process_unchanged", name, ok, "" if ok else f"a call changes {name} of the whole process"))
+    return verdicts
+
+
+def _torch() -> str:
+    torch: Any = sys.modules.get("torch")
+    return "" if torch is None else f"{torch.get_default_dtype()} {torch.is_grad_enabled()} {torch.get_num_threads()}"
+
+
+SETTINGS: dict[str, Callable[[], object]] = {
+    "numpy.geterr": lambda: repr(np.geterr()),
+    "numpy.get_printoptions": lambda: repr(np.get_printoptions()),
+    "the filters of warnings": lambda: repr(warnings.filters),
+    "the state of numpy.random": lambda: repr(np.random.get_state()),  # noqa: NPY002  # the global one
+    "the state of random": lambda: hash(random.getstate()),
+    "the environment": lambda: dict(os.environ),
+    "the current directory": os.getcwd,
+    "the recursion limit": sys.getrecursionlimit,
+    "settings of torch": _torch,
+}
+"""How to read what belongs to the whole process."""
+
+
+def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[str, Any]:
+    """Other inputs: of the same shape, of one row, and of more rows."""
+    others: dict[str, Any] = {"other numbers": _shuffled(layer, x, rng)}
+    leaves = tree.leaves(x)
+    if leaves and all(leaf.ndim and len(leaf) > 1 for leaf in leaves):
+        n = len(leaves[0])
+        others["one row"] = tree.map(lambda leaf: leaf[:1], x)
+        others["fewer rows"] = tree.map(lambda leaf: leaf[: n - 1], x)
+        others["more rows"] = tree.map(lambda leaf: np.concatenate([leaf, leaf[:1]]), x)
+    return others
+
+
+def _shuffled(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> Any:
+    """Other numbers of the same kind: each moved towards another of the same array."""
+    if isinstance(layer, Encoder):
+        return tree.map(lambda leaf: rng.permutation(leaf), x)
+    share = rng.random()
+    return tree.map(lambda leaf: (leaf + share * (rng.permutation(leaf.reshape(-1)).reshape(leaf.shape) - leaf)).astype(leaf.dtype), x)
+
+
+def _grads(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:
+    return {f"grads{path}": np.array(leaf) for path, leaf in tree.named_leaves(layer.grads(cache, dout.copy()))}
+
+
+def _equal(a: Fields, b: Fields) -> bool:
+    return all(np.array_equal(leaf, b[name], equal_nan=True) for name, leaf in a.items() if name in b)
+
+
+def _close(a: Fields, b: Fields, scale: dict[str, Any], factor: float = 0.0) -> bool:
+    """Equal, but for rounding."""
+    for name, leaf in a.items():
+        if name not in b or leaf.shape != b[name].shape:
+            return False
+        bound = scale[name] * (factor or 256 * float(np.finfo(leaf.dtype).eps))
+        if not np.allclose(leaf, b[name], rtol=0.0, atol=bound, equal_nan=True):
+            return False
+    return True
+
+
+__all__ = ["calls_in_between", "process_unchanged", "threads", "writable"]

@@ -1,0 +1,205 @@
+"""Trials: one run of a layer forward and back, its results by name, and the rounding error that they may have."""
+
+from collections.abc import Callable, Iterator
+from types import FunctionType
+from typing import Any, TypeAlias, TypeVar, cast
+
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import Array, is_numpy, is_tuple
+from chainrule.checking.bursts import UNIT, noise_of
+from chainrule.encoder import Encoder
+from chainrule.laws.copies import in_float64, writable
+from chainrule.layer import Layer
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+Checked: TypeAlias = Layer[P, C] | Encoder[P, C, Any]
+"""The subject of a law: a layer, or an encoder, for which everything about `dx` is left out."""
+
+Fields: TypeAlias = dict[str, Array]
+"""Arrays by name: `"out"`, `"dx"`, `"grads.W"`."""
+
+COPIES = 4
+"""Copies of the arguments, moved by their rounding, that show what rounding does to the results."""
+
+
+def run_forward(layer: Checked[P, C], params: P, x: Any) -> tuple[Array, C]:
+    """Call `forward` on a copy of `x`, and say what is wrong if it does not return `(out, cache)`."""
+    result: object = layer.forward(params, writable(x))
+    if not is_tuple(result) or len(result) != 2 or not is_numpy(result[0]):
+        raise TypeError(f"forward must return (out, cache) with an array for out, got {describe(result)}")
+    return cast("tuple[Array, C]", result)
+
+
+def run_backward(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
+    """Call `backward` on a copy of `dout`, and say what is wrong if it does not return `(dx, grads)`.
+
+    Of an encoder, which has no `dx`: None and what `grads` gives.
+    """
+    result: object = backward_of(layer, cache, dout.copy())
+    if not is_tuple(result) or len(result) != 2 or not (is_numpy(result[0]) or isinstance(layer, Encoder)):
+        raise TypeError(f"backward must return (dx, grads) with an array for dx, got {describe(result)}")
+    return cast("tuple[Array | None, P]", result)
+
+
+def backward_of(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
+    """Call `backward`, and of an encoder `grads`."""
+    if isinstance(layer, Encoder):
+        return None, layer.grads(cache, dout)
+    return layer.backward(cache, dout)
+
+
+def named(result: tuple[Array | None, Any]) -> Fields:
+    """The arrays of `(dx, grads)` by name."""
+    dx, grads = result
+    fields = {f"grads{path}": leaf for path, leaf in tree.named_leaves(grads)}
+    return fields if dx is None else {"dx": dx, **fields}
+
+
+def draw(out: Array, rng: np.random.Generator) -> Array:
+    """Draw a normal `dout` for an output."""
+    return rng.standard_normal(out.shape).astype(out.dtype)
+
+
+@frozen(eq=False)
+class Trial:
+    """A layer at a point, and its output and cache there.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer and its arguments.
+    out, cache
+        What forward gave.
+    """
+
+    layer: Any
+    params: Any
+    x: Any
+    out: Array
+    cache: Any
+    noise: float = field(default=UNIT, kw_only=True)
+
+    @classmethod
+    def of(cls, layer: Any, params: Any, x: Any) -> "Trial":
+        """Run forward, in the dtype of the arguments."""
+        return cls(layer, params, x, *run_forward(layer, params, x))
+
+    @classmethod
+    def in_float64(cls, layer: Any, params: Any, x: Any) -> "Trial":
+        """Run forward in float64, on copies."""
+        return cls.of(layer, in_float64(params), in_float64(x))
+
+    @property
+    def arguments(self) -> Fields:
+        """The arrays of floats that the layer is differentiated by, under the names of their derivatives."""
+        return named((None if isinstance(self.layer, Encoder) else self.x, self.params))
+
+    def back(self, dout: Array) -> Fields:
+        """The results of backward by name, for a copy of `dout`."""
+        return named(run_backward(self.layer, self.cache, dout))
+
+    def again(self, arguments: Fields) -> "Trial":
+        """The same layer at another point, that has the same structure."""
+        return Trial.of(self.layer, *self.with_arguments(arguments))
+
+    def with_arguments(self, arguments: Fields) -> tuple[Any, Any]:
+        """Parameters and x with other arrays."""
+        params = tree.replace(self.params, [arguments[f"grads{path}"] for path, _ in tree.named_leaves(self.params)])
+        return params, arguments.get("dx", self.x)
+
+    def line(self, directions: Fields) -> Callable[[float], NDArray[Any]]:
+        """The output, flattened, as a function of a step of the arguments along a direction."""
+        start = self.arguments
+
+        def at(step: float) -> NDArray[Any]:
+            moved = {name: leaf + step * directions[name] if name in directions else leaf for name, leaf in start.items()}
+            params, x = self.with_arguments(moved)
+            out: NDArray[Any] = np.asarray(self.layer.forward(params, writable(x))[0])
+            return out.reshape(-1)
+
+        return at
+
+
+def measured(trial: Trial, rng: np.random.Generator) -> Trial:
+    """The trial, with the noise of its function: about 1e-16 if it computes in float64, 3e-8 if in float32."""
+    directions = {name: leaf * rng.choice([-1.0, 1.0], leaf.shape) for name, leaf in trial.arguments.items()}
+    dout = rng.standard_normal(trial.out.size)
+    found = noise_of(trial.line(directions), dout)
+    return Trial(trial.layer, trial.params, trial.x, trial.out, trial.cache, noise=max(found, UNIT))
+
+
+def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = UNIT) -> Fields:
+    """What rounding may do to each entry of the results, by name.
+
+    The arguments are moved by a random share of a unit of their own size, as if each had been rounded, and the results
+    move by some root mean square over the field. The rounding of a result itself, and the noise of a function that
+    computes in fewer digits than its arguments have, are added.
+
+    Parameters
+    ----------
+    trial
+        The layer at a point.
+    dout
+        The derivative with respect to `out`.
+    rng
+        The generator of the moves.
+    unit
+        The relative rounding error of a number.
+
+    Returns
+    -------
+    Fields
+        For `out` and each result of backward, one number for each entry: one unit, of which a few may be missing.
+    """
+    results = {"out": trial.out, **trial.back(dout)}
+    moved: dict[str, list[Array]] = {name: [] for name in results}
+    for _ in range(COPIES):
+        near = {
+            name: leaf * (1 + unit * rng.uniform(-1, 1, leaf.shape)) for name, leaf in trial.arguments.items()
+        }
+        other = trial.again(near)
+        found = {"out": other.out, **other.back(dout * (1 + unit * rng.uniform(-1, 1, dout.shape)))}
+        for name, leaf in results.items():
+            moved[name].append(np.abs(found[name] - leaf))
+    least = max(unit, trial.noise)
+    units: Fields = {}
+    with np.errstate(all="ignore"):
+        for name, leaf in results.items():
+            own = np.sqrt(np.mean(np.square(moved[name]), axis=0))
+            size = np.abs(leaf)
+            units[name] = _rms(own) + own + least * (_rms(size) + size)
+    return units
+
+
+def _rms(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    largest = float(np.abs(known).max(initial=0.0))
+    return largest * float(np.sqrt(np.mean(np.square(known / largest)))) if largest > 0 else 0.0
+
+
+def arrays_in(value: Any, deep: int = 8) -> Iterator[NDArray[Any]]:
+    """All NumPy arrays in a value of any kind: a tree, a dictionary, an object, what a function has closed over."""
+    if isinstance(value, np.ndarray):
+        yield value
+        return
+    if deep == 0 or isinstance(value, str | bytes | int | float | complex | type | None):
+        return
+    inside: list[Any] = []
+    if isinstance(value, dict):
+        inside = list(value.values())
+    elif isinstance(value, list | tuple | set | frozenset):
+        inside = list(value)
+    elif isinstance(value, FunctionType):
+        inside = [cell.cell_contents for cell in value.__closure__ or ()]
+    else:
+        names = [*getattr(type(value), "__slots__", ()), *getattr(value, "__dict__", {})]
+        inside = [getattr(value, name, None) for name in names if isinstance(name, str)]
+    for each in inside:
+        yield from arrays_in(each, deep - 1)

@@ -1,0 +1,192 @@
+"""The derivative elsewhere: at other values of x, at other sizes, and for every kind of `dout`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict
+from chainrule.encoder import Encoder
+from chainrule.laws.directions import by_directions
+from chainrule.laws.trial import Checked, Trial, draw, measured, rounding
+
+MOST = 2**20
+"""The most numbers in an array that is made for a check."""
+
+SIZES = (1, 2, 3, 5, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129, 257)
+"""Numbers of columns: the edges of blocks that low-level code uses, and one more."""
+
+
+def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """The derivative is right at other x too: small and large ones, other signs, tails, ties and zeros.
+
+    They stay within what `x` says about its domain: if all of it is positive, so are they. What the layer refuses, and
+    where its values are not finite, is left out.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For each field, the worst.
+    """
+    if isinstance(layer, Encoder):
+        return []
+    return _worst(
+        "other_values",
+        [
+            verdict
+            for case, other in _values(np.asarray(x, np.float64), rng)
+            for verdict in _at("other_values", layer, params, other, rng, case)
+        ],
+    )
+
+
+def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
+    positive, negative = bool((x > 0).all()), bool((x < 0).all())
+    share = bool(((x >= 0) & (x <= 1)).all())
+    yield "for x a thousandth as large", 1e-3 * x
+    if not share:
+        yield "for x ten times as large", 10 * x
+        yield "for x a hundred times as large", 100 * x
+    size = float(np.abs(x).max(initial=0.0)) or 1.0
+    if not (positive or negative):
+        if not share:
+            yield "for x of the other sign", -x
+            yield "for x far out", np.sign(x) * (20 + 20 * rng.random(x.shape))
+        some = x.copy()
+        some[rng.random(x.shape) < 0.3] = 0.0
+        yield "for x with zeros", some
+        yield "for x of zeros", np.zeros_like(x)
+    elif not share:
+        far = 20 + 20 * rng.random(x.shape)
+        yield "for x far out", far if positive else -far
+    near = np.round(x * (4 / size)) * (size / 4)
+    yield "for x with ties", near if not (positive or negative) or near.all() else np.full_like(x, x.flat[0] if x.size else 0)
+    if x.ndim:
+        yield "for equal rows", np.broadcast_to(x[:1], x.shape).copy()
+        yield "for equal columns", np.broadcast_to(x[..., :1], x.shape).copy()
+
+
+def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """The derivative is right at other sizes too, where rows are coupled or there are no parameters.
+
+    Rows of layers that treat each alone are covered by `independent_rows`.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For each field, the worst.
+    """
+    if isinstance(layer, Encoder) or not np.ndim(x):
+        return []
+    x = np.asarray(x, np.float64)
+    shapes: list[tuple[int, ...]] = []
+    if layer.couples_rows:
+        shapes += [(n, *x.shape[1:]) for n in (1, 2, 3, x.shape[-1], 8, 9, 33, 129)]
+    if not tree.leaves(params) and x.ndim > 1:
+        shapes += [(*x.shape[:-1], k) for k in (*SIZES, x.shape[0])]
+    verdicts: list[Verdict] = []
+    for shape in dict.fromkeys(shapes):
+        if shape != x.shape and x.size and int(np.prod(shape)) <= MOST:
+            other = rng.choice(x.reshape(-1), shape) * (1 + 0.01 * rng.random(shape))
+            verdicts += _at("other_sizes", layer, params, np.clip(other, x.min(), x.max()), rng, f"for x {describe(other)}")
+    return _worst("other_sizes", verdicts)
+
+
+def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """The derivative is right for every `dout`: ones, one entry, one row, equal rows, mostly zeros, tiny and huge ones.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For each field, the worst.
+    """
+    trial = measured(Trial.in_float64(layer, params, x), rng)
+    named = douts(trial.out, rng)
+    return by_directions("any_dout", trial, list(named.values()), rng, names=[f"for dout {name}" for name in named])
+
+
+def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
+    """Derivatives with respect to an output, of every kind, by name."""
+    base = draw(out, rng)
+    kinds = {
+        "of normal numbers": base,
+        "of ones": np.ones_like(out),
+        "of negative numbers": -np.abs(base),
+        "of whole numbers": rng.integers(2049, 5000, out.shape).astype(out.dtype),
+        "of 1e-30": base * 1e-30,
+        "of 1e30": base * 1e30,
+        "with equal numbers": np.full_like(out, -0.75),
+    }
+    if out.size:
+        few = np.where(rng.random(out.shape) < 0.1, base, 0.0)
+        kinds["mostly of zeros"] = few
+        for i in (0, out.size - 1, int(rng.integers(out.size))):
+            one = np.zeros_like(out)
+            one.flat[i] = 1.0
+            kinds[f"of one entry, {tuple(int(j) for j in np.unravel_index(i, out.shape))}"] = one
+    if out.ndim > 1 and len(out):
+        for i in {0, len(out) - 1}:
+            row = np.zeros_like(out)
+            row[i] = base[i]
+            kinds[f"of row {i} alone"] = row
+        kinds["of equal rows"] = np.broadcast_to(base[:1], out.shape).copy()
+    return kinds
+
+
+def _at(law: str, layer: Any, params: Any, x: Array, rng: np.random.Generator, case: str) -> list[Verdict]:
+    """The derivative at another x, if the layer takes it and its values are finite."""
+    try:
+        with np.errstate(all="ignore"):
+            trial = Trial.in_float64(layer, params, x)
+    except Exception:  # noqa: BLE001  # it refuses this x, which is an answer
+        return []
+    if not np.isfinite(trial.out).all() or not trial.out.size:
+        return []
+    with np.errstate(all="ignore"):
+        trial = measured(trial, rng)
+        return by_directions(law, trial, [draw(trial.out, rng), np.ones_like(trial.out)], rng, case=case)
+
+
+def _worst(law: str, verdicts: list[Verdict]) -> list[Verdict]:
+    """One verdict for each field: the first that is wrong, else the one that sees most, else one that can't tell."""
+    by_field: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_field.setdefault(verdict.field, []).append(verdict)
+    chosen: list[Verdict] = []
+    for some in by_field.values():
+        wrong = [verdict for verdict in some if not verdict.ok and not verdict.undecided]
+        right = [evolve(verdict, note="") for verdict in some if verdict.ok]
+        chosen.append(wrong[0] if wrong else min(right, key=_power) if right else some[0])
+    return chosen
+
+
+def _power(verdict: Verdict) -> float:
+    return verdict.power
+
+
+__all__ = ["any_dout", "douts", "other_sizes", "other_values", "rounding"]
