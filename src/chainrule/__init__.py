@@ -9,7 +9,8 @@ from chainrule.arrays.ownership import own, read_only
 from chainrule.arrays.records import record
 from chainrule.arrays.targets import Targets
 from chainrule.arrays.types import Array, Labels, Unit
-from chainrule.checking.check import Report, check_layer, check_loss, check_network, check_optimizer
+from chainrule.checking.check import check_layer, check_loss, check_network, check_optimizer
+from chainrule.checking.report import Report
 from chainrule.checking.numerical_gradient import directional_derivative, numerical_gradient
 from chainrule.checking.verdict import Verdict
 from chainrule.combinators.add import add

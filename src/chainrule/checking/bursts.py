@@ -99,7 +99,9 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
         kinked = (np.abs(bends[2]) > 0.7 * np.abs(bends[0])) & (np.abs(bends[2]) > 64 * rounding)
         sums = [weights @ ((r + s) / 2) for r, s in zip(right, left, strict=True)]
         slope, error = _extrapolated(sums, RATIO * RATIO)
-        error = error + 2 * (np.abs(weights) @ rounding)
+        # Where the differences do not shrink as those of a smooth function do, extrapolation is worth nothing.
+        change, last = np.abs(sums[1] - sums[0]), np.abs(sums[2] - sums[1])
+        error = error + 2 * (np.abs(weights) @ rounding) + np.where(last > 0.4 * change, 2 * last, 0.0)
         half = 0.0
         if kinked.any():
             width = (_extrapolated(right, RATIO)[0] - _extrapolated(left, RATIO)[0]) / 2
@@ -117,10 +119,16 @@ def _extrapolated(values: list[Real], ratio: float) -> tuple[Real, Real]:
 
 POINTS = 9
 SPACINGS = tuple(2.0**-k for k in (40, 37, 34, 31, 28, 25, 22))
+WIDER = tuple(2.0**-k for k in (19, 16, 14, 12, 10))
+"""Spacings for a function that does not move at the others: one in float16."""
+
+STEPS = 2e-3
+"""Noise from here on is that of a function whose values are steps, such as whole numbers, and is none."""
+
 
 
 def noise_of(f: Line, weights: Real) -> float:
-    """The rounding error of a weighted sum of values, relative to the sum of the sizes of its terms.
+    """The rounding error of a value, relative to it, from weighted sums of values.
 
     From differences of high order of values that are close together, in which what is smooth is gone (Moré and Wild,
     Estimating computational noise, SIAM J. Sci. Comput. 33, 2011). A function that computes in float64 has about 1e-16,
@@ -139,9 +147,15 @@ def noise_of(f: Line, weights: Real) -> float:
         The largest of the levels found at several spacings; 0 if there is none.
     """
     with np.errstate(all="ignore"):
-        size = float(np.abs(weights) @ np.abs(f(0.0)))
-        levels = [_level(np.array([weights @ f(k * spacing) for k in range(POINTS)])) for spacing in SPACINGS]
-    return max(levels) / size if size > 0 and np.isfinite(size) else 0.0
+        size = float(np.sqrt(np.sum(np.square(weights * f(0.0)))))
+        if not (size > 0 and np.isfinite(size)):
+            return 0.0
+        levels: list[float] = []
+        for spacing in SPACINGS + WIDER:
+            if spacing in WIDER and any(levels):
+                break
+            levels.append(_level(np.array([weights @ f(k * spacing) for k in range(POINTS)])) / size)
+    return max((level for level in levels if level < STEPS), default=0.0)
 
 
 def _level(values: Real) -> float:

@@ -6,16 +6,14 @@ takes no time for them.
 """
 # ruff: noqa: PLC0415  # laws are imported where they are run: importing chainrule to train must not wait for them
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-from attrs import frozen
-
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, Generator
+from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.layer import Layer
@@ -29,61 +27,9 @@ S = TypeVar("S")
 X = TypeVar("X")
 
 
-@frozen
-class Report:
-    """The verdicts of all laws on one subject; `str(report)` is a table.
-
-    Parameters
-    ----------
-    verdicts
-        A verdict for each law and field.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from chainrule import check_layer, relu
-    >>> rng = np.random.default_rng(0)
-    >>> report = check_layer(relu, (), rng.standard_normal((4, 3)), rng=rng)
-    >>> report.ok, report.failures
-    (True, ())
-    >>> [verdict.field for verdict in report.verdicts if verdict.law == "derivative"]
-    ['dx']
-    """
-
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def ok(self) -> bool:
-        """True if every law holds for every field."""
-        return all(verdict.ok for verdict in self.verdicts)
-
-    @property
-    def failures(self) -> tuple[Verdict, ...]:
-        """The verdicts of laws that do not hold."""
-        return tuple(verdict for verdict in self.verdicts if not verdict.ok)
-
-    def __str__(self) -> str:
-        """A table: a line for each law and field, and under it a hint if it failed."""
-        width = max((len(verdict.law) for verdict in self.verdicts), default=0)
-        room = max((len(verdict.field) for verdict in self.verdicts), default=0)
-        lines: list[str] = []
-        for verdict in self.verdicts:
-            mark = "ok   " if verdict.ok else "WRONG"
-            line = f"{mark} {verdict.law:{width}}  {verdict.field:{room}}"
-            if not math.isnan(verdict.error):
-                line += f"  error {verdict.error:.1e} (at most {verdict.bound:.0e})"
-            lines.append(line.rstrip())
-            if not verdict.ok and not math.isnan(verdict.got):
-                place = f"{verdict.field}[{', '.join(str(i) for i in verdict.index)}]"
-                lines.append(f"      {place} is {verdict.got:.12g}, expected {verdict.expected:.12g}")
-            if verdict.note:
-                lines.append(f"      {verdict.note}")
-        count, wrong = len(self.verdicts), len(self.failures)
-        lines.append(f"{count - wrong} of {count} hold" if wrong else f"all {count} hold")
-        return "\n".join(lines)
-
-
-def check_layer(layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, *, rng: Generator) -> Report:
+def check_layer(
+    layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, *, rng: Generator, surrogate: bool = False
+) -> Report:
     """Check a layer, or an encoder, against every law, for every field.
 
     Parameters
@@ -95,6 +41,9 @@ def check_layer(layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, 
         that differ, some tens of numbers). They are not written to. An encoder's `x` is a tree of arrays.
     rng
         The generator of random derivatives `dout`.
+    surrogate
+        Whether backward is meant to differ from the derivative, as that of a straight-through estimator does. Then all
+        other laws are checked.
 
     Returns
     -------
@@ -116,10 +65,13 @@ def check_layer(layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, 
     >>> print(report.failures[0].note)
     it is half of what it should be: a missing factor of 2?
     """
-    from chainrule.laws.layer_laws import LAYER_LAWS
+    from chainrule.laws.layer_laws import DERIVATIVE_LAWS, LAYER_LAWS
+    from chainrule.laws.subjects import as_trees, in_its_dtype
 
     _expect(layer, (Layer, Encoder), "check_layer")
-    return _report(LAYER_LAWS, layer, params, x, rng=rng)
+    laws = {name: law for name, law in LAYER_LAWS.items() if not (surrogate and name in DERIVATIVE_LAWS)}
+    subject, given = as_trees(layer, params)
+    return _report(laws, in_its_dtype(subject, given, x), given, x, rng=rng)
 
 
 def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: Generator) -> Report:

@@ -17,7 +17,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.bursts import UNIT, Slopes, slopes
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.hints import hint, where
-from chainrule.laws.trial import Fields, Trial, measured, rounding
+from chainrule.laws.trial import Trial, fixed_fields, rounding, sizes_of
 
 FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
 """The first step, relative to an entry; and that for a function that does not compute in float64."""
@@ -25,15 +25,11 @@ FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
 SAFE, ROUNDINGS = 4.0, 32.0
 """How many of its own errors a numerical derivative is trusted to, and how many units of rounding a gradient may have."""
 
+LEAST = 1e-11
+"""The least relative error that is looked for."""
+
 ENTRIES = 256
 """Up to so many entries, all are tried where one is looked for; of more, halves."""
-
-
-def sizes_of(leaf: Array) -> Array:
-    """By how much to move each entry: its own size; where that is nothing, that of the field, or 1."""
-    size = np.abs(leaf)
-    root = math.sqrt(float(np.mean(np.square(size)))) if leaf.size else 0.0
-    return np.where(size > 1e-3 * root, size, root if root > 0 else 1.0)
 
 
 def first_step(trial: Trial) -> float:
@@ -60,6 +56,12 @@ class Miss:
         return off / self.allowed if self.allowed > 0 else (math.inf if off else 0.0)
 
 
+    def beyond(self, other: "Miss") -> bool:
+        """Tell whether two estimates of the same derivative exclude each other."""
+        room = self.allowed + other.allowed
+        return self.low - other.high > room or other.low - self.high > room
+
+
 def misses(
     trial: Trial, name: str, direction: Array, douts: Sequence[Array], gots: Sequence[Array], unit: Array, first: float
 ) -> list[Miss]:
@@ -74,7 +76,7 @@ def _miss(found: Slopes, k: int, got: Array, direction: Array, unit: Array) -> M
         along = float(np.sum(got * direction))
         size = math.sqrt(float(np.sum(np.square(got * direction))))
         own = math.sqrt(float(np.sum(np.square(unit * direction))))
-        allowed = SAFE * float(found.error[k]) + ROUNDINGS * own + 64 * UNIT * size
+        allowed = SAFE * float(found.error[k]) + ROUNDINGS * own + LEAST * size
     typical = size / math.sqrt(max(1, np.count_nonzero(direction)))
     return Miss(along, float(found.low[k]), float(found.high[k]), allowed, allowed / typical if typical else math.inf)
 
@@ -120,9 +122,9 @@ def by_directions(
     units = rounding(trial, base, rng)
     results = [trial.back(dout) for dout in douts]
     verdicts: list[Verdict] = []
-    first = first_step(trial)
+    first, fixed = first_step(trial), fixed_fields(trial)
     for name, leaf in trial.arguments.items():
-        if only and name != only:
+        if (only and name != only) or name in fixed:
             continue
         gots = [fields[name] for fields in results]
         if any(got.shape != leaf.shape for got in gots):
@@ -134,8 +136,8 @@ def by_directions(
         worst: Miss | None = None
         power, which = math.inf, 0
         direction = leaf
-        for _ in range(count):
-            tried = sizes_of(leaf) * rng.choice([-1.0, 1.0], leaf.shape)
+        for i in range(count):
+            tried = sizes_of(leaf, own=i % 2 == 0) * rng.choice([-1.0, 1.0], leaf.shape)
             found = misses(trial, name, tried, douts, gots, units[name], first)
             for k, miss in enumerate(found):
                 if not math.isfinite(miss.allowed):
@@ -149,14 +151,40 @@ def by_directions(
         if worst.ratio <= 1:
             verdicts.append(Verdict(law, name, ok=True, note=case, power=power))
             continue
-        (again,) = misses(trial, name, direction, [douts[which]], [gots[which]], units[name], 0.37 * first)
-        agree = abs(again.low - worst.low) <= again.allowed + worst.allowed
-        if not agree or again.ratio <= 1:
-            note = _said(words, "the numerical derivatives disagree with each other: the function oscillates or jumps here")
+        if not _differentiable(trial, name, direction, douts[which], gots[which], units[name], worst, rng):
+            note = _said(words, "the numerical derivatives disagree with each other: it is not differentiable here")
             verdicts.append(Verdict(law, name, ok=False, undecided=True, note=note))
             continue
         verdicts.append(_located(law, trial, name, douts[which], gots[which], units[name], direction, words))
     return verdicts
+
+
+def _differentiable(
+    trial: Trial,
+    name: str,
+    direction: Array,
+    dout: Array,
+    got: Array,
+    unit: Array,
+    miss: Miss,
+    rng: np.random.Generator,
+) -> bool:
+    """Tell whether other first steps, and the sum over the halves of a direction, give the same derivative."""
+    first = first_step(trial)
+
+    def along(part: Array, step: float) -> Miss:
+        return misses(trial, name, part, [dout], [got], unit, step)[0]
+
+    others = [along(direction, share * first) for share in (0.37, 0.11, 2.0**-7)]
+    if any(other.ratio <= 1 or other.beyond(miss) for other in others):
+        return False
+    for _ in range(2 if got.size > 1 else 0):
+        half = rng.random(direction.shape) < 0.5
+        one, two = along(np.where(half, direction, 0.0), first), along(np.where(half, 0.0, direction), first)
+        both = Miss(miss.got, one.low + two.low, one.high + two.high, one.allowed + two.allowed, math.inf)
+        if both.beyond(miss):
+            return False
+    return True
 
 
 def _located(
@@ -167,7 +195,8 @@ def _located(
     if got.size <= ENTRIES:
         expected, ratios = entries(trial, name, np.arange(got.size), dout, got, unit)
         if not np.any(ratios > 1):
-            return Verdict(law, name, False, _said(words, "it is wrong along a direction"))
+            note = _said(words, "it is wrong along a direction, and right in each entry alone")
+            return Verdict(law, name, ok=False, undecided=True, note=note)
         worst = int(np.argmax(np.where(np.isnan(ratios), 0, ratios)))
         note = hint(got, expected, len(trial.out), ()) or where(np.reshape(ratios > 1, got.shape))
     else:
@@ -182,7 +211,10 @@ def _located(
                 ratios_of.append(miss.ratio if math.isfinite(miss.allowed) else 0.0)
             support = halves[int(ratios_of[1] > ratios_of[0])]
         worst = int(support[0])
-        one, _ = entries(trial, name, support, dout, got, unit)
+        one, ratios = entries(trial, name, support, dout, got, unit)
+        if not ratios.flat[worst] > 1:
+            note = _said(words, "it is wrong along a direction, and right in each entry alone")
+            return Verdict(law, name, ok=False, undecided=True, note=note)
         expected = np.full(got.shape, np.nan)
         expected.flat[worst] = one.reshape(-1)[worst]
         note = "it is wrong here, and perhaps elsewhere"
@@ -203,22 +235,23 @@ def entries(
     Both have the shape of the field and are nan elsewhere. At a kink the derivative is the subgradient next to `got`.
     """
     leaf = trial.arguments[name]
-    sizes = sizes_of(leaf)
+    kinds = [sizes_of(leaf), sizes_of(leaf, own=True)]
     expected, ratios = np.full(leaf.shape, np.nan), np.full(leaf.shape, np.nan)
     for i in which.tolist():
         index = np.unravel_index(i, leaf.shape)
-        direction = np.zeros(leaf.shape)
-        direction[index] = sizes[index]
-        (miss,) = misses(trial, name, direction, [dout], [got], unit, first_step(trial))
-        if math.isfinite(miss.allowed):
-            nearest = miss.low if math.isnan(miss.got) else min(max(miss.got, miss.low), miss.high)
-            expected[index] = nearest / sizes[index]
-            ratios[index] = miss.ratio
+        for sizes in kinds:
+            if sizes is kinds[1] and (sizes[index] == kinds[0][index] or ratios[index] <= 1):
+                continue
+            direction = np.zeros(leaf.shape)
+            direction[index] = sizes[index]
+            (miss,) = misses(trial, name, direction, [dout], [got], unit, first_step(trial))
+            if math.isfinite(miss.allowed) and not ratios[index] <= miss.ratio:
+                nearest = miss.low if math.isnan(miss.got) else min(max(miss.got, miss.low), miss.high)
+                expected[index] = nearest / sizes[index]
+                ratios[index] = miss.ratio
     return expected, ratios
 
 
 def _said(*words: str) -> str:
     return ": ".join(word for word in words if word)
 
-
-__all__ = ["Fields", "Miss", "by_directions", "entries", "first_step", "measured", "misses", "sizes_of"]

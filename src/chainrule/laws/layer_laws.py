@@ -13,6 +13,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import borrowed
+from chainrule.arrays.records import is_record
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
@@ -22,7 +23,7 @@ from chainrule.laws.dtype_laws import precision
 from chainrule.laws.memory_laws import all_written, any_layout, lent, nothing_shared
 from chainrule.laws.row_laws import independent_rows, nan_shows, scaled
 from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
-from chainrule.laws.trial import Checked, arrays_in, backward_of, draw, named, run_backward, run_forward
+from chainrule.laws.trial import Checked, Trial, arrays_in, backward_of, draw, measured, named, rounding, run_backward, run_forward
 from chainrule.laws.value_laws import any_dout, other_sizes, other_values
 from chainrule.layer import Layer
 from chainrule.rules.passes import in_pass
@@ -86,21 +87,21 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     list[Verdict]
         For `dx` and each array of `grads`.
     """
-    params, x = in_float64(params), in_float64(x)
-    out, cache = run_forward(layer, params, x)
-    u, v, a, c = draw(out, rng), draw(out, rng), 1024.0, -0.75  # large: clipping is not linear
-    of_sum, of_u, of_v, of_zero = (
-        list_of(run_backward(layer, cache, d)) for d in (a * u + c * v, u, v, np.zeros_like(out))
-    )
-    least = _least([got for _, got in of_sum])
+    trial = measured(Trial.in_float64(layer, params, x), rng)
+    u, v, a, c = draw(trial.out, rng), draw(trial.out, rng), 1024.0, -0.75  # large: clipping is not linear
+    of_sum, of_u, of_v, of_zero = (trial.back(d) for d in (a * u + c * v, u, v, np.zeros_like(u)))
+    least = _least(list(of_sum.values()))
+    units = rounding(trial, u, rng)
     verdicts: list[Verdict] = []
-    for (name, got), (_, gu), (_, gv), (_, g0) in zip(of_sum, of_u, of_v, of_zero, strict=True):
+    for name, got in of_sum.items():
+        gu, gv, g0 = of_u[name], of_v[name], of_zero[name]
         note = ""
         if got.size and np.array_equal(gu, gv) and gu.any():
             note = "it is the same for every dout: was dout ignored?"
         elif g0.any():
             note = "it is not 0 for dout = 0: something is added that does not go with dout"
-        verdict = compare("linearity", name, got, a * gu + c * gv, ROUNDING, least=least, note=note)
+        room = float(64 * a * units[name].max(initial=0.0) / max(np.abs(got).max(initial=0.0), least, 1e-300))
+        verdict = compare("linearity", name, got, a * gu + c * gv, max(ROUNDING, room), least=least, note=note)
         verdicts.append(verdict if not g0.any() else Verdict("linearity", name, ok=False, note=note))
     return verdicts
 
@@ -186,7 +187,7 @@ def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Genera
     out = writable(out)
     dout = draw(out, rng)
     first = writable(run_backward(layer, cache, dout))
-    other, other_cache = run_forward(layer, params, _rows(x, slice(None, None, -1)))
+    other, other_cache = run_forward(layer, params, tree.map(_backwards, x))
     run_backward(layer, other_cache, draw(other, rng))
     same_backward = tree.equal(first, run_backward(layer, cache, dout))
     same_out = tree.equal(out, run_forward(layer, params, x)[0])
@@ -218,7 +219,7 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
         out, cache = layer.forward(params, given)
         dout = draw(out, rng)
         before = writable(run_backward(layer, cache, dout))
-        for array in tree.leaves(given if name == "x" else out):
+        for array in [] if name == "x" and is_record(type(x)) else tree.leaves(given if name == "x" else out):
             if array.flags.writeable:
                 _overwrite(array)
         ok = tree.equal(before, run_backward(layer, cache, dout))
@@ -321,6 +322,9 @@ LAYER_LAWS: dict[str, LayerLaw] = {
 }
 """All laws of layers, by name."""
 
+DERIVATIVE_LAWS = ("derivative", "other_values", "other_sizes", "any_dout")
+"""Those that compare with the numerical derivative."""
+
 
 def _copies(arrays: Iterable[Array]) -> list[Array]:
     return [array.copy() for array in arrays]
@@ -330,8 +334,8 @@ def _same_bytes(a: Array, b: Array) -> bool:
     return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
 
 
-def _rows(x: Any, rows: slice) -> Any:
-    return tree.map(lambda leaf: leaf[rows], x)
+def _backwards(leaf: Array) -> Array:
+    return leaf[::-1] if leaf.ndim else leaf
 
 
 def _overwrite(array: Any) -> None:
@@ -353,11 +357,6 @@ def _first(param: Array, grad: Array) -> Array:
 def _least(fields: Sequence[Array]) -> float:
     """The size of a field that counts for nothing beside the largest one: see `compare`."""
     return max((float(np.abs(leaf).max(initial=0)) for leaf in fields), default=0.0) / 128
-
-
-def list_of(result: tuple[Array | None, Any]) -> list[tuple[str, Array]]:
-    """The arrays of `(dx, grads)` with their names."""
-    return list(named(result).items())
 
 
 def _alike(law: str, name: str, got: Any, like: Array) -> Verdict:

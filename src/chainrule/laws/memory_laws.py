@@ -83,7 +83,7 @@ def _other(params: Any, layout: Callable[[Array], Array]) -> Any:
 
 
 def _fortran(a: Array) -> Array:
-    return np.asfortranarray(a)
+    return np.asfortranarray(a).copy("F") if a.ndim else a.copy()
 
 
 def _strided(a: Array) -> Array:
@@ -93,7 +93,7 @@ def _strided(a: Array) -> Array:
 
 
 def _reversed(a: Array) -> Array:
-    return np.flip(np.flip(a).copy())
+    return np.flip(np.flip(a).copy()) if a.ndim else a.copy()
 
 
 def _misaligned(a: Array) -> Array:

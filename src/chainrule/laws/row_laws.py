@@ -53,7 +53,8 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     right = {"out": trial.out, **trial.back(dout)}
     found: dict[str, Verdict] = {}
     taken = 0
-    for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, rng):
+    most = MOST if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
+    for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, most, rng):
         try:
             other = Trial.in_float64(layer, params, tree.map(lambda leaf, which=which: leaf[which], x))
             results = {"out": other.out, **other.back(dout[which])}
@@ -73,7 +74,7 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     return list(found.values())
 
 
-def _choices(n: int, each: int, rng: np.random.Generator) -> list[tuple[str, NDArray[np.intp]]]:
+def _choices(n: int, each: int, most: int, rng: np.random.Generator) -> list[tuple[str, NDArray[np.intp]]]:
     """Which rows to take, and what to call them."""
     chosen: list[tuple[str, NDArray[np.intp]]] = [
         *((f"row {i} alone", np.array([i])) for i in dict.fromkeys((0, n - 1, n // 2))),
@@ -84,7 +85,7 @@ def _choices(n: int, each: int, rng: np.random.Generator) -> list[tuple[str, NDA
         ("the rows in another order", rng.permutation(n)),
         ("one row several times", np.zeros(max(n, 2), int)),
     ]
-    chosen += [(f"{rows} rows", rng.integers(0, n, rows)) for rows in (*ROWS, n + 1) if rows * each <= MOST]
+    chosen += [(f"{rows} rows", rng.integers(0, n, rows)) for rows in (*ROWS, n + 1) if rows * each <= most]
     return chosen
 
 
@@ -170,11 +171,12 @@ def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generat
     list[Verdict]
         For each result of backward.
     """
-    trial = Trial.of(layer, params, x)
+    trial = measured(Trial.of(layer, params, x), rng)
     dout = draw(trial.out, rng)
     info = np.finfo(dout.dtype)
     right = trial.back(dout)
-    most = {2: 4, 4: 40}.get(dout.dtype.itemsize, 200)
+    most = {2: 4, 4: 40}.get(dout.dtype.itemsize, 200 if trial.noise < 1e-10 else 40 if trial.noise < 1e-6 else 4)
+    eps = max(float(info.eps), trial.noise)
     notes: dict[str, Verdict] = {}
     for k in (-most, -most // 4, most // 4, most):
         with np.errstate(all="ignore"):
@@ -183,7 +185,7 @@ def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generat
                 back = np.ldexp(leaf, -k)
                 size = float(np.abs(right[name][np.isfinite(right[name])]).max(initial=0.0))
                 least = float(np.ldexp(float(info.smallest_normal), max(0, -k))) * 2**10
-                off = np.abs(back - right[name]) > 1e3 * float(info.eps) * size + least
+                off = np.abs(back - right[name]) > 1e3 * eps * size + least
                 off &= np.isfinite(leaf)
                 if off.any() and name not in notes:
                     index = tuple(int(i) for i in np.argwhere(off)[0])

@@ -1,5 +1,6 @@
 """Trials: one run of a layer forward and back, its results by name, and the rounding error that they may have."""
 
+import math
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any, TypeAlias, TypeVar, cast
@@ -15,6 +16,7 @@ from chainrule.checking.bursts import UNIT, noise_of
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64, writable
 from chainrule.layer import Layer
+from chainrule.parts import unmoved
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -58,8 +60,8 @@ def backward_of(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | No
 def named(result: tuple[Array | None, Any]) -> Fields:
     """The arrays of `(dx, grads)` by name."""
     dx, grads = result
-    fields = {f"grads{path}": leaf for path, leaf in tree.named_leaves(grads)}
-    return fields if dx is None else {"dx": dx, **fields}
+    fields = {f"grads{path}": np.asarray(leaf) for path, leaf in tree.named_leaves(grads)}
+    return fields if dx is None else {"dx": np.asarray(dx), **fields}
 
 
 def draw(out: Array, rng: np.random.Generator) -> Array:
@@ -96,6 +98,10 @@ class Trial:
         """Run forward in float64, on copies."""
         return cls.of(layer, in_float64(params), in_float64(x))
 
+    def with_noise(self, noise: float) -> "Trial":
+        """The trial of a function that has so much noise at least."""
+        return Trial(self.layer, self.params, self.x, self.out, self.cache, noise=max(noise, self.noise))
+
     @property
     def arguments(self) -> Fields:
         """The arrays of floats that the layer is differentiated by, under the names of their derivatives."""
@@ -127,15 +133,37 @@ class Trial:
         return at
 
 
+def fixed_fields(trial: Trial) -> list[str]:
+    """The names of the gradients of parameters that stay as they are, which must be zeros."""
+    zeros, ones = (tree.map(lambda leaf, v=v: np.full_like(leaf, v), trial.params) for v in (0.0, 1.0))
+    moves = tree.leaves(unmoved(trial.layer, zeros, ones))
+    names = [f"grads{path}" for path, _ in tree.named_leaves(trial.params)]
+    return [name for name, leaf in zip(names, moves, strict=True) if leaf.size and not leaf.all()]
+
+
 def measured(trial: Trial, rng: np.random.Generator) -> Trial:
     """The trial, with the noise of its function: about 1e-16 if it computes in float64, 3e-8 if in float32."""
-    directions = {name: leaf * rng.choice([-1.0, 1.0], leaf.shape) for name, leaf in trial.arguments.items()}
+    directions = {name: sizes_of(leaf) * rng.choice([-1.0, 1.0], leaf.shape) for name, leaf in trial.arguments.items()}
     dout = rng.standard_normal(trial.out.size)
-    found = noise_of(trial.line(directions), dout)
-    return Trial(trial.layer, trial.params, trial.x, trial.out, trial.cache, noise=max(found, UNIT))
+    return trial.with_noise(noise_of(trial.line(directions), dout))
 
 
-def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = UNIT) -> Fields:
+def sizes_of(leaf: Array, *, own: bool = False) -> Array:
+    """By how much to move each entry: its own size; where that is nothing, that of its row, of the field, or 1.
+
+    Nothing is 0, and unless `own` also what is a thousandth of its row's.
+    """
+    size = np.abs(leaf)
+    root = math.sqrt(float(np.mean(np.square(size)))) if leaf.size else 0.0
+    if not leaf.ndim:
+        return np.asarray(size if root > 0 else np.ones_like(size))
+    rows = np.sqrt(np.mean(np.square(size), axis=-1, keepdims=True))
+    return np.where(size > (0.0 if own else 1e-3 * rows), size, np.where(rows > 0, rows, root if root > 0 else 1.0))
+
+
+def rounding(
+    trial: Trial, dout: Array, rng: np.random.Generator, unit: float = UNIT, copies: int = COPIES
+) -> Fields:
     """What rounding may do to each entry of the results, by name.
 
     The arguments are moved by a random share of a unit of their own size, as if each had been rounded, and the results
@@ -152,6 +180,8 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
         The generator of the moves.
     unit
         The relative rounding error of a number.
+    copies
+        How often they are moved.
 
     Returns
     -------
@@ -160,22 +190,33 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     """
     results = {"out": trial.out, **trial.back(dout)}
     moved: dict[str, list[Array]] = {name: [] for name in results}
-    for _ in range(COPIES):
-        near = {
-            name: leaf * (1 + unit * rng.uniform(-1, 1, leaf.shape)) for name, leaf in trial.arguments.items()
-        }
-        other = trial.again(near)
-        found = {"out": other.out, **other.back(dout * (1 + unit * rng.uniform(-1, 1, dout.shape)))}
-        for name, leaf in results.items():
-            moved[name].append(np.abs(found[name] - leaf))
+    with np.errstate(all="ignore"):
+        for _ in range(copies):
+            near = {name: _rounded(leaf, unit, rng) for name, leaf in trial.arguments.items()}
+            other = trial.again(near)
+            found = {"out": other.out, **other.back(_rounded(dout, unit, rng))}
+            # Backward is linear: what it makes of c dout, divided by c, differs by its own rounding alone.
+            factor = float(rng.uniform(1, 2))
+            scaled = trial.back(dout * factor)
+            for name, leaf in results.items():
+                off = np.abs(found[name] - leaf)
+                if name in scaled:
+                    off = off + np.abs(scaled[name] / factor - leaf) * (unit / UNIT)
+                moved[name].append(off)
     least = max(unit, trial.noise)
     units: Fields = {}
     with np.errstate(all="ignore"):
+        # Where all of a field cancels, as the gradient of a bias before a batch norm does, nothing but rounding is left.
+        largest = max(_rms(leaf) for leaf in results.values()) / 32
         for name, leaf in results.items():
             own = np.sqrt(np.mean(np.square(moved[name]), axis=0))
             size = np.abs(leaf)
-            units[name] = _rms(own) + own + least * (_rms(size) + size)
+            units[name] = _rms(own) + own + least * (np.maximum(_rms(size), largest) + size)
     return units
+
+
+def _rounded(values: Array, unit: float, rng: np.random.Generator) -> Array:
+    return np.asarray(values * (1 + unit * rng.uniform(-1, 1, values.shape)))
 
 
 def _rms(values: Array) -> float:

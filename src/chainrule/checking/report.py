@@ -1,0 +1,147 @@
+"""Reports: the verdicts of all laws on one subject, as a table, as HTML, as JSON, or as an error."""
+
+import html
+import json
+import math
+from collections.abc import Callable
+
+from attrs import asdict, frozen
+
+from chainrule.checking.verdict import Verdict
+
+MARKS = {True: "ok", False: "WRONG", None: "cannot tell"}
+"""What a table says of a verdict."""
+
+COLOURS = {True: "#1a7f37", False: "#b3261e", None: "#8a5a00"}
+
+
+@frozen(repr=False)
+class Report:
+    """The verdicts of all laws on one subject; `str(report)` is a table.
+
+    Parameters
+    ----------
+    verdicts
+        A verdict for each law and field.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import check_layer, relu
+    >>> rng = np.random.default_rng(0)
+    >>> report = check_layer(relu, (), rng.standard_normal((4, 3)), rng=rng)
+    >>> report.ok, report.failures, report.undecided
+    (True, (), ())
+    >>> [verdict.field for verdict in report.verdicts if verdict.law == "derivative"]
+    ['dx']
+    """
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True if every law holds for every field, and could be told to."""
+        return all(verdict.ok for verdict in self.verdicts)
+
+    @property
+    def failures(self) -> tuple[Verdict, ...]:
+        """The verdicts of laws that do not hold."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.ok and not verdict.undecided)
+
+    @property
+    def undecided(self) -> tuple[Verdict, ...]:
+        """The verdicts of laws that could not tell."""
+        return tuple(verdict for verdict in self.verdicts if verdict.undecided)
+
+    def raise_if_wrong(self, *, undecided: bool = True) -> None:
+        """Raise an AssertionError that holds the table, unless every law holds.
+
+        Parameters
+        ----------
+        undecided
+            Whether to raise for laws that could not tell as well.
+        """
+        if self.failures or (undecided and self.undecided):
+            raise AssertionError(f"\n{self}")
+
+    def to_json(self) -> str:
+        """All verdicts as JSON: a list of objects with the fields of `Verdict`, and null for what is not a number."""
+        rows = [{name: _plain(value) for name, value in asdict(verdict).items()} for verdict in self.verdicts]
+        return json.dumps({"ok": self.ok, "verdicts": rows}, indent=2)
+
+    def __str__(self) -> str:
+        """A table: a line for each law and field, and under it what was found."""
+        return _table(self.verdicts)
+
+    def __repr__(self) -> str:
+        """The table."""
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """The table in a notebook."""
+        return _html(self.verdicts)
+
+
+def _table(verdicts: tuple[Verdict, ...]) -> str:
+    width = max((len(verdict.law) for verdict in verdicts), default=0)
+    room = max((len(verdict.field) for verdict in verdicts), default=0)
+    mark_room = max((len(MARKS[_state(verdict)]) for verdict in verdicts), default=0)
+    lines: list[str] = []
+    for verdict in verdicts:
+        mark = MARKS[_state(verdict)]
+        lines.append(f"{mark:{mark_room}} {verdict.law:{width}}  {verdict.field:{room}}  {_measured(verdict)}".rstrip())
+        lines += [f"{'':{mark_room}} {line}" for line in _found(verdict)]
+    count = len(verdicts)
+    wrong = sum(_state(verdict) is False for verdict in verdicts)
+    unclear = sum(_state(verdict) is None for verdict in verdicts)
+    if not wrong and not unclear:
+        return "\n".join([*lines, f"all {count} hold"])
+    rest = f", of {unclear} it can't be told" if unclear else ""
+    return "\n".join([*lines, f"{count - wrong - unclear} of {count} hold{rest}"])
+
+
+def _state(verdict: Verdict) -> bool | None:
+    """True for right, False for wrong, None where it can't be told."""
+    return None if verdict.undecided else verdict.ok
+
+
+def _measured(verdict: Verdict) -> str:
+    words: list[str] = []
+    if not math.isnan(verdict.error):
+        words.append(f"error {verdict.error:.1e}")
+        if not math.isnan(verdict.bound):
+            words.append(f"(at most {verdict.bound:.0e})")
+    if verdict.ok and math.isfinite(verdict.power):
+        words.append(f"errors from {verdict.power:.0e} on would be seen")
+    return " ".join(words)
+
+
+def _found(verdict: Verdict) -> list[str]:
+    """What was found, in lines."""
+    lines: list[str] = []
+    if not verdict.ok and not math.isnan(verdict.expected):
+        place = f"{verdict.field}[{', '.join(str(i) for i in verdict.index)}]" if verdict.index else verdict.field
+        lines.append(f"{place} is {verdict.got:.12g}, expected {verdict.expected:.12g}")
+    if verdict.note:
+        lines.append(verdict.note)
+    return lines
+
+
+def _plain(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _html(verdicts: tuple[Verdict, ...]) -> str:
+    rows: list[str] = []
+    escape: Callable[[str], str] = html.escape
+    for verdict in verdicts:
+        state = _state(verdict)
+        cells = [
+            f'<td style="color:{COLOURS[state]}"><b>{MARKS[state]}</b></td>',
+            f"<td><code>{escape(verdict.law)}</code></td>",
+            f"<td><code>{escape(verdict.field)}</code></td>",
+            f'<td style="text-align:left">{"<br>".join(map(escape, filter(None, (_measured(verdict), *_found(verdict)))))}</td>',
+        ]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    head = "<tr><th></th><th>law</th><th>field</th><th></th></tr>"
+    return f"<table>{head}{''.join(rows)}</table>"

@@ -1,0 +1,146 @@
+"""Subjects as laws take them: parameters that are trees, and a layer that takes float64."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import numpy as np
+from attrs import frozen
+
+from chainrule import tree
+from chainrule.arrays.records import record
+from chainrule.encoder import Encoder
+from chainrule.laws.copies import in_float64
+from chainrule.layer import Layer
+
+
+def as_trees(layer: Any, params: Any) -> tuple[Any, Any]:
+    """The layer and its parameters, where dictionaries become records, and lists tuples.
+
+    The layer is given what it knows, and its gradients, which must be of the same kind, are turned as well.
+    """
+    if not _has_containers(params):
+        return layer, params
+    turn = _turned(params)
+
+    def forward(given: Any, x: Any) -> Any:
+        return layer.forward(_like(params, given), x)
+
+    def backward(cache: Any, dout: Any) -> Any:
+        result = layer.backward(cache, dout)
+        dx, grads = result
+        return dx, _checked(params, grads)
+
+    def grads(cache: Any, dout: Any) -> Any:
+        return _checked(params, layer.grads(cache, dout))
+
+    traits = {"couples_rows": layer.couples_rows, "elementwise": layer.elementwise, "event_axes": layer.event_axes}
+    if isinstance(layer, Encoder):
+        del traits["elementwise"]
+        made: Any = Encoder(forward, grads, **traits)
+        return made, turn
+    return Layer(forward, backward, grads, **traits), turn
+
+
+def _has_containers(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return True
+    return isinstance(value, tuple) and any(map(_has_containers, value))
+
+
+def _turned(value: Any) -> Any:
+    """The value with records for dictionaries and tuples for lists."""
+    if isinstance(value, dict):
+        return _record(tuple(value))(*map(_turned, value.values()))
+    if isinstance(value, list) or (isinstance(value, tuple) and _has_containers(value)):
+        return tuple(map(_turned, value))
+    return value
+
+
+def _like(pattern: Any, value: Any) -> Any:
+    """The value in the containers of a pattern."""
+    if isinstance(pattern, dict):
+        return {key: _like(each, getattr(value, name)) for (key, each), name in zip(pattern.items(), _names(tuple(pattern)), strict=True)}
+    if isinstance(pattern, list):
+        return [_like(each, own) for each, own in zip(pattern, value, strict=True)]
+    if isinstance(pattern, tuple) and _has_containers(pattern):
+        return tuple(_like(each, own) for each, own in zip(pattern, value, strict=True))
+    return value
+
+
+def _checked(pattern: Any, grads: Any) -> Any:
+    """The gradients as a tree, if their containers are those of the parameters."""
+    if isinstance(pattern, dict | list) and type(grads) is not type(pattern):
+        raise TypeError(f"grads must be a {type(pattern).__name__} like params, got {type(grads).__name__}")
+    if isinstance(pattern, dict):
+        if set(grads) != set(pattern):
+            raise TypeError(f"grads must have the keys of params {sorted(pattern)}, got {sorted(grads)}")
+        return _record(tuple(pattern))(*(_checked(pattern[key], grads[key]) for key in pattern))
+    if isinstance(pattern, list) or (isinstance(pattern, tuple) and _has_containers(pattern)):
+        return tuple(_checked(each, own) for each, own in zip(pattern, grads, strict=True))
+    return grads
+
+
+RECORDS: dict[tuple[Any, ...], Callable[..., Any]] = {}
+
+
+def _record(keys: tuple[Any, ...]) -> Callable[..., Any]:
+    if keys not in RECORDS:
+        body = {"__annotations__": dict.fromkeys(_names(keys), Any)}
+        RECORDS[keys] = frozen(eq=False)(record(type("dict", (), body)))
+    return RECORDS[keys]
+
+
+def _names(keys: tuple[Any, ...]) -> list[str]:
+    return [key if isinstance(key, str) and key.isidentifier() else f"field{i}" for i, key in enumerate(keys)]
+
+
+def in_its_dtype(layer: Any, params: Any, x: Any) -> Any:
+    """The layer itself if it takes float64; else one that takes float64 and computes in the dtype that it is given in.
+
+    The laws then see by its noise in what precision it computes.
+    """
+    dtypes = {leaf.dtype for leaf in _floats((params, x))}
+    if len(dtypes) != 1 or (dtype := dtypes.pop()).itemsize >= 8:
+        return layer
+    try:
+        layer.forward(in_float64(params), in_float64(x))
+    except Exception:  # noqa: BLE001  # it refuses float64
+        return _narrowed(layer, dtype)
+    return layer
+
+
+def _floats(value: Any) -> Iterator[Any]:
+    yield from (leaf for leaf in tree.leaves(value) if leaf.dtype.kind == "f")
+
+
+@attrs.frozen(eq=False)
+class _Wide:
+    """A cache, and whether its arguments were float64."""
+
+    cache: Any
+    wide: bool
+
+
+def _narrowed(layer: Any, dtype: np.dtype[Any]) -> Any:
+    def narrow(value: Any) -> Any:
+        return tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, value)
+
+    def forward(params: Any, x: Any) -> Any:
+        wide = any(leaf.dtype == np.float64 for leaf in _floats((params, x)))
+        if not wide:
+            out, cache = layer.forward(params, x)
+            return out, _Wide(cache, False)
+        out, cache = layer.forward(narrow(params), narrow(x))
+        return out.astype(np.float64), _Wide(cache, True)
+
+    def backward(cache: _Wide, dout: Any) -> Any:
+        if not cache.wide:
+            return layer.backward(cache.cache, dout)
+        dx, grads = layer.backward(cache.cache, dout.astype(dtype))
+        return dx.astype(np.float64), in_float64(grads)
+
+    def grads(cache: _Wide, dout: Any) -> Any:
+        return layer.grads(cache.cache, dout) if not cache.wide else in_float64(layer.grads(cache.cache, dout.astype(dtype)))
+
+    return Layer(forward, backward, grads, couples_rows=layer.couples_rows, event_axes=layer.event_axes)
