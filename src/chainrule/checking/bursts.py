@@ -94,6 +94,7 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
         right = [(up - middle) / step for up, step in zip(above, steps, strict=True)]
         left = [(middle - down) / step for down, step in zip(below, steps, strict=True)]
         scale = np.abs(above[2]) + np.abs(below[2]) + np.abs(middle)
+        scale = np.where((above[0] == middle) & (below[0] == middle), 0.0, scale)  # what does not move has no noise
         bends = [r - s for r, s in zip(right, left, strict=True)]
         rounding = noise * scale / steps[2]
         kinked = (np.abs(bends[2]) > 0.7 * np.abs(bends[0])) & (np.abs(bends[2]) > 64 * rounding)
@@ -101,7 +102,7 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
         slope, error = _extrapolated(sums, RATIO * RATIO)
         # Where the differences do not shrink as those of a smooth function do, extrapolation is worth nothing.
         change, last = np.abs(sums[1] - sums[0]), np.abs(sums[2] - sums[1])
-        error = error + 2 * (np.abs(weights) @ rounding) + np.where(last > 0.4 * change, 2 * last, 0.0)
+        error = error + 3 * np.sqrt(np.square(weights) @ np.square(rounding)) + np.where(last > 0.4 * change, 2 * last, 0.0)
         half = 0.0
         if kinked.any():
             width = (_extrapolated(right, RATIO)[0] - _extrapolated(left, RATIO)[0]) / 2
@@ -152,7 +153,7 @@ def noise_of(f: Line, weights: Real) -> float:
             return 0.0
         levels: list[float] = []
         for spacing in SPACINGS + WIDER:
-            if spacing in WIDER and any(levels):
+            if spacing in WIDER and 0 < max(levels) < 1e-12:
                 break
             levels.append(_level(np.array([weights @ f(k * spacing) for k in range(POINTS)])) / size)
     return max((level for level in levels if level < STEPS), default=0.0)

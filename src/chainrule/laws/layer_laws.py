@@ -5,7 +5,7 @@ if its results have the structure and the dtype of its arguments. It can be trus
 row alone.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -18,10 +18,10 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64, read_only_copy, writable
-from chainrule.laws.derivative_law import derivative
+from chainrule.laws.derivative_law import derivative, noted
 from chainrule.laws.dtype_laws import precision
-from chainrule.laws.memory_laws import all_written, any_layout, lent, nothing_shared
-from chainrule.laws.row_laws import independent_rows, nan_shows, scaled
+from chainrule.laws.memory_laws import LAYOUTS, all_written, any_layout, lent, nothing_shared
+from chainrule.laws.row_laws import independent_rows, nan_shows, rows_of, scaled
 from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
 from chainrule.laws.trial import Checked, Trial, arrays_in, backward_of, draw, measured, named, rounding, run_backward, run_forward
 from chainrule.laws.value_laws import any_dout, other_sizes, other_values
@@ -121,25 +121,37 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
     list[Verdict]
         For each of the four.
     """
-    params, x = writable(params), writable(x)
+    verdicts: dict[str, str] = {}
+    for case, given in {"": x, **rows_of(layer, x)}.items():
+        try:
+            written = [*_written(layer, writable(params), writable(given), rng)]
+            written += [f"{name} while it lasted, and put it back" for name in lent(layer, params, given, rng)]
+        except Exception:
+            if not case:
+                raise
+            continue  # it refuses this number of rows, which is an answer
+        for what in written:
+            verdicts.setdefault(what.split()[0], f"the call wrote to {what}{case}")
+    return [
+        Verdict("arguments_unchanged", name, ok=name not in verdicts, note=verdicts.get(name, ""))
+        for name in ("params", "x", "cache", "dout")
+    ]
+
+
+def _written(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> Iterator[str]:
+    """The arguments that are other bytes after the calls."""
     before = [_copies(tree.leaves(value)) for value in (params, x)]
     out, cache = layer.forward(params, x)
-    dout = draw(out, rng)
+    dout = draw(np.asarray(out), rng)
     kept = [_copies(arrays_in(cache)), _copies([dout])]
     if isinstance(layer, Layer):
         layer.backward(cache, dout)
     layer.grads(cache, dout)
     pairs = {"params": (tree.leaves(params), before[0]), "x": (tree.leaves(x), before[1])}
     pairs |= {"cache": (list(arrays_in(cache)), kept[0]), "dout": ([dout], kept[1])}
-    verdicts: list[Verdict] = []
-    put_back = set(lent(layer, params, x, rng))
     for name, (now, then) in pairs.items():
-        same = len(now) == len(then) and all(map(_same_bytes, now, then))
-        note = "" if same else f"the call wrote to {name}"
-        if same and name in put_back:
-            note = f"the call wrote to {name} while it lasted, and put it back"
-        verdicts.append(Verdict("arguments_unchanged", name, ok=not note, note=note))
-    return verdicts
+        if len(now) != len(then) or not all(map(_same_bytes, now, then)):
+            yield name
 
 
 def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -161,6 +173,8 @@ def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.G
     dout = draw(out, rng)
     backward = run_backward(layer, cache, dout)
     frozen_out, frozen_cache = layer.forward(read_only_copy(params), read_only_copy(x))
+    for array in arrays_in(frozen_cache):
+        array.flags.writeable = False
     frozen_backward = backward_of(layer, frozen_cache, read_only_copy(dout))
     return [
         Verdict("read_only_accepted", "out", tree.equal(out, frozen_out)),
@@ -243,17 +257,41 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     list[Verdict]
         For each array of `grads`.
     """
-    params, x = in_float64(params), in_float64(x)
-    out, cache = run_forward(layer, params, x)
-    dout = draw(out, rng)
-    _, grads = run_backward(layer, cache, dout)
-    alone = layer.grads(cache, dout.copy())
+    found: dict[str, Verdict] = {}
+    for case, given in {"": x, **rows_of(layer, x)}.items():
+        for dtype in (np.float64, np.float32, np.float16):
+            for layout, arranged in LAYOUTS.items() if dtype == np.float64 else [("", np.copy)]:
+                words = f"{case} in {np.dtype(dtype).name}" + (f", with {layout} dout" if layout else "")
+                try:
+                    verdicts = _grads_alone(layer, _as(params, dtype), _as(given, dtype), arranged, rng, words)
+                except Exception:
+                    if not case and dtype == np.float64:
+                        raise
+                    continue  # it refuses this, which is an answer
+                for verdict in verdicts:
+                    if verdict.field not in found or (found[verdict.field].ok and not verdict.ok):
+                        found[verdict.field] = verdict
+    return list(found.values()) or [Verdict("grads_without_dx", "grads", ok=True)]
+
+
+def _grads_alone(
+    layer: Checked[P, C], params: P, x: Any, arranged: Callable[[Array], Array], rng: np.random.Generator, words: str
+) -> list[Verdict]:
+    """The verdicts on `grads` for one dtype, number of rows and layout of `dout`."""
+    with np.errstate(all="ignore"):
+        out, cache = run_forward(layer, params, x)
+        dout = draw(out, rng)
+        _, grads = run_backward(layer, cache, dout)
+        alone = layer.grads(cache, arranged(dout))
     if type(alone) is not type(grads) or len(tree.leaves(alone)) != len(tree.leaves(grads)):
         note = f"backward gives {describe(grads)}, grads {describe(alone)}"
         return [Verdict("grads_without_dx", "grads", ok=False, note=note)]
-    pairs = zip(tree.named_leaves(grads), tree.leaves(alone), strict=True)
-    verdicts = [compare("grads_without_dx", f"grads{path}", got, g, ROUNDING) for (path, g), got in pairs]
-    return verdicts or [Verdict("grads_without_dx", "grads", ok=True)]
+    bound = 1e3 * float(np.finfo(out.dtype).eps)
+    least = _least([np.asarray(leaf) for leaf in tree.leaves(grads)])
+    return [
+        noted(compare("grads_without_dx", f"grads{path}", np.asarray(got), np.asarray(g), bound, least=least), words.strip())
+        for (path, g), got in zip(tree.named_leaves(grads), tree.leaves(alone), strict=True)
+    ]
 
 
 def one_pass(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -297,6 +335,7 @@ def one_pass(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) 
 
 
 LAYER_LAWS: dict[str, LayerLaw] = {
+    "process_unchanged": process_unchanged,
     "structure": structure,
     "derivative": derivative,
     "other_values": other_values,
@@ -314,7 +353,6 @@ LAYER_LAWS: dict[str, LayerLaw] = {
     "repeatability": repeatability,
     "calls_in_between": calls_in_between,
     "threads": threads,
-    "process_unchanged": process_unchanged,
     "ownership": ownership,
     "independent_rows": independent_rows,
     "grads_without_dx": grads_without_dx,
@@ -332,6 +370,10 @@ def _copies(arrays: Iterable[Array]) -> list[Array]:
 
 def _same_bytes(a: Array, b: Array) -> bool:
     return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
+
+
+def _as(value: Any, dtype: Any) -> Any:
+    return tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, value)
 
 
 def _backwards(leaf: Array) -> Array:
@@ -361,6 +403,8 @@ def _least(fields: Sequence[Array]) -> float:
 
 def _alike(law: str, name: str, got: Any, like: Array) -> Verdict:
     ok = describe(got) == describe(like)  # a NumPy scalar is as good as a 0-d array
+    if ok and isinstance(got, np.ndarray) and type(got) not in (np.ndarray, type(like)):
+        return Verdict(law, name, ok=False, note=f"is a {type(got).__name__}, expected an ordinary array")
     return Verdict(law, name, ok, "" if ok else f"is {describe(got)}, expected {describe(like)}")
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
+from chainrule.encoder import Encoder
 from chainrule.laws.copies import writable
+from chainrule.laws.row_laws import rows_of
 from chainrule.laws.trial import Checked, Fields, Trial, arrays_in, draw, measured, rounding, run_forward
 
 CLOSE = 64.0
@@ -143,15 +145,34 @@ def nothing_shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random
     list[Verdict]
         For each result.
     """
-    params, x = writable(params), writable(x)
+    found: dict[str, str] = {}
+    for given, positive in [(x, False), *((each, False) for each in rows_of(layer, x).values()), (_positive(layer, x), True)]:
+        try:
+            notes = _shared(layer, writable(params), writable(given), rng, positive=positive)
+        except Exception:
+            if given is x:
+                raise
+            continue  # it refuses this x, which is an answer
+        for name, note in notes.items():
+            if not found.get(name):
+                found[name] = note
+    return [Verdict("nothing_shared", name, ok=not note, note=note) for name, note in found.items()]
+
+
+def _positive(layer: Checked[Any, Any], x: Any) -> Any:
+    return x if isinstance(layer, Encoder) else tree.map(lambda leaf: np.abs(leaf) + leaf.dtype.type(0.5), x)
+
+
+def _shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator, *, positive: bool) -> dict[str, str]:
+    """What each result shares, in words; nothing if it is alone."""
     out, cache = layer.forward(params, x)
-    dout = draw(np.asarray(out), rng)
+    dout = np.ones_like(out) if positive else draw(np.asarray(out), rng)
     first = {"out": out, **trial_back(Trial(layer, params, x, out, cache), dout)}
     kept = {name: np.array(leaf) for name, leaf in first.items()}
     other_out, other_cache = layer.forward(params, writable(x))
     second = {"out": other_out, **trial_back(Trial(layer, params, x, other_out, other_cache), dout.copy())}
     third = trial_back(Trial(layer, params, x, out, cache), dout.copy())
-    verdicts: list[Verdict] = []
+    notes: dict[str, str] = {}
     for name, leaf in first.items():
         others: list[tuple[str, Any]] = [
             *((f"the result {each}", value) for each, value in first.items() if each != name),
@@ -166,8 +187,8 @@ def nothing_shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random
             note = next((f"it is writable, and shares memory with {what}" for what, value in others if _shares(leaf, value)), "")
         if not note and not np.array_equal(kept[name], leaf, equal_nan=True):
             note = "a later call changes it: is a buffer used again?"
-        verdicts.append(Verdict("nothing_shared", name, ok=not note, note=note))
-    return verdicts
+        notes[name] = note
+    return notes
 
 
 def _shares(a: Any, b: Any) -> bool:

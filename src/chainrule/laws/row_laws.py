@@ -54,7 +54,7 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     found: dict[str, Verdict] = {}
     taken = 0
     most = MOST if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
-    for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, most, rng):
+    for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, most, _widths(trial), rng):
         try:
             other = Trial.in_float64(layer, params, tree.map(lambda leaf, which=which: leaf[which], x))
             results = {"out": other.out, **other.back(dout[which])}
@@ -74,7 +74,9 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     return list(found.values())
 
 
-def _choices(n: int, each: int, most: int, rng: np.random.Generator) -> list[tuple[str, NDArray[np.intp]]]:
+def _choices(
+    n: int, each: int, most: int, widths: list[int], rng: np.random.Generator
+) -> list[tuple[str, NDArray[np.intp]]]:
     """Which rows to take, and what to call them."""
     chosen: list[tuple[str, NDArray[np.intp]]] = [
         *((f"row {i} alone", np.array([i])) for i in dict.fromkeys((0, n - 1, n // 2))),
@@ -85,8 +87,25 @@ def _choices(n: int, each: int, most: int, rng: np.random.Generator) -> list[tup
         ("the rows in another order", rng.permutation(n)),
         ("one row several times", np.zeros(max(n, 2), int)),
     ]
-    chosen += [(f"{rows} rows", rng.integers(0, n, rows)) for rows in (*ROWS, n + 1) if rows * each <= most]
+    chosen += [(f"{rows} rows", rng.integers(0, n, rows)) for rows in dict.fromkeys((*ROWS, n + 1, *widths)) if rows * each <= most]
     return chosen
+
+
+def rows_of(layer: Checked[Any, Any], x: Any) -> dict[str, Any]:
+    """The rows of x in other numbers, one and many, by words for a verdict; none where there are none."""
+    leaves = tree.leaves(x)
+    n = len(leaves[0]) if leaves and leaves[0].ndim else 0
+    if n < 1 or any(leaf.ndim < 1 or len(leaf) != n for leaf in leaves):
+        return {}
+    each = max(leaf.size for leaf in leaves) // n
+    numbers = [rows for rows in (1, 129) if rows != n and rows * each <= 2**16]
+    return {f", with {rows} rows": tree.map(lambda leaf, k=rows: leaf[np.arange(k) % n], x) for rows in numbers}
+
+
+def _widths(trial: Trial) -> list[int]:
+    """The lengths of all other axes: as many rows as columns may be taken for columns."""
+    arrays = [*trial.arguments.values(), trial.out]
+    return sorted({length for array in arrays for length in array.shape if 0 < length <= 1024})
 
 
 def _compared(name: str, got: Array, expected: Array, unit: Array, words: str) -> Verdict:
@@ -95,6 +114,7 @@ def _compared(name: str, got: Array, expected: Array, unit: Array, words: str) -
         return Verdict("independent_rows", name, ok=False, note=note)
     with np.errstate(all="ignore"):
         off = np.abs(got - expected) - CLOSE * unit * np.sqrt(max(1, len(expected) if expected.ndim else 1))
+        off = np.asarray(off)
         off[np.isnan(off) & (np.isnan(got) != np.isnan(expected))] = np.inf
         off[np.isnan(off)] = 0.0
     if not off.size or off.max() <= 0:

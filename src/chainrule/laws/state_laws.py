@@ -87,12 +87,12 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
     list[Verdict]
         For out and the results of backward together.
     """
-    several = [x, *(_shuffled(layer, x, rng) for _ in range(THREADS - 1))]
     dout = draw(run_forward(layer, params, x)[0], rng)
+    several = [(x, dout), *((_shuffled(layer, x, rng), draw(dout, rng)) for _ in range(THREADS - 1))]
 
-    def run(given: Any) -> Fields:
-        trial = Trial.of(layer, params, given)
-        return {"out": trial.out.copy(), **{name: np.array(leaf) for name, leaf in trial.back(dout).items()}}
+    def run(given: tuple[Any, Array]) -> Fields:
+        trial = Trial.of(layer, params, given[0])
+        return {"out": trial.out.copy(), **{name: np.array(leaf) for name, leaf in trial.back(given[1]).items()}}
 
     base = measured(Trial.of(layer, params, x), rng)
     dtype = base.out.dtype
@@ -127,16 +127,41 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     list[Verdict]
         For each of them.
     """
-    before = {name: read() for name, read in SETTINGS.items()}
-    out, cache = run_forward(layer, params, x)
-    dout = draw(out, rng)
-    Trial(layer, params, x, out, cache).back(dout)
-    layer.grads(cache, dout.copy())
+    with np.errstate(all="warn"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        seeds = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one
+        numbers, precision = os.environ.copy(), np.get_printoptions()
+        place, size, limit = os.getcwd(), np.getbufsize(), sys.getrecursionlimit()
+        random.seed(int(rng.integers(2**32)))
+        np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002  # that a call may seed in its turn
+        before = {name: read() for name, read in SETTINGS.items()}
+        try:
+            out, cache = run_forward(layer, params, x)
+            dout = draw(out, rng)
+            first = {"out": np.array(out), **_copied(Trial(layer, params, x, out, cache).back(dout))}
+            layer.grads(cache, dout.copy())
+            after = {name: read() for name, read in SETTINGS.items()}
+        finally:
+            random.setstate(seeds[0])
+            np.random.set_state(seeds[1])  # noqa: NPY002
+            os.environ.clear()
+            os.environ.update(numbers)
+            np.set_printoptions(**precision)
+            os.chdir(place)
+            np.setbufsize(size)
+            sys.setrecursionlimit(limit)
     verdicts: list[Verdict] = []
-    for name, read in SETTINGS.items():
-        ok = bool(np.all(before[name] == read()))
+    for name, value in before.items():
+        ok = value == after[name]
         verdicts.append(Verdict("process_unchanged", name, ok, "" if ok else f"a call changes {name} of the whole process"))
-    return verdicts
+    again = Trial.of(layer, params, x)
+    same = _equal(first, {"out": again.out, **again.back(dout)})
+    note = "" if same else "the first call gives other numbers than the next: is something kept?"
+    return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
+
+
+def _copied(fields: Fields) -> Fields:
+    return {name: np.array(leaf) for name, leaf in fields.items()}
 
 
 def _torch() -> str:
@@ -153,6 +178,7 @@ SETTINGS: dict[str, Callable[[], object]] = {
     "the environment": lambda: dict(os.environ),
     "the current directory": os.getcwd,
     "the recursion limit": sys.getrecursionlimit,
+    "numpy.getbufsize": np.getbufsize,
     "settings of torch": _torch,
 }
 """How to read what belongs to the whole process."""

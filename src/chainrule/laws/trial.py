@@ -198,10 +198,11 @@ def rounding(
             # Backward is linear: what it makes of c dout, divided by c, differs by its own rounding alone.
             factor = float(rng.uniform(1, 2))
             scaled = trial.back(dout * factor)
+            kept = _with_cache_rounded(trial, dout, unit, rng)
             for name, leaf in results.items():
                 off = np.abs(found[name] - leaf)
                 if name in scaled:
-                    off = off + np.abs(scaled[name] / factor - leaf) * (unit / UNIT)
+                    off = off + np.abs(scaled[name] / factor - leaf) * (unit / UNIT) + np.abs(kept[name] - leaf)
                 moved[name].append(off)
     least = max(unit, trial.noise)
     units: Fields = {}
@@ -213,6 +214,27 @@ def rounding(
             size = np.abs(leaf)
             units[name] = _rms(own) + own + least * (np.maximum(_rms(size), largest) + size)
     return units
+
+
+def _with_cache_rounded(trial: Trial, dout: Array, unit: float, rng: np.random.Generator) -> Fields:
+    """The results of backward where what forward saved is rounded too; the arrays are as they were afterwards."""
+    saved: list[tuple[Array, Array]] = []
+    try:
+        for array in arrays_in(trial.cache):
+            if array.dtype.kind == "f" and array.base is None and array.size:
+                saved.append((array, array.copy()))
+                _overwritten(array, _rounded(array, unit, rng))
+        return trial.back(dout)
+    finally:
+        for array, before in saved:
+            _overwritten(array, before)
+
+
+def _overwritten(array: Array, values: Array) -> None:
+    writable_before = array.flags.writeable
+    array.flags.writeable = True
+    array[...] = values
+    array.flags.writeable = writable_before
 
 
 def _rounded(values: Array, unit: float, rng: np.random.Generator) -> Array:

@@ -48,6 +48,9 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     verdicts: list[Verdict] = []
     for case, other in _values(np.asarray(x, np.float64), rng):
         verdicts += _at("other_values", base, other, rng, case)
+    if tree.leaves(params):
+        moved = tree.map(lambda leaf: leaf * rng.uniform(1.1, 1.3, leaf.shape), base.params)
+        verdicts += _at("other_values", base, base.x, rng, "for other parameters", moved)
     return _worst(verdicts)
 
 
@@ -63,6 +66,9 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
         if not share:
             yield "for x of the other sign", -x
             yield "for x far out", np.sign(x) * (20 + 20 * rng.random(x.shape))
+            for low, high in ((8, 12), (20, 40)):
+                for sign in (1, -1):
+                    yield f"for x from {sign * low} to {sign * high}", sign * rng.uniform(low, high, x.shape)
         some = x.copy()
         some[rng.random(x.shape) < 0.3] = 0.0
         yield "for x with zeros", some
@@ -130,7 +136,8 @@ def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gener
     named = douts(trial.out, rng)
     if trial.noise > IN_FLOAT16:
         named = {name: dout for name, dout in named.items() if 1e-4 < np.abs(dout).max(initial=0.0) < 100}
-    return by_directions("any_dout", trial, list(named.values()), rng, names=[f"for dout {name}" for name in named])
+    verdicts = by_directions("any_dout", trial, list(named.values()), rng, names=[f"for dout {name}" for name in named])
+    return [evolve(each, ok=True, undecided=False) if each.undecided else each for each in verdicts]
 
 
 def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
@@ -161,11 +168,13 @@ def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
     return kinds
 
 
-def _at(law: str, base: Trial, x: Array, rng: np.random.Generator, case: str) -> list[Verdict]:
-    """The derivative at another x, if the layer takes it and its values are finite."""
+def _at(
+    law: str, base: Trial, x: Array, rng: np.random.Generator, case: str, params: Any = None
+) -> list[Verdict]:
+    """The derivative at another x or other parameters, if the layer takes them and its values are finite."""
     try:
         with np.errstate(all="ignore"):
-            trial = Trial.in_float64(base.layer, base.params, x)
+            trial = Trial.in_float64(base.layer, base.params if params is None else params, x)
     except Exception:  # noqa: BLE001  # it refuses this x, which is an answer
         return []
     if not np.isfinite(trial.out).all() or not trial.out.size:
