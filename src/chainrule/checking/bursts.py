@@ -12,7 +12,7 @@ f is smooth, and by a number that stays where it has a kink. There every number 
 (a subgradient), so that a slope is an interval.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -94,7 +94,6 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
         right = [(up - middle) / step for up, step in zip(above, steps, strict=True)]
         left = [(middle - down) / step for down, step in zip(below, steps, strict=True)]
         scale = np.abs(above[2]) + np.abs(below[2]) + np.abs(middle)
-        scale = np.where((above[0] == middle) & (below[0] == middle), 0.0, scale)  # what does not move has no noise
         bends = [r - s for r, s in zip(right, left, strict=True)]
         rounding = noise * scale / steps[2]
         kinked = (np.abs(bends[2]) > 0.7 * np.abs(bends[0])) & (np.abs(bends[2]) > 64 * rounding)
@@ -103,6 +102,7 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
         # Where the differences do not shrink as those of a smooth function do, extrapolation is worth nothing.
         change, last = np.abs(sums[1] - sums[0]), np.abs(sums[2] - sums[1])
         error = error + 3 * np.sqrt(np.square(weights) @ np.square(rounding)) + np.where(last > 0.4 * change, 2 * last, 0.0)
+        error = error + 1e-13 * (np.abs(weights) @ np.abs(right[2] + left[2]))  # of slopes that cancel each other
         half = 0.0
         if kinked.any():
             width = (_extrapolated(right, RATIO)[0] - _extrapolated(left, RATIO)[0]) / 2
@@ -123,8 +123,9 @@ SPACINGS = tuple(2.0**-k for k in (40, 37, 34, 31, 28, 25, 22))
 WIDER = tuple(2.0**-k for k in (19, 16, 14, 12, 10))
 """Spacings for a function that does not move at the others: one in float16."""
 
-STEPS = 2e-3
-"""Noise from here on is that of a function whose values are steps, such as whole numbers, and is none."""
+IN_STEPS = 2e-3
+"""Noise from here on is that of a function whose values are steps, such as whole numbers, and is none. So is less, where
+values mostly stay the same from one point to the next at the widest spacing."""
 
 
 
@@ -151,16 +152,19 @@ def noise_of(f: Line, weights: Real) -> float:
         size = float(np.sqrt(np.sum(np.square(weights * f(0.0)))))
         if not (size > 0 and np.isfinite(size)):
             return 0.0
-        levels: list[float] = []
-        for spacing in SPACINGS + WIDER:
-            if spacing in WIDER and 0 < max(levels) < 1e-12:
-                break
-            levels.append(_level(np.array([weights @ f(k * spacing) for k in range(POINTS)])) / size)
-    return max((level for level in levels if level < STEPS), default=0.0)
+        fine = [_level(weights @ f(k * spacing) for k in range(POINTS)) / size for spacing in SPACINGS]
+        if 0 < max(fine) < 1e-12:
+            return max(fine)
+        coarse = [[f(k * spacing) for k in range(POINTS)] for spacing in WIDER]
+        levels = [*fine, *(_level(weights @ out for out in some) / size for some in coarse)]
+        steps = np.mean([a != b for some in coarse[-1:] for a, b in zip(some[1:], some[:-1], strict=True)])
+    found = [level for level in levels if level < (IN_STEPS if steps > 0.3 else 1e-6)]
+    return max(found, default=0.0)
 
 
-def _level(values: Real) -> float:
+def _level(at_even_spacings: Iterable[Any]) -> float:
     """The level of noise in values at even spacings: where three orders of differences in turn agree on it."""
+    values = np.array(list(at_even_spacings))
     if not np.isfinite(values).all() or not np.ptp(values):
         return 0.0
     gamma, table, levels, signs = 1.0, values, list[float](), list[bool]()

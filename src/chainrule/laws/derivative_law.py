@@ -16,7 +16,7 @@ from chainrule.checking.perturbations import black_box
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import writable
-from chainrule.laws.directions import ROUNDINGS, SAFE, by_directions, entries, first_step
+from chainrule.laws.directions import ROUNDINGS, SAFE, by_directions, confirmed, entries, first_step
 from chainrule.laws.hints import hint, where
 from chainrule.laws.trial import Checked, Trial, draw, fixed_fields, measured, rounding, sizes_of
 
@@ -105,7 +105,7 @@ def of_field(
     if lifted:
         expected, ratios = _by_complex_step(trial, name, some, dout, got, unit)
     else:
-        expected, ratios = entries(trial, name, some, dout, got, unit)
+        expected, ratios = confirmed(trial, name, some, dout, got, unit)
     verdict = right("derivative", name, got, expected, ratios, rows, weights)
     if verdict.ok and whole is not None and not whole.ok:
         return whole

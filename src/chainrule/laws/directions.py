@@ -28,6 +28,15 @@ SAFE, ROUNDINGS = 4.0, 32.0
 LEAST = 1e-9
 """The least relative error that is looked for."""
 
+SHARES = (0.37, 0.11, 2.0**-7, 2.0**-14, 2.0**-22, 2.0**-30)
+"""Other first steps, as shares of the usual one, that have to give the same derivative before a gradient is wrong."""
+
+AT_KINKS = 16
+"""How many entries are tried alone where some are at a kink, at which a direction tells little."""
+
+CONFIRMED = 6
+"""How many of the worst entries are tried before a field counts as one of which nothing is known."""
+
 ENTRIES = 256
 """Up to so many entries, all are tried where one is looked for; of more, halves."""
 
@@ -46,15 +55,24 @@ class Miss:
     high: float
     allowed: float
     power: float
+    scale: float = 0.0
+    """The size of the values that are differentiated."""
 
     @property
     def ratio(self) -> float:
         """By how many times what is allowed the gradient misses."""
         off = max(0.0, self.low - self.got, self.got - self.high)
         if not math.isfinite(self.got):  # at a kink there may be no number to give
-            return math.inf if self.high - self.low <= self.allowed else 0.0
+            sure = self.allowed <= 1e-3 * max(abs(self.low), abs(self.high), self.scale)
+            return math.inf if sure and self.high - self.low <= self.allowed else 0.0
         return off / self.allowed if self.allowed > 0 else (math.inf if off else 0.0)
 
+
+    def nearer(self, other: "Miss") -> bool:
+        """Tell whether this estimate, at another step, speaks for the gradient and against another estimate."""
+        gap = abs(other.got - (other.low + other.high) / 2)
+        middle = (self.low + self.high) / 2
+        return self.allowed < 4 * gap and abs(middle - other.got) < abs(middle - (other.low + other.high) / 2) / 2
 
     def beyond(self, other: "Miss") -> bool:
         """Tell whether two estimates of the same derivative exclude each other."""
@@ -68,18 +86,23 @@ def misses(
     """For each `dout` the gradient of one field along a direction, beside the derivative."""
     weights = np.stack([dout.reshape(-1) for dout in douts])
     found = slopes(trial.line({name: direction}), weights, first, trial.noise)
-    return [_miss(found, k, got, direction, unit * np.abs(dout).max(initial=0.0)) for k, (got, dout) in enumerate(zip(gots, douts, strict=True))]
+    scale = np.abs(weights) @ np.abs(trial.out.reshape(-1))
+    pairs = zip(gots, douts, strict=True)
+    return [
+        _miss(found, k, got, direction, unit * np.abs(dout).max(initial=0.0), float(scale[k]), trial.floor * float(np.abs(dout).max(initial=0.0)))
+        for k, (got, dout) in enumerate(pairs)
+    ]
 
 
-def _miss(found: Slopes, k: int, got: Array, direction: Array, unit: Array) -> Miss:
+def _miss(found: Slopes, k: int, got: Array, direction: Array, unit: Array, scale: float, floor: float) -> Miss:
     with np.errstate(all="ignore"):
         along = float(np.sum(got[direction != 0] * direction[direction != 0]))
         unit = np.nan_to_num(unit, nan=0.0, posinf=0.0)
         size = math.sqrt(float(np.nansum(np.square(got * direction))))
         own = math.sqrt(float(np.sum(np.square(unit * direction))))
-        allowed = SAFE * float(found.error[k]) + ROUNDINGS * own + LEAST * size
+        allowed = SAFE * float(found.error[k]) + ROUNDINGS * own + LEAST * size + floor * math.sqrt(float(np.sum(np.square(direction))))
     typical = size / math.sqrt(max(1, np.count_nonzero(direction)))
-    return Miss(along, float(found.low[k]), float(found.high[k]), allowed, allowed / typical if typical else math.inf)
+    return Miss(along, float(found.low[k]), float(found.high[k]), allowed, allowed / typical if typical else math.inf, scale)
 
 
 def by_directions(
@@ -135,7 +158,7 @@ def by_directions(
         if not leaf.size:
             continue
         worst: Miss | None = None
-        power, which, all_one_way = math.inf, 0, False
+        power, which, all_one_way, kinked = math.inf, 0, False, False
         direction = leaf
         for i in range(-1, count):
             together = i < 0  # all one way, as entries that are equal can move and stay equal
@@ -145,6 +168,7 @@ def by_directions(
             for k, miss in enumerate(found):
                 if not math.isfinite(miss.allowed):
                     continue
+                kinked = kinked or (k == 0 and miss.high - miss.low > miss.allowed)
                 power = min(power, miss.power)
                 if worst is None or miss.ratio > worst.ratio:
                     worst, which, direction, all_one_way = miss, k, tried, together
@@ -152,7 +176,15 @@ def by_directions(
             continue
         words = _said(case, names[which] if names else "")
         if worst.ratio <= 1:
-            verdicts.append(Verdict(law, name, ok=True, note=case, power=power))
+            few = rng.choice(leaf.size, min(leaf.size, AT_KINKS), replace=False) if kinked else np.zeros(0, int)
+            expected, ratios = confirmed(trial, name, few, douts[0], gots[0], units[name])
+            if np.any(ratios > 1):
+                index = np.unravel_index(int(np.nanargmax(ratios)), leaf.shape)
+                place, is_, right = tuple(int(i) for i in index), float(gots[0][index]), float(expected[index])
+                note = _said(case, "at a kink it lies outside of the slopes to the left and to the right")
+                verdicts.append(Verdict(law, name, False, note, index=place, got=is_, expected=right))
+            else:
+                verdicts.append(Verdict(law, name, ok=True, note=case, power=power))
             continue
         splits = 0 if all_one_way else 4
         if not _differentiable(trial, name, direction, douts[which], gots[which], units[name], worst, rng, splits):
@@ -184,8 +216,8 @@ def _differentiable(
     def along(part: Array, step: float) -> Miss:
         return misses(trial, name, part, [dout], [got], unit, step)[0]
 
-    others = [along(direction, share * first) for share in (0.37, 0.11, 2.0**-7, 2.0**-14, 2.0**-22)]
-    if any(other.beyond(miss) for other in others if math.isfinite(other.allowed)):
+    others = [along(direction, share * first) for share in SHARES]
+    if any(other.beyond(miss) or other.nearer(miss) for other in others if math.isfinite(other.allowed)):
         return False
     for _ in range(splits if got.size > 1 else 0):
         half = rng.random(direction.shape) < 0.5
@@ -193,6 +225,45 @@ def _differentiable(
         if not _adds_up(trial, name, one, two, dout, got, unit):
             return False
     return True
+
+
+def confirmed(
+    trial: Trial, name: str, which: NDArray[Any], dout: Array, got: Array, unit: Array
+) -> tuple[Array, Array]:
+    """As `entries`, where the worst of those that are wrong are so for other steps too; else nothing is known of them."""
+    expected, ratios = entries(trial, name, which, dout, got, unit)
+    for _ in range(CONFIRMED):
+        if not np.any(ratios > 1):
+            return expected, ratios
+        worst = np.unravel_index(int(np.nanargmax(ratios)), got.shape)
+        direction = np.zeros(got.shape)
+        for sizes in (sizes_of(trial.arguments[name]), sizes_of(trial.arguments[name], own=True)):
+            direction[worst] = sizes[worst]
+            (miss,) = misses(trial, name, direction, [dout], [got], unit, first_step(trial))
+            if miss.ratio > 1 and _steady(trial, name, direction, dout, got, unit, miss):
+                return expected, ratios
+        ratios[worst] = np.nan
+    ratios[ratios > 1] = np.nan
+    return expected, ratios
+
+
+def _steady(trial: Trial, name: str, direction: Array, dout: Array, got: Array, unit: Array, miss: Miss) -> bool:
+    """Tell whether an entry's derivative is the same for other steps, and its kink, if it has one, is its own.
+
+    Where several entries are equal, each alone is at a kink with the others, and which of them a gradient goes to is a
+    matter of choice.
+    """
+    first = first_step(trial)
+    for share in SHARES:
+        (other,) = misses(trial, name, direction, [dout], [got], unit, share * first)
+        if math.isfinite(other.allowed) and (other.beyond(miss) or other.nearer(miss)):
+            return False
+    if miss.high - miss.low <= miss.allowed:
+        return True
+    apart = np.where(direction == 0, sizes_of(trial.arguments[name]) * np.linspace(0.01, 0.02, got.size).reshape(got.shape), 0.0)
+    moved = trial.again({**trial.arguments, name: trial.arguments[name] + apart}).with_noise(trial.noise)
+    (alone,) = misses(moved, name, direction, [dout], [got], unit, 2.0**-3 * first)
+    return alone.high - alone.low > alone.allowed
 
 
 def _adds_up(trial: Trial, name: str, one: Array, two: Array, dout: Array, got: Array, unit: Array) -> bool:
@@ -209,7 +280,7 @@ def _located(
     """The verdict on a field that is wrong, with the entry that is wrong by most and the pattern of those that are."""
     first = first_step(trial)
     if got.size <= ENTRIES:
-        expected, ratios = entries(trial, name, np.arange(got.size), dout, got, unit)
+        expected, ratios = confirmed(trial, name, np.arange(got.size), dout, got, unit)
         if not np.any(ratios > 1):
             note = _said(words, "it is wrong along a direction, and right in each entry alone")
             return Verdict(law, name, ok=False, undecided=True, note=note)
@@ -219,7 +290,7 @@ def _located(
         if got.size > 1 and not _adds_up(trial, name, alone, direction - alone, dout, got, unit):
             note = _said(words, "it is not differentiable here: the derivative along two directions is not their sum")
             return Verdict(law, name, ok=False, undecided=True, note=note)
-        note = hint(got, expected, len(trial.out), ()) or where(np.reshape(ratios > 1, got.shape))
+        note = hint(got, expected, len(np.atleast_1d(trial.out))) or where(np.reshape(ratios > 1, got.shape))
     else:
         support = np.arange(got.size)
         while support.size > 1:
@@ -232,7 +303,7 @@ def _located(
                 ratios_of.append(miss.ratio if math.isfinite(miss.allowed) else 0.0)
             support = halves[int(ratios_of[1] > ratios_of[0])]
         worst = int(support[0])
-        one, ratios = entries(trial, name, support, dout, got, unit)
+        one, ratios = confirmed(trial, name, support, dout, got, unit)
         if not ratios.flat[worst] > 1:
             note = _said(words, "it is wrong along a direction, and right in each entry alone")
             return Verdict(law, name, ok=False, undecided=True, note=note)

@@ -257,13 +257,14 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     list[Verdict]
         For each array of `grads`.
     """
+    noise = measured(Trial.in_float64(layer, params, x), rng).noise
     found: dict[str, Verdict] = {}
     for case, given in {"": x, **rows_of(layer, x)}.items():
         for dtype in (np.float64, np.float32, np.float16):
             for layout, arranged in LAYOUTS.items() if dtype == np.float64 else [("", np.copy)]:
                 words = f"{case} in {np.dtype(dtype).name}" + (f", with {layout} dout" if layout else "")
                 try:
-                    verdicts = _grads_alone(layer, _as(params, dtype), _as(given, dtype), arranged, rng, words)
+                    verdicts = _grads_alone(layer, _as(params, dtype), _as(given, dtype), arranged, rng, words, noise)
                 except Exception:
                     if not case and dtype == np.float64:
                         raise
@@ -275,7 +276,13 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
 
 
 def _grads_alone(
-    layer: Checked[P, C], params: P, x: Any, arranged: Callable[[Array], Array], rng: np.random.Generator, words: str
+    layer: Checked[P, C],
+    params: P,
+    x: Any,
+    arranged: Callable[[Array], Array],
+    rng: np.random.Generator,
+    words: str,
+    noise: float,
 ) -> list[Verdict]:
     """The verdicts on `grads` for one dtype, number of rows and layout of `dout`."""
     with np.errstate(all="ignore"):
@@ -286,7 +293,7 @@ def _grads_alone(
     if type(alone) is not type(grads) or len(tree.leaves(alone)) != len(tree.leaves(grads)):
         note = f"backward gives {describe(grads)}, grads {describe(alone)}"
         return [Verdict("grads_without_dx", "grads", ok=False, note=note)]
-    bound = 1e3 * float(np.finfo(out.dtype).eps)
+    bound = 1e3 * max(float(np.finfo(out.dtype).eps), noise)
     least = _least([np.asarray(leaf) for leaf in tree.leaves(grads)])
     return [
         noted(compare("grads_without_dx", f"grads{path}", np.asarray(got), np.asarray(g), bound, least=least), words.strip())

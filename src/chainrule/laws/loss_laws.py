@@ -1,20 +1,29 @@
 """The laws of losses. Each takes a loss, an output, targets and a Generator, and gives a verdict for every field."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
+from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_tuple
-from chainrule.checking.numerical_gradient import numerical_gradient
+from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.laws.copies import in_float64, read_only_copy, writable
-from chainrule.laws.derivative_law import hinted, noted
+from chainrule.laws.derivative_law import derivative, noted
+from chainrule.laws.directions import by_directions
+from chainrule.laws.dtype_laws import precision
 from chainrule.laws.layer_laws import ROUNDING
-from chainrule.laws.oracle import BOUNDS, best_method
+from chainrule.laws.memory_laws import all_written, any_layout, lent, nothing_shared
+from chainrule.laws.row_laws import rows_of
+from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
+from chainrule.laws.trial import Trial, measured
+from chainrule.laws.value_laws import any_dout, other_values
+from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.rules.passes import in_pass
 
@@ -48,7 +57,7 @@ def loss_structure(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
 def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
     """`backward(1)` is the gradient of the loss with respect to `out`, entry by entry.
 
-    It is computed in float64 on copies: by complex step where the loss is analytic, by central differences elsewhere.
+    It is computed in float64 on copies: by complex step where the loss is analytic, by bursts of differences elsewhere.
 
     Parameters
     ----------
@@ -62,16 +71,8 @@ def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gen
     list[Verdict]
         For `dout`.
     """
-    out, targets = in_float64(out), in_float64(targets)
-    _, cache = _forward(loss, out, targets)
-    dout = loss.backward(cache, 1.0)
-
-    def value(at: Array) -> Array:
-        return loss.forward(at, targets)[0]
-
-    method = best_method(value, out, rng)
-    expected = numerical_gradient(value, out, method=method)
-    return [hinted("loss_derivative", "dout", dout, expected, *BOUNDS[method], rows=len(out))]
+    verdicts = derivative(as_layer(loss, in_float64(targets)), (), out, rng)
+    return _renamed("loss_derivative", [each for each in verdicts if each.field == "dx"])
 
 
 def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
@@ -123,7 +124,7 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     repeats = tree.equal((value, first), (frozen_value, loss.backward(frozen_cache, 1.0)))
     repeats = repeats and tree.equal(first, loss.backward(cache, 1.0))
     for leaf in tree.leaves((given, wanted)):
-        leaf[...] = -2 * leaf  # other sizes and other signs
+        leaf[...] = -2 * leaf if leaf.dtype.kind == "f" else leaf == 0  # other sizes and signs, other labels
     owns = tree.equal(first, loss.backward(cache, 1.0))
     return [
         Verdict("loss_purity", "arguments", untouched, "" if untouched else "a call wrote to one of its arguments"),
@@ -156,6 +157,12 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     mean = np.asarray(rows.mean())
     of_loss = compare("mean_of_rows", "loss", np.asarray(value), mean, ROUNDING)
     of_rows = compare("mean_of_rows", "rows", rows, np.concatenate(alone), ROUNDING)
+    for which in (np.arange(1), np.arange(2 * len(out)) % len(out)):
+        with suppress(Exception):
+            some = loss.rows(out[which], tree.map(partial(_taken, which), targets))
+            value_of = np.asarray(_forward(loss, out[which], tree.map(partial(_taken, which), targets))[0])
+            if of_loss.ok:
+                of_loss = compare("mean_of_rows", "loss", value_of, np.asarray(np.asarray(some).mean()), ROUNDING)
     return [noted(of_loss, "the loss is not the mean of its rows: a sum?"), noted(of_rows, "rows depend on each other")]
 
 
@@ -189,15 +196,241 @@ def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     ]
 
 
+def loss_values(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """The gradient is right for other outputs too: small, large, equal, saturated ones, and for every `dloss`.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For `dout`.
+    """
+    layer = as_layer(loss, targets)
+    verdicts = [*other_values(layer, (), out, rng), *any_dout(layer, (), out, rng)]
+    return _one("loss_values", [*_overflows(layer, out, rng), *verdicts])
+
+
+def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Verdict]:
+    """Where a wider format, whose numbers go a thousand times as far, has a loss, there is one in float64."""
+    if np.finfo(np.longdouble).maxexp <= np.finfo(np.float64).maxexp:
+        return
+    for size in (1e3, 1e4):
+        for x in (size * np.sign(out), size * rng.choice([-1.0, 1.0], np.shape(out)), np.full(np.shape(out), -size)):
+            try:
+                with np.errstate(all="ignore"):
+                    wide = Trial.of(layer, (), x.astype(np.longdouble))
+                    there = Trial.of(layer, (), x.astype(np.float64))
+                    slope, other = there.back(np.ones(()))["dx"], wide.back(np.ones((), np.longdouble))["dx"]
+            except Exception:  # noqa: BLE001, S112  # it refuses one of them, which is an answer
+                continue
+            most = float(np.finfo(np.float64).max)
+            if np.isfinite(wide.out) and abs(wide.out) < most and not np.isfinite(there.out):
+                note = f"for out of {size:.0e} it is not finite, though the loss is {float(wide.out):.6g}: an exponential that overflows?"
+                yield Verdict("", "out", ok=False, note=note, got=float(there.out), expected=float(wide.out))
+            elif np.isfinite(other).all() and not np.isfinite(slope).all():
+                yield Verdict("", "dx", ok=False, note=f"for out of {size:.0e} it is not finite")
+            else:
+                off = np.abs(slope - other.astype(np.float64))
+                if np.isfinite(other).all() and off.max(initial=0.0) > 1e-6 * np.abs(other).max(initial=0.0) > 1e-300:
+                    yield Verdict("", "dx", ok=False, note=f"for out of {size:.0e} it is another than in a wider format")
+
+
+def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """The gradient is right for other targets and numbers of rows: the first and the last label, equal ones, zeros.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and the arguments to run it on. What the loss refuses is left out.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For `dout`.
+    """
+    base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
+    verdicts: list[Verdict] = []
+    for words, given, wanted in _targets(base.x, targets, rng):
+        try:
+            with np.errstate(all="ignore"):
+                trial = Trial.in_float64(as_layer(loss, wanted), (), given).with_noise(base.noise)
+                trial = evolve(trial, floor=UNIT)
+                if np.isfinite(trial.out).all():
+                    douts = [np.ones_like(trial.out), np.full_like(trial.out, -2.0)]
+                    verdicts += by_directions("loss_targets", trial, douts, rng, case=words)
+        except Exception:  # noqa: BLE001, S112  # it refuses these targets, which is an answer
+            continue
+    return _one("loss_targets", verdicts)
+
+
+def _targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tuple[str, Array, Any]]:
+    """Other targets, and the outputs that go with them."""
+    n = len(out)
+    leaves = tree.leaves(targets)
+    if all(leaf.ndim and len(leaf) == n for leaf in leaves) and out.ndim > 1:
+        numbers = dict.fromkeys((1, 2, out.shape[-1], 8, 9, 33, 64, 65, 128, 129, 257, 1000))
+        for rows in numbers:
+            if rows * out[0].size <= 2**18:
+                which = rng.integers(0, n, rows)
+                moved = out[which] * (1 + 0.01 * rng.random((rows, *[1] * (out.ndim - 1))))
+                yield f"with {rows} rows", moved, tree.map(partial(_taken, which), targets)
+        yield "for equal rows", np.broadcast_to(out[:1], out.shape).copy(), tree.map(partial(_taken, np.zeros(n, int)), targets)
+    labels = [leaf for leaf in leaves if leaf.dtype.kind in "iu" and leaf.shape == out.shape[:-1]]
+    if labels:
+        for words, value in (("for labels of 0", 0), (f"for labels of {out.shape[-1] - 1}", out.shape[-1] - 1)):
+            yield words, out, tree.map(partial(_filled, value, "iu"), targets)
+    if any(leaf.dtype.kind == "f" for leaf in leaves):
+        yield "for targets of zeros", out, tree.map(partial(_filled, 0, "f"), targets)
+        yield "for targets with zeros", out, tree.map(partial(_thinned, rng), targets)
+        if all(leaf.shape == out.shape for leaf in leaves):
+            yield "where out is the targets", np.array(leaves[0], out.dtype), targets
+
+
+def _taken(which: Any, leaf: Array) -> Array:
+    return leaf[which]
+
+
+def _filled(value: float, kinds: str, leaf: Array) -> Array:
+    return np.full_like(leaf, value) if leaf.dtype.kind in kinds else leaf
+
+
+def _thinned(rng: np.random.Generator, leaf: Array) -> Array:
+    if leaf.dtype.kind != "f":
+        return leaf
+    return np.where(rng.random(leaf.shape[:1]).reshape(-1, *[1] * (leaf.ndim - 1)) < 0.4, 0.0, leaf).astype(leaf.dtype)
+
+
+def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """In float32 and float16 the loss and its gradient have that dtype, and are those of float64 but for rounding.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For the loss and `dout`.
+    """
+    return _renamed("loss_precision", precision(as_layer(loss, targets), (), out, rng))
+
+
+def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """Every layout of `out` is taken, results share no memory, all of them is written, and no argument is, even for a while.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and the arguments to run it on; copies are used.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For the arguments and results.
+    """
+    layer = as_layer(loss, targets)
+    laws = (any_layout, nothing_shared, all_written)
+    verdicts = [verdict for law in laws for verdict in law(layer, (), out, rng)]
+    verdicts += [Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted") for name in lent(layer, (), out, rng)]
+    before, given = writable(targets), writable(targets)
+    for dtype in (np.float64, np.float32, np.float16):
+        for rows in (out, *rows_of(layer, out).values()):
+            with suppress(Exception), np.errstate(all="ignore"):
+                lent_out = rows.astype(dtype)
+                loss.backward(loss.forward(lent_out, given)[1], 1.0)
+                if not np.array_equal(lent_out, rows.astype(dtype), equal_nan=True):
+                    verdicts.append(Verdict("", "x", ok=False, note=f"a call wrote to out, in {np.dtype(dtype).name}"))
+    if not tree.equal(before, given):
+        verdicts.append(Verdict("", "targets", ok=False, note="a call wrote to targets"))
+    return _renamed("loss_memory", _worst_by_field(verdicts))
+
+
+def loss_state(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """Calls in between, threads and the process: nothing is kept outside of the cache, and nothing global is changed.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For all that could be changed.
+    """
+    layer = as_layer(loss, targets)
+    laws = (process_unchanged, calls_in_between, threads)
+    return _renamed("loss_state", [verdict for law in laws for verdict in law(layer, (), out, rng)])
+
+
 LOSS_LAWS: dict[str, LossLaw] = {
+    "loss_state": loss_state,
     "loss_structure": loss_structure,
     "loss_derivative": loss_derivative,
+    "loss_values": loss_values,
+    "loss_targets": loss_targets,
+    "loss_precision": loss_precision,
     "loss_linearity": loss_linearity,
     "loss_purity": loss_purity,
+    "loss_memory": loss_memory,
     "mean_of_rows": mean_of_rows,
     "loss_at_once": loss_at_once,
 }
 """All laws of losses, by name."""
+
+
+def as_layer(loss: Loss[Any, Any], targets: Any) -> Layer[tuple[()], Any]:
+    """A loss as a layer of its output, for fixed targets: its `out` is the loss, and its `dout` is `dloss`."""
+
+    def forward(params: tuple[()], x: Array) -> tuple[Array, Any]:
+        value, cache = _forward(loss, x, tree.map(partial(_in_dtype_of, x), targets))
+        return np.asarray(value, getattr(value, "dtype", x.dtype)), cache
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, tuple[()]]:
+        return loss.backward(cache, dout), ()
+
+    return Layer(forward, backward, couples_rows=True)
+
+
+def _in_dtype_of(x: Array, leaf: Array) -> Array:
+    return leaf.astype(x.dtype) if leaf.dtype.kind == "f" and x.dtype.kind == "f" else leaf
+
+
+NAMES = {"dx": "dout", "out": "loss", "dout": "dloss", "x": "out"}
+"""What the fields of a layer are called where it is a loss."""
+
+
+def _renamed(law: str, verdicts: list[Verdict]) -> list[Verdict]:
+    return [evolve(each, law=law, field=NAMES.get(each.field, each.field)) for each in verdicts]
+
+
+def _worst_by_field(verdicts: list[Verdict]) -> list[Verdict]:
+    found: dict[str, Verdict] = {}
+    for verdict in verdicts:
+        if verdict.field not in found or (found[verdict.field].ok and not verdict.ok):
+            found[verdict.field] = verdict
+    return list(found.values())
+
+
+def _one(law: str, verdicts: list[Verdict]) -> list[Verdict]:
+    """The first verdict that is wrong, or else one that is right."""
+    wrong = [each for each in verdicts if not each.ok and not each.undecided]
+    return _renamed(law, wrong[:1] or [each for each in verdicts if each.ok][:1])
 
 
 def _forward(loss: Loss[T, C], out: Array, targets: T) -> tuple[Array, C]:

@@ -41,7 +41,7 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     for name, layout in LAYOUTS.items():
         cases: dict[str, Callable[[], Fields]] = {
             "dout": lambda layout=layout: {**trial_back(trial, layout(dout))},
-            "x": lambda layout=layout: _results(layer, trial.params, tree.map(layout, trial.x), dout),
+            "x": lambda layout=layout: _results(layer, trial.params, _arranged(trial.x, layout), dout),
             "params": lambda layout=layout: _results(layer, _other(trial.params, layout), trial.x, dout),
         }
         for argument, run in cases.items():
@@ -67,6 +67,11 @@ def trial_back(trial: Trial, dout: Array) -> Fields:
 def _results(layer: Any, params: Any, x: Any, dout: Array) -> Fields:
     out, cache = layer.forward(params, x)
     return {"out": np.asarray(out), **Trial(layer, params, x, out, cache).back(dout)}
+
+
+def _arranged(x: Any, layout: Callable[[Array], Array]) -> Any:
+    """The input in another layout; `tree.map` would copy it into the usual one."""
+    return layout(x) if isinstance(x, np.ndarray) else _other(x, layout)
 
 
 def _other(params: Any, layout: Callable[[Array], Array]) -> Any:

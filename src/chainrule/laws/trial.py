@@ -6,7 +6,7 @@ from types import FunctionType
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from chainrule import tree
@@ -87,6 +87,8 @@ class Trial:
     out: Array
     cache: Any
     noise: float = field(default=UNIT, kw_only=True)
+    floor: float = field(default=0.0, kw_only=True)
+    """An error of a slope that is let pass, of `dout`: far out, 1 - p for a p near 1 is as good as its rounding."""
 
     @classmethod
     def of(cls, layer: Any, params: Any, x: Any) -> "Trial":
@@ -100,7 +102,7 @@ class Trial:
 
     def with_noise(self, noise: float) -> "Trial":
         """The trial of a function that has so much noise at least."""
-        return Trial(self.layer, self.params, self.x, self.out, self.cache, noise=max(noise, self.noise))
+        return evolve(self, noise=max(noise, self.noise))
 
     @property
     def arguments(self) -> Fields:

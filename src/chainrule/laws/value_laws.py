@@ -9,6 +9,7 @@ from attrs import evolve
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
+from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.directions import by_directions
@@ -48,6 +49,8 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     verdicts: list[Verdict] = []
     for case, other in _values(np.asarray(x, np.float64), rng):
         verdicts += _at("other_values", base, other, rng, case)
+        if any(not each.ok and not each.undecided for each in verdicts):
+            break
     if tree.leaves(params):
         moved = tree.map(lambda leaf: leaf * rng.uniform(1.1, 1.3, leaf.shape), base.params)
         verdicts += _at("other_values", base, base.x, rng, "for other parameters", moved)
@@ -114,6 +117,8 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         if base is not None and shape != x.shape and x.size and int(np.prod(shape)) <= MOST:
             other = rng.choice(x.reshape(-1), shape) * (1 + 0.01 * rng.random(shape))
             verdicts += _at("other_sizes", base, np.clip(other, x.min(), x.max()), rng, f"for x {describe(other)}")
+        if any(not each.ok and not each.undecided for each in verdicts):
+            break
     return _worst(verdicts)
 
 
@@ -180,7 +185,9 @@ def _at(
     if not np.isfinite(trial.out).all() or not trial.out.size:
         return []
     with np.errstate(all="ignore"):
-        trial = measured(trial, rng).with_noise(base.noise)
+        found = measured(trial, rng)
+        trial = (found if found.noise < IN_FLOAT16 else trial).with_noise(base.noise)
+        trial = evolve(trial, floor=UNIT)
         return by_directions(law, trial, [draw(trial.out, rng), np.ones_like(trial.out)], rng, case=case)
 
 
