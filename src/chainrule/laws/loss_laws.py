@@ -21,7 +21,7 @@ from chainrule.laws.layer_laws import ROUNDING
 from chainrule.laws.memory_laws import all_written, any_layout, lent, nothing_shared
 from chainrule.laws.row_laws import rows_of
 from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
-from chainrule.laws.trial import Trial, measured
+from chainrule.laws.trial import Trial, arrays_in, measured
 from chainrule.laws.value_laws import any_dout, other_values
 from chainrule.layer import Layer
 from chainrule.loss import Loss
@@ -117,9 +117,9 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     """
     given, wanted = writable(out), writable(targets)
     value, cache = _forward(loss, given, wanted)
-    kept = writable(cache)
-    first = writable(loss.backward(cache, 1.0))
-    untouched = tree.equal((out, targets, kept), (given, wanted, cache))
+    kept = [array.copy() for array in arrays_in(cache)]
+    first = np.array(loss.backward(cache, 1.0))
+    untouched = tree.equal((out, targets), (given, wanted)) and all(map(_equal, kept, arrays_in(cache)))
     frozen_value, frozen_cache = _forward(loss, read_only_copy(out), read_only_copy(targets))
     repeats = tree.equal((value, first), (frozen_value, loss.backward(frozen_cache, 1.0)))
     repeats = repeats and tree.equal(first, loss.backward(cache, 1.0))
@@ -233,11 +233,11 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
             if np.isfinite(wide.out) and abs(wide.out) < most and not np.isfinite(there.out):
                 note = f"for out of {size:.0e} it is not finite, though the loss is {float(wide.out):.6g}: an exponential that overflows?"
                 yield Verdict("", "out", ok=False, note=note, got=float(there.out), expected=float(wide.out))
-            elif np.isfinite(other).all() and not np.isfinite(slope).all():
+            elif np.abs(other).max(initial=0.0) < most and not np.isfinite(slope).all():
                 yield Verdict("", "dx", ok=False, note=f"for out of {size:.0e} it is not finite")
             else:
                 off = np.abs(slope - other.astype(np.float64))
-                if np.isfinite(other).all() and off.max(initial=0.0) > 1e-6 * np.abs(other).max(initial=0.0) > 1e-300:
+                if np.abs(other).max(initial=0.0) < most and off.max(initial=0.0) > 1e-6 * np.abs(other).max(initial=0.0) > 1e-300:
                     yield Verdict("", "dx", ok=False, note=f"for out of {size:.0e} it is another than in a wider format")
 
 
@@ -323,7 +323,13 @@ def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     list[Verdict]
         For the loss and `dout`.
     """
-    return _renamed("loss_precision", precision(as_layer(loss, targets), (), out, rng))
+    rounded = tree.map(_as_float16, targets)  # which all dtypes hold
+    return _renamed("loss_precision", precision(as_layer(loss, rounded), (), out, rng))
+
+
+def _as_float16(leaf: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return leaf.astype(np.float16).astype(leaf.dtype) if leaf.dtype.kind == "f" else leaf
 
 
 def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
@@ -438,6 +444,10 @@ def _forward(loss: Loss[T, C], out: Array, targets: T) -> tuple[Array, C]:
     if not is_tuple(result) or len(result) != 2:
         raise TypeError(f"forward must return (loss, cache), got {describe(result)}")
     return cast("tuple[Array, C]", result)
+
+
+def _equal(a: Array, b: Array) -> bool:
+    return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
 
 
 def _row(i: int, targets: Array) -> Array:

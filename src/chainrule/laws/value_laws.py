@@ -76,6 +76,7 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
         some[rng.random(x.shape) < 0.3] = 0.0
         yield "for x with zeros", some
         yield "for x of zeros", np.zeros_like(x)
+        yield "for x of whole numbers", np.rint(x * (2 / size))
     elif not share:
         far = 20 + 20 * rng.random(x.shape)
         yield "for x far out", far if positive else -far
