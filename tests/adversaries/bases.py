@@ -320,7 +320,7 @@ unit = Base("l2-normalise", "", normal(4), lambda p, x: x / length(x), unit_pull
 norm = Base("norm", "", normal(4), lambda p, x: length(x), lambda p, x, d: (x / length(x) * d, ()))
 outer = Base("outer", "", normal(4), outer_of, outer_pull)
 glu = Base("glu", "", normal(6), glu_of, glu_pull)
-product = Base("product", "", positive(4), lambda p, x: x.prod(axis=1, keepdims=True), product_pull)
+product = Base("product", "", normal(4), lambda p, x: x.prod(axis=1, keepdims=True), product_pull)
 differences = Base(
     "differences",
     "",
