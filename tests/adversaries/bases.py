@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from adversaries.case import Adversary, LayerCase
 from chainrule import Affine, Array, Layer, own, record, tree
@@ -37,7 +37,7 @@ class Base:
     """
 
     name: str
-    fields: tuple[str, ...] = field(converter=lambda names: tuple(names.split()))
+    fields: str
     draw: Callable[[Any, int], tuple[Any, Any]]
     out: Callable[[Any, Any], Any]
     pull: Pull
@@ -45,7 +45,7 @@ class Base:
 
     def place(self, name: str) -> int:
         """The place of a result among dx and all gradients."""
-        return ("dx", *(f"d{each}" for each in self.fields)).index(name)
+        return ("dx", *(f"d{each}" for each in self.fields.split())).index(name)
 
 
 @frozen(eq=False)
