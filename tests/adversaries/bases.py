@@ -136,10 +136,39 @@ def weighed(read: Callable[[Any], Any]) -> Fault:
     return lambda base: layer_of(evolve(base, pull=lambda p, x, d: base.pull(tree.map(read, p), x, d)))
 
 
+def around(forward: Any = None, backward: Any = None, grads: Any = None) -> Fault:
+    """Functions of the right layer and of a call's arguments in the place of its own.
+
+    They are made anew for each case: a list `kept` is theirs, to keep something in between calls.
+    """
+
+    def fault(base: Base) -> Layer[Any, Any]:
+        right = layer_of(base)
+        kept: list[Any] = []
+
+        def instead(f: Any, own_function: Any) -> Any:
+            return partial(f, right, kept) if f else own_function
+
+        back = instead(backward, right.backward)
+        run = instead(forward, right.forward)
+        if grads:
+            return Layer(run, back, partial(grads, right, kept), couples_rows=base.couples_rows)
+        return Layer(run, back, couples_rows=base.couples_rows)
+
+    return fault
+
+
+def unlocked(value: Any) -> Any:
+    """Arrays that can be written to, as a caller's are, but for those in records."""
+    if isinstance(value, np.ndarray):
+        return np.array(value)
+    return tuple(map(unlocked, value)) if isinstance(value, tuple) else value
+
+
 def case_of(base: Base, fault: Fault, rows: int, dtype: Any, seed: int) -> LayerCase:
     params, x = base.draw(np.random.default_rng(seed), rows)
     params, x = tree.map(lambda leaf: leaf.astype(dtype), (params, x))
-    return LayerCase(fault(base), params, x)
+    return LayerCase(fault(base), unlocked(params), unlocked(x))
 
 
 def wrong(
