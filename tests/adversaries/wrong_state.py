@@ -83,11 +83,13 @@ def running_statistics(right: Any, kept: Any, p: Any, x: Any) -> Any:
     return right.forward(p, x - x.dtype.type(kept[0]))
 
 
+def form(tree_of: Any) -> Any:
+    return [(leaf.shape, leaf.dtype) for leaf in tree.leaves(tree_of)]
+
+
 def params_kept(right: Any, kept: Any, p: Any, x: Any) -> Any:
     """The first parameters of a shape and dtype are those of all calls."""
-    same = [
-        q for q in kept if [(a.shape, a.dtype) for a in tree.leaves(q)] == [(a.shape, a.dtype) for a in tree.leaves(p)]
-    ]
+    same = [q for q in kept if form(q) == form(p)]
     if not same:
         same = [tree.map(np.copy, p)]
         kept.extend(same)
@@ -125,7 +127,7 @@ def forward_on_call(test: Any, factor: float) -> Any:
 def adding_up(right: Any, kept: Any, cache: Any, d: Any) -> Any:
     """Gradients that are added up over calls, by shape and dtype."""
     dx, grads = right.backward(cache, d)
-    signature = [(leaf.shape, leaf.dtype) for leaf in tree.leaves(grads)]
+    signature = form(grads)
     for place, (known, total) in enumerate(kept):
         if known == signature:
             grads = tree.map(np.add, total, grads)
@@ -372,10 +374,10 @@ def buffering() -> None:
 ROWS: list[tuple[Base, str, Fault]] = [
     (b.affine, "backward works with the last forward's x", around(remembering, by_last)),
     (b.tanh, "backward works with the last forward's x", around(remembering, by_last)),
-    (b.softmax, "backward works with the last forward's x of the same shape", around(remembering, by_last_if_it_fits)),
+    (b.softmax, "backward works with the last x of the same shape", around(remembering, by_last_if_it_fits)),
     (
         b.layer_norm,
-        "backward works with the last forward's x of the same shape",
+        "backward works with the last x of the same shape",
         around(remembering, by_last_if_it_fits),
     ),
     (b.gelu, "forward is kept by x's first row", around(by_first_row)),
