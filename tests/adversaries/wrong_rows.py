@@ -86,6 +86,10 @@ def attending_pull(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
     return (ds + ds.T) @ x + a.T @ d, ()
 
 
+def cumulated(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
+    return np.cumsum(d[::-1], axis=0)[::-1].copy(), ()
+
+
 def plain(name: str, out: Any, pull: Any) -> Base:
     return Base(name, "", normal(4), out, pull)
 
@@ -97,7 +101,7 @@ COUPLED = [
     plain(
         "cumulative sum over rows",
         lambda p, x: np.cumsum(x, axis=0),
-        lambda p, x, d: (np.cumsum(d[::-1], axis=0)[::-1].copy(), ()),
+        cumulated,
     ),
     plain("reversed rows", lambda p, x: x[::-1].copy(), lambda p, x, d: (d[::-1].copy(), ())),
     plain("rows rolled by one", lambda p, x: np.roll(x, 1, axis=0), lambda p, x, d: (np.roll(d, -1, axis=0), ())),
@@ -153,6 +157,19 @@ def for_all_equals(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
     return b.tanh.pull(p, x, d)[0][first][which.reshape(-1)], ()
 
 
+def swapped(dx: Any) -> Any:
+    return dx.swapaxes(0, 1).copy() if dx.shape[0] == dx.shape[1] else dx
+
+
+def clipped(dx: Any) -> Any:
+    size = np.abs(dx).mean()
+    return np.clip(dx, -size, size)
+
+
+def n_less_one(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
+    return d - d.sum(axis=0) / max(len(d) - 1, 1), ()
+
+
 ROWS: list[tuple[Base, str, Fault]] = [
     (b.tanh, "dx, rows reversed", backward_at_once(lambda dx: dx[::-1].copy())),
     (b.affine, "dx, rows rolled by one", backward_at_once(lambda dx: np.roll(dx, 1, axis=0))),
@@ -164,7 +181,7 @@ ROWS: list[tuple[Base, str, Fault]] = [
     (
         b.tanh,
         "dx, clipped to the batch's mean size",
-        backward_at_once(lambda dx: np.clip(dx, -np.abs(dx).mean(), np.abs(dx).mean())),
+        backward_at_once(clipped),
     ),
     (b.affine, "dx, once for equal rows", altered(once_for_equals)),
     (b.linear, "dW, once for equal rows", pulling(duplicates_in_db)),
@@ -172,17 +189,12 @@ ROWS: list[tuple[Base, str, Fault]] = [
     (b.affine, "forward, equal rows are merged", giving(lambda p, x: np.unique(x, axis=0) @ p.W + p.b)),
     (
         b.centred,
-        "dx, without the rows' share beyond one row",
-        pulling(lambda p, x, d: (d - d.sum(axis=0) / max(len(d) - 1, 1), ())),
+        "dx, divided by the rows less one",
+        pulling(n_less_one),
     ),
-    (b.batch_norm, "dx, for 1 row is dout", off("dx", ..., 1e3, lambda c: len(c.x) == 2)),
+    (b.batch_norm, "dx, a thousandfold for two rows", off("dx", ..., 1e3, lambda c: len(c.x) == 2)),
     (b.batch_norm, "dgamma, by 1% for odd batches", off("dgamma", ..., 1.01, lambda c: len(c.x) % 2)),
-    (b.in_time, "dx, times and rows swapped where both fit", backward_at_once(lambda dx: swapped(dx))),
 ]
-
-
-def swapped(dx: Any) -> Any:
-    return dx.swapaxes(0, 1).copy() if dx.shape[0] == dx.shape[1] else dx
 
 
 def rows() -> list[Adversary]:
@@ -190,4 +202,5 @@ def rows() -> list[Adversary]:
     return [
         *(wrong("rows", base, "rows coupled and nobody is told", undeclared) for base in COUPLED),
         *(wrong("rows", base, what, fault) for base, what, fault in ROWS),
+        wrong("rows", b.in_time, "dx, times and rows swapped where both fit", backward_at_once(swapped), rows=5),
     ]
