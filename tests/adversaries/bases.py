@@ -13,7 +13,8 @@ from chainrule import Affine, Array, Layer, own, record, tree
 
 # Arrays, masks and trees of them: what a layer does to them is its own affair, so they are untyped here.
 Pull: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]
-Fault: TypeAlias = "Callable[[Base], Layer[Any, Any]]"
+Fault: TypeAlias = Callable[["Base"], Layer[Any, Any]]
+Step: TypeAlias = Callable[[Any, list[Any], Any, Any], Any]
 
 
 @frozen(eq=False)
@@ -136,7 +137,7 @@ def weighed(read: Callable[[Any], Any]) -> Fault:
     return lambda base: layer_of(evolve(base, pull=lambda p, x, d: base.pull(tree.map(read, p), x, d)))
 
 
-def around(forward: Any = None, backward: Any = None, grads: Any = None) -> Fault:
+def around(forward: Step | None = None, backward: Step | None = None, grads: Step | None = None) -> Fault:
     """Functions of the right layer and of a call's arguments in the place of its own.
 
     They are made anew for each case: a list `kept` is theirs, to keep something in between calls.
@@ -146,7 +147,7 @@ def around(forward: Any = None, backward: Any = None, grads: Any = None) -> Faul
         right = layer_of(base)
         kept: list[Any] = []
 
-        def instead(f: Any, own_function: Any) -> Any:
+        def instead(f: Step | None, own_function: Callable[..., Any]) -> Callable[..., Any]:
             return partial(f, right, kept) if f else own_function
 
         back = instead(backward, right.backward)

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from adversaries import bases as b
-from adversaries.bases import Affine, Base, Fault, fed, giving, off, pulling, sloping, weighed, wrong
+from adversaries.bases import Base, Fault, fed, giving, off, pulling, sloping, weighed, wrong
 from adversaries.case import Adversary
+from chainrule import Affine
 
 Row: TypeAlias = tuple[Base, str, Fault]
 
@@ -144,7 +145,7 @@ def features() -> list[Row]:
     ]
 
 
-def fed_back(f: Any) -> Fault:
+def fed_back(f: Callable[[Any], Any]) -> Fault:
     """dx is a function of dout alone."""
     return pulling(lambda p, x, d: (f(d), ()))
 

@@ -1,5 +1,6 @@
 """Layers whose rows depend on each other or on their place, without saying so; and wrong ones that say so."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ def undeclared(base: Base) -> Any:
     return layer_of(evolve(base, couples_rows=False))
 
 
-def backward_at_once(f: Any) -> Fault:
+def backward_at_once(f: Callable[[Any], Any]) -> Fault:
     """dx is a function of the right dx."""
 
     def fault(base: Base) -> Any:
@@ -90,7 +91,7 @@ def cumulated(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
     return np.cumsum(d[::-1], axis=0)[::-1].copy(), ()
 
 
-def plain(name: str, out: Any, pull: Any) -> Base:
+def plain(name: str, out: Callable[[Any, Any], Any], pull: b.Pull) -> Base:
     return Base(name, "", normal(4), out, pull)
 
 

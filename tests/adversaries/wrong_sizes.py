@@ -9,6 +9,7 @@ from attrs import evolve
 from adversaries import bases as b
 from adversaries.bases import Base, Call, Fault, giving, layer_of, off, pulling, wrong
 from adversaries.case import Adversary
+from chainrule import Affine
 
 When: TypeAlias = Callable[[Call], Any]
 
@@ -26,14 +27,14 @@ def multiple_of(n: int) -> When:
 
 
 def ragged(call: Call) -> bool:
-    return len(call.x) > 32 and len(call.x) % 32 > 0
+    return bool(len(call.x) > 32 and len(call.x) % 32)
 
 
-def is_square(call: Call) -> bool:
+def is_square(call: Call) -> Any:
     return len(call.x) == call.x.shape[1]
 
 
-def like_out(call: Call) -> bool:
+def like_out(call: Call) -> Any:
     return len(call.x) == call.dout.shape[-1]
 
 
@@ -188,4 +189,4 @@ def tanh_of_128(p: Any, x: Any) -> Any:
 
 
 def bias_of_64(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
-    return d @ p.W.T, b.Affine(x.T @ d, d[:64].sum(axis=0))
+    return d @ p.W.T, Affine(x.T @ d, d[:64].sum(axis=0))

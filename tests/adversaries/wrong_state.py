@@ -5,14 +5,15 @@ import random
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from adversaries import bases as b
-from adversaries.bases import Affine, Base, Fault, around, wrong
+from adversaries.bases import Base, Fault, Step, around, wrong
 from adversaries.case import Adversary
-from chainrule import own, tree
+from chainrule import Affine, own, tree
 
 # The last forward, kept outside of the cache.
 
@@ -109,14 +110,14 @@ def scaled(results: Any, factor: float) -> Any:
     return dx * factor, tree.map(lambda leaf: leaf * factor, grads)
 
 
-def on_call(test: Any, factor: float) -> Any:
+def on_call(test: Callable[[int], bool], factor: float) -> Step:
     def backward(right: Any, kept: Any, cache: Any, d: Any) -> Any:
         return scaled(right.backward(cache, d), factor if test(count(kept)) else 1.0)
 
     return backward
 
 
-def forward_on_call(test: Any, factor: float) -> Any:
+def forward_on_call(test: Callable[[int], bool], factor: float) -> Step:
     def forward(right: Any, kept: Any, p: Any, x: Any) -> Any:
         out, cache = right.forward(p, x)
         return out * (factor if test(count(kept)) else 1.0), cache
@@ -193,7 +194,7 @@ def larger_before(right: Any, kept: Any, cache: Any, d: Any) -> Any:
 # grads() beside backward.
 
 
-def grads_by(change: Any) -> Fault:
+def grads_by(change: Callable[[Any, Any], Any]) -> Fault:
     def grads(right: Any, kept: Any, cache: Any, d: Any) -> Any:
         return change(right.grads(cache, d), d)
 
@@ -252,7 +253,7 @@ def scratch_cache(right: Any, kept: Any, cache: Any, d: Any) -> Any:
 # Randomness.
 
 
-def noisy(seed: int | None, size: float) -> Any:
+def noisy(seed: int | None, size: float) -> Step:
     def backward(right: Any, kept: Any, cache: Any, d: Any) -> Any:
         if not kept:
             kept.append(np.random.default_rng(seed))
@@ -304,7 +305,7 @@ def by_clock(right: Any, kept: Any, cache: Any, d: Any) -> Any:
 # What is everybody's.
 
 
-def doing(action: Any) -> Any:
+def doing(action: Callable[[], None]) -> Step:
     """An action before the right function."""
 
     def forward(right: Any, kept: Any, p: Any, x: Any) -> Any:
@@ -314,7 +315,7 @@ def doing(action: Any) -> Any:
     return forward
 
 
-def doing_back(action: Any) -> Any:
+def doing_back(action: Callable[[], None]) -> Step:
     def backward(right: Any, kept: Any, cache: Any, d: Any) -> Any:
         action()
         return right.backward(cache, d)

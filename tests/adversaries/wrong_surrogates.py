@@ -95,7 +95,7 @@ def embedding_case(grads: Grads, ids: Any, dtype: Any, hold: bool, mangle: Any) 
     return LayerCase(Encoder(forward, back), table, unlocked(np.array(ids)))
 
 
-def changing(change: Any) -> Grads:
+def changing(change: Callable[[Any, Any], Any]) -> Grads:
     """The right gradient, changed at the end."""
     return lambda table, ids, d: change(right_grads(table, ids, d), ids)
 
