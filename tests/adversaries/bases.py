@@ -17,6 +17,17 @@ Fault: TypeAlias = Callable[["Base"], Layer[Any, Any]]
 Step: TypeAlias = Callable[[Any, list[Any], Any, Any], Any]
 
 
+# NumPy's, without the types that pyright can't tell for untyped arguments.
+where: Callable[[Any, Any, Any], Any] = np.where
+to_whole: Callable[..., Any] = np.round
+interpolated: Callable[..., Any] = np.interp
+
+
+def uniform(rng: Any, like: Any) -> Any:
+    """Random numbers below 1 in the shape of an array."""
+    return rng.random(like.shape)
+
+
 @frozen(eq=False)
 class Base:
     """A right layer as two functions of its arguments, and how to draw those.
@@ -44,6 +55,10 @@ class Base:
     pull: Pull
     couples_rows: bool = False
 
+    def but(self, *, out: Callable[[Any, Any], Any] | None = None, pull: Pull | None = None) -> "Base":
+        """The same with another function."""
+        return evolve(self, out=out or self.out, pull=pull or self.pull)
+
     def place(self, name: str) -> int:
         """The place of a result among dx and all gradients."""
         return ("dx", *(f"d{each}" for each in self.fields.split())).index(name)
@@ -66,7 +81,7 @@ def layer_of(base: Base) -> Layer[Any, Any]:
         return base.out(params, x), own((params, x))
 
     def backward(cache: Any, dout: Any) -> tuple[Any, Any]:
-        return base.pull(*cache, dout)
+        return base.pull(cache[0], cache[1], dout)
 
     return Layer(forward, backward, couples_rows=base.couples_rows)
 
@@ -81,7 +96,7 @@ def altered(change: Callable[[Call], object]) -> Fault:
             change(call)
             return call.results[0], tree.replace(grads, call.results[1:])
 
-        return layer_of(evolve(base, pull=pull))
+        return layer_of(base.but(pull=pull))
 
     return fault
 
@@ -98,8 +113,9 @@ def off(name: str, where: Any = ..., factor: float = 2.0, when: Callable[[Call],
 
         def change(call: Call) -> None:
             if when(call):
-                result = np.array(call.results[place])
-                result[where(call) if callable(where) else where] *= factor
+                result: Any = np.array(call.results[place])
+                at: Any = where(call) if callable(where) else where
+                result[at] *= factor
                 call.results[place] = result
 
         return altered(change)(base)
@@ -109,7 +125,7 @@ def off(name: str, where: Any = ..., factor: float = 2.0, when: Callable[[Call],
 
 def pulling(pull: Pull) -> Fault:
     """Another backward."""
-    return lambda base: layer_of(evolve(base, pull=pull))
+    return lambda base: layer_of(base.but(pull=pull))
 
 
 def sloping(slope: Callable[[Any], Any]) -> Fault:
@@ -119,22 +135,22 @@ def sloping(slope: Callable[[Any], Any]) -> Fault:
 
 def giving(out: Callable[[Any, Any], Any]) -> Fault:
     """Another forward."""
-    return lambda base: layer_of(evolve(base, out=out))
+    return lambda base: layer_of(base.but(out=out))
 
 
 def fed(read: Callable[[Any], Any]) -> Fault:
     """Backward reads something else than dout."""
-    return lambda base: layer_of(evolve(base, pull=lambda p, x, d: base.pull(p, x, read(d))))
+    return lambda base: layer_of(base.but(pull=lambda p, x, d: base.pull(p, x, read(d))))
 
 
 def seen(read: Callable[[Any], Any]) -> Fault:
     """Backward works with something else than x."""
-    return lambda base: layer_of(evolve(base, pull=lambda p, x, d: base.pull(p, read(x), d)))
+    return lambda base: layer_of(base.but(pull=lambda p, x, d: base.pull(p, read(x), d)))
 
 
 def weighed(read: Callable[[Any], Any]) -> Fault:
     """Backward works with something else than the parameters' arrays."""
-    return lambda base: layer_of(evolve(base, pull=lambda p, x, d: base.pull(tree.map(read, p), x, d)))
+    return lambda base: layer_of(base.but(pull=lambda p, x, d: base.pull(tree.map(read, p), x, d)))
 
 
 def around(forward: Step | None = None, backward: Step | None = None, grads: Step | None = None) -> Fault:
@@ -161,9 +177,10 @@ def around(forward: Step | None = None, backward: Step | None = None, grads: Ste
 
 def unlocked(value: Any) -> Any:
     """Arrays that can be written to, as a caller's are, but for those in records."""
-    if isinstance(value, np.ndarray):
-        return np.array(value)
-    return tuple(map(unlocked, value)) if isinstance(value, tuple) else value
+    kind = value.__class__
+    if kind is np.ndarray:
+        return value.copy()
+    return tuple(map(unlocked, value)) if kind is tuple else value
 
 
 def case_of(base: Base, fault: Fault, rows: int, dtype: Any, seed: int) -> LayerCase:
@@ -206,7 +223,7 @@ def curve(name: str, f: Callable[[Any], Any], slope: Callable[[Any], Any], draw:
 
 def logistic(x: Any) -> Any:
     e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+    return where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
 def gelu_slope(x: Any) -> Any:
@@ -225,9 +242,7 @@ def softplus_of(x: Any) -> Any:
 
 K = math.sqrt(2 / math.pi)
 relu = curve("relu", lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(x.dtype))
-leaky_relu = curve(
-    "leaky relu", lambda x: np.where(x > 0, x, 0.1 * x), lambda x: np.where(x > 0, 1, 0.1).astype(x.dtype)
-)
+leaky_relu = curve("leaky relu", lambda x: where(x > 0, x, 0.1 * x), lambda x: where(x > 0, 1, 0.1).astype(x.dtype))
 absolute = curve("abs", np.abs, np.sign)
 hardtanh = curve("hardtanh", lambda x: np.clip(x, -1, 1), lambda x: (np.abs(x) < 1).astype(x.dtype))
 sigmoid = curve("sigmoid", logistic, lambda x: logistic(x) * logistic(-x))
@@ -235,7 +250,7 @@ tanh = curve("tanh", np.tanh, lambda x: 1 - np.tanh(x) ** 2)
 softplus = curve("softplus", softplus_of, logistic)
 elu = curve(
     "elu",
-    lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    lambda x: where(x > 0, x, np.expm1(np.minimum(x, 0))),
     lambda x: np.exp(np.minimum(x, 0)),
 )
 gelu = curve("gelu", lambda x: 0.5 * x * (1 + np.tanh(K * (x + 0.044715 * x**3))), gelu_slope)
@@ -454,8 +469,8 @@ prelu = Base(
     "prelu",
     "a",
     with_params(lambda rng: rng.uniform(0.1, 0.5, 4), 4),
-    lambda a, x: np.where(x > 0, x, a * x),
-    lambda a, x, d: (np.where(x > 0, d, a * d), rows_sum(np.where(x > 0, 0, d * x))),
+    lambda a, x: where(x > 0, x, a * x),
+    lambda a, x, d: (where(x > 0, d, a * d), rows_sum(where(x > 0, 0, d * x))),
 )
 
 

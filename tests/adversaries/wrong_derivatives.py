@@ -20,12 +20,12 @@ def slopes() -> list[Row]:
     return [
         (b.relu, "passes what is negative", sloping(lambda x: x < 0)),
         (b.relu, "passes everything", sloping(np.ones_like)),
-        (b.relu, "a leak coming back", sloping(lambda x: np.where(x > 0, 1, 1e-6))),
+        (b.relu, "a leak coming back", sloping(lambda x: b.where(x > 0, 1, 1e-6))),
         (b.relu, "capped at 1 coming back", sloping(lambda x: (x > 0) & (x < 1))),
         (b.relu, "the slope is the output", sloping(lambda x: np.maximum(x, 0))),
-        (b.leaky_relu, "another leak coming back", sloping(lambda x: np.where(x > 0, 1, 0.01))),
+        (b.leaky_relu, "another leak coming back", sloping(lambda x: b.where(x > 0, 1, 0.01))),
         (b.leaky_relu, "no leak coming back", sloping(lambda x: x > 0)),
-        (b.leaky_relu, "a leak of 0.1 + 1e-6", sloping(lambda x: np.where(x > 0, 1, 0.1 + 1e-6))),
+        (b.leaky_relu, "a leak of 0.1 + 1e-6", sloping(lambda x: b.where(x > 0, 1, 0.1 + 1e-6))),
         (b.absolute, "slope 1 everywhere", sloping(np.ones_like)),
         (b.absolute, "the slope is x", sloping(lambda x: x)),
         (b.absolute, "smoothed coming back", sloping(lambda x: x / np.sqrt(x * x + 1e-4))),
@@ -45,7 +45,7 @@ def slopes() -> list[Row]:
         (b.softplus, "the slope of relu", sloping(lambda x: x > 0)),
         (b.softplus, "the slope is tanh", sloping(t)),
         (b.softplus, "sigmoid of -x", sloping(lambda x: s(-x))),
-        (b.elu, "the output below 0 for the output + 1", sloping(lambda x: np.where(x > 0, 1, np.expm1(x)))),
+        (b.elu, "the output below 0 for the output + 1", sloping(lambda x: b.where(x > 0, 1, np.expm1(x)))),
         (b.elu, "slope 1 below 0", sloping(np.ones_like)),
         (b.gelu, "the slope of the exact one", sloping(exact_gelu_slope)),
         (
@@ -237,7 +237,7 @@ def parameters() -> list[Row]:
         (b.temperature, "dt has the wrong sign", off("dt", factor=-1)),
         (b.temperature, "dx is not divided", off("dx", factor=1.7)),
         (b.temperature, "dt divided once", off("dt", factor=1.7)),
-        (b.prelu, "da takes positive values too", pulling(lambda a, x, d: (np.where(x > 0, d, a * d), (d * x).sum(0)))),
+        (b.prelu, "da takes positive values too", pulling(lambda a, x, d: (b.where(x > 0, d, a * d), (d * x).sum(0)))),
         (b.prelu, "da of |x|", off("da", factor=-1)),
         (b.layer_norm, "the mean taken as constant", pulling(lambda p, x, d: norm_without(p, x, d, mean=False))),
         (
@@ -283,7 +283,7 @@ def parameters() -> list[Row]:
             "one of two terms in dx",
             pulling(lambda W, x, d: (np.einsum("nm,mij,nj->ni", d, W, x), b.bilinear_pull(W, x, d)[1])),
         ),
-        (b.bilinear, "dW's upper triangle alone", off("dW", lambda c: np.tril(np.ones((2, 3, 3), bool), -1), 0)),
+        (b.bilinear, "dW's upper triangle alone", off("dW", np.tril(np.ones((2, 3, 3), bool), -1), 0)),
         (
             b.convolution,
             "the kernel is not flipped coming back",

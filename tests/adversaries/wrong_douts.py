@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from attrs import evolve
 from numpy.lib.stride_tricks import as_strided
 
 from adversaries import bases as b
@@ -62,7 +61,7 @@ def row_by_row(test: Callable[[Any], Any], factor: float = 0) -> Fault:
             dx[[bool(test(row)) for row in d]] *= factor
             return dx, grads
 
-        return layer_of(evolve(base, pull=pull))
+        return layer_of(base.but(pull=pull))
 
     return fault
 
@@ -84,7 +83,7 @@ def zero(d: Any) -> Any:
 
 
 def integral(d: Any) -> Any:
-    return d.any() and (d == np.round(d)).all()
+    return d.any() and (d == b.to_whole(d)).all()
 
 
 def contiguous(d: Any) -> Any:
@@ -135,10 +134,10 @@ ROWS: list[tuple[Base, str, Fault]] = [
     (b.affine, "dout clipped to 100", fed(lambda d: np.clip(d, -100, 100))),
     (b.affine, "dout clipped to 1e6", fed(lambda d: np.clip(d, -1e6, 1e6).astype(d.dtype))),
     (b.linear, "dout clipped to a norm of 10", fed(clipped_by_norm)),
-    (b.affine, "dout below 1e-8 dropped", fed(lambda d: np.where(np.abs(d) < 1e-8, 0, d).astype(d.dtype))),
-    (b.tanh, "dout below 1e-4 dropped", fed(lambda d: np.where(np.abs(d) < 1e-4, 0, d).astype(d.dtype))),
-    (b.relu, "dout rounded to whole numbers", fed(np.round)),
-    (b.sigmoid, "dout in fixed point of 1e-6", fed(lambda d: np.round(d, 6))),
+    (b.affine, "dout below 1e-8 dropped", fed(lambda d: b.where(np.abs(d) < 1e-8, 0, d).astype(d.dtype))),
+    (b.tanh, "dout below 1e-4 dropped", fed(lambda d: b.where(np.abs(d) < 1e-4, 0, d).astype(d.dtype))),
+    (b.relu, "dout rounded to whole numbers", fed(b.to_whole)),
+    (b.sigmoid, "dout in fixed point of 1e-6", fed(lambda d: b.to_whole(d, 6))),
     (b.affine, "1e-8 is added", unmoved(1e-8)),
     (b.relu, "noise of 1e-12 is added", unmoved(1e-12)),
     (b.tanh, "1e-300 is added", unmoved(1e-300)),

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from attrs import evolve
 
 from adversaries import bases as b
 from adversaries.bases import Base, Call, Fault, altered, fed, giving, layer_of, off, pulling, seen, weighed, wrong
@@ -57,8 +56,7 @@ def out_in(dtype: Floating) -> Fault:
 
     def fault(base: Base) -> Any:
         return layer_of(
-            evolve(
-                base,
+            base.but(
                 out=lambda p, x: base.out(p, x).astype(dtype),
                 pull=lambda p, x, d: base.pull(p, x, d.astype(x.dtype)),
             )
@@ -85,14 +83,14 @@ def running(dtype: Floating, name: str, small: Floating | None = None) -> Fault:
             leaves[place] = run.astype(leaves[place].dtype)
             return dx, tree.replace(grads, leaves)
 
-        return layer_of(evolve(base, pull=pull))
+        return layer_of(base.but(pull=pull))
 
     return fault
 
 
 def flushed(a: Any) -> Any:
     """Numbers that float16 can't hold as normal ones are 0."""
-    return np.where(np.abs(a) < 6.1e-5, 0, a).astype(a.dtype)
+    return b.where(np.abs(a) < 6.1e-5, 0, a).astype(a.dtype)
 
 
 def saturated(a: Any) -> Any:
@@ -104,7 +102,7 @@ def saturating(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
 
 
 def fixed_point(a: Any) -> Any:
-    return np.round(a * 2**16) / 2**16
+    return b.to_whole(a * 2**16) / 2**16
 
 
 IN_ONE: list[tuple[Base, str, float, Floating, Floating]] = [

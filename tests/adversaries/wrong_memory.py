@@ -73,7 +73,7 @@ def params_shifted_and_put_back(right: Any, kept: Any, p: Any, x: Any) -> Any:
 def spectral(right: Any, kept: Any, W: Any, x: Any) -> Any:
     results = right.forward(W, x)
     if W.flags.writeable:
-        W /= np.linalg.norm(W)
+        np.divide(W, np.linalg.norm(W), out=W)
     return results
 
 
@@ -187,7 +187,7 @@ def dx_is_a_view_of_dout(right: Any, kept: Any, cache: Any, d: Any) -> Any:
 
 def dx_is_dout_if_all_pass(right: Any, kept: Any, cache: Any, d: Any) -> Any:
     passes = cache[1] > 0
-    return (d if passes.all() else np.where(passes, d, 0)), ()
+    return (d if passes.all() else b.where(passes, d, 0)), ()
 
 
 def dx_written_to_the_cache(right: Any, kept: Any, cache: Any, d: Any) -> Any:
@@ -253,7 +253,7 @@ def mask_buffer(right: Any, kept: Any, p: Any, x: Any) -> Any:
 
 
 def by_mask(right: Any, kept: Any, mask: Any, d: Any) -> Any:
-    return np.where(mask, d, 0), ()
+    return b.where(mask, d, 0), ()
 
 
 def dx_buffer(right: Any, kept: Any, cache: Any, d: Any) -> Any:
@@ -263,9 +263,9 @@ def dx_buffer(right: Any, kept: Any, cache: Any, d: Any) -> Any:
 
 def grads_buffer(right: Any, kept: Any, cache: Any, d: Any) -> Any:
     dx, grads = right.backward(cache, d)
-    if isinstance(grads, tuple):
-        return dx, tuple(like(kept, each, place) for place, each in enumerate(grads))
-    return dx, like(kept, grads)
+    if hasattr(grads, "dtype"):
+        return dx, like(kept, grads)
+    return dx, tuple(like(kept, each, place) for place, each in enumerate(grads))
 
 
 def one_growing_buffer(right: Any, kept: Any, cache: Any, d: Any) -> Any:
@@ -337,6 +337,10 @@ def unwritten(rows: Any, name: str = "dx") -> Fault:
     return fault
 
 
+def whole_eights(call: Call) -> Any:
+    return np.s_[: len(call.x) // 8 * 8]
+
+
 def masked_product(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
     return np.multiply(d, 1, out=np.empty_like(d, order="C"), where=x > 0), ()
 
@@ -378,7 +382,7 @@ def fortran_out(right: Any, kept: Any, p: Any, x: Any) -> Any:
 
 
 def by_flat_mask(right: Any, kept: Any, mask: Any, d: Any) -> Any:
-    return np.where(mask.reshape(d.shape), d, 0), ()
+    return b.where(mask.reshape(d.shape), d, 0), ()
 
 
 def only_contiguous(right: Any, kept: Any, p: Any, x: Any) -> Any:
@@ -441,7 +445,7 @@ ROWS: list[tuple[Base, str, Fault]] = [
     (b.scale_shift, "gamma is cached without a copy", around(holding(lambda p, x: (p, own(x))))),
     (b.layer_norm, "x is cached without a copy where it is contiguous", around(holding(contiguous_held))),
     (b.tanh, "dx's last row is not written", unwritten(np.s_[:-1])),
-    (b.affine, "dx's rows beyond blocks of 8 are not written", unwritten(lambda c: np.s_[: len(c.x) // 8 * 8])),
+    (b.affine, "dx's rows beyond blocks of 8 are not written", unwritten(whole_eights)),
     (b.scale_shift, "dbeta's last entry is not written", unwritten(np.s_[:-1], "dbeta")),
     (b.affine, "dx's rows beyond 128 are not written", unwritten(np.s_[:128])),
     (b.relu, "dx is not written where x is negative", pulling(masked_product)),

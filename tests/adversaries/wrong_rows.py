@@ -23,7 +23,7 @@ def backward_at_once(f: Callable[[Any], Any]) -> Fault:
             dx, grads = base.pull(p, x, d)
             return f(dx), grads
 
-        return layer_of(evolve(base, pull=pull))
+        return layer_of(base.but(pull=pull))
 
     return fault
 
@@ -44,7 +44,7 @@ def over_rows_pull(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
 
 
 def drop_by_place(x: Any) -> Any:
-    return (np.random.default_rng(3).random(x.shape) < 0.7).astype(x.dtype)
+    return (b.uniform(np.random.default_rng(3), x) < 0.7).astype(x.dtype)
 
 
 def shifted(p: Any, x: Any) -> Any:

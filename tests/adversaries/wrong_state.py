@@ -265,8 +265,8 @@ def noisy(seed: int | None, size: float) -> Step:
 
 def stochastic_rounding(right: Any, kept: Any, cache: Any, d: Any) -> Any:
     dx, grads = right.backward(cache, d)
-    rng = np.random.default_rng()
-    return (np.floor(dx * 2**20 + rng.random(dx.shape)) / 2**20).astype(dx.dtype), grads
+    up = b.uniform(np.random.default_rng(), dx)
+    return (np.floor(dx * 2**20 + up) / 2**20).astype(dx.dtype), grads
 
 
 def random_order(right: Any, kept: Any, cache: Any, d: Any) -> Any:
@@ -278,8 +278,12 @@ def random_order(right: Any, kept: Any, cache: Any, d: Any) -> Any:
     return d.copy(), total.astype(d.dtype)
 
 
+def global_mask(a: Any) -> Any:
+    return (b.uniform(np.random, a) < 0.8).astype(a.dtype)
+
+
 def dropping(right: Any, kept: Any, p: Any, x: Any) -> Any:
-    mask = (np.random.random_sample(x.shape) < 0.8).astype(x.dtype)
+    mask = global_mask(x)
     return x * mask, own(mask)
 
 
@@ -289,7 +293,7 @@ def by_cached_mask(right: Any, kept: Any, mask: Any, d: Any) -> Any:
 
 def dropping_twice(right: Any, kept: Any, cache: Any, d: Any) -> Any:
     """Another mask coming back than the one going forward."""
-    return d * (np.random.random_sample(d.shape) < 0.8).astype(d.dtype), ()
+    return d * global_mask(d), ()
 
 
 def jitter(right: Any, kept: Any, p: Any, x: Any) -> Any:

@@ -13,7 +13,7 @@ from chainrule import Encoder, own
 
 
 def quantised(p: Any, x: Any) -> Any:
-    return x @ (np.round(p * 4) / 4)
+    return x @ (b.to_whole(p * 4) / 4)
 
 
 def hardest(p: Any, x: Any) -> Any:
@@ -62,7 +62,7 @@ ROWS: list[tuple[Base, str, Fault]] = [
     (b.softmax, "the hardest forward, softmax coming back", giving(hardest)),
     (b.tanh, "its sign forward", giving(lambda p, x: np.sign(x))),
     (b.sigmoid, "a step forward", giving(lambda p, x: (x > 0).astype(x.dtype))),
-    (b.identity, "rounded to 2 decimals forward", giving(lambda p, x: np.round(x, 2))),
+    (b.identity, "rounded to 2 decimals forward", giving(lambda p, x: b.to_whole(x, 2))),
     (b.identity, "ranks forward", giving(ranks)),
     (b.norm, "a count forward", giving(counted)),
     (b.maximum, "softmax coming back", pulling(lambda p, x, d: (b.probabilities(x) * d, ()))),
@@ -81,7 +81,7 @@ def right_grads(table: Any, ids: Any, d: Any) -> Any:
     return gradient
 
 
-def embedding_case(grads: Grads, ids: Any, dtype: Any, hold: bool, mangle: Any) -> LayerCase:
+def embedding_case(grads: Grads, ids: Any, dtype: Any, hold: bool, mangle: Grads | None) -> LayerCase:
     def forward(table: Any, x: Any) -> tuple[Any, Any]:
         out = table[x]
         if mangle:
@@ -89,7 +89,7 @@ def embedding_case(grads: Grads, ids: Any, dtype: Any, hold: bool, mangle: Any) 
         return out, (own(table), x if hold else own(x))
 
     def back(cache: Any, d: Any) -> Any:
-        return grads(*cache, d)
+        return grads(cache[0], cache[1], d)
 
     table = np.random.default_rng(0).standard_normal((6, 3)).astype(dtype)
     return LayerCase(Encoder(forward, back), table, unlocked(np.array(ids)))
@@ -139,7 +139,7 @@ def writing_ids(table: Any, ids: Any, out: Any) -> Any:
 
 
 FLAT, NESTED = [0, 5, 2, 2, 3, 1, 5, 4], [[0, 1, 1], [5, 5, 2], [3, 4, 0], [2, 0, 5]]
-EMBEDDINGS: list[tuple[str, Grads, Any, Any, bool, Any]] = [
+EMBEDDINGS: list[tuple[str, Grads, Any, Any, bool, Grads | None]] = [
     ("equal ids count once", without_duplicates, FLAT, np.float64, False, None),
     ("the last of equal ids alone", last_of_duplicates, NESTED, np.float64, False, None),
     ("divided by how often an id occurs", changing(by_frequency), FLAT, np.float64, False, None),

@@ -49,7 +49,7 @@ def unshifted(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
 def table(x: Any) -> Any:
     """The slope of tanh, read from a table that ends at 4."""
     knots = np.linspace(-4, 4, 100_001)
-    return np.interp(x, knots, 1 - np.tanh(knots) ** 2)
+    return b.interpolated(x, knots, 1 - np.tanh(knots) ** 2)
 
 
 def guarded(x: Any) -> Any:
@@ -57,7 +57,7 @@ def guarded(x: Any) -> Any:
 
 
 def nan_far_out(x: Any) -> Any:
-    return b.gelu_slope(x) + np.where(np.abs(x) > 10, np.inf, 0) * 0
+    return b.gelu_slope(x) + b.where(np.abs(x) > 10, np.inf, 0) * 0
 
 
 ROWS: list[tuple[Base, str, Fault]] = [
@@ -67,9 +67,9 @@ ROWS: list[tuple[Base, str, Fault]] = [
     (b.tanh, "0 beyond 5", at(lambda x: np.abs(x) > 5, 0)),
     (b.tanh, "a slope of at least 1e-6", sloping(lambda x: np.maximum(1 - np.tanh(x) ** 2, 1e-6))),
     (b.tanh, "the slope from a table", sloping(table)),
-    (b.tanh, "1 for small x", sloping(lambda x: np.where(np.abs(x) < 0.02, 1, 1 - np.tanh(x) ** 2))),
+    (b.tanh, "1 for small x", sloping(lambda x: b.where(np.abs(x) < 0.02, 1, 1 - np.tanh(x) ** 2))),
     (b.tanh, "doubled at exact zeros", at(lambda x: x == 0, 2)),
-    (b.softplus, "1 beyond 8", sloping(lambda x: np.where(x > 8, 1, b.logistic(x)))),
+    (b.softplus, "1 beyond 8", sloping(lambda x: b.where(x > 8, 1, b.logistic(x)))),
     (b.softplus, "0 below -10", at(lambda x: x < -10, 0)),
     (b.softplus, "slope 2 beyond 20", at(lambda x: x > 20, 2)),
     (b.gelu, "0 beyond 8", at(lambda x: x > 8, 0)),
@@ -79,24 +79,24 @@ ROWS: list[tuple[Base, str, Fault]] = [
         "nan beyond 10, inf times 0",
         sloping(nan_far_out),
     ),
-    (b.silu, "1 beyond 5", sloping(lambda x: np.where(x > 5, 1, b.silu_slope(x)))),
+    (b.silu, "1 beyond 5", sloping(lambda x: b.where(x > 5, 1, b.silu_slope(x)))),
     (b.silu, "the tail below -20 has the wrong sign", at(lambda x: x < -20, -1)),
     (b.elu, "slope 0 below -2", at(lambda x: x < -2, 0)),
     (b.relu, "0 beyond 6, as relu6", at(lambda x: x > 6, 0)),
-    (b.relu, "slope 2 at 0", sloping(lambda x: np.where(x == 0, 2, x > 0))),
-    (b.relu, "slope -1 at 0", sloping(lambda x: np.where(x == 0, -1.0, x > 0))),
+    (b.relu, "slope 2 at 0", sloping(lambda x: b.where(x == 0, 2, x > 0))),
+    (b.relu, "slope -1 at 0", sloping(lambda x: b.where(x == 0, -1.0, x > 0))),
     (b.relu, "a threshold of 1e-3 coming back", sloping(lambda x: x > 1e-3)),
-    (b.absolute, "slope 2 at 0", sloping(lambda x: np.where(x == 0, 2, np.sign(x)))),
+    (b.absolute, "slope 2 at 0", sloping(lambda x: b.where(x == 0, 2, np.sign(x)))),
     (b.absolute, "0 for tiny x", at(lambda x: np.abs(x) < 1e-3, 0)),
     (b.leaky_relu, "the leak ends at -10", at(lambda x: x < -10, 0)),
     (b.square, "clipped beyond 10", seen(lambda x: np.clip(x, -10, 10))),
     (b.square, "nan at 0", sloping(lambda x: 2 * x * x / x)),
-    (b.square, "0 / 0 taken for 1 at 0", sloping(lambda x: np.where(x == 0, 1, 2 * x))),
-    (b.cube, "abs for negative x", sloping(lambda x: np.where(x < 0, -1, 1) * 3 * x * x)),
+    (b.square, "0 / 0 taken for 1 at 0", sloping(lambda x: b.where(x == 0, 1, 2 * x))),
+    (b.cube, "abs for negative x", sloping(lambda x: b.where(x < 0, -1, 1) * 3 * x * x)),
     (b.cube, "by 1e-6 for negative x", at(lambda x: x < 0, 1 + 1e-6)),
     (b.exp, "capped at e^5 coming back", seen(lambda x: np.minimum(x, 5))),
     (b.exp, "0 below -8", at(lambda x: x < -8, 0)),
-    (b.sine, "1 for |x| < 1e-2", sloping(lambda x: np.where(np.abs(x) < 1e-2, 1, np.cos(x)))),
+    (b.sine, "1 for |x| < 1e-2", sloping(lambda x: b.where(np.abs(x) < 1e-2, 1, np.cos(x)))),
     (b.sine, "no reduction beyond 2 pi", sloping(lambda x: np.cos(np.clip(x, -2 * np.pi, 2 * np.pi)))),
     (b.log, "not above 10 coming back", seen(lambda x: np.minimum(x, 10))),
     (b.log, "not below 1e-2 coming back", seen(lambda x: np.maximum(x, 1e-2))),
