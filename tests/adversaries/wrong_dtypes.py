@@ -174,6 +174,28 @@ def naive(x: Any) -> Any:
     return e / b.total(e)
 
 
+COARSE: list[tuple[Base, str, Any, float, Floating, int]] = [
+    # base, result, where, factor, dtype of its author's arguments, and how many rows they have
+    (b.affine, "dW", ..., 1.01, SINGLE, 16),
+    (b.affine, "dW", np.s_[-1], 0, SINGLE, 32),
+    (b.affine, "db", np.s_[:1], 1.001, SINGLE, 8),
+    (b.affine, "dx", np.s_[::2], 1.1, HALF, 8),
+    (b.wide_affine, "dW", np.s_[60:], 1.01, SINGLE, 64),
+    (b.softmax, "dx", np.s_[:, 0], 1.001, SINGLE, 12),
+    (b.softmax, "dx", np.s_[-1], 0, HALF, 16),
+    (b.layer_norm, "dgamma", np.s_[2], 1.01, SINGLE, 24),
+    (b.layer_norm, "dx", ..., 1.2, HALF, 8),
+    (b.attention, "dWq", ..., -1, SINGLE, 4),
+    (b.convolution, "dk", np.s_[:1], 2, HALF, 8),
+    (b.net, "dW1", np.s_[0, 0], 1.01, SINGLE, 10),
+    (b.recurrent, "dW", ..., 1.001, SINGLE, 4),
+]
+
+
+def of_rows(name: str, factor: float, dtype: Floating, count: int) -> str:
+    return f"{name} times {factor:.7g} in places, of {count} rows of {dtype.__name__}"
+
+
 def in_one(name: str, factor: float, dtype: Floating) -> str:
     return f"{name} times {factor:.7g} in {dtype.__name__} alone"
 
@@ -192,4 +214,8 @@ def dtypes() -> list[Adversary]:
             for base, name, factor, of, own in IN_ONE
         ),
         *(wrong("dtypes", base, what, fault, dtype=own) for base, what, fault, own in ROWS),
+        *(
+            wrong("dtypes", base, of_rows(name, factor, own, n), off(name, where, factor), dtype=own, rows=n)
+            for base, name, where, factor, own, n in COARSE
+        ),
     ]

@@ -1,6 +1,7 @@
 """Wrong layers, each of which a checker should reject."""
 
 from adversaries.case import Adversary
+from adversaries.wrong_cancelling import cancelling
 from adversaries.wrong_derivatives import derivatives
 from adversaries.wrong_douts import douts
 from adversaries.wrong_dtypes import dtypes
@@ -14,6 +15,7 @@ from adversaries.wrong_values import values
 
 WRONG_LAYERS: list[Adversary] = [
     *derivatives(),
+    *cancelling(),
     *sizes(),
     *values(),
     *dtypes(),
