@@ -226,7 +226,15 @@ def largest_vjp(x: Any, dout: Any) -> Any:
     return dout[:, None] * (np.arange(x.shape[1])[:, None] == x.argmax(axis=1)[:, None])
 
 
+def square(x: Any, side: int = 0) -> Any:
+    """Refuse what is no square matrix, or not of this side."""
+    if x.shape[-1] != x.shape[-2] or side not in {0, x.shape[-1]}:
+        raise ValueError(f"matrices have shape {x.shape[-2:]}, which is not square")
+    return x
+
+
 def determinant(x: Any) -> Any:
+    square(x, 2)
     return (x[..., 0, 0] * x[..., 1, 1] - x[..., 0, 1] * x[..., 1, 0])[..., None]
 
 
@@ -436,7 +444,7 @@ POSITIONS: list[Row] = [
     ),
     ("largest over positions", lambda x: x.max(axis=1), largest_vjp, SENTENCES),
     (
-        "mean of 2 × 2 pixels",
+        "mean of 2 by 2 pixels",
         lambda x: x.reshape(len(x), 2, 2, 2, 2, -1).mean(axis=(2, 4)),
         lambda x, d: np.repeat(np.repeat(d / 4, 2, axis=1), 2, axis=2),
         normal(3, 4, 4, 2),
@@ -449,16 +457,26 @@ POSITIONS: list[Row] = [
     ),
     ("determinant", determinant, lambda x, d: d[..., None] * adjugate(x).swapaxes(-1, -2), MATRICES),
     ("inverse", inverse, inverse_vjp, uniform(0.1, 0.9, 4, 2, 2)),
-    ("matrix squared", lambda x: x @ x, lambda x, d: d @ x.swapaxes(-1, -2) + x.swapaxes(-1, -2) @ d, normal(4, 3, 3)),
+    (
+        "matrix squared",
+        lambda x: square(x) @ x,
+        lambda x, d: d @ x.swapaxes(-1, -2) + x.swapaxes(-1, -2) @ d,
+        normal(4, 3, 3),
+    ),
     ("Gram matrix", lambda x: x @ x.swapaxes(-1, -2), lambda x, d: (d + d.swapaxes(-1, -2)) @ x, SENTENCES),
     (
         "trace",
-        lambda x: np.trace(x, axis1=-2, axis2=-1)[..., None],
+        lambda x: np.trace(square(x), axis1=-2, axis2=-1)[..., None],
         lambda x, d: d[..., None] * np.eye(x.shape[-1], dtype=x.dtype),
         MATRICES,
     ),
     ("upper triangle", np.triu, lambda x, d: np.triu(d), MATRICES),
-    ("symmetric part", lambda x: (x + x.swapaxes(-1, -2)) / 2, lambda x, d: (d + d.swapaxes(-1, -2)) / 2, MATRICES),
+    (
+        "symmetric part",
+        lambda x: (square(x) + x.swapaxes(-1, -2)) / 2,
+        lambda x, d: (d + d.swapaxes(-1, -2)) / 2,
+        MATRICES,
+    ),
 ]
 
 

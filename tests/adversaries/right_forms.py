@@ -1,6 +1,7 @@
 """One right function in odd forms: caches, ways to the same gradients, layouts and ownership of results."""
 
 import math
+from collections.abc import Callable
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,6 +12,8 @@ from adversaries.case import Adversary
 from adversaries.right_parts import (
     Draw,
     Function,
+    OfThree,
+    Vjp,
     fit,
     member,
     normal,
@@ -80,7 +83,7 @@ CACHES: dict[str, tuple[Hold, Function]] = {
 }
 
 
-def _constant(x: Any) -> Function:
+def _constant(x: Any) -> Callable[[], Any]:
     def value() -> Any:
         return x
 
@@ -91,7 +94,7 @@ def squared(hold: Hold, back: Function) -> Layer[Any, Any]:
     return Layer(lambda params, x: (x * x, hold(x)), lambda cache, dout: (2 * back(cache) * dout, ()))
 
 
-def relu_by(hold: Hold, gate: Any) -> Layer[Any, Any]:
+def relu_by(hold: Hold, gate: Vjp) -> Layer[Any, Any]:
     """Relu, by any record of where x was positive: `gate(cache, dout)`."""
     return Layer(lambda params, x: (np.maximum(x, 0), hold(x)), lambda cache, dout: (gate(cache, dout), ()))
 
@@ -107,7 +110,7 @@ def _unpacked(cache: Any, dout: Any) -> Any:
     return dout * np.unpackbits(bits, count=size).reshape(dout.shape).astype(bool)
 
 
-GATES: dict[str, tuple[Hold, Any]] = {
+GATES: dict[str, tuple[Hold, Vjp]] = {
     "booleans": (lambda x: x > 0, lambda c, d: d * c),
     "booleans, in where": (lambda x: x > 0, lambda c, d: np.where(c, d, 0)),
     "whole numbers of 8 bits": (lambda x: (x > 0).astype(np.int8), lambda c, d: (d * c).astype(d.dtype)),
@@ -138,7 +141,7 @@ BY_OUTPUT: dict[str, tuple[Function, Function]] = {
 }
 
 
-def tanh_with(finish: Any) -> Layer[Any, Any]:
+def tanh_with(finish: Function) -> Layer[Any, Any]:
     """tanh whose results leave in another form."""
 
     def forward(params: Any, x: Any) -> tuple[Any, Any]:
@@ -193,7 +196,7 @@ IDENTITIES: dict[str, tuple[Function, Function]] = {
     "x and dout where they are read-only": (own, lent),
     "by adding 0": (lambda x: x + 0, lambda d: d + 0),
     "by 1": (lambda x: 1 * x, lambda d: 1 * d),
-    "sign changed twice": (lambda x: -(-x), lambda d: -(-d)),
+    "sign changed twice": (lambda x: np.negative(-x), lambda d: np.negative(-d)),
     "through a list": (
         lambda x: np.array(x.tolist(), x.dtype).reshape(x.shape),
         lambda d: np.array(d.tolist(), d.dtype).reshape(d.shape),
@@ -233,7 +236,7 @@ def _added_at(x: Any, W: Any, d: Any) -> tuple[Any, Any, Any]:
 
 def _wide(x: Any, W: Any, d: Any) -> tuple[Any, Any, Any]:
     X, V, D = (a.astype(np.result_type(a.dtype, np.float64)) for a in (x, W, d))
-    return tuple(a.astype(x.dtype) for a in _plain(X, V, D))  # type: ignore[return-value]
+    return tuple(a.astype(x.dtype) for a in _plain(X, V, D))
 
 
 def _kahan(x: Any, W: Any, d: Any) -> tuple[Any, Any, Any]:
@@ -277,8 +280,7 @@ def _from_one_buffer(x: Any, W: Any, d: Any) -> tuple[Any, Any, Any]:
     return dx, dW, db
 
 
-Ways: TypeAlias = dict[str, Any]
-WAYS: Ways = {
+WAYS: dict[str, OfThree] = {
     "matrix products": _plain,
     "einsum": lambda x, W, d: (np.einsum("nj,ij->ni", d, W), np.einsum("ni,nj->ij", x, d), np.einsum("nj->j", d)),
     "tensordot": lambda x, W, d: (np.tensordot(d, W, (1, 1)), np.tensordot(x, d, (0, 0)), d.sum(axis=0)),
@@ -303,13 +305,13 @@ WAYS: Ways = {
 }
 
 
-def affine_by(way: Any, *, own_grads: bool = False) -> Layer[Any, Any]:
+def affine_by(way: OfThree, *, own_grads: bool = False) -> Layer[Any, Any]:
     def forward(params: Any, x: Any) -> tuple[Any, Any]:
         W, b = params
         return x @ W + b, own((x, W))
 
     def backward(cache: Any, dout: Any) -> tuple[Any, Any]:
-        dx, dW, db = way(*cache, dout)
+        dx, dW, db = way(cache[0], cache[1], dout)
         return dx, (dW, db)
 
     def grads(cache: Any, dout: Any) -> Any:
@@ -319,12 +321,12 @@ def affine_by(way: Any, *, own_grads: bool = False) -> Layer[Any, Any]:
     return Layer(forward, backward, grads) if own_grads else Layer(forward, backward)
 
 
-def summed(back: Any) -> Layer[Any, Any]:
+def summed(back: Vjp) -> Layer[Any, Any]:
     """The sum of features, whose dx is the same in each column."""
     return of_x(lambda x: x.sum(axis=-1, keepdims=True), back)
 
 
-def total_shift(back: Any) -> Layer[Any, Any]:
+def total_shift(back: Vjp) -> Layer[Any, Any]:
     """x plus the sum of the parameters, whose gradients are all the same."""
 
     def forward(params: Any, x: Any) -> tuple[Any, Any]:
@@ -422,7 +424,7 @@ def _squared(name: str, hold: Hold, back: Function) -> Adversary:
     return member(f"cache: {name}", "cache", lambda: squared(hold, back), SOME)
 
 
-def _relu(name: str, hold: Hold, gate: Any) -> Adversary:
+def _relu(name: str, hold: Hold, gate: Vjp) -> Adversary:
     return member(f"cache: where x is positive as {name}", "cache", lambda: relu_by(hold, gate), SOME)
 
 
@@ -438,5 +440,5 @@ def _identity(name: str, f: Function, back: Function) -> Adversary:
     return member(f"identity: {name}", "identity", lambda: identity_by(f, back), SOME)
 
 
-def _affine(name: str, way: Any) -> Adversary:
+def _affine(name: str, way: OfThree) -> Adversary:
     return member(f"way: affine by {name}", "way", lambda: affine_by(way), SOME, BOTH)

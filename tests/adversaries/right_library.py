@@ -1,5 +1,6 @@
 """The library's own layers and combinators, layers made by its rules, and encoders."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def affines(*sides: int, scale: float = 1.0, dtype: Floating = np.float64) -> Dr
     def draw(rng: np.random.Generator) -> Any:
         made = [
             Affine((scale * rng.standard_normal((n, m))).astype(dtype), rng.standard_normal(m).astype(dtype))
-            for n, m in zip(sides, sides[1:], strict=False)
+            for n, m in pairwise(sides)
         ]
         return tuple(made) if len(made) > 1 else made[0]
 
@@ -161,7 +162,7 @@ def hand_written() -> Layer[Any, Any]:
     def forward(params: Affine, x: Any) -> tuple[Any, Any]:
         return x @ params.W + params.b, (params, own(x))
 
-    return Layer(forward, lambda cache, dout: vjp(*cache, dout))
+    return Layer(forward, lambda cache, dout: vjp(cache[0], cache[1], dout))
 
 
 def lookup(scatter: Function) -> Encoder[Any, Any, Any]:

@@ -9,6 +9,9 @@ from adversaries.case import Adversary
 from adversaries.right_features import layer_norm, layer_norm_vjp, rms_norm, rms_norm_vjp
 from adversaries.right_parts import (
     Draw,
+    Function,
+    OfThree,
+    Vjp,
     dot,
     fit,
     member,
@@ -26,7 +29,7 @@ from adversaries.right_parts import (
 )
 from chainrule import Affine, Array, Layer, Unit, own, record
 
-Formula: TypeAlias = tuple[str, Any, Any, Draw, Draw]
+Formula: TypeAlias = tuple[str, Vjp, OfThree, Draw, Draw]
 """What it is, `f(params, x)`, `vjp(params, x, dout)`, the parameters and the input."""
 
 SOME = normal(5, 4)
@@ -240,7 +243,7 @@ def fading_vjp(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
 
 
 def hidden_vjp(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
-    W, b, V, c = p
+    W, b, V, _ = p
     h = x @ W + b
     dh = (d @ V.T) * tanh_slope(h)
     return dh @ W.T, (x.T @ dh, dh.sum(axis=0), np.tanh(h).T @ d, d.sum(axis=0))
@@ -341,7 +344,7 @@ def affine_parts(x: Any, W: Any, d: Any) -> tuple[Any, Any, Any]:
     return d @ W.T, x.T @ d, d.sum(axis=0)
 
 
-def tree_layer(take: Any, build: Any) -> Layer[Any, Any]:
+def tree_layer(take: Function, build: Vjp) -> Layer[Any, Any]:
     """x W + b with its parameters in any tree: `take(params) -> (W, b)`, `build(W, b) -> grads`."""
 
     def forward(params: Any, x: Any) -> tuple[Any, Any]:
@@ -349,13 +352,13 @@ def tree_layer(take: Any, build: Any) -> Layer[Any, Any]:
         return x @ W + b, own((x, W))
 
     def backward(cache: Any, dout: Any) -> tuple[Any, Any]:
-        dx, dW, db = affine_parts(*cache, dout)
+        dx, dW, db = affine_parts(cache[0], cache[1], dout)
         return dx, build(dW, db)
 
     return Layer(forward, backward)
 
 
-def tree_draw(build: Any) -> Draw:
+def tree_draw(build: Vjp) -> Draw:
     return lambda rng: build(rng.standard_normal((4, 3)), rng.standard_normal(3))
 
 
@@ -363,7 +366,7 @@ def _mixed(W: Any, b: Any) -> Mixed:
     return Mixed(Weights(W, b), (W * 0, b * 0), ())
 
 
-TREES: dict[str, tuple[Any, Any]] = {
+TREES: dict[str, tuple[Function, Vjp]] = {
     "a tuple": (lambda p: p, lambda W, b: (W, b)),
     "a list": (lambda p: p, lambda W, b: [W, b]),
     "a dictionary": (lambda p: (p["W"], p["b"]), lambda W, b: {"W": W, "b": b}),
@@ -391,5 +394,5 @@ def _member(row: Formula) -> Adversary:
     return member(f"parameters: {name}", "parameters", lambda: of_both(f, vjp), x, params)
 
 
-def _tree(name: str, take: Any, build: Any) -> Adversary:
+def _tree(name: str, take: Function, build: Vjp) -> Adversary:
     return member(f"tree: {name}", "tree", lambda: tree_layer(take, build), SOME, tree_draw(build))

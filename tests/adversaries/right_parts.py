@@ -16,6 +16,9 @@ Function: TypeAlias = Callable[[Any], Any]
 Vjp: TypeAlias = Callable[[Any, Any], Any]
 """`(x, dout) -> dx`."""
 
+OfThree: TypeAlias = Callable[[Any, Any, Any], Any]
+"""`(params, x, dout) -> (dx, grads)`, or another function of three arrays."""
+
 
 def member(
     name: str, kind: str, layer: Callable[[], Any], x: Draw, params: Draw | None = None, *, surrogate: bool = False
@@ -89,16 +92,16 @@ def of_x(f: Function, vjp: Vjp, *, couples_rows: bool = False) -> Layer[Any, Any
     return Layer(forward, backward, couples_rows=couples_rows)
 
 
-def of_both(
-    f: Callable[[Any, Any], Any], vjp: Callable[[Any, Any, Any], tuple[Any, Any]], *, couples_rows: bool = False
-) -> Layer[Any, Any]:
+def of_both(f: Callable[[Any, Any], Any], vjp: OfThree, *, couples_rows: bool = False) -> Layer[Any, Any]:
     """A layer of `f(params, x)` and `vjp(params, x, dout) -> (dx, grads)`; the parameters are an array or a tuple."""
 
     def forward(params: Any, x: Any) -> tuple[Any, Any]:
         return f(params, x), own((params, x))
 
     def backward(cache: Any, dout: Any) -> tuple[Any, Any]:
-        return vjp(*cache, dout)
+        params, x = cache
+        result: tuple[Any, Any] = vjp(params, x, dout)
+        return result
 
     return Layer(forward, backward, couples_rows=couples_rows)
 

@@ -243,7 +243,7 @@ def row_layers() -> list[Adversary]:
         member("shape: seven rows, of pictures", "shape", lambda: of_rows(7), normal(7, 3, 2)),
         member("shape: four columns and no others", "shape", lambda: of_shape(4), SOME),
         member("shape: one column and no more", "shape", lambda: of_shape(1), normal(5, 1)),
-        member("shape: rows of 3 × 2", "shape", lambda: of_shape(3, 2), normal(5, 3, 2)),
+        member("shape: rows of 3 by 2", "shape", lambda: of_shape(3, 2), normal(5, 3, 2)),
         member("shape: rows that are numbers", "shape", of_shape, normal(6)),
         member("dtype: float64 and no other", "shape", lambda: of_dtype(np.float64), SOME),
         member("dtype: float32 and no other", "shape", lambda: of_dtype(np.float32), normal(5, 4, dtype=np.float32)),

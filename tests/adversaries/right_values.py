@@ -116,7 +116,6 @@ LAYOUTS: dict[str, Callable[[Any], Any]] = {
     "every second column": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
     "reversed": lambda a: a[::-1, ::-1],
     "broadcast": lambda a: np.broadcast_to(a[0], a.shape),
-    "byte-swapped": lambda a: a.astype(a.dtype.newbyteorder()),
 }
 DTYPES: dict[str, Floating] = {"float32": np.float32, "float16": np.float16, "longdouble": np.longdouble}
 
