@@ -15,14 +15,17 @@ from adversaries.right_parts import (
     member,
     normal,
     of_x,
+    places,
     sigmoid_of,
     sigmoid_slope,
     softmax_of,
     softmax_vjp,
     tanh_slope,
     uniform,
+    where,
     with_values,
 )
+from chainrule import Array
 
 Row: TypeAlias = tuple[str, Function, Vjp, Draw]
 SOME = normal(5, 4)
@@ -36,6 +39,10 @@ def flipped(a: Any) -> Any:
 
 def cumsum(a: Any) -> Any:
     return np.cumsum(a, axis=-1)
+
+
+def cumprod(a: Array) -> Array:
+    return np.cumprod(a, axis=-1)
 
 
 def cumsum_from_behind(a: Any) -> Any:
@@ -69,7 +76,7 @@ def outside_vjp(x: Any, dout: Any) -> Any:
     centred = x - x.mean(axis=-1, keepdims=True)
     std = np.sqrt((centred * centred).mean(axis=-1, keepdims=True))
     along = centred * (centred * dout).mean(axis=-1, keepdims=True)
-    flat = along / np.where(std > 0, std, 1)
+    flat = along / where(std > 0, std, 1)
     of_centred = dout / (std + 1e-2) - flat / (std + 1e-2) ** 2
     return of_centred - of_centred.mean(axis=-1, keepdims=True)
 
@@ -94,7 +101,7 @@ def direction_vjp(x: Any, dout: Any) -> Any:
 
 
 def length_vjp(x: Any, dout: Any) -> Any:
-    return dout * x / np.where(length(x) > 0, length(x), 1)
+    return dout * x / where(length(x) > 0, length(x), 1)
 
 
 def variance_vjp(x: Any, dout: Any) -> Any:
@@ -107,7 +114,7 @@ def cumprod_vjp(x: Any, dout: Any) -> Any:
     for i in range(x.shape[-1]):
         others = x + 0
         others[..., i] = 1
-        dx[..., i] = (dout * np.cumprod(others, axis=-1))[..., i:].sum(axis=-1)
+        dx[..., i] = (dout * cumprod(others))[..., i:].sum(axis=-1)
     return dx
 
 
@@ -223,7 +230,7 @@ def last_step_vjp(x: Any, dout: Any) -> Any:
 
 
 def largest_vjp(x: Any, dout: Any) -> Any:
-    return dout[:, None] * (np.arange(x.shape[1])[:, None] == x.argmax(axis=1)[:, None])
+    return dout[:, None] * (places(x.shape[1])[:, None] == x.argmax(axis=1)[:, None])
 
 
 def square(x: Any, side: int = 0) -> Any:
@@ -243,7 +250,7 @@ def adjugate(x: Any) -> Any:
 
 
 def inverse(x: Any) -> Any:
-    return adjugate(x) / determinant(x)[..., None]
+    return adjugate(square(x, 2)) / determinant(x)[..., None]
 
 
 def inverse_vjp(x: Any, dout: Any) -> Any:
@@ -344,7 +351,7 @@ ORDERS: list[Row] = [
     ("rolled", lambda x: np.roll(x, 2, axis=-1), lambda x, d: np.roll(d, -2, axis=-1), SOME),
     ("cumulative sum", cumsum, lambda x, d: cumsum_from_behind(d), SOME),
     ("cumulative sum from behind", cumsum_from_behind, lambda x, d: cumsum(d), SOME),
-    ("cumulative product", lambda x: np.cumprod(x, axis=-1), cumprod_vjp, uniform(0.3, 2, 5, 4)),
+    ("cumulative product", cumprod, cumprod_vjp, uniform(0.3, 2, 5, 4)),
     ("differences of neighbours", lambda x: np.diff(x, axis=-1), step_differences_vjp, SOME),
     ("all differences", differences, differences_vjp, SOME),
     ("sum", lambda x: x.sum(axis=-1, keepdims=True), lambda x, d: d + np.zeros(x.shape, x.dtype), SOME),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from attrs import frozen
+from numpy.typing import NDArray
 
 from adversaries.case import Adversary
 from adversaries.right_parts import (
@@ -18,10 +19,12 @@ from adversaries.right_parts import (
     member,
     normal,
     of_x,
+    places,
     pointwise,
     several,
     sigmoid_of,
     tanh_slope,
+    where,
 )
 from chainrule import Array, Layer, own, read_only, record
 
@@ -78,7 +81,7 @@ CACHES: dict[str, tuple[Hold, Function]] = {
     "its square and its signs": (lambda x: (own(x * x), own(np.sign(x))), lambda c: np.sqrt(c[0]) * c[1]),
     "its size and its sign bit": (
         lambda x: (own(np.abs(x)), own(np.signbit(x))),
-        lambda c: np.where(c[1], -c[0], c[0]),
+        lambda c: where(c[1], -c[0], c[0]),
     ),
 }
 
@@ -99,20 +102,20 @@ def relu_by(hold: Hold, gate: Vjp) -> Layer[Any, Any]:
     return Layer(lambda params, x: (np.maximum(x, 0), hold(x)), lambda cache, dout: (gate(cache, dout), ()))
 
 
-def _put(places: Any, dout: Any) -> Any:
+def _put(at: Any, dout: Any) -> Any:
     dx = np.zeros(dout.shape, dout.dtype.newbyteorder("="))
-    dx[places] = dout[places]
+    dx[at] = dout[at]
     return dx
 
 
-def _unpacked(cache: Any, dout: Any) -> Any:
+def _unpacked(cache: tuple[NDArray[np.uint8], int], dout: Array) -> Any:
     bits, size = cache
-    return dout * np.unpackbits(bits, count=size).reshape(dout.shape).astype(bool)
+    return dout * (np.unpackbits(bits, count=size).reshape(dout.shape) > 0)
 
 
 GATES: dict[str, tuple[Hold, Vjp]] = {
     "booleans": (lambda x: x > 0, lambda c, d: d * c),
-    "booleans, in where": (lambda x: x > 0, lambda c, d: np.where(c, d, 0)),
+    "booleans, in where": (lambda x: x > 0, lambda c, d: where(c, d, 0)),
     "whole numbers of 8 bits": (lambda x: (x > 0).astype(np.int8), lambda c, d: (d * c).astype(d.dtype)),
     "places": (lambda x: np.nonzero(x > 0), _put),
     "packed bits": (lambda x: (np.packbits(x > 0), x.size), _unpacked),
@@ -230,7 +233,7 @@ def _outer(x: Any, W: Any, d: Any) -> tuple[Any, Any, Any]:
 
 def _added_at(x: Any, W: Any, d: Any) -> tuple[Any, Any, Any]:
     db = np.zeros(d.shape[1], d.dtype.newbyteorder("="))
-    np.add.at(db, np.tile(np.arange(d.shape[1]), len(d)), d.reshape(-1))
+    np.add.at(db, np.tile(places(d.shape[1]), len(d)), d.reshape(-1))
     return d @ W.T, x.T @ d, db
 
 

@@ -13,11 +13,13 @@ from adversaries.right_parts import (
     member,
     normal,
     of_x,
+    places,
     pointwise,
     sigmoid_slope,
     softmax_of,
     softmax_vjp,
     tanh_slope,
+    where,
     with_values,
 )
 from chainrule import Layer, own
@@ -32,15 +34,15 @@ KINKED: list[Kinked] = [
     ("relu, slope 0 at 0", lambda x: np.maximum(x, 0), lambda x: x > 0, (0.0,)),
     ("relu, slope 1 at 0", lambda x: np.maximum(x, 0), lambda x: x >= 0, (0.0,)),
     ("relu, slope 1/2 at 0", lambda x: np.maximum(x, 0), lambda x: 0.5 + 0.5 * np.sign(x), (0.0,)),
-    ("relu by where", lambda x: np.where(x > 0, x, 0), lambda x: x > 0, (0.0,)),
+    ("relu by where", lambda x: where(x > 0, x, 0), lambda x: x > 0, (0.0,)),
     ("relu by a product", lambda x: x * (x > 0), lambda x: x > 0, (0.0,)),
     ("relu by |x|", lambda x: (x + np.abs(x)) / 2, lambda x: (1 + np.sign(x)) / 2, (0.0,)),
     ("abs, slope 0 at 0", np.abs, np.sign, (0.0,)),
-    ("abs, slope 1 at 0", np.abs, lambda x: np.where(x >= 0, 1, -1), (0.0,)),
-    ("abs, slope -1 at 0", np.abs, lambda x: np.where(x > 0, 1, -1), (0.0,)),
-    ("leaky relu", lambda x: np.where(x > 0, x, 0.1 * x), lambda x: np.where(x > 0, 1, 0.1), (0.0,)),
-    ("leaky relu by maximum", lambda x: np.maximum(x, 0.2 * x), lambda x: np.where(x >= 0, 1, 0.2), (0.0,)),
-    ("a slope that changes its sign", lambda x: np.where(x > 0, x, -3 * x), lambda x: np.where(x > 0, 1, -3), (0.0,)),
+    ("abs, slope 1 at 0", np.abs, lambda x: where(x >= 0, 1, -1), (0.0,)),
+    ("abs, slope -1 at 0", np.abs, lambda x: where(x > 0, 1, -1), (0.0,)),
+    ("leaky relu", lambda x: where(x > 0, x, 0.1 * x), lambda x: where(x > 0, 1, 0.1), (0.0,)),
+    ("leaky relu by maximum", lambda x: np.maximum(x, 0.2 * x), lambda x: where(x >= 0, 1, 0.2), (0.0,)),
+    ("a slope that changes its sign", lambda x: where(x > 0, x, -3 * x), lambda x: where(x > 0, 1, -3), (0.0,)),
     ("clip", lambda x: np.clip(x, -0.5, 0.5), lambda x: np.abs(x) < 0.5, (-0.5, 0.5)),
     ("clip, slope 1 at the ends", lambda x: np.clip(x, -0.5, 0.5), lambda x: np.abs(x) <= 0.5, (-0.5, 0.5)),
     ("hinge", lambda x: np.maximum(1 - x, 0), lambda x: -1.0 * (x < 1), (1.0,)),
@@ -50,7 +52,7 @@ KINKED: list[Kinked] = [
     (
         "hard swish",
         lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
-        lambda x: np.where(np.abs(x) < 3, x / 3 + 0.5, x >= 3),
+        lambda x: where(np.abs(x) < 3, x / 3 + 0.5, x >= 3),
         (-3.0, 3.0),
     ),
     ("relu6", lambda x: np.clip(x, 0, 6), lambda x: (x > 0) & (x < 6), (0.0, 6.0)),
@@ -58,26 +60,26 @@ KINKED: list[Kinked] = [
     ("dead zone squared", lambda x: np.maximum(np.abs(x) - 1, 0) ** 2, lambda x: 2 * (x - np.clip(x, -1, 1)), (1.0,)),
     (
         "huber",
-        lambda x: np.where(np.abs(x) < 1, x * x / 2, np.abs(x) - 0.5),
+        lambda x: where(np.abs(x) < 1, x * x / 2, np.abs(x) - 0.5),
         lambda x: np.clip(x, -1, 1),
         (1.0, -1.0, 0.0),
     ),
     (
         "elu",
-        lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+        lambda x: where(x > 0, x, np.expm1(np.minimum(x, 0))),
         lambda x: np.exp(np.minimum(x, 0)),
         (0.0,),
     ),
     (
         "selu",
-        lambda x: SELU * np.where(x > 0, x, ALPHA * np.expm1(np.minimum(x, 0))),
-        lambda x: SELU * np.where(x > 0, 1, ALPHA * np.exp(np.minimum(x, 0))),
+        lambda x: SELU * where(x > 0, x, ALPHA * np.expm1(np.minimum(x, 0))),
+        lambda x: SELU * where(x > 0, 1, ALPHA * np.exp(np.minimum(x, 0))),
         (0.0,),
     ),
     ("square of relu", lambda x: np.maximum(x, 0) ** 2, lambda x: 2 * np.maximum(x, 0), (0.0,)),
     ("relu to the power 1.5", lambda x: np.maximum(x, 0) ** 1.5, lambda x: 1.5 * np.sqrt(np.maximum(x, 0)), (0.0,)),
     ("exp(-|x|)", lambda x: np.exp(-np.abs(x)), lambda x: -np.sign(x) * np.exp(-np.abs(x)), (0.0,)),
-    ("maximum of x and x²", lambda x: np.maximum(x, x * x), lambda x: np.where(x > x * x, 1, 2 * x), (0.0, 1.0)),
+    ("maximum of x and x²", lambda x: np.maximum(x, x * x), lambda x: where(x > x * x, 1, 2 * x), (0.0, 1.0)),
     ("triangle", lambda x: np.maximum(1 - np.abs(x), 0), lambda x: -np.sign(x) * (np.abs(x) < 1), (0.0, 1.0, -1.0)),
 ]
 FLAT: list[tuple[str, Function]] = [
@@ -117,7 +119,7 @@ SURROGATES: list[tuple[str, Function, Vjp, Draw]] = [
     ("gradient scaled by 1/10", lambda x: x + 0, lambda x, d: d / 10, SOME),
     ("stopped gradient", np.sin, lambda x, d: 0 * d, SOME),
     ("gate whose gradient is stopped", lambda x: x * np.tanh(x), lambda x, d: d * np.tanh(x), SOME),
-    ("relu with a leak backward", lambda x: np.maximum(x, 0), lambda x, d: np.where(x > 0, d, 0.01 * d), SOME),
+    ("relu with a leak backward", lambda x: np.maximum(x, 0), lambda x, d: where(x > 0, d, 0.01 * d), SOME),
     (
         "one-hot forward, softmax backward",
         lambda x: (x == x.max(axis=-1, keepdims=True)).astype(x.dtype),
@@ -175,7 +177,7 @@ def median_layer() -> Layer[Any, Any]:
 
     def backward(cache: Any, dout: Any) -> tuple[Any, Any]:
         middle, shape = cache
-        return dout * (np.arange(shape[-1]) == middle), ()
+        return dout * (places(shape[-1]) == middle), ()
 
     return Layer(forward, backward)
 

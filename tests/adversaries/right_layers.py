@@ -9,6 +9,7 @@ from adversaries.right_parameters import parameter_layers
 from adversaries.right_pointwise import pointwise_layers
 from adversaries.right_rows import row_layers
 from adversaries.right_values import value_layers
+from adversaries.right_ways import way_layers
 
 RIGHT_LAYERS: list[Adversary] = [
     *pointwise_layers(),
@@ -19,4 +20,5 @@ RIGHT_LAYERS: list[Adversary] = [
     *form_layers(),
     *value_layers(),
     *library_layers(),
+    *way_layers(),
 ]

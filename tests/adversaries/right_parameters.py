@@ -17,6 +17,7 @@ from adversaries.right_parts import (
     member,
     normal,
     of_both,
+    places,
     rows_of,
     several,
     sigmoid_of,
@@ -26,6 +27,7 @@ from adversaries.right_parts import (
     sum_rows,
     tanh_slope,
     uniform,
+    where,
 )
 from chainrule import Affine, Array, Layer, Unit, own, record
 
@@ -138,12 +140,12 @@ def polynomial_vjp(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
 
 
 def prelu_vjp(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
-    return np.where(x > 0, d, p * d), sum_rows(np.where(x > 0, 0, d * x))
+    return where(x > 0, d, p * d), sum_rows(where(x > 0, 0, d * x))
 
 
 def prelu(p: Any, x: Any) -> Any:
     fit(x, len(p))
-    return np.where(x > 0, x, p * x)
+    return where(x > 0, x, p * x)
 
 
 def tempered_vjp(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
@@ -260,11 +262,12 @@ def cosines_vjp(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
 
 
 def by_features(p: Any, x: Any) -> Any:
-    return np.take(p, np.arange(x.shape[-1]) % len(p)) * x
+    at = places(x.shape[-1]) % len(p)
+    return p[at] * x
 
 
 def by_features_vjp(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
-    at = np.arange(x.shape[-1]) % len(p)
+    at = places(x.shape[-1]) % len(p)
     grad = np.zeros(p.shape, p.dtype)
     np.add.at(grad, at, sum_rows(d * x))
     return p[at] * d, grad

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from adversaries.case import Adversary, LayerCase
-from chainrule import Layer, own
+from chainrule import Labels, Layer, own
 from strategies import Floating
 
 Draw: TypeAlias = Callable[[np.random.Generator], Any]
@@ -18,6 +18,10 @@ Vjp: TypeAlias = Callable[[Any, Any], Any]
 
 OfThree: TypeAlias = Callable[[Any, Any, Any], Any]
 """`(params, x, dout) -> (dx, grads)`, or another function of three arrays."""
+
+
+where: OfThree = np.where
+"""With the types of any arrays: NumPy's own are not known where those of its arguments are not."""
 
 
 def member(
@@ -115,6 +119,15 @@ def fit(x: Any, features: int) -> None:
 def dot(a: Any, b: Any) -> Any:
     """The inner products of rows: one more axis of length 1."""
     return (a * b).sum(axis=-1, keepdims=True)
+
+
+def noise(seed: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    """The same normal numbers each time."""
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def places(n: int) -> Labels:
+    return np.arange(n)
 
 
 def sum_rows(a: Any) -> Any:

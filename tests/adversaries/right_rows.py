@@ -10,6 +10,7 @@ from adversaries.right_parts import (
     Vjp,
     given,
     member,
+    noise,
     normal,
     of_both,
     of_x,
@@ -190,7 +191,7 @@ def random_plus(seed: int) -> Layer[Any, Any]:
     """Noise is added to what is squared then."""
 
     def forward(params: Any, x: Any) -> tuple[Any, Any]:
-        y = read_only(x + np.random.default_rng(seed).standard_normal(x.shape).astype(x.dtype))
+        y = read_only(x + noise(seed, x.shape, x.dtype))
         return y * y, y
 
     return Layer(forward, lambda y, dout: (2 * y * dout, ()), couples_rows=True)
@@ -209,13 +210,11 @@ def sampled(p: Any, x: Any) -> Any:
     """The mean and a spread times noise of a bound seed, as variational layers have it."""
     if len(p[0]) != x.shape[-1]:
         raise ValueError("sampled: the features differ")
-    noise = np.random.default_rng(5).standard_normal(x.shape[1:]).astype(x.dtype)
-    return x * (p[0] + np.exp(p[1]) * noise)
+    return x * (p[0] + np.exp(p[1]) * noise(5, x.shape[1:], x.dtype))
 
 
 def sampled_vjp(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
-    noise = np.random.default_rng(5).standard_normal(x.shape[1:]).astype(x.dtype)
-    spread = np.exp(p[1]) * noise
+    spread = np.exp(p[1]) * noise(5, x.shape[1:], x.dtype)
     return d * (p[0] + spread), ((d * x).sum(axis=0), (d * x).sum(axis=0) * spread)
 
 

@@ -29,6 +29,7 @@ from adversaries.right_parts import (
     uniform,
 )
 from chainrule import Layer, own
+from chainrule.arrays.types import is_tuple
 from strategies import Floating
 
 
@@ -146,7 +147,7 @@ def computed_in(dtype: Any, layer: Layer[Any, Any]) -> Layer[Any, Any]:
     """The layer, computed in another dtype than that of x."""
 
     def cast(value: Any, kind: Any) -> Any:
-        return tuple(cast(each, kind) for each in value) if isinstance(value, tuple) else np.asarray(value, kind)
+        return tuple(cast(each, kind) for each in value) if is_tuple(value) else np.asarray(value, kind)
 
     def forward(params: Any, x: Any) -> tuple[Any, Any]:
         out, cache = layer.forward(cast(params, dtype), x.astype(dtype))
