@@ -218,11 +218,11 @@ def sized() -> Encoder[Any, Any, Input]:
     """Rows of a table, times a size: its input is a record."""
 
     def forward(params: Any, x: Input) -> tuple[Any, Any]:
-        return params[x.words] * x.sizes[:, None].astype(params.dtype), (own(params), x)
+        return params[x.words] * x.sizes[:, None].astype(params.dtype), (own(params), own(x.words), own(x.sizes))
 
     def grads(cache: Any, dout: Any) -> Any:
-        E, x = cache
-        return _add_at((E, x.words, dout * x.sizes[:, None].astype(E.dtype)))
+        E, words, sizes = cache
+        return _add_at((E, words, dout * sizes[:, None].astype(E.dtype)))
 
     return Encoder(forward, grads)
 

@@ -144,18 +144,18 @@ def of_dtypes(dtype: Floating) -> dict[str, tuple[Callable[[], Layer[Any, Any]],
 
 
 def computed_in(dtype: Any, layer: Layer[Any, Any]) -> Layer[Any, Any]:
-    """The layer, computed in another dtype than that of x."""
+    """The layer, computed in another dtype than that of x, in which the cache stays: backward goes forward again."""
 
     def cast(value: Any, kind: Any) -> Any:
         return tuple(cast(each, kind) for each in value) if is_tuple(value) else np.asarray(value, kind)
 
     def forward(params: Any, x: Any) -> tuple[Any, Any]:
-        out, cache = layer.forward(cast(params, dtype), x.astype(dtype))
-        return out.astype(x.dtype), (cache, np.dtype(x.dtype.char))
+        return layer.forward(cast(params, dtype), x.astype(dtype))[0].astype(x.dtype), own((params, x))
 
     def backward(cache: Any, dout: Any) -> tuple[Any, Any]:
-        dx, grads = layer.backward(cache[0], dout.astype(dtype))
-        return dx.astype(cache[1]), cast(grads, cache[1])
+        params, x = cache
+        dx, grads = layer.backward(layer.forward(cast(params, dtype), x.astype(dtype))[1], dout.astype(dtype))
+        return dx.astype(x.dtype), cast(grads, x.dtype)
 
     return Layer(forward, backward)
 
