@@ -178,7 +178,6 @@ def value_layers() -> list[Adversary]:
         member(f"value: {name} of {what}", "value", layer, x)
         for what, x in VALUES.items()
         for name, layer in (ANY_SHAPE | OF_FEATURES | {"sigmoid": sigmoid}).items()
-        if (name, what) not in POOR
     ]
     members += [_laid_out(name, what, layer) for what in LAYOUTS for name, layer in ANY_SHAPE.items()]
     members += [
@@ -207,9 +206,6 @@ def value_layers() -> list[Adversary]:
     ]
     return members
 
-
-POOR = {("sigmoid", "1e-8 beside 1e8")}
-"""Where a formula loses what the others are judged by."""
 
 INSIDE = ("tanh", "sine", "square of positive numbers", "log", "softmax", "affine", "two layers in one", "relu")
 
