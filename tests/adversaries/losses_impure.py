@@ -369,8 +369,12 @@ def a_result_kept_by_the_sum_of_its_logits() -> LossCase:
 
 @impure("random")
 def noise_in_the_gradient() -> LossCase:
-    rng = np.random.default_rng(0)
-    return around(after=lambda cache, dloss, dout: dout * (1 + 1e-6 * rng.standard_normal(dout.shape)))
+    rng: Any = np.random.default_rng(0)
+
+    def add(cache: Any, dloss: Any, dout: Any) -> Any:
+        return dout * (1 + 1e-6 * rng.standard_normal(dout.shape).astype(dout.dtype))
+
+    return around(after=add)
 
 
 @impure("random")

@@ -1,5 +1,6 @@
 """Right losses: every form, and odd ways to write one or to call it that break no law."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ from attrs import evolve
 from adversaries import loss_forms as forms
 from adversaries.case import Adversary, LossCase
 from adversaries.loss_making import DRAWS, Rows, case, drawn, made
-from chainrule import Loss, mean_squared_error, own, read_only, rules, softmax_cross_entropy
+from chainrule import Loss, mean_squared_error, own, read_only, rules, softmax_cross_entropy, tree
 
 RIGHT_LOSSES: list[Adversary] = []
 
@@ -40,14 +41,20 @@ def changed(rows: Rows, change: Callable[[Any, Any], tuple[Any, Any]], n: int = 
 
 def shaped(shape: tuple[int, ...], rows: Rows) -> LossCase:
     """The form on rows in more axes than one."""
-    out, targets = drawn(rows, int(np.prod(shape)))
-    leaves = targets if isinstance(targets, tuple) else (targets,)
-    folded = tuple(leaf.reshape(*shape, *leaf.shape[1:]) for leaf in leaves)
-    return LossCase(made(rows), out.reshape(*shape, -1), folded if isinstance(targets, tuple) else folded[0])
+    out, targets = drawn(rows, math.prod(shape))
+    return LossCase(made(rows), folded(shape, out), tree.map(partial(folded, shape), targets))
+
+
+def folded(shape: tuple[int, ...], rows: Any) -> Any:
+    return rows.reshape(*shape, *rows.shape[1:])
 
 
 def scaled(factor: float) -> Callable[[Any, Any], tuple[Any, Any]]:
     return lambda out, targets: (out * out.dtype.type(factor), targets)
+
+
+def with_labels(dtype: str, out: Any, labels: Any) -> tuple[Any, Any]:
+    return out, labels.astype(dtype)
 
 
 SAFE_FAR_OUT = (
@@ -84,7 +91,7 @@ for each in SAFE_FAR_OUT:
 for each in (forms.cross_entropy, forms.mean_squares, forms.log_cosh, forms.cosine):
     listed(f"{titled(each)} of numbers of 1e-6", "small", partial(changed, each, scaled(1e-6)))
 for kept in ("int8", "uint8", "int16", "uint16", "int32", "uint64"):
-    small = partial(changed, forms.cross_entropy, lambda out, labels, kept=kept: (out, labels.astype(kept)))
+    small = partial(changed, forms.cross_entropy, partial(with_labels, kept))
     listed(f"cross entropy of labels in {kept}", "labels", small)
 
 
@@ -98,7 +105,7 @@ def cross_entropy_of_equal_labels() -> LossCase:
 
 @right("labels")
 def cross_entropy_of_first_and_last_labels() -> LossCase:
-    return changed(forms.cross_entropy, lambda out, labels: (out, np.where(labels % 2, 3, 0)))
+    return changed(forms.cross_entropy, lambda out, labels: (out, forms.where(labels % 2, 3, 0)))
 
 
 @right("labels")
@@ -108,7 +115,7 @@ def cross_entropy_of_probabilities_that_are_0_and_1() -> LossCase:
 
 @right("labels")
 def cross_entropy_of_weights_that_are_0() -> LossCase:
-    return changed(forms.weighted_cross_entropy, lambda out, t: (out, (t[0], np.where(t[0] == 1, 0.0, t[1]))))
+    return changed(forms.weighted_cross_entropy, lambda out, t: (out, (t[0], forms.where(t[0] == 1, 0.0, t[1]))))
 
 
 @right("labels")
@@ -131,7 +138,7 @@ def absolute_where_every_target_is_met() -> LossCase:
 
 @right("ties")
 def absolute_where_one_target_is_met() -> LossCase:
-    return changed(forms.absolute, lambda out, t: (np.where(np.arange(21).reshape(7, 3) == 4, t, out), t))
+    return changed(forms.absolute, lambda out, t: (forms.where(np.arange(21).reshape(7, 3) == 4, t, out), t))
 
 
 @right("ties")
@@ -141,12 +148,12 @@ def quantile_where_a_row_is_met() -> LossCase:
 
 @right("ties")
 def hinge_at_its_margin() -> LossCase:
-    return changed(forms.hinge, lambda out, t: (np.where(np.arange(3) == 1, t, out), t))
+    return changed(forms.hinge, lambda out, t: (forms.where(np.arange(3) == 1, t, out), t))
 
 
 @right("ties")
 def worst_hinge_between_equal_rivals() -> LossCase:
-    return changed(forms.worst_hinge, lambda out, labels: (np.round(out), labels))
+    return changed(forms.worst_hinge, lambda out, labels: (out.round(), labels))
 
 
 @right("ties")
@@ -162,7 +169,7 @@ def triplet_whose_friend_is_its_anchor() -> LossCase:
 @right("ties")
 def huber_at_its_bound() -> LossCase:
     bound = np.arange(3) == 1
-    return changed(forms.huber, lambda out, t: (np.where(bound, 1.0, out), np.where(bound, 0.0, t)))
+    return changed(forms.huber, lambda out, t: (forms.where(bound, 1.0, out), forms.where(bound, 0.0, t)))
 
 
 @right("ties")
@@ -185,6 +192,10 @@ def squares_of_1e8_and_1e_minus_8_side_by_side() -> LossCase:
 
 
 # Other ways to write one.
+
+
+def share(slopes: Any, dloss: Any) -> Any:
+    return slopes * slopes.dtype.type(dloss / len(slopes))
 
 
 @right("writing")
@@ -234,7 +245,7 @@ def a_gradient_computed_anew_from_what_is_owned() -> LossCase:
 def a_cache_that_is_a_function() -> LossCase:
     def forward(out: Any, targets: Any) -> tuple[Any, Any]:
         losses, slopes = forms.huber(out, targets)
-        return np.asarray(losses.mean(), out.dtype), lambda dloss: slopes * slopes.dtype.type(dloss / len(slopes))
+        return np.asarray(losses.mean(), out.dtype), partial(share, slopes)
 
     def backward(cache: Any, dloss: Any) -> Any:
         return cache(dloss)
@@ -242,28 +253,27 @@ def a_cache_that_is_a_function() -> LossCase:
     return LossCase(Loss(forward, backward, lambda out, t: forms.huber(out, t)[0]), *drawn(forms.huber))
 
 
-def kept_as(keep: Callable[[Any], Any], rows: Rows = forms.logistic, dtype: Any = np.float64) -> LossCase:
-    """A loss whose cache holds the slopes as `keep` makes it: under a key or in a list."""
+def kept_as(keep: Callable[[Any], Any], take: Callable[[Any], Any], rows: Rows = forms.logistic) -> LossCase:
+    """A loss whose cache is what `keep` makes of the slopes, and from which `take` has them."""
 
     def forward(out: Any, targets: Any) -> tuple[Any, Any]:
         losses, slopes = rows(out, targets)
         return losses.mean(), keep(slopes)
 
     def backward(cache: Any, dloss: Any) -> Any:
-        slopes = cache["slopes"] if isinstance(cache, dict) else cache[0]
-        return slopes * slopes.dtype.type(dloss / len(slopes))
+        return share(take(cache), dloss)
 
-    return LossCase(Loss(forward, backward, lambda out, t: rows(out, t)[0]), *drawn(rows, dtype=dtype))
+    return LossCase(Loss(forward, backward, lambda out, t: rows(out, t)[0]), *drawn(rows))
 
 
-KEPT: dict[str, Callable[[Any], Any]] = {
-    "a dictionary": lambda slopes: {"slopes": slopes},
-    "a list": lambda slopes: [slopes],
-    "a tuple of something read-only": lambda slopes: (read_only(slopes),),
-    "a tuple of a read-only view": lambda slopes: (read_only(np.ascontiguousarray(slopes.T)).T,),
+KEPT: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "a dictionary": (lambda slopes: {"slopes": slopes}, lambda cache: cache["slopes"]),
+    "a list": (lambda slopes: [slopes], lambda cache: cache[0]),
+    "a tuple of something read-only": (lambda slopes: (read_only(slopes),), lambda cache: cache[0]),
+    "a read-only view": (lambda slopes: read_only(np.ascontiguousarray(slopes.T)).T, lambda cache: cache),
 }
-for where, keep in KEPT.items():
-    listed(f"a cache that is {where}", "writing", partial(kept_as, keep))
+for where, (keep, take) in KEPT.items():
+    listed(f"a cache that is {where}", "writing", partial(kept_as, keep, take))
 
 
 def finished(finish: Callable[[Any], Any], rows: Rows = forms.mean_squares, dtype: Any = np.float32) -> LossCase:
@@ -288,7 +298,7 @@ def a_gradient_that_is_one_number_broadcast() -> LossCase:
 
     def backward(cache: Any, dloss: Any) -> Any:
         shape, dtype = cache
-        return np.broadcast_to(np.asarray(dloss / np.prod(shape), dtype), shape)
+        return np.broadcast_to(np.asarray(dloss / math.prod(shape), dtype), shape)
 
     return LossCase(Loss(forward, backward, lambda out, t: out.mean(axis=-1)), drawn(forms.energy)[0], ())
 
@@ -329,25 +339,16 @@ def softmax_rows(xp: rules.Namespace, out: Any, targets: Any, *, share: float) -
     return xp.log(total) - xp.sum_last(wanted * shifted), e - wanted * total[..., None], total
 
 
+def by_rules(loss: Loss[Any, Any], rows: Rows, dtype: str) -> LossCase:
+    out, targets = drawn(rows, dtype=dtype)
+    return LossCase(loss, out, targets.astype(dtype))
+
+
+CAUCHY = rules.loss("cauchy", cauchy_rows)
+SMOOTHED = rules.loss("smoothed", partial(softmax_rows, share=0.1), out="logits")
 for kept in ("float64", "float32"):
-    listed(
-        f"cauchy by rules in {kept}",
-        "rules",
-        lambda kept=kept: LossCase(
-            rules.loss("cauchy", cauchy_rows),
-            drawn(forms.cauchy, dtype=kept)[0],
-            drawn(forms.cauchy)[1].astype(kept),
-        ),
-    )
-    listed(
-        f"smoothed softmax by rules in {kept}",
-        "rules",
-        lambda kept=kept: LossCase(
-            rules.loss("smoothed", partial(softmax_rows, share=0.1), out="logits"),
-            drawn(forms.soft_cross_entropy, dtype=kept)[0],
-            drawn(forms.soft_cross_entropy)[1].astype(kept),
-        ),
-    )
+    listed(f"cauchy by rules in {kept}", "rules", partial(by_rules, CAUCHY, forms.cauchy, kept))
+    listed(f"smoothed softmax by rules in {kept}", "rules", partial(by_rules, SMOOTHED, forms.soft_cross_entropy, kept))
 
 OWN: list[tuple[str, Loss[Any, Any], Rows]] = [
     ("softmax_cross_entropy of labels", softmax_cross_entropy, forms.cross_entropy),
@@ -365,10 +366,4 @@ for title, loss, each in OWN:
     for kept in ("float64", "float32", "float16"):
         listed(f"{title} in {kept}", "library", partial(library, loss, each, kept))
     listed(f"{title} of 1 row", "library", partial(library, loss, each, "float64", 1))
-    RIGHT_LOSSES.append(
-        Adversary(
-            f"{title} without its rule",
-            "library",
-            lambda loss=loss, each=each: library(evolve(loss, rule=None), each, "float64"),
-        )
-    )
+    listed(f"{title} without its rule", "library", partial(library, evolve(loss, rule=None), each, "float64"))

@@ -18,6 +18,10 @@ def listed(name: str, kind: str, make: Callable[[], LossCase]) -> None:
     UNSOUND_LOSSES.append(Adversary(name, kind, make))
 
 
+def on_data_of(of: Rows, rows: Rows) -> LossCase:
+    return LossCase(made(rows), *drawn(of))
+
+
 def plain_softmax(x: Any) -> Any:
     e = np.exp(x)
     return e / e.sum(axis=-1, keepdims=True)
@@ -31,6 +35,10 @@ def error_of(p: Any, x: Any, t: Any) -> Any:
     return p - forms.one_hot(x, t)
 
 
+def log_of_more(eps: float, x: Any, t: Any) -> Any:
+    return -np.log(picked(forms.softmax(x), t) + eps), error_of(forms.softmax(x), x, t)
+
+
 def clipped_logs(x: Any) -> Any:
     return np.log(np.maximum(forms.sigmoid(x), 1e-6))
 
@@ -40,7 +48,7 @@ def clipped_logs(x: Any) -> Any:
 PAPERED: dict[str, tuple[Rows, Rows]] = {
     **{
         f"log(p + {eps:g})": (
-            lambda x, t, eps=eps: (-np.log(picked(forms.softmax(x), t) + eps), error_of(forms.softmax(x), x, t)),
+            partial(log_of_more, eps),
             forms.cross_entropy,
         )
         for eps in (1e-3, 1e-5, 1e-7, 1e-12)
@@ -57,7 +65,7 @@ PAPERED: dict[str, tuple[Rows, Rows]] = {
         forms.cross_entropy,
     ),
     "sigmoid clipped at 1e-6 under both logarithms": (
-        lambda x, t: (-clipped_logs(np.where(t == 1, x, -x)).sum(axis=-1), forms.sigmoid(x) - t),
+        lambda x, t: (-clipped_logs(forms.where(t == 1, x, -x)).sum(axis=-1), forms.sigmoid(x) - t),
         forms.logistic,
     ),
     "cosine whose lengths have 1e-4 added in forward": (
@@ -87,7 +95,7 @@ PAPERED: dict[str, tuple[Rows, Rows]] = {
     ),
 }
 for title, (rows, of) in PAPERED.items():
-    listed(title, "papered over", lambda rows=rows, of=of: LossCase(made(rows), *drawn(of)))
+    listed(title, "papered over", partial(on_data_of, of, rows))
 
 
 # Overflow, or the logarithm of 0, where the exact value is finite.
@@ -137,7 +145,7 @@ OVERFLOWING: dict[str, tuple[Rows, Rows]] = {
     ),
 }
 for title, (rows, of) in OVERFLOWING.items():
-    listed(title, "large logits", lambda rows=rows, of=of: LossCase(made(rows), *drawn(of)))
+    listed(title, "large logits", partial(on_data_of, of, rows))
 listed(
     "softmax without its shift given logits of hundreds",
     "large logits",
@@ -258,7 +266,7 @@ COUPLED: dict[str, tuple[Rows, Rows]] = {
     "softmax over the rows": (over_rows, forms.cross_entropy),
 }
 for title, (rows, of) in COUPLED.items():
-    listed(title, "rows coupled", lambda rows=rows, of=of: LossCase(made(rows), *drawn(of)))
+    listed(title, "rows coupled", partial(on_data_of, of, rows))
 
 
 # Results of another form or dtype.
@@ -307,6 +315,11 @@ for title, (value, dout, dtype) in FINISHED.items():
 
 # The right gradient of another loss than forward's.
 
+
+def crossed(front: Rows, behind: Rows, x: Any, t: Any) -> Any:
+    return front(x, t)[0], behind(x, t)[1]
+
+
 OTHER: dict[str, tuple[Rows, Rows, Rows]] = {
     "huber's gradient of squares": (forms.squares, forms.huber, forms.squares),
     "squared hinge with the gradient of hinge": (forms.squared_hinge, forms.hinge, forms.squared_hinge),
@@ -323,10 +336,4 @@ OTHER: dict[str, tuple[Rows, Rows, Rows]] = {
     ),
 }
 for title, (front, behind, of) in OTHER.items():
-    listed(
-        title,
-        "missing term",
-        lambda front=front, behind=behind, of=of: LossCase(
-            made(lambda x, t: (front(x, t)[0], behind(x, t)[1])), *drawn(of)
-        ),
-    )
+    listed(title, "missing term", partial(on_data_of, of, partial(crossed, front, behind)))

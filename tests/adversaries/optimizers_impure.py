@@ -1,0 +1,337 @@
+"""Wrong optimizers that write to what is not theirs, share memory, or remember outside of their state."""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from adversaries.case import Adversary, OptimizerCase
+from adversaries.optimizer_making import case
+from chainrule import tree
+
+IMPURE_OPTIMIZERS: list[Adversary] = []
+
+M = TypeVar("M", bound=Callable[[], Any])
+
+
+def moved(step: Callable[[Any, Any, Any], Any], params: Any, grads: Any, beside: Any) -> Any:
+    return tree.map(step, params, grads, beside)
+
+
+class Momentum:
+    """Gradient descent with momentum, from which others differ in one thing: the state is the velocity."""
+
+    def init(self, params: Any) -> Any:
+        return tree.map(np.zeros_like, params)
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        velocity: Any = tree.map(lambda v, g: 0.9 * v + g, state, grads)
+        new: Any = tree.map(lambda p, v: p - 0.05 * v, params, velocity)
+        return new, velocity
+
+
+def impure(kind: str, name: str, shape: str = "record", dtype: Any = np.float64) -> Callable[[M], M]:
+    def add(subject: M) -> M:
+        def make() -> OptimizerCase:
+            return case(subject(), shape, dtype)
+
+        IMPURE_OPTIMIZERS.append(Adversary(name, kind, make))
+        return subject
+
+    return add
+
+
+# Writes.
+
+
+@impure("writes", "parameters moved in place")
+class InPlace(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        for p, g in zip(tree.leaves(params), tree.leaves(grads), strict=True):
+            p -= 0.05 * g  # noqa: PLW2901
+        return params, state
+
+
+@impure("writes", "parameters moved in place and put back")
+class PutBack(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        made: list[Any] = []
+        for p, g in zip(tree.leaves(params), tree.leaves(grads), strict=True):
+            old = p.copy()
+            p[...] = p - 0.05 * g
+            made.append(p.copy())
+            p[...] = old
+        return tree.replace(params, made), state
+
+
+@impure("writes", "gradients scaled in place")
+class ScalesGradients(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        result = super().step(state, params, grads)
+        for g in tree.leaves(grads):
+            g *= 0.05  # noqa: PLW2901
+        return result
+
+
+@impure("writes", "gradients set to 0 where they can be written")
+class ClearsGradients(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        result = super().step(state, params, grads)
+        for g in tree.leaves(grads):
+            if g.flags.writeable:
+                g[...] = 0
+        return result
+
+
+@impure("writes", "the last gradient clipped in place", "nested")
+class ClipsGradients(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        last: Any = tree.leaves(grads)[-1]
+        np.clip(last, -0.1, 0.1, out=last)
+        return super().step(state, params, grads)
+
+
+@impure("writes", "the velocity written in place")
+class VelocityInPlace(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        for v, g in zip(tree.leaves(state), tree.leaves(grads), strict=True):
+            v *= 0.9  # noqa: PLW2901
+            v += g  # noqa: PLW2901
+        new: Any = tree.map(lambda p, v: p - 0.05 * v, params, state)
+        return new, tree.map(np.copy, state)
+
+
+@impure("writes", "the count of a state in a dictionary written in place")
+class CountInPlace(Momentum):
+    def init(self, params: Any) -> Any:
+        return {"count": 0}
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        state["count"] += 1
+        rate = 0.1 / state["count"]
+        new: Any = tree.map(lambda p, g: p - rate * g, params, grads)
+        return new, dict(state)
+
+
+@impure("writes", "parameters clipped in place by init")
+class InitWrites(Momentum):
+    def init(self, params: Any) -> Any:
+        for p in tree.leaves(params):
+            np.clip(p, -0.5, 0.5, out=p)
+        return super().init(params)
+
+
+@impure("writes", "parameters written in float32 alone", dtype=np.float64)
+class WritesInFloat32(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        result = super().step(state, params, grads)
+        for p in tree.leaves(params):
+            if p.dtype == np.float32:
+                p[...] = 0
+        return result
+
+
+# Results that share memory.
+
+
+@impure("aliases", "the old parameters returned")
+class ReturnsOld(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        return params, state
+
+
+@impure("aliases", "one old array returned", "tuple")
+class ReturnsOneOld(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        new, velocity = super().step(state, params, grads)
+        return (new[0], params[1]), velocity
+
+
+@impure("aliases", "a state that holds the gradients themselves")
+class KeepsGradients(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        return moved(lambda p, g, before: p - 0.05 * (2 * g - before), params, grads, state), grads
+
+
+@impure("aliases", "a state that holds the first parameters themselves")
+class KeepsParameters(Momentum):
+    def init(self, params: Any) -> Any:
+        return params
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        new: Any = tree.map(lambda p, g: p - 0.05 * g, params, grads)
+        return new, tree.map(lambda mean, p: 0.9 * mean + 0.1 * p, state, new)
+
+
+@impure("aliases", "a state that holds the old parameters themselves")
+class KeepsOld(Momentum):
+    def init(self, params: Any) -> Any:
+        return tree.map(np.copy, params)
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        return moved(lambda p, g, before: p - 0.05 * g + 0.8 * (p - before), params, grads, state), params
+
+
+@impure("aliases", "a state that holds views of the new parameters")
+class KeepsViews(KeepsOld):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        new, _ = super().step(params, params, grads)
+        return new, tree.map(lambda p: p[:], new)
+
+
+@impure("aliases", "zeros of one shape in one piece of memory", "nested")
+class OnePiece(Momentum):
+    def init(self, params: Any) -> Any:
+        zeros: dict[Any, Any] = {}
+        return tree.map(lambda p: zeros.setdefault(p.shape, np.zeros_like(p)), params)
+
+
+# Memory that is used again.
+
+
+@impure("buffers", "new parameters in buffers of the optimizer")
+class Buffers(Momentum):
+    def __init__(self) -> None:
+        self.buffers: dict[Any, Any] = {}
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        new, velocity = super().step(state, params, grads)
+        kept: list[Any] = []
+        for i, p in enumerate(tree.leaves(new)):
+            buffer = self.buffers.setdefault((i, p.shape, p.dtype), np.empty_like(p))
+            buffer[...] = p
+            kept.append(buffer)
+        return tree.replace(params, kept), velocity
+
+
+@impure("buffers", "a state that two runs share")
+class SharedState(Momentum):
+    def __init__(self) -> None:
+        self.states: dict[Any, Any] = {}
+
+    def init(self, params: Any) -> Any:
+        kind = tuple((p.shape, p.dtype) for p in tree.leaves(params))
+        return self.states.setdefault(kind, super().init(params))
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        new, velocity = super().step(state, params, grads)
+        for v, after in zip(tree.leaves(state), tree.leaves(velocity), strict=True):
+            v[...] = after
+        return new, state
+
+
+@impure("buffers", "a velocity that begins with unwritten memory")
+class Unwritten(Momentum):
+    def init(self, params: Any) -> Any:
+        return tree.map(np.empty_like, params)
+
+
+# What is remembered outside of the state.
+
+
+@impure("remembers", "a velocity kept in the optimizer")
+class VelocityKept(Momentum):
+    def __init__(self) -> None:
+        self.velocity: dict[Any, Any] = {}
+
+    def init(self, params: Any) -> Any:
+        return ()
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        kind = tuple((p.shape, p.dtype) for p in tree.leaves(params))
+        before = self.velocity.get(kind, tree.map(np.zeros_like, params))
+        new, self.velocity[kind] = super().step(before, params, grads)
+        return new, ()
+
+
+@impure("remembers", "a rate by the number of calls")
+class Calls(Momentum):
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        self.calls += 1
+        rate = 0.1 / self.calls
+        new: Any = tree.map(lambda p, g: p - rate * g, params, grads)
+        return new, state
+
+
+@impure("remembers", "every tenth step skipped")
+class SkipsTenth(Calls):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        self.calls += 1
+        return Momentum.step(self, state, params, grads) if self.calls % 10 else (tree.map(np.copy, params), state)
+
+
+@impure("remembers", "the last gradients kept in the optimizer")
+class LastGradients(Momentum):
+    def __init__(self) -> None:
+        self.last: Any = None
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        before = grads if self.last is None or not alike(self.last, grads) else self.last
+        self.last = tree.map(np.copy, grads)
+        return moved(lambda p, g, old: p - 0.05 * (1.5 * g - 0.5 * old), params, grads, before), state
+
+
+def alike(a: Any, b: Any) -> bool:
+    return [(x.shape, x.dtype) for x in tree.leaves(a)] == [(x.shape, x.dtype) for x in tree.leaves(b)]
+
+
+# Chance and global state.
+
+
+@impure("random", "noise from a generator of its own")
+class Noise(Momentum):
+    def __init__(self) -> None:
+        self.rng: Any = np.random.default_rng(0)
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        noisy: Any = tree.map(lambda g: g * (1 + 1e-3 * self.rng.standard_normal(g.shape).astype(g.dtype)), grads)
+        return super().step(state, params, noisy)
+
+
+@impure("random", "noise from the global generator")
+class GlobalNoise(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        noise: Any = float(np.random.standard_normal())
+        noisy: Any = tree.map(lambda g: g * (1 + 1e-3 * noise), grads)
+        return super().step(state, params, noisy)
+
+
+@impure("random", "a state that begins at random")
+class RandomStart(Momentum):
+    def __init__(self) -> None:
+        self.rng: Any = np.random.default_rng(0)
+
+    def init(self, params: Any) -> Any:
+        return tree.map(lambda p: self.rng.standard_normal(p.shape).astype(p.dtype), params)
+
+
+@impure("global state", "the global generator seeded by each step")
+class Seeds(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        np.random.seed(0)
+        return super().step(state, params, grads)
+
+
+@impure("global state", "floating-point errors switched off by each step")
+class SwitchesOff(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        np.seterr(all="ignore")
+        return super().step(state, params, grads)
+
+
+@impure("global state", "an environment variable set by each step")
+class Environment(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        os.environ["ADVERSARY_STEPS"] = str(int(os.environ.get("ADVERSARY_STEPS", "0")) + 1)
+        return super().step(state, params, grads)
+
+
+@impure("global state", "numbers printed otherwise from the first step on")
+class Prints(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        np.set_printoptions(precision=3)
+        return super().step(state, params, grads)
