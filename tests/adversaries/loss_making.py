@@ -67,7 +67,8 @@ def numbered(k: int) -> Draw:
 
 
 def likely(k: int) -> Draw:
-    return lambda rng, n: (rng.standard_normal((n, k)), rng.dirichlet(np.ones(k), n))
+    """Of probabilities that float16 holds too."""
+    return lambda rng, n: (rng.standard_normal((n, k)), rng.multinomial(64, [1 / k] * k, n) / 64)
 
 
 def signed(k: int) -> Draw:

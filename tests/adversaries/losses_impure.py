@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -404,8 +405,9 @@ def a_factor_in_threads_other_than_the_first() -> LossCase:
 
 
 @impure("global state")
-def the_global_generator_seeded() -> LossCase:
-    return around(lambda out, t: np.random.seed(0))
+def the_global_generator_seeded_anew_by_each_forward() -> LossCase:
+    seeds = count()
+    return around(lambda out, t: np.random.seed(next(seeds)))
 
 
 @impure("global state")
@@ -414,10 +416,12 @@ def the_global_generator_used() -> LossCase:
 
 
 @impure("global state")
-def floating_point_errors_switched_off() -> LossCase:
-    return around(lambda out, t: np.seterr(all="ignore"))
+def underflows_printed_from_now_on() -> LossCase:
+    np.seterr(under="ignore")  # as NumPy begins, whatever was checked before
+    return around(lambda out, t: np.seterr(under="print"))
 
 
 @impure("global state")
 def numbers_printed_with_three_digits_from_now_on() -> LossCase:
+    np.set_printoptions(precision=8)
     return around(lambda out, t: np.set_printoptions(precision=3))

@@ -60,7 +60,6 @@ def with_labels(dtype: str, out: Any, labels: Any) -> tuple[Any, Any]:
 SAFE_FAR_OUT = (
     forms.cross_entropy,
     forms.smoothed_cross_entropy,
-    forms.brier,
     forms.focal,
     forms.logistic,
     forms.log_cosh,
@@ -336,7 +335,9 @@ def softmax_rows(xp: rules.Namespace, out: Any, targets: Any, *, share: float) -
     e = xp.exp(shifted)
     total = xp.sum_last(e)
     wanted = targets * (1 - share) + share / out.shape[-1]
-    return xp.log(total) - xp.sum_last(wanted * shifted), e - wanted * total[..., None], total
+    whole = xp.sum_last(wanted)
+    slopes = e * whole[..., None] - wanted * total[..., None]
+    return xp.log(total) * whole - xp.sum_last(wanted * shifted), slopes, total
 
 
 def by_rules(loss: Loss[Any, Any], rows: Rows, dtype: str) -> LossCase:

@@ -46,20 +46,16 @@ def drawn(shape: str, dtype: Any = np.float64) -> tuple[Any, Any]:
     def array(*sides: int) -> Any:
         return rng.standard_normal(sides).astype(dtype)
 
-    def tree_of(name: str) -> Any:
-        if name == "array":
-            return array(5, 3)
-        if name == "large":
-            return array(131, 67)
-        if name == "vector":
-            return array(6)
-        if name == "tuple":
-            return array(4, 3), array(3)
-        if name == "record":
-            return Affine(array(4, 3), array(3))
-        return Affine(array(4, 3), array(3)), (), (array(2), Affine(array(3, 2), array(2)))
-
-    return tree_of(shape), tree_of(shape)
+    trees: dict[str, Callable[[], Any]] = {
+        "array": lambda: array(5, 3),
+        "large": lambda: array(131, 67),
+        "vector": lambda: array(6),
+        "alike": lambda: (array(3, 2), array(3, 2)),
+        "tuple": lambda: (array(4, 3), array(3)),
+        "record": lambda: Affine(array(4, 3), array(3)),
+        "nested": lambda: (Affine(array(4, 3), array(3)), (), (array(2), Affine(array(3, 2), array(2)))),
+    }
+    return trees[shape](), trees[shape]()
 
 
 def case(optimizer: Any, shape: str = "record", dtype: Any = np.float64) -> OptimizerCase:

@@ -2,36 +2,63 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from itertools import count
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from adversaries.case import Adversary, OptimizerCase
 from adversaries.optimizer_making import case
-from chainrule import tree
 
 IMPURE_OPTIMIZERS: list[Adversary] = []
 
 M = TypeVar("M", bound=Callable[[], Any])
 
 
-def moved(step: Callable[[Any, Any, Any], Any], params: Any, grads: Any, beside: Any) -> Any:
-    return tree.map(step, params, grads, beside)
+def leaves(of: Any) -> Any:
+    return of if type(of) is tuple else (of,)
+
+
+def like(params: Any, arrays: Any) -> Any:
+    return tuple(arrays) if isinstance(params, tuple) else arrays[0]
+
+
+@overload
+def mapped(f: Callable[[Any], Any], tree: Any, /) -> Any: ...
+@overload
+def mapped(f: Callable[[Any, Any], Any], tree: Any, other: Any, /) -> Any: ...
+@overload
+def mapped(f: Callable[[Any, Any, Any], Any], tree: Any, other: Any, another: Any, /) -> Any: ...
+def mapped(f: Callable[..., Any], *trees: Any) -> Any:
+    """Of arrays, and tuples of them. `tree.map` would copy what is shared, and mark it as read-only."""
+    return like(trees[0], [f(*each) for each in zip(*map(leaves, trees), strict=True)])
 
 
 class Momentum:
     """Gradient descent with momentum, from which others differ in one thing: the state is the velocity."""
 
     def init(self, params: Any) -> Any:
-        return tree.map(np.zeros_like, params)
+        return mapped(np.zeros_like, params)
 
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        velocity: Any = tree.map(lambda v, g: 0.9 * v + g, state, grads)
-        new: Any = tree.map(lambda p, v: p - 0.05 * v, params, velocity)
+        velocity: Any = mapped(lambda v, g: 0.9 * v + g, state, grads)
+        new: Any = mapped(lambda p, v: p - 0.05 * v, params, velocity)
         return new, velocity
 
 
-def impure(kind: str, name: str, shape: str = "record", dtype: Any = np.float64) -> Callable[[M], M]:
+class Descent(Momentum):
+    """Without momentum: the state is ()."""
+
+    def init(self, params: Any) -> Any:
+        return ()
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        return mapped(lambda p, g: p - 0.05 * g, params, grads), ()
+
+
+def impure(kind: str, name: str, shape: str = "tuple", dtype: Any = np.float64) -> Callable[[M], M]:
+    """Of a tuple, which may hold what can be written to: records copy it."""
+
     def add(subject: M) -> M:
         def make() -> OptimizerCase:
             return case(subject(), shape, dtype)
@@ -46,30 +73,30 @@ def impure(kind: str, name: str, shape: str = "record", dtype: Any = np.float64)
 
 
 @impure("writes", "parameters moved in place")
-class InPlace(Momentum):
+class InPlace(Descent):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        for p, g in zip(tree.leaves(params), tree.leaves(grads), strict=True):
+        for p, g in zip(leaves(params), leaves(grads), strict=True):
             p -= 0.05 * g  # noqa: PLW2901
         return params, state
 
 
 @impure("writes", "parameters moved in place and put back")
-class PutBack(Momentum):
+class PutBack(Descent):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         made: list[Any] = []
-        for p, g in zip(tree.leaves(params), tree.leaves(grads), strict=True):
+        for p, g in zip(leaves(params), leaves(grads), strict=True):
             old = p.copy()
             p[...] = p - 0.05 * g
             made.append(p.copy())
             p[...] = old
-        return tree.replace(params, made), state
+        return like(params, made), state
 
 
 @impure("writes", "gradients scaled in place")
 class ScalesGradients(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         result = super().step(state, params, grads)
-        for g in tree.leaves(grads):
+        for g in leaves(grads):
             g *= 0.05  # noqa: PLW2901
         return result
 
@@ -78,16 +105,16 @@ class ScalesGradients(Momentum):
 class ClearsGradients(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         result = super().step(state, params, grads)
-        for g in tree.leaves(grads):
+        for g in leaves(grads):
             if g.flags.writeable:
                 g[...] = 0
         return result
 
 
-@impure("writes", "the last gradient clipped in place", "nested")
+@impure("writes", "the last gradient clipped in place")
 class ClipsGradients(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        last: Any = tree.leaves(grads)[-1]
+        last: Any = leaves(grads)[-1]
         np.clip(last, -0.1, 0.1, out=last)
         return super().step(state, params, grads)
 
@@ -95,11 +122,11 @@ class ClipsGradients(Momentum):
 @impure("writes", "the velocity written in place")
 class VelocityInPlace(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        for v, g in zip(tree.leaves(state), tree.leaves(grads), strict=True):
+        for v, g in zip(leaves(state), leaves(grads), strict=True):
             v *= 0.9  # noqa: PLW2901
             v += g  # noqa: PLW2901
-        new: Any = tree.map(lambda p, v: p - 0.05 * v, params, state)
-        return new, tree.map(np.copy, state)
+        new: Any = mapped(lambda p, v: p - 0.05 * v, params, state)
+        return new, mapped(np.copy, state)
 
 
 @impure("writes", "the count of a state in a dictionary written in place")
@@ -110,23 +137,23 @@ class CountInPlace(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         state["count"] += 1
         rate = 0.1 / state["count"]
-        new: Any = tree.map(lambda p, g: p - rate * g, params, grads)
+        new: Any = mapped(lambda p, g: p - rate * g, params, grads)
         return new, dict(state)
 
 
 @impure("writes", "parameters clipped in place by init")
 class InitWrites(Momentum):
     def init(self, params: Any) -> Any:
-        for p in tree.leaves(params):
+        for p in leaves(params):
             np.clip(p, -0.5, 0.5, out=p)
         return super().init(params)
 
 
-@impure("writes", "parameters written in float32 alone", dtype=np.float64)
+@impure("writes", "parameters written in float32 alone")
 class WritesInFloat32(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         result = super().step(state, params, grads)
-        for p in tree.leaves(params):
+        for p in leaves(params):
             if p.dtype == np.float32:
                 p[...] = 0
         return result
@@ -136,12 +163,12 @@ class WritesInFloat32(Momentum):
 
 
 @impure("aliases", "the old parameters returned")
-class ReturnsOld(Momentum):
+class ReturnsOld(Descent):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         return params, state
 
 
-@impure("aliases", "one old array returned", "tuple")
+@impure("aliases", "one old array returned")
 class ReturnsOneOld(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         new, velocity = super().step(state, params, grads)
@@ -151,7 +178,7 @@ class ReturnsOneOld(Momentum):
 @impure("aliases", "a state that holds the gradients themselves")
 class KeepsGradients(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        return moved(lambda p, g, before: p - 0.05 * (2 * g - before), params, grads, state), grads
+        return mapped(lambda p, g, before: p - 0.05 * (2 * g - before), params, grads, state), grads
 
 
 @impure("aliases", "a state that holds the first parameters themselves")
@@ -160,31 +187,31 @@ class KeepsParameters(Momentum):
         return params
 
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        new: Any = tree.map(lambda p, g: p - 0.05 * g, params, grads)
-        return new, tree.map(lambda mean, p: 0.9 * mean + 0.1 * p, state, new)
+        new: Any = mapped(lambda p, g: p - 0.05 * g, params, grads)
+        return new, mapped(lambda mean, p: 0.9 * mean + 0.1 * p, state, new)
 
 
 @impure("aliases", "a state that holds the old parameters themselves")
 class KeepsOld(Momentum):
     def init(self, params: Any) -> Any:
-        return tree.map(np.copy, params)
+        return mapped(np.copy, params)
 
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        return moved(lambda p, g, before: p - 0.05 * g + 0.8 * (p - before), params, grads, state), params
+        return mapped(lambda p, g, before: p - 0.05 * g + 0.8 * (p - before), params, grads, state), params
 
 
 @impure("aliases", "a state that holds views of the new parameters")
 class KeepsViews(KeepsOld):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         new, _ = super().step(params, params, grads)
-        return new, tree.map(lambda p: p[:], new)
+        return new, mapped(lambda p: p[:], new)
 
 
-@impure("aliases", "zeros of one shape in one piece of memory", "nested")
+@impure("aliases", "zeros of one shape in one piece of memory", "alike")
 class OnePiece(Momentum):
     def init(self, params: Any) -> Any:
         zeros: dict[Any, Any] = {}
-        return tree.map(lambda p: zeros.setdefault(p.shape, np.zeros_like(p)), params)
+        return mapped(lambda p: zeros.setdefault(p.shape, np.zeros_like(p)), params)
 
 
 # Memory that is used again.
@@ -198,11 +225,11 @@ class Buffers(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         new, velocity = super().step(state, params, grads)
         kept: list[Any] = []
-        for i, p in enumerate(tree.leaves(new)):
+        for i, p in enumerate(leaves(new)):
             buffer = self.buffers.setdefault((i, p.shape, p.dtype), np.empty_like(p))
             buffer[...] = p
             kept.append(buffer)
-        return tree.replace(params, kept), velocity
+        return like(params, kept), velocity
 
 
 @impure("buffers", "a state that two runs share")
@@ -211,12 +238,12 @@ class SharedState(Momentum):
         self.states: dict[Any, Any] = {}
 
     def init(self, params: Any) -> Any:
-        kind = tuple((p.shape, p.dtype) for p in tree.leaves(params))
+        kind = tuple((p.shape, p.dtype) for p in leaves(params))
         return self.states.setdefault(kind, super().init(params))
 
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         new, velocity = super().step(state, params, grads)
-        for v, after in zip(tree.leaves(state), tree.leaves(velocity), strict=True):
+        for v, after in zip(leaves(state), leaves(velocity), strict=True):
             v[...] = after
         return new, state
 
@@ -224,7 +251,7 @@ class SharedState(Momentum):
 @impure("buffers", "a velocity that begins with unwritten memory")
 class Unwritten(Momentum):
     def init(self, params: Any) -> Any:
-        return tree.map(np.empty_like, params)
+        return mapped(np.empty_like, params)
 
 
 # What is remembered outside of the state.
@@ -239,21 +266,21 @@ class VelocityKept(Momentum):
         return ()
 
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        kind = tuple((p.shape, p.dtype) for p in tree.leaves(params))
-        before = self.velocity.get(kind, tree.map(np.zeros_like, params))
+        kind = tuple((p.shape, p.dtype) for p in leaves(params))
+        before = self.velocity.get(kind, mapped(np.zeros_like, params))
         new, self.velocity[kind] = super().step(before, params, grads)
         return new, ()
 
 
 @impure("remembers", "a rate by the number of calls")
-class Calls(Momentum):
+class Calls(Descent):
     def __init__(self) -> None:
         self.calls = 0
 
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         self.calls += 1
         rate = 0.1 / self.calls
-        new: Any = tree.map(lambda p, g: p - rate * g, params, grads)
+        new: Any = mapped(lambda p, g: p - rate * g, params, grads)
         return new, state
 
 
@@ -261,22 +288,22 @@ class Calls(Momentum):
 class SkipsTenth(Calls):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         self.calls += 1
-        return Momentum.step(self, state, params, grads) if self.calls % 10 else (tree.map(np.copy, params), state)
+        return Descent.step(self, state, params, grads) if self.calls % 10 else (mapped(np.copy, params), state)
 
 
 @impure("remembers", "the last gradients kept in the optimizer")
-class LastGradients(Momentum):
+class LastGradients(Descent):
     def __init__(self) -> None:
         self.last: Any = None
 
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         before = grads if self.last is None or not alike(self.last, grads) else self.last
-        self.last = tree.map(np.copy, grads)
-        return moved(lambda p, g, old: p - 0.05 * (1.5 * g - 0.5 * old), params, grads, before), state
+        self.last = mapped(np.copy, grads)
+        return mapped(lambda p, g, old: p - 0.05 * (1.5 * g - 0.5 * old), params, grads, before), state
 
 
 def alike(a: Any, b: Any) -> bool:
-    return [(x.shape, x.dtype) for x in tree.leaves(a)] == [(x.shape, x.dtype) for x in tree.leaves(b)]
+    return [(x.shape, x.dtype) for x in leaves(a)] == [(x.shape, x.dtype) for x in leaves(b)]
 
 
 # Chance and global state.
@@ -288,7 +315,7 @@ class Noise(Momentum):
         self.rng: Any = np.random.default_rng(0)
 
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        noisy: Any = tree.map(lambda g: g * (1 + 1e-3 * self.rng.standard_normal(g.shape).astype(g.dtype)), grads)
+        noisy: Any = mapped(lambda g: g * (1 + 1e-3 * self.rng.standard_normal(g.shape).astype(g.dtype)), grads)
         return super().step(state, params, noisy)
 
 
@@ -296,7 +323,7 @@ class Noise(Momentum):
 class GlobalNoise(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         noise: Any = float(np.random.standard_normal())
-        noisy: Any = tree.map(lambda g: g * (1 + 1e-3 * noise), grads)
+        noisy: Any = mapped(lambda g: g * (1 + 1e-3 * noise), grads)
         return super().step(state, params, noisy)
 
 
@@ -306,20 +333,26 @@ class RandomStart(Momentum):
         self.rng: Any = np.random.default_rng(0)
 
     def init(self, params: Any) -> Any:
-        return tree.map(lambda p: self.rng.standard_normal(p.shape).astype(p.dtype), params)
+        return mapped(lambda p: self.rng.standard_normal(p.shape).astype(p.dtype), params)
 
 
-@impure("global state", "the global generator seeded by each step")
+@impure("global state", "the global generator seeded anew by each step")
 class Seeds(Momentum):
+    def __init__(self) -> None:
+        self.seeds = count()
+
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        np.random.seed(0)
+        np.random.seed(next(self.seeds))
         return super().step(state, params, grads)
 
 
-@impure("global state", "floating-point errors switched off by each step")
-class SwitchesOff(Momentum):
+@impure("global state", "overflows printed from the first step on")
+class Overflows(Momentum):
+    def __init__(self) -> None:
+        np.seterr(over="warn")  # as NumPy begins, whatever was checked before
+
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        np.seterr(all="ignore")
+        np.seterr(over="print")
         return super().step(state, params, grads)
 
 
@@ -330,8 +363,11 @@ class Environment(Momentum):
         return super().step(state, params, grads)
 
 
-@impure("global state", "numbers printed otherwise from the first step on")
+@impure("global state", "numbers printed with four digits from the first step on")
 class Prints(Momentum):
+    def __init__(self) -> None:
+        np.set_printoptions(precision=8)
+
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        np.set_printoptions(precision=3)
+        np.set_printoptions(precision=4)
         return super().step(state, params, grads)

@@ -184,10 +184,6 @@ def read_only_results(count: int, p: Any, g: Any, kept: Any) -> Any:
     return read_only(p - 0.05 * v), (v,)
 
 
-def in_fortran_order(count: int, p: Any, g: Any, kept: Any) -> Any:
-    return np.asfortranarray(p - 0.1 * g), ()
-
-
 def a_result_shared_read_only(count: int, p: Any, g: Any, kept: Any) -> Any:
     new = read_only(p - 0.1 * g)
     return new, (new,)
@@ -195,7 +191,7 @@ def a_result_shared_read_only(count: int, p: Any, g: Any, kept: Any) -> Any:
 
 UPDATES: dict[Update, int] = {
     **dict.fromkeys((plain, sign_descent, heavy_decay, decay_in_the_gradient, warming_up, falling, restarting), 0),
-    **dict.fromkeys((above_two_over_curvature, tiny_rate, clipped_entry_by_entry, in_float64, in_fortran_order), 0),
+    **dict.fromkeys((above_two_over_curvature, tiny_rate, clipped_entry_by_entry, in_float64), 0),
     **dict.fromkeys((momentum, nesterov, heavy_ball, adagrad, rmsprop, lion, averaged, slow_and_fast), 1),
     **dict.fromkeys((every_other_step, delayed, read_only_results, a_result_shared_read_only), 1),
     **dict.fromkeys((adam_by_hand, adamw, uncorrected_adam, nadam, adamax, adabelief, adadelta, rprop), 2),
@@ -349,6 +345,32 @@ class WithAttributes:
         return new, state
 
 
+@frozen
+class Writable:
+    """For an array alone, without trees: all that it gives may be written to."""
+
+    share: float
+
+    def init(self, params: Any) -> Any:
+        return [np.zeros_like(params)]
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        velocity = self.share * state[0] + grads
+        return params - 0.05 * velocity, [velocity]
+
+
+@frozen
+class OfTuples:
+    """For tuples of arrays, without trees."""
+
+    def init(self, params: Any) -> Any:
+        return tuple(np.zeros_like(p) for p in params)
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        velocity = tuple(0.9 * v + g for v, g in zip(state, grads, strict=True))
+        return tuple(np.asfortranarray(p - 0.05 * v) for p, v in zip(params, velocity, strict=True)), velocity
+
+
 STATES: dict[str, Callable[[], OptimizerCase]] = {
     "a state that is a record": lambda: case(InRecord()),
     "a state that is a dictionary": lambda: case(InDictionary()),
@@ -357,6 +379,9 @@ STATES: dict[str, Callable[[], OptimizerCase]] = {
     "a state that is None": lambda: case(Stateless(None)),
     "a state that is ()": lambda: case(Stateless(())),
     "a state in float64 beside float32": lambda: case(InFloat64(), dtype=np.float32),
+    "a list as the state of a writable array": lambda: case(Writable(0.9), "array"),
+    "writable results in float32": lambda: case(Writable(0.5), "array", np.float32),
+    "writable results in tuples": lambda: case(OfTuples(), "tuple"),
     "another rate for biases": lambda: case(ForRecords()),
     "an optimizer that is no record": lambda: case(WithAttributes(0.1), "nested", np.float32),
     "parameters and gradients of 0": lambda: OptimizerCase(

@@ -32,6 +32,11 @@ def last(x: Any) -> Any:
     return (places(x.size) == x.size - 1).reshape(x.shape)
 
 
+def noise(seed: int, like: Any) -> Any:
+    rng: Any = np.random.default_rng(seed)
+    return rng.standard_normal(like.shape)
+
+
 def rated(rate: Callable[[int, Any, Any], Any]) -> Update:
     """Steps against the gradient by `rate(count, param, grad)`, in the dtype of the parameter."""
     return lambda count, p, g, kept: (p - np.asarray(rate(count, p, g), p.dtype) * g, ())
@@ -138,10 +143,10 @@ NOTHING: dict[str, tuple[Update, int]] = {
     "a sign of 0 that is 1": (stepped(lambda n, p, g: -0.01 * where(g >= 0, 1, -1)), 0),
     "a gradient of 0 taken for 1e-3": (stepped(lambda n, p, g: -0.1 * where(g == 0, 1e-3, g)), 0),
     "a step of noise that is the same each time": (
-        stepped(lambda n, p, g: -0.1 * g + 1e-3 * np.random.default_rng(n).standard_normal(g.shape)),
+        stepped(lambda n, p, g: -0.1 * g + 1e-3 * noise(n, g)),
         0,
     ),
-    "infinity where a gradient is 0": (stepped(lambda n, p, g: where(g == 0, np.inf, -0.1 * g)), 0),
+    "infinity where a gradient is 0": (stepped(lambda n, p, g: -0.1 * where(g == 0, np.inf, g)), 0),
 }
 for title, (update, moments) in NOTHING.items():
     listed(title, "zero gradient", partial(by_array, update, moments))
