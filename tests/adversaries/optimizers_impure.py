@@ -16,7 +16,7 @@ M = TypeVar("M", bound=Callable[[], Any])
 
 
 def leaves(of: Any) -> Any:
-    return of if type(of) is tuple else (of,)
+    return (of,) if hasattr(of, "dtype") else of
 
 
 def like(params: Any, arrays: Any) -> Any:
