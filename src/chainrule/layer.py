@@ -45,7 +45,8 @@ class Layer(Generic[P, C]):
         The name of the layer, with its options: `"leaky_relu(slope=0.1)"`. By default it is found where `forward`
         comes from.
     parts
-        The layers that it is made of: a `Chain`, a `Fork` or an `Around` (see `chainrule.parts`).
+        The layers that it is made of: a `Chain`, a `Fork` or an `Around` (see `chainrule.parts`). Of a layer without
+        parts, `Constants` tells which of its parameters stay as they are.
     elementwise
         Whether each entry of the output depends on the entry of the input at the same place alone.
     couples_rows

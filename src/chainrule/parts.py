@@ -4,10 +4,12 @@
     Fork     beside each other: each takes the same input, and a joint makes one output of theirs
     Around   one, with something done to it: its parameters are the layer's own, or are made of them
 
-A combinator sets it as the trait `parts` of its layer. Drawing, tracing, fixing and inference follow it.
+A combinator sets it as the trait `parts` of its layer. Drawing, tracing, fixing and inference follow it. A layer that
+is not made of layers may tell by it which arrays of its parameters are constant (`Constants`).
 """
 
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 from attrs import frozen
 
@@ -63,7 +65,19 @@ class Around:
         return (self.layer,)
 
 
-Parts: TypeAlias = "Chain | Fork | Around | tuple[()]"
+class Constants(NamedTuple):
+    """No parts, but parameters of which some arrays stay as they are.
+
+    Parameters
+    ----------
+    keep
+        `(old, new) -> params`: the new parameters, and the old ones of what is constant.
+    """
+
+    keep: Callable[[Any, Any], Any]
+
+
+Parts: TypeAlias = "Chain | Fork | Around | Constants | tuple[()]"
 """The parts of a layer; `()` for one that is not made of layers, or does not say so."""
 
 
@@ -76,6 +90,8 @@ def layers_of(subject: Any) -> tuple[Any, ...]:
 def has_fixed(subject: Any) -> bool:
     """Tell whether a layer has fixed parameters, at any depth."""
     parts: Parts = subject.parts
+    if isinstance(parts, Constants):
+        return True
     return (isinstance(parts, Around) and parts.fixed) or any(has_fixed(part) for part in layers_of(subject))
 
 
@@ -86,6 +102,8 @@ def unmoved(subject: Any, old: Any, new: Any) -> Any:
         if parts.tied:  # nothing in it is fixed: `tied` refuses that
             return new
         return old if parts.fixed else unmoved(parts.layer, old, new)
+    if isinstance(parts, Constants):
+        return parts.keep(old, new)
     if isinstance(parts, tuple):
         return new
     return tuple(unmoved(part, a, b) for part, a, b in zip(parts.layers, old, new, strict=True))

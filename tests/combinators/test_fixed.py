@@ -27,12 +27,13 @@ from chainrule import (
     sgd,
     sigmoid,
     softmax_cross_entropy,
+    tied,
     training_step,
     tree,
     value_and_grad,
 )
 from chainrule.optimizer import State
-from chainrule.parts import unmoved
+from chainrule.parts import Constants, has_fixed, unmoved
 from strategies import normal
 from untyped import untyped
 
@@ -141,6 +142,39 @@ def test_the_checker_sees_a_fixed_layer_that_has_gradients() -> None:
     wrong = Layer(right.forward, backward, parts=right.parts)
     report = check_layer(wrong, Affine(normal(rng, 3, 2), normal(rng, 2)), normal(rng, 4, 3), rng=rng)
     assert ("derivative", "grads.W", "the part is fixed") in {(v.law, v.field, v.note) for v in report.failures}
+
+
+def itself(params: Affine) -> Affine:
+    return params
+
+
+def keep_bias(old: Affine, new: Affine) -> Affine:
+    return Affine(new.W, old.b)
+
+
+def affine_without_gradient_of_b(cache: Any, dout: Array) -> tuple[Array, Affine]:
+    dx, grads = affine.backward(cache, dout)
+    return dx, Affine(grads.W, np.zeros_like(grads.b))
+
+
+def test_some_arrays_of_a_layer_may_be_constant() -> None:
+    rng = np.random.default_rng(0)
+    half = Layer(affine.forward, affine_without_gradient_of_b, parts=Constants(keep_bias), name="half")
+    params, x = Affine(normal(rng, 3, 3), normal(rng, 3)), normal(rng, 4, 3)
+    assert check_layer(half, params, x, rng=rng).ok
+    wrong = check_layer(Layer(affine.forward, affine.backward, parts=Constants(keep_bias)), params, x, rng=rng)
+    assert [(v.field, v.note) for v in wrong.failures] == [("grads.b", "the part is fixed")]
+    network = sequential(half, affine)
+    assert has_fixed(network)
+    assert repr(network) == "Layer(sequential(half, affine))"
+    optimizer = sgd(0.1)
+    step = training_step(network, softmax_cross_entropy, optimizer)
+    after, _, _ = step((params, params), optimizer.init((params, params)), x, np.array([0, 1, 2, 0]))
+    assert tree.equal(after[0].b, params.b)
+    assert not tree.equal(after[0].W, params.W)
+    assert not tree.equal(after[1].b, params.b)
+    with pytest.raises(ValueError, match="tied: a part of half is fixed"):
+        tied(half, itself, itself)
 
 
 def test_around_what_is_fixed_the_rest_of_a_residual_is_trained() -> None:

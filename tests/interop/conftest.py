@@ -8,7 +8,12 @@ from typing import Any
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # JAX makes float32 of float64 otherwise
 
-collect_ignore = [f"test_interop_{name}.py" for name in ("jax", "torch") if find_spec(name) is None]
+collect_ignore = [
+    file
+    for name in ("jax", "torch")
+    if find_spec(name) is None
+    for file in (f"test_interop_{name}.py", f"test_{name}_as_layer.py")
+]
 
 if find_spec("torch") is not None:
     torch: Any = import_module("torch")

@@ -1,24 +1,44 @@
-"""JAX: records as pytrees, and any layer as a function whose derivative is the layer's own backward.
+"""JAX: records as pytrees, layers as functions whose derivative is the layer's own backward, functions as layers.
 
 Layers, losses and optimizers run on JAX's arrays as they are. JAX does not know the fields of our records until
 `register_pytrees()` has registered them. Then `jax.jit`, `jax.vmap`, `jax.grad` and sharding take parameters,
 gradients, caches and states like any other arguments. `custom_vjp(layer)` makes a function of a layer, whose derivative
-in JAX is our backward.
+in JAX is our backward, `as_layer(f)` a layer of a function, so that `check_layer` can judge a `jax.custom_vjp` that
+somebody has written by hand.
 
 Import this module yourself: `import chainrule` never imports JAX. It needs `pip install
 'chainrule[jax]'`.
 """
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
+import numpy as np
+
+from chainrule import tree
 from chainrule.arrays.arguments import describe
+from chainrule.arrays.ownership import read_only
 from chainrule.arrays.records import field_names, is_record
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.encoder import Encoder
+from chainrule.interop.arguments import (
+    Constant,
+    Place,
+    argument_names,
+    arguments,
+    check_dout,
+    check_place,
+    constant_at,
+    keep,
+    name_of_function,
+)
+from chainrule.interop.graph import Graph, backward, grads
+from chainrule.interop.parameters import named
 from chainrule.layer import Layer
+from chainrule.parts import Constants, Parts
 
 try:
     jax: Any = import_module("jax")  # its types are no part of ours, and it need not be there where ours are checked
@@ -175,6 +195,239 @@ def custom_vjp(layer: Layer[P, C]) -> Callable[[P, Array], Array]:
     differentiable.defvjp(forward, partial(_pullback, layer.backward))
     result: Callable[[P, Array], Array] = differentiable
     return result
+
+
+def as_layer(
+    f: Callable[..., object],
+    *,
+    x: Place = 0,
+    frozen: Collection[Place] = (),
+    couples_rows: bool = False,
+    jit: bool = False,
+    vmap: bool = False,
+) -> Layer[Any, Graph]:
+    """Make a layer of a JAX function: its forward is the function, its backward what `jax.vjp` finds for it.
+
+    `check_layer(as_layer(f), params, x, rng=rng)` then judges the derivative of a `jax.custom_vjp`, hand-written or a
+    kernel's.
+
+    Parameters
+    ----------
+    f
+        A function of arrays, a `jax.custom_vjp` or not. It must return one array.
+    x
+        Which argument is x: its position, or its name. The entries of a tuple of parameters are the other arguments,
+        in order, and an array alone is one; the fields of a record are arguments by their names if x has a name, and
+        otherwise the record is one argument. What `parameters` made a record of is given to f as it was: so
+        `f(params, x)` with a dict of parameters is `x=1`.
+    frozen
+        The names of parameters that are constant, or their positions: theirs are zeros, and a check and training know
+        it.
+    couples_rows
+        Whether rows depend on each other, as in batch normalisation.
+    jit
+        Whether f is compiled.
+    vmap
+        Whether f takes a row of x, without its first axis, and is mapped over the rows.
+
+    Returns
+    -------
+    Layer
+        For arrays of NumPy and of JAX; it returns what x is, in memory of its own. Where one of them is float64, f runs
+        in 64 bits, whatever `jax_enable_x64` says, and otherwise as it says. Records of your own that are made later
+        must be told to JAX by `register_pytrees`. None for a gradient is 0 in JAX: it is found as a wrong derivative.
+
+    Raises
+    ------
+    TypeError
+        If `f` can't be called, or `x` or `frozen` is no place of an argument.
+    ValueError
+        If `x` is a negative position.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import numpy as np
+    >>> from chainrule import check_layer
+    >>> from chainrule.interop.jax import as_layer, parameters
+    >>> @jax.custom_vjp
+    ... def scaled(params, x):
+    ...     return x * params["weight"]
+    >>> def forward(params, x):
+    ...     return scaled(params, x), (params, x)
+    >>> def backward(kept, dout):
+    ...     params, x = kept
+    ...     return {"weight": (dout * x).mean(0)}, dout * params["weight"]
+    >>> scaled.defvjp(forward, backward)
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = parameters({"weight": rng.standard_normal(3)}), rng.standard_normal((5, 3))
+    >>> report = check_layer(as_layer(scaled, x=1), params, x, rng=rng)
+    >>> [verdict.field for verdict in report.failures if verdict.law == "derivative"]
+    ['grads.weight']
+    """
+    forward, parts = _subject(f, x, frozen, jit=jit, vmap=vmap, moves_x=True)
+    return Layer(forward, backward, grads, name=name_of_function(f), parts=parts, couples_rows=couples_rows)
+
+
+def as_encoder(
+    f: Callable[..., object],
+    *,
+    x: Place = 0,
+    frozen: Collection[Place] = (),
+    couples_rows: bool = False,
+    jit: bool = False,
+    vmap: bool = False,
+) -> Encoder[Any, Graph, Any]:
+    """Make an encoder of a JAX function: as `as_layer`, for an x that needs no derivative, such as tokens.
+
+    Parameters
+    ----------
+    f, x, frozen, couples_rows, jit, vmap
+        As of `as_layer`.
+
+    Returns
+    -------
+    Encoder
+        As the layer of `as_layer`, without `dx`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import check_layer
+    >>> from chainrule.interop.jax import as_encoder
+    >>> def look_up(table, tokens):
+    ...     return table[tokens]
+    >>> rng = np.random.default_rng(0)
+    >>> tokens = rng.integers(0, 10, (5, 3))
+    >>> check_layer(as_encoder(look_up, x=1), rng.standard_normal((10, 4)), tokens, rng=rng).ok
+    True
+    """
+    forward, parts = _subject(f, x, frozen, jit=jit, vmap=vmap, moves_x=False)
+    return Encoder(forward, grads, name=name_of_function(f), parts=parts, couples_rows=couples_rows)
+
+
+def _subject(
+    f: object, x: Place, frozen: Collection[Place], *, jit: bool, vmap: bool, moves_x: bool
+) -> tuple[Callable[[Any, Any], tuple[Any, Graph]], Parts]:
+    """The forward function of a layer, and which of its parameters are constant."""
+    if isinstance(f, type) or not callable(f):
+        raise TypeError(f"as_layer: it must be a function of arrays, got {describe(f)}")
+    check_place(x)
+    constant = constant_at(frozen)
+    register_pytrees()
+    call: Callable[..., Any] = partial(_call_rows if vmap else _call, f)
+    if jit:
+        call = jax.jit(call, static_argnums=0)
+    forward = partial(_forward, f, call, x, constant, moves_x)
+    return forward, Constants(partial(keep, constant)) if frozen else ()
+
+
+def parameters(source: object) -> Any:
+    """Make a tree of NumPy arrays of a dict of arrays.
+
+    Parameters
+    ----------
+    source
+        Dicts, lists, tuples, records and arrays, nested.
+
+    Returns
+    -------
+    Any
+        A record (`chainrule.interop.parameters.Parameters`) for each dict, list and named tuple, which `as_layer` gives
+        to the function as what it was. The arrays are copies, in their dtype.
+
+    Raises
+    ------
+    TypeError
+        If there is something else in it.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from chainrule.interop.jax import parameters
+    >>> parameters({"hidden": (jnp.ones((3, 2)), jnp.zeros(2)), "eps": 1e-5}).hidden[1].tolist()
+    [0.0, 0.0]
+    """
+    return named(source, np.array)
+
+
+def _forward(
+    f: Callable[..., object],
+    call: Callable[..., Any],
+    at: Place,
+    constant: Constant,
+    moves_x: bool,
+    params: Any,
+    x: Any,
+) -> tuple[Any, Graph]:
+    """Call f by `jax.vjp`, on the arrays that are not constant."""
+    leaves = tree.leaves(params)
+    names = argument_names(f, at, params)
+    for name, leaf in (("x", x), *zip(names, leaves, strict=True)):
+        if not (is_numpy(leaf) or isinstance(leaf, jax.Array)):
+            raise TypeError(f"as_layer: {name} must be an array of NumPy's or JAX's, got {describe(leaf)}")
+    still = [not moves_x, *constant(params)]
+    with _wide(x, *leaves):
+        given = [jax.numpy.array(np.asarray(each) if is_numpy(each) else each) for each in (x, *leaves)]
+        moving = [i for i, each in enumerate(given) if jax.numpy.issubdtype(each.dtype, jax.numpy.floating)]
+        moving = [i for i in moving if not still[i]]
+
+        def function(*moved: Any) -> Any:
+            every = given.copy()
+            for i, each in zip(moving, moved, strict=True):
+                every[i] = each
+            by_place, by_name = arguments(at, tree.replace(params, every[1:]), every[0])
+            result = call(at, *by_place, **by_name)
+            if not isinstance(result, jax.Array):
+                raise TypeError(f"as_layer: {name_of_function(f)} must return an array, got {describe(result)}")
+            return result
+
+        out, pull = jax.vjp(function, *[given[i] for i in moving])
+    give = np.array if is_numpy(x) else jax.numpy.array
+    return give(out), Graph(partial(_pull, params, given, moving, out, pull, give))
+
+
+def _call(f: Callable[..., Any], at: Place, *by_place: Any, **by_name: Any) -> Any:
+    return f(*by_place, **by_name)
+
+
+def _call_rows(f: Callable[..., Any], at: Place, *by_place: Any, **by_name: Any) -> Any:
+    """The results of f on each row of x."""
+
+    def of_row(row: Any) -> Any:
+        if isinstance(at, str):
+            return f(*by_place, **{**by_name, at: row})
+        return f(*by_place[:at], row, *by_place[at + 1 :])
+
+    return jax.vmap(of_row)(by_name[at] if isinstance(at, str) else by_place[at])
+
+
+def _pull(
+    params: Any,
+    given: list[Any],
+    moving: list[int],
+    out: Any,
+    pull: Callable[[Any], tuple[Any, ...]],
+    give: Callable[[Any], Any],
+    dout: Any,
+    wants_dx: bool,
+) -> tuple[Any, Any]:
+    check_dout(dout, out.shape, out.dtype)
+    with _wide(out, *given):
+        found = dict(zip(moving, pull(jax.numpy.array(dout)), strict=True))
+        dx, *gradients = [give(found[i] if i in found else jax.numpy.zeros_like(each)) for i, each in enumerate(given)]
+    return dx, tree.replace(params, [read_only(each) for each in gradients])
+
+
+def _wide(*arrays: Any) -> Any:
+    """A context in which JAX keeps 64 bits, if there are floats that have them."""
+    wide = any(array.dtype in {np.dtype(np.float64), np.dtype(np.complex128)} for array in arrays)
+    return jax.enable_x64(True) if wide else nullcontext()
 
 
 def _pullback(backward: Callable[[C, Array], tuple[Array, P]], cache: C, dout: Array) -> tuple[P, Array]:

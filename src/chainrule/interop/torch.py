@@ -1,7 +1,10 @@
-"""torch: any layer as a function whose derivative in torch is the layer's own backward.
+"""torch: any layer as a function whose derivative in torch is the layer's own backward, and any function as a layer.
 
     forward:  out = f(params, x)        kept: the layer's cache, by torch's save_for_backward
     backward: dout -> (dx, grads)       the layer's backward, or its grads where x needs no derivative
+
+`autograd_function(layer)` makes a function of a layer, `as_layer(f)` a layer of a function, so that `check_layer` can
+judge a backward that somebody has written by hand.
 
 A hand-written and checked backward thus drops into a torch model, and `torch.autograd.gradcheck` can judge it. Layers
 also run on torch's tensors as they are; then torch records each operation and differentiates through our forward.
@@ -21,7 +24,7 @@ Import this module yourself: `import chainrule` never imports torch. It needs `p
 'chainrule[torch]'`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
@@ -30,7 +33,12 @@ from typing import Any, TypeVar
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
+from chainrule.encoder import Encoder
+from chainrule.interop.arguments import Place, check_place, constant_at, keep, name_of_function
+from chainrule.interop.graph import Graph, backward, grads
+from chainrule.interop.parameters import named
 from chainrule.layer import Layer
+from chainrule.parts import Constants, Parts
 
 try:
     torch: Any = import_module(
@@ -38,6 +46,8 @@ try:
     )  # its types are no part of ours, and it need not be there where ours are checked
 except ImportError as _missing:
     raise ImportError("chainrule.interop.torch needs the package torch: pip install 'chainrule[torch]'") from _missing
+
+from chainrule.interop import _torch_layer  # after torch, which it does not say how to install
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -79,6 +89,193 @@ def autograd_function(layer: Layer[P, C]) -> Callable[[P, Array], Array]:
     if not isinstance(layer, Layer):
         raise TypeError(f"autograd_function: it must be a Layer, got {describe(layer)}")
     return partial(_apply, layer)
+
+
+def as_layer(
+    f: Callable[..., object],
+    *,
+    x: Place = 0,
+    frozen: Collection[Place] = (),
+    couples_rows: bool = False,
+    autocast: bool = False,
+    device: object = None,
+) -> Layer[Any, Graph]:
+    """Make a layer of a torch function: its forward is the function, its backward what torch finds for it.
+
+    `check_layer(as_layer(f), params, x, rng=rng)` then judges the backward of an `autograd.Function`, hand-written or
+    a kernel's.
+
+    Parameters
+    ----------
+    f
+        A subclass of `torch.autograd.Function`, whose `apply` is called; a module; or a function of tensors. It must
+        return one tensor.
+    x
+        Which argument is x: its position, or its name. The entries of a tuple of parameters are the other arguments,
+        in order, and an array alone is one; the fields of a record are arguments by their names if x has a name, or if
+        f is an `autograd.Function`, and otherwise the record is one argument, a dict if it was made of one. A module
+        has parameters of its own: see `parameters`.
+    frozen
+        The names of parameters that are constant, or their positions: they require no gradient, theirs are zeros, and
+        a check and training know it. So are parameters of a module that require none.
+    couples_rows
+        Whether rows depend on each other, as in batch normalisation.
+    autocast
+        Whether forward runs under `torch.autocast` in bfloat16. The result is converted to the dtype of x. Without it,
+        autocast is off.
+    device
+        Where NumPy's arrays are moved to: by default, where x is if it is a tensor, and the CPU otherwise.
+
+    Returns
+    -------
+    Layer
+        For arrays of NumPy and for tensors; it returns what x is, in memory of its own. bfloat16 in NumPy is that of
+        the package ml_dtypes. The cache is torch's graph: backward may be called on it as often as you like.
+
+        A gradient is zeros if f does not use the parameter. It is a TypeError if f gives None for a parameter that it
+        uses, and a ValueError if f writes to an argument that is read-only, or writes and puts back what was there;
+        what it writes to another argument is found there. Nothing is added to a tensor's `grad`, and neither buffers of
+        a module nor settings of torch are changed, but for what f itself changes. One that draws random numbers has to
+        set its seed itself.
+
+    Raises
+    ------
+    TypeError
+        If `f` is nothing that can be called with tensors, or `x` or `frozen` no place of an argument.
+    ValueError
+        If `x` is a negative position, or another than 0 for a module.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from chainrule import check_layer
+    >>> from chainrule.interop.torch import as_layer, parameters
+    >>> class Scaled(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x, weight):
+    ...         ctx.save_for_backward(x, weight)
+    ...         return x * weight
+    ...     @staticmethod
+    ...     def backward(ctx, dout):
+    ...         x, weight = ctx.saved_tensors
+    ...         return dout * weight, (dout * x).mean(0)
+    >>> rng = np.random.default_rng(0)
+    >>> weight, x = rng.standard_normal(3), rng.standard_normal((5, 3))
+    >>> report = check_layer(as_layer(Scaled), weight, x, rng=rng)
+    >>> [verdict.field for verdict in report.failures if verdict.law == "derivative"]
+    ['grads']
+    >>> linear = torch.nn.Linear(3, 2)
+    >>> check_layer(as_layer(linear), parameters(linear), x.astype(np.float32), rng=rng).ok
+    True
+    """
+    subject, parts = _subject(f, x, frozen, autocast=autocast, device=device, moves_x=True)
+    return Layer(
+        partial(_torch_layer.forward, subject),
+        backward,
+        grads,
+        name=name_of_function(subject.f),
+        parts=parts,
+        couples_rows=couples_rows,
+    )
+
+
+def as_encoder(
+    f: Callable[..., object],
+    *,
+    x: Place = 0,
+    frozen: Collection[Place] = (),
+    couples_rows: bool = False,
+    autocast: bool = False,
+    device: object = None,
+) -> Encoder[Any, Graph, Any]:
+    """Make an encoder of a torch function: as `as_layer`, for an x that needs no derivative, such as tokens.
+
+    Parameters
+    ----------
+    f, x, frozen, couples_rows, autocast, device
+        As of `as_layer`. What f is given for x requires no gradient.
+
+    Returns
+    -------
+    Encoder
+        As the layer of `as_layer`, without `dx`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from chainrule import check_layer
+    >>> from chainrule.interop.torch import as_encoder, parameters
+    >>> words, rng = torch.nn.Embedding(10, 4), np.random.default_rng(0)
+    >>> check_layer(as_encoder(words), parameters(words), rng.integers(0, 10, (5, 3)), rng=rng).ok
+    True
+    """
+    subject, parts = _subject(f, x, frozen, autocast=autocast, device=device, moves_x=False)
+    return Encoder(
+        partial(_torch_layer.forward, subject),
+        grads,
+        name=name_of_function(subject.f),
+        parts=parts,
+        couples_rows=couples_rows,
+    )
+
+
+def _subject(
+    f: object, x: Place, frozen: Collection[Place], *, autocast: bool, device: object, moves_x: bool
+) -> tuple[_torch_layer.Subject, Parts]:
+    """What is to be a layer, and which of its parameters are constant."""
+    made_of = _torch_layer.callable_of(f)
+    check_place(x)
+    constant, still = constant_at(frozen), bool(frozen)
+    if _torch_layer.is_module(made_of):
+        if x != 0 and not isinstance(x, str):
+            raise ValueError(f"as_layer: x of a module must be 0 or a name, got {x}: wrap it in another module")
+        still = still or not all(parameter.requires_grad for parameter in made_of.parameters())
+        constant = partial(_torch_layer.module_constants, made_of, constant)
+    subject = _torch_layer.Subject(made_of, x, constant, device, autocast, moves_x)
+    return subject, Constants(partial(keep, constant)) if still else ()
+
+
+def parameters(source: object) -> Any:
+    """Make a tree of NumPy arrays of a module's parameters, or of a dict of tensors or arrays.
+
+    Parameters
+    ----------
+    source
+        A module; or dicts, lists, tuples, records, tensors and arrays, nested.
+
+    Returns
+    -------
+    Any
+        For a module and for a dict, a record (`chainrule.interop.parameters.Parameters`) with their names; `()` for a
+        module that has none. A module in a module is a record in it, and modules that are numbered, as those of
+        `torch.nn.Sequential`, are in a tuple, where `()` stands for one without parameters. The dtypes are kept; the
+        arrays are copies.
+
+    Raises
+    ------
+    TypeError
+        If there is something else in it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from chainrule.interop.torch import parameters
+    >>> network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    >>> parameters(network)
+    (Parameters(weight=f32[4, 3], bias=f32[4]), (), Parameters(weight=f32[2, 4], bias=f32[2]))
+    >>> parameters({"weight": torch.ones(2), "eps": 1e-5})
+    Parameters(weight=f32[2], eps=1e-05)
+    """
+    if _torch_layer.is_module(source):
+        return _torch_layer.module_parameters(source)
+    return named(source, _torch_layer.numpy_array)
 
 
 def _apply(layer: Layer[P, Any], params: P, x: Array) -> Array:

@@ -1,0 +1,398 @@
+"""Functions and modules of torch as layers: what `chainrule.interop.torch.as_layer` is made of.
+
+f gets tensors of its own, in the memory layout of the arrays that it is given. What it writes to them is written to the
+arrays too, or told if these are read-only; so a layer is as pure as f is, and no purer.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from importlib import import_module
+from inspect import Signature, signature
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.types import is_numpy
+from chainrule.interop.arguments import (
+    Constant,
+    Place,
+    argument_names,
+    arguments,
+    check_dout,
+    fields,
+    name_of_function,
+)
+from chainrule.interop.graph import Graph
+from chainrule.interop.parameters import built, natural
+
+torch: Any = import_module("torch")  # its types are no part of ours
+
+LINE = 64
+"""The bytes of a line of the cache, to which memory is aligned."""
+
+SWAPPING = RLock()
+"""Held while a module has other parameters: `functional_call` puts them into the module itself."""
+
+
+@frozen(eq=False)
+class Subject:
+    """What is to be a layer, and how it is called.
+
+    Parameters
+    ----------
+    f
+        A subclass of `torch.autograd.Function`, a module, or a function of tensors.
+    at
+        Which argument is x.
+    constant
+        Which parameters are constant.
+    device
+        Where NumPy's arrays are moved to; by default where x is, or the CPU.
+    autocast
+        Whether forward runs under `torch.autocast` in bfloat16.
+    moves_x
+        Whether the derivative by x is wanted.
+    """
+
+    f: Any
+    at: Place
+    constant: Constant
+    device: Any
+    autocast: bool
+    moves_x: bool
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it is a `torch.autograd.Function`, whose every tensor is an argument that it differentiates."""
+        return is_function(self.f)
+
+    def names(self, params: Any) -> list[str]:
+        """The names of the parameters for messages."""
+        if not is_module(self.f):
+            return argument_names(self.f, self.at, params, function_signature(self.f) if self.is_function else None)
+        names = [name for name, _ in self.f.named_parameters()]
+        if len(names) != len(tree.leaves(params)):
+            raise ValueError(
+                f"as_layer: {name_of_function(self.f)} has the parameters {', '.join(names) or '()'}, "
+                f"got {describe(params)}: make them with parameters(module)"
+            )
+        return names
+
+    def __call__(self, params: Any, x: Any) -> Any:
+        """Call it with tensors."""
+        if is_module(self.f):
+            call = partial(self.f, **{self.at: x}) if isinstance(self.at, str) else partial(self.f, x)
+            return self.within(tree.leaves(params), x, call)
+        if self.is_function:
+            return self.f.apply(*self._by_position(natural(params), x))
+        by_place, by_name = arguments(self.at, params, x)
+        return self.f(*by_place, **by_name)
+
+    def _by_position(self, params: Any, x: Any) -> tuple[Any, ...]:
+        """The arguments of a `torch.autograd.Function`, which takes no names."""
+        form, by_name = function_signature(self.f), fields(params)
+        known = list(form.parameters)
+        if self.at not in {*range(len(known)), *known}:
+            raise ValueError(f"as_layer: {self.f.__name__} has no argument {self.at!r}, only {', '.join(known)}")
+        if by_name is None:
+            return arguments(known.index(self.at) if isinstance(self.at, str) else self.at, params, x)[0]
+        bound = form.bind(**by_name, **{known[self.at] if isinstance(self.at, int) else self.at: x})
+        bound.apply_defaults()
+        return bound.args
+
+    def within(self, leaves: list[Any], x: Any, call: Callable[[], Any]) -> Any:
+        """Make a call while a module has these parameters, and buffers that it may write to.
+
+        Backward is such a call too, because parts of forward may be run again in it (`torch.utils.checkpoint`).
+        """
+        if not is_module(self.f):
+            return call()
+        outer = torch.nn.Module()
+        outer.f, outer.forward = self.f, call
+        with SWAPPING:
+            own = dict(outer.named_parameters())
+            state = dict(zip(own, leaves, strict=True))
+            kind, like = next(((own[name].dtype, leaf.dtype) for name, leaf in state.items()), (None, x.dtype))
+            state |= {name: _buffer(buffer, kind, like) for name, buffer in outer.named_buffers()}
+            return torch.func.functional_call(outer, state, ())
+
+
+def _buffer(buffer: Any, kind: Any, like: Any) -> Any:
+    """A copy of a buffer, in the dtype that the parameters have now if it had theirs."""
+    moves = buffer.is_floating_point() and kind in {None, buffer.dtype}
+    return buffer.detach().clone().to(like if moves else buffer.dtype)
+
+
+def callable_of(f: Any) -> Any:
+    """What is to be a layer, `F` for `F.apply`; anything that can't be called with tensors is a TypeError."""
+    owner = getattr(f, "__self__", None)
+    if is_function(owner):
+        return owner
+    if is_function(f) or (callable(f) and not isinstance(f, type)):
+        return f
+    got = f"the class {f.__name__}: give an instance" if isinstance(f, type) else describe(f)
+    raise TypeError(f"as_layer: it must be a subclass of torch.autograd.Function, a module or a function, got {got}")
+
+
+def is_function(f: object) -> bool:
+    """Whether it is a subclass of `torch.autograd.Function`."""
+    return isinstance(f, type) and issubclass(f, torch.autograd.Function)
+
+
+def is_module(f: object) -> bool:
+    """Whether it is a module."""
+    return isinstance(f, torch.nn.Module)
+
+
+def function_signature(f: Any) -> Signature:
+    """The arguments that `apply` takes: those of forward, without its context if it has one."""
+    found = signature(f.forward)
+    has_context = f.setup_context is torch.autograd.Function.setup_context
+    return found.replace(parameters=list(found.parameters.values())[1:]) if has_context else found
+
+
+class Loan:
+    """A tensor for f, in place of an array of the caller's.
+
+    It has memory of its own, so that what the caller writes later does not change what torch has saved; in the layout
+    of the caller's, gaps and overlaps included. A tensor is lent as it is: torch itself watches over those.
+    """
+
+    def __init__(self, name: str, array: Any, device: Any) -> None:
+        self.name = name
+        self.array = array
+        with torch.inference_mode(False):
+            if torch.is_tensor(array):
+                self.tensor: Any = array.clone() if array.is_inference() else array.detach()
+            else:
+                self.tensor = tensor_of(array, device)
+        self.version = self.writes
+
+    def settle(self, call: str) -> None:
+        """Hand back what the call has written: f is to be found out by whoever holds the array."""
+        if torch.is_tensor(self.array):
+            return
+        now = _shared(self.tensor)
+        if not _same_bits(now, _native(self.array)):
+            if not self.array.flags.writeable:
+                raise ValueError(f"as_layer: {call} writes to {self.name}, which is read-only")
+            self.array[...] = now
+        elif self.version != self.writes:
+            raise ValueError(f"as_layer: {call} writes to {self.name} and puts back what was there")
+
+    @property
+    def writes(self) -> int:
+        """How often torch has written to the tensor."""
+        count: int = self.tensor._version  # noqa: SLF001  # torch has no other name for it
+        return count
+
+
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def tensor_of(array: NDArray[Any], device: Any = None) -> Any:
+    """A tensor with memory of its own in the layout of an array; torch has no negative steps."""
+    array = _native(np.asarray(array))
+    copied = _copied(array)
+    if copied.dtype.name == "bfloat16":
+        tensor = torch.from_numpy(copied.view(np.int16)).view(torch.bfloat16)
+    else:
+        tensor = torch.from_numpy(copied)
+    return tensor if device is None else tensor.to(device)
+
+
+def _copied(array: NDArray[Any]) -> NDArray[Any]:
+    size = array.itemsize
+    if array.size == 0 or any(stride < 0 or stride % size for stride in array.strides):
+        return array.copy()
+    span = size + sum((side - 1) * stride for side, stride in zip(array.shape, array.strides, strict=True))
+    memory = np.full(span + LINE, 0xFF, np.uint8)  # nan in the gaps, which a function may read that minds no steps
+    offset = (array.__array_interface__["data"][0] - memory.__array_interface__["data"][0]) % LINE
+    copied: NDArray[Any] = np.ndarray(array.shape, array.dtype, memory, offset, array.strides)
+    copied[...] = array
+    return copied
+
+
+def numpy_of(tensor: Any) -> NDArray[Any]:
+    """A NumPy array of a tensor's numbers, with memory of its own; bfloat16 as that of the package ml_dtypes."""
+    return np.array(_shared(tensor.detach().to_dense()))
+
+
+def _shared(tensor: Any) -> NDArray[Any]:
+    """A NumPy array of a tensor's memory, or of its copy on the CPU."""
+    on_host = tensor.detach().cpu().resolve_conj().resolve_neg()
+    if on_host.dtype is not torch.bfloat16:
+        shared: NDArray[Any] = on_host.numpy()
+        return shared
+    try:
+        bfloat16 = np.dtype(import_module("ml_dtypes").bfloat16)
+    except ImportError as missing:
+        raise ImportError("NumPy has bfloat16 by the package ml_dtypes: pip install ml_dtypes") from missing
+    shared = on_host.view(torch.int16).numpy()
+    return shared.view(bfloat16)
+
+
+def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    if a.itemsize not in {1, 2, 4, 8}:
+        return tree.equal(a, b)
+    bits = f"u{a.itemsize}"
+    return np.array_equal(a.view(bits), b.view(bits))
+
+
+def numpy_array(value: Any) -> NDArray[Any]:
+    """A NumPy array of a tensor, or of anything that NumPy makes one of."""
+    return numpy_of(value) if torch.is_tensor(value) else np.asarray(value)
+
+
+def module_parameters(module: Any) -> Any:
+    """The parameters of a module as a tree: records for modules, tuples where their names are numbers in order."""
+    nested: dict[str, Any] = {}
+    for name, parameter in module.named_parameters():
+        *path, last = name.split(".")
+        inner = nested
+        for step in path:
+            inner = inner.setdefault(step, {})
+        inner[last] = numpy_of(parameter)
+    return _record_of(nested) if nested else ()
+
+
+def _record_of(entries: dict[str, Any]) -> Any:
+    values: dict[str, Any] = {key: value if is_numpy(value) else _record_of(value) for key, value in entries.items()}
+    places = [int(key) for key in values if key.isdecimal()]
+    if len(places) == len(values) and places == sorted(set(places)):
+        by_place = dict(zip(places, values.values(), strict=True))
+        return tuple(by_place.get(place, ()) for place in range(places[-1] + 1))
+    return built(dict, tuple(values), tuple(values.values()))
+
+
+def module_constants(module: Any, chosen: Constant, params: Any) -> list[bool]:
+    """Which parameters of a module are constant: those that require no gradient, and those that were chosen."""
+    return [still or not own.requires_grad for own, still in zip(module.parameters(), chosen(params), strict=False)]
+
+
+def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:
+    """Call f on tensors that are leaves of a new graph."""
+    _check_array("x", x)
+    on_numpy = is_numpy(x)
+    device = subject.device or (None if on_numpy else x.device)
+    leaves = tree.leaves(params)
+    names = subject.names(params)
+    for name, leaf in zip(names, leaves, strict=True):
+        _check_array(name, leaf)
+    lent = Loan("x", x, device)
+    loans = [Loan(name, leaf, device) for name, leaf in zip(names, leaves, strict=True)]
+    if subject.moves_x:
+        _require_grad(lent.tensor)
+    for loan, still in zip(loans, subject.constant(params), strict=True):
+        if not still:
+            _require_grad(loan.tensor)
+    with _recording(lent.tensor.device.type, autocast=subject.autocast):
+        out = subject(tree.replace(params, [loan.tensor for loan in loans]), lent.tensor)
+        if not torch.is_tensor(out):
+            raise TypeError(
+                f"as_layer: {name_of_function(subject.f)} must return a tensor, got {describe(out)}: wrap it"
+            )
+        if subject.autocast:
+            out = out.to(lent.tensor.dtype)
+    for loan in (lent, *loans):
+        loan.settle(name_of_function(subject.f))
+    give = numpy_of if on_numpy else _fresh
+    return give(out), Graph(partial(_pull, subject, params, lent, loans, out, give))
+
+
+def _pull(
+    subject: Subject,
+    params: Any,
+    lent: Loan,
+    loans: list[Loan],
+    out: Any,
+    give: Callable[[Any], Any],
+    dout: Any,
+    wants_dx: bool,
+) -> tuple[Any, Any]:
+    _check_array("dout", dout)
+    of_dout = Loan("dout", dout, out.device)
+    check_dout(of_dout.tensor, out.shape, out.dtype)
+    asked = [lent, *loans] if wants_dx else loans
+    wanted = [loan for loan in asked if loan.tensor.requires_grad]
+    before = [loan.writes for loan in (lent, *loans)]
+    gradients: dict[int, Any] = {}
+    if wanted and out.requires_grad:
+        with _recording(out.device.type, autocast=False):
+            differentiate = partial(
+                torch.autograd.grad,
+                out,
+                [loan.tensor for loan in wanted],
+                of_dout.tensor,
+                retain_graph=True,
+                allow_unused=True,
+            )
+            found = subject.within([loan.tensor for loan in loans], lent.tensor, differentiate)
+        gradients = {id(loan): gradient for loan, gradient in zip(wanted, found, strict=True)}
+        _check_missing(subject, out, [loan for loan in wanted if gradients[id(loan)] is None])
+    of_dout.settle(f"backward of {name_of_function(subject.f)}")
+    for loan, count in zip((lent, *loans), before, strict=True):
+        if loan.writes != count:
+            raise ValueError(f"as_layer: backward of {name_of_function(subject.f)} writes to {loan.name}")
+
+    def given(loan: Loan) -> Any:
+        gradient = gradients.get(id(loan))
+        return give(torch.zeros_like(loan.tensor) if gradient is None else gradient)
+
+    return given(lent) if wants_dx else None, tree.replace(params, [read_only(given(loan)) for loan in loans])
+
+
+def _check_missing(subject: Subject, out: Any, missing: list[Loan]) -> None:
+    """Refuse None for a gradient, unless f does not use the tensor at all: then its gradient is 0."""
+    if not missing:
+        return
+    used = None if subject.is_function else _leaves_of(out.grad_fn)
+    for loan in missing:
+        if used is None or any(loan.tensor is leaf for leaf in used):
+            raise TypeError(
+                f"as_layer: {name_of_function(subject.f)} gives None for the gradient of {loan.name}; "
+                f"a constant is to be named in frozen"
+            )
+
+
+def _leaves_of(node: Any) -> list[Any]:
+    """The tensors at which a graph ends."""
+    todo = [] if node is None else [node]  # of a tensor that f returns as it is
+    seen = {*todo}
+    while todo:
+        inputs = {each for each, _ in todo.pop().next_functions if each is not None} - seen
+        seen |= inputs
+        todo += inputs
+    return [each.variable for each in seen if hasattr(each, "variable")]
+
+
+def _check_array(name: str, value: Any) -> None:
+    if not (is_numpy(value) or torch.is_tensor(value)):
+        raise TypeError(f"as_layer: {name} must be an array of NumPy's or a tensor, got {describe(value)}")
+
+
+def _require_grad(tensor: Any) -> None:
+    if tensor.is_floating_point():
+        tensor.requires_grad_()
+
+
+def _fresh(tensor: Any) -> Any:
+    return tensor.detach().to_dense().clone()
+
+
+@contextmanager
+def _recording(device: str, *, autocast: bool) -> Generator[None, None, None]:
+    """A context in which torch records, whatever it is told outside, and in which the dtype is what was asked for."""
+    lowered: Any = nullcontext()
+    if torch.amp.is_autocast_available(device):
+        lowered = torch.autocast(device, dtype=torch.bfloat16, enabled=autocast, cache_enabled=False)
+    with torch.inference_mode(False), torch.enable_grad(), lowered:
+        yield

@@ -1,0 +1,821 @@
+"""torch: functions and modules as layers, whose backward the checker judges."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from chainrule import Affine, Array, Layer, affine, check_layer, sequential, sgd, training_step, tree
+from chainrule.checking.check import Report
+from chainrule.interop.graph import Graph
+from chainrule.interop.parameters import Parameters, natural
+from chainrule.interop.torch import as_encoder, as_layer, autograd_function, parameters
+from chainrule.losses.mean_squared_error import mean_squared_error
+from strategies import normal
+from untyped import untyped
+
+TYPED = """
+from typing import assert_type
+
+import numpy as np
+
+from chainrule import Affine, Array, Layer, check_layer
+from chainrule.interop.graph import Graph
+from chainrule.interop.torch import as_encoder, as_layer
+
+def f(x: object, W: object, b: object) -> object:
+    return x
+
+def accepted(params: Affine, x: Array, rng: np.random.Generator) -> None:
+    layer: Layer[Affine, Graph] = as_layer(f, x="x", frozen=["b"], couples_rows=True, autocast=True, device="cpu")
+    out, cache = layer.forward(params, x)
+    assert_type(cache, Graph)
+    assert_type(out, Array)
+    assert_type(layer.backward(cache, out), tuple[Array, Affine])
+    check_layer(as_layer(f), (params.W, params.b), x, rng=rng)
+
+def mistakes(params: Affine, x: Array) -> None:
+    layer: Layer[Affine, Graph] = as_layer(f)
+    layer.forward(params.W, x)  # rejected: the type says Affine
+    layer.backward(x, x)  # rejected: an array for the cache
+    as_layer(3)  # rejected: it is no function
+    as_layer(f, x=1.0)  # rejected: it is no place of an argument
+    as_layer(f, frozen=0)  # rejected: it is no list
+    as_layer(f, 0)  # rejected: options have names
+    as_encoder(f).backward(x, x)  # rejected: an encoder has none
+"""
+
+torch: Any = import_module("torch")  # it need not be installed where types are checked
+
+
+def function(forward: Callable[..., Any], backward: Callable[[Any, Any], Any]) -> Any:
+    """A `torch.autograd.Function`."""
+    methods = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    return type("Function", (torch.autograd.Function,), methods)
+
+
+def one(f: Callable[[Any], Any]) -> Any:
+    """A function of one tensor."""
+    return f
+
+
+def two(f: Callable[[Any, Any], Any]) -> Any:
+    """A function of two tensors."""
+    return f
+
+
+def three(f: Callable[[Any, Any, Any], Any]) -> Any:
+    """A function of three tensors."""
+    return f
+
+
+def linear(ctx: Any, x: Any, weight: Any, bias: Any) -> Any:
+    ctx.save_for_backward(x, weight)
+    return x @ weight + bias
+
+
+def linear_backward(ctx: Any, dout: Any) -> Any:
+    x, weight = ctx.saved_tensors
+    return dout @ weight.T, x.T @ dout, dout.sum(0)
+
+
+def torch_dtype(dtype: Any) -> Any:
+    return getattr(torch, np.dtype(dtype).name)
+
+
+def data(dtype: Any = np.float64) -> tuple[tuple[Array, Array], Array]:
+    rng = np.random.default_rng(0)
+    return (normal(rng, 3, 2, dtype=dtype), normal(rng, 2, dtype=dtype)), normal(rng, 7, 3, dtype=dtype)
+
+
+def check(layer: Any, params: Any, x: Any) -> Report:
+    return check_layer(layer, params, x, rng=np.random.default_rng(1))
+
+
+def failures(layer: Any, params: Any, x: Any) -> set[tuple[str, str]]:
+    return {(verdict.law, verdict.field) for verdict in check(layer, params, x).failures}
+
+
+def error_of(layer: Any, params: Any, x: Any) -> str:
+    (failure,) = check(layer, params, x).failures
+    return failure.note
+
+
+LINEAR = function(linear, linear_backward)
+
+
+def readout() -> Any:
+    """Modules in modules, and parameters beside them."""
+    module = torch.nn.Module()
+    module.scale = torch.nn.Parameter(torch.ones(3))
+    module.layers = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
+    module.lambda_ = torch.nn.ParameterDict({"lambda": torch.ones(2)})
+    module.forward = one(lambda x: module.layers(x * module.scale) * module.lambda_["lambda"])
+    return module
+
+
+def with_x_between(ctx: Any, weight: Any, x: Any, bias: Any) -> Any:
+    return linear(ctx, x, weight, bias)
+
+
+def with_x_between_backward(ctx: Any, dout: Any) -> Any:
+    dx, dweight, dbias = linear_backward(ctx, dout)
+    return dweight, dx, dbias
+
+
+def with_x_by_name(W: Any, b: Any, *, x: Any) -> Any:
+    return x @ W + b
+
+
+# What is right is accepted
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "f", [LINEAR, LINEAR.apply, three(lambda x, W, b: torch.tanh(x @ W + b))], ids=["class", "apply", "f"]
+)
+def test_a_right_function_is_accepted(f: Any, dtype: Any) -> None:
+    report = check(as_layer(f), *data(dtype))
+    assert report.ok, report
+
+
+@pytest.mark.parametrize(
+    ("x", "f"),
+    [
+        (0, three(lambda x, W, b: x @ W + b)),
+        (1, three(lambda W, x, b: x @ W + b)),
+        (2, three(lambda W, b, x: x @ W + b)),
+        ("x", with_x_by_name),
+        ("x", LINEAR),
+        (1, function(with_x_between, with_x_between_backward)),
+    ],
+)
+def test_any_argument_may_be_x(x: Any, f: Any) -> None:
+    report = check(as_layer(f, x=x), *data())
+    assert report.ok, report
+
+
+def test_names_of_parameters_are_those_of_arguments() -> None:
+    (W, b), x = data()
+    params = parameters({"bias": b, "weight": W.T})
+    named = as_layer(torch.nn.functional.linear, x="input")
+    assert check(named, params, x).ok
+    out, cache = named.forward(params, x)
+    assert natural(named.grads(cache, out)).keys() == {"bias", "weight"}
+    assert check(as_layer(LINEAR), parameters({"bias": b, "weight": W}), x).ok
+    assert check(as_layer(LINEAR, x="x"), parameters({"bias": b, "weight": W}), x).ok
+
+
+def test_a_record_may_be_one_argument() -> None:
+    (W, b), x = data()
+    assert check(as_layer(two(lambda params, x: x @ params.W + params.b), x=1), Affine(W, b), x).ok
+    assert check(as_layer(two(lambda x, params: x @ params["W"] + params["b"])), parameters({"W": W, "b": b}), x).ok
+    assert check(as_layer(two(lambda x, W: x @ W)), W, x).ok
+    assert check(as_layer(torch.tanh), (), x).ok
+
+
+def test_a_function_with_a_setup_of_its_own_and_a_default() -> None:
+    def forward(x: Any, weight: Any, factor: float = 2.0, shift: Any = None) -> Any:
+        return x * weight * factor
+
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(*inputs[:2])
+
+    def backward(ctx: Any, dout: Any) -> Any:
+        x, weight = ctx.saved_tensors
+        return 2 * dout * weight, 2 * (dout * x).sum(0), None, None
+
+    scaled = function(forward, backward)
+    scaled.setup_context = staticmethod(setup_context)
+    x = data()[1]
+    for params in (x[0], (x[0],), parameters({"weight": x[0]})):
+        assert check(as_layer(scaled), params, x).ok
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_modules_in_modules(dtype: str) -> None:
+    torch.manual_seed(0)
+    module = readout().to(getattr(torch, dtype))
+    params = parameters(module)
+    assert [path for path, _ in tree.named_leaves(params)] == [
+        ".scale",
+        ".layers[0].weight",
+        ".layers[0].bias",
+        ".layers[2].weight",
+        ".layers[2].bias",
+        ".lambda_.lambda_",
+    ]
+    assert {leaf.dtype.name for leaf in tree.leaves(params)} == {dtype}
+    report = check(as_layer(module), params, data(dtype)[1])
+    assert report.ok, report
+
+
+def test_a_module_has_the_parameters_that_it_is_given() -> None:
+    module, x = torch.nn.Linear(3, 2), data(np.float32)[1]
+    layer = as_layer(module, x="input")
+    params = tree.map(lambda leaf: 2 * leaf, parameters(module))
+    np.testing.assert_allclose(layer.forward(params, x)[0], 2 * module(torch.tensor(x)).detach(), rtol=1e-6)
+    assert as_layer(torch.nn.Tanh()).forward((), x)[0].shape == x.shape
+    assert parameters(torch.nn.Tanh()) == ()
+
+
+def test_batch_norm_keeps_its_running_statistics_to_itself() -> None:
+    module = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 2))
+    before = copy.deepcopy(module.state_dict())
+    assert check(as_layer(module, couples_rows=True), parameters(module), data(np.float32)[1]).ok
+    assert ("independent_rows", "out") in failures(as_layer(module), parameters(module), data(np.float32)[1])
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+    module.eval()
+    for dtype in (np.float16, np.float32, np.float64):
+        params = parameters(copy.deepcopy(module).to(torch_dtype(dtype)))
+        assert check(as_layer(module), params, data(dtype)[1]).ok
+
+
+def test_a_module_with_buffers_and_no_parameters() -> None:
+    module = torch.nn.BatchNorm1d(3, affine=False).eval()
+    for dtype in (np.float32, np.float64):
+        assert check(as_layer(module), (), data(dtype)[1]).ok
+
+
+def test_shared_parameters_are_one() -> None:
+    module = torch.nn.Module()
+    module.first = module.second = torch.nn.Linear(3, 3)
+    module.forward = one(lambda x: module.second(torch.tanh(module.first(x))))
+    assert len(tree.leaves(parameters(module))) == 2
+    assert check(as_layer(module), parameters(module), data(np.float32)[1]).ok
+
+
+def test_a_module_that_computes_again_in_backward() -> None:
+    checkpoint = import_module("torch.utils.checkpoint").checkpoint
+    module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3).eval())
+    module.forward = one(
+        lambda x: checkpoint(module[1], checkpoint(module[0], x, use_reentrant=False), use_reentrant=False)
+    )
+    report = check(as_layer(module), parameters(module), data(np.float32)[1])
+    assert report.ok, report
+
+
+def test_our_own_layers_come_back() -> None:
+    (W, b), x = data()
+    assert check(as_layer(autograd_function(affine), x=1), Affine(W, b), x).ok
+
+
+def test_it_is_a_layer_like_others() -> None:
+    (W, b), x = data()
+    network = sequential(as_layer(LINEAR), as_layer(torch.tanh), affine)
+    params: Any = ((W, b), (), Affine(W.T.copy(), np.zeros(3)))
+    assert check(network, params, x).ok
+    assert repr(network) == "Layer(sequential(Function, tanh, affine))"
+
+
+# What is wrong is found
+
+
+def test_a_missing_term() -> None:
+    wrong = function(linear, lambda ctx, dout: (*linear_backward(ctx, dout)[:2], 0.5 * dout.sum(0)))
+    assert ("derivative", "grads[1]") in failures(as_layer(wrong), *data())
+
+
+@pytest.mark.parametrize(("place", "name"), [(0, "x"), (1, "weight"), (2, "bias")])
+def test_none_for_a_gradient_is_named(place: int, name: str) -> None:
+    def backward(ctx: Any, dout: Any) -> Any:
+        return tuple(None if i == place else each for i, each in enumerate(linear_backward(ctx, dout)))
+
+    wrong, (params, x) = function(linear, backward), data()
+    message = f"raised TypeError: as_layer: Function gives None for the gradient of {name}"
+    assert message in error_of(as_layer(wrong), params, x)
+    in_function = as_layer(three(lambda x, weight, bias: torch.tanh(wrong.apply(x, weight, bias))))
+    assert f"gives None for the gradient of {name}" in error_of(in_function, params, x)
+    if place > 0:
+        by_name = parameters({"weight": params[0], "bias": params[1]})
+        assert message in error_of(as_layer(wrong), by_name, x)
+
+
+def test_none_in_a_module_is_named_as_torch_names_it() -> None:
+    wrong = function(two(lambda ctx, x: 2 * x), lambda ctx, dout: None)
+    module, x = torch.nn.Module(), data(np.float32)[1]
+    module.layers = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
+    module.forward = one(lambda x: module.layers[1](wrong.apply(module.layers[0](x))))
+    layer, params = as_layer(module), parameters(module)
+    assert "gives None for the gradient of x" in error_of(layer, params, x)
+    cache = layer.forward(params, x)[1]
+    with pytest.raises(TypeError, match=r"gives None for the gradient of layers\.0\.weight; a constant is to be"):
+        layer.grads(cache, np.ones((7, 2), np.float32))
+
+
+def test_a_parameter_that_is_not_used_has_gradient_zero() -> None:
+    params, x = data()
+    assert check(as_layer(three(lambda x, W, b: x @ W)), params, x).ok
+    assert check(as_layer(three(lambda x, W, b: (x @ W).detach() + b)), params, x).failures
+    out, cache = as_layer(two(lambda x, W: x)).forward(params[0], x)
+    dx, grads = as_layer(two(lambda x, W: x)).backward(cache, out)
+    np.testing.assert_array_equal(dx, x)
+    assert not grads.any()
+    assert check(as_layer(torch.sign), (), x).ok
+
+
+def test_writing_to_x_in_place() -> None:
+    def forward(ctx: Any, x: Any, weight: Any, bias: Any) -> Any:
+        out = linear(ctx, x.clone(), weight, bias)
+        x.mul_(2)
+        return out
+
+    layer, (params, x) = as_layer(function(forward, linear_backward)), data()
+    assert ("arguments_unchanged", "x") in failures(layer, params, x)
+    x.flags.writeable = False
+    with pytest.raises(ValueError, match="as_layer: Function writes to x, which is read-only"):
+        layer.forward(params, x)
+
+
+def test_writing_to_a_parameter() -> None:
+    def f(x: Any, weight: Any, bias: Any) -> Any:
+        with torch.no_grad():
+            weight.clamp_(-0.1, 0.1)
+        return x @ weight.detach().clone() + bias
+
+    layer, (params, x) = as_layer(f), data()
+    assert ("arguments_unchanged", "params") in failures(layer, params, x)
+    params[0].flags.writeable = False
+    with pytest.raises(ValueError, match="as_layer: f writes to weight, which is read-only"):
+        layer.forward(params, x)
+
+
+def test_writing_and_putting_back() -> None:
+    def f(x: Any) -> Any:
+        with torch.no_grad():
+            x.neg_()
+            out = x.exp()
+            x.neg_()
+        return out
+
+    with pytest.raises(ValueError, match="as_layer: f writes to x and puts back what was there"):
+        as_layer(f).forward((), data()[1])
+
+
+def test_writing_to_dout() -> None:
+    wrong = function(linear, lambda ctx, dout: linear_backward(ctx, dout.mul_(2)))
+    layer, (params, x) = as_layer(wrong), data()
+    assert ("arguments_unchanged", "dout") in failures(layer, params, x)
+    out, cache = layer.forward(params, x)
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="as_layer: backward of Function writes to dout, which is read-only"):
+        layer.backward(cache, out)
+
+
+def test_writing_to_what_forward_has_saved() -> None:
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.x = x
+        return x**2
+
+    layer = as_layer(function(forward, lambda ctx, dout: ctx.x.mul_(2) * dout))
+    assert "raised ValueError: as_layer: backward of Function writes to x" in error_of(layer, (), data()[1])
+
+
+def test_a_sum_in_float16() -> None:
+    """Terms of one size and two signs: a sum in float16 loses more than the rounding of its result."""
+
+    def halved(ctx: Any, dout: Any) -> Any:
+        dx, dW, db = linear_backward(ctx, dout)
+        total = torch.zeros_like(db, dtype=torch.float16)
+        for row in dout:
+            total += row.half()
+        return dx, dW, total.to(db.dtype)
+
+    assert ("derivative", "grads[1]") in failures(as_layer(function(linear, halved)), *data())
+
+
+def test_a_backward_that_takes_dout_for_contiguous() -> None:
+    def backward(ctx: Any, dout: Any) -> Any:
+        return linear_backward(ctx, torch.as_strided(dout, dout.shape, (dout.shape[1], 1), dout.storage_offset()))
+
+    right, wrong = as_layer(LINEAR), as_layer(function(linear, backward))
+    params, x = data()
+    out, cache = right.forward(params, x)
+    other = wrong.forward(params, x)[1]
+    for dout in (np.asfortranarray(out), np.repeat(out, 2, axis=1)[:, ::2], np.repeat(out, 3, axis=0)[::3]):
+        dout[1] = 3
+        expected = right.backward(cache, np.ascontiguousarray(dout))
+        for got, like in zip(*map(tree.leaves, (right.backward(cache, dout), expected)), strict=True):
+            np.testing.assert_allclose(got, like, rtol=0, atol=1e-14)  # another order of sums of 7 products
+        assert tree.equal(wrong.backward(other, np.ascontiguousarray(dout)), expected)
+        assert not np.allclose(wrong.backward(other, dout)[0], expected[0])
+
+
+# Layouts and dtypes
+
+
+def seen_by(array: Array) -> list[Any]:
+    """The tensors that a function is given for an array: as x, and as dout."""
+    seen: list[Any] = []
+
+    def forward(ctx: Any, x: Any) -> Any:
+        seen.append(x)
+        return x.clone(memory_format=torch.contiguous_format)
+
+    def backward(ctx: Any, dout: Any) -> Any:
+        seen.append(dout)
+        return dout
+
+    layer = as_layer(function(forward, backward))
+    out, cache = layer.forward((), array)
+    dx, _ = layer.backward(cache, array)
+    np.testing.assert_array_equal(out, array)
+    np.testing.assert_array_equal(dx, array)
+    assert not np.shares_memory(dx, array)
+    return seen
+
+
+def misaligned() -> Array:
+    memory = np.zeros(8 * 6 + 4, np.uint8)[4:]
+    made: Array = memory.view(np.float64).reshape(2, 3)
+    made[...] = np.arange(6.0).reshape(2, 3)
+    return made
+
+
+LAYOUTS: dict[str, Callable[[], Array]] = {
+    "C": lambda: np.arange(6.0).reshape(2, 3),
+    "Fortran": lambda: np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "steps": lambda: np.arange(24.0).reshape(4, 6)[::2, 1::2],
+    "broadcast": lambda: np.broadcast_to(np.arange(3.0), (2, 3)),
+    "ones": lambda: np.broadcast_to(np.float64(1), (2, 3)),
+    "misaligned": misaligned,
+    "no rows": lambda: np.zeros((0, 3)),
+    "three axes": lambda: np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1),
+}
+
+
+@pytest.mark.parametrize("writable", [True, False])
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_function_sees_the_layout_of_an_array(name: str, writable: bool) -> None:
+    array = LAYOUTS[name]()
+    if not writable:
+        array.flags.writeable = False
+    for tensor in seen_by(array):
+        if array.size:
+            assert [step * tensor.element_size() for step in tensor.stride()] == [*array.strides]
+            assert (tensor.data_ptr() - array.ctypes.data) % 64 == 0
+
+
+def test_layouts_that_torch_does_not_have_are_copied() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    seen_by(x[::-1, ::-1])
+    assert as_layer(torch.exp).forward((), x.astype(">f8"))[0].dtype == np.float64
+    with pytest.raises(TypeError, match="can't convert np"):
+        as_layer(torch.exp).forward((), x.astype(np.longdouble))
+
+
+def test_what_is_written_to_a_reversed_array_is_found_there() -> None:
+    def f(x: Any) -> Any:
+        with torch.no_grad():
+            return x.zero_().clone()
+
+    x = np.arange(3.0)
+    as_layer(f).forward((), x[::-1])
+    assert x.tolist() == [0, 0, 0]
+
+
+def test_bfloat16() -> None:
+    bfloat16 = np.dtype(import_module("ml_dtypes").bfloat16)
+    params, x = tree.map(lambda leaf: leaf.astype(bfloat16), data(np.float32))
+    layer = as_layer(LINEAR)
+    out, cache = layer.forward(params, x)
+    dx, grads = layer.backward(cache, np.asfortranarray(out))
+    assert {leaf.dtype for leaf in (out, dx, *tree.leaves(grads))} == {bfloat16}
+    tensors = tree.map(lambda leaf: untyped(torch.tensor(leaf.astype(np.float32)).bfloat16()), (params, x))
+    assert torch.equal(untyped(layer.forward(*tensors)[0]).float(), torch.tensor(out.astype(np.float32)))
+    assert parameters({"W": tensors[0][0]}).W.dtype == bfloat16
+
+
+def test_tensors_give_tensors() -> None:
+    params, x = data()
+    layer = as_layer(LINEAR)
+    out, cache = layer.forward(params, x)
+    expected = (out, *tree.leaves(layer.backward(cache, out)))
+    tensors = [torch.tensor(leaf, requires_grad=True) for leaf in (*params, x)]
+    theirs, graph = layer.forward((tensors[0], tensors[1]), tensors[2])
+    gradients = layer.backward(graph, theirs)
+    for got, right in zip((theirs, *tree.leaves(gradients)), expected, strict=True):
+        assert type(got) is torch.Tensor
+        assert not untyped(got).requires_grad
+        np.testing.assert_array_equal(got, right)
+    assert all(tensor.grad is None for tensor in tensors)
+    with torch.inference_mode():
+        inference = torch.tensor(x)
+        np.testing.assert_array_equal(layer.forward((tensors[0], tensors[1]), inference)[0], out)
+
+
+def test_a_tensor_that_is_written_to_after_forward_is_guarded_by_torch() -> None:
+    params, x = data()
+    tensor: Any = torch.tensor(x)
+    layer = as_layer(LINEAR)
+    out, cache = layer.forward(params, tensor)
+    tensor += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        layer.backward(cache, out)
+
+
+def test_whole_numbers_have_no_derivative() -> None:
+    weight, x = data()[0][0], np.array([0, 2, 2])
+    layer = as_layer(torch.nn.functional.embedding)
+    out, cache = layer.forward(weight, x)
+    dx, grads = layer.backward(cache, np.ones_like(out))
+    assert dx.tolist() == [0, 0, 0]
+    assert grads.tolist() == [[1, 1], [0, 0], [2, 2]]
+    sparse = as_layer(partial(torch.nn.functional.embedding, sparse=True))
+    np.testing.assert_array_equal(sparse.grads(sparse.forward(weight, x)[1], np.ones_like(out)), grads)
+
+
+def test_an_x_that_needs_no_derivative() -> None:
+    needed: list[Any] = []
+
+    def backward(ctx: Any, dout: Any) -> Any:
+        needed.append(ctx.needs_input_grad)
+        return None, *linear_backward(ctx, dout)[1:]
+
+    params, x = data()
+    encoder = as_encoder(function(linear, backward))
+    assert check(encoder, params, x).ok
+    assert {*needed} == {(False, True, True)}
+    words = torch.nn.Embedding(5, 3, sparse=True)
+    assert check(as_encoder(words, x="input"), parameters(words), np.array([[0, 4], [4, 1]])).ok
+    wrong = function(linear, lambda ctx, dout: (None, *(2 * each for each in linear_backward(ctx, dout)[1:])))
+    assert ("derivative", "grads[1]") in failures(as_encoder(wrong), params, x)
+
+
+def test_nan_and_infinity_pass() -> None:
+    params, x = data()
+    layer = as_layer(LINEAR)
+    out, cache = layer.forward(params, x)
+    dout = np.zeros_like(out)
+    dout[2] = np.nan
+    dx, grads = layer.backward(cache, dout)
+    assert np.isnan(dx).all(axis=1).tolist() == [row == 2 for row in range(7)]
+    assert np.isnan(grads[1]).all()
+
+
+@pytest.mark.parametrize("rows", [1, 129])
+def test_rows_and_one_cache_beside_another(rows: int) -> None:
+    params, x = data()
+    layer = as_layer(LINEAR)
+    out, cache = layer.forward(params, x)
+    first = layer.backward(cache, out)
+    other, other_cache = layer.forward(params, np.ones((rows, 3)))
+    layer.backward(other_cache, other)
+    assert tree.equal(layer.backward(cache, out), first)
+
+
+def test_threads() -> None:
+    module, x = torch.nn.Linear(3, 2), data(np.float32)[1]
+    layer, params = as_layer(module), parameters(module)
+    many = [tree.map(partial(np.add, np.float32(i)), params) for i in range(50)]
+
+    def run(each: Any) -> Any:
+        out, cache = layer.forward(each, x)
+        return out, layer.backward(cache, out)
+
+    alone = [run(each) for each in many]
+    with ThreadPoolExecutor(4) as pool:
+        assert all(map(tree.equal, pool.map(run, many), alone))
+    assert tree.equal(params, parameters(module))
+
+
+# Constants
+
+
+def test_frozen_parameters() -> None:
+    needed: list[Any] = []
+
+    def backward(ctx: Any, dout: Any) -> Any:
+        needed.append(ctx.needs_input_grad)
+        return *linear_backward(ctx, dout)[:2], None
+
+    params, x = data()
+    for frozen in ([1], ["bias"]):
+        given: Any = params if frozen == [1] else parameters({"weight": params[0], "bias": params[1]})
+        layer = as_layer(function(linear, backward), frozen=frozen)
+        assert check(layer, given, x).ok
+    assert {*needed} == {(True, True, False)}
+    assert check(as_layer(two(lambda x, W: x @ W), frozen=[0]), params[0], x).ok
+    step = training_step(as_layer(LINEAR, frozen=[0]), mean_squared_error, sgd(0.1))
+    after, _, _ = step(params, sgd(0.1).init(params), x, np.ones((7, 2)))
+    np.testing.assert_array_equal(after[0], params[0])
+    assert not np.array_equal(after[1], params[1])
+    with pytest.raises(ValueError, match=r"frozen names 'W', but the parameters are \[0\], \[1\]"):
+        as_layer(LINEAR, frozen=["W"]).forward(params, x)
+
+
+def test_a_frozen_parameter_of_a_module() -> None:
+    module, x = readout(), data(np.float32)[1]
+    module.layers[0].requires_grad_(False)
+    layer, params = as_layer(module), parameters(module)
+    assert check(layer, params, x).ok
+    out, cache = layer.forward(params, x)
+    zero = [path for path, leaf in tree.named_leaves(layer.grads(cache, out)) if not leaf.any()]
+    assert zero == [".layers[0].weight", ".layers[0].bias"]
+
+
+# State
+
+
+def test_settings_of_torch_are_left_as_they_were() -> None:
+    def settings() -> list[Any]:
+        return [
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            torch.is_inference_mode_enabled(),
+            torch.is_autocast_enabled("cpu"),
+            torch.get_autocast_dtype("cpu"),
+            torch.is_autocast_cache_enabled(),
+            torch.get_rng_state().tolist(),
+            torch.are_deterministic_algorithms_enabled(),
+        ]
+
+    params, x = data(np.float32)
+    layer = as_layer(LINEAR, autocast=True)
+    expected: Any = None
+    for context in (torch.enable_grad(), torch.no_grad(), torch.inference_mode(), torch.autocast("cpu", torch.float16)):
+        with context:
+            before = settings()
+            out, cache = layer.forward(params, x)
+            got = (out, layer.backward(cache, out))
+            assert settings() == before
+        assert expected is None or tree.equal(got, expected)
+        expected = got
+
+
+def test_autocast_lowers_forward_and_keeps_the_dtype() -> None:
+    seen: list[Any] = []
+
+    def f(x: Any, W: Any, b: Any) -> Any:
+        out = x @ W
+        seen.append(out.dtype)
+        return out + b
+
+    params, x = data(np.float32)
+    for autocast, lower in ((True, torch.bfloat16), (False, torch.float32)):
+        layer = as_layer(f, autocast=autocast)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out, cache = layer.forward(params, x)
+            dx, grads = layer.backward(cache, out)
+        assert seen.pop() is lower
+        assert {leaf.dtype.name for leaf in (out, dx, *tree.leaves(grads))} == {"float32"}
+
+
+def test_parameters_of_a_module_are_not_touched() -> None:
+    module = torch.nn.Linear(3, 2)
+    before = [(each, each.detach().clone(), each._version) for each in module.parameters()]
+    check(as_layer(module), parameters(module), data(np.float32)[1])
+    for (each, value, version), now in zip(before, module.parameters(), strict=True):
+        assert each is now
+        assert each.grad is None
+        assert each.requires_grad
+        assert each._version == version
+        assert torch.equal(each, value)
+
+
+def test_the_cache_is_opaque() -> None:
+    params, x = data()
+    layer = as_layer(LINEAR)
+    out, cache = layer.forward(params, x)
+    assert isinstance(cache, Graph)
+    assert tree.leaves(cache) == []
+    again = tree.map(np.copy, cache)
+    assert tree.equal(layer.backward(again, out), layer.backward(cache, 1 * out))
+
+
+def test_results_share_no_memory() -> None:
+    x = data()[1]
+    layer = as_layer(one(lambda x: x))
+    out, cache = layer.forward((), x)
+    dout = np.ones_like(out)
+    dx, again = layer.backward(cache, dout)[0], layer.backward(cache, dout)[0]
+    for a, b in ((out, x), (dx, dout), (dx, again), (dx, out)):
+        assert not np.shares_memory(a, b)
+    tensor = torch.tensor(x)
+    theirs = layer.forward((), tensor)[0]
+    assert untyped(theirs).data_ptr() != tensor.data_ptr()
+
+
+def test_a_layer_of_a_module_is_pickled() -> None:
+    module, x = torch.nn.Linear(3, 2), data(np.float32)[1]
+    module.bias.requires_grad_(False)
+    layer, params = pickle.loads(pickle.dumps((as_layer(module), parameters(module))))
+    assert type(params) is type(parameters(module))
+    out, cache = layer.forward(params, x)
+    assert not layer.grads(cache, out).bias.any()
+
+
+# Names
+
+
+class Pair(NamedTuple):
+    scale: Any
+    shift: Any
+
+
+def test_parameters_become_what_they_were() -> None:
+    one = torch.ones(2)
+    given: dict[str, Any] = {
+        "a.b": one,
+        "0": [one, (one, Pair(one, one))],
+        "class": {},
+        "eps": 1e-5,
+        "a_b": one,
+        "affine": Affine(torch.ones(1, 2), one),
+    }
+    params = parameters(given)
+    assert [path for path, _ in tree.named_leaves(params)] == [
+        ".a_b",
+        "._0._0",
+        "._0._1[0]",
+        "._0._1[1].scale",
+        "._0._1[1].shift",
+        ".a_b_",
+        ".affine.W",
+        ".affine.b",
+    ]
+    back = natural(params)
+    assert [*back] == [*given]
+    assert isinstance(back["0"][1][1], Pair)
+    assert back["class"] == {}
+    assert type(params) is type(parameters(given))
+    assert isinstance(params, Parameters)
+    with pytest.raises(AttributeError, match="there is no parameter 'weight', only a_b, _0, class_, eps, a_b_, affine"):
+        _ = params.weight
+    with pytest.raises(TypeError, match="parameters: they must be dicts, lists, tuples, records and arrays, got set"):
+        parameters({"a": {1}})
+
+
+def test_modules_with_numbers_out_of_order_are_fields() -> None:
+    module = torch.nn.Module()
+    for name in ("1", "0"):
+        module.add_module(name, torch.nn.Linear(1, 1))
+    assert [path for path, _ in tree.named_leaves(parameters(module))] == [
+        "._1.weight",
+        "._1.bias",
+        "._0.weight",
+        "._0.bias",
+    ]
+
+
+# Errors
+
+
+def test_what_cannot_be_a_layer() -> None:
+    for wrong, got in ((3, "int"), (affine, "Layer"), (torch.nn.Linear, "the class Linear: give an instance")):
+        with pytest.raises(
+            TypeError, match=f"it must be a subclass of torch.autograd.Function, a module or a function, got {got}"
+        ):
+            as_layer(untyped(wrong))
+    with pytest.raises(TypeError, match="as_layer: x must be the position or the name of an argument, got float"):
+        as_layer(LINEAR, x=untyped(1.0))
+    with pytest.raises(TypeError, match="as_layer: frozen must be names or positions in a list, got 'bias'"):
+        as_layer(LINEAR, frozen="bias")
+    with pytest.raises(ValueError, match="as_layer: x must be a position from 0 on, got -1"):
+        as_layer(LINEAR, x=-1)
+    with pytest.raises(
+        ValueError, match="as_layer: x of a module must be 0 or a name, got 1: wrap it in another module"
+    ):
+        as_layer(torch.nn.Linear(1, 1), x=1)
+
+
+def test_arguments_that_do_not_fit() -> None:
+    (W, b), x = data()
+    with pytest.raises(ValueError, match="as_layer: x is argument 3, but there are only 2 parameters before it"):
+        as_layer(torch.add, x=3).forward((W, b), x)
+    with pytest.raises(ValueError, match="as_layer: Function has no argument 'y', only x, weight, bias"):
+        as_layer(LINEAR, x="y").forward((W, b), x)
+    with pytest.raises(TypeError, match="missing a required argument: 'weight'"):
+        as_layer(LINEAR).forward(Affine(W, b), x)
+    with pytest.raises(ValueError, match=r"Linear has the parameters weight, bias, got f64\[3, 2\]: make them with"):
+        as_layer(torch.nn.Linear(3, 2)).forward(W, x)
+    with pytest.raises(TypeError, match="as_layer: x must be an array of NumPy's or a tensor, got list"):
+        as_layer(LINEAR).forward((W, b), untyped([1.0]))
+    with pytest.raises(TypeError, match="as_layer: f must return a tensor, got a tuple of 2"):
+        as_layer(f_with_two_results).forward((), x)
+    out, cache = as_layer(LINEAR).forward((W, b), x)
+    with pytest.raises(ValueError, match=r"as_layer: dout is \(2,\) but out is \(7, 2\)"):
+        as_layer(LINEAR).backward(cache, out[0])
+    with pytest.raises(TypeError, match=r"as_layer: dout is torch.float32 but out is torch.float64"):
+        as_layer(LINEAR).backward(cache, out.astype(np.float32))
+
+
+def f_with_two_results(x: Any) -> Any:
+    return x, x
+
+
+f_with_two_results.__name__ = "f"
+
+
+def test_the_type_of_the_parameters_may_be_said() -> None:
+    (W, b), x = data()
+    layer: Layer[Affine, Graph] = as_layer(two(lambda params, x: x @ params.W + params.b), x=1)
+    out, cache = layer.forward(Affine(W, b), x)
+    assert layer.grads(cache, np.ones_like(out)).b.tolist() == [7, 7]
