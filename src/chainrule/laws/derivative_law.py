@@ -23,11 +23,17 @@ from chainrule.laws.trial import Checked, Trial, draw, fixed_fields, measured, r
 P = TypeVar("P")
 C = TypeVar("C")
 
-SAMPLE = 4096
-"""The most entries of an array that are checked one by one by complex step."""
+WORK = 2**25
+"""How many numbers may be gone through for the entries of one array that are checked one by one."""
+
+SAMPLE = (32, 4096)
+"""The fewest and the most such entries, of an array that has more."""
 
 FEW = 128
 """The most by bursts of differences, which take ten times as long."""
+
+DIRECTIONS = 8
+"""Along how many directions a large array is checked, each of which sees every entry."""
 
 
 def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -99,9 +105,14 @@ def of_field(
         return Verdict("derivative", name, True, "nothing to compare", error=0.0)
     rows = len(np.atleast_1d(trial.out))
     weights = [leaf for field, leaf in trial.arguments.items() if field != "dx"] if name == "dx" else []
-    most = SAMPLE if lifted else FEW
+    most = _most(trial) if lifted else min(FEW, _most(trial))
     some = np.arange(leaf.size) if leaf.size <= most else rng.choice(leaf.size, most, replace=False)
-    (whole,) = by_directions("derivative", trial, [dout], rng, count=8 if leaf.size > most else 3, only=name) or (None,)
+    if lifted and leaf.size > most:
+        found = _by_complex_directions(trial, name, dout, got, unit, rng)
+        if found is not None:
+            return found
+    count = 3 if lifted or leaf.size <= most else DIRECTIONS
+    (whole,) = by_directions("derivative", trial, [dout], rng, count=count, only=name) or (None,)
     if lifted:
         expected, ratios = _by_complex_step(trial, name, some, dout, got, unit)
     else:
@@ -110,12 +121,59 @@ def of_field(
     if verdict.ok and whole is not None and not whole.ok:
         return whole
     if verdict.ok and leaf.size > most:
-        note = f"{most} of {leaf.size} entries were tried one by one, all along 8 directions"
+        note = f"{most} of {leaf.size} entries were tried one by one, all along {DIRECTIONS} directions"
         verdict = evolve(verdict, note=note)
     power = verdict.power if whole is None or math.isnan(whole.power) else min(verdict.power, whole.power)
     if verdict.undecided and whole is not None and whole.ok and math.isfinite(whole.power):
         return evolve(whole, note=verdict.note + "; a direction decides")
     return evolve(verdict, power=power)
+
+
+def _most(trial: Trial) -> int:
+    """How many entries to check one by one: fewer, the more one evaluation takes."""
+    each = trial.out.size + sum(leaf.size for leaf in trial.arguments.values())
+    return min(max(WORK // max(each, 1), SAMPLE[0]), SAMPLE[1])
+
+
+def _by_complex_directions(
+    trial: Trial, name: str, dout: Array, got: Array, unit: Array, rng: np.random.Generator
+) -> Verdict | None:
+    """The verdict on a large field that is wrong along a direction, for the entry that is; None if none is found."""
+
+    def ratio(direction: Array) -> float:
+        exact = _along(trial, name, direction, dout)
+        size = math.sqrt(float(np.sum(np.square(got * direction))))
+        own = math.sqrt(float(np.sum(np.square(unit * direction))))
+        return abs(float(np.sum(got * direction)) - exact) / max(ROUNDINGS * own + 1e-11 * size, 1e-300)
+
+    for _ in range(DIRECTIONS):
+        direction = sizes_of(trial.arguments[name]) * rng.choice([-1.0, 1.0], got.shape)
+        if ratio(direction) <= 1:
+            continue
+        support = np.arange(got.size)
+        while support.size > 1:
+            halves = np.array_split(support, 2)
+            support = max(halves, key=lambda half: ratio(_part(direction, half)))
+        expected, ratios = _by_complex_step(trial, name, support, dout, got, unit)
+        if ratios.flat[support[0]] > 1:
+            return right("derivative", name, got, expected, ratios, len(np.atleast_1d(trial.out)))
+    return None
+
+
+def _part(direction: Array, support: NDArray[Any]) -> Array:
+    part = np.zeros(direction.shape)
+    part.flat[support] = direction.flat[support]
+    return part
+
+
+def _along(trial: Trial, name: str, direction: Array, dout: Array) -> float:
+    """The derivative along a direction, by complex step."""
+    start = trial.arguments
+    moved = {each: _lifted(leaf, direction) if each == name else lift(leaf) for each, leaf in start.items()}
+    params, x = trial.with_arguments(moved)
+    with np.errstate(all="ignore"):
+        out = trial.layer.forward(params, x)[0]
+        return float(np.sum(np.imag(out) * dout)) / STEP
 
 
 def _by_complex_step(

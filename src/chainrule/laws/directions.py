@@ -161,7 +161,7 @@ def by_directions(
         power, which, all_one_way, kinked = math.inf, 0, False, False
         direction = leaf
         for i in range(-1, count):
-            together = i < 0  # all one way, as entries that are equal can move and stay equal
+            together = i < 0 < count  # all one way, as entries that are equal can move and stay equal
             signs = np.ones(leaf.shape) if together else rng.choice([-1.0, 1.0], leaf.shape)
             tried = sizes_of(leaf, own=i % 2 == 0) * signs
             found = misses(trial, name, tried, douts, gots, units[name], first)

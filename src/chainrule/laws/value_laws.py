@@ -21,6 +21,9 @@ MOST = 2**20
 IN_FLOAT16 = 1e-6
 """The noise of a function from which on it computes in float16, where large and small numbers are none."""
 
+LARGE = 2**18
+"""From so many numbers on one direction is tried at each x, and not three."""
+
 SIZES = (1, 2, 3, 5, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129, 257)
 """Numbers of columns: the edges of blocks that low-level code uses, and one more."""
 
@@ -45,6 +48,8 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     """
     if isinstance(layer, Encoder):
         return []
+    if not layer.couples_rows and np.ndim(x) > 1 and np.size(x) > LARGE // 8:
+        x = x[: max(2, LARGE // 8 * len(x) // np.size(x))]
     base = measured(Trial.in_float64(layer, params, x), rng)
     verdicts: list[Verdict] = []
     for case, other in _values(np.asarray(x, np.float64), rng):
@@ -189,7 +194,9 @@ def _at(
         found = measured(trial, rng)
         trial = (found if found.noise < IN_FLOAT16 else trial).with_noise(base.noise)
         trial = evolve(trial, floor=UNIT)
-        return by_directions(law, trial, [draw(trial.out, rng), np.ones_like(trial.out)], rng, case=case)
+        each = trial.out.size + sum(leaf.size for leaf in trial.arguments.values())
+        count = 2 if each < LARGE else 0
+        return by_directions(law, trial, [draw(trial.out, rng), np.ones_like(trial.out)], rng, case=case, count=count)
 
 
 def _worst(verdicts: list[Verdict]) -> list[Verdict]:
