@@ -127,37 +127,50 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     list[Verdict]
         For each of them.
     """
+    first: Fields = {}
+    dout: Array = np.zeros(0)
+
+    def call() -> None:
+        nonlocal first, dout
+        out, cache = run_forward(layer, params, x)
+        dout = draw(out, rng)
+        first = {"out": np.array(out), **_copied(Trial(layer, params, x, out, cache).back(dout))}
+        layer.grads(cache, dout.copy())
+
+    verdicts = settings_kept("process_unchanged", call, rng)
+    again = Trial.of(layer, params, x)
+    same = _equal(first, {"out": again.out, **again.back(dout)})
+    note = "" if same else "the first call gives other numbers than the next: is something kept?"
+    return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
+
+
+def settings_kept(law: str, call: Callable[[], None], rng: np.random.Generator) -> list[Verdict]:
+    """A verdict for each setting of the process, on whether a call leaves it as it was; it is put back."""
     with np.errstate(all="warn"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         seeds = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one
-        numbers, precision = os.environ.copy(), np.get_printoptions()
+        environment, printing = os.environ.copy(), np.get_printoptions()
         place, size, limit = os.getcwd(), np.getbufsize(), sys.getrecursionlimit()
         random.seed(int(rng.integers(2**32)))
         np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002  # that a call may seed in its turn
         before = {name: read() for name, read in SETTINGS.items()}
         try:
-            out, cache = run_forward(layer, params, x)
-            dout = draw(out, rng)
-            first = {"out": np.array(out), **_copied(Trial(layer, params, x, out, cache).back(dout))}
-            layer.grads(cache, dout.copy())
+            call()
             after = {name: read() for name, read in SETTINGS.items()}
         finally:
             random.setstate(seeds[0])
             np.random.set_state(seeds[1])  # noqa: NPY002
             os.environ.clear()
-            os.environ.update(numbers)
-            np.set_printoptions(**precision)
+            os.environ.update(environment)
+            np.set_printoptions(**printing)
             os.chdir(place)
             np.setbufsize(size)
             sys.setrecursionlimit(limit)
     verdicts: list[Verdict] = []
     for name, value in before.items():
         ok = value == after[name]
-        verdicts.append(Verdict("process_unchanged", name, ok, "" if ok else f"a call changes {name} of the whole process"))
-    again = Trial.of(layer, params, x)
-    same = _equal(first, {"out": again.out, **again.back(dout)})
-    note = "" if same else "the first call gives other numbers than the next: is something kept?"
-    return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
+        verdicts.append(Verdict(law, name, ok, "" if ok else f"a call changes {name} of the whole process"))
+    return verdicts
 
 
 def _copied(fields: Fields) -> Fields:
