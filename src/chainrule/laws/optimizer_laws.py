@@ -63,7 +63,7 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     notes: dict[str, str] = {}
 
     def call() -> None:
-        optimizer.step(optimizer.init(params), params, grads)
+        optimizer.step(optimizer.init(params), writable(params), writable(grads))
 
     settings = settings_kept("step_purity", call, rng)
     for dtype in (None, np.float64, np.float32):
