@@ -176,7 +176,7 @@ def by_directions(
             continue
         words = _said(case, names[which] if names else "")
         if worst.ratio <= 1:
-            few = rng.choice(leaf.size, min(leaf.size, AT_KINKS), replace=False) if kinked else np.zeros(0, int)
+            few = rng.choice(leaf.size, min(leaf.size, AT_KINKS), replace=False) if kinked and trial.noise < 1e-10 else np.zeros(0, int)
             expected, ratios = confirmed(trial, name, few, douts[0], gots[0], units[name])
             if np.any(ratios > 1):
                 index = np.unravel_index(int(np.nanargmax(ratios)), leaf.shape)
@@ -258,11 +258,16 @@ def _steady(trial: Trial, name: str, direction: Array, dout: Array, got: Array, 
         (other,) = misses(trial, name, direction, [dout], [got], unit, share * first)
         if math.isfinite(other.allowed) and (other.beyond(miss) or other.nearer(miss)):
             return False
-    if miss.high - miss.low <= miss.allowed:
+    smooth = miss.high - miss.low <= miss.allowed
+    middle = (miss.low + miss.high) / 2
+    gap = abs(miss.got - middle)
+    if smooth and not gap > 0.3 * max(abs(miss.got), abs(middle)):
         return True
     apart = np.where(direction == 0, sizes_of(trial.arguments[name]) * np.linspace(0.01, 0.02, got.size).reshape(got.shape), 0.0)
     moved = trial.again({**trial.arguments, name: trial.arguments[name] + apart}).with_noise(trial.noise)
     (alone,) = misses(moved, name, direction, [dout], [got], unit, 2.0**-3 * first)
+    if smooth:
+        return abs((alone.low + alone.high) / 2 - middle) <= gap / 2
     return alone.high - alone.low > alone.allowed
 
 
