@@ -101,7 +101,9 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
         slope, error = _extrapolated(sums, RATIO * RATIO)
         # Where the differences do not shrink as those of a smooth function do, extrapolation is worth nothing.
         change, last = np.abs(sums[1] - sums[0]), np.abs(sums[2] - sums[1])
-        error = error + 3 * np.sqrt(np.square(weights) @ np.square(rounding)) + np.where(last > 0.4 * change, 2 * last, 0.0)
+        error = (
+            error + 3 * np.sqrt(np.square(weights) @ np.square(rounding)) + np.where(last > 0.4 * change, 2 * last, 0.0)
+        )
         error = error + 1e-13 * (np.abs(weights) @ np.abs(right[2] + left[2]))  # of slopes that cancel each other
         half = 0.0
         if kinked.any():
@@ -126,7 +128,6 @@ WIDER = tuple(2.0**-k for k in (19, 16, 14, 12, 10))
 IN_STEPS = 2e-3
 """Noise from here on is that of a function whose values are steps, such as whole numbers, and is none. So is less, where
 values mostly stay the same from one point to the next at the widest spacing."""
-
 
 
 def noise_of(f: Line, weights: Real) -> float:

@@ -102,7 +102,9 @@ def _is_random(layer: Any, params: Any, x: Any, name: str, rng: np.random.Genera
         trial = Trial.of(layer, *near)
         dout = draw(trial.out, np.random.default_rng(0)).astype(trial.out.dtype)
         exact = Trial.in_float64(layer, *near)
-        got, like = ({"out": each.out, **each.back(slope)}[name] for each, slope in ((trial, dout), (exact, in_float64(dout))))
+        got, like = (
+            {"out": each.out, **each.back(slope)}[name] for each, slope in ((trial, dout), (exact, in_float64(dout)))
+        )
         errors.append(got.astype(np.float64) - like)
     with np.errstate(all="ignore"):
         together = np.sum(np.square(np.mean(errors, axis=0)))

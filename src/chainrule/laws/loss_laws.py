@@ -237,8 +237,13 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
                 yield Verdict("", "dx", ok=False, note=f"for out of {size:.0e} it is not finite")
             else:
                 off = np.abs(slope - other.astype(np.float64))
-                if np.abs(other).max(initial=0.0) < most and off.max(initial=0.0) > 1e-6 * np.abs(other).max(initial=0.0) > 1e-300:
-                    yield Verdict("", "dx", ok=False, note=f"for out of {size:.0e} it is another than in a wider format")
+                if (
+                    np.abs(other).max(initial=0.0) < most
+                    and off.max(initial=0.0) > 1e-6 * np.abs(other).max(initial=0.0) > 1e-300
+                ):
+                    yield Verdict(
+                        "", "dx", ok=False, note=f"for out of {size:.0e} it is another than in a wider format"
+                    )
 
 
 def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
@@ -282,7 +287,11 @@ def _targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tup
                 which = rng.integers(0, n, rows)
                 moved = out[which] * (1 + 0.01 * rng.random((rows, *[1] * (out.ndim - 1))))
                 yield f"with {rows} rows", moved, tree.map(partial(_taken, which), targets)
-        yield "for equal rows", np.broadcast_to(out[:1], out.shape).copy(), tree.map(partial(_taken, np.zeros(n, int)), targets)
+        yield (
+            "for equal rows",
+            np.broadcast_to(out[:1], out.shape).copy(),
+            tree.map(partial(_taken, np.zeros(n, int)), targets),
+        )
     labels = [leaf for leaf in leaves if leaf.dtype.kind in "iu" and leaf.shape == out.shape[:-1]]
     if labels:
         for words, value in (("for labels of 0", 0), (f"for labels of {out.shape[-1] - 1}", out.shape[-1] - 1)):
@@ -350,7 +359,10 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     layer = as_layer(loss, targets)
     laws = (any_layout, nothing_shared, all_written)
     verdicts = [verdict for law in laws for verdict in law(layer, (), out, rng)]
-    verdicts += [Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted") for name in lent(layer, (), out, rng)]
+    verdicts += [
+        Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted")
+        for name in lent(layer, (), out, rng)
+    ]
     before, given = writable(targets), writable(targets)
     for dtype in (np.float64, np.float32, np.float16):
         for rows in (out, *rows_of(layer, out).values()):

@@ -35,6 +35,7 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     list[Verdict]
         For forward, backward and grads.
     """
+
     def run(given: Any, dout: Array | None = None) -> tuple[Trial, Array, Fields]:
         trial = Trial.of(layer, params, given)
         slope = draw(trial.out, rng) if dout is None else dout
@@ -214,7 +215,10 @@ def _shuffled(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> Any
     if isinstance(layer, Encoder):
         return tree.map(lambda leaf: rng.permutation(leaf), x)
     share = rng.random()
-    return tree.map(lambda leaf: (leaf + share * (rng.permutation(leaf.reshape(-1)).reshape(leaf.shape) - leaf)).astype(leaf.dtype), x)
+    return tree.map(
+        lambda leaf: (leaf + share * (rng.permutation(leaf.reshape(-1)).reshape(leaf.shape) - leaf)).astype(leaf.dtype),
+        x,
+    )
 
 
 def _grads(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:
