@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken, report_of
+from broken import AFFINE, ELEMENTWISE, LOSS_DERIVATIVE, LOSSES, OPTIMIZERS, Broken, report_of
 from catalogue import LAYERS, Subject
 from chainrule import (
     Affine,
@@ -162,28 +162,52 @@ def test_soft_labels_whose_loss_takes_the_likeliest_alone_are_rejected() -> None
     targets[:, 1] = 0.5
     wrong = Loss(forward, softmax_cross_entropy.backward, softmax_cross_entropy.rows)
     report = check_loss(wrong, rng.standard_normal((5, 3)), targets, rng=rng)
-    assert {verdict.law for verdict in report.failures} == {"loss_derivative", "mean_of_rows"}
+    assert {verdict.law for verdict in report.failures} == {*LOSS_DERIVATIVE, "mean_of_rows"}
 
 
-def test_kinks_are_counted_and_not_failed_and_a_point_with_nothing_else_is_not_passed() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((4, 3))
-    x[0, 0] = 0.0
+def absolute(slope_at_0: float) -> Layer[Unit, Array]:
+    """|x|, with a derivative at 0 of one's own."""
 
     def forward(params: Unit, x: Array) -> tuple[Array, Array]:
-        out = read_only(np.maximum(np.abs(x) - np.abs(x.real), x))  # abs: not analytic, so by central differences
+        return np.abs(x), own(x)
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        return dout * np.where(cache == 0, slope_at_0, np.sign(cache)).astype(dout.dtype), ()
+
+    return Layer(forward, backward)
+
+
+@pytest.mark.parametrize("kinks", [1, 12])
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0, -1.0, 2.0, -1.5])
+def test_at_a_kink_every_slope_between_those_of_its_sides_is_right_and_no_other(slope: float, kinks: int) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4, 3))
+    x.flat[:kinks] = 0.0
+    report = check_layer(absolute(slope), (), x, rng=rng)
+    if abs(slope) <= 1:
+        assert report.ok, str(report)
+    else:
+        assert "derivative" in {verdict.law for verdict in report.failures}
+
+
+def roots() -> Layer[Unit, Array]:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        out = read_only(np.sqrt(x))
         return out, out
 
     def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
-        return np.where(cache > 0, dout, 0), ()
+        return dout / np.where(cache == 0, np.inf, 2 * cache).astype(dout.dtype), ()
 
-    layer = Layer(forward, backward)
-    report = check_layer(layer, (), x, rng=rng)
-    assert report.ok, str(report)
-    assert "1 of 12 entries are at a kink and were left out" in str(report)
-    report = check_layer(layer, (), np.zeros((4, 3)), rng=rng)
-    assert "every entry tried is at a kink, so nothing could be checked: choose another x" in str(report)
-    assert {verdict.law for verdict in report.failures} == {"derivative"}
+    return Layer(forward, backward)
+
+
+def test_where_no_derivative_is_finite_the_derivative_is_undecided_and_nothing_fails() -> None:
+    report = check_layer(roots(), (), np.zeros((4, 3)), rng=np.random.default_rng(0))
+    assert not report.ok
+    assert not report.failures, str(report)
+    assert {verdict.law for verdict in report.undecided} == {"derivative"}
+    assert "cannot tell derivative" in str(report)
+    assert "choose another x" in str(report)
 
 
 def test_very_large_arrays_are_sampled() -> None:
@@ -191,7 +215,7 @@ def test_very_large_arrays_are_sampled() -> None:
     params, x = Affine.init(rng, 100, 60, dtype=np.float64), rng.standard_normal((3, 100))
     verdicts = derivative(affine, params, x, rng)
     assert all(verdict.ok for verdict in verdicts)
-    assert [verdict.note for verdict in verdicts] == ["", "4096 of 6000 entries were drawn at random", ""]
+    assert [verdict.note for verdict in verdicts] == ["", "4096 of 6000 entries were tried one by one, all along 8 directions", ""]
 
 
 def test_gradients_of_another_structure_are_rejected() -> None:
