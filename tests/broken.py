@@ -48,7 +48,7 @@ RAISING_ON_READ_ONLY = (
     *("linearity", "scaled", "nan_shows", "threads", "independent_rows"),
     *("read_only_accepted", "any_layout", "grads_without_dx"),
 )
-"""What raises where an x is read-only is taken for a layer that refuses float64, and does so in the laws that need it."""
+"""What raises where x is read-only is taken for a layer that refuses float64, and raises in the laws that need it."""
 
 RAISES = ("process_unchanged", "structure")
 """What raises does so in the first law already."""
@@ -118,8 +118,7 @@ NOT_A_SUM: dict[str, Backward] = {
 }
 AFFINE.extend(Broken(name, partial(affine_with, f), frozenset(DERIVATIVE)) for name, f in WRONG.items())
 AFFINE.extend(
-    Broken(name, partial(affine_with, f), frozenset({*DERIVATIVE, "independent_rows"}))
-    for name, f in NOT_A_SUM.items()
+    Broken(name, partial(affine_with, f), frozenset({*DERIVATIVE, "independent_rows"})) for name, f in NOT_A_SUM.items()
 )
 
 
@@ -481,9 +480,7 @@ def softmax_over_the_wrong_axis_coming_back() -> Layer[Any, Any]:
     return elementwise(forward, lambda x, out, d: out * (d - (d * out).sum(axis=0, keepdims=True)))
 
 
-@broken(
-    ELEMENTWISE, "repeatability", "read_only_accepted", "process_unchanged", "calls_in_between", "all_written"
-)
+@broken(ELEMENTWISE, "repeatability", "read_only_accepted", "process_unchanged", "calls_in_between", "all_written")
 def dropout_from_a_generator_of_its_own() -> Layer[Any, Any]:
     rng = RNG(0)
 
