@@ -129,7 +129,6 @@ IN_STEPS = 2e-3
 """Noise from here on is that of a function whose values are steps, such as whole numbers, and is none. So is less,
 where values mostly stay the same from one point to the next at the widest spacing."""
 
-
 def noise_of(f: Line, weights: Real) -> float:
     """The rounding error of a value, relative to it, from weighted sums of values.
 

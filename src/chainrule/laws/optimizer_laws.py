@@ -80,7 +80,10 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
             notes.setdefault(name, note if dtype is None else f"{note}, in {np.dtype(dtype).name}")
     return [
         *settings,
-        *(Verdict("step_purity", name, name not in notes, notes.get(name, "")) for name in ("arguments", "repetition", "ownership")),
+        *(
+            Verdict("step_purity", name, name not in notes, notes.get(name, ""))
+            for name in ("arguments", "repetition", "ownership")
+        ),
     ]
 
 
@@ -99,7 +102,10 @@ def _impure(optimizer: Optimizer[Any, Any], params: Any, grads: Any, rng: np.ran
     optimizer.step(first[1], first[0], writable(other))
     if not _same(kept, _copies(first)):
         notes["ownership"] = "a later call changes the results of an earlier one: is a buffer used again?"
-    repeated = [optimizer.step(state, given, slopes), optimizer.step(state, read_only_copy(params), read_only_copy(grads))]
+    repeated = [
+        optimizer.step(state, given, slopes),
+        optimizer.step(state, read_only_copy(params), read_only_copy(grads)),
+    ]
     if not all(_same(kept, _copies(again)) for again in repeated):
         notes["repetition"] = "the same call gives other numbers"
     given_arrays = list(arrays_in((given, slopes)))
@@ -109,7 +115,9 @@ def _impure(optimizer: Optimizer[Any, Any], params: Any, grads: Any, rng: np.ran
     pairs += [(a, b) for a in arrays_in(state) for b in given_arrays]
     held = list(arrays_in(state))
     pairs += [(a, b) for i, a in enumerate(held) for b in held[i + 1 :]]
-    if any((a.flags.writeable or b.flags.writeable) and a is not b and np.shares_memory(a, b) for a, b in pairs if a.size):
+    if any(
+        (a.flags.writeable or b.flags.writeable) and a is not b and np.shares_memory(a, b) for a, b in pairs if a.size
+    ):
         notes["ownership"] = "results share memory with arguments or with each other"
     elif any(a.flags.writeable and a is b for a, b in pairs):
         notes["ownership"] = "a result is an argument, or two results are one array"
@@ -162,7 +170,9 @@ def _normal_of(rng: np.random.Generator) -> Callable[[Array], Array]:
 
 def _followed(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Generator) -> list[Verdict]:
     start = tree.map(lambda leaf: (np.where(np.abs(leaf) < 0.1, 1.0, leaf)).astype(leaf.dtype), params)
-    slopes = tree.map(lambda leaf: (rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 2, leaf.shape)).astype(leaf.dtype), params)
+    slopes = tree.map(
+        lambda leaf: (rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 2, leaf.shape)).astype(leaf.dtype), params
+    )
     holes = tree.map(lambda leaf: np.where(rng.random(leaf.shape) < 0.3, leaf.dtype.type(0), leaf), slopes)
     none = tree.map(np.zeros_like, slopes)
     runs = [_run(optimizer, start, steady) for steady in (slopes, tree.map(np.negative, slopes), none, holes)]
@@ -170,7 +180,14 @@ def _followed(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Genera
     for i, (path, first) in enumerate(tree.named_leaves(start)):
         down, up, still, some = ([tree.leaves(at)[i] for at in run] for run in runs)
         slope, hole = tree.leaves(slopes)[i], tree.leaves(holes)[i]
-        verdicts.append(Verdict("follows_gradient", f"params{path}", not (note := _wrong_way(first, slope, hole, down, up, still, some)), note))
+        verdicts.append(
+            Verdict(
+                "follows_gradient",
+                f"params{path}",
+                not (note := _wrong_way(first, slope, hole, down, up, still, some)),
+                note,
+            )
+        )
     return verdicts
 
 
@@ -246,10 +263,16 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
             at, state = optimizer.step(state, at, tree.map(lambda leaf, c: (leaf - c) * curvature, at, centre))
             decayed, decay = optimizer.step(decay, decayed, none)
             if not all(np.isfinite(leaf).all() for leaf in tree.leaves(at)):
-                return [Verdict("descends", "loss", ok=False, note=f"after {step} steps on a quadratic it is not finite")]
+                return [
+                    Verdict("descends", "loss", ok=False, note=f"after {step} steps on a quadratic it is not finite")
+                ]
     most = 1.01 * max(loss(start), loss(decayed))
     ok = loss(at) <= most
-    note = "" if ok else f"a thousand steps on a quadratic end at {loss(at):.3g} times its curvature, from {loss(start):.3g}"
+    note = (
+        ""
+        if ok
+        else f"a thousand steps on a quadratic end at {loss(at):.3g} times its curvature, from {loss(start):.3g}"
+    )
     return [Verdict("descends", "loss", ok=ok, note=note)]
 
 
@@ -307,7 +330,9 @@ def _copies(value: Any) -> list[Array]:
 
 
 def _same(a: list[Array], b: list[Array]) -> bool:
-    return len(a) == len(b) and all(np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for x, y in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for x, y in zip(a, b, strict=True)
+    )
 
 
 def _cast(value: Any, dtype: Any) -> Any:
