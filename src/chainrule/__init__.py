@@ -10,8 +10,8 @@ from chainrule.arrays.records import record
 from chainrule.arrays.targets import Targets
 from chainrule.arrays.types import Array, Labels, Unit
 from chainrule.checking.check import check_layer, check_loss, check_network, check_optimizer
-from chainrule.checking.report import Report
 from chainrule.checking.numerical_gradient import directional_derivative, numerical_gradient
+from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.combinators.add import add
 from chainrule.combinators.encoded import encoded

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, Generator
 from chainrule.checking.report import Report

@@ -17,7 +17,7 @@ from chainrule.arrays.records import is_record
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
-from chainrule.laws.copies import in_float64, read_only_copy, writable
+from chainrule.laws.copies import read_only_copy, writable
 from chainrule.laws.derivative_law import derivative, noted
 from chainrule.laws.dtype_laws import precision
 from chainrule.laws.memory_laws import LAYOUTS, all_written, any_layout, lent, nothing_shared
@@ -30,7 +30,6 @@ from chainrule.laws.trial import (
     backward_of,
     draw,
     measured,
-    named,
     rounding,
     run_backward,
     run_forward,

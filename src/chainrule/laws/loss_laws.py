@@ -231,7 +231,8 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
                 continue
             most = float(np.finfo(np.float64).max)
             if np.isfinite(wide.out) and abs(wide.out) < most and not np.isfinite(there.out):
-                note = f"for out of {size:.0e} it is not finite, though the loss is {float(wide.out):.6g}: an exponential that overflows?"
+                note = f"for out of {size:.0e} it is not finite, though the loss is {float(wide.out):.6g}"
+                note += ": an exponential that overflows?"
                 yield Verdict("", "out", ok=False, note=note, got=float(there.out), expected=float(wide.out))
             elif np.abs(other).max(initial=0.0) < most and not np.isfinite(slope).all():
                 yield Verdict("", "dx", ok=False, note=f"for out of {size:.0e} it is not finite")
@@ -342,7 +343,7 @@ def _as_float16(leaf: Array) -> Array:
 
 
 def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """Every layout of `out` is taken, results share no memory, all of them is written, and no argument is, even for a while.
+    """Every layout of `out` is taken, results share no memory, all of them is written, and no argument is.
 
     Parameters
     ----------

@@ -19,7 +19,9 @@ CLOSE = 64.0
 
 
 def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """Every memory layout of params, x and dout gives the same values: Fortran's, strided, reversed, broadcast, misaligned.
+    """Every memory layout of params, x and dout gives the same values: Fortran's, strided, reversed, misaligned.
+
+    A broadcast dout is tried too.
 
     Parameters
     ----------
@@ -276,10 +278,12 @@ class Watched(np.ndarray[Any, np.dtype[Any]]):
         super().__setitem__(key, value)
 
     def fill(self, value: Any) -> None:
+        """As that of an array."""
         self.notice()
         super().fill(value)
 
     def sort(self, *arguments: Any, **options: Any) -> None:
+        """As that of an array."""
         self.notice()
         super().sort(*arguments, **options)
 

@@ -1,4 +1,4 @@
-"""The laws of rows: each is treated alone, in whatever order and number they come, and so are nan and infinity in it."""
+"""The laws of rows: each is treated alone, in whatever order and number they come, and so is a nan in it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64
-from chainrule.laws.trial import Checked, Fields, Trial, draw, measured, rounding
+from chainrule.laws.trial import Checked, Trial, draw, measured, rounding
 
 CLOSE = 64.0
 """How many units of rounding results may differ by if sums are taken in another order."""

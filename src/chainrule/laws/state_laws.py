@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     for case, other in moved.items():
         try:
             second, slope, _ = run(other)
-        except Exception:  # noqa: BLE001  # it refuses this size, which is an answer
+        except Exception:  # noqa: BLE001, S112  # it refuses this size, which is an answer
             continue
         mine = {name: np.array(leaf) for name, leaf in second.back(slope).items()}
         if not _equal(first.back(dout), right):
@@ -113,8 +114,10 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
 
 
 def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """A call leaves the process as it was: NumPy's error and print settings, filters of warnings, random generators,
-    the environment, the current directory, torch's default dtype.
+    """A call leaves the process as it was.
+
+    That is: NumPy's error and print settings, filters of warnings, random generators, the environment, the current
+    directory, torch's default dtype. The first call gives what the next gives.
 
     Parameters
     ----------
@@ -151,7 +154,7 @@ def settings_kept(law: str, call: Callable[[], None], rng: np.random.Generator) 
         warnings.simplefilter("ignore", RuntimeWarning)
         seeds = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one
         environment, printing = os.environ.copy(), np.get_printoptions()
-        place, size, limit = os.getcwd(), np.getbufsize(), sys.getrecursionlimit()
+        place, size, limit = Path.cwd(), np.getbufsize(), sys.getrecursionlimit()
         random.seed(int(rng.integers(2**32)))
         np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002  # that a call may seed in its turn
         before = {name: read() for name, read in SETTINGS.items()}
@@ -213,7 +216,7 @@ def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[s
 def _shuffled(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> Any:
     """Other numbers of the same kind: each moved towards another of the same array."""
     if isinstance(layer, Encoder):
-        return tree.map(lambda leaf: rng.permutation(leaf), x)
+        return tree.map(rng.permutation, x)
     share = rng.random()
     return tree.map(
         lambda leaf: (leaf + share * (rng.permutation(leaf.reshape(-1)).reshape(leaf.shape) - leaf)).astype(leaf.dtype),

@@ -209,7 +209,7 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     least = max(unit, trial.noise)
     units: Fields = {}
     with np.errstate(all="ignore"):
-        # Where all of a field cancels, as the gradient of a bias before a batch norm does, nothing but rounding is left.
+        # Where all of a field cancels, as the gradient of a bias before a batch norm does, only rounding is left.
         largest = max(_rms(leaf) for leaf in results.values()) / 32
         for name, leaf in results.items():
             own = np.sqrt(np.mean(np.square(moved[name]), axis=0))
