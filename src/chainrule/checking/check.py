@@ -66,7 +66,7 @@ def check_layer(
     >>> print(report.failures[0].note)
     it is half of what it should be: a missing factor of 2?
     """
-    from chainrule.laws.layer_laws import DERIVATIVE_LAWS, LAYER_LAWS
+    from chainrule.laws.of_layers import DERIVATIVE_LAWS, LAYER_LAWS
     from chainrule.laws.subjects import as_trees, in_its_dtype
 
     _expect(layer, (Layer, Encoder), "check_layer")
