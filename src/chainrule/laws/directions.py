@@ -172,7 +172,7 @@ def misses(parts: Sequence[Part], direction: Array, share: float = 1.0) -> list[
     found = slopes(trial.line({part.name: direction}), weights, share * part.first, trial.noise)
     scales = np.abs(weights) @ np.abs(trial.out.reshape(-1))
     moves = direction != 0
-    steps, number = direction[moves], max(1, np.count_nonzero(moves))
+    steps, number = direction[moves], max(1, int(np.count_nonzero(moves)))
     unit = np.nan_to_num(part.unit, nan=0.0, posinf=0.0)[moves]
     rounded = ROUNDINGS * _length(unit * steps) + trial.floor * _length(steps)
     out: list[Miss] = []
