@@ -276,7 +276,7 @@ def _of_field(
         note = _said(words[which], "the numerical derivatives disagree with each other: it is not differentiable here")
         return [Verdict(law, name, ok=False, undecided=True, note=note)]
     verdict = _located(law, part, direction, words[which])
-    if verdict.undecided and alike:
+    if verdict.undecided and alike and not worst.kinked:
         note = _said(words[which], "where all entries move alike it is wrong: are ties counted twice?")
         verdict = Verdict(law, name, False, note, got=worst.got, expected=worst.low)
     return [verdict]
@@ -387,6 +387,8 @@ def _is_its_own(part: Part, direction: Array, miss: Miss) -> bool:
     gap = abs(miss.got - miss.middle)
     if not miss.kinked and not gap > 0.3 * max(abs(miss.got), abs(miss.middle)):
         return True
+    if miss.kinked and (miss.got == 0 or not _is_elementwise(part, direction)):
+        return False  # of several kinks at one point the chain rule need not give a number between the slopes
     rng = np.random.default_rng(part.got.size)
     for _ in range(NEARBY):
         moves = np.where(direction == 0, sizes_of(part.leaf) * rng.uniform(-0.02, 0.02, part.got.shape), 0.0)
@@ -395,6 +397,16 @@ def _is_its_own(part: Part, direction: Array, miss: Miss) -> bool:
         if not near.kinked if miss.kinked else abs(near.middle - miss.middle) > gap / 2:
             return False
     return True
+
+
+def _is_elementwise(part: Part, direction: Array) -> bool:
+    """Tell whether an entry moves the entry at its own place alone, or there is one number that all go into."""
+    if not part.trial.out.ndim:
+        return True
+    if part.trial.out.shape != part.leaf.shape:
+        return False
+    moved = part.trial.line({part.name: direction})(2.0**-3).reshape(part.leaf.shape)
+    return bool(np.array_equal(moved != part.trial.out, direction != 0))
 
 
 def _said(*words: str) -> str:

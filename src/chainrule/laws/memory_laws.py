@@ -147,10 +147,9 @@ def _same(argument: str, got: Fields, right: Fields, units: Fields, words: str, 
             off |= np.isnan(leaf) != np.isnan(expected)
         if off.any():
             index = tuple(int(i) for i in np.argwhere(off)[0])
-            note = f"{words} gives another {name}"
-            return Verdict(
-                law, argument, ok=False, note=note, index=index, got=float(leaf[index]), expected=float(expected[index])
-            )
+            is_, right_ = float(leaf[index]), float(expected[index])
+            note = f"{words} gives another {name}: at {list(index)} it is {is_:.6g}, and not {right_:.6g}"
+            return Verdict(law, argument, ok=False, note=note)
     return Verdict(law, argument, ok=True)
 
 

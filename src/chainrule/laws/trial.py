@@ -27,6 +27,9 @@ Checked: TypeAlias = Layer[P, C] | Encoder[P, C, Any]
 Fields: TypeAlias = dict[str, Array]
 """Arrays by name: `"out"`, `"dx"`, `"grads.W"`."""
 
+NOT_LINEAR = 1e-8
+"""Up to what share of a field the results for two multiples of a `dout` may differ by rounding."""
+
 COPIES = 4
 """Copies of the arguments, moved by their rounding, that show what rounding does to the results."""
 
@@ -204,7 +207,10 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
             for name, leaf in results.items():
                 off = np.abs(found[name] - leaf)
                 if name in scaled:
-                    off = off + np.abs(scaled[name] / factor - leaf) * (unit / UNIT) + np.abs(kept[name] - leaf)
+                    # More is no rounding, but a backward that is not linear.
+                    most = NOT_LINEAR * _rms(leaf) + 64 * UNIT * float(np.abs(dout).max(initial=0.0))
+                    own = np.minimum(np.abs(scaled[name] / factor - leaf), most)
+                    off = off + own * (unit / UNIT) + np.abs(kept[name] - leaf)
                 moved[name].append(off)
     least = max(unit, trial.noise)
     units: Fields = {}
