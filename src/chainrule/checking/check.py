@@ -6,11 +6,12 @@ takes no time for them.
 """
 # ruff: noqa: PLC0415  # laws are imported where they are run: importing chainrule to train must not wait for them
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, Generator
 from chainrule.checking.report import Report
@@ -28,7 +29,13 @@ X = TypeVar("X")
 
 
 def check_layer(
-    layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, *, rng: Generator, surrogate: bool = False
+    layer: Layer[P, C] | Encoder[P, C, X],
+    params: P,
+    x: Array | X,
+    *,
+    rng: Generator,
+    surrogate: bool = False,
+    only: Collection[str] | None = None,
 ) -> Report:
     """Check a layer, or an encoder, against every law, for every field.
 
@@ -44,6 +51,8 @@ def check_layer(
     surrogate
         Whether backward is meant to differ from the derivative, as that of a straight-through estimator does. Then all
         other laws are checked.
+    only
+        The names of the laws to check; by default all.
 
     Returns
     -------
@@ -71,10 +80,12 @@ def check_layer(
     _expect(layer, (Layer, Encoder), "check_layer")
     laws = {name: law for name, law in LAYER_LAWS.items() if not (surrogate and name in DERIVATIVE_LAWS)}
     subject, given = as_trees(layer, params)
-    return _report(laws, in_its_dtype(subject, given, x), given, x, rng=rng)
+    return _report(laws, in_its_dtype(subject, given, x), given, x, rng=rng, only=only)
 
 
-def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: Generator) -> Report:
+def check_loss(
+    loss: Loss[T, C], out: Array, targets: T, *, rng: Generator, only: Collection[str] | None = None
+) -> Report:
     """Check a loss against every law.
 
     Parameters
@@ -85,6 +96,8 @@ def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: Generator) -> R
         The arguments to run it on: of any float dtype, with two rows or more. They are not written to.
     rng
         The generator of random numbers.
+    only
+        The names of the laws to check; by default all.
 
     Returns
     -------
@@ -102,7 +115,7 @@ def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: Generator) -> R
     from chainrule.laws.loss_laws import LOSS_LAWS
 
     _expect(loss, (Loss,), "check_loss")
-    return _report(LOSS_LAWS, loss, out, targets, rng=rng)
+    return _report(LOSS_LAWS, loss, out, targets, rng=rng, only=only)
 
 
 def check_network(
@@ -113,6 +126,7 @@ def check_network(
     targets: T,
     *,
     rng: Generator,
+    only: Collection[str] | None = None,
 ) -> Report:
     """Check a network with its loss: the laws of layers and of losses, and the gradient that training follows.
 
@@ -124,6 +138,8 @@ def check_network(
         The arguments to run them on. They are not written to.
     rng
         The generator of random numbers.
+    only
+        The names of the laws to check; by default all.
 
     Returns
     -------
@@ -143,18 +159,20 @@ def check_network(
     from chainrule.laws.network_laws import NETWORK_LAWS
 
     subject: Any = network  # whose x is of the type that it says
-    of_layer = check_layer(subject, params, x, rng=rng)
+    of_layer = check_layer(subject, params, x, rng=rng, only=only)
     try:
         out = subject.forward(params, x)[0]
     except Exception:  # noqa: BLE001  # the report of the layer says it
         return of_layer
-    of_loss = check_loss(loss, out, targets, rng=rng)
+    of_loss = check_loss(loss, out, targets, rng=rng, only=only)
     laws = {name: partial(law, network) for name, law in NETWORK_LAWS.items()}
-    of_both = _report(laws, loss, params, x, targets, rng=rng)
+    of_both = _report(laws, loss, params, x, targets, rng=rng, only=only)
     return Report(of_layer.verdicts + of_loss.verdicts + of_both.verdicts)
 
 
-def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: Generator) -> Report:
+def check_optimizer(
+    optimizer: Optimizer[P, S], params: P, grads: P, *, rng: Generator, only: Collection[str] | None = None
+) -> Report:
     """Check an optimizer: that it is pure, keeps structure and dtype, and treats each number alone.
 
     Parameters
@@ -165,6 +183,8 @@ def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: Gen
         The arguments to run it on. They are not written to.
     rng
         The generator of random numbers.
+    only
+        The names of the laws to check; by default all.
 
     Returns
     -------
@@ -181,11 +201,15 @@ def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: Gen
     """
     from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
 
-    return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng)
+    return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng, only=only)
 
 
 def _report(
-    laws: Mapping[str, Callable[..., list[Verdict]]], subject: object, *arguments: object, rng: Generator
+    laws: Mapping[str, Callable[..., list[Verdict]]],
+    subject: object,
+    *arguments: object,
+    rng: Generator,
+    only: Collection[str] | None,
 ) -> Report:
     from chainrule.laws.copies import writable
 
@@ -193,6 +217,8 @@ def _report(
         raise TypeError(f"check: rng must be a numpy.random.Generator, got {describe(rng)}")
     verdicts: list[Verdict] = []
     for name, law in laws.items():
+        if only is not None and name not in only:
+            continue
         try:
             verdicts += law(subject, *(writable(argument) for argument in arguments), rng)
         except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report

@@ -61,6 +61,7 @@ class Report:
         undecided
             Whether to raise for laws that could not tell as well.
         """
+        __tracebackhide__ = True  # pytest then shows the line of the test, and not this one
         if self.failures or (undecided and self.undecided):
             raise AssertionError(f"\n{self}")
 
@@ -136,11 +137,12 @@ def _html(verdicts: tuple[Verdict, ...]) -> str:
     escape: Callable[[str], str] = html.escape
     for verdict in verdicts:
         state = _state(verdict)
+        found = "<br>".join(map(escape, filter(None, (_measured(verdict), *_found(verdict)))))
         cells = [
             f'<td style="color:{COLOURS[state]}"><b>{MARKS[state]}</b></td>',
             f"<td><code>{escape(verdict.law)}</code></td>",
             f"<td><code>{escape(verdict.field)}</code></td>",
-            f'<td style="text-align:left">{"<br>".join(map(escape, filter(None, (_measured(verdict), *_found(verdict)))))}</td>',
+            f'<td style="text-align:left">{found}</td>',
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
     head = "<tr><th></th><th>law</th><th>field</th><th></th></tr>"
