@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 from attrs import frozen
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from chainrule.arrays.types import Array
@@ -28,6 +28,8 @@ from chainrule.optimizer import Optimizer
 
 P = TypeVar("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+"""Of targets: a case with labels is one for a loss that takes labels or probabilities."""
 D = TypeVar("D")
 
 
@@ -56,7 +58,7 @@ class Case(Generic[P]):
 
 
 @frozen(eq=False)
-class LossCase(Generic[T]):
+class LossCase(Generic[T_co]):
     """Something to run a loss on.
 
     Parameters
@@ -70,17 +72,17 @@ class LossCase(Generic[T]):
     """
 
     out: Array
-    targets: T
+    targets: T_co
     rng: np.random.Generator
 
-    def check(self, loss: Loss[T, Any]) -> None:
+    def check(self: "LossCase[T]", loss: Loss[T, Any]) -> None:
         """Raise an AssertionError that holds the report, unless every law of `check_loss` holds."""
         __tracebackhide__ = True
         check_loss(loss, self.out, self.targets, rng=self.rng).raise_if_wrong()
 
 
 @frozen(eq=False)
-class NetworkCase(Generic[P, T]):
+class NetworkCase(Generic[P, T_co]):
     """Something to run a network with its loss on.
 
     Parameters
@@ -97,10 +99,10 @@ class NetworkCase(Generic[P, T]):
 
     params: P
     x: Array
-    targets: T
+    targets: T_co
     rng: np.random.Generator
 
-    def check(self, network: Layer[P, Any] | Encoder[P, Any, Array], loss: Loss[T, Any]) -> None:
+    def check(self: "NetworkCase[P, T]", network: Layer[P, Any] | Encoder[P, Any, Array], loss: Loss[T, Any]) -> None:
         """Raise an AssertionError that holds the report, unless every law of `check_network` holds."""
         __tracebackhide__ = True
         check_network(network, loss, self.params, self.x, self.targets, rng=self.rng).raise_if_wrong()
@@ -145,7 +147,8 @@ def tried_on(
     Returns
     -------
     Callable
-        A decorator, as `hypothesis.given` is. The other settings are those of the profile that is loaded.
+        A decorator, as `hypothesis.given` is. A case that fails is shown as it was drawn: to look for a simpler seed
+        would take a minute and help nobody. The other settings are those of the profile that is loaded.
 
     Examples
     --------
@@ -156,7 +159,12 @@ def tried_on(
     ...     case.check(tanh)
     >>> test_tanh()
     """
-    patient = settings(deadline=None, max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    patient = settings(
+        deadline=None,
+        max_examples=examples,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         made: Callable[..., None] = patient(given(strategy)(test))

@@ -1,5 +1,6 @@
 """Each law as a test of its own, with pytest alone."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ from chainrule import Affine, Layer, affine, check_layer, each_law, mean_squared
 from chainrule.checking.each_law import CheckedLaw, checker
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS, NETWORK_LAWS, OPTIMIZER_LAWS
 
-TYPED = '''
-from typing import Any, assert_type
+TYPED = """
+from typing import assert_type
 
 import numpy as np
 
@@ -26,12 +27,11 @@ assert_type(each_law(affine, params, x, seed=1, surrogate=True), list[CheckedLaw
 assert_type(each_law(mean_squared_error, x, x), list[CheckedLaw])
 assert_type(each_law(affine, mean_squared_error, params, x, x), list[CheckedLaw])
 assert_type(each_law(sgd(0.1), params, params), list[CheckedLaw])
-assert_type(each_law(relu, (), x)[0](), None)  # type: ignore
 each_law(relu)  # rejected: no arguments
 each_law(relu, x)  # rejected: no x
 each_law(affine, x, x)  # rejected: other parameters
 each_law(mean_squared_error, x, x, surrogate=True)  # rejected: a loss has none
-'''.replace("assert_type(each_law(relu, (), x)[0](), None)  # type: ignore\n", "")
+"""
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((5, 3))
@@ -88,7 +88,7 @@ def test_what_is_no_case_is_refused(case: tuple[Any, ...]) -> None:
         checker(*case)
 
 
-SUITE = '''
+SUITE = """
 import numpy as np
 import pytest
 from chainrule import Layer, check_layer, each_law, own
@@ -105,7 +105,7 @@ def test_half(law):
 
 def test_report():
     check_layer(half, (), x, rng=rng).raise_if_wrong()
-'''
+"""
 
 
 def pytest_says(folder: Path, suite: str, *options: str) -> str:
@@ -128,9 +128,8 @@ def test_pytest_shows_the_whole_table_and_the_line_of_the_test(tmp_path: Path) -
     shown = [line.removeprefix("E").strip() for line in said.splitlines() if line.startswith("E")]
     assert {line.split()[1] for line in shown if line.startswith(("ok", "WRONG"))} == laws
     assert any("a missing factor of 2?" in line for line in shown)
-    assert ">       check_layer(half, (), x, rng=rng).raise_if_wrong()" in said.replace(">   ", ">       ", 1) or (
-        ">   " in said and "raise AssertionError" not in said
-    )
+    assert "raise AssertionError" not in said
+    assert re.search(r"^>? +check_layer\(half, \(\), x, rng=rng\)\.raise_if_wrong\(\)$", said, re.MULTILINE)
 
 
 def test_each_law_needs_no_hypothesis(tmp_path: Path) -> None:
