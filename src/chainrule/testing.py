@@ -28,8 +28,6 @@ from chainrule.optimizer import Optimizer
 
 P = TypeVar("P")
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-"""Of targets: a case with labels is one for a loss that takes labels or probabilities."""
 D = TypeVar("D")
 
 
@@ -58,7 +56,7 @@ class Case(Generic[P]):
 
 
 @frozen(eq=False)
-class LossCase(Generic[T_co]):
+class LossCase(Generic[T]):
     """Something to run a loss on.
 
     Parameters
@@ -72,17 +70,17 @@ class LossCase(Generic[T_co]):
     """
 
     out: Array
-    targets: T_co
+    targets: T
     rng: np.random.Generator
 
-    def check(self: "LossCase[T]", loss: Loss[T, Any]) -> None:
+    def check(self, loss: Loss[Any, Any]) -> None:
         """Raise an AssertionError that holds the report, unless every law of `check_loss` holds."""
         __tracebackhide__ = True
         check_loss(loss, self.out, self.targets, rng=self.rng).raise_if_wrong()
 
 
 @frozen(eq=False)
-class NetworkCase(Generic[P, T_co]):
+class NetworkCase(Generic[P, T]):
     """Something to run a network with its loss on.
 
     Parameters
@@ -99,10 +97,10 @@ class NetworkCase(Generic[P, T_co]):
 
     params: P
     x: Array
-    targets: T_co
+    targets: T
     rng: np.random.Generator
 
-    def check(self: "NetworkCase[P, T]", network: Layer[P, Any] | Encoder[P, Any, Array], loss: Loss[T, Any]) -> None:
+    def check(self, network: Layer[P, Any] | Encoder[P, Any, Array], loss: Loss[Any, Any]) -> None:
         """Raise an AssertionError that holds the report, unless every law of `check_network` holds."""
         __tracebackhide__ = True
         check_network(network, loss, self.params, self.x, self.targets, rng=self.rng).raise_if_wrong()
