@@ -3,6 +3,8 @@
 A mistake is planted in otherwise right code. `laws` are exactly those that must reject it.
 """
 
+import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
@@ -26,11 +28,30 @@ from chainrule import (
     relu,
     rules,
     softmax_cross_entropy,
+    tree,
 )
 from chainrule.layers.affine import AffineCache
 from untyped import untyped
 
 RNG = np.random.default_rng
+
+DERIVATIVE = ("derivative", "other_values", "any_dout")
+"""What is wrong everywhere is wrong at the x and the dout that are given, and at others."""
+
+ANY_SIZE = (*DERIVATIVE, "other_sizes")
+"""So it is at other sizes, which are tried where there are no parameters."""
+
+LOSS_DERIVATIVE = ("loss_derivative", "loss_values", "loss_targets")
+
+RAISING_ON_READ_ONLY = (
+    *ANY_SIZE,
+    *("linearity", "scaled", "nan_shows", "threads", "independent_rows"),
+    *("read_only_accepted", "any_layout", "grads_without_dx"),
+)
+"""What raises where x is read-only is taken for a layer that refuses float64, and raises in the laws that need it."""
+
+RAISES = ("process_unchanged", "structure")
+"""What raises does so in the first law already."""
 
 
 @frozen
@@ -94,18 +115,16 @@ NOT_A_SUM: dict[str, Backward] = {
     "db is the first row alone": lambda x, W, d: (d @ W.T, x.T @ d, d[0] + 0),
     "dx is divided by the batch": lambda x, W, d: (d @ W.T / len(x), x.T @ d, d.sum(0)),
     "dx with one row forgotten": lambda x, W, d: (np.vstack([d[:-1] @ W.T, 0 * d[-1:]]), x.T @ d, d.sum(0)),
-    "dx is averaged over rows": lambda x, W, d: ((d @ W.T).mean(0) + 0 * d, x.T @ d, d.sum(0)),
 }
-AFFINE.extend(Broken(name, partial(affine_with, f), frozenset({"derivative"})) for name, f in WRONG.items())
+AFFINE.extend(Broken(name, partial(affine_with, f), frozenset(DERIVATIVE)) for name, f in WRONG.items())
 AFFINE.extend(
-    Broken(name, partial(affine_with, f), frozenset({"derivative", "independent_rows"}))
-    for name, f in NOT_A_SUM.items()
+    Broken(name, partial(affine_with, f), frozenset({*DERIVATIVE, "independent_rows"})) for name, f in NOT_A_SUM.items()
 )
 
 
-@broken(AFFINE, "derivative", "linearity", "independent_rows")
-def weights_are_rounded_to_float32() -> Layer[Any, Any]:
-    return affine_with(lambda x, W, d: (d @ W.T, (x.T @ d).astype(np.float32).astype(d.dtype), d.sum(0)))
+@broken(AFFINE, *DERIVATIVE, "independent_rows", "nan_shows")
+def dx_is_averaged_over_rows() -> Layer[Any, Any]:
+    return affine_with(lambda x, W, d: ((d @ W.T).mean(0) + np.zeros_like(d), x.T @ d, d.sum(0)))
 
 
 @broken(AFFINE, "precision")
@@ -123,12 +142,12 @@ def one_entry_wrong_by_one_part_in_a_billion() -> Layer[Any, Any]:
     return affine_with(backward)
 
 
-@broken(AFFINE, "derivative", "linearity", "independent_rows")
+@broken(AFFINE, "any_dout", "linearity", "scaled", "nan_shows")
 def dout_is_ignored() -> Layer[Any, Any]:
     return affine_with(lambda x, W, d: right(x, W, np.ones_like(d) / len(d)))
 
 
-@broken(AFFINE, "linearity")
+@broken(AFFINE, "any_dout", "linearity", "scaled", "nan_shows", "independent_rows")
 def gradients_are_clipped_in_backward() -> Layer[Any, Any]:
     return affine_with(lambda x, W, d: right(x, W, np.clip(d, -20, 20)))
 
@@ -138,12 +157,12 @@ def something_is_added_to_a_zero_gradient() -> Layer[Any, Any]:
     return affine_with(lambda x, W, d: right(x, W, d if d.any() else d + 1e-300))
 
 
-@broken(AFFINE, "derivative", "linearity", "independent_rows")
+@broken(AFFINE, "any_dout", "linearity", "scaled")
 def weight_decay_is_added_in_backward() -> Layer[Any, Any]:
     return affine_with(lambda x, W, d: (d @ W.T, x.T @ d + 0.1 * W, d.sum(0)))
 
 
-@broken(AFFINE, "structure", "derivative")
+@broken(AFFINE, "structure", *DERIVATIVE)
 def db_keeps_its_dimensions() -> Layer[Any, Any]:
     def backward(cache: AffineCache, dout: Array) -> tuple[Array, Any]:
         made = object.__new__(Affine)
@@ -154,7 +173,7 @@ def db_keeps_its_dimensions() -> Layer[Any, Any]:
     return Layer(affine.forward, backward)
 
 
-@broken(AFFINE, "structure", name="grads in a dictionary")
+@broken(AFFINE, *RAISES, name="grads in a dictionary")
 def dictionary() -> Layer[Any, Any]:
     def backward(cache: AffineCache, dout: Array) -> tuple[Array, Any]:
         dx, dW, db = right(cache.x, cache.W, dout)
@@ -163,12 +182,12 @@ def dictionary() -> Layer[Any, Any]:
     return Layer(affine.forward, backward)
 
 
-@broken(AFFINE, "structure")
+@broken(AFFINE, "structure", "precision")
 def float64_constants_promote_float32() -> Layer[Any, Any]:
     return affine_with(lambda x, W, d: right(x, W, d * np.float64(1)))
 
 
-@broken(AFFINE, "structure")
+@broken(AFFINE, "structure", "precision", "scaled")
 def a_forward_in_float64() -> Layer[Any, Any]:
     def forward(params: Affine, x: Array) -> tuple[Array, AffineCache]:
         out, cache = affine.forward(params, x)
@@ -180,7 +199,7 @@ def a_forward_in_float64() -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
-@broken(AFFINE, "grads_without_dx")
+@broken(AFFINE, "grads_without_dx", "calls_in_between")
 def grads_says_something_else_than_backward() -> Layer[Any, Any]:
     def grads(cache: AffineCache, dout: Array) -> Affine:
         g = affine.grads(cache, dout)
@@ -201,7 +220,7 @@ def the_callers_x_is_cached() -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
-@broken(AFFINE, "repeatability")
+@broken(AFFINE, "repeatability", "calls_in_between", "threads", "derivative", "scaled")
 def a_layer_that_remembers_its_last_forward() -> Layer[Any, Any]:
     last: list[Array] = []
 
@@ -216,11 +235,7 @@ def a_layer_that_remembers_its_last_forward() -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
-@broken(
-    AFFINE,
-    *("linearity", "read_only_accepted", "repeatability", "ownership", "independent_rows", "grads_without_dx"),
-    "precision",
-)
+@broken(AFFINE, "process_unchanged", "any_dout", "linearity", "scaled", "threads")
 def gradients_that_add_up_over_calls() -> Layer[Any, Any]:
     total: dict[Any, Any] = {}
 
@@ -232,7 +247,7 @@ def gradients_that_add_up_over_calls() -> Layer[Any, Any]:
     return affine_with(backward)
 
 
-@broken(AFFINE, "arguments_unchanged", "read_only_accepted", name="dout is scaled in place")
+@broken(AFFINE, "arguments_unchanged", "read_only_accepted", "any_layout", name="dout is scaled in place")
 def dout_is_scaled_in_place() -> Layer[Any, Any]:
     def backward(x: Array, W: Array, dout: Array) -> tuple[Array, Array, Array]:
         result = right(x, W, dout)
@@ -242,7 +257,7 @@ def dout_is_scaled_in_place() -> Layer[Any, Any]:
     return affine_with(backward)
 
 
-@broken(AFFINE, "derivative", "independent_rows")
+@broken(AFFINE, *DERIVATIVE, "independent_rows")
 def forward_normalises_and_backward_does_not_know() -> Layer[Any, Any]:
     def forward(params: Affine, x: Array) -> tuple[Array, Any]:
         out, cache = affine.forward(params, x)
@@ -251,7 +266,7 @@ def forward_normalises_and_backward_does_not_know() -> Layer[Any, Any]:
     return Layer(forward, affine.backward)
 
 
-@broken(AFFINE, "structure")
+@broken(AFFINE, *RAISES)
 def forward_returns_the_output_alone() -> Layer[Any, Any]:
     def forward(params: Affine, x: Array) -> Array:
         return x @ params.W + params.b
@@ -259,9 +274,75 @@ def forward_returns_the_output_alone() -> Layer[Any, Any]:
     return Layer(untyped(forward), affine.backward)
 
 
-@broken(AFFINE, "structure")
+@broken(AFFINE, *RAISES)
 def backward_raises() -> Layer[Any, Any]:
     return affine_with(lambda x, W, d: right(x, W, d @ np.ones((7, 7))))
+
+
+@broken(AFFINE, "structure")
+def grads_in_float64_where_dx_is_not_wanted() -> Layer[Any, Any]:
+    def grads(cache: AffineCache, dout: Array) -> Affine:
+        g = affine.grads(cache, dout)
+        return Affine(g.W.astype(np.float64), g.b.astype(np.float64))
+
+    return Layer(affine.forward, affine.backward, grads)
+
+
+@broken(AFFINE, "grads_without_dx")
+def grads_that_are_wrong_in_float16_alone() -> Layer[Any, Any]:
+    def grads(cache: AffineCache, dout: Array) -> Affine:
+        g = affine.grads(cache, dout)
+        return Affine(4 * g.W, g.b) if dout.dtype == np.float16 else g
+
+    return Layer(affine.forward, affine.backward, grads)
+
+
+@broken(AFFINE, "repeatability")
+def x_is_looked_up_by_a_key_that_does_not_know_its_order() -> Layer[Any, Any]:
+    seen: dict[float, Array] = {}
+
+    def forward(params: Affine, x: Array) -> tuple[Array, Any]:
+        key = float(np.square(np.sort(x, axis=None)).sum())
+        seen[key] = own(x)
+        return affine.forward(params, x)[0], (key, own(x), own(params.W))
+
+    def backward(cache: tuple[float, Array, Array], dout: Array) -> tuple[Array, Affine]:
+        key, x, W = cache
+        dx, dW, db = right(seen[key] if x.dtype == np.float32 else x, W, dout)
+        return dx, Affine(dW, db)
+
+    return Layer(forward, backward)
+
+
+@broken(AFFINE, "calls_in_between")
+def three_buffers_that_take_turns_in_each_thread() -> Layer[Any, Any]:
+    here = threading.local()
+
+    def forward(params: Affine, x: Array) -> tuple[Array, Any]:
+        turn: int = getattr(here, "turn", 0)
+        here.turn = turn + 1
+        setattr(here, f"x{turn % 3}", own(x))
+        return affine.forward(params, x)[0], (turn % 3, own(x), own(params.W))
+
+    def backward(cache: tuple[int, Array, Array], dout: Array) -> tuple[Array, Affine]:
+        which, x, W = cache
+        kept: Array = getattr(here, f"x{which}")
+        dx, dW, db = right(kept if x.dtype == np.float32 and kept.dtype == np.float32 else x, W, dout)
+        return dx, Affine(dW, db)
+
+    return Layer(forward, backward)
+
+
+@broken(AFFINE, "threads")
+def x_waits_in_one_place_for_all_threads() -> Layer[Any, Any]:
+    waiting: list[Array] = [np.zeros(0)]
+
+    def forward(params: Affine, x: Array) -> tuple[Array, AffineCache]:
+        waiting[0] = x
+        time.sleep(1e-4)
+        return affine.forward(params, waiting[0].astype(x.dtype) if waiting[0].shape == x.shape else x)
+
+    return Layer(forward, affine.backward)
 
 
 # Elementwise layers.
@@ -292,7 +373,11 @@ def relu_that_writes_into_dout_if_it_can() -> Layer[Any, Any]:
     return elementwise(lambda x: np.maximum(x, 0), backward)
 
 
-@broken(ELEMENTWISE, "arguments_unchanged", "read_only_accepted", name="relu that writes into dout")
+@broken(
+    ELEMENTWISE,
+    *("arguments_unchanged", "read_only_accepted", "any_layout", "nothing_shared"),
+    name="relu that writes into dout",
+)
 def relu_of_the_book() -> Layer[Any, Any]:
     def backward(x: Array, out: Array, dout: Array) -> Array:
         dout[x <= 0] = 0
@@ -301,7 +386,7 @@ def relu_of_the_book() -> Layer[Any, Any]:
     return elementwise(lambda x: np.maximum(x, 0), backward)
 
 
-@broken(ELEMENTWISE, "arguments_unchanged", "read_only_accepted", name="relu that writes into x")
+@broken(ELEMENTWISE, *RAISING_ON_READ_ONLY, "arguments_unchanged", name="relu that writes into x")
 def relu_in_place() -> Layer[Any, Any]:
     def forward(params: Unit, x: Array) -> tuple[Array, Array]:
         x[x < 0] = 0
@@ -313,7 +398,7 @@ def relu_in_place() -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
-@broken(ELEMENTWISE, "read_only_accepted")
+@broken(ELEMENTWISE, *RAISING_ON_READ_ONLY)
 def x_is_doubled_and_halved_again() -> Layer[Any, Any]:
     def forward(params: Unit, x: Array) -> tuple[Array, Any]:
         x *= 2
@@ -324,37 +409,52 @@ def x_is_doubled_and_halved_again() -> Layer[Any, Any]:
     return Layer(forward, relu.backward)
 
 
-@broken(ELEMENTWISE, "derivative")
+@broken(ELEMENTWISE, "read_only_accepted")
+def backward_writes_to_its_cache_and_puts_it_back() -> Layer[Any, Any]:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        out = np.tanh(x)
+        return out, out.copy()
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        cache *= 2
+        dx = dout * (1 - (cache / 2) ** 2)
+        cache /= 2
+        return dx, ()
+
+    return Layer(forward, backward)
+
+
+@broken(ELEMENTWISE, *ANY_SIZE)
 def sigmoid_without_its_complement() -> Layer[Any, Any]:
     return elementwise(lambda x: 1 / (1 + np.exp(-x)), lambda x, out, d: d * out)
 
 
-@broken(ELEMENTWISE, "derivative")
+@broken(ELEMENTWISE, *ANY_SIZE)
 def tanh_without_its_square() -> Layer[Any, Any]:
     return elementwise(np.tanh, lambda x, out, d: d * (1 - out))
 
 
-@broken(ELEMENTWISE, "derivative")
+@broken(ELEMENTWISE, *ANY_SIZE)
 def tanh_of_the_output() -> Layer[Any, Any]:
     return elementwise(np.tanh, lambda x, out, d: d * (1 - np.tanh(out) ** 2))
 
 
-@broken(ELEMENTWISE, "derivative")
+@broken(ELEMENTWISE, *ANY_SIZE)
 def relu_that_passes_what_is_negative() -> Layer[Any, Any]:
     return elementwise(lambda x: np.maximum(x, 0), lambda x, out, d: np.where(x < 0, d, 0))
 
 
-@broken(ELEMENTWISE, "derivative")
+@broken(ELEMENTWISE, *ANY_SIZE)
 def leaky_relu_with_another_leak_coming_back() -> Layer[Any, Any]:
     return elementwise(lambda x: np.where(x > 0, x, 0.1 * x), lambda x, out, d: np.where(x > 0, d, 0.01 * d))
 
 
-@broken(ELEMENTWISE, "derivative")
+@broken(ELEMENTWISE, *ANY_SIZE)
 def exp_by_x() -> Layer[Any, Any]:
     return elementwise(np.exp, lambda x, out, d: d * x)
 
 
-@broken(ELEMENTWISE, "ownership")
+@broken(ELEMENTWISE, "ownership", "nothing_shared")
 def an_output_that_is_its_own_cache() -> Layer[Any, Any]:
     def forward(params: Unit, x: Array) -> tuple[Array, Array]:
         out = np.tanh(x)
@@ -366,12 +466,12 @@ def an_output_that_is_its_own_cache() -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
-@broken(ELEMENTWISE, "independent_rows")
+@broken(ELEMENTWISE, "independent_rows", "nan_shows")
 def rows_are_centred_and_nobody_is_told() -> Layer[Any, Any]:
     return elementwise(lambda x: x - x.mean(axis=0), lambda x, out, d: d - d.mean(axis=0))
 
 
-@broken(ELEMENTWISE, "derivative", "independent_rows")
+@broken(ELEMENTWISE, *ANY_SIZE, "independent_rows", "nan_shows")
 def softmax_over_the_wrong_axis_coming_back() -> Layer[Any, Any]:
     def forward(x: Array) -> Array:
         e = np.exp(x - x.max(axis=1, keepdims=True))
@@ -380,7 +480,7 @@ def softmax_over_the_wrong_axis_coming_back() -> Layer[Any, Any]:
     return elementwise(forward, lambda x, out, d: out * (d - (d * out).sum(axis=0, keepdims=True)))
 
 
-@broken(ELEMENTWISE, "repeatability", "read_only_accepted", "derivative", "precision", "independent_rows")
+@broken(ELEMENTWISE, "repeatability", "read_only_accepted", "process_unchanged", "calls_in_between", "all_written")
 def dropout_from_a_generator_of_its_own() -> Layer[Any, Any]:
     rng = RNG(0)
 
@@ -394,9 +494,79 @@ def dropout_from_a_generator_of_its_own() -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
-@broken(ELEMENTWISE, "structure", "derivative", "independent_rows")
+@broken(ELEMENTWISE, "structure", *ANY_SIZE, "independent_rows")
 def dx_is_summed_over_the_batch() -> Layer[Any, Any]:
     return elementwise(np.tanh, lambda x, out, d: (d * (1 - out**2)).sum(axis=0))
+
+
+@broken(ELEMENTWISE, "process_unchanged")
+def a_number_is_drawn_from_the_global_generator() -> Layer[Any, Any]:
+    def forward(x: Array) -> Array:
+        np.random.random()
+        return np.tanh(x)
+
+    return elementwise(forward, lambda x, out, d: d * (1 - out**2))
+
+
+@broken(ELEMENTWISE, "other_values")
+def a_square_whose_slope_stops_at_sixteen() -> Layer[Any, Any]:
+    return elementwise(np.square, lambda x, out, d: d * np.clip(2 * x, -16, 16))
+
+
+@broken(ELEMENTWISE, "other_sizes")
+def columns_beyond_a_block_of_sixty_four_are_forgotten() -> Layer[Any, Any]:
+    return elementwise(np.tanh, lambda x, out, d: d * (1 - out**2) * (np.arange(x.shape[-1]) < 64))
+
+
+@broken(ELEMENTWISE, "any_dout")
+def a_dout_of_one_entry_passes_as_it_is() -> Layer[Any, Any]:
+    return elementwise(np.tanh, lambda x, out, d: d * (1 - out**2) if np.count_nonzero(d) != 1 else d.copy())
+
+
+@broken(ELEMENTWISE, "scaled")
+def large_gradients_are_clipped_in_float32() -> Layer[Any, Any]:
+    def backward(x: Array, out: Array, dout: Array) -> Array:
+        return (np.clip(dout, -1e6, 1e6) if dout.dtype == np.float32 else dout) * (1 - out**2)
+
+    return elementwise(np.tanh, backward)
+
+
+@broken(ELEMENTWISE, "nan_shows")
+def nan_becomes_a_number_in_backward() -> Layer[Any, Any]:
+    return elementwise(np.tanh, lambda x, out, d: np.nan_to_num(d) * (1 - out**2))
+
+
+@broken(ELEMENTWISE, "any_layout")
+def dout_is_read_in_the_order_of_memory() -> Layer[Any, Any]:
+    return elementwise(np.tanh, lambda x, out, d: d.ravel(order="K").reshape(d.shape) * (1 - out**2))
+
+
+@broken(ELEMENTWISE, "nothing_shared")
+def dout_itself_comes_back() -> Layer[Any, Any]:
+    return elementwise(lambda x: x + 1, lambda x, out, d: d)
+
+
+@broken(ELEMENTWISE, "all_written")
+def zeros_are_made_of_what_was_in_memory() -> Layer[Any, Any]:
+    def forward(params: Unit, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        out = read_only(np.tanh(x))
+        return out, (out, read_only(np.zeros((7, 11))))  # of a shape that nothing else has: no law leaves nan there
+
+    def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Unit]:
+        out, like = cache
+        zero = (0 * np.empty_like(like)).sum().astype(out.dtype)  # which 0 * nan is not
+        return dout * (1 - out**2) + zero, ()
+
+    return Layer(forward, backward)
+
+
+@broken(ELEMENTWISE, "independent_rows")
+def rows_are_weighted_by_their_place() -> Layer[Any, Any]:
+    def weights(x: Array) -> Array:
+        places = np.arange(1, len(x) + 1, dtype=x.dtype) if x.dtype.kind == "f" else np.arange(1.0, len(x) + 1)
+        return places.reshape(-1, *[1] * (x.ndim - 1))
+
+    return elementwise(lambda x: x * weights(x), lambda x, out, d: d * weights(x))
 
 
 # Rules, which passes through networks run in the place of pairs.
@@ -462,17 +632,22 @@ def probabilities(logits: Array) -> Array:
     return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
+def logarithms(logits: Array) -> Array:
+    below = logits - logits.max(axis=1, keepdims=True)
+    return np.asarray(below - np.log(np.exp(below).sum(axis=1, keepdims=True)))
+
+
 def textbook(
     forward: Callable[[Array, Array], Array], backward: Callable[[Array, Array, Any], Array], reduce: Any = np.mean
 ) -> Loss[Any, Any]:
-    """A loss of `forward(p, one_hot)` for each row, and `backward(p, one_hot, dloss)`."""
+    """A loss of `forward(log p, one_hot)` for each row, and `backward(p, one_hot, dloss)`."""
 
     def rows(logits: Array, labels: Any) -> Array:
-        return np.asarray(forward(probabilities(logits), np.eye(logits.shape[1])[labels]))
+        return np.asarray(forward(logarithms(logits), np.eye(logits.shape[1])[labels]))
 
     def run(logits: Array, labels: Any) -> tuple[Array, Any]:
         one_hot = np.eye(logits.shape[1])[labels].astype(logits.dtype)
-        losses = forward(probabilities(logits), one_hot)
+        losses = forward(logarithms(logits), one_hot)
         return np.asarray(reduce(losses), logits.dtype), (own(probabilities(logits)), own(one_hot))
 
     def back(cache: tuple[Array, Array], dloss: Any) -> Array:
@@ -481,21 +656,96 @@ def textbook(
     return Loss(run, back, rows)
 
 
-def log_likelihood(p: Array, t: Array) -> Array:
-    return np.asarray(-np.log((p * t).sum(axis=1)))
+def log_likelihood(q: Array, t: Array) -> Array:
+    return np.asarray(-(q * t).sum(axis=1))
+
+
+def slope(p: Array, t: Array, k: Any) -> Array:
+    return np.asarray((p - t) * (np.asarray(k) / len(p)).astype(p.dtype))
+
+
+@broken(LOSSES, *LOSS_DERIVATIVE)
+def an_epsilon_in_the_logarithm() -> Loss[Any, Any]:
+    return textbook(lambda q, t: -np.log((np.exp(q) * t).sum(axis=1) + 1e-7), slope)
 
 
 @broken(LOSSES, "loss_derivative")
-def an_epsilon_in_the_logarithm() -> Loss[Any, Any]:
-    return textbook(lambda p, t: -np.log((p * t).sum(axis=1) + 1e-7), lambda p, t, k: (p - t) * k / len(p))
+def one_entry_of_dout_wrong_by_one_part_in_a_billion() -> Loss[Any, Any]:
+    def backward(p: Array, t: Array, k: Any) -> Array:
+        dout = slope(p, t, k)
+        dout[0, 1] *= dout.dtype.type(1 + 1e-9)
+        return dout
+
+    return textbook(log_likelihood, backward)
 
 
-@broken(LOSSES, "loss_linearity")
+@broken(LOSSES, "loss_values")
+def an_exponential_that_overflows() -> Loss[Any, Any]:
+    right = textbook(log_likelihood, slope)
+
+    def run(logits: Array, labels: Any) -> tuple[Array, Any]:
+        _, cache = right.forward(logits, labels)
+        e = np.exp(logits)
+        losses = np.log(e.sum(axis=1)) - logits[np.arange(len(logits)), labels]
+        return np.asarray(losses.mean(), logits.dtype), cache
+
+    return evolve(right, forward=run)
+
+
+@broken(LOSSES, "loss_targets")
+def a_gradient_for_five_rows_alone() -> Loss[Any, Any]:
+    return textbook(log_likelihood, lambda p, t, k: slope(p, t, k) * p.dtype.type(len(p) / 5))
+
+
+@broken(LOSSES, "loss_precision")
+def a_gradient_in_float32_that_is_off_by_a_percent() -> Loss[Any, Any]:
+    def backward(p: Array, t: Array, k: Any) -> Array:
+        return slope(p, t, k) * p.dtype.type(1.01 if p.dtype == np.float32 else 1)
+
+    return textbook(log_likelihood, backward)
+
+
+@broken(LOSSES, "loss_linearity", "loss_values")
+def something_is_added_where_dloss_is_zero() -> Loss[Any, Any]:
+    return textbook(log_likelihood, lambda p, t, k: slope(p, t, k) if k else np.full_like(p, 1e-300))
+
+
+@broken(LOSSES, "loss_memory")
+def the_cache_itself_comes_back_for_a_dloss_of_one() -> Loss[Any, Any]:
+    def forward(logits: Array, labels: Any) -> tuple[Array, Array]:
+        value, cache = softmax_cross_entropy.forward(logits, labels)
+        return value, np.array(softmax_cross_entropy.backward(cache, 1.0))
+
+    def backward(cache: Array, dloss: Any) -> Array:
+        return cache if dloss == 1 else cache * np.asarray(dloss, cache.dtype)
+
+    return cross_entropy_with(forward=forward, backward=backward)
+
+
+@broken(LOSSES, "loss_state")
+def a_loss_that_draws_from_the_global_generator() -> Loss[Any, Any]:
+    def forward(logits: Array, labels: Any) -> tuple[Array, Any]:
+        np.random.random()
+        return softmax_cross_entropy.forward(logits, labels)
+
+    return cross_entropy_with(forward=forward)
+
+
+@broken(LOSSES, "loss_structure")
+def a_loss_that_is_no_array() -> Loss[Any, Any]:
+    def forward(logits: Array, labels: Any) -> tuple[Any, Any]:
+        value, cache = softmax_cross_entropy.forward(logits, labels)
+        return float(value), cache
+
+    return cross_entropy_with(forward=forward)
+
+
+@broken(LOSSES, "loss_derivative", "loss_linearity", "loss_values")
 def dloss_is_ignored() -> Loss[Any, Any]:
     return textbook(log_likelihood, lambda p, t, k: (p - t) / len(p))
 
 
-@broken(LOSSES, "loss_derivative")
+@broken(LOSSES, *LOSS_DERIVATIVE)
 def a_batch_that_is_not_divided_by() -> Loss[Any, Any]:
     return textbook(log_likelihood, lambda p, t, k: (p - t) * k)
 
@@ -505,12 +755,12 @@ def a_sum_for_a_mean() -> Loss[Any, Any]:
     return textbook(log_likelihood, lambda p, t, k: (p - t) * k, reduce=np.sum)
 
 
-@broken(LOSSES, "loss_derivative")
+@broken(LOSSES, *LOSS_DERIVATIVE)
 def the_sign_of_the_gradient() -> Loss[Any, Any]:
     return textbook(log_likelihood, lambda p, t, k: (t - p) * k / len(p))
 
 
-@broken(LOSSES, "loss_structure")
+@broken(LOSSES, "loss_structure", "loss_precision")
 def a_loss_in_float64() -> Loss[Any, Any]:
     def forward(logits: Array, labels: Any) -> tuple[Any, Any]:
         value, cache = softmax_cross_entropy.forward(logits, labels)
@@ -519,7 +769,7 @@ def a_loss_in_float64() -> Loss[Any, Any]:
     return cross_entropy_with(forward=forward)
 
 
-@broken(LOSSES, "loss_purity", "loss_linearity")
+@broken(LOSSES, "loss_state")
 def a_gradient_made_in_the_cache() -> Loss[Any, Any]:
     def forward(logits: Array, labels: Any) -> tuple[Array, Any]:
         return softmax_cross_entropy.forward(logits, labels)[0], [probabilities(logits), labels.copy()]
@@ -546,7 +796,7 @@ def the_callers_labels_are_cached() -> Loss[Any, Any]:
     return cross_entropy_with(forward=forward, backward=backward)
 
 
-@broken(LOSSES, "loss_derivative", "mean_of_rows")
+@broken(LOSSES, *LOSS_DERIVATIVE, "mean_of_rows")
 def the_first_label_for_every_row() -> Loss[Any, Any]:
     def forward(logits: Array, labels: Any) -> tuple[Array, Any]:
         value = softmax_cross_entropy.forward(logits, np.full_like(labels, labels[0]))[0]
@@ -644,13 +894,56 @@ class Returning:
         return params, state
 
 
+@frozen
+class Kept:
+    """The parameters, as what the state holds of the last step."""
+
+    def init(self, params: Any) -> Any:
+        return 0 * params
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        new = params - np.asarray(0.1, params.dtype) * grads
+        return new, new
+
+
+@frozen
+class Growing:
+    def init(self, params: Any) -> Any:
+        return ()
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        return tree.map(self.moved, params, grads), state
+
+    def moved(self, p: Array, g: Array) -> Array:
+        return p + (p * 1e-4 - g * 0.1).astype(p.dtype)
+
+
+@frozen
+class Doubling:
+    """A rate that doubles every ten steps."""
+
+    def init(self, params: Any) -> Any:
+        return np.zeros(())
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        rate = 0.01 * 2.0 ** (state / 10)
+        return tree.map(lambda p, g: p - (rate * g).astype(p.dtype), params, grads), state + 1
+
+
 OPTIMIZERS.extend(
     [
         Broken("an update in place", InPlace, frozenset({"step_purity"})),
+        Broken("the state and the parameters are one array", Kept, frozenset({"step_purity"})),
         Broken("a step that depends on the place", GlobalNorm, frozenset({"elementwise"})),
         Broken("a rate that promotes float32", Promoting, frozenset({"step_structure"})),
-        Broken("a velocity kept outside the state", Remembering, frozenset({"step_purity", "elementwise"})),
-        Broken("the old parameters returned", Returning, frozenset({"step_purity"})),
+        Broken(
+            "a velocity kept outside the state",
+            Remembering,
+            frozenset({"step_purity", "step_structure", "elementwise", "follows_gradient"}),
+        ),
+        Broken("the old parameters returned", Returning, frozenset({"step_purity", "follows_gradient"})),
+        Broken("a decay with the wrong sign", Growing, frozenset({"follows_gradient"})),
+        Broken("a rate that doubles every ten steps", Doubling, frozenset({"descends"})),
     ]
 )
 

@@ -6,6 +6,7 @@ Values drawn one by one gather at zero, which is ReLU's kink, and repeat each ot
 from typing import Any, TypeAlias
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -44,3 +45,7 @@ def layouts(a: NDArray[Any]) -> dict[str, NDArray[Any]]:
         "byte-swapped": a.astype(a.dtype.newbyteorder()),
         "read-only": frozen,
     }
+
+
+few = settings(max_examples=max(3, settings.default.max_examples // 8))
+"""For what takes a tenth of a second: a whole check, or a law that tries many cases by itself."""

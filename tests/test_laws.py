@@ -26,7 +26,7 @@ from chainrule import (
     training_step,
     tree,
 )
-from strategies import Floating, dtypes, generators, normal, sides
+from strategies import Floating, dtypes, few, generators, normal, sides
 
 
 def pickled(value: Any) -> Any:
@@ -42,10 +42,11 @@ each_subject = pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
     [(subject, law) for subject in (*LAYERS, *PARTLY_FIXED, *ENCODERS, *OTHERS) for law in subject.laws],
     ids=lambda value: getattr(value, "name", value),
 )
+@few
 @given(rng=generators, n=sides, dtype=dtypes)
 def test_laws_hold(subject: Subject, law: str, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     verdicts = subject.laws[law](subject.layer, *subject.make(rng, n, dtype), rng)
-    broken = [verdict for verdict in verdicts if not verdict.ok]
+    broken = [verdict for verdict in verdicts if not verdict.ok and not verdict.undecided]
     assert not broken
 
 

@@ -7,9 +7,9 @@ A burst is three such differences, at h, 0.53 h and 0.53^2 h. Two of them cancel
 error. The next burst is eight times finer, until that error gets worse: the best burst counts, not the first. The ratio
 is 0.53 and not 1/2, so that no period of f divides all three steps.
 
-**Kinks.** The slopes to the right and to the left, (f(h) - f(0)) / h and (f(0) - f(-h)) / h, differ by about h f'' where
-f is smooth, and by a number that stays where it has a kink. There every number between them is a derivative
-(a subgradient), so that a slope is an interval.
+**Kinks.** The slopes to the right and to the left, (f(h) - f(0)) / h and (f(0) - f(-h)) / h, differ by about h f''
+where f is smooth, and by a number that stays where it has a kink. There every number between them is a derivative (a
+subgradient), so that a slope is an interval.
 """
 
 from collections.abc import Callable, Iterable
@@ -101,7 +101,9 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
         slope, error = _extrapolated(sums, RATIO * RATIO)
         # Where the differences do not shrink as those of a smooth function do, extrapolation is worth nothing.
         change, last = np.abs(sums[1] - sums[0]), np.abs(sums[2] - sums[1])
-        error = error + 3 * np.sqrt(np.square(weights) @ np.square(rounding)) + np.where(last > 0.4 * change, 2 * last, 0.0)
+        error = (
+            error + 3 * np.sqrt(np.square(weights) @ np.square(rounding)) + np.where(last > 0.4 * change, 2 * last, 0.0)
+        )
         error = error + 1e-13 * (np.abs(weights) @ np.abs(right[2] + left[2]))  # of slopes that cancel each other
         half = 0.0
         if kinked.any():
@@ -124,10 +126,8 @@ WIDER = tuple(2.0**-k for k in (19, 16, 14, 12, 10))
 """Spacings for a function that does not move at the others: one in float16."""
 
 IN_STEPS = 2e-3
-"""Noise from here on is that of a function whose values are steps, such as whole numbers, and is none. So is less, where
-values mostly stay the same from one point to the next at the widest spacing."""
-
-
+"""Noise from here on is that of a function whose values are steps, such as whole numbers, and is none. So is less,
+where values mostly stay the same from one point to the next at the widest spacing."""
 
 def noise_of(f: Line, weights: Real) -> float:
     """The rounding error of a value, relative to it, from weighted sums of values.

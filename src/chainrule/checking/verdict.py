@@ -41,7 +41,7 @@ class Verdict:
     >>> from chainrule import Layer, check_layer, relu
     >>> rng = np.random.default_rng(0)
     >>> doubled = Layer(relu.forward, lambda cache, dout: (2 * relu.backward(cache, dout)[0], ()))
-    >>> (verdict,) = check_layer(doubled, (), rng.standard_normal((4, 3)), rng=rng).failures
+    >>> verdict = check_layer(doubled, (), rng.standard_normal((4, 3)), rng=rng).failures[0]
     >>> verdict.law, verdict.field, round(verdict.got / verdict.expected, 6)
     ('derivative', 'dx', 2.0)
     >>> verdict.note

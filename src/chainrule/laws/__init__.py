@@ -53,7 +53,14 @@ from chainrule.laws.loss_laws import (
     mean_of_rows,
 )
 from chainrule.laws.network_laws import NETWORK_LAWS, descent, network_gradient
-from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS, elementwise, step_purity, step_structure
+from chainrule.laws.optimizer_laws import (
+    OPTIMIZER_LAWS,
+    descends,
+    elementwise,
+    follows_gradient,
+    step_purity,
+    step_structure,
+)
 from chainrule.laws.sharing_laws import transposed
 
 __all__ = [
@@ -72,8 +79,10 @@ __all__ = [
     "chain_rule",
     "commutativity",
     "derivative",
+    "descends",
     "descent",
     "elementwise",
+    "follows_gradient",
     "grads_without_dx",
     "identity",
     "independent_rows",

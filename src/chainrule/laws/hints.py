@@ -97,13 +97,14 @@ def _axis(axis: int, axes: int) -> str:
 
 def _places(some: NDArray[Any], n: int, word: str) -> str:
     first, last, step = int(some[0]), int(some[-1]), set(np.diff(some).tolist())
+    several = "entries" if word == "entry" else word.replace("place", "places") if " on axis " in word else f"{word}s"
     if some.size == 1:
         names = {0: "the first", n - 1: "the last"}
         return f"{names.get(first, f'{word} {first}')}{f' {word}' if first in names else ''} is"
     if step == {1}:
         if last == n - 1:
-            return f"{word}s from {first} on are"
-        return f"the first {some.size} {word}s are" if first == 0 else f"{word}s {first} to {last} are"
+            return f"{several} from {first} on are"
+        return f"the first {some.size} {several} are" if first == 0 else f"{several} {first} to {last} are"
     if step == {2} and last + 2 >= n and first < 2:
         return f"every second {word} is"
-    return f"{some.size} of {n} {word}s are"
+    return f"{some.size} of {n} {several} are"

@@ -17,13 +17,23 @@ from chainrule.arrays.records import is_record
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
-from chainrule.laws.copies import in_float64, read_only_copy, writable
+from chainrule.laws.copies import read_only_copy, writable
 from chainrule.laws.derivative_law import derivative, noted
 from chainrule.laws.dtype_laws import precision
 from chainrule.laws.memory_laws import LAYOUTS, all_written, any_layout, lent, nothing_shared
 from chainrule.laws.row_laws import independent_rows, nan_shows, rows_of, scaled
 from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
-from chainrule.laws.trial import Checked, Trial, arrays_in, backward_of, draw, measured, named, rounding, run_backward, run_forward
+from chainrule.laws.trial import (
+    Checked,
+    Trial,
+    arrays_in,
+    backward_of,
+    draw,
+    measured,
+    rounding,
+    run_backward,
+    run_forward,
+)
 from chainrule.laws.value_laws import any_dout, other_sizes, other_values
 from chainrule.layer import Layer
 from chainrule.rules.passes import in_pass
@@ -296,7 +306,10 @@ def _grads_alone(
     bound = 1e3 * max(float(np.finfo(out.dtype).eps), noise)
     least = _least([np.asarray(leaf) for leaf in tree.leaves(grads)])
     return [
-        noted(compare("grads_without_dx", f"grads{path}", np.asarray(got), np.asarray(g), bound, least=least), words.strip())
+        noted(
+            compare("grads_without_dx", f"grads{path}", np.asarray(got), np.asarray(g), bound, least=least),
+            words.strip(),
+        )
         for (path, g), got in zip(tree.named_leaves(grads), tree.leaves(alone), strict=True)
     ]
 

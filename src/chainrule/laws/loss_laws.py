@@ -231,14 +231,20 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
                 continue
             most = float(np.finfo(np.float64).max)
             if np.isfinite(wide.out) and abs(wide.out) < most and not np.isfinite(there.out):
-                note = f"for out of {size:.0e} it is not finite, though the loss is {float(wide.out):.6g}: an exponential that overflows?"
+                note = f"for out of {size:.0e} it is not finite, though the loss is {float(wide.out):.6g}"
+                note += ": an exponential that overflows?"
                 yield Verdict("", "out", ok=False, note=note, got=float(there.out), expected=float(wide.out))
             elif np.abs(other).max(initial=0.0) < most and not np.isfinite(slope).all():
                 yield Verdict("", "dx", ok=False, note=f"for out of {size:.0e} it is not finite")
             else:
                 off = np.abs(slope - other.astype(np.float64))
-                if np.abs(other).max(initial=0.0) < most and off.max(initial=0.0) > 1e-6 * np.abs(other).max(initial=0.0) > 1e-300:
-                    yield Verdict("", "dx", ok=False, note=f"for out of {size:.0e} it is another than in a wider format")
+                if (
+                    np.abs(other).max(initial=0.0) < most
+                    and off.max(initial=0.0) > 1e-6 * np.abs(other).max(initial=0.0) > 1e-300
+                ):
+                    yield Verdict(
+                        "", "dx", ok=False, note=f"for out of {size:.0e} it is another than in a wider format"
+                    )
 
 
 def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
@@ -282,7 +288,11 @@ def _targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tup
                 which = rng.integers(0, n, rows)
                 moved = out[which] * (1 + 0.01 * rng.random((rows, *[1] * (out.ndim - 1))))
                 yield f"with {rows} rows", moved, tree.map(partial(_taken, which), targets)
-        yield "for equal rows", np.broadcast_to(out[:1], out.shape).copy(), tree.map(partial(_taken, np.zeros(n, int)), targets)
+        yield (
+            "for equal rows",
+            np.broadcast_to(out[:1], out.shape).copy(),
+            tree.map(partial(_taken, np.zeros(n, int)), targets),
+        )
     labels = [leaf for leaf in leaves if leaf.dtype.kind in "iu" and leaf.shape == out.shape[:-1]]
     if labels:
         for words, value in (("for labels of 0", 0), (f"for labels of {out.shape[-1] - 1}", out.shape[-1] - 1)):
@@ -333,7 +343,7 @@ def _as_float16(leaf: Array) -> Array:
 
 
 def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """Every layout of `out` is taken, results share no memory, all of them is written, and no argument is, even for a while.
+    """Every layout of `out` is taken, results share no memory, all of them is written, and no argument is.
 
     Parameters
     ----------
@@ -350,7 +360,10 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     layer = as_layer(loss, targets)
     laws = (any_layout, nothing_shared, all_written)
     verdicts = [verdict for law in laws for verdict in law(layer, (), out, rng)]
-    verdicts += [Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted") for name in lent(layer, (), out, rng)]
+    verdicts += [
+        Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted")
+        for name in lent(layer, (), out, rng)
+    ]
     before, given = writable(targets), writable(targets)
     for dtype in (np.float64, np.float32, np.float16):
         for rows in (out, *rows_of(layer, out).values()):

@@ -19,7 +19,9 @@ CLOSE = 64.0
 
 
 def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """Every memory layout of params, x and dout gives the same values: Fortran's, strided, reversed, broadcast, misaligned.
+    """Every memory layout of params, x and dout gives the same values: Fortran's, strided, reversed, misaligned.
+
+    A broadcast dout is tried too.
 
     Parameters
     ----------
@@ -53,7 +55,9 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     ones = np.broadcast_to(np.ones((), trial.out.dtype), trial.out.shape)
     dense = trial.back(np.ones_like(trial.out))
     of_ones = rounding(trial, np.ones_like(trial.out), rng)
-    verdicts.append(_same("dout", trial_back(trial, ones), dense, of_ones, "a broadcast dout, of one number with strides of 0,"))
+    verdicts.append(
+        _same("dout", trial_back(trial, ones), dense, of_ones, "a broadcast dout, of one number with strides of 0,")
+    )
     return _worst(verdicts)
 
 
@@ -122,7 +126,9 @@ def _same(argument: str, got: Fields, right: Fields, units: Fields, words: str, 
     for name, leaf in got.items():
         expected = right[name]
         if leaf.shape != expected.shape:
-            return Verdict(law, argument, ok=False, note=f"{words} gives {name} of shape {leaf.shape}, and not {expected.shape}")
+            return Verdict(
+                law, argument, ok=False, note=f"{words} gives {name} of shape {leaf.shape}, and not {expected.shape}"
+            )
         with np.errstate(all="ignore"):
             off = np.abs(leaf - expected) > CLOSE * units[name]
             off |= np.isnan(leaf) != np.isnan(expected)
@@ -151,7 +157,11 @@ def nothing_shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random
         For each result.
     """
     found: dict[str, str] = {}
-    for given, positive in [(x, False), *((each, False) for each in rows_of(layer, x).values()), (_positive(layer, x), True)]:
+    for given, positive in [
+        (x, False),
+        *((each, False) for each in rows_of(layer, x).values()),
+        (_positive(layer, x), True),
+    ]:
         try:
             notes = _shared(layer, writable(params), writable(given), rng, positive=positive)
         except Exception:
@@ -168,7 +178,9 @@ def _positive(layer: Checked[Any, Any], x: Any) -> Any:
     return x if isinstance(layer, Encoder) else tree.map(lambda leaf: np.abs(leaf) + leaf.dtype.type(0.5), x)
 
 
-def _shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator, *, positive: bool) -> dict[str, str]:
+def _shared(
+    layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator, *, positive: bool
+) -> dict[str, str]:
     """What each result shares, in words; nothing if it is alone."""
     out, cache = layer.forward(params, x)
     dout = np.ones_like(out) if positive else draw(np.asarray(out), rng)
@@ -189,7 +201,9 @@ def _shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
         ]
         note = ""
         if isinstance(leaf, np.ndarray) and leaf.flags.writeable and leaf.size:
-            note = next((f"it is writable, and shares memory with {what}" for what, value in others if _shares(leaf, value)), "")
+            note = next(
+                (f"it is writable, and shares memory with {what}" for what, value in others if _shares(leaf, value)), ""
+            )
         if not note and not np.array_equal(kept[name], leaf, equal_nan=True):
             note = "a later call changes it: is a buffer used again?"
         notes[name] = note
@@ -264,10 +278,12 @@ class Watched(np.ndarray[Any, np.dtype[Any]]):
         super().__setitem__(key, value)
 
     def fill(self, value: Any) -> None:
+        """As that of an array."""
         self.notice()
         super().fill(value)
 
     def sort(self, *arguments: Any, **options: Any) -> None:
+        """As that of an array."""
         self.notice()
         super().sort(*arguments, **options)
 

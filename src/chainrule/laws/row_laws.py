@@ -1,4 +1,4 @@
-"""The laws of rows: each is treated alone, in whatever order and number they come, and so are nan and infinity in it."""
+"""The laws of rows: each is treated alone, in whatever order and number they come, and so is a nan in it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64
-from chainrule.laws.trial import Checked, Fields, Trial, draw, measured, rounding
+from chainrule.laws.trial import Checked, Trial, draw, measured, rounding
 
 CLOSE = 64.0
 """How many units of rounding results may differ by if sums are taken in another order."""
@@ -87,7 +87,11 @@ def _choices(
         ("the rows in another order", rng.permutation(n)),
         ("one row several times", np.zeros(max(n, 2), int)),
     ]
-    chosen += [(f"{rows} rows", rng.integers(0, n, rows)) for rows in dict.fromkeys((*ROWS, n + 1, *widths)) if rows * each <= most]
+    chosen += [
+        (f"{rows} rows", rng.integers(0, n, rows))
+        for rows in dict.fromkeys((*ROWS, n + 1, *widths))
+        if rows * each <= most
+    ]
     return chosen
 
 
@@ -123,7 +127,9 @@ def _compared(name: str, got: Array, expected: Array, unit: Array, words: str) -
     what = "its rows are others" if name in ("out", "dx") else "it is not the sum over the rows"
     note = f"with {words} {what}: do rows depend on each other or on their place? If they should, say couples_rows=True"
     place = tuple(int(i) for i in index)
-    return Verdict("independent_rows", name, False, note, index=place, got=float(got[index]), expected=float(expected[index]))
+    return Verdict(
+        "independent_rows", name, False, note, index=place, got=float(got[index]), expected=float(expected[index])
+    )
 
 
 def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -153,7 +159,9 @@ def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     alone[row if dout.ndim else ()] = np.abs(dout[row if dout.ndim else ()])
     others = dout * (1.0 + rng.random(dout.shape))
     some = [trial.back(each) for each in (alone, np.where(alone != 0, others, 0.0))]
-    rowwise = not layer.couples_rows and not isinstance(layer, Encoder) and dout.ndim > 0 and len(right["dx"]) == len(dout)
+    rowwise = (
+        not layer.couples_rows and not isinstance(layer, Encoder) and dout.ndim > 0 and len(right["dx"]) == len(dout)
+    )
     notes: dict[str, str] = {}
     for word, value in (("nan", np.nan), ("infinity", np.inf)):
         bad = dout.copy()
@@ -171,7 +179,9 @@ def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
                 notes[name] = f"{word} in row {row} of dout does not show in it: is it replaced by a number?"
             if name == "dx" and rowwise:
                 rest = np.delete(leaf, row, axis=0)
-                if not np.allclose(rest, np.delete(right[name], row, axis=0), rtol=1e-6, atol=1e-9 * size, equal_nan=True):
+                if not np.allclose(
+                    rest, np.delete(right[name], row, axis=0), rtol=1e-6, atol=1e-9 * size, equal_nan=True
+                ):
                     notes[name] = f"{word} in row {row} of dout changes other rows"
     return [Verdict("nan_shows", name, ok=name not in notes, note=notes.get(name, "")) for name in right]
 
@@ -209,9 +219,17 @@ def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generat
                 off &= np.isfinite(leaf)
                 if off.any() and name not in notes:
                     index = tuple(int(i) for i in np.argwhere(off)[0])
-                    note = f"for dout times 2**{k} it is not 2**{k} times what it was: is dout clipped or something added?"
+                    note = (
+                        f"for dout times 2**{k} it is not 2**{k} times what it was: is dout clipped or something added?"
+                    )
                     notes[name] = Verdict(
-                        "scaled", name, False, note, index=index, got=float(back[index]), expected=float(right[name][index])
+                        "scaled",
+                        name,
+                        False,
+                        note,
+                        index=index,
+                        got=float(back[index]),
+                        expected=float(right[name][index]),
                     )
     return [notes.get(name, Verdict("scaled", name, ok=True)) for name in right]
 

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     list[Verdict]
         For forward, backward and grads.
     """
+
     def run(given: Any, dout: Array | None = None) -> tuple[Trial, Array, Fields]:
         trial = Trial.of(layer, params, given)
         slope = draw(trial.out, rng) if dout is None else dout
@@ -48,7 +50,7 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     for case, other in moved.items():
         try:
             second, slope, _ = run(other)
-        except Exception:  # noqa: BLE001  # it refuses this size, which is an answer
+        except Exception:  # noqa: BLE001, S112  # it refuses this size, which is an answer
             continue
         mine = {name: np.array(leaf) for name, leaf in second.back(slope).items()}
         if not _equal(first.back(dout), right):
@@ -112,8 +114,10 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
 
 
 def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """A call leaves the process as it was: NumPy's error and print settings, filters of warnings, random generators,
-    the environment, the current directory, torch's default dtype.
+    """A call leaves the process as it was.
+
+    That is: NumPy's error and print settings, filters of warnings, random generators, the environment, the current
+    directory, torch's default dtype. The first call gives what the next gives.
 
     Parameters
     ----------
@@ -127,37 +131,50 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     list[Verdict]
         For each of them.
     """
+    first: Fields = {}
+    dout: Array = np.zeros(0)
+
+    def call() -> None:
+        nonlocal first, dout
+        out, cache = run_forward(layer, params, x)
+        dout = draw(out, rng)
+        first = {"out": np.array(out), **_copied(Trial(layer, params, x, out, cache).back(dout))}
+        layer.grads(cache, dout.copy())
+
+    verdicts = settings_kept("process_unchanged", call, rng)
+    again = Trial.of(layer, params, x)
+    same = _equal(first, {"out": again.out, **again.back(dout)})
+    note = "" if same else "the first call gives other numbers than the next: is something kept?"
+    return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
+
+
+def settings_kept(law: str, call: Callable[[], None], rng: np.random.Generator) -> list[Verdict]:
+    """A verdict for each setting of the process, on whether a call leaves it as it was; it is put back."""
     with np.errstate(all="warn"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         seeds = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one
-        numbers, precision = os.environ.copy(), np.get_printoptions()
-        place, size, limit = os.getcwd(), np.getbufsize(), sys.getrecursionlimit()
+        environment, printing = os.environ.copy(), np.get_printoptions()
+        place, size, limit = Path.cwd(), np.getbufsize(), sys.getrecursionlimit()
         random.seed(int(rng.integers(2**32)))
         np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002  # that a call may seed in its turn
         before = {name: read() for name, read in SETTINGS.items()}
         try:
-            out, cache = run_forward(layer, params, x)
-            dout = draw(out, rng)
-            first = {"out": np.array(out), **_copied(Trial(layer, params, x, out, cache).back(dout))}
-            layer.grads(cache, dout.copy())
+            call()
             after = {name: read() for name, read in SETTINGS.items()}
         finally:
             random.setstate(seeds[0])
             np.random.set_state(seeds[1])  # noqa: NPY002
             os.environ.clear()
-            os.environ.update(numbers)
-            np.set_printoptions(**precision)
+            os.environ.update(environment)
+            np.set_printoptions(**printing)
             os.chdir(place)
             np.setbufsize(size)
             sys.setrecursionlimit(limit)
     verdicts: list[Verdict] = []
     for name, value in before.items():
         ok = value == after[name]
-        verdicts.append(Verdict("process_unchanged", name, ok, "" if ok else f"a call changes {name} of the whole process"))
-    again = Trial.of(layer, params, x)
-    same = _equal(first, {"out": again.out, **again.back(dout)})
-    note = "" if same else "the first call gives other numbers than the next: is something kept?"
-    return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
+        verdicts.append(Verdict(law, name, ok, "" if ok else f"a call changes {name} of the whole process"))
+    return verdicts
 
 
 def _copied(fields: Fields) -> Fields:
@@ -199,9 +216,12 @@ def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[s
 def _shuffled(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> Any:
     """Other numbers of the same kind: each moved towards another of the same array."""
     if isinstance(layer, Encoder):
-        return tree.map(lambda leaf: rng.permutation(leaf), x)
+        return tree.map(rng.permutation, x)
     share = rng.random()
-    return tree.map(lambda leaf: (leaf + share * (rng.permutation(leaf.reshape(-1)).reshape(leaf.shape) - leaf)).astype(leaf.dtype), x)
+    return tree.map(
+        lambda leaf: (leaf + share * (rng.permutation(leaf.reshape(-1)).reshape(leaf.shape) - leaf)).astype(leaf.dtype),
+        x,
+    )
 
 
 def _grads(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:

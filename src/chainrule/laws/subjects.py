@@ -60,7 +60,10 @@ def _turned(value: Any) -> Any:
 def _like(pattern: Any, value: Any) -> Any:
     """The value in the containers of a pattern."""
     if isinstance(pattern, dict):
-        return {key: _like(each, getattr(value, name)) for (key, each), name in zip(pattern.items(), _names(tuple(pattern)), strict=True)}
+        return {
+            key: _like(each, getattr(value, name))
+            for (key, each), name in zip(pattern.items(), _names(tuple(pattern)), strict=True)
+        }
     if isinstance(pattern, list):
         return [_like(each, own) for each, own in zip(pattern, value, strict=True)]
     if isinstance(pattern, tuple) and _has_containers(pattern):
@@ -141,6 +144,10 @@ def _narrowed(layer: Any, dtype: np.dtype[Any]) -> Any:
         return dx.astype(np.float64), in_float64(grads)
 
     def grads(cache: _Wide, dout: Any) -> Any:
-        return layer.grads(cache.cache, dout) if not cache.wide else in_float64(layer.grads(cache.cache, dout.astype(dtype)))
+        return (
+            layer.grads(cache.cache, dout)
+            if not cache.wide
+            else in_float64(layer.grads(cache.cache, dout.astype(dtype)))
+        )
 
     return Layer(forward, backward, grads, couples_rows=layer.couples_rows, event_axes=layer.event_axes)

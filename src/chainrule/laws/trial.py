@@ -127,7 +127,9 @@ class Trial:
         start = self.arguments
 
         def at(step: float) -> NDArray[Any]:
-            moved = {name: leaf + step * directions[name] if name in directions else leaf for name, leaf in start.items()}
+            moved = {
+                name: leaf + step * directions[name] if name in directions else leaf for name, leaf in start.items()
+            }
             params, x = self.with_arguments(moved)
             out: NDArray[Any] = np.asarray(self.layer.forward(params, writable(x))[0])
             return out.reshape(-1)
@@ -163,9 +165,7 @@ def sizes_of(leaf: Array, *, own: bool = False) -> Array:
     return np.where(size > (0.0 if own else 1e-3 * rows), size, np.where(rows > 0, rows, root if root > 0 else 1.0))
 
 
-def rounding(
-    trial: Trial, dout: Array, rng: np.random.Generator, unit: float = UNIT, copies: int = COPIES
-) -> Fields:
+def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = UNIT, copies: int = COPIES) -> Fields:
     """What rounding may do to each entry of the results, by name.
 
     The arguments are moved by a random share of a unit of their own size, as if each had been rounded, and the results
@@ -209,7 +209,7 @@ def rounding(
     least = max(unit, trial.noise)
     units: Fields = {}
     with np.errstate(all="ignore"):
-        # Where all of a field cancels, as the gradient of a bias before a batch norm does, nothing but rounding is left.
+        # Where all of a field cancels, as the gradient of a bias before a batch norm does, only rounding is left.
         largest = max(_rms(leaf) for leaf in results.values()) / 32
         for name, leaf in results.items():
             own = np.sqrt(np.mean(np.square(moved[name]), axis=0))

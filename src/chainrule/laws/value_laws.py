@@ -86,7 +86,10 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
         far = 20 + 20 * rng.random(x.shape)
         yield "for x far out", far if positive else -far
     near = np.round(x * (4 / size)) * (size / 4)
-    yield "for x with ties", near if not (positive or negative) or near.all() else np.full_like(x, x.flat[0] if x.size else 0)
+    yield (
+        "for x with ties",
+        near if not (positive or negative) or near.all() else np.full_like(x, x.flat[0] if x.size else 0),
+    )
     if x.ndim:
         yield "for equal rows", np.broadcast_to(x[:1], x.shape).copy()
         yield "for equal columns", np.broadcast_to(x[..., :1], x.shape).copy()
@@ -179,9 +182,7 @@ def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
     return kinds
 
 
-def _at(
-    law: str, base: Trial, x: Array, rng: np.random.Generator, case: str, params: Any = None
-) -> list[Verdict]:
+def _at(law: str, base: Trial, x: Array, rng: np.random.Generator, case: str, params: Any = None) -> list[Verdict]:
     """The derivative at another x or other parameters, if the layer takes them and its values are finite."""
     try:
         with np.errstate(all="ignore"):
@@ -214,4 +215,3 @@ def _worst(verdicts: list[Verdict]) -> list[Verdict]:
 
 def _power(verdict: Verdict) -> float:
     return verdict.power
-

@@ -1,0 +1,118 @@
+"""Every adversary and the checker's verdict on it; run as a program, the counts for all of them."""
+
+import os
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+from attrs import frozen
+
+from adversaries.case import Adversary, LayerCase, LossCase
+from adversaries.losses_right import RIGHT_LOSSES
+from adversaries.losses_wrong import WRONG_LOSSES
+from adversaries.optimizers_right import RIGHT_OPTIMIZERS
+from adversaries.optimizers_wrong import WRONG_OPTIMIZERS
+from adversaries.right_layers import RIGHT_LAYERS
+from adversaries.wrong_layers import WRONG_LAYERS
+from chainrule import Report, check_layer, check_loss, check_optimizer
+
+LISTS = {
+    "wrong layers": WRONG_LAYERS,
+    "right layers": RIGHT_LAYERS,
+    "wrong losses": WRONG_LOSSES,
+    "right losses": RIGHT_LOSSES,
+    "wrong optimizers": WRONG_OPTIMIZERS,
+    "right optimizers": RIGHT_OPTIMIZERS,
+}
+
+CONTRACT = "a cache may hold the caller's parameters: they are constant here"
+KNOWN = {
+    "softmax: overflows beyond 88, in float32": "where it overflows, and in float64, it is right",
+    "linear: W is cached without a copy": CONTRACT,
+    "scale and shift: gamma is cached without a copy": CONTRACT,
+    "hinge with the opposite slope at its margin": "no output that is tried lies on the margin",
+}
+"""Adversaries that are judged otherwise than their authors do, and why."""
+
+
+@frozen
+class Listed:
+    """An adversary, and the list that it is from."""
+
+    group: str
+    adversary: Adversary
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it is wrong, by its author."""
+        return self.group.startswith("wrong")
+
+
+def listed(every: int = 1) -> list[Listed]:
+    """Every so manieth of each list."""
+    return [Listed(group, each) for group, some in LISTS.items() for each in some[::every]]
+
+
+def judged(adversary: Adversary) -> Report:
+    """Make it and check it."""
+    made, rng = adversary.make(), np.random.default_rng(0)
+    if isinstance(made, LayerCase):
+        return check_layer(made.layer, made.params, made.x, rng=rng, surrogate=made.surrogate)
+    if isinstance(made, LossCase):
+        return check_loss(made.loss, made.out, made.targets, rng=rng)
+    return check_optimizer(made.optimizer, made.params, made.grads, rng=rng)
+
+
+@contextmanager
+def process_kept() -> Iterator[None]:
+    """Put back what belongs to the whole process, which some wrong ones change; warnings are not shown."""
+    torch = sys.modules.get("torch")
+    undo: list[Callable[[], object]] = [
+        partial(np.random.set_state, np.random.get_state()),
+        partial(np.setbufsize, np.getbufsize()),
+        partial(sys.setrecursionlimit, sys.getrecursionlimit()),
+        partial(os.chdir, os.getcwd()),  # noqa: PTH109  # os.chdir is what undoes it
+    ]
+    if torch is not None:
+        undo.append(partial(torch.set_default_dtype, torch.get_default_dtype()))
+    environment, printing = os.environ.copy(), np.get_printoptions()
+    with np.errstate(all="warn"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            for each in undo:
+                each()
+            os.environ.clear()
+            os.environ.update(environment)
+            np.set_printoptions(**printing)
+
+
+def main() -> None:
+    """Judge all of them, and print the counts for each list, those judged wrongly, and what could not be told."""
+    for group, all_of_them in LISTS.items():
+        counts, surprises, reasons, started = Counter[str](), list[str](), Counter[str](), time.perf_counter()
+        for each in [each for each in listed() if each.group == group]:
+            with process_kept():
+                report = judged(each.adversary)
+            state = "WRONG" if report.failures else ("cannot tell" if report.undecided else "right")
+            counts[state] += 1
+            reasons.update(
+                f"{verdict.law}: {verdict.note}" for verdict in report.undecided[:1] if state == "cannot tell"
+            )
+            if (state == "WRONG") != each.wrong and each.adversary.name not in KNOWN:
+                laws = ", ".join(sorted({verdict.law for verdict in report.failures}))
+                surprises.append(f"{state}: {each.adversary.name}{f' ({laws})' if laws else ''}")
+        said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        print(f"{group}: {len(all_of_them)}: {said}; {time.perf_counter() - started:.0f} s", flush=True)
+        for line in (*surprises, *(f"cannot tell, {count} times: {reason}" for reason, count in reasons.most_common())):
+            print(f"    {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

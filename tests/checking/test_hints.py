@@ -1,0 +1,74 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule.laws.hints import hint, where
+
+ROWS, COLUMNS = 6, 5
+
+
+def wrong(*index: Any, shape: tuple[int, ...] = (ROWS, COLUMNS)) -> Any:
+    """A mask that is true at an index."""
+    mask = np.zeros(shape, bool)
+    mask[index] = True
+    return mask
+
+
+EVERY = slice(None)
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (wrong(-1), "the last row is wrong, the others are right"),
+        (wrong(0), "the first row is wrong, the others are right"),
+        (wrong(2), "row 2 is wrong, the others are right"),
+        (wrong(EVERY, -1), "the last column is wrong, the others are right"),
+        (wrong(EVERY, slice(None, None, 2)), "every second column is wrong, the others are right"),
+        (wrong(slice(1, None, 2)), "every second row is wrong, the others are right"),
+        (wrong(slice(4, None)), "rows from 4 on are wrong, the others are right"),
+        (wrong(slice(3)), "the first 3 rows are wrong, the others are right"),
+        (wrong(slice(2, 4)), "rows 2 to 3 are wrong, the others are right"),
+        (wrong([0, 3, 4]), "3 of 6 rows are wrong, the others are right"),
+        (wrong([0, 1], [1, 2]), "2 of 30 entries are wrong, the others are right"),
+        (wrong(EVERY, 1, shape=(3, 4, 5)), "place on axis 1 1 is wrong, the others are right"),
+        (wrong(slice(2), shape=(5,)), "the first 2 entries are wrong, the others are right"),
+        (wrong(slice(3, None), shape=(5,)), "entries from 3 on are wrong, the others are right"),
+        (wrong(slice(0)), ""),
+        (wrong(EVERY), ""),
+    ],
+)
+def test_where_says_what_the_wrong_entries_have_in_common(mask: Any, words: str) -> None:
+    assert where(mask) == words
+
+
+RIGHT = np.random.default_rng(0).standard_normal((4, 4))
+
+
+@pytest.mark.parametrize(
+    ("got", "words"),
+    [
+        (RIGHT.T, "it is the transpose"),
+        (-RIGHT, "the sign is wrong"),
+        (2 * RIGHT, "it is twice what it should be"),
+        (RIGHT / 2, "it is half of what it should be"),
+        (7 * RIGHT, "it is 7 times too large, the number of rows"),
+        (RIGHT / 7, "it is 7 times too small, the number of rows"),
+        (1.25 * RIGHT, "it is 1.25 times what it should be"),
+        (0 * RIGHT, "it is 0"),
+        (RIGHT * np.nan, "it is not finite"),
+        (np.where(np.eye(4) > 0, 0, RIGHT), "4 of 16 entries are wrong"),
+        (RIGHT + 1 + RIGHT**2, ""),
+    ],
+)
+def test_hints_recognise_the_usual_mistakes(got: Any, words: str) -> None:
+    said = hint(got, RIGHT, 7)
+    assert said.startswith(words)
+    assert bool(said) == bool(words)
+
+
+def test_a_hint_takes_no_notice_of_what_is_not_known() -> None:
+    known = RIGHT.copy()
+    known[0, 0] = np.nan
+    assert hint(-RIGHT, known, 7) == "the sign is wrong"

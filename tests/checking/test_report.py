@@ -1,0 +1,77 @@
+import json
+import math
+
+import pytest
+
+from chainrule import Report
+from chainrule.checking.verdict import Verdict
+
+RIGHT = Verdict("derivative", "dx", ok=True, error=2e-12, bound=1e-9, power=3e-10)
+WRONG = Verdict(
+    "derivative", "grads.W", False, "a <b> & 'c'", error=0.5, bound=1e-9, index=(1, 2), got=1.5, expected=1.0
+)
+UNCLEAR = Verdict("descends", "loss", ok=False, undecided=True, note="it does not move")
+
+
+def test_a_report_is_ok_if_all_verdicts_are_right() -> None:
+    assert Report((RIGHT, RIGHT)).ok
+    assert not Report((RIGHT, WRONG)).ok
+    assert not Report((RIGHT, UNCLEAR)).ok
+    assert Report(()).ok
+
+
+def test_what_cannot_be_told_is_no_failure() -> None:
+    report = Report((RIGHT, WRONG, UNCLEAR))
+    assert report.failures == (WRONG,)
+    assert report.undecided == (UNCLEAR,)
+
+
+def test_the_table_has_a_line_for_each_verdict_and_lines_for_what_was_found() -> None:
+    assert str(Report((RIGHT, WRONG, UNCLEAR))).splitlines() == [
+        "ok          derivative  dx       error 2.0e-12 (at most 1e-09) errors from 3e-10 on would be seen",
+        "WRONG       derivative  grads.W  error 5.0e-01 (at most 1e-09)",
+        "            grads.W[1, 2] is 1.5, expected 1",
+        "            a <b> & 'c'",
+        "cannot tell descends    loss",
+        "            it does not move",
+        "1 of 3 hold, of 1 it can't be told",
+    ]
+    assert str(Report((RIGHT,))).splitlines()[-1] == "all 1 hold"
+    assert str(Report((RIGHT, WRONG))).splitlines()[-1] == "1 of 2 hold"
+    assert repr(Report((RIGHT,))) == str(Report((RIGHT,)))
+
+
+def test_a_table_in_a_notebook_escapes_what_a_note_says() -> None:
+    shown = Report((RIGHT, WRONG, UNCLEAR))._repr_html_()  # pyright: ignore[reportPrivateUsage]  # IPython's name
+    assert "a &lt;b&gt; &amp; &#x27;c&#x27;" in shown
+    assert "<b> &" not in shown
+    assert shown.count("<tr>") == shown.count("</tr>") == 4
+    assert all(f">{mark}<" in shown for mark in ("ok", "WRONG", "cannot tell"))
+
+
+def test_json_has_the_fields_of_a_verdict_and_null_for_what_is_not_a_number() -> None:
+    said = json.loads(Report((RIGHT, WRONG, UNCLEAR)).to_json(), parse_constant=pytest.fail)
+    assert said["ok"] is False
+    right, wrong, unclear = said["verdicts"]
+    assert right["power"] == 3e-10
+    assert (wrong["index"], wrong["got"], wrong["note"]) == ([1, 2], 1.5, "a <b> & 'c'")
+    assert unclear["undecided"] is True
+    assert unclear["error"] is unclear["bound"] is unclear["got"] is None
+    assert (
+        json.loads(Report((Verdict("descends", "loss", True, power=math.inf),)).to_json())["verdicts"][0]["power"]
+        is None
+    )
+
+
+def test_it_raises_the_table_if_a_law_does_not_hold() -> None:
+    with pytest.raises(AssertionError, match=r"(?s)WRONG.*1 of 2 hold"):
+        Report((RIGHT, WRONG)).raise_if_wrong()
+    with pytest.raises(AssertionError, match="WRONG"):
+        Report((WRONG, UNCLEAR)).raise_if_wrong(undecided=False)
+    Report((RIGHT,)).raise_if_wrong()
+
+
+def test_it_raises_for_what_cannot_be_told_unless_that_may_pass() -> None:
+    with pytest.raises(AssertionError, match="cannot tell"):
+        Report((RIGHT, UNCLEAR)).raise_if_wrong()
+    Report((RIGHT, UNCLEAR)).raise_if_wrong(undecided=False)

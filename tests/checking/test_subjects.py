@@ -1,0 +1,132 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import Array, Layer, Unit, check_layer, own, tree
+from chainrule.laws.subjects import as_trees, in_its_dtype
+
+RNG = np.random.default_rng
+
+
+def affine_by(get: Any, make: Any, wrong: float = 1.0) -> Layer[Any, Any]:
+    """An affine layer with its parameters in a container: `get(params)` gives W and b, `make(dW, db)` gradients."""
+
+    def forward(params: Any, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        W, b = get(params)
+        return x @ W + b, (own(x), own(W))
+
+    def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Any]:
+        x, W = cache
+        return dout @ W.T, make(x.T @ dout * x.dtype.type(wrong), dout.sum(axis=0))
+
+    return Layer(forward, backward)
+
+
+def in_dictionary(params: Any) -> Any:
+    return params["W"], params["b"]
+
+
+CONTAINERS: dict[str, tuple[Any, Any]] = {
+    "a dictionary": (in_dictionary, lambda W, b: {"W": W, "b": b}),
+    "a dictionary in another order": (in_dictionary, lambda W, b: {"b": b, "W": W}),
+    "a list": (tuple, lambda W, b: [W, b]),
+    "a tuple": (tuple, lambda W, b: (W, b)),
+    "a dictionary in a list": (lambda p: in_dictionary(p[0]), lambda W, b: [{"W": W, "b": b}]),
+    "a list in a tuple": (lambda p: (p[0][0], p[1]), lambda W, b: ([W], b)),
+    "keys that are no names": (lambda p: (p["a weight"], p[0]), lambda W, b: {"a weight": W, 0: b}),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_parameters_may_be_in(name: str) -> None:
+    get, make = CONTAINERS[name]
+    rng = RNG(0)
+    params, x = make(rng.standard_normal((3, 2)), rng.standard_normal(2)), rng.standard_normal((5, 3))
+    assert check_layer(affine_by(get, make), params, x, rng=rng).ok
+    report = check_layer(affine_by(get, make, wrong=1.5), params, x, rng=rng)
+    assert "derivative" in {verdict.law for verdict in report.failures}
+
+
+def test_a_field_has_the_name_of_its_key() -> None:
+    rng = RNG(0)
+    params, x = {"W": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}, rng.standard_normal((5, 3))
+    report = check_layer(affine_by(*CONTAINERS["a dictionary"]), params, x, rng=rng)
+    assert {"grads.W", "grads.b"} <= {verdict.field for verdict in report.verdicts}
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda W, b: {"W": W}, "keys of params"),
+        (lambda W, b: (W, b), "grads must be a dict like params, got tuple"),
+    ],
+)
+def test_gradients_in_another_container_are_wrong(make: Any, words: str) -> None:
+    rng = RNG(0)
+    params, x = {"W": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}, rng.standard_normal((5, 3))
+    report = check_layer(affine_by(in_dictionary, make), params, x, rng=rng)
+    assert report.failures
+    assert words in str(report)
+
+
+def test_what_is_a_tree_already_stays_what_it_is() -> None:
+    layer, params = affine_by(*CONTAINERS["a tuple"]), (np.ones((3, 2)), np.ones(2))
+    made, given = as_trees(layer, params)
+    assert made is layer
+    assert given is params
+
+
+def test_the_traits_of_a_layer_go_along() -> None:
+    layer = Layer(*_pair(np.float64), couples_rows=True)
+    made, _ = as_trees(layer, [np.ones(2)])
+    assert made.couples_rows
+
+
+def _pair(dtype: Any, slope: float = 1.0) -> Any:
+    """A layer for one dtype."""
+
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        if x.dtype != dtype:
+            raise TypeError(f"x must be {np.dtype(dtype)}, got {x.dtype}")
+        out = np.tanh(x)
+        return out, out.copy()
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        if dout.dtype != dtype:
+            raise TypeError(f"dout must be {np.dtype(dtype)}, got {dout.dtype}")
+        return dout * (1 - cache**2) * dtype(slope), ()
+
+    return forward, backward
+
+
+OVERFLOWS = "the bound of `threads` overflows in float16"
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.float32, pytest.param(np.float16, marks=pytest.mark.xfail(strict=False, reason=OVERFLOWS))]
+)
+def test_a_layer_that_refuses_float64_is_checked_in_its_own_dtype(dtype: Any) -> None:
+    x = RNG(0).standard_normal((5, 3)).astype(dtype)
+    report = check_layer(Layer(*_pair(dtype)), (), x, rng=RNG(0))
+    assert not report.failures, str(report)
+    wrong = check_layer(Layer(*_pair(dtype, slope=1.25)), (), x, rng=RNG(0))
+    assert "derivative" in {verdict.law for verdict in wrong.failures}
+
+
+def test_its_verdict_says_how_large_an_error_would_have_been_seen() -> None:
+    x = RNG(0).standard_normal((5, 3)).astype(np.float32)
+    report = check_layer(Layer(*_pair(np.float32)), (), x, rng=RNG(0))
+    (power,) = [verdict.power for verdict in report.verdicts if verdict.law == "derivative"]
+    assert 1e-7 < power < 1e-2
+
+
+def test_a_layer_that_takes_float64_stays_what_it_is() -> None:
+    layer = Layer(*_pair(np.float64))
+    assert in_its_dtype(layer, (), np.ones((2, 2))) is layer
+    narrow = Layer(*_pair(np.float32))
+    wide = in_its_dtype(narrow, (), np.ones((2, 2), np.float32))
+    out, cache = wide.forward((), np.full((2, 2), 0.5))
+    dx, grads = wide.backward(cache, np.ones((2, 2)))
+    assert {leaf.dtype for leaf in tree.leaves((out, dx, grads))} == {np.dtype(np.float64)}
+    assert wide.forward((), np.ones((2, 2), np.float32))[0].dtype == np.float32

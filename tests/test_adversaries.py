@@ -1,0 +1,33 @@
+"""Layers, losses and optimizers by other hands: the wrong ones are found, and no right one is called wrong."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from adversaries.judging import KNOWN, LISTS, Listed, judged, listed, process_kept
+
+EVERY = 1 if os.environ.get("CHAINRULE_ADVERSARIES") == "all" else 7
+"""Every seventh of each list, for the time that all of them take: `make adversaries` runs them all."""
+
+
+@pytest.fixture(autouse=True)
+def kept() -> Iterator[None]:
+    with process_kept():
+        yield
+
+
+@pytest.mark.parametrize("case", listed(EVERY), ids=lambda case: f"{case.group}: {case.adversary.name}")
+def test_wrong_ones_are_found_and_right_ones_are_not_called_wrong(case: Listed) -> None:
+    report = judged(case.adversary)
+    assert bool(report.failures) == (case.wrong and case.adversary.name not in KNOWN), str(report)
+
+
+def test_each_name_stands_once_in_its_list() -> None:
+    for some in LISTS.values():
+        assert Counter(each.name for each in some).most_common(1)[0][1] == 1
+
+
+def test_known_exceptions_are_in_the_lists() -> None:
+    assert set(KNOWN) <= {each.name for some in LISTS.values() for each in some}
