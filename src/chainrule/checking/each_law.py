@@ -195,7 +195,7 @@ def _described(case: tuple[Any, ...]) -> str:
 def _laws(*case: Any, surrogate: bool) -> list[str]:
     """The names of the laws that the check runs, in its order."""
     from chainrule import laws
-    from chainrule.laws.layer_laws import DERIVATIVE_LAWS
+    from chainrule.laws.of_layers import DERIVATIVE_LAWS
 
     of_layers = [name for name in laws.LAYER_LAWS if not (surrogate and name in DERIVATIVE_LAWS)]
     names: dict[str, list[str]] = {

@@ -219,7 +219,7 @@ def _by_complex_step(
     wrong = some[ratio > 1]
     if 0 < wrong.size <= FEW:
         again, others = entries(Part(trial, name, dout, got, unit), wrong)
-        for i in wrong.tolist():
+        for i in map(int, wrong):
             at_kink = others.flat[i] <= 1 and abs(again.flat[i] - expected.flat[i]) > 1e-6 * abs(expected.flat[i])
             if at_kink:
                 expected.flat[i], ratios.flat[i] = again.flat[i], 0.0
@@ -259,9 +259,9 @@ def right(
 
 
 def _lifted(leaf: Array, direction: Array) -> Array:
-    stepped: Array = lift(leaf)
-    stepped += 1j * STEP * direction
-    return stepped
+    stepped: Any = lift(leaf) + 1j * STEP * direction
+    lifted: Array = stepped
+    return lifted
 
 
 def noted(verdict: Verdict, note: str) -> Verdict:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from chainrule.arrays.types import Array
@@ -131,11 +131,10 @@ class Part:
     dout: Array
     got: Array
     unit: Array
-    first: float = field(init=False)
-    """The first step."""
 
-    @first.default
-    def _first(self) -> float:
+    @property
+    def first(self) -> float:
+        """The first step."""
         return FIRST if self.trial.noise < NOISY else FIRST_IN_NOISE
 
     @property
@@ -173,7 +172,7 @@ def misses(parts: Sequence[Part], direction: Array, share: float = 1.0) -> list[
     found = slopes(trial.line({part.name: direction}), weights, share * part.first, trial.noise)
     scales = np.abs(weights) @ np.abs(trial.out.reshape(-1))
     moves = direction != 0
-    steps, number = direction[moves], max(1, np.count_nonzero(moves))
+    steps, number = direction[moves], max(1, int(np.count_nonzero(moves)))
     unit = np.nan_to_num(part.unit, nan=0.0, posinf=0.0)[moves]
     rounded = ROUNDINGS * _length(unit * steps) + trial.floor * _length(steps)
     out: list[Miss] = []
@@ -189,8 +188,9 @@ def misses(parts: Sequence[Part], direction: Array, share: float = 1.0) -> list[
     return out
 
 
-def _length(values: Array) -> float:
-    return math.sqrt(float(np.sum(np.square(values))))
+def _length(values: NDArray[Any]) -> float:
+    length: float = np.linalg.norm(values.reshape(-1)).item()
+    return length
 
 
 def by_directions(
@@ -306,7 +306,7 @@ def _at(law: str, part: Part, expected: Array, place: int, note: str) -> Verdict
     """The verdict on a field that is wrong at a place."""
     index = tuple(int(i) for i in np.unravel_index(place, part.got.shape))
     got, right = float(part.got[index]), float(expected[index])
-    scale = math.sqrt(float(np.nanmean(np.square(expected)))) or 1.0
+    scale = float(np.sqrt(np.nanmean(np.square(expected)))) or 1.0
     return Verdict(law, part.name, False, note, error=abs(got - right) / scale, index=index, got=got, expected=right)
 
 
@@ -320,7 +320,7 @@ def _located(law: str, part: Part, direction: Array, words: str) -> Verdict:
     note = "it is wrong along a direction, and right in each entry alone"
     if np.any(ratios > 1):
         worst = int(np.nanargmax(ratios))
-        alone = part.alone(np.unravel_index(worst, got.shape), direction.flat[worst])
+        alone = part.alone(np.unravel_index(worst, got.shape), float(direction.flat[worst]))
         if got.size == 1 or support.size == 1 or part.adds_up(alone, direction - alone):
             rows = len(np.atleast_1d(part.trial.out))
             pattern = hint(got, expected, rows) or where(ratios > 1) if support.size == got.size else "it is wrong here"
@@ -349,7 +349,7 @@ def entries(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:
     """
     expected, ratios = np.full(part.leaf.shape, np.nan), np.full(part.leaf.shape, np.nan)
     sizes, own = sizes_of(part.leaf), sizes_of(part.leaf, own=True)
-    for i in which.tolist():
+    for i in map(int, which):
         index = np.unravel_index(i, part.leaf.shape)
         for size in dict.fromkeys((float(sizes[index]), float(own[index]))):
             miss = part.along(part.alone(index, size))
@@ -369,7 +369,7 @@ def confirmed(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:
             return expected, ratios
         worst = np.unravel_index(int(np.nanargmax(ratios)), part.got.shape)
         for sizes in (sizes_of(part.leaf), sizes_of(part.leaf, own=True)):
-            direction = part.alone(worst, sizes[worst])
+            direction = part.alone(worst, float(sizes[worst]))
             miss = part.along(direction)
             if miss.ratio > 1 and part.steady(direction, miss) and _is_its_own(part, direction, miss):
                 return expected, ratios

@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import writable
@@ -42,9 +43,9 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     verdicts: list[Verdict] = []
     for name, layout in LAYOUTS.items():
         cases: dict[str, Callable[[], Fields]] = {
-            "dout": lambda layout=layout: {**trial_back(trial, layout(dout))},
-            "x": lambda layout=layout: _results(layer, trial.params, _arranged(trial.x, layout), dout),
-            "params": lambda layout=layout: _results(layer, _other(trial.params, layout), trial.x, dout),
+            "dout": partial(_with_dout, trial, layout, dout),
+            "x": partial(_with_x, trial, layout, dout),
+            "params": partial(_with_params, trial, layout, dout),
         }
         for argument, run in cases.items():
             try:
@@ -61,6 +62,18 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     return _worst(verdicts)
 
 
+def _with_dout(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+    return trial_back(trial, layout(dout))
+
+
+def _with_x(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+    return _results(trial.layer, trial.params, _arranged(trial.x, layout), dout)
+
+
+def _with_params(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+    return _results(trial.layer, _other(trial.params, layout), trial.x, dout)
+
+
 def trial_back(trial: Trial, dout: Array) -> Fields:
     """The results of backward for a `dout` in its own layout."""
     from chainrule.laws.trial import backward_of, named  # noqa: PLC0415  # beside its one use
@@ -75,7 +88,7 @@ def _results(layer: Any, params: Any, x: Any, dout: Array) -> Fields:
 
 def _arranged(x: Any, layout: Callable[[Array], Array]) -> Any:
     """The input in another layout; `tree.map` would copy it into the usual one."""
-    return layout(x) if isinstance(x, np.ndarray) else _other(x, layout)
+    return layout(x) if is_numpy(x) else _other(x, layout)
 
 
 def _other(params: Any, layout: Callable[[Array], Array]) -> Any:
@@ -200,7 +213,7 @@ def _shared(
             *(("params", value) for value in tree.leaves(params)),
         ]
         note = ""
-        if isinstance(leaf, np.ndarray) and leaf.flags.writeable and leaf.size:
+        if is_numpy(leaf) and leaf.flags.writeable and leaf.size:
             note = next(
                 (f"it is writable, and shares memory with {what}" for what, value in others if _shares(leaf, value)), ""
             )
@@ -211,7 +224,7 @@ def _shared(
 
 
 def _shares(a: Any, b: Any) -> bool:
-    return isinstance(b, np.ndarray) and b.size > 0 and bool(np.may_share_memory(a, b)) and bool(np.shares_memory(a, b))
+    return is_numpy(b) and b.size > 0 and bool(np.may_share_memory(a, b)) and bool(np.shares_memory(a, b))
 
 
 def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:

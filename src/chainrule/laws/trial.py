@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
-from chainrule.arrays.types import Array, is_numpy, is_tuple
+from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy, is_tuple
 from chainrule.checking.bursts import UNIT, noise_of
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64, writable
@@ -139,7 +139,7 @@ class Trial:
 
 def fixed_fields(trial: Trial) -> list[str]:
     """The names of the gradients of parameters that stay as they are, which must be zeros."""
-    zeros, ones = (tree.map(lambda leaf, v=v: np.full_like(leaf, v), trial.params) for v in (0.0, 1.0))
+    zeros, ones = tree.map(np.zeros_like, trial.params), tree.map(np.ones_like, trial.params)
     moves = tree.leaves(unmoved(trial.layer, zeros, ones))
     names = [f"grads{path}" for path, _ in tree.named_leaves(trial.params)]
     return [name for name, leaf in zip(names, moves, strict=True) if leaf.size and not leaf.all()]
@@ -251,20 +251,20 @@ def _rms(values: Array) -> float:
 
 def arrays_in(value: Any, deep: int = 8) -> Iterator[NDArray[Any]]:
     """All NumPy arrays in a value of any kind: a tree, a dictionary, an object, what a function has closed over."""
-    if isinstance(value, np.ndarray):
+    if is_numpy(value):
         yield value
         return
-    if deep == 0 or isinstance(value, str | bytes | int | float | complex | type | None):
+    if deep == 0 or value is None or isinstance(value, str | bytes | int | float | complex | type):
         return
-    inside: list[Any] = []
-    if isinstance(value, dict):
-        inside = list(value.values())
-    elif isinstance(value, list | tuple | set | frozenset):
+    if is_dict(value):
+        inside: list[Any] = list(value.values())
+    elif is_list(value) or is_any_tuple(value):
         inside = list(value)
     elif isinstance(value, FunctionType):
         inside = [cell.cell_contents for cell in value.__closure__ or ()]
     else:
-        names = [*getattr(type(value), "__slots__", ()), *getattr(value, "__dict__", {})]
+        kind: Any = value.__class__
+        names: list[Any] = [*getattr(kind, "__slots__", ()), *getattr(value, "__dict__", {})]
         inside = [getattr(value, name, None) for name in names if isinstance(name, str)]
     for each in inside:
         yield from arrays_in(each, deep - 1)
