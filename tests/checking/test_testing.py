@@ -21,6 +21,56 @@ from chainrule.testing import (
     tried_on,
 )
 
+TYPED = """
+import numpy as np
+
+from chainrule import Array, adam, affine, Affine, mean_squared_error, relu, softmax_cross_entropy
+from chainrule.arrays.types import Generator, Labels
+from chainrule.testing import Case, LossCase, NetworkCase, OptimizerCase, cases, loss_cases, network_cases, optimizer_cases
+from chainrule.testing import tried_on
+
+
+def make(rng: Generator, n: int) -> tuple[Affine, Array]:
+    return Affine.init(rng, 3, 2), rng.standard_normal((n, 3))
+
+
+def labelled(rng: Generator, n: int) -> tuple[Array, Labels]:
+    return rng.standard_normal((n, 3)), rng.integers(0, 3, n)
+
+
+def make_more(rng: Generator, n: int) -> tuple[Affine, Array, Array]:
+    return *make(rng, n), rng.standard_normal((n, 2))
+
+
+def moved(rng: Generator) -> tuple[Affine, Affine]:
+    return Affine.init(rng, 3, 2), Affine.init(rng, 3, 2)
+
+
+@tried_on(cases(make))
+def test_layer(case: Case[Affine]) -> None:
+    case.check(affine)
+    case.check(relu)  # rejected: relu has no such parameters
+
+
+@tried_on(loss_cases(labelled), examples=3)
+def test_loss(case: LossCase[Labels]) -> None:
+    case.check(softmax_cross_entropy)
+
+
+@tried_on(network_cases(make_more))
+def test_network(case: NetworkCase[Affine, Array]) -> None:
+    case.check(affine, mean_squared_error)
+
+
+@tried_on(optimizer_cases(moved))
+def test_optimizer(case: OptimizerCase[Affine]) -> None:
+    case.check(adam(0.1))
+
+
+cases(moved)  # rejected: no number of rows
+tried_on(make)  # rejected: no strategy
+"""
+
 HALF = Layer(lambda params, x: (x * x, own(x)), lambda cache, dout: (dout * cache, ()))
 
 
