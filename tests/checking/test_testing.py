@@ -22,12 +22,10 @@ from chainrule.testing import (
 )
 
 TYPED = """
-import numpy as np
-
-from chainrule import Array, adam, affine, Affine, mean_squared_error, relu, softmax_cross_entropy
+from chainrule import Affine, Array, adam, affine, mean_squared_error, relu, softmax_cross_entropy
 from chainrule.arrays.types import Generator, Labels
-from chainrule.testing import Case, LossCase, NetworkCase, OptimizerCase, cases, loss_cases, network_cases, optimizer_cases
-from chainrule.testing import tried_on
+from chainrule.testing import Case, LossCase, NetworkCase, OptimizerCase
+from chainrule.testing import cases, loss_cases, network_cases, optimizer_cases, tried_on
 
 
 def make(rng: Generator, n: int) -> tuple[Affine, Array]:
