@@ -9,7 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Affine, Layer, affine, check_layer, each_law, mean_squared_error, own, relu, sgd
+from chainrule import (
+    Affine,
+    Layer,
+    affine,
+    check_layer,
+    check_loss,
+    check_network,
+    check_optimizer,
+    each_law,
+    mean_squared_error,
+    own,
+    relu,
+    sgd,
+)
 from chainrule.checking.each_law import CheckedLaw, checker
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS, NETWORK_LAWS, OPTIMIZER_LAWS
 
@@ -69,6 +82,25 @@ def test_each_law_reports_itself_alone() -> None:
 def test_the_laws_that_fail_are_those_that_the_check_finds() -> None:
     found = {verdict.law for verdict in check_layer(HALF, (), X, rng=rng).failures}
     assert {law.name for law in each_law(HALF, (), X) if law.report().failures} == found
+
+
+def test_some_laws_can_be_checked_alone() -> None:
+    only = ["network_gradient", "structure", "mean_of_rows"]
+    report = check_network(affine, mean_squared_error, PARAMS, X, X[:, :2].copy(), rng=rng, only=only)
+    assert {verdict.law for verdict in report.verdicts} == {*only}
+    assert report.ok
+
+
+@pytest.mark.parametrize("name", ["gravity", "loss_derivative"])
+def test_a_name_that_is_no_law_of_the_subject_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"check_layer: only='{name}' is none of its laws, which are .*structure, "):
+        check_layer(relu, (), X, rng=rng, only=["structure", name])
+    with pytest.raises(ValueError, match="check_optimizer: only='structure' is none of its laws"):
+        check_optimizer(sgd(0.1), X, X, rng=rng, only=["structure"])
+    with pytest.raises(ValueError, match="check_loss: only='structure' is none of its laws"):
+        check_loss(mean_squared_error, X, X, rng=rng, only=["structure"])
+    with pytest.raises(ValueError, match="check_network: only='gravity' is none of its laws"):
+        check_network(affine, mean_squared_error, PARAMS, X, X[:, :2], rng=rng, only=["gravity"])
 
 
 def test_a_law_draws_the_same_numbers_at_each_call_and_others_for_another_seed() -> None:

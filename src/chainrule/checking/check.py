@@ -53,7 +53,7 @@ def check_layer(
         Whether backward is meant to differ from the derivative, as that of a straight-through estimator does. Then all
         other laws are checked.
     only
-        The names of the laws to check; by default all.
+        The names of the laws to check; by default all. A name that is none of theirs is a ValueError.
 
     Returns
     -------
@@ -81,6 +81,7 @@ def check_layer(
 
     _expect(layer, (Layer, Encoder), "check_layer")
     laws = {name: law for name, law in LAYER_LAWS.items() if not (surrogate and name in DERIVATIVE_LAWS)}
+    _expect_names(only, LAYER_LAWS, "check_layer")
     subject, given = as_trees(layer, params)
     checked = in_its_dtype(subject, given, x)
     report = _report(laws, checked, given, x, rng=rng, only=only)
@@ -102,7 +103,7 @@ def check_loss(
     rng
         The generator of random numbers.
     only
-        The names of the laws to check; by default all.
+        The names of the laws to check; by default all. A name that is none of theirs is a ValueError.
 
     Returns
     -------
@@ -120,6 +121,7 @@ def check_loss(
     from chainrule.laws.loss_laws import LOSS_LAWS
 
     _expect(loss, (Loss,), "check_loss")
+    _expect_names(only, LOSS_LAWS, "check_loss")
     return _report(LOSS_LAWS, loss, out, targets, rng=rng, only=only)
 
 
@@ -144,7 +146,7 @@ def check_network(
     rng
         The generator of random numbers.
     only
-        The names of the laws to check; by default all.
+        The names of the laws to check; by default all. A name that is none of theirs is a ValueError.
 
     Returns
     -------
@@ -161,15 +163,18 @@ def check_network(
     >>> check_network(two_layer.network, softmax_cross_entropy, params, x, labels, rng=rng).ok
     True
     """
+    from chainrule.laws.loss_laws import LOSS_LAWS
     from chainrule.laws.network_laws import NETWORK_LAWS
+    from chainrule.laws.of_layers import LAYER_LAWS
 
+    _expect_names(only, (*LAYER_LAWS, *LOSS_LAWS, *NETWORK_LAWS), "check_network")
     subject: Any = network  # whose x is of the type that it says
-    of_layer = check_layer(subject, params, x, rng=rng, only=only)
+    of_layer = check_layer(subject, params, x, rng=rng, only=_those(only, LAYER_LAWS))
     try:
         out = subject.forward(params, x)[0]
     except Exception:  # noqa: BLE001  # the report of the layer says it
         return of_layer
-    of_loss = check_loss(loss, out, targets, rng=rng, only=only)
+    of_loss = check_loss(loss, out, targets, rng=rng, only=_those(only, LOSS_LAWS))
     laws = {name: partial(law, network) for name, law in NETWORK_LAWS.items()}
     of_both = _report(laws, loss, params, x, targets, rng=rng, only=only)
     return Report(of_layer.verdicts + of_loss.verdicts + of_both.verdicts)
@@ -189,7 +194,7 @@ def check_optimizer(
     rng
         The generator of random numbers.
     only
-        The names of the laws to check; by default all.
+        The names of the laws to check; by default all. A name that is none of theirs is a ValueError.
 
     Returns
     -------
@@ -206,6 +211,7 @@ def check_optimizer(
     """
     from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
 
+    _expect_names(only, OPTIMIZER_LAWS, "check_optimizer")
     return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng, only=only)
 
 
@@ -237,6 +243,16 @@ def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:
     if not isinstance(subject, classes):
         named = " or ".join(f"{'an' if cls is Encoder else 'a'} {cls.__name__}" for cls in classes)
         raise TypeError(f"{name}: the subject must be {named}, got {describe(subject)}")
+
+
+def _expect_names(only: Collection[str] | None, names: Collection[str], check: str) -> None:
+    for name in only or ():
+        if name not in names:
+            raise ValueError(f"{check}: only={name!r} is none of its laws, which are {', '.join(names)}")
+
+
+def _those(only: Collection[str] | None, names: Collection[str]) -> Collection[str] | None:
+    return None if only is None else [name for name in only if name in names]
 
 
 def _said(error: Exception) -> str:

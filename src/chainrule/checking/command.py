@@ -126,7 +126,10 @@ def _report(options: argparse.Namespace) -> Report:
         check = checker(*case, surrogate=options.surrogate)
     except TypeError as error:
         raise CommandError(f"{options.name}: {error}") from error
-    report = check(rng=np.random.default_rng(options.seed), only=options.law)
+    try:
+        report = check(rng=np.random.default_rng(options.seed), only=options.law)
+    except ValueError as error:
+        raise CommandError(f"--law: {error}") from error
     if not report.verdicts:
         raise CommandError(f"--law: {', '.join(options.law or ())} says nothing about {options.name}")
     return report
