@@ -19,7 +19,9 @@ ROOMS = (
     "training  datasets  interop",
     "checking",
     "laws  two_layer",
-    "checking/check  inspecting  testing",
+    "checking/check  inspecting",
+    "checking/each_law  testing",
+    "checking/command",
     "__init__",  # the public names
     "demo",
     "__main__",

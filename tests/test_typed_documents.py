@@ -15,11 +15,14 @@ QUOTING = ROOT / "docs" / "how-to" / "type-errors.md"
 TYPED = [
     *sorted((ROOT / "docs" / "tutorial").glob("*.md")),
     ROOT / "docs" / "from-the-original.md",
+    ROOT / "docs" / "explanation" / "what-is-checked.md",
     *(
         ROOT / "docs" / "how-to" / f"{page}.md"
         for page in (
             "train",
             "check-a-gradient",
+            "check-in-tests",
+            "wrong-gradient",
             "write-a-layer",
             "write-an-optimizer",
             "save-and-load",

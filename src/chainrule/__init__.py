@@ -10,6 +10,7 @@ from chainrule.arrays.records import record
 from chainrule.arrays.targets import Targets
 from chainrule.arrays.types import Array, Labels, Unit
 from chainrule.checking.check import check_layer, check_loss, check_network, check_optimizer
+from chainrule.checking.each_law import each_law
 from chainrule.checking.numerical_gradient import directional_derivative, numerical_gradient
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
@@ -79,6 +80,7 @@ __all__ = [
     "directional_derivative",
     "draw",
     "dropout",
+    "each_law",
     "embedding",
     "encoded",
     "fixed",

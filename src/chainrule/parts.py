@@ -66,15 +66,10 @@ class Around:
 
 
 class Constants(NamedTuple):
-    """No parts, but parameters of which some arrays stay as they are.
-
-    Parameters
-    ----------
-    keep
-        `(old, new) -> params`: the new parameters, and the old ones of what is constant.
-    """
+    """No parts, but parameters of which some arrays stay as they are."""
 
     keep: Callable[[Any, Any], Any]
+    """`(old, new) -> params`: the new parameters, and the old ones of what is constant."""
 
 
 Parts: TypeAlias = "Chain | Fork | Around | Constants | tuple[()]"

@@ -6,7 +6,7 @@ takes no time for them.
 """
 # ruff: noqa: PLC0415  # laws are imported where they are run: importing chainrule to train must not wait for them
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -30,7 +30,13 @@ X = TypeVar("X")
 
 
 def check_layer(
-    layer: Layer[P, C] | Encoder[P, C, X], params: P, x: Array | X, *, rng: Generator, surrogate: bool = False
+    layer: Layer[P, C] | Encoder[P, C, X],
+    params: P,
+    x: Array | X,
+    *,
+    rng: Generator,
+    surrogate: bool = False,
+    only: Collection[str] | None = None,
 ) -> Report:
     """Check a layer, or an encoder, against every law, for every field.
 
@@ -46,6 +52,8 @@ def check_layer(
     surrogate
         Whether backward is meant to differ from the derivative, as that of a straight-through estimator does. Then all
         other laws are checked.
+    only
+        The names of the laws to check; by default all. A name that is none of theirs is a ValueError.
 
     Returns
     -------
@@ -73,14 +81,17 @@ def check_layer(
 
     _expect(layer, (Layer, Encoder), "check_layer")
     laws = {name: law for name, law in LAYER_LAWS.items() if not (surrogate and name in DERIVATIVE_LAWS)}
+    _expect_names(only, LAYER_LAWS, "check_layer")
     subject, given = as_trees(layer, params)
     checked = in_its_dtype(subject, given, x)
-    report = _report(laws, checked, given, x, rng=rng)
+    report = _report(laws, checked, given, x, rng=rng, only=only)
     wrong = [verdict for verdict in report.failures if verdict.law == "derivative" and verdict.index]
     return evolve(report, example=smallest(checked, given, x, wrong[0].field, rng)) if wrong else report
 
 
-def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: Generator) -> Report:
+def check_loss(
+    loss: Loss[T, C], out: Array, targets: T, *, rng: Generator, only: Collection[str] | None = None
+) -> Report:
     """Check a loss against every law.
 
     Parameters
@@ -91,6 +102,8 @@ def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: Generator) -> R
         The arguments to run it on: of any float dtype, with two rows or more. They are not written to.
     rng
         The generator of random numbers.
+    only
+        The names of the laws to check; by default all. A name that is none of theirs is a ValueError.
 
     Returns
     -------
@@ -108,7 +121,8 @@ def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: Generator) -> R
     from chainrule.laws.loss_laws import LOSS_LAWS
 
     _expect(loss, (Loss,), "check_loss")
-    return _report(LOSS_LAWS, loss, out, targets, rng=rng)
+    _expect_names(only, LOSS_LAWS, "check_loss")
+    return _report(LOSS_LAWS, loss, out, targets, rng=rng, only=only)
 
 
 def check_network(
@@ -119,6 +133,7 @@ def check_network(
     targets: T,
     *,
     rng: Generator,
+    only: Collection[str] | None = None,
 ) -> Report:
     """Check a network with its loss: the laws of layers and of losses, and the gradient that training follows.
 
@@ -130,6 +145,8 @@ def check_network(
         The arguments to run them on. They are not written to.
     rng
         The generator of random numbers.
+    only
+        The names of the laws to check; by default all. A name that is none of theirs is a ValueError.
 
     Returns
     -------
@@ -146,21 +163,26 @@ def check_network(
     >>> check_network(two_layer.network, softmax_cross_entropy, params, x, labels, rng=rng).ok
     True
     """
+    from chainrule.laws.loss_laws import LOSS_LAWS
     from chainrule.laws.network_laws import NETWORK_LAWS
+    from chainrule.laws.of_layers import LAYER_LAWS
 
+    _expect_names(only, (*LAYER_LAWS, *LOSS_LAWS, *NETWORK_LAWS), "check_network")
     subject: Any = network  # whose x is of the type that it says
-    of_layer = check_layer(subject, params, x, rng=rng)
+    of_layer = check_layer(subject, params, x, rng=rng, only=_those(only, LAYER_LAWS))
     try:
         out = subject.forward(params, x)[0]
     except Exception:  # noqa: BLE001  # the report of the layer says it
         return of_layer
-    of_loss = check_loss(loss, out, targets, rng=rng)
+    of_loss = check_loss(loss, out, targets, rng=rng, only=_those(only, LOSS_LAWS))
     laws = {name: partial(law, network) for name, law in NETWORK_LAWS.items()}
-    of_both = _report(laws, loss, params, x, targets, rng=rng)
+    of_both = _report(laws, loss, params, x, targets, rng=rng, only=only)
     return Report(of_layer.verdicts + of_loss.verdicts + of_both.verdicts)
 
 
-def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: Generator) -> Report:
+def check_optimizer(
+    optimizer: Optimizer[P, S], params: P, grads: P, *, rng: Generator, only: Collection[str] | None = None
+) -> Report:
     """Check an optimizer: that it is pure, keeps structure and dtype, and treats each number alone.
 
     Parameters
@@ -171,6 +193,8 @@ def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: Gen
         The arguments to run it on. They are not written to.
     rng
         The generator of random numbers.
+    only
+        The names of the laws to check; by default all. A name that is none of theirs is a ValueError.
 
     Returns
     -------
@@ -187,11 +211,16 @@ def check_optimizer(optimizer: Optimizer[P, S], params: P, grads: P, *, rng: Gen
     """
     from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
 
-    return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng)
+    _expect_names(only, OPTIMIZER_LAWS, "check_optimizer")
+    return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng, only=only)
 
 
 def _report(
-    laws: Mapping[str, Callable[..., list[Verdict]]], subject: object, *arguments: object, rng: Generator
+    laws: Mapping[str, Callable[..., list[Verdict]]],
+    subject: object,
+    *arguments: object,
+    rng: Generator,
+    only: Collection[str] | None,
 ) -> Report:
     from chainrule.laws.copies import writable
 
@@ -199,6 +228,8 @@ def _report(
         raise TypeError(f"check: rng must be a numpy.random.Generator, got {describe(rng)}")
     verdicts: list[Verdict] = []
     for name, law in laws.items():
+        if only is not None and name not in only:
+            continue
         try:
             verdicts += law(subject, *(writable(argument) for argument in arguments), rng)
         except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
@@ -212,6 +243,16 @@ def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:
     if not isinstance(subject, classes):
         named = " or ".join(f"{'an' if cls is Encoder else 'a'} {cls.__name__}" for cls in classes)
         raise TypeError(f"{name}: the subject must be {named}, got {describe(subject)}")
+
+
+def _expect_names(only: Collection[str] | None, names: Collection[str], check: str) -> None:
+    for name in only or ():
+        if name not in names:
+            raise ValueError(f"{check}: only={name!r} is none of its laws, which are {', '.join(names)}")
+
+
+def _those(only: Collection[str] | None, names: Collection[str]) -> Collection[str] | None:
+    return None if only is None else [name for name in only if name in names]
 
 
 def _said(error: Exception) -> str:

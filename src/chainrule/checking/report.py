@@ -9,10 +9,11 @@ from attrs import asdict, frozen
 
 from chainrule.checking.verdict import Verdict
 
-MARKS = {True: "ok", False: "WRONG", None: "cannot tell"}
+MARKS: dict[bool | None, str] = {True: "ok", False: "WRONG", None: "cannot tell"}
 """What a table says of a verdict."""
 
-COLOURS = {True: "#1a7f37", False: "#b3261e", None: "#8a5a00"}
+COLOURS: dict[bool | None, str] = {True: "#1a7f37", False: "#b3261e", None: "#8a5a00"}
+"""The colours of marks in a notebook."""
 
 
 @frozen(repr=False)
@@ -65,6 +66,7 @@ class Report:
         undecided
             Whether to raise for laws that could not tell as well.
         """
+        __tracebackhide__ = True  # pytest then shows the line of the test, and not this one
         if self.failures or (undecided and self.undecided):
             raise AssertionError(f"\n{self}")
 

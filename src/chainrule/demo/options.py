@@ -20,7 +20,7 @@ MOST = 2**63 - 1
 
 EPILOG = """\
 exit status: 0 all is well; 1 a gradient is wrong, or training diverged; 2 options, files or packages do not allow it;
-130 interrupted; 141 nobody reads the output any more
+130 interrupted; 141 nobody reads the output any more. `python -m chainrule check` checks a layer of your own instead
 """
 
 
