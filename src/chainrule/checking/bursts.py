@@ -47,7 +47,7 @@ class Slopes:
 
     def miss(self, got: Real) -> Real:
         """By how much numbers lie outside: 0 for a subgradient."""
-        return np.maximum(0.0, np.maximum(self.low - got, got - self.high))
+        return np.asarray(np.maximum(0.0, np.maximum(self.low - got, got - self.high)))
 
 
 def slopes(f: Line, weights: Real, first: float, noise: float = UNIT) -> Slopes:
@@ -105,7 +105,7 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
             error + 3 * np.sqrt(np.square(weights) @ np.square(rounding)) + np.where(last > 0.4 * change, 2 * last, 0.0)
         )
         error = error + 1e-13 * (np.abs(weights) @ np.abs(right[2] + left[2]))  # of slopes that cancel each other
-        half = 0.0
+        half: Real = np.zeros(len(weights))
         if kinked.any():
             width = (_extrapolated(right, RATIO)[0] - _extrapolated(left, RATIO)[0]) / 2
             half = np.abs(weights) @ np.where(kinked, np.abs(width), 0.0)
@@ -128,6 +128,7 @@ WIDER = tuple(2.0**-k for k in (19, 16, 14, 12, 10))
 IN_STEPS = 2e-3
 """Noise from here on is that of a function whose values are steps, such as whole numbers, and is none. So is less,
 where values mostly stay the same from one point to the next at the widest spacing."""
+
 
 def noise_of(f: Line, weights: Real) -> float:
     """The rounding error of a value, relative to it, from weighted sums of values.

@@ -13,30 +13,18 @@ from chainrule.laws.combinator_laws import (
     sum_rule,
     sums_in_brackets,
 )
+from chainrule.laws.derivative_law import derivative
+from chainrule.laws.dtype_laws import precision
 from chainrule.laws.layer_laws import (
     LAYER_LAWS,
-    all_written,
-    any_dout,
-    any_layout,
     arguments_unchanged,
-    calls_in_between,
-    derivative,
     grads_without_dx,
-    independent_rows,
     linearity,
-    nan_shows,
-    nothing_shared,
     one_pass,
-    other_sizes,
-    other_values,
     ownership,
-    precision,
-    process_unchanged,
     read_only_accepted,
     repeatability,
-    scaled,
     structure,
-    threads,
 )
 from chainrule.laws.loss_laws import (
     LOSS_LAWS,
@@ -52,6 +40,7 @@ from chainrule.laws.loss_laws import (
     loss_values,
     mean_of_rows,
 )
+from chainrule.laws.memory_laws import all_written, any_layout, nothing_shared
 from chainrule.laws.network_laws import NETWORK_LAWS, descent, network_gradient
 from chainrule.laws.optimizer_laws import (
     OPTIMIZER_LAWS,
@@ -61,7 +50,10 @@ from chainrule.laws.optimizer_laws import (
     step_purity,
     step_structure,
 )
+from chainrule.laws.row_laws import independent_rows, nan_shows, scaled
 from chainrule.laws.sharing_laws import transposed
+from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
+from chainrule.laws.value_laws import any_dout, other_sizes, other_values
 
 __all__ = [
     "ADDITION_LAWS",

@@ -305,11 +305,11 @@ def _targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tup
 
 
 def _taken(which: Any, leaf: Array) -> Array:
-    return leaf[which]
+    return np.asarray(leaf[which])
 
 
 def _filled(value: float, kinds: str, leaf: Array) -> Array:
-    return np.full_like(leaf, value) if leaf.dtype.kind in kinds else leaf
+    return np.asarray(np.full_like(leaf, value)) if leaf.dtype.kind in kinds else leaf
 
 
 def _thinned(rng: np.random.Generator, leaf: Array) -> Array:

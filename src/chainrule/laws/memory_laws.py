@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,9 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     verdicts: list[Verdict] = []
     for name, layout in LAYOUTS.items():
         cases: dict[str, Callable[[], Fields]] = {
-            "dout": lambda layout=layout: {**trial_back(trial, layout(dout))},
-            "x": lambda layout=layout: _results(layer, trial.params, _arranged(trial.x, layout), dout),
-            "params": lambda layout=layout: _results(layer, _other(trial.params, layout), trial.x, dout),
+            "dout": partial(_back_in, layout, trial, dout),
+            "x": partial(_results_in, layout, trial, dout, moves="x"),
+            "params": partial(_results_in, layout, trial, dout, moves="params"),
         }
         for argument, run in cases.items():
             try:
@@ -68,9 +69,16 @@ def trial_back(trial: Trial, dout: Array) -> Fields:
     return named(backward_of(trial.layer, trial.cache, dout))
 
 
-def _results(layer: Any, params: Any, x: Any, dout: Array) -> Fields:
-    out, cache = layer.forward(params, x)
-    return {"out": np.asarray(out), **Trial(layer, params, x, out, cache).back(dout)}
+def _back_in(layout: Callable[[Array], Array], trial: Trial, dout: Array) -> Fields:
+    return trial_back(trial, layout(dout))
+
+
+def _results_in(layout: Callable[[Array], Array], trial: Trial, dout: Array, *, moves: str) -> Fields:
+    """The results where x or params are in another layout."""
+    params = _other(trial.params, layout) if moves == "params" else trial.params
+    x = _arranged(trial.x, layout) if moves == "x" else trial.x
+    out, cache = trial.layer.forward(params, x)
+    return {"out": np.asarray(out), **Trial(trial.layer, params, x, out, cache).back(dout)}
 
 
 def _arranged(x: Any, layout: Callable[[Array], Array]) -> Any:

@@ -1,5 +1,6 @@
 """The laws of rows: each is treated alone, in whatever order and number they come, and so is a nan in it."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     most = MOST if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
     for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, most, _widths(trial), rng):
         try:
-            other = Trial.in_float64(layer, params, tree.map(lambda leaf, which=which: leaf[which], x))
+            other = Trial.in_float64(layer, params, tree.map(partial(_taken, which), x))
             results = {"out": other.out, **other.back(dout[which])}
             counts = np.bincount(which, minlength=n).reshape(-1, *[1] * (dout.ndim - 1))
             sums = trial.back(dout * counts)
@@ -103,7 +104,11 @@ def rows_of(layer: Checked[Any, Any], x: Any) -> dict[str, Any]:
         return {}
     each = max(leaf.size for leaf in leaves) // n
     numbers = [rows for rows in (1, 129) if rows != n and rows * each <= 2**16]
-    return {f", with {rows} rows": tree.map(lambda leaf, k=rows: leaf[np.arange(k) % n], x) for rows in numbers}
+    return {f", with {rows} rows": tree.map(partial(_taken, np.arange(rows) % n), x) for rows in numbers}
+
+
+def _taken(which: NDArray[np.intp], leaf: Array) -> Array:
+    return np.asarray(leaf[which])
 
 
 def _widths(trial: Trial) -> list[int]:

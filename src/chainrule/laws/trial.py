@@ -139,7 +139,7 @@ class Trial:
 
 def fixed_fields(trial: Trial) -> list[str]:
     """The names of the gradients of parameters that stay as they are, which must be zeros."""
-    zeros, ones = (tree.map(lambda leaf, v=v: np.full_like(leaf, v), trial.params) for v in (0.0, 1.0))
+    zeros, ones = tree.map(np.zeros_like, trial.params), tree.map(np.ones_like, trial.params)
     moves = tree.leaves(unmoved(trial.layer, zeros, ones))
     names = [f"grads{path}" for path, _ in tree.named_leaves(trial.params)]
     return [name for name, leaf in zip(names, moves, strict=True) if leaf.size and not leaf.all()]
