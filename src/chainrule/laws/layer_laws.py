@@ -14,7 +14,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import borrowed
 from chainrule.arrays.records import is_record
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import read_only_copy, writable
@@ -243,7 +243,8 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
         out, cache = layer.forward(params, given)
         dout = draw(out, rng)
         before = writable(run_backward(layer, cache, dout))
-        for array in [] if name == "x" and is_record(type(x)) else tree.leaves(given if name == "x" else out):
+        overwritten: list[Any] = tree.leaves(given if name == "x" else out)
+        for array in overwritten if name == "out" or not is_record(type(x)) else list[Any]():
             if array.flags.writeable:
                 _overwrite(array)
         ok = tree.equal(before, run_backward(layer, cache, dout))
@@ -423,7 +424,7 @@ def _least(fields: Sequence[Array]) -> float:
 
 def _alike(law: str, name: str, got: Any, like: Array) -> Verdict:
     ok = describe(got) == describe(like)  # a NumPy scalar is as good as a 0-d array
-    if ok and isinstance(got, np.ndarray) and type(got) not in (np.ndarray, type(like)):
+    if ok and is_numpy(got) and type(got) not in (np.ndarray, type(like)):
         return Verdict(law, name, ok=False, note=f"is a {type(got).__name__}, expected an ordinary array")
     return Verdict(law, name, ok, "" if ok else f"is {describe(got)}, expected {describe(like)}")
 

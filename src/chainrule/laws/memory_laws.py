@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import writable
@@ -83,7 +83,7 @@ def _results_in(layout: Callable[[Array], Array], trial: Trial, dout: Array, *, 
 
 def _arranged(x: Any, layout: Callable[[Array], Array]) -> Any:
     """The input in another layout; `tree.map` would copy it into the usual one."""
-    return layout(x) if isinstance(x, np.ndarray) else _other(x, layout)
+    return layout(x) if is_numpy(x) else _other(x, layout)
 
 
 def _other(params: Any, layout: Callable[[Array], Array]) -> Any:
@@ -219,7 +219,7 @@ def _shared(
 
 
 def _shares(a: Any, b: Any) -> bool:
-    return isinstance(b, np.ndarray) and b.size > 0 and bool(np.may_share_memory(a, b)) and bool(np.shares_memory(a, b))
+    return is_numpy(b) and b.size > 0 and bool(np.may_share_memory(a, b)) and bool(np.shares_memory(a, b))
 
 
 def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:

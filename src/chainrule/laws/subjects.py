@@ -42,44 +42,49 @@ def as_trees(layer: Any, params: Any) -> tuple[Any, Any]:
     return Layer(forward, backward, grads, **traits), turn
 
 
+def _is(value: object, *kinds: type) -> bool:
+    """As `isinstance`, after which a type checker would know what is in them no longer."""
+    return isinstance(value, kinds)
+
+
 def _has_containers(value: Any) -> bool:
-    if isinstance(value, dict | list):
+    if _is(value, dict, list):
         return True
-    return isinstance(value, tuple) and any(map(_has_containers, value))
+    return _is(value, tuple) and any(map(_has_containers, value))
 
 
 def _turned(value: Any) -> Any:
     """The value with records for dictionaries and tuples for lists."""
-    if isinstance(value, dict):
+    if _is(value, dict):
         return _record(tuple(value))(*map(_turned, value.values()))
-    if isinstance(value, list) or (isinstance(value, tuple) and _has_containers(value)):
+    if _is(value, list) or (_is(value, tuple) and _has_containers(value)):
         return tuple(map(_turned, value))
     return value
 
 
 def _like(pattern: Any, value: Any) -> Any:
     """The value in the containers of a pattern."""
-    if isinstance(pattern, dict):
+    if _is(pattern, dict):
         return {
             key: _like(each, getattr(value, name))
             for (key, each), name in zip(pattern.items(), _names(tuple(pattern)), strict=True)
         }
-    if isinstance(pattern, list):
+    if _is(pattern, list):
         return [_like(each, own) for each, own in zip(pattern, value, strict=True)]
-    if isinstance(pattern, tuple) and _has_containers(pattern):
+    if _is(pattern, tuple) and _has_containers(pattern):
         return tuple(_like(each, own) for each, own in zip(pattern, value, strict=True))
     return value
 
 
 def _checked(pattern: Any, grads: Any) -> Any:
     """The gradients as a tree, if their containers are those of the parameters."""
-    if isinstance(pattern, dict | list) and type(grads) is not type(pattern):
+    if _is(pattern, dict, list) and type(grads) is not type(pattern):
         raise TypeError(f"grads must be a {type(pattern).__name__} like params, got {type(grads).__name__}")
-    if isinstance(pattern, dict):
+    if _is(pattern, dict):
         if set(grads) != set(pattern):
             raise TypeError(f"grads must have the keys of params {sorted(pattern)}, got {sorted(grads)}")
         return _record(tuple(pattern))(*(_checked(pattern[key], grads[key]) for key in pattern))
-    if isinstance(pattern, list) or (isinstance(pattern, tuple) and _has_containers(pattern)):
+    if _is(pattern, list) or (_is(pattern, tuple) and _has_containers(pattern)):
         return tuple(_checked(each, own) for each, own in zip(pattern, grads, strict=True))
     return grads
 

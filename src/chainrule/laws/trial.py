@@ -251,20 +251,21 @@ def _rms(values: Array) -> float:
 
 def arrays_in(value: Any, deep: int = 8) -> Iterator[NDArray[Any]]:
     """All NumPy arrays in a value of any kind: a tree, a dictionary, an object, what a function has closed over."""
-    if isinstance(value, np.ndarray):
+    if is_numpy(value):
         yield value
         return
+    kind: type[Any] = type(value)
     if deep == 0 or isinstance(value, str | bytes | int | float | complex | type | None):
         return
     inside: list[Any] = []
-    if isinstance(value, dict):
+    if issubclass(kind, dict):
         inside = list(value.values())
-    elif isinstance(value, list | tuple | set | frozenset):
+    elif issubclass(kind, list | tuple | set | frozenset):
         inside = list(value)
     elif isinstance(value, FunctionType):
         inside = [cell.cell_contents for cell in value.__closure__ or ()]
     else:
-        names = [*getattr(type(value), "__slots__", ()), *getattr(value, "__dict__", {})]
+        names: list[Any] = [*getattr(kind, "__slots__", ()), *getattr(value, "__dict__", {})]
         inside = [getattr(value, name, None) for name in names if isinstance(name, str)]
     for each in inside:
         yield from arrays_in(each, deep - 1)
