@@ -47,7 +47,8 @@ class Slopes:
 
     def miss(self, got: Real) -> Real:
         """By how much numbers lie outside: 0 for a subgradient."""
-        return np.asarray(np.maximum(0.0, np.maximum(self.low - got, got - self.high)))
+        off: Real = np.maximum(0.0, np.maximum(self.low - got, got - self.high))
+        return off
 
 
 def slopes(f: Line, weights: Real, first: float, noise: float = UNIT) -> Slopes:
@@ -105,7 +106,7 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
             error + 3 * np.sqrt(np.square(weights) @ np.square(rounding)) + np.where(last > 0.4 * change, 2 * last, 0.0)
         )
         error = error + 1e-13 * (np.abs(weights) @ np.abs(right[2] + left[2]))  # of slopes that cancel each other
-        half: Real = np.zeros(len(weights))
+        half = np.zeros(len(weights))
         if kinked.any():
             width = (_extrapolated(right, RATIO)[0] - _extrapolated(left, RATIO)[0]) / 2
             half = np.abs(weights) @ np.where(kinked, np.abs(width), 0.0)

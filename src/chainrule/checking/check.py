@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+from attrs import evolve
 
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, Generator
@@ -66,13 +67,17 @@ def check_layer(
     >>> print(report.failures[0].note)
     it is half of what it should be: a missing factor of 2?
     """
-    from chainrule.laws.layer_laws import DERIVATIVE_LAWS, LAYER_LAWS
+    from chainrule.laws.of_layers import DERIVATIVE_LAWS, LAYER_LAWS
+    from chainrule.laws.smallest import smallest
     from chainrule.laws.subjects import as_trees, in_its_dtype
 
     _expect(layer, (Layer, Encoder), "check_layer")
     laws = {name: law for name, law in LAYER_LAWS.items() if not (surrogate and name in DERIVATIVE_LAWS)}
     subject, given = as_trees(layer, params)
-    return _report(laws, in_its_dtype(subject, given, x), given, x, rng=rng)
+    checked = in_its_dtype(subject, given, x)
+    report = _report(laws, checked, given, x, rng=rng)
+    wrong = [verdict for verdict in report.failures if verdict.law == "derivative" and verdict.index]
+    return evolve(report, example=smallest(checked, given, x, wrong[0].field, rng)) if wrong else report
 
 
 def check_loss(loss: Loss[T, C], out: Array, targets: T, *, rng: Generator) -> Report:

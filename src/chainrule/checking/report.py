@@ -23,6 +23,9 @@ class Report:
     ----------
     verdicts
         A verdict for each law and field.
+    example
+        Lines of code that show without this library that a derivative is wrong, on few rows and simple numbers; empty
+        where there are none.
 
     Examples
     --------
@@ -37,6 +40,7 @@ class Report:
     """
 
     verdicts: tuple[Verdict, ...]
+    example: str = ""
 
     @property
     def ok(self) -> bool:
@@ -67,11 +71,12 @@ class Report:
     def to_json(self) -> str:
         """All verdicts as JSON: a list of objects with the fields of `Verdict`, and null for what is not a number."""
         rows = [{name: _plain(value) for name, value in asdict(verdict).items()} for verdict in self.verdicts]
-        return json.dumps({"ok": self.ok, "verdicts": rows}, indent=2)
+        return json.dumps({"ok": self.ok, "verdicts": rows, "example": self.example}, indent=2)
 
     def __str__(self) -> str:
         """A table: a line for each law and field, and under it what was found."""
-        return _table(self.verdicts)
+        shown = f"\n\nTo see it without chainrule:\n\n{self.example}" if self.example else ""
+        return _table(self.verdicts) + shown
 
     def __repr__(self) -> str:
         """The table."""
@@ -79,7 +84,8 @@ class Report:
 
     def _repr_html_(self) -> str:
         """The table in a notebook."""
-        return _html(self.verdicts)
+        shown = f"<pre>{html.escape(self.example)}</pre>" if self.example else ""
+        return _html(self.verdicts) + shown
 
 
 def _table(verdicts: tuple[Verdict, ...]) -> str:

@@ -16,7 +16,6 @@ from chainrule.laws.combinator_laws import (
 from chainrule.laws.derivative_law import derivative
 from chainrule.laws.dtype_laws import precision
 from chainrule.laws.layer_laws import (
-    LAYER_LAWS,
     arguments_unchanged,
     grads_without_dx,
     linearity,
@@ -42,6 +41,7 @@ from chainrule.laws.loss_laws import (
 )
 from chainrule.laws.memory_laws import all_written, any_layout, nothing_shared
 from chainrule.laws.network_laws import NETWORK_LAWS, descent, network_gradient
+from chainrule.laws.of_layers import LAYER_LAWS
 from chainrule.laws.optimizer_laws import (
     OPTIMIZER_LAWS,
     descends,

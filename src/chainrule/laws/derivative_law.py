@@ -16,7 +16,17 @@ from chainrule.checking.perturbations import black_box
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import writable
-from chainrule.laws.directions import ROUNDINGS, SAFE, by_directions, confirmed, entries, first_step
+from chainrule.laws.directions import (
+    FIRST,
+    FIRST_IN_NOISE,
+    NOISY,
+    ROUNDINGS,
+    SAFE,
+    Part,
+    by_directions,
+    confirmed,
+    entries,
+)
 from chainrule.laws.hints import hint, where
 from chainrule.laws.trial import Checked, Trial, draw, fixed_fields, measured, rounding, sizes_of
 
@@ -89,7 +99,7 @@ def analytic(trial: Trial, rng: np.random.Generator) -> bool:
     if not np.iscomplexobj(value) or value.size != trial.out.size:
         return False
     exact = weights @ (np.imag(value).reshape(-1) / STEP)
-    found = slopes(trial.line(directions), weights, first_step(trial), trial.noise)
+    found = slopes(trial.line(directions), weights, FIRST if trial.noise < NOISY else FIRST_IN_NOISE, trial.noise)
     size = np.abs(weights) @ np.abs(np.imag(value).reshape(-1) / STEP)
     return bool(np.all(found.miss(exact) <= SAFE * found.error + 1e-12 * size))
 
@@ -116,7 +126,7 @@ def of_field(
     if lifted:
         expected, ratios = _by_complex_step(trial, name, some, dout, got, unit)
     else:
-        expected, ratios = confirmed(trial, name, some, dout, got, unit)
+        expected, ratios = confirmed(Part(trial, name, dout, got, unit), some)
     verdict = right("derivative", name, got, expected, ratios, rows, weights)
     if verdict.ok and whole is not None and not whole.ok:
         return whole
@@ -208,8 +218,8 @@ def _by_complex_step(
     ratios.flat[some] = ratio
     wrong = some[ratio > 1]
     if 0 < wrong.size <= FEW:
-        again, others = entries(trial, name, wrong, dout, got, unit)
-        for i in wrong.tolist():
+        again, others = entries(Part(trial, name, dout, got, unit), wrong)
+        for i in map(int, wrong):
             at_kink = others.flat[i] <= 1 and abs(again.flat[i] - expected.flat[i]) > 1e-6 * abs(expected.flat[i])
             if at_kink:
                 expected.flat[i], ratios.flat[i] = again.flat[i], 0.0
@@ -249,9 +259,9 @@ def right(
 
 
 def _lifted(leaf: Array, direction: Array) -> Array:
-    stepped: Array = lift(leaf)
-    stepped += 1j * STEP * direction
-    return stepped
+    stepped: Any = lift(leaf) + 1j * STEP * direction
+    lifted: Array = stepped
+    return lifted
 
 
 def noted(verdict: Verdict, note: str) -> Verdict:

@@ -19,7 +19,7 @@ from chainrule.laws.directions import by_directions
 from chainrule.laws.dtype_laws import precision
 from chainrule.laws.layer_laws import ROUNDING
 from chainrule.laws.memory_laws import all_written, any_layout, lent, nothing_shared
-from chainrule.laws.row_laws import rows_of
+from chainrule.laws.row_laws import rows_of, taken
 from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
 from chainrule.laws.trial import Trial, arrays_in, measured
 from chainrule.laws.value_laws import any_dout, other_values
@@ -159,8 +159,8 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     of_rows = compare("mean_of_rows", "rows", rows, np.concatenate(alone), ROUNDING)
     for which in (np.arange(1), np.arange(2 * len(out)) % len(out)):
         with suppress(Exception):
-            some = loss.rows(out[which], tree.map(partial(_taken, which), targets))
-            value_of = np.asarray(_forward(loss, out[which], tree.map(partial(_taken, which), targets))[0])
+            some = loss.rows(out[which], tree.map(partial(taken, which), targets))
+            value_of = np.asarray(_forward(loss, out[which], tree.map(partial(taken, which), targets))[0])
             if of_loss.ok:
                 of_loss = compare("mean_of_rows", "loss", value_of, np.asarray(np.asarray(some).mean()), ROUNDING)
     return [noted(of_loss, "the loss is not the mean of its rows: a sum?"), noted(of_rows, "rows depend on each other")]
@@ -287,11 +287,11 @@ def _targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tup
             if rows * out[0].size <= 2**18:
                 which = rng.integers(0, n, rows)
                 moved = out[which] * (1 + 0.01 * rng.random((rows, *[1] * (out.ndim - 1))))
-                yield f"with {rows} rows", moved, tree.map(partial(_taken, which), targets)
+                yield f"with {rows} rows", moved, tree.map(partial(taken, which), targets)
         yield (
             "for equal rows",
             np.broadcast_to(out[:1], out.shape).copy(),
-            tree.map(partial(_taken, np.zeros(n, int)), targets),
+            tree.map(partial(taken, np.zeros(n, int)), targets),
         )
     labels = [leaf for leaf in leaves if leaf.dtype.kind in "iu" and leaf.shape == out.shape[:-1]]
     if labels:
@@ -304,12 +304,8 @@ def _targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tup
             yield "where out is the targets", np.array(leaves[0], out.dtype), targets
 
 
-def _taken(which: Any, leaf: Array) -> Array:
-    return np.asarray(leaf[which])
-
-
 def _filled(value: float, kinds: str, leaf: Array) -> Array:
-    return np.asarray(np.full_like(leaf, value)) if leaf.dtype.kind in kinds else leaf
+    return np.full_like(leaf, value) if leaf.dtype.kind in kinds else leaf
 
 
 def _thinned(rng: np.random.Generator, leaf: Array) -> Array:

@@ -43,9 +43,9 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     verdicts: list[Verdict] = []
     for name, layout in LAYOUTS.items():
         cases: dict[str, Callable[[], Fields]] = {
-            "dout": partial(_back_in, layout, trial, dout),
-            "x": partial(_results_in, layout, trial, dout, moves="x"),
-            "params": partial(_results_in, layout, trial, dout, moves="params"),
+            "dout": partial(_with_dout, trial, layout, dout),
+            "x": partial(_with_x, trial, layout, dout),
+            "params": partial(_with_params, trial, layout, dout),
         }
         for argument, run in cases.items():
             try:
@@ -62,6 +62,18 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     return _worst(verdicts)
 
 
+def _with_dout(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+    return trial_back(trial, layout(dout))
+
+
+def _with_x(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+    return _results(trial.layer, trial.params, _arranged(trial.x, layout), dout)
+
+
+def _with_params(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+    return _results(trial.layer, _other(trial.params, layout), trial.x, dout)
+
+
 def trial_back(trial: Trial, dout: Array) -> Fields:
     """The results of backward for a `dout` in its own layout."""
     from chainrule.laws.trial import backward_of, named  # noqa: PLC0415  # beside its one use
@@ -69,16 +81,9 @@ def trial_back(trial: Trial, dout: Array) -> Fields:
     return named(backward_of(trial.layer, trial.cache, dout))
 
 
-def _back_in(layout: Callable[[Array], Array], trial: Trial, dout: Array) -> Fields:
-    return trial_back(trial, layout(dout))
-
-
-def _results_in(layout: Callable[[Array], Array], trial: Trial, dout: Array, *, moves: str) -> Fields:
-    """The results where x or params are in another layout."""
-    params = _other(trial.params, layout) if moves == "params" else trial.params
-    x = _arranged(trial.x, layout) if moves == "x" else trial.x
-    out, cache = trial.layer.forward(params, x)
-    return {"out": np.asarray(out), **Trial(trial.layer, params, x, out, cache).back(dout)}
+def _results(layer: Any, params: Any, x: Any, dout: Array) -> Fields:
+    out, cache = layer.forward(params, x)
+    return {"out": np.asarray(out), **Trial(layer, params, x, out, cache).back(dout)}
 
 
 def _arranged(x: Any, layout: Callable[[Array], Array]) -> Any:
@@ -208,7 +213,7 @@ def _shared(
             *(("params", value) for value in tree.leaves(params)),
         ]
         note = ""
-        if isinstance(leaf, np.ndarray) and leaf.flags.writeable and leaf.size:
+        if is_numpy(leaf) and leaf.flags.writeable and leaf.size:
             note = next(
                 (f"it is writable, and shares memory with {what}" for what, value in others if _shares(leaf, value)), ""
             )

@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.copies import read_only_copy, writable
 from chainrule.laws.state_laws import settings_kept
@@ -46,7 +46,7 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
 
 
 def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
-    """No argument is written to, calls repeat, results share no memory that can be written to, the process stays as it is.
+    """No argument is written to, calls repeat, results share no memory, and the process stays as it is.
 
     Parameters
     ----------
@@ -312,16 +312,21 @@ OPTIMIZER_LAWS: dict[str, OptimizerLaw] = {
 
 def _form(value: Any) -> str:
     """The containers, shapes and dtypes of a value, in words."""
-    if isinstance(value, np.ndarray | np.generic):
+    if is_numpy(value) or hasattr(value, "dtype"):
         return describe(value)
-    if isinstance(value, dict):
+    if is_dict(value):
         return "{" + ", ".join(f"{key}: {_form(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return f"{type(value).__name__}({', '.join(map(_form, value))})"
-    fields = getattr(type(value), "__attrs_attrs__", None)
+    if is_list(value) or is_any_tuple(value):
+        return f"{_kind(value)}({', '.join(map(_form, value))})"
+    kind: Any = value.__class__
+    fields = getattr(kind, "__attrs_attrs__", None)
     if fields is not None:
         named = [each.name for each in fields if not each.name.startswith("_")]
-        return f"{type(value).__name__}({', '.join(f'{name}={_form(getattr(value, name))}' for name in named)})"
+        return f"{_kind(value)}({', '.join(f'{name}={_form(getattr(value, name))}' for name in named)})"
+    return _kind(value)
+
+
+def _kind(value: object) -> str:
     return type(value).__name__
 
 

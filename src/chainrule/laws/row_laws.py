@@ -53,24 +53,24 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     units = rounding(trial, dout, rng)
     right = {"out": trial.out, **trial.back(dout)}
     found: dict[str, Verdict] = {}
-    taken = 0
+    others = 0
     most = MOST if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
     for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, most, _widths(trial), rng):
         try:
-            other = Trial.in_float64(layer, params, tree.map(partial(_taken, which), x))
+            other = Trial.in_float64(layer, params, tree.map(partial(taken, which), x))
             results = {"out": other.out, **other.back(dout[which])}
             counts = np.bincount(which, minlength=n).reshape(-1, *[1] * (dout.ndim - 1))
             sums = trial.back(dout * counts)
         except Exception:  # noqa: BLE001, S112  # it refuses this number of rows, which is an answer
             continue
-        taken += len(which) != n
+        others += len(which) != n
         for name, got in results.items():
             expected = right[name][which] if name in ("out", "dx") else sums[name]
             unit = units[name][which] if name in ("out", "dx") else units[name] * max(1.0, float(counts.max()))
             verdict = _compared(name, got, expected, unit, words)
             if name not in found or (found[name].ok and not verdict.ok):
                 found[name] = verdict
-    if not taken:
+    if not others:
         return [Verdict("independent_rows", "out", ok=True, note=f"it takes {n} rows and no other number")]
     return list(found.values())
 
@@ -104,11 +104,12 @@ def rows_of(layer: Checked[Any, Any], x: Any) -> dict[str, Any]:
         return {}
     each = max(leaf.size for leaf in leaves) // n
     numbers = [rows for rows in (1, 129) if rows != n and rows * each <= 2**16]
-    return {f", with {rows} rows": tree.map(partial(_taken, np.arange(rows) % n), x) for rows in numbers}
+    return {f", with {rows} rows": tree.map(partial(taken, np.arange(rows) % n), x) for rows in numbers}
 
 
-def _taken(which: NDArray[np.intp], leaf: Array) -> Array:
-    return np.asarray(leaf[which])
+def taken(which: NDArray[np.intp], leaf: Array) -> Array:
+    """Some rows of an array."""
+    return leaf[which]
 
 
 def _widths(trial: Trial) -> list[int]:

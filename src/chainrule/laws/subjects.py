@@ -8,7 +8,9 @@ import numpy as np
 from attrs import frozen
 
 from chainrule import tree
+from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import record
+from chainrule.arrays.types import is_any_tuple, is_dict, is_list
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64
 from chainrule.layer import Layer
@@ -42,49 +44,43 @@ def as_trees(layer: Any, params: Any) -> tuple[Any, Any]:
     return Layer(forward, backward, grads, **traits), turn
 
 
-def _is(value: object, *kinds: type) -> bool:
-    """As `isinstance`, after which a type checker would know what is in them no longer."""
-    return isinstance(value, kinds)
-
-
 def _has_containers(value: Any) -> bool:
-    if _is(value, dict, list):
-        return True
-    return _is(value, tuple) and any(map(_has_containers, value))
+    return is_dict(value) or is_list(value) or (is_any_tuple(value) and any(map(_has_containers, value)))
 
 
 def _turned(value: Any) -> Any:
     """The value with records for dictionaries and tuples for lists."""
-    if _is(value, dict):
+    if is_dict(value):
         return _record(tuple(value))(*map(_turned, value.values()))
-    if _is(value, list) or (_is(value, tuple) and _has_containers(value)):
+    if is_list(value) or (is_any_tuple(value) and _has_containers(value)):
         return tuple(map(_turned, value))
     return value
 
 
 def _like(pattern: Any, value: Any) -> Any:
     """The value in the containers of a pattern."""
-    if _is(pattern, dict):
+    if is_dict(pattern):
         return {
             key: _like(each, getattr(value, name))
             for (key, each), name in zip(pattern.items(), _names(tuple(pattern)), strict=True)
         }
-    if _is(pattern, list):
+    if is_list(pattern):
         return [_like(each, own) for each, own in zip(pattern, value, strict=True)]
-    if _is(pattern, tuple) and _has_containers(pattern):
+    if is_any_tuple(pattern) and _has_containers(pattern):
         return tuple(_like(each, own) for each, own in zip(pattern, value, strict=True))
     return value
 
 
 def _checked(pattern: Any, grads: Any) -> Any:
     """The gradients as a tree, if their containers are those of the parameters."""
-    if _is(pattern, dict, list) and type(grads) is not type(pattern):
-        raise TypeError(f"grads must be a {type(pattern).__name__} like params, got {type(grads).__name__}")
-    if _is(pattern, dict):
+    for name, is_kind in (("dict", is_dict), ("list", is_list)):
+        if is_kind(pattern) and not is_kind(grads):
+            raise TypeError(f"grads must be a {name} like params, got {describe(grads)}")
+    if is_dict(pattern):
         if set(grads) != set(pattern):
             raise TypeError(f"grads must have the keys of params {sorted(pattern)}, got {sorted(grads)}")
         return _record(tuple(pattern))(*(_checked(pattern[key], grads[key]) for key in pattern))
-    if _is(pattern, list) or (_is(pattern, tuple) and _has_containers(pattern)):
+    if is_list(pattern) or (is_any_tuple(pattern) and _has_containers(pattern)):
         return tuple(_checked(each, own) for each, own in zip(pattern, grads, strict=True))
     return grads
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
-from chainrule.arrays.types import Array, is_numpy, is_tuple
+from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy, is_tuple
 from chainrule.checking.bursts import UNIT, noise_of
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64, writable
@@ -254,17 +254,16 @@ def arrays_in(value: Any, deep: int = 8) -> Iterator[NDArray[Any]]:
     if is_numpy(value):
         yield value
         return
-    kind: type[Any] = type(value)
-    if deep == 0 or isinstance(value, str | bytes | int | float | complex | type | None):
+    if deep == 0 or value is None or isinstance(value, str | bytes | int | float | complex | type):
         return
-    inside: list[Any] = []
-    if issubclass(kind, dict):
-        inside = list(value.values())
-    elif issubclass(kind, list | tuple | set | frozenset):
+    if is_dict(value):
+        inside: list[Any] = list(value.values())
+    elif is_list(value) or is_any_tuple(value):
         inside = list(value)
     elif isinstance(value, FunctionType):
         inside = [cell.cell_contents for cell in value.__closure__ or ()]
     else:
+        kind: Any = value.__class__
         names: list[Any] = [*getattr(kind, "__slots__", ()), *getattr(value, "__dict__", {})]
         inside = [getattr(value, name, None) for name in names if isinstance(name, str)]
     for each in inside:

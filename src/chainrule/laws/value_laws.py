@@ -13,7 +13,7 @@ from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.directions import by_directions
-from chainrule.laws.trial import Checked, Trial, draw, measured, rounding
+from chainrule.laws.trial import Checked, Trial, draw, measured
 
 MOST = 2**20
 """The most numbers in an array that is made for a check."""

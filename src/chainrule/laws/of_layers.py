@@ -1,0 +1,56 @@
+"""All laws of layers and encoders, in the order in which they are checked."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule.checking.verdict import Verdict
+from chainrule.laws.derivative_law import derivative
+from chainrule.laws.dtype_laws import precision
+from chainrule.laws.layer_laws import (
+    arguments_unchanged,
+    grads_without_dx,
+    linearity,
+    one_pass,
+    ownership,
+    read_only_accepted,
+    repeatability,
+    structure,
+)
+from chainrule.laws.memory_laws import all_written, any_layout, nothing_shared
+from chainrule.laws.row_laws import independent_rows, nan_shows, scaled
+from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
+from chainrule.laws.trial import Checked
+from chainrule.laws.value_laws import any_dout, other_sizes, other_values
+
+LayerLaw: TypeAlias = Callable[[Checked[Any, Any], Any, Any, np.random.Generator], list[Verdict]]
+
+LAYER_LAWS: dict[str, LayerLaw] = {
+    "process_unchanged": process_unchanged,
+    "structure": structure,
+    "derivative": derivative,
+    "other_values": other_values,
+    "other_sizes": other_sizes,
+    "any_dout": any_dout,
+    "precision": precision,
+    "linearity": linearity,
+    "scaled": scaled,
+    "nan_shows": nan_shows,
+    "arguments_unchanged": arguments_unchanged,
+    "read_only_accepted": read_only_accepted,
+    "any_layout": any_layout,
+    "nothing_shared": nothing_shared,
+    "all_written": all_written,
+    "repeatability": repeatability,
+    "calls_in_between": calls_in_between,
+    "threads": threads,
+    "ownership": ownership,
+    "independent_rows": independent_rows,
+    "grads_without_dx": grads_without_dx,
+    "one_pass": one_pass,
+}
+"""All laws of layers, by name."""
+
+DERIVATIVE_LAWS = ("derivative", "other_values", "other_sizes", "any_dout")
+"""Those that compare with the numerical derivative."""
