@@ -58,7 +58,7 @@ def test_a_field_has_the_name_of_its_key() -> None:
 
 ANOTHER: list[tuple[Callable[[Any, Any], Any], str]] = [
     (lambda W, b: {"W": W}, "keys of params"),
-    (lambda W, b: (W, b), "grads must be a dict like params, got tuple"),
+    (lambda W, b: (W, b), "grads must be a dict like params, got a tuple"),
 ]
 
 
