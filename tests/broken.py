@@ -510,12 +510,18 @@ def a_number_is_drawn_from_the_global_generator() -> Layer[Any, Any]:
 
 @broken(ELEMENTWISE, "other_values")
 def a_square_whose_slope_stops_at_sixteen() -> Layer[Any, Any]:
-    return elementwise(np.square, lambda x, out, d: d * np.clip(2 * x, -16, 16))
+    def backward(x: Array, out: Array, dout: Array) -> Array:
+        return np.asarray(dout * np.clip(2 * x, -16, 16))
+
+    return elementwise(np.square, backward)
 
 
 @broken(ELEMENTWISE, "other_sizes")
 def columns_beyond_a_block_of_sixty_four_are_forgotten() -> Layer[Any, Any]:
-    return elementwise(np.tanh, lambda x, out, d: d * (1 - out**2) * (np.arange(x.shape[-1]) < 64))
+    def backward(x: Array, out: Array, dout: Array) -> Array:
+        return np.asarray(dout * (1 - out**2) * (np.arange(x.shape[-1]) < 64))
+
+    return elementwise(np.tanh, backward)
 
 
 @broken(ELEMENTWISE, "any_dout")

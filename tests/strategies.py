@@ -47,5 +47,5 @@ def layouts(a: NDArray[Any]) -> dict[str, NDArray[Any]]:
     }
 
 
-few = settings(max_examples=max(3, settings.default.max_examples // 8))
+few = settings(max_examples=max(3, (settings.default or settings()).max_examples // 8))
 """For what takes a tenth of a second: a whole check, or a law that tries many cases by itself."""

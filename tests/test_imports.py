@@ -31,7 +31,7 @@ ROOMS = (
 CASTS = {
     "training/minibatches": "rows of an array are an array of the same kind",
     "laws/loss_laws": "that a function returns a pair is checked, of which types is not",
-    "laws/layer_laws": "that a function returns a pair is checked, of which types is not",
+    "laws/trial": "that a function returns a pair is checked, of which types is not",
     "arrays/libraries": "libraries do not declare what __array_namespace__ returns",
     "arrays/records": "attrs declares a field as the value that it will hold",
 }
@@ -110,13 +110,16 @@ def test_no_module_is_named_for_nothing_in_particular() -> None:
     assert [file for file in FILES if vague & set(file.split("/"))] == []
 
 
+WATCHED = "laws/state_laws"
+"""It sees whether a call leaves the global generators as they were, and puts them back."""
+
 GENERATORS = {"np.random.Generator", "np.random.SFC64", "np.random.default_rng"}
 
 
 def test_random_numbers_come_from_generators_only() -> None:
     prefixes = ("np.random.", "numpy.random.", "random.")
     used = {(file, name) for file, tree in TREES.items() for name in names(tree) if name.startswith(prefixes)}
-    assert sorted((file, n) for file, n in used if n not in GENERATORS) == []
+    assert sorted((file, n) for file, n in used if n not in GENERATORS and file != WATCHED) == []
 
 
 def test_layers_losses_and_combinators_call_no_array_library_by_name() -> None:

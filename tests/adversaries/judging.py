@@ -5,7 +5,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 
@@ -69,7 +69,7 @@ def judged(adversary: Adversary) -> Report:
 
 
 @contextmanager
-def process_kept() -> Iterator[None]:
+def process_kept() -> Generator[None]:
     """Put back what belongs to the whole process, which some wrong ones change; warnings are not shown."""
     torch = sys.modules.get("torch")
     undo: list[Callable[[], object]] = [

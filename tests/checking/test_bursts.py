@@ -62,9 +62,14 @@ def test_a_smooth_function_has_its_derivative_and_the_estimate_is_a_safe_bound(n
         assert off <= worst * abs(right), (x, off / abs(right))
 
 
-@pytest.mark.parametrize(
-    ("f", "low", "high"), [(np.abs, -1, 1), (lambda x: max(x, 0), 0, 1), (lambda x: max(x, 3 * x), 1, 3)]
-)
+KINKS: list[tuple[Callable[[Any], Any], float, float]] = [
+    (np.abs, -1, 1),
+    (lambda x: max(x, 0), 0, 1),
+    (lambda x: max(x, 3 * x), 1, 3),
+]
+
+
+@pytest.mark.parametrize(("f", "low", "high"), KINKS)
 def test_at_a_kink_the_derivative_is_the_interval_between_those_of_its_sides(
     f: Callable[[Any], Any], low: float, high: float
 ) -> None:
@@ -117,7 +122,16 @@ def noise(f: Callable[[Any], Any]) -> float:
     return noise_of(lambda step: f(X * (1 + step)), WEIGHTS)
 
 
-@pytest.mark.parametrize("f", [np.tanh, np.exp, np.square, lambda x: MATRIX @ x, lambda x: np.sin(3 * x) + x**3])
+ORDINARY: list[Callable[[Any], Any]] = [
+    np.tanh,
+    np.exp,
+    np.square,
+    lambda x: MATRIX @ x,
+    lambda x: np.sin(3 * x) + x**3,
+]
+
+
+@pytest.mark.parametrize("f", ORDINARY)
 def test_noise_tells_the_precision_in_which_a_function_computes(f: Callable[[Any], Any]) -> None:
     assert 1e-17 < noise(f) < 2e-15
     assert 3e-9 < noise(inside(np.float32, f)) < 3e-7
@@ -128,6 +142,9 @@ def test_an_ill_conditioned_function_is_noisier_and_not_taken_for_float32() -> N
     assert 1e-15 < noise(lambda x: np.sin(1e4 * x)) < 1e-9
 
 
-@pytest.mark.parametrize("f", [np.zeros_like, np.sign, np.floor, lambda x: np.rint(3 * x)])
+STEPS: list[Callable[[Any], Any]] = [np.zeros_like, np.sign, np.floor, lambda x: np.rint(3 * x)]
+
+
+@pytest.mark.parametrize("f", STEPS)
 def test_steps_and_constants_have_no_noise(f: Callable[[Any], Any]) -> None:
     assert noise(f) < 1e-12

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def in_dictionary(params: Any) -> Any:
     return params["W"], params["b"]
 
 
-CONTAINERS: dict[str, tuple[Any, Any]] = {
+CONTAINERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
     "a dictionary": (in_dictionary, lambda W, b: {"W": W, "b": b}),
     "a dictionary in another order": (in_dictionary, lambda W, b: {"b": b, "W": W}),
     "a list": (tuple, lambda W, b: [W, b]),
@@ -55,13 +56,13 @@ def test_a_field_has_the_name_of_its_key() -> None:
     assert {"grads.W", "grads.b"} <= {verdict.field for verdict in report.verdicts}
 
 
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda W, b: {"W": W}, "keys of params"),
-        (lambda W, b: (W, b), "grads must be a dict like params, got tuple"),
-    ],
-)
+ANOTHER: list[tuple[Callable[[Any, Any], Any], str]] = [
+    (lambda W, b: {"W": W}, "keys of params"),
+    (lambda W, b: (W, b), "grads must be a dict like params, got a tuple"),
+]
+
+
+@pytest.mark.parametrize(("make", "words"), ANOTHER)
 def test_gradients_in_another_container_are_wrong(make: Any, words: str) -> None:
     rng = RNG(0)
     params, x = {"W": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}, rng.standard_normal((5, 3))

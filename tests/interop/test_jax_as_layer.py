@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule import Affine, Array, affine, check_layer, sequential, sgd, training_step, tree
-from chainrule.checking.check import Report
+from chainrule.checking.report import Report
 from chainrule.interop.graph import Graph
 from chainrule.interop.jax import as_encoder, as_layer, custom_vjp, parameters
 from chainrule.interop.parameters import natural

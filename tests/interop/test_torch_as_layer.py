@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from chainrule import Affine, Array, Layer, affine, check_layer, sequential, sgd, training_step, tree
-from chainrule.checking.check import Report
+from chainrule.checking.report import Report
 from chainrule.interop.graph import Graph
 from chainrule.interop.parameters import Parameters, natural
 from chainrule.interop.torch import as_encoder, as_layer, autograd_function, parameters
