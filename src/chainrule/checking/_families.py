@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import Factory, evolve, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
@@ -42,6 +42,8 @@ class Check:
     deterministic: bool
     has_backward: bool
     first: Truth
+    wrong: set[str] = Factory(set)
+    """The results that are wrong as they are: other laws would only say it again."""
 
     @property
     def home(self) -> Home:
@@ -74,6 +76,8 @@ class Check:
         """The verdicts on results."""
         found: list[tuple[float, Verdict]] = []
         for name in known.right:
+            if name in self.wrong:
+                continue
             if name in results:
                 found.append(judge(law, name, results[name], known, words))
             else:
@@ -107,8 +111,10 @@ def report_of(
             verdicts += law(check)
         except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
             verdicts.append(Verdict(law.__name__, "call", ok=False, note=_said(error)))
-        if law is dtypes and any(verdict.field == "call" for verdict in verdicts):
-            break
+        if any(verdict.field == "call" for verdict in verdicts):
+            break  # other laws would only say the same in other words
+        if law is values_and_gradients:
+            check.wrong.update(verdict.field for verdict in verdicts if not verdict.ok and verdict.law != "dtypes")
     return Report(tuple(verdicts))
 
 
@@ -152,7 +158,7 @@ def dtypes(check: Check) -> Iterator[Verdict]:
     try:
         results = check.f.run(check.copied(), check.first.dout)
     except Exception as error:  # noqa: BLE001  # it is part of the report
-        yield Verdict("dtypes", "call", ok=False, note=_said(error))
+        yield Verdict("gradients", "call", ok=False, note=_said(error))
         return
     expected = _dtypes(check)
     for name, dtype in expected.items():
@@ -410,7 +416,7 @@ def not_a_number(check: Check) -> Iterator[Verdict]:
         with np.errstate(all="ignore"):
             got = numbers(check.f.run(check.copied(args), slope))
         for name, leaf in right.items():
-            if name not in got or got[name].shape != leaf.shape or notes[name]:
+            if name not in got or name in check.wrong or got[name].shape != leaf.shape or notes[name]:
                 continue
             lost, wild = np.isnan(leaf) & np.isfinite(got[name]), np.isfinite(leaf) & ~np.isfinite(got[name])
             of_row = name == f"d{check.names.arguments[0]}" and "of x" in words

@@ -14,7 +14,7 @@ import numpy as np
 from attrs import evolve, frozen
 
 from chainrule.arrays.arguments import describe
-from chainrule.checking._homes import FORMATS, Format, Real, dtype_name, is_float, values
+from chainrule.checking._homes import FORMATS, Format, Home, Real, dtype_name, is_float, values
 from chainrule.checking._kernels import Arguments, Kernel, Results, arrays_of, lifted
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.hints import where
@@ -24,8 +24,14 @@ Fields: TypeAlias = dict[str, Real]
 COPIES = 3
 """How often the arguments are moved by their rounding."""
 
+NEARBY = 16.0
+"""How many roundings the points nearby are away, at which the formula is tried too."""
+
 ROUNDINGS = 2.0
 """How many times what the rounding of the arguments does is let pass."""
+
+SUMS = 0.5 * FORMATS["float32"].unit
+"""Sums may be taken in float32, one number after another, in every dtype: the error grows as the root of their number."""
 
 
 @frozen(eq=False)
@@ -39,13 +45,13 @@ class Truth:
     right
         The results of the formula in float64.
     formula
-        Its results in the dtype of f; nothing where it has none.
+        The errors of its results in the dtype of f, there and nearby: (copies, ...); nothing where it has none.
     moves
         By how much each entry moves if the arguments are rounded.
     format
         The coarsest format of the arguments.
-    like
-        The results of the formula in the dtype of f, for their dtypes.
+    terms
+        How many numbers a sum may have.
     """
 
     args: Arguments
@@ -54,6 +60,7 @@ class Truth:
     formula: Fields
     moves: Fields
     format: Format
+    terms: int
 
 
 def coarsest(args: Arguments) -> Format:
@@ -69,32 +76,44 @@ def numbers(results: Results) -> Fields:
 
 def truth(reference: Kernel, args: Arguments, dout: Real, rng: np.random.Generator, *, has_backward: bool) -> Truth:
     """Find what is right, and how far the formula is from it in the dtype of the arguments."""
-    home, spread = reference.home, COPIES if has_backward else 1
+    home, unit, copies = reference.home, coarsest(args).unit, COPIES if has_backward else 1
+    wide = lifted(home, args, home.wide)
     with np.errstate(all="ignore"):
-        wide = lifted(home, args, home.wide)
         right = numbers(reference.run(wide, dout))
-        unit = coarsest(args).unit
         near: list[Fields] = []
-        for _ in range(spread):
-            moved = lifted(home, wide, lambda array: _moved(reference, array, unit, rng))
+        for _ in range(copies):
+            moved = lifted(home, wide, lambda array: _moved(home, array, unit, rng))
             near.append(numbers(reference.run(moved, dout * (1 + unit * rng.uniform(-1, 1, dout.shape)))))
-        moves = {name: np.sqrt(sum(np.square(each[name] - leaf) for each in near) / spread) for name, leaf in right.items()}
-        formula: Fields = {}
-        try:
-            out, cache = reference.forward(args)
-            formula = {reference.names.out: values(out)}
-            if has_backward:
-                formula |= numbers(reference.backward(args, cache, home.like(dout, out)))
-        except Exception:  # noqa: BLE001  # a library need not have every function in every dtype
-            pass
-    return Truth(args, dout, right, formula, moves, coarsest(args))
+        moves = {name: np.sqrt(sum(np.square(each[name] - leaf) for each in near) / copies) for name, leaf in right.items()}
+        errors = [_errors(reference, args, dout, right, has_backward=has_backward)]
+        for _ in range(copies if errors[0] and has_backward else 0):
+            # Errors are a matter of luck where few entries count: others are rounded in other ways.
+            args_there = lifted(home, args, lambda array: _moved(home, array, NEARBY * unit, rng))
+            dout_there = values(home.like(dout * (1 + NEARBY * unit * rng.uniform(-1, 1, dout.shape)), args[0]))
+            there = numbers(reference.run(lifted(home, args_there, home.wide), dout_there))
+            errors.append(_errors(reference, args_there, dout_there, there, has_backward=True))
+    formula = {name: np.stack([each[name] for each in errors if name in each]) for name in errors[0]}
+    width = dout.shape[-1] if dout.ndim else 1
+    return Truth(args, dout, right, formula, moves, coarsest(args), max(width, dout.size // max(width, 1), 1))
 
 
-def _moved(reference: Kernel, array: Any, unit: float, rng: np.random.Generator) -> Any:
+def _errors(reference: Kernel, args: Arguments, dout: Real, right: Fields, *, has_backward: bool) -> Fields:
+    """The errors of the formula in the dtype of the arguments; none where the library does not have it there."""
+    try:
+        out, cache = reference.forward(args)
+        found = {reference.names.out: values(out)}
+        if has_backward:
+            found |= numbers(reference.backward(args, cache, reference.home.like(dout, out)))
+    except Exception:  # noqa: BLE001  # a library need not have every function in every dtype
+        return {}
+    return {name: leaf - right[name] for name, leaf in found.items() if leaf.shape == right[name].shape}
+
+
+def _moved(home: Home, array: Any, size: float, rng: np.random.Generator) -> Any:
     if not is_float(array):
         return array
     plain = values(array)
-    return reference.home.like(plain * (1 + unit * rng.uniform(-1, 1, plain.shape)), array)
+    return home.like(plain * (1 + size * rng.uniform(-1, 1, plain.shape)), array)
 
 
 @frozen
@@ -142,18 +161,19 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     with np.errstate(all="ignore"):
         # Beyond the range of the dtype nothing can be right, nor where the formula itself overflows.
         fits = np.isfinite(right) & (np.abs(right) < 0.5 * known.format.largest) & np.isfinite(known.moves[name])
-        if formula is not None and formula.shape == right.shape:
-            fits &= np.isfinite(formula)
+        if formula is not None:
+            fits &= np.isfinite(formula).all(axis=0)
         off = np.where(fits, got - right, 0.0)
         off[~np.isfinite(off)] = np.inf
         scale = Size.of(right[fits])
         floor_of = Size.of(known.moves[name][fits])
-    yard = Size(0.0, 0.0) if formula is None else Size.of((formula - right)[fits])
+    yard = Size(0.0, 0.0) if formula is None else Size.of(formula[:, fits])
     few = ROUNDINGS if formula is not None else 2 * ROUNDINGS
     unit, least = known.format.unit, 4 * known.format.least
+    summed = SUMS * math.sqrt(known.terms)
     floor = Size(
-        unit * scale.root + few * floor_of.root + least,
-        2 * unit * scale.largest + few * floor_of.largest + least,
+        (unit + summed) * scale.root + (few + summed / unit) * floor_of.root + least,
+        (2 * unit + summed) * scale.largest + (few + summed / unit) * floor_of.largest + least,
     )
     error, allowed = Size.of(off), Size(2 * yard.root + floor.root, 2 * yard.largest + floor.largest)
     share = max(error.root / allowed.root, error.largest / allowed.largest)
