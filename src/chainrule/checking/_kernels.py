@@ -138,7 +138,8 @@ def kernel(f: Any, library: str, args: Arguments, names: Names, home: Home, *, r
     interop: Any = import_module(f"chainrule.interop.{library}")
     still = [i - 1 for i, name in enumerate(names.arguments) if i and not _moves(i - 1, names)]
     frozen = () if hasattr(f, "named_parameters") else [i for i in still if _has_arrays(args[i + 1])]
-    return Kernel(interop.as_layer(f, frozen=frozen), False, names, home)
+    options = {"jit": True} if library == "jax" else {}
+    return Kernel(interop.as_layer(f, frozen=frozen, **options), False, names, home)
 
 
 def _moves(i: int, names: Names) -> bool:

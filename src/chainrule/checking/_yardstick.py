@@ -27,7 +27,7 @@ COPIES = 3
 NEARBY = 16.0
 """How many roundings the points nearby are away, at which the formula is tried too."""
 
-ROUNDINGS = 2.0
+ROUNDINGS = 4.0
 """How many times what the rounding of the arguments does is let pass."""
 
 SUMS = 0.5 * FORMATS["float32"].unit
@@ -52,6 +52,8 @@ class Truth:
         The coarsest format of the arguments.
     terms
         How many numbers a sum may have.
+    typical
+        The size of the results for a normal dout.
     """
 
     args: Arguments
@@ -61,6 +63,7 @@ class Truth:
     moves: Fields
     format: Format
     terms: int
+    typical: dict[str, float]
 
 
 def coarsest(args: Arguments) -> Format:
@@ -74,7 +77,15 @@ def numbers(results: Results) -> Fields:
     return {name: values(array) for name, array in results.items()}
 
 
-def truth(reference: Kernel, args: Arguments, dout: Real, rng: np.random.Generator, *, has_backward: bool) -> Truth:
+def truth(
+    reference: Kernel,
+    args: Arguments,
+    dout: Real,
+    rng: np.random.Generator,
+    *,
+    has_backward: bool,
+    typical: dict[str, float] | None = None,
+) -> Truth:
     """Find what is right, and how far the formula is from it in the dtype of the arguments."""
     home, unit, copies = reference.home, coarsest(args).unit, COPIES if has_backward else 1
     wide = lifted(home, args, home.wide)
@@ -94,7 +105,8 @@ def truth(reference: Kernel, args: Arguments, dout: Real, rng: np.random.Generat
             errors.append(_errors(reference, args_there, dout_there, there, has_backward=True))
     formula = {name: np.stack([each[name] for each in errors if name in each]) for name in errors[0]}
     width = dout.shape[-1] if dout.ndim else 1
-    return Truth(args, dout, right, formula, moves, coarsest(args), max(width, dout.size // max(width, 1), 1))
+    terms = max(width, dout.size // max(width, 1), 1)
+    return Truth(args, dout, right, formula, moves, coarsest(args), terms, typical or {})
 
 
 def _errors(reference: Kernel, args: Arguments, dout: Real, right: Fields, *, has_backward: bool) -> Fields:
@@ -169,11 +181,15 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
         floor_of = Size.of(known.moves[name][fits])
     yard = Size(0.0, 0.0) if formula is None else Size.of(formula[:, fits])
     few = ROUNDINGS if formula is not None else 2 * ROUNDINGS
-    unit, least = known.format.unit, 4 * known.format.least
+    # Slopes may be small as differences of larger numbers: of a few entries by accident, or where a softmax saturates.
+    typical_here = known.typical.get(name, 0.0) * float(np.abs(known.dout).max(initial=0.0))
+    entry = typical_here if (known.dout == 0).any() or scale.root < typical_here / 8 else 0.0
+    unit = known.format.unit
+    least = Size(4 * known.format.least + unit * entry * _share(right), 4 * known.format.least + unit * entry)
     summed = SUMS * math.sqrt(known.terms)
     floor = Size(
-        (unit + summed) * scale.root + (few + summed / unit) * floor_of.root + least,
-        (2 * unit + summed) * scale.largest + (few + summed / unit) * floor_of.largest + least,
+        (unit + summed) * scale.root + (few + summed / unit) * floor_of.root + least.root,
+        (2 * unit + summed) * scale.largest + (few + summed / unit) * floor_of.largest + least.largest,
     )
     error, allowed = Size.of(off), Size(2 * yard.root + floor.root, 2 * yard.largest + floor.largest)
     share = max(error.root / allowed.root, error.largest / allowed.largest)
@@ -197,6 +213,11 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     if ok and yard.root > 0.1 * scale.root > 0 and error.root > 0.1 * scale.root:
         made = evolve(made, ok=False, undecided=True, note=f"{note}: the formula itself is of no use in this dtype here")
     return share, made
+
+
+def _share(right: Real) -> float:
+    """The root of the share of entries that are not 0."""
+    return math.sqrt(np.count_nonzero(right) / max(right.size, 1))
 
 
 def _figures(error: Size, yard: Size | None, allowed: Size, scale: Size) -> str:

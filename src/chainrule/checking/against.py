@@ -69,9 +69,10 @@ def check_against(
     Notes
     -----
     The rule: error(f) ≤ 2 error(formula) + floor, of the root mean square over a result and of its largest entry. The
-    floor is a unit of rounding of the result, and twice what the rounding of the arguments does to it. Where the
-    formula cannot run in the dtype, or has no backward there, it is four times that, and stands alone. The verdict
-    shows the figures, and its `power` is the smallest error of one typical entry that would have been seen.
+    floor is a unit of rounding of the result, four times what the rounding of the arguments does to it, and what a sum
+    in float32 may be off by. Where the formula cannot run in the dtype, or has no backward there, it is eight times
+    that, and stands alone. The verdict shows the figures, and its `power` is the smallest error of one typical entry
+    that would have been seen.
 
     Entries beyond the range of the dtype are left out, and so are those where the formula itself overflows.
 
