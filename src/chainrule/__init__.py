@@ -11,8 +11,8 @@ from chainrule.arrays.targets import Targets
 from chainrule.arrays.types import Array, Labels, Unit
 from chainrule.checking.against import check_against
 from chainrule.checking.check import check_layer, check_loss, check_network, check_optimizer
-from chainrule.checking.report import Report
 from chainrule.checking.numerical_gradient import directional_derivative, numerical_gradient
+from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.combinators.add import add
 from chainrule.combinators.encoded import encoded

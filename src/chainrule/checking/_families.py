@@ -9,7 +9,17 @@ from attrs import Factory, evolve, frozen
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.checking._homes import Home, Real, dtype_name, home_of, is_float, library_of, values
-from chainrule.checking._kernels import Arguments, Kernel, Names, Results, arrays_of, in_memory, kernel, lifted, names_of
+from chainrule.checking._kernels import (
+    Arguments,
+    Kernel,
+    Names,
+    Results,
+    arrays_of,
+    in_memory,
+    kernel,
+    lifted,
+    names_of,
+)
 from chainrule.checking._yardstick import Size, Truth, coarsest, judge, numbers, truth
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
@@ -73,10 +83,14 @@ class Check:
             with np.errstate(all="ignore"):
                 results = numbers(self.f.run(self.copied(known.args), known.dout))
         except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
-            return [(np.inf, Verdict(law, "call", ok=False, note=f"{words}: {_said(error)}" if words else _said(error)))]
+            return [
+                (np.inf, Verdict(law, "call", ok=False, note=f"{words}: {_said(error)}" if words else _said(error)))
+            ]
         return self.compared(law, results, known, words)
 
-    def compared(self, law: str, results: dict[str, Real], known: Truth, words: str = "") -> list[tuple[float, Verdict]]:
+    def compared(
+        self, law: str, results: dict[str, Real], known: Truth, words: str = ""
+    ) -> list[tuple[float, Verdict]]:
         """The verdicts on results."""
         found: list[tuple[float, Verdict]] = []
         for name in known.right:
@@ -107,7 +121,9 @@ def report_of(
             out = values(of_reference.forward(lifted(home, args, home.wide))[0])
     except Exception as error:
         raise ValueError(f"check_against: the reference does not take these arguments in float64: {error}") from error
-    first = truth(of_reference, args, _rounded(rng.standard_normal(out.shape), args, home), rng, has_backward=has_backward)
+    first = truth(
+        of_reference, args, _rounded(rng.standard_normal(out.shape), args, home), rng, has_backward=has_backward
+    )
     check = Check(of_f, of_reference, args, rng, deterministic, has_backward, first)
     verdicts: list[Verdict] = []
     for law in (dtypes, values_and_gradients, rows, layouts, repeated, unchanged, kept, not_a_number, unwritten):
@@ -168,7 +184,9 @@ def dtypes(check: Check) -> Iterator[Verdict]:
     for name, dtype in expected.items():
         if name in results:
             got = dtype_name(results[name])
-            yield Verdict("dtypes", name, ok=got == dtype, note="" if got == dtype else f"it is {got}, expected {dtype}")
+            yield Verdict(
+                "dtypes", name, ok=got == dtype, note="" if got == dtype else f"it is {got}, expected {dtype}"
+            )
 
 
 def _dtypes(check: Check) -> dict[str, str]:
@@ -189,7 +207,9 @@ def values_and_gradients(check: Check) -> Iterator[Verdict]:
     for words, scale in SCALES.items():
         args = (check.home.like(values(check.args[0]) * scale, check.args[0]), *check.args[1:])
         found += _elsewhere(check, "gradients", args, f"for {words}")
-    yield from _by_field(evolve(verdict, law="values") if verdict.field == check.names.out else verdict for verdict in _worst(found))
+    yield from _by_field(
+        evolve(verdict, law="values") if verdict.field == check.names.out else verdict for verdict in _worst(found)
+    )
 
 
 def _by_field(verdicts: Any) -> Iterator[Verdict]:
@@ -381,7 +401,7 @@ def kept(check: Check) -> Iterator[Verdict]:
     if not in_memory(check.home):
         return
     note = ""
-    for i, array in enumerate(arrays_of(check.args)):
+    for i in range(len(arrays_of(check.args))):
         args = check.copied()
         out, cache = check.f.forward(args)
         changed = arrays_of(args)[i]
@@ -389,9 +409,11 @@ def kept(check: Check) -> Iterator[Verdict]:
             check.home.change(changed)
         try:
             results = check.f.backward(args, cache, check.home.like(check.first.dout, out))
-        except Exception:  # noqa: BLE001  # torch watches over what it saves
+        except Exception:  # noqa: BLE001, S112  # torch watches over what it saves
             continue
-        found = check.compared("kept", {check.names.out: check.first.right[check.names.out], **numbers(results)}, check.first)
+        found = check.compared(
+            "kept", {check.names.out: check.first.right[check.names.out], **numbers(results)}, check.first
+        )
         wrong = next((verdict.field for _, verdict in found if not verdict.ok), "")
         name = _names_of_arrays(check)[i]
         note = f"what is written to {name} after forward changes it: keep a copy, or save it by ctx" if wrong else ""
@@ -416,7 +438,7 @@ def not_a_number(check: Check) -> Iterator[Verdict]:
         try:
             with np.errstate(all="ignore"):
                 right = numbers(check.reference.run(lifted(check.home, args, check.home.wide), slope))
-        except Exception:  # noqa: BLE001  # it refuses NaN, which is an answer
+        except Exception:  # noqa: BLE001, S112  # it refuses NaN, which is an answer
             continue
         with np.errstate(all="ignore"):
             got = numbers(check.f.run(check.copied(args), slope))
@@ -430,7 +452,10 @@ def not_a_number(check: Check) -> Iterator[Verdict]:
             # The slope of x itself, at NaN, may be anything: that of relu is 0 or NaN.
             if lost.any() and not of_row:
                 notes[name] = f"{words} it is a number where that of the formula is NaN"
-            if wild[(np.arange(len(leaf)) != i) if of_row else ...].any() and np.abs(leaf[wild]).max() < check.first.format.largest:
+            if (
+                wild[(np.arange(len(leaf)) != i) if of_row else ...].any()
+                and np.abs(leaf[wild]).max() < check.first.format.largest
+            ):
                 notes[name] = f"{words} it is NaN where that of the formula is a number"
     for name, note in notes.items():
         yield Verdict("not_a_number", name, ok=not note, note=note)

@@ -4,9 +4,11 @@ The verdicts are computed in NumPy's float64. JAX functions are given NumPy arra
 """
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, TypeAlias
+from unittest.mock import patch
 
 import numpy as np
 from attrs import frozen
@@ -59,7 +61,7 @@ def values(array: Any) -> Real:
 class NumPy:
     """Arrays of NumPy."""
 
-    layouts: dict[str, Callable[[Any], Any]] = LAYOUTS
+    layouts: Mapping[str, Callable[[Any], Any]] = MappingProxyType(LAYOUTS)
     """Other places in memory for the same numbers."""
 
     def like(self, numbers: Real, array: Any) -> Any:
@@ -96,21 +98,32 @@ class NumPy:
 
     @contextlib.contextmanager
     def junk(self, arrays: list[Any]) -> Generator[None, None, None]:
-        """Leave NaN in the memory that is free."""
-        held: list[Any] = []
-        for array in arrays:
-            for _ in range(8):
-                made = np.empty(array.shape, array.dtype)
-                made[...] = np.nan if is_float(array) else 1
-                held.append(made)
+        """Have `np.empty` give NaN, and leave NaN in the memory that is free."""
+        held = [_spoilt(np.empty_like(array)) for array in arrays for _ in range(8)]
         held.clear()
-        yield
+        # Free memory alone would not do: an entry that is not written may get the memory of its own right value.
+        with patch.object(np, "empty", _spoiling(np.empty)), patch.object(np, "empty_like", _spoiling(np.empty_like)):
+            yield
+
+
+def _spoilt(array: Any) -> Any:
+    """The array, full of NaN, or of ones if it can't hold them."""
+    array[...] = np.nan if is_float(array) else 1
+    return array
+
+
+def _spoiling(make: Callable[..., Any]) -> Callable[..., Any]:
+    def spoiling(*arguments: Any, **options: Any) -> Any:
+        made = make(*arguments, **options)
+        return _spoilt(made) if is_float(made) else made
+
+    return spoiling
 
 
 class OfJAX(NumPy):
     """Arrays of NumPy for a function of JAX, whose own have one layout, can't be written to and are never unwritten."""
 
-    layouts: dict[str, Callable[[Any], Any]] = {}
+    layouts: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})
 
 
 class Torch:
@@ -118,7 +131,7 @@ class Torch:
 
     def __init__(self) -> None:
         self.torch: Any = import_module("torch")
-        self.layouts: dict[str, Callable[[Any], Any]] = {"a Fortran-ordered": _reversed_axes, "a strided": _strided}
+        self.layouts: Mapping[str, Callable[[Any], Any]] = {"a Fortran-ordered": _reversed_axes, "a strided": _strided}
 
     def like(self, numbers: Real, array: Any) -> Any:
         """A tensor of these numbers, of the dtype and on the device of another."""

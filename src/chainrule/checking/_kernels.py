@@ -23,8 +23,6 @@ Arguments: TypeAlias = tuple[Any, ...]
 Results: TypeAlias = dict[str, Any]
 """The output and the gradients by name, in the arrays of the library."""
 
-AXIS_OF_ROWS = 0
-
 
 @frozen(eq=False)
 class Kernel:
@@ -199,15 +197,15 @@ def _slopes_of_rows(f: Callable[..., Any], params: Any, x: Real, dout: Real) -> 
     result, size = np.zeros(x.shape), np.abs(sizes_of(x))
     for index in np.ndindex(x.shape[1:]):
         # All rows move by one step, that of a typical entry.
-        first = 2.0**-8 * float(np.median(size[(slice(None), *index)]))
+        first = 2.0**-8 * float(np.median(size[:, *index]))
 
         def line(step: float, index: tuple[int, ...] = index) -> Real:
             moved = x.copy()
-            moved[(slice(None), *index)] += step
+            moved[:, *index] += step
             return np.asarray(f(moved, *params)).reshape(-1)
 
         found = slopes(line, weights.reshape(n, -1), first)
-        result[(slice(None), *index)] = (found.low + found.high) / 2
+        result[:, *index] = (found.low + found.high) / 2
     return result
 
 

@@ -95,7 +95,9 @@ def truth(
         for _ in range(copies):
             moved = lifted(home, wide, lambda array: _moved(home, array, unit, rng))
             near.append(numbers(reference.run(moved, dout * (1 + unit * rng.uniform(-1, 1, dout.shape)))))
-        moves = {name: np.sqrt(sum(np.square(each[name] - leaf) for each in near) / copies) for name, leaf in right.items()}
+        moves = {
+            name: np.sqrt(sum(np.square(each[name] - leaf) for each in near) / copies) for name, leaf in right.items()
+        }
         errors = [_errors(reference, args, dout, right, has_backward=has_backward)]
         for _ in range(copies if errors[0] and has_backward else 0):
             # Errors are a matter of luck where few entries count: others are rounded in other ways.
@@ -211,7 +213,9 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     )
     # Where the formula itself is far off in this dtype, f may be as wrong as it likes.
     if ok and yard.root > 0.1 * scale.root > 0 and error.root > 0.1 * scale.root:
-        made = evolve(made, ok=False, undecided=True, note=f"{note}: the formula itself is of no use in this dtype here")
+        made = evolve(
+            made, ok=False, undecided=True, note=f"{note}: the formula itself is of no use in this dtype here"
+        )
     return share, made
 
 
@@ -222,12 +226,12 @@ def _share(right: Real) -> float:
 
 def _figures(error: Size, yard: Size | None, allowed: Size, scale: Size) -> str:
     """Both errors and what is allowed, relative to the field: by the root mean square, and by the largest entry."""
-    pairs = [("rms", error.root, yard and yard.root, allowed.root, scale.root)]
-    pairs += [("largest", error.largest, yard and yard.largest, allowed.largest, scale.largest)]
+    rows = [("rms", error.root, yard.root if yard else None, allowed.root, scale.root)]
+    rows += [("largest", error.largest, yard.largest if yard else None, allowed.largest, scale.largest)]
     texts: list[str] = []
-    for name, off, formula, most, size in pairs:
-        size = size or 1.0
-        own = f"2 × {formula / size:.1e} of the formula + " if formula is not None else ""
+    for name, off, formula, most, whole in rows:
+        size = whole or 1.0
+        own = f"2 * {formula / size:.1e} of the formula + " if formula is not None else ""
         floor = (most - 2 * (formula or 0.0)) / size
         texts.append(f"{name} error {off / size:.1e} (at most {own}{floor:.1e})")
     return ", ".join(texts)
