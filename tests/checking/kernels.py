@@ -55,11 +55,11 @@ def torch_kernel(fault: str = "") -> Callable[..., Any]:
     class Kernel(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
         @staticmethod
         def forward(ctx: Any, x: Any, weight: Any, bias: Any) -> Any:
-            wide = x.float()
+            wide = x.to(torch.promote_types(x.dtype, torch.float32))
             centred = wide - wide.mean(-1, keepdim=True)
             variance = (centred * centred).mean(-1, keepdim=True)
             scale = 1 / (variance.sqrt() + EPS) if fault == "eps outside" else (variance + EPS).rsqrt()
-            out = (centred * scale * weight.float() + bias.float()).to(x.dtype)
+            out = (centred * scale * weight.to(wide.dtype) + bias.to(wide.dtype)).to(x.dtype)
             if fault == "block edge" and len(x) % 8 == 1:
                 out[-1] = bias
             ctx.save_for_backward(centred * scale, scale, weight)
@@ -73,8 +73,8 @@ def torch_kernel(fault: str = "") -> Callable[..., Any]:
             if fault == "strided dout":  # reads memory on from its beginning, whatever its steps
                 memory = torch.empty(0, dtype=dout.dtype).set_(dout.untyped_storage())
                 dout = memory[torch.arange(dout.numel()) % len(memory)].reshape(dout.shape)
-            wide = dout.float()
-            slope = wide * weight.float()
+            wide = dout.to(x.dtype)
+            slope = wide * weight.to(x.dtype)
             projected = 0 if fault == "missing term" else x * (slope * x).mean(-1, keepdim=True)
             dx = scale * (slope - slope.mean(-1, keepdim=True) - projected)
             dbias = wide.sum(0).to(weight.dtype)
@@ -105,7 +105,7 @@ def numpy_kernel(fault: str = "") -> Layer[tuple[Array, Array], Cache]:
 
     def forward(params: tuple[Array, Array], x: Array) -> tuple[Array, Cache]:
         weight, bias = params
-        wide = x.astype(np.float32)
+        wide = x.astype(np.result_type(x, np.float32))
         centred = wide - wide.mean(-1, keepdims=True)
         variance = (centred * centred).mean(-1, keepdims=True)
         scale = 1 / (np.sqrt(variance) + EPS) if fault == "eps outside" else 1 / np.sqrt(variance + EPS)
@@ -122,7 +122,7 @@ def numpy_kernel(fault: str = "") -> Layer[tuple[Array, Array], Cache]:
         if fault == "strided dout":
             base: Any = dout if dout.base is None else dout.base
             dout = np.resize(np.asarray(base).reshape(-1).view(dout.dtype), dout.shape)
-        wide = dout.astype(np.float32)
+        wide = dout.astype(x.dtype)
         slope = wide * weight
         projected = 0 if fault == "missing term" else x * (slope * x).mean(-1, keepdims=True)
         dx = scale * (slope - slope.mean(-1, keepdims=True) - projected)
@@ -146,7 +146,7 @@ def jax_kernel(fault: str = "") -> Callable[..., Any]:
     jnp: Any = import_module("jax.numpy")
 
     def forward(x: Any, weight: Any, bias: Any) -> Any:
-        wide = x.astype(jnp.float32)
+        wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         centred = wide - wide.mean(-1, keepdims=True)
         variance = (centred * centred).mean(-1, keepdims=True)
         scale = 1 / (jnp.sqrt(variance) + EPS) if fault == "eps outside" else 1 / jnp.sqrt(variance + EPS)
@@ -157,17 +157,42 @@ def jax_kernel(fault: str = "") -> Callable[..., Any]:
 
     def backward(kept: Any, dout: Any) -> Any:
         x, scale, weight = kept
-        wide = dout.astype(jnp.float32)
+        wide = dout.astype(x.dtype)
         slope = wide * weight
         projected = 0 if fault == "missing term" else x * (slope * x).mean(-1, keepdims=True)
         dx = scale * (slope - slope.mean(-1, keepdims=True) - projected)
         dbias = wide.sum(0).astype(weight.dtype)
         if fault == "low-precision sum":
-            dbias, _ = jax.lax.scan(lambda total, row: (total + row, None), jnp.zeros_like(weight), dout)
+            dbias, _ = jax.lax.scan(add, jnp.zeros_like(weight), dout)
         dweight = (wide * x).sum(0).astype(weight.dtype)
         return dx.astype(dout.dtype), dweight, None if fault == "None" else dbias
 
-    kernel: Any = jax.custom_vjp(lambda x, weight, bias: forward(x, weight, bias)[0])
+    def add(total: Any, row: Any) -> Any:
+        return total + row, None
+
+    def value(x: Any, weight: Any, bias: Any) -> Any:
+        return forward(x, weight, bias)[0]
+
+    kernel: Any = jax.custom_vjp(value)
     kernel.defvjp(forward, backward)
     result: Callable[..., Any] = kernel
     return result
+
+
+def exact() -> Layer[Any, Any]:
+    """The layer norm in the precision of its arguments, with sums in float32 at least."""
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        weight, bias = params
+        centred = x - x.mean(-1, keepdims=True)
+        scale = 1 / np.sqrt((centred * centred).mean(-1, keepdims=True) + np.asarray(1e-5, x.dtype))
+        return centred * scale * weight + bias, (centred * scale, scale, weight.copy())
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        x, scale, weight = cache
+        slope = dout * weight
+        dx = scale * (slope - slope.mean(-1, keepdims=True) - x * (slope * x).mean(-1, keepdims=True))
+        wide = np.result_type(dout, np.float32)
+        return dx, ((dout * x).sum(0, dtype=wide).astype(dout.dtype), dout.sum(0, dtype=wide).astype(dout.dtype))
+
+    return Layer(forward, backward)

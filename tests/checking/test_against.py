@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from chainrule import Affine, Array, Layer, Report, affine, check_against, tanh
-from checking.kernels import NAMES, WHERE, formula, jax_kernel, numpy_kernel, torch_formula, torch_kernel
+from checking.kernels import NAMES, WHERE, exact, formula, jax_kernel, numpy_kernel, torch_formula, torch_kernel
 
 TYPED = """
 from typing import assert_type
@@ -96,25 +96,6 @@ def test_a_layer_as_the_reference_takes_hundreds_of_rows() -> None:
     report = checked(numpy_kernel("low-precision sum"), exact(), *args)
     assert "rows" in laws_of(report), str(report)
     assert checked(numpy_kernel(), exact(), *args).ok
-
-
-def exact() -> Layer[Any, Any]:
-    """The layer norm in the precision of its arguments, with sums in float32 at least."""
-
-    def forward(params: Any, x: Array) -> tuple[Array, Any]:
-        weight, bias = params
-        centred = x - x.mean(-1, keepdims=True)
-        scale = 1 / np.sqrt((centred * centred).mean(-1, keepdims=True) + np.asarray(1e-5, x.dtype))
-        return centred * scale * weight + bias, (centred * scale, scale, weight.copy())
-
-    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
-        x, scale, weight = cache
-        slope = dout * weight
-        dx = scale * (slope - slope.mean(-1, keepdims=True) - x * (slope * x).mean(-1, keepdims=True))
-        wide = np.result_type(dout, np.float32)
-        return dx, ((dout * x).sum(0, dtype=wide).astype(dout.dtype), dout.sum(0, dtype=wide).astype(dout.dtype))
-
-    return Layer(forward, backward)
 
 
 @needs_jax

@@ -101,16 +101,16 @@ def names_of(f: object, reference: object, args: Arguments, frozen: Collection[P
     return Names(gradients, names)
 
 
-def _positional(f: object) -> tuple[str, ...]:
+def _positional(f: Any) -> tuple[str, ...]:
     """The names of the arguments that a function takes by position."""
     if isinstance(f, Layer):
         return ()
     if hasattr(f, "named_parameters"):
         return ("x", *(name for name, _ in f.named_parameters()))
-    taken: Any = f
-    drop = 0
+    taken, drop = f, 0
     if isinstance(f, type) and hasattr(f, "setup_context"):
-        taken = f.forward  # type: ignore[attr-defined]  # of an autograd.Function
+        function: Any = f
+        taken = function.forward
         drop = int(import_module("chainrule.interop._torch_layer").function_signature(f) != inspect.signature(taken))
     try:
         found = list(inspect.signature(taken).parameters.values())
@@ -134,7 +134,7 @@ def kernel(f: Any, library: str, args: Arguments, names: Names, home: Home, *, r
             )
         return Kernel(_numerical(f), False, names, home)
     interop: Any = import_module(f"chainrule.interop.{library}")
-    still = [i - 1 for i, name in enumerate(names.arguments) if i and not _moves(i - 1, names)]
+    still = [i for i in range(len(names.arguments) - 1) if not _moves(i, names)]
     frozen = () if hasattr(f, "named_parameters") else [i for i in still if _has_arrays(args[i + 1])]
     options = {"jit": True} if library == "jax" else {}
     return Kernel(interop.as_layer(f, frozen=frozen, **options), False, names, home)
