@@ -21,7 +21,7 @@ from chainrule.interop.jax import as_layer as layer_of_jax
 from chainrule.interop.torch import as_layer as layer_of_torch
 from checking.kernels import NAMES, exact, formula, jax_kernel, numpy_kernel, torch_formula, torch_kernel
 from checking.power import LAYERS, Named, in_jax, in_torch, off_in_jax, off_in_torch
-from speed.page import duration, filled, table
+from speed.page import duration, filled, present, table
 
 torch: Any = import_module("torch")
 jax: Any = import_module("jax")
@@ -188,7 +188,9 @@ def by_reference(named: Named, shape: tuple[int, int], every: bool, dtype: Any, 
     args = [torch.tensor(each).to(dtype) for each in named.drawn(shape, np.random.default_rng(seed), np.float64)]
     plain = partial(named.f, in_torch())
     f = off_in_torch(plain, error, every=every)
-    return not [v for v in check_against(f, plain, *args, rng=np.random.default_rng(seed)).failures if v.law == "gradients"]
+    return not [
+        v for v in check_against(f, plain, *args, rng=np.random.default_rng(seed)).failures if v.law == "gradients"
+    ]
 
 
 def by_gradcheck(named: Named, shape: tuple[int, int], every: bool, error: float, seed: int) -> bool:
@@ -291,7 +293,7 @@ def main() -> None:
         print(text)
         return
     page = PAGE.read_text("utf-8")
-    PAGE.write_text(filled(page, {"checkers": text}), "utf-8")
+    PAGE.write_text(filled(page, present(page) | {"checkers": text}), "utf-8")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ ROUNDINGS = 4.0
 """How many times what the rounding of the arguments does is let pass."""
 
 SUMS = 0.5 * FORMATS["float32"].unit
-"""Sums may be taken in float32, one number after another, in every dtype: the error grows as the root of their number."""
+"""Sums may be taken in float32, one number after another: the error grows as the root of how many there are."""
 
 
 @frozen(eq=False)
