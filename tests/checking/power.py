@@ -61,20 +61,48 @@ def _attention(m: Any, x: Any, Q: Any, K: Any, V: Any) -> Any:
     return _softmax(m, m.tanh(scores)) @ (x @ V)
 
 
+def _affine(m: Any, x: Any, W: Any, b: Any) -> Any:
+    return x @ W + b
+
+
+def _tanh(m: Any, x: Any) -> Any:
+    return m.tanh(x)
+
+
+def _sigmoid(m: Any, x: Any) -> Any:
+    return 1 / (1 + m.exp(-x))
+
+
+def _gelu(m: Any, x: Any) -> Any:
+    return 0.5 * x * (1 + m.tanh(0.7978845608 * (x + 0.044715 * x * x * x)))
+
+
+def _log_softmax(m: Any, x: Any) -> Any:
+    return x - m.log(m.exp(x).sum(-1, keepdims=True))
+
+
+def _rms_norm(m: Any, x: Any, g: Any) -> Any:
+    return x / m.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * g
+
+
+def _swiglu(m: Any, x: Any, W: Any, V: Any) -> Any:
+    return (x @ W) * _sigmoid(m, x @ W) * (x @ V)
+
+
 def _none(n: int) -> tuple[tuple[int, ...], ...]:
     return ()
 
 
 LAYERS = (
-    Named("affine", lambda m, x, W, b: x @ W + b, lambda n: ((n, 5), (5,))),
-    Named("tanh", lambda m, x: m.tanh(x), _none),
-    Named("sigmoid", lambda m, x: 1 / (1 + m.exp(-x)), _none),
-    Named("gelu", lambda m, x: 0.5 * x * (1 + m.tanh(0.7978845608 * (x + 0.044715 * x * x * x))), _none),
+    Named("affine", _affine, lambda n: ((n, 5), (5,))),
+    Named("tanh", _tanh, _none),
+    Named("sigmoid", _sigmoid, _none),
+    Named("gelu", _gelu, _none),
     Named("softmax", _softmax, _none),
-    Named("log_softmax", lambda m, x: x - m.log(m.exp(x).sum(-1, keepdims=True)), _none),
+    Named("log_softmax", _log_softmax, _none),
     Named("layer_norm", _layer_norm, lambda n: ((n,), (n,))),
-    Named("rms_norm", lambda m, x, g: x / m.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * g, lambda n: ((n,),)),
-    Named("swiglu", lambda m, x, W, V: (x @ W) / (1 + m.exp(-(x @ W))) * (x @ V), lambda n: ((n, 5), (n, 5))),
+    Named("rms_norm", _rms_norm, lambda n: ((n,),)),
+    Named("swiglu", _swiglu, lambda n: ((n, 5), (n, 5))),
     Named("attention", _attention, lambda n: ((n, n), (n, n), (n, n))),
 )
 """The layers."""

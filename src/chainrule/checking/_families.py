@@ -1,6 +1,6 @@
 """The laws of `check_against`: families of cases, each judged by the rule in `_yardstick`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -105,9 +105,16 @@ class Check:
 
 
 def report_of(
-    f: Any, reference: Any, args: Arguments, rng: np.random.Generator, *, frozen: tuple[Place, ...], deterministic: bool
+    f: Any,
+    reference: Any,
+    args: Arguments,
+    rng: np.random.Generator,
+    *,
+    frozen: tuple[Place, ...] = (),
+    deterministic: bool = True,
+    laws: Sequence[Law] = (),
 ) -> Report:
-    """Run all families."""
+    """Run all families, or some of them."""
     args = _arguments(f, reference, args)
     library = library_of((f, reference), arrays_of(args))
     home = home_of(library, arrays_of(args))
@@ -126,7 +133,7 @@ def report_of(
     )
     check = Check(of_f, of_reference, args, rng, deterministic, has_backward, first)
     verdicts: list[Verdict] = []
-    for law in (dtypes, values_and_gradients, rows, layouts, repeated, unchanged, kept, not_a_number, unwritten):
+    for law in laws or LAWS:
         try:
             verdicts += law(check)
         except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
@@ -490,3 +497,17 @@ def _worst(found: list[tuple[float, Verdict]]) -> list[Verdict]:
         nearest = max(right or some, key=lambda each: each[0])[1]
         chosen.append(wrong[0] if wrong else evolve(nearest, power=power))
     return chosen
+
+
+LAWS: tuple[Law, ...] = (
+    dtypes,
+    values_and_gradients,
+    rows,
+    layouts,
+    repeated,
+    unchanged,
+    kept,
+    not_a_number,
+    unwritten,
+)
+"""All of them: those that say most come first."""
