@@ -7,7 +7,7 @@ import argparse
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -115,7 +115,7 @@ def close_in_numpy(kernel: Any) -> bool:
 def with_check_grads(f: Any, arrays: list[Any]) -> bool:
     """Whether JAX's own check accepts, in float64."""
     with jax.enable_x64(True):
-        check_grads(f, tuple(map(jnp.asarray, arrays)), order=1, modes=["rev"])
+        check_grads(f, tuple([jnp.asarray(each) for each in arrays]), order=1, modes=["rev"])
     return True
 
 
@@ -227,8 +227,8 @@ def power(*, quick: bool, seeds: int = 10) -> str:
                 rows.append([named.name, label, "all" if every else "one", *(smallest(c, seeds) for c in checks)])
     head = ["layer", "x", "entries", "derivative", "gradcheck", "check_grads", "float32", "float16", "bfloat16"]
     said = (
-        "The last argument's gradient is off by a share, in one entry or in all. The smallest share, in powers of\n"
-        f"ten, that is found for each of {seeds} seeds: in float64 by our derivative, gradcheck and check_grads, and in\n"
+        "The last argument's gradient is off by a share, in one entry or in all. The smallest share, in\n"
+        f"powers of ten, that is found for each of {seeds} seeds: in float64 by our derivative, gradcheck and check_grads, and in\n"
         "low precision by check_against."
     )
     return f"{said}\n\n{table(head, rows, text=3)}"
@@ -275,7 +275,7 @@ def part(*, quick: bool, only: str = "", seeds: int = 10) -> str:
 
 
 @contextlib.contextmanager
-def silent() -> Iterator[None]:
+def silent() -> Generator[None, None, None]:
     """A context in which nothing is printed: check_grads and kernels do."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         yield

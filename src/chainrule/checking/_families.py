@@ -1,10 +1,11 @@
 """The laws of `check_against`: families of cases, each judged by the rule in `_yardstick`."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from attrs import Factory, evolve, frozen
+from attrs import evolve, field, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
@@ -55,7 +56,7 @@ class Check:
     deterministic: bool
     has_backward: bool
     first: Truth
-    wrong: set[str] = Factory(set)
+    wrong: set[str] = field(factory=set[str])
     """The results that are wrong as they are: other laws would only say it again."""
 
     @property
@@ -256,13 +257,12 @@ def _douts(check: Check) -> dict[str, Real]:
 
 def rows(check: Check) -> Iterator[Verdict]:
     """Other numbers of rows, at the edges of blocks, after each other."""
-    x = check.args[0]
+    shape: tuple[int, ...] = tuple(check.args[0].shape)
     found: list[tuple[float, Verdict]] = []
     left: list[str] = []
-    n = x.shape[0] if len(x.shape) else 0
     every = ROWS if in_memory(check.home) else FEW_ROWS
-    for count in every if n and len(x.shape) > 1 else ():
-        size = int(np.prod(x.shape[1:])) * count
+    for count in every if len(shape) > 1 and shape[0] else ():
+        size = math.prod(shape[1:]) * count
         known = None
         if size <= (MOST if check.has_backward else MOST_ENTRIES):
             known = _known(check, _taken(check, count, all_of_them=False), _positive(check.rng))
@@ -307,13 +307,14 @@ def layouts(check: Check) -> Iterator[Verdict]:
         yield Verdict("layouts", "x", ok=True, note="left out: arrays of this library have one layout")
         return
     found: list[tuple[float, Verdict]] = []
+    x, has_parameters = check.args[0], len(check.args[1:]) > 0
     ones = check.truth(check.args, np.ones(check.first.dout.shape))
     found += _with_dout(check, ones, check.home.broadcast, "for a broadcast dout, as sum().backward() gives it,")
     for words, layout in check.home.layouts.items():
         found += _with_dout(check, check.first, layout, f"for {words} dout")
-        of_x = (layout(check.home.copy(check.args[0])), *check.copied()[1:])
+        of_x = (layout(check.home.copy(x)), *check.copied()[1:])
         found += _with_arguments(check, of_x, f"for {words} x")
-        if len(check.args) > 1:
+        if has_parameters:
             others = (check.copied()[0], *lifted(check.home, check.copied()[1:], _constant(layout)))
             found += _with_arguments(check, others, f"for {words} parameters")
     yield from _worst(found)

@@ -212,8 +212,8 @@ def library_of(subjects: tuple[object, ...], arrays: list[Any]) -> str:
 
 def _classes(subject: object) -> Iterator[type]:
     yield from type(subject).__mro__
-    if isinstance(subject, type):
-        yield from subject.__mro__
+    own: tuple[type, ...] = getattr(subject, "__mro__", ())
+    yield from own
 
 
 def _library(kind: type) -> str:
