@@ -216,8 +216,8 @@ def _classes(subject: object) -> Iterator[type]:
     yield from own
 
 
-def _library(kind: type) -> str:
-    name = kind.__module__.partition(".")[0]
+def _library(kind: Any) -> str:
+    name = str(kind.__module__).partition(".")[0]
     return {"jaxlib": "jax"}.get(name, name)
 
 
