@@ -227,9 +227,9 @@ def power(*, quick: bool, seeds: int = 10) -> str:
                 rows.append([named.name, label, "all" if every else "one", *(smallest(c, seeds) for c in checks)])
     head = ["layer", "x", "entries", "derivative", "gradcheck", "check_grads", "float32", "float16", "bfloat16"]
     said = (
-        "The last argument's gradient is off by a share, in one entry or in all. The smallest share, in powers of ten,\n"
-        f"that is found for each of {seeds} seeds: in float64 by our derivative, gradcheck and check_grads, and in low\n"
-        "precision by check_against."
+        "The last argument's gradient is off by a share, in one entry or in all. The smallest share, in powers of\n"
+        f"ten, that is found for each of {seeds} seeds: in float64 by our derivative, gradcheck and check_grads,\n"
+        "and in low precision by check_against."
     )
     return f"{said}\n\n{table(head, rows, text=3)}"
 
