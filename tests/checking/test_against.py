@@ -25,7 +25,6 @@ def accepted(x: Array, params: Affine, rng: np.random.Generator) -> None:
     report = check_against(affine, formula, x, params, rng=rng, frozen=["params"], deterministic=False)
     assert_type(report, Report)
     assert_type(check_against(affine, affine, x, params, rng=rng).ok, bool)
-    check_against(lambda x: x, lambda x: x, x, rng=rng, frozen=(0,))
 
 def mistakes(x: Array, params: Affine, rng: np.random.Generator) -> None:
     check_against(affine, formula, x, params)  # rejected: rng is missing
