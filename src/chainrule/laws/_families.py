@@ -9,8 +9,11 @@ from attrs import evolve, field, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
-from chainrule.checking._homes import Home, Real, dtype_name, home_of, is_float, library_of, values
-from chainrule.checking._kernels import (
+from chainrule.checking.report import Report
+from chainrule.checking.verdict import Verdict
+from chainrule.interop.arguments import Place
+from chainrule.laws._homes import Home, Real, dtype_name, home_of, is_float, library_of, values
+from chainrule.laws._kernels import (
     Arguments,
     Kernel,
     Names,
@@ -21,10 +24,7 @@ from chainrule.checking._kernels import (
     lifted,
     names_of,
 )
-from chainrule.checking._yardstick import Size, Truth, coarsest, judge, numbers, truth
-from chainrule.checking.report import Report
-from chainrule.checking.verdict import Verdict
-from chainrule.interop.arguments import Place
+from chainrule.laws._yardstick import Size, Truth, coarsest, judge, numbers, truth
 from chainrule.laws.value_laws import douts
 
 ROWS = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000)

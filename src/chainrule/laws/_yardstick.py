@@ -14,9 +14,9 @@ import numpy as np
 from attrs import evolve, frozen
 
 from chainrule.arrays.arguments import describe
-from chainrule.checking._homes import FORMATS, Format, Home, Real, dtype_name, is_float, values
-from chainrule.checking._kernels import Arguments, Kernel, Results, arrays_of, lifted
 from chainrule.checking.verdict import Verdict
+from chainrule.laws._homes import FORMATS, Format, Home, Real, dtype_name, is_float, values
+from chainrule.laws._kernels import Arguments, Kernel, Results, arrays_of, lifted
 from chainrule.laws.hints import where
 
 Fields: TypeAlias = dict[str, Real]

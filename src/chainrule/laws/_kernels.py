@@ -11,9 +11,9 @@ from attrs import field, frozen
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import is_tuple
-from chainrule.checking._homes import Home, OfJAX, Real, is_float
 from chainrule.checking.bursts import slopes
 from chainrule.interop.arguments import Place, name_of_function
+from chainrule.laws._homes import Home, OfJAX, Real, is_float
 from chainrule.laws.trial import sizes_of
 from chainrule.layer import Layer
 
