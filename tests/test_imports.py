@@ -19,7 +19,7 @@ ROOMS = (
     "training  datasets  interop",
     "checking",
     "laws  two_layer",
-    "checking/check  inspecting  testing",
+    "checking/check  checking/against  inspecting  testing",
     "__init__",  # the public names
     "demo",
     "__main__",
