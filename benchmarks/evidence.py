@@ -18,7 +18,7 @@ import numpy as np
 
 from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken, report_of
 from catalogue import LAYERS, OTHERS, Subject
-from speed.page import filled, table
+from speed.page import filled, present, table
 
 PAGE = Path(__file__).parent.parent / "docs" / "evidence.md"
 DTYPES = (np.float32, np.float64)
@@ -121,7 +121,7 @@ def main() -> None:
     written = f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}."
     page = PAGE.read_text("utf-8")
     parts = {"written": written, "laws": laws(cases), "broken": broken(), "oracles": oracles(), "mutants": mutants()}
-    PAGE.write_text(filled(page, parts), "utf-8")
+    PAGE.write_text(filled(page, present(page) | parts), "utf-8")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ ROOMS = (
     "training  datasets  interop",
     "checking",
     "laws  two_layer",
-    "checking/check  inspecting",
+    "checking/check  checking/against  inspecting",
     "checking/each_law  testing",
     "checking/command",
     "__init__",  # the public names

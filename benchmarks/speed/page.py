@@ -23,6 +23,11 @@ def filled(page: str, parts: Mapping[str, str]) -> str:
     return PART.sub(lambda match: f"{match[1]}\n{parts[match[2]].strip()}\n\n{match[3]}", page)
 
 
+def present(page: str) -> dict[str, str]:
+    """The parts that a page has now, by name: another command may write them."""
+    return {match[2]: match[0].removeprefix(match[1]).removesuffix(match[3]) for match in PART.finditer(page)}
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, text: int = 1) -> str:
     """A Markdown table whose columns are padded; the first `text` of them to the left, numbers to the right."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]

@@ -9,6 +9,7 @@ from chainrule.arrays.ownership import own, read_only
 from chainrule.arrays.records import record
 from chainrule.arrays.targets import Targets
 from chainrule.arrays.types import Array, Labels, Unit
+from chainrule.checking.against import check_against
 from chainrule.checking.check import check_layer, check_loss, check_network, check_optimizer
 from chainrule.checking.each_law import each_law
 from chainrule.checking.numerical_gradient import directional_derivative, numerical_gradient
@@ -72,6 +73,7 @@ __all__ = [
     "add",
     "affine",
     "batch_norm",
+    "check_against",
     "check_layer",
     "check_loss",
     "check_network",

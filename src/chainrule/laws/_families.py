@@ -1,0 +1,514 @@
+"""The laws of `check_against`: families of cases, each judged by the rule in `_yardstick`."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from attrs import evolve, field, frozen
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.checking.report import Report
+from chainrule.checking.verdict import Verdict
+from chainrule.interop.arguments import Place
+from chainrule.laws._homes import Home, Real, dtype_name, home_of, is_float, library_of, values
+from chainrule.laws._kernels import (
+    Arguments,
+    Kernel,
+    Names,
+    Results,
+    arrays_of,
+    in_memory,
+    kernel,
+    lifted,
+    names_of,
+)
+from chainrule.laws._yardstick import Size, Truth, coarsest, judge, numbers, truth
+from chainrule.laws.value_laws import douts
+
+ROWS = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000)
+"""Numbers of rows: the edges of blocks."""
+
+FEW_ROWS = (1, 9, 129, 257)
+"""The same where each is compiled anew."""
+
+MOST = 2**20
+"""The most numbers of x at another number of rows."""
+
+MOST_ENTRIES = 1200
+"""The same where the derivative of the reference is found entry by entry."""
+
+SCALES = {"x / 1024": 2.0**-10, "4 x": 4.0}
+"""Other values of x."""
+
+Law: TypeAlias = Callable[["Check"], Iterator[Verdict]]
+
+
+@frozen(eq=False)
+class Check:
+    """What is checked, and what is right for the arguments as they are given, for a normal dout."""
+
+    f: Kernel
+    reference: Kernel
+    args: Arguments
+    rng: np.random.Generator
+    deterministic: bool
+    has_backward: bool
+    first: Truth
+    wrong: set[str] = field(factory=set[str])
+    """The results that are wrong as they are: other laws would only say it again."""
+
+    @property
+    def home(self) -> Home:
+        """Where the arrays live."""
+        return self.f.home
+
+    @property
+    def names(self) -> Names:
+        """The names of the results."""
+        return self.f.names
+
+    def copied(self, args: Arguments | None = None) -> Arguments:
+        """Arguments for one call of f."""
+        return lifted(self.home, self.args if args is None else args, self.home.copy)
+
+    def truth(self, args: Arguments, dout: Real) -> Truth:
+        """What is right at another point."""
+        typical = {name: Size.of(leaf[np.isfinite(leaf)]).root for name, leaf in self.first.right.items()}
+        return truth(self.reference, args, dout, self.rng, has_backward=self.has_backward, typical=typical)
+
+    def judged(self, law: str, known: Truth, words: str = "") -> list[tuple[float, Verdict]]:
+        """The verdicts on every result of f at a point; a call that fails is one."""
+        try:
+            with np.errstate(all="ignore"):
+                results = numbers(self.f.run(self.copied(known.args), known.dout))
+        except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
+            return [
+                (np.inf, Verdict(law, "call", ok=False, note=f"{words}: {_said(error)}" if words else _said(error)))
+            ]
+        return self.compared(law, results, known, words)
+
+    def compared(
+        self, law: str, results: dict[str, Real], known: Truth, words: str = ""
+    ) -> list[tuple[float, Verdict]]:
+        """The verdicts on results."""
+        found: list[tuple[float, Verdict]] = []
+        for name in known.right:
+            if name in self.wrong:
+                continue
+            if name in results:
+                found.append(judge(law, name, results[name], known, words))
+            else:
+                note = "f gives None for it: name the argument in frozen if it is constant"
+                found.append((np.inf, Verdict(law, name, ok=False, note=note)))
+        return found
+
+
+def report_of(
+    f: Any,
+    reference: Any,
+    args: Arguments,
+    rng: np.random.Generator,
+    *,
+    frozen: tuple[Place, ...] = (),
+    deterministic: bool = True,
+    laws: Sequence[Law] = (),
+) -> Report:
+    """Run all families, or some of them."""
+    args = _arguments(f, reference, args)
+    library = library_of((f, reference), arrays_of(args))
+    home = home_of(library, arrays_of(args))
+    args = lifted(home, args, lambda array: np.asarray(array) if library == "jax" else array)
+    names = names_of(f, reference, args, frozen)
+    of_f = kernel(f, library, args, names, home, role="f")
+    of_reference = kernel(reference, library, args, names, home, role="reference")
+    has_backward = library != "numpy" or hasattr(reference, "backward")
+    try:
+        with np.errstate(all="ignore"):
+            out = values(of_reference.forward(lifted(home, args, home.wide))[0])
+    except Exception as error:
+        raise ValueError(f"check_against: the reference does not take these arguments in float64: {error}") from error
+    first = truth(
+        of_reference, args, _rounded(rng.standard_normal(out.shape), args, home), rng, has_backward=has_backward
+    )
+    check = Check(of_f, of_reference, args, rng, deterministic, has_backward, first)
+    verdicts: list[Verdict] = []
+    for law in laws or LAWS:
+        try:
+            verdicts += law(check)
+        except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
+            verdicts.append(Verdict(law.__name__, "call", ok=False, note=_said(error)))
+        if any(verdict.field == "call" for verdict in verdicts):
+            break  # other laws would only say the same in other words
+        if law is values_and_gradients:
+            check.wrong.update(verdict.field for verdict in verdicts if not verdict.ok and verdict.law != "dtypes")
+    return Report(tuple(verdicts))
+
+
+def _arguments(f: Any, reference: Any, args: Arguments) -> Arguments:
+    """The arguments, with a module's own parameters if there are none; what is wrong with them is an error."""
+    if not args:
+        raise TypeError("check_against: there is no x: give x, and then the parameters")
+    module = next((each for each in (f, reference) if hasattr(each, "named_parameters")), None)
+    if module is not None and len(args) == 1:
+        args = (args[0], *(parameter.detach() for _, parameter in module.named_parameters()))
+    for i, arg in enumerate(args):
+        try:
+            tree.leaves(arg)
+        except TypeError as error:
+            raise TypeError(f"check_against: argument {i}: {error}") from error
+    x = args[0]
+    if not (hasattr(x, "shape") and hasattr(x, "dtype")):
+        raise TypeError(f"check_against: x must be an array, got {describe(x)}")
+    if not is_float(x):
+        raise TypeError(f"check_against: x must be of floats, got {describe(x)}")
+    for i, leaf in enumerate(arrays_of(args)):
+        if dtype_name(leaf) == "float64":
+            name = "x" if i == 0 else "a parameter"
+            raise ValueError(
+                f"check_against: {name} is float64, {describe(leaf)}: check_layer judges it there, with no reference"
+            )
+    return args
+
+
+def _rounded(numbers_: Real, args: Arguments, home: Home) -> Real:
+    """The numbers as the dtype of x has them."""
+    return values(home.like(numbers_, args[0]))
+
+
+def _said(error: BaseException) -> str:
+    return f"raised {type(error).__name__}: {error}"
+
+
+def dtypes(check: Check) -> Iterator[Verdict]:
+    """The output has the dtype that the formula gives it, and gradients that of their arguments."""
+    try:
+        results = check.f.run(check.copied(), check.first.dout)
+    except Exception as error:  # noqa: BLE001  # it is part of the report
+        yield Verdict("gradients", "call", ok=False, note=_said(error))
+        return
+    expected = _dtypes(check)
+    for name, dtype in expected.items():
+        if name in results:
+            got = dtype_name(results[name])
+            yield Verdict(
+                "dtypes", name, ok=got == dtype, note="" if got == dtype else f"it is {got}, expected {dtype}"
+            )
+
+
+def _dtypes(check: Check) -> dict[str, str]:
+    expected: dict[str, str] = {}
+    try:
+        expected[check.names.out] = dtype_name(check.reference.forward(check.args)[0])
+    except Exception:  # noqa: BLE001  # it does not run in this dtype
+        expected[check.names.out] = dtype_name(check.args[0])
+    given = {"": check.args[0], **dict(tree.named_leaves(check.args[1:]))}
+    return expected | {name: dtype_name(given[path]) for path, name in check.names.gradients.items()}
+
+
+def values_and_gradients(check: Check) -> Iterator[Verdict]:
+    """Values and gradients for every dout, and for other x."""
+    found = check.judged("gradients", check.first)
+    for words, dout in _douts(check).items():
+        found += check.judged("gradients", check.truth(check.args, dout), f"for dout {words}")
+    for words, scale in SCALES.items():
+        args = (check.home.like(values(check.args[0]) * scale, check.args[0]), *check.args[1:])
+        found += _elsewhere(check, "gradients", args, f"for {words}")
+    yield from _by_field(
+        evolve(verdict, law="values") if verdict.field == check.names.out else verdict for verdict in _worst(found)
+    )
+
+
+def _by_field(verdicts: Any) -> Iterator[Verdict]:
+    yield from sorted(verdicts, key=lambda verdict: verdict.law != "values")
+
+
+def _elsewhere(check: Check, law: str, args: Arguments, words: str) -> list[tuple[float, Verdict]]:
+    """The verdicts for other arguments, if the reference takes them."""
+    known = _known(check, args)
+    return [] if known is None else check.judged(law, known, words)
+
+
+def _known(check: Check, args: Arguments, dout: Callable[[tuple[int, ...]], Real] | None = None) -> Truth | None:
+    try:
+        with np.errstate(all="ignore"):
+            shape = values(check.reference.forward(lifted(check.home, args, check.home.wide))[0]).shape
+            numbers_ = check.rng.standard_normal(shape) if dout is None else dout(shape)
+            return check.truth(args, _rounded(numbers_, check.args, check.home))
+    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        return None
+
+
+def _douts(check: Check) -> dict[str, Real]:
+    """Every kind of dout that the dtype has."""
+    rng, shape, size = check.rng, check.first.dout.shape, 2.0 ** coarsest(check.args).half
+    base = check.first.dout
+    kinds = {name: dout for name, dout in douts(base, rng).items() if 1e-20 < np.abs(dout).max(initial=0.0) < 2049}
+    kinds |= {
+        "of zeros": np.zeros(shape),
+        "of positive numbers": rng.uniform(0.5, 1.5, shape),
+        f"of {size:.0e}": size * base,
+        f"of {1 / size:.0e}": base / size,
+    }
+    del kinds["of normal numbers"]
+    return {name: _rounded(dout, check.args, check.home) for name, dout in kinds.items()}
+
+
+def rows(check: Check) -> Iterator[Verdict]:
+    """Other numbers of rows, at the edges of blocks, after each other."""
+    shape: tuple[int, ...] = tuple(check.args[0].shape)
+    found: list[tuple[float, Verdict]] = []
+    left: list[str] = []
+    every = ROWS if in_memory(check.home) else FEW_ROWS
+    for count in every if len(shape) > 1 and shape[0] else ():
+        size = math.prod(shape[1:]) * count
+        known = None
+        if size <= (MOST if check.has_backward else MOST_ENTRIES):
+            known = _known(check, _taken(check, count, all_of_them=False), _positive(check.rng))
+            known = known or _known(check, _taken(check, count, all_of_them=True), _positive(check.rng))
+        if known is None:
+            left.append(str(count))
+            continue
+        words = f"with {count} {'row' if count == 1 else 'rows'}"
+        some = check.judged("rows", known, words)
+        found += some
+        other = evolve(known, dout=_rounded(check.rng.standard_normal(known.dout.shape), check.args, check.home))
+        found += check.judged("rows", check.truth(other.args, other.dout), words)
+        if any(not verdict.ok for _, verdict in some):
+            break
+    note = f"left out: {', '.join(left)} rows" if left else ""
+    if not found:
+        yield Verdict("rows", "x", ok=True, note=note or "left out: x has no rows")
+        return
+    for verdict in _worst(found):
+        yield evolve(verdict, note=f"{verdict.note}; {note}") if note and verdict.ok else verdict
+
+
+def _positive(rng: np.random.Generator) -> Callable[[tuple[int, ...]], Real]:
+    return lambda shape: rng.uniform(0.5, 1.5, shape)
+
+
+def _taken(check: Check, count: int, *, all_of_them: bool) -> Arguments:
+    """The arguments with so many rows of x, or of all arrays that have as many as x."""
+    n = check.args[0].shape[0]
+    which = check.rng.integers(0, n, count)
+
+    def take(array: Any) -> Any:
+        return check.home.take(array, which) if array.shape[:1] == (n,) else array
+
+    first, rest = take(check.args[0]), check.args[1:]
+    return (first, *(lifted(check.home, rest, take) if all_of_them else rest))
+
+
+def layouts(check: Check) -> Iterator[Verdict]:
+    """Other places in memory: of dout, of x and of the parameters; and the broadcast dout that a sum gives."""
+    if not check.home.layouts:
+        yield Verdict("layouts", "x", ok=True, note="left out: arrays of this library have one layout")
+        return
+    found: list[tuple[float, Verdict]] = []
+    x, has_parameters = check.args[0], len(check.args[1:]) > 0
+    ones = check.truth(check.args, np.ones(check.first.dout.shape))
+    found += _with_dout(check, ones, check.home.broadcast, "for a broadcast dout, as sum().backward() gives it,")
+    for words, layout in check.home.layouts.items():
+        found += _with_dout(check, check.first, layout, f"for {words} dout")
+        of_x = (layout(check.home.copy(x)), *check.copied()[1:])
+        found += _with_arguments(check, of_x, f"for {words} x")
+        if has_parameters:
+            others = (check.copied()[0], *lifted(check.home, check.copied()[1:], _constant(layout)))
+            found += _with_arguments(check, others, f"for {words} parameters")
+    yield from _worst(found)
+
+
+def _constant(layout: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The layout of arrays that are read-only, which records hold as they are."""
+
+    def arranged(array: Any) -> Any:
+        made = layout(array)
+        base = made
+        while isinstance(base, np.ndarray):
+            base.flags.writeable = False
+            base = base.base
+        return made
+
+    return arranged
+
+
+def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: str) -> list[tuple[float, Verdict]]:
+    """The verdicts for a dout in another place: whoever writes a kernel does not choose it, so none may be refused."""
+    args = check.copied()
+    try:
+        out, cache = check.f.forward(args)
+        dout = layout(check.home.like(known.dout, out))
+        results = {check.names.out: out, **check.f.backward(args, cache, dout)}
+    except Exception as error:  # noqa: BLE001  # it is part of the report
+        return [(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words} it {_said(error)}"))]
+    return check.compared("layouts", numbers(results), known, words)
+
+
+def _with_arguments(check: Check, args: Arguments, words: str) -> list[tuple[float, Verdict]]:
+    try:
+        results = numbers(check.f.run(args, check.first.dout))
+    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        return []
+    return check.compared("layouts", results, check.first, words)
+
+
+def repeated(check: Check) -> Iterator[Verdict]:
+    """The same call gives the same, to the bit; so does the first of two caches after the second was made and used."""
+    runs = [_bits(check, check.f.run(check.copied(), check.first.dout)) for _ in range(3)]
+    out, cache = check.f.forward(check.copied())
+    args = (check.home.like(1.5 * values(check.args[0]), check.args[0]), *check.copied()[1:])
+    check.f.run(args, -check.first.dout)
+    later = {check.names.out: out, **check.f.backward(check.args, cache, check.home.like(check.first.dout, out))}
+    close = {verdict.field: verdict.ok for _, verdict in check.compared("repeated", numbers(later), check.first)}
+    for name, bits in runs[0].items():
+        note = ""
+        if check.deterministic and any(run[name] != bits for run in runs):
+            note = "the same call gives other bits: name deterministic=False if sums are taken in any order"
+        if not close.get(name, True):
+            note = "another call between forward and backward changes it"
+        yield Verdict("repeated", name, ok=not note, note=note)
+
+
+def _bits(check: Check, results: Results) -> dict[str, bytes]:
+    return {name: check.home.bits(array) for name, array in results.items()}
+
+
+def unchanged(check: Check) -> Iterator[Verdict]:
+    """Nothing is written to x, the parameters or dout."""
+    if not in_memory(check.home):
+        return
+    args = check.copied()
+    arrays = dict(zip(_names_of_arrays(check), arrays_of(args), strict=True))
+    before = {name: check.home.bits(array) for name, array in arrays.items()}
+    counts = {name: check.home.written(array) for name, array in arrays.items()}
+    out, cache = check.f.forward(args)
+    dout = check.home.like(check.first.dout, out)
+    arrays["dout"], before["dout"], counts["dout"] = dout, check.home.bits(dout), check.home.written(dout)
+    check.f.backward(args, cache, dout)
+    for name, array in arrays.items():
+        note = ""
+        if check.home.bits(array) != before[name]:
+            note = "it is written to"
+        elif check.home.written(array) != counts[name]:
+            note = "it is written to, and put back"
+        yield Verdict("unchanged", name, ok=not note, note=note)
+
+
+def _names_of_arrays(check: Check) -> list[str]:
+    return [
+        f"{name}{path}"
+        for name, arg in zip(check.names.arguments, check.args, strict=True)
+        for path, _ in tree.named_leaves(arg)
+    ]
+
+
+def kept(check: Check) -> Iterator[Verdict]:
+    """What the caller writes to x and the parameters after forward changes no gradient, or is an error in backward."""
+    if not in_memory(check.home):
+        return
+    note = ""
+    for i in range(len(arrays_of(check.args))):
+        args = check.copied()
+        out, cache = check.f.forward(args)
+        changed = arrays_of(args)[i]
+        if getattr(getattr(changed, "flags", None), "writeable", True):
+            check.home.change(changed)
+        try:
+            results = check.f.backward(args, cache, check.home.like(check.first.dout, out))
+        except Exception:  # noqa: BLE001, S112  # torch watches over what it saves
+            continue
+        found = check.compared(
+            "kept", {check.names.out: check.first.right[check.names.out], **numbers(results)}, check.first
+        )
+        wrong = next((verdict.field for _, verdict in found if not verdict.ok), "")
+        name = _names_of_arrays(check)[i]
+        note = f"what is written to {name} after forward changes it: keep a copy, or save it by ctx" if wrong else ""
+        yield Verdict("kept", name, ok=not wrong, note=note.replace("changes it", f"changes {wrong}"))
+
+
+def not_a_number(check: Check) -> Iterator[Verdict]:
+    """NaN in one row of x or of dout shows in the results where it shows in those of the formula, and nowhere else."""
+    x, dout = values(check.args[0]), check.first.dout.copy()
+    if not x.ndim or not dout.ndim or not x.size or not dout.size:
+        return
+    i = len(x) // 2
+    bad_x = x.copy()
+    bad_x[i] = np.nan
+    dout[min(i, len(dout) - 1)] = np.nan
+    cases = (
+        (f"for NaN in row {i} of x", (check.home.like(bad_x, check.args[0]), *check.args[1:]), check.first.dout),
+        (f"for NaN in row {i} of dout", check.args, dout),
+    )
+    notes = dict.fromkeys(check.first.right, "")
+    for words, args, slope in cases:
+        try:
+            with np.errstate(all="ignore"):
+                right = numbers(check.reference.run(lifted(check.home, args, check.home.wide), slope))
+        except Exception:  # noqa: BLE001, S112  # it refuses NaN, which is an answer
+            continue
+        with np.errstate(all="ignore"):
+            got = numbers(check.f.run(check.copied(args), slope))
+        for name, leaf in right.items():
+            if not check.has_backward and name != check.names.out:
+                continue  # a numerical derivative has NaN everywhere
+            if name not in got or name in check.wrong or got[name].shape != leaf.shape or notes[name]:
+                continue
+            lost, wild = np.isnan(leaf) & np.isfinite(got[name]), np.isfinite(leaf) & ~np.isfinite(got[name])
+            of_row = name == f"d{check.names.arguments[0]}" and "of x" in words
+            # The slope of x itself, at NaN, may be anything: that of relu is 0 or NaN.
+            if lost.any() and not of_row:
+                notes[name] = f"{words} it is a number where that of the formula is NaN"
+            if (
+                wild[(np.arange(len(leaf)) != i) if of_row else ...].any()
+                and np.abs(leaf[wild]).max() < check.first.format.largest
+            ):
+                notes[name] = f"{words} it is NaN where that of the formula is a number"
+    for name, note in notes.items():
+        yield Verdict("not_a_number", name, ok=not note, note=note)
+
+
+def unwritten(check: Check) -> Iterator[Verdict]:
+    """Results do not depend on what was in memory before: all is written that `empty` gave."""
+    if not in_memory(check.home):
+        return
+    first = check.f.run(check.copied(), check.first.dout)
+    args, dout = check.copied(), check.first.dout
+    with check.home.junk([*first.values(), *arrays_of(check.args)]):
+        out, cache = check.f.forward(args)
+    slope = check.home.like(dout, out)
+    with check.home.junk([*first.values(), *arrays_of(check.args)]):
+        results = numbers({check.names.out: out, **check.f.backward(args, cache, slope)})
+    for _, verdict in check.compared("unwritten", results, check.first):
+        note = "" if verdict.ok else "it depends on what was in memory before: is an entry of empty not written?"
+        yield Verdict("unwritten", verdict.field, ok=verdict.ok, note=note)
+
+
+def _worst(found: list[tuple[float, Verdict]]) -> list[Verdict]:
+    """One verdict for each field: the first wrong one, else the one that is nearest to it."""
+    by_field: dict[str, list[tuple[float, Verdict]]] = {}
+    for share, verdict in found:
+        by_field.setdefault(verdict.field, []).append((share, verdict))
+    chosen: list[Verdict] = []
+    for some in by_field.values():
+        wrong = [verdict for _, verdict in some if not verdict.ok and not verdict.undecided]
+        power = next((verdict.power for _, verdict in some), np.nan)
+        right = [(share, verdict) for share, verdict in some if not verdict.undecided]
+        nearest = max(right or some, key=lambda each: each[0])[1]
+        chosen.append(wrong[0] if wrong else evolve(nearest, power=power))
+    return chosen
+
+
+LAWS: tuple[Law, ...] = (
+    dtypes,
+    values_and_gradients,
+    rows,
+    layouts,
+    repeated,
+    unchanged,
+    kept,
+    not_a_number,
+    unwritten,
+)
+"""All of them: those that say most come first."""

@@ -1,0 +1,223 @@
+"""Kernels in low precision against a plain formula: planted mistakes are found, right kernels are accepted."""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import Affine, Array, Layer, Report, affine, check_against, tanh
+from checking.kernels import NAMES, WHERE, exact, formula, jax_kernel, numpy_kernel, torch_formula, torch_kernel
+
+TYPED = """
+from typing import assert_type
+
+import numpy as np
+
+from chainrule import Affine, Array, Report, affine, check_against
+
+def formula(x: Array, params: Affine) -> Array:
+    return x @ params.W + params.b
+
+def accepted(x: Array, params: Affine, rng: np.random.Generator) -> None:
+    report = check_against(affine, formula, x, params, rng=rng, frozen=["params"], deterministic=False)
+    assert_type(report, Report)
+    assert_type(check_against(affine, affine, x, params, rng=rng).ok, bool)
+
+def mistakes(x: Array, params: Affine, rng: np.random.Generator) -> None:
+    check_against(affine, formula, x, params)  # rejected: rng is missing
+    check_against(affine, 3, x, params, rng=rng)  # rejected: it is no function
+    check_against(affine, formula, x, params, rng=0)  # rejected: a seed is no generator
+    check_against(affine, formula, x, params, rng=rng, frozen=1)  # rejected: it is no list
+"""
+
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+DTYPES = ("float32", "float16", "bfloat16")
+LOW = ("float16", "bfloat16")
+
+
+def tensors(dtype: str, *shapes: tuple[int, ...], seed: int = 0) -> list[Any]:
+    torch: Any = import_module("torch")
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(*shape, generator=generator).to(getattr(torch, dtype)) for shape in shapes]
+
+
+def arrays(dtype: Any, *shapes: tuple[int, ...], seed: int = 0) -> list[Array]:
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def checked(f: Any, reference: Any, *args: Any, **options: Any) -> Report:
+    return check_against(f, reference, *args, rng=np.random.default_rng(0), **options)
+
+
+def linear(x: Any, W: Any, b: Any) -> Any:
+    return x @ W + b
+
+
+def of_torch(x: Any, W: Any, b: Any) -> Any:
+    return x @ W.T + b
+
+
+def of_record(x: Any, params: Any) -> Any:
+    return x @ params.W + params.b
+
+
+def laws_of(report: Report) -> set[str]:
+    return {verdict.law for verdict in report.failures}
+
+
+@needs_torch
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("fault", NAMES)
+def test_a_mistake_in_a_torch_kernel_is_found(fault: str, dtype: str) -> None:
+    report = checked(torch_kernel(fault), torch_formula, *tensors(dtype, (8, 10), (10,), (10,)))
+    if fault == "low-precision sum" and dtype == "float32":
+        assert report.ok  # it is a sum in float32
+        return
+    assert laws_of(report) & WHERE[fault], str(report)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize("fault", NAMES)
+def test_a_mistake_in_a_numpy_kernel_is_found(fault: str, dtype: Any) -> None:
+    report = checked(numpy_kernel(fault), formula, *arrays(dtype, (6, 4), (4,), (4,)))
+    if fault == "low-precision sum":
+        return  # a derivative entry by entry takes no hundreds of rows
+    assert laws_of(report) & WHERE[fault], str(report)
+
+
+def test_a_layer_as_the_reference_takes_hundreds_of_rows() -> None:
+    args = arrays(np.float16, (6, 4), (4,), (4,))
+    report = checked(numpy_kernel("low-precision sum"), exact(), *args)
+    assert "rows" in laws_of(report), str(report)
+    assert checked(numpy_kernel(), exact(), *args).ok
+
+
+@needs_jax
+@pytest.mark.parametrize("fault", ["", "missing term", "eps outside", "low-precision sum", "block edge", "None"])
+def test_a_mistake_in_a_jax_kernel_is_found(fault: str) -> None:
+    jnp: Any = import_module("jax.numpy")
+    args = [jnp.asarray(each, jnp.bfloat16) for each in arrays(np.float32, (8, 6), (6,), (6,))]
+    report = checked(jax_kernel(fault), formula, *args)
+    assert (laws_of(report) & WHERE[fault]) if fault else report.ok, str(report)
+
+
+@needs_torch
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("seed", range(3))
+def test_right_kernels_of_torch_are_accepted(seed: int, dtype: str) -> None:
+    torch: Any = import_module("torch")
+    x, weight, bias, matrix = tensors(dtype, (6, 10), (10,), (10,), (10, 7), seed=seed)
+
+    def softmax(x: Any) -> Any:
+        return torch.exp(x - x.amax(-1, keepdim=True)) / torch.exp(x - x.amax(-1, keepdim=True)).sum(-1, keepdim=True)
+
+    def gelu(x: Any) -> Any:
+        return 0.5 * x * (1 + torch.erf(x * 0.5**0.5))
+
+    def added(x: Any, W: Any, b: Any) -> Any:
+        return torch.addmm(b, x, W)
+
+    cases: list[tuple[Any, Any, tuple[Any, ...]]] = [
+        (torch_kernel(), torch_formula, (x, weight, bias)),
+        (torch.nn.Softmax(-1), softmax, (x,)),
+        (added, linear, (x, matrix, bias[:7])),
+        (torch.nn.functional.gelu, gelu, (x,)),
+        (torch.nn.Linear(10, 7).to(x.dtype), of_torch, (x,)),
+    ]
+    for f, reference, args in cases:
+        report = checked(f, reference, *args)
+        assert report.ok, str(report)
+
+
+@needs_torch
+@pytest.mark.parametrize("dtype", LOW)
+def test_a_layer_norm_that_adds_up_in_low_precision_is_found_in_torch_itself(dtype: str) -> None:
+    torch: Any = import_module("torch")
+
+    def norm(x: Any, weight: Any, bias: Any) -> Any:
+        return torch.nn.functional.layer_norm(x, (10,), weight, bias)
+
+    report = checked(norm, torch_formula, *tensors(dtype, (8, 10), (10,), (10,)))
+    assert laws_of(report) == {"rows"}
+    assert {verdict.field for verdict in report.failures} <= {"dweight", "dbias"}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_right_layers_are_accepted(dtype: Any) -> None:
+    x, W, b = arrays(dtype, (6, 5), (5, 3), (3,))
+    of_affine = checked(affine, of_record, x, Affine(W, b))
+    assert of_affine.ok, str(of_affine)
+    assert {verdict.field for verdict in of_affine.verdicts} >= {"out", "dx", "dparams.W", "dparams.b"}
+    assert checked(tanh, np.tanh, x).ok
+    assert checked(affine, affine, x, Affine(W, b)).ok
+
+
+def test_the_rule_and_both_figures_are_in_the_verdict() -> None:
+    (values,) = [v for v in checked(tanh, np.tanh, *arrays(np.float32, (4, 3))).verdicts if v.law == "values"]
+    assert "of the formula + " in values.note
+    assert "rms error" in values.note
+    assert "largest error" in values.note
+    assert 1e-8 < values.power < 1e-5
+
+
+@needs_torch
+def test_nothing_is_written_to_the_arguments() -> None:
+    torch: Any = import_module("torch")
+    args = tensors("float16", (8, 10), (10,), (10,))
+    before = [each.clone() for each in args]
+    checked(torch_kernel("in-place x"), torch_formula, *args)
+    assert all(torch.equal(a, b) for a, b in zip(args, before, strict=True))
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@needs_torch
+def test_frozen_arguments_need_no_gradient() -> None:
+    report = checked(torch_kernel("None"), torch_formula, *tensors("float32", (8, 10), (10,), (10,)), frozen=["bias"])
+    assert report.ok, str(report)
+    assert "dbias" not in {verdict.field for verdict in report.verdicts}
+
+
+def test_another_shape_and_another_dtype_are_found() -> None:
+    (x,) = arrays(np.float32, (4, 3))
+    wide = Layer(widened, lambda cache, dout: (dout * (1 - np.tanh(cache.astype(np.float64)) ** 2), ()))
+    assert {(v.law, v.field) for v in checked(wide, np.tanh, x).failures} == {("dtypes", "out"), ("dtypes", "dx")}
+    flat = Layer(summed, lambda cache, dout: (0 * cache, ()))
+    assert not checked(flat, np.tanh, x).ok
+
+
+def product(x: Any) -> Any:
+    return x @ x
+
+
+def widened(params: Any, x: Array) -> tuple[Array, Array]:
+    return np.tanh(x.astype(np.float64)), x.copy()
+
+
+def summed(params: Any, x: Array) -> tuple[Array, Array]:
+    return np.tanh(x).sum(1), x.copy()
+
+
+def test_bad_input_is_named() -> None:
+    (x,) = arrays(np.float32, (4, 3))
+    rng = np.random.default_rng(0)
+    check: Any = check_against
+    cases: list[tuple[Any, str, Callable[[], object]]] = [
+        (TypeError, "rng must be", lambda: check(tanh, np.tanh, x, rng=0)),
+        (TypeError, "there is no x", lambda: check(tanh, np.tanh, rng=rng)),
+        (TypeError, "f is tanh, a function of NumPy arrays", lambda: check(np.tanh, np.tanh, x, rng=rng)),
+        (TypeError, "reference must be a Layer or a function", lambda: check(tanh, 3, x, rng=rng)),
+        (TypeError, "x must be an array", lambda: check(tanh, np.tanh, 3.0, rng=rng)),
+        (TypeError, "x must be of floats", lambda: check(tanh, np.tanh, np.arange(3), rng=rng)),
+        (ValueError, "x is float64", lambda: check(tanh, np.tanh, np.ones(3), rng=rng)),
+        (TypeError, "frozen must be", lambda: check(tanh, np.tanh, x, rng=rng, frozen="x")),
+        (ValueError, "the reference does not take", lambda: check(tanh, product, x, rng=rng)),
+        (ValueError, "frozen names", lambda: check(tanh, np.tanh, x, rng=rng, frozen=["y"])),
+    ]
+    for error, message, call in cases:
+        with pytest.raises(error, match=message):
+            call()
