@@ -519,7 +519,8 @@ def a_square_whose_slope_stops_at_sixteen() -> Layer[Any, Any]:
 @broken(ELEMENTWISE, "other_sizes")
 def columns_beyond_a_block_of_sixty_four_are_forgotten() -> Layer[Any, Any]:
     def backward(x: Array, out: Array, dout: Array) -> Array:
-        return np.asarray(dout * (1 - out**2) * (np.arange(x.shape[-1]) < 64))
+        kept: Array = np.asarray(np.arange(x.shape[-1]) < 64, x.dtype)
+        return dout * (1 - out**2) * kept
 
     return elementwise(np.tanh, backward)
 

@@ -231,9 +231,11 @@ def _report(
         if only is not None and name not in only:
             continue
         try:
-            verdicts += law(subject, *(writable(argument) for argument in arguments), rng)
+            with np.errstate(all="ignore"):  # laws go where functions overflow
+                verdicts += law(subject, *(writable(argument) for argument in arguments), rng)
         except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
-            verdicts.append(Verdict(name, "call", ok=False, note=_said(error)))
+            if name != "process_unchanged":  # it comes first, and the next law says the same
+                verdicts.append(Verdict(name, "call", ok=False, note=_said(error)))
         if name.endswith("structure") and any(v.field in {"call", "grads"} and not v.ok for v in verdicts):
             break  # other laws would only say the same in other words
     return Report(tuple(verdicts))

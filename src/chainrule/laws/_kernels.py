@@ -197,15 +197,16 @@ def _slopes_of_rows(f: Callable[..., Any], params: Any, x: Real, dout: Real) -> 
     result, size = np.zeros(x.shape), np.abs(sizes_of(x))
     for index in np.ndindex(x.shape[1:]):
         # All rows move by one step, that of a typical entry.
-        first = 2.0**-8 * float(np.median(size[:, *index]))
+        place: tuple[Any, ...] = (slice(None), *index)
+        first = 2.0**-8 * float(np.median(size[place]))
 
-        def line(step: float, index: tuple[int, ...] = index) -> Real:
+        def line(step: float, place: tuple[Any, ...] = place) -> Real:
             moved = x.copy()
-            moved[:, *index] += step
+            moved[place] += step
             return np.asarray(f(moved, *params)).reshape(-1)
 
         found = slopes(line, weights.reshape(n, -1), first)
-        result[:, *index] = (found.low + found.high) / 2
+        result[place] = (found.low + found.high) / 2
     return result
 
 

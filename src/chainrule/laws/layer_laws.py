@@ -298,7 +298,8 @@ def _grads_alone(
     if type(alone) is not type(grads) or len(tree.leaves(alone)) != len(tree.leaves(grads)):
         note = f"backward gives {describe(grads)}, grads {describe(alone)}"
         return [Verdict("grads_without_dx", "grads", ok=False, note=note)]
-    bound = 1e3 * max(float(np.finfo(out.dtype).eps), noise)
+    eps = float(np.finfo(out.dtype).eps)
+    bound = max((32 if out.dtype.itemsize < 4 else 1000) * eps, 1000 * noise)
     least = _least([np.asarray(leaf) for leaf in tree.leaves(grads)])
     return [
         noted(

@@ -12,7 +12,7 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import record
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list
 from chainrule.encoder import Encoder
-from chainrule.laws.copies import in_float64
+from chainrule.laws.copies import in_float64, writable
 from chainrule.layer import Layer
 
 
@@ -108,7 +108,7 @@ def in_its_dtype(layer: Any, params: Any, x: Any) -> Any:
     if len(dtypes) != 1 or (dtype := dtypes.pop()).itemsize >= 8:
         return layer
     try:
-        layer.forward(in_float64(params), in_float64(x))
+        layer.forward(writable(in_float64(params)), writable(in_float64(x)))
     except Exception:  # noqa: BLE001  # it refuses float64
         return _narrowed(layer, dtype)
     return layer

@@ -195,6 +195,7 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     """
     results = {"out": trial.out, **trial.back(dout)}
     moved: dict[str, list[Array]] = {name: [] for name in results}
+    finer = max(1.0, unit / float(np.finfo(dout.dtype).eps))  # than that of the dtype which is asked about
     with np.errstate(all="ignore"):
         for _ in range(copies):
             near = {name: _rounded(leaf, unit, rng) for name, leaf in trial.arguments.items()}
@@ -210,7 +211,7 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
                     # More is no rounding, but a backward that is not linear.
                     most = NOT_LINEAR * _rms(leaf) + 64 * UNIT * float(np.abs(dout).max(initial=0.0))
                     own = np.minimum(np.abs(scaled[name] / factor - leaf), most)
-                    off = off + own * (unit / UNIT) + np.abs(kept[name] - leaf)
+                    off = off + own * finer + np.abs(kept[name] - leaf)
                 moved[name].append(off)
     least = max(unit, trial.noise)
     units: Fields = {}
