@@ -77,7 +77,8 @@ class Subject:
         """The names of the parameters for messages."""
         if not is_module(self.f):
             return argument_names(self.f, self.at, params, function_signature(self.f) if self.is_function else None)
-        names = [name for name, _ in self.f.named_parameters()]
+        with SWAPPING:
+            names = [name for name, _ in self.f.named_parameters()]
         if len(names) != len(tree.leaves(params)):
             raise ValueError(
                 f"as_layer: {name_of_function(self.f)} has the parameters {', '.join(names) or '()'}, "

@@ -334,7 +334,8 @@ def lent(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator
     with contextlib.suppress(Exception):
         given = tree.map(watched, x)
         layer.forward(params, given)
-        if any(leaf.written for leaf in tree.leaves(given)):  # type: ignore[attr-defined]  # they are watched
+        watching: list[Any] = list(tree.leaves(given))
+        if any(leaf.written for leaf in watching):
             yield "x"
     with contextlib.suppress(Exception):
         slope = watched(dout)
