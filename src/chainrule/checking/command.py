@@ -19,7 +19,6 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -140,8 +139,6 @@ def _case(name: str) -> tuple[Any, ...]:
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise CommandError(f"expected MODULE:NAME, such as mylayers:scale_case, got {name!r}")
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
     try:
         found: Any = attrgetter(attribute)(import_module(module))
         made: Any = found() if callable(found) else found
