@@ -259,7 +259,7 @@ def _of_field(
     for i in range(-1, count):
         alike = i < 0 < count  # as entries that are equal can move and stay equal
         signs = np.ones(leaf.shape) if alike else rng.choice([-1.0, 1.0], leaf.shape)
-        direction = sizes_of(leaf, own=i % 2 == 0) * signs
+        direction: Array = sizes_of(leaf, own=i % 2 == 0) * signs
         found += [(miss, k, direction, alike) for k, miss in enumerate(misses(parts, direction))]
     found = [each for each in found if math.isfinite(each[0].allowed)]
     if not found:
