@@ -32,7 +32,7 @@ LISTS = {
 
 CONTRACT = "a cache may hold the caller's parameters: they are constant here"
 KNOWN = {
-    "prelu: dx, 0 at exact zeros": "a gradient of 0 at a kink is let pass, since ReLU networks have one where several meet",
+    "prelu: dx, 0 at exact zeros": "0 at a kink is let pass: ReLU networks have it where several meet",
     "softmax: overflows beyond 88, in float32": "where it overflows, and in float64, it is right",
     "linear: W is cached without a copy": CONTRACT,
     "scale and shift: gamma is cached without a copy": CONTRACT,
