@@ -86,7 +86,7 @@ def run(jobs: int) -> None:
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutation", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs)]
     with LOG.open("w", encoding="utf-8") as log:
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=log, check=False)  # noqa: S603
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=log, check=False)  # noqa: S603  # commands of our own
     if done.returncode:
         print(*LOG.read_text(encoding="utf-8").replace("\r", "\n").splitlines()[-40:], sep="\n")
         sys.exit(f"mutmut failed with status {done.returncode}")
@@ -111,7 +111,7 @@ def shown(name: str) -> Mutant:
 def mutmut(*arguments: str) -> str:
     """The output of a mutmut command."""
     command = [sys.executable, "-m", "mutmut", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, encoding="utf-8").stdout  # noqa: S603
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, encoding="utf-8").stdout  # noqa: S603  # commands of our own
 
 
 def listed() -> dict[Mutant, str]:

@@ -76,7 +76,7 @@ def impure(kind: str, name: str, shape: str = "tuple", dtype: Any = np.float64) 
 class InPlace(Descent):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         for p, g in zip(leaves(params), leaves(grads), strict=True):
-            p -= 0.05 * g  # noqa: PLW2901
+            p -= 0.05 * g  # noqa: PLW2901  # a write in place, the fault that is planted
         return params, state
 
 
@@ -97,7 +97,7 @@ class ScalesGradients(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         result = super().step(state, params, grads)
         for g in leaves(grads):
-            g *= 0.05  # noqa: PLW2901
+            g *= 0.05  # noqa: PLW2901  # a write in place, the fault that is planted
         return result
 
 
@@ -123,8 +123,8 @@ class ClipsGradients(Momentum):
 class VelocityInPlace(Momentum):
     def step(self, state: Any, params: Any, grads: Any) -> Any:
         for v, g in zip(leaves(state), leaves(grads), strict=True):
-            v *= 0.9  # noqa: PLW2901
-            v += g  # noqa: PLW2901
+            v *= 0.9  # noqa: PLW2901  # a write in place, the fault that is planted
+            v += g  # noqa: PLW2901  # a write in place, the fault that is planted
         new: Any = mapped(lambda p, v: p - 0.05 * v, params, state)
         return new, mapped(np.copy, state)
 

@@ -298,7 +298,7 @@ def dropping_twice(right: Any, kept: Any, cache: Any, d: Any) -> Any:
 
 def jitter(right: Any, kept: Any, p: Any, x: Any) -> Any:
     out, cache = right.forward(p, x)
-    return out * (1 + 1e-9 * random.random()), cache  # noqa: S311
+    return out * (1 + 1e-9 * random.random()), cache  # noqa: S311  # the fault that is planted
 
 
 def by_clock(right: Any, kept: Any, cache: Any, d: Any) -> Any:
@@ -349,7 +349,7 @@ def drawing() -> None:
 
 
 def drawing_python() -> None:
-    random.random()  # noqa: S311
+    random.random()  # noqa: S311  # the fault that is planted
 
 
 def filtering() -> None:

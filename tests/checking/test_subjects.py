@@ -101,18 +101,13 @@ def _pair(dtype: Any, slope: float = 1.0) -> Any:
     return forward, backward
 
 
-OVERFLOWS = "the bound of `threads` overflows in float16"
-
-
-@pytest.mark.parametrize(
-    "dtype", [np.float32, pytest.param(np.float16, marks=pytest.mark.xfail(strict=False, reason=OVERFLOWS))]
-)
-def test_a_layer_that_refuses_float64_is_checked_in_its_own_dtype(dtype: Any) -> None:
+@pytest.mark.parametrize(("dtype", "law"), [(np.float32, "derivative"), (np.float16, "any_dout")])
+def test_a_layer_that_refuses_float64_is_checked_in_its_own_dtype(dtype: Any, law: str) -> None:
     x = RNG(0).standard_normal((5, 3)).astype(dtype)
     report = check_layer(Layer(*_pair(dtype)), (), x, rng=RNG(0))
     assert not report.failures, str(report)
     wrong = check_layer(Layer(*_pair(dtype, slope=1.25)), (), x, rng=RNG(0))
-    assert "derivative" in {verdict.law for verdict in wrong.failures}
+    assert law in {verdict.law for verdict in wrong.failures}  # float16 is too coarse for one entry alone
 
 
 def test_its_verdict_says_how_large_an_error_would_have_been_seen() -> None:

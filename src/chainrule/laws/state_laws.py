@@ -166,7 +166,7 @@ def settings_kept(law: str, call: Callable[[], None], rng: np.random.Generator) 
             after = {name: read() for name, read in SETTINGS.items()}
         finally:
             random.setstate(seeds[0])
-            np.random.set_state(seeds[1])  # noqa: NPY002
+            np.random.set_state(seeds[1])  # noqa: NPY002  # the global one, as it was
             os.environ.clear()
             os.environ.update(environment)
             np.set_printoptions(**printing)
