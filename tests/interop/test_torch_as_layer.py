@@ -232,14 +232,14 @@ def test_a_module_has_the_parameters_that_it_is_given() -> None:
 def test_batch_norm_keeps_its_running_statistics_to_itself() -> None:
     module = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 2))
     before = copy.deepcopy(module.state_dict())
-    assert failures(as_layer(module, couples_rows=True), parameters(module), data(np.float32)[1]) <= STRIDED
+    assert failures(as_layer(module, couples_rows=True), parameters(module), data(np.float32)[1]) == STRIDED
     assert ("independent_rows", "out") in failures(as_layer(module), parameters(module), data(np.float32)[1])
     for name, value in module.state_dict().items():
         assert torch.equal(value, before[name])
     module.eval()
     for dtype in (np.float16, np.float32, np.float64):
         params = parameters(copy.deepcopy(module).to(torch_dtype(dtype)))
-        assert failures(as_layer(module), params, data(dtype)[1]) <= STRIDED
+        assert failures(as_layer(module), params, data(dtype)[1]) == STRIDED
 
 
 def test_a_module_with_buffers_and_no_parameters() -> None:
@@ -253,8 +253,9 @@ def test_shared_parameters_are_one() -> None:
     module.first = module.second = torch.nn.Linear(3, 3)
     module.forward = one(lambda x: module.second(torch.tanh(module.first(x))))
     assert len(tree.leaves(parameters(module))) == 2
-    layer, x, rng = as_layer(module), data(np.float32)[1], np.random.default_rng(1)
-    assert check_layer(layer, parameters(module), x, rng=rng, only=("structure", "derivative")).ok
+    own = module.first.weight
+    assert check(as_layer(module), parameters(module), data(np.float32)[1]).ok
+    assert module.first.weight is own
 
 
 def test_a_module_that_computes_again_in_backward() -> None:
@@ -263,7 +264,7 @@ def test_a_module_that_computes_again_in_backward() -> None:
     module.forward = one(
         lambda x: checkpoint(module[1], checkpoint(module[0], x, use_reentrant=False), use_reentrant=False)
     )
-    assert failures(as_layer(module), parameters(module), data(np.float32)[1]) <= STRIDED
+    assert failures(as_layer(module), parameters(module), data(np.float32)[1]) == STRIDED
 
 
 def test_our_own_layers_come_back() -> None:

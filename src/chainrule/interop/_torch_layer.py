@@ -118,11 +118,27 @@ class Subject:
         outer = torch.nn.Module()
         outer.f, outer.forward = self.f, call
         with SWAPPING:
-            own = dict(outer.named_parameters())
-            state = dict(zip(own, leaves, strict=True))
-            kind, like = next(((own[name].dtype, leaf.dtype) for name, leaf in state.items()), (None, x.dtype))
-            state |= {name: _buffer(buffer, kind, like) for name, buffer in outer.named_buffers()}
-            return torch.func.functional_call(outer, state, ())
+            own = list(outer.parameters())
+            lent = {id(parameter): leaf for parameter, leaf in zip(own, leaves, strict=True)}
+            kind, like = (own[0].dtype, leaves[0].dtype) if own else (None, x.dtype)
+            lent |= {id(buffer): _buffer(buffer, kind, like) for buffer in outer.buffers()}
+            return torch.func.functional_call(outer, _by_place(outer, lent), (), tie_weights=False)
+
+
+def _by_place(module: Any, lent: dict[int, Any]) -> dict[str, Any]:
+    """What stands in for each parameter and buffer, by its name, once for each module that holds it.
+
+    A module that stands at two places is named once: `functional_call` would swap it twice, and leave the tensor of the
+    first swap where the parameter was.
+    """
+    held = [(path, name, value) for path, part in module.named_modules() for name, value in _own_tensors(part)]
+    return {f"{path}.{name}".lstrip("."): lent[id(value)] for path, name, value in held}
+
+
+def _own_tensors(module: Any) -> list[tuple[str, Any]]:
+    return [*module.named_parameters(recurse=False, remove_duplicate=False)] + [
+        *module.named_buffers(recurse=False, remove_duplicate=False)
+    ]
 
 
 def _buffer(buffer: Any, kind: Any, like: Any) -> Any:
