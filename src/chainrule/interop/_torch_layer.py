@@ -136,9 +136,8 @@ def _by_place(module: Any, lent: dict[int, Any]) -> dict[str, Any]:
 
 
 def _own_tensors(module: Any) -> list[tuple[str, Any]]:
-    return [*module.named_parameters(recurse=False, remove_duplicate=False)] + [
-        *module.named_buffers(recurse=False, remove_duplicate=False)
-    ]
+    parameters = module.named_parameters(recurse=False, remove_duplicate=False)
+    return [*parameters, *module.named_buffers(recurse=False, remove_duplicate=False)]
 
 
 def _buffer(buffer: Any, kind: Any, like: Any) -> Any:
