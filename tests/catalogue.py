@@ -14,7 +14,9 @@ from chainrule import (
     Embedding,
     LayerNorm,
     Statistics,
+    adagrad,
     adam,
+    adamw,
     add,
     affine,
     batch_norm,
@@ -24,10 +26,12 @@ from chainrule import (
     fixed,
     identity,
     layer_norm,
+    lion,
     mean_squared_error,
     relu,
     repeated,
     residual,
+    rmsprop,
     sequential,
     sgd,
     sigmoid,
@@ -130,6 +134,11 @@ def _three_layers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[An
     params, x = _network(rng, n, dtype)
     middle = sigmoid if rng.random() < 0.5 else relu
     return (affine, middle, affine), params, x
+
+
+def is_bias(path: str, array: Array) -> bool:
+    """What decays in a network of `Affine`, against the custom."""
+    return path.endswith(".b")
 
 
 STATISTICS = Statistics(mean=np.array([0.5, -1.0, 2.0]), var=np.array([1.0, 0.25, 4.0]))
@@ -251,6 +260,12 @@ OTHERS = [
     Subject("sgd of Nesterov", sgd(0.1, momentum=0.9, nesterov=True), _params_and_grads, OPTIMIZER_LAWS),
     Subject("sgd of a schedule", sgd(warmup(10, constant(0.1))), _params_and_grads, OPTIMIZER_LAWS),
     Subject("adam", adam(0.1), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("adamw", adamw(0.1, weight_decay=0.1), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("adamw of biases", adamw(0.1, decays=is_bias), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("rmsprop", rmsprop(0.1), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("adagrad", adagrad(0.1), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("lion", lion(0.1), _params_and_grads, OPTIMIZER_LAWS),
+    Subject("lion with decay", lion(0.1, weight_decay=0.1), _params_and_grads, OPTIMIZER_LAWS),
     Subject("sequential", sequential, _three_layers, COMBINATOR_LAWS),
     Subject("add", add, _three_branches, ADDITION_LAWS),
 ]

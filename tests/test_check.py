@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from broken import AFFINE, ELEMENTWISE, LOSS_DERIVATIVE, LOSSES, OPTIMIZERS, Broken, report_of
-from catalogue import LAYERS, Subject
+from catalogue import LAYERS, OTHERS, Subject
 from chainrule import (
     Affine,
     Array,
@@ -85,6 +85,18 @@ def test_right_losses_optimizers_and_networks_are_accepted(
         assert report.ok, str(report)
     grads = two_layer.gradient(params, x, labels)
     assert check_optimizer(sgd(0.1), params, grads, rng=rng).ok
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("subject", [each for each in OTHERS if each.laws is OPTIMIZER_LAWS], ids=lambda s: s.name)
+@few
+@given(rng=generators, n=sides)
+def test_right_optimizers_are_accepted_and_nothing_is_undecided(
+    subject: Subject, dtype: Any, rng: np.random.Generator, n: int
+) -> None:
+    report = check_optimizer(subject.layer, *subject.make(rng, n, dtype), rng=rng)
+    assert report.ok, str(report)
+    assert not report.undecided, str(report)
 
 
 @pytest.mark.parametrize(

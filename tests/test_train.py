@@ -10,6 +10,7 @@ from attrs import asdict, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalogue import is_bias
 from chainrule import (
     Affine,
     Array,
@@ -18,17 +19,21 @@ from chainrule import (
     Loss,
     Optimizer,
     Unit,
+    adagrad,
     adam,
+    adamw,
     affine,
     clip_by_global_norm,
     dropout,
     embedding,
     encoded,
+    lion,
     own,
     prediction,
     read_only,
     record,
     relu,
+    rmsprop,
     rules,
     sequential,
     sgd,
@@ -198,6 +203,11 @@ EXACT = [
     sgd(waning, momentum=0.5),
     adam(0.01),
     adam(waning),
+    adamw(0.01, weight_decay=0.5),
+    adamw(waning, decays=is_bias),
+    rmsprop(0.01),
+    adagrad(0.1),
+    lion(0.01, weight_decay=0.5),
     Momentum(),
 ]
 

@@ -39,7 +39,11 @@ from chainrule.loss import Loss
 from chainrule.losses.mean_squared_error import mean_squared_error
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.optimizer import Optimizer
+from chainrule.optimizers.adagrad import adagrad
 from chainrule.optimizers.adam import adam
+from chainrule.optimizers.adamw import adamw
+from chainrule.optimizers.lion import lion
+from chainrule.optimizers.rmsprop import rmsprop
 from chainrule.optimizers.sgd import sgd
 from chainrule.training.clipping import clip_by_global_norm
 from chainrule.training.gradient import value_and_grad
@@ -69,7 +73,9 @@ __all__ = [
     "Unit",
     "Verdict",
     "accuracy",
+    "adagrad",
     "adam",
+    "adamw",
     "add",
     "affine",
     "batch_norm",
@@ -89,6 +95,7 @@ __all__ = [
     "identity",
     "inference",
     "layer_norm",
+    "lion",
     "mean_squared_error",
     "minibatches",
     "numerical_gradient",
@@ -99,6 +106,7 @@ __all__ = [
     "relu",
     "repeated",
     "residual",
+    "rmsprop",
     "rules",
     "schedules",
     "sequential",

@@ -14,6 +14,7 @@ from chainrule import (
     Objective,
     Unit,
     adam,
+    adamw,
     affine,
     check_layer,
     check_network,
@@ -84,7 +85,9 @@ def raised(grads: Any) -> Any:
     return tree.map(lambda leaf: leaf + 1, grads)
 
 
-@pytest.mark.parametrize("optimizer", [sgd(0.1), sgd(0.1, momentum=0.9), adam(0.1), Drift()])
+@pytest.mark.parametrize(
+    "optimizer", [sgd(0.1), sgd(0.1, momentum=0.9), adam(0.1), adamw(0.1, weight_decay=0.5), Drift()]
+)
 @pytest.mark.parametrize("adjust", [None, raised])
 def test_no_optimizer_moves_a_bit_of_them(optimizer: Any, adjust: Any) -> None:
     network, params, x, labels = case()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from chainrule import Array, adam, rules, sgd, tree
+from chainrule import Array, adagrad, adam, adamw, lion, rmsprop, rules, sgd, tree
 from chainrule.optimizer import State
 from chainrule.rules.optimizers import BLOCK
 from strategies import generators, normal, sides
@@ -15,10 +15,19 @@ from untyped import untyped
 
 SIZE = 2 * BLOCK + 3
 
+
+def every(path: str, array: Array) -> bool:
+    return True
+
+
 OPTIMIZERS = {
+    "adagrad": adagrad(0.1),
     "adam": adam(0.1),
+    "adamw": adamw(0.1, weight_decay=0.5, decays=every),
+    "lion": lion(0.1, weight_decay=0.5, decays=every),
     "momentum": sgd(0.1, momentum=0.9),
     "nesterov": sgd(0.1, momentum=0.9, nesterov=True),
+    "rmsprop": rmsprop(0.1),
 }
 
 

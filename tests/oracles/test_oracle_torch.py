@@ -15,12 +15,15 @@ from chainrule import (
     Affine,
     Embedding,
     Layer,
+    adagrad,
     adam,
+    adamw,
     affine,
     check_layer,
     embedding,
     mean_squared_error,
     relu,
+    rmsprop,
     sgd,
     softmax_cross_entropy,
     training_step,
@@ -134,6 +137,14 @@ def test_where_the_label_leads_torch_loses_digits_that_we_keep(margin: float) ->
         assert abs(float(theirs) / exact - 1) > 0.01
 
 
+def every(path: str, array: Any) -> bool:
+    return True
+
+
+def matrices_decay(arrays: Any) -> Any:
+    return [{"params": [each], "weight_decay": 0.1 if each.ndim > 1 else 0.0} for each in arrays]
+
+
 OPTIMIZERS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "sgd": (sgd(0.1), lambda arrays: torch.optim.SGD(arrays, lr=0.1)),
     "momentum": (sgd(0.1, momentum=0.9), lambda arrays: torch.optim.SGD(arrays, lr=0.1, momentum=0.9)),
@@ -146,6 +157,22 @@ OPTIMIZERS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
         adam(0.01, b1=0.5, b2=0.9, eps=1e-3),
         lambda arrays: torch.optim.Adam(arrays, lr=0.01, betas=(0.5, 0.9), eps=1e-3),
     ),
+    "adamw": (
+        adamw(0.01, weight_decay=0.1),
+        lambda arrays: torch.optim.AdamW(matrices_decay(arrays), lr=0.01),
+    ),
+    "adamw, where all decays": (adamw(0.01, decays=every), lambda arrays: torch.optim.AdamW(arrays, lr=0.01)),
+    "adamw with options": (
+        adamw(0.01, b1=0.5, b2=0.9, eps=1e-3, weight_decay=0.5, decays=every),
+        lambda arrays: torch.optim.AdamW(arrays, lr=0.01, betas=(0.5, 0.9), eps=1e-3, weight_decay=0.5),
+    ),
+    "rmsprop": (rmsprop(0.01), lambda arrays: torch.optim.RMSprop(arrays, lr=0.01)),
+    "rmsprop with options": (
+        rmsprop(0.01, decay=0.5, eps=1e-3),
+        lambda arrays: torch.optim.RMSprop(arrays, lr=0.01, alpha=0.5, eps=1e-3),
+    ),
+    "adagrad": (adagrad(0.1), lambda arrays: torch.optim.Adagrad(arrays, lr=0.1)),
+    "adagrad with options": (adagrad(0.1, eps=1e-3), lambda arrays: torch.optim.Adagrad(arrays, lr=0.1, eps=1e-3)),
 }
 
 

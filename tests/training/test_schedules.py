@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Affine, adam, affine, sgd, softmax_cross_entropy, training_step, tree
+from chainrule import (
+    Affine,
+    adagrad,
+    adam,
+    adamw,
+    affine,
+    lion,
+    rmsprop,
+    sgd,
+    softmax_cross_entropy,
+    training_step,
+    tree,
+)
 from chainrule.schedules import Schedule, constant, cosine, exponential, join, linear, piecewise, warmup
 from untyped import untyped
 
@@ -111,7 +123,11 @@ def test_after_its_steps_a_schedule_stays_at_its_last_rate_exactly() -> None:
     assert piecewise([3], [0.1, 0.3])(10**9) == 0.3
 
 
-@pytest.mark.parametrize("make", [sgd, partial(sgd, momentum=0.9), adam], ids=["sgd", "momentum", "adam"])
+@pytest.mark.parametrize(
+    "make",
+    [sgd, partial(sgd, momentum=0.9), adam, adamw, rmsprop, adagrad, partial(lion, weight_decay=0.5)],
+    ids=["sgd", "momentum", "adam", "adamw", "rmsprop", "adagrad", "lion"],
+)
 def test_every_step_has_the_rate_of_its_own(make: Callable[[Any], Any]) -> None:
     rng = np.random.default_rng(0)
     params = Affine.init(rng, 4, 3, dtype=np.float64)

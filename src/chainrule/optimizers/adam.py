@@ -15,6 +15,7 @@ kept, and divided, in float32: in float16 the default `eps` would be 0, and so w
 **To remember:** the direction from the mean, the length from the mean square.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from chainrule import rules
 from chainrule.arrays.arguments import number
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
-from chainrule.rules.optimizers import ArrayOptimizer, Moments, Schedule
+from chainrule.rules.optimizers import ArrayOptimizer, Moments, Schedule, Update
 
 
 def adam(learning_rate: float | Schedule, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> ArrayOptimizer:
@@ -58,9 +59,14 @@ def adam(learning_rate: float | Schedule, b1: float = 0.9, b2: float = 0.999, ep
     >>> optimizer.step(optimizer.init(params), params, np.array([5.0, -0.001]))[0].round(3)
     array([0.9, 1.1])
     """
-    b1, b2 = number("adam", "b1", b1, below=1), number("adam", "b2", b2, below=1)
-    update = partial(adapt, b1=b1, b2=b2, eps=number("adam", "eps", eps))
-    return rules.optimizer("adam", update, learning_rate, moments=2, prepare=partial(corrected, b1, b2))
+    update, prepare = arithmetic("adam", b1, b2, eps)
+    return rules.optimizer("adam", update, learning_rate, moments=2, prepare=prepare)
+
+
+def arithmetic(name: str, b1: float, b2: float, eps: float) -> tuple[Update, Callable[[Any, Any], Any]]:
+    """The update and what is prepared for it, of an optimizer of some name with these options."""
+    b1, b2 = number(name, "b1", b1, below=1), number(name, "b2", b2, below=1)
+    return partial(adapt, b1=b1, b2=b2, eps=number(name, "eps", eps)), partial(corrected, b1, b2)
 
 
 def corrected(b1: float, b2: float, rate: Any, count: Any) -> tuple[Any, Any]:

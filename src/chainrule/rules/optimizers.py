@@ -3,14 +3,22 @@
     param, moments <- update(rate, param, factor(rate) * grad, moments)        or param + factor(rate) * grad
 
 All else is the same for all optimizers and stands here: the walk through trees, the count of steps, the schedule of the
-rate, and the permission to write into a gradient. Large arrays are stepped in blocks that the processor's caches hold.
+rate, the decay of weights, and the permission to write into a gradient. Large arrays are stepped in blocks that the
+processor's caches hold.
 
 **A factor rides for nothing.** Backward is linear in `dout`: where a step is the gradient times a factor, as
 `-rate * grad` does, `training_step` hands the factor to the loss as `dloss`, and gets the step in the place of the
 gradient.
+
+**Decay is decoupled.** Weights shrink on their own, and not by a term of the gradient, which moments would see too:
+
+    param <- (1 - rate * weight_decay) param        and then the update
+
+(Loshchilov and Hutter, Decoupled weight decay regularization, 2019). By default arrays of two axes and more decay:
+matrices and kernels. Biases, and the scales of norms, have one axis and do not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -39,6 +47,9 @@ Schedule: TypeAlias = Callable[[Labels], Any]
 
 Update: TypeAlias = Callable[[Namespace, Any, Array, Array, Moments], tuple[Array, Moments]]
 
+Decays: TypeAlias = Callable[[str, Array], bool]
+"""From the path of an array, such as `"[0].W"`, and the array to whether it decays."""
+
 BLOCK = 2**17
 """The entries of a block: the arrays of an update then stay in the caches, and calls are few."""
 
@@ -53,6 +64,8 @@ def optimizer(
     moments: int = 0,
     factor: Callable[[Scalar], Scalar] | None = None,
     prepare: Callable[[Scalar, Scalar], Any] | None = None,
+    weight_decay: float | None = None,
+    decays: Decays | None = None,
 ) -> "ArrayOptimizer":
     """Make an optimizer of what it does to one array.
 
@@ -75,6 +88,11 @@ def optimizer(
     prepare
         `(rate, count)`, from 1 at the first step, to what `update` gets in the place of `rate`: what is the same for
         all arrays, computed once.
+    weight_decay
+        A finite number that is not negative: what decays is multiplied by `1 - rate * weight_decay` before `update`
+        sees it. None for an optimizer that has no such option.
+    decays
+        From the path of an array and the array to whether it decays. By default arrays of two axes and more do.
 
     Returns
     -------
@@ -84,9 +102,9 @@ def optimizer(
     Raises
     ------
     ValueError
-        If the rate is negative or not finite.
+        If the rate or the decay is negative or not finite.
     TypeError
-        If it is neither a number nor a function.
+        If the rate is neither a number nor a function, the decay no number, or `decays` no function.
 
     Examples
     --------
@@ -102,7 +120,20 @@ def optimizer(
     rate: Any = learning_rate
     if not callable(learning_rate) or isinstance(learning_rate, type):
         rate = number(name, "learning_rate", learning_rate)
-    return ArrayOptimizer(name, rate, {} if update is None else options_of(update), update, moments, factor, prepare)
+    options = {} if update is None else options_of(update)
+    share = 0.0
+    if weight_decay is not None:
+        options["weight_decay"] = share = number(name, "weight_decay", weight_decay)
+    if decays is not None:
+        if not callable(decays) or isinstance(decays, type):
+            raise TypeError(f"{name}: decays must be a function of a path and an array, got {describe(decays)}")
+        options["decays"] = decays
+    return ArrayOptimizer(name, rate, options, update, moments, factor, prepare, share, decays or has_two_axes)
+
+
+def has_two_axes(path: str, array: Array) -> bool:
+    """Whether an array decays by default."""
+    return array.ndim >= 2
 
 
 @frozen(repr=False)
@@ -115,6 +146,8 @@ class ArrayOptimizer:
         Two optimizers with the same are equal.
     update, moments, factor, prepare
         The arithmetic of one array.
+    weight_decay, decays
+        How fast weights decay, and which.
     """
 
     name: str
@@ -124,11 +157,13 @@ class ArrayOptimizer:
     moments: int = field(eq=False)
     factor: Callable[[Scalar], Scalar] | None = field(eq=False)
     prepare: Callable[[Scalar, Scalar], Any] | None = field(eq=False)
+    weight_decay: float = field(eq=False)
+    decays: Decays = field(eq=False)
 
     def __repr__(self) -> str:
         """As it is called: `sgd(0.1, momentum=0.9)`."""
-        rate = getattr(self.learning_rate, "__name__", repr(self.learning_rate))
-        return f"{self.name}({', '.join([rate, *(f'{key}={value!r}' for key, value in self.options.items())])})"
+        options = [f"{key}={_shown(value)}" for key, value in self.options.items()]
+        return f"{self.name}({', '.join([_shown(self.learning_rate), *options])})"
 
     def __hash__(self) -> int:
         """By the name and the rate."""
@@ -207,23 +242,39 @@ class ArrayOptimizer:
         before: Any = state.count
         count: Any = before + 1 if type(before) is not np.ndarray else read_only(np.asarray(before.item() + 1))
         scalars = rate if self.prepare is None else self.prepare(rate, before.item() + 1 if is_numpy(before) else count)
-        change = partial(self.change, scalars, factor, lent)
+        change: Callable[..., Any] = partial(self.change, scalars, factor, lent, None)
+        if self.weight_decay:
+            change = partial(self.change_decaying, scalars, factor, lent, self.shares_kept(params, rate))
         if not self.moments:
-            walk = _added if self.update is None and factor is None and not lent else _changed
+            added = self.update is None and factor is None and not (lent or self.weight_decay)
+            walk = _added if added else _changed
             try:
                 return walk(change, params, grads), _state(count, ())
             except (TypeError, ValueError) as error:
                 raise self.placed(error, params, grads) from None
-        results = tree.zipped(change, params, grads, *state.moments)
+        results = TUNED.quietly(tree.zipped, change, params, grads, *state.moments)  # squares may overflow
         new: list[Any] = [tree.replace(params, [each[i] for each in results]) for i in range(self.moments + 1)]
         return new[0], _state(count, tuple(new[1:]))
 
-    def change(self, scalars: Any, factor: Scalar, lent: bool, param: Array, grad: Array, *moments: Array) -> Any:
+    def shares_kept(self, params: Any, rate: Scalar) -> Iterator[Scalar]:
+        """By array, in order: what a decaying one is multiplied by, and None for the others."""
+        share = 1 - rate * self.weight_decay
+        return iter([share if self.decays(path, leaf) else None for path, leaf in tree.named_leaves(params)])
+
+    def change_decaying(
+        self, scalars: Any, factor: Scalar, lent: bool, shares: Iterator[Scalar], param: Array, *others: Array
+    ) -> Any:
+        """The step of the next array."""
+        return self.change(scalars, factor, lent, next(shares), param, *others)
+
+    def change(
+        self, scalars: Any, factor: Scalar, lent: bool, share: Scalar, param: Array, grad: Array, *moments: Array
+    ) -> Any:
         """One array's step: the new parameter, followed by its moments if there are any."""
         if isinstance(grad, np.generic):  # what NumPy returns in place of a 0-d array
             grad = np.asarray(grad)
         if moments and getattr(param.dtype, "itemsize", 4) < 4:  # array-api-strict has no smaller ones, nor sizes
-            return self.change_widened(scalars, factor, param, grad, moments)
+            return self.change_widened(scalars, factor, share, param, grad, moments)
         for beside in (grad, *moments):
             if beside.shape != param.shape or beside.dtype != param.dtype:
                 self.refuse(param, beside)
@@ -233,20 +284,23 @@ class ArrayOptimizer:
             lent = lent and grad.flags.writeable
             moments = tuple([borrowed(each) for each in moments])
             if param.size > BLOCK and moments and param.flags.c_contiguous and self.update is not None:
-                return _in_blocks(self.update, scalars, factor, lent, param, grad, moments)
+                return _in_blocks(self.update, scalars, factor, lent, share, param, grad, moments)
             xp: Namespace = TUNED
         else:
             xp = namespace(param, grad, *moments, name=f"{self.name}: the parameter")
             scalars = _like(xp, scalars, param)
-            factor = _like(xp, factor, param)
+            factor, share = _like(xp, factor, param), _like(xp, share, param)
+        param = param if share is None else read_only(param * share)
         return _updated(xp, self.update, scalars, factor, borrowed(grad) if lent else grad, param, moments)
 
-    def change_widened(self, scalars: Any, factor: Scalar, param: Array, grad: Array, moments: Moments) -> Any:
+    def change_widened(
+        self, scalars: Any, factor: Scalar, share: Scalar, param: Array, grad: Array, moments: Moments
+    ) -> Any:
         """The step of a parameter of 16 bits, computed in float32, in which its moments stay."""
         self.refuse(param, grad)
         xp = namespace(param, grad, name=f"{self.name}: the parameter")
         wide = [xp.widened(each) for each in (param, grad, *moments)]
-        new, *kept = self.change(scalars, factor, False, *wide)
+        new, *kept = self.change(scalars, factor, False, share, *wide)
         return (read_only(xp.astype(new, param)), *kept)
 
     def placed(self, error: Exception, params: Any, grads: Any) -> Exception:
@@ -280,7 +334,7 @@ def _updated(
 
 
 def _in_blocks(
-    update: Update, scalars: Any, factor: Scalar, lent: bool, param: Array, grad: Array, moments: Moments
+    update: Update, scalars: Any, factor: Scalar, lent: bool, share: Scalar, param: Array, grad: Array, moments: Moments
 ) -> tuple[Array, ...]:
     """The same, some entries at a time."""
     slopes, *given = (each.reshape(-1) for each in (grad, param, *moments))
@@ -291,6 +345,7 @@ def _in_blocks(
     for start in range(0, param.size, BLOCK):
         some = slice(start, start + BLOCK)
         block, (old, *rest), outs = slopes[some], [each[some] for each in given], [each[some] for each in flat]
+        old = old if share is None else read_only(old * share)
         xp = InPlace([old, *rest], outs)
         block = block if factor is None else xp.times(block, factor)
         new, kept = update(xp, scalars, old, block, tuple(rest))
@@ -317,6 +372,11 @@ class InPlace(Tuned):
         """`a + b`."""
         out = self.rooms.pop(id(b), None)
         return super().plus(a, b) if out is None else np.add(a, b, out=out)
+
+
+def _shown(option: Any) -> str:
+    """A function by its name, anything else as it prints itself."""
+    return getattr(option, "__name__", repr(option))
 
 
 def _like(xp: Namespace, scalars: Any, param: Array) -> Any:
