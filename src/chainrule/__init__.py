@@ -4,7 +4,7 @@ forward (params, x)    -> (out, cache)
 backward(cache,  dout) -> (dx,  grads)
 """
 
-from chainrule import rules, schedules, tree, two_layer
+from chainrule import initializers, rules, schedules, tree, two_layer
 from chainrule.arrays.ownership import own, read_only
 from chainrule.arrays.records import record
 from chainrule.arrays.targets import Targets
@@ -94,6 +94,7 @@ __all__ = [
     "fixed",
     "identity",
     "inference",
+    "initializers",
     "layer_norm",
     "lion",
     "mean_squared_error",

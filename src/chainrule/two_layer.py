@@ -16,6 +16,7 @@ from chainrule.arrays.types import Array, Generator, Unit
 from chainrule.checking.numerical_gradient import Method
 from chainrule.checking.numerical_gradient import numerical_gradient as numerical_gradient_of
 from chainrule.combinators.sequential import sequential
+from chainrule.initializers.fresh import Initializer
 from chainrule.layer import Layer
 from chainrule.layers.activations.relu import relu
 from chainrule.layers.affine import Affine, AffineCache, affine
@@ -42,10 +43,11 @@ def init(
     n_hidden: int,
     n_out: int,
     *,
-    std: float = 0.01,
+    std: float | None = None,
+    weights: Initializer | None = None,
     dtype: DTypeLike = np.float32,
 ) -> Params:
-    """Draw normal weights of standard deviation `std`; biases are zero.
+    """Draw weights; biases are zero.
 
     Parameters
     ----------
@@ -54,7 +56,9 @@ def init(
     n_in, n_hidden, n_out
         The numbers of inputs, hidden units and classes.
     std
-        The standard deviation of all weights.
+        The standard deviation of all weights, which are normal. By default 0.01.
+    weights
+        An initializer in its place, such as `chainrule.initializers.he_normal`.
     dtype
         A floating-point dtype.
 
@@ -75,10 +79,11 @@ def init(
     >>> two_layer.init(np.random.default_rng(0), 784, 50, 10)
     (Affine(W=f32[784, 50], b=f32[50]), (), Affine(W=f32[50, 10], b=f32[10]))
     """
+    spread = 0.01 if std is None and weights is None else std
     return (
-        Affine.init(rng, n_in, n_hidden, std=std, dtype=dtype),
+        Affine.init(rng, n_in, n_hidden, std=spread, weights=weights, dtype=dtype),
         (),
-        Affine.init(rng, n_hidden, n_out, std=std, dtype=dtype),
+        Affine.init(rng, n_hidden, n_out, std=spread, weights=weights, dtype=dtype),
     )
 
 

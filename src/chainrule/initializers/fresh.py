@@ -1,34 +1,48 @@
 """Fresh arrays for the `init` of parameters, whose arguments are checked here."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.arrays.arguments import describe, number, size
-from chainrule.arrays.ownership import read_only
+from chainrule.arrays.arguments import describe, like, number, size
+from chainrule.arrays.ownership import own, read_only
 from chainrule.arrays.types import Array, Generator
+from chainrule.initializers.distributions import floating, generator, normal
+
+Initializer: TypeAlias = Callable[[Generator, tuple[int, ...], int, int, DTypeLike], Array]
+"""`(rng, shape, fan_in, fan_out, dtype) -> weights`, such as `he_normal`."""
 
 
-def normal(owner: str, rng: Generator, std: float, dtype: DTypeLike, **sizes: int) -> Array:
-    """Draw normal numbers of standard deviation `std`, in the shape of the sizes; the names are for messages."""
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"{owner}: rng must be a numpy.random.Generator, got {describe(rng)}")
-    shape = tuple(size(owner, name, each) for name, each in sizes.items())
-    kind, spread = floating(owner, dtype), number(owner, "std", std)
-    drawn = rng.standard_normal(shape)
-    drawn *= spread
-    return read_only(drawn.astype(kind, copy=False))
+def chosen(owner: str, weights: Initializer | None, std: float | None, default: Initializer) -> Initializer:
+    """The initializer that an `init` is asked for: `weights`, normal numbers of a deviation `std`, or its default."""
+    if std is not None:
+        if weights is not None:
+            raise TypeError(f"{owner}: give std or weights, not both")
+        return partial(normal, std=number(owner, "std", std))
+    if weights is None:
+        return default
+    if not callable(weights) or isinstance(weights, type):
+        raise TypeError(f"{owner}: weights must be an initializer such as he_normal, got {describe(weights)}")
+    return weights
+
+
+def drawn(
+    owner: str, rng: Generator, weights: Initializer, fan_in: int, fan_out: int, dtype: DTypeLike, **sizes: int
+) -> Array:
+    """Draw weights in the shape of the sizes, whose names are for messages."""
+    shape, kind = _shape(owner, sizes), floating(owner, dtype)
+    made = weights(generator(owner, rng), shape, fan_in, fan_out, kind)
+    like(made, shape, kind, f"{owner}: the result of weights", "what it was asked for")
+    return own(made)
 
 
 def filled(owner: str, value: float, dtype: DTypeLike, **sizes: int) -> Array:
     """One number everywhere, in the shape of the sizes."""
-    return read_only(np.full([size(owner, name, each) for name, each in sizes.items()], value, floating(owner, dtype)))
+    return read_only(np.full(_shape(owner, sizes), value, floating(owner, dtype)))
 
 
-def floating(owner: str, dtype: DTypeLike) -> np.dtype[Any]:
-    """Refuse a dtype that is not one of floats."""
-    kind: np.dtype[Any] = np.dtype(dtype)
-    if kind.kind != "f":
-        raise TypeError(f"{owner}: dtype must be floating-point, got {kind}")
-    return kind
+def _shape(owner: str, sizes: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(size(owner, name, each) for name, each in sizes.items())

@@ -41,9 +41,9 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
-from chainrule.arrays.arguments import size
 from chainrule.arrays.types import Generator
-from chainrule.initializers.fresh import filled, normal
+from chainrule.initializers.fans import lecun_normal
+from chainrule.initializers.fresh import Initializer, chosen, drawn, filled
 from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked, well_formed
 
 
@@ -82,9 +82,16 @@ class Affine:
 
     @classmethod
     def init(
-        cls, rng: Generator, n_in: int, n_out: int, *, std: float | None = None, dtype: DTypeLike = np.float32
+        cls,
+        rng: Generator,
+        n_in: int,
+        n_out: int,
+        *,
+        std: float | None = None,
+        weights: Initializer | None = None,
+        dtype: DTypeLike = np.float32,
     ) -> "Affine":
-        """Draw normal weights; the bias is zero.
+        """Draw weights; the bias is zero.
 
         Parameters
         ----------
@@ -93,8 +100,10 @@ class Affine:
         n_in, n_out
             The numbers of inputs d and outputs m.
         std
-            The standard deviation of the weights. By default sqrt(1 / n_in): outputs then vary as much as inputs do
-            (LeCun et al., Efficient BackProp, 1998, section 4.6).
+            The standard deviation of normal weights.
+        weights
+            An initializer in its place, such as `chainrule.initializers.he_normal`. By default `lecun_normal`, of
+            deviation sqrt(1 / n_in): outputs then vary as much as inputs do.
         dtype
             A floating-point dtype.
 
@@ -108,17 +117,20 @@ class Affine:
         ValueError
             If a size is negative or `std` is negative or not finite.
         TypeError
-            If `rng` is no Generator, a size is no integer, or the dtype is not floating-point.
+            If `rng` is no Generator, a size is no integer, the dtype is not floating-point, or both `std` and `weights`
+            are given.
 
         Examples
         --------
         >>> import numpy as np
-        >>> from chainrule import Affine
+        >>> from chainrule import Affine, initializers
         >>> Affine.init(np.random.default_rng(0), 784, 50)
         Affine(W=f32[784, 50], b=f32[50])
+        >>> Affine.init(np.random.default_rng(0), 784, 50, weights=initializers.he_normal)
+        Affine(W=f32[784, 50], b=f32[50])
         """
-        spread = max(size("Affine.init", "n_in", n_in), 1) ** -0.5 if std is None else std
-        W = normal("Affine.init", rng, spread, dtype, n_in=n_in, n_out=n_out)
+        draw = chosen("Affine.init", weights, std, lecun_normal)
+        W = drawn("Affine.init", rng, draw, n_in, n_out, dtype, n_in=n_in, n_out=n_out)
         return cls(W, filled("Affine.init", 0, dtype, n_out=n_out))
 
 

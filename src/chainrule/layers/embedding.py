@@ -42,7 +42,8 @@ from numpy.typing import DTypeLike
 
 from chainrule.arrays.labels import choose_rows
 from chainrule.arrays.types import Generator
-from chainrule.initializers.fresh import normal
+from chainrule.initializers.distributions import normal
+from chainrule.initializers.fresh import Initializer, chosen, drawn
 from chainrule.rules import Array, Encoder, Labels, Namespace, Shape, encoder, record, unchecked, well_formed
 
 
@@ -83,10 +84,11 @@ class Embedding:
         n_tokens: int,
         n_features: int,
         *,
-        std: float = 1.0,
+        std: float | None = None,
+        weights: Initializer | None = None,
         dtype: DTypeLike = np.float32,
     ) -> "Embedding":
-        """Draw normal rows.
+        """Draw rows.
 
         Parameters
         ----------
@@ -95,8 +97,10 @@ class Embedding:
         n_tokens, n_features
             The numbers of tokens k and of features d.
         std
-            The standard deviation. By default 1: the next layer's initial weights are made for inputs of that
-            deviation.
+            The standard deviation of normal rows. By default 1: the next layer's initial weights are made for inputs of
+            that deviation.
+        weights
+            An initializer in its place. Its fan_in is 1, for one number of E goes into each feature, and its fan_out d.
         dtype
             A floating-point dtype.
 
@@ -110,7 +114,8 @@ class Embedding:
         ValueError
             If a size is negative or `std` is negative or not finite.
         TypeError
-            If `rng` is no Generator, a size is no integer, or the dtype is not floating-point.
+            If `rng` is no Generator, a size is no integer, the dtype is not floating-point, or both `std` and `weights`
+            are given.
 
         Examples
         --------
@@ -119,7 +124,8 @@ class Embedding:
         >>> Embedding.init(np.random.default_rng(0), 1000, 16, std=0.02)
         Embedding(E=f32[1000, 16])
         """
-        return cls(normal("Embedding.init", rng, std, dtype, n_tokens=n_tokens, n_features=n_features))
+        draw = chosen("Embedding.init", weights, std, normal)
+        return cls(drawn("Embedding.init", rng, draw, 1, n_features, dtype, n_tokens=n_tokens, n_features=n_features))
 
 
 @frozen(eq=False)
