@@ -27,6 +27,9 @@ TYPED = [
             "write-an-optimizer",
             "save-and-load",
             "freeze-or-share",
+            "fine-tune",
+            "rates-and-decay",
+            "train-to-use",
             "less-memory",
         )
     ),

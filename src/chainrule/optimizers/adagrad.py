@@ -10,15 +10,15 @@ at most g (params - p). A step along g changes the square of the distance to p b
 
     (params - rate g - p)^2 - (params - p)^2 = -2 rate g (params - p) + rate^2 g^2
 
-Add that up over all steps: distances cancel but for the first and the last, and with D for the first, all that was lost
-against p, sum(g (params - p)), is at most
+Add that up over all steps: distances cancel but for the first and the last, and with D for the largest, all that was
+lost against p, sum(g (params - p)), is at most
 
     bound = D^2 / (2 rate) + rate s / 2
 
-which is smallest, D sqrt(s), for rate = D / sqrt(s): the rate of each entry should go with the inverse of the
-length of its gradients. That is known at the end alone, but with s as it is at each step no more than 1.5 times as much
-is lost (Duchi, Hazan and Singer, Adaptive subgradient methods, 2011). An entry whose gradients are rare or small, as
-those of a rare word, keeps a large rate; that of a steady gradient falls with 1 / sqrt(t). The form is that of
+which is smallest, D sqrt(s), for rate = D / sqrt(s): the rate of each entry should go with the inverse of the length of
+its gradients. That is known at the end alone, but with s as it is at each step no more than 1.5 times as much is lost
+(Duchi, Hazan and Singer, Adaptive subgradient methods, 2011). An entry whose gradients are rare or small, as those of a
+rare word, keeps a large rate; that of a steady gradient falls with 1 / sqrt(t). The form is that of
 `torch.optim.Adagrad`, without its decays, and `eps` keeps the quotient finite where no gradient has been yet.
 
 **To remember:** what has moved little may still move far.
