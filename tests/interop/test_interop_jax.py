@@ -17,6 +17,7 @@ from chainrule import (
     Affine,
     Array,
     Layer,
+    adamw,
     affine,
     record,
     sequential,
@@ -29,6 +30,7 @@ from chainrule import (
 )
 from chainrule.interop.jax import custom_vjp, register, register_pytrees
 from chainrule.laws import LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.schedules import linear
 from untyped import untyped
 
 jax: Any = import_module("jax")  # it need not be installed where types are checked
@@ -105,6 +107,26 @@ def test_states_of_optimizers_come_apart_and_go_through_a_compiled_step(subject:
     leaves, structure = jax.tree.flatten(state)
     assert tree.equal(jax.tree.unflatten(structure, leaves), state)
     assert_close(jax.jit(subject.layer.step)(state, params, grads), subject.layer.step(state, params, grads))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_decay_at_a_rate_that_falls_is_compiled_once_and_promotes_nothing(dtype: Any) -> None:
+    params, x, labels = batch(dtype)
+    optimizer = adamw(linear(0.1, 0.01, 5), weight_decay=0.5)
+    step = training_step(two_layer.network, softmax_cross_entropy, optimizer)
+    traced: list[Any] = []
+
+    def watched(*arguments: Any) -> Any:
+        traced.append(arguments)
+        return step(*arguments)
+
+    compiled, plain = jax.jit(watched), (params, on_jax(optimizer.init(params)), None)
+    fast = plain
+    for _ in range(3):
+        fast, plain = compiled(*fast[:2], x, labels), step(*plain[:2], x, labels)
+        assert_close(fast[0], plain[0], roundings=128)  # of three steps, in which gradients differ by roundings
+    assert len(traced) == 1
+    assert fast[0][0].W.dtype == dtype
 
 
 @pytest.mark.parametrize("subject", LOSSES, ids=lambda each: each.name)
