@@ -28,8 +28,6 @@ from untyped import untyped
 TYPED = """
 from typing import assert_type
 
-import numpy as np
-
 from chainrule import Affine, Array, Optimizer, Unit, adamw, affine, relu, schedules, sequential, softmax_cross_entropy
 from chainrule import training_step
 from chainrule.optimizer import State

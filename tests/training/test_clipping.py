@@ -93,6 +93,14 @@ def test_the_norm_of_a_large_array_counts_all_its_entries() -> None:
     np.testing.assert_allclose(clipped, np.float32(0.25), rtol=1e-7)
 
 
+@pytest.mark.parametrize("most", [1e-2, 1e-4, 1e-5])
+def test_gradients_of_float16_are_clipped_to_norms_whose_share_is_below_its_smallest_number(most: float) -> None:
+    grads = (np.full(4, 30000, np.float16), np.zeros(2, np.float16))
+    clipped = clip_by_global_norm(most)(grads)
+    np.testing.assert_array_equal(clipped[0], np.full(4, most / 2, np.float16))
+    assert clipped[0].dtype == np.float16
+
+
 STRICT: Any = import_module("array_api_strict")
 
 

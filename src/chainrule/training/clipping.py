@@ -64,7 +64,8 @@ class ClipByGlobalNorm:
         share = self.most / unit / length
 
         def scaled(leaf: Array) -> Array:
-            return read_only(leaf * leaf.dtype.type(share))
+            wide = TUNED.widened(leaf)  # a small share is none in float16, and what it leaves of a gradient may be some
+            return read_only((wide * wide.dtype.type(share)).astype(leaf.dtype, copy=False))
 
         return tree.map(scaled, grads)
 
@@ -82,7 +83,8 @@ class ClipByGlobalNorm:
         share = xp.where(unit * length <= self.most, xp.ones_like(unit), self.most / unit / length)
 
         def scaled(leaf: Array) -> Array:
-            out: Array = leaf * xp.astype(share, leaf)
+            wide = xp.widened(leaf)
+            out: Array = xp.astype(wide * xp.astype(share, wide), leaf)
             return out
 
         return tree.map(scaled, grads)
