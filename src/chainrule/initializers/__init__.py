@@ -14,7 +14,7 @@ from chainrule.initializers.fans import (
     lecun_uniform,
 )
 from chainrule.initializers.fresh import Initializer
-from chainrule.initializers.orthogonal import orthogonal
+from chainrule.initializers.rotation import orthogonal
 
 __all__ = [
     "Initializer",
