@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attrs import frozen
 from hypothesis import given
 
-from chainrule import Array, adagrad, adam, adamw, lion, rmsprop, rules, sgd, tree
+from chainrule import Affine, Array, adagrad, adam, adamw, lion, rmsprop, rules, sgd, tree
 from chainrule.optimizer import State
 from chainrule.rules.optimizers import BLOCK
 from strategies import generators, normal, sides
@@ -299,6 +300,58 @@ def test_what_is_refused_is_said_in_full(call: Callable[[], object], error: type
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message
+
+
+@frozen(eq=False)
+class Plain:
+    """A record of somebody's, which was not made by `record`."""
+
+    a: Any
+    steps: int
+
+
+TREES: dict[str, Any] = {
+    "nothing": (),
+    "empty parts": ((), (ONES, ()), ((),)),
+    "a record in a tuple": (Affine(ONES[:, None], ONES[:1]), ()),
+    "a class of attrs": (Plain(ONES, 3), ONES),
+}
+
+
+@pytest.mark.parametrize("kind", TREES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_each_array_of_a_tree_is_stepped_and_moments_are_trees_like_it(optimizer: Any, kind: str) -> None:
+    params = tree.map(lambda leaf: leaf.astype(np.float64), TREES[kind])
+    new, state = params, optimizer.init(params)
+    for _ in range(2):
+        new, state = optimizer.step(state, new, params)
+    for (path, leaf), got in zip(tree.named_leaves(params), tree.leaves(new), strict=True):
+        alone = leaf, optimizer.init(leaf)
+        for _ in range(2):
+            alone = optimizer.step(alone[1], alone[0], leaf)
+        np.testing.assert_array_equal(got, alone[0], err_msg=path)
+    for moment in state.moments:
+        assert [path for path, _ in tree.named_leaves(moment)] == [path for path, _ in tree.named_leaves(params)]
+        tree.map(np.add, moment, params)  # or it is of another structure
+    assert type(new) is type(params)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_tuple_in_the_place_of_an_array_is_refused(share: float) -> None:
+    optimizer, param = sgd(0.1, momentum=share), np.ones(3)
+    with pytest.raises(ValueError, match=r"trees differ at the root: f64\[3\] and a tuple of 1"):
+        optimizer.step(optimizer.init(param), param, untyped((param,)))
+    with pytest.raises(ValueError, match=r"trees differ at \[1\]: f64\[3\] and a tuple of 0"):
+        optimizer.step(untyped(optimizer.init((param, param))), (param, param), untyped((param, ())))
+
+
+def test_moments_of_other_parameters_are_refused_at_their_place() -> None:
+    optimizer, params = adam(0.1), (np.ones(3), np.ones(2))
+    with pytest.raises(ValueError, match=r"must have the shape of its parameter f64\[2\]") as caught:
+        optimizer.step(optimizer.init((np.ones(3), np.ones(5))), params, params)
+    assert caught.value.__notes__ == ["at [1]"]
+    with pytest.raises(ValueError, match="trees differ at the root: a tuple of 2 and a tuple of 1"):
+        optimizer.step(untyped(optimizer.init((np.ones(3),))), params, params)
 
 
 def test_bad_options() -> None:

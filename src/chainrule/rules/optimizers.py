@@ -128,12 +128,7 @@ def optimizer(
         if not callable(decays) or isinstance(decays, type):
             raise TypeError(f"{name}: decays must be a function of a path and an array, got {describe(decays)}")
         options["decays"] = decays
-    return ArrayOptimizer(name, rate, options, update, moments, factor, prepare, share, decays or has_two_axes)
-
-
-def has_two_axes(path: str, array: Array) -> bool:
-    """Whether an array decays by default."""
-    return array.ndim >= 2
+    return ArrayOptimizer(name, rate, options, update, moments, factor, prepare, share, decays)
 
 
 @frozen(repr=False)
@@ -158,7 +153,7 @@ class ArrayOptimizer:
     factor: Callable[[Scalar], Scalar] | None = field(eq=False)
     prepare: Callable[[Scalar, Scalar], Any] | None = field(eq=False)
     weight_decay: float = field(eq=False)
-    decays: Decays = field(eq=False)
+    decays: Decays | None = field(eq=False)
 
     def __repr__(self) -> str:
         """As it is called: `sgd(0.1, momentum=0.9)`."""
@@ -244,28 +239,40 @@ class ArrayOptimizer:
         scalars = rate if self.prepare is None else self.prepare(rate, before.item() + 1 if is_numpy(before) else count)
         change: Callable[..., Any] = partial(self.change, scalars, factor, lent, None)
         if self.weight_decay:
-            change = partial(self.change_decaying, scalars, factor, lent, self.shares_kept(params, rate))
+            share = 1 - rate * self.weight_decay
+            change = partial(self.change_decaying, scalars, factor, lent, share, self.chosen(params))
         if not self.moments:
             added = self.update is None and factor is None and not (lent or self.weight_decay)
             walk = _added if added else _changed
             try:
                 return walk(change, params, grads), _state(count, ())
-            except (TypeError, ValueError) as error:
+            except (AttributeError, TypeError, ValueError) as error:
                 raise self.placed(error, params, grads) from None
-        results = TUNED.quietly(tree.zipped, change, params, grads, *state.moments)  # squares may overflow
-        new: list[Any] = [tree.replace(params, [each[i] for each in results]) for i in range(self.moments + 1)]
-        return new[0], _state(count, tuple(new[1:]))
+        try:
+            new, *kept = TUNED.quietly(_stepped, change, (params, grads, *state.moments))  # squares may overflow
+        except (AttributeError, TypeError, ValueError) as error:
+            raise self.placed(error, params, grads, *state.moments) from None
+        return new, _state(count, tuple(kept))
 
-    def shares_kept(self, params: Any, rate: Scalar) -> Iterator[Scalar]:
-        """By array, in order: what a decaying one is multiplied by, and None for the others."""
-        share = 1 - rate * self.weight_decay
-        return iter([share if self.decays(path, leaf) else None for path, leaf in tree.named_leaves(params)])
+    def chosen(self, params: Any) -> Iterator[bool] | None:
+        """Whether each array decays, in order; None for the default."""
+        if self.decays is None:
+            return None
+        return iter([self.decays(path, leaf) for path, leaf in tree.named_leaves(params)])
 
     def change_decaying(
-        self, scalars: Any, factor: Scalar, lent: bool, shares: Iterator[Scalar], param: Array, *others: Array
+        self,
+        scalars: Any,
+        factor: Scalar,
+        lent: bool,
+        share: Scalar,
+        chosen: Iterator[bool] | None,
+        param: Array,
+        *others: Array,
     ) -> Any:
-        """The step of the next array."""
-        return self.change(scalars, factor, lent, next(shares), param, *others)
+        """The step of the next array, of which the share is kept if it decays."""
+        decays = param.ndim >= 2 if chosen is None else next(chosen)
+        return self.change(scalars, factor, lent, share if decays else None, param, *others)
 
     def change(
         self, scalars: Any, factor: Scalar, lent: bool, share: Scalar, param: Array, grad: Array, *moments: Array
@@ -303,10 +310,12 @@ class ArrayOptimizer:
         new, *kept = self.change(scalars, factor, False, share, *wide)
         return (read_only(xp.astype(new, param)), *kept)
 
-    def placed(self, error: Exception, params: Any, grads: Any) -> Exception:
+    def placed(self, error: Exception, params: Any, grads: Any, *moments: Any) -> Exception:
         """The error with the place in the trees where they do not fit each other."""
         try:
             tree.map(self.compare, params, grads)
+            for moment in moments:
+                tree.zipped(self.compare_shapes, params, moment)
         except (TypeError, ValueError) as misfit:
             return misfit
         return error
@@ -315,6 +324,11 @@ class ArrayOptimizer:
         """Refuse a gradient that is not like its parameter."""
         self.refuse(param, grad)
         return param
+
+    def compare_shapes(self, param: Array, moment: Array) -> None:
+        """Refuse a moment of another shape than its parameter's; its dtype may be wider."""
+        if moment.shape != param.shape:
+            self.refuse(param, moment)
 
     def refuse(self, param: Array, beside: Array) -> None:
         """Say how an array beside a parameter differs from it."""
@@ -398,6 +412,26 @@ def _changed(change: Callable[[Any, Any], Any], old: Any, grad: Any) -> Any:
         if kind is tuple and len(old) == len(grad):
             return tuple([_changed(change, a, b) for a, b in zip(old, grad)]) if old else old  # noqa: B905  # as long
     return tree.map(change, old, grad)
+
+
+def _stepped(change: Callable[..., Any], trees: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The step of each array of trees with moments: new trees of all but the gradients, in little time."""
+    old, *_ = trees
+    kind, news = old.__class__, len(trees) - 1
+    results: list[tuple[Any, ...]]
+    if hasattr(old, "dtype"):
+        of_array: tuple[Any, ...] = change(*trees)
+        return of_array
+    if {*map(type, trees)} == {kind}:
+        if (record := PARTS.get(kind) or dissected(kind)) is not None:
+            fields, make = record
+            results = [_stepped(change, each) for each in zip(*map(fields, trees))]  # noqa: B905  # of one class
+            return tuple(map(make, *results)) if results else (old,) * news
+        if kind is tuple and {*map(len, trees)} == {len(old)}:
+            results = [_stepped(change, each) for each in zip(*trees)]  # noqa: B905  # as long
+            return tuple(zip(*results)) if results else (old,) * news  # noqa: B905  # as many moments
+    results = tree.zipped(change, *trees)
+    return tuple([tree.replace(old, [each[i] for each in results]) for i in range(news)])
 
 
 def _added(change: Callable[[Any, Any], Any], old: Any, step: Any) -> Any:
