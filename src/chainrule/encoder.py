@@ -23,7 +23,6 @@ P = TypeVar("P")
 C = TypeVar("C")
 X = TypeVar("X")
 X_contra = TypeVar("X_contra", contravariant=True)
-P_co = TypeVar("P_co", covariant=True)
 
 
 @paged
@@ -78,8 +77,8 @@ class Encoder(Generic[P, C, X]):
         return reduced(self)
 
 
-class Network(Protocol[P_co]):
-    """A layer or an encoder with parameters of type `P`, for annotations.
+class Network(Protocol[P]):
+    """A layer or an encoder with parameters of type `P`, for annotations: whatever its cache is, and what x it takes.
 
     Examples
     --------
@@ -89,7 +88,12 @@ class Network(Protocol[P_co]):
     """
 
     @property
-    def grads(self) -> Callable[[Any, Array], P_co]:
+    def forward(self) -> Callable[[P, Any], tuple[Array, Any]]:
+        """`(params, x) -> (out, cache)`."""
+        ...
+
+    @property
+    def grads(self) -> Callable[[Any, Array], P]:
         """`(cache, dout) -> grads`."""
         ...
 

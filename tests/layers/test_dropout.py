@@ -78,6 +78,19 @@ def accepted(params: Params, x: Array, labels: Targets) -> None:
     print(any_network, state)
 
 
+def without_the_type_of_its_cache(seed: int) -> Network[Params]:
+    return sequential(affine, dropout(0.5, seed))
+
+
+def as_good(params: Params, x: Array, labels: Targets) -> None:
+    optimizer = sgd(0.1)
+    step = training_step(without_the_type_of_its_cache, softmax_cross_entropy, optimizer)
+    params, state, _ = step(params, optimizer.init(params), x, labels, 7)
+    assert_type(state, State[Params])
+    assert_type(value_and_grad(without_the_type_of_its_cache(1), softmax_cross_entropy)(params, x, labels)[1], Params)
+    assert_type(prediction(without_the_type_of_its_cache(1))(params, x), Array)
+
+
 def refused(params: Params, x: Array, labels: Targets) -> None:
     dropout(0.5)  # rejected: a mask needs a seed
     dropout("0.5", 1)  # rejected: a rate is a number
@@ -85,6 +98,7 @@ def refused(params: Params, x: Array, labels: Targets) -> None:
     step = training_step(network, softmax_cross_entropy, sgd(0.1))
     step(params, sgd(0.1).init(params), x, labels)  # rejected: the seed is missing
     step(params, sgd(0.1).init(params), x, labels, "7")  # rejected: the seed of this network is an int
+    other: Network[tuple[Affine, Affine]] = network(1)  # rejected: parameters of another network
     value_and_grad(network, softmax_cross_entropy)  # rejected: give it network(seed)
     prediction(network)  # rejected: give it network(seed)
 """

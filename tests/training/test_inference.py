@@ -44,6 +44,7 @@ from chainrule import (
     Encoder,
     Labels,
     Layer,
+    Network,
     Statistics,
     Unit,
     affine,
@@ -71,6 +72,11 @@ def accepted(params: Params, x: Array) -> None:
     assert_type(in_use, Layer[Params, object])
     assert_type(prediction(in_use)(params, x), Array)
     inference(network, params, statistics=((), Statistics(x, x), ()))
+
+
+def networks_whose_caches_have_no_type(network: Network[Params], params: Params, x: Array) -> None:
+    assert_type(inference(network, params, [x]), Network[Params])
+    statistics(network, params, [x])
 
 
 def encoders(params: tuple[Embedding, BatchNorm], x: Labels) -> None:

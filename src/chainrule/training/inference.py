@@ -19,7 +19,7 @@ from attrs import frozen
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_tuple
 from chainrule.combinators.sequential import sequential
-from chainrule.encoder import Encoder, Trainable, is_network
+from chainrule.encoder import Encoder, Network, Trainable, is_network
 from chainrule.layer import Layer
 from chainrule.layers.normalisation.batch_norm import Statistics
 from chainrule.naming import made_again, title_of
@@ -96,6 +96,13 @@ def inference(
     batches: Iterable[Array] | None = ...,
     statistics: "StatisticsTree | None" = ...,
 ) -> Layer[P, object]: ...
+@overload
+def inference(
+    network: Network[P],
+    params: P,
+    batches: Iterable[Any] | None = ...,
+    statistics: "StatisticsTree | None" = ...,
+) -> Network[P]: ...
 def inference(
     network: Any,
     params: Any,
