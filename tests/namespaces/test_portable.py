@@ -74,6 +74,7 @@ X = np.array([[0.25, 1.0, 4.0], [9.0, 0.5, 2.0]])
 DEEP = np.arange(24.0).reshape(2, 3, 4) % 7
 
 WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
+    "clip": (lambda xp, x: xp.clip(x, 0.5, 2.0), np.clip(X, 0.5, 2)),
     "concat": (lambda xp, x: xp.concat([x, x], axis=1), np.concatenate([X, X], axis=1)),
     "exp": (lambda xp, x: xp.exp(x), np.exp(X)),
     "expm1": (lambda xp, x: xp.expm1(x), np.expm1(X)),
@@ -81,6 +82,7 @@ WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "log1p": (lambda xp, x: xp.log1p(x), np.log1p(X)),
     "matmul": (lambda xp, x: xp.matmul(x, xp.reshape(x, (3, 2))), X @ X.reshape(3, 2)),
     "mean": (lambda xp, x: xp.mean(x), np.mean(X)),
+    "mean_product": (lambda xp, x: xp.mean_product(x, x - 1), np.mean(X * (X - 1), axis=1, keepdims=True)),
     "ones_like": (lambda xp, x: xp.ones_like(x), np.ones((2, 3))),
     "reshape": (lambda xp, x: xp.reshape(x, (6,)), X.reshape(6)),
     "sign": (lambda xp, x: xp.sign(x - 1), np.sign(X - 1)),

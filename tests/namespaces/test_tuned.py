@@ -37,6 +37,17 @@ def test_gate_takes_every_byte_order() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_clip_keeps_the_dtype_and_what_lies_between(dtype: Floating) -> None:
+    x = np.array([-np.inf, -3, -0.5, -0.0, 2, np.inf, np.nan], dtype)
+    for given in (x, x.astype(x.dtype.newbyteorder()), x.repeat(2)[::2]):
+        out = TUNED.clip(given, -0.5, 2.0)
+        assert out.dtype.newbyteorder("=") == dtype
+        np.testing.assert_array_equal(out, [-0.5, -0.5, -0.5, 0, 2, 2, np.nan])
+    step: Any = lift(np.array([-3.0, 0.5, 3.0])) + 1e-30j
+    np.testing.assert_array_equal(LIFTED.clip(step, -1.0, 1.0).imag, [0, 1e-30, 0])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
 def test_decay_is_the_same_on_both_sides_of_zero(dtype: Floating) -> None:
     x = np.array([-0.0, 0, -1, 1, -7.5, 7.5, -np.inf, np.inf, -np.nan, np.nan], dtype)
     kept = x.copy()
@@ -65,6 +76,25 @@ def test_positive_part_of_few_and_of_many_numbers(dtype: Floating, columns: int)
     np.testing.assert_array_equal(out, np.tile(np.array([[0, 0, 0, 0, 1, np.inf, np.nan, np.nan]], dtype).T, columns))
     assert not np.signbit(out[out == 0]).any()
     np.testing.assert_array_equal(TUNED.gate(out, np.ones_like(out)), out != 0)  # a nan passes, whatever its sign
+
+
+@pytest.mark.parametrize("n", [1, 3, FEW_ROWS, FEW_ROWS + 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
+def test_the_mean_of_large_numbers_is_finite_where_their_sum_is_not(dtype: Floating, n: int) -> None:
+    large = np.finfo(dtype).max / 2
+    mean = TUNED.quietly(TUNED.mean_last, np.full((2, n), [[large], [-large]], dtype))
+    # Rounding of n terms of a sum, at worst.
+    np.testing.assert_allclose(mean / large, [[1], [-1]], rtol=n * float(np.finfo(dtype).eps))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_the_mean_of_products_is_that_of_each_row(dtype: Floating) -> None:
+    top = np.finfo(dtype).max / 2
+    a = np.array([[[1, 2, 3], [top, top, -top]], [[np.inf, 0, 1], [np.nan, 0, 1]]], dtype)
+    b = np.array([[[4, -5, 6], [1, 1, -1]], [[1, 2, 3], [1, 2, 3]]], dtype)
+    mean = TUNED.quietly(TUNED.mean_product, a, b)
+    assert mean.dtype == dtype
+    np.testing.assert_allclose(mean, [[[4], [top]], [[np.inf], [np.nan]]], rtol=4 * float(np.finfo(dtype).eps))
 
 
 @pytest.mark.parametrize("n", [1, FEW_ROWS, FEW_ROWS + 1])

@@ -129,6 +129,10 @@ class Namespace(Protocol):
         """`max(x, 0)`: never -0.0, and nan where `x` is nan."""
         ...
 
+    def clip(self, x: Array, low: float, high: float, /) -> Array:
+        """The nearest number to `x` that lies between two numbers; nan where `x` is nan."""
+        ...
+
     def gate(self, out: Array, dout: Array, /) -> Array:
         """`dout` where `out` is not 0, and 0 elsewhere, whatever `dout` is there."""
         ...
@@ -155,6 +159,10 @@ class Namespace(Protocol):
 
     def mean_weighted(self, x: Array, weights: Array, /) -> Array:
         """(..., k), (k,) to (..., 1): the mean of each row times the weights."""
+        ...
+
+    def mean_product(self, a: Array, b: Array, /) -> Array:
+        """(..., k), (..., k) to (..., 1): the mean of the products of each row's numbers."""
         ...
 
     def tamed(self, x: Array, axis: int, /) -> tuple[Array, Array | float]:

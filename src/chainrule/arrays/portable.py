@@ -90,6 +90,10 @@ class Portable:
         out: Array = self.xp.where(x <= 0, zero, x)  # in this form nan is not <= 0 and passes
         return out
 
+    def clip(self, x: Array, low: float, high: float, /) -> Array:
+        out: Array = self.xp.clip(x, low, high)
+        return out
+
     def gate(self, out: Array, dout: Array, /) -> Array:
         dx: Array = self.xp.where(out != 0, dout, self.xp.zeros_like(dout))
         return dx
@@ -108,6 +112,9 @@ class Portable:
     def mean_last(self, x: Array, /) -> Array:
         out: Array = self.xp.mean(x, axis=-1, keepdims=True)
         return out
+
+    def mean_product(self, a: Array, b: Array, /) -> Array:
+        return self.mean_last(a * b)
 
     def tamed(self, x: Array, axis: int, /) -> tuple[Array, Array | float]:
         top = self._top(x)

@@ -68,24 +68,43 @@ def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, nam
     return xp.argmax_last(probabilities), probabilities
 
 
-def numbers(xp: Namespace, out: Array, targets: Array, name: str) -> Array:
+def numbers(xp: Namespace, out: Array, targets: Array | Labels, name: str, *, what: str = "out") -> Array:
     """Return targets that are numbers, one for each entry of `out` (..., k), in the dtype of `out`.
 
     Another shape is a ValueError, because nothing is broadcast. Anything but real numbers in an array of the same
-    library is a TypeError.
+    library is a TypeError. `what` is what messages call `out`.
     """
     shape = tuple(out.shape)
+    several = what.endswith("s")
     if len(shape) < 2:
-        hint = "out[:, None]" if len(shape) == 1 else "out[None, None]"
-        raise ValueError(f"{name}: out must have rows of numbers (..., k), got shape {shape}: add an axis, as {hint}")
+        hint = f"{what}[:, None]" if len(shape) == 1 else f"{what}[None, None]"
+        raise ValueError(
+            f"{name}: {what} must have rows of numbers (..., k), got shape {shape}: add an axis, as {hint}"
+        )
     if 0 in shape:
-        raise ValueError(f"{name}: the mean over an empty batch is undefined, out has shape {shape}")
-    _check_kind(targets, out, name, "out is")
+        has = "have" if several else "has"
+        raise ValueError(f"{name}: the mean over an empty batch is undefined, {what} {has} shape {shape}")
+    _check_kind(targets, out, name, "the logits are" if several else "out is")
     if tuple(targets.shape) != shape:
-        raise ValueError(f"{name}: targets must have the shape of out {shape}, got {tuple(targets.shape)}")
+        raise ValueError(f"{name}: targets must have the shape of {what} {shape}, got {tuple(targets.shape)}")
     if not xp.is_real(targets):
         raise TypeError(f"{name}: targets must be real numbers, got {targets.dtype}")
     return xp.astype(targets, out)
+
+
+def chances(xp: Namespace, logits: Array, targets: Array | Labels, name: str) -> Array:
+    """Return targets that are probabilities, one for each logit of (..., k), in the dtype of the logits.
+
+    A target outside [0, 1] is a ValueError, where values can be read. All else is as for `numbers`.
+    """
+    given = numbers(xp, logits, targets, name, what="logits")
+    if (xp.reads_values or is_numpy(targets)) and not (targets.min() >= 0 and targets.max() <= 1):
+        flat = np.ravel(targets)
+        first = int(np.argmax(~((flat >= 0) & (flat <= 1))))
+        row, column = divmod(first, targets.shape[-1])
+        place = f"{_row(row, targets.shape)}, column {column}"
+        raise ValueError(f"{name}: targets must be in [0, 1], got {flat[first]:g} at {place}")
+    return given
 
 
 def _check_logits(shape: tuple[int, ...], name: str) -> None:

@@ -135,6 +135,10 @@ class Tuned:
         np.absolute(out, out)  # -0.0 passes clip, and a nan may have a sign: gate relies on there being none
         return out
 
+    def clip(self, x: Array, low: float, high: float, /) -> Array:
+        out: Array = np.asarray(x.clip(self.scalar(low, x), self.scalar(high, x)))
+        return out
+
     def gate(self, out: Array, dout: Array, /) -> Array:
         kind = dout.dtype
         bits = BITS.get(kind)
@@ -184,6 +188,13 @@ class Tuned:
         sums /= weights.size
         return sums
 
+    def mean_product(self, a: Array, b: Array, /) -> Array:
+        if a.dtype.char in "fd":
+            mean: Array = np.vecdot(a, b)[..., None] / a.shape[-1]
+            if np.isfinite(mean).all():  # else a sum of large numbers may have overflowed
+                return mean
+        return self._mean(a * b, -1)
+
     def tamed(self, x: Array, axis: int, /) -> tuple[Array, Array | float]:
         if x.dtype.char in "fd":
             flat = x.reshape(-1)
@@ -221,9 +232,12 @@ class Tuned:
     def _mean(self, x: Array, axis: int) -> Array:
         """The mean along an axis, -1 or 0, which is kept."""
         n = x.shape[axis]
-        if n == 0 or (axis == -1 and n > FEW_ROWS) or x.dtype.char not in "fd":
-            return np.asarray(np.mean(x, axis=axis, keepdims=True))
         mean: Array
+        if n == 0 or (axis == -1 and n > FEW_ROWS) or x.dtype.char not in "fd":
+            mean = np.asarray(np.mean(x, axis=axis, keepdims=True))
+            if n and x.dtype.itemsize > 2 and not np.isfinite(mean).all():  # a sum of large numbers may overflow
+                mean = np.add.reduce(x / n, axis=axis, keepdims=True)
+            return mean
         if axis == -1:
             mean = x.reshape(-1, n).dot(shares(n, x.dtype)).reshape(*x.shape[:-1], 1)
         else:

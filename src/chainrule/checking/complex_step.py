@@ -68,6 +68,9 @@ class LiftedNamespace(Tuned):
     def positive_part(self, x: Array, /) -> Array:
         return lift(np.where(x.real <= 0, 0, x))
 
+    def clip(self, x: Array, low: float, high: float, /) -> Array:
+        return lift(np.where(x.real < low, low, np.where(x.real > high, high, x)))
+
     def astype(self, x: Array | Labels, like: Array, /) -> Array:
         return x.astype(like.real.dtype, copy=False)
 
