@@ -24,9 +24,11 @@ from chainrule import (
     embedding,
     encoded,
     fixed,
+    huber,
     identity,
     layer_norm,
     lion,
+    mean_absolute_error,
     mean_squared_error,
     relu,
     repeated,
@@ -35,6 +37,7 @@ from chainrule import (
     sequential,
     sgd,
     sigmoid,
+    sigmoid_cross_entropy,
     softmax_cross_entropy,
     tied,
 )
@@ -110,9 +113,20 @@ def _numbers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ..
     return out, targets
 
 
+def _answers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    shape = (n, int(rng.integers(1, 4)), int(rng.integers(1, 6)))
+    chances = rng.random(shape)
+    return rng.standard_normal(shape).astype(dtype), (chances if rng.random() < 0.5 else chances.round()).astype(dtype)
+
+
 def _labels(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
     k = int(rng.integers(1, 6))
     return rng.standard_normal((n, k)).astype(dtype), rng.integers(0, k, n)
+
+
+def _positions(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    t, k = (int(side) for side in rng.integers(1, 6, 2))
+    return rng.standard_normal((n, t, k)).astype(dtype), rng.integers(0, k, (n, t))
 
 
 def _probabilities(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
@@ -252,9 +266,55 @@ ENCODERS = [
     Subject("encoded fixed", encoded(fixed(embedding), residual(sequential(affine, sigmoid))), _sentences),
 ]
 OTHERS = [
-    Subject("mean_squared_error", mean_squared_error, _numbers, LOSS_LAWS),
-    Subject("softmax_cross_entropy, labels", softmax_cross_entropy, _labels, LOSS_LAWS),
-    Subject("softmax_cross_entropy, probabilities", softmax_cross_entropy, _probabilities, LOSS_LAWS),
+    Subject(
+        "mean_squared_error",
+        mean_squared_error,
+        _numbers,
+        LOSS_LAWS,
+        torch=lambda t, out, targets: t.nn.functional.mse_loss(out, targets),
+    ),
+    Subject(
+        "mean_absolute_error",
+        mean_absolute_error,
+        _numbers,
+        LOSS_LAWS,
+        torch=lambda t, out, targets: t.nn.functional.l1_loss(out, targets),
+    ),
+    Subject(
+        "huber",
+        huber(0.5),
+        _numbers,
+        LOSS_LAWS,
+        torch=lambda t, out, targets: t.nn.functional.huber_loss(out, targets, delta=0.5),
+    ),
+    Subject(
+        "sigmoid_cross_entropy",
+        sigmoid_cross_entropy,
+        _answers,
+        LOSS_LAWS,
+        torch=lambda t, out, targets: t.nn.functional.binary_cross_entropy_with_logits(out, targets),
+    ),
+    Subject(
+        "softmax_cross_entropy, labels",
+        softmax_cross_entropy,
+        _labels,
+        LOSS_LAWS,
+        torch=lambda t, out, labels: t.nn.functional.cross_entropy(out, labels),
+    ),
+    Subject(
+        "softmax_cross_entropy, positions",
+        softmax_cross_entropy,
+        _positions,
+        LOSS_LAWS,
+        torch=lambda t, out, labels: t.nn.functional.cross_entropy(out.reshape(-1, out.shape[-1]), labels.reshape(-1)),
+    ),
+    Subject(
+        "softmax_cross_entropy, probabilities",
+        softmax_cross_entropy,
+        _probabilities,
+        LOSS_LAWS,
+        torch=lambda t, out, targets: t.nn.functional.cross_entropy(out, targets),
+    ),
     Subject("sgd", sgd(0.1), _params_and_grads, OPTIMIZER_LAWS),
     Subject("sgd with momentum", sgd(0.1, momentum=0.9), _params_and_grads, OPTIMIZER_LAWS),
     Subject("sgd of Nesterov", sgd(0.1, momentum=0.9, nesterov=True), _params_and_grads, OPTIMIZER_LAWS),

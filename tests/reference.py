@@ -54,3 +54,12 @@ def cross_entropy_50_digits(logits: list[float], target: Array) -> tuple[float, 
         loss = mpmath.fsum(-t * mpmath.log(e / total) for t, e in zip(wanted, exps, strict=True) if t)
         gradient = [e / total * mpmath.fsum(wanted) - t for t, e in zip(wanted, exps, strict=True)]
         return float(loss), [float(g) for g in gradient]
+
+
+def sigmoid_cross_entropy_50_digits(x: float, t: float) -> tuple[float, float, float]:
+    """`-t log(p) - (1 - t) log(1 - p)` for `p = 1 / (1 + exp(-x))`, its slope `p - t`, and that slope's larger term."""
+    with mpmath.workdps(50 + int(abs(x))):  # 1 - p and p - t cancel as many digits as the margin has
+        p = 1 / (1 + mpmath.exp(-mpmath.mpf(x)))
+        yes, no = mpmath.mpf(t), 1 - mpmath.mpf(t)
+        loss = -(yes * mpmath.log(p) if t else 0) - (no * mpmath.log(1 - p) if t < 1 else 0)
+        return float(loss), float(p - yes), float(max(p * no, yes * (1 - p)))

@@ -36,7 +36,10 @@ from chainrule.layers.identity import identity
 from chainrule.layers.normalisation.batch_norm import BatchNorm, Statistics, batch_norm
 from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
 from chainrule.loss import Loss
+from chainrule.losses.huber import huber
+from chainrule.losses.mean_absolute_error import mean_absolute_error
 from chainrule.losses.mean_squared_error import mean_squared_error
+from chainrule.losses.sigmoid_cross_entropy import sigmoid_cross_entropy
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.optimizer import Optimizer
 from chainrule.optimizers.adagrad import adagrad
@@ -92,11 +95,13 @@ __all__ = [
     "embedding",
     "encoded",
     "fixed",
+    "huber",
     "identity",
     "inference",
     "initializers",
     "layer_norm",
     "lion",
+    "mean_absolute_error",
     "mean_squared_error",
     "minibatches",
     "numerical_gradient",
@@ -113,6 +118,7 @@ __all__ = [
     "sequential",
     "sgd",
     "sigmoid",
+    "sigmoid_cross_entropy",
     "softmax_cross_entropy",
     "split_seed",
     "statistics",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 import reference
-from catalogue import LAYERS, Subject
+from catalogue import LAYERS, OTHERS, Subject
 from chainrule import (
     Affine,
     Embedding,
@@ -21,7 +21,6 @@ from chainrule import (
     affine,
     check_layer,
     embedding,
-    mean_squared_error,
     relu,
     rmsprop,
     sgd,
@@ -30,6 +29,7 @@ from chainrule import (
     tree,
     two_layer,
 )
+from chainrule.laws import LOSS_LAWS
 from chainrule.layers.affine import AffineCache
 from chainrule.schedules import constant, cosine, exponential, linear, piecewise, warmup
 from oracles.in_torch import TORCH
@@ -221,14 +221,15 @@ def test_rates_are_those_of_torchs_scheduler(schedule: Any, make: Callable[[Any,
         scheduler.step()
 
 
+@pytest.mark.parametrize("subject", [each for each in OTHERS if each.laws is LOSS_LAWS], ids=lambda s: s.name)
 @given(rng=generators, n=sides)
-def test_the_mean_squared_error_is_torchs(rng: np.random.Generator, n: int) -> None:
-    out, targets = rng.standard_normal((2, n, 2, 3))
-    loss, cache = mean_squared_error.forward(out, targets)
-    function = torch.nn.functional.mse_loss
-    theirs, (gradient,) = TORCH.pullback(function, [out], np.ones(()), targets)
-    np.testing.assert_allclose(loss, theirs, rtol=1e-10)
-    np.testing.assert_allclose(mean_squared_error.backward(cache, 1.0), gradient, rtol=1e-10, atol=1e-12)
+def test_losses_and_their_gradients_are_torchs(subject: Subject, rng: np.random.Generator, n: int) -> None:
+    out, targets = subject.make(rng, n, np.float64)
+    loss, cache = subject.layer.forward(out, targets)
+    function: Any = subject.torch
+    theirs, (gradient,) = TORCH.pullback(partial(function, torch), [out], np.ones(()), *tree.leaves(targets))
+    np.testing.assert_allclose(loss, theirs, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(subject.layer.backward(cache, 1.0), gradient, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("shape", [(), (7,), (3, 4), (2, 0, 3)])
