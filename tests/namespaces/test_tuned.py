@@ -94,7 +94,8 @@ def test_the_mean_of_products_is_that_of_each_row(dtype: Floating) -> None:
     b = np.array([[[4, -5, 6], [1, 1, -1]], [[1, 2, 3], [1, 2, 3]]], dtype)
     mean = TUNED.quietly(TUNED.mean_product, a, b)
     assert mean.dtype == dtype
-    np.testing.assert_allclose(mean, [[[4], [top]], [[np.inf], [np.nan]]], rtol=4 * float(np.finfo(dtype).eps))
+    expected = np.array([[[4], [top]], [[np.inf], [np.nan]]], dtype)
+    np.testing.assert_allclose(mean, expected, rtol=4 * float(np.finfo(dtype).eps))
 
 
 @pytest.mark.parametrize("n", [1, FEW_ROWS, FEW_ROWS + 1])
