@@ -15,6 +15,7 @@ from chainrule import (
     LayerNorm,
     Statistics,
     adagrad,
+    Weighted,
     adam,
     adamw,
     add,
@@ -40,6 +41,7 @@ from chainrule import (
     sigmoid_cross_entropy,
     softmax_cross_entropy,
     tied,
+    weighted,
 )
 from chainrule.checking.verdict import Verdict
 from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
@@ -129,6 +131,19 @@ def _positions(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, 
     return rng.standard_normal((n, t, k)).astype(dtype), rng.integers(0, k, (n, t))
 
 
+def _padded(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    logits, labels = _positions(rng, n, dtype)
+    shape: tuple[int, ...] = labels.shape
+    weights = rng.random(shape) * (rng.random(shape) < 0.7)
+    weights[0, 0] = 1.0
+    return logits, Weighted(labels, weights.astype(dtype))
+
+
+def _weighted_numbers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    out, targets = _numbers(rng, n, dtype)
+    return out, Weighted(targets, rng.integers(1, 4, n))
+
+
 def _probabilities(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
     k = int(rng.integers(1, 6))
     t = rng.random((n, k)) + 0.01
@@ -211,6 +226,12 @@ def summed(grads: Any) -> Any:
 
 def _plus(a: Array, b: Array) -> Array:
     return a + b
+
+
+def weighted_labels(t: Any, logits: Any, labels: Any, weights: Any) -> Any:
+    """The weighted cross-entropy in torch."""
+    rows = t.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), reduction="none")
+    return (rows * weights.reshape(-1)).sum() / weights.sum()
 
 
 LAYERS = [
@@ -314,6 +335,16 @@ OTHERS = [
         _probabilities,
         LOSS_LAWS,
         torch=lambda t, out, targets: t.nn.functional.cross_entropy(out, targets),
+    ),
+    Subject(
+        "weighted softmax_cross_entropy", weighted(softmax_cross_entropy), _padded, LOSS_LAWS, torch=weighted_labels
+    ),
+    Subject(
+        "weighted mean_squared_error",
+        weighted(mean_squared_error),
+        _weighted_numbers,
+        LOSS_LAWS,
+        torch=lambda t, out, targets, weights: (((out - targets) ** 2).mean(-1) * weights).sum() / weights.sum(),
     ),
     Subject("sgd", sgd(0.1), _params_and_grads, OPTIMIZER_LAWS),
     Subject("sgd with momentum", sgd(0.1, momentum=0.9), _params_and_grads, OPTIMIZER_LAWS),

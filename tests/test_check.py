@@ -14,6 +14,7 @@ from chainrule import (
     Layer,
     Loss,
     Unit,
+    Weighted,
     affine,
     check_layer,
     check_loss,
@@ -26,6 +27,7 @@ from chainrule import (
     softmax_cross_entropy,
     tree,
     two_layer,
+    weighted,
 )
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, derivative
 from strategies import Floating, dtypes, few, generators, sides
@@ -164,6 +166,17 @@ def test_one_part_in_a_billion_is_seen_in_any_entry(subject: Subject, rng: np.ra
     dout: Array = rng.standard_normal(np.shape(out))
     right = tree.leaves(subject.layer.backward(cache, dout))[which]
     assert [verdict.ok for verdict in verdicts].count(False) == (1 if right.any() else 0)
+
+
+def test_rows_of_a_loss_that_depend_on_each_other_are_rejected_unless_it_says_so() -> None:
+    rng = np.random.default_rng(0)
+    says, out = weighted(softmax_cross_entropy), rng.standard_normal((5, 3))
+    targets = Weighted(np.array([0, 1, 2, 0, 1]), np.array([1.0, 0.5, 2.0, 0.0, 1.0]))
+    assert check_loss(says, out, targets, rng=rng).ok
+    silent = Loss(says.forward, says.backward, says.rows)
+    assert {verdict.law for verdict in check_loss(silent, out, targets, rng=rng).failures} == {"mean_of_rows"}
+    doubled = Loss(says.forward, says.backward, lambda out, targets: 2 * says.rows(out, targets), couples_rows=True)
+    assert {verdict.field for verdict in check_loss(doubled, out, targets, rng=rng).failures} == {"loss"}
 
 
 def test_soft_labels_whose_loss_takes_the_likeliest_alone_are_rejected() -> None:

@@ -41,6 +41,7 @@ from chainrule.losses.mean_absolute_error import mean_absolute_error
 from chainrule.losses.mean_squared_error import mean_squared_error
 from chainrule.losses.sigmoid_cross_entropy import sigmoid_cross_entropy
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
+from chainrule.losses.weighted import Weighted, weighted
 from chainrule.optimizer import Optimizer
 from chainrule.optimizers.adagrad import adagrad
 from chainrule.optimizers.adam import adam
@@ -75,6 +76,7 @@ __all__ = [
     "Targets",
     "Unit",
     "Verdict",
+    "Weighted",
     "accuracy",
     "adagrad",
     "adam",
@@ -129,4 +131,5 @@ __all__ = [
     "tree",
     "two_layer",
     "value_and_grad",
+    "weighted",
 ]

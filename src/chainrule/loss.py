@@ -32,11 +32,14 @@ class Loss(Generic[T, C]):
         `(cache, dloss) -> dout`: linear in `dloss`, the derivative of the final scalar with respect to this loss; 1.0
         where the loss is that scalar.
     rows
-        `(out, targets) -> losses`: the loss of each row, of the shape of `out` without its last axis.
+        `(out, targets) -> losses`: the loss of each row, of the shape of `out` without its last axis. Their mean is
+        the loss.
     name
         The name of the loss, with its options. By default it is found where `forward` comes from.
     operations
         `(shape) -> (forward, backward)`: the floating-point operations, from the shape of `out`.
+    couples_rows
+        Whether a row's loss depends on other rows, as on their weights.
     rule
         The arithmetic of its rows; see `chainrule.rules.loss`.
 
@@ -70,6 +73,7 @@ class Loss(Generic[T, C]):
     rows: Callable[[Array, T], Array]
     name: str | None = field(default=None, kw_only=True)
     operations: Callable[[tuple[int, ...]], tuple[int, int]] | None = field(default=None, kw_only=True)
+    couples_rows: bool = field(default=False, kw_only=True)
     rule: LossRule[T] | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:

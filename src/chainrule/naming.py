@@ -207,7 +207,9 @@ def _name_of_function(function: Callable[..., object]) -> str:
 
 
 def _shown(option: Any) -> str:
-    """A function by its name, without its address; anything else as it prints itself."""
+    """A function, a layer or a loss by its name, without its address; anything else as it prints itself."""
+    if hasattr(option, "forward"):
+        return title_of(option)
     return str(option.__name__) if isinstance(option, FunctionType) else repr(option)
 
 

@@ -235,7 +235,7 @@ class Namespace(Protocol):
         """The number of places in which the condition holds, which reads values."""
         ...
 
-    def is_real(self, x: Array | Labels, /) -> bool:
+    def is_real(self, x: Array | Labels | Mask, /) -> bool:
         """True if `x` holds integers or real floating-point numbers; booleans are neither."""
         ...
 
@@ -247,6 +247,6 @@ class Namespace(Protocol):
         """`x` in float32 if it has 16 bits, else `x` itself."""
         ...
 
-    def astype(self, x: Array | Labels, like: Array, /) -> Array:
+    def astype(self, x: Array | Labels | Mask, like: Array, /) -> Array:
         """`x` in the dtype of `like`."""
         ...

@@ -217,7 +217,7 @@ class Portable:
     def count(self, condition: Mask, /) -> int:
         return int(self.xp.sum(self.xp.astype(condition, self.xp.int64)))
 
-    def is_real(self, x: Array | Labels, /) -> bool:
+    def is_real(self, x: Array | Labels | Mask, /) -> bool:
         return bool(self.xp.isdtype(x.dtype, ("integral", "real floating")))
 
     def is_integral(self, x: Array | Labels, /) -> TypeGuard[Labels]:
@@ -227,7 +227,7 @@ class Portable:
         out: Array = self.xp.astype(x, self.xp.float32) if self.xp.finfo(x.dtype).bits < 32 else x
         return out
 
-    def astype(self, x: Array | Labels, like: Array, /) -> Array:
+    def astype(self, x: Array | Labels | Mask, like: Array, /) -> Array:
         out: Array = self.xp.astype(x, like.dtype)
         return out
 

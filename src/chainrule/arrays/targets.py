@@ -3,6 +3,7 @@
 The number of axes alone tells which, never the number of entries, so that no shape has two meanings.
 """
 
+import sys
 from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
@@ -12,7 +13,7 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.labels import fit
 from chainrule.arrays.libraries import unlike
 from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.types import Array, Labels, is_numpy, is_plain
+from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain
 
 Targets: TypeAlias = Labels | Array
 """Integer labels (...,), or rows of probabilities (..., k)."""
@@ -98,13 +99,34 @@ def chances(xp: Namespace, logits: Array, targets: Array | Labels, name: str) ->
     A target outside [0, 1] is a ValueError, where values can be read. All else is as for `numbers`.
     """
     given = numbers(xp, logits, targets, name, what="logits")
-    if (xp.reads_values or is_numpy(targets)) and not (targets.min() >= 0 and targets.max() <= 1):
-        flat = np.ravel(targets)
-        first = int(np.argmax(~((flat >= 0) & (flat <= 1))))
-        row, column = divmod(first, targets.shape[-1])
+    beyond = _first_beyond(targets, 0, 1) if xp.reads_values or is_numpy(targets) else None
+    if beyond is not None:
+        row, column = divmod(beyond, targets.shape[-1])
         place = f"{_row(row, targets.shape)}, column {column}"
-        raise ValueError(f"{name}: targets must be in [0, 1], got {flat[first]:g} at {place}")
+        raise ValueError(f"{name}: targets must be in [0, 1], got {targets.flat[beyond]:g} at {place}")
     return given
+
+
+def row_weights(xp: Namespace, out: Array, weights: Array | Labels | Mask, name: str) -> Array:
+    """Return a weight for each row of `out` (..., k), in the dtype of `out`; truth values become 0 and 1.
+
+    Another shape is a ValueError; so are negative and infinite weights and weights of 0 alone, where values can be
+    read. Anything but numbers or truth values in an array of the same library is a TypeError.
+    """
+    shape = tuple(out.shape[:-1])
+    _check_kind(weights, out, name, "out is", "weights")
+    if tuple(weights.shape) != shape:
+        raise ValueError(f"{name}: weights must be one for each row {shape}, got {tuple(weights.shape)}")
+    if not (str(weights.dtype).endswith("bool") or xp.is_real(weights)):
+        raise TypeError(f"{name}: weights must be real numbers or truth values, got {weights.dtype}")
+    if xp.reads_values or is_numpy(weights):
+        beyond = _first_beyond(weights, 0, sys.float_info.max)
+        if beyond is not None:
+            value, place = weights.flat[beyond], _row(beyond, out.shape)
+            raise ValueError(f"{name}: weights must be finite and >= 0, got {value:g} at {place}")
+        if not weights.any():
+            raise ValueError(f"{name}: the mean over no rows is undefined, all weights are 0")
+    return xp.astype(weights, out)
 
 
 def _check_logits(shape: tuple[int, ...], name: str) -> None:
@@ -116,24 +138,24 @@ def _check_logits(shape: tuple[int, ...], name: str) -> None:
         raise ValueError(f"{name}: the mean over an empty batch is undefined, logits have shape {shape}")
 
 
-def _check_kind(targets: Any, logits: Array, name: str, beside: str = "the logits are") -> None:
+def _check_kind(targets: Any, logits: Array, name: str, beside: str = "the logits are", what: str = "targets") -> None:
     """Check that targets are an array of numbers of the library of the logits; a TypeError names the conversion."""
     if type(targets).__module__.partition(".")[0] == "pandas":
         kind = type(targets).__name__
-        raise TypeError(f"{name}: targets must be an array, got pandas' {kind}: convert it with .to_numpy()")
+        raise TypeError(f"{name}: {what} must be an array, got pandas' {kind}: convert it with .to_numpy()")
     if not (hasattr(targets, "shape") and hasattr(targets, "dtype")):
-        raise TypeError(f"{name}: targets must be an array, got {describe(targets)}: convert it with np.asarray")
+        raise TypeError(f"{name}: {what} must be an array, got {describe(targets)}: convert it with np.asarray")
     if getattr(targets.dtype, "kind", None) in {"U", "S", "O", "T"}:
         raise TypeError(
-            f"{name}: targets must be numbers, got {targets.dtype}: number the classes, e.g. with "
+            f"{name}: {what} must be numbers, got {targets.dtype}: number the classes, e.g. with "
             "np.unique(labels, return_inverse=True)[1]"
         )
     if type(targets).__module__.startswith("numpy") and not is_plain(targets):
-        raise TypeError(f"{name}: targets must be a plain array, got {type(targets).__name__}: convert them first")
+        raise TypeError(f"{name}: {what} must be a plain array, got {type(targets).__name__}: convert them first")
     libraries = unlike(targets, logits)
     if libraries is not None:
         raise TypeError(
-            f"{name}: targets are an array of {libraries[0]} but {beside} of {libraries[1]}: convert one of them"
+            f"{name}: {what} are an array of {libraries[0]} but {beside} of {libraries[1]}: convert one of them"
         )
 
 
@@ -166,6 +188,13 @@ def _check_probabilities(given: NDArray[Any], name: str) -> None:
         raise ValueError(
             f"{name}: target probabilities must be >= 0, got {value:g} in {_row(row, given.shape)}, class {column}"
         )
+
+
+def _first_beyond(values: NDArray[Any], least: float, most: float) -> int | None:
+    """The position of the first number that is not between two others; None if all are."""
+    if values.min() >= least and values.max() <= most:
+        return None
+    return int(np.argmax(~((values >= least) & (values <= most))))
 
 
 def _row(number: int, shape: tuple[int, ...]) -> str:

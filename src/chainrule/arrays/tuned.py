@@ -307,7 +307,7 @@ class Tuned:
     def count(self, condition: Mask, /) -> int:
         return int(np.count_nonzero(condition))
 
-    def is_real(self, x: Array | Labels, /) -> bool:
+    def is_real(self, x: Array | Labels | Mask, /) -> bool:
         return x.dtype.kind in "iuf"
 
     def is_integral(self, x: Array | Labels, /) -> TypeGuard[Labels]:
@@ -316,7 +316,7 @@ class Tuned:
     def widened(self, x: Array, /) -> Array:
         return x if x.dtype.itemsize > 2 else x.astype(np.float32)
 
-    def astype(self, x: Array | Labels, like: Array, /) -> Array:
+    def astype(self, x: Array | Labels | Mask, like: Array, /) -> Array:
         return x.astype(like.dtype, copy=False)
 
 

@@ -71,7 +71,7 @@ class LiftedNamespace(Tuned):
     def clip(self, x: Array, low: float, high: float, /) -> Array:
         return lift(np.where(x.real < low, low, np.where(x.real > high, high, x)))
 
-    def astype(self, x: Array | Labels, like: Array, /) -> Array:
+    def astype(self, x: Array | Labels | Mask, like: Array, /) -> Array:
         return x.astype(like.real.dtype, copy=False)
 
 

@@ -47,7 +47,8 @@ def loss(
     rows: Rows[T],
     *,
     out: str = "out",
-    operations: tuple[int, int] | None = None,
+    operations: tuple[int, int] | Callable[[tuple[int, ...]], tuple[int, int]] | None = None,
+    couples_rows: bool = False,
 ) -> Loss[T, Slopes]:
     """Make a loss of the arithmetic of its rows.
 
@@ -58,11 +59,13 @@ def loss(
     rows
         `(xp, out, targets) -> (losses, slopes)`: from `out` (..., k), which has a row at least, the loss of each row
         (...,), and its derivative with respect to `out` (..., k), fresh. It refuses targets that do not fit. A third
-        result (...,) is what each row's slopes are still to be divided by.
+        result (...,) is what each row's slopes are still to be divided by. In float16 losses may be of float32.
     out
         What messages call `out`, such as `"logits"`.
     operations
-        The floating-point operations of one number of `out`, forward and backward.
+        The floating-point operations of one number of `out`, forward and backward; or a function, as of `Loss`.
+    couples_rows
+        As of `Loss`.
 
     Returns
     -------
@@ -87,7 +90,8 @@ def loss(
         arithmetic.backward,
         arithmetic.of_rows,
         name=titled(name, options_of(rows)),
-        operations=None if operations is None else partial(_operations, operations),
+        operations=operations if operations is None or callable(operations) else partial(_operations, operations),
+        couples_rows=couples_rows,
         rule=LossRule(arithmetic.at_once, rows, rows),
     )
 
@@ -105,7 +109,7 @@ class Arithmetic(Generic[T]):
         xp = namespace(out, name=f"{self.name}: {self.out}")
         losses, slopes, *divisor = xp.quietly(self.rows, xp, borrowed(self.some(out)), targets)
         below = read_only(divisor[0]) if divisor else None
-        return read_only(xp.quietly(xp.mean, losses)), _slopes(read_only(slopes), below)
+        return read_only(xp.quietly(self.mean, xp, losses, out)), _slopes(read_only(slopes), below)
 
     def backward(self, cache: Slopes, dloss: Array | float) -> Array:
         """The public backward."""
@@ -116,7 +120,8 @@ class Arithmetic(Generic[T]):
     def of_rows(self, out: Array, targets: T) -> Array:
         """The public rows."""
         xp = namespace(out, name=f"{self.name}: {self.out}")
-        return xp.quietly(self.rows, xp, borrowed(self.some(out)), targets)[0]
+        losses = xp.quietly(self.rows, xp, borrowed(self.some(out)), targets)[0]
+        return losses if losses.dtype == out.dtype else xp.astype(losses, out)
 
     def at_once(self, xp: Namespace, out: Array, targets: T, dloss: Array | float) -> tuple[Array, Array]:
         """Forward and backward in a pass."""
@@ -128,7 +133,12 @@ class Arithmetic(Generic[T]):
         """The loss, and its derivative with respect to out times dloss."""
         of_rows = self.rows(xp, out, targets)
         divisor = of_rows[2] if len(of_rows) == 3 else None
-        return read_only(xp.mean(of_rows[0])), self.share(xp, dloss, of_rows[1], divisor)
+        return read_only(self.mean(xp, of_rows[0], out)), self.share(xp, dloss, of_rows[1], divisor)
+
+    def mean(self, xp: Namespace, losses: Array, out: Array) -> Array:
+        """The mean of the losses, in the dtype of out."""
+        mean = xp.mean(losses)
+        return mean if mean.dtype == out.dtype else xp.astype(mean, out)
 
     def some(self, out: Array) -> Array:
         """Refuse an out without rows, whose mean is not defined."""
