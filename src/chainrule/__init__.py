@@ -40,6 +40,7 @@ from chainrule.losses.huber import huber
 from chainrule.losses.mean_absolute_error import mean_absolute_error
 from chainrule.losses.mean_squared_error import mean_squared_error
 from chainrule.losses.sigmoid_cross_entropy import sigmoid_cross_entropy
+from chainrule.losses.smooth_labels import smooth_labels
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.losses.weighted import Weighted, weighted
 from chainrule.optimizer import Optimizer
@@ -121,6 +122,7 @@ __all__ = [
     "sgd",
     "sigmoid",
     "sigmoid_cross_entropy",
+    "smooth_labels",
     "softmax_cross_entropy",
     "split_seed",
     "statistics",

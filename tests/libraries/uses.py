@@ -14,6 +14,7 @@ from chainrule import (
     clip_by_global_norm,
     prediction,
     sgd,
+    smooth_labels,
     softmax_cross_entropy,
     training_step,
     two_layer,
@@ -131,11 +132,21 @@ def clipped(params: Any, x: Any, targets: Any) -> Any:
     return clip_by_global_norm(0.1)(GRADIENT(params, x, targets)[1])
 
 
+def smoothed(logits: Any, labels: Any) -> Any:
+    # In torch they are of float32, which holds sixteenths exactly.
+    return loss_use(softmax_cross_entropy, logits, smooth_labels(labels, 4, 0.25))
+
+
+def logits_and_labels(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
+    return normal(rng, n, 4, dtype=dtype), rng.integers(0, 4, n)
+
+
 USES = [
     *[use_of(each) for each in (*LAYERS, *PARTLY_FIXED, *ENCODERS, *OTHERS) if each.alike],
     Use("value_and_grad, labels", GRADIENT, batch),
     Use("value_and_grad, probabilities", GRADIENT, partial(batch, probabilities=True)),
     Use("training_step", three_steps, batch),
+    Use("smooth_labels", smoothed, logits_and_labels),
     Use("clip_by_global_norm", clipped, batch),
     Use("prediction", prediction(two_layer.network), rows),
     Use("two_layer", the_two_layer_network, batch),

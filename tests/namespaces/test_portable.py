@@ -83,6 +83,10 @@ WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "matmul": (lambda xp, x: xp.matmul(x, xp.reshape(x, (3, 2))), X @ X.reshape(3, 2)),
     "mean": (lambda xp, x: xp.mean(x), np.mean(X)),
     "mean_product": (lambda xp, x: xp.mean_product(x, x - 1), np.mean(X * (X - 1), axis=1, keepdims=True)),
+    "one_hot": (
+        lambda xp, x: xp.one_hot(xp.reshape(xp.xp.asarray([2, 0, 3, 1], dtype=xp.xp.uint64), (2, 2)), 3),
+        np.array([[[0, 0, 1], [1, 0, 0]], [[0, 0, 0], [0, 1, 0]]], bool),
+    ),
     "ones_like": (lambda xp, x: xp.ones_like(x), np.ones((2, 3))),
     "reshape": (lambda xp, x: xp.reshape(x, (6,)), X.reshape(6)),
     "sign": (lambda xp, x: xp.sign(x - 1), np.sign(X - 1)),

@@ -47,6 +47,11 @@ def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
     return _general(x, params, name)
 
 
+def namespace_of_labels(labels: Labels) -> Namespace:
+    """Find the functions for an array of integers."""
+    return TUNED if is_numpy(labels) else _portable(library_of(labels))
+
+
 def seed_of(owner: str, seed: Any) -> Any:
     """Check a seed, and make NumPy's integers Python's.
 
@@ -88,7 +93,7 @@ def alike(record: str, **arrays: Array) -> None:
             raise TypeError(f"{what}: convert one of them")
 
 
-def unlike(x: Array | Labels, beside: Array) -> tuple[str, str] | None:
+def unlike(x: Array | Labels, beside: Array | Labels) -> tuple[str, str] | None:
     """Name the libraries of two arrays that differ and can't meet; None if they can.
 
     NumPy's arrays may meet those of JAX, which takes them for constants.

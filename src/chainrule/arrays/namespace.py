@@ -215,6 +215,10 @@ class Namespace(Protocol):
         """(n, k), (n,) to (n, k): the rows with `values` at the places; they may be written into `rows`."""
         ...
 
+    def one_hot(self, labels: Labels, k: int, /) -> Mask:
+        """(...,) to (..., k): whether each class is that of the label; no class is if the label is out of range."""
+        ...
+
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
         """(k, d), (...,) to (..., d): a fresh copy of the row at each label."""
         ...

@@ -173,7 +173,7 @@ class Portable:
         return out
 
     def places(self, rows: Array, labels: Labels, /) -> Places:
-        return self._one_hot(labels, rows.shape[1], rows)
+        return self.one_hot(labels, rows.shape[1])
 
     def gather(self, rows: Array, at: Places, /) -> Array:
         entry = self.xp.sum(self.xp.where(at, rows, self.xp.zeros_like(rows)), axis=1)
@@ -185,6 +185,11 @@ class Portable:
         column: Array = self.xp.full_like(rows[:, 0], values) if isinstance(values, float | int) else values
         out: Array = self.xp.where(at, column[:, None], rows)
         return out
+
+    def one_hot(self, labels: Labels, k: int, /) -> Mask:
+        classes = self.xp.arange(k, device=self._device(labels))
+        hot: Mask = self.xp.astype(labels, classes.dtype)[..., None] == classes
+        return hot
 
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
         flat, inside = self._inside(labels, rows.shape[0])
@@ -205,7 +210,7 @@ class Portable:
         elif library.endswith("torch"):
             out = empty.index_add(0, flat, rows)
         else:  # the standard has no scatter: a product with one-hot rows is what it can say
-            out = self.matmul(self.xp.astype(self._one_hot(flat, k, rows), rows.dtype).T, rows)
+            out = self.matmul(self.xp.astype(self.one_hot(flat, k), rows.dtype).T, rows)
         return out
 
     def scalar(self, value: float, like: Array, /) -> Array | float:
@@ -238,13 +243,7 @@ class Portable:
         inside = (flat >= 0) & (flat < k)
         return self.xp.where(inside, flat, self.xp.zeros_like(flat)), inside[:, None]
 
-    def _one_hot(self, labels: Labels, k: int, beside: Array) -> Places:
-        """(n,) to (n, k): whether each column is that of the row's label."""
-        classes = self.xp.arange(k, device=self._device(beside))
-        hot: Places = self.xp.astype(labels, classes.dtype)[:, None] == classes[None, :]
-        return hot
-
-    def _device(self, x: Array) -> object:
+    def _device(self, x: Array | Labels) -> object:
         """The device for arrays that will meet `x`: its own, or None for the library's choice."""
         if self.xp.__name__ == "jax.numpy":
             return None  # a constant follows what it meets, and x's "device" may be a sharding that fits x alone

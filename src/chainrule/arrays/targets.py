@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.labels import fit
-from chainrule.arrays.libraries import unlike
+from chainrule.arrays.libraries import namespace_of_labels, unlike
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain
 
@@ -93,6 +93,17 @@ def numbers(xp: Namespace, out: Array, targets: Array | Labels, name: str, *, wh
     return xp.astype(targets, out)
 
 
+def classes(labels: Labels, k: int, name: str) -> Namespace:
+    """Check labels of any shape, each in [0, k), and find the functions for them.
+
+    What is no array of integers is a TypeError, and a label out of range a ValueError, where values can be read.
+    """
+    _check_kind(labels, labels, name, what="labels")
+    xp = namespace_of_labels(labels)
+    _labels(xp, labels, (*labels.shape, k), name, read=is_numpy(labels) and labels.size > 0)
+    return xp
+
+
 def chances(xp: Namespace, logits: Array, targets: Array | Labels, name: str) -> Array:
     """Return targets that are probabilities, one for each logit of (..., k), in the dtype of the logits.
 
@@ -138,7 +149,9 @@ def _check_logits(shape: tuple[int, ...], name: str) -> None:
         raise ValueError(f"{name}: the mean over an empty batch is undefined, logits have shape {shape}")
 
 
-def _check_kind(targets: Any, logits: Array, name: str, beside: str = "the logits are", what: str = "targets") -> None:
+def _check_kind(
+    targets: Any, logits: Array | Labels, name: str, beside: str = "the logits are", what: str = "targets"
+) -> None:
     """Check that targets are an array of numbers of the library of the logits; a TypeError names the conversion."""
     if type(targets).__module__.partition(".")[0] == "pandas":
         kind = type(targets).__name__

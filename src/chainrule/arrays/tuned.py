@@ -288,6 +288,9 @@ class Tuned:
         rows.ravel("K")[at] = values
         return rows
 
+    def one_hot(self, labels: Labels, k: int, /) -> Mask:
+        return np.equal(labels[..., None], np.arange(k))
+
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
         return rows[labels]
 

@@ -78,9 +78,9 @@ class Weighted(Generic[T_co]):
 
 def rows(xp: Namespace, out: Array, targets: Weighted[T], *, loss: Loss[T, rules.Slopes]) -> tuple[Array, Array, Array]:
     """Each row's loss times `w_i / mean(w)`, its slopes, and what they are to be divided by: `mean(w) / w_i`."""
-    given = record_of(targets, Weighted, "weighted: targets")
-    losses, slopes, *divisor = _rule(loss).rows(xp, out, given.targets)
-    weights = row_weights(xp, out, given.weights, "weighted")
+    record_of(targets, Weighted, "weighted: targets")
+    losses, slopes, *divisor = _rule(loss).rows(xp, out, targets.targets)
+    weights = row_weights(xp, out, targets.weights, "weighted")
     share = weights / xp.mean(weights)
     absent = share == 0
     losses = xp.where(absent, share, losses)  # 0, whatever stands there
