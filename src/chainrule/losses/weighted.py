@@ -7,7 +7,7 @@ batch, because sentences differ in length or labels are missing, have weight 0.
 
 **Derivation.** The weights are constants, so that with the slopes s_i of each row's loss
 
-    d(loss) = sum(w_i <s_i, d(out_i)>) / sum(w_i)
+    d(loss) = sum(w_i dl_i) / sum(w_i)        dl_i = <s_i, d(out_i)>
 
 and read off
 
