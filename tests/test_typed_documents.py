@@ -31,6 +31,10 @@ TYPED = [
             "rates-and-decay",
             "train-to-use",
             "less-memory",
+            "padding",
+            "accumulate-gradients",
+            "average-parameters",
+            "float16",
         )
     ),
 ]
