@@ -168,6 +168,14 @@ def test_one_part_in_a_billion_is_seen_in_any_entry(subject: Subject, rng: np.ra
     assert [verdict.ok for verdict in verdicts].count(False) == (1 if right.any() else 0)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("subject", [each for each in OTHERS if each.laws is LOSS_LAWS], ids=lambda s: s.name)
+def test_losses_are_right_and_nothing_is_undecided(subject: Subject, dtype: Floating) -> None:
+    rng = np.random.default_rng(0)
+    report = check_loss(subject.layer, *subject.make(rng, 5, dtype), rng=rng)
+    assert report.ok, str(report)
+
+
 def test_rows_of_a_loss_that_depend_on_each_other_are_rejected_unless_it_says_so() -> None:
     rng = np.random.default_rng(0)
     says, out = weighted(softmax_cross_entropy), rng.standard_normal((5, 3))
