@@ -12,6 +12,7 @@ from speed.problem import SIZES, Size
 from speed.threads import ALL, ONE
 
 PARTS = ("waterfall", "training", "numerical", "starting", "memory", "layers", "optimizers", "steps")
+PARTS = ("waterfall", "training", "numerical", "starting", "memory", "layers", "losses", "steps")
 """The workloads of a whole run, in their order. Each is a module."""
 
 AGAINST = ("versions",)

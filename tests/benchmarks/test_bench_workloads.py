@@ -10,6 +10,7 @@ from speed.options import read
 from speed.problem import LARGE, Size
 from speed.processes import FailureError, ask, process
 from speed.workloads import layers, memory, numerical, optimizers, starting, steps, training, versions, waterfall
+from speed.workloads import layers, losses, memory, numerical, starting, steps, training, versions, waterfall
 
 SIZE = Size(6, 5, 3, 4)
 PLAN = Plan(rounds=3, block=0.001)
@@ -55,6 +56,14 @@ def test_an_optimizer_is_measured_beside_torchs_if_they_agree(name: str) -> None
     for row in rows[1:]:
         assert "No module named" in row["failure"] if "failure" in row else row["ours_to_it"]["median"] > 0
     (cells,) = (line.split(" | ") for line in optimizers.parts(rows)["optimizers"].splitlines() if name in line)
+@pytest.mark.parametrize("name", losses.LINES)
+def test_a_loss_is_measured_beside_other_libraries_if_they_agree(name: str) -> None:
+    rows = losses.compare(name, (30, 4), PLAN)
+    assert [row["contender"] for row in rows] == ["chainrule", "torch", "JAX"]
+    assert rows[0]["ours_to_it"]["median"] == 1.0
+    for row in rows[1:]:
+        assert "No module named" in row["failure"] if "failure" in row else row["ours_to_it"]["median"] > 0
+    (cells,) = (line.split(" | ") for line in losses.parts(rows)["losses"].splitlines() if name in line)
     assert [cell.strip(" |") for cell in cells][:2] == [name, "30 \N{MULTIPLICATION SIGN} 4"]
 
 

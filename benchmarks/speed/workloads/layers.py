@@ -3,7 +3,8 @@
 A layer is a line of `LINES`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -90,13 +91,19 @@ def compare(name: str, size: tuple[int, int], plan: Plan) -> list[Row]:
     rng, line = np.random.default_rng(0), LINES[name]
     x, dout = (read_only(rng.standard_normal(size, np.float32)) for _ in range(2))
     params = line.params(rng, size[-1])
+    makers = {contender: partial(make, line, params, x, dout) for contender, make in CONTENDERS.items()}
+    return raced({"layer": name, "size": f"{size[0]} × {size[1]}"}, makers, plan)
+
+
+def raced(case: Row, makers: Mapping[str, Callable[[], Loop]], plan: Plan) -> list[Row]:
+    """A row for each contender in a case. Those whose results are ours take turns."""
     rows: dict[str, Row] = {}
     loops: dict[str, Loop] = {}
     right: list[NDArray[Any]] = []
-    for contender, make in CONTENDERS.items():
-        rows[contender] = {"layer": name, "size": f"{size[0]} × {size[1]}", "contender": contender}
+    for contender, make in makers.items():
+        rows[contender] = case | {"contender": contender}
         try:
-            loop = make(line, params, x, dout)
+            loop = make()
             out, gradients = loop(1)
         except ImportError as error:
             rows[contender]["failure"] = f"{type(error).__name__}: {error}"
@@ -117,13 +124,18 @@ def compare(name: str, size: tuple[int, int], plan: Plan) -> list[Row]:
 
 
 def parts(rows: Sequence[Row]) -> dict[str, str]:
-    """A line for each layer and size: times, and what ours takes of each other's."""
+    """The table of the layers."""
+    return {"layers": compared("layer", rows)}
+
+
+def compared(kind: str, rows: Sequence[Row]) -> str:
+    """A line for each thing of a kind and size: times, and what ours takes of each other's."""
     lines: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        line = lines.setdefault((row["layer"], row["size"]), [])
+        line = lines.setdefault((row[kind], row["size"]), [])
         line.append(duration(row["seconds"]["median"]) if "seconds" in row else "")
         if row["contender"] != OURS:
             line.append(ratio(row["ours_to_it"]["median"]) if "seconds" in row else "")
-    head = ["layer", "x", OURS, *(text for name in list(CONTENDERS)[1:] for text in (name, f"ours, of {name}"))]
+    head = [kind, "x", OURS, *(text for name in list(CONTENDERS)[1:] for text in (name, f"ours, of {name}"))]
     texts = [table(head, [[*case, *line] for case, line in lines.items()], text=2), *dict.fromkeys(failures(rows))]
-    return {"layers": "\n\n".join(texts)}
+    return "\n\n".join(texts)
