@@ -58,63 +58,78 @@ def padded(rng: np.random.Generator, size: Size) -> Any:
 
 @frozen
 class Line:
-    """A loss, its targets, and the same function of x and the leaves of the targets in modules of torch and JAX."""
+    """A loss, its targets, and the same function of x and the leaves of the targets in torch and JAX."""
 
     loss: Loss[Any, Any]
     targets: Callable[[np.random.Generator, Size], Any]
     torch: Callable[[Any], Any]
-    jax: Callable[[Any], Any]
+    """The function, of the module."""
+    jax: Callable[..., Any]
+    """A function of the module, x and the leaves."""
     sizes: tuple[Size, ...] = NUMBERS
 
 
-def weighted_in(torch: Any, x: Any, labels: Any, weights: Any) -> Any:
+def weighted_in_torch(torch: Any, x: Any, labels: Any, weights: Any) -> Any:
     """The weighted cross-entropy in torch."""
     return (torch.nn.functional.cross_entropy(x, labels, reduction="none") * weights).sum() / weights.sum()
 
 
-def huber_in(jax: Any, x: Any, t: Any) -> Any:
-    """Huber's loss in JAX, which has none of its own."""
+def squares_in_jax(jax: Any, x: Any, t: Any) -> Any:
+    """The mean squared error in JAX, which has no losses."""
+    return jax.numpy.square(x - t).mean()
+
+
+def distances_in_jax(jax: Any, x: Any, t: Any) -> Any:
+    """The mean absolute error in JAX."""
+    return jax.numpy.abs(x - t).mean()
+
+
+def huber_in_jax(jax: Any, x: Any, t: Any) -> Any:
+    """Huber's loss in JAX."""
     e = jax.numpy.abs(x - t)
     return jax.numpy.where(e <= 1, e * e / 2, e - 0.5).mean()
 
 
-def rows_in(jax: Any, x: Any, labels: Any) -> Any:
-    """The cross-entropy of each row in JAX, which has none of its own."""
+def answers_in_jax(jax: Any, x: Any, t: Any) -> Any:
+    """The cross-entropy of a sigmoid in JAX."""
+    return (jax.nn.softplus(x) - t * x).mean()
+
+
+def rows_in_jax(jax: Any, x: Any, labels: Any) -> Any:
+    """The cross-entropy of each row in JAX."""
     return -jax.numpy.take_along_axis(jax.nn.log_softmax(x), labels[:, None], 1)[:, 0]
 
 
+def labels_in_jax(jax: Any, x: Any, labels: Any) -> Any:
+    """The cross-entropy in JAX."""
+    return rows_in_jax(jax, x, labels).mean()
+
+
+def weighted_in_jax(jax: Any, x: Any, labels: Any, weights: Any) -> Any:
+    """The weighted cross-entropy in JAX."""
+    return (rows_in_jax(jax, x, labels) * weights).sum() / weights.sum()
+
+
 LINES = {
-    "mean_squared_error": Line(
-        mean_squared_error,
-        numbers,
-        lambda torch: torch.nn.functional.mse_loss,
-        lambda jax: lambda x, t: jax.numpy.square(x - t).mean(),
-    ),
+    "mean_squared_error": Line(mean_squared_error, numbers, lambda torch: torch.nn.functional.mse_loss, squares_in_jax),
     "mean_absolute_error": Line(
-        mean_absolute_error,
-        numbers,
-        lambda torch: torch.nn.functional.l1_loss,
-        lambda jax: lambda x, t: jax.numpy.abs(x - t).mean(),
+        mean_absolute_error, numbers, lambda torch: torch.nn.functional.l1_loss, distances_in_jax
     ),
-    "huber": Line(huber(), numbers, lambda torch: torch.nn.functional.huber_loss, lambda jax: partial(huber_in, jax)),
+    "huber": Line(huber(), numbers, lambda torch: torch.nn.functional.huber_loss, huber_in_jax),
     "sigmoid_cross_entropy": Line(
         sigmoid_cross_entropy,
         answers,
         lambda torch: torch.nn.functional.binary_cross_entropy_with_logits,
-        lambda jax: lambda x, t: (jax.nn.softplus(x) - t * x).mean(),
+        answers_in_jax,
     ),
     "softmax_cross_entropy": Line(
-        softmax_cross_entropy,
-        labels,
-        lambda torch: torch.nn.functional.cross_entropy,
-        lambda jax: lambda x, y: rows_in(jax, x, y).mean(),
-        CLASSES,
+        softmax_cross_entropy, labels, lambda torch: torch.nn.functional.cross_entropy, labels_in_jax, CLASSES
     ),
     "weighted": Line(
         weighted(softmax_cross_entropy),
         padded,
-        lambda torch: partial(weighted_in, torch),
-        lambda jax: lambda x, y, w: (rows_in(jax, x, y) * w).sum() / w.sum(),
+        lambda torch: partial(weighted_in_torch, torch),
+        weighted_in_jax,
         CLASSES,
     ),
 }
@@ -148,7 +163,7 @@ def in_jax(line: Line, targets: Any, x: Floats) -> Loop:
     jax: Any = import_module("jax")
 
     def both(x: Any, *constants: Any) -> Any:
-        value, gradient = jax.value_and_grad(line.jax(jax))(x, *constants)
+        value, gradient = jax.value_and_grad(partial(line.jax, jax))(x, *constants)
         return value, [gradient]
 
     arrays = [jax.numpy.array(each) for each in (x, *tree.leaves(targets))]
