@@ -9,8 +9,18 @@ from speed.harness import Plan
 from speed.options import read
 from speed.problem import LARGE, Size
 from speed.processes import FailureError, ask, process
-from speed.workloads import layers, memory, numerical, optimizers, starting, steps, training, versions, waterfall
-from speed.workloads import layers, losses, memory, numerical, starting, steps, training, versions, waterfall
+from speed.workloads import (
+    layers,
+    losses,
+    memory,
+    numerical,
+    optimizers,
+    starting,
+    steps,
+    training,
+    versions,
+    waterfall,
+)
 
 SIZE = Size(6, 5, 3, 4)
 PLAN = Plan(rounds=3, block=0.001)
@@ -56,6 +66,9 @@ def test_an_optimizer_is_measured_beside_torchs_if_they_agree(name: str) -> None
     for row in rows[1:]:
         assert "No module named" in row["failure"] if "failure" in row else row["ours_to_it"]["median"] > 0
     (cells,) = (line.split(" | ") for line in optimizers.parts(rows)["optimizers"].splitlines() if name in line)
+    assert [cell.strip(" |") for cell in cells][:2] == [name, "30 \N{MULTIPLICATION SIGN} 4"]
+
+
 @pytest.mark.parametrize("name", losses.LINES)
 def test_a_loss_is_measured_beside_other_libraries_if_they_agree(name: str) -> None:
     rows = losses.compare(name, (30, 4), PLAN)
