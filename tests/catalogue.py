@@ -74,6 +74,11 @@ def _elementwise(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any
     return (), rng.standard_normal((n, rng.integers(1, 6))).astype(dtype)
 
 
+def _rows(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    shape = (n, *(int(side) for side in rng.integers(1, 4, rng.integers(0, 2))), int(rng.integers(1, 7)))
+    return (), (5 * rng.standard_normal(shape)).astype(dtype)
+
+
 def _network(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     d, h, m = rng.integers(1, 6, 3)
     params = (_params(rng, d, h, dtype), (), _params(rng, h, m, dtype))
@@ -204,6 +209,8 @@ LAYERS = [
     Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
     Subject("sigmoid", sigmoid, _elementwise, torch=lambda t, x: t.sigmoid(x)),
     Subject("tanh", chainrule.tanh, _elementwise, torch=lambda t, x: t.tanh(x)),
+    Subject("softmax", chainrule.softmax, _rows, torch=lambda t, x: t.softmax(x, -1)),
+    Subject("log_softmax", chainrule.log_softmax, _rows, torch=lambda t, x: t.log_softmax(x, -1)),
     Subject(
         "layer_norm",
         layer_norm(),

@@ -26,8 +26,10 @@ from chainrule.encoder import Encoder, Network
 from chainrule.inspecting.draw import draw
 from chainrule.inspecting.trace import trace
 from chainrule.layer import Layer
+from chainrule.layers.activations.log_softmax import log_softmax
 from chainrule.layers.activations.relu import relu
 from chainrule.layers.activations.sigmoid import sigmoid
+from chainrule.layers.activations.softmax import softmax
 from chainrule.layers.activations.tanh import tanh
 from chainrule.layers.affine import Affine, affine
 from chainrule.layers.dropout import dropout, split_seed
@@ -97,6 +99,7 @@ __all__ = [
     "initializers",
     "layer_norm",
     "lion",
+    "log_softmax",
     "mean_squared_error",
     "minibatches",
     "numerical_gradient",
@@ -113,6 +116,7 @@ __all__ = [
     "sequential",
     "sgd",
     "sigmoid",
+    "softmax",
     "softmax_cross_entropy",
     "split_seed",
     "statistics",

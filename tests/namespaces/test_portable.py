@@ -102,6 +102,8 @@ def test_a_word_means_in_any_library_what_it_means_in_numpy(word: Callable[[Any,
 
 REDUCTIONS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "sum_last": (lambda xp, x: xp.sum_last(x), DEEP.sum(axis=-1)),
+    "dot_last": (lambda xp, x: xp.dot_last(x, x + 1), (DEEP * (DEEP + 1)).sum(axis=-1, keepdims=True)),
+    "exponentials": (lambda xp, x: xp.exponentials(x)[1], np.exp(DEEP - DEEP.max(axis=-1, keepdims=True))),
     "max_last": (lambda xp, x: xp.max_last(x), DEEP.max(axis=-1)),
     "argmax_last": (lambda xp, x: xp.argmax_last(x), DEEP.argmax(axis=-1)),
     "mean_last": (lambda xp, x: xp.mean_last(x), DEEP.mean(axis=-1, keepdims=True)),

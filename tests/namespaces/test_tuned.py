@@ -15,6 +15,7 @@ def test_astype_copies_only_what_is_of_another_dtype() -> None:
     x = np.ones(3)
     assert TUNED.astype(x, x) is x
     assert TUNED.astype(x, x.astype(np.float32)).dtype == np.float32
+    assert LIFTED.astype(lift(x), lift(x)).dtype == np.complex128  # a step is not lost
     assert LIFTED.astype(x, lift(x)) is x  # real numbers stay real beside lifted ones
     assert LIFTED.astype(x.astype(np.float32), lift(x)).dtype == np.float64
 
@@ -121,6 +122,7 @@ WORDS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "reshape": (lambda xp: xp.reshape(X, (6,)), X.reshape(6)),
     "a word of NumPy's": (lambda xp: xp.flip(X), np.flip(X)),
     "sum_last": (lambda xp: xp.sum_last(DEEP), DEEP.sum(axis=-1)),
+    "dot_last": (lambda xp: xp.dot_last(DEEP, DEEP + 1), (DEEP * (DEEP + 1)).sum(axis=-1, keepdims=True)),
     "max_last": (lambda xp: xp.max_last(DEEP), DEEP.max(axis=-1)),
     "argmax_last": (lambda xp: xp.argmax_last(DEEP), DEEP.argmax(axis=-1)),
     "mean_last": (lambda xp: xp.mean_last(DEEP), DEEP.mean(axis=-1, keepdims=True)),
@@ -276,3 +278,26 @@ def test_rows_beyond_the_constants_that_are_held_are_summed() -> None:
 def test_a_scalar_is_never_minus_zero() -> None:
     for first in (0.0, -0.0):
         assert not np.signbit(TUNED.scalar(first, np.ones(1, np.longdouble)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("shape", [(4,), (5, 4), (2, 3, 4), (2, FEW_ROWS + 1)])
+def test_exponentials_are_those_of_the_rows_less_one_of_their_entries(shape: tuple[int, ...], dtype: Floating) -> None:
+    x = normal(np.random.default_rng(0), *shape, dtype=dtype)
+    x[..., 1] += 1000 * (x[..., 0] > 0)  # in some rows the first entry is too small
+    kept = x.copy()
+    shifted, e, total = TUNED.quietly(TUNED.exponentials, x)
+    np.testing.assert_array_equal(x, kept)
+    taken = np.where((x[..., :1] > 0), x.max(axis=-1, keepdims=True), x[..., :1])
+    np.testing.assert_array_equal(shifted, x - taken)
+    np.testing.assert_array_equal(e, np.exp(shifted))
+    np.testing.assert_allclose(total, e.sum(axis=-1, keepdims=True), rtol=8 * float(np.finfo(dtype).eps))
+    for each in (shifted, e, total):
+        assert each.dtype == dtype
+        assert not np.shares_memory(each, x)
+
+
+@pytest.mark.parametrize(("first", "taken"), [(-60.0, -60.0), (-80.0, 0.0)])
+def test_the_largest_entry_is_taken_where_the_sum_would_be_above_the_bound(first: float, taken: float) -> None:
+    x = np.array([[first, 0.0]])
+    np.testing.assert_array_equal(TUNED.exponentials(x)[0], x - taken)

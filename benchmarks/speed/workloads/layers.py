@@ -4,6 +4,7 @@ A layer is a line of `LINES`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from attrs import asdict, frozen
 from numpy.typing import NDArray
 
-from chainrule import Layer, read_only, relu, sigmoid, tree
+from chainrule import Layer, log_softmax, read_only, relu, sigmoid, softmax, tree
 from speed.contender import JAX, OURS, TORCH
 from speed.harness import Loop, Plan, Row, Spread, calls, race
 from speed.options import Options
@@ -19,7 +20,8 @@ from speed.page import duration, failures, ratio, table
 from speed.problem import Floats, largest
 from speed.processes import ask, process
 
-SIZES = ((64, 128), (2048, 256), (4096, 1024))
+SIZES: tuple[tuple[int, ...], ...] = ((64, 128), (2048, 256), (4096, 1024))
+CLASSES = ((256, 16), (4096, 64), (2048, 1024))
 TOLERANCE = 1e-5
 
 
@@ -31,11 +33,16 @@ class Line:
     torch: Callable[[Any], Any]
     jax: Callable[[Any], Any]
     params: Callable[[np.random.Generator, int], Any] = lambda _rng, _features: ()
+    sizes: tuple[tuple[int, ...], ...] = SIZES
 
 
 LINES = {
     "relu": Line(relu, lambda torch: torch.relu, lambda jax: jax.nn.relu),
     "sigmoid": Line(sigmoid, lambda torch: torch.sigmoid, lambda jax: jax.nn.sigmoid),
+    "softmax": Line(softmax, lambda torch: partial(torch.softmax, dim=-1), lambda jax: jax.nn.softmax, sizes=CLASSES),
+    "log_softmax": Line(
+        log_softmax, lambda torch: partial(torch.log_softmax, dim=-1), lambda jax: jax.nn.log_softmax, sizes=CLASSES
+    ),
 }
 
 
@@ -81,11 +88,11 @@ def measure(options: Options) -> Iterator[Row]:
     """A row for each layer, size and contender."""
     with process() as child:
         for name in options.layers or LINES:
-            for size in SIZES[: 1 if options.quick else None]:
+            for size in LINES[name].sizes[: 1 if options.quick else None]:
                 yield from ask(child, compare, name, size, options.plan)
 
 
-def compare(name: str, size: tuple[int, int], plan: Plan) -> list[Row]:
+def compare(name: str, size: tuple[int, ...], plan: Plan) -> list[Row]:
     """Those who agree with us take turns."""
     rng, line = np.random.default_rng(0), LINES[name]
     x, dout = (read_only(rng.standard_normal(size, np.float32)) for _ in range(2))
@@ -94,7 +101,7 @@ def compare(name: str, size: tuple[int, int], plan: Plan) -> list[Row]:
     loops: dict[str, Loop] = {}
     right: list[NDArray[Any]] = []
     for contender, make in CONTENDERS.items():
-        rows[contender] = {"layer": name, "size": f"{size[0]} × {size[1]}", "contender": contender}
+        rows[contender] = {"layer": name, "size": " × ".join(map(str, size)), "contender": contender}
         try:
             loop = make(line, params, x, dout)
             out, gradients = loop(1)

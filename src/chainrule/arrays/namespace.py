@@ -149,6 +149,17 @@ class Namespace(Protocol):
         """(..., k) to (...,): the sum of each row."""
         ...
 
+    def dot_last(self, a: Array, b: Array, /) -> Array:
+        """(..., k), (..., k) to (..., 1): the inner product of each row of one with that of the other."""
+        ...
+
+    def exponentials(self, x: Array, /) -> tuple[Array, Array, Array]:
+        """`x - c`, `exp(x - c)` and the sum of each row of these, (..., 1), all fresh, for an entry c of each row.
+
+        It is chosen so that no sum overflows, and none is less than 1. `x` has 32 bits or more.
+        """
+        ...
+
     def mean_last(self, x: Array, /) -> Array:
         """(..., k) to (..., 1): the mean of each row."""
         ...

@@ -105,6 +105,15 @@ class Portable:
         out: Array = self.xp.sum(x, axis=-1)
         return out
 
+    def dot_last(self, a: Array, b: Array, /) -> Array:
+        out: Array = self.xp.sum(a * b, axis=-1, keepdims=True)
+        return out
+
+    def exponentials(self, x: Array, /) -> tuple[Array, Array, Array]:
+        shifted = x - self.xp.max(x, axis=-1, keepdims=True)
+        e = self.exp(shifted)
+        return shifted, e, self.xp.sum(e, axis=-1, keepdims=True)
+
     def mean_last(self, x: Array, /) -> Array:
         out: Array = self.xp.mean(x, axis=-1, keepdims=True)
         return out

@@ -45,6 +45,10 @@ FEW = 64
 """Up to so many classes, rows are short, and reducing them one by one takes longer than laying them out anew."""
 
 
+MOST_SUM = 1e30
+"""Exponentials whose sum is less are far from overflow, in float32 too."""
+
+
 class Tuned:
     """NumPy, behind the names of `chainrule.arrays.namespace.Namespace`."""
 
@@ -168,11 +172,28 @@ class Tuned:
 
     def sum_last(self, x: Array, /) -> Array:
         k = x.shape[-1]
-        if x.ndim == 2 and k <= FEW_ROWS and x.dtype.char in "fd":
-            sums: Array = x.dot(_some_ones(k, x.dtype))
+        if k <= FEW_ROWS and x.dtype.char in "fd":
+            sums: Array = self.rows(x).dot(_some_ones(k, x.dtype)).reshape(x.shape[:-1])
             return sums
         out: Array = np.add.reduce(x, axis=-1)
         return out
+
+    def dot_last(self, a: Array, b: Array, /) -> Array:
+        out: Array = np.vecdot(a, b)[..., None]
+        return out
+
+    def exponentials(self, x: Array, /) -> tuple[Array, Array, Array]:
+        # The first entry will do for most rows: to look for the largest of 64 takes as long as three exponentials.
+        shifted = x - x[..., :1]
+        e = np.exp(shifted)
+        total = self.sum_last(e)[..., None]
+        far = ~(total.real <= MOST_SUM)[..., 0]  # nan too
+        if far.any():
+            rows = x[far]
+            shifted[far] = rows - np.maximum.reduce(rows, axis=-1, keepdims=True)
+            e[far] = np.exp(shifted[far])
+            total[far] = self.sum_last(e[far])[..., None]
+        return shifted, e, total
 
     def mean_last(self, x: Array, /) -> Array:
         return self._mean(x, -1)
