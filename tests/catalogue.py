@@ -104,6 +104,17 @@ def _layer_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any,
     return LayerNorm(scale, bias), rng.standard_normal(shape).astype(dtype)
 
 
+def _rms_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    params, x = _layer_norm(rng, n, dtype)
+    return chainrule.RmsNorm(params.scale), x
+
+
+def _group_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    shape = (n, *((), (2,), (1, 2))[rng.integers(3)], 6)
+    scale, bias = rng.standard_normal((2, shape[-1])).astype(dtype)
+    return chainrule.GroupNorm(scale, bias), rng.standard_normal(shape).astype(dtype)
+
+
 def _batch_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     x = rng.standard_normal((n, 4, 3)).astype(dtype)
     scale, bias = rng.standard_normal((2, 3)).astype(dtype)
@@ -216,6 +227,18 @@ LAYERS = [
         layer_norm(),
         _layer_norm,
         torch=lambda t, x, s, b: t.nn.functional.layer_norm(x, s.shape, s, b),
+    ),
+    Subject(
+        "rms_norm",
+        chainrule.rms_norm(),
+        _rms_norm,
+        torch=lambda t, x, s: t.nn.functional.rms_norm(x, s.shape, s, 1e-6),
+    ),
+    Subject(
+        "group_norm",
+        chainrule.group_norm(2),
+        _group_norm,
+        torch=lambda t, x, s, b: t.nn.functional.group_norm(x.movedim(-1, 1), 2, s, b).movedim(1, -1),
     ),
     Subject(
         "batch_norm",

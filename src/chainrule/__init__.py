@@ -36,7 +36,9 @@ from chainrule.layers.dropout import dropout, split_seed
 from chainrule.layers.embedding import Embedding, embedding
 from chainrule.layers.identity import identity
 from chainrule.layers.normalisation.batch_norm import BatchNorm, Statistics, batch_norm
+from chainrule.layers.normalisation.group_norm import GroupNorm, group_norm
 from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
+from chainrule.layers.normalisation.rms_norm import RmsNorm, rms_norm
 from chainrule.loss import Loss
 from chainrule.losses.mean_squared_error import mean_squared_error
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
@@ -62,6 +64,7 @@ __all__ = [
     "BatchNorm",
     "Embedding",
     "Encoder",
+    "GroupNorm",
     "Labels",
     "Layer",
     "LayerNorm",
@@ -70,6 +73,7 @@ __all__ = [
     "Objective",
     "Optimizer",
     "Report",
+    "RmsNorm",
     "Statistics",
     "Targets",
     "Unit",
@@ -94,6 +98,7 @@ __all__ = [
     "embedding",
     "encoded",
     "fixed",
+    "group_norm",
     "identity",
     "inference",
     "initializers",
@@ -110,6 +115,7 @@ __all__ = [
     "relu",
     "repeated",
     "residual",
+    "rms_norm",
     "rmsprop",
     "rules",
     "schedules",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chainrule import Array, dropout
 from chainrule.arrays.hashing import hashed_integers
 from chainrule.arrays.portable import Portable
+from chainrule.arrays.types import Groups
 from strategies import Floating, dtypes, generators, normal, sides
 from untyped import untyped
 
@@ -72,6 +73,7 @@ class Scattered(np.ndarray[Any, Any]):
 
 X = np.array([[0.25, 1.0, 4.0], [9.0, 0.5, 2.0]])
 DEEP = np.arange(24.0).reshape(2, 3, 4) % 7
+OF_GROUPS = DEEP.reshape(2, 3, 2, 2).mean(axis=(1, 3)).repeat(2, axis=1)[:, None]
 
 WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "concat": (lambda xp, x: xp.concat([x, x], axis=1), np.concatenate([X, X], axis=1)),
@@ -106,9 +108,10 @@ REDUCTIONS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "exponentials": (lambda xp, x: xp.exponentials(x)[1], np.exp(DEEP - DEEP.max(axis=-1, keepdims=True))),
     "max_last": (lambda xp, x: xp.max_last(x), DEEP.max(axis=-1)),
     "argmax_last": (lambda xp, x: xp.argmax_last(x), DEEP.argmax(axis=-1)),
-    "mean_last": (lambda xp, x: xp.mean_last(x), DEEP.mean(axis=-1, keepdims=True)),
+    "mean_along": (lambda xp, x: xp.mean_along(x, -1), DEEP.mean(axis=-1, keepdims=True)),
     "mean_weighted": (lambda xp, x: xp.mean_weighted(x, x), (DEEP * DEEP).mean(axis=-1, keepdims=True)),
     "sum_rows": (lambda xp, x: xp.sum_rows(x), DEEP.sum(axis=(0, 1))),
+    "mean_along groups": (lambda xp, x: xp.mean_along(x, Groups(2)), OF_GROUPS),
     "mean_square": (lambda xp, x: xp.mean_square(x, 1), (DEEP * DEEP).mean(axis=1, keepdims=True)),
 }
 

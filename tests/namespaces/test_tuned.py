@@ -7,6 +7,7 @@ import pytest
 
 from chainrule import Array, read_only
 from chainrule.arrays.tuned import FEW, FEW_ROWS, IN_PAIRS, SMALL, TUNED, Tuned, squares, sums
+from chainrule.arrays.types import Groups
 from chainrule.checking.complex_step import LIFTED, LiftedNamespace, lift
 from strategies import Floating, normal
 
@@ -112,6 +113,7 @@ def test_quietly_passes_every_argument() -> None:
 
 X = np.array([[0.25, 1.0, 4.0], [9.0, 0.5, 2.0]])
 DEEP = np.arange(24.0).reshape(2, 3, 4) % 7
+OF_GROUPS = DEEP.reshape(2, 3, 2, 2).mean(axis=(1, 3)).repeat(2, axis=1)[:, None]
 
 WORDS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "log": (lambda xp: xp.log(X), np.log(X)),
@@ -125,7 +127,8 @@ WORDS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "dot_last": (lambda xp: xp.dot_last(DEEP, DEEP + 1), (DEEP * (DEEP + 1)).sum(axis=-1, keepdims=True)),
     "max_last": (lambda xp: xp.max_last(DEEP), DEEP.max(axis=-1)),
     "argmax_last": (lambda xp: xp.argmax_last(DEEP), DEEP.argmax(axis=-1)),
-    "mean_last": (lambda xp: xp.mean_last(DEEP), DEEP.mean(axis=-1, keepdims=True)),
+    "mean_along": (lambda xp: xp.mean_along(DEEP, -1), DEEP.mean(axis=-1, keepdims=True)),
+    "mean_along groups": (lambda xp: xp.mean_along(DEEP, Groups(2)), OF_GROUPS),
     "mean_square": (lambda xp: xp.mean_square(DEEP, -1), (DEEP * DEEP).mean(axis=-1, keepdims=True)),
     "mean_square, across": (lambda xp: xp.mean_square(X, 0), (X * X).mean(axis=0, keepdims=True)),
     "mean_square of one": (lambda xp: xp.mean_square(X[:, :1], -1), X[:, :1] ** 2),
@@ -248,7 +251,9 @@ def test_means_along_an_axis_of_any_length_are_rounded_little(dtype: Floating, n
     x = np.random.default_rng(n).random((3, n)).astype(dtype)
     expected = x.astype(np.longdouble).mean(axis=1, keepdims=True)
     # NumPy takes half as many bits of more in float16; rounding of n terms of a sum, at worst.
-    np.testing.assert_allclose(TUNED.mean_last(x).astype(np.longdouble), expected, rtol=n * float(np.finfo(dtype).eps))
+    np.testing.assert_allclose(
+        TUNED.mean_along(x, -1).astype(np.longdouble), expected, rtol=n * float(np.finfo(dtype).eps)
+    )
     found, mean = TUNED.centred(x.T, 0)
     np.testing.assert_allclose(mean.T.astype(np.longdouble), expected, rtol=n * float(np.finfo(dtype).eps))
     assert found.shape == (n, 3)

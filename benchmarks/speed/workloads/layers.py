@@ -12,7 +12,23 @@ import numpy as np
 from attrs import asdict, frozen
 from numpy.typing import NDArray
 
-from chainrule import Layer, log_softmax, read_only, relu, sigmoid, softmax, tree
+from chainrule import (
+    BatchNorm,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    RmsNorm,
+    batch_norm,
+    group_norm,
+    layer_norm,
+    log_softmax,
+    read_only,
+    relu,
+    rms_norm,
+    sigmoid,
+    softmax,
+    tree,
+)
 from speed.contender import JAX, OURS, TORCH
 from speed.harness import Loop, Plan, Row, Spread, calls, race
 from speed.options import Options
@@ -21,6 +37,7 @@ from speed.problem import Floats, largest
 from speed.processes import ask, process
 
 SIZES: tuple[tuple[int, ...], ...] = ((64, 128), (2048, 256), (4096, 1024))
+NORMS = ((512, 64), (2048, 256), (4096, 1024))
 CLASSES = ((256, 16), (4096, 64), (2048, 1024))
 TOLERANCE = 1e-5
 
@@ -36,12 +53,46 @@ class Line:
     sizes: tuple[tuple[int, ...], ...] = SIZES
 
 
+def group_norm_in(jax: Any, x: Any, scale: Any, bias: Any) -> Any:
+    """Group norm of 8 groups in JAX, which has none of its own."""
+    groups = x.reshape(x.shape[0], -1, 8, x.shape[-1] // 8)
+    return jax.nn.standardize(groups, axis=(1, 3), epsilon=1e-5).reshape(x.shape) * scale + bias
+
+
 LINES = {
     "relu": Line(relu, lambda torch: torch.relu, lambda jax: jax.nn.relu),
     "sigmoid": Line(sigmoid, lambda torch: torch.sigmoid, lambda jax: jax.nn.sigmoid),
     "softmax": Line(softmax, lambda torch: partial(torch.softmax, dim=-1), lambda jax: jax.nn.softmax, sizes=CLASSES),
     "log_softmax": Line(
         log_softmax, lambda torch: partial(torch.log_softmax, dim=-1), lambda jax: jax.nn.log_softmax, sizes=CLASSES
+    ),
+    "layer_norm": Line(
+        layer_norm(),
+        lambda torch: lambda x, scale, bias: torch.nn.functional.layer_norm(x, scale.shape, scale, bias),
+        lambda jax: lambda x, *params: jax.nn.standardize(x, epsilon=1e-5) * params[0] + params[1],
+        lambda _rng, features: LayerNorm.init(features),
+        NORMS,
+    ),
+    "rms_norm": Line(
+        rms_norm(),
+        lambda torch: lambda x, scale: torch.nn.functional.rms_norm(x, scale.shape, scale, 1e-6),
+        lambda jax: lambda x, scale: x / jax.numpy.sqrt((x * x).mean(-1, keepdims=True) + 1e-6) * scale,
+        lambda _rng, features: RmsNorm.init(features),
+        NORMS,
+    ),
+    "group_norm": Line(
+        group_norm(8),
+        lambda torch: lambda x, *params: torch.nn.functional.group_norm(x.movedim(-1, 1), 8, *params).movedim(1, -1),
+        lambda jax: partial(group_norm_in, jax),
+        lambda _rng, features: GroupNorm.init(features),
+        ((16, 14, 14, 64), (16, 28, 28, 32), (32, 56, 56, 64)),
+    ),
+    "batch_norm": Line(
+        batch_norm(),
+        lambda torch: lambda x, *params: torch.batch_norm(x, *params, None, None, True, 0.0, 1e-5, False),
+        lambda jax: lambda x, *params: jax.nn.standardize(x, axis=0, epsilon=1e-5) * params[0] + params[1],
+        lambda _rng, features: BatchNorm.init(features),
+        NORMS,
     ),
 }
 

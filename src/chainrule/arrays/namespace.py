@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeGuard, TypeVar
 
-from chainrule.arrays.types import Array, Labels, Mask, Places
+from chainrule.arrays.types import Along, Array, Labels, Mask, Places
 
 A = TypeVar("A")
 Q = ParamSpec("Q")
@@ -160,31 +160,31 @@ class Namespace(Protocol):
         """
         ...
 
-    def mean_last(self, x: Array, /) -> Array:
-        """(..., k) to (..., 1): the mean of each row."""
+    def mean_along(self, x: Array, along: Along, /) -> Array:
+        """The mean along an axis, which is kept; of `Groups`, (n, p, c) to (n, 1, c), at each channel its group's."""
         ...
 
     def mean_weighted(self, x: Array, weights: Array, /) -> Array:
         """(..., k), (k,) to (..., 1): the mean of each row times the weights."""
         ...
 
-    def tamed(self, x: Array, axis: int, /) -> tuple[Array, Array | float]:
-        """`x` times a power of two along an axis, and that power, with the axis kept; 1 unless squares overflow."""
+    def tamed(self, x: Array, along: Along, /) -> tuple[Array, Array | float]:
+        """`x` times a power of two, and that power in the shape of a mean; 1 unless sums overflow."""
         ...
 
-    def centred(self, x: Array, axis: int, /) -> tuple[Array, Array]:
-        """`x` minus its mean along an axis, -1 or 0, as a fresh array, and the mean, with the axis kept.
+    def centred(self, x: Array, along: Along, /) -> tuple[Array, Array]:
+        """`x` minus its mean, as a fresh array, and the mean, as `mean_along` gives it.
 
         Of equal numbers nothing is left, whatever the sum of them is rounded to.
         """
         ...
 
-    def mean_square(self, x: Array, axis: int, /) -> Array:
-        """The mean of the squares along an axis, -1 or 0, which is kept."""
+    def mean_square(self, x: Array, along: Along, /) -> Array:
+        """The mean of the squares, as `mean_along` gives it."""
         ...
 
-    def deviation(self, x: Array, eps: float, unit: Array | float, axis: int, /) -> tuple[Array, Array]:
-        """The mean of the squares along an axis, -1 or 0, and `1 / sqrt(mean + eps * unit^2)`, with the axis kept."""
+    def deviation(self, x: Array, eps: float, unit: Array | float, along: Along, /) -> tuple[Array, Array]:
+        """The mean of the squares, as `mean_along` gives it, and `1 / sqrt(mean + eps * unit^2)`."""
         ...
 
     def dropout_factor(self, x: Array, rate: float, seed: object, /) -> Array:
