@@ -172,6 +172,16 @@ def _branches(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, A
     return (_params(rng, d, d, dtype), (), params), x
 
 
+def _pointwise(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    _, x = _elementwise(rng, n, dtype)
+    return ((), ()), x
+
+
+def _side_by_side(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    d, m, k = rng.integers(1, 4, 3)
+    return (_params(rng, d, m, dtype), (), _params(rng, d, k, dtype)), rng.standard_normal((n, d)).astype(dtype)
+
+
 def _three_squares(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     d = int(rng.integers(1, 6))
     params = tuple((_params(rng, d, d, dtype, size=0.5), ()) for _ in range(3))
@@ -268,6 +278,10 @@ LAYERS = [
     Subject("residual", residual(sequential(affine, sigmoid, affine)), _block),
     Subject("residual relu", residual(relu), _elementwise),
     Subject("add", add(affine, sigmoid, sequential(affine, relu, affine)), _branches),
+    Subject("multiply", chainrule.multiply(affine, sigmoid, sequential(affine, relu, affine)), _branches),
+    Subject("multiply, a gate", chainrule.multiply(identity, sigmoid), _pointwise, torch=lambda t, x: x * t.sigmoid(x)),
+    Subject("concatenate", chainrule.concatenate(affine, sigmoid, affine), _side_by_side),
+    Subject("recomputed", chainrule.recomputed(sequential(affine, sigmoid, affine)), _block),
     Subject("repeated", repeated(residual(sequential(affine, sigmoid)), 3), _three_squares),
     Subject("tied", tied(sequential(affine, affine), twice, summed), _square),
 ]

@@ -16,8 +16,11 @@ from chainrule.checking.numerical_gradient import directional_derivative, numeri
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.combinators.add import add
+from chainrule.combinators.concatenate import concatenate
 from chainrule.combinators.encoded import encoded
 from chainrule.combinators.fixed import fixed
+from chainrule.combinators.multiply import multiply
+from chainrule.combinators.recomputed import recomputed
 from chainrule.combinators.repeated import repeated
 from chainrule.combinators.residual import residual
 from chainrule.combinators.sequential import sequential
@@ -91,6 +94,7 @@ __all__ = [
     "check_network",
     "check_optimizer",
     "clip_by_global_norm",
+    "concatenate",
     "directional_derivative",
     "draw",
     "dropout",
@@ -107,10 +111,12 @@ __all__ = [
     "log_softmax",
     "mean_squared_error",
     "minibatches",
+    "multiply",
     "numerical_gradient",
     "own",
     "prediction",
     "read_only",
+    "recomputed",
     "record",
     "relu",
     "repeated",

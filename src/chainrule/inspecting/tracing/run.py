@@ -147,7 +147,7 @@ def planned(layer: Watched, path: Path, count: list[int], *, fixed: bool = False
         Of the layer.
     """
     parts: Parts = layer.parts
-    if isinstance(parts, tuple) or not can_be_made_again(layer) or (isinstance(parts, Around) and parts.tied):
+    if isinstance(parts, tuple) or not can_be_made_again(layer) or (isinstance(parts, Around) and parts.is_whole):
         count[0] += 1
         return Plan(layer, path, count[0], "", (), fixed)
     if isinstance(parts, Around):
