@@ -97,9 +97,11 @@ def caches_of(subject: Any, cache: Any) -> tuple[Any, ...]:
     """The caches of the layers that a layer is made of, in its own; what was not kept is computed again."""
     parts: Parts = subject.parts
     if isinstance(parts, Around) and parts.recomputed:
-        return (parts.layer.forward(*cache[0])[1],)
-    if (isinstance(parts, Around) and parts.fixed) or (isinstance(parts, Fork) and parts.keeps):
-        return tuple(of_part for of_part, _ in cache)
+        return (parts.layer.forward(cache[0].params, cache[0].x)[1],)
+    if isinstance(parts, Around) and parts.fixed:
+        return (cache[0][0],)
+    if isinstance(parts, Fork) and parts.keeps:
+        return tuple(each.cache for each in cache)
     return tuple(cache)
 
 

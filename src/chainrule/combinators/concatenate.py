@@ -31,7 +31,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.parts import Fork
-from chainrule.rules.branches import back_through, each_branch, of_one_dtype
+from chainrule.rules.branches import Beside, back_through, beside, each_branch, of_one_dtype
 from chainrule.rules.combinators import Caches, Rules, combinator
 
 # Numbered by position, so that a type checker names the branch that does not fit.
@@ -60,20 +60,20 @@ def concatenate(
 def concatenate(
     a0: Layer[P0, C0],
     /,
-) -> Layer[tuple[P0], tuple[tuple[C0, Array]]]: ...
+) -> Layer[tuple[P0], tuple[Beside[C0]]]: ...
 @overload
 def concatenate(
     a0: Layer[P0, C0],
     a1: Layer[P1, C1],
     /,
-) -> Layer[tuple[P0, P1], tuple[tuple[C0, Array], tuple[C1, Array]]]: ...
+) -> Layer[tuple[P0, P1], tuple[Beside[C0], Beside[C1]]]: ...
 @overload
 def concatenate(
     a0: Layer[P0, C0],
     a1: Layer[P1, C1],
     a2: Layer[P2, C2],
     /,
-) -> Layer[tuple[P0, P1, P2], tuple[tuple[C0, Array], tuple[C1, Array], tuple[C2, Array]]]: ...
+) -> Layer[tuple[P0, P1, P2], tuple[Beside[C0], Beside[C1], Beside[C2]]]: ...
 @overload
 def concatenate(
     a0: Layer[P0, C0],
@@ -81,7 +81,7 @@ def concatenate(
     a2: Layer[P2, C2],
     a3: Layer[P3, C3],
     /,
-) -> Layer[tuple[P0, P1, P2, P3], tuple[tuple[C0, Array], tuple[C1, Array], tuple[C2, Array], tuple[C3, Array]]]: ...
+) -> Layer[tuple[P0, P1, P2, P3], tuple[Beside[C0], Beside[C1], Beside[C2], Beside[C3]]]: ...
 def concatenate(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     """Put the outputs of layers on one input side by side, along the last axis.
 
@@ -140,13 +140,15 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
     for out, cache in each_branch("concatenate", parts, xp, params, x, side_by_side):
         outs.append(out)
         # The width as a shape: a number would be traced by a compiler.
-        caches.append((cache, xp.read_only(xp.zeros_like(out[None, ...][:0]))))
+        caches.append(beside(cache, xp.read_only(xp.zeros_like(out[None, ...][:0]))))
     return xp.read_only(xp.concat(outs, axis=-1)), caches
 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`dx = J_1^T S_1 dout + ... + J_n^T S_n dout`, and the gradients of each branch."""
-    of_branches, widths = [cache for cache, _ in caches], [width.shape[-1] for _, width in caches]
+    of_branches, widths = [each.cache for each in caches], [each.kept.shape[-1] for each in caches]
+    if dout.shape[-1:] != (sum(widths),):
+        raise ValueError(f"concatenate backward: dout has shape {tuple(dout.shape)}, expected {sum(widths)} features")
     caches.clear()
     return back_through(parts, xp, of_branches, slices(xp.shared(dout), widths), wants_dx)
 

@@ -28,11 +28,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, TypeVar, overload
 
+from chainrule.arrays.arguments import like_out
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.parts import Fork
-from chainrule.rules.branches import back_through, each_branch, of_one_shape
+from chainrule.rules.branches import Beside, back_through, beside, each_branch, of_one_shape
 from chainrule.rules.combinators import Caches, Rules, combinator
 
 # Numbered by position, so that a type checker names the branch that does not fit.
@@ -61,20 +62,20 @@ def multiply(
 def multiply(
     a0: Layer[P0, C0],
     /,
-) -> Layer[tuple[P0], tuple[tuple[C0, Array]]]: ...
+) -> Layer[tuple[P0], tuple[Beside[C0]]]: ...
 @overload
 def multiply(
     a0: Layer[P0, C0],
     a1: Layer[P1, C1],
     /,
-) -> Layer[tuple[P0, P1], tuple[tuple[C0, Array], tuple[C1, Array]]]: ...
+) -> Layer[tuple[P0, P1], tuple[Beside[C0], Beside[C1]]]: ...
 @overload
 def multiply(
     a0: Layer[P0, C0],
     a1: Layer[P1, C1],
     a2: Layer[P2, C2],
     /,
-) -> Layer[tuple[P0, P1, P2], tuple[tuple[C0, Array], tuple[C1, Array], tuple[C2, Array]]]: ...
+) -> Layer[tuple[P0, P1, P2], tuple[Beside[C0], Beside[C1], Beside[C2]]]: ...
 @overload
 def multiply(
     a0: Layer[P0, C0],
@@ -82,7 +83,7 @@ def multiply(
     a2: Layer[P2, C2],
     a3: Layer[P3, C3],
     /,
-) -> Layer[tuple[P0, P1, P2, P3], tuple[tuple[C0, Array], tuple[C1, Array], tuple[C2, Array], tuple[C3, Array]]]: ...
+) -> Layer[tuple[P0, P1, P2, P3], tuple[Beside[C0], Beside[C1], Beside[C2], Beside[C3]]]: ...
 def multiply(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     """Multiply the outputs of layers on one input, entry by entry.
 
@@ -131,7 +132,7 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
     product: Array | None = None
     for out, cache in each_branch("multiply", parts, xp, params, x, of_one_shape):
         kept = xp.own(xp.shared(out))
-        caches.append((cache, kept))
+        caches.append(beside(cache, kept))
         product = kept if product is None else xp.quietly(xp.times, product, kept)
     if product is None:
         raise AssertionError("there is one branch at least")
@@ -140,7 +141,8 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`dx = J_1^T (q_1 * dout) + ... + J_n^T (q_n * dout)`, and the gradients of each branch."""
-    of_branches, outs = [cache for cache, _ in caches], [out for _, out in caches]
+    of_branches, outs = [each.cache for each in caches], [each.kept for each in caches]
+    like_out(dout, outs[0].shape, outs[0].dtype, "multiply")  # a product would broadcast or promote it
     caches.clear()
     return back_through(parts, xp, of_branches, by_the_others(xp, outs, dout), wants_dx)
 

@@ -14,14 +14,18 @@ x, it gives the same cache, to the last bit, and with it
 
 **Memory and time.** A chain of n layers, each with a cache of its input's size, holds n of them until backward. In
 groups of m layers, each group recomputed, it holds the n / m inputs of the groups, and the m caches of the one group
-that is going back: least where m is sqrt(n). Of 64 blocks of an affine layer and tanh, 256 wide, in 8 groups of 8 on
-4,096 rows in float32, a gradient takes MEMORY MiB in place of WHOLE, and RATIO times as long.
+that is going back: least where m is sqrt(n). The gradient of 64 blocks of an affine layer and tanh, 256 wide, on 1,024
+rows in float32, took 34 MiB in 8 groups of 8 in place of 130, and 1.25 times as long; tests/combinators has the
+measurement of the memory.
 """
 
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
 
 from chainrule import tree
 from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer
 from chainrule.parts import Around
@@ -31,7 +35,19 @@ P = TypeVar("P")
 C = TypeVar("C")
 
 
-def recomputed(f: Layer[P, C], /) -> Layer[P, tuple[tuple[P, Array]]]:
+@frozen(eq=False)
+@record
+class Arguments(Generic[P]):
+    """What forward was given."""
+
+    params: P
+    x: Array
+
+
+_saved = unchecked(Arguments)
+
+
+def recomputed(f: Layer[P, C], /) -> Layer[P, tuple[Arguments[P]]]:
     """Keep the input of a layer in place of its cache, and compute forward again in backward.
 
     Parameters
@@ -62,8 +78,7 @@ def recomputed(f: Layer[P, C], /) -> Layer[P, tuple[tuple[P, Array]]]:
     >>> params, x = (Affine.init(np.random.default_rng(0), 3, 4), ()), np.ones((2, 3), np.float32)
     >>> out, cache = block.forward(params, x)
     >>> cache
-    (((Affine(W=f32[3, 4], b=f32[4]), ()), array([[1., 1., 1.],
-           [1., 1., 1.]], dtype=float32)),)
+    (Arguments(params=(Affine(W=f32[3, 4], b=f32[4]), ()), x=f32[2, 3]),)
     >>> block.backward(cache, out)[1]
     (Affine(W=f32[3, 4], b=f32[4]), ())
     """
@@ -74,11 +89,11 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
     """`f(p, x)`; the parameters and x are saved."""
     x = xp.own(xp.shared(x))
     out, _ = parts[0].forward(xp, params, x)
-    return out, [(tree.map(xp.own, params), x)]
+    return out, [_saved(tree.map(xp.own, params), x)]
 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`dx = J^T dout`, with the cache of another forward."""
-    params, x = caches.pop()
-    _, cache = parts[0].forward(xp, params, x)
+    given = caches.pop()
+    _, cache = parts[0].forward(xp, given.params, given.x)
     return parts[0].backward(xp, cache, dout, wants_dx)

@@ -7,13 +7,30 @@ fork says what becomes of the outputs, and what `dout_i` is.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
 
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.libraries import same_dtype
 from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array
 from chainrule.rules.combinators import Caches, Rules, counted, placed
+
+C = TypeVar("C")
+
+
+@frozen(eq=False)
+@record
+class Beside(Generic[C]):
+    """The cache of a branch, and an array that the joint keeps beside it."""
+
+    cache: C
+    kept: Array
+
+
+beside = unchecked(Beside)
 
 
 def each_branch(
