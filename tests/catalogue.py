@@ -172,6 +172,12 @@ def _branches(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, A
     return (_params(rng, d, d, dtype), (), params), x
 
 
+def _gates(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    d = int(rng.integers(1, 6))
+    one, other = (_params(rng, d, d, dtype, size=0.5) for _ in range(2))
+    return (one, (), (other, ())), rng.standard_normal((n, d)).astype(dtype)
+
+
 def _pointwise(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     _, x = _elementwise(rng, n, dtype)
     return ((), ()), x
@@ -278,7 +284,7 @@ LAYERS = [
     Subject("residual", residual(sequential(affine, sigmoid, affine)), _block),
     Subject("residual relu", residual(relu), _elementwise),
     Subject("add", add(affine, sigmoid, sequential(affine, relu, affine)), _branches),
-    Subject("multiply", chainrule.multiply(affine, sigmoid, sequential(affine, relu, affine)), _branches),
+    Subject("multiply", chainrule.multiply(affine, sigmoid, sequential(affine, sigmoid)), _gates),
     Subject("multiply, a gate", chainrule.multiply(identity, sigmoid), _pointwise, torch=lambda t, x: x * t.sigmoid(x)),
     Subject("concatenate", chainrule.concatenate(affine, sigmoid, affine), _side_by_side),
     Subject("recomputed", chainrule.recomputed(sequential(affine, sigmoid, affine)), _block),

@@ -30,7 +30,7 @@ class Fork:
     layers
         The branches.
     joint
-        How their outputs become one, as a picture shows it: `"+"`, `"*"`, `"concatenate"`.
+        How their outputs become one, as a picture shows it: `"+"`, `"*"`, `"‖"` for side by side.
     keeps
         Whether the joint keeps an array beside the cache of each branch, so that a cache is a pair.
     """
@@ -103,6 +103,12 @@ def caches_of(subject: Any, cache: Any) -> tuple[Any, ...]:
     if isinstance(parts, Fork) and parts.keeps:
         return tuple(each.cache for each in cache)
     return tuple(cache)
+
+
+def kept_by_joint(subject: Any, cache: Any) -> tuple[Any, ...]:
+    """The arrays that the joint of a fork keeps beside the caches of its branches."""
+    parts: Parts = subject.parts
+    return tuple(each.kept for each in cache) if isinstance(parts, Fork) and parts.keeps else ()
 
 
 def has_fixed(subject: Any) -> bool:

@@ -143,7 +143,7 @@ def test_the_cache_keeps_no_output_for_its_width() -> None:
 def test_its_traits() -> None:
     parts = concatenate(affine, relu).parts
     assert isinstance(parts, Fork)
-    assert (parts.layers, parts.joint) == ((affine, relu), "concatenate")
+    assert (parts.layers, parts.joint) == ((affine, relu), "‖")
     pointwise = concatenate(relu, tanh)
     assert not pointwise.elementwise  # the place of an entry changes
     assert pointwise.event_axes == concatenate(affine, affine).event_axes == 1

@@ -25,6 +25,7 @@ from chainrule import (
     sigmoid,
     statistics,
     tanh,
+    trace,
     tree,
     value_and_grad,
 )
@@ -208,6 +209,18 @@ def test_statistics_are_found_in_a_branch() -> None:
     params, x = BatchNorm.init(2, dtype=np.float64), normal(rng, 8, 2)
     inside = statistics(multiply(batch_norm(), sigmoid), (params, ()), [x])
     assert tree.equal(inside, (statistics(batch_norm(), params, [x]), ()))
+
+
+def test_a_trace_counts_the_outputs_that_the_product_keeps() -> None:
+    rng = np.random.default_rng(0)
+    params, x = (Affine(normal(rng, 3, 3), normal(rng, 3)), ()), normal(rng, 4, 3)
+    seen = trace(multiply(affine, relu), params, x)
+    _, of_relu = seen.layers
+    (fork,) = seen.steps
+    # The output of relu is its own cache; that of affine is kept by the product alone.
+    assert (fork.cache_bytes, fork.shared_bytes) == (x.nbytes, x.nbytes)
+    assert seen.cache_bytes == sum(layer.cache_bytes for layer in seen.layers) + x.nbytes
+    assert of_relu.cache_bytes == x.nbytes
 
 
 def test_the_parts_are_a_fork_and_the_counts_those_of_the_products() -> None:

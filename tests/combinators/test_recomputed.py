@@ -177,3 +177,7 @@ def test_its_traits_are_those_of_the_layer() -> None:
     assert recomputed(relu).elementwise
     assert recomputed(batch_norm()).couples_rows
     assert recomputed(affine).event_axes == 1
+    counts = recomputed(relu).operations
+    assert counts is not None
+    assert counts((), (4, 3), (4, 3)) == (12, 24)
+    assert recomputed(sequential(relu)).operations is None  # those of its layers are not its own

@@ -123,7 +123,7 @@ def concatenate(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     axes: list[Any] = [getattr(layer, "event_axes", None) for layer in layers]
     return combinator(
         "concatenate",
-        Fork(layers, "concatenate", keeps=True),
+        Fork(layers, "‖", keeps=True),
         layers,
         forward,
         backward,
