@@ -85,7 +85,8 @@ def test_each_branch_gets_dout_times_all_other_outputs(count: int) -> None:
 
         return Layer(fixed_to(value).forward, backward)
 
-    layer = untyped(multiply)(*map(noting, outs))
+    layer: Any = untyped(multiply)(*map(noting, outs))
+    after: Any = sequential(relu, layer)
     for run in ("pairs", "pass"):
         seen.clear()
         if run == "pairs":
@@ -93,7 +94,7 @@ def test_each_branch_gets_dout_times_all_other_outputs(count: int) -> None:
             layer.backward(caches, dout)
         else:
             out = prediction(layer)(((),) * count, x)
-            value_and_grad(sequential(relu, layer), mean_squared_error)(((), ((),) * count), x, out - 3 * dout)
+            value_and_grad(after, mean_squared_error)(((), ((),) * count), x, out - 3 * dout)
         np.testing.assert_allclose(out, np.prod(outs, axis=0), rtol=1e-15)
         for i, found in enumerate(reversed(seen)):
             others = np.prod([*outs[:i], *outs[i + 1 :], np.ones((3, 2))], axis=0)

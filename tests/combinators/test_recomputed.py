@@ -97,7 +97,7 @@ def test_a_deep_network_takes_as_much_memory_as_its_groups_and_one_of_them() -> 
     rng = np.random.default_rng(0)
     whole, parts, params = deep(rng, 32, 8, 8)
     x = normal(rng, 1024, 32, dtype=np.float32)
-    peaks = []
+    peaks: list[int] = []
     for network in (whole, parts):
         f = value_and_grad(network, mean_squared_error)
         f(params, x, x)

@@ -53,8 +53,38 @@ class Line:
     sizes: tuple[tuple[int, ...], ...] = SIZES
 
 
-def group_norm_in(jax: Any, x: Any, scale: Any, bias: Any) -> Any:
-    """Group norm of 8 groups in JAX, which has none of its own."""
+def layer_norm_in_torch(torch: Any, x: Any, scale: Any, bias: Any) -> Any:
+    """Of the last axis."""
+    return torch.nn.functional.layer_norm(x, scale.shape, scale, bias)
+
+
+def rms_norm_in_torch(torch: Any, x: Any, scale: Any) -> Any:
+    """Of the last axis."""
+    return torch.nn.functional.rms_norm(x, scale.shape, scale, 1e-6)
+
+
+def group_norm_in_torch(torch: Any, x: Any, scale: Any, bias: Any) -> Any:
+    """Of 8 groups; torch has the channels before the positions, and reads ours in that order."""
+    return torch.nn.functional.group_norm(x.movedim(-1, 1), 8, scale, bias).movedim(1, -1)
+
+
+def batch_norm_in_torch(torch: Any, x: Any, scale: Any, bias: Any) -> Any:
+    """In training."""
+    return torch.batch_norm(x, scale, bias, None, None, True, 0.0, 1e-5, False)
+
+
+def standardised_in_jax(jax: Any, x: Any, scale: Any, bias: Any, *, axis: int = -1) -> Any:
+    """Layer norm, or batch norm along axis 0."""
+    return jax.nn.standardize(x, axis=axis, epsilon=1e-5) * scale + bias
+
+
+def rms_norm_in_jax(jax: Any, x: Any, scale: Any) -> Any:
+    """Of the last axis."""
+    return x / jax.numpy.sqrt((x * x).mean(-1, keepdims=True) + 1e-6) * scale
+
+
+def group_norm_in_jax(jax: Any, x: Any, scale: Any, bias: Any) -> Any:
+    """Of 8 groups."""
     groups = x.reshape(x.shape[0], -1, 8, x.shape[-1] // 8)
     return jax.nn.standardize(groups, axis=(1, 3), epsilon=1e-5).reshape(x.shape) * scale + bias
 
@@ -68,29 +98,29 @@ LINES = {
     ),
     "layer_norm": Line(
         layer_norm(),
-        lambda torch: lambda x, scale, bias: torch.nn.functional.layer_norm(x, scale.shape, scale, bias),
-        lambda jax: lambda x, *params: jax.nn.standardize(x, epsilon=1e-5) * params[0] + params[1],
+        lambda torch: partial(layer_norm_in_torch, torch),
+        lambda jax: partial(standardised_in_jax, jax),
         lambda _rng, features: LayerNorm.init(features),
         NORMS,
     ),
     "rms_norm": Line(
         rms_norm(),
-        lambda torch: lambda x, scale: torch.nn.functional.rms_norm(x, scale.shape, scale, 1e-6),
-        lambda jax: lambda x, scale: x / jax.numpy.sqrt((x * x).mean(-1, keepdims=True) + 1e-6) * scale,
+        lambda torch: partial(rms_norm_in_torch, torch),
+        lambda jax: partial(rms_norm_in_jax, jax),
         lambda _rng, features: RmsNorm.init(features),
         NORMS,
     ),
     "group_norm": Line(
         group_norm(8),
-        lambda torch: lambda x, *params: torch.nn.functional.group_norm(x.movedim(-1, 1), 8, *params).movedim(1, -1),
-        lambda jax: partial(group_norm_in, jax),
+        lambda torch: partial(group_norm_in_torch, torch),
+        lambda jax: partial(group_norm_in_jax, jax),
         lambda _rng, features: GroupNorm.init(features),
         ((16, 14, 14, 64), (16, 28, 28, 32), (32, 56, 56, 64)),
     ),
     "batch_norm": Line(
         batch_norm(),
-        lambda torch: lambda x, *params: torch.batch_norm(x, *params, None, None, True, 0.0, 1e-5, False),
-        lambda jax: lambda x, *params: jax.nn.standardize(x, axis=0, epsilon=1e-5) * params[0] + params[1],
+        lambda torch: partial(batch_norm_in_torch, torch),
+        lambda jax: partial(standardised_in_jax, jax, axis=0),
         lambda _rng, features: BatchNorm.init(features),
         NORMS,
     ),

@@ -140,7 +140,7 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
     for out, cache in each_branch("concatenate", parts, xp, params, x, side_by_side):
         outs.append(out)
         # The width as a shape: a number would be traced by a compiler.
-        caches.append(beside(cache, xp.read_only(xp.zeros_like(out[None, ...][:0]))))
+        caches.append(beside(cache, xp.read_only(xp.zeros_like(out[None, ...][:0, ...]))))
     return xp.read_only(xp.concat(outs, axis=-1)), caches
 
 
