@@ -88,6 +88,7 @@ WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "sign": (lambda xp, x: xp.sign(x - 1), np.sign(X - 1)),
     "sqrt": (lambda xp, x: xp.sqrt(x), np.sqrt(X)),
     "hyperbolic tangent": (lambda xp, x: xp.tanh(x), np.tanh(X)),
+    "times_in": (lambda xp, x: xp.times_in(x, x, x), X * X),
     "where": (lambda xp, x: xp.where(x > 1, x, -x), np.where(X > 1, X, -X)),
     "zeros_like": (lambda xp, x: xp.zeros_like(x), np.zeros((2, 3))),
     "a word of the library's": (lambda xp, x: xp.flip(x), np.flip(X)),

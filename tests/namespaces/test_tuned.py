@@ -306,3 +306,9 @@ def test_exponentials_are_those_of_the_rows_less_one_of_their_entries(shape: tup
 def test_the_largest_entry_is_taken_where_the_sum_would_be_above_the_bound(first: float, taken: float) -> None:
     x = np.array([[first, 0.0]])
     np.testing.assert_array_equal(TUNED.exponentials(x)[0], x - taken)
+
+
+def test_a_product_is_made_in_memory_that_is_done_with() -> None:
+    done = np.zeros((2, 3))
+    assert TUNED.times_in(done, X, X[:1]) is done
+    np.testing.assert_array_equal(done, X * X[:1])

@@ -53,6 +53,10 @@ class Namespace(Protocol):
         """`a * b`, in the memory of `a` if it is mine, else in that of `b` if that is."""
         ...
 
+    def times_in(self, done: Array, a: Array, b: Array, /) -> Array:
+        """`a * b`, in the memory of an array of that shape which the rule has made and is done with."""
+        ...
+
     def matmul(self, a: Array, b: Array, /) -> Array:
         """(..., d), (d, m) to (..., m): the matrix product."""
         ...

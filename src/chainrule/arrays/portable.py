@@ -69,6 +69,9 @@ class Portable:
     def times(self, a: Array, b: Array | float, /) -> Array:
         return a * b
 
+    def times_in(self, done: Array, a: Array, b: Array, /) -> Array:
+        return a * b
+
     def abs(self, x: Array, /) -> Array:
         out: Array = self.xp.where(x < 0, -x, x)  # xp.abs has a slope of 0 at 0 in torch, and softplus's tail needs 1
         return out

@@ -156,12 +156,13 @@ def backward(
     rows, h, r, scale = by_position(xp, dout), *map(xp.widened, (cache.h, cache.r, cache.scale))
     positions, channels = h.shape[1:]
     # The means of each channel give those of its group, and the sums over all examples.
-    of_product, of_dout = xp.mean_along(rows * h, Groups(channels)), xp.mean_along(rows, Groups(channels))
+    product = rows * h
+    of_product, of_dout = xp.mean_along(product, Groups(channels)), xp.mean_along(rows, Groups(channels))
     grads = _gradients(*(xp.astype(positions * xp.sum_rows(each), dout) for each in (of_product, of_dout)))
     if not wants_dx:
         return None, grads
     dx = rows * (scale * r)
-    dx -= h * (r * xp.mean_along(of_product * scale, Groups(groups)))
+    dx -= xp.times_in(product, h, r * xp.mean_along(of_product * scale, Groups(groups)))
     dx -= r * xp.mean_along(of_dout * scale, Groups(groups))
     return xp.astype(xp.reshape(dx, dout.shape), dout), grads
 

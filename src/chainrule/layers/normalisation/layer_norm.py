@@ -129,9 +129,10 @@ def backward(xp: Namespace, cache: LayerNormCache, dout: Array, wants_dx: bool) 
     grads = _gradients(xp.sum_rows(product), xp.sum_rows(dout))
     if not wants_dx:
         return None, grads
-    dx = dout * cache.scale
-    dx -= cache.h * xp.mean_weighted(product, cache.scale)
-    dx -= xp.mean_weighted(dout, cache.scale)
+    of_h, of_g = xp.mean_weighted(product, cache.scale), xp.mean_weighted(dout, cache.scale)
+    dx = xp.times(dout, cache.scale)
+    dx -= xp.times_in(product, cache.h, of_h)
+    dx -= of_g
     dx *= cache.r
     return dx, grads
 

@@ -126,9 +126,11 @@ def backward(xp: Namespace, cache: RmsNormCache, dout: Array, wants_dx: bool) ->
     grads = _gradients(xp.sum_rows(product))
     if not wants_dx:
         return None, grads
+    of_h = xp.mean_weighted(product, cache.scale)
     dx = xp.times(dout, cache.scale)
-    dx = xp.plus(dx, cache.h * -xp.mean_weighted(product, cache.scale))
-    return xp.times(dx, cache.r), grads
+    dx -= xp.times_in(product, cache.h, of_h)
+    dx *= cache.r
+    return dx, grads
 
 
 OPERATIONS = (4, 7)
