@@ -13,10 +13,10 @@ from chainrule import (
     Unit,
     affine,
     concatenate,
+    identity,
     prediction,
     relu,
     sigmoid,
-    tanh,
     tree,
 )
 from chainrule.parts import Fork
@@ -54,14 +54,14 @@ def to(rng: np.random.Generator, m: int) -> Affine:
 def test_it_is_the_layers_one_by_one_on_slices(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
     x, one, other = normal(rng, *shape), to(rng, 2), to(rng, 4)
-    layer = concatenate(affine, tanh, affine)
+    layer = concatenate(affine, sigmoid, affine)
     out, caches = layer.forward((one, (), other), x)
-    first, middle, last = affine.forward(one, x), tanh.forward((), x), affine.forward(other, x)
+    first, middle, last = affine.forward(one, x), sigmoid.forward((), x), affine.forward(other, x)
     np.testing.assert_array_equal(out, np.concatenate([first[0], middle[0], last[0]], axis=-1))
     dout = normal(rng, *out.shape)
     dx, grads = layer.backward(caches, dout)
     of_last = affine.backward(last[1], dout[..., 5:])
-    of_middle = tanh.backward(middle[1], dout[..., 2:5])
+    of_middle = sigmoid.backward(middle[1], dout[..., 2:5])
     of_first = affine.backward(first[1], dout[..., :2])
     np.testing.assert_array_equal(dx, of_last[0] + of_middle[0] + of_first[0])
     assert tree.equal(grads, (of_first[1], (), of_last[1]))
@@ -73,9 +73,9 @@ def test_of_one_branch_it_is_the_branch_and_of_branches_in_brackets_the_same_bit
     x, one = normal(rng, 4, 3), to(rng, 2)
     out, _ = concatenate(affine).forward((one,), x)
     np.testing.assert_array_equal(out, affine.forward(one, x)[0])
-    flat, _ = concatenate(relu, sigmoid, tanh).forward(((), (), ()), x)
-    left, _ = concatenate(concatenate(relu, sigmoid), tanh).forward((((), ()), ()), x)
-    right, _ = concatenate(relu, concatenate(sigmoid, tanh)).forward(((), ((), ())), x)
+    flat, _ = concatenate(relu, sigmoid, identity).forward(((), (), ()), x)
+    left, _ = concatenate(concatenate(relu, sigmoid), identity).forward((((), ()), ()), x)
+    right, _ = concatenate(relu, concatenate(sigmoid, identity)).forward(((), ((), ())), x)
     np.testing.assert_array_equal(flat, left)
     np.testing.assert_array_equal(flat, right)
 
@@ -132,7 +132,7 @@ def test_bad_arguments() -> None:
 
 
 def test_the_cache_keeps_no_output_for_its_width() -> None:
-    out, (first, second) = concatenate(relu, tanh).forward(((), ()), np.ones((4, 3)))
+    out, (first, second) = concatenate(relu, sigmoid).forward(((), ()), np.ones((4, 3)))
     for each in (first, second):
         assert each.kept.nbytes == 0
         assert each.kept.base is None
@@ -144,7 +144,7 @@ def test_its_traits() -> None:
     parts = concatenate(affine, relu).parts
     assert isinstance(parts, Fork)
     assert (parts.layers, parts.joint) == ((affine, relu), "‖")
-    pointwise = concatenate(relu, tanh)
+    pointwise = concatenate(relu, sigmoid)
     assert not pointwise.elementwise  # the place of an entry changes
     assert pointwise.event_axes == concatenate(affine, affine).event_axes == 1
     assert concatenate(relu, Layer(relu.forward, relu.backward)).event_axes is None

@@ -23,8 +23,8 @@ from chainrule import (
     relu,
     repeated,
     sequential,
+    sigmoid,
     statistics,
-    tanh,
     trace,
     tree,
     value_and_grad,
@@ -54,7 +54,7 @@ def mistakes(params: Affine, x: Array) -> None:
 
 def deep(rng: np.random.Generator, wide: int, groups: int, each: int) -> tuple[Any, Any, Any]:
     """A chain in groups, the same with each group recomputed, and parameters of both."""
-    group = repeated(sequential(affine, tanh), each)
+    group = repeated(sequential(affine, sigmoid), each)
     blocks = [(Affine.init(rng, wide, wide), ()) for _ in range(groups * each)]
     params = tuple(tuple(blocks[each * i : each * (i + 1)]) for i in range(groups))
     return repeated(group, groups), repeated(recomputed(group), groups), params
@@ -105,7 +105,7 @@ def test_a_deep_network_takes_as_much_memory_as_its_groups_and_one_of_them() -> 
         f(params, x, x)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    # Of 64 layers two arrays each, the input of affine and the slope of tanh; in groups 8 inputs, and 16 arrays of one.
+    # Of 64 blocks two arrays each, what affine and sigmoid keep; in groups 8 inputs, and the 16 arrays of one group.
     assert peaks[0] > 2 * 64 * x.nbytes
     assert peaks[1] < (8 + 16 + 8) * x.nbytes
 
@@ -147,7 +147,7 @@ def test_statistics_and_the_form_for_use_are_those_of_the_layer() -> None:
 def test_it_is_traced_as_one_layer_that_keeps_its_input() -> None:
     rng = np.random.default_rng(0)
     params, x = (Affine(normal(rng, 3, 5), normal(rng, 5)), ()), normal(rng, 4, 3)
-    (step,) = trace(recomputed(sequential(affine, tanh)), params, x, dout=np.ones((4, 5))).layers
+    (step,) = trace(recomputed(sequential(affine, sigmoid)), params, x, dout=np.ones((4, 5))).layers
     assert step.cache_bytes == x.nbytes
     assert [each.name for each in step.grads] == ["d[0].W", "d[0].b"]
 

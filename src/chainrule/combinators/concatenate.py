@@ -1,6 +1,6 @@
 """Layers beside each other, whose outputs stand side by side: all take the same input.
 
-    out = [f_1(x), f_2(x), ..., f_n(x)]
+    out = (f_1(x), f_2(x), ..., f_n(x))
 
 along the last axis, the features; the branches may give different numbers of them.
 
@@ -134,7 +134,7 @@ def concatenate(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
 
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
-    """`[f_1(x), ..., f_n(x)]`, and the cache and the width of each branch."""
+    """`(f_1(x), ..., f_n(x))`, and the cache and the width of each branch."""
     outs: list[Array] = []
     caches: Caches = []
     for out, cache in each_branch("concatenate", parts, xp, params, x, side_by_side):
