@@ -79,6 +79,11 @@ def _elementwise(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any
     return (), rng.standard_normal((n, rng.integers(1, 6))).astype(dtype)
 
 
+def _rows(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    shape = (n, *(int(side) for side in rng.integers(1, 4, rng.integers(0, 2))), int(rng.integers(1, 7)))
+    return (), (5 * rng.standard_normal(shape)).astype(dtype)
+
+
 def _network(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     d, h, m = rng.integers(1, 6, 3)
     params = (_params(rng, d, h, dtype), (), _params(rng, h, m, dtype))
@@ -102,6 +107,17 @@ def _layer_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any,
     shape = (n, *(int(side) for side in rng.integers(1, 4, rng.integers(0, 2))), int(rng.integers(3, 7)))  # of 2: 1, -1
     scale, bias = rng.standard_normal((2, shape[-1])).astype(dtype)
     return LayerNorm(scale, bias), rng.standard_normal(shape).astype(dtype)
+
+
+def _rms_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    params, x = _layer_norm(rng, n, dtype)
+    return chainrule.RmsNorm(params.scale), x
+
+
+def _group_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    shape = (n, *((), (2,), (1, 2))[rng.integers(3)], 6)
+    scale, bias = rng.standard_normal((2, shape[-1])).astype(dtype)
+    return chainrule.GroupNorm(scale, bias), rng.standard_normal(shape).astype(dtype)
 
 
 def _batch_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -185,6 +201,22 @@ def _branches(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, A
     return (_params(rng, d, d, dtype), (), params), x
 
 
+def _gates(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    d = int(rng.integers(1, 6))
+    one, other = (_params(rng, d, d, dtype, size=0.5) for _ in range(2))
+    return (one, (), (other, ())), rng.standard_normal((n, d)).astype(dtype)
+
+
+def _pointwise(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    _, x = _elementwise(rng, n, dtype)
+    return ((), ()), x
+
+
+def _side_by_side(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    d, m, k = rng.integers(1, 4, 3)
+    return (_params(rng, d, m, dtype), (), _params(rng, d, k, dtype)), rng.standard_normal((n, d)).astype(dtype)
+
+
 def _three_squares(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     d = int(rng.integers(1, 6))
     params = tuple((_params(rng, d, d, dtype, size=0.5), ()) for _ in range(3))
@@ -239,11 +271,25 @@ LAYERS = [
     Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
     Subject("sigmoid", sigmoid, _elementwise, torch=lambda t, x: t.sigmoid(x)),
     Subject("tanh", chainrule.tanh, _elementwise, torch=lambda t, x: t.tanh(x)),
+    Subject("softmax", chainrule.softmax, _rows, torch=lambda t, x: t.softmax(x, -1)),
+    Subject("log_softmax", chainrule.log_softmax, _rows, torch=lambda t, x: t.log_softmax(x, -1)),
     Subject(
         "layer_norm",
         layer_norm(),
         _layer_norm,
         torch=lambda t, x, s, b: t.nn.functional.layer_norm(x, s.shape, s, b),
+    ),
+    Subject(
+        "rms_norm",
+        chainrule.rms_norm(),
+        _rms_norm,
+        torch=lambda t, x, s: t.nn.functional.rms_norm(x, s.shape, s, 1e-6),
+    ),
+    Subject(
+        "group_norm",
+        chainrule.group_norm(2),
+        _group_norm,
+        torch=lambda t, x, s, b: t.nn.functional.group_norm(x.movedim(-1, 1), 2, s, b).movedim(1, -1),
     ),
     Subject(
         "batch_norm",
@@ -273,6 +319,10 @@ LAYERS = [
     Subject("residual", residual(sequential(affine, sigmoid, affine)), _block),
     Subject("residual relu", residual(relu), _elementwise),
     Subject("add", add(affine, sigmoid, sequential(affine, relu, affine)), _branches),
+    Subject("multiply", chainrule.multiply(affine, sigmoid, sequential(affine, sigmoid)), _gates),
+    Subject("multiply, a gate", chainrule.multiply(identity, sigmoid), _pointwise, torch=lambda t, x: x * t.sigmoid(x)),
+    Subject("concatenate", chainrule.concatenate(affine, sigmoid, affine), _side_by_side),
+    Subject("recomputed", chainrule.recomputed(sequential(affine, sigmoid, affine)), _block),
     Subject("repeated", repeated(residual(sequential(affine, sigmoid)), 3), _three_squares),
     Subject("tied", tied(sequential(affine, affine), twice, summed), _square),
 ]

@@ -63,3 +63,17 @@ def sigmoid_cross_entropy_50_digits(x: float, t: float) -> tuple[float, float, f
         yes, no = mpmath.mpf(t), 1 - mpmath.mpf(t)
         loss = -(yes * mpmath.log(p) if t else 0) - (no * mpmath.log(1 - p) if t < 1 else 0)
         return float(loss), float(p - yes), float(max(p * no, yes * (1 - p)))
+
+
+def normalised_50_digits(row: Array, g: Array, eps: float, *, centred: bool = True) -> tuple[Float, Float, float]:
+    """h and dx of a normalised row, and the largest term of dx, by definition, in 50 digits and those that cancel."""
+    with mpmath.workdps(700):  # numbers 600 digits apart are squared
+        x, slopes = ([mpmath.mpf(float(v)) for v in each] for each in (row, g))
+        mean = mpmath.fsum(x) / len(x) if centred else mpmath.mpf(0)
+        r = 1 / mpmath.sqrt(mpmath.fsum((v - mean) ** 2 for v in x) / len(x) + mpmath.mpf(eps))
+        h = [(v - mean) * r for v in x]
+        share = mpmath.fsum(a * b for a, b in zip(h, slopes, strict=True)) / len(x)
+        shift = mpmath.fsum(slopes) / len(x) if centred else mpmath.mpf(0)
+        dx = [r * (b - shift - a * share) for a, b in zip(h, slopes, strict=True)]
+        terms = [r * abs(v) for v in (*slopes, shift, *(a * share for a in h))]
+        return np.array(h, np.float64), np.array(dx, np.float64), float(max(terms))

@@ -16,8 +16,11 @@ from chainrule.checking.numerical_gradient import directional_derivative, numeri
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.combinators.add import add
+from chainrule.combinators.concatenate import concatenate
 from chainrule.combinators.encoded import encoded
 from chainrule.combinators.fixed import fixed
+from chainrule.combinators.multiply import multiply
+from chainrule.combinators.recomputed import recomputed
 from chainrule.combinators.repeated import repeated
 from chainrule.combinators.residual import residual
 from chainrule.combinators.sequential import sequential
@@ -26,15 +29,19 @@ from chainrule.encoder import Encoder, Network
 from chainrule.inspecting.draw import draw
 from chainrule.inspecting.trace import trace
 from chainrule.layer import Layer
+from chainrule.layers.activations.log_softmax import log_softmax
 from chainrule.layers.activations.relu import relu
 from chainrule.layers.activations.sigmoid import sigmoid
+from chainrule.layers.activations.softmax import softmax
 from chainrule.layers.activations.tanh import tanh
 from chainrule.layers.affine import Affine, affine
 from chainrule.layers.dropout import dropout, split_seed
 from chainrule.layers.embedding import Embedding, embedding
 from chainrule.layers.identity import identity
 from chainrule.layers.normalisation.batch_norm import BatchNorm, Statistics, batch_norm
+from chainrule.layers.normalisation.group_norm import GroupNorm, group_norm
 from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
+from chainrule.layers.normalisation.rms_norm import RmsNorm, rms_norm
 from chainrule.loss import Loss
 from chainrule.losses.huber import huber
 from chainrule.losses.mean_absolute_error import mean_absolute_error
@@ -65,6 +72,7 @@ __all__ = [
     "BatchNorm",
     "Embedding",
     "Encoder",
+    "GroupNorm",
     "Labels",
     "Layer",
     "LayerNorm",
@@ -73,6 +81,7 @@ __all__ = [
     "Objective",
     "Optimizer",
     "Report",
+    "RmsNorm",
     "Statistics",
     "Targets",
     "Unit",
@@ -91,6 +100,7 @@ __all__ = [
     "check_network",
     "check_optimizer",
     "clip_by_global_norm",
+    "concatenate",
     "directional_derivative",
     "draw",
     "dropout",
@@ -98,23 +108,28 @@ __all__ = [
     "embedding",
     "encoded",
     "fixed",
+    "group_norm",
     "huber",
     "identity",
     "inference",
     "initializers",
     "layer_norm",
     "lion",
+    "log_softmax",
     "mean_absolute_error",
     "mean_squared_error",
     "minibatches",
+    "multiply",
     "numerical_gradient",
     "own",
     "prediction",
     "read_only",
+    "recomputed",
     "record",
     "relu",
     "repeated",
     "residual",
+    "rms_norm",
     "rmsprop",
     "rules",
     "schedules",
@@ -123,6 +138,7 @@ __all__ = [
     "sigmoid",
     "sigmoid_cross_entropy",
     "smooth_labels",
+    "softmax",
     "softmax_cross_entropy",
     "split_seed",
     "statistics",

@@ -30,11 +30,14 @@ class Fork:
     layers
         The branches.
     joint
-        How their outputs become one, as a picture shows it: `"+"`, `"*"`, `"concatenate"`.
+        How their outputs become one, as a picture shows it: `"+"`, `"*"`, `"‖"` for side by side.
+    keeps
+        Whether the joint keeps an array beside the cache of each branch, so that a cache is a pair.
     """
 
     layers: tuple[Any, ...]
     joint: str
+    keeps: bool = False
 
 
 @frozen(eq=False)
@@ -52,12 +55,20 @@ class Around:
     tied
         Whether its parameters are made of the whole's, which are fewer. Then the parameters of the part can't be
         found in those of the whole.
+    recomputed
+        Whether its parameters and its input are kept in place of its cache.
     """
 
     layer: Any
     skip: bool = False
     fixed: bool = False
     tied: bool = False
+    recomputed: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it can't be gone into: the parameters or the cache of the part are not there."""
+        return self.tied or self.recomputed
 
     @property
     def layers(self) -> tuple[Any, ...]:
@@ -80,6 +91,24 @@ def layers_of(subject: Any) -> tuple[Any, ...]:
     """The layers that a layer is made of, `()` if it has no parts."""
     parts: Parts = getattr(subject, "parts", ())  # a loss has none
     return () if isinstance(parts, tuple) else parts.layers
+
+
+def caches_of(subject: Any, cache: Any) -> tuple[Any, ...]:
+    """The caches of the layers that a layer is made of, in its own; what was not kept is computed again."""
+    parts: Parts = subject.parts
+    if isinstance(parts, Around) and parts.recomputed:
+        return (parts.layer.forward(cache[0].params, cache[0].x)[1],)
+    if isinstance(parts, Around) and parts.fixed:
+        return (cache[0][0],)
+    if isinstance(parts, Fork) and parts.keeps:
+        return tuple(each.cache for each in cache)
+    return tuple(cache)
+
+
+def kept_by_joint(subject: Any, cache: Any) -> tuple[Any, ...]:
+    """The arrays that the joint of a fork keeps beside the caches of its branches."""
+    parts: Parts = subject.parts
+    return tuple(each.kept for each in cache) if isinstance(parts, Fork) and parts.keeps else ()
 
 
 def has_fixed(subject: Any) -> bool:

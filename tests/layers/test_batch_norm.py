@@ -21,6 +21,7 @@ from chainrule import (
     sequential,
     tree,
 )
+from reference import normalised_50_digits
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 
@@ -81,6 +82,34 @@ def test_columns_of_one_value_of_any_size_give_the_bias(dtype: Floating) -> None
         out, dx = back(x, dout)
     assert not out.any()
     np.testing.assert_allclose(dx, (dout - 1) / np.sqrt(1e-5), rtol=2 * float(np.finfo(dtype).eps) + 1e-15)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [1.0, -2.0, 3.0, 0.5],
+        [1e4, -1e4, 3.0, 0.0],
+        [1.0, 1.0 + 1e-7, 1.0 - 3e-7, 1.0],
+        [0.1, 0.1, 0.1, 0.1],
+        [2e-3, -1e-3, 3e-3, 0.0],
+        [1e-300, -1e-300, 3e-300, 0.0],
+        [1e300, -1e300, 1e-300, 2e299],
+    ],
+)
+def test_output_and_gradients_are_those_of_the_definition(row: list[float]) -> None:
+    x, dout, scale, bias = np.array(row), np.array([0.5, -1.0, 2.0, 1.5]), np.array([-0.5]), np.array([2.0])
+    layer = batch_norm()
+    with np.errstate(all="raise"):
+        out, cache = layer.forward(BatchNorm(scale, bias), x[None].T)
+        dx, grads = layer.backward(cache, dout[None].T)
+    h, expected_dx, largest = normalised_50_digits(x, scale * dout, 1e-5)
+    # x less its mean is rounded by a unit of the largest of x, which r multiplies; h is 2 at most.
+    r = 1 / np.hypot(1e300 * (x / 1e300).std(), np.sqrt(1e-5))
+    lost = 4 * 2**-53 * max(1.0, float(np.abs(x * r).max()))
+    np.testing.assert_allclose(out.ravel(), scale * h + bias, rtol=1e-14, atol=3 * 4 * lost)
+    np.testing.assert_allclose(dx.ravel(), expected_dx, rtol=1e-14, atol=4 * lost * largest)
+    products = h * dout
+    np.testing.assert_allclose(grads.scale, [products.sum()], rtol=1e-14, atol=4 * 2 * lost)
 
 
 def test_a_column_near_a_constant_keeps_its_digits() -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 
 from chainrule import Affine, Array, LayerNorm, layer_norm
+from reference import normalised_50_digits
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 
@@ -74,6 +75,39 @@ def test_a_row_of_one_value_gives_the_bias_and_a_gradient_of_the_largest_slope(v
         out, np.tile(np.arange(6.0), (2, 1)), rtol=0, atol=float(tiny)
     )  # what a sum of the smallest loses
     np.testing.assert_allclose(dx, (dout - 1) / np.sqrt(1e-5), rtol=2 * float(np.finfo(dtype).eps) + 1e-15)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [1.0, -2.0, 3.0, 0.5],
+        [1e4, -1e4, 3.0, 0.0],
+        [1.0, 1.0 + 1e-7, 1.0 - 3e-7, 1.0],
+        [0.1, 0.1, 0.1, 0.1],
+        [2e-3, -1e-3, 3e-3, 0.0],
+        [1e-300, -1e-300, 3e-300, 0.0],
+        [1e300, -1e300, 1e-300, 2e299],
+    ],
+)
+def test_output_and_gradients_are_those_of_the_definition(row: list[float]) -> None:
+    x, dout, scale, bias = (
+        np.array(row),
+        np.array([0.5, -1.0, 2.0, 1.5]),
+        np.array([1.0, -0.5, 2.0, 3.0]),
+        np.array([0.0, 1.0, -2.0, 0.5]),
+    )
+    layer = layer_norm()
+    with np.errstate(all="raise"):
+        out, cache = layer.forward(LayerNorm(scale, bias), x[None])
+        dx, grads = layer.backward(cache, dout[None])
+    h, expected_dx, largest = normalised_50_digits(x, scale * dout, 1e-5)
+    # x less its mean is rounded by a unit of the largest of x, which r multiplies; h is 2 at most.
+    r = 1 / np.hypot(1e300 * (x / 1e300).std(), np.sqrt(1e-5))
+    lost = 4 * 2**-53 * max(1.0, float(np.abs(x * r).max()))
+    np.testing.assert_allclose(out.ravel(), scale * h + bias, rtol=1e-14, atol=3 * 4 * lost)
+    np.testing.assert_allclose(dx.ravel(), expected_dx, rtol=1e-14, atol=4 * lost * largest)
+    products = h * dout
+    np.testing.assert_allclose(grads.scale, products, rtol=1e-14, atol=4 * 2 * lost)
 
 
 def test_a_row_near_a_constant_keeps_its_digits() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chainrule import Array, dropout
 from chainrule.arrays.hashing import hashed_integers
 from chainrule.arrays.portable import Portable
+from chainrule.arrays.types import Groups
 from strategies import Floating, dtypes, generators, normal, sides
 from untyped import untyped
 
@@ -72,6 +73,7 @@ class Scattered(np.ndarray[Any, Any]):
 
 X = np.array([[0.25, 1.0, 4.0], [9.0, 0.5, 2.0]])
 DEEP = np.arange(24.0).reshape(2, 3, 4) % 7
+OF_GROUPS = DEEP.reshape(2, 3, 2, 2).mean(axis=(1, 3)).repeat(2, axis=1)[:, None]
 
 WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "clip": (lambda xp, x: xp.clip(x, 0.5, 2.0), np.clip(X, 0.5, 2)),
@@ -92,6 +94,7 @@ WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "sign": (lambda xp, x: xp.sign(x - 1), np.sign(X - 1)),
     "sqrt": (lambda xp, x: xp.sqrt(x), np.sqrt(X)),
     "hyperbolic tangent": (lambda xp, x: xp.tanh(x), np.tanh(X)),
+    "times_in": (lambda xp, x: xp.times_in(x, x, x), X * X),
     "where": (lambda xp, x: xp.where(x > 1, x, -x), np.where(X > 1, X, -X)),
     "zeros_like": (lambda xp, x: xp.zeros_like(x), np.zeros((2, 3))),
     "a word of the library's": (lambda xp, x: xp.flip(x), np.flip(X)),
@@ -108,11 +111,14 @@ def test_a_word_means_in_any_library_what_it_means_in_numpy(word: Callable[[Any,
 
 REDUCTIONS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "sum_last": (lambda xp, x: xp.sum_last(x), DEEP.sum(axis=-1)),
+    "dot_last": (lambda xp, x: xp.dot_last(x, x + 1), (DEEP * (DEEP + 1)).sum(axis=-1, keepdims=True)),
+    "exponentials": (lambda xp, x: xp.exponentials(x)[1], np.exp(DEEP - DEEP.max(axis=-1, keepdims=True))),
     "max_last": (lambda xp, x: xp.max_last(x), DEEP.max(axis=-1)),
     "argmax_last": (lambda xp, x: xp.argmax_last(x), DEEP.argmax(axis=-1)),
-    "mean_last": (lambda xp, x: xp.mean_last(x), DEEP.mean(axis=-1, keepdims=True)),
+    "mean_along": (lambda xp, x: xp.mean_along(x, -1), DEEP.mean(axis=-1, keepdims=True)),
     "mean_weighted": (lambda xp, x: xp.mean_weighted(x, x), (DEEP * DEEP).mean(axis=-1, keepdims=True)),
     "sum_rows": (lambda xp, x: xp.sum_rows(x), DEEP.sum(axis=(0, 1))),
+    "mean_along groups": (lambda xp, x: xp.mean_along(x, Groups(2)), OF_GROUPS),
     "mean_square": (lambda xp, x: xp.mean_square(x, 1), (DEEP * DEEP).mean(axis=1, keepdims=True)),
 }
 

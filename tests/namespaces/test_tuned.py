@@ -7,6 +7,7 @@ import pytest
 
 from chainrule import Array, read_only
 from chainrule.arrays.tuned import FEW, FEW_ROWS, IN_PAIRS, SMALL, TUNED, Tuned, squares, sums
+from chainrule.arrays.types import Groups
 from chainrule.checking.complex_step import LIFTED, LiftedNamespace, lift
 from strategies import Floating, normal
 
@@ -15,6 +16,7 @@ def test_astype_copies_only_what_is_of_another_dtype() -> None:
     x = np.ones(3)
     assert TUNED.astype(x, x) is x
     assert TUNED.astype(x, x.astype(np.float32)).dtype == np.float32
+    assert LIFTED.astype(lift(x), lift(x)).dtype == np.complex128  # a step is not lost
     assert LIFTED.astype(x, lift(x)) is x  # real numbers stay real beside lifted ones
     assert LIFTED.astype(x.astype(np.float32), lift(x)).dtype == np.float64
 
@@ -82,7 +84,7 @@ def test_positive_part_of_few_and_of_many_numbers(dtype: Floating, columns: int)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
 def test_the_mean_of_large_numbers_is_finite_where_their_sum_is_not(dtype: Floating, n: int) -> None:
     large = np.finfo(dtype).max / 2
-    mean = TUNED.quietly(TUNED.mean_last, np.full((2, n), [[large], [-large]], dtype))
+    mean = TUNED.quietly(TUNED.mean_along, np.full((2, n), [[large], [-large]], dtype), -1)
     # Rounding of n terms of a sum, at worst.
     np.testing.assert_allclose(mean / large, [[1], [-1]], rtol=n * float(np.finfo(dtype).eps))
 
@@ -142,6 +144,7 @@ def test_quietly_passes_every_argument() -> None:
 
 X = np.array([[0.25, 1.0, 4.0], [9.0, 0.5, 2.0]])
 DEEP = np.arange(24.0).reshape(2, 3, 4) % 7
+OF_GROUPS = DEEP.reshape(2, 3, 2, 2).mean(axis=(1, 3)).repeat(2, axis=1)[:, None]
 
 WORDS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "log": (lambda xp: xp.log(X), np.log(X)),
@@ -152,9 +155,11 @@ WORDS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "reshape": (lambda xp: xp.reshape(X, (6,)), X.reshape(6)),
     "a word of NumPy's": (lambda xp: xp.flip(X), np.flip(X)),
     "sum_last": (lambda xp: xp.sum_last(DEEP), DEEP.sum(axis=-1)),
+    "dot_last": (lambda xp: xp.dot_last(DEEP, DEEP + 1), (DEEP * (DEEP + 1)).sum(axis=-1, keepdims=True)),
     "max_last": (lambda xp: xp.max_last(DEEP), DEEP.max(axis=-1)),
     "argmax_last": (lambda xp: xp.argmax_last(DEEP), DEEP.argmax(axis=-1)),
-    "mean_last": (lambda xp: xp.mean_last(DEEP), DEEP.mean(axis=-1, keepdims=True)),
+    "mean_along": (lambda xp: xp.mean_along(DEEP, -1), DEEP.mean(axis=-1, keepdims=True)),
+    "mean_along groups": (lambda xp: xp.mean_along(DEEP, Groups(2)), OF_GROUPS),
     "mean_square": (lambda xp: xp.mean_square(DEEP, -1), (DEEP * DEEP).mean(axis=-1, keepdims=True)),
     "mean_square, across": (lambda xp: xp.mean_square(X, 0), (X * X).mean(axis=0, keepdims=True)),
     "mean_square of one": (lambda xp: xp.mean_square(X[:, :1], -1), X[:, :1] ** 2),
@@ -277,7 +282,9 @@ def test_means_along_an_axis_of_any_length_are_rounded_little(dtype: Floating, n
     x = np.random.default_rng(n).random((3, n)).astype(dtype)
     expected = x.astype(np.longdouble).mean(axis=1, keepdims=True)
     # NumPy takes half as many bits of more in float16; rounding of n terms of a sum, at worst.
-    np.testing.assert_allclose(TUNED.mean_last(x).astype(np.longdouble), expected, rtol=n * float(np.finfo(dtype).eps))
+    np.testing.assert_allclose(
+        TUNED.mean_along(x, -1).astype(np.longdouble), expected, rtol=n * float(np.finfo(dtype).eps)
+    )
     found, mean = TUNED.centred(x.T, 0)
     np.testing.assert_allclose(mean.T.astype(np.longdouble), expected, rtol=n * float(np.finfo(dtype).eps))
     assert found.shape == (n, 3)
@@ -307,3 +314,32 @@ def test_rows_beyond_the_constants_that_are_held_are_summed() -> None:
 def test_a_scalar_is_never_minus_zero() -> None:
     for first in (0.0, -0.0):
         assert not np.signbit(TUNED.scalar(first, np.ones(1, np.longdouble)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("shape", [(4,), (5, 4), (2, 3, 4), (2, FEW_ROWS + 1)])
+def test_exponentials_are_those_of_the_rows_less_one_of_their_entries(shape: tuple[int, ...], dtype: Floating) -> None:
+    x = normal(np.random.default_rng(0), *shape, dtype=dtype)
+    x[..., 1] += 1000 * (x[..., 0] > 0)  # in some rows the first entry is too small
+    kept = x.copy()
+    shifted, e, total = TUNED.quietly(TUNED.exponentials, x)
+    np.testing.assert_array_equal(x, kept)
+    taken = np.where((x[..., :1] > 0), x.max(axis=-1, keepdims=True), x[..., :1])
+    np.testing.assert_array_equal(shifted, x - taken)
+    np.testing.assert_array_equal(e, np.exp(shifted))
+    np.testing.assert_allclose(total, e.sum(axis=-1, keepdims=True), rtol=8 * float(np.finfo(dtype).eps))
+    for each in (shifted, e, total):
+        assert each.dtype == dtype
+        assert not np.shares_memory(each, x)
+
+
+@pytest.mark.parametrize(("first", "taken"), [(-60.0, -60.0), (-80.0, 0.0)])
+def test_the_largest_entry_is_taken_where_the_sum_would_be_above_the_bound(first: float, taken: float) -> None:
+    x = np.array([[first, 0.0]])
+    np.testing.assert_array_equal(TUNED.exponentials(x)[0], x - taken)
+
+
+def test_a_product_is_made_in_memory_that_is_done_with() -> None:
+    done = np.zeros((2, 3))
+    assert TUNED.times_in(done, X, X[:1]) is done
+    np.testing.assert_array_equal(done, X * X[:1])

@@ -12,7 +12,23 @@ import numpy as np
 from attrs import asdict, frozen
 from numpy.typing import NDArray
 
-from chainrule import Layer, read_only, relu, sigmoid, tree
+from chainrule import (
+    BatchNorm,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    RmsNorm,
+    batch_norm,
+    group_norm,
+    layer_norm,
+    log_softmax,
+    read_only,
+    relu,
+    rms_norm,
+    sigmoid,
+    softmax,
+    tree,
+)
 from speed.contender import JAX, OURS, TORCH
 from speed.harness import Loop, Plan, Row, Spread, calls, race
 from speed.options import Options
@@ -20,7 +36,9 @@ from speed.page import duration, failures, ratio, table
 from speed.problem import Floats, largest
 from speed.processes import ask, process
 
-SIZES = ((64, 128), (2048, 256), (4096, 1024))
+SIZES: tuple[tuple[int, ...], ...] = ((64, 128), (2048, 256), (4096, 1024))
+NORMS = ((512, 64), (2048, 256), (4096, 1024))
+CLASSES = ((256, 16), (4096, 64), (2048, 1024))
 TOLERANCE = 1e-5
 
 
@@ -32,11 +50,80 @@ class Line:
     torch: Callable[[Any], Any]
     jax: Callable[[Any], Any]
     params: Callable[[np.random.Generator, int], Any] = lambda _rng, _features: ()
+    sizes: tuple[tuple[int, ...], ...] = SIZES
+
+
+def layer_norm_in_torch(torch: Any, x: Any, scale: Any, bias: Any) -> Any:
+    """Of the last axis."""
+    return torch.nn.functional.layer_norm(x, scale.shape, scale, bias)
+
+
+def rms_norm_in_torch(torch: Any, x: Any, scale: Any) -> Any:
+    """Of the last axis."""
+    return torch.nn.functional.rms_norm(x, scale.shape, scale, 1e-6)
+
+
+def group_norm_in_torch(torch: Any, x: Any, scale: Any, bias: Any) -> Any:
+    """Of 8 groups; torch has the channels before the positions, and reads ours in that order."""
+    return torch.nn.functional.group_norm(x.movedim(-1, 1), 8, scale, bias).movedim(1, -1)
+
+
+def batch_norm_in_torch(torch: Any, x: Any, scale: Any, bias: Any) -> Any:
+    """In training."""
+    return torch.batch_norm(x, scale, bias, None, None, True, 0.0, 1e-5, False)
+
+
+def standardised_in_jax(jax: Any, x: Any, scale: Any, bias: Any, *, axis: int = -1) -> Any:
+    """Layer norm, or batch norm along axis 0."""
+    return jax.nn.standardize(x, axis=axis, epsilon=1e-5) * scale + bias
+
+
+def rms_norm_in_jax(jax: Any, x: Any, scale: Any) -> Any:
+    """Of the last axis."""
+    return x / jax.numpy.sqrt((x * x).mean(-1, keepdims=True) + 1e-6) * scale
+
+
+def group_norm_in_jax(jax: Any, x: Any, scale: Any, bias: Any) -> Any:
+    """Of 8 groups."""
+    groups = x.reshape(x.shape[0], -1, 8, x.shape[-1] // 8)
+    return jax.nn.standardize(groups, axis=(1, 3), epsilon=1e-5).reshape(x.shape) * scale + bias
 
 
 LINES = {
     "relu": Line(relu, lambda torch: torch.relu, lambda jax: jax.nn.relu),
     "sigmoid": Line(sigmoid, lambda torch: torch.sigmoid, lambda jax: jax.nn.sigmoid),
+    "softmax": Line(softmax, lambda torch: partial(torch.softmax, dim=-1), lambda jax: jax.nn.softmax, sizes=CLASSES),
+    "log_softmax": Line(
+        log_softmax, lambda torch: partial(torch.log_softmax, dim=-1), lambda jax: jax.nn.log_softmax, sizes=CLASSES
+    ),
+    "layer_norm": Line(
+        layer_norm(),
+        lambda torch: partial(layer_norm_in_torch, torch),
+        lambda jax: partial(standardised_in_jax, jax),
+        lambda _rng, features: LayerNorm.init(features),
+        NORMS,
+    ),
+    "rms_norm": Line(
+        rms_norm(),
+        lambda torch: partial(rms_norm_in_torch, torch),
+        lambda jax: partial(rms_norm_in_jax, jax),
+        lambda _rng, features: RmsNorm.init(features),
+        NORMS,
+    ),
+    "group_norm": Line(
+        group_norm(8),
+        lambda torch: partial(group_norm_in_torch, torch),
+        lambda jax: partial(group_norm_in_jax, jax),
+        lambda _rng, features: GroupNorm.init(features),
+        ((16, 14, 14, 64), (16, 28, 28, 32), (32, 56, 56, 64)),
+    ),
+    "batch_norm": Line(
+        batch_norm(),
+        lambda torch: partial(batch_norm_in_torch, torch),
+        lambda jax: partial(standardised_in_jax, jax, axis=0),
+        lambda _rng, features: BatchNorm.init(features),
+        NORMS,
+    ),
 }
 
 
@@ -82,17 +169,17 @@ def measure(options: Options) -> Iterator[Row]:
     """A row for each layer, size and contender."""
     with process() as child:
         for name in options.layers or LINES:
-            for size in SIZES[: 1 if options.quick else None]:
+            for size in LINES[name].sizes[: 1 if options.quick else None]:
                 yield from ask(child, compare, name, size, options.plan)
 
 
-def compare(name: str, size: tuple[int, int], plan: Plan) -> list[Row]:
+def compare(name: str, size: tuple[int, ...], plan: Plan) -> list[Row]:
     """Those who agree with us take turns."""
     rng, line = np.random.default_rng(0), LINES[name]
     x, dout = (read_only(rng.standard_normal(size, np.float32)) for _ in range(2))
     params = line.params(rng, size[-1])
     makers = {contender: partial(make, line, params, x, dout) for contender, make in CONTENDERS.items()}
-    return raced({"layer": name, "size": f"{size[0]} × {size[1]}"}, makers, plan)
+    return raced({"layer": name, "size": " × ".join(map(str, size))}, makers, plan)
 
 
 def raced(case: Row, makers: Mapping[str, Callable[[], Loop]], plan: Plan) -> list[Row]:

@@ -80,13 +80,13 @@ def number(
     return result
 
 
-def size(owner: str, name: str, value: Any) -> int:
-    """Return an option that is a size as an int of Python's; a negative one is a ValueError."""
+def size(owner: str, name: str, value: Any, *, least: int = 0) -> int:
+    """Return an option that is a size as an int of Python's; one below `least` is a ValueError."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{owner}: {name} must be an integer, got {type(value).__name__}")
     result = index(value)
-    if result < 0:
-        raise ValueError(f"{owner}: {name} must be >= 0, got {result}")
+    if result < least:
+        raise ValueError(f"{owner}: {name} must be >= {least}, got {result}")
     return result
 
 

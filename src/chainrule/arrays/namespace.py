@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeGuard, TypeVar
 
-from chainrule.arrays.types import Array, Labels, Mask, Places
+from chainrule.arrays.types import Along, Array, Labels, Mask, Places
 
 A = TypeVar("A")
 Q = ParamSpec("Q")
@@ -51,6 +51,10 @@ class Namespace(Protocol):
 
     def times(self, a: Array, b: Array | float, /) -> Array:
         """`a * b`, in the memory of `a` if it is mine, else in that of `b` if that is."""
+        ...
+
+    def times_in(self, done: Array, a: Array, b: Array, /) -> Array:
+        """`a * b`, in the memory of an array of that shape which the rule has made and is done with."""
         ...
 
     def matmul(self, a: Array, b: Array, /) -> Array:
@@ -153,8 +157,19 @@ class Namespace(Protocol):
         """(..., k) to (...,): the sum of each row."""
         ...
 
-    def mean_last(self, x: Array, /) -> Array:
-        """(..., k) to (..., 1): the mean of each row."""
+    def dot_last(self, a: Array, b: Array, /) -> Array:
+        """(..., k), (..., k) to (..., 1): the inner product of each row of one with that of the other."""
+        ...
+
+    def exponentials(self, x: Array, /) -> tuple[Array, Array, Array]:
+        """`x - c`, `exp(x - c)` and the sum of each row of these, (..., 1), all fresh, for an entry c of each row.
+
+        It is chosen so that no sum overflows, and none is less than 1. `x` has 32 bits or more.
+        """
+        ...
+
+    def mean_along(self, x: Array, along: Along, /) -> Array:
+        """The mean along an axis, which is kept; of `Groups`, (n, p, c) to (n, 1, c), at each channel its group's."""
         ...
 
     def mean_weighted(self, x: Array, weights: Array, /) -> Array:
@@ -165,23 +180,23 @@ class Namespace(Protocol):
         """(..., k), (..., k) to (..., 1): the mean of the products of each row's numbers."""
         ...
 
-    def tamed(self, x: Array, axis: int, /) -> tuple[Array, Array | float]:
-        """`x` times a power of two along an axis, and that power, with the axis kept; 1 unless squares overflow."""
+    def tamed(self, x: Array, along: Along, /) -> tuple[Array, Array | float]:
+        """`x` times a power of two, and that power in the shape of a mean; 1 unless sums overflow."""
         ...
 
-    def centred(self, x: Array, axis: int, /) -> tuple[Array, Array]:
-        """`x` minus its mean along an axis, -1 or 0, as a fresh array, and the mean, with the axis kept.
+    def centred(self, x: Array, along: Along, /) -> tuple[Array, Array]:
+        """`x` minus its mean, as a fresh array, and the mean, as `mean_along` gives it.
 
         Of equal numbers nothing is left, whatever the sum of them is rounded to.
         """
         ...
 
-    def mean_square(self, x: Array, axis: int, /) -> Array:
-        """The mean of the squares along an axis, -1 or 0, which is kept."""
+    def mean_square(self, x: Array, along: Along, /) -> Array:
+        """The mean of the squares, as `mean_along` gives it."""
         ...
 
-    def deviation(self, x: Array, eps: float, unit: Array | float, axis: int, /) -> tuple[Array, Array]:
-        """The mean of the squares along an axis, -1 or 0, and `1 / sqrt(mean + eps * unit^2)`, with the axis kept."""
+    def deviation(self, x: Array, eps: float, unit: Array | float, along: Along, /) -> tuple[Array, Array]:
+        """The mean of the squares, as `mean_along` gives it, and `1 / sqrt(mean + eps * unit^2)`."""
         ...
 
     def dropout_factor(self, x: Array, rate: float, seed: object, /) -> Array:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeGuard, TypeVar
 
 from chainrule.arrays.hashing import hashed
-from chainrule.arrays.types import Array, Labels, Mask, Places
+from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places
 
 A = TypeVar("A")
 Q = ParamSpec("Q")
@@ -69,6 +69,9 @@ class Portable:
     def times(self, a: Array, b: Array | float, /) -> Array:
         return a * b
 
+    def times_in(self, done: Array, a: Array, b: Array, /) -> Array:
+        return a * b
+
     def abs(self, x: Array, /) -> Array:
         out: Array = self.xp.where(x < 0, -x, x)  # xp.abs has a slope of 0 at 0 in torch, and softplus's tail needs 1
         return out
@@ -109,32 +112,39 @@ class Portable:
         out: Array = self.xp.sum(x, axis=-1)
         return out
 
-    def mean_last(self, x: Array, /) -> Array:
-        out: Array = self.xp.mean(x, axis=-1, keepdims=True)
+    def dot_last(self, a: Array, b: Array, /) -> Array:
+        out: Array = self.xp.sum(a * b, axis=-1, keepdims=True)
         return out
 
     def mean_product(self, a: Array, b: Array, /) -> Array:
-        return self.mean_last(a * b)
+        return self.mean_along(a * b, -1)
 
-    def tamed(self, x: Array, axis: int, /) -> tuple[Array, Array | float]:
+    def exponentials(self, x: Array, /) -> tuple[Array, Array, Array]:
+        shifted = x - self.xp.max(x, axis=-1, keepdims=True)
+        e = self.exp(shifted)
+        return shifted, e, self.xp.sum(e, axis=-1, keepdims=True)
+
+    def mean_along(self, x: Array, along: Along, /) -> Array:
+        return self._reduced(self.xp.mean, x, along)
+
+    def tamed(self, x: Array, along: Along, /) -> tuple[Array, Array | float]:
         top = self._top(x)
-        return self._within(x, *((12, -6) if top == 16 else (top - 34, -34)), axis)
+        return self._within(x, *((12, -6) if top == 16 else (top - 34, -34)), along)
 
-    def centred(self, x: Array, axis: int, /) -> tuple[Array, Array]:
-        mean = self.xp.mean(x, axis=axis, keepdims=True)
+    def centred(self, x: Array, along: Along, /) -> tuple[Array, Array]:
+        mean = self.mean_along(x, along)
         out: Array = x - mean
-        rest = self.xp.mean(out, axis=axis, keepdims=True)
+        rest = self.mean_along(out, along)
         return out - rest, mean + rest
 
-    def mean_square(self, x: Array, axis: int, /) -> Array:
-        out: Array = self.xp.mean(x * x, axis=axis, keepdims=True)
-        return out
+    def mean_square(self, x: Array, along: Along, /) -> Array:
+        return self.mean_along(x * x, along)
 
-    def deviation(self, x: Array, eps: float, unit: Array | float, axis: int, /) -> tuple[Array, Array]:
+    def deviation(self, x: Array, eps: float, unit: Array | float, along: Along, /) -> tuple[Array, Array]:
         wide = self.widened(x)
         half = self._top(wide) // 2
-        small, within = self._within(wide, half - 16, -half - 16, axis)
-        mean = self.mean_square(small, axis)
+        small, within = self._within(wide, half - 16, -half - 16, along)
+        mean = self.mean_square(small, along)
         both = within * unit  # of the dtype of `wide`, whether the unit is a number or has 16 bits
         total = mean + eps * both * both
         least = self.xp.full_like(mean, float(self.xp.finfo(wide.dtype).smallest_normal))
@@ -150,15 +160,25 @@ class Portable:
         """The first power of two that the dtype of `x` does not hold."""
         return math.frexp(float(self.xp.finfo(x.dtype).max))[1]
 
-    def _within(self, x: Array, most: int, unit: int, axis: int) -> tuple[Array, Array]:
-        """`x`, times 2^unit along an axis where something is larger than 2^most, and the units."""
-        size = self.xp.max(self.abs(x), axis=axis, keepdims=True)
+    def _within(self, x: Array, most: int, unit: int, along: Along) -> tuple[Array, Array]:
+        """`x`, times 2^unit where something along it is larger than 2^most, and the units."""
+        size = self._reduced(self.xp.max, self.abs(x), along)
         one = self.xp.ones_like(size)
         units: Array = self.xp.where(size > 2.0**most, one * 2.0**unit, one)
         return x * units, units
 
+    def _reduced(self, reduction: Callable[..., Array], x: Array, along: Along) -> Array:
+        """A reduction along an axis, which is kept, or of each group, at each of its channels."""
+        if not isinstance(along, Groups):
+            return reduction(x, axis=along, keepdims=True)
+        n, positions, channels = x.shape
+        apart = (n, positions, along.number, channels // along.number)
+        each = reduction(self.xp.reshape(x, apart), axis=(1, 3), keepdims=True)
+        out: Array = self.xp.reshape(self.xp.broadcast_to(each, (n, 1, *apart[2:])), (n, 1, channels))
+        return out
+
     def mean_weighted(self, x: Array, weights: Array, /) -> Array:
-        return self.mean_last(x * weights)
+        return self.mean_along(x * weights, -1)
 
     def max_last(self, x: Array, /) -> Array:
         out: Array = self.xp.max(x, axis=-1)

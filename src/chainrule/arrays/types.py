@@ -4,7 +4,7 @@ mypy and pyright see NumPy arrays of floats. At run time any array of a library 
 standard will do: JAX, CuPy and array-api-strict; torch and dask through array-api-compat.
 """
 
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,17 @@ Places: TypeAlias = NDArray[Any]
 
 Mask: TypeAlias = NDArray[np.bool_]
 """An array of truth values."""
+
+
+class Groups(NamedTuple):
+    """Groups of neighbouring channels of (n, positions, channels): means are those of a group in one example."""
+
+    number: int
+    """How many groups; they divide the channels."""
+
+
+Along: TypeAlias = int | Groups
+"""What is taken together in a mean: a line along an axis, -1 or 0, or a group of channels at all positions."""
 
 Generator: TypeAlias = "np.random.Generator"
 """A generator of random numbers. A string, because numpy.random takes a third as long to import as all that is here."""

@@ -72,7 +72,8 @@ class LiftedNamespace(Tuned):
         return lift(np.where(x.real < low, low, np.where(x.real > high, high, x)))
 
     def astype(self, x: Array | Labels | Mask, like: Array, /) -> Array:
-        return x.astype(like.real.dtype, copy=False)
+        kind: np.dtype[Any] = x.dtype if x.dtype.kind == "c" else like.real.dtype  # real numbers stay real
+        return x.astype(kind, copy=False)
 
 
 LIFTED: Namespace = LiftedNamespace()

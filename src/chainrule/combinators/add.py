@@ -22,15 +22,15 @@ copies `dout` to the branches, and where the wires meet their derivatives are ad
 
 import math
 from functools import partial
+from itertools import repeat
 from typing import Any, TypeVar, overload
 
-from chainrule.arrays.arguments import describe
-from chainrule.arrays.libraries import same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.parts import Fork
-from chainrule.rules.combinators import Caches, Rules, combinator, counted, placed
+from chainrule.rules.branches import back_through, each_branch, of_one_shape
+from chainrule.rules.combinators import Caches, Rules, combinator
 
 # Numbered by position, so that a type checker names the branch that does not fit.
 P0 = TypeVar("P0")
@@ -148,51 +148,21 @@ def add(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
     """`f_1(x) + ... + f_n(x)`, and the cache of each branch."""
-    counted("add", "params", params, len(parts))
-    x = xp.shared(x)
     caches: Caches = []
-    i = 0
-    try:
-        out, cache = parts[0].forward(xp, params[0], x)
+    branches = each_branch("add", parts, xp, params, x, of_one_shape)
+    out, cache = next(branches)
+    caches.append(cache)
+    for more, cache in branches:
+        out = xp.plus(out, more)
         caches.append(cache)
-        for i, part in enumerate(parts[1:], start=1):
-            more, cache = part.forward(xp, params[i], x)
-            caches.append(cache)
-            _fit(out, more, i)
-            out = xp.plus(out, more)
-    except Exception as error:
-        placed(error, i, parts, "branch")
-        raise
     return out, caches
 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
-    """`dx = J_1^T dout + ... + J_n^T dout`, and the gradients of each branch, last one first."""
-    dout = xp.shared(dout)
-    total: Array | None = None
-    grads: list[Any] = []
-    i = len(parts)
-    try:
-        while i:
-            i -= 1
-            dx, own = parts[i].backward(xp, caches.pop(), dout, wants_dx)
-            grads.append(own)
-            if wants_dx and dx is not None:
-                total = dx if total is None else xp.plus(total, dx)
-    except Exception as error:
-        placed(error, i, parts, "branch")
-        raise
-    grads.reverse()
-    return total, tuple(grads)
+    """`dx = J_1^T dout + ... + J_n^T dout`, and the gradients of each branch."""
+    return back_through(parts, xp, caches, repeat(xp.shared(dout)), wants_dx)
 
 
 def additions(joints: int, params: object, x: Shape, out: Shape) -> tuple[int, int]:
     """An addition for each number and each branch but the first, forward and backward."""
     return joints * math.prod(out), joints * math.prod(x)
-
-
-def _fit(first: Array, other: Array, i: int) -> None:
-    steps = any(getattr(each, "lifted", False) for each in (first, other))  # a complex step meets real arrays
-    if other.shape != first.shape or not (steps or same_dtype(first, other)):
-        both = f"branch 1 gives {describe(first)} and branch {i + 1} {describe(other)}"
-        raise ValueError(f"add: the branches must give outputs of one shape and dtype, but {both}")

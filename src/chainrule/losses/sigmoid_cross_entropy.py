@@ -52,7 +52,7 @@ def rows(xp: Namespace, logits: Array, targets: Array | Labels) -> tuple[Array, 
     """The mean of each row's `(h - t) x + log1p(tail)`, and `((h - t) - sign(x) tail / (1 + tail)) / k`."""
     side, tail = xp.sign(logits), xp.decay(logits)
     mistake = 0.5 + 0.5 * side - chances(xp, logits, targets, "sigmoid_cross_entropy")
-    losses = xp.mean_product(mistake, logits) + xp.mean_last(xp.log1p(tail))
+    losses = xp.mean_product(mistake, logits) + xp.mean_along(xp.log1p(tail), -1)
     mistake -= side * (tail / (1 + tail))
     return losses[..., 0], xp.times(mistake, xp.share(1.0, logits.shape[-1], logits))
 

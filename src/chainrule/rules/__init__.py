@@ -13,7 +13,7 @@ from chainrule.loss import Loss
 from chainrule.rules.combinators import combinator
 from chainrule.rules.elementwise_layers import Elementwise, Saved, elementwise
 from chainrule.rules.encoders import encoder
-from chainrule.rules.features import fitting, well_formed
+from chainrule.rules.features import fitting, some_features, well_formed
 from chainrule.rules.layers import layer
 from chainrule.rules.losses import Slopes, loss
 from chainrule.rules.optimizers import optimizer
@@ -40,6 +40,7 @@ __all__ = [
     "loss",
     "optimizer",
     "record",
+    "some_features",
     "unchecked",
     "well_formed",
 ]

@@ -61,6 +61,16 @@ def features(layer: str, name: str) -> Callable[[Any, Array], None]:
     return fits
 
 
+def some_features(layer: str) -> Callable[[object, Array], None]:
+    """The check that `x` has an axis of features, and at least one of them."""
+
+    def fits(params: object, x: Array) -> None:
+        if not (x.ndim and x.shape[-1]):
+            raise ValueError(f"{layer}: x must have an axis of at least one feature, got shape {tuple(x.shape)}")
+
+    return fits
+
+
 def misfit(layer: str, x: Array, name: str, array: Array) -> ValueError:
     """The error of an `x` that does not fit an array of the parameters."""
     if not x.ndim:

@@ -23,7 +23,7 @@ from chainrule.encoder import Encoder, Network, Trainable, is_network
 from chainrule.layer import Layer
 from chainrule.layers.normalisation.batch_norm import Statistics
 from chainrule.naming import made_again, title_of
-from chainrule.parts import Around, Chain, Parts, layers_of
+from chainrule.parts import Around, Chain, Parts, caches_of, layers_of
 from chainrule.rules.inference import Inference, Moments
 
 P = TypeVar("P")
@@ -188,9 +188,9 @@ def _added(layer: Any, before: Any, cache: Any) -> Any:
         what = f"its cache must be a tuple of {len(layers)}, an entry for each of its layers, got {describe(cache)}"
         raise TypeError(f"statistics: {title_of(layer)}: {what}")
     if isinstance(parts, Around):
-        return _added(parts.layer, before, cache[0][0] if parts.fixed else cache[0])
+        return _added(parts.layer, before, *caches_of(layer, cache))
     olds = before if before is not None else [None] * len(layers)
-    return tuple(map(_added, layers, olds, cache))
+    return tuple(map(_added, layers, olds, caches_of(layer, cache)))
 
 
 def _has_modes(layer: Any) -> bool:

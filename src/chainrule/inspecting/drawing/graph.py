@@ -348,7 +348,7 @@ class _Plan:
     def pieces(self, layer: Watched, params: Any, path: Path) -> tuple[Piece, ...]:
         """What stands in the line for a layer."""
         parts: Parts = layer.parts
-        if isinstance(parts, tuple) or (isinstance(parts, Around) and parts.tied):
+        if isinstance(parts, tuple) or (isinstance(parts, Around) and parts.is_whole):
             return (self.node(layer, params, path),)
         if isinstance(parts, Around):
             inside = self.pieces(parts.layer, params, path)

@@ -81,7 +81,7 @@ class ForkTrace:
         What went into all branches, and what came out of the joint.
     around
         Whether its parameters are those of its one layer, as `residual` has them, and not an entry for each branch.
-    forward_operations, backward_operations
+    cache_bytes, shared_bytes, forward_operations, backward_operations
         Those of the joint alone.
     dout, dx
         The derivative that came back to the joint, and the sum of those that the branches gave.
@@ -94,6 +94,8 @@ class ForkTrace:
     x: Quantity
     out: Quantity
     around: bool
+    cache_bytes: int
+    shared_bytes: int
     forward_operations: int | None
     backward_operations: int | None
     dout: Quantity | None = None
@@ -187,7 +189,7 @@ class Trace:
     @property
     def cache_bytes(self) -> int:
         """The memory that is held between forward and backward, arrays that caches share counted once."""
-        return sum(each.cache_bytes for each in (*self.layers, *(() if self.loss is None else (self.loss,))))
+        return sum(each.cache_bytes for each in self._costly)
 
     @property
     def forward_operations(self) -> int | None:
@@ -235,8 +237,7 @@ class Trace:
         rows: list[tuple[str, ...]] = []
         for step in _flat(self.steps):
             if isinstance(step, ForkTrace):
-                counts = (_number(step.forward_operations), _number(step.backward_operations))
-                rows.append((_title(step), step.x.summary, step.out.summary, "", "", "", *counts))
+                rows.append((_title(step), step.x.summary, step.out.summary, "", *_costs(step)))
             else:
                 count = sum(param.size for param in step.params)
                 rows.append((step.title, step.x.summary, step.out.summary, f"{count:,}", *_costs(step)))
@@ -301,7 +302,7 @@ def _named(step: Step) -> str:
     return f"{step.name}({', '.join(inside)})"
 
 
-def _costs(step: LayerTrace | LossTrace) -> tuple[str, ...]:
+def _costs(step: Step | LossTrace) -> tuple[str, ...]:
     counts = (_number(step.forward_operations), _number(step.backward_operations))
     return (f"{step.cache_bytes:,}", f"{step.shared_bytes:,}", *counts)
 

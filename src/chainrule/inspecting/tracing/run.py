@@ -21,7 +21,7 @@ from chainrule.inspecting.tracing.records import ForkTrace, LayerTrace, LossTrac
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.naming import can_be_made_again, made_again, name_of
-from chainrule.parts import Around, Chain, Fork, Parts
+from chainrule.parts import Around, Chain, Fork, Parts, kept_by_joint
 
 Path: TypeAlias = tuple[int, ...]
 
@@ -147,7 +147,7 @@ def planned(layer: Watched, path: Path, count: list[int], *, fixed: bool = False
         Of the layer.
     """
     parts: Parts = layer.parts
-    if isinstance(parts, tuple) or not can_be_made_again(layer) or (isinstance(parts, Around) and parts.tied):
+    if isinstance(parts, tuple) or not can_be_made_again(layer) or (isinstance(parts, Around) and parts.is_whole):
         count[0] += 1
         return Plan(layer, path, count[0], "", (), fixed)
     if isinstance(parts, Around):
@@ -228,8 +228,8 @@ def _forward(layer: Watched, plan: Plan, ledger: Ledger, params: Any, x: Any) ->
     plan.out = measure("out", f"out {plan.origin}", out)
     if plan.layer.operations is not None:
         plan.counts = plan.layer.operations(params, tuple(x.shape), tuple(out.shape))
+    plan.bytes = ledger.enter(cache if plan.number else kept_by_joint(plan.layer, cache))
     if plan.number:
-        plan.bytes = ledger.enter(cache)
         plan.params = tuple(
             measure(field_of(at), f"{place_of(plan.path)}{at} {plan.origin}", leaf)
             for at, leaf in tree.named_leaves(params)
@@ -276,6 +276,8 @@ def _steps(plan: Plan, x: Quantity, dout: Quantity | None) -> tuple[Step, ...]:
                 x=attrs.evolve(x, name="x"),
                 out=_seen(plan.out),
                 around=around,
+                cache_bytes=plan.bytes[0],
+                shared_bytes=plan.bytes[1],
                 forward_operations=forward,
                 backward_operations=backward,
                 dout=None if dout is None else attrs.evolve(dout, name="dout"),

@@ -198,12 +198,14 @@ def forward(xp: Namespace, params: BatchNorm, x: Array, *, eps: float) -> tuple[
 
 def backward(xp: Namespace, cache: BatchNormCache, dout: Array, wants_dx: bool) -> tuple[Array | None, BatchNorm]:
     """`dx = r (g - mean(g) - h mean(h * g))` for `g = scale * dout`."""
-    dscale, dbias = xp.sum_rows(dout * cache.h), xp.sum_rows(dout)
+    product = dout * cache.h
+    dscale, dbias = xp.sum_rows(product), xp.sum_rows(dout)
     grads = _gradients(dscale, dbias)
     if not wants_dx:
         return None, grads
     n = math.prod(dout.shape[:-1])
-    dx = dout - cache.h * (dscale / n)
+    dx = xp.times_in(product, cache.h, -dscale / n)
+    dx += dout
     dx -= dbias / n
     dx *= cache.scale * cache.r
     return dx, grads

@@ -118,15 +118,23 @@ def forward(xp: Namespace, params: LayerNorm, x: Array, *, eps: float) -> tuple[
     h, _ = xp.centred(x, -1)
     _, r = xp.deviation(h, eps, unit, -1)
     h *= r
-    return h * params.scale + params.bias, _saved(xp.read_only(h), xp.read_only(r * unit), params.scale)
+    out = h * params.scale
+    out += params.bias
+    return out, _saved(xp.read_only(h), xp.read_only(r * unit), params.scale)
 
 
 def backward(xp: Namespace, cache: LayerNormCache, dout: Array, wants_dx: bool) -> tuple[Array | None, LayerNorm]:
     """`dx = r (g - mean(g) - h mean(h * g))` for `g = scale * dout`."""
     product = dout * cache.h
     grads = _gradients(xp.sum_rows(product), xp.sum_rows(dout))
-    dx = dout * cache.scale - cache.h * xp.mean_weighted(product, cache.scale) - xp.mean_weighted(dout, cache.scale)
-    return dx * cache.r, grads
+    if not wants_dx:
+        return None, grads
+    of_h, of_g = xp.mean_weighted(product, cache.scale), xp.mean_weighted(dout, cache.scale)
+    dx = xp.times(dout, cache.scale)
+    dx -= xp.times_in(product, cache.h, of_h)
+    dx -= of_g
+    dx *= cache.r
+    return dx, grads
 
 
 OPERATIONS = (7, 11)

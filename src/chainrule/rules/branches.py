@@ -1,0 +1,109 @@
+"""Branches: layers that take one input, forward, and back to the sum of their derivatives.
+
+    out_i = f_i(x)        dx = J_1^T dout_1 + ... + J_n^T dout_n
+
+Copy and sum are an adjoint pair: what was copied to all branches going forward is added coming back. The joint of a
+fork says what becomes of the outputs, and what `dout_i` is.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
+
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.libraries import same_dtype
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.types import Array
+from chainrule.rules.combinators import Caches, Rules, counted, placed
+
+C = TypeVar("C")
+
+
+@frozen(eq=False)
+@record
+class Beside(Generic[C]):
+    """The cache of a branch, and an array that the joint keeps beside it."""
+
+    cache: C
+    kept: Array
+
+
+beside = unchecked(Beside)
+
+
+def each_branch(
+    name: str, parts: Rules, xp: Namespace, params: Any, x: Array, fits: Callable[[str, Array, Array, int], None]
+) -> Iterator[tuple[Array, Any]]:
+    """Run branches on one input.
+
+    Parameters
+    ----------
+    name
+        The name of the combinator.
+    parts, xp, params, x
+        As a combinator's forward has them.
+    fits
+        `(name, first, other, i)`, which refuses the output of branch i beside that of the first.
+
+    Yields
+    ------
+    tuple[Array, Any]
+        The output and the cache of each.
+    """
+    counted(name, "params", params, len(parts))
+    x = xp.shared(x)
+    first: Array | None = None
+    for i, part in enumerate(parts):
+        try:
+            out, cache = part.forward(xp, params[i], x)
+            first = out if first is None else first
+            fits(name, first, out, i)
+        except Exception as error:
+            placed(error, i, parts, "branch")
+            raise
+        yield out, cache
+
+
+def back_through(
+    parts: Rules, xp: Namespace, caches: Caches, douts: Iterable[Array], wants_dx: bool
+) -> tuple[Array | None, tuple[Any, ...]]:
+    """Go back through branches, last one first.
+
+    Parameters
+    ----------
+    parts, xp, caches, wants_dx
+        As a combinator's backward has them; caches are used up.
+    douts
+        What comes back to each branch, that of the last first.
+
+    Returns
+    -------
+    tuple
+        The sum of their dx, None where it is not wanted, and the gradients of each, first one first.
+    """
+    total: Array | None = None
+    grads: list[Any] = []
+    for i, dout in zip(reversed(range(len(parts))), douts, strict=False):  # one dout for all may come without end
+        try:
+            dx, own = parts[i].backward(xp, caches.pop(), dout, wants_dx)
+        except Exception as error:
+            placed(error, i, parts, "branch")
+            raise
+        grads.append(own)
+        if wants_dx and dx is not None:
+            total = dx if total is None else xp.plus(total, dx)
+    return total, tuple(reversed(grads))
+
+
+def of_one_shape(name: str, first: Array, other: Array, i: int) -> None:
+    """Refuse branches whose outputs differ in shape or dtype: nothing is broadcast."""
+    if other.shape != first.shape or not of_one_dtype(first, other):
+        both = f"branch 1 gives {describe(first)} and branch {i + 1} {describe(other)}"
+        raise ValueError(f"{name}: the branches must give outputs of one shape and dtype, but {both}")
+
+
+def of_one_dtype(first: Array, other: Array) -> bool:
+    """Whether two outputs have one dtype; a complex step meets real arrays."""
+    return any(getattr(each, "lifted", False) for each in (first, other)) or same_dtype(first, other)
