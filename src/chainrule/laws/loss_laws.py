@@ -408,6 +408,9 @@ LOSS_LAWS: dict[str, LossLaw] = {
 }
 """All laws of losses, by name."""
 
+ELSEWHERE = ("loss_values", "loss_targets", "loss_precision")
+"""Those that do not ask about the arguments as they are given, which a quick check leaves out."""
+
 
 def as_layer(loss: Loss[Any, Any], targets: Any) -> Layer[tuple[()], Any]:
     """A loss as a layer of its output, for fixed targets: its `out` is the loss, and its `dout` is `dloss`."""
