@@ -122,7 +122,7 @@ def check_loss(
     rng
         The generator of random numbers.
     effort
-        `"quick"` leaves out other outputs, other targets and other dtypes than those given.
+        `"quick"` leaves out other outputs, targets and numbers of rows than those given, which take most of the time.
     only
         The names of the laws to check; by default all of that effort. A name that is none of theirs is a ValueError.
 

@@ -114,7 +114,7 @@ def _parser() -> _Parser:
         "--effort",
         choices=EFFORTS,
         default="full",
-        help="quick leaves out other values, sizes and dtypes than those given, and threads (default: %(default)s)",
+        help="quick leaves out what looks elsewhere than at the case as it is (default: %(default)s)",
     )
     add("--json", action="store_true", help="print the report as JSON")
     return parser

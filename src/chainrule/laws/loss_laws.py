@@ -408,8 +408,8 @@ LOSS_LAWS: dict[str, LossLaw] = {
 }
 """All laws of losses, by name."""
 
-ELSEWHERE = ("loss_values", "loss_targets", "loss_precision")
-"""Those that do not ask about the arguments as they are given, which a quick check leaves out."""
+ELSEWHERE = ("loss_values", "loss_targets")
+"""What a quick check leaves out: other outputs, other targets and other numbers of rows."""
 
 
 def as_layer(loss: Loss[Any, Any], targets: Any) -> Layer[tuple[()], Any]:
