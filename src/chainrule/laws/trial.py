@@ -53,10 +53,14 @@ def run_forward(layer: Checked[P, C], params: P, x: Any) -> tuple[Array, C]:
 def run_backward(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
     """Call `backward` on a copy of `dout`, and say what is wrong if it does not return `(dx, grads)`.
 
-    Of an encoder, which has no `dx`: None and what `grads` gives.
+    Of an encoder, which has no `dx`: None and what `grads` gives. A NumPy scalar is as good as a 0-d array.
     """
     result: object = backward_of(layer, cache, dout.copy())
-    if not is_tuple(result) or len(result) != 2 or not (is_numpy(result[0]) or isinstance(layer, Encoder)):
+    if (
+        not is_tuple(result)
+        or len(result) != 2
+        or not (isinstance(result[0], np.ndarray | np.generic) or isinstance(layer, Encoder))
+    ):
         raise TypeError(f"backward must return (dx, grads) with an array for dx, got {describe(result)}")
     return cast("tuple[Array | None, P]", result)
 
