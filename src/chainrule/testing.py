@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from chainrule.arrays.types import Array
 from chainrule.checking.check import check_layer, check_loss, check_network, check_optimizer
+from chainrule.checking.effort import Effort
 from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.loss import Loss
@@ -49,10 +50,12 @@ class Case(Generic[P]):
     x: Array
     rng: np.random.Generator
 
-    def check(self, layer: Layer[P, Any] | Encoder[P, Any, Array], *, surrogate: bool = False) -> None:
+    def check(
+        self, layer: Layer[P, Any] | Encoder[P, Any, Array], *, surrogate: bool = False, effort: Effort = "full"
+    ) -> None:
         """Raise an AssertionError that holds the report, unless every law of `check_layer` holds."""
         __tracebackhide__ = True
-        check_layer(layer, self.params, self.x, rng=self.rng, surrogate=surrogate).raise_if_wrong()
+        check_layer(layer, self.params, self.x, rng=self.rng, surrogate=surrogate, effort=effort).raise_if_wrong()
 
 
 @frozen(eq=False)
@@ -73,10 +76,10 @@ class LossCase(Generic[T]):
     targets: T
     rng: np.random.Generator
 
-    def check(self, loss: Loss[Any, Any]) -> None:
+    def check(self, loss: Loss[Any, Any], *, effort: Effort = "full") -> None:
         """Raise an AssertionError that holds the report, unless every law of `check_loss` holds."""
         __tracebackhide__ = True
-        check_loss(loss, self.out, self.targets, rng=self.rng).raise_if_wrong()
+        check_loss(loss, self.out, self.targets, rng=self.rng, effort=effort).raise_if_wrong()
 
 
 @frozen(eq=False)
@@ -100,10 +103,13 @@ class NetworkCase(Generic[P, T]):
     targets: T
     rng: np.random.Generator
 
-    def check(self, network: Layer[P, Any] | Encoder[P, Any, Array], loss: Loss[Any, Any]) -> None:
+    def check(
+        self, network: Layer[P, Any] | Encoder[P, Any, Array], loss: Loss[Any, Any], *, effort: Effort = "full"
+    ) -> None:
         """Raise an AssertionError that holds the report, unless every law of `check_network` holds."""
         __tracebackhide__ = True
-        check_network(network, loss, self.params, self.x, self.targets, rng=self.rng).raise_if_wrong()
+        report = check_network(network, loss, self.params, self.x, self.targets, rng=self.rng, effort=effort)
+        report.raise_if_wrong()
 
 
 @frozen(eq=False)

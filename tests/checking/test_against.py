@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Affine, Array, Layer, Report, affine, check_against, tanh
+from chainrule import Affine, Array, Layer, Report, affine, check_against, own, tanh
 from checking.kernels import NAMES, WHERE, exact, formula, jax_kernel, numpy_kernel, torch_formula, torch_kernel
 
 TYPED = """
@@ -221,3 +221,42 @@ def test_bad_input_is_named() -> None:
     for error, message, call in cases:
         with pytest.raises(error, match=message):
             call()
+
+
+@needs_torch
+def test_what_overflows_in_a_wider_dtype_is_said_to_have_float16_inside() -> None:
+    torch: Any = import_module("torch")
+
+    class Scaled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, x: Any, weight: Any) -> Any:
+            ctx.save_for_backward(x, weight)
+            return x * weight
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            x, weight = ctx.saved_tensors
+            return dout * weight, (dout * x).half().sum(0).to(weight.dtype)
+
+    def scaled(x: Any, weight: Any) -> Any:
+        return x * weight
+
+    report = checked(Scaled, scaled, *tensors("bfloat16", (8, 10), (10,)))
+    (wrong,) = [verdict for verdict in report.failures if verdict.law == "gradients"]
+    assert wrong.field == "dweight"
+    assert wrong.note.endswith("it overflows: does something inside have float16, whose largest number is 65,504?")
+
+
+def test_a_dtype_that_differs_is_said_beside_whose_it_should_be() -> None:
+    def forward(params: Any, x: Array) -> tuple[Array, Array]:
+        return np.tanh(x).astype(np.float32), own(x)
+
+    def backward(x: Array, dout: Array) -> tuple[Array, Any]:
+        return (dout * (1 - np.tanh(x.astype(np.float64)) ** 2)).astype(np.float32), ()
+
+    report = checked(Layer(forward, backward), np.tanh, *arrays(np.float16, (6, 4)))
+    notes = {verdict.field: verdict.note for verdict in report.failures if verdict.law == "dtypes"}
+    assert notes == {
+        "out": "it is float32, and that of the formula is float16",
+        "dx": "it is float32, and that of its argument is float16",
+    }

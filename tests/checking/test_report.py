@@ -1,9 +1,11 @@
 import json
 import math
+from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from chainrule import Report
+from chainrule import Layer, Report, check_layer, relu
 from chainrule.checking.verdict import Verdict
 
 RIGHT = Verdict("derivative", "dx", ok=True, error=2e-12, bound=1e-9, power=3e-10)
@@ -47,6 +49,69 @@ def test_a_table_in_a_notebook_escapes_what_a_note_says() -> None:
     assert "<b> &" not in shown
     assert shown.count("<tr>") == shown.count("</tr>") == 4
     assert all(f">{mark}<" in shown for mark in ("ok", "WRONG", "cannot tell"))
+
+
+class Cells(HTMLParser):
+    """The text of each row of a table, cell by cell; whatever is not well-formed is an error."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.others: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "br":
+            self.handle_data("\n")
+            return
+        assert tag in {"table", "tr", "th", "td", "b", "code", "pre"}
+        self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in {"th", "td"}:
+            assert self.open[:2] == ["table", "tr"]
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[:1] == ["pre"]:
+            self.others.append(data)
+        else:
+            self.rows[-1][-1] += data
+
+
+def test_a_notebook_shows_well_formed_html_with_what_the_table_says() -> None:
+    name = "grads['<script>alert(1)</script>'].a&b"
+    odd = Verdict("derivative", name, False, 'x < 0 & "y"', error=0.5, bound=1e-9, index=(3,), got=1.5, expected=1.0)
+    report = Report((RIGHT, odd, UNCLEAR), example="if 1 < 2 & 3:\n    print('<b>')")
+    shown = Cells(report._repr_html_())  # pyright: ignore[reportPrivateUsage]  # IPython's name
+    assert shown.rows[0] == ["", "law", "field", ""]
+    found = [(mark, law, field) for mark, law, field, _ in shown.rows[1:]]
+    states = {True: "ok", False: "WRONG"}
+    assert found == [
+        ("cannot tell" if each.undecided else states[each.ok], each.law, each.field) for each in report.verdicts
+    ]
+    assert "".join(shown.others) == report.example
+    table = repr(report)
+    for row in shown.rows[1:]:
+        assert all(part in table for part in (*row[:3], *row[3].split("\n")))
+
+
+def test_html_and_table_of_a_check_have_the_same_verdicts() -> None:
+    doubled = Layer(relu.forward, lambda cache, dout: (2 * relu.backward(cache, dout)[0], ()))
+    rng = np.random.default_rng(0)
+    report = check_layer(doubled, (), rng.standard_normal((4, 3)), rng=rng, effort="quick")
+    shown = Cells(report._repr_html_())  # pyright: ignore[reportPrivateUsage]  # IPython's name
+    lines = [line.split() for line in repr(report).split("\n\nTo see it")[0].splitlines()[:-1]]
+    marks = {"ok", "WRONG"}
+    assert [row[:2] for row in shown.rows[1:]] == [line[:2] for line in lines if line[0] in marks]
+    assert "WRONG" in {row[0] for row in shown.rows}
+    assert "".join(shown.others) == report.example != ""
 
 
 def test_json_has_the_fields_of_a_verdict_and_null_for_what_is_not_a_number() -> None:

@@ -1,10 +1,13 @@
+import warnings
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pytest
 
-from chainrule import Array, Layer, Unit, check_layer, own, tree
+from chainrule import Array, Layer, Unit, check_layer, own, relu, tree
 from chainrule.laws.subjects import as_trees, in_its_dtype
 
 RNG = np.random.default_rng
@@ -126,3 +129,29 @@ def test_a_layer_that_takes_float64_stays_what_it_is() -> None:
     dx, grads = wide.backward(cache, np.ones((2, 2)))
     assert {leaf.dtype for leaf in tree.leaves((out, dx, grads))} == {np.dtype(np.float64)}
     assert wide.forward((), np.ones((2, 2), np.float32))[0].dtype == np.float32
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+def test_tensors_are_refused_with_what_to_do() -> None:
+    torch: Any = import_module("torch")
+    x: Any = torch.ones(3, 2).bfloat16()
+    message = (
+        r"check_layer: params and x must be NumPy arrays, got bf16\[3, 2\]: .* check_against takes tensors as they"
+    )
+    with pytest.raises(TypeError, match=message):
+        check_layer(relu, (), x, rng=np.random.default_rng(0))
+
+
+def test_a_layer_that_drops_the_imaginary_part_gives_no_warning() -> None:
+    def forward(params: tuple[()], x: Array) -> tuple[Array, Array]:
+        return np.tanh(x.astype(np.float64)), own(x)
+
+    def backward(x: Array, dout: Array) -> tuple[Array, tuple[()]]:
+        return dout * (1 - np.tanh(x) ** 2), ()
+
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        report = check_layer(Layer(forward, backward), (), x, rng=np.random.default_rng(0), only=["derivative"])
+    assert report.ok
+    assert given == []

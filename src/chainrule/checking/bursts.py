@@ -12,7 +12,7 @@ where f is smooth, and by a number that stays where it has a kink. There every n
 subgradient), so that a slope is an interval.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -131,7 +131,7 @@ IN_STEPS = 2e-3
 where values mostly stay the same from one point to the next at the widest spacing."""
 
 
-def noise_of(f: Line, weights: Real) -> float:
+def noise_of(f: Line, weights: Real, spacings: Sequence[float] = SPACINGS) -> float:
     """The rounding error of a value, relative to it, from weighted sums of values.
 
     From differences of high order of values that are close together, in which what is smooth is gone (Moré and Wild,
@@ -144,6 +144,8 @@ def noise_of(f: Line, weights: Real) -> float:
         From a step, relative to the size of the arguments, to the values, flattened: (m,).
     weights
         (m,): the weights.
+    spacings
+        Of the points, from the finest to the widest.
 
     Returns
     -------
@@ -154,7 +156,7 @@ def noise_of(f: Line, weights: Real) -> float:
         size = float(np.sqrt(np.sum(np.square(weights * f(0.0)))))
         if not (size > 0 and np.isfinite(size)):
             return 0.0
-        fine = [_level(weights @ f(k * spacing) for k in range(POINTS)) / size for spacing in SPACINGS]
+        fine = [_level(weights @ f(k * spacing) for k in range(POINTS)) / size for spacing in spacings]
         if 0 < max(fine) < 1e-12:
             return max(fine)
         coarse = [[f(k * spacing) for k in range(POINTS)] for spacing in WIDER]

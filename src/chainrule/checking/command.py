@@ -26,6 +26,7 @@ import numpy as np
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import is_tuple
 from chainrule.checking.each_law import CASES, checker
+from chainrule.checking.effort import EFFORTS
 from chainrule.checking.report import Report
 
 OK, WRONG, USAGE, UNDECIDED, INTERRUPTED, UNREAD = 0, 1, 2, 3, 130, 141
@@ -109,6 +110,12 @@ def _parser() -> _Parser:
     add("--seed", metavar="N", type=_seed, default=0, help="of all random numbers (default: %(default)s)")
     add("--law", metavar="LAW", action="append", help="check this law alone; may be given several times")
     add("--surrogate", action="store_true", help="backward is meant to differ from the derivative: leave that out")
+    add(
+        "--effort",
+        choices=EFFORTS,
+        default="full",
+        help="quick leaves out what looks elsewhere than at the case as it is (default: %(default)s)",
+    )
     add("--json", action="store_true", help="print the report as JSON")
     return parser
 
@@ -122,7 +129,7 @@ def _seed(word: str) -> int:
 def _report(options: argparse.Namespace) -> Report:
     case = _case(options.name)
     try:
-        check = checker(*case, surrogate=options.surrogate)
+        check = checker(*case, surrogate=options.surrogate, effort=options.effort)
     except TypeError as error:
         raise CommandError(f"{options.name}: {error}") from error
     try:

@@ -18,6 +18,7 @@ from attrs import field, frozen
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
 from chainrule.checking.check import check_layer, check_loss, check_network, check_optimizer
+from chainrule.checking.effort import Effort, is_quick
 from chainrule.checking.report import Report
 from chainrule.encoder import Encoder
 from chainrule.layer import Layer
@@ -66,10 +67,19 @@ class CheckedLaw:
 
 @overload
 def each_law(
-    subject: Layer[P, Any] | Encoder[P, Any, X], params: P, x: Array | X, /, *, seed: int = 0, surrogate: bool = False
+    subject: Layer[P, Any] | Encoder[P, Any, X],
+    params: P,
+    x: Array | X,
+    /,
+    *,
+    seed: int = 0,
+    surrogate: bool = False,
+    effort: Effort = "full",
 ) -> list[CheckedLaw]: ...
 @overload
-def each_law(subject: Loss[T, Any], out: Array, targets: T, /, *, seed: int = 0) -> list[CheckedLaw]: ...
+def each_law(
+    subject: Loss[T, Any], out: Array, targets: T, /, *, seed: int = 0, effort: Effort = "full"
+) -> list[CheckedLaw]: ...
 @overload
 def each_law(
     subject: Layer[P, Any] | Encoder[P, Any, X],
@@ -80,10 +90,13 @@ def each_law(
     /,
     *,
     seed: int = 0,
+    effort: Effort = "full",
 ) -> list[CheckedLaw]: ...
 @overload
 def each_law(subject: Optimizer[P, Any], params: P, grads: P, /, *, seed: int = 0) -> list[CheckedLaw]: ...
-def each_law(subject: Any, /, *arguments: Any, seed: int = 0, surrogate: bool = False) -> list[CheckedLaw]:
+def each_law(
+    subject: Any, /, *arguments: Any, seed: int = 0, surrogate: bool = False, effort: Effort = "full"
+) -> list[CheckedLaw]:
     """Each law that `check_layer` or one of its sisters would check, as a function of its own.
 
     Parameters
@@ -97,6 +110,8 @@ def each_law(subject: Any, /, *arguments: Any, seed: int = 0, surrogate: bool = 
         Of all random numbers. A law draws the same ones at each call, whether others are run or not.
     surrogate
         Whether the backward of the layer is meant to differ from the derivative: see `check_layer`.
+    effort
+        Which laws, and how much each does: see `check_layer`. An optimizer is checked in a moment and knows no effort.
 
     Returns
     -------
@@ -118,7 +133,7 @@ def each_law(subject: Any, /, *arguments: Any, seed: int = 0, surrogate: bool = 
     >>> for law in laws:
     ...     law()
     """
-    check = checker(subject, *arguments, surrogate=surrogate)
+    check = checker(subject, *arguments, surrogate=surrogate, effort=effort)
 
     def law(name: str) -> CheckedLaw:
         def report() -> Report:
@@ -126,10 +141,10 @@ def each_law(subject: Any, /, *arguments: Any, seed: int = 0, surrogate: bool = 
 
         return CheckedLaw(name, report)
 
-    return [law(name) for name in _laws(subject, *arguments, surrogate=surrogate)]
+    return [law(name) for name in _laws(subject, *arguments, surrogate=surrogate, effort=effort)]
 
 
-def checker(*case: Any, surrogate: bool = False) -> Callable[..., Report]:
+def checker(*case: Any, surrogate: bool = False, effort: Effort = "full") -> Callable[..., Report]:
     """Find the check for a subject and its arguments.
 
     Parameters
@@ -138,6 +153,8 @@ def checker(*case: Any, surrogate: bool = False) -> Callable[..., Report]:
         One of `CASES`.
     surrogate
         Whether the backward of a layer is meant to differ from the derivative.
+    effort
+        Of the check; that of an optimizer knows none.
 
     Returns
     -------
@@ -166,7 +183,9 @@ def checker(*case: Any, surrogate: bool = False) -> Callable[..., Report]:
     kind = _kind(case)
     if surrogate and kind != "layer":
         raise TypeError(f"surrogate: only a layer can have a surrogate for its derivative, got {_described(case)}")
-    options = {"surrogate": True} if surrogate else {}
+    options: dict[str, Any] = {"surrogate": True} if surrogate else {}
+    if kind != "optimizer":
+        options["effort"] = effort
 
     def check(**others: Any) -> Report:
         return checks[kind](*case, **options, **others)
@@ -192,16 +211,21 @@ def _described(case: tuple[Any, ...]) -> str:
     return f"({', '.join(map(describe, case))})"
 
 
-def _laws(*case: Any, surrogate: bool) -> list[str]:
+def _laws(*case: Any, surrogate: bool, effort: Effort) -> list[str]:
     """The names of the laws that the check runs, in its order."""
     from chainrule import laws
-    from chainrule.laws.of_layers import DERIVATIVE_LAWS
+    from chainrule.laws import loss_laws
+    from chainrule.laws.of_layers import DERIVATIVE_LAWS, ELSEWHERE
 
-    of_layers = [name for name in laws.LAYER_LAWS if not (surrogate and name in DERIVATIVE_LAWS)]
+    elsewhere = (*ELSEWHERE, *loss_laws.ELSEWHERE) if is_quick(effort, "each_law") else ()
+    of_layers = [
+        name for name in laws.LAYER_LAWS if name not in elsewhere and not (surrogate and name in DERIVATIVE_LAWS)
+    ]
+    of_losses = [name for name in laws.LOSS_LAWS if name not in elsewhere]
     names: dict[str, list[str]] = {
         "layer": of_layers,
-        "loss": [*laws.LOSS_LAWS],
-        "network": [*of_layers, *laws.LOSS_LAWS, *laws.NETWORK_LAWS],
+        "loss": of_losses,
+        "network": [*of_layers, *of_losses, *laws.NETWORK_LAWS],
         "optimizer": [*laws.OPTIMIZER_LAWS],
     }
     return names[_kind(case)]

@@ -9,6 +9,7 @@ from attrs import evolve, field, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
+from chainrule.checking.progress import progress
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.arguments import Place
@@ -134,15 +135,18 @@ def report_of(
     )
     check = Check(of_f, of_reference, args, rng, deterministic, has_backward, first)
     verdicts: list[Verdict] = []
-    for law in laws or LAWS:
-        try:
-            verdicts += law(check)
-        except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
-            verdicts.append(Verdict(law.__name__, "call", ok=False, note=_said(error)))
-        if any(verdict.field == "call" for verdict in verdicts):
-            break  # other laws would only say the same in other words
-        if law is values_and_gradients:
-            check.wrong.update(verdict.field for verdict in verdicts if not verdict.ok and verdict.law != "dtypes")
+    laws = laws or LAWS
+    with progress(len(laws)) as begun:
+        for law in laws:
+            begun(law.__name__)
+            try:
+                verdicts += law(check)
+            except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
+                verdicts.append(Verdict(law.__name__, "call", ok=False, note=_said(error)))
+            if any(verdict.field == "call" for verdict in verdicts):
+                break  # other laws would only say the same in other words
+            if law is values_and_gradients:
+                check.wrong.update(verdict.field for verdict in verdicts if not verdict.ok and verdict.law != "dtypes")
     return Report(tuple(verdicts))
 
 
@@ -192,9 +196,9 @@ def dtypes(check: Check) -> Iterator[Verdict]:
     for name, dtype in expected.items():
         if name in results:
             got = dtype_name(results[name])
-            yield Verdict(
-                "dtypes", name, ok=got == dtype, note="" if got == dtype else f"it is {got}, expected {dtype}"
-            )
+            whose = "the formula" if name == check.names.out else "its argument"
+            note = "" if got == dtype else f"it is {got}, and that of {whose} is {dtype}"
+            yield Verdict("dtypes", name, ok=not note, note=note)
 
 
 def _dtypes(check: Check) -> dict[str, str]:
@@ -309,7 +313,7 @@ def layouts(check: Check) -> Iterator[Verdict]:
     found: list[tuple[float, Verdict]] = []
     x, has_parameters = check.args[0], len(check.args[1:]) > 0
     ones = check.truth(check.args, np.ones(check.first.dout.shape))
-    found += _with_dout(check, ones, check.home.broadcast, "for a broadcast dout, as sum().backward() gives it,")
+    found += _with_dout(check, ones, check.home.broadcast, "for a broadcast dout, as sum().backward() gives it")
     for words, layout in check.home.layouts.items():
         found += _with_dout(check, check.first, layout, f"for {words} dout")
         of_x = (layout(check.home.copy(x)), *check.copied()[1:])
@@ -342,7 +346,7 @@ def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: 
         dout = layout(check.home.like(known.dout, out))
         results = {check.names.out: out, **check.f.backward(args, cache, dout)}
     except Exception as error:  # noqa: BLE001  # it is part of the report
-        return [(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words} it {_said(error)}"))]
+        return [(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words}: {_said(error)}"))]
     return check.compared("layouts", numbers(results), known, words)
 
 

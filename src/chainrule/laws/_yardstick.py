@@ -33,6 +33,9 @@ ROUNDINGS = 4.0
 SUMS = 0.5 * FORMATS["float32"].unit
 """Sums may be taken in float32, one number after another: the error grows as the root of how many there are."""
 
+FLOAT16 = 65504
+"""The largest number in float16."""
+
 
 @frozen(eq=False)
 class Truth:
@@ -199,6 +202,8 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     ok, size, typical = share <= 1, scale.largest or 1.0, scale.root or 1.0
     note = at + _figures(error, yard if formula is not None else None, allowed, scale)
     place = "" if ok else where(np.abs(off) > allowed.largest)
+    if not ok and np.isinf(off).any() and known.format.largest > FLOAT16 and scale.largest > FLOAT16:
+        place = f"it overflows: does something inside have float16, whose largest number is {FLOAT16:,}?"
     made = Verdict(
         law,
         name,

@@ -1,6 +1,7 @@
 """The law of the derivative, at the arguments that a layer is checked on."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ from chainrule.laws.directions import (
     entries,
 )
 from chainrule.laws.hints import hint, where
-from chainrule.laws.trial import Checked, Trial, draw, fixed_fields, measured, rounding, sizes_of
+from chainrule.laws.trial import Checked, Fields, Trial, draw, fixed_fields, measured, rounding, sizes_of
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -36,8 +37,8 @@ C = TypeVar("C")
 WORK = 2**25
 """How many numbers may be gone through for the entries of one array that are checked one by one."""
 
-SAMPLE = (32, 4096)
-"""The fewest and the most such entries, of an array that has more."""
+SAMPLE, SAMPLE_OF_LARGE = 4096, 32
+"""The most such entries, of an array that has more; and of a large layer."""
 
 FEW = 128
 """The most by bursts of differences, which take ten times as long."""
@@ -46,7 +47,9 @@ DIRECTIONS = 8
 """Along how many directions a large array is checked, each of which sees every entry."""
 
 
-def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
+def derivative(
+    layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator, *, most: int = SAMPLE
+) -> list[Verdict]:
     """`backward(dout)` is the transposed derivative: the gradient of `<dout, forward>`, entry by entry.
 
     It is computed in float64 on copies, for a random `dout`: by complex step where the layer is analytic, which shows
@@ -60,6 +63,8 @@ def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator
         The layer, and the arguments to run it on.
     rng
         The generator that draws `dout`.
+    most
+        The most entries of an array that are tried one by one.
 
     Returns
     -------
@@ -69,6 +74,7 @@ def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator
     trial = measured(Trial.in_float64(layer, params, x), rng)
     dout = draw(trial.out, rng)
     gots, units = trial.back(dout), rounding(trial, dout, rng)
+    most = min(most, SAMPLE_OF_LARGE if trial.large else WORK // max(trial.size, 1))
     lifted = analytic(trial, rng)
     fixed = fixed_fields(trial)
     verdicts: list[Verdict] = []
@@ -76,7 +82,7 @@ def derivative(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator
         if name in fixed:
             verdicts.append(noted(compare("derivative", name, got, np.zeros_like(got), 0.0), "the part is fixed"))
         else:
-            verdicts.append(of_field(trial, name, dout, got, units[name], rng, lifted=lifted))
+            verdicts.append(of_field(trial, name, dout, got, units, rng, lifted=lifted, most=most))
     return verdicts
 
 
@@ -90,7 +96,8 @@ def analytic(trial: Trial, rng: np.random.Generator) -> bool:
     weights = rng.standard_normal((3, trial.out.size))
     start = trial.arguments
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a cast that drops the imaginary part
             moved = {name: _lifted(leaf, directions[name]) for name, leaf in start.items()}
             params, x = trial.with_arguments(moved)
             value = np.asarray(trial.layer.forward(params, writable(x))[0])
@@ -105,24 +112,32 @@ def analytic(trial: Trial, rng: np.random.Generator) -> bool:
 
 
 def of_field(
-    trial: Trial, name: str, dout: Array, got: Array, unit: Array, rng: np.random.Generator, *, lifted: bool
+    trial: Trial,
+    name: str,
+    dout: Array,
+    got: Array,
+    units: Fields,
+    rng: np.random.Generator,
+    *,
+    lifted: bool,
+    most: int,
 ) -> Verdict:
     """The verdict on one field of the gradient."""
-    leaf = trial.arguments[name]
+    leaf, unit = trial.arguments[name], units[name]
     if got.shape != leaf.shape:
         return right("derivative", name, got, leaf, np.zeros(0), len(np.atleast_1d(trial.out)), ())
     if not leaf.size:
         return Verdict("derivative", name, True, "nothing to compare", error=0.0)
     rows = len(np.atleast_1d(trial.out))
     weights = [leaf for field, leaf in trial.arguments.items() if field != "dx"] if name == "dx" else []
-    most = _most(trial) if lifted else min(FEW, _most(trial))
+    most = most if lifted else min(FEW, most)
     some = np.arange(leaf.size) if leaf.size <= most else rng.choice(leaf.size, most, replace=False)
     if lifted and leaf.size > most:
         found = _by_complex_directions(trial, name, dout, got, unit, rng)
         if found is not None:
             return found
     count = 3 if lifted or leaf.size <= most else DIRECTIONS
-    (whole,) = by_directions("derivative", trial, [dout], rng, count=count, only=name) or (None,)
+    (whole,) = by_directions("derivative", trial, [dout], rng, count=count, only=name, units=units) or (None,)
     if lifted:
         expected, ratios = _by_complex_step(trial, name, some, dout, got, unit)
     else:
@@ -137,12 +152,6 @@ def of_field(
     if verdict.undecided and whole is not None and whole.ok and math.isfinite(whole.power):
         return evolve(whole, note=verdict.note + "; a direction decides")
     return evolve(verdict, power=power)
-
-
-def _most(trial: Trial) -> int:
-    """How many entries to check one by one: fewer, the more one evaluation takes."""
-    each = trial.out.size + sum(leaf.size for leaf in trial.arguments.values())
-    return min(max(WORK // max(each, 1), SAMPLE[0]), SAMPLE[1])
 
 
 def _by_complex_directions(

@@ -17,7 +17,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.bursts import slopes
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.hints import hint, where
-from chainrule.laws.trial import Trial, fixed_fields, rounding, sizes_of
+from chainrule.laws.trial import Fields, Trial, fixed_fields, rounding, sizes_of
 
 FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
 """The first step, relative to an entry; and that for a function that does not compute in float64."""
@@ -171,8 +171,8 @@ def misses(parts: Sequence[Part], direction: Array, share: float = 1.0) -> list[
     weights = np.stack([each.dout.reshape(-1) for each in parts])
     found = slopes(trial.line({part.name: direction}), weights, share * part.first, trial.noise)
     scales = np.abs(weights) @ np.abs(trial.out.reshape(-1))
-    moves = direction != 0
-    steps, number = direction[moves], max(1, int(np.count_nonzero(moves)))
+    moves: Any = ... if direction.all() else direction != 0
+    steps, number = direction[moves], max(1, int(np.count_nonzero(direction)))
     unit = np.nan_to_num(part.unit, nan=0.0, posinf=0.0)[moves]
     rounded = ROUNDINGS * _length(unit * steps) + trial.floor * _length(steps)
     out: list[Miss] = []
@@ -203,6 +203,7 @@ def by_directions(
     case: str = "",
     names: Sequence[str] = (),
     only: str = "",
+    units: Fields | None = None,
 ) -> list[Verdict]:
     """Compare each field of the gradient with derivatives along random directions.
 
@@ -224,13 +225,16 @@ def by_directions(
         What is special about each `dout`.
     only
         The one field to compare, if it is not all.
+    units
+        What rounding may do to the results, for a normal `dout`; by default it is measured.
 
     Returns
     -------
     list[Verdict]
         For each field the worst. A field of which no value is finite, and one that is fixed, is left out.
     """
-    units = rounding(trial, rng.standard_normal(trial.out.shape), rng)
+    if units is None:
+        units = rounding(trial, rng.standard_normal(trial.out.shape), rng)
     results = [trial.back(dout) for dout in douts]
     fixed = fixed_fields(trial)
     words = [_said(case, name) for name in names] or [case] * len(douts)

@@ -62,10 +62,12 @@ def _in_dtype(
             return
         which = rng.integers(0, n, rows)
         x = tree.map(lambda leaf: leaf[which], x)
-    params, x = _as(params, dtype), _as(x, dtype)
     at = f"in {dtype.name}" + (f", with {rows} rows" if rows is not None else "")
     try:
         with np.errstate(all="ignore"):
+            if dtype == np.float16:
+                x = Trial.of(layer, params, x).fewer
+            params, x = _as(params, dtype), _as(x, dtype)
             trial = Trial.of(layer, params, x)
             dout = draw(trial.out, rng).astype(dtype)
             results = {"out": trial.out, **trial.back(dout)}
@@ -73,7 +75,7 @@ def _in_dtype(
             wide = in_float64(dout)
             right = {"out": exact.out, **exact.back(wide)}
             info = np.finfo(dtype)
-            units = rounding(exact, wide, rng, float(info.eps) / 2, copies=8)
+            units = rounding(exact, wide, rng, float(info.eps) / 2, copies=4 if trial.large else 8)
     except Exception:  # noqa: BLE001  # it refuses this dtype or this number of rows, which is an answer
         return
     for name, got in results.items():
@@ -90,8 +92,9 @@ def _in_dtype(
         yield verdict
 
 
-RANDOM, NEARBY = 8.0, 8
-"""Up to how many times what is allowed an error may be rounding still, and at how many points that is looked at."""
+RANDOM, NEARBY = 8.0, 24
+"""Up to how many times what is allowed an error may be rounding still, and at how many points that is looked at: at 8,
+the errors of a single entry have one sign by accident in three cases of a hundred, at 24 in less than one of 10,000."""
 
 
 def _is_random(layer: Any, params: Any, x: Any, name: str, rng: np.random.Generator) -> bool:

@@ -262,14 +262,16 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     list[Verdict]
         For each array of `grads`.
     """
-    noise = measured(Trial.in_float64(layer, params, x), rng).noise
+    trial = measured(Trial.in_float64(layer, params, x), rng)
+    few, noise = trial.fewer, trial.noise
     found: dict[str, Verdict] = {}
     for case, given in {"": x, **rows_of(layer, x)}.items():
         for dtype in (np.float64, np.float32, np.float16):
             for layout, arranged in LAYOUTS.items() if dtype == np.float64 else [("", np.copy)]:
                 words = f"{case} in {np.dtype(dtype).name}" + (f", with {layout} dout" if layout else "")
                 try:
-                    verdicts = _grads_alone(layer, _as(params, dtype), _as(given, dtype), arranged, rng, words, noise)
+                    used = _as(few if dtype == np.float16 and not case else given, dtype)
+                    verdicts = _grads_alone(layer, _as(params, dtype), used, arranged, rng, words, noise)
                 except Exception:
                     if not case and dtype == np.float64:
                         raise

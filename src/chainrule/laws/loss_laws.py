@@ -410,6 +410,9 @@ LOSS_LAWS: dict[str, LossLaw] = {
 }
 """All laws of losses, by name."""
 
+ELSEWHERE = ("loss_values", "loss_targets")
+"""What a quick check leaves out: other outputs, other targets and other numbers of rows."""
+
 
 def as_layer(loss: Loss[Any, Any], targets: Any) -> Layer[tuple[()], Any]:
     """A loss as a layer of its output, for fixed targets: its `out` is the loss, and its `dout` is `dloss`."""

@@ -1,12 +1,13 @@
 """All laws of layers and encoders, in the order in which they are checked."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.derivative_law import derivative
+from chainrule.laws.derivative_law import SAMPLE_OF_LARGE, derivative
 from chainrule.laws.dtype_laws import precision
 from chainrule.laws.layer_laws import (
     arguments_unchanged,
@@ -51,6 +52,12 @@ LAYER_LAWS: dict[str, LayerLaw] = {
     "one_pass": one_pass,
 }
 """All laws of layers, by name."""
+
+ELSEWHERE = ("other_values", "other_sizes", "any_dout", "precision", "threads")
+"""Those that do not ask about the arguments as they are given, which a quick check leaves out."""
+
+AT_ONCE: dict[str, LayerLaw] = {"derivative": partial(derivative, most=SAMPLE_OF_LARGE)}
+"""Those that a quick check runs in another way."""
 
 DERIVATIVE_LAWS = ("derivative", "other_values", "other_sizes", "any_dout")
 """Those that compare with the numerical derivative."""

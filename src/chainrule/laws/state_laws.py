@@ -18,7 +18,8 @@ from chainrule.encoder import Encoder
 from chainrule.laws.copies import writable
 from chainrule.laws.trial import Checked, Fields, Trial, draw, measured, rounding, run_forward
 
-THREADS, CALLS = 4, 6
+THREADS, CALLS, LONG_CALLS = 4, 6, 2
+"""How many threads, and how many calls each of them makes: fewer of those that take long and so meet in any case."""
 
 
 def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -100,15 +101,16 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
     dtype = base.out.dtype
     units = rounding(base, dout, rng, float(np.finfo(dtype).eps) / 2)
     alone = [run(given) for given in several]
+    calls = LONG_CALLS if base.large else CALLS
     interval = sys.getswitchinterval()
     try:
         sys.setswitchinterval(1e-6)
         with ThreadPoolExecutor(THREADS) as pool:
-            together = list(pool.map(run, several * CALLS))
+            together = list(pool.map(run, several * calls))
     finally:
         sys.setswitchinterval(interval)
     scale = {name: 64 * unit.max(initial=0.0) for name, unit in units.items()}
-    ok = all(_close(found, right, scale, 1.0) for found, right in zip(together, alone * CALLS, strict=True))
+    ok = all(_close(found, right, scale, 1.0) for found, right in zip(together, alone * calls, strict=True))
     note = "" if ok else "in several threads at a time it gives other numbers: is something stored outside the cache?"
     return [Verdict("threads", "results", ok=ok, note=note)]
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
+from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy, is_tuple
-from chainrule.checking.bursts import UNIT, noise_of
+from chainrule.checking.bursts import SPACINGS, UNIT, noise_of
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64, writable
 from chainrule.layer import Layer
@@ -30,8 +31,15 @@ Fields: TypeAlias = dict[str, Array]
 NOT_LINEAR = 1e-8
 """Up to what share of a field the results for two multiples of a `dout` may differ by rounding."""
 
-COPIES = 4
-"""Copies of the arguments, moved by their rounding, that show what rounding does to the results."""
+COPIES, FEW_COPIES = 4, 2
+"""Copies of the arguments, moved by their rounding, that show what rounding does to the results; and to large ones,
+whose many entries say the same."""
+
+FEW_ROWS = 8
+"""The rows of x that a large layer, which treats each alone, is tried at where that is slow or done many times."""
+
+LARGE = 2**16
+"""From so many numbers on, arguments and output together, a layer is large, and each call takes a while."""
 
 
 def run_forward(layer: Checked[P, C], params: P, x: Any) -> tuple[Array, C]:
@@ -45,10 +53,14 @@ def run_forward(layer: Checked[P, C], params: P, x: Any) -> tuple[Array, C]:
 def run_backward(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
     """Call `backward` on a copy of `dout`, and say what is wrong if it does not return `(dx, grads)`.
 
-    Of an encoder, which has no `dx`: None and what `grads` gives.
+    Of an encoder, which has no `dx`: None and what `grads` gives. A NumPy scalar is as good as a 0-d array.
     """
     result: object = backward_of(layer, cache, dout.copy())
-    if not is_tuple(result) or len(result) != 2 or not (is_numpy(result[0]) or isinstance(layer, Encoder)):
+    if (
+        not is_tuple(result)
+        or len(result) != 2
+        or not (isinstance(result[0], np.ndarray | np.generic) or isinstance(layer, Encoder))
+    ):
         raise TypeError(f"backward must return (dx, grads) with an array for dx, got {describe(result)}")
     return cast("tuple[Array | None, P]", result)
 
@@ -108,6 +120,23 @@ class Trial:
         return evolve(self, noise=max(noise, self.noise))
 
     @property
+    def size(self) -> int:
+        """How many numbers go in and out."""
+        return self.out.size + sum(leaf.size for leaf in self.arguments.values())
+
+    @property
+    def large(self) -> bool:
+        """Whether each call takes a while."""
+        return self.size >= LARGE
+
+    @property
+    def fewer(self) -> Any:
+        """The first rows of x, if the layer is large and treats each alone; else x."""
+        if not self.large or self.layer.couples_rows or not all(leaf.ndim for leaf in tree.leaves(self.x)):
+            return self.x
+        return tree.map(lambda leaf: leaf[:FEW_ROWS], self.x)
+
+    @property
     def arguments(self) -> Fields:
         """The arrays of floats that the layer is differentiated by, under the names of their derivatives."""
         return named((None if isinstance(self.layer, Encoder) else self.x, self.params))
@@ -131,7 +160,9 @@ class Trial:
 
         def at(step: float) -> NDArray[Any]:
             moved = {
-                name: leaf + step * directions[name] if name in directions else leaf for name, leaf in start.items()
+                # Read-only, or a record would copy it.
+                name: read_only(leaf + step * directions[name]) if name in directions else leaf
+                for name, leaf in start.items()
             }
             params, x = self.with_arguments(moved)
             out: NDArray[Any] = np.asarray(self.layer.forward(params, writable(x))[0])
@@ -152,7 +183,7 @@ def measured(trial: Trial, rng: np.random.Generator) -> Trial:
     """The trial, with the noise of its function: about 1e-16 if it computes in float64, 3e-8 if in float32."""
     directions = {name: sizes_of(leaf) * rng.choice([-1.0, 1.0], leaf.shape) for name, leaf in trial.arguments.items()}
     dout = rng.standard_normal(trial.out.size)
-    return trial.with_noise(noise_of(trial.line(directions), dout))
+    return trial.with_noise(noise_of(trial.line(directions), dout, SPACINGS[::3] if trial.large else SPACINGS))
 
 
 def sizes_of(leaf: Array, *, own: bool = False) -> Array:
@@ -168,7 +199,7 @@ def sizes_of(leaf: Array, *, own: bool = False) -> Array:
     return np.where(size > (0.0 if own else 1e-3 * rows), size, np.where(rows > 0, rows, root if root > 0 else 1.0))
 
 
-def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = UNIT, copies: int = COPIES) -> Fields:
+def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = UNIT, copies: int = 0) -> Fields:
     """What rounding may do to each entry of the results, by name.
 
     The arguments are moved by a random share of a unit of their own size, as if each had been rounded, and the results
@@ -186,15 +217,16 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     unit
         The relative rounding error of a number.
     copies
-        How often they are moved.
+        How often they are moved; by default a few times.
 
     Returns
     -------
     Fields
         For `out` and each result of backward, one number for each entry: one unit, of which a few may be missing.
     """
+    copies = copies or (FEW_COPIES if trial.large else COPIES)
     results = {"out": trial.out, **trial.back(dout)}
-    moved: dict[str, list[Array]] = {name: [] for name in results}
+    squares = {name: np.zeros(leaf.shape) for name, leaf in results.items()}
     finer = max(1.0, unit / float(np.finfo(dout.dtype).eps))  # than that of the dtype which is asked about
     with np.errstate(all="ignore"):
         for _ in range(copies):
@@ -212,14 +244,14 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
                     most = NOT_LINEAR * _rms(leaf) + 64 * UNIT * float(np.abs(dout).max(initial=0.0))
                     own = np.minimum(np.abs(scaled[name] / factor - leaf), most)
                     off = off + own * finer + np.abs(kept[name] - leaf)
-                moved[name].append(off)
+                squares[name] += np.square(off)
     least = max(unit, trial.noise)
     units: Fields = {}
     with np.errstate(all="ignore"):
         # Where all of a field cancels, as the gradient of a bias before a batch norm does, only rounding is left.
         largest = max(_rms(leaf) for leaf in results.values()) / 32
         for name, leaf in results.items():
-            own = np.sqrt(np.mean(np.square(moved[name]), axis=0))
+            own = np.sqrt(squares[name] / copies)
             size = np.abs(leaf)
             units[name] = _rms(own) + own + least * (np.maximum(_rms(size), largest) + size)
     return units
@@ -247,7 +279,9 @@ def _overwritten(array: Array, values: Array) -> None:
 
 
 def _rounded(values: Array, unit: float, rng: np.random.Generator) -> Array:
-    return np.asarray(values * (1 + unit * rng.uniform(-1, 1, values.shape)))
+    factors = rng.uniform(-unit, unit, values.shape)
+    factors += 1
+    return read_only(np.asarray(values * factors))
 
 
 def _rms(values: Array) -> float:

@@ -18,11 +18,11 @@ from chainrule.laws.trial import Checked, Trial, draw, measured
 MOST = 2**20
 """The most numbers in an array that is made for a check."""
 
+MOST_OF_X = 2**15
+"""The most numbers of x that are tried elsewhere, of a layer that treats rows alone."""
+
 IN_FLOAT16 = 1e-6
 """The noise of a function from which on it computes in float16, where large and small numbers are none."""
-
-LARGE = 2**18
-"""From so many numbers on one direction is tried at each x, and not three."""
 
 SIZES = (1, 2, 3, 5, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129, 257)
 """Numbers of columns: the edges of blocks that low-level code uses, and one more."""
@@ -48,11 +48,12 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     """
     if isinstance(layer, Encoder):
         return []
-    if not layer.couples_rows and np.ndim(x) > 1 and np.size(x) > LARGE // 8:
-        x = x[: max(2, LARGE // 8 * len(x) // np.size(x))]
+    if not layer.couples_rows and np.ndim(x) > 1 and np.size(x) > MOST_OF_X:
+        x = x[: max(2, MOST_OF_X * len(x) // np.size(x))]
+    x = Trial.in_float64(layer, params, x).fewer
     base = measured(Trial.in_float64(layer, params, x), rng)
     verdicts: list[Verdict] = []
-    for case, other in _values(np.asarray(x, np.float64), rng):
+    for case, other in _values(base.x, rng):
         verdicts += _at("other_values", base, other, rng, case)
         if any(not each.ok and not each.undecided for each in verdicts):
             break
@@ -195,9 +196,9 @@ def _at(law: str, base: Trial, x: Array, rng: np.random.Generator, case: str, pa
         found = measured(trial, rng)
         trial = (found if found.noise < IN_FLOAT16 else trial).with_noise(base.noise)
         trial = evolve(trial, floor=UNIT)
-        each = trial.out.size + sum(leaf.size for leaf in trial.arguments.values())
-        count = 2 if each < LARGE else 0
-        return by_directions(law, trial, [draw(trial.out, rng), np.ones_like(trial.out)], rng, case=case, count=count)
+        # A large one is tried along one direction, and not along three.
+        slopes = [draw(trial.out, rng), np.ones_like(trial.out)]
+        return by_directions(law, trial, slopes, rng, case=case, count=0 if trial.large else 2)
 
 
 def _worst(verdicts: list[Verdict]) -> list[Verdict]:
