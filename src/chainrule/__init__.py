@@ -26,8 +26,16 @@ from chainrule.encoder import Encoder, Network
 from chainrule.inspecting.draw import draw
 from chainrule.inspecting.trace import trace
 from chainrule.layer import Layer
+from chainrule.layers.activations.gelu import gelu
+from chainrule.layers.activations.gelu_erf import gelu_erf
+from chainrule.layers.activations.hard import hard_sigmoid, hard_swish, hard_tanh
+from chainrule.layers.activations.leaky import celu, elu, leaky_relu, selu
+from chainrule.layers.activations.prelu import PRelu, prelu
 from chainrule.layers.activations.relu import relu
+from chainrule.layers.activations.self_gated import mish, silu
 from chainrule.layers.activations.sigmoid import sigmoid
+from chainrule.layers.activations.softplus import log_sigmoid, softplus
+from chainrule.layers.activations.softsign import softsign
 from chainrule.layers.activations.tanh import tanh
 from chainrule.layers.affine import Affine, affine
 from chainrule.layers.dropout import dropout, split_seed
@@ -72,6 +80,7 @@ __all__ = [
     "Network",
     "Objective",
     "Optimizer",
+    "PRelu",
     "Report",
     "Statistics",
     "Targets",
@@ -85,6 +94,7 @@ __all__ = [
     "add",
     "affine",
     "batch_norm",
+    "celu",
     "check_against",
     "check_layer",
     "check_loss",
@@ -95,21 +105,31 @@ __all__ = [
     "draw",
     "dropout",
     "each_law",
+    "elu",
     "embedding",
     "encoded",
     "fixed",
+    "gelu",
+    "gelu_erf",
+    "hard_sigmoid",
+    "hard_swish",
+    "hard_tanh",
     "huber",
     "identity",
     "inference",
     "initializers",
     "layer_norm",
+    "leaky_relu",
     "lion",
+    "log_sigmoid",
     "mean_absolute_error",
     "mean_squared_error",
     "minibatches",
+    "mish",
     "numerical_gradient",
     "own",
     "prediction",
+    "prelu",
     "read_only",
     "record",
     "relu",
@@ -118,12 +138,16 @@ __all__ = [
     "rmsprop",
     "rules",
     "schedules",
+    "selu",
     "sequential",
     "sgd",
     "sigmoid",
     "sigmoid_cross_entropy",
+    "silu",
     "smooth_labels",
     "softmax_cross_entropy",
+    "softplus",
+    "softsign",
     "split_seed",
     "statistics",
     "tanh",
