@@ -12,7 +12,30 @@ import numpy as np
 from attrs import asdict, frozen
 from numpy.typing import NDArray
 
-from chainrule import Layer, read_only, relu, sigmoid, tree
+from chainrule import (
+    Layer,
+    PRelu,
+    celu,
+    elu,
+    gelu,
+    gelu_erf,
+    hard_sigmoid,
+    hard_swish,
+    hard_tanh,
+    leaky_relu,
+    log_sigmoid,
+    mish,
+    prelu,
+    read_only,
+    relu,
+    selu,
+    sigmoid,
+    silu,
+    softplus,
+    softsign,
+    tanh,
+    tree,
+)
 from speed.contender import JAX, OURS, TORCH
 from speed.harness import Loop, Plan, Row, Spread, calls, race
 from speed.options import Options
@@ -34,9 +57,36 @@ class Line:
     params: Callable[[np.random.Generator, int], Any] = lambda _rng, _features: ()
 
 
+def _prelu_in_jax(jnp: Any, x: Any, slope: Any) -> Any:
+    return jnp.where(x > 0, x, slope * x)
+
+
 LINES = {
     "relu": Line(relu, lambda torch: torch.relu, lambda jax: jax.nn.relu),
     "sigmoid": Line(sigmoid, lambda torch: torch.sigmoid, lambda jax: jax.nn.sigmoid),
+    "tanh": Line(tanh, lambda torch: torch.tanh, lambda jax: jax.nn.tanh),
+    "gelu": Line(gelu, lambda torch: partial(torch.nn.functional.gelu, approximate="tanh"), lambda jax: jax.nn.gelu),
+    "gelu_erf": Line(
+        gelu_erf, lambda torch: torch.nn.functional.gelu, lambda jax: partial(jax.nn.gelu, approximate=False)
+    ),
+    "silu": Line(silu, lambda torch: torch.nn.functional.silu, lambda jax: jax.nn.silu),
+    "mish": Line(mish, lambda torch: torch.nn.functional.mish, lambda jax: jax.nn.mish),
+    "softplus": Line(softplus, lambda torch: torch.nn.functional.softplus, lambda jax: jax.nn.softplus),
+    "log_sigmoid": Line(log_sigmoid, lambda torch: torch.nn.functional.logsigmoid, lambda jax: jax.nn.log_sigmoid),
+    "softsign": Line(softsign, lambda torch: torch.nn.functional.softsign, lambda jax: jax.nn.soft_sign),
+    "hard_tanh": Line(hard_tanh, lambda torch: torch.nn.functional.hardtanh, lambda jax: jax.nn.hard_tanh),
+    "hard_sigmoid": Line(hard_sigmoid, lambda torch: torch.nn.functional.hardsigmoid, lambda jax: jax.nn.hard_sigmoid),
+    "hard_swish": Line(hard_swish, lambda torch: torch.nn.functional.hardswish, lambda jax: jax.nn.hard_swish),
+    "leaky_relu": Line(leaky_relu(), lambda torch: torch.nn.functional.leaky_relu, lambda jax: jax.nn.leaky_relu),
+    "elu": Line(elu(), lambda torch: torch.nn.functional.elu, lambda jax: jax.nn.elu),
+    "celu": Line(celu(), lambda torch: torch.nn.functional.celu, lambda jax: jax.nn.celu),
+    "selu": Line(selu, lambda torch: torch.selu, lambda jax: jax.nn.selu),
+    "prelu": Line(
+        prelu,
+        lambda torch: torch.nn.functional.prelu,
+        lambda jax: partial(_prelu_in_jax, jax.numpy),
+        lambda _rng, features: PRelu.init(features),
+    ),
 }
 
 
