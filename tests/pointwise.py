@@ -15,6 +15,9 @@ Terms: TypeAlias = tuple[Sequence[Any], Sequence[Any]]
 Definition: TypeAlias = Callable[[Any], Terms]
 """The terms at a number of mpmath."""
 
+LAST = 750.0
+"""No exponential of the layers is a number above 0 farther out."""
+
 U = 2.0**-53
 """The unit of rounding of float64."""
 
@@ -46,7 +49,9 @@ def errors(layer: Layer[tuple[()], Any], definition: Definition, x: Array) -> tu
                 exact, largest = mpmath.fsum(terms), max(abs(term) for term in terms)
                 unit = U * max(largest, smallest)
                 found[j, i] = abs(mpmath.mpf(float(results[j][i])) - exact) / unit
-                allowed[j, i] = 1e-14 * abs(exact) / unit + 4 + (2 * abs(number) if largest < smallest else 0)
+                allowed[j, i] = (
+                    1e-14 * abs(exact) / unit + 4 + (2 * min(abs(number), LAST) if largest < smallest else 0)
+                )
     return found, allowed
 
 
