@@ -29,7 +29,7 @@ TOKEN = re.compile(
 RELATION = re.compile(r"(=|\\leftarrow)")  # at which lines are aligned
 RELATIONS = {"=": "=", "!=": r"\ne", "<=": r"\le", ">=": r"\ge", "<": "<", ">": ">", "<-": r"\leftarrow"}
 FUNCTIONS = {"cos", "exp", "log", "max", "min", "sin", "sinh", "cosh", "tanh"}  # which TeX knows
-GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "lambda", "mu", "sigma", "theta"}
+GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "lambda", "mu", "pi", "sigma", "theta"}
 WORDS = {"else", "for", "if", "of", "or", "over", "so", "where", "with"}
 REMARK = re.compile(r"\b(and|are|at|by|every|is|the|then|to)\b")
 SHAPE = re.compile(r"(\w+) \(((?:\w+|\.\.\.)(?:,|(?:, \w+)+))\)")
@@ -274,7 +274,7 @@ def _number(text: str) -> str:
 def _name(name: str) -> str:
     r"""`x`, `dW` and `W1` as in books; longer names upright, as they are in the code."""
     name, primes = name.rstrip("'"), "'" * (len(name) - len(name.rstrip("'")))
-    if part := re.fullmatch(r"(d?)([A-Za-z]|" + "|".join(GREEK) + r")_?(\w*)", name):
+    if part := re.fullmatch(r"(d?)(" + "|".join(GREEK) + r"|[A-Za-z])_?(\w*)", name):
         d, letter, index = part.groups()
         if index == "" or index.isdigit() or (len(index) == 1 and "_" in name):
             symbol = rf"\{letter}" if letter in GREEK else letter

@@ -39,11 +39,13 @@ def table_of_layers(root: griffe.Module) -> str:
 def _contract(thing: griffe.Object) -> Any:
     """The annotation that says which layer, loss or optimizer a value is or a function makes."""
     if isinstance(thing, griffe.Attribute):
-        alias = _named(thing, thing.annotation)
-        return alias.value if isinstance(alias, griffe.Attribute) else thing.annotation  # as `Elementwise` is one
-    if isinstance(thing, griffe.Function):
-        return (thing.overloads or [thing])[-1].returns
-    return None
+        said: Any = thing.annotation
+    elif isinstance(thing, griffe.Function):
+        said = (thing.overloads or [thing])[-1].returns
+    else:
+        return None
+    alias = _named(thing, said)
+    return alias.value if isinstance(alias, griffe.Attribute) else said  # as `Elementwise` is one
 
 
 def _is_made(thing: griffe.Object) -> bool:
@@ -92,12 +94,14 @@ def _parameter(parameter: griffe.Parameter) -> str:
 
 
 def _formula(thing: griffe.Object) -> str:
-    """The formulas with which the docstring of its module begins, without shapes and remarks."""
+    """The formulas with which the docstring of its module begins, without shapes and remarks; in a family its own."""
     said = thing.module.docstring.value if thing.module.docstring else ""
     block = BLOCK.search(said)
     if block is None:
         return ""
-    lines = [[c for c in re.split(r"\s{2,}", line.strip()) if not SHAPE.fullmatch(c)] for line in block[0].splitlines()]
+    shared = [line.strip() for line in block[0].splitlines()]
+    own = [line for line in shared if line.startswith(f"{thing.name}(")]
+    lines = [[c for c in re.split(r"\s{2,}", line) if not SHAPE.fullmatch(c)] for line in own or shared]
     beside = "\n".join("    ".join(cells) for cells in lines)
     below = re.sub(r" {4}(?=(?:(?! {4}).)*(?:=|<-))", "\n", beside)  # narrower, if each part is a formula
     by_entry = ENTRY_BY_ENTRY in said

@@ -13,6 +13,7 @@ from chainrule import (
     BatchNorm,
     Embedding,
     LayerNorm,
+    PRelu,
     Statistics,
     Weighted,
     adagrad,
@@ -124,6 +125,12 @@ def _batch_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any,
     x = rng.standard_normal((n, 4, 3)).astype(dtype)
     scale, bias = rng.standard_normal((2, 3)).astype(dtype)
     return BatchNorm(scale, bias), x
+
+
+def _prelu(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    shape = (n, *(int(side) for side in rng.integers(1, 4, rng.integers(1, 3))))
+    slope = 0.5 * rng.standard_normal(shape[-1:] if rng.random() < 0.7 else ())
+    return PRelu(np.asarray(slope, dtype)), rng.standard_normal(shape).astype(dtype)
 
 
 def _numbers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
@@ -271,6 +278,28 @@ LAYERS = [
     Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
     Subject("sigmoid", sigmoid, _elementwise, torch=lambda t, x: t.sigmoid(x)),
     Subject("tanh", chainrule.tanh, _elementwise, torch=lambda t, x: t.tanh(x)),
+    Subject("gelu", chainrule.gelu, _elementwise, torch=lambda t, x: t.nn.functional.gelu(x, approximate="tanh")),
+    Subject("gelu_erf", chainrule.gelu_erf, _elementwise, alike=False, torch=lambda t, x: t.nn.functional.gelu(x)),
+    Subject("silu", chainrule.silu, _elementwise, torch=lambda t, x: t.nn.functional.silu(x)),
+    Subject("mish", chainrule.mish, _elementwise, torch=lambda t, x: t.nn.functional.mish(x)),
+    Subject("softplus", chainrule.softplus, _elementwise, torch=lambda t, x: t.nn.functional.softplus(x)),
+    Subject("log_sigmoid", chainrule.log_sigmoid, _elementwise, torch=lambda t, x: t.nn.functional.logsigmoid(x)),
+    Subject("softsign", chainrule.softsign, _elementwise, torch=lambda t, x: t.nn.functional.softsign(x)),
+    Subject("hard_tanh", chainrule.hard_tanh, _elementwise, torch=lambda t, x: t.nn.functional.hardtanh(x)),
+    Subject(  # torch's own hardsigmoid has a slope of 1 / 6 in float32, in float64 too
+        "hard_sigmoid", chainrule.hard_sigmoid, _elementwise, torch=lambda t, x: t.nn.functional.relu6(x + 3) / 6
+    ),
+    Subject("hard_swish", chainrule.hard_swish, _elementwise, torch=lambda t, x: t.nn.functional.hardswish(x)),
+    Subject("leaky_relu", chainrule.leaky_relu(), _elementwise, torch=lambda t, x: t.nn.functional.leaky_relu(x)),
+    Subject("elu", chainrule.elu(2.0), _elementwise, torch=lambda t, x: t.nn.functional.elu(x, 2.0)),
+    Subject("celu", chainrule.celu(2.0), _elementwise, torch=lambda t, x: t.nn.functional.celu(x, 2.0)),
+    Subject("selu", chainrule.selu, _elementwise, torch=lambda t, x: t.selu(x)),
+    Subject(
+        "prelu",
+        chainrule.prelu,
+        _prelu,
+        torch=lambda t, x, s: t.nn.functional.prelu(x.reshape(-1, x.shape[-1]), s.reshape(-1)).reshape(x.shape),
+    ),
     Subject("softmax", chainrule.softmax, _rows, torch=lambda t, x: t.softmax(x, -1)),
     Subject("log_softmax", chainrule.log_softmax, _rows, torch=lambda t, x: t.log_softmax(x, -1)),
     Subject(

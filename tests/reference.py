@@ -38,13 +38,6 @@ def two_layer(x: Array, t: Array, W1: Array, b1: Array, W2: Array, b2: Array) ->
     return float(loss), [np.dot(x.T, da1), da1.sum(axis=0), np.dot(z1.T, dy), dy.sum(axis=0)]
 
 
-def sigmoid_50_digits(x: float) -> tuple[float, float]:
-    """`1 / (1 + exp(-x))` and its slope, by definition, in 50-digit arithmetic."""
-    with mpmath.workdps(50):
-        e = mpmath.exp(-mpmath.mpf(x))
-        return float(1 / (1 + e)), float(e / (1 + e) ** 2)
-
-
 def cross_entropy_50_digits(logits: list[float], target: Array) -> tuple[float, list[float]]:
     """One row's loss -sum(t log p) and its gradient p sum(t) - t, by definition, in 50-digit arithmetic."""
     with mpmath.workdps(50 + 200):  # p - t cancels as many digits as the margin has

@@ -75,6 +75,16 @@ def test_right_layers_are_accepted(subject: Subject, rng: np.random.Generator, n
     assert report.ok, str(report)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
+def test_nothing_of_a_right_layer_is_undecided(subject: Subject, dtype: Floating) -> None:
+    rng = np.random.default_rng(0)
+    params, x = subject.make(rng, 5, dtype)
+    report = check_layer(subject.layer, params, x, rng=rng)
+    assert report.ok, str(report)
+    assert not report.undecided, str(report)
+
+
 @few
 @given(rng=generators, n=sides, k=sides, dtype=dtypes)
 def test_right_losses_optimizers_and_networks_are_accepted(

@@ -24,6 +24,7 @@ def body(tex: str | None) -> str:
         ("y = x    x (..., d)", r"y &= x \qquad x \in \mathbb{R}^{\cdots \times d}"),
         ("y = 1 db    1 is a column", r"y &= \mathbf{1} \, \mathrm{d}b \qquad \text{1 is a column}"),
         ("h = 2e-5 eps^(1/3)", r"h &= 2 \cdot 10^{-5} \, \varepsilon^{1/3}"),
+        ("y = alpha sqrt(2 / pi)", r"y &= \alpha \, \sqrt{\frac{2}{\pi}}"),
         ("p <- p - rate * g", r"p &\leftarrow p - \mathrm{rate} \cdot g"),
     ],
 )

@@ -198,7 +198,8 @@ def squared(xp: rules.Namespace, x: Array) -> tuple[Array, Array]:
 
 
 def test_the_docstring_of_a_layer_is_the_page_of_its_module() -> None:
-    for each in (affine, relu, layer_norm(), sequential(affine), softmax_cross_entropy, chainrule.embedding):
+    families = (chainrule.silu, chainrule.elu(2.0), chainrule.log_sigmoid)
+    for each in (affine, relu, layer_norm(), sequential(affine), softmax_cross_entropy, chainrule.embedding, *families):
         module = untyped(each).rule.source
         while isinstance(module, partial):
             module = module.func

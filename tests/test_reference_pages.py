@@ -100,12 +100,15 @@ def test_every_public_layer_and_loss_is_at_a_glance() -> None:
         name for name in chainrule.__all__ if isinstance(getattr(chainrule, name), chainrule.Layer | chainrule.Loss)
     ]
     shown = rows(table_of_layers(package()))
-    assert {*values, "sgd", "sequential"} <= {name.partition("(")[0] for name in shown}
+    assert {*values, "leaky_relu", "sgd", "sequential"} <= {name.partition("(")[0] for name in shown}
     assert shown["affine"][1:] == [
         r"$\begin{aligned} \mathrm{out} &= x \, W + b \end{aligned}$",
         "[`Affine`][chainrule.layers.affine.Affine]",
     ]
     assert shown["relu"][2] == "`()`"
+    assert shown["hard_tanh"][1] == (  # of a family, its own formula
+        r"$\begin{aligned} \mathrm{hard\_tanh}(x) &= \min(\max(x, - 1), 1) \end{aligned}$"
+    )
 
 
 def test_a_new_layer_has_a_page_a_place_in_the_navigation_and_a_row_in_both_tables(tmp_path: Path) -> None:

@@ -29,10 +29,18 @@ from chainrule.encoder import Encoder, Network
 from chainrule.inspecting.draw import draw
 from chainrule.inspecting.trace import trace
 from chainrule.layer import Layer
+from chainrule.layers.activations.gelu import gelu
+from chainrule.layers.activations.gelu_erf import gelu_erf
+from chainrule.layers.activations.hard import hard_sigmoid, hard_swish, hard_tanh
+from chainrule.layers.activations.leaky import celu, elu, leaky_relu, selu
 from chainrule.layers.activations.log_softmax import log_softmax
+from chainrule.layers.activations.prelu import PRelu, prelu
 from chainrule.layers.activations.relu import relu
+from chainrule.layers.activations.self_gated import mish, silu
 from chainrule.layers.activations.sigmoid import sigmoid
 from chainrule.layers.activations.softmax import softmax
+from chainrule.layers.activations.softplus import log_sigmoid, softplus
+from chainrule.layers.activations.softsign import softsign
 from chainrule.layers.activations.tanh import tanh
 from chainrule.layers.affine import Affine, affine
 from chainrule.layers.dropout import dropout, split_seed
@@ -80,6 +88,7 @@ __all__ = [
     "Network",
     "Objective",
     "Optimizer",
+    "PRelu",
     "Report",
     "RmsNorm",
     "Statistics",
@@ -94,6 +103,7 @@ __all__ = [
     "add",
     "affine",
     "batch_norm",
+    "celu",
     "check_against",
     "check_layer",
     "check_loss",
@@ -105,24 +115,34 @@ __all__ = [
     "draw",
     "dropout",
     "each_law",
+    "elu",
     "embedding",
     "encoded",
     "fixed",
+    "gelu",
+    "gelu_erf",
     "group_norm",
+    "hard_sigmoid",
+    "hard_swish",
+    "hard_tanh",
     "huber",
     "identity",
     "inference",
     "initializers",
     "layer_norm",
+    "leaky_relu",
     "lion",
+    "log_sigmoid",
     "log_softmax",
     "mean_absolute_error",
     "mean_squared_error",
     "minibatches",
+    "mish",
     "multiply",
     "numerical_gradient",
     "own",
     "prediction",
+    "prelu",
     "read_only",
     "recomputed",
     "record",
@@ -133,13 +153,17 @@ __all__ = [
     "rmsprop",
     "rules",
     "schedules",
+    "selu",
     "sequential",
     "sgd",
     "sigmoid",
     "sigmoid_cross_entropy",
+    "silu",
     "smooth_labels",
     "softmax",
     "softmax_cross_entropy",
+    "softplus",
+    "softsign",
     "split_seed",
     "statistics",
     "tanh",

@@ -185,13 +185,17 @@ def _built(cls: Any, fields: dict[str, Any]) -> Any:
 
 
 def _page_of(subject: Any) -> str | None:
-    """The docstring of the module that is named as the layer is, or of the function that goes forward."""
+    """The docstring of the module that is the layer's home, or else of the function that goes forward.
+
+    Its home is named as the layer is, or is that of a family, whose docstring has a formula for each: `elu(x) = ...`.
+    """
     source = _source(subject)
     if source is None:
         return None
-    module = str(source.__module__)
-    at_home = module.rpartition(".")[2] == name_of(subject).partition("(")[0]
-    page: str | None = (sys.modules.get(module, source) if at_home else source).__doc__
+    module, name = str(source.__module__), name_of(subject).partition("(")[0]
+    home = sys.modules.get(module, source)
+    at_home = module.rpartition(".")[2] == name or f"\n    {name}(x) = " in (home.__doc__ or "")
+    page: str | None = (home if at_home else source).__doc__
     return page
 
 

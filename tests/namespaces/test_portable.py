@@ -77,6 +77,13 @@ OF_GROUPS = DEEP.reshape(2, 3, 2, 2).mean(axis=(1, 3)).repeat(2, axis=1)[:, None
 
 WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "clip": (lambda xp, x: xp.clip(x, 0.5, 2.0), np.clip(X, 0.5, 2)),
+    "either": (lambda xp, x: xp.either(x > 0.75, 2.0, 0.5, x), np.where(X > 0.75, 2.0, 0.5)),
+    "either, by columns": (
+        lambda xp, x: xp.either(x > 0.75, 2.0, x[0, :], x),
+        np.where(X > 0.75, 2.0, X[0]),
+    ),
+    "round": (lambda xp, x: xp.round(x), np.rint(X)),
+    "decay_of": (lambda xp, x: xp.decay_of(x, (1.0, 0.0, 0.5)), np.exp(-X - X**3 / 2)),
     "concat": (lambda xp, x: xp.concat([x, x], axis=1), np.concatenate([X, X], axis=1)),
     "exp": (lambda xp, x: xp.exp(x), np.exp(X)),
     "expm1": (lambda xp, x: xp.expm1(x), np.expm1(X)),

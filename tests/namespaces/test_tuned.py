@@ -9,7 +9,9 @@ from chainrule import Array, read_only
 from chainrule.arrays.tuned import FEW, FEW_ROWS, IN_PAIRS, SMALL, TUNED, Tuned, squares, sums
 from chainrule.arrays.types import Groups
 from chainrule.checking.complex_step import LIFTED, LiftedNamespace, lift
+from reference import mpmath
 from strategies import Floating, normal
+from untyped import untyped
 
 
 def test_astype_copies_only_what_is_of_another_dtype() -> None:
@@ -59,6 +61,25 @@ def test_decay_is_the_same_on_both_sides_of_zero(dtype: Floating) -> None:
         np.testing.assert_array_equal(out, np.exp(-np.abs(x)))
     np.testing.assert_array_equal(x, kept)
     assert TUNED.decay(x[0]) == 1.0  # a NumPy scalar
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_words_that_choose_keep_the_dtype_and_let_nan_pass(dtype: Floating) -> None:
+    x = np.array([-np.inf, -2, -0.0, 0, 3, np.inf, np.nan], dtype)
+    clipped = TUNED.clip(x, -1.0, 2.0)
+    np.testing.assert_array_equal(clipped, [-1, -1, 0, 0, 2, 2, np.nan])
+    chosen = TUNED.either(x > 0, 3.0, 1 / 3, x)
+    np.testing.assert_array_equal(chosen, np.array([1 / 3] * 4 + [3] * 2 + [1 / 3], dtype))  # exactly
+    assert clipped.dtype == chosen.dtype == dtype
+
+
+def test_large_exponents_keep_their_digits() -> None:
+    x, cubic = np.linspace(0, 20, 401), (0.8, 0.0, 1 / 14)
+    with mpmath.workdps(50):
+        at = [mpmath.mpf(float(each)) for each in x]
+        exact = np.array([float(mpmath.exp(-(mpmath.mpf(0.8) * a + mpmath.mpf(1 / 14) * a**3))) for a in at])
+    # The remainder (x - h) q is at most 3, and takes some roundings; exp(-p(x)) as it stands is off by 600 of them.
+    np.testing.assert_allclose(TUNED.decay_of(x, cubic), exact, rtol=16 * 2.0**-53)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
@@ -119,6 +140,17 @@ def test_shifted_rows_have_0_for_their_largest(k: int) -> None:
     np.testing.assert_array_equal(TUNED.shifted(rows), rows - rows.max(axis=1, keepdims=True))
 
 
+def test_words_that_choose_carry_a_complex_step() -> None:
+    x = lift(np.array([-2.0, 0.5, 3.0]))
+    moved = untyped(x + 1e-200j)
+    np.testing.assert_array_equal(LIFTED.clip(moved, -1.0, 1.0).imag, [0, 1e-200, 0])
+    np.testing.assert_array_equal(LIFTED.either(moved > 0, 1.0, 0.5, moved), [0.5, 1, 1])
+    np.testing.assert_array_equal(moved < 0.5, [True, False, False])  # a step to the side moves nothing
+    tail, density = LIFTED.gaussian(moved)
+    np.testing.assert_allclose(tail.imag / 1e-200, -np.sign(x.real) * density.real, rtol=1e-15)
+    np.testing.assert_allclose(density.imag / 1e-200, -x.real * density.real, rtol=1e-15)
+
+
 def test_a_new_namespace_knows_the_functions() -> None:
     x, W = np.array([[0.5, 1.0]]), np.array([[2.0], [3.0]])
     lifted = lift(x)
@@ -147,6 +179,14 @@ DEEP = np.arange(24.0).reshape(2, 3, 4) % 7
 OF_GROUPS = DEEP.reshape(2, 3, 2, 2).mean(axis=(1, 3)).repeat(2, axis=1)[:, None]
 
 WORDS: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "either": (lambda xp: xp.either(X > 0.75, 2.0, 0.5, X), np.where(X > 0.75, 2.0, 0.5)),
+    "either, by columns": (
+        lambda xp: xp.either(X > 0.75, 2.0, X[0, :], X),
+        np.where(X > 0.75, 2.0, X[0]),
+    ),
+    "clip": (lambda xp: xp.clip(X, 0.5, 3.0), np.clip(X, 0.5, 3.0)),
+    "round": (lambda xp: xp.round(X), np.rint(X)),
+    "decay_of": (lambda xp: xp.decay_of(X, (1.0, 0.0, 0.5)), np.exp(-X - X**3 / 2)),
     "log": (lambda xp: xp.log(X), np.log(X)),
     "hyperbolic tangent": (lambda xp: xp.tanh(X), np.tanh(X)),
     "zeros_like": (lambda xp: xp.zeros_like(X), np.zeros((2, 3))),

@@ -109,6 +109,25 @@ def test_relu_at_special_points_is_torchs(x: float) -> None:
     np.testing.assert_array_equal(dx, gradient)
 
 
+POINTWISE = [each for each in LAYERS if each.torch is not None and each.layer.elementwise]
+OTHERWISE = {"softsign": "its slope there is nan in torch, where inf is divided by inf, and its limit, 0, here"}
+"""Slopes at infinity that are not torch's, and why."""
+
+
+@pytest.mark.parametrize("subject", POINTWISE, ids=lambda s: s.name)
+def test_values_and_slopes_at_infinity_zero_and_ones_are_torchs(subject: Subject) -> None:
+    x = np.array([-np.inf, np.inf, -0.0, 0.0, -1.0, 1.0, -3.0, 3.0])
+    with np.errstate(all="raise"):
+        out, cache = subject.layer.forward((), x)
+        dx, _ = subject.layer.backward(cache, np.ones_like(x))
+    function: Any = subject.torch
+    theirs, (gradient,) = TORCH.pullback(partial(function, torch), [x], np.ones_like(x))
+    few = slice(2 if subject.name in OTHERWISE else 0, None)
+    # The functions and constants of both are rounded.
+    np.testing.assert_allclose(out, theirs, rtol=1e-14)
+    np.testing.assert_allclose(dx[few], gradient[few], rtol=1e-14)
+
+
 @pytest.mark.parametrize("row", [[-np.inf, 0.0], [np.inf, 0.0], [-np.inf, -np.inf], [np.nan, 0.0]])
 @pytest.mark.parametrize("label", [0, 1])
 def test_cross_entropy_at_infinity_and_nan_is_torchs(row: list[float], label: int) -> None:

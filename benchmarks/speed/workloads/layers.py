@@ -17,16 +17,33 @@ from chainrule import (
     GroupNorm,
     Layer,
     LayerNorm,
+    PRelu,
     RmsNorm,
     batch_norm,
+    celu,
+    elu,
+    gelu,
+    gelu_erf,
     group_norm,
+    hard_sigmoid,
+    hard_swish,
+    hard_tanh,
     layer_norm,
+    leaky_relu,
+    log_sigmoid,
     log_softmax,
+    mish,
+    prelu,
     read_only,
     relu,
     rms_norm,
+    selu,
     sigmoid,
+    silu,
     softmax,
+    softplus,
+    softsign,
+    tanh,
     tree,
 )
 from speed.contender import JAX, OURS, TORCH
@@ -89,9 +106,36 @@ def group_norm_in_jax(jax: Any, x: Any, scale: Any, bias: Any) -> Any:
     return jax.nn.standardize(groups, axis=(1, 3), epsilon=1e-5).reshape(x.shape) * scale + bias
 
 
+def _prelu_in_jax(jnp: Any, x: Any, slope: Any) -> Any:
+    return jnp.where(x > 0, x, slope * x)
+
+
 LINES = {
     "relu": Line(relu, lambda torch: torch.relu, lambda jax: jax.nn.relu),
     "sigmoid": Line(sigmoid, lambda torch: torch.sigmoid, lambda jax: jax.nn.sigmoid),
+    "tanh": Line(tanh, lambda torch: torch.tanh, lambda jax: jax.nn.tanh),
+    "gelu": Line(gelu, lambda torch: partial(torch.nn.functional.gelu, approximate="tanh"), lambda jax: jax.nn.gelu),
+    "gelu_erf": Line(
+        gelu_erf, lambda torch: torch.nn.functional.gelu, lambda jax: partial(jax.nn.gelu, approximate=False)
+    ),
+    "silu": Line(silu, lambda torch: torch.nn.functional.silu, lambda jax: jax.nn.silu),
+    "mish": Line(mish, lambda torch: torch.nn.functional.mish, lambda jax: jax.nn.mish),
+    "softplus": Line(softplus, lambda torch: torch.nn.functional.softplus, lambda jax: jax.nn.softplus),
+    "log_sigmoid": Line(log_sigmoid, lambda torch: torch.nn.functional.logsigmoid, lambda jax: jax.nn.log_sigmoid),
+    "softsign": Line(softsign, lambda torch: torch.nn.functional.softsign, lambda jax: jax.nn.soft_sign),
+    "hard_tanh": Line(hard_tanh, lambda torch: torch.nn.functional.hardtanh, lambda jax: jax.nn.hard_tanh),
+    "hard_sigmoid": Line(hard_sigmoid, lambda torch: torch.nn.functional.hardsigmoid, lambda jax: jax.nn.hard_sigmoid),
+    "hard_swish": Line(hard_swish, lambda torch: torch.nn.functional.hardswish, lambda jax: jax.nn.hard_swish),
+    "leaky_relu": Line(leaky_relu(), lambda torch: torch.nn.functional.leaky_relu, lambda jax: jax.nn.leaky_relu),
+    "elu": Line(elu(), lambda torch: torch.nn.functional.elu, lambda jax: jax.nn.elu),
+    "celu": Line(celu(), lambda torch: torch.nn.functional.celu, lambda jax: jax.nn.celu),
+    "selu": Line(selu, lambda torch: torch.selu, lambda jax: jax.nn.selu),
+    "prelu": Line(
+        prelu,
+        lambda torch: torch.nn.functional.prelu,
+        lambda jax: partial(_prelu_in_jax, jax.numpy),
+        lambda _rng, features: PRelu.init(features),
+    ),
     "softmax": Line(softmax, lambda torch: partial(torch.softmax, dim=-1), lambda jax: jax.nn.softmax, sizes=CLASSES),
     "log_softmax": Line(
         log_softmax, lambda torch: partial(torch.log_softmax, dim=-1), lambda jax: jax.nn.log_softmax, sizes=CLASSES

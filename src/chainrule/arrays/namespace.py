@@ -73,6 +73,17 @@ class Namespace(Protocol):
         """`exp(-|x|)`, between 0 and 1, as a fresh array."""
         ...
 
+    def decay_of(self, x: Array, polynomial: tuple[float, ...], /) -> Array:
+        """`exp(-p(x))` for 0 <= x <= 40 and p(x) = c1 x + c2 x^2 + ..., of which (c1, c2, ...) are given.
+
+        In float64 it keeps its digits however large p(x) is: see `chainrule.arrays.exponents`.
+        """
+        ...
+
+    def gaussian(self, x: Array, /) -> tuple[Array, Array]:
+        """The tail `F(-|x|)` and the density `f(x)` of the normal distribution F, where there is an error function."""
+        ...
+
     def expm1(self, x: Array, /) -> Array:
         """`exp(x) - 1`, accurate near zero."""
         ...
@@ -95,6 +106,10 @@ class Namespace(Protocol):
 
     def abs(self, x: Array, /) -> Array:
         """The absolute value."""
+        ...
+
+    def round(self, x: Array, /) -> Array:
+        """The nearest whole number."""
         ...
 
     def sign(self, x: Array, /) -> Array:
@@ -123,6 +138,10 @@ class Namespace(Protocol):
 
     def one_where(self, condition: Mask, x: Array, /) -> Array:
         """1 where the condition holds, and elsewhere the number of `x`, which lies between 0 and 1."""
+        ...
+
+    def either(self, condition: Mask, a: float, b: Array | float, like: Array, /) -> Array:
+        """`a` where the condition holds and `b` elsewhere, both finite, as a fresh array of the dtype of `like`."""
         ...
 
     def reciprocal(self, x: Array, /) -> Array:
@@ -267,5 +286,5 @@ class Namespace(Protocol):
         ...
 
     def astype(self, x: Array | Labels | Mask, like: Array, /) -> Array:
-        """`x` in the dtype of `like`."""
+        """`x` in the dtype of `like`; the truth values are 0 and 1."""
         ...

@@ -9,7 +9,9 @@ import math
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeGuard, TypeVar
 
+from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.hashing import hashed
+from chainrule.arrays.normal import gaussian
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places
 
 A = TypeVar("A")
@@ -38,6 +40,7 @@ class Portable:
         self.mean: Callable[[Array], Array] = xp.mean
         self.ones_like: Callable[[Array], Array] = xp.ones_like
         self.reshape: Callable[..., Any] = xp.reshape
+        self.round: Callable[[Array], Array] = xp.round
         self.sign: Callable[[Array], Array] = xp.sign
         self.sqrt: Callable[[Array], Array] = xp.sqrt
         self.tanh: Callable[[Array], Array] = xp.tanh
@@ -79,11 +82,21 @@ class Portable:
     def decay(self, x: Array, /) -> Array:
         return self.exp(-self.abs(x))
 
+    def decay_of(self, x: Array, polynomial: tuple[float, ...], /) -> Array:
+        return decay_of(self, x, polynomial, fine=self.xp.finfo(x.dtype).bits == 64)
+
+    def gaussian(self, x: Array, /) -> tuple[Array, Array]:
+        return gaussian(self, x)
+
     def matmul_rows(self, a: Array, b: Array, /) -> Array:
         return self.matmul(self.rows(a).T, self.rows(b))
 
     def one_where(self, condition: Mask, x: Array, /) -> Array:
         return self.where(condition, self.ones_like(x), x)
+
+    def either(self, condition: Mask, a: float, b: Array | float, like: Array, /) -> Array:
+        one = self.ones_like(like)
+        return self.where(condition, a * one, b * one)
 
     def reciprocal(self, x: Array, /) -> Array:
         return 1 / x

@@ -22,6 +22,8 @@ from typing import Any, ParamSpec, TypeGuard, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.arrays.exponents import decay_of
+from chainrule.arrays.normal import gaussian
 from chainrule.arrays.ownership import borrowed, own, read_only
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places, is_numpy
 
@@ -60,6 +62,7 @@ class Tuned:
         self.expm1: Callable[[Array], Array] = np.expm1
         self.log: Callable[[Array], Array] = np.log
         self.log1p: Callable[[Array], Array] = np.log1p
+        self.round: Callable[[Array], Array] = np.rint
         self.sqrt: Callable[[Array], Array] = np.sqrt
         self.tanh: Callable[[Array], Array] = np.tanh
         self.zeros_like: Callable[[Array], Array] = np.zeros_like
@@ -121,6 +124,12 @@ class Tuned:
         np.exp(negative, negative)
         return negative
 
+    def decay_of(self, x: Array, polynomial: tuple[float, ...], /) -> Array:
+        return decay_of(self, x, polynomial, fine=x.dtype.itemsize == 8)
+
+    def gaussian(self, x: Array, /) -> tuple[Array, Array]:
+        return gaussian(self, x)
+
     def sign(self, x: Array, /) -> Array:
         return np.sign(x)
 
@@ -129,6 +138,12 @@ class Tuned:
 
     def one_where(self, condition: Mask, x: Array, /) -> Array:
         return np.maximum(x, condition)  # np.where takes ten times as long where the condition changes often
+
+    def either(self, condition: Mask, a: float, b: Array | float, like: Array, /) -> Array:
+        # Sums with 0 are exact; np.where takes eight times as long where the condition changes often.
+        out: Array = np.asarray(np.multiply(condition, scalar(a, like.dtype)))
+        out += np.multiply(~condition, scalar(b, like.dtype) if isinstance(b, float) else b)
+        return out
 
     def reciprocal(self, x: Array, /) -> Array:
         return np.asarray(np.divide(scalar(1.0, x.dtype), x, out=_itself(x)))

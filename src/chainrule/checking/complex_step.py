@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.tuned import Tuned
+from chainrule.arrays.tuned import TUNED, Tuned
 from chainrule.arrays.types import Array, Labels, Mask
 
 STEP = 1e-200
@@ -29,6 +30,12 @@ class Lifted(np.ndarray[Any, np.dtype[Any]]):
 
     def __ge__(self, other: Any) -> Any:
         return np.greater_equal(np.real(self), np.real(other))  # complex numbers would be ordered by the step as well
+
+    def __gt__(self, other: Any) -> Any:
+        return np.greater(np.real(self), np.real(other))
+
+    def __lt__(self, other: Any) -> Any:
+        return np.less(np.real(self), np.real(other))
 
     def __array_namespace__(self, *, api_version: Any = None) -> Any:
         return LIFTED
@@ -61,6 +68,18 @@ class LiftedNamespace(Tuned):
 
     def decay(self, x: Array, /) -> Array:
         return self.exp(-self.abs(x))
+
+    def decay_of(self, x: Array, polynomial: tuple[float, ...], /) -> Array:
+        return decay_of(self, x, polynomial, fine=False)
+
+    def gaussian(self, x: Array, /) -> tuple[Array, Array]:
+        at, step = np.asarray(x.real), np.asarray(x.imag) * 1j
+        values: tuple[Any, Any] = TUNED.gaussian(at)
+        tail, density = values
+        return lift(tail - np.sign(at) * density * step), lift(density - at * density * step)
+
+    def either(self, condition: Mask, a: float, b: Array | float, like: Array, /) -> Array:
+        return lift(np.where(condition, a, b))
 
     def where(self, condition: Mask, a: Array, b: Array, /) -> Array:
         return lift(np.where(condition, a, b))

@@ -55,7 +55,8 @@ def elementwise(
     backward
         `(xp, saved, dout) -> dx`, in place of `slope` where its product with an infinite `dout` would be wrong.
     quiet
-        Whether to silence NumPy's warnings of harmless underflow and of values at infinity.
+        Whether the function rounds: NumPy's warnings of harmless underflow and of values at infinity are silenced, and
+        what has 16 bits is computed in float32 and rounded once.
     operations
         The floating-point operations of one number, forward and backward.
     onnx
@@ -105,8 +106,13 @@ def _forward_of(
         return out, _saved(xp.read_only(saved))
 
     def silent(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
-        out, saved = xp.quietly(forward, xp, x)
+        out, saved = xp.quietly(in_float32, xp, x)
         return out, _saved(xp.read_only(saved))
+
+    def in_float32(xp: Namespace, x: Array) -> tuple[Array, Array]:
+        wide = xp.widened(x)
+        out, saved = forward(xp, wide)
+        return (out, saved) if wide is x else (xp.astype(out, x), xp.astype(saved, x))
 
     return silent if quiet else loud
 

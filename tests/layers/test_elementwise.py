@@ -1,0 +1,58 @@
+"""Demands on every layer that takes each number alone, from the catalogue."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from catalogue import LAYERS
+from chainrule import tree
+from pointwise import value_and_slope
+from strategies import Floating
+
+POINTWISE = {
+    each.name: each.layer
+    for each in LAYERS
+    if each.layer.elementwise and not each.layer.parts and each.name.isidentifier()
+}
+
+each_layer = pytest.mark.parametrize("layer", POINTWISE.values(), ids=POINTWISE)
+
+OVERFLOWS = {"selu"}
+"""What multiplies the largest numbers by more than 1: infinity is then the nearest number."""
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+@each_layer
+def test_extremes_are_finite_and_silent(layer: Any, dtype: Floating) -> None:
+    limits = np.finfo(dtype)
+    sizes = [limits.max, limits.max / 8, np.sqrt(limits.max), 1e4, limits.tiny, limits.smallest_subnormal, dtype(0)]
+    x = np.array([sign * size for size in sizes for sign in (-1, 1)], dtype)
+    with np.errstate(all="raise"):
+        out, slope = value_and_slope(layer, x)
+    assert np.isfinite(out[2 if layer.name in OVERFLOWS else 0 :]).all()
+    assert np.isfinite(slope).all()
+    assert out.dtype == slope.dtype == dtype
+
+
+@each_layer
+def test_nan_passes(layer: Any) -> None:
+    with np.errstate(all="raise"):
+        assert np.isnan(layer.forward((), np.full(9, np.nan))[0]).all()
+
+
+@each_layer
+def test_float16_is_the_result_of_float32_rounded_once(layer: Any) -> None:
+    x = np.linspace(-20, 20, 997).astype(np.float16)
+    out, cache = layer.forward((), x)
+    wide, _ = layer.forward((), x.astype(np.float32))
+    np.testing.assert_array_equal(out, wide.astype(np.float16))
+    assert {leaf.dtype for leaf in tree.leaves(cache)} <= {np.dtype(np.float16)}
+
+
+@each_layer
+def test_any_shape_and_no_elements(layer: Any) -> None:
+    for shape in ((), (4,), (0, 3), (3, 0), (2, 3, 4, 5)):
+        out, slope = value_and_slope(layer, np.full(shape, -0.5, np.float32))
+        assert out.shape == slope.shape == shape
+        assert out.dtype == slope.dtype == np.float32
