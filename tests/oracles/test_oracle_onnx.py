@@ -172,7 +172,8 @@ def options_of(node: Any) -> Options:
 
 
 def reduces_otherwise(case: Any) -> bool:
-    return options_of(case.model.graph.node[0]).get("reduction", b"mean") != b"mean"
+    reduction: bytes = options_of(case.model.graph.node[0]).get("reduction", b"mean")
+    return reduction != b"mean"
 
 
 CASES = {case.name: case for case in published() if case.name not in BEYOND and not reduces_otherwise(case)}
