@@ -60,12 +60,6 @@ def torch_kernel(fault: str = "") -> Callable[..., Any]:
     """A layer norm as an `autograd.Function`."""
     torch: Any = import_module("torch")
 
-    def added(rows: Any) -> Any:
-        total = torch.zeros_like(rows[0])
-        for row in rows:
-            total += row
-        return total
-
     class Kernel(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
         @staticmethod
         def forward(ctx: Any, x: Any, weight: Any, bias: Any) -> Any:
@@ -92,11 +86,12 @@ def torch_kernel(fault: str = "") -> Callable[..., Any]:
             projected = 0 if fault == "missing term" else x * (slope * x).mean(-1, keepdim=True)
             dx = scale * (slope - slope.mean(-1, keepdim=True) - projected)
             products = wide * x
-            dweight, dbias = products.sum(0).to(weight.dtype), wide.sum(0).to(weight.dtype)
+            dweight: Any = products.sum(0).to(weight.dtype)
+            dbias: Any = wide.sum(0).to(weight.dtype)
             if fault == "low-precision sum":
-                dbias = added(dout)
+                dbias = sum(dout)
             if fault == "low-precision accumulation":
-                dweight = added(products.to(dout.dtype))
+                dweight = sum(products.to(dout.dtype))
             if fault == "unwritten memory":
                 whole, dbias = dbias, torch.empty_like(dbias)
                 dbias[:-1] = whole[:-1]
@@ -117,12 +112,6 @@ class Cache:
 
 def numpy_kernel(fault: str = "") -> Layer[tuple[Array, Array], Cache]:
     """A layer norm as a layer."""
-
-    def added(rows: Array) -> Array:
-        total = np.zeros_like(rows[0])
-        for row in rows:
-            total += row
-        return total
 
     def forward(params: tuple[Array, Array], x: Array) -> tuple[Array, Cache]:
         weight, bias = params
@@ -151,9 +140,9 @@ def numpy_kernel(fault: str = "") -> Layer[tuple[Array, Array], Cache]:
         dweight: Any = products.sum(0).astype(weight.dtype)
         dbias: Any = wide.sum(0).astype(weight.dtype)
         if fault == "low-precision sum":
-            dbias = added(dout)
+            dbias = sum(dout)
         if fault == "low-precision accumulation":
-            dweight = added(products.astype(dout.dtype))
+            dweight = sum(products.astype(dout.dtype))
         if fault == "unwritten memory":
             whole, dbias = dbias, np.empty_like(dbias)
             dbias[:-1] = whole[:-1]
@@ -192,7 +181,10 @@ def jax_kernel(fault: str = "") -> Callable[..., Any]:
         return dx.astype(dout.dtype), dweight, None if fault == "None" else dbias
 
     def added(rows: Any) -> Any:
-        return jax.lax.scan(lambda total, row: (total + row, None), jnp.zeros_like(rows[0]), rows)[0]
+        return jax.lax.scan(add, jnp.zeros_like(rows[0]), rows)[0]
+
+    def add(total: Any, row: Any) -> Any:
+        return total + row, None
 
     def value(x: Any, weight: Any, bias: Any) -> Any:
         return forward(x, weight, bias)[0]
