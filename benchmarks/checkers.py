@@ -308,8 +308,8 @@ def power(*, quick: bool, seeds: int = SEEDS) -> str:
     said = (
         "The gradient of the last argument is off by a share of itself. The tables show the smallest share, in\n"
         f"powers of ten, that is found for {seeds} of {seeds} seeds, and none where a tenth is not. First in one\n"
-        "entry, in float64: by our law of the derivative alone, by torch's `gradcheck` and by JAX's `check_grads`,\n"
-        "as they come."
+        "entry, in float64: by our law of the derivative alone, and by torch's `gradcheck` and JAX's `check_grads`\n"
+        "with their own tolerances."
     )
     low = "In one entry, in low precision: by the law of `check_against` on values and gradients alone."
     every = "In every entry, as by a wrong factor: the same checks."
