@@ -165,7 +165,7 @@ def checks_of(library: str, fault: str) -> list[Run | None]:
         kernel = jax_kernel(fault)
         return [
             partial(judged, kernel, formula, [jnp.asarray(each) for each in low]),
-            partial(checked, layer_of_jax(kernel), params, x),
+            partial(checked, layer_of_jax(kernel, jit=True), params, x),
             None,
             partial(with_check_grads, kernel, wide),
             partial(without_error, partial(close_in_jax, kernel)),
@@ -210,7 +210,7 @@ def faults(*, quick: bool) -> str:
         "float16, `allclose` as repositories of kernels write it: for whole blocks, with a tolerance of 1e-2.\n"
         "The others run in float64, where a sum in low precision is no mistake. A function of JAX has no memory\n"
         "to be wrong about. Where a cell is empty, the check is for another library.\n\n"
-        f"{'; '.join(map(partial(found, rows), CHECKS))}."
+        f"Found: {', '.join(map(partial(found, rows), CHECKS))}."
     )
     head = ["kernel of", "mistake", *CHECKS]
     return f"### Planted mistakes\n\n{said}\n\n{table(head, rows, text=2)}"
@@ -219,7 +219,7 @@ def faults(*, quick: bool) -> str:
 def found(rows: list[list[str]], check: str) -> str:
     """Count the mistakes that a check found of those that it was given."""
     given = [cell for _, fault, *cells in rows if fault != "none" and (cell := cells[CHECKS.index(check)])]
-    return f"`{check}` finds {sum(cell.startswith('found') for cell in given)} of {len(given)}"
+    return f"`{check}` {sum(cell.startswith('found') for cell in given)} of {len(given)}"
 
 
 MOST = 13
@@ -289,7 +289,8 @@ def power(*, quick: bool, seeds: int = SEEDS) -> str:
     layers, sizes, seeds = (LAYERS[:1], SIZES[:1], 2) if quick else (LAYERS, SIZES, seeds)
 
     def searched(checks: dict[str, Callable[..., bool]], shapes: Sequence[tuple[int, int]], *, every: bool) -> str:
-        head = ["layer", *(f"{name}, {n} × {m}" for name in checks for n, m in shapes)]
+        sizes_said = [f"{n} × {m}" for n, m in shapes]
+        head = ["layer", *(cell for name in checks for cell in (f"{name}, {sizes_said[0]}", *sizes_said[1:]))]
         rows = [
             told(
                 [
@@ -380,7 +381,7 @@ def part(*, quick: bool, only: str = "", seeds: int = SEEDS) -> str:
     """The part of the page."""
     said = (
         f"numpy {np.__version__}, torch {torch.__version__}, jax {jax.__version__}. Seconds are those of the\n"
-        "processor, in one thread, on a machine that others shared: they are rough. JAX compiles what it meets first."
+        "processor in one thread, on a machine that others shared: they are rough. Those of JAX include its compiler."
     )
     parts: dict[str, Callable[..., str]] = {"faults": faults, "power": partial(power, seeds=seeds), "times": times}
     return "\n\n".join([said, *(make(quick=quick) for name, make in parts.items() if only in {"", name})])

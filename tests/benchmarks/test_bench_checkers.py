@@ -23,7 +23,7 @@ def test_a_missing_gradient_is_found_in_a_kernel_of_numpy_and_a_right_one_accept
 
 def test_what_is_found_is_counted_among_what_a_check_was_given() -> None:
     rows = [["torch", "none", "accepted, 1 s"], ["torch", "None", "found, 1 s"], ["JAX", "None", "missed, 1 s"]]
-    assert checkers.found([[*row, *[""] * 4] for row in rows], "check_against") == "`check_against` finds 1 of 2"
+    assert checkers.found([[*row, *[""] * 4] for row in rows], "check_against") == "`check_against` 1 of 2"
 
 
 def test_the_smallest_error_is_searched_by_powers_of_ten() -> None:

@@ -110,10 +110,12 @@ def test_a_layer_as_the_reference_takes_hundreds_of_rows(fault: str) -> None:
 
 
 @needs_jax
-@pytest.mark.parametrize("fault", ["", *IN_JAX])
-def test_a_mistake_in_a_jax_kernel_is_found(fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "dtype"), [*((fault, "bfloat16") for fault in ("", *IN_JAX)), ("low-precision accumulation", "float16")]
+)
+def test_a_mistake_in_a_jax_kernel_is_found(fault: str, dtype: str) -> None:
     jnp: Any = import_module("jax.numpy")
-    args = [jnp.asarray(each, jnp.bfloat16) for each in arrays(np.float32, (8, 6), (6,), (6,))]
+    args = [jnp.asarray(each, dtype) for each in arrays(np.float32, (8, 6), (6,), (6,))]
     report = checked(jax_kernel(fault), formula, *args)
     assert (laws_of(report) & WHERE[fault]) if fault else report.ok, str(report)
 
