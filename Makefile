@@ -3,8 +3,8 @@
 # make docs   build the site, in English and Chinese, into site/
 # make site-test  try the built site in a browser: needs Debian's chromium, or CHROMIUM=path
 # make evidence   try every law on 29,000 drawn cases and write docs/evidence.md: some minutes
-# make checkers   set our checks beside gradcheck, check_grads and allclose, and write it into docs/evidence.md: a
-#                 quarter of an hour, with torch and JAX (OPTIONS=--quick takes a rough look in a minute)
+# make checkers   set our checks beside gradcheck, check_grads and allclose, and write it into docs/evidence.md:
+#                 seven minutes of a quiet machine, with torch and JAX (OPTIONS=--quick takes a rough look in one)
 # make adversaries  check some 2,000 wrong and right layers, losses and optimizers, and print what is found: half an hour
 # make mutants    change the code in 9,100 small ways, ask that the tests notice 95% and that the rest is explained, and
 #                 write docs/evidence/mutants.json: some hours (JOBS=2 tests two changes at a time)

@@ -1,6 +1,6 @@
 """Write the part of docs/evidence.md that sets our checks beside others': what each finds, how small, and how fast.
 
-`make checkers` runs it: a quarter of an hour. `--quick` tries little and prints it, in a minute.
+`make checkers` runs it, in seven minutes. `--quick` tries little and prints it, in one.
 
 Seconds are those of the processor, which others that share the machine change less than those of the clock.
 """
