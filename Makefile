@@ -3,6 +3,8 @@
 # make docs   build the site, in English and Chinese, into site/
 # make site-test  try the built site in a browser: needs Debian's chromium, or CHROMIUM=path
 # make evidence   try every law on 29,000 drawn cases and write docs/evidence.md: some minutes
+# make checkers   set our checks beside gradcheck, check_grads and allclose, and write it into docs/evidence.md:
+#                 seven minutes of a quiet machine, with torch and JAX (OPTIONS=--quick takes a rough look in one)
 # make adversaries  check some 2,000 wrong and right layers, losses and optimizers, and print what is found: half an hour
 # make mutants    change the code in 9,100 small ways, ask that the tests notice 95% and that the rest is explained, and
 #                 write docs/evidence/mutants.json: some hours (JOBS=2 tests two changes at a time)
@@ -16,7 +18,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
-.PHONY: adversaries bench demo evidence mutants test lint types tests docs site-test clean
+.PHONY: adversaries bench checkers demo evidence mutants test lint types tests docs site-test clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
@@ -61,6 +63,9 @@ site-test: $(VENV)/dev docs
 
 evidence: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 JAX_PLATFORMS=cpu JAX_ENABLE_X64=1 PYTHONPATH=tests $(BIN)/python benchmarks/evidence.py
+
+checkers: $(VENV)/dev
+	OPENBLAS_NUM_THREADS=1 JAX_PLATFORMS=cpu PYTHONPATH=tests $(BIN)/python benchmarks/checkers.py $(OPTIONS)
 
 adversaries: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m adversaries.judging

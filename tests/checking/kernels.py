@@ -15,18 +15,26 @@ NAMES = (
     "missing term",
     "eps outside",
     "low-precision sum",
+    "low-precision accumulation",
     "block edge",
     "strided dout",
     "in-place x",
     "unwritten memory",
     "None",
 )
-"""The mistakes."""
+"""The mistakes. The sum is dbias, the accumulation dweight: rows are added one by one in the dtype of dout."""
+
+IN_JAX = ("missing term", "eps outside", "low-precision sum", "low-precision accumulation", "block edge", "None")
+"""Those that a function of JAX can have, which has no memory to be wrong about."""
+
+LOW_PRECISION = ("low-precision sum", "low-precision accumulation")
+"""Those that are none in float32 and float64."""
 
 WHERE = {
     "missing term": {"gradients"},
     "eps outside": {"values", "gradients"},
     "low-precision sum": {"rows"},
+    "low-precision accumulation": {"rows"},
     "block edge": {"rows"},
     "strided dout": {"layouts"},
     "in-place x": {"unchanged"},
@@ -77,15 +85,17 @@ def torch_kernel(fault: str = "") -> Callable[..., Any]:
             slope = wide * weight.to(x.dtype)
             projected = 0 if fault == "missing term" else x * (slope * x).mean(-1, keepdim=True)
             dx = scale * (slope - slope.mean(-1, keepdim=True) - projected)
-            dbias = wide.sum(0).to(weight.dtype)
+            products = wide * x
+            dweight: Any = products.sum(0).to(weight.dtype)
+            dbias: Any = wide.sum(0).to(weight.dtype)
             if fault == "low-precision sum":
-                dbias = torch.zeros_like(weight)
-                for row in dout:
-                    dbias += row
+                dbias = sum(dout)
+            if fault == "low-precision accumulation":
+                dweight = sum(products.to(dout.dtype))
             if fault == "unwritten memory":
                 whole, dbias = dbias, torch.empty_like(dbias)
                 dbias[:-1] = whole[:-1]
-            return dx.to(dout.dtype), (wide * x).sum(0).to(weight.dtype), None if fault == "None" else dbias
+            return dx.to(dout.dtype), dweight, None if fault == "None" else dbias
 
     apply: Callable[..., Any] = Kernel.apply
     return apply
@@ -126,22 +136,23 @@ def numpy_kernel(fault: str = "") -> Layer[tuple[Array, Array], Cache]:
         slope = wide * weight
         projected = 0 if fault == "missing term" else x * (slope * x).mean(-1, keepdims=True)
         dx = scale * (slope - slope.mean(-1, keepdims=True) - projected)
+        products = wide * x
+        dweight: Any = products.sum(0).astype(weight.dtype)
         dbias: Any = wide.sum(0).astype(weight.dtype)
         if fault == "low-precision sum":
-            dbias = np.zeros_like(weight)
-            for row in dout:
-                dbias += row
+            dbias = sum(dout)
+        if fault == "low-precision accumulation":
+            dweight = sum(products.astype(dout.dtype))
         if fault == "unwritten memory":
             whole, dbias = dbias, np.empty_like(dbias)
             dbias[:-1] = whole[:-1]
-        dweight = (wide * x).sum(0).astype(weight.dtype)
         return dx.astype(given.dtype), (dweight, None if fault == "None" else dbias)
 
     return Layer(forward, backward)
 
 
 def jax_kernel(fault: str = "") -> Callable[..., Any]:
-    """A layer norm as a `custom_vjp`; there is no memory to be wrong about."""
+    """A layer norm as a `custom_vjp`."""
     jax: Any = import_module("jax")
     jnp: Any = import_module("jax.numpy")
 
@@ -161,11 +172,16 @@ def jax_kernel(fault: str = "") -> Callable[..., Any]:
         slope = wide * weight
         projected = 0 if fault == "missing term" else x * (slope * x).mean(-1, keepdims=True)
         dx = scale * (slope - slope.mean(-1, keepdims=True) - projected)
-        dbias = wide.sum(0).astype(weight.dtype)
+        products = wide * x
+        dweight, dbias = products.sum(0).astype(weight.dtype), wide.sum(0).astype(weight.dtype)
         if fault == "low-precision sum":
-            dbias, _ = jax.lax.scan(add, jnp.zeros_like(weight), dout)
-        dweight = (wide * x).sum(0).astype(weight.dtype)
+            dbias = added(dout)
+        if fault == "low-precision accumulation":
+            dweight = added(products.astype(dout.dtype))
         return dx.astype(dout.dtype), dweight, None if fault == "None" else dbias
+
+    def added(rows: Any) -> Any:
+        return jax.lax.scan(add, jnp.zeros_like(rows[0]), rows)[0]
 
     def add(total: Any, row: Any) -> Any:
         return total + row, None

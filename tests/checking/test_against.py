@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 
 from chainrule import Affine, Array, Layer, Report, affine, check_against, own, tanh
-from checking.kernels import NAMES, WHERE, exact, formula, jax_kernel, numpy_kernel, torch_formula, torch_kernel
+from checking.kernels import (
+    IN_JAX,
+    LOW_PRECISION,
+    NAMES,
+    WHERE,
+    exact,
+    formula,
+    jax_kernel,
+    numpy_kernel,
+    torch_formula,
+    torch_kernel,
+)
 
 TYPED = """
 from typing import assert_type
@@ -75,7 +86,7 @@ def laws_of(report: Report) -> set[str]:
 @pytest.mark.parametrize("fault", NAMES)
 def test_a_mistake_in_a_torch_kernel_is_found(fault: str, dtype: str) -> None:
     report = checked(torch_kernel(fault), torch_formula, *tensors(dtype, (8, 10), (10,), (10,)))
-    if fault == "low-precision sum" and dtype == "float32":
+    if fault in LOW_PRECISION and dtype == "float32":
         assert report.ok  # it is a sum in float32
         return
     assert laws_of(report) & WHERE[fault], str(report)
@@ -85,23 +96,26 @@ def test_a_mistake_in_a_torch_kernel_is_found(fault: str, dtype: str) -> None:
 @pytest.mark.parametrize("fault", NAMES)
 def test_a_mistake_in_a_numpy_kernel_is_found(fault: str, dtype: Any) -> None:
     report = checked(numpy_kernel(fault), formula, *arrays(dtype, (6, 4), (4,), (4,)))
-    if fault == "low-precision sum":
+    if fault in LOW_PRECISION:
         return  # a derivative entry by entry takes no hundreds of rows
     assert laws_of(report) & WHERE[fault], str(report)
 
 
-def test_a_layer_as_the_reference_takes_hundreds_of_rows() -> None:
+@pytest.mark.parametrize("fault", LOW_PRECISION)
+def test_a_layer_as_the_reference_takes_hundreds_of_rows(fault: str) -> None:
     args = arrays(np.float16, (6, 4), (4,), (4,))
-    report = checked(numpy_kernel("low-precision sum"), exact(), *args)
+    report = checked(numpy_kernel(fault), exact(), *args)
     assert "rows" in laws_of(report), str(report)
     assert checked(numpy_kernel(), exact(), *args).ok
 
 
 @needs_jax
-@pytest.mark.parametrize("fault", ["", "missing term", "eps outside", "low-precision sum", "block edge", "None"])
-def test_a_mistake_in_a_jax_kernel_is_found(fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "dtype"), [*((fault, "bfloat16") for fault in ("", *IN_JAX)), ("low-precision accumulation", "float16")]
+)
+def test_a_mistake_in_a_jax_kernel_is_found(fault: str, dtype: str) -> None:
     jnp: Any = import_module("jax.numpy")
-    args = [jnp.asarray(each, jnp.bfloat16) for each in arrays(np.float32, (8, 6), (6,), (6,))]
+    args = [jnp.asarray(each, dtype) for each in arrays(np.float32, (8, 6), (6,), (6,))]
     report = checked(jax_kernel(fault), formula, *args)
     assert (laws_of(report) & WHERE[fault]) if fault else report.ok, str(report)
 

@@ -31,7 +31,7 @@ from chainrule.laws.value_laws import douts
 ROWS = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000)
 """Numbers of rows: the edges of blocks."""
 
-FEW_ROWS = (1, 9, 129, 257)
+FEW_ROWS = (1, 9, 129, 257, 1000)
 """The same where each is compiled anew."""
 
 MOST = 2**20
