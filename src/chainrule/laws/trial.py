@@ -156,16 +156,15 @@ class Trial:
 
     def line(self, directions: Fields) -> Callable[[float], NDArray[Any]]:
         """The output, flattened, as a function of a step of the arguments along a direction."""
-        start = self.arguments
+        start, names = self.arguments, [f"grads{path}" for path, _ in tree.named_leaves(self.params)]
+        moving = [(name, leaf, directions[name]) for name, leaf in start.items() if name in directions]
+        params_move = any(name in directions for name in names)
 
         def at(step: float) -> NDArray[Any]:
-            moved = {
-                # Read-only, or a record would copy it.
-                name: read_only(leaf + step * directions[name]) if name in directions else leaf
-                for name, leaf in start.items()
-            }
-            params, x = self.with_arguments(moved)
-            out: NDArray[Any] = np.asarray(self.layer.forward(params, writable(x))[0])
+            # Read-only, or a record would copy it.
+            moved = start | {name: read_only(leaf + step * direction) for name, leaf, direction in moving}
+            params = tree.replace(self.params, [moved[name] for name in names]) if params_move else self.params
+            out: NDArray[Any] = np.asarray(self.layer.forward(params, writable(moved.get("dx", self.x)))[0])
             return out.reshape(-1)
 
         return at
