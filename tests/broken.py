@@ -561,7 +561,8 @@ def dout_itself_comes_back() -> Layer[Any, Any]:
 def zeros_are_made_of_what_was_in_memory() -> Layer[Any, Any]:
     def forward(params: Unit, x: Array) -> tuple[Array, tuple[Array, Array]]:
         out = read_only(np.tanh(x))
-        return out, (out, read_only(np.zeros((7, 11))))  # of a shape that nothing else has: no law leaves nan there
+        like = np.zeros((7, 11), out.dtype)  # of a shape that nothing else has: no law leaves nan there
+        return out, (out, read_only(like))
 
     def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Unit]:
         out, like = cache

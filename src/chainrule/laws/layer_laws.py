@@ -401,9 +401,8 @@ def _not_promoted(cache: object, params: object, x: object) -> Verdict:
     given = [leaf.dtype for leaf in tree.leaves((params, x)) if leaf.dtype.kind == "f"]
     widest = np.result_type(np.float32, *given)
     wide = [array for array in arrays_in(cache) if array.dtype.kind == "f" and array.dtype.itemsize > widest.itemsize]
-    return Verdict(
-        "structure", "cache", not wide, f"holds {describe(wide[0])} for a layer in {given[0]}" if wide else ""
-    )
+    note = f"holds {describe(wide[0])}, wider than the arguments" if wide else ""
+    return Verdict("structure", "cache", ok=not wide, note=note)
 
 
 def _has_dtype(name: str, got: Array, dtype: np.dtype[Any], of: str) -> Verdict:
