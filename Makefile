@@ -36,8 +36,9 @@ types: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# As many at once as there are cores, and no more than four: with torch and JAX each takes 1 GB of memory and more.
 tests: $(VENV)/dev
-	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 docs: $(VENV)/dev .assets
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

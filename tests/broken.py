@@ -189,6 +189,19 @@ def a_forward_in_float64() -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
+@broken(AFFINE, "structure")
+def a_cache_in_float64() -> Layer[Any, Any]:
+    def forward(params: Affine, x: Array) -> tuple[Array, Any]:
+        return affine.forward(params, x)[0], (own(params.W * np.float64(1)), own(x))
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Affine]:
+        W, x = cache
+        dx, dW, db = right(x, W.astype(dout.dtype), dout)
+        return dx, Affine(dW, db)
+
+    return Layer(forward, backward)
+
+
 @broken(AFFINE, "grads_without_dx", "calls_in_between")
 def grads_says_something_else_than_backward() -> Layer[Any, Any]:
     def grads(cache: AffineCache, dout: Array) -> Affine:
@@ -548,7 +561,8 @@ def dout_itself_comes_back() -> Layer[Any, Any]:
 def zeros_are_made_of_what_was_in_memory() -> Layer[Any, Any]:
     def forward(params: Unit, x: Array) -> tuple[Array, tuple[Array, Array]]:
         out = read_only(np.tanh(x))
-        return out, (out, read_only(np.zeros((7, 11))))  # of a shape that nothing else has: no law leaves nan there
+        like = np.zeros((7, 11), out.dtype)  # of a shape that nothing else has: no law leaves nan there
+        return out, (out, read_only(like))
 
     def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Unit]:
         out, like = cache

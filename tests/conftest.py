@@ -1,6 +1,7 @@
 """The settings under which every test runs."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -29,3 +30,11 @@ def strict_floating_point() -> Iterator[None]:
     """Overflow, division by zero and invalid operations are errors. Underflow is not: 1e-168 squared is 0."""
     with np.errstate(over="raise", divide="raise", invalid="raise", under="ignore"):
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_code_is_dropped() -> Iterator[None]:
+    """JAX keeps all that it has compiled, which is a gigabyte for some files of tests."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()

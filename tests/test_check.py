@@ -30,7 +30,7 @@ from chainrule import (
     weighted,
 )
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, derivative
-from strategies import Floating, dtypes, few, generators, sides
+from strategies import Floating, dtypes, fewer, generators, sides
 from untyped import untyped
 
 PAGE = (Path(__file__).parents[1] / "docs" / "checking.md").read_text("utf-8")
@@ -67,7 +67,7 @@ def test_the_page_on_checks_lists_every_law() -> None:
 
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
-@few
+@fewer
 @given(rng=generators, n=sides, dtype=dtypes)
 def test_right_layers_are_accepted(subject: Subject, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     params, x = subject.make(rng, n, dtype)
@@ -85,7 +85,7 @@ def test_nothing_of_a_right_layer_is_undecided(subject: Subject, dtype: Floating
     assert not report.undecided, str(report)
 
 
-@few
+@fewer
 @given(rng=generators, n=sides, k=sides, dtype=dtypes)
 def test_right_losses_optimizers_and_networks_are_accepted(
     rng: np.random.Generator, n: int, k: int, dtype: Floating
@@ -101,7 +101,7 @@ def test_right_losses_optimizers_and_networks_are_accepted(
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
 @pytest.mark.parametrize("subject", [each for each in OTHERS if each.laws is OPTIMIZER_LAWS], ids=lambda s: s.name)
-@few
+@fewer
 @given(rng=generators, n=sides)
 def test_right_optimizers_are_accepted_and_nothing_is_undecided(
     subject: Subject, dtype: Any, rng: np.random.Generator, n: int

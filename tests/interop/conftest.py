@@ -1,9 +1,12 @@
 """JAX and torch: these tests are there where the libraries are (`pip install 'chainrule[oracles]'`)."""
 
 import os
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+
+import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # JAX makes float32 of float64 otherwise
@@ -18,3 +21,10 @@ collect_ignore = [
 if find_spec("torch") is not None:
     torch: Any = import_module("torch")
     torch.set_num_threads(1)
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """What JAX has compiled is dropped before a test of another name: some of these need half a gigabyte for it."""
+    names = [getattr(each, "originalname", None) for each in (item, nextitem)]
+    if "jax" in sys.modules and names[0] != names[1]:
+        sys.modules["jax"].clear_caches()

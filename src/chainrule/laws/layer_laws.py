@@ -43,9 +43,9 @@ ROUNDING = 1e-11
 
 
 def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """`dx` is like `x`, and `grads` like `params`: structure, shapes and dtypes; `out` keeps the dtype.
+    """`dx` is like `x`, and `grads` like `params`: structure, shapes and dtypes; `out` and the cache keep the dtype.
 
-    An encoder's `out` has the dtype of its parameters.
+    An encoder's `out` has the dtype of its parameters. What a layer in half precision saves may be float32.
 
     Parameters
     ----------
@@ -57,14 +57,14 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     Returns
     -------
     list[Verdict]
-        For `out`, `dx` and each array of `grads`.
+        For `out`, the cache, `dx` and each array of `grads`.
     """
     out, cache = run_forward(layer, params, x)
     dout = draw(out, rng)
     dx, grads = run_backward(layer, cache, dout)
     dtype = _dtype(layer, params, x)
     verdicts = [] if dx is None else [_alike("structure", "dx", dx, x)]
-    verdicts.append(_has_dtype("out", out, *dtype))
+    verdicts += [_has_dtype("out", out, *dtype), _not_promoted(cache, params, x)]
     alone = layer.grads(cache, dout.copy())
     for name, given in (("grads", grads), ("grads()", alone)):
         try:
@@ -394,6 +394,15 @@ def _alike(law: str, name: str, got: Any, like: Array) -> Verdict:
     if ok and is_numpy(got) and type(got) not in (np.ndarray, type(like)):
         return Verdict(law, name, ok=False, note=f"is a {type(got).__name__}, expected an ordinary array")
     return Verdict(law, name, ok, "" if ok else f"is {describe(got)}, expected {describe(like)}")
+
+
+def _not_promoted(cache: object, params: object, x: object) -> Verdict:
+    """The verdict on the floats of a cache: none are wider than those of the arguments, or than float32."""
+    given = [leaf.dtype for leaf in tree.leaves((params, x)) if leaf.dtype.kind == "f"]
+    widest = np.result_type(np.float32, *given)
+    wide = [array for array in arrays_in(cache) if array.dtype.kind == "f" and array.dtype.itemsize > widest.itemsize]
+    note = f"holds {describe(wide[0])}, wider than the arguments" if wide else ""
+    return Verdict("structure", "cache", ok=not wide, note=note)
 
 
 def _has_dtype(name: str, got: Array, dtype: np.dtype[Any], of: str) -> Verdict:

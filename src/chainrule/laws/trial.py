@@ -156,16 +156,15 @@ class Trial:
 
     def line(self, directions: Fields) -> Callable[[float], NDArray[Any]]:
         """The output, flattened, as a function of a step of the arguments along a direction."""
-        start = self.arguments
+        start, names = self.arguments, [f"grads{path}" for path, _ in tree.named_leaves(self.params)]
+        moving = [(name, leaf, directions[name]) for name, leaf in start.items() if name in directions]
+        params_move = any(name in directions for name in names)
 
         def at(step: float) -> NDArray[Any]:
-            moved = {
-                # Read-only, or a record would copy it.
-                name: read_only(leaf + step * directions[name]) if name in directions else leaf
-                for name, leaf in start.items()
-            }
-            params, x = self.with_arguments(moved)
-            out: NDArray[Any] = np.asarray(self.layer.forward(params, writable(x))[0])
+            # Read-only, or a record would copy it.
+            moved = start | {name: read_only(leaf + step * direction) for name, leaf, direction in moving}
+            params = tree.replace(self.params, [moved[name] for name in names]) if params_move else self.params
+            out: NDArray[Any] = np.asarray(self.layer.forward(params, writable(moved.get("dx", self.x)))[0])
             return out.reshape(-1)
 
         return at
@@ -237,13 +236,16 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
             factor = float(rng.uniform(1, 2))
             scaled = trial.back(dout * factor)
             kept = _with_cache_rounded(trial, dout, unit, rng)
+            within = _within(trial, dout, results, rng) if finer > 1 else {}
             for name, leaf in results.items():
                 off = np.abs(found[name] - leaf)
+                # More is no rounding, but a backward that is not linear, or a function that bends.
+                most = NOT_LINEAR * _rms(leaf) + 64 * UNIT * float(np.abs(dout).max(initial=0.0))
                 if name in scaled:
-                    # More is no rounding, but a backward that is not linear.
-                    most = NOT_LINEAR * _rms(leaf) + 64 * UNIT * float(np.abs(dout).max(initial=0.0))
                     own = np.minimum(np.abs(scaled[name] / factor - leaf), most)
                     off = off + own * finer + np.abs(kept[name] - leaf)
+                if name in within:
+                    off = off + np.minimum(within[name], most) * finer
                 squares[name] += np.square(off)
     least = max(unit, trial.noise)
     units: Fields = {}
@@ -255,6 +257,17 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
             size = np.abs(leaf)
             units[name] = _rms(own) + own + least * (np.maximum(_rms(size), largest) + size)
     return units
+
+
+def _within(trial: Trial, dout: Array, results: Fields, rng: np.random.Generator) -> Fields:
+    """By how much the results differ from those at arguments that are moved by a unit of float64.
+
+    So does the rounding of every step within, such as that of a mean which x is then centred by, and it grows with the
+    unit of the dtype.
+    """
+    other = trial.again({name: _rounded(leaf, UNIT, rng) for name, leaf in trial.arguments.items()})
+    found = {"out": other.out, **other.back(dout)}
+    return {name: np.abs(found[name] - leaf) for name, leaf in results.items()}
 
 
 def _with_cache_rounded(trial: Trial, dout: Array, unit: float, rng: np.random.Generator) -> Fields:
