@@ -154,7 +154,7 @@ def published() -> Iterator[Any]:
     cases: Any = import_module(CASES_OF)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of their own arithmetic
-        for name in {*FILES.split(), *map(str.lower, NAMED_ALIKE)}:
+        for name in sorted({*FILES.split(), *map(str.lower, NAMED_ALIKE)}):  # in one order in every worker
             import_module(f"{CASES_OF}.{name}")
     for case in cases._NodeTestCases:
         (node, *more) = case.model.graph.node
