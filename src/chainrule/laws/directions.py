@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from chainrule.arrays.types import Array
-from chainrule.checking.bursts import slopes
+from chainrule.checking.bursts import finer, slopes
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.hints import hint, where
 from chainrule.laws.trial import Trial, fixed_fields, rounding, sizes_of
@@ -32,8 +32,14 @@ off."""
 LEAST = 1e-9
 """The least relative error that is looked for."""
 
-SHARES = (0.37, 0.11, 2.0**-7, 2.0**-14, 2.0**-22, 2.0**-30)
-"""Other first steps, as shares of the usual one, that have to give the same derivative before a gradient is wrong."""
+CLEAR = 64.0
+"""By how many times the gap between a gradient and a derivative has to exceed rounding for a finer step to count."""
+
+AGREE, SEVERAL = 8.0, 3
+"""How many finer steps in turn speak for a gradient, and by what share of the gap between it and a derivative."""
+
+JUMP = 1e-6
+"""What share of the jump of a derivative at a kink a gradient may lie outside."""
 
 SPLITS = 4
 """How many times a direction is cut in two, to see whether the derivatives along the halves add up."""
@@ -67,6 +73,10 @@ class Miss:
         That, relative to a typical entry: the smallest error that shows.
     scale
         The size of the values that are differentiated.
+    sure
+        To what the derivative is known: what is allowed without the rounding of the gradient.
+    step
+        The step that it was found with.
     """
 
     got: float
@@ -75,6 +85,8 @@ class Miss:
     allowed: float
     power: float
     scale: float
+    sure: float
+    step: float
 
     @property
     def middle(self) -> float:
@@ -84,7 +96,7 @@ class Miss:
     @property
     def kinked(self) -> bool:
         """True if the derivative is an interval."""
-        return self.high - self.low > self.allowed
+        return self.high - self.low > self.sure
 
     @property
     def ratio(self) -> float:
@@ -97,10 +109,20 @@ class Miss:
             return 0.0
         return off / self.allowed if self.allowed > 0 else math.inf
 
-    def nearer(self, other: "Miss") -> bool:
-        """Tell whether this estimate, at another step, speaks for the gradient and against another estimate."""
-        gap = abs(other.got - other.middle)
-        return self.allowed < 4 * gap and abs(self.middle - other.got) < abs(self.middle - other.middle) / 2
+    @property
+    def gap(self) -> float:
+        """By how much the gradient lies outside; the size of the derivative where it is no number."""
+        if not math.isfinite(self.got):
+            return max(abs(self.low), abs(self.high)) or self.scale
+        return max(0.0, self.low - self.got, self.got - self.high)
+
+    @property
+    def at_kink(self) -> "Miss":
+        """The same where the two sides of a kink are known to be all that a gradient may be.
+
+        What rounding of the arguments does to a gradient there is to move it from one side to the other.
+        """
+        return evolve(self, allowed=min(self.allowed, self.sure + JUMP * (self.high - self.low)))
 
     def beyond(self, other: "Miss") -> bool:
         """Tell whether two estimates of the same derivative exclude each other."""
@@ -153,9 +175,22 @@ class Part:
         return direction
 
     def steady(self, direction: Array, miss: Miss) -> bool:
-        """Tell whether other first steps give the same derivative."""
-        others = [self.along(direction, share) for share in SHARES]
-        return not any(each.beyond(miss) or each.nearer(miss) for each in others if math.isfinite(each.allowed))
+        """Tell whether finer steps give the same derivative, and do not speak for the gradient.
+
+        They count as long as rounding leaves enough of them. What is taken for rounding may be an oscillation that is
+        smooth at the finest steps: several of them then agree with the gradient.
+        """
+        line, weights = self.trial.line({self.name: direction}), self.dout.reshape(1, -1)
+        clear, agreeing = True, 0
+        for found in finer(line, weights, miss.step, self.trial.noise):
+            low, high, rounded = found.low.item(), found.high.item(), found.rounding.item()
+            clear = clear and rounded * CLEAR <= miss.gap
+            if clear and (low < miss.low - miss.gap / 2 or high > miss.high + miss.gap / 2):
+                return False
+            agreeing = agreeing + 1 if high and abs((low + high) / 2 - miss.got) < miss.gap / AGREE else 0
+            if agreeing == SEVERAL:
+                return False
+        return True
 
     def adds_up(self, one: Array, two: Array) -> bool:
         """Tell whether the derivative along a sum of directions is the sum of those along each."""
@@ -181,10 +216,12 @@ def misses(parts: Sequence[Part], direction: Array, share: float = 1.0) -> list[
             products = each.got[moves] * steps
             size = _length(products[np.isfinite(products)])
             most = float(np.abs(each.dout).max(initial=0.0))
-            allowed = SAFE * float(found.error[k]) + rounded * most + LEAST * size
+            sure = SAFE * float(found.error[k]) + LEAST * size
+            allowed = sure + rounded * most
             power = allowed * math.sqrt(number) / size if size else math.inf
             got = float(np.sum(products))
-        out.append(Miss(got, float(found.low[k]), float(found.high[k]), allowed, power, float(scales[k])))
+        low, high, step = (float(values[k]) for values in (found.low, found.high, found.step))
+        out.append(Miss(got, low, high, allowed, power, float(scales[k]), sure, step))
     return out
 
 
@@ -352,7 +389,10 @@ def entries(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:
     for i in map(int, which):
         index = np.unravel_index(i, part.leaf.shape)
         for size in dict.fromkeys((float(sizes[index]), float(own[index]))):
-            miss = part.along(part.alone(index, size))
+            direction = part.alone(index, size)
+            miss = part.along(direction)
+            if miss.kinked and miss.ratio <= 1 < miss.at_kink.ratio and _is_elementwise(part, direction):
+                miss = miss.at_kink
             if math.isfinite(miss.allowed) and not ratios[index] <= miss.ratio:
                 nearest = miss.low if math.isnan(miss.got) else min(max(miss.got, miss.low), miss.high)
                 expected[index], ratios[index] = nearest / size, miss.ratio
@@ -371,6 +411,8 @@ def confirmed(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:
         for sizes in (sizes_of(part.leaf), sizes_of(part.leaf, own=True)):
             direction = part.alone(worst, float(sizes[worst]))
             miss = part.along(direction)
+            if miss.kinked and _is_elementwise(part, direction):
+                miss = miss.at_kink
             if miss.ratio > 1 and part.steady(direction, miss) and _is_its_own(part, direction, miss):
                 return expected, ratios
         ratios[worst] = np.nan
@@ -387,7 +429,7 @@ def _is_its_own(part: Part, direction: Array, miss: Miss) -> bool:
     gap = abs(miss.got - miss.middle)
     if not miss.kinked and not gap > 0.3 * max(abs(miss.got), abs(miss.middle)):
         return True
-    if miss.kinked and (miss.got == 0 or not _is_elementwise(part, direction)):
+    if miss.kinked and not _is_elementwise(part, direction):
         return False  # of several kinks at one point the chain rule need not give a number between the slopes
     rng = np.random.default_rng(part.got.size)
     for _ in range(NEARBY):
