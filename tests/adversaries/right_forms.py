@@ -422,7 +422,7 @@ def _of_one_number() -> Layer[Any, Any]:
     """x may have no axes: NumPy's scalars are made arrays again."""
     return Layer(
         lambda params, x: (np.asarray(np.sin(x)), own(x)),
-        lambda x, dout: (FREE.cos(x) * dout, ()),
+        lambda x, dout: (np.asarray(FREE.cos(x) * dout), ()),
         elementwise=True,
         event_axes=0,
     )

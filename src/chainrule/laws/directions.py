@@ -17,7 +17,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.bursts import finer, slopes
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.hints import hint, where
-from chainrule.laws.trial import Trial, fixed_fields, rounding, sizes_of
+from chainrule.laws.trial import Fields, Trial, fixed_fields, rounding, sizes_of
 
 FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
 """The first step, relative to an entry; and that for a function that does not compute in float64."""
@@ -52,6 +52,15 @@ AT_KINKS = 16
 
 CONFIRMED = 6
 """How many of the worst entries are tried before a field counts as one of which nothing is known."""
+
+KINKS = (
+    "several kinks of forward meet here, such as ReLU's at 0 or a tie of a maximum, where the chain rule may give a "
+    "number outside of the slopes to both sides"
+)
+"""What is so where the derivative along two directions is not their sum."""
+
+UNSTEADY = "forward changes faster here than any step that can be tried, or jumps: it can't be differentiated by steps"
+"""Why nothing can be told where finer steps give another derivative."""
 
 ENTRIES = 256
 """Up to so many entries, all are tried where one is looked for; of more, halves."""
@@ -164,6 +173,12 @@ class Part:
         """The argument that the field is the derivative by."""
         return self.trial.arguments[self.name]
 
+    @property
+    def kinks(self) -> str:
+        """Why nothing can be told where the derivative along two directions is not their sum."""
+        moved = "x" if self.name == "dx" else f"params{self.name.removeprefix('grads')}"
+        return f"{KINKS}: move {moved} off them by a little"
+
     def along(self, direction: Array, share: float = 1.0) -> Miss:
         """The gradient beside the derivative along a direction; the first step is a share of the usual one."""
         return misses([self], direction, share)[0]
@@ -240,6 +255,7 @@ def by_directions(
     case: str = "",
     names: Sequence[str] = (),
     only: str = "",
+    known: Fields | None = None,
 ) -> list[Verdict]:
     """Compare each field of the gradient with derivatives along random directions.
 
@@ -261,6 +277,8 @@ def by_directions(
         What is special about each `dout`.
     only
         The one field to compare, if it is not all.
+    known
+        Of each field, the entries to compare, if it is not all.
 
     Returns
     -------
@@ -283,20 +301,29 @@ def by_directions(
         parts = [
             Part(trial, name, dout, fields[name], units[name]) for dout, fields in zip(douts, results, strict=True)
         ]
-        verdicts += _of_field(law, parts, words, case, count, rng)
+        places = np.arange(leaf.size) if known is None else np.flatnonzero(known[name])
+        if places.size:
+            verdicts += _of_field(law, parts, words, case, count, places, rng)
     return verdicts
 
 
 def _of_field(
-    law: str, parts: list[Part], words: list[str], case: str, count: int, rng: np.random.Generator
+    law: str,
+    parts: list[Part],
+    words: list[str],
+    case: str,
+    count: int,
+    places: NDArray[Any],
+    rng: np.random.Generator,
 ) -> list[Verdict]:
-    """The verdict on one field, if any of its derivatives is finite."""
+    """The verdict on some places of one field, if any of its derivatives is finite."""
     name, leaf = parts[0].name, parts[0].leaf
+    among = np.isin(np.arange(leaf.size), places).reshape(leaf.shape)
     found: list[tuple[Miss, int, Array, bool]] = []
     for i in range(-1, count):
         alike = i < 0 < count  # as entries that are equal can move and stay equal
         signs = np.ones(leaf.shape) if alike else rng.choice([-1.0, 1.0], leaf.shape)
-        direction: Array = sizes_of(leaf, own=i % 2 == 0) * signs
+        direction: Array = np.where(among, sizes_of(leaf, own=i % 2 == 0) * signs, 0.0)
         found += [(miss, k, direction, alike) for k, miss in enumerate(misses(parts, direction))]
     found = [each for each in found if math.isfinite(each[0].allowed)]
     if not found:
@@ -305,13 +332,14 @@ def _of_field(
     part = parts[which]
     if worst.ratio <= 1:
         if any(miss.kinked and k == 0 for miss, k, _, _ in found) and part.trial.noise < NOISY:
-            at_kink = _at_kinks(law, parts[0], case, rng)
+            at_kink = _at_kinks(law, parts[0], case, places, rng)
             if at_kink is not None:
                 return [at_kink]
         return [Verdict(law, name, ok=True, note=case, power=min(miss.power for miss, _, _, _ in found))]
-    if not part.steady(direction, worst) or not (alike or _splits(part, direction, rng)):
-        note = _said(words[which], "the numerical derivatives disagree with each other: it is not differentiable here")
-        return [Verdict(law, name, ok=False, undecided=True, note=note)]
+    if not part.steady(direction, worst):
+        return [Verdict(law, name, ok=False, undecided=True, note=_said(words[which], UNSTEADY))]
+    if not (alike or _splits(part, direction, rng)):
+        return [Verdict(law, name, ok=False, undecided=True, note=_said(words[which], part.kinks))]
     verdict = _located(law, part, direction, words[which])
     if verdict.undecided and alike and not worst.kinked:
         note = _said(words[which], "where all entries move alike it is wrong: are ties counted twice?")
@@ -329,9 +357,10 @@ def _splits(part: Part, direction: Array, rng: np.random.Generator) -> bool:
     return all(part.adds_up(np.where(half, direction, 0.0), np.where(half, 0.0, direction)) for half in halves)
 
 
-def _at_kinks(law: str, part: Part, case: str, rng: np.random.Generator) -> Verdict | None:
-    """The verdict on some entries, each alone, if one of them is wrong."""
-    few = rng.choice(part.leaf.size, min(part.leaf.size, AT_KINKS), replace=False)
+def _at_kinks(law: str, part: Part, case: str, places: NDArray[Any], rng: np.random.Generator) -> Verdict | None:
+    """The verdict on some entries, each alone, if one of them is wrong: zeros first, where most kinks are."""
+    mixed = rng.permutation(places)
+    few = mixed[np.argsort(part.leaf.reshape(-1)[mixed] != 0, kind="stable")][:AT_KINKS]
     expected, ratios = confirmed(part, few)
     if not np.any(ratios > 1):
         return None
@@ -350,11 +379,11 @@ def _at(law: str, part: Part, expected: Array, place: int, note: str) -> Verdict
 def _located(law: str, part: Part, direction: Array, words: str) -> Verdict:
     """The verdict on a field that is wrong, with the entry that is wrong by most and the pattern of those that are."""
     got = part.got
-    support = np.arange(got.size)
+    support = np.flatnonzero(direction)
     while support.size > 1 and got.size > ENTRIES:
         support = max(np.array_split(support, 2), key=_ratio_of(part, direction))
     expected, ratios = confirmed(part, support)
-    note = "it is wrong along a direction, and right in each entry alone"
+    note = part.kinks
     if np.any(ratios > 1):
         worst = int(np.nanargmax(ratios))
         alone = part.alone(np.unravel_index(worst, got.shape), float(direction.flat[worst]))
@@ -362,7 +391,6 @@ def _located(law: str, part: Part, direction: Array, words: str) -> Verdict:
             rows = len(np.atleast_1d(part.trial.out))
             pattern = hint(got, expected, rows) or where(ratios > 1) if support.size == got.size else "it is wrong here"
             return _at(law, part, expected, worst, _said(words, pattern))
-        note = "it is not differentiable here: the derivative along two directions is not their sum"
     return Verdict(law, part.name, ok=False, undecided=True, note=_said(words, note))
 
 
