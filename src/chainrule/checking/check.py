@@ -85,7 +85,11 @@ def check_layer(
     _expect_names(only, LAYER_LAWS, "check_layer")
     subject, given = as_trees(layer, params)
     checked = in_its_dtype(subject, given, x)
-    lost = unfit("derivative", {"x": x, "params": given}, lambda x, given: checked.forward(given, x)[0])
+
+    def result(x: Any, params: Any) -> Any:
+        return checked.forward(params, x)[0]
+
+    lost = unfit("derivative", {"x": x, "params": given}, result)
     if lost is not None:
         return Report((lost,))
     report = _report(laws, checked, given, x, rng=rng, only=only)
@@ -127,8 +131,11 @@ def check_loss(
 
     _expect(loss, (Loss,), "check_loss")
     _expect_names(only, LOSS_LAWS, "check_loss")
-    given = {"out": out, "targets": targets}
-    lost = unfit("loss_derivative", given, lambda out, targets: loss.forward(out, targets)[0])
+
+    def value(out: Any, targets: Any) -> Any:
+        return loss.forward(out, targets)[0]
+
+    lost = unfit("loss_derivative", {"out": out, "targets": targets}, value)
     if lost is not None:
         return Report((lost,))
     return _report(LOSS_LAWS, loss, out, targets, rng=rng, only=only)
@@ -185,10 +192,11 @@ def check_network(
     except Exception:  # noqa: BLE001  # the report of the layer says it
         return of_layer
     of_loss = check_loss(loss, out, targets, rng=rng, only=_those(only, LOSS_LAWS))
-    given = {"x": x, "params": params, "targets": targets}
-    lost = unfit(
-        "network_gradient", given, lambda *given: loss.forward(subject.forward(given[1], given[0])[0], given[2])[0]
-    )
+
+    def value(x: Any, params: Any, targets: Any) -> Any:
+        return loss.forward(subject.forward(params, x)[0], targets)[0]
+
+    lost = unfit("network_gradient", {"x": x, "params": params, "targets": targets}, value)
     if lost is not None:
         return Report((*of_layer.verdicts, *of_loss.verdicts, lost))
     laws = {name: partial(law, network) for name, law in NETWORK_LAWS.items()}

@@ -59,7 +59,10 @@ KINKS = (
 )
 """What is so where the derivative along two directions is not their sum."""
 
-UNSTEADY = "forward changes faster here than any step that can be tried, or jumps: it can't be differentiated by steps"
+UNSTEADY = (
+    "finer steps give another derivative, as where forward oscillates faster than the steps, jumps, or rounds away "
+    "what they differ by: it can't be told here"
+)
 """Why nothing can be told where finer steps give another derivative."""
 
 ENTRIES = 256

@@ -13,7 +13,7 @@ from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.directions import by_directions
-from chainrule.laws.trial import Checked, Trial, draw, measured, sizes_of
+from chainrule.laws.trial import Checked, Fields, Trial, draw, measured, sizes_of
 
 MOST = 2**20
 """The most numbers in an array that is made for a check."""
@@ -167,7 +167,7 @@ def _for_douts(trial: Trial, named: dict[str, Array], rng: np.random.Generator, 
 
 def _beside(trial: Trial, rng: np.random.Generator) -> Trial:
     """The trial at a point nearby, or where it is if the layer takes no such point."""
-    moved = {
+    moved: Fields = {
         name: leaf + sizes_of(leaf) * rng.uniform(-0.01, 0.01, leaf.shape) for name, leaf in trial.arguments.items()
     }
     try:
