@@ -195,13 +195,16 @@ class Part:
     def steady(self, direction: Array, miss: Miss) -> bool:
         """Tell whether finer steps give the same derivative, and do not speak for the gradient.
 
-        They count as long as rounding leaves enough of them. What is taken for rounding may be an oscillation that is
-        smooth at the finest steps: several of them then agree with the gradient.
+        They count as long as rounding leaves enough of them. It grows as steps shrink, so that they show how much of it
+        there is: no more than half of the gap may be. What is taken for rounding may be an oscillation that is smooth
+        at the finest steps: several of them then agree with the gradient.
         """
         line, weights = self.trial.line({self.name: direction}), self.dout.reshape(1, -1)
         clear, agreeing = True, 0
         for found in finer(line, weights, miss.step, self.trial.noise):
             low, high, rounded = found.low.item(), found.high.item(), found.rounding.item()
+            if abs((low + high) / 2 - miss.middle) * found.step.item() > miss.gap / 2 * miss.step:
+                return False
             clear = clear and rounded * CLEAR <= miss.gap
             if clear and (low < miss.low - miss.gap / 2 or high > miss.high + miss.gap / 2):
                 return False
