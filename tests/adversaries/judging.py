@@ -32,13 +32,9 @@ LISTS = {
 
 CONTRACT = "a cache may hold the caller's parameters: they are constant here"
 KNOWN = {
-    "prelu: dx, 0 at exact zeros": "0 at a kink is let pass: ReLU networks have it where several meet",
     "softmax: overflows beyond 88, in float32": "where it overflows, and in float64, it is right",
     "linear: W is cached without a copy": CONTRACT,
     "scale and shift: gamma is cached without a copy": CONTRACT,
-    "quantile with slope -1 where a target is met": "at a kink the rounding of a target moves the slope as much",
-    "hinge with the opposite slope at its margin": "no output that is tried lies on the margin",
-    "absolute with slope 2 where a target is met": "at a kink the rounding of a target moves the slope as much",
 }
 """Adversaries that are judged otherwise than their authors do, and why."""
 

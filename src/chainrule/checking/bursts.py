@@ -12,7 +12,7 @@ where f is smooth, and by a number that stays where it has a kink. There every n
 subgradient), so that a slope is an interval.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,6 +26,7 @@ Line: TypeAlias = Callable[[float], Real]
 RATIO = 0.53
 FINER = 8.0
 BURSTS = 7
+FINER_BURSTS = 23
 UNIT = 2.0**-52
 
 
@@ -39,11 +40,17 @@ class Slopes:
         Between which they lie, (K,): the same but at a kink.
     error
         By how much either may be off; infinite where no value was finite.
+    rounding
+        By how much the rounding of values alone may have moved them.
+    step
+        The largest step of the burst that they are from.
     """
 
     low: Real
     high: Real
     error: Real
+    rounding: Real
+    step: Real
 
     def miss(self, got: Real) -> Real:
         """By how much numbers lie outside: 0 for a subgradient."""
@@ -72,20 +79,34 @@ def slopes(f: Line, weights: Real, first: float, noise: float = UNIT) -> Slopes:
     """
     middle = f(0.0)
     k = len(weights)
-    best = Slopes(np.full(k, np.nan), np.full(k, np.nan), np.full(k, np.inf))
+    best = Slopes(*(np.full(k, start) for start in (np.nan, np.nan, np.inf, np.inf, first)))
     worse = np.zeros(k, int)
     h = first
     for _ in range(BURSTS):
         found = _burst(f, middle, weights, h, noise)
         better = found.error < best.error
         worse = np.where(better, 0, worse + np.isfinite(found.error))
-        pairs = ((found.low, best.low), (found.high, best.high), (found.error, best.error))
-        best = Slopes(*(np.where(better, new, old) for new, old in pairs))
+        best = Slopes(*(np.where(better, new, old) for new, old in zip(_fields(found), _fields(best), strict=True)))
         size = np.maximum(np.abs(best.low), np.abs(best.high))
         if np.all((best.error <= 1e-13 * size) | ((worse > 0) & (best.error <= 1e-7 * size))):
             break
         h /= FINER
     return best
+
+
+def finer(f: Line, weights: Real, first: float, noise: float = UNIT) -> Iterator[Slopes]:
+    """The derivatives by one burst after another, each with a quarter of the steps of the last, from a first step on.
+
+    Where `slopes` takes the best burst, these show whether all that are finer agree with it. Those of a function that
+    oscillates within the first step, or jumps, do not.
+    """
+    middle = f(0.0)
+    for k in range(FINER_BURSTS):
+        yield _burst(f, middle, weights, first / 4.0**k, noise)
+
+
+def _fields(found: Slopes) -> tuple[Real, ...]:
+    return found.low, found.high, found.error, found.rounding, found.step
 
 
 def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slopes:
@@ -102,16 +123,15 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
         slope, error = _extrapolated(sums, RATIO * RATIO)
         # Where the differences do not shrink as those of a smooth function do, extrapolation is worth nothing.
         change, last = np.abs(sums[1] - sums[0]), np.abs(sums[2] - sums[1])
-        error = (
-            error + 3 * np.sqrt(np.square(weights) @ np.square(rounding)) + np.where(last > 0.4 * change, 2 * last, 0.0)
-        )
+        rounded = 3 * np.sqrt(np.square(weights) @ np.square(rounding))
+        error = error + rounded + np.where(last > 0.4 * change, 2 * last, 0.0)
         error = error + 1e-13 * (np.abs(weights) @ np.abs(right[2] + left[2]))  # of slopes that cancel each other
         half = np.zeros(len(weights))
         if kinked.any():
             width = (_extrapolated(right, RATIO)[0] - _extrapolated(left, RATIO)[0]) / 2
             half = np.abs(weights) @ np.where(kinked, np.abs(width), 0.0)
     finite = np.isfinite(slope) & np.isfinite(error)
-    return Slopes(slope - half, slope + half, np.where(finite, error, np.inf))
+    return Slopes(slope - half, slope + half, np.where(finite, error, np.inf), rounded, np.full(len(weights), h))
 
 
 def _extrapolated(values: list[Real], ratio: float) -> tuple[Real, Real]:

@@ -83,6 +83,7 @@ def check_layer(
     >>> print(report.failures[0].note)
     it is half of what it should be: a missing factor of 2?
     """
+    from chainrule.laws.finite import unfit
     from chainrule.laws.of_layers import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS
     from chainrule.laws.smallest import smallest
     from chainrule.laws.subjects import as_trees, in_its_dtype
@@ -97,6 +98,13 @@ def check_layer(
     subject, given = as_trees(layer, params)
     _expect_numpy((given, x), "check_layer")
     checked = in_its_dtype(subject, given, x)
+
+    def result(x: Any, params: Any) -> Any:
+        return checked.forward(params, x)[0]
+
+    lost = unfit("derivative", {"x": x, "params": given}, result)
+    if lost is not None:
+        return Report((lost,))
     report = _report(laws, checked, given, x, rng=rng, only=only)
     wrong = [verdict for verdict in report.failures if verdict.law == "derivative" and verdict.index]
     return evolve(report, example=smallest(checked, given, x, wrong[0].field, rng)) if wrong else report
@@ -139,12 +147,20 @@ def check_loss(
     >>> print(check_loss(softmax_cross_entropy, rng.standard_normal((3, 4)), np.array([0, 3, 1]), rng=rng).ok)
     True
     """
+    from chainrule.laws.finite import unfit
     from chainrule.laws.loss_laws import ELSEWHERE, LOSS_LAWS
 
     _expect(loss, (Loss,), "check_loss")
     _expect_names(only, LOSS_LAWS, "check_loss")
     if is_quick(effort, "check_loss") and only is None:
         only = [name for name in LOSS_LAWS if name not in ELSEWHERE]
+
+    def value(out: Any, targets: Any) -> Any:
+        return loss.forward(out, targets)[0]
+
+    lost = unfit("loss_derivative", {"out": out, "targets": targets}, value)
+    if lost is not None:
+        return Report((lost,))
     return _report(LOSS_LAWS, loss, out, targets, rng=rng, only=only)
 
 
@@ -189,6 +205,7 @@ def check_network(
     >>> check_network(two_layer.network, softmax_cross_entropy, params, x, labels, rng=rng).ok
     True
     """
+    from chainrule.laws.finite import unfit
     from chainrule.laws.loss_laws import LOSS_LAWS
     from chainrule.laws.network_laws import NETWORK_LAWS
     from chainrule.laws.of_layers import LAYER_LAWS
@@ -201,6 +218,13 @@ def check_network(
     except Exception:  # noqa: BLE001  # the report of the layer says it
         return of_layer
     of_loss = check_loss(loss, out, targets, rng=rng, effort=effort, only=_those(only, LOSS_LAWS))
+
+    def value(x: Any, params: Any, targets: Any) -> Any:
+        return loss.forward(subject.forward(params, x)[0], targets)[0]
+
+    lost = unfit("network_gradient", {"x": x, "params": params, "targets": targets}, value)
+    if lost is not None:
+        return Report((*of_layer.verdicts, *of_loss.verdicts, lost))
     laws = {name: partial(law, network) for name, law in NETWORK_LAWS.items()}
     of_both = _report(laws, loss, params, x, targets, rng=rng, only=only)
     return Report(of_layer.verdicts + of_loss.verdicts + of_both.verdicts)
@@ -235,9 +259,13 @@ def check_optimizer(
     >>> check_optimizer(sgd(0.1), rng.standard_normal(5), rng.standard_normal(5), rng=rng).ok
     True
     """
+    from chainrule.laws.finite import unfit
     from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
 
     _expect_names(only, OPTIMIZER_LAWS, "check_optimizer")
+    lost = unfit("follows_gradient", {"params": params, "grads": grads})
+    if lost is not None:
+        return Report((lost,))
     return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng, only=only)
 
 

@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from chainrule.arrays.types import Array
-from chainrule.checking.bursts import slopes
+from chainrule.checking.bursts import finer, slopes
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.hints import hint, where
 from chainrule.laws.trial import Fields, Trial, fixed_fields, rounding, sizes_of
@@ -32,8 +32,14 @@ off."""
 LEAST = 1e-9
 """The least relative error that is looked for."""
 
-SHARES = (0.37, 0.11, 2.0**-7, 2.0**-14, 2.0**-22, 2.0**-30)
-"""Other first steps, as shares of the usual one, that have to give the same derivative before a gradient is wrong."""
+CLEAR = 64.0
+"""By how many times the gap between a gradient and a derivative has to exceed rounding for a finer step to count."""
+
+AGREE, SEVERAL = 8.0, 3
+"""How many finer steps in turn speak for a gradient, and by what share of the gap between it and a derivative."""
+
+JUMP = 1e-6
+"""What share of the jump of a derivative at a kink a gradient may lie outside."""
 
 SPLITS = 4
 """How many times a direction is cut in two, to see whether the derivatives along the halves add up."""
@@ -46,6 +52,18 @@ AT_KINKS = 16
 
 CONFIRMED = 6
 """How many of the worst entries are tried before a field counts as one of which nothing is known."""
+
+KINKS = (
+    "several kinks of forward meet here, such as ReLU's at 0 or a tie of a maximum, where the chain rule may give a "
+    "number outside of the slopes to both sides"
+)
+"""What is so where the derivative along two directions is not their sum."""
+
+UNSTEADY = (
+    "finer steps give another derivative, as where forward oscillates faster than the steps, jumps, or rounds away "
+    "what they differ by: it can't be told here"
+)
+"""Why nothing can be told where finer steps give another derivative."""
 
 ENTRIES = 256
 """Up to so many entries, all are tried where one is looked for; of more, halves."""
@@ -67,6 +85,10 @@ class Miss:
         That, relative to a typical entry: the smallest error that shows.
     scale
         The size of the values that are differentiated.
+    sure
+        To what the derivative is known: what is allowed without the rounding of the gradient.
+    step
+        The step that it was found with.
     """
 
     got: float
@@ -75,6 +97,8 @@ class Miss:
     allowed: float
     power: float
     scale: float
+    sure: float
+    step: float
 
     @property
     def middle(self) -> float:
@@ -84,7 +108,7 @@ class Miss:
     @property
     def kinked(self) -> bool:
         """True if the derivative is an interval."""
-        return self.high - self.low > self.allowed
+        return self.high - self.low > self.sure
 
     @property
     def ratio(self) -> float:
@@ -97,10 +121,20 @@ class Miss:
             return 0.0
         return off / self.allowed if self.allowed > 0 else math.inf
 
-    def nearer(self, other: "Miss") -> bool:
-        """Tell whether this estimate, at another step, speaks for the gradient and against another estimate."""
-        gap = abs(other.got - other.middle)
-        return self.allowed < 4 * gap and abs(self.middle - other.got) < abs(self.middle - other.middle) / 2
+    @property
+    def gap(self) -> float:
+        """By how much the gradient lies outside; the size of the derivative where it is no number."""
+        if not math.isfinite(self.got):
+            return max(abs(self.low), abs(self.high)) or self.scale
+        return max(0.0, self.low - self.got, self.got - self.high)
+
+    @property
+    def at_kink(self) -> "Miss":
+        """The same where the two sides of a kink are known to be all that a gradient may be.
+
+        What rounding of the arguments does to a gradient there is to move it from one side to the other.
+        """
+        return evolve(self, allowed=min(self.allowed, self.sure + JUMP * (self.high - self.low)))
 
     def beyond(self, other: "Miss") -> bool:
         """Tell whether two estimates of the same derivative exclude each other."""
@@ -142,6 +176,12 @@ class Part:
         """The argument that the field is the derivative by."""
         return self.trial.arguments[self.name]
 
+    @property
+    def kinks(self) -> str:
+        """Why nothing can be told where the derivative along two directions is not their sum."""
+        moved = "x" if self.name == "dx" else f"params{self.name.removeprefix('grads')}"
+        return f"{KINKS}: move {moved} off them by a little"
+
     def along(self, direction: Array, share: float = 1.0) -> Miss:
         """The gradient beside the derivative along a direction; the first step is a share of the usual one."""
         return misses([self], direction, share)[0]
@@ -153,9 +193,25 @@ class Part:
         return direction
 
     def steady(self, direction: Array, miss: Miss) -> bool:
-        """Tell whether other first steps give the same derivative."""
-        others = [self.along(direction, share) for share in SHARES]
-        return not any(each.beyond(miss) or each.nearer(miss) for each in others if math.isfinite(each.allowed))
+        """Tell whether finer steps give the same derivative, and do not speak for the gradient.
+
+        They count as long as rounding leaves enough of them. It grows as steps shrink, so that they show how much of it
+        there is: no more than half of the gap may be. What is taken for rounding may be an oscillation that is smooth
+        at the finest steps: several of them then agree with the gradient.
+        """
+        line, weights = self.trial.line({self.name: direction}), self.dout.reshape(1, -1)
+        clear, agreeing = True, 0
+        for found in finer(line, weights, miss.step, self.trial.noise):
+            low, high, rounded = found.low.item(), found.high.item(), found.rounding.item()
+            if abs((low + high) / 2 - miss.middle) * found.step.item() > miss.gap / 2 * miss.step:
+                return False
+            clear = clear and rounded * CLEAR <= miss.gap
+            if clear and (low < miss.low - miss.gap / 2 or high > miss.high + miss.gap / 2):
+                return False
+            agreeing = agreeing + 1 if high and abs((low + high) / 2 - miss.got) < miss.gap / AGREE else 0
+            if agreeing == SEVERAL:
+                return False
+        return True
 
     def adds_up(self, one: Array, two: Array) -> bool:
         """Tell whether the derivative along a sum of directions is the sum of those along each."""
@@ -181,10 +237,12 @@ def misses(parts: Sequence[Part], direction: Array, share: float = 1.0) -> list[
             products = each.got[moves] * steps
             size = _length(products[np.isfinite(products)])
             most = float(np.abs(each.dout).max(initial=0.0))
-            allowed = SAFE * float(found.error[k]) + rounded * most + LEAST * size
+            sure = SAFE * float(found.error[k]) + LEAST * size
+            allowed = sure + rounded * most
             power = allowed * math.sqrt(number) / size if size else math.inf
             got = float(np.sum(products))
-        out.append(Miss(got, float(found.low[k]), float(found.high[k]), allowed, power, float(scales[k])))
+        low, high, step = (float(values[k]) for values in (found.low, found.high, found.step))
+        out.append(Miss(got, low, high, allowed, power, float(scales[k]), sure, step))
     return out
 
 
@@ -204,6 +262,7 @@ def by_directions(
     names: Sequence[str] = (),
     only: str = "",
     units: Fields | None = None,
+    known: Fields | None = None,
 ) -> list[Verdict]:
     """Compare each field of the gradient with derivatives along random directions.
 
@@ -227,6 +286,8 @@ def by_directions(
         The one field to compare, if it is not all.
     units
         What rounding may do to the results, for a normal `dout`; by default it is measured.
+    known
+        Of each field, the entries to compare, if it is not all.
 
     Returns
     -------
@@ -250,20 +311,29 @@ def by_directions(
         parts = [
             Part(trial, name, dout, fields[name], units[name]) for dout, fields in zip(douts, results, strict=True)
         ]
-        verdicts += _of_field(law, parts, words, case, count, rng)
+        places = np.arange(leaf.size) if known is None else np.flatnonzero(known[name])
+        if places.size:
+            verdicts += _of_field(law, parts, words, case, count, places, rng)
     return verdicts
 
 
 def _of_field(
-    law: str, parts: list[Part], words: list[str], case: str, count: int, rng: np.random.Generator
+    law: str,
+    parts: list[Part],
+    words: list[str],
+    case: str,
+    count: int,
+    places: NDArray[Any],
+    rng: np.random.Generator,
 ) -> list[Verdict]:
-    """The verdict on one field, if any of its derivatives is finite."""
+    """The verdict on some places of one field, if any of its derivatives is finite."""
     name, leaf = parts[0].name, parts[0].leaf
+    among = np.isin(np.arange(leaf.size), places).reshape(leaf.shape)
     found: list[tuple[Miss, int, Array, bool]] = []
     for i in range(-1, count):
         alike = i < 0 < count  # as entries that are equal can move and stay equal
         signs = np.ones(leaf.shape) if alike else rng.choice([-1.0, 1.0], leaf.shape)
-        direction: Array = sizes_of(leaf, own=i % 2 == 0) * signs
+        direction: Array = np.where(among, sizes_of(leaf, own=i % 2 == 0) * signs, 0.0)
         found += [(miss, k, direction, alike) for k, miss in enumerate(misses(parts, direction))]
     found = [each for each in found if math.isfinite(each[0].allowed)]
     if not found:
@@ -272,13 +342,14 @@ def _of_field(
     part = parts[which]
     if worst.ratio <= 1:
         if any(miss.kinked and k == 0 for miss, k, _, _ in found) and part.trial.noise < NOISY:
-            at_kink = _at_kinks(law, parts[0], case, rng)
+            at_kink = _at_kinks(law, parts[0], case, places, rng)
             if at_kink is not None:
                 return [at_kink]
         return [Verdict(law, name, ok=True, note=case, power=min(miss.power for miss, _, _, _ in found))]
-    if not part.steady(direction, worst) or not (alike or _splits(part, direction, rng)):
-        note = _said(words[which], "the numerical derivatives disagree with each other: it is not differentiable here")
-        return [Verdict(law, name, ok=False, undecided=True, note=note)]
+    if not part.steady(direction, worst):
+        return [Verdict(law, name, ok=False, undecided=True, note=_said(words[which], UNSTEADY))]
+    if not (alike or _splits(part, direction, rng)):
+        return [Verdict(law, name, ok=False, undecided=True, note=_said(words[which], part.kinks))]
     verdict = _located(law, part, direction, words[which])
     if verdict.undecided and alike and not worst.kinked:
         note = _said(words[which], "where all entries move alike it is wrong: are ties counted twice?")
@@ -296,9 +367,10 @@ def _splits(part: Part, direction: Array, rng: np.random.Generator) -> bool:
     return all(part.adds_up(np.where(half, direction, 0.0), np.where(half, 0.0, direction)) for half in halves)
 
 
-def _at_kinks(law: str, part: Part, case: str, rng: np.random.Generator) -> Verdict | None:
-    """The verdict on some entries, each alone, if one of them is wrong."""
-    few = rng.choice(part.leaf.size, min(part.leaf.size, AT_KINKS), replace=False)
+def _at_kinks(law: str, part: Part, case: str, places: NDArray[Any], rng: np.random.Generator) -> Verdict | None:
+    """The verdict on some entries, each alone, if one of them is wrong: zeros first, where most kinks are."""
+    mixed = rng.permutation(places)
+    few = mixed[np.argsort(part.leaf.reshape(-1)[mixed] != 0, kind="stable")][:AT_KINKS]
     expected, ratios = confirmed(part, few)
     if not np.any(ratios > 1):
         return None
@@ -317,11 +389,11 @@ def _at(law: str, part: Part, expected: Array, place: int, note: str) -> Verdict
 def _located(law: str, part: Part, direction: Array, words: str) -> Verdict:
     """The verdict on a field that is wrong, with the entry that is wrong by most and the pattern of those that are."""
     got = part.got
-    support = np.arange(got.size)
+    support = np.flatnonzero(direction)
     while support.size > 1 and got.size > ENTRIES:
         support = max(np.array_split(support, 2), key=_ratio_of(part, direction))
     expected, ratios = confirmed(part, support)
-    note = "it is wrong along a direction, and right in each entry alone"
+    note = part.kinks
     if np.any(ratios > 1):
         worst = int(np.nanargmax(ratios))
         alone = part.alone(np.unravel_index(worst, got.shape), float(direction.flat[worst]))
@@ -329,7 +401,6 @@ def _located(law: str, part: Part, direction: Array, words: str) -> Verdict:
             rows = len(np.atleast_1d(part.trial.out))
             pattern = hint(got, expected, rows) or where(ratios > 1) if support.size == got.size else "it is wrong here"
             return _at(law, part, expected, worst, _said(words, pattern))
-        note = "it is not differentiable here: the derivative along two directions is not their sum"
     return Verdict(law, part.name, ok=False, undecided=True, note=_said(words, note))
 
 
@@ -356,7 +427,10 @@ def entries(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:
     for i in map(int, which):
         index = np.unravel_index(i, part.leaf.shape)
         for size in dict.fromkeys((float(sizes[index]), float(own[index]))):
-            miss = part.along(part.alone(index, size))
+            direction = part.alone(index, size)
+            miss = part.along(direction)
+            if miss.kinked and miss.ratio <= 1 < miss.at_kink.ratio and _is_elementwise(part, direction):
+                miss = miss.at_kink
             if math.isfinite(miss.allowed) and not ratios[index] <= miss.ratio:
                 nearest = miss.low if math.isnan(miss.got) else min(max(miss.got, miss.low), miss.high)
                 expected[index], ratios[index] = nearest / size, miss.ratio
@@ -375,6 +449,8 @@ def confirmed(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:
         for sizes in (sizes_of(part.leaf), sizes_of(part.leaf, own=True)):
             direction = part.alone(worst, float(sizes[worst]))
             miss = part.along(direction)
+            if miss.kinked and _is_elementwise(part, direction):
+                miss = miss.at_kink
             if miss.ratio > 1 and part.steady(direction, miss) and _is_its_own(part, direction, miss):
                 return expected, ratios
         ratios[worst] = np.nan
@@ -391,7 +467,7 @@ def _is_its_own(part: Part, direction: Array, miss: Miss) -> bool:
     gap = abs(miss.got - miss.middle)
     if not miss.kinked and not gap > 0.3 * max(abs(miss.got), abs(miss.middle)):
         return True
-    if miss.kinked and (miss.got == 0 or not _is_elementwise(part, direction)):
+    if miss.kinked and not _is_elementwise(part, direction):
         return False  # of several kinks at one point the chain rule need not give a number between the slopes
     rng = np.random.default_rng(part.got.size)
     for _ in range(NEARBY):

@@ -8,11 +8,13 @@ import numpy as np
 from chainrule import tree
 from chainrule.checking.numerical_gradient import numerical_gradient
 from chainrule.checking.verdict import Verdict, compare
+from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64, writable
 from chainrule.laws.derivative_law import hinted
+from chainrule.laws.directions import by_directions
 from chainrule.laws.layer_laws import ROUNDING
 from chainrule.laws.oracle import BOUNDS, best_method
-from chainrule.laws.trial import Checked
+from chainrule.laws.trial import Checked, Trial, measured
 from chainrule.loss import Loss
 from chainrule.optimizers.sgd import sgd
 from chainrule.parts import unmoved
@@ -52,10 +54,31 @@ def network_gradient(
     method = best_method(objective, params, rng)
     expected = unmoved(network, tree.map(np.zeros_like, params), numerical_gradient(objective, params, method=method))
     rows = len(tree.leaves(x)[0])
-    return [
+    verdicts = [
         hinted("network_gradient", f"grads{path}", got, exact, *BOUNDS[method], rows=rows)
         for (path, exact), got in zip(tree.named_leaves(expected), tree.leaves(grads), strict=True)
     ]
+    if not any(each.undecided for each in verdicts):
+        return verdicts
+    trial = measured(Trial.of(_with_loss(network, loss, targets), params, x), rng)
+    along = by_directions("network_gradient", trial, [np.ones_like(trial.out)], rng)
+    decided = {each.field: each for each in along}
+    return [decided.get(each.field, each) if each.undecided else each for each in verdicts]
+
+
+def _with_loss(network: Checked[Any, Any], loss: Loss[Any, Any], targets: Any) -> Encoder[Any, Any, Any]:
+    """The loss of a network as an encoder, for fixed targets: its `out` is the loss."""
+    gradient = value_and_grad(network, loss)
+
+    def forward(params: Any, x: Any) -> tuple[Any, Any]:
+        value, _ = loss.forward(network.forward(params, x)[0], targets)
+        return np.asarray(value), (params, x)
+
+    def grads(cache: Any, dout: Any) -> Any:
+        params, x = cache
+        return tree.map(lambda leaf: leaf * dout, gradient(params, x, targets)[1])
+
+    return Encoder(forward, grads)
 
 
 def descent(

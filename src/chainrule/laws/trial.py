@@ -45,9 +45,9 @@ LARGE = 2**16
 def run_forward(layer: Checked[P, C], params: P, x: Any) -> tuple[Array, C]:
     """Call `forward` on a copy of `x`, and say what is wrong if it does not return `(out, cache)`."""
     result: object = layer.forward(params, writable(x))
-    if not is_tuple(result) or len(result) != 2 or not is_numpy(result[0]):
+    if not is_tuple(result) or len(result) != 2 or not _is_array(result[0]):
         raise TypeError(f"forward must return (out, cache) with an array for out, got {describe(result)}")
-    return cast("tuple[Array, C]", result)
+    return cast("tuple[Array, C]", (np.asanyarray(result[0]), result[1]))
 
 
 def run_backward(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
@@ -56,13 +56,16 @@ def run_backward(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | N
     Of an encoder, which has no `dx`: None and what `grads` gives. A NumPy scalar is as good as a 0-d array.
     """
     result: object = backward_of(layer, cache, dout.copy())
-    if (
-        not is_tuple(result)
-        or len(result) != 2
-        or not (isinstance(result[0], np.ndarray | np.generic) or isinstance(layer, Encoder))
-    ):
+    if not is_tuple(result) or len(result) != 2 or not (_is_array(result[0]) or isinstance(layer, Encoder)):
         raise TypeError(f"backward must return (dx, grads) with an array for dx, got {describe(result)}")
-    return cast("tuple[Array | None, P]", result)
+    if result[0] is None:
+        return cast("tuple[None, P]", result)
+    return cast("tuple[Array, P]", (np.asanyarray(result[0]), result[1]))
+
+
+def _is_array(value: object) -> bool:
+    """Tell whether a value is an array, or a NumPy scalar, which arithmetic makes of arrays without axes."""
+    return is_numpy(value) or isinstance(value, np.generic)
 
 
 def backward_of(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:

@@ -13,7 +13,7 @@ from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.directions import by_directions
-from chainrule.laws.trial import Checked, Trial, draw, measured
+from chainrule.laws.trial import Checked, Fields, Trial, draw, measured, sizes_of
 
 MOST = 2**20
 """The most numbers in an array that is made for a check."""
@@ -151,8 +151,30 @@ def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gener
     named = douts(trial.out, rng)
     if trial.noise > IN_FLOAT16:
         named = {name: dout for name, dout in named.items() if 1e-4 < np.abs(dout).max(initial=0.0) < 100}
-    verdicts = by_directions("any_dout", trial, list(named.values()), rng, names=[f"for dout {name}" for name in named])
-    return [evolve(each, ok=True, undecided=False) if each.undecided else each for each in verdicts]
+    found = {each.field: each for each in _for_douts(trial, named, rng)}
+    if any(each.undecided for each in found.values()):
+        for each in _for_douts(_beside(trial, rng), named, rng, case="for x and params moved off their kinks"):
+            if found[each.field].undecided:
+                found[each.field] = evolve(each, note="") if each.ok else each
+    return list(found.values())
+
+
+def _for_douts(trial: Trial, named: dict[str, Array], rng: np.random.Generator, case: str = "") -> list[Verdict]:
+    """The verdicts for each `dout`, on the entries whose slopes are finite: an infinite one times 0 is any number."""
+    known = {name: np.isfinite(leaf) for name, leaf in trial.back(next(iter(named.values()))).items()}
+    names = [f"for dout {name}" for name in named]
+    return by_directions("any_dout", trial, list(named.values()), rng, names=names, case=case, known=known)
+
+
+def _beside(trial: Trial, rng: np.random.Generator) -> Trial:
+    """The trial at a point nearby, or where it is if the layer takes no such point."""
+    moved: Fields = {
+        name: leaf + sizes_of(leaf) * rng.uniform(-0.01, 0.01, leaf.shape) for name, leaf in trial.arguments.items()
+    }
+    try:
+        return trial.again(moved).with_noise(trial.noise)
+    except Exception:  # noqa: BLE001  # it refuses these numbers, which is an answer
+        return trial
 
 
 def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
