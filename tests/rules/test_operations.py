@@ -17,16 +17,20 @@ from chainrule import (
     batch_norm,
     embedding,
     group_norm,
+    huber,
     identity,
     layer_norm,
     log_softmax,
+    mean_absolute_error,
     mean_squared_error,
     relu,
     residual,
     rms_norm,
     sigmoid,
+    sigmoid_cross_entropy,
     softmax,
     softmax_cross_entropy,
+    weighted,
 )
 
 STATISTICS = Statistics(np.zeros(3), np.ones(3))
@@ -56,8 +60,17 @@ def test_of_layers(layer: Any, params: Any, x: tuple[int, ...], out: tuple[int, 
     assert layer.operations(params, x, out) == counts
 
 
-def test_of_losses() -> None:
-    assert softmax_cross_entropy.operations is not None
-    assert softmax_cross_entropy.operations((4, 5)) == (80, 20)
-    assert mean_squared_error.operations is not None
-    assert mean_squared_error.operations((4, 5)) == (60, 20)
+@pytest.mark.parametrize(
+    ("loss", "counts"),
+    [
+        (softmax_cross_entropy, (4 * 20, 20)),
+        (mean_squared_error, (3 * 20, 20)),
+        (mean_absolute_error, (3 * 20, 2 * 20)),
+        (huber(), (7 * 20, 2 * 20)),
+        (sigmoid_cross_entropy, (16 * 20, 2 * 20)),
+        (weighted(huber()), (7 * 20, 2 * 20)),  # weights are few beside the numbers of rows
+    ],
+    ids=repr,
+)
+def test_of_losses(loss: Any, counts: tuple[int, int]) -> None:
+    assert loss.operations((4, 5)) == counts
