@@ -123,3 +123,10 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="RmsNorm") as raised:
         RmsNorm.init(0)
     assert str(raised.value) == "RmsNorm: scale must be 1-D (features,) with at least 1 of each, got shape (0,)"
+    with pytest.raises(TypeError, match=r"^RmsNorm\.init: features must be an integer, got float$"):
+        RmsNorm.init(untyped(2.5))
+
+
+def test_at_first_rows_are_normalised_and_no_more() -> None:
+    params = RmsNorm.init(3)
+    np.testing.assert_array_equal(params.scale, np.ones(3, np.float32), strict=True)
