@@ -111,6 +111,10 @@ def test_infinity_and_nan_stay_in_their_row(bad: float) -> None:
     np.testing.assert_array_equal(np.isnan(dx[1]), [False, False])
 
 
+def test_its_repr_tells_eps() -> None:
+    assert (repr(rms_norm()), repr(rms_norm(0.5))) == ("Layer(rms_norm(eps=1e-06))", "Layer(rms_norm(eps=0.5))")
+
+
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match=re.escape("rms_norm: eps must be a finite number > 0, got 0.0")):
         rms_norm(eps=0)
