@@ -139,6 +139,7 @@ def test_examples_are_each_alone() -> None:
         np.testing.assert_array_equal(together[i], back(x[i : i + 1], x[i : i + 1], 2)[0][0])
     assert not group_norm(2).couples_rows
     assert group_norm(2).event_axes is None
+    assert repr(group_norm(2)) == "Layer(group_norm(groups=2, eps=1e-05))"
 
 
 @pytest.mark.parametrize(

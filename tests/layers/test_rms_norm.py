@@ -111,7 +111,8 @@ def test_infinity_and_nan_stay_in_their_row(bad: float) -> None:
     np.testing.assert_array_equal(np.isnan(dx[1]), [False, False])
 
 
-def test_its_repr_tells_eps() -> None:
+def test_its_traits() -> None:
+    assert rms_norm().event_axes == 1
     assert (repr(rms_norm()), repr(rms_norm(0.5))) == ("Layer(rms_norm(eps=1e-06))", "Layer(rms_norm(eps=0.5))")
 
 
