@@ -123,7 +123,7 @@ def test_what_a_branch_raises_says_which_it_was() -> None:
 
 
 def test_bad_arguments() -> None:
-    with pytest.raises(TypeError, match="concatenate: it needs one branch at least, got none"):
+    with pytest.raises(TypeError, match=r"^concatenate: it needs one branch at least, got none$"):
         untyped(concatenate)()
     with pytest.raises(TypeError, match="concatenate: argument 2 must be a Layer, got int"):
         untyped(concatenate)(relu, 3)
@@ -143,9 +143,9 @@ def test_the_cache_keeps_no_output_for_its_width() -> None:
 def test_its_traits() -> None:
     parts = concatenate(affine, relu).parts
     assert isinstance(parts, Fork)
-    assert (parts.layers, parts.joint) == ((affine, relu), "‖")
+    assert (parts.layers, parts.joint, parts.keeps) == ((affine, relu), "‖", True)
     pointwise = concatenate(relu, sigmoid)
-    assert not pointwise.elementwise  # the place of an entry changes
+    assert pointwise.elementwise is False  # the place of an entry changes
     assert pointwise.event_axes == concatenate(affine, affine).event_axes == 1
     assert concatenate(relu, Layer(relu.forward, relu.backward)).event_axes is None
     assert pointwise.operations is not None

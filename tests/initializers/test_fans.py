@@ -12,6 +12,7 @@ from chainrule.initializers import (
     he_uniform,
     lecun_normal,
     lecun_uniform,
+    normal,
 )
 from untyped import untyped
 
@@ -81,6 +82,13 @@ def test_signals_keep_their_size_through_relus(weights: Initializer) -> None:
     assert sizes[-1] == pytest.approx(1, rel=0.5)
     halved = squares(lecun_normal, through=relu)
     assert halved[-1] == pytest.approx(2.0**-DEPTH, rel=0.5)
+
+
+def test_a_single_input_is_one_and_no_input_counts_as_one() -> None:
+    standard = normal(np.random.default_rng(0), (1, 3), 1, 3, np.float64)
+    for fan_in in (1, 0):
+        w = lecun_normal(np.random.default_rng(0), (1, 3), fan_in, 3, np.float64)
+        np.testing.assert_array_equal(w, standard)
 
 
 @each

@@ -48,5 +48,6 @@ def test_no_direction_is_preferred() -> None:
 
 @pytest.mark.parametrize("shape", [(), (3,)])
 def test_a_shape_of_one_axis_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"^orthogonal: shape must have two axes or more, got \(3,\)$|got \(\)$"):
+    with pytest.raises(ValueError, match="orthogonal") as raised:
         orthogonal(np.random.default_rng(0), shape, 3, 3, np.float32)
+    assert str(raised.value) == f"orthogonal: shape must have two axes or more, got {shape}"

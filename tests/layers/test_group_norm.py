@@ -139,6 +139,7 @@ def test_examples_are_each_alone() -> None:
         np.testing.assert_array_equal(together[i], back(x[i : i + 1], x[i : i + 1], 2)[0][0])
     assert not group_norm(2).couples_rows
     assert group_norm(2).event_axes is None
+    assert repr(group_norm(2)) == "Layer(group_norm(groups=2, eps=1e-05))"
 
 
 @pytest.mark.parametrize(
@@ -167,6 +168,14 @@ def test_bad_options() -> None:
         group_norm(2, eps=-1)
     with pytest.raises(ValueError, match=re.escape("GroupNorm: scale is (3,), so bias must be (3,), got (2,)")):
         GroupNorm(np.ones(3), np.zeros(2))
+    with pytest.raises(TypeError, match=r"^GroupNorm\.init: features must be an integer, got float$"):
+        GroupNorm.init(untyped(2.5))
+
+
+def test_at_first_groups_are_normalised_and_no_more() -> None:
+    params = GroupNorm.init(3)
+    np.testing.assert_array_equal(params.scale, np.ones(3, np.float32), strict=True)
+    np.testing.assert_array_equal(params.bias, np.zeros(3, np.float32), strict=True)
 
 
 def test_an_empty_batch_has_no_rows_and_gradients_of_zero() -> None:

@@ -94,7 +94,9 @@ def test_a_leak_of_nothing_is_relu_and_any_leak_is_exact() -> None:
 def test_options_are_shown_and_pickled() -> None:
     for made, text in (
         (leaky_relu(0.2), "leaky_relu(slope=0.2)"),
+        (leaky_relu(), "leaky_relu(slope=0.01)"),
         (elu(2), "elu(alpha=2.0)"),
+        (elu(), "elu(alpha=1.0)"),
         (celu(), "celu(alpha=1.0)"),
     ):
         assert repr(made) == f"Layer({text})"

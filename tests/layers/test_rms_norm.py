@@ -111,6 +111,11 @@ def test_infinity_and_nan_stay_in_their_row(bad: float) -> None:
     np.testing.assert_array_equal(np.isnan(dx[1]), [False, False])
 
 
+def test_its_traits() -> None:
+    assert rms_norm().event_axes == 1
+    assert (repr(rms_norm()), repr(rms_norm(0.5))) == ("Layer(rms_norm(eps=1e-06))", "Layer(rms_norm(eps=0.5))")
+
+
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match=re.escape("rms_norm: eps must be a finite number > 0, got 0.0")):
         rms_norm(eps=0)
@@ -123,3 +128,10 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="RmsNorm") as raised:
         RmsNorm.init(0)
     assert str(raised.value) == "RmsNorm: scale must be 1-D (features,) with at least 1 of each, got shape (0,)"
+    with pytest.raises(TypeError, match=r"^RmsNorm\.init: features must be an integer, got float$"):
+        RmsNorm.init(untyped(2.5))
+
+
+def test_at_first_rows_are_normalised_and_no_more() -> None:
+    params = RmsNorm.init(3)
+    np.testing.assert_array_equal(params.scale, np.ones(3, np.float32), strict=True)

@@ -97,6 +97,7 @@ def test_the_options_are_those_of_the_paper_unless_others_are_given() -> None:
     [
         (partial(lion, -1.0), ValueError, "lion: learning_rate must be a finite number >= 0, got -1.0"),
         (partial(lion, 0.1, b1=1), ValueError, "lion: b1 must be a finite number in [0, 1), got 1.0"),
+        (partial(lion, 0.1, b2=1), ValueError, "lion: b2 must be a finite number in [0, 1), got 1.0"),
         (partial(lion, 0.1, b2=untyped("1")), TypeError, "lion: b2 must be a number, got str"),
         (partial(lion, 0.1, weight_decay=-1), ValueError, "lion: weight_decay must be a finite number >= 0, got -1.0"),
         (

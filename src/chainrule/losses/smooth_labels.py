@@ -71,7 +71,7 @@ def smooth_labels(labels: Labels, k: int, amount: float) -> Array:
     array([[0.25, 0.75],
            [0.75, 0.25]])
     """
-    share = number("smooth_labels", "amount", amount, least=0, below=1)
+    share = number("smooth_labels", "amount", amount, below=1)
     count = size("smooth_labels", "k", k)
     if count == 0:
         raise ValueError("smooth_labels: k must be >= 1, got 0")
