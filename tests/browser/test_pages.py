@@ -20,6 +20,7 @@ UNDRAWN = """() => {
     ...all(".katex-error").map(e => "formula " + e.title),
     ...all(".formula").filter(e => !e.getBoundingClientRect().width).map(e => "hidden formula " + e.textContent),
     ...all("figure.picture").filter(e => height(e.querySelector("svg")) <= 20).map(e => "picture " + e.innerHTML),
+    ...all("p, li, td").filter(e => /<[/]?(sup|sub|br|b|i)>/.test(e.textContent)).map(e => "tag " + e.textContent),
     ...all("div.mermaid").filter(e => height(e.shadowRoot?.querySelector("svg")) <= 20).map(() => "graph"),
   ];
 }"""
