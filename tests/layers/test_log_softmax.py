@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from chainrule import Array, log_softmax, softmax, softmax_cross_entropy
+from chainrule import Array, check_layer, log_softmax, softmax, softmax_cross_entropy
 from layers.test_softmax import ROWS
 from reference import mpmath
 from strategies import Floating, all_dtypes, generators, normal, sides
@@ -113,3 +113,10 @@ def test_bad_input() -> None:
     dout: Array = np.ones((2, 3), np.float32)
     with pytest.raises(TypeError, match="float32"):
         log_softmax.backward(cache, dout)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_checker_does_not_take_the_share_of_an_unlikely_class_for_zero(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = 50 * rng.standard_normal((4, 5))  # beside a sum of 1, exponentials of 1e-12 and less do not move at small steps
+    assert check_layer(log_softmax, (), x, rng=rng).failures == ()

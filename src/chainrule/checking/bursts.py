@@ -84,7 +84,7 @@ def slopes(f: Line, weights: Real, first: float, noise: float = UNIT) -> Slopes:
     h = first
     for _ in range(BURSTS):
         found = _burst(f, middle, weights, h, noise)
-        better = found.error < best.error
+        better = (found.error < best.error) & ~_stands_still(found, best)
         worse = np.where(better, 0, worse + np.isfinite(found.error))
         best = Slopes(*(np.where(better, new, old) for new, old in zip(_fields(found), _fields(best), strict=True)))
         size = np.maximum(np.abs(best.low), np.abs(best.high))
@@ -92,6 +92,12 @@ def slopes(f: Line, weights: Real, first: float, noise: float = UNIT) -> Slopes:
             break
         h /= FINER
     return best
+
+
+def _stands_still(found: Slopes, before: Slopes) -> NDArray[np.bool_]:
+    """True where values that moved at larger steps move no more: they are rounded to the same number."""
+    still: NDArray[np.bool_] = (found.low == 0) & (found.high == 0) & (np.nan_to_num(before.low) != 0)
+    return still
 
 
 def finer(f: Line, weights: Real, first: float, noise: float = UNIT) -> Iterator[Slopes]:
