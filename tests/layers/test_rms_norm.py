@@ -95,6 +95,18 @@ def test_the_largest_numbers_are_normalised_without_a_warning(dtype: Floating) -
     assert np.isfinite(dx).all()
 
 
+def test_a_row_is_normalised_alone_wherever_it_stands() -> None:
+    largest = float(np.finfo(np.float64).max)
+    rows = np.array([*list(ROWS.values())[1:], [largest, -largest, 1.0, 0.0]])
+    batch = rows.reshape(2, 4, 4)  # the axis between the first and the last is of other rows, large beside small
+    with np.errstate(all="raise"):
+        out, dx, _ = back(batch, np.ones_like(batch), np.ones(4))
+        alone = [back(row, np.ones(4), np.ones(4)) for row in rows]
+    for i, (out_alone, dx_alone, _) in enumerate(alone):
+        np.testing.assert_allclose(out.reshape(8, 4)[i], out_alone, rtol=1e-15)
+        np.testing.assert_allclose(dx.reshape(8, 4)[i], dx_alone, rtol=0, atol=2**-51 * np.abs(dx_alone).max())
+
+
 def test_a_row_of_one_number_is_its_sign() -> None:
     out, dx, _ = back(np.array([[-3.0], [5.0]]), np.ones((2, 1)), np.ones(1), eps=1e-30)
     np.testing.assert_array_equal(out, [[-1], [1]])

@@ -169,7 +169,7 @@ def sample(
     kind = floating(owner, dtype)
     numbers = np.asarray(draw(generator(owner, rng), sides(owner, shape)))
     numbers *= factor
-    return read_only(numbers.astype(kind, copy=False))
+    return read_only(numbers.astype(kind))
 
 
 def standard(rng: Generator, shape: tuple[int, ...]) -> Array:
