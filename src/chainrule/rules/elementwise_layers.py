@@ -106,7 +106,7 @@ def _forward_of(
         return out, _saved(xp.read_only(saved))
 
     def silent(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
-        out, saved = xp.quietly(in_float32, xp, x)
+        out, saved = xp.quietly(xp.by_blocks, in_float32, x)
         return out, _saved(xp.read_only(saved))
 
     def in_float32(xp: Namespace, x: Array) -> tuple[Array, Array]:
