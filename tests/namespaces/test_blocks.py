@@ -8,6 +8,7 @@ import pytest
 
 from chainrule import Array, read_only, rules, silu
 from chainrule.arrays.blocks import BLOCK
+from chainrule.arrays.ownership import borrowed
 from chainrule.arrays.tuned import IN_PASS, MANY, TUNED, Tuned
 from chainrule.checking.complex_step import LIFTED, lift
 from strategies import normal
@@ -57,14 +58,22 @@ def test_x_is_saved_as_without_blocks() -> None:
     np.testing.assert_array_equal(copy, X)
 
 
-@pytest.mark.parametrize("xp", [TUNED, IN_PASS])
-def test_what_is_one_array_stays_one_and_is_fresh(xp: Tuned) -> None:
-    mine = X.copy()
-    out, saved = xp.by_blocks(ups, mine)
+@pytest.mark.parametrize("f", [ups, rounded])
+def test_the_output_replaces_what_is_mine_and_nothing_else(f: Any) -> None:
+    mine, lent = X.copy(), X.copy()
+    out, saved = IN_PASS.by_blocks(f, mine)
+    assert out is mine
+    other, _ = IN_PASS.by_blocks(f, borrowed(lent))
+    assert other.flags.writeable
+    assert not np.shares_memory(other, lent)
+    np.testing.assert_array_equal(lent, X)
+    for found, expected in zip((out, saved, other), (*f(TUNED, X), f(TUNED, X)[0]), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_what_is_one_array_stays_one() -> None:
+    out, saved = TUNED.by_blocks(ups, X)
     assert saved is out
-    assert out.flags.writeable
-    assert not np.shares_memory(out, mine)
-    np.testing.assert_array_equal(mine, X)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])

@@ -28,7 +28,7 @@ def by_blocks(
     xp
         The functions of a block, which is nobody's to write to and may be given back.
     x
-        In C order, and not empty.
+        In C order, and not empty. If it may be written to, it is mine, and `out` replaces it.
     own
         Makes `saved` of the whole `x`, if `f` saves it.
 
@@ -45,9 +45,10 @@ def by_blocks(
         value, kept = f(xp, block)
         one, given_back = kept is value, kept is block
         if start == 0:
-            out = np.empty(x.shape, value.dtype)
+            replaces = x.flags.writeable and x.dtype == value.dtype and not given_back
+            out = x if replaces else np.empty(x.shape, value.dtype)
             saved = out if one else own(x) if given_back else np.empty(x.shape, kept.dtype)
-        out.reshape(-1)[here] = value
         if not one and not given_back:
             saved.reshape(-1)[here] = kept
+        out.reshape(-1)[here] = value
     return out, saved
