@@ -49,7 +49,8 @@ def elementwise(
     name
         What the module calls it.
     forward
-        `(xp, x) -> (out, saved)`: one array, of the shape of `x`, is saved; `x` itself as `xp.own(x)`.
+        `(xp, x) -> (out, saved)`: one array, of the shape of `x`, is saved; `x` itself as `xp.own(x)`. Of a large array
+        it is given one block of numbers after another, unless the layer is not `quiet`.
     slope
         `(xp, saved) -> slope`, so that `dx = slope * dout`. By default what is saved is the slope.
     backward
