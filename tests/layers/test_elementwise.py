@@ -62,7 +62,8 @@ def test_large_arrays_give_what_their_numbers_give_at_once(layer: Any, dtype: Fl
     for found, wide in zip((out, cache.value, of_pass, kept.value), at_once * 2, strict=True):
         expected = TUNED.quietly(TUNED.astype, wide, x)
         np.testing.assert_array_equal(found, expected)
-        np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+        number = ~np.isnan(expected)  # the sign of a nan means nothing
+        np.testing.assert_array_equal(np.signbit(found[number]), np.signbit(expected[number]))
 
 
 @each_layer

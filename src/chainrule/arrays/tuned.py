@@ -48,8 +48,8 @@ FEW_ROWS = 2**10
 FEW = 64
 """Up to so many classes, rows are short, and reducing them one by one takes longer than laying them out anew."""
 
-MANY = 2**18
-"""From so many numbers on, a function goes faster by blocks: results that it copies cost less than memory it makes."""
+MANY = 2**16
+"""From so many numbers on, a function goes by blocks: a step of 64-256-10 with silu and rows of that size takes 2/3."""
 
 MOST_SUM = 1e30
 """Exponentials whose sum is less are far from overflow, in float32 too."""
