@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from catalogue import LAYERS
-from chainrule import tree
+from chainrule import read_only, tree
+from chainrule.arrays.tuned import IN_PASS, MANY, TUNED
 from pointwise import value_and_slope
-from strategies import Floating
+from strategies import Floating, normal
 
 POINTWISE = {
     each.name: each.layer
@@ -48,6 +49,21 @@ def test_float16_is_the_result_of_float32_rounded_once(layer: Any) -> None:
     wide, _ = layer.forward((), x.astype(np.float32))
     np.testing.assert_array_equal(out, wide.astype(np.float16))
     assert {leaf.dtype for leaf in tree.leaves(cache)} <= {np.dtype(np.float16)}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("layer", [POINTWISE[name] for name in POINTWISE if name != "identity"], ids=str)
+def test_large_arrays_give_what_their_numbers_give_at_once(layer: Any, dtype: Floating) -> None:
+    x = 8 * normal(np.random.default_rng(0), MANY + 7, dtype=dtype)
+    x[:6] = np.array([0, -0.0, np.inf, -np.inf, np.nan, np.finfo(dtype).max])
+    at_once = TUNED.quietly(layer.rule.source, TUNED, read_only(TUNED.widened(x).copy()))
+    out, cache = layer.forward((), x)
+    of_pass, kept = layer.rule.forward(IN_PASS, (), x.copy())
+    for found, wide in zip((out, cache.value, of_pass, kept.value), at_once * 2, strict=True):
+        expected = TUNED.quietly(TUNED.astype, wide, x)
+        np.testing.assert_array_equal(found, expected)
+        number = ~np.isnan(expected)  # the sign of a nan means nothing
+        np.testing.assert_array_equal(np.signbit(found[number]), np.signbit(expected[number]))
 
 
 @each_layer

@@ -459,7 +459,7 @@ def test_what_is_no_layer_is_refused_by_a_combinator(part: Any, message: str) ->
     assert str(caught.value) == message
 
 
-def test_a_rule_may_write_into_what_is_its_own_and_not_into_what_is_the_callers() -> None:
+def doubling_in_place() -> Layer[Unit, Unit]:
     def forward(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Unit]:
         if not xp.mine(x):
             return 2 * x, ()
@@ -469,7 +469,23 @@ def test_a_rule_may_write_into_what_is_its_own_and_not_into_what_is_the_callers(
     def backward(xp: rules.Namespace, cache: Unit, dout: Array, wants_dx: bool) -> tuple[Array, Unit]:
         return xp.times(dout, xp.scalar(2.0, dout)), ()
 
-    in_place = rules.layer("in_place", (), forward, backward)
+    return rules.layer("in_place", (), forward, backward)
+
+
+@pytest.mark.parametrize("subject", LAYERS, ids=lambda subject: subject.name)
+def test_what_a_layer_hands_on_as_the_next_ones_own_it_needs_no_more(subject: Subject) -> None:
+    network, expected = sequential(subject.layer, doubling_in_place()), sequential(subject.layer, doubling())
+    for n, dtype in BATCHES:
+        params, x = subject.make(np.random.default_rng(n), n, dtype)
+        targets = np.zeros_like(subject.layer.forward(params, x)[0])
+        given = tree.map(np.copy, (params, x))
+        got = value_and_grad(network, squares)((params, ()), x, targets)
+        assert tree.equal(got, value_and_grad(expected, squares)((params, ()), x, targets))
+        assert tree.equal((params, x), given)
+
+
+def test_a_rule_may_write_into_what_is_its_own_and_not_into_what_is_the_callers() -> None:
+    in_place = doubling_in_place()
     (first, _, last), x, labels = problem()
     params, before = ((), first, (), (), (), last), x.copy()
     network = sequential(in_place, affine, in_place, relu, in_place, affine)

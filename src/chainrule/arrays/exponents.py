@@ -39,11 +39,11 @@ def decay_of(xp: Namespace, x: Array, polynomial: tuple[float, ...], *, fine: bo
         Of the shape and dtype of `x`.
     """
     if not fine:
-        highest, *lower = reversed(polynomial)
-        p: Array = highest * x
+        highest, *lower = (-c for c in reversed(polynomial))
+        exponent: Array = highest * x
         for c in lower:
-            p = (p + c) * x if c else p * x
-        return xp.exp(-p)
+            exponent = (exponent + c) * x if c else exponent * x
+        return xp.exp(exponent)
     h = xp.round(x * 16) / 16
     exact = rest = q = xp.zeros_like(x)
     for c in (*reversed(polynomial), 0.0):

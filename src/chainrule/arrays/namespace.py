@@ -26,6 +26,10 @@ class Namespace(Protocol):
         """`f(*args)`, in which harmless underflow and the documented values at infinity raise no warning."""
         ...
 
+    def by_blocks(self, f: Callable[["Namespace", Array], tuple[Array, Array]], x: Array, /) -> tuple[Array, Array]:
+        """`f(xp, x)`, the output and what is saved, of a function of each number alone, which may save `xp.own(x)`."""
+        ...
+
     def own(self, x: A, /) -> A:
         """`x` for a cache to hold: a read-only copy unless nobody can write to it.
 

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeGuard, TypeVar
 
 from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.hashing import hashed
+from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.normal import gaussian
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places
 
@@ -53,6 +54,9 @@ class Portable:
 
     def quietly(self, f: Callable[Q, A], /, *args: Q.args, **options: Q.kwargs) -> A:
         return f(*args, **options)
+
+    def by_blocks(self, f: Callable[[Namespace, Array], tuple[Array, Array]], x: Array, /) -> tuple[Array, Array]:
+        return f(self, x)
 
     def own(self, x: A, /) -> A:
         return x

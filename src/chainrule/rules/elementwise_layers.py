@@ -49,7 +49,8 @@ def elementwise(
     name
         What the module calls it.
     forward
-        `(xp, x) -> (out, saved)`: one array, of the shape of `x`, is saved; `x` itself as `xp.own(x)`.
+        `(xp, x) -> (out, saved)`: one array, of the shape of `x`, is saved; `x` itself as `xp.own(x)`. Of a large array
+        it is given one block of numbers after another, unless the layer is not `quiet`.
     slope
         `(xp, saved) -> slope`, so that `dx = slope * dout`. By default what is saved is the slope.
     backward
@@ -106,7 +107,7 @@ def _forward_of(
         return out, _saved(xp.read_only(saved))
 
     def silent(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
-        out, saved = xp.quietly(in_float32, xp, x)
+        out, saved = xp.quietly(xp.by_blocks, in_float32, x)
         return out, _saved(xp.read_only(saved))
 
     def in_float32(xp: Namespace, x: Array) -> tuple[Array, Array]:

@@ -60,7 +60,9 @@ def leaky_relu_forward(xp: Namespace, x: Array, *, slope: float) -> tuple[Array,
 def elu_forward(xp: Namespace, x: Array, *, alpha: float) -> tuple[Array, Array]:
     """`out = max(x, 0) + alpha (exp(min(x, 0)) - 1)`; the slope is saved."""
     left = xp.clip(x, -math.inf, 0.0)
-    return xp.positive_part(x) + alpha * xp.expm1(left), xp.either(x > 0, 1.0, alpha, x) * xp.exp(left)
+    slope = xp.exp(left)
+    out = xp.positive_part(x) + alpha * xp.expm1(left)
+    return out, slope if alpha == 1 else xp.either(x > 0, 1.0, alpha, x) * slope
 
 
 def celu_forward(xp: Namespace, x: Array, *, alpha: float) -> tuple[Array, Array]:

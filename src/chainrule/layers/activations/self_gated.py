@@ -48,7 +48,8 @@ def silu_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     k = xp.decay(x / 2)
     e = k * k
     p, b, r = xp.one_where(x >= 0, k), xp.one_where(x < 0, e), xp.reciprocal(1 + e)
-    return p * (p * (x * r)), p * (p * (r + x * (b * r * r)))
+    gate, x = p * r, x * p
+    return x * gate, gate * (p + x * (b * r))
 
 
 def mish_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
@@ -56,10 +57,11 @@ def mish_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     k = xp.decay(x / 2)
     e = k * k
     p, b = xp.one_where(x >= 0, k), xp.one_where(x < 0, e)
-    a = p * p
-    r = xp.reciprocal(a * a + 2 * e + 2 * b * b)
-    gate = (a + 2 * b) * r
-    return p * (p * (x * gate)), p * (p * (gate + x * (4 * b * b * (1 + e) * r * r)))
+    a, c = p * p, 2 * b
+    r = xp.reciprocal(a * a + 2 * e + b * c)
+    s = c * r
+    gate, x = p * ((a + c) * r), x * p
+    return x * gate, p * (gate + x * (s * s * (1 + e)))
 
 
 silu: Elementwise = elementwise("silu", silu_forward, operations=(16, 1))
