@@ -39,7 +39,7 @@ from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import describe, number, size
 from chainrule.arrays.ownership import read_only
-from chainrule.arrays.types import Array, Generator
+from chainrule.arrays.types import Array, Generator, is_list, is_tuple
 
 
 def normal(
@@ -169,7 +169,7 @@ def sample(
     kind = floating(owner, dtype)
     numbers = np.asarray(draw(generator(owner, rng), sides(owner, shape)))
     numbers *= factor
-    return read_only(numbers.astype(kind))
+    return read_only(numbers.astype(kind, copy=False))
 
 
 def standard(rng: Generator, shape: tuple[int, ...]) -> Array:
@@ -199,10 +199,9 @@ def generator(owner: str, rng: Any) -> Generator:
 
 def sides(owner: str, shape: Any) -> tuple[int, ...]:
     """Refuse what is no shape."""
-    if not isinstance(shape, tuple | list):
+    if not (is_tuple(shape) or is_list(shape)):
         raise TypeError(f"{owner}: shape must be a tuple, got {describe(shape)}")
-    given: Any = shape
-    return tuple(size(owner, f"shape[{i}]", side) for i, side in enumerate(given))
+    return tuple(size(owner, f"shape[{i}]", side) for i, side in enumerate(shape))
 
 
 def floating(owner: str, dtype: DTypeLike) -> np.dtype[Any]:
