@@ -38,13 +38,16 @@ CLEAR = 64.0
 AGREE, SEVERAL = 8.0, 3
 """How many finer steps in turn speak for a gradient, and by what share of the gap between it and a derivative."""
 
+NEXT = 2
+"""How many next finer steps speak for a gradient, each alone."""
+
 JUMP = 1e-6
 """What share of the jump of a derivative at a kink a gradient may lie outside."""
 
 SPLITS = 4
 """How many times a direction is cut in two, to see whether the derivatives along the halves add up."""
 
-NEARBY = 6
+NEARBY = 24
 """At how many points nearby, where no entries are equal any more, the derivative by one of them is looked at."""
 
 AT_KINKS = 16
@@ -195,20 +198,24 @@ class Part:
     def steady(self, direction: Array, miss: Miss) -> bool:
         """Tell whether finer steps give the same derivative, and do not speak for the gradient.
 
-        They count as long as rounding leaves enough of them. It grows as steps shrink, so that they show how much of it
-        there is: no more than half of the gap may be. What is taken for rounding may be an oscillation that is smooth
-        at the finest steps: several of them then agree with the gradient.
+        The next ones show an error that was estimated too small, as beside a bend of the slope. Others count as long as
+        rounding leaves enough of them. It grows as steps shrink, so that they show how much of it there is: no more
+        than half of the gap may be. What is taken for rounding may be an oscillation that is smooth at the finest
+        steps: several of them then agree with the gradient.
         """
         line, weights = self.trial.line({self.name: direction}), self.dout.reshape(1, -1)
         clear, agreeing = True, 0
-        for found in finer(line, weights, miss.step, self.trial.noise):
+        for k, found in enumerate(finer(line, weights, miss.step, self.trial.noise)):
             low, high, rounded = found.low.item(), found.high.item(), found.rounding.item()
-            if abs((low + high) / 2 - miss.middle) * found.step.item() > miss.gap / 2 * miss.step:
+            off, of_got = (abs((low + high) / 2 - each) for each in (miss.middle, miss.got))
+            if k <= NEXT and off > found.error.item() and of_got < off / 2:
+                return False
+            if off * found.step.item() > miss.gap / 2 * miss.step:
                 return False
             clear = clear and rounded * CLEAR <= miss.gap
             if clear and (low < miss.low - miss.gap / 2 or high > miss.high + miss.gap / 2):
                 return False
-            agreeing = agreeing + 1 if high and abs((low + high) / 2 - miss.got) < miss.gap / AGREE else 0
+            agreeing = agreeing + 1 if high and of_got < miss.gap / AGREE else 0
             if agreeing == SEVERAL:
                 return False
         return True
@@ -470,8 +477,11 @@ def _is_its_own(part: Part, direction: Array, miss: Miss) -> bool:
     if miss.kinked and not _is_elementwise(part, direction):
         return False  # of several kinks at one point the chain rule need not give a number between the slopes
     rng = np.random.default_rng(part.got.size)
-    for _ in range(NEARBY):
-        moves = np.where(direction == 0, sizes_of(part.leaf) * rng.uniform(-0.02, 0.02, part.got.shape), 0.0)
+    for k in range(NEARBY):
+        # From all down to all up: of equal entries, the one that stays is then in each place of their order.
+        up = rng.random(part.got.shape) < (k % 5) / 4
+        moves = sizes_of(part.leaf) * rng.uniform(0.0, 0.02, part.got.shape) * np.where(up, 1.0, -1.0)
+        moves[direction != 0] = 0.0
         there = part.trial.again({**part.trial.arguments, part.name: part.leaf + moves})
         near = evolve(part, trial=evolve(there, noise=part.trial.noise, floor=part.trial.floor)).along(direction, 0.125)
         if not near.kinked if miss.kinked else abs(near.middle - miss.middle) > gap / 2:
