@@ -296,7 +296,8 @@ def first_median() -> Layer[Unit, Any]:
 
     def backward(cache: Any, dout: Array) -> tuple[Array, Unit]:
         x, middle = cache
-        return (dout * (np.arange(x.shape[1]) == middle)).astype(dout.dtype), ()
+        chosen: Array = (np.arange(x.shape[1]) == middle).astype(dout.dtype)
+        return dout * chosen, ()
 
     return Layer(forward, backward)
 

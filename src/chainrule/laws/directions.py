@@ -6,7 +6,7 @@ alone. One evaluation serves many `dout` at once, since it gives all of J v, and
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,9 @@ JUMP = 1e-6
 SPLITS = 4
 """How many times a direction is cut in two, to see whether the derivatives along the halves add up."""
 
-NEARBY = 24
-"""At how many points nearby, where no entries are equal any more, the derivative by one of them is looked at."""
+NEARBY, PLACES = 6, 129
+"""At how many points nearby, where no entries are equal any more, the derivative by one of them is looked at; and in
+how many places of their order at most."""
 
 AT_KINKS = 16
 """How many entries are tried alone where some are at a kink, at which a direction tells little."""
@@ -477,16 +478,26 @@ def _is_its_own(part: Part, direction: Array, miss: Miss) -> bool:
     if miss.kinked and not _is_elementwise(part, direction):
         return False  # of several kinks at one point the chain rule need not give a number between the slopes
     rng = np.random.default_rng(part.got.size)
-    for k in range(NEARBY):
-        # From all down to all up: of equal entries, the one that stays is then in each place of their order.
-        up = rng.random(part.got.shape) < (k % 5) / 4
-        moves = sizes_of(part.leaf) * rng.uniform(0.0, 0.02, part.got.shape) * np.where(up, 1.0, -1.0)
-        moves[direction != 0] = 0.0
+    for moves in _nearby(part.leaf, direction != 0, rng):
         there = part.trial.again({**part.trial.arguments, part.name: part.leaf + moves})
         near = evolve(part, trial=evolve(there, noise=part.trial.noise, floor=part.trial.floor)).along(direction, 0.125)
         if not near.kinked if miss.kinked else abs(near.middle - miss.middle) > gap / 2:
             return False
     return True
+
+
+def _nearby(leaf: Array, alone: NDArray[Any], rng: np.random.Generator) -> Iterator[Array]:
+    """Small moves of all entries but one: random ones, and those that put it in each place among equal ones."""
+    most = np.where(alone, 0.0, 0.02 * sizes_of(leaf))
+    for _ in range(NEARBY):
+        yield most * rng.uniform(-1.0, 1.0, leaf.shape)
+    equal = (leaf == leaf[alone]) & ~alone
+    order = np.where(equal, rng.random(leaf.shape), np.inf)
+    for axis in range(leaf.ndim):
+        ranks = np.argsort(np.argsort(order, axis=axis), axis=axis)
+        ties = int(equal.sum(axis=axis).max())
+        for above in np.unique(np.linspace(0, ties, min(ties + 1, PLACES)).round()) if ties else ():
+            yield most * rng.random(leaf.shape) * np.where(ranks < above, 1.0, -1.0)
 
 
 def _is_elementwise(part: Part, direction: Array) -> bool:
