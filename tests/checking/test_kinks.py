@@ -285,3 +285,34 @@ def test_any_dout_is_judged_beside_kinks_where_it_cannot_be_at_them() -> None:
     for seed in range(5):
         verdicts = laws.any_dout(HIDDEN, hidden(seed), np.zeros((5, 4)), rng(seed))
         assert all(each.ok for each in verdicts)
+
+
+def first_median() -> Layer[Unit, Any]:
+    """The value in the middle, whose gradient goes to one of equal ones."""
+
+    def forward(params: Unit, x: Array) -> tuple[Array, Any]:
+        middle = np.argsort(x, axis=-1, kind="stable")[:, x.shape[1] // 2, None]
+        return np.take_along_axis(x, middle, axis=-1), own((x, middle))
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Unit]:
+        x, middle = cache
+        chosen: Array = (np.arange(x.shape[1]) == middle).astype(dout.dtype)
+        return dout * chosen, ()
+
+    return Layer(forward, backward)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_equal_values_any_one_may_be_the_median(seed: int) -> None:
+    x = normal(5, 5, seed=seed)
+    x[rng(seed).random((5, 5)) < 0.4] = 0.0
+    _not_wrong(check_layer(first_median(), (), x, rng=rng(seed), only=AT_X))
+
+
+@pytest.mark.parametrize("distance_to_bend", [1e-3, 2e-5, 1.9e-5, 1e-6, 1e-8])
+def test_close_to_a_bend_of_the_slope_the_error_of_differences_is_no_error_of_the_gradient(
+    distance_to_bend: float,
+) -> None:
+    squared_hinge = pointwise(lambda x: np.maximum(1 - x, 0) ** 2, lambda x: -2 * np.maximum(1 - x, 0))
+    x = np.full((4, 3), 1 - distance_to_bend) + normal(4, 3) * distance_to_bend / 10
+    _not_wrong(check_layer(squared_hinge, (), x, rng=rng(), only=["derivative"]))

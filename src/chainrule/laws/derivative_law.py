@@ -218,7 +218,7 @@ def _by_complex_step(
 ) -> tuple[Array, Array]:
     """The derivative with respect to some entries, and by how much of what is allowed `got` misses it.
 
-    Where it misses, differences decide whether there is a kink, of which the complex step sees one side.
+    Where it misses, differences decide whether there is a kink or a tie, of which the complex step sees one side.
     """
     x_moves = not isinstance(trial.layer, Encoder)
     at = (trial.params, trial.x if x_moves else ())
@@ -248,7 +248,8 @@ def _by_complex_step(
     if 0 < wrong.size <= FEW:
         again, others = confirmed(Part(trial, name, dout, got, unit), wrong)
         for i in map(int, wrong):
-            if abs(again.flat[i] - expected.flat[i]) > 1e-6 * abs(expected.flat[i]):
+            kinked = abs(again.flat[i] - expected.flat[i]) > 1e-6 * abs(expected.flat[i])
+            if kinked or math.isnan(others.flat[i]):
                 expected.flat[i], ratios.flat[i] = again.flat[i], others.flat[i]
     return expected, ratios
 

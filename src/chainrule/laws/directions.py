@@ -6,7 +6,7 @@ alone. One evaluation serves many `dout` at once, since it gives all of J v, and
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,14 +38,18 @@ CLEAR = 64.0
 AGREE, SEVERAL = 8.0, 3
 """How many finer steps in turn speak for a gradient, and by what share of the gap between it and a derivative."""
 
+NEXT = 2
+"""How many next finer steps speak for a gradient, each alone."""
+
 JUMP = 1e-6
 """What share of the jump of a derivative at a kink a gradient may lie outside."""
 
 SPLITS = 4
 """How many times a direction is cut in two, to see whether the derivatives along the halves add up."""
 
-NEARBY = 6
-"""At how many points nearby, where no entries are equal any more, the derivative by one of them is looked at."""
+NEARBY, PLACES = 6, 129
+"""At how many points nearby, where no entries are equal any more, the derivative by one of them is looked at; and in
+how many places of their order at most."""
 
 AT_KINKS = 16
 """How many entries are tried alone where some are at a kink, at which a direction tells little."""
@@ -195,20 +199,24 @@ class Part:
     def steady(self, direction: Array, miss: Miss) -> bool:
         """Tell whether finer steps give the same derivative, and do not speak for the gradient.
 
-        They count as long as rounding leaves enough of them. It grows as steps shrink, so that they show how much of it
-        there is: no more than half of the gap may be. What is taken for rounding may be an oscillation that is smooth
-        at the finest steps: several of them then agree with the gradient.
+        The next ones show an error that was estimated too small, as beside a bend of the slope. Others count as long as
+        rounding leaves enough of them. It grows as steps shrink, so that they show how much of it there is: no more
+        than half of the gap may be. What is taken for rounding may be an oscillation that is smooth at the finest
+        steps: several of them then agree with the gradient.
         """
         line, weights = self.trial.line({self.name: direction}), self.dout.reshape(1, -1)
         clear, agreeing = True, 0
-        for found in finer(line, weights, miss.step, self.trial.noise):
+        for k, found in enumerate(finer(line, weights, miss.step, self.trial.noise)):
             low, high, rounded = found.low.item(), found.high.item(), found.rounding.item()
-            if abs((low + high) / 2 - miss.middle) * found.step.item() > miss.gap / 2 * miss.step:
+            off, of_got = (abs((low + high) / 2 - each) for each in (miss.middle, miss.got))
+            if k <= NEXT and off > found.error.item() and of_got < off / 2:
+                return False
+            if off * found.step.item() > miss.gap / 2 * miss.step:
                 return False
             clear = clear and rounded * CLEAR <= miss.gap
             if clear and (low < miss.low - miss.gap / 2 or high > miss.high + miss.gap / 2):
                 return False
-            agreeing = agreeing + 1 if high and abs((low + high) / 2 - miss.got) < miss.gap / AGREE else 0
+            agreeing = agreeing + 1 if high and of_got < miss.gap / AGREE else 0
             if agreeing == SEVERAL:
                 return False
         return True
@@ -470,13 +478,26 @@ def _is_its_own(part: Part, direction: Array, miss: Miss) -> bool:
     if miss.kinked and not _is_elementwise(part, direction):
         return False  # of several kinks at one point the chain rule need not give a number between the slopes
     rng = np.random.default_rng(part.got.size)
-    for _ in range(NEARBY):
-        moves = np.where(direction == 0, sizes_of(part.leaf) * rng.uniform(-0.02, 0.02, part.got.shape), 0.0)
+    for moves in _nearby(part.leaf, direction != 0, rng):
         there = part.trial.again({**part.trial.arguments, part.name: part.leaf + moves})
         near = evolve(part, trial=evolve(there, noise=part.trial.noise, floor=part.trial.floor)).along(direction, 0.125)
         if not near.kinked if miss.kinked else abs(near.middle - miss.middle) > gap / 2:
             return False
     return True
+
+
+def _nearby(leaf: Array, alone: NDArray[Any], rng: np.random.Generator) -> Iterator[Array]:
+    """Small moves of all entries but one: random ones, and those that put it in each place among equal ones."""
+    most = np.where(alone, 0.0, 0.02 * sizes_of(leaf))
+    for _ in range(NEARBY):
+        yield most * rng.uniform(-1.0, 1.0, leaf.shape)
+    equal = (leaf == leaf[alone]) & ~alone
+    order = np.where(equal, rng.random(leaf.shape), np.inf)
+    for axis in range(leaf.ndim):
+        ranks = np.argsort(np.argsort(order, axis=axis), axis=axis)
+        ties = int(equal.sum(axis=axis).max())
+        for above in np.unique(np.linspace(0, ties, min(ties + 1, PLACES)).round()) if ties else ():
+            yield most * rng.random(leaf.shape) * np.where(ranks < above, 1.0, -1.0)
 
 
 def _is_elementwise(part: Part, direction: Array) -> bool:
