@@ -180,7 +180,7 @@ def test_its_traits_are_those_of_the_layer() -> None:
     counts = recomputed(relu).operations
     assert counts is not None
     assert counts((), (4, 3), (4, 3)) == (12, 24)
-    counts = recomputed(affine).operations
-    assert counts is not None
-    assert counts(Affine(np.ones((3, 5)), np.ones(5)), (4, 3), (4, 5)) == (120, 120 + 240)
+    by_params = recomputed(affine).operations
+    assert by_params is not None
+    assert by_params(Affine(np.ones((3, 5)), np.ones(5)), (4, 3), (4, 5)) == (120, 120 + 240)
     assert recomputed(sequential(relu)).operations is None  # those of its layers are not its own
