@@ -180,7 +180,14 @@ def test_its_traits_are_those_of_the_layer() -> None:
     counts = recomputed(relu).operations
     assert counts is not None
     assert counts((), (4, 3), (4, 3)) == (12, 24)
-    of_products = recomputed(affine).operations
-    assert of_products is not None
-    assert of_products(Affine(np.ones((3, 5)), np.ones(5)), (4, 3), (4, 5)) == (120, 120 + 240)
+
+    def count(params: Unit, x: tuple[int, ...], out: tuple[int, ...]) -> tuple[int, int]:
+        asked.append((params, x, out))
+        return 5, 7
+
+    asked: list[Any] = []
+    counts = recomputed(Layer(relu.forward, relu.backward, operations=count)).operations
+    assert counts is not None
+    assert counts((), (4, 3), (4, 5)) == (5, 12)
+    assert asked == [((), (4, 3), (4, 5))]
     assert recomputed(sequential(relu)).operations is None  # those of its layers are not its own

@@ -42,6 +42,18 @@ def test_nan_passes(layer: Any) -> None:
         assert np.isnan(layer.forward((), np.full(9, np.nan))[0]).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.longdouble])
+@each_layer
+def test_every_dtype_has_the_numbers_of_float64(layer: Any, dtype: Floating) -> None:
+    x = np.linspace(-12, 12, 997).astype(np.float32)
+    out, slope = value_and_slope(layer, x.astype(dtype))
+    exact, exact_slope = value_and_slope(layer, x.astype(np.float64))
+    # A rounding of an exponent, up to 128 here, is a relative error as many times as large; terms of a slope cancel.
+    few = 128 * max(float(np.finfo(dtype).eps), float(np.finfo(np.float64).eps))
+    np.testing.assert_allclose(out, exact, rtol=few, atol=float(12 * np.finfo(np.float32).smallest_normal))
+    np.testing.assert_allclose(slope, exact_slope, rtol=few, atol=few / 16)
+
+
 @each_layer
 def test_float16_is_the_result_of_float32_rounded_once(layer: Any) -> None:
     x = np.linspace(-20, 20, 997).astype(np.float16)

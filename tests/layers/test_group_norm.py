@@ -146,6 +146,7 @@ def test_examples_are_each_alone() -> None:
     ("groups", "channels", "shape", "message"),
     [
         (4, 6, (2, 6), "group_norm: 6 channels do not divide into 4 groups"),
+        (4, 6, (2, 5, 6), "group_norm: 6 channels do not divide into 4 groups"),
         (8, 6, (2, 6), "group_norm: 6 channels do not divide into 8 groups"),
         (2, 6, (2, 4), "group_norm: x has 4 features (2, 4) but scale takes 6 (6,)"),
         (2, 6, (6,), "group_norm: x must have an axis of examples and one of channels, got shape (6,)"),
@@ -168,6 +169,10 @@ def test_bad_options() -> None:
         group_norm(2, eps=-1)
     with pytest.raises(ValueError, match=re.escape("GroupNorm: scale is (3,), so bias must be (3,), got (2,)")):
         GroupNorm(np.ones(3), np.zeros(2))
+    with pytest.raises(ValueError, match="GroupNorm") as raised:
+        GroupNorm.init(0)
+    assert str(raised.value) == "GroupNorm: scale must be 1-D (features,) with at least 1 of each, got shape (0,)"
+    assert GroupNorm.init(1).scale.shape == (1,)
     with pytest.raises(TypeError, match=r"^GroupNorm\.init: features must be an integer, got float$"):
         GroupNorm.init(untyped(2.5))
 

@@ -185,6 +185,10 @@ def test_an_optimizer_of_the_gradient_times_a_factor_may_decay() -> None:
     # The softmax of equal logits is 1/2: of the bias the gradients are 1/4 and -1/4, and those of W the same.
     np.testing.assert_allclose(new[0].W, [[0.75 - 0.125, 0.75 + 0.125]] * 3, rtol=1e-15)
     np.testing.assert_allclose(new[0].b, [1 - 0.125, 1 + 0.125], rtol=1e-15)
+    param, grad = np.ones((2, 2)), np.array([[1.0, -1.0], [0.0, 2.0]])
+    given = grad.copy()
+    np.testing.assert_array_equal(steps(optimizer, param, grad, 1)[0], [[0.25, 1.25], [0.75, -0.25]])
+    np.testing.assert_array_equal(grad, given)  # which is the caller's, and not written to
 
 
 def test_large_gradients_raise_no_warning() -> None:

@@ -40,7 +40,7 @@ STATISTICS = Statistics(np.zeros(3), np.ones(3))
 
 
 def test_of_layers() -> None:
-    table: tuple[tuple[Any, Any, tuple[int, ...], tuple[int, ...], tuple[int, int]], ...] = (
+    table: list[tuple[Any, Any, tuple[int, ...], tuple[int, ...], tuple[int, int]]] = [
         (affine, Affine(np.ones((3, 5)), np.ones(5)), (4, 3), (4, 5), (2 * 4 * 3 * 5, 4 * 4 * 3 * 5)),
         (affine, Affine(np.ones((3, 5)), np.ones(5)), (2, 4, 3), (2, 4, 5), (240, 480)),
         (relu, (), (4, 3), (4, 3), (12, 12)),
@@ -58,21 +58,21 @@ def test_of_layers() -> None:
         (embedding, Embedding(np.ones((7, 3))), (4,), (4, 3), (0, 12)),
         (residual(relu), (), (4, 3), (4, 3), (12, 12)),
         (identity, (), (4, 3), (4, 3), (0, 0)),
-    )
+    ]
     for layer, params, x, out, counts in table:
         count: Any = layer.operations
         assert count(params, x, out) == counts, layer
 
 
 def test_of_losses() -> None:
-    table: tuple[tuple[Loss[Any, Any], tuple[int, int]], ...] = (
+    table: list[tuple[Loss[Any, Any], tuple[int, int]]] = [
         (softmax_cross_entropy, (4 * 20, 20)),
         (mean_squared_error, (3 * 20, 20)),
         (mean_absolute_error, (3 * 20, 2 * 20)),
         (huber(), (7 * 20, 2 * 20)),
         (sigmoid_cross_entropy, (16 * 20, 2 * 20)),
         (weighted(huber()), (7 * 20, 2 * 20)),  # weights are few beside the numbers of rows
-    )
+    ]
     for loss, counts in table:
         assert loss.operations is not None, loss
         assert loss.operations((4, 5)) == counts, loss

@@ -50,7 +50,7 @@ def _functions(x: Array) -> Any:
     """
     library = type(x).__module__.partition(".")[0]
     if library.startswith("jax"):
-        return InJax()
+        return ByErfc(import_module("jax.numpy"), import_module("jax.scipy.special"))
     if library not in HOMES:
         raise TypeError(f"gelu_erf: {library} has no erf: take gelu")
     try:
@@ -75,18 +75,21 @@ class InFloat64:
         return self.home.erfcx(z.astype(np.float64)).astype(z.dtype)
 
 
-class InJax:
-    """JAX, which has no `erfcx`."""
+@frozen
+class ByErfc:
+    """A library that has `erfc` and no `erfcx`, as JAX."""
+
+    xp: Any
+    home: Any
 
     def erf(self, z: Any) -> Any:
         """The error function."""
-        return import_module("jax.scipy.special").erf(z)
+        return self.home.erf(z)
 
     def erfcx(self, z: Any) -> Any:
         """By `erfc` below 8, and above by the asymptotic series 1 - r + 3 r^2 - 15 r^3 + ... with r = 1 / (2 z^2)."""
-        jnp, erfc = import_module("jax.numpy"), import_module("jax.scipy.special").erfc
-        near, far = jnp.minimum(z, 8.0), jnp.maximum(z, 8.0)
+        near, far = self.xp.minimum(z, 8.0), self.xp.maximum(z, 8.0)
         series, r = 1.0, 0.5 / (far * far)
         for odd in range(31, 0, -2):  # the next term is below 1e-16
             series = 1 - odd * r * series
-        return jnp.where(z < 8, jnp.exp(near * near) * erfc(near), series / (far * math.pi**0.5))
+        return self.xp.where(z < 8, self.xp.exp(near * near) * self.home.erfc(near), series / (far * math.pi**0.5))

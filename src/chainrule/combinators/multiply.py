@@ -128,14 +128,14 @@ def multiply(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
     """`f_1(x) * ... * f_n(x)`, and the cache and the output of each branch."""
+    outs: list[Array] = []
     caches: Caches = []
-    product: Array | None = None
     for out, cache in each_branch("multiply", parts, xp, params, x, of_one_shape):
-        kept = xp.own(xp.shared(out))
-        caches.append(beside(cache, kept))
-        product = kept if product is None else xp.quietly(xp.times, product, kept)
-    if product is None:
-        raise AssertionError("there is one branch at least")
+        outs.append(xp.own(xp.shared(out)))
+        caches.append(beside(cache, outs[-1]))
+    product = outs[0]
+    for other in outs[1:]:
+        product = xp.quietly(xp.times, product, other)
     return product, caches
 
 
