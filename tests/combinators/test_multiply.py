@@ -146,6 +146,16 @@ def test_a_network_of_gates_has_the_gradients_of_its_numbers() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
 
 
+def test_a_complex_step_of_one_branch_meets_the_real_output_of_another() -> None:
+    rng = np.random.default_rng(0)
+    network, params = multiply(affine, identity), (Affine(normal(rng, 3, 3), normal(rng, 3)), ())
+    x, targets = normal(rng, 4, 3), normal(rng, 4, 3)
+    _, grads = value_and_grad(network, mean_squared_error)(params, x, targets)
+    found = numerical_gradient(Objective(network, mean_squared_error, x, targets), params, method="complex")
+    for one, other in zip(tree.leaves(grads), tree.leaves(found), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)  # exact but for rounding
+
+
 def test_branches_of_other_shapes_are_refused_with_both_and_the_branch() -> None:
     wide, narrow = Affine(np.ones((3, 5)), np.ones(5)), Affine(np.ones((3, 1)), np.ones(1))
     message = (
