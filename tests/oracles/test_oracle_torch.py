@@ -109,7 +109,7 @@ def test_relu_at_special_points_is_torchs(x: float) -> None:
     np.testing.assert_array_equal(dx, gradient)
 
 
-POINTWISE = [each for each in LAYERS if each.torch is not None and each.layer.elementwise]
+POINTWISE = [each for each in LAYERS if each.torch is not None and each.layer.elementwise and not each.layer.parts]
 OTHERWISE = {"softsign": "its slope there is nan in torch, where inf is divided by inf, and its limit, 0, here"}
 """Slopes at infinity that are not torch's, and why."""
 

@@ -111,7 +111,9 @@ class Portable:
         return out
 
     def clip(self, x: Array, low: float, high: float, /) -> Array:
-        out: Array = self.xp.clip(x, low, high)
+        # At a bound x is what passes, for those who differentiate this.
+        within = self.xp.where(x < low, self.xp.full_like(x, low), x)
+        out: Array = self.xp.where(x > high, self.xp.full_like(x, high), within)
         return out
 
     def gate(self, out: Array, dout: Array, /) -> Array:
@@ -210,7 +212,7 @@ class Portable:
         return out
 
     def places(self, rows: Array, labels: Labels, /) -> Places:
-        return self.one_hot(labels, rows.shape[1])
+        return self._hot(labels, rows.shape[1], self._device(rows))
 
     def gather(self, rows: Array, at: Places, /) -> Array:
         entry = self.xp.sum(self.xp.where(at, rows, self.xp.zeros_like(rows)), axis=1)
@@ -224,7 +226,10 @@ class Portable:
         return out
 
     def one_hot(self, labels: Labels, k: int, /) -> Mask:
-        classes = self.xp.arange(k, device=self._device(labels))
+        return self._hot(labels, k, self._device(labels))
+
+    def _hot(self, labels: Labels, k: int, device: object) -> Mask:
+        classes = self.xp.arange(k, device=device)
         hot: Mask = self.xp.astype(labels, classes.dtype)[..., None] == classes
         return hot
 

@@ -30,7 +30,7 @@ class Beside(Generic[C]):
     kept: Array
 
 
-beside = unchecked(Beside)
+beside: Callable[[Any, Array], Beside[Any]] = unchecked(Beside)
 
 
 def each_branch(

@@ -23,14 +23,14 @@ Examples
 --------
 >>> import numpy as np
 >>> from chainrule import PRelu, prelu
->>> out, cache = prelu.forward(PRelu(slope=np.array([0.5, 0.0])), np.array([[-2.0, -2.0], [4.0, 4.0]]))
+>>> out, cache = prelu.forward(PRelu(slope=np.array([0.5, 0.25])), np.array([[-2.0, -2.0], [4.0, 4.0]]))
 >>> out
-array([[-1.,  0.],
-       [ 4.,  4.]])
+array([[-1. , -0.5],
+       [ 4. ,  4. ]])
 >>> dx, grads = prelu.backward(cache, np.ones((2, 2)))
 >>> dx, grads.slope
-(array([[0.5, 0. ],
-       [1. , 1. ]]), array([-2., -2.]))
+(array([[0.5 , 0.25],
+       [1.  , 1.  ]]), array([-2., -2.]))
 """
 
 import math

@@ -44,7 +44,7 @@ from chainrule.rules import Array, Elementwise, Namespace, elementwise
 
 def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     """`out = max(x, 0) + log(1 + exp(-|x|))`, which is saved."""
-    out = xp.positive_part(x) + xp.log1p(xp.decay(x))
+    out = xp.clip(x, 0.0, math.inf) + xp.log1p(xp.decay(x))
     return out, out
 
 
@@ -55,7 +55,7 @@ def slope(xp: Namespace, out: Array) -> Array:
 
 def log_sigmoid_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     """`out = min(x, 0) - log(1 + exp(-|x|))`, which is saved."""
-    out = xp.clip(x, -math.inf, 0.0) - xp.log1p(xp.decay(x))
+    out = -xp.positive_part(-x) - xp.log1p(xp.decay(x))
     return out, out
 
 
