@@ -418,11 +418,15 @@ def _pair(layer: Layer[Any, Any]) -> tuple[Any, Any]:
     return layer.forward, layer.backward
 
 
+def _along_the_sine(x: Any, dout: Any) -> tuple[Any, Any]:
+    return np.asarray(FREE.cos(x) * dout), ()
+
+
 def _of_one_number() -> Layer[Any, Any]:
     """x may have no axes: NumPy's scalars are made arrays again."""
     return Layer(
         lambda params, x: (np.asarray(np.sin(x)), own(x)),
-        lambda x, dout: (np.asarray(FREE.cos(x) * dout), ()),
+        _along_the_sine,
         elementwise=True,
         event_axes=0,
     )

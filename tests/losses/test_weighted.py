@@ -151,7 +151,7 @@ def own_rows(out: Array, targets: Array) -> Array:
 
 
 def own_forward(out: Array, targets: Array) -> tuple[Array, Array]:
-    return own_rows(out, targets).mean(), out - targets
+    return np.asarray(own_rows(out, targets).mean()), out - targets
 
 
 def own_backward(cache: Array, dloss: Array | float) -> Array:
