@@ -1,6 +1,7 @@
 """The laws of memory: layouts of arrays, what is written, and what results share."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -14,6 +15,9 @@ from chainrule.encoder import Encoder
 from chainrule.laws.copies import writable
 from chainrule.laws.row_laws import rows_of
 from chainrule.laws.trial import Checked, Fields, Trial, arrays_in, draw, measured, rounding, run_forward
+
+SMALL = 2**13
+"""So many numbers at most has an array of which memory is given out again soon."""
 
 CLOSE = 64.0
 """How many units of rounding results may differ by if sums are taken in another order."""
@@ -256,14 +260,15 @@ def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
             for name, leaf in found.items():
                 if not np.array_equal(leaf, right[name], equal_nan=True):
                     bad[name] = "it depends on what was in memory before: is an entry of np.empty not written?"
+    _fill({each for each in shapes if math.prod(each[0]) < SMALL}, 0.0, 64)  # no nan is left for what comes next
     return [Verdict("all_written", name, ok=name not in bad, note=bad.get(name, "")) for name in right]
 
 
-def _fill(shapes: set[tuple[tuple[int, ...], Any]], junk: float) -> None:
+def _fill(shapes: set[tuple[tuple[int, ...], Any]], junk: float, arrays: int = 8) -> None:
     """Leave free memory behind that is full of a number."""
     held: list[Any] = []
     for shape, dtype in shapes:
-        for _ in range(8):
+        for _ in range(arrays):
             array = np.empty(shape, dtype)
             with contextlib.suppress(ValueError), np.errstate(all="ignore"):
                 array[...] = junk if dtype.kind == "f" else 1
