@@ -66,5 +66,5 @@ def orthogonal(rng: Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
         raise ValueError(f"orthogonal: shape must have two axes or more, got {whole}")
     d, m = prod(whole[:-1]), whole[-1]
     q, r = np.linalg.qr(generator("orthogonal", rng).standard_normal((max(d, m), min(d, m))))
-    q = q * np.sign(np.diagonal(r))
+    q = q * np.copysign(1.0, np.diagonal(r))
     return read_only((q if d >= m else q.T).reshape(whole).astype(kind))
