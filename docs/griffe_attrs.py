@@ -1,5 +1,6 @@
 """Show attrs classes with the constructors that attrs writes for them, which griffe, reading source, does not see."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from griffe import (
@@ -10,6 +11,7 @@ from griffe import (
     ExprKeyword,
     Extension,
     Function,
+    Module,
     Parameter,
     ParameterKind,
     Parameters,
@@ -19,14 +21,31 @@ BUILDERS = {"attrs.define", "attrs.frozen"}
 
 
 class AttrsExtension(Extension):
-    """Give every class under `@frozen` or `@define` an `__init__` that takes its fields."""
+    """Give every class under `@frozen` or `@define` an `__init__` that takes its fields, those of its bases first."""
 
-    def on_class(self, *, cls: Class, **kwargs: Any) -> None:
-        """Act on one class, once its members are known."""
-        decorators = {d.value.canonical_path for d in cls.decorators if isinstance(d.value, Expr)}
-        if decorators & BUILDERS and "__init__" not in cls.members:
-            fields = [_parameter(m) for m in cls.members.values() if isinstance(m, Attribute) and m.annotation]
-            cls.set_member("__init__", _constructor(cls, fields))
+    def on_package(self, *, pkg: Module, **kwargs: Any) -> None:
+        """Act on every class, once all of them are read."""
+        for module in _modules(pkg):
+            for cls in module.classes.values():
+                if not cls.is_alias and _is_built(cls) and "__init__" not in cls.members:
+                    bases = [base for base in reversed(cls.mro()) if _is_built(base)]
+                    cls.set_member("__init__", _constructor(cls, [each for c in (*bases, cls) for each in _fields(c)]))
+
+
+def _modules(module: Module) -> Iterator[Module]:
+    yield module
+    for each in module.modules.values():
+        if not each.is_alias:
+            yield from _modules(each)
+
+
+def _is_built(cls: Class) -> bool:
+    """Whether attrs writes the constructor."""
+    return bool(BUILDERS & {d.value.canonical_path for d in cls.decorators if isinstance(d.value, Expr)})
+
+
+def _fields(cls: Class) -> list[Parameter]:
+    return [_parameter(m) for m in cls.members.values() if isinstance(m, Attribute) and m.annotation]
 
 
 def _constructor(cls: Class, fields: list[Parameter]) -> Function:

@@ -46,7 +46,6 @@ from typing import overload
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import DTypeLike
 
 from chainrule import rules
 from chainrule.arrays.arguments import describe, number
@@ -54,28 +53,16 @@ from chainrule.arrays.libraries import unlike
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, is_numpy
-from chainrule.initializers.fresh import filled
 from chainrule.layer import Layer
+from chainrule.layers.normalisation.scale_and_bias import ScaleAndBias
 from chainrule.rules import fitting, well_formed
 from chainrule.rules.inference import Inference, Moments
 
 
 @frozen(eq=False)
 @record
-class BatchNorm:
-    """The parameters of `batch_norm`, and their gradients.
-
-    Parameters
-    ----------
-    scale, bias
-        (d,): what each feature is multiplied by, and what is added to it.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or there is not one axis of at least one feature.
-    TypeError
-        If they are no arrays of one floating-point dtype.
+class BatchNorm(ScaleAndBias):
+    """The parameters of `batch_norm`, and their gradients: `scale` and `bias`, of which each feature has one.
 
     Examples
     --------
@@ -83,31 +70,6 @@ class BatchNorm:
     >>> BatchNorm.init(64)
     BatchNorm(scale=f32[64], bias=f32[64])
     """
-
-    scale: Array
-    bias: Array
-
-    def __attrs_post_init__(self) -> None:
-        well_formed("BatchNorm", least=1, scale=(self.scale, "features"), bias=(self.bias, "features"))
-
-    @classmethod
-    def init(cls, features: int, *, dtype: DTypeLike = np.float32) -> "BatchNorm":
-        """A scale of ones and a bias of zeros.
-
-        Parameters
-        ----------
-        features
-            How many features d a row has.
-        dtype
-            A floating-point dtype.
-
-        Returns
-        -------
-        BatchNorm
-            The parameters.
-        """
-        one, zero = (filled("BatchNorm.init", value, dtype, features=features) for value in (1, 0))
-        return cls(one, zero)
 
 
 @frozen(eq=False)

@@ -48,32 +48,18 @@ array([-1.,  0.,  0.,  0.])
 import math
 from functools import partial
 
-import numpy as np
 from attrs import frozen
-from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import number, size
 from chainrule.arrays.types import Groups
-from chainrule.initializers.fresh import filled
-from chainrule.rules import Array, Layer, Namespace, fitting, layer, record, unchecked, well_formed
+from chainrule.layers.normalisation.scale_and_bias import ScaleAndBias
+from chainrule.rules import Array, Layer, Namespace, fitting, layer, record, unchecked
 
 
 @frozen(eq=False)
 @record
-class GroupNorm:
-    """The parameters of `group_norm`, and their gradients.
-
-    Parameters
-    ----------
-    scale, bias
-        (c,): what each channel is multiplied by, and what is added to it.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or there is not one axis of at least one feature.
-    TypeError
-        If they are no arrays of one floating-point dtype.
+class GroupNorm(ScaleAndBias):
+    """The parameters of `group_norm`, and their gradients: `scale` and `bias`, of which each channel has one.
 
     Examples
     --------
@@ -81,30 +67,6 @@ class GroupNorm:
     >>> GroupNorm.init(64)
     GroupNorm(scale=f32[64], bias=f32[64])
     """
-
-    scale: Array
-    bias: Array
-
-    def __attrs_post_init__(self) -> None:
-        well_formed("GroupNorm", least=1, scale=(self.scale, "features"), bias=(self.bias, "features"))
-
-    @classmethod
-    def init(cls, features: int, *, dtype: DTypeLike = np.float32) -> "GroupNorm":
-        """A scale of ones and a bias of zeros.
-
-        Parameters
-        ----------
-        features
-            The number of channels c.
-        dtype
-            A floating-point dtype.
-
-        Returns
-        -------
-        GroupNorm
-            The parameters.
-        """
-        return cls(*(filled("GroupNorm.init", value, dtype, features=features) for value in (1, 0)))
 
 
 @frozen(eq=False)

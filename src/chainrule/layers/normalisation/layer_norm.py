@@ -40,31 +40,17 @@ array([-1.,  0.])
 
 from functools import partial
 
-import numpy as np
 from attrs import frozen
-from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import number
-from chainrule.initializers.fresh import filled
-from chainrule.rules import Array, Layer, Namespace, layer, record, unchecked, well_formed
+from chainrule.layers.normalisation.scale_and_bias import ScaleAndBias
+from chainrule.rules import Array, Layer, Namespace, layer, record, unchecked
 
 
 @frozen(eq=False)
 @record
-class LayerNorm:
-    """The parameters of `layer_norm`, and their gradients.
-
-    Parameters
-    ----------
-    scale, bias
-        (d,): what each feature is multiplied by, and what is added to it.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or there is not one axis of at least one feature.
-    TypeError
-        If they are no arrays of one floating-point dtype.
+class LayerNorm(ScaleAndBias):
+    """The parameters of `layer_norm`, and their gradients: `scale` and `bias`, of which each feature has one.
 
     Examples
     --------
@@ -72,30 +58,6 @@ class LayerNorm:
     >>> LayerNorm.init(64)
     LayerNorm(scale=f32[64], bias=f32[64])
     """
-
-    scale: Array
-    bias: Array
-
-    def __attrs_post_init__(self) -> None:
-        well_formed("LayerNorm", least=1, scale=(self.scale, "features"), bias=(self.bias, "features"))
-
-    @classmethod
-    def init(cls, features: int, *, dtype: DTypeLike = np.float32) -> "LayerNorm":
-        """A scale of ones and a bias of zeros.
-
-        Parameters
-        ----------
-        features
-            The length d of a row.
-        dtype
-            A floating-point dtype.
-
-        Returns
-        -------
-        LayerNorm
-            The parameters.
-        """
-        return cls(*(filled("LayerNorm.init", value, dtype, features=features) for value in (1, 0)))
 
 
 @frozen(eq=False)
