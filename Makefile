@@ -69,7 +69,7 @@ checkers: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 JAX_PLATFORMS=cpu PYTHONPATH=tests $(BIN)/python benchmarks/checkers.py $(OPTIONS)
 
 adversaries: $(VENV)/dev
-	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m adversaries.judging
+	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m adversaries.judging $(OPTIONS)
 
 .venv-mutants/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-mutants

@@ -4,10 +4,12 @@ import os
 import sys
 import time
 import warnings
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
+from itertools import product
 
 import numpy as np
 from attrs import frozen
@@ -57,9 +59,9 @@ def listed(every: int = 1) -> list[Listed]:
     return [Listed(group, each) for group, some in LISTS.items() for each in some[::every]]
 
 
-def judged(adversary: Adversary) -> Report:
+def judged(adversary: Adversary, seed: int = 0) -> Report:
     """Make it and check it."""
-    made, rng = adversary.make(), np.random.default_rng(0)
+    made, rng = adversary.make(), np.random.default_rng(seed)
     if isinstance(made, LayerCase):
         return check_layer(made.layer, made.params, made.x, rng=rng, surrogate=made.surrogate)
     if isinstance(made, LossCase):
@@ -92,25 +94,33 @@ def process_kept() -> Generator[None]:
             np.set_printoptions(**printing)
 
 
+def judge_all(group: str, seeds: range) -> None:
+    """Judge a list, and print the counts, those judged wrongly, and what could not be told."""
+    counts, surprises, reasons, started = Counter[str](), list[str](), Counter[str](), time.perf_counter()
+    for each, seed in product([each for each in listed() if each.group == group], seeds):
+        with process_kept():
+            report = judged(each.adversary, seed)
+        state = "WRONG" if report.failures else ("cannot tell" if report.undecided else "right")
+        counts[state] += 1
+        reasons.update(f"{verdict.law}: {verdict.note}" for verdict in report.undecided[:1] if state == "cannot tell")
+        if (state == "WRONG") != each.wrong and each.adversary.name not in KNOWN:
+            laws = ", ".join(sorted({verdict.law for verdict in report.failures}))
+            surprises.append(f"{state}: {each.adversary.name}, seed {seed}{f' ({laws})' if laws else ''}")
+    said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    print(f"{group}: {len(LISTS[group])} at seeds {seeds.start} to {seeds[-1]}: {said}; {time.perf_counter() - started:.0f} s", flush=True)
+    for line in (*surprises, *(f"cannot tell, {count} times: {reason}" for reason, count in reasons.most_common())):
+        print(f"    {line}", flush=True)
+
+
 def main() -> None:
-    """Judge all of them, and print the counts for each list, those judged wrongly, and what could not be told."""
-    for group, all_of_them in LISTS.items():
-        counts, surprises, reasons, started = Counter[str](), list[str](), Counter[str](), time.perf_counter()
-        for each in [each for each in listed() if each.group == group]:
-            with process_kept():
-                report = judged(each.adversary)
-            state = "WRONG" if report.failures else ("cannot tell" if report.undecided else "right")
-            counts[state] += 1
-            reasons.update(
-                f"{verdict.law}: {verdict.note}" for verdict in report.undecided[:1] if state == "cannot tell"
-            )
-            if (state == "WRONG") != each.wrong and each.adversary.name not in KNOWN:
-                laws = ", ".join(sorted({verdict.law for verdict in report.failures}))
-                surprises.append(f"{state}: {each.adversary.name}{f' ({laws})' if laws else ''}")
-        said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-        print(f"{group}: {len(all_of_them)}: {said}; {time.perf_counter() - started:.0f} s", flush=True)
-        for line in (*surprises, *(f"cannot tell, {count} times: {reason}" for reason, count in reasons.most_common())):
-            print(f"    {line}", flush=True)
+    """Judge the lists that the command names, at the seeds that it names."""
+    parser = ArgumentParser(description=main.__doc__)
+    parser.add_argument("--list", choices=[*LISTS], action="append", help="one of the lists; all of them by default")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="how many seeds each is judged at (1)")
+    parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="the first of them (0)")
+    options = parser.parse_args()
+    for group in options.list or LISTS:
+        judge_all(group, range(options.first_seed, options.first_seed + options.seeds))
 
 
 if __name__ == "__main__":
