@@ -107,7 +107,8 @@ def judge_all(group: str, seeds: range) -> None:
             laws = ", ".join(sorted({verdict.law for verdict in report.failures}))
             surprises.append(f"{state}: {each.adversary.name}, seed {seed}{f' ({laws})' if laws else ''}")
     said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    print(f"{group}: {len(LISTS[group])} at seeds {seeds.start} to {seeds[-1]}: {said}; {time.perf_counter() - started:.0f} s", flush=True)
+    seconds = f"{time.perf_counter() - started:.0f} s"
+    print(f"{group}: {len(LISTS[group])} at seeds {seeds.start} to {seeds[-1]}: {said}; {seconds}", flush=True)
     for line in (*surprises, *(f"cannot tell, {count} times: {reason}" for reason, count in reasons.most_common())):
         print(f"    {line}", flush=True)
 

@@ -16,6 +16,7 @@ from chainrule import (
     Labels,
     Layer,
     Loss,
+    Network,
     Objective,
     Optimizer,
     Report,
@@ -225,6 +226,8 @@ def checks(rng: np.random.Generator, params: Affine, trees: Params, x: Array, la
     assert_type(check_layer(sequential(affine, relu, affine), trees, x, rng=rng), Report)
     assert_type(check_loss(softmax_cross_entropy, x, labels, rng=rng), Report)
     assert_type(check_network(two_layer.network, softmax_cross_entropy, trees, x, labels, rng=rng), Report)
+    unnamed: Network[Params] = two_layer.network
+    assert_type(check_network(unnamed, softmax_cross_entropy, trees, x, labels, rng=rng), Report)
     assert_type(check_optimizer(sgd(0.1), trees, trees, rng=rng), Report)
 
 

@@ -20,7 +20,7 @@ from chainrule.checking.effort import Effort, is_quick
 from chainrule.checking.progress import progress
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
-from chainrule.encoder import Encoder
+from chainrule.encoder import Encoder, Trainable
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
@@ -165,10 +165,10 @@ def check_loss(
 
 
 def check_network(
-    network: Layer[P, C] | Encoder[P, C, X],
+    network: Trainable[P, X],
     loss: Loss[T, Any],
     params: P,
-    x: Array | X,
+    x: X,
     targets: T,
     *,
     rng: Generator,
@@ -225,7 +225,7 @@ def check_network(
     lost = unfit("network_gradient", {"x": x, "params": params, "targets": targets}, value)
     if lost is not None:
         return Report((*of_layer.verdicts, *of_loss.verdicts, lost))
-    laws = {name: partial(law, network) for name, law in NETWORK_LAWS.items()}
+    laws = {name: partial(law, subject) for name, law in NETWORK_LAWS.items()}
     of_both = _report(laws, loss, params, x, targets, rng=rng, only=only)
     return Report(of_layer.verdicts + of_loss.verdicts + of_both.verdicts)
 
