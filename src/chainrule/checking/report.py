@@ -51,7 +51,7 @@ class Report:
     @property
     def failures(self) -> tuple[Verdict, ...]:
         """The verdicts of laws that do not hold."""
-        return tuple(verdict for verdict in self.verdicts if not verdict.ok and not verdict.undecided)
+        return tuple(verdict for verdict in self.verdicts if verdict.wrong)
 
     @property
     def undecided(self) -> tuple[Verdict, ...]:

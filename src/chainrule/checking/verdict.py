@@ -60,6 +60,11 @@ class Verdict:
     undecided: bool = False
     power: float = math.nan
 
+    @property
+    def wrong(self) -> bool:
+        """Whether the law is broken: neither does it hold, nor is it undecided."""
+        return not self.ok and not self.undecided
+
 
 def compare(
     law: str,

@@ -365,12 +365,12 @@ def repeated(check: Check) -> Iterator[Verdict]:
     args = (check.home.like(1.5 * values(check.args[0]), check.args[0]), *check.copied()[1:])
     check.f.run(args, -check.first.dout)
     later = {check.names.out: out, **check.f.backward(check.args, cache, check.home.like(check.first.dout, out))}
-    close = {verdict.field: verdict.ok for _, verdict in check.compared("repeated", numbers(later), check.first)}
+    changed = {verdict.field for _, verdict in check.compared("repeated", numbers(later), check.first) if verdict.wrong}
     for name, bits in runs[0].items():
         note = ""
         if check.deterministic and any(run[name] != bits for run in runs):
             note = "the same call gives other bits: name deterministic=False if sums are taken in any order"
-        if not close.get(name, True):
+        if name in changed:
             note = "another call between forward and backward changes it"
         yield Verdict("repeated", name, ok=not note, note=note)
 
@@ -426,7 +426,7 @@ def kept(check: Check) -> Iterator[Verdict]:
         found = check.compared(
             "kept", {check.names.out: check.first.right[check.names.out], **numbers(results)}, check.first
         )
-        wrong = next((verdict.field for _, verdict in found if not verdict.ok), "")
+        wrong = next((verdict.field for _, verdict in found if verdict.wrong), "")
         name = _names_of_arrays(check)[i]
         note = f"what is written to {name} after forward changes it: keep a copy, or save it by ctx" if wrong else ""
         yield Verdict("kept", name, ok=not wrong, note=note.replace("changes it", f"changes {wrong}"))
@@ -485,8 +485,8 @@ def unwritten(check: Check) -> Iterator[Verdict]:
     with check.home.junk([*first.values(), *arrays_of(check.args)]):
         results = numbers({check.names.out: out, **check.f.backward(args, cache, slope)})
     for _, verdict in check.compared("unwritten", results, check.first):
-        note = "" if verdict.ok else "it depends on what was in memory before: is an entry of empty not written?"
-        yield Verdict("unwritten", verdict.field, ok=verdict.ok, note=note)
+        note = "it depends on what was in memory before: is an entry of empty not written?" if verdict.wrong else ""
+        yield Verdict("unwritten", verdict.field, ok=not verdict.wrong, note=note)
 
 
 def _worst(found: list[tuple[float, Verdict]]) -> list[Verdict]:
@@ -496,7 +496,7 @@ def _worst(found: list[tuple[float, Verdict]]) -> list[Verdict]:
         by_field.setdefault(verdict.field, []).append((share, verdict))
     chosen: list[Verdict] = []
     for some in by_field.values():
-        wrong = [verdict for _, verdict in some if not verdict.ok and not verdict.undecided]
+        wrong = [verdict for _, verdict in some if verdict.wrong]
         power = next((verdict.power for _, verdict in some), np.nan)
         right = [(share, verdict) for share, verdict in some if not verdict.undecided]
         nearest = max(right or some, key=lambda each: each[0])[1]

@@ -449,7 +449,7 @@ def _worst_by_field(verdicts: list[Verdict]) -> list[Verdict]:
 
 def _one(law: str, verdicts: list[Verdict]) -> list[Verdict]:
     """The first verdict that is wrong, or else one that is right, or else one that can't tell."""
-    wrong = [each for each in verdicts if not each.ok and not each.undecided]
+    wrong = [each for each in verdicts if each.wrong]
     return _renamed(law, wrong[:1] or [each for each in verdicts if each.ok][:1] or verdicts[:1])
 
 

@@ -31,6 +31,12 @@ Fields: TypeAlias = dict[str, Array]
 NOT_LINEAR = 1e-8
 """Up to what share of a field the results for two multiples of a `dout` may differ by rounding."""
 
+NEIGHBOURS, AROUND, FAR = 3, 2.0**10, 1e-3
+"""How many neighbours are asked whether a result stands alone, how many units away they are, and how far at most."""
+
+AGREE = 1e-3
+"""Up to what share of their distance from a result that stands alone its neighbours differ."""
+
 COPIES, FEW_COPIES = 4, 2
 """Copies of the arguments, moved by their rounding, that show what rounding does to the results; and to large ones,
 whose many entries say the same."""
@@ -230,7 +236,11 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     results = {"out": trial.out, **trial.back(dout)}
     squares = {name: np.zeros(leaf.shape) for name, leaf in results.items()}
     finer = max(1.0, unit / float(np.finfo(dout.dtype).eps))  # than that of the dtype which is asked about
+    # More is no rounding, but a backward that is not linear, or a function that bends.
+    of_dout = 64 * UNIT * float(np.abs(dout).max(initial=0.0))
+    most = {name: NOT_LINEAR * _rms(leaf) + of_dout for name, leaf in results.items()}
     with np.errstate(all="ignore"):
+        alone = _alone(trial, dout, results, unit, most, rng)
         for _ in range(copies):
             near = {name: _rounded(leaf, unit, rng) for name, leaf in trial.arguments.items()}
             other = trial.again(near)
@@ -242,14 +252,12 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
             within = _within(trial, dout, results, rng) if finer > 1 else {}
             for name, leaf in results.items():
                 off = np.abs(found[name] - leaf)
-                # More is no rounding, but a backward that is not linear, or a function that bends.
-                most = NOT_LINEAR * _rms(leaf) + 64 * UNIT * float(np.abs(dout).max(initial=0.0))
                 if name in scaled:
-                    own = np.minimum(np.abs(scaled[name] / factor - leaf), most)
+                    own = np.minimum(np.abs(scaled[name] / factor - leaf), most[name])
                     off = off + own * finer + np.abs(kept[name] - leaf)
                 if name in within:
-                    off = off + np.minimum(within[name], most) * finer
-                squares[name] += np.square(off)
+                    off = off + np.minimum(within[name], most[name]) * finer
+                squares[name] += np.square(np.where(alone[name], np.minimum(off, most[name]), off))
     least = max(unit, trial.noise)
     units: Fields = {}
     with np.errstate(all="ignore"):
@@ -260,6 +268,25 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
             size = np.abs(leaf)
             units[name] = _rms(own) + own + least * (np.maximum(_rms(size), largest) + size)
     return units
+
+
+def _alone(
+    trial: Trial, dout: Array, results: Fields, unit: float, most: dict[str, float], rng: np.random.Generator
+) -> dict[str, Array]:
+    """True where a result stands alone, as at a tie: at arguments around, they agree with each other and not with it.
+
+    That is a jump and no rounding, which makes results around differ from each other as much.
+    """
+    around: list[Fields] = []
+    for _ in range(NEIGHBOURS if AROUND * unit < FAR else 0):
+        other = trial.again({name: _rounded(leaf, AROUND * unit, rng) for name, leaf in trial.arguments.items()})
+        around.append({"out": other.out, **other.back(dout)})
+    alone: dict[str, Array] = {}
+    for name, leaf in results.items():
+        values = np.stack([each[name] for each in around] or [leaf])
+        away = np.abs(values - leaf).min(axis=0)
+        alone[name] = (away > most[name]) & (np.ptp(values, axis=0) <= AGREE * away)
+    return alone
 
 
 def _within(trial: Trial, dout: Array, results: Fields, rng: np.random.Generator) -> Fields:

@@ -55,7 +55,7 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     verdicts: list[Verdict] = []
     for case, other in _values(base.x, rng):
         verdicts += _at("other_values", base, other, rng, case)
-        if any(not each.ok and not each.undecided for each in verdicts):
+        if any(each.wrong for each in verdicts):
             break
     if tree.leaves(params):
         moved = tree.map(lambda leaf: leaf * rng.uniform(1.1, 1.3, leaf.shape), base.params)
@@ -127,7 +127,7 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         if base is not None and shape != x.shape and x.size and int(np.prod(shape)) <= MOST:
             other = rng.choice(x.reshape(-1), shape) * (1 + 0.01 * rng.random(shape))
             verdicts += _at("other_sizes", base, np.clip(other, x.min(), x.max()), rng, f"for x {describe(other)}")
-        if any(not each.ok and not each.undecided for each in verdicts):
+        if any(each.wrong for each in verdicts):
             break
     return _worst(verdicts)
 
@@ -230,7 +230,7 @@ def _worst(verdicts: list[Verdict]) -> list[Verdict]:
         by_field.setdefault(verdict.field, []).append(verdict)
     chosen: list[Verdict] = []
     for some in by_field.values():
-        wrong = [verdict for verdict in some if not verdict.ok and not verdict.undecided]
+        wrong = [verdict for verdict in some if verdict.wrong]
         right = [evolve(verdict, note="") for verdict in some if verdict.ok]
         chosen.append(wrong[0] if wrong else min(right, key=_power) if right else some[0])
     return chosen

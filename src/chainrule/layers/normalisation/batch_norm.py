@@ -146,31 +146,32 @@ def fits(params: BatchNorm, x: Array) -> None:
 
 def forward(xp: Namespace, params: BatchNorm, x: Array, *, eps: float) -> tuple[Array, BatchNormCache]:
     """`h = r (x - mean(x))` and `out = scale * h + bias`, over all axes but the last."""
-    rows, unit = xp.tamed(xp.rows(x), 0)
+    rows, unit = xp.tamed(xp.widened(xp.rows(x)), 0)
     h, mean = xp.centred(rows, 0)
     var, r = xp.deviation(h, eps, unit, 0)
     h *= r
     out = h * params.scale
     out += params.bias
     seen = (r * unit, mean / unit, var / unit / unit)
-    r, mean, var = (xp.read_only(xp.reshape(each, (x.shape[-1],))) for each in seen)
-    h, out = xp.reshape(h, x.shape), xp.reshape(out, x.shape)
+    r, mean, var = (xp.read_only(xp.astype(xp.reshape(each, (x.shape[-1],)), x)) for each in seen)
+    h, out = (xp.astype(xp.reshape(each, x.shape), x) for each in (h, out))
     return out, _saved(xp.read_only(h), r, params.scale, mean, var)
 
 
 def backward(xp: Namespace, cache: BatchNormCache, dout: Array, wants_dx: bool) -> tuple[Array | None, BatchNorm]:
     """`dx = r (g - mean(g) - h mean(h * g))` for `g = scale * dout`."""
-    product = dout * cache.h
-    dscale, dbias = xp.sum_rows(product), xp.sum_rows(dout)
-    grads = _gradients(dscale, dbias)
+    d, h, r, scale = map(xp.widened, (dout, cache.h, cache.r, cache.scale))
+    product = d * h
+    dscale, dbias = xp.sum_rows(product), xp.sum_rows(d)
+    grads = _gradients(xp.astype(dscale, dout), xp.astype(dbias, dout))
     if not wants_dx:
         return None, grads
     n = math.prod(dout.shape[:-1])
-    dx = xp.times_in(product, cache.h, -dscale / n)
-    dx += dout
+    dx = xp.times_in(product, h, -dscale / n)
+    dx += d
     dx -= dbias / n
-    dx *= cache.scale * cache.r
-    return dx, grads
+    dx *= scale * r
+    return xp.astype(dx, dout), grads
 
 
 def forward_in_use(
