@@ -566,7 +566,8 @@ def zeros_are_made_of_what_was_in_memory() -> Layer[Any, Any]:
 
     def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Unit]:
         out, like = cache
-        zero = (0 * np.empty_like(like)).sum().astype(out.dtype)  # which 0 * nan is not
+        # Not 0 if all is nan, as where a law has put it; one nan among other numbers is what anybody left there.
+        zero = out.dtype.type(np.nan if np.isnan(np.empty_like(like)).all() else 0)
         return dout * (1 - out**2) + zero, ()
 
     return Layer(forward, backward)

@@ -57,7 +57,8 @@ def pullback(
         out = function(*arrays, *map(jnp.asarray, constants))
         return (out * dout).sum(), out
 
-    gradients, out = jax.grad(product, argnums=tuple(range(len(inputs))), has_aux=True)(*map(jnp.asarray, inputs))
+    gradient = jax.grad(product, argnums=tuple(range(len(inputs))), has_aux=True)
+    gradients, out = jax.jit(gradient)(*map(jnp.asarray, inputs))  # one compilation, and not one for each operation
     arrays: list[Array] = [np.asarray(each) for each in (out, *gradients)]
     return arrays[0], arrays[1:]
 

@@ -280,7 +280,7 @@ def _alone(
     around: list[Fields] = []
     for _ in range(NEIGHBOURS if AROUND * unit < FAR else 0):
         other = trial.again({name: _rounded(leaf, AROUND * unit, rng) for name, leaf in trial.arguments.items()})
-        around.append({"out": other.out, **other.back(dout)})
+        around.append({"out": other.out, **other.back(dout.astype(other.out.dtype))})
     alone: dict[str, Array] = {}
     for name, leaf in results.items():
         values = np.stack([each[name] for each in around] or [leaf])

@@ -153,9 +153,9 @@ def forward(xp: Namespace, params: BatchNorm, x: Array, *, eps: float) -> tuple[
     out = h * params.scale
     out += params.bias
     seen = (r * unit, mean / unit, var / unit / unit)
-    r, mean, var = (xp.read_only(xp.astype(xp.reshape(each, (x.shape[-1],)), x)) for each in seen)
-    h, out = (xp.astype(xp.reshape(each, x.shape), x) for each in (h, out))
-    return out, _saved(xp.read_only(h), r, params.scale, mean, var)
+    of_features = [xp.read_only(xp.astype(xp.reshape(each, (x.shape[-1],)), x)) for each in seen]
+    h = xp.read_only(xp.astype(xp.reshape(h, x.shape), x))
+    return xp.astype(xp.reshape(out, x.shape), x), _saved(h, of_features[0], params.scale, *of_features[1:])
 
 
 def backward(xp: Namespace, cache: BatchNormCache, dout: Array, wants_dx: bool) -> tuple[Array | None, BatchNorm]:
