@@ -127,6 +127,28 @@ def _batch_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any,
     return BatchNorm(scale, bias), x
 
 
+def _sequences(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    t, d = rng.integers(1, 5, 2)
+    return (), rng.standard_normal((n, t, d)).astype(dtype)
+
+
+def _three_sequences(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    t, d = rng.integers(1, 5, 2)
+    return (), rng.standard_normal((n, 3, 3 + t, d)).astype(dtype)
+
+
+def _lstm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    d, h = rng.integers(1, 4, 2)
+    W, U, b = (rng.standard_normal(shape).astype(dtype) for shape in ((d, 4 * h), (h, 4 * h), 4 * h))
+    return chainrule.Lstm(W, U, b), rng.standard_normal((n, rng.integers(1, 5), d)).astype(dtype)
+
+
+def _gru(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    d, h = rng.integers(1, 4, 2)
+    W, U, b, c = (rng.standard_normal(shape).astype(dtype) for shape in ((d, 3 * h), (h, 3 * h), 3 * h, 3 * h))
+    return chainrule.Gru(W, U, b, c), rng.standard_normal((n, rng.integers(1, 5), d)).astype(dtype)
+
+
 def _prelu(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     shape = (n, *(int(side) for side in rng.integers(1, 4, rng.integers(1, 3))))
     slope = 0.5 * rng.standard_normal(shape[-1:] if rng.random() < 0.7 else ())
@@ -273,6 +295,23 @@ def weighted_labels(t: Any, logits: Any, labels: Any, weights: Any) -> Any:
     return (rows * weights.reshape(-1)).sum() / weights.sum()
 
 
+def _initial(x: Any, U: Any) -> Any:
+    return x.new_zeros((1, x.shape[0], U.shape[0]))
+
+
+def lstm_in_torch(t: Any, x: Any, *params: Any) -> Any:
+    """The LSTM of torch, whose second bias is 0."""
+    W, U, b = params
+    start, weights = _initial(x, U), [W.T, U.T, b, t.zeros_like(b)]
+    return t.lstm(x, (start, start), weights, True, 1, 0.0, False, False, True)[0]
+
+
+def gru_in_torch(t: Any, x: Any, *params: Any) -> Any:
+    """The GRU of torch."""
+    W, U, b, c = params
+    return t.gru(x, _initial(x, U), [W.T, U.T, b, c], True, 1, 0.0, False, False, True)[0]
+
+
 LAYERS = [
     Subject("affine", affine, _affine, torch=lambda t, x, W, b: x @ W + b),
     Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
@@ -337,6 +376,16 @@ LAYERS = [
         torch=lambda t, x, s, b: (
             (x - t.tensor(STATISTICS.mean.copy())) / t.tensor(np.sqrt(STATISTICS.var + 1e-5)) * s + b
         ),
+    ),
+    Subject("lstm", chainrule.lstm, _lstm, torch=lstm_in_torch),
+    Subject("gru", chainrule.gru, _gru, torch=gru_in_torch),
+    Subject("last", chainrule.last, _sequences, torch=lambda t, x: x[:, -1]),
+    Subject(
+        "last_of",
+        chainrule.last_of(np.array([2, 4, 1])),
+        _three_sequences,
+        alike=False,
+        torch=lambda t, x: t.stack([x[:, 0, 1], x[:, 1, 3], x[:, 2, 0]], 1),
     ),
     Subject("dropout", dropout(0.5, seed=3), _elementwise, alike=False),
     Subject("dropout of nothing", dropout(0.0, seed=3), _elementwise),

@@ -50,6 +50,9 @@ from chainrule.layers.normalisation.batch_norm import BatchNorm, Statistics, bat
 from chainrule.layers.normalisation.group_norm import GroupNorm, group_norm
 from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
 from chainrule.layers.normalisation.rms_norm import RmsNorm, rms_norm
+from chainrule.layers.recurrent.gru import Gru, gru
+from chainrule.layers.recurrent.last import last, last_of
+from chainrule.layers.recurrent.lstm import Lstm, lstm
 from chainrule.loss import Loss
 from chainrule.losses.huber import huber
 from chainrule.losses.mean_absolute_error import mean_absolute_error
@@ -81,10 +84,12 @@ __all__ = [
     "Embedding",
     "Encoder",
     "GroupNorm",
+    "Gru",
     "Labels",
     "Layer",
     "LayerNorm",
     "Loss",
+    "Lstm",
     "Network",
     "Objective",
     "Optimizer",
@@ -122,6 +127,7 @@ __all__ = [
     "gelu",
     "gelu_erf",
     "group_norm",
+    "gru",
     "hard_sigmoid",
     "hard_swish",
     "hard_tanh",
@@ -129,11 +135,14 @@ __all__ = [
     "identity",
     "inference",
     "initializers",
+    "last",
+    "last_of",
     "layer_norm",
     "leaky_relu",
     "lion",
     "log_sigmoid",
     "log_softmax",
+    "lstm",
     "mean_absolute_error",
     "mean_squared_error",
     "minibatches",

@@ -108,6 +108,10 @@ class Namespace(Protocol):
         """The hyperbolic tangent."""
         ...
 
+    def sigmoid(self, x: Array, /) -> tuple[Array, Array]:
+        """`s = 1 / (1 + exp(-x))` and `1 - s`, both fresh, and right to their last digits however small they are."""
+        ...
+
     def abs(self, x: Array, /) -> Array:
         """The absolute value."""
         ...
@@ -126,6 +130,10 @@ class Namespace(Protocol):
 
     def concat(self, arrays: tuple[Array, ...] | list[Array], /, *, axis: int = 0) -> Array:
         """The arrays one after another along an axis."""
+        ...
+
+    def stack(self, arrays: tuple[Array, ...] | list[Array], /, *, axis: int = 0) -> Array:
+        """The arrays side by side along a new axis."""
         ...
 
     def reshape(self, x: A, shape: tuple[int, ...], /) -> A:
@@ -263,6 +271,14 @@ class Namespace(Protocol):
 
     def add_rows(self, labels: Labels, values: Array, k: int, /) -> Array:
         """(...,), (..., d) to (k, d): the sum of the values at each label, the transpose of `take_rows`."""
+        ...
+
+    def take_steps(self, x: Array, labels: Labels, /) -> Array:
+        """(..., t, d), (...,) to (..., d): a fresh copy of the step at each label."""
+        ...
+
+    def put_steps(self, values: Array, labels: Labels, t: int, /) -> Array:
+        """(..., d), (...,) to (..., t, d): the values at the labels, and zeros: `take_steps` transposed."""
         ...
 
     def scalar(self, value: float, like: Array, /) -> Array | float:

@@ -44,6 +44,7 @@ class Portable:
         self.round: Callable[[Array], Array] = xp.round
         self.sign: Callable[[Array], Array] = xp.sign
         self.sqrt: Callable[[Array], Array] = xp.sqrt
+        self.stack: Callable[..., Array] = xp.stack
         self.tanh: Callable[[Array], Array] = xp.tanh
         self.where: Callable[[Mask, Array, Array], Array] = xp.where
         self.zeros_like: Callable[[Array], Array] = xp.zeros_like
@@ -101,6 +102,11 @@ class Portable:
     def either(self, condition: Mask, a: float, b: Array | float, like: Array, /) -> Array:
         one = self.ones_like(like)
         return self.where(condition, a * one, b * one)
+
+    def sigmoid(self, x: Array, /) -> tuple[Array, Array]:
+        tail = self.decay(x)
+        r = self.reciprocal(1 + tail)
+        return self.one_where(x >= 0, tail) * r, self.one_where(x < 0, tail) * r
 
     def reciprocal(self, x: Array, /) -> Array:
         return 1 / x
@@ -253,6 +259,18 @@ class Portable:
             out = empty.index_add(0, flat, rows)
         else:  # the standard has no scatter: a product with one-hot rows is what it can say
             out = self.matmul(self.xp.astype(self.one_hot(flat, k), rows.dtype).T, rows)
+        return out
+
+    def take_steps(self, x: Array, labels: Labels, /) -> Array:
+        at = self._hot(labels, x.shape[-2], self._device(x))[..., None]
+        step = self.xp.sum(self.xp.where(at, x, self.xp.zeros_like(x)), axis=-2)
+        out: Array = self.xp.where(self.xp.any(at, axis=-2), step, self.xp.full_like(step, math.nan))
+        return out
+
+    def put_steps(self, values: Array, labels: Labels, t: int, /) -> Array:
+        at = self._hot(labels, t, self._device(values))[..., None]
+        steps = values[..., None, :]
+        out: Array = self.xp.where(at, steps, self.xp.zeros_like(steps))
         return out
 
     def scalar(self, value: float, like: Array, /) -> Array | float:

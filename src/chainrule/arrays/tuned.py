@@ -72,6 +72,7 @@ class Tuned:
         self.zeros_like: Callable[[Array], Array] = np.zeros_like
         self.ones_like: Callable[[Array], Array] = np.ones_like
         self.concat: Callable[..., Array] = np.concatenate
+        self.stack: Callable[..., Array] = np.stack
         self.reshape: Callable[..., Any] = np.reshape
         self.own: Callable[[Any], Any] = own
         self.read_only: Callable[[Any], Any] = read_only
@@ -136,6 +137,14 @@ class Tuned:
 
     def gaussian(self, x: Array, /) -> tuple[Array, Array]:
         return gaussian(self, x)
+
+    def sigmoid(self, x: Array, /) -> tuple[Array, Array]:
+        e: Array = np.asarray(np.negative(x))
+        np.exp(e, e)
+        np.minimum(e, largest(x.dtype), out=e)  # instead of inf, of which 1 / (1 + e) is 0, and e times that nan
+        s = self.reciprocal(scalar(1.0, x.dtype) + e)
+        e *= s
+        return s, e
 
     def sign(self, x: Array, /) -> Array:
         return np.sign(x)
@@ -365,6 +374,15 @@ class Tuned:
         np.add.at(out, labels, values)
         return out
 
+    def take_steps(self, x: Array, labels: Labels, /) -> Array:
+        return np.take_along_axis(x, _of_steps(labels, x.shape[:-2]), axis=-2)[..., 0, :]
+
+    def put_steps(self, values: Array, labels: Labels, t: int, /) -> Array:
+        *axes, d = values.shape
+        out: Array = np.zeros((*axes, t, d), values.dtype)
+        np.put_along_axis(out, _of_steps(labels, tuple(axes)), values[..., None, :], axis=-2)
+        return out
+
     def scalar(self, value: float, like: Array, /) -> Array | float:
         return scalar(value + 0.0, like.dtype)  # not -0.0, which the cache would take for 0.0
 
@@ -387,6 +405,11 @@ class Tuned:
 
     def astype(self, x: Array | Labels | Mask, like: Array, /) -> Array:
         return x.astype(like.dtype, copy=False)
+
+
+def _of_steps(labels: Labels, axes: tuple[int, ...]) -> Labels:
+    """Labels for each of the axes, in the shape of single steps, (..., 1, 1)."""
+    return np.broadcast_to(labels, axes)[..., None, None]
 
 
 def _itself(x: Any) -> Any:
@@ -432,6 +455,12 @@ IN_PAIRS = InPairs()
 def scalar(value: float, dtype: np.dtype[Any]) -> Array:
     """A 0-d array: NumPy takes half a microsecond to make one of a Python number, in each operation."""
     return read_only(np.asarray(value, dtype))
+
+
+@lru_cache(maxsize=16)
+def largest(dtype: np.dtype[Any]) -> Array:
+    """The largest finite number, 0-d."""
+    return read_only(np.asarray(np.finfo(dtype).max))
 
 
 @lru_cache(maxsize=16)

@@ -54,6 +54,11 @@ class LiftedNamespace(Tuned):
     def one_where(self, condition: Mask, x: Array, /) -> Array:
         return self.where(condition, self.ones_like(x), x)
 
+    def sigmoid(self, x: Array, /) -> tuple[Array, Array]:
+        tail = self.decay(x)
+        r = self.reciprocal(1 + tail)
+        return self.one_where(x >= 0, tail) * r, self.one_where(x < 0, tail) * r
+
     def reciprocal(self, x: Array, /) -> Array:
         return 1 / x
 

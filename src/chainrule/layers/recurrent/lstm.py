@@ -1,0 +1,266 @@
+"""The long short-term memory: at each step, gates choose what a cell forgets, takes in and shows.
+
+    a = x W + h U + b
+    i = sigmoid(a_i)        f = sigmoid(a_f)        g = tanh(a_g)        o = sigmoid(a_o)
+    c' = f * c + i * g        (* entry by entry)
+    h' = o * tanh(c')
+
+This is one step, from the state (h, c) to (h', c'), both 0 before the first: x (n, d) is the step's input, of all
+steps' (n, t, d), and h' (n, h) its output, of all steps' (n, t, h). The columns of a (n, 4h) are four blocks, of the
+input gate i, the forget gate f, the new content g and the output gate o, in this order; so are those of W (d, 4h), U
+(h, 4h) and b (4h,). (Hochreiter and Schmidhuber, Long short-term memory, 1997, with the forget gate of Gers,
+Schmidhuber and Cummins, Learning to forget, 2000.)
+
+**Derivation.** Take differentials in one step:
+
+    da = dx W + x dW + dh U + h dU + 1 db
+    dc' = f * dc + c * df + g * di + i * dg
+    dh' = o * (1 - tanh(c')^2) * dc' + tanh(c') * do
+    di = i * (1 - i) * da_i        dg = (1 - g^2) * da_g
+
+and df and do as di. L depends on h' in two ways, through the output and through the next step, and so it does on c',
+through h' and through the next step. Let the next step hand back p', its derivative with respect to h', and q', that
+with respect to c'; both are 0 at the last. With both ways together, u with respect to h' and v with respect to c',
+
+    u = dout + p'        v = u * o * (1 - tanh(c')^2) + q'
+
+Move the factors in da to the other side of their inner products, and r, the derivative with respect to a, is
+
+    r_i = v * g * i * (1 - i)        r_f = v * c * f * (1 - f)
+    r_g = v * i * (1 - g^2)        r_o = u * tanh(c') * o * (1 - o)
+
+in its four blocks. With it the step hands back, to the one before,
+
+    p = r U^T        q = v * f
+
+so that all is known from the last step to the first, backward through time. W, U and b are the same at all steps, and
+meet the derivatives of all of them:
+
+    dx = r W^T        dW = sum(x^T r)        dU = sum(h^T r)        db = sum(1^T r)
+
+where the sums are over the steps.
+
+**Why gradients vanish, and why not here.** A plain recurrent layer, h' = tanh(x W + h U), hands back p = r U^T with r =
+u * (1 - h'^2): the derivative is multiplied by the same matrix and by slopes below 1 at every step, so that k steps
+back it is smaller, or larger, by the k-th power of a number. A cell hands back q = v * f: it is multiplied by a gate,
+which the network sets for itself, and which may stay close to 1.
+
+**To remember:** the derivative of a cell is multiplied by its forget gate at each step back: what is not forgotten
+going forward is not forgotten coming back.
+
+Special values: where an infinity in x is multiplied by weights of both signs, or by 0, the result is nan. A nan stays
+in its example, in the steps from its own on; going back it reaches all steps of the example, and the parameters.
+
+**Numerics.** The slope s (1 - s) of a gate is made of s and of 1 - s = sigmoid(-a), which is computed for itself.
+That of tanh is made of p = s (1 - s) at the same a:
+
+    1 - tanh(a)^2 = (2 p / (1 - 2 p))^2
+
+so both keep their relative precision however far a gate is open or closed. float16 is computed in float32 and rounded
+at the end.
+
+Weights go to torch.nn.LSTM(d, h, batch_first=True) and come from it by transposing; its gates have the same order:
+
+    weight_ih_l0 = W^T        weight_hh_l0 = U^T        bias_ih_l0 + bias_hh_l0 = b
+
+Of torch's two biases only the sum matters.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import Lstm, lstm
+>>> all_open = Lstm(W=np.zeros((1, 4)), U=np.zeros((1, 4)), b=np.array([100.0, 100.0, 0.5, 100.0]))
+>>> out, cache = lstm.forward(all_open, np.ones((1, 3, 1)))  # three times tanh(0.5) is added to the cell
+>>> np.arctanh(out / np.tanh(0.5)).shape, out.round(4).tolist()
+((1, 3, 1), [[[0.4318], [0.7279], [0.8824]]])
+"""
+
+import math
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import DTypeLike
+
+from chainrule.arrays.arguments import number
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.types import Generator
+from chainrule.initializers.fresh import Initializer
+from chainrule.layers.recurrent.sequences import before, drawn_gates, fits_steps, sequences, slope_of_tanh, well_gated
+from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
+
+
+@frozen(eq=False)
+@record
+class Lstm:
+    """The parameters of `lstm`, and their gradients.
+
+    Parameters
+    ----------
+    W
+        (d, 4 h): weights of the inputs, a block of h columns for each gate, in the order i, f, g, o.
+    U
+        (h, 4 h): weights of the outputs of the step before.
+    b
+        (4 h,): the bias.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other.
+    TypeError
+        If they are no arrays of one floating-point dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Lstm
+    >>> Lstm(W=np.ones((3, 8)), U=np.ones((2, 8)), b=np.zeros(8))
+    Lstm(W=f64[3, 8], U=f64[2, 8], b=f64[8])
+    """
+
+    W: Array
+    U: Array
+    b: Array
+
+    def __attrs_post_init__(self) -> None:
+        well_gated("Lstm", 4, self.W, self.U, b=self.b)
+
+    @classmethod
+    def init(
+        cls,
+        rng: Generator,
+        n_in: int,
+        n_hidden: int,
+        *,
+        forget_bias: float = 1.0,
+        std: float | None = None,
+        weights: Initializer | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> "Lstm":
+        """Draw weights; the bias is zero, and one at the forget gates.
+
+        Parameters
+        ----------
+        rng
+            The generator of the random numbers; it is advanced.
+        n_in, n_hidden
+            The numbers of inputs d and of units h.
+        forget_bias
+            The bias of the forget gates. With 1 a fresh cell forgets a quarter at each step; with 0, as in torch, half,
+            and gradients reach less far back (Jozefowicz, Zaremba and Sutskever, An empirical exploration of recurrent
+            network architectures, 2015).
+        std
+            The standard deviation of normal weights, of W and U.
+        weights
+            An initializer in its place, such as `chainrule.initializers.glorot_uniform`. By default
+            `lecun_normal` for W and `orthogonal` for U. Each gate's block is drawn for itself.
+        dtype
+            A floating-point dtype.
+
+        Returns
+        -------
+        Lstm
+            Fresh parameters.
+
+        Raises
+        ------
+        ValueError
+            If a size is less than 1, or `std` is negative or not finite.
+        TypeError
+            If `rng` is no Generator, a size is no integer, the dtype is not floating-point, or both `std` and `weights`
+            are given.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from chainrule import Lstm
+        >>> params = Lstm.init(np.random.default_rng(0), 10, 2)
+        >>> params, params.b.tolist()
+        (Lstm(W=f32[10, 8], U=f32[2, 8], b=f32[8]), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
+        """
+        W, U = drawn_gates("Lstm.init", 4, rng, n_in, n_hidden, weights, std, dtype)
+        b = np.zeros(U.shape[1], W.dtype)
+        b[n_hidden : 2 * n_hidden] = number("Lstm.init", "forget_bias", forget_bias, least=-math.inf)
+        return cls(W, U, read_only(b))
+
+
+@frozen(eq=False)
+@record
+class LstmCache:
+    """The cache of `lstm`: the input, the weights, the output, and what its derivatives are multiplied by.
+
+    That is `f` and `of_c`, (n, t, h), for the cells, and `of_a`, (n, t, 4 h), for what the gates are functions of.
+    """
+
+    x: Array
+    W: Array
+    U: Array
+    out: Array
+    f: Array
+    of_c: Array
+    of_a: Array
+
+
+_saved = unchecked(LstmCache)
+_gradients = unchecked(Lstm)
+
+
+def fits(params: Lstm, x: Array) -> None:
+    """Check that x has at least one step, and as many features as W takes."""
+    fits_steps("lstm", params.W, x)
+
+
+def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
+    """`c' = f * c + i * g` and `h' = o * tanh(c')` at each step: x (..., t, d) to out (..., t, h)."""
+    W, U, b = map(xp.widened, (params.W, params.U, params.b))
+    h, t = U.shape[0], x.shape[-2]
+    of_x = xp.matmul(sequences(xp, x), W)
+    of_x += b
+    out = c = xp.zeros_like(of_x[:, 0, :h])
+    steps: list[tuple[Array, ...]] = []
+    for s in range(t):
+        a = of_x[:, s, :] + xp.matmul(out, U)
+        gates, rests = xp.sigmoid(a)
+        i, f, g, o = gates[:, :h], gates[:, h : 2 * h], xp.tanh(a[:, 2 * h : 3 * h]), gates[:, 3 * h :]
+        c = f * c + i * g
+        tanh_c = xp.tanh(c)
+        out = o * tanh_c
+        steps.append((gates, rests, f, g, c, tanh_c, out))
+    gates, rests, f, g, c, tanh_c, out = (xp.stack(each, axis=1) for each in zip(*steps, strict=True))
+    slopes = gates * rests
+    i, o = gates[:, :, :h], gates[:, :, 3 * h :]
+    of_i, of_f = g * slopes[:, :, :h], before(xp, c) * slopes[:, :, h : 2 * h]
+    of_g, of_o = i * slope_of_tanh(slopes[:, :, 2 * h : 3 * h]), tanh_c * slopes[:, :, 3 * h :]
+    of_c = o * slope_of_tanh(xp.times(*xp.sigmoid(c)))
+    of_a = xp.concat([of_i, of_f, of_g, of_o], axis=2)
+    saved = [xp.read_only(xp.astype(each, x)) for each in (out, f, of_c, of_a)]
+    return xp.reshape(saved[0], (*x.shape[:-1], h)), _saved(xp.own(x), params.W, params.U, *saved)
+
+
+def backward(xp: Namespace, cache: LstmCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Lstm]:
+    """From the last step to the first, `v = u * o * (1 - tanh(c')^2) + q'`, and `r` in its blocks."""
+    x, douts = sequences(xp, cache.x), sequences(xp, dout)
+    W, U, out, f, of_c, of_a = map(xp.widened, (cache.W, cache.U, cache.out, cache.f, cache.of_c, cache.of_a))
+    p = q = xp.zeros_like(douts[:, 0, :])
+    rs: list[Array] = []
+    for s in reversed(range(x.shape[1])):
+        u = douts[:, s, :] + p
+        v = u * of_c[:, s, :] + q
+        rs.append(of_a[:, s, :] * xp.concat([v, v, v, u], axis=1))
+        p, q = xp.matmul(rs[-1], U.T), v * f[:, s, :]
+    r = xp.stack(rs[::-1], axis=1)
+    grads = (xp.matmul_rows(x, r), xp.matmul_rows(before(xp, out), r), xp.sum_rows(r))
+    dx = xp.astype(xp.reshape(xp.matmul(r, W.T), cache.x.shape), dout) if wants_dx else None
+    return dx, _gradients(*(xp.astype(each, dout) for each in grads))
+
+
+def operations(params: Lstm, x: Shape, out: Shape) -> tuple[int, int]:
+    """Two for each weight and step, and 18 for each unit; backward twice the products, and 27 for each unit."""
+    products = 2 * math.prod(x[:-1]) * (x[-1] + out[-1]) * 4 * out[-1]
+    return products + 18 * math.prod(out), 2 * products + 27 * math.prod(out)
+
+
+lstm: Layer[Lstm, LstmCache] = layer(
+    "lstm", Lstm, forward, backward, fits, quiet=True, event_axes=2, operations=operations
+)
+"""The outputs of a long short-term memory at all steps, (..., t, d) to (..., t, h); its parameters are an `Lstm`."""
