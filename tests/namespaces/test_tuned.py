@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule import Array, read_only
+from chainrule.arrays.portable import Portable
 from chainrule.arrays.tuned import FEW, FEW_ROWS, IN_PAIRS, SMALL, TUNED, Tuned, squares, sums
 from chainrule.arrays.types import Groups
 from chainrule.checking.complex_step import LIFTED, LiftedNamespace, lift
@@ -383,3 +384,52 @@ def test_a_product_is_made_in_memory_that_is_done_with() -> None:
     done = np.zeros((2, 3))
     assert TUNED.times_in(done, X, X[:1]) is done
     np.testing.assert_array_equal(done, X * X[:1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_sigmoid_and_what_it_lacks_to_one_keep_their_digits_in_both_tails(dtype: Floating) -> None:
+    x = np.concatenate([np.linspace(-80, 80, 641), [-1e4, 1e4, -1e-8, -0.0, 0.0]]).astype(dtype)
+    with mpmath.workdps(50):
+        exact = [1 / (1 + mpmath.exp(-mpmath.mpf(float(each)))) for each in x]
+        rest = np.array([float(1 / (1 + mpmath.exp(mpmath.mpf(float(each))))) for each in x])
+    # The exponential, a sum, a quotient and a product, each rounded once; what lies below is no normal number.
+    few, least = 4 * float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)
+    for xp, given in ((TUNED, x), (Portable(np), x), (LIFTED, lift(x))):
+        found: Any = xp.quietly(xp.sigmoid, given)
+        np.testing.assert_allclose(found[0].real, np.array([float(each) for each in exact]), rtol=few, atol=least)
+        np.testing.assert_allclose(found[1].real, rest, rtol=few, atol=least)
+        assert xp is LIFTED or found[0].dtype == found[1].dtype == dtype
+
+
+def test_the_sigmoid_of_infinity_and_nan_and_of_a_complex_step() -> None:
+    x = np.array([-np.inf, np.inf, np.nan])
+    for xp in (TUNED, Portable(np)):
+        s, rest = xp.quietly(xp.sigmoid, x)
+        np.testing.assert_allclose(s, [0, 1, np.nan], rtol=0, atol=np.finfo(float).tiny)
+        np.testing.assert_array_equal(rest, [1, 0, np.nan])
+    step: Any = lift(np.array([-3.0, 0.0, 3.0])) + 1e-30j
+    s, rest = LIFTED.sigmoid(step)
+    np.testing.assert_allclose(untyped(s).imag, 1e-30 * np.real(s) * np.real(rest), rtol=1e-15)
+    np.testing.assert_allclose(untyped(rest).imag, -1e-30 * np.real(s) * np.real(rest), rtol=1e-15)
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 2), (2, 4, 3, 2), (0, 4, 3, 2)])
+def test_steps_are_taken_and_put_by_labels(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    x, labels = normal(rng, *shape), np.array([2, 0, 1, 1])
+    taken, put = normal(rng, *shape[:-2], 2), np.zeros(shape)
+    values = taken.copy()
+    for i, label in enumerate(labels):  # by the definition
+        taken[..., i, :] = x[..., i, label, :]
+        put[..., i, label, :] = values[..., i, :]
+    for xp in (TUNED, Portable(np)):
+        found = xp.take_steps(x, labels)
+        np.testing.assert_array_equal(found, taken, strict=True)
+        assert not np.shares_memory(found, x)
+        np.testing.assert_array_equal(xp.put_steps(values, labels, 3), put, strict=True)
+
+
+def test_a_step_out_of_range_is_nan_where_values_are_not_read_and_put_nowhere() -> None:
+    x, labels = np.ones((3, 2, 1)), np.array([-1, 2, 1])
+    np.testing.assert_array_equal(Portable(np).take_steps(x, labels), [[np.nan], [np.nan], [1]])
+    np.testing.assert_array_equal(Portable(np).put_steps(np.ones((3, 1)), labels, 2)[..., 0], [[0, 0], [0, 0], [0, 1]])

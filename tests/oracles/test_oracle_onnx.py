@@ -17,7 +17,9 @@ from chainrule import (
     Array,
     BatchNorm,
     GroupNorm,
+    Gru,
     LayerNorm,
+    Lstm,
     PRelu,
     RmsNorm,
     Statistics,
@@ -28,8 +30,10 @@ from chainrule import (
     gelu,
     gelu_erf,
     group_norm,
+    gru,
     layer_norm,
     leaky_relu,
+    lstm,
     prelu,
     rms_norm,
     silu,
@@ -39,7 +43,7 @@ from chainrule import (
 from chainrule.arrays.types import is_numpy
 
 FILES = """
-batch_normalization celu elu gelu groupnormalization layernormalization leakyrelu prelu rmsnormalization
+batch_normalization celu elu gelu groupnormalization gru layernormalization leakyrelu lstm prelu rmsnormalization
 softmax_cross_entropy_loss swish
 """
 
@@ -113,13 +117,43 @@ def of_cross_entropy(options: Options, inputs: list[Any]) -> Array:
     return weighted(softmax_cross_entropy).forward(np.ascontiguousarray(logits), targets)[0]
 
 
+def in_blocks(array: Any, order: tuple[int, ...]) -> Any:
+    """The gates of an operator, along the first axis, in our order."""
+    blocks = np.split(array, len(order))
+    return np.concatenate([blocks[k] for k in order])
+
+
+def last_output(layer: Any, params: Any, options: Options, x: Any) -> Array:
+    """The state after the last step, (1, n, h); with layout 1 all states, (n, t, 1, h)."""
+    if options.get("layout", 0):
+        return out_of(layer, params, x)[:, :, None]
+    steps = x[::-1] if options.get("direction") == b"reverse" else x
+    return out_of(layer, params, np.moveaxis(steps, 0, 1))[:, -1][None]
+
+
+def of_lstm(options: Options, inputs: list[Any]) -> Array:
+    x, (W,), (R,), *rest = inputs
+    first, second = np.split(rest[0][0] if rest else np.zeros(2 * len(W), x.dtype), 2)
+    W, R, bias = (in_blocks(each, (0, 2, 3, 1)) for each in (W, R, first + second))  # from i, o, f, g
+    return last_output(lstm, Lstm(W.T, R.T, bias), options, x)
+
+
+def of_gru(options: Options, inputs: list[Any]) -> Array:
+    x, (W,), (R,), *rest = inputs
+    biases = np.split(rest[0][0] if rest else np.zeros(2 * len(W), x.dtype), 2)
+    W, R, b, c = (in_blocks(each, (1, 0, 2)) for each in (W, R, *biases))  # from z, r, n
+    return last_output(gru, Gru(W.T, R.T, b, c), options, x)
+
+
 WITH_OPTIONS: dict[str, Ours] = {
     "BatchNormalization": of_batch_norm,
     "Celu": lambda options, inputs: out_of(celu(options.get("alpha", 1.0)), (), inputs[0]),
     "Elu": lambda options, inputs: out_of(elu(options.get("alpha", 1.0)), (), inputs[0]),
     "Gelu": of_gelu,
     "GroupNormalization": of_group_norm,
+    "GRU": of_gru,
     "LayerNormalization": of_layer_norm,
+    "LSTM": of_lstm,
     "LeakyRelu": lambda options, inputs: out_of(leaky_relu(options.get("alpha", 0.01)), (), inputs[0]),
     "PRelu": of_prelu,
     "RMSNormalization": of_rms_norm,
@@ -138,6 +172,11 @@ NAMED_ALIKE = {
 OURS = NAMED_ALIKE | WITH_OPTIONS
 
 BEYOND = {
+    "test_gru_bidirectional": "two directions at once",
+    "test_gru_reverse": "the reset gate multiplies the state before the product",
+    "test_gru_seq_length": "the reset gate multiplies the state before the product",
+    "test_lstm_bidirectional": "two directions at once",
+    "test_lstm_with_peepholes": "gates that see the cell",
     "test_prelu_example": "a slope for each entry",
     "test_selu": "another alpha and scale",
     "test_selu_example": "another alpha and scale",

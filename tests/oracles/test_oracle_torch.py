@@ -14,13 +14,17 @@ from catalogue import LAYERS, OTHERS, Subject
 from chainrule import (
     Affine,
     Embedding,
+    Gru,
     Layer,
+    Lstm,
     adagrad,
     adam,
     adamw,
     affine,
     check_layer,
     embedding,
+    gru,
+    lstm,
     relu,
     rmsprop,
     sgd,
@@ -265,3 +269,28 @@ def test_the_embedding_is_torchs(shape: tuple[int, ...], kind: type[np.integer[A
     theirs, (gradient,) = TORCH.pullback(function, [np.array(params.E)], dout, labels.astype(np.int64))
     np.testing.assert_allclose(out, theirs, rtol=0, atol=1e-10)
     np.testing.assert_allclose(embedding.grads(cache, dout).E, gradient, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@given(rng=generators, n=sides, t=sides, d=sides, h=sides)
+def test_recurrent_layers_are_torchs_modules_with_their_weights_transposed(
+    kind: str, rng: np.random.Generator, n: int, t: int, d: int, h: int
+) -> None:
+    """As the table in the docstring of each says; torch has a second bias, of which an LSTM's gradient is the same."""
+    module = getattr(torch.nn, kind)(d, h, batch_first=True, dtype=torch.float64)
+    W, U, b, c = (normal(rng, *param.shape) for param in module.parameters())
+    layer: Any = lstm if kind == "LSTM" else gru
+    params: Any = Lstm(W.T, U.T, b + c) if kind == "LSTM" else Gru(W.T, U.T, b, c)
+    with torch.no_grad():
+        for param, array in zip(module.parameters(), (W, U, b, c), strict=True):
+            param.copy_(torch.tensor(array))
+    x, dout = normal(rng, n, t, d), normal(rng, n, t, h)
+    out, cache = layer.forward(params, x)
+    dx, grads = layer.backward(cache, dout)
+    tensor = torch.tensor(x, requires_grad=True)
+    theirs, _ = module(tensor)
+    theirs.backward(torch.tensor(dout))
+    np.testing.assert_allclose(out, to_numpy(theirs), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(dx, to_numpy(tensor.grad), rtol=1e-10, atol=1e-10)
+    for gradient, param in zip(tree.leaves(grads), module.parameters(), strict=False):
+        np.testing.assert_allclose(gradient, to_numpy(param.grad).T, rtol=1e-10, atol=1e-10)

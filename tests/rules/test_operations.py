@@ -9,8 +9,10 @@ from chainrule import (
     BatchNorm,
     Embedding,
     GroupNorm,
+    Gru,
     LayerNorm,
     Loss,
+    Lstm,
     RmsNorm,
     Statistics,
     affine,
@@ -19,11 +21,14 @@ from chainrule import (
     elu,
     embedding,
     group_norm,
+    gru,
     huber,
     identity,
+    last,
     layer_norm,
     leaky_relu,
     log_softmax,
+    lstm,
     mean_absolute_error,
     mean_squared_error,
     relu,
@@ -36,6 +41,8 @@ from chainrule import (
     weighted,
 )
 
+LSTM = Lstm(np.ones((3, 8)), np.ones((2, 8)), np.ones(8))
+GRU = Gru(np.ones((3, 6)), np.ones((2, 6)), np.ones(6), np.ones(6))
 STATISTICS = Statistics(np.zeros(3), np.ones(3))
 
 
@@ -56,6 +63,9 @@ def test_of_layers() -> None:
         (batch_norm(), BatchNorm.init(3), (4, 3), (4, 3), (7 * 12, 7 * 12)),
         (batch_norm(STATISTICS), BatchNorm.init(3), (4, 3), (4, 3), (4 * 12, 4 * 12)),
         (embedding, Embedding(np.ones((7, 3))), (4,), (4, 3), (0, 12)),
+        (lstm, LSTM, (4, 7, 3), (4, 7, 2), (28 * 5 * 8 * 2 + 56 * 56, 28 * 5 * 8 * 4 + 8 * 56)),
+        (gru, GRU, (4, 7, 3), (4, 7, 2), (28 * 5 * 6 * 2 + 40 * 56, 28 * 5 * 6 * 4 + 7 * 56)),
+        (last, (), (4, 7, 3), (4, 3), (0, 0)),
         (residual(relu), (), (4, 3), (4, 3), (12, 12)),
         (identity, (), (4, 3), (4, 3), (0, 0)),
     ]

@@ -141,7 +141,7 @@ class Tuned:
     def sigmoid(self, x: Array, /) -> tuple[Array, Array]:
         e: Array = np.asarray(np.negative(x))
         np.exp(e, e)
-        np.minimum(e, largest(x.dtype), out=e)  # instead of inf, of which 1 / (1 + e) is 0, and e times that nan
+        np.minimum(e, top(x.dtype), out=e)  # inf times 1 / (1 + inf) would be nan
         s = self.reciprocal(scalar(1.0, x.dtype) + e)
         e *= s
         return s, e
@@ -458,9 +458,9 @@ def scalar(value: float, dtype: np.dtype[Any]) -> Array:
 
 
 @lru_cache(maxsize=16)
-def largest(dtype: np.dtype[Any]) -> Array:
-    """The largest finite number, 0-d."""
-    return read_only(np.asarray(np.finfo(dtype).max))
+def top(dtype: np.dtype[Any]) -> Array:
+    """The largest power of two, 0-d, whose reciprocal is exact."""
+    return read_only(np.asarray(np.ldexp(dtype.type(1), np.finfo(dtype).maxexp - 1)))
 
 
 @lru_cache(maxsize=16)

@@ -207,7 +207,7 @@ def forward(xp: Namespace, params: Gru, x: Array) -> tuple[Array, GruCache]:
         e += c
         gates, rests = xp.sigmoid(a[:, s, : 2 * h] + e[:, : 2 * h])
         r, z, e_n = gates[:, :h], gates[:, h:], e[:, 2 * h :]
-        sum_n = a[:, s, 2 * h :] + r * e_n
+        sum_n: Array = a[:, s, 2 * h :] + r * e_n
         n = xp.tanh(sum_n)
         out = rests[:, h:] * n + z * out
         steps.append((gates, rests, z, e_n, sum_n, n, out))
@@ -239,9 +239,9 @@ def backward(xp: Namespace, cache: GruCache, dout: Array, wants_dx: bool) -> tup
 
 
 def operations(params: Gru, x: Shape, out: Shape) -> tuple[int, int]:
-    """Two for each weight and step, and 17 for each unit; backward twice the products, and 20 for each unit."""
+    """Two for each weight and step, and 40 for each unit; backward twice the products, and 7 for each unit."""
     products = 2 * math.prod(x[:-1]) * (x[-1] + out[-1]) * 3 * out[-1]
-    return products + 17 * math.prod(out), 2 * products + 20 * math.prod(out)
+    return products + 40 * math.prod(out), 2 * products + 7 * math.prod(out)
 
 
 gru: Layer[Gru, GruCache] = layer("gru", Gru, forward, backward, fits, quiet=True, event_axes=2, operations=operations)

@@ -255,9 +255,9 @@ def backward(xp: Namespace, cache: LstmCache, dout: Array, wants_dx: bool) -> tu
 
 
 def operations(params: Lstm, x: Shape, out: Shape) -> tuple[int, int]:
-    """Two for each weight and step, and 18 for each unit; backward twice the products, and 27 for each unit."""
+    """Two for each weight and step, and 56 for each unit; backward twice the products, and 8 for each unit."""
     products = 2 * math.prod(x[:-1]) * (x[-1] + out[-1]) * 4 * out[-1]
-    return products + 18 * math.prod(out), 2 * products + 27 * math.prod(out)
+    return products + 56 * math.prod(out), 2 * products + 8 * math.prod(out)
 
 
 lstm: Layer[Lstm, LstmCache] = layer(
