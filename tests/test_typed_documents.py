@@ -16,6 +16,7 @@ TYPED = [
     *sorted((ROOT / "docs" / "tutorial").glob("*.md")),
     ROOT / "docs" / "from-the-original.md",
     ROOT / "docs" / "explanation" / "what-is-checked.md",
+    ROOT / "docs" / "explanation" / "vanishing-gradients.md",
     *(
         ROOT / "docs" / "how-to" / f"{page}.md"
         for page in (
@@ -32,6 +33,7 @@ TYPED = [
             "train-to-use",
             "less-memory",
             "padding",
+            "read-sequences",
             "accumulate-gradients",
             "average-parameters",
             "float16",

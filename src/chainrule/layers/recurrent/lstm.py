@@ -69,10 +69,13 @@ Examples
 --------
 >>> import numpy as np
 >>> from chainrule import Lstm, lstm
->>> all_open = Lstm(W=np.zeros((1, 4)), U=np.zeros((1, 4)), b=np.array([100.0, 100.0, 0.5, 100.0]))
->>> out, cache = lstm.forward(all_open, np.ones((1, 3, 1)))  # three times tanh(0.5) is added to the cell
->>> np.arctanh(out / np.tanh(0.5)).shape, out.round(4).tolist()
-((1, 3, 1), [[[0.4318], [0.7279], [0.8824]]])
+>>> params = Lstm(W=np.zeros((1, 4)), U=np.zeros((1, 4)), b=np.array([100.0, 100.0, 0.5, 100.0]))
+>>> out, cache = lstm.forward(params, np.zeros((1, 3, 1)))  # all gates are open: tanh(0.5) is added three times
+>>> out.round(4).tolist() == np.tanh(np.tanh(0.5) * np.array([[[1.0], [2.0], [3.0]]])).round(4).tolist()
+True
+>>> grads = lstm.grads(cache, np.array([[[0.0], [0.0], [1.0]]]))
+>>> grads.b.round(4).tolist()  # three steps went into the last output
+[0.0, 0.0, 0.5224, 0.0]
 """
 
 import math
