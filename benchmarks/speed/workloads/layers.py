@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from chainrule import (
     BatchNorm,
     GroupNorm,
+    Gru,
     Layer,
     LayerNorm,
+    Lstm,
     PRelu,
     RmsNorm,
     batch_norm,
@@ -25,6 +27,7 @@ from chainrule import (
     gelu,
     gelu_erf,
     group_norm,
+    gru,
     hard_sigmoid,
     hard_swish,
     hard_tanh,
@@ -32,6 +35,7 @@ from chainrule import (
     leaky_relu,
     log_sigmoid,
     log_softmax,
+    lstm,
     mish,
     prelu,
     read_only,
@@ -55,6 +59,7 @@ from speed.processes import ask, process
 
 SIZES: tuple[tuple[int, ...], ...] = ((64, 128), (2048, 256), (4096, 1024))
 NORMS = ((512, 64), (2048, 256), (4096, 1024))
+SEQUENCES = ((32, 16, 32), (64, 32, 64), (64, 64, 128))
 CLASSES = ((256, 16), (4096, 64), (2048, 1024))
 TOLERANCE = 1e-5
 
@@ -104,6 +109,45 @@ def group_norm_in_jax(jax: Any, x: Any, scale: Any, bias: Any) -> Any:
     """Of 8 groups."""
     groups = x.reshape(x.shape[0], -1, 8, x.shape[-1] // 8)
     return jax.nn.standardize(groups, axis=(1, 3), epsilon=1e-5).reshape(x.shape) * scale + bias
+
+
+def lstm_in_torch(torch: Any, x: Any, W: Any, U: Any, b: Any) -> Any:
+    """From a state of zeros, with a second bias of zeros."""
+    start = x.new_zeros((1, x.shape[0], U.shape[0]))
+    return torch.lstm(x, (start, start), [W.T, U.T, b, torch.zeros_like(b)], True, 1, 0.0, False, False, True)[0]
+
+
+def gru_in_torch(torch: Any, x: Any, W: Any, U: Any, b: Any, c: Any) -> Any:
+    """From a state of zeros."""
+    start = x.new_zeros((1, x.shape[0], U.shape[0]))
+    return torch.gru(x, start, [W.T, U.T, b, c], True, 1, 0.0, False, False, True)[0]
+
+
+def lstm_in_jax(jax: Any, x: Any, W: Any, U: Any, b: Any) -> Any:
+    """All inputs' products at once, and the steps in a loop that is compiled once."""
+
+    def step(state: Any, a: Any) -> Any:
+        h, cell = state
+        i, f, g, o = jax.numpy.split(a + h @ U, 4, axis=-1)
+        cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jax.numpy.tanh(g)
+        h = jax.nn.sigmoid(o) * jax.numpy.tanh(cell)
+        return (h, cell), h
+
+    start = jax.numpy.zeros((x.shape[0], U.shape[0]), x.dtype)
+    return jax.lax.scan(step, (start, start), (x @ W + b).swapaxes(0, 1))[1].swapaxes(0, 1)
+
+
+def gru_in_jax(jax: Any, x: Any, W: Any, U: Any, b: Any, c: Any) -> Any:
+    """The same."""
+
+    def step(h: Any, a: Any) -> Any:
+        (a_r, a_z, a_n), (e_r, e_z, e_n) = jax.numpy.split(a, 3, axis=-1), jax.numpy.split(h @ U + c, 3, axis=-1)
+        z = jax.nn.sigmoid(a_z + e_z)
+        h = (1 - z) * jax.numpy.tanh(a_n + jax.nn.sigmoid(a_r + e_r) * e_n) + z * h
+        return h, h
+
+    start = jax.numpy.zeros((x.shape[0], U.shape[0]), x.dtype)
+    return jax.lax.scan(step, start, (x @ W + b).swapaxes(0, 1))[1].swapaxes(0, 1)
 
 
 def _prelu_in_jax(jnp: Any, x: Any, slope: Any) -> Any:
@@ -160,6 +204,20 @@ LINES = {
         lambda jax: partial(group_norm_in_jax, jax),
         lambda _rng, features: GroupNorm.init(features),
         ((16, 14, 14, 64), (16, 28, 28, 32), (32, 56, 56, 64)),
+    ),
+    "lstm": Line(
+        lstm,
+        lambda torch: partial(lstm_in_torch, torch),
+        lambda jax: partial(lstm_in_jax, jax),
+        lambda rng, features: Lstm.init(rng, features, features),
+        SEQUENCES,
+    ),
+    "gru": Line(
+        gru,
+        lambda torch: partial(gru_in_torch, torch),
+        lambda jax: partial(gru_in_jax, jax),
+        lambda rng, features: Gru.init(rng, features, features),
+        SEQUENCES,
     ),
     "batch_norm": Line(
         batch_norm(),

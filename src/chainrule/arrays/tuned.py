@@ -139,12 +139,11 @@ class Tuned:
         return gaussian(self, x)
 
     def sigmoid(self, x: Array, /) -> tuple[Array, Array]:
-        e: Array = np.asarray(np.negative(x))
-        np.exp(e, e)
-        np.minimum(e, top(x.dtype), out=e)  # inf times 1 / (1 + inf) would be nan
-        s = self.reciprocal(scalar(1.0, x.dtype) + e)
-        e *= s
-        return s, e
+        e: Array = np.asarray(np.exp(x))
+        e.clip(scalar(0.0, x.dtype), top(x.dtype), out=e)  # inf times 1 / (1 + inf) would be nan
+        rest = self.reciprocal(scalar(1.0, x.dtype) + e)
+        e *= rest
+        return e, rest
 
     def sign(self, x: Array, /) -> Array:
         return np.sign(x)

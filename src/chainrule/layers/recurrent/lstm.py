@@ -224,18 +224,16 @@ def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
     for s in range(t):
         a = of_x[:, s, :] + xp.matmul(out, U)
         gates, rests = xp.sigmoid(a)
+        slopes = xp.times_in(rests, gates, rests)
         i, f, g, o = gates[:, :h], gates[:, h : 2 * h], xp.tanh(a[:, 2 * h : 3 * h]), gates[:, 3 * h :]
+        of_i, of_f = g * slopes[:, :h], c * slopes[:, h : 2 * h]
         c = f * c + i * g
         tanh_c = xp.tanh(c)
         out = o * tanh_c
-        steps.append((gates, rests, f, g, c, tanh_c, out))
-    gates, rests, f, g, c, tanh_c, out = (xp.stack(each, axis=1) for each in zip(*steps, strict=True))
-    slopes = gates * rests
-    i, o = gates[:, :, :h], gates[:, :, 3 * h :]
-    of_i, of_f = g * slopes[:, :, :h], before(xp, c) * slopes[:, :, h : 2 * h]
-    of_g, of_o = i * slope_of_tanh(slopes[:, :, 2 * h : 3 * h]), tanh_c * slopes[:, :, 3 * h :]
+        steps.append((out, c, i, f, o, of_i, of_f, slopes[:, 2 * h : 3 * h], tanh_c * slopes[:, 3 * h :]))
+    out, c, i, f, o, of_i, of_f, slope, of_o = (xp.stack(each, axis=1) for each in zip(*steps, strict=True))
     of_c = o * slope_of_tanh(xp.times(*xp.sigmoid(c)))
-    of_a = xp.concat([of_i, of_f, of_g, of_o], axis=2)
+    of_a = xp.concat([of_i, of_f, i * slope_of_tanh(slope), of_o], axis=2)
     saved = [xp.read_only(xp.astype(each, x)) for each in (out, f, of_c, of_a)]
     return xp.reshape(saved[0], (*x.shape[:-1], h)), _saved(xp.own(x), params.W, params.U, *saved)
 

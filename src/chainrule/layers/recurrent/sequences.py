@@ -40,7 +40,8 @@ def before(xp: Namespace, states: Array) -> Array:
 
 def slope_of_tanh(slope: Array) -> Array:
     """`1 - tanh(a)^2`, of the slope p of the sigmoid at a: `(2 p / (1 - 2 p))^2`, which loses no digits."""
-    root = 2 * slope / (1 - 2 * slope)
+    double = 2 * slope
+    root = double / (1 - double)
     return root * root
 
 
