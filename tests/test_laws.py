@@ -83,9 +83,11 @@ def test_backward_is_the_transposed_derivative_by_central_differences(
     dout = normal(rng, *out.shape)
     dx, grads = subject.layer.backward(cache, dout)
 
+    size = 8 + float(np.abs(out * dout).sum())
+
     def f(at: tuple[Any, Array]) -> Any:
-        # The terms may cancel, and the sum is then less certain than its size tells: 8 is about theirs.
-        return 8 + (subject.layer.forward(*at)[0] * dout).sum()
+        # The terms may cancel, and the sum is then less certain than its own size tells: theirs is added.
+        return size + (subject.layer.forward(*at)[0] * dout).sum()
 
     expected = numerical_gradient(f, (params, x))
     for (path, g), e in zip(tree.named_leaves((grads, dx)), tree.leaves(expected), strict=True):

@@ -163,8 +163,7 @@ def test_an_initializer_is_told_how_many_weights_meet_in_a_gate() -> None:
 
     def weights(rng: Any, shape: tuple[int, ...], fan_in: int, fan_out: int, dtype: Any) -> Array:
         asked.append((shape, fan_in, fan_out))
-        made: Array = np.ones(shape, dtype)
-        return made
+        return initializers.zeros(rng, shape, fan_in, fan_out, dtype)
 
     Gru.init(np.random.default_rng(0), 2, 3, weights=weights)
     assert asked == [((2, 3), 2, 3)] * 3 + [((3, 3), 3, 3)] * 3

@@ -132,17 +132,17 @@ def last_output(layer: Any, params: Any, options: Options, x: Any) -> Array:
 
 
 def of_lstm(options: Options, inputs: list[Any]) -> Array:
-    x, (W,), (R,), *rest = inputs
-    first, second = np.split(rest[0][0] if rest else np.zeros(2 * len(W), x.dtype), 2)
-    W, R, bias = (in_blocks(each, (0, 2, 3, 1)) for each in (W, R, first + second))  # from i, o, f, g
-    return last_output(lstm, Lstm(W.T, R.T, bias), options, x)
+    x, (of_x,), (of_h,), *rest = inputs
+    first, second = np.split(rest[0][0] if rest else np.zeros(2 * len(of_x), x.dtype), 2)
+    W, U, b = (in_blocks(each, (0, 2, 3, 1)).T for each in (of_x, of_h, first + second))  # from i, o, f, g
+    return last_output(lstm, Lstm(W, U, b), options, x)
 
 
 def of_gru(options: Options, inputs: list[Any]) -> Array:
-    x, (W,), (R,), *rest = inputs
-    biases = np.split(rest[0][0] if rest else np.zeros(2 * len(W), x.dtype), 2)
-    W, R, b, c = (in_blocks(each, (1, 0, 2)) for each in (W, R, *biases))  # from z, r, n
-    return last_output(gru, Gru(W.T, R.T, b, c), options, x)
+    x, (of_x,), (of_h,), *rest = inputs
+    biases = np.split(rest[0][0] if rest else np.zeros(2 * len(of_x), x.dtype), 2)
+    W, U, b, c = (in_blocks(each, (1, 0, 2)).T for each in (of_x, of_h, *biases))  # from z, r, n
+    return last_output(gru, Gru(W, U, b, c), options, x)
 
 
 WITH_OPTIONS: dict[str, Ours] = {

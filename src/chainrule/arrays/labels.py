@@ -6,7 +6,7 @@ import numpy as np
 
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.libraries import unlike
-from chainrule.arrays.types import Array, Labels, is_numpy, is_plain
+from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain
 
 UNSIGNED = {np.dtype(f"{o}i{size}"): np.dtype(f"{o}u{size}") for size in (1, 2, 4, 8) for o in "<>"}
 
@@ -25,12 +25,7 @@ def choose_rows(labels: Labels, rows: Array, owner: str, name: str, things: str)
     `"tokens"`. Labels that are no integers, or of another library than `rows`, are a TypeError. One outside [0, k) is a
     ValueError, where values can be read: a negative label does not count from the end.
     """
-    if not (hasattr(labels, "shape") and hasattr(labels, "dtype")):
-        raise TypeError(f"{owner}: labels must be an array of integers, got {describe(labels)}")
-    if is_numpy(labels) and not is_plain(labels):
-        raise TypeError(f"{owner}: labels must be a plain array, got {type(labels).__name__}: convert them first")
-    if not (labels.dtype.kind in "iu" if is_numpy(labels) else "int" in str(labels.dtype)):
-        raise TypeError(f"{owner}: labels must be integers, got {describe(labels)}")
+    are_integers(labels, f"{owner}: labels")
     libraries = unlike(labels, rows)
     if libraries is not None:
         raise TypeError(
@@ -38,6 +33,22 @@ def choose_rows(labels: Labels, rows: Array, owner: str, name: str, things: str)
         )
     k = rows.shape[0]
     if is_numpy(labels) and labels.size and not fit(labels, k):
-        where = tuple(int(i) for i in np.argwhere((labels < 0) | (labels >= k))[0])
-        place = f" at row {where[0] if len(where) == 1 else where}" if where else ""
-        raise ValueError(f"{owner}: {name} has {k} {things}, so labels must be in [0, {k}), got {labels[where]}{place}")
+        found = first_of(labels, (labels < 0) | (labels >= k))
+        raise ValueError(f"{owner}: {name} has {k} {things}, so labels must be in [0, {k}), got {found}")
+
+
+def are_integers(labels: Any, name: str) -> None:
+    """Check that labels, called `name` in messages, are an array of integers, of any library."""
+    if not (hasattr(labels, "shape") and hasattr(labels, "dtype")):
+        raise TypeError(f"{name} must be an array of integers, got {describe(labels)}")
+    if is_numpy(labels) and not is_plain(labels):
+        raise TypeError(f"{name} must be a plain array, got {type(labels).__name__}: convert them first")
+    if not (labels.dtype.kind in "iu" if is_numpy(labels) else "int" in str(labels.dtype)):
+        raise TypeError(f"{name} must be integers, got {describe(labels)}")
+
+
+def first_of(labels: Labels, where: Mask) -> str:
+    """The first label where a condition holds, and its row if there are rows: `"3 at row 1"`."""
+    place = tuple(int(i) for i in np.argwhere(where)[0])
+    row = f" at row {place[0] if len(place) == 1 else place}" if place else ""
+    return f"{labels[place]}{row}"

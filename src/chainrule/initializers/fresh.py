@@ -39,6 +39,14 @@ def drawn(
     return own(made)
 
 
+def drawn_side_by_side(
+    owner: str, rng: Generator, weights: Initializer, blocks: int, rows: int, columns: int, dtype: DTypeLike
+) -> Array:
+    """(rows, blocks * columns): blocks that are drawn one by one, each as the weights of a layer of its own."""
+    each = [drawn(owner, rng, weights, rows, columns, dtype, rows=rows, columns=columns) for _ in range(blocks)]
+    return read_only(np.concatenate(each, axis=1))
+
+
 def filled(owner: str, value: float, dtype: DTypeLike, **sizes: int) -> Array:
     """One number everywhere, in the shape of the sizes."""
     return read_only(np.full(_shape(owner, sizes), value, floating(owner, dtype)))

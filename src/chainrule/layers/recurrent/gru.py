@@ -239,9 +239,9 @@ def backward(xp: Namespace, cache: GruCache, dout: Array, wants_dx: bool) -> tup
 
 
 def operations(params: Gru, x: Shape, out: Shape) -> tuple[int, int]:
-    """Two for each weight and step, and 40 for each unit; backward twice the products, and 7 for each unit."""
+    """Two for each weight and step, and 36 for each unit; backward twice the products, and 7 for each unit."""
     products = 2 * math.prod(x[:-1]) * (x[-1] + out[-1]) * 3 * out[-1]
-    return products + 40 * math.prod(out), 2 * products + 7 * math.prod(out)
+    return products + 36 * math.prod(out), 2 * products + 7 * math.prod(out)
 
 
 gru: Layer[Gru, GruCache] = layer("gru", Gru, forward, backward, fits, quiet=True, event_axes=2, operations=operations)

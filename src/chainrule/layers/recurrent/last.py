@@ -43,13 +43,12 @@ Examples
 from functools import partial
 from typing import Any
 
-import numpy as np
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.labels import are_integers, first_of
 from chainrule.arrays.libraries import unlike
 from chainrule.arrays.ownership import own
-from chainrule.arrays.types import Mask, is_numpy, is_plain
+from chainrule.arrays.types import is_numpy
 from chainrule.layers.recurrent.sequences import has_steps
 from chainrule.rules import Array, Labels, Layer, Namespace, Shape, Unit, layer, record, unchecked
 
@@ -104,7 +103,8 @@ def fits_lengths(lengths: Labels, params: Unit, x: Array) -> None:
         raise TypeError(f"last_of: {of}: convert one of them")
     steps = x.shape[-2]
     if is_numpy(lengths) and (lengths > steps).any():
-        raise out_of_range(lengths, f"at most {steps}, the number of steps of x {tuple(x.shape)}", lengths > steps)
+        most = f"{steps}, the number of steps of x {tuple(x.shape)}"
+        raise ValueError(f"last_of: lengths must be at most {most}, got {first_of(lengths, lengths > steps)}")
 
 
 def forward_of(xp: Namespace, params: Unit, x: Array, *, lengths: Labels) -> tuple[Array, LastCache]:
@@ -149,15 +149,10 @@ def last_of(lengths: Labels) -> Layer[Unit, LastCache]:
     >>> last_of(np.array([3, 1])).forward((), np.arange(6.0).reshape(2, 3, 1))[0].tolist()
     [[2.0], [3.0]]
     """
-    if not (hasattr(lengths, "shape") and hasattr(lengths, "dtype")):
-        raise TypeError(f"last_of: lengths must be an array of integers, got {describe(lengths)}")
-    if is_numpy(lengths) and not is_plain(lengths):
-        raise TypeError(f"last_of: lengths must be a plain array, got {type(lengths).__name__}: convert them first")
-    if not (lengths.dtype.kind in "iu" if is_numpy(lengths) else "int" in str(lengths.dtype)):
-        raise TypeError(f"last_of: lengths must be integers, got {describe(lengths)}")
+    are_integers(lengths, "last_of: lengths")
     kept = own(lengths)
     if is_numpy(kept) and (kept < 1).any():
-        raise out_of_range(kept, "at least 1", kept < 1)
+        raise ValueError(f"last_of: lengths must be at least 1, got {first_of(kept, kept < 1)}")
     options: dict[str, Any] = {"lengths": kept}
     return layer(
         "last_of",
@@ -169,10 +164,3 @@ def last_of(lengths: Labels) -> Layer[Unit, LastCache]:
         event_axes=2,
         operations=operations,
     )
-
-
-def out_of_range(lengths: Labels, bound: str, where: Mask) -> ValueError:
-    """The error of a length that there can't be, which names its row."""
-    place = tuple(int(i) for i in np.argwhere(where)[0])
-    row = f" at row {place[0] if len(place) == 1 else place}" if place else ""
-    return ValueError(f"last_of: lengths must be {bound}, got {lengths[place]}{row}")

@@ -225,15 +225,16 @@ def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
         a = of_x[:, s, :] + xp.matmul(out, U)
         gates, rests = xp.sigmoid(a)
         slopes = xp.times_in(rests, gates, rests)
-        i, f, g, o = gates[:, :h], gates[:, h : 2 * h], xp.tanh(a[:, 2 * h : 3 * h]), gates[:, 3 * h :]
-        of_i, of_f = g * slopes[:, :h], c * slopes[:, h : 2 * h]
-        c = f * c + i * g
+        i, f, o = gates[:, :h], gates[:, h : 2 * h], gates[:, 3 * h :]
+        g = xp.tanh(a[:, 2 * h : 3 * h])
+        earlier, c = c, f * c + i * g
         tanh_c = xp.tanh(c)
         out = o * tanh_c
-        steps.append((out, c, i, f, o, of_i, of_f, slopes[:, 2 * h : 3 * h], tanh_c * slopes[:, 3 * h :]))
-    out, c, i, f, o, of_i, of_f, slope, of_o = (xp.stack(each, axis=1) for each in zip(*steps, strict=True))
+        slope_i, slope_f, slope_g, slope_o = (slopes[:, k * h : (k + 1) * h] for k in range(4))
+        steps.append((out, c, i, f, o, g * slope_i, earlier * slope_f, slope_g, tanh_c * slope_o))
+    out, c, i, f, o, of_i, of_f, slope_g, of_o = (xp.stack(each, axis=1) for each in zip(*steps, strict=True))
     of_c = o * slope_of_tanh(xp.times(*xp.sigmoid(c)))
-    of_a = xp.concat([of_i, of_f, i * slope_of_tanh(slope), of_o], axis=2)
+    of_a = xp.concat([of_i, of_f, i * slope_of_tanh(slope_g), of_o], axis=2)
     saved = [xp.read_only(xp.astype(each, x)) for each in (out, f, of_c, of_a)]
     return xp.reshape(saved[0], (*x.shape[:-1], h)), _saved(xp.own(x), params.W, params.U, *saved)
 
@@ -256,9 +257,9 @@ def backward(xp: Namespace, cache: LstmCache, dout: Array, wants_dx: bool) -> tu
 
 
 def operations(params: Lstm, x: Shape, out: Shape) -> tuple[int, int]:
-    """Two for each weight and step, and 56 for each unit; backward twice the products, and 8 for each unit."""
+    """Two for each weight and step, and 49 for each unit; backward twice the products, and 8 for each unit."""
     products = 2 * math.prod(x[:-1]) * (x[-1] + out[-1]) * 4 * out[-1]
-    return products + 56 * math.prod(out), 2 * products + 8 * math.prod(out)
+    return products + 49 * math.prod(out), 2 * products + 8 * math.prod(out)
 
 
 lstm: Layer[Lstm, LstmCache] = layer(

@@ -2,14 +2,12 @@
 
 import math
 
-import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import size
-from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array, Generator
 from chainrule.initializers.fans import lecun_normal
-from chainrule.initializers.fresh import Initializer, chosen, drawn
+from chainrule.initializers.fresh import Initializer, chosen, drawn_side_by_side
 from chainrule.initializers.rotation import orthogonal
 from chainrule.rules import Namespace, fitting, well_formed
 
@@ -76,9 +74,8 @@ def drawn_gates(
     """Draw W (d, k h) and U (h, k h), gate by gate: by default W as `affine` does, and each gate's U orthogonal."""
     inputs, units = size(owner, "n_in", n_in, least=1), size(owner, "n_hidden", n_hidden, least=1)
 
-    def side_by_side(rows: int, default: Initializer) -> Array:
-        draw = chosen(owner, weights, std, default)
-        blocks = [drawn(owner, rng, draw, rows, units, dtype, rows=rows, columns=units) for _ in range(gates)]
-        return read_only(np.concatenate(blocks, axis=1))
-
-    return side_by_side(inputs, lecun_normal), side_by_side(units, orthogonal)
+    W, U = (
+        drawn_side_by_side(owner, rng, chosen(owner, weights, std, default), gates, rows, units, dtype)
+        for rows, default in ((inputs, lecun_normal), (units, orthogonal))
+    )
+    return W, U
