@@ -433,3 +433,9 @@ def test_a_step_out_of_range_is_nan_where_values_are_not_read_and_put_nowhere() 
     x, labels = np.ones((3, 2, 1)), np.array([-1, 2, 1])
     np.testing.assert_array_equal(Portable(np).take_steps(x, labels), [[np.nan], [np.nan], [1]])
     np.testing.assert_array_equal(Portable(np).put_steps(np.ones((3, 1)), labels, 2)[..., 0], [[0, 0], [0, 0], [0, 1]])
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 3)])
+def test_arrays_are_stacked_along_a_new_first_axis(shape: tuple[int, ...]) -> None:
+    arrays = [np.full(shape, float(k)) for k in range(4)]
+    np.testing.assert_array_equal(TUNED.stack(arrays), np.stack(arrays), strict=True)

@@ -135,12 +135,16 @@ class Namespace(Protocol):
         """The arrays one after another along an axis."""
         ...
 
-    def stack(self, arrays: tuple[Array, ...] | list[Array], /, *, axis: int = 0) -> Array:
-        """The arrays side by side along a new axis."""
+    def stack(self, arrays: tuple[Array, ...] | list[Array], /) -> Array:
+        """The arrays, of one shape, one after another along a new first axis."""
         ...
 
     def reshape(self, x: A, shape: tuple[int, ...], /) -> A:
         """The same numbers in another shape."""
+        ...
+
+    def moveaxis(self, x: Array, source: int, destination: int, /) -> Array:
+        """A view of the array in which one axis stands at another place."""
         ...
 
     def zeros_like(self, x: Array, /) -> Array:

@@ -72,7 +72,15 @@ from numpy.typing import DTypeLike
 
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fresh import Initializer, filled
-from chainrule.layers.recurrent.sequences import before, drawn_gates, fits_steps, sequences, slope_of_tanh, well_gated
+from chainrule.layers.recurrent.sequences import (
+    before,
+    by_example,
+    by_step,
+    drawn_gates,
+    fits_steps,
+    slope_of_tanh,
+    well_gated,
+)
 from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
 
 
@@ -172,7 +180,7 @@ class Gru:
 class GruCache:
     """The cache of `gru`: the input, the weights, the output, and what its derivatives are multiplied by.
 
-    That is `z`, (n, t, h), for the output before, `of_n`, (n, t, h), and `of_e`, (n, t, 3 h), for what the gates are
+    That is `z`, (t, n, h), for the output before, `of_n`, (n, t, h), and `of_e`, (t, n, 3 h), for what the gates are
     functions of.
     """
 
@@ -198,43 +206,43 @@ def forward(xp: Namespace, params: Gru, x: Array) -> tuple[Array, GruCache]:
     """`h' = (1 - z) * n + z * h` at each step: x (..., t, d) to out (..., t, h)."""
     W, U, b, c = map(xp.widened, (params.W, params.U, params.b, params.c))
     h, t = U.shape[0], x.shape[-2]
-    a = xp.matmul(sequences(xp, x), W)
+    a = xp.matmul(by_step(xp, x), W)
     a += b
-    out = xp.zeros_like(a[:, 0, :h])
+    out = xp.zeros_like(a[0, :, :h])
     steps: list[tuple[Array, ...]] = []
     for s in range(t):
         e = xp.matmul(out, U)
         e += c
-        gates, rests = xp.sigmoid(a[:, s, : 2 * h] + e[:, : 2 * h])
+        gates, rests = xp.sigmoid(a[s, :, : 2 * h] + e[:, : 2 * h])
         r, z, e_n = gates[:, :h], gates[:, h:], e[:, 2 * h :]
-        sum_n: Array = a[:, s, 2 * h :] + r * e_n
+        sum_n: Array = a[s, :, 2 * h :] + r * e_n
         n = xp.tanh(sum_n)
         out = rests[:, h:] * n + z * out
         steps.append((gates, rests, z, e_n, sum_n, n, out))
-    gates, rests, z, e_n, sum_n, n, out = (xp.stack(each, axis=1) for each in zip(*steps, strict=True))
+    gates, rests, z, e_n, sum_n, n, out = (xp.stack(each) for each in zip(*steps, strict=True))
     slopes, r = gates * rests, gates[:, :, :h]
     of_n = rests[:, :, h:] * slope_of_tanh(xp.times(*xp.sigmoid(sum_n)))
     of_r, of_z = of_n * e_n * slopes[:, :, :h], (before(xp, out) - n) * slopes[:, :, h:]
     of_e = xp.concat([of_r, of_z, of_n * r], axis=2)
     saved = [xp.read_only(xp.astype(each, x)) for each in (out, z, of_n, of_e)]
-    return xp.reshape(saved[0], (*x.shape[:-1], h)), _saved(xp.own(x), params.W, params.U, *saved)
+    return by_example(xp, saved[0], x.shape[:-2]), _saved(xp.own(x), params.W, params.U, *saved)
 
 
 def backward(xp: Namespace, cache: GruCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Gru]:
     """From the last step to the first, `u = dout + p'`, and `w` and `y` in their blocks."""
-    x, douts = sequences(xp, cache.x), sequences(xp, dout)
+    x, douts = by_step(xp, cache.x), by_step(xp, dout)
     W, U, out, z, of_n, of_e = map(xp.widened, (cache.W, cache.U, cache.out, cache.z, cache.of_n, cache.of_e))
-    p = xp.zeros_like(douts[:, 0, :])
+    p = xp.zeros_like(douts[0, :, :])
     us: list[Array] = []
     ys: list[Array] = []
-    for s in reversed(range(x.shape[1])):
-        us.append(douts[:, s, :] + p)
-        ys.append(of_e[:, s, :] * xp.concat([us[-1]] * 3, axis=1))
-        p = xp.matmul(ys[-1], U.T) + us[-1] * z[:, s, :]
-    u, y = xp.stack(us[::-1], axis=1), xp.stack(ys[::-1], axis=1)
+    for s in reversed(range(x.shape[0])):
+        us.append(douts[s, :, :] + p)
+        ys.append(of_e[s, :, :] * xp.concat([us[-1]] * 3, axis=1))
+        p = xp.matmul(ys[-1], U.T) + us[-1] * z[s, :, :]
+    u, y = xp.stack(us[::-1]), xp.stack(ys[::-1])
     w = xp.concat([y[:, :, : -z.shape[-1]], u * of_n], axis=2)
     grads = (xp.matmul_rows(x, w), xp.matmul_rows(before(xp, out), y), xp.sum_rows(w), xp.sum_rows(y))
-    dx = xp.astype(xp.reshape(xp.matmul(w, W.T), cache.x.shape), dout) if wants_dx else None
+    dx = xp.astype(by_example(xp, xp.matmul(w, W.T), cache.x.shape[:-2]), dout) if wants_dx else None
     return dx, _gradients(*(xp.astype(each, dout) for each in grads))
 
 

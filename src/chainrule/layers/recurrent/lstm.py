@@ -88,7 +88,15 @@ from chainrule.arrays.arguments import number
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fresh import Initializer
-from chainrule.layers.recurrent.sequences import before, drawn_gates, fits_steps, sequences, slope_of_tanh, well_gated
+from chainrule.layers.recurrent.sequences import (
+    before,
+    by_example,
+    by_step,
+    drawn_gates,
+    fits_steps,
+    slope_of_tanh,
+    well_gated,
+)
 from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
 
 
@@ -192,7 +200,7 @@ class Lstm:
 class LstmCache:
     """The cache of `lstm`: the input, the weights, the output, and what its derivatives are multiplied by.
 
-    That is `f` and `of_c`, (n, t, h), for the cells, and `of_a`, (n, t, 4 h), for what the gates are functions of.
+    That is `f` and `of_c`, (t, n, h), for the cells, and `of_a`, (t, n, 4 h), for what the gates are functions of.
     """
 
     x: Array
@@ -217,12 +225,12 @@ def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
     """`c' = f * c + i * g` and `h' = o * tanh(c')` at each step: x (..., t, d) to out (..., t, h)."""
     W, U, b = map(xp.widened, (params.W, params.U, params.b))
     h, t = U.shape[0], x.shape[-2]
-    of_x = xp.matmul(sequences(xp, x), W)
+    of_x = xp.matmul(by_step(xp, x), W)
     of_x += b
-    out = c = xp.zeros_like(of_x[:, 0, :h])
+    out = c = xp.zeros_like(of_x[0, :, :h])
     steps: list[tuple[Array, ...]] = []
     for s in range(t):
-        a = of_x[:, s, :] + xp.matmul(out, U)
+        a = of_x[s, :, :] + xp.matmul(out, U)
         gates, rests = xp.sigmoid(a)
         slopes = xp.times_in(rests, gates, rests)
         i, f, o = gates[:, :h], gates[:, h : 2 * h], gates[:, 3 * h :]
@@ -232,27 +240,27 @@ def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
         out = o * tanh_c
         slope_i, slope_f, slope_g, slope_o = (slopes[:, k * h : (k + 1) * h] for k in range(4))
         steps.append((out, c, i, f, o, g * slope_i, earlier * slope_f, slope_g, tanh_c * slope_o))
-    out, c, i, f, o, of_i, of_f, slope_g, of_o = (xp.stack(each, axis=1) for each in zip(*steps, strict=True))
+    out, c, i, f, o, of_i, of_f, slope_g, of_o = (xp.stack(each) for each in zip(*steps, strict=True))
     of_c = o * slope_of_tanh(xp.times(*xp.sigmoid(c)))
     of_a = xp.concat([of_i, of_f, i * slope_of_tanh(slope_g), of_o], axis=2)
     saved = [xp.read_only(xp.astype(each, x)) for each in (out, f, of_c, of_a)]
-    return xp.reshape(saved[0], (*x.shape[:-1], h)), _saved(xp.own(x), params.W, params.U, *saved)
+    return by_example(xp, saved[0], x.shape[:-2]), _saved(xp.own(x), params.W, params.U, *saved)
 
 
 def backward(xp: Namespace, cache: LstmCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Lstm]:
     """From the last step to the first, `v = u * o * (1 - tanh(c')^2) + q'`, and `r` in its blocks."""
-    x, douts = sequences(xp, cache.x), sequences(xp, dout)
+    x, douts = by_step(xp, cache.x), by_step(xp, dout)
     W, U, out, f, of_c, of_a = map(xp.widened, (cache.W, cache.U, cache.out, cache.f, cache.of_c, cache.of_a))
-    p = q = xp.zeros_like(douts[:, 0, :])
+    p = q = xp.zeros_like(douts[0, :, :])
     rs: list[Array] = []
-    for s in reversed(range(x.shape[1])):
-        u = douts[:, s, :] + p
-        v = u * of_c[:, s, :] + q
-        rs.append(of_a[:, s, :] * xp.concat([v, v, v, u], axis=1))
-        p, q = xp.matmul(rs[-1], U.T), v * f[:, s, :]
-    r = xp.stack(rs[::-1], axis=1)
+    for s in reversed(range(x.shape[0])):
+        u = douts[s, :, :] + p
+        v = u * of_c[s, :, :] + q
+        rs.append(of_a[s, :, :] * xp.concat([v, v, v, u], axis=1))
+        p, q = xp.matmul(rs[-1], U.T), v * f[s, :, :]
+    r = xp.stack(rs[::-1])
     grads = (xp.matmul_rows(x, r), xp.matmul_rows(before(xp, out), r), xp.sum_rows(r))
-    dx = xp.astype(xp.reshape(xp.matmul(r, W.T), cache.x.shape), dout) if wants_dx else None
+    dx = xp.astype(by_example(xp, xp.matmul(r, W.T), cache.x.shape[:-2]), dout) if wants_dx else None
     return dx, _gradients(*(xp.astype(each, dout) for each in grads))
 
 

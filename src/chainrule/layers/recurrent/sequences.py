@@ -26,14 +26,19 @@ def fits_steps(layer: str, W: Array, x: Array) -> None:
     has_steps(layer, x)
 
 
-def sequences(xp: Namespace, x: Array) -> Array:
-    """(..., t, d) to (n, t, d), of 32 bits at least."""
-    return xp.widened(xp.reshape(x, (math.prod(x.shape[:-2]), *x.shape[-2:])))
+def by_step(xp: Namespace, x: Array) -> Array:
+    """(..., t, d) to (t, n, d), of 32 bits at least: all examples at one step, and then at the next."""
+    return xp.moveaxis(xp.widened(xp.reshape(x, (math.prod(x.shape[:-2]), *x.shape[-2:]))), 1, 0)
+
+
+def by_example(xp: Namespace, steps: Array, axes: tuple[int, ...]) -> Array:
+    """(t, n, d) to (..., t, d)."""
+    return xp.reshape(xp.moveaxis(steps, 1, 0), (*axes, steps.shape[0], steps.shape[2]))
 
 
 def before(xp: Namespace, states: Array) -> Array:
-    """(n, t, h) to (n, t, h): the state before each step, 0 before the first."""
-    return xp.concat([xp.zeros_like(states[:, :1, :]), states[:, :-1, :]], axis=1)
+    """(t, n, h) to (t, n, h): the state before each step, 0 before the first."""
+    return xp.concat([xp.zeros_like(states[:1, :, :]), states[:-1, :, :]])
 
 
 def slope_of_tanh(slope: Array) -> Array:
