@@ -12,6 +12,7 @@ from chainrule import (
     affine,
     clip_by_global_norm,
     dropout,
+    last_of,
     relu,
     sequential,
     sgd,
@@ -53,3 +54,20 @@ def traces_of_a_step(seeds: list[int]) -> int:
     for a, b in zip(tree.leaves(stepped[0]), tree.leaves(plain[0]), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     return count
+
+
+def traces_of_lengths(all_lengths: list[list[int]]) -> int:
+    """How often the last steps of sequences are traced over several lengths; they are those that the lengths say."""
+    traced: list[Any] = []
+    x = np.random.default_rng(0).standard_normal((2, 3, 2), np.float32)
+
+    def last_steps(lengths: Any, x: Any) -> Any:
+        traced.append(lengths)
+        return last_of(lengths).forward((), x)[0]
+
+    compiled = jax.jit(last_steps)
+    for lengths in all_lengths:
+        found = compiled(jnp.asarray(lengths), jnp.asarray(x))
+        np.testing.assert_array_equal(found, last_of(np.array(lengths)).forward((), x)[0])
+        np.testing.assert_array_equal(found, last_of(np.array(lengths)).forward((), jnp.asarray(x))[0])
+    return len(traced)

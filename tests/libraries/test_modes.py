@@ -13,6 +13,7 @@ from chainrule import (
     clip_by_global_norm,
     dropout,
     inference,
+    last_of,
     schedules,
     sequential,
     split_seed,
@@ -69,6 +70,26 @@ def test_statistics_and_inference_are_numpys(library: Library) -> None:
 
 
 @each_library
+def test_each_sequence_has_its_own_last_step(library: Library) -> None:
+    rng = np.random.default_rng(0)
+    x, dout, lengths = rng.standard_normal((4, 3, 2)), rng.standard_normal((4, 2)), np.array([2, 3, 1, 3])
+    layer: Any = last_of(library.put(lengths))
+    out, cache = layer.forward((), library.put(x))
+    dx, _ = layer.backward(cache, library.put(dout))
+    expected = np.zeros_like(x)
+    expected[np.arange(4), lengths - 1] = dout
+    np.testing.assert_array_equal(library.get(out), x[np.arange(4), lengths - 1])
+    np.testing.assert_array_equal(library.get(dx), expected)
+
+
+@each_other
+def test_a_length_out_of_range_is_nan_where_values_are_not_read(library: Library) -> None:
+    layer: Any = last_of(library.put(np.array([4, 0, 2])))
+    out = library.get(layer.forward((), library.put(np.ones((3, 3, 1))))[0])
+    np.testing.assert_array_equal(out, [[np.nan], [np.nan], [1]])
+
+
+@each_library
 @pytest.mark.parametrize("most", [1e-3, 5.0, 5e3])
 def test_clipping_is_numpys(library: Library, most: float) -> None:
     grads = (np.array([[3.0, 0.0]]), np.array([-4.0]), np.array([]))
@@ -96,6 +117,11 @@ def test_rates_are_numpys(library: Library) -> None:
 
 
 if find_spec("jax") is not None:  # where there is a compiler that traces
+
+    def test_new_lengths_compile_nothing() -> None:
+        from libraries.compiled import traces_of_lengths  # noqa: PLC0415  # it imports JAX
+
+        assert traces_of_lengths([[1, 2], [3, 1], [2, 2]]) == 1
 
     def test_a_new_seed_and_a_new_rate_compile_nothing() -> None:
         from libraries.compiled import traces_of_a_step  # noqa: PLC0415  # it imports JAX

@@ -65,6 +65,7 @@ Examples
 """
 
 import math
+from functools import partial
 
 import numpy as np
 from attrs import frozen
@@ -72,15 +73,8 @@ from numpy.typing import DTypeLike
 
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fresh import Initializer, filled
-from chainrule.layers.recurrent.sequences import (
-    before,
-    by_example,
-    by_step,
-    drawn_gates,
-    fits_steps,
-    slope_of_tanh,
-    well_gated,
-)
+from chainrule.layers.recurrent.gates import drawn_gates, slope_of_tanh, well_gated
+from chainrule.layers.recurrent.steps import before, by_example, by_step, fits_steps
 from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
 
 
@@ -197,11 +191,6 @@ _saved = unchecked(GruCache)
 _gradients = unchecked(Gru)
 
 
-def fits(params: Gru, x: Array) -> None:
-    """Check that x has at least one step, and as many features as W takes."""
-    fits_steps("gru", params.W, x)
-
-
 def forward(xp: Namespace, params: Gru, x: Array) -> tuple[Array, GruCache]:
     """`h' = (1 - z) * n + z * h` at each step: x (..., t, d) to out (..., t, h)."""
     W, U, b, c = map(xp.widened, (params.W, params.U, params.b, params.c))
@@ -252,5 +241,7 @@ def operations(params: Gru, x: Shape, out: Shape) -> tuple[int, int]:
     return products + 36 * math.prod(out), 2 * products + 7 * math.prod(out)
 
 
-gru: Layer[Gru, GruCache] = layer("gru", Gru, forward, backward, fits, quiet=True, event_axes=2, operations=operations)
+gru: Layer[Gru, GruCache] = layer(
+    "gru", Gru, forward, backward, partial(fits_steps, "gru"), quiet=True, event_axes=2, operations=operations
+)
 """The outputs of a gated recurrent unit at all steps, (..., t, d) to (..., t, h); its parameters are a `Gru`."""

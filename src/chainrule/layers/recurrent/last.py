@@ -49,7 +49,7 @@ from chainrule.arrays.labels import are_integers, first_of
 from chainrule.arrays.libraries import unlike
 from chainrule.arrays.ownership import own
 from chainrule.arrays.types import is_numpy
-from chainrule.layers.recurrent.sequences import has_steps
+from chainrule.layers.recurrent.steps import has_steps
 from chainrule.rules import Array, Labels, Layer, Namespace, Shape, Unit, layer, record, unchecked
 
 

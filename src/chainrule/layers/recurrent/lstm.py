@@ -79,24 +79,17 @@ True
 """
 
 import math
+from functools import partial
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import number
-from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fresh import Initializer
-from chainrule.layers.recurrent.sequences import (
-    before,
-    by_example,
-    by_step,
-    drawn_gates,
-    fits_steps,
-    slope_of_tanh,
-    well_gated,
-)
+from chainrule.layers.recurrent.gates import drawn_gates, slope_of_tanh, well_gated
+from chainrule.layers.recurrent.steps import before, by_example, by_step, fits_steps
 from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
 
 
@@ -190,9 +183,8 @@ class Lstm:
         (Lstm(W=f32[10, 8], U=f32[2, 8], b=f32[8]), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
         """
         W, U = drawn_gates("Lstm.init", 4, rng, n_in, n_hidden, weights, std, dtype)
-        b = np.zeros(U.shape[1], W.dtype)
-        b[n_hidden : 2 * n_hidden] = number("Lstm.init", "forget_bias", forget_bias, least=-math.inf)
-        return cls(W, U, read_only(b))
+        forget = number("Lstm.init", "forget_bias", forget_bias, least=-math.inf)
+        return cls(W, U, np.repeat(np.array([0, forget, 0, 0], W.dtype), U.shape[0]))
 
 
 @frozen(eq=False)
@@ -214,11 +206,6 @@ class LstmCache:
 
 _saved = unchecked(LstmCache)
 _gradients = unchecked(Lstm)
-
-
-def fits(params: Lstm, x: Array) -> None:
-    """Check that x has at least one step, and as many features as W takes."""
-    fits_steps("lstm", params.W, x)
 
 
 def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
@@ -271,6 +258,6 @@ def operations(params: Lstm, x: Shape, out: Shape) -> tuple[int, int]:
 
 
 lstm: Layer[Lstm, LstmCache] = layer(
-    "lstm", Lstm, forward, backward, fits, quiet=True, event_axes=2, operations=operations
+    "lstm", Lstm, forward, backward, partial(fits_steps, "lstm"), quiet=True, event_axes=2, operations=operations
 )
 """The outputs of a long short-term memory at all steps, (..., t, d) to (..., t, h); its parameters are an `Lstm`."""
