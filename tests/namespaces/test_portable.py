@@ -102,7 +102,7 @@ WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "sqrt": (lambda xp, x: xp.sqrt(x), np.sqrt(X)),
     "hyperbolic tangent": (lambda xp, x: xp.tanh(x), np.tanh(X)),
     "times_in": (lambda xp, x: xp.times_in(x, x, x), X * X),
-    "moveaxis": (lambda xp, x: xp.moveaxis(x, 1, 0), X.T),
+    "permute_dims": (lambda xp, x: xp.permute_dims(x, (1, 0)), X.T),
     "sigmoid": (lambda xp, x: xp.sigmoid(-x)[0], 1 / (1 + np.exp(X))),
     "stack": (lambda xp, x: xp.stack([x, x - 1]), np.array([X, X - 1])),
     "where": (lambda xp, x: xp.where(x > 1, x, -x), np.where(X > 1, X, -X)),

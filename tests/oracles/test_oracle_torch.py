@@ -294,3 +294,24 @@ def test_recurrent_layers_are_torchs_modules_with_their_weights_transposed(
     np.testing.assert_allclose(dx, to_numpy(tensor.grad), rtol=1e-10, atol=1e-10)
     for gradient, param in zip(tree.leaves(grads), module.parameters(), strict=False):
         np.testing.assert_allclose(gradient, to_numpy(param.grad).T, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("layer", "make"), [(lstm, Lstm.init), (gru, Gru.init)], ids=["lstm", "gru"])
+def test_recurrent_layers_run_under_vmap_over_any_of_their_arrays(layer: Any, make: Any) -> None:
+    rng = np.random.default_rng(0)
+    params: Any = make(rng, 2, 3, dtype=np.float64)
+    arrays = [
+        torch.tensor(np.array(leaf)) for leaf in (normal(rng, 2, 4, 2), normal(rng, 2, 4, 3), *tree.leaves(params))
+    ]
+
+    def both(*given: Any) -> Any:
+        x, dout, *leaves = given
+        out, cache = layer.forward(tree.replace(params, leaves), x)
+        return out, *tree.leaves(layer.backward(cache, dout))
+
+    for k, array in enumerate(arrays):
+        dims = [0 if j == k else None for j in range(len(arrays))]
+        several = torch.func.vmap(both, tuple(dims))(*(arrays[:k]), torch.stack([array, 2 * array]), *arrays[k + 1 :])
+        alone = both(*arrays[:k], 2 * array, *arrays[k + 1 :])
+        for a, b in zip(several, alone, strict=True):
+            np.testing.assert_allclose(a[1], b, rtol=1e-13, atol=1e-13)

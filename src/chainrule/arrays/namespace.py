@@ -143,8 +143,8 @@ class Namespace(Protocol):
         """The same numbers in another shape."""
         ...
 
-    def moveaxis(self, x: Array, source: int, destination: int, /) -> Array:
-        """A view of the array in which one axis stands at another place."""
+    def permute_dims(self, x: Array, axes: tuple[int, ...], /) -> Array:
+        """The array with its axes in another order; it may be a view."""
         ...
 
     def zeros_like(self, x: Array, /) -> Array:

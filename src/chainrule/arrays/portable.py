@@ -39,8 +39,8 @@ class Portable:
         self.log1p: Callable[[Array], Array] = xp.log1p
         self.matmul: Callable[[Array, Array], Array] = xp.matmul
         self.mean: Callable[[Array], Array] = xp.mean
-        self.moveaxis: Callable[[Array, int, int], Array] = xp.moveaxis
         self.ones_like: Callable[[Array], Array] = xp.ones_like
+        self.permute_dims: Callable[[Array, tuple[int, ...]], Array] = xp.permute_dims
         self.reshape: Callable[..., Any] = xp.reshape
         self.round: Callable[[Array], Array] = xp.round
         self.sign: Callable[[Array], Array] = xp.sign

@@ -195,13 +195,11 @@ def forward(xp: Namespace, params: Gru, x: Array) -> tuple[Array, GruCache]:
     """`h' = (1 - z) * n + z * h` at each step: x (..., t, d) to out (..., t, h)."""
     W, U, b, c = map(xp.widened, (params.W, params.U, params.b, params.c))
     h, t = U.shape[0], x.shape[-2]
-    a = xp.matmul(by_step(xp, x), W)
-    a += b
+    a = xp.plus(xp.matmul(by_step(xp, x), W), b)
     out = xp.zeros_like(a[0, :, :h])
     steps: list[tuple[Array, ...]] = []
     for s in range(t):
-        e = xp.matmul(out, U)
-        e += c
+        e = xp.plus(xp.matmul(out, U), c)
         gates, rests = xp.sigmoid(a[s, :, : 2 * h] + e[:, : 2 * h])
         r, z, e_n = gates[:, :h], gates[:, h:], e[:, 2 * h :]
         sum_n: Array = a[s, :, 2 * h :] + r * e_n

@@ -212,8 +212,7 @@ def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
     """`c' = f * c + i * g` and `h' = o * tanh(c')` at each step: x (..., t, d) to out (..., t, h)."""
     W, U, b = map(xp.widened, (params.W, params.U, params.b))
     h, t = U.shape[0], x.shape[-2]
-    of_x = xp.matmul(by_step(xp, x), W)
-    of_x += b
+    of_x = xp.plus(xp.matmul(by_step(xp, x), W), b)
     out = c = xp.zeros_like(of_x[0, :, :h])
     steps: list[tuple[Array, ...]] = []
     for s in range(t):

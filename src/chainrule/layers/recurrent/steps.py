@@ -23,12 +23,13 @@ def fits_steps(layer: str, params: Any, x: Array) -> None:
 
 def by_step(xp: Namespace, x: Array) -> Array:
     """(..., t, d) to (t, n, d), of 32 bits at least: all examples at one step, and then at the next."""
-    return xp.moveaxis(xp.widened(xp.reshape(x, (math.prod(x.shape[:-2]), *x.shape[-2:]))), 1, 0)
+    examples = xp.reshape(x, (math.prod(x.shape[:-2]), *x.shape[-2:]))
+    return xp.permute_dims(xp.widened(examples), (1, 0, 2))
 
 
 def by_example(xp: Namespace, steps: Array, axes: tuple[int, ...]) -> Array:
     """(t, n, d) to (..., t, d)."""
-    return xp.reshape(xp.moveaxis(steps, 1, 0), (*axes, steps.shape[0], steps.shape[2]))
+    return xp.reshape(xp.permute_dims(steps, (1, 0, 2)), (*axes, steps.shape[0], steps.shape[2]))
 
 
 def before(xp: Namespace, states: Array) -> Array:
