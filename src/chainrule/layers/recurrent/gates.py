@@ -47,7 +47,7 @@ def drawn_gates(
 
 
 def slope_of_tanh(slope: Array) -> Array:
-    """`1 - tanh(a)^2`, of the slope p of the sigmoid at a: `(2 p / (1 - 2 p))^2`, which loses no digits."""
+    """`1 - tanh(a)^2`, of the slope m of the sigmoid at a: `(2 m / (1 - 2 m))^2`, which loses no digits."""
     double = 2 * slope
     root = double / (1 - double)
     return root * root

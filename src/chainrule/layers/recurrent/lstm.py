@@ -52,9 +52,9 @@ Special values: where an infinity in x is multiplied by weights of both signs, o
 in its example, in the steps from its own on; going back it reaches all steps of the example, and the parameters.
 
 **Numerics.** The slope s (1 - s) of a gate is made of s and of 1 - s = sigmoid(-a), which is computed for itself.
-That of tanh is made of p = s (1 - s) at the same a:
+That of tanh is made of m = s (1 - s) at the same a:
 
-    1 - tanh(a)^2 = (2 p / (1 - 2 p))^2
+    1 - tanh(a)^2 = (2 m / (1 - 2 m))^2
 
 so both keep their relative precision however far a gate is open or closed. float16 is computed in float32 and rounded
 at the end.
