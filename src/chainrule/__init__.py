@@ -43,6 +43,7 @@ from chainrule.layers.activations.softplus import log_sigmoid, softplus
 from chainrule.layers.activations.softsign import softsign
 from chainrule.layers.activations.tanh import tanh
 from chainrule.layers.affine import Affine, affine
+from chainrule.layers.attention import Attention, attention
 from chainrule.layers.dropout import dropout, split_seed
 from chainrule.layers.embedding import Embedding, embedding
 from chainrule.layers.identity import identity
@@ -50,6 +51,8 @@ from chainrule.layers.normalisation.batch_norm import BatchNorm, Statistics, bat
 from chainrule.layers.normalisation.group_norm import GroupNorm, group_norm
 from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
 from chainrule.layers.normalisation.rms_norm import RmsNorm, rms_norm
+from chainrule.layers.positions import Positions, positions
+from chainrule.layers.rotary import rotary
 from chainrule.loss import Loss
 from chainrule.losses.huber import huber
 from chainrule.losses.mean_absolute_error import mean_absolute_error
@@ -77,6 +80,7 @@ from chainrule.training.step import training_step
 __all__ = [
     "Affine",
     "Array",
+    "Attention",
     "BatchNorm",
     "Embedding",
     "Encoder",
@@ -89,6 +93,7 @@ __all__ = [
     "Objective",
     "Optimizer",
     "PRelu",
+    "Positions",
     "Report",
     "RmsNorm",
     "Statistics",
@@ -102,6 +107,7 @@ __all__ = [
     "adamw",
     "add",
     "affine",
+    "attention",
     "batch_norm",
     "celu",
     "check_against",
@@ -141,6 +147,7 @@ __all__ = [
     "multiply",
     "numerical_gradient",
     "own",
+    "positions",
     "prediction",
     "prelu",
     "read_only",
@@ -151,6 +158,7 @@ __all__ = [
     "residual",
     "rms_norm",
     "rmsprop",
+    "rotary",
     "rules",
     "schedules",
     "selu",

@@ -11,6 +11,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any, Protocol, TypeVar
 
+from chainrule.arrays.records import summary
 from chainrule.parts import layers_of
 
 T = TypeVar("T")
@@ -211,10 +212,10 @@ def _name_of_function(function: Callable[..., object]) -> str:
 
 
 def _shown(option: Any) -> str:
-    """A function, a layer or a loss by its name, without its address; anything else as it prints itself."""
+    """A function, a layer or a loss by its name, an array by its shape; anything else as it prints itself."""
     if hasattr(option, "forward"):
         return title_of(option)
-    return str(option.__name__) if isinstance(option, FunctionType) else repr(option)
+    return str(option.__name__) if isinstance(option, FunctionType) else summary(option)
 
 
 def _is_plain(option: object) -> bool:

@@ -132,6 +132,10 @@ class Namespace(Protocol):
         """The same numbers in another shape."""
         ...
 
+    def moveaxis(self, x: Array, source: int, destination: int, /) -> Array:
+        """A view of the array in which one axis stands at another place."""
+        ...
+
     def zeros_like(self, x: Array, /) -> Array:
         """Zeros of the shape and dtype of `x`."""
         ...
@@ -255,6 +259,22 @@ class Namespace(Protocol):
 
     def one_hot(self, labels: Labels, k: int, /) -> Mask:
         """(...,) to (..., k): whether each class is that of the label; no class is if the label is out of range."""
+        ...
+
+    def turns(self, x: Array, base: float, /) -> tuple[Array, Array]:
+        """(t, d/2) each, for `x` (..., t, d): cosine and sine of `p base^(-2i/d)` at place p and pair i."""
+        ...
+
+    def up_to(self, t: int, like: Array, /) -> Mask:
+        """(t, t): whether the column is at most the row; on the device of `like`."""
+        ...
+
+    def weights(self, scores: Array, allowed: Mask | None, /) -> Array:
+        """(..., t, s) to (..., t, s): in each row `exp(scores) / sum(exp(scores))` of what is allowed, and else 0.
+
+        A row in which nothing is allowed is 0. They may be written into `scores`, which has 32 bits or more; None
+        allows everything.
+        """
         ...
 
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:

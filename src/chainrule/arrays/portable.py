@@ -7,8 +7,10 @@ immutable, or shared with others.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ParamSpec, TypeGuard, TypeVar
 
+from chainrule.arrays.angles import turns
 from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.hashing import hashed
 from chainrule.arrays.namespace import Namespace
@@ -39,6 +41,7 @@ class Portable:
         self.log1p: Callable[[Array], Array] = xp.log1p
         self.matmul: Callable[[Array, Array], Array] = xp.matmul
         self.mean: Callable[[Array], Array] = xp.mean
+        self.moveaxis: Callable[[Array, int, int], Array] = xp.moveaxis
         self.ones_like: Callable[[Array], Array] = xp.ones_like
         self.reshape: Callable[..., Any] = xp.reshape
         self.round: Callable[[Array], Array] = xp.round
@@ -232,6 +235,30 @@ class Portable:
         classes = self.xp.arange(k, device=device)
         hot: Mask = self.xp.astype(labels, classes.dtype)[..., None] == classes
         return hot
+
+    def turns(self, x: Array, base: float, /) -> tuple[Array, Array]:
+        *_, t, d = x.shape
+        cos, sin = turns(t, d // 2, base)
+        made = partial(self.xp.asarray, dtype=x.dtype, device=self._device(x))
+        return made(cos), made(sin)
+
+    def up_to(self, t: int, like: Array, /) -> Mask:
+        places = self.xp.arange(t, device=self._device(like))
+        mask: Mask = places <= places[:, None]
+        return mask
+
+    def weights(self, scores: Array, allowed: Mask | None, /) -> Array:
+        if allowed is None:
+            return self._weights(scores)
+        some = self.xp.any(allowed, axis=-1, keepdims=True)
+        # Of a row in which nothing is allowed, anything finite will do: its weights are 0 in the end.
+        within = self.where(allowed, scores, self.xp.full_like(scores, -math.inf))
+        within = self.where(some, within, self.xp.zeros_like(scores))
+        return self.where(some & allowed, self._weights(within), self.xp.zeros_like(scores))
+
+    def _weights(self, scores: Array) -> Array:
+        _, e, total = self.exponentials(scores)
+        return e / total
 
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
         flat, inside = self._inside(labels, rows.shape[0])

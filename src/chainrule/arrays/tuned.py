@@ -22,6 +22,7 @@ from typing import Any, ParamSpec, TypeGuard, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.arrays.angles import turns
 from chainrule.arrays.blocks import by_blocks
 from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.namespace import Namespace
@@ -54,6 +55,9 @@ MANY = 2**16
 MOST_SUM = 1e30
 """Exponentials whose sum is less are far from overflow, in float32 too."""
 
+NEAR = 40.0
+"""Exponentials of numbers no larger, and sums of them, are far from both ends of float32."""
+
 
 class Tuned:
     """NumPy, behind the names of `chainrule.arrays.namespace.Namespace`."""
@@ -73,6 +77,7 @@ class Tuned:
         self.ones_like: Callable[[Array], Array] = np.ones_like
         self.concat: Callable[..., Array] = np.concatenate
         self.reshape: Callable[..., Any] = np.reshape
+        self.moveaxis: Callable[[Array, int, int], Array] = np.moveaxis
         self.own: Callable[[Any], Any] = own
         self.read_only: Callable[[Any], Any] = read_only
 
@@ -357,6 +362,31 @@ class Tuned:
     def one_hot(self, labels: Labels, k: int, /) -> Mask:
         return np.equal(labels[..., None], np.arange(k))
 
+    def turns(self, x: Array, base: float, /) -> tuple[Array, Array]:
+        *_, t, d = x.shape
+        return _turns(t, d // 2, base, x.dtype)
+
+    def up_to(self, t: int, like: Array, /) -> Mask:
+        return _up_to(t)
+
+    def weights(self, scores: Array, allowed: Mask | None, /) -> Array:
+        # To look for the largest in each row takes as long as the exponentials; in all of them, a fifth of it.
+        if scores.size and not (scores.real.max() <= NEAR and scores.real.min() >= -NEAR):  # or nan
+            if allowed is not None:
+                np.copyto(scores, -np.inf, where=~allowed)
+            top = np.maximum.reduce(scores, axis=-1, keepdims=True)
+            scores -= np.where(top.real == -np.inf, 0, top)
+        e: Array = np.exp(scores, out=scores)
+        if allowed is not None:
+            e *= allowed
+        total = self.sum_last(e)[..., None]
+        if allowed is None or total.all():
+            e *= 1 / total
+        else:
+            e *= 1 / (total + ~allowed.any(axis=-1, keepdims=True))
+            np.copyto(e, 0, where=~allowed)
+        return e
+
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
         return rows[labels]
 
@@ -478,6 +508,17 @@ def _constant(value: float, dtype: np.dtype[Any]) -> Array:
 def shares(n: int, dtype: np.dtype[Any]) -> Array:
     """(n,): 1 / n each."""
     return read_only(np.full(n, 1 / n, dtype))
+
+
+@lru_cache(maxsize=16)
+def _turns(t: int, pairs: int, base: float, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    cos, sin = turns(t, pairs, base)
+    return read_only(cos.astype(dtype, copy=False)), read_only(sin.astype(dtype, copy=False))
+
+
+@lru_cache(maxsize=16)
+def _up_to(t: int) -> Mask:
+    return read_only(np.tri(t, dtype=bool))
 
 
 def multiples(n: int, of: int) -> Labels:

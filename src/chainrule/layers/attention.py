@@ -1,0 +1,296 @@
+"""Self-attention: each position asks all positions, and takes a mean of what they have, weighted by how well they fit.
+
+    Q_h K_h V_h = x W + b              x (..., t, d)    W (d, 3e)    b (3e,)
+    P_h = softmax(Q_h K_h^T / sqrt(c))
+    out = (Y_1 ... Y_H) U + u          Y_h = P_h V_h
+
+(Vaswani and others, Attention is all you need, 2017.)
+"""
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import DTypeLike
+
+from chainrule.arrays.arguments import describe, size
+from chainrule.arrays.libraries import alike, unlike
+from chainrule.arrays.ownership import own
+from chainrule.arrays.types import Generator, Mask
+from chainrule.initializers.fans import lecun_normal
+from chainrule.initializers.fresh import Initializer, chosen, drawn, filled
+from chainrule.layers import affine
+from chainrule.layers.affine import Affine, AffineCache
+from chainrule.layers.rotary import turned
+from chainrule.rules import Array, Layer, Namespace, Shape, fitting, layer, record, unchecked
+
+BASE = 10000.0
+"""The base of rotary positions, as `rotary` has it."""
+
+
+@frozen(eq=False)
+@record
+class Attention:
+    """The parameters of `attention`, and their gradients.
+
+    Parameters
+    ----------
+    qkv
+        W (d, 3e) and b (3e,): a third of the columns each for queries, keys and values, and in each third the heads
+        side by side.
+    out
+        W (e, m) and b (m,), for the heads side by side; m is d where x is to be added.
+
+    Raises
+    ------
+    ValueError
+        If the columns of `qkv` are not three times the rows of `out`.
+    TypeError
+        If they are no `Affine`, or differ in library or dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Attention
+    >>> Attention.init(np.random.default_rng(0), 64)
+    Attention(qkv=Affine(W=f32[64, 192], b=f32[192]), out=Affine(W=f32[64, 64], b=f32[64]))
+    """
+
+    qkv: Affine
+    out: Affine
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("qkv", "out"):
+            part = getattr(self, name)
+            if not isinstance(part, Affine):
+                raise TypeError(f"Attention: {name} must be Affine, got {describe(part)}")
+        W, U = self.qkv.W, self.out.W
+        alike("Attention", **{"qkv.W": W, "out.W": U})
+        if W.shape[1] != 3 * U.shape[0]:
+            wanted, got = f"(d, {3 * U.shape[0]})", tuple(W.shape)
+            raise ValueError(f"Attention: out.W is {tuple(U.shape)}, so qkv.W must be {wanted}, got {got}")
+
+    @classmethod
+    def init(
+        cls,
+        rng: Generator,
+        n_features: int,
+        *,
+        std: float | None = None,
+        weights: Initializer | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> "Attention":
+        """Draw weights; biases are zero.
+
+        Parameters
+        ----------
+        rng
+            The generator of the random numbers; it is advanced.
+        n_features
+            The number of features d of x, of the output and of all heads together.
+        std
+            The standard deviation of normal weights.
+        weights
+            An initializer in its place, by default `lecun_normal`. The fan_in and fan_out of each of the four matrices
+            are d.
+        dtype
+            A floating-point dtype.
+
+        Returns
+        -------
+        Attention
+            Fresh parameters.
+
+        Raises
+        ------
+        ValueError
+            If a size is negative or `std` is negative or not finite.
+        TypeError
+            If `rng` is no Generator, a size is no integer, the dtype is not floating-point, or both `std` and `weights`
+            are given.
+        """
+        owner, d = "Attention.init", size("Attention.init", "n_features", n_features)
+        draw = chosen(owner, weights, std, lecun_normal)
+        return cls(
+            *(
+                Affine(drawn(owner, rng, draw, d, d, dtype, n_in=d, n_out=m), filled(owner, 0, dtype, n_out=m))
+                for m in (3 * d, d)
+            )
+        )
+
+
+@frozen(eq=False)
+@record
+class AttentionCache:
+    """The cache of `attention`: those of its two products, and of each head its inputs, weights and outputs.
+
+    q, k, v and y are (..., heads, t, c), and p (..., heads, t, t); q is scaled, and q and k are turned.
+    """
+
+    qkv: AffineCache
+    q: Array
+    k: Array
+    v: Array
+    p: Array
+    y: Array
+    out: AffineCache
+
+
+_saved = unchecked(AttentionCache)
+_gradients = unchecked(Attention)
+
+
+def fits(heads: int, mask: Mask | None, rotary: bool, params: Attention, x: Array) -> None:
+    """Check that x has positions and features, into how many heads these divide, and the shape of the mask."""
+    shape, e = tuple(x.shape), params.out.W.shape[0]
+    fitting("attention", x, "qkv.W", params.qkv.W)
+    if x.ndim < 2:
+        raise ValueError(f"attention: x must have an axis of positions and one of features, got shape {shape}")
+    if e % heads:
+        raise ValueError(f"attention: {e} features do not divide into {heads} heads")
+    if rotary and e // heads % 2:
+        raise ValueError(f"attention: features of a head turn in pairs, but {e} in {heads} heads are {e // heads} each")
+    if mask is None:
+        return
+    if mask.shape not in ((shape[-2],) * 2, (*shape[:-1], shape[-2])):
+        raise ValueError(f"attention: x has {shape[-2]} positions {shape} but mask is {tuple(mask.shape)}")
+    libraries = unlike(mask, x)
+    if libraries is not None:
+        of = f"x is an array of {libraries[1]} but mask is of {libraries[0]}"
+        raise TypeError(f"attention: {of}: convert one of them")
+
+
+def in_heads(xp: Namespace, columns: Array, heads: int) -> Array:
+    """(..., t, heads c) to (..., heads, t, c), without a copy."""
+    return xp.moveaxis(xp.reshape(columns, (*columns.shape[:-1], heads, columns.shape[-1] // heads)), -2, -3)
+
+
+def in_columns(xp: Namespace, heads: Array) -> Array:
+    """(..., heads, t, c) to (..., t, heads c)."""
+    n, t, c = heads.shape[-3:]
+    return xp.reshape(xp.moveaxis(heads, -3, -2), (*heads.shape[:-3], t, n * c))
+
+
+def transposed(xp: Namespace, matrices: Array) -> Array:
+    """Each matrix of the last two axes, transposed."""
+    return xp.moveaxis(matrices, -1, -2)
+
+
+def forward(
+    xp: Namespace, params: Attention, x: Array, *, heads: int, causal: bool, mask: Mask | None, rotary: bool
+) -> tuple[Array, AttentionCache]:
+    """`P = softmax(Q K^T / sqrt(c))` and `Y = P V` in each head, between two affine maps."""
+    columns, of_qkv = affine.forward(xp, params.qkv, x)
+    qkv = xp.widened(in_heads(xp, columns, 3 * heads))
+    q, k, v = (qkv[..., i * heads : (i + 1) * heads, :, :] for i in range(3))
+    if rotary:
+        q, k = turned(xp, q, BASE), turned(xp, k, BASE)
+    q = q * (1 / math.sqrt(max(q.shape[-1], 1)))
+    p = xp.weights(q @ transposed(xp, k), allowed(xp, x, causal, mask))
+    y = p @ v
+    q, k, v, p, y = (xp.read_only(xp.astype(each, x)) for each in (q, k, v, p, y))
+    out, of_out = affine.forward(xp, params.out, xp.read_only(in_columns(xp, y)))
+    return out, _saved(of_qkv, q, k, v, p, y, of_out)
+
+
+def allowed(xp: Namespace, x: Array, causal: bool, mask: Mask | None) -> Mask | None:
+    """Where a query may attend to a key, of shape (t, t) or (..., 1, t, t); None if everywhere."""
+    if mask is not None and mask.ndim > 2:
+        mask = mask[..., None, :, :]
+    if not causal:
+        return mask
+    before = xp.up_to(x.shape[-2], x)
+    return before if mask is None else before & mask
+
+
+def backward(
+    xp: Namespace, cache: AttentionCache, dout: Array, wants_dx: bool, *, rotary: bool
+) -> tuple[Array | None, Attention]:
+    """`dV = P^T dY`, `dS = P * (dY V^T - <dY, Y>)`, `dQ = dS K / sqrt(c)` and `dK = dS^T Q / sqrt(c)` in each head."""
+    q, k, v, p, y = map(xp.widened, (cache.q, cache.k, cache.v, cache.p, cache.y))
+    dcolumns: Any  # an array, for it is wanted
+    dcolumns, of_out = affine.backward(xp, cache.out, dout, True)
+    dy = xp.widened(in_heads(xp, dcolumns, q.shape[-3]))
+    ds = dy @ transposed(xp, v)
+    ds -= xp.dot_last(dy, y)
+    ds *= p
+    dq, dk, dv = ds @ k, transposed(xp, ds) @ q, transposed(xp, p) @ dy
+    dq *= 1 / math.sqrt(max(q.shape[-1], 1))
+    if rotary:
+        dq, dk = turned(xp, dq, BASE, -1), turned(xp, dk, BASE, -1)
+    dqkv = in_columns(xp, xp.concat((dq, dk, dv), axis=-3))
+    dx, of_qkv = affine.backward(xp, cache.qkv, xp.astype(dqkv, dout), wants_dx)
+    return dx, _gradients(of_qkv, of_out)
+
+
+def operations(params: Attention, x: Shape, out: Shape) -> tuple[int, int]:
+    """Of the four affine maps, and in each head two products of (t, t) forward and four backward."""
+    rows, t, e = math.prod(x[:-1]), x[-2], params.out.W.shape[0]
+    maps, between = 2 * rows * (3 * e * x[-1] + e * out[-1]), 2 * rows * t * e
+    return maps + 2 * between, 2 * maps + 4 * between
+
+
+def attention(
+    heads: int, causal: bool = False, mask: Mask | None = None, rotary: bool = False
+) -> Layer[Attention, AttentionCache]:
+    """Make a layer of self-attention.
+
+    Parameters
+    ----------
+    heads
+        How many, at least 1: they divide the e columns of a third of `qkv`.
+    causal
+        Whether a position attends to itself and those before it alone.
+    mask
+        (t, t), or (..., t, t) with a mask for each sequence, of truth values: True where the position of the row may
+        attend to that of the column, in all heads. With `causal` too, both must allow it.
+    rotary
+        Whether queries and keys are turned as by `rotary()`, in each head.
+
+    Returns
+    -------
+    Layer
+        Its parameters are an `Attention`; (..., t, d) to (..., t, m). With a mask for each sequence it couples rows:
+        which mask a sequence gets depends on its place.
+
+    Raises
+    ------
+    ValueError
+        If `heads` is less than 1, or the mask is not square.
+    TypeError
+        If `heads` is no integer, `causal` or `rotary` is no truth value, or the mask is no array of truth values.
+
+    Examples
+    --------
+    >>> from chainrule import attention
+    >>> attention(8, causal=True)
+    Layer(attention(heads=8, causal=True, mask=None, rotary=False))
+    """
+    count = size("attention", "heads", heads, least=1)
+    for name, value in (("causal", causal), ("rotary", rotary)):
+        if not isinstance(value, bool):
+            raise TypeError(f"attention: {name} must be True or False, got {describe(value)}")
+    held = None if mask is None else own(matrix_of_truth(mask))
+    return layer(
+        "attention",
+        Attention,
+        partial(forward, heads=count, causal=causal, mask=held, rotary=rotary),
+        partial(backward, rotary=rotary),
+        partial(fits, count, held, rotary),
+        quiet=True,
+        couples_rows=held is not None and held.ndim > 2,
+        event_axes=2,
+        operations=operations,
+    )
+
+
+def matrix_of_truth(mask: Any) -> Mask:
+    """The mask, if it is an array of truth values whose last two axes are equal."""
+    if "bool" not in str(getattr(mask, "dtype", None)):
+        raise TypeError(f"attention: mask must be an array of truth values, got {describe(mask)}")
+    if mask.ndim < 2 or mask.shape[-1] != mask.shape[-2]:
+        raise ValueError(f"attention: mask must be (t, t) or (..., t, t), got shape {tuple(mask.shape)}")
+    checked: Mask = mask
+    return checked
