@@ -142,8 +142,13 @@ def _places(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Arr
 
 def _attention(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     d, c, m = (int(side) for side in rng.integers(1, 3, 3))
-    params = Attention(_params(rng, d, 12 * c, dtype, size=0.5), _params(rng, 4 * c, m, dtype, size=0.25))
-    return params, rng.standard_normal((n, 3, d)).astype(dtype)
+
+    def some(size: float, *shape: int) -> Array:
+        return (size * rng.standard_normal(shape)).astype(dtype)
+
+    # The last matrix is small: where second derivatives are above 0.05, central differences take some for kinks.
+    params = Attention(Affine(some(0.5, d, 12 * c), some(0.5, 12 * c)), Affine(some(0.05, 4 * c, m), some(0.3, m)))
+    return params, some(1.0, n, 3, d)
 
 
 def _prelu(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -297,10 +302,20 @@ MASK = np.array([[True, False, True], [False, False, False], [True, True, False]
 
 
 def attention_in_torch(
-    t: Any, x: Any, W: Any, b: Any, U: Any, u: Any, *, mask: Any = None, causal: bool = False, rotary: bool = False
+    t: Any,
+    x: Any,
+    W: Any,
+    b: Any,
+    U: Any,
+    u: Any,
+    *,
+    heads: int = 2,
+    causal: bool = False,
+    mask: Any = None,
+    rotary: bool = False,
 ) -> Any:
-    """Attention of two heads by torch's own function for what lies between the affine maps."""
-    q, k, v = (each.unflatten(-1, (2, -1)).transpose(-2, -3) for each in (x @ W + b).chunk(3, -1))
+    """Attention, by torch's own function for what lies between the affine maps."""
+    q, k, v = (each.unflatten(-1, (heads, -1)).transpose(-2, -3) for each in (x @ W + b).chunk(3, -1))
     if rotary:
         q, k = rotary_in_torch(t, q), rotary_in_torch(t, k)
     may = None if mask is None else t.tensor(mask)

@@ -249,16 +249,13 @@ class Portable:
 
     def weights(self, scores: Array, allowed: Mask | None, /) -> Array:
         if allowed is None:
-            return self._weights(scores)
-        some = self.xp.any(allowed, axis=-1, keepdims=True)
-        # Of a row in which nothing is allowed, anything finite will do: its weights are 0 in the end.
+            _, e, total = self.exponentials(scores)
+            return e / total
+        some, zero = self.xp.any(allowed, axis=-1, keepdims=True), self.xp.zeros_like(scores)
+        # A row in which nothing is allowed is taken for one of zeros, so that nobody who differentiates this meets nan.
         within = self.where(allowed, scores, self.xp.full_like(scores, -math.inf))
-        within = self.where(some, within, self.xp.zeros_like(scores))
-        return self.where(some & allowed, self._weights(within), self.xp.zeros_like(scores))
-
-    def _weights(self, scores: Array) -> Array:
-        _, e, total = self.exponentials(scores)
-        return e / total
+        _, e, total = self.exponentials(self.where(some, within, zero))
+        return self.where(allowed, e / total, zero)
 
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
         flat, inside = self._inside(labels, rows.shape[0])

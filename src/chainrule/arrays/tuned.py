@@ -52,11 +52,8 @@ FEW = 64
 MANY = 2**16
 """From so many numbers on, a function goes by blocks: a step of 64-256-10 with silu and rows of that size takes 2/3."""
 
-MOST_SUM = 1e30
-"""Exponentials whose sum is less are far from overflow, in float32 too."""
-
-NEAR = 40.0
-"""Exponentials of numbers no larger, and sums of them, are far from both ends of float32."""
+MOST_SUM, LEAST_SUM = 1e30, 1e-20
+"""Exponentials whose sum is less are far from overflow, in float32 too, and if it is more, of what counts from 0."""
 
 
 class Tuned:
@@ -370,21 +367,22 @@ class Tuned:
         return _up_to(t)
 
     def weights(self, scores: Array, allowed: Mask | None, /) -> Array:
-        # To look for the largest in each row takes as long as the exponentials; in all of them, a fifth of it.
-        if scores.size and not (scores.real.max() <= NEAR and scores.real.min() >= -NEAR):  # or nan
-            if allowed is not None:
-                np.copyto(scores, -np.inf, where=~allowed)
-            top = np.maximum.reduce(scores, axis=-1, keepdims=True)
-            scores -= np.where(top.real == -np.inf, 0, top)
-        e: Array = np.exp(scores, out=scores)
+        # To look for the largest of each row takes as long as the exponentials, and most rows are far from overflow.
+        e = np.exp(scores)
         if allowed is not None:
             e *= allowed
         total = self.sum_last(e)[..., None]
-        if allowed is None or total.all():
-            e *= 1 / total
-        else:
-            e *= 1 / (total + ~allowed.any(axis=-1, keepdims=True))
-            np.copyto(e, 0, where=~allowed)
+        far = ~((total.real >= LEAST_SUM) & (total.real <= MOST_SUM))[..., 0]  # nan too
+        if far.any():
+            rows, nothing = scores[far], False
+            if allowed is not None:
+                within = np.broadcast_to(allowed, scores.shape)[far]
+                np.copyto(rows, -np.inf, where=~within)
+                nothing = ~within.any(axis=-1, keepdims=True)
+            top = np.maximum.reduce(rows, axis=-1, keepdims=True)
+            e[far] = np.exp(rows - np.where(nothing, 0, top))
+            total[far] = self.sum_last(e[far])[..., None] + nothing
+        e /= total
         return e
 
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:

@@ -154,8 +154,10 @@ def fits(heads: int, mask: Mask | None, rotary: bool, params: Attention, x: Arra
         raise ValueError(f"attention: features of a head turn in pairs, but {e} in {heads} heads are {e // heads} each")
     if mask is None:
         return
-    if mask.shape not in ((shape[-2],) * 2, (*shape[:-1], shape[-2])):
-        raise ValueError(f"attention: x has {shape[-2]} positions {shape} but mask is {tuple(mask.shape)}")
+    wanted = (shape[-2],) * 2, (*shape[:-1], shape[-2])
+    if mask.shape not in wanted:
+        what = " or ".join(map(str, dict.fromkeys(wanted)))
+        raise ValueError(f"attention: x is {shape}, so mask must be {what}, got {tuple(mask.shape)}")
     libraries = unlike(mask, x)
     if libraries is not None:
         of = f"x is an array of {libraries[1]} but mask is of {libraries[0]}"
