@@ -53,7 +53,12 @@ from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS
 from chainrule.schedules import constant, warmup
 from strategies import Floating
 
-InTorch: TypeAlias = Callable[[Any, Any], Any] | Callable[[Any, Any, Any], Any] | Callable[[Any, Any, Any, Any], Any]
+InTorch: TypeAlias = (
+    Callable[[Any, Any], Any]
+    | Callable[[Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any, Any, Any], Any]
+)
 """`(torch, x, *arrays of the parameters) -> out`: by the number of arrays, so that a lambda's arguments have types."""
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from catalogue import attention_in_torch
 from chainrule import Affine, Array, Attention, attention, check_layer, rotary, tree
+from chainrule.initializers import he_normal
 from reference import mpmath
 from strategies import Floating, few, generators, layouts, normal
 from untyped import untyped
@@ -64,8 +65,8 @@ def by_hand(x: Array, params: Attention, heads: int, may: Any, turn: bool = Fals
     """One sequence (t, d), by loops and in 50 digits."""
     t, e = len(x), params.out.W.shape[0]
     c = e // heads
-    columns = x @ params.qkv.W + params.qkv.b
-    y = np.zeros((t, e))
+    columns: Array = x @ params.qkv.W + params.qkv.b
+    y: Array = np.zeros((t, e))
     for head in range(heads):
         q, k, v = (columns[:, third * e + head * c :][:, :c] for third in range(3))
         if turn:
@@ -77,7 +78,8 @@ def by_hand(x: Array, params: Attention, heads: int, may: Any, turn: bool = Fals
                 total = mpmath.fsum(map(mpmath.exp, scores))
                 for score, j in zip(scores, keys, strict=True):
                     y[i, head * c : (head + 1) * c] += float(mpmath.exp(score) / total) * v[j]
-    return y @ params.out.W + params.out.b
+    out: Array = y @ params.out.W + params.out.b
+    return out
 
 
 @pytest.mark.parametrize(("heads", "causal", "turn", "masked"), [*product((1, 2), *[(False, True)] * 3)])
@@ -356,7 +358,7 @@ def test_parameters_are_checked_and_drawn() -> None:
     with pytest.raises(ValueError, match=r"^Attention\.init: n_features must be >= 0, got -1$"):
         Attention.init(np.random.default_rng(0), -1)
     with pytest.raises(TypeError, match=r"^Attention\.init: give std or weights, not both$"):
-        Attention.init(np.random.default_rng(0), 1, std=1.0, weights=lambda *_: np.ones(1))
+        Attention.init(np.random.default_rng(0), 1, std=1.0, weights=he_normal)
     params = Attention.init(np.random.default_rng(0), 200, dtype=np.float64)
     assert not params.qkv.b.any()
     assert not params.out.b.any()
@@ -366,7 +368,8 @@ def test_parameters_are_checked_and_drawn() -> None:
 
     def weights(rng: Any, shape: tuple[int, ...], fan_in: int, fan_out: int, dtype: Any) -> Array:
         fans.append((fan_in, fan_out))
-        return np.ones(shape, dtype)
+        made: Array = np.ones(shape, dtype)
+        return made
 
     assert Attention.init(np.random.default_rng(0), 4, weights=weights).qkv.W.dtype == np.float32
     assert fans == [(4, 4), (4, 4)]

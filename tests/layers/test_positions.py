@@ -8,6 +8,7 @@ import pytest
 
 from chainrule import Affine, Array, Positions, check_layer, embedding, encoded, positions
 from chainrule import Embedding as Rows
+from chainrule.initializers import he_normal
 from strategies import Floating, layouts, normal
 from untyped import untyped
 
@@ -117,7 +118,7 @@ def test_parameters_are_checked_and_drawn() -> None:
     with pytest.raises(ValueError, match=r"^Positions\.init: n_positions must be >= 0, got -1$"):
         Positions.init(np.random.default_rng(0), -1, 2)
     with pytest.raises(TypeError, match=r"^Positions\.init: give std or weights, not both$"):
-        Positions.init(np.random.default_rng(0), 1, 2, std=1.0, weights=lambda *_: np.ones(1))
+        Positions.init(np.random.default_rng(0), 1, 2, std=1.0, weights=he_normal)
     by_default = Positions.init(np.random.default_rng(0), 4, 3)
     expected = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
     np.testing.assert_array_equal(by_default.P, expected, strict=True)

@@ -12,7 +12,7 @@ from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
 from chainrule.arrays.tuned import TUNED
-from chainrule.arrays.types import Array, Labels, is_numpy, is_plain
+from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain
 
 
 def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
@@ -93,7 +93,7 @@ def alike(record: str, **arrays: Array) -> None:
             raise TypeError(f"{what}: convert one of them")
 
 
-def unlike(x: Array | Labels, beside: Array | Labels) -> tuple[str, str] | None:
+def unlike(x: Array | Labels | Mask, beside: Array | Labels) -> tuple[str, str] | None:
     """Name the libraries of two arrays that differ and can't meet; None if they can.
 
     NumPy's arrays may meet those of JAX, which takes them for constants.
@@ -172,5 +172,5 @@ def _is_lifted(x: Array) -> bool:
     return getattr(x, "lifted", False)
 
 
-def _name(x: Array | Labels) -> str:
+def _name(x: Array | Labels | Mask) -> str:
     return type(x).__module__.partition(".")[0].replace("jaxlib", "jax")

@@ -374,11 +374,12 @@ class Tuned:
         total = self.sum_last(e)[..., None]
         far = ~((total.real >= LEAST_SUM) & (total.real <= MOST_SUM))[..., 0]  # nan too
         if far.any():
-            rows, nothing = scores[far], False
+            rows = scores[far]
+            nothing: Mask = np.zeros((len(rows), 1), bool)
             if allowed is not None:
                 within = np.broadcast_to(allowed, scores.shape)[far]
                 np.copyto(rows, -np.inf, where=~within)
-                nothing = ~within.any(axis=-1, keepdims=True)
+                nothing = np.logical_not(within.any(axis=-1, keepdims=True))
             top = np.maximum.reduce(rows, axis=-1, keepdims=True)
             e[far] = np.exp(rows - np.where(nothing, 0, top))
             total[far] = self.sum_last(e[far])[..., None] + nothing

@@ -1,10 +1,99 @@
-"""Self-attention: each position asks all positions, and takes a mean of what they have, weighted by how well they fit.
+"""Self-attention: every position asks all positions, and takes a mean of what they hold, by how well they answer.
 
-    Q_h K_h V_h = x W + b              x (..., t, d)    W (d, 3e)    b (3e,)
-    P_h = softmax(Q_h K_h^T / sqrt(c))
-    out = (Y_1 ... Y_H) U + u          Y_h = P_h V_h
+    (Q, K, V) = x W + b        x (..., t, d)    W (d, 3e)    b (3e,)
+    S = Q K^T / sqrt(c)        Q (t, c)    K (t, c)    S (t, t)    in each of the heads
+    P = softmax(S)        P (t, t)
+    Y = P V        V (t, c)    Y (t, c)
+    out = Y U + u        U (e, m)    u (m,)    out (..., t, m)
 
-(Vaswani and others, Attention is all you need, 2017.)
+A third of the columns of x W + b belongs to each of Q, K and V. In a third the heads stand side by side, with c of its
+e columns each. A row of S holds the scores of one position, which asks with its row of Q, and the softmax makes weights
+of them, whose sum is 1. For the last map the Y of all heads, (t, c) each, stand side by side again, (t, e) (Vaswani and
+others, Attention is all you need, 2017). Sequences do not know of each other.
+
+What a position may not attend to has weight 0, and the others share the 1: with `causal` what comes after it, with a
+mask what is False in its row. A row in which nothing may be attended to has no weights: its Y is 0. With `rotary` the
+rows of Q and K are turned by their places before they meet, as on the page of `rotary`.
+
+**Derivation.** From the end to the beginning. The last map is that of `affine`. With dY the derivative with respect to
+Y, first of all heads, (t, e), and then cut into heads, (t, c) each,
+
+    dY = dout U^T        dU = Y^T dout        du = 1^T dout
+
+Heads that are cut and heads that are laid side by side are an adjoint pair, and undo each other: a reshape. In one head
+the mean of the values has two factors:
+
+    dL = <dY, dP V + P dV> = <dY V^T, dP> + <P^T dY, dV>
+
+and read off, with G for the derivative with respect to P:
+
+    G = dY V^T        G (t, t)
+    dV = P^T dY        dV (t, c)
+
+The softmax is one of rows. In a row p of P, with s for that of S, g for that of G and z for the sum of exp(s),
+take differentials of p z = exp(s), where dz = <exp(s), ds> = z <p, ds>:
+
+    dp z + p dz = exp(s) * ds        (* entry by entry)
+    dp = p * ds - p <p, ds>
+    <g, dp> = <p * g, ds> - <p, g> <p, ds> = <p * (g - <p, g>), ds>
+
+A weight of 0 has a derivative of 0: nothing comes back from where nothing may be attended to. The number <p, g> is the
+same for a whole row, and takes no matrix. With y and dy for the rows of Y and dY,
+
+    <p, g> = <p, dy V^T> = <p V, dy> = <y, dy>
+
+so that, with one such number for each row,
+
+    dS = P * (dY V^T - <Y, dY>)        dS (t, t)
+
+The scores have two factors again:
+
+    dL = <dS, dQ K^T + Q dK^T> / sqrt(c) = <dS K / sqrt(c), dQ> + <dS^T Q / sqrt(c), dK>
+
+and read off
+
+    dQ = dS K / sqrt(c)        dQ (t, c)
+    dK = dS^T Q / sqrt(c)        dK (t, c)
+
+Where Q and K were turned, these are turned back. Then dQ, dK and dV of all heads stand side by side, and are dZ, the
+derivative with respect to Z = x W + b. So, as in `affine`,
+
+    dx = dZ W^T        dW = x^T dZ        db = 1^T dZ        dZ (..., t, 3e)
+
+**To remember:** forward three products, a softmax between them, and back two products for each: one for each factor.
+
+**Numerics.** Q is divided by sqrt(c), which is t / c times less work than to divide S. No exponential overflows: a row
+whose sum would be out of [1e-20, 1e30] is shifted by its largest score first. The others are not, so that in float32 a
+weight below 1e-18 may be 0.
+
+Special values, without a warning: a score of +inf or nan, or a row of nothing but -inf, makes all of its row nan; what
+may not be attended to makes no row nan by its score. 0 times nan is nan, though, so that a nan in x goes to every
+position of its sequence. Other sequences do not know of it.
+
+Weights of torch, whose maps are transposed: for `torch.nn.MultiheadAttention(d, heads)`
+
+| here | there |
+|---|---|
+| `qkv.W` | `in_proj_weight.T` |
+| `qkv.b` | `in_proj_bias` |
+| `out.W` | `out_proj.weight.T` |
+| `out.b` | `out_proj.bias` |
+
+Its mask of truth values is True where a position may *not* attend. That of `scaled_dot_product_attention` is as here.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import Affine, Attention, attention
+>>> params = Attention(qkv=Affine(np.eye(3), np.zeros(3)), out=Affine(np.eye(1), np.zeros(1)))
+>>> x = np.array([[np.log(3), 0.0, 4.0], [0.0, 1.0, 8.0]])  # the first asks log(3), the second answers 1 and holds 8
+>>> out, cache = attention(heads=1).forward(params, x)
+>>> cache.p.round(6).tolist()
+[[[0.25, 0.75], [0.5, 0.5]]]
+>>> out.round(6).tolist()
+[[7.0], [6.0]]
+>>> attention(heads=1, causal=True).forward(params, x)[0].round(6).tolist()
+[[4.0], [6.0]]
 """
 
 import math
@@ -124,9 +213,10 @@ class Attention:
 @frozen(eq=False)
 @record
 class AttentionCache:
-    """The cache of `attention`: those of its two products, and of each head its inputs, weights and outputs.
+    """The cache of `attention`: those of its two maps, and what is in each head.
 
-    q, k, v and y are (..., heads, t, c), and p (..., heads, t, t); q is scaled, and q and k are turned.
+    q, k and v are (..., heads, t, c), q divided by sqrt(c), and q and k turned if they are; p is (..., heads, t, t). Y
+    is in the cache of the last map.
     """
 
     qkv: AffineCache
@@ -134,7 +224,6 @@ class AttentionCache:
     k: Array
     v: Array
     p: Array
-    y: Array
     out: AffineCache
 
 
@@ -165,14 +254,15 @@ def fits(heads: int, mask: Mask | None, rotary: bool, params: Attention, x: Arra
 
 
 def in_heads(xp: Namespace, columns: Array, heads: int) -> Array:
-    """(..., t, heads c) to (..., heads, t, c), without a copy."""
-    return xp.moveaxis(xp.reshape(columns, (*columns.shape[:-1], heads, columns.shape[-1] // heads)), -2, -3)
+    """(..., t, heads c) to (..., heads, t, c), without a copy, of 32 bits at least."""
+    *axes, width = columns.shape
+    return xp.widened(xp.moveaxis(xp.reshape(columns, (*axes, heads, width // heads)), -2, -3))
 
 
-def in_columns(xp: Namespace, heads: Array) -> Array:
-    """(..., heads, t, c) to (..., t, heads c)."""
-    n, t, c = heads.shape[-3:]
-    return xp.reshape(xp.moveaxis(heads, -3, -2), (*heads.shape[:-3], t, n * c))
+def in_columns(xp: Namespace, heads: Array, like: Array) -> Array:
+    """(..., heads, t, c) to (..., t, heads c), in the dtype of `like`."""
+    *axes, n, t, c = heads.shape
+    return xp.astype(xp.reshape(xp.moveaxis(heads, -3, -2), (*axes, t, n * c)), like)
 
 
 def transposed(xp: Namespace, matrices: Array) -> Array:
@@ -180,25 +270,8 @@ def transposed(xp: Namespace, matrices: Array) -> Array:
     return xp.moveaxis(matrices, -1, -2)
 
 
-def forward(
-    xp: Namespace, params: Attention, x: Array, *, heads: int, causal: bool, mask: Mask | None, rotary: bool
-) -> tuple[Array, AttentionCache]:
-    """`P = softmax(Q K^T / sqrt(c))` and `Y = P V` in each head, between two affine maps."""
-    columns, of_qkv = affine.forward(xp, params.qkv, x)
-    qkv = xp.widened(in_heads(xp, columns, 3 * heads))
-    q, k, v = (qkv[..., i * heads : (i + 1) * heads, :, :] for i in range(3))
-    if rotary:
-        q, k = turned(xp, q, BASE), turned(xp, k, BASE)
-    q = q * (1 / math.sqrt(max(q.shape[-1], 1)))
-    p = xp.weights(q @ transposed(xp, k), allowed(xp, x, causal, mask))
-    y = p @ v
-    q, k, v, p, y = (xp.read_only(xp.astype(each, x)) for each in (q, k, v, p, y))
-    out, of_out = affine.forward(xp, params.out, xp.read_only(in_columns(xp, y)))
-    return out, _saved(of_qkv, q, k, v, p, y, of_out)
-
-
-def allowed(xp: Namespace, x: Array, causal: bool, mask: Mask | None) -> Mask | None:
-    """Where a query may attend to a key, of shape (t, t) or (..., 1, t, t); None if everywhere."""
+def may_attend(xp: Namespace, x: Array, causal: bool, mask: Mask | None) -> Mask | None:
+    """(t, t) or (..., 1, t, t): where a position may attend to another, in all heads; None if everywhere."""
     if mask is not None and mask.ndim > 2:
         mask = mask[..., None, :, :]
     if not causal:
@@ -207,24 +280,45 @@ def allowed(xp: Namespace, x: Array, causal: bool, mask: Mask | None) -> Mask | 
     return before if mask is None else before & mask
 
 
+def forward(
+    xp: Namespace, params: Attention, x: Array, *, heads: int, causal: bool, mask: Mask | None, rotary: bool
+) -> tuple[Array, AttentionCache]:
+    """`P = softmax(Q K^T / sqrt(c))` and `Y = P V` in each head, between two affine maps."""
+    columns, of_qkv = affine.forward(xp, params.qkv, x)
+    qkv = in_heads(xp, columns, 3 * heads)
+    q, k, v = (qkv[..., i * heads : (i + 1) * heads, :, :] for i in range(3))
+    if rotary:
+        q, k = turned(xp, q, BASE), turned(xp, k, BASE)
+    q = xp.times(q, scale(q))
+    p = xp.weights(q @ transposed(xp, k), may_attend(xp, x, causal, mask))
+    y = xp.read_only(in_columns(xp, p @ v, x))
+    out, of_out = affine.forward(xp, params.out, y)
+    q, k, v, p = (xp.read_only(xp.astype(each, x)) for each in (q, k, v, p))
+    return out, _saved(of_qkv, q, k, v, p, of_out)
+
+
 def backward(
     xp: Namespace, cache: AttentionCache, dout: Array, wants_dx: bool, *, rotary: bool
 ) -> tuple[Array | None, Attention]:
-    """`dV = P^T dY`, `dS = P * (dY V^T - <dY, Y>)`, `dQ = dS K / sqrt(c)` and `dK = dS^T Q / sqrt(c)` in each head."""
-    q, k, v, p, y = map(xp.widened, (cache.q, cache.k, cache.v, cache.p, cache.y))
+    """`dV = P^T dY`, `dS = P * (dY V^T - <Y, dY>)`, `dQ = dS K / sqrt(c)` and `dK = dS^T Q / sqrt(c)` in each head."""
+    q, k, v, p = map(xp.widened, (cache.q, cache.k, cache.v, cache.p))
     dcolumns: Any  # an array, for it is wanted
     dcolumns, of_out = affine.backward(xp, cache.out, dout, True)
-    dy = xp.widened(in_heads(xp, dcolumns, q.shape[-3]))
-    ds = dy @ transposed(xp, v)
-    ds -= xp.dot_last(dy, y)
+    y, dy = (in_heads(xp, each, q.shape[-3]) for each in (cache.out.x, dcolumns))
+    ds: Array = dy @ transposed(xp, v)
+    ds -= xp.dot_last(y, dy)
     ds *= p
-    dq, dk, dv = ds @ k, transposed(xp, ds) @ q, transposed(xp, p) @ dy
-    dq *= 1 / math.sqrt(max(q.shape[-1], 1))
+    dq, dk, dv = xp.times(ds @ k, scale(q)), transposed(xp, ds) @ q, transposed(xp, p) @ dy
     if rotary:
         dq, dk = turned(xp, dq, BASE, -1), turned(xp, dk, BASE, -1)
-    dqkv = in_columns(xp, xp.concat((dq, dk, dv), axis=-3))
-    dx, of_qkv = affine.backward(xp, cache.qkv, xp.astype(dqkv, dout), wants_dx)
+    dqkv = in_columns(xp, xp.concat((dq, dk, dv), axis=-3), dout)
+    dx, of_qkv = affine.backward(xp, cache.qkv, dqkv, wants_dx)
     return dx, _gradients(of_qkv, of_out)
+
+
+def scale(q: Array) -> float:
+    """`1 / sqrt(c)`, where a head has any columns."""
+    return 1 / math.sqrt(max(q.shape[-1], 1))
 
 
 def operations(params: Attention, x: Shape, out: Shape) -> tuple[int, int]:
