@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import DTypeLike
 
 from catalogue import attention_in_torch
 from chainrule import Affine, Array, Attention, attention, check_layer, rotary, tree
@@ -366,7 +367,7 @@ def test_parameters_are_checked_and_drawn() -> None:
         assert float(W.std()) == pytest.approx(200**-0.5, rel=0.02)
     fans: list[tuple[int, int]] = []
 
-    def weights(rng: Any, shape: tuple[int, ...], fan_in: int, fan_out: int, dtype: Any) -> Array:
+    def weights(rng: Any, shape: tuple[int, ...], fan_in: int, fan_out: int, dtype: DTypeLike) -> Array:
         fans.append((fan_in, fan_out))
         made: Array = np.ones(shape, dtype)
         return made

@@ -308,7 +308,9 @@ def backward(
     ds: Array = dy @ transposed(xp, v)
     ds -= xp.dot_last(y, dy)
     ds *= p
-    dq, dk, dv = xp.times(ds @ k, scale(q)), transposed(xp, ds) @ q, transposed(xp, p) @ dy
+    dq = xp.times(ds @ k, scale(q))
+    dk: Array = transposed(xp, ds) @ q
+    dv = transposed(xp, p) @ dy
     if rotary:
         dq, dk = turned(xp, dq, BASE, -1), turned(xp, dk, BASE, -1)
     dqkv = in_columns(xp, xp.concat((dq, dk, dv), axis=-3), dout)
