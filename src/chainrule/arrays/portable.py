@@ -266,7 +266,7 @@ class Portable:
 
     def add_rows(self, labels: Labels, values: Array, k: int, /) -> Array:
         flat, inside = self._inside(labels, k)
-        rows = self.xp.reshape(values, (-1, values.shape[-1]))
+        rows = self.widened(self.xp.reshape(values, (-1, values.shape[-1])))
         rows = self.xp.where(inside, rows, self.xp.zeros_like(rows))
         library = self.xp.__name__
         empty: Any = self.xp.zeros((k, rows.shape[1]), dtype=rows.dtype, device=self._device(rows))
@@ -277,7 +277,7 @@ class Portable:
             out = empty.index_add(0, flat, rows)
         else:  # the standard has no scatter: a product with one-hot rows is what it can say
             out = self.matmul(self.xp.astype(self.one_hot(flat, k), rows.dtype).T, rows)
-        return out
+        return self.astype(out, values)
 
     def scalar(self, value: float, like: Array, /) -> Array | float:
         return value  # a Python number takes the dtype of the array that it meets

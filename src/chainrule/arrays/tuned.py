@@ -28,6 +28,7 @@ from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.normal import gaussian
 from chainrule.arrays.ownership import borrowed, own, read_only
+from chainrule.arrays.sums import sums_by_label
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places, is_numpy
 
 A = TypeVar("A")
@@ -390,9 +391,12 @@ class Tuned:
         return rows[labels]
 
     def add_rows(self, labels: Labels, values: Array, k: int, /) -> Array:
-        out: Array = np.zeros((k, values.shape[-1]), values.dtype)
-        np.add.at(out, labels, values)
-        return out
+        rows = self.rows(self.widened(values))
+        if rows.size > SMALL:
+            return self.astype(sums_by_label(labels.reshape(-1), rows, k), values)
+        out: Array = np.zeros((k, rows.shape[1]), rows.dtype)
+        np.add.at(out, labels.reshape(-1), rows)
+        return self.astype(out, values)
 
     def scalar(self, value: float, like: Array, /) -> Array | float:
         return scalar(value + 0.0, like.dtype)  # not -0.0, which the cache would take for 0.0
