@@ -32,6 +32,8 @@ TYPED = [
             "train-to-use",
             "less-memory",
             "padding",
+            "copy-by-attention",
+            "draw-attention",
             "accumulate-gradients",
             "average-parameters",
             "float16",
