@@ -6,14 +6,17 @@ import numpy as np
 
 from chainrule import (
     Affine,
+    Attention,
     BatchNorm,
     Embedding,
     GroupNorm,
     LayerNorm,
     Loss,
+    Positions,
     RmsNorm,
     Statistics,
     affine,
+    attention,
     batch_norm,
     celu,
     elu,
@@ -26,9 +29,11 @@ from chainrule import (
     log_softmax,
     mean_absolute_error,
     mean_squared_error,
+    positions,
     relu,
     residual,
     rms_norm,
+    rotary,
     sigmoid,
     sigmoid_cross_entropy,
     softmax,
@@ -36,6 +41,7 @@ from chainrule import (
     weighted,
 )
 
+ATTENTION = Attention(Affine(np.ones((3, 12)), np.ones(12)), Affine(np.ones((4, 2)), np.ones(2)))
 STATISTICS = Statistics(np.zeros(3), np.ones(3))
 
 
@@ -56,6 +62,10 @@ def test_of_layers() -> None:
         (batch_norm(), BatchNorm.init(3), (4, 3), (4, 3), (7 * 12, 7 * 12)),
         (batch_norm(STATISTICS), BatchNorm.init(3), (4, 3), (4, 3), (4 * 12, 4 * 12)),
         (embedding, Embedding(np.ones((7, 3))), (4,), (4, 3), (0, 12)),
+        (positions, Positions(np.ones((7, 3))), (2, 4, 3), (2, 4, 3), (24, 24)),
+        (rotary(), (), (2, 4, 6), (2, 4, 6), (3 * 48, 3 * 48)),
+        # 5 examples of 7 positions: maps of 3 to 12 and of 4 to 2, and products of 7 x 7 with 4 numbers in all heads.
+        (attention(2), ATTENTION, (5, 7, 3), (5, 7, 2), (2 * 35 * (36 + 8 + 2 * 28), 4 * 35 * (36 + 8 + 2 * 28))),
         (residual(relu), (), (4, 3), (4, 3), (12, 12)),
         (identity, (), (4, 3), (4, 3), (0, 0)),
     ]
