@@ -132,8 +132,8 @@ class Namespace(Protocol):
         """The same numbers in another shape."""
         ...
 
-    def moveaxis(self, x: Array, source: int, destination: int, /) -> Array:
-        """A view of the array in which one axis stands at another place."""
+    def swapaxes(self, x: Array, a: int, b: int, /) -> Array:
+        """The array with two axes in each other's place: a view, where a library has views."""
         ...
 
     def zeros_like(self, x: Array, /) -> Array:

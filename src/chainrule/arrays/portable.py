@@ -41,7 +41,6 @@ class Portable:
         self.log1p: Callable[[Array], Array] = xp.log1p
         self.matmul: Callable[[Array, Array], Array] = xp.matmul
         self.mean: Callable[[Array], Array] = xp.mean
-        self.moveaxis: Callable[[Array, int, int], Array] = xp.moveaxis
         self.ones_like: Callable[[Array], Array] = xp.ones_like
         self.reshape: Callable[..., Any] = xp.reshape
         self.round: Callable[[Array], Array] = xp.round
@@ -122,6 +121,12 @@ class Portable:
     def gate(self, out: Array, dout: Array, /) -> Array:
         dx: Array = self.xp.where(out != 0, dout, self.xp.zeros_like(dout))
         return dx
+
+    def swapaxes(self, x: Array, a: int, b: int, /) -> Array:
+        order = [*range(x.ndim)]
+        order[a], order[b] = order[b], order[a]
+        out: Array = self.xp.permute_dims(x, tuple(order))
+        return out
 
     def rows(self, x: Array, /) -> Array:
         return x if x.ndim == 2 else self.xp.reshape(x, (-1, x.shape[-1]))

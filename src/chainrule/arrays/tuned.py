@@ -75,7 +75,6 @@ class Tuned:
         self.ones_like: Callable[[Array], Array] = np.ones_like
         self.concat: Callable[..., Array] = np.concatenate
         self.reshape: Callable[..., Any] = np.reshape
-        self.moveaxis: Callable[[Array, int, int], Array] = np.moveaxis
         self.own: Callable[[Any], Any] = own
         self.read_only: Callable[[Any], Any] = read_only
 
@@ -197,6 +196,9 @@ class Tuned:
         else:
             mean = np.add.reduce(x / x.size, axis=None)  # a sum of large numbers might overflow
         return np.asarray(mean)
+
+    def swapaxes(self, x: Array, a: int, b: int, /) -> Array:
+        return x.swapaxes(a, b)
 
     def rows(self, x: Array, /) -> Array:
         return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])  # -1 is not found where k is 0

@@ -256,18 +256,18 @@ def fits(heads: int, mask: Mask | None, rotary: bool, params: Attention, x: Arra
 def in_heads(xp: Namespace, columns: Array, heads: int) -> Array:
     """(..., t, heads c) to (..., heads, t, c), without a copy, of 32 bits at least."""
     *axes, width = columns.shape
-    return xp.widened(xp.moveaxis(xp.reshape(columns, (*axes, heads, width // heads)), -2, -3))
+    return xp.widened(xp.swapaxes(xp.reshape(columns, (*axes, heads, width // heads)), -2, -3))
 
 
 def in_columns(xp: Namespace, heads: Array, like: Array) -> Array:
     """(..., heads, t, c) to (..., t, heads c), in the dtype of `like`."""
     *axes, n, t, c = heads.shape
-    return xp.astype(xp.reshape(xp.moveaxis(heads, -3, -2), (*axes, t, n * c)), like)
+    return xp.astype(xp.reshape(xp.swapaxes(heads, -3, -2), (*axes, t, n * c)), like)
 
 
 def transposed(xp: Namespace, matrices: Array) -> Array:
     """Each matrix of the last two axes, transposed."""
-    return xp.moveaxis(matrices, -1, -2)
+    return xp.swapaxes(matrices, -1, -2)
 
 
 def may_attend(xp: Namespace, x: Array, causal: bool, mask: Mask | None) -> Mask | None:

@@ -163,7 +163,8 @@ def backward(xp: Namespace, cache: PositionsCache, dout: Array, wants_dx: bool) 
     beyond = cache.P[t:, :]
     if beyond.shape[0]:
         dP = xp.concat((dP, xp.zeros_like(beyond)))
-    return (xp.own(dout) if wants_dx else None), _gradients(dP)
+    dx = xp.own(xp.astype(dout, cache.P)) if wants_dx else None  # of P's library, whoever made dout
+    return dx, _gradients(dP)
 
 
 def operations(params: Positions, x: Shape, out: Shape) -> tuple[int, int]:
