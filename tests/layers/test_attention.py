@@ -295,7 +295,7 @@ def test_dtypes_stay_and_layouts_do_not_matter(dtype: Floating) -> None:
         (
             {"heads": 4, "rotary": True},
             (2, 5, 6),
-            "attention: features of a head turn in pairs, but 4 in 4 heads are 1 each",
+            "attention: 4 features do not divide into 4 heads of pairs, which turn",
         ),
         (
             {"heads": 2, "mask": np.ones((4, 4), bool)},

@@ -110,6 +110,14 @@ def unlike(x: Array | Labels | Mask, beside: Array | Labels) -> tuple[str, str] 
     return _name(x), _name(beside)
 
 
+def meets(owner: str, name: str, array: Array | Mask, x: Array) -> None:
+    """Check that an array that a layer was made with is of the library of `x`; a TypeError names both."""
+    libraries = unlike(array, x)
+    if libraries is not None:
+        of = f"x is an array of {libraries[1]} but {name} of {libraries[0]}"
+        raise TypeError(f"{owner}: {of}: convert one of them")
+
+
 def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
     """Find the functions for arrays that are not plain NumPy, or raise a TypeError that says what is wrong."""
     found = _of_one(x, name)

@@ -104,8 +104,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
-from chainrule.arrays.arguments import describe, size
-from chainrule.arrays.libraries import alike, unlike
+from chainrule.arrays.arguments import describe, record_of, size
+from chainrule.arrays.libraries import alike, meets
 from chainrule.arrays.ownership import own
 from chainrule.arrays.types import Generator, Mask
 from chainrule.initializers.fans import lecun_normal
@@ -113,7 +113,7 @@ from chainrule.initializers.fresh import Initializer, chosen, drawn, filled
 from chainrule.layers import affine
 from chainrule.layers.affine import Affine, AffineCache
 from chainrule.layers.rotary import turned
-from chainrule.rules import Array, Layer, Namespace, Shape, fitting, layer, record, unchecked
+from chainrule.rules import Array, Layer, Namespace, Shape, fitting, layer, of_positions, record, unchecked
 
 BASE = 10000.0
 """The base of rotary positions, as `rotary` has it."""
@@ -151,11 +151,8 @@ class Attention:
     out: Affine
 
     def __attrs_post_init__(self) -> None:
-        for name in ("qkv", "out"):
-            part = getattr(self, name)
-            if not isinstance(part, Affine):
-                raise TypeError(f"Attention: {name} must be Affine, got {describe(part)}")
-        W, U = self.qkv.W, self.out.W
+        parts = {"qkv": self.qkv, "out": self.out}
+        W, U = (record_of(part, Affine, f"Attention: {name}").W for name, part in parts.items())
         alike("Attention", **{"qkv.W": W, "out.W": U})
         if W.shape[1] != 3 * U.shape[0]:
             wanted, got = f"(d, {3 * U.shape[0]})", tuple(W.shape)
@@ -202,12 +199,9 @@ class Attention:
         """
         owner, d = "Attention.init", size("Attention.init", "n_features", n_features)
         draw = chosen(owner, weights, std, lecun_normal)
-        return cls(
-            *(
-                Affine(drawn(owner, rng, draw, d, d, dtype, n_in=d, n_out=m), filled(owner, 0, dtype, n_out=m))
-                for m in (3 * d, d)
-            )
-        )
+        shapes = ({"n_in": d, "n_out": n_out} for n_out in (3 * d, d))
+        Ws = (drawn(owner, rng, draw, d, d, dtype, **shape) for shape in shapes)
+        return cls(*(Affine(W, filled(owner, 0, dtype, n_out=W.shape[1])) for W in Ws))
 
 
 @frozen(eq=False)
@@ -233,24 +227,18 @@ _gradients = unchecked(Attention)
 
 def fits(heads: int, mask: Mask | None, rotary: bool, params: Attention, x: Array) -> None:
     """Check that x has positions and features, into how many heads these divide, and the shape of the mask."""
-    shape, e = tuple(x.shape), params.out.W.shape[0]
     fitting("attention", x, "qkv.W", params.qkv.W)
-    if x.ndim < 2:
-        raise ValueError(f"attention: x must have an axis of positions and one of features, got shape {shape}")
-    if e % heads:
-        raise ValueError(f"attention: {e} features do not divide into {heads} heads")
-    if rotary and e // heads % 2:
-        raise ValueError(f"attention: features of a head turn in pairs, but {e} in {heads} heads are {e // heads} each")
-    if mask is None:
-        return
-    wanted = (shape[-2],) * 2, (*shape[:-1], shape[-2])
-    if mask.shape not in wanted:
-        what = " or ".join(map(str, dict.fromkeys(wanted)))
-        raise ValueError(f"attention: x is {shape}, so mask must be {what}, got {tuple(mask.shape)}")
-    libraries = unlike(mask, x)
-    if libraries is not None:
-        of = f"x is an array of {libraries[1]} but mask is of {libraries[0]}"
-        raise TypeError(f"attention: {of}: convert one of them")
+    of_positions("attention", x)
+    e, shape = params.out.W.shape[0], tuple(x.shape)
+    if e % (2 * heads if rotary else heads):
+        pairs = " of pairs, which turn" if rotary else ""
+        raise ValueError(f"attention: {e} features do not divide into {heads} heads{pairs}")
+    if mask is not None:
+        meets("attention", "mask is", mask, x)
+        wanted = {(shape[-2],) * 2, (*shape[:-1], shape[-2])}
+        if mask.shape not in wanted:
+            what = " or ".join(map(str, sorted(wanted, key=len)))
+            raise ValueError(f"attention: x is {shape}, so mask must be {what}, got {tuple(mask.shape)}")
 
 
 def in_heads(xp: Namespace, columns: Array, heads: int) -> Array:
@@ -370,25 +358,13 @@ def attention(
     for name, value in (("causal", causal), ("rotary", rotary)):
         if not isinstance(value, bool):
             raise TypeError(f"attention: {name} must be True or False, got {describe(value)}")
-    held = None if mask is None else own(matrix_of_truth(mask))
-    return layer(
-        "attention",
-        Attention,
-        partial(forward, heads=count, causal=causal, mask=held, rotary=rotary),
-        partial(backward, rotary=rotary),
-        partial(fits, count, held, rotary),
-        quiet=True,
-        couples_rows=held is not None and held.ndim > 2,
-        event_axes=2,
-        operations=operations,
-    )
-
-
-def matrix_of_truth(mask: Any) -> Mask:
-    """The mask, if it is an array of truth values whose last two axes are equal."""
-    if "bool" not in str(getattr(mask, "dtype", None)):
+    if mask is not None and "bool" not in str(getattr(mask, "dtype", "")):
         raise TypeError(f"attention: mask must be an array of truth values, got {describe(mask)}")
-    if mask.ndim < 2 or mask.shape[-1] != mask.shape[-2]:
+    if mask is not None and (mask.ndim < 2 or mask.shape[-1] != mask.shape[-2]):
         raise ValueError(f"attention: mask must be (t, t) or (..., t, t), got shape {tuple(mask.shape)}")
-    checked: Mask = mask
-    return checked
+    held, each = own(mask), mask is not None and mask.ndim > 2
+    go = partial(forward, heads=count, causal=causal, mask=held, rotary=rotary)
+    back, fit = partial(backward, rotary=rotary), partial(fits, count, held, rotary)
+    return layer(
+        "attention", Attention, go, back, fit, quiet=True, couples_rows=each, event_axes=2, operations=operations
+    )

@@ -44,7 +44,7 @@ from numpy.typing import DTypeLike
 from chainrule.arrays.types import Generator
 from chainrule.initializers.distributions import normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn
-from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked, well_formed
+from chainrule.rules import Array, Layer, Namespace, Shape, layer, of_positions, record, unchecked, well_formed
 
 
 @frozen(eq=False)
@@ -143,8 +143,7 @@ _gradients = unchecked(Positions)
 def fits(params: Positions, x: Array) -> None:
     """Check that x has an axis of positions, at most as many as P has, and as many features."""
     shape, P = tuple(x.shape), tuple(params.P.shape)
-    if x.ndim < 2:
-        raise ValueError(f"positions: x must have an axis of positions and one of features, got shape {shape}")
+    of_positions("positions", x)
     if shape[-1] != P[1]:
         raise ValueError(f"positions: x has {shape[-1]} features {shape} but P has {P[1]} {P}")
     if shape[-2] > P[0]:

@@ -54,7 +54,7 @@ from functools import partial
 from attrs import frozen
 
 from chainrule.arrays.arguments import number
-from chainrule.rules import Array, Layer, Namespace, Shape, Unit, layer, record, unchecked
+from chainrule.rules import Array, Layer, Namespace, Shape, Unit, layer, of_positions, record, unchecked
 
 
 @frozen(eq=False)
@@ -68,11 +68,9 @@ _saved = unchecked(RotaryCache)
 
 def fits(params: Unit, x: Array) -> None:
     """Check that x has an axis of positions and one of features, which are even in number."""
-    shape = tuple(x.shape)
-    if x.ndim < 2:
-        raise ValueError(f"rotary: x must have an axis of positions and one of features, got shape {shape}")
-    if shape[-1] % 2:
-        raise ValueError(f"rotary: features turn in pairs, but x has {shape[-1]} {shape}")
+    of_positions("rotary", x)
+    if x.shape[-1] % 2:
+        raise ValueError(f"rotary: features turn in pairs, but x has {x.shape[-1]} {tuple(x.shape)}")
 
 
 def turned(xp: Namespace, x: Array, base: float, way: int = 1) -> Array:
