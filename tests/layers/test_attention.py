@@ -358,7 +358,7 @@ def test_parameters_are_checked_and_drawn() -> None:
         Attention(two, Affine(np.ones((2, 2), np.float32), np.ones(2, np.float32)))
     with pytest.raises(ValueError, match=r"^Attention\.init: n_features must be >= 0, got -1$"):
         Attention.init(np.random.default_rng(0), -1)
-    with pytest.raises(TypeError, match=r"^Attention\.init: give std or weights, not both$"):
+    with pytest.raises(TypeError, match=r"^Affine\.init: give std or weights, not both$"):
         Attention.init(np.random.default_rng(0), 1, std=1.0, weights=he_normal)
     params = Attention.init(np.random.default_rng(0), 200, dtype=np.float64)
     assert not params.qkv.b.any()
@@ -373,7 +373,7 @@ def test_parameters_are_checked_and_drawn() -> None:
         return made
 
     assert Attention.init(np.random.default_rng(0), 4, weights=weights).qkv.W.dtype == np.float32
-    assert fans == [(4, 4), (4, 4)]
+    assert fans == [(4, 12), (4, 4)]
 
 
 @pytest.mark.parametrize("masked", ["no", "one", "each"])

@@ -104,12 +104,11 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
-from chainrule.arrays.arguments import describe, record_of, size
+from chainrule.arrays.arguments import describe, record_of, size, truth
 from chainrule.arrays.libraries import alike, meets
 from chainrule.arrays.ownership import own
 from chainrule.arrays.types import Generator, Mask
-from chainrule.initializers.fans import lecun_normal
-from chainrule.initializers.fresh import Initializer, chosen, drawn, filled
+from chainrule.initializers.fresh import Initializer
 from chainrule.layers import affine
 from chainrule.layers.affine import Affine, AffineCache
 from chainrule.layers.rotary import turned
@@ -151,8 +150,7 @@ class Attention:
     out: Affine
 
     def __attrs_post_init__(self) -> None:
-        parts = {"qkv": self.qkv, "out": self.out}
-        W, U = (record_of(part, Affine, f"Attention: {name}").W for name, part in parts.items())
+        W, U = (record_of(getattr(self, name), Affine, f"Attention: {name}").W for name in ("qkv", "out"))
         alike("Attention", **{"qkv.W": W, "out.W": U})
         if W.shape[1] != 3 * U.shape[0]:
             wanted, got = f"(d, {3 * U.shape[0]})", tuple(W.shape)
@@ -179,8 +177,7 @@ class Attention:
         std
             The standard deviation of normal weights.
         weights
-            An initializer in its place, by default `lecun_normal`. The fan_in and fan_out of each of the four matrices
-            are d.
+            An initializer in its place, by default `lecun_normal`. The fan_out of `qkv` is 3d.
         dtype
             A floating-point dtype.
 
@@ -197,11 +194,8 @@ class Attention:
             If `rng` is no Generator, a size is no integer, the dtype is not floating-point, or both `std` and `weights`
             are given.
         """
-        owner, d = "Attention.init", size("Attention.init", "n_features", n_features)
-        draw = chosen(owner, weights, std, lecun_normal)
-        shapes = ({"n_in": d, "n_out": n_out} for n_out in (3 * d, d))
-        Ws = (drawn(owner, rng, draw, d, d, dtype, **shape) for shape in shapes)
-        return cls(*(Affine(W, filled(owner, 0, dtype, n_out=W.shape[1])) for W in Ws))
+        d = size("Attention.init", "n_features", n_features)
+        return cls(*(Affine.init(rng, d, m, std=std, weights=weights, dtype=dtype) for m in (3 * d, d)))
 
 
 @frozen(eq=False)
@@ -355,9 +349,7 @@ def attention(
     Layer(attention(heads=8, causal=True, mask=None, rotary=False))
     """
     count = size("attention", "heads", heads, least=1)
-    for name, value in (("causal", causal), ("rotary", rotary)):
-        if not isinstance(value, bool):
-            raise TypeError(f"attention: {name} must be True or False, got {describe(value)}")
+    causal, rotary = truth("attention", "causal", causal), truth("attention", "rotary", rotary)
     if mask is not None and "bool" not in str(getattr(mask, "dtype", "")):
         raise TypeError(f"attention: mask must be an array of truth values, got {describe(mask)}")
     if mask is not None and (mask.ndim < 2 or mask.shape[-1] != mask.shape[-2]):
