@@ -53,8 +53,11 @@ FEW = 64
 MANY = 2**16
 """From so many numbers on, a function goes by blocks: a step of 64-256-10 with silu and rows of that size takes 2/3."""
 
-MOST_SUM, LEAST_SUM = 1e30, 1e-20
-"""Exponentials whose sum is less are far from overflow, in float32 too, and if it is more, of what counts from 0."""
+MOST_SUM = 1e30
+"""Exponentials whose sum is less are far from overflow, in float32 too."""
+
+NEAR = 40.0
+"""Exponentials of numbers up to this, above 0 and below, and sums of them, are far from both ends of float32."""
 
 
 class Tuned:
@@ -370,22 +373,20 @@ class Tuned:
         return _up_to(t)
 
     def weights(self, scores: Array, allowed: Mask | None, /) -> Array:
-        # To look for the largest of each row takes as long as the exponentials, and most rows are far from overflow.
-        e = np.exp(scores)
+        # To look for the largest of each row takes as long as the exponentials; to see that none is far, a third of it.
+        if scores.size and not (scores.real.max() <= NEAR and scores.real.min() >= -NEAR):  # nan too
+            far = ~((scores.real.max(axis=-1) <= NEAR) & (scores.real.min(axis=-1) >= -NEAR))
+            rows = scores[far]
+            if allowed is not None:
+                np.copyto(rows, -np.inf, where=~np.broadcast_to(allowed, scores.shape)[far])
+            top = np.maximum.reduce(rows, axis=-1, keepdims=True)
+            scores[far] = rows - np.where(top.real > -np.inf, top, 0)
+        e: Array = np.exp(scores, out=scores)
         if allowed is not None:
             e *= allowed
         total = self.sum_last(e)[..., None]
-        far = ~((total.real >= LEAST_SUM) & (total.real <= MOST_SUM))[..., 0]  # nan too
-        if far.any():
-            rows = scores[far]
-            nothing: Mask = np.zeros((len(rows), 1), bool)
-            if allowed is not None:
-                within = np.broadcast_to(allowed, scores.shape)[far]
-                np.copyto(rows, -np.inf, where=~within)
-                nothing = np.logical_not(within.any(axis=-1, keepdims=True))
-            top = np.maximum.reduce(rows, axis=-1, keepdims=True)
-            e[far] = np.exp(rows - np.where(nothing, 0, top))
-            total[far] = self.sum_last(e[far])[..., None] + nothing
+        if allowed is not None and not total.all():
+            total += np.logical_not(allowed.any(axis=-1, keepdims=True))
         e /= total
         return e
 

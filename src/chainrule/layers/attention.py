@@ -62,9 +62,9 @@ derivative with respect to Z = x W + b. So, as in `affine`,
 
 **To remember:** forward three products, a softmax between them, and back two products for each: one for each factor.
 
-**Numerics.** Q is divided by sqrt(c), which is t / c times less work than to divide S. No exponential overflows: a row
-whose sum would be out of [1e-20, 1e30] is shifted by its largest score first. The others are not, so that in float32 a
-weight below 1e-18 may be 0.
+**Numerics.** Q is divided by sqrt(c), which is t / c times less work than to divide S. No exponential overflows: where a
+score is beyond 40, above 0 or below, all of its row are shifted by the largest. In 16 bits the maps are in 16 bits, and
+what is between them in 32.
 
 Special values, without a warning: a score of +inf or nan, or a row of nothing but -inf, makes all of its row nan; what
 may not be attended to makes no row nan by its score. 0 times nan is nan, though, so that a nan in x goes to every
