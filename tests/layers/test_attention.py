@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 
 from catalogue import attention_in_torch
 from chainrule import Affine, Array, Attention, attention, check_layer, rotary, tree
+from chainrule.arrays.tuned import BLOCK
 from chainrule.initializers import he_normal
 from reference import mpmath
 from strategies import Floating, few, generators, layouts, normal
@@ -33,7 +34,7 @@ def accepted(params: Attention, x: Array, dout: Array, mask: NDArray[np.bool_], 
     assert_type(attention(8), Layer[Attention, AttentionCache])
     layer = attention(heads=2, causal=True, mask=mask, rotary=True)
     out, cache = layer.forward(params, x)
-    assert_type(cache.p, Array)
+    assert_type(cache.p, tuple[Array, ...])
     assert_type(layer.backward(cache, dout), tuple[Array, Attention])
     assert_type(layer.grads(cache, dout).qkv, Affine)
     assert_type(Attention.init(rng, 64, std=0.02, dtype=np.float64).out.W, Array)
@@ -102,7 +103,7 @@ def test_by_hand() -> None:
     layer = attention(1)
     out, cache = layer.forward(plain(1), np.concatenate([q, k, v], axis=1))
     np.testing.assert_allclose(out, [[7], [6]], rtol=1e-15)
-    np.testing.assert_allclose(cache.p, [[[0.25, 0.75], [0.5, 0.5]]], rtol=1e-15)
+    np.testing.assert_allclose(cache.p[0], [[[0.25, 0.75], [0.5, 0.5]]], rtol=1e-15)
     dx, _ = layer.backward(cache, np.array([[1.0], [0.0]]))
     # dP = (4, 8), dS = P * (dP - 7) = (-3/4, 3/4), dq = dS k, dk = dS q, dv = P.
     expected = [[0.75, -0.75 * np.log(3), 0.25], [0, 0.75 * np.log(3), 0.75]]
@@ -153,7 +154,7 @@ def test_torchs_module_with_weights_as_the_page_says(causal: bool) -> None:
     theirs, weights = module(*[torch.tensor(x)] * 3, attn_mask=banned, average_attn_weights=False)
     out, cache = attention(4, causal).forward(Attention(Affine(W, b), Affine(U, u)), x)
     np.testing.assert_allclose(out, theirs.detach(), rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(cache.p, weights.detach(), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(cache.p[0], weights.detach(), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("turn", [False, True])
@@ -170,6 +171,21 @@ def test_the_past_does_not_know_the_future(turn: bool) -> None:
         early = dout.copy()
         early[:, place:] = 0
         assert not layer.backward(cache, early)[0][:, place:].any()
+
+
+@pytest.mark.parametrize("t", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
+@pytest.mark.parametrize("masked", [False, True])
+def test_long_sequences_in_blocks_of_rows_are_those_of_a_triangle_as_a_mask(t: int, masked: bool) -> None:
+    rng = np.random.default_rng(0)
+    params, x, dout = drawn(rng, 3, 4, 2), normal(rng, 2, t, 3), normal(rng, 2, t, 2)
+    mask = rng.random((t, t)) < 0.9 if masked else np.ones((t, t), bool)
+    mask[5] = mask[t - 1] = False
+    whole, blocks = attention(2, mask=mask & np.tri(t, dtype=bool)), attention(2, True, mask)
+    (expected, whole_cache), (out, cache) = (layer.forward(params, x) for layer in (whole, blocks))
+    results = out, blocks.backward(cache, dout)
+    assert len(cache.p) == -(-t // BLOCK)
+    for a, b in zip(tree.leaves(results), tree.leaves((expected, whole.backward(whole_cache, dout))), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)  # sums of a thousand numbers up to ten in other orders
 
 
 @given(rng=generators, heads=st.integers(1, 3))
@@ -194,7 +210,7 @@ def test_a_row_with_nothing_to_attend_to_is_zero_and_gets_no_gradient(dtype: Flo
         out, cache = layer.forward(params, x)
         dx, _ = layer.backward(cache, np.ones_like(out))
     np.testing.assert_array_equal(out[1], 0)
-    np.testing.assert_array_equal(cache.p[0, 1], 0)
+    np.testing.assert_array_equal(cache.p[0][0, 1], 0)
     np.testing.assert_array_equal(out[2], x[1, 4:])  # one key alone has all the weight
     np.testing.assert_array_equal(dx[1, :2], 0)
     assert np.isfinite(dx).all()
@@ -213,7 +229,7 @@ def test_scores_of_any_size_give_weights_that_sum_to_one(size: float, causal: bo
     with np.errstate(all="raise"):
         out, cache = attention(1, causal=causal).forward(params, x.astype(dtype))
     few_units = 8 * float(np.finfo(dtype).eps)
-    np.testing.assert_allclose(cache.p.sum(axis=-1), 1, rtol=few_units)
+    np.testing.assert_allclose(cache.p[0].sum(axis=-1), 1, rtol=few_units)
     may = np.tri(5, dtype=bool) if causal else np.ones((5, 5), bool)
     exact = by_hand(x.astype(dtype).astype(np.float64), plain(1), 1, may)
     # A score is exact here, or rounded once: its unit is that of its size, and beyond 1e4 the winner has all.

@@ -265,6 +265,10 @@ class Namespace(Protocol):
         """(t, d/2) each, for `x` (..., t, d): cosine and sine of `p base^(-2i/d)` at place p and pair i."""
         ...
 
+    def blocks(self, t: int, causal: bool, /) -> list[tuple[slice, slice]]:
+        """Slices of t rows, one after another, and of the columns that they see: those up to their last, or all."""
+        ...
+
     def up_to(self, t: int, like: Array, /) -> Mask:
         """(t, t): whether the column is at most the row; on the device of `like`."""
         ...

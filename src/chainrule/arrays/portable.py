@@ -247,6 +247,9 @@ class Portable:
         made = partial(self.xp.asarray, dtype=x.dtype, device=self._device(x))
         return made(cos), made(sin)
 
+    def blocks(self, t: int, causal: bool, /) -> list[tuple[slice, slice]]:
+        return [(slice(t), slice(t))]
+
     def up_to(self, t: int, like: Array, /) -> Mask:
         places = self.xp.arange(t, device=self._device(like))
         mask: Mask = places <= places[:, None]

@@ -56,6 +56,9 @@ MANY = 2**16
 MOST_SUM = 1e30
 """Exponentials whose sum is less are far from overflow, in float32 too."""
 
+BLOCK = 128
+"""So many rows of causal attention go together: enough for products to be fast."""
+
 NEAR = 40.0
 """Exponentials of numbers up to this, above 0 and below, and sums of them, are far from both ends of float32."""
 
@@ -368,6 +371,10 @@ class Tuned:
     def turns(self, x: Array, base: float, /) -> tuple[Array, Array]:
         *_, t, d = x.shape
         return _turns(t, d // 2, base, x.dtype)
+
+    def blocks(self, t: int, causal: bool, /) -> list[tuple[slice, slice]]:
+        each = BLOCK if causal and t else max(t, 1)  # half of the columns are skipped
+        return [(slice(i, i + each), slice(min(i + each, t))) for i in range(0, max(t, 1), each)]
 
     def up_to(self, t: int, like: Array, /) -> Mask:
         return _up_to(t)

@@ -62,9 +62,10 @@ derivative with respect to Z = x W + b. So, as in `affine`,
 
 **To remember:** forward three products, a softmax between them, and back two products for each: one for each factor.
 
-**Numerics.** Q is divided by sqrt(c), which is t / c times less work than to divide S. No exponential overflows: where a
-score is beyond 40, above 0 or below, all of its row are shifted by the largest. In 16 bits the maps are in 16 bits, and
-what is between them in 32.
+**Numerics.** Q is divided by sqrt(c), which is t / c times less work than to divide S. No exponential overflows: where
+a score is beyond 40, above 0 or below, all of its row are shifted by the largest. In 16 bits the maps are in 16 bits,
+and what is between them in 32. In NumPy, causal attention takes 128 rows of S at a time, and never makes the columns to
+the right of them, a slice of K and V; the rows of dK and dV that are beyond a slice get 0 from it.
 
 Special values, without a warning: a score of +inf or nan, or a row of nothing but -inf, makes all of its row nan; what
 may not be attended to makes no row nan by its score. 0 times nan is nan, though, so that a nan in x goes to every
@@ -88,7 +89,7 @@ Examples
 >>> params = Attention(qkv=Affine(np.eye(3), np.zeros(3)), out=Affine(np.eye(1), np.zeros(1)))
 >>> x = np.array([[np.log(3), 0.0, 4.0], [0.0, 1.0, 8.0]])  # the first asks log(3), the second answers 1 and holds 8
 >>> out, cache = attention(heads=1).forward(params, x)
->>> cache.p.round(6).tolist()
+>>> cache.p[0].round(6).tolist()
 [[[0.25, 0.75], [0.5, 0.5]]]
 >>> out.round(6).tolist()
 [[7.0], [6.0]]
@@ -203,15 +204,16 @@ class Attention:
 class AttentionCache:
     """The cache of `attention`: those of its two maps, and what is in each head.
 
-    q, k and v are (..., heads, t, c), q divided by sqrt(c), and q and k turned if they are; p is (..., heads, t, t). Y
-    is in the cache of the last map.
+    q, k and v are (..., heads, t, c), q divided by sqrt(c), and q and k turned if they are. p is (..., heads, t, t), or
+    some rows of it after others, in causal attention without the columns that no row of theirs may attend to. Y is in
+    the cache of the last map.
     """
 
     qkv: AffineCache
     q: Array
     k: Array
     v: Array
-    p: Array
+    p: tuple[Array, ...]
     out: AffineCache
 
 
@@ -271,33 +273,48 @@ def forward(
     q, k, v = (qkv[..., i * heads : (i + 1) * heads, :, :] for i in range(3))
     if rotary:
         q, k = turned(xp, q, BASE), turned(xp, k, BASE)
-    q = xp.times(q, scale(q))
-    p = xp.weights(q @ transposed(xp, k), may_attend(xp, x, causal, mask))
-    y = xp.read_only(in_columns(xp, p @ v, x))
-    out, of_out = affine.forward(xp, params.out, y)
-    q, k, v, p = (xp.read_only(xp.astype(each, x)) for each in (q, k, v, p))
-    return out, _saved(of_qkv, q, k, v, p, of_out)
+    q, may = xp.times(q, scale(q)), may_attend(xp, x, causal, mask)
+    p, y = list[Array](), list[Array]()
+    for rows, seen in xp.blocks(x.shape[-2], causal):
+        scores = q[..., rows, :] @ transposed(xp, k[..., seen, :])
+        p.append(xp.weights(scores, None if may is None else may[..., rows, seen]))
+        y.append(p[-1] @ v[..., seen, :])
+    out, of_out = affine.forward(xp, params.out, xp.read_only(in_columns(xp, xp.concat(y, axis=-2), x)))
+    q, k, v, *p = (xp.read_only(xp.astype(each, x)) for each in (q, k, v, *p))
+    return out, _saved(of_qkv, q, k, v, tuple(p), of_out)
 
 
 def backward(
-    xp: Namespace, cache: AttentionCache, dout: Array, wants_dx: bool, *, rotary: bool
+    xp: Namespace, cache: AttentionCache, dout: Array, wants_dx: bool, *, causal: bool, rotary: bool
 ) -> tuple[Array | None, Attention]:
     """`dV = P^T dY`, `dS = P * (dY V^T - <Y, dY>)`, `dQ = dS K / sqrt(c)` and `dK = dS^T Q / sqrt(c)` in each head."""
-    q, k, v, p = map(xp.widened, (cache.q, cache.k, cache.v, cache.p))
+    q, k, v, *ps = map(xp.widened, (cache.q, cache.k, cache.v, *cache.p))
     dcolumns: Any  # an array, for it is wanted
     dcolumns, of_out = affine.backward(xp, cache.out, dout, True)
     y, dy = (in_heads(xp, each, q.shape[-3]) for each in (cache.out.x, dcolumns))
-    ds: Array = dy @ transposed(xp, v)
-    ds -= xp.dot_last(y, dy)
-    ds *= p
-    dq = xp.times(ds @ k, scale(q))
-    dk: Array = transposed(xp, ds) @ q
-    dv = transposed(xp, p) @ dy
+    means = xp.dot_last(y, dy)
+    dqs, dks, dvs = list[Array](), list[Array](), list[Array]()
+    for (rows, seen), p in zip(xp.blocks(q.shape[-2], causal), ps, strict=True):
+        ds: Array = dy[..., rows, :] @ transposed(xp, v[..., seen, :])
+        ds -= means[..., rows, :]
+        ds *= p
+        dqs.append(ds @ k[..., seen, :])
+        dks.append(transposed(xp, ds) @ q[..., rows, :])
+        dvs.append(transposed(xp, p) @ dy[..., rows, :])
+    dq, dk, dv = xp.times(xp.concat(dqs, axis=-2), scale(q)), summed(dks), summed(dvs)
     if rotary:
         dq, dk = turned(xp, dq, BASE, -1), turned(xp, dk, BASE, -1)
     dqkv = in_columns(xp, xp.concat((dq, dk, dv), axis=-3), dout)
     dx, of_qkv = affine.backward(xp, cache.qkv, dqkv, wants_dx)
     return dx, _gradients(of_qkv, of_out)
+
+
+def summed(parts: list[Array]) -> Array:
+    """The sum of (..., n, c) of different n, the last of which is the largest: to the rows of a slice, and 0 beyond."""
+    *others, total = parts
+    for part in others:
+        total[..., : part.shape[-2], :] += part
+    return total
 
 
 def scale(q: Array) -> float:
@@ -356,7 +373,7 @@ def attention(
         raise ValueError(f"attention: mask must be (t, t) or (..., t, t), got shape {tuple(mask.shape)}")
     held, each = own(mask), mask is not None and mask.ndim > 2
     go = partial(forward, heads=count, causal=causal, mask=held, rotary=rotary)
-    back, fit = partial(backward, rotary=rotary), partial(fits, count, held, rotary)
+    back, fit = partial(backward, causal=causal, rotary=rotary), partial(fits, count, held, rotary)
     return layer(
         "attention", Attention, go, back, fit, quiet=True, couples_rows=each, event_axes=2, operations=operations
     )
