@@ -124,8 +124,9 @@ def of_attention(options: Options, inputs: list[Any]) -> Array:
     n, heads, asked, c = q.shape
     t, e = k.shape[2], heads * c
     fill = ((0, 0), (0, 0), (0, t - asked), (0, 0))
-    x = np.concatenate([each.swapaxes(1, 2).reshape(n, t, e) for each in (np.pad(q, fill), k, v)], axis=-1)
-    maps = (Affine(np.eye(side, dtype=x.dtype), np.zeros(side, x.dtype)) for side in (3 * e, e))
+    x: Array = np.concatenate([each.swapaxes(1, 2).reshape(n, t, e) for each in (np.pad(q, fill), k, v)], axis=-1)
+    zeros: Array = np.zeros_like(x[0, 0])
+    maps = (Affine(np.eye(side, dtype=x.dtype), zeros[:side]) for side in (3 * e, e))
     mask = np.pad(masks[0], ((0, t - asked), (0, 0)), constant_values=True) if masks else None
     out = out_of(attention(heads, bool(options.get("is_causal", 0)), mask), Attention(*maps), x)
     return out.reshape(n, t, heads, c).swapaxes(1, 2)[:, :, :asked]

@@ -152,6 +152,16 @@ def rotary_in_jax(jax: Any, x: Any) -> Any:
     return jax.numpy.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
 
 
+def taken(labels: Any, rows: Any) -> Any:
+    """The row of each label."""
+    return rows[labels]
+
+
+def with_rows(x: Any, rows: Any) -> Any:
+    """A row added at each place."""
+    return x + rows[: x.shape[1]]
+
+
 @lru_cache
 def _turns(t: int, d: int) -> tuple[Floats, Floats]:
     angles = np.arange(t)[:, None] * 10000.0 ** (-np.arange(0, d, 2) / d)
@@ -172,7 +182,7 @@ def _embedding(tokens: int) -> Line:
     return Line(
         embedding,
         lambda torch: torch.nn.functional.embedding,
-        lambda _jax: lambda labels, rows: rows[labels],
+        lambda _jax: taken,
         lambda rng, _features: Embedding.init(rng, tokens, 64),
         ((256,), (4096,)),
         lambda rng, size: rng.integers(0, tokens, size),
@@ -241,8 +251,8 @@ LINES = {
     "embedding of 32000": _embedding(32_000),
     "positions": Line(
         positions,
-        lambda _torch: lambda x, rows: x + rows[: x.shape[1]],
-        lambda _jax: lambda x, rows: x + rows[: x.shape[1]],
+        lambda _torch: with_rows,
+        lambda _jax: with_rows,
         lambda rng, features: Positions.init(rng, 1024, features),
         SEQUENCES,
     ),

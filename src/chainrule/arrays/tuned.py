@@ -386,7 +386,7 @@ class Tuned:
             rows = scores[far]
             if allowed is not None:
                 np.copyto(rows, -np.inf, where=~np.broadcast_to(allowed, scores.shape)[far])
-            top = np.maximum.reduce(rows, axis=-1, keepdims=True)
+            top: Array = np.maximum.reduce(rows, axis=-1, keepdims=True)
             scores[far] = rows - np.where(top.real > -np.inf, top, 0)
         e: Array = np.exp(scores, out=scores)
         if allowed is not None:
