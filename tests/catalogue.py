@@ -1,6 +1,7 @@
 """All public layers, losses, optimizers and combinators, with what to run them on: laws are tried on all of them."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,9 +11,11 @@ import chainrule
 from chainrule import (
     Affine,
     Array,
+    Attention,
     BatchNorm,
     Embedding,
     LayerNorm,
+    Positions,
     PRelu,
     Statistics,
     Weighted,
@@ -21,6 +24,7 @@ from chainrule import (
     adamw,
     add,
     affine,
+    attention,
     batch_norm,
     dropout,
     embedding,
@@ -49,7 +53,12 @@ from chainrule.laws import ADDITION_LAWS, COMBINATOR_LAWS, LAYER_LAWS, LOSS_LAWS
 from chainrule.schedules import constant, warmup
 from strategies import Floating
 
-InTorch: TypeAlias = Callable[[Any, Any], Any] | Callable[[Any, Any, Any], Any] | Callable[[Any, Any, Any, Any], Any]
+InTorch: TypeAlias = (
+    Callable[[Any, Any], Any]
+    | Callable[[Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any, Any, Any], Any]
+)
 """`(torch, x, *arrays of the parameters) -> out`: by the number of arrays, so that a lambda's arguments have types."""
 
 
@@ -128,8 +137,7 @@ def _batch_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any,
 
 
 def _sequences(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
-    t, d = rng.integers(1, 5, 2)
-    return (), rng.standard_normal((n, t, d)).astype(dtype)
+    return (), rng.standard_normal((n, int(rng.integers(1, 5)), 2 * int(rng.integers(1, 4)))).astype(dtype)
 
 
 def _pairs_of_sequences(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -147,6 +155,22 @@ def _gru(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]
     d, h = rng.integers(1, 4, 2)
     W, U, b, c = (rng.standard_normal(shape).astype(dtype) for shape in ((d, 3 * h), (h, 3 * h), 3 * h, 3 * h))
     return chainrule.Gru(W, U, b, c), rng.standard_normal((n, rng.integers(1, 5), d)).astype(dtype)
+
+
+def _places(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    _, x = _sequences(rng, n, dtype)
+    return Positions(rng.standard_normal((4, x.shape[-1])).astype(dtype)), x
+
+
+def _attention(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    d, c, m = (int(side) for side in rng.integers(1, 3, 3))
+
+    def some(size: float, *shape: int) -> Array:
+        return (size * rng.standard_normal(shape)).astype(dtype)
+
+    # The last matrix is small: where second derivatives are above 0.05, central differences take some for kinks.
+    params = Attention(Affine(some(0.5, d, 12 * c), some(0.5, 12 * c)), Affine(some(0.05, 4 * c, m), some(0.3, m)))
+    return params, some(1.0, n, 3, d)
 
 
 def _prelu(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -312,6 +336,40 @@ def gru_in_torch(t: Any, x: Any, *params: Any) -> Any:
     return t.gru(x, _initial(x, U), [W.T, U.T, b, c], True, 1, 0.0, False, False, True)[0]
 
 
+MASK = np.array([[True, False, True], [False, False, False], [True, True, False]])
+"""In the second row there is nothing to attend to."""
+
+
+def attention_in_torch(
+    t: Any,
+    x: Any,
+    W: Any,
+    b: Any,
+    U: Any,
+    u: Any,
+    *,
+    heads: int = 2,
+    causal: bool = False,
+    mask: Any = None,
+    rotary: bool = False,
+) -> Any:
+    """Attention, by torch's own function for what lies between the affine maps."""
+    q, k, v = (each.unflatten(-1, (heads, -1)).transpose(-2, -3) for each in (x @ W + b).chunk(3, -1))
+    if rotary:
+        q, k = rotary_in_torch(t, q), rotary_in_torch(t, k)
+    may = None if mask is None else t.tensor(mask)
+    y = t.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=may, is_causal=causal)
+    return y.transpose(-2, -3).flatten(-2) @ U + u
+
+
+def rotary_in_torch(t: Any, x: Any) -> Any:
+    """Pairs as complex numbers, each multiplied by one of absolute value 1."""
+    places, d = t.arange(x.shape[-2], dtype=x.dtype), x.shape[-1]
+    angles = places[:, None] * 10000.0 ** (-t.arange(0, d, 2, dtype=x.dtype) / d)
+    turned = t.complex(x[..., : d // 2], x[..., d // 2 :]) * t.polar(t.ones_like(angles), angles)
+    return t.cat([turned.real, turned.imag], -1)
+
+
 LAYERS = [
     Subject("affine", affine, _affine, torch=lambda t, x, W, b: x @ W + b),
     Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
@@ -376,6 +434,18 @@ LAYERS = [
         torch=lambda t, x, s, b: (
             (x - t.tensor(STATISTICS.mean.copy())) / t.tensor(np.sqrt(STATISTICS.var + 1e-5)) * s + b
         ),
+    ),
+    Subject("positions", chainrule.positions, _places, torch=lambda t, x, P: x + P[: x.shape[-2]]),
+    Subject("rotary", chainrule.rotary(), _sequences, torch=rotary_in_torch),
+    Subject("attention", attention(2), _attention, torch=attention_in_torch),
+    Subject("attention, causal", attention(2, causal=True), _attention, torch=partial(attention_in_torch, causal=True)),
+    Subject("attention, rotary", attention(2, rotary=True), _attention, torch=partial(attention_in_torch, rotary=True)),
+    Subject(
+        "attention with a mask",
+        attention(2, mask=MASK),
+        _attention,
+        alike=False,
+        torch=partial(attention_in_torch, mask=MASK),
     ),
     Subject("lstm", chainrule.lstm, _lstm, torch=lstm_in_torch),
     Subject("gru", chainrule.gru, _gru, torch=gru_in_torch),

@@ -34,6 +34,8 @@ TYPED = [
             "less-memory",
             "padding",
             "read-sequences",
+            "copy-by-attention",
+            "draw-attention",
             "accumulate-gradients",
             "average-parameters",
             "float16",

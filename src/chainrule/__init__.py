@@ -43,6 +43,7 @@ from chainrule.layers.activations.softplus import log_sigmoid, softplus
 from chainrule.layers.activations.softsign import softsign
 from chainrule.layers.activations.tanh import tanh
 from chainrule.layers.affine import Affine, affine
+from chainrule.layers.attention import Attention, attention
 from chainrule.layers.dropout import dropout, split_seed
 from chainrule.layers.embedding import Embedding, embedding
 from chainrule.layers.identity import identity
@@ -50,9 +51,11 @@ from chainrule.layers.normalisation.batch_norm import BatchNorm, Statistics, bat
 from chainrule.layers.normalisation.group_norm import GroupNorm, group_norm
 from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
 from chainrule.layers.normalisation.rms_norm import RmsNorm, rms_norm
+from chainrule.layers.positions import Positions, positions
 from chainrule.layers.recurrent.gru import Gru, gru
 from chainrule.layers.recurrent.last import last, last_of
 from chainrule.layers.recurrent.lstm import Lstm, lstm
+from chainrule.layers.rotary import rotary
 from chainrule.loss import Loss
 from chainrule.losses.huber import huber
 from chainrule.losses.mean_absolute_error import mean_absolute_error
@@ -80,6 +83,7 @@ from chainrule.training.step import training_step
 __all__ = [
     "Affine",
     "Array",
+    "Attention",
     "BatchNorm",
     "Embedding",
     "Encoder",
@@ -94,6 +98,7 @@ __all__ = [
     "Objective",
     "Optimizer",
     "PRelu",
+    "Positions",
     "Report",
     "RmsNorm",
     "Statistics",
@@ -107,6 +112,7 @@ __all__ = [
     "adamw",
     "add",
     "affine",
+    "attention",
     "batch_norm",
     "celu",
     "check_against",
@@ -150,6 +156,7 @@ __all__ = [
     "multiply",
     "numerical_gradient",
     "own",
+    "positions",
     "prediction",
     "prelu",
     "read_only",
@@ -160,6 +167,7 @@ __all__ = [
     "residual",
     "rms_norm",
     "rmsprop",
+    "rotary",
     "rules",
     "schedules",
     "selu",

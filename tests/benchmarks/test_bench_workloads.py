@@ -58,6 +58,21 @@ def test_a_layer_is_measured_beside_other_libraries() -> None:
     assert "| sigmoid | 3 \N{MULTIPLICATION SIGN} 4 |" in layers.parts(rows)["layers"]
 
 
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("attention", (2, 5, 16)),
+        ("attention, causal", (2, 5, 16)),
+        ("rotary", (2, 5, 16)),
+        ("positions", (2, 5, 16)),
+        ("embedding of 65", (9,)),
+    ],
+)
+def test_layers_of_sequences_are_those_of_other_libraries(name: str, size: tuple[int, ...]) -> None:
+    for row in layers.compare(name, size, PLAN):
+        assert "No module named" in row["failure"] if "failure" in row else row["ours_to_it"]["median"] > 0
+
+
 @pytest.mark.parametrize("name", optimizers.LINES)
 def test_an_optimizer_is_measured_beside_torchs_if_they_agree(name: str) -> None:
     rows = optimizers.compare(name, (30, 4), PLAN)

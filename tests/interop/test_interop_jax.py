@@ -267,7 +267,9 @@ def test_jaxs_derivative_of_a_forward_is_its_backward_at_zero_and_far_out_too(su
     out, pullback, cache = jax.vjp(subject.layer.forward, params, x, has_aux=True)
     dout = dout_like(out)
     grads, dx = pullback(dout)
-    assert_close((dx, grads), subject.layer.backward(cache, dout))
+    # In attention, terms of the size of products of two numbers of 1000 cancel.
+    roundings = 32 * (1000 if "attention" in subject.name else 1) ** 2
+    assert_close((dx, grads), subject.layer.backward(cache, dout), roundings)
 
 
 @pytest.mark.parametrize(

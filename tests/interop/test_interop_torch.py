@@ -177,8 +177,9 @@ def test_what_torch_records_agrees_at_zero_and_far_out(subject: Subject) -> None
     inputs = [x, *tree.leaves(params)]
     recorded = torch.autograd.grad(untyped(out), inputs, dout, retain_graph=True)
     for theirs, ours in zip(recorded, tree.leaves(subject.layer.backward(cache, dout)), strict=True):
-        # Sums of up to 5 products of numbers of up to 1000.
-        np.testing.assert_allclose(theirs, untyped(ours).detach(), rtol=1e-12, atol=1e-12)
+        # Sums of up to 5 products of numbers of up to 1000; of three of these in attention, whose terms cancel.
+        atol = 1e-7 if "attention" in subject.name else 1e-12
+        np.testing.assert_allclose(theirs, untyped(ours).detach(), rtol=1e-12, atol=atol)
 
 
 def test_what_is_no_layer_is_refused() -> None:

@@ -439,3 +439,57 @@ def test_a_step_out_of_range_is_nan_where_values_are_not_read_and_put_nowhere() 
 def test_arrays_are_stacked_along_a_new_first_axis(shape: tuple[int, ...]) -> None:
     arrays = [np.full(shape, float(k)) for k in range(4)]
     np.testing.assert_array_equal(TUNED.stack(arrays), np.stack(arrays), strict=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("size", [1.0, 50.0, 1e4])
+@pytest.mark.parametrize("axes", [(), (3,), (2, 3)])
+@pytest.mark.parametrize("width", [1, 6, FEW_ROWS + 1])
+def test_weights_are_those_of_the_textbook(axes: tuple[int, ...], size: float, width: int, dtype: Floating) -> None:
+    rng = np.random.default_rng(0)
+    scores = (size * normal(rng, *axes, 5, width)).astype(dtype)
+    textbook = Portable(np)
+    masks = [None, *((rng.random(shape) < 0.5) for shape in ((5, width), (*axes, 5, width)))]
+    for allowed in masks:
+        if allowed is not None:
+            allowed[..., 2, :] = False
+        expected = textbook.weights(scores, allowed)
+        with np.errstate(all="raise"):
+            found = TUNED.quietly(TUNED.weights, scores.copy(), allowed)
+        # Without a shift an exponential's error is that of its score's last digit, as with one.
+        np.testing.assert_allclose(found, expected, rtol=64 * float(np.finfo(dtype).eps), atol=1e-18)
+        assert found.dtype == dtype
+        if allowed is not None:
+            assert not found[..., 2, :].any()
+
+
+def test_what_is_not_allowed_may_be_anything_and_has_no_weight() -> None:
+    scores = np.array([[1.0, np.nan, 1.0], [np.inf, 2.0, -np.inf], [np.nan, np.nan, np.inf], [0.0, 1e4, 0.0]])
+    allowed = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 0, 1]], bool)
+    for words in (TUNED, Portable(np)):
+        found = TUNED.quietly(words.weights, scores.copy(), allowed)
+        np.testing.assert_array_equal(found, [[0.5, 0, 0.5], [0, 1, 0], [0, 0, 0], [0.5, 0, 0.5]])
+
+
+def test_weights_at_infinity_are_nan_in_their_row_alone() -> None:
+    scores = np.array([[np.inf, 0.0], [-np.inf, -np.inf], [np.nan, 0.0], [-np.inf, 3.0]])
+    for words in (TUNED, Portable(np)):
+        for allowed in (None, np.ones((4, 2), bool)):
+            found = TUNED.quietly(words.weights, scores.copy(), allowed)
+            np.testing.assert_array_equal(found, [[np.nan] * 2] * 3 + [[0, 1]])
+
+
+@pytest.mark.parametrize("t", [0, 1, 4])
+def test_places_up_to_a_place_are_a_triangle(t: int) -> None:
+    for words in (TUNED, Portable(np)):
+        np.testing.assert_array_equal(words.up_to(t, np.ones(1)), np.tri(t, dtype=bool), strict=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_angles_are_kept_in_the_dtype_of_what_turns(dtype: Floating) -> None:
+    x = np.zeros((2, 3, 4), dtype)
+    angles = np.arange(3)[:, None] * 100.0 ** np.array([0, -0.5])
+    for words in (TUNED, Portable(np)):
+        for found, exact in zip(words.turns(x, 100.0), (np.cos(angles), np.sin(angles)), strict=True):
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found.astype(float), exact, rtol=0, atol=float(np.finfo(dtype).eps) / 2)

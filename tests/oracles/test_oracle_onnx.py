@@ -14,8 +14,11 @@ import pytest
 
 from catalogue import LAYERS
 from chainrule import (
+    Affine,
     Array,
+    Attention,
     BatchNorm,
+    Embedding,
     GroupNorm,
     Gru,
     LayerNorm,
@@ -24,9 +27,11 @@ from chainrule import (
     RmsNorm,
     Statistics,
     Weighted,
+    attention,
     batch_norm,
     celu,
     elu,
+    embedding,
     gelu,
     gelu_erf,
     group_norm,
@@ -43,8 +48,8 @@ from chainrule import (
 from chainrule.arrays.types import is_numpy
 
 FILES = """
-batch_normalization celu elu gelu groupnormalization gru layernormalization leakyrelu lstm prelu rmsnormalization
-softmax_cross_entropy_loss swish
+attention batch_normalization celu elu gather gelu groupnormalization gru layernormalization leakyrelu lstm prelu
+rmsnormalization softmax_cross_entropy_loss swish
 """
 
 CASES_OF = "onnx.backend.test.case.node"
@@ -145,10 +150,35 @@ def of_gru(options: Options, inputs: list[Any]) -> Array:
     return last_output(gru, Gru(W, U, b, c), options, x)
 
 
+def of_attention(options: Options, inputs: list[Any]) -> Array:
+    """Of given queries, keys and values; in the place of queries that are missing stand zeros."""
+    q, k, v, *masks = inputs
+    n, heads, asked, c = q.shape
+    t, e = k.shape[2], heads * c
+    fill = ((0, 0), (0, 0), (0, t - asked), (0, 0))
+    x: Array = np.concatenate([each.swapaxes(1, 2).reshape(n, t, e) for each in (np.pad(q, fill), k, v)], axis=-1)
+    zeros: Array = np.zeros_like(x[0, 0])
+    maps = (Affine(np.eye(side, dtype=x.dtype), zeros[:side]) for side in (3 * e, e))
+    mask = np.pad(masks[0], ((0, t - asked), (0, 0)), constant_values=True) if masks else None
+    out = out_of(attention(heads, bool(options.get("is_causal", 0)), mask), Attention(*maps), x)
+    return out.reshape(n, t, heads, c).swapaxes(1, 2)[:, :, :asked]
+
+
+def of_gather(options: Options, inputs: list[Any]) -> Array:
+    data, labels = inputs
+    axis = options.get("axis", 0)
+    rows = np.moveaxis(data, axis, 0)
+    out, _ = embedding.forward(Embedding(np.ascontiguousarray(rows.reshape(len(rows), -1))), labels)
+    there = range(axis, axis + labels.ndim)
+    return np.moveaxis(out.reshape(*labels.shape, *rows.shape[1:]), range(labels.ndim), there)
+
+
 WITH_OPTIONS: dict[str, Ours] = {
+    "Attention": of_attention,
     "BatchNormalization": of_batch_norm,
     "Celu": lambda options, inputs: out_of(celu(options.get("alpha", 1.0)), (), inputs[0]),
     "Elu": lambda options, inputs: out_of(elu(options.get("alpha", 1.0)), (), inputs[0]),
+    "Gather": of_gather,
     "Gelu": of_gelu,
     "GroupNormalization": of_group_norm,
     "GRU": of_gru,
@@ -181,6 +211,7 @@ BEYOND = {
     "test_selu": "another alpha and scale",
     "test_selu_example": "another alpha and scale",
     "test_celu_bfloat16": "bfloat16, which NumPy has not",
+    "test_gather_negative_indices": "labels that count from the end",
     "test_hardsigmoid": "another slope",
     "test_hardsigmoid_default": "another slope",
     "test_hardsigmoid_example": "another slope",
@@ -212,7 +243,27 @@ def reduces_otherwise(case: Any) -> bool:
     return reduction != b"mean"
 
 
-CASES = {case.name: case for case in published() if case.name not in BEYOND and not reduces_otherwise(case)}
+def attends_otherwise(case: Any) -> bool:
+    """Ours has heads of one size, no window, no past and no other scale, and a mask of truth values for all heads."""
+    node = case.model.graph.node[0]
+    if node.op_type != "Attention":
+        return False
+    q, k, v, *masks = case.data_sets[0][0]
+    return (
+        bool(set(options_of(node)) - {"is_causal"})
+        or len(node.output) > 1
+        or len(node.input) > 4
+        or not q.shape[:2] == k.shape[:2] == v.shape[:2]
+        or not q.shape[3] == k.shape[3] == v.shape[3]
+        or any(mask.dtype != bool or mask.ndim > 2 for mask in masks)
+    )
+
+
+CASES = {
+    case.name: case
+    for case in published()
+    if not (case.name in BEYOND or reduces_otherwise(case) or attends_otherwise(case))
+}
 
 
 @pytest.mark.parametrize("name", CASES)

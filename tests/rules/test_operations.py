@@ -6,6 +6,7 @@ import numpy as np
 
 from chainrule import (
     Affine,
+    Attention,
     BatchNorm,
     Embedding,
     GroupNorm,
@@ -13,9 +14,11 @@ from chainrule import (
     LayerNorm,
     Loss,
     Lstm,
+    Positions,
     RmsNorm,
     Statistics,
     affine,
+    attention,
     batch_norm,
     celu,
     elu,
@@ -31,9 +34,11 @@ from chainrule import (
     lstm,
     mean_absolute_error,
     mean_squared_error,
+    positions,
     relu,
     residual,
     rms_norm,
+    rotary,
     sigmoid,
     sigmoid_cross_entropy,
     softmax,
@@ -43,6 +48,7 @@ from chainrule import (
 
 LSTM = Lstm(np.ones((3, 8)), np.ones((2, 8)), np.ones(8))
 GRU = Gru(np.ones((3, 6)), np.ones((2, 6)), np.ones(6), np.ones(6))
+ATTENTION = Attention(Affine(np.ones((3, 12)), np.ones(12)), Affine(np.ones((4, 2)), np.ones(2)))
 STATISTICS = Statistics(np.zeros(3), np.ones(3))
 
 
@@ -66,6 +72,10 @@ def test_of_layers() -> None:
         (lstm, LSTM, (4, 7, 3), (4, 7, 2), (28 * 5 * 8 * 2 + 49 * 56, 28 * 5 * 8 * 4 + 8 * 56)),
         (gru, GRU, (4, 7, 3), (4, 7, 2), (28 * 5 * 6 * 2 + 36 * 56, 28 * 5 * 6 * 4 + 7 * 56)),
         (last, (), (4, 7, 3), (4, 3), (0, 0)),
+        (positions, Positions(np.ones((7, 3))), (2, 4, 3), (2, 4, 3), (24, 24)),
+        (rotary(), (), (2, 4, 6), (2, 4, 6), (3 * 48, 3 * 48)),
+        # 5 examples of 7 positions: maps of 3 to 12 and of 4 to 2, and products of 7 x 7 with 4 numbers in all heads.
+        (attention(2), ATTENTION, (5, 7, 3), (5, 7, 2), (2 * 35 * (36 + 8 + 2 * 28), 4 * 35 * (36 + 8 + 2 * 28))),
         (residual(relu), (), (4, 3), (4, 3), (12, 12)),
         (identity, (), (4, 3), (4, 3), (0, 0)),
     ]

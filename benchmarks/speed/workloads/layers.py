@@ -4,7 +4,7 @@ A layer is a line of `LINES`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -13,17 +13,23 @@ from attrs import asdict, frozen
 from numpy.typing import NDArray
 
 from chainrule import (
+    Attention,
     BatchNorm,
+    Embedding,
+    Encoder,
     GroupNorm,
     Gru,
     Layer,
     LayerNorm,
     Lstm,
+    Positions,
     PRelu,
     RmsNorm,
+    attention,
     batch_norm,
     celu,
     elu,
+    embedding,
     gelu,
     gelu_erf,
     group_norm,
@@ -37,10 +43,12 @@ from chainrule import (
     log_softmax,
     lstm,
     mish,
+    positions,
     prelu,
     read_only,
     relu,
     rms_norm,
+    rotary,
     selu,
     sigmoid,
     silu,
@@ -59,7 +67,8 @@ from speed.processes import ask, process
 
 SIZES: tuple[tuple[int, ...], ...] = ((64, 128), (2048, 256), (4096, 1024))
 NORMS = ((512, 64), (2048, 256), (4096, 1024))
-SEQUENCES = ((32, 16, 32), (64, 32, 64), (64, 64, 128))
+SEQUENCES = ((64, 32, 64), (16, 128, 128), (1, 1024, 256))
+STEPS = ((32, 16, 32), (64, 32, 64), (64, 64, 128))
 CLASSES = ((256, 16), (4096, 64), (2048, 1024))
 TOLERANCE = 1e-5
 
@@ -68,11 +77,12 @@ TOLERANCE = 1e-5
 class Line:
     """A layer, and the same function of x and the leaves of its parameters in modules of torch and JAX."""
 
-    layer: Layer[Any, Any]
+    layer: Layer[Any, Any] | Encoder[Any, Any, Any]
     torch: Callable[[Any], Any]
     jax: Callable[[Any], Any]
     params: Callable[[np.random.Generator, int], Any] = lambda _rng, _features: ()
     sizes: tuple[tuple[int, ...], ...] = SIZES
+    x: Callable[[np.random.Generator, tuple[int, ...]], Any] = lambda rng, size: rng.standard_normal(size, np.float32)
 
 
 def layer_norm_in_torch(torch: Any, x: Any, scale: Any, bias: Any) -> Any:
@@ -154,6 +164,75 @@ def _prelu_in_jax(jnp: Any, x: Any, slope: Any) -> Any:
     return jnp.where(x > 0, x, slope * x)
 
 
+HEADS = 8
+
+
+def attention_in_torch(torch: Any, x: Any, W: Any, b: Any, U: Any, u: Any, *, causal: bool) -> Any:
+    """Of heads that stand side by side in the columns."""
+    linear = torch.nn.functional.linear
+    q, k, v = (each.unflatten(-1, (HEADS, -1)).transpose(1, 2) for each in linear(x, W.T, b).chunk(3, -1))
+    y = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    return linear(y.transpose(1, 2).flatten(-2), U.T, u)
+
+
+def attention_in_jax(jax: Any, x: Any, W: Any, b: Any, U: Any, u: Any, *, causal: bool) -> Any:
+    """The same."""
+    n, t, _ = x.shape
+    q, k, v = (each.reshape(n, t, HEADS, -1) for each in jax.numpy.split(x @ W + b, 3, -1))
+    return jax.nn.dot_product_attention(q, k, v, is_causal=causal).reshape(n, t, -1) @ U + u
+
+
+def rotary_in_torch(torch: Any, x: Any) -> Any:
+    """With cosines and sines that are made once, as models have them."""
+    cos, sin = map(torch.from_numpy, _turns(*x.shape[1:]))
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+def rotary_in_jax(jax: Any, x: Any) -> Any:
+    """The same."""
+    cos, sin = _turns(*x.shape[1:])
+    a, b = jax.numpy.split(x, 2, -1)
+    return jax.numpy.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+def taken(labels: Any, rows: Any) -> Any:
+    """The row of each label."""
+    return rows[labels]
+
+
+def with_rows(x: Any, rows: Any) -> Any:
+    """A row added at each place."""
+    return x + rows[: x.shape[1]]
+
+
+@lru_cache
+def _turns(t: int, d: int) -> tuple[Floats, Floats]:
+    angles = np.arange(t)[:, None] * 10000.0 ** (-np.arange(0, d, 2) / d)
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+def _attention(*, causal: bool) -> Line:
+    return Line(
+        attention(HEADS, causal=causal),
+        lambda torch: partial(attention_in_torch, torch, causal=causal),
+        lambda jax: partial(attention_in_jax, jax, causal=causal),
+        Attention.init,
+        SEQUENCES,
+    )
+
+
+def _embedding(tokens: int) -> Line:
+    return Line(
+        embedding,
+        lambda torch: torch.nn.functional.embedding,
+        lambda _jax: taken,
+        lambda rng, _features: Embedding.init(rng, tokens, 64),
+        ((256,), (4096,)),
+        lambda rng, size: rng.integers(0, tokens, size),
+    )
+
+
 LINES = {
     "relu": Line(relu, lambda torch: torch.relu, lambda jax: jax.nn.relu),
     "sigmoid": Line(sigmoid, lambda torch: torch.sigmoid, lambda jax: jax.nn.sigmoid),
@@ -210,14 +289,14 @@ LINES = {
         lambda torch: partial(lstm_in_torch, torch),
         lambda jax: partial(lstm_in_jax, jax),
         lambda rng, features: Lstm.init(rng, features, features),
-        SEQUENCES,
+        STEPS,
     ),
     "gru": Line(
         gru,
         lambda torch: partial(gru_in_torch, torch),
         lambda jax: partial(gru_in_jax, jax),
         lambda rng, features: Gru.init(rng, features, features),
-        SEQUENCES,
+        STEPS,
     ),
     "batch_norm": Line(
         batch_norm(),
@@ -226,24 +305,46 @@ LINES = {
         lambda _rng, features: BatchNorm.init(features),
         NORMS,
     ),
+    "embedding of 65": _embedding(65),
+    "embedding of 32000": _embedding(32_000),
+    "positions": Line(
+        positions,
+        lambda _torch: with_rows,
+        lambda _jax: with_rows,
+        lambda rng, features: Positions.init(rng, 1024, features),
+        SEQUENCES,
+    ),
+    "rotary": Line(
+        rotary(),
+        lambda torch: partial(rotary_in_torch, torch),
+        lambda jax: partial(rotary_in_jax, jax),
+        sizes=SEQUENCES,
+    ),
+    "attention": _attention(causal=False),
+    "attention, causal": _attention(causal=True),
 }
 
 
-def ours(line: Line, params: Any, x: Floats, dout: Floats) -> Loop:
+def ours(line: Line, params: Any, x: Any, dout: Floats) -> Loop:
     """The public pair."""
+    back = line.layer.grads if isinstance(line.layer, Encoder) else line.layer.backward
 
     def both() -> Any:
         out, cache = line.layer.forward(params, x)
-        return out, tree.leaves(line.layer.backward(cache, dout))
+        return out, tree.leaves(back(cache, dout))
 
     return calls(both)
 
 
-def in_torch(line: Line, params: Any, x: Floats, dout: Floats) -> Loop:
+def in_torch(line: Line, params: Any, x: Any, dout: Floats) -> Loop:
     """Eager."""
     torch: Any = import_module("torch")
     function, last = line.torch(torch), torch.tensor(dout)
-    leaves = [torch.tensor(leaf, requires_grad=True) for leaf in (x, *tree.leaves(params))]
+    leaves = [torch.tensor(leaf, requires_grad=True) for leaf in tree.leaves(params)]
+    if isinstance(line.layer, Encoder):
+        function = partial(function, torch.tensor(x))
+    else:
+        leaves.insert(0, torch.tensor(x, requires_grad=True))
 
     def both() -> Any:
         out = function(*leaves)
@@ -252,12 +353,15 @@ def in_torch(line: Line, params: Any, x: Floats, dout: Floats) -> Loop:
     return calls(both)
 
 
-def in_jax(line: Line, params: Any, x: Floats, dout: Floats) -> Loop:
+def in_jax(line: Line, params: Any, x: Any, dout: Floats) -> Loop:
     """Compiled."""
     jax: Any = import_module("jax")
 
-    def both(dout: Any, *leaves: Any) -> Any:
-        out, backward = jax.vjp(line.jax(jax), *leaves)
+    def both(dout: Any, x: Any, *leaves: Any) -> Any:
+        if isinstance(line.layer, Encoder):
+            out, backward = jax.vjp(partial(line.jax(jax), x), *leaves)
+        else:
+            out, backward = jax.vjp(line.jax(jax), x, *leaves)
         return out, backward(dout)
 
     arrays = [jax.numpy.array(leaf) for leaf in (dout, x, *tree.leaves(params))]
@@ -278,8 +382,8 @@ def measure(options: Options) -> Iterator[Row]:
 def compare(name: str, size: tuple[int, ...], plan: Plan) -> list[Row]:
     """Those who agree with us take turns."""
     rng, line = np.random.default_rng(0), LINES[name]
-    x, dout = (read_only(rng.standard_normal(size, np.float32)) for _ in range(2))
-    params = line.params(rng, size[-1])
+    x, params = read_only(line.x(rng, size)), line.params(rng, size[-1])
+    dout = read_only(rng.standard_normal(line.layer.forward(params, x)[0].shape, np.float32))
     makers = {contender: partial(make, line, params, x, dout) for contender, make in CONTENDERS.items()}
     return raced({"layer": name, "size": " × ".join(map(str, size))}, makers, plan)
 

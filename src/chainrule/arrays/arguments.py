@@ -90,6 +90,13 @@ def size(owner: str, name: str, value: Any, *, least: int = 0) -> int:
     return result
 
 
+def truth(owner: str, name: str, value: bool) -> bool:
+    """Return an option that is True or False; anything else is a TypeError."""
+    if not is_a(value, bool):
+        raise TypeError(f"{owner}: {name} must be True or False, got {describe(value)}")
+    return value
+
+
 def is_a(value: object, *classes: type[object]) -> bool:
     """Tell whether a value is of one of some classes, without narrowing its type for a type checker."""
     return isinstance(value, classes)

@@ -12,7 +12,7 @@ from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
 from chainrule.arrays.tuned import TUNED
-from chainrule.arrays.types import Array, Labels, is_numpy, is_plain
+from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain
 
 
 def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
@@ -93,7 +93,7 @@ def alike(record: str, **arrays: Array) -> None:
             raise TypeError(f"{what}: convert one of them")
 
 
-def unlike(x: Array | Labels, beside: Array | Labels) -> tuple[str, str] | None:
+def unlike(x: Array | Labels | Mask, beside: Array | Labels) -> tuple[str, str] | None:
     """Name the libraries of two arrays that differ and can't meet; None if they can.
 
     NumPy's arrays may meet those of JAX, which takes them for constants.
@@ -108,6 +108,14 @@ def unlike(x: Array | Labels, beside: Array | Labels) -> tuple[str, str] | None:
     if library is None or library is expected or (is_numpy(x) and expected.__name__ == "jax.numpy"):
         return None
     return _name(x), _name(beside)
+
+
+def meets(owner: str, name: str, array: Array | Mask, x: Array) -> None:
+    """Check that an array that a layer was made with is of the library of `x`; a TypeError names both."""
+    libraries = unlike(array, x)
+    if libraries is not None:
+        of = f"x is an array of {libraries[1]} but {name} of {libraries[0]}"
+        raise TypeError(f"{owner}: {of}: convert one of them")
 
 
 def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
@@ -172,5 +180,5 @@ def _is_lifted(x: Array) -> bool:
     return getattr(x, "lifted", False)
 
 
-def _name(x: Array | Labels) -> str:
+def _name(x: Array | Labels | Mask) -> str:
     return type(x).__module__.partition(".")[0].replace("jaxlib", "jax")

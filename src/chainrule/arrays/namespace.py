@@ -147,6 +147,10 @@ class Namespace(Protocol):
         """The array with its axes in another order; it may be a view."""
         ...
 
+    def swapaxes(self, x: Array, a: int, b: int, /) -> Array:
+        """The array with two axes in each other's place: a view, where a library has views."""
+        ...
+
     def zeros_like(self, x: Array, /) -> Array:
         """Zeros of the shape and dtype of `x`."""
         ...
@@ -270,6 +274,26 @@ class Namespace(Protocol):
 
     def one_hot(self, labels: Labels, k: int, /) -> Mask:
         """(...,) to (..., k): whether each class is that of the label; no class is if the label is out of range."""
+        ...
+
+    def turns(self, x: Array, base: float, /) -> tuple[Array, Array]:
+        """(t, d/2) each, for `x` (..., t, d): cosine and sine of `p base^(-2i/d)` at place p and pair i."""
+        ...
+
+    def blocks(self, t: int, causal: bool, /) -> list[tuple[slice, slice]]:
+        """Slices of t rows, one after another, and of the columns that they see: those up to their last, or all."""
+        ...
+
+    def up_to(self, t: int, like: Array, /) -> Mask:
+        """(t, t): whether the column is at most the row; on the device of `like`."""
+        ...
+
+    def weights(self, scores: Array, allowed: Mask | None, /) -> Array:
+        """(..., t, s) to (..., t, s): in each row `exp(scores) / sum(exp(scores))` of what is allowed, and else 0.
+
+        A row in which nothing is allowed is 0. They may be written into `scores`, which has 32 bits or more; None
+        allows everything.
+        """
         ...
 
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:

@@ -7,8 +7,10 @@ immutable, or shared with others.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ParamSpec, TypeGuard, TypeVar
 
+from chainrule.arrays.angles import turns
 from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.hashing import hashed
 from chainrule.arrays.namespace import Namespace
@@ -127,6 +129,12 @@ class Portable:
         dx: Array = self.xp.where(out != 0, dout, self.xp.zeros_like(dout))
         return dx
 
+    def swapaxes(self, x: Array, a: int, b: int, /) -> Array:
+        order = [*range(x.ndim)]
+        order[a], order[b] = order[b], order[a]
+        out: Array = self.xp.permute_dims(x, tuple(order))
+        return out
+
     def rows(self, x: Array, /) -> Array:
         return x if x.ndim == 2 else self.xp.reshape(x, (-1, x.shape[-1]))
 
@@ -240,6 +248,30 @@ class Portable:
         hot: Mask = self.xp.astype(labels, classes.dtype)[..., None] == classes
         return hot
 
+    def turns(self, x: Array, base: float, /) -> tuple[Array, Array]:
+        *_, t, d = x.shape
+        cos, sin = turns(t, d // 2, base)
+        made = partial(self.xp.asarray, dtype=x.dtype, device=self._device(x))
+        return made(cos), made(sin)
+
+    def blocks(self, t: int, causal: bool, /) -> list[tuple[slice, slice]]:
+        return [(slice(t), slice(t))]
+
+    def up_to(self, t: int, like: Array, /) -> Mask:
+        places = self.xp.arange(t, device=self._device(like))
+        mask: Mask = places <= places[:, None]
+        return mask
+
+    def weights(self, scores: Array, allowed: Mask | None, /) -> Array:
+        if allowed is None:
+            _, e, total = self.exponentials(scores)
+            return e / total
+        some, zero = self.xp.any(allowed, axis=-1, keepdims=True), self.xp.zeros_like(scores)
+        # A row in which nothing is allowed is taken for one of zeros, so that nobody who differentiates this meets nan.
+        within = self.where(allowed, scores, self.xp.full_like(scores, -math.inf))
+        _, e, total = self.exponentials(self.where(some, within, zero))
+        return self.where(allowed, e / total, zero)
+
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
         flat, inside = self._inside(labels, rows.shape[0])
         taken = self.xp.take(rows, flat, axis=0)
@@ -249,7 +281,7 @@ class Portable:
 
     def add_rows(self, labels: Labels, values: Array, k: int, /) -> Array:
         flat, inside = self._inside(labels, k)
-        rows = self.xp.reshape(values, (-1, values.shape[-1]))
+        rows = self.widened(self.xp.reshape(values, (-1, values.shape[-1])))
         rows = self.xp.where(inside, rows, self.xp.zeros_like(rows))
         library = self.xp.__name__
         empty: Any = self.xp.zeros((k, rows.shape[1]), dtype=rows.dtype, device=self._device(rows))
@@ -260,7 +292,7 @@ class Portable:
             out = empty.index_add(0, flat, rows)
         else:  # the standard has no scatter: a product with one-hot rows is what it can say
             out = self.matmul(self.xp.astype(self.one_hot(flat, k), rows.dtype).T, rows)
-        return out
+        return self.astype(out, values)
 
     def take_steps(self, x: Array, labels: Labels, /) -> Array:
         at = self._hot(labels, x.shape[-2], self._device(x))[..., None]

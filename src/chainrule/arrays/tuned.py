@@ -22,11 +22,13 @@ from typing import Any, ParamSpec, TypeGuard, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.arrays.angles import turns
 from chainrule.arrays.blocks import by_blocks
 from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.normal import gaussian
 from chainrule.arrays.ownership import borrowed, own, read_only
+from chainrule.arrays.sums import sums_by_label
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places, is_numpy
 
 A = TypeVar("A")
@@ -53,6 +55,12 @@ MANY = 2**16
 
 MOST_SUM = 1e30
 """Exponentials whose sum is less are far from overflow, in float32 too."""
+
+BLOCK = 128
+"""So many rows of causal attention go together: enough for products to be fast."""
+
+NEAR = 40.0
+"""Exponentials of numbers up to this, above 0 and below, and sums of them, are far from both ends of float32."""
 
 
 class Tuned:
@@ -205,6 +213,9 @@ class Tuned:
         else:
             mean = np.add.reduce(x / x.size, axis=None)  # a sum of large numbers might overflow
         return np.asarray(mean)
+
+    def swapaxes(self, x: Array, a: int, b: int, /) -> Array:
+        return x.swapaxes(a, b)
 
     def rows(self, x: Array, /) -> Array:
         return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])  # -1 is not found where k is 0
@@ -368,13 +379,46 @@ class Tuned:
     def one_hot(self, labels: Labels, k: int, /) -> Mask:
         return np.equal(labels[..., None], np.arange(k))
 
+    def turns(self, x: Array, base: float, /) -> tuple[Array, Array]:
+        *_, t, d = x.shape
+        return _turns(t, d // 2, base, x.dtype)
+
+    def blocks(self, t: int, causal: bool, /) -> list[tuple[slice, slice]]:
+        each = BLOCK if causal and t else max(t, 1)  # half of the columns are skipped
+        return [(slice(i, i + each), slice(min(i + each, t))) for i in range(0, max(t, 1), each)]
+
+    def up_to(self, t: int, like: Array, /) -> Mask:
+        return _up_to(t)
+
+    def weights(self, scores: Array, allowed: Mask | None, /) -> Array:
+        # To look for the largest of each row takes as long as the exponentials; to see that none is far, a third of it.
+        if scores.size and not (scores.real.max() <= NEAR and scores.real.min() >= -NEAR):  # nan too
+            far = ~((scores.real.max(axis=-1) <= NEAR) & (scores.real.min(axis=-1) >= -NEAR))
+            rows = scores[far]
+            if allowed is not None:
+                np.copyto(rows, -np.inf, where=~np.broadcast_to(allowed, scores.shape)[far])
+            top: Array = np.maximum.reduce(rows, axis=-1, keepdims=True)
+            scores[far] = rows - np.where(top.real > -np.inf, top, 0)
+        e: Array = np.exp(scores, out=scores)
+        if allowed is not None:
+            e *= allowed
+        total = self.sum_last(e)[..., None]
+        if allowed is not None and not total.all():
+            total += np.logical_not(allowed.any(axis=-1, keepdims=True))
+        e /= total
+        return e
+
     def take_rows(self, rows: Array, labels: Labels, /) -> Array:
-        return rows[labels]
+        out: Array = rows.take(labels.astype(np.intp, copy=False), axis=0)  # in a third of the time of rows[labels]
+        return out
 
     def add_rows(self, labels: Labels, values: Array, k: int, /) -> Array:
-        out: Array = np.zeros((k, values.shape[-1]), values.dtype)
-        np.add.at(out, labels, values)
-        return out
+        rows = self.rows(self.widened(values))
+        if rows.size > SMALL:
+            return self.astype(sums_by_label(labels.reshape(-1), rows, k), values)
+        out: Array = np.zeros((k, rows.shape[1]), rows.dtype)
+        np.add.at(out, labels.reshape(-1), rows)
+        return self.astype(out, values)
 
     def take_steps(self, x: Array, labels: Labels, /) -> Array:
         return np.take_along_axis(x, _of_steps(labels, x.shape[:-2]), axis=-2)[..., 0, :]
@@ -509,6 +553,17 @@ def _constant(value: float, dtype: np.dtype[Any]) -> Array:
 def shares(n: int, dtype: np.dtype[Any]) -> Array:
     """(n,): 1 / n each."""
     return read_only(np.full(n, 1 / n, dtype))
+
+
+@lru_cache(maxsize=16)
+def _turns(t: int, pairs: int, base: float, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    cos, sin = turns(t, pairs, base)
+    return read_only(cos.astype(dtype, copy=False)), read_only(sin.astype(dtype, copy=False))
+
+
+@lru_cache(maxsize=16)
+def _up_to(t: int) -> Mask:
+    return read_only(np.tri(t, dtype=bool))
 
 
 def multiples(n: int, of: int) -> Labels:

@@ -20,7 +20,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64
 from chainrule.laws.hints import where
-from chainrule.laws.trial import Checked, Fields, Trial, draw, rounding
+from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, rounding
 
 UNITS = 8.0
 """How many units of rounding a result may be off by: more of them, the more entries there are to be the worst of."""
@@ -59,7 +59,7 @@ def _in_dtype(
     if rows is not None:
         n = len(tree.leaves(x)[0]) if tree.leaves(x)[0].ndim else 0
         size = sum(leaf.size for leaf in tree.leaves(x))
-        if layer.couples_rows or n in (0, rows) or size // max(n, 1) * rows > 2**16 or dtype == np.float16:
+        if couples_rows(layer, x) or n in (0, rows) or size // max(n, 1) * rows > 2**16 or dtype == np.float16:
             return
         which = rng.integers(0, n, rows)
         x = tree.map(lambda leaf: leaf[which], x)

@@ -11,7 +11,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64
-from chainrule.laws.trial import Checked, Trial, draw, measured, rounding
+from chainrule.laws.trial import Checked, Trial, couples_rows, draw, measured, rounding
 
 CLOSE = 64.0
 """How many units of rounding results may differ by if sums are taken in another order."""
@@ -27,7 +27,8 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     """Each row is treated alone: in any order and any number, some of them, one, or one several times.
 
     Rows of `out` and `dx` go with the rows of `x` and `dout`, and gradients add up. A layer that declares
-    `couples_rows` is not asked; what a layer refuses is left out.
+    `couples_rows` is not asked, nor is one whose x is a single example, as `event_axes` tells; what a layer refuses is
+    left out.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     """
     leaves = tree.leaves(x)
     n = len(leaves[0]) if leaves and leaves[0].ndim else 0
-    if layer.couples_rows or n < 1:
+    if layer.couples_rows or n < 1 or couples_rows(layer, x):
         note = "declared: rows are coupled" if layer.couples_rows else "there are no rows"
         return [Verdict("independent_rows", "out", ok=True, note=note)]
     trial = measured(Trial.in_float64(layer, params, x), rng)
@@ -166,7 +167,10 @@ def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     others = dout * (1.0 + rng.random(dout.shape))
     some = [trial.back(each) for each in (alone, np.where(alone != 0, others, 0.0))]
     rowwise = (
-        not layer.couples_rows and not isinstance(layer, Encoder) and dout.ndim > 0 and len(right["dx"]) == len(dout)
+        not couples_rows(layer, x)
+        and not isinstance(layer, Encoder)
+        and dout.ndim > 0
+        and len(right["dx"]) == len(dout)
     )
     notes: dict[str, str] = {}
     for word, value in (("nan", np.nan), ("infinity", np.inf)):

@@ -15,7 +15,7 @@ from chainrule.arrays.types import Array, is_any_tuple, is_numpy
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64
 from chainrule.laws.directions import Part, confirmed
-from chainrule.laws.trial import Trial, draw, measured, rounding
+from chainrule.laws.trial import Trial, couples_rows, draw, measured, rounding
 
 MOST = 64
 """The most numbers that are written out."""
@@ -53,7 +53,7 @@ def smallest(layer: Any, params: Any, x: Any, field: str, rng: np.random.Generat
     if case is None:
         return ""
     smaller = True
-    while smaller and not layer.couples_rows:
+    while smaller and not couples_rows(layer, x):
         smaller = False
         for some in _halves(len(case.part.trial.x)):
             found = _wrong(layer, params, case.part.trial.x[some], field, rng)

@@ -48,6 +48,12 @@ LARGE = 2**16
 """From so many numbers on, arguments and output together, a layer is large, and each call takes a while."""
 
 
+def couples_rows(layer: Checked[Any, Any], x: Any) -> bool:
+    """Whether the first axis of `x` counts no examples that are each alone: it says so, or has one example."""
+    axes = layer.event_axes
+    return layer.couples_rows or (axes is not None and any(leaf.ndim <= axes for leaf in tree.leaves(x)))
+
+
 def run_forward(layer: Checked[P, C], params: P, x: Any) -> tuple[Array, C]:
     """Call `forward` on a copy of `x`, and say what is wrong if it does not return `(out, cache)`."""
     result: object = layer.forward(params, writable(x))
@@ -141,7 +147,7 @@ class Trial:
     @property
     def fewer(self) -> Any:
         """The first rows of x, if the layer is large and treats each alone; else x."""
-        if not self.large or self.layer.couples_rows or not all(leaf.ndim for leaf in tree.leaves(self.x)):
+        if not self.large or couples_rows(self.layer, self.x) or not all(leaf.ndim for leaf in tree.leaves(self.x)):
             return self.x
         return tree.map(lambda leaf: leaf[:FEW_ROWS], self.x)
 

@@ -13,7 +13,7 @@ from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.directions import by_directions
-from chainrule.laws.trial import Checked, Fields, Trial, draw, measured, sizes_of
+from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, measured, sizes_of
 
 MOST = 2**20
 """The most numbers in an array that is made for a check."""
@@ -48,7 +48,7 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     """
     if isinstance(layer, Encoder):
         return []
-    if not layer.couples_rows and np.ndim(x) > 1 and np.size(x) > MOST_OF_X:
+    if not couples_rows(layer, x) and np.ndim(x) > 1 and np.size(x) > MOST_OF_X:
         x = x[: max(2, MOST_OF_X * len(x) // np.size(x))]
     x = Trial.in_float64(layer, params, x).fewer
     base = measured(Trial.in_float64(layer, params, x), rng)

@@ -2,7 +2,8 @@
 
     out = S E              S (n, k)    E (k, d)    out (n, d)
 
-where row i of S is 1 at the label of position i and 0 elsewhere. S is never made: the product with it takes rows.
+where row i of S is 1 at the label of position i and 0 elsewhere. S is never made: the product with it takes rows
+(Bengio and others, A neural probabilistic language model, 2003).
 
 **Derivation.** Labels are whole numbers, with respect to which nothing can be differentiated; S is constant:
 
@@ -17,6 +18,11 @@ S^T is not made either: the product adds each row of `dout` to the row of its la
 adjoint pair, gather and scatter.
 
 **To remember:** a row that was taken gets its derivative back, and one that was taken several times gets the sum.
+
+**Numerics.** Rows are copied, and nothing is rounded. Sums are in float32 at least; their order is that of sorted
+labels. Special values: a nan or an infinity in `dout` goes to the row of its token, and no other row knows of it.
+
+Weights of torch: E is the `weight` of a `torch.nn.Embedding(k, d)`, as it is.
 
 Examples
 --------

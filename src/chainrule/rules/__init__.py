@@ -13,7 +13,7 @@ from chainrule.loss import Loss
 from chainrule.rules.combinators import combinator
 from chainrule.rules.elementwise_layers import Elementwise, Saved, elementwise
 from chainrule.rules.encoders import encoder
-from chainrule.rules.features import fitting, some_features, well_formed
+from chainrule.rules.features import fitting, of_positions, some_features, well_formed
 from chainrule.rules.layers import layer
 from chainrule.rules.losses import Slopes, loss
 from chainrule.rules.optimizers import optimizer
@@ -38,6 +38,7 @@ __all__ = [
     "fitting",
     "layer",
     "loss",
+    "of_positions",
     "optimizer",
     "record",
     "some_features",

@@ -71,6 +71,13 @@ def some_features(layer: str) -> Callable[[object, Array], None]:
     return fits
 
 
+def of_positions(layer: str, x: Array) -> None:
+    """Check that `x` (..., t, d) has an axis of positions and one of features."""
+    if x.ndim < 2:
+        what = f"x must have an axis of positions and one of features, got shape {tuple(x.shape)}"
+        raise ValueError(f"{layer}: {what}")
+
+
 def misfit(layer: str, x: Array, name: str, array: Array) -> ValueError:
     """The error of an `x` that does not fit an array of the parameters."""
     if not x.ndim:

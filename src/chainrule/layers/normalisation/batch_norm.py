@@ -49,7 +49,7 @@ from attrs import frozen
 
 from chainrule import rules
 from chainrule.arrays.arguments import describe, number
-from chainrule.arrays.libraries import unlike
+from chainrule.arrays.libraries import meets
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, is_numpy
@@ -279,10 +279,7 @@ def fits_in_use(statistics: Statistics, params: BatchNorm, x: Array) -> None:
     if statistics.mean.shape != params.scale.shape:
         features, given = params.scale.shape[0], statistics.mean.shape[0]
         raise ValueError(f"batch_norm: scale has {features} features but the statistics have {given}")
-    libraries = unlike(statistics.mean, x)
-    if libraries is not None:
-        of = f"x is an array of {libraries[1]} but the statistics are of {libraries[0]}"
-        raise TypeError(f"batch_norm: {of}: convert one of them")
+    meets("batch_norm", "the statistics are", statistics.mean, x)
 
 
 def in_use(statistics: Statistics, eps: float) -> Layer[BatchNorm, StandardisedCache]:
