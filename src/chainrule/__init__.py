@@ -43,6 +43,8 @@ from chainrule.layers.activations.softplus import log_sigmoid, softplus
 from chainrule.layers.activations.softsign import softsign
 from chainrule.layers.activations.tanh import tanh
 from chainrule.layers.affine import Affine, affine
+from chainrule.layers.convolution.convolution import convolution, convolution_transpose
+from chainrule.layers.convolution.kernel import Convolution
 from chainrule.layers.dropout import dropout, split_seed
 from chainrule.layers.embedding import Embedding, embedding
 from chainrule.layers.identity import identity
@@ -78,6 +80,7 @@ __all__ = [
     "Affine",
     "Array",
     "BatchNorm",
+    "Convolution",
     "Embedding",
     "Encoder",
     "GroupNorm",
@@ -111,6 +114,8 @@ __all__ = [
     "check_optimizer",
     "clip_by_global_norm",
     "concatenate",
+    "convolution",
+    "convolution_transpose",
     "directional_derivative",
     "draw",
     "dropout",

@@ -7,8 +7,10 @@ immutable, or shared with others.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ParamSpec, TypeGuard, TypeVar
 
+from chainrule.arrays import windows
 from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.hashing import hashed
 from chainrule.arrays.namespace import Namespace
@@ -38,6 +40,7 @@ class Portable:
         self.log: Callable[[Array], Array] = xp.log
         self.log1p: Callable[[Array], Array] = xp.log1p
         self.matmul: Callable[[Array, Array], Array] = xp.matmul
+        self.matrix_transpose: Callable[[Array], Array] = xp.matrix_transpose
         self.mean: Callable[[Array], Array] = xp.mean
         self.ones_like: Callable[[Array], Array] = xp.ones_like
         self.reshape: Callable[..., Any] = xp.reshape
@@ -46,6 +49,10 @@ class Portable:
         self.sqrt: Callable[[Array], Array] = xp.sqrt
         self.tanh: Callable[[Array], Array] = xp.tanh
         self.where: Callable[[Mask, Array, Array], Array] = xp.where
+        self.windowed = partial(windows.windowed, xp)
+        self.folded = partial(windows.folded, xp)
+        self.of_windowed = partial(windows.of_windowed, xp)
+        self.of_folded = partial(windows.of_folded, xp)
         self.zeros_like: Callable[[Array], Array] = xp.zeros_like
 
     def __getattr__(self, name: str) -> Any:

@@ -22,6 +22,7 @@ from typing import Any, ParamSpec, TypeGuard, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.arrays import tuned_windows
 from chainrule.arrays.blocks import by_blocks
 from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.namespace import Namespace
@@ -72,6 +73,11 @@ class Tuned:
         self.zeros_like: Callable[[Array], Array] = np.zeros_like
         self.ones_like: Callable[[Array], Array] = np.ones_like
         self.concat: Callable[..., Array] = np.concatenate
+        self.matrix_transpose: Callable[[Array], Array] = np.matrix_transpose
+        self.windowed = tuned_windows.windowed
+        self.folded = tuned_windows.folded
+        self.of_windowed = tuned_windows.of_windowed
+        self.of_folded = tuned_windows.of_folded
         self.reshape: Callable[..., Any] = np.reshape
         self.own: Callable[[Any], Any] = own
         self.read_only: Callable[[Any], Any] = read_only
