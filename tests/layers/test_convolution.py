@@ -146,11 +146,9 @@ def test_each_is_the_others_backward(axes: int, padding: Any, stride: int) -> No
     back = convolution_transpose(stride, padding)
     exchanged = Convolution(W.swapaxes(-1, -2), zero(3))
     spread, spread_cache = back.forward(exchanged, dout)
-    few = {"rtol": 1e-13, "atol": 1e-12}  # sums of up to 108 products in another order
-    np.testing.assert_allclose(spread, dx, **few)
     of_x, of_exchanged = back.backward(spread_cache, cache.x)
-    np.testing.assert_allclose(of_x, out, **few)
-    np.testing.assert_allclose(of_exchanged.W.swapaxes(-1, -2), grads.W, **few)
+    for one, other in ((spread, dx), (of_x, out), (of_exchanged.W.swapaxes(-1, -2), grads.W)):
+        np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-12)  # sums of up to 108 products in another order
 
 
 def test_a_window_of_one_position_is_affine() -> None:
@@ -413,7 +411,7 @@ def test_weights_are_drawn_with_the_fans_of_a_window() -> None:
 
     def noted(rng: Any, shape: tuple[int, ...], fan_in: int, fan_out: int, dtype: Any) -> Array:
         asked.append((shape, fan_in, fan_out))
-        return np.zeros(shape, dtype)
+        return initializers.zeros(rng, shape, fan_in, fan_out, dtype)
 
     rng = np.random.default_rng(0)
     assert repr(Convolution.init(rng, 4, 6, 5, weights=noted)) == "Convolution(W=f32[5, 5, 4, 6], b=f32[6])"

@@ -16,6 +16,7 @@ from catalogue import LAYERS
 from chainrule import (
     Array,
     BatchNorm,
+    Convolution,
     GroupNorm,
     LayerNorm,
     PRelu,
@@ -24,6 +25,8 @@ from chainrule import (
     Weighted,
     batch_norm,
     celu,
+    convolution,
+    convolution_transpose,
     elu,
     gelu,
     gelu_erf,
@@ -39,8 +42,8 @@ from chainrule import (
 from chainrule.arrays.types import is_numpy
 
 FILES = """
-batch_normalization celu elu gelu groupnormalization layernormalization leakyrelu prelu rmsnormalization
-softmax_cross_entropy_loss swish
+batch_normalization celu conv convtranspose elu gelu groupnormalization layernormalization leakyrelu prelu
+rmsnormalization softmax_cross_entropy_loss swish
 """
 
 CASES_OF = "onnx.backend.test.case.node"
@@ -104,6 +107,26 @@ def of_batch_norm(options: Options, inputs: list[Any]) -> Array:
     return channels_last(batch_norm(known, options.get("epsilon", 1e-5)), BatchNorm(scale, bias), x)
 
 
+def padding_of(options: Options) -> Any:
+    pads = options.get("pads", ())
+    before, after = pads[: len(pads) // 2], pads[len(pads) // 2 :]
+    return "same" if "auto_pad" in options else tuple(zip(before, after, strict=True)) or "valid"
+
+
+def of_convolution(options: Options, inputs: list[Any]) -> Array:
+    x, W = inputs  # (out, in, ...)
+    b = np.zeros(len(W), np.float32)
+    layer = convolution(tuple(options.get("strides", (1, 1))), padding_of(options))
+    return channels_last(layer, Convolution(np.moveaxis(W, (1, 0), (-2, -1)), b), x)
+
+
+def of_convolution_transpose(options: Options, inputs: list[Any]) -> Array:
+    x, W = inputs  # (in, out, ...)
+    b = np.zeros(W.shape[1], np.float32)
+    layer = convolution_transpose(tuple(options.get("strides", ())) or 1, padding_of(options))
+    return channels_last(layer, Convolution(np.moveaxis(W, (0, 1), (-2, -1)), b), x)
+
+
 def of_cross_entropy(options: Options, inputs: list[Any]) -> Array:
     logits, labels = np.moveaxis(inputs[0], 1, -1), inputs[1]
     counted = labels != options.get("ignore_index", -1)
@@ -116,6 +139,8 @@ def of_cross_entropy(options: Options, inputs: list[Any]) -> Array:
 WITH_OPTIONS: dict[str, Ours] = {
     "BatchNormalization": of_batch_norm,
     "Celu": lambda options, inputs: out_of(celu(options.get("alpha", 1.0)), (), inputs[0]),
+    "Conv": of_convolution,
+    "ConvTranspose": of_convolution_transpose,
     "Elu": lambda options, inputs: out_of(elu(options.get("alpha", 1.0)), (), inputs[0]),
     "Gelu": of_gelu,
     "GroupNormalization": of_group_norm,
@@ -141,6 +166,12 @@ BEYOND = {
     "test_prelu_example": "a slope for each entry",
     "test_selu": "another alpha and scale",
     "test_selu_example": "another alpha and scale",
+    "test_convtranspose_output_shape": "outputs that no window reaches",
+    "test_convtranspose_pad": "outputs that no window reaches",
+    "test_convtranspose_kernel_shape": "outputs that no window reaches",
+    "test_convtranspose_dilations": "a dilation",
+    "test_convtranspose_group_2": "groups",
+    "test_convtranspose_group_2_image_3": "groups",
     "test_celu_bfloat16": "bfloat16, which NumPy has not",
     "test_hardsigmoid": "another slope",
     "test_hardsigmoid_default": "another slope",

@@ -39,14 +39,14 @@ def folded(y: Array, W: Array, at: Windows) -> Array:
     c = W.shape[-2] * at.groups
     out = np.zeros((y.shape[0], *at.outer, c), y.dtype)
     transposed = by_group(W, at.groups).swapaxes(1, 2)
-    lands = tuple(slice(q.start + b, q.stop + b) for q, b in zip(at.seen, at.before, strict=True))
     for some in slices(y.shape[0], at, c * y.itemsize):
         part = y[some]
         products = (by_group(part, at.groups) @ transposed).reshape(at.groups, *part.shape[:-1], len(at.taps), -1)
         whole = np.zeros((part.shape[0], *at.lengths, at.groups, c // at.groups), y.dtype)
         for k, tap in enumerate(at.taps):
-            whole[(slice(None), *tap)] += np.moveaxis(products[..., k, :], 0, -2)
-        out[(some, *at.seen)] = whole[(slice(None), *lands)].reshape(*out[(some, *at.seen)].shape)
+            whole[tap] += np.moveaxis(products[..., k, :], 0, -2)
+        seen = out[some][at.seen]
+        seen[...] = whole[at.lands].reshape(seen.shape)
     return out
 
 
@@ -71,12 +71,11 @@ def of_folded(y: Array, W: Array, dout: Array, at: Windows, wants_dy: bool) -> t
 
 def windows(x: Array, at: Windows) -> Iterator[tuple[slice, Array]]:
     """Some images and their windows, (groups, positions, size c / groups), for all images."""
-    lands = tuple(slice(q.start + b, q.stop + b) for q, b in zip(at.seen, at.before, strict=True))
     width = x.shape[-1] // at.groups
     for some in slices(x.shape[0], at, x.shape[-1] * x.itemsize):
-        part = x[(some, *at.seen)]
+        part = x[some][at.seen]
         around = np.zeros((part.shape[0], *at.lengths, x.shape[-1]), x.dtype)
-        around[(slice(None), *lands)] = part
+        around[at.lands] = part
         n, *steps, channel = around.strides
         by_place = (step * d for step, d in zip(steps, at.dilation, strict=True))
         by_window = (step * s for step, s in zip(steps, at.stride, strict=True))

@@ -19,10 +19,19 @@ exchanged.
 """
 
 import math
+from collections.abc import Iterable
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from chainrule.arrays.types import Array
+
+Index: TypeAlias = tuple[Any, ...]
+"""An index of (n, ..., channels)."""
+
+
+def spatial(axes: Iterable[slice]) -> Index:
+    """The index of all examples and channels, and of some positions."""
+    return (slice(None), *axes, ...)
 
 
 class Windows(NamedTuple):
@@ -47,16 +56,23 @@ class Windows(NamedTuple):
         return tuple((p - 1) * s + (k - 1) * d + 1 for p, k, s, d in axes)
 
     @property
-    def seen(self) -> tuple[slice, ...]:
+    def seen(self) -> Index:
         """The positions that lie between those."""
         axes = zip(self.outer, self.lengths, self.before, strict=True)
-        return tuple(slice(max(0, -b), max(0, -b, min(q, length - b))) for q, length, b in axes)
+        return spatial(slice(max(0, -b), max(0, -b, min(q, length - b))) for q, length, b in axes)
 
     @property
-    def taps(self) -> list[tuple[slice, ...]]:
-        """For each place in the window, in row-major order, where all windows have it, from the first one's first."""
+    def lands(self) -> Index:
+        """Where these are, from the first window's first position on."""
+        axes = zip(self.seen[1:-1], self.before, strict=True)
+        return spatial(slice(seen.start + b, seen.stop + b) for seen, b in axes)
+
+    @property
+    def taps(self) -> list[Index]:
+        """Likewise, for each place in the window in row-major order, where it lies in all windows."""
         axes = zip(self.inner, self.size, self.stride, self.dilation, strict=True)
-        return list(product(*([slice(k * d, k * d + (p - 1) * s + 1, s) for k in range(n)] for p, n, s, d in axes)))
+        each = ([slice(k * d, k * d + (p - 1) * s + 1, s) for k in range(size)] for p, size, s, d in axes)
+        return [spatial(tap) for tap in product(*each)]
 
     @property
     def back(self) -> "Windows":
@@ -76,7 +92,7 @@ def turned(xp: Any, W: Array, groups: int) -> Array:
 
 def laid(xp: Any, x: Array, at: Windows) -> Array:
     """(n, *outer, c) to (n, *lengths, c): with zeros around, and without what no window sees."""
-    x = x[(slice(None), *at.seen, ...)]
+    x = x[at.seen]
     zero = xp.zeros_like(xp.sum(x))
     for axis, (length, before) in enumerate(zip(at.lengths, at.before, strict=True), 1):
         first = min(max(before, 0), length)
@@ -108,7 +124,7 @@ def grouped(xp: Any, x: Array, places: int, groups: int) -> Array:
 def windows(xp: Any, x: Array, at: Windows) -> Array:
     """(n, *outer, c) to (groups, n inner, size c / groups)."""
     around = laid(xp, x, at)
-    side_by_side = xp.concat([around[(slice(None), *tap, ...)] for tap in at.taps], axis=-1)
+    side_by_side = xp.concat([around[tap] for tap in at.taps], axis=-1)
     return grouped(xp, side_by_side, len(at.taps), at.groups)
 
 

@@ -14,8 +14,8 @@ q = (p - 1) stride + r - before - after outputs, for "same" p stride.
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from chainrule.arrays.arguments import is_a, size
-from chainrule.arrays.types import Array
+from chainrule.arrays.arguments import size
+from chainrule.arrays.types import Array, is_any_tuple
 from chainrule.arrays.windows import Windows
 
 Steps: TypeAlias = int | tuple[int, ...]
@@ -48,14 +48,13 @@ def steps(owner: str, name: str, value: Steps) -> Steps:
 
 def padding_of(owner: str, value: Padding) -> Padding:
     """A padding: "same", "valid", an integer or a tuple of pairs of them, none of which is negative."""
-    pairs: Any = value
-    if is_a(value, str) and value not in {"same", "valid"}:
-        raise ValueError(f"{owner}: padding must be 'same', 'valid', an integer or pairs of them, got {value!r}")
     if isinstance(value, str):
+        if value not in {"same", "valid"}:
+            raise ValueError(f"{owner}: padding must be 'same', 'valid', an integer or pairs of them, got {value!r}")
         return value
     if not isinstance(value, tuple):
         return size(owner, "padding", value)
-    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+    if not all(is_any_tuple(pair) and len(pair) == 2 for pair in value):
         raise TypeError(f"{owner}: padding must be a pair of integers for each spatial axis, got {value!r}")
     return tuple((size(owner, "padding", before), size(owner, "padding", after)) for before, after in value)
 
