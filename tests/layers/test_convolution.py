@@ -41,6 +41,7 @@ def accepted(params: Convolution, x: Array, dout: Array, rng: np.random.Generato
     assert_type(convolution(2, "valid", (1, 2), groups=4), Layer[Convolution, ConvolutionCache])
     assert_type(convolution_transpose((2, 1), ((0, 1), (1, 1))), Layer[Convolution, ConvolutionCache])
     out, cache = convolution(padding=1).forward(params, x)
+    assert_type(out, Array)
     assert_type(convolution(padding=1).backward(cache, dout), tuple[Array, Convolution])
     assert_type(cache.x, Array)
     assert_type(Convolution.init(rng, 3, 8, (3, 3, 3), std=0.1, dtype=np.float64).W, Array)

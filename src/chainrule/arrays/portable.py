@@ -16,6 +16,7 @@ from chainrule.arrays.hashing import hashed
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.normal import gaussian
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places
+from chainrule.arrays.windows import Derivatives, Product
 
 A = TypeVar("A")
 Q = ParamSpec("Q")
@@ -49,10 +50,10 @@ class Portable:
         self.sqrt: Callable[[Array], Array] = xp.sqrt
         self.tanh: Callable[[Array], Array] = xp.tanh
         self.where: Callable[[Mask, Array, Array], Array] = xp.where
-        self.windowed = partial(windows.windowed, xp)
-        self.folded = partial(windows.folded, xp)
-        self.of_windowed = partial(windows.of_windowed, xp)
-        self.of_folded = partial(windows.of_folded, xp)
+        self.windowed: Product = partial(windows.windowed, xp)
+        self.folded: Product = partial(windows.folded, xp)
+        self.of_windowed: Derivatives = partial(windows.of_windowed, xp)
+        self.of_folded: Derivatives = partial(windows.of_folded, xp)
         self.zeros_like: Callable[[Array], Array] = xp.zeros_like
 
     def __getattr__(self, name: str) -> Any:

@@ -29,6 +29,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.normal import gaussian
 from chainrule.arrays.ownership import borrowed, own, read_only
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places, is_numpy
+from chainrule.arrays.windows import Derivatives, Product
 
 A = TypeVar("A")
 Q = ParamSpec("Q")
@@ -74,10 +75,10 @@ class Tuned:
         self.ones_like: Callable[[Array], Array] = np.ones_like
         self.concat: Callable[..., Array] = np.concatenate
         self.matrix_transpose: Callable[[Array], Array] = np.matrix_transpose
-        self.windowed = tuned_windows.windowed
-        self.folded = tuned_windows.folded
-        self.of_windowed = tuned_windows.of_windowed
-        self.of_folded = tuned_windows.of_folded
+        self.windowed: Product = tuned_windows.windowed
+        self.folded: Product = tuned_windows.folded
+        self.of_windowed: Derivatives = tuned_windows.of_windowed
+        self.of_folded: Derivatives = tuned_windows.of_folded
         self.reshape: Callable[..., Any] = np.reshape
         self.own: Callable[[Any], Any] = own
         self.read_only: Callable[[Any], Any] = read_only

@@ -19,7 +19,7 @@ exchanged.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any, NamedTuple, TypeAlias
 
@@ -27,6 +27,12 @@ from chainrule.arrays.types import Array
 
 Index: TypeAlias = tuple[Any, ...]
 """An index of (n, ..., channels)."""
+
+Product: TypeAlias = Callable[[Array, Array, "Windows"], Array]
+"""`windowed` or `folded`, of a library."""
+
+Derivatives: TypeAlias = Callable[[Array, Array, Array, "Windows", bool], tuple[Array | None, Array]]
+"""`of_windowed` or `of_folded`, of a library."""
 
 
 def spatial(axes: Iterable[slice]) -> Index:
@@ -87,7 +93,8 @@ def turned(xp: Any, W: Array, groups: int) -> Array:
     axes = W.ndim - 2
     apart = xp.reshape(xp.flip(W, axis=tuple(range(axes))), (*W.shape[:-1], groups, W.shape[-1] // groups))
     apart = xp.permute_dims(apart, (*range(axes), axes + 2, axes + 1, axes))
-    return xp.reshape(apart, (*apart.shape[:-2], -1))  # type: ignore[no-any-return]
+    out: Array = xp.reshape(apart, (*apart.shape[:-2], -1))
+    return out
 
 
 def laid(xp: Any, x: Array, at: Windows) -> Array:
@@ -118,7 +125,8 @@ def grouped(xp: Any, x: Array, places: int, groups: int) -> Array:
     """(..., places c) to (groups, rows, places c / groups)."""
     rows, width = math.prod(x.shape[:-1]), x.shape[-1] // places // groups
     apart = xp.permute_dims(xp.reshape(x, (rows, places, groups, width)), (2, 0, 1, 3))
-    return xp.reshape(apart, (groups, rows, places * width))  # type: ignore[no-any-return]
+    out: Array = xp.reshape(apart, (groups, rows, places * width))
+    return out
 
 
 def windows(xp: Any, x: Array, at: Windows) -> Array:
@@ -131,7 +139,8 @@ def windows(xp: Any, x: Array, at: Windows) -> Array:
 def windowed(xp: Any, x: Array, W: Array, at: Windows) -> Array:
     """`windows(x) W`: (n, *outer, c) to (n, *inner, m), of W (*size, c / groups, m)."""
     products = xp.matmul(windows(xp, x, at), grouped(xp, xp.reshape(W, (-1, W.shape[-1])), 1, at.groups))
-    return xp.reshape(xp.permute_dims(products, (1, 0, 2)), (x.shape[0], *at.inner, W.shape[-1]))  # type: ignore[no-any-return]
+    out: Array = xp.reshape(xp.permute_dims(products, (1, 0, 2)), (x.shape[0], *at.inner, W.shape[-1]))
+    return out
 
 
 def folded(xp: Any, y: Array, W: Array, at: Windows) -> Array:
@@ -143,7 +152,8 @@ def met(xp: Any, x: Array, y: Array, at: Windows) -> Array:
     """`windows(x)^T y`, the derivative of `<windows(x) W, y>` with respect to W."""
     rows = xp.permute_dims(windows(xp, x, at), (0, 2, 1))
     products = xp.permute_dims(xp.matmul(rows, grouped(xp, y, 1, at.groups)), (1, 0, 2))
-    return xp.reshape(products, (*at.size, x.shape[-1] // at.groups, y.shape[-1]))  # type: ignore[no-any-return]
+    out: Array = xp.reshape(products, (*at.size, x.shape[-1] // at.groups, y.shape[-1]))
+    return out
 
 
 def of_windowed(xp: Any, x: Array, W: Array, dout: Array, at: Windows, wants_dx: bool) -> tuple[Array | None, Array]:
