@@ -54,7 +54,7 @@ def accepted(params: Convolution, x: Array, dout: Array, rng: np.random.Generato
 def refused(params: Convolution, other: Affine, x: Array, rng: np.random.Generator) -> None:
     convolution(1.5)  # rejected: a stride is whole
     convolution(padding="full")  # rejected: no such padding
-    convolution(padding=(1, 2))  # rejected: a pair for each axis, and not a number
+    convolution(padding=((1, 2, 3), 1))  # rejected: an axis has two ends
     convolution().forward(other, x)  # rejected: the parameters of affine
     convolution_transpose(groups=2)  # rejected: the transpose has no groups
     Convolution.init(rng, 3, 8)  # rejected: the size of the windows is missing
@@ -109,6 +109,7 @@ def test_values_by_hand() -> None:
         "valid": [321.5, 432.5],
         1: [210.5, 321.5, 432.5, 43.5],
         ((2, 0),): [100.5, 210.5, 321.5, 432.5],
+        (1,): [210.5, 321.5, 432.5, 43.5],
     }.items():
         out, cache = convolution(padding=untyped(padding)).forward(params, x)
         np.testing.assert_array_equal(out.ravel(), expected)
@@ -343,14 +344,14 @@ def test_what_does_not_fit_is_refused(layer: Any, W: tuple[int, ...], x: tuple[i
         ({"stride": [1, 2]}, TypeError, "stride must be an integer, got list"),
         ({"padding": -1}, ValueError, "padding must be >= 0, got -1"),
         ({"padding": ((0, -2),)}, ValueError, "padding must be >= 0, got -2"),
-        ({"padding": (1, 2)}, TypeError, "padding must be a pair of integers for each spatial axis, got (1, 2)"),
+        ({"padding": (1, -2)}, ValueError, "padding must be >= 0, got -2"),
         (
             {"padding": ((1, 2, 3),)},
-            TypeError,
-            "padding must be a pair of integers for each spatial axis, got ((1, 2, 3),)",
+            ValueError,
+            "padding of an axis must be one integer or two, before and after, got (1, 2, 3)",
         ),
         ({"padding": ((1, 2.5),)}, TypeError, "padding must be an integer, got float"),
-        ({"padding": "full"}, ValueError, "padding must be 'same', 'valid', an integer or pairs of them, got 'full'"),
+        ({"padding": "full"}, ValueError, "padding must be 'same', 'valid', an integer or a tuple of them, got 'full'"),
         ({"padding": None}, TypeError, "padding must be an integer, got NoneType"),
     ],
 )

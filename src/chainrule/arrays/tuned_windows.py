@@ -70,18 +70,27 @@ def of_folded(y: Array, W: Array, dout: Array, at: Windows, wants_dy: bool) -> t
 
 
 def windows(x: Array, at: Windows) -> Iterator[tuple[slice, Array]]:
-    """Some images and their windows, (groups, positions, size c / groups), for all images."""
-    width = x.shape[-1] // at.groups
+    """Some images and their windows, (groups, positions, size c / groups), for all images.
+
+    They are in memory that is used again for the next: the first touch of a page takes longer than its product.
+    """
+    width, positions = x.shape[-1] // at.groups, math.prod(at.inner)
+    around = rows = np.empty(0, x.dtype)
+    view = rows
     for some in slices(x.shape[0], at, x.shape[-1] * x.itemsize):
         part = x[some][at.seen]
-        around = np.zeros((part.shape[0], *at.lengths, x.shape[-1]), x.dtype)
+        n = part.shape[0]
+        if n != around.shape[0]:
+            around = np.zeros((n, *at.lengths, x.shape[-1]), x.dtype)
+            image, *steps, channel = around.strides
+            by_place = (step * d for step, d in zip(steps, at.dilation, strict=True))
+            by_window = (step * s for step, s in zip(steps, at.stride, strict=True))
+            shape = (at.groups, n, *at.inner, *at.size, width)
+            view = as_strided(around, shape, (width * channel, image, *by_window, *by_place, channel))
+            rows = np.empty(shape, x.dtype)
         around[at.lands] = part
-        n, *steps, channel = around.strides
-        by_place = (step * d for step, d in zip(steps, at.dilation, strict=True))
-        by_window = (step * s for step, s in zip(steps, at.stride, strict=True))
-        shape = (at.groups, part.shape[0], *at.inner, *at.size, width)
-        view = as_strided(around, shape, (width * channel, n, *by_window, *by_place, channel))
-        yield some, view.reshape(at.groups, part.shape[0] * math.prod(at.inner), len(at.taps) * width)
+        rows[...] = view
+        yield some, rows.reshape(at.groups, n * positions, len(at.taps) * width)
 
 
 def slices(n: int, at: Windows, channels: int) -> Iterator[slice]:

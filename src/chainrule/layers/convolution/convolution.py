@@ -71,8 +71,9 @@ array([-1.,  0.,  0.,  1.])
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import Unpack
+from typing import Any, Unpack
 
 from attrs import frozen
 
@@ -158,7 +159,8 @@ def convolution(
         How many positions lie between the beginnings of two windows: an integer >= 1, or one for each spatial axis.
     padding
         The zeros around x: "same", as many as it takes for n / stride outputs, rounded up, the odd one after; "valid",
-        none; an integer, so many on every side; or a tuple of pairs (before, after), one for each spatial axis.
+        none; an integer, so many on every side; or a tuple with an integer or a pair (before, after) for each spatial
+        axis.
     dilation
         How many positions lie between two places in a window; likewise.
     groups
@@ -200,23 +202,13 @@ def convolution(
     >>> layer.forward(params, np.ones((8, 9, 9, 3), np.float32))[0].shape
     (8, 5, 5, 16)
     """
-    owner = "convolution"
-    groups = size(owner, "groups", groups, least=1)
     options = Options(
-        stride=steps(owner, "stride", stride),
-        padding=padding_of(owner, padding),
-        dilation=steps(owner, "dilation", dilation),
-        groups=groups,
+        stride=steps("convolution", "stride", stride),
+        padding=padding_of("convolution", padding),
+        dilation=steps("convolution", "dilation", dilation),
+        groups=size("convolution", "groups", groups, least=1),
     )
-    return layer(
-        owner,
-        Convolution,
-        partial(forward, **options),
-        partial(backward, **options),
-        partial(fits, owner, options),
-        quiet=True,
-        operations=operations,
-    )
+    return _layer("convolution", options, forward, backward, operations)
 
 
 def convolution_transpose(stride: Steps = 1, padding: Padding = "same") -> Layer[Convolution, ConvolutionCache]:
@@ -232,8 +224,8 @@ def convolution_transpose(stride: Steps = 1, padding: Padding = "same") -> Layer
     padding
         What is cut off the output, as that convolution adds it: "same", what leaves n stride outputs of n positions,
         the odd one after (where windows are smaller than the stride, no output is cut, and those between them are the
-        bias); "valid", nothing, for (n - 1) stride + size outputs; an integer, so many on every side; or a tuple of
-        pairs (before, after), one for each spatial axis.
+        bias); "valid", nothing, for (n - 1) stride + size outputs; an integer, so many on every side; or a tuple with
+        an integer or a pair (before, after) for each spatial axis.
 
     Returns
     -------
@@ -269,14 +261,13 @@ def convolution_transpose(stride: Steps = 1, padding: Padding = "same") -> Layer
     >>> layer.forward(params, np.ones((8, 5, 5, 16), np.float32))[0].shape
     (8, 10, 10, 3)
     """
-    owner = TRANSPOSE
-    options = Options(stride=steps(owner, "stride", stride), padding=padding_of(owner, padding))
-    return layer(
-        owner,
-        Convolution,
-        partial(forward_transpose, **options),
-        partial(backward_transpose, **options),
-        partial(fits, owner, options),
-        quiet=True,
-        operations=operations_of_transpose,
-    )
+    options = Options(stride=steps(TRANSPOSE, "stride", stride), padding=padding_of(TRANSPOSE, padding))
+    return _layer(TRANSPOSE, options, forward_transpose, backward_transpose, operations_of_transpose)
+
+
+def _layer(
+    owner: str, options: Options, go: Callable[..., Any], back: Callable[..., Any], operations: Any
+) -> Layer[Convolution, ConvolutionCache]:
+    """The layer of an arithmetic with its options."""
+    made = partial(go, **options), partial(back, **options), partial(fits, owner, options)
+    return layer(owner, Convolution, *made, quiet=True, operations=operations)

@@ -21,11 +21,11 @@ from chainrule.arrays.windows import Windows
 Steps: TypeAlias = int | tuple[int, ...]
 """One for all spatial axes, or one for each."""
 
-Pairs: TypeAlias = tuple[tuple[int, int], ...]
-"""The zeros before and after, for each spatial axis."""
+Pairs: TypeAlias = tuple[int | tuple[int, int], ...]
+"""The zeros before and after, for each spatial axis; a number for both."""
 
 Padding: TypeAlias = Literal["same", "valid"] | int | Pairs
-"""The zeros around x: as many as "same" takes, none, so many on every side, or what the pairs say."""
+"""The zeros around x: as many as "same" takes, none, so many on every side, or on those of each axis."""
 TRANSPOSE = "convolution_transpose"
 """The owner of options whose windows lie over the output."""
 
@@ -50,13 +50,17 @@ def padding_of(owner: str, value: Padding) -> Padding:
     """A padding: "same", "valid", an integer or a tuple of pairs of them, none of which is negative."""
     if isinstance(value, str):
         if value not in {"same", "valid"}:
-            raise ValueError(f"{owner}: padding must be 'same', 'valid', an integer or pairs of them, got {value!r}")
+            raise ValueError(f"{owner}: padding must be 'same', 'valid', an integer or a tuple of them, got {value!r}")
         return value
-    if not isinstance(value, tuple):
+    return tuple(_pair(owner, each) for each in value) if isinstance(value, tuple) else size(owner, "padding", value)
+
+
+def _pair(owner: str, value: Any) -> int | tuple[int, int]:
+    if not is_any_tuple(value):
         return size(owner, "padding", value)
-    if not all(is_any_tuple(pair) and len(pair) == 2 for pair in value):
-        raise TypeError(f"{owner}: padding must be a pair of integers for each spatial axis, got {value!r}")
-    return tuple((size(owner, "padding", before), size(owner, "padding", after)) for before, after in value)
+    if len(value) != 2:
+        raise ValueError(f"{owner}: padding of an axis must be one integer or two, before and after, got {value}")
+    return size(owner, "padding", value[0]), size(owner, "padding", value[1])
 
 
 def fits(owner: str, options: Options, params: Any, x: Array) -> None:
@@ -87,8 +91,8 @@ def windows_of(
     axes, transposed = len(W) - 2, owner == TRANSPOSE
     strides = _on_axes(owner, "stride", stride, axes, W)
     dilations = _on_axes(owner, "dilation", dilation, axes, W)
-    none = 0 if isinstance(padding, str) else padding
-    pairs = _on_axes(owner, "padding", none if isinstance(none, tuple) else (none, none), axes, W)
+    pads = _on_axes(owner, "padding", 0 if isinstance(padding, str) else padding, axes, W)
+    pairs = [pad if is_any_tuple(pad) else (pad, pad) for pad in pads]
     outer, inner, befores = list[int](), list[int](), list[int]()
     for n, places, s, d, (before, after) in zip(x[1:-1], W[:-2], strides, dilations, pairs, strict=True):
         reach = (places - 1) * d + 1
@@ -109,8 +113,8 @@ def windows_of(
 
 def _on_axes(owner: str, name: str, value: Any, axes: int, W: tuple[int, ...]) -> tuple[Any, ...]:
     """One value for each spatial axis."""
-    if isinstance(value, int) or (name == "padding" and isinstance(value[0], int)):
+    if not is_any_tuple(value):
         return (value,) * axes
     if len(value) != axes:
         raise ValueError(f"{owner}: {name} must be for {axes} spatial axes, as W {W} has, got {value}")
-    return tuple(value)
+    return value
