@@ -27,6 +27,10 @@ BYTES = 2**21
 def windowed(x: Array, W: Array, at: Windows) -> Array:
     """`windows(x) W`: (n, *outer, c) to (n, *inner, m), of W (*size, c / groups, m)."""
     kernel, out = by_group(W, at.groups), np.empty((x.shape[0], *at.inner, W.shape[-1]), x.dtype)
+    if kernel.shape[1:] == (len(at.taps), 1):
+        for some, around in surrounded(x, at):
+            weigh(around, W, at, out[some])
+        return out
     for some, rows in windows(x, at):
         np.matmul(rows, kernel, out=by_group(out[some], at.groups))
     return out
@@ -34,9 +38,9 @@ def windowed(x: Array, W: Array, at: Windows) -> Array:
 
 def folded(y: Array, W: Array, at: Windows) -> Array:
     """`fold(y W^T)`, the transpose of `windowed`: (n, *inner, m) to (n, *outer, c)."""
-    if max(at.stride) == 1 and W.shape[-1] <= 2 * W.shape[-2] * at.groups:
-        return windowed(y, turned(np, W, at.groups), at.back)
     c = W.shape[-2] * at.groups
+    if max(at.stride) == 1 and W.shape[-1] <= 2 * c:
+        return windowed(y, turned(np, W, at.groups), at.back)
     out = np.zeros((y.shape[0], *at.outer, c), y.dtype)
     transposed = by_group(W, at.groups).swapaxes(1, 2)
     for some in slices(y.shape[0], at, c * y.itemsize):
@@ -62,11 +66,29 @@ def of_folded(y: Array, W: Array, dout: Array, at: Windows, wants_dy: bool) -> t
     """The derivatives of `<fold(y W^T), dout>` with respect to y and W: `windows(dout) W` and `windows(dout)^T y`."""
     kernel, dy = by_group(W, at.groups), np.empty(y.shape, y.dtype) if wants_dy else None
     dW = np.zeros_like(kernel)
-    for some, rows in windows(dout, at):
-        dW += rows.swapaxes(1, 2) @ by_group(y[some], at.groups)
-        if dy is not None:
-            np.matmul(rows, kernel, out=by_group(dy[some], at.groups))
+    if kernel.shape[1:] == (len(at.taps), 1):
+        for some, around in surrounded(dout, at):
+            for k, tap in enumerate(at.taps):
+                products = (around[tap] * y[some]).reshape(-1, len(kernel))
+                dW[:, k, 0] += np.ones(len(products), y.dtype).dot(products)
+            if dy is not None:
+                weigh(around, W, at, dy[some])
+    else:
+        for some, rows in windows(dout, at):
+            dW += rows.swapaxes(1, 2) @ by_group(y[some], at.groups)
+            if dy is not None:
+                np.matmul(rows, kernel, out=by_group(dy[some], at.groups))
     return dy, dW.swapaxes(0, 1).reshape(W.shape)
+
+
+def weigh(around: Array, W: Array, at: Windows, out: Array) -> None:
+    """Write the sums of windows of which each channel is a group: by place, since a product takes longer to lay out."""
+    along = np.tile(W.reshape(len(at.taps), 1, -1), (1, at.inner[-1], 1))  # as long as the runs of memory that it meets
+    products = np.empty_like(out)
+    np.multiply(around[at.taps[0]], along[0], out=out)
+    for tap, weights in zip(at.taps[1:], along[1:], strict=True):
+        np.multiply(around[tap], weights, out=products)
+        out += products
 
 
 def windows(x: Array, at: Windows) -> Iterator[tuple[slice, Array]]:
@@ -74,27 +96,31 @@ def windows(x: Array, at: Windows) -> Iterator[tuple[slice, Array]]:
 
     They are in memory that is used again for the next: the first touch of a page takes longer than its product.
     """
-    width, positions = x.shape[-1] // at.groups, math.prod(at.inner)
-    around = rows = np.empty(0, x.dtype)
-    view = rows
+    width = x.shape[-1] // at.groups
+    rows = np.empty(0, x.dtype)
+    for some, around in surrounded(x, at):
+        image, *steps, channel = around.strides
+        by_place = (step * d for step, d in zip(steps, at.dilation, strict=True))
+        by_window = (step * s for step, s in zip(steps, at.stride, strict=True))
+        shape = (at.groups, around.shape[0], *at.inner, *at.size, width)
+        rows = rows if rows.shape == shape else np.empty(shape, x.dtype)
+        rows[...] = as_strided(around, shape, (width * channel, image, *by_window, *by_place, channel))
+        yield some, rows.reshape(at.groups, around.shape[0] * math.prod(at.inner), len(at.taps) * width)
+
+
+def surrounded(x: Array, at: Windows) -> Iterator[tuple[slice, Array]]:
+    """Some images with zeros around them, for all images, in memory that is used again for the next."""
+    around = np.empty(0, x.dtype)
     for some in slices(x.shape[0], at, x.shape[-1] * x.itemsize):
         part = x[some][at.seen]
-        n = part.shape[0]
-        if n != around.shape[0]:
-            around = np.zeros((n, *at.lengths, x.shape[-1]), x.dtype)
-            image, *steps, channel = around.strides
-            by_place = (step * d for step, d in zip(steps, at.dilation, strict=True))
-            by_window = (step * s for step, s in zip(steps, at.stride, strict=True))
-            shape = (at.groups, n, *at.inner, *at.size, width)
-            view = as_strided(around, shape, (width * channel, image, *by_window, *by_place, channel))
-            rows = np.empty(shape, x.dtype)
+        if len(part) != len(around):
+            around = np.zeros((len(part), *at.lengths, x.shape[-1]), x.dtype)
         around[at.lands] = part
-        rows[...] = view
-        yield some, rows.reshape(at.groups, n * positions, len(at.taps) * width)
+        yield some, around
 
 
 def slices(n: int, at: Windows, channels: int) -> Iterator[slice]:
-    """Slices of n images, whose windows take `channels` bytes a position."""
+    """Slices of n images, whose windows take `channels` bytes for each place."""
     step = max(1, BYTES // (math.prod(at.inner) * len(at.taps) * channels))
     return (slice(i, i + step) for i in range(0, n, step))
 

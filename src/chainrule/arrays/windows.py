@@ -20,8 +20,11 @@ exchanged.
 
 import math
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from itertools import product
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+from attrs import frozen
 
 from chainrule.arrays.types import Array
 
@@ -40,7 +43,8 @@ def spatial(axes: Iterable[slice]) -> Index:
     return (slice(None), *axes, ...)
 
 
-class Windows(NamedTuple):
+@frozen(slots=False)
+class Windows:
     """Where windows lie: numbers for each spatial axis, and the groups of channels."""
 
     outer: tuple[int, ...]
@@ -55,32 +59,32 @@ class Windows(NamedTuple):
     groups: int = 1
     """Groups of neighbouring channels, each of which sees its own."""
 
-    @property
+    @cached_property
     def lengths(self) -> tuple[int, ...]:
         """The positions from the first window's first to the last one's last."""
         axes = zip(self.inner, self.size, self.stride, self.dilation, strict=True)
         return tuple((p - 1) * s + (k - 1) * d + 1 for p, k, s, d in axes)
 
-    @property
+    @cached_property
     def seen(self) -> Index:
         """The positions that lie between those."""
         axes = zip(self.outer, self.lengths, self.before, strict=True)
         return spatial(slice(max(0, -b), max(0, -b, min(q, length - b))) for q, length, b in axes)
 
-    @property
+    @cached_property
     def lands(self) -> Index:
         """Where these are, from the first window's first position on."""
         axes = zip(self.seen[1:-1], self.before, strict=True)
         return spatial(slice(seen.start + b, seen.stop + b) for seen, b in axes)
 
-    @property
+    @cached_property
     def taps(self) -> list[Index]:
         """Likewise, for each place in the window in row-major order, where it lies in all windows."""
         axes = zip(self.inner, self.size, self.stride, self.dilation, strict=True)
         each = ([slice(k * d, k * d + (p - 1) * s + 1, s) for k in range(size)] for p, size, s, d in axes)
         return [spatial(tap) for tap in product(*each)]
 
-    @property
+    @cached_property
     def back(self) -> "Windows":
         """From each position, the windows that it lies in, where the stride is filled up with zeros."""
         before = tuple((k - 1) * d - b for k, d, b in zip(self.size, self.dilation, self.before, strict=True))
