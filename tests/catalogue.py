@@ -129,9 +129,9 @@ def _batch_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any,
 
 def _convolution(*size: int, groups: int = 1) -> Callable[[np.random.Generator, int, Floating], tuple[Any, Array]]:
     def make(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
-        c, m = (int(channels) for channels in rng.integers(1, 4, 2))
+        c, m = (int(channels) for channels in rng.integers(1, 3, 2))
         W = rng.standard_normal((*size, c, groups * m)).astype(dtype)
-        x = rng.standard_normal((n, *rng.integers(max(size), 5, len(size)), groups * c)).astype(dtype)
+        x = rng.standard_normal((n, *(k + rng.integers(2) for k in size), groups * c)).astype(dtype)
         return chainrule.Convolution(W, rng.standard_normal(groups * m).astype(dtype)), x
 
     return make
@@ -151,8 +151,8 @@ def convolved_in_groups(t: Any, x: Any, W: Any, b: Any) -> Any:
 
 def convolved_back(t: Any, x: Any, W: Any, b: Any) -> Any:
     """The transpose of a convolution with stride 2 in torch."""
-    kernel = W.permute(2, 3, 0, 1).contiguous()
-    return t.nn.functional.conv_transpose2d(x.movedim(-1, 1), kernel, b, 2).movedim(1, -1)
+    kernel = W.permute(1, 2, 0).contiguous()
+    return t.nn.functional.conv_transpose1d(x.movedim(-1, 1), kernel, b, 2).movedim(1, -1)
 
 
 def _prelu(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -376,7 +376,7 @@ LAYERS = [
     Subject(
         "convolution_transpose",
         chainrule.convolution_transpose(2, "valid"),
-        _convolution(3, 2),
+        _convolution(2),
         torch=convolved_back,
     ),
     Subject("dropout", dropout(0.5, seed=3), _elementwise, alike=False),

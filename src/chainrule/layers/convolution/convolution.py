@@ -11,8 +11,11 @@ each window: the channels of all positions in it.
     out_p = sum_k(x_(p + k) w_k) + b
     d(out_p) = sum_k(dx_(p + k) w_k) + sum_k(x_(p + k) dw_k) + db
 
-Let L be the scalar at the end, and dL = sum_p(dout_p d(out_p)). Position q lies in the windows p = q - k, at place k of
-each. So collect by position and not by window, and read off
+Let L be the scalar at the end:
+
+    dL = sum_p(dout_p d(out_p))
+
+Position q lies in the windows p = q - k, at place k of each. So collect by position and not by window, and read off
 
     dx_q = sum_k(dout_(q - k) w_k)        dw_k = sum_p(x_(p + k) dout_p)        db = sum_p(dout_p)
 
