@@ -474,7 +474,7 @@ def test_it_prints_and_comes_back_from_a_pickle(layer: Any) -> None:
     assert repr(again) == repr(layer)
     assert not layer.couples_rows
     assert layer.event_axes is None
-    assert "derived by" in layer.__doc__ or "**Derivation.**" in layer.__doc__
+    assert "**Derivation.**" in layer.__doc__
 
 
 def test_repr() -> None:

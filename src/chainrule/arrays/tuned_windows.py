@@ -1,12 +1,16 @@
 """Windows over positions in NumPy: the words of `chainrule.arrays.windows` in the form that NumPy does fastest.
 
-All windows of a batch are `size` times as large as it, and copying them through memory takes longer than their product
-with the weights. So they are copied by some images at a time, in one strided copy that stays in the cache, and what
-meets them meets them there. Measured on (64, 28, 28, 32) with 3 x 3 x 32 x 32 weights in float32, forward and backward:
+All windows of a batch are as many times as large as it as they have places, and copying them through memory takes longer
+than their product with the weights. So they are copied by some images at a time, in one strided copy that stays in the
+cache, and what meets them meets them there. Measured on (64, 28, 28, 32) with (3, 3, 32, 32) weights in float32, on one
+core with 512-bit vectors, forward and backward, in milliseconds:
 
-    windows by slices of images        1.3 times as long as torch takes
-    all windows at once                1.7 to 2.9
-    a product for each place           2 to 3
+    windows of some images at a time      20
+    all windows at once                   36
+    a product for each place              39
+    the forms of the textbook             56
+
+An image whose windows are larger than the cache goes by itself, and takes so much memory for a while.
 
 With a stride of 1, one array of windows of `dout` serves both gradients, as `fold` is made of windows too.
 """
@@ -21,7 +25,7 @@ from chainrule.arrays.types import Array
 from chainrule.arrays.windows import Windows, turned
 
 BYTES = 2**21
-"""About so large are the windows of some images: half of them are lost below 2^18 and above 2^24."""
+"""So large, about, are the windows of some images. From 2^17 to 2^22 makes no difference; 2^25 takes twice as long."""
 
 
 def windowed(x: Array, W: Array, at: Windows) -> Array:
