@@ -305,6 +305,26 @@ def test_same_is_torchs_same(size: int, dilation: int) -> None:
         same_as_torchs(convolution(dilation=dilation), params, x, theirs, rng)
 
 
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_weights_of_torchs_modules_are_ours_with_axes_in_another_order(axes: int, transposed: bool) -> None:
+    """As the docstrings have it."""
+    rng = np.random.default_rng(0)
+    if transposed:
+        module: Any = getattr(torch.nn, f"ConvTranspose{axes}d")(4, 6, 3, stride=2, padding=1)
+        layer, here, there = convolution_transpose(2, 1), (0, 1), (axes, axes + 1)
+    else:
+        module = getattr(torch.nn, f"Conv{axes}d")(4, 6, 3, stride=2, padding=1, groups=2)
+        layer, here, there = convolution(2, 1, groups=2), (1, 0), (axes + 1, axes)
+    weight = module.double().weight.detach()
+    W = weight.permute(*range(2, axes + 2), *here)
+    assert torch.equal(W.permute(*there, *range(axes)), weight)
+    x = normal(rng, 2, *(5,) * axes, 4)
+    out, _ = layer.forward(Convolution(to_numpy(W), to_numpy(module.bias)), x)
+    theirs = module(torch.tensor(x).movedim(-1, 1)).movedim(1, -1)
+    np.testing.assert_allclose(out, to_numpy(theirs), rtol=1e-10, atol=1e-10)
+
+
 def same_as_torchs(layer: Any, params: Any, x: Any, function: Any, rng: np.random.Generator) -> None:
     """The output and all gradients are those of a function of torch."""
     out, cache = layer.forward(params, x)
