@@ -101,6 +101,17 @@ def test_the_derivatives_in_the_weights_do_not_depend_on_what_else_is_wanted(rng
         np.testing.assert_array_equal(words(*one, other, True)[1], words(*one, other, False)[1])
 
 
+def test_windows_reach_from_the_first_ones_first_position_to_the_last_ones_last() -> None:
+    at = Windows((5, 9), (3, 2), (3, 2), (1, 4), (1, 2), (0, 1))
+    assert at.lengths == (5, 7)
+    assert at.seen == (slice(None), slice(0, 5), slice(0, 6), ...)
+    assert at.lands == (slice(None), slice(0, 5), slice(1, 7), ...)
+    assert at.taps[:2] == [
+        (slice(None), slice(0, 3, 1), slice(0, 5, 4), ...),
+        (slice(None), slice(0, 3, 1), slice(2, 7, 4), ...),
+    ]
+
+
 def test_weights_turned_twice_are_themselves() -> None:
     W = normal(np.random.default_rng(0), 3, 2, 4, 6)
     for groups in (1, 2, 3):

@@ -71,10 +71,10 @@ def of_folded(y: Array, W: Array, dout: Array, at: Windows, wants_dy: bool) -> t
     kernel, dy = by_group(W, at.groups), np.empty(y.shape, y.dtype) if wants_dy else None
     dW = np.zeros_like(kernel)
     if kernel.shape[1:] == (len(at.taps), 1):
+        summed = "nxyz"[: y.ndim - 1]
         for some, around in surrounded(dout, at):
             for k, tap in enumerate(at.taps):
-                products = (around[tap] * y[some]).reshape(-1, len(kernel))
-                dW[:, k, 0] += np.ones(len(products), y.dtype).dot(products)
+                dW[:, k, 0] += np.einsum(f"{summed}c,{summed}c->c", around[tap], y[some])
             if dy is not None:
                 weigh(around, W, at, dy[some])
     else:
