@@ -177,9 +177,13 @@ class Parser:
         inside = self.listed(")")
         if name == "sqrt":
             return rf"\sqrt{{{inside}}}"
-        function = r"\sum" if name == "sum" else rf"\{name}" if name in FUNCTIONS else _name(name)
-        if name == "sum" and not re.search(r" [-+] | \\(cdot|odot) ", inside):
-            return rf"\sum {inside}"
+        if name.endswith("_"):  # x_(p + k)
+            return f"{_name(name[:-1])}_{{{inside}}}"
+        total = re.fullmatch(r"sum(?:_(\w))?", name)
+        over = rf"\sum_{{{total[1]}}}" if total and total[1] else r"\sum"
+        function = over if total else rf"\{name}" if name in FUNCTIONS else _name(name)
+        if total and not re.search(r" [-+] | \\(cdot|odot) ", inside):
+            return f"{over} {inside}"
         function = r"\mathrm{d}" if name == "d" else function
         tall = r"\frac" in inside or r"\sum" in inside
         return rf"{function}\left( {inside} \right)" if tall else f"{function}({inside})"
@@ -283,6 +287,9 @@ def _name(name: str) -> str:
         return rf"\varepsilon{primes}"
     if name == "ih":  # the complex step
         return "ih"
+    base, _, index = name.rpartition("_")
+    if base and len(index) == 1:  # out_p
+        return rf"\mathrm{{{base}}}_{{{index}}}{primes}"
     return r"\mathrm{" + name.replace("_", r"\_") + "}" + primes
 
 

@@ -173,6 +173,34 @@ def _attention(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, 
     return params, some(1.0, n, 3, d)
 
 
+def _convolution(*size: int, groups: int = 1) -> Callable[[np.random.Generator, int, Floating], tuple[Any, Array]]:
+    def make(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+        c, m = (int(channels) for channels in rng.integers(1, 3, 2))
+        W = rng.standard_normal((*size, c, groups * m)).astype(dtype)
+        x = rng.standard_normal((n, *(k + rng.integers(2) for k in size), groups * c)).astype(dtype)
+        return chainrule.Convolution(W, rng.standard_normal(groups * m).astype(dtype)), x
+
+    return make
+
+
+def convolved(t: Any, x: Any, W: Any, b: Any) -> Any:
+    """A convolution of odd windows with stride 1 in torch, whose channels stand before the positions."""
+    kernel = W.permute(3, 2, 0, 1).contiguous()
+    return t.nn.functional.conv2d(x.movedim(-1, 1), kernel, b, padding="same").movedim(1, -1)
+
+
+def convolved_in_groups(t: Any, x: Any, W: Any, b: Any) -> Any:
+    """The same on one axis, with stride 2, dilation 2, padding 1 and two groups."""
+    kernel = W.permute(2, 1, 0).contiguous()
+    return t.nn.functional.conv1d(x.movedim(-1, 1), kernel, b, 2, 1, 2, 2).movedim(1, -1)
+
+
+def convolved_back(t: Any, x: Any, W: Any, b: Any) -> Any:
+    """The transpose of a convolution with stride 2 in torch."""
+    kernel = W.permute(1, 2, 0).contiguous()
+    return t.nn.functional.conv_transpose1d(x.movedim(-1, 1), kernel, b, 2).movedim(1, -1)
+
+
 def _prelu(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     shape = (n, *(int(side) for side in rng.integers(1, 4, rng.integers(1, 3))))
     slope = 0.5 * rng.standard_normal(shape[-1:] if rng.random() < 0.7 else ())
@@ -434,6 +462,19 @@ LAYERS = [
         torch=lambda t, x, s, b: (
             (x - t.tensor(STATISTICS.mean.copy())) / t.tensor(np.sqrt(STATISTICS.var + 1e-5)) * s + b
         ),
+    ),
+    Subject("convolution", chainrule.convolution(), _convolution(3, 1), torch=convolved),
+    Subject(
+        "convolution in groups",
+        chainrule.convolution(2, padding=1, dilation=2, groups=2),
+        _convolution(2, groups=2),
+        torch=convolved_in_groups,
+    ),
+    Subject(
+        "convolution_transpose",
+        chainrule.convolution_transpose(2, "valid"),
+        _convolution(2),
+        torch=convolved_back,
     ),
     Subject("positions", chainrule.positions, _places, torch=lambda t, x, P: x + P[: x.shape[-2]]),
     Subject("rotary", chainrule.rotary(), _sequences, torch=rotary_in_torch),

@@ -19,6 +19,7 @@ def body(tex: str | None) -> str:
         ("db = 1^T dout", r"\mathrm{d}b &= \mathbf{1}^\top \, \mathrm{dout}"),
         ("y = -sum(t * log(p))", r"y &= - \sum(t \cdot \log(p))"),
         ("e_j = exp(z_j - m)", r"e_{j} &= \exp(z_{j} - m)"),
+        ("dout_p = sum_k(x_(p + k) w_k)", r"\mathrm{dout}_{p} &= \sum_{k}(x_{p + k} \, w_{k})"),
         ("s'(x) = |x| if x < 0", r"s'(x) &= \lvert x \rvert \text{ if } x < 0"),
         ("y = x    x (n, d)    b (m,)", r"y &= x \qquad x \in \mathbb{R}^{n \times d} \qquad b \in \mathbb{R}^{m}"),
         ("y = x    x (..., d)", r"y &= x \qquad x \in \mathbb{R}^{\cdots \times d}"),

@@ -21,6 +21,7 @@ TYPED = [
         ROOT / "docs" / "how-to" / f"{page}.md"
         for page in (
             "train",
+            "images",
             "check-a-gradient",
             "check-in-tests",
             "wrong-gradient",

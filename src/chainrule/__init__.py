@@ -44,6 +44,8 @@ from chainrule.layers.activations.softsign import softsign
 from chainrule.layers.activations.tanh import tanh
 from chainrule.layers.affine import Affine, affine
 from chainrule.layers.attention import Attention, attention
+from chainrule.layers.convolution.convolution import convolution, convolution_transpose
+from chainrule.layers.convolution.kernel import Convolution
 from chainrule.layers.dropout import dropout, split_seed
 from chainrule.layers.embedding import Embedding, embedding
 from chainrule.layers.identity import identity
@@ -85,6 +87,7 @@ __all__ = [
     "Array",
     "Attention",
     "BatchNorm",
+    "Convolution",
     "Embedding",
     "Encoder",
     "GroupNorm",
@@ -122,6 +125,8 @@ __all__ = [
     "check_optimizer",
     "clip_by_global_norm",
     "concatenate",
+    "convolution",
+    "convolution_transpose",
     "directional_derivative",
     "draw",
     "dropout",

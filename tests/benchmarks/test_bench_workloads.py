@@ -73,6 +73,13 @@ def test_layers_of_sequences_are_those_of_other_libraries(name: str, size: tuple
         assert "No module named" in row["failure"] if "failure" in row else row["ours_to_it"]["median"] > 0
 
 
+@pytest.mark.parametrize("name", [name for name in layers.LINES if "convolution" in name])
+def test_convolutions_are_those_of_the_other_libraries(name: str) -> None:
+    (_, *positions, channels) = layers.LINES[name].sizes[0]
+    rows = layers.compare(name, (2, *(5 for _ in positions), channels), PLAN)
+    assert all("ours_to_it" in row or "No module named" in row["failure"] for row in rows)
+
+
 @pytest.mark.parametrize("name", optimizers.LINES)
 def test_an_optimizer_is_measured_beside_torchs_if_they_agree(name: str) -> None:
     rows = optimizers.compare(name, (30, 4), PLAN)

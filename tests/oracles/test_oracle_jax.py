@@ -8,8 +8,10 @@ import pytest
 
 from catalogue import LAYERS, Subject
 from chainrule import (
+    Convolution,
     Layer,
     affine,
+    convolution,
     relu,
     sequential,
     sigmoid,
@@ -18,6 +20,7 @@ from chainrule import (
     two_layer,
     value_and_grad,
 )
+from oracles.in_jax import JAX
 
 jax: Any = import_module("jax")  # it need not be installed where types are checked
 jnp: Any = import_module("jax.numpy")
@@ -73,3 +76,29 @@ def test_jax_grad_of_our_loss_is_our_gradient_and_ours_compiles(activation: str,
         for a, b in zip(ours, theirs, strict=True):
             # Some roundings of sums of up to 6 products, relative to the largest entry.
             np.testing.assert_allclose(a, b, rtol=0, atol=32 * float(np.finfo(dtype).eps) * float(abs(b).max()))
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (3, 1), (2, 2)])
+def test_same_with_a_stride_is_jaxs(axes: int, size: int, stride: int, dilation: int) -> None:
+    """torch has no such option."""
+    rng = np.random.default_rng(0)
+    lengths = (7, 6, 4)[:axes]
+    params = Convolution(rng.standard_normal((*(size,) * axes, 2, 3)), rng.standard_normal(3))
+    x = rng.standard_normal((2, *lengths, 2))
+    space = "DHW"[-axes:]
+
+    def convolved(x: Any, W: Any, b: Any) -> Any:
+        form = (f"N{space}C", f"{space}IO", f"N{space}C")
+        options = {"rhs_dilation": (dilation,) * axes, "dimension_numbers": form}
+        return jax.lax.conv_general_dilated(x, W, (stride,) * axes, "SAME", **options) + b
+
+    layer = convolution(stride, dilation=dilation)
+    out, cache = layer.forward(params, x)
+    dout = rng.standard_normal(out.shape)
+    dx, grads = layer.backward(cache, dout)
+    theirs, gradients = JAX.pullback(convolved, [x, *(np.array(leaf) for leaf in tree.leaves(params))], dout)
+    np.testing.assert_allclose(out, theirs, rtol=1e-10, atol=1e-10)
+    for ours, gradient in zip([dx, *tree.leaves(grads)], gradients, strict=True):
+        np.testing.assert_allclose(ours, gradient, rtol=1e-10, atol=1e-10)

@@ -18,6 +18,7 @@ from chainrule import (
     Array,
     Attention,
     BatchNorm,
+    Convolution,
     Embedding,
     GroupNorm,
     Gru,
@@ -30,6 +31,8 @@ from chainrule import (
     attention,
     batch_norm,
     celu,
+    convolution,
+    convolution_transpose,
     elu,
     embedding,
     gelu,
@@ -48,8 +51,8 @@ from chainrule import (
 from chainrule.arrays.types import is_numpy
 
 FILES = """
-attention batch_normalization celu elu gather gelu groupnormalization gru layernormalization leakyrelu lstm prelu
-rmsnormalization softmax_cross_entropy_loss swish
+attention batch_normalization celu conv convtranspose elu gather gelu groupnormalization gru layernormalization
+leakyrelu lstm prelu rmsnormalization softmax_cross_entropy_loss swish
 """
 
 CASES_OF = "onnx.backend.test.case.node"
@@ -111,6 +114,26 @@ def of_batch_norm(options: Options, inputs: list[Any]) -> Array:
     x, scale, bias, mean, var = inputs
     known = None if options.get("training_mode", 0) else Statistics(mean, var)
     return channels_last(batch_norm(known, options.get("epsilon", 1e-5)), BatchNorm(scale, bias), x)
+
+
+def padding_of(options: Options) -> Any:
+    pads = options.get("pads", ())
+    before, after = pads[: len(pads) // 2], pads[len(pads) // 2 :]
+    return "same" if "auto_pad" in options else tuple(zip(before, after, strict=True)) or "valid"
+
+
+def of_convolution(options: Options, inputs: list[Any]) -> Array:
+    x, W = inputs  # (out, in, ...)
+    b = np.zeros(len(W), np.float32)
+    layer = convolution(tuple(options.get("strides", (1, 1))), padding_of(options))
+    return channels_last(layer, Convolution(np.moveaxis(W, (1, 0), (-2, -1)), b), x)
+
+
+def of_convolution_transpose(options: Options, inputs: list[Any]) -> Array:
+    x, W = inputs  # (in, out, ...)
+    b = np.zeros(W.shape[1], np.float32)
+    layer = convolution_transpose(tuple(options.get("strides", ())) or 1, padding_of(options))
+    return channels_last(layer, Convolution(np.moveaxis(W, (0, 1), (-2, -1)), b), x)
 
 
 def of_cross_entropy(options: Options, inputs: list[Any]) -> Array:
@@ -177,6 +200,8 @@ WITH_OPTIONS: dict[str, Ours] = {
     "Attention": of_attention,
     "BatchNormalization": of_batch_norm,
     "Celu": lambda options, inputs: out_of(celu(options.get("alpha", 1.0)), (), inputs[0]),
+    "Conv": of_convolution,
+    "ConvTranspose": of_convolution_transpose,
     "Elu": lambda options, inputs: out_of(elu(options.get("alpha", 1.0)), (), inputs[0]),
     "Gather": of_gather,
     "Gelu": of_gelu,
@@ -210,6 +235,12 @@ BEYOND = {
     "test_prelu_example": "a slope for each entry",
     "test_selu": "another alpha and scale",
     "test_selu_example": "another alpha and scale",
+    "test_convtranspose_output_shape": "outputs that no window reaches",
+    "test_convtranspose_pad": "outputs that no window reaches",
+    "test_convtranspose_kernel_shape": "outputs that no window reaches",
+    "test_convtranspose_dilations": "a dilation",
+    "test_convtranspose_group_2": "groups",
+    "test_convtranspose_group_2_image_3": "groups",
     "test_celu_bfloat16": "bfloat16, which NumPy has not",
     "test_gather_negative_indices": "labels that count from the end",
     "test_hardsigmoid": "another slope",

@@ -1,5 +1,6 @@
 """torch: its values at special points, its checker, its optimizer, and where it loses digits that we keep."""
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -13,6 +14,7 @@ import reference
 from catalogue import LAYERS, OTHERS, Subject
 from chainrule import (
     Affine,
+    Convolution,
     Embedding,
     Gru,
     Layer,
@@ -22,6 +24,8 @@ from chainrule import (
     adamw,
     affine,
     check_layer,
+    convolution,
+    convolution_transpose,
     embedding,
     gru,
     lstm,
@@ -253,6 +257,87 @@ def test_losses_and_their_gradients_are_torchs(subject: Subject, rng: np.random.
     theirs, (gradient,) = TORCH.pullback(partial(function, torch), [out], np.ones(()), *tree.leaves(targets))
     np.testing.assert_allclose(loss, theirs, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(subject.layer.backward(cache, 1.0), gradient, rtol=1e-10, atol=1e-10)
+
+
+def channels_first(function: Any, kernel: tuple[int, ...], *options: Any) -> Any:
+    """torch's convolution of the weights with their axes in its order, and the channels before the positions."""
+
+    def convolved(x: Any, W: Any, b: Any) -> Any:
+        out = function(x.movedim(-1, 1), W.permute(*kernel).contiguous(), b, *options)
+        return out.movedim(1, -1)
+
+    return convolved
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@given(rng=generators)
+def test_convolutions_of_any_options_are_torchs(axes: int, rng: np.random.Generator) -> None:
+    size, stride, padding, dilation = (
+        tuple(int(v) for v in rng.integers(*ends, axes)) for ends in ((1, 4), (1, 4), (0, 4), (1, 3))
+    )
+    groups, c, m, n = (int(v) for v in rng.integers(1, 4, 4))
+    x = normal(rng, n, *(int(v) for v in rng.integers(5, 8, axes)), groups * c)
+    params = Convolution(normal(rng, *size, c, groups * m), normal(rng, groups * m))
+    layer = convolution(stride, tuple((p, p) for p in padding), dilation, groups)
+    kernel = (axes + 1, axes, *range(axes))
+    function = getattr(torch.nn.functional, f"conv{axes}d")
+    same_as_torchs(layer, params, x, channels_first(function, kernel, stride, padding, dilation, groups), rng)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@given(rng=generators)
+def test_transposes_of_convolutions_of_any_options_are_torchs(axes: int, rng: np.random.Generator) -> None:
+    size, stride = (tuple(int(v) for v in rng.integers(1, 5, axes)) for _ in range(2))
+    padding = tuple(int(v) for v in rng.integers(0, size))
+    c, m, n = (int(v) for v in rng.integers(1, 4, 3))
+    x = normal(rng, n, *(int(v) for v in rng.integers(4, 6, axes)), c)
+    params = Convolution(normal(rng, *size, c, m), normal(rng, m))
+    layer = convolution_transpose(stride, tuple((p, p) for p in padding))
+    kernel = (axes, axes + 1, *range(axes))
+    function = getattr(torch.nn.functional, f"conv_transpose{axes}d")
+    same_as_torchs(layer, params, x, channels_first(function, kernel, stride, padding), rng)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_same_is_torchs_same(size: int, dilation: int) -> None:
+    rng = np.random.default_rng(0)
+    params, x = Convolution(normal(rng, size, size, 3, 2), normal(rng, 2)), normal(rng, 2, 5, 6, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch tells that of an even size it copies x
+        theirs = channels_first(torch.nn.functional.conv2d, (3, 2, 0, 1), 1, "same", dilation)
+        same_as_torchs(convolution(dilation=dilation), params, x, theirs, rng)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_weights_of_torchs_modules_are_ours_with_axes_in_another_order(axes: int, transposed: bool) -> None:
+    """As the docstrings have it."""
+    rng = np.random.default_rng(0)
+    if transposed:
+        module: Any = getattr(torch.nn, f"ConvTranspose{axes}d")(4, 6, 3, stride=2, padding=1)
+        layer, here, there = convolution_transpose(2, 1), (0, 1), (axes, axes + 1)
+    else:
+        module = getattr(torch.nn, f"Conv{axes}d")(4, 6, 3, stride=2, padding=1, groups=2)
+        layer, here, there = convolution(2, 1, groups=2), (1, 0), (axes + 1, axes)
+    weight = module.double().weight.detach()
+    W = weight.permute(*range(2, axes + 2), *here)
+    assert torch.equal(W.permute(*there, *range(axes)), weight)
+    x = normal(rng, 2, *(5,) * axes, 4)
+    out, _ = layer.forward(Convolution(to_numpy(W), to_numpy(module.bias)), x)
+    theirs = module(torch.tensor(x).movedim(-1, 1)).movedim(1, -1)
+    np.testing.assert_allclose(out, to_numpy(theirs), rtol=1e-10, atol=1e-10)
+
+
+def same_as_torchs(layer: Any, params: Any, x: Any, function: Any, rng: np.random.Generator) -> None:
+    """The output and all gradients are those of a function of torch."""
+    out, cache = layer.forward(params, x)
+    dout = normal(rng, *out.shape)
+    dx, grads = layer.backward(cache, dout)
+    theirs, gradients = TORCH.pullback(function, [x, *(np.array(leaf) for leaf in tree.leaves(params))], dout)
+    np.testing.assert_allclose(out, theirs, rtol=1e-10, atol=1e-10)
+    for ours, gradient in zip([dx, *tree.leaves(grads)], gradients, strict=True):
+        np.testing.assert_allclose(ours, gradient, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("shape", [(), (7,), (3, 4), (2, 0, 3)])

@@ -6,6 +6,7 @@ A layer is a line of `LINES`.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from chainrule import (
     Attention,
     BatchNorm,
+    Convolution,
     Embedding,
     Encoder,
     GroupNorm,
@@ -28,6 +30,8 @@ from chainrule import (
     attention,
     batch_norm,
     celu,
+    convolution,
+    convolution_transpose,
     elu,
     embedding,
     gelu,
@@ -158,6 +162,60 @@ def gru_in_jax(jax: Any, x: Any, W: Any, U: Any, b: Any, c: Any) -> Any:
 
     start = jax.numpy.zeros((x.shape[0], U.shape[0]), x.dtype)
     return jax.lax.scan(step, start, (x @ W + b).swapaxes(0, 1))[1].swapaxes(0, 1)
+
+
+def convolution_in_torch(torch: Any, x: Any, W: Any, b: Any, **options: Any) -> Any:
+    """Of one or two axes; torch has the channels before the positions, and reads ours in that order."""
+    kernel = W.permute(-1, -2, *range(W.ndim - 2))
+    function = (torch.nn.functional.conv1d, torch.nn.functional.conv2d)[W.ndim - 3]
+    return function(x.movedim(-1, 1), kernel, b, **options).movedim(1, -1)
+
+
+def convolution_transpose_in_torch(torch: Any, x: Any, W: Any, b: Any) -> Any:
+    """Of windows of 4 by 4 with stride 2."""
+    kernel = W.permute(2, 3, 0, 1)
+    return torch.nn.functional.conv_transpose2d(x.movedim(-1, 1), kernel, b, 2, 1).movedim(1, -1)
+
+
+def convolution_in_jax(jax: Any, x: Any, W: Any, b: Any, stride: int = 1, groups: int = 1) -> Any:
+    """Of one or two axes."""
+    space = "HW"[: W.ndim - 2]
+    form = (f"N{space}C", f"{space}IO", f"N{space}C")
+    strides = (stride,) * len(space)
+    options = {"dimension_numbers": form, "feature_group_count": groups}
+    return jax.lax.conv_general_dilated(x, W, strides, "SAME", **options) + b
+
+
+def convolution_transpose_in_jax(jax: Any, x: Any, W: Any, b: Any) -> Any:
+    """Of windows with stride 2, turned as torch does."""
+    form = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_transpose(x, W[::-1, ::-1], (2, 2), "SAME", dimension_numbers=form) + b
+
+
+def kernel(*size: int, outputs: float = 1, groups: int = 1) -> Callable[[np.random.Generator, int], Convolution]:
+    """Parameters of windows of a size, with so many outputs for each channel of x."""
+
+    def make(rng: np.random.Generator, channels: int) -> Convolution:
+        return Convolution.init(rng, channels, int(channels * outputs), size, groups=groups)
+
+    return make
+
+
+def convolved(
+    layer: Layer[Any, Any],
+    params: Callable[[np.random.Generator, int], Convolution],
+    *sizes: tuple[int, ...],
+    torch: Mapping[str, Any],
+    jax: Mapping[str, Any] = MappingProxyType({}),
+) -> Line:
+    """The line of a convolution, with the options of the others."""
+    return Line(
+        layer,
+        lambda library: partial(convolution_in_torch, library, **torch),
+        lambda library: partial(convolution_in_jax, library, **jax),
+        params,
+        sizes,
+    )
 
 
 def _prelu_in_jax(jnp: Any, x: Any, slope: Any) -> Any:
@@ -322,6 +380,44 @@ LINES = {
     ),
     "attention": _attention(causal=False),
     "attention, causal": _attention(causal=True),
+    "convolution": convolved(
+        convolution(),
+        kernel(3, 3),
+        (16, 8, 8, 256),
+        (64, 28, 28, 32),
+        (32, 32, 32, 64),
+        torch={"padding": 1},
+    ),
+    "convolution of one channel": convolved(
+        convolution(), kernel(3, 3, outputs=32), (64, 28, 28, 1), torch={"padding": 1}
+    ),
+    "convolution to twice as many channels": convolved(
+        convolution(), kernel(3, 3, outputs=2), (64, 14, 14, 32), torch={"padding": 1}
+    ),
+    "convolution 5 × 5": convolved(convolution(), kernel(5, 5), (32, 28, 28, 32), torch={"padding": 2}),
+    "convolution 1 × 1": convolved(convolution(), kernel(1, 1), (32, 28, 28, 64), torch={}),
+    "convolution with a stride of 2": convolved(
+        convolution(2, 1),
+        kernel(3, 3, outputs=2),
+        (64, 29, 29, 32),
+        torch={"padding": 1, "stride": 2},
+        jax={"stride": 2},
+    ),
+    "convolution of one axis": convolved(convolution(), kernel(3, outputs=2), (64, 256, 32), torch={"padding": 1}),
+    "depthwise convolution": convolved(
+        convolution(groups=64),
+        kernel(3, 3, groups=64),
+        (32, 28, 28, 64),
+        torch={"padding": 1, "groups": 64},
+        jax={"groups": 64},
+    ),
+    "convolution_transpose": Line(
+        convolution_transpose(2),
+        lambda torch: partial(convolution_transpose_in_torch, torch),
+        lambda jax: partial(convolution_transpose_in_jax, jax),
+        kernel(4, 4, outputs=0.5),
+        ((32, 14, 14, 64),),
+    ),
 }
 
 

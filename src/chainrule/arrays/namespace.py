@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeGuard, TypeVar
 
 from chainrule.arrays.types import Along, Array, Labels, Mask, Places
+from chainrule.arrays.windows import Windows
 
 A = TypeVar("A")
 Q = ParamSpec("Q")
@@ -310,6 +311,28 @@ class Namespace(Protocol):
 
     def put_steps(self, values: Array, labels: Labels, t: int, /) -> Array:
         """(..., d), (...,) to (..., t, d): the values at the labels, and zeros: `take_steps` transposed."""
+        ...
+
+    def windowed(self, x: Array, W: Array, at: Windows, /) -> Array:
+        """(n, *outer, c) to (n, *inner, m): `windows(x) W`, for W (*size, c / groups, m)."""
+        ...
+
+    def folded(self, y: Array, W: Array, at: Windows, /) -> Array:
+        """(n, *inner, m) to (n, *outer, c): `fold(y W^T)`, the transpose of `windowed`."""
+        ...
+
+    def of_windowed(
+        self, x: Array, W: Array, dout: Array, at: Windows, wants_dx: bool, /
+    ) -> tuple[Array | None, Array]:
+        """The derivatives of `<windows(x) W, dout>` in x and W: `folded(dout, W)` and `windows(x)^T dout`."""
+        ...
+
+    def of_folded(self, y: Array, W: Array, dout: Array, at: Windows, wants_dy: bool, /) -> tuple[Array | None, Array]:
+        """The derivatives of `<fold(y W^T), dout>` in y and W: `windowed(dout, W)` and `windows(dout)^T y`."""
+        ...
+
+    def matrix_transpose(self, x: Array, /) -> Array:
+        """(..., a, b) to (..., b, a)."""
         ...
 
     def scalar(self, value: float, like: Array, /) -> Array | float:

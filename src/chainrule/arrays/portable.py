@@ -10,12 +10,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ParamSpec, TypeGuard, TypeVar
 
+from chainrule.arrays import windows
 from chainrule.arrays.angles import turns
 from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.hashing import hashed
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.normal import gaussian
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places
+from chainrule.arrays.windows import Derivatives, Product
 
 A = TypeVar("A")
 Q = ParamSpec("Q")
@@ -40,6 +42,7 @@ class Portable:
         self.log: Callable[[Array], Array] = xp.log
         self.log1p: Callable[[Array], Array] = xp.log1p
         self.matmul: Callable[[Array, Array], Array] = xp.matmul
+        self.matrix_transpose: Callable[[Array], Array] = xp.matrix_transpose
         self.mean: Callable[[Array], Array] = xp.mean
         self.ones_like: Callable[[Array], Array] = xp.ones_like
         self.permute_dims: Callable[[Array, tuple[int, ...]], Array] = xp.permute_dims
@@ -50,6 +53,10 @@ class Portable:
         self.stack: Callable[..., Array] = xp.stack
         self.tanh: Callable[[Array], Array] = xp.tanh
         self.where: Callable[[Mask, Array, Array], Array] = xp.where
+        self.windowed: Product = partial(windows.windowed, xp)
+        self.folded: Product = partial(windows.folded, xp)
+        self.of_windowed: Derivatives = partial(windows.of_windowed, xp)
+        self.of_folded: Derivatives = partial(windows.of_folded, xp)
         self.zeros_like: Callable[[Array], Array] = xp.zeros_like
 
     def __getattr__(self, name: str) -> Any:

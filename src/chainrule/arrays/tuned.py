@@ -22,6 +22,7 @@ from typing import Any, ParamSpec, TypeGuard, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.arrays import tuned_windows
 from chainrule.arrays.angles import turns
 from chainrule.arrays.blocks import by_blocks
 from chainrule.arrays.exponents import decay_of
@@ -30,6 +31,7 @@ from chainrule.arrays.normal import gaussian
 from chainrule.arrays.ownership import borrowed, own, read_only
 from chainrule.arrays.sums import sums_by_label
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places, is_numpy
+from chainrule.arrays.windows import Derivatives, Product
 
 A = TypeVar("A")
 Q = ParamSpec("Q")
@@ -80,6 +82,11 @@ class Tuned:
         self.zeros_like: Callable[[Array], Array] = np.zeros_like
         self.ones_like: Callable[[Array], Array] = np.ones_like
         self.concat: Callable[..., Array] = np.concatenate
+        self.matrix_transpose: Callable[[Array], Array] = np.matrix_transpose
+        self.windowed: Product = tuned_windows.windowed
+        self.folded: Product = tuned_windows.folded
+        self.of_windowed: Derivatives = tuned_windows.of_windowed
+        self.of_folded: Derivatives = tuned_windows.of_folded
         self.permute_dims: Callable[[Array, tuple[int, ...]], Array] = np.transpose
         self.reshape: Callable[..., Any] = np.reshape
         self.own: Callable[[Any], Any] = own
