@@ -50,6 +50,10 @@ from chainrule.layers.normalisation.batch_norm import BatchNorm, Statistics, bat
 from chainrule.layers.normalisation.group_norm import GroupNorm, group_norm
 from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
 from chainrule.layers.normalisation.rms_norm import RmsNorm, rms_norm
+from chainrule.layers.pooling.global_pools import global_max_pool, global_mean_pool
+from chainrule.layers.pooling.max_pool import max_pool
+from chainrule.layers.pooling.mean_pool import mean_pool
+from chainrule.layers.shapes import flatten, reshape
 from chainrule.loss import Loss
 from chainrule.losses.huber import huber
 from chainrule.losses.mean_absolute_error import mean_absolute_error
@@ -119,8 +123,11 @@ __all__ = [
     "embedding",
     "encoded",
     "fixed",
+    "flatten",
     "gelu",
     "gelu_erf",
+    "global_max_pool",
+    "global_mean_pool",
     "group_norm",
     "hard_sigmoid",
     "hard_swish",
@@ -134,7 +141,9 @@ __all__ = [
     "lion",
     "log_sigmoid",
     "log_softmax",
+    "max_pool",
     "mean_absolute_error",
+    "mean_pool",
     "mean_squared_error",
     "minibatches",
     "mish",
@@ -148,6 +157,7 @@ __all__ = [
     "record",
     "relu",
     "repeated",
+    "reshape",
     "residual",
     "rms_norm",
     "rmsprop",

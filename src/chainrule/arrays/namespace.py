@@ -1,6 +1,6 @@
 """The functions of which rules are made: those of an array's own library, and words of ours that it lacks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ParamSpec, Protocol, TypeGuard, TypeVar
 
 from chainrule.arrays.types import Along, Array, Labels, Mask, Places
@@ -227,6 +227,44 @@ class Namespace(Protocol):
 
         The places are a function of the seed and the shape of `x`, which differs between libraries.
         """
+        ...
+
+    def padded(self, x: Array, axis: int, before: int, after: int, value: float, /) -> Array:
+        """`x` with a number so many times before and after it along an axis; `x` itself where it is none."""
+        ...
+
+    def first_largest(self, arrays: Sequence[Array], /) -> tuple[Array, Labels]:
+        """Entry by entry the largest number of arrays of one shape, and in which it stands first; nan is the largest.
+
+        The numbers of the arrays are of the smallest integers that will do.
+        """
+        ...
+
+    def mean_of(self, arrays: Sequence[Array], /) -> Array:
+        """The mean of arrays of one shape, entry by entry, finite if they are."""
+        ...
+
+    def only(self, condition: Mask, x: Array, /) -> Array:
+        """`x` where the condition holds, and 0 elsewhere, whatever `x` is there."""
+        ...
+
+    def overlapped(self, parts: Sequence[Array], axis: int, stride: int, length: int, /) -> Array:
+        """Zeros, as many along an axis as are asked for, to which each part is added, a stride between its entries.
+
+        The first part begins at 0, the next at 1, and so on: the transpose of taking slices `k::stride` of an array.
+        """
+        ...
+
+    def first_position(self, x: Array, /) -> tuple[Array, Labels]:
+        """(n, p, c) to (n, c) twice: the largest over all positions, and the first that has it; nan is the largest."""
+        ...
+
+    def at_position(self, place: Labels, values: Array, p: int, /) -> Array:
+        """(n, c), (n, c) to (n, p, c): zeros, with each value at its position."""
+        ...
+
+    def at_positions(self, values: Array, p: int, /) -> Array:
+        """(n, c) to (n, p, c): each value at all positions."""
         ...
 
     def max_last(self, x: Array, /) -> Array:
