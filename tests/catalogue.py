@@ -298,7 +298,9 @@ LAYERS = [
     Subject("gelu_erf", chainrule.gelu_erf, _elementwise, alike=False, torch=lambda t, x: t.nn.functional.gelu(x)),
     Subject("silu", chainrule.silu, _elementwise, torch=lambda t, x: t.nn.functional.silu(x)),
     Subject("mish", chainrule.mish, _elementwise, torch=lambda t, x: t.nn.functional.mish(x)),
-    Subject("softplus", chainrule.softplus, _elementwise, torch=lambda t, x: t.nn.functional.softplus(x)),
+    Subject(  # torch's own takes x itself from 20 on, which is off by 2e-9 there
+        "softplus", chainrule.softplus, _elementwise, torch=lambda t, x: t.nn.functional.softplus(x, threshold=40)
+    ),
     Subject("log_sigmoid", chainrule.log_sigmoid, _elementwise, torch=lambda t, x: t.nn.functional.logsigmoid(x)),
     Subject("softsign", chainrule.softsign, _elementwise, torch=lambda t, x: t.nn.functional.softsign(x)),
     Subject("hard_tanh", chainrule.hard_tanh, _elementwise, torch=lambda t, x: t.nn.functional.hardtanh(x)),
@@ -373,13 +375,13 @@ LAYERS = [
         "global_max_pool",
         chainrule.global_max_pool,
         _pictures,
-        torch=lambda t, x: pooled(t, "adaptive_max", x, 1).flatten(1),
+        torch=lambda t, x: x.reshape(len(x), -1, x.shape[-1]).max(1).values,
     ),
     Subject(
         "global_mean_pool",
         chainrule.global_mean_pool,
         _pictures,
-        torch=lambda t, x: x.mean(dim=tuple(range(1, x.ndim - 1))),
+        torch=lambda t, x: x.reshape(len(x), -1, x.shape[-1]).mean(1),
     ),
     Subject("flatten", chainrule.flatten, _pictures, torch=lambda t, x: x.flatten(1)),
     Subject("reshape", chainrule.reshape(2, -1), _even_rows, torch=lambda t, x: x.reshape(x.shape[0], 2, -1)),
