@@ -3,6 +3,7 @@
 A layer without options whose name is an operator's is found in the catalogue; what has options is written down here.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -154,7 +155,7 @@ def of_global_pool(layer: Any) -> Ours:
 
 def of_flatten(options: Options, inputs: list[Any]) -> Array:
     x, axis = inputs[0], options.get("axis", 1) % inputs[0].ndim
-    return out_of(flatten, (), x.reshape(int(np.prod(x.shape[:axis])), *x.shape[axis:]))
+    return out_of(flatten, (), x.reshape(math.prod(x.shape[:axis]), *x.shape[axis:]))
 
 
 def of_reshape(options: Options, inputs: list[Any]) -> Array:
