@@ -227,6 +227,17 @@ def test_every_layout_and_dtype(rng: np.random.Generator, n: int, dtype: Floatin
             np.testing.assert_array_equal(pool.backward(of_other, out.astype(other.dtype))[0], dx, name)
 
 
+def test_a_large_batch_is_pooled_as_a_small_one() -> None:
+    x = normal(np.random.default_rng(0), 3, 150, 150, 4)  # each of them some 90,000 numbers
+    for pool in ALL[:2]:
+        out, cache = pool.forward((), x)
+        dx, _ = pool.backward(cache, out)
+        for i in range(3):
+            alone, of_one = pool.forward((), x[i : i + 1])
+            np.testing.assert_array_equal(out[i], alone[0])
+            np.testing.assert_array_equal(dx[i], pool.backward(of_one, alone)[0][0])
+
+
 def test_the_cache_of_a_maximum_is_a_byte_for_each_row_of_a_window() -> None:
     _, cache = max_pool(2).forward((), np.zeros((1, 8, 8, 3), np.float32))
     assert repr(cache) == "MaxPoolCache(places=(u8[1, 8, 4, 3], u8[1, 4, 4, 3]), x=f32[0, 1, 8, 8, 3])"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chainrule import Array
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
-from chainrule.arrays.tuned import TUNED
+from chainrule.arrays.tuned import BLOCK, TUNED
 from chainrule.checking.complex_step import LIFTED, lift
 from strategies import Floating, all_dtypes, generators, normal
 from untyped import untyped
@@ -105,6 +105,21 @@ def test_the_mean_of_arrays(xp: Namespace, rng: np.random.Generator, n: int) -> 
     np.testing.assert_allclose(out[2], x[:, 2].mean(axis=0), rtol=1e-14, atol=1e-15)
     np.testing.assert_allclose(out[0] / x[0, 0], 1, rtol=1e-15)
     np.testing.assert_array_equal(out[1], np.inf)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+def test_many_examples_in_blocks_give_what_they_give_at_once(n: int) -> None:
+    x = normal(np.random.default_rng(0), n, BLOCK // 3, dtype=np.float32)  # three of them fill a block
+    seen: list[int] = []
+
+    def twice_and_a_sum(x: Array, y: Array) -> tuple[Array, Array]:
+        seen.append(len(x))
+        return 2 * x, (x + y).sum(axis=1)
+
+    twice, total = TUNED.by_examples(twice_and_a_sum, x, x[:, :1])
+    assert seen == [3] * (n // 3) + ([n % 3] if n % 3 else [])
+    np.testing.assert_array_equal(twice, 2 * x)
+    np.testing.assert_array_equal(total, (x + x[:, :1]).sum(axis=1))
 
 
 @each_form

@@ -24,6 +24,8 @@ from chainrule import (
     elu,
     gelu,
     gelu_erf,
+    global_max_pool,
+    global_mean_pool,
     group_norm,
     hard_sigmoid,
     hard_swish,
@@ -32,6 +34,8 @@ from chainrule import (
     leaky_relu,
     log_sigmoid,
     log_softmax,
+    max_pool,
+    mean_pool,
     mish,
     prelu,
     read_only,
@@ -54,6 +58,7 @@ from speed.problem import Floats, largest
 from speed.processes import ask, process
 
 SIZES: tuple[tuple[int, ...], ...] = ((64, 128), (2048, 256), (4096, 1024))
+PICTURES = ((16, 14, 14, 32), (64, 28, 28, 32), (32, 56, 56, 64))
 NORMS = ((512, 64), (2048, 256), (4096, 1024))
 CLASSES = ((256, 16), (4096, 64), (2048, 1024))
 TOLERANCE = 1e-5
@@ -104,6 +109,53 @@ def group_norm_in_jax(jax: Any, x: Any, scale: Any, bias: Any) -> Any:
     """Of 8 groups."""
     groups = x.reshape(x.shape[0], -1, 8, x.shape[-1] // 8)
     return jax.nn.standardize(groups, axis=(1, 3), epsilon=1e-5).reshape(x.shape) * scale + bias
+
+
+def max_pool_in_torch(torch: Any, x: Any, *, size: int, stride: int, padding: int) -> Any:
+    """Torch has the channels before the positions, and reads ours in that order."""
+    return torch.nn.functional.max_pool2d(x.movedim(-1, 1), size, stride, padding).movedim(1, -1)
+
+
+def mean_pool_in_torch(torch: Any, x: Any, *, size: int, stride: int, padding: int) -> Any:
+    """In the same way."""
+    return torch.nn.functional.avg_pool2d(x.movedim(-1, 1), size, stride, padding).movedim(1, -1)
+
+
+def global_max_pool_in_torch(torch: Any, x: Any) -> Any:
+    """In the same way."""
+    return torch.nn.functional.adaptive_max_pool2d(x.movedim(-1, 1), 1).flatten(1)
+
+
+def max_pool_in_jax(jax: Any, x: Any, *, size: int, stride: int, padding: int) -> Any:
+    """Of two axes."""
+    ends = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    return jax.lax.reduce_window(x, -np.inf, jax.lax.max, (1, size, size, 1), (1, stride, stride, 1), ends)
+
+
+def mean_pool_in_jax(jax: Any, x: Any, *, size: int, stride: int, padding: int) -> Any:
+    """Of two axes."""
+    ends = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    return jax.lax.reduce_window(x, 0.0, jax.lax.add, (1, size, size, 1), (1, stride, stride, 1), ends) / size**2
+
+
+def largest_of_all(_library: Any, x: Any) -> Any:
+    """Of all positions."""
+    return x.max((1, 2))
+
+
+def mean_of_all(_library: Any, x: Any) -> Any:
+    """Of all positions."""
+    return x.mean((1, 2))
+
+
+def pooled(make: Callable[..., Layer[Any, Any]], torch: Any, jax: Any, **windows: int) -> Line:
+    """The line of a pool, of which the others have a function each."""
+    return Line(
+        make(**windows),
+        lambda library: partial(torch, library, **windows),
+        lambda library: partial(jax, library, **windows),
+        sizes=PICTURES,
+    )
 
 
 def _prelu_in_jax(jnp: Any, x: Any, slope: Any) -> Any:
@@ -168,6 +220,21 @@ LINES = {
         lambda _rng, features: BatchNorm.init(features),
         NORMS,
     ),
+    "max_pool": pooled(max_pool, max_pool_in_torch, max_pool_in_jax, size=2, stride=2, padding=0),
+    "max_pool 3 × 3": pooled(max_pool, max_pool_in_torch, max_pool_in_jax, size=3, stride=2, padding=1),
+    "mean_pool": pooled(mean_pool, mean_pool_in_torch, mean_pool_in_jax, size=2, stride=2, padding=0),
+    "global_max_pool": Line(
+        global_max_pool,
+        lambda torch: partial(global_max_pool_in_torch, torch),
+        lambda jax: partial(largest_of_all, jax),
+        sizes=PICTURES,
+    ),
+    "global_mean_pool": Line(
+        global_mean_pool,
+        lambda torch: partial(mean_of_all, torch),
+        lambda jax: partial(mean_of_all, jax),
+        sizes=PICTURES,
+    ),
 }
 
 
@@ -220,8 +287,8 @@ def measure(options: Options) -> Iterator[Row]:
 def compare(name: str, size: tuple[int, ...], plan: Plan) -> list[Row]:
     """Those who agree with us take turns."""
     rng, line = np.random.default_rng(0), LINES[name]
-    x, dout = (read_only(rng.standard_normal(size, np.float32)) for _ in range(2))
-    params = line.params(rng, size[-1])
+    x, params = read_only(rng.standard_normal(size, np.float32)), line.params(rng, size[-1])
+    dout = read_only(rng.standard_normal(line.layer.forward(params, x)[0].shape, np.float32))
     makers = {contender: partial(make, line, params, x, dout) for contender, make in CONTENDERS.items()}
     return raced({"layer": name, "size": " × ".join(map(str, size))}, makers, plan)
 

@@ -1,11 +1,12 @@
 """The functions of which rules are made: those of an array's own library, and words of ours that it lacks."""
 
 from collections.abc import Callable, Sequence
-from typing import ParamSpec, Protocol, TypeGuard, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeGuard, TypeVar
 
 from chainrule.arrays.types import Along, Array, Labels, Mask, Places
 
 A = TypeVar("A")
+Arrays = TypeVar("Arrays", bound="tuple[Any, ...]")
 Q = ParamSpec("Q")
 
 
@@ -28,6 +29,10 @@ class Namespace(Protocol):
 
     def by_blocks(self, f: Callable[["Namespace", Array], tuple[Array, Array]], x: Array, /) -> tuple[Array, Array]:
         """`f(xp, x)`, the output and what is saved, of a function of each number alone, which may save `xp.own(x)`."""
+        ...
+
+    def by_examples(self, f: Callable[..., Arrays], x: Array, *others: Array | Labels) -> Arrays:
+        """`f(x, *others)`, of a function that treats each entry of the first axis alone, and returns fresh arrays."""
         ...
 
     def own(self, x: A, /) -> A:

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeGuard, TypeVar
 
 from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.hashing import hashed
-from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.namespace import Arrays, Namespace
 from chainrule.arrays.normal import gaussian
 from chainrule.arrays.slices import along as sliced
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places
@@ -58,6 +58,9 @@ class Portable:
 
     def by_blocks(self, f: Callable[[Namespace, Array], tuple[Array, Array]], x: Array, /) -> tuple[Array, Array]:
         return f(self, x)
+
+    def by_examples(self, f: Callable[..., Arrays], x: Array, *others: Array | Labels) -> Arrays:
+        return f(x, *others)
 
     def own(self, x: A, /) -> A:
         return x

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from chainrule.arrays.blocks import by_blocks
 from chainrule.arrays.exponents import decay_of
-from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.namespace import Arrays, Namespace
 from chainrule.arrays.normal import gaussian
 from chainrule.arrays.ownership import borrowed, own, read_only
 from chainrule.arrays.slices import along as sliced
@@ -51,6 +51,9 @@ FEW = 64
 
 MANY = 2**16
 """From so many numbers on, a function goes by blocks: a step of 64-256-10 with silu and rows of that size takes 2/3."""
+
+BLOCK = 2**17
+"""So many numbers of some examples are worked off at once: what is made on the way then stays in the cache."""
 
 MOST_SUM = 1e30
 """Exponentials whose sum is less are far from overflow, in float32 too."""
@@ -88,6 +91,21 @@ class Tuned:
         if x.size < MANY or type(x) is not np.ndarray or not x.flags.c_contiguous:
             return f(self, x)
         return by_blocks(f, IN_PASS, x, self.own)
+
+    def by_examples(self, f: Callable[..., Arrays], x: Array, *others: Array | Labels) -> Arrays:
+        n = len(x)
+        some = max(1, BLOCK * n // max(x.size, 1))
+        if some >= n or type(x) is not np.ndarray:
+            return f(x, *others)
+        whole: Any = ()
+        for i in range(0, n, some):
+            here = slice(i, i + some)
+            parts = f(x[here], *(each[here] for each in others))
+            whole = whole or tuple(np.empty((n, *part.shape[1:]), part.dtype) for part in parts)
+            for all_of_it, part in zip(whole, parts, strict=True):
+                all_of_it[here] = part
+        done: Arrays = whole
+        return done
 
     def mine(self, x: Array, /) -> bool:
         return x.flags.writeable
@@ -337,12 +355,14 @@ class Tuned:
         top = arrays[0]
         place: Labels = np.zeros(top.shape, np.min_scalar_type(len(arrays) - 1))
         for k, other in enumerate(arrays[1:], 1):
-            larger = np.asarray((other > top) | (np.isnan(other) & ~np.isnan(top)))
-            place = np.maximum(place, larger * place.dtype.type(k))  # a later number is greater
-            top = self._larger(larger, other, top)
+            place = np.maximum(place, np.asarray(other > top) * place.dtype.type(k))  # a later number is greater
+            top = self._larger(other, top)
+        if np.isnan(top).any():  # of which nothing is larger, and which is not larger than anything
+            first_nan = np.argmax(np.isnan(np.stack(arrays)), axis=0)
+            place = np.where(np.isnan(top), first_nan.astype(place.dtype), place)
         return (top.copy() if len(arrays) == 1 else top), place
 
-    def _larger(self, larger: Mask, a: Array, b: Array) -> Array:
+    def _larger(self, a: Array, b: Array) -> Array:
         """`a` where it is larger than `b`, else `b`."""
         return np.maximum(a, b)
 

@@ -90,8 +90,8 @@ class LiftedNamespace(Tuned):
     def clip(self, x: Array, low: float, high: float, /) -> Array:
         return lift(np.where(x.real < low, low, np.where(x.real > high, high, x)))
 
-    def _larger(self, larger: Mask, a: Array, b: Array) -> Array:
-        return self.where(larger, a, b)
+    def _larger(self, a: Array, b: Array) -> Array:
+        return self.where((a > b) | np.isnan(a), a, b)
 
     def astype(self, x: Array | Labels | Mask, like: Array, /) -> Array:
         kind: np.dtype[Any] = x.dtype if x.dtype.kind == "c" else like.real.dtype  # real numbers stay real

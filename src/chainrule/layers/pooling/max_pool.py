@@ -25,6 +25,8 @@ be worked off after the other, the last one first, and backward in the opposite 
 
 **To remember:** the winner takes the whole derivative.
 
+**Numerics.** Sums of derivatives in float16 are taken in float32.
+
 Special values: of equal numbers the first wins, in row-major order, and a nan wins over every number. Padding is -inf,
 and no window consists of it alone; if all else in a window is -inf too, its derivative may be that of the padding, and
 goes nowhere. Where no derivative comes, dx is 0, even if dout is infinite or nan.
@@ -47,11 +49,22 @@ array([[0., 5., 7., 0.],
 
 import math
 from functools import partial
+from typing import Any
 
 from attrs import frozen
 
 from chainrule.arrays.types import Labels
-from chainrule.layers.pooling.windows import Each, Padding, fits, operations, options, taps, untapped, windows
+from chainrule.layers.pooling.windows import (
+    Each,
+    Padding,
+    Windows,
+    fits,
+    operations,
+    options,
+    taps,
+    untapped,
+    windows,
+)
 from chainrule.rules import Array, Layer, Namespace, Shape, Unit, layer, record, unchecked
 
 
@@ -74,25 +87,40 @@ _saved = unchecked(MaxPoolCache)
 def forward(
     xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding
 ) -> tuple[Array, MaxPoolCache]:
-    """The largest of each window, axis by axis."""
-    out, places = x, list[Labels]()
-    for axis, each in reversed([*enumerate(windows(x.ndim - 2, size, stride, padding), 1)]):
-        out, place = xp.first_largest(taps(xp, out, axis, each, -math.inf))
-        places.append(xp.read_only(place))
-    return out, _saved(tuple(places), xp.read_only(xp.zeros_like(x[None, ...][:0, ...])))
+    """`out = S x`: the largest number of each window; the places of the ones in S are saved."""
+    along = windows(x.ndim - 2, size, stride, padding)
+    out, *places = xp.by_examples(partial(largest, xp, along), x)
+    shape = xp.read_only(xp.zeros_like(x[None, ...][:0, ...]))
+    return out, _saved(tuple(map(xp.read_only, places)), shape)
+
+
+def largest(xp: Namespace, along: tuple[Windows, ...], x: Array) -> tuple[Any, ...]:
+    """The largest number of each window, and for each axis, the last one first, where in a row it stands."""
+    places: list[Any] = []
+    for axis, each in reversed([*enumerate(along, 1)]):
+        x, place = xp.first_largest(taps(xp, x, axis, each, -math.inf))
+        places.append(place)
+    return x, *places
 
 
 def backward(
     xp: Namespace, cache: MaxPoolCache, dout: Array, wants_dx: bool, *, size: Each, stride: Each, padding: Padding
 ) -> tuple[Array | None, Unit]:
-    """`dx = S^T dout`, axis by axis in the opposite order."""
+    """`dx = S^T dout`."""
     if not wants_dx:
         return None, ()
-    dx, lengths = dout, cache.x.shape[1:]
-    for axis, each in enumerate(windows(dout.ndim - 2, size, stride, padding), 1):
-        parts = [xp.only(cache.places[-axis] == k, dx) for k in range(each.size)]
-        dx = untapped(xp, parts, axis, each, lengths[axis])
+    along = windows(dout.ndim - 2, size, stride, padding)
+    (dx,) = xp.by_examples(partial(put_back, xp, along, cache.x.shape[1:]), dout, *cache.places)
     return dx, ()
+
+
+def put_back(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Array, *places: Labels) -> tuple[Array]:
+    """Each derivative at the place of the largest number, axis by axis in the opposite order."""
+    dx = xp.widened(dout)
+    for axis, each in enumerate(along, 1):
+        parts = [xp.only(places[-axis] == k, dx) for k in range(each.size)]
+        dx = untapped(xp, parts, axis, each, shape[axis])
+    return (xp.astype(dx, dout),)
 
 
 def counts(size: Each, params: Unit, x: Shape, out: Shape) -> tuple[int, int]:

@@ -48,7 +48,17 @@ from functools import partial
 
 from attrs import frozen
 
-from chainrule.layers.pooling.windows import Each, Padding, fits, operations, options, taps, untapped, windows
+from chainrule.layers.pooling.windows import (
+    Each,
+    Padding,
+    Windows,
+    fits,
+    operations,
+    options,
+    taps,
+    untapped,
+    windows,
+)
 from chainrule.rules import Array, Layer, Namespace, Shape, Unit, layer, record, unchecked
 
 
@@ -66,25 +76,38 @@ _saved = unchecked(MeanPoolCache)
 def forward(
     xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding
 ) -> tuple[Array, MeanPoolCache]:
-    """The mean of each window, axis by axis."""
+    """`out = V x / m`."""
+    along = windows(x.ndim - 2, size, stride, padding)
+    (out,) = xp.by_examples(partial(means, xp, along), x)
+    return out, _saved(xp.read_only(xp.zeros_like(x[None, ...][:0, ...])))
+
+
+def means(xp: Namespace, along: tuple[Windows, ...], x: Array) -> tuple[Array]:
+    """The mean of each window, axis by axis, the last one first."""
     out = xp.widened(x)
-    for axis, each in reversed([*enumerate(windows(x.ndim - 2, size, stride, padding), 1)]):
+    for axis, each in reversed([*enumerate(along, 1)]):
         out = xp.mean_of(taps(xp, out, axis, each, 0.0))
-    return xp.astype(out, x), _saved(xp.read_only(xp.zeros_like(x[None, ...][:0, ...])))
+    return (xp.astype(out, x),)
 
 
 def backward(
     xp: Namespace, cache: MeanPoolCache, dout: Array, wants_dx: bool, *, size: Each, stride: Each, padding: Padding
 ) -> tuple[Array | None, Unit]:
-    """`dx = V^T dout / m`, axis by axis in the opposite order."""
+    """`dx = V^T dout / m`."""
     if not wants_dx:
         return None, ()
-    along, lengths = windows(dout.ndim - 2, size, stride, padding), cache.x.shape[1:]
+    along = windows(dout.ndim - 2, size, stride, padding)
+    (dx,) = xp.by_examples(partial(shares, xp, along, cache.x.shape[1:]), dout)
+    return dx, ()
+
+
+def shares(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Array) -> tuple[Array]:
+    """The share of each derivative at all places of its window, axis by axis in the opposite order."""
     dx = xp.widened(dout)
     dx = dx * xp.share(1.0, math.prod(each.size for each in along), dx)
     for axis, each in enumerate(along, 1):
-        dx = untapped(xp, [dx] * each.size, axis, each, lengths[axis])
-    return xp.astype(dx, dout), ()
+        dx = untapped(xp, [dx] * each.size, axis, each, shape[axis])
+    return (xp.astype(dx, dout),)
 
 
 def counts(size: Each, params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
