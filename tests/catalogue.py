@@ -201,6 +201,17 @@ def convolved_back(t: Any, x: Any, W: Any, b: Any) -> Any:
     return t.nn.functional.conv_transpose1d(x.movedim(-1, 1), kernel, b, 2).movedim(1, -1)
 
 
+def _pictures(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    axes = [2, 1, 3][rng.integers(3)]  # the smallest that fails has two
+    shape = (n, *(int(side) for side in rng.integers(2, 5, axes)), int(rng.integers(1, 4)))
+    return (), rng.standard_normal(shape).astype(dtype)
+
+
+def _even_rows(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    shape = (n, *((2,), (4,), (3, 2), (1, 2, 3))[rng.integers(4)])
+    return (), rng.standard_normal(shape).astype(dtype)
+
+
 def _prelu(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
     shape = (n, *(int(side) for side in rng.integers(1, 4, rng.integers(1, 3))))
     slope = 0.5 * rng.standard_normal(shape[-1:] if rng.random() < 0.7 else ())
@@ -341,6 +352,11 @@ def _plus(a: Array, b: Array) -> Array:
     return a + b
 
 
+def pooled(t: Any, kind: str, x: Any, *options: int) -> Any:
+    """A pool of torch by its name, which has the channels before the positions."""
+    return getattr(t.nn.functional, f"{kind}_pool{x.ndim - 2}d")(x.movedim(-1, 1), *options).movedim(1, -1)
+
+
 def weighted_labels(t: Any, logits: Any, labels: Any, weights: Any) -> Any:
     """The weighted cross-entropy in torch."""
     rows = t.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), reduction="none")
@@ -407,7 +423,9 @@ LAYERS = [
     Subject("gelu_erf", chainrule.gelu_erf, _elementwise, alike=False, torch=lambda t, x: t.nn.functional.gelu(x)),
     Subject("silu", chainrule.silu, _elementwise, torch=lambda t, x: t.nn.functional.silu(x)),
     Subject("mish", chainrule.mish, _elementwise, torch=lambda t, x: t.nn.functional.mish(x)),
-    Subject("softplus", chainrule.softplus, _elementwise, torch=lambda t, x: t.nn.functional.softplus(x)),
+    Subject(  # torch's own takes x itself from 20 on, which is off by 2e-9 there
+        "softplus", chainrule.softplus, _elementwise, torch=lambda t, x: t.nn.functional.softplus(x, threshold=40)
+    ),
     Subject("log_sigmoid", chainrule.log_sigmoid, _elementwise, torch=lambda t, x: t.nn.functional.logsigmoid(x)),
     Subject("softsign", chainrule.softsign, _elementwise, torch=lambda t, x: t.nn.functional.softsign(x)),
     Subject("hard_tanh", chainrule.hard_tanh, _elementwise, torch=lambda t, x: t.nn.functional.hardtanh(x)),
@@ -498,6 +516,35 @@ LAYERS = [
         alike=False,
         torch=lambda t, x: t.stack([x[:, 0, 1], x[:, 1, 0]], 1),
     ),
+    Subject("max_pool", chainrule.max_pool(2), _pictures, torch=lambda t, x: pooled(t, "max", x, 2)),
+    Subject(
+        "max_pool, windows that overlap",
+        chainrule.max_pool(3, stride=2, padding=1),
+        _pictures,
+        torch=lambda t, x: pooled(t, "max", x, 3, 2, 1),
+    ),
+    Subject("mean_pool", chainrule.mean_pool(2), _pictures, torch=lambda t, x: pooled(t, "avg", x, 2)),
+    Subject(
+        "mean_pool, windows that overlap",
+        chainrule.mean_pool(3, stride=2, padding=1),
+        _pictures,
+        # torch's own padding refuses pictures that are smaller than a window without it.
+        torch=lambda t, x: pooled(t, "avg", t.nn.functional.pad(x, (0, 0, *(1, 1) * (x.ndim - 2))), 3, 2),
+    ),
+    Subject(
+        "global_max_pool",
+        chainrule.global_max_pool,
+        _pictures,
+        torch=lambda t, x: x.reshape(len(x), -1, x.shape[-1]).max(1).values,
+    ),
+    Subject(
+        "global_mean_pool",
+        chainrule.global_mean_pool,
+        _pictures,
+        torch=lambda t, x: x.reshape(len(x), -1, x.shape[-1]).mean(1),
+    ),
+    Subject("flatten", chainrule.flatten, _pictures, torch=lambda t, x: x.flatten(1)),
+    Subject("reshape", chainrule.reshape(2, -1), _even_rows, torch=lambda t, x: x.reshape(x.shape[0], 2, -1)),
     Subject("dropout", dropout(0.5, seed=3), _elementwise, alike=False),
     Subject("dropout of nothing", dropout(0.0, seed=3), _elementwise),
     Subject("identity", identity, _elementwise),

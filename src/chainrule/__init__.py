@@ -53,11 +53,15 @@ from chainrule.layers.normalisation.batch_norm import BatchNorm, Statistics, bat
 from chainrule.layers.normalisation.group_norm import GroupNorm, group_norm
 from chainrule.layers.normalisation.layer_norm import LayerNorm, layer_norm
 from chainrule.layers.normalisation.rms_norm import RmsNorm, rms_norm
+from chainrule.layers.pooling.global_pools import global_max_pool, global_mean_pool
+from chainrule.layers.pooling.max_pool import max_pool
+from chainrule.layers.pooling.mean_pool import mean_pool
 from chainrule.layers.positions import Positions, positions
 from chainrule.layers.recurrent.gru import Gru, gru
 from chainrule.layers.recurrent.last import last, last_of
 from chainrule.layers.recurrent.lstm import Lstm, lstm
 from chainrule.layers.rotary import rotary
+from chainrule.layers.shapes import flatten, reshape
 from chainrule.loss import Loss
 from chainrule.losses.huber import huber
 from chainrule.losses.mean_absolute_error import mean_absolute_error
@@ -135,8 +139,11 @@ __all__ = [
     "embedding",
     "encoded",
     "fixed",
+    "flatten",
     "gelu",
     "gelu_erf",
+    "global_max_pool",
+    "global_mean_pool",
     "group_norm",
     "gru",
     "hard_sigmoid",
@@ -154,7 +161,9 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "lstm",
+    "max_pool",
     "mean_absolute_error",
+    "mean_pool",
     "mean_squared_error",
     "minibatches",
     "mish",
@@ -169,6 +178,7 @@ __all__ = [
     "record",
     "relu",
     "repeated",
+    "reshape",
     "residual",
     "rms_norm",
     "rmsprop",

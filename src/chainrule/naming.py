@@ -16,6 +16,9 @@ from chainrule.parts import layers_of
 
 T = TypeVar("T")
 
+CO_VARARGS = 4
+"""The flag of a function that collects arguments: `inspect` has it, and takes a millisecond to import."""
+
 
 class Named(Protocol):
     """A layer or a loss: a record with a forward function."""
@@ -178,7 +181,16 @@ def _value(module: str, name: str) -> Any:
 
 
 def _made(module: str, name: str, parts: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    return _value(module, name)(*parts, **options)
+    make, named = _value(module, name), dict(options)
+    return make(*parts, *named.pop(_collected(make), ()), **named)
+
+
+def _collected(function: Any) -> str:
+    """The name of the parameter `*name` that collects arguments; nothing if there is none."""
+    code = getattr(function, "__code__", None)
+    if code is None or not code.co_flags & CO_VARARGS:
+        return ""
+    return str(code.co_varnames[code.co_argcount + code.co_kwonlyargcount])
 
 
 def _built(cls: Any, fields: dict[str, Any]) -> Any:

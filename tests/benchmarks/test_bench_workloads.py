@@ -80,6 +80,12 @@ def test_convolutions_are_those_of_the_other_libraries(name: str) -> None:
     assert all("ours_to_it" in row or "No module named" in row["failure"] for row in rows)
 
 
+@pytest.mark.parametrize("name", [name for name in layers.LINES if "pool" in name])
+def test_pools_are_those_of_the_other_libraries(name: str) -> None:
+    rows = layers.compare(name, (2, 6, 6, 3), PLAN)
+    assert all("ours_to_it" in row or "No module named" in row["failure"] for row in rows)
+
+
 @pytest.mark.parametrize("name", optimizers.LINES)
 def test_an_optimizer_is_measured_beside_torchs_if_they_agree(name: str) -> None:
     rows = optimizers.compare(name, (30, 4), PLAN)

@@ -15,6 +15,7 @@ collect_ignore = [
         "torch": ("torch",),
         "jax": ("jax",),
         "autograd": ("autograd",),
+        "networks": ("torch",),
         "onnx": ("onnx",),
     }.items()
     if any(find_spec(need) is None for need in needs)

@@ -36,6 +36,8 @@ from chainrule import (
     embedding,
     gelu,
     gelu_erf,
+    global_max_pool,
+    global_mean_pool,
     group_norm,
     gru,
     hard_sigmoid,
@@ -46,6 +48,8 @@ from chainrule import (
     log_sigmoid,
     log_softmax,
     lstm,
+    max_pool,
+    mean_pool,
     mish,
     positions,
     prelu,
@@ -70,6 +74,7 @@ from speed.problem import Floats, largest
 from speed.processes import ask, process
 
 SIZES: tuple[tuple[int, ...], ...] = ((64, 128), (2048, 256), (4096, 1024))
+PICTURES = ((16, 14, 14, 32), (64, 28, 28, 32), (32, 56, 56, 64))
 NORMS = ((512, 64), (2048, 256), (4096, 1024))
 SEQUENCES = ((64, 32, 64), (16, 128, 128), (1, 1024, 256))
 STEPS = ((32, 16, 32), (64, 32, 64), (64, 64, 128))
@@ -215,6 +220,53 @@ def convolved(
         lambda library: partial(convolution_in_jax, library, **jax),
         params,
         sizes,
+    )
+
+
+def max_pool_in_torch(torch: Any, x: Any, *, size: int, stride: int, padding: int) -> Any:
+    """Torch has the channels before the positions, and reads ours in that order."""
+    return torch.nn.functional.max_pool2d(x.movedim(-1, 1), size, stride, padding).movedim(1, -1)
+
+
+def mean_pool_in_torch(torch: Any, x: Any, *, size: int, stride: int, padding: int) -> Any:
+    """In the same way."""
+    return torch.nn.functional.avg_pool2d(x.movedim(-1, 1), size, stride, padding).movedim(1, -1)
+
+
+def global_max_pool_in_torch(torch: Any, x: Any) -> Any:
+    """In the same way."""
+    return torch.nn.functional.adaptive_max_pool2d(x.movedim(-1, 1), 1).flatten(1)
+
+
+def max_pool_in_jax(jax: Any, x: Any, *, size: int, stride: int, padding: int) -> Any:
+    """Of two axes."""
+    ends = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    return jax.lax.reduce_window(x, -np.inf, jax.lax.max, (1, size, size, 1), (1, stride, stride, 1), ends)
+
+
+def mean_pool_in_jax(jax: Any, x: Any, *, size: int, stride: int, padding: int) -> Any:
+    """Of two axes."""
+    ends = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    return jax.lax.reduce_window(x, 0.0, jax.lax.add, (1, size, size, 1), (1, stride, stride, 1), ends) / size**2
+
+
+def largest_of_all(_library: Any, x: Any) -> Any:
+    """Of all positions."""
+    return x.max((1, 2))
+
+
+def mean_of_all(_library: Any, x: Any) -> Any:
+    """Of all positions."""
+    return x.mean((1, 2))
+
+
+def pooled(make: Callable[..., Layer[Any, Any]], torch: Any, jax: Any, **windows: int) -> Line:
+    """The line of a pool, of which the others have a function each."""
+    return Line(
+        make(**windows),
+        lambda library: partial(torch, library, **windows),
+        lambda library: partial(jax, library, **windows),
+        sizes=PICTURES,
     )
 
 
@@ -417,6 +469,21 @@ LINES = {
         lambda jax: partial(convolution_transpose_in_jax, jax),
         kernel(4, 4, outputs=0.5),
         ((32, 14, 14, 64),),
+    ),
+    "max_pool": pooled(max_pool, max_pool_in_torch, max_pool_in_jax, size=2, stride=2, padding=0),
+    "max_pool 3 × 3": pooled(max_pool, max_pool_in_torch, max_pool_in_jax, size=3, stride=2, padding=1),
+    "mean_pool": pooled(mean_pool, mean_pool_in_torch, mean_pool_in_jax, size=2, stride=2, padding=0),
+    "global_max_pool": Line(
+        global_max_pool,
+        lambda torch: partial(global_max_pool_in_torch, torch),
+        lambda jax: partial(largest_of_all, jax),
+        sizes=PICTURES,
+    ),
+    "global_mean_pool": Line(
+        global_mean_pool,
+        lambda torch: partial(mean_of_all, torch),
+        lambda jax: partial(mean_of_all, jax),
+        sizes=PICTURES,
     ),
 }
 

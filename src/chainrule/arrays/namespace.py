@@ -1,12 +1,13 @@
 """The functions of which rules are made: those of an array's own library, and words of ours that it lacks."""
 
-from collections.abc import Callable
-from typing import ParamSpec, Protocol, TypeGuard, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, Protocol, TypeGuard, TypeVar
 
 from chainrule.arrays.types import Along, Array, Labels, Mask, Places
 from chainrule.arrays.windows import Windows
 
 A = TypeVar("A")
+Arrays = TypeVar("Arrays", bound="tuple[Any, ...]")
 Q = ParamSpec("Q")
 
 
@@ -29,6 +30,10 @@ class Namespace(Protocol):
 
     def by_blocks(self, f: Callable[["Namespace", Array], tuple[Array, Array]], x: Array, /) -> tuple[Array, Array]:
         """`f(xp, x)`, the output and what is saved, of a function of each number alone, which may save `xp.own(x)`."""
+        ...
+
+    def by_examples(self, f: Callable[..., Arrays], x: Array, *others: Array | Labels) -> Arrays:
+        """`f(x, *others)`, of a function that treats each entry of the first axis alone, and returns fresh arrays."""
         ...
 
     def own(self, x: A, /) -> A:
@@ -247,6 +252,44 @@ class Namespace(Protocol):
 
         The places are a function of the seed and the shape of `x`, which differs between libraries.
         """
+        ...
+
+    def padded(self, x: Array, axis: int, before: int, after: int, value: float, /) -> Array:
+        """`x` with a number so many times before and after it along an axis; `x` itself where it is none."""
+        ...
+
+    def first_largest(self, arrays: Sequence[Array], /) -> tuple[Array, Labels]:
+        """Entry by entry the largest number of arrays of one shape, and in which it stands first; nan is the largest.
+
+        The numbers of the arrays are of the smallest integers that will do.
+        """
+        ...
+
+    def mean_of(self, arrays: Sequence[Array], /) -> Array:
+        """The mean of arrays of one shape, entry by entry, finite if they are."""
+        ...
+
+    def only(self, condition: Mask, x: Array, /) -> Array:
+        """`x` where the condition holds, and 0 elsewhere, whatever `x` is there."""
+        ...
+
+    def overlapped(self, parts: Sequence[Array], axis: int, stride: int, length: int, /) -> Array:
+        """Zeros, as many along an axis as are asked for, to which each part is added, a stride between its entries.
+
+        The first part begins at 0, the next at 1, and so on: the transpose of taking slices `k::stride` of an array.
+        """
+        ...
+
+    def first_position(self, x: Array, /) -> tuple[Array, Labels]:
+        """(n, p, c) to (n, c) twice: the largest over all positions, and the first that has it; nan is the largest."""
+        ...
+
+    def at_position(self, place: Labels, values: Array, p: int, /) -> Array:
+        """(n, c), (n, c) to (n, p, c): zeros, with each value at its position."""
+        ...
+
+    def at_positions(self, values: Array, p: int, /) -> Array:
+        """(n, c) to (n, p, c): each value at all positions."""
         ...
 
     def max_last(self, x: Array, /) -> Array:

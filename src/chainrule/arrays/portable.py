@@ -6,7 +6,7 @@ immutable, or shared with others.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ParamSpec, TypeGuard, TypeVar
 
@@ -14,8 +14,9 @@ from chainrule.arrays import windows
 from chainrule.arrays.angles import turns
 from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.hashing import hashed
-from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.namespace import Arrays, Namespace
 from chainrule.arrays.normal import gaussian
+from chainrule.arrays.slices import along as sliced
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places
 from chainrule.arrays.windows import Derivatives, Product
 
@@ -68,6 +69,9 @@ class Portable:
 
     def by_blocks(self, f: Callable[[Namespace, Array], tuple[Array, Array]], x: Array, /) -> tuple[Array, Array]:
         return f(self, x)
+
+    def by_examples(self, f: Callable[..., Arrays], x: Array, *others: Array | Labels) -> Arrays:
+        return f(x, *others)
 
     def own(self, x: A, /) -> A:
         return x
@@ -220,6 +224,66 @@ class Portable:
 
     def mean_weighted(self, x: Array, weights: Array, /) -> Array:
         return self.mean_along(x * weights, -1)
+
+    def padded(self, x: Array, axis: int, before: int, after: int, value: float, /) -> Array:
+        if before == after == 0:
+            return x
+        beside = [
+            self.xp.full((*x.shape[:axis], n, *x.shape[axis + 1 :]), value, dtype=x.dtype, device=self._device(x))
+            for n in (before, after)
+        ]
+        return self.concat([beside[0], x, beside[1]], axis=axis)
+
+    def first_largest(self, arrays: Sequence[Array], /) -> tuple[Array, Labels]:
+        top, kind = arrays[0], self.xp.uint8 if len(arrays) <= 256 else self.xp.int32
+        place = self.xp.zeros_like(top, dtype=kind)
+        for k, other in enumerate(arrays[1:], 1):
+            larger = (other > top) | (self.xp.isnan(other) & ~self.xp.isnan(top))
+            place = self.xp.where(larger, self.xp.full_like(place, k), place)
+            top = self.where(larger, other, top)
+        return top, place
+
+    def mean_of(self, arrays: Sequence[Array], /) -> Array:
+        n = len(arrays)
+        unit = 2.0 ** n.bit_length()  # a sum of large numbers may overflow
+        total = arrays[0] / unit
+        for other in arrays[1:]:
+            total = total + other / unit
+        return total / n * unit
+
+    def only(self, condition: Mask, x: Array, /) -> Array:
+        return self.where(condition, x, self.zeros_like(x))
+
+    def overlapped(self, parts: Sequence[Array], axis: int, stride: int, length: int, /) -> Array:
+        # Nothing is written in place: the entries at r, r + stride, ... are a sum by themselves, for each r.
+        shape = parts[0].shape
+        n, rows = shape[axis], -(-length // stride)
+        phases = [self.padded(self.zeros_like(parts[0]), axis, 0, rows - n, 0.0)] * stride
+        for k, part in enumerate(parts):
+            first = k // stride
+            phases[k % stride] = phases[k % stride] + self.padded(part, axis, first, rows - n - first, 0.0)
+        shape = (*shape[:axis], rows * stride, *shape[axis + 1 :])
+        together = self.reshape(self.xp.stack(phases, axis=axis + 1), shape)
+        out: Array = together[sliced(together.ndim, axis, 0, length)]
+        return out
+
+    def first_position(self, x: Array, /) -> tuple[Array, Labels]:
+        place: Labels = self.xp.argmax(x, axis=1)
+        out: Array = self.xp.sum(self.only(self._positions(place, x.shape[1]), x), axis=1)
+        return out, place
+
+    def at_position(self, place: Labels, values: Array, p: int, /) -> Array:
+        return self.only(self._positions(place, p), self.at_positions(values, p))
+
+    def at_positions(self, values: Array, p: int, /) -> Array:
+        out: Array = self.xp.broadcast_to(values[:, None, :], (values.shape[0], p, values.shape[1]))
+        return out
+
+    def _positions(self, place: Labels, p: int) -> Mask:
+        """(n, c) to (n, p, c): whether each position is the one."""
+        positions = self.xp.arange(p, dtype=place.dtype, device=self._device(place))
+        at: Mask = positions[None, :, None] == place[:, None, :]
+        return at
 
     def max_last(self, x: Array, /) -> Array:
         out: Array = self.xp.max(x, axis=-1)

@@ -194,7 +194,10 @@ def is_record(cls: type) -> bool:
 
 
 def summary(value: object) -> str:
-    """An array as its dtype and shape, `f32[784, 50]`; anything else as it prints itself."""
+    """An array as its dtype and shape, `f32[784, 50]`, in a tuple too; anything else as it prints itself."""
+    if is_tuple(value):
+        inside = ", ".join(map(summary, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if shape is None or dtype is None:
         return repr(value)

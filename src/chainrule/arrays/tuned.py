@@ -14,7 +14,7 @@ Constants (zeros, ones, ranges) are made once for a dtype, and are small: at mos
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from functools import lru_cache
 from typing import Any, ParamSpec, TypeGuard, TypeVar
@@ -26,9 +26,10 @@ from chainrule.arrays import tuned_windows
 from chainrule.arrays.angles import turns
 from chainrule.arrays.blocks import by_blocks
 from chainrule.arrays.exponents import decay_of
-from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.namespace import Arrays, Namespace
 from chainrule.arrays.normal import gaussian
 from chainrule.arrays.ownership import borrowed, own, read_only
+from chainrule.arrays.slices import along as sliced
 from chainrule.arrays.sums import sums_by_label
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places, is_numpy
 from chainrule.arrays.windows import Derivatives, Product
@@ -54,6 +55,9 @@ FEW = 64
 
 MANY = 2**16
 """From so many numbers on, a function goes by blocks: a step of 64-256-10 with silu and rows of that size takes 2/3."""
+
+BLOCK = 2**17
+"""So many numbers of some examples are worked off at once: what is made on the way then stays in the cache."""
 
 MOST_SUM = 1e30
 """Exponentials whose sum is less are far from overflow, in float32 too."""
@@ -103,6 +107,21 @@ class Tuned:
         if x.size < MANY or type(x) is not np.ndarray or not x.flags.c_contiguous:
             return f(self, x)
         return by_blocks(f, IN_PASS, x, self.own)
+
+    def by_examples(self, f: Callable[..., Arrays], x: Array, *others: Array | Labels) -> Arrays:
+        n = len(x)
+        some = max(1, BLOCK * n // max(x.size, 1))
+        if some >= n or type(x) is not np.ndarray:
+            return f(x, *others)
+        whole: Any = ()
+        for i in range(0, n, some):
+            here = slice(i, i + some)
+            parts = f(x[here], *(each[here] for each in others))
+            whole = whole or tuple(np.empty((n, *part.shape[1:]), part.dtype) for part in parts)
+            for all_of_it, part in zip(whole, parts, strict=True):
+                all_of_it[here] = part
+        done: Arrays = whole
+        return done
 
     def mine(self, x: Array, /) -> bool:
         return x.flags.writeable
@@ -353,6 +372,70 @@ class Tuned:
         apart = x.reshape(n, positions, along.number, channels // along.number)
         return np.repeat(np.maximum.reduce(apart, axis=(1, 3)), channels // along.number, axis=1)[:, None]
 
+    def padded(self, x: Array, axis: int, before: int, after: int, value: float, /) -> Array:
+        if before == after == 0:
+            return x
+        n = x.shape[axis]
+        out: Array = np.full_like(x, value, shape=(*x.shape[:axis], before + n + after, *x.shape[axis + 1 :]))
+        out[sliced(x.ndim, axis, before, before + n)] = x
+        return out
+
+    def first_largest(self, arrays: Sequence[Array], /) -> tuple[Array, Labels]:
+        top = arrays[0]
+        place: Labels = np.zeros(top.shape, np.min_scalar_type(len(arrays) - 1))
+        for k, other in enumerate(arrays[1:], 1):
+            place = np.maximum(place, np.asarray(other > top) * place.dtype.type(k))  # a later number is greater
+            top = self._larger(other, top)
+        if np.isnan(top).any():  # of which nothing is larger, and which is not larger than anything
+            first_nan = np.argmax(np.isnan(np.stack(arrays)), axis=0)
+            place = np.where(np.isnan(top), first_nan.astype(place.dtype), place)
+        return (top.copy() if len(arrays) == 1 else top), place
+
+    def _larger(self, a: Array, b: Array) -> Array:
+        """`a` where it is larger than `b`, else `b`."""
+        return np.maximum(a, b)
+
+    def mean_of(self, arrays: Sequence[Array], /) -> Array:
+        n = len(arrays)
+        out = _sum(arrays)
+        out /= n
+        if not np.isfinite(out).all():  # a sum of large numbers may overflow
+            unit = 2.0 ** n.bit_length()
+            out = _sum([each / unit for each in arrays])
+            out /= n
+            out *= unit
+        return out
+
+    def only(self, condition: Mask, x: Array, /) -> Array:
+        bits = BITS.get(x.dtype)
+        if bits is None:
+            return np.where(condition, x, np.zeros((), x.dtype))
+        chosen: Array = np.multiply(condition, x.view(bits)).view(x.dtype)  # where takes ten times as long
+        return chosen
+
+    def overlapped(self, parts: Sequence[Array], axis: int, stride: int, length: int, /) -> Array:
+        first = parts[0]
+        out: Array = np.zeros_like(first, shape=(*first.shape[:axis], length, *first.shape[axis + 1 :]))
+        for k, part in enumerate(parts):
+            at = sliced(part.ndim, axis, k, k + stride * part.shape[axis], stride)
+            if k < stride:
+                out[at] = part
+            else:
+                out[at] += part
+        return out
+
+    def first_position(self, x: Array, /) -> tuple[Array, Labels]:
+        place: Labels = x.real.argmax(axis=1)
+        return np.take_along_axis(x, place[:, None], 1)[:, 0], place
+
+    def at_position(self, place: Labels, values: Array, p: int, /) -> Array:
+        out: Array = np.zeros_like(values, shape=(values.shape[0], p, values.shape[1]))
+        np.put_along_axis(out, place[:, None], values[:, None], 1)
+        return out
+
+    def at_positions(self, values: Array, p: int, /) -> Array:
+        return values[:, None].repeat(p, axis=1)
+
     def max_last(self, x: Array, /) -> Array:
         out: Array = np.maximum.reduce(x, axis=-1)
         return out
@@ -463,6 +546,14 @@ class Tuned:
 def _of_steps(labels: Labels, axes: tuple[int, ...]) -> Labels:
     """Labels for each of the axes, in the shape of single steps, (..., 1, 1)."""
     return np.broadcast_to(labels, axes)[..., None, None]
+
+
+def _sum(arrays: Sequence[Array]) -> Array:
+    """The sum of arrays, entry by entry, as a fresh array."""
+    out: Array = arrays[0].copy()
+    for other in arrays[1:]:
+        out += other
+    return out
 
 
 def _itself(x: Any) -> Any:

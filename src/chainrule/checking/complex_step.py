@@ -95,6 +95,9 @@ class LiftedNamespace(Tuned):
     def clip(self, x: Array, low: float, high: float, /) -> Array:
         return lift(np.where(x.real < low, low, np.where(x.real > high, high, x)))
 
+    def _larger(self, a: Array, b: Array) -> Array:
+        return self.where((a > b) | np.isnan(a), a, b)
+
     def astype(self, x: Array | Labels | Mask, like: Array, /) -> Array:
         kind: np.dtype[Any] = x.dtype if x.dtype.kind == "c" else like.real.dtype  # real numbers stay real
         return x.astype(kind, copy=False)

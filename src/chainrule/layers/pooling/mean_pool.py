@@ -1,0 +1,164 @@
+"""The mean of each window, in each channel.
+
+    out_o = sum(x_i) / m        where i is in the window of o        x (n, ..., c)        out (n, ..., c)
+
+for each example and each channel. The window of an output o has `size` numbers along every spatial axis, m in all, and
+that of its neighbour begins a stride further.
+
+**Derivation.** The mean is linear. Let V be the matrix with a row for each output and a column for each number of x,
+which is 1 where the number is in the window, and 0 elsewhere:
+
+    out = V x / m        d(out) = V dx / m
+    dL = <dout, V dx / m> = <V^T dout / m, dx>
+
+so that
+
+    dx = V^T dout / m
+
+V adds up what is in each window, and its transpose copies the derivative of each window to all of its places, where the
+windows that overlap are summed: sum and copy are an adjoint pair.
+
+**Axis by axis.** The mean of a window is that of the means of its rows, so that one axis can be worked off after the
+other: 2 (size - 1) additions for a square, and not size^2 - 1.
+
+**To remember:** a mean hands its derivative to all of its numbers, in equal shares.
+
+**Numerics.** Sums in float16 are taken in float32, and a mean of large numbers is finite where their sum is not.
+
+Padding is of zeros, which count: m is the same for all windows, as in torch's `count_include_pad`, and ONNX's.
+
+**From and to torch.** `AvgPool1d`, `AvgPool2d` and `AvgPool3d` have no weights, and take the channels as the second
+axis: (n, c, ...) is ours with `numpy.moveaxis(x, -1, 1)`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import mean_pool
+>>> x = np.array([[1.0, 4.0, 2.0, 2.0], [3.0, 0.0, 2.0, 1.0]]).reshape(1, 2, 4, 1)
+>>> out, cache = mean_pool(2).forward((), x)
+>>> out[0, :, :, 0]
+array([[2.  , 1.75]])
+>>> mean_pool(2).backward(cache, np.array([[[[4.0], [8.0]]]]))[0][0, :, :, 0]
+array([[1., 1., 2., 2.],
+       [1., 1., 2., 2.]])
+"""
+
+import math
+from functools import partial
+
+from attrs import frozen
+
+from chainrule.layers.pooling.windows import (
+    Each,
+    Padding,
+    Windows,
+    fits,
+    operations,
+    options,
+    taps,
+    untapped,
+    windows,
+)
+from chainrule.rules import Array, Layer, Namespace, Shape, Unit, layer, record, unchecked
+
+
+@frozen(eq=False)
+@record
+class MeanPoolCache:
+    """The cache of `mean_pool`: an array of nothing, whose axes after the first are as long as those of x."""
+
+    x: Array
+
+
+_saved = unchecked(MeanPoolCache)
+
+
+def forward(
+    xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding
+) -> tuple[Array, MeanPoolCache]:
+    """`out = V x / m`."""
+    along = windows(x.ndim - 2, size, stride, padding)
+    (out,) = xp.by_examples(partial(means, xp, along), x)
+    return out, _saved(xp.read_only(xp.zeros_like(x[None, ...][:0, ...])))
+
+
+def means(xp: Namespace, along: tuple[Windows, ...], x: Array) -> tuple[Array]:
+    """The mean of each window, axis by axis, the last one first."""
+    out = xp.widened(x)
+    for axis, each in reversed([*enumerate(along, 1)]):
+        out = xp.mean_of(taps(xp, out, axis, each, 0.0))
+    return (xp.astype(out, x),)
+
+
+def backward(
+    xp: Namespace, cache: MeanPoolCache, dout: Array, wants_dx: bool, *, size: Each, stride: Each, padding: Padding
+) -> tuple[Array | None, Unit]:
+    """`dx = V^T dout / m`."""
+    if not wants_dx:
+        return None, ()
+    along = windows(dout.ndim - 2, size, stride, padding)
+    (dx,) = xp.by_examples(partial(shares, xp, along, cache.x.shape[1:]), dout)
+    return dx, ()
+
+
+def shares(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Array) -> tuple[Array]:
+    """The share of each derivative at all places of its window, axis by axis in the opposite order."""
+    dx = xp.widened(dout)
+    dx = dx * xp.share(1.0, math.prod(each.size for each in along), dx)
+    for axis, each in enumerate(along, 1):
+        dx = untapped(xp, [dx] * each.size, axis, each, shape[axis])
+    return (xp.astype(dx, dout),)
+
+
+def counts(size: Each, params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
+    """An addition for each number of each window, forward and backward."""
+    return operations((1, 1), size, x, out)
+
+
+def mean_pool(size: Each, stride: Each | None = None, padding: Padding = 0) -> Layer[Unit, MeanPoolCache]:
+    """Make a layer that takes the mean of each window.
+
+    Parameters
+    ----------
+    size
+        How many numbers a window has along each spatial axis, at least 1; a tuple has a number for each axis.
+    stride
+        How far apart windows begin, at least 1; likewise. By default the size: then no two of them overlap.
+    padding
+        How many zeros stand before and after each axis, less than the size; a tuple has for each axis a number, or a
+        pair of them, before and after. They count as numbers of the windows.
+
+    Returns
+    -------
+    Layer
+        It has no parameters; (n, ..., c) to (n, ..., c), with 1 to 3 spatial axes between the first and the last. An
+        axis of length l becomes one of (l + padding before and after - size) // stride + 1: numbers at the end that
+        fill no window are left out.
+
+    Raises
+    ------
+    ValueError
+        If a size or a stride is less than 1, a padding negative or as large as the size, or tuples differ in length.
+    TypeError
+        If they are no integers.
+
+    Examples
+    --------
+    >>> from chainrule import mean_pool
+    >>> mean_pool((1, 2))
+    Layer(mean_pool(size=(1, 2), stride=(1, 2), padding=0))
+    """
+    given = options("mean_pool", size, stride, padding)
+    return layer(
+        "mean_pool",
+        (),
+        partial(forward, **given),
+        partial(backward, **given),
+        partial(_fits, **given),
+        quiet=True,
+        operations=partial(counts, given["size"]),
+    )
+
+
+def _fits(params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding) -> None:
+    fits("mean_pool", size, stride, padding, x)

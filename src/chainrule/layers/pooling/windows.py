@@ -1,0 +1,119 @@
+"""Windows along the spatial axes of x (n, ..., c): their sizes, strides and paddings, and the slices that they share.
+
+A window of `size` numbers begins at every `stride`-th place of an axis that is padded before and after. Its k-th number
+belongs to the k-th of as many slices of the axis, `k::stride`, so that what all windows do with their numbers is done
+with slices, entry by entry. Windows on several axes are products of those on one: each axis is worked off by itself.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+
+from chainrule.arrays.arguments import size as counted
+from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.slices import along
+from chainrule.arrays.types import Array, is_any_tuple
+from chainrule.layer import Shape
+
+Each: TypeAlias = int | tuple[int, ...]
+"""A number for all axes, or one for each."""
+
+Padding: TypeAlias = int | tuple[int | tuple[int, int], ...]
+"""A number for both ends of all axes; or one for each axis, or two: before it and after."""
+
+
+class Windows(NamedTuple):
+    """The windows along one axis."""
+
+    size: int
+    stride: int
+    before: int
+    after: int
+
+    def number(self, length: int) -> int:
+        """How many windows there are along an axis of a length; none if it is less than 1."""
+        return (length + self.before + self.after - self.size) // self.stride + 1
+
+
+def options(owner: str, size: Any, stride: Any, padding: Any) -> dict[str, Any]:
+    """Check the options of a layer with windows, and give them as it prints them; a stride of None is the size."""
+    sizes = _each(owner, "size", size, least=1)
+    strides = sizes if stride is None else _each(owner, "stride", stride, least=1)
+    if is_any_tuple(padding):
+        pads: Any = tuple(
+            _each(owner, "padding", pair, axes=2) if is_any_tuple(pair) else counted(owner, "padding", pair)
+            for pair in padding
+        )
+    else:
+        pads = counted(owner, "padding", padding)
+    numbers = {len(option) for option in (sizes, strides, pads) if is_any_tuple(option)}
+    if len(numbers) > 1:
+        given = f"got size={sizes}, stride={strides}, padding={pads}"
+        raise ValueError(f"{owner}: size, stride and padding must have one number of axes, {given}")
+    if numbers and not 1 <= max(numbers) <= 3:
+        raise ValueError(f"{owner}: there must be 1 to 3 spatial axes, got size={sizes}, padding={pads}")
+    for each in windows(max(numbers, default=1), sizes, strides, pads):
+        if max(each.before, each.after) >= each.size:
+            most = f"a padding of {max(each.before, each.after)} holds a window of {each.size}"
+            raise ValueError(f"{owner}: padding must be less than size, but {most}")
+    return {"size": sizes, "stride": strides, "padding": pads}
+
+
+def _each(owner: str, name: str, value: Any, *, least: int = 0, axes: int | None = None) -> Any:
+    if not is_any_tuple(value):
+        return counted(owner, name, value, least=least)
+    if axes not in (None, len(value)):
+        raise ValueError(f"{owner}: {name} of an axis must be one number or two, before and after, got {value}")
+    return tuple(counted(owner, name, each, least=least) for each in value)
+
+
+@lru_cache(maxsize=64)
+def windows(axes: int, size: Each, stride: Each, padding: Padding) -> tuple[Windows, ...]:
+    """The windows along each of some spatial axes."""
+    sizes, strides, pads = (_for(axes, option) for option in (size, stride, padding))
+    both = [pad if is_any_tuple(pad) else (pad, pad) for pad in pads]
+    return tuple(Windows(*each, *ends) for *each, ends in zip(sizes, strides, both, strict=True))
+
+
+def _for(axes: int, option: Any) -> tuple[Any, ...]:
+    return option if is_any_tuple(option) else (option,) * axes
+
+
+def fits(owner: str, size: Each, stride: Each, padding: Padding, x: Array) -> None:
+    """Check that x has an axis of examples, the spatial axes, each of them long enough, and one of channels."""
+    axes = x.ndim - 2
+    least, most = (len(size), len(size)) if isinstance(size, tuple) else (1, 3)
+    for option in (stride, padding):
+        least, most = (len(option), len(option)) if isinstance(option, tuple) else (least, most)
+    if not least <= axes <= most:
+        wanted = f"{least} spatial axes" if least == most else "1 to 3 spatial axes"
+        raise ValueError(f"{owner}: x must have {wanted} between the first and the last, got shape {tuple(x.shape)}")
+    for axis, each in enumerate(windows(axes, size, stride, padding), 1):
+        length = x.shape[axis]
+        if length < 1 or each.number(length) < 1:
+            what = f"a window of {each.size} does not fit into axis {axis} of x {tuple(x.shape)}"
+            raise ValueError(f"{owner}: {what} with padding {(each.before, each.after)}")
+
+
+def taps(xp: Namespace, x: Array, axis: int, each: Windows, value: float) -> Sequence[Array]:
+    """The k-th numbers of all windows along an axis, for each k; beyond the ends there is a value."""
+    x = xp.padded(x, axis, each.before, each.after, value)
+    last = (x.shape[axis] - each.size) // each.stride * each.stride + 1
+    return [x[along(x.ndim, axis, k, k + last, each.stride)] for k in range(each.size)]
+
+
+def untapped(xp: Namespace, parts: Sequence[Array], axis: int, each: Windows, length: int) -> Array:
+    """The transpose of `taps`: each part is added at the places that the k-th numbers came from."""
+    out = xp.overlapped(parts, axis, each.stride, each.before + length + each.after)
+    return out[along(out.ndim, axis, each.before, each.before + length)]
+
+
+def operations(each: tuple[int, int], size: Each, x: Shape, out: Shape) -> tuple[int, int]:
+    """So many operations for each number of each window, forward and backward, axis by axis from the last."""
+    lengths, total = list(x), 0
+    sizes = _for(len(x) - 2, size)
+    for axis in range(len(x) - 2, 0, -1):
+        lengths[axis] = out[axis]
+        total += sizes[axis - 1] * math.prod(lengths)
+    return each[0] * total, each[1] * total
