@@ -62,7 +62,7 @@ BLOCK = 2**17
 MOST_SUM = 1e30
 """Exponentials whose sum is less are far from overflow, in float32 too."""
 
-BLOCK = 128
+QUERIES = 128
 """So many rows of causal attention go together: enough for products to be fast."""
 
 NEAR = 40.0
@@ -474,7 +474,7 @@ class Tuned:
         return _turns(t, d // 2, base, x.dtype)
 
     def blocks(self, t: int, causal: bool, /) -> list[tuple[slice, slice]]:
-        each = BLOCK if causal and t else max(t, 1)  # half of the columns are skipped
+        each = QUERIES if causal and t else max(t, 1)  # half of the columns are skipped
         return [(slice(i, i + each), slice(min(i + each, t))) for i in range(0, max(t, 1), each)]
 
     def up_to(self, t: int, like: Array, /) -> Mask:
