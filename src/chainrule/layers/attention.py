@@ -12,8 +12,8 @@ of them, whose sum is 1. For the last map the Y of all heads, (t, c) each, stand
 others, Attention is all you need, 2017). Sequences do not know of each other.
 
 What a position may not attend to has weight 0, and the others share the 1: with `causal` what comes after it, with a
-mask what is False in its row. A row in which nothing may be attended to has no weights: its Y is 0. With `rotary` the
-rows of Q and K are turned by their places before they meet, as on the page of `rotary`.
+mask what is False in its row. A row in which nothing may be attended to has no weights: its Y is 0, and out is u. With
+`rotary` the rows of Q and K are turned by their places before they meet, as on the page of `rotary`.
 
 **Derivation.** From the end to the beginning. The last map is that of `affine`. With dY the derivative with respect to
 Y, first of all heads, (t, e), and then cut into heads, (t, c) each,
