@@ -33,7 +33,7 @@ from chainrule.layers.attention import AttentionCache
 def accepted(params: Attention, x: Array, dout: Array, mask: NDArray[np.bool_], rng: np.random.Generator) -> None:
     assert_type(attention(8), Layer[Attention, AttentionCache])
     layer = attention(heads=2, causal=True, mask=mask, rotary=True)
-    out, cache = layer.forward(params, x)
+    _, cache = layer.forward(params, x)
     assert_type(cache.p, tuple[Array, ...])
     assert_type(layer.backward(cache, dout), tuple[Array, Attention])
     assert_type(layer.grads(cache, dout).qkv, Affine)

@@ -12,8 +12,8 @@ of them, whose sum is 1. For the last map the Y of all heads, (t, c) each, stand
 others, Attention is all you need, 2017). Sequences do not know of each other.
 
 What a position may not attend to has weight 0, and the others share the 1: with `causal` what comes after it, with a
-mask what is False in its row. A row in which nothing may be attended to has no weights: its Y is 0. With `rotary` the
-rows of Q and K are turned by their places before they meet, as on the page of `rotary`.
+mask what is False in its row. A row in which nothing may be attended to has no weights: its Y is 0, and out is u. With
+`rotary` the rows of Q and K are turned by their places before they meet, as on the page of `rotary`.
 
 **Derivation.** From the end to the beginning. The last map is that of `affine`. With dY the derivative with respect to
 Y, first of all heads, (t, e), and then cut into heads, (t, c) each,
@@ -227,8 +227,7 @@ def fits(heads: int, mask: Mask | None, rotary: bool, params: Attention, x: Arra
     of_positions("attention", x)
     e, shape = params.out.W.shape[0], tuple(x.shape)
     if e % (2 * heads if rotary else heads):
-        pairs = " of pairs, which turn" if rotary else ""
-        raise ValueError(f"attention: {e} features do not divide into {heads} heads{pairs}")
+        raise ValueError(f"attention: {e} features do not divide into {heads} heads{' of pairs, which turn' * rotary}")
     if mask is not None:
         meets("attention", "mask is", mask, x)
         wanted = {(shape[-2],) * 2, (*shape[:-1], shape[-2])}
@@ -276,8 +275,8 @@ def forward(
     q, may = xp.times(q, scale(q)), may_attend(xp, x, causal, mask)
     p, y = list[Array](), list[Array]()
     for rows, seen in xp.blocks(x.shape[-2], causal):
-        scores = q[..., rows, :] @ transposed(xp, k[..., seen, :])
-        p.append(xp.weights(scores, None if may is None else may[..., rows, seen]))
+        some = None if may is None else may[..., rows, seen]
+        p.append(xp.weights(q[..., rows, :] @ transposed(xp, k[..., seen, :]), some))
         y.append(p[-1] @ v[..., seen, :])
     out, of_out = affine.forward(xp, params.out, xp.read_only(in_columns(xp, xp.concat(y, axis=-2), x)))
     q, k, v, *p = (xp.read_only(xp.astype(each, x)) for each in (q, k, v, *p))
