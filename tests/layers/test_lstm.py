@@ -25,7 +25,7 @@ from chainrule.layers.recurrent.lstm import LstmCache
 
 def accepted(params: Lstm, W: Affine, x: Array, dout: Array, rng: np.random.Generator) -> None:
     assert_type(lstm, Layer[Lstm, LstmCache])
-    out, cache = lstm.forward(params, x)
+    cache = lstm.forward(params, x)[1]
     assert_type(lstm.backward(cache, dout), tuple[Array, Lstm])
     assert_type(lstm.grads(cache, dout).U, Array)
     assert_type(Lstm.init(rng, 3, 4, forget_bias=0.0, weights=initializers.glorot_uniform, dtype=np.float64), Lstm)
