@@ -16,6 +16,7 @@ torch = untyped(pytest.importorskip("torch"))
 ELSEWHERE = {
     "attention with a mask": "the mask is an array of NumPy",
     "batch_norm in use": "its statistics are arrays of NumPy",
+    "last_of": "its lengths are an array of NumPy",
 }
 IN_TORCH = [
     each for each in LAYERS if each.torch is not None and isinstance(each.layer, Layer) and each.name not in ELSEWHERE

@@ -46,8 +46,7 @@ def drawn_gates(
     return W, U
 
 
-def slope_of_tanh(slope: Array) -> Array:
-    """`1 - tanh(a)^2`, of the slope m of the sigmoid at a: `(2 m / (1 - 2 m))^2`, which loses no digits."""
-    double = 2 * slope
-    root = double / (1 - double)
+def slope_of_tanh(s: Array, rest: Array) -> Array:
+    """`1 - tanh(a)^2`, of the sigmoid s at a and `rest = 1 - s`: `(2 s rest / (s^2 + rest^2))^2`, all without loss."""
+    root = 2 * s * rest / (s * s + rest * rest)
     return root * root

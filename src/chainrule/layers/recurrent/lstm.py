@@ -51,13 +51,13 @@ going forward is not forgotten coming back.
 Special values: where an infinity in x is multiplied by weights of both signs, or by 0, the result is nan. A nan stays
 in its example, in the steps from its own on; going back it reaches all steps of the example, and the parameters.
 
-**Numerics.** The slope s (1 - s) of a gate is made of s and of 1 - s = sigmoid(-a), which is computed for itself.
-That of tanh is made of m = s (1 - s) at the same a:
+**Numerics.** The slope s (1 - s) of a gate is made of s and of e = 1 - s, which is computed for itself, as sigmoid(-a).
+So is that of tanh, of s and e at the same a:
 
-    1 - tanh(a)^2 = (2 m / (1 - 2 m))^2
+    1 - tanh(a)^2 = (2 s e / (s^2 + e^2))^2
 
-so both keep their relative precision however far a gate is open or closed. float16 is computed in float32 and rounded
-at the end.
+Both keep their relative precision however far a gate is open or closed. float16 is computed in float32 and rounded at
+the end.
 
 Weights go to torch.nn.LSTM(d, h, batch_first=True) and come from it by transposing; its gates have the same order:
 
@@ -218,17 +218,18 @@ def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
     for s in range(t):
         a = of_x[s, :, :] + xp.matmul(out, U)
         gates, rests = xp.sigmoid(a)
-        slopes = xp.times_in(rests, gates, rests)
+        slopes = gates * rests
         i, f, o = gates[:, :h], gates[:, h : 2 * h], gates[:, 3 * h :]
         g = xp.tanh(a[:, 2 * h : 3 * h])
         earlier, c = c, f * c + i * g
         tanh_c = xp.tanh(c)
         out = o * tanh_c
-        slope_i, slope_f, slope_g, slope_o = (slopes[:, k * h : (k + 1) * h] for k in range(4))
-        steps.append((out, c, i, f, o, g * slope_i, earlier * slope_f, slope_g, tanh_c * slope_o))
-    out, c, i, f, o, of_i, of_f, slope_g, of_o = (xp.stack(each) for each in zip(*steps, strict=True))
-    of_c = o * slope_of_tanh(xp.times(*xp.sigmoid(c)))
-    of_a = xp.concat([of_i, of_f, i * slope_of_tanh(slope_g), of_o], axis=2)
+        of_g = gates[:, 2 * h : 3 * h], rests[:, 2 * h : 3 * h]
+        of_gates = g * slopes[:, :h], earlier * slopes[:, h : 2 * h], tanh_c * slopes[:, 3 * h :]
+        steps.append((out, c, i, f, o, *of_g, *of_gates))
+    out, c, i, f, o, s_g, rest_g, of_i, of_f, of_o = (xp.stack(each) for each in zip(*steps, strict=True))
+    of_c = o * slope_of_tanh(*xp.sigmoid(c))
+    of_a = xp.concat([of_i, of_f, i * slope_of_tanh(s_g, rest_g), of_o], axis=2)
     saved = [xp.read_only(xp.astype(each, x)) for each in (out, f, of_c, of_a)]
     return by_example(xp, saved[0], x.shape[:-2]), _saved(xp.own(x), params.W, params.U, *saved)
 
@@ -251,9 +252,9 @@ def backward(xp: Namespace, cache: LstmCache, dout: Array, wants_dx: bool) -> tu
 
 
 def operations(params: Lstm, x: Shape, out: Shape) -> tuple[int, int]:
-    """Two for each weight and step, and 49 for each unit; backward twice the products, and 8 for each unit."""
+    """Two for each weight and step, and 51 for each unit; backward twice the products, and 8 for each unit."""
     products = 2 * math.prod(x[:-1]) * (x[-1] + out[-1]) * 4 * out[-1]
-    return products + 49 * math.prod(out), 2 * products + 8 * math.prod(out)
+    return products + 51 * math.prod(out), 2 * products + 8 * math.prod(out)
 
 
 lstm: Layer[Lstm, LstmCache] = layer(
