@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from catalogue import attention_in_torch
 from chainrule import Affine, Array, Attention, attention, check_layer, rotary, tree
-from chainrule.arrays.tuned import BLOCK
+from chainrule.arrays.tuned import QUERIES
 from chainrule.initializers import he_normal
 from reference import mpmath
 from strategies import Floating, few, generators, layouts, normal
@@ -173,7 +173,7 @@ def test_the_past_does_not_know_the_future(turn: bool) -> None:
         assert not layer.backward(cache, early)[0][:, place:].any()
 
 
-@pytest.mark.parametrize("t", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
+@pytest.mark.parametrize("t", [QUERIES - 1, QUERIES, QUERIES + 1, 2 * QUERIES + 3])
 @pytest.mark.parametrize("masked", [False, True])
 def test_long_sequences_in_blocks_of_rows_are_those_of_a_triangle_as_a_mask(t: int, masked: bool) -> None:
     rng = np.random.default_rng(0)
@@ -183,7 +183,7 @@ def test_long_sequences_in_blocks_of_rows_are_those_of_a_triangle_as_a_mask(t: i
     whole, blocks = attention(2, mask=mask & np.tri(t, dtype=bool)), attention(2, True, mask)
     (expected, whole_cache), (out, cache) = (layer.forward(params, x) for layer in (whole, blocks))
     results = out, blocks.backward(cache, dout)
-    assert len(cache.p) == -(-t // BLOCK)
+    assert len(cache.p) == -(-t // QUERIES)
     for a, b in zip(tree.leaves(results), tree.leaves((expected, whole.backward(whole_cache, dout))), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)  # sums of a thousand numbers up to ten in other orders
 
