@@ -174,10 +174,12 @@ def test_the_past_does_not_know_the_future(turn: bool) -> None:
 
 
 @pytest.mark.parametrize("t", [QUERIES - 1, QUERIES, QUERIES + 1, 2 * QUERIES + 3])
-@pytest.mark.parametrize("masked", [False, True])
-def test_long_sequences_in_blocks_of_rows_are_those_of_a_triangle_as_a_mask(t: int, masked: bool) -> None:
+@pytest.mark.parametrize(("masked", "axes"), [(False, (2,)), (True, (2,)), (True, ())])
+def test_long_sequences_in_blocks_of_rows_are_those_of_a_triangle_as_a_mask(
+    t: int, masked: bool, axes: tuple[int, ...]
+) -> None:
     rng = np.random.default_rng(0)
-    params, x, dout = drawn(rng, 3, 4, 2), normal(rng, 2, t, 3), normal(rng, 2, t, 2)
+    params, x, dout = drawn(rng, 3, 4, 2), normal(rng, *axes, t, 3), normal(rng, *axes, t, 2)
     mask = rng.random((t, t)) < 0.9 if masked else np.ones((t, t), bool)
     mask[5] = mask[t - 1] = False
     whole, blocks = attention(2, mask=mask & np.tri(t, dtype=bool)), attention(2, True, mask)

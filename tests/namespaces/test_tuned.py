@@ -463,6 +463,16 @@ def test_weights_are_those_of_the_textbook(axes: tuple[int, ...], size: float, w
             assert not found[..., 2, :].any()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("side", [1, -1])
+def test_weights_of_scores_that_are_far_on_one_side_of_zero_alone(side: int, dtype: Floating) -> None:
+    scores = (side * np.array([[1e4, 1e4, 1e4 + 1], [1.0, 2.0, 3.0], [800.0, 100.0, 0.0]])).astype(dtype)
+    with np.errstate(all="raise"):
+        found = TUNED.quietly(TUNED.weights, scores.copy(), None)
+    expected = Portable(np).weights(scores, None)
+    np.testing.assert_allclose(found, expected, rtol=8 * float(np.finfo(dtype).eps), atol=1e-30)
+
+
 def test_what_is_not_allowed_may_be_anything_and_has_no_weight() -> None:
     scores = np.array([[1.0, np.nan, 1.0], [np.inf, 2.0, -np.inf], [np.nan, np.nan, np.inf], [0.0, 1e4, 0.0]])
     allowed = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 0, 1]], bool)
