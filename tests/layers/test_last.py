@@ -1,6 +1,7 @@
 """The last step, and each sequence's own: slices, their padding, what is refused, and types."""
 
 import re
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ def test_padding_of_a_sequence_does_not_change_what_is_learned_from_it() -> None
         (last_of(np.array([1, 2])), (3, 2, 3), "last_of: lengths must be (3,), for x (3, 2, 3), got (2,)"),
         (last_of(np.array([[1, 2]])), (2, 2, 3), "last_of: lengths must be (2,), for x (2, 2, 3), got (1, 2)"),
         (
-            last_of(np.array([1, 3])),
+            last_of(np.array([2, 3])),
             (2, 2, 3),
             "last_of: lengths must be at most 2, the number of steps of x (2, 2, 3), got 3 at row 1",
         ),
@@ -138,13 +139,20 @@ def test_what_does_not_fit_is_refused(layer: Any, shape: tuple[int, ...], messag
             TypeError,
             "last_of: lengths must be a plain array, got MaskedArray: convert them first",
         ),
-        (np.array([2, 0]), ValueError, "last_of: lengths must be at least 1, got 0 at row 1"),
+        (np.array([1, 0]), ValueError, "last_of: lengths must be at least 1, got 0 at row 1"),
         (np.array(-1), ValueError, "last_of: lengths must be at least 1, got -1"),
     ],
 )
 def test_what_is_no_length_is_refused_where_the_layer_is_made(lengths: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         untyped(last_of)(lengths)
+
+
+def test_lengths_of_another_library_are_refused() -> None:
+    strict: Any = import_module("array_api_strict")
+    message = "last_of: x is an array of array_api_strict but the lengths are of numpy: convert one of them"
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        last_of(np.array([1])).forward((), strict.asarray(np.ones((1, 2, 1))))
 
 
 def test_traits() -> None:
