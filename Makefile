@@ -6,6 +6,8 @@
 # make checkers   set our checks beside gradcheck, check_grads and allclose, and write it into docs/evidence.md:
 #                 seven minutes of a quiet machine, with torch and JAX (OPTIONS=--quick takes a rough look in one)
 # make adversaries  check some 2,000 wrong and right layers, losses and optimizers, and print what is found: half an hour
+# make networks   compare 500 random networks over all layers with torch, and their steps with the plain pairs: a minute,
+#                 with torch (make test takes 100)
 # make mutants    change the code in 9,100 small ways, ask that the tests notice 95% and that the rest is explained, and
 #                 write docs/evidence/mutants.json: some hours (JOBS=2 tests two changes at a time)
 # make bench    time a training step beside the bare matrix products, torch, JAX and others, and write docs/speed.md:
@@ -18,7 +20,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
-.PHONY: adversaries bench checkers demo evidence mutants test lint types tests docs site-test clean
+.PHONY: adversaries bench checkers demo evidence mutants networks test lint types tests docs site-test clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
@@ -70,6 +72,9 @@ checkers: $(VENV)/dev
 
 adversaries: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m adversaries.judging $(OPTIONS)
+
+networks: $(VENV)/dev
+	OPENBLAS_NUM_THREADS=1 NETWORKS=500 $(BIN)/pytest tests/oracles/test_oracle_networks.py
 
 .venv-mutants/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-mutants

@@ -337,17 +337,22 @@ def size_of(a: Array) -> float:
     return max(1.0, float(np.abs(a).max(initial=0)))
 
 
+def any_network(rng: np.random.Generator) -> Network:
+    """A network and a batch of numbers or, one in five, of labels."""
+    n = int(rng.integers(1, 5))
+    if rng.random() < 0.2:
+        part, x = _behind_labels(rng, n)
+    else:
+        options = draws(OTHERWISE[rng.integers(len(OTHERWISE))].name, n)
+        shape = options[rng.integers(len(options))][1]
+        part, x = chain(rng, shape, 3), rng.standard_normal(shape)
+    return Network(part, x, rng.standard_normal(part.shape))
+
+
 def drawn(rng: np.random.Generator) -> Network:
     """A network whose numbers can be compared: they are not too large, and rounding does not move them far."""
     while True:
-        n = int(rng.integers(1, 5))
-        options = draws(OTHERWISE[rng.integers(len(OTHERWISE))].name, n)
-        shape = options[rng.integers(len(options))][1]
-        if rng.random() < 0.2:
-            part, x = _behind_labels(rng, n)
-        else:
-            part, x = chain(rng, shape, 3), rng.standard_normal(shape)
-        network = Network(part, x, rng.standard_normal(part.shape))
+        network = any_network(rng)
         if size_of(network.results()[0]) < LARGEST and network.keeps_its_digits(rng):
             return network
 

@@ -16,6 +16,7 @@ collect_ignore = [
         "jax": ("jax",),
         "autograd": ("autograd",),
         "networks": ("torch",),
+        "pools": ("torch",),
         "onnx": ("onnx",),
     }.items()
     if any(find_spec(need) is None for need in needs)

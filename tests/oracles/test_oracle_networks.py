@@ -1,8 +1,9 @@
 """Random networks over the whole catalogue: torch's autograd, and one pass against the plain pairs.
 
-Network i is the same in every run of one catalogue.
+Network i is the same in every run of one catalogue. `make networks` tries 500.
 """
 
+import os
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -11,11 +12,11 @@ import numpy as np
 import pytest
 
 from chainrule import mean_squared_error, own, prediction, sgd, training_step, tree
-from networks import CANDIDATES, COMBINATIONS, Network, drawn, size_of
+from networks import CANDIDATES, COMBINATIONS, Network, any_network, drawn, size_of
 
 torch: Any = import_module("torch")  # it need not be installed where types are checked
 
-MANY = 500
+MANY = int(os.environ.get("NETWORKS", "100"))
 
 each_network = pytest.mark.parametrize("number", range(MANY))
 
@@ -72,9 +73,11 @@ def test_a_step_is_that_of_the_plain_pairs(number: int) -> None:
 
 
 def test_every_layer_and_every_combinator_takes_part() -> None:
-    shown = " ".join(repr(network_of(number).layer()) for number in range(MANY))
+    networks = [any_network(np.random.default_rng(number)) for number in range(500)]
+    shown = " ".join(repr(network.layer()) for network in networks)
     for subject in CANDIDATES:
         assert repr(subject.layer).removeprefix("Layer(").removesuffix(")") in shown, subject.name
     for combinator in COMBINATIONS:
         assert f"{combinator.__name__}(" in shown
-    assert sum(network_of(number).part.seeds > 0 for number in range(MANY)) > MANY / 10
+    assert sum(network.part.seeds > 0 for network in networks) > 100
+    assert sum(network.encodes for network in networks) > 50

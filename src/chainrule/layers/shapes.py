@@ -64,7 +64,10 @@ def forward(xp: Namespace, params: Unit, x: Array, *, shape: tuple[int, ...]) ->
 
 def backward(xp: Namespace, cache: ReshapeCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
     """`dx = R^T dout`."""
-    return (xp.reshape(xp.own(dout), cache.x.shape[1:]) if wants_dx else None), ()
+    if not wants_dx:
+        return None, ()
+    dout = xp.astype(xp.own(dout), cache.x)  # of NumPy, beside a cache of JAX, it would stay NumPy's
+    return xp.reshape(dout, cache.x.shape[1:]), ()
 
 
 def flattened(xp: Namespace, params: Unit, x: Array) -> tuple[Array, ReshapeCache]:

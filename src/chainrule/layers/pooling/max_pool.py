@@ -123,11 +123,6 @@ def put_back(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Arra
     return (xp.astype(dx, dout),)
 
 
-def counts(size: Each, params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
-    """A comparison for each number of each window forward, an addition backward."""
-    return operations((1, 1), size, x, out)
-
-
 def max_pool(size: Each, stride: Each | None = None, padding: Padding = 0) -> Layer[Unit, MaxPoolCache]:
     """Make a layer that takes the largest number of each window.
 
@@ -167,10 +162,6 @@ def max_pool(size: Each, stride: Each | None = None, padding: Padding = 0) -> La
         (),
         partial(forward, **given),
         partial(backward, **given),
-        partial(_fits, **given),
-        operations=partial(counts, given["size"]),
+        partial(fits, "max_pool", **given),
+        operations=partial(operations, given["size"]),
     )
-
-
-def _fits(params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding) -> None:
-    fits("max_pool", size, stride, padding, x)

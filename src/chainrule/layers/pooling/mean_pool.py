@@ -110,11 +110,6 @@ def shares(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Array)
     return (xp.astype(dx, dout),)
 
 
-def counts(size: Each, params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
-    """An addition for each number of each window, forward and backward."""
-    return operations((1, 1), size, x, out)
-
-
 def mean_pool(size: Each, stride: Each | None = None, padding: Padding = 0) -> Layer[Unit, MeanPoolCache]:
     """Make a layer that takes the mean of each window.
 
@@ -154,11 +149,7 @@ def mean_pool(size: Each, stride: Each | None = None, padding: Padding = 0) -> L
         (),
         partial(forward, **given),
         partial(backward, **given),
-        partial(_fits, **given),
+        partial(fits, "mean_pool", **given),
         quiet=True,
-        operations=partial(counts, given["size"]),
+        operations=partial(operations, given["size"]),
     )
-
-
-def _fits(params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding) -> None:
-    fits("mean_pool", size, stride, padding, x)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 from chainrule.arrays.arguments import size as counted
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.slices import along
-from chainrule.arrays.types import Array, is_any_tuple
+from chainrule.arrays.types import Array, Unit, is_any_tuple
 from chainrule.layer import Shape
 
 Each: TypeAlias = int | tuple[int, ...]
@@ -80,7 +80,7 @@ def _for(axes: int, option: Any) -> tuple[Any, ...]:
     return option if is_any_tuple(option) else (option,) * axes
 
 
-def fits(owner: str, size: Each, stride: Each, padding: Padding, x: Array) -> None:
+def fits(owner: str, params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding) -> None:
     """Check that x has an axis of examples, the spatial axes, each of them long enough, and one of channels."""
     axes = x.ndim - 2
     least, most = (len(size), len(size)) if isinstance(size, tuple) else (1, 3)
@@ -109,11 +109,11 @@ def untapped(xp: Namespace, parts: Sequence[Array], axis: int, each: Windows, le
     return out[along(out.ndim, axis, each.before, each.before + length)]
 
 
-def operations(each: tuple[int, int], size: Each, x: Shape, out: Shape) -> tuple[int, int]:
-    """So many operations for each number of each window, forward and backward, axis by axis from the last."""
+def operations(size: Each, params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
+    """One for each number of each window, forward and backward, axis by axis from the last."""
     lengths, total = list(x), 0
     sizes = _for(len(x) - 2, size)
     for axis in range(len(x) - 2, 0, -1):
         lengths[axis] = out[axis]
         total += sizes[axis - 1] * math.prod(lengths)
-    return each[0] * total, each[1] * total
+    return total, total
