@@ -248,11 +248,6 @@ def in_columns(xp: Namespace, heads: Array, like: Array) -> Array:
     return xp.astype(xp.reshape(xp.swapaxes(heads, -3, -2), (*axes, t, n * c)), like)
 
 
-def transposed(xp: Namespace, matrices: Array) -> Array:
-    """Each matrix of the last two axes, transposed."""
-    return xp.swapaxes(matrices, -1, -2)
-
-
 def may_attend(xp: Namespace, x: Array, causal: bool, mask: Mask | None) -> Mask | None:
     """(t, t) or (..., 1, t, t): where a position may attend to another, in all heads; None if everywhere."""
     if mask is not None and mask.ndim > 2:
@@ -276,7 +271,7 @@ def forward(
     p, y = list[Array](), list[Array]()
     for rows, seen in xp.blocks(x.shape[-2], causal):
         some = None if may is None else may[..., rows, seen]
-        p.append(xp.weights(q[..., rows, :] @ transposed(xp, k[..., seen, :]), some))
+        p.append(xp.weights(q[..., rows, :] @ xp.matrix_transpose(k[..., seen, :]), some))
         y.append(p[-1] @ v[..., seen, :])
     out, of_out = affine.forward(xp, params.out, xp.read_only(in_columns(xp, xp.concat(y, axis=-2), x)))
     q, k, v, *p = (xp.read_only(xp.astype(each, x)) for each in (q, k, v, *p))
@@ -294,12 +289,12 @@ def backward(
     means = xp.dot_last(y, dy)
     dqs, dks, dvs = list[Array](), list[Array](), list[Array]()
     for (rows, seen), p in zip(xp.blocks(q.shape[-2], causal), ps, strict=True):
-        ds: Array = dy[..., rows, :] @ transposed(xp, v[..., seen, :])
+        ds: Array = dy[..., rows, :] @ xp.matrix_transpose(v[..., seen, :])
         ds -= means[..., rows, :]
         ds *= p
         dqs.append(ds @ k[..., seen, :])
-        dks.append(transposed(xp, ds) @ q[..., rows, :])
-        dvs.append(transposed(xp, p) @ dy[..., rows, :])
+        dks.append(xp.matrix_transpose(ds) @ q[..., rows, :])
+        dvs.append(xp.matrix_transpose(p) @ dy[..., rows, :])
     dq, dk, dv = xp.times(xp.concat(dqs, axis=-2), scale(q)), summed(dks), summed(dvs)
     if rotary:
         dq, dk = turned(xp, dq, BASE, -1), turned(xp, dk, BASE, -1)
