@@ -363,21 +363,23 @@ def weighted_labels(t: Any, logits: Any, labels: Any, weights: Any) -> Any:
     return (rows * weights.reshape(-1)).sum() / weights.sum()
 
 
-def _initial(x: Any, U: Any) -> Any:
-    return x.new_zeros((1, x.shape[0], U.shape[0]))
+def _of_sequences(x: Any, U: Any, run: Callable[[Any, Any], Any]) -> Any:
+    """A recurrent layer of torch on any axes before the steps, from a state of zeros."""
+    sequences = x.reshape(-1, *x.shape[-2:])
+    return run(sequences, x.new_zeros((1, len(sequences), U.shape[0]))).reshape(*x.shape[:-1], -1)
 
 
 def lstm_in_torch(t: Any, x: Any, *params: Any) -> Any:
     """The LSTM of torch, whose second bias is 0."""
     W, U, b = params
-    start, weights = _initial(x, U), [W.T, U.T, b, t.zeros_like(b)]
-    return t.lstm(x, (start, start), weights, True, 1, 0.0, False, False, True)[0]
+    weights = [W.T, U.T, b, t.zeros_like(b)]
+    return _of_sequences(x, U, lambda s, h: t.lstm(s, (h, h), weights, True, 1, 0.0, False, False, True)[0])
 
 
 def gru_in_torch(t: Any, x: Any, *params: Any) -> Any:
     """The GRU of torch."""
     W, U, b, c = params
-    return t.gru(x, _initial(x, U), [W.T, U.T, b, c], True, 1, 0.0, False, False, True)[0]
+    return _of_sequences(x, U, lambda s, h: t.gru(s, h, [W.T, U.T, b, c], True, 1, 0.0, False, False, True)[0])
 
 
 MASK = np.array([[True, False, True], [False, False, False], [True, True, False]])
@@ -508,13 +510,13 @@ LAYERS = [
     ),
     Subject("lstm", chainrule.lstm, _lstm, torch=lstm_in_torch),
     Subject("gru", chainrule.gru, _gru, torch=gru_in_torch),
-    Subject("last", chainrule.last, _sequences, torch=lambda t, x: x[:, -1]),
+    Subject("last", chainrule.last, _sequences, torch=lambda t, x: x[..., -1, :]),
     Subject(
         "last_of",
         chainrule.last_of(np.array([2, 1])),
         _pairs_of_sequences,
         alike=False,
-        torch=lambda t, x: t.stack([x[:, 0, 1], x[:, 1, 0]], 1),
+        torch=lambda t, x: t.stack([x[..., 0, 1, :], x[..., 1, 0, :]], -2),
     ),
     Subject("max_pool", chainrule.max_pool(2), _pictures, torch=lambda t, x: pooled(t, "max", x, 2)),
     Subject(

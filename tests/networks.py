@@ -84,7 +84,9 @@ LEARNED = [each for each in OTHERWISE if tree.leaves(draws(each.name, 1)[0][0])]
 
 
 def of_subject(subject: Subject, params: Any, rng: np.random.Generator, shape: Shape) -> Part | None:
-    """A layer of the catalogue; None if it does not take the shape."""
+    """A layer of the catalogue; None if it does not take the shape, or takes it for a single example."""
+    if len(shape) <= (subject.layer.event_axes or 0):
+        return None
     try:
         out, _ = subject.layer.forward(params, rng.standard_normal(shape))
     except (ValueError, TypeError):

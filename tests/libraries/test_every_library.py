@@ -48,7 +48,7 @@ NUMPY_ALONE = {
 }
 """Public functions that are not promised for other libraries."""
 
-ELSEWHERE = {"check_against", "each_law", "inference", "split_seed", "statistics"}
+ELSEWHERE = {"check_against", "each_law", "inference", "last_of", "split_seed", "statistics"}
 """Public functions whose own tests run them in other libraries."""
 
 
