@@ -46,11 +46,11 @@ def _enlarged(params: Any, x: Any) -> Iterator[tuple[Any, Any]]:
     What is as large as the features of `x` grows with them. What is not becomes about as large, or grows by the same
     factor, as four gates beside each other do.
     """
-    rows, *places, features = SHAPES.get(_axes(x), (*x.shape, x.shape[-1]))
     width = x.shape[-1] if _is_real(x) else tree.leaves(params)[0].shape[-1]
-    factor = features // width
+    rows, *places, features = SHAPES.get(_axes(x), (*x.shape[: _axes(x) - 1], width))
+    factor = max(1, features // width)
     others = [size for size in _sizes(params) if size != width]
-    alike = features // min(others, default=width)
+    alike = max(1, features // min(others, default=width))
     small_places = x.shape[1 : 1 + len(places)]
     for (own, other), between in product(((factor, alike), (factor, factor), (1, 1)), (tuple(places), small_places)):
         shape = (rows, *between, own * width)[: x.ndim]

@@ -4,10 +4,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from attrs import evolve
 
 from catalogue import ENCODERS, LAYERS, PARTLY_FIXED, Subject
-from chainrule import Affine, affine, dropout, read_only, recomputed, relu, sequential, tree
+from chainrule import Affine, PRelu, affine, prelu, read_only, recomputed, relu, sequential, tree
 from memory import caches, peaks
 from memory.__main__ import PAGE
 from memory.caches import Kept, keeps, kept
@@ -97,8 +96,15 @@ def test_heads_are_as_wide_together_as_the_input() -> None:
 
 
 def test_a_new_layer_has_a_row_by_its_line_in_the_catalogue() -> None:
-    new: Subject = evolve(SUBJECTS["dropout"], name="new", layer=dropout(0.3, seed=1))
-    assert caches.row(new) == ["new", "(256, 64)", "no", "1.00", "mask"]
+    new = Subject("new", sequential(affine, relu), lambda rng, n, dtype: ((PARAMS, ()), np.ones((n, 5), dtype)))
+    assert caches.row(new) == ["new", "(256, 60)", "yes", "1.05", "value (the output)"]  # 3 features become 63
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 1, 1, 3), (300, 300)])
+def test_a_layer_of_an_unusual_size_has_a_row_too(shape: tuple[int, ...]) -> None:
+    new = Subject("new", prelu, lambda rng, n, dtype: (PRelu(np.ones(shape[-1], dtype)), np.ones(shape, dtype)))
+    name, _, keeps_input, *beyond = caches.row(new)
+    assert (name, keeps_input, beyond) == ("new", "yes", ["0.00", ""])
 
 
 def test_a_peak_is_the_most_during_a_call_and_before_it() -> None:
