@@ -10,6 +10,7 @@
 #                 with torch (make test takes 100)
 # make mutants    change the code in 9,100 small ways, ask that the tests notice 95% and that the rest is explained, and
 #                 write docs/evidence/mutants.json: some hours (JOBS=2 tests two changes at a time)
+# make memory   measure what caches keep and what steps of whole networks hold, and write docs/memory.md: ten seconds
 # make bench    time a training step beside the bare matrix products, torch, JAX and others, and write docs/speed.md:
 #               ten minutes of a quiet machine (OPTIONS=--quick takes a rough look, OPTIONS=--help lists more)
 # Each sets up what it needs in .venv first, or in one of its own. `make test PYTHON=python3.13 VENV=.venv-3.13` runs on
@@ -20,7 +21,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
-.PHONY: adversaries bench checkers demo evidence mutants networks test lint types tests docs site-test clean
+.PHONY: adversaries bench checkers demo evidence memory mutants networks test lint types tests docs site-test clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
@@ -66,6 +67,9 @@ site-test: $(VENV)/dev docs
 
 evidence: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 JAX_PLATFORMS=cpu JAX_ENABLE_X64=1 PYTHONPATH=tests $(BIN)/python benchmarks/evidence.py
+
+memory: $(VENV)/dev
+	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests:benchmarks $(BIN)/python -m memory
 
 checkers: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 JAX_PLATFORMS=cpu PYTHONPATH=tests $(BIN)/python benchmarks/checkers.py $(OPTIONS)

@@ -7,6 +7,7 @@ other libraries need one of them.
 import sys
 
 NEEDED = {
+    "test_bench_memory.py": sys.platform == "linux",
     "test_bench_workloads.py": sys.platform == "linux",
 }
 
