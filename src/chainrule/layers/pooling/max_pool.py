@@ -53,10 +53,9 @@ from typing import Any
 
 from attrs import frozen
 
+from chainrule.arrays.spatial import Each, Margins
 from chainrule.arrays.types import Labels
 from chainrule.layers.pooling.windows import (
-    Each,
-    Padding,
     Windows,
     fits,
     operations,
@@ -85,7 +84,7 @@ _saved = unchecked(MaxPoolCache)
 
 
 def forward(
-    xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding
+    xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Margins
 ) -> tuple[Array, MaxPoolCache]:
     """`out = S x`: the largest number of each window; the places of the ones in S are saved."""
     along = windows(x.ndim - 2, size, stride, padding)
@@ -104,7 +103,7 @@ def largest(xp: Namespace, along: tuple[Windows, ...], x: Array) -> tuple[Any, .
 
 
 def backward(
-    xp: Namespace, cache: MaxPoolCache, dout: Array, wants_dx: bool, *, size: Each, stride: Each, padding: Padding
+    xp: Namespace, cache: MaxPoolCache, dout: Array, wants_dx: bool, *, size: Each, stride: Each, padding: Margins
 ) -> tuple[Array | None, Unit]:
     """`dx = S^T dout`."""
     if not wants_dx:
@@ -123,7 +122,7 @@ def put_back(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Arra
     return (xp.astype(dx, dout),)
 
 
-def max_pool(size: Each, stride: Each | None = None, padding: Padding = 0) -> Layer[Unit, MaxPoolCache]:
+def max_pool(size: Each, stride: Each | None = None, padding: Margins = 0) -> Layer[Unit, MaxPoolCache]:
     """Make a layer that takes the largest number of each window.
 
     Parameters

@@ -48,9 +48,8 @@ from functools import partial
 
 from attrs import frozen
 
+from chainrule.arrays.spatial import Each, Margins
 from chainrule.layers.pooling.windows import (
-    Each,
-    Padding,
     Windows,
     fits,
     operations,
@@ -74,7 +73,7 @@ _saved = unchecked(MeanPoolCache)
 
 
 def forward(
-    xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding
+    xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Margins
 ) -> tuple[Array, MeanPoolCache]:
     """`out = V x / m`."""
     along = windows(x.ndim - 2, size, stride, padding)
@@ -91,7 +90,7 @@ def means(xp: Namespace, along: tuple[Windows, ...], x: Array) -> tuple[Array]:
 
 
 def backward(
-    xp: Namespace, cache: MeanPoolCache, dout: Array, wants_dx: bool, *, size: Each, stride: Each, padding: Padding
+    xp: Namespace, cache: MeanPoolCache, dout: Array, wants_dx: bool, *, size: Each, stride: Each, padding: Margins
 ) -> tuple[Array | None, Unit]:
     """`dx = V^T dout / m`."""
     if not wants_dx:
@@ -110,7 +109,7 @@ def shares(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Array)
     return (xp.astype(dx, dout),)
 
 
-def mean_pool(size: Each, stride: Each | None = None, padding: Padding = 0) -> Layer[Unit, MeanPoolCache]:
+def mean_pool(size: Each, stride: Each | None = None, padding: Margins = 0) -> Layer[Unit, MeanPoolCache]:
     """Make a layer that takes the mean of each window.
 
     Parameters
