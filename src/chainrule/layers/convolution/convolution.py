@@ -4,7 +4,8 @@
     convolution_transpose(x) = fold(x W^T) + 1 b
 
 where x is (n, ..., c), with one, two or three spatial axes between examples and channels, and windows(x) has a row for
-each window: the channels of all positions in it.
+each window: the channels of all positions in it (LeCun and others, Backpropagation applied to handwritten zip code
+recognition, 1989; the transpose by Zeiler and others, Deconvolutional networks, 2010).
 
 **Derivation.** On one axis, with one channel in and out and a stride of 1, window p begins at position p:
 
@@ -52,10 +53,10 @@ Each goes forward as the other comes back. The two form an adjoint pair, as `win
 
 **To remember:** a position gets its derivative back from every window that it lay in, by the weight that it had there.
 
+**Numerics.** Numbers of 16 bits are multiplied and summed in 32.
+
 Special values: an infinity or a nan is in the output of every window that holds it, whatever its weight. The zeros
 around x are numbers like any others.
-
-**Numerics.** Numbers of 16 bits are multiplied and summed in 32.
 
 Examples
 --------

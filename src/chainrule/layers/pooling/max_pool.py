@@ -3,7 +3,8 @@
     out_o = max(x_i)        where i is in the window of o        x (n, ..., c)        out (n, ..., c)
 
 for each example and each channel. The window of an output o has `size` numbers along every spatial axis, and that of
-its neighbour begins a stride further.
+its neighbour begins a stride further (Scherer, Müller and Behnke, Evaluation of pooling operations in convolutional
+architectures for object recognition, 2010).
 
 **Derivation.** Let S be the matrix with a row for each output and a column for each number of x, which is 1 where the
 number is the largest of the window, and 0 elsewhere. As long as the largest number stays the largest, the others may

@@ -3,7 +3,8 @@
     out_o = sum(x_i) / m        where i is in the window of o        x (n, ..., c)        out (n, ..., c)
 
 for each example and each channel. The window of an output o has `size` numbers along every spatial axis, m in all, and
-that of its neighbour begins a stride further.
+that of its neighbour begins a stride further (LeCun and others, Handwritten digit recognition with a back-propagation
+network, 1990).
 
 **Derivation.** The mean is linear. Let V be the matrix with a row for each output and a column for each number of x,
 which is 1 where the number is in the window, and 0 elsewhere:
@@ -25,7 +26,8 @@ other: 2 (size - 1) additions for a square, and not size^2 - 1.
 
 **Numerics.** Sums in float16 are taken in float32, and a mean of large numbers is finite where their sum is not.
 
-Padding is of zeros, which count: m is the same for all windows, as in torch's `count_include_pad`, and ONNX's.
+Special values: an infinity or a nan is in the mean of every window that holds it. Padding is of zeros, which count: m
+is the same for all windows, as in torch's `count_include_pad`, and ONNX's.
 
 **From and to torch.** `AvgPool1d`, `AvgPool2d` and `AvgPool3d` have no weights, and take the channels as the second
 axis: (n, c, ...) is ours with `numpy.moveaxis(x, -1, 1)`.
