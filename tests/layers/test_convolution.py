@@ -340,8 +340,8 @@ def test_what_does_not_fit_is_refused(layer: Any, W: tuple[int, ...], x: tuple[i
     [
         ({"stride": 0}, ValueError, "stride must be >= 1, got 0"),
         ({"stride": (1, -1)}, ValueError, "stride must be >= 1, got -1"),
-        ({"stride": 1.5}, TypeError, "stride must be an integer, got float"),
-        ({"stride": [1, 2]}, TypeError, "stride must be an integer, got list"),
+        ({"stride": 1.5}, TypeError, "stride must be an integer or a tuple of them, got float"),
+        ({"stride": [1, 2]}, TypeError, "stride must be an integer or a tuple of them, got list"),
         ({"padding": -1}, ValueError, "padding must be >= 0, got -1"),
         ({"padding": ((0, -2),)}, ValueError, "padding must be >= 0, got -2"),
         ({"padding": (1, -2)}, ValueError, "padding must be >= 0, got -2"),
@@ -352,7 +352,15 @@ def test_what_does_not_fit_is_refused(layer: Any, W: tuple[int, ...], x: tuple[i
         ),
         ({"padding": ((1, 2.5),)}, TypeError, "padding must be an integer, got float"),
         ({"padding": "full"}, ValueError, "padding must be 'same', 'valid', an integer or a tuple of them, got 'full'"),
-        ({"padding": None}, TypeError, "padding must be an integer, got NoneType"),
+        ({"padding": None}, TypeError, "padding must be 'same', 'valid', an integer or a tuple of them, got NoneType"),
+        ({"padding": [1]}, TypeError, "padding must be 'same', 'valid', an integer or a tuple of them, got list"),
+        ({"stride": ()}, ValueError, "there must be 1 to 3 spatial axes, got stride=()"),
+        ({"padding": (1, 1, 1, 1)}, ValueError, "there must be 1 to 3 spatial axes, got padding=(1, 1, 1, 1)"),
+        (
+            {"stride": (1, 2), "padding": (1, (0, 1), 1)},
+            ValueError,
+            "options must be for one number of axes, got stride=(1, 2), padding=(1, (0, 1), 1)",
+        ),
     ],
 )
 def test_bad_options(options: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -364,6 +372,8 @@ def test_bad_options(options: dict[str, Any], error: type[Exception], message: s
 def test_bad_options_of_a_convolution_alone() -> None:
     with pytest.raises(ValueError, match=r"^convolution: dilation must be >= 1, got 0$"):
         convolution(dilation=0)
+    with pytest.raises(ValueError, match=r"^convolution: options must be .* got stride=\(1, 2\), dilation=\(1,\)$"):
+        convolution(stride=(1, 2), dilation=(1,))
     with pytest.raises(ValueError, match=r"^convolution: groups must be >= 1, got 0$"):
         convolution(groups=0)
     with pytest.raises(TypeError, match=r"^convolution: groups must be an integer, got tuple$"):
@@ -435,8 +445,9 @@ def test_weights_are_drawn_with_the_fans_of_a_window() -> None:
         ((2, 0, 3), ValueError, "n_out must be >= 1, got 0"),
         ((2, 2, 0), ValueError, "size must be >= 1, got 0"),
         ((2, 2, (3, 2.5)), TypeError, "size must be an integer, got float"),
-        ((2, 2, ()), ValueError, "size must be for one, two or three spatial axes, got ()"),
-        ((2, 2, (1, 1, 1, 1)), ValueError, "size must be for one, two or three spatial axes, got (1, 1, 1, 1)"),
+        ((2, 2, [3, 3]), TypeError, "size must be an integer or a tuple of them, got list"),
+        ((2, 2, ()), ValueError, "there must be 1 to 3 spatial axes, got size=()"),
+        ((2, 2, (1, 1, 1, 1)), ValueError, "there must be 1 to 3 spatial axes, got size=(1, 1, 1, 1)"),
         ((2.0, 2, 3), TypeError, "n_in must be an integer, got float"),
     ],
 )

@@ -187,7 +187,7 @@ def test_what_does_not_fit_is_refused(shape: tuple[int, ...], message: str) -> N
     ("shapes", "message"),
     [
         (((2, 9), (4, 9), (9,), (9,)), "Gru: U is (4, 9), but 4 units have 3 gates each, so 12 columns"),
-        (((2, 6), (3, 9), (9,), (9,)), "Gru: W is (2, 6) but U is (3, 9): they must have as many columns"),
+        (((2, 6), (3, 9), (6,), (6,)), "Gru: W is (2, 6), so U must be (units, 6), got (3, 9)"),
         (((2, 9), (3, 9), (9,), (3,)), "Gru: W is (2, 9), so c must be (9,), got (3,)"),
         (((2, 9), (3, 9), (9, 1), (9,)), "Gru: W is (2, 9), so b must be (9,), got (9, 1)"),
         (((9,), (3, 9), (9,), (9,)), "Gru: W must be 2-D (inputs, gates) with at least 1 of each, got shape (9,)"),

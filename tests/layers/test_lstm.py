@@ -204,7 +204,9 @@ def test_what_does_not_fit_is_refused(shape: tuple[int, ...], message: str) -> N
     ("shapes", "message"),
     [
         (((2, 12), (4, 12), (12,)), "Lstm: U is (4, 12), but 4 units have 4 gates each, so 16 columns"),
-        (((2, 8), (3, 12), (12,)), "Lstm: W is (2, 8) but U is (3, 12): they must have as many columns"),
+        (((2, 8), (3, 12), (8,)), "Lstm: W is (2, 8), so U must be (units, 8), got (3, 12)"),
+        (((2, 12), (12,), (12,)), "Lstm: W is (2, 12), so U must be (units, 12), got (12,)"),
+        (((2, 8), (0, 8), (8,)), "Lstm: U must be 2-D (units, 8) with at least 1 of each, got shape (0, 8)"),
         (((2, 12), (3, 12), (3,)), "Lstm: W is (2, 12), so b must be (12,), got (3,)"),
         (((12,), (3, 12), (12,)), "Lstm: W must be 2-D (inputs, gates) with at least 1 of each, got shape (12,)"),
         (((2, 0), (0, 0), (0,)), "Lstm: W must be 2-D (inputs, gates) with at least 1 of each, got shape (2, 0)"),
@@ -230,7 +232,7 @@ def test_bad_dtypes_and_arguments() -> None:
         Lstm.init(rng, -1, 2)
     with pytest.raises(TypeError, match=r"^Lstm\.init: give std or weights, not both$"):
         Lstm.init(rng, 2, 2, std=0.1, weights=initializers.zeros)
-    with pytest.raises(ValueError, match=r"^Lstm\.init: forget_bias must be a finite number"):
+    with pytest.raises(ValueError, match=r"^Lstm\.init: forget_bias must be a finite number, got inf$"):
         Lstm.init(rng, 2, 2, forget_bias=np.inf)
     with pytest.raises(TypeError, match=r"^Lstm\.init: rng must be"):
         Lstm.init(untyped(0), 2, 2)

@@ -42,6 +42,7 @@ def refused(x: Array) -> None:
         (reshape(3, 4), (2, 12), (2, 3, 4)),
         (reshape(12), (2, 3, 4), (2, 12)),
         (reshape(4, -1), (2, 3, 4), (2, 4, 3)),
+        (untyped(reshape)(np.int64(-1), np.int64(2)), (2, 3, 4), (2, 6, 2)),
         (reshape(-1, 2, 2), (0, 3, 4), (0, 3, 2, 2)),
         (reshape(), (2, 1, 1), (2,)),
         (reshape(1, 1), (2,), (2, 1, 1)),
@@ -77,8 +78,8 @@ def test_what_they_are_called_and_that_they_pickle() -> None:
 @pytest.mark.parametrize(
     ("shape", "error", "message"),
     [
-        ((0,), ValueError, "reshape: a length must be >= 1, got 0"),
-        ((2, -2), ValueError, "reshape: a length must be >= 1, got -2"),
+        ((3, 0), ValueError, "reshape: a length must be >= 1, or -1 for what is left over, got (3, 0)"),
+        ((2, -2), ValueError, "reshape: a length must be >= -1, got -2"),
         ((-1, 2, -1), ValueError, "reshape: only one length may be left open, got (-1, 2, -1)"),
         ((2.0,), TypeError, "reshape: a length must be an integer, got float"),
         (((2, 3),), TypeError, "reshape: a length must be an integer, got tuple"),

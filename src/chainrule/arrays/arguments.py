@@ -76,14 +76,15 @@ def number(
     if not (math.isfinite(result) and least <= result < below and result > above):
         bound = f">= {least:g}" if below == math.inf else f"in [{least:g}, {below:g})"
         bound = f"> {above:g}" if above >= least else bound
-        raise ValueError(f"{owner}: {name} must be a finite number {bound}, got {result}")
+        bound = "" if least == above == -math.inf else f" {bound}"
+        raise ValueError(f"{owner}: {name} must be a finite number{bound}, got {result}")
     return result
 
 
-def size(owner: str, name: str, value: Any, *, least: int = 0) -> int:
+def size(owner: str, name: str, value: Any, *, least: int = 0, kind: str = "an integer") -> int:
     """Return an option that is a size as an int of Python's; one below `least` is a ValueError."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{owner}: {name} must be an integer, got {type(value).__name__}")
+        raise TypeError(f"{owner}: {name} must be {kind}, got {type(value).__name__}")
     result = index(value)
     if result < least:
         raise ValueError(f"{owner}: {name} must be >= {least}, got {result}")

@@ -71,7 +71,7 @@ Special values, without a warning: a score of +inf or nan, or a row of nothing b
 may not be attended to makes no row nan by its score. 0 times nan is nan, though, so that a nan in x goes to every
 position of its sequence. Other sequences do not know of it.
 
-Weights of torch, whose maps are transposed: for `torch.nn.MultiheadAttention(d, heads)`
+**From and to torch.** Its maps are transposed. For `torch.nn.MultiheadAttention(d, heads)`
 
 | here | there |
 |---|---|

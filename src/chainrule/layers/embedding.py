@@ -22,7 +22,7 @@ adjoint pair, gather and scatter.
 **Numerics.** Rows are copied, and nothing is rounded. Sums are in float32 at least; their order is that of sorted
 labels. Special values: a nan or an infinity in `dout` goes to the row of its token, and no other row knows of it.
 
-Weights of torch: E is the `weight` of a `torch.nn.Embedding(k, d)`, as it is.
+**From and to torch.** E is the `weight` of a `torch.nn.Embedding(k, d)`, as it is.
 
 Examples
 --------

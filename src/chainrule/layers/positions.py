@@ -21,7 +21,8 @@ pair, as are the copies of P for all sequences and the sum over them.
 
 **To remember:** what was added to every sequence gets the sum of all of them, and rows that no sequence reached get 0.
 
-Weights of torch: P is the `weight` of a `torch.nn.Embedding(T, d)` that reads the labels 0, 1, ..., t - 1, as it is.
+**From and to torch.** P is the `weight` of a `torch.nn.Embedding(T, d)` that reads the labels 0, 1, ..., t - 1, as it
+is.
 
 Examples
 --------

@@ -5,7 +5,8 @@
 where a and b are features i and i + d/2 of x (..., t, d) at place p = 0, 1, ..., t - 1, and out (..., t, d) holds a'
 and b' in their places. d is even, and pairs turn at d/2 speeds: the first by one radian a step, the last so slowly that
 it comes around once in about 2 pi base steps (Su and others, RoFormer: enhanced transformer with rotary position
-embedding, 2021; the pairs are those of LLaMA and GPT-NeoX). Nothing is learned.
+embedding, 2021). The paper pairs neighbours, 2i and 2i + 1, and so does LLaMA; halves are paired in GPT-NeoX and in
+Hugging Face's LLaMA, whose weights have their columns in another order for it. Nothing is learned.
 
 **Derivation.** For one pair at one place this is a product with a constant matrix,
 

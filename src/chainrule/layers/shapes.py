@@ -36,7 +36,6 @@ Examples
 
 import math
 from functools import partial
-from typing import Any
 
 from attrs import frozen
 
@@ -128,13 +127,11 @@ def reshape(*shape: int) -> Layer[Unit, ReshapeCache]:
     >>> reshape(28, 28, 1)
     Layer(reshape(shape=(28, 28, 1)))
     """
-    lengths = tuple(each if _is_open(each) else size("reshape", "a length", each, least=1) for each in shape)
+    lengths = tuple(size("reshape", "a length", each, least=-1) for each in shape)
+    if 0 in lengths:
+        raise ValueError(f"reshape: a length must be >= 1, or -1 for what is left over, got {lengths}")
     if lengths.count(-1) > 1:
         raise ValueError(f"reshape: only one length may be left open, got {lengths}")
     return layer(
         "reshape", (), partial(forward, shape=lengths), backward, partial(fits, lengths), operations=operations
     )
-
-
-def _is_open(length: Any) -> bool:
-    return type(length) is int and length == -1

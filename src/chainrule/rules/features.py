@@ -32,12 +32,13 @@ def well_formed(record: str, *, least: int = 0, **fields: tuple[Array, str]) -> 
     first, (before, _) = next(iter(fields.items()))
     for name, (array, words) in fields.items():
         axes, shape = words.split(), tuple(array.shape)
-        if all(axis in lengths for axis in axes):
-            wanted = tuple(lengths[axis] for axis in axes)
-            if shape != wanted:
-                raise ValueError(f"{record}: {first} is {tuple(before.shape)}, so {name} must be {wanted}, got {shape}")
-        elif len(shape) != len(axes) or min(shape) < least:
-            shown = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+        many = len(shape) == len(axes)
+        wanted = [str(lengths.get(axis, axis)) for axis in axes]
+        shown = f"({', '.join(wanted)}{',' if len(axes) == 1 else ''})"
+        fits = many and all(lengths.get(axis, n) == n for axis, n in zip(axes, shape, strict=True))
+        if wanted != axes and not fits:
+            raise ValueError(f"{record}: {first} is {tuple(before.shape)}, so {name} must be {shown}, got {shape}")
+        if not many or min(shape) < least:
             some = f" with at least {least} of each" if least else ""
             raise ValueError(f"{record}: {name} must be {len(axes)}-D {shown}{some}, got shape {shape}")
         lengths |= dict(zip(axes, shape, strict=True))

@@ -4,7 +4,8 @@
     convolution_transpose(x) = fold(x W^T) + 1 b
 
 where x is (n, ..., c), with one, two or three spatial axes between examples and channels, and windows(x) has a row for
-each window: the channels of all positions in it.
+each window: the channels of all positions in it (LeCun and others, Backpropagation applied to handwritten zip code
+recognition, 1989; the transpose by Zeiler and others, Deconvolutional networks, 2010).
 
 **Derivation.** On one axis, with one channel in and out and a stride of 1, window p begins at position p:
 
@@ -52,10 +53,10 @@ Each goes forward as the other comes back. The two form an adjoint pair, as `win
 
 **To remember:** a position gets its derivative back from every window that it lay in, by the weight that it had there.
 
+**Numerics.** Numbers of 16 bits are multiplied and summed in 32.
+
 Special values: an infinity or a nan is in the output of every window that holds it, whatever its weight. The zeros
 around x are numbers like any others.
-
-**Numerics.** Numbers of 16 bits are multiplied and summed in 32.
 
 Examples
 --------
@@ -81,8 +82,9 @@ from typing import Any, Unpack
 from attrs import frozen
 
 from chainrule.arrays.arguments import size
+from chainrule.arrays.spatial import Each, axes_of, sizes
 from chainrule.layers.convolution.kernel import Convolution
-from chainrule.layers.convolution.options import TRANSPOSE, Options, Padding, Steps, fits, padding_of, steps, windows_of
+from chainrule.layers.convolution.options import TRANSPOSE, Options, Padding, fits, padding_of, windows_of
 from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
 
 
@@ -152,7 +154,7 @@ def operations_of_transpose(params: Convolution, x: Shape, out: Shape) -> tuple[
 
 
 def convolution(
-    stride: Steps = 1, padding: Padding = "same", dilation: Steps = 1, groups: int = 1
+    stride: Each = 1, padding: Padding = "same", dilation: Each = 1, groups: int = 1
 ) -> Layer[Convolution, ConvolutionCache]:
     """Make a layer that takes the same weighted sums of every window of positions, in one to three spatial axes.
 
@@ -178,7 +180,7 @@ def convolution(
     Raises
     ------
     ValueError
-        If an option is too small, or a padding unknown.
+        If an option is too small, a padding unknown, or tuples are not for one number of axes, from 1 to 3.
     TypeError
         If an option is no integer, or no tuple of them.
 
@@ -206,15 +208,15 @@ def convolution(
     (8, 5, 5, 16)
     """
     options = Options(
-        stride=steps("convolution", "stride", stride),
+        stride=sizes("convolution", "stride", stride, least=1),
         padding=padding_of("convolution", padding),
-        dilation=steps("convolution", "dilation", dilation),
+        dilation=sizes("convolution", "dilation", dilation, least=1),
         groups=size("convolution", "groups", groups, least=1),
     )
     return _layer("convolution", options, forward, backward, operations)
 
 
-def convolution_transpose(stride: Steps = 1, padding: Padding = "same") -> Layer[Convolution, ConvolutionCache]:
+def convolution_transpose(stride: Each = 1, padding: Padding = "same") -> Layer[Convolution, ConvolutionCache]:
     """Make the transpose of a convolution: each position is spread over a window, by the weights of its places.
 
     It goes forward as a convolution from its output to its input comes back, and upsamples by its stride.
@@ -239,7 +241,7 @@ def convolution_transpose(stride: Steps = 1, padding: Padding = "same") -> Layer
     Raises
     ------
     ValueError
-        If an option is too small, or a padding unknown.
+        If an option is too small, a padding unknown, or tuples are not for one number of axes, from 1 to 3.
     TypeError
         If an option is no integer, or no tuple of them.
 
@@ -264,7 +266,7 @@ def convolution_transpose(stride: Steps = 1, padding: Padding = "same") -> Layer
     >>> layer.forward(params, np.ones((8, 5, 5, 16), np.float32))[0].shape
     (8, 10, 10, 3)
     """
-    options = Options(stride=steps(TRANSPOSE, "stride", stride), padding=padding_of(TRANSPOSE, padding))
+    options = Options(stride=sizes(TRANSPOSE, "stride", stride, least=1), padding=padding_of(TRANSPOSE, padding))
     return _layer(TRANSPOSE, options, forward_transpose, backward_transpose, operations_of_transpose)
 
 
@@ -272,5 +274,6 @@ def _layer(
     owner: str, options: Options, go: Callable[..., Any], back: Callable[..., Any], operations: Any
 ) -> Layer[Convolution, ConvolutionCache]:
     """The layer of an arithmetic with its options."""
+    axes_of(owner, **options)
     made = partial(go, **options), partial(back, **options), partial(fits, owner, options)
     return layer(owner, Convolution, *made, quiet=True, operations=operations)

@@ -7,6 +7,7 @@ from attrs import frozen
 from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import size as whole
+from chainrule.arrays.spatial import axes_of, sizes
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fans import lecun_normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn, filled
@@ -115,18 +116,16 @@ class Convolution:
         Convolution(W=f32[3, 1, 16], b=f32[16])
         """
         owner = "Convolution.init"
-        sizes = tuple(
-            whole(owner, "size", each, least=1) for each in (size if isinstance(size, tuple) else (size,) * 2)
-        )
-        if not 1 <= len(sizes) <= 3:
-            raise ValueError(f"{owner}: size must be for one, two or three spatial axes, got {size}")
+        checked = sizes(owner, "size", size, least=1)
+        axes_of(owner, size=checked)
+        window = checked if isinstance(checked, tuple) else (checked,) * 2
         channels = {"n_in": whole(owner, "n_in", n_in, least=1), "n_out": whole(owner, "n_out", n_out, least=1)}
         groups = whole(owner, "groups", groups, least=1)
         for name, number in channels.items():
             if number % groups:
                 raise ValueError(f"{owner}: {name}, {number}, does not divide into {groups} groups")
-        draw, places = chosen(owner, weights, std, lecun_normal), math.prod(sizes)
+        draw, places = chosen(owner, weights, std, lecun_normal), math.prod(window)
         fans = (places * n_in // groups, places * n_out // groups)
-        axes = dict(zip(AXES[len(sizes) + 2].split(), sizes, strict=True))
+        axes = dict(zip(AXES[len(window) + 2].split(), window, strict=True))
         W = drawn(owner, rng, draw, *fans, dtype, **axes, n_in=n_in // groups, n_out=n_out)
         return cls(W, filled(owner, 0, dtype, n_out=n_out))

@@ -14,17 +14,11 @@ q = (p - 1) stride + r - before - after outputs, for "same" p stride.
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from chainrule.arrays.arguments import size
+from chainrule.arrays.spatial import Each, Margins, margins
 from chainrule.arrays.types import Array, is_any_tuple
 from chainrule.arrays.windows import Windows
 
-Steps: TypeAlias = int | tuple[int, ...]
-"""One for all spatial axes, or one for each."""
-
-Pairs: TypeAlias = tuple[int | tuple[int, int], ...]
-"""The zeros before and after, for each spatial axis; a number for both."""
-
-Padding: TypeAlias = Literal["same", "valid"] | int | Pairs
+Padding: TypeAlias = Literal["same", "valid"] | Margins
 """The zeros around x: as many as "same" takes, none, so many on every side, or on those of each axis."""
 TRANSPOSE = "convolution_transpose"
 """The owner of options whose windows lie over the output."""
@@ -33,34 +27,20 @@ TRANSPOSE = "convolution_transpose"
 class Options(TypedDict, total=False):
     """The options of a convolution, those of its transpose among them."""
 
-    stride: Steps
+    stride: Each
     padding: Padding
-    dilation: Steps
+    dilation: Each
     groups: int
-
-
-def steps(owner: str, name: str, value: Steps) -> Steps:
-    """A stride or a dilation: a positive integer, or a tuple of them."""
-    if isinstance(value, tuple):
-        return tuple(size(owner, name, each, least=1) for each in value)
-    return size(owner, name, value, least=1)
 
 
 def padding_of(owner: str, value: Padding) -> Padding:
     """A padding: "same", "valid", an integer or a tuple of pairs of them, none of which is negative."""
-    if isinstance(value, str):
-        if value not in {"same", "valid"}:
-            raise ValueError(f"{owner}: padding must be 'same', 'valid', an integer or a tuple of them, got {value!r}")
-        return value
-    return tuple(_pair(owner, each) for each in value) if isinstance(value, tuple) else size(owner, "padding", value)
-
-
-def _pair(owner: str, value: Any) -> int | tuple[int, int]:
-    if not is_any_tuple(value):
-        return size(owner, "padding", value)
-    if len(value) != 2:
-        raise ValueError(f"{owner}: padding of an axis must be one integer or two, before and after, got {value}")
-    return size(owner, "padding", value[0]), size(owner, "padding", value[1])
+    known = "'same', 'valid', an integer or a tuple of them"
+    if not isinstance(value, str):
+        return margins(owner, value, known)
+    if value not in {"same", "valid"}:
+        raise ValueError(f"{owner}: padding must be {known}, got {value!r}")
+    return value
 
 
 def fits(owner: str, options: Options, params: Any, x: Array) -> None:
@@ -82,9 +62,9 @@ def windows_of(
     owner: str,
     x: tuple[int, ...],
     W: tuple[int, ...],
-    stride: Steps,
+    stride: Each,
     padding: Padding,
-    dilation: Steps = 1,
+    dilation: Each = 1,
     groups: int = 1,
 ) -> Windows:
     """The windows over x, or of the transpose those of which x is the outcome, of the shapes of x and W."""

@@ -3,7 +3,8 @@
     out_o = max(x_i)        where i is in the window of o        x (n, ..., c)        out (n, ..., c)
 
 for each example and each channel. The window of an output o has `size` numbers along every spatial axis, and that of
-its neighbour begins a stride further.
+its neighbour begins a stride further (Scherer, Müller and Behnke, Evaluation of pooling operations in convolutional
+architectures for object recognition, 2010).
 
 **Derivation.** Let S be the matrix with a row for each output and a column for each number of x, which is 1 where the
 number is the largest of the window, and 0 elsewhere. As long as the largest number stays the largest, the others may
@@ -53,10 +54,9 @@ from typing import Any
 
 from attrs import frozen
 
+from chainrule.arrays.spatial import Each, Margins
 from chainrule.arrays.types import Labels
 from chainrule.layers.pooling.windows import (
-    Each,
-    Padding,
     Windows,
     fits,
     operations,
@@ -85,7 +85,7 @@ _saved = unchecked(MaxPoolCache)
 
 
 def forward(
-    xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding
+    xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Margins
 ) -> tuple[Array, MaxPoolCache]:
     """`out = S x`: the largest number of each window; the places of the ones in S are saved."""
     along = windows(x.ndim - 2, size, stride, padding)
@@ -104,7 +104,7 @@ def largest(xp: Namespace, along: tuple[Windows, ...], x: Array) -> tuple[Any, .
 
 
 def backward(
-    xp: Namespace, cache: MaxPoolCache, dout: Array, wants_dx: bool, *, size: Each, stride: Each, padding: Padding
+    xp: Namespace, cache: MaxPoolCache, dout: Array, wants_dx: bool, *, size: Each, stride: Each, padding: Margins
 ) -> tuple[Array | None, Unit]:
     """`dx = S^T dout`."""
     if not wants_dx:
@@ -123,7 +123,7 @@ def put_back(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Arra
     return (xp.astype(dx, dout),)
 
 
-def max_pool(size: Each, stride: Each | None = None, padding: Padding = 0) -> Layer[Unit, MaxPoolCache]:
+def max_pool(size: Each, stride: Each | None = None, padding: Margins = 0) -> Layer[Unit, MaxPoolCache]:
     """Make a layer that takes the largest number of each window.
 
     Parameters

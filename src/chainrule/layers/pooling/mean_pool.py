@@ -3,7 +3,8 @@
     out_o = sum(x_i) / m        where i is in the window of o        x (n, ..., c)        out (n, ..., c)
 
 for each example and each channel. The window of an output o has `size` numbers along every spatial axis, m in all, and
-that of its neighbour begins a stride further.
+that of its neighbour begins a stride further (LeCun and others, Handwritten digit recognition with a back-propagation
+network, 1990).
 
 **Derivation.** The mean is linear. Let V be the matrix with a row for each output and a column for each number of x,
 which is 1 where the number is in the window, and 0 elsewhere:
@@ -25,7 +26,8 @@ other: 2 (size - 1) additions for a square, and not size^2 - 1.
 
 **Numerics.** Sums in float16 are taken in float32, and a mean of large numbers is finite where their sum is not.
 
-Padding is of zeros, which count: m is the same for all windows, as in torch's `count_include_pad`, and ONNX's.
+Special values: an infinity or a nan is in the mean of every window that holds it. Padding is of zeros, which count: m
+is the same for all windows, as in torch's `count_include_pad`, and ONNX's.
 
 **From and to torch.** `AvgPool1d`, `AvgPool2d` and `AvgPool3d` have no weights, and take the channels as the second
 axis: (n, c, ...) is ours with `numpy.moveaxis(x, -1, 1)`.
@@ -48,9 +50,8 @@ from functools import partial
 
 from attrs import frozen
 
+from chainrule.arrays.spatial import Each, Margins
 from chainrule.layers.pooling.windows import (
-    Each,
-    Padding,
     Windows,
     fits,
     operations,
@@ -74,7 +75,7 @@ _saved = unchecked(MeanPoolCache)
 
 
 def forward(
-    xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding
+    xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Margins
 ) -> tuple[Array, MeanPoolCache]:
     """`out = V x / m`."""
     along = windows(x.ndim - 2, size, stride, padding)
@@ -91,7 +92,7 @@ def means(xp: Namespace, along: tuple[Windows, ...], x: Array) -> tuple[Array]:
 
 
 def backward(
-    xp: Namespace, cache: MeanPoolCache, dout: Array, wants_dx: bool, *, size: Each, stride: Each, padding: Padding
+    xp: Namespace, cache: MeanPoolCache, dout: Array, wants_dx: bool, *, size: Each, stride: Each, padding: Margins
 ) -> tuple[Array | None, Unit]:
     """`dx = V^T dout / m`."""
     if not wants_dx:
@@ -110,7 +111,7 @@ def shares(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Array)
     return (xp.astype(dx, dout),)
 
 
-def mean_pool(size: Each, stride: Each | None = None, padding: Padding = 0) -> Layer[Unit, MeanPoolCache]:
+def mean_pool(size: Each, stride: Each | None = None, padding: Margins = 0) -> Layer[Unit, MeanPoolCache]:
     """Make a layer that takes the mean of each window.
 
     Parameters

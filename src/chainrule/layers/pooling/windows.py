@@ -8,19 +8,13 @@ with slices, entry by entry. Windows on several axes are products of those on on
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from chainrule.arrays.arguments import size as counted
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.slices import along
+from chainrule.arrays.spatial import Each, Margins, axes_of, margins, sizes
 from chainrule.arrays.types import Array, Unit, is_any_tuple
 from chainrule.layer import Shape
-
-Each: TypeAlias = int | tuple[int, ...]
-"""A number for all axes, or one for each."""
-
-Padding: TypeAlias = int | tuple[int | tuple[int, int], ...]
-"""A number for both ends of all axes; or one for each axis, or two: before it and after."""
 
 
 class Windows(NamedTuple):
@@ -38,38 +32,18 @@ class Windows(NamedTuple):
 
 def options(owner: str, size: Any, stride: Any, padding: Any) -> dict[str, Any]:
     """Check the options of a layer with windows, and give them as it prints them; a stride of None is the size."""
-    sizes = _each(owner, "size", size, least=1)
-    strides = sizes if stride is None else _each(owner, "stride", stride, least=1)
-    if is_any_tuple(padding):
-        pads: Any = tuple(
-            _each(owner, "padding", pair, axes=2) if is_any_tuple(pair) else counted(owner, "padding", pair)
-            for pair in padding
-        )
-    else:
-        pads = counted(owner, "padding", padding)
-    numbers = {len(option) for option in (sizes, strides, pads) if is_any_tuple(option)}
-    if len(numbers) > 1:
-        given = f"got size={sizes}, stride={strides}, padding={pads}"
-        raise ValueError(f"{owner}: size, stride and padding must have one number of axes, {given}")
-    if numbers and not 1 <= max(numbers) <= 3:
-        raise ValueError(f"{owner}: there must be 1 to 3 spatial axes, got size={sizes}, padding={pads}")
-    for each in windows(max(numbers, default=1), sizes, strides, pads):
+    size = sizes(owner, "size", size, least=1)
+    stride = size if stride is None else sizes(owner, "stride", stride, least=1)
+    given = {"size": size, "stride": stride, "padding": margins(owner, padding)}
+    for each in windows(axes_of(owner, **given), **given):
         if max(each.before, each.after) >= each.size:
             most = f"a padding of {max(each.before, each.after)} holds a window of {each.size}"
             raise ValueError(f"{owner}: padding must be less than size, but {most}")
-    return {"size": sizes, "stride": strides, "padding": pads}
-
-
-def _each(owner: str, name: str, value: Any, *, least: int = 0, axes: int | None = None) -> Any:
-    if not is_any_tuple(value):
-        return counted(owner, name, value, least=least)
-    if axes not in (None, len(value)):
-        raise ValueError(f"{owner}: {name} of an axis must be one number or two, before and after, got {value}")
-    return tuple(counted(owner, name, each, least=least) for each in value)
+    return given
 
 
 @lru_cache(maxsize=64)
-def windows(axes: int, size: Each, stride: Each, padding: Padding) -> tuple[Windows, ...]:
+def windows(axes: int, size: Each, stride: Each, padding: Margins) -> tuple[Windows, ...]:
     """The windows along each of some spatial axes."""
     sizes, strides, pads = (_for(axes, option) for option in (size, stride, padding))
     both = [pad if is_any_tuple(pad) else (pad, pad) for pad in pads]
@@ -80,7 +54,7 @@ def _for(axes: int, option: Any) -> tuple[Any, ...]:
     return option if is_any_tuple(option) else (option,) * axes
 
 
-def fits(owner: str, params: Unit, x: Array, *, size: Each, stride: Each, padding: Padding) -> None:
+def fits(owner: str, params: Unit, x: Array, *, size: Each, stride: Each, padding: Margins) -> None:
     """Check that x has an axis of examples, the spatial axes, each of them long enough, and one of channels."""
     axes = x.ndim - 2
     least, most = (len(size), len(size)) if isinstance(size, tuple) else (1, 3)

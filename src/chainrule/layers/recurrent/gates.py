@@ -19,8 +19,6 @@ def well_gated(record: str, gates: int, W: Array, U: Array, **biases: Array) -> 
         U=(U, "units gates"),
         **{name: (bias, "gates") for name, bias in biases.items()},
     )
-    if W.shape[1] != U.shape[1]:
-        raise ValueError(f"{record}: W is {tuple(W.shape)} but U is {tuple(U.shape)}: they must have as many columns")
     units, columns = U.shape
     if columns != gates * units:
         wanted = f"{units} units have {gates} gates each, so {gates * units} columns"

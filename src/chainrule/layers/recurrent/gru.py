@@ -4,11 +4,12 @@
     r = sigmoid(a_r + e_r)        z = sigmoid(a_z + e_z)        n = tanh(a_n + r * e_n)
     h' = (1 - z) * n + z * h        (* entry by entry)
 
-This is one step, from the state h to h', 0 before the first: x is the step's input, of all steps' (n, t, d), and h' its
-output, of all steps' (n, t, h). The columns of a and e are three blocks, of the reset gate r, the update gate z and the
-new content n, in this order; so are those of W (d, 3h), U (h, 3h), b and c (3h,). (Cho and others, Learning phrase
-representations using RNN encoder-decoder, 2014.) There the reset gate multiplies h, before the product with U; here it
-multiplies e_n, after it, as in torch, so that one product serves all gates. Therefore c stands beside b.
+This is one step, from the state h to h', 0 before the first. Here x (n, d) is one step of the input (n, t, d), and h'
+(n, h) one of the output (n, t, h), of h units. The columns of a and e are three blocks, of the reset gate r, the update
+gate z and the new content n, in this order; so are those of W (d, 3h), U (h, 3h), b and c (3h,). (Cho and others,
+Learning phrase representations using RNN encoder-decoder, 2014.) There the reset gate multiplies h, before the product
+with U; here it multiplies e_n, after it, as in torch, so that one product serves all gates. Therefore c stands beside
+b.
 
 **Derivation.** Take differentials in one step:
 
@@ -41,13 +42,14 @@ where the sums are over the steps.
 **To remember:** what is kept of the state going forward, z of it, is kept of its derivative coming back: where the gate
 stays close to 1, gradients do not vanish.
 
-Special values: where an infinity in x is multiplied by weights of both signs, or by 0, the result is nan. A nan stays
-in its example, in the steps from its own on; going back it reaches all steps of the example, and the parameters.
-
 **Numerics.** As in `lstm`: 1 - z is computed for itself, as sigmoid of minus its argument, and slopes keep their
 relative precision however far a gate is open or closed. float16 is computed in float32 and rounded at the end.
 
-Weights go to torch.nn.GRU(d, h, batch_first=True) and come from it by transposing; its gates have the same order:
+Special values: where an infinity in x is multiplied by weights of both signs, or by 0, the result is nan. A nan stays
+in its example, in the steps from its own on; going back it reaches all steps of the example, and the parameters.
+
+**From and to torch.** Weights go to torch.nn.GRU(d, h, batch_first=True) and come from it by transposing; its gates
+have the same order:
 
     weight_ih_l0 = W^T        weight_hh_l0 = U^T        bias_ih_l0 = b        bias_hh_l0 = c
 

@@ -25,6 +25,9 @@ its padding, which gather and scatter.
 
 Special values: what the filling holds, nan or infinity, reaches neither the output nor dx of `last_of`.
 
+**From and to torch.** Of `out, (h, c) = LSTM(...)(x)`, `batch_first`, the last step is `out[:, -1]`, which is `h[-1]`;
+of a sequence packed with its lengths, `h[-1]` is what `last_of(lengths)` takes.
+
 Examples
 --------
 >>> import numpy as np

@@ -5,11 +5,11 @@
     c' = f * c + i * g        (* entry by entry)
     h' = o * tanh(c')
 
-This is one step, from the state (h, c) to (h', c'), both 0 before the first: x (n, d) is the step's input, of all
-steps' (n, t, d), and h' (n, h) its output, of all steps' (n, t, h). The columns of a (n, 4h) are four blocks, of the
-input gate i, the forget gate f, the new content g and the output gate o, in this order; so are those of W (d, 4h), U
-(h, 4h) and b (4h,). (Hochreiter and Schmidhuber, Long short-term memory, 1997, with the forget gate of Gers,
-Schmidhuber and Cummins, Learning to forget, 2000.)
+This is one step, from the state (h, c) to (h', c'), both 0 before the first. Here x (n, d) is one step of the input
+(n, t, d), and h' (n, h) one of the output (n, t, h), of h units. The columns of a (n, 4h) are four blocks, of the input
+gate i, the forget gate f, the new content g and the output gate o, in this order; so are those of W (d, 4h), U (h, 4h)
+and b (4h,). (Hochreiter and Schmidhuber, Long short-term memory, 1997, with the forget gate of Gers, Schmidhuber and
+Cummins, Learning to forget, 2000.)
 
 **Derivation.** Take differentials in one step:
 
@@ -48,9 +48,6 @@ which the network sets for itself, and which may stay close to 1.
 **To remember:** the derivative of a cell is multiplied by its forget gate at each step back: what is not forgotten
 going forward is not forgotten coming back.
 
-Special values: where an infinity in x is multiplied by weights of both signs, or by 0, the result is nan. A nan stays
-in its example, in the steps from its own on; going back it reaches all steps of the example, and the parameters.
-
 **Numerics.** The slope s (1 - s) of a gate is made of s and of e = 1 - s, which is computed for itself, as sigmoid(-a).
 So is that of tanh, of s and e at the same a:
 
@@ -59,7 +56,11 @@ So is that of tanh, of s and e at the same a:
 Both keep their relative precision however far a gate is open or closed. float16 is computed in float32 and rounded at
 the end.
 
-Weights go to torch.nn.LSTM(d, h, batch_first=True) and come from it by transposing; its gates have the same order:
+Special values: where an infinity in x is multiplied by weights of both signs, or by 0, the result is nan. A nan stays
+in its example, in the steps from its own on; going back it reaches all steps of the example, and the parameters.
+
+**From and to torch.** Weights go to torch.nn.LSTM(d, h, batch_first=True) and come from it by transposing; its gates
+have the same order:
 
     weight_ih_l0 = W^T        weight_hh_l0 = U^T        bias_ih_l0 + bias_hh_l0 = b
 
