@@ -9,12 +9,10 @@ from attrs import frozen
 from chainrule import Encoder, Layer
 
 Move: TypeAlias = tuple[int | tuple[int, ...], int | tuple[int, ...]]
-"""Axes, and those which they become."""
+"""Axes, and those that they become."""
 
 STAY: Move = ((), ())
-
 CHANNELS_FIRST: Move = (-1, 1)
-"""torch has the channels before the positions."""
 
 
 @frozen
@@ -28,4 +26,4 @@ class Line:
     sizes: tuple[tuple[int, ...], ...] = ((64, 128), (2048, 256), (4096, 1024))
     x: Callable[[np.random.Generator, tuple[int, ...]], Any] = lambda rng, size: rng.standard_normal(size, np.float32)
     moves: Sequence[Move] = ()
-    """From our layout to that of torch's users: of x, out and dout, and of the leaves, as far as it differs."""
+    """From our layout to torch's: of x, out and dout at once, and then of each leaf; the rest stays."""

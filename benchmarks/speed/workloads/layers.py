@@ -44,7 +44,7 @@ def ours(line: Line, params: Any, x: Any, dout: Floats) -> Loop:
 
 
 def in_torch(line: Line, params: Any, x: Any, dout: Floats) -> Loop:
-    """Eager, on arrays in the layout of its users, which are made beforehand."""
+    """Eager, on arrays in its own layout; what it gives is moved back when it is read."""
     torch: Any = import_module("torch")
     function, arrays = line.torch(torch), [x, *tree.leaves(params)]
     moves: list[Move] = [*line.moves, *[STAY] * (len(arrays) - len(line.moves))]
