@@ -68,14 +68,16 @@ class Spread:
 class Loop:
     """A loop that is under way."""
 
-    def __init__(self, items: Iterator[Any], ready: Callable[[Any], object] = id) -> None:
-        self.items, self.ready = items, ready
+    def __init__(
+        self, items: Iterator[Any], ready: Callable[[Any], object] = id, read: Callable[[Any], Any] = lambda item: item
+    ) -> None:
+        self.items, self.ready, self.read = items, ready, read
 
     def __call__(self, count: int) -> Any:
-        """Go on so many times, and give the last item: `ready` waits for one that is made in the background."""
+        """Go on so many times, and `read` the last item: `ready` waits for one that is made in the background."""
         (last,) = deque(islice(self.items, count), maxlen=1)
         self.ready(last)
-        return last
+        return self.read(last)
 
     def time(self, count: int) -> Took:
         """Go on so many times, and say how long it took."""
@@ -84,9 +86,9 @@ class Loop:
         return Took(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def calls(function: Callable[..., object], *arguments: Any, ready: Callable[[Any], object] = id) -> Loop:
+def calls(function: Callable[..., object], *arguments: Any, **last: Callable[[Any], Any]) -> Loop:
     """A function, called again and again."""
-    return Loop(starmap(function, repeat(arguments)), ready)
+    return Loop(starmap(function, repeat(arguments)), **last)
 
 
 def race(timers: Mapping[str, Timer], plan: Plan) -> dict[str, list[Took]]:

@@ -66,9 +66,15 @@ def test_a_layer_is_measured_beside_other_libraries() -> None:
         ("rotary", (2, 5, 16)),
         ("positions", (2, 5, 16)),
         ("embedding of 65", (9,)),
+        ("lstm", (2, 5, 4)),
+        ("gru", (2, 5, 4)),
+        ("layer_norm", (5, 16)),
+        ("rms_norm", (5, 16)),
+        ("batch_norm", (5, 16)),
+        ("group_norm", (2, 5, 5, 16)),
     ],
 )
-def test_layers_of_sequences_are_those_of_other_libraries(name: str, size: tuple[int, ...]) -> None:
+def test_norms_and_layers_of_sequences_are_those_of_other_libraries(name: str, size: tuple[int, ...]) -> None:
     for row in layers.compare(name, size, PLAN):
         assert "No module named" in row["failure"] if "failure" in row else row["ours_to_it"]["median"] > 0
 
