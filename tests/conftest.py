@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, Phase, settings
 # These need the built site and a browser: `make site-test` asks for them.
 collect_ignore = [] if "SITE_TEST" in os.environ else ["browser"]
 
-settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=30)
+settings.register_profile("brief", deadline=None, derandomize=True, max_examples=10)
 settings.register_profile("deep", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "mutation",

@@ -26,7 +26,7 @@ def condition(name: str, rng: np.random.Generator, n: int, dtype: Floating) -> f
 
 @pytest.mark.parametrize("name", ORACLES["torch"].functions)
 @pytest.mark.parametrize("library", ORACLES)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(rng=generators, n=sides, dtype=dtypes)
 def test_layers(library: str, name: str, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     magnified = condition(name, deepcopy(rng), n, dtype)
@@ -36,7 +36,7 @@ def test_layers(library: str, name: str, rng: np.random.Generator, n: int, dtype
 
 @pytest.mark.parametrize("kind", ["labels", "probabilities"])
 @pytest.mark.parametrize("library", ORACLES)
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(rng=generators, n=sides, dtype=dtypes)
 def test_cross_entropy(library: str, kind: str, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     difference = loss_difference(ORACLES[library], kind, rng, n, dtype)
