@@ -1,9 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 
 from catalogue import LAYERS, Subject
-from chainrule import Array, Unit, affine, own, prediction, relu, rules, sequential, tree, two_layer
+from chainrule import Array, Unit, affine, own, prediction, read_only, relu, rules, sequential, tanh, tree, two_layer
 from strategies import Floating, dtypes, generators, sides
 from untyped import untyped
 
@@ -68,3 +70,15 @@ def test_a_prediction_shares_nothing_with_what_it_was_given() -> None:
         out = prediction(untyped(network))(params, x)
         assert not np.shares_memory(out, x)
         assert own(out) is out  # nobody can write to it
+
+
+def test_a_prediction_keeps_no_caches() -> None:
+    deep = sequential(*[tanh] * 20)
+    x = read_only(np.zeros((256, 1024)))
+    predict = prediction(deep)
+    predict(((),) * 20, x)
+    tracemalloc.start()
+    predict(((),) * 20, x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * x.nbytes  # an input, an output and a slope; twenty slopes were 20

@@ -28,6 +28,11 @@ class Namespace(Protocol):
         """`f(*args)`, in which harmless underflow and the documented values at infinity raise no warning."""
         ...
 
+    @property
+    def keeps(self) -> bool:
+        """Whether a combinator keeps its parts' caches: not where no backward follows."""
+        ...
+
     def by_blocks(self, f: Callable[["Namespace", Array], tuple[Array, Array]], x: Array, /) -> tuple[Array, Array]:
         """`f(xp, x)`, the output and what is saved, of a function of each number alone, which may save `xp.own(x)`."""
         ...

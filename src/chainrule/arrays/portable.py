@@ -34,6 +34,7 @@ class Portable:
     """
 
     reads_values = False
+    keeps = True
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp

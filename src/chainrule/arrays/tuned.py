@@ -73,6 +73,7 @@ class Tuned:
     """NumPy, behind the names of `chainrule.arrays.namespace.Namespace`."""
 
     reads_values = True
+    keeps = True
 
     def __init__(self) -> None:
         # The functions themselves: another call around them would take a tenth of a microsecond.
@@ -574,6 +575,12 @@ def as_it_is(x: A) -> A:
     return x
 
 
+class InPrediction(InPass):
+    """NumPy in a pass that goes forward alone: what a layer has saved is let go of before the next runs."""
+
+    keeps = False
+
+
 class InPairs(Tuned):
     """NumPy where the pairs of a combinator's parts are called: all their results are constant or borrowed."""
 
@@ -592,6 +599,7 @@ class InPairs(Tuned):
 
 TUNED = Tuned()
 IN_PASS = InPass()
+IN_PREDICTION = InPrediction()
 IN_PAIRS = InPairs()
 
 

@@ -209,11 +209,12 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
     if not parts:
         return xp.own(x), []
     caches: Caches = []
-    i = 0
+    keeps, i = xp.keeps, 0
     try:
         for i, part in enumerate(parts):
             x, cache = part.forward(xp, params[i], x)
-            caches.append(cache)
+            caches.append(cache if keeps else None)
+            del cache  # which nobody is to hold while the next layer runs
     except Exception as error:
         placed(error, i, parts)
         raise

@@ -19,7 +19,7 @@ from chainrule.arrays.arguments import like
 from chainrule.arrays.libraries import namespace
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, own
-from chainrule.arrays.tuned import IN_PAIRS, IN_PASS, TUNED
+from chainrule.arrays.tuned import IN_PAIRS, IN_PASS, IN_PREDICTION, TUNED
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
 from chainrule.layer import Layer
@@ -50,6 +50,12 @@ def in_pass(x: Any, params: Any) -> Namespace:
         return IN_PASS
     xp = _namespace(x, params)
     return IN_PASS if xp is TUNED else xp
+
+
+def in_prediction(x: Any, params: Any) -> Namespace:
+    """The namespace of a pass that goes forward alone: NumPy's keeps no caches."""
+    xp = in_pass(x, params)
+    return IN_PREDICTION if xp is IN_PASS else xp
 
 
 def in_pairs(x: Any, params: Any) -> Namespace:

@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.arrays.ownership import borrowed, own, read_only
 from chainrule.arrays.types import Array
 from chainrule.encoder import Trainable, is_network
-from chainrule.rules.passes import in_pass, rule_of
+from chainrule.rules.passes import in_prediction, rule_of
 from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
@@ -23,7 +23,9 @@ X = TypeVar("X")
 
 
 def prediction(network: Trainable[P, X]) -> Callable[[P, X], Array]:
-    """Make the function that runs a network forward and saves no caches.
+    """Make the function that runs a network forward.
+
+    On NumPy it keeps no caches: what a layer saves is gone before the next one runs.
 
     Parameters
     ----------
@@ -53,5 +55,5 @@ def prediction(network: Trainable[P, X]) -> Callable[[P, X], Array]:
 
 
 def _predict(rule: Rule[Any, Any], params: Any, x: Any) -> Array:
-    out = rule.forward(in_pass(x, params), params, borrowed(x))[0]
+    out = rule.forward(in_prediction(x, params), params, borrowed(x))[0]
     return read_only(out) if type(out) is np.ndarray and out.flags.writeable else own(out)
