@@ -341,6 +341,11 @@ def test_what_does_not_fit_is_refused(options: Any, shape: tuple[int, ...], mess
         ({"heads": 2.0}, TypeError, "attention: heads must be an integer, got float"),
         ({"heads": 1, "causal": 1}, TypeError, "attention: causal must be True or False, got int"),
         ({"heads": 1, "rotary": 500.0}, TypeError, "attention: rotary must be True or False, got float"),
+        (
+            {"heads": 1, "mask": np.ma.masked_array([[True]])},
+            TypeError,
+            "attention: mask must be a plain array, got MaskedArray: convert it first",
+        ),
         ({"heads": 1, "mask": [[True]]}, TypeError, "attention: mask must be an array of truth values, got list"),
         (
             {"heads": 1, "mask": np.zeros((2, 2))},

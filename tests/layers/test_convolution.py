@@ -325,7 +325,7 @@ def test_shapes_are_those_of_the_formula(rng: np.random.Generator, axes: int, pa
             convolution_transpose(padding=2),
             (3, 2, 4),
             (5, 2, 2),
-            "convolution_transpose: windows of W (3, 2, 4) with dilation 1 and padding 2 leave nothing of x (5, 2, 2)",
+            "convolution_transpose: windows of W (3, 2, 4) with stride 1 and padding 2 leave nothing of x (5, 2, 2)",
         ),
     ],
 )
@@ -340,6 +340,7 @@ def test_what_does_not_fit_is_refused(layer: Any, W: tuple[int, ...], x: tuple[i
     [
         ({"stride": 0}, ValueError, "stride must be >= 1, got 0"),
         ({"stride": (1, -1)}, ValueError, "stride must be >= 1, got -1"),
+        ({"stride": np.array([1, 2])}, TypeError, "stride must be an integer or a tuple of them, got ndarray"),
         ({"stride": 1.5}, TypeError, "stride must be an integer or a tuple of them, got float"),
         ({"stride": [1, 2]}, TypeError, "stride must be an integer or a tuple of them, got list"),
         ({"padding": -1}, ValueError, "padding must be >= 0, got -1"),

@@ -83,9 +83,12 @@ def number(
 
 def size(owner: str, name: str, value: Any, *, least: int = 0, kind: str = "an integer") -> int:
     """Return an option that is a size as an int of Python's; one below `least` is a ValueError."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    try:
+        result = None if isinstance(value, bool) else index(value)
+    except TypeError:  # of an array too, unless it is one integer
+        result = None
+    if result is None:
         raise TypeError(f"{owner}: {name} must be {kind}, got {type(value).__name__}")
-    result = index(value)
     if result < least:
         raise ValueError(f"{owner}: {name} must be >= {least}, got {result}")
     return result

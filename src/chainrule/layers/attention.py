@@ -108,7 +108,7 @@ from numpy.typing import DTypeLike
 from chainrule.arrays.arguments import describe, record_of, size, truth
 from chainrule.arrays.libraries import alike, meets
 from chainrule.arrays.ownership import own
-from chainrule.arrays.types import Generator, Mask
+from chainrule.arrays.types import Generator, Mask, is_numpy, is_plain
 from chainrule.initializers.fresh import Initializer
 from chainrule.layers import affine
 from chainrule.layers.affine import Affine, AffineCache
@@ -363,6 +363,8 @@ def attention(
     causal, rotary = truth("attention", "causal", causal), truth("attention", "rotary", rotary)
     if mask is not None and "bool" not in str(getattr(mask, "dtype", "")):
         raise TypeError(f"attention: mask must be an array of truth values, got {describe(mask)}")
+    if is_numpy(mask) and not is_plain(mask):
+        raise TypeError(f"attention: mask must be a plain array, got {type(mask).__name__}: convert it first")
     if mask is not None and (mask.ndim < 2 or mask.shape[-1] != mask.shape[-2]):
         raise ValueError(f"attention: mask must be (t, t) or (..., t, t), got shape {tuple(mask.shape)}")
     held, each = own(mask), mask is not None and mask.ndim > 2

@@ -1,11 +1,12 @@
 """Convolutions: the same weighted sum over every window of positions; and the transpose, which spreads over windows.
 
     convolution(x) = windows(x) W + 1 b
-    convolution_transpose(x) = fold(x W^T) + 1 b
+    convolution_transpose(x) = fold(x V^T) + 1 b
 
 where x is (n, ..., c), with one, two or three spatial axes between examples and channels, and windows(x) has a row for
-each window: the channels of all positions in it (LeCun and others, Backpropagation applied to handwritten zip code
-recognition, 1989; the transpose by Zeiler and others, Deconvolutional networks, 2010).
+each window: the channels of all positions in it. fold is the transpose of windows, and V is W with its channels in and
+out exchanged. (LeCun and others, Backpropagation applied to handwritten zip code recognition, 1989; the transpose by
+Zeiler and others, Deconvolutional networks, 2010.)
 
 **Derivation.** On one axis, with one channel in and out and a stride of 1, window p begins at position p:
 
@@ -38,8 +39,8 @@ and therefore
 Stride, dilation, padding and more axes say which positions a window holds, and groups which channels; the rows are
 others, and nothing else changes.
 
-**The transpose** goes forward as dx above. Let V be W with the channels in and out exchanged, so that it takes those
-of x and gives those of the output:
+**The transpose** goes forward as dx above. Its W takes the channels of x and gives those of the output. V, in which the
+two are exchanged, is the W of the convolution from the output to x, by whose windows it is spread:
 
     out = fold(x V^T) + 1 b
     dL = <dout, fold(dx V^T)> + <dout, fold(x dV^T)> + <dout, 1 db>

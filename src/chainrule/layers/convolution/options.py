@@ -84,7 +84,8 @@ def windows_of(
             q -= (before + after) * transposed
             befores.append(before)
         if min(p, q) < 1:
-            what = f"windows of W {W} with dilation {dilation} and padding {padding!r} leave nothing of x {x}"
+            option = f"stride {stride}" if transposed else f"dilation {dilation}"
+            what = f"windows of W {W} with {option} and padding {padding!r} leave nothing of x {x}"
             raise ValueError(f"{owner}: {what}")
         outer.append(q)
         inner.append(p)
