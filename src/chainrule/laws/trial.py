@@ -278,7 +278,7 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
 
 def _alone(
     trial: Trial, dout: Array, results: Fields, unit: float, most: dict[str, float], rng: np.random.Generator
-) -> dict[str, Array]:
+) -> dict[str, NDArray[np.bool_]]:
     """True where a result stands alone, as at a tie: at arguments around, they agree with each other and not with it.
 
     That is a jump and no rounding, which makes results around differ from each other as much.
@@ -287,7 +287,7 @@ def _alone(
     for _ in range(NEIGHBOURS if AROUND * unit < FAR else 0):
         other = trial.again({name: _rounded(leaf, AROUND * unit, rng) for name, leaf in trial.arguments.items()})
         around.append({"out": other.out, **other.back(dout.astype(other.out.dtype))})
-    alone: dict[str, Array] = {}
+    alone: dict[str, NDArray[np.bool_]] = {}
     for name, leaf in results.items():
         values = np.stack([each[name] for each in around] or [leaf])
         away = np.abs(values - leaf).min(axis=0)
