@@ -8,10 +8,10 @@ import pytest
 
 from catalogue import LAYERS, Subject
 from chainrule import Layer, check_against, tree
-from chainrule.interop.torch import autograd_function
 from untyped import untyped
 
 torch = untyped(pytest.importorskip("torch"))
+from chainrule.interop.torch import autograd_function  # noqa: E402  # it needs torch
 
 ELSEWHERE = {
     "attention with a mask": "the mask is an array of NumPy",
