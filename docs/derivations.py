@@ -129,7 +129,11 @@ class Parser:
     def begins(self) -> bool:
         """Tell if another factor can begin here. A bar or an angle ends what it encloses."""
         token = self.next()
-        return token is not None and (token.kind != "sign" or token.text == "(") and token.text not in WORDS
+        if token is None or token.text in WORDS:
+            return False
+        # As in `p <p, g>`: a relation has a space on either side.
+        inner = token.text == "<" and not all(after.spaced for after in self.tokens[self.position + 1 :][:1])
+        return token.kind != "sign" or token.text == "(" or inner
 
     def unit(self) -> str:
         """A number with what it is written to, or a name, brackets or a function, with its exponent."""

@@ -14,6 +14,11 @@ def body(tex: str | None) -> str:
     [
         ("dx = dout W^T", r"\mathrm{d}x &= \mathrm{dout} \, W^{\top}"),
         ("dL = <A, B C>", r"\mathrm{d}L &= \langle A, B \, C \rangle"),
+        (
+            "d = p <a, b> - <a, b> <p, c>",
+            r"d &= p \, \langle a, b \rangle - \langle a, b \rangle \, \langle p, c \rangle",
+        ),
+        ("a = 1 if b < c", r"a &= 1 \text{ if } b < c"),
         ("a = 1 / (1 + b)^2", r"a &= \frac{1}{\left( 1 + b \right)^{2}}"),
         ("a = (b - c) / 2h", r"a &= \frac{b - c}{2h}"),
         ("db = 1^T dout", r"\mathrm{d}b &= \mathbf{1}^\top \, \mathrm{dout}"),
