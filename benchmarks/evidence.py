@@ -115,7 +115,7 @@ def code(line: str) -> str:
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=1000, help="drawn cases for each subject (default: 1000)")
+    parser.add_argument("--cases", type=int, default=16, help="drawn cases for each subject (default: 16)")
     cases: int = parser.parse_args().cases
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "attrs", "hypothesis"))
     written = f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}."
