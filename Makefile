@@ -8,8 +8,8 @@
 # make adversaries  check some 2,000 wrong and right layers, losses and optimizers, and print what is found: half an hour
 # make networks   compare 500 random networks over all layers with torch, and their steps with the plain pairs: a minute,
 #                 with torch (make test takes 100)
-# make mutants    change the code in 9,100 small ways, ask that the tests notice 95% and that the rest is explained, and
-#                 write docs/evidence/mutants.json: some hours (JOBS=2 tests two changes at a time)
+# make mutants    change the code in a thousand small ways, ask that the tests notice 95%, and write it into
+#                 docs/evidence.md: an hour or two (JOBS=2 tests two at a time, SAMPLE=100 takes fewer)
 # make memory   measure what caches keep and what steps of whole networks hold, and write docs/memory.md: ten seconds
 # make bench    time a training step beside the bare matrix products, torch, JAX and others, and write docs/speed.md:
 #               ten minutes of a quiet machine (OPTIONS=--quick takes a rough look, OPTIONS=--help lists more)
@@ -86,7 +86,8 @@ networks: $(VENV)/dev
 	touch $@
 
 mutants: .venv-mutants/ready
-	.venv-mutants/bin/python benchmarks/mutants.py --jobs $(or $(JOBS),1)
+	.venv-mutants/bin/python benchmarks/mutants.py --jobs $(or $(JOBS),1) --sample $(or $(SAMPLE),1000)
+	PYTHONPATH=tests:benchmarks .venv-mutants/bin/python benchmarks/evidence.py --mutants
 
 .venv-bench/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-bench

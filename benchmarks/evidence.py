@@ -5,8 +5,8 @@ Run by `make evidence`. Every number on the page comes from here; none is typed.
 
 import argparse
 import json
+import math
 import platform
-from collections import Counter
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
@@ -83,44 +83,40 @@ def oracles() -> str:
 
 
 def mutants() -> str:
-    """The results of the last `make mutants`: a table for each reason."""
+    """The results of the last `make mutants`: a line for each room."""
     result: dict[str, Any] = json.loads((PAGE.with_suffix("") / "mutants.json").read_text("utf-8"))
-    counts: Counter[str] = Counter(result["counts"])
+    rooms: dict[str, dict[str, int]] = result["rooms"]
+    sums = {name: sum(room[name] for room in rooms.values()) for name in ("made", "tried", "noticed")}
+    rows = [
+        [name, f"{of['made']:,}", f"{of['tried']:,}", f"{of['noticed']:,}", share(of)]
+        for name, of in {**rooms, "all": sums}.items()
+    ]
+    versions = ", ".join(f"{name} {of}" for name, of in result["versions"].items())
     total = (
-        f"`make mutants`, with {', '.join(f'{name} {of}' for name, of in result['versions'].items())}, changed the\n"
-        f"mathematical core in {counts['mutants']:,} ways, one at a time.\n"
-        f"The tests noticed {counts['killed'] + counts['timeout']:,} of them, {result['score']:.1%}."
+        f"{result['written']}, {versions}: of {sums['made']:,} changes {sums['tried']:,} were drawn and tried.\n"
+        f"The tests noticed {sums['noticed']:,}, {share(sums)}. The others are in `docs/evidence/mutants.json`."
     )
-    texts = [total, "The others change nothing that anybody could notice, or nothing that matters:"]
-    survivors: list[dict[str, str]] = result["survivors"]
-    for reason in dict.fromkeys(each["reason"] for each in survivors):
-        rows = [
-            [
-                f"{each['file'].removeprefix('src/chainrule/')}, {each['function']}",
-                code(each["was"]),
-                code(each["becomes"]),
-            ]
-            for each in survivors
-            if each["reason"] == reason
-        ]
-        texts += [f"**{len(rows)}.** {reason}", table(["function", "was", "becomes"], rows, text=3)]
-    return "\n\n".join(texts)
+    return f"{total}\n\n{table(['room', 'changes', 'tried', 'noticed', 'share'], rows, text=1)}"
 
 
-def code(line: str) -> str:
-    """A line of code in a cell of a table."""
-    return f"`{' '.join(line.splitlines())}`" if line.strip() else "nothing"
+def share(of: dict[str, int]) -> str:
+    """The share of mutants that was noticed, with two standard errors of what a draw may miss."""
+    n, p = of["tried"], of["noticed"] / max(of["tried"], 1)
+    return f"{p:.1%} ± {2 * math.sqrt(p * (1 - p) / max(n, 1)):.1%}"
 
 
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=16, help="drawn cases for each subject (default: 16)")
-    cases: int = parser.parse_args().cases
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "attrs", "hypothesis"))
-    written = f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}."
+    parser.add_argument("--mutants", action="store_true", help="only the table of mutants, and nothing is tried")
+    options = parser.parse_args()
+    parts = {"mutants": mutants()}
+    if not options.mutants:
+        packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "attrs", "hypothesis"))
+        written = f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}."
+        parts |= {"written": written, "laws": laws(options.cases), "broken": broken(), "oracles": oracles()}
     page = PAGE.read_text("utf-8")
-    parts = {"written": written, "laws": laws(cases), "broken": broken(), "oracles": oracles(), "mutants": mutants()}
     PAGE.write_text(filled(page, present(page) | parts), "utf-8")
 
 
