@@ -8,11 +8,18 @@ from typing import Any
 from speed.harness import Row
 from speed.page import digits, table
 
+GOALS: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+
 
 def written(results: Mapping[str, Sequence[Row]]) -> str:
-    """All goals as a table."""
-    goals = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))["goal"]
-    return table(["what", "goal", "measured", ""], [line(goal, results) for goal in goals])
+    """The goals of whole steps, and of what is around them, as a table."""
+    return table(["what", "goal", "measured", ""], [line(goal, results) for goal in GOALS["goal"]])
+
+
+def of_torch(kind: str, name: str, size: str) -> float | None:
+    """What a layer, a loss or an optimizer of ours may take of torch's time, if there is a goal."""
+    goal: float | dict[str, float] | None = GOALS["of-torch"][kind].get(name)
+    return goal.get(size) if isinstance(goal, dict) else goal
 
 
 def line(goal: Row, results: Mapping[str, Sequence[Row]]) -> list[str]:

@@ -46,6 +46,23 @@ def test_a_goal_is_met_or_missed_or_not_measured() -> None:
 
 def test_every_goal_is_measured() -> None:
     assert "not measured" not in goals.written(RESULTS)
+    for kind, workload in {"layer": "layers", "loss": "losses", "optimizer": "optimizers"}.items():
+        beside = {(row[kind], row["size"]) for row in RESULTS[workload] if row["contender"] == "torch"}
+        sizes = {
+            (name, size)
+            for name, goal in goals.GOALS["of-torch"][kind].items()
+            if isinstance(goal, dict)
+            for size in goal
+        }
+        assert goals.GOALS["of-torch"][kind].keys() <= {name for name, _ in beside}
+        assert sizes <= beside
+
+
+def test_a_goal_beside_torch_is_for_each_size_or_for_all() -> None:
+    sizes = goals.GOALS["of-torch"]["layer"]["softmax"]
+    assert {size: goals.of_torch("layer", "softmax", size) for size in sizes} == sizes
+    assert goals.of_torch("layer", "gelu", "any") == goals.GOALS["of-torch"]["layer"]["gelu"]
+    assert goals.of_torch("layer", "softmax", "any") is goals.of_torch("layer", "relu", "any") is None
 
 
 @pytest.mark.parametrize("name", ["steps.svg", "waterfall.svg"])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import speed.layers
 from chainrule import Encoder, read_only, tree
 from speed.contender import JAX, OURS, TORCH
+from speed.goals import of_torch
 from speed.harness import Loop, Plan, Row, Spread, calls, race
 from speed.line import STAY, Line, Move
 from speed.options import Options
@@ -137,14 +138,29 @@ def parts(rows: Sequence[Row]) -> dict[str, str]:
     return {"layers": compared("layer", rows)}
 
 
-def compared(kind: str, rows: Sequence[Row]) -> str:
-    """A line for each thing of a kind and size: times, and what ours takes of each other's."""
-    lines: dict[tuple[str, str], list[str]] = {}
+def compared(kind: str, rows: Sequence[Row], what: str = "x") -> str:
+    """A line for each thing of a kind and size: times, what ours takes of others', and what it should of torch's."""
+    cases: dict[tuple[str, str], dict[str, Row]] = {}
     for row in rows:
-        line = lines.setdefault((row[kind], row["size"]), [])
-        line.append(duration(row["seconds"]["median"]) if "seconds" in row else "")
-        if row["contender"] != OURS:
-            line.append(ratio(row["ours_to_it"]["median"]) if "seconds" in row else "")
-    head = [kind, "x", OURS, *(text for name in list(CONTENDERS)[1:] for text in (name, f"ours, of {name}"))]
-    texts = [table(head, [[*case, *line] for case, line in lines.items()], text=2), *dict.fromkeys(failures(rows))]
-    return "\n\n".join(texts)
+        cases.setdefault((row[kind], row["size"]), {})[row["contender"]] = row
+    others = [name for name in dict.fromkeys(row["contender"] for row in rows) if name != OURS]
+    head = [kind, what, OURS]
+    for name in others:
+        head += [name, f"ours, of {name}", *["goal"] * (name == TORCH)]
+    lines: list[list[str]] = []
+    for case, found in cases.items():
+        line = [*case, duration(found[OURS]["seconds"]["median"])]
+        for name in others:
+            goal = [aim(of_torch(kind, *case))] if name == TORCH else []
+            row = found.get(name, {})
+            if "seconds" in row:
+                line += [duration(row["seconds"]["median"]), ratio(row["ours_to_it"]["median"]), *goal]
+            else:
+                line += ["", "", *goal]
+        lines.append(line)
+    return "\n\n".join([table(head, lines, text=2), *dict.fromkeys(failures(rows))])
+
+
+def aim(goal: float | None) -> str:
+    """A goal in the table."""
+    return "" if goal is None else f"{goal:g}"

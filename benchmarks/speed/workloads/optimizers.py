@@ -16,9 +16,9 @@ from chainrule.rules.optimizers import ArrayOptimizer
 from speed.contender import OURS, TORCH
 from speed.harness import Loop, Plan, Row, Spread, race
 from speed.options import Options
-from speed.page import duration, failures, ratio, table
 from speed.problem import Floats, largest
 from speed.processes import ask, process
+from speed.workloads.layers import compared
 
 SIZES = ((1000, 1000), (64, 32))
 TOLERANCE = 1e-5
@@ -125,13 +125,5 @@ def compare(name: str, size: tuple[int, int], plan: Plan) -> list[Row]:
 
 
 def parts(rows: Sequence[Row]) -> dict[str, str]:
-    """A line for each optimizer and size: both times, and what ours takes of torch's."""
-    lines: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        line = lines.setdefault((row["optimizer"], row["size"]), [])
-        line.append(duration(row["seconds"]["median"]) if "seconds" in row else "")
-        if row["contender"] != OURS:
-            line.append(ratio(row["ours_to_it"]["median"]) if "seconds" in row else "")
-    head = ["optimizer", "parameters", OURS, TORCH, f"ours, of {TORCH}"]
-    cells = [[*case, *line, *[""] * (len(head) - len(case) - len(line))] for case, line in lines.items()]
-    return {"optimizers": "\n\n".join([table(head, cells, text=2), *dict.fromkeys(failures(rows))])}
+    """The table of the optimizers."""
+    return {"optimizers": compared("optimizer", rows, "parameters")}
