@@ -295,7 +295,7 @@ def test_shapes_are_those_of_the_formula(rng: np.random.Generator, axes: int, pa
             convolution((2, 1)),
             (3, 2, 4),
             (5, 6, 2),
-            "convolution: stride must be for 1 spatial axes, as W (3, 2, 4) has, got (2, 1)",
+            "convolution: stride must be for 1 spatial axis, as W (3, 2, 4) has, got (2, 1)",
         ),
         (
             convolution(dilation=(1,)),
