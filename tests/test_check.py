@@ -349,6 +349,8 @@ def test_mistakes_of_the_caller_are_raised() -> None:
     rng, x = np.random.default_rng(0), np.ones((2, 3))
     with pytest.raises(TypeError, match="check_layer: the subject must be a Layer or an Encoder, got method"):
         check_layer(untyped(affine.forward), (), x, rng=rng)
+    with pytest.raises(TypeError, match="check_network: the subject must be a Layer or an Encoder, got method"):
+        check_network(untyped(affine.forward), softmax_cross_entropy, (), x, x, rng=rng)
     with pytest.raises(TypeError, match="check_loss: the subject must be a Loss, got Layer"):
         check_loss(untyped(affine), x, x, rng=rng)
     with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got int"):
