@@ -352,7 +352,11 @@ def test_options_may_be_truth_values_of_numpy(yes: Any) -> None:
             TypeError,
             "attention: mask must be a plain array, got MaskedArray: convert it first",
         ),
-        ({"heads": 1, "mask": [[True]]}, TypeError, "attention: mask must be an array of truth values, got list"),
+        (
+            {"heads": 1, "mask": [[True]]},
+            TypeError,
+            "attention: mask must be an array of truth values, got list: convert it with np.asarray",
+        ),
         (
             {"heads": 1, "mask": np.zeros((2, 2))},
             TypeError,

@@ -115,7 +115,7 @@ def test_a_label_alone_has_no_row() -> None:
 @pytest.mark.parametrize(
     ("params", "labels", "message"),
     [
-        (PARAMS, [0, 1], "embedding: labels must be an array of integers, got list"),
+        (PARAMS, [0, 1], "embedding: labels must be an array of integers, got list: convert it with np.asarray"),
         (PARAMS, np.array([0.0]), r"embedding: labels must be integers, got f64\[1\]"),
         (PARAMS, np.array([True]), r"embedding: labels must be integers, got bool\[1\]"),
         (

@@ -116,3 +116,15 @@ def describe(value: object) -> str:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return summary(value)
     return f"a tuple of {len(value)}" if is_tuple(value) else type(value).__name__
+
+
+def conversion(value: object) -> str:
+    """The hint for what is no array and can become one: a list, a number, or a column of pandas; else nothing."""
+    if is_of_pandas(value):
+        return ": convert it with .to_numpy()"
+    return ": convert it with np.asarray" if is_a(value, list, tuple, float, int, np.generic) else ""
+
+
+def is_of_pandas(value: object) -> bool:
+    """Tell whether a value is a column or a table of pandas, which has a dtype and is no array."""
+    return type(value).__module__.partition(".")[0] == "pandas"
