@@ -136,5 +136,7 @@ def backward(xp: Namespace, cache: PReluCache, dout: Array, wants_dx: bool) -> t
     return dx, _gradients(xp.reshape(xp.sum_rows(columns), slope.shape))
 
 
-prelu: Layer[PRelu, PReluCache] = layer("prelu", PRelu, forward, backward, fits, event_axes=1, operations=(3, 5))
+prelu: Layer[PRelu, PReluCache] = layer(
+    "prelu", PRelu, forward, backward, fits, quiet=True, event_axes=1, operations=(3, 5)
+)
 """`max(x, 0) + slope * min(x, 0)` with learned slopes; its parameter is a `PRelu`."""
