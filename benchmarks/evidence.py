@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken, report_of
-from catalogue import LAYERS, OTHERS, Subject
+from catalogue import ENCODERS, LAYERS, OTHERS, PARTLY_FIXED, Subject
 from speed.page import filled, present, table
 
 PAGE = Path(__file__).parent.parent / "docs" / "evidence.md"
 DTYPES = (np.float32, np.float64)
+DRAWN = 100
+"""Cases of each subject beside other libraries."""
 
 
 def tried(subject: Subject, cases: int) -> tuple[int, list[str]]:
@@ -39,7 +41,7 @@ def tried(subject: Subject, cases: int) -> tuple[int, list[str]]:
 
 def laws(cases: int) -> str:
     """The verdicts of every law on every subject."""
-    subjects = (*LAYERS, *OTHERS)
+    subjects = (*LAYERS, *PARTLY_FIXED, *ENCODERS, *OTHERS)
     found = [tried(subject, cases) for subject in subjects]
     failures = [failure for _, failed in found for failure in failed]
     rows = [
@@ -75,11 +77,7 @@ def oracles() -> str:
     if any(find_spec(name) is None for name in ("torch", "jax")):
         return "Not measured: torch or JAX was not installed."
     differences: Any = import_module("oracles.differences")  # needs torch and jax
-    rows = [
-        [row["subject"], row["library"], row["dtype"], f"{row['cases']:,}", f"{row['largest']:.1e}"]
-        for row in differences.table()
-    ]
-    return table(["subject", "library", "dtype", "cases", "largest difference"], rows, text=3)
+    return f"Over {DRAWN} drawn cases of each.\n\n" + table(differences.HEAD, differences.table(DRAWN))
 
 
 def mutants() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from chainrule import Array, Labels, Targets
 
@@ -32,6 +32,8 @@ class Oracle:
     cross_entropy: Function
     """`(logits, targets) -> loss`, the mean over the rows."""
     pullback: Pullback
+    catalogue: dict[str, Function] = field(factory=dict[str, Function])
+    """More subjects, as the catalogue itself writes them in this library: `(x or out, *arrays) -> out or loss`."""
 
     def loss_and_gradient(self, logits: Array, targets: Targets) -> tuple[Array, Array]:
         """The cross-entropy of the softmax of the logits, and its derivative with respect to them."""
@@ -54,9 +56,6 @@ def subjects(affine: Function, relu: Function, sigmoid: Function) -> dict[str, F
     def residual(x: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
         return x + affine(sigmoid(affine(x, W1, b1)), W2, b2)
 
-    def residual_relu(x: Any) -> Any:
-        return x + relu(x)
-
     def add(x: Any, W: Any, b: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
         return affine(x, W, b) + sigmoid(x) + affine(relu(affine(x, W1, b1)), W2, b2)
 
@@ -68,9 +67,14 @@ def subjects(affine: Function, relu: Function, sigmoid: Function) -> dict[str, F
     def tied(x: Any, W: Any, b: Any) -> Any:
         return affine(affine(x, W, b), W, b)
 
+    def multiply(x: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        return affine(x, W1, b1) * sigmoid(x) * sigmoid(affine(x, W2, b2))
+
     return {
+        "multiply": multiply,
+        "recomputed": through(sigmoid),
         "residual": residual,
-        "residual relu": residual_relu,
+        "residual relu": lambda x: x + relu(x),
         "add": add,
         "repeated": repeated,
         "tied": tied,
