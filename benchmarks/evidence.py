@@ -80,6 +80,21 @@ def oracles() -> str:
     return f"Over {DRAWN} drawn cases of each.\n\n" + table(differences.HEAD, differences.table(DRAWN))
 
 
+def onnx() -> str:
+    """The published test cases of ONNX's operators, if it is installed."""
+    if find_spec("onnx") is None:
+        return "Not measured: onnx was not installed."
+    tests: Any = import_module("oracles.test_oracle_onnx")  # needs onnx
+    found: dict[tuple[str, str], list[float]] = {}
+    for name, case in tests.CASES.items():
+        got, published = tests.ours_and_published(name)
+        key = case.model.graph.node[0].op_type, published.dtype.name
+        scale = max(1.0, float(np.abs(published).max(initial=0)))
+        found.setdefault(key, []).append(float(np.abs(got - published).max(initial=0)) / scale)
+    rows = [[*key, f"{len(each)}", f"{max(each):.1e}"] for key, each in sorted(found.items())]
+    return table(["operator", "dtype", "cases", "largest difference"], rows, text=2)
+
+
 def mutants() -> str:
     """The results of the last `make mutants`: a line for each room."""
     result: dict[str, Any] = json.loads((PAGE.with_suffix("") / "mutants.json").read_text("utf-8"))
@@ -113,7 +128,8 @@ def main() -> None:
     if not options.mutants:
         packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "attrs", "hypothesis"))
         written = f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}."
-        parts |= {"written": written, "laws": laws(options.cases), "broken": broken(), "oracles": oracles()}
+        parts |= {"written": written, "laws": laws(options.cases), "broken": broken()}
+        parts |= {"oracles": oracles(), "onnx": onnx()}
     page = PAGE.read_text("utf-8")
     PAGE.write_text(filled(page, present(page) | parts), "utf-8")
 
