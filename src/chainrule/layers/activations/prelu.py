@@ -16,8 +16,10 @@ where the sum is over all that shares a slope: all rows, or all numbers. So
 
 **To remember:** a slope that was copied to every row gets the sum of the rows.
 
-At 0 the derivative with respect to x is the slope, as in torch; a nan passes. Channels are the last axis here, and the
-second in torch.
+At 0 the derivative with respect to x is the slope, as in torch; a nan passes.
+
+**From and to torch.** The slope is the `weight` of a `torch.nn.PReLU(c)`, as it is; that of `PReLU()`, (1,), is one for
+all as `weight.reshape(())`. Channels are the last axis here, and the second there.
 
 Examples
 --------
