@@ -165,6 +165,12 @@ def test_seeds_of_a_device_are_split_there() -> None:
     assert [each.device for each in found] == [device, device]
 
 
+def test_a_rate_nearer_to_one_than_half_a_part_of_65536_drops_all() -> None:
+    x = np.ones(2**16)
+    assert not dropout(1 - 2**-18, seed=3).forward((), x)[0].any()
+    assert dropout(1 - 2**-16, seed=3).forward((), x)[0].any()
+
+
 def test_rate_zero_drops_nothing() -> None:
     assert mask(0.0, 3, (4, 5)).all()
     assert (mask(0, 3, (4, 5)) == 1).all()
