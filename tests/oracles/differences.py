@@ -1,5 +1,8 @@
 """The differences of the library from torch's and JAX's own derivatives."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 
 from catalogue import ENCODERS, LAYERS, OTHERS, Subject
@@ -78,6 +81,7 @@ def encoder_difference(oracle: Oracle, name: str, rng: np.random.Generator, n: i
     return largest(ours, [their_out, *gradients], floor=1.0)
 
 
+Difference: TypeAlias = Callable[[Oracle, str, np.random.Generator, int, Floating], float]
 KINDS = {f"softmax_cross_entropy, {kind}": kind for kind in ("labels", "probabilities")}
 COLUMNS = [(oracle, dtype) for oracle in ORACLES.values() for dtype in (np.float32, np.float64)]
 HEAD = ["subject", *(f"{oracle.name}, {np.dtype(dtype).name}" for oracle, dtype in COLUMNS)]
@@ -92,7 +96,8 @@ def table(cases: int = 100) -> list[list[str]]:
 
 def worst(subject: Subject, oracle: Oracle, dtype: Floating, cases: int) -> str:
     """The largest difference of a subject from a library; nothing, if the library has no such function."""
-    name, difference = subject.name, layer_difference
+    name = subject.name
+    difference: Difference = layer_difference
     if name in KINDS:
         name, difference = KINDS[name], loss_difference
     elif name not in oracle.functions and name not in oracle.catalogue:
