@@ -22,6 +22,9 @@ adjoint pair, gather and scatter.
 **Numerics.** Rows are copied, and nothing is rounded. Sums are in float32 at least; their order is that of sorted
 labels. Special values: a nan or an infinity in `dout` goes to the row of its token, and no other row knows of it.
 
+The Array API standard has no scatter. On array-api-strict, dask and CuPy backward does make S^T, n times k numbers, and
+takes the product, in which 0 times nan is nan for every row.
+
 **From and to torch.** E is the `weight` of a `torch.nn.Embedding(k, d)`, as it is.
 
 Examples
