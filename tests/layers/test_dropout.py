@@ -216,7 +216,7 @@ def test_a_step_of_a_function_of_a_seed_takes_the_seed_last() -> None:
 
 def test_everything_else_asks_for_network_of_seed() -> None:
     rng, x, labels = np.random.default_rng(0), np.ones((2, 4), np.float32), np.array([0, 1])
-    on_x = {"params": (), "x": x, "rng": rng}
+    on_x: dict[str, Any] = {"params": (), "x": x, "rng": rng}
     functions: list[Any] = [
         prediction,
         partial(value_and_grad, loss=softmax_cross_entropy),

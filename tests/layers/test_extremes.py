@@ -1,5 +1,6 @@
 """The largest numbers, infinities and nan pass every layer without a warning, whatever becomes of them."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def test_extremes_pass_without_a_warning(subject: Subject, dtype: Floating) -> N
     for values in ([largest, -largest, 1.0], [largest], [np.inf, 1.0, -1.0], [np.inf, -np.inf], [np.nan, 1.0]):
         numbers = np.array(values, dtype)
         extreme = x if x.dtype.kind in "iu" else filled(x, numbers)
-        for given in (params, tree.map(lambda leaf, numbers=numbers: filled(leaf, numbers), params)):
+        for given in (params, tree.map(partial(filled, values=numbers), params)):
             out, cache = layer.forward(given, extreme)  # warnings are errors
             for dout in (np.ones_like(out), filled(out, numbers)):
                 found = layer.grads(cache, dout) if subject in ENCODERS else layer.backward(cache, dout)

@@ -72,9 +72,10 @@ def largest(ours: list[Array], theirs: list[Array], floor: float = 0.0) -> float
 def encoder_difference(oracle: Oracle, name: str, rng: np.random.Generator, n: int, dtype: Floating) -> float:
     """The same for an encoder, with respect to whose input nothing can be differentiated."""
     (subject,) = (each for each in ENCODERS if each.name == name)
+    out: Array
     params, labels = subject.make(rng, n, dtype)
     out, cache = subject.layer.forward(params, labels)
-    dout = rng.standard_normal(out.shape).astype(dtype)
+    dout: Array = rng.standard_normal(out.shape).astype(dtype)
     ours = [out, *tree.leaves(subject.layer.grads(cache, dout))]
     given = [np.array(leaf) for leaf in tree.leaves(params)]
     their_out, gradients = oracle.pullback(oracle.catalogue[name], given, dout, labels.astype(np.int64))

@@ -1,6 +1,7 @@
 """The oracle: the same functions in another library's words, and its own way to differentiate them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -41,6 +42,11 @@ class Oracle:
         return loss, gradient
 
 
+def plus(f: Function, x: Any) -> Any:
+    """`x + f(x)`."""
+    return x + f(x)
+
+
 def subjects(affine: Function, relu: Function, sigmoid: Function) -> dict[str, Function]:
     """The subjects of the catalogue, of the layers as another library has them."""
 
@@ -74,7 +80,7 @@ def subjects(affine: Function, relu: Function, sigmoid: Function) -> dict[str, F
         "multiply": multiply,
         "recomputed": through(sigmoid),
         "residual": residual,
-        "residual relu": lambda x: x + relu(x),
+        "residual relu": partial(plus, relu),
         "add": add,
         "repeated": repeated,
         "tied": tied,
