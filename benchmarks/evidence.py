@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken, report_of
-from catalogue import LAYERS, OTHERS, Subject
+from catalogue import ENCODERS, LAYERS, OTHERS, PARTLY_FIXED, Subject
 from speed.page import filled, present, table
 
 PAGE = Path(__file__).parent.parent / "docs" / "evidence.md"
 DTYPES = (np.float32, np.float64)
+DRAWN = 100
+"""Cases of each subject beside other libraries."""
 
 
 def tried(subject: Subject, cases: int) -> tuple[int, list[str]]:
@@ -39,7 +41,7 @@ def tried(subject: Subject, cases: int) -> tuple[int, list[str]]:
 
 def laws(cases: int) -> str:
     """The verdicts of every law on every subject."""
-    subjects = (*LAYERS, *OTHERS)
+    subjects = (*LAYERS, *PARTLY_FIXED, *ENCODERS, *OTHERS)
     found = [tried(subject, cases) for subject in subjects]
     failures = [failure for _, failed in found for failure in failed]
     rows = [
@@ -75,11 +77,22 @@ def oracles() -> str:
     if any(find_spec(name) is None for name in ("torch", "jax")):
         return "Not measured: torch or JAX was not installed."
     differences: Any = import_module("oracles.differences")  # needs torch and jax
-    rows = [
-        [row["subject"], row["library"], row["dtype"], f"{row['cases']:,}", f"{row['largest']:.1e}"]
-        for row in differences.table()
-    ]
-    return table(["subject", "library", "dtype", "cases", "largest difference"], rows, text=3)
+    return f"Over {DRAWN} drawn cases of each.\n\n" + table(differences.HEAD, differences.table(DRAWN))
+
+
+def onnx() -> str:
+    """The published test cases of ONNX's operators, if it is installed."""
+    if find_spec("onnx") is None:
+        return "Not measured: onnx was not installed."
+    tests: Any = import_module("oracles.test_oracle_onnx")  # needs onnx
+    found: dict[tuple[str, str], list[float]] = {}
+    for name, case in tests.CASES.items():
+        got, published = tests.ours_and_published(name)
+        key = case.model.graph.node[0].op_type, published.dtype.name
+        scale = max(1.0, float(np.abs(published).max(initial=0)))
+        found.setdefault(key, []).append(float(np.abs(got - published).max(initial=0)) / scale)
+    rows = [[*key, f"{len(each)}", f"{max(each):.1e}"] for key, each in sorted(found.items())]
+    return table(["operator", "dtype", "cases", "largest difference"], rows, text=2)
 
 
 def mutants() -> str:
@@ -115,7 +128,8 @@ def main() -> None:
     if not options.mutants:
         packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "attrs", "hypothesis"))
         written = f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}."
-        parts |= {"written": written, "laws": laws(options.cases), "broken": broken(), "oracles": oracles()}
+        parts |= {"written": written, "laws": laws(options.cases), "broken": broken()}
+        parts |= {"oracles": oracles(), "onnx": onnx()}
     page = PAGE.read_text("utf-8")
     PAGE.write_text(filled(page, present(page) | parts), "utf-8")
 

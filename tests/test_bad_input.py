@@ -18,6 +18,7 @@ from chainrule import (
     affine,
     dropout,
     embedding,
+    last_of,
     layer_norm,
     relu,
     sequential,
@@ -30,6 +31,15 @@ from strategies import Floating, generators
 from untyped import untyped
 
 strict: Any = import_module("array_api_strict")  # to a type checker, arrays are those of NumPy
+
+
+class Series:
+    """A column of a table, as pandas has it."""
+
+    shape, dtype = (2,), np.dtype(int)
+
+
+Series.__module__ = "pandas.core.series"
 
 TOKENS = Embedding(np.ones((3, 2)))
 
@@ -164,6 +174,22 @@ def test_composition(layers: list[Any]) -> None:
         (
             lambda: embedding.forward(TOKENS, untyped(SimpleNamespace(shape=(2,)))),
             "embedding: labels must be an array of integers, got SimpleNamespace",
+        ),
+        (
+            lambda: embedding.forward(TOKENS, untyped(Series())),
+            "embedding: labels must be an array of integers, got Series: convert it with .to_numpy()",
+        ),
+        (
+            lambda: last_of(untyped(Series())),
+            "last_of: lengths must be an array of integers, got Series: convert it with .to_numpy()",
+        ),
+        (
+            lambda: relu.forward((), untyped(Series())),
+            "relu: x must be an array of floats, got Series: convert it with .to_numpy()",
+        ),
+        (
+            lambda: relu.forward((), untyped(np.float32(1))),
+            "relu: x must be an array of floats, got float32: convert it with np.asarray",
         ),
         (
             lambda: embedding.forward(TOKENS, strict.asarray([0, 1])),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from broken import AFFINE, ELEMENTWISE, LOSS_DERIVATIVE, LOSSES, OPTIMIZERS, Broken, report_of
-from catalogue import LAYERS, OTHERS, Subject
+from catalogue import ENCODERS, LAYERS, OTHERS, PARTLY_FIXED, Subject
 from chainrule import (
     Affine,
     Array,
@@ -76,7 +76,7 @@ def test_right_layers_are_accepted(subject: Subject, rng: np.random.Generator, n
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
-@pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
+@pytest.mark.parametrize("subject", [*LAYERS, *PARTLY_FIXED, *ENCODERS], ids=lambda s: s.name)
 def test_nothing_of_a_right_layer_is_undecided(subject: Subject, dtype: Floating) -> None:
     rng = np.random.default_rng(0)
     params, x = subject.make(rng, 5, dtype)
@@ -184,6 +184,7 @@ def test_losses_are_right_and_nothing_is_undecided(subject: Subject, dtype: Floa
     rng = np.random.default_rng(0)
     report = check_loss(subject.layer, *subject.make(rng, 5, dtype), rng=rng)
     assert report.ok, str(report)
+    assert not report.undecided, str(report)
 
 
 def test_rows_of_a_loss_that_depend_on_each_other_are_rejected_unless_it_says_so() -> None:
@@ -349,6 +350,8 @@ def test_mistakes_of_the_caller_are_raised() -> None:
     rng, x = np.random.default_rng(0), np.ones((2, 3))
     with pytest.raises(TypeError, match="check_layer: the subject must be a Layer or an Encoder, got method"):
         check_layer(untyped(affine.forward), (), x, rng=rng)
+    with pytest.raises(TypeError, match="check_network: the subject must be a Layer or an Encoder, got method"):
+        check_network(untyped(affine.forward), softmax_cross_entropy, (), x, x, rng=rng)
     with pytest.raises(TypeError, match="check_loss: the subject must be a Loss, got Layer"):
         check_loss(untyped(affine), x, x, rng=rng)
     with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got int"):

@@ -48,7 +48,7 @@ def test_what_is_no_network_and_no_loss() -> None:
         (
             affine.forward,
             softmax_cross_entropy,
-            "value_and_grad: network must be a Layer or an Encoder, got method: give it network(seed)",
+            "value_and_grad: network must be a Layer or an Encoder, got method",
         ),
         (affine, softmax_cross_entropy.forward, "value_and_grad: loss must be a Loss, got method"),
     ):

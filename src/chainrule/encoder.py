@@ -114,5 +114,10 @@ def is_network(name: str, network: Any) -> Any:
     """
     if is_a(network, Layer, Encoder):
         return network
-    hint = ": give it network(seed)" if callable(network) and not isinstance(network, type) else ""
-    raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{hint}")
+    raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{of_a_seed(network)}")
+
+
+def of_a_seed(network: Any) -> str:
+    """The hint for what may be a network as a function of a seed, where a network is asked for; else nothing."""
+    is_function = callable(network) and not isinstance(network, type) and not hasattr(network, "__self__")
+    return ": give it network(seed)" if is_function else ""

@@ -18,7 +18,7 @@ def chosen(i: int) -> Layer[Unit, rules.Saved]:
 def accepted(params: Affine, x: Array) -> None:
     deep = repeated(affine, 3)
     assert_type(deep.grads(deep.forward((params, params, params), x)[1], x), tuple[Affine, ...])
-    assert_type(repeated(chosen, 2).forward(((), ()), x)[0], Array)
+    assert_type(repeated(chosen, n=2).forward(((), ()), x)[0], Array)
 
 def mistakes(params: Affine, x: Array) -> None:
     repeated(affine)  # rejected: how often?
@@ -32,7 +32,7 @@ def test_it_is_the_layers_in_sequence() -> None:
     block = residual(sequential(affine, sigmoid))
     params = tuple((Affine(normal(rng, 3, 3), normal(rng, 3)), ()) for _ in range(3))
     x = normal(rng, 4, 3)
-    one, other = repeated(block, 3), sequential(block, block, block)
+    one, other = repeated(block, n=3), sequential(block, block, block)
     out, caches = one.forward(params, x)
     a, b, c = params
     expected, others = other.forward((a, b, c), x)

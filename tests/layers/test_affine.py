@@ -218,7 +218,7 @@ PARAMS = Affine(np.ones((5, 3), F32), np.ones(3, F32))
         (np.ones((2, 5, 3), F32), ValueError, "affine: x has 3 features (2, 5, 3) but W takes 5 (5, 3)"),
         (np.ones((), F32), ValueError, "affine: x must have an axis of features, got shape ()"),
         (np.float32(1), TypeError, "affine: x must be an array of floats, got float32"),
-        ([[1.0] * 5], TypeError, "affine: x must be an array of floats, got list"),
+        ([[1.0] * 5], TypeError, "affine: x must be an array of floats, got list: convert it with np.asarray"),
         (None, TypeError, "affine: x must be an array of floats, got NoneType"),
         (np.ones((2, 5)), TypeError, "affine: x is float64 but the parameters are float32"),
         (np.ones((2, 5), int), TypeError, "affine: x is int64, not floating-point: convert it first"),

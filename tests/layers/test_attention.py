@@ -334,19 +334,29 @@ def test_what_does_not_fit_is_refused(options: Any, shape: tuple[int, ...], mess
     assert str(raised.value) == message
 
 
+@pytest.mark.parametrize("yes", [np.True_, np.array(True)])
+def test_options_may_be_truth_values_of_numpy(yes: Any) -> None:
+    assert repr(attention(2, causal=yes, rotary=yes)) == repr(attention(2, causal=True, rotary=True))
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         ({"heads": 0}, ValueError, "attention: heads must be >= 1, got 0"),
         ({"heads": 2.0}, TypeError, "attention: heads must be an integer, got float"),
         ({"heads": 1, "causal": 1}, TypeError, "attention: causal must be True or False, got int"),
+        ({"heads": 1, "causal": np.array([True])}, TypeError, "attention: causal must be True or False, got bool[1]"),
         ({"heads": 1, "rotary": 500.0}, TypeError, "attention: rotary must be True or False, got float"),
         (
             {"heads": 1, "mask": np.ma.masked_array([[True]])},
             TypeError,
             "attention: mask must be a plain array, got MaskedArray: convert it first",
         ),
-        ({"heads": 1, "mask": [[True]]}, TypeError, "attention: mask must be an array of truth values, got list"),
+        (
+            {"heads": 1, "mask": [[True]]},
+            TypeError,
+            "attention: mask must be an array of truth values, got list: convert it with np.asarray",
+        ),
         (
             {"heads": 1, "mask": np.zeros((2, 2))},
             TypeError,

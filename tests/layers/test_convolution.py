@@ -64,7 +64,6 @@ def refused(params: Convolution, other: Affine, x: Array, rng: np.random.Generat
 
 
 OF = ", of examples, of space and of channels"
-LEAST = " with at least 1 of each"
 
 
 def numbered(*shape: int) -> Array:
@@ -295,7 +294,7 @@ def test_shapes_are_those_of_the_formula(rng: np.random.Generator, axes: int, pa
             convolution((2, 1)),
             (3, 2, 4),
             (5, 6, 2),
-            "convolution: stride must be for 1 spatial axes, as W (3, 2, 4) has, got (2, 1)",
+            "convolution: stride must be for 1 spatial axis, as W (3, 2, 4) has, got (2, 1)",
         ),
         (
             convolution(dilation=(1,)),
@@ -387,12 +386,12 @@ def test_bad_options_of_a_convolution_alone() -> None:
         (
             (3, 4),
             4,
-            "Convolution: W must be 4-D (height, width, inputs, outputs) with at least 1 of each, got shape (3, 4)",
+            "Convolution: W must have 3 to 5 axes, (*size, inputs, outputs), got shape (3, 4)",
         ),
         (
             (1,) * 6,
             1,
-            f"Convolution: W must be 4-D (height, width, inputs, outputs){LEAST}, got shape (1, 1, 1, 1, 1, 1)",
+            "Convolution: W must have 3 to 5 axes, (*size, inputs, outputs), got shape (1, 1, 1, 1, 1, 1)",
         ),
         (
             (0, 2, 4),

@@ -14,14 +14,26 @@ from chainrule import (
     Layer,
     Network,
     Unit,
+    add,
     affine,
+    check_layer,
+    check_network,
+    draw,
     dropout,
+    embedding,
+    encoded,
+    fixed,
+    inference,
     prediction,
+    recomputed,
     repeated,
+    residual,
     sequential,
     sgd,
     softmax_cross_entropy,
     split_seed,
+    statistics,
+    trace,
     training_step,
     tree,
     value_and_grad,
@@ -153,6 +165,12 @@ def test_seeds_of_a_device_are_split_there() -> None:
     assert [each.device for each in found] == [device, device]
 
 
+def test_a_rate_nearer_to_one_than_half_a_part_of_65536_drops_all() -> None:
+    x = np.ones(2**20)
+    assert not dropout(1 - 2**-18, seed=3).forward((), x)[0].any()
+    assert dropout(1 - 2**-16, seed=3).forward((), x)[0].any()
+
+
 def test_rate_zero_drops_nothing() -> None:
     assert mask(0.0, 3, (4, 5)).all()
     assert (mask(0, 3, (4, 5)) == 1).all()
@@ -191,13 +209,25 @@ def test_a_step_of_a_function_of_a_seed_takes_the_seed_last() -> None:
     once, again, other = (step(params, state, x, labels, seed) for seed in (1, 1, 2))
     assert tree.equal(once, again)
     assert not tree.equal(once[0], other[0])
-    fixed = training_step(network(1), softmax_cross_entropy, optimizer)(params, state, x, labels)
-    assert tree.equal(once, fixed)
+    of_one = training_step(network(1), softmax_cross_entropy, optimizer)(params, state, x, labels)
+    assert tree.equal(once, of_one)
     assert tree.equal(pickle.loads(pickle.dumps(step))(params, state, x, labels, 1), once)
 
 
 def test_everything_else_asks_for_network_of_seed() -> None:
-    for function in (prediction, partial(value_and_grad, loss=softmax_cross_entropy)):
+    rng, x, labels = np.random.default_rng(0), np.ones((2, 4), np.float32), np.array([0, 1])
+    on_x: dict[str, Any] = {"params": (), "x": x, "rng": rng}
+    functions: list[Any] = [
+        prediction,
+        partial(value_and_grad, loss=softmax_cross_entropy),
+        partial(trace, params=(), x=x),
+        partial(inference, params=()),
+        partial(statistics, params=(), batches=[x]),
+        partial(check_layer, **on_x),
+        partial(check_network, loss=softmax_cross_entropy, targets=labels, **on_x),
+        *(draw, sequential, residual, add, fixed, recomputed, partial(encoded, embedding)),
+    ]
+    for function in functions:
         with pytest.raises(TypeError, match=re.escape("got function: give it network(seed)")):
             untyped(function)(network)
 

@@ -11,6 +11,23 @@ from chainrule.arrays.tuned import IN_PASS, MANY, TUNED
 from pointwise import value_and_slope
 from strategies import Floating, normal
 
+TYPED = """
+from typing import assert_type
+
+from chainrule import Affine, Array, Layer, Unit, identity
+from chainrule.layers.identity import IdentityCache
+
+
+def accepted(x: Array, dout: Array) -> None:
+    assert_type(identity, Layer[Unit, IdentityCache])
+    assert_type(identity.backward(identity.forward((), x)[1], dout), tuple[Array, Unit])
+
+
+def refused(params: Affine, x: Array) -> None:
+    identity(x)  # rejected: a layer is a pair of functions
+    identity.forward(params, x)  # rejected: it has no parameters
+"""
+
 POINTWISE = {
     each.name: each.layer
     for each in LAYERS

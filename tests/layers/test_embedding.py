@@ -2,6 +2,7 @@
 
 import re
 import tracemalloc
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from chainrule import (
 )
 from strategies import Floating, normal
 from untyped import untyped
+
+strict: Any = import_module("array_api_strict")  # to a type checker, arrays are those of NumPy
 
 TYPED = """
 from typing import assert_type
@@ -115,7 +118,7 @@ def test_a_label_alone_has_no_row() -> None:
 @pytest.mark.parametrize(
     ("params", "labels", "message"),
     [
-        (PARAMS, [0, 1], "embedding: labels must be an array of integers, got list"),
+        (PARAMS, [0, 1], "embedding: labels must be an array of integers, got list: convert it with np.asarray"),
         (PARAMS, np.array([0.0]), r"embedding: labels must be integers, got f64\[1\]"),
         (PARAMS, np.array([True]), r"embedding: labels must be integers, got bool\[1\]"),
         (
@@ -143,6 +146,15 @@ def test_the_gradient_takes_memory_for_itself_and_for_no_matrix_of_ones_and_zero
         tracemalloc.stop()
     # Sums of the tokens that occur, and the rows that they are made of; and orders and lengths of runs, some at a time.
     assert peak < grads.E.nbytes + 2 * out.nbytes + 8 * labels.nbytes + 10_000 < n * k // 8
+
+
+def test_a_nan_stays_in_the_row_of_its_token_unless_a_library_has_no_scatter() -> None:
+    E, labels, dout = np.ones((3, 1)), np.array([1, 2]), np.array([[np.nan], [1.0]])
+    grads = embedding.grads(embedding.forward(Embedding(E), labels)[1], dout)
+    np.testing.assert_array_equal(grads.E, [[0], [np.nan], [1]])
+    params = Embedding(strict.asarray(E))
+    of_strict = embedding.grads(embedding.forward(params, strict.asarray(labels))[1], strict.asarray(dout))
+    assert np.isnan(np.asarray(of_strict.E)).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

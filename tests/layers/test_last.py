@@ -131,7 +131,7 @@ def test_what_does_not_fit_is_refused(layer: Any, shape: tuple[int, ...], messag
 @pytest.mark.parametrize(
     ("lengths", "error", "message"),
     [
-        ([3, 2], TypeError, "last_of: lengths must be an array of integers, got list"),
+        ([3, 2], TypeError, "last_of: lengths must be an array of integers, got list: convert it with np.asarray"),
         (np.array([3.0]), TypeError, "last_of: lengths must be integers, got f64[1]"),
         (np.array([True]), TypeError, "last_of: lengths must be integers, got bool[1]"),
         (

@@ -292,7 +292,7 @@ def test_bad_options_are_refused_where_the_layer_is_made(options: Any, error: An
         ((2,), (3, 4), "x must have 1 to 3 spatial axes between the first and the last, got shape (3, 4)"),
         ((2,), (1, 2, 2, 2, 2, 1), "x must have 1 to 3 spatial axes between the first and the last, got shape"),
         (((2, 2),), (3, 4, 1), "x must have 2 spatial axes between the first and the last, got shape (3, 4, 1)"),
-        ((2, 2, (1,)), (3, 4, 4, 1), "x must have 1 spatial axes between the first and the last, got shape"),
+        ((2, 2, (1,)), (3, 4, 4, 1), "x must have 1 spatial axis between the first and the last, got shape"),
         ((3,), (2, 5, 2, 1), "a window of 3 does not fit into axis 2 of x (2, 5, 2, 1) with padding (0, 0)"),
         ((3, 1, 1), (2, 5, 0, 1), "a window of 3 does not fit into axis 2 of x (2, 5, 0, 1) with padding (1, 1)"),
     ],

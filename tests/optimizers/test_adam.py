@@ -14,6 +14,25 @@ from chainrule.rules.optimizers import BLOCK
 from strategies import generators, normal, sides
 from untyped import untyped
 
+TYPED = """
+from typing import assert_type
+
+from chainrule import Affine, adam
+from chainrule.optimizer import State
+from chainrule.rules.optimizers import ArrayOptimizer
+
+
+def accepted(params: Affine, grads: Affine) -> None:
+    optimizer = adam(1e-3, b1=0.8, b2=0.99, eps=1e-6)
+    assert_type(optimizer, ArrayOptimizer)
+    assert_type(optimizer.step(optimizer.init(params), params, grads), tuple[Affine, State[Affine]])
+
+
+def refused(params: Affine) -> None:
+    adam(1e-3, betas=(0.9, 0.999))  # rejected: they are called b1 and b2
+    adam(1e-3).step(adam(1e-3).init(params), params, (params, ()))  # rejected: other gradients
+"""
+
 SIZE = 2 * BLOCK + 3
 
 

@@ -175,6 +175,8 @@ def test_a_schedule_shows_its_name_and_tells_optimizers_apart() -> None:
         ({"momentum": -0.5}, ValueError, "sgd: momentum must be a finite number in [0, 1), got -0.5"),
         ({"momentum": "0.5"}, TypeError, "sgd: momentum must be a number, got str"),
         ({"nesterov": True}, ValueError, "sgd: nesterov=True needs a momentum > 0, got 0"),
+        ({"momentum": 0.9, "nesterov": "no"}, TypeError, "sgd: nesterov must be True or False, got str"),
+        ({"nesterov": 0}, TypeError, "sgd: nesterov must be True or False, got int"),
     ],
 )
 def test_bad_momentum(options: Any, error: type[Exception], message: str) -> None:
@@ -198,6 +200,8 @@ def test_bad_rates(rate: float) -> None:
         ([0.1], "list"),
         (1j, "complex"),
         (ONE, "f64[1]"),
+        (np.True_, "bool[]"),
+        (np.array(True), "bool[]"),
     ],
 )
 def test_rates_that_are_no_numbers(rate: Any, got: str) -> None:

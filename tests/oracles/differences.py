@@ -1,11 +1,13 @@
 """The differences of the library from torch's and JAX's own derivatives."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
-from catalogue import LAYERS
+from catalogue import ENCODERS, LAYERS, OTHERS, Subject
 from chainrule import Array, Labels, softmax_cross_entropy, tree
+from chainrule.laws import LOSS_LAWS
 from oracles.in_jax import JAX
 from oracles.in_torch import TORCH
 from oracles.oracle import Oracle
@@ -23,7 +25,8 @@ def layer_difference(oracle: Oracle, name: str, rng: np.random.Generator, n: int
     out, cache = subject.layer.forward(params, x)
     dout = rng.standard_normal(x.shape[:1] + out.shape[1:]).astype(dtype)
     ours = [out, *tree.leaves(subject.layer.backward(cache, dout))]
-    their_out, gradients = oracle.pullback(oracle.functions[name], [x, *tree.leaves(params)], dout)
+    function = oracle.functions.get(name) or oracle.catalogue[name]
+    their_out, gradients = oracle.pullback(function, [x, *(np.array(leaf) for leaf in tree.leaves(params))], dout)
     return largest(ours, [their_out, *gradients], floor=1.0)
 
 
@@ -37,6 +40,18 @@ def loss_difference(oracle: Oracle, kind: str, rng: np.random.Generator, n: int,
     loss, cache = softmax_cross_entropy.forward(z, targets)
     ours = [np.asarray(1 + loss), softmax_cross_entropy.backward(cache, 1.0)]  # a loss near 0 is relative to 1
     their_loss, gradient = oracle.loss_and_gradient(z, targets)
+    return largest(ours, [np.asarray(1 + their_loss), gradient], floor=1.0 / n)
+
+
+def catalogue_difference(oracle: Oracle, name: str, rng: np.random.Generator, n: int, dtype: Floating) -> float:
+    """The same for any loss of the catalogue and its gradient."""
+    (subject,) = (each for each in OTHERS if each.name == name and each.laws is LOSS_LAWS)
+    out, targets = subject.make(rng, n, dtype)
+    targets = tree.map(lambda leaf: leaf if leaf.dtype.kind in "iu" else leaf.astype(dtype), targets)
+    loss, cache = subject.layer.forward(out, targets)
+    given = [np.array(leaf) for leaf in tree.leaves(targets)]
+    their_loss, (gradient,) = oracle.pullback(oracle.catalogue[name], [out], np.ones((), dtype), *given)
+    ours = [np.asarray(1 + loss), subject.layer.backward(cache, 1.0)]
     return largest(ours, [np.asarray(1 + their_loss), gradient], floor=1.0 / n)
 
 
@@ -54,22 +69,43 @@ def largest(ours: list[Array], theirs: list[Array], floor: float = 0.0) -> float
     return max(differences)
 
 
-def table(cases: int = 100) -> list[dict[str, Any]]:
-    """The largest differences over drawn cases, for each subject, library and dtype."""
-    rows: list[dict[str, Any]] = []
-    for library, oracle in ORACLES.items():
-        for dtype in (np.float32, np.float64):
-            draws = [np.random.default_rng(seed) for seed in range(cases)]
-            for subject in (each for each in LAYERS if each.name in oracle.functions):
-                worst = max(
-                    layer_difference(oracle, subject.name, rng, int(rng.integers(1, 7)), dtype) for rng in draws
-                )
-                rows.append(row(subject.name, library, dtype, cases, worst))
-            for kind in ("labels", "probabilities"):
-                worst = max(loss_difference(oracle, kind, rng, int(rng.integers(1, 7)), dtype) for rng in draws)
-                rows.append(row(f"softmax_cross_entropy, {kind}", library, dtype, cases, worst))
-    return rows
+def encoder_difference(oracle: Oracle, name: str, rng: np.random.Generator, n: int, dtype: Floating) -> float:
+    """The same for an encoder, with respect to whose input nothing can be differentiated."""
+    (subject,) = (each for each in ENCODERS if each.name == name)
+    out: Array
+    params, labels = subject.make(rng, n, dtype)
+    out, cache = subject.layer.forward(params, labels)
+    dout: Array = rng.standard_normal(out.shape).astype(dtype)
+    ours = [out, *tree.leaves(subject.layer.grads(cache, dout))]
+    given = [np.array(leaf) for leaf in tree.leaves(params)]
+    their_out, gradients = oracle.pullback(oracle.catalogue[name], given, dout, labels.astype(np.int64))
+    return largest(ours, [their_out, *gradients], floor=1.0)
 
 
-def row(subject: str, library: str, dtype: Floating, cases: int, worst: float) -> dict[str, Any]:
-    return {"subject": subject, "library": library, "dtype": np.dtype(dtype).name, "cases": cases, "largest": worst}
+Difference: TypeAlias = Callable[[Oracle, str, np.random.Generator, int, Floating], float]
+KINDS = {f"softmax_cross_entropy, {kind}": kind for kind in ("labels", "probabilities")}
+COLUMNS = [(oracle, dtype) for oracle in ORACLES.values() for dtype in (np.float32, np.float64)]
+HEAD = ["subject", *(f"{oracle.name}, {np.dtype(dtype).name}" for oracle, dtype in COLUMNS)]
+
+
+def table(cases: int = 100) -> list[list[str]]:
+    """The largest differences over drawn cases: a row for each subject, a column for each of the libraries' dtypes."""
+    subjects = [*LAYERS, *ENCODERS, *(each for each in OTHERS if each.laws is LOSS_LAWS)]
+    rows = [[each.name, *(worst(each, *column, cases) for column in COLUMNS)] for each in subjects]
+    return [row for row in rows if any(row[1:])]
+
+
+def worst(subject: Subject, oracle: Oracle, dtype: Floating, cases: int) -> str:
+    """The largest difference of a subject from a library; nothing, if the library has no such function."""
+    name = subject.name
+    difference: Difference = layer_difference
+    if name in KINDS:
+        name, difference = KINDS[name], loss_difference
+    elif name not in oracle.functions and name not in oracle.catalogue:
+        return ""
+    elif subject.laws is LOSS_LAWS:
+        difference = catalogue_difference
+    elif subject in ENCODERS:
+        difference = encoder_difference
+    draws = [np.random.default_rng(seed) for seed in range(cases)]
+    return f"{max(difference(oracle, name, rng, int(rng.integers(1, 7)), dtype) for rng in draws):.1e}"

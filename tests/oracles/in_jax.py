@@ -43,6 +43,10 @@ def identity(x: Any) -> Any:
     return x
 
 
+def concatenate(x: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+    return jnp.concatenate([affine(x, W1, b1), jax.nn.sigmoid(x), affine(x, W2, b2)], -1)
+
+
 def dropped(x: Any) -> Any:
     """With the mask that the seed of the catalogue gives."""
     return x * jnp.asarray(
@@ -64,6 +68,7 @@ def pullback(
 
 
 FUNCTIONS = subjects(affine, jax.nn.relu, jax.nn.sigmoid) | {
+    "concatenate": concatenate,
     "layer_norm": layer_norm,
     "batch_norm": batch_norm,
     "batch_norm in use": batch_norm_in_use,

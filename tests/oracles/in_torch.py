@@ -1,12 +1,13 @@
 """The library's functions in torch, with its autograd."""
 
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from catalogue import STATISTICS
+from catalogue import LAYERS, OTHERS, STATISTICS
 from chainrule import Array, Labels, dropout
 from oracles.oracle import Function, Oracle, subjects
 
@@ -36,6 +37,14 @@ def identity(x: Any) -> Any:
     return x
 
 
+def concatenate(x: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+    return torch.cat([affine(x, W1, b1), F.sigmoid(x), affine(x, W2, b2)], -1)
+
+
+def looked_up(E: Any, labels: Any) -> Any:
+    return F.embedding(labels, E)
+
+
 def dropped(x: Any) -> Any:
     """With the mask that the seed of the catalogue gives."""
     return x * torch.tensor(
@@ -53,6 +62,7 @@ def pullback(
 
 
 FUNCTIONS = subjects(affine, F.relu, F.sigmoid) | {
+    "concatenate": concatenate,
     "layer_norm": layer_norm,
     "batch_norm": batch_norm,
     "batch_norm in use": batch_norm_in_use,
@@ -61,4 +71,8 @@ FUNCTIONS = subjects(affine, F.relu, F.sigmoid) | {
     "identity": identity,
 }
 
-TORCH = Oracle("torch", FUNCTIONS, F.cross_entropy, pullback)
+CATALOGUE: dict[str, Function] = {"embedding": looked_up} | {
+    each.name: partial(each.torch, torch) for each in (*LAYERS, *OTHERS) if each.torch is not None
+}
+
+TORCH = Oracle("torch", FUNCTIONS, F.cross_entropy, pullback, CATALOGUE)

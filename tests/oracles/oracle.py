@@ -1,10 +1,11 @@
 """The oracle: the same functions in another library's words, and its own way to differentiate them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from chainrule import Array, Labels, Targets
 
@@ -32,11 +33,18 @@ class Oracle:
     cross_entropy: Function
     """`(logits, targets) -> loss`, the mean over the rows."""
     pullback: Pullback
+    catalogue: dict[str, Function] = field(factory=dict[str, Function])
+    """More subjects, as the catalogue itself writes them in this library: `(x or out, *arrays) -> out or loss`."""
 
     def loss_and_gradient(self, logits: Array, targets: Targets) -> tuple[Array, Array]:
         """The cross-entropy of the softmax of the logits, and its derivative with respect to them."""
         loss, (gradient,) = self.pullback(self.cross_entropy, [logits], np.ones((), logits.dtype), targets)
         return loss, gradient
+
+
+def plus(f: Function, x: Any) -> Any:
+    """`x + f(x)`."""
+    return x + f(x)
 
 
 def subjects(affine: Function, relu: Function, sigmoid: Function) -> dict[str, Function]:
@@ -54,9 +62,6 @@ def subjects(affine: Function, relu: Function, sigmoid: Function) -> dict[str, F
     def residual(x: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
         return x + affine(sigmoid(affine(x, W1, b1)), W2, b2)
 
-    def residual_relu(x: Any) -> Any:
-        return x + relu(x)
-
     def add(x: Any, W: Any, b: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
         return affine(x, W, b) + sigmoid(x) + affine(relu(affine(x, W1, b1)), W2, b2)
 
@@ -68,9 +73,14 @@ def subjects(affine: Function, relu: Function, sigmoid: Function) -> dict[str, F
     def tied(x: Any, W: Any, b: Any) -> Any:
         return affine(affine(x, W, b), W, b)
 
+    def multiply(x: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        return affine(x, W1, b1) * sigmoid(x) * sigmoid(affine(x, W2, b2))
+
     return {
+        "multiply": multiply,
+        "recomputed": through(sigmoid),
         "residual": residual,
-        "residual relu": residual_relu,
+        "residual relu": partial(plus, relu),
         "add": add,
         "repeated": repeated,
         "tied": tied,

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from catalogue import LAYERS
+from catalogue import LAYERS, OTHERS
 from chainrule import Array
-from oracles.differences import ORACLES, layer_difference, loss_difference
+from chainrule.laws import LOSS_LAWS
+from oracles.differences import COLUMNS, HEAD, ORACLES, layer_difference, loss_difference, table
 from strategies import Floating, dtypes, generators, sides
 
 # Seen over a thousand draws: 2 units of rounding of the largest entry, 6 where two layers follow each other.
@@ -41,3 +42,15 @@ def test_layers(library: str, name: str, rng: np.random.Generator, n: int, dtype
 def test_cross_entropy(library: str, kind: str, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     difference = loss_difference(ORACLES[library], kind, rng, n, dtype)
     assert difference <= UNITS * float(np.finfo(dtype).eps)
+
+
+def test_the_table_has_every_layer_and_every_loss() -> None:
+    rows = table(cases=1)
+    losses = [each.name for each in OTHERS if each.laws is LOSS_LAWS]
+    assert [row[0] for row in rows] == [*(each.name for each in LAYERS), "embedding", *losses]
+    for name, *found in rows:
+        assert len(found) == len(COLUMNS) == len(HEAD) - 1
+        for number, (_, dtype) in zip(found, COLUMNS, strict=True):
+            # Of float32 a norm of a row near a constant, which magnifies rounding, has the most.
+            assert number == "" or float(number) <= 64 * float(np.finfo(dtype).eps), name
+        assert found[0]

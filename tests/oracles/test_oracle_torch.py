@@ -14,22 +14,33 @@ import reference
 from catalogue import LAYERS, OTHERS, Subject
 from chainrule import (
     Affine,
+    BatchNorm,
     Convolution,
     Embedding,
+    GroupNorm,
     Gru,
     Layer,
+    LayerNorm,
     Lstm,
+    PRelu,
+    RmsNorm,
+    Statistics,
     adagrad,
     adam,
     adamw,
     affine,
+    batch_norm,
     check_layer,
     convolution,
     convolution_transpose,
     embedding,
+    group_norm,
     gru,
+    layer_norm,
     lstm,
+    prelu,
     relu,
+    rms_norm,
     rmsprop,
     sgd,
     softmax_cross_entropy,
@@ -327,6 +338,40 @@ def test_weights_of_torchs_modules_are_ours_with_axes_in_another_order(axes: int
     out, _ = layer.forward(Convolution(to_numpy(W), to_numpy(module.bias)), x)
     theirs = module(torch.tensor(x).movedim(-1, 1)).movedim(1, -1)
     np.testing.assert_allclose(out, to_numpy(theirs), rtol=1e-10, atol=1e-10)
+
+
+MODULES: dict[str, tuple[Any, Any, Callable[[Any], Any]]] = {
+    "affine": (affine, torch.nn.Linear(4, 3), lambda m: Affine(to_numpy(m.weight.T), to_numpy(m.bias))),
+    "layer_norm": (layer_norm(), torch.nn.LayerNorm(4), lambda m: LayerNorm(to_numpy(m.weight), to_numpy(m.bias))),
+    "rms_norm": (rms_norm(), torch.nn.RMSNorm(4, eps=1e-6), lambda m: RmsNorm(to_numpy(m.weight))),
+    "group_norm": (group_norm(2), torch.nn.GroupNorm(2, 4), lambda m: GroupNorm(to_numpy(m.weight), to_numpy(m.bias))),
+    "batch_norm": (batch_norm(), torch.nn.BatchNorm1d(4), lambda m: BatchNorm(to_numpy(m.weight), to_numpy(m.bias))),
+    "prelu": (prelu, torch.nn.PReLU(4), lambda m: PRelu(to_numpy(m.weight))),
+    "prelu of one slope": (prelu, torch.nn.PReLU(), lambda m: PRelu(to_numpy(m.weight.reshape(())))),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_have_our_parameters_as_the_pages_say(name: str) -> None:
+    layer, module, params_of = MODULES[name]
+    rng = np.random.default_rng(0)
+    module = module.double()
+    with torch.no_grad():
+        for each in module.parameters():
+            each.copy_(torch.tensor(normal(rng, *each.shape)))
+    x = normal(rng, 5, 4)
+    out, _ = layer.forward(params_of(module), x)
+    np.testing.assert_allclose(out, to_numpy(module(torch.tensor(x))), rtol=1e-10, atol=1e-10)
+
+
+def test_a_batch_norm_in_use_has_the_running_statistics_of_torchs() -> None:
+    rng, module = np.random.default_rng(0), torch.nn.BatchNorm1d(4).double()
+    module(torch.tensor(normal(rng, 5, 4)))
+    module.eval()
+    in_use = batch_norm(Statistics(to_numpy(module.running_mean), to_numpy(module.running_var)))
+    x = normal(rng, 5, 4)
+    out, _ = in_use.forward(BatchNorm(to_numpy(module.weight), to_numpy(module.bias)), x)
+    np.testing.assert_allclose(out, to_numpy(module(torch.tensor(x))), rtol=1e-10, atol=1e-10)
 
 
 def same_as_torchs(layer: Any, params: Any, x: Any, function: Any, rng: np.random.Generator) -> None:

@@ -309,7 +309,9 @@ def test_an_out_of_an_encoder_that_is_no_array_of_floats_is_refused_where_it_ari
     ):
         with pytest.raises(TypeError) as caught:
             call()
-        assert str(caught.value) == "wrong forward: out must be an array of floats, got list"
+        assert (
+            str(caught.value) == "wrong forward: out must be an array of floats, got list: convert it with np.asarray"
+        )
 
 
 @pytest.mark.parametrize("params", [(), object(), (np.ma.masked_array([1.0]),), (np.array(["a"]), [])])

@@ -31,7 +31,7 @@ def test_of_an_encoder_it_is_a_function_of_the_table() -> None:
     [
         (
             lambda: Objective(untyped(affine.forward), softmax_cross_entropy, np.ones((1, 2)), np.array([0])),
-            "Objective: network must be a Layer or an Encoder, got method: give it network(seed)",
+            "Objective: network must be a Layer or an Encoder, got method",
         ),
         (
             lambda: Objective(untyped(Affine), softmax_cross_entropy, np.ones((1, 2)), np.array([0])),

@@ -64,7 +64,7 @@ def number(
     It must be a real number (else a TypeError), finite, at least `least`, above `above` and below `below` (else a
     ValueError).
     """
-    is_other = is_a(value, str, np.complexfloating, bool)  # which float takes, or cuts to a real part
+    is_other = is_a(value, str, np.complexfloating) or is_truth(value)  # which float takes, or cuts to a real part
     if is_other or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
         raise TypeError(f"{owner}: {name} must be a number, got {describe(value)}")
     try:
@@ -95,10 +95,15 @@ def size(owner: str, name: str, value: Any, *, least: int = 0, kind: str = "an i
 
 
 def truth(owner: str, name: str, value: bool) -> bool:
-    """Return an option that is True or False; anything else is a TypeError."""
-    if not is_a(value, bool):
+    """Return an option that is True or False as a bool of Python's; anything else is a TypeError."""
+    if not is_truth(value):
         raise TypeError(f"{owner}: {name} must be True or False, got {describe(value)}")
-    return value
+    return bool(value)
+
+
+def is_truth(value: object) -> bool:
+    """Tell whether a value is True or False: of Python, of NumPy, or in a 0-d array of NumPy's."""
+    return is_a(value, bool, np.bool_) or (is_numpy(value) and value.shape == () and value.dtype.kind == "b")
 
 
 def is_a(value: object, *classes: type[object]) -> bool:
@@ -111,3 +116,15 @@ def describe(value: object) -> str:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return summary(value)
     return f"a tuple of {len(value)}" if is_tuple(value) else type(value).__name__
+
+
+def conversion(value: object) -> str:
+    """The hint for what is no array and can become one: a list, a number, or a column of pandas; else nothing."""
+    if is_of_pandas(value):
+        return ": convert it with .to_numpy()"
+    return ": convert it with np.asarray" if is_a(value, list, tuple, float, int, np.generic) else ""
+
+
+def is_of_pandas(value: object) -> bool:
+    """Tell whether a value is a column or a table of pandas, which has a dtype and is no array."""
+    return type(value).__module__.partition(".")[0] == "pandas"

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import conversion, describe, is_of_pandas
 from chainrule.arrays.libraries import unlike
 from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain
 
@@ -39,8 +39,8 @@ def choose_rows(labels: Labels, rows: Array, owner: str, name: str, things: str)
 
 def are_integers(labels: Any, name: str) -> None:
     """Check that labels, called `name` in messages, are an array of integers, of any library."""
-    if not (hasattr(labels, "shape") and hasattr(labels, "dtype")):
-        raise TypeError(f"{name} must be an array of integers, got {describe(labels)}")
+    if not (hasattr(labels, "shape") and hasattr(labels, "dtype")) or is_of_pandas(labels):
+        raise TypeError(f"{name} must be an array of integers, got {type(labels).__name__}{conversion(labels)}")
     if is_numpy(labels) and not is_plain(labels):
         raise TypeError(f"{name} must be a plain array, got {type(labels).__name__}: convert them first")
     if not (labels.dtype.kind in "iu" if is_numpy(labels) else "int" in str(labels.dtype)):

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.arguments import conversion, describe, is_a, is_of_pandas
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
 from chainrule.arrays.tuned import TUNED
@@ -147,7 +147,7 @@ def _of_one(x: Any, name: str) -> Namespace:
         return TUNED
     library = library_of(x)
     if library is None:
-        raise TypeError(f"{name} must be an array of floats, got {type(x).__name__}")
+        raise TypeError(f"{name} must be an array of floats, got {type(x).__name__}{conversion(x)}")
     if not library.isdtype(x.dtype, "real floating"):
         raise TypeError(f"{name} is {x.dtype}, not real floating-point: convert it first")
     return _portable(library)
@@ -155,7 +155,7 @@ def _of_one(x: Any, name: str) -> Namespace:
 
 def library_of(x: Any) -> Any:
     """The Array API namespace of an array's library; None if it is no array."""
-    if not hasattr(x, "dtype") or isinstance(x, np.generic):
+    if not hasattr(x, "dtype") or isinstance(x, np.generic) or is_of_pandas(x):
         return None
     if hasattr(x, "__array_namespace__"):
         return x.__array_namespace__()

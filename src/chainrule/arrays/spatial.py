@@ -42,3 +42,8 @@ def axes_of(owner: str, **options: Any) -> int:
     if not 1 <= axes <= 3:
         raise ValueError(f"{owner}: there must be 1 to 3 spatial axes, got {given}")
     return axes
+
+
+def spatial(axes: int) -> str:
+    """So many spatial axes, for a message: `"1 spatial axis"`, `"2 spatial axes"`."""
+    return f"{axes} spatial {'axis' if axes == 1 else 'axes'}"

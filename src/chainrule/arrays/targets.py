@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_of_pandas
 from chainrule.arrays.labels import fit
 from chainrule.arrays.libraries import namespace_of_labels, unlike
 from chainrule.arrays.namespace import Namespace
@@ -153,7 +153,7 @@ def _check_kind(
     targets: Any, logits: Array | Labels, name: str, beside: str = "the logits are", what: str = "targets"
 ) -> None:
     """Check that targets are an array of numbers of the library of the logits; a TypeError names the conversion."""
-    if type(targets).__module__.partition(".")[0] == "pandas":
+    if is_of_pandas(targets):
         kind = type(targets).__name__
         raise TypeError(f"{name}: {what} must be an array, got pandas' {kind}: convert it with .to_numpy()")
     if not (hasattr(targets, "shape") and hasattr(targets, "dtype")):

@@ -20,7 +20,7 @@ from chainrule.checking.effort import Effort, is_quick
 from chainrule.checking.progress import progress
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
-from chainrule.encoder import Encoder, Trainable
+from chainrule.encoder import Encoder, Trainable, of_a_seed
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
@@ -210,6 +210,7 @@ def check_network(
     from chainrule.laws.network_laws import NETWORK_LAWS
     from chainrule.laws.of_layers import LAYER_LAWS
 
+    _expect(network, (Layer, Encoder), "check_network")
     _expect_names(only, (*LAYER_LAWS, *LOSS_LAWS, *NETWORK_LAWS), "check_network")
     subject: Any = network  # whose x is of the type that it says
     of_layer = check_layer(subject, params, x, rng=rng, effort=effort, only=_those(only, LAYER_LAWS))
@@ -299,7 +300,8 @@ def _report(
 def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:
     if not isinstance(subject, classes):
         named = " or ".join(f"{'an' if cls is Encoder else 'a'} {cls.__name__}" for cls in classes)
-        raise TypeError(f"{name}: the subject must be {named}, got {describe(subject)}")
+        hint = of_a_seed(subject) if Layer in classes else ""
+        raise TypeError(f"{name}: the subject must be {named}, got {describe(subject)}{hint}")
 
 
 def _expect_numpy(arguments: object, check: str) -> None:

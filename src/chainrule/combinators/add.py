@@ -153,7 +153,7 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
     out, cache = next(branches)
     caches.append(cache)
     for more, cache in branches:
-        out = xp.plus(out, more)
+        out = xp.quietly(xp.plus, out, more)
         caches.append(cache)
     return out, caches
 

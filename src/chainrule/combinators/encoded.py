@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
-from chainrule.encoder import Encoder
+from chainrule.encoder import Encoder, of_a_seed
 from chainrule.layer import Layer
 from chainrule.parts import Chain
 from chainrule.rules.combinators import Caches, Rules, counted, layer_or_encoder, placed
@@ -69,9 +69,9 @@ def encoded(encoder: Encoder[P, C, X], layer: Layer[Q, D], /) -> Encoder[tuple[P
     (Embedding(E=f32[10, 4]), Affine(W=f32[4, 2], b=f32[2]))
     """
     if not isinstance(encoder, Encoder):
-        raise TypeError(f"encoded: argument 1 must be an Encoder, got {describe(encoder)}")
+        raise TypeError(f"encoded: argument 1 must be an Encoder, got {describe(encoder)}{of_a_seed(encoder)}")
     if not isinstance(layer, Layer):
-        hint = ": an encoder stands first" if isinstance(layer, Encoder) else ""
+        hint = ": an encoder stands first" if isinstance(layer, Encoder) else of_a_seed(layer)
         raise TypeError(f"encoded: argument 2 must be a Layer, got {describe(layer)}{hint}")
     axes = None  # an encoder makes one row of features of each event, and that row is one of the layer's event axes
     if encoder.event_axes is not None and layer.event_axes is not None:

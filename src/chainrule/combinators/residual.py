@@ -73,14 +73,14 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
     out, cache = parts[0].forward(xp, params, x)
     if out.shape != x.shape:
         raise ValueError(f"residual: the layer must keep the shape of x, but makes {out.shape} of {x.shape}")
-    return xp.plus(out, x), [cache]
+    return xp.quietly(xp.plus, out, x), [cache]
 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`dx = dout + J^T dout`."""
     dout = xp.shared(dout)
     dx, grads = parts[0].backward(xp, caches.pop(), dout, wants_dx)
-    return (xp.plus(dx, dout) if wants_dx and dx is not None else None), grads
+    return (xp.quietly(xp.plus, dx, dout) if wants_dx and dx is not None else None), grads
 
 
 def one(params: object, x: Shape, out: Shape) -> tuple[int, int]:

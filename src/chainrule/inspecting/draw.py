@@ -4,7 +4,7 @@
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from chainrule.arrays.arguments import describe, is_a
-from chainrule.encoder import Encoder, Trainable
+from chainrule.encoder import Encoder, Trainable, of_a_seed
 from chainrule.layer import Layer
 
 if TYPE_CHECKING:
@@ -87,5 +87,6 @@ def draw(
             raise TypeError(f"draw: a trace has its parameters already, got {describe(params)} besides")
         return drawing_of(graph_of_trace(subject, numbers=numbers), width=width, title=title)
     if not is_a(subject, Layer, Encoder):
-        raise TypeError(f"draw: expected a trace, a Layer or an Encoder, got {describe(subject)}")
+        hint = of_a_seed(subject)
+        raise TypeError(f"draw: expected a trace, a Layer or an Encoder, got {describe(subject)}{hint}")
     return drawing_of(graph_of_network(subject, params, numbers=numbers), width=width, title=title)

@@ -22,6 +22,11 @@ and read off the derivatives with respect to x, W and b:
 **To remember:** what multiplied from one side going forward multiplies from the same side, transposed, coming back; and
 a bias that was copied to every row gets the sum of the rows.
 
+Special values: an infinity or a nan in a row of x goes to that row of the output alone, and coming back to the row of
+dW that belongs to its feature.
+
+**From and to torch.** W is the `weight.T` of a `torch.nn.Linear(d, m)`, and b its `bias`.
+
 Examples
 --------
 >>> import numpy as np

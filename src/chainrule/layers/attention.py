@@ -105,7 +105,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
-from chainrule.arrays.arguments import describe, record_of, size, truth
+from chainrule.arrays.arguments import conversion, describe, record_of, size, truth
 from chainrule.arrays.libraries import alike, meets
 from chainrule.arrays.ownership import own
 from chainrule.arrays.types import Generator, Mask, is_numpy, is_plain
@@ -362,7 +362,7 @@ def attention(
     count = size("attention", "heads", heads, least=1)
     causal, rotary = truth("attention", "causal", causal), truth("attention", "rotary", rotary)
     if mask is not None and "bool" not in str(getattr(mask, "dtype", "")):
-        raise TypeError(f"attention: mask must be an array of truth values, got {describe(mask)}")
+        raise TypeError(f"attention: mask must be an array of truth values, got {describe(mask)}{conversion(mask)}")
     if is_numpy(mask) and not is_plain(mask):
         raise TypeError(f"attention: mask must be a plain array, got {type(mask).__name__}: convert it first")
     if mask is not None and (mask.ndim < 2 or mask.shape[-1] != mask.shape[-2]):

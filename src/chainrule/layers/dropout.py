@@ -23,6 +23,12 @@ argument. `chainrule.inference` gives the network without dropout.
 Two dropouts with one seed have one mask where shapes are equal: `split_seed` makes several seeds of one. NumPy has one
 generator of masks and all other libraries have another, so that the mask of a seed differs between them.
 
+**Numerics.** Of numbers between 0 and 65,535 those below 65,536 (1 - p), rounded, keep an entry (in other libraries
+between 0 and 2^24 - 1): the share that is dropped is p but for 1 / 131,072. A rate that is nearer to 1 than that drops
+all.
+
+Special values: an infinity that is dropped is 0 times infinity, nan.
+
 Examples
 --------
 >>> import numpy as np

@@ -22,6 +22,9 @@ adjoint pair, gather and scatter.
 **Numerics.** Rows are copied, and nothing is rounded. Sums are in float32 at least; their order is that of sorted
 labels. Special values: a nan or an infinity in `dout` goes to the row of its token, and no other row knows of it.
 
+The Array API standard has no scatter. On array-api-strict, dask and CuPy backward does make S^T, n times k numbers, and
+takes the product, in which 0 times nan is nan for every row.
+
 **From and to torch.** E is the `weight` of a `torch.nn.Embedding(k, d)`, as it is.
 
 Examples
@@ -159,7 +162,7 @@ def forward(xp: Namespace, params: Embedding, labels: Labels) -> tuple[Array, Em
 
 def grads(xp: Namespace, cache: EmbeddingCache, dout: Array) -> Embedding:
     """`dE = S^T dout`: each row of dout (..., d) is added to the row of its label."""
-    return _gradients(xp.add_rows(cache.labels, dout, cache.E.shape[0]))
+    return _gradients(xp.quietly(xp.add_rows, cache.labels, dout, cache.E.shape[0]))
 
 
 def operations(params: Embedding, labels: Shape, out: Shape) -> tuple[int, int]:

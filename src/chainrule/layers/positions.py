@@ -173,6 +173,6 @@ def operations(params: Positions, x: Shape, out: Shape) -> tuple[int, int]:
 
 
 positions: Layer[Positions, PositionsCache] = layer(
-    "positions", Positions, forward, backward, fits, event_axes=2, operations=operations
+    "positions", Positions, forward, backward, fits, quiet=True, event_axes=2, operations=operations
 )
 """A row of P added at each place of (..., t, d), up to its length; its parameters are a `Positions`."""

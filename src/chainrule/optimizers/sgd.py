@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 from chainrule import rules
-from chainrule.arrays.arguments import number
+from chainrule.arrays.arguments import number, truth
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.rules.optimizers import ArrayOptimizer, Moments, Schedule
@@ -48,7 +48,7 @@ def sgd(learning_rate: float | Schedule, momentum: float = 0.0, nesterov: bool =
     ValueError
         If the rate is negative or not finite, the momentum not in [0, 1), or Nesterov's form asked for without it.
     TypeError
-        If they are no numbers.
+        If they are no numbers, or `nesterov` is no truth value.
 
     Examples
     --------
@@ -61,12 +61,12 @@ def sgd(learning_rate: float | Schedule, momentum: float = 0.0, nesterov: bool =
     >>> params.W, params.b
     (array([[0.5, 0.5]]), array([-0.1, -0.1]))
     """
-    share = number("sgd", "momentum", momentum, below=1)
+    share, ahead = number("sgd", "momentum", momentum, below=1), truth("sgd", "nesterov", nesterov)
     if share == 0:
-        if nesterov:
+        if ahead:
             raise ValueError("sgd: nesterov=True needs a momentum > 0, got 0")
         return rules.optimizer("sgd", None, learning_rate, factor=opposite)
-    update = partial(roll, momentum=share, nesterov=True) if nesterov else partial(roll, momentum=share)
+    update = partial(roll, momentum=share, nesterov=True) if ahead else partial(roll, momentum=share)
     return rules.optimizer("sgd", update, learning_rate, moments=1)
 
 

@@ -93,7 +93,7 @@ def back_through(
             raise
         grads.append(own)
         if wants_dx and dx is not None:
-            total = dx if total is None else xp.plus(total, dx)
+            total = dx if total is None else xp.quietly(xp.plus, total, dx)
     return total, tuple(reversed(grads))
 
 

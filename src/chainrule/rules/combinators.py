@@ -15,7 +15,7 @@ from attrs import frozen
 from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array, is_tuple
-from chainrule.encoder import Encoder
+from chainrule.encoder import Encoder, of_a_seed
 from chainrule.layer import Layer
 from chainrule.naming import options_of, titled
 from chainrule.parts import Parts
@@ -63,7 +63,8 @@ def combinator(
     """
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
-            hint = ": encoded(encoder, layer) puts a layer behind it" if isinstance(layer, Encoder) else ""
+            is_encoder = isinstance(layer, Encoder)
+            hint = ": encoded(encoder, layer) puts a layer behind it" if is_encoder else of_a_seed(layer)
             raise TypeError(f"{name}: argument {i + 1} must be a Layer, got {describe(layer)}{hint}")
     made: Layer[Any, Any] = layer_or_encoder(name, parts, layers, forward, backward, **traits)
     return made
@@ -104,7 +105,7 @@ def layer_or_encoder(
 def is_part(name: str, layer: Any) -> Any:
     """Return a layer or an encoder; anything else is a TypeError that begins with `name`."""
     if not is_a(layer, Layer, Encoder):
-        raise TypeError(f"{name}: argument 1 must be a Layer or an Encoder, got {describe(layer)}")
+        raise TypeError(f"{name}: argument 1 must be a Layer or an Encoder, got {describe(layer)}{of_a_seed(layer)}")
     return layer
 
 

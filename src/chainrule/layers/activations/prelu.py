@@ -16,8 +16,10 @@ where the sum is over all that shares a slope: all rows, or all numbers. So
 
 **To remember:** a slope that was copied to every row gets the sum of the rows.
 
-At 0 the derivative with respect to x is the slope, as in torch; a nan passes. Channels are the last axis here, and the
-second in torch.
+At 0 the derivative with respect to x is the slope, as in torch; a nan passes.
+
+**From and to torch.** The slope is the `weight` of a `torch.nn.PReLU(c)`, as it is; that of `PReLU()`, (1,), is one for
+all as `weight.reshape(())`. Channels are the last axis here, and the second there.
 
 Examples
 --------
@@ -136,5 +138,7 @@ def backward(xp: Namespace, cache: PReluCache, dout: Array, wants_dx: bool) -> t
     return dx, _gradients(xp.reshape(xp.sum_rows(columns), slope.shape))
 
 
-prelu: Layer[PRelu, PReluCache] = layer("prelu", PRelu, forward, backward, fits, event_axes=1, operations=(3, 5))
+prelu: Layer[PRelu, PReluCache] = layer(
+    "prelu", PRelu, forward, backward, fits, quiet=True, event_axes=1, operations=(3, 5)
+)
 """`max(x, 0) + slope * min(x, 0)` with learned slopes; its parameter is a `PRelu`."""

@@ -2,6 +2,8 @@
 
     out = max(x, 0)
 
+(Nair and Hinton, Rectified linear units improve restricted Boltzmann machines, 2010.)
+
 **Derivation.** An entry that passes passes its change too, and a zero stays where it is:
 
     d(out) = slope * dx        slope = 1 where x > 0, else 0        (* entry by entry)

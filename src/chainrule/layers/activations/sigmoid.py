@@ -2,6 +2,8 @@
 
     out = s(x)        s(x) = 1 / (1 + exp(-x))
 
+(Rumelhart, Hinton and Williams, Learning representations by back-propagating errors, 1986.)
+
 **Derivation.** Differentiate the quotient:
 
     s'(x) = exp(-x) / (1 + exp(-x))^2 = s(x) s(-x)
@@ -20,6 +22,8 @@ so both keep their relative precision at every finite x. Forward makes the slope
 it.
 
 **To remember:** the slope is the output times what is missing to one.
+
+Special values: the output is 0 at -inf and 1 at inf, with slope 0; a nan passes.
 
 Examples
 --------

@@ -2,6 +2,8 @@
 
     p_i = exp(x_i) / sum(exp(x))        x (..., k)    p (..., k)
 
+(Bridle, Probabilistic interpretation of feedforward classification network outputs, 1990.)
+
 **Derivation.** Take differentials of p_i s = exp(x_i), with the sum s of the row, whose differential is
 ds = sum(exp(x) * dx) = s <p, dx>:
 

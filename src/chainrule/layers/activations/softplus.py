@@ -3,6 +3,8 @@
     softplus(x) = log(1 + exp(x))
     log_sigmoid(x) = log(s(x)) = -softplus(-x)        s(x) = 1 / (1 + exp(-x))
 
+(Dugas and others, Incorporating second-order functional knowledge for better option pricing, 2001.)
+
 **Derivation.** The slope of the one is the sigmoid, and that of the other is the sigmoid of -x:
 
     softplus'(x) = exp(x) / (1 + exp(x)) = s(x)

@@ -2,6 +2,8 @@
 
     out = tanh(x)        tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x))
 
+(LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998, on why an odd function learns faster than the sigmoid.)
+
 **Derivation.** Differentiate the quotient of s = exp(x) - exp(-x) and c = exp(x) + exp(-x), whose derivatives are each
 other:
 
@@ -20,6 +22,8 @@ so that
 Forward makes the slope and saves it.
 
 **To remember:** the slope is one minus the square of the output; where that is lost, four e over one plus e squared.
+
+Special values: the output is -1 at -inf and 1 at inf, with slope 0; a nan passes.
 
 Examples
 --------

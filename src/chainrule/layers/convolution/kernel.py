@@ -49,7 +49,10 @@ class Convolution:
     b: Array
 
     def __attrs_post_init__(self) -> None:
-        axes = AXES.get(getattr(self.W, "ndim", 4), "height width")
+        axes = AXES.get(getattr(self.W, "ndim", 4))
+        if axes is None:
+            shape = tuple(self.W.shape)
+            raise ValueError(f"Convolution: W must have 3 to 5 axes, (*size, inputs, outputs), got shape {shape}")
         well_formed("Convolution", least=1, W=(self.W, f"{axes} inputs outputs"), b=(self.b, "outputs"))
 
     @classmethod

@@ -14,7 +14,7 @@ q = (p - 1) stride + r - before - after outputs, for "same" p stride.
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from chainrule.arrays.spatial import Each, Margins, margins
+from chainrule.arrays.spatial import Each, Margins, margins, spatial
 from chainrule.arrays.types import Array, is_any_tuple
 from chainrule.arrays.windows import Windows
 
@@ -97,5 +97,5 @@ def _on_axes(owner: str, name: str, value: Any, axes: int, W: tuple[int, ...]) -
     if not is_any_tuple(value):
         return (value,) * axes
     if len(value) != axes:
-        raise ValueError(f"{owner}: {name} must be for {axes} spatial axes, as W {W} has, got {value}")
+        raise ValueError(f"{owner}: {name} must be for {spatial(axes)}, as W {W} has, got {value}")
     return value

@@ -28,6 +28,16 @@ The means of g and of h * g need no sums of their own: they are dbias and dscale
 In use there is no batch to look at. `batch_norm(statistics)` takes the mean and the variance of many batches, which
 `chainrule.statistics` computes; they are constants then, and dx = r g.
 
+**Numerics.** As in `layer_norm`: the variance is that of centred values, columns whose squares would overflow are
+scaled by a power of two first, and a column of one value gives the bias.
+
+Special values: a column with an infinity or a nan gives nan, in that column alone; in use it stays in its
+place.
+
+**From and to torch.** The scale and the bias are the `weight` and the `bias` of a `torch.nn.BatchNorm1d(d)`, and the
+`Statistics` its `running_mean` and `running_var`, as they are. Of images (n, c, ...), the channels of its
+`BatchNorm2d` are the second axis.
+
 Examples
 --------
 >>> import numpy as np

@@ -23,8 +23,12 @@ and read off, with the sums over all rows for what all rows share:
 **To remember:** what a normalisation takes out of x going forward, it takes out of the gradient coming back: the mean,
 and the length along h.
 
-The variance is that of centred values: mean(x^2) - mean(x)^2 would lose all digits where a row is nearly constant. Rows
-whose squares would overflow are scaled by a power of two first, and a row of one value gives the bias.
+**Numerics.** The variance is that of centred values: mean(x^2) - mean(x)^2 would lose all digits where a row is nearly
+constant. Rows whose squares would overflow are scaled by a power of two first, and a row of one value gives the bias.
+
+Special values: a row with an infinity or a nan gives nan, in that row alone.
+
+**From and to torch.** The scale and the bias are the `weight` and the `bias` of a `torch.nn.LayerNorm(d)`, as they are.
 
 Examples
 --------

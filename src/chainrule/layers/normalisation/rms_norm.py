@@ -27,6 +27,9 @@ sqrt(eps), eps shortens it, and a row of zeros gives zeros, with the slope 1 / s
 
 Special values: a row with an infinity or a nan gives nan, in that row alone.
 
+**From and to torch.** The scale is the `weight` of a `torch.nn.RMSNorm(d, eps=1e-6)`, as it is; without a number, its
+eps is the distance from 1 to the next number.
+
 Examples
 --------
 >>> import numpy as np

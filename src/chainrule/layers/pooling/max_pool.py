@@ -163,5 +163,6 @@ def max_pool(size: Each, stride: Each | None = None, padding: Margins = 0) -> La
         partial(forward, **given),
         partial(backward, **given),
         partial(fits, "max_pool", **given),
+        quiet=True,
         operations=partial(operations, given["size"]),
     )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.slices import along
-from chainrule.arrays.spatial import Each, Margins, axes_of, margins, sizes
+from chainrule.arrays.spatial import Each, Margins, axes_of, margins, sizes, spatial
 from chainrule.arrays.types import Array, Unit, is_any_tuple
 from chainrule.layer import Shape
 
@@ -61,7 +61,7 @@ def fits(owner: str, params: Unit, x: Array, *, size: Each, stride: Each, paddin
     for option in (stride, padding):
         least, most = (len(option), len(option)) if isinstance(option, tuple) else (least, most)
     if not least <= axes <= most:
-        wanted = f"{least} spatial axes" if least == most else "1 to 3 spatial axes"
+        wanted = spatial(least) if least == most else "1 to 3 spatial axes"
         raise ValueError(f"{owner}: x must have {wanted} between the first and the last, got shape {tuple(x.shape)}")
     for axis, each in enumerate(windows(axes, size, stride, padding), 1):
         length = x.shape[axis]
