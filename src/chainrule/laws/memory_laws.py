@@ -51,19 +51,21 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
             "x": partial(_with_x, trial, layout, dout),
             "params": partial(_with_params, trial, layout, dout),
         }
-        for argument, run in cases.items():
-            try:
-                verdicts.append(_same(argument, run(), right, units, f"{name} {argument}"))
-            except Exception as error:  # noqa: BLE001  # it is part of the report
-                note = f"{name} {argument} makes it raise {type(error).__name__}: {error}"
-                verdicts.append(Verdict("any_layout", argument, ok=False, note=note))
-    ones = np.broadcast_to(np.ones((), trial.out.dtype), trial.out.shape)
-    dense = trial.back(np.ones_like(trial.out))
-    of_ones = rounding(trial, np.ones_like(trial.out), rng)
-    verdicts.append(
-        _same("dout", trial_back(trial, ones), dense, of_ones, "a broadcast dout, of one number with strides of 0,")
-    )
+        verdicts += [_tried(argument, run, right, units, f"{name} {argument}") for argument, run in cases.items()]
+    ones = np.ones_like(trial.out)
+    dense, of_ones = trial.back(ones), rounding(trial, ones, rng)
+    run = partial(_with_dout, trial, _broadcast, ones)
+    verdicts.append(_tried("dout", run, dense, of_ones, "a broadcast dout, of one number with strides of 0,"))
     return _worst(verdicts)
+
+
+def _tried(argument: str, run: Callable[[], Fields], right: Fields, units: Fields, words: str) -> Verdict:
+    """The verdict on an argument in another layout."""
+    try:
+        return _same(argument, run(), right, units, words)
+    except Exception as error:  # noqa: BLE001  # it is part of the report
+        note = f"{words} makes it raise {type(error).__name__}: {error}"
+        return Verdict("any_layout", argument, ok=False, note=note)
 
 
 def _with_dout(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
@@ -75,7 +77,8 @@ def _with_x(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fiel
 
 
 def _with_params(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
-    return _results(trial.layer, _other(trial.params, layout), trial.x, dout)
+    x = writable(trial.x)  # whoever writes to x is told so by other laws, and not that this layout is why
+    return _results(trial.layer, _other(trial.params, layout), x, dout)
 
 
 def trial_back(trial: Trial, dout: Array) -> Fields:
@@ -129,6 +132,11 @@ def _misaligned(a: Array) -> Array:
     made = memory[1:].view(a.dtype).reshape(a.shape)
     made[...] = a
     return made
+
+
+def _broadcast(a: Array) -> Array:
+    """One number with strides of 0."""
+    return np.broadcast_to(a[(0,) * a.ndim] if a.size else np.ones((), a.dtype), a.shape)
 
 
 LAYOUTS: dict[str, Callable[[Array], Array]] = {
