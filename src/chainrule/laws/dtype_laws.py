@@ -82,7 +82,7 @@ def _in_dtype(
     for name, got in results.items():
         like = right[name]
         if got.dtype != dtype:
-            yield Verdict("precision", name, ok=False, note=f"{at} it is {got.dtype}")
+            yield Verdict("precision", name, ok=False, note=f"{at} it comes as {got.dtype}")
             continue
         if got.shape != like.shape:
             yield Verdict("precision", name, ok=False, note=f"{at} it is {describe(got)}, in float64 {describe(like)}")
