@@ -356,3 +356,43 @@ def test_mistakes_of_the_caller_are_raised() -> None:
         check_loss(untyped(affine), x, x, rng=rng)
     with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got int"):
         check_layer(affine, Affine.init(rng, 3, 2), x, rng=untyped(0))
+    with pytest.raises(TypeError, match=r"check_layer: x must be a NumPy array, got list: convert it with np.asarray"):
+        check_layer(affine, Affine.init(rng, 3, 2), untyped(x.tolist()), rng=rng)
+    with pytest.raises(TypeError, match=r"check_loss: out must be a NumPy array, got list: convert it with np.asarray"):
+        check_loss(softmax_cross_entropy, untyped(x.tolist()), np.array([0, 1]), rng=rng)
+    with pytest.raises(TypeError, match=r"check_loss: targets must be a NumPy array, got list"):
+        check_loss(softmax_cross_entropy, x, untyped([0, 1]), rng=rng)
+    with pytest.raises(TypeError, match=r"check_optimizer: optimizer must have init and step, as .* got function"):
+        check_optimizer(untyped(sgd), x, x, rng=rng)
+    with pytest.raises(ValueError, match=r"check_optimizer: grads must be like params: trees differ at the root"):
+        check_optimizer(sgd(0.1), untyped((x,)), untyped(x), rng=rng)
+    with pytest.raises(ValueError, match=r"check_optimizer: grads must be like params: f64\[3\] for f64\[2, 3\]"):
+        check_optimizer(sgd(0.1), x, x[0], rng=rng)
+
+
+def doubled_at(field: str) -> Layer[Affine, Any]:
+    """An affine layer one of whose derivatives is twice what it should be."""
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Affine]:
+        dx, grads = affine.backward(cache, dout)
+        return (2 * dx, grads) if field == "dx" else (dx, Affine(2 * grads.W, grads.b))
+
+    return Layer(affine.forward, backward)
+
+
+@pytest.mark.parametrize("field", ["dx", "grads.W"])
+def test_zeros_for_x_and_parameters_hide_nothing(field: str) -> None:
+    params, x, rng = Affine(np.zeros((3, 2)), np.zeros(2)), np.zeros((4, 3)), np.random.default_rng(0)
+    assert check_layer(affine, params, x, rng=rng).ok
+    found = check_layer(doubled_at(field), params, x, rng=rng).failures
+    assert {(verdict.law, verdict.field) for verdict in found} == {("other_values", field)}
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (4, 0)])
+def test_of_an_x_without_entries_nothing_can_be_told(shape: tuple[int, ...]) -> None:
+    square = Layer(lambda params, x: (x * x, own(x)), lambda x, dout: (x * dout, ()))
+    report = check_layer(square, (), np.ones(shape), rng=np.random.default_rng(0))
+    assert not report.ok
+    assert [(verdict.law, verdict.field) for verdict in report.undecided] == [("derivative", "dx")]
+    assert f"out has shape {shape} for an x of shape {shape}" in report.undecided[0].note
+    assert not report.failures

@@ -135,11 +135,30 @@ def test_a_layer_that_takes_float64_stays_what_it_is() -> None:
 def test_tensors_are_refused_with_what_to_do() -> None:
     torch: Any = import_module("torch")
     x: Any = torch.ones(3, 2).bfloat16()
-    message = (
-        r"check_layer: params and x must be NumPy arrays, got bf16\[3, 2\]: .* check_against takes tensors as they"
-    )
+    message = r"check_layer: x must be a NumPy array, got bf16\[3, 2\] of torch: .* check_against takes tensors as they"
     with pytest.raises(TypeError, match=message):
         check_layer(relu, (), x, rng=np.random.default_rng(0))
+
+
+@pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
+def test_arrays_of_jax_are_refused_too() -> None:
+    x: Any = import_module("jax.numpy").ones((3, 2))
+    with pytest.raises(TypeError, match=r"check_layer: x must be a NumPy array, got f32\[3, 2\] of jaxlib"):
+        check_layer(relu, (), x, rng=RNG(0))
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+def test_a_function_of_torch_is_given_a_dictionary_by_name_and_knows_what_is_frozen() -> None:
+    interop: Any = import_module("chainrule.interop.torch")
+
+    def affine_of(x: Any, W: Any, b: Any) -> Any:
+        return x @ W + b
+
+    params: Any = {"W": RNG(0).standard_normal((3, 2)), "b": RNG(1).standard_normal(2)}
+    layer = interop.as_layer(affine_of, x="x", frozen=["b"])
+    report = check_layer(layer, params, RNG(2).standard_normal((5, 3)), rng=RNG(3))
+    assert report.ok, str(report)
+    assert {"grads.W", "grads.b"} <= {verdict.field for verdict in report.verdicts}
 
 
 def test_a_layer_that_drops_the_imaginary_part_gives_no_warning() -> None:

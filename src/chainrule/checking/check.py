@@ -14,7 +14,7 @@ import numpy as np
 from attrs import evolve
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.types import Array, Generator
 from chainrule.checking.effort import Effort, is_quick
 from chainrule.checking.progress import progress
@@ -30,6 +30,11 @@ C = TypeVar("C")
 T = TypeVar("T")
 S = TypeVar("S")
 X = TypeVar("X")
+
+OF_AS_LAYER = (
+    "a layer made by as_layer is given tensors of them; check_against takes tensors as they are, also in bfloat16"
+)
+"""What to do with arrays of another library."""
 
 
 def check_layer(
@@ -95,8 +100,10 @@ def check_layer(
     if quick:
         only = [name for name in laws if name not in ELSEWHERE] if only is None else only
         laws |= {name: law for name, law in AT_ONCE.items() if name in laws}
+    if isinstance(layer, Layer):
+        _expect_array(x, "check_layer: x")
     subject, given = as_trees(layer, params)
-    _expect_numpy((given, x), "check_layer")
+    _expect_arrays("check_layer", OF_AS_LAYER, params=given, x=x)
     checked = in_its_dtype(subject, given, x)
 
     def result(x: Any, params: Any) -> Any:
@@ -151,6 +158,10 @@ def check_loss(
     from chainrule.laws.loss_laws import ELSEWHERE, LOSS_LAWS
 
     _expect(loss, (Loss,), "check_loss")
+    _expect_array(out, "check_loss: out")
+    if is_a(targets, list):
+        _expect_array(targets, "check_loss: targets")
+    _expect_arrays("check_loss", out=out, targets=targets)
     _expect_names(only, LOSS_LAWS, "check_loss")
     if is_quick(effort, "check_loss") and only is None:
         only = [name for name in LOSS_LAWS if name not in ELSEWHERE]
@@ -263,6 +274,15 @@ def check_optimizer(
     from chainrule.laws.finite import unfit
     from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
 
+    if is_a(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
+        raise TypeError(
+            f"check_optimizer: optimizer must have init and step, as sgd(0.1) has, got {describe(optimizer)}"
+        )
+    _expect_arrays("check_optimizer", params=params, grads=grads)
+    try:
+        tree.map(_alike, params, grads)
+    except ValueError as error:
+        raise ValueError(f"check_optimizer: grads must be like params: {error}") from None
     _expect_names(only, OPTIMIZER_LAWS, "check_optimizer")
     lost = unfit("follows_gradient", {"params": params, "grads": grads})
     if lost is not None:
@@ -304,13 +324,26 @@ def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:
         raise TypeError(f"{name}: the subject must be {named}, got {describe(subject)}{hint}")
 
 
-def _expect_numpy(arguments: object, check: str) -> None:
-    for leaf in tree.leaves(arguments):
-        if not hasattr(leaf.dtype, "kind"):
-            raise TypeError(
-                f"{check}: params and x must be NumPy arrays, got {describe(leaf)}: a layer made by as_layer is given "
-                f"tensors of them; check_against takes tensors as they are, also in bfloat16"
-            )
+def _expect_arrays(check: str, remedy: str = "convert it with np.asarray", **given: object) -> None:
+    """Refuse arguments that are no arrays of NumPy's, nor trees of them."""
+    for name, value in given.items():
+        for path, leaf in tree.named_leaves(value):
+            if not is_a(leaf, np.ndarray, np.generic):
+                library = type(leaf).__module__.partition(".")[0]
+                raise TypeError(
+                    f"{check}: {name}{path} must be a NumPy array, got {describe(leaf)} of {library}: {remedy}"
+                )
+
+
+def _expect_array(x: object, name: str) -> None:
+    if not (hasattr(x, "shape") and hasattr(x, "dtype")):
+        raise TypeError(f"{name} must be a NumPy array, got {describe(x)}: convert it with np.asarray")
+
+
+def _alike(param: Array, grad: Array) -> Array:
+    if param.shape != grad.shape:
+        raise ValueError(f"{describe(grad)} for {describe(param)}")
+    return param
 
 
 def _expect_names(only: Collection[str] | None, names: Collection[str], check: str) -> None:

@@ -86,8 +86,16 @@ def derivative(
             verdicts.append(noted(compare("derivative", name, got, np.zeros_like(got), 0.0), "the part is fixed"))
         else:
             verdicts.append(of_field(trial, name, dout, got, units, rng, lifted=lifted, most=most))
+    if not (trial.out.size and any(leaf.size for leaf in trial.arguments.values())):
+        return [each if each.wrong else _nothing(each.field, trial) for each in verdicts]
     lost = first_not_finite({"out": trial.out})
     return [evolve(each, note=f"forward gives {lost}") if each.undecided and lost else each for each in verdicts]
+
+
+def _nothing(field: str, trial: Trial) -> Verdict:
+    """The verdict where there are no numbers to differentiate, or none with respect to which."""
+    shapes = f"out has shape {trial.out.shape} for an x of shape {np.shape(trial.x)}"
+    return Verdict("derivative", field, ok=False, undecided=True, note=f"{shapes}: nothing can be compared")
 
 
 def analytic(trial: Trial, rng: np.random.Generator) -> bool:

@@ -12,6 +12,8 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import record
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list
 from chainrule.encoder import Encoder
+from chainrule.interop import graph
+from chainrule.interop.parameters import named
 from chainrule.laws.copies import in_float64, writable
 from chainrule.layer import Layer
 
@@ -19,10 +21,13 @@ from chainrule.layer import Layer
 def as_trees(layer: Any, params: Any) -> tuple[Any, Any]:
     """The layer and its parameters, where dictionaries become records, and lists tuples.
 
-    The layer is given what it knows, and its gradients, which must be of the same kind, are turned as well.
+    The layer is given what it knows, and its gradients, which must be of the same kind, are turned as well. That of
+    another library's function takes named parameters as they are.
     """
     if not _has_containers(params):
         return layer, params
+    if layer.grads is graph.grads:  # the layer of a function that takes dictionaries, made by `as_layer`
+        return layer, named(params)
     turn = _turned(params)
 
     def forward(given: Any, x: Any) -> Any:

@@ -1,6 +1,7 @@
 """The derivative elsewhere: at other values of x, at other sizes, and for every kind of `dout`."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,9 @@ SIZES = (1, 2, 3, 5, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129, 257)
 def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """The derivative is right at other x too: small and large ones, other signs, tails, ties and zeros.
 
-    They stay within what `x` says about its domain: if all of it is positive, so are they. What the layer refuses, and
-    where its values are not finite, is left out.
+    They stay within what `x` says about its domain: if all of it is positive, so are they. Where `x` or a parameter is
+    all zeros, which hide what is multiplied by them, numbers are drawn. What the layer refuses, and where its values
+    are not finite, is left out.
 
     Parameters
     ----------
@@ -58,12 +60,21 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
         if any(each.wrong for each in verdicts):
             break
     if tree.leaves(params):
-        moved = tree.map(lambda leaf: leaf * rng.uniform(1.1, 1.3, leaf.shape), base.params)
+        moved = tree.map(partial(_moved, rng), base.params)
         verdicts += _at("other_values", base, base.x, rng, "for other parameters", moved)
     return _worst(verdicts)
 
 
+def _moved(rng: np.random.Generator, leaf: Array) -> Array:
+    """Other parameters of the same signs, and positive ones where all are 0."""
+    factor = rng.uniform(1.1, 1.3, leaf.shape)
+    return np.asarray(leaf * factor if leaf.any() else factor - 1)
+
+
 def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
+    if not x.any():
+        yield "for x of numbers between 0 and 1", rng.random(x.shape)
+        yield "for x of normal numbers", rng.standard_normal(x.shape)
     positive, negative = bool((x > 0).all()), bool((x < 0).all())
     share = bool(((x >= 0) & (x <= 1)).all())
     yield "for x a thousandth as large", 1e-3 * x
