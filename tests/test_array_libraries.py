@@ -223,6 +223,13 @@ def test_quietly_passes_every_argument() -> None:
     assert float(Portable(strict).quietly(quotient, strict.asarray(3.0), by=2.0)) == 1.5
 
 
+def test_parameters_of_two_libraries_are_refused_as_that_whatever_their_dtypes() -> None:
+    for dtype in ("float32", "float64"):
+        b = strict.ones(2, dtype=getattr(strict, dtype))
+        with pytest.raises(TypeError, match=r"Affine: W is an array of numpy but b of array_api_strict: convert one"):
+            Affine(np.ones((3, 2)), b)
+
+
 @pytest.mark.parametrize(("name", "device"), [("jax.numpy", None), ("another", "a device")])
 def test_constants_are_made_where_x_is_except_under_jax(name: str, device: str | None) -> None:
     """There, x's "device" may be a sharding, which fits the shape of x alone."""

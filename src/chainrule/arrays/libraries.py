@@ -84,13 +84,13 @@ def alike(record: str, **arrays: Array) -> None:
     for other in others:
         a, b = arrays[first], arrays[other]
         found = namespace(b, name=f"{record}: {other}")
+        if found is not library and not (_is_lifted(a) or _is_lifted(b)):
+            what = f"{record}: {first} is an array of {_name(a)} but {other} of {_name(b)}"
+            raise TypeError(f"{what}: convert one of them")
         if not same_dtype(a, b):
             raise TypeError(
                 f"{record}: {first} is {describe(a)} but {other} is {describe(b)}: they must have one dtype"
             )
-        if found is not library:
-            what = f"{record}: {first} is an array of {_name(a)} but {other} of {_name(b)}"
-            raise TypeError(f"{what}: convert one of them")
 
 
 def unlike(x: Array | Labels | Mask, beside: Array | Labels) -> tuple[str, str] | None:
