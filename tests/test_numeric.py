@@ -152,6 +152,23 @@ def test_a_float32_black_box_gets_steps_that_float32_can_resolve() -> None:
     assert g.dtype == np.float32
 
 
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="long doubles are no longer than doubles here")
+def test_a_black_box_in_long_doubles_keeps_their_digits() -> None:
+    x = np.array([0.3, 1.7], np.longdouble)
+    exact = 3 * np.exp(3 * x)
+    assert np.abs(numerical_gradient(lambda x: np.exp(3 * x).sum(), x) / exact - 1).max() < 1e-11  # (1.1e-19)^(2/3) * 9
+    along_x = directional_derivative(lambda x: np.exp(3 * x).sum(), x, x)
+    assert abs(along_x / float((exact * x).sum()) - 1) < 1e-11
+
+
+def test_a_function_of_float64_with_values_in_float32_gets_steps_that_float32_can_resolve() -> None:
+    x = np.array([1.0, 2.0])
+    cubes = numerical_gradient(lambda x: np.float32((x**3).sum()), x)
+    assert np.allclose(cubes, 3 * x**2, rtol=1e-4)  # (1.2e-7)^(2/3) = 2.4e-5 of the function's size
+    along_x = directional_derivative(lambda x: np.float32((x**3).sum()), x, x)
+    assert abs(along_x - 27) < 27e-4
+
+
 def test_slopes_are_taken_over_the_steps_that_are_made() -> None:
     # 0.1 + h is rounded to float32, by 1e-5 of h; of a linear function the quotient is exact all the same.
     x = np.array([0.1, 1.0, 300.0], np.float32)

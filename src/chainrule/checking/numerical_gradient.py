@@ -3,9 +3,9 @@
     central    f'(x) = (f(x + h) - f(x - h)) / 2h + O(h^2)        h = eps^(1/3) max(1, |x|)
     complex    f'(x) = Im f(x + ih) / h                           h = 1e-200
 
-The central step balances the error of the formula, h^2, against that of rounding, eps / h: in float64 about 1e-10 of
-the function's size is left. The complex step has neither and is exact to rounding (see
-`chainrule.checking.complex_step`).
+The central step balances the error of the formula, h^2, against that of rounding, eps / h, where eps is that of x or of
+f(x), the coarser of the two: in float64 about 1e-10 of the function's size is left. The complex step has neither and is
+exact to rounding (see `chainrule.checking.complex_step`).
 
 **Kinks.** Across a kink, such as ReLU's at 0, a difference mixes two slopes. The bend shows it, which is the slope to
 the right minus the slope to the left: that of a smooth function shrinks with the step, that of a kink stays. So where
@@ -164,8 +164,8 @@ def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) ->
     if entries.size == 0:
         return np.zeros(0)
     x = array.ravel()[entries]
-    eps = float(np.finfo(x.dtype).eps)
     middle = probe(entries[:1], np.zeros(1))
+    eps = max(float(np.finfo(each.dtype).eps) for each in (x, middle))
     h = (eps ** (1 / 3) * np.maximum(1, np.abs(x))).astype(x.dtype)
     return _slopes(probe, entries, x, h, middle, eps)
 
@@ -230,7 +230,7 @@ def _differences(
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """The slope across each entry, the bend at it, and how much of a bend rounding alone can make."""
     h = (x + h) - x  # the step that is really made: x + h is rounded
-    above, below = probe(entries, h), probe(entries, -h)
+    above, below = (_at_least_float64(probe(entries, step)) for step in (h, -h))
     slope = (above - below) / (2 * h)
     bend = np.abs((above - middle) / h - (middle - below) / h)
     size = np.maximum(np.abs(middle), np.maximum(np.abs(above), np.abs(below)))

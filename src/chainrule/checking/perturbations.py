@@ -121,7 +121,8 @@ def _moves(params: P, which: int, is_complex: bool) -> Callable[[int, complex], 
     return move
 
 
-def _number(value: Any, step: complex) -> complex:
+def _number(value: Any, step: complex) -> Any:
+    """The value of a function as a number, in the precision that it has, which decides about the steps."""
     if getattr(value, "shape", ()) != () or not hasattr(value, "real"):
         raise TypeError(f"numerical_gradient: f must return one number, got {describe(value)}")
     if isinstance(step, complex) and not np.iscomplexobj(value):
@@ -129,7 +130,10 @@ def _number(value: Any, step: complex) -> complex:
             "numerical_gradient: f returned a real number for complex parameters, so part of it is not analytic: "
             "use method='central'"
         )
-    return complex(value) if isinstance(step, complex) else float(value)
+    dtype = getattr(value, "dtype", None)
+    if isinstance(step, complex):
+        return value if dtype == np.clongdouble else complex(value)
+    return np.asarray(value)[()] if isinstance(dtype, np.dtype) and dtype.kind == "f" else float(value)
 
 
 def _chain(network: Layer[Any, Any], params: Any) -> list[Link]:
