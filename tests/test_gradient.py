@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from chainrule import Affine, affine, relu, sequential, softmax_cross_entropy, tree, value_and_grad
+from chainrule import Affine, affine, huber, layer_norm, relu, sequential, softmax_cross_entropy, tree, value_and_grad
 from strategies import Floating, dtypes, generators, normal, sides
 from untyped import untyped
 
@@ -51,6 +51,17 @@ def test_what_is_no_network_and_no_loss() -> None:
             "value_and_grad: network must be a Layer or an Encoder, got method",
         ),
         (affine, softmax_cross_entropy.forward, "value_and_grad: loss must be a Loss, got method"),
+        (affine, huber, "value_and_grad: loss must be a Loss, got function: call it first, as huber(...)"),
+        (
+            layer_norm,
+            softmax_cross_entropy,
+            "value_and_grad: network must be a Layer or an Encoder, got function: call it first, as layer_norm(...)",
+        ),
+        (
+            [affine],
+            softmax_cross_entropy,
+            "value_and_grad: network must be a Layer or an Encoder, got list: unpack it, as sequential(*layers)",
+        ),
     ):
         with pytest.raises(TypeError) as caught:
             value_and_grad(untyped(network), untyped(loss))

@@ -152,7 +152,7 @@ def test_a_float32_black_box_gets_steps_that_float32_can_resolve() -> None:
     assert g.dtype == np.float32
 
 
-@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="long doubles are no longer than doubles here")
+@pytest.mark.skipif(bool(np.finfo(np.longdouble).eps > 1e-18), reason="long doubles are no longer than doubles here")
 def test_a_black_box_in_long_doubles_keeps_their_digits() -> None:
     x = np.array([0.3, 1.7], np.longdouble)
     exact = 3 * np.exp(3 * x)

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import field, frozen
 
-from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.arguments import describe, is_a, remedy
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.naming import paged, reduced, title_of
@@ -110,11 +110,12 @@ class Trainable(Network[P], Protocol[P, X_contra]):
 def is_network(name: str, network: Any) -> Any:
     """Return a layer or an encoder; anything else is a TypeError that begins with `name`.
 
-    The message has a hint if it is a function of a seed.
+    The message has a hint if it is a function of a seed, or a list.
     """
     if is_a(network, Layer, Encoder):
         return network
-    raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{of_a_seed(network)}")
+    hint = remedy(network, "sequential") or of_a_seed(network)
+    raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{hint}")
 
 
 def of_a_seed(network: Any) -> str:

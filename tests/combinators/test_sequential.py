@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from chainrule import Affine, Array, Layer, Unit, affine, relu, sequential, sigmoid, tree
+from chainrule import Affine, Array, Layer, Unit, affine, layer_norm, relu, sequential, sigmoid, tree
 from chainrule.parts import Chain
 from strategies import generators, normal, sides
 from untyped import untyped
@@ -141,6 +141,12 @@ def test_wrong_numbers_of_records(records: Any, error: type[Exception], message:
 def test_only_layers_compose() -> None:
     with pytest.raises(TypeError, match="sequential: argument 2 must be a Layer, got method"):
         sequential(affine, untyped(affine.forward))
+    with pytest.raises(TypeError, match=r"argument 1 must be a Layer, got list: unpack it, as sequential\(\*layers\)$"):
+        untyped(sequential)([affine, relu])
+    with pytest.raises(TypeError, match=r"argument 2 must be a Layer, got function: call it first, as layer_norm\("):
+        sequential(affine, untyped(layer_norm))
+    with pytest.raises(TypeError, match=r"argument 1 must be a Layer, got function: give it network\(seed\)$"):
+        untyped(sequential)(lambda seed: affine)
 
 
 def test_coupling_of_rows_is_passed_on() -> None:

@@ -210,6 +210,15 @@ def test_bad_params(W: Any, b: Any, error: type[Exception], message: str) -> Non
 PARAMS = Affine(np.ones((5, 3), F32), np.ones(3, F32))
 
 
+class Frame:
+    """A table, as pandas has it."""
+
+    shape, dtype = (4, 5), np.dtype(F32)
+
+
+Frame.__module__ = "pandas.core.frame"
+
+
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
@@ -217,9 +226,10 @@ PARAMS = Affine(np.ones((5, 3), F32), np.ones(3, F32))
         (np.ones(3, F32), ValueError, "affine: x has 3 features (3,) but W takes 5 (5, 3)"),
         (np.ones((2, 5, 3), F32), ValueError, "affine: x has 3 features (2, 5, 3) but W takes 5 (5, 3)"),
         (np.ones((), F32), ValueError, "affine: x must have an axis of features, got shape ()"),
-        (np.float32(1), TypeError, "affine: x must be an array of floats, got float32"),
+        (np.float32(1), TypeError, "affine: x must be an array of floats, got float32: convert it with np.asarray"),
         ([[1.0] * 5], TypeError, "affine: x must be an array of floats, got list: convert it with np.asarray"),
         (None, TypeError, "affine: x must be an array of floats, got NoneType"),
+        (Frame(), TypeError, "affine: x must be an array of floats, got Frame: convert it with .to_numpy()"),
         (np.ones((2, 5)), TypeError, "affine: x is float64 but the parameters are float32"),
         (np.ones((2, 5), int), TypeError, "affine: x is int64, not floating-point: convert it first"),
         (np.ones((2, 5), bool), TypeError, "affine: x is bool, not floating-point"),

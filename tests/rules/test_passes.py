@@ -279,7 +279,7 @@ def test_a_dx_that_is_not_like_x_is_refused_where_it_arises() -> None:
 @pytest.mark.parametrize(
     ("out", "message"),
     [
-        ([[1.0, 2.0]], "wrong forward: out must be an array of floats, got list"),
+        ([[1.0, 2.0]], "wrong forward: out must be an array of floats, got list: convert it with np.asarray"),
         (np.ones((1, 2), int), "wrong forward: out is int64, not floating-point"),
         (np.ma.masked_array(np.ones((1, 2))), "wrong forward: out must be a plain array, got MaskedArray"),
     ],

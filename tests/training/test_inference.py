@@ -232,7 +232,7 @@ def beside(*layers: Layer[Any, Any], caches: Any = None) -> Layer[Any, Any]:
         (
             lambda: statistics(untyped(batch_norm), NORM, X),
             TypeError,
-            "statistics: network must be a Layer or an Encoder, got function: give it network(seed)",
+            "statistics: network must be a Layer or an Encoder, got function: call it first, as batch_norm(...)",
         ),
         (lambda: statistics(batch_norm(), NORM, []), ValueError, "statistics: there are no batches"),
         (

@@ -2,6 +2,7 @@
 
 import math
 from operator import index
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -128,3 +129,11 @@ def conversion(value: object) -> str:
 def is_of_pandas(value: object) -> bool:
     """Tell whether a value is a column or a table of pandas, which has a dtype and is no array."""
     return type(value).__module__.partition(".")[0] == "pandas"
+
+
+def remedy(value: object, combinator: str = "") -> str:
+    """What to do with layers in a list, or a function of ours in place of what it makes; "" of anything else."""
+    if combinator and (is_a(value, list) or is_tuple(value)):
+        return f": unpack it, as {combinator}(*layers)"
+    of_ours = is_a(value, FunctionType) and value.__module__.startswith("chainrule.")
+    return f": call it first, as {getattr(value, '__name__', '')}(...)" if of_ours else ""

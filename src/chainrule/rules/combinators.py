@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.arguments import describe, is_a, remedy
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array, is_tuple
 from chainrule.encoder import Encoder, of_a_seed
@@ -64,7 +64,11 @@ def combinator(
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             is_encoder = isinstance(layer, Encoder)
-            hint = ": encoded(encoder, layer) puts a layer behind it" if is_encoder else of_a_seed(layer)
+            hint = (
+                ": encoded(encoder, layer) puts a layer behind it"
+                if is_encoder
+                else remedy(layer, name) or of_a_seed(layer)
+            )
             raise TypeError(f"{name}: argument {i + 1} must be a Layer, got {describe(layer)}{hint}")
     made: Layer[Any, Any] = layer_or_encoder(name, parts, layers, forward, backward, **traits)
     return made
@@ -105,7 +109,8 @@ def layer_or_encoder(
 def is_part(name: str, layer: Any) -> Any:
     """Return a layer or an encoder; anything else is a TypeError that begins with `name`."""
     if not is_a(layer, Layer, Encoder):
-        raise TypeError(f"{name}: argument 1 must be a Layer or an Encoder, got {describe(layer)}{of_a_seed(layer)}")
+        hint = remedy(layer, name) or of_a_seed(layer)
+        raise TypeError(f"{name}: argument 1 must be a Layer or an Encoder, got {describe(layer)}{hint}")
     return layer
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_a, like
+from chainrule.arrays.arguments import describe, is_a, like, remedy
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
 from chainrule.arrays.types import Array
@@ -92,7 +92,7 @@ class Pass:
         """Make a pass of a network and a loss; anything else is a TypeError."""
         rule: Rule[Any, Any] = rule_of(is_network(name, network))
         if not is_a(loss, Loss):
-            raise TypeError(f"{name}: loss must be a Loss, got {describe(loss)}")
+            raise TypeError(f"{name}: loss must be a Loss, got {describe(loss)}{remedy(loss)}")
         return cls(name, network, loss, rule, partial(_in_turn, loss) if loss.rule is None else loss.rule.at_once)
 
     def __reduce__(self) -> tuple[Any, ...]:
