@@ -1,5 +1,6 @@
 """The laws of losses. Each takes a loss, an output, targets and a Generator, and gives a verdict for every field."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -357,7 +358,7 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     """
     layer = as_layer(loss, targets)
     laws = (any_layout, nothing_shared, all_written)
-    verdicts = [verdict for law in laws for verdict in law(layer, (), out, rng)]
+    verdicts = [verdict for law in laws for verdict in law(layer, (), out, rng) if verdict.field != "params"]
     verdicts += [
         Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted")
         for name in lent(layer, (), out, rng)
@@ -436,7 +437,14 @@ NAMES = {"dx": "dout", "out": "loss", "dout": "dloss", "x": "out"}
 
 
 def _renamed(law: str, verdicts: list[Verdict]) -> list[Verdict]:
-    return [evolve(each, law=law, field=NAMES.get(each.field, each.field)) for each in verdicts]
+    return [
+        evolve(each, law=law, field=NAMES.get(each.field, each.field), note=_of_loss(each.note)) for each in verdicts
+    ]
+
+
+def _of_loss(note: str) -> str:
+    """Words on a layer in those of a loss, whose x is `out`, and whose `dout` is `dloss`."""
+    return re.sub(r"\b(dx|dout|x)\b", lambda name: NAMES[name[0]], note)
 
 
 def _worst_by_field(verdicts: list[Verdict]) -> list[Verdict]:
