@@ -15,16 +15,21 @@ from chainrule import (
     Loss,
     Unit,
     Weighted,
+    add,
     affine,
     check_layer,
     check_loss,
     check_network,
     check_optimizer,
+    identity,
     laws,
     own,
     read_only,
+    residual,
+    sequential,
     sgd,
     softmax_cross_entropy,
+    tanh,
     tree,
     two_layer,
     weighted,
@@ -378,6 +383,51 @@ def doubled_at(field: str) -> Layer[Affine, Any]:
         return (2 * dx, grads) if field == "dx" else (dx, Affine(2 * grads.W, grads.b))
 
     return Layer(affine.forward, backward)
+
+
+def bent(cache: Array, dout: Array) -> tuple[Array, Unit]:
+    return dout * (1 - cache), ()  # 1 - cache**2
+
+
+def test_the_layer_of_a_network_that_is_wrong_is_named() -> None:
+    rng = np.random.default_rng(0)
+    wrong = Layer(tanh.forward, lambda cache, dout: (bent(cache.value, dout)[0], ()), name="bent")
+    network = sequential(affine, residual(sequential(affine, wrong)), affine)
+    sides = (4, 3), (3, 3), (3, 2)
+    first, second, third = (Affine.init(rng, *side, dtype=np.float64) for side in sides)
+    params = first, (second, ()), third
+    x, labels = rng.standard_normal((5, 4)), np.array([0, 1, 0, 1, 1])
+    report = check_network(network, softmax_cross_entropy, params, x, labels, rng=rng)
+    assert {"derivative", "network_gradient"} <= {verdict.law for verdict in report.failures}
+    for verdict in report.failures:
+        assert verdict.note.endswith("the fault is in layer 2 of 2 in layer 2 of 3, Layer(bent)"), verdict
+    assert "out, cache = forward(" in report.example
+
+
+def test_the_branch_that_is_wrong_is_named_and_a_layer_that_raises_has_said_where() -> None:
+    rng = np.random.default_rng(0)
+    wrong = Layer(tanh.forward, lambda cache, dout: (bent(cache.value, dout)[0], ()), name="bent")
+    report = check_layer(add(identity, wrong), ((), ()), rng.standard_normal((5, 3)), rng=rng)
+    assert report.failures[0].note.endswith("the fault is in branch 2 of 2, Layer(bent)")
+    report = check_layer(sequential(tanh, affine), ((), Affine.init(rng, 4, 2)), rng.standard_normal((5, 3)), rng=rng)
+    (failure,) = report.failures
+    assert "in layer 2 of 2" in failure.note
+    assert "the fault is" not in failure.note
+
+
+def test_the_report_of_a_loss_speaks_of_out_and_of_no_x() -> None:
+    def forward(out: Array, targets: Array) -> tuple[Array, Array]:
+        return np.mean((out - targets) ** 2), out - targets
+
+    def backward(errors: Array, dloss: float) -> Array:
+        return np.asarray(errors * (errors.dtype.type(dloss) / errors.size))  # the 2 is missing
+
+    halved: Any = Loss(untyped(forward), untyped(backward), lambda out, targets: ((out - targets) ** 2).mean(-1))
+    rng = np.random.default_rng(0)
+    report = check_loss(halved, rng.standard_normal((5, 3)), rng.standard_normal((5, 3)), rng=rng)
+    notes = {verdict.law: verdict.note for verdict in report.failures}
+    assert notes["loss_values"].startswith("for out a thousandth as large: it is half of what it should be")
+    assert {verdict.field for verdict in report.verdicts}.isdisjoint({"x", "dx", "params"})
 
 
 @pytest.mark.parametrize("field", ["dx", "grads.W"])

@@ -90,6 +90,7 @@ def check_layer(
     """
     from chainrule.laws.finite import unfit
     from chainrule.laws.of_layers import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS
+    from chainrule.laws.places import with_places
     from chainrule.laws.smallest import smallest
     from chainrule.laws.subjects import as_trees, in_its_dtype
 
@@ -113,6 +114,7 @@ def check_layer(
     if lost is not None:
         return Report((lost,))
     report = _report(laws, checked, given, x, rng=rng, only=only)
+    report = evolve(report, verdicts=with_places(report.verdicts, layer, given, x, rng))
     wrong = [verdict for verdict in report.failures if verdict.law == "derivative" and verdict.index]
     return evolve(report, example=smallest(checked, given, x, wrong[0].field, rng)) if wrong else report
 
@@ -220,6 +222,7 @@ def check_network(
     from chainrule.laws.loss_laws import LOSS_LAWS
     from chainrule.laws.network_laws import NETWORK_LAWS
     from chainrule.laws.of_layers import LAYER_LAWS
+    from chainrule.laws.places import with_places
 
     _expect(network, (Layer, Encoder), "check_network")
     _expect_names(only, (*LAYER_LAWS, *LOSS_LAWS, *NETWORK_LAWS), "check_network")
@@ -239,7 +242,8 @@ def check_network(
         return Report((*of_layer.verdicts, *of_loss.verdicts, lost))
     laws = {name: partial(law, subject) for name, law in NETWORK_LAWS.items()}
     of_both = _report(laws, loss, params, x, targets, rng=rng, only=only)
-    return Report(of_layer.verdicts + of_loss.verdicts + of_both.verdicts)
+    placed = with_places(of_both.verdicts, network, params, x, rng)
+    return Report(of_layer.verdicts + of_loss.verdicts + placed, of_layer.example)
 
 
 def check_optimizer(
