@@ -430,6 +430,20 @@ def test_the_report_of_a_loss_speaks_of_out_and_of_no_x() -> None:
     assert {verdict.field for verdict in report.verdicts}.isdisjoint({"x", "dx", "params"})
 
 
+@pytest.mark.parametrize("block", [64, 128, 512])
+def test_rows_beyond_a_block_are_told(block: int) -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, int]:
+        return 2 * x, len(x)
+
+    def backward(rows: int, dout: Array) -> tuple[Array, Unit]:
+        return 2 * dout * (np.arange(rows) < block).astype(dout.dtype)[:, None], ()
+
+    rng = np.random.default_rng(0)
+    (failure,) = check_layer(Layer(forward, backward), (), rng.standard_normal((6, 4)), rng=rng).failures
+    assert failure.law == "independent_rows"
+    assert f"rows its rows from {block} on are others: " in failure.note
+
+
 @pytest.mark.parametrize("field", ["dx", "grads.W"])
 def test_zeros_for_x_and_parameters_hide_nothing(field: str) -> None:
     params, x, rng = Affine(np.zeros((3, 2)), np.zeros(2)), np.zeros((4, 3)), np.random.default_rng(0)

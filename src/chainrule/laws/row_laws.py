@@ -131,12 +131,19 @@ def _compared(name: str, got: Array, expected: Array, unit: Array, words: str) -
     if not off.size or off.max() <= 0:
         return Verdict("independent_rows", name, ok=True)
     index = np.unravel_index(int(np.argmax(off)), off.shape)
-    what = "its rows are others" if name in ("out", "dx") else "it is not the sum over the rows"
+    what = f"{_which(off > 0)} are others" if name in ("out", "dx") else "it is not the sum over the rows"
     note = f"with {words} {what}: do rows depend on each other or on their place? If they should, say couples_rows=True"
     place = tuple(int(i) for i in index)
     return Verdict(
         "independent_rows", name, False, note, index=place, got=float(got[index]), expected=float(expected[index])
     )
+
+
+def _which(wrong: NDArray[Any]) -> str:
+    """The rows that are wrong, in words: those beyond the block that low-level code may use."""
+    rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+    beyond = rows[0] > 0 and rows.size == len(wrong) - rows[0]
+    return f"its rows from {rows[0]} on" if beyond else "its rows"
 
 
 def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
