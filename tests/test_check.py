@@ -417,7 +417,7 @@ def test_the_branch_that_is_wrong_is_named_and_a_layer_that_raises_has_said_wher
 
 def test_the_report_of_a_loss_speaks_of_out_and_of_no_x() -> None:
     def forward(out: Array, targets: Array) -> tuple[Array, Array]:
-        return np.mean((out - targets) ** 2), out - targets
+        return np.asarray(np.mean((out - targets) ** 2)), out - targets
 
     def backward(errors: Array, dloss: float) -> Array:
         return np.asarray(errors * (errors.dtype.type(dloss) / errors.size))  # the 2 is missing
@@ -428,6 +428,26 @@ def test_the_report_of_a_loss_speaks_of_out_and_of_no_x() -> None:
     notes = {verdict.law: verdict.note for verdict in report.failures}
     assert notes["loss_values"].startswith("for out a thousandth as large: it is half of what it should be")
     assert {verdict.field for verdict in report.verdicts}.isdisjoint({"x", "dx", "params"})
+
+
+def test_a_number_that_an_optimizer_leaves_out_is_named_in_the_users_own_parameters() -> None:
+    descent = sgd(0.1)
+
+    class Skips:
+        def init(self, params: Affine) -> Any:
+            return descent.init(params)
+
+        def step(self, state: Any, params: Affine, grads: Affine) -> tuple[Affine, Any]:
+            W = grads.W.copy()
+            W[-1] = 0
+            return descent.step(state, params, Affine(W, grads.b))
+
+    rng = np.random.default_rng(0)
+    params, grads = (Affine(rng.standard_normal((4, 3)), rng.standard_normal(3)) for _ in range(2))
+    found = check_optimizer(Skips(), params, grads, rng=rng).failures
+    (wrong,) = [verdict for verdict in found if verdict.law == "follows_gradient"]
+    assert wrong.field == "params.W"
+    assert wrong.note.endswith("against its gradient: the last row is wrong, the others are right")
 
 
 @pytest.mark.parametrize("block", [64, 128, 512])

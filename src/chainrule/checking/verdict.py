@@ -1,6 +1,7 @@
 """Verdicts: the result of a law for one field of a layer, with the numbers that led to it."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,15 @@ class Verdict:
     def wrong(self) -> bool:
         """Whether the law is broken: neither does it hold, nor is it undecided."""
         return not self.ok and not self.undecided
+
+
+def one_each(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """One verdict for each field: the first that does not hold, or else the first."""
+    by_field: dict[str, Verdict] = {}
+    for verdict in verdicts:
+        if verdict.field not in by_field or (by_field[verdict.field].ok and not verdict.ok):
+            by_field[verdict.field] = verdict
+    return list(by_field.values())
 
 
 def compare(

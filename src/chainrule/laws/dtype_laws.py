@@ -16,7 +16,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
-from chainrule.checking.verdict import Verdict
+from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64
 from chainrule.laws.hints import where
@@ -49,7 +49,7 @@ def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     for dtype in (np.float32, np.float16):
         for rows in (None, *ROWS):
             verdicts += _in_dtype(layer, params, x, np.dtype(dtype), rows, rng, theirs=own == dtype)
-    return _first_wrong(verdicts)
+    return one_each(verdicts)
 
 
 def _in_dtype(
@@ -161,15 +161,6 @@ def _own(layer: Any, params: Any, x: Any) -> np.dtype[Any]:
 
 def _as(value: Any, dtype: np.dtype[Any]) -> Any:
     return tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, value)
-
-
-def _first_wrong(verdicts: list[Verdict]) -> list[Verdict]:
-    """One verdict for each field."""
-    by_field: dict[str, Verdict] = {}
-    for verdict in verdicts:
-        if verdict.field not in by_field or (by_field[verdict.field].ok and not verdict.ok):
-            by_field[verdict.field] = verdict
-    return list(by_field.values())
 
 
 __all__ = ["Fields", "precision"]

@@ -15,7 +15,7 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import borrowed
 from chainrule.arrays.records import is_record
 from chainrule.arrays.types import Array, is_numpy
-from chainrule.checking.verdict import Verdict, compare
+from chainrule.checking.verdict import Verdict, compare, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import read_only_copy, writable
 from chainrule.laws.derivative_law import noted
@@ -352,7 +352,7 @@ def one_pass(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) 
         verdicts += [compare("one_pass", name, got, expected, 0.0) for name, got, expected in pairs]
     untouched = tree.equal(before, (params, x, dout))
     note = "" if untouched else "it wrote to what it was lent"
-    return [Verdict("one_pass", "arguments", untouched, note), *verdicts]
+    return [Verdict("one_pass", "arguments", untouched, note), *one_each(verdicts)]
 
 
 def _copies(arrays: Iterable[Array]) -> list[Array]:

@@ -13,7 +13,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_tuple
 from chainrule.checking.bursts import UNIT
-from chainrule.checking.verdict import Verdict, compare
+from chainrule.checking.verdict import Verdict, compare, one_each
 from chainrule.laws.copies import in_float64, read_only_copy, writable
 from chainrule.laws.derivative_law import derivative, noted
 from chainrule.laws.directions import by_directions
@@ -127,10 +127,11 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     for leaf in tree.leaves((given, wanted)):
         leaf[...] = -2 * leaf if leaf.dtype.kind == "f" else leaf == 0  # other sizes and signs, other labels
     owns = tree.equal(first, loss.backward(cache, 1.0))
+    shares = "the cache shares the memory of out or targets: hold own(...) of them in it"
     return [
         Verdict("loss_purity", "arguments", untouched, "" if untouched else "a call wrote to one of its arguments"),
         Verdict("loss_purity", "repetition", repeats, "" if repeats else "the same call gives other numbers"),
-        Verdict("loss_purity", "ownership", owns, "" if owns else "the cache shares the caller's memory"),
+        Verdict("loss_purity", "ownership", owns, "" if owns else shares),
     ]
 
 
@@ -373,7 +374,7 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
                     verdicts.append(Verdict("", "x", ok=False, note=f"a call wrote to out, in {np.dtype(dtype).name}"))
     if not tree.equal(before, given):
         verdicts.append(Verdict("", "targets", ok=False, note="a call wrote to targets"))
-    return _renamed("loss_memory", _worst_by_field(verdicts))
+    return _renamed("loss_memory", one_each(verdicts))
 
 
 def loss_state(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
@@ -445,14 +446,6 @@ def _renamed(law: str, verdicts: list[Verdict]) -> list[Verdict]:
 def _of_loss(note: str) -> str:
     """Words on a layer in those of a loss, whose x is `out`, and whose `dout` is `dloss`."""
     return re.sub(r"\b(dx|dout|x)\b", lambda name: NAMES[name[0]], note)
-
-
-def _worst_by_field(verdicts: list[Verdict]) -> list[Verdict]:
-    found: dict[str, Verdict] = {}
-    for verdict in verdicts:
-        if verdict.field not in found or (found[verdict.field].ok and not verdict.ok):
-            found[verdict.field] = verdict
-    return list(found.values())
 
 
 def _one(law: str, verdicts: list[Verdict]) -> list[Verdict]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
-from chainrule.checking.verdict import Verdict
+from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import writable
 from chainrule.laws.row_laws import rows_of
@@ -56,7 +56,7 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     dense, of_ones = trial.back(ones), rounding(trial, ones, rng)
     run = partial(_with_dout, trial, _broadcast, ones)
     verdicts.append(_tried("dout", run, dense, of_ones, "a broadcast dout, of one number with strides of 0,"))
-    return _worst(verdicts)
+    return one_each(verdicts)
 
 
 def _tried(argument: str, run: Callable[[], Fields], right: Fields, units: Fields, words: str) -> Verdict:
@@ -330,14 +330,6 @@ def watched(a: Array) -> Watched:
     made = a.copy().view(Watched)
     made.origin, made.written = made.view(np.ndarray), []
     return made
-
-
-def _worst(verdicts: list[Verdict]) -> list[Verdict]:
-    by_field: dict[str, Verdict] = {}
-    for verdict in verdicts:
-        if verdict.field not in by_field or (by_field[verdict.field].ok and not verdict.ok):
-            by_field[verdict.field] = verdict
-    return list(by_field.values())
 
 
 def lent(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> Iterator[str]:

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy
-from chainrule.checking.verdict import Verdict
+from chainrule.checking.verdict import Verdict, one_each
 from chainrule.laws.copies import read_only_copy, writable
+from chainrule.laws.hints import where
 from chainrule.laws.state_laws import settings_kept
 from chainrule.laws.trial import arrays_in
 from chainrule.optimizer import Optimizer
@@ -144,17 +146,16 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
         For each array of the parameters.
     """
     verdicts = _followed(optimizer, _cast(params, np.float64), rng)
-    for other in (_cast(params, np.float32), tree.map(_normal_of(rng), TREE)):
+    others = {"in float32": _cast(params, np.float32), "of other shapes": tree.map(_normal_of(rng), TREE)}
+    for words, other in others.items():
+        if not all(each.ok for each in verdicts):
+            break
         try:
             more = _followed(optimizer, other, rng)
         except Exception:  # noqa: BLE001, S112  # it takes no such parameters, which is an answer
             continue
-        verdicts += [each for each in more if not each.ok]
-    by_field: dict[str, Verdict] = {}
-    for verdict in verdicts:
-        if verdict.field not in by_field or (by_field[verdict.field].ok and not verdict.ok):
-            by_field[verdict.field] = verdict
-    return list(by_field.values())
+        verdicts += [evolve(each, note=f"for parameters {words}: {each.note}") for each in more if not each.ok]
+    return one_each(verdicts)
 
 
 TREE = (np.zeros((3, 2)), np.zeros(4), (np.zeros((2, 3, 2)), np.zeros(1)), np.zeros(5))
@@ -210,17 +211,23 @@ def _wrong_way(
     for a, b, zero, partly in zip(down, up, still, some, strict=True):
         if not all(np.isfinite(each).all() for each in (a, b, zero, partly)):
             return "it is not finite after some steps: is something divided by a gradient of 0?"
-        if np.any(np.sign(a - zero) != -np.sign(slope)) or np.any(np.sign(b - zero) != np.sign(slope)):
-            return "a number does not go against its gradient"
+        wrong = (np.sign(a - zero) != -np.sign(slope)) | (np.sign(b - zero) != np.sign(slope))
+        if wrong.any():
+            return _told("a number does not go against its gradient", wrong)
         share = zero / np.where(first != 0, first, 1)
-        if np.any(share > 1 + 1e-6) or np.any(share < 0):
-            return "under a gradient of zero it moves away from 0"
-        gone = hole == 0
-        if np.any(np.abs(partly - zero)[gone] > 1e-6 * np.abs(first).max(initial=1e-300)):
-            return "a number whose gradient is zero goes with those of others"
-    if np.any(np.sign((down[1] - still[1]) - (down[0] - still[0])) == np.sign(slope)):
-        return "after some steps a number goes along its gradient"
-    return ""
+        wrong = (share > 1 + 1e-6) | (share < 0)
+        if wrong.any():
+            return _told("under a gradient of zero it moves away from 0", wrong)
+        wrong = (hole == 0) & (np.abs(partly - zero) > 1e-6 * np.abs(first).max(initial=1e-300))
+        if wrong.any():
+            return _told("a number whose gradient is zero goes with those of others", wrong)
+    wrong = np.sign((down[1] - still[1]) - (down[0] - still[0])) == np.sign(slope)
+    return _told("after some steps a number goes along its gradient", wrong) if wrong.any() else ""
+
+
+def _told(note: str, wrong: Any) -> str:
+    place = where(np.asarray(wrong))
+    return f"{note}: {place}" if place else note
 
 
 def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
