@@ -1,6 +1,7 @@
 """The smallest case that still shows that a derivative is wrong, and lines that show it without this library.
 
-Rows are left out one half after another while the field stays wrong, and numbers are rounded to one digit.
+Rows are left out one half after another while the field stays wrong, and columns where there are no parameters that
+they must fit. Then numbers are rounded to one digit.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from chainrule.arrays.types import Array, is_any_tuple, is_numpy
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64
 from chainrule.laws.directions import Part, confirmed
+from chainrule.laws.subjects import keys_of
 from chainrule.laws.trial import Trial, couples_rows, draw, measured, rounding
 
 MOST = 64
@@ -52,11 +54,13 @@ def smallest(layer: Any, params: Any, x: Any, field: str, rng: np.random.Generat
     case = _wrong(layer, params, x, field, rng)
     if case is None:
         return ""
+    axes = [] if couples_rows(layer, x) else [0]
+    axes += [x.ndim - 1] if x.ndim > 1 and not tree.leaves(params) else []
     smaller = True
-    while smaller and not couples_rows(layer, x):
+    while smaller:
         smaller = False
-        for some in _halves(len(case.part.trial.x)):
-            found = _wrong(layer, params, case.part.trial.x[some], field, rng)
+        for some in _halves(case.part.trial.x, axes):
+            found = _wrong(layer, params, some, field, rng)
             if found is not None:
                 case, smaller = found, True
                 break
@@ -66,9 +70,11 @@ def smallest(layer: Any, params: Any, x: Any, field: str, rng: np.random.Generat
     return "\n".join(_lines(case)) if sizes <= MOST else ""
 
 
-def _halves(n: int) -> list[slice]:
-    half = n // 2
-    return [slice(None, half), slice(half, None)] if n > 1 else []
+def _halves(x: Array, axes: list[int]) -> Iterator[Array]:
+    """The first and the second half of an array along each axis."""
+    for axis in axes:
+        half = x.shape[axis] // 2
+        yield from np.split(x, [half], axis) if half else []
 
 
 def _simple(leaf: Array) -> Array:
@@ -109,11 +115,12 @@ def _lines(case: Case) -> Iterator[str]:
     other = _built(params, ["moved" if name == part.name else each for name, each in names.items()])
     yield f"out, cache = forward({built}, x)"
     yield "dx, grads = backward(cache, dout)"
-    yield f"def loss(step):  # {part.name}[{place}] is the derivative of this at 0"
+    at = {"dx": "dx", **dict(zip(names, _reached(params, "grads"), strict=True))}[part.name]
+    yield f"def loss(step):  # {at}[{place}] is the derivative of this at 0"
     yield f"    moved = {moved}.copy(); moved[{place}] += step"
     yield f"    return (forward({f'{built}, moved' if part.name == 'dx' else f'{other}, x'})[0] * dout).sum()"
     yield f"h = {1e-5 * max(1.0, abs(float(part.leaf[case.index]))):.0e}"
-    yield f"print({part.name}[{place}], (loss(h) - loss(-h)) / (2 * h))"
+    yield f"print({at}[{place}], (loss(h) - loss(-h)) / (2 * h))"
 
 
 def _built(params: Any, names: list[str]) -> str:
@@ -125,10 +132,29 @@ def _built(params: Any, names: list[str]) -> str:
             return next(rest)
         if is_any_tuple(value):
             return f"({', '.join(map(written, value))}{',' if len(value) == 1 else ''})"
-        fields = ", ".join(f"{name}={written(getattr(value, name))}" for name in field_names(value.__class__))
-        return f"{value.__class__.__name__}({fields})"
+        keys, fields = keys_of(value), field_names(value.__class__)
+        if keys is not None:
+            entries = zip(keys, fields, strict=True)
+            return f"{{{', '.join(f'{key!r}: {written(getattr(value, name))}' for key, name in entries)}}}"
+        given = ", ".join(f"{name}={written(getattr(value, name))}" for name in fields)
+        return f"{value.__class__.__name__}({given})"
 
     return written(params)
+
+
+def _reached(params: Any, at: str) -> Iterator[str]:
+    """How each array of a tree is reached in code, in the order of its leaves."""
+    if is_numpy(params):
+        yield at
+    elif is_any_tuple(params):
+        for i, each in enumerate(params):
+            yield from _reached(each, f"{at}[{i}]")
+    else:
+        names = field_names(params.__class__)
+        keys = keys_of(params)
+        steps = [f".{name}" for name in names] if keys is None else [f"[{key!r}]" for key in keys]
+        for name, step in zip(names, steps, strict=True):
+            yield from _reached(getattr(params, name), f"{at}{step}")
 
 
 def _written(array: Array) -> str:

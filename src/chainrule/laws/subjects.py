@@ -91,6 +91,12 @@ def _checked(pattern: Any, grads: Any) -> Any:
 
 
 RECORDS: dict[tuple[Any, ...], Callable[..., Any]] = {}
+"""The classes of records that stand for dictionaries, by the keys."""
+
+
+def keys_of(record: Any) -> tuple[Any, ...] | None:
+    """The keys of the dictionary that a record stands for, in the order of its fields; None of another."""
+    return next((keys for keys, cls in RECORDS.items() if cls is record.__class__), None)
 
 
 def _record(keys: tuple[Any, ...]) -> Callable[..., Any]:
