@@ -138,6 +138,10 @@ def test_wrong_numbers_of_records(records: Any, error: type[Exception], message:
             back(records, x)
 
 
+def of_a_seed(seed: int) -> Layer[Any, Any]:
+    return affine
+
+
 def test_only_layers_compose() -> None:
     with pytest.raises(TypeError, match="sequential: argument 2 must be a Layer, got method"):
         sequential(affine, untyped(affine.forward))
@@ -146,7 +150,7 @@ def test_only_layers_compose() -> None:
     with pytest.raises(TypeError, match=r"argument 2 must be a Layer, got function: call it first, as layer_norm\("):
         sequential(affine, untyped(layer_norm))
     with pytest.raises(TypeError, match=r"argument 1 must be a Layer, got function: give it network\(seed\)$"):
-        untyped(sequential)(lambda seed: affine)
+        untyped(sequential)(of_a_seed)
 
 
 def test_coupling_of_rows_is_passed_on() -> None:

@@ -206,7 +206,9 @@ def sizes_of(leaf: Array, *, own: bool = False) -> Array:
     Nothing is 0, and unless `own` also what is a thousandth of its row's.
     """
     size = np.abs(leaf)
-    root = math.sqrt(float(np.mean(np.square(size)))) if leaf.size else 0.0
+    if not leaf.size:
+        return np.asarray(size)
+    root = math.sqrt(float(np.mean(np.square(size))))
     if not leaf.ndim:
         return np.asarray(size if root > 0 else np.ones_like(size))
     rows = np.sqrt(np.mean(np.square(size), axis=-1, keepdims=True))
