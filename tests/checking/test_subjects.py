@@ -142,7 +142,7 @@ def test_tensors_are_refused_with_what_to_do() -> None:
 
 @pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
 def test_arrays_of_jax_are_refused_too() -> None:
-    x: Any = import_module("jax.numpy").ones((3, 2))
+    x: Any = import_module("jax.numpy").ones((3, 2), np.float32)
     with pytest.raises(TypeError, match=r"check_layer: x must be a NumPy array, got f32\[3, 2\] of jaxlib"):
         check_layer(relu, (), x, rng=RNG(0))
 
