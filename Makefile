@@ -87,7 +87,7 @@ networks: $(VENV)/dev
 
 mutants: .venv-mutants/ready
 	.venv-mutants/bin/python benchmarks/mutants.py --jobs $(or $(JOBS),1) --sample $(or $(SAMPLE),1000)
-	PYTHONPATH=tests:benchmarks .venv-mutants/bin/python benchmarks/evidence.py --mutants
+	PYTHONPATH=tests:benchmarks .venv-mutants/bin/python benchmarks/evidence.py --only mutants
 
 .venv-bench/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-bench

@@ -7,7 +7,9 @@ import argparse
 import json
 import math
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -118,18 +120,27 @@ def share(of: dict[str, int]) -> str:
     return f"{p:.1%} ± {2 * math.sqrt(p * (1 - p) / max(n, 1)):.1%}"
 
 
+def written() -> str:
+    """The day, and with what the laws were tried."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "attrs", "hypothesis"))
+    return f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}."
+
+
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=16, help="drawn cases for each subject (default: 16)")
-    parser.add_argument("--mutants", action="store_true", help="only the table of mutants, and nothing is tried")
+    parser.add_argument("--only", help="one part of the page, such as mutants")
     options = parser.parse_args()
-    parts = {"mutants": mutants()}
-    if not options.mutants:
-        packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "attrs", "hypothesis"))
-        written = f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}."
-        parts |= {"written": written, "laws": laws(options.cases), "broken": broken()}
-        parts |= {"oracles": oracles(), "onnx": onnx()}
+    makers: dict[str, Callable[[], str]] = {
+        "laws": partial(laws, options.cases),
+        "written": written,
+        "broken": broken,
+        "oracles": oracles,
+        "onnx": onnx,
+        "mutants": mutants,
+    }
+    parts = {name: make() for name, make in makers.items() if options.only in {None, name}}
     page = PAGE.read_text("utf-8")
     PAGE.write_text(filled(page, present(page) | parts), "utf-8")
 
