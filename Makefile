@@ -8,6 +8,7 @@
 # make adversaries  check some 2,000 wrong and right layers, losses and optimizers, and print what is found: half an hour
 # make networks   compare 500 random networks over all layers with torch, and their steps with the plain pairs: a minute,
 #                 with torch (make test takes 100)
+# make files      damage 20,000 files of ours, and load them: half a minute (make test takes 1,500)
 # make mutants    change the code in a thousand small ways, ask that the tests notice 95%, and write it into
 #                 docs/evidence.md: an hour or two (JOBS=2 tests two at a time, SAMPLE=100 takes fewer)
 # make memory   measure what caches keep and what steps of whole networks hold, and write docs/memory.md: ten seconds
@@ -21,7 +22,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
-.PHONY: adversaries bench checkers demo evidence memory mutants networks test lint types tests docs site-test clean
+.PHONY: adversaries bench checkers demo evidence files memory mutants networks test lint types tests docs site-test clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
@@ -79,6 +80,9 @@ adversaries: $(VENV)/dev
 
 networks: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 NETWORKS=500 $(BIN)/pytest tests/oracles/test_oracle_networks.py
+
+files: $(VENV)/dev
+	FILES=20000 $(BIN)/pytest -s tests/interop/test_damaged_files.py
 
 .venv-mutants/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-mutants

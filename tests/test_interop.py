@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-OTHERS = ("jax", "torch", "dask", "distributed", "cupy", "array_api_compat")
+OTHERS = ("jax", "torch", "dask", "distributed", "cupy", "array_api_compat", "safetensors")
 
 
 def test_importing_and_using_the_package_imports_no_other_library() -> None:

@@ -28,6 +28,7 @@ from chainrule.combinators.tied import tied
 from chainrule.encoder import Encoder, Network
 from chainrule.inspecting.draw import draw
 from chainrule.inspecting.trace import trace
+from chainrule.interop.files import load, save
 from chainrule.layer import Layer
 from chainrule.layers.activations.gelu import gelu
 from chainrule.layers.activations.gelu_erf import gelu_erf
@@ -158,6 +159,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "lion",
+    "load",
     "log_sigmoid",
     "log_softmax",
     "lstm",
@@ -184,6 +186,7 @@ __all__ = [
     "rmsprop",
     "rotary",
     "rules",
+    "save",
     "schedules",
     "selu",
     "sequential",

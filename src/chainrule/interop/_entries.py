@@ -1,0 +1,81 @@
+"""The entries of a file: the arrays and the values of a tree, by the paths at which Python reaches them.
+
+`[0].W` is an array, and `.step` the value that a record carries along. Entries alone make a tree again, in the form of
+another one.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+import attrs
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.records import field_names
+from chainrule.arrays.types import Array, is_tuple
+
+P = TypeVar("P")
+
+Value: TypeAlias = "int | float | complex | bool | str | bytes | None"
+"""What a record may carry along into a file."""
+
+TEXTS: dict[str, tuple[Callable[[Any], str], Callable[[str], Value]]] = {
+    "int": (hex, lambda text: int(text, 16)),  # of any size: decimals end at 4300 digits
+    "float": (float.hex, float.fromhex),
+    "complex": (repr, complex),
+    "bool": (repr, lambda text: {"True": True, "False": False}[text]),
+    "str": (str, str),
+    "bytes": (bytes.hex, bytes.fromhex),
+    "NoneType": (repr, lambda text: {"None": None}[text]),
+}
+"""By the name of a value's type, how it is written and read: exactly."""
+
+
+def taken_apart(owner: str, value: object) -> tuple[dict[str, Array], dict[str, Value]]:
+    """The arrays and the values of a tree by their paths; a TypeError, after `owner`, says what a file can't hold."""
+    tree.named_leaves(value)  # which refuses containers that are no branches, and depths beyond Python's stack
+    arrays: dict[str, Array] = {}
+    values: dict[str, Value] = {}
+
+    def take(path: str, leaf: Any) -> Any:
+        is_class = is_a(leaf, type)
+        if hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not is_class:
+            arrays[path] = leaf
+        elif type(leaf).__name__ in TEXTS and type(leaf) in tree.PLAIN:
+            values[path] = leaf
+        else:
+            what = f"the class {leaf.__name__}" if is_class else describe(leaf)
+            hold = "a file holds arrays, numbers, text, True, False and None"
+            raise TypeError(f"{owner}: {path or 'the tree itself'} is {what}: {hold}")
+        return leaf
+
+    _mapped(take, "", value)
+    return arrays, values
+
+
+def put_together(like: P, entries: Mapping[str, Any]) -> P:
+    """A tree in the form of another one, with the entry of its path in each place."""
+
+    def entry(path: str, leaf: object) -> Any:
+        return entries[path]
+
+    made: P = _mapped(entry, "", like)
+    return made
+
+
+def _mapped(f: Callable[[str, Any], Any], path: str, value: Any) -> Any:
+    """A tree with `f(path, leaf)` in the place of each array and value."""
+    if is_tuple(value):
+        return tuple([_mapped(f, f"{path}[{i}]", each) for i, each in enumerate(value)])
+    kind: Any = value.__class__
+    if is_a(value, Mapping):
+        for key in value:
+            if not is_a(key, str):
+                raise TypeError(f"the keys of {path or 'the tree'} must be strings, got {describe(key)}")
+        return kind({key: _mapped(f, f"{path}[{key!r}]", each) for key, each in value.items()})
+    if not attrs.has(kind):
+        return f(path, value)
+    made = object.__new__(kind)  # as in `tree.map`: the parts of a record that is there fit each other
+    for name in field_names(kind):
+        object.__setattr__(made, name, _mapped(f, f"{path}.{name}", getattr(value, name)))
+    return made
