@@ -17,6 +17,7 @@ from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.naming import paged, reduced, title_of
 from chainrule.parts import Parts
+from chainrule.rules.in_torch import InTorch
 from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
@@ -37,7 +38,7 @@ class Encoder(Generic[P, C, X]):
     grads
         `(cache, dout) -> grads`: the derivative of a scalar with respect to the parameters, from that with respect to
         `out`.
-    name, parts, couples_rows, event_axes, operations, inference, onnx, rule
+    name, parts, couples_rows, event_axes, operations, inference, onnx, in_torch, rule
         As of `Layer`. The event axes are those of `x`.
 
     Examples
@@ -66,6 +67,7 @@ class Encoder(Generic[P, C, X]):
     operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = field(default=None, kw_only=True)
     inference: object = field(default=None, kw_only=True)
     onnx: object = field(default=None, kw_only=True)
+    in_torch: InTorch | None = field(default=None, kw_only=True)
     rule: Rule[P, C] | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ from attrs import Factory, field, frozen
 from chainrule.arrays.types import Array, Unit
 from chainrule.naming import paged, reduced, title_of
 from chainrule.parts import Parts
+from chainrule.rules.in_torch import InTorch
 from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
@@ -61,6 +62,8 @@ class Layer(Generic[P, C]):
         How the layer stands when it is used and not trained, where that differs (see `chainrule.inference`).
     onnx
         How the layer is written as an ONNX graph.
+    in_torch
+        How its parameters stand in torch's `state_dict`, if not as their records say (see `chainrule.rules.InTorch`).
     rule
         The layer's arithmetic alone, which passes through networks run; see `chainrule.rules`.
 
@@ -104,6 +107,7 @@ class Layer(Generic[P, C]):
     operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = field(default=None, kw_only=True)
     inference: object = field(default=None, kw_only=True)
     onnx: object = field(default=None, kw_only=True)
+    in_torch: InTorch | None = field(default=None, kw_only=True)
     rule: Rule[P, C] | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:

@@ -17,6 +17,8 @@ collect_ignore = [
     if find_spec(name) is None
     for file in (f"test_interop_{name}.py", f"test_{name}_as_layer.py")
 ]
+if find_spec("torch") is None:
+    collect_ignore.append("test_state_dict.py")
 
 if find_spec("torch") is not None:
     torch: Any = import_module("torch")

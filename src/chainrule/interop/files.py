@@ -29,16 +29,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.arrays.arguments import describe, is_a
-from chainrule.arrays.libraries import library_of
 from chainrule.arrays.ownership import own
-from chainrule.arrays.records import summary
-from chainrule.arrays.types import is_numpy, is_plain
+from chainrule.interop._conversions import form, in_numpy, moved
 from chainrule.interop._entries import TEXTS, Value, put_together, taken_apart
 from chainrule.interop._misfits import check_fit
 
@@ -104,7 +102,7 @@ def save(path: StrPath, tree: object) -> None:
     safetensors: Any = _safetensors("save")
     target = _file("save", path)
     found, values = taken_apart("save", tree)
-    arrays = {name: _in_numpy(name, leaf) for name, leaf in found.items()}
+    arrays = {name: _held(name, leaf) for name, leaf in found.items()}
     text = _text(values)
     metadata = {VERSION: FORMAT, DIGEST: _digest(arrays, text), VALUES: text}
     with _replacing(target) as unfinished:
@@ -162,7 +160,7 @@ def load(path: StrPath, like: P) -> P:
     source = _file("load", path)
     size = source.stat().st_size  # an OSError if it is not there
     leaves, values = taken_apart("load", like)
-    wanted = {name: _form(leaf) for name, leaf in leaves.items()} | {n: _kind(value) for n, value in values.items()}
+    wanted = {name: form(leaf) for name, leaf in leaves.items()} | {n: _kind(value) for n, value in values.items()}
     try:
         with safetensors.safe_open(source, "numpy", backend="pread") as file:
             metadata: dict[str, str] = file.metadata() or {}
@@ -177,7 +175,7 @@ def load(path: StrPath, like: P) -> P:
         raise ValueError(f"{what}: {error}") from error
     if DIGEST in metadata and metadata[DIGEST] != _digest(arrays, metadata[VALUES]):
         raise _damaged(source, "its SHA-256 is not that of its contents")
-    return put_together(like, {name: _moved(array, leaves[name]) for name, array in arrays.items()} | carried)
+    return put_together(like, {name: moved(array, leaves[name]) for name, array in arrays.items()} | carried)
 
 
 def _safetensors(owner: str) -> Any:
@@ -224,46 +222,13 @@ def _replacing(target: Path) -> Generator[Path, None, None]:
         unfinished.unlink(missing_ok=True)
 
 
-def _in_numpy(path: str, leaf: Any) -> NDArray[Any]:
-    """The numbers of an array in NumPy, in C order and the machine's byte order; a TypeError names the conversion."""
-    where = f"save: {path or 'the only array'} is {describe(leaf)}"
-    if is_numpy(leaf) and not is_plain(leaf):
-        raise TypeError(f"{where} of {type(leaf).__name__}: convert it with np.asarray")
-    try:
-        array = np.asarray(_torch().numpy_of(leaf) if _of_torch(leaf) else leaf)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{where} of {type(leaf).__module__}: convert it to NumPy's: {error}") from error
-    if _form(array).partition("[")[0] not in FORMS:
-        raise TypeError(f"{where}: a safetensors file holds no such numbers")
+def _held(path: str, leaf: Any) -> NDArray[Any]:
+    """The numbers of an array in C order and the machine's byte order."""
+    where = f"save: {path or 'the only array'}"
+    array = in_numpy(where, leaf)
+    if form(array).partition("[")[0] not in FORMS:
+        raise TypeError(f"{where} is {describe(leaf)}: a safetensors file holds no such numbers")
     return np.asarray(array, array.dtype.newbyteorder("="), order="C")
-
-
-def _moved(array: NDArray[Any], like: Any) -> Any:
-    """An array in the library of another one, and on its device."""
-    if is_numpy(like) or is_a(like, np.generic):
-        return array
-    if _of_torch(like):
-        return _torch().tensor_of(array, like.device)
-    where = {"device": like.device} if hasattr(like, "device") else {}
-    return library_of(like).asarray(array.copy(), **where)
-
-
-def _of_torch(leaf: object) -> bool:
-    return type(leaf).__module__.partition(".")[0] == "torch"
-
-
-def _torch() -> Any:
-    return import_module("chainrule.interop._torch_layer")
-
-
-class _Form(NamedTuple):
-    shape: tuple[int, ...]
-    dtype: Any
-
-
-def _form(leaf: Any) -> str:
-    """The dtype and the shape of an array, `f32[3, 2]`, in any byte order."""
-    return summary(_Form(tuple(leaf.shape), leaf.dtype.newbyteorder("=") if is_numpy(leaf) else leaf.dtype))
 
 
 def _form_in_file(entry: Any) -> str:
@@ -307,7 +272,7 @@ def _digest(arrays: dict[str, NDArray[Any]], text: str) -> str:
     """The SHA-256 of the names, forms and numbers of arrays, and of the text of the values."""
     found = hashlib.sha256()
     for name in sorted(arrays):
-        found.update(f"{json.dumps([name, _form(arrays[name])])}\n".encode())
+        found.update(f"{json.dumps([name, form(arrays[name])])}\n".encode())
         found.update(arrays[name].reshape(-1).view(np.uint8).data)
     found.update(text.encode())
     return found.hexdigest()

@@ -24,16 +24,18 @@ Import this module yourself: `import chainrule` never imports torch. It needs `p
 'chainrule[torch]'`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
+import numpy as np
+
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
-from chainrule.encoder import Encoder
+from chainrule.encoder import Encoder, Network, is_network
 from chainrule.interop.arguments import Place, check_place, constant_at, keep, name_of_function
 from chainrule.interop.graph import Graph, backward, grads
 from chainrule.interop.parameters import named
@@ -47,7 +49,7 @@ try:
 except ImportError as _missing:
     raise ImportError("chainrule.interop.torch needs the package torch: pip install 'chainrule[torch]'") from _missing
 
-from chainrule.interop import _torch_layer  # after torch, which it does not say how to install
+from chainrule.interop import _state_dict, _torch_layer  # after torch, which it does not say how to install
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -276,6 +278,96 @@ def parameters(source: object) -> Any:
     if _torch_layer.is_module(source):
         return _torch_layer.module_parameters(source)
     return named(source, _torch_layer.numpy_array)
+
+
+def from_state_dict(params: P, state_dict: Mapping[str, Any], *, network: Network[P] | None = None) -> P:
+    """Take weights from a module of torch.
+
+    Parameters
+    ----------
+    params
+        Parameters of the same structure, freshly drawn for example; or statistics, of a batch norm's running ones.
+    state_dict
+        What `module.state_dict()` gives: tensors, or NumPy's arrays, by name. A tuple of parameters is a
+        `torch.nn.Sequential`, and `0.weight` a weight of its first entry. A record has the names and layouts that the
+        page of its layer says, such as `weight` and `bias`; any other record those of its fields. What a batch norm of
+        torch keeps beside its weights may be there.
+    network
+        The layer that the parameters are of. Transposed convolutions need it, for their weights are in another order
+        than those of convolutions, and the record is the same.
+
+    Returns
+    -------
+    P
+        Parameters like `params` with these weights, of the library of the arrays in `params`.
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit: the message lists what is missing, what is unexpected, and what has another shape or
+        dtype.
+    TypeError
+        If `state_dict` is no mapping.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from chainrule import affine, relu, sequential, two_layer
+    >>> from chainrule.interop.torch import from_state_dict
+    >>> module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    >>> fresh = two_layer.init(np.random.default_rng(0), 3, 4, 2)
+    >>> params = from_state_dict(fresh, module.state_dict())
+    >>> params
+    (Affine(W=f32[3, 4], b=f32[4]), (), Affine(W=f32[4, 2], b=f32[2]))
+    >>> x = np.ones((5, 3), np.float32)
+    >>> out, _ = sequential(affine, relu, affine).forward(params, x)
+    >>> np.allclose(out, module(torch.tensor(x)).detach(), atol=1e-6)
+    True
+    """
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"from_state_dict: give module.state_dict(), got {describe(state_dict)}")
+    layer = None if network is None else is_network("from_state_dict", network)
+    made: P = _state_dict.read("from_state_dict", layer, params, state_dict)
+    return made
+
+
+def to_state_dict(network: Network[P], params: P) -> dict[str, Any]:
+    """Give weights to a module of torch.
+
+    Parameters
+    ----------
+    network
+        A layer or an encoder.
+    params
+        Its parameters.
+
+    Returns
+    -------
+    dict
+        Tensors by name, with memory of their own, for `module.load_state_dict`. The names are those that
+        `from_state_dict` reads. The statistics of a batch norm in its form for use are among them.
+
+    Raises
+    ------
+    ValueError
+        If the parameters are not those of the network.
+    TypeError
+        If the network is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from chainrule import two_layer
+    >>> from chainrule.interop.torch import to_state_dict
+    >>> params = two_layer.init(np.random.default_rng(0), 3, 4, 2)
+    >>> module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    >>> module.load_state_dict(to_state_dict(two_layer.network, params))
+    <All keys matched successfully>
+    """
+    found, _ = _state_dict.entries("to_state_dict", is_network("to_state_dict", network), params)
+    return {entry.name: _torch_layer.tensor_of(np.array(entry.there, order="C")) for entry in found}
 
 
 def _apply(layer: Layer[P, Any], params: P, x: Array) -> Array:

@@ -25,7 +25,12 @@ a bias that was copied to every row gets the sum of the rows.
 Special values: an infinity or a nan in a row of x goes to that row of the output alone, and coming back to the row of
 dW that belongs to its feature.
 
-**From and to torch.** W is the `weight.T` of a `torch.nn.Linear(d, m)`, and b its `bias`.
+**From and to torch.** For `torch.nn.Linear(d, m)`
+
+| here | there |
+|---|---|
+| `W` | `weight.T` |
+| `b` | `bias` |
 
 Examples
 --------
@@ -41,6 +46,7 @@ array([[1., 3.]])
 """
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from attrs import frozen
@@ -49,7 +55,19 @@ from numpy.typing import DTypeLike
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fans import lecun_normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn, filled
-from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked, well_formed
+from chainrule.rules import (
+    Array,
+    InTorch,
+    Layer,
+    Namespace,
+    Shape,
+    Weight,
+    layer,
+    record,
+    transposed,
+    unchecked,
+    well_formed,
+)
 
 
 @frozen(eq=False)
@@ -81,6 +99,7 @@ class Affine:
 
     W: Array
     b: Array
+    in_torch: ClassVar[InTorch] = {"weight": Weight("W", transposed), "bias": Weight("b")}
 
     def __attrs_post_init__(self) -> None:
         well_formed("Affine", W=(self.W, "inputs outputs"), b=(self.b, "outputs"))

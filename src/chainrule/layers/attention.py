@@ -99,7 +99,7 @@ Examples
 
 import math
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from attrs import frozen
@@ -113,7 +113,20 @@ from chainrule.initializers.fresh import Initializer
 from chainrule.layers import affine
 from chainrule.layers.affine import Affine, AffineCache
 from chainrule.layers.rotary import turned
-from chainrule.rules import Array, Layer, Namespace, Shape, fitting, layer, of_positions, record, unchecked
+from chainrule.rules import (
+    Array,
+    InTorch,
+    Layer,
+    Namespace,
+    Shape,
+    Weight,
+    fitting,
+    layer,
+    of_positions,
+    record,
+    transposed,
+    unchecked,
+)
 
 BASE = 10000.0
 """The base of rotary positions, as `rotary` has it."""
@@ -149,6 +162,12 @@ class Attention:
 
     qkv: Affine
     out: Affine
+    in_torch: ClassVar[InTorch] = {
+        "in_proj_weight": Weight("qkv.W", transposed),
+        "in_proj_bias": Weight("qkv.b"),
+        "out_proj.weight": Weight("out.W", transposed),
+        "out_proj.bias": Weight("out.b"),
+    }
 
     def __attrs_post_init__(self) -> None:
         W, U = (record_of(getattr(self, name), Affine, f"Attention: {name}").W for name in ("qkv", "out"))

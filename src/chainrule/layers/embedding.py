@@ -25,7 +25,11 @@ labels. Special values: a nan or an infinity in `dout` goes to the row of its to
 The Array API standard has no scatter. On array-api-strict, dask and CuPy backward does make S^T, n times k numbers, and
 takes the product, in which 0 times nan is nan for every row.
 
-**From and to torch.** E is the `weight` of a `torch.nn.Embedding(k, d)`, as it is.
+**From and to torch.** For `torch.nn.Embedding(k, d)`
+
+| here | there |
+|---|---|
+| `E` | `weight` |
 
 Examples
 --------
@@ -44,6 +48,7 @@ array([[0., 0.],
 """
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from attrs import frozen
@@ -53,7 +58,19 @@ from chainrule.arrays.labels import choose_rows
 from chainrule.arrays.types import Generator
 from chainrule.initializers.distributions import normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn
-from chainrule.rules import Array, Encoder, Labels, Namespace, Shape, encoder, record, unchecked, well_formed
+from chainrule.rules import (
+    Array,
+    Encoder,
+    InTorch,
+    Labels,
+    Namespace,
+    Shape,
+    Weight,
+    encoder,
+    record,
+    unchecked,
+    well_formed,
+)
 
 
 @frozen(eq=False)
@@ -82,6 +99,7 @@ class Embedding:
     """
 
     E: Array
+    in_torch: ClassVar[InTorch] = {"weight": Weight("E")}
 
     def __attrs_post_init__(self) -> None:
         well_formed("Embedding", E=(self.E, "tokens features"))

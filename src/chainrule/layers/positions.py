@@ -21,8 +21,11 @@ pair, as are the copies of P for all sequences and the sum over them.
 
 **To remember:** what was added to every sequence gets the sum of all of them, and rows that no sequence reached get 0.
 
-**From and to torch.** P is the `weight` of a `torch.nn.Embedding(T, d)` that reads the labels 0, 1, ..., t - 1, as it
-is.
+**From and to torch.** For `torch.nn.Embedding(T, d)`, which reads the labels 0, 1, ..., t - 1,
+
+| here | there |
+|---|---|
+| `P` | `weight` |
 
 Examples
 --------
@@ -37,6 +40,7 @@ Examples
 """
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from attrs import frozen
@@ -45,7 +49,19 @@ from numpy.typing import DTypeLike
 from chainrule.arrays.types import Generator
 from chainrule.initializers.distributions import normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn
-from chainrule.rules import Array, Layer, Namespace, Shape, layer, of_positions, record, unchecked, well_formed
+from chainrule.rules import (
+    Array,
+    InTorch,
+    Layer,
+    Namespace,
+    Shape,
+    Weight,
+    layer,
+    of_positions,
+    record,
+    unchecked,
+    well_formed,
+)
 
 
 @frozen(eq=False)
@@ -74,6 +90,7 @@ class Positions:
     """
 
     P: Array
+    in_torch: ClassVar[InTorch] = {"weight": Weight("P")}
 
     def __attrs_post_init__(self) -> None:
         well_formed("Positions", P=(self.P, "positions features"))

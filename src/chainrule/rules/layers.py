@@ -27,6 +27,7 @@ from chainrule.arrays.types import Array, Unit
 from chainrule.layer import Layer, Shape
 from chainrule.naming import options_of, titled, unbound
 from chainrule.rules.features import features
+from chainrule.rules.in_torch import InTorch
 from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
@@ -48,6 +49,7 @@ def layer(
     operations: tuple[int, int] | Callable[[P, Shape, Shape], tuple[int, int]] | None = ...,
     inference: object = ...,
     onnx: object = ...,
+    in_torch: InTorch | None = ...,
 ) -> Layer[P, C]: ...
 @overload
 def layer(
@@ -64,6 +66,7 @@ def layer(
     operations: tuple[int, int] | Callable[[Unit, Shape, Shape], tuple[int, int]] | None = ...,
     inference: object = ...,
     onnx: object = ...,
+    in_torch: InTorch | None = ...,
 ) -> Layer[Unit, C]: ...
 def layer(
     name: str,
@@ -79,6 +82,7 @@ def layer(
     operations: tuple[int, int] | Callable[[Any, Shape, Shape], tuple[int, int]] | None = None,
     inference: object = None,
     onnx: object = None,
+    in_torch: InTorch | None = None,
 ) -> Layer[Any, Any]:
     """Make a layer of its arithmetic.
 
@@ -102,7 +106,7 @@ def layer(
         Whether to silence NumPy's warnings of harmless underflow and of values at infinity.
     operations
         The floating-point operations of one number of `x`, forward and backward; or a function, as of `Layer`.
-    elementwise, couples_rows, event_axes, inference, onnx
+    elementwise, couples_rows, event_axes, inference, onnx, in_torch
         Traits, as of `Layer`.
 
     Returns
@@ -146,6 +150,7 @@ def layer(
         operations=operations if operations is None or callable(operations) else per_number(operations),
         inference=inference,
         onnx=onnx,
+        in_torch=in_torch,
     )
 
 

@@ -18,8 +18,13 @@ where the sum is over all that shares a slope: all rows, or all numbers. So
 
 At 0 the derivative with respect to x is the slope, as in torch; a nan passes.
 
-**From and to torch.** The slope is the `weight` of a `torch.nn.PReLU(c)`, as it is; that of `PReLU()`, (1,), is one for
-all as `weight.reshape(())`. Channels are the last axis here, and the second there.
+**From and to torch.** For `torch.nn.PReLU(c)`, and `PReLU()` for one slope
+
+| here | there |
+|---|---|
+| `slope` | `weight`, (1,) for one slope |
+
+Channels are the last axis here, and the second in torch.
 
 Examples
 --------
@@ -36,6 +41,7 @@ array([[-1. , -0.5],
 """
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from attrs import frozen
@@ -43,7 +49,7 @@ from numpy.typing import DTypeLike
 
 from chainrule.arrays.libraries import alike
 from chainrule.initializers.fresh import filled
-from chainrule.rules import Array, Layer, Namespace, fitting, layer, record, unchecked
+from chainrule.rules import Array, InTorch, Layer, Namespace, Weight, fitting, layer, one_axis, record, unchecked
 
 
 @frozen(eq=False)
@@ -71,6 +77,7 @@ class PRelu:
     """
 
     slope: Array
+    in_torch: ClassVar[InTorch] = {"weight": Weight("slope", one_axis)}
 
     def __attrs_post_init__(self) -> None:
         alike("PRelu", slope=self.slope)

@@ -84,9 +84,9 @@ from attrs import frozen
 
 from chainrule.arrays.arguments import size
 from chainrule.arrays.spatial import Each, axes_of, sizes
-from chainrule.layers.convolution.kernel import Convolution
+from chainrule.layers.convolution.kernel import TRANSPOSE_IN_TORCH, Convolution
 from chainrule.layers.convolution.options import TRANSPOSE, Options, Padding, fits, padding_of, windows_of
-from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
+from chainrule.rules import Array, InTorch, Layer, Namespace, Shape, layer, record, unchecked
 
 
 @frozen(eq=False)
@@ -187,16 +187,16 @@ def convolution(
 
     Notes
     -----
-    The weights of torch's modules are the same numbers, with their axes in another order. A `Convolution` is made by
+    **From and to torch.** The weights of torch's modules are the same numbers, with their axes in another order:
 
-    | torch | `W`, and the axes of torch's x |
-    |---|---|
-    | `Conv1d` | `weight.permute(2, 1, 0)`, x (n, channels, size) |
-    | `Conv2d` | `weight.permute(2, 3, 1, 0)`, x (n, channels, height, width) |
-    | `Conv3d` | `weight.permute(2, 3, 4, 1, 0)`, x (n, channels, depth, height, width) |
+    | there | `W` here | `b` here | x there |
+    |---|---|---|---|
+    | `Conv1d` | `weight.permute(2, 1, 0)` | `bias` | (n, channels, size) |
+    | `Conv2d` | `weight.permute(2, 3, 1, 0)` | `bias` | (n, channels, height, width) |
+    | `Conv3d` | `weight.permute(2, 3, 4, 1, 0)` | `bias` | (n, channels, depth, height, width) |
 
-    and of their `bias` as it is; back by `permute(2, 1, 0)`, `permute(3, 2, 0, 1)` and `permute(4, 3, 0, 1, 2)`. With
-    a stride, torch has no "same".
+    and back by `permute(2, 1, 0)`, `permute(3, 2, 0, 1)` and `permute(4, 3, 0, 1, 2)`. With a stride, torch has no
+    "same".
 
     Examples
     --------
@@ -248,16 +248,17 @@ def convolution_transpose(stride: Each = 1, padding: Padding = "same") -> Layer[
 
     Notes
     -----
-    Of torch's modules, whose `weight` is (in, out, ...):
+    **From and to torch.** The `weight` of torch's modules is (in, out, ...):
 
-    | torch | `W` |
-    |---|---|
-    | `ConvTranspose1d` | `weight.permute(2, 0, 1)` |
-    | `ConvTranspose2d` | `weight.permute(2, 3, 0, 1)` |
-    | `ConvTranspose3d` | `weight.permute(2, 3, 4, 0, 1)` |
+    | there | `W` here | `b` here |
+    |---|---|---|
+    | `ConvTranspose1d` | `weight.permute(2, 0, 1)` | `bias` |
+    | `ConvTranspose2d` | `weight.permute(2, 3, 0, 1)` | `bias` |
+    | `ConvTranspose3d` | `weight.permute(2, 3, 4, 0, 1)` | `bias` |
 
-    and of their `bias` as it is; back by `permute(1, 2, 0)`, `permute(2, 3, 0, 1)` and `permute(3, 4, 0, 1, 2)`. A
-    `padding` of torch's is the same integer here, without `output_padding`.
+    and back by `permute(1, 2, 0)`, `permute(2, 3, 0, 1)` and `permute(3, 4, 0, 1, 2)`. A `padding` of torch's is the
+    same integer here, without `output_padding`. A `Convolution` does not know that it goes into a transpose:
+    `chainrule.interop.torch.from_state_dict` sees it by `network=`.
 
     Examples
     --------
@@ -268,13 +269,20 @@ def convolution_transpose(stride: Each = 1, padding: Padding = "same") -> Layer[
     (8, 10, 10, 3)
     """
     options = Options(stride=sizes(TRANSPOSE, "stride", stride, least=1), padding=padding_of(TRANSPOSE, padding))
-    return _layer(TRANSPOSE, options, forward_transpose, backward_transpose, operations_of_transpose)
+    return _layer(
+        TRANSPOSE, options, forward_transpose, backward_transpose, operations_of_transpose, TRANSPOSE_IN_TORCH
+    )
 
 
 def _layer(
-    owner: str, options: Options, go: Callable[..., Any], back: Callable[..., Any], operations: Any
+    owner: str,
+    options: Options,
+    go: Callable[..., Any],
+    back: Callable[..., Any],
+    operations: Any,
+    in_torch: InTorch | None = None,
 ) -> Layer[Convolution, ConvolutionCache]:
     """The layer of an arithmetic with its options."""
     axes_of(owner, **options)
     made = partial(go, **options), partial(back, **options), partial(fits, owner, options)
-    return layer(owner, Convolution, *made, quiet=True, operations=operations)
+    return layer(owner, Convolution, *made, quiet=True, operations=operations, in_torch=in_torch)

@@ -1,6 +1,7 @@
 """`Convolution`: the weights of a convolution, for each place in its window, and a bias."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from attrs import frozen
@@ -11,10 +12,14 @@ from chainrule.arrays.spatial import axes_of, sizes
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fans import lecun_normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn, filled
-from chainrule.rules import Array, record, well_formed
+from chainrule.rules import Array, InTorch, Weight, kernel, kernel_of_transpose, record, well_formed
 
 AXES = {3: "size", 4: "height width", 5: "depth height width"}
 """The spatial axes, by the number of all axes of W."""
+
+
+TRANSPOSE_IN_TORCH: InTorch = {"weight": Weight("W", kernel_of_transpose), "bias": Weight("b")}
+"""The weights of a transposed convolution in torch."""
 
 
 @frozen(eq=False)
@@ -47,6 +52,7 @@ class Convolution:
 
     W: Array
     b: Array
+    in_torch: ClassVar[InTorch] = {"weight": Weight("W", kernel), "bias": Weight("b")}
 
     def __attrs_post_init__(self) -> None:
         axes = AXES.get(getattr(self.W, "ndim", 4))

@@ -34,9 +34,16 @@ scaled by a power of two first, and a column of one value gives the bias.
 Special values: a column with an infinity or a nan gives nan, in that column alone; in use it stays in its
 place.
 
-**From and to torch.** The scale and the bias are the `weight` and the `bias` of a `torch.nn.BatchNorm1d(d)`, and the
-`Statistics` its `running_mean` and `running_var`, as they are. Of images (n, c, ...), the channels of its
-`BatchNorm2d` are the second axis.
+**From and to torch.** For `torch.nn.BatchNorm1d(d)`, `BatchNorm2d(d)` and `BatchNorm3d(d)`
+
+| here | there |
+|---|---|
+| `scale` | `weight` |
+| `bias` | `bias` |
+| `Statistics.mean` | `running_mean` |
+| `Statistics.var` | `running_var` |
+
+Of images (n, c, ...), the channels of its `BatchNorm2d` are the second axis.
 
 Examples
 --------
@@ -52,7 +59,7 @@ Examples
 
 import math
 from functools import partial
-from typing import overload
+from typing import ClassVar, overload
 
 import numpy as np
 from attrs import frozen
@@ -65,7 +72,7 @@ from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.layer import Layer
 from chainrule.layers.normalisation.scale_and_bias import ScaleAndBias
-from chainrule.rules import fitting, well_formed
+from chainrule.rules import InTorch, Weight, fitting, well_formed
 from chainrule.rules.inference import Inference, Moments
 
 
@@ -80,6 +87,14 @@ class BatchNorm(ScaleAndBias):
     >>> BatchNorm.init(64)
     BatchNorm(scale=f32[64], bias=f32[64])
     """
+
+    in_torch: ClassVar[InTorch] = {
+        "weight": Weight("scale"),
+        "bias": Weight("bias"),
+        "running_mean": None,
+        "running_var": None,
+        "num_batches_tracked": None,
+    }
 
 
 @frozen(eq=False)
@@ -109,6 +124,13 @@ class Statistics:
 
     mean: Array
     var: Array
+    in_torch: ClassVar[InTorch] = {
+        "running_mean": Weight("mean"),
+        "running_var": Weight("var"),
+        "weight": None,
+        "bias": None,
+        "num_batches_tracked": None,
+    }
 
     def __attrs_post_init__(self) -> None:
         well_formed("Statistics", least=1, mean=(self.mean, "features"), var=(self.var, "features"))

@@ -33,8 +33,14 @@ by a power of two first, and a group of one value gives the bias.
 
 Special values: a group with an infinity or a nan gives nan, in that group alone.
 
-**From and to torch.** The scale and the bias are the `weight` and the `bias` of a `torch.nn.GroupNorm(groups, c)`, as
-they are. Its channels are the second axis: (n, c, ...) is ours with `numpy.moveaxis(x, -1, 1)`.
+**From and to torch.** For `torch.nn.GroupNorm(groups, c)`
+
+| here | there |
+|---|---|
+| `scale` | `weight` |
+| `bias` | `bias` |
+
+Its channels are the second axis: (n, c, ...) is ours with `numpy.moveaxis(x, -1, 1)`.
 
 Examples
 --------

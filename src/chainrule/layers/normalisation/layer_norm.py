@@ -28,7 +28,12 @@ constant. Rows whose squares would overflow are scaled by a power of two first, 
 
 Special values: a row with an infinity or a nan gives nan, in that row alone.
 
-**From and to torch.** The scale and the bias are the `weight` and the `bias` of a `torch.nn.LayerNorm(d)`, as they are.
+**From and to torch.** For `torch.nn.LayerNorm(d)`
+
+| here | there |
+|---|---|
+| `scale` | `weight` |
+| `bias` | `bias` |
 
 Examples
 --------

@@ -27,8 +27,13 @@ sqrt(eps), eps shortens it, and a row of zeros gives zeros, with the slope 1 / s
 
 Special values: a row with an infinity or a nan gives nan, in that row alone.
 
-**From and to torch.** The scale is the `weight` of a `torch.nn.RMSNorm(d, eps=1e-6)`, as it is; without a number, its
-eps is the distance from 1 to the next number.
+**From and to torch.** For `torch.nn.RMSNorm(d, eps=1e-6)`
+
+| here | there |
+|---|---|
+| `scale` | `weight` |
+
+Without a number, its eps is the distance from 1 to the next number.
 
 Examples
 --------
@@ -43,6 +48,7 @@ array([ 0.2     , -1.414214])
 """
 
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from attrs import frozen
@@ -50,7 +56,7 @@ from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import number
 from chainrule.initializers.fresh import filled
-from chainrule.rules import Array, Layer, Namespace, layer, record, unchecked, well_formed
+from chainrule.rules import Array, InTorch, Layer, Namespace, Weight, layer, record, unchecked, well_formed
 
 
 @frozen(eq=False)
@@ -78,6 +84,7 @@ class RmsNorm:
     """
 
     scale: Array
+    in_torch: ClassVar[InTorch] = {"weight": Weight("scale")}
 
     def __attrs_post_init__(self) -> None:
         well_formed("RmsNorm", least=1, scale=(self.scale, "features"))

@@ -1,13 +1,13 @@
 """The parameters of a norm that scales and shifts what it has normalised: `out = scale * h + bias`."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
 from chainrule.initializers.fresh import filled
-from chainrule.rules import Array, record, well_formed
+from chainrule.rules import Array, InTorch, Weight, record, well_formed
 
 
 @frozen(eq=False)
@@ -30,6 +30,7 @@ class ScaleAndBias:
 
     scale: Array
     bias: Array
+    in_torch: ClassVar[InTorch] = {"weight": Weight("scale"), "bias": Weight("bias")}
 
     def __attrs_post_init__(self) -> None:
         well_formed(type(self).__name__, least=1, scale=(self.scale, "features"), bias=(self.bias, "features"))

@@ -48,10 +48,14 @@ relative precision however far a gate is open or closed. float16 is computed in 
 Special values: where an infinity in x is multiplied by weights of both signs, or by 0, the result is nan. A nan stays
 in its example, in the steps from its own on; going back it reaches all steps of the example, and the parameters.
 
-**From and to torch.** Weights go to torch.nn.GRU(d, h, batch_first=True) and come from it by transposing; its gates
-have the same order:
+**From and to torch.** For `torch.nn.GRU(d, h, batch_first=True)`, whose gates have the same order,
 
-    weight_ih_l0 = W^T        weight_hh_l0 = U^T        bias_ih_l0 = b        bias_hh_l0 = c
+| here | there |
+|---|---|
+| `W` | `weight_ih_l0.T` |
+| `U` | `weight_hh_l0.T` |
+| `b` | `bias_ih_l0` |
+| `c` | `bias_hh_l0` |
 
 Examples
 --------
@@ -68,6 +72,7 @@ Examples
 
 import math
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from attrs import frozen
@@ -77,7 +82,7 @@ from chainrule.arrays.types import Generator
 from chainrule.initializers.fresh import Initializer, filled
 from chainrule.layers.recurrent.gates import drawn_gates, slope_of_tanh, well_gated
 from chainrule.layers.recurrent.steps import before, by_example, by_step, fits_steps
-from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
+from chainrule.rules import Array, InTorch, Layer, Namespace, Shape, Weight, layer, record, transposed, unchecked
 
 
 @frozen(eq=False)
@@ -115,6 +120,12 @@ class Gru:
     U: Array
     b: Array
     c: Array
+    in_torch: ClassVar[InTorch] = {
+        "weight_ih_l0": Weight("W", transposed),
+        "weight_hh_l0": Weight("U", transposed),
+        "bias_ih_l0": Weight("b"),
+        "bias_hh_l0": Weight("c"),
+    }
 
     def __attrs_post_init__(self) -> None:
         well_gated("Gru", 3, self.W, self.U, b=self.b, c=self.c)
