@@ -357,6 +357,14 @@ def test_weights_that_do_not_fit_are_all_listed() -> None:
         from_state_dict(params, module.state_dict())
 
 
+def test_a_transposed_convolution_needs_the_network() -> None:
+    params, module = Convolution.init(rng(), 2, 3, 4), nn.ConvTranspose2d(2, 3, 4)
+    with pytest.raises(ValueError, match="different: weight is") as error:
+        from_state_dict(params, module.state_dict())
+    assert error.value.__notes__ == ["the kernel of a transposed convolution has another order: give network= as well"]
+    from_state_dict(params, module.state_dict(), network=convolution_transpose())
+
+
 def test_a_module_in_the_place_of_its_weights_gets_a_hint() -> None:
     with pytest.raises(TypeError, match=r"^from_state_dict: give module\.state_dict\(\), got Linear$"):
         untyped(from_state_dict)(Affine.init(rng(), 3, 2), nn.Linear(3, 2))

@@ -19,7 +19,7 @@ from chainrule.interop._conversions import form, in_numpy, moved
 from chainrule.interop._misfits import check_fit
 from chainrule.naming import options_of, title_of
 from chainrule.parts import Around, Parts, layers_of
-from chainrule.rules.in_torch import InTorch, Layout, Weight
+from chainrule.rules.in_torch import InTorch, Layout, Weight, kernel, kernel_of_transpose
 
 BESIDE = "the layer"
 """The path of what is not among the parameters, but among the options of a layer."""
@@ -109,13 +109,25 @@ def _options(layer: Any) -> list[Any]:
     return [*options_of(layer.rule.source).values()] if getattr(layer, "rule", None) is not None else []
 
 
+def _fits_transpose(entry: Entry, given: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether it is a kernel that fits a transposed convolution, and no other."""
+    if entry.layout is not kernel:
+        return False
+    return wanted[entry.name] != given.get(entry.name) == form(kernel_of_transpose.there(entry.array))
+
+
 def read(owner: str, network: Any, params: Any, weights: Mapping[str, Any]) -> Any:
     """A tree like `params` with torch's weights."""
     found, beside = entries(owner, network, params)
     mine = [entry for entry in found if not entry.path.startswith(BESIDE)]
     wanted = {entry.name: form(entry.there) for entry in mine}
     given = {name: form(weight) for name, weight in weights.items() if name in wanted or name not in beside}
-    check_fit(f"{owner}: the weights do not fit params", given, wanted)
+    try:
+        check_fit(f"{owner}: the weights do not fit params", given, wanted)
+    except ValueError as error:
+        if network is None and any(_fits_transpose(entry, given, wanted) for entry in mine):
+            error.add_note("the kernel of a transposed convolution has another order: give network= as well")
+        raise
     arrays: dict[str, NDArray[Any]] = {}
     for name, path, array, layout in mine:
         here = layout.here(in_numpy(f"{owner}: {name}", weights[name])).reshape(array.shape)

@@ -5,8 +5,8 @@
 
 **The file** is a safetensors file, which many programs read: arrays by name, and no code. The names are the paths of
 the arrays, as Python would reach them: `[0].W` is `params[0].W`. What records carry along beside arrays (a step, a
-rate, a name, None) stands in the file's metadata, by path too, and comes back exactly: integers of any size, and each
-bit of a float.
+rate, a name, None) stands in the file's metadata, by path too, and comes back exactly: integers of any size, and floats
+by their hexadecimal digits.
 
 **The form** is that of `like`, which a program has at hand: freshly drawn parameters, or the run before its first step.
 Names, shapes and dtypes in the file are compared with it before an array is read, so that a file of another network
@@ -203,14 +203,17 @@ def _replacing(target: Path) -> Generator[Path, None, None]:
     """A path beside a file, for what is to take its place; it is gone afterwards."""
     unfinished = target.with_name(f".{os.urandom(8).hex()}.unfinished")
     try:
-        with unfinished.open("xb"):
+        unfinished.touch(exist_ok=False)
+        try:
             mode = (target if target.exists() else unfinished).stat().st_mode
-        yield unfinished
-        unfinished.chmod(mode)
-        with unfinished.open("r+b") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-        if os.name == "posix":  # where a folder is a file, that its entry is on the disk
+            yield unfinished
+            unfinished.chmod(mode)
+            with unfinished.open("r+b") as file:
+                os.fsync(file.fileno())
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        if os.name == "posix":  # where the entry in the folder must reach the disk too
             folder = os.open(target.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -218,8 +221,6 @@ def _replacing(target: Path) -> Generator[Path, None, None]:
                 os.close(folder)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(target)) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _held(path: str, leaf: Any) -> NDArray[Any]:
