@@ -68,13 +68,13 @@ def _mapped(f: Callable[[str, Any], Any], path: str, value: Any) -> Any:
     if is_tuple(value):
         return tuple([_mapped(f, f"{path}[{i}]", each) for i, each in enumerate(value)])
     kind: Any = value.__class__
-    if is_a(value, Mapping):
+    if not attrs.has(kind):
+        if not is_a(value, Mapping):
+            return f(path, value)
         for key in value:
             if not is_a(key, str):
                 raise TypeError(f"the keys of {path or 'the tree'} must be strings, got {describe(key)}")
         return kind({key: _mapped(f, f"{path}[{key!r}]", each) for key, each in value.items()})
-    if not attrs.has(kind):
-        return f(path, value)
     made = object.__new__(kind)  # as in `tree.map`: the parts of a record that is there fit each other
     for name in field_names(kind):
         object.__setattr__(made, name, _mapped(f, f"{path}.{name}", getattr(value, name)))

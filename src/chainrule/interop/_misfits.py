@@ -6,8 +6,8 @@ from operator import eq
 MOST = 8
 """The most names that are listed of each kind of difference."""
 
-LONGEST = 80
-"""The most characters of a name that are shown."""
+LONGEST = 160
+"""The most characters of a name, or of other text of a file, that are shown."""
 
 
 def check_fit(
@@ -29,10 +29,10 @@ def check_fit(
     ValueError
         If names are missing or unexpected, or forms differ.
     """
-    missing = [f"{_shown(name)} {form}" for name, form in wanted.items() if name not in found]
-    unexpected = [f"{_shown(name)} {form}" for name, form in found.items() if name not in wanted]
+    missing = [f"{_named(name)} {form}" for name, form in wanted.items() if name not in found]
+    unexpected = [f"{_named(name)} {form}" for name, form in found.items() if name not in wanted]
     different = [
-        f"{_shown(name)} is {found[name]}, expected {form}"
+        f"{_named(name)} is {found[name]}, expected {form}"
         for name, form in wanted.items()
         if name in found and not same(found[name], form)
     ]
@@ -42,10 +42,14 @@ def check_fit(
         raise ValueError(f"{what}: {'; '.join(listed)}")
 
 
-def _shown(name: str) -> str:
-    """A name for a message: a file may hold any characters."""
-    text = name if name.isprintable() else ascii(name)[1:-1]
-    return (text if len(text) <= LONGEST else f"{text[:LONGEST]}...") or "the only array"
+def shown(text: str) -> str:
+    """Text of a file for a message: it may be of any length, and of any characters."""
+    printable = text if text.isprintable() else ascii(text)[1:-1]
+    return printable if len(printable) <= LONGEST else f"{printable[:LONGEST]}..."
+
+
+def _named(name: str) -> str:
+    return shown(name) or "the only array"
 
 
 def _list(entries: list[str]) -> str:

@@ -38,7 +38,7 @@ from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.ownership import own
 from chainrule.interop._conversions import form, in_numpy, moved
 from chainrule.interop._entries import TEXTS, Value, put_together, taken_apart
-from chainrule.interop._misfits import check_fit
+from chainrule.interop._misfits import check_fit, shown
 
 P = TypeVar("P")
 
@@ -172,7 +172,7 @@ def load(path: StrPath, like: P) -> P:
             arrays = {name: own(file.get_tensor(name)) for name in leaves}
     except safetensors.SafetensorError as error:
         what = f"load: {source.name} is damaged, or no safetensors file, of {size} bytes"
-        raise ValueError(f"{what}: {error}") from error
+        raise ValueError(f"{what}: {shown(str(error))}") from error
     if DIGEST in metadata and metadata[DIGEST] != _digest(arrays, metadata[VALUES]):
         raise _damaged(source, "its SHA-256 is not that of its contents")
     return put_together(like, {name: moved(array, leaves[name]) for name, array in arrays.items()} | carried)
@@ -255,14 +255,14 @@ def _carried(source: Path, metadata: dict[str, str]) -> dict[str, Value]:
     if not any(name.startswith("chainrule") for name in metadata):
         return {}
     if not {VERSION, DIGEST, VALUES} <= metadata.keys():
-        raise _damaged(source, f"its metadata has {', '.join(sorted(metadata))}")
+        raise _damaged(source, f"{VERSION}, {DIGEST} or {VALUES} is missing in its metadata")
     if metadata[VERSION] != FORMAT:
-        what = f"load: {source.name} has the version {metadata[VERSION]!r} of this format, expected {FORMAT!r}"
+        what = f"load: {source.name} has version {shown(metadata[VERSION])} of this format, expected {FORMAT}"
         raise ValueError(f"{what}: it is damaged, or a later chainrule wrote it")
     try:
         return {name: TEXTS[kind][1](text) for name, (kind, text) in json.loads(metadata[VALUES]).items()}
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        raise _damaged(source, f"its values can't be read: {error}") from error
+        raise _damaged(source, f"its values can't be read: {shown(str(error))}") from error
 
 
 def _damaged(source: Path, how: str) -> ValueError:
