@@ -293,7 +293,8 @@ def test_what_a_file_cannot_hold_is_refused_by_its_place(path: Path) -> None:
         (Kept(int), ".value is the class int"),
         ((np.ones(2), np.array(["a"])), r"[1] is <U1[1]: a safetensors file holds no such numbers"),
         (Kept(np.ones(2, complex)), r".value is c128[2]: a safetensors"),
-        (np.ma.ones(3), "the only array is f64[3] of MaskedArray: convert it with np.asarray"),
+        (np.array(["a"], np.dtypes.StringDType()), "the only array is StringDType()[1]: a safetensors"),
+        (np.ma.ones(3), "the only array is a MaskedArray: convert it with np.asarray"),
     ]:
         with pytest.raises(TypeError, match=f"^save: {re.escape(message)}"):
             save(path, value)

@@ -368,6 +368,8 @@ def test_a_transposed_convolution_needs_the_network() -> None:
 def test_a_module_in_the_place_of_its_weights_gets_a_hint() -> None:
     with pytest.raises(TypeError, match=r"^from_state_dict: give module\.state_dict\(\), got Linear$"):
         untyped(from_state_dict)(Affine.init(rng(), 3, 2), nn.Linear(3, 2))
+    with pytest.raises(TypeError, match=r"^from_state_dict: bias must be a tensor or an array, got float$"):
+        from_state_dict(Affine.init(rng(), 3, 2), nn.Linear(3, 2).state_dict() | {"bias": 0.0})
 
 
 def test_parameters_of_another_network_are_refused() -> None:

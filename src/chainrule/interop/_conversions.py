@@ -14,13 +14,14 @@ from chainrule.arrays.types import is_numpy, is_plain
 
 def in_numpy(name: str, leaf: Any) -> NDArray[Any]:
     """The numbers of an array in NumPy; a TypeError that begins with `name` says the conversion that is needed."""
-    what = f"{name} is {describe(leaf)}"
-    if is_numpy(leaf) and not is_plain(leaf):
-        raise TypeError(f"{what} of {type(leaf).__name__}: convert it with np.asarray")
+    others = is_a(leaf, np.generic) or _of_torch(leaf)
+    if not (is_plain(leaf) if is_numpy(leaf) else others or library_of(leaf) is not None):
+        raise TypeError(f"{name} is a {type(leaf).__name__}: convert it with np.asarray")
     try:
         return np.asarray(_torch().numpy_of(leaf) if _of_torch(leaf) else leaf)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{what} of {type(leaf).__module__}: convert it to NumPy's: {error}") from error
+        what = f"{name} is {describe(leaf)} of {type(leaf).__module__}"
+        raise TypeError(f"{what}: convert it to NumPy's: {error}") from error
 
 
 def moved(array: NDArray[Any], like: Any) -> Any:
@@ -40,7 +41,11 @@ class _Form(NamedTuple):
 
 def form(leaf: Any) -> str:
     """The dtype and the shape of an array, `f32[3, 2]`, in any byte order."""
-    return summary(_Form(tuple(leaf.shape), leaf.dtype.newbyteorder("=") if is_numpy(leaf) else leaf.dtype))
+    return summary(_Form(tuple(leaf.shape), _native(leaf.dtype) if is_numpy(leaf) else leaf.dtype))
+
+
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
 
 
 def _of_torch(leaf: object) -> bool:

@@ -16,7 +16,7 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import field_names, is_record
 from chainrule.arrays.types import is_tuple
 from chainrule.interop._conversions import form, in_numpy, moved
-from chainrule.interop._misfits import check_fit
+from chainrule.interop._misfits import check_fit, shown
 from chainrule.naming import options_of, title_of
 from chainrule.parts import Around, Parts, layers_of
 from chainrule.rules.in_torch import InTorch, Layout, Weight, kernel, kernel_of_transpose
@@ -121,6 +121,9 @@ def read(owner: str, network: Any, params: Any, weights: Mapping[str, Any]) -> A
     found, beside = entries(owner, network, params)
     mine = [entry for entry in found if not entry.path.startswith(BESIDE)]
     wanted = {entry.name: form(entry.there) for entry in mine}
+    for name, weight in weights.items():
+        if not (hasattr(weight, "shape") and hasattr(weight, "dtype")):
+            raise TypeError(f"{owner}: {shown(name)} must be a tensor or an array, got {describe(weight)}")
     given = {name: form(weight) for name, weight in weights.items() if name in wanted or name not in beside}
     try:
         check_fit(f"{owner}: the weights do not fit params", given, wanted)

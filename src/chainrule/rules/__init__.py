@@ -14,17 +14,7 @@ from chainrule.rules.combinators import combinator
 from chainrule.rules.elementwise_layers import Elementwise, Saved, elementwise
 from chainrule.rules.encoders import encoder
 from chainrule.rules.features import fitting, of_positions, some_features, well_formed
-from chainrule.rules.in_torch import (
-    InTorch,
-    Layout,
-    Weight,
-    as_it_is,
-    kernel,
-    kernel_of_transpose,
-    one_axis,
-    second_term,
-    transposed,
-)
+from chainrule.rules.in_torch import InTorch, Layout, Weight, transposed
 from chainrule.rules.layers import layer
 from chainrule.rules.losses import Slopes, loss
 from chainrule.rules.optimizers import optimizer
@@ -46,20 +36,15 @@ __all__ = [
     "Slopes",
     "Unit",
     "Weight",
-    "as_it_is",
     "combinator",
     "elementwise",
     "encoder",
     "fitting",
-    "kernel",
-    "kernel_of_transpose",
     "layer",
     "loss",
     "of_positions",
-    "one_axis",
     "optimizer",
     "record",
-    "second_term",
     "some_features",
     "transposed",
     "unchecked",

@@ -104,10 +104,10 @@ from chainrule.rules import (
     Weight,
     layer,
     record,
-    second_term,
     transposed,
     unchecked,
 )
+from chainrule.rules.in_torch import second_term
 
 
 @frozen(eq=False)
