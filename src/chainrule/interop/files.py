@@ -13,9 +13,9 @@ Names, shapes and dtypes in the file are compared with it before an array is rea
 costs no memory, and the error lists all that differs.
 
 **Whole or not at all.** `save` writes beside the file and then puts the new one in its place, in one step: whoever
-reads gets the old file or the new one, also after a crash at any moment. What was written then may lie beside it, with
-a name that ends in `.unfinished`. `load` compares a SHA-256 over everything in the file, where there is one, and
-returns nothing of a damaged file. A file that another program wrote has no such sum, and is read without.
+reads gets the old file or the new one, also after a crash at any moment. What was written then may lie beside it, under
+a name that begins with a dot. `load` compares a SHA-256 over everything in the file, where there is one, and returns
+nothing of a damaged file. A file that another program wrote has no such sum, and is read without.
 
 It needs `pip install 'chainrule[files]'`.
 """
