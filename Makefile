@@ -8,7 +8,7 @@
 # make adversaries  check some 2,000 wrong and right layers, losses and optimizers, and print what is found: half an hour
 # make networks   compare 500 random networks over all layers with torch, and their steps with the plain pairs: a minute,
 #                 with torch (make test takes 100)
-# make files      damage 20,000 files of ours, and load them: half a minute (make test takes 1,500)
+# make files      damage 20,000 files of ours, and load them: a quarter of a minute (make test takes 1,500)
 # make mutants    change the code in a thousand small ways, ask that the tests notice 95%, and write it into
 #                 docs/evidence.md: an hour or two (JOBS=2 tests two at a time, SAMPLE=100 takes fewer)
 # make memory   measure what caches keep and what steps of whole networks hold, and write docs/memory.md: ten seconds
