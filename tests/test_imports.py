@@ -10,8 +10,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "chainrule"
 # A file imports only from its own room and from rooms of rows above. A new layer, loss, combinator, optimizer or law
 # needs no entry: files are named only where they hold rooms together.
 ROOMS = (
-    "arrays  parts",  # what an array is, and how layers stand to each other
-    "naming  rules/rule  rules/in_torch",
+    "arrays  parts  rules/in_torch",  # what an array is, and how layers stand to each other
+    "naming  rules/rule",
     "layer  loss  optimizer  tree  schedules",  # the contracts
     "encoder",
     "rules  initializers",

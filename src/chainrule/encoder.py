@@ -38,7 +38,7 @@ class Encoder(Generic[P, C, X]):
     grads
         `(cache, dout) -> grads`: the derivative of a scalar with respect to the parameters, from that with respect to
         `out`.
-    name, parts, couples_rows, event_axes, operations, inference, onnx, in_torch, rule
+    name, parts, couples_rows, event_axes, in_torch, operations, inference, onnx, rule
         As of `Layer`. The event axes are those of `x`.
 
     Examples
@@ -64,10 +64,10 @@ class Encoder(Generic[P, C, X]):
     parts: Parts = field(default=(), kw_only=True)
     couples_rows: bool = field(default=False, kw_only=True)
     event_axes: int | None = field(default=None, kw_only=True)
+    in_torch: InTorch | None = field(default=None, kw_only=True)
     operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = field(default=None, kw_only=True)
     inference: object = field(default=None, kw_only=True)
     onnx: object = field(default=None, kw_only=True)
-    in_torch: InTorch | None = field(default=None, kw_only=True)
     rule: Rule[P, C] | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:

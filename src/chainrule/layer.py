@@ -56,14 +56,14 @@ class Layer(Generic[P, C]):
     event_axes
         How many of the last axes belong to one example: 0 if each number is one, 1 for rows of features. None if only
         the parameters or `x` say it: then the first axis counts the examples.
+    in_torch
+        How its parameters stand in torch's `state_dict`, if not as their records say (see `chainrule.rules.InTorch`).
     operations
         `(params, x, out) -> (forward, backward)`: the floating-point operations, from the shapes of `x` and `out`.
     inference
         How the layer stands when it is used and not trained, where that differs (see `chainrule.inference`).
     onnx
         How the layer is written as an ONNX graph.
-    in_torch
-        How its parameters stand in torch's `state_dict`, if not as their records say (see `chainrule.rules.InTorch`).
     rule
         The layer's arithmetic alone, which passes through networks run; see `chainrule.rules`.
 
@@ -104,10 +104,10 @@ class Layer(Generic[P, C]):
     elementwise: bool = field(default=False, kw_only=True)
     couples_rows: bool = field(default=False, kw_only=True)
     event_axes: int | None = field(default=None, kw_only=True)
+    in_torch: InTorch | None = field(default=None, kw_only=True)
     operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = field(default=None, kw_only=True)
     inference: object = field(default=None, kw_only=True)
     onnx: object = field(default=None, kw_only=True)
-    in_torch: InTorch | None = field(default=None, kw_only=True)
     rule: Rule[P, C] | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:

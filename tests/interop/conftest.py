@@ -11,14 +11,11 @@ import pytest
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # JAX makes float32 of float64 otherwise
 
-collect_ignore = [
-    file
-    for name in ("jax", "torch")
-    if find_spec(name) is None
-    for file in (f"test_interop_{name}.py", f"test_{name}_as_layer.py")
-]
-if find_spec("torch") is None:
-    collect_ignore.append("test_state_dict.py")
+NEEDED = {
+    "jax": ("test_interop_jax.py", "test_jax_as_layer.py"),
+    "torch": ("test_interop_torch.py", "test_torch_as_layer.py", "test_state_dict.py"),
+}
+collect_ignore = [file for name, files in NEEDED.items() if find_spec(name) is None for file in files]
 
 if find_spec("torch") is not None:
     torch: Any = import_module("torch")

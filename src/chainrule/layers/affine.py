@@ -55,19 +55,8 @@ from numpy.typing import DTypeLike
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fans import lecun_normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn, filled
-from chainrule.rules import (
-    Array,
-    InTorch,
-    Layer,
-    Namespace,
-    Shape,
-    Weight,
-    layer,
-    record,
-    transposed,
-    unchecked,
-    well_formed,
-)
+from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked, well_formed
+from chainrule.rules.in_torch import InTorch, Weight, transposed
 
 
 @frozen(eq=False)

@@ -113,20 +113,8 @@ from chainrule.initializers.fresh import Initializer
 from chainrule.layers import affine
 from chainrule.layers.affine import Affine, AffineCache
 from chainrule.layers.rotary import turned
-from chainrule.rules import (
-    Array,
-    InTorch,
-    Layer,
-    Namespace,
-    Shape,
-    Weight,
-    fitting,
-    layer,
-    of_positions,
-    record,
-    transposed,
-    unchecked,
-)
+from chainrule.rules import Array, Layer, Namespace, Shape, fitting, layer, of_positions, record, unchecked
+from chainrule.rules.in_torch import InTorch, Weight, transposed
 
 BASE = 10000.0
 """The base of rotary positions, as `rotary` has it."""

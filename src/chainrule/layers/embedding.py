@@ -58,19 +58,8 @@ from chainrule.arrays.labels import choose_rows
 from chainrule.arrays.types import Generator
 from chainrule.initializers.distributions import normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn
-from chainrule.rules import (
-    Array,
-    Encoder,
-    InTorch,
-    Labels,
-    Namespace,
-    Shape,
-    Weight,
-    encoder,
-    record,
-    unchecked,
-    well_formed,
-)
+from chainrule.rules import Array, Encoder, Labels, Namespace, Shape, encoder, record, unchecked, well_formed
+from chainrule.rules.in_torch import InTorch, Weight
 
 
 @frozen(eq=False)

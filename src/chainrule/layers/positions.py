@@ -49,19 +49,8 @@ from numpy.typing import DTypeLike
 from chainrule.arrays.types import Generator
 from chainrule.initializers.distributions import normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn
-from chainrule.rules import (
-    Array,
-    InTorch,
-    Layer,
-    Namespace,
-    Shape,
-    Weight,
-    layer,
-    of_positions,
-    record,
-    unchecked,
-    well_formed,
-)
+from chainrule.rules import Array, Layer, Namespace, Shape, layer, of_positions, record, unchecked, well_formed
+from chainrule.rules.in_torch import InTorch, Weight
 
 
 @frozen(eq=False)

@@ -60,9 +60,9 @@ transposed = Layout(_transpose, _transpose)
 one_axis = Layout(_flat, _same)
 """An axis in torch also for one number."""
 kernel = Layout(_out_in_size, _size_in_out)
-"""The kernel of a convolution: (out, in, *size) in torch, (*size, in, out) here."""
+"""The kernel of a convolution: `(out, in, *size)` in torch, `(*size, in, out)` here."""
 kernel_of_transpose = Layout(_in_out_size, _size_in_out_of_transpose)
-"""The kernel of a transposed convolution: (in, out, *size) in torch, (*size, in, out) here."""
+"""The kernel of a transposed convolution: `(in, out, *size)` in torch, `(*size, in, out)` here."""
 second_term = Layout(np.zeros_like, _same)
 """The second of two biases whose sum is one here."""
 

@@ -46,10 +46,10 @@ def layer(
     elementwise: bool = ...,
     couples_rows: bool = ...,
     event_axes: int | None = ...,
+    in_torch: InTorch | None = ...,
     operations: tuple[int, int] | Callable[[P, Shape, Shape], tuple[int, int]] | None = ...,
     inference: object = ...,
     onnx: object = ...,
-    in_torch: InTorch | None = ...,
 ) -> Layer[P, C]: ...
 @overload
 def layer(
@@ -63,10 +63,10 @@ def layer(
     elementwise: bool = ...,
     couples_rows: bool = ...,
     event_axes: int | None = ...,
+    in_torch: InTorch | None = ...,
     operations: tuple[int, int] | Callable[[Unit, Shape, Shape], tuple[int, int]] | None = ...,
     inference: object = ...,
     onnx: object = ...,
-    in_torch: InTorch | None = ...,
 ) -> Layer[Unit, C]: ...
 def layer(
     name: str,
@@ -79,10 +79,10 @@ def layer(
     elementwise: bool = False,
     couples_rows: bool = False,
     event_axes: int | None = None,
+    in_torch: InTorch | None = None,
     operations: tuple[int, int] | Callable[[Any, Shape, Shape], tuple[int, int]] | None = None,
     inference: object = None,
     onnx: object = None,
-    in_torch: InTorch | None = None,
 ) -> Layer[Any, Any]:
     """Make a layer of its arithmetic.
 
@@ -106,7 +106,7 @@ def layer(
         Whether to silence NumPy's warnings of harmless underflow and of values at infinity.
     operations
         The floating-point operations of one number of `x`, forward and backward; or a function, as of `Layer`.
-    elementwise, couples_rows, event_axes, inference, onnx, in_torch
+    elementwise, couples_rows, event_axes, in_torch, inference, onnx
         Traits, as of `Layer`.
 
     Returns
@@ -147,10 +147,10 @@ def layer(
         elementwise=elementwise,
         couples_rows=couples_rows,
         event_axes=event_axes,
+        in_torch=in_torch,
         operations=operations if operations is None or callable(operations) else per_number(operations),
         inference=inference,
         onnx=onnx,
-        in_torch=in_torch,
     )
 
 

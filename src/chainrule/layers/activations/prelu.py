@@ -49,8 +49,8 @@ from numpy.typing import DTypeLike
 
 from chainrule.arrays.libraries import alike
 from chainrule.initializers.fresh import filled
-from chainrule.rules import Array, InTorch, Layer, Namespace, Weight, fitting, layer, record, unchecked
-from chainrule.rules.in_torch import one_axis
+from chainrule.rules import Array, Layer, Namespace, fitting, layer, record, unchecked
+from chainrule.rules.in_torch import InTorch, Weight, one_axis
 
 
 @frozen(eq=False)

@@ -86,7 +86,8 @@ from chainrule.arrays.arguments import size
 from chainrule.arrays.spatial import Each, axes_of, sizes
 from chainrule.layers.convolution.kernel import TRANSPOSE_IN_TORCH, Convolution
 from chainrule.layers.convolution.options import TRANSPOSE, Options, Padding, fits, padding_of, windows_of
-from chainrule.rules import Array, InTorch, Layer, Namespace, Shape, layer, record, unchecked
+from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
+from chainrule.rules.in_torch import InTorch
 
 
 @frozen(eq=False)

@@ -12,8 +12,8 @@ from chainrule.arrays.spatial import axes_of, sizes
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fans import lecun_normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn, filled
-from chainrule.rules import Array, InTorch, Weight, record, well_formed
-from chainrule.rules.in_torch import kernel, kernel_of_transpose
+from chainrule.rules import Array, record, well_formed
+from chainrule.rules.in_torch import InTorch, Weight, kernel, kernel_of_transpose
 
 AXES = {3: "size", 4: "height width", 5: "depth height width"}
 """The spatial axes, by the number of all axes of W."""

@@ -72,7 +72,8 @@ from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.layer import Layer
 from chainrule.layers.normalisation.scale_and_bias import ScaleAndBias
-from chainrule.rules import InTorch, Weight, fitting, well_formed
+from chainrule.rules import fitting, well_formed
+from chainrule.rules.in_torch import InTorch, Weight
 from chainrule.rules.inference import Inference, Moments
 
 

@@ -56,7 +56,8 @@ from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import number
 from chainrule.initializers.fresh import filled
-from chainrule.rules import Array, InTorch, Layer, Namespace, Weight, layer, record, unchecked, well_formed
+from chainrule.rules import Array, Layer, Namespace, layer, record, unchecked, well_formed
+from chainrule.rules.in_torch import InTorch, Weight
 
 
 @frozen(eq=False)

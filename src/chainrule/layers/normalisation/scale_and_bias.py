@@ -7,7 +7,8 @@ from attrs import frozen
 from numpy.typing import DTypeLike
 
 from chainrule.initializers.fresh import filled
-from chainrule.rules import Array, InTorch, Weight, record, well_formed
+from chainrule.rules import Array, record, well_formed
+from chainrule.rules.in_torch import InTorch, Weight
 
 
 @frozen(eq=False)

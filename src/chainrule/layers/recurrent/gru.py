@@ -82,7 +82,8 @@ from chainrule.arrays.types import Generator
 from chainrule.initializers.fresh import Initializer, filled
 from chainrule.layers.recurrent.gates import drawn_gates, slope_of_tanh, well_gated
 from chainrule.layers.recurrent.steps import before, by_example, by_step, fits_steps
-from chainrule.rules import Array, InTorch, Layer, Namespace, Shape, Weight, layer, record, transposed, unchecked
+from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
+from chainrule.rules.in_torch import InTorch, Weight, transposed
 
 
 @frozen(eq=False)

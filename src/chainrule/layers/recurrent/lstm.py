@@ -95,19 +95,8 @@ from chainrule.arrays.types import Generator
 from chainrule.initializers.fresh import Initializer
 from chainrule.layers.recurrent.gates import drawn_gates, slope_of_tanh, well_gated
 from chainrule.layers.recurrent.steps import before, by_example, by_step, fits_steps
-from chainrule.rules import (
-    Array,
-    InTorch,
-    Layer,
-    Namespace,
-    Shape,
-    Weight,
-    layer,
-    record,
-    transposed,
-    unchecked,
-)
-from chainrule.rules.in_torch import second_term
+from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
+from chainrule.rules.in_torch import InTorch, Weight, second_term, transposed
 
 
 @frozen(eq=False)
