@@ -203,6 +203,17 @@ def test_a_layer_and_a_module_with_its_weights_give_the_same(
     assert tree.equal(from_state_dict(params, there.state_dict(), network=layer), here)
 
 
+def test_an_embedding_and_what_stands_behind_it_give_the_same() -> None:
+    module = nn.Sequential(nn.Embedding(7, 3), nn.Linear(3, 2)).double()
+    network, draw = encoded(embedding, affine), rng()
+    fresh = (Embedding.init(draw, 7, 3, dtype=F64), Affine.init(draw, 3, 2, dtype=F64))
+    tokens = draw.integers(0, 7, (4, 5))
+    params = from_state_dict(fresh, module.state_dict())
+    assert_same(network.forward(params, tokens)[0], module(torch.tensor(tokens)))
+    module.load_state_dict(to_state_dict(network, fresh))
+    assert_same(network.forward(fresh, tokens)[0], module(torch.tensor(tokens)))
+
+
 def test_names_are_nested_as_those_of_a_sequential() -> None:
     network = encoded(embedding, sequential(repeated(residual(sequential(layer_norm(), affine)), 2), relu, affine))
     draw = rng()
