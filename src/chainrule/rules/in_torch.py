@@ -53,17 +53,17 @@ def _size_in_out_of_transpose(weight: Numbers) -> Numbers:
     return np.moveaxis(weight, (0, 1), (-2, -1))
 
 
-as_it_is = Layout(_same, _same)
+as_it_is: Layout = Layout(_same, _same)
 """The same numbers in the same order."""
-transposed = Layout(_transpose, _transpose)
+transposed: Layout = Layout(_transpose, _transpose)
 """A matrix with a row for each output in torch, and for each input here."""
-one_axis = Layout(_flat, _same)
+one_axis: Layout = Layout(_flat, _same)
 """An axis in torch also for one number."""
-kernel = Layout(_out_in_size, _size_in_out)
+kernel: Layout = Layout(_out_in_size, _size_in_out)
 """The kernel of a convolution: `(out, in, *size)` in torch, `(*size, in, out)` here."""
-kernel_of_transpose = Layout(_in_out_size, _size_in_out_of_transpose)
+kernel_of_transpose: Layout = Layout(_in_out_size, _size_in_out_of_transpose)
 """The kernel of a transposed convolution: `(in, out, *size)` in torch, `(*size, in, out)` here."""
-second_term = Layout(np.zeros_like, _same)
+second_term: Layout = Layout(np.zeros_like, _same)
 """The second of two biases whose sum is one here."""
 
 
