@@ -16,6 +16,7 @@ from chainrule.rules.encoders import encoder
 from chainrule.rules.features import fitting, of_positions, some_features, well_formed
 from chainrule.rules.layers import layer
 from chainrule.rules.losses import Slopes, loss
+from chainrule.rules.onnx_graph import OnnxGraph, onnx_operator
 from chainrule.rules.optimizers import optimizer
 from chainrule.rules.rule import Rule
 
@@ -27,6 +28,7 @@ __all__ = [
     "Layer",
     "Loss",
     "Namespace",
+    "OnnxGraph",
     "Rule",
     "Saved",
     "Shape",
@@ -39,6 +41,7 @@ __all__ = [
     "layer",
     "loss",
     "of_positions",
+    "onnx_operator",
     "optimizer",
     "record",
     "some_features",

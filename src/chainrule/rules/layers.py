@@ -27,6 +27,7 @@ from chainrule.arrays.types import Array, Unit
 from chainrule.layer import Layer, Shape
 from chainrule.naming import options_of, titled, unbound
 from chainrule.rules.features import features
+from chainrule.rules.onnx_graph import Onnx
 from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
@@ -47,7 +48,7 @@ def layer(
     event_axes: int | None = ...,
     operations: tuple[int, int] | Callable[[P, Shape, Shape], tuple[int, int]] | None = ...,
     inference: object = ...,
-    onnx: object = ...,
+    onnx: Onnx[P] | None = ...,
 ) -> Layer[P, C]: ...
 @overload
 def layer(
@@ -63,7 +64,7 @@ def layer(
     event_axes: int | None = ...,
     operations: tuple[int, int] | Callable[[Unit, Shape, Shape], tuple[int, int]] | None = ...,
     inference: object = ...,
-    onnx: object = ...,
+    onnx: Onnx[Unit] | None = ...,
 ) -> Layer[Unit, C]: ...
 def layer(
     name: str,
@@ -78,7 +79,7 @@ def layer(
     event_axes: int | None = None,
     operations: tuple[int, int] | Callable[[Any, Shape, Shape], tuple[int, int]] | None = None,
     inference: object = None,
-    onnx: object = None,
+    onnx: Onnx[Any] | None = None,
 ) -> Layer[Any, Any]:
     """Make a layer of its arithmetic.
 

@@ -84,6 +84,7 @@ from attrs import frozen
 
 from chainrule.arrays.arguments import size
 from chainrule.arrays.spatial import Each, axes_of, sizes
+from chainrule.layers.convolution import onnx
 from chainrule.layers.convolution.kernel import Convolution
 from chainrule.layers.convolution.options import TRANSPOSE, Options, Padding, fits, padding_of, windows_of
 from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
@@ -214,7 +215,7 @@ def convolution(
         dilation=sizes("convolution", "dilation", dilation, least=1),
         groups=size("convolution", "groups", groups, least=1),
     )
-    return _layer("convolution", options, forward, backward, operations)
+    return _layer("convolution", options, forward, backward, operations, onnx.convolution)
 
 
 def convolution_transpose(stride: Each = 1, padding: Padding = "same") -> Layer[Convolution, ConvolutionCache]:
@@ -268,13 +269,19 @@ def convolution_transpose(stride: Each = 1, padding: Padding = "same") -> Layer[
     (8, 10, 10, 3)
     """
     options = Options(stride=sizes(TRANSPOSE, "stride", stride, least=1), padding=padding_of(TRANSPOSE, padding))
-    return _layer(TRANSPOSE, options, forward_transpose, backward_transpose, operations_of_transpose)
+    go, back = forward_transpose, backward_transpose
+    return _layer(TRANSPOSE, options, go, back, operations_of_transpose, onnx.convolution_transpose)
 
 
 def _layer(
-    owner: str, options: Options, go: Callable[..., Any], back: Callable[..., Any], operations: Any
+    owner: str,
+    options: Options,
+    go: Callable[..., Any],
+    back: Callable[..., Any],
+    operations: Any,
+    to_onnx: Callable[..., str],
 ) -> Layer[Convolution, ConvolutionCache]:
     """The layer of an arithmetic with its options."""
     axes_of(owner, **options)
     made = partial(go, **options), partial(back, **options), partial(fits, owner, options)
-    return layer(owner, Convolution, *made, quiet=True, operations=operations)
+    return layer(owner, Convolution, *made, quiet=True, operations=operations, onnx=partial(to_onnx, options))
