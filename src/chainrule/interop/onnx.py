@@ -19,8 +19,7 @@ from attrs import define, field
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
-from chainrule.encoder import Encoder, is_network
-from chainrule.layer import Layer
+from chainrule.encoder import Network, is_network
 from chainrule.naming import title_of
 from chainrule.rules.inference import Inference
 from chainrule.rules.onnx_graph import Attribute, Constant
@@ -32,7 +31,6 @@ except ImportError as _missing:
     raise ImportError("chainrule.interop.onnx needs the package onnx: pip install 'chainrule[onnx]'") from _missing
 
 P = TypeVar("P")
-X = TypeVar("X")
 
 OPSET, IR_VERSION = 20, 9
 """The release of the operators, and that of the format which came with it."""
@@ -44,7 +42,7 @@ BATCH = "batch"
 """The name of the first axis, where it may have any length."""
 
 
-def export(network: Layer[P, Any] | Encoder[P, Any, X], params: P, x: Any) -> onnx.ModelProto:
+def export(network: Network[P], params: P, x: Any) -> onnx.ModelProto:
     """Write a network and its parameters as an ONNX model.
 
     Parameters
@@ -86,7 +84,7 @@ def export(network: Layer[P, Any] | Encoder[P, Any, X], params: P, x: Any) -> on
     if not (hasattr(x, "shape") and hasattr(x, "dtype")):
         raise TypeError(f"export: x must be an array, got {describe(x)}")
     out, held = np.asarray(made.forward(params, x)[0]), tree.map(np.asarray, params)
-    graph = Graph(out.dtype, {id(leaf): f"params{path}" for path, leaf in tree.named_leaves(held)})
+    graph = Graph(out.dtype, {id(leaf): f"params{path}" for path, leaf in reversed(tree.named_leaves(held))})
     given = np.asarray(x)
     graph.types["x"] = helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(given.dtype), given.shape)
     last = graph.layer(made, held, "x")
@@ -137,10 +135,10 @@ class Graph:
     def constant(self, value: Constant, /) -> str:
         """Add a constant."""
         array = np.asarray(value)
-        if array.dtype.kind == "f":
-            array = array.astype(self.dtype, copy=False)
-        elif not hasattr(value, "dtype") and array.dtype.kind == "i":
+        if not hasattr(value, "dtype") and (array.dtype.kind == "i" or not array.size):  # a shape may be ()
             array = array.astype(np.int64)
+        elif array.dtype.kind == "f":
+            array = array.astype(self.dtype, copy=False)
         name = self.names.get(id(value), f"constant_{len(self.constants)}")
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(array, name)
@@ -150,7 +148,7 @@ class Graph:
 
     def shape(self, wire: str, /) -> tuple[int, ...]:
         """The shape of what a wire carries."""
-        return tuple(axis.dim_value for axis in self.types[wire].tensor_type.shape.dim)
+        return tuple(axis.dim_value for axis in self.carried(wire).tensor_type.shape.dim)
 
     def layer(self, layer: Any, params: Any, x: str, /) -> str:
         """Write another layer."""
@@ -165,28 +163,30 @@ class Graph:
         out: object = trait(self, params, x)
         if not isinstance(out, str):
             raise TypeError(f"export: the trait onnx of {title_of(layer)} must return a wire, got {describe(out)}")
+        self.carried(out)
         return out
+
+    def carried(self, wire: str) -> onnx.TypeProto:
+        """The type of what a wire carries."""
+        if wire not in self.types:
+            raise ValueError(f"export: there is no wire {wire!r}")
+        return self.types[wire]
 
     def inferred(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
         """What an operator gives; a ValueError if it does not take its inputs."""
-        wires = [wire for wire in node.input if wire]
-        unknown = [wire for wire in wires if wire not in self.types]
-        if unknown:
-            raise ValueError(f"export: there is no wire {unknown[0]!r}, which {node.op_type} is to take")
-        whole = {each: self.constants[each] for each in wires if each in self.constants}
-        numbers = {name: each for name, each in whole.items() if each.data_type == onnx.TensorProto.INT64}
+        types = {wire: self.carried(wire) for wire in node.input if wire}
+        known = {wire: self.constants[wire] for wire in types if wire in self.constants}
+        shapes = {wire: each for wire, each in known.items() if each.data_type == onnx.TensorProto.INT64}
+        if not onnx.defs.has(node.op_type, OPSET):
+            raise ValueError(f"export: ONNX has no operator {node.op_type!r} in opset {OPSET}")
+        schema = onnx.defs.get_schema(node.op_type, OPSET)
         try:
             return onnx.shape_inference.infer_node_outputs(
-                onnx.defs.get_schema(node.op_type, OPSET),
-                node,
-                {wire: self.types[wire] for wire in wires},
-                numbers,
-                opset_imports=[*OPERATORS],
-                ir_version=IR_VERSION,
+                schema, node, types, shapes, opset_imports=[*OPERATORS], ir_version=IR_VERSION
             )
         except Exception as error:
-            shapes = ", ".join(str(self.shape(wire)) for wire in wires)
-            raise ValueError(f"export: {node.op_type} does not take {shapes}: {error}") from error
+            given = ", ".join(str(self.shape(wire)) for wire in types)
+            raise ValueError(f"export: {node.op_type} does not take {given}: {error}") from error
 
     def declared(self, wire: str) -> onnx.TypeProto:
         """The type of the model's input or output, whose first axis is symbolic if it may be."""

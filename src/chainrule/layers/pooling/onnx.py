@@ -32,4 +32,4 @@ def _between(
 def global_pool(operator: str, graph: OnnxGraph, params: Unit, x: str) -> str:
     """A reduction of all axes but the first and the last."""
     positions = range(1, len(graph.shape(x)) - 1)
-    return graph.node(operator, x, (*positions,), keepdims=0, noop_with_empty_axes=1)
+    return graph.node(operator, x, (*positions,), keepdims=0) if positions else x
