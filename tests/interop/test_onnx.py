@@ -68,6 +68,7 @@ from chainrule import (
 from chainrule.interop.onnx import export
 from networks import drawn
 from served import CLOSE, agrees, bits, difference, exported, first_axis, other_rows, run
+from untyped import untyped
 
 SUBJECTS = [*LAYERS, *PARTLY_FIXED, *ENCODERS]
 
@@ -81,8 +82,7 @@ ONLY_FLOAT32 = {
 def in_use(subject: Subject, params: Any, x: Any) -> Any:
     """The layer in its form for use."""
     needs = subject.layer.inference is not None and subject.layer.inference.moments is not None
-    used: Any = inference(subject.layer, params, [x] if needs else None)
-    return used
+    return untyped(inference)(subject.layer, params, [x] if needs else None)
 
 
 def as_float32(value: Any) -> Any:
@@ -356,13 +356,14 @@ def test_arrays_of_the_parameters_have_their_paths_as_names_and_stand_there_once
     params = Affine(bits(2, 2), bits(2))
     model = export(sequential(affine, relu, affine), (params, (), Affine(params.W, bits(2))), bits(4, 2))
     assert [each.name for each in model.graph.initializer] == ["params[0].W", "params[0].b", "params[2].b"]
-    model = export(tied(sequential(affine, affine), twice, summed), params, bits(4, 2))
+    model = export(untyped(tied)(sequential(affine, affine), twice, summed), params, bits(4, 2))
     assert [each.name for each in model.graph.initializer] == ["params.W", "params.b"]
 
 
 def test_exporting_twice_gives_the_same_bytes() -> None:
     network, params, x = classifier(np.random.default_rng(0))
-    first, second = (export(inference(network, params), params, x).SerializeToString() for _ in range(2))
+    used = untyped(inference)(network, params)
+    first, second = (export(used, params, x).SerializeToString() for _ in range(2))
     assert first == second
 
 
