@@ -1,4 +1,4 @@
-"""JAX and torch: these tests are there where the libraries are (`pip install 'chainrule[oracles]'`)."""
+"""JAX, torch and ONNX: these tests are there where the libraries are (`pip install 'chainrule[oracles]'`)."""
 
 import os
 import sys
@@ -17,6 +17,8 @@ collect_ignore = [
     if find_spec(name) is None
     for file in (f"test_interop_{name}.py", f"test_{name}_as_layer.py")
 ]
+if find_spec("onnx") is None or find_spec("onnxruntime") is None:
+    collect_ignore += ["test_onnx.py", "test_onnx_traits.py"]
 
 if find_spec("torch") is not None:
     torch: Any = import_module("torch")

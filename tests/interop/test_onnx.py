@@ -61,7 +61,6 @@ from chainrule import (
     sigmoid,
     silu,
     softmax,
-    tanh,
     tied,
     tree,
 )
@@ -213,7 +212,7 @@ def tagger(rng: np.random.Generator) -> tuple[Any, Any, Any]:
 def gated(rng: np.random.Generator) -> tuple[Any, Any, Any]:
     """Gates, sums and layers side by side."""
     gate = multiply(affine, sequential(affine, sigmoid))
-    network = sequential(concatenate(identity, gate), add(affine, sequential(prelu, affine)), tanh)
+    network = sequential(concatenate(identity, gate), add(affine, sequential(prelu, affine)), relu)
     first, second = (Affine.init(rng, 6, 10) for _ in range(2))
     third, fourth = (Affine.init(rng, 16, 4) for _ in range(2))
     return network, (((), (first, (second, ()))), (third, (PRelu.init(16), fourth)), ()), bits(4, 6)
@@ -231,7 +230,7 @@ def back(grads: tuple[Affine, Unit, Affine]) -> Affine:
 
 def tied_autoencoder(rng: np.random.Generator) -> tuple[Any, Any, Any]:
     """Weights that serve twice, between a reshaping and its inverse."""
-    inner = tied(sequential(affine, tanh, affine), both_ways, back)
+    inner = tied(sequential(affine, sigmoid, affine), both_ways, back)
     return sequential(flatten, inner, reshape(3, 4)), ((), Affine.init(rng, 12, 5), ()), bits(4, 3, 4)
 
 
