@@ -329,7 +329,10 @@ def test_labels_may_have_any_integer_dtype(dtype: Any) -> None:
     agrees(embedding, params, np.array([[0, 4], [2, 2]], dtype))
 
 
-def test_the_first_axis_is_fixed_where_it_counts_no_examples() -> None:
+def test_the_first_axis_is_fixed_where_it_counts_no_examples_or_rows_are_coupled() -> None:
+    masks = np.ones((4, 3, 3), bool)
+    model = export(attention(1, mask=masks), like(Attention.init(np.random.default_rng(0), 2)), bits(4, 3, 2))
+    assert first_axis(model.graph.input[0]) == 4
     model = export(attention(1), like(Attention.init(np.random.default_rng(0), 2)), bits(3, 2))
     assert first_axis(model.graph.input[0]) == 3
     model = export(affine, Affine(bits(2, 3), bits(3)), bits(2))  # one example, of two features

@@ -160,6 +160,16 @@ def test_numbers_are_of_the_networks_dtype_and_whole_numbers_are_indices() -> No
     agrees(Layer(halved, back, onnx=to_onnx), (), bits(4, 3))
 
 
+def test_an_operator_with_options_takes_whole_numbers_for_floats() -> None:
+    def doubled(params: Unit, x: Array) -> tuple[Array, Unit]:
+        return np.where(x > 0, x, 2 * x), ()
+
+    def back(cache: Unit, dout: Array) -> tuple[Array, Unit]:
+        raise AssertionError
+
+    agrees(Layer(doubled, back, onnx=rules.onnx_operator("LeakyRelu", alpha=2)), (), bits(4, 3))
+
+
 def said(error: Exception) -> str:
     """A message, and where."""
     return "\n".join([str(error), *getattr(error, "__notes__", [])])
@@ -219,12 +229,18 @@ Trait: TypeAlias = str | Callable[[rules.OnnxGraph, Any, str], Any]
 
 WRONG: list[tuple[Trait, type[Exception], str]] = [
     ("Multiply", ValueError, "ONNX has no operator 'Multiply' in opset 20"),
+    (rules.onnx_operator("Elu", beta=1.0), ValueError, "Elu has no attribute 'beta': it has alpha"),
     (
         lambda graph, params, x: graph.node("MatMul", x, np.ones((4, 4))),
         ValueError,
-        r"MatMul does not take \(4, 3\), ",
+        r"MatMul does not take float32\[4, 3\], float32\[4, 4\]",
     ),
-    (lambda graph, params, x: graph.node("Mul", x, 2), ValueError, r"Mul does not take"),
+    (lambda graph, params, x: graph.node("Mul", x, 2), ValueError, r"Mul does not take float32\[4, 3\], int64\[\]"),
+    (
+        lambda graph, params, x: graph.shape(graph.node("NonZero", x)),
+        ValueError,
+        "the shape of NonZero_1 does not follow",
+    ),
     (lambda graph, params, x: graph.node("Mul", x, "y"), ValueError, "there is no wire 'y'"),
     (lambda graph, params, x: graph.shape("y"), ValueError, "there is no wire 'y'"),
     (lambda graph, params, x: None, TypeError, "the trait onnx of scale must return a wire, got None"),

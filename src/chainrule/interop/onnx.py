@@ -7,7 +7,7 @@ graph (see `chainrule.rules.OnnxGraph`). A network is written as its layers are,
 
 The file is of opset 20, of 2023: the first in which all operators of the catalogue are there (Gelu was the last), so
 that it runs wherever they do, in onnxruntime from 1.17 on. Numbers have the dtype of the parameters. onnxruntime has
-kernels in float32 for all of them, and in float64 for most.
+kernels in float32 for all of them, and in float64 for many.
 
 Import this module yourself: `import chainrule` never imports onnx. It needs `pip install 'chainrule[onnx]'`.
 """
@@ -124,11 +124,14 @@ class Graph:
 
     def node(self, operator: str, /, *inputs: str | Constant, **attributes: Attribute) -> str:
         """Add an operator."""
+        if not onnx.defs.has(operator, OPSET):
+            raise ValueError(f"export: ONNX has no operator {operator!r} in opset {OPSET}")
+        schema = onnx.defs.get_schema(operator, OPSET)
         wires = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         out = f"{operator}_{len(self.nodes)}"
         made = helper.make_node(operator, wires, [out], name=out)
-        made.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
-        self.types |= self.inferred(made)
+        made.attribute.extend(_attribute(schema, name, value) for name, value in attributes.items())
+        self.types |= self.inferred(schema, made)
         self.nodes.append(made)
         return out
 
@@ -148,7 +151,10 @@ class Graph:
 
     def shape(self, wire: str, /) -> tuple[int, ...]:
         """The shape of what a wire carries."""
-        return tuple(axis.dim_value for axis in self.carried(wire).tensor_type.shape.dim)
+        carried = self.carried(wire).tensor_type
+        if not (carried.HasField("shape") and all(axis.HasField("dim_value") for axis in carried.shape.dim)):
+            raise ValueError(f"export: the shape of {wire} does not follow from those of what goes into it")
+        return tuple(axis.dim_value for axis in carried.shape.dim)
 
     def layer(self, layer: Any, params: Any, x: str, /) -> str:
         """Write another layer."""
@@ -172,21 +178,24 @@ class Graph:
             raise ValueError(f"export: there is no wire {wire!r}")
         return self.types[wire]
 
-    def inferred(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
+    def inferred(self, schema: onnx.defs.OpSchema, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
         """What an operator gives; a ValueError if it does not take its inputs."""
         types = {wire: self.carried(wire) for wire in node.input if wire}
         known = {wire: self.constants[wire] for wire in types if wire in self.constants}
         shapes = {wire: each for wire, each in known.items() if each.data_type == onnx.TensorProto.INT64}
-        if not onnx.defs.has(node.op_type, OPSET):
-            raise ValueError(f"export: ONNX has no operator {node.op_type!r} in opset {OPSET}")
-        schema = onnx.defs.get_schema(node.op_type, OPSET)
         try:
             return onnx.shape_inference.infer_node_outputs(
                 schema, node, types, shapes, opset_imports=[*OPERATORS], ir_version=IR_VERSION
             )
         except Exception as error:
-            given = ", ".join(str(self.shape(wire)) for wire in types)
-            raise ValueError(f"export: {node.op_type} does not take {given}: {error}") from error
+            raise ValueError(
+                f"export: {node.op_type} does not take {', '.join(map(self.shown, types))}: {error}"
+            ) from error
+
+    def shown(self, wire: str) -> str:
+        """What a wire carries, for messages."""
+        kind = helper.tensor_dtype_to_np_dtype(self.types[wire].tensor_type.elem_type)
+        return f"{kind}{[*self.shape(wire)]}"
 
     def declared(self, wire: str) -> onnx.TypeProto:
         """The type of the model's input or output, whose first axis is symbolic if it may be."""
@@ -194,6 +203,14 @@ class Graph:
         if self.any_batch and shape:
             shape[0] = BATCH
         return helper.make_tensor_type_proto(self.types[wire].tensor_type.elem_type, shape)
+
+
+def _attribute(schema: onnx.defs.OpSchema, name: str, value: Attribute) -> onnx.AttributeProto:
+    """An attribute that the operator has; a whole number where it has a float is one."""
+    if name not in schema.attributes:
+        raise ValueError(f"export: {schema.name} has no attribute {name!r}: it has {', '.join(schema.attributes)}")
+    is_float = schema.attributes[name].type == onnx.defs.OpSchema.AttrType.FLOAT
+    return helper.make_attribute(name, float(value) if is_float and isinstance(value, int) else value)
 
 
 def _untold(layer: Any) -> str:
