@@ -7,12 +7,13 @@ import numpy as np
 
 from chainrule import Array, prediction
 from chainrule.interop.onnx import export
+from networks import size_of
 
 checker: Any = import_module("onnx.checker")  # a part of its types is unknown
 runtime: Any = import_module("onnxruntime")  # it has no types
 
 CLOSE = 1e-5
-"""What is asked for in float32. The worst of 400 random networks was 5e-6, of the catalogue 5e-7."""
+"""What is asked for in float32. The worst of 600 random networks was 3e-6, of the catalogue 4e-7."""
 
 
 def run(model: Any, x: Any) -> Array:
@@ -25,11 +26,11 @@ def run(model: Any, x: Any) -> Array:
 
 
 def difference(model: Any, network: Any, params: Any, x: Any) -> float:
-    """The largest difference to `prediction`, relative where numbers are larger than 1."""
+    """The largest difference to `prediction`, set to the size of its numbers."""
     ours, theirs = prediction(network)(params, x), run(model, x)
     assert (theirs.shape, theirs.dtype) == (ours.shape, ours.dtype)
     assert np.isfinite(theirs).all()
-    return float((np.abs(theirs - ours) / np.maximum(1, np.abs(ours))).max(initial=0))
+    return float(np.abs(theirs - ours).max(initial=0)) / size_of(ours)
 
 
 def exported(network: Any, params: Any, x: Any) -> Any:

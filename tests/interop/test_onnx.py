@@ -49,7 +49,6 @@ from chainrule import (
     mean_pool,
     multiply,
     positions,
-    prediction,
     prelu,
     relu,
     repeated,
@@ -66,7 +65,7 @@ from chainrule import (
 )
 from chainrule.interop.onnx import export
 from networks import drawn
-from served import CLOSE, agrees, bits, difference, exported, first_axis, other_rows, run
+from served import CLOSE, agrees, bits, difference, exported, first_axis, other_rows
 from untyped import untyped
 
 SUBJECTS = [*LAYERS, *PARTLY_FIXED, *ENCODERS]
@@ -131,9 +130,20 @@ def test_float64_is_exported_and_runs_where_onnxruntime_has_kernels(subject: Sub
         assert difference(model, network, params, x) <= 1e-9
 
 
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda each: each.name)
+def test_float16_is_exported_and_runs(subject: Subject) -> None:
+    params, x = subject.make(np.random.default_rng(0), 4, np.float16)
+    network = in_use(subject, params, x)
+    # Both compute in float32 and round at the end of a layer, ours in other places than theirs.
+    assert difference(exported(network, params, x), network, params, x) <= 4 * np.finfo(np.float16).eps
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_random_networks_give_what_prediction_gives(seed: int) -> None:
-    network = drawn(np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    network = drawn(rng)
+    while len(network.x) < 2:  # a batch norm has no statistics of one row
+        network = drawn(rng)
     params, x = as_float32((network.part.params, network.x))
     agrees(inference(network.layer(), params, [x]), params, x)
 
@@ -272,9 +282,7 @@ def test_other_layers_agree_at_large_numbers_and_far_from_0(subject: Subject, si
     params, x = subject.make(np.random.default_rng(0), 4, np.float32)
     network = in_use(subject, params, x)
     x = (size * x + shift).astype(np.float32)
-    ours, theirs = prediction(network)(params, x), run(export(network, params, x), x)
-    # A sum of large numbers is rounded by its largest.
-    assert np.abs(theirs - ours).max() <= CLOSE * max(1, float(np.abs(ours).max()))
+    assert difference(export(network, params, x), network, params, x) <= CLOSE
 
 
 windows = st.fixed_dictionaries({"stride": st.integers(1, 3), "padding": st.sampled_from(["same", "valid", 0, 1, 2])})
