@@ -287,7 +287,7 @@ def batch_norm(
 
 def to_onnx(statistics: Statistics, eps: float, graph: OnnxGraph, params: BatchNorm, x: str) -> str:
     """`h = (x - mean) / sqrt(var + eps)` and `out = scale * h + bias`."""
-    deviation = graph.node("Sqrt", graph.node("Add", graph.constant(statistics.var), eps))
+    deviation = graph.node("Sqrt", graph.node("Add", statistics.var, eps))
     h = graph.node("Div", graph.node("Sub", x, statistics.mean), deviation)
     return scaled(graph, h, params.scale, params.bias)
 
