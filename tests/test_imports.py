@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "chainrule"
 # needs no entry: files are named only where they hold rooms together.
 ROOMS = (
     "arrays  parts  rules/in_torch",  # what an array is, and how layers stand to each other
-    "naming  rules/rule",
+    "naming  rules/rule  rules/onnx_graph",
     "layer  loss  optimizer  tree  schedules",  # the contracts
     "encoder",
     "rules  initializers",

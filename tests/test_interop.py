@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-OTHERS = ("jax", "torch", "dask", "distributed", "cupy", "array_api_compat", "safetensors")
+OTHERS = ("jax", "torch", "dask", "distributed", "cupy", "array_api_compat", "safetensors", "onnx", "onnxruntime")
 
 
 def test_importing_and_using_the_package_imports_no_other_library() -> None:
@@ -26,7 +26,7 @@ print(*({set(OTHERS)} & sys.modules.keys()))
     assert run.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("library", ["jax", "torch"])
+@pytest.mark.parametrize("library", ["jax", "onnx", "torch"])
 def test_without_the_library_its_module_says_what_to_install(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"chainrule.interop.{library}"
     loaded: Any = import_module(name) if find_spec(library) is not None else None

@@ -28,6 +28,7 @@ TYPED = [
             "write-a-layer",
             "write-an-optimizer",
             "save-and-load",
+            "serve-with-onnx",
             "freeze-or-share",
             "fine-tune",
             "rates-and-decay",

@@ -18,6 +18,7 @@ from chainrule.layer import Layer, Shape
 from chainrule.naming import paged, reduced, title_of
 from chainrule.parts import Parts
 from chainrule.rules.in_torch import InTorch
+from chainrule.rules.onnx_graph import Onnx
 from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
@@ -67,7 +68,7 @@ class Encoder(Generic[P, C, X]):
     in_torch: InTorch | None = field(default=None, kw_only=True)
     operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = field(default=None, kw_only=True)
     inference: object = field(default=None, kw_only=True)
-    onnx: object = field(default=None, kw_only=True)
+    onnx: Onnx[P] | None = field(default=None, kw_only=True)
     rule: Rule[P, C] | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:
@@ -109,18 +110,18 @@ class Trainable(Network[P], Protocol[P, X_contra]):
         ...
 
 
-def is_network(name: str, network: Any) -> Any:
+def is_network(name: str, network: Any, instead: str = "network(seed)") -> Any:
     """Return a layer or an encoder; anything else is a TypeError that begins with `name`.
 
-    The message has a hint if it is a function of a seed, or a list.
+    The message has a hint if it is a list, or a function of a seed: to give `instead`.
     """
     if is_a(network, Layer, Encoder):
         return network
-    hint = remedy(network, "sequential") or of_a_seed(network)
+    hint = remedy(network, "sequential") or of_a_seed(network, instead)
     raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{hint}")
 
 
-def of_a_seed(network: Any) -> str:
+def of_a_seed(network: Any, instead: str = "network(seed)") -> str:
     """The hint for what may be a network as a function of a seed, where a network is asked for; else nothing."""
     is_function = callable(network) and not isinstance(network, type) and not hasattr(network, "__self__")
-    return ": give it network(seed)" if is_function else ""
+    return f": give it {instead}" if is_function else ""

@@ -18,6 +18,7 @@ from chainrule.arrays.types import Array, Unit
 from chainrule.naming import paged, reduced, title_of
 from chainrule.parts import Parts
 from chainrule.rules.in_torch import InTorch
+from chainrule.rules.onnx_graph import Onnx
 from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
@@ -63,7 +64,8 @@ class Layer(Generic[P, C]):
     inference
         How the layer stands when it is used and not trained, where that differs (see `chainrule.inference`).
     onnx
-        How the layer is written as an ONNX graph.
+        How the layer is written in ONNX: the name of an operator, or `(graph, params, x) -> out` with a
+        `chainrule.rules.OnnxGraph` (see `chainrule.interop.onnx`).
     rule
         The layer's arithmetic alone, which passes through networks run; see `chainrule.rules`.
 
@@ -107,7 +109,7 @@ class Layer(Generic[P, C]):
     in_torch: InTorch | None = field(default=None, kw_only=True)
     operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = field(default=None, kw_only=True)
     inference: object = field(default=None, kw_only=True)
-    onnx: object = field(default=None, kw_only=True)
+    onnx: Onnx[P] | None = field(default=None, kw_only=True)
     rule: Rule[P, C] | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:

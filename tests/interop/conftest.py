@@ -1,4 +1,4 @@
-"""JAX and torch: these tests are there where the libraries are (`pip install 'chainrule[oracles]'`)."""
+"""JAX, torch and ONNX: these tests are there where the libraries are (`pip install 'chainrule[oracles]'`)."""
 
 import os
 import sys
@@ -16,6 +16,8 @@ NEEDED = {
     "torch": ("test_interop_torch.py", "test_torch_as_layer.py", "test_state_dict.py"),
 }
 collect_ignore = [file for name, files in NEEDED.items() if find_spec(name) is None for file in files]
+if find_spec("onnx") is None or find_spec("onnxruntime") is None:
+    collect_ignore += ["test_onnx.py", "test_onnx_traits.py"]
 
 if find_spec("torch") is not None:
     torch: Any = import_module("torch")

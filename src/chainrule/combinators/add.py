@@ -31,6 +31,8 @@ from chainrule.layer import Layer, Shape
 from chainrule.parts import Fork
 from chainrule.rules.branches import back_through, each_branch, of_one_shape
 from chainrule.rules.combinators import Caches, Rules, combinator
+from chainrule.rules.onnx_graph import OnnxGraph
+from chainrule.rules.onnx_parts import each_wire
 
 # Numbered by position, so that a type checker names the branch that does not fit.
 P0 = TypeVar("P0")
@@ -142,8 +144,15 @@ def add(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     """
     if not layers:
         raise TypeError("add: it needs one branch at least, got none")
-    joint = partial(additions, len(layers) - 1)
-    return combinator("add", Fork(layers, "+"), layers, forward, backward, operations=joint)
+    return combinator(
+        "add",
+        Fork(layers, "+"),
+        layers,
+        forward,
+        backward,
+        operations=partial(additions, len(layers) - 1),
+        onnx=partial(to_onnx, layers),
+    )
 
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
@@ -166,3 +175,8 @@ def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx:
 def additions(joints: int, params: object, x: Shape, out: Shape) -> tuple[int, int]:
     """An addition for each number and each branch but the first, forward and backward."""
     return joints * math.prod(out), joints * math.prod(x)
+
+
+def to_onnx(layers: tuple[Layer[Any, Any], ...], graph: OnnxGraph, params: Any, x: str) -> str:
+    """The branches, and the joint."""
+    return graph.node("Sum", *each_wire(layers, graph, params, x))

@@ -33,6 +33,8 @@ from chainrule.layer import Layer, Shape
 from chainrule.parts import Fork
 from chainrule.rules.branches import Beside, back_through, beside, each_branch, of_one_dtype
 from chainrule.rules.combinators import Caches, Rules, combinator
+from chainrule.rules.onnx_graph import OnnxGraph
+from chainrule.rules.onnx_parts import each_wire
 
 # Numbered by position, so that a type checker names the branch that does not fit.
 P0 = TypeVar("P0")
@@ -130,6 +132,7 @@ def concatenate(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
         elementwise=False,
         event_axes=None if None in axes else max(1, *axes),
         operations=partial(additions, len(layers) - 1),
+        onnx=partial(to_onnx, layers),
     )
 
 
@@ -173,3 +176,8 @@ def side_by_side(name: str, first: Array, other: Array, i: int) -> None:
         raise ValueError(
             f"{name}: the branches must give outputs of one dtype, and one shape but for the last axis, but {both}"
         )
+
+
+def to_onnx(layers: tuple[Layer[Any, Any], ...], graph: OnnxGraph, params: Any, x: str) -> str:
+    """The branches, and the joint."""
+    return graph.node("Concat", *each_wire(layers, graph, params, x), axis=-1)

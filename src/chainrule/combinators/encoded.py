@@ -16,6 +16,7 @@ the layer's `dx`, and there the way back ends.
 **To remember:** the way back ends at the first input that cannot change by a little.
 """
 
+from functools import partial
 from typing import Any, TypeVar
 
 from chainrule.arrays.arguments import describe
@@ -25,6 +26,7 @@ from chainrule.encoder import Encoder, of_a_seed
 from chainrule.layer import Layer
 from chainrule.parts import Chain
 from chainrule.rules.combinators import Caches, Rules, counted, layer_or_encoder, placed
+from chainrule.rules.onnx_parts import in_turn
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -76,8 +78,9 @@ def encoded(encoder: Encoder[P, C, X], layer: Layer[Q, D], /) -> Encoder[tuple[P
     axes = None  # an encoder makes one row of features of each event, and that row is one of the layer's event axes
     if encoder.event_axes is not None and layer.event_axes is not None:
         axes = encoder.event_axes + max(layer.event_axes - 1, 0)
+    both = encoder, layer
     made: Encoder[Any, Any, Any] = layer_or_encoder(
-        "encoded", Chain((encoder, layer)), (encoder, layer), forward, backward, event_axes=axes
+        "encoded", Chain(both), both, forward, backward, event_axes=axes, onnx=partial(in_turn, both)
     )
     return made
 

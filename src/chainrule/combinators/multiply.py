@@ -25,7 +25,7 @@ Special values: 0 times an infinity is nan, as in every product. What overflows 
 
 import math
 from collections.abc import Iterator
-from functools import partial
+from functools import partial, reduce
 from typing import Any, TypeVar, overload
 
 from chainrule.arrays.arguments import like_out
@@ -35,6 +35,8 @@ from chainrule.layer import Layer, Shape
 from chainrule.parts import Fork
 from chainrule.rules.branches import Beside, back_through, beside, each_branch, of_one_shape
 from chainrule.rules.combinators import Caches, Rules, combinator
+from chainrule.rules.onnx_graph import OnnxGraph
+from chainrule.rules.onnx_parts import each_wire
 
 # Numbered by position, so that a type checker names the branch that does not fit.
 P0 = TypeVar("P0")
@@ -122,8 +124,15 @@ def multiply(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     """
     if not layers:
         raise TypeError("multiply: it needs one branch at least, got none")
-    joint = partial(products, len(layers) - 1)
-    return combinator("multiply", Fork(layers, "*", keeps=True), layers, forward, backward, operations=joint)
+    return combinator(
+        "multiply",
+        Fork(layers, "*", keeps=True),
+        layers,
+        forward,
+        backward,
+        operations=partial(products, len(layers) - 1),
+        onnx=partial(to_onnx, layers),
+    )
 
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
@@ -162,3 +171,8 @@ def by_the_others(xp: Namespace, outs: list[Array], dout: Array) -> Iterator[Arr
 def products(joints: int, params: object, x: Shape, out: Shape) -> tuple[int, int]:
     """A product for each number and joint; backward one to each branch and from it, those before, and sums of dx."""
     return joints * math.prod(out), (2 * joints + max(joints - 1, 0)) * math.prod(out) + joints * math.prod(x)
+
+
+def to_onnx(layers: tuple[Layer[Any, Any], ...], graph: OnnxGraph, params: Any, x: str) -> str:
+    """The branches, and the joint."""
+    return reduce(partial(graph.node, "Mul"), each_wire(layers, graph, params, x))

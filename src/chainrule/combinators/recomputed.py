@@ -32,6 +32,7 @@ from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.parts import Around
 from chainrule.rules.combinators import Caches, Rules, combinator
+from chainrule.rules.onnx_parts import as_it_is
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -89,7 +90,15 @@ def recomputed(f: Layer[P, C], /) -> Layer[P, tuple[Arguments[P]]]:
     """
     count = getattr(f, "operations", None)
     operations = None if count is None else partial(forward_twice, count)
-    return combinator("recomputed", Around(f, recomputed=True), (f,), forward, backward, operations=operations)
+    return combinator(
+        "recomputed",
+        Around(f, recomputed=True),
+        (f,),
+        forward,
+        backward,
+        operations=operations,
+        onnx=partial(as_it_is, f),
+    )
 
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:

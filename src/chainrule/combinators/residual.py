@@ -19,6 +19,7 @@ every layer, however small J is (He et al., Deep Residual Learning, 2016).
 """
 
 import math
+from functools import partial
 from typing import Any, TypeVar
 
 from chainrule.arrays.namespace import Namespace
@@ -26,6 +27,7 @@ from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.parts import Around
 from chainrule.rules.combinators import Caches, Rules, combinator
+from chainrule.rules.onnx_graph import OnnxGraph
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -64,7 +66,9 @@ def residual(f: Layer[P, C], /) -> Layer[P, tuple[C]]:
     >>> block.backward(cache, np.array([[1.0, 1.0]]))[0]
     array([[1., 2.]])
     """
-    return combinator("residual", Around(f, skip=True), (f,), forward, backward, operations=one)
+    return combinator(
+        "residual", Around(f, skip=True), (f,), forward, backward, operations=one, onnx=partial(to_onnx, f)
+    )
 
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
@@ -86,3 +90,8 @@ def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx:
 def one(params: object, x: Shape, out: Shape) -> tuple[int, int]:
     """An addition for each number, forward and backward."""
     return math.prod(out), math.prod(x)
+
+
+def to_onnx(f: Layer[Any, Any], graph: OnnxGraph, params: Any, x: str) -> str:
+    """The skip is a second edge from x."""
+    return graph.node("Add", graph.layer(f, params, x), x)

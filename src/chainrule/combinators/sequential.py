@@ -17,6 +17,7 @@ so backward is the composition of the backwards, last layer first:
 with an entry for each layer. The first layer's `dx` is not computed where nobody asks for it (`grads`).
 """
 
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from chainrule.arrays.namespace import Namespace
@@ -24,6 +25,7 @@ from chainrule.arrays.types import Array
 from chainrule.layer import Layer
 from chainrule.parts import Chain
 from chainrule.rules.combinators import Caches, Rules, combinator, counted, placed
+from chainrule.rules.onnx_parts import in_turn
 
 # Numbered by position, so that a type checker names the layer that does not fit.
 P0 = TypeVar("P0")
@@ -199,7 +201,7 @@ def sequential(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     >>> grads
     (Affine(W=f32[4, 3], b=f32[3]), (), Affine(W=f32[3, 2], b=f32[2]))
     """
-    return combinator("sequential", Chain(layers), layers, forward, backward)
+    return combinator("sequential", Chain(layers), layers, forward, backward, onnx=partial(in_turn, layers))
 
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:

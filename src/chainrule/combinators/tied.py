@@ -37,6 +37,7 @@ from chainrule.layer import Layer
 from chainrule.naming import title_of
 from chainrule.parts import Around, has_fixed
 from chainrule.rules.combinators import Caches, Rules, is_part, layer_or_encoder
+from chainrule.rules.onnx_graph import OnnxGraph
 
 P = TypeVar("P")
 Q = TypeVar("Q")
@@ -97,8 +98,9 @@ def tied(
     if has_fixed(layer):
         raise ValueError(f"tied: a part of {title_of(layer)} is fixed, and tied parameters move as one: fix the whole")
     options: dict[str, Any] = {"expand": expand, "contract": contract}
+    go, back, onnx = partial(forward, **options), partial(backward, contract=contract), partial(to_onnx, layer, expand)
     made: Layer[Any, Any] | Encoder[Any, Any, Any] = layer_or_encoder(
-        "tied", Around(f, tied=True), (layer,), partial(forward, **options), partial(backward, contract=contract)
+        "tied", Around(f, tied=True), (layer,), go, back, onnx=onnx
     )
     return made
 
@@ -130,3 +132,8 @@ def backward(
     dx, grads = parts[0].backward(xp, caches.pop(), dout, wants_dx)
     given = tree.map(xp.read_only, grads)  # what comes of it may be one array in two places
     return dx, tree.map(xp.own, contract(given))
+
+
+def to_onnx(layer: Any, expand: Callable[[Any], Any], graph: OnnxGraph, params: Any, x: str) -> str:
+    """The layer, with parameters that are expanded once."""
+    return graph.layer(layer, expand(params), x)

@@ -55,7 +55,7 @@ from numpy.typing import DTypeLike
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fans import lecun_normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn, filled
-from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked, well_formed
+from chainrule.rules import Array, Layer, Namespace, OnnxGraph, Shape, layer, record, unchecked, well_formed
 from chainrule.rules.in_torch import InTorch, Weight, transposed
 
 
@@ -178,5 +178,12 @@ def count(params: Affine, x: Shape, out: Shape) -> tuple[int, int]:
     return 2 * math.prod(x) * out[-1], 4 * math.prod(x) * out[-1]
 
 
-affine: Layer[Affine, AffineCache] = layer("affine", Affine, forward, backward, "W", event_axes=1, operations=count)
+def to_onnx(graph: OnnxGraph, params: Affine, x: str) -> str:
+    """`x W + b`."""
+    return graph.node("Add", graph.node("MatMul", x, params.W), params.b)
+
+
+affine: Layer[Affine, AffineCache] = layer(
+    "affine", Affine, forward, backward, "W", event_axes=1, operations=count, onnx=to_onnx
+)
 """`x @ W + b` on the last axis; its parameters are an `Affine`."""

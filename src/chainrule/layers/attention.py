@@ -112,8 +112,9 @@ from chainrule.arrays.types import Generator, Mask, is_numpy, is_plain
 from chainrule.initializers.fresh import Initializer
 from chainrule.layers import affine
 from chainrule.layers.affine import Affine, AffineCache
+from chainrule.layers.attention_onnx import attended
 from chainrule.layers.rotary import turned
-from chainrule.rules import Array, Layer, Namespace, Shape, fitting, layer, of_positions, record, unchecked
+from chainrule.rules import Array, Layer, Namespace, OnnxGraph, Shape, fitting, layer, of_positions, record, unchecked
 from chainrule.rules.in_torch import InTorch, Weight, transposed
 
 BASE = 10000.0
@@ -330,6 +331,11 @@ def operations(params: Attention, x: Shape, out: Shape) -> tuple[int, int]:
     return maps + 2 * between, 2 * maps + 4 * between
 
 
+def to_onnx(graph: OnnxGraph, params: Attention, x: str, **options: Any) -> str:
+    """Between the two maps of the parameters."""
+    return attended(graph, params.qkv, params.out, x, **options)
+
+
 def attention(
     heads: int, causal: bool = False, mask: Mask | None = None, rotary: bool = False
 ) -> Layer[Attention, AttentionCache]:
@@ -377,6 +383,16 @@ def attention(
     held, each = own(mask), mask is not None and mask.ndim > 2
     go = partial(forward, heads=count, causal=causal, mask=held, rotary=rotary)
     back, fit = partial(backward, causal=causal, rotary=rotary), partial(fits, count, held, rotary)
+    onnx = partial(to_onnx, heads=count, causal=causal, mask=held, base=BASE if rotary else None)
     return layer(
-        "attention", Attention, go, back, fit, quiet=True, couples_rows=each, event_axes=2, operations=operations
+        "attention",
+        Attention,
+        go,
+        back,
+        fit,
+        quiet=True,
+        couples_rows=each,
+        event_axes=2,
+        operations=operations,
+        onnx=onnx,
     )

@@ -58,8 +58,9 @@ from chainrule.arrays.labels import choose_rows
 from chainrule.arrays.types import Generator
 from chainrule.initializers.distributions import normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn
-from chainrule.rules import Array, Encoder, Labels, Namespace, Shape, encoder, record, unchecked, well_formed
+from chainrule.rules import Array, Encoder, Labels, Namespace, OnnxGraph, Shape, encoder, record, unchecked, well_formed
 from chainrule.rules.in_torch import InTorch, Weight
+from chainrule.rules.onnx_graph import INT64
 
 
 @frozen(eq=False)
@@ -177,7 +178,12 @@ def operations(params: Embedding, labels: Shape, out: Shape) -> tuple[int, int]:
     return 0, math.prod(out)
 
 
+def to_onnx(graph: OnnxGraph, params: Embedding, labels: str) -> str:
+    """The row of each label, which may be of any integer dtype; ONNX takes two of them."""
+    return graph.node("Gather", params.E, graph.node("Cast", labels, to=INT64))
+
+
 embedding: Encoder[Embedding, EmbeddingCache, Labels] = encoder(
-    "embedding", Embedding, forward, grads, fits, event_axes=0, operations=operations
+    "embedding", Embedding, forward, grads, fits, event_axes=0, operations=operations, onnx=to_onnx
 )
 """A row of E for each label; labels are of any integer dtype and any shape, and its parameters are an `Embedding`."""

@@ -52,6 +52,6 @@ def operations(params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
 
 
 identity: Layer[Unit, IdentityCache] = layer(
-    "identity", (), forward, backward, elementwise=True, event_axes=0, operations=operations
+    "identity", (), forward, backward, elementwise=True, event_axes=0, operations=operations, onnx="Identity"
 )
 """`x`; its parameters are `()`."""

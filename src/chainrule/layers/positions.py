@@ -49,7 +49,18 @@ from numpy.typing import DTypeLike
 from chainrule.arrays.types import Generator
 from chainrule.initializers.distributions import normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn
-from chainrule.rules import Array, Layer, Namespace, Shape, layer, of_positions, record, unchecked, well_formed
+from chainrule.rules import (
+    Array,
+    Layer,
+    Namespace,
+    OnnxGraph,
+    Shape,
+    layer,
+    of_positions,
+    record,
+    unchecked,
+    well_formed,
+)
 from chainrule.rules.in_torch import InTorch, Weight
 
 
@@ -178,7 +189,12 @@ def operations(params: Positions, x: Shape, out: Shape) -> tuple[int, int]:
     return math.prod(x), math.prod(x)
 
 
+def to_onnx(graph: OnnxGraph, params: Positions, x: str) -> str:
+    """`out = x + P_t`."""
+    return graph.node("Add", x, params.P[: graph.shape(x)[-2]])
+
+
 positions: Layer[Positions, PositionsCache] = layer(
-    "positions", Positions, forward, backward, fits, quiet=True, event_axes=2, operations=operations
+    "positions", Positions, forward, backward, fits, quiet=True, event_axes=2, operations=operations, onnx=to_onnx
 )
 """A row of P added at each place of (..., t, d), up to its length; its parameters are a `Positions`."""

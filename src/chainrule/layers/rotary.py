@@ -55,7 +55,7 @@ from functools import partial
 from attrs import frozen
 
 from chainrule.arrays.arguments import number
-from chainrule.rules import Array, Layer, Namespace, Shape, Unit, layer, of_positions, record, unchecked
+from chainrule.rules import Array, Layer, Namespace, OnnxGraph, Shape, Unit, layer, of_positions, record, unchecked
 
 
 @frozen(eq=False)
@@ -99,6 +99,17 @@ def operations(params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
     return 3 * math.prod(x), 3 * math.prod(x)
 
 
+def to_onnx(base: float, graph: OnnxGraph, params: Unit, x: str) -> str:
+    """`out = R x`, with the cosines and sines as constants."""
+    t, d = graph.shape(x)[-2:]
+    angles = [[p * base ** (-2 * i / d) for i in range(d // 2)] for p in range(t)]
+    cos, sin = (graph.constant([[turn(w) for w in row] for row in angles]) for turn in (math.cos, math.sin))
+    a, b = (graph.node("Slice", x, (i,), (i + d // 2,), (-1,)) for i in (0, d // 2))
+    first = graph.node("Sub", graph.node("Mul", a, cos), graph.node("Mul", b, sin))
+    second = graph.node("Add", graph.node("Mul", b, cos), graph.node("Mul", a, sin))
+    return graph.node("Concat", first, second, axis=-1)
+
+
 def rotary(base: float = 10000.0) -> Layer[Unit, RotaryCache]:
     """Make a layer that turns pairs of features by their place.
 
@@ -135,4 +146,5 @@ def rotary(base: float = 10000.0) -> Layer[Unit, RotaryCache]:
         quiet=True,
         event_axes=2,
         operations=operations,
+        onnx=partial(to_onnx, given),
     )

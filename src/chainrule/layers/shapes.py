@@ -40,7 +40,7 @@ from functools import partial
 from attrs import frozen
 
 from chainrule.arrays.arguments import size
-from chainrule.rules import Array, Layer, Namespace, Shape, Unit, layer, record, unchecked
+from chainrule.rules import Array, Layer, Namespace, OnnxGraph, Shape, Unit, layer, record, unchecked
 
 
 @frozen(eq=False)
@@ -57,7 +57,7 @@ _saved = unchecked(ReshapeCache)
 def forward(xp: Namespace, params: Unit, x: Array, *, shape: tuple[int, ...]) -> tuple[Array, ReshapeCache]:
     """`out = R x`."""
     x = xp.own(x)
-    out = xp.reshape(x, (x.shape[0], *whole(shape, x)))
+    out = xp.reshape(x, (x.shape[0], *whole(shape, x.shape)))
     return out, _saved(xp.read_only(xp.zeros_like(x[None, ...][:0, ...])))
 
 
@@ -74,10 +74,15 @@ def flattened(xp: Namespace, params: Unit, x: Array) -> tuple[Array, ReshapeCach
     return forward(xp, params, x, shape=(-1,))
 
 
-def whole(shape: tuple[int, ...], x: Array) -> tuple[int, ...]:
+def to_onnx(shape: tuple[int, ...], graph: OnnxGraph, params: Unit, x: str) -> str:
+    """`out = R x`."""
+    return graph.node("Reshape", x, (0, *whole(shape, graph.shape(x))))
+
+
+def whole(shape: tuple[int, ...], x: Shape) -> tuple[int, ...]:
     """The shape of one example, with what is left over in the place of -1."""
     known = math.prod(each for each in shape if each != -1)
-    return tuple(math.prod(x.shape[1:]) // max(known, 1) if each == -1 else each for each in shape)
+    return tuple(math.prod(x[1:]) // max(known, 1) if each == -1 else each for each in shape)
 
 
 def fits(shape: tuple[int, ...], params: Unit, x: Array) -> None:
@@ -86,7 +91,7 @@ def fits(shape: tuple[int, ...], params: Unit, x: Array) -> None:
     if not x.ndim:
         raise ValueError(f"{name}: x must have an axis of examples, got shape ()")
     numbers = math.prod(x.shape[1:])
-    if math.prod(whole(shape, x)) != numbers:
+    if math.prod(whole(shape, x.shape)) != numbers:
         raise ValueError(f"{name}: an example of x {tuple(x.shape)} has {numbers} numbers, which do not fill {shape}")
 
 
@@ -96,7 +101,7 @@ def operations(params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
 
 
 flatten: Layer[Unit, ReshapeCache] = layer(
-    "flatten", (), flattened, backward, partial(fits, (-1,)), operations=operations
+    "flatten", (), flattened, backward, partial(fits, (-1,)), operations=operations, onnx=partial(to_onnx, (-1,))
 )
 """All axes but the first as one: (n, ..., d) to (n, m); its parameters are `()`."""
 
@@ -133,5 +138,11 @@ def reshape(*shape: int) -> Layer[Unit, ReshapeCache]:
     if lengths.count(-1) > 1:
         raise ValueError(f"reshape: only one length may be left open, got {lengths}")
     return layer(
-        "reshape", (), partial(forward, shape=lengths), backward, partial(fits, lengths), operations=operations
+        "reshape",
+        (),
+        partial(forward, shape=lengths),
+        backward,
+        partial(fits, lengths),
+        operations=operations,
+        onnx=partial(to_onnx, lengths),
     )

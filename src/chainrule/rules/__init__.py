@@ -17,6 +17,7 @@ from chainrule.rules.features import fitting, of_positions, some_features, well_
 from chainrule.rules.in_torch import InTorch, Layout, Weight, transposed
 from chainrule.rules.layers import layer
 from chainrule.rules.losses import Slopes, loss
+from chainrule.rules.onnx_graph import OnnxGraph, onnx_operator
 from chainrule.rules.optimizers import optimizer
 from chainrule.rules.rule import Rule
 
@@ -30,6 +31,7 @@ __all__ = [
     "Layout",
     "Loss",
     "Namespace",
+    "OnnxGraph",
     "Rule",
     "Saved",
     "Shape",
@@ -43,6 +45,7 @@ __all__ = [
     "layer",
     "loss",
     "of_positions",
+    "onnx_operator",
     "optimizer",
     "record",
     "some_features",

@@ -165,6 +165,6 @@ def counted(name: str, what: str, records: Any, count: int) -> None:
         raise ValueError(f"{name}: {count} layers need {count} {what}, got {len(records)}")
 
 
-def placed(error: Exception, i: int, parts: Rules, kind: str = "layer") -> None:
+def placed(error: Exception, i: int, parts: tuple[object, ...], kind: str = "layer") -> None:
     """Note on an error in which layer, or branch, it was raised."""
     error.add_note(f"in {kind} {i + 1} of {len(parts)}")

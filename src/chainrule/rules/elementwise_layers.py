@@ -16,6 +16,7 @@ from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, Unit
 from chainrule.layer import Layer
 from chainrule.rules.layers import Arithmetic, made_of, per_number
+from chainrule.rules.onnx_graph import Onnx
 
 
 @frozen(eq=False)
@@ -40,7 +41,7 @@ def elementwise(
     backward: Callable[[Namespace, Array, Array], Array] | None = None,
     quiet: bool = True,
     operations: tuple[int, int] | None = None,
-    onnx: object = None,
+    onnx: Onnx[Unit] | None = None,
 ) -> Elementwise:
     """Make a layer of a function of one number.
 

@@ -18,6 +18,7 @@ from chainrule.encoder import Encoder
 from chainrule.layer import Shape
 from chainrule.naming import options_of, titled
 from chainrule.rules.layers import Arithmetic
+from chainrule.rules.onnx_graph import Onnx
 from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
@@ -36,7 +37,7 @@ def encoder(
     event_axes: int | None = None,
     operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = None,
     inference: object = None,
-    onnx: object = None,
+    onnx: Onnx[P] | None = None,
 ) -> Encoder[P, C, X]:
     """Make an encoder of its arithmetic.
 

@@ -28,6 +28,7 @@ from chainrule.layer import Layer, Shape
 from chainrule.naming import options_of, titled, unbound
 from chainrule.rules.features import features
 from chainrule.rules.in_torch import InTorch
+from chainrule.rules.onnx_graph import Onnx
 from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
@@ -49,7 +50,7 @@ def layer(
     in_torch: InTorch | None = ...,
     operations: tuple[int, int] | Callable[[P, Shape, Shape], tuple[int, int]] | None = ...,
     inference: object = ...,
-    onnx: object = ...,
+    onnx: Onnx[P] | None = ...,
 ) -> Layer[P, C]: ...
 @overload
 def layer(
@@ -66,7 +67,7 @@ def layer(
     in_torch: InTorch | None = ...,
     operations: tuple[int, int] | Callable[[Unit, Shape, Shape], tuple[int, int]] | None = ...,
     inference: object = ...,
-    onnx: object = ...,
+    onnx: Onnx[Unit] | None = ...,
 ) -> Layer[Unit, C]: ...
 def layer(
     name: str,
@@ -82,7 +83,7 @@ def layer(
     in_torch: InTorch | None = None,
     operations: tuple[int, int] | Callable[[Any, Shape, Shape], tuple[int, int]] | None = None,
     inference: object = None,
-    onnx: object = None,
+    onnx: Onnx[Any] | None = None,
 ) -> Layer[Any, Any]:
     """Make a layer of its arithmetic.
 

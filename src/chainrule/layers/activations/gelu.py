@@ -38,7 +38,7 @@ array([[-1.588e-001,  0.000e+000,  8.412e-001,  1.000e+300]])
 array([[-0.083,  0.5  ,  1.083,  1.   ]])
 """
 
-from chainrule.rules import Array, Elementwise, Namespace, elementwise
+from chainrule.rules import Array, Elementwise, Namespace, elementwise, onnx_operator
 
 LINEAR = 0.7978845608028654
 CUBIC = 0.044715 * LINEAR
@@ -57,5 +57,5 @@ def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     return x * gate, gate * (p + x * steep)
 
 
-gelu: Elementwise = elementwise("gelu", forward, operations=(30, 1))
+gelu: Elementwise = elementwise("gelu", forward, operations=(30, 1), onnx=onnx_operator("Gelu", approximate="tanh"))
 """`x s(2 u)`, the tanh form, entry by entry; torch, Keras and ONNX default to `gelu_erf`."""

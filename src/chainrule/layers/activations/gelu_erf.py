@@ -45,5 +45,5 @@ def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     return x * cdf, cdf + x * density
 
 
-gelu_erf: Elementwise = elementwise("gelu_erf", forward, operations=(30, 1))
+gelu_erf: Elementwise = elementwise("gelu_erf", forward, operations=(30, 1), onnx="Gelu")
 """`x F(x)` with the normal distribution function F, entry by entry; its parameters are `()`."""

@@ -36,7 +36,7 @@ Examples
 array([[-0.,  0.,  3.,  6.]])
 """
 
-from chainrule.rules import Array, Elementwise, Namespace, elementwise
+from chainrule.rules import Array, Elementwise, Namespace, elementwise, onnx_operator
 
 
 def hard_tanh_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
@@ -66,11 +66,21 @@ def hard_swish_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     return x * gate, gate + xp.astype(xp.abs(x) < 3, x) * inside / 6
 
 
-hard_tanh: Elementwise = elementwise("hard_tanh", hard_tanh_forward, backward=hard_tanh_backward, operations=(4, 1))
+hard_tanh: Elementwise = elementwise(
+    "hard_tanh",
+    hard_tanh_forward,
+    backward=hard_tanh_backward,
+    operations=(4, 1),
+    onnx=onnx_operator("Clip", -1.0, 1.0),
+)
 """`min(max(x, -1), 1)`, entry by entry; its parameters are `()`."""
 hard_sigmoid: Elementwise = elementwise(
-    "hard_sigmoid", hard_sigmoid_forward, backward=hard_sigmoid_backward, operations=(6, 2)
+    "hard_sigmoid",
+    hard_sigmoid_forward,
+    backward=hard_sigmoid_backward,
+    operations=(6, 2),
+    onnx=onnx_operator("HardSigmoid", alpha=1 / 6),
 )
 """`min(max((x + 3) / 6, 0), 1)`, entry by entry; its parameters are `()`."""
-hard_swish: Elementwise = elementwise("hard_swish", hard_swish_forward, operations=(10, 1))
+hard_swish: Elementwise = elementwise("hard_swish", hard_swish_forward, operations=(10, 1), onnx="HardSwish")
 """`x min(max((x + 3) / 6, 0), 1)`, entry by entry; its parameters are `()`."""

@@ -48,7 +48,8 @@ import math
 from functools import partial
 
 from chainrule.arrays.arguments import number
-from chainrule.rules import Array, Elementwise, Namespace, elementwise
+from chainrule.layers.activations import onnx
+from chainrule.rules import Array, Elementwise, Namespace, elementwise, onnx_operator
 
 
 def leaky_relu_forward(xp: Namespace, x: Array, *, slope: float) -> tuple[Array, Array]:
@@ -100,8 +101,9 @@ def leaky_relu(slope: float = 0.01) -> Elementwise:
     TypeError
         If it is no number.
     """
-    go = partial(leaky_relu_forward, slope=number("leaky_relu", "slope", slope))
-    return elementwise("leaky_relu", go, operations=(4, 1))
+    slope = number("leaky_relu", "slope", slope)
+    go, in_onnx = partial(leaky_relu_forward, slope=slope), onnx_operator("LeakyRelu", alpha=slope)
+    return elementwise("leaky_relu", go, operations=(4, 1), onnx=in_onnx)
 
 
 def elu(alpha: float = 1.0) -> Elementwise:
@@ -124,7 +126,9 @@ def elu(alpha: float = 1.0) -> Elementwise:
     TypeError
         If it is no number.
     """
-    return elementwise("elu", partial(elu_forward, alpha=number("elu", "alpha", alpha)), operations=(9, 1))
+    alpha = number("elu", "alpha", alpha)
+    go, in_onnx = partial(elu_forward, alpha=alpha), onnx_operator("Elu", alpha=alpha)
+    return elementwise("elu", go, operations=(9, 1), onnx=in_onnx)
 
 
 def celu(alpha: float = 1.0) -> Elementwise:
@@ -147,8 +151,10 @@ def celu(alpha: float = 1.0) -> Elementwise:
     TypeError
         If it is no number.
     """
-    return elementwise("celu", partial(celu_forward, alpha=number("celu", "alpha", alpha, above=0)), operations=(7, 1))
+    alpha = number("celu", "alpha", alpha, above=0)
+    go, in_onnx = partial(celu_forward, alpha=alpha), partial(onnx.celu, alpha)
+    return elementwise("celu", go, operations=(7, 1), onnx=in_onnx)
 
 
-selu: Elementwise = elementwise("selu", selu_forward, operations=(10, 1))
+selu: Elementwise = elementwise("selu", selu_forward, operations=(10, 1), onnx="Selu")
 """The self-normalising `scale * elu(alpha)`, entry by entry; its parameters are `()`."""

@@ -70,6 +70,14 @@ def backward(xp: Namespace, cache: LogSoftmaxCache, dout: Array, wants_dx: bool)
 
 
 log_softmax: Layer[Unit, LogSoftmaxCache] = layer(
-    "log_softmax", (), forward, backward, some_features("log_softmax"), quiet=True, event_axes=1, operations=(5, 3)
+    "log_softmax",
+    (),
+    forward,
+    backward,
+    some_features("log_softmax"),
+    quiet=True,
+    event_axes=1,
+    operations=(5, 3),
+    onnx="LogSoftmax",
 )
 """Log probabilities of the last axis; its parameters are `()`."""

@@ -147,6 +147,6 @@ def backward(xp: Namespace, cache: PReluCache, dout: Array, wants_dx: bool) -> t
 
 
 prelu: Layer[PRelu, PReluCache] = layer(
-    "prelu", PRelu, forward, backward, fits, quiet=True, event_axes=1, operations=(3, 5)
+    "prelu", PRelu, forward, backward, fits, quiet=True, event_axes=1, operations=(3, 5), onnx="PRelu"
 )
 """`max(x, 0) + slope * min(x, 0)` with learned slopes; its parameter is a `PRelu`."""

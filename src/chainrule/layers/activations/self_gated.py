@@ -40,6 +40,7 @@ array([[-0.000e+00,  0.000e+00,  7.311e-01,  1.000e+03]])
 array([[-0.   ,  0.6  ,  1.049,  1.   ]])
 """
 
+from chainrule.layers.activations import onnx
 from chainrule.rules import Array, Elementwise, Namespace, elementwise
 
 
@@ -64,7 +65,7 @@ def mish_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     return x * gate, p * (gate + x * (s * s * (1 + e)))
 
 
-silu: Elementwise = elementwise("silu", silu_forward, operations=(16, 1))
+silu: Elementwise = elementwise("silu", silu_forward, operations=(16, 1), onnx=onnx.silu)
 """`x s(x)` with the sigmoid s, entry by entry; its parameters are `()`."""
-mish: Elementwise = elementwise("mish", mish_forward, operations=(25, 1))
+mish: Elementwise = elementwise("mish", mish_forward, operations=(25, 1), onnx="Mish")
 """`x tanh(softplus(x))`, entry by entry; its parameters are `()`."""

@@ -47,5 +47,5 @@ def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     return out, xp.times(xp.times(tail, r), r)
 
 
-sigmoid: Elementwise = elementwise("sigmoid", forward, operations=(8, 1))
+sigmoid: Elementwise = elementwise("sigmoid", forward, operations=(8, 1), onnx="Sigmoid")
 """`1 / (1 + exp(-x))`, entry by entry; its parameters are `()`."""

@@ -77,6 +77,14 @@ def backward(xp: Namespace, cache: SoftmaxCache, dout: Array, wants_dx: bool) ->
 
 
 softmax: Layer[Unit, SoftmaxCache] = layer(
-    "softmax", (), forward, backward, some_features("softmax"), quiet=True, event_axes=1, operations=(4, 4)
+    "softmax",
+    (),
+    forward,
+    backward,
+    some_features("softmax"),
+    quiet=True,
+    event_axes=1,
+    operations=(4, 4),
+    onnx="Softmax",
 )
 """Probabilities of the last axis; its parameters are `()`."""

@@ -41,6 +41,7 @@ array([[1. , 0.5, 0. ]])
 
 import math
 
+from chainrule.layers.activations import onnx
 from chainrule.rules import Array, Elementwise, Namespace, elementwise
 
 
@@ -66,7 +67,9 @@ def log_sigmoid_slope(xp: Namespace, out: Array) -> Array:
     return -xp.expm1(out)
 
 
-softplus: Elementwise = elementwise("softplus", forward, slope, operations=(5, 4))
+softplus: Elementwise = elementwise("softplus", forward, slope, operations=(5, 4), onnx="Softplus")
 """`log(1 + exp(x))`, entry by entry; its parameters are `()`."""
-log_sigmoid: Elementwise = elementwise("log_sigmoid", log_sigmoid_forward, log_sigmoid_slope, operations=(5, 3))
+log_sigmoid: Elementwise = elementwise(
+    "log_sigmoid", log_sigmoid_forward, log_sigmoid_slope, operations=(5, 3), onnx=onnx.log_sigmoid
+)
 """`log(s(x))` with the sigmoid s, entry by entry; its parameters are `()`."""

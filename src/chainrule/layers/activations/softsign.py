@@ -40,5 +40,5 @@ def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     return x * r, r * r
 
 
-softsign: Elementwise = elementwise("softsign", forward, operations=(5, 1))
+softsign: Elementwise = elementwise("softsign", forward, operations=(5, 1), onnx="Softsign")
 """`x / (1 + |x|)`, entry by entry; its parameters are `()`."""

@@ -48,5 +48,5 @@ def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     return xp.tanh(x), slope
 
 
-tanh: Elementwise = elementwise("tanh", forward, operations=(9, 1))
+tanh: Elementwise = elementwise("tanh", forward, operations=(9, 1), onnx="Tanh")
 """`tanh(x)`, entry by entry; its parameters are `()`."""

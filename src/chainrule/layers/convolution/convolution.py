@@ -84,6 +84,7 @@ from attrs import frozen
 
 from chainrule.arrays.arguments import size
 from chainrule.arrays.spatial import Each, axes_of, sizes
+from chainrule.layers.convolution import onnx as written
 from chainrule.layers.convolution.kernel import TRANSPOSE_IN_TORCH, Convolution
 from chainrule.layers.convolution.options import TRANSPOSE, Options, Padding, fits, padding_of, windows_of
 from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
@@ -215,7 +216,7 @@ def convolution(
         dilation=sizes("convolution", "dilation", dilation, least=1),
         groups=size("convolution", "groups", groups, least=1),
     )
-    return _layer("convolution", options, forward, backward, operations)
+    return _layer("convolution", options, forward, backward, operations, written.convolution)
 
 
 def convolution_transpose(stride: Each = 1, padding: Padding = "same") -> Layer[Convolution, ConvolutionCache]:
@@ -270,9 +271,8 @@ def convolution_transpose(stride: Each = 1, padding: Padding = "same") -> Layer[
     (8, 10, 10, 3)
     """
     options = Options(stride=sizes(TRANSPOSE, "stride", stride, least=1), padding=padding_of(TRANSPOSE, padding))
-    return _layer(
-        TRANSPOSE, options, forward_transpose, backward_transpose, operations_of_transpose, TRANSPOSE_IN_TORCH
-    )
+    go, back, count = forward_transpose, backward_transpose, operations_of_transpose
+    return _layer(TRANSPOSE, options, go, back, count, written.convolution_transpose, TRANSPOSE_IN_TORCH)
 
 
 def _layer(
@@ -281,9 +281,11 @@ def _layer(
     go: Callable[..., Any],
     back: Callable[..., Any],
     operations: Any,
+    to_onnx: Callable[..., str],
     in_torch: InTorch | None = None,
 ) -> Layer[Convolution, ConvolutionCache]:
     """The layer of an arithmetic with its options."""
     axes_of(owner, **options)
     made = partial(go, **options), partial(back, **options), partial(fits, owner, options)
-    return layer(owner, Convolution, *made, quiet=True, operations=operations, in_torch=in_torch)
+    onnx = partial(to_onnx, options)
+    return layer(owner, Convolution, *made, quiet=True, operations=operations, onnx=onnx, in_torch=in_torch)

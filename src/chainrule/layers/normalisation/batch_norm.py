@@ -71,8 +71,9 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.layer import Layer
+from chainrule.layers.normalisation.onnx import scaled
 from chainrule.layers.normalisation.scale_and_bias import ScaleAndBias
-from chainrule.rules import fitting, well_formed
+from chainrule.rules import OnnxGraph, fitting, well_formed
 from chainrule.rules.in_torch import InTorch, Weight
 from chainrule.rules.inference import Inference, Moments
 
@@ -303,7 +304,15 @@ def batch_norm(
         quiet=True,
         event_axes=1,
         operations=OPERATIONS_IN_USE,
+        onnx=partial(to_onnx, statistics, eps),
     )
+
+
+def to_onnx(statistics: Statistics, eps: float, graph: OnnxGraph, params: BatchNorm, x: str) -> str:
+    """`h = (x - mean) / sqrt(var + eps)` and `out = scale * h + bias`."""
+    deviation = graph.node("Sqrt", graph.node("Add", statistics.var, eps))
+    h = graph.node("Div", graph.node("Sub", x, statistics.mean), deviation)
+    return scaled(graph, h, params.scale, params.bias)
 
 
 def fits_in_use(statistics: Statistics, params: BatchNorm, x: Array) -> None:

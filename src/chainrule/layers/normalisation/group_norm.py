@@ -61,8 +61,9 @@ from attrs import frozen
 
 from chainrule.arrays.arguments import number, size
 from chainrule.arrays.types import Groups
+from chainrule.layers.normalisation.onnx import centred, root_mean_square, scaled
 from chainrule.layers.normalisation.scale_and_bias import ScaleAndBias
-from chainrule.rules import Array, Layer, Namespace, fitting, layer, record, unchecked
+from chainrule.rules import Array, Layer, Namespace, OnnxGraph, fitting, layer, record, unchecked
 
 
 @frozen(eq=False)
@@ -142,6 +143,16 @@ OPERATIONS = (7, 9)
 """For each number: two means, a difference, two products and a sum; backward two products, two means and dx."""
 
 
+def to_onnx(groups: int, eps: float, graph: OnnxGraph, params: GroupNorm, x: str) -> str:
+    """`h = r (x - mean(x))` in each group, with an axis for the groups and one for the channels in each."""
+    _, *axes, channels = graph.shape(x)
+    c = graph.node("Reshape", x, (0, math.prod(axes), groups, channels // groups))
+    for _ in range(2):  # the first mean is rounded
+        c = centred(graph, c, (1, 3))
+    h = graph.node("Div", c, root_mean_square(graph, c, (1, 3), eps))
+    return scaled(graph, graph.node("Reshape", h, (0, *axes, channels)), params.scale, params.bias)
+
+
 def group_norm(groups: int, eps: float = 1e-5) -> Layer[GroupNorm, GroupNormCache]:
     """Make a layer that normalises groups of neighbouring channels, in each example alone.
 
@@ -171,13 +182,14 @@ def group_norm(groups: int, eps: float = 1e-5) -> Layer[GroupNorm, GroupNormCach
     Layer(group_norm(groups=8, eps=1e-05))
     """
     count = size("group_norm", "groups", groups, least=1)
-    go = partial(forward, groups=count, eps=number("group_norm", "eps", eps, above=0))
+    eps = number("group_norm", "eps", eps, above=0)
     return layer(
         "group_norm",
         GroupNorm,
-        go,
+        partial(forward, groups=count, eps=eps),
         partial(backward, groups=count),
         partial(fits, count),
         quiet=True,
         operations=OPERATIONS,
+        onnx=partial(to_onnx, count, eps),
     )

@@ -52,8 +52,9 @@ from functools import partial
 from attrs import frozen
 
 from chainrule.arrays.arguments import number
+from chainrule.layers.normalisation.onnx import centred
 from chainrule.layers.normalisation.scale_and_bias import ScaleAndBias
-from chainrule.rules import Array, Layer, Namespace, layer, record, unchecked
+from chainrule.rules import Array, Layer, Namespace, OnnxGraph, layer, record, unchecked
 
 
 @frozen(eq=False)
@@ -112,6 +113,11 @@ OPERATIONS = (7, 11)
 """For each number: two means, a difference, two products and a sum; backward the products and means of dx."""
 
 
+def to_onnx(eps: float, graph: OnnxGraph, params: LayerNorm, x: str) -> str:
+    """The operator, of centred rows."""
+    return graph.node("LayerNormalization", centred(graph, x, (-1,)), params.scale, params.bias, epsilon=eps)
+
+
 def layer_norm(eps: float = 1e-5) -> Layer[LayerNorm, LayerNormCache]:
     """Make a layer that normalises the last axis, of any rank.
 
@@ -142,5 +148,15 @@ def layer_norm(eps: float = 1e-5) -> Layer[LayerNorm, LayerNormCache]:
     >>> layer_norm().forward(LayerNorm.init(4), x)[0].any()
     np.False_
     """
-    go = partial(forward, eps=number("layer_norm", "eps", eps, above=0))
-    return layer("layer_norm", LayerNorm, go, backward, "scale", quiet=True, event_axes=1, operations=OPERATIONS)
+    eps = number("layer_norm", "eps", eps, above=0)
+    return layer(
+        "layer_norm",
+        LayerNorm,
+        partial(forward, eps=eps),
+        backward,
+        "scale",
+        quiet=True,
+        event_axes=1,
+        operations=OPERATIONS,
+        onnx=partial(to_onnx, eps),
+    )

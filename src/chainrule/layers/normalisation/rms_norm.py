@@ -56,7 +56,8 @@ from numpy.typing import DTypeLike
 
 from chainrule.arrays.arguments import number
 from chainrule.initializers.fresh import filled
-from chainrule.rules import Array, Layer, Namespace, layer, record, unchecked, well_formed
+from chainrule.layers.normalisation.onnx import root_mean_square
+from chainrule.rules import Array, Layer, Namespace, OnnxGraph, layer, record, unchecked, well_formed
 from chainrule.rules.in_torch import InTorch, Weight
 
 
@@ -148,6 +149,11 @@ OPERATIONS = (4, 7)
 """For each number: a square and its mean, and two products; backward the products and the mean of dx."""
 
 
+def to_onnx(eps: float, graph: OnnxGraph, params: RmsNorm, x: str) -> str:
+    """`scale * x / sqrt(mean(x^2) + eps)`."""
+    return graph.node("Mul", graph.node("Div", x, root_mean_square(graph, x, (-1,), eps)), params.scale)
+
+
 def rms_norm(eps: float = 1e-6) -> Layer[RmsNorm, RmsNormCache]:
     """Make a layer that divides the last axis, of any rank, by its root mean square.
 
@@ -174,5 +180,15 @@ def rms_norm(eps: float = 1e-6) -> Layer[RmsNorm, RmsNormCache]:
     >>> rms_norm()
     Layer(rms_norm(eps=1e-06))
     """
-    go = partial(forward, eps=number("rms_norm", "eps", eps, above=0))
-    return layer("rms_norm", RmsNorm, go, backward, "scale", quiet=True, event_axes=1, operations=OPERATIONS)
+    eps = number("rms_norm", "eps", eps, above=0)
+    return layer(
+        "rms_norm",
+        RmsNorm,
+        partial(forward, eps=eps),
+        backward,
+        "scale",
+        quiet=True,
+        event_axes=1,
+        operations=OPERATIONS,
+        onnx=partial(to_onnx, eps),
+    )

@@ -46,6 +46,7 @@ from functools import partial
 from attrs import frozen
 
 from chainrule.arrays.types import Groups, Labels
+from chainrule.layers.pooling.onnx import global_pool
 from chainrule.rules import Array, Layer, Namespace, Unit, layer, record, unchecked
 
 
@@ -120,7 +121,13 @@ def backward_mean(xp: Namespace, cache: GlobalMeanPoolCache, dout: Array, wants_
 
 
 global_max_pool: Layer[Unit, GlobalMaxPoolCache] = layer(
-    "global_max_pool", (), forward_max, backward_max, partial(fits, "global_max_pool"), operations=(1, 0)
+    "global_max_pool",
+    (),
+    forward_max,
+    backward_max,
+    partial(fits, "global_max_pool"),
+    operations=(1, 0),
+    onnx=partial(global_pool, "ReduceMax"),
 )
 """The largest number of each channel, over all positions: (n, ..., c) to (n, c); its parameters are `()`."""
 
@@ -132,5 +139,6 @@ global_mean_pool: Layer[Unit, GlobalMeanPoolCache] = layer(
     partial(fits, "global_mean_pool"),
     quiet=True,
     operations=(1, 0),
+    onnx=partial(global_pool, "ReduceMean"),
 )
 """The mean of each channel, over all positions: (n, ..., c) to (n, c); its parameters are `()`."""

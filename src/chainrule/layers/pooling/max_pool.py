@@ -56,6 +56,7 @@ from attrs import frozen
 
 from chainrule.arrays.spatial import Each, Margins
 from chainrule.arrays.types import Labels
+from chainrule.layers.pooling import onnx
 from chainrule.layers.pooling.windows import (
     Windows,
     fits,
@@ -165,4 +166,5 @@ def max_pool(size: Each, stride: Each | None = None, padding: Margins = 0) -> La
         partial(fits, "max_pool", **given),
         quiet=True,
         operations=partial(operations, given["size"]),
+        onnx=partial(onnx.max_pool, **given),
     )

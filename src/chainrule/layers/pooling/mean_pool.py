@@ -51,6 +51,7 @@ from functools import partial
 from attrs import frozen
 
 from chainrule.arrays.spatial import Each, Margins
+from chainrule.layers.pooling import onnx
 from chainrule.layers.pooling.windows import (
     Windows,
     fits,
@@ -153,4 +154,5 @@ def mean_pool(size: Each, stride: Each | None = None, padding: Margins = 0) -> L
         partial(fits, "mean_pool", **given),
         quiet=True,
         operations=partial(operations, given["size"]),
+        onnx=partial(onnx.mean_pool, **given),
     )

@@ -81,8 +81,9 @@ from numpy.typing import DTypeLike
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fresh import Initializer, filled
 from chainrule.layers.recurrent.gates import drawn_gates, slope_of_tanh, well_gated
+from chainrule.layers.recurrent.onnx import recurrent
 from chainrule.layers.recurrent.steps import before, by_example, by_step, fits_steps
-from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
+from chainrule.rules import Array, Layer, Namespace, OnnxGraph, Shape, layer, record, unchecked
 from chainrule.rules.in_torch import InTorch, Weight, transposed
 
 
@@ -253,7 +254,21 @@ def operations(params: Gru, x: Shape, out: Shape) -> tuple[int, int]:
     return products + 37 * math.prod(out), 2 * products + 7 * math.prod(out)
 
 
+def to_onnx(graph: OnnxGraph, params: Gru, x: str) -> str:
+    """The operator, whose gates are in the order z, r, n, and which is to reset after the product."""
+    W, U, b, c = params.W, params.U, params.b, params.c
+    return recurrent("GRU", (1, 0, 2), graph, x, W, U, b, c, linear_before_reset=1)
+
+
 gru: Layer[Gru, GruCache] = layer(
-    "gru", Gru, forward, backward, partial(fits_steps, "gru"), quiet=True, event_axes=2, operations=operations
+    "gru",
+    Gru,
+    forward,
+    backward,
+    partial(fits_steps, "gru"),
+    quiet=True,
+    event_axes=2,
+    operations=operations,
+    onnx=to_onnx,
 )
 """The outputs of a gated recurrent unit at all steps, (..., t, d) to (..., t, h); its parameters are a `Gru`."""

@@ -53,7 +53,8 @@ from chainrule.arrays.libraries import unlike
 from chainrule.arrays.ownership import own
 from chainrule.arrays.types import is_numpy
 from chainrule.layers.recurrent.steps import has_steps
-from chainrule.rules import Array, Labels, Layer, Namespace, Shape, Unit, layer, record, unchecked
+from chainrule.rules import Array, Labels, Layer, Namespace, OnnxGraph, Shape, Unit, layer, record, unchecked
+from chainrule.rules.onnx_graph import INT64
 
 
 @frozen(eq=False)
@@ -90,7 +91,14 @@ def operations(params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
     return 0, 0
 
 
-last: Layer[Unit, LastCache] = layer("last", (), forward, backward, fits, event_axes=2, operations=operations)
+def to_onnx(graph: OnnxGraph, params: Unit, x: str) -> str:
+    """The last step."""
+    return graph.node("Gather", x, -1, axis=-2)
+
+
+last: Layer[Unit, LastCache] = layer(
+    "last", (), forward, backward, fits, event_axes=2, operations=operations, onnx=to_onnx
+)
 """The last step of each sequence, (..., t, d) to (..., d); its parameters are `()`."""
 
 
@@ -120,6 +128,14 @@ def backward_of(
 ) -> tuple[Array | None, Unit]:
     """`dout` at the step of each sequence's length, and zeros elsewhere."""
     return (xp.put_steps(dout, lengths - 1, cache.x.shape[-2]) if wants_dx else None), ()
+
+
+def to_onnx_of(lengths: Labels, graph: OnnxGraph, params: Unit, x: str) -> str:
+    """The step of each sequence's length."""
+    *axes, _, d = graph.shape(x)
+    steps = graph.node("Unsqueeze", graph.node("Sub", graph.node("Cast", lengths, to=INT64), 1), (-2, -1))
+    taken = graph.node("GatherElements", x, graph.node("Expand", steps, (*axes, 1, d)), axis=-2)
+    return graph.node("Squeeze", taken, (-2,))
 
 
 def last_of(lengths: Labels) -> Layer[Unit, LastCache]:
@@ -166,4 +182,5 @@ def last_of(lengths: Labels) -> Layer[Unit, LastCache]:
         couples_rows=True,
         event_axes=2,
         operations=operations,
+        onnx=partial(to_onnx_of, kept),
     )

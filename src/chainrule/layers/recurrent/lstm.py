@@ -94,8 +94,9 @@ from chainrule.arrays.arguments import number
 from chainrule.arrays.types import Generator
 from chainrule.initializers.fresh import Initializer
 from chainrule.layers.recurrent.gates import drawn_gates, slope_of_tanh, well_gated
+from chainrule.layers.recurrent.onnx import recurrent
 from chainrule.layers.recurrent.steps import before, by_example, by_step, fits_steps
-from chainrule.rules import Array, Layer, Namespace, Shape, layer, record, unchecked
+from chainrule.rules import Array, Layer, Namespace, OnnxGraph, Shape, layer, record, unchecked
 from chainrule.rules.in_torch import InTorch, Weight, second_term, transposed
 
 
@@ -269,7 +270,21 @@ def operations(params: Lstm, x: Shape, out: Shape) -> tuple[int, int]:
     return products + 51 * math.prod(out), 2 * products + 8 * math.prod(out)
 
 
+def to_onnx(graph: OnnxGraph, params: Lstm, x: str) -> str:
+    """The operator, whose gates are in the order i, o, f, g; its second bias is 0."""
+    W, U, b = params.W, params.U, params.b
+    return recurrent("LSTM", (0, 3, 1, 2), graph, x, W, U, b, 0 * b)
+
+
 lstm: Layer[Lstm, LstmCache] = layer(
-    "lstm", Lstm, forward, backward, partial(fits_steps, "lstm"), quiet=True, event_axes=2, operations=operations
+    "lstm",
+    Lstm,
+    forward,
+    backward,
+    partial(fits_steps, "lstm"),
+    quiet=True,
+    event_axes=2,
+    operations=operations,
+    onnx=to_onnx,
 )
 """The outputs of a long short-term memory at all steps, (..., t, d) to (..., t, h); its parameters are an `Lstm`."""
