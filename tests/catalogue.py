@@ -17,6 +17,7 @@ from chainrule import (
     LayerNorm,
     Positions,
     PRelu,
+    Scaling,
     Statistics,
     Weighted,
     adagrad,
@@ -45,6 +46,7 @@ from chainrule import (
     sigmoid,
     sigmoid_cross_entropy,
     softmax_cross_entropy,
+    standardise,
     tied,
     weighted,
 )
@@ -134,6 +136,10 @@ def _batch_norm(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any,
     x = rng.standard_normal((n, 4, 3)).astype(dtype)
     scale, bias = rng.standard_normal((2, 3)).astype(dtype)
     return BatchNorm(scale, bias), x
+
+
+def _columns(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
+    return (), rng.standard_normal((n, 4, 3)).astype(dtype)
 
 
 def _sequences(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -279,6 +285,8 @@ def is_bias(path: str, array: Array) -> bool:
 
 
 STATISTICS = Statistics(mean=np.array([0.5, -1.0, 2.0]), var=np.array([1.0, 0.25, 4.0]))
+
+SCALING = Scaling(mean=np.array([0.5, -1.0, 2.0]), scale=np.array([1.0, 0.5, 2.0]))
 
 
 def _block(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, Array]:
@@ -482,6 +490,13 @@ LAYERS = [
         torch=lambda t, x, s, b: (
             (x - t.tensor(STATISTICS.mean.copy())) / t.tensor(np.sqrt(STATISTICS.var + 1e-5)) * s + b
         ),
+    ),
+    Subject(
+        "standardise",
+        standardise(SCALING),
+        _columns,
+        alike=False,
+        torch=lambda t, x: (x - t.tensor(SCALING.mean.copy())) / t.tensor(SCALING.scale.copy()),
     ),
     Subject("convolution", chainrule.convolution(), _convolution(3, 1), torch=convolved),
     Subject(

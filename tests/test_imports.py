@@ -29,7 +29,6 @@ ROOMS = (
 
 # Where the type of a thing is known and cannot be said otherwise.
 CASTS = {
-    "training/minibatches": "rows of an array are an array of the same kind",
     "laws/loss_laws": "that a function returns a pair is checked, of which types is not",
     "laws/trial": "that a function returns a pair is checked, of which types is not",
     "arrays/libraries": "libraries do not declare what __array_namespace__ returns",

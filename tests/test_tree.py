@@ -1,15 +1,19 @@
+import pickle
 import re
 import sys
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from attrs import frozen
+from hypothesis import given
 
 from chainrule import Affine, Array, record, tree
+from strategies import Floating, all_dtypes, generators, normal
 from untyped import untyped
 
 
@@ -336,3 +340,90 @@ def test_a_function_that_calls_itself_for_ever_is_not_taken_for_a_deep_tree() ->
 
 def test_one_tree_alone_is_zipped_too() -> None:
     assert tree.zipped(float, (np.asarray(1.0), (np.asarray(2.0),))) == [1.0, 2.0]
+
+
+def a_tree(rng: np.random.Generator, dtype: Floating = np.float64) -> Any:
+    d, m = rng.integers(0, 4, 2)
+    affine_params = Affine(normal(rng, d, m, dtype=dtype), normal(rng, m, dtype=dtype))
+    return affine_params, (), (normal(rng, 2, d, 3, dtype=dtype).T, np.asarray(normal(rng, 1, dtype=dtype)[0]))
+
+
+@given(rng=generators, dtype=all_dtypes)
+def test_a_vector_leads_back_to_its_tree(rng: np.random.Generator, dtype: Floating) -> None:
+    params = a_tree(rng, dtype)
+    vector, unravel = tree.ravel(params)
+    assert (vector.ndim, vector.dtype) == (1, dtype)
+    np.testing.assert_array_equal(vector, np.concatenate([leaf.ravel() for leaf in tree.leaves(params)]))
+    assert tree.equal(unravel(vector), params)
+    assert tree.equal(tree.ravel(unravel(vector))[0], vector)
+    assert tree.equal(pickle.loads(pickle.dumps(unravel))(vector), params)
+
+
+@given(rng=generators)
+def test_both_ways_are_linear_and_keep_inner_products(rng: np.random.Generator) -> None:
+    a = a_tree(rng)
+    b = tree.map(lambda leaf: np.asarray(rng.standard_normal(leaf.shape)), a)
+    (u, unravel), (v, _) = tree.ravel(a), tree.ravel(b)
+    assert tree.equal(unravel(2 * u + v), tree.map(lambda x, y: 2 * x + y, a, b))
+    np.testing.assert_allclose(
+        u @ v, tree.dot(a, b), rtol=0, atol=1e-13
+    )  # some 40 products of size 1, in another order
+
+
+def test_each_array_gets_its_dtype_back_and_the_vector_the_one_that_holds_all() -> None:
+    params = (np.array([1.5, 2.5], np.float16), np.array([0.1], np.float64))
+    vector, unravel = tree.ravel(params)
+    assert vector.dtype == np.float64
+    assert tree.equal(unravel(vector), params)
+    single = np.ones(3, np.float32)
+    assert tree.ravel(single)[1](np.arange(3.0)).dtype == np.float32
+
+
+def test_what_is_raveled_shares_no_memory_that_anybody_can_write_to() -> None:
+    leaf = np.ones(3)
+    vector, unravel = tree.ravel((leaf,))
+    assert not vector.flags.writeable
+    mine = vector.copy()
+    (back,) = unravel(mine)
+    leaf[:] = mine[:] = 7.0
+    assert vector.tolist() == back.tolist() == [1, 1, 1]
+    assert not back.flags.writeable
+
+
+def test_a_tree_without_arrays_is_an_empty_vector() -> None:
+    vector, unravel = tree.ravel(((), ()))
+    assert vector.shape == (0,)
+    assert unravel(vector) == ((), ())
+
+
+def test_other_libraries_are_raveled_and_take_vectors_of_numpy() -> None:
+    strict: Any = import_module("array_api_strict")
+    params = (strict.ones((2, 3)), strict.zeros(2, dtype=strict.float32))
+    vector, unravel = tree.ravel(untyped(params))
+    assert vector.dtype == strict.float64
+    for given_ in (vector, np.asarray(vector)):
+        a, b = unravel(given_)
+        assert (a.shape, a.dtype, b.dtype) == ((2, 3), strict.float64, strict.float32)
+        assert np.asarray(a).sum() == 6
+
+
+@pytest.mark.parametrize(
+    ("vector", "error", "message"),
+    [
+        (np.ones(2), ValueError, "unravel: the vector must have shape (3,), got (2,)"),
+        (np.ones((1, 3)), ValueError, "unravel: the vector must have shape (3,), got (1, 3)"),
+        ([1.0, 2.0, 3.0], TypeError, "unravel: the vector must be an array, got list"),
+    ],
+)
+def test_a_vector_that_does_not_fit_is_refused(vector: Any, error: type[Exception], message: str) -> None:
+    _, unravel = tree.ravel((np.ones(1), np.ones(2)))
+    with pytest.raises(error, match=re.escape(message)):
+        unravel(vector)
+
+
+def test_what_has_no_place_in_a_vector_is_named() -> None:
+    strict: Any = import_module("array_api_strict")
+    with pytest.raises(TypeError, match=re.escape("ravel: [1] is int64, not floating-point: convert it first")):
+        tree.ravel((np.ones(2), np.arange(2)))
+    with pytest.raises(TypeError, match=re.escape("ravel: [0] and [1] are arrays of two libraries: convert one")):
+        tree.ravel((np.ones(2), strict.ones(2)))

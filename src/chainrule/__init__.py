@@ -63,6 +63,7 @@ from chainrule.layers.recurrent.last import last, last_of
 from chainrule.layers.recurrent.lstm import Lstm, lstm
 from chainrule.layers.rotary import rotary
 from chainrule.layers.shapes import flatten, reshape
+from chainrule.layers.standardise import Scaling, standardise
 from chainrule.loss import Loss
 from chainrule.losses.huber import huber
 from chainrule.losses.mean_absolute_error import mean_absolute_error
@@ -84,7 +85,9 @@ from chainrule.training.inference import inference, statistics
 from chainrule.training.metrics import accuracy
 from chainrule.training.minibatches import minibatches
 from chainrule.training.objective import Objective
+from chainrule.training.one_hot import one_hot
 from chainrule.training.prediction import prediction
+from chainrule.training.split import split
 from chainrule.training.step import training_step
 
 __all__ = [
@@ -109,6 +112,7 @@ __all__ = [
     "Positions",
     "Report",
     "RmsNorm",
+    "Scaling",
     "Statistics",
     "Targets",
     "Unit",
@@ -171,6 +175,7 @@ __all__ = [
     "mish",
     "multiply",
     "numerical_gradient",
+    "one_hot",
     "own",
     "positions",
     "prediction",
@@ -199,7 +204,9 @@ __all__ = [
     "softmax_cross_entropy",
     "softplus",
     "softsign",
+    "split",
     "split_seed",
+    "standardise",
     "statistics",
     "tanh",
     "tied",

@@ -8,9 +8,11 @@ Paths name the leaves as Python would reach them: `[0].W` is `params[0].W`. Pyth
 a tree, to some hundred levels. A deeper one is a ValueError that says so.
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from functools import partial
+from itertools import accumulate, islice
 from typing import Any, TypeAlias, TypeVar, overload
 
 import attrs
@@ -18,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.arrays.arguments import describe
-from chainrule.arrays.ownership import own
+from chainrule.arrays.libraries import library_of, namespace
+from chainrule.arrays.ownership import own, read_only
 from chainrule.arrays.records import field_names, is_record
 from chainrule.arrays.types import Array, is_tuple
 
@@ -272,6 +275,73 @@ def dot(a: P, b: P) -> float:
 
     map(multiply, a, b)
     return sum(products)
+
+
+def ravel(tree: P) -> tuple[Array, Callable[[Array], P]]:
+    """Lay the numbers of a tree out in one vector, and give the way back.
+
+    Both ways are linear, and the inner product of two vectors is `dot` of their trees. So whatever minimises a function
+    of a vector minimises one of a network's parameters.
+
+    Parameters
+    ----------
+    tree
+        Records and tuples of arrays of floats, of one library.
+
+    Returns
+    -------
+    vector : Array
+        (n,): the entries of all arrays, in the order of `leaves`, those of each array row by row; read-only. Its dtype
+        is the one that holds all of theirs. Of a tree without arrays it is empty.
+    unravel : Callable
+        `(vector) -> tree`: a tree like the first, of the same shapes and dtypes, with other numbers. The vector may be
+        one of NumPy's too. One of another length is a `ValueError`.
+
+    Raises
+    ------
+    TypeError
+        If an array does not hold floats, or is of another library than the first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, tree
+    >>> vector, unravel = tree.ravel((Affine(np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2)), ()))
+    >>> vector
+    array([1., 2., 3., 4., 0., 0.])
+    >>> unravel(2 * vector)[0].W
+    array([[2., 4.],
+           [6., 8.]])
+    """
+    found = named_leaves(tree)
+    for path, leaf in found:
+        namespace(leaf, name=f"ravel: {path or 'the array'}")
+    arrays = [leaf for _, leaf in found]
+    library: Any = library_of(arrays[0] if arrays else np.zeros(0))
+    for path, leaf in found:
+        if library_of(leaf) is not library:
+            raise TypeError(f"ravel: {found[0][0]} and {path} are arrays of two libraries: convert one of them")
+    vector: Any = library.concat([library.reshape(leaf, (-1,)) for leaf in arrays]) if arrays else np.zeros(0)
+    return read_only(vector), partial(_unravel, tree)
+
+
+def _unravel(tree: P, vector: Array) -> P:
+    arrays = leaves(tree)
+    sizes = [math.prod(leaf.shape) for leaf in arrays]
+    if not _is_array(vector):
+        raise TypeError(f"unravel: the vector must be an array, got {describe(vector)}")
+    if tuple(vector.shape) != (sum(sizes),):
+        raise ValueError(f"unravel: the vector must have shape ({sum(sizes)},), got {tuple(vector.shape)}")
+    pieces = [vector[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
+    return replace(tree, [_shaped_like(leaf, piece) for leaf, piece in zip(arrays, pieces, strict=True)])
+
+
+def _shaped_like(leaf: Array, piece: Array) -> Array:
+    library: Any = library_of(leaf)
+    if library_of(piece) is not library:  # such as NumPy's, of an optimizer that knows no other
+        piece = library.asarray(piece)
+    shaped: Array = library.astype(library.reshape(piece, leaf.shape), leaf.dtype)
+    return shaped
 
 
 def _listed(tree: object) -> list[tuple[Path, Array]]:

@@ -320,10 +320,12 @@ def an_epoch(rng: np.random.Generator, params: Params, x: Array, targets: Target
     return params
 
 
-def batches(rng: np.random.Generator, x: Array, labels: Labels, bytes_: NDArray[np.uint8]) -> None:
+def batches(rng: np.random.Generator, x: Array, labels: Labels, bytes_: NDArray[np.uint8], one: Affine) -> None:
     assert_type(minibatches(rng, x, labels, 32), Iterator[tuple[Array, Labels]])
     assert_type(minibatches(rng, x, bytes_, 32), Iterator[tuple[Array, NDArray[np.uint8]]])
     assert_type(minibatches(rng, x, x, 32), Iterator[tuple[Array, Array]])
+    assert_type(minibatches(rng, (x, labels), one, 32), Iterator[tuple[tuple[Array, Labels], Affine]])
+    assert_type(minibatches(rng, x, labels, 32, skip=7), Iterator[tuple[Array, Labels]])
 
 
 def trees_of_arrays(params: Params, grads: Params, many: list[Params], mean: Callable[..., Array]) -> None:
@@ -338,6 +340,9 @@ def trees_of_arrays(params: Params, grads: Params, many: list[Params], mean: Cal
     assert_type(tree.replace(params, tree.leaves(grads)), Params)
     assert_type(tree.equal(params, grads), bool)
     assert_type(tree.dot(params, grads), float)
+    vector, unravel = tree.ravel(params)
+    assert_type(vector, Array)
+    assert_type(unravel(vector), Params)
 
 
 def the_two_layer_network(rng: np.random.Generator, x: Array, labels: Labels) -> None:

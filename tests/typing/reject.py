@@ -253,6 +253,7 @@ def trees(params: Params, one: Affine) -> Affine:
     tree.map(lambda leaf: leaf.shape, one)  # rejected: what is mapped stays a tree of arrays
     tree.leaves(params)[0].W.sum()  # rejected: leaves are arrays
     tree.replace(one, one)  # rejected: replace takes a list of arrays
+    tree.ravel(one)[1](one)  # rejected: the way back begins at a vector
     return tree.map(np.add, one, params)  # rejected: two trees of different types
 
 

@@ -75,8 +75,9 @@ def number(
     except TypeError:  # a 0-d array of complex numbers
         raise TypeError(f"{owner}: {name} must be a real number, got {describe(value)}") from None
     if not (math.isfinite(result) and least <= result < below and result > above):
-        bound = f">= {least:g}" if below == math.inf else f"in [{least:g}, {below:g})"
-        bound = f"> {above:g}" if above >= least else bound
+        bound = f"> {above:g}" if above >= least else f">= {least:g}"
+        if below < math.inf:
+            bound = f"in {'(' if above >= least else '['}{bound.split()[1]}, {below:g})"
         bound = "" if least == above == -math.inf else f" {bound}"
         raise ValueError(f"{owner}: {name} must be a finite number{bound}, got {result}")
     return result

@@ -1,0 +1,18 @@
+"""A cell of a table, for messages: a number with its row and its column."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.arrays.types import Labels
+
+
+def first_cell(array: NDArray[Any], where: NDArray[np.bool_], numbers: Labels | None = None) -> str:
+    """The first number of an array where a condition holds, such as `"nan at row 3, column 5"`.
+
+    The rows of the array may be some of a larger one, in which they have these numbers.
+    """
+    row, *rest = (int(i) for i in np.argwhere(where)[0])
+    place = f", column {rest[0]}" if len(rest) == 1 else f", place {tuple(rest)}" if rest else ""
+    return f"{array[(row, *rest)]} at row {row if numbers is None else numbers[row]}{place}"

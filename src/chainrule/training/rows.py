@@ -1,0 +1,82 @@
+"""Rows of a data set: an array, or a record or a tuple of arrays, all of which have a row for each example."""
+
+from collections.abc import Hashable, Iterator
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.cells import first_cell
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.records import field_names
+from chainrule.arrays.types import Labels, is_numpy, is_tuple
+
+R = TypeVar("R", bound=NDArray[Any] | Hashable)
+"""What has rows. Records and tuples can be hashed; a list or a dict can't, so that type checkers refuse it."""
+
+
+def number_of_rows(owner: str, **parts: object) -> int:
+    """Count the rows of the parts of a data set, which are called by their names in messages.
+
+    A `ValueError` if their numbers differ, or one has none; a `TypeError` if one is no NumPy array and no record or
+    tuple of them.
+    """
+    found = [each for name, part in parts.items() for each in _arrays(owner, name, part)]
+    for name, array in found:
+        if array.ndim == 0:
+            raise ValueError(f"{owner}: {name} must have rows, got a 0-d array")
+    (first, (n, *_)), *others = ((name, array.shape) for name, array in found)
+    for name, shape in others:
+        if shape[0] != n:
+            raise ValueError(f"{owner}: {_have(first, n)} rows, but {_have(name, shape[0])}")
+    return int(n)
+
+
+def rows(part: R, chosen: Labels) -> R:
+    """The chosen rows of a part of a data set, as fresh read-only arrays."""
+    array: Any = part
+    if is_numpy(array):
+        taken: R = read_only(array[chosen])
+        return taken
+    return tree.map(partial(_taken, chosen), part)
+
+
+def _taken(chosen: Labels, array: NDArray[Any]) -> NDArray[Any]:
+    return read_only(array[chosen])
+
+
+def _arrays(owner: str, name: str, part: object) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The arrays of a part, with the paths that lead to them."""
+    is_branch = is_tuple(part) or bool(field_names(type(part)))
+    found: list[tuple[str, Any]] = tree.named_leaves(part) if is_branch else [("", part)]
+    if not found:
+        raise ValueError(f"{owner}: {name} must have rows, got {describe(part)}")
+    for path, array in found:
+        if not is_numpy(array):
+            raise TypeError(f"{owner}: {name}{path} must be a NumPy array, got {describe(array)}")
+        yield f"{name}{path}", array
+
+
+def _have(name: str, n: int) -> str:
+    return f"{name} {'have' if name == 'targets' else 'has'} {n}"
+
+
+def refuse_what_is_not_finite(owner: str, x: Any, targets: Any, numbers: Labels | None = None) -> None:
+    """Raise a ValueError that says where the first number is that is not finite, if there is one.
+
+    The rows may be some of a larger table, in which they have these numbers.
+    """
+    for name, part in (("x", x), ("targets", targets)):
+        if (found := _first_not_finite(part, numbers)) is not None:
+            raise ValueError(f"{owner} {name}{found}")
+
+
+def _first_not_finite(part: object, numbers: Labels | None) -> str | None:
+    """The first number that is not finite, after the path of its array: `"[0] has nan at row 3, column 5"`."""
+    for path, array in tree.named_leaves(part):
+        if is_numpy(array) and array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
+            return f"{path} has {first_cell(array, ~finite, numbers)}"
+    return None
