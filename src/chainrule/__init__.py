@@ -87,8 +87,10 @@ from chainrule.training.minibatches import minibatches
 from chainrule.training.objective import Objective
 from chainrule.training.one_hot import one_hot
 from chainrule.training.prediction import prediction
+from chainrule.training.run import Run
 from chainrule.training.split import split
 from chainrule.training.step import training_step
+from chainrule.training.train import train
 
 __all__ = [
     "Affine",
@@ -112,6 +114,7 @@ __all__ = [
     "Positions",
     "Report",
     "RmsNorm",
+    "Run",
     "Scaling",
     "Statistics",
     "Targets",
@@ -211,6 +214,7 @@ __all__ = [
     "tanh",
     "tied",
     "trace",
+    "train",
     "training_step",
     "tree",
     "two_layer",

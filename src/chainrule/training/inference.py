@@ -153,6 +153,18 @@ def inference(
     return _in_use(made, given)
 
 
+def no_statistics(network: Any) -> "StatisticsTree | None":
+    """The statistics of a network that needs none, a tree of (); None if it needs some."""
+    return None if _needs_some(network) else _nothing(network)
+
+
+def _needs_some(layer: Any) -> bool:
+    trait = layer.inference
+    if isinstance(trait, Inference):
+        return trait.moments is not None
+    return any(map(_needs_some, layers_of(layer)))
+
+
 _statistics = statistics
 """The function, where an argument has its name."""
 

@@ -1,0 +1,165 @@
+"""The course of a training run: from one record to the next.
+
+    order, seeds <- generator                              (of an epoch, at its beginning)
+    params, state, loss <- step(params, state, x[chosen], targets[chosen], seed)
+
+Whatever is random in an epoch is drawn where it begins. So a run that was broken off in an epoch draws the same again
+from the state of the generator there, and leaves out the steps that were taken.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.types import Array, Labels
+from chainrule.encoder import Encoder
+from chainrule.layer import Layer
+from chainrule.training.generator_state import GeneratorState
+from chainrule.training.held_out import HeldOut
+from chainrule.training.inference import StatisticsTree, inference, no_statistics, statistics
+from chainrule.training.rows import refuse_what_is_not_finite, rows
+from chainrule.training.run import Metrics, Run
+
+SEEDS = 2**31
+"""Seeds of random networks are below it."""
+
+
+@frozen(eq=False, kw_only=True)
+class Course:
+    """All of a training run but its state."""
+
+    network: Any
+    takes_seed: bool
+    step: Callable[..., tuple[Any, Any, Array]]
+    x: Any
+    targets: Any
+    n: int
+    size: int
+    steps: int
+    """How many there are in an epoch."""
+    epochs: int
+    every: int | None
+    held_out: HeldOut | None
+    patience: int | None
+
+    def begun(self, params: Any, state: Any, rng: GeneratorState) -> Run[Any, Any]:
+        """The record of step 0."""
+        seen = self.statistics(params, np.arange(min(self.n, self.size)))
+        names = ("loss", *self.held_out.metrics) if self.held_out else ()
+        return Run(
+            step=0,
+            epoch=0,
+            params=params,
+            state=state,
+            loss=math.nan,
+            metrics=Metrics(tuple((name, math.nan) for name in names)),
+            best=params,
+            rng=rng,
+            statistics=seen,
+            best_step=0,
+            best_loss=math.inf,
+            best_statistics=seen,
+        )
+
+    def check(self, start: Any, params: Any) -> None:
+        """Refuse a record of another run."""
+        if not isinstance(start, Run):
+            raise TypeError(f"train: start must be a Run, got {describe(start)}")
+        tree.zipped(_alike, params, start.params)
+        if start.place >= self.steps:
+            what = f"start is at step {start.place} of an epoch, but {self.n} rows in batches of {self.size} have"
+            raise ValueError(f"train: {what} {self.steps}: give the data and the size that it was made with")
+
+    def records(self, run: Run[Any, Any]) -> Iterator[Run[Any, Any]]:
+        """Train, and yield a record whenever one is due."""
+        params, state, step, epoch, place, rng = run.params, run.state, run.step, run.epoch, run.place, run.rng
+        generator, total, count = rng.generator(), 0.0, 0
+        while epoch < self.epochs and not self.is_over(run):
+            order = generator.permutation(self.n)
+            seeds = [(int(seed),) for seed in generator.integers(SEEDS, size=self.steps)] if self.takes_seed else None
+            for i in range(place, self.steps):
+                chosen = order[i * self.size : (i + 1) * self.size]
+                x, targets = rows(self.x, chosen), rows(self.targets, chosen)
+                params, state, value = self.step(params, state, x, targets, *(seeds[i] if seeds else ()))
+                loss = float(value)
+                if not math.isfinite(loss):
+                    refuse_what_is_not_finite("train:", x, targets, chosen)
+                step, total, count = step + 1, total + loss * len(chosen), count + len(chosen)
+                place = (i + 1) % self.steps
+                if place == 0:
+                    epoch, rng = epoch + 1, GeneratorState.of(generator)
+                if self.is_due(step, epoch, place):
+                    run = self.record(run, params, state, (step, epoch, place), total / count, rng, order)
+                    total, count = 0.0, 0
+                    yield run
+                    if self.is_over(run):
+                        return
+
+    def is_due(self, step: int, epoch: int, place: int) -> bool:
+        """Whether there is a record after a step."""
+        at_end = place == 0 and (self.every is None or epoch == self.epochs)
+        return at_end or (self.every is not None and step % self.every == 0)
+
+    def is_over(self, run: Run[Any, Any]) -> bool:
+        """Whether the held-out loss has not been the least for too long."""
+        return self.patience is not None and run.step - run.best_step >= self.patience * self.steps
+
+    def record(
+        self,
+        before: Run[Any, Any],
+        params: Any,
+        state: Any,
+        at: tuple[int, int, int],
+        loss: float,
+        rng: GeneratorState,
+        order: Labels,
+    ) -> Run[Any, Any]:
+        """The record after a step, an epoch, and so many steps of the next."""
+        step, epoch, place = at
+        seen, metrics, reached = self.statistics(params, order), Metrics(), math.inf
+        if self.held_out is not None:
+            metrics = self.held_out.figures(inference(self.one(), params, statistics=seen), params)
+            reached = metrics["loss"]
+        is_best = self.held_out is None or reached < before.best_loss
+        return Run(
+            step=step,
+            epoch=epoch,
+            params=params,
+            state=state,
+            loss=loss,
+            metrics=metrics,
+            best=params if is_best else before.best,
+            rng=rng,
+            statistics=seen,
+            best_step=step if is_best else before.best_step,
+            best_loss=reached if is_best else before.best_loss,
+            best_statistics=seen if is_best else before.best_statistics,
+            place=place,
+        )
+
+    def one(self) -> Any:
+        """The network; of a random one that of some seed, whose form for use has none."""
+        made = self.network(0) if self.takes_seed else self.network
+        if not is_a(made, Layer, Encoder):
+            raise TypeError(f"train: network(seed) must be a Layer or an Encoder, got {describe(made)}")
+        return made
+
+    def statistics(self, params: Any, order: Labels) -> StatisticsTree:
+        """What batch norms see of the rows in an order, in batches of the size at least: a rest may be one row."""
+        network = self.one()
+        none = no_statistics(network)
+        if none is not None:
+            return none
+        batches = np.array_split(order, max(1, len(order) // self.size))
+        return statistics(network, params, (rows(self.x, chosen) for chosen in batches))
+
+
+def _alike(a: Array, b: Array) -> None:
+    """Refuse arrays of other shapes or dtypes."""
+    if (a.shape, a.dtype) != (b.shape, b.dtype):
+        raise ValueError(f"train: params are {describe(a)}, but those of start {describe(b)}")

@@ -1,0 +1,84 @@
+"""Held-out data: the loss and the metrics of a network, as it is used, on rows that it is not trained on."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, SupportsFloat, TypeAlias
+
+import numpy as np
+from attrs import frozen
+
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.libraries import namespace
+from chainrule.arrays.types import Array
+from chainrule.naming import unbound
+from chainrule.training.prediction import prediction
+from chainrule.training.rows import refuse_what_is_not_finite, rows
+from chainrule.training.run import Metrics
+
+Metric: TypeAlias = Callable[[Array, Any], SupportsFloat]
+"""`(out, targets) -> number`, such as `accuracy`."""
+
+PIECE = 1024
+"""How many rows are predicted at a time, unless batches are larger: outputs between layers take memory."""
+
+
+@frozen(eq=False)
+class HeldOut:
+    """Rows that are held out, and what is measured on them.
+
+    Parameters
+    ----------
+    x, targets
+        The rows.
+    n
+        How many there are.
+    loss
+        The loss.
+    metrics
+        Other figures, by their names.
+    piece
+        How many rows are predicted at a time.
+    """
+
+    x: Any
+    targets: Any
+    n: int
+    loss: Any
+    metrics: dict[str, Metric]
+    piece: int
+
+    def figures(self, network: Any, params: Any) -> Metrics:
+        """The loss and the metrics of a network in its form for use."""
+        out = self.out(network, params)
+        loss = float(self.loss.forward(out, self.targets)[0])
+        if not np.isfinite(loss):
+            refuse_what_is_not_finite("train: held_out", self.x, self.targets)
+        others = [(name, float(metric(out, self.targets))) for name, metric in self.metrics.items()]
+        return Metrics((("loss", loss), *others))
+
+    def out(self, network: Any, params: Any) -> Array:
+        """The output of the network on all rows."""
+        predict = prediction(network)
+        if self.n <= self.piece or network.couples_rows:
+            return predict(params, self.x)
+        outs = [predict(params, piece) for piece in self.pieces()]
+        return namespace(outs[0]).concat(outs)
+
+    def pieces(self) -> Iterator[Any]:
+        """Some rows of x at a time."""
+        for start in range(0, self.n, self.piece):
+            yield rows(self.x, np.arange(start, min(start + self.piece, self.n)))
+
+
+def named_metrics(metrics: Iterable[Metric]) -> dict[str, Metric]:
+    """Metrics by the names of their functions."""
+    if callable(metrics):
+        raise TypeError(f"train: metrics must be a tuple of functions, got {describe(metrics)}: write (accuracy,)")
+    found: dict[str, Metric] = {}
+    for metric in metrics:
+        name = getattr(unbound(metric), "__name__", None)
+        if not callable(metric) or name is None:
+            raise TypeError(f"train: metrics must be functions with names, got {describe(metric)}")
+        if name in {"loss", *found}:
+            raise ValueError(f"train: two metrics are called {name}: give one of them another name")
+        found[name] = metric
+    return found
