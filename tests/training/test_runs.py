@@ -4,6 +4,7 @@ import math
 import pickle
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -634,6 +635,14 @@ def test_bad_arguments_are_refused_at_once(options: Any, error: type[Exception],
     with pytest.raises(error) as raised:
         train(two_layer.network, softmax_cross_entropy, sgd(0.1), params, **(GOOD | options))
     assert str(raised.value) == message
+
+
+def test_parameters_of_another_library_are_refused_by_name() -> None:
+    strict: Any = import_module("array_api_strict")
+    params = (untyped(strict).ones((3, 2)),)
+    with pytest.raises(TypeError, match="train") as raised:
+        train(two_layer.network, softmax_cross_entropy, sgd(0.1), untyped(params), **GOOD)
+    assert str(raised.value) == "train: params[0] must be a NumPy array, got f64[3, 2] of array_api_strict"
 
 
 def test_a_record_of_another_run_is_refused() -> None:

@@ -385,7 +385,8 @@ class Portable:
         return value / n
 
     def count(self, condition: Mask, /) -> int:
-        return int(self.xp.sum(self.xp.astype(condition, self.xp.int64)))
+        integers = self.xp.__array_namespace_info__().default_dtypes()["integral"]  # on JAX of 32 bits, unless asked
+        return int(self.xp.sum(self.xp.astype(condition, integers)))
 
     def is_real(self, x: Array | Labels | Mask, /) -> bool:
         return bool(self.xp.isdtype(x.dtype, ("integral", "real floating")))

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
+from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.arguments import size as counted
 from chainrule.arrays.cells import first_cell
@@ -121,7 +122,8 @@ def train(
     optimizer
         The optimizer, such as `adam(0.001)`.
     params
-        The parameters to begin with.
+        The parameters to begin with, of NumPy arrays. With those of another library write the loop yourself:
+        `minibatches`, a conversion of each batch, and `training_step`.
     data
         `(x, targets)`: NumPy arrays with a row for each example, or records or tuples of them. Memory maps are read a
         batch at a time.
@@ -184,6 +186,10 @@ def train(
     """
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"train: rng must be a numpy.random.Generator, got {describe(rng)}")
+    for path, leaf in tree.named_leaves(params):
+        if not is_numpy(leaf):
+            library = type(leaf).__module__.partition(".")[0]
+            raise TypeError(f"train: params{path} must be a NumPy array, got {describe(leaf)} of {library}")
     takes_seed = callable(network) and not isinstance(network, type)
     x, targets = _pair("data", data)
     n = _some_rows("train", "data", x=x, targets=targets)
