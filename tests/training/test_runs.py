@@ -441,7 +441,8 @@ def test_nobody_can_change_a_record() -> None:
 
 
 def test_metrics_are_a_mapping_that_pickles_and_goes_through_trees() -> None:
-    metrics = Metrics((("loss", 0.5), ("accuracy", 0.75)))
+    metrics = Metrics({"loss": 0.5, "accuracy": 0.75})
+    assert metrics == Metrics((("loss", 0.5), ("accuracy", 0.75)))
     assert metrics == {"loss": 0.5, "accuracy": 0.75}
     assert (metrics["loss"], list(metrics), len(metrics), "accuracy" in metrics, metrics.get("f1")) == (
         0.5,
@@ -681,7 +682,7 @@ def test_what_is_not_finite_in_the_data_is_named_with_its_row_and_column() -> No
     targets[4, 0] = np.inf
     with pytest.raises(ValueError, match="train") as raised:
         list(train(affine, mean_squared_error, sgd(0.1), line, **(GOOD | {"data": (np.float64(X), targets)})))
-    assert str(raised.value) == "train: targets has inf at row 4, column 0"
+    assert str(raised.value) == "train: targets have inf at row 4, column 0"
 
 
 def test_a_function_of_a_seed_that_returns_no_network_is_refused() -> None:

@@ -146,7 +146,7 @@ def standardise(x: Array | Scaling) -> Layer[Unit, StandardiseCache]:
     --------
     >>> import numpy as np
     >>> from chainrule import affine, relu, sequential, standardise
-    >>> x = np.array([[180.0, 0.2], [160.0, 0.4]], np.float32)
+    >>> x = np.array([[180.0, 2.0], [160.0, 4.0]], np.float32)
     >>> network = sequential(standardise(x), affine, relu, affine)
     >>> standardise(x).forward((), x)[0].tolist()
     [[1.0, -1.0], [-1.0, 1.0]]

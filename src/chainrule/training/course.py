@@ -57,7 +57,7 @@ class Course:
             params=params,
             state=state,
             loss=math.nan,
-            metrics=Metrics(tuple((name, math.nan) for name in names)),
+            metrics=Metrics(dict.fromkeys(names, math.nan)),
             best=params,
             rng=rng,
             statistics=seen,

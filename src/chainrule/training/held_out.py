@@ -52,8 +52,8 @@ class HeldOut:
         loss = float(self.loss.forward(out, self.targets)[0])
         if not np.isfinite(loss):
             refuse_what_is_not_finite("train: held_out", self.x, self.targets)
-        others = [(name, float(metric(out, self.targets))) for name, metric in self.metrics.items()]
-        return Metrics((("loss", loss), *others))
+        others = {name: float(metric(out, self.targets)) for name, metric in self.metrics.items()}
+        return Metrics({"loss": loss, **others})
 
     def out(self, network: Any, params: Any) -> Array:
         """The output of the network on all rows."""

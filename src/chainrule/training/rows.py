@@ -60,8 +60,8 @@ def _arrays(owner: str, name: str, part: object) -> Iterator[tuple[str, NDArray[
         yield f"{name}{path}", array
 
 
-def _have(name: str, n: int) -> str:
-    return f"{name} {'have' if name == 'targets' else 'has'} {n}"
+def _have(name: str, what: object) -> str:
+    return f"{name} {'have' if name == 'targets' else 'has'} {what}"
 
 
 def refuse_what_is_not_finite(owner: str, x: Any, targets: Any, numbers: Labels | None = None) -> None:
@@ -70,13 +70,6 @@ def refuse_what_is_not_finite(owner: str, x: Any, targets: Any, numbers: Labels 
     The rows may be some of a larger table, in which they have these numbers.
     """
     for name, part in (("x", x), ("targets", targets)):
-        if (found := _first_not_finite(part, numbers)) is not None:
-            raise ValueError(f"{owner} {name}{found}")
-
-
-def _first_not_finite(part: object, numbers: Labels | None) -> str | None:
-    """The first number that is not finite, after the path of its array: `"[0] has nan at row 3, column 5"`."""
-    for path, array in tree.named_leaves(part):
-        if is_numpy(array) and array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
-            return f"{path} has {first_cell(array, ~finite, numbers)}"
-    return None
+        for path, array in tree.named_leaves(part):
+            if is_numpy(array) and array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
+                raise ValueError(f"{owner} {_have(name + path, first_cell(array, ~finite, numbers))}")

@@ -4,10 +4,10 @@ A run that goes on from a record takes the same steps as one that was never inte
 the state of the optimizer and that of the random generator are in it, and whatever else is to come follows from these.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from chainrule.arrays.records import record
 from chainrule.training.generator_state import GeneratorState
@@ -15,6 +15,10 @@ from chainrule.training.inference import StatisticsTree
 
 P = TypeVar("P")
 S = TypeVar("S")
+
+
+def _in_pairs(given: Mapping[str, float] | Iterable[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    return tuple(dict(given).items())
 
 
 @frozen(eq=False)
@@ -27,17 +31,17 @@ class Metrics(Mapping[str, float]):
     Parameters
     ----------
     pairs
-        Names with their numbers, in order.
+        Names with their numbers, in order: pairs, or a mapping.
 
     Examples
     --------
     >>> from chainrule.training.run import Metrics
-    >>> metrics = Metrics((("loss", 0.25), ("accuracy", 0.75)))
+    >>> metrics = Metrics({"loss": 0.25, "accuracy": 0.75})
     >>> metrics["accuracy"], dict(metrics)
     (0.75, {'loss': 0.25, 'accuracy': 0.75})
     """
 
-    pairs: tuple[tuple[str, float], ...] = ()
+    pairs: tuple[tuple[str, float], ...] = field(default=(), converter=_in_pairs)
 
     def __getitem__(self, name: str) -> float:
         return dict(self.pairs)[name]
@@ -82,6 +86,16 @@ class Run(Generic[P, S]):
         the statistics that belong to them.
     place
         The steps so far in an epoch that is not over; 0 after whole epochs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, mean_squared_error, sgd, train
+    >>> x, params = np.eye(3), Affine(np.zeros((3, 1)), np.zeros(1))
+    >>> data, rng = (x, x[:, :1]), np.random.default_rng(0)
+    >>> run = next(train(affine, mean_squared_error, sgd(0.1), params, data, rng=rng, size=2, epochs=9))
+    >>> run.epoch, run.step, run.params, run.rng.bit_generator
+    (1, 2, Affine(W=f64[3, 1], b=f64[1]), 'PCG64')
     """
 
     step: int
