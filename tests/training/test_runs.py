@@ -685,6 +685,25 @@ def test_what_is_not_finite_in_the_data_is_named_with_its_row_and_column() -> No
     assert str(raised.value) == "train: targets have inf at row 4, column 0"
 
 
+def test_where_a_step_or_a_figure_fails_the_rows_of_the_data_are_named() -> None:
+    params = two_layer.init(np.random.default_rng(0), 3, 4, 2)
+    labels = T.copy()
+    labels[7] = 2
+    order = np.random.default_rng(3).permutation(10)
+    step, row = divmod(int(np.flatnonzero(order == 7)[0]), 4)
+    with pytest.raises(ValueError, match=re.escape(f"labels must be in [0, 2), got 2 at row {row}")) as raised:
+        list(going(two_layer.network, params, (X, labels), rng=np.random.default_rng(3)))
+    rows = ", ".join(map(str, order[4 * step : 4 * step + 4]))
+    assert raised.value.__notes__ == [f"train: in step {step + 1}, whose batch has the rows {rows} of the data"]
+
+    def fails(out: Array, targets: Any) -> float:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no") as raised:
+        list(going(two_layer.network, params, (X, T), held_out=(X, T), metrics=(fails,)))
+    assert raised.value.__notes__ == ["train: on the rows that are held out, after step 3"]
+
+
 def test_a_function_of_a_seed_that_returns_no_network_is_refused() -> None:
     with pytest.raises(TypeError, match=re.escape("train: network(seed) must be a Layer or an Encoder, got int")):
         train(untyped(lambda seed: seed), softmax_cross_entropy, sgd(0.1), (), **GOOD)

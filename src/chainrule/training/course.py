@@ -28,6 +28,9 @@ from chainrule.training.run import Metrics, Run
 SEEDS = 2**31
 """Seeds of random networks are below it."""
 
+LISTED = 32
+"""The most rows of a batch that are listed where a step fails."""
+
 
 @frozen(eq=False, kw_only=True)
 class Course:
@@ -85,7 +88,11 @@ class Course:
             for i in range(place, self.steps):
                 chosen = order[i * self.size : (i + 1) * self.size]
                 x, targets = rows(self.x, chosen), rows(self.targets, chosen)
-                params, state, value = self.step(params, state, x, targets, *(seeds[i] if seeds else ()))
+                try:
+                    params, state, value = self.step(params, state, x, targets, *(seeds[i] if seeds else ()))
+                except Exception as error:
+                    error.add_note(f"train: in step {step + 1}, whose batch has the rows {_listed(chosen)} of the data")
+                    raise
                 loss = float(value)
                 if not math.isfinite(loss):
                     refuse_what_is_not_finite("train:", x, targets, chosen)
@@ -123,7 +130,11 @@ class Course:
         step, epoch, place = at
         seen, metrics, reached = self.statistics(params, order), Metrics(), math.inf
         if self.held_out is not None:
-            metrics = self.held_out.figures(inference(self.one(), params, statistics=seen), params)
+            try:
+                metrics = self.held_out.figures(inference(self.one(), params, statistics=seen), params)
+            except Exception as error:
+                error.add_note(f"train: on the rows that are held out, after step {step}")
+                raise
             reached = metrics["loss"]
         is_best = self.held_out is None or reached < before.best_loss
         return Run(
@@ -157,6 +168,12 @@ class Course:
             return none
         batches = np.array_split(order, max(1, len(order) // self.size))
         return statistics(network, params, (rows(self.x, chosen) for chosen in batches))
+
+
+def _listed(chosen: Labels) -> str:
+    """The first rows of a batch, in order: a message of the network or the loss counts the rows of the batch."""
+    some = ", ".join(map(str, chosen[:LISTED]))
+    return f"{some}, ..." if len(chosen) > LISTED else some
 
 
 def _alike(a: Array, b: Array) -> None:

@@ -125,8 +125,8 @@ def train(
         The parameters to begin with, of NumPy arrays. With those of another library write the loop yourself:
         `minibatches`, a conversion of each batch, and `training_step`.
     data
-        `(x, targets)`: NumPy arrays with a row for each example, or records or tuples of them. Memory maps are read a
-        batch at a time.
+        `(x, targets)`: NumPy arrays with a row for each example, or records or tuples of them. They are not copied:
+        batches are read from them as training goes on, from memory maps too.
     rng
         The generator of the order and of the seeds. It is copied, and not advanced.
     size
