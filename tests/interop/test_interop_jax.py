@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 from operator import itemgetter
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -367,3 +368,23 @@ def test_nan_equals_nan_in_bfloat16() -> None:
     assert np.asarray(a).tobytes() != np.asarray(b).tobytes()
     assert tree.equal(a, b)
     assert not tree.equal(a, jnp.array([jnp.nan, -0.0], jnp.bfloat16))
+
+
+def test_a_tree_as_a_vector_compiles_and_differentiates() -> None:
+    params, x, labels = batch()
+    vector, unravel = tree.ravel(params)
+    assert isinstance(vector, jax.Array)
+    assert_close(jax.jit(unravel)(vector), params, 0)
+    assert bool((jax.jit(lambda p: tree.ravel(p)[0])(params) == vector).all())
+    slopes = jax.grad(lambda v: GRADIENT(unravel(v), x, labels)[0])(vector)
+    assert_close(unravel(slopes), GRADIENT(params, x, labels)[1])
+
+
+def test_accuracy_warns_of_no_dtype_that_jax_lacks() -> None:
+    code = """
+        import jax.numpy as jnp
+        from chainrule import accuracy
+        assert accuracy(jnp.eye(3), jnp.array([0, 1, 1])) == 2 / 3
+    """
+    command = [sys.executable, "-W", "error", "-c", dedent(code)]
+    subprocess.run(command, check=True, env=os.environ | {"JAX_ENABLE_X64": "0"})
