@@ -352,7 +352,8 @@ def a_tree(rng: np.random.Generator, dtype: Floating = np.float64) -> Any:
 def test_a_vector_leads_back_to_its_tree(rng: np.random.Generator, dtype: Floating) -> None:
     params = a_tree(rng, dtype)
     vector, unravel = tree.ravel(params)
-    assert (vector.ndim, vector.dtype) == (1, dtype)
+    assert vector.ndim == 1
+    assert vector.dtype == dtype
     np.testing.assert_array_equal(vector, np.concatenate([leaf.ravel() for leaf in tree.leaves(params)]))
     assert tree.equal(unravel(vector), params)
     assert tree.equal(tree.ravel(unravel(vector))[0], vector)

@@ -370,14 +370,21 @@ def test_nan_equals_nan_in_bfloat16() -> None:
     assert not tree.equal(a, jnp.array([jnp.nan, -0.0], jnp.bfloat16))
 
 
+def in_a_vector(params: Any) -> Array:
+    return tree.ravel(params)[0]
+
+
 def test_a_tree_as_a_vector_compiles_and_differentiates() -> None:
     params, x, labels = batch()
     vector, unravel = tree.ravel(params)
     assert isinstance(vector, jax.Array)
     assert_close(jax.jit(unravel)(vector), params, 0)
-    assert bool((jax.jit(lambda p: tree.ravel(p)[0])(params) == vector).all())
-    slopes = jax.grad(lambda v: GRADIENT(unravel(v), x, labels)[0])(vector)
-    assert_close(unravel(slopes), GRADIENT(params, x, labels)[1])
+    assert bool((jax.jit(in_a_vector)(params) == vector).all())
+
+    def loss(vector: Any) -> Array:
+        return GRADIENT(unravel(vector), x, labels)[0]
+
+    assert_close(unravel(jax.grad(loss)(vector)), GRADIENT(params, x, labels)[1])
 
 
 def test_accuracy_warns_of_no_dtype_that_jax_lacks() -> None:

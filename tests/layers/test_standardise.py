@@ -15,7 +15,7 @@ from untyped import untyped
 TYPED = """
 from typing import assert_type
 
-from chainrule import Affine, Array, Labels, Layer, Scaling, Unit, affine, sequential, standardise
+from chainrule import Affine, Array, Labels, Layer, Scaling, Unit, standardise
 from chainrule.layers.standardise import StandardiseCache
 
 

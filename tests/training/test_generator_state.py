@@ -20,6 +20,12 @@ def generator(kind: str) -> np.random.Generator:
     return rng
 
 
+def drawn(rng: np.random.Generator) -> Any:
+    """Numbers of all sizes."""
+    words, integers = rng.integers(2**31, size=1001, dtype=np.uint32), rng.integers(2**31, size=10)
+    return np.concatenate([words, integers, rng.standard_normal(10), rng.permutation(100)])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_numbers_follow_again_and_the_generator_is_not_advanced(kind: str) -> None:
     rng, untouched = generator(kind), generator(kind)
@@ -27,13 +33,7 @@ def test_the_same_numbers_follow_again_and_the_generator_is_not_advanced(kind: s
     assert tree.equal(state, GeneratorState.of(untouched))
     for again in (state.generator(), state.generator(), rng):
         untouched = generator(kind)
-        for draw in (
-            lambda r: r.integers(2**31, size=1001, dtype=np.uint32),
-            lambda r: r.integers(2**31, size=10),
-            lambda r: r.standard_normal(10),
-            lambda r: r.permutation(100),
-        ):
-            np.testing.assert_array_equal(draw(again), draw(untouched))
+        np.testing.assert_array_equal(drawn(again), drawn(untouched))
 
 
 def test_it_is_a_tree_of_one_array_that_nobody_can_change() -> None:

@@ -63,8 +63,8 @@ from typing import assert_type
 
 import numpy as np
 
-from chainrule import Affine, Array, Embedding, Labels, Layer, Network, Run, Unit, accuracy, affine, dropout, embedding
-from chainrule import encoded, mean_squared_error, relu, sequential, sgd, softmax_cross_entropy, train, two_layer
+from chainrule import Affine, Array, Embedding, Labels, Network, Run, Unit, accuracy, affine, dropout, embedding
+from chainrule import mean_squared_error, sequential, sgd, softmax_cross_entropy, train, two_layer
 from chainrule.optimizer import State
 from chainrule.training.generator_state import GeneratorState
 from chainrule.training.inference import StatisticsTree
@@ -123,6 +123,9 @@ def refused(params: Params, two: Two, x: Array, labels: Labels, run: Run[Two, St
 """
 
 
+trained: Any = train  # options are drawn, and no type checker follows them
+
+
 def table(rng: np.random.Generator, n: int, d: int = 3) -> tuple[Array, Labels]:
     x = normal(rng, n, d, dtype=np.float32)
     return x, (x[:, 0] > 0).astype(np.int64)
@@ -145,15 +148,17 @@ def going(network: Any, params: Any, data: Any, **options: Any) -> Any:
     """A training run, by default of two epochs of three batches."""
     usual: dict[str, Any] = {"rng": np.random.default_rng(0), "size": 4, "epochs": 2}
     optimizer = options.pop("optimizer", sgd(0.1))
-    return train(network, softmax_cross_entropy, optimizer, params, data, **(usual | options))
+    return trained(network, softmax_cross_entropy, optimizer, params, data, **(usual | options))
 
 
 def looped(network: Any, optimizer: Any, params: Any, data: Any, rng: np.random.Generator, size: int) -> Iterator[Any]:
     """The explicit loop, and what it has after each epoch."""
-    step, state = training_step(network, softmax_cross_entropy, optimizer), optimizer.init(params)
+    step = untyped(training_step)(network, softmax_cross_entropy, optimizer)
+    state: Any = optimizer.init(params)
+    takes_seed = not hasattr(network, "forward")
     while True:
-        for x, labels in minibatches(rng, *data, size):
-            seed = (int(rng.integers(2**31)),) if not isinstance(network, Layer) else ()
+        for x, labels in untyped(minibatches)(rng, *data, size):
+            seed: tuple[int, ...] = (int(rng.integers(2**31)),) if takes_seed else ()
             params, state, _ = step(params, state, x, labels, *seed)
         yield params, state
 
@@ -257,7 +262,7 @@ def test_ctrl_c_leaves_the_last_whole_record_from_which_the_run_goes_on(at: int)
     _, params = plain(rng)
     data = table(rng, 10)
 
-    def runs(middle: Layer[Any, Any], start: Any = None) -> Iterator[Any]:
+    def runs(middle: Layer[Any, Any], start: Any = None) -> Any:
         network: Any = sequential(affine, middle, affine)
         return going(network, params, data, rng=rng, epochs=3, start=start)
 
@@ -279,7 +284,7 @@ def test_held_out_figures_are_those_of_the_network_as_it_is_used(make: Any) -> N
     (run,) = going(
         network, params, data, optimizer=adam(0.1), rng=rng, size=7, epochs=1, held_out=held_out, metrics=(accuracy,)
     )
-    used = inference(network if make is plain else network(5), run.params, statistics=run.statistics)
+    used = untyped(inference)(network if make is plain else network(5), run.params, statistics=run.statistics)
     out = prediction(used)(run.params, held_out[0])
     loss = float(softmax_cross_entropy.forward(out, held_out[1])[0])
     assert dict(run.metrics) == {"loss": loss, "accuracy": accuracy(out, held_out[1])}
@@ -335,7 +340,7 @@ def walk(**options: Any) -> list[Run[Any, Any]]:
 
     layer: Any = Layer(still, lambda cache, dout: (dout, params))
     options = {"held_out": (one, 0 * one), "rng": np.random.default_rng(0), "size": 1, "epochs": 9} | options
-    return list(train(layer, mean_squared_error, untyped(Falling()), params, (one, one), **options))
+    return list(trained(layer, mean_squared_error, Falling(), params, (one, one), **options))
 
 
 @pytest.mark.parametrize(("patience", "epochs"), [(1, 4), (3, 6), (6, 9), (100, 9), (None, 9)])
@@ -360,7 +365,7 @@ def test_a_loss_that_is_not_a_number_is_never_the_best() -> None:
     one = np.ones((1, 1))
     with np.errstate(all="ignore"):
         runs = list(
-            train(
+            trained(
                 affine,
                 mean_squared_error,
                 sgd(1e300),
@@ -388,10 +393,10 @@ def test_the_loss_is_the_mean_of_the_rows_since_the_record_before() -> None:
     rng = np.random.default_rng(0)
     network, params = plain(rng)
     data = table(rng, 10)
-    step = training_step(network, softmax_cross_entropy, sgd(0.1))
+    step = untyped(training_step)(network, softmax_cross_entropy, sgd(0.1))
     state, losses = sgd(0.1).init(params), list[tuple[float, int]]()
     runs = list(going(network, params, data, rng=rng, epochs=1))
-    for x, labels in minibatches(rng, *data, 4):
+    for x, labels in minibatches(rng, data[0], data[1], 4):
         params, state, loss = step(params, state, x, labels)
         losses.append((float(loss), len(x)))
     assert runs[0].loss == sum(loss * n for loss, n in losses) / 10
@@ -498,7 +503,7 @@ def test_inputs_and_targets_may_be_records_and_tuples_of_arrays() -> None:
     targets = Weighted(labels, np.arange(1.0, 13.0))
     params, network = Embedding(np.zeros((5, 2))), Encoder(read, read_back)
     held_out = Sentences(x.tokens[:4], x.lengths[:4]), Weighted(labels[:4], np.ones(4))
-    *_, run = train(
+    *_, run = trained(
         network,
         weighted(softmax_cross_entropy),
         sgd(1.0),
@@ -518,7 +523,7 @@ def test_inputs_and_targets_may_be_records_and_tuples_of_arrays() -> None:
     both = Encoder(pair, affine.grads)
     ones, line = np.ones((4, 2)), Affine(np.ones((2, 1)), np.zeros(1))
     data = (ones, ones), ones[:, :1]
-    (second,) = train(both, mean_squared_error, sgd(0.1), line, data, rng=rng, size=4, epochs=1)
+    (second,) = trained(both, mean_squared_error, sgd(0.1), line, data, rng=rng, size=4, epochs=1)
     assert second.loss == 9
 
 
@@ -553,7 +558,7 @@ def test_many_held_out_rows_are_predicted_some_at_a_time_unless_rows_are_coupled
     for coupled, pieces in ((False, [PIECE, 5]), (True, [PIECE + 5])):
         layer: Any = Layer(forward, relu.backward, couples_rows=coupled)
         seen.clear()
-        (run,) = train(
+        (run,) = trained(
             sequential(affine, layer),
             mean_squared_error,
             sgd(0.1),
@@ -634,7 +639,7 @@ GOOD: dict[str, Any] = {"data": (X, T), "rng": RNG, "size": 4, "epochs": 2}
 def test_bad_arguments_are_refused_at_once(options: Any, error: type[Exception], message: str) -> None:
     params = two_layer.init(np.random.default_rng(0), 3, 4, 2)
     with pytest.raises(error) as raised:
-        train(two_layer.network, softmax_cross_entropy, sgd(0.1), params, **(GOOD | options))
+        trained(two_layer.network, softmax_cross_entropy, sgd(0.1), params, **(GOOD | options))
     assert str(raised.value) == message
 
 
@@ -642,21 +647,21 @@ def test_parameters_of_another_library_are_refused_by_name() -> None:
     strict: Any = import_module("array_api_strict")
     params = (untyped(strict).ones((3, 2)),)
     with pytest.raises(TypeError, match="train") as raised:
-        train(two_layer.network, softmax_cross_entropy, sgd(0.1), untyped(params), **GOOD)
+        trained(two_layer.network, softmax_cross_entropy, sgd(0.1), untyped(params), **GOOD)
     assert str(raised.value) == "train: params[0] must be a NumPy array, got f64[3, 2] of array_api_strict"
 
 
 def test_a_record_of_another_run_is_refused() -> None:
     rng = np.random.default_rng(0)
     network, params = plain(rng)
-    (*_, run) = train(network, softmax_cross_entropy, sgd(0.1), params, **(GOOD | {"every": 2, "epochs": 1}))
+    (*_, run) = trained(network, softmax_cross_entropy, sgd(0.1), params, **(GOOD | {"every": 2, "epochs": 1}))
     other = two_layer.init(rng, 3, 5, 2)
     with pytest.raises(ValueError, match=re.escape("params are f32[3, 5], but those of start f32[3, 4]")) as raised:
-        train(network, softmax_cross_entropy, sgd(0.1), other, **(GOOD | {"start": run}))
+        trained(network, softmax_cross_entropy, sgd(0.1), other, **(GOOD | {"start": run}))
     assert raised.value.__notes__ == ["at [0].W"]
-    first = next(train(network, softmax_cross_entropy, sgd(0.1), params, **(GOOD | {"every": 2})))
+    first = next(trained(network, softmax_cross_entropy, sgd(0.1), params, **(GOOD | {"every": 2})))
     with pytest.raises(ValueError, match="train: start") as raised:
-        train(network, softmax_cross_entropy, sgd(0.1), params, **(GOOD | {"start": first, "size": 5}))
+        trained(network, softmax_cross_entropy, sgd(0.1), params, **(GOOD | {"start": first, "size": 5}))
     assert str(raised.value) == (
         "train: start is at step 2 of an epoch, but 10 rows in batches of 5 have 2: "
         "give the data and the size that it was made with"
@@ -666,22 +671,22 @@ def test_a_record_of_another_run_is_refused() -> None:
 def test_what_is_not_finite_in_the_data_is_named_with_its_row_and_column() -> None:
     params = two_layer.init(np.random.default_rng(0), 3, 4, 2)
 
-    def trained(**options: Any) -> None:
-        list(train(two_layer.network, softmax_cross_entropy, sgd(0.1), params, **(GOOD | options)))
+    def on(**options: Any) -> None:
+        list(trained(two_layer.network, softmax_cross_entropy, sgd(0.1), params, **(GOOD | options)))
 
     x = X.copy()
     x[7, 1] = np.nan
     with pytest.raises(ValueError, match="train") as raised:
-        trained(data=(x, T))
+        on(data=(x, T))
     assert str(raised.value) == "train: x has nan at row 7, column 1"
     with pytest.raises(ValueError, match="train") as raised:
-        trained(held_out=(x, T))
+        on(held_out=(x, T))
     assert str(raised.value) == "train: held_out x has nan at row 7, column 1"
     line = Affine(np.zeros((3, 1)), np.zeros(1))
     targets = X[:, :1].astype(float)
     targets[4, 0] = np.inf
     with pytest.raises(ValueError, match="train") as raised:
-        list(train(affine, mean_squared_error, sgd(0.1), line, **(GOOD | {"data": (np.float64(X), targets)})))
+        list(trained(affine, mean_squared_error, sgd(0.1), line, **(GOOD | {"data": (np.float64(X), targets)})))
     assert str(raised.value) == "train: targets have inf at row 4, column 0"
 
 
@@ -705,8 +710,11 @@ def test_where_a_step_or_a_figure_fails_the_rows_of_the_data_are_named() -> None
 
 
 def test_a_function_of_a_seed_that_returns_no_network_is_refused() -> None:
+    def network(seed: int) -> int:
+        return seed
+
     with pytest.raises(TypeError, match=re.escape("train: network(seed) must be a Layer or an Encoder, got int")):
-        train(untyped(lambda seed: seed), softmax_cross_entropy, sgd(0.1), (), **GOOD)
+        trained(network, softmax_cross_entropy, sgd(0.1), (), **GOOD)
 
 
 def test_standardised_columns_stand_first_in_a_network() -> None:

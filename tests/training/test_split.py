@@ -20,11 +20,11 @@ import numpy as np
 from chainrule import Array, Labels, Weighted, split
 
 
-def accepted(rng: np.random.Generator, x: Array, labels: Labels, weighted: Weighted) -> None:
+def accepted(rng: np.random.Generator, x: Array, labels: Labels, weighted: Weighted[Labels]) -> None:
     assert_type(split(rng, 0.5, x), tuple[tuple[Array], tuple[Array]])
     assert_type(split(rng, 0.5, x, labels), tuple[tuple[Array, Labels], tuple[Array, Labels]])
     (_x, _w), (_held_x, held_w) = split(rng, 0.5, x, weighted)
-    assert_type(held_w, Weighted)
+    assert_type(held_w, Weighted[Labels])
 
 
 def refused(rng: np.random.Generator, x: Array, labels: Labels) -> None:
@@ -39,7 +39,7 @@ def refused(rng: np.random.Generator, x: Array, labels: Labels) -> None:
 def test_each_row_is_in_one_part_and_rows_keep_their_order(rng: np.random.Generator, n: int, share: float) -> None:
     x, labels = np.arange(2.0 * n).reshape(n, 2), np.arange(n)
     parts = split(rng, share, x, labels)
-    assert sorted(np.concatenate([part[1] for part in parts])) == list(range(n))
+    assert sorted([*parts[0][1].tolist(), *parts[1][1].tolist()]) == list(range(n))
     for part_x, part_labels in parts:
         np.testing.assert_array_equal(part_x, x[part_labels])
         assert list(part_labels) == sorted(part_labels)

@@ -71,7 +71,7 @@ class Course:
 
     def check(self, start: Any, params: Any) -> None:
         """Refuse a record of another run."""
-        if not isinstance(start, Run):
+        if not is_a(start, Run):
             raise TypeError(f"train: start must be a Run, got {describe(start)}")
         tree.zipped(_alike, params, start.params)
         if start.place >= self.steps:

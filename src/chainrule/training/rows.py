@@ -37,14 +37,11 @@ def number_of_rows(owner: str, **parts: object) -> int:
 
 def rows(part: R, chosen: Labels) -> R:
     """The chosen rows of a part of a data set, as fresh read-only arrays."""
-    array: Any = part
-    if is_numpy(array):
-        taken: R = read_only(array[chosen])
-        return taken
-    return tree.map(partial(_taken, chosen), part)
+    taken: R = tree.map(partial(_taken, chosen), part) if not is_numpy(part) else _taken(chosen, part)
+    return taken
 
 
-def _taken(chosen: Labels, array: NDArray[Any]) -> NDArray[Any]:
+def _taken(chosen: Labels, array: Any) -> Any:
     return read_only(array[chosen])
 
 

@@ -48,13 +48,15 @@ def split(rng: Generator, share: float, *arrays: *Arrays) -> tuple[tuple[*Arrays
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"split: rng must be a numpy.random.Generator, got {describe(rng)}")
     part = number("split", "share", share, above=0, below=1)
-    if not arrays:
+    given: tuple[Any, ...] = arrays
+    if not given:
         raise TypeError("split: it needs one array at least, got none")
-    n = number_of_rows("split", **{f"array {i + 1}": array for i, array in enumerate(arrays)})
+    n = number_of_rows("split", **{f"array {i + 1}": array for i, array in enumerate(given)})
     if n < 2:
         raise ValueError(f"split: two parts need two rows at least, got {n}")
     first = min(max(round(part * n), 1), n - 1)
     order = rng.permutation(n)
     chosen, rest = np.sort(order[:first]), np.sort(order[first:])
-    parts: Any = tuple(rows(each, chosen) for each in arrays), tuple(rows(each, rest) for each in arrays)
-    return parts
+    of_first: Any = tuple(rows(each, chosen) for each in given)
+    of_rest: Any = tuple(rows(each, rest) for each in given)
+    return of_first, of_rest

@@ -190,7 +190,8 @@ def train(
         if not is_numpy(leaf):
             library = type(leaf).__module__.partition(".")[0]
             raise TypeError(f"train: params{path} must be a NumPy array, got {describe(leaf)} of {library}")
-    takes_seed = callable(network) and not isinstance(network, type)
+    stepping: Any = training_step  # its overloads are for networks whose type is known
+    step = stepping(network, loss, optimizer, adjust=adjust)
     x, targets = _pair("data", data)
     n = _some_rows("train", "data", x=x, targets=targets)
     by = counted("train", "size", size, least=1)
@@ -200,8 +201,8 @@ def train(
         raise ValueError("train: patience needs held_out data, whose loss it waits for")
     course = Course(
         network=network,
-        takes_seed=takes_seed,
-        step=training_step(network, loss, optimizer, adjust=adjust),
+        takes_seed=callable(network),
+        step=step,
         x=x,
         targets=targets,
         n=n,
