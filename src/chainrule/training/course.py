@@ -17,11 +17,9 @@ from attrs import frozen
 from chainrule import tree
 from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.types import Array, Labels
-from chainrule.encoder import Encoder
-from chainrule.layer import Layer
 from chainrule.training.generator_state import GeneratorState
 from chainrule.training.held_out import HeldOut
-from chainrule.training.inference import StatisticsTree, inference, no_statistics, statistics
+from chainrule.training.inference import StatisticsTree, inference, statistics
 from chainrule.training.rows import refuse_what_is_not_finite, rows
 from chainrule.training.run import Metrics, Run
 
@@ -43,6 +41,8 @@ class Course:
     targets: Any
     n: int
     size: int
+    none: "StatisticsTree | None"
+    """The statistics, if the network needs none."""
     steps: int
     """How many there are in an epoch."""
     epochs: int
@@ -84,20 +84,12 @@ class Course:
         generator, total, count = rng.generator(), 0.0, 0
         while epoch < self.epochs and not self.is_over(run):
             order = generator.permutation(self.n)
-            seeds = [(int(seed),) for seed in generator.integers(SEEDS, size=self.steps)] if self.takes_seed else None
-            for i in range(place, self.steps):
-                chosen = order[i * self.size : (i + 1) * self.size]
-                x, targets = rows(self.x, chosen), rows(self.targets, chosen)
-                try:
-                    params, state, value = self.step(params, state, x, targets, *(seeds[i] if seeds else ()))
-                except Exception as error:
-                    error.add_note(f"train: in step {step + 1}, whose batch has the rows {_listed(chosen)} of the data")
-                    raise
-                loss = float(value)
-                if not math.isfinite(loss):
-                    refuse_what_is_not_finite("train:", x, targets, chosen)
-                step, total, count = step + 1, total + loss * len(chosen), count + len(chosen)
-                place = (i + 1) % self.steps
+            seeds = generator.integers(SEEDS, size=self.steps) if self.takes_seed else None
+            while True:
+                stop = self.steps if self.every is None else min(self.steps, place + self.every - step % self.every)
+                params, state, losses = self.steps_taken(params, state, order, seeds, place, stop)
+                total, count = total + losses, count + min(self.n, stop * self.size) - place * self.size
+                step, place = step + stop - place, stop % self.steps
                 if place == 0:
                     epoch, rng = epoch + 1, GeneratorState.of(generator)
                 if self.is_due(step, epoch, place):
@@ -106,6 +98,28 @@ class Course:
                     yield run
                     if self.is_over(run):
                         return
+                if place == 0:
+                    break
+
+    def steps_taken(
+        self, params: Any, state: Any, order: Labels, seeds: Labels | None, first: int, stop: int
+    ) -> tuple[Any, Any, float]:
+        """Parameters and state after some steps of an epoch, and the sum of the losses of their rows."""
+        total = 0.0
+        for i in range(first, stop):
+            chosen = order[i * self.size : (i + 1) * self.size]
+            x, targets = rows(self.x, chosen), rows(self.targets, chosen)
+            seed = () if seeds is None else (int(seeds[i]),)
+            try:
+                params, state, value = self.step(params, state, x, targets, *seed)
+            except Exception as error:
+                error.add_note(f"train: in a batch of the rows {_listed(chosen)} of the data")
+                raise
+            loss = float(value)
+            if not math.isfinite(loss):
+                refuse_what_is_not_finite("train:", x, targets, chosen)
+            total += loss * len(chosen)
+        return params, state, total
 
     def is_due(self, step: int, epoch: int, place: int) -> bool:
         """Whether there is a record after a step."""
@@ -155,19 +169,14 @@ class Course:
 
     def one(self) -> Any:
         """The network; of a random one that of some seed, whose form for use has none."""
-        made = self.network(0) if self.takes_seed else self.network
-        if not is_a(made, Layer, Encoder):
-            raise TypeError(f"train: network(seed) must be a Layer or an Encoder, got {describe(made)}")
-        return made
+        return self.network(0) if self.takes_seed else self.network
 
     def statistics(self, params: Any, order: Labels) -> StatisticsTree:
         """What batch norms see of the rows in an order, in batches of the size at least: a rest may be one row."""
-        network = self.one()
-        none = no_statistics(network)
-        if none is not None:
-            return none
+        if self.none is not None:
+            return self.none
         batches = np.array_split(order, max(1, len(order) // self.size))
-        return statistics(network, params, (rows(self.x, chosen) for chosen in batches))
+        return statistics(self.one(), params, (rows(self.x, chosen) for chosen in batches))
 
 
 def _listed(chosen: Labels) -> str:

@@ -37,7 +37,9 @@ def number_of_rows(owner: str, **parts: object) -> int:
 
 def rows(part: R, chosen: Labels) -> R:
     """The chosen rows of a part of a data set, as fresh read-only arrays."""
-    taken: R = tree.map(partial(_taken, chosen), part) if not is_numpy(part) else _taken(chosen, part)
+    if not is_numpy(part):
+        return tree.map(partial(_taken, chosen), part)
+    taken: R = _taken(chosen, part)
     return taken
 
 

@@ -16,16 +16,18 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.arguments import size as counted
 from chainrule.arrays.cells import first_cell
 from chainrule.arrays.types import Generator, is_numpy, is_tuple
-from chainrule.encoder import Trainable
+from chainrule.encoder import Encoder, Trainable
+from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
 from chainrule.training.course import Course
 from chainrule.training.generator_state import GeneratorState
 from chainrule.training.held_out import PIECE, HeldOut, Metric, named_metrics
+from chainrule.training.inference import no_statistics
 from chainrule.training.rows import number_of_rows
 from chainrule.training.run import Run
 from chainrule.training.step import training_step
@@ -202,6 +204,7 @@ def train(
     course = Course(
         network=network,
         takes_seed=callable(network),
+        none=no_statistics(_one_of(network)),
         step=step,
         x=x,
         targets=targets,
@@ -217,6 +220,14 @@ def train(
     if start is not None:
         course.check(start, params)
     return Runs(begun, course.epochs, course.records(begun))
+
+
+def _one_of(network: Any) -> Any:
+    """The network, or that of a seed, which must be one as well."""
+    made = network(0) if callable(network) else network
+    if not is_a(made, Layer, Encoder):
+        raise TypeError(f"train: network(seed) must be a Layer or an Encoder, got {describe(made)}")
+    return made
 
 
 def _pair(name: str, data: Any) -> tuple[Any, Any]:
