@@ -154,13 +154,15 @@ def going(network: Any, params: Any, data: Any, **options: Any) -> Any:
 def looped(network: Any, optimizer: Any, params: Any, data: Any, rng: np.random.Generator, size: int) -> Iterator[Any]:
     """The explicit loop, and what it has after each epoch."""
     step = untyped(training_step)(network, softmax_cross_entropy, optimizer)
-    now: tuple[Any, Any] = params, optimizer.init(params)
-    takes_seed = not hasattr(network, "forward")
+    now: list[Any] = [params, optimizer.init(params)]
+
+    def seeds() -> list[int]:
+        return [] if hasattr(network, "forward") else [int(rng.integers(2**31))]
+
     while True:
         for x, labels in untyped(minibatches)(rng, *data, size):
-            seed: tuple[int, ...] = (int(rng.integers(2**31)),) if takes_seed else ()
-            now = step(*now, x, labels, *seed)[:2]
-        yield now
+            now = list[Any](step(*now, x, labels, *seeds()))[:2]
+        yield tuple(now)
 
 
 @pytest.mark.parametrize("make", [plain, with_modes])
