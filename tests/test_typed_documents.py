@@ -21,6 +21,8 @@ TYPED = [
         ROOT / "docs" / "how-to" / f"{page}.md"
         for page in (
             "train",
+            "classify-a-table",
+            "resume",
             "images",
             "check-a-gradient",
             "check-in-tests",

@@ -6,8 +6,6 @@ counts how many of so many runs, each killed three times at random moments, end 
 alone.
 """
 
-import os
-import pickle
 import subprocess
 import sys
 import time
@@ -26,7 +24,9 @@ from chainrule import (
     affine,
     batch_norm,
     dropout,
+    load,
     relu,
+    save,
     sequential,
     softmax_cross_entropy,
     train,
@@ -39,12 +39,11 @@ def network(seed: int) -> Layer[Any, Any]:
     return sequential(affine, batch_norm(), relu, dropout(0.2, seed), affine)
 
 
-def program(path: Path) -> None:
-    """Train from the last record, where there is one, and save each; say so."""
-    start = load(path) if path.exists() else None
+def runs(start: Any = None) -> Any:
+    """The run, from its beginning or from a record."""
     rng, data, held_out = np.random.default_rng(0), digits().train, digits().test
     params = (Affine.init(rng, 64, 20), BatchNorm.init(20), (), (), Affine.init(rng, 20, 10))
-    for run in train(
+    return train(
         network,
         softmax_cross_entropy,
         adam(0.01),
@@ -57,24 +56,15 @@ def program(path: Path) -> None:
         metrics=(accuracy,),
         every=2,
         start=start,
-    ):
+    )
+
+
+def program(path: Path) -> None:
+    """Train from the last record, where there is one, and save each; say so."""
+    for run in runs(load(path, runs().start) if path.exists() else None):
         save(path, run)
         sys.stdout.write(f"{run.step}\n")
         sys.stdout.flush()
-
-
-def save(path: Path, run: Any) -> None:
-    """Write a record to a file, which is complete or not there."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    with unfinished.open("wb") as file:
-        pickle.dump(run, file)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
-def load(path: Path) -> Any:
-    return pickle.loads(path.read_bytes())
 
 
 def started(path: Path) -> "subprocess.Popen[bytes]":
@@ -86,7 +76,7 @@ def left_alone(path: Path) -> Any:
     with started(path) as process:
         process.communicate()
     assert process.returncode == 0
-    return load(path)
+    return load(path, runs().start)
 
 
 def killed(path: Path, times: int, rng: np.random.Generator) -> Any:

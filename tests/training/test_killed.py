@@ -6,9 +6,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from chainrule import tree
 from training.killed import killed, left_alone
+
+pytest.importorskip("safetensors")
 
 
 def test_a_run_that_is_killed_three_times_ends_with_the_same_bits(tmp_path: Path) -> None:

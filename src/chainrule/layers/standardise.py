@@ -45,7 +45,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, Unit, is_numpy
 from chainrule.layer import Layer
-from chainrule.rules import fitting, well_formed
+from chainrule.rules import OnnxGraph, fitting, well_formed
 
 
 @frozen(eq=False)
@@ -160,4 +160,10 @@ def standardise(x: Array | Scaling) -> Layer[Unit, StandardiseCache]:
         partial(fits, scaling),
         event_axes=1,
         operations=(2, 1),
+        onnx=partial(to_onnx, scaling),
     )
+
+
+def to_onnx(scaling: Scaling, graph: OnnxGraph, params: Unit, x: str) -> str:
+    """`out = (x - mean) / scale`."""
+    return graph.node("Div", graph.node("Sub", x, scaling.mean), scaling.scale)
