@@ -17,6 +17,7 @@ ELSEWHERE = {
     "attention with a mask": "the mask is an array of NumPy",
     "batch_norm in use": "its statistics are arrays of NumPy",
     "last_of": "its lengths are an array of NumPy",
+    "standardise": "its mean and scale are arrays of NumPy",
 }
 IN_TORCH = [
     each for each in LAYERS if each.torch is not None and isinstance(each.layer, Layer) and each.name not in ELSEWHERE
