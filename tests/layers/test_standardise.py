@@ -1,5 +1,6 @@
 import pickle
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,20 @@ def test_it_pickles_and_is_made_again_of_its_scaling() -> None:
     assert repr(layer) == "Layer(standardise(x=Scaling(mean=f64[3], scale=f64[3])))"
     for again in (pickle.loads(pickle.dumps(layer)), standardise(Scaling.of(x))):
         assert tree.equal(again.forward((), x), layer.forward((), x))
+
+
+def test_a_scaling_of_another_library_scales_its_arrays() -> None:
+    strict: Any = import_module("array_api_strict")
+    x = normal(np.random.default_rng(0), 6, 3)
+    scaling = Scaling.of(x)
+    theirs = Scaling(strict.asarray(scaling.mean.copy()), strict.asarray(scaling.scale.copy()))
+    out, cache = standardise(theirs).forward((), strict.asarray(x))
+    assert isinstance(out, type(theirs.mean))
+    np.testing.assert_array_equal(np.asarray(out), standardise(x).forward((), x)[0])
+    dx, _ = standardise(theirs).backward(cache, untyped(strict).ones((6, 3)))
+    np.testing.assert_array_equal(np.asarray(dx)[0], 1 / scaling.scale)
+    with pytest.raises(TypeError, match="x is an array of array_api_strict but the mean is of numpy"):
+        standardise(x).forward((), strict.asarray(x))
 
 
 def test_its_traits() -> None:

@@ -41,14 +41,16 @@ EACH = [
 
 NUMPY_ALONE = {
     *("read_only", "own", "record"),  # who owns an array, which other libraries have no mark for
-    "minibatches",  # rows of a data set on the host
+    *("minibatches", "split", "train"),  # rows of a data set on the host
     *("check_layer", "check_loss", "check_network", "check_optimizer", "directional_derivative", "numerical_gradient"),
     *("draw", "trace"),  # these look at numbers
     *("inference", "split_seed", "statistics"),  # between training and use, on the host
 }
 """Public functions that are not promised for other libraries."""
 
-ELSEWHERE = {"check_against", "each_law", "inference", "last_of", "split_seed", "statistics"}
+ELSEWHERE = {
+    *("check_against", "each_law", "inference", "last_of", "load", "save", "split_seed", "standardise", "statistics"),
+}
 """Public functions whose own tests run them in other libraries."""
 
 

@@ -12,6 +12,7 @@ from chainrule import (
     Array,
     Encoder,
     clip_by_global_norm,
+    one_hot,
     prediction,
     sgd,
     smooth_labels,
@@ -137,6 +138,10 @@ def smoothed(logits: Any, labels: Any) -> Any:
     return loss_use(softmax_cross_entropy, logits, smooth_labels(labels, 4, 0.25))
 
 
+def in_rows(logits: Any, labels: Any) -> Any:
+    return loss_use(softmax_cross_entropy, logits, one_hot(labels, 4))
+
+
 def logits_and_labels(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[Any, ...]:
     return normal(rng, n, 4, dtype=dtype), rng.integers(0, 4, n)
 
@@ -147,6 +152,7 @@ USES = [
     Use("value_and_grad, probabilities", GRADIENT, partial(batch, probabilities=True)),
     Use("training_step", three_steps, batch),
     Use("smooth_labels", smoothed, logits_and_labels),
+    Use("one_hot", in_rows, logits_and_labels),
     Use("clip_by_global_norm", clipped, batch),
     Use("prediction", prediction(two_layer.network), rows),
     Use("two_layer", the_two_layer_network, batch),

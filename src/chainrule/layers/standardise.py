@@ -158,6 +158,7 @@ def standardise(x: Array | Scaling) -> Layer[Unit, StandardiseCache]:
         partial(forward, x=scaling),
         backward,
         partial(fits, scaling),
+        quiet=True,
         event_axes=1,
         operations=(2, 1),
         onnx=partial(to_onnx, scaling),
