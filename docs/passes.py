@@ -16,7 +16,9 @@ import griffe
 import numpy as np
 from attrs import frozen
 
-from chainrule import Loss, draw, identity, trace
+from chainrule import Array, Loss, draw, identity, trace
+from chainrule.arrays.arguments import is_a
+from chainrule.inspecting.tracing.records import Trace
 
 HEADING = "\n\nExamples\n----"
 
@@ -59,12 +61,15 @@ def picture(examples: str) -> str | None:
     forward = next((call for call in calls if call.method == "forward"), None)
     if forward is None:
         return None
-    if isinstance(forward.subject, Loss):
-        out, targets = forward.arguments
-        return draw(trace(identity, (), out, forward.subject, targets)).svg
+    if is_a(forward.subject, Loss):
+        return draw(_through(forward.subject, *forward.arguments)).svg
     back = next((call for call in calls if call.method == "backward"), None)
     dout = np.ones_like(forward.subject.forward(*forward.arguments)[0]) if back is None else back.arguments[1]
     return draw(trace(forward.subject, *forward.arguments, dout=dout)).svg
+
+
+def _through(loss: Loss[Any, Any], out: Array, targets: Any) -> Trace:
+    return trace(identity, (), out, loss, targets)
 
 
 def called(docstring: str) -> Iterator[Call]:
@@ -77,6 +82,8 @@ def called(docstring: str) -> Iterator[Call]:
                 case ast.Call(ast.Attribute(value, "forward" | "backward" as method), args):
                     subject, *arguments = (_value(part, names) for part in (value, *args))
                     yield Call(method, subject, tuple(arguments))
+                case _:
+                    pass
         with redirect_stdout(io.StringIO()):
             exec(compile(parsed, "<examples>", "exec"), names)  # noqa: S102  # of our own docstrings
 
