@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from inspect import signature
 from types import FunctionType
 from typing import Any, Protocol, TypeVar
 
@@ -15,9 +16,6 @@ from chainrule.arrays.records import summary
 from chainrule.parts import layers_of
 
 T = TypeVar("T")
-
-CO_VARARGS = 4
-"""The flag of a function that collects arguments: `inspect` has it, and takes a millisecond to import."""
 
 
 class Named(Protocol):
@@ -187,10 +185,11 @@ def _made(module: str, name: str, parts: tuple[Any, ...], options: dict[str, Any
 
 def _collected(function: Any) -> str:
     """The name of the parameter `*name` that collects arguments; nothing if there is none."""
-    code = getattr(function, "__code__", None)
-    if code is None or not code.co_flags & CO_VARARGS:
+    try:
+        parameters = signature(function).parameters.values()
+    except (TypeError, ValueError):
         return ""
-    return str(code.co_varnames[code.co_argcount + code.co_kwonlyargcount])
+    return next((parameter.name for parameter in parameters if parameter.kind is parameter.VAR_POSITIONAL), "")
 
 
 def _built(cls: Any, fields: dict[str, Any]) -> Any:
