@@ -72,7 +72,8 @@ class Report:
 
     def to_json(self) -> str:
         """All verdicts as JSON: a list of objects with the fields of `Verdict`, and null for what is not a number."""
-        rows = [{name: _plain(value) for name, value in asdict(verdict).items()} for verdict in self.verdicts]
+        kept = [asdict(verdict, filter=lambda attribute, _: attribute.name != "point") for verdict in self.verdicts]
+        rows = [{name: _plain(value) for name, value in each.items()} for each in kept]
         return json.dumps({"ok": self.ok, "verdicts": rows, "example": self.example}, indent=2)
 
     def __str__(self) -> str:
