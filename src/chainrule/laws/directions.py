@@ -392,7 +392,7 @@ def _at_kinks(law: str, part: Part, case: str, places: NDArray[Any], rng: np.ran
     expected, ratios = confirmed(part, few)
     if not np.any(ratios > 1):
         return None
-    note = only_at_kinks(part, ratios) or "it is wrong here, beside entries at kinks"
+    note = only_at_kinks(part, ratios) or "it is wrong here"
     return _at(law, part, expected, int(np.nanargmax(ratios)), _said(case, note))
 
 
