@@ -16,6 +16,7 @@ from chainrule import (
     Unit,
     check_layer,
     check_loss,
+    check_optimizer,
     mean_squared_error,
     own,
     softmax_cross_entropy,
@@ -207,6 +208,24 @@ def test_of_an_encoder_the_lines_call_its_two_functions(capsys: pytest.CaptureFi
     assert names["x"].tolist() == [[1, 1]]
 
 
+class Adding:
+    """A backward that adds to what it gave before: no one point shows that, but the first call is right."""
+
+    def __init__(self) -> None:
+        self.total: Any = 0.0
+
+    def backward(self, out: Array, dout: Array) -> tuple[Array, Unit]:
+        dx = dout * (1 - out * out)
+        self.total = self.total + dx if np.shape(self.total) == dx.shape else dx
+        return np.array(self.total, dout.dtype), ()
+
+
+def test_of_what_depends_on_earlier_calls_no_lines_are_given_that_would_show_nothing() -> None:
+    report = check_layer(Layer(forward_of_tanh, Adding().backward), (), normal(6, 3), rng=rng())
+    assert {"other_values", "any_dout"} <= {each.law for each in report.failures}
+    assert report.example == ""
+
+
 # Losses.
 
 
@@ -234,6 +253,23 @@ def test_of_a_loss_the_lines_have_targets(
     assert len(names["out"]) == len(names["targets"]) == 1
 
 
+@pytest.mark.parametrize("of_labels", [False, True])
+def test_many_rows_of_targets_are_drawn(of_labels: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    right = softmax_cross_entropy if of_labels else mean_squared_error
+
+    def backward(cache: Any, dloss: Any) -> Array:
+        dout = right.backward(cache, dloss)
+        return dout * 2 if len(dout) > 64 else dout
+
+    targets = np.array([0, 1, 2, 1, 0, 1]) if of_labels else normal(6, 3) + 1
+    report = check_loss(Loss(right.forward, backward, right.rows), normal(6, 3), targets, rng=rng())
+    names: dict[str, Any] = {"forward": right.forward, "backward": backward}
+    got, expected = printed(report, names, capsys)
+    assert got / expected == pytest.approx(2, rel=1e-6)
+    assert len(names["targets"]) == 65
+    assert len(report.example) < 1000
+
+
 def test_of_a_loss_that_loses_digits_both_dtypes_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     def backward(cache: Any, dloss: Any) -> Array:
         dout = mean_squared_error.backward(cache, dloss)
@@ -244,6 +280,48 @@ def test_of_a_loss_that_loses_digits_both_dtypes_are_shown(capsys: pytest.Captur
     names: dict[str, Any] = {"forward": loss.forward, "backward": loss.backward}
     got, expected = printed(report, names, capsys)
     assert 1e-5 < abs(got / expected - 1) < 1e-2
+
+
+# Optimizers.
+
+
+class Stepping:
+    """An optimizer of one's own, without a state."""
+
+    def __init__(self, step: Callable[[Array, Array], Array]) -> None:
+        self.change = step
+
+    def init(self, params: Array) -> tuple[()]:
+        return ()
+
+    def step(self, state: tuple[()], params: Array, grads: Array) -> tuple[Array, tuple[()]]:
+        return own(params + self.change(params, grads).astype(params.dtype)), ()
+
+
+STEPS: dict[str, tuple[Callable[[Array, Array], Array], int]] = {
+    "along the gradient": (lambda params, grads: 0.1 * grads, 1),
+    "by the mean of all gradients": (lambda params, grads: -0.1 * np.full_like(grads, grads.mean()), 2),
+    "away from 0": (lambda params, grads: 0.1 * params - 0.1 * grads, 1),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_of_an_optimizer_the_lines_take_steps_with_few_numbers(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    change, count = STEPS[name]
+    optimizer: Any = Stepping(change)
+    report = check_optimizer(optimizer, normal(5), normal(5), rng=rng())
+    assert [each.law for each in report.failures if each.law == "follows_gradient"]
+    names: dict[str, Any] = {"init": optimizer.init, "step": optimizer.step}
+    exec(report.example, names)  # noqa: S102  # the lines that the report gives to paste
+    assert len(names["params"]) == count
+    down, still = names["moved"](names["grads"]), names["moved"](0 * names["grads"])
+    if name == "along the gradient":
+        assert (np.sign(down) == np.sign(names["grads"])).all()
+    elif name == "by the mean of all gradients":
+        assert down[names["grads"] == 0].all()
+    else:
+        assert (np.sign(still) == np.sign(names["params"])).all()
+    assert capsys.readouterr().out.count("[") == 3
 
 
 def test_a_report_keeps_no_point_and_json_has_none() -> None:

@@ -274,7 +274,7 @@ def check_optimizer(
     True
     """
     from chainrule.laws.finite import unfit
-    from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
+    from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS, lines_of_steps
 
     if is_a(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
         raise TypeError(
@@ -289,7 +289,9 @@ def check_optimizer(
     lost = unfit("follows_gradient", {"params": params, "grads": grads})
     if lost is not None:
         return Report((lost,))
-    return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng, only=only)
+    report = _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng, only=only)
+    wrong_way = any(each.law == "follows_gradient" for each in report.failures)
+    return evolve(report, example=lines_of_steps(optimizer)) if wrong_way else report
 
 
 def _with_example(report: Report, subject: object, natural: Callable[[Any], Any], dtype: str = "float64") -> Report:

@@ -117,7 +117,7 @@ class Pair:
     def start(self) -> Iterator[str]:
         """The lines before all others."""
         yield from self.head
-        if self.module != "np" and any(_is_drawn(leaf) for leaf in (*self.given.values(), self.shown.part.dout)):
+        if self.module != "np" and any(map(_drawing, (*self.given.values(), self.shown.part.dout))):
             yield "import numpy as np"
 
     def setting(self) -> Iterator[str]:
@@ -129,7 +129,7 @@ class Pair:
     def array(self, leaf: Array) -> str:
         """An array in code; in any dtype it has numbers that the narrower one holds."""
         numbers = _numbers(leaf)
-        is_list = not _is_drawn(leaf)
+        is_list = not _drawing(leaf)
         if leaf.dtype.kind != "f" or (self.shown.step and self.shown.dtype == "float64"):
             return f"np.array({numbers})" if is_list else numbers
         narrow = f"np.{self.shown.dtype}"
@@ -314,19 +314,36 @@ def numbered(name: str, value: Any) -> Iterator[tuple[str, Array]]:
     yield from ((name if len(leaves) == 1 else f"{name}{i}", leaf) for i, leaf in enumerate(leaves))
 
 
-def drawn(leaf: Array) -> Array:
-    """The numbers that stand in an array that is too large to be written out."""
-    return np.random.default_rng(0).standard_normal(leaf.shape).astype(leaf.dtype)
+OF_X, OF_TARGETS, OF_DOUT = SEEDS = range(3)
+"""The seeds of arrays that are drawn: they are not to be equal."""
 
 
-def _is_drawn(leaf: Array) -> bool:
-    return leaf.size > FEW and leaf.dtype.kind == "f" and np.array_equal(leaf, drawn(leaf))
+def drawn(seed: int, leaf: Array) -> Array:
+    """The numbers that stand in an array that is too large to be written out, of its dtype; labels are as large."""
+    rng = np.random.default_rng(seed)
+    if leaf.dtype.kind == "f":
+        return rng.standard_normal(leaf.shape).astype(leaf.dtype)
+    return rng.integers(leaf.max() + 1, size=leaf.shape).astype(leaf.dtype)
+
+
+def _drawing(leaf: Array) -> str:
+    """How an array is drawn in code; "" of one that is not."""
+    if leaf.size <= FEW or leaf.dtype.kind not in "fiu" or leaf.max() < 0:
+        return ""
+    seed = next((seed for seed in SEEDS if np.array_equal(leaf, drawn(seed, leaf))), None)
+    if seed is None:
+        return ""
+    how = (
+        f"standard_normal({leaf.shape})" if leaf.dtype.kind == "f" else f"integers({leaf.max() + 1}, size={leaf.shape})"
+    )
+    return f"np.random.default_rng({seed}).{how}"
 
 
 def _numbers(leaf: Array) -> str:
     """The numbers of an array in code; one that is too large for that is a ValueError."""
-    if _is_drawn(leaf):
-        return f"np.random.default_rng(0).standard_normal({leaf.shape})"
+    drawing = _drawing(leaf)
+    if drawing:
+        return drawing
     if leaf.size > FEW or (leaf.dtype.kind == "f" and not np.isfinite(leaf).all()):
         raise ValueError("it can't be written in few numbers")
     if leaf.dtype.kind != "f":

@@ -18,7 +18,7 @@ from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.directions import Part, confirmed
 from chainrule.laws.dtype_laws import Both
-from chainrule.laws.lines import FEW, Author, Shown, drawn, lines_of
+from chainrule.laws.lines import FEW, OF_DOUT, OF_TARGETS, OF_X, Author, Shown, drawn, lines_of
 from chainrule.laws.loss_laws import OfLoss, as_layer
 from chainrule.laws.trial import Trial, draw, measured, rounding
 
@@ -75,7 +75,7 @@ class Search:
         try:
             with np.errstate(all="ignore"):
                 trial = Trial.of(self.layer(case), case.params, case.x)
-                simple = np.round(draw(trial.out, self.rng), 1) if trial.out.size <= FEW else drawn(trial.out)
+                simple = np.round(draw(trial.out, self.rng), 1) if trial.out.size <= FEW else drawn(OF_DOUT, trial.out)
                 own = [case.dout] if case.dout.shape == trial.out.shape else []
                 for dout in (simple, *own):
                     found = self._in_dtype(trial, dout) if self.in_dtype else self._by_differences(trial, dout, case)
@@ -89,22 +89,33 @@ class Search:
         both = Both.of(trial, dout.astype(self.point.dout.dtype), self.rng)
         for each in both.verdicts(self.rng, "", theirs=True):
             if each.field == self.point.name and each.wrong and isinstance(each.point, Part):
+                fresh = self._afresh(trial, each.point.dout)
+                if fresh is None or not np.array_equal(fresh, each.point.got, equal_nan=True):
+                    return None
                 return Shown(each.point, each.index, 0.0, False, self.dtype)
         return None
 
     def _by_differences(self, trial: Trial, dout: Array, case: Case) -> Shown | None:
         near = self.point.trial
         trial = evolve(measured(trial, self.rng).with_noise(near.noise), floor=near.floor)
-        got, units = trial.back(dout)[self.point.name], rounding(trial, draw(trial.out, self.rng), self.rng)
-        part = Part(trial, self.point.name, dout, got, units[self.point.name])
-        if part.got.shape != part.leaf.shape:
+        units = rounding(trial, draw(trial.out, self.rng), self.rng)
+        got = self._afresh(trial, dout)
+        if got is None or got.shape != trial.arguments[self.point.name].shape:
             return None
+        part = Part(trial, self.point.name, dout, got, units[self.point.name])
         expected, ratios = confirmed(part, self._entries(part.leaf, case.index))
         if not np.any(ratios > 1):
             return None
         place = int(np.nanargmax(ratios))
         index = tuple(int(i) for i in np.unravel_index(place, ratios.shape))
         return _by_steps(part, index, float(expected[index]), self.dtype, kinked=part.interval(place) is not None)
+
+    def _afresh(self, at: Trial, dout: Array) -> Array | None:
+        """What the field is right after forward, as in the lines; None if it is another each time."""
+        runs = [Trial.of(at.layer, at.params, at.x) for _ in range(2)]
+        one, other = ({"out": each.out, **each.back(dout)}[self.point.name] for each in runs)
+        same = one.shape == other.shape and np.allclose(one, other, rtol=1e-9, atol=0.0, equal_nan=True)
+        return one if same else None
 
     def _entries(self, leaf: Array, index: tuple[int, ...] | None) -> Any:
         if leaf.size <= FEW:
@@ -218,20 +229,18 @@ def _simpler(case: Case) -> Iterator[Case]:
     """The case with numbers of one digit, or three; those of large arrays are drawn."""
     for params, x, dout in ((1, 1, 1), (0, 1, 1), (1, 0, 1), (3, 3, 3), (0, 3, 3), (3, 0, 3), (0, 0, 0)):
         yield Case(
-            tree.map(partial(_rounded, params), case.params),
-            tree.map(partial(_rounded, x), case.x),
-            tree.map(partial(_rounded, x), case.targets),
-            _rounded(dout, case.dout),
+            tree.map(partial(_rounded, params, OF_X), case.params),
+            tree.map(partial(_rounded, x, OF_X), case.x),
+            tree.map(partial(_rounded, x, OF_TARGETS), case.targets),
+            _rounded(dout, OF_DOUT, case.dout),
             case.index,
         )
 
 
-def _rounded(digits: int, leaf: Array) -> Array:
+def _rounded(digits: int, seed: int, leaf: Array) -> Array:
     """Numbers of a few digits, or as they are for 0; drawn ones for many."""
-    if leaf.dtype.kind != "f":
-        return leaf
-    if leaf.size > FEW:
-        return drawn(leaf)
-    if not digits:
+    if leaf.size > FEW and leaf.dtype.kind in "fiu" and leaf.max() >= 0:
+        return drawn(seed, leaf)
+    if not digits or leaf.dtype.kind != "f":
         return leaf
     return np.array([float(f"{number:.{digits - 1}e}") for number in leaf.reshape(-1)], leaf.dtype).reshape(leaf.shape)
