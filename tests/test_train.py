@@ -1,7 +1,9 @@
 """A training step: the gradient of a loss and an optimizer's step along it, in one pass."""
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from chainrule import (
     dropout,
     embedding,
     encoded,
+    layer_norm,
     lion,
     own,
     prediction,
@@ -362,6 +365,55 @@ def test_a_function_of_a_seed_takes_the_seed_last() -> None:
 
     with pytest.raises(TypeError, match=refused):
         untyped(training_step)(twice_of_a_seed, softmax_cross_entropy, optimizer)(params, state, x, labels, 1)
+
+
+@pytest.mark.parametrize(
+    ("of_a_seed", "count", "words"),
+    [
+        (
+            True,
+            4,
+            r"step\(params, state, x, targets, seed\) takes 5 arguments, got 4: the network is a function of a seed",
+        ),
+        (
+            True,
+            6,
+            r"step\(params, state, x, targets, seed\) takes 5 arguments, got 6: the network is a function of a seed",
+        ),
+        (False, 5, r"step\(params, state, x, targets\) takes 4 arguments, got 5$"),
+        (False, 0, r"step\(params, state, x, targets\) takes 4 arguments, got 0$"),
+    ],
+)
+@pytest.mark.parametrize("optimizer", [sgd(0.1), SimpleNamespace(init=adam(0.1).init, step=adam(0.1).step)])
+def test_a_step_with_too_few_or_too_many_arguments_says_which_it_takes(
+    of_a_seed: bool, count: int, words: str, optimizer: Any
+) -> None:
+    network: Any = partial(dropout, 0.5) if of_a_seed else affine
+    step = untyped(training_step)(network, softmax_cross_entropy, optimizer)
+    with pytest.raises(TypeError, match=words):
+        step(*range(count))
+
+
+def test_a_step_takes_its_arguments_by_name() -> None:
+    params, x, labels = Affine(np.ones((4, 3)), np.zeros(3)), np.ones((2, 4)), np.array([0, 2])
+    optimizer = sgd(0.1)
+    step: Any = training_step(affine, softmax_cross_entropy, optimizer)
+    state = optimizer.init(params)
+    named = step(params=params, state=state, x=x, targets=labels)
+    assert tree.equal(named, step(params, state, x, labels))
+
+
+def test_what_makes_a_layer_is_not_taken_for_a_function_of_a_seed() -> None:
+    with pytest.raises(TypeError, match=r"training_step: network must be .*: call it first, as layer_norm\(\.\.\.\)"):
+        untyped(training_step)(layer_norm, softmax_cross_entropy, sgd(0.1))
+
+
+@pytest.mark.parametrize("params", [None, "abc", 3])
+@pytest.mark.parametrize("optimizer", [sgd(0.1), adam(0.1), adamw(0.1), lion(0.1)])
+def test_a_state_is_made_of_parameters_alone(params: Any, optimizer: Any) -> None:
+    with pytest.raises(TypeError, match=r"params must be arrays, in tuples and records, got (NoneType|str|int)"):
+        optimizer.init(params)
+    assert optimizer.init(()).count == 0
 
 
 def test_a_function_of_a_seed_may_return_an_encoder_and_gradients_may_be_adjusted() -> None:

@@ -12,7 +12,7 @@ import pytest
 from attrs import frozen
 from hypothesis import given
 
-from chainrule import Affine, Array, record, tree
+from chainrule import Affine, Array, own, record, tree
 from strategies import Floating, all_dtypes, generators, normal
 from untyped import untyped
 
@@ -327,6 +327,15 @@ def test_how_deep_a_tree_may_be_is_said() -> None:
         assert str(error.value) == told
     with pytest.raises(ValueError, match=f"the tree is {20 * limit} levels deep"):
         tree.leaves((untyped(deep)[0], np.ones(1)))  # and something shallow beside it
+
+
+def test_how_deep_a_tuple_may_be_is_said_where_it_is_kept() -> None:
+    limit = sys.getrecursionlimit()
+    assert own(nest(limit // 4))[0][0] is not None
+    with pytest.raises(
+        ValueError, match=f"the tuple is more than {limit // 3} levels deep, but Python's recursion limit"
+    ):
+        own(nest(2 * limit))
 
 
 def test_a_function_that_calls_itself_for_ever_is_not_taken_for_a_deep_tree() -> None:

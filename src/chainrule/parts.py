@@ -8,10 +8,30 @@ A combinator sets it as the trait `parts` of its layer. Drawing, tracing, fixing
 is not made of layers may tell by it which arrays of its parameters are constant (`Constants`).
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from attrs import frozen
+from attrs import Factory, field, frozen
+
+FRAMES = 8
+"""The calls within each other that a level of layers in layers needs at most, with some room: a deep copy needs 6."""
+
+
+def _depth_of(parts: "Chain | Fork | Around") -> int:
+    """How many levels of layers in layers there are, this one included."""
+    return 1 + max((getattr(getattr(layer, "parts", ()), "depth", 0) for layer in parts.layers), default=0)
+
+
+def check_depth(name: str, parts: "Chain | Fork | Around") -> None:
+    """Refuse layers that are nested so deep that a call would meet Python's recursion limit."""
+    limit = sys.getrecursionlimit()
+    if parts.depth > limit // FRAMES:
+        raise ValueError(
+            f"{name}: the layer is {parts.depth} levels deep, but Python's recursion limit of {limit} allows about "
+            f"{limit // FRAMES}: nest it less, as sequential(*layers) does, or raise the limit with "
+            "sys.setrecursionlimit"
+        )
 
 
 @frozen(eq=False)
@@ -19,6 +39,7 @@ class Chain:
     """Layers one after another; parameters and caches are tuples with an entry for each."""
 
     layers: tuple[Any, ...]
+    depth: int = field(init=False, default=Factory(_depth_of, takes_self=True))
 
 
 @frozen(eq=False)
@@ -38,6 +59,7 @@ class Fork:
     layers: tuple[Any, ...]
     joint: str
     keeps: bool = False
+    depth: int = field(init=False, default=Factory(_depth_of, takes_self=True))
 
 
 @frozen(eq=False)
@@ -64,6 +86,7 @@ class Around:
     fixed: bool = False
     tied: bool = False
     recomputed: bool = False
+    depth: int = field(init=False, default=Factory(_depth_of, takes_self=True))
 
     @property
     def is_whole(self) -> bool:

@@ -75,6 +75,25 @@ def test_a_number_outside_of_the_slopes_to_both_sides_is_wrong_and_its_entry_is_
     assert found.got / found.expected == pytest.approx(at_0 / (0.25 if at_0 < 0.25 else 1.0))
 
 
+def test_at_a_kink_it_is_said_that_there_is_one_and_which_numbers_would_be_right() -> None:
+    doubled_at_0 = pointwise(np.abs, lambda x: where(x == 0, 2.0, np.sign(x)))
+    for only, words in (("derivative", ""), ("other_values", "for x "), ("any_dout", "for dout ")):
+        x = normal(4, 3) if only == "other_values" else with_zeros()
+        (found,) = check_layer(doubled_at_0, (), x, rng=rng(), only=[only]).failures
+        place = f"[{found.index[0]}, {found.index[1]}]"
+        before, numbers = found.note.split(f"x{place} = 0 is at a kink: every dx{place} from ")
+        low, high = map(float, numbers.removesuffix(" would be right").split(" to "))
+        assert before.startswith(words)
+        assert low == pytest.approx(-high)
+        assert found.expected == pytest.approx(found.got / 2) == pytest.approx(high if found.got > 0 else low, rel=1e-5)
+
+
+def test_where_it_is_twice_elsewhere_too_the_kink_is_not_blamed() -> None:
+    doubled = pointwise(np.abs, lambda x: where(x == 0, 2.0, 2 * np.sign(x)))
+    (found,) = check_layer(doubled, (), with_zeros(), rng=rng(), only=["derivative"]).failures
+    assert found.note == "it is twice what it should be: is it added up from an earlier call?"
+
+
 @pytest.mark.parametrize("at_0", [0.25, 0.5, 1.0])
 def test_a_number_between_them_is_right(at_0: float) -> None:
     report = check_layer(leaky(at_0), (), with_zeros(), rng=rng())

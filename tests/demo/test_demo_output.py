@@ -235,6 +235,12 @@ def test_a_network_beyond_memory_is_refused(hidden: str, capsys: pytest.CaptureF
     assert one_line(capsys.readouterr().err) == f"chainrule: --hidden {hidden} needs more memory than there is\n"
 
 
+def test_a_number_of_many_digits_is_shortened(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--hidden", "9" * 400]) == 2
+    said = one_line(capsys.readouterr().err)
+    assert said == "chainrule: --hidden 999999999999999999...9999999999999999999 needs more memory than there is\n"
+
+
 def test_without_rich_it_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

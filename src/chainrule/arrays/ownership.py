@@ -13,12 +13,15 @@ Libraries whose arrays have no read-only mark (torch) share memory instead: ther
 forward and backward.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from operator import is_
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chainrule.arrays.types import is_any_tuple
 
 A = TypeVar("A")
 
@@ -74,6 +77,11 @@ def own(value: A) -> A:
         The value, if all in it is constant; otherwise a read-only copy of it. For a NumPy scalar, the 0-d array; for a
         tuple, named or not, one of what it holds.
 
+    Raises
+    ------
+    ValueError
+        If tuples are nested deeper than Python's recursion limit allows.
+
     Examples
     --------
     >>> import numpy as np
@@ -106,11 +114,28 @@ def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _own_all(values: tuple[object, ...]) -> tuple[object, ...]:
-    owned = [own(value) for value in values]
+    try:
+        owned = [own(value) for value in values]
+    except RecursionError:
+        _check_depth(values)
+        raise
     if all(map(is_, owned, values)):
         return values
     build: Callable[[Iterable[object]], tuple[object, ...]] = getattr(values, "_make", tuple)  # a named tuple has one
     return build(owned)
+
+
+def _check_depth(values: tuple[object, ...]) -> None:
+    """Raise a ValueError if the depth of a tuple is why Python's recursion limit was met."""
+    limit = sys.getrecursionlimit()
+    level: list[Any] = [values]
+    for _ in range(limit // 3):
+        level = list({id(each): each for branch in level for each in branch if is_any_tuple(each)}.values())
+    if level:
+        raise ValueError(
+            f"the tuple is more than {limit // 3} levels deep, but Python's recursion limit of {limit} allows about "
+            f"{limit // 3}: nest it less, or raise the limit with sys.setrecursionlimit"
+        ) from None
 
 
 def _is_constant(array: NDArray[Any]) -> bool:

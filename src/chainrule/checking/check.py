@@ -31,6 +31,9 @@ T = TypeVar("T")
 S = TypeVar("S")
 X = TypeVar("X")
 
+OF_EARLIER_CALLS = ("repeatability", "calls_in_between", "threads", "all_written", "loss_state")
+"""The laws that are broken where results depend on earlier calls, or on calls beside them."""
+
 OF_AS_LAYER = (
     "a layer made by as_layer is given tensors of them; check_against takes tensors as they are, also in bfloat16"
 )
@@ -91,8 +94,7 @@ def check_layer(
     from chainrule.laws.finite import unfit
     from chainrule.laws.of_layers import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS
     from chainrule.laws.places import with_places
-    from chainrule.laws.smallest import smallest
-    from chainrule.laws.subjects import as_trees, in_its_dtype
+    from chainrule.laws.subjects import as_given, as_trees, in_its_dtype
 
     _expect(layer, (Layer, Encoder), "check_layer")
     quick = is_quick(effort, "check_layer")
@@ -115,8 +117,7 @@ def check_layer(
         return Report((lost,))
     report = _report(laws, checked, given, x, rng=rng, only=only)
     report = evolve(report, verdicts=with_places(report.verdicts, layer, given, x, rng))
-    wrong = [verdict for verdict in report.failures if verdict.law == "derivative" and verdict.index]
-    return evolve(report, example=smallest(checked, given, x, wrong[0].field, rng)) if wrong else report
+    return _with_example(report, layer, as_given(layer, params), "float64" if checked is subject else _dtype(x))
 
 
 def check_loss(
@@ -174,7 +175,7 @@ def check_loss(
     lost = unfit("loss_derivative", {"out": out, "targets": targets}, value)
     if lost is not None:
         return Report((lost,))
-    return _report(LOSS_LAWS, loss, out, targets, rng=rng, only=only)
+    return _with_example(_report(LOSS_LAWS, loss, out, targets, rng=rng, only=only), loss, _itself)
 
 
 def check_network(
@@ -243,7 +244,7 @@ def check_network(
     laws = {name: partial(law, subject) for name, law in NETWORK_LAWS.items()}
     of_both = _report(laws, loss, params, x, targets, rng=rng, only=only)
     placed = with_places(of_both.verdicts, network, params, x, rng)
-    return Report(of_layer.verdicts + of_loss.verdicts + placed, of_layer.example)
+    return Report(of_layer.verdicts + of_loss.verdicts + placed, of_layer.example or of_loss.example)
 
 
 def check_optimizer(
@@ -276,7 +277,7 @@ def check_optimizer(
     True
     """
     from chainrule.laws.finite import unfit
-    from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
+    from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS, lines_of_steps
 
     if is_a(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
         raise TypeError(
@@ -291,7 +292,32 @@ def check_optimizer(
     lost = unfit("follows_gradient", {"params": params, "grads": grads})
     if lost is not None:
         return Report((lost,))
-    return _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng, only=only)
+    report = _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng, only=only)
+    wrong_way = any(each.law == "follows_gradient" for each in report.failures)
+    return evolve(report, example=lines_of_steps(optimizer)) if wrong_way else report
+
+
+def _with_example(report: Report, subject: object, natural: Callable[[Any], Any], dtype: str = "float64") -> Report:
+    """The report with the lines that show the first number that is wrong and can be shown."""
+    from chainrule.laws.lines import Author
+    from chainrule.laws.smallest import smallest
+
+    shown: dict[str, Verdict] = {}
+    depends = any(verdict.law in OF_EARLIER_CALLS for verdict in report.failures)  # then a fresh call shows nothing
+    for verdict in report.failures:
+        if verdict.point is not None and not depends:
+            shown.setdefault(verdict.law, verdict)
+    lines = (smallest(verdict, Author(subject, natural), dtype) for verdict in shown.values())
+    example = next(filter(None, lines), "")
+    return Report(tuple(evolve(each, point=None) for each in report.verdicts), example)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _dtype(x: Any) -> str:
+    return next(leaf.dtype.name for leaf in tree.leaves(x) if leaf.dtype.kind == "f")
 
 
 def _report(

@@ -25,8 +25,9 @@ class Report:
     verdicts
         A verdict for each law and field.
     example
-        Lines of code that show without this library that a derivative is wrong, on few rows and simple numbers; empty
-        where there are none.
+        Lines of code that show without this library that a number is wrong, on few rows and simple numbers; empty where
+        there are none. `forward`, `backward`, `grads`, `init` and `step` in them are the author's, and so are the names
+        of functions of torch and JAX; of a module it is `module`.
 
     Examples
     --------
@@ -72,7 +73,8 @@ class Report:
 
     def to_json(self) -> str:
         """All verdicts as JSON: a list of objects with the fields of `Verdict`, and null for what is not a number."""
-        rows = [{name: _plain(value) for name, value in asdict(verdict).items()} for verdict in self.verdicts]
+        kept = [asdict(verdict, filter=lambda attribute, _: attribute.name != "point") for verdict in self.verdicts]
+        rows = [{name: _plain(value) for name, value in each.items()} for each in kept]
         return json.dumps({"ok": self.ok, "verdicts": rows, "example": self.example}, indent=2)
 
     def __str__(self) -> str:

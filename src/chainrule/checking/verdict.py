@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from attrs import field as attribute
 from attrs import frozen
 from numpy.typing import NDArray
 
@@ -35,6 +36,8 @@ class Verdict:
         Whether the law could not tell: `ok` is false, and the layer is not found wrong either.
     power
         The smallest error of a typical entry that would have been seen, relative to it; nan where nothing was measured.
+    point
+        The arguments that the law is broken at, from which lines that show it are made. A report has none.
 
     Examples
     --------
@@ -60,6 +63,7 @@ class Verdict:
     expected: float = math.nan
     undecided: bool = False
     power: float = math.nan
+    point: object = attribute(default=None, eq=False, repr=False)
 
     @property
     def wrong(self) -> bool:

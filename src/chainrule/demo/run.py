@@ -1,5 +1,6 @@
 """The demo from beginning to end: train, check gradients, test, draw."""
 
+import reprlib
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -43,7 +44,7 @@ def _start(options: Options, examples: Dataset, rng: np.random.Generator) -> Par
     try:
         return NETWORKS[options.activation].init(rng, n_in, options.hidden, n_out)
     except (MemoryError, OverflowError, ValueError):  # NumPy has all three for sizes beyond it
-        raise UsageError(f"--hidden {options.hidden} needs more memory than there is") from None
+        raise UsageError(f"--hidden {reprlib.repr(options.hidden)} needs more memory than there is") from None
 
 
 def _train(

@@ -29,7 +29,8 @@ from chainrule.interop.arguments import (
     fields,
     name_of_function,
 )
-from chainrule.interop.graph import Graph
+from chainrule.interop.graph import Function, Graph
+from chainrule.interop.in_code import Name, call_in_code, name_in_code
 from chainrule.interop.parameters import built, natural
 
 torch: Any = import_module("torch")  # its types are no part of ours
@@ -95,6 +96,19 @@ class Subject:
             return self.f.apply(*self._by_position(natural(params), x))
         by_place, by_name = arguments(self.at, params, x)
         return self.f(*by_place, **by_name)
+
+    def in_code(self, params: Any, x: Any, write: Callable[[Any], str]) -> str:
+        """The call as it is written in code."""
+        if is_module(self.f):
+            with SWAPPING:
+                names = [name for name, _ in self.f.named_parameters()]
+            own = dict(zip(names, tree.leaves(params), strict=True))
+            by_name = ((), {self.at: x}) if isinstance(self.at, str) else ((x,),)
+            return call_in_code("torch.func.functional_call", (Name("copied"), own, *by_name), {}, write)
+        name = name_in_code(self.f)
+        if self.is_function:
+            return call_in_code(f"{name}.apply", self._by_position(natural(params), x), {}, write)
+        return call_in_code(name, *arguments(self.at, params, x), write)
 
     def _by_position(self, params: Any, x: Any) -> tuple[Any, ...]:
         """The arguments of a `torch.autograd.Function`, which takes no names."""
@@ -292,6 +306,12 @@ def _record_of(entries: dict[str, Any]) -> Any:
 def module_constants(module: Any, chosen: Constant, params: Any) -> list[bool]:
     """Which parameters of a module are constant: those that require no gradient, and those that were chosen."""
     return [still or not own.requires_grad for own, still in zip(module.parameters(), chosen(params), strict=False)]
+
+
+def function(subject: Subject) -> Function:
+    """The forward of a layer."""
+    start = ("import copy", "copied = copy.deepcopy(module).to({dtype})") if is_module(subject.f) else ()
+    return Function(partial(forward, subject), "torch", subject.in_code, start)
 
 
 def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:

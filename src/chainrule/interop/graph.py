@@ -23,6 +23,32 @@ class Graph:
     pull: Callable[[Array, bool], tuple[Any, Any]]
 
 
+@frozen(eq=False)
+class Function:
+    """The forward of a layer that is a function of another library, and how that is called in code.
+
+    Parameters
+    ----------
+    run
+        `(params, x) -> (out, cache)`.
+    library
+        `"torch"` or `"jax"`.
+    in_code
+        `(params, x, write) -> str`: the call of the function, with what `write` makes of its arguments.
+    start
+        Lines that come before such calls, in which `{dtype}` is a dtype.
+    """
+
+    run: Callable[[Any, Any], tuple[Any, Graph]]
+    library: str
+    in_code: Callable[[Any, Any, Callable[[Any], str]], str]
+    start: tuple[str, ...] = ()
+
+    def __call__(self, params: Any, x: Any) -> tuple[Any, Graph]:
+        """Call the function and keep what the library has recorded."""
+        return self.run(params, x)
+
+
 def backward(cache: Graph, dout: Array) -> tuple[Any, Any]:
     """`(dx, grads)`."""
     return cache.pull(dout, True)

@@ -35,7 +35,8 @@ from chainrule.interop.arguments import (
     keep,
     name_of_function,
 )
-from chainrule.interop.graph import Graph, backward, grads
+from chainrule.interop.graph import Function, Graph, backward, grads
+from chainrule.interop.in_code import Name, call_in_code, name_in_code
 from chainrule.interop.parameters import named
 from chainrule.layer import Layer
 from chainrule.parts import Constants, Parts
@@ -313,7 +314,7 @@ def as_encoder(
 
 def _subject(
     f: object, x: Place, frozen: Collection[Place], *, jit: bool, vmap: bool, moves_x: bool
-) -> tuple[Callable[[Any, Any], tuple[Any, Graph]], Parts]:
+) -> tuple[Function, Parts]:
     """The forward function of a layer, and which of its parameters are constant."""
     if isinstance(f, type) or not callable(f):
         raise TypeError(f"as_layer: it must be a function of arrays, got {describe(f)}")
@@ -323,7 +324,8 @@ def _subject(
     call: Callable[..., Any] = partial(_call_rows if vmap else _call, f)
     if jit:
         call = jax.jit(call, static_argnums=0)
-    forward = partial(_forward, f, call, x, constant, moves_x)
+    run = partial(_forward, f, call, x, constant, moves_x)
+    forward = Function(run, "jax", partial(_in_code, f, x, jit, vmap))
     return forward, Constants(partial(keep, constant)) if frozen else ()
 
 
@@ -390,6 +392,18 @@ def _forward(
         out, pull = jax.vjp(function, *[given[i] for i in moving])
     give = np.array if is_numpy(x) else jax.numpy.array
     return give(out), Graph(partial(_pull, params, given, moving, out, pull, give))
+
+
+def _in_code(
+    f: Callable[..., Any], at: Place, jit: bool, vmap: bool, params: Any, x: Any, write: Callable[[Any], str]
+) -> str:
+    """The call of a function as it is written in code."""
+    name = name_in_code(f)
+    name = f"jax.jit({name})" if jit else name
+    if not vmap:
+        return call_in_code(name, *arguments(at, params, x), write)
+    of_row = call_in_code(name, *arguments(at, params, Name("row")), write)
+    return f"jax.vmap(lambda row: {of_row})({write(x)})"
 
 
 def _call(f: Callable[..., Any], at: Place, *by_place: Any, **by_name: Any) -> Any:

@@ -173,7 +173,7 @@ def as_layer(
     """
     subject, parts = _subject(f, x, frozen, autocast=autocast, device=device, moves_x=True)
     return Layer(
-        partial(_torch_layer.forward, subject),
+        _torch_layer.function(subject),
         backward,
         grads,
         name=name_of_function(subject.f),
@@ -220,7 +220,7 @@ def as_encoder(
     """
     subject, parts = _subject(f, x, frozen, autocast=autocast, device=device, moves_x=False)
     return Encoder(
-        partial(_torch_layer.forward, subject),
+        _torch_layer.function(subject),
         grads,
         name=name_of_function(subject.f),
         parts=parts,

@@ -26,6 +26,7 @@ from chainrule.laws.directions import (
     Part,
     by_directions,
     confirmed,
+    only_at_kinks,
 )
 from chainrule.laws.finite import first_not_finite
 from chainrule.laws.hints import hint, where
@@ -156,7 +157,7 @@ def of_field(
         expected, ratios = _by_complex_step(trial, name, some, dout, got, unit)
     else:
         expected, ratios = confirmed(part, some)
-    verdict = right("derivative", name, got, expected, ratios, rows, weights)
+    verdict = _shown(right("derivative", name, got, expected, ratios, rows, weights), part, ratios)
     other = whole if whole is not None and not whole.ok else _at_several_kinks(part, expected, ratios)
     if verdict.ok and other is not None:
         return other
@@ -167,6 +168,13 @@ def of_field(
     if verdict.undecided and whole is not None and whole.ok and math.isfinite(whole.power):
         return evolve(whole, note=verdict.note + "; a direction decides")
     return evolve(verdict, power=power)
+
+
+def _shown(verdict: Verdict, part: Part, ratios: Array) -> Verdict:
+    """The verdict with the point that shows it, if it is wrong, and the slopes that are right at a kink."""
+    if not verdict.wrong:
+        return verdict
+    return evolve(verdict, point=part, note=only_at_kinks(part, ratios) or verdict.note)
 
 
 def _at_several_kinks(part: Part, expected: Array, ratios: Array) -> Verdict | None:
@@ -200,7 +208,8 @@ def _by_complex_directions(
             support = max(halves, key=lambda half: ratio(_part(direction, half)))
         expected, ratios = _by_complex_step(trial, name, support, dout, got, unit)
         if ratios.flat[support[0]] > 1:
-            return right("derivative", name, got, expected, ratios, len(np.atleast_1d(trial.out)))
+            part = Part(trial, name, dout, got, unit)
+            return _shown(right("derivative", name, got, expected, ratios, len(np.atleast_1d(trial.out))), part, ratios)
     return None
 
 

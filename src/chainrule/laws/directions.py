@@ -183,8 +183,12 @@ class Part:
     @property
     def kinks(self) -> str:
         """Why nothing can be told where the derivative along two directions is not their sum."""
-        moved = "x" if self.name == "dx" else f"params{self.name.removeprefix('grads')}"
-        return f"{KINKS}: move {moved} off them by a little"
+        return f"{KINKS}: move {self.moved} off them by a little"
+
+    @property
+    def moved(self) -> str:
+        """The name of the argument."""
+        return "x" if self.name == "dx" else f"params{self.name.removeprefix('grads')}"
 
     def along(self, direction: Array, share: float = 1.0) -> Miss:
         """The gradient beside the derivative along a direction; the first step is a share of the usual one."""
@@ -195,6 +199,12 @@ class Part:
         direction = np.zeros(self.got.shape)
         direction[index] = size
         return direction
+
+    def interval(self, place: int) -> tuple[float, float] | None:
+        """Between which slopes an entry lies, if it is at a kink."""
+        size = float(sizes_of(self.leaf).flat[place])
+        miss = self.along(self.alone(np.unravel_index(place, self.got.shape), size))
+        return (miss.low / size, miss.high / size) if miss.kinked else None
 
     def steady(self, direction: Array, miss: Miss) -> bool:
         """Tell whether finer steps give the same derivative, and do not speak for the gradient.
@@ -382,8 +392,8 @@ def _at_kinks(law: str, part: Part, case: str, places: NDArray[Any], rng: np.ran
     expected, ratios = confirmed(part, few)
     if not np.any(ratios > 1):
         return None
-    note = _said(case, "at a kink it lies outside of the slopes to the left and to the right")
-    return _at(law, part, expected, int(np.nanargmax(ratios)), note)
+    note = only_at_kinks(part, ratios) or "it is wrong here"
+    return _at(law, part, expected, int(np.nanargmax(ratios)), _said(case, note))
 
 
 def _at(law: str, part: Part, expected: Array, place: int, note: str) -> Verdict:
@@ -391,7 +401,23 @@ def _at(law: str, part: Part, expected: Array, place: int, note: str) -> Verdict
     index = tuple(int(i) for i in np.unravel_index(place, part.got.shape))
     got, right = float(part.got[index]), float(expected[index])
     scale = float(np.sqrt(np.nanmean(np.square(expected)))) or 1.0
-    return Verdict(law, part.name, False, note, error=abs(got - right) / scale, index=index, got=got, expected=right)
+    error = abs(got - right) / scale
+    return Verdict(law, part.name, False, note, error=error, index=index, got=got, expected=right, point=part)
+
+
+def only_at_kinks(part: Part, ratios: Array) -> str:
+    """The worst entry's kink and the slopes that would be right there, if the field is wrong at kinks alone; or ""."""
+    wrong = np.flatnonzero(ratios > 1)
+    if not wrong.size:
+        return ""
+    worst = int(np.nanargmax(ratios))
+    found = {i: part.interval(i) for i in (*map(int, wrong[:AT_KINKS]), worst)}
+    if None in found.values():
+        return ""
+    low, high = found[worst] or (math.nan, math.nan)
+    place = f"[{', '.join(str(i) for i in np.unravel_index(worst, part.got.shape))}]" if part.got.ndim else ""
+    at = f"{part.moved}{place} = {float(part.leaf.flat[worst]):.6g} is at a kink"
+    return f"{at}: every {part.name}{place} from {low:.6g} to {high:.6g} would be right"
 
 
 def _located(law: str, part: Part, direction: Array, words: str) -> Verdict:
@@ -408,6 +434,7 @@ def _located(law: str, part: Part, direction: Array, words: str) -> Verdict:
         if got.size == 1 or support.size == 1 or part.adds_up(alone, direction - alone):
             rows = len(np.atleast_1d(part.trial.out))
             pattern = hint(got, expected, rows) or where(ratios > 1) if support.size == got.size else "it is wrong here"
+            pattern = only_at_kinks(part, ratios) or pattern
             return _at(law, part, expected, worst, _said(words, pattern))
     return Verdict(law, part.name, ok=False, undecided=True, note=_said(words, note))
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from attrs import evolve, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
@@ -19,6 +20,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64
+from chainrule.laws.directions import Part
 from chainrule.laws.hints import where
 from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, rounding
 
@@ -68,29 +70,49 @@ def _in_dtype(
         with np.errstate(all="ignore"):
             if dtype == np.float16:
                 x = Trial.of(layer, params, x).fewer
-            params, x = _as(params, dtype), _as(x, dtype)
-            trial = Trial.of(layer, params, x)
-            dout = draw(trial.out, rng).astype(dtype)
-            results = {"out": trial.out, **trial.back(dout)}
-            exact = Trial.in_float64(layer, params, x)
-            wide = in_float64(dout)
-            right = {"out": exact.out, **exact.back(wide)}
-            info = np.finfo(dtype)
-            units = rounding(exact, wide, rng, float(info.eps) / 2, copies=4 if trial.large else 8)
+            trial = Trial.of(layer, _as(params, dtype), _as(x, dtype))
+            both = Both.of(trial, draw(trial.out, rng).astype(dtype), rng)
     except Exception:  # noqa: BLE001  # it refuses this dtype or this number of rows, which is an answer
         return
-    for name, got in results.items():
-        like = right[name]
-        if got.dtype != dtype:
-            yield Verdict("precision", name, ok=False, note=f"{at} it comes as {got.dtype}")
-            continue
-        if got.shape != like.shape:
-            yield Verdict("precision", name, ok=False, note=f"{at} it is {describe(got)}, in float64 {describe(like)}")
-            continue
-        verdict = _judged(name, got, like, units[name], info, at, theirs=theirs)
-        if not verdict.ok and verdict.error < RANDOM * verdict.bound and _is_random(layer, params, x, name, rng):
-            verdict = Verdict("precision", name, ok=True, power=verdict.error)
-        yield verdict
+    yield from both.verdicts(rng, at, theirs=theirs)
+
+
+@frozen(eq=False)
+class Both:
+    """The results at a point in some dtype, those in float64 for the same numbers, and their units of rounding."""
+
+    trial: Trial
+    dout: Array
+    results: Fields
+    right: Fields
+    units: Fields
+
+    @classmethod
+    def of(cls, trial: Trial, dout: Array, rng: np.random.Generator) -> "Both":
+        """Run the layer in the dtype of `dout`, and in float64."""
+        results = {"out": trial.out, **trial.back(dout)}
+        exact, wide = Trial.in_float64(trial.layer, trial.params, trial.x), in_float64(dout)
+        right = {"out": exact.out, **exact.back(wide)}
+        unit = float(np.finfo(dout.dtype).eps) / 2
+        return cls(trial, dout, results, right, rounding(exact, wide, rng, unit, copies=4 if trial.large else 8))
+
+    def verdicts(self, rng: np.random.Generator, at: str, *, theirs: bool) -> Iterator[Verdict]:
+        """The verdict on each result."""
+        dtype = self.dout.dtype
+        for name, got in self.results.items():
+            like = self.right[name]
+            if got.dtype != dtype:
+                yield Verdict("precision", name, ok=False, note=f"{at} it comes as {got.dtype}")
+                continue
+            if got.shape != like.shape:
+                note = f"{at} it is {describe(got)}, in float64 {describe(like)}"
+                yield Verdict("precision", name, ok=False, note=note)
+                continue
+            verdict = _judged(name, got, like, self.units[name], np.finfo(dtype), at, theirs=theirs)
+            if not verdict.ok and verdict.error < RANDOM * verdict.bound and _is_random(self.trial, name, rng):
+                verdict = Verdict("precision", name, ok=True, power=verdict.error)
+            point = Part(self.trial, name, self.dout, got, self.units[name])
+            yield verdict if verdict.ok else evolve(verdict, point=point)
 
 
 RANDOM, NEARBY = 8.0, 24
@@ -98,14 +120,14 @@ RANDOM, NEARBY = 8.0, 24
 the errors of a single entry have one sign by accident in three cases of a hundred, at 24 in less than one of 10,000."""
 
 
-def _is_random(layer: Any, params: Any, x: Any, name: str, rng: np.random.Generator) -> bool:
+def _is_random(at: Trial, name: str, rng: np.random.Generator) -> bool:
     """Tell whether the errors of a result are of either sign at points nearby, as rounding is and a fault is not."""
     errors: list[Array] = []
     for _ in range(NEARBY):
-        near = [tree.map(partial(_nearby, rng), value) for value in (params, x)]
-        trial = Trial.of(layer, *near)
+        near = [tree.map(partial(_nearby, rng), value) for value in (at.params, at.x)]
+        trial = Trial.of(at.layer, *near)
         dout = draw(trial.out, np.random.default_rng(0)).astype(trial.out.dtype)
-        exact = Trial.in_float64(layer, *near)
+        exact = Trial.in_float64(at.layer, *near)
         got, like = (
             {"out": each.out, **each.back(slope)}[name] for each, slope in ((trial, dout), (exact, in_float64(dout)))
         )

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
-from attrs import evolve
+from attrs import evolve, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
@@ -419,14 +419,23 @@ ELSEWHERE = ("loss_values", "loss_targets")
 def as_layer(loss: Loss[Any, Any], targets: Any) -> Layer[tuple[()], Any]:
     """A loss as a layer of its output, for fixed targets: its `out` is the loss, and its `dout` is `dloss`."""
 
-    def forward(params: tuple[()], x: Array) -> tuple[Array, Any]:
-        value, cache = _forward(loss, x, tree.map(partial(_in_dtype_of, x), targets))
-        return np.asarray(value, getattr(value, "dtype", x.dtype)), cache
-
     def backward(cache: Any, dout: Array) -> tuple[Array, tuple[()]]:
         return loss.backward(cache, dout), ()
 
-    return Layer(forward, backward, couples_rows=True)
+    return Layer(OfLoss(loss, targets), backward, couples_rows=True)
+
+
+@frozen(eq=False)
+class OfLoss:
+    """The forward of a loss as a layer."""
+
+    loss: Loss[Any, Any]
+    targets: Any
+
+    def __call__(self, params: tuple[()], x: Array) -> tuple[Array, Any]:
+        """The loss of an output."""
+        value, cache = _forward(self.loss, x, tree.map(partial(_in_dtype_of, x), self.targets))
+        return np.asarray(value, getattr(value, "dtype", x.dtype)), cache
 
 
 def _in_dtype_of(x: Array, leaf: Array) -> Array:

@@ -225,6 +225,36 @@ def _wrong_way(
     return _told("after some steps a number goes along its gradient", wrong) if wrong.any() else ""
 
 
+def lines_of_steps(optimizer: Optimizer[Any, Any]) -> str:
+    """Lines of code that show how few numbers move the wrong way, without this library; "" if they don't.
+
+    In them `init` and `step` are the author's own.
+    """
+    for n in (1, 2, 4):
+        start, slopes = np.array([1.0, -2.0, 0.5, -1.5])[:n], np.array([0.5, 1.0, -2.0, -0.7])[:n]
+        holes = np.where(np.arange(n) == 1, 0.0, slopes)
+        try:
+            runs = [_run(optimizer, start, steady) for steady in (slopes, -slopes, 0 * slopes, holes)]
+        except Exception:  # noqa: BLE001  # it takes no such parameters
+            return ""
+        if _wrong_way(start, slopes, holes, *runs):
+            shown = slopes if _wrong_way(start, slopes, slopes, *runs) else holes
+            return "\n".join(
+                (
+                    "import numpy as np",
+                    f"params = np.array({start.tolist()})",
+                    f"grads = np.array({shown.tolist()})",
+                    "def moved(grads):  # by so many steps",
+                    "    new, state = params, init(params)",
+                    f"    for _ in range({STEPS}):",
+                    "        new, state = step(state, new, grads)",
+                    "    return new - params",
+                    "print(moved(grads), moved(-grads), moved(0 * grads))",
+                )
+            )
+    return ""
+
+
 def _told(note: str, wrong: Any) -> str:
     place = where(np.asarray(wrong))
     return f"{note}: {place}" if place else note

@@ -1,6 +1,7 @@
 """Subjects as laws take them: parameters that are trees, and a layer that takes float64."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import attrs
@@ -13,7 +14,7 @@ from chainrule.arrays.records import record
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list
 from chainrule.encoder import Encoder
 from chainrule.interop import graph
-from chainrule.interop.parameters import named
+from chainrule.interop.parameters import named, natural
 from chainrule.laws.copies import in_float64, writable
 from chainrule.layer import Layer
 
@@ -41,12 +42,16 @@ def as_trees(layer: Any, params: Any) -> tuple[Any, Any]:
     def grads(cache: Any, dout: Any) -> Any:
         return _checked(params, layer.grads(cache, dout))
 
-    traits = {"couples_rows": layer.couples_rows, "elementwise": layer.elementwise, "event_axes": layer.event_axes}
+    traits = {"couples_rows": layer.couples_rows, "event_axes": layer.event_axes}
     if isinstance(layer, Encoder):
-        del traits["elementwise"]
         made: Any = Encoder(forward, grads, **traits)
         return made, turn
-    return Layer(forward, backward, grads, **traits), turn
+    return Layer(forward, backward, grads, elementwise=layer.elementwise, **traits), turn
+
+
+def as_given(layer: Any, params: Any) -> Callable[[Any], Any]:
+    """What makes of parameters that are a tree those that the layer's author is given."""
+    return natural if layer.grads is graph.grads else partial(_like, params)
 
 
 def _has_containers(value: Any) -> bool:
@@ -92,11 +97,6 @@ def _checked(pattern: Any, grads: Any) -> Any:
 
 RECORDS: dict[tuple[Any, ...], Callable[..., Any]] = {}
 """The classes of records that stand for dictionaries, by the keys."""
-
-
-def keys_of(record: Any) -> tuple[Any, ...] | None:
-    """The keys of the dictionary that a record stands for, in the order of its fields; None of another."""
-    return next((keys for keys, cls in RECORDS.items() if cls is record.__class__), None)
 
 
 def _record(keys: tuple[Any, ...]) -> Callable[..., Any]:

@@ -18,7 +18,7 @@ from chainrule.arrays.types import Array, is_tuple
 from chainrule.encoder import Encoder, of_a_seed
 from chainrule.layer import Layer
 from chainrule.naming import options_of, titled
-from chainrule.parts import Parts
+from chainrule.parts import Parts, check_depth
 from chainrule.rules.passes import in_pairs, pair_of, rule_of
 from chainrule.rules.rule import Rule
 
@@ -60,6 +60,8 @@ def combinator(
     ------
     TypeError
         If one of `layers` is no layer; with a hint if it is an encoder.
+    ValueError
+        If layers are nested deeper than Python's recursion limit allows.
     """
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
@@ -89,6 +91,8 @@ def layer_or_encoder(
     Layer or Encoder
         The functions and their rule.
     """
+    if not isinstance(parts, tuple):
+        check_depth(name, parts)
     of_pairs = Combination(name, tuple(pair_of(layer) for layer in layers), forward, backward)
     of_rules = tuple(rule_of(layer) for layer in layers)
     axes = [layer.event_axes for layer in layers]

@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from attrs import field, frozen
+from attrs import field, frozen, has
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, number
@@ -183,6 +183,8 @@ class ArrayOptimizer:
             If there is something in the tree that is no array of floats.
         """
         leaves = [(f"{self.name}: params{path}", leaf) for path, leaf in tree.named_leaves(params)]
+        if not (leaves or is_tuple(params) or has(type(params))):
+            raise TypeError(f"{self.name}: params must be arrays, in tuples and records, got {describe(params)}")
         libraries = [namespace(leaf, name=name) for name, leaf in leaves]
         zeros = [
             tree.replace(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.arguments import describe, is_a, remedy
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder, Trainable
 from chainrule.layer import Layer
@@ -29,6 +29,10 @@ Seed = TypeVar("Seed")
 
 GENTLE = (1e-6, 1e6)
 """The smallest and the largest factor that may ride: others, far from 1, might make `dout` underflow or overflow."""
+
+
+ABSENT: Any = object()
+"""In the place of an argument that is not given: the call is then refused in words of the step."""
 
 
 @overload
@@ -93,6 +97,9 @@ def training_step(
     if adjust is not None and not callable(adjust):
         raise TypeError(f"training_step: adjust must be a function of the gradients, got {describe(adjust)}")
     if callable(network) and not isinstance(network, type):
+        uncalled = remedy(network)
+        if uncalled:
+            raise TypeError(f"training_step: network must be a Layer or an Encoder, got {describe(network)}{uncalled}")
         return partial(_seeded, network, loss, optimizer, adjust)
     return _step_of(network, loss, optimizer, adjust)
 
@@ -112,16 +119,27 @@ def _seeded(
     loss: Loss[Any, Any],
     optimizer: Optimizer[Any, Any],
     adjust: Callable[[Any], Any] | None,
-    params: Any,
-    state: Any,
-    x: Any,
-    targets: Any,
-    seed: Any,
+    params: Any = ABSENT,
+    state: Any = ABSENT,
+    x: Any = ABSENT,
+    targets: Any = ABSENT,
+    seed: Any = ABSENT,
+    *more: Any,
 ) -> tuple[Any, Any, Array]:
+    """A step with the network of a seed."""
+    if more or seed is ABSENT:
+        given = (params, state, x, targets, seed, *more)
+        raise _misfit(", seed", given, ": the network is a function of a seed, which comes last")
     made = network(seed)
     if not is_a(made, Layer, Encoder):
         raise TypeError(f"training_step: network(seed) must be a Layer or an Encoder, got {describe(made)}")
     return _step_of(made, loss, optimizer, adjust)(params, state, x, targets)
+
+
+def _misfit(seed: str, given: tuple[Any, ...], reason: str = "") -> TypeError:
+    """The error of a call with too few arguments, or too many."""
+    count, expected = sum(each is not ABSENT for each in given), 5 if seed else 4
+    return TypeError(f"step(params, state, x, targets{seed}) takes {expected} arguments, got {count}{reason}")
 
 
 def _step(
@@ -129,12 +147,15 @@ def _step(
     optimizer: Optimizer[Any, Any],
     adjust: Callable[[Any], Any] | None,
     still: Any,
-    params: Any,
-    state: Any,
-    x: Any,
-    targets: Any,
+    params: Any = ABSENT,
+    state: Any = ABSENT,
+    x: Any = ABSENT,
+    targets: Any = ABSENT,
+    *more: Any,
 ) -> tuple[Any, Any, Array]:
     """A step with any optimizer."""
+    if more or targets is ABSENT:
+        raise _misfit("", (params, state, x, targets, *more))
     value, grads, _ = both.run(params, x, targets)
     grads = locked(grads)
     new, state = optimizer.step(state, params, grads if adjust is None else adjust(grads))
@@ -146,12 +167,15 @@ def _fused(
     optimizer: ArrayOptimizer,
     adjust: Callable[[Any], Any] | None,
     still: Any,
-    params: Any,
-    state: Any,
-    x: Any,
-    targets: Any,
+    params: Any = ABSENT,
+    state: Any = ABSENT,
+    x: Any = ABSENT,
+    targets: Any = ABSENT,
+    *more: Any,
 ) -> tuple[Any, Any, Array]:
     """A step in the memory of the gradients."""
+    if more or targets is ABSENT:
+        raise _misfit("", (params, state, x, targets, *more))
     rate = optimizer.rate(state)
     factor = None if optimizer.factor is None else optimizer.factor(rate)
     may_ride = adjust is None and isinstance(factor, float) and GENTLE[0] <= abs(factor) <= GENTLE[1]

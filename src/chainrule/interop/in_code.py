@@ -1,0 +1,102 @@
+"""Values and calls as they are written in code, for lines that are pasted elsewhere."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from chainrule.arrays.records import field_names
+from chainrule.arrays.types import is_any_tuple, is_dict, is_list
+
+
+class Name(str):
+    """A name in code, which is written as it is."""
+
+    __slots__ = ()
+
+
+def value_in_code(value: Any, names: Mapping[int, str]) -> str:
+    """A value in code.
+
+    Parameters
+    ----------
+    value
+        Dicts, lists, tuples and records of arrays, nested; numbers, strings and names.
+    names
+        The names of arrays, by their `id`.
+
+    Returns
+    -------
+    str
+        An expression.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine
+    >>> from chainrule.interop.in_code import value_in_code
+    >>> params = Affine(np.ones((3, 2)), np.ones(2))
+    >>> value_in_code({"first": (params, 2)}, {id(params.W): "W", id(params.b): "b"})
+    "{'first': (Affine(W=W, b=b), 2)}"
+    """
+    if id(value) in names or isinstance(value, Name):
+        return names.get(id(value), str(value))
+    inside = [value_in_code(each, names) for _, each in _entries(value)]
+    kind: Any = value.__class__
+    if is_dict(value):
+        return f"{{{', '.join(f'{key!r}: {each}' for key, each in zip(value, inside, strict=True))}}}"
+    if is_list(value):
+        return f"[{', '.join(inside)}]"
+    if kind is tuple:
+        return f"({', '.join(inside)}{',' if len(inside) == 1 else ''})"
+    fields = _fields(value)
+    named = [f"{name}={each}" for name, each in zip(fields or (), inside, strict=True)]
+    return repr(value) if fields is None else f"{kind.__name__}({', '.join(named)})"
+
+
+def path_in_code(value: Any, array: Any, at: str) -> str:
+    """How an array is reached in code from the value that holds it, whose name is `at`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.interop.in_code import path_in_code
+    >>> bias = np.ones(2)
+    >>> path_in_code([{"b": bias}], bias, "grads")
+    "grads[0]['b']"
+    """
+    return next(path for path, each in _reached(value, at) if each is array)
+
+
+def call_in_code(f: str, by_place: tuple[Any, ...], by_name: Mapping[str, Any], code: Callable[[Any], str]) -> str:
+    """A call in code: `f(x, W, eps=1e-5)`."""
+    return f"{f}({', '.join([*map(code, by_place), *(f'{name}={code(each)}' for name, each in by_name.items())])})"
+
+
+def name_in_code(f: Any) -> str:
+    """The name that the author of a function has for it; `f` for one without."""
+    name = str(getattr(f, "__name__", ""))
+    return name if name.isidentifier() else "f"
+
+
+def _fields(value: Any) -> tuple[str, ...] | None:
+    """The names of the fields of a record or a named tuple; None for anything else."""
+    kind: Any = value.__class__
+    if hasattr(kind, "__attrs_attrs__"):
+        return tuple(field_names(kind))
+    return tuple(kind._fields) if is_any_tuple(value) and hasattr(kind, "_fields") else None
+
+
+def _entries(value: Any) -> Iterator[tuple[str, Any]]:
+    """What is in a value, with the step that leads there."""
+    fields = _fields(value)
+    if fields is not None:
+        yield from ((f".{name}", getattr(value, name)) for name in fields)
+    elif is_dict(value):
+        yield from ((f"[{key!r}]", each) for key, each in value.items())
+    elif is_list(value) or is_any_tuple(value):
+        yield from ((f"[{i}]", each) for i, each in enumerate(value))
+
+
+def _reached(value: Any, at: str) -> Iterator[tuple[str, Any]]:
+    yield at, value
+    for step, each in _entries(value):
+        yield from _reached(each, at + step)

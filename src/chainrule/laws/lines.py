@@ -1,0 +1,352 @@
+"""Lines of code that show a wrong number without this library: in NumPy, in torch or in JAX."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from chainrule import tree
+from chainrule.arrays.types import Array
+from chainrule.encoder import Encoder
+from chainrule.interop.graph import Function
+from chainrule.interop.in_code import path_in_code, value_in_code
+from chainrule.laws.directions import Part
+from chainrule.laws.loss_laws import OfLoss
+
+FEW = 64
+"""The most numbers that are written out."""
+
+
+@frozen(eq=False)
+class Shown:
+    """A number that is wrong, at a point that shows it.
+
+    Parameters
+    ----------
+    part
+        The field, at the point.
+    index
+        Which of its numbers.
+    step
+        The step of the differences that show it; 0 where it is compared with that of float64.
+    kinked
+        Whether differences to both sides are shown.
+    dtype
+        The dtype of the arrays.
+    """
+
+    part: Part
+    index: tuple[int, ...]
+    step: float
+    kinked: bool
+    dtype: str
+
+    @property
+    def place(self) -> str:
+        """The index in code."""
+        return ", ".join(map(str, self.index)) or "()"
+
+
+@frozen(eq=False)
+class Author:
+    """The layer as its author wrote it, and what its functions are given for parameters that are a tree."""
+
+    layer: Any
+    natural: Callable[[Any], Any]
+
+
+def lines_of(shown: Shown, author: Author) -> str:
+    """The lines, in which the author's functions have their names."""
+    return "\n".join(_lines(shown, author))
+
+
+def _lines(shown: Shown, author: Author) -> Iterator[str]:
+    code = _dialect(shown, author)
+    yield from code.start
+    if not shown.step:
+        yield "def result(dtype):"
+        yield from (f"    {line}" for line in (*code.setting(), f"return {code.got}"))
+        yield f"print(result({code.module}.{shown.dtype}), result({code.module}.float64))"
+        return
+    yield from code.setting()
+    yield f"def loss(step):  # {code.got} is the derivative of this at 0"
+    yield from (f"    {line}" for line in code.moved())
+    yield f"h = {shown.step:.0e}"
+    sides = (
+        "(loss(0.0) - loss(-h)) / h, (loss(h) - loss(0.0)) / h" if shown.kinked else "(loss(h) - loss(-h)) / (2 * h)"
+    )
+    yield f"print({code.got}, {sides})"
+
+
+def _dialect(shown: Shown, author: Author) -> "Pair":
+    made = author.layer.forward
+    if isinstance(made, Function):
+        return {"torch": Torch, "jax": Jax}[made.library](shown, author)
+    if isinstance(shown.part.trial.layer.forward, OfLoss):
+        return PairOfLoss(shown, author)
+    return PairOfEncoder(shown, author) if isinstance(author.layer, Encoder) else Pair(shown, author)
+
+
+class Pair:
+    """A layer's pair of functions of NumPy's arrays."""
+
+    module = "np"
+    names_of_x, name_of_dout = "x", "dout"
+
+    def __init__(self, shown: Shown, author: Author) -> None:
+        part = shown.part
+        self.shown, self.author = shown, author
+        self.params = author.natural(part.trial.params)
+        self.leaf: Any = None if part.name == "out" else part.leaf
+        self.given = dict(self._given())
+
+    def _given(self) -> Iterator[tuple[str, Array]]:
+        """The arrays that are given, and their names."""
+        trial = self.shown.part.trial
+        yield from ((f"p{i}", leaf) for i, leaf in enumerate(tree.leaves(trial.params)))
+        yield from numbered(self.names_of_x, trial.x)
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """The imports."""
+        return ("import numpy as np",)
+
+    @property
+    def start(self) -> Iterator[str]:
+        """The lines before all others."""
+        yield from self.head
+        if self.module != "np" and any(map(_drawing, (*self.given.values(), self.shown.part.dout))):
+            yield "import numpy as np"
+
+    def setting(self) -> Iterator[str]:
+        """The lines that make the arrays, and what is computed of them."""
+        yield from (f"{name} = {self.array(leaf)}" for name, leaf in self.given.items())
+        yield f"{self.name_of_dout} = {self.array(self.shown.part.dout)}"
+        yield from self.results()
+
+    def array(self, leaf: Array) -> str:
+        """An array in code; in any dtype it has numbers that the narrower one holds."""
+        numbers = _numbers(leaf)
+        is_list = not _drawing(leaf)
+        if leaf.dtype.kind != "f" or (self.shown.step and self.shown.dtype == "float64"):
+            return f"np.array({numbers})" if is_list else numbers
+        narrow = f"np.{self.shown.dtype}"
+        text = f"np.array({numbers}, {narrow})" if is_list else f"{numbers}.astype({narrow})"
+        return text if self.shown.step else f"{text}.astype(dtype)"
+
+    def code(self, value: Any, moved: str = "") -> str:
+        """A value in code, in which another array may stand for the one that moves."""
+        names = {id(leaf): name for name, leaf in self.given.items()}
+        return value_in_code(value, {**names, id(self.leaf): moved} if moved else names)
+
+    def call(self, moved: str = "") -> str:
+        """The call of the author's function."""
+        return f"forward({self.code(self.params, moved)}, {self.code(self.shown.part.trial.x, moved)})"
+
+    def results(self) -> Iterator[str]:
+        """The lines that compute what is wrong."""
+        yield f"out, cache = {self.call()}"
+        if self.leaf is not None:
+            yield "dx, grads = backward(cache, dout)"
+
+    @property
+    def field(self) -> str:
+        """The field that is wrong, in code."""
+        name = self.shown.part.name
+        return path_in_code(self.params, self.leaf, "grads") if name.startswith("grads") else name
+
+    @property
+    def got(self) -> str:
+        """The number that is wrong, in code."""
+        return f"{self.field}[{self.shown.place}]"
+
+    @property
+    def moving(self) -> str:
+        """The name of the array that moves."""
+        return next(name for name, leaf in self.given.items() if leaf is self.leaf)
+
+    def moved(self) -> Iterator[str]:
+        """The body of the function of a step, whose derivative is the number."""
+        yield f"moved = {self.moving}.copy()"
+        yield f"moved[{self.shown.place}] += step"
+        yield f"return ({self.call('moved')}[0] * {self.name_of_dout}).sum()"
+
+
+class PairOfEncoder(Pair):
+    """An encoder's functions, which give no `dx`."""
+
+    def results(self) -> Iterator[str]:
+        """The lines that compute what is wrong."""
+        yield f"out, cache = {self.call()}"
+        if self.leaf is not None:
+            yield "gradients = grads(cache, dout)"
+
+    @property
+    def field(self) -> str:
+        """The field that is wrong, in code."""
+        return "out" if self.leaf is None else path_in_code(self.params, self.leaf, "gradients")
+
+
+class PairOfLoss(Pair):
+    """A loss's pair of functions."""
+
+    names_of_x, name_of_dout = "out", "dloss"
+
+    def _given(self) -> Iterator[tuple[str, Array]]:
+        yield from super()._given()
+        yield from numbered("targets", self.targets)
+
+    @property
+    def targets(self) -> Any:
+        """What the output is compared with."""
+        return self.shown.part.trial.layer.forward.targets
+
+    def call(self, moved: str = "") -> str:
+        """The call of the author's function."""
+        return f"forward({moved or 'out'}, {self.code(self.targets)})"
+
+    def results(self) -> Iterator[str]:
+        """The lines that compute what is wrong."""
+        yield f"value, cache = {self.call()}"
+        if self.leaf is not None:
+            yield "dout = backward(cache, dloss)"
+
+    @property
+    def field(self) -> str:
+        """The field that is wrong, in code."""
+        return "np.asarray(value)" if self.leaf is None else "dout"
+
+
+class Torch(Pair):
+    """A function of torch's tensors."""
+
+    module = "torch"
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """The imports."""
+        return ("import torch", *(line for line in self.author.layer.forward.start if line.startswith("import")))
+
+    def array(self, leaf: Array) -> str:
+        """An array in code; in any dtype it has numbers that the narrower one holds."""
+        numbers = _numbers(leaf)
+        if leaf.dtype.kind != "f":
+            return f"torch.tensor({numbers})"
+        text = f"torch.tensor({numbers}, dtype=torch.{self.shown.dtype}"
+        moves = leaf is not self.shown.part.dout
+        if self.shown.step:
+            return f"{text}{', requires_grad=True' if moves else ''})"
+        return f"{text}).to(dtype){'.requires_grad_()' if moves else ''}"
+
+    def call(self, moved: str = "") -> str:
+        """The call of the author's function."""
+        trial = self.shown.part.trial
+        text: str = self.author.layer.forward.in_code(trial.params, trial.x, partial(self.code, moved=moved))
+        return text
+
+    def setting(self) -> Iterator[str]:
+        """The lines that make the arrays, and what is computed of them."""
+        dtype = f"{self.module}.{self.shown.dtype}" if self.shown.step else "dtype"
+        later = (line for line in self.author.layer.forward.start if not line.startswith("import"))
+        yield from (line.format(dtype=dtype) for line in later)
+        yield from super().setting()
+
+    def results(self) -> Iterator[str]:
+        """The lines that compute what is wrong."""
+        yield f"out = {self.call()}"
+        if self.leaf is not None:
+            yield f"(got,) = torch.autograd.grad(out, {self.moving}, dout)"
+
+    @property
+    def field(self) -> str:
+        """The field that is wrong, in code."""
+        return "out" if self.leaf is None else "got"
+
+    @property
+    def got(self) -> str:
+        """The number that is wrong, in code."""
+        return f"{super().got}.item()"
+
+    def moved(self) -> Iterator[str]:
+        """The body of the function of a step, whose derivative is the number."""
+        yield f"moved = {self.moving}.detach().clone()"
+        yield f"moved[{self.shown.place}] += step"
+        yield f"return ({self.call('moved')} * dout).sum().item()"
+
+
+class Jax(Torch):
+    """A function of JAX's arrays."""
+
+    module = "jnp"
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """The imports."""
+        return "import jax", "import jax.numpy as jnp", 'jax.config.update("jax_enable_x64", True)'
+
+    def array(self, leaf: Array) -> str:
+        """An array in code; in any dtype it has numbers that the narrower one holds."""
+        numbers = _numbers(leaf)
+        if leaf.dtype.kind != "f":
+            return f"jnp.array({numbers})"
+        text = f"jnp.array({numbers}, jnp.{self.shown.dtype})"
+        return text if self.shown.step else f"{text}.astype(dtype)"
+
+    def results(self) -> Iterator[str]:
+        """The lines that compute what is wrong."""
+        if self.leaf is None:
+            yield f"out = {self.call()}"
+            return
+        yield f"out, pull = jax.vjp(lambda moved: {self.call('moved')}, {self.moving})"
+        yield "(got,) = pull(dout)"
+
+    def moved(self) -> Iterator[str]:
+        """The body of the function of a step, whose derivative is the number."""
+        yield f"moved = {self.moving}.at[{self.shown.place}].add(step)"
+        yield f"return ({self.call('moved')} * dout).sum().item()"
+
+
+def numbered(name: str, value: Any) -> Iterator[tuple[str, Array]]:
+    """The arrays of a tree by name: the name itself if there is one."""
+    leaves = tree.leaves(value)
+    yield from ((name if len(leaves) == 1 else f"{name}{i}", leaf) for i, leaf in enumerate(leaves))
+
+
+OF_X, OF_TARGETS, OF_DOUT = SEEDS = range(3)
+"""The seeds of arrays that are drawn: they are not to be equal."""
+
+
+def drawn(seed: int, leaf: Array) -> Array:
+    """The numbers that stand in an array that is too large to be written out, of its dtype; labels are as large."""
+    rng = np.random.default_rng(seed)
+    if leaf.dtype.kind == "f":
+        return rng.standard_normal(leaf.shape).astype(leaf.dtype)
+    return rng.integers(leaf.max() + 1, size=leaf.shape).astype(leaf.dtype)
+
+
+def _drawing(leaf: Array) -> str:
+    """How an array is drawn in code; "" of one that is not."""
+    if leaf.size <= FEW or leaf.dtype.kind not in "fiu" or leaf.max() < 0:
+        return ""
+    seed = next((seed for seed in SEEDS if np.array_equal(leaf, drawn(seed, leaf))), None)
+    if seed is None:
+        return ""
+    how = (
+        f"standard_normal({leaf.shape})" if leaf.dtype.kind == "f" else f"integers({leaf.max() + 1}, size={leaf.shape})"
+    )
+    return f"np.random.default_rng({seed}).{how}"
+
+
+def _numbers(leaf: Array) -> str:
+    """The numbers of an array in code; one that is too large for that is a ValueError."""
+    drawing = _drawing(leaf)
+    if drawing:
+        return drawing
+    if leaf.size > FEW or (leaf.dtype.kind == "f" and not np.isfinite(leaf).all()):
+        raise ValueError("it can't be written in few numbers")
+    if leaf.dtype.kind != "f":
+        return str(leaf.tolist())
+    shortest = [float(str(number)) for number in leaf.reshape(-1)]  # 0.3 in float32, and not what float64 makes of it
+    return str(np.array(shortest).reshape(leaf.shape).tolist())

@@ -1,0 +1,129 @@
+"""torch: the lines that show a mistake in a function of torch's run without this library, and print both numbers."""
+
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import Array, check_layer
+from chainrule.interop.parameters import named
+from chainrule.interop.torch import as_encoder, as_layer, parameters
+
+torch: Any = import_module("torch")  # it need not be installed where types are checked
+
+FUNCTION: Any = torch.autograd.Function
+MODULE: Any = torch.nn.Module
+
+
+def normal(*shape: int) -> Array:
+    return np.random.default_rng(1).standard_normal(shape)
+
+
+class Scaled(FUNCTION):  # type: ignore[misc]  # its class is of no type here
+    """A product, of whose weight the gradient is a mean in place of a sum."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, weight: Any) -> Any:
+        ctx.save_for_backward(x, weight)
+        return x * weight
+
+    @staticmethod
+    def backward(ctx: Any, dout: Any) -> Any:
+        x, weight = ctx.saved_tensors
+        return dout * weight, (dout * x).mean(0)
+
+
+class Halved(FUNCTION):  # type: ignore[misc]  # its class is of no type here
+    """The identity, whose gradient goes through float16 where it is float32."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, dout: Any) -> Any:
+        return dout.half().float() if dout.dtype is torch.float32 else dout
+
+
+class Normed(MODULE):  # type: ignore[misc]  # its class is of no type here
+    """A module with buffers in float32, and with modules in it."""
+
+    def __init__(self) -> None:
+        MODULE.__init__(self)
+        self.norm = torch.nn.BatchNorm1d(3)
+        self.weight = torch.nn.Parameter(torch.tensor([0.5, -2.0, 1.5]))
+
+    def forward(self, x: Any) -> Any:
+        return Scaled.apply(self.norm(x), self.weight)
+
+
+def of_dictionary(x: Any, params: dict[str, Any]) -> Any:
+    return Scaled.apply(x, params["the weight"])
+
+
+def of_list(params: list[Any], x: Any) -> Any:
+    return Scaled.apply(x, params[0]) + params[1]
+
+
+def by_name(*, weight: Any, rows: Any) -> Any:
+    return Scaled.apply(rows, weight)
+
+
+def scaled(factor: float, x: Any, weight: Any) -> Any:
+    return Scaled.apply(factor * x, weight)
+
+
+def of_words(words: Any, table: Any) -> Any:
+    return Scaled.apply(torch.ones(3, 1, dtype=table.dtype), table[0]) + table[words].sum(1)
+
+
+NORMED = Normed().eval()
+
+CASES: dict[str, tuple[Any, Any, Any, str, Any]] = {
+    "a Function": (as_layer(Scaled), normal(3), normal(5, 3), "Scaled", Scaled),
+    "its apply": (as_layer(Scaled.apply), (normal(3),), normal(5, 3), "Scaled", Scaled),
+    "a dictionary": (as_layer(of_dictionary), {"the weight": normal(3)}, normal(5, 3), "of_dictionary", of_dictionary),
+    "a list": (as_layer(of_list, x=1), named([normal(3), normal(3)]), normal(5, 3), "of_list", of_list),
+    "names": (as_layer(by_name, x="rows"), named({"weight": normal(3)}), normal(5, 3), "by_name", by_name),
+    "a function without a name": (as_layer(partial(scaled, 1.0)), normal(3), normal(5, 3), "f", partial(scaled, 1.0)),
+    "a module": (as_layer(NORMED), parameters(NORMED), normal(5, 3).astype(np.float32), "module", NORMED),
+    "an encoder": (as_encoder(of_words), normal(4, 2), np.array([[0, 1], [1, 1], [2, 3]]), "of_words", of_words),
+}
+
+
+def run(lines: str, name: str, function: Any, capsys: pytest.CaptureFixture[str]) -> list[float]:
+    names: dict[str, Any] = {name: function}
+    exec(lines, names)  # noqa: S102  # the lines that the report gives to paste
+    return [float(each) for each in capsys.readouterr().out.split()]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_lines_call_the_function_with_tensors(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    layer, params, x, name, function = CASES[case]
+    report = check_layer(layer, params, x, rng=np.random.default_rng(0), only=["structure", "derivative"])
+    got, expected = run(report.example, name, function, capsys)
+    assert abs(got - expected) > 0.01
+    assert "chainrule" not in report.example
+    assert "torch.autograd.grad(out, " in report.example
+
+
+def test_numbers_in_float32_are_shown_beside_those_in_float64(capsys: pytest.CaptureFixture[str]) -> None:
+    x = normal(5, 3).astype(np.float32)
+    report = check_layer(as_layer(Halved), (), x, rng=np.random.default_rng(0), only=["structure", "precision"])
+    got, expected = run(report.example, "Halved", Halved, capsys)
+    assert 1e-5 < abs(got / expected - 1) < 1e-2
+
+
+def test_a_function_that_refuses_float64_is_shown_in_float32(capsys: pytest.CaptureFixture[str]) -> None:
+    def kernel(x: Any, weight: Any) -> Any:
+        if x.dtype is not torch.float32:
+            raise TypeError(f"x is {x.dtype}")
+        return Scaled.apply(x, weight)
+
+    weight, x = (value.astype(np.float32) for value in (normal(3), normal(5, 3)))
+    rng = np.random.default_rng(0)
+    report = check_layer(as_layer(kernel), weight, x, rng=rng, only=["structure", "derivative"])
+    got, expected = run(report.example, "kernel", kernel, capsys)
+    assert abs(got - expected) > 0.01
