@@ -684,6 +684,13 @@ def test_what_is_not_finite_in_the_data_is_named_with_its_row_and_column() -> No
     with pytest.raises(ValueError, match="train") as raised:
         on(held_out=(x, T))
     assert str(raised.value) == "train: held_out x has nan at row 7, column 1"
+    norm = BatchNorm.init(3), Affine.init(np.random.default_rng(0), 3, 2)  # whose statistics are of x
+    with pytest.raises(ValueError, match="^train: x has nan at row 7, column 1$"):
+        list(
+            trained(
+                sequential(batch_norm(), affine), softmax_cross_entropy, sgd(0.1), norm, **(GOOD | {"data": (x, T)})
+            )
+        )
     line = Affine(np.zeros((3, 1)), np.zeros(1))
     targets = X[:, :1].astype(float)
     targets[4, 0] = np.inf

@@ -176,7 +176,11 @@ class Course:
         if self.none is not None:
             return self.none
         batches = np.array_split(order, max(1, len(order) // self.size))
-        return statistics(self.one(), params, (rows(self.x, chosen) for chosen in batches))
+        try:
+            return statistics(self.one(), params, (rows(self.x, chosen) for chosen in batches))
+        except ValueError:
+            refuse_what_is_not_finite("train:", rows(self.x, order), (), order)
+            raise
 
 
 def _listed(chosen: Labels) -> str:
