@@ -685,7 +685,7 @@ def test_what_is_not_finite_in_the_data_is_named_with_its_row_and_column() -> No
         on(held_out=(x, T))
     assert str(raised.value) == "train: held_out x has nan at row 7, column 1"
     norm = BatchNorm.init(3), Affine.init(np.random.default_rng(0), 3, 2)  # whose statistics are of x
-    with pytest.raises(ValueError, match="^train: x has nan at row 7, column 1$"):
+    with pytest.raises(ValueError, match=r"^train: x has nan at row 7, column 1$"):
         list(
             trained(
                 sequential(batch_norm(), affine), softmax_cross_entropy, sgd(0.1), norm, **(GOOD | {"data": (x, T)})
