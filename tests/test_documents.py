@@ -16,7 +16,7 @@ from sybil.example import SybilFailure
 import chainrule
 
 ROOT = Path(__file__).parents[1]
-OPTIONAL = ["cupy", "dask", "distributed", "jax", "onnx", "onnxruntime", "optax", "torch"]
+OPTIONAL = ["cupy", "dask", "distributed", "jax", "onnx", "onnxruntime", "optax", "sklearn", "torch"]
 """Other libraries: examples that import them are there where they are installed, as in continuous integration."""
 
 

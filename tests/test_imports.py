@@ -17,7 +17,7 @@ ROOMS = (
     "rules  initializers",
     "layers  losses  combinators  optimizers",
     "training  datasets  interop",
-    "checking",
+    "checking  interop/sklearn",
     "laws  two_layer",
     "checking/check  checking/against  inspecting",
     "checking/each_law  testing",

@@ -1,6 +1,6 @@
 """Held-out data: the loss and the metrics of a network, as it is used, on rows that it is not trained on."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, SupportsFloat, TypeAlias
 
 import numpy as np
@@ -48,25 +48,22 @@ class HeldOut:
 
     def figures(self, network: Any, params: Any) -> Metrics:
         """The loss and the metrics of a network in its form for use."""
-        out = self.out(network, params)
+        out = outputs(network, params, self.x, self.n, self.piece)
         loss = float(self.loss.forward(out, self.targets)[0])
         if not np.isfinite(loss):
             refuse_what_is_not_finite("train: held_out", self.x, self.targets)
         others = {name: float(metric(out, self.targets)) for name, metric in self.metrics.items()}
         return Metrics({"loss": loss, **others})
 
-    def out(self, network: Any, params: Any) -> Array:
-        """The output of the network on all rows."""
-        predict = prediction(network)
-        if self.n <= self.piece or network.couples_rows:
-            return predict(params, self.x)
-        outs = [predict(params, piece) for piece in self.pieces()]
-        return namespace(outs[0]).concat(outs)
 
-    def pieces(self) -> Iterator[Any]:
-        """Some rows of x at a time."""
-        for start in range(0, self.n, self.piece):
-            yield rows(self.x, np.arange(start, min(start + self.piece, self.n)))
+def outputs(network: Any, params: Any, x: Any, n: int, piece: int) -> Array:
+    """The output of a network on n rows, so many at a time if each is treated alone."""
+    predict = prediction(network)
+    if n <= piece or network.couples_rows:
+        return predict(params, x)
+    pieces = (rows(x, np.arange(start, min(start + piece, n))) for start in range(0, n, piece))
+    outs = [predict(params, each) for each in pieces]
+    return namespace(outs[0]).concat(outs)
 
 
 def named_metrics(metrics: Iterable[Metric]) -> dict[str, Metric]:

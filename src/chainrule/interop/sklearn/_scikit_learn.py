@@ -1,0 +1,25 @@
+"""The modules of scikit-learn that are used. It declares no types, and need not be there where ours are checked."""
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+try:
+    base: Any = import_module("sklearn.base")
+except ImportError as _missing:
+    raise ImportError("chainrule.interop.sklearn needs scikit-learn: pip install 'chainrule[sklearn]'") from _missing
+
+class_weights: Any = import_module("sklearn.utils.class_weight")
+model_selection: Any = import_module("sklearn.model_selection")
+multiclass: Any = import_module("sklearn.utils.multiclass")
+utils: Any = import_module("sklearn.utils")
+validation: Any = import_module("sklearn.utils.validation")
+
+
+def weights_of_rows(given: Any, x: NDArray[Any]) -> NDArray[np.float64]:
+    """A weight for each row, float64: a ValueError in scikit-learn's words if they do not fit, or one is negative."""
+    check: Any = getattr(validation, "_check_sample_weight")  # noqa: B009  # private by its name, and the developer's guide tells estimators to call it
+    found: NDArray[np.float64] = check(given, x, dtype=np.float64, ensure_non_negative=True)
+    return found
