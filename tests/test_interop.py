@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-OTHERS = ("jax", "torch", "dask", "distributed", "cupy", "array_api_compat", "safetensors", "onnx", "onnxruntime")
+OTHERS = (
+    "jax",
+    "torch",
+    "dask",
+    "distributed",
+    "cupy",
+    "array_api_compat",
+    "safetensors",
+    "onnx",
+    "onnxruntime",
+    "sklearn",
+)
 
 
 def test_importing_and_using_the_package_imports_no_other_library() -> None:
@@ -32,4 +43,14 @@ def test_without_the_library_its_module_says_what_to_install(library: str, monke
     loaded: Any = import_module(name) if find_spec(library) is not None else None
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=rf"{name} needs the package {library}: pip install 'chainrule\[{library}\]'"):
+        reload(loaded) if loaded else import_module(name)
+
+
+def test_without_scikit_learn_the_estimators_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "chainrule.interop.sklearn"
+    loaded: Any = import_module(f"{name}._scikit_learn") if find_spec("sklearn") is not None else None
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(
+        ImportError, match=rf"{name} needs the package scikit-learn: pip install 'chainrule\[sklearn\]'"
+    ):
         reload(loaded) if loaded else import_module(name)

@@ -1,4 +1,4 @@
-"""JAX, torch and ONNX: these tests are there where the libraries are (`pip install 'chainrule[oracles]'`)."""
+"""Other libraries: these tests are there where they are installed (`pip install 'chainrule[oracles,test]'`)."""
 
 import os
 import sys
@@ -13,6 +13,7 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")  # JAX makes float32 of float64 oth
 
 NEEDED = {
     "jax": ("test_interop_jax.py", "test_jax_as_layer.py", "test_lines_jax.py"),
+    "sklearn": ("test_sklearn.py",),
     "torch": ("test_interop_torch.py", "test_torch_as_layer.py", "test_lines_torch.py", "test_state_dict.py"),
 }
 collect_ignore = [file for name, files in NEEDED.items() if find_spec(name) is None for file in files]

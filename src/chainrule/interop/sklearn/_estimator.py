@@ -6,7 +6,7 @@ An estimator keeps the record that its run ended with. `partial_fit` goes on fro
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar, Self
@@ -59,7 +59,7 @@ class Estimator(base.BaseEstimator):
 
     def __init__(
         self,
-        hidden: tuple[int, ...] = (100,),
+        hidden: Sequence[int] = (100,),
         activation: Layer[tuple[()], Any] | None = None,
         *,
         network: Builder | None = None,

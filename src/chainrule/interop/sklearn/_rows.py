@@ -27,10 +27,10 @@ class Rows:
         if most == 0:
             raise ValueError(f"{owner}: no row counts, all weights are 0")
         shares = (weights / most).astype(x.dtype)
-        if (shares == 1).all():
-            return cls(x, targets, None)
         counts = shares > 0
-        return cls(x, targets, shares) if counts.all() else cls(x[counts], targets[counts], shares[counts])
+        if not counts.all():
+            x, targets, shares = x[counts], targets[counts], shares[counts]
+        return cls(x, targets, None if (shares == 1).all() else shares)
 
     def parted(self, fraction: float, random_state: Any, *, by_target: bool) -> "tuple[Rows, Rows]":
         """Rows to train on, and a fraction that is held out: of each target alike, if they are classes."""

@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 try:
-    base: Any = import_module("sklearn.base")
+    import_module("sklearn")
 except ImportError as _missing:
-    raise ImportError("chainrule.interop.sklearn needs scikit-learn: pip install 'chainrule[sklearn]'") from _missing
+    _what = "chainrule.interop.sklearn needs the package scikit-learn: pip install 'chainrule[sklearn]'"
+    raise ImportError(_what) from _missing
 
+base: Any = import_module("sklearn.base")
 class_weights: Any = import_module("sklearn.utils.class_weight")
 model_selection: Any = import_module("sklearn.model_selection")
 multiclass: Any = import_module("sklearn.utils.multiclass")

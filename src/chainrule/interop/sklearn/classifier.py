@@ -109,12 +109,11 @@ class NetworkClassifier(base.ClassifierMixin, Estimator):
             raise ValueError(f"NetworkClassifier: {what}: warm_start and partial_fit go on with the same ones")
         self.classes_ = given
         places = {name: place for place, name in enumerate(given.tolist())}
-        unseen = [i for i, name in enumerate(found.tolist()) if name not in places]
-        if unseen:
-            row = int(np.flatnonzero(inverse == unseen[0])[0])
-            what = f"y has the label {found[unseen[0]]!r} at row {row}"
-            raise ValueError(f"NetworkClassifier: {what}, which is not one of the classes {given}")
-        return np.array([places[name] for name in found.tolist()])[inverse], len(given)
+        for i, name in enumerate(names := found.tolist()):
+            if name not in places:
+                what = f"y has the label {name!r} at row {np.flatnonzero(inverse == i)[0]}"
+                raise ValueError(f"NetworkClassifier: {what}, which is not one of the classes {given}")
+        return np.array([places[name] for name in names])[inverse], len(given)
 
     def _weights(self, given: Any, labels: Labels, *, one_more: bool) -> Any:
         """The product of a row's own weight and that of its class."""
