@@ -30,8 +30,8 @@ from chainrule import (
     schedules,
     sequential,
     sgd,
+    sigmoid,
     softmax,
-    tanh,
     tree,
 )
 from chainrule.datasets import digits
@@ -56,12 +56,12 @@ import numpy as np
 from numpy.typing import NDArray
 from typing import Any, assert_type
 
-from chainrule import Array, Network, adamw, affine, tanh
+from chainrule import Array, Network, adamw, affine, sigmoid
 from chainrule.interop.sklearn import NetworkClassifier, NetworkRegressor
 
 
 def estimators(X: Array, names: list[str], y: Array) -> None:
-    classifier = NetworkClassifier(hidden=(50, 20), activation=tanh, optimizer=adamw, max_epochs=5).fit(X, names)
+    classifier = NetworkClassifier(hidden=(50, 20), activation=sigmoid, optimizer=adamw, max_epochs=5).fit(X, names)
     assert_type(classifier, NetworkClassifier)
     assert_type(classifier.predict(X), NDArray[Any])
     assert_type(classifier.predict_proba(X), Array)
@@ -72,7 +72,7 @@ def estimators(X: Array, names: list[str], y: Array) -> None:
     assert_type(NetworkRegressor().fit(X, y).predict(X), Array)
     NetworkClassifier(hidden=[50, 20])
     NetworkClassifier(hidden=50)  # rejected: int
-    NetworkClassifier(activation="tanh")  # rejected: str
+    NetworkClassifier(activation="sigmoid")  # rejected: str
     NetworkClassifier(network=affine)  # rejected: Layer
     NetworkClassifier(depth=3)  # rejected: depth
 """
@@ -202,10 +202,10 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"hidden": 100}, TypeError, "hidden must be a tuple of sizes, such as (100,), got int"),
     ({"hidden": (10, 0)}, ValueError, "hidden[1] must be >= 1, got 0"),
     ({"hidden": (2.5,)}, TypeError, "hidden[0] must be an integer, got float"),
-    ({"activation": "tanh"}, TypeError, "activation must be a Layer, such as chainrule.tanh, got str"),
+    ({"activation": "sigmoid"}, TypeError, "activation must be a Layer, such as chainrule.sigmoid, got str"),
     ({"network": affine}, TypeError, "network must be a function (n_in, n_out, rng) -> (network, params), got Layer"),
     ({"network": linear, "hidden": (5,)}, ValueError, "leave hidden and activation as they are by default"),
-    ({"network": linear, "activation": tanh}, ValueError, "leave hidden and activation as they are by default"),
+    ({"network": linear, "activation": sigmoid}, ValueError, "leave hidden and activation as they are by default"),
     ({"network": without_parameters}, TypeError, "network must return (network, params), got Layer"),
     (
         {"network": in_a_list},
@@ -242,8 +242,8 @@ def test_a_bad_option_is_kept_as_it_is_and_refused_by_fit(
 
 def test_activation_and_hidden_make_the_network() -> None:
     X, y = blobs()
-    classifier = NetworkClassifier((5, 4), tanh, max_epochs=1).fit(X, y)
-    assert repr(classifier.network_) == "Layer(sequential(affine, tanh, affine, tanh, affine))"
+    classifier = NetworkClassifier((5, 4), sigmoid, max_epochs=1).fit(X, y)
+    assert repr(classifier.network_) == "Layer(sequential(affine, sigmoid, affine, sigmoid, affine))"
     assert [leaf.shape for leaf in tree.leaves(classifier.params_)] == [(2, 5), (5,), (5, 4), (4,), (4, 3), (3,)]
     assert repr(NetworkClassifier(()).set_params(max_epochs=1).fit(X, y).network_) == "Layer(sequential(affine))"
 
@@ -606,7 +606,7 @@ def test_a_pipeline_passes_frames_and_weights() -> None:
 
 def test_a_search_tries_layers_and_networks() -> None:
     X, y = blobs()
-    grid = {"activation": [relu, tanh], "hidden": [(4,), (8, 4)], "learning_rate": [1e-6, 0.02]}
+    grid = {"activation": [relu, sigmoid], "hidden": [(4,), (8, 4)], "learning_rate": [1e-6, 0.02]}
     search = model_selection.GridSearchCV(NetworkClassifier(max_epochs=40, random_state=0), grid, cv=2).fit(X, y)
     assert search.best_params_["learning_rate"] == 0.02
     assert search.best_score_ > 0.9
@@ -629,7 +629,7 @@ def test_weights_are_routed() -> None:
 
 def test_a_clone_is_fresh_and_has_the_same_options() -> None:
     X, y = blobs()
-    fitted = NetworkClassifier(activation=tanh, network=None, optimizer=rmsprop, dtype="float32").fit(X, y)
+    fitted = NetworkClassifier(activation=sigmoid, network=None, optimizer=rmsprop, dtype="float32").fit(X, y)
     fresh = sklearn.clone(fitted)
     assert fresh.get_params() == fitted.get_params()
     assert not hasattr(fresh, "params_")

@@ -84,7 +84,7 @@ class Estimator(base.BaseEstimator):
         hidden
             The widths of the hidden layers; () for a linear model.
         activation
-            The layer after each of them, such as `chainrule.tanh`: one without parameters. `relu` if None.
+            The layer after each of them, such as `chainrule.sigmoid`: one without parameters. `relu` if None.
         network
             `(n_in, n_out, rng) -> (network, params)`, to build any other network: for so many columns of X, as many
             outputs as there are classes or numbers to predict, and with a generator for the parameters, which are then

@@ -13,6 +13,7 @@ from chainrule.arrays.arguments import describe, is_a, number, remedy, truth
 from chainrule.arrays.arguments import size as counted
 from chainrule.arrays.types import Generator, is_list, is_tuple
 from chainrule.combinators.sequential import sequential
+from chainrule.initializers.fans import he_uniform, lecun_uniform
 from chainrule.layer import Layer
 from chainrule.layers.activations.relu import relu
 from chainrule.layers.affine import Affine, affine
@@ -83,7 +84,7 @@ def _builder(owner: str, estimator: Any) -> Builder:
         raise TypeError(f"{owner}: hidden must be a tuple of sizes, such as (100,), got {describe(hidden)}")
     sizes = [counted(owner, f"hidden[{i}]", each, least=1) for i, each in enumerate(hidden)]
     if activation is not None and not is_a(activation, Layer):
-        what = f"activation must be a Layer, such as chainrule.tanh, got {describe(activation)}"
+        what = f"activation must be a Layer, such as chainrule.sigmoid, got {describe(activation)}"
         raise TypeError(f"{owner}: {what}{remedy(activation)}")
     if make is None:
         return partial(_of_hidden, sizes, relu if activation is None else activation)
@@ -96,13 +97,15 @@ def _builder(owner: str, estimator: Any) -> Builder:
 
 
 def _of_hidden(sizes: list[int], activation: Layer[Any, Any], n_in: int, n_out: int, rng: Generator) -> tuple[Any, Any]:
-    """Affine layers, with the activation between them."""
-    layers: list[Layer[Any, Any]] = [affine]
-    params: list[Any] = [Affine.init(rng, n_in, [*sizes, n_out][0], dtype=np.float64)]
-    for before, after in pairwise([*sizes, n_out]):
-        layers += [activation, affine]
-        params += [(), Affine.init(rng, before, after, dtype=np.float64)]
-    return sequential(*layers), tuple(params)
+    """Affine layers with the activation between them, drawn as suits it: He's variance is for ReLU."""
+    draw = partial(Affine.init, rng, dtype=np.float64)
+    layers: list[Layer[Any, Any]] = []
+    params: list[Any] = []
+    for before, after in pairwise([n_in, *sizes]):
+        layers += [affine, activation]
+        params += [draw(before, after, weights=he_uniform if activation is relu else lecun_uniform), ()]
+    last = draw([n_in, *sizes][-1], n_out, weights=lecun_uniform)
+    return sequential(*layers, affine), (*params, last)
 
 
 def _of_function(owner: str, make: Any, n_in: int, n_out: int, rng: Generator) -> tuple[Any, Any]:
