@@ -352,6 +352,23 @@ def test_parameters_that_run_away_are_an_error_with_advice() -> None:
         NetworkRegressor(optimizer=sgd, learning_rate=1e9).fit(X, y)
 
 
+def test_a_loss_that_overflows_is_an_error_too() -> None:
+    X, y = waves()
+    for stopping in (False, True):
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"not finite after epoch 1: standardise"):
+            NetworkRegressor(early_stopping=stopping, max_epochs=1).fit(X, y * 1e200)
+
+
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was() -> None:
+    X, y = blobs()
+    classifier = NetworkClassifier(max_epochs=2, random_state=0).fit(X, y)
+    predicted = classifier.predict(X)
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="not finite"):
+        classifier.set_params(optimizer=sgd, learning_rate=1e300).fit(np.eye(4), [0, 1, 2, 3])
+    assert (classifier.n_features_in_, classifier.classes_.tolist()) == (2, ["left", "right", "up"])
+    assert np.array_equal(classifier.predict(X), predicted)
+
+
 # Weights
 
 
@@ -386,6 +403,7 @@ def test_weights_of_classes_are_weights_of_their_rows() -> None:
     assert same_bits(of_rows, of_classes)
     balanced = NetworkClassifier(class_weight="balanced", **options).fit(X, y, own)
     totals = {name: own[y == name].sum() for name in ("left", "right", "up")}
+    assert NetworkClassifier(class_weight="balanced", **options).fit(X, y, y != "up").classes_.tolist() == [*totals]
     by_hand = NetworkClassifier(**options).fit(X, y, own / [totals[name] for name in y])
     assert np.abs(balanced.predict_proba(X) - by_hand.predict_proba(X)).max() < 1e-12  # another order of sums
 
@@ -398,6 +416,9 @@ def test_weights_that_do_not_fit_are_refused() -> None:
         NetworkClassifier().fit(X, y, np.zeros(len(X)))
     with pytest.raises(ValueError, match="all weights are 0"):
         NetworkClassifier(class_weight=dict.fromkeys(y.tolist(), 0.0)).fit(X, y)
+    for wrong in (-1.0, np.inf):
+        with pytest.raises(ValueError, match=f"must be finite and >= 0, got {wrong:g} at row 1"):
+            NetworkClassifier(class_weight={"right": wrong}).fit(X, y)
     with pytest.raises(ValueError, match="class_weight must be None, a dict or 'balanced', got 'even'"):
         NetworkClassifier(class_weight="even").fit(X, y)
     with pytest.raises(ValueError, match="class_weight must be None, numbers have no classes"):

@@ -62,7 +62,8 @@ def followed(fit: Fit, run: Run[Any, Any]) -> Fit:
 
 
 def refuse_what_diverged(owner: str, run: Run[Any, Any]) -> None:
-    """Raise a ValueError if the parameters of a run are not finite."""
-    if not all(np.isfinite(leaf).all() for leaf in tree.leaves(run.best)):
-        what = f"the parameters are not finite after epoch {run.epoch}"
-        raise ValueError(f"{owner}: {what}: standardise the columns of X, or take a smaller learning_rate")
+    """Raise a ValueError if a run ended with a loss or with parameters that are not finite."""
+    loss = run.best_loss if run.metrics else run.loss
+    if not math.isfinite(loss) or not all(np.isfinite(leaf).all() for leaf in tree.leaves(run.best)):
+        what = f"the loss or the parameters are not finite after epoch {run.epoch}"
+        raise ValueError(f"{owner}: {what}: standardise the columns of X, and of y, or take a smaller learning_rate")

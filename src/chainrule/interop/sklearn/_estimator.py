@@ -111,7 +111,7 @@ class Estimator(base.BaseEstimator):
         class_weight
             Of a classifier: a dict from classes to weights, or "balanced" for all classes to weigh the same together.
         warm_start
-            True for `fit` to go on where the last call ended, with the moments of the optimizer, and not anew.
+            True for `fit` to go on where the last call ended, with the same network and the moments of the optimizer.
         dtype
             That of the parameters, "float16", "float32" or "float64", to which X is moved. If None, that of X where it
             is float32, and float64 else.
@@ -196,7 +196,15 @@ class Estimator(base.BaseEstimator):
         return hasattr(self, "_run")
 
     def _trained(self, X: Any, y: Any, sample_weight: Any, *, one_more: bool = False, classes: Any = None) -> Self:
-        """Fit; or go on for one epoch more."""
+        """Fit; or go on for one epoch more. What fails leaves the estimator as it was."""
+        before = {**vars(self)}
+        try:
+            return self._fitted(X, y, sample_weight, one_more=one_more, classes=classes)
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    def _fitted(self, X: Any, y: Any, sample_weight: Any, *, one_more: bool, classes: Any) -> Self:
         owner, options = type(self).__name__, Options.of(self)
         if one_more and options.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")

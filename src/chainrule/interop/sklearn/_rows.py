@@ -23,6 +23,11 @@ class Rows:
         """The rows whose weight is not 0, with weights in the dtype of x of which the largest is 1."""
         if weights is None:
             return cls(x, targets, None)
+        wrong = ~(np.isfinite(weights) & (weights >= 0))
+        if wrong.any():
+            row = int(wrong.argmax())
+            what = "weights of rows, with those of their classes, must be finite and >= 0"
+            raise ValueError(f"{owner}: {what}, got {weights[row]:g} at row {row}")
         most = weights.max()
         if most == 0:
             raise ValueError(f"{owner}: no row counts, all weights are 0")

@@ -131,4 +131,5 @@ class NetworkClassifier(base.ClassifierMixin, Estimator):
         if one_more:
             what = "class_weight 'balanced' is not supported for partial_fit, which does not see all rows"
             raise ValueError(f"NetworkClassifier: {what}: give a dict")
-        return own / np.bincount(labels, own)[labels]
+        totals = np.bincount(labels, own)[labels]
+        return own / np.where(totals > 0, totals, 1)
