@@ -42,7 +42,7 @@ def until_it_stands(runs: Runs[Any, Any], options: Options) -> Fit:
     except KeyboardInterrupt:
         if fit.run is runs.start:
             raise
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        warnings.warn("Training interrupted by user.", stacklevel=5)
     return fit
 
 
