@@ -21,7 +21,7 @@ from chainrule.encoder import Network, is_network
 from chainrule.interop.sklearn._epochs import Fit, one_epoch, refuse_what_diverged, until_it_stands
 from chainrule.interop.sklearn._options import Builder, Options
 from chainrule.interop.sklearn._rows import Rows
-from chainrule.interop.sklearn._scikit_learn import base, utils, validation, weights_of_rows
+from chainrule.interop.sklearn._scikit_learn import BaseEstimator, utils, validation, weights_of_rows
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.losses.weighted import weighted
@@ -35,7 +35,7 @@ SEEDS = 2**31 - 1
 """Whole numbers that a generator is made of are below it."""
 
 
-class Estimator(base.BaseEstimator):
+class Estimator(BaseEstimator):
     """A network with scikit-learn's methods. A subclass says what it learns from targets, and what its outputs mean."""
 
     network_: Network[Any]
@@ -194,6 +194,14 @@ class Estimator(base.BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_run")
+
+    def _targets(self, y: Any, dtype: Any, *, first: bool, classes: Any, one_more: bool) -> tuple[Any, int]:
+        """What the loss takes of y, and how many outputs the network needs."""
+        raise NotImplementedError
+
+    def _weights(self, given: Any, labels: Any, *, one_more: bool) -> Any:
+        """The weight of each row, or None, of what the caller has given for each."""
+        raise NotImplementedError
 
     def _trained(self, X: Any, y: Any, sample_weight: Any, *, one_more: bool = False, classes: Any = None) -> Self:
         """Fit; or go on for one epoch more. What fails leaves the estimator as it was."""

@@ -1,10 +1,10 @@
 """The modules of scikit-learn that are used. It declares no types, and need not be there where ours are checked."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 try:
     import_module("sklearn")
@@ -18,6 +18,38 @@ model_selection: Any = import_module("sklearn.model_selection")
 multiclass: Any = import_module("sklearn.utils.multiclass")
 utils: Any = import_module("sklearn.utils")
 validation: Any = import_module("sklearn.utils.validation")
+
+
+if TYPE_CHECKING:
+
+    class BaseEstimator:
+        """What users call of scikit-learn's class of this name."""
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            """The options, by name."""
+            ...
+
+        def set_params(self, **params: object) -> Self:
+            """Change options by name."""
+            ...
+
+    class ClassifierMixin:
+        """What users call of scikit-learn's class of this name."""
+
+        def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+            """The share of the rows that are right."""
+            ...
+
+    class RegressorMixin:
+        """What users call of scikit-learn's class of this name."""
+
+        def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+            """The share of the variance that is explained."""
+            ...
+
+else:
+    BaseEstimator = base.BaseEstimator
+    ClassifierMixin, RegressorMixin = base.ClassifierMixin, base.RegressorMixin
 
 
 def weights_of_rows(given: Any, x: NDArray[Any]) -> NDArray[np.float64]:

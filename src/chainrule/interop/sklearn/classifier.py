@@ -12,14 +12,14 @@ from chainrule.combinators.encoded import encoded
 from chainrule.combinators.sequential import sequential
 from chainrule.encoder import Encoder
 from chainrule.interop.sklearn._estimator import Estimator
-from chainrule.interop.sklearn._scikit_learn import base, class_weights, multiclass
+from chainrule.interop.sklearn._scikit_learn import ClassifierMixin, class_weights, multiclass
 from chainrule.layers.activations.softmax import softmax
 from chainrule.loss import Loss
 from chainrule.losses.softmax_cross_entropy import softmax_cross_entropy
 from chainrule.training.prediction import prediction
 
 
-class NetworkClassifier(base.ClassifierMixin, Estimator):
+class NetworkClassifier(ClassifierMixin, Estimator):
     """A network that tells classes apart: the cross-entropy of a softmax is made small.
 
     Attributes

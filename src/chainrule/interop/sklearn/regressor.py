@@ -7,12 +7,12 @@ from numpy.typing import ArrayLike
 
 from chainrule.arrays.types import Array
 from chainrule.interop.sklearn._estimator import Estimator
-from chainrule.interop.sklearn._scikit_learn import base, validation
+from chainrule.interop.sklearn._scikit_learn import RegressorMixin, validation
 from chainrule.loss import Loss
 from chainrule.losses.mean_squared_error import mean_squared_error
 
 
-class NetworkRegressor(base.RegressorMixin, Estimator):
+class NetworkRegressor(RegressorMixin, Estimator):
     """A network that predicts numbers, one or several for each row: the mean squared error is made small.
 
     Attributes
@@ -81,7 +81,7 @@ class NetworkRegressor(base.RegressorMixin, Estimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def _targets(self, y: Any, dtype: Any, *, first: bool, **_: Any) -> tuple[Any, int]:
+    def _targets(self, y: Any, dtype: Any, *, first: bool, classes: Any, one_more: bool) -> tuple[Any, int]:
         numbers = validation.check_array(y, dtype=dtype, ensure_2d=False, input_name="y")
         columns = numbers.reshape(len(numbers), -1)
         if not first and columns.shape[1] != self.n_outputs_:
