@@ -299,7 +299,7 @@ def check_optimizer(
 
 def _with_example(report: Report, subject: object, natural: Callable[[Any], Any], dtype: str = "float64") -> Report:
     """The report with the lines that show the first number that is wrong and can be shown."""
-    from chainrule.laws.lines import Author
+    from chainrule.laws._lines import Author
     from chainrule.laws.smallest import smallest
 
     shown: dict[str, Verdict] = {}
