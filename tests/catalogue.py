@@ -496,7 +496,7 @@ LAYERS = [
         standardise(SCALING),
         _columns,
         alike=False,
-        torch=lambda t, x: (x - t.tensor(SCALING.mean.copy())) / t.tensor(SCALING.scale.copy()),
+        torch=lambda t, x: (x - t.tensor(SCALING.mean, dtype=x.dtype)) / t.tensor(SCALING.scale, dtype=x.dtype),
     ),
     Subject("convolution", chainrule.convolution(), _convolution(3, 1), torch=convolved),
     Subject(
