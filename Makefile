@@ -2,7 +2,7 @@
 # make test   run every check
 # make docs   build the site, in English and Chinese, into site/
 # make site-test  try the built site in a browser: needs Debian's chromium, or CHROMIUM=path
-# make evidence   try every law on 29,000 drawn cases and write docs/evidence.md: some minutes
+# make evidence   try every law on 1,500 drawn cases and write docs/evidence.md: twenty minutes
 # make checkers   set our checks beside gradcheck, check_grads and allclose, and write it into docs/evidence.md:
 #                 seven minutes of a quiet machine, with torch and JAX (OPTIONS=--quick takes a rough look in one)
 # make adversaries  check some 2,000 wrong and right layers, losses and optimizers, and print what is found: half an hour
