@@ -231,13 +231,17 @@ def test_vmap_of_a_backward_gives_what_each_row_gives_alone(subject: Subject) ->
     params, x = on_jax(subject.make(np.random.default_rng(0), 4, np.float64))
     dout = dout_like(subject.layer.forward(params, x)[0])
 
-    def of_row(x: Any, dout: Any) -> Any:
-        return subject.layer.backward(subject.layer.forward(params, x[None])[1], dout[None])
+    def both(x: Any, dout: Any) -> Any:
+        return subject.layer.backward(subject.layer.forward(params, x)[1], dout)
 
-    dx, grads = jax.vmap(of_row)(x, dout)
+    def of_row(x: Any, dout: Any) -> Any:
+        return both(x[None], dout[None])
+
+    dx, grads = jax.jit(jax.vmap(of_row))(x, dout)
+    alone = jax.jit(of_row)
     for i in range(4):
-        assert_close(jax.tree.map(itemgetter(i), (dx, grads)), of_row(x[i], dout[i]))
-    whole_dx, whole = subject.layer.backward(subject.layer.forward(params, x)[1], dout)
+        assert_close(jax.tree.map(itemgetter(i), (dx, grads)), alone(x[i], dout[i]))
+    whole_dx, whole = jax.jit(both)(x, dout)
     assert_close((dx[:, 0], tree.map(lambda leaf: leaf.sum(axis=0), grads)), (whole_dx, whole))
 
 
