@@ -657,7 +657,9 @@ def test_a_clone_is_fresh_and_has_the_same_options() -> None:
     assert not hasattr(fresh, "params_")
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+@pytest.mark.parametrize(
+    "estimator", ESTIMATORS, ids=lambda each: f"{type(each).__name__}, {'a network' if each.network else 'defaults'}"
+)
 def test_a_pickle_predicts_and_goes_on_alike(estimator: Any) -> None:
     X, y = blobs()
     fitted = (
