@@ -323,7 +323,7 @@ def drawn(seed: int, leaf: Array) -> Array:
     rng = np.random.default_rng(seed)
     if leaf.dtype.kind == "f":
         return rng.standard_normal(leaf.shape).astype(leaf.dtype)
-    return rng.integers(leaf.max() + 1, size=leaf.shape).astype(leaf.dtype)
+    return rng.integers(int(leaf.max()) + 1, size=leaf.shape).astype(leaf.dtype)
 
 
 def _drawing(leaf: Array) -> str:
