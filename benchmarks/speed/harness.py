@@ -96,6 +96,8 @@ def race(timers: Mapping[str, Timer], plan: Plan) -> dict[str, list[Took]]:
 
     What disturbs the machine for a while then disturbs all.
     """
+    if not timers:
+        return {}
     counts = {name: _counts(timed, plan) for name, timed in timers.items()}
     if plan.alike:
         counts = dict.fromkeys(timers, max(counts.values()))

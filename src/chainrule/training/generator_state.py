@@ -89,12 +89,12 @@ class GeneratorState:
         if self.words.shape != (expected,):
             what = f"a state of {kind} has {expected} words"
             raise ValueError(f"GeneratorState: {what}, got shape {self.words.shape}")
+        if (place := int(self.words[-2])) > LAST and kind == "MT19937":  # where it would read what is not its own
+            raise ValueError(f"GeneratorState: the place of MT19937 is {place}, beyond {LAST}")
         try:
             bits.state = _filled(form, iter(self.words.tolist()))
         except OverflowError as error:
             raise ValueError(f"GeneratorState: no state of {kind} has these words: {error}") from error
-        if (place := int(self.words[-2])) > LAST and kind == "MT19937":  # where it would read what is not its own
-            raise ValueError(f"GeneratorState: the place of MT19937 is {place}, beyond {LAST}")
         return np.random.Generator(bits)
 
 
