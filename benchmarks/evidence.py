@@ -115,9 +115,9 @@ def mutants() -> str:
 
 
 def share(of: dict[str, int]) -> str:
-    """The share of mutants that was noticed, with two standard errors of what a draw may miss."""
+    """The share of mutants that was noticed; of a draw with two standard errors."""
     n, p = of["tried"], of["noticed"] / max(of["tried"], 1)
-    return f"{p:.1%} ± {2 * math.sqrt(p * (1 - p) / max(n, 1)):.1%}"
+    return f"{p:.1%}" if n == of["made"] else f"{p:.1%} ± {2 * math.sqrt(p * (1 - p) / max(n, 1)):.1%}"
 
 
 def written() -> str:
