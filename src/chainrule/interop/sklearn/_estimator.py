@@ -6,6 +6,7 @@ An estimator keeps the record that its run ended with. `partial_fit` goes on fro
 
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -35,7 +36,7 @@ SEEDS = 2**31 - 1
 """Whole numbers that a generator is made of are below it."""
 
 
-class Estimator(BaseEstimator):
+class Estimator(BaseEstimator, ABC):
     """A network with scikit-learn's methods. A subclass says what it learns from targets, and what its outputs mean."""
 
     network_: Network[Any]
@@ -195,13 +196,13 @@ class Estimator(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_run")
 
+    @abstractmethod
     def _targets(self, y: Any, dtype: Any, *, first: bool, classes: Any, one_more: bool) -> tuple[Any, int]:
         """What the loss takes of y, and how many outputs the network needs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _weights(self, given: Any, labels: Any, *, one_more: bool) -> Any:
         """The weight of each row, or None, of what the caller has given for each."""
-        raise NotImplementedError
 
     def _trained(self, X: Any, y: Any, sample_weight: Any, *, one_more: bool = False, classes: Any = None) -> Self:
         """Fit; or go on for one epoch more. What fails leaves the estimator as it was."""
