@@ -210,7 +210,8 @@ class Estimator(BaseEstimator, ABC):
         try:
             return self._fitted(X, y, sample_weight, one_more=one_more, classes=classes)
         except BaseException:
-            self.__dict__ = before
+            vars(self).clear()
+            vars(self).update(before)
             raise
 
     def _fitted(self, X: Any, y: Any, sample_weight: Any, *, one_more: bool, classes: Any) -> Self:
