@@ -209,7 +209,8 @@ class Part:
     def steady(self, direction: Array, miss: Miss) -> bool:
         """Tell whether finer steps give the same derivative, and do not speak for the gradient.
 
-        The next ones show an error that was estimated too small, as beside a bend of the slope. Others count as long as
+        The next ones show an error that was estimated too small, as beside a bend of the slope, and whether the values
+        move at all, or what moved was a step between two rounded numbers. Others count as long as
         rounding leaves enough of them. It grows as steps shrink, so that they show how much of it there is: no more
         than half of the gap may be. What is taken for rounding may be an oscillation that is smooth at the finest
         steps: several of them then agree with the gradient.
@@ -220,6 +221,8 @@ class Part:
             low, high, rounded = found.low.item(), found.high.item(), found.rounding.item()
             off, of_got = (abs((low + high) / 2 - each) for each in (miss.middle, miss.got))
             if k <= NEXT and off > found.error.item() and of_got < off / 2:
+                return False
+            if k <= NEXT and miss.middle and low == high == 0:
                 return False
             if off * found.step.item() > miss.gap / 2 * miss.step:
                 return False

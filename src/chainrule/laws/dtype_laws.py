@@ -115,6 +115,10 @@ class Both:
             yield verdict if verdict.ok else evolve(verdict, point=point)
 
 
+SUBNORMAL = 2.0
+"""Up to how many times what is allowed an error in float16 may come from numbers on the way that are too small for it,
+which the units do not show: an eps of 1e-6 is off by more than a hundredth."""
+
 RANDOM, NEARBY = 8.0, 24
 """Up to how many times what is allowed an error may be rounding still, and at how many points that is looked at: at 8,
 the errors of a single entry have one sign by accident in three cases of a hundred, at 24 in less than one of 10,000."""
@@ -160,7 +164,10 @@ def _judged(name: str, got: Array, like: Array, unit: Array, info: Any, at: str,
     power = float(np.median(allowed)) / scale if scale else np.inf
     if ratio[index] <= 1:
         return Verdict("precision", name, ok=True, power=power)
-    note = f"{at} it is off by {float(ratio[index]) * units:.2g} units of rounding; {units:.0f} are allowed"
+    note = f"{at} it is off by {float(ratio[index]) * units:.3g} units of rounding; {units:.0f} are allowed"
+    unclear = not theirs and info.dtype == np.float16 and bool(ratio[index] <= SUBNORMAL)
+    if unclear:
+        note += f", and numbers below {float(info.smallest_normal):.0e} lose digits on the way"
     place = where(ratio > 1)
     return Verdict(
         "precision",
@@ -172,6 +179,7 @@ def _judged(name: str, got: Array, like: Array, unit: Array, info: Any, at: str,
         index=tuple(int(i) for i in index),
         got=float(got[index]),
         expected=float(like[index]),
+        undecided=unclear,
     )
 
 
