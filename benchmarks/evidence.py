@@ -20,6 +20,7 @@ import numpy as np
 
 from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken, report_of
 from catalogue import ENCODERS, LAYERS, OTHERS, PARTLY_FIXED, Subject
+from code_lines import PACKAGE, code_lines, files, public
 from speed.page import filled, present, table
 
 PAGE = Path(__file__).parent.parent / "docs" / "evidence.md"
@@ -114,6 +115,16 @@ def mutants() -> str:
     return f"{total}\n\n{table(['room', 'changes', 'tried', 'noticed', 'share'], rows, text=1)}"
 
 
+def lines() -> str:
+    """How many lines of code each file of the catalogue has."""
+    rows: list[list[str]] = []
+    for path in files():
+        source = path.read_text("utf-8")
+        defined = ", ".join(f"`{name}`" for name in public(path))
+        rows.append([f"{path.relative_to(PACKAGE).as_posix()}", defined, f"{code_lines(source)}"])
+    return table(["file", "defines", "lines of code"], rows, text=2)
+
+
 def share(of: dict[str, int]) -> str:
     """The share of mutants that was noticed; of a draw with two standard errors."""
     n, p = of["tried"], of["noticed"] / max(of["tried"], 1)
@@ -139,6 +150,7 @@ def main() -> None:
         "oracles": oracles,
         "onnx": onnx,
         "mutants": mutants,
+        "lines": lines,
     }
     parts = {name: make() for name, make in makers.items() if options.only in {None, name}}
     page = PAGE.read_text("utf-8")
