@@ -424,6 +424,11 @@ def rotary_in_torch(t: Any, x: Any) -> Any:
     return t.cat([turned.real, turned.imag], -1)
 
 
+def in_two_layers(activation: str = "sigmoid") -> InTorch:
+    """Two affine layers with an activation between them."""
+    return lambda t, x, W, b, V, c: getattr(t, activation)(x @ W + b) @ V + c
+
+
 LAYERS = [
     Subject("affine", affine, _affine, torch=lambda t, x, W, b: x @ W + b),
     Subject("relu", relu, _elementwise, torch=lambda t, x: t.relu(x)),
@@ -566,16 +571,38 @@ LAYERS = [
     Subject("dropout of nothing", dropout(0.0, seed=3), _elementwise),
     Subject("identity", identity, _elementwise),
     Subject("sequential()", sequential(), _identity),
-    Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network),
-    Subject("sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network),
+    Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network, torch=in_two_layers("relu")),
+    Subject(
+        "sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network, torch=in_two_layers()
+    ),
     Subject("nested sequential", sequential(sequential(affine, relu), affine), _nested),
-    Subject("residual", residual(sequential(affine, sigmoid, affine)), _block),
-    Subject("residual relu", residual(relu), _elementwise),
-    Subject("add", add(affine, sigmoid, sequential(affine, relu, affine)), _branches),
-    Subject("multiply", chainrule.multiply(affine, sigmoid, sequential(affine, sigmoid)), _gates),
+    Subject(
+        "residual",
+        residual(sequential(affine, sigmoid, affine)),
+        _block,
+        torch=lambda t, x, *block: x + in_two_layers()(t, x, *block),
+    ),
+    Subject("residual relu", residual(relu), _elementwise, torch=lambda t, x: x + x.relu()),
+    Subject(
+        "add",
+        add(affine, sigmoid, sequential(affine, relu, affine)),
+        _branches,
+        torch=lambda t, x, W, b, *block: x @ W + b + x.sigmoid() + in_two_layers("relu")(t, x, *block),
+    ),
+    Subject(
+        "multiply",
+        chainrule.multiply(affine, sigmoid, sequential(affine, sigmoid)),
+        _gates,
+        torch=lambda t, x, W, b, V, c: (x @ W + b) * x.sigmoid() * (x @ V + c).sigmoid(),
+    ),
     Subject("multiply, a gate", chainrule.multiply(identity, sigmoid), _pointwise, torch=lambda t, x: x * t.sigmoid(x)),
-    Subject("concatenate", chainrule.concatenate(affine, sigmoid, affine), _side_by_side),
-    Subject("recomputed", chainrule.recomputed(sequential(affine, sigmoid, affine)), _block),
+    Subject(
+        "concatenate",
+        chainrule.concatenate(affine, sigmoid, affine),
+        _side_by_side,
+        torch=lambda t, x, W, b, V, c: t.concatenate([x @ W + b, x.sigmoid(), x @ V + c], -1),
+    ),
+    Subject("recomputed", chainrule.recomputed(sequential(affine, sigmoid, affine)), _block, torch=in_two_layers()),
     Subject("repeated", repeated(residual(sequential(affine, sigmoid)), 3), _three_squares),
     Subject("tied", tied(sequential(affine, affine), twice, summed), _square),
 ]
