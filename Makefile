@@ -1,4 +1,6 @@
 # make demo   train the two-layer network on handwritten digits     (DATA=directory for MNIST-format files)
+# make examples  run the programs of examples/, each up to the figure that it is about: a minute or two each
+#                (NAME=adder runs one, whose options OPTIONS=--help lists)
 # make test   run every check
 # make docs   build the site, in English and Chinese, into site/
 # make site-test  try the built site in a browser: needs Debian's chromium, or CHROMIUM=path
@@ -22,10 +24,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
-.PHONY: adversaries bench checkers demo evidence files memory mutants networks test lint types tests docs site-test clean
+.PHONY: adversaries bench checkers demo evidence examples files memory mutants networks test lint types tests docs site-test clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
+
+EXAMPLES := adder
+
+examples: $(addprefix example-,$(or $(NAME),$(EXAMPLES)))
+
+example-%: $(VENV)/examples
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python examples/$*.py $(OPTIONS)
 
 CHROMIUM ?= $(shell command -v chromium)
 
@@ -57,6 +66,10 @@ $(BIN)/python:
 
 $(VENV)/demo: $(BIN)/python pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	touch $@
+
+$(VENV)/examples: $(BIN)/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[examples]'
 	touch $@
 
 $(VENV)/dev: $(BIN)/python pyproject.toml

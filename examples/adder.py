@@ -1,0 +1,205 @@
+"""A GPT learns to add, from sums that are written as text; with `--text FILE` it learns to continue that text instead.
+
+    457+234=1960        the digits of a result in reverse, in the order in which one finds them on paper
+
+It is shown 192,000 of the million sums of two numbers of three digits, none of them twice, and asked for 10,000 others.
+The model is in `gpt.py`, and how it writes.
+"""
+
+import argparse
+import sys
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+from attrs import frozen
+from gpt import Params, gpt, init, write
+
+from chainrule import Labels, Run, Weighted, adamw, clip_by_global_norm, load, prediction, record, save
+from chainrule import schedules, softmax_cross_entropy, train, weighted
+from chainrule.optimizer import State
+from chainrule.training.train import Runs
+
+WIDTH, HEADS, BLOCKS = 64, 4, 2
+SIGNS, RESULT, UNSEEN = "0123456789+=", 8, 10_000  # a result begins at place 8
+LENGTH, SAMPLE = 64, 60  # of the pieces of a text, and of what is written to show
+
+network, loss = gpt(HEADS, BLOCKS), weighted(softmax_cross_entropy)
+Dots: TypeAlias = tuple[Sequence[int], Sequence[int]]
+Learned: TypeAlias = Run[Params, State[Params]]
+
+
+@frozen(eq=False)
+@record
+class Kept:
+    """What a file keeps: a run, and of which rows it is shown."""
+
+    run: Learned
+    shown: Labels
+
+
+def learn(options: argparse.Namespace, params: Params, tokens: Labels, size: int, first: int = 1) -> Iterator[Learned]:
+    """Train on rows of tokens (n, t): each place is to be told from those before it, from place `first` on."""
+    steps = len(tokens) // size
+    optimizer = adamw(schedules.warmup(max(1, steps // 10), schedules.cosine(2e-3, 1e-5, steps)), b2=0.99)
+
+    def runs(start: Learned | None = None) -> Runs[Params, State[Params]]:
+        return train(
+            network, loss, optimizer, params, asked(tokens, first), rng=np.random.default_rng(options.seed),
+            size=size, epochs=1, every=-(-steps // 15), adjust=clip_by_global_norm(1.0), start=start,
+        )  # fmt: skip
+
+    file: Path | None = options.save
+    kept = Kept(runs().start, np.array([zlib.crc32(tokens.tobytes())]))
+    if file:
+        try:
+            found = load(file, kept) if file.exists() else kept
+            if found.shown != kept.shown:
+                refuse(f"--save: {file} is a run with another --seed, --steps or --text")
+            save(file, found)
+        except (ImportError, OSError, ValueError) as error:
+            refuse(f"--save: {error}")
+        kept = found
+    yield kept.run
+    for run in runs(kept.run):
+        if file:
+            save(file, Kept(run, kept.shown))
+        yield run
+
+
+def asked(tokens: Labels, first: int) -> tuple[Labels, Weighted[Labels]]:
+    """What the network reads of rows of tokens, and what it is to say at each place; before `first` nothing counts."""
+    counts = np.full(tokens.shape, fill_value=False)
+    counts[:, first:] = True
+    return tokens[:, :-1], Weighted(tokens[:, 1:], weights=counts[:, 1:])
+
+
+def add(options: argparse.Namespace) -> str:
+    """Learn to add, and tell how well."""
+    rng = np.random.default_rng(options.seed)
+    tokens, tests = map(sums, shown_and_unseen(rng, 256 * options.steps))
+    params = init(rng, len(SIGNS), tokens.shape[1] - 1, WIDTH, BLOCKS)
+    for run in learn(options, params, tokens, 256, RESULT):
+        params, share, text = run.params, *answers(run.params, tests[:500])
+        print(f"step {run.step:5}   loss {run.loss:6.4f}   accuracy {share:.3f}   {text}", flush=True)
+    carried = [2, 6, 8, 1, 5, 9, 0, 4, 10], [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    draw(options.picture, params, sums(np.array([457_234]))[0], SIGNS, RESULT, carried)
+    shares = [answers(params, some)[0] for some in np.split(tests, 20)]
+    return f"accuracy {np.mean(shares):.4f} of {UNSEEN} unseen sums"
+
+
+def shown_and_unseen(rng: np.random.Generator, n: int) -> tuple[Labels, Labels]:
+    """Pairs a, b as numbers 1000 a + b: n to be shown, and those that are not, nor the other way round."""
+    unseen, free = rng.choice(1_000_000, UNSEEN, replace=False), np.ones((1000, 1000), bool)
+    a, b = np.divmod(unseen, 1000)
+    free[a, b] = free[b, a] = False
+    if n > free.sum():
+        refuse(f"--steps: there are no more than {free.sum()} sums to show, and {n} are needed")
+    return rng.choice(np.flatnonzero(free), n, replace=False), unseen
+
+
+def sums(pairs: Labels) -> Labels:
+    """The sums of pairs (n,) as tokens (n, 12)."""
+
+    def digits(numbers: Labels, places: int) -> Labels:
+        return numbers[:, None] // 10 ** np.arange(places) % 10
+
+    a, b = np.divmod(pairs, 1000)
+    plus, equals = (np.full((len(pairs), 1), SIGNS.index(sign)) for sign in "+=")
+    parts = digits(a, 3)[:, ::-1], plus, digits(b, 3)[:, ::-1], equals, digits(a + b, 4)
+    return np.concatenate(parts, axis=1).astype(np.uint8)
+
+
+def answers(params: Params, tests: Labels) -> tuple[float, str]:
+    """The share of sums (n, 12) whose results the network writes as they are, and how it writes the first."""
+    results = islice(write(network, params, tests[:, :RESULT], np.random.default_rng(0)), 4)
+    written = np.concatenate([tests[:, :RESULT], *(digit[:, None] for digit in results)], axis=1)
+    return float((written == tests).all(axis=1).mean()), "".join(SIGNS[token] for token in written[0])
+
+
+def continue_text(options: argparse.Namespace) -> str:
+    """Learn to continue a text, and tell how well it foresees the last tenth of it."""
+    rng, letters = np.random.default_rng(options.seed), sorted(set(options.text))
+    tokens, prompt = (np.array([letters.index(letter) for letter in text]) for text in (options.text, options.prompt))
+    pieces = np.lib.stride_tricks.sliding_window_view(tokens, LENGTH + 1)
+    last = len(pieces) * 9 // 10
+    shown, tests = pieces[rng.integers(0, last - LENGTH, 64 * options.steps)], pieces[last::LENGTH]
+    params = init(rng, len(letters), LENGTH, WIDTH, BLOCKS)
+    for run in learn(options, params, shown, 64):
+        params, draws = run.params, np.random.default_rng(options.seed)
+        text = islice(write(network, params, prompt[None], draws, options.temperature), SAMPLE)
+        sample = "".join(letters[token[0]] for token in text)
+        print(f"step {run.step:5}   loss {run.loss:6.4f}   {options.prompt + sample!r}", flush=True)
+    draw(options.picture, params, prompt, letters, 1)
+    x, targets = asked(tests, 1)
+    return f"loss {loss.forward(prediction(network)(params, x), targets)[0]:.4f} of {x.size} unseen characters"
+
+
+def draw(path: Path, params: Params, tokens: Labels, signs: Sequence[str], first: int, dots: Dots = ((), ())) -> None:
+    """Draw where the heads of each block look to write the tokens (t,) from `first` on; dots in columns and rows."""
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415  # it need not be there
+    except ImportError:
+        print("no picture, for want of matplotlib: pip install 'chainrule[examples]'")
+        return
+    _, (_, (_, blocks, _, _)) = network.forward(params, tokens[None, :-1])
+    text = [signs[token] for token in tokens]
+    figure: Any = Figure(figsize=(14, 5), layout="constrained")
+    for i, (row, (((_, looks),), _)) in enumerate(zip(figure.subplots(BLOCKS, HEADS), blocks, strict=True), start=1):
+        for axes, weights in zip(row, looks.p[0][0], strict=True):
+            axes.imshow(weights[first - 1 :], cmap="Blues", vmin=0, vmax=1, aspect="auto")
+            axes.set_xticks(range(len(text) - 1), text[:-1])
+            axes.set_yticks(range(len(text) - first), text[first:])
+            axes.plot(*dots, "o", color="tab:orange", markersize=4)
+        row[0].set_ylabel(f"block {i} writes")
+    figure.supxlabel("and looks at" + " (dots: where it shows whether one is carried)" * any(dots))
+    figure.savefig(path)
+
+
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of the command line, with the text in the place of its file."""
+    parser = argparse.ArgumentParser(description="Train a GPT to add, or to continue a text.")
+    add = parser.add_argument
+    add("--seed", metavar="N", type=int, default=0, help="of all random numbers (default: %(default)s)")
+    add("--steps", metavar="N", type=int, default=750, help="of training (default: %(default)s)")
+    add("--text", metavar="FILE", type=Path, help="learn to continue this text, and not to add")
+    add("--prompt", metavar="TEXT", help="what to continue, with --text (default: its first line)")
+    add("--temperature", metavar="T", type=float, default=0.5, help="of what is written then (default: %(default)s)")
+    add("--save", metavar="FILE", type=Path, help="keep the run in this file, and go on with the one that is there")
+    add("--picture", metavar="FILE", type=Path, default=Path("adder.png"), help="of attention (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    if options.seed < 0 or options.steps < 1 or not 0 <= options.temperature < np.inf:
+        parser.error("--seed and --temperature must not be negative, and --steps must be positive")
+    if options.picture.suffix not in {".png", ".svg", ".pdf"} or not options.picture.parent.is_dir():
+        parser.error(f"--picture: {options.picture} must end in .png, .svg or .pdf, and its folder must be there")
+    if options.text:
+        try:
+            options.text = options.text.read_text("utf-8")
+        except (OSError, ValueError) as error:
+            parser.error(f"--text: {error}")
+        if len(options.text) < 20 * LENGTH:
+            parser.error(f"--text: {20 * LENGTH} characters are needed, and there are {len(options.text)}")
+        options.prompt = options.prompt or options.text.strip().partition("\n")[0]
+        unknown = set(options.prompt) - set(options.text)
+        if unknown:
+            parser.error(f"--prompt: the text does not have {''.join(sorted(unknown))!r}")
+    return options
+
+
+def refuse(why: str) -> NoReturn:
+    """End with a sentence."""
+    print(f"adder.py: error: {why}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    began, options = time.perf_counter(), read_options()
+    try:
+        figure = (continue_text if options.text else add)(options)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    print(f"{figure}, {time.perf_counter() - began:.0f} s")

@@ -1,0 +1,148 @@
+"""The GPT that adds: its cache gives what the whole pass gives, it learns, goes on from a file and refuses in words."""
+
+import os
+import re
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import adder
+import gpt
+import numpy as np
+import pytest
+
+from chainrule import Labels, prediction, tree
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def program(*options: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The example as a program of its own, in a folder."""
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    call = [sys.executable, str(EXAMPLES / "adder.py"), *options]
+    return subprocess.run(call, cwd=folder, env=paths, capture_output=True, check=False, text=True, timeout=300)
+
+
+def some(dtype: str, n: int = 3, length: int = 9) -> tuple[gpt.Params, Labels]:
+    """Parameters of a network of two blocks, none of whose arrays is zero or one, and tokens."""
+    rng = np.random.default_rng(0)
+    params = gpt.init(rng, 7, length, 16, 2, dtype=dtype)
+    params = tree.map(lambda a: a + rng.normal(0, 0.2, a.shape).astype(dtype), params)
+    return params, rng.integers(0, 7, (n, length))
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("float64", 1e-12)])
+@pytest.mark.parametrize("read", [1, 4])
+def test_each_place_with_the_cache_has_the_logits_of_the_whole_pass(dtype: str, bound: float, read: int) -> None:
+    network, (params, tokens) = gpt.gpt(4, 2), some(dtype)
+    whole = prediction(network)(params, tokens)
+    logits, pasts = gpt.read(network, params, tokens[:, :read])
+    for place in range(read, tokens.shape[1] + 1):
+        assert logits.dtype == whole.dtype == np.dtype(dtype)
+        assert abs(logits - whole[:, place - 1]).max() <= bound * abs(whole).max()
+        if place < tokens.shape[1]:
+            logits, pasts = gpt.step(params, pasts, tokens[:, place])
+
+
+def test_writing_goes_on_beyond_the_last_place_with_what_was_written_last() -> None:
+    network, (params, tokens) = gpt.gpt(4, 2), some("float64", n=2, length=8)
+    written = np.stack([*islice(gpt.write(network, params, tokens[:, :5], np.random.default_rng(0)), 12)], axis=1)
+    text = np.concatenate([tokens[:, :5], written], axis=1)
+    read = [5, 6, 7, 8, *[5, 6, 7, 8] * 2]  # a ninth place there is not: the last five tokens are read again
+    for place, length in enumerate(read, start=5):
+        likeliest = prediction(network)(params, text[:, place - length : place])[:, -1].argmax(axis=-1)
+        assert (text[:, place] == likeliest).all()
+
+
+def test_tokens_are_drawn_with_the_probabilities_of_the_temperature() -> None:
+    network, (params, tokens) = gpt.gpt(4, 2), some("float64", n=1)
+    many = np.repeat(tokens[:, :4], 20_000, axis=0)
+    drawn = next(gpt.write(network, params, many, np.random.default_rng(0), temperature=0.7))
+    scores = np.exp(prediction(network)(params, tokens[:, :4])[0, -1] / 0.7)
+    share = np.bincount(drawn, minlength=7) / len(drawn)
+    assert abs(share - scores / scores.sum()).max() < 5 * np.sqrt(0.25 / len(drawn))  # five standard deviations
+
+
+def test_sums_are_written_with_the_last_digit_of_the_result_first() -> None:
+    text = ["".join(adder.SIGNS[token] for token in row) for row in adder.sums(np.array([457_234, 999_001, 7_005]))]
+    assert text == ["457+234=1960", "999+001=0001", "007+005=2100"]
+
+
+def learned(*options: str, records: int | None = None) -> list[adder.Learned]:
+    """The first records of a short run."""
+    rng = np.random.default_rng(0)
+    params = gpt.init(rng, len(adder.SIGNS), 11, adder.WIDTH, adder.BLOCKS)
+    tokens = adder.sums(rng.choice(1_000_000, 45 * 64))
+    return [*islice(adder.learn(adder.read_options(options), params, tokens, 64, adder.RESULT), records)]
+
+
+def test_it_learns() -> None:
+    start, *_, last = learned()
+    assert (start.step, last.step) == (0, 45)
+    assert last.loss < np.log(10)  # of guessing a digit: it began with more
+
+
+def test_a_run_that_was_broken_off_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    file = str(tmp_path / "run")
+    assert learned("--save", file, records=5)[-1].step == 12
+    resumed = learned("--save", file)
+    assert resumed[0].step == 12
+    assert tree.equal(resumed[-1], learned()[-1])
+
+
+def test_the_program_ends_with_its_figure_and_goes_on_from_its_file(tmp_path: Path) -> None:
+    call = "--steps", "3", "--seed", "1", "--save", "run", "--picture", "heads.svg"
+    first, again = program(*call, folder=tmp_path), program(*call, folder=tmp_path)
+    assert (first.returncode, first.stderr) == (again.returncode, again.stderr) == (0, "")
+    assert re.fullmatch(r"accuracy 0\.\d{4} of 10000 unseen sums, \d+ s", first.stdout.splitlines()[-1])
+    assert [line[:10] for line in first.stdout.splitlines()[:-1]] == [f"step     {i}" for i in range(4)]
+    assert again.stdout.splitlines()[0] == first.stdout.splitlines()[-2]
+    assert "</svg>" in (tmp_path / "heads.svg").read_text("utf-8")
+
+
+def test_it_continues_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text").write_text("to be or not to be, that is the question\n" * 40, "utf-8")
+    call = "--text", str(tmp_path / "text"), "--prompt", "to be", "--steps", "2", "--temperature", "0"
+    figure = adder.continue_text(adder.read_options([*call, "--picture", str(tmp_path / "heads.png")]))
+    assert re.fullmatch(r"loss \d\.\d{4} of 192 unseen characters", figure)
+    assert all("'to be" in line for line in capsys.readouterr().out.splitlines())
+
+
+def test_no_sum_is_shown_that_is_asked_for_in_either_order() -> None:
+    shown, unseen = adder.shown_and_unseen(np.random.default_rng(0), 192_000)
+    assert len(np.unique(shown)) == 192_000
+    assert len(np.unique(unseen)) == 10_000
+    a, b = np.divmod(unseen, 1000)
+    assert not np.isin(shown, [unseen, 1000 * b + a]).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--steps 0", "--seed and --temperature must not be negative, and --steps must be positive"),
+        ("--seed -1", "--seed and --temperature must not be negative, and --steps must be positive"),
+        ("--steps many", "argument --steps: invalid int value: 'many'"),
+        ("--steps 9999", "--steps: there are no more than 98"),
+        ("--picture adder.doc", "--picture: adder.doc must end in .png, .svg or .pdf, and its folder must be there"),
+        ("--picture no/adder.png", "--picture: no/adder.png must end in .png, .svg or .pdf, and its folder must be"),
+        ("--text nothing", "--text: [Errno 2] No such file or directory: 'nothing'"),
+        ("--text short", "--text: 1280 characters are needed, and there are 15"),
+        ("--text long --prompt Dada", "--prompt: the text does not have 'D'"),
+        ("--save no/run", "--save: [Errno 2]"),
+        ("--save short", "--save: "),
+        ("--save other", "--save: other is a run with another --seed, --steps or --text"),
+    ],
+)
+def test_bad_options_are_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: str, sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("short").write_text("a text and a da", "utf-8")
+    Path("long").write_text("a text and a da" * 100, "utf-8")
+    if "other" in options:
+        learned("--save", "other", records=1)
+    with pytest.raises(SystemExit) as refused:
+        adder.add(adder.read_options(options.split()))
+    assert refused.value.code == 2
+    assert f"error: {sentence}" in capsys.readouterr().err
