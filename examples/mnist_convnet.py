@@ -185,7 +185,8 @@ def main() -> None:
     logits = scores(run.params, x)
     draw(options.picture, run.params, x, labels, logits)
     print(f"drawn in {options.picture}; the processor worked for {time.process_time() - worked:.0f} s")
-    print(f"accuracy {accuracy(logits, labels):.4f} of {len(x)} unseen digits, {time.perf_counter() - began:.0f} s")
+    right = accuracy(logits, labels)
+    print(f"accuracy {right:.4f} of {len(x)} unseen digits, {time.perf_counter() - began:.0f} s")
 
 
 if __name__ == "__main__":
