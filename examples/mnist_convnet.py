@@ -1,0 +1,193 @@
+"""A convolutional network reads handwritten digits, and draws what it looks for and what it misreads.
+
+    python examples/mnist_convnet.py --data FOLDER     MNIST, as its four files: some minutes
+    python examples/mnist_convnet.py                   the small digits that come along: some seconds
+
+A convolution takes the same weighted sums of every 3x3 window of a picture, so that a stroke is the same stroke
+wherever it is. A pool keeps the largest of each 2x2, and halves the picture. What goes into each layer, and what comes
+out, for one image:
+
+    28 x 28 x 1     convolution    28 x 28 x 32    max_pool    14 x 14 x 32    relu
+    14 x 14 x 32    convolution    14 x 14 x 64    max_pool     7 x  7 x 64    relu
+     7 x  7 x 64    flatten    3136    affine    128    relu    dropout    affine    10
+
+The pool may stand before the relu or after it, with the same result: what is largest is so after a relu too. Before it,
+the relu has a quarter of the work. It needs chainrule[demo,files].
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from chainrule import Affine, Array, Convolution, Labels, Network, Run, Unit, accuracy, adamw, affine, convolution
+from chainrule import dropout, flatten, inference, initializers, load, max_pool, prediction, relu, save, schedules
+from chainrule import sequential, softmax_cross_entropy, split, train
+from chainrule.datasets import Dataset, digits, load_mnist
+from chainrule.optimizer import State
+from chainrule.training.progress import progress
+from chainrule.training.train import Runs
+
+CHANNELS, HIDDEN = (32, 64), 128
+BATCH, RATE, DROPPED = 128, 0.002, 0.4
+
+Block: TypeAlias = tuple[Convolution, Unit, Unit]
+Params: TypeAlias = tuple[Block, Block, Unit, Affine, Unit, Unit, Affine]
+Learned: TypeAlias = Run[Params, State[Params]]
+
+block = sequential(convolution(), max_pool(2), relu)
+
+
+def network(seed: int) -> Network[Params]:
+    """The network, with the dropout of a seed."""
+    return sequential(block, block, flatten, affine, relu, dropout(DROPPED, seed), affine)
+
+
+def init(rng: np.random.Generator, height: int, width: int, classes: int) -> Params:
+    """Weights that keep the size of numbers behind each relu; biases are zero."""
+    he, (few, many) = initializers.he_normal, CHANNELS
+    return (
+        (Convolution.init(rng, 1, few, 3, weights=he), (), ()),
+        (Convolution.init(rng, few, many, 3, weights=he), (), ()),
+        (),
+        Affine.init(rng, (height // 4) * (width // 4) * many, HIDDEN, weights=he),
+        (),
+        (),
+        Affine.init(rng, HIDDEN, classes),
+    )
+
+
+def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
+    """Train on the images of a data set, less a few that progress is measured on.
+
+    With `--save` each record is kept in that file, and training goes on from the last one there.
+    """
+    rng = np.random.default_rng(options.seed)
+    params = init(rng, *data.image_shape, classes=1 + int(data.train.labels.max()))
+    watched, seen = split(rng, 1 / 60, pictures(data, data.train.x), data.train.labels)
+    steps = 1 + options.epochs * len(seen[0]) // BATCH
+    rate = schedules.warmup(1 + steps // 20, schedules.cosine(RATE, 0.0, steps))
+
+    def runs(start: Learned | None = None) -> Runs[Params, State[Params]]:
+        return train(
+            network, softmax_cross_entropy, adamw(rate), params, seen, rng=rng, size=BATCH, epochs=options.epochs,
+            held_out=watched, metrics=(accuracy,), every=100, start=start,
+        )  # fmt: skip
+
+    start = runs().start
+    if options.save and options.save.exists():
+        start = load(options.save, start)
+        print(f"going on after step {start.step}, from {options.save}")
+    yield start
+    for run in progress(runs(start)):
+        if options.save:
+            save(options.save, run)
+        yield run
+
+
+def pictures(data: Dataset, x: Array) -> Array:
+    """Rows of pixels (n, height width) as images of one channel, (n, height, width, 1)."""
+    return x.reshape(-1, *data.image_shape, 1)
+
+
+def scores(params: Params, x: Array) -> Array:
+    """The score (n, k) of each digit for images, some at a time: what comes out of a layer takes memory."""
+    predict = prediction(inference(network(0), params))
+    return np.concatenate([predict(params, some) for some in np.array_split(x, 1 + len(x) // 500)])
+
+
+def draw(path: Path, params: Params, x: Array, labels: Labels, logits: Array) -> None:
+    """Draw filters and what they make of an image, the surest mistakes, and what was read as what."""
+    figure: Any = Figure(figsize=(12, 9), layout="constrained")
+    (filters, maps), (mistakes, confusion) = figure.subplots(2, 2)
+    W = params[0][0].W
+    filters.imshow(mosaic(np.moveaxis(W[:, :, 0], -1, 0), 8), cmap="RdBu_r", vmin=-abs(W).max(), vmax=abs(W).max())
+    filters.set_title("The filters: red where ink counts, blue where paper does")
+    seen = prediction(sequential(convolution(), relu))((params[0][0], ()), x[:1])[0]
+    maps.imshow(mosaic(np.moveaxis(seen, -1, 0), 8), cmap="gray_r")
+    maps.set_title(f"Where each finds its stroke, in a {labels[0]}")
+
+    read, sure = logits.argmax(axis=1), logits.max(axis=1)
+    wrong = np.flatnonzero(read != labels)
+    shown = wrong[np.argsort(logits[wrong, labels[wrong]] - sure[wrong], kind="stable")][:40]
+    mistakes.set_title(f"Misread: {len(wrong)} of {len(labels)}" + (", the surest first" if len(wrong) else ""))
+    height, width = x.shape[1] * 3 // 2, x.shape[2]
+    above = np.full((len(shown), height - x.shape[1], width), np.nan, x.dtype)  # where the text stands
+    mistakes.imshow(mosaic(np.concatenate([above, x[shown, :, :, 0]], axis=1), 8), cmap="gray_r", vmin=0, vmax=1)
+    for i, row in enumerate(shown):
+        place = (i % 8 + 0.5) * (width + 1), i // 8 * (height + 1) + height / 6
+        mistakes.text(*place, f"{labels[row]} as {read[row]}", ha="center", va="center")
+
+    table = np.zeros((logits.shape[1],) * 2, int)
+    np.add.at(table, (labels, read), 1)
+    wrong_alone = table * (1 - np.eye(len(table)))
+    confusion.imshow(wrong_alone, cmap="Reds", vmax=2 * wrong_alone.max() + 1)
+    for i, j in np.ndindex(table.shape):
+        confusion.text(j, i, str(table[i, j] or ""), ha="center", va="center")
+    confusion.set(title="How often a digit (row) was read as which (column)", xticks=range(len(table)))
+    confusion.set_yticks(range(len(table)))
+    for axes in (filters, maps, mistakes):
+        axes.set_axis_off()
+    figure.savefig(path, format="png")
+
+
+def mosaic(images: Array, columns: int) -> Array:
+    """Images (n, height, width) in rows of so many, with gaps of nan between them."""
+    n, height, width = images.shape
+    rows = max(1, -(-n // columns))
+    cells = np.full((rows, columns, height + 1, width + 1), np.nan, images.dtype)
+    cells.reshape(-1, height + 1, width + 1)[:n, :height, :width] = images
+    return cells.swapaxes(1, 2).reshape(rows * (height + 1), columns * (width + 1))
+
+
+def whole(word: str) -> int:
+    """An option that is a whole number."""
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {word!r}")
+    return int(word)
+
+
+def file(word: str) -> Path:
+    """An option that is a file to write."""
+    path = Path(word)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"must be a file in a folder that is there, got {word!r}")
+    return path
+
+
+def main() -> None:
+    """Train, test and draw, as the options say."""
+    began, worked = time.perf_counter(), time.process_time()
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the files of MNIST, or others in its form")
+    parser.add_argument("--epochs", type=whole, help="how often to see all images (default: 6, of the small digits 40)")
+    parser.add_argument("--seed", type=whole, default=0, help="of all random numbers (default: 0)")
+    parser.add_argument(
+        "--save", type=file, metavar="FILE", help="keep the run there, and go on with it if it is there"
+    )
+    parser.add_argument("--picture", type=file, metavar="FILE", default="mnist_convnet.png", help="a PNG to draw")
+    options = parser.parse_args()
+    if options.epochs is None:
+        options.epochs = 6 if options.data else 40
+    try:
+        data = load_mnist(options.data) if options.data else digits()
+        *_, run = learn(data, options)
+    except (OSError, ValueError) as error:  # of the files: there is none, or it is damaged or another network's
+        parser.error(str(error))
+    x, labels = pictures(data, data.test.x), data.test.labels
+    logits = scores(run.params, x)
+    draw(options.picture, run.params, x, labels, logits)
+    print(f"drawn in {options.picture}; the processor worked for {time.process_time() - worked:.0f} s")
+    right = accuracy(logits, labels)
+    print(f"accuracy {right:.4f} of {len(x)} unseen digits, {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

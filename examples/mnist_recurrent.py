@@ -1,0 +1,154 @@
+"""A recurrent network reads handwritten digits row by row, and draws how it makes up its mind.
+
+    python examples/mnist_recurrent.py --data FOLDER     MNIST, as its four files: some minutes
+    python examples/mnist_recurrent.py                   the small digits that come along: some seconds
+
+An image is a sequence here: its rows are the steps, from the top, and the pixels of a row what is read at a step. The
+network never sees two rows at once. What it knows of those above stands in the 128 cells of an LSTM, whose gates learn
+what to keep.
+
+    rows (28, 28)    lstm (28, 128)    last (128)    affine (10)
+
+Trained to answer at the end, it can be asked after every row as well: `affine` then goes over all steps in place of the
+last. It needs chainrule[demo,files].
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from chainrule import Affine, Array, Labels, Lstm, Run, Unit, accuracy, adamw, affine, clip_by_global_norm, last, load
+from chainrule import lstm, prediction, save, schedules, sequential, softmax, softmax_cross_entropy, split, train
+from chainrule.datasets import Dataset, digits, load_mnist
+from chainrule.optimizer import State
+from chainrule.training.progress import progress
+from chainrule.training.train import Runs
+
+CELLS, BATCH, RATE = 128, 128, 0.003
+
+Params: TypeAlias = tuple[Lstm, Unit, Affine]
+Learned: TypeAlias = Run[Params, State[Params]]
+
+network = sequential(lstm, last, affine)
+
+
+def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
+    """Train on the images of a data set, less a few that progress is measured on.
+
+    With `--save` each record is kept in that file, and training goes on from the last one there.
+    """
+    rng = np.random.default_rng(options.seed)
+    classes = 1 + int(data.train.labels.max())
+    params = (Lstm.init(rng, data.image_shape[1], CELLS), (), Affine.init(rng, CELLS, classes))
+    watched, seen = split(rng, 1 / 60, by_row(data, data.train.x), data.train.labels)
+    steps = 1 + options.epochs * len(seen[0]) // BATCH
+    rate = schedules.warmup(1 + steps // 20, schedules.cosine(RATE, 0.0, steps))
+
+    def runs(start: Learned | None = None) -> Runs[Params, State[Params]]:
+        return train(
+            network, softmax_cross_entropy, adamw(rate), params, seen, rng=rng, size=BATCH, epochs=options.epochs,
+            held_out=watched, metrics=(accuracy,), every=100, adjust=clip_by_global_norm(1.0), start=start,
+        )  # fmt: skip
+
+    start = runs().start
+    if options.save and options.save.exists():
+        start = load(options.save, start)
+        print(f"going on after step {start.step}, from {options.save}")
+    yield start
+    for run in progress(runs(start)):
+        if options.save:
+            save(options.save, run)
+        yield run
+
+
+def by_row(data: Dataset, x: Array) -> Array:
+    """Images as they are stored, (n, height width), as sequences of rows (n, height, width)."""
+    return x.reshape(-1, *data.image_shape)
+
+
+def opinions(params: Params, x: Array) -> Array:
+    """The probability of each digit after each row, (n, height, k), of some images at a time."""
+    predict = prediction(sequential(lstm, affine, softmax))
+    reader, _, judge = params
+    return np.concatenate([predict((reader, judge, ()), some) for some in np.array_split(x, 1 + len(x) // 1000)])
+
+
+def draw(path: Path, x: Array, labels: Labels, believed: Array) -> None:
+    """Draw images beside what the network takes them for after each row, and how soon it is right."""
+    figure: Any = Figure(figsize=(12, 7), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=(3, 2))
+    upper.suptitle("What it takes a digit for, row after row: it sees the image from the top")
+    (height, width), k = x.shape[1:], believed.shape[-1]
+    wide = -(-width // k)  # pixels for each digit
+    for axes, i in zip(upper.subplots(2, 5).ravel(), slow(labels, believed), strict=False):
+        shown = np.hstack([x[i], np.full((height, 1), np.nan, x.dtype), believed[i].repeat(wide, axis=1)])
+        axes.imshow(shown, cmap="gray_r", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks([width + (digit + 0.5) * wide + 0.5 for digit in range(k)], range(k), fontsize="small")
+        axes.set_yticks([])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.get_xticklabels()[labels[i]].set(color="tab:red", fontweight="bold")
+    axes = lower.subplots()
+    axes.plot(range(1, height + 1), (believed.argmax(axis=-1) == labels[:, None]).mean(axis=0), "o-")
+    axes.set(title="How many it reads rightly", xlabel="rows that it has seen", ylim=(0, 1.02), xlim=(1, height))
+    axes.grid(alpha=0.3)
+    figure.savefig(path, format="png")
+
+
+def slow(labels: Labels, believed: Array) -> Labels:
+    """One image of each digit, the one that it changed its mind about most, and was right about in the end."""
+    moves = np.abs(np.diff(believed, axis=1)).sum(axis=(1, 2))
+    right = believed[:, -1].argmax(axis=-1) == labels
+    found = [np.flatnonzero(right & (labels == digit)) for digit in range(believed.shape[-1])]
+    return np.array([rows[moves[rows].argmax()] for rows in found if len(rows)])
+
+
+def whole(word: str) -> int:
+    """An option that is a whole number."""
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {word!r}")
+    return int(word)
+
+
+def file(word: str) -> Path:
+    """An option that is a file to write."""
+    path = Path(word)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"must be a file in a folder that is there, got {word!r}")
+    return path
+
+
+def main() -> None:
+    """Train, test and draw, as the options say."""
+    began, worked = time.perf_counter(), time.process_time()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the files of MNIST, or others in its form")
+    parser.add_argument("--epochs", type=whole, help="how often to see all images (default: 5, of the small digits 60)")
+    parser.add_argument("--seed", type=whole, default=0, help="of all random numbers (default: 0)")
+    parser.add_argument(
+        "--save", type=file, metavar="FILE", help="keep the run there, and go on with it if it is there"
+    )
+    parser.add_argument("--picture", type=file, metavar="FILE", default="mnist_recurrent.png", help="a PNG to draw")
+    options = parser.parse_args()
+    if options.epochs is None:
+        options.epochs = 5 if options.data else 60
+    try:
+        data = load_mnist(options.data) if options.data else digits()
+        *_, run = learn(data, options)
+    except (OSError, ValueError) as error:  # of the files: there is none, or it is damaged or another network's
+        parser.error(str(error))
+    x, labels = by_row(data, data.test.x), data.test.labels
+    believed = opinions(run.params, x)
+    draw(options.picture, x, labels, believed)
+    print(f"drawn in {options.picture}; the processor worked for {time.process_time() - worked:.0f} s")
+    right = accuracy(believed[:, -1], labels)
+    print(f"accuracy {right:.4f} of {len(x)} unseen digits, {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
