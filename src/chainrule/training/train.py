@@ -11,7 +11,7 @@ epoch begins.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -19,10 +19,11 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.arguments import size as counted
 from chainrule.arrays.cells import first_cell
-from chainrule.arrays.types import Generator, is_numpy, is_tuple
+from chainrule.arrays.types import Generator, Labels, is_numpy, is_tuple
 from chainrule.encoder import Encoder, Trainable
 from chainrule.layer import Layer
 from chainrule.loss import Loss
+from chainrule.losses.weighted import Weighted
 from chainrule.optimizer import Optimizer
 from chainrule.training.course import Course
 from chainrule.training.generator_state import GeneratorState
@@ -59,9 +60,8 @@ class Runs(Iterator[Run[P, S]], Generic[P, S]):
         return next(self._records)
 
 
-@overload
 def train(
-    network: Trainable[P, X],
+    network: Trainable[P, X] | Callable[[int], Trainable[P, X]],
     loss: Loss[T, Any],
     optimizer: Optimizer[P, S],
     params: P,
@@ -70,48 +70,13 @@ def train(
     rng: Generator,
     size: int,
     epochs: int,
-    held_out: tuple[X, T] | None = ...,
-    metrics: Sequence[Metric] = ...,
-    patience: int | None = ...,
-    start: Run[P, S] | None = ...,
-    every: int | None = ...,
-    adjust: Callable[[P], P] | None = ...,
-) -> Runs[P, S]: ...
-@overload
-def train(
-    network: Callable[[int], Trainable[P, X]],
-    loss: Loss[T, Any],
-    optimizer: Optimizer[P, S],
-    params: P,
-    data: tuple[X, T],
-    *,
-    rng: Generator,
-    size: int,
-    epochs: int,
-    held_out: tuple[X, T] | None = ...,
-    metrics: Sequence[Metric] = ...,
-    patience: int | None = ...,
-    start: Run[P, S] | None = ...,
-    every: int | None = ...,
-    adjust: Callable[[P], P] | None = ...,
-) -> Runs[P, S]: ...
-def train(
-    network: Any,
-    loss: Loss[Any, Any],
-    optimizer: Optimizer[Any, Any],
-    params: Any,
-    data: tuple[Any, Any],
-    *,
-    rng: Generator,
-    size: int,
-    epochs: int,
-    held_out: tuple[Any, Any] | None = None,
+    held_out: tuple[X, T] | None = None,
     metrics: Sequence[Metric] = (),
     patience: int | None = None,
-    start: Run[Any, Any] | None = None,
+    start: Run[P, S] | None = None,
     every: int | None = None,
-    adjust: Callable[[Any], Any] | None = None,
-) -> Runs[Any, Any]:
+    adjust: Callable[[P], P] | None = None,
+) -> Runs[P, S]:
     """Train a network, and yield a record after each epoch.
 
     Parameters
@@ -245,14 +210,18 @@ def _some_rows(owner: str, name: str, **parts: Any) -> int:
 
 def _held_out(data: tuple[Any, Any], targets: Any, loss: Any, metrics: Sequence[Metric], size: int) -> HeldOut:
     n = _some_rows("train: held_out", "held_out", x=data[0], targets=data[1])
-    if _are_labels(targets) and _are_labels(data[1]):
-        unseen = ~np.isin(data[1], targets)
+    seen, (given, counts) = _labels(targets)[0], _labels(data[1])
+    if seen is not None and given is not None:
+        unseen = ~np.isin(given, seen) & counts
         if unseen.any():
-            what = f"held_out targets have the label {first_cell(data[1], unseen)}"
+            what = f"held_out targets have the label {first_cell(given, unseen)}"
             raise ValueError(f"train: {what}, which no target to train on has")
     return HeldOut(*data, n, loss, named_metrics(metrics), max(size, PIECE))
 
 
-def _are_labels(targets: Any) -> bool:
-    """Whether each row has one whole number as its target; in a sequence, tokens may well be new."""
-    return is_numpy(targets) and targets.ndim == 1 and targets.dtype.kind in "iu"
+def _labels(targets: Any) -> tuple[Labels | None, Any]:
+    """The label of each row, and whether it counts, where a row has one; in a sequence, tokens may well be new."""
+    if is_a(targets, Weighted):
+        return _labels(targets.targets)[0], targets.weights > 0
+    is_label = is_numpy(targets) and targets.ndim == 1 and targets.dtype.kind in "iu"
+    return targets if is_label else None, True

@@ -22,7 +22,7 @@ from chainrule.encoder import Network, is_network
 from chainrule.interop.sklearn._epochs import Fit, one_epoch, refuse_what_diverged, until_it_stands
 from chainrule.interop.sklearn._options import Builder, Options
 from chainrule.interop.sklearn._rows import Rows
-from chainrule.interop.sklearn._scikit_learn import BaseEstimator, utils, validation, weights_of_rows
+from chainrule.interop.sklearn._scikit_learn import BaseEstimator, checked, utils, validation, weights_of_rows
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.losses.weighted import weighted
@@ -220,7 +220,7 @@ class Estimator(BaseEstimator, ABC):
             raise ValueError("partial_fit does not support early_stopping=True")
         before = self._run if (one_more or options.warm_start) and hasattr(self, "_run") else None
         dtype = self._dtype if before else options.dtype or (np.float64, np.float32)
-        x, y = validation.validate_data(self, X, y, reset=before is None, dtype=dtype, **self._of_y)
+        x, y = checked(self, X, y, reset=before is None, dtype=dtype, **self._of_y)
         targets, n_out = self._targets(y, x.dtype, first=before is None, classes=classes, one_more=one_more)
         given = None if sample_weight is None else weights_of_rows(sample_weight, x)
         rows = Rows.that_count(owner, x, targets, self._weights(given, targets, one_more=one_more))
@@ -270,7 +270,7 @@ class Estimator(BaseEstimator, ABC):
     def _outputs(self, X: Any) -> Array:
         """What the network gives for some rows."""
         validation.check_is_fitted(self)
-        x = validation.validate_data(self, X, reset=False, dtype=self._dtype)
+        x = checked(self, X, reset=False, dtype=self._dtype)
         return outputs(self.network_, self.params_, x, len(x), PIECE)
 
 
