@@ -20,8 +20,7 @@ from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.arguments import size as counted
 from chainrule.arrays.cells import first_cell
 from chainrule.arrays.types import Generator, Labels, is_numpy, is_tuple
-from chainrule.encoder import Encoder, Trainable
-from chainrule.layer import Layer
+from chainrule.encoder import Trainable, one_of
 from chainrule.loss import Loss
 from chainrule.losses.weighted import Weighted
 from chainrule.optimizer import Optimizer
@@ -166,10 +165,11 @@ def train(
         raise ValueError("train: metrics need held_out data to be measured on")
     if held_out is None and patience is not None:
         raise ValueError("train: patience needs held_out data, whose loss it waits for")
+    one = one_of("train", network)
     course = Course(
-        network=network,
+        network=one,
         takes_seed=callable(network),
-        none=no_statistics(_one_of(network)),
+        none=no_statistics(one),
         step=step,
         x=x,
         targets=targets,
@@ -185,14 +185,6 @@ def train(
     if start is not None:
         course.check(start, params)
     return Runs(begun, course.epochs, course.records(begun))
-
-
-def _one_of(network: Any) -> Any:
-    """The network, or that of a seed, which must be one as well."""
-    made = network(0) if callable(network) else network
-    if not is_a(made, Layer, Encoder):
-        raise TypeError(f"train: network(seed) must be a Layer or an Encoder, got {describe(made)}")
-    return made
 
 
 def _pair(name: str, data: Any) -> tuple[Any, Any]:
