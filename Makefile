@@ -80,7 +80,7 @@ site-test: $(VENV)/dev docs
 	SITE_TEST=1 CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/browser
 
 evidence: $(VENV)/dev
-	OPENBLAS_NUM_THREADS=1 JAX_PLATFORMS=cpu JAX_ENABLE_X64=1 PYTHONPATH=tests $(BIN)/python benchmarks/evidence.py
+	OPENBLAS_NUM_THREADS=1 JAX_PLATFORMS=cpu JAX_ENABLE_X64=1 SCIPY_ARRAY_API=1 PYTHONPATH=tests $(BIN)/python benchmarks/evidence.py
 
 memory: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests:benchmarks $(BIN)/python -m memory

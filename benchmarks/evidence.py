@@ -27,6 +27,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "evidence.md"
 DTYPES = (np.float32, np.float64)
 DRAWN = 100
 """Cases of each subject beside other libraries."""
+SERVED = 300
+"""Random networks that onnxruntime runs."""
 
 
 def tried(subject: Subject, cases: int) -> tuple[int, list[str]]:
@@ -98,6 +100,38 @@ def onnx() -> str:
     return table(["operator", "dtype", "cases", "largest difference"], rows, text=2)
 
 
+def served() -> str:
+    """The largest differences of what onnxruntime gives from what `prediction` gives, if it is installed."""
+    if any(find_spec(name) is None for name in ("onnx", "onnxruntime")):
+        return "Not measured: onnx or onnxruntime was not installed."
+    tests: Any = import_module("interop.test_onnx")  # needs both
+    largest: Callable[..., float] = import_module("served").largest_difference
+    layers = {each.name: [tests.layer_of(each, seed) for seed in range(5)] for each in tests.SUBJECTS}
+    networks = {made.__name__.replace("_", " "): [tests.network_of(made)] for made in tests.NETWORKS}
+    drawn = {f"{SERVED} drawn networks": [tests.random_network(seed) for seed in range(SERVED)]}
+    found = {name: max(largest(*each) for each in cases) for name, cases in (layers | networks | drawn).items()}
+    versions = f"onnxruntime {version('onnxruntime')}, onnx {version('onnx')}."
+    rows = [[name, f"{difference:.1e}"] for name, difference in found.items()]
+    return f"{versions}\n\n{table(['layer or network', 'largest difference'], rows)}"
+
+
+def sklearn() -> str:
+    """The verdicts of scikit-learn's checks of estimators, if it is installed."""
+    if find_spec("sklearn") is None:
+        return "Not tried: scikit-learn was not installed."
+    checks: Any = import_module("sklearn.utils.estimator_checks")
+    ours: Any = import_module("chainrule.interop.sklearn")  # needs it
+    found: dict[str, dict[str, str]] = {}
+    for estimator in (ours.NetworkClassifier(), ours.NetworkRegressor()):
+        for verdict in checks.check_estimator(estimator, on_skip=None, on_fail=None):
+            statuses = found.setdefault(verdict["check_name"], {})
+            name, status = type(estimator).__name__, verdict["status"]
+            statuses[name] = status if statuses.get(name, status) == status else "failed"  # some are tried twice
+    names = ["NetworkClassifier", "NetworkRegressor"]
+    rows = [[check, *(of.get(name, "") for name in names)] for check, of in found.items()]
+    return f"scikit-learn {version('scikit-learn')}.\n\n{table(['check', *names], rows, text=3)}"
+
+
 def mutants() -> str:
     """The results of the last `make mutants`: a line for each room."""
     result: dict[str, Any] = json.loads((PAGE.with_suffix("") / "mutants.json").read_text("utf-8"))
@@ -149,6 +183,8 @@ def main() -> None:
         "broken": broken,
         "oracles": oracles,
         "onnx": onnx,
+        "served": served,
+        "sklearn": sklearn,
         "mutants": mutants,
         "lines": lines,
     }

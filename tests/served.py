@@ -13,7 +13,7 @@ checker: Any = import_module("onnx.checker")  # a part of its types is unknown
 runtime: Any = import_module("onnxruntime")  # it has no types
 
 CLOSE = 1e-5
-"""What is asked for in float32. The worst of 600 random networks was 3e-6, of the catalogue 2e-7."""
+"""What is asked for in float32. `make evidence` measures what there is."""
 
 
 def run(model: Any, x: Any) -> Array:
@@ -40,12 +40,16 @@ def exported(network: Any, params: Any, x: Any) -> Any:
     return model
 
 
-def agrees(network: Any, params: Any, x: Any) -> None:
-    """Assert that the model gives what we give, for the batch at hand and, where rows stand alone, for another."""
+def largest_difference(network: Any, params: Any, x: Any) -> float:
+    """Between the model and `prediction`, for the batch at hand and, where rows stand alone, for another."""
     model = exported(network, params, x)
-    assert difference(model, network, params, x) <= CLOSE
-    if first_axis(model.graph.input[0]) == "batch":
-        assert difference(model, network, params, other_rows(x, 7)) <= CLOSE
+    batches = [x, other_rows(x, 7)] if first_axis(model.graph.input[0]) == "batch" else [x]
+    return max(difference(model, network, params, each) for each in batches)
+
+
+def agrees(network: Any, params: Any, x: Any) -> None:
+    """Assert that the model gives what we give."""
+    assert largest_difference(network, params, x) <= CLOSE
 
 
 def first_axis(end: Any) -> str | int:

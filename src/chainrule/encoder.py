@@ -121,6 +121,19 @@ def is_network(name: str, network: Any, instead: str = "network(seed)") -> Any:
     raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{hint}")
 
 
+def seeded(name: str, network: Callable[[Any], Any], seed: Any) -> Any:
+    """The network of a seed; a TypeError that begins with `name` if it is none."""
+    made = network(seed)
+    if not is_a(made, Layer, Encoder):
+        raise TypeError(f"{name}: network(seed) must be a Layer or an Encoder, got {describe(made)}")
+    return made
+
+
+def one_of(name: str, network: Any) -> Any:
+    """A network, or that of a seed: of any, where it is to stand in its form for use. A TypeError if it is none."""
+    return seeded(name, network, 0) if callable(network) else is_network(name, network)
+
+
 def of_a_seed(network: Any, instead: str = "network(seed)") -> str:
     """The hint for what may be a network as a function of a seed, where a network is asked for; else nothing."""
     is_function = callable(network) and not isinstance(network, type) and not hasattr(network, "__self__")

@@ -77,6 +77,12 @@ ONLY_FLOAT32 = {
 """Operators for which onnxruntime 1.32 has no kernel in float64 on a CPU; of Gelu one of both forms."""
 
 
+def layer_of(subject: Subject, seed: int) -> tuple[Any, Any, Any]:
+    """A layer of the catalogue in its form for use, its parameters and an input."""
+    params, x = subject.make(np.random.default_rng(seed), 4, np.float32)
+    return in_use(subject, params, x), params, x
+
+
 def in_use(subject: Subject, params: Any, x: Any) -> Any:
     """The layer in its form for use."""
     needs = subject.layer.inference is not None and subject.layer.inference.moments is not None
@@ -102,9 +108,7 @@ def test_every_layer_of_the_catalogue_has_the_trait_in_its_form_for_use(subject:
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda each: each.name)
 def test_onnxruntime_gives_what_prediction_gives(subject: Subject) -> None:
     for seed in range(5):
-        params, x = subject.make(np.random.default_rng(seed), 4, np.float32)
-        network = in_use(subject, params, x)
-        assert difference(exported(network, params, x), network, params, x) <= CLOSE
+        agrees(*layer_of(subject, seed))
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda each: each.name)
@@ -138,14 +142,19 @@ def test_float16_is_exported_and_runs(subject: Subject) -> None:
     assert difference(exported(network, params, x), network, params, x) <= 4 * np.finfo(np.float16).eps
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_random_networks_give_what_prediction_gives(seed: int) -> None:
+def random_network(seed: int) -> tuple[Any, Any, Any]:
+    """A drawn network in its form for use, its parameters and an input."""
     rng = np.random.default_rng(seed)
     network = drawn(rng)
     while len(network.x) < 2:  # a batch norm has no statistics of one row
         network = drawn(rng)
     params, x = as_float32((network.part.params, network.x))
-    agrees(inference(network.layer(), params, [x]), params, x)
+    return untyped(inference)(network.layer(), params, [x]), params, x
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_networks_give_what_prediction_gives(seed: int) -> None:
+    agrees(*random_network(seed))
 
 
 def classifier(rng: np.random.Generator) -> tuple[Any, Any, Any]:
@@ -258,11 +267,16 @@ NETWORKS: list[Callable[[np.random.Generator], tuple[Any, Any, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("made", NETWORKS, ids=lambda each: each.__name__)
-def test_ten_networks_give_what_prediction_gives(made: Callable[[np.random.Generator], tuple[Any, Any, Any]]) -> None:
+def network_of(made: Callable[[np.random.Generator], tuple[Any, Any, Any]]) -> tuple[Any, Any, Any]:
+    """One of them in its form for use, with parameters of any size."""
     network, fresh, x = made(np.random.default_rng(0))
     params = like(fresh)
-    agrees(inference(network, params, [x]), params, x)
+    return untyped(inference)(network, params, [x]), params, x
+
+
+@pytest.mark.parametrize("made", NETWORKS, ids=lambda each: each.__name__)
+def test_ten_networks_give_what_prediction_gives(made: Callable[[np.random.Generator], tuple[Any, Any, Any]]) -> None:
+    agrees(*network_of(made))
 
 
 NUMBERS = [0.0, 1e-6, 1e-3, 0.1, 1.0, 3.0, 10.0, 16.5, 20.0, 50.0, 88.0, 100.0, 1e3, 1e4, 1e10, 1e19]

@@ -223,6 +223,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"tol": -1.0}, ValueError, "tol must be a finite number >= 0, got -1.0"),
     ({"warm_start": 1}, TypeError, "warm_start must be True or False, got int"),
     ({"dtype": "int32"}, TypeError, "dtype must be None or one of float16, float32, float64, got int32"),
+    ({"dtype": "float12"}, TypeError, "dtype must be None or one of float16, float32, float64, got float12"),
     ({"random_state": "one"}, ValueError, "'one' cannot be used to seed"),
     ({"verbose": -1}, ValueError, "verbose must be >= 0, got -1"),
 ]
@@ -344,6 +345,30 @@ def test_what_does_not_fit_is_refused() -> None:
         classifier.predict(X[:, :1])
     with pytest.raises(exceptions.NotFittedError):
         NetworkClassifier().predict(X)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_what_is_not_finite_is_named_with_its_row_and_column(wrong: float) -> None:
+    X, y = waves()
+    regressor = NetworkRegressor(max_epochs=1).fit(X, y)
+    X[7, 1] = wrong
+    frame = pandas.DataFrame(X, columns=["a", "b"])
+    for call in (lambda: regressor.fit(X, y), lambda: regressor.predict(X), lambda: NetworkRegressor().fit(frame, y)):
+        with pytest.raises(ValueError, match="Input X contains") as raised:
+            call()
+        assert raised.value.__notes__ == [f"NetworkRegressor: X has {wrong} at row 7, column 1"]
+    y[3] = wrong
+    with pytest.raises(ValueError, match="Input y contains") as raised:
+        regressor.fit(np.zeros_like(X), y)
+    assert raised.value.__notes__ == [f"NetworkRegressor: y has {wrong} at row 3"]
+
+
+def test_names_of_classes_are_of_one_kind() -> None:
+    X, y = blobs()
+    labels = y.astype(object)
+    labels[5] = None
+    with pytest.raises(TypeError, match=r"y must have labels of one kind, got 'left' at row 0 and None at row 5$"):
+        NetworkClassifier().fit(X, labels)
 
 
 def test_parameters_that_run_away_are_an_error_with_advice() -> None:

@@ -77,6 +77,20 @@ def test_in_a_terminal_there_is_a_bar(terminal: Terminal, monkeypatch: pytest.Mo
     assert "epoch" not in said
 
 
+def test_in_a_narrow_terminal_the_bar_has_all_figures_and_the_text_goes_on_below(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    list(progress(runs(held_out=True)))
+    said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    *_, line, below = said.rstrip().splitlines()
+    assert re.fullmatch(r"\r?.*train \S+ 2/2 step 4   loss 0.0000   held +0:00:00", line)
+    assert below.split() == ["out:", "loss", "0.0000"]
+
+
 def test_the_terminal_is_given_back_where_a_run_is_left(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rich")
     monkeypatch.delenv("PYTEST_CURRENT_TEST")

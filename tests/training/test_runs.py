@@ -589,6 +589,14 @@ def test_the_caller_may_change_what_was_handed_over() -> None:
     assert pickle.dumps(first) == saved
 
 
+class Column:
+    """A column of a table, as pandas has it."""
+
+    def __init__(self, numbers: Any) -> None:
+        self.shape, self.dtype = numbers.shape, numbers.dtype
+
+
+Column.__module__ = "pandas.core.series"
 RNG = np.random.default_rng(0)
 X, T = table(np.random.default_rng(1), 10)
 GOOD: dict[str, Any] = {"data": (X, T), "rng": RNG, "size": 4, "epochs": 2}
@@ -604,7 +612,12 @@ GOOD: dict[str, Any] = {"data": (X, T), "rng": RNG, "size": 4, "epochs": 2}
         ({"data": ((X, X[:3]), T)}, ValueError, "train: x[0] has 10 rows, but x[1] has 3"),
         ({"data": (X, Weighted(T, np.ones(9)))}, ValueError, "train: x has 10 rows, but targets.weights has 9"),
         ({"data": (X[:0], T[:0])}, ValueError, "train: data has no rows"),
-        ({"data": (X.tolist(), T)}, TypeError, "train: x must be a NumPy array, got list"),
+        ({"data": (X.tolist(), T)}, TypeError, "train: x must be a NumPy array, got list: convert it with np.asarray"),
+        (
+            {"data": (X, Column(T))},
+            TypeError,
+            "train: targets must be a NumPy array, got Column: convert it with .to_numpy()",
+        ),
         ({"held_out": (X, T[:9])}, ValueError, "train: held_out: x has 10 rows, but targets have 9"),
         ({"held_out": (X[:0], T[:0])}, ValueError, "train: held_out has no rows"),
         ({"held_out": X}, TypeError, "train: held_out must be a tuple (x, targets), got f32[10, 3]"),
@@ -612,6 +625,14 @@ GOOD: dict[str, Any] = {"data": (X, T), "rng": RNG, "size": 4, "epochs": 2}
             {"held_out": (X[:2], np.array([0, 5]))},
             ValueError,
             "train: held_out targets have the label 5 at row 1, which no target to train on has",
+        ),
+        (
+            {
+                "data": (X, Weighted(T, np.ones(10))),
+                "held_out": (X[:3], Weighted(np.array([0, 6, 5]), np.array([1, 0, 1]))),
+            },
+            ValueError,
+            "train: held_out targets have the label 5 at row 2, which no target to train on has",
         ),
         ({"size": 0}, ValueError, "train: size must be >= 1, got 0"),
         ({"size": 2.5}, TypeError, "train: size must be an integer, got float"),
@@ -716,6 +737,11 @@ def test_where_a_step_or_a_figure_fails_the_rows_of_the_data_are_named() -> None
     with pytest.raises(ValueError, match="no") as raised:
         list(going(two_layer.network, params, (X, T), held_out=(X, T), metrics=(fails,)))
     assert raised.value.__notes__ == ["train: on the rows that are held out, after step 3"]
+
+    def says_nothing(out: Array, targets: Any) -> None: ...
+
+    with pytest.raises(TypeError, match=r"^train: the metric says_nothing must give a number, got NoneType"):
+        list(going(two_layer.network, params, (X, T), held_out=(X, T), metrics=(says_nothing,)))
 
 
 def test_a_function_of_a_seed_that_returns_no_network_is_refused() -> None:

@@ -78,8 +78,8 @@ class Scaling:
 
     def __attrs_post_init__(self) -> None:
         well_formed("Scaling", least=1, mean=(self.mean, "columns"), scale=(self.scale, "columns"))
-        if is_numpy(self.scale) and not (np.isfinite(self.scale).all() and (self.scale > 0).all()):
-            i = int(np.argmin(np.isfinite(self.scale) & (self.scale > 0)))
+        if is_numpy(self.scale) and not (right := np.isfinite(self.scale) & (self.scale > 0)).all():
+            i = int(right.argmin())
             raise ValueError(f"Scaling: scale must be finite and > 0, got {self.scale[i]} for column {i}")
 
     @classmethod

@@ -35,6 +35,7 @@ class Course:
     """All of a training run but its state."""
 
     network: Any
+    """Of a random one that of some seed, whose form for use has none."""
     takes_seed: bool
     step: Callable[..., tuple[Any, Any, Array]]
     x: Any
@@ -145,7 +146,7 @@ class Course:
         seen, metrics, reached = self.statistics(params, order), Metrics(), math.inf
         if self.held_out is not None:
             try:
-                metrics = self.held_out.figures(inference(self.one(), params, statistics=seen), params)
+                metrics = self.held_out.figures(inference(self.network, params, statistics=seen), params)
             except Exception as error:
                 error.add_note(f"train: on the rows that are held out, after step {step}")
                 raise
@@ -167,17 +168,13 @@ class Course:
             place=place,
         )
 
-    def one(self) -> Any:
-        """The network; of a random one that of some seed, whose form for use has none."""
-        return self.network(0) if self.takes_seed else self.network
-
     def statistics(self, params: Any, order: Labels) -> StatisticsTree:
         """What batch norms see of the rows in an order, in batches of the size at least: a rest may be one row."""
         if self.none is not None:
             return self.none
         batches = np.array_split(order, max(1, len(order) // self.size))
         try:
-            return statistics(self.one(), params, (rows(self.x, chosen) for chosen in batches))
+            return statistics(self.network, params, (rows(self.x, chosen) for chosen in batches))
         except ValueError:
             refuse_what_is_not_finite("train:", rows(self.x, order), (), order)
             raise

@@ -52,8 +52,15 @@ class HeldOut:
         loss = float(self.loss.forward(out, self.targets)[0])
         if not np.isfinite(loss):
             refuse_what_is_not_finite("train: held_out", self.x, self.targets)
-        others = {name: float(metric(out, self.targets)) for name, metric in self.metrics.items()}
+        others = {name: _number(name, metric(out, self.targets)) for name, metric in self.metrics.items()}
         return Metrics({"loss": loss, **others})
+
+
+def _number(name: str, figure: Any) -> float:
+    try:
+        return float(figure)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"train: the metric {name} must give a number, got {describe(figure)}") from error
 
 
 def outputs(network: Any, params: Any, x: Any, n: int, piece: int) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import conversion, describe, is_of_pandas
 from chainrule.arrays.cells import first_cell
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.records import field_names
@@ -55,7 +55,8 @@ def _arrays(owner: str, name: str, part: object) -> Iterator[tuple[str, NDArray[
         raise ValueError(f"{owner}: {name} must have rows, got {describe(part)}")
     for path, array in found:
         if not is_numpy(array):
-            raise TypeError(f"{owner}: {name}{path} must be a NumPy array, got {describe(array)}")
+            got = type(array).__name__ if is_of_pandas(array) else describe(array)
+            raise TypeError(f"{owner}: {name}{path} must be a NumPy array, got {got}{conversion(array)}")
         yield f"{name}{path}", array
 
 

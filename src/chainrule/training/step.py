@@ -11,10 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from chainrule.arrays.arguments import describe, is_a, remedy
+from chainrule.arrays.arguments import describe, remedy
 from chainrule.arrays.types import Array
-from chainrule.encoder import Encoder, Trainable
-from chainrule.layer import Layer
+from chainrule.encoder import Trainable, seeded
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
 from chainrule.parts import has_fixed, unmoved
@@ -130,10 +129,7 @@ def _seeded(
     if more or seed is ABSENT:
         given = (params, state, x, targets, seed, *more)
         raise _misfit(", seed", given, ": the network is a function of a seed, which comes last")
-    made = network(seed)
-    if not is_a(made, Layer, Encoder):
-        raise TypeError(f"training_step: network(seed) must be a Layer or an Encoder, got {describe(made)}")
-    return _step_of(made, loss, optimizer, adjust)(params, state, x, targets)
+    return _step_of(seeded("training_step", network, seed), loss, optimizer, adjust)(params, state, x, targets)
 
 
 def _misfit(seed: str, given: tuple[Any, ...], reason: str = "") -> TypeError:

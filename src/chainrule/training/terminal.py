@@ -43,13 +43,20 @@ def bar(title: str, total: int, *, stays: bool = False) -> Bar | None:
     try:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.table import Column
     except ImportError:
         return None
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
+    whole = Column(no_wrap=True)  # where the terminal is narrow, the text goes on below, and all else stays
+    columns = (
+        TextColumn(title),
+        BarColumn(bar_width=10),
+        MofNCompleteColumn(table_column=whole),
+        TextColumn("{task.fields[text]}", table_column=Column()),
+        TimeElapsedColumn(table_column=whole),
+    )
     # A law looks at threads and at the process: nothing is redirected, and no thread redraws the bar.
     progress = Progress(
         *columns,
-        TimeElapsedColumn(),
         console=Console(file=sys.stderr),
         transient=not stays,
         auto_refresh=False,

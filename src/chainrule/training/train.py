@@ -11,7 +11,7 @@ epoch begins.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -19,10 +19,10 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.arguments import size as counted
 from chainrule.arrays.cells import first_cell
-from chainrule.arrays.types import Generator, is_numpy, is_tuple
-from chainrule.encoder import Encoder, Trainable
-from chainrule.layer import Layer
+from chainrule.arrays.types import Generator, Labels, is_numpy, is_tuple
+from chainrule.encoder import Trainable, one_of
 from chainrule.loss import Loss
+from chainrule.losses.weighted import Weighted
 from chainrule.optimizer import Optimizer
 from chainrule.training.course import Course
 from chainrule.training.generator_state import GeneratorState
@@ -59,9 +59,8 @@ class Runs(Iterator[Run[P, S]], Generic[P, S]):
         return next(self._records)
 
 
-@overload
 def train(
-    network: Trainable[P, X],
+    network: Trainable[P, X] | Callable[[int], Trainable[P, X]],
     loss: Loss[T, Any],
     optimizer: Optimizer[P, S],
     params: P,
@@ -70,48 +69,13 @@ def train(
     rng: Generator,
     size: int,
     epochs: int,
-    held_out: tuple[X, T] | None = ...,
-    metrics: Sequence[Metric] = ...,
-    patience: int | None = ...,
-    start: Run[P, S] | None = ...,
-    every: int | None = ...,
-    adjust: Callable[[P], P] | None = ...,
-) -> Runs[P, S]: ...
-@overload
-def train(
-    network: Callable[[int], Trainable[P, X]],
-    loss: Loss[T, Any],
-    optimizer: Optimizer[P, S],
-    params: P,
-    data: tuple[X, T],
-    *,
-    rng: Generator,
-    size: int,
-    epochs: int,
-    held_out: tuple[X, T] | None = ...,
-    metrics: Sequence[Metric] = ...,
-    patience: int | None = ...,
-    start: Run[P, S] | None = ...,
-    every: int | None = ...,
-    adjust: Callable[[P], P] | None = ...,
-) -> Runs[P, S]: ...
-def train(
-    network: Any,
-    loss: Loss[Any, Any],
-    optimizer: Optimizer[Any, Any],
-    params: Any,
-    data: tuple[Any, Any],
-    *,
-    rng: Generator,
-    size: int,
-    epochs: int,
-    held_out: tuple[Any, Any] | None = None,
+    held_out: tuple[X, T] | None = None,
     metrics: Sequence[Metric] = (),
     patience: int | None = None,
-    start: Run[Any, Any] | None = None,
+    start: Run[P, S] | None = None,
     every: int | None = None,
-    adjust: Callable[[Any], Any] | None = None,
-) -> Runs[Any, Any]:
+    adjust: Callable[[P], P] | None = None,
+) -> Runs[P, S]:
     """Train a network, and yield a record after each epoch.
 
     Parameters
@@ -201,10 +165,11 @@ def train(
         raise ValueError("train: metrics need held_out data to be measured on")
     if held_out is None and patience is not None:
         raise ValueError("train: patience needs held_out data, whose loss it waits for")
+    one = one_of("train", network)
     course = Course(
-        network=network,
+        network=one,
         takes_seed=callable(network),
-        none=no_statistics(_one_of(network)),
+        none=no_statistics(one),
         step=step,
         x=x,
         targets=targets,
@@ -222,14 +187,6 @@ def train(
     return Runs(begun, course.epochs, course.records(begun))
 
 
-def _one_of(network: Any) -> Any:
-    """The network, or that of a seed, which must be one as well."""
-    made = network(0) if callable(network) else network
-    if not is_a(made, Layer, Encoder):
-        raise TypeError(f"train: network(seed) must be a Layer or an Encoder, got {describe(made)}")
-    return made
-
-
 def _pair(name: str, data: Any) -> tuple[Any, Any]:
     if not is_tuple(data) or len(data) != 2:
         raise TypeError(f"train: {name} must be a tuple (x, targets), got {describe(data)}")
@@ -245,14 +202,18 @@ def _some_rows(owner: str, name: str, **parts: Any) -> int:
 
 def _held_out(data: tuple[Any, Any], targets: Any, loss: Any, metrics: Sequence[Metric], size: int) -> HeldOut:
     n = _some_rows("train: held_out", "held_out", x=data[0], targets=data[1])
-    if _are_labels(targets) and _are_labels(data[1]):
-        unseen = ~np.isin(data[1], targets)
+    seen, (given, counts) = _labels(targets)[0], _labels(data[1])
+    if seen is not None and given is not None:
+        unseen = ~np.isin(given, seen) & counts
         if unseen.any():
-            what = f"held_out targets have the label {first_cell(data[1], unseen)}"
+            what = f"held_out targets have the label {first_cell(given, unseen)}"
             raise ValueError(f"train: {what}, which no target to train on has")
     return HeldOut(*data, n, loss, named_metrics(metrics), max(size, PIECE))
 
 
-def _are_labels(targets: Any) -> bool:
-    """Whether each row has one whole number as its target; in a sequence, tokens may well be new."""
-    return is_numpy(targets) and targets.ndim == 1 and targets.dtype.kind in "iu"
+def _labels(targets: Any) -> tuple[Labels | None, Any]:
+    """The label of each row, and whether it counts, where a row has one; in a sequence, tokens may well be new."""
+    if is_a(targets, Weighted):
+        return _labels(targets.targets)[0], targets.weights > 0
+    is_label = is_numpy(targets) and targets.ndim == 1 and targets.dtype.kind in "iu"
+    return targets if is_label else None, True

@@ -32,8 +32,9 @@ def until_it_stands(runs: Runs[Any, Any], options: Options) -> Fit:
     fit = Fit(runs.start, [], [])
     least, waited = math.inf, 0
     try:
-        for run in shown(runs, options):
-            fit = followed(fit, run)
+        for run in progress(runs) if options.verbose else runs:
+            # A new one, so that Ctrl-C falls before it or after it.
+            fit = Fit(run, [*fit.losses, run.loss], [*fit.held_out, *run.metrics.values()])
             reached = run.metrics.get("loss", run.loss)
             waited = 0 if reached < least - options.tol else waited + 1
             least = min(least, reached)
@@ -44,21 +45,6 @@ def until_it_stands(runs: Runs[Any, Any], options: Options) -> Fit:
             raise
         warnings.warn("Training interrupted by user.", stacklevel=5)
     return fit
-
-
-def one_epoch(runs: Runs[Any, Any], options: Options) -> Fit:
-    """Run one epoch."""
-    return followed(Fit(runs.start, [], []), next(iter(shown(runs, options))))
-
-
-def shown(runs: Runs[Any, Any], options: Options) -> Any:
-    """The records of a run, which are shown if there is to be something."""
-    return progress(runs) if options.verbose else runs
-
-
-def followed(fit: Fit, run: Run[Any, Any]) -> Fit:
-    """The fit after one more epoch: a new one, so that Ctrl-C falls before it or after it."""
-    return Fit(run, [*fit.losses, run.loss], [*fit.held_out, *run.metrics.values()])
 
 
 def refuse_what_diverged(owner: str, run: Run[Any, Any]) -> None:

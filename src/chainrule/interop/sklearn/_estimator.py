@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule import tree
 from chainrule.arrays.types import Array, Generator
-from chainrule.encoder import Network, is_network
-from chainrule.interop.sklearn._epochs import Fit, one_epoch, refuse_what_diverged, until_it_stands
+from chainrule.encoder import Network, one_of
+from chainrule.interop.sklearn._epochs import Fit, refuse_what_diverged, until_it_stands
 from chainrule.interop.sklearn._options import Builder, Options
 from chainrule.interop.sklearn._rows import Rows
-from chainrule.interop.sklearn._scikit_learn import BaseEstimator, utils, validation, weights_of_rows
+from chainrule.interop.sklearn._scikit_learn import BaseEstimator, checked, utils, validation, weights_of_rows
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.losses.weighted import weighted
@@ -220,7 +220,7 @@ class Estimator(BaseEstimator, ABC):
             raise ValueError("partial_fit does not support early_stopping=True")
         before = self._run if (one_more or options.warm_start) and hasattr(self, "_run") else None
         dtype = self._dtype if before else options.dtype or (np.float64, np.float32)
-        x, y = validation.validate_data(self, X, y, reset=before is None, dtype=dtype, **self._of_y)
+        x, y = checked(self, X, y, reset=before is None, dtype=dtype, **self._of_y)
         targets, n_out = self._targets(y, x.dtype, first=before is None, classes=classes, one_more=one_more)
         given = None if sample_weight is None else weights_of_rows(sample_weight, x)
         rows = Rows.that_count(owner, x, targets, self._weights(given, targets, one_more=one_more))
@@ -242,7 +242,7 @@ class Estimator(BaseEstimator, ABC):
             held_out=None if held_out is None else held_out.data,
             start=None if before is None else self._begun_again(before, options),
         )
-        fit = one_epoch(runs, options) if one_more else until_it_stands(runs, options)
+        fit = until_it_stands(runs, options)
         refuse_what_diverged(owner, fit.run)
         self._network, self._made_by, self._dtype = network, self.optimizer, x.dtype
         return self._with(fit)
@@ -262,7 +262,7 @@ class Estimator(BaseEstimator, ABC):
         """Keep what a fit has led to."""
         run, goes_on = fit.run, fit.run.epoch > len(fit.losses)
         self._run, self.params_, self.n_iter_ = run, run.best, run.epoch
-        self.network_ = inference(one_of(self._network), run.best, statistics=run.best_statistics)
+        self.network_ = inference(one_of(type(self).__name__, self._network), run.best, statistics=run.best_statistics)
         self.loss_curve_ = [*(self.loss_curve_ if goes_on else ()), *fit.losses]
         self.validation_curve_ = [*(self.validation_curve_ if goes_on else ()), *fit.held_out]
         return self
@@ -270,7 +270,7 @@ class Estimator(BaseEstimator, ABC):
     def _outputs(self, X: Any) -> Array:
         """What the network gives for some rows."""
         validation.check_is_fitted(self)
-        x = validation.validate_data(self, X, reset=False, dtype=self._dtype)
+        x = checked(self, X, reset=False, dtype=self._dtype)
         return outputs(self.network_, self.params_, x, len(x), PIECE)
 
 
@@ -279,15 +279,10 @@ def made(owner: str, options: Options, rng: Generator, x: Array, n_out: int) -> 
     network, drawn = options.build(x.shape[1], n_out, rng)
     params = tree.map(partial(_in_dtype, x.dtype), drawn)
     some = x[:2]
-    out = is_network(owner, one_of(network)).forward(params, some)[0]
+    out = one_of(owner, network).forward(params, some)[0]
     if out.shape != (len(some), n_out):
         raise ValueError(f"{owner}: network must give {(len(some), n_out)} for {len(some)} rows, got {out.shape}")
     return network, params
-
-
-def one_of(network: Any) -> Any:
-    """A network, or that of a seed: of any, where it stands in its form for use."""
-    return network(0) if callable(network) else network
 
 
 def _in_dtype(dtype: Any, leaf: Any) -> Any:

@@ -1,6 +1,7 @@
 """The options of the estimators: scikit-learn wants them kept as they were given, and checked where `fit` begins."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -69,10 +70,10 @@ class Options:
 
 
 def _dtype(owner: str, dtype: DTypeLike | None) -> Any:
-    if dtype is None:
-        return None
-    found = np.dtype(dtype)
-    if found.name not in DTYPES:
+    found: Any = dtype
+    with suppress(TypeError):  # of a name that NumPy has not
+        found = None if dtype is None else np.dtype(dtype)
+    if found is not None and getattr(found, "name", found) not in DTYPES:
         raise TypeError(f"{owner}: dtype must be None or one of {', '.join(DTYPES)}, got {found}")
     return found
 

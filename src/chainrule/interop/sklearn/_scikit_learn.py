@@ -1,10 +1,13 @@
 """The modules of scikit-learn that are used. It declares no types, and need not be there where ours are checked."""
 
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from chainrule.arrays.cells import first_cell
 
 try:
     import_module("sklearn")
@@ -50,6 +53,22 @@ if TYPE_CHECKING:
 else:
     BaseEstimator = base.BaseEstimator
     ClassifierMixin, RegressorMixin = base.ClassifierMixin, base.RegressorMixin
+
+
+def checked(estimator: Any, *parts: Any, **options: Any) -> Any:
+    """What scikit-learn makes of X, or of X and y.
+
+    It refuses what is not finite, in its own words, and a note says at which row and column that is.
+    """
+    try:
+        return validation.validate_data(estimator, *parts, **options)
+    except ValueError as error:
+        for name, part in zip("Xy", parts, strict=False):
+            with suppress(ValueError, TypeError):  # of what is no table of numbers
+                finite = np.isfinite(numbers := np.asarray(part, np.float64))
+                if not finite.all():
+                    error.add_note(f"{type(estimator).__name__}: {name} has {first_cell(numbers, ~finite)}")
+        raise
 
 
 def weights_of_rows(given: Any, x: NDArray[Any]) -> NDArray[np.float64]:

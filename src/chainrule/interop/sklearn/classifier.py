@@ -99,8 +99,13 @@ class NetworkClassifier(ClassifierMixin, Estimator):
         return joined(self.network_, softmax), (self.params_, ())
 
     def _targets(self, y: Any, dtype: Any, *, first: bool, classes: Any, one_more: bool) -> tuple[Any, int]:
-        multiclass.check_classification_targets(y)
-        found, inverse = np.unique(y, return_inverse=True)
+        try:
+            multiclass.check_classification_targets(y)
+            found, inverse = np.unique(y, return_inverse=True)
+        except TypeError as error:
+            row = next((row for row, label in enumerate(y) if type(label) is not type(y[0])), 0)
+            what = f"y must have labels of one kind, got {y[0]!r} at row 0 and {y[row]!r} at row {row}"
+            raise TypeError(f"NetworkClassifier: {what}") from error
         if one_more and first and classes is None:
             raise ValueError("NetworkClassifier: classes must be passed on the first call to partial_fit")
         given = found if not one_more else self.classes_ if classes is None else np.unique(np.asarray(classes))

@@ -136,8 +136,8 @@ class Statistics:
 
     def __attrs_post_init__(self) -> None:
         well_formed("Statistics", least=1, mean=(self.mean, "features"), var=(self.var, "features"))
-        if is_numpy(self.var) and not (np.isfinite(self.var).all() and (self.var >= 0).all()):
-            i = int(np.argmin(np.isfinite(self.var) & (self.var >= 0)))
+        if is_numpy(self.var) and not (right := np.isfinite(self.var) & (self.var >= 0)).all():
+            i = int(right.argmin())
             raise ValueError(f"Statistics: var must be finite and >= 0, got {self.var[i]} for feature {i}")
 
 
