@@ -7,7 +7,6 @@ both: batches of 200, Adam. They take turns. Beside them stand the products of m
 """
 
 import argparse
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,7 +18,7 @@ import numpy as np
 
 from chainrule.datasets import Dataset, digits, load_mnist
 from chainrule.interop.sklearn import NetworkClassifier
-from speed.harness import Plan, Spread, Took, race
+from speed.harness import Plan, Spread, Took, calls, race, timed
 from speed.page import duration, table
 
 neural_network: Any = import_module("sklearn.neural_network")  # scikit-learn declares no types
@@ -48,20 +47,15 @@ def patient(estimator: Any) -> Any:
 
 def fitting(make: Callable[[int, int], Any], x: Any, labels: Any, epochs: int) -> Took:
     """How long a fit of so many epochs takes."""
-    estimator = patient(make(epochs, 0))
-    wall, cpu = time.perf_counter(), time.process_time()
-    estimator.fit(x, labels)
-    return Took(time.perf_counter() - wall, time.process_time() - cpu)
+    return timed(patient(make(epochs, 0)).fit, x, labels)[0]
 
 
 def multiplying(x: Any, epochs: int) -> Took:
     """How long the products of as many epochs take: two forward, three backward, a batch."""
     rows, h, out = x[:BATCH], *(np.ones((BATCH, n), x.dtype) for n in (HIDDEN, 10))
     W, V = (np.ones(shape, x.dtype) for shape in ((x.shape[1], HIDDEN), (HIDDEN, 10)))
-    wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(epochs * -(-len(x) // BATCH)):
-        _ = rows @ W, rows.T @ h, h @ V, h.T @ out, out @ V.T
-    return Took(time.perf_counter() - wall, time.process_time() - cpu)
+    batches = calls(lambda: (rows @ W, rows.T @ h, h @ V, h.T @ out, out @ V.T))
+    return batches.time(epochs * -(-len(x) // BATCH))
 
 
 def times(name: str, data: Dataset, plan: Plan) -> list[list[str]]:

@@ -7,7 +7,6 @@ layer of 100, Adam, batches of 64, and the held-out loss and accuracy after each
 with one thread, in the loop that its own tutorials write.
 """
 
-import time
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -17,7 +16,7 @@ import numpy as np
 
 from chainrule import Affine, accuracy, adam, affine, relu, sequential, softmax_cross_entropy, split, standardise, train
 from chainrule.datasets import digits
-from speed.harness import Plan, Spread, Took, race
+from speed.harness import Plan, Spread, Took, race, timed
 from speed.page import duration, ratio, table
 
 HIDDEN, BATCH, RATE = 100, 64, 0.003
@@ -55,11 +54,9 @@ def in_torch(data: Any, held_out: Any, epochs: int) -> float:
     return right
 
 
-def timed(run: Callable[[Any, Any, int], float], data: Any, held_out: Any, epochs: int) -> Took:
+def learning(run: Callable[[Any, Any, int], float], data: Any, held_out: Any, epochs: int) -> Took:
     """How long so many epochs take; five are enough to learn."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    right = run(data, held_out, epochs)
-    took = Took(time.perf_counter() - wall, time.process_time() - cpu)
+    took, right = timed(run, data, held_out, epochs)
     if epochs >= 5 and right < 0.9:
         raise ValueError(f"it has learned nothing: {right:.2f} of the held-out rows are right")
     return took
@@ -69,7 +66,7 @@ def main() -> None:
     """Print what an epoch takes."""
     rows = digits().train
     parts = split(np.random.default_rng(0), 0.9, rows.x, rows.labels)
-    timers = {name: partial(timed, run, *parts) for name, run in {"chainrule": ours, "torch": in_torch}.items()}
+    timers = {name: partial(learning, run, *parts) for name, run in {"chainrule": ours, "torch": in_torch}.items()}
     tooks = race(timers, Plan(rounds=20, block=0.3, before=0.0))
     walls = {name: [took.wall for took in each] for name, each in tooks.items()}
     share = Spread.of_ratios(walls["chainrule"], walls["torch"]).median
