@@ -334,6 +334,8 @@ def test_what_does_not_fit_is_refused() -> None:
         NetworkClassifier().fit(sparse.csr_array(X), y)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         NetworkClassifier().fit(np.where(X > 2, np.nan, X), y)
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        NetworkClassifier().fit(X + 1j, y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         NetworkClassifier().fit(X, y[:-1])
     with pytest.raises(ValueError, match="Unknown label type"):

@@ -65,8 +65,8 @@ def checked(estimator: Any, *parts: Any, **options: Any) -> Any:
     except ValueError as error:
         for name, part in zip("Xy", parts, strict=False):
             with suppress(ValueError, TypeError):  # of what is no table of numbers
-                finite = np.isfinite(numbers := np.asarray(part, np.float64))
-                if not finite.all():
+                numbers = np.asarray(part, None if np.iscomplexobj(part) else np.float64)
+                if not (finite := np.isfinite(numbers)).all():
                     error.add_note(f"{type(estimator).__name__}: {name} has {first_cell(numbers, ~finite)}")
         raise
 
