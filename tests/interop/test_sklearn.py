@@ -1,5 +1,6 @@
 """Networks as scikit-learn's estimators: its own checks, and what its users rely on."""
 
+import errno
 import inspect
 import os
 import pickle
@@ -728,6 +729,23 @@ def test_the_exported_file_gives_what_the_estimator_gives(tmp_path: Path, networ
     assert np.abs(served.run(onnx.load(path), rows) - regressor.predict(rows)).max() < served.CLOSE
     with pytest.raises(exceptions.NotFittedError):
         NetworkClassifier().export_onnx(path)
+
+
+def test_an_export_that_fails_leaves_the_older_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnx, path = pytest.importorskip("onnx"), tmp_path / "network.onnx"
+    classifier = NetworkClassifier(max_epochs=1).fit(*blobs())
+    classifier.export_onnx(path)
+    older = path.read_bytes()
+
+    def save(model: Any, where: Any) -> None:
+        Path(where).write_bytes(older[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(onnx, "save", save)
+    with pytest.raises(OSError, match=r"No space left on device: .*network\.onnx"):
+        classifier.export_onnx(path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == older
 
 
 def test_digits_are_told_apart() -> None:

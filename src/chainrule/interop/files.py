@@ -100,12 +100,12 @@ def save(path: StrPath, tree: object) -> None:
     True
     """
     safetensors: Any = _safetensors("save")
-    target = _file("save", path)
+    target = file_at("save", path)
     found, values = taken_apart("save", tree)
     arrays = {name: _held(name, leaf) for name, leaf in found.items()}
     text = _text(values)
     metadata = {VERSION: FORMAT, DIGEST: _digest(arrays, text), VALUES: text}
-    with _replacing(target) as unfinished:
+    with replacing(target) as unfinished:
         try:
             safetensors.numpy.save_file(arrays, unfinished, metadata)
         except safetensors.SafetensorError as error:  # of the system, by number, in words of its own
@@ -157,7 +157,7 @@ def load(path: StrPath, like: P) -> P:
     ValueError: load: a.safetensors does not fit like: different: the only array is f64[2], expected f64[3]
     """
     safetensors: Any = _safetensors("load")
-    source = _file("load", path)
+    source = file_at("load", path)
     size = source.stat().st_size  # an OSError if it is not there
     leaves, values = taken_apart("load", like)
     wanted = {name: form(leaf) for name, leaf in leaves.items()} | {n: _kind(value) for n, value in values.items()}
@@ -186,7 +186,7 @@ def _safetensors(owner: str) -> Any:
         raise ImportError(f"{owner} needs the package safetensors: pip install 'chainrule[files]'") from missing
 
 
-def _file(owner: str, path: Any) -> Path:
+def file_at(owner: str, path: Any) -> Path:
     """The path of a file that is there or may be, behind symbolic links."""
     if not is_a(path, str, os.PathLike):
         raise TypeError(f"{owner}: path must be a str or a path, got {describe(path)}")
@@ -199,7 +199,7 @@ def _file(owner: str, path: Any) -> Path:
 
 
 @contextmanager
-def _replacing(target: Path) -> Generator[Path, None, None]:
+def replacing(target: Path) -> Generator[Path, None, None]:
     """A path beside a file, for what is to take its place; it is gone afterwards."""
     unfinished = target.with_name(f".{os.urandom(8).hex()}.unfinished")
     try:

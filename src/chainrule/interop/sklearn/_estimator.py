@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule import tree
 from chainrule.arrays.types import Array, Generator
 from chainrule.encoder import Network, one_of
+from chainrule.interop.files import file_at, replacing
 from chainrule.interop.sklearn._epochs import Fit, refuse_what_diverged, until_it_stands
 from chainrule.interop.sklearn._options import Builder, Options
 from chainrule.interop.sklearn._rows import Rows
@@ -175,19 +176,23 @@ class Estimator(BaseEstimator, ABC):
         Parameters
         ----------
         path
-            Where the file is to be.
+            The file, which is replaced if it is there, in one step.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         TypeError
-            If a layer of the network does not say how it is exported: see `chainrule.interop.onnx.export`.
+            If a layer of the network does not say how it is exported: see `chainrule.interop.onnx.export`; or the path
+            is none.
+        OSError
+            If the file can't be written. Then an older one is as it was.
         """
         validation.check_is_fitted(self)
         ours, onnx = import_module("chainrule.interop.onnx"), import_module("onnx")
         x = np.zeros((1, self.n_features_in_), self._dtype)
-        onnx.save(ours.export(*self._answering(), x), os.fspath(path))
+        with replacing(file_at("export_onnx", path)) as unfinished:
+            onnx.save(ours.export(*self._answering(), x), unfinished)
 
     def _answering(self) -> tuple[Any, Any]:
         """The network that gives what is predicted, with its parameters."""
