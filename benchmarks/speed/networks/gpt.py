@@ -1,0 +1,78 @@
+"""The GPT of `examples/gpt.py`, with two blocks."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import gpt
+import numpy as np
+
+from chainrule import Labels
+from speed.whole import Size, Whole
+
+BLOCKS, TOKENS = 2, 64
+
+
+def logits_in_torch(torch: Any, heads: int, x: Any, *leaves: Any) -> Any:
+    """The same network in torch, of the same parameters in the same order."""
+    some = iter(leaves)
+    functions = torch.nn.functional
+
+    def normed(h: Any) -> Any:
+        return functions.layer_norm(h, h.shape[-1:], next(some), next(some))
+
+    def mapped(h: Any) -> Any:
+        return functions.linear(h, next(some).T, next(some))
+
+    def attended(h: Any) -> Any:
+        q, k, v = (each.unflatten(-1, (heads, -1)).transpose(1, 2) for each in mapped(h).chunk(3, -1))
+        y = functions.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return mapped(y.transpose(1, 2).flatten(-2))
+
+    h = functions.embedding(x, next(some)) + next(some)[: x.shape[-1]]
+    for _ in range(BLOCKS):
+        h = h + attended(normed(h))
+        h = h + mapped(functions.gelu(mapped(normed(h)), approximate="tanh"))
+    return mapped(normed(h))
+
+
+def logits_in_jax(jax: Any, heads: int, x: Any, *leaves: Any) -> Any:
+    """The same in JAX."""
+    some = iter(leaves)
+
+    def normed(h: Any) -> Any:
+        scale, bias = next(some), next(some)
+        return jax.nn.standardize(h, epsilon=1e-5) * scale + bias
+
+    def mapped(h: Any) -> Any:
+        return h @ next(some) + next(some)
+
+    def attended(h: Any) -> Any:
+        n, t, _ = h.shape
+        q, k, v = (each.reshape(n, t, heads, -1) for each in jax.numpy.split(mapped(h), 3, -1))
+        return mapped(jax.nn.dot_product_attention(q, k, v, is_causal=True).reshape(h.shape))
+
+    h = next(some)[x] + next(some)[: x.shape[-1]]
+    for _ in range(BLOCKS):
+        h = h + attended(normed(h))
+        h = h + mapped(jax.nn.gelu(mapped(normed(h)), approximate=True))
+    return mapped(normed(h))
+
+
+def batch(rng: np.random.Generator, size: Size) -> tuple[Labels, Labels]:
+    """Tokens, and those that come next."""
+    tokens = rng.integers(0, TOKENS, (size[0], size[1] + 1))
+    return tokens[:, :-1], tokens[:, 1:]
+
+
+LINES = {
+    "GPT": Whole(
+        network=lambda size: gpt.gpt(size[3], BLOCKS),
+        params=lambda rng, size: gpt.init(rng, TOKENS, size[1], size[2], BLOCKS),
+        batch=batch,
+        torch=lambda torch, size: partial(logits_in_torch, torch, size[3]),
+        jax=lambda jax, size: partial(logits_in_jax, jax, size[3]),
+        sizes=((64, 32, 64, 4), (16, 128, 128, 8)),
+    )
+}
+"""At (batch, length, width, heads)."""

@@ -1,0 +1,129 @@
+"""Training steps of whole networks: ours beside torch's, eager and compiled, and JAX's, in float32, with one thread.
+
+A step computes the loss and all gradients, and descends. A network is a line of a file in `speed.networks`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+import numpy as np
+
+import speed.networks
+from chainrule import Labels, sgd, softmax_cross_entropy, training_step, tree
+from speed.contender import JAX, OURS, TORCH
+from speed.harness import Loop, Plan, Row
+from speed.options import Options
+from speed.processes import ask, process
+from speed.whole import Size, Whole
+from speed.workloads.layers import compared, raced
+
+RATE = 0.01
+COMPILED = "torch.compile"
+
+LINES: dict[str, Whole] = {
+    name: line
+    for module in iter_modules(speed.networks.__path__, "speed.networks.")
+    for name, line in import_module(module.name).LINES.items()
+}
+
+
+def ours(line: Whole, size: Size, params: Any, x: Any, labels: Labels) -> Loop:
+    """`training_step`."""
+
+    def steps(params: Any) -> Iterator[Any]:
+        optimizer = sgd(RATE)
+        step = training_step(line.network(size), softmax_cross_entropy, optimizer)
+        state = optimizer.init(params)
+        while True:
+            params, state, loss = step(params, state, x, labels)
+            yield loss, params
+
+    return Loop(steps(params), read=lambda item: (item[0], tree.leaves(item[1])))
+
+
+def in_torch(line: Whole, size: Size, params: Any, x: Any, labels: Labels, *, compiled: bool = False) -> Loop:
+    """`torch.autograd.grad`, and an update in place; or all of it in `torch.compile`."""
+    torch: Any = import_module("torch")
+    function, leaves = line.torch(torch, size), [torch.tensor(leaf) for leaf in tree.leaves(params)]
+
+    def cross_entropy(leaves: Any, x: Any, labels: Any) -> Any:
+        return torch.nn.functional.cross_entropy(function(x, *leaves).flatten(0, -2), labels.flatten())
+
+    def eager(leaves: Any, x: Any, labels: Any) -> Any:
+        loss = cross_entropy(leaves, x, labels)
+        with torch.no_grad():
+            for leaf, grad in zip(leaves, torch.autograd.grad(loss, leaves), strict=True):
+                leaf.sub_(grad, alpha=RATE)
+        return loss.detach()
+
+    def whole(leaves: Any, x: Any, labels: Any) -> Any:
+        grads, loss = torch.func.grad_and_value(cross_entropy)(leaves, x, labels)
+        for leaf, grad in zip(leaves, grads, strict=True):
+            leaf.sub_(grad, alpha=RATE)
+        return loss
+
+    def steps() -> Iterator[Any]:
+        step = torch.compile(whole, dynamic=False) if compiled else eager
+        batch = torch.tensor(x), torch.tensor(labels)
+        values = [leaf.detach() for leaf in leaves]
+        while True:
+            yield step(leaves if not compiled else values, *batch), values
+
+    if not compiled:
+        leaves = [leaf.requires_grad_() for leaf in leaves]
+    return Loop(steps(), read=lambda item: (item[0].numpy(), [value.numpy().copy() for value in item[1]]))
+
+
+def in_jax(line: Whole, size: Size, params: Any, x: Any, labels: Labels) -> Loop:
+    """The whole step in `jit`, with the old parameters donated to the new."""
+    jax: Any = import_module("jax")
+    function = line.jax(jax, size)
+
+    def cross_entropy(leaves: Any, x: Any, labels: Any) -> Any:
+        log_p = jax.nn.log_softmax(function(x, *leaves))
+        return -jax.numpy.take_along_axis(log_p, labels[..., None], -1).mean()
+
+    def step(leaves: Any, x: Any, labels: Any) -> Any:
+        loss, grads = jax.value_and_grad(cross_entropy)(leaves, x, labels)
+        return loss, [leaf - RATE * grad for leaf, grad in zip(leaves, grads, strict=True)]
+
+    def steps() -> Iterator[Any]:
+        compiled, batch = jax.jit(step, donate_argnums=0), [jax.numpy.array(each) for each in (x, labels)]
+        leaves = [jax.numpy.array(leaf) for leaf in tree.leaves(params)]
+        while True:
+            loss, leaves = compiled(leaves, *batch)
+            yield loss, leaves
+
+    return Loop(steps(), ready=jax.block_until_ready)
+
+
+CONTENDERS: dict[str, Callable[..., Loop]] = {
+    OURS: ours,
+    TORCH: in_torch,
+    COMPILED: partial(in_torch, compiled=True),
+    JAX: in_jax,
+}
+
+
+def measure(options: Options) -> Iterator[Row]:
+    """A row for each network, size and contender."""
+    with process() as child:
+        for name, line in LINES.items():
+            for size in line.sizes[: 1 if options.quick else None]:
+                yield from ask(child, compare, name, size, options.plan)
+
+
+def compare(name: str, size: Size, plan: Plan) -> list[Row]:
+    """Those whose first step is ours take turns."""
+    rng, line = np.random.default_rng(0), LINES[name]
+    start = line.params(rng, size), *line.batch(rng, size)
+    makers = {contender: partial(make, line, size, *start) for contender, make in CONTENDERS.items()}
+    return raced({"network": name, "size": " \N{MULTIPLICATION SIGN} ".join(map(str, size))}, makers, plan)
+
+
+def parts(rows: Sequence[Row]) -> dict[str, str]:
+    """The table of the networks."""
+    return {"networks": compared("network", rows, "size")}
