@@ -15,6 +15,7 @@ QUOTING = ROOT / "docs" / "how-to" / "type-errors.md"
 TYPED = [
     *sorted((ROOT / "docs" / "tutorial").glob("*.md")),
     ROOT / "docs" / "from-the-original.md",
+    ROOT / "docs" / "explanation" / "gpt.md",
     ROOT / "docs" / "explanation" / "what-is-checked.md",
     ROOT / "docs" / "explanation" / "vanishing-gradients.md",
     *(
