@@ -167,7 +167,7 @@ def main() -> None:
         allow_abbrev=False,
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the files of MNIST, or others in its form")
-    parser.add_argument("--epochs", type=whole, help="how often to see all images (default: 6, of the small digits 40)")
+    parser.add_argument("--epochs", type=whole, help="how often to see all images (default: 8, of the small digits 40)")
     parser.add_argument("--seed", type=whole, default=0, help="of all random numbers (default: 0)")
     parser.add_argument(
         "--save", type=file, metavar="FILE", help="keep the run there, and go on with it if it is there"
@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--picture", type=file, metavar="FILE", default="mnist_convnet.png", help="a PNG to draw")
     options = parser.parse_args()
     if options.epochs is None:
-        options.epochs = 6 if options.data else 40
+        options.epochs = 8 if options.data else 40
     try:
         data = load_mnist(options.data) if options.data else digits()
         *_, run = learn(data, options)

@@ -7,7 +7,7 @@ import pytest
 
 from chainrule import Array, read_only
 from chainrule.arrays.portable import Portable
-from chainrule.arrays.tuned import FEW, FEW_ROWS, IN_PAIRS, SMALL, TUNED, Tuned, squares, sums
+from chainrule.arrays.tuned import FEW, FEW_ROWS, IN_PAIRS, MANY, SMALL, TUNED, Tuned, squares, sums
 from chainrule.arrays.types import Groups
 from chainrule.checking.complex_step import LIFTED, LiftedNamespace, lift
 from reference import mpmath
@@ -100,6 +100,24 @@ def test_positive_part_of_few_and_of_many_numbers(dtype: Floating, columns: int)
     np.testing.assert_array_equal(out, np.tile(np.array([[0, 0, 0, 0, 1, np.inf, np.nan, np.nan]], dtype).T, columns))
     assert not np.signbit(out[out == 0]).any()
     np.testing.assert_array_equal(TUNED.gate(out, np.ones_like(out)), out != 0)  # a nan passes, whatever its sign
+
+
+@pytest.mark.parametrize("rows", [2, 3 * MANY // 8 + 1])
+def test_what_a_relu_makes_takes_the_place_of_what_is_mine_alone(rows: int) -> None:
+    x = normal(np.random.default_rng(0), rows, 8, dtype=np.float32)
+    mine, positive = x.copy(), np.where(x > 0, x, 0)
+    assert TUNED.positive_part(mine) is mine
+    np.testing.assert_array_equal(mine, positive)
+    dout = normal(np.random.default_rng(1), rows, 8, dtype=np.float32)
+    dout[0] = [np.inf, -np.inf, np.nan, -0.0, 1, -1, np.inf, np.nan]
+    through, expected = dout.copy(), np.where(x > 0, dout, 0)
+    assert TUNED.gate(positive, through) is through
+    np.testing.assert_array_equal(through, expected)
+    for xp, given, shut in ((TUNED, read_only(x.copy()), read_only(dout.copy())), (IN_PAIRS, x.copy(), dout.copy())):
+        np.testing.assert_array_equal(xp.positive_part(given), positive)
+        np.testing.assert_array_equal(xp.gate(positive, shut), expected)
+        np.testing.assert_array_equal(given, x)
+        np.testing.assert_array_equal(shut, dout)
 
 
 @pytest.mark.parametrize("n", [1, 3, FEW_ROWS, FEW_ROWS + 1])

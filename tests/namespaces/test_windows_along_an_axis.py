@@ -50,6 +50,34 @@ def test_overlapped_adds_each_part_at_its_places(
 
 
 @each_form
+@given(
+    rng=generators,
+    axis=st.integers(0, 2),
+    windows=st.integers(1, 4),
+    size=st.integers(1, 5),
+    stride=st.integers(1, 4),
+    rest=st.integers(0, 4),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_scattered_puts_each_number_at_its_place_in_a_window(
+    xp: Namespace, rng: np.random.Generator, axis: int, windows: int, size: int, stride: int, rest: int, dtype: Floating
+) -> None:
+    shape = [2, 3, 2]
+    shape[axis] = windows
+    x, place = normal(rng, *shape, dtype=dtype), rng.integers(0, size, shape).astype(np.uint8)
+    x.flat[0] = np.inf
+    length = (windows - 1) * stride + size + rest
+    expected = np.zeros((*shape[:axis], length, *shape[axis + 1 :]), dtype)
+    for at in np.ndindex(*shape):
+        to = list(at)
+        to[axis] = at[axis] * stride + place[at]
+        expected[tuple(to)] += x[at]
+    out = xp.scattered(given_to(xp, place), given_to(xp, x), size, axis, stride, length)
+    rounded = 8 * np.finfo(dtype).eps  # a few sums in another order
+    np.testing.assert_allclose(np.asarray(out), expected, rtol=rounded, atol=rounded)
+
+
+@each_form
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_padded_has_a_number_at_both_ends(xp: Namespace, axis: int) -> None:
     x = normal(np.random.default_rng(0), 2, 3, 4, dtype=np.float32)

@@ -183,7 +183,7 @@ class Namespace(Protocol):
         ...
 
     def positive_part(self, x: Array, /) -> Array:
-        """`max(x, 0)`: never -0.0, and nan where `x` is nan."""
+        """`max(x, 0)`, in the memory of `x` if it is mine: never -0.0, and nan where `x` is nan."""
         ...
 
     def clip(self, x: Array, low: float, high: float, /) -> Array:
@@ -191,7 +191,7 @@ class Namespace(Protocol):
         ...
 
     def gate(self, out: Array, dout: Array, /) -> Array:
-        """`dout` where `out` is not 0, and 0 elsewhere, whatever `dout` is there."""
+        """`dout` where `out` is not 0, and 0 elsewhere, whatever `dout` is there; in its memory if it is mine."""
         ...
 
     def mean(self, x: Array, /) -> Array:
@@ -282,6 +282,13 @@ class Namespace(Protocol):
         """Zeros, as many along an axis as are asked for, to which each part is added, a stride between its entries.
 
         The first part begins at 0, the next at 1, and so on: the transpose of taking slices `k::stride` of an array.
+        """
+        ...
+
+    def scattered(self, place: Labels, x: Array, size: int, axis: int, stride: int, length: int, /) -> Array:
+        """Each number at the place-th, of 0 to `size` - 1, in a window along an axis, and zeros elsewhere.
+
+        Windows begin a stride apart, as the parts of `overlapped`; where two overlap, numbers are added.
         """
         ...
 

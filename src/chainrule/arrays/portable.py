@@ -268,6 +268,9 @@ class Portable:
         out: Array = together[sliced(together.ndim, axis, 0, length)]
         return out
 
+    def scattered(self, place: Labels, x: Array, size: int, axis: int, stride: int, length: int, /) -> Array:
+        return self.overlapped([self.only(place == k, x) for k in range(size)], axis, stride, length)
+
     def first_position(self, x: Array, /) -> tuple[Array, Labels]:
         place: Labels = self.xp.argmax(x, axis=1)
         out: Array = self.xp.sum(self.only(self._positions(place, x.shape[1]), x), axis=1)

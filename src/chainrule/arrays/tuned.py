@@ -14,7 +14,7 @@ Constants (zeros, ones, ranges) are made once for a dtype, and are small: at mos
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from functools import lru_cache
 from typing import Any, ParamSpec, TypeGuard, TypeVar
@@ -67,6 +67,21 @@ QUERIES = 128
 
 NEAR = 40.0
 """Exponentials of numbers up to this, above 0 and below, and sums of them, are far from both ends of float32."""
+
+
+def _before_writing(part: Array, parts: int, axis: int, stride: int, length: int) -> Array:
+    """An array as `part`, so long along an axis, for parts with a stride: of zeros, but where they fill all of it."""
+    fresh = np.empty_like if parts >= stride and stride * part.shape[axis] >= length else np.zeros_like
+    out: Array = fresh(part, shape=(*part.shape[:axis], length, *part.shape[axis + 1 :]))
+    return out
+
+
+def pieces(a: Array, b: Array) -> Iterable[tuple[Array, Array]]:
+    """Some rows at a time of arrays of one shape: what is made on the way then is no new memory (see `blocks`)."""
+    if a.size <= MANY:
+        return ((a, b),)
+    n = max(1, MANY * len(a) // a.size)
+    return ((a[i : i + n], b[i : i + n]) for i in range(0, len(a), n))
 
 
 class Tuned:
@@ -208,11 +223,11 @@ class Tuned:
         return np.asarray(np.divide(scalar(1.0, x.dtype), x, out=_itself(x)))
 
     def positive_part(self, x: Array, /) -> Array:
-        out: Array
+        done = x if self.mine(x) else None
         if x.size <= SMALL:  # zeros as many as x has numbers: one zero is three times slower
-            out = np.asarray(np.maximum(x, zeros(x.shape, x.dtype)))
+            out = np.asarray(np.maximum(x, zeros(x.shape, x.dtype), out=done))
         else:
-            out = np.asarray(x.clip(scalar(0.0, x.dtype), scalar(np.inf, x.dtype)))
+            out = np.asarray(x.clip(scalar(0.0, x.dtype), scalar(np.inf, x.dtype), out=done))
         np.absolute(out, out)  # -0.0 passes clip, and a nan may have a sign: gate relies on there being none
         return out
 
@@ -227,9 +242,13 @@ class Tuned:
             return np.where(out != 0, dout, np.zeros((), kind))
         # Read as whole numbers, entries are 0 exactly where out is and positive elsewhere. So their signs are 0 and 1,
         # and products with them stop inf and nan too.
-        gates: NDArray[Any] = np.asarray(np.sign(out.view(bits)))
-        np.multiply(gates, dout.view(bits), gates)
-        return gates.view(kind)
+        if not self.mine(dout):
+            gates: NDArray[Any] = np.asarray(np.sign(out.view(bits)))
+            np.multiply(gates, dout.view(bits), gates)
+            return gates.view(kind)
+        for entries, through in pieces(out.view(bits), dout.view(bits)):
+            np.multiply(through, np.sign(entries), through)
+        return dout
 
     def mean(self, x: Array, /) -> Array:
         mean: Array
@@ -383,9 +402,11 @@ class Tuned:
 
     def first_largest(self, arrays: Sequence[Array], /) -> tuple[Array, Labels]:
         top = arrays[0]
-        place: Labels = np.zeros(top.shape, np.min_scalar_type(len(arrays) - 1))
+        kind = np.min_scalar_type(len(arrays) - 1)
+        place: Labels = np.zeros(top.shape, kind) if len(arrays) == 1 else np.asarray(arrays[1] > top).astype(kind)
         for k, other in enumerate(arrays[1:], 1):
-            place = np.maximum(place, np.asarray(other > top) * place.dtype.type(k))  # a later number is greater
+            if k > 1:
+                place = np.maximum(place, np.asarray(other > top) * kind.type(k))  # a later number is greater
             top = self._larger(other, top)
         if np.isnan(top).any():  # of which nothing is larger, and which is not larger than anything
             first_nan = np.argmax(np.isnan(np.stack(arrays)), axis=0)
@@ -415,14 +436,23 @@ class Tuned:
         return chosen
 
     def overlapped(self, parts: Sequence[Array], axis: int, stride: int, length: int, /) -> Array:
-        first = parts[0]
-        out: Array = np.zeros_like(first, shape=(*first.shape[:axis], length, *first.shape[axis + 1 :]))
+        out = _before_writing(parts[0], len(parts), axis, stride, length)
         for k, part in enumerate(parts):
             at = sliced(part.ndim, axis, k, k + stride * part.shape[axis], stride)
             if k < stride:
                 out[at] = part
             else:
                 out[at] += part
+        return out
+
+    def scattered(self, place: Labels, x: Array, size: int, axis: int, stride: int, length: int, /) -> Array:
+        bits = BITS.get(x.dtype)
+        if bits is None or size > stride:
+            return self.overlapped([self.only(place == k, x) for k in range(size)], axis, stride, length)
+        out, entries = _before_writing(x, size, axis, stride, length), x.view(bits)
+        for k in range(size):
+            at = sliced(x.ndim, axis, k, k + stride * x.shape[axis], stride)
+            np.multiply(place == k, entries, out=out[at].view(bits))  # as `only`, where it is to be
         return out
 
     def first_position(self, x: Array, /) -> tuple[Array, Labels]:

@@ -54,6 +54,7 @@ from typing import Any
 
 from attrs import frozen
 
+from chainrule.arrays.slices import along as sliced
 from chainrule.arrays.spatial import Each, Margins
 from chainrule.arrays.types import Labels
 from chainrule.layers.pooling import onnx
@@ -63,7 +64,6 @@ from chainrule.layers.pooling.windows import (
     operations,
     options,
     taps,
-    untapped,
     windows,
 )
 from chainrule.rules import Array, Layer, Namespace, Shape, Unit, layer, record, unchecked
@@ -119,8 +119,9 @@ def put_back(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Arra
     """Each derivative at the place of the largest number, axis by axis in the opposite order."""
     dx = xp.widened(dout)
     for axis, each in enumerate(along, 1):
-        parts = [xp.only(places[-axis] == k, dx) for k in range(each.size)]
-        dx = untapped(xp, parts, axis, each, shape[axis])
+        padded = each.before + shape[axis] + each.after
+        dx = xp.scattered(places[-axis], dx, each.size, axis, each.stride, padded)
+        dx = dx[sliced(dx.ndim, axis, each.before, each.before + shape[axis])]
     return (xp.astype(dx, dout),)
 
 
