@@ -57,7 +57,10 @@ def dropped(x: Any) -> Any:
 
 @partial(jax.jit, static_argnums=0)  # one compilation for each shape, and not one for each operation of each call
 def out_and_gradients(function: Function, inputs: Any, dout: Any, constants: Any) -> tuple[Any, Any]:
-    out, pull = jax.vjp(lambda *arrays: function(*arrays, *constants), *inputs)
+    def of_inputs(*arrays: Any) -> Any:
+        return function(*arrays, *constants)
+
+    out, pull = jax.vjp(of_inputs, *inputs)
     return out, pull(dout)
 
 

@@ -233,7 +233,7 @@ def as_layer(
     couples_rows
         Whether rows depend on each other, as in batch normalisation.
     jit
-        Whether f is compiled.
+        Whether f is compiled, and its derivative with it. A check calls it thousands of times, and is faster then.
     vmap
         Whether f takes a row of x, without its first axis, and is mapped over the rows.
 
@@ -328,9 +328,7 @@ def _subject(
     constant = constant_at(frozen)
     register_pytrees()
     call: Callable[..., Any] = partial(_call_rows if vmap else _call, f)
-    derive = partial(_derived, f, call)
-    if jit:
-        derive = _compiled(f, jax.jit(call, static_argnums=0))
+    derive: Derive = _compiled(f, jax.jit(call, static_argnums=0)) if jit else partial(_derived, f, call)
     run = partial(_forward, f, derive, x, constant, moves_x)
     forward = Function(run, "jax", partial(_in_code, f, x, jit, vmap))
     return forward, Constants(partial(keep, constant)) if frozen else ()
@@ -400,7 +398,8 @@ def _derived(
         by_place, by_name = arguments(at, tree.replace(params, every[1:]), every[0])
         return _one_array(f, call(at, *by_place, **by_name))
 
-    return jax.vjp(function, *[given[i] for i in moving])
+    found: tuple[Any, Pull] = jax.vjp(function, *[given[i] for i in moving])
+    return found
 
 
 def _compiled(f: Callable[..., object], call: Callable[..., Any]) -> Derive:
@@ -412,9 +411,10 @@ def _compiled(f: Callable[..., object], call: Callable[..., Any]) -> Derive:
             by_place, by_name = jax.tree.unflatten(form, _with(given, moving, moved))
             return _one_array(f, call(at, *by_place, **by_name))
 
-        return jax.vjp(function, *[given[i] for i in moving])
+        found: tuple[Any, Pull] = jax.vjp(function, *[given[i] for i in moving])
+        return found
 
-    back = jax.jit(lambda pull, dout: pull(dout))
+    back = jax.jit(_pulled_back)
 
     def derive(at: Place, params: Any, given: list[Any], moving: list[int]) -> tuple[Any, Pull]:
         ordered, form = jax.tree.flatten(arguments(at, tree.replace(params, given[1:]), given[0]))
@@ -423,6 +423,10 @@ def _compiled(f: Callable[..., object], call: Callable[..., Any]) -> Derive:
         return out, partial(back, pull)
 
     return derive
+
+
+def _pulled_back(pull: Pull, dout: Any) -> tuple[Any, ...]:
+    return pull(dout)
 
 
 def _with(given: Sequence[Any], moving: Sequence[int], moved: Sequence[Any]) -> list[Any]:
