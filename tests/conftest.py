@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -24,6 +25,19 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """JAX keeps what it has compiled in a folder, for the processes of this run and the ones that they start.
+
+    It compiles each operation anew for each shape, and that is most of the time of its tests. In memory they would
+    need gigabytes, and share nothing.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # which the other processes have from the first
+        folder = TemporaryDirectory(prefix="compiled-by-jax-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
 @pytest.fixture(autouse=True)

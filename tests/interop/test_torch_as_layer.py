@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from chainrule import Affine, Array, Layer, affine, check_layer, sequential, sgd, training_step, tree
+from chainrule.checking.effort import Effort
 from chainrule.checking.report import Report
 from chainrule.interop.graph import Graph
 from chainrule.interop.parameters import Parameters, natural
@@ -94,20 +95,21 @@ def data(dtype: Any = np.float64) -> tuple[tuple[Array, Array], Array]:
     return (normal(rng, 3, 2, dtype=dtype), normal(rng, 2, dtype=dtype)), normal(rng, 7, 3, dtype=dtype)
 
 
-def check(layer: Any, params: Any, x: Any) -> Report:
-    return check_layer(layer, params, x, rng=np.random.default_rng(1))
+def check(layer: Any, params: Any, x: Any, *, effort: Effort = "full") -> Report:
+    return check_layer(layer, params, x, rng=np.random.default_rng(1), effort=effort)
 
 
 STRIDED = {("any_layout", "params")}
 """What torch's batch norm on a CPU does wrong: coming back it reads weights with strides as if they had none."""
 
 
-def failures(layer: Any, params: Any, x: Any) -> set[tuple[str, str]]:
-    return {(verdict.law, verdict.field) for verdict in check(layer, params, x).failures}
+def failures(layer: Any, params: Any, x: Any, *, effort: Effort = "quick") -> set[tuple[str, str]]:
+    """What a quick check finds, unless more is asked for."""
+    return {(verdict.law, verdict.field) for verdict in check(layer, params, x, effort=effort).failures}
 
 
 def error_of(layer: Any, params: Any, x: Any) -> str:
-    (failure,) = check(layer, params, x).failures
+    (failure,) = check(layer, params, x, effort="quick").failures
     return failure.note
 
 
@@ -239,7 +241,7 @@ def test_batch_norm_keeps_its_running_statistics_to_itself() -> None:
     module.eval()
     for dtype in (np.float16, np.float32, np.float64):
         params = parameters(copy.deepcopy(module).to(torch_dtype(dtype)))
-        assert failures(as_layer(module), params, data(dtype)[1]) == STRIDED
+        assert failures(as_layer(module), params, data(dtype)[1], effort="full") == STRIDED
 
 
 def test_a_module_with_buffers_and_no_parameters() -> None:
@@ -264,7 +266,7 @@ def test_a_module_that_computes_again_in_backward() -> None:
     module.forward = one(
         lambda x: checkpoint(module[1], checkpoint(module[0], x, use_reentrant=False), use_reentrant=False)
     )
-    assert failures(as_layer(module), parameters(module), data(np.float32)[1]) == STRIDED
+    assert failures(as_layer(module), parameters(module), data(np.float32)[1], effort="full") == STRIDED
 
 
 def test_our_own_layers_come_back() -> None:

@@ -1,6 +1,7 @@
 """The library's functions in JAX, with its own differentiation."""
 
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -54,17 +55,20 @@ def dropped(x: Any) -> Any:
     )
 
 
+@partial(jax.jit, static_argnums=0)  # one compilation for each shape, and not one for each operation of each call
+def out_and_gradients(function: Function, inputs: Any, dout: Any, constants: Any) -> tuple[Any, Any]:
+    def of_inputs(*arrays: Any) -> Any:
+        return function(*arrays, *constants)
+
+    out, pull = jax.vjp(of_inputs, *inputs)
+    return out, pull(dout)
+
+
 def pullback(
     function: Function, inputs: Sequence[Array], dout: Array, *constants: Array | Labels
 ) -> tuple[Array, list[Array]]:
-    def product(*arrays: Any) -> Any:
-        out = function(*arrays, *map(jnp.asarray, constants))
-        return (out * dout).sum(), out
-
-    gradient = jax.grad(product, argnums=tuple(range(len(inputs))), has_aux=True)
-    gradients, out = jax.jit(gradient)(*map(jnp.asarray, inputs))  # one compilation, and not one for each operation
-    arrays: list[Array] = [np.asarray(each) for each in (out, *gradients)]
-    return arrays[0], arrays[1:]
+    out, gradients = out_and_gradients(function, list(inputs), dout, constants)
+    return np.asarray(out), [np.asarray(each) for each in gradients]
 
 
 FUNCTIONS = subjects(affine, jax.nn.relu, jax.nn.sigmoid) | {

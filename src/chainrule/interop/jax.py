@@ -10,11 +10,11 @@ Import this module yourself: `import chainrule` never imports JAX. It needs `pip
 'chainrule[jax]'`.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -49,6 +49,12 @@ except ImportError as _missing:
 P = TypeVar("P")
 C = TypeVar("C")
 R = TypeVar("R")
+
+Pull: TypeAlias = Callable[[Any], tuple[Any, ...]]
+"""From the derivative with respect to the result to those with respect to the arrays that move."""
+
+Derive: TypeAlias = Callable[[Place, Any, list[Any], list[int]], tuple[Any, Pull]]
+"""`(place of x, params, arrays of x and params, numbers of those that move) -> (out, pull)`."""
 
 REGISTERED: set[type] = set()
 """The classes that are registered with JAX, which takes a class only once."""
@@ -227,7 +233,7 @@ def as_layer(
     couples_rows
         Whether rows depend on each other, as in batch normalisation.
     jit
-        Whether f is compiled.
+        Whether f is compiled, and its derivative with it. A check calls it thousands of times, and is faster then.
     vmap
         Whether f takes a row of x, without its first axis, and is mapped over the rows.
 
@@ -322,9 +328,8 @@ def _subject(
     constant = constant_at(frozen)
     register_pytrees()
     call: Callable[..., Any] = partial(_call_rows if vmap else _call, f)
-    if jit:
-        call = jax.jit(call, static_argnums=0)
-    run = partial(_forward, f, call, x, constant, moves_x)
+    derive: Derive = _compiled(f, jax.jit(call, static_argnums=0)) if jit else partial(_derived, f, call)
+    run = partial(_forward, f, derive, x, constant, moves_x)
     forward = Function(run, "jax", partial(_in_code, f, x, jit, vmap))
     return forward, Constants(partial(keep, constant)) if frozen else ()
 
@@ -360,7 +365,7 @@ def parameters(source: object) -> Any:
 
 def _forward(
     f: Callable[..., object],
-    call: Callable[..., Any],
+    derive: Derive,
     at: Place,
     constant: Constant,
     moves_x: bool,
@@ -375,23 +380,65 @@ def _forward(
             raise TypeError(f"as_layer: {name} must be an array of NumPy's or JAX's, got {describe(leaf)}")
     still = [not moves_x, *constant(params)]
     with _wide(x, *leaves):
-        given = [jax.numpy.array(np.asarray(each) if is_numpy(each) else each) for each in (x, *leaves)]
+        given = [_copied(each) for each in (x, *leaves)]
         moving = [i for i, each in enumerate(given) if jax.numpy.issubdtype(each.dtype, jax.numpy.floating)]
         moving = [i for i in moving if not still[i]]
-
-        def function(*moved: Any) -> Any:
-            every = given.copy()
-            for i, each in zip(moving, moved, strict=True):
-                every[i] = each
-            by_place, by_name = arguments(at, tree.replace(params, every[1:]), every[0])
-            result = call(at, *by_place, **by_name)
-            if not isinstance(result, jax.Array):
-                raise TypeError(f"as_layer: {name_of_function(f)} must return an array, got {describe(result)}")
-            return result
-
-        out, pull = jax.vjp(function, *[given[i] for i in moving])
+        out, pull = derive(at, params, given, moving)
     give = np.array if is_numpy(x) else jax.numpy.array
     return give(out), Graph(partial(_pull, params, given, moving, out, pull, give))
+
+
+def _derived(
+    f: Callable[..., object], call: Callable[..., Any], at: Place, params: Any, given: list[Any], moving: list[int]
+) -> tuple[Any, Pull]:
+    """The result of f, and how its derivative comes back to the arrays that move."""
+
+    def function(*moved: Any) -> Any:
+        every = _with(given, moving, moved)
+        by_place, by_name = arguments(at, tree.replace(params, every[1:]), every[0])
+        return _one_array(f, call(at, *by_place, **by_name))
+
+    found: tuple[Any, Pull] = jax.vjp(function, *[given[i] for i in moving])
+    return found
+
+
+def _compiled(f: Callable[..., object], call: Callable[..., Any]) -> Derive:
+    """The same compiled, once for each shape: `jax.vjp` of a compiled function is itself not, and takes its time."""
+
+    @partial(jax.jit, static_argnums=(0, 1, 2))
+    def vjp(at: Place, form: Any, moving: tuple[int, ...], given: list[Any]) -> tuple[Any, Pull]:
+        def function(*moved: Any) -> Any:
+            by_place, by_name = jax.tree.unflatten(form, _with(given, moving, moved))
+            return _one_array(f, call(at, *by_place, **by_name))
+
+        found: tuple[Any, Pull] = jax.vjp(function, *[given[i] for i in moving])
+        return found
+
+    back = jax.jit(_pulled_back)
+
+    def derive(at: Place, params: Any, given: list[Any], moving: list[int]) -> tuple[Any, Pull]:
+        ordered, form = jax.tree.flatten(arguments(at, tree.replace(params, given[1:]), given[0]))
+        places = {id(each): i for i, each in enumerate(ordered)}
+        out, pull = vjp(at, form, tuple(places[id(given[i])] for i in moving), ordered)
+        return out, partial(back, pull)
+
+    return derive
+
+
+def _pulled_back(pull: Pull, dout: Any) -> tuple[Any, ...]:
+    return pull(dout)
+
+
+def _with(given: Sequence[Any], moving: Sequence[int], moved: Sequence[Any]) -> list[Any]:
+    """The arrays that are given, and in the places of those that move what they are moved to."""
+    others = dict(zip(moving, moved, strict=True))
+    return [others.get(i, each) for i, each in enumerate(given)]
+
+
+def _one_array(f: Callable[..., object], result: Any) -> Any:
+    if not isinstance(result, jax.Array):
+        raise TypeError(f"as_layer: {name_of_function(f)} must return an array, got {describe(result)}")
+    return result
 
 
 def _in_code(
@@ -426,16 +473,23 @@ def _pull(
     given: list[Any],
     moving: list[int],
     out: Any,
-    pull: Callable[[Any], tuple[Any, ...]],
+    pull: Pull,
     give: Callable[[Any], Any],
     dout: Any,
     wants_dx: bool,
 ) -> tuple[Any, Any]:
     check_dout(dout, out.shape, out.dtype)
     with _wide(out, *given):
-        found = dict(zip(moving, pull(jax.numpy.array(dout)), strict=True))
-        dx, *gradients = [give(found[i] if i in found else jax.numpy.zeros_like(each)) for i, each in enumerate(given)]
+        found = dict(zip(moving, pull(_copied(dout)), strict=True))
+        dx, *gradients = [
+            give(found[i] if i in found else np.zeros(each.shape, each.dtype)) for i, each in enumerate(given)
+        ]
     return dx, tree.replace(params, [read_only(each) for each in gradients])
+
+
+def _copied(array: Any) -> Any:
+    """An array of JAX, in memory of its own: of one of NumPy's without a compilation, as `jax.numpy.array` needs."""
+    return jax.device_put(np.array(array)) if is_numpy(array) else jax.numpy.array(array)
 
 
 def _wide(*arrays: Any) -> Any:
