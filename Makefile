@@ -113,7 +113,7 @@ mutants: .venv-mutants/ready
 
 # BLAS is to choose its kernels by the processor: what is set to make old releases run slows this one down.
 bench: .venv-bench/ready
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE PYTHONPATH=benchmarks .venv-bench/bin/python -m speed $(OPTIONS)
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE PYTHONPATH=benchmarks:examples .venv-bench/bin/python -m speed $(OPTIONS)
 
 clean:
 	rm -rf .venv .venv-* mutants site .assets dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,7 +2,7 @@
 
     457+234=1960        the digits of a result in reverse, in the order in which one finds them on paper
 
-It is shown 192,000 of the million sums of two numbers of three digits, none of them twice, and asked for 10,000 others.
+It is shown 128,000 of the million sums of two numbers of three digits, none of them twice, and asked for 10,000 others.
 The model is in `gpt.py`, and how it writes.
 """
 
@@ -24,7 +24,7 @@ from chainrule import schedules, softmax_cross_entropy, train, weighted
 from chainrule.optimizer import State
 from chainrule.training.train import Runs
 
-WIDTH, HEADS, BLOCKS = 64, 4, 2
+WIDTH, HEADS, BLOCKS, BATCH = 64, 4, 2, 128
 SIGNS, RESULT, UNSEEN = "0123456789+=", 8, 10_000  # a result begins at place 8
 LENGTH, SAMPLE = 64, 60  # of the pieces of a text, and of what is written to show
 
@@ -81,9 +81,9 @@ def asked(tokens: Labels, first: int) -> tuple[Labels, Weighted[Labels]]:
 def add(options: argparse.Namespace) -> str:
     """Learn to add, and tell how well."""
     rng = np.random.default_rng(options.seed)
-    tokens, tests = map(sums, shown_and_unseen(rng, 256 * options.steps))
+    tokens, tests = map(sums, shown_and_unseen(rng, BATCH * options.steps))
     params = init(rng, len(SIGNS), tokens.shape[1] - 1, WIDTH, BLOCKS)
-    for run in learn(options, params, tokens, 256, RESULT):
+    for run in learn(options, params, tokens, BATCH, RESULT):
         params, share, text = run.params, *answers(run.params, tests[:500])
         print(f"step {run.step:5}   loss {run.loss:6.4f}   accuracy {share:.3f}   {text}", flush=True)
     carried = [2, 6, 8, 1, 5, 9, 0, 4, 10], [1, 1, 1, 2, 2, 2, 3, 3, 3]
@@ -165,7 +165,7 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train a GPT to add, or to continue a text.")
     add = parser.add_argument
     add("--seed", metavar="N", type=int, default=0, help="of all random numbers (default: %(default)s)")
-    add("--steps", metavar="N", type=int, default=750, help="of training (default: %(default)s)")
+    add("--steps", metavar="N", type=int, default=1000, help="of training (default: %(default)s)")
     add("--text", metavar="FILE", type=Path, help="learn to continue this text, and not to add")
     add("--prompt", metavar="TEXT", help="what to continue, with --text (default: its first line)")
     add("--temperature", metavar="T", type=float, default=0.5, help="of what is written then (default: %(default)s)")

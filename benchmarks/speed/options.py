@@ -11,7 +11,18 @@ from speed.harness import Plan
 from speed.problem import SIZES, Size
 from speed.threads import ALL, ONE
 
-PARTS = ("waterfall", "training", "numerical", "starting", "memory", "layers", "losses", "optimizers", "steps")
+PARTS = (
+    "waterfall",
+    "training",
+    "numerical",
+    "starting",
+    "memory",
+    "layers",
+    "losses",
+    "optimizers",
+    "networks",
+    "steps",
+)
 """The workloads of a whole run, in their order. Each is a module."""
 
 AGAINST = ("versions",)

@@ -13,7 +13,7 @@ Size: TypeAlias = tuple[int, ...]
 
 @frozen
 class Whole:
-    """A network of a size, its start and a batch, and the same function of x and the leaves in modules of torch and JAX.
+    """A network of a size, its start and a batch, and the same function of x and the leaves in torch and JAX.
 
     It gives logits (..., k), whose cross-entropy with labels (...,) is descended.
     """
@@ -22,5 +22,6 @@ class Whole:
     params: Callable[[np.random.Generator, Size], Any]
     batch: Callable[[np.random.Generator, Size], tuple[Any, Labels]]
     torch: Callable[[Any, Size], Callable[..., Any]]
+    """The function, of the module and a size."""
     jax: Callable[[Any, Size], Callable[..., Any]]
     sizes: tuple[Size, ...]

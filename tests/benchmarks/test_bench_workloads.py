@@ -13,6 +13,7 @@ from speed.workloads import (
     layers,
     losses,
     memory,
+    networks,
     numerical,
     optimizers,
     starting,
@@ -112,6 +113,19 @@ def test_a_loss_is_measured_beside_other_libraries_if_they_agree(name: str) -> N
         assert "No module named" in row["failure"] if "failure" in row else row["ours_to_it"]["median"] > 0
     (cells,) = (line.split(" | ") for line in losses.parts(rows)["losses"].splitlines() if name in line)
     assert [cell.strip(" |") for cell in cells][:2] == [name, "30 \N{MULTIPLICATION SIGN} 4"]
+
+
+@pytest.mark.parametrize(("name", "size"), [("GPT", (2, 5, 8, 2))])
+def test_a_step_of_a_network_is_measured_beside_other_libraries_if_they_agree(
+    name: str, size: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(networks.CONTENDERS, networks.COMPILED)  # it compiles for half a minute
+    rows = networks.compare(name, size, PLAN)
+    assert [row["contender"] for row in rows] == ["chainrule", "torch", "JAX"]
+    assert rows[0]["ours_to_it"]["median"] == 1.0
+    for row in rows[1:]:
+        assert "No module named" in row["failure"] if "failure" in row else row["ours_to_it"]["median"] > 0
+    assert f"| {name} " in networks.parts(rows)["networks"]
 
 
 def test_a_tree_beside_itself_differs_by_nothing_but_noise() -> None:

@@ -123,7 +123,7 @@ def test_no_sum_is_shown_that_is_asked_for_in_either_order() -> None:
         ("--steps 0", "--seed and --temperature must not be negative, and --steps must be positive"),
         ("--seed -1", "--seed and --temperature must not be negative, and --steps must be positive"),
         ("--steps many", "argument --steps: invalid int value: 'many'"),
-        ("--steps 9999", "--steps: there are no more than 98"),
+        ("--steps 7999", "--steps: there are no more than 98"),
         ("--picture adder.doc", "--picture: adder.doc must end in .png, .svg or .pdf, and its folder must be there"),
         ("--picture no/adder.png", "--picture: no/adder.png must end in .png, .svg or .pdf, and its folder must be"),
         ("--text nothing", "--text: [Errno 2] No such file or directory: 'nothing'"),

@@ -1,6 +1,5 @@
 """The GPT of `examples/gpt.py`, with two blocks."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 

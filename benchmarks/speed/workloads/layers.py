@@ -115,8 +115,8 @@ def raced(case: Row, makers: Mapping[str, Callable[[], Loop]], plan: Plan) -> li
         try:
             loop = make()
             out, gradients = loop(1)
-        except ImportError as error:
-            rows[contender]["failure"] = f"{type(error).__name__}: {error}"
+        except (ImportError, RuntimeError) as error:  # torch's, which has nothing to compile with
+            rows[contender]["failure"] = f"{type(error).__name__}: {error}".partition("\n")[0]
             continue
         found = [np.asarray(array) for array in (out, *gradients)]
         right = right or found

@@ -6,6 +6,7 @@ A step computes the loss and all gradients, and descends. A network is a line of
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
+from itertools import repeat
 from pkgutil import iter_modules
 from typing import Any
 
@@ -35,7 +36,7 @@ def ours(line: Whole, size: Size, params: Any, x: Any, labels: Labels) -> Loop:
 
     def steps(params: Any) -> Iterator[Any]:
         optimizer = sgd(RATE)
-        step = training_step(line.network(size), softmax_cross_entropy, optimizer)
+        step: Any = training_step(line.network(size), softmax_cross_entropy, optimizer)
         state = optimizer.init(params)
         while True:
             params, state, loss = step(params, state, x, labels)
@@ -44,37 +45,53 @@ def ours(line: Whole, size: Size, params: Any, x: Any, labels: Labels) -> Loop:
     return Loop(steps(params), read=lambda item: (item[0], tree.leaves(item[1])))
 
 
-def in_torch(line: Whole, size: Size, params: Any, x: Any, labels: Labels, *, compiled: bool = False) -> Loop:
-    """`torch.autograd.grad`, and an update in place; or all of it in `torch.compile`."""
+def in_torch(line: Whole, size: Size, params: Any, x: Any, labels: Labels) -> Loop:
+    """Eager: `torch.autograd.grad`, and an update in place."""
     torch: Any = import_module("torch")
-    function, leaves = line.torch(torch, size), [torch.tensor(leaf) for leaf in tree.leaves(params)]
+    loss, leaves, batch = _of_torch(torch, line, size, params, x, labels)
 
-    def cross_entropy(leaves: Any, x: Any, labels: Any) -> Any:
-        return torch.nn.functional.cross_entropy(function(x, *leaves).flatten(0, -2), labels.flatten())
-
-    def eager(leaves: Any, x: Any, labels: Any) -> Any:
-        loss = cross_entropy(leaves, x, labels)
+    def step(leaves: Any, x: Any, labels: Any) -> Any:
+        value = loss(leaves, x, labels)
+        grads = torch.autograd.grad(value, leaves)
         with torch.no_grad():
-            for leaf, grad in zip(leaves, torch.autograd.grad(loss, leaves), strict=True):
-                leaf.sub_(grad, alpha=RATE)
-        return loss.detach()
+            _descend(leaves, grads)
+        return value.detach()
 
-    def whole(leaves: Any, x: Any, labels: Any) -> Any:
-        grads, loss = torch.func.grad_and_value(cross_entropy)(leaves, x, labels)
-        for leaf, grad in zip(leaves, grads, strict=True):
-            leaf.sub_(grad, alpha=RATE)
-        return loss
+    return _loop(step, [leaf.requires_grad_() for leaf in leaves], batch)
 
-    def steps() -> Iterator[Any]:
-        step = torch.compile(whole, dynamic=False) if compiled else eager
-        batch = torch.tensor(x), torch.tensor(labels)
-        values = [leaf.detach() for leaf in leaves]
-        while True:
-            yield step(leaves if not compiled else values, *batch), values
 
-    if not compiled:
-        leaves = [leaf.requires_grad_() for leaf in leaves]
-    return Loop(steps(), read=lambda item: (item[0].numpy(), [value.numpy().copy() for value in item[1]]))
+def compiled(line: Whole, size: Size, params: Any, x: Any, labels: Labels) -> Loop:
+    """Loss, gradients and update as one function in `torch.compile`, for this size alone."""
+    torch: Any = import_module("torch")
+    torch.compiler.reset()
+    loss, leaves, batch = _of_torch(torch, line, size, params, x, labels)
+
+    def step(leaves: Any, x: Any, labels: Any) -> Any:
+        grads, value = torch.func.grad_and_value(loss)(leaves, x, labels)
+        _descend(leaves, grads)
+        return value
+
+    return _loop(torch.compile(step, dynamic=False), leaves, batch)
+
+
+def _of_torch(torch: Any, line: Whole, size: Size, *start: Any) -> tuple[Callable[..., Any], list[Any], list[Any]]:
+    """The loss as a function of the leaves and the batch, and these."""
+    logits, (params, *batch) = line.torch(torch, size), start
+
+    def loss(leaves: Any, x: Any, labels: Any) -> Any:
+        return torch.nn.functional.cross_entropy(logits(x, *leaves).flatten(0, -2), labels.flatten())
+
+    return loss, [torch.tensor(leaf) for leaf in tree.leaves(params)], [torch.tensor(each) for each in batch]
+
+
+def _descend(leaves: Any, grads: Any) -> None:
+    for leaf, grad in zip(leaves, grads, strict=True):
+        leaf.sub_(grad, alpha=RATE)
+
+
+def _loop(step: Any, leaves: list[Any], batch: list[Any]) -> Loop:
+    items = ((step(leaves, *batch), leaves) for _ in repeat(None))
+    return Loop(items, read=lambda item: (item[0].numpy(), [leaf.detach().numpy().copy() for leaf in item[1]]))
 
 
 def in_jax(line: Whole, size: Size, params: Any, x: Any, labels: Labels) -> Loop:
@@ -103,7 +120,7 @@ def in_jax(line: Whole, size: Size, params: Any, x: Any, labels: Labels) -> Loop
 CONTENDERS: dict[str, Callable[..., Loop]] = {
     OURS: ours,
     TORCH: in_torch,
-    COMPILED: partial(in_torch, compiled=True),
+    COMPILED: compiled,
     JAX: in_jax,
 }
 

@@ -1,8 +1,7 @@
 """Large arrays block by block, so that what a function makes on its way stays in the cache.
 
-The first touch of new memory takes 2 ns a float32, as long as twelve products, and each operation on a large array
-makes new memory, since the allocator of Linux gives back 128 KiB and more. On blocks all operations use the same little
-memory.
+Each operation makes an array, and one as large as x goes to main memory and back. On blocks all operations use the same
+little memory.
 """
 
 from collections.abc import Callable
@@ -13,8 +12,9 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed
 from chainrule.arrays.types import Array
 
-BLOCK = 2**16
-"""The bytes of a block: half of 128 KiB, and whole vector registers, so that numbers are computed as without blocks."""
+BLOCK = 2**17
+"""The bytes of a block: a few of them fit into the second-level cache, in which larger ones are slower, and in smaller
+ones the calls. Whole vector registers, so that numbers are computed as without blocks."""
 
 
 def by_blocks(

@@ -20,7 +20,7 @@ DIGITS = 2.0**29
 
 
 def decay_of(xp: Namespace, x: Array, polynomial: tuple[float, ...], *, fine: bool) -> Array:
-    """`exp(-p(x))` for 0 <= x <= 40, by parts if it is to be fine.
+    """`exp(-p(x))` for -40 <= x <= 40, by parts if it is to be fine.
 
     Parameters
     ----------

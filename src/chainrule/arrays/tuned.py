@@ -26,6 +26,7 @@ from chainrule.arrays import tuned_windows
 from chainrule.arrays.angles import turns
 from chainrule.arrays.blocks import by_blocks
 from chainrule.arrays.exponents import decay_of
+from chainrule.arrays.freed import freed_memory_stays
 from chainrule.arrays.namespace import Arrays, Namespace
 from chainrule.arrays.normal import gaussian
 from chainrule.arrays.ownership import borrowed, own, read_only
@@ -627,6 +628,7 @@ class InPairs(Tuned):
         return read_only(a * b)
 
 
+freed_memory_stays()
 TUNED = Tuned()
 IN_PASS = InPass()
 IN_PREDICTION = InPrediction()

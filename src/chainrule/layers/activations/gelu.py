@@ -15,13 +15,12 @@ so that
 
     dx = gelu'(x) * dout
 
-**Numerics.** In the left tail s(2 u) is exp(2 u), and 1 + tanh(u) would have no digit of it for x below -6. With
-`k = exp(-|u|)`, and for x < 0
+**Numerics.** In the left tail s(2 u) is exp(2 u), and 1 + tanh(u) would have no digit of it for x below -6. So
 
-    gelu(x) = (k x) k / (1 + k^2)
+    gelu(x) = (x k) k / (1 + k^2)        s(-2 u) = 1 / (1 + k^2)        k = exp(u)
 
-in which k is a normal number as long as the result is one, both tails keep their digits to the end. Forward makes the
-slope and saves it.
+where k is a normal number as long as the result is one, so that the tail keeps its digits to the end. Larger ones count
+as 2^40, at which the result is x, and no square overflows. Forward makes the slope and saves it.
 
 **To remember:** the slope is the gate, plus x times the slope of the gate.
 
@@ -47,15 +46,13 @@ CUBIC = 0.044715 * LINEAR
 
 def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     """`out = x s(2 u)`; the slope is saved."""
-    size = xp.clip(xp.abs(x), 0.0, 32.0)  # from where on s(2 u) is 0 or 1
-    k = xp.decay_of(size, (LINEAR, 0.0, CUBIC))
-    e = k * k
-    r = xp.reciprocal(1 + e)
-    p = xp.one_where(x >= 0, k)
-    steep = (2 * LINEAR + 6 * CUBIC * size * size) * (xp.one_where(x < 0, e) * r)
-    gate, x = p * r, x * p
-    return x * gate, gate * (p + x * steep)
+    near = xp.clip(x, -32.0, 9.0)  # s(2 u) is 0 and 1 beyond
+    k = xp.clip(xp.decay_of(near, (-LINEAR, 0.0, -CUBIC)), 0.0, 2.0**40)
+    rest = xp.reciprocal(1 + k * k)
+    steep = near * (2 * LINEAR + 6 * CUBIC * near * near) + 0 * x
+    share = k * rest
+    return x * share * k, (1 + steep * rest) * share * k
 
 
-gelu: Elementwise = elementwise("gelu", forward, operations=(30, 1), onnx=onnx_operator("Gelu", approximate="tanh"))
+gelu: Elementwise = elementwise("gelu", forward, operations=(25, 1), onnx=onnx_operator("Gelu", approximate="tanh"))
 """`x s(2 u)`, the tanh form, entry by entry; torch, Keras and ONNX default to `gelu_erf`."""
