@@ -24,3 +24,5 @@ class Whole:
     torch: Callable[[Any, Size], Callable[..., Any]]
     jax: Callable[[Any, Size], Callable[..., Any]]
     sizes: tuple[Size, ...]
+    compiles: bool = True
+    """Whether `torch.compile` takes it: of `torch.lstm` it takes no gradient."""
