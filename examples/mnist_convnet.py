@@ -68,25 +68,41 @@ def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
     """
     rng = np.random.default_rng(options.seed)
     params = init(rng, *data.image_shape, classes=1 + int(data.train.labels.max()))
-    watched, seen = split(rng, 1 / 60, pictures(data, data.train.x), data.train.labels)
-    steps = 1 + options.epochs * len(seen[0]) // BATCH
+    watched, (x, labels) = split(rng, 1 / 60, pictures(data, data.train.x), data.train.labels)
+    steps = 1 + options.epochs * len(x) // BATCH
     rate = schedules.warmup(1 + steps // 20, schedules.cosine(RATE, 0.0, steps))
 
-    def runs(start: Learned | None = None) -> Runs[Params, State[Params]]:
+    def runs(epochs: int, start: Learned | None = None) -> Runs[Params, State[Params]]:
+        seen = moved(np.random.default_rng((options.seed, epochs)), x), labels
         return train(
-            network, softmax_cross_entropy, adamw(rate), params, seen, rng=rng, size=BATCH, epochs=options.epochs,
+            network, softmax_cross_entropy, adamw(rate), params, seen, rng=rng, size=BATCH, epochs=epochs,
             held_out=watched, metrics=(accuracy,), every=100, start=start,
         )  # fmt: skip
 
-    start = runs().start
+    def records() -> Iterator[Learned]:
+        run = start
+        while run.epoch < options.epochs:
+            epoch = runs(run.epoch + 1, run)  # for which the images are moved anew
+            for run in epoch:
+                yield run
+
+    start = runs(0).start
     if options.save and options.save.exists():
         start = load(options.save, start)
         print(f"going on after step {start.step}, from {options.save}")
     yield start
-    for run in progress(runs(start)):
+    for run in progress(Runs(start, options.epochs, records())):
         if options.save:
             save(options.save, run)
         yield run
+
+
+def moved(rng: np.random.Generator, x: Array) -> Array:
+    """Each image (n, height, width, 1) where it is or a pixel further, in any direction: it is the same digit."""
+    around = np.pad(x[..., 0], ((0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(around, x.shape[1:3], axis=(1, 2))
+    chosen: Array = windows[np.arange(len(x)), *rng.integers(0, 3, (2, len(x)))]
+    return chosen[..., None]
 
 
 def pictures(data: Dataset, x: Array) -> Array:

@@ -25,3 +25,5 @@ class Whole:
     """The function, of the module and a size."""
     jax: Callable[[Any, Size], Callable[..., Any]]
     sizes: tuple[Size, ...]
+    compiles: bool = True
+    """Whether `torch.compile` takes it: of `torch.lstm` it takes no gradient."""

@@ -4,6 +4,7 @@ from argparse import Namespace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from chainrule import tree
@@ -26,13 +27,24 @@ def test_it_learns_from_the_files_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_broken_off_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    learn = functions("mnist_convnet").learn
-    options = Namespace(seed=3, epochs=10, save=tmp_path / "run.safetensors")
-    assert [run.step for run in islice(learn(digits(), options), 2)] == [0, 100]
-    start, *_, end = learn(digits(), options)
+    convnet = functions("mnist_convnet")
+    convnet.BATCH = 12  # 118 steps in an epoch
+    options = Namespace(seed=3, epochs=2, save=tmp_path / "run.safetensors")
+    assert [run.step for run in islice(convnet.learn(digits(), options), 2)] == [0, 100]
+    start, *_, end = convnet.learn(digits(), options)
     assert start.step == 100
-    *_, unbroken = learn(digits(), Namespace(seed=3, epochs=10, save=None))
+    *_, unbroken = convnet.learn(digits(), Namespace(seed=3, epochs=2, save=None))
     assert tree.equal(end, unbroken)
+
+
+def test_images_are_moved_by_a_pixel_at_most() -> None:
+    x = np.zeros((200, 4, 5, 1), np.float32)
+    x[:, 1, 2] = 1
+    found = functions("mnist_convnet").moved(np.random.default_rng(0), x)
+    assert found.shape == x.shape
+    places = {(int(row), int(column)) for _, row, column, _ in np.argwhere(found)}
+    assert places == {(row, column) for row in (0, 1, 2) for column in (1, 2, 3)}
+    assert found.sum() == len(x)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,10 @@ WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "concat": (lambda xp, x: xp.concat([x, x], axis=1), np.concatenate([X, X], axis=1)),
     "exp": (lambda xp, x: xp.exp(x), np.exp(X)),
     "expm1": (lambda xp, x: xp.expm1(x), np.expm1(X)),
+    "gathered": (
+        lambda xp, x: xp.concat(xp.gathered(range(2)[::-1], iter([(x, x + 5), (x - 1, x + 3)]))),
+        np.array([X - 1, X, X + 3, X + 5]),
+    ),
     "log": (lambda xp, x: xp.log(x), np.log(X)),
     "log1p": (lambda xp, x: xp.log1p(x), np.log1p(X)),
     "matmul": (lambda xp, x: xp.matmul(x, xp.reshape(x, (3, 2))), X @ X.reshape(3, 2)),
@@ -103,6 +107,7 @@ WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "hyperbolic tangent": (lambda xp, x: xp.tanh(x), np.tanh(X)),
     "times_in": (lambda xp, x: xp.times_in(x, x, x), X * X),
     "permute_dims": (lambda xp, x: xp.permute_dims(x, (1, 0)), X.T),
+    "row_by_row": (lambda xp, x: xp.row_by_row(xp.permute_dims(x, (1, 0))), X.T),
     "sigmoid": (lambda xp, x: xp.sigmoid(-x)[0], 1 / (1 + np.exp(X))),
     "stack": (lambda xp, x: xp.stack([x, x - 1]), np.array([X, X - 1])),
     "where": (lambda xp, x: xp.where(x > 1, x, -x), np.where(X > 1, X, -X)),

@@ -73,7 +73,7 @@ def test_scattered_puts_each_number_at_its_place_in_a_window(
         to[axis] = at[axis] * stride + place[at]
         expected[tuple(to)] += x[at]
     out = xp.scattered(given_to(xp, place), given_to(xp, x), size, axis, stride, length)
-    rounded = 8 * np.finfo(dtype).eps  # a few sums in another order
+    rounded = 8 * float(np.finfo(dtype).eps)  # a few sums in another order
     np.testing.assert_allclose(np.asarray(out), expected, rtol=rounded, atol=rounded)
 
 

@@ -137,7 +137,11 @@ def compare(name: str, size: Size, plan: Plan) -> list[Row]:
     """Those whose first step is ours take turns."""
     rng, line = np.random.default_rng(0), LINES[name]
     start = line.params(rng, size), *line.batch(rng, size)
-    makers = {contender: partial(make, line, size, *start) for contender, make in CONTENDERS.items()}
+    makers = {
+        contender: partial(make, line, size, *start)
+        for contender, make in CONTENDERS.items()
+        if line.compiles or contender != COMPILED
+    }
     return raced({"network": name, "size": " \N{MULTIPLICATION SIGN} ".join(map(str, size))}, makers, plan)
 
 

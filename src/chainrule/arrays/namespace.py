@@ -1,6 +1,6 @@
 """The functions of which rules are made: those of an array's own library, and words of ours that it lacks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, Protocol, TypeGuard, TypeVar
 
 from chainrule.arrays.types import Along, Array, Labels, Mask, Places
@@ -261,6 +261,14 @@ class Namespace(Protocol):
 
     def padded(self, x: Array, axis: int, before: int, after: int, value: float, /) -> Array:
         """`x` with a number so many times before and after it along an axis; `x` itself where it is none."""
+        ...
+
+    def gathered(self, places: range, steps: Iterable[tuple[Array, ...]], /) -> tuple[Array, ...]:
+        """The arrays of steps, each stacked along a new first axis: at 0 those of the step whose place is 0."""
+        ...
+
+    def row_by_row(self, x: Array, /) -> Array:
+        """The same numbers, laid out row by row for products that are repeated."""
         ...
 
     def first_largest(self, arrays: Sequence[Array], /) -> tuple[Array, Labels]:

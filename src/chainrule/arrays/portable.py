@@ -6,7 +6,7 @@ immutable, or shared with others.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ParamSpec, TypeGuard, TypeVar
 
@@ -234,6 +234,13 @@ class Portable:
             for n in (before, after)
         ]
         return self.concat([beside[0], x, beside[1]], axis=axis)
+
+    def gathered(self, places: range, steps: Iterable[tuple[Array, ...]], /) -> tuple[Array, ...]:
+        found = dict(zip(places, steps, strict=True))
+        return tuple(self.xp.stack(parts) for parts in zip(*(found[place] for place in sorted(found)), strict=True))
+
+    def row_by_row(self, x: Array, /) -> Array:
+        return x
 
     def first_largest(self, arrays: Sequence[Array], /) -> tuple[Array, Labels]:
         top, kind = arrays[0], self.xp.uint8 if len(arrays) <= 256 else self.xp.int32

@@ -192,6 +192,17 @@ class Tuned:
     def stack(self, arrays: tuple[Array, ...] | list[Array], /) -> Array:
         return np.concatenate(arrays).reshape(len(arrays), *arrays[0].shape)  # a third of the time of np.stack
 
+    def gathered(self, places: range, steps: Iterable[tuple[Array, ...]], /) -> tuple[Array, ...]:
+        whole: tuple[Array, ...] = ()
+        for place, parts in zip(places, steps, strict=True):
+            whole = whole or tuple(np.empty((len(places), *part.shape), part.dtype) for part in parts)
+            for all_of_it, part in zip(whole, parts, strict=True):
+                all_of_it[place] = part
+        return whole
+
+    def row_by_row(self, x: Array, /) -> Array:
+        return np.ascontiguousarray(x)  # a product with what is transposed takes a third longer
+
     def sigmoid(self, x: Array, /) -> tuple[Array, Array]:
         e: Array = np.asarray(np.exp(x))
         e.clip(scalar(0.0, x.dtype), top(x.dtype), out=e)  # inf times 1 / (1 + inf) would be nan

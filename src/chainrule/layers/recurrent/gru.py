@@ -71,6 +71,7 @@ Examples
 """
 
 import math
+from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar
 
@@ -211,17 +212,19 @@ def forward(xp: Namespace, params: Gru, x: Array) -> tuple[Array, GruCache]:
     W, U, b, c = map(xp.widened, (params.W, params.U, params.b, params.c))
     h, t = U.shape[0], x.shape[-2]
     a = xp.plus(xp.matmul(by_step(xp, x), W), b)
-    out = xp.zeros_like(a[0, :, :h])
-    steps: list[tuple[Array, ...]] = []
-    for s in range(t):
-        e = xp.plus(xp.matmul(out, U), c)
-        gates, rests = xp.sigmoid(a[s, :, : 2 * h] + e[:, : 2 * h])
-        r, z, e_n = gates[:, :h], gates[:, h:], e[:, 2 * h :]
-        sum_n: Array = a[s, :, 2 * h :] + r * e_n
-        n = xp.tanh(sum_n)
-        out = rests[:, h:] * n + z * out
-        steps.append((gates, rests, z, e_n, sum_n, n, out))
-    gates, rests, z, e_n, sum_n, n, out = (xp.stack(each) for each in zip(*steps, strict=True))
+
+    def steps() -> Iterator[tuple[Array, ...]]:
+        out = xp.zeros_like(a[0, :, :h])
+        for s in range(t):
+            e = xp.plus(xp.matmul(out, U), c)
+            gates, rests = xp.sigmoid(a[s, :, : 2 * h] + e[:, : 2 * h])
+            r, z, e_n = gates[:, :h], gates[:, h:], e[:, 2 * h :]
+            sum_n: Array = a[s, :, 2 * h :] + r * e_n
+            n = xp.tanh(sum_n)
+            out = rests[:, h:] * n + z * out
+            yield gates, rests, z, e_n, sum_n, n, out
+
+    gates, rests, z, e_n, sum_n, n, out = xp.gathered(range(t), steps())
     slopes, r = gates * rests, gates[:, :, :h]
     of_n = rests[:, :, h:] * slope_of_tanh(*xp.sigmoid(sum_n))
     of_r, of_z = of_n * e_n * slopes[:, :, :h], (before(xp, out) - n) * slopes[:, :, h:]
@@ -234,14 +237,17 @@ def backward(xp: Namespace, cache: GruCache, dout: Array, wants_dx: bool) -> tup
     """From the last step to the first, `u = dout + p'`, and `w` and `y` in their blocks."""
     x, douts = by_step(xp, cache.x), by_step(xp, dout)
     W, U, out, z, of_n, of_e = map(xp.widened, (cache.W, cache.U, cache.out, cache.z, cache.of_n, cache.of_e))
-    p = xp.zeros_like(douts[0, :, :])
-    us: list[Array] = []
-    ys: list[Array] = []
-    for s in reversed(range(x.shape[0])):
-        us.append(douts[s, :, :] + p)
-        ys.append(of_e[s, :, :] * xp.concat([us[-1]] * 3, axis=1))
-        p = xp.matmul(ys[-1], U.T) + us[-1] * z[s, :, :]
-    u, y = xp.stack(us[::-1]), xp.stack(ys[::-1])
+    order, back = range(x.shape[0])[::-1], xp.row_by_row(U.T)
+
+    def steps() -> Iterator[tuple[Array, Array]]:
+        p = xp.zeros_like(douts[0, :, :])
+        for s in order:
+            u = douts[s, :, :] + p
+            y = of_e[s, :, :] * xp.concat([u, u, u], axis=1)
+            yield u, y
+            p = xp.matmul(y, back) + u * z[s, :, :]
+
+    u, y = xp.gathered(order, steps())
     w = xp.concat([y[:, :, : -z.shape[-1]], u * of_n], axis=2)
     grads = (xp.matmul_rows(x, w), xp.matmul_rows(before(xp, out), y), xp.sum_rows(w), xp.sum_rows(y))
     dx = xp.astype(by_example(xp, xp.matmul(w, W.T), cache.x.shape[:-2]), dout) if wants_dx else None

@@ -83,6 +83,7 @@ True
 """
 
 import math
+from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar
 
@@ -226,23 +227,24 @@ def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
     W, U, b = map(xp.widened, (params.W, params.U, params.b))
     h, t = U.shape[0], x.shape[-2]
     of_x = xp.plus(xp.matmul(by_step(xp, x), W), b)
-    out = c = xp.zeros_like(of_x[0, :, :h])
-    steps: list[tuple[Array, ...]] = []
-    for s in range(t):
-        a = of_x[s, :, :] + xp.matmul(out, U)
-        gates, rests = xp.sigmoid(a)
-        slopes = gates * rests
-        i, f, o = gates[:, :h], gates[:, h : 2 * h], gates[:, 3 * h :]
-        g = xp.tanh(a[:, 2 * h : 3 * h])
-        earlier, c = c, f * c + i * g
-        tanh_c = xp.tanh(c)
-        out = o * tanh_c
-        of_g = gates[:, 2 * h : 3 * h], rests[:, 2 * h : 3 * h]
-        of_gates = g * slopes[:, :h], earlier * slopes[:, h : 2 * h], tanh_c * slopes[:, 3 * h :]
-        steps.append((out, c, i, f, o, *of_g, *of_gates))
-    out, c, i, f, o, s_g, rest_g, of_i, of_f, of_o = (xp.stack(each) for each in zip(*steps, strict=True))
-    of_c = o * slope_of_tanh(*xp.sigmoid(c))
-    of_a = xp.concat([of_i, of_f, i * slope_of_tanh(s_g, rest_g), of_o], axis=2)
+
+    def steps() -> Iterator[tuple[Array, ...]]:
+        out = c = xp.zeros_like(of_x[0, :, :h])
+        for s in range(t):
+            a = xp.plus(xp.matmul(out, U), of_x[s, :, :])
+            gates, rests = xp.sigmoid(a)
+            slopes = gates * rests
+            i, f, o, new = gates[:, :h], gates[:, h : 2 * h], gates[:, 3 * h :], slice(2 * h, 3 * h)
+            g = xp.tanh(a[:, new])
+            earlier, c = c, f * c + i * g
+            tanh_c = xp.tanh(c)
+            out = o * tanh_c
+            of_c = o * slope_of_tanh(*xp.sigmoid(c))
+            of_i, of_f, of_o = g * slopes[:, :h], earlier * slopes[:, h : 2 * h], tanh_c * slopes[:, 3 * h :]
+            of_g = i * slope_of_tanh(gates[:, new], rests[:, new])
+            yield out, f, of_c, xp.concat([of_i, of_f, of_g, of_o], axis=1)
+
+    out, f, of_c, of_a = xp.gathered(range(t), steps())
     saved = [xp.read_only(xp.astype(each, x)) for each in (out, f, of_c, of_a)]
     return by_example(xp, saved[0], x.shape[:-2]), _saved(xp.own(x), params.W, params.U, *saved)
 
@@ -251,14 +253,18 @@ def backward(xp: Namespace, cache: LstmCache, dout: Array, wants_dx: bool) -> tu
     """From the last step to the first, `v = u * o * (1 - tanh(c')^2) + q'`, and `r` in its blocks."""
     x, douts = by_step(xp, cache.x), by_step(xp, dout)
     W, U, out, f, of_c, of_a = map(xp.widened, (cache.W, cache.U, cache.out, cache.f, cache.of_c, cache.of_a))
-    p = q = xp.zeros_like(douts[0, :, :])
-    rs: list[Array] = []
-    for s in reversed(range(x.shape[0])):
-        u = douts[s, :, :] + p
-        v = u * of_c[s, :, :] + q
-        rs.append(of_a[s, :, :] * xp.concat([v, v, v, u], axis=1))
-        p, q = xp.matmul(rs[-1], U.T), v * f[s, :, :]
-    r = xp.stack(rs[::-1])
+    order, back = range(x.shape[0])[::-1], xp.row_by_row(U.T)
+
+    def steps() -> Iterator[tuple[Array]]:
+        p = q = xp.zeros_like(douts[0, :, :])
+        for s in order:
+            u = douts[s, :, :] + p
+            v = u * of_c[s, :, :] + q
+            r = of_a[s, :, :] * xp.concat([v, v, v, u], axis=1)
+            yield (r,)
+            p, q = xp.matmul(r, back), v * f[s, :, :]
+
+    (r,) = xp.gathered(order, steps())
     grads = (xp.matmul_rows(x, r), xp.matmul_rows(before(xp, out), r), xp.sum_rows(r))
     dx = xp.astype(by_example(xp, xp.matmul(r, W.T), cache.x.shape[:-2]), dout) if wants_dx else None
     return dx, _gradients(*(xp.astype(each, dout) for each in grads))
