@@ -14,7 +14,13 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")  # JAX makes float32 of float64 oth
 NEEDED = {
     "jax": ("test_interop_jax.py", "test_jax_as_layer.py", "test_lines_jax.py"),
     "sklearn": ("test_sklearn.py",),
-    "torch": ("test_interop_torch.py", "test_torch_as_layer.py", "test_lines_torch.py", "test_state_dict.py"),
+    "torch": (
+        "test_interop_torch.py",
+        "test_torch_as_layer.py",
+        "test_torch_compiled.py",
+        "test_lines_torch.py",
+        "test_state_dict.py",
+    ),
 }
 collect_ignore = [file for name, files in NEEDED.items() if find_spec(name) is None for file in files]
 if find_spec("onnx") is None or find_spec("onnxruntime") is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 from catalogue import LAYERS, Subject
 from chainrule import (
@@ -353,3 +354,12 @@ def test_running_means_beside_bfloat16_do_not_stall() -> None:
         param, state = optimizer.step(state, param, untyped(torch.full_like(param, grad)))
     assert param.dtype is torch.bfloat16
     np.testing.assert_allclose(untyped(state.moments[1]), [1e-3 * 100**2 * 0.999**100], rtol=1e-5)
+
+
+@pytest.mark.parametrize("b2", [0.0, 0.999])
+def test_a_count_that_is_a_tensor_costs_adam_no_digits(b2: float) -> None:
+    params, grads = torch.zeros(3), torch.tensor([0.5, -2.0, 1e-3])
+    optimizer = adam(0.25, b2=b2, eps=0.0)
+    new, _ = optimizer.step(evolve(optimizer.init(params), count=torch.tensor(0)), params, grads)
+    # The first step is as long as the rate. Some ten roundings to float32; without care it is off by 1e-5.
+    np.testing.assert_allclose(new.numpy(), [-0.25, 0.25, -0.25], rtol=10 * 2.0**-24)

@@ -4,7 +4,7 @@
     backward: dout -> (dx, grads)       the layer's backward, or its grads where x needs no derivative
 
 `autograd_function(layer)` makes a function of a layer, `as_layer(f)` a layer of a function, so that `check_layer` can
-judge a backward that somebody has written by hand.
+judge a backward that somebody has written by hand. `compiled(step)` makes one program of a step of training.
 
 A hand-written and checked backward thus drops into a torch model, and `torch.autograd.gradcheck` can judge it. Layers
 also run on torch's tensors as they are; then torch records each operation and differentiates through our forward.
@@ -28,7 +28,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -49,10 +49,13 @@ try:
 except ImportError as _missing:
     raise ImportError("chainrule.interop.torch needs the package torch: pip install 'chainrule[torch]'") from _missing
 
-from chainrule.interop import _state_dict, _torch_layer  # after torch, which it does not say how to install
+# After torch, which they do not say how to install.
+from chainrule.interop import _state_dict, _torch_compiled, _torch_layer
 
 P = TypeVar("P")
 C = TypeVar("C")
+R = TypeVar("R")
+Q = ParamSpec("Q")
 
 
 def autograd_function(layer: Layer[P, C]) -> Callable[[P, Array], Array]:
@@ -278,6 +281,41 @@ def parameters(source: object) -> Any:
     if _torch_layer.is_module(source):
         return _torch_layer.module_parameters(source)
     return named(source, _torch_layer.numpy_array)
+
+
+def compiled(f: Callable[Q, R], **options: Any) -> Callable[Q, R]:
+    """Compile a function of trees of tensors, such as a step of training, as `jax.jit` does.
+
+    The function is run once for each structure and for all shapes, dtypes and devices, on tensors without numbers.
+    `torch.compile` makes one program of the operations that it asks for.
+
+    Parameters
+    ----------
+    f
+        A pure function of trees, such as `training_step` and `value_and_grad` make. It must not ask for a number of a
+        tensor.
+    **options
+        Of `torch.compile`, such as `mode="max-autotune"`.
+
+    Returns
+    -------
+    Callable
+        The same function. A NumPy array among its arguments, such as the count of a state before the first step,
+        becomes a tensor. All else that is no tensor is a constant of the program: give a seed as a tensor, or each
+        compiles anew. torch records nothing of it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from chainrule import Affine, affine, mean_squared_error, sgd, training_step
+    >>> from chainrule.interop.torch import compiled
+    >>> optimizer, params = sgd(0.5), Affine(torch.ones(3, 1), torch.zeros(1))
+    >>> step = compiled(training_step(affine, mean_squared_error, optimizer), backend="eager")
+    >>> params, state, loss = step(params, optimizer.init(params), torch.ones(4, 3), torch.zeros(4, 1))
+    >>> loss, params.b
+    (tensor(9.), tensor([-3.]))
+    """
+    return partial(_torch_compiled.call, f, {}, options)
 
 
 def from_state_dict(params: P, state_dict: Mapping[str, Any], *, network: Network[P] | None = None) -> P:

@@ -15,12 +15,14 @@ kept, and divided, in float32: in float16 the default `eps` would be 0, and so w
 **To remember:** the direction from the mean, the length from the mean square.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from chainrule import rules
 from chainrule.arrays.arguments import number
+from chainrule.arrays.libraries import library_of
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.rules.optimizers import ArrayOptimizer, Moments, Schedule, Update
@@ -74,8 +76,16 @@ def corrected(b1: float, b2: float, rate: Any, count: Any) -> tuple[Any, Any]:
 
     The root is not divided by the root of `1 - b2^t`, but all that it meets is multiplied by it, which is one number.
     """
-    correction = (1 - b2**count) ** 0.5
-    return rate * correction / (1 - b1**count), correction
+    correction = weights(b2, count) ** 0.5
+    return rate * correction / weights(b1, count), correction
+
+
+def weights(b: float, count: Any) -> Any:
+    """The sum of a mean's weights, 1 - b^t."""
+    if b == 0 or isinstance(count, int):
+        return 1 - b**count
+    xp: Any = library_of(count)  # a compiler traces it, in float32: of 1 - 0.999 that has lost four digits
+    return -xp.expm1(count * math.log(b))
 
 
 def adapt(
