@@ -234,7 +234,9 @@ def test_a_module_has_the_parameters_that_it_is_given() -> None:
 def test_batch_norm_keeps_its_running_statistics_to_itself() -> None:
     module = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 2))
     before = copy.deepcopy(module.state_dict())
-    assert failures(as_layer(module, couples_rows=True), parameters(module), data(np.float32)[1]) == STRIDED
+    assert (
+        failures(as_layer(module, couples_rows=True), parameters(module), data(np.float32)[1], effort="full") == STRIDED
+    )
     assert ("independent_rows", "out") in failures(as_layer(module), parameters(module), data(np.float32)[1])
     for name, value in module.state_dict().items():
         assert torch.equal(value, before[name])
