@@ -36,7 +36,8 @@ def ours(line: Whole, size: Size, params: Any, x: Any, labels: Labels) -> Loop:
 
     def steps(params: Any) -> Iterator[Any]:
         optimizer = sgd(RATE)
-        step: Any = training_step(line.network(size), softmax_cross_entropy, optimizer)
+        making: Any = training_step  # its overloads are for networks whose type is known
+        step = making(line.network(size), softmax_cross_entropy, optimizer)
         state = optimizer.init(params)
         while True:
             params, state, loss = step(params, state, x, labels)
