@@ -64,8 +64,8 @@ derivative with respect to Z = x W + b. So, as in `affine`,
 
 **Numerics.** Q is divided by sqrt(c), which is t / c times less work than to divide S. No exponential overflows: where
 a score is beyond 40, above 0 or below, all of its row are shifted by the largest. In 16 bits the maps are in 16 bits,
-and what is between them in 32. In NumPy, causal attention takes 128 rows of S at a time, and never makes the columns to
-the right of them, a slice of K and V; the rows of dK and dV that are beyond a slice get 0 from it.
+and what is between them in 32. In NumPy, causal attention takes 128 rows of S at a time, or 64 of up to 128, and never
+makes the columns to the right of them, a slice of K and V; the rows of dK and dV that are beyond a slice get 0 from it.
 
 Special values, without a warning: a score of +inf or nan, or a row of nothing but -inf, makes all of its row nan; what
 may not be attended to makes no row nan by its score. 0 times nan is nan, though, so that a nan in x goes to every
