@@ -3,6 +3,7 @@
 from pathlib import Path
 from signal import SIGKILL, raise_signal
 
+import numpy as np
 import pytest
 
 from speed.harness import Plan
@@ -16,6 +17,7 @@ from speed.workloads import (
     networks,
     numerical,
     optimizers,
+    passes,
     starting,
     steps,
     training,
@@ -126,6 +128,20 @@ def test_a_step_of_a_network_is_measured_beside_other_libraries_if_they_agree(
     for row in rows[1:]:
         assert "No module named" in row["failure"] if "failure" in row else row["ours_to_it"]["median"] > 0
     assert f"| {name} " in networks.parts(rows)["networks"]
+
+
+def test_the_products_and_exponentials_of_a_step_are_parts_of_it() -> None:
+    size = (2, 70, 8, 2)
+    rng = np.random.default_rng(0)
+    # Forward and twice as many back: 12 d^2 weights in each block and the head; in the heads, 64 rows of 64 columns and
+    # 6 rows of 70, in two products forward and four back.
+    maps, between = 3 * 2 * 140 * (2 * 12 * 8**2 + 8 * 64), 6 * 2 * 2 * 2 * 8 * (64 * 64 + 6 * 70)
+    assert passes.operations(passes.maps(rng, size)) == maps
+    assert passes.operations(passes.heads(rng, size)) == between
+    row = passes.of_size(size, PLAN)
+    assert row["operations"] == maps + between
+    assert all(row[name]["median"] > 0 for name in ("step", "products", "exponentials"))
+    assert "| 2 \N{MULTIPLICATION SIGN} 70 \N{MULTIPLICATION SIGN} 8" in passes.parts([row])["passes"]
 
 
 def test_a_tree_beside_itself_differs_by_nothing_but_noise() -> None:
