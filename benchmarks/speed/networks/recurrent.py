@@ -36,7 +36,6 @@ LINES = {
         torch=lambda torch, _size: partial(logits_in_torch, torch),
         jax=lambda jax, _size: partial(logits_in_jax, jax),
         sizes=((64, 28, 28, 128),),
-        compiles=False,
     )
 }
 """At (batch, steps, features, units)."""

@@ -103,13 +103,20 @@ def windows(x: Array, at: Windows) -> Iterator[tuple[slice, Array]]:
     width = x.shape[-1] // at.groups
     rows = np.empty(0, x.dtype)
     for some, around in surrounded(x, at):
-        image, *steps, channel = around.strides
-        by_place = (step * d for step, d in zip(steps, at.dilation, strict=True))
-        by_window = (step * s for step, s in zip(steps, at.stride, strict=True))
-        shape = (at.groups, around.shape[0], *at.inner, *at.size, width)
+        n, (image, *steps, channel) = around.shape[0], around.strides
+        by_place = tuple(step * d for step, d in zip(steps, at.dilation, strict=True))
+        by_window = tuple(step * s for step, s in zip(steps, at.stride, strict=True))
+        if x.shape[-1] == 1:  # place by place, in runs as long as a row: window by window they are of some numbers
+            shape, strides = (*at.size, n, *at.inner), (*by_place, image, *by_window)
+        else:
+            shape = (at.groups, n, *at.inner, *at.size, width)
+            strides = (width * channel, image, *by_window, *by_place, channel)
         rows = rows if rows.shape == shape else np.empty(shape, x.dtype)
-        rows[...] = as_strided(around, shape, (width * channel, image, *by_window, *by_place, channel))
-        yield some, rows.reshape(at.groups, around.shape[0] * math.prod(at.inner), len(at.taps) * width)
+        rows[...] = as_strided(around, shape, strides)
+        if x.shape[-1] == 1:
+            yield some, rows.reshape(1, len(at.taps), n * math.prod(at.inner)).swapaxes(1, 2)
+        else:
+            yield some, rows.reshape(at.groups, n * math.prod(at.inner), len(at.taps) * width)
 
 
 def surrounded(x: Array, at: Windows) -> Iterator[tuple[slice, Array]]:
