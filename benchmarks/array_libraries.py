@@ -1,7 +1,7 @@
 """Write docs/evidence-arrays.md: how far other array libraries are from NumPy, and what a compiled step costs.
 
-    PYTHONPATH=tests python benchmarks/array_libraries.py            # measure what is installed, and write
-    PYTHONPATH=tests python benchmarks/array_libraries.py --tables   # write again from docs/evidence/*.json
+    PYTHONPATH=tests:examples python benchmarks/array_libraries.py            # measure what is installed, and write
+    PYTHONPATH=tests:examples python benchmarks/array_libraries.py --tables   # write again from docs/evidence/*.json
 
 The figures are kept in docs/evidence/array_libraries.json; those of benchmarks/gpu.py are added from its own files.
 The times of a compiled step need a core with nothing else to do.
@@ -10,14 +10,17 @@ The times of a compiled step need a core with nothing else to do.
 import argparse
 import json
 import platform
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from arrays_page import RESULT, write_page
-from chainrule import tree
+from chainrule import sgd, softmax_cross_entropy, training_step, tree
+from chainrule.interop.jax import register_pytrees
 from examples.training import added
 from libraries.installed import LIBRARIES, Library
 from libraries.uses import USES, Use
@@ -26,6 +29,10 @@ from speed.contenders.in_jax import Jax, OursInJax
 from speed.harness import Loop, Plan, Row, Spread, race
 from speed.problem import BOOK, SMALL, WIDE, WIDER, Problem, Size
 from speed.threads import settle
+from speed.whole import Size as WholeSize
+from speed.whole import Whole
+from speed.workloads.networks import LINES as NETWORKS
+from speed.workloads.networks import RATE, in_jax
 from speed.workloads.steps import STEPS, right
 
 PACKAGES = {"array_api_strict": "array-api-strict", "cupy": "cupy-cuda12x"}
@@ -66,11 +73,43 @@ def compiled(size: Size, rounds: int) -> Row:
             raise SystemExit(f"{contender} is wrong at {size}")
         return loop
 
-    loops = {"ours": begun(OursInJax(Problem.draw(size))), "native": begun(Jax(Problem.draw(size)))}
+    return compared(str(size), rounds, begun(OursInJax(Problem.draw(size))), begun(Jax(Problem.draw(size))))
+
+
+def compiled_network(name: str, size: WholeSize, rounds: int) -> Row:
+    """The same of a whole network, such as the GPT of the examples."""
+    rng, line = np.random.default_rng(0), NETWORKS[name]
+    start = line.params(rng, size), *line.batch(rng, size)
+    loops = [make(line, size, *start) for make in (ours_in_jax, in_jax)]
+    one, other = (float(loop(STEPS)[0]) for loop in loops)
+    if not np.isclose(one, other, rtol=1e-5):
+        raise SystemExit(f"{name} has the losses {one} and {other} at {size}")
+    return compared(f"{name}, {' × '.join(map(str, size))}", rounds, *loops)
+
+
+def ours_in_jax(line: Whole, size: WholeSize, params: Any, x: Any, labels: Any) -> Loop:
+    """`training_step` in `jit`, with the old parameters donated to the new."""
+    jax: Any = import_module("jax")
+    register_pytrees()
+    optimizer = sgd(RATE)
+    step = jax.jit(training_step(line.network(size), softmax_cross_entropy, optimizer), donate_argnums=0)
+
+    def steps() -> Iterator[Any]:
+        held, state, x_there, labels_there = jax.tree.map(jax.numpy.array, (params, optimizer.init(params), x, labels))
+        while True:
+            held, state, loss = step(held, state, x_there, labels_there)
+            yield loss, held
+
+    return Loop(steps(), ready=jax.block_until_ready)
+
+
+def compared(what: str, rounds: int, ours: Loop, native: Loop) -> Row:
+    """Both by turns."""
+    loops = {"ours": ours, "native": native}
     took = race({name: loop.time for name, loop in loops.items()}, Plan(rounds, block=8.0 / rounds))
     cpu = {name: [each.cpu for each in blocks] for name, blocks in took.items()}
     medians = {name: Spread.of(seconds).median for name, seconds in cpu.items()}
-    return {"size": str(size), "ratio": Spread.of_ratios(cpu["ours"], cpu["native"]).median} | medians
+    return {"size": what, "ratio": Spread.of_ratios(cpu["ours"], cpu["native"]).median} | medians
 
 
 def main() -> None:
@@ -88,7 +127,8 @@ def main() -> None:
             "packages": {each.name: version(PACKAGES.get(each.name, each.name)) for each in LIBRARIES},
             "rounds": options.rounds,
             "lines": {name: len(added(name)) for name in ("data_parallel_dask", "data_parallel_jax")},
-            "compiled": [compiled(size, options.rounds) for size in (SMALL, BOOK, WIDE, WIDER)],
+            "compiled": [compiled(size, options.rounds) for size in (SMALL, BOOK, WIDE, WIDER)]
+            + [compiled_network("GPT", size, options.rounds) for size in NETWORKS["GPT"].sizes],
             "differences": differences(options.cases),
         }
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -1,16 +1,18 @@
 """Check and time a training step on a GPU: ours on the arrays of several libraries, beside their own.
 
-    PYTHONPATH=src python benchmarks/gpu.py                         # on the GPU, float32 and bfloat16, some minutes
-    PYTHONPATH=src python benchmarks/gpu.py --tf32                  # float32 products may round their factors to TF32
-    PYTHONPATH=src python benchmarks/gpu.py --device cpu --small    # anywhere, in a minute; prints, and writes nothing
+    PYTHONPATH=src:examples python benchmarks/gpu.py                       # on the GPU, some minutes
+    PYTHONPATH=src:examples python benchmarks/gpu.py --tf32                # float32 products may round to TF32
+    PYTHONPATH=src:examples python benchmarks/gpu.py --device cpu --small  # anywhere, some minutes; writes nothing
 
 It needs NumPy, attrs and what is to be measured: JAX, torch or CuPy, built for the GPU, and for torch and CuPy the
 package array-api-compat. What is not there, or sees no GPU, is left out, and the result says so. It needs no network.
 
 Each contender does one step on 64 rows of each network first, which is compared with NumPy's in float64. Then they take
-turns; the time of a step is the median of the turns. Networks go up to 8192-16384-1000, with 8192 rows. It prints its
-results as tables in Markdown, keeps them in docs/evidence/steps-CARD.json as they come, writes docs/evidence-arrays.md
-anew with them, and fails if a gradient is wrong.
+turns; the time of a step is the median of the turns. Networks go up to 8192-16384-1000, with 8192 rows. Then comes the
+GPT of the examples, in float32, on each engine of examples/gpt_engines.py: 20 losses at a small size are compared with
+NumPy's, and steps are timed at larger ones. It prints its results as tables in Markdown, keeps them in
+docs/evidence/steps-CARD.json as they come, writes docs/evidence-arrays.md anew with them, and fails if a gradient or a
+loss is wrong.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import json
 import os
 import platform
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
@@ -27,6 +30,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import gpt_engines
 import numpy as np
 from attrs import evolve
 from numpy.typing import NDArray
@@ -38,6 +42,9 @@ from speed.harness import Loop, Plan, Row, race
 from speed.problem import BOOK, SMALL, WIDER, Problem, Size, largest
 
 SIZES = (BOOK, WIDER, Size(4096, 4096, 1000, 4096), Size(8192, 16384, 1000, 8192))
+
+GPT_SIZES = ((64, 32, 64, 4), (64, 256, 512, 8), (8, 1024, 1024, 16))
+"""Rows, length, width and heads."""
 
 CONTENDERS = {
     "ours, jax.jit": Entry("in_jax:OursInJax", ""),
@@ -94,6 +101,28 @@ def measure(problem: Problem, names: list[str], rounds: int, seconds: float) -> 
         flops = 2 * units * (2 * n_in + 3 * n_out)
         rows[name] |= {"seconds": once, "fastest": min(blocks).wall, "teraflops": flops / once / 1e12}
     return list(rows.values())
+
+
+def measure_gpt(device: str, sizes: Sequence[Sequence[int]], steps: int = 20) -> list[Row]:
+    """The GPT on each engine: its losses at a small size beside NumPy's, and the time of a step at each of these."""
+    rows: list[Row] = []
+    small = gpt_engines.read_options(["--size", "8", "16", "32", "4", "--device", device])
+    right = [loss for loss, _ in gpt_engines.train(gpt_engines.Engine(), small)]
+    for name, make in gpt_engines.ENGINES.items():
+        row: Row = {"dtype": "float32", "contender": f"ours, {name}"}
+        try:
+            losses = [loss for loss, _ in gpt_engines.train(make(small), small)]
+            row["difference"] = float(abs(np.divide(losses, right) - 1).max())
+            for n, length, width, heads in sizes:
+                options = argparse.Namespace(**vars(small) | {"size": (n, length, width, heads), "steps": steps})
+                once = median([seconds for _, seconds in gpt_engines.train(make(options), options)][1:])
+                # A place's products in two blocks and the head, thrice: forward, and with either factor backward.
+                flops = 3 * n * length * (2 * (24 * width**2 + 4 * length * width) + 2 * width * gpt_engines.DIGITS)
+                size = f"GPT {n}-{length}-{width}-{heads}"
+                rows.append(row | {"size": size, "seconds": once, "teraflops": flops / once / 1e12})
+        except Exception as error:  # noqa: BLE001  # as above
+            rows.append(row | {"size": "GPT", "error": summary(error)})
+    return rows
 
 
 def summary(error: Exception) -> str:
@@ -153,8 +182,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure, write and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=["gpu", "cpu"], default="gpu")
-    parser.add_argument("--small", action="store_true", help="two small networks")
-    parser.add_argument("--sizes", nargs="+", type=Size.read, help="such as 784-50-10/100")
+    parser.add_argument("--small", action="store_true", help="two small networks, and a small GPT")
+    parser.add_argument("--sizes", nargs="+", type=Size.read, help="such as 784-50-10/100; no GPT then")
     parser.add_argument("--tf32", action="store_true", help="float32 products may round their factors to TF32")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (default: 15)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of timing for each contender and size (default: 1)")
@@ -181,6 +210,12 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"\n{steps_table(rows)}", flush=True)
             if folder is not None:
                 save(result, folder)  # what stops it from now on does not lose these
+    if not options.sizes:
+        rows = measure_gpt(options.device, GPT_SIZES[: 1 if options.small else None])
+        result["rows"] += rows
+        print(f"\n{steps_table(rows)}", flush=True)
+        if folder is not None:
+            save(result, folder)
     if folder == EVIDENCE:
         print(f"written to {write_page().name}")
     if wrong(result):

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import gpt_engines
 import numpy as np
 import pytest
 
@@ -65,6 +66,18 @@ def test_who_cannot_take_part_is_named_and_the_others_are_measured() -> None:
         assert rows[-1]["error"] == "ModuleNotFoundError: No module named 'cupy'"
         assert gpu.wrong(result(rows=rows)) == []
         assert len(arrays_page.steps_table(rows).splitlines()) == len(rows) + 2
+
+
+def test_the_gpt_of_the_examples_is_measured_on_the_engines_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    engines = {name: gpt_engines.ENGINES[name] for name in ("numpy", "cupy")}
+    monkeypatch.setattr(gpt_engines, "ENGINES", engines)
+    first, second, absent = gpu.measure_gpt("cpu", [(4, 3, 8, 2), (2, 3, 8, 2)], steps=2)
+    assert (first["size"], second["size"]) == ("GPT 4-3-8-2", "GPT 2-3-8-2")
+    assert first["difference"] == 0
+    flops = first["teraflops"] * first["seconds"] / (second["teraflops"] * second["seconds"])
+    assert flops == pytest.approx(2)  # twice the rows
+    assert absent["error"] == "ModuleNotFoundError: No module named 'cupy'"
+    assert len(arrays_page.steps_table([first, second, absent]).splitlines()) == 5
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/how-to/other-arrays.md"])

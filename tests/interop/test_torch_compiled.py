@@ -9,6 +9,7 @@ from attrs import frozen
 
 from chainrule import (
     Affine,
+    Layer,
     adamw,
     affine,
     clip_by_global_norm,
@@ -84,14 +85,20 @@ class Scale:
 
 
 def test_a_number_beside_the_arrays_is_a_constant_of_a_program_of_its_own() -> None:
-    fast = compiled(lambda scale: scale.factor**scale.power, backend="eager")
+    def power(scale: Scale) -> Any:
+        return scale.factor**scale.power
+
+    fast = compiled(power, backend="eager")
     cube, square = (fast(Scale(torch.full((1,), 3.0), power)) for power in (3, 2))
     assert (cube.item(), square.item()) == (27.0, 9.0)
 
 
 def test_a_seed_that_is_a_tensor_is_no_constant() -> None:
+    def network(seed: Any) -> Layer[Any, Any]:
+        return sequential(dropout(0.5, seed), affine)
+
     optimizer, params = adamw(0.1), ((), Affine(torch.ones(4, 1), torch.zeros(1)))
-    step = training_step(lambda seed: sequential(dropout(0.5, seed), affine), mean_squared_error, optimizer)
+    step: Any = training_step(network, mean_squared_error, optimizer)
     fast, start = compiled(step, backend="eager"), (params, optimizer.init(params), torch.ones(8, 4), torch.zeros(8, 1))
     losses = [float(fast(*start, torch.tensor(seed))[2]) for seed in (0, 1)]
     assert losses[0] != losses[1]
@@ -100,5 +107,8 @@ def test_a_seed_that_is_a_tensor_is_no_constant() -> None:
 
 
 def test_a_function_that_asks_for_a_number_is_refused_by_torch() -> None:
+    def asking(x: Any) -> Any:
+        return x * float(x.sum())
+
     with pytest.raises(RuntimeError, match="data-dependent"):
-        compiled(lambda x: x * float(x.sum()), backend="eager")(torch.ones(2))
+        compiled(asking, backend="eager")(torch.ones(2))

@@ -49,7 +49,7 @@ def _program(f: Callable[..., Any], options: dict[str, Any], arguments: tuple[An
 
     with torch.no_grad():
         operations = proxies.make_fx(of_leaves, tracing_mode="fake")(*tree.leaves(arguments))
-    return Program(torch.compile(operations, fullgraph=True, dynamic=False, **options), noted[-1])
+    return Program(torch.compile(operations, dynamic=False, **options), noted[-1])
 
 
 def _tensor(leaf: Any) -> Any:
@@ -65,5 +65,8 @@ def _form(value: Any) -> Hashable:
     """What a program depends on: structure, shapes, dtypes, devices, and what stands in a record beside arrays."""
     if torch.is_tensor(value):
         return value.shape, value.dtype, value.device
-    children = value if is_tuple(value) else [getattr(value, name) for name in field_names(type(value))]
-    return (type(value), *map(_form, children)) if children or is_tuple(value) else (type(value), value)
+    kind: Any = value.__class__
+    if is_tuple(value):
+        return kind, *map(_form, value)
+    names = field_names(kind)
+    return (kind, *[_form(getattr(value, name)) for name in names]) if names else (kind, value)
