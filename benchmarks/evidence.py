@@ -160,9 +160,11 @@ def lines() -> str:
 
 
 def share(of: dict[str, int]) -> str:
-    """The share of mutants that was noticed; of a draw with two standard errors."""
-    n, p = of["tried"], of["noticed"] / max(of["tried"], 1)
-    return f"{p:.1%}" if n == of["made"] else f"{p:.1%} ± {2 * math.sqrt(p * (1 - p) / max(n, 1)):.1%}"
+    """The share of mutants that was noticed; of a draw with two standard errors (Agresti and Coull, 1998)."""
+    n, noticed = of["tried"], of["noticed"]
+    p = (noticed + 2) / (n + 4)
+    share = f"{noticed / max(n, 1):.1%}"
+    return share if n == of["made"] else f"{share} ± {2 * math.sqrt(p * (1 - p) / (n + 4)):.1%}"
 
 
 def written() -> str:

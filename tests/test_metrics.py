@@ -49,5 +49,5 @@ def test_infinite_logits_are_ordered() -> None:
     ],
 )
 def test_bad_input(logits: Any, targets: Any, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match="accuracy: .*" + re.escape(message)):
+    with pytest.raises(error, match="^accuracy: .*" + re.escape(message)):
         accuracy(logits, targets)

@@ -317,3 +317,9 @@ def test_an_example_that_is_a_row_of_channels_is_one_position() -> None:
         out, cache = pool.forward((), x)
         np.testing.assert_array_equal(out, x)
         np.testing.assert_array_equal(pool.backward(untyped(cache), x)[0], x)
+
+
+@pytest.mark.parametrize("make", [max_pool, mean_pool])
+def test_operations_are_those_of_one_axis_after_the_other(make: Any) -> None:
+    # The last axis first: 3 numbers for each of 4 x 2 windows, and then 2 for each of 2 x 2.
+    assert make((2, 3)).operations((), (1, 4, 6, 1), (1, 2, 2, 1)) == (24 + 8, 24 + 8)

@@ -652,6 +652,11 @@ GOOD: dict[str, Any] = {"data": (X, T), "rng": RNG, "size": 4, "epochs": 2}
             "train: metrics must be functions with names, got str",
         ),
         (
+            {"held_out": (X, T), "metrics": (re,)},
+            TypeError,
+            "train: metrics must be functions with names, got module",
+        ),
+        (
             {"held_out": (X, T), "metrics": (accuracy, accuracy)},
             ValueError,
             "train: two metrics are called accuracy: give one of them another name",
