@@ -21,6 +21,7 @@ PARTS = (
     "losses",
     "optimizers",
     "networks",
+    "passes",
     "steps",
 )
 """The workloads of a whole run, in their order. Each is a module."""
