@@ -29,7 +29,7 @@ EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: som
 demo: $(VENV)/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
 
-EXAMPLES := adder mnist_convnet mnist_recurrent smile
+EXAMPLES := adder mnist_convnet mnist_recurrent diabetes smile
 
 examples: $(addprefix example-,$(or $(NAME),$(EXAMPLES)))
 

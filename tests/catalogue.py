@@ -580,14 +580,14 @@ LAYERS = [
         "residual",
         residual(sequential(affine, sigmoid, affine)),
         _block,
-        torch=lambda t, x, *block: x + in_two_layers()(t, x, *block),
+        torch=lambda t, x, W, b, V, c: x + in_two_layers()(t, x, W, b, V, c),
     ),
     Subject("residual relu", residual(relu), _elementwise, torch=lambda t, x: x + x.relu()),
     Subject(
         "add",
         add(affine, sigmoid, sequential(affine, relu, affine)),
         _branches,
-        torch=lambda t, x, W, b, *block: x @ W + b + x.sigmoid() + in_two_layers("relu")(t, x, *block),
+        torch=lambda t, x, W, b, U, a, V, c: x @ W + b + x.sigmoid() + in_two_layers("relu")(t, x, U, a, V, c),
     ),
     Subject(
         "multiply",
