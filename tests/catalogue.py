@@ -60,6 +60,7 @@ InTorch: TypeAlias = (
     | Callable[[Any, Any, Any], Any]
     | Callable[[Any, Any, Any, Any], Any]
     | Callable[[Any, Any, Any, Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any, Any, Any, Any, Any], Any]
 )
 """`(torch, x, *arrays of the parameters) -> out`: by the number of arrays, so that a lambda's arguments have types."""
 
@@ -424,9 +425,9 @@ def rotary_in_torch(t: Any, x: Any) -> Any:
     return t.cat([turned.real, turned.imag], -1)
 
 
-def in_two_layers(activation: str = "sigmoid") -> InTorch:
+def in_two_layers(t: Any, x: Any, W: Any, b: Any, V: Any, c: Any, activation: str = "sigmoid") -> Any:
     """Two affine layers with an activation between them."""
-    return lambda t, x, W, b, V, c: getattr(t, activation)(x @ W + b) @ V + c
+    return getattr(t, activation)(x @ W + b) @ V + c
 
 
 LAYERS = [
@@ -571,23 +572,26 @@ LAYERS = [
     Subject("dropout of nothing", dropout(0.0, seed=3), _elementwise),
     Subject("identity", identity, _elementwise),
     Subject("sequential()", sequential(), _identity),
-    Subject("sequential(affine, relu, affine)", chainrule.two_layer.network, _network, torch=in_two_layers("relu")),
     Subject(
-        "sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network, torch=in_two_layers()
+        "sequential(affine, relu, affine)",
+        chainrule.two_layer.network,
+        _network,
+        torch=partial(in_two_layers, activation="relu"),
     ),
+    Subject("sequential(affine, sigmoid, affine)", sequential(affine, sigmoid, affine), _network, torch=in_two_layers),
     Subject("nested sequential", sequential(sequential(affine, relu), affine), _nested),
     Subject(
         "residual",
         residual(sequential(affine, sigmoid, affine)),
         _block,
-        torch=lambda t, x, W, b, V, c: x + in_two_layers()(t, x, W, b, V, c),
+        torch=lambda t, x, W, b, V, c: x + in_two_layers(t, x, W, b, V, c),
     ),
     Subject("residual relu", residual(relu), _elementwise, torch=lambda t, x: x + x.relu()),
     Subject(
         "add",
         add(affine, sigmoid, sequential(affine, relu, affine)),
         _branches,
-        torch=lambda t, x, W, b, U, a, V, c: x @ W + b + x.sigmoid() + in_two_layers("relu")(t, x, U, a, V, c),
+        torch=lambda t, x, W, b, U, a, V, c: x @ W + b + x.sigmoid() + in_two_layers(t, x, U, a, V, c, "relu"),
     ),
     Subject(
         "multiply",
@@ -602,7 +606,7 @@ LAYERS = [
         _side_by_side,
         torch=lambda t, x, W, b, V, c: t.concatenate([x @ W + b, x.sigmoid(), x @ V + c], -1),
     ),
-    Subject("recomputed", chainrule.recomputed(sequential(affine, sigmoid, affine)), _block, torch=in_two_layers()),
+    Subject("recomputed", chainrule.recomputed(sequential(affine, sigmoid, affine)), _block, torch=in_two_layers),
     Subject("repeated", repeated(residual(sequential(affine, sigmoid)), 3), _three_squares),
     Subject("tied", tied(sequential(affine, affine), twice, summed), _square),
 ]
