@@ -46,7 +46,8 @@ def test_a_goal_is_met_or_missed_or_not_measured() -> None:
 
 def test_every_goal_is_measured() -> None:
     assert "not measured" not in goals.written(RESULTS)
-    for kind, workload in {"layer": "layers", "loss": "losses", "optimizer": "optimizers"}.items():
+    kinds = {"layer": "layers", "loss": "losses", "optimizer": "optimizers", "network": "networks"}
+    for kind, workload in kinds.items():
         beside = {(row[kind], row["size"]) for row in RESULTS[workload] if row["contender"] == "torch"}
         aims: dict[str, float | dict[str, float]] = goals.GOALS["of-torch"][kind]
         assert aims.keys() <= {name for name, _ in beside}
