@@ -21,6 +21,8 @@ PARTS = (
     "losses",
     "optimizers",
     "networks",
+    "peaks",
+    "generation",
     "passes",
     "steps",
 )

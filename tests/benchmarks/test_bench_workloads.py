@@ -11,6 +11,7 @@ from speed.options import read
 from speed.problem import LARGE, Size
 from speed.processes import FailureError, ask, process
 from speed.workloads import (
+    generation,
     layers,
     losses,
     memory,
@@ -18,6 +19,7 @@ from speed.workloads import (
     numerical,
     optimizers,
     passes,
+    peaks,
     starting,
     steps,
     training,
@@ -142,6 +144,27 @@ def test_the_products_and_exponentials_of_a_step_are_parts_of_it() -> None:
     assert row["operations"] == maps + between
     assert all(row[name]["median"] > 0 for name in ("step", "products", "exponentials"))
     assert "| 2 \N{MULTIPLICATION SIGN} 70 \N{MULTIPLICATION SIGN} 8" in passes.parts([row])["passes"]
+
+
+def test_writing_is_measured_beside_torch_if_the_tokens_are_equal() -> None:
+    rows = generation.compare((3, 12, 8, 2), PLAN)
+    assert [(row["contender"], row["tokens"]) for row in rows] == [("chainrule", 12), ("torch", 12)]
+    assert rows[0]["ours_to_it"]["median"] == 1.0
+    for row in rows[1:]:
+        assert "No module named" in row["failure"] if "failure" in row else row["ours_to_it"]["median"] > 0
+    assert "| 3     | chainrule  |" in generation.parts(rows)["generation"]
+
+
+def test_the_peak_of_a_network_is_measured_beside_torchs() -> None:
+    ours, theirs = peaks.compare("GPT", (2, 5, 8, 2))
+    assert ours["before"] < ours["during"]
+    assert ours["rise"] == ours["during"] - ours["before"]
+    assert ours["ours_to_rise"] == ours["ours_to_during"] == 1.0
+    if "failure" in theirs:
+        assert "No module named" in theirs["failure"]
+    else:
+        assert theirs["ours_to_during"] == ours["during"] / theirs["during"]
+    assert "| chainrule | " in peaks.parts([ours, theirs])["peaks"]
 
 
 def test_a_tree_beside_itself_differs_by_nothing_but_noise() -> None:

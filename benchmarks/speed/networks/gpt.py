@@ -1,5 +1,6 @@
 """The GPT of `examples/gpt.py`, with two blocks."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,8 +13,13 @@ from speed.whole import Size, Whole
 BLOCKS, TOKENS = 2, 64
 
 
-def logits_in_torch(torch: Any, heads: int, x: Any, *leaves: Any) -> Any:
-    """The same network in torch, of the same parameters in the same order."""
+def logits_in_torch(
+    torch: Any, heads: int, x: Any, *leaves: Any, seen: int = 0, remember: Callable[[int, Any], Any] = lambda _, kv: kv
+) -> Any:
+    """The same network in torch, of the same parameters in the same order.
+
+    Where tokens have been seen, one more comes: `remember` puts the keys and values of a block after theirs.
+    """
     some = iter(leaves)
     functions = torch.nn.functional
 
@@ -23,14 +29,14 @@ def logits_in_torch(torch: Any, heads: int, x: Any, *leaves: Any) -> Any:
     def mapped(h: Any) -> Any:
         return functions.linear(h, next(some).T, next(some))
 
-    def attended(h: Any) -> Any:
-        q, k, v = (each.unflatten(-1, (heads, -1)).transpose(1, 2) for each in mapped(h).chunk(3, -1))
-        y = functions.scaled_dot_product_attention(q, k, v, is_causal=True)
+    def attended(h: Any, block: int) -> Any:
+        q, *kv = (each.unflatten(-1, (heads, -1)).transpose(1, 2) for each in mapped(h).chunk(3, -1))
+        y = functions.scaled_dot_product_attention(q, *remember(block, kv), is_causal=not seen)
         return mapped(y.transpose(1, 2).flatten(-2))
 
-    h = functions.embedding(x, next(some)) + next(some)[: x.shape[-1]]
-    for _ in range(BLOCKS):
-        h = h + attended(normed(h))
+    h = functions.embedding(x, next(some)) + next(some)[seen : seen + x.shape[-1]]
+    for block in range(BLOCKS):
+        h = h + attended(normed(h), block)
         h = h + mapped(functions.gelu(mapped(normed(h)), approximate="tanh"))
     return mapped(normed(h))
 

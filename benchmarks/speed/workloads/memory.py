@@ -49,9 +49,13 @@ def needed(size: Size) -> int:
 def of_process(name: str, size: Size) -> dict[str, int]:
     """Bytes: the process before any step, its peak during three, and its peak since it started."""
     contender = ROSTER[name].make(Problem.draw(size))
+    return of_steps(Loop(contender.steps(), contender.ready))
+
+
+def of_steps(step: Loop) -> dict[str, int]:
+    """The same of steps that have not begun."""
     before, started = _status("VmRSS"), _status("VmHWM")
     (PROCESS / "clear_refs").write_text("5", encoding="ascii")  # from here on, the peak is that of what follows
-    step = Loop(contender.steps(), contender.ready)
     for _ in range(3):
         step(1)
     during = _status("VmHWM")
