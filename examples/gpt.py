@@ -77,16 +77,16 @@ def step(params: Params, pasts: list[Past], token: Labels) -> tuple[Array, list[
         found, remembered = look_back(looks, past, prediction(norm)(before, x))
         x = prediction(think)(thoughts, x + found)
         longer.append(remembered)
-    return prediction(sequential(norm, affine))((last, head), x), longer
+    return prediction(affine)(head, prediction(norm)(last, x)), longer
 
 
 def look_back(params: Attention, past: Past, x: Array) -> tuple[Array, Past]:
     """Attention of one place, x (n, d), to itself and to those before it."""
     n, heads, _, c = past.k.shape
     columns = prediction(affine)(params.qkv, x)
-    q, k, v = np.moveaxis(columns.reshape(n, 3, heads, 1, c), 1, 0)
+    q, k, v = columns.reshape(n, 3, heads, 1, c).swapaxes(0, 1)
     longer = Past(np.concatenate([past.k, k], axis=-2), np.concatenate([past.v, v], axis=-2))
-    weights = prediction(softmax)((), q @ longer.k.mT / c**0.5)
+    weights = prediction(softmax)((), q / c**0.5 @ longer.k.mT)
     return prediction(affine)(params.out, (weights @ longer.v).reshape(n, heads * c)), longer
 
 
@@ -103,7 +103,9 @@ def write(
     tokens = tokens[:, -length:]
     logits, pasts = read(network, params, tokens)
     while True:
-        token = (logits + temperature * rng.gumbel(size=logits.shape)).argmax(axis=-1)
+        if temperature:
+            logits = logits + temperature * rng.gumbel(size=logits.shape)
+        token = logits.argmax(axis=-1)
         yield token
         tokens = np.concatenate([tokens, token[:, None]], axis=1)
         if tokens.shape[1] > length:
