@@ -23,6 +23,8 @@ from speed.whole import Size
 from speed.workloads.layers import raced
 
 PROMPT = 8
+SEED = 3
+"""In what is written from it, the two likeliest differ by 5e-5 of the largest logit or more, which is no rounding."""
 SIZES: tuple[Size, ...] = ((1, 128, 64, 4), (64, 128, 64, 4))
 """At (batch, places, width, heads)."""
 
@@ -74,7 +76,7 @@ def measure(options: Options) -> Iterator[Row]:
 def compare(size: Size, plan: Plan) -> list[Row]:
     """They take turns if their tokens are the same."""
     n, places, width, _ = size
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(SEED)
     params, prompt = gpt.init(rng, TOKENS, places, width, BLOCKS), rng.integers(0, TOKENS, (n, PROMPT))
     makers = {name: partial(make, size, params, prompt) for name, make in ((OURS, ours), (TORCH, in_torch))}
     rows = raced({"batch": n, "size": " \N{MULTIPLICATION SIGN} ".join(map(str, size))}, makers, plan)
