@@ -67,8 +67,9 @@ def out_and_gradients(function: Function, inputs: Any, dout: Any, constants: Any
 def pullback(
     function: Function, inputs: Sequence[Array], dout: Array, *constants: Array | Labels
 ) -> tuple[Array, list[Array]]:
-    out, gradients = out_and_gradients(function, list(inputs), dout, constants)
-    return np.asarray(out), [np.asarray(each) for each in gradients]
+    result, gradients = out_and_gradients(function, list(inputs), dout, constants)
+    out: Array = np.asarray(result)
+    return out, [np.asarray(each) for each in gradients]
 
 
 FUNCTIONS = subjects(affine, jax.nn.relu, jax.nn.sigmoid) | {
