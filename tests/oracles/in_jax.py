@@ -1,7 +1,6 @@
 """The library's functions in JAX, with its own differentiation."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -55,7 +54,6 @@ def dropped(x: Any) -> Any:
     )
 
 
-@partial(jax.jit, static_argnums=0)  # one compilation for each shape, and not one for each operation of each call
 def out_and_gradients(function: Function, inputs: Any, dout: Any, constants: Any) -> tuple[Any, Any]:
     def of_inputs(*arrays: Any) -> Any:
         return function(*arrays, *constants)
@@ -64,12 +62,15 @@ def out_and_gradients(function: Function, inputs: Any, dout: Any, constants: Any
     return out, pull(dout)
 
 
+compiled: Callable[..., tuple[Any, Any]] = jax.jit(out_and_gradients, static_argnums=0)
+"""Compiled once for each shape, and not each operation of each call."""
+
+
 def pullback(
     function: Function, inputs: Sequence[Array], dout: Array, *constants: Array | Labels
 ) -> tuple[Array, list[Array]]:
-    result, gradients = out_and_gradients(function, list(inputs), dout, constants)
-    out: Array = np.asarray(result)
-    return out, [np.asarray(each) for each in gradients]
+    out, gradients = compiled(function, list(inputs), dout, constants)
+    return np.asarray(out), [np.asarray(each) for each in gradients]
 
 
 FUNCTIONS = subjects(affine, jax.nn.relu, jax.nn.sigmoid) | {
