@@ -70,7 +70,8 @@ def pullback(
     function: Function, inputs: Sequence[Array], dout: Array, *constants: Array | Labels
 ) -> tuple[Array, list[Array]]:
     out, gradients = compiled(function, list(inputs), dout, constants)
-    return np.asarray(out), [np.asarray(each) for each in gradients]
+    arrays: list[Array] = [np.asarray(each) for each in (out, *gradients)]
+    return arrays[0], arrays[1:]
 
 
 FUNCTIONS = subjects(affine, jax.nn.relu, jax.nn.sigmoid) | {
