@@ -69,6 +69,10 @@ UNSTEADY = (
 )
 """Why nothing can be told where finer steps give another derivative."""
 
+OF_AN_ENTRY = 1e-3
+"""From what share of a typical entry on an error that no entry shows alone is one of a tie: that counts entries wrongly,
+and is off by as much as entries are."""
+
 ENTRIES = 256
 """Up to so many entries, all are tried where one is looked for; of more, halves."""
 
@@ -372,7 +376,7 @@ def _of_field(
     if not (alike or _splits(part, direction, rng)):
         return [Verdict(law, name, ok=False, undecided=True, note=_said(words[which], part.kinks))]
     verdict = _located(law, part, direction, words[which])
-    if verdict.undecided and alike and not worst.kinked:
+    if verdict.undecided and alike and not worst.kinked and worst.ratio * worst.power > OF_AN_ENTRY:
         note = _said(words[which], "where all entries move alike it is wrong: are ties counted twice?")
         verdict = Verdict(law, name, False, note, got=worst.got, expected=worst.low)
     return [verdict]
