@@ -70,8 +70,8 @@ UNSTEADY = (
 """Why nothing can be told where finer steps give another derivative."""
 
 OF_AN_ENTRY = 1e-3
-"""From what share of a typical entry on an error that no entry shows alone is one of a tie: that counts entries wrongly,
-and is off by as much as entries are."""
+"""From what share of a typical entry on an error that no entry shows alone is one of a tie: that counts entries
+wrongly, and is off by as much as entries are."""
 
 ENTRIES = 256
 """Up to so many entries, all are tried where one is looked for; of more, halves."""
