@@ -15,9 +15,14 @@ from browser.visit import EXAMINED, OPENED, REQUESTS, Visit
 
 SITE = Path(__file__).parents[2] / "site"
 
+ARGUMENTS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+"""CI is root, whom Chromium asks for the first; and no other machine is found."""
+
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves files and says nothing about it."""
+    """Serves files, many over one connection, and says nothing about it."""
+
+    protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it
         """Say nothing."""
@@ -40,7 +45,7 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])  # CI is root
+        found = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield found
         found.close()
 
@@ -48,7 +53,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def visit(browser: Browser, address: str) -> Iterator[Visit]:
     """A visitor with an empty profile, whose requests and errors are noted."""
-    visitor = Visit(browser, address)
+    visitor = Visit(browser, address, search=True)
     yield visitor
     visitor.context.close()
 
