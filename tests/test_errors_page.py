@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-PAGE = (Path(__file__).parent.parent / "docs" / "errors.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| `(.+)` \| `(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "errors.md").read_text("utf-8")
+ROW = re.compile(r"^\| `(.+)` \| `(\w+)` \| (.+) \|$", re.MULTILINE)
+ROWS = ROW.findall(PAGE)
 
 
 def setting() -> dict[str, Any]:
@@ -31,3 +33,7 @@ def test_row(call: str, kind: str, message: str) -> None:
         eval(call, setting())  # noqa: S307  # the page's own code
     notes = getattr(caught.value, "__notes__", [])
     assert (type(caught.value).__name__, " · ".join([str(caught.value), *notes])) == (kind, message)
+
+
+def test_the_chinese_page_has_the_same_rows() -> None:
+    assert ROW.findall((ROOT / "docs-zh" / "errors.md").read_text("utf-8")) == ROWS

@@ -16,7 +16,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SDIST = {
     "CHANGELOG.md",
+    "CHANGELOG.zh.md",
     "CONTRIBUTING.md",
+    "CONTRIBUTING.zh.md",
     "LICENSE",
     "Makefile",
     "PKG-INFO",

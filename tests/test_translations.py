@@ -17,10 +17,21 @@ TRANSLATED = sorted(
 ENGLISH = ROOT / "docs"
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FORMULA = re.compile(r"^\$\$\n.*?^\$\$$", re.MULTILINE | re.DOTALL)
+ROOTS_FILE = re.compile(r'^--8<-- "([^":]+):1:2,5:"$', re.MULTILINE)
 
 
 def both(page: Path) -> tuple[str, str]:
-    return (ENGLISH / page).read_text("utf-8"), (CHINESE / page).read_text("utf-8")
+    return read(ENGLISH / page), read(CHINESE / page)
+
+
+def read(page: Path) -> str:
+    """A page, with what it takes from a file of the root: all but lines 3 and 4, the switch between the languages."""
+
+    def taken(match: re.Match[str]) -> str:
+        lines = (ROOT / match[1]).read_text("utf-8").splitlines()
+        return "\n".join(lines[:2] + lines[4:])
+
+    return ROOTS_FILE.sub(taken, page.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("page", TRANSLATED, ids=Path.as_posix)
@@ -35,6 +46,12 @@ def test_nothing_is_left_out(page: Path) -> None:
     for part in (r"^#+ ", r"^\|", r"^- ", r"^\d\. ", r"\]\([^)]+\)"):
         found = [re.findall(part, text, re.MULTILINE) for text in (english, chinese)]
         assert found[0] == found[1], part
+
+
+def test_what_a_page_takes_from_the_root_is_compared() -> None:
+    english, chinese = both(Path("CONTRIBUTING.md"))
+    assert english.startswith("# Contributing\n\n```sh\nmake test")
+    assert chinese.startswith("# 参与贡献\n\n```sh\nmake test")
 
 
 def test_the_chinese_site_lists_every_page_that_is_in_english_alone() -> None:
