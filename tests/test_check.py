@@ -35,7 +35,7 @@ from chainrule import (
     weighted,
 )
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, derivative
-from strategies import Floating, dtypes, fewer, generators, sides
+from strategies import Floating, dtypes, few, fewer, generators, sides
 from untyped import untyped
 
 PAGE = (Path(__file__).parents[1] / "docs" / "checking.md").read_text("utf-8")
@@ -163,6 +163,7 @@ def test_a_report_of_what_is_right_says_so() -> None:
 
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
+@few
 @given(rng=generators, n=sides)
 def test_one_part_in_a_billion_is_seen_in_any_entry(subject: Subject, rng: np.random.Generator, n: int) -> None:
     params, x = subject.make(rng, n, np.float64)

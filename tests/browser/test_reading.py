@@ -1,9 +1,12 @@
 """Readers search, switch the language, choose dark, and read with a keyboard or a screen reader."""
 
+import os
 import re
 from typing import Literal
 
 import pytest
+from modules import package
+from names import names
 from playwright.sync_api import Browser, Page, expect
 
 from browser.visit import Visit
@@ -61,6 +64,37 @@ def test_search(visit: Visit, where: str, words: str, found: str, *, ready: bool
     link.click()
     page.wait_for_url(f"{visit.address}{found}*")
     assert visit.errors == []
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+# Names that others begin with, that several modules have, that are words of every page, and that are none of these.
+SOME = {"adam", "add", "gelu", "Layer", "layer", "linear", "load", "loss", "softmax", "split", "tree.map", "train"}
+NAMES = [
+    name
+    for name in names(package())
+    if os.environ.get("SEARCH_TEST") == "all" or {name.short, _last(name.short)} & SOME
+]
+"""The public names that are searched for. SEARCH_TEST=all searches for each, which takes half a minute or more."""
+
+
+def test_a_public_name_is_found_first(browser: Browser, address: str) -> None:
+    homonyms: dict[str, set[str]] = {}
+    for name in names(package()):
+        homonyms.setdefault(_last(name.short).lower(), set()).add(name.meaning.path)
+    page = Visit(browser, address, search=True).open("")
+    page.keyboard.press("/")
+    box, links = page.get_by_role("textbox"), page.locator(".md-search-result__link")
+    assert len(NAMES) > 10
+    for name in NAMES:
+        box.fill("")
+        expect(links).to_have_count(0, timeout=PATIENCE)
+        box.fill(name.short)
+        first = page.locator(".md-search-result__item").first
+        places = [f"[href*='#{path}?'], [href$='#{path}']" for path in homonyms[_last(name.short).lower()]]
+        expect(first.locator(f"a:is({', '.join(places)})").first, name.short).to_be_attached(timeout=PATIENCE)
 
 
 def switch(page: Page, language: str) -> None:

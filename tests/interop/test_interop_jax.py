@@ -55,6 +55,10 @@ def batch(dtype: Any = np.float64) -> tuple[Any, Any, Any]:
     return inputs
 
 
+ROWS = 5
+"""As many in all tests: JAX compiles each operation anew for each shape."""
+
+
 def assert_close(a: Any, b: Any, roundings: int = 32) -> None:
     """Equal but for some roundings of sums of up to 8 products, relative to the largest entry of each array."""
     assert jax.tree.structure(a) == jax.tree.structure(b)
@@ -93,7 +97,7 @@ def test_paths_name_the_leaves_as_ours_do() -> None:
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
 def test_parameters_caches_and_gradients_come_apart_and_together_again(subject: Subject) -> None:
-    params, x = on_jax(subject.make(np.random.default_rng(0), 3, np.float64))
+    params, x = on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64))
     out, cache = subject.layer.forward(params, x)
     for value in (params, cache, subject.layer.grads(cache, jnp.ones_like(out))):
         leaves, structure = jax.tree.flatten(value)
@@ -103,7 +107,7 @@ def test_parameters_caches_and_gradients_come_apart_and_together_again(subject: 
 
 @pytest.mark.parametrize("subject", OPTIMIZERS, ids=lambda each: each.name)
 def test_states_of_optimizers_come_apart_and_go_through_a_compiled_step(subject: Subject) -> None:
-    params, grads = on_jax(subject.make(np.random.default_rng(0), 3, np.float64))
+    params, grads = on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64))
     state = subject.layer.init(params)
     leaves, structure = jax.tree.flatten(state)
     assert tree.equal(jax.tree.unflatten(structure, leaves), state)
@@ -133,7 +137,7 @@ def test_decay_at_a_rate_that_falls_is_compiled_once_and_promotes_nothing(dtype:
 
 @pytest.mark.parametrize("subject", LOSSES, ids=lambda each: each.name)
 def test_caches_of_losses_come_apart_and_together_again(subject: Subject) -> None:
-    _, cache = subject.layer.forward(*on_jax(subject.make(np.random.default_rng(0), 3, np.float64)))
+    _, cache = subject.layer.forward(*on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64)))
     leaves, structure = jax.tree.flatten(cache)
     assert tree.equal(jax.tree.unflatten(structure, leaves), cache)
 
@@ -207,7 +211,7 @@ def test_a_compiled_gradient_and_a_compiled_step_are_the_plain_ones(dtype: Any) 
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
 def test_a_backward_compiles_by_itself(subject: Subject) -> None:
-    inputs = on_jax(subject.make(np.random.default_rng(0), 4, np.float64))
+    inputs = on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64))
     out, cache = jax.jit(subject.layer.forward)(*inputs)
     dout = dout_like(out)
     assert_close(jax.jit(subject.layer.backward)(cache, dout), subject.layer.backward(cache, dout))
@@ -216,9 +220,9 @@ def test_a_backward_compiles_by_itself(subject: Subject) -> None:
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
 def test_a_numpy_dout_meets_the_librarys_cache_on_the_librarys_side(subject: Subject) -> None:
-    params, x = subject.make(np.random.default_rng(0), 4, np.float32)
+    params, x = subject.make(np.random.default_rng(0), ROWS, np.float64)
     out, cache = subject.layer.forward(*jax.tree.map(jnp.asarray, (params, x)))
-    dout = np.ones(out.shape, np.float32)
+    dout = np.ones(out.shape)
     dx, grads = subject.layer.backward(cache, dout)
     if tree.leaves(cache):  # that of the identity does not tell the library
         assert all(isinstance(leaf, jax.Array) for leaf in (dx, *tree.leaves(grads)))
@@ -228,7 +232,7 @@ def test_a_numpy_dout_meets_the_librarys_cache_on_the_librarys_side(subject: Sub
 
 @pytest.mark.parametrize("subject", [each for each in LAYERS if not each.layer.couples_rows], ids=lambda s: s.name)
 def test_vmap_of_a_backward_gives_what_each_row_gives_alone(subject: Subject) -> None:
-    params, x = on_jax(subject.make(np.random.default_rng(0), 4, np.float64))
+    params, x = on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64))
     dout = dout_like(subject.layer.forward(params, x)[0])
 
     def both(x: Any, dout: Any) -> Any:
@@ -267,7 +271,7 @@ def test_jaxs_gradient_of_our_forward_is_our_backward(dtype: Any) -> None:
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
 def test_jaxs_derivative_of_a_forward_is_its_backward_at_zero_and_far_out_too(subject: Subject) -> None:
     """Inputs at which branches meet, or the slope of the other branch could overflow to nan."""
-    params, x = on_jax(subject.make(np.random.default_rng(0), 5, np.float64))
+    params, x = on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64))
     x = x.at[:4].set(jnp.asarray([0.0, -0.0, 1000.0, -1000.0]).reshape(4, *(1,) * (x.ndim - 1)))
     out, pullback, cache = jax.vjp(subject.layer.forward, params, x, has_aux=True)
     dout = dout_like(out)
@@ -292,7 +296,7 @@ def test_jaxs_derivative_of_a_loss_is_its_backward_at_ties_and_far_out_too(targe
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
 def test_a_layer_with_its_own_backward_passes_jaxs_check(subject: Subject) -> None:
-    inputs = on_jax(subject.make(np.random.default_rng(0), 4, np.float64))
+    inputs = on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64))
     test_util.check_grads(custom_vjp(subject.layer), inputs, order=1, modes=["rev"])
 
 
