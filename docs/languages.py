@@ -49,10 +49,10 @@ def on_config(config: Any) -> None:
 
 
 def on_files(files: Any, config: Any) -> None:
-    """Share the style sheet and the scripts, and list what is in English alone."""
+    """Share the style sheet, the scripts and the plots, and list what is in English alone."""
     if language(config) == "zh":
         files.append(File.generated(config, UNTRANSLATED, content=_list(config.extra["untranslated"])))
-        for name in ("style.css", "copy.js", "scroll.js", "search.js"):
+        for name in ("style.css", "copy.js", "scroll.js", "search.js", "speed/steps.svg", "speed/waterfall.svg"):
             files.append(File.generated(config, name, abs_src_path=str(FOLDERS["en"] / name)))
 
 

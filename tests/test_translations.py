@@ -5,6 +5,7 @@ from pathlib import Path
 
 import glance
 import names
+import parts
 import pytest
 from languages import untranslated
 from mkdocs.utils.yaml import yaml_load  # pyright: ignore[reportUnknownVariableType] (mkdocs: IO of anything)
@@ -21,7 +22,9 @@ ROOTS_FILE = re.compile(r'^--8<-- "([^":]+):1:2,5:"$', re.MULTILINE)
 
 
 def both(page: Path) -> tuple[str, str]:
-    return read(ENGLISH / page), read(CHINESE / page)
+    """A page in both languages, as the site shows it: with what programs have written into it."""
+    english, chinese = read(ENGLISH / page), read(CHINESE / page)
+    return english, parts.filled(chinese, english)
 
 
 def read(page: Path) -> str:
