@@ -36,6 +36,7 @@ REFERENCE = re.compile(r"\[((?:[^\[\]`]|`[^`]*`)+)\]\[(chainrule(?:\.\w+)*)\]")
 LINK = re.compile(r"\]\((?!\w+:|#)([^()#\s]+\.md)(#[^()\s]+)?\)")
 ELSEWHERE = "english:"
 TITLE = re.compile(r"<title>(?:(.*?) - )?[^<]*</title>")
+MADE = ("reference/index.md", "reference/glance.md")  # in both languages, while the site is built
 UNTRANSLATED = "untranslated.md"
 HEADING = "只有英文的页面"
 
@@ -112,7 +113,7 @@ def untranslated(nav: list[Any], section: str = "") -> Iterator[tuple[str, str]]
     for entry in nav:
         ((title, below),) = [("", entry)] if isinstance(entry, str) else entry.items()
         if isinstance(below, str):
-            if not (FOLDERS["zh"] / below).is_file():
+            if not _is_there("zh", below):
                 yield section, below
         elif not section:
             yield from untranslated(below, title)
@@ -144,7 +145,7 @@ def _address(page: str) -> str:
 
 def _in_chinese(entry: Any) -> Any:
     if isinstance(entry, str):
-        return entry if (FOLDERS["zh"] / entry).is_file() else None
+        return entry if _is_there("zh", entry) else None
     ((title, below),) = entry.items()
     if isinstance(below, str):
         return _in_chinese(below)  # a Chinese page has its title from its first line
@@ -159,7 +160,7 @@ def _across(own: str, other: str, page: Any) -> str:
 
 def _is_there(code: str, page: str) -> bool:
     """Tell if a language has a page: of the English ones, some have no file but in the site."""
-    return _built(page).is_file() if code == "en" else (FOLDERS["zh"] / page).is_file()
+    return _built(page).is_file() if code == "en" else page in MADE or (FOLDERS["zh"] / page).is_file()
 
 
 def _page_link(match: re.Match[str], source: str) -> str:

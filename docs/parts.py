@@ -19,7 +19,7 @@ from languages import FOLDERS, language
 
 WORDS = FOLDERS["zh"] / "parts.toml"
 PART = re.compile(r"(<!-- begin: ([\w-]+) -->\n)(.*?)(<!-- end: \2 -->)", re.DOTALL)
-BAR = re.compile(r"(?<!\\)\|")
+BAR = re.compile(r"(?<!\\)\|(?=(?:[^`]*`[^`]*`)*[^`]*$)")  # not those in code
 RULE = re.compile(r"\|[-:| ]+\|")
 
 
@@ -51,9 +51,8 @@ def in_chinese(text: str) -> str | None:
 
 def _text(paragraph: str) -> str:
     """A paragraph or a heading; a paragraph of several sentences is looked up as a whole."""
-    marks = re.sub(r"[^#].*", "", paragraph)
-    said = paragraph[len(marks) :].strip()
-    return f"{marks} {in_chinese(said) or said}".strip()
+    said = paragraph.lstrip("# ")
+    return paragraph.removesuffix(said) + (in_chinese(said) or said)
 
 
 def _table(lines: list[str]) -> list[str]:
