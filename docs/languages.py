@@ -1,10 +1,10 @@
 """One site in two languages: English at its root, Chinese under zh/, the same pages under the same names.
 
-The Chinese site has the pages that lie in docs-zh/, in the order of the English navigation; a new file there is a new
-page. Its links may go to any English page, by the name that the page would have in Chinese (`../errors.md`), and to
+The Chinese site has the pages that lie in docs-zh/, in the order of the English navigation, and the reference that
+docs/chinese.py makes; a new file there is a new page. Its links may go to any English page, by the name that the page would have in Chinese (`../errors.md`), and to
 any object of the reference (`[chainrule.layer.Layer]`): what has no Chinese page leads to the English one. On every
 page the switch leads to the same page of the other language, or to its front page. A page of the Chinese site lists
-those that are in English alone.
+those that are in English alone, as long as there are any.
 """
 
 import json
@@ -46,13 +46,14 @@ def on_config(config: Any) -> None:
     if language(config) == "zh":
         config.extra["untranslated"] = [*untranslated(config.nav)]
         config.nav = [entry for entry in map(_in_chinese, config.nav) if entry]
-        config.nav.append(UNTRANSLATED)
+        config.nav += [UNTRANSLATED] if config.extra["untranslated"] else []
 
 
 def on_files(files: Any, config: Any) -> None:
     """Share the style sheet, the scripts and the plots, and list what is in English alone."""
     if language(config) == "zh":
-        files.append(File.generated(config, UNTRANSLATED, content=_list(config.extra["untranslated"])))
+        if pages := config.extra["untranslated"]:
+            files.append(File.generated(config, UNTRANSLATED, content=_list(pages)))
         for name in ("style.css", "copy.js", "scroll.js", "search.js", "speed/steps.svg", "speed/waterfall.svg"):
             files.append(File.generated(config, name, abs_src_path=str(FOLDERS["en"] / name)))
 

@@ -67,3 +67,8 @@ def test_the_chinese_site_lists_every_page_that_is_in_english_alone() -> None:
     assert {*MADE} == {names.PAGE, glance.PAGE}
     assert set(listed) == english - chinese
     assert "tutorial/1-affine.md" not in listed
+
+
+def test_a_page_that_is_in_english_alone_is_listed_with_its_section() -> None:
+    nav = [{"How-to": ["how-to/nowhere.md", "tutorial/1-affine.md"]}, {"Alone": "alone.md"}]
+    assert [*untranslated(nav)] == [("How-to", "how-to/nowhere.md"), ("", "alone.md")]

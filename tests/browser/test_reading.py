@@ -26,7 +26,7 @@ KINDS = [
     "reference/layers/affine/",
     "zh/",
     "zh/tutorial/1-affine/",
-    "zh/untranslated/",
+    "zh/reference/glance/",
 ]
 
 
