@@ -1,10 +1,10 @@
 """One site in two languages: English at its root, Chinese under zh/, the same pages under the same names.
 
 The Chinese site has the pages that lie in docs-zh/, in the order of the English navigation, and the reference that
-docs/chinese.py makes; a new file there is a new page. Its links may go to any English page, by the name that the page would have in Chinese (`../errors.md`), and to
-any object of the reference (`[chainrule.layer.Layer]`): what has no Chinese page leads to the English one. On every
-page the switch leads to the same page of the other language, or to its front page. A page of the Chinese site lists
-those that are in English alone, as long as there are any.
+docs/chinese.py makes; a new file there is a new page. Its links may go to any English page, by the name that the page
+would have in Chinese (`../errors.md`), and to any object of the reference (`[chainrule.layer.Layer]`): what has no
+Chinese page leads to the English one. On every page the switch leads to the same page of the other language, or to its
+front page. A page of the Chinese site lists those that are in English alone, as long as there are any.
 """
 
 import json
