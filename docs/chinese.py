@@ -22,6 +22,7 @@ from mkdocs.structure.files import File
 from modules import package
 
 SENTENCES = FOLDERS["zh"] / "names.toml"
+ROW = re.compile(r"^\| \[`[^`]*`\]\[chainrule\.([\w.]+)\]", re.MULTILINE)
 TITLE = re.compile(r"^## (\w+)$", re.MULTILINE)
 DERIVATIONS = {
     "**Axis by axis.**": "**逐个轴。**",
@@ -52,7 +53,7 @@ def in_chinese(page: str, root: griffe.Module) -> str:
 
 def _meanings(page: str, root: griffe.Module) -> Iterator[tuple[str, str]]:
     public = {name.meaning.path: name.short for name in names.names(root)}
-    for path in dict.fromkeys(re.findall(r"^\| \[`[^`]*`\]\[chainrule\.([\w.]+)\]", page, re.MULTILINE)):
+    for path in {str(row[1]) for row in ROW.finditer(page)}:
         place = f"[chainrule.{path}] | "
         said = _said("names", public.get(f"chainrule.{path}", path))
         yield f"{place}{names.sentence(_object(root, path))} |", f"{place}{said} |"
