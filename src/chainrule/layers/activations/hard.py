@@ -25,6 +25,14 @@ At a kink the slope is that of the outer piece, as in torch.
 Special values are torch's: hard_swish(-inf) is nan. A nan passes forward; a gate is closed to it, as the first two have
 one: their slope there is 0. Where the gate is closed, `dx` is 0 even if `dout` is infinite or nan.
 
+**In other libraries.**
+
+| here | torch | Keras | JAX |
+|---|---|---|---|
+| `hard_tanh` | `torch.nn.Hardtanh` | `keras.activations.hard_tanh` | `jax.nn.hard_tanh` |
+| `hard_sigmoid` | `torch.nn.Hardsigmoid` | `keras.activations.hard_sigmoid` | `jax.nn.hard_sigmoid` |
+| `hard_swish` | `torch.nn.Hardswish` | `keras.activations.hard_swish` | `jax.nn.hard_swish` |
+
 Examples
 --------
 >>> import numpy as np

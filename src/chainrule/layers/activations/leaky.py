@@ -31,6 +31,15 @@ out + alpha would have no digit left in the tail. Forward makes it and saves it.
 
 Special values are torch's: at -inf the exponential ones are -alpha, with slope 0; a nan passes.
 
+**In other libraries.**
+
+| here | torch | Keras | JAX |
+|---|---|---|---|
+| `leaky_relu` | `torch.nn.LeakyReLU` | `keras.activations.leaky_relu` | `jax.nn.leaky_relu` |
+| `elu` | `torch.nn.ELU` | `keras.activations.elu` | `jax.nn.elu` |
+| `celu` | `torch.nn.CELU` | `keras.activations.celu` | `jax.nn.celu` |
+| `selu` | `torch.nn.SELU` | `keras.activations.selu` | `jax.nn.selu` |
+
 Examples
 --------
 >>> import numpy as np

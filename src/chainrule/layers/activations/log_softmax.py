@@ -25,6 +25,12 @@ and known to an absolute error. `softmax_cross_entropy` gives it to a relative o
 Special values, as in torch and without a warning: an entry of -inf gives -inf; a row with +inf, with nan, or with
 nothing but -inf gives nan, and leaves other rows alone.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.LogSoftmax` | `keras.activations.log_softmax` | `jax.nn.log_softmax` |
+
 Examples
 --------
 >>> import numpy as np
