@@ -39,7 +39,14 @@ allow it; 3 no law is broken, but one could not tell; 130 interrupted; 141 nobod
 
 
 class CommandError(Exception):
-    """The command line, or what it names, does not allow it: the message is one line."""
+    """The command line, or what it names, does not allow it: the message is one line.
+
+    Examples
+    --------
+    >>> from chainrule.checking.command import CommandError
+    >>> issubclass(CommandError, Exception)
+    True
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

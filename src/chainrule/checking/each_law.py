@@ -36,7 +36,14 @@ CASES = (
     "(network, loss, params, x, targets)",
     "(optimizer, params, grads)",
 )
-"""What can be checked: a subject, and what to run it on."""
+"""What can be checked: a subject, and what to run it on.
+
+Examples
+--------
+>>> from chainrule.checking import each_law
+>>> each_law.CASES[0]
+'(layer, params, x)'
+"""
 
 
 @frozen(eq=False)

@@ -127,6 +127,14 @@ def uniform(
     ------
     ValueError, TypeError
         As `normal`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import initializers
+    >>> W = initializers.uniform(np.random.default_rng(0), (400, 100), 400, 100, np.float32, limit=0.5)
+    >>> bool(abs(W).max() <= 0.5)
+    True
     """
     return sample("uniform", rng, shape, dtype, between_ones, number("uniform", "limit", limit))
 

@@ -39,6 +39,15 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     -------
     list[Verdict]
         For params, x and dout.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.any_layout(affine, params, x, rng))
+    True
     """
     trial = measured(Trial.in_float64(layer, params, x), rng)
     dout = draw(trial.out, rng)
@@ -179,6 +188,15 @@ def nothing_shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random
     -------
     list[Verdict]
         For each result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.nothing_shared(affine, params, x, rng))
+    True
     """
     found: dict[str, str] = {}
     for given, positive in [
@@ -252,6 +270,15 @@ def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     -------
     list[Verdict]
         For each result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.all_written(affine, params, x, rng))
+    True
     """
     out, cache = run_forward(layer, params, x)
     dout = draw(out, rng)
@@ -333,7 +360,16 @@ def watched(a: Array) -> Watched:
 
 
 def lent(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> Iterator[str]:
-    """Which arguments are written to while a call lasts, whatever is in them afterwards."""
+    """Which arguments are written to while a call lasts, whatever is in them afterwards.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import relu
+    >>> from chainrule.laws.memory_laws import lent
+    >>> list(lent(relu, (), np.ones(3), np.random.default_rng(0)))
+    []
+    """
     out, cache = run_forward(layer, params, x)
     dout = draw(out, rng)
     with contextlib.suppress(Exception):

@@ -36,6 +36,15 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
     -------
     list[Verdict]
         For the parameters and the state.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.step_structure(adam(0.01), params, grads, rng))
+    True
     """
     state = optimizer.init(params)
     stepped, after = optimizer.step(state, params, grads)
@@ -61,6 +70,15 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     -------
     list[Verdict]
         For arguments, repetition and ownership, and for each setting of the process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.step_purity(adam(0.01), params, grads, rng))
+    True
     """
     notes: dict[str, str] = {}
 
@@ -144,6 +162,15 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
     -------
     list[Verdict]
         For each array of the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.follows_gradient(adam(0.01), params, grads, rng))
+    True
     """
     verdicts = _followed(optimizer, _cast(params, np.float64), rng)
     others = {"in float32": _cast(params, np.float32), "of other shapes": tree.map(_normal_of(rng), TREE)}
@@ -277,6 +304,15 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
     -------
     list[Verdict]
         For the loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.descends(adam(0.01), params, grads, rng))
+    True
     """
     start = _cast(params, np.float64)
     slopes = tree.map(lambda leaf: rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 2, leaf.shape), start)
@@ -327,6 +363,15 @@ def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     -------
     list[Verdict]
         For the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.elementwise(adam(0.01), params, grads, rng))
+    True
     """
     straight, mirrored = params, _mirrored(params)
     state, mirrored_state = optimizer.init(straight), optimizer.init(mirrored)
@@ -344,7 +389,14 @@ OPTIMIZER_LAWS: dict[str, OptimizerLaw] = {
     "follows_gradient": follows_gradient,
     "descends": descends,
 }
-"""All laws of optimizers, by name."""
+"""All laws of optimizers, by name.
+
+Examples
+--------
+>>> from chainrule import laws
+>>> sorted(laws.OPTIMIZER_LAWS)[:2]
+['descends', 'elementwise']
+"""
 
 
 def _form(value: Any) -> str:

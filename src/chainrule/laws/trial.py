@@ -26,7 +26,14 @@ Checked: TypeAlias = Layer[P, C] | Encoder[P, C, Any]
 """The subject of a law: a layer, or an encoder, for which everything about `dx` is left out."""
 
 Fields: TypeAlias = dict[str, Array]
-"""Arrays by name: `"out"`, `"dx"`, `"grads.W"`."""
+"""Arrays by name: `"out"`, `"dx"`, `"grads.W"`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule.laws.trial import Fields
+>>> fields: Fields = {"dx": np.ones(3)}
+"""
 
 NOT_LINEAR = 1e-8
 """Up to what share of a field the results for two multiples of a `dout` may differ by rounding."""

@@ -89,6 +89,17 @@ hard_sigmoid: Elementwise = elementwise(
     operations=(6, 2),
     onnx=onnx_operator("HardSigmoid", alpha=1 / 6),
 )
-"""`min(max((x + 3) / 6, 0), 1)`, entry by entry; its parameters are `()`."""
+"""`min(max((x + 3) / 6, 0), 1)`, entry by entry; its parameters are `()`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import hard_sigmoid
+>>> out, cache = hard_sigmoid.forward((), np.array([-1.0, 0.0, 2.0]))
+>>> out.round(4)
+array([0.3333, 0.5   , 0.8333])
+>>> hard_sigmoid.backward(cache, np.ones(3))[0].round(4)
+array([0.1667, 0.1667, 0.1667])
+"""
 hard_swish: Elementwise = elementwise("hard_swish", hard_swish_forward, operations=(10, 1), onnx="HardSwish")
 """`x min(max((x + 3) / 6, 0), 1)`, entry by entry; its parameters are `()`."""

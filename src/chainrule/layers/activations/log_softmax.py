@@ -8,11 +8,11 @@ with one sum for each row.
 the sum is sum(exp(x) * dx) / sum(exp(x)) = <p, dx>: a number, which is taken from every entry of the row. So
 
     d(out) = dx - <p, dx>
-    dL = <dout, dx> - sum(dout) <p, dx> = <dout - sum(dout) p, dx>
+    dL = <dout, dx> - sum(dout) <p, dx> = <dout - p sum(dout), dx>
 
 and read off
 
-    dx = dout - sum(dout) p
+    dx = dout - p sum(dout)
 
 The Jacobian, whose entries are 1 - p_j where i = j and -p_j elsewhere, is never made.
 
