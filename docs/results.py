@@ -41,7 +41,7 @@ class Line:
 
     @property
     def symbol(self) -> str:
-        """What it defines, without its index."""
+        """The name that it defines, without its index."""
         return re.sub(r"(?<=\w)_(?:\w|ij)$", "", self.left)
 
     def replaces(self, other: "Line") -> bool:

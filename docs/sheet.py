@@ -26,9 +26,9 @@ PAGE = "reference/sheet.md"
 PDF = "derivation-sheet.pdf"
 """The file beside the page."""
 ABOUT = (
-    "Every formula, and beside it its derivatives: `dout` is the derivative with respect to `out`, and `dx` with respect "
-    r"to `x`. A dot in a circle is the product entry by entry, $\mathbf{1}$ a column of ones, and $J$ the Jacobian of a "
-    "layer $f$. The page to which a name leads has the shapes, and the steps from the left to the right."
+    "Every formula, and beside it its derivatives: `dout` is the derivative with respect to `out`, and `dx` with "
+    r"respect to `x`. A dot in a circle is the product entry by entry, $\mathbf{1}$ a column of ones, and $J$ the "
+    "Jacobian of a layer $f$. The page to which a name leads has the shapes, and the steps from the left to the right."
 )
 PRINTED = '<p class="printed"><a href="{pdf}">The sheet as a PDF, to print</a></p>'
 

@@ -40,7 +40,7 @@ class Namespace(Protocol):
 
     @property
     def keeps(self) -> bool:
-        """Whether a combinator keeps its parts' caches: not where no backward follows."""
+        """True if a combinator keeps its parts' caches: not where no backward follows."""
         ...
 
     def by_blocks(self, f: Callable[["Namespace", Array], tuple[Array, Array]], x: Array, /) -> tuple[Array, Array]:

@@ -45,11 +45,11 @@ class Groups(NamedTuple):
     """Groups of neighbouring channels of (n, positions, channels): means are those of a group in one example."""
 
     number: int
-    """How many groups; they divide the channels."""
+    """The number of groups; they divide the channels."""
 
 
 Along: TypeAlias = int | Groups
-"""What is taken together in a mean: a line along an axis, -1 or 0, or a group of channels at all positions."""
+"""The numbers of one mean: a line along an axis, -1 or 0, or a group of channels at all positions."""
 
 Generator: TypeAlias = "np.random.Generator"
 """A generator of random numbers. A string, because numpy.random takes a third as long to import as all that is here."""

@@ -149,7 +149,7 @@ def _report(options: argparse.Namespace) -> Report:
 
 
 def _case(name: str) -> tuple[Any, ...]:
-    """What the function of that name gives, or the value."""
+    """The result of the function of that name, or the value."""
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise CommandError(f"expected MODULE:NAME, such as mylayers:scale_case, got {name!r}")

@@ -50,7 +50,7 @@ Operations: TypeAlias = Callable[[Any, Shape, Shape], tuple[int, int]]
 @frozen(eq=False)
 @record
 class Arguments(Generic[P]):
-    """What forward was given."""
+    """The arguments of forward."""
 
     params: P
     x: Array

@@ -36,7 +36,7 @@ P = TypeVar("P")
 C = TypeVar("C")
 
 WORK = 2**25
-"""How many numbers may be gone through for the entries of one array that are checked one by one."""
+"""The most numbers that may be gone through for the entries of one array that are checked one by one."""
 
 SAMPLE, SAMPLE_OF_LARGE = 4096, 32
 """The most such entries, of an array that has more; and of a large layer."""

@@ -25,7 +25,7 @@ from chainrule.laws.hints import where
 from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, rounding
 
 UNITS = 8.0
-"""How many units of rounding a result may be off by: more of them, the more entries there are to be the worst of."""
+"""The units of rounding that a result may be off by: more of them, the more entries there are to be the worst of."""
 
 ROWS = (1, 129, 257)
 """Numbers of rows that are tried beside those of x."""

@@ -284,7 +284,7 @@ def loss_values(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
 
 
 def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Verdict]:
-    """Where a wider format, whose numbers go a thousand times as far, has a loss, there is one in float64."""
+    """A loss is there in float64 where a wider format, whose numbers go a thousand times as far, has one."""
     if np.finfo(np.longdouble).maxexp <= np.finfo(np.float64).maxexp:
         return
     for size in (1e3, 1e4):
@@ -519,7 +519,7 @@ Examples
 """
 
 ELSEWHERE = ("loss_values", "loss_targets")
-"""What a quick check leaves out: other outputs, other targets and other numbers of rows."""
+"""The parts that a quick check leaves out: other outputs, other targets and other numbers of rows."""
 
 
 def as_layer(loss: Loss[Any, Any], targets: Any) -> Layer[tuple[()], Any]:
@@ -549,7 +549,7 @@ def _in_dtype_of(x: Array, leaf: Array) -> Array:
 
 
 NAMES = {"dx": "dout", "out": "loss", "dout": "dloss", "x": "out"}
-"""What the fields of a layer are called where it is a loss."""
+"""The names of a layer's fields where it is a loss."""
 
 
 def _renamed(law: str, verdicts: list[Verdict]) -> list[Verdict]:

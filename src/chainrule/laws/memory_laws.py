@@ -20,7 +20,7 @@ SMALL = 2**13
 """So many numbers at most has an array of which memory is given out again soon."""
 
 CLOSE = 64.0
-"""How many units of rounding results may differ by if sums are taken in another order."""
+"""The units of rounding that results may differ by if sums are taken in another order."""
 
 
 def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -223,7 +223,7 @@ def _positive(layer: Checked[Any, Any], x: Any) -> Any:
 def _shared(
     layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator, *, positive: bool
 ) -> dict[str, str]:
-    """What each result shares, in words; nothing if it is alone."""
+    """The memory that each result shares, in words; nothing if it is alone."""
     out, cache = layer.forward(params, x)
     dout = np.ones_like(out) if positive else draw(np.asarray(out), rng)
     first = {"out": out, **trial_back(Trial(layer, params, x, out, cache), dout)}
@@ -312,7 +312,17 @@ def _fill(shapes: set[tuple[tuple[int, ...], Any]], junk: float, arrays: int = 8
 
 
 class Watched(np.ndarray[Any, np.dtype[Any]]):
-    """An array that notices that somebody writes to its memory, even if it is put back."""
+    """An array that notices that somebody writes to its memory, even if it is put back.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.laws.memory_laws import watched
+    >>> array = watched(np.ones(2))
+    >>> array += 1
+    >>> array.written
+    ['written']
+    """
 
     origin: Any
     written: list[str]

@@ -108,7 +108,7 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
 
 
 def _impure(optimizer: Optimizer[Any, Any], params: Any, grads: Any, rng: np.random.Generator) -> dict[str, str]:
-    """What is wrong, by field."""
+    """The faults, by field."""
     notes: dict[str, str] = {}
     given, slopes = writable(params), writable(grads)
     state = optimizer.init(given)
@@ -189,7 +189,7 @@ TREE = (np.zeros((3, 2)), np.zeros(4), (np.zeros((2, 3, 2)), np.zeros(1)), np.ze
 """Shapes of parameters that every optimizer takes."""
 
 STEPS, MOMENTS = 12, 6
-"""How many steps are taken, and after how many the direction is looked at as well."""
+"""The number of steps that are taken, and the number after which the direction is looked at as well."""
 
 
 def _normal_of(rng: np.random.Generator) -> Callable[[Array], Array]:
@@ -234,7 +234,7 @@ def _run(optimizer: Optimizer[Any, Any], params: Any, slopes: Any) -> list[Any]:
 def _wrong_way(
     first: Array, slope: Array, hole: Array, down: list[Array], up: list[Array], still: list[Array], some: list[Array]
 ) -> str:
-    """What is wrong with where the numbers of one array went, in words."""
+    """The fault of the places where the numbers of one array went, in words."""
     for a, b, zero, partly in zip(down, up, still, some, strict=True):
         if not all(np.isfinite(each).all() for each in (a, b, zero, partly)):
             return "it is not finite after some steps: is something divided by a gradient of 0?"

@@ -14,7 +14,7 @@ from chainrule.laws.copies import in_float64
 from chainrule.laws.trial import Checked, Trial, couples_rows, draw, measured, rounding
 
 CLOSE = 64.0
-"""How many units of rounding results may differ by if sums are taken in another order."""
+"""The units of rounding that results may differ by if sums are taken in another order."""
 
 ROWS = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000)
 """Numbers of rows: the edges of blocks that low-level code uses, and one more."""

@@ -19,7 +19,7 @@ from chainrule.laws.copies import writable
 from chainrule.laws.trial import Checked, Fields, Trial, draw, measured, rounding, run_forward
 
 THREADS, CALLS, LONG_CALLS = 4, 6, 2
-"""How many threads, and how many calls each of them makes: fewer of those that take long and so meet in any case."""
+"""The number of threads, and of the calls of each: fewer of those that take long and so meet in any case."""
 
 
 def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -228,7 +228,7 @@ SETTINGS: dict[str, Callable[[], object]] = {
     "numpy.getbufsize": np.getbufsize,
     "settings of torch": _torch,
 }
-"""How to read what belongs to the whole process."""
+"""The functions that read the state of the whole process."""
 
 
 def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[str, Any]:

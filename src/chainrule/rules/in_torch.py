@@ -17,7 +17,7 @@ Numbers: TypeAlias = NDArray[Any]
 
 
 class Layout(NamedTuple):
-    """How the numbers of a field stand in torch, and how they come back.
+    """The layout of a field's numbers in torch, and the way back.
 
     Examples
     --------
@@ -97,7 +97,7 @@ class Weight(NamedTuple):
     field: str
     """The path of the field: `W`, or `qkv.W`."""
     layout: Layout = as_it_is
-    """How its numbers stand there."""
+    """The layout of its numbers there."""
 
 
 InTorch: TypeAlias = Mapping[str, Weight | None]
