@@ -11,6 +11,7 @@ from typing import Any
 
 import griffe
 from attrs import frozen
+from curves import curve
 from languages import FOLDERS, language
 from mkdocs.structure.files import File
 from modules import package, rooms
@@ -23,9 +24,12 @@ SENTENCES = FOLDERS["zh"] / "names.toml"
 PROMPT = re.compile(r"^ *>>> ", re.MULTILINE)
 DRAWN = ("layers", "combinators", "losses")
 """The folders whose things are drawn: a pass goes through them."""
+CURVED = ("schedules", "initializers")
+"""Those whose functions have a curve."""
 ABOUT = (
-    "Each name leads to its place in the reference. The picture is that of a pass through the docstring's example, for "
-    "what a pass goes through; every example runs as a test. The last column is the sentence of the Chinese reference."
+    "Each name leads to its place in the reference. Layers, combinators and losses have the picture of a pass, and "
+    "optimizers, schedules and initializers a curve. Every example runs as a test. The last column is the sentence of "
+    "the Chinese reference."
 )
 
 
@@ -41,9 +45,14 @@ class Entry:
 
     @property
     def is_drawn(self) -> bool:
-        """Tell if a pass goes through it: a layer, a combinator or a loss whose module derives something."""
-        module = _module(self.name.meaning)
-        return module.path.split(".")[1] in DRAWN and _derives(module)
+        """Tell if there is something to draw: a pass through what is derived, or the curve of a function."""
+        thing = self.name.meaning
+        place = _module(thing).path.split(".")[1]
+        derived = place in DRAWN and _derives(_module(thing))
+        made = isinstance(thing, griffe.Function) and (
+            thing.path == f"{thing.module.path}.{thing.module.name}" if place == "optimizers" else place in CURVED
+        )
+        return derived or made
 
 
 def entries(root: griffe.Module) -> list[Entry]:
@@ -53,7 +62,7 @@ def entries(root: griffe.Module) -> list[Entry]:
         Entry(
             name,
             page_of(_module(name.meaning)),
-            _is_pictured(_module(name.meaning)),
+            _is_pictured(name.meaning),
             _has_example(name.meaning),
             said.get(name.short, ""),
         )
@@ -100,8 +109,11 @@ def _derives(module: griffe.Module) -> bool:
     return bool(module.docstring and "**Derivation.**" in module.docstring.value)
 
 
-def _is_pictured(module: griffe.Module) -> bool:
-    return _derives(module) and _picture_of(examples_of(module)) is not None
+def _is_pictured(thing: griffe.Object) -> bool:
+    if isinstance(thing, griffe.Function) and thing.docstring and curve(thing.path, thing.docstring.value):
+        return True
+    module = _module(thing)
+    return module.path.split(".")[1] in DRAWN and _derives(module) and _picture_of(examples_of(module)) is not None
 
 
 @cache

@@ -102,6 +102,14 @@ def truncated_normal(
     ------
     ValueError, TypeError
         As `normal`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import initializers
+    >>> W = initializers.truncated_normal(np.random.default_rng(0), (400, 100), 400, 100, np.float32, std=0.02)
+    >>> bool(abs(W).max() < 0.0401)
+    True
     """
     return sample("truncated_normal", rng, shape, dtype, within_two, number("truncated_normal", "std", std))
 
@@ -160,6 +168,14 @@ def zeros(rng: Generator, shape: tuple[int, ...], fan_in: int, fan_out: int, dty
     ------
     ValueError, TypeError
         As `normal`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import initializers
+    >>> initializers.zeros(np.random.default_rng(0), (2, 3), 2, 3, np.float32)
+    array([[0., 0., 0.],
+           [0., 0., 0.]], dtype=float32)
     """
     generator("zeros", rng)
     return read_only(np.zeros(sides("zeros", shape), floating("zeros", dtype)))

@@ -319,7 +319,7 @@ class Watched(np.ndarray[Any, np.dtype[Any]]):
     >>> import numpy as np
     >>> from chainrule.laws.memory_laws import watched
     >>> array = watched(np.ones(2))
-    >>> array += 1
+    >>> array[0] = 5.0
     >>> array.written
     ['written']
     """
