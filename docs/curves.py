@@ -84,7 +84,8 @@ def _weights(weights: Any) -> Callable[[Any], None]:
 
 def _steps(optimizer: Any) -> Callable[[Any], None]:
     params = np.zeros(1)
-    state, taken = optimizer.init(params), []
+    state = optimizer.init(params)
+    taken: list[float] = []
     for gradient in GRADIENTS:
         before = params
         params, state = optimizer.step(state, params, np.array([gradient]))
