@@ -1,8 +1,8 @@
 """Draw the pass of a docstring's examples: the layer, the parameters and the numbers that its author chose for them.
 
 The first call of `forward` in the examples is the pass, and the first call of `backward` after it brings the
-derivative with respect to the output: ones where there is none. The picture stands below the formula, before the derivation,
-with the numbers of the example at the end.
+derivative with respect to the output: ones where there is none. The picture stands below the formula, before the
+derivation, with the numbers of the example at the end.
 """
 
 import ast
