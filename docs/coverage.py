@@ -14,9 +14,9 @@ from attrs import frozen
 from curves import curve
 from languages import FOLDERS, language
 from mkdocs.structure.files import File
-from modules import package, rooms
+from modules import package, room, rooms
 from modules import page as page_of
-from names import Name, link, names, room, table
+from names import Name, link, names, table
 from passes import examples_of, picture
 
 PAGE = "reference/coverage.md"
