@@ -3,6 +3,7 @@
 #                (NAME=adder runs one, whose options OPTIONS=--help lists)
 # make test   run every check
 # make docs   build the site, in English and Chinese, into site/
+# make sheet  build the site with the derivation sheet as a PDF to print: needs Debian's chromium, or CHROMIUM=path
 # make site-test  try the built site in a browser: needs Debian's chromium, or CHROMIUM=path
 # make evidence   try every law on 1,500 drawn cases and write docs/evidence.md: twenty minutes
 # make checkers   set our checks beside gradcheck, check_grads and allclose, and write it into docs/evidence.md:
@@ -24,7 +25,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
-.PHONY: adversaries bench checkers demo evidence examples files memory mutants networks test lint types tests docs site-test clean
+.PHONY: adversaries bench checkers demo evidence examples files memory mutants networks test lint types tests docs sheet site-test clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
@@ -56,6 +57,11 @@ tests: $(VENV)/dev
 docs: $(VENV)/dev .assets
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file mkdocs.zh.yml
+
+SHEET := site/reference/sheet/derivation-sheet.pdf
+
+sheet: docs
+	@test -f $(SHEET) && echo $(SHEET) || { echo "$(SHEET) is not there: it takes Chromium to print it."; exit 1; }
 
 .assets: docs/assets.py $(VENV)/dev
 	$(BIN)/python docs/assets.py

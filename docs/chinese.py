@@ -1,7 +1,7 @@
 """The reference in Chinese: the English pages, with the sentences of docs-zh/names.toml.
 
 Docstrings are English, since they are what `help()` shows. The Chinese site has the list of all public names, the
-layers at a glance and the derivations; a name leads to its English page.
+layers at a glance, the sheet and the derivations; a name leads to its English page.
 """
 
 import re
@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import coverage
 import glance
 import griffe
 import names
 import parts
+import sheet
 from derivations import PAGE
 from languages import FOLDERS, language
 from mkdocs.exceptions import PluginError
@@ -85,10 +87,16 @@ def _said(table: str, key: str) -> str:
 
 
 def on_files(files: Any, config: Any) -> None:
-    """Add the two pages to the Chinese site: mkdocs calls this once it has found the others."""
+    """Add the pages to the Chinese site: mkdocs calls this once it has found the others."""
     if language(config) == "zh":
         root = package()
-        for page, english in ((names.PAGE, names.table_of_names(root)), (glance.PAGE, glance.table_of_layers(root))):
+        pages = {
+            names.PAGE: names.table_of_names,
+            glance.PAGE: glance.table_of_layers,
+            sheet.PAGE: sheet.sheet,
+            coverage.PAGE: coverage.coverage,
+        }
+        for page, english in ((page, made(root)) for page, made in pages.items()):
             files.append(File.generated(config, page, content=in_chinese(english, root)))
 
 

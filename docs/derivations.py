@@ -32,7 +32,7 @@ FUNCTIONS = {"cos", "exp", "log", "max", "min", "sin", "sinh", "cosh", "tanh"}  
 GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "lambda", "mu", "pi", "sigma", "theta"}
 WORDS = {"else", "for", "if", "of", "or", "over", "so", "where", "with"}
 REMARK = re.compile(r"\b(and|are|at|by|every|is|the|then|to)\b")
-SHAPE = re.compile(r"(\w+) \(((?:\w+|\.\.\.)(?:,|(?:, \w+)+))\)")
+SHAPE = re.compile(r"(\w+) \(((?:\w+|\.\.\.)(?:,|(?:, (?:\w+|\.\.\.))+))\)")
 ENTRY_BY_ENTRY = "(* entry by entry)"
 LITERAL = r"^    [^\n]*$|\$\$\n.*?\n\$\$|`[^`]*`"
 PAIR = r"<(?! )[^<>`\n]+, [^<>`\n]+(?<! )>"
@@ -282,6 +282,8 @@ def _number(text: str) -> str:
 def _name(name: str) -> str:
     r"""`x`, `dW` and `W1` as in books; longer names upright, as they are in the code."""
     name, primes = name.rstrip("'"), "'" * (len(name) - len(name.rstrip("'")))
+    if name in GREEK:
+        return rf"\{name}{primes}"
     if part := re.fullmatch(r"(d?)(" + "|".join(GREEK) + r"|[A-Za-z])_?(\w*)", name):
         d, letter, index = part.groups()
         if index == "" or index.isdigit() or (len(index) == 1 and "_" in name):

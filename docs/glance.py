@@ -1,39 +1,89 @@
-"""All layers at a glance: combinators, losses and optimizers too, each with its formula and its parameters.
+"""All layers at a glance: combinators, losses and optimizers too, each with its formula, its derivatives and its names.
 
 A public name in one of their folders is here if it is a record, as `relu` is a `Layer`, or a function that gives one.
-Its formula is that with which the docstring of its module begins.
+Its formula is that with which the docstring of its module begins, its derivatives are read off at the end of the
+derivation, and its names in other libraries stand in a table there.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import griffe
-from derivations import BLOCK, ENTRY_BY_ENTRY, FOLDERS, SHAPE, translate
+from derivations import FOLDERS
 from languages import language
 from mkdocs.structure.files import File
-from modules import package, room
+from modules import package, title_of
 from names import is_shown, link, names, sentence, table
+from results import derivative, formula, in_others
 
 PAGE = "reference/glance.md"
 STARS: dict[griffe.ParameterKind | None, str] = {
     griffe.ParameterKind.var_positional: "*",
     griffe.ParameterKind.var_keyword: "**",
 }
+NUMBERED = re.compile(r"((?:\w+\[)?[PC]0\]?), .*(?=\])")
 ARGUMENT = {"layers": "parameters", "combinators": "parameters", "losses": "targets"}
 """The meaning of the first argument of `Layer[P, C]` and of `Loss[T, C]`. An optimizer takes all parameters."""
+FAMILIES = {
+    "layers": "Layers",
+    "activations": "Activations",
+    "convolution": "Convolutions",
+    "normalisation": "Norms",
+    "pooling": "Pools",
+    "recurrent": "Recurrent layers",
+    "combinators": "Combinators",
+    "losses": "Losses",
+    "optimizers": "Optimizers",
+}
+"""The titles of the folders whose things are a family, in their order. Another folder has its name."""
+ABOUT = """\
+Each name leads to its page: the derivation of its formula, its picture and an example. `dout` is what comes back, the
+derivative with respect to `out`. The names of JAX are those of JAX itself, of Flax's `nnx` and of optax."""
+
+
+def made(root: griffe.Module) -> dict[str, list[griffe.Object]]:
+    """All layers, combinators, losses and optimizers, by the titles of their families."""
+    found: dict[str, list[griffe.Object]] = {title: [] for title in FAMILIES.values()}
+    for thing in (name.meaning for name in names(root)):
+        if thing.path.split(".")[1] in FOLDERS and _is_made(thing):
+            folder = thing.module.path.split(".")[-2]
+            found.setdefault(FAMILIES.get(folder, title_of(folder)), []).append(thing)
+    return {title: things for title, things in found.items() if things}
 
 
 def table_of_layers(root: griffe.Module) -> str:
-    """The page with all layers, combinators, losses and optimizers."""
-    parts = ["# All layers at a glance", "Each name leads to the derivation of its formula."]
-    for folder in FOLDERS:
-        things = [n.meaning for n in names(root) if n.meaning.path.split(".")[1] == folder and _is_made(n.meaning)]
-        if things:
-            head = ("name", "meaning", "formula", ARGUMENT.get(folder, ""))
-            rows = ((link(_call(t), t), sentence(t), _formula(t), _argument(t)) for t in things)
-            width = 4 if head[-1] else 3
-            parts += [f"## {room(things[0])}", table(head[:width], *(row[:width] for row in rows))]
+    """The page with all layers, combinators, losses and optimizers: in each family the mathematics, then the names."""
+    parts = ["# All layers at a glance", ABOUT]
+    for title, things in made(root).items():
+        parts += [f"## {title}", _table(_mathematics(t) for t in things), _table(_names(t) for t in things)]
     return "\n\n".join(parts) + "\n"
+
+
+def _table(cells: Iterable[dict[str, str]]) -> str:
+    """A table without the columns in which there is nothing."""
+    rows = [*cells]
+    head = [name for name in rows[0] if any(row[name] for row in rows)]
+    return table(tuple(head), *(tuple(row[name] for name in head) for row in rows))
+
+
+def _mathematics(thing: griffe.Object) -> dict[str, str]:
+    return {
+        "name": link(_call(thing), thing),
+        "meaning": sentence(thing),
+        "formula": formula(thing),
+        "derivative": derivative(thing),
+    }
+
+
+def _names(thing: griffe.Object) -> dict[str, str]:
+    folder = thing.path.split(".")[1]
+    return {
+        "name": link(thing.name, thing),
+        ARGUMENT.get(folder, ""): _argument(thing, 0),
+        "cache": _argument(thing, 1) if folder in ("layers", "combinators") else "",
+        **{f"in {library}": name for library, name in in_others(thing).items()},
+    }
 
 
 def _contract(thing: griffe.Object) -> Any:
@@ -62,22 +112,35 @@ def _named(thing: griffe.Object, annotation: Any) -> griffe.Object | None:
     return found if found and is_shown(found) else None
 
 
-def _argument(thing: griffe.Object) -> str:
-    """The first argument of `Layer[P, C]` or `Loss[T, C]`."""
+def _argument(thing: griffe.Object, place: int) -> str:
+    """An argument of `Layer[P, C]` or `Loss[T, C]`, with the fields of a cache."""
     contract = _contract(thing)
     if isinstance(contract, griffe.ExprSubscript):
-        first: Any = contract.slice
-        first = first.elements[0] if isinstance(first, griffe.ExprTuple) else first
-    elif isinstance(thing, griffe.Attribute) and isinstance(thing.value, griffe.ExprCall):
+        said: Any = contract.slice
+        said = said.elements[place] if isinstance(said, griffe.ExprTuple) else said
+    elif isinstance(thing, griffe.Attribute) and isinstance(thing.value, griffe.ExprCall) and not place:
         positional = (a for a in thing.value.arguments if not isinstance(a, griffe.ExprKeyword))
         named = (a for a in positional if isinstance(_named(thing, a), griffe.Class))
-        first = next(named, "()")  # the record that rules.layer is given
+        said = next(named, "()")  # the record that rules.layer is given
     else:
         return ""
-    record = _named(thing, first)
-    if str(first) == "Unit":
+    record = _named(thing, said)
+    if str(said) == "Unit":
         return "`()`"
-    return link(record.name, record) if record else f"`{first}`"
+    if record and place:
+        return link(", ".join(_fields(record)) or record.name, record)
+    return link(record.name, record) if record else f"`{_shortened(str(said))}`"
+
+
+def _shortened(types: str) -> str:
+    """One type for each of many layers, of which the first says it: `tuple[P0, P1, P2]` becomes `tuple[P0, ...]`."""
+    return NUMBERED.sub(r"\1, ...", types)
+
+
+def _fields(record: griffe.Object) -> list[str]:
+    return [
+        name for name, member in record.members.items() if isinstance(member, griffe.Attribute) and member.annotation
+    ]
 
 
 def _call(thing: griffe.Object) -> str:
@@ -91,22 +154,6 @@ def _parameter(parameter: griffe.Parameter) -> str:
     if parameter.kind in STARS:
         return STARS[parameter.kind] + parameter.name
     return parameter.name if parameter.default is None else f"{parameter.name}={parameter.default}"
-
-
-def _formula(thing: griffe.Object) -> str:
-    """The formulas with which the docstring of its module begins, without shapes and remarks; in a family its own."""
-    said = thing.module.docstring.value if thing.module.docstring else ""
-    block = BLOCK.search(said)
-    if block is None:
-        return ""
-    shared = [line.strip() for line in block[0].splitlines()]
-    own = [line for line in shared if line.startswith(f"{thing.name}(")]
-    lines = [[c for c in re.split(r"\s{2,}", line) if not SHAPE.fullmatch(c)] for line in own or shared]
-    beside = "\n".join("    ".join(cells) for cells in lines)
-    below = re.sub(r" {4}(?=(?:(?! {4}).)*(?:=|<-))", "\n", beside)  # narrower, if each part is a formula
-    by_entry = ENTRY_BY_ENTRY in said
-    tex = translate(below, entry_by_entry=by_entry) or translate(beside, entry_by_entry=by_entry)
-    return f"${tex}$" if tex else ""
 
 
 def on_files(files: Any, config: Any) -> None:

@@ -40,7 +40,7 @@ def _modules(module: Module) -> Iterator[Module]:
 
 
 def _is_built(cls: Class) -> bool:
-    """Whether attrs writes the constructor."""
+    """Tell if attrs writes the constructor."""
     return bool(BUILDERS & {d.value.canonical_path for d in cls.decorators if isinstance(d.value, Expr)})
 
 

@@ -1,8 +1,8 @@
 """Draw the pass of a docstring's examples: the layer, the parameters and the numbers that its author chose for them.
 
 The first call of `forward` in the examples is the pass, and the first call of `backward` after it brings the
-derivative with respect to the output: ones where there is none. A derivation then ends in its picture, with the numbers
-of the example below it.
+derivative with respect to the output: ones where there is none. The picture stands below the formula, before the
+derivation, with the numbers of the example at the end.
 """
 
 import ast
@@ -21,6 +21,7 @@ from chainrule.arrays.arguments import is_a
 from chainrule.inspecting.tracing.records import Trace
 
 HEADING = "\n\nExamples\n----"
+DERIVATION = "\n\n**Derivation.**"
 
 
 @frozen(eq=False)
@@ -33,7 +34,7 @@ class Call:
 
 
 class PassesExtension(griffe.Extension):
-    """Docstrings of modules that derive something end, before their examples, in the picture of a pass."""
+    """Docstrings of modules that derive something show the picture of a pass below their formula."""
 
     def on_module(self, *, mod: griffe.Module, **kwargs: Any) -> None:
         """Act on one module, once it has been read."""
@@ -49,9 +50,9 @@ def examples_of(mod: griffe.Module) -> str:
 
 
 def with_picture(text: str, examples: str) -> str:
-    """The text with the picture of the examples' pass before its own examples; as it is, if there is no pass."""
+    """The text with the picture of the examples' pass before its derivation; as it is, if there is no pass."""
     drawing = picture(examples)
-    before, heading, after = text.partition(HEADING)
+    before, heading, after = text.partition(DERIVATION if DERIVATION in text else HEADING)
     return text if drawing is None else f"{before}\n\n```picture\n\n{drawing}\n```{heading}{after}"
 
 

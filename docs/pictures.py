@@ -77,7 +77,7 @@ def draw(picture: Picture, namespace: dict[str, Any]) -> str:
     if hasattr(value, "_repr_svg_"):
         return str(value._repr_svg_())
     if hasattr(value, "savefig"):
-        return _figure_svg(value, picture.caption)
+        return figure_svg(value, picture.caption)
     if isinstance(value, str) and re.match(r"(flowchart|graph|sequenceDiagram|stateDiagram)\b", value):
         return value
     raise TypeError(f"{ast.unparse(last)!r} is {type(value).__name__}, which is no picture: it has no _repr_svg_")
@@ -87,7 +87,7 @@ def _evaluate(example: Example) -> None:
     draw(example.parsed, example.namespace)
 
 
-def _figure_svg(figure: Any, title: str) -> str:
+def figure_svg(figure: Any, title: str) -> str:
     """A figure of matplotlib whose lines and letters have the colour of the text around it."""
     out = io.StringIO()
     figure.savefig(out, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})

@@ -9,7 +9,13 @@ from html import escape, unescape
 from itertools import cycle
 from typing import Any
 
-PAGES = {"from-the-original.md", "reference/glance.md", "reference/index.md"}
+PAGES = {
+    "from-the-original.md",
+    "reference/coverage.md",
+    "reference/glance.md",
+    "reference/index.md",
+    "reference/sheet.md",
+}
 """Their names, in both languages."""
 
 TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)

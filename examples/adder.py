@@ -36,7 +36,7 @@ Learned: TypeAlias = Run[Params, State[Params]]
 @frozen(eq=False)
 @record
 class Kept:
-    """What a file keeps: a run, and of which rows it is shown."""
+    """The contents of a file: a run, and the rows of which it is shown."""
 
     run: Learned
     shown: Labels
@@ -72,7 +72,7 @@ def learn(options: argparse.Namespace, params: Params, tokens: Labels, size: int
 
 
 def asked(tokens: Labels, first: int) -> tuple[Labels, Weighted[Labels]]:
-    """What the network reads of rows of tokens, and what it is to say at each place; before `first` nothing counts."""
+    """The tokens that the network reads, and those that it is to say at each place; before `first` nothing counts."""
     counts = np.full(tokens.shape, fill_value=False)
     counts[:, first:] = True
     return tokens[:, :-1], Weighted(tokens[:, 1:], weights=counts[:, 1:])

@@ -56,7 +56,7 @@ def init(rng: np.random.Generator, tokens: int, length: int, width: int, blocks:
 
 @frozen(eq=False)
 class Past:
-    """What one block remembers: keys and values (n, heads, t, c) of the t places so far."""
+    """The memory of one block: keys and values (n, heads, t, c) of the t places so far."""
 
     k: Array
     v: Array

@@ -35,7 +35,7 @@ def itself(value: Any) -> Any:
 
 @frozen
 class Engine:
-    """How arrays get there, those of a batch and those of parameters, and what makes a step fast."""
+    """The way to an engine, for arrays of a batch and of parameters, and what makes a step fast."""
 
     put: Callable[[Any], Any] = itself
     put_rows: Callable[[Any], Any] = itself

@@ -59,7 +59,7 @@ def face(rng: np.random.Generator, n: int) -> Array:
 
 
 def seen(x: Array, t: Array | float) -> Array:
-    """What the network sees of points (n, 2) at a time: (n, 15), with waves, without which it blurs what is fine."""
+    """The network's view of points (n, 2) at a time: (n, 15), with waves, without which it blurs what is fine."""
     waves = np.concatenate([k * np.pi * x for k in (1, 2, 4)], axis=1)
     return np.concatenate([x, np.broadcast_to(t, (len(x), 1)), np.sin(waves), np.cos(waves)], axis=1, dtype=x.dtype)
 

@@ -3,7 +3,9 @@
 import re
 import tomllib
 
+import coverage
 import pytest
+import sheet
 from chinese import derivations_in_chinese, in_chinese, sentences
 from derivations import derivations
 from glance import table_of_layers
@@ -18,6 +20,7 @@ BOLD = re.compile(r"^\*\*[A-Z][^*]*[.:]\*\*", re.MULTILINE)
 KEPT = {*tomllib.loads(WORDS.read_text("utf-8"))["as_they_are"]}
 ROOT = package()
 NAMES, LAYERS = table_of_names(ROOT), table_of_layers(ROOT)
+SHEET, COVERAGE = sheet.sheet(ROOT), coverage.coverage(ROOT)
 
 
 def rows(page: str) -> list[tuple[str, list[str]]]:
@@ -50,7 +53,7 @@ def test_a_page_is_the_english_one_with_chinese_meanings(english: str) -> None:
     assert "| 对最后一个轴算 `x @ W + b`；参数是一个 `Affine`。 |" in chinese
 
 
-@pytest.mark.parametrize("english", [NAMES, LAYERS], ids=["names", "layers"])
+@pytest.mark.parametrize("english", [NAMES, LAYERS, SHEET, COVERAGE], ids=["names", "layers", "sheet", "coverage"])
 def test_titles_sentences_and_heads_of_a_page_are_in_chinese(english: str) -> None:
     lines = [line for line in in_chinese(english, ROOT).splitlines() if line and not line.startswith(("| [", "| ---"))]
     assert [line for line in lines if not HAN.search(line)] == []

@@ -1,4 +1,4 @@
-"""Every derivation of the reference ends in the picture of its example's pass."""
+"""Every derivation of the reference has the picture of its example's pass before it."""
 
 import griffe
 import pytest
@@ -36,6 +36,15 @@ Examples
     assert before.startswith("A layer.\n\n```picture\n\n<svg")
     assert after == text.partition("Examples\n--------")[2]
     assert all(number in before for number in ("\N{MINUS SIGN}7", "8", "3", "4"))
+
+
+def test_the_picture_stands_between_the_formula_and_the_derivation() -> None:
+    text = "A layer.\n\n    out = x\n\n**Derivation.** None.\n\nExamples\n--------\n"
+    example = ">>> import numpy as np\n>>> from chainrule import relu\n>>> relu.forward((), np.array([1.0]))\n"
+    before, _, after = with_picture(text, example).partition("\n\n**Derivation.**")
+    assert before.startswith("A layer.\n\n    out = x\n\n```picture\n\n<svg")
+    assert before.endswith("\n```")
+    assert after == text.partition("\n\n**Derivation.**")[2]
 
 
 def test_a_text_without_a_pass_stays_as_it_is() -> None:

@@ -1,5 +1,6 @@
 """The reference is read from the package: nothing is left out, and a new layer is in it without a line elsewhere."""
 
+import importlib.util
 import re
 import shutil
 from collections.abc import Iterator
@@ -8,10 +9,12 @@ from typing import Any
 
 import griffe
 import pytest
-from glance import table_of_layers
+from glance import made, table_of_layers
 from mkdocs.exceptions import PluginError
 from modules import SOURCE, modules, navigation, package, page, text
 from names import names, table_of_names
+from results import derivative, in_others
+from sheet import sheet
 
 import chainrule
 import chainrule.datasets
@@ -54,6 +57,19 @@ def rows(table: str) -> dict[str, list[str]]:
     return {
         name: cells.split(" | ") for name, cells in re.findall(r"^\| \[`([^`]*)`\]\S* \| (.*) \|$", table, re.MULTILINE)
     }
+
+
+def columns(page: str) -> dict[str, dict[str, str]]:
+    """The cells beside each name, by the heads of their columns: a name may be in several tables of a page."""
+    found: dict[str, dict[str, str]] = {}
+    head: list[str] = []
+    for line in page.splitlines():
+        cells = re.split(r" \| (?=(?:[^`]*`[^`]*`)*[^`]*$)", line.removeprefix("| ").removesuffix(" |"))  # not in code
+        if line.startswith("| name |"):
+            head = cells[1:]
+        elif name := re.match(r"\[`(\w+)[^`]*`\]", cells[0]):
+            found.setdefault(name[1], {}).update(zip(head, cells[1:], strict=True))
+    return found
 
 
 def grow(folder: Path, layer: str = CUBE, *, export: bool = True) -> griffe.Module:
@@ -99,16 +115,94 @@ def test_every_public_layer_and_loss_is_at_a_glance() -> None:
     values = [
         name for name in chainrule.__all__ if isinstance(getattr(chainrule, name), chainrule.Layer | chainrule.Loss)
     ]
-    shown = rows(table_of_layers(package()))
-    assert {*values, "leaky_relu", "sgd", "sequential"} <= {name.partition("(")[0] for name in shown}
-    assert shown["affine"][1:] == [
-        r"$\begin{aligned} \mathrm{out} &= x \, W + b \end{aligned}$",
-        "[`Affine`][chainrule.layers.affine.Affine]",
-    ]
-    assert shown["relu"][2] == "`()`"
-    assert shown["hard_tanh"][1] == (  # of a family, its own formula
+    shown = columns(table_of_layers(package()))
+    assert {*values, "leaky_relu", "sgd", "sequential"} <= shown.keys()
+    assert shown["affine"] == {
+        "meaning": "`x @ W + b` on the last axis; its parameters are an `Affine`.",
+        "formula": r"$\begin{aligned} \mathrm{out} &= x \, W + b \end{aligned}$",
+        "derivative": r"$\begin{aligned} \mathrm{d}x &= \mathrm{dout} \, W^{\top} \\"
+        r" \mathrm{d}W &= x^{\top} \, \mathrm{dout} \\ \mathrm{d}b &= \mathbf{1}^\top \, \mathrm{dout} \end{aligned}$",
+        "parameters": "[`Affine`][chainrule.layers.affine.Affine]",
+        "cache": "[`x, W`][chainrule.layers.affine.AffineCache]",
+        "in torch": "`torch.nn.Linear`",
+        "in Keras": "`keras.layers.Dense`",
+        "in JAX": "`flax.nnx.Linear`",
+    }
+    assert shown["relu"]["parameters"] == "`()`"
+    assert shown["hard_tanh"]["formula"] == (  # of a family, its own formula
         r"$\begin{aligned} \mathrm{hard\_tanh}(x) &= \min(\max(x, - 1), 1) \end{aligned}$"
     )
+    assert shown["sequential"]["parameters"] == "`tuple[P0, ...]`"  # one type for each of many layers
+
+
+SHEET = columns(sheet(package()))
+THINGS = {thing.name: thing for things in made(package()).values() for thing in things}
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_everything_is_on_the_sheet_with_its_formula_and_its_derivative_or_its_update(name: str) -> None:
+    thing = THINGS[name]
+    shown = SHEET[name]
+    assert shown["to remember"]
+    if ".optimizers." in thing.path:
+        assert r"\leftarrow" in shown["update"]
+    else:
+        assert "=" in shown["forward"]
+        assert re.search(r"\\mathrm\{d\}\w.*&=|\\mathrm\{(?:dout|gradient)\}.*&=", shown["backward"])
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_everything_says_what_other_libraries_call_it(name: str) -> None:
+    said = in_others(THINGS[name])
+    assert [*said] == ["torch", "Keras", "JAX"]
+    for library, code in said.items():
+        for path in re.findall(r"(?:torch|keras|jax|flax|optax)(?:\.\w+)+", code):
+            assert is_there(path), f"{library} has no {path}"
+        assert code == "none" or re.fullmatch(r"`.+`", code)
+
+
+def is_there(path: str) -> bool:
+    """Tell if a library has a name; of one that is not installed, nothing is known."""
+    top, *names = path.split(".")
+    if importlib.util.find_spec(top) is None:
+        return True
+    found: Any = importlib.import_module(top)
+    for name in names:
+        found = getattr(found, name, None) or _module(f"{found.__name__}.{name}")
+    return found is not None
+
+
+def _module(path: str) -> Any:
+    return importlib.import_module(path) if importlib.util.find_spec(path) else None
+
+
+def test_derivatives_are_the_last_lines_of_a_derivation_with_what_they_use() -> None:
+    text = """Two units.
+
+    two(x) = 2 x
+    half(x) = x / 2
+
+**Derivation.** With the slope k,
+
+    d(out) = k dx        k = 2
+    unused = 3
+    dx_i = k dout_i
+
+and of all
+
+    dx = k dout
+
+and of `half`
+
+    dx = dout / 2
+
+**Numerics.** None.
+
+    dx = 0
+"""
+    found = griffe.visit("pair", Path("pair.py"), f'"""{text}"""\n\ntwo = 1\nhalf = 2\n')
+    assert derivative(found["two"]) == (r"$\begin{aligned} k &= 2 \\ \mathrm{d}x &= k \, \mathrm{dout} \end{aligned}$")
+    assert derivative(found["half"]) == r"$\begin{aligned} \mathrm{d}x &= \frac{\mathrm{dout}}{2} \end{aligned}$"
 
 
 def test_a_new_layer_has_a_page_a_place_in_the_navigation_and_a_row_in_both_tables(tmp_path: Path) -> None:
@@ -117,11 +211,13 @@ def test_a_new_layer_has_a_page_a_place_in_the_navigation_and_a_row_in_both_tabl
     assert text(cube) == "::: chainrule.layers.powers.cube\n"
     assert ("Layers", "Powers", "cube", "reference/layers/powers/cube.md") in [*entries(navigation(root))]
     assert rows(table_of_names(root))["cube"] == [r"`x^3`, for \|x\| < 1."]
-    assert rows(table_of_layers(root))["cube(factor=1.0, power)"] == [
-        r"`x^3`, for \|x\| < 1.",
-        r"$\begin{aligned} \mathrm{out} &= x^{3} \end{aligned}$",
-        "[`Cube`][chainrule.layers.powers.cube.Cube]",
-    ]
+    assert "[`cube(factor=1.0, power)`][chainrule.layers.powers.cube.cube]" in table_of_layers(root)
+    assert columns(table_of_layers(root))["cube"] == {
+        "meaning": r"`x^3`, for \|x\| < 1.",
+        "formula": r"$\begin{aligned} \mathrm{out} &= x^{3} \end{aligned}$",
+        "parameters": "[`Cube`][chainrule.layers.powers.cube.Cube]",
+        "cache": "`tuple[()]`",
+    }
 
 
 @pytest.mark.parametrize(
@@ -135,8 +231,8 @@ def test_a_layer_made_by_a_call_has_the_parameters_that_the_call_names(
     tmp_path: Path, call: str, parameters: str
 ) -> None:
     forward = 'def forward(x: float) -> float:\n    """Public, with a page, and no record."""\n\n\n'
-    made = f'{CUBE[: CUBE.index("def cube")]}{forward}cube = {call}\n"""`x^3`."""\n'
-    assert rows(table_of_layers(grow(tmp_path, made)))["cube"][2] == parameters
+    source = f'{CUBE[: CUBE.index("def cube")]}{forward}cube = {call}\n"""`x^3`."""\n'
+    assert columns(table_of_layers(grow(tmp_path, source)))["cube"]["parameters"] == parameters
 
 
 def test_a_layer_that_is_not_exported_has_a_page_and_no_row(tmp_path: Path) -> None:

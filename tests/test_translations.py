@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 
+import coverage
 import glance
 import names
 import parts
 import pytest
+import sheet
 from languages import MADE, untranslated
 from mkdocs.utils.yaml import yaml_load  # pyright: ignore[reportUnknownVariableType] (mkdocs: IO of anything)
 
@@ -64,7 +66,7 @@ def test_the_chinese_site_lists_every_page_that_is_in_english_alone() -> None:
     english = {path.relative_to(ENGLISH).as_posix() for path in ENGLISH.rglob("*.md")}
     chinese = {path.relative_to(CHINESE).as_posix() for path in CHINESE.rglob("*.md")}
     assert len(listed) == len(set(listed))
-    assert {*MADE} == {names.PAGE, glance.PAGE}
+    assert {*MADE} == {names.PAGE, glance.PAGE, sheet.PAGE, coverage.PAGE}
     assert set(listed) == english - chinese
     assert "tutorial/1-affine.md" not in listed
 

@@ -25,7 +25,13 @@ P = TypeVar("P")
 C = TypeVar("C")
 
 Shape: TypeAlias = tuple[int, ...]
-"""The lengths of an array's axes."""
+"""The lengths of an array's axes.
+
+Examples
+--------
+>>> from chainrule.rules import Shape
+>>> shape: Shape = (32, 784)
+"""
 
 
 @paged

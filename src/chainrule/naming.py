@@ -148,7 +148,7 @@ def made_again(subject: Any, parts: tuple[Any, ...]) -> Any:
 
 
 def can_be_made_again(subject: Any) -> bool:
-    """Whether what made a layer of layers is known, so that it can be made again of others."""
+    """Tell if the maker of a layer of layers is known, so that it can be made again of others."""
     return callable(_origin(subject)[2])
 
 
@@ -164,7 +164,7 @@ def reduced(subject: Any) -> tuple[Any, ...]:
 
 
 def _origin(subject: Any) -> tuple[str, str, Any]:
-    """Where a layer or a loss was written, by module and name, and what the module calls so; None if nothing."""
+    """The module and the name by which a layer or a loss was written, and what is called so; None if nothing."""
     module, name = str(getattr(_source(subject), "__module__", None)), name_of(subject).partition("(")[0]
     return module, name, getattr(sys.modules.get(module), name, None)
 

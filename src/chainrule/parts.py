@@ -19,7 +19,7 @@ FRAMES = 8
 
 
 def _depth_of(parts: "Chain | Fork | Around") -> int:
-    """How many levels of layers in layers there are, this one included."""
+    """The number of levels of layers in layers, this one included."""
     return 1 + max((getattr(getattr(layer, "parts", ()), "depth", 0) for layer in parts.layers), default=0)
 
 
@@ -90,7 +90,7 @@ class Around:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it can't be gone into: the parameters or the cache of the part are not there."""
+        """True if it can't be gone into: the parameters or the cache of the part are not there."""
         return self.tied or self.recomputed
 
     @property

@@ -28,10 +28,26 @@ from chainrule.arrays.libraries import library_of
 from chainrule.arrays.types import is_tuple
 
 Steps: TypeAlias = Any
-"""An int, or a 0-d array of whole numbers."""
+"""An int, or a 0-d array of whole numbers.
+
+Examples
+--------
+>>> from chainrule import schedules
+>>> first: schedules.Steps = 0
+>>> schedules.constant(0.1)(first)
+0.1
+"""
 
 Rate: TypeAlias = Any
-"""A float, or a 0-d array of the library of the steps."""
+"""A float, or a 0-d array of the library of the steps.
+
+Examples
+--------
+>>> from chainrule import schedules
+>>> rate: schedules.Rate = schedules.constant(0.1)(0)
+>>> rate
+0.1
+"""
 
 
 @frozen(repr=False)
@@ -44,6 +60,13 @@ class Schedule:
         The function and its arguments: two schedules with the same are equal.
     formula
         From the namespace of the steps, the steps and the options to the rate.
+
+    Examples
+    --------
+    >>> from chainrule.schedules import Schedule, constant
+    >>> rate: Schedule = constant(0.1)
+    >>> rate(1000), rate == constant(0.1)
+    (0.1, True)
     """
 
     name: str

@@ -29,16 +29,43 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 CONTAINERS = (list, dict, set, tuple)
-"""Containers that may hold arrays and are no branches; nor are subclasses of tuple, such as named tuples."""
+"""Containers that may hold arrays and are no branches; nor are subclasses of tuple, such as named tuples.
+
+Examples
+--------
+>>> from chainrule import tree
+>>> list in tree.CONTAINERS
+True
+"""
 
 PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
-"""The types that most records carry along, and that hold no arrays."""
+"""The types that most records carry along, and that hold no arrays.
+
+Examples
+--------
+>>> from chainrule import tree
+>>> str in tree.PLAIN
+True
+"""
 
 LOOKED_AT = 16
-"""The most entries that are searched of a container that is carried along: it may be a vocabulary."""
+"""The most entries that are searched of a container that is carried along: it may be a vocabulary.
+
+Examples
+--------
+>>> from chainrule import tree
+>>> tree.LOOKED_AT
+16
+"""
 
 Path: TypeAlias = tuple[int | str, ...]
-"""The steps from the root to a leaf: positions in tuples, names of fields."""
+"""The steps from the root to a leaf: positions in tuples, names of fields.
+
+Examples
+--------
+>>> from chainrule import tree
+>>> bias: tree.Path = (2, "b")  # [2].b
+"""
 
 
 def named_leaves(tree: object) -> list[tuple[str, Array]]:

@@ -28,13 +28,42 @@ from chainrule.training.objective import Objective
 from chainrule.training.prediction import prediction
 
 Params: TypeAlias = tuple[Affine, Unit, Affine]
-"""The parameters of the network, and its gradients: an entry for each layer."""
+"""The parameters of the network, and its gradients: an entry for each layer.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import two_layer
+>>> params: two_layer.Params = two_layer.init(np.random.default_rng(0), 784, 50, 10)
+>>> params[2]
+Affine(W=f32[50, 10], b=f32[10])
+"""
 
 Caches: TypeAlias = tuple[AffineCache, Saved, AffineCache]
-"""The caches of the network: what `forward` hands to `backward`."""
+"""The caches of the network: what `forward` hands to `backward`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import two_layer
+>>> params = two_layer.init(np.random.default_rng(0), 784, 50, 10)
+>>> logits, caches = two_layer.network.forward(params, np.zeros((2, 784), np.float32))
+>>> [type(cache).__name__ for cache in caches]
+['AffineCache', 'Saved', 'AffineCache']
+"""
 
 network: Layer[Params, Caches] = sequential(affine, relu, affine)
-"""The network: `network.forward(params, x)` gives the logits and the caches."""
+"""The network: `network.forward(params, x)` gives the logits and the caches.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import two_layer
+>>> params = two_layer.init(np.random.default_rng(0), 784, 50, 10)
+>>> logits, caches = two_layer.network.forward(params, np.zeros((2, 784), np.float32))
+>>> logits.shape
+(2, 10)
+"""
 
 
 def init(

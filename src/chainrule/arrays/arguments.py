@@ -133,7 +133,7 @@ def is_of_pandas(value: object) -> bool:
 
 
 def remedy(value: object, combinator: str = "") -> str:
-    """What to do with layers in a list, or a function of ours in place of what it makes; "" of anything else."""
+    """Advice on layers in a list, or a function of ours in place of what it makes; "" of anything else."""
     if combinator and (is_a(value, list) or is_tuple(value)):
         return f": unpack it, as {combinator}(*layers)"
     of_ours = is_a(value, FunctionType) and str(value.__module__).startswith("chainrule.")

@@ -17,6 +17,16 @@ class Namespace(Protocol):
     Most are functions of the Array API standard under their own names; a library's other functions are reached through
     it as well. The rest say who owns an array, or are short for expressions that NumPy computes much faster in another
     form. `x` is any array of floats, (..., k) rows of k numbers on any axes, `rows` (n, k).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Array, rules
+    >>> def forward(xp: rules.Namespace, x: Array) -> tuple[Array, Array]:
+    ...     return xp.exp(x), xp.exp(x)
+    >>> exponential = rules.elementwise("exponential", forward)
+    >>> exponential.forward((), np.array([0.0]))[0]
+    array([1.])
     """
 
     @property
@@ -30,7 +40,7 @@ class Namespace(Protocol):
 
     @property
     def keeps(self) -> bool:
-        """Whether a combinator keeps its parts' caches: not where no backward follows."""
+        """True if a combinator keeps its parts' caches: not where no backward follows."""
         ...
 
     def by_blocks(self, f: Callable[["Namespace", Array], tuple[Array, Array]], x: Array, /) -> tuple[Array, Array]:

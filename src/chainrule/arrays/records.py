@@ -142,6 +142,14 @@ def unchecked(cls: Callable[Q, T]) -> Callable[Q, T]:
     -------
     Callable
         It takes a value for each field, in order, and holds them as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, rules
+    >>> same = rules.unchecked(Affine)
+    >>> same(np.ones((3, 2)), np.zeros(2))
+    Affine(W=f64[3, 2], b=f64[2])
     """
     built: Any = cls
     fields: list[Any] = [getattr(built, name).__set__ for name in field_names(built)]

@@ -16,7 +16,18 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain
 
 Targets: TypeAlias = Labels | Array
-"""Integer labels (...,), or rows of probabilities (..., k)."""
+"""Integer labels (...,), or rows of probabilities (..., k).
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import Targets, softmax_cross_entropy
+>>> labels: Targets = np.array([1])
+>>> probabilities: Targets = np.array([[0.0, 1.0]])
+>>> logits = np.array([[0.0, 3.0]])
+>>> [float(softmax_cross_entropy.forward(logits, t)[0].round(4)) for t in (labels, probabilities)]
+[0.0486, 0.0486]
+"""
 
 
 def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, name: str) -> tuple[Labels, Array | None]:

@@ -10,10 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[np.floating[Any]]
-"""An array of real floating-point numbers."""
+"""An array of real floating-point numbers.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import Array
+>>> def double(x: Array) -> Array:
+...     return 2 * x
+>>> double(np.array([1.0, 2.0]))
+array([2., 4.])
+"""
 
 Labels: TypeAlias = NDArray[np.integer[Any]]
-"""An array of class numbers, 0 to k - 1."""
+"""An array of class numbers, 0 to k - 1.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import Labels
+>>> labels: Labels = np.array([3, 0])
+>>> labels.dtype.kind
+'i'
+"""
 
 Places: TypeAlias = NDArray[Any]
 """The position of the label in each row, in a form that the namespace chooses."""
@@ -26,17 +45,23 @@ class Groups(NamedTuple):
     """Groups of neighbouring channels of (n, positions, channels): means are those of a group in one example."""
 
     number: int
-    """How many groups; they divide the channels."""
+    """The number of groups; they divide the channels."""
 
 
 Along: TypeAlias = int | Groups
-"""What is taken together in a mean: a line along an axis, -1 or 0, or a group of channels at all positions."""
+"""The numbers of one mean: a line along an axis, -1 or 0, or a group of channels at all positions."""
 
 Generator: TypeAlias = "np.random.Generator"
 """A generator of random numbers. A string, because numpy.random takes a third as long to import as all that is here."""
 
 Unit: TypeAlias = tuple[()]
-"""The parameters of a layer that has none: `()`."""
+"""The parameters of a layer that has none: `()`.
+
+Examples
+--------
+>>> from chainrule import Unit
+>>> params: Unit = ()
+"""
 
 
 def is_numpy(value: object) -> TypeGuard[NDArray[Any]]:

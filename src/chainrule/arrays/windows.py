@@ -45,7 +45,7 @@ def spatial(axes: Iterable[slice]) -> Index:
 
 @frozen(slots=False)
 class Windows:
-    """Where windows lie: numbers for each spatial axis, and the groups of channels."""
+    """The places of windows: numbers for each spatial axis, and the groups of channels."""
 
     outer: tuple[int, ...]
     """The positions that are seen through windows."""
@@ -73,7 +73,7 @@ class Windows:
 
     @cached_property
     def lands(self) -> Index:
-        """Where these are, from the first window's first position on."""
+        """The places of these, from the first window's first position on."""
         axes = zip(self.seen[1:-1], self.before, strict=True)
         return spatial(slice(seen.start + b, seen.stop + b) for seen, b in axes)
 

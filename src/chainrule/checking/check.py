@@ -37,7 +37,7 @@ OF_EARLIER_CALLS = ("repeatability", "calls_in_between", "threads", "all_written
 OF_AS_LAYER = (
     "a layer made by as_layer is given tensors of them; check_against takes tensors as they are, also in bfloat16"
 )
-"""What to do with arrays of another library."""
+"""Advice on arrays of another library."""
 
 
 def check_layer(

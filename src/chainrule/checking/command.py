@@ -39,7 +39,14 @@ allow it; 3 no law is broken, but one could not tell; 130 interrupted; 141 nobod
 
 
 class CommandError(Exception):
-    """The command line, or what it names, does not allow it: the message is one line."""
+    """The command line, or what it names, does not allow it: the message is one line.
+
+    Examples
+    --------
+    >>> from chainrule.checking.command import CommandError
+    >>> issubclass(CommandError, Exception)
+    True
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,7 +149,7 @@ def _report(options: argparse.Namespace) -> Report:
 
 
 def _case(name: str) -> tuple[Any, ...]:
-    """What the function of that name gives, or the value."""
+    """The result of the function of that name, or the value."""
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise CommandError(f"expected MODULE:NAME, such as mylayers:scale_case, got {name!r}")

@@ -36,7 +36,14 @@ CASES = (
     "(network, loss, params, x, targets)",
     "(optimizer, params, grads)",
 )
-"""What can be checked: a subject, and what to run it on."""
+"""Things that can be checked: a subject, and the arguments to run it on.
+
+Examples
+--------
+>>> from chainrule.checking import each_law
+>>> each_law.CASES[0]
+'(layer, params, x)'
+"""
 
 
 @frozen(eq=False)
@@ -49,6 +56,13 @@ class CheckedLaw:
         The name of the law. pytest shows it: `test_scale[derivative]`.
     report
         The function that checks it and gives the verdicts: the same at every call.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import each_law, relu
+    >>> law = each_law(relu, (), np.random.default_rng(0).standard_normal((4, 3)))[0]
+    >>> law()  # it holds
     """
 
     name: str

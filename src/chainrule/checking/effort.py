@@ -1,4 +1,4 @@
-"""How much a check does.
+"""The effort of a check: much or little.
 
 `"full"` asks every question. `"quick"` asks them of the arguments as they are given: it leaves out the laws that look
 elsewhere (other values, sizes, derivatives `dout` and dtypes, several threads), and tries 32 entries of an array one by
@@ -9,7 +9,7 @@ mistakes in ten.
 from typing import Literal, TypeAlias, get_args
 
 Effort: TypeAlias = Literal["quick", "full"]
-"""What the checks take for `effort`."""
+"""The values of `effort` that checks take."""
 
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
 

@@ -10,7 +10,7 @@ from attrs import asdict, frozen
 from chainrule.checking.verdict import Verdict
 
 MARKS: dict[bool | None, str] = {True: "ok", False: "WRONG", None: "cannot tell"}
-"""What a table says of a verdict."""
+"""The words that a table has for a verdict."""
 
 COLOURS: dict[bool | None, str] = {True: "#1a7f37", False: "#b3261e", None: "#8a5a00"}
 """The colours of marks in a notebook."""
@@ -127,7 +127,7 @@ def _measured(verdict: Verdict) -> str:
 
 
 def _found(verdict: Verdict) -> list[str]:
-    """What was found, in lines."""
+    """The findings, in lines."""
     lines: list[str] = []
     if not verdict.ok and not math.isnan(verdict.expected):
         place = f"{verdict.field}[{', '.join(str(i) for i in verdict.index)}]" if verdict.index else verdict.field

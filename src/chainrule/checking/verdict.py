@@ -67,7 +67,7 @@ class Verdict:
 
     @property
     def wrong(self) -> bool:
-        """Whether the law is broken: neither does it hold, nor is it undecided."""
+        """True if the law is broken: neither does it hold, nor is it undecided."""
         return not self.ok and not self.undecided
 
 

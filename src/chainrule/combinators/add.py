@@ -18,6 +18,12 @@ copies `dout` to the branches, and where the wires meet their derivatives are ad
 
 `add(f)` is f, bit for bit. Addition of floating-point numbers is not associative, so `add(f, add(g, h))` equals
 `add(f, g, h)` but for rounding.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.add` | `keras.layers.Add` | `jax.numpy.add` |
 """
 
 import math

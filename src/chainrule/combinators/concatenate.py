@@ -19,6 +19,12 @@ Concatenate and split are an adjoint pair, as are copy and sum: x is copied to t
 their derivatives are added.
 
 **To remember:** each branch gets back its own slice.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.cat` | `keras.layers.Concatenate` | `jax.numpy.concatenate` |
 """
 
 import math

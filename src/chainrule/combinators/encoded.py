@@ -14,6 +14,12 @@ so that the encoder is given the derivative with respect to its output,
 the layer's `dx`, and there the way back ends.
 
 **To remember:** the way back ends at the first input that cannot change by a little.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Sequential` | `keras.Sequential` | `flax.nnx.Sequential` |
 """
 
 from functools import partial

@@ -15,6 +15,12 @@ The gradients are zeros like the parameters. `training_step` leaves every bit of
 optimizer, also one that would move a parameter without a gradient (weight decay).
 
 **To remember:** a fixed layer lets the derivative through and takes none for itself.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Module.requires_grad_(False)` | `keras.Layer.trainable = False` | `jax.lax.stop_gradient` |
 """
 
 from functools import partial

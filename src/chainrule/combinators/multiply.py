@@ -21,6 +21,12 @@ those before. A zero is exact: a branch beside one that gives 0 gets 0, and besi
 **To remember:** a factor gets what comes back times all the others.
 
 Special values: 0 times an infinity is nan, as in every product. What overflows gives an infinity without a warning.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.mul` | `keras.layers.Multiply` | `jax.numpy.multiply` |
 """
 
 import math

@@ -2,13 +2,22 @@
 
     out = f_n(... f_2(f_1(x)))
 
-where f_1 to f_n are one layer, or what a function gives for 0, 1, ..., n - 1. The derivation is that of `sequential`:
-to go back is to go through the transposes, last layer first.
+where f_1 to f_n are one layer, or what a function gives for 0, 1, ..., n - 1.
+
+**Derivation.** It is that of `sequential`: to go back is to go through the transposes, last layer first,
+
+    dx = b_1(b_2(... b_n(dout)))
 
 **To remember:** depth is a number.
 
 One layer with one set of parameters, n times over, is `tied(repeated(f, n), expand, contract)`: `expand` copies the
 parameters n times, and `contract` adds n gradients.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.ModuleList` | `keras.Sequential` | `jax.lax.scan` |
 """
 
 from collections.abc import Callable

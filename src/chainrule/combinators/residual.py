@@ -16,6 +16,12 @@ the derivatives are added. The identity in the sum is why deep networks of this 
 every layer, however small J is (He et al., Deep Residual Learning, 2016).
 
 **To remember:** what was copied going forward is added coming back, and what was added is copied.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.add` | `keras.layers.Add` | `jax.numpy.add` |
 """
 
 import math

@@ -15,6 +15,12 @@ so backward is the composition of the backwards, last layer first:
 
 `sequential` is associative and `sequential()` is its identity, bit for bit. Parameters, caches and gradients are tuples
 with an entry for each layer. The first layer's `dx` is not computed where nobody asks for it (`grads`).
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Sequential` | `keras.Sequential` | `flax.nnx.Sequential` |
 """
 
 from functools import partial

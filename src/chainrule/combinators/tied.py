@@ -22,6 +22,12 @@ which `chainrule.laws.transposed` tests. Where a number was copied its derivativ
 adjoint pair.
 
 **To remember:** what is used in two places gets the sum of two gradients.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.utils.parametrize.register_parametrization` | none | none |
 """
 
 from collections.abc import Callable

@@ -41,7 +41,14 @@ _DIMENSIONS = 64  # of a NumPy array, at most
 
 
 class IdxError(ValueError):
-    """A file is not in IDX format, or not complete, or damaged."""
+    """A file is not in IDX format, or not complete, or damaged.
+
+    Examples
+    --------
+    >>> from chainrule.datasets import IdxError
+    >>> issubclass(IdxError, ValueError)
+    True
+    """
 
 
 def load_idx(path: str | os.PathLike[str]) -> IdxArray:

@@ -102,6 +102,14 @@ def truncated_normal(
     ------
     ValueError, TypeError
         As `normal`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import initializers
+    >>> W = initializers.truncated_normal(np.random.default_rng(0), (400, 100), 400, 100, np.float32, std=0.02)
+    >>> bool(abs(W).max() < 0.0401)
+    True
     """
     return sample("truncated_normal", rng, shape, dtype, within_two, number("truncated_normal", "std", std))
 
@@ -127,6 +135,14 @@ def uniform(
     ------
     ValueError, TypeError
         As `normal`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import initializers
+    >>> W = initializers.uniform(np.random.default_rng(0), (400, 100), 400, 100, np.float32, limit=0.5)
+    >>> bool(abs(W).max() <= 0.5)
+    True
     """
     return sample("uniform", rng, shape, dtype, between_ones, number("uniform", "limit", limit))
 
@@ -152,6 +168,14 @@ def zeros(rng: Generator, shape: tuple[int, ...], fan_in: int, fan_out: int, dty
     ------
     ValueError, TypeError
         As `normal`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import initializers
+    >>> initializers.zeros(np.random.default_rng(0), (2, 3), 2, 3, np.float32)
+    array([[0., 0., 0.],
+           [0., 0., 0.]], dtype=float32)
     """
     generator("zeros", rng)
     return read_only(np.zeros(sides("zeros", shape), floating("zeros", dtype)))

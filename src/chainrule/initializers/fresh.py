@@ -13,7 +13,16 @@ from chainrule.arrays.types import Array, Generator
 from chainrule.initializers.distributions import floating, generator, normal
 
 Initializer: TypeAlias = Callable[[Generator, tuple[int, ...], int, int, DTypeLike], Array]
-"""`(rng, shape, fan_in, fan_out, dtype) -> weights`, such as `he_normal`."""
+"""`(rng, shape, fan_in, fan_out, dtype) -> weights`, such as `he_normal`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import Affine, initializers
+>>> draw: initializers.Initializer = initializers.he_normal
+>>> Affine.init(np.random.default_rng(0), 784, 50, weights=draw)
+Affine(W=f32[784, 50], b=f32[50])
+"""
 
 
 def chosen(owner: str, weights: Initializer | None, std: float | None, default: Initializer) -> Initializer:

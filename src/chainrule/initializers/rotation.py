@@ -60,6 +60,14 @@ def orthogonal(rng: Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
         If a side of the shape is negative, or it has less than two axes.
     TypeError
         If `rng` is no Generator, a side is no integer, or the dtype is not floating-point.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import initializers
+    >>> W = initializers.orthogonal(np.random.default_rng(0), (100, 50), 100, 50, np.float64)
+    >>> bool(abs(W.T @ W - np.eye(50)).max() < 1e-14)
+    True
     """
     kind, whole = floating("orthogonal", dtype), sides("orthogonal", shape)
     if len(whole) < 2:

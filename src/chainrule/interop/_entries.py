@@ -17,7 +17,7 @@ from chainrule.arrays.types import Array, is_tuple
 P = TypeVar("P")
 
 Value: TypeAlias = "int | float | complex | bool | str | bytes | None"
-"""What a record may carry along into a file."""
+"""The values that a record may carry along into a file."""
 
 TEXTS: dict[str, tuple[Callable[[Any], str], Callable[[str], Value]]] = {
     "int": (hex, lambda text: int(text, 16)),  # of any size: decimals end at 4300 digits

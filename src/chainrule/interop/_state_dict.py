@@ -110,7 +110,7 @@ def _options(layer: Any) -> list[Any]:
 
 
 def _fits_transpose(entry: Entry, given: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    """Whether it is a kernel that fits a transposed convolution, and no other."""
+    """Tell if it is a kernel that fits a transposed convolution, and no other."""
     if entry.layout is not kernel:
         return False
     return wanted[entry.name] != given.get(entry.name) == form(kernel_of_transpose.there(entry.array))

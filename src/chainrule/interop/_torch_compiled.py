@@ -1,4 +1,4 @@
-"""What `chainrule.interop.torch.compiled` is made of: a program of torch's operations for each form of the arguments.
+"""The parts of `chainrule.interop.torch.compiled`: a program of torch's operations for each form of the arguments.
 
 `torch.compile` reads the bytecode of a function. It does not know how records are made, and breaks a step of training
 into some hundred pieces. So we run the function once, on tensors without numbers, note which operations it asks torch
@@ -62,7 +62,7 @@ def _without_numbers(leaf: Any) -> Any:
 
 
 def _form(value: Any) -> Hashable:
-    """What a program depends on: structure, shapes, dtypes, devices, and what stands in a record beside arrays."""
+    """The key of a program: structure, shapes, dtypes, devices, and what stands in a record beside arrays."""
     if torch.is_tensor(value):
         return value.shape, value.dtype, value.device
     kind: Any = value.__class__

@@ -44,7 +44,7 @@ SWAPPING = RLock()
 
 @frozen(eq=False)
 class Subject:
-    """What is to be a layer, and how it is called.
+    """The torch callable that is to be a layer, and its name.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Subject:
 
     @property
     def is_function(self) -> bool:
-        """Whether it is a `torch.autograd.Function`, whose every tensor is an argument that it differentiates."""
+        """True if it is a `torch.autograd.Function`, whose every tensor is an argument that it differentiates."""
         return is_function(self.f)
 
     def names(self, params: Any) -> list[str]:
@@ -140,7 +140,7 @@ class Subject:
 
 
 def _by_place(module: Any, lent: dict[int, Any]) -> dict[str, Any]:
-    """What stands in for each parameter and buffer, by its name, once for each module that holds it.
+    """The stand-in for each parameter and buffer, by its name, once for each module that holds it.
 
     A module that stands at two places is named once: `functional_call` would swap it twice, and leave the tensor of the
     first swap where the parameter was.
@@ -161,7 +161,7 @@ def _buffer(buffer: Any, kind: Any, like: Any) -> Any:
 
 
 def callable_of(f: Any) -> Any:
-    """What is to be a layer, `F` for `F.apply`; anything that can't be called with tensors is a TypeError."""
+    """The callable of a layer, `F` for `F.apply`; anything that can't be called with tensors is a TypeError."""
     owner = getattr(f, "__self__", None)
     if is_function(owner):
         return owner
@@ -172,12 +172,12 @@ def callable_of(f: Any) -> Any:
 
 
 def is_function(f: object) -> bool:
-    """Whether it is a subclass of `torch.autograd.Function`."""
+    """Tell if it is a subclass of `torch.autograd.Function`."""
     return isinstance(f, type) and issubclass(f, torch.autograd.Function)
 
 
 def is_module(f: object) -> bool:
-    """Whether it is a module."""
+    """Tell if it is a module."""
     return isinstance(f, torch.nn.Module)
 
 
@@ -219,7 +219,7 @@ class Loan:
 
     @property
     def writes(self) -> int:
-        """How often torch has written to the tensor."""
+        """The number of times that torch has written to the tensor."""
         count: int = self.tensor._version  # noqa: SLF001  # torch has no other name for it
         return count
 

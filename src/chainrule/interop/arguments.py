@@ -149,6 +149,6 @@ def check_dout(dout: Any, shape: Sequence[int], dtype: object) -> None:
 
 
 def name_of_function(f: Any) -> str:
-    """How a layer is called that is made of a function, a class or an object."""
+    """The name of a layer that is made of a function, a class or an object."""
     name = str(getattr(f, "__name__", type(f).__name__))
     return "function" if name == "<lambda>" else name

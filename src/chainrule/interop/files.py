@@ -241,7 +241,7 @@ def _kind(value: object) -> str:
 
 
 def _same(found: str, wanted: str) -> bool:
-    """Whether two forms are the same: None may stand for any value."""
+    """Tell if two forms are the same: None may stand for any value."""
     return found == wanted or ("NoneType" in {found, wanted} and {found, wanted} <= TEXTS.keys())
 
 

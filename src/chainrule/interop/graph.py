@@ -10,7 +10,7 @@ from chainrule.arrays.types import Array
 
 @frozen(eq=False)
 class Graph:
-    """What forward keeps: the graph that the library has recorded. `tree` finds no arrays in it.
+    """The cache of forward: the graph that the library has recorded. `tree` finds no arrays in it.
 
     It may be used as often as you like. It can't be pickled.
 

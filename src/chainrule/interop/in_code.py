@@ -53,7 +53,7 @@ def value_in_code(value: Any, names: Mapping[int, str]) -> str:
 
 
 def path_in_code(value: Any, array: Any, at: str) -> str:
-    """How an array is reached in code from the value that holds it, whose name is `at`.
+    """The code that reaches an array from the value that holds it, whose name is `at`.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def _fields(value: Any) -> tuple[str, ...] | None:
 
 
 def _entries(value: Any) -> Iterator[tuple[str, Any]]:
-    """What is in a value, with the step that leads there."""
+    """The contents of a value, each with the step that leads there."""
     fields = _fields(value)
     if fields is not None:
         yield from ((f".{name}", getattr(value, name)) for name in fields)

@@ -36,7 +36,7 @@ OPSET, IR_VERSION = 20, 9
 """The release of the operators, and that of the format which came with it."""
 
 OPERATORS = (helper.make_opsetid("", OPSET),)
-"""Where operators come from: ONNX itself."""
+"""The domain of operators: ONNX itself."""
 
 BATCH = "batch"
 """The name of the first axis, where it may have any length."""
@@ -118,9 +118,9 @@ class Graph:
     nodes: list[onnx.NodeProto] = field(factory=list[onnx.NodeProto])
     constants: dict[str, onnx.TensorProto] = field(factory=dict[str, onnx.TensorProto])
     types: dict[str, onnx.TypeProto] = field(factory=dict[str, onnx.TypeProto])
-    """What each wire carries, for the x that was given."""
+    """The value on each wire, for the x that was given."""
     any_batch: bool = True
-    """Whether every layer so far treats what is on the first axis alone."""
+    """True if every layer so far treats what is on the first axis alone."""
 
     def node(self, operator: str, /, *inputs: str | Constant, **attributes: Attribute) -> str:
         """Add an operator."""
@@ -179,7 +179,7 @@ class Graph:
         return self.types[wire]
 
     def inferred(self, schema: onnx.defs.OpSchema, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
-        """What an operator gives; a ValueError if it does not take its inputs."""
+        """The output of an operator; a ValueError if it does not take its inputs."""
         types = {wire: self.carried(wire) for wire in node.input if wire}
         known = {wire: self.constants[wire] for wire in types if wire in self.constants}
         shapes = {wire: each for wire, each in known.items() if each.data_type == onnx.TensorProto.INT64}
@@ -193,7 +193,7 @@ class Graph:
             ) from error
 
     def shown(self, wire: str) -> str:
-        """What a wire carries, for messages."""
+        """The value on a wire, in words for messages."""
         kind = helper.tensor_dtype_to_np_dtype(self.types[wire].tensor_type.elem_type)
         return f"{kind}{[*self.shape(wire)]}"
 

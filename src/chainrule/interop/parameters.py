@@ -18,7 +18,7 @@ from chainrule.arrays.records import field_names, record
 from chainrule.arrays.types import Array, is_tuple
 
 Key: TypeAlias = Any
-"""What a dict finds a value by: a string as a rule."""
+"""The key by which a dict finds a value: a string as a rule."""
 
 CLASSES: dict[tuple[type, tuple[Key, ...]], "type[Parameters]"] = {}
 """The classes made so far, by what they are records of: gradients have the class of the parameters."""

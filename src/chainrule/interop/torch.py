@@ -234,7 +234,7 @@ def as_encoder(
 def _subject(
     f: object, x: Place, frozen: Collection[Place], *, autocast: bool, device: object, moves_x: bool
 ) -> tuple[_torch_layer.Subject, Parts]:
-    """What is to be a layer, and which of its parameters are constant."""
+    """The function that is to be a layer, and which of its parameters are constant."""
     made_of = _torch_layer.callable_of(f)
     check_place(x)
     constant, still = constant_at(frozen), bool(frozen)

@@ -48,7 +48,7 @@ Law: TypeAlias = Callable[["Check"], Iterator[Verdict]]
 
 @frozen(eq=False)
 class Check:
-    """What is checked, and what is right for the arguments as they are given, for a normal dout."""
+    """The thing that is checked, and the right answers for the arguments as they are given, for a normal dout."""
 
     f: Kernel
     reference: Kernel
@@ -62,7 +62,7 @@ class Check:
 
     @property
     def home(self) -> Home:
-        """Where the arrays live."""
+        """The home of the arrays."""
         return self.f.home
 
     @property
@@ -75,7 +75,7 @@ class Check:
         return lifted(self.home, self.args if args is None else args, self.home.copy)
 
     def truth(self, args: Arguments, dout: Real) -> Truth:
-        """What is right at another point."""
+        """The right answers at another point."""
         typical = {name: Size.of(leaf[np.isfinite(leaf)]).root for name, leaf in self.first.right.items()}
         return truth(self.reference, args, dout, self.rng, has_backward=self.has_backward, typical=typical)
 
@@ -409,7 +409,7 @@ def _names_of_arrays(check: Check) -> list[str]:
 
 
 def kept(check: Check) -> Iterator[Verdict]:
-    """What the caller writes to x and the parameters after forward changes no gradient, or is an error in backward."""
+    """A write of the caller to x or the parameters after forward changes no gradient, or is an error in backward."""
     if not in_memory(check.home):
         return
     note = ""

@@ -1,4 +1,4 @@
-"""Where the arrays of a check live: what `check_against` does to arrays of NumPy, of torch and of JAX.
+"""The homes of a check's arrays: the things that `check_against` does to arrays of NumPy, of torch and of JAX.
 
 The verdicts are computed in NumPy's float64. JAX functions are given NumPy arrays, of which `as_layer` makes JAX's.
 """
@@ -45,7 +45,7 @@ def dtype_name(array: Any) -> str:
 
 
 def is_float(array: Any) -> bool:
-    """Whether an array is differentiated by."""
+    """Tell if derivatives are taken with respect to an array."""
     return dtype_name(array) in FORMATS
 
 
@@ -89,7 +89,7 @@ class NumPy:
         return np.ascontiguousarray(array).tobytes()
 
     def written(self, array: Any) -> int:
-        """How often somebody has written to an array, where that is counted."""
+        """The number of times that somebody has written to an array, where that is counted."""
         return 0
 
     def change(self, array: Any) -> None:
@@ -159,7 +159,7 @@ class Torch:
         return bytes(flat.view(self.torch.uint8).numpy().tobytes()) if flat.numel() else b""
 
     def written(self, array: Any) -> int:
-        """How often torch has written to a tensor."""
+        """The number of times that torch has written to a tensor."""
         count: int = array._version  # noqa: SLF001  # torch has no other name for it
         return count
 
@@ -204,7 +204,7 @@ def _strided(array: Any) -> Any:
 
 
 def library_of(subjects: tuple[object, ...], arrays: list[Any]) -> str:
-    """Whose arrays they are, and if they are NumPy's, whose function it is."""
+    """The library of the arrays, and if they are NumPy's, that of the function."""
     kinds = [_library(type(array)) for array in arrays]
     kinds += [_library(base) for subject in subjects for base in _classes(subject)]
     return next((name for name in ("torch", "jax") if name in kinds), "numpy")
@@ -222,7 +222,7 @@ def _library(kind: Any) -> str:
 
 
 def home_of(library: str, arrays: list[Any]) -> Home:
-    """Where the arrays of a check live."""
+    """The home of the arrays of a check."""
     if library == "torch" and not all(is_numpy(array) for array in arrays):
         return Torch()
     return OfJAX() if library == "jax" else NumPy()

@@ -69,7 +69,7 @@ class Kernel:
 
 @frozen
 class Names:
-    """What the results are called.
+    """The names of the results.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def _slopes_of_rows(f: Callable[..., Any], params: Any, x: Real, dout: Real) -> 
 
 
 def _rows_alone(f: Callable[..., Any], params: Any, x: Real) -> bool:
-    """Whether a row of the output depends on that row of x alone, as far as one row shows."""
+    """Tell if a row of the output depends on that row of x alone, as far as one row shows."""
     if x.ndim < 2 or len(x) < 2 or x.size > 2**14:
         return False
     out = np.asarray(f(x, *params))
@@ -241,5 +241,5 @@ def arrays_of(args: Arguments) -> list[Any]:
 
 
 def in_memory(home: Home) -> bool:
-    """Whether arrays have a layout, and can be written to."""
+    """True if arrays have a layout, and can be written to."""
     return not isinstance(home, OfJAX)

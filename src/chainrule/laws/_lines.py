@@ -200,7 +200,7 @@ class PairOfLoss(Pair):
 
     @property
     def targets(self) -> Any:
-        """What the output is compared with."""
+        """The numbers that the output is compared with."""
         return self.shown.part.trial.layer.forward.targets
 
     def call(self, moved: str = "") -> str:
@@ -327,7 +327,7 @@ def drawn(seed: int, leaf: Array) -> Array:
 
 
 def _drawing(leaf: Array) -> str:
-    """How an array is drawn in code; "" of one that is not."""
+    """The code that draws an array; "" of one that is not."""
     if leaf.size <= FEW or leaf.dtype.kind not in "fiu" or leaf.max() < 0:
         return ""
     seed = next((seed for seed in SEEDS if np.array_equal(leaf, drawn(seed, leaf))), None)

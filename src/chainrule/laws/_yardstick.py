@@ -1,4 +1,4 @@
-"""How wrong a result in low precision may be: at most twice as wrong as the plain formula in the same dtype.
+"""The error that a result in low precision may have: at most twice as wrong as the plain formula in the same dtype.
 
     error(f) <= 2 error(formula) + floor
 
@@ -22,13 +22,13 @@ from chainrule.laws.hints import where
 Fields: TypeAlias = dict[str, Real]
 
 COPIES = 3
-"""How often the arguments are moved by their rounding."""
+"""The number of times that the arguments are moved by their rounding."""
 
 NEARBY = 16.0
-"""How many roundings the points nearby are away, at which the formula is tried too."""
+"""The distance of the points nearby, in roundings, at which the formula is tried too."""
 
 ROUNDINGS = 4.0
-"""How many times what the rounding of the arguments does is let pass."""
+"""The multiple of the arguments' own rounding errors that is let pass."""
 
 SUMS = 0.5 * FORMATS["float32"].unit
 """Sums may be taken in float32, one number after another: the error grows as the root of how many there are."""
@@ -39,7 +39,7 @@ FLOAT16 = 65504
 
 @frozen(eq=False)
 class Truth:
-    """What is right at a point, and how far the formula in the dtype of f is from it.
+    """The right answer at a point, and the distance of the formula in the dtype of f from it.
 
     Parameters
     ----------

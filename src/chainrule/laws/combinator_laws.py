@@ -40,6 +40,15 @@ def associativity(compose: Compose, layers: Three, params: Three, x: Array, rng:
     -------
     list[Verdict]
         For either bracketing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, sequential, relu, sigmoid, tanh
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((4, 3))
+    >>> all(verdict.ok for verdict in laws.associativity(sequential, (relu, sigmoid, tanh), ((), (), ()), x, rng))
+    True
     """
     (f, g, h), (p, q, r) = layers, params
     seed = int(rng.integers(2**32))
@@ -64,6 +73,15 @@ def identity(compose: Compose, layers: Three, params: Three, x: Array, rng: np.r
     -------
     list[Verdict]
         For each of the three.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, sequential, relu, sigmoid, tanh
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((4, 3))
+    >>> all(verdict.ok for verdict in laws.identity(sequential, (relu, sigmoid, tanh), ((), (), ()), x, rng))
+    True
     """
     f, p, seed = layers[0], params[0], int(rng.integers(2**32))
     alone = _run(f, p, x, seed)
@@ -86,6 +104,15 @@ def chain_rule(compose: Compose, layers: Three, params: Three, x: Array, rng: np
     -------
     list[Verdict]
         For the output, dx, the gradients, and `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, sequential, relu, sigmoid, tanh
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((4, 3))
+    >>> all(verdict.ok for verdict in laws.chain_rule(sequential, (relu, sigmoid, tanh), ((), (), ()), x, rng))
+    True
     """
     (f, g, h), (p, q, r) = layers, params
     a, cache_f = f.forward(p, x)
@@ -126,6 +153,15 @@ def sum_rule(combine: Compose, layers: Three, params: Three, x: Array, rng: np.r
     -------
     list[Verdict]
         For the output, dx, the gradients, and `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, add, relu, sigmoid, tanh
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((4, 3))
+    >>> all(verdict.ok for verdict in laws.sum_rule(add, (relu, sigmoid, tanh), ((), (), ()), x, rng))
+    True
     """
     outs, caches = zip(*(layer.forward(own, x) for layer, own in zip(layers, params, strict=True)), strict=True)
     out: Array = outs[0] + outs[1] + outs[2]
@@ -155,6 +191,15 @@ def commutativity(combine: Compose, layers: Three, params: Three, x: Array, rng:
     -------
     list[Verdict]
         For each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, add, relu, sigmoid, tanh
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((4, 3))
+    >>> all(verdict.ok for verdict in laws.commutativity(add, (relu, sigmoid, tanh), ((), (), ()), x, rng))
+    True
     """
     (f, g, _), (p, q, _), seed = layers, params, int(rng.integers(2**32))
     out, dx, *grads = _run(combine(f, g), (p, q), x, seed)
@@ -181,6 +226,15 @@ def sums_in_brackets(
     -------
     list[Verdict]
         For one branch, and for output and dx of three.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, add, relu, sigmoid, tanh
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((4, 3))
+    >>> all(verdict.ok for verdict in laws.sums_in_brackets(add, (relu, sigmoid, tanh), ((), (), ()), x, rng))
+    True
     """
     (f, g, h), (p, q, r), seed = layers, params, int(rng.integers(2**32))
     alone = tree.equal(_run(f, p, x, seed), _run(combine(f), (p,), x, seed))
@@ -198,14 +252,28 @@ ADDITION_LAWS: dict[str, CombinatorLaw] = {
     "commutativity": commutativity,
     "sums_in_brackets": sums_in_brackets,
 }
-"""All laws of sums, by name."""
+"""All laws of sums, by name.
+
+Examples
+--------
+>>> from chainrule import laws
+>>> sorted(laws.ADDITION_LAWS)[:2]
+['commutativity', 'sum_rule']
+"""
 
 COMBINATOR_LAWS: dict[str, CombinatorLaw] = {
     "associativity": associativity,
     "identity": identity,
     "chain_rule": chain_rule,
 }
-"""All laws of composition, by name."""
+"""All laws of composition, by name.
+
+Examples
+--------
+>>> from chainrule import laws
+>>> sorted(laws.COMBINATOR_LAWS)[:2]
+['associativity', 'chain_rule']
+"""
 
 
 def _rounding(out: Array) -> float:

@@ -12,12 +12,29 @@ P = TypeVar("P")
 
 
 def in_float64(value: P) -> P:
-    """Copies of all arrays, those of floats in float64 at least."""
+    """Copies of all arrays, those of floats in float64 at least.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.laws.copies import in_float64
+    >>> in_float64((np.ones(2, np.float32), ()))
+    (array([1., 1.]), ())
+    """
     return tree.map(_in_float64, value)
 
 
 def writable(value: P) -> P:
-    """Copies of all arrays that can be written to."""
+    """Copies of all arrays that can be written to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine
+    >>> from chainrule.laws.copies import writable
+    >>> writable(Affine(np.ones((3, 2)), np.zeros(2))).W.flags.writeable
+    True
+    """
     array: Any = value
     if type(array) is np.ndarray:  # the usual case, in a tenth of the time
         copied: P = _copy(array)

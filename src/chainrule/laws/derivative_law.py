@@ -36,7 +36,7 @@ P = TypeVar("P")
 C = TypeVar("C")
 
 WORK = 2**25
-"""How many numbers may be gone through for the entries of one array that are checked one by one."""
+"""The most numbers that may be gone through for the entries of one array that are checked one by one."""
 
 SAMPLE, SAMPLE_OF_LARGE = 4096, 32
 """The most such entries, of an array that has more; and of a large layer."""
@@ -74,6 +74,15 @@ def derivative(
     -------
     list[Verdict]
         For `dx` and each array of `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.derivative(affine, params, x, rng))
+    True
     """
     trial = measured(Trial.in_float64(layer, params, x), rng)
     dout = draw(trial.out, rng)

@@ -26,7 +26,7 @@ NOISY = 1e-10
 """The noise from which on a function does not compute in float64."""
 
 SAFE, ROUNDINGS = 4.0, 32.0
-"""How many of its own errors a numerical derivative is trusted to, and how many units of rounding a gradient may be
+"""The number of its own errors that a numerical derivative is trusted to, and of units that a gradient may be
 off."""
 
 LEAST = 1e-9
@@ -36,32 +36,32 @@ CLEAR = 64.0
 """By how many times the gap between a gradient and a derivative has to exceed rounding for a finer step to count."""
 
 AGREE, SEVERAL = 8.0, 3
-"""How many finer steps in turn speak for a gradient, and by what share of the gap between it and a derivative."""
+"""The number of finer steps in turn that speak for a gradient, and the share of the gap that each closes."""
 
 NEXT = 2
-"""How many next finer steps speak for a gradient, each alone."""
+"""The number of next finer steps that speak for a gradient, each alone."""
 
 JUMP = 1e-6
-"""What share of the jump of a derivative at a kink a gradient may lie outside."""
+"""The share of the jump of a derivative at a kink by which a gradient may lie outside."""
 
 SPLITS = 4
-"""How many times a direction is cut in two, to see whether the derivatives along the halves add up."""
+"""The number of times that a direction is cut in two, to see whether the derivatives along the halves add up."""
 
 NEARBY, PLACES = 6, 129
 """At how many points nearby, where no entries are equal any more, the derivative by one of them is looked at; and in
 how many places of their order at most."""
 
 AT_KINKS = 16
-"""How many entries are tried alone where some are at a kink, at which a direction tells little."""
+"""The number of entries that are tried alone where some are at a kink, at which a direction tells little."""
 
 CONFIRMED = 6
-"""How many of the worst entries are tried before a field counts as one of which nothing is known."""
+"""The number of the worst entries that are tried before a field counts as one of which nothing is known."""
 
 KINKS = (
     "several kinks of forward meet here, such as ReLU's at 0 or a tie of a maximum, where the chain rule may give a "
     "number outside of the slopes to both sides"
 )
-"""What is so where the derivative along two directions is not their sum."""
+"""The words for a point where the derivative along two directions is not their sum."""
 
 UNSTEADY = (
     "finer steps give another derivative, as where forward oscillates faster than the steps, jumps, or rounds away "

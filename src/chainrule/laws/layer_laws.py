@@ -58,6 +58,15 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     -------
     list[Verdict]
         For `out`, the cache, `dx` and each array of `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.structure(affine, params, x, rng))
+    True
     """
     out, cache = run_forward(layer, params, x)
     dout = draw(out, rng)
@@ -91,6 +100,15 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     -------
     list[Verdict]
         For `dx` and each array of `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.linearity(affine, params, x, rng))
+    True
     """
     trial = measured(Trial.in_float64(layer, params, x), rng)
     u, v, a, c = draw(trial.out, rng), draw(trial.out, rng), 1024.0, -0.75  # large: clipping is not linear
@@ -128,6 +146,15 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
     -------
     list[Verdict]
         For each of the four.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.arguments_unchanged(affine, params, x, rng))
+    True
     """
     verdicts: dict[str, str] = {}
     for case, given in {"": x, **rows_of(layer, x)}.items():
@@ -176,6 +203,15 @@ def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.G
     -------
     list[Verdict]
         For forward and backward.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.read_only_accepted(affine, params, x, rng))
+    True
     """
     out, cache = run_forward(layer, params, x)
     dout = draw(out, rng)
@@ -204,6 +240,15 @@ def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Genera
     -------
     list[Verdict]
         For forward and backward.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.repeatability(affine, params, x, rng))
+    True
     """
     out, cache = run_forward(layer, params, x)
     out = writable(out)
@@ -234,6 +279,15 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     -------
     list[Verdict]
         For `x` and `out`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.ownership(affine, params, x, rng))
+    True
     """
     verdicts: list[Verdict] = []
     for name in ("x", "out"):
@@ -264,6 +318,15 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     -------
     list[Verdict]
         For each array of `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.grads_without_dx(affine, params, x, rng))
+    True
     """
     trial = measured(Trial.in_float64(layer, params, x), rng)
     few, noise = trial.fewer, trial.noise
@@ -331,6 +394,15 @@ def one_pass(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) 
     -------
     list[Verdict]
         For arguments, `out`, `dx` and each array of `grads`; none if the layer has no rule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.one_pass(affine, params, x, rng))
+    True
     """
     if layer.rule is None:
         return []

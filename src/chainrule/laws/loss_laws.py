@@ -48,6 +48,15 @@ def loss_structure(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     -------
     list[Verdict]
         For the loss and `dout`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_structure(mean_squared_error, out, targets, rng))
+    True
     """
     value, cache = _forward(loss, out, targets)
     dout = loss.backward(cache, 1.0)
@@ -71,6 +80,15 @@ def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gen
     -------
     list[Verdict]
         For `dout`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_derivative(mean_squared_error, out, targets, rng))
+    True
     """
     verdicts = derivative(as_layer(loss, in_float64(targets)), (), out, rng)
     return _renamed("loss_derivative", [each for each in verdicts if each.field == "dx"])
@@ -90,6 +108,15 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     -------
     list[Verdict]
         For `dout`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_linearity(mean_squared_error, out, targets, rng))
+    True
     """
     out, targets = in_float64(out), in_float64(targets)
     _, cache = _forward(loss, out, targets)
@@ -115,6 +142,15 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     -------
     list[Verdict]
         For arguments, repetition and ownership.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_purity(mean_squared_error, out, targets, rng))
+    True
     """
     given, wanted = writable(out), writable(targets)
     value, cache = _forward(loss, given, wanted)
@@ -149,6 +185,15 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     -------
     list[Verdict]
         For the loss and the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.mean_of_rows(mean_squared_error, out, targets, rng))
+    True
     """
     out, targets = in_float64(out), in_float64(targets)
     value, _ = _forward(loss, out, targets)
@@ -184,6 +229,15 @@ def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     -------
     list[Verdict]
         For arguments, the loss and `dout`; none if the loss has no rule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_at_once(mean_squared_error, out, targets, rng))
+    True
     """
     if loss.rule is None:
         return []
@@ -214,6 +268,15 @@ def loss_values(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     -------
     list[Verdict]
         For `dout`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_values(mean_squared_error, out, targets, rng))
+    True
     """
     layer = as_layer(loss, targets)
     verdicts = [*other_values(layer, (), out, rng), *any_dout(layer, (), out, rng)]
@@ -221,7 +284,7 @@ def loss_values(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
 
 
 def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Verdict]:
-    """Where a wider format, whose numbers go a thousand times as far, has a loss, there is one in float64."""
+    """A loss is there in float64 where a wider format, whose numbers go a thousand times as far, has one."""
     if np.finfo(np.longdouble).maxexp <= np.finfo(np.float64).maxexp:
         return
     for size in (1e3, 1e4):
@@ -265,6 +328,15 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     -------
     list[Verdict]
         For `dout`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_targets(mean_squared_error, out, targets, rng))
+    True
     """
     base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
     verdicts: list[Verdict] = []
@@ -332,6 +404,15 @@ def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     -------
     list[Verdict]
         For the loss and `dout`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_precision(mean_squared_error, out, targets, rng))
+    True
     """
     rounded = tree.map(_as_float16, targets)  # which all dtypes hold
     return _renamed("loss_precision", precision(as_layer(loss, rounded), (), out, rng))
@@ -356,6 +437,15 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     -------
     list[Verdict]
         For the arguments and results.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_memory(mean_squared_error, out, targets, rng))
+    True
     """
     layer = as_layer(loss, targets)
     laws = (any_layout, nothing_shared, all_written)
@@ -391,6 +481,15 @@ def loss_state(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generato
     -------
     list[Verdict]
         For all that could be changed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_state(mean_squared_error, out, targets, rng))
+    True
     """
     layer = as_layer(loss, targets)
     laws = (process_unchanged, calls_in_between, threads)
@@ -410,10 +509,17 @@ LOSS_LAWS: dict[str, LossLaw] = {
     "mean_of_rows": mean_of_rows,
     "loss_at_once": loss_at_once,
 }
-"""All laws of losses, by name."""
+"""All laws of losses, by name.
+
+Examples
+--------
+>>> from chainrule import laws
+>>> sorted(laws.LOSS_LAWS)[:2]
+['loss_at_once', 'loss_derivative']
+"""
 
 ELSEWHERE = ("loss_values", "loss_targets")
-"""What a quick check leaves out: other outputs, other targets and other numbers of rows."""
+"""The parts that a quick check leaves out: other outputs, other targets and other numbers of rows."""
 
 
 def as_layer(loss: Loss[Any, Any], targets: Any) -> Layer[tuple[()], Any]:
@@ -443,7 +549,7 @@ def _in_dtype_of(x: Array, leaf: Array) -> Array:
 
 
 NAMES = {"dx": "dout", "out": "loss", "dout": "dloss", "x": "out"}
-"""What the fields of a layer are called where it is a loss."""
+"""The names of a layer's fields where it is a loss."""
 
 
 def _renamed(law: str, verdicts: list[Verdict]) -> list[Verdict]:

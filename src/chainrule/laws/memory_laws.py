@@ -20,7 +20,7 @@ SMALL = 2**13
 """So many numbers at most has an array of which memory is given out again soon."""
 
 CLOSE = 64.0
-"""How many units of rounding results may differ by if sums are taken in another order."""
+"""The units of rounding that results may differ by if sums are taken in another order."""
 
 
 def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -39,6 +39,15 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     -------
     list[Verdict]
         For params, x and dout.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.any_layout(affine, params, x, rng))
+    True
     """
     trial = measured(Trial.in_float64(layer, params, x), rng)
     dout = draw(trial.out, rng)
@@ -179,6 +188,15 @@ def nothing_shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random
     -------
     list[Verdict]
         For each result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.nothing_shared(affine, params, x, rng))
+    True
     """
     found: dict[str, str] = {}
     for given, positive in [
@@ -205,7 +223,7 @@ def _positive(layer: Checked[Any, Any], x: Any) -> Any:
 def _shared(
     layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator, *, positive: bool
 ) -> dict[str, str]:
-    """What each result shares, in words; nothing if it is alone."""
+    """The memory that each result shares, in words; nothing if it is alone."""
     out, cache = layer.forward(params, x)
     dout = np.ones_like(out) if positive else draw(np.asarray(out), rng)
     first = {"out": out, **trial_back(Trial(layer, params, x, out, cache), dout)}
@@ -252,6 +270,15 @@ def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     -------
     list[Verdict]
         For each result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.all_written(affine, params, x, rng))
+    True
     """
     out, cache = run_forward(layer, params, x)
     dout = draw(out, rng)
@@ -285,7 +312,17 @@ def _fill(shapes: set[tuple[tuple[int, ...], Any]], junk: float, arrays: int = 8
 
 
 class Watched(np.ndarray[Any, np.dtype[Any]]):
-    """An array that notices that somebody writes to its memory, even if it is put back."""
+    """An array that notices that somebody writes to its memory, even if it is put back.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.laws.memory_laws import watched
+    >>> array = watched(np.ones(2))
+    >>> array[0] = 5.0
+    >>> array.written
+    ['written']
+    """
 
     origin: Any
     written: list[str]
@@ -333,7 +370,16 @@ def watched(a: Array) -> Watched:
 
 
 def lent(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> Iterator[str]:
-    """Which arguments are written to while a call lasts, whatever is in them afterwards."""
+    """Which arguments are written to while a call lasts, whatever is in them afterwards.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import relu
+    >>> from chainrule.laws.memory_laws import lent
+    >>> list(lent(relu, (), np.ones(3), np.random.default_rng(0)))
+    []
+    """
     out, cache = run_forward(layer, params, x)
     dout = draw(out, rng)
     with contextlib.suppress(Exception):

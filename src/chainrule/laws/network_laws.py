@@ -47,6 +47,15 @@ def network_gradient(
     -------
     list[Verdict]
         For each array of the gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> params, x, targets = Affine.init(rng, 3, 2, dtype=np.float64), rng.standard_normal((4, 3)), np.ones((4, 2))
+    >>> all(verdict.ok for verdict in laws.network_gradient(affine, mean_squared_error, params, x, targets, rng))
+    True
     """
     params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
     objective = Objective(network, loss, x, targets)
@@ -97,6 +106,15 @@ def descent(
     -------
     list[Verdict]
         For arguments, the loss and each array of the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> params, x, targets = Affine.init(rng, 3, 2, dtype=np.float64), rng.standard_normal((4, 3)), np.ones((4, 2))
+    >>> all(verdict.ok for verdict in laws.descent(affine, mean_squared_error, params, x, targets, rng))
+    True
     """
     params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
     optimizer: Any = sgd(float(rng.random()))
@@ -118,4 +136,11 @@ def descent(
 
 
 NETWORK_LAWS: dict[str, NetworkLaw] = {"network_gradient": network_gradient, "descent": descent}
-"""All laws of networks, by name."""
+"""All laws of networks, by name.
+
+Examples
+--------
+>>> from chainrule import laws
+>>> sorted(laws.NETWORK_LAWS)[:2]
+['descent', 'network_gradient']
+"""

@@ -51,7 +51,14 @@ LAYER_LAWS: dict[str, LayerLaw] = {
     "grads_without_dx": grads_without_dx,
     "one_pass": one_pass,
 }
-"""All laws of layers, by name."""
+"""All laws of layers, by name.
+
+Examples
+--------
+>>> from chainrule import laws
+>>> sorted(laws.LAYER_LAWS)[:2]
+['all_written', 'any_dout']
+"""
 
 ELSEWHERE = ("other_values", "other_sizes", "any_dout", "precision", "threads")
 """Those that do not ask about the arguments as they are given, which a quick check leaves out."""

@@ -36,6 +36,15 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
     -------
     list[Verdict]
         For the parameters and the state.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.step_structure(adam(0.01), params, grads, rng))
+    True
     """
     state = optimizer.init(params)
     stepped, after = optimizer.step(state, params, grads)
@@ -61,6 +70,15 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     -------
     list[Verdict]
         For arguments, repetition and ownership, and for each setting of the process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.step_purity(adam(0.01), params, grads, rng))
+    True
     """
     notes: dict[str, str] = {}
 
@@ -90,7 +108,7 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
 
 
 def _impure(optimizer: Optimizer[Any, Any], params: Any, grads: Any, rng: np.random.Generator) -> dict[str, str]:
-    """What is wrong, by field."""
+    """The faults, by field."""
     notes: dict[str, str] = {}
     given, slopes = writable(params), writable(grads)
     state = optimizer.init(given)
@@ -144,6 +162,15 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
     -------
     list[Verdict]
         For each array of the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.follows_gradient(adam(0.01), params, grads, rng))
+    True
     """
     verdicts = _followed(optimizer, _cast(params, np.float64), rng)
     others = {"in float32": _cast(params, np.float32), "of other shapes": tree.map(_normal_of(rng), TREE)}
@@ -162,7 +189,7 @@ TREE = (np.zeros((3, 2)), np.zeros(4), (np.zeros((2, 3, 2)), np.zeros(1)), np.ze
 """Shapes of parameters that every optimizer takes."""
 
 STEPS, MOMENTS = 12, 6
-"""How many steps are taken, and after how many the direction is looked at as well."""
+"""The number of steps that are taken, and the number after which the direction is looked at as well."""
 
 
 def _normal_of(rng: np.random.Generator) -> Callable[[Array], Array]:
@@ -207,7 +234,7 @@ def _run(optimizer: Optimizer[Any, Any], params: Any, slopes: Any) -> list[Any]:
 def _wrong_way(
     first: Array, slope: Array, hole: Array, down: list[Array], up: list[Array], still: list[Array], some: list[Array]
 ) -> str:
-    """What is wrong with where the numbers of one array went, in words."""
+    """The fault of the places where the numbers of one array went, in words."""
     for a, b, zero, partly in zip(down, up, still, some, strict=True):
         if not all(np.isfinite(each).all() for each in (a, b, zero, partly)):
             return "it is not finite after some steps: is something divided by a gradient of 0?"
@@ -277,6 +304,15 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
     -------
     list[Verdict]
         For the loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.descends(adam(0.01), params, grads, rng))
+    True
     """
     start = _cast(params, np.float64)
     slopes = tree.map(lambda leaf: rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 2, leaf.shape), start)
@@ -327,6 +363,15 @@ def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     -------
     list[Verdict]
         For the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.elementwise(adam(0.01), params, grads, rng))
+    True
     """
     straight, mirrored = params, _mirrored(params)
     state, mirrored_state = optimizer.init(straight), optimizer.init(mirrored)
@@ -344,7 +389,14 @@ OPTIMIZER_LAWS: dict[str, OptimizerLaw] = {
     "follows_gradient": follows_gradient,
     "descends": descends,
 }
-"""All laws of optimizers, by name."""
+"""All laws of optimizers, by name.
+
+Examples
+--------
+>>> from chainrule import laws
+>>> sorted(laws.OPTIMIZER_LAWS)[:2]
+['descends', 'elementwise']
+"""
 
 
 def _form(value: Any) -> str:

@@ -14,7 +14,7 @@ from chainrule.laws.copies import in_float64
 from chainrule.laws.trial import Checked, Trial, couples_rows, draw, measured, rounding
 
 CLOSE = 64.0
-"""How many units of rounding results may differ by if sums are taken in another order."""
+"""The units of rounding that results may differ by if sums are taken in another order."""
 
 ROWS = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000)
 """Numbers of rows: the edges of blocks that low-level code uses, and one more."""
@@ -41,6 +41,15 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     -------
     list[Verdict]
         For `out`, `dx` and each array of `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.independent_rows(affine, params, x, rng))
+    True
     """
     leaves = tree.leaves(x)
     n = len(leaves[0]) if leaves and leaves[0].ndim else 0
@@ -162,6 +171,15 @@ def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     -------
     list[Verdict]
         For `dx` and each array of `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.nan_shows(affine, params, x, rng))
+    True
     """
     trial = Trial.in_float64(layer, params, x)
     dout = draw(trial.out, rng)
@@ -217,6 +235,15 @@ def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generat
     -------
     list[Verdict]
         For each result of backward.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.scaled(affine, params, x, rng))
+    True
     """
     trial = measured(Trial.of(layer, params, x), rng)
     dout = draw(trial.out, rng)

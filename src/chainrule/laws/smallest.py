@@ -23,10 +23,10 @@ from chainrule.laws.loss_laws import OfLoss, as_layer
 from chainrule.laws.trial import Trial, draw, measured, rounding
 
 TRIES = 48
-"""How many smaller or simpler cases are tried."""
+"""The number of smaller or simpler cases that are tried."""
 
 SOME = 8
-"""How many entries are tried, of an array that has more than are written out."""
+"""The number of entries that are tried, of an array that has more than are written out."""
 
 LARGE = 2**14
 """A layer of more numbers is not asked again and again."""
@@ -58,7 +58,7 @@ class Case:
 
 @frozen(eq=False)
 class Search:
-    """What is looked for in all cases: a law that is broken at a point, for a field."""
+    """The fault that is looked for in all cases: a law that is broken at a point, for a field."""
 
     point: Part
     in_dtype: bool
@@ -71,7 +71,7 @@ class Search:
         return as_layer(layer.forward.loss, case.targets) if isinstance(layer.forward, OfLoss) else layer
 
     def shown(self, case: Case) -> Shown | None:
-        """What a case shows; None where nothing is wrong, or where it is refused."""
+        """The fault that a case shows; None where nothing is wrong, or where it is refused."""
         try:
             with np.errstate(all="ignore"):
                 trial = Trial.of(self.layer(case), case.params, case.x)
@@ -111,7 +111,7 @@ class Search:
         return _by_steps(part, index, float(expected[index]), self.dtype, kinked=part.interval(place) is not None)
 
     def _afresh(self, at: Trial, dout: Array) -> Array | None:
-        """What the field is right after forward, as in the lines; None if it is another each time."""
+        """The value of the field right after forward, as in the lines; None if it is another each time."""
         runs = [Trial.of(at.layer, at.params, at.x) for _ in range(2)]
         one, other = ({"out": each.out, **each.back(dout)}[self.point.name] for each in runs)
         same = one.shape == other.shape and np.allclose(one, other, rtol=1e-9, atol=0.0, equal_nan=True)

@@ -19,7 +19,7 @@ from chainrule.laws.copies import writable
 from chainrule.laws.trial import Checked, Fields, Trial, draw, measured, rounding, run_forward
 
 THREADS, CALLS, LONG_CALLS = 4, 6, 2
-"""How many threads, and how many calls each of them makes: fewer of those that take long and so meet in any case."""
+"""The number of threads, and of the calls of each: fewer of those that take long and so meet in any case."""
 
 
 def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -36,6 +36,15 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     -------
     list[Verdict]
         For forward, backward and grads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.calls_in_between(affine, params, x, rng))
+    True
     """
 
     def run(given: Any, dout: Array | None = None) -> tuple[Trial, Array, Fields]:
@@ -89,6 +98,15 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
     -------
     list[Verdict]
         For out and the results of backward together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.threads(affine, params, x, rng))
+    True
     """
     dout = draw(run_forward(layer, params, x)[0], rng)
     several = [(x, dout), *((_shuffled(layer, x, rng), draw(dout, rng)) for _ in range(THREADS - 1))]
@@ -132,6 +150,15 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     -------
     list[Verdict]
         For each of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.process_unchanged(affine, params, x, rng))
+    True
     """
     first: Fields = {}
     dout: Array = np.zeros(0)
@@ -201,7 +228,7 @@ SETTINGS: dict[str, Callable[[], object]] = {
     "numpy.getbufsize": np.getbufsize,
     "settings of torch": _torch,
 }
-"""How to read what belongs to the whole process."""
+"""The functions that read the state of the whole process."""
 
 
 def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def as_trees(layer: Any, params: Any) -> tuple[Any, Any]:
 
 
 def as_given(layer: Any, params: Any) -> Callable[[Any], Any]:
-    """What makes of parameters that are a tree those that the layer's author is given."""
+    """The function that makes of parameters that are a tree those that the layer's author is given."""
     return natural if layer.grads is graph.grads else partial(_like, params)
 
 

@@ -26,13 +26,20 @@ Checked: TypeAlias = Layer[P, C] | Encoder[P, C, Any]
 """The subject of a law: a layer, or an encoder, for which everything about `dx` is left out."""
 
 Fields: TypeAlias = dict[str, Array]
-"""Arrays by name: `"out"`, `"dx"`, `"grads.W"`."""
+"""Arrays by name: `"out"`, `"dx"`, `"grads.W"`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule.laws.trial import Fields
+>>> fields: Fields = {"dx": np.ones(3)}
+"""
 
 NOT_LINEAR = 1e-8
 """Up to what share of a field the results for two multiples of a `dout` may differ by rounding."""
 
 NEIGHBOURS, AROUND, FAR = 3, 2.0**10, 1e-3
-"""How many neighbours are asked whether a result stands alone, how many units away they are, and how far at most."""
+"""The number of neighbours that are asked whether a result stands alone, and their distance in units, and at most."""
 
 AGREE = 1e-3
 """Up to what share of their distance from a result that stands alone its neighbours differ."""
@@ -49,7 +56,7 @@ LARGE = 2**16
 
 
 def couples_rows(layer: Checked[Any, Any], x: Any) -> bool:
-    """Whether the first axis of `x` counts no examples that are each alone: it says so, or has one example."""
+    """Tell if the first axis of `x` counts no examples that are each alone: it says so, or has one example."""
     axes = layer.event_axes
     return layer.couples_rows or (axes is not None and any(leaf.ndim <= axes for leaf in tree.leaves(x)))
 
@@ -136,12 +143,12 @@ class Trial:
 
     @property
     def size(self) -> int:
-        """How many numbers go in and out."""
+        """The count of the numbers that go in and out."""
         return self.out.size + sum(leaf.size for leaf in self.arguments.values())
 
     @property
     def large(self) -> bool:
-        """Whether each call takes a while."""
+        """True if each call takes a while."""
         return self.size >= LARGE
 
     @property
@@ -216,7 +223,7 @@ def sizes_of(leaf: Array, *, own: bool = False) -> Array:
 
 
 def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = UNIT, copies: int = 0) -> Fields:
-    """What rounding may do to each entry of the results, by name.
+    """The error that rounding may make in each entry of the results, by name.
 
     The arguments are moved by a random share of a unit of their own size, as if each had been rounded, and the results
     move by some root mean square over the field. The rounding of a result itself, and the noise of a function that

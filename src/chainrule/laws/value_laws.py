@@ -47,6 +47,15 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     -------
     list[Verdict]
         For each field, the worst.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.other_values(affine, params, x, rng))
+    True
     """
     if isinstance(layer, Encoder):
         return []
@@ -123,6 +132,15 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     -------
     list[Verdict]
         For each field, the worst.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.other_sizes(affine, params, x, rng))
+    True
     """
     if isinstance(layer, Encoder) or not np.ndim(x):
         return []
@@ -157,6 +175,15 @@ def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gener
     -------
     list[Verdict]
         For each field, the worst.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.any_dout(affine, params, x, rng))
+    True
     """
     trial = measured(Trial.in_float64(layer, params, x), rng)
     named = douts(trial.out, rng)

@@ -32,6 +32,12 @@ dW that belongs to its feature.
 | `W` | `weight.T` |
 | `b` | `bias` |
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Linear` | `keras.layers.Dense` | `flax.nnx.Linear` |
+
 Examples
 --------
 >>> import numpy as np

@@ -58,6 +58,7 @@ and read off
 Where Q and K were turned, these are turned back. Then dQ, dK and dV of all heads stand side by side, and are dZ, the
 derivative with respect to Z = x W + b. So, as in `affine`,
 
+    dZ = (dQ, dK, dV)
     dx = dZ W^T        dW = x^T dZ        db = 1^T dZ        dZ (..., t, 3e)
 
 **To remember:** forward three products, a softmax between them, and back two products for each: one for each factor.
@@ -81,6 +82,12 @@ position of its sequence. Other sequences do not know of it.
 | `out.b` | `out_proj.bias` |
 
 Its mask of truth values is True where a position may *not* attend. That of `scaled_dot_product_attention` is as here.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.MultiheadAttention` | `keras.layers.MultiHeadAttention` | `flax.nnx.MultiHeadAttention` |
 
 Examples
 --------

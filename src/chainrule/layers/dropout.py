@@ -29,6 +29,12 @@ all.
 
 Special values: an infinity that is dropped is 0 times infinity, nan.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Dropout` | `keras.layers.Dropout` | `flax.nnx.Dropout` |
+
 Examples
 --------
 >>> import numpy as np

@@ -31,6 +31,12 @@ takes the product, in which 0 times nan is nan for every row.
 |---|---|
 | `E` | `weight` |
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Embedding` | `keras.layers.Embedding` | `flax.nnx.Embed` |
+
 Examples
 --------
 >>> import numpy as np

@@ -12,6 +12,12 @@ so that
 
 **To remember:** the identity can take the place of a layer that is removed.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Identity` | `keras.layers.Identity` | `jax.nn.identity` |
+
 Examples
 --------
 >>> import numpy as np

@@ -27,6 +27,12 @@ pair, as are the copies of P for all sequences and the sum over them.
 |---|---|
 | `P` | `weight` |
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Embedding` | `keras.layers.Embedding` | `flax.nnx.Embed` |
+
 Examples
 --------
 >>> import numpy as np

@@ -38,6 +38,12 @@ of place 10,000 would be off by 5e-4.
 
 Special values: an infinity gives infinities or nan in its pair, a nan nan, and no other pair knows of it.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| none | none | none |
+
 Examples
 --------
 >>> import numpy as np

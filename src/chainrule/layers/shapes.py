@@ -23,6 +23,13 @@ A reshaping and its inverse are an adjoint pair: as of a rotation, the transpose
 the rows of the weights of an affine layer behind `flatten` are in the order (height, width, channel), those of a
 `Linear` in (channel, height, width): `W.reshape(h, w, c, m)` is `weight.reshape(m, c, h, w).transpose(2, 3, 1, 0)`.
 
+**In other libraries.**
+
+| here | torch | Keras | JAX |
+|---|---|---|---|
+| `flatten` | `torch.nn.Flatten` | `keras.layers.Flatten` | `jax.numpy.reshape` |
+| `reshape` | `torch.nn.Unflatten` | `keras.layers.Reshape` | `jax.numpy.reshape` |
+
 Examples
 --------
 >>> import numpy as np

@@ -22,6 +22,12 @@ equal numbers has the scale 1, and becomes 0.
 `standardise(x)` computes the mean and the scale of x. They are a `Scaling`, of which `standardise(scaling)` makes the
 layer again: save it beside the parameters.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| none | `keras.layers.Normalization` | none |
+
 Examples
 --------
 >>> import numpy as np

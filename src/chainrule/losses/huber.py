@@ -25,6 +25,12 @@ so that for the mean of n rows
 An infinite error has an infinite loss and the slope delta; nan stays in its row. The form with c needs no choice
 between two pieces, and no digit is lost in it: c / 2 is at most half of e.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.HuberLoss` | `keras.losses.Huber` | `optax.huber_loss` |
+
 Examples
 --------
 >>> import numpy as np

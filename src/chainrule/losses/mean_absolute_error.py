@@ -20,6 +20,12 @@ At e = 0, where every number from -1 to 1 would do, the sign is 0: what is right
 An infinite error has an infinite loss and a slope like any other. A nan stays in its row, in the gradient too, where
 torch has 0.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.L1Loss` | `keras.losses.MeanAbsoluteError` | none |
+
 Examples
 --------
 >>> import numpy as np

@@ -15,6 +15,12 @@ so that for the mean of n rows
 
 **To remember:** the gradient of a squared distance points along the distance.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.MSELoss` | `keras.losses.MeanSquaredError` | `optax.squared_error` |
+
 Examples
 --------
 >>> import numpy as np

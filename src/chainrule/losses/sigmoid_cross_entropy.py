@@ -30,6 +30,12 @@ or 1, h - t is 0, and the slope keeps the digits that `s(x) - 1` would lose.
 Special values: a logit of +inf or -inf has an infinite loss where the target is wholly on the other side, and gives nan
 elsewhere, as 0 times infinity; its slope is that of a certain prediction. A nan stays in its row.
 
+**In other libraries.** That of Keras takes logits if `from_logits=True`.
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.BCEWithLogitsLoss` | `keras.losses.BinaryCrossentropy` | `optax.sigmoid_binary_cross_entropy` |
+
 Examples
 --------
 >>> import numpy as np

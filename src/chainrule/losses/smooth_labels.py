@@ -16,6 +16,12 @@ the gradient turns round.
 
 **To remember:** a certain label pulls for ever, a smoothed one only until the prediction is as certain as it is.
 
+**In other libraries.** In torch and Keras it is `label_smoothing=...` of the loss.
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.CrossEntropyLoss` | `keras.losses.CategoricalCrossentropy` | `optax.smooth_labels` |
+
 Examples
 --------
 >>> import numpy as np

@@ -32,6 +32,13 @@ on. No epsilon is added anywhere, so loss and gradient agree.
 Special values, as in torch and without a warning: a logit of -inf has probability 0 (loss inf if it is the label's), a
 row with +inf or with nothing but -inf gives nan, and a nan stays in its row.
 
+**In other libraries.** That of Keras takes logits if `from_logits=True`. For labels, Keras has
+`SparseCategoricalCrossentropy` and optax `softmax_cross_entropy_with_integer_labels`.
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.CrossEntropyLoss` | `keras.losses.CategoricalCrossentropy` | `optax.softmax_cross_entropy` |
+
 Examples
 --------
 >>> import numpy as np

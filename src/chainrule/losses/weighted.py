@@ -21,6 +21,12 @@ That is meant to the letter: whatever stands in such a row, infinities and nan t
 count. But its targets must be ones that the loss takes: a label in range, such as 0. Weights of 0 alone are an error;
 where values can't be read, the loss is nan.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| none | `keras.Model.fit(sample_weight=...)` | none |
+
 Examples
 --------
 >>> import numpy as np

@@ -22,6 +22,12 @@ rare word, keeps a large rate; that of a steady gradient falls with 1 / sqrt(t).
 `torch.optim.Adagrad`, without its decays, and `eps` keeps the quotient finite where no gradient has been yet.
 
 **To remember:** what has moved little may still move far.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.optim.Adagrad` | `keras.optimizers.Adagrad` | `optax.adagrad` |
 """
 
 from functools import partial

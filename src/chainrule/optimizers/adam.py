@@ -13,6 +13,12 @@ gradients vanish; it stands outside the corrected root, as in `torch.optim.Adam`
 kept, and divided, in float32: in float16 the default `eps` would be 0, and so would the square of a small gradient.
 
 **To remember:** the direction from the mean, the length from the mean square.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.optim.Adam` | `keras.optimizers.Adam` | `optax.adam` |
 """
 
 import math

@@ -17,6 +17,12 @@ what the weights before it lose: its scale is what counts. To let all decay, as 
 `decays=lambda path, array: True`.
 
 **To remember:** the penalty of the weights does not go through the means.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.optim.AdamW` | `keras.optimizers.AdamW` | `optax.adamw` |
 """
 
 from chainrule import rules

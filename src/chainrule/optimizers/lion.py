@@ -16,6 +16,12 @@ Every step has the full length, so the paper takes a rate 3 to 10 times smaller 
 times larger. By default arrays of two axes and more decay, as with `adamw`.
 
 **To remember:** only the direction, entry by entry; the rate is the length.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| none | `keras.optimizers.Lion` | `optax.lion` |
 """
 
 from functools import partial

@@ -13,6 +13,12 @@ is on the last 1 / (1 - decay) gradients, and it begins at zero, so that the fir
 long as later ones. `eps` stands outside of the root, as in `torch.optim.RMSprop`, and keeps the quotient finite.
 
 **To remember:** `adam` without the mean of the gradient, and without corrections.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.optim.RMSprop` | `keras.optimizers.RMSprop` | `optax.rmsprop` |
 """
 
 from functools import partial

@@ -14,6 +14,12 @@ Nesterov's form looks ahead: it steps along `grads + m velocity`, with the new v
 are the formulas of `torch.optim.SGD`.
 
 **To remember:** downhill, in proportion to the slope.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.optim.SGD` | `keras.optimizers.SGD` | `optax.sgd` |
 """
 
 from functools import partial

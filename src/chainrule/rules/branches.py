@@ -105,5 +105,5 @@ def of_one_shape(name: str, first: Array, other: Array, i: int) -> None:
 
 
 def of_one_dtype(first: Array, other: Array) -> bool:
-    """Whether two outputs have one dtype; a complex step meets real arrays."""
+    """Tell if two outputs have one dtype; a complex step meets real arrays."""
     return any(getattr(each, "lifted", False) for each in (first, other)) or same_dtype(first, other)

@@ -62,6 +62,12 @@ def combinator(
         If one of `layers` is no layer; with a hint if it is an encoder.
     ValueError
         If layers are nested deeper than Python's recursion limit allows.
+
+    Examples
+    --------
+    >>> from chainrule import add, relu, rules, tanh
+    >>> isinstance(add(relu, tanh).rule, rules.Rule)  # `add` is made by it
+    True
     """
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):

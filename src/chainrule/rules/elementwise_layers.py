@@ -22,13 +22,29 @@ from chainrule.rules.onnx_graph import Onnx
 @frozen(eq=False)
 @record
 class Saved:
-    """The cache of an elementwise layer: what its slope is computed of."""
+    """The cache of an elementwise layer: what its slope is computed of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import tanh
+    >>> tanh.forward((), np.array([0.0]))[1]
+    Saved(value=f64[1])
+    """
 
     value: Array
 
 
 Elementwise: TypeAlias = Layer[Unit, Saved]
-"""The type of an elementwise layer without parameters."""
+"""The type of an elementwise layer without parameters.
+
+Examples
+--------
+>>> from chainrule import relu, rules
+>>> unit: rules.Elementwise = relu
+>>> unit
+Layer(relu)
+"""
 
 _saved = unchecked(Saved)
 

@@ -26,6 +26,14 @@ def well_formed(record: str, *, least: int = 0, **fields: tuple[Array, str]) -> 
         If one is no array of floats, or two differ in library or dtype.
     ValueError
         If an array has another number of axes, or an axis another length than in the fields before.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import rules
+    >>> rules.well_formed("Affine", W=(np.ones((3, 2)), "inputs outputs"), b=(np.ones(5), "outputs"))
+    Traceback (most recent call last):
+    ValueError: Affine: W is (3, 2), so b must be (2,), got (5,)
     """
     alike(record, **{name: array for name, (array, _) in fields.items()})
     lengths: dict[str, int] = {}
@@ -45,7 +53,17 @@ def well_formed(record: str, *, least: int = 0, **fields: tuple[Array, str]) -> 
 
 
 def fitting(layer: str, x: Array, name: str, array: Array) -> None:
-    """Check that `x` (..., d) has as many features as the first axis of an array of the parameters, called `name`."""
+    """Check that `x` (..., d) has as many features as the first axis of an array of the parameters, called `name`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import rules
+    >>> rules.fitting("affine", np.ones((4, 3)), "W", np.ones((3, 2)))
+    >>> rules.fitting("affine", np.ones((4, 3)), "W", np.ones((5, 2)))
+    Traceback (most recent call last):
+    ValueError: affine: x has 3 features (4, 3) but W takes 5 (5, 2)
+    """
     if x.shape[-1:] != array.shape[:1]:
         raise misfit(layer, x, name, array)
 
@@ -63,7 +81,16 @@ def features(layer: str, name: str) -> Callable[[Any, Array], None]:
 
 
 def some_features(layer: str) -> Callable[[object, Array], None]:
-    """The check that `x` has an axis of features, and at least one of them."""
+    """The check that `x` has an axis of features, and at least one of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import rules
+    >>> rules.some_features("softmax")((), np.ones((4, 0)))
+    Traceback (most recent call last):
+    ValueError: softmax: x must have an axis of at least one feature, got shape (4, 0)
+    """
 
     def fits(params: object, x: Array) -> None:
         if not (x.ndim and x.shape[-1]):
@@ -73,7 +100,16 @@ def some_features(layer: str) -> Callable[[object, Array], None]:
 
 
 def of_positions(layer: str, x: Array) -> None:
-    """Check that `x` (..., t, d) has an axis of positions and one of features."""
+    """Check that `x` (..., t, d) has an axis of positions and one of features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import rules
+    >>> rules.of_positions("rotary", np.ones(3))
+    Traceback (most recent call last):
+    ValueError: rotary: x must have an axis of positions and one of features, got shape (3,)
+    """
     if x.ndim < 2:
         what = f"x must have an axis of positions and one of features, got shape {tuple(x.shape)}"
         raise ValueError(f"{layer}: {what}")

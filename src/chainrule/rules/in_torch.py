@@ -17,7 +17,16 @@ Numbers: TypeAlias = NDArray[Any]
 
 
 class Layout(NamedTuple):
-    """How the numbers of a field stand in torch, and how they come back."""
+    """The layout of a field's numbers in torch, and the way back.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.rules import Layout
+    >>> negative = Layout(np.negative, np.negative)
+    >>> negative.here(np.array([1.0]))
+    array([-1.])
+    """
 
     there: Callable[[Numbers], Numbers]
     """From the field to torch."""
@@ -56,7 +65,15 @@ def _size_in_out_of_transpose(weight: Numbers) -> Numbers:
 as_it_is: Layout = Layout(_same, _same)
 """The same numbers in the same order."""
 transposed: Layout = Layout(_transpose, _transpose)
-"""A matrix with a row for each output in torch, and for each input here."""
+"""A matrix with a row for each output in torch, and for each input here.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule.rules import transposed
+>>> transposed.there(np.ones((3, 2))).shape
+(2, 3)
+"""
 one_axis: Layout = Layout(_flat, _same)
 """An axis in torch also for one number."""
 kernel: Layout = Layout(_out_in_size, _size_in_out)
@@ -68,13 +85,28 @@ second_term: Layout = Layout(np.zeros_like, _same)
 
 
 class Weight(NamedTuple):
-    """The place of a weight of torch's in a record."""
+    """The place of a weight of torch's in a record.
+
+    Examples
+    --------
+    >>> from chainrule.rules import Weight, transposed
+    >>> Weight("W", transposed).field
+    'W'
+    """
 
     field: str
     """The path of the field: `W`, or `qkv.W`."""
     layout: Layout = as_it_is
-    """How its numbers stand there."""
+    """The layout of its numbers there."""
 
 
 InTorch: TypeAlias = Mapping[str, Weight | None]
-"""By torch's names; None for what torch has beside it, and the record has not."""
+"""By torch's names; None for what torch has beside it, and the record has not.
+
+Examples
+--------
+>>> from chainrule.rules import InTorch, Weight, transposed
+>>> table: InTorch = {"weight": Weight("W", transposed), "bias": Weight("b")}
+>>> table["bias"].field
+'b'
+"""

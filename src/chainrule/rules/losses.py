@@ -33,7 +33,16 @@ Rows: TypeAlias = Callable[[Namespace, Array, T], tuple[Array, Array] | tuple[Ar
 @frozen(eq=False)
 @record
 class Slopes:
-    """The cache of a loss: the derivative of each row's loss with respect to `out`, and its divisor."""
+    """The cache of a loss: the derivative of each row's loss with respect to `out`, and its divisor.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import mean_squared_error
+    >>> loss, cache = mean_squared_error.forward(np.array([[3.0]]), np.array([[1.0]]))
+    >>> type(cache).__name__
+    'Slopes'
+    """
 
     slopes: Array
     divisor: Array | None

@@ -27,7 +27,14 @@ INT64 = 7
 
 
 class OnnxGraph(Protocol):
-    """A graph that is being written, as a layer's trait `onnx` sees it."""
+    """A graph that is being written, as a layer's trait `onnx` sees it.
+
+    Examples
+    --------
+    >>> from chainrule.rules import OnnxGraph
+    >>> def to_onnx(graph: OnnxGraph, params: tuple[()], x: str) -> str:
+    ...     return graph.node("Tanh", graph.node("Neg", x))
+    """
 
     def node(self, operator: str, /, *inputs: str | Constant, **attributes: Attribute) -> str:
         """Add an operator.

@@ -257,7 +257,7 @@ class ArrayOptimizer:
         return new, _state(count, tuple(kept))
 
     def chosen(self, params: Any) -> Iterator[bool] | None:
-        """Whether each array decays, in order; None for the default."""
+        """A truth value for each array, True if it decays, in order; None for the default."""
         if self.decays is None:
             return None
         return iter([self.decays(path, leaf) for path, leaf in tree.named_leaves(params)])

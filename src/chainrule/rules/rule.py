@@ -33,6 +33,12 @@ class Rule(Generic[P, C]):
     source
         The function that goes forward as its author wrote it, with the options that are bound to it: it leads to the
         module that holds the layer's page.
+
+    Examples
+    --------
+    >>> from chainrule import affine, rules
+    >>> isinstance(affine.rule, rules.Rule)
+    True
     """
 
     forward: Callable[[Namespace, P, Array], tuple[Array, C]]

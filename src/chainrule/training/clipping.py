@@ -31,7 +31,7 @@ SAFE = (1e-280, 1e300)
 
 @frozen(repr=False)
 class ClipByGlobalNorm:
-    """What `clip_by_global_norm` gives: a function of the gradients, which can be compared and pickled.
+    """The result of `clip_by_global_norm`: a function of the gradients, which can be compared and pickled.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class Course:
     none: "StatisticsTree | None"
     """The statistics, if the network needs none."""
     steps: int
-    """How many there are in an epoch."""
+    """The number of them in an epoch."""
     epochs: int
     every: int | None
     held_out: HeldOut | None
@@ -123,12 +123,12 @@ class Course:
         return params, state, total
 
     def is_due(self, step: int, epoch: int, place: int) -> bool:
-        """Whether there is a record after a step."""
+        """Tell if there is a record after a step."""
         at_end = place == 0 and (self.every is None or epoch == self.epochs)
         return at_end or (self.every is not None and step % self.every == 0)
 
     def is_over(self, run: Run[Any, Any]) -> bool:
-        """Whether the held-out loss has not been the least for too long."""
+        """Tell if the held-out loss has not been the least for too long."""
         return self.patience is not None and run.step - run.best_step >= self.patience * self.steps
 
     def record(
@@ -169,7 +169,7 @@ class Course:
         )
 
     def statistics(self, params: Any, order: Labels) -> StatisticsTree:
-        """What batch norms see of the rows in an order, in batches of the size at least: a rest may be one row."""
+        """The batches of rows, in an order, that batch norms see, of the size at least: a rest may be one row."""
         if self.none is not None:
             return self.none
         batches = np.array_split(order, max(1, len(order) // self.size))

@@ -18,7 +18,7 @@ Metric: TypeAlias = Callable[[Array, Any], SupportsFloat]
 """`(out, targets) -> number`, such as `accuracy`."""
 
 PIECE = 1024
-"""How many rows are predicted at a time, unless batches are larger: outputs between layers take memory."""
+"""The number of rows that are predicted at a time, unless batches are larger: outputs between layers take memory."""
 
 
 @frozen(eq=False)

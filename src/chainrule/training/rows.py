@@ -15,7 +15,7 @@ from chainrule.arrays.records import field_names
 from chainrule.arrays.types import Labels, is_numpy, is_tuple
 
 R = TypeVar("R", bound=NDArray[Any] | Hashable)
-"""What has rows. Records and tuples can be hashed; a list or a dict can't, so that type checkers refuse it."""
+"""Anything that has rows. Records and tuples can be hashed; a list or a dict can't, so that type checkers refuse it."""
 
 
 def number_of_rows(owner: str, **parts: object) -> int:

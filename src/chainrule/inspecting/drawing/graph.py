@@ -67,7 +67,7 @@ class Label:
 
 @frozen(eq=False)
 class Wire:
-    """What goes from one piece to the next, and what comes back.
+    """The values that go from one piece to the next, and those that come back.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Node:
 
     @property
     def groups(self) -> Path:
-        """Where the nested `sequential` that it is in stands; `()` for a node of the outermost."""
+        """The place of the nested `sequential` that it is in; `()` for a node of the outermost."""
         return (self.path or ())[:-1]
 
 
@@ -138,12 +138,12 @@ class Split:
 
     @property
     def groups(self) -> Path:
-        """Where the nested `sequential` that it is in stands."""
+        """The place of the nested `sequential` that it is in."""
         return self.path[:-1]
 
     @property
     def base(self) -> Path:
-        """Where the parameters of its layers stand, of which nested ones have frames of their own."""
+        """The place of the parameters of its layers, of which nested ones have frames of their own."""
         return self.groups if self.around else self.path
 
 
@@ -185,14 +185,14 @@ class Graph:
 
     @property
     def title(self) -> str:
-        """What stands in the line, such as `Computational graph: x, affine, relu, affine, out`."""
+        """The text of the line, such as `Computational graph: x, affine, relu, affine, out`."""
         ends = [wire.value.text for wire in (self.line.wires[0], self.line.wires[-1]) if wire.value is not None]
         names = [ends[0], *(node.name for node in self.line.nodes), ends[-1]]
         return f"Computational graph: {', '.join(names)}"
 
 
 def shared(a: Path, b: Path) -> int:
-    """How long the beginning is that two paths have in common."""
+    """The length of the beginning that two paths have in common."""
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
@@ -226,7 +226,7 @@ def graph_of_trace(trace: Trace, *, numbers: bool) -> Graph:
 
 @frozen(eq=False)
 class _Pass:
-    """How the steps of a pass become a line: values are named h1, h2, ... in the order in which they are made."""
+    """The steps of a pass as a line: values are named h1, h2, ... in the order in which they are made."""
 
     label: Callable[..., Label]
     numbers: Iterator[int]
@@ -340,13 +340,13 @@ def _named_branches(split: Split, numbers: Iterator[int]) -> Split:
 
 @frozen(eq=False)
 class _Plan:
-    """How a network that has not been run becomes pieces, whose wires have no names yet."""
+    """The pieces of a network that has not been run, whose wires have no names yet."""
 
     shows: bool
     layers: Iterator[int]
 
     def pieces(self, layer: Watched, params: Any, path: Path) -> tuple[Piece, ...]:
-        """What stands in the line for a layer."""
+        """The text of the line for a layer."""
         parts: Parts = layer.parts
         if isinstance(parts, tuple) or (isinstance(parts, Around) and parts.is_whole):
             return (self.node(layer, params, path),)

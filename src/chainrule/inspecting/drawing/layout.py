@@ -1,4 +1,4 @@
-"""Where the parts of a picture stand: how wide each is, and which share a row."""
+"""The places of the parts of a picture: how wide each is, and which share a row."""
 
 from bisect import bisect_left
 from itertools import accumulate, pairwise
@@ -68,7 +68,7 @@ class Unit:
 
     @property
     def is_wire(self) -> bool:
-        """Whether it is a wire alone."""
+        """True if it is a wire alone."""
         return self.node is None and self.fork is None
 
     @property
@@ -83,7 +83,7 @@ class Unit:
 
     @property
     def half(self) -> float:
-        """How far the piece itself reaches to either side of its column's middle."""
+        """The reach of the piece itself to either side of its column's middle."""
         if self.fork is not None:
             return self.fork.width / 2
         return 0.0 if self.node is None else box_width(self.node) / 2
@@ -95,13 +95,13 @@ class Unit:
 
     @property
     def up(self) -> float:
-        """What it needs above the middle line."""
+        """The room that it needs above the middle line."""
         above = 0.0 if self.above is None else APART + 8 + self.above.height
         return max(above, _reach(self.params), 0.0 if self.fork is None else self.fork.up)
 
     @property
     def down(self) -> float:
-        """What it needs below."""
+        """The room that it needs below."""
         below = 0.0 if self.below is None else APART + 8 + self.below.height
         return max(below, _reach(self.grads), 0.0 if self.fork is None else self.fork.down)
 
@@ -116,17 +116,17 @@ class Branch:
 
     @property
     def depth(self) -> int:
-        """How many frames stand one in another in it."""
+        """The number of frames that stand one in another in it."""
         return max(unit.depth for unit in self.units) - len(self.base)
 
     @property
     def up(self) -> float:
-        """What it needs above its line."""
+        """The room that it needs above its line."""
         return max(APART, *(unit.up for unit in self.units)) + CAPTION * self.depth
 
     @property
     def down(self) -> float:
-        """What it needs below."""
+        """The room that it needs below."""
         return max(APART, *(unit.down for unit in self.units)) + SILL * self.depth
 
     @property
@@ -162,12 +162,12 @@ class Fork:
 
     @property
     def up(self) -> float:
-        """What it needs above the middle line."""
+        """The room that it needs above the middle line."""
         return max(JOINT, *(branch.up - branch.at for branch in self.branches))
 
     @property
     def down(self) -> float:
-        """What it needs below."""
+        """The room that it needs below."""
         return max(JOINT, *(branch.down + branch.at for branch in self.branches))
 
 
@@ -219,7 +219,7 @@ def title_lines(node: Node) -> list[str]:
 
 
 def place_under(node: Node) -> str:
-    """Where a node's parameters stand; nothing if it has none."""
+    """The place of a node's parameters; nothing if it has none."""
     return "" if node.path is None or not node.params else place_of(node.path)
 
 
@@ -298,5 +298,5 @@ def _closed(row: list[Unit]) -> list[Unit]:
 
 
 def _reach(blocks: tuple[Block, ...]) -> float:
-    """How far a node with these blocks reaches from the middle line."""
+    """The reach of a node with these blocks from the middle line."""
     return BOX / 2 + (REACH + stack_height(blocks) if blocks else 0.0)

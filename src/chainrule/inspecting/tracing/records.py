@@ -15,7 +15,7 @@ from chainrule.inspecting.tracing.table import escape, html_table, plain_table
 
 @frozen(eq=False)
 class LayerTrace:
-    """What one layer did.
+    """The record of one layer in a pass.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ Step: TypeAlias = LayerTrace | ForkTrace
 
 @frozen(eq=False)
 class LossTrace:
-    """What the loss did.
+    """The record of the loss in a pass.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class LossTrace:
 
 @frozen(eq=False, repr=False)
 class Trace:
-    """What happened in one pass through a network; `str(trace)` is two tables.
+    """The record of one pass through a network; `str(trace)` is two tables.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ class Trace:
         return (*_flat(self.steps), *(() if self.loss is None else (self.loss,)))
 
     def __repr__(self) -> str:
-        """What goes in, the layers, what comes out."""
+        """The input, the layers and the output."""
         names = ", ".join([*map(_named, self.steps), *([] if self.loss is None else [self.loss.name])])
         return f"Trace({self.x.summary} -> {names or 'nothing'} -> {self._end.summary})"
 

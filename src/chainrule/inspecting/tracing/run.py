@@ -104,7 +104,7 @@ class Plan:
 
     @property
     def measures(self) -> bool:
-        """Whether it makes an array of its own: a layer, or a joint."""
+        """True if it makes an array of its own: a layer, or a joint."""
         return bool(self.number or self.joint)
 
     @property
@@ -190,7 +190,7 @@ def match_places(name: str, layer: Watched, params: object, path: Path) -> None:
 
 
 def place_of(path: Path) -> str:
-    """Where parameters stand, in Python's words: `params[1][0]` for the path `(1, 0)`."""
+    """The place of parameters in Python's words: `params[1][0]` for the path `(1, 0)`."""
     return f"params{_indices(path)}"
 
 
@@ -258,7 +258,7 @@ def _kept(plan: Plan, grads: Any) -> Any:
 
 
 def _steps(plan: Plan, x: Quantity, dout: Quantity | None) -> tuple[Step, ...]:
-    """What was seen, in order, with what went into each layer and what came back to it."""
+    """The steps that were seen, in order, with the inputs of each layer and the derivatives that came back to it."""
     if plan.number:
         return (_layer_step(plan, x, dout),)
     if plan.joint:

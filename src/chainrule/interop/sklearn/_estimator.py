@@ -1,4 +1,4 @@
-"""What both estimators do: from a table and its answers to a training run, and from its record to a network.
+"""The work of both estimators: from a table and its answers to a training run, and from its record to a network.
 
 An estimator keeps the record that its run ended with. `partial_fit` goes on from there, and so does `fit` with
 `warm_start`: with the moments of the optimizer and the state of the generator.
@@ -50,7 +50,7 @@ class Estimator(BaseEstimator, ABC):
 
     _loss: ClassVar[Loss[Any, Any]]
     _of_y: ClassVar[Mapping[str, bool]]
-    """What `validate_data` is to ask of y."""
+    """The demands on y, for `validate_data`."""
     _run: Run[Any, Any]
     """The record that the last fit ended with."""
     _network: Any
@@ -203,7 +203,7 @@ class Estimator(BaseEstimator, ABC):
 
     @abstractmethod
     def _targets(self, y: Any, dtype: Any, *, first: bool, classes: Any, one_more: bool) -> tuple[Any, int]:
-        """What the loss takes of y, and how many outputs the network needs."""
+        """The targets that the loss takes, made of y, and the number of outputs that the network needs."""
 
     @abstractmethod
     def _weights(self, given: Any, labels: Any, *, one_more: bool) -> Any:
@@ -273,7 +273,7 @@ class Estimator(BaseEstimator, ABC):
         return self
 
     def _outputs(self, X: Any) -> Array:
-        """What the network gives for some rows."""
+        """The network's outputs for some rows."""
         validation.check_is_fitted(self)
         x = checked(self, X, reset=False, dtype=self._dtype)
         return outputs(self.network_, self.params_, x, len(x), PIECE)

@@ -26,7 +26,7 @@ validation: Any = import_module("sklearn.utils.validation")
 if TYPE_CHECKING:
 
     class BaseEstimator:
-        """What users call of scikit-learn's class of this name."""
+        """The part of scikit-learn's class of this name that users call."""
 
         def get_params(self, deep: bool = True) -> dict[str, Any]:
             """The options, by name."""
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
             ...
 
     class ClassifierMixin:
-        """What users call of scikit-learn's class of this name."""
+        """The part of scikit-learn's class of this name that users call."""
 
         def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
             """The share of the rows that are right."""
             ...
 
     class RegressorMixin:
-        """What users call of scikit-learn's class of this name."""
+        """The part of scikit-learn's class of this name that users call."""
 
         def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
             """The share of the variance that is explained."""
@@ -56,7 +56,7 @@ else:
 
 
 def checked(estimator: Any, *parts: Any, **options: Any) -> Any:
-    """What scikit-learn makes of X, or of X and y.
+    """The arrays that scikit-learn makes of X, or of X and y.
 
     It refuses what is not finite, in its own words, and a note says at which row and column that is.
     """

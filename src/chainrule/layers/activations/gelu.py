@@ -26,6 +26,12 @@ as 2^40, at which the result is x, and no square overflows. Forward makes the sl
 
 Special values are torch's: gelu(-inf) is nan, and so are the slopes at both infinities, which are inf times 0.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.GELU(approximate="tanh")` | `keras.activations.gelu(approximate=True)` | `jax.nn.gelu` |
+
 Examples
 --------
 >>> import numpy as np

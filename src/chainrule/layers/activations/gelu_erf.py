@@ -24,6 +24,12 @@ The Array API standard has no erf: on NumPy and dask it is SciPy's (`pip install
 CuPy their own, and array-api-strict has none. Special values are torch's: gelu_erf(-inf) is nan, and so are the slopes
 at both infinities, which are inf times 0.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.GELU` | `keras.activations.gelu` | `jax.nn.gelu(approximate=False)` |
+
 Examples
 --------
 >>> import numpy as np

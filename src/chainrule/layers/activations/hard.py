@@ -25,6 +25,14 @@ At a kink the slope is that of the outer piece, as in torch.
 Special values are torch's: hard_swish(-inf) is nan. A nan passes forward; a gate is closed to it, as the first two have
 one: their slope there is 0. Where the gate is closed, `dx` is 0 even if `dout` is infinite or nan.
 
+**In other libraries.**
+
+| here | torch | Keras | JAX |
+|---|---|---|---|
+| `hard_tanh` | `torch.nn.Hardtanh` | `keras.activations.hard_tanh` | `jax.nn.hard_tanh` |
+| `hard_sigmoid` | `torch.nn.Hardsigmoid` | `keras.activations.hard_sigmoid` | `jax.nn.hard_sigmoid` |
+| `hard_swish` | `torch.nn.Hardswish` | `keras.activations.hard_swish` | `jax.nn.hard_swish` |
+
 Examples
 --------
 >>> import numpy as np
@@ -81,6 +89,17 @@ hard_sigmoid: Elementwise = elementwise(
     operations=(6, 2),
     onnx=onnx_operator("HardSigmoid", alpha=1 / 6),
 )
-"""`min(max((x + 3) / 6, 0), 1)`, entry by entry; its parameters are `()`."""
+"""`min(max((x + 3) / 6, 0), 1)`, entry by entry; its parameters are `()`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import hard_sigmoid
+>>> out, cache = hard_sigmoid.forward((), np.array([-1.0, 0.0, 2.0]))
+>>> out.round(4)
+array([0.3333, 0.5   , 0.8333])
+>>> hard_sigmoid.backward(cache, np.ones(3))[0].round(4)
+array([0.1667, 0.1667, 0.1667])
+"""
 hard_swish: Elementwise = elementwise("hard_swish", hard_swish_forward, operations=(10, 1), onnx="HardSwish")
 """`x min(max((x + 3) / 6, 0), 1)`, entry by entry; its parameters are `()`."""

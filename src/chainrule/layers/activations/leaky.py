@@ -31,6 +31,15 @@ out + alpha would have no digit left in the tail. Forward makes it and saves it.
 
 Special values are torch's: at -inf the exponential ones are -alpha, with slope 0; a nan passes.
 
+**In other libraries.**
+
+| here | torch | Keras | JAX |
+|---|---|---|---|
+| `leaky_relu` | `torch.nn.LeakyReLU` | `keras.activations.leaky_relu` | `jax.nn.leaky_relu` |
+| `elu` | `torch.nn.ELU` | `keras.activations.elu` | `jax.nn.elu` |
+| `celu` | `torch.nn.CELU` | `keras.activations.celu` | `jax.nn.celu` |
+| `selu` | `torch.nn.SELU` | `keras.activations.selu` | `jax.nn.selu` |
+
 Examples
 --------
 >>> import numpy as np
@@ -150,6 +159,16 @@ def celu(alpha: float = 1.0) -> Elementwise:
         If alpha is not positive or not finite.
     TypeError
         If it is no number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import celu
+    >>> out, cache = celu(0.5).forward((), np.array([-1.0, 0.0, 2.0]))
+    >>> out.round(4)
+    array([-0.4323,  0.    ,  2.    ])
+    >>> celu(0.5).backward(cache, np.ones(3))[0].round(4)
+    array([0.1353, 1.    , 1.    ])
     """
     alpha = number("celu", "alpha", alpha, above=0)
     go, in_onnx = partial(celu_forward, alpha=alpha), partial(onnx.celu, alpha)
@@ -157,4 +176,15 @@ def celu(alpha: float = 1.0) -> Elementwise:
 
 
 selu: Elementwise = elementwise("selu", selu_forward, operations=(10, 1), onnx="Selu")
-"""The self-normalising `scale * elu(alpha)`, entry by entry; its parameters are `()`."""
+"""The self-normalising `scale * elu(alpha)`, entry by entry; its parameters are `()`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule import selu
+>>> out, cache = selu.forward((), np.array([-1.0, 0.0, 2.0]))
+>>> out.round(4)
+array([-1.1113,  0.    ,  2.1014])
+>>> selu.backward(cache, np.ones(3))[0].round(4)
+array([0.6468, 1.7581, 1.0507])
+"""

@@ -8,11 +8,11 @@ with one sum for each row.
 the sum is sum(exp(x) * dx) / sum(exp(x)) = <p, dx>: a number, which is taken from every entry of the row. So
 
     d(out) = dx - <p, dx>
-    dL = <dout, dx> - sum(dout) <p, dx> = <dout - sum(dout) p, dx>
+    dL = <dout, dx> - sum(dout) <p, dx> = <dout - p sum(dout), dx>
 
 and read off
 
-    dx = dout - sum(dout) p
+    dx = dout - p sum(dout)
 
 The Jacobian, whose entries are 1 - p_j where i = j and -p_j elsewhere, is never made.
 
@@ -24,6 +24,12 @@ and known to an absolute error. `softmax_cross_entropy` gives it to a relative o
 
 Special values, as in torch and without a warning: an entry of -inf gives -inf; a row with +inf, with nan, or with
 nothing but -inf gives nan, and leaves other rows alone.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.LogSoftmax` | `keras.activations.log_softmax` | `jax.nn.log_softmax` |
 
 Examples
 --------

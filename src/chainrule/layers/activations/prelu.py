@@ -5,9 +5,9 @@
 where n stands for any number of axes, and slope () is one for all numbers (He, Zhang, Ren and Sun, Delving deep into
 rectifiers, 2015).
 
-**Derivation.** Take differentials, where g = 1 for x > 0 and g = slope for x <= 0:
+**Derivation.** Take differentials:
 
-    d(out) = g * dx + dslope * min(x, 0)
+    d(out) = g * dx + dslope * min(x, 0)        g = 1 if x > 0 else slope
     dL = <g * dout, dx> + <sum(min(x, 0) * dout), dslope>
 
 where the sum is over all that shares a slope: all rows, or all numbers. So
@@ -25,6 +25,12 @@ At 0 the derivative with respect to x is the slope, as in torch; a nan passes.
 | `slope` | `weight`, (1,) for one slope |
 
 Channels are the last axis here, and the second in torch.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.PReLU` | `keras.layers.PReLU` | `flax.nnx.PReLU` |
 
 Examples
 --------

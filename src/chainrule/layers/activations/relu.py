@@ -21,6 +21,12 @@ read off the output, which is positive exactly where the input is: the cache is 
 Special values: the output is never -0.0. A nan passes, forward and backward (slope 1, as in torch), so that it is never
 hidden; where the slope is 0, `dx` is 0 even if `dout` is infinite or nan.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.ReLU` | `keras.activations.relu` | `jax.nn.relu` |
+
 Examples
 --------
 >>> import numpy as np

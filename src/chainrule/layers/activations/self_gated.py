@@ -29,6 +29,13 @@ more: so the factor a is the square of `p = exp(-|x| / 2)` there, and comes last
 
 Special values are torch's: at -inf both are nan, and so are the slopes at both infinities, which are inf times 0.
 
+**In other libraries.**
+
+| here | torch | Keras | JAX |
+|---|---|---|---|
+| `silu` | `torch.nn.SiLU` | `keras.activations.silu` | `jax.nn.silu` |
+| `mish` | `torch.nn.Mish` | `keras.activations.mish` | `jax.nn.mish` |
+
 Examples
 --------
 >>> import numpy as np

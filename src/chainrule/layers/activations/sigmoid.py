@@ -25,6 +25,12 @@ it.
 
 Special values: the output is 0 at -inf and 1 at inf, with slope 0; a nan passes.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Sigmoid` | `keras.activations.sigmoid` | `jax.nn.sigmoid` |
+
 Examples
 --------
 >>> import numpy as np

@@ -34,6 +34,12 @@ from it, since that difference is rounded.
 Special values, as in torch and without a warning: an entry of -inf has probability 0; a row with +inf, with nan, or
 with nothing but -inf gives nan, and leaves other rows alone.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Softmax` | `keras.activations.softmax` | `jax.nn.softmax` |
+
 Examples
 --------
 >>> import numpy as np

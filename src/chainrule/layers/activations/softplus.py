@@ -28,6 +28,13 @@ nothing overflows and nothing cancels. Since exp(-softplus(x)) = 1 - s(x), the s
 
 Special values are torch's: softplus is 0 at -inf and inf at inf, log_sigmoid -inf and 0; a nan passes.
 
+**In other libraries.**
+
+| here | torch | Keras | JAX |
+|---|---|---|---|
+| `softplus` | `torch.nn.Softplus` | `keras.activations.softplus` | `jax.nn.softplus` |
+| `log_sigmoid` | `torch.nn.LogSigmoid` | `keras.activations.log_sigmoid` | `jax.nn.log_sigmoid` |
+
 Examples
 --------
 >>> import numpy as np

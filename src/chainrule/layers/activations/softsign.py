@@ -20,6 +20,12 @@ Forward makes the slope, which is the square of a factor of the output, and save
 Special values: at -inf and inf the output is nan, as in torch, where it is inf times 0; the slope there is its limit, 0
 (torch's is nan).
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Softsign` | `keras.activations.softsign` | `jax.nn.soft_sign` |
+
 Examples
 --------
 >>> import numpy as np

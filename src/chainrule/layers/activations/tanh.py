@@ -25,6 +25,12 @@ Forward makes the slope and saves it.
 
 Special values: the output is -1 at -inf and 1 at inf, with slope 0; a nan passes.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.Tanh` | `keras.activations.tanh` | `jax.nn.tanh` |
+
 Examples
 --------
 >>> import numpy as np

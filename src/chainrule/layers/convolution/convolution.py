@@ -39,8 +39,9 @@ and therefore
 Stride, dilation, padding and more axes say which positions a window holds, and groups which channels; the rows are
 others, and nothing else changes.
 
-**The transpose** goes forward as dx above. Its W takes the channels of x and gives those of the output. V, in which the
-two are exchanged, is the W of the convolution from the output to x, by whose windows it is spread:
+**The transpose**, `convolution_transpose`, goes forward as dx above. Its W takes the channels of x and gives those of
+the output. V, in which the two are exchanged, is the W of the convolution from the output to x, by whose windows it is
+spread:
 
     out = fold(x V^T) + 1 b
     dL = <dout, fold(dx V^T)> + <dout, fold(x dV^T)> + <dout, 1 db>
@@ -58,6 +59,13 @@ Each goes forward as the other comes back. The two form an adjoint pair, as `win
 
 Special values: an infinity or a nan is in the output of every window that holds it, whatever its weight. The zeros
 around x are numbers like any others.
+
+**In other libraries.**
+
+| here | torch | Keras | JAX |
+|---|---|---|---|
+| `convolution` | `torch.nn.Conv2d` | `keras.layers.Conv2D` | `flax.nnx.Conv` |
+| `convolution_transpose` | `torch.nn.ConvTranspose2d` | `keras.layers.Conv2DTranspose` | `flax.nnx.ConvTranspose` |
 
 Examples
 --------

@@ -19,7 +19,8 @@ stands for a column of equal entries. So each of the three goes to the other sid
 
 and read off, with the sums over each column:
 
-    dx = r (g - mean(g) - h mean(h * g))        dscale = sum(h * dout)        dbias = sum(dout)
+    dx = r (g - mean(g) - h mean(h * g))        g = scale * dout
+    dscale = sum(h * dout)        dbias = sum(dout)
 
 The means of g and of h * g need no sums of their own: they are dbias and dscale times the scale, divided by n.
 
@@ -44,6 +45,12 @@ place.
 | `Statistics.var` | `running_var` |
 
 Of images (n, c, ...), the channels of its `BatchNorm2d` are the second axis.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.BatchNorm1d` | `keras.layers.BatchNormalization` | `flax.nnx.BatchNorm` |
 
 Examples
 --------

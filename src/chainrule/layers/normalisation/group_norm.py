@@ -20,7 +20,8 @@ respect to h,
 
 The scale of a channel meets it in every example and at every position, so that
 
-    dx = r (g - mean(g) - h mean(h * g))        dscale = sum(h * dout)        dbias = sum(dout)
+    dx = r (g - mean(g) - h mean(h * g))        g = scale * dout
+    dscale = sum(h * dout)        dbias = sum(dout)
 
 where the sums are over all axes but the last. Means of g and h * g need none of their own: the scale is the same at
 all positions, so those of dout and h * dout over the positions, times the scale, give both the means of the group and
@@ -41,6 +42,12 @@ Special values: a group with an infinity or a nan gives nan, in that group alone
 | `bias` | `bias` |
 
 Its channels are the second axis: (n, c, ...) is ours with `numpy.moveaxis(x, -1, 1)`.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.GroupNorm` | `keras.layers.GroupNormalization` | `flax.nnx.GroupNorm` |
 
 Examples
 --------

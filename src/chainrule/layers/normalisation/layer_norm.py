@@ -18,7 +18,8 @@ derivative with respect to h, moving it to the other side of the inner product c
 
 and read off, with the sums over all rows for what all rows share:
 
-    dx = r (g - mean(g) - h mean(h * g))        dscale = sum(h * dout)        dbias = sum(dout)
+    dx = r (g - mean(g) - h mean(h * g))        g = scale * dout
+    dscale = sum(h * dout)        dbias = sum(dout)
 
 **To remember:** what a normalisation takes out of x going forward, it takes out of the gradient coming back: the mean,
 and the length along h.
@@ -34,6 +35,12 @@ Special values: a row with an infinity or a nan gives nan, in that row alone.
 |---|---|
 | `scale` | `weight` |
 | `bias` | `bias` |
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.LayerNorm` | `keras.layers.LayerNormalization` | `flax.nnx.LayerNorm` |
 
 Examples
 --------

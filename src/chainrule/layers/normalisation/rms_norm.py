@@ -18,7 +18,8 @@ with respect to h, moving it to the other side of the inner product changes noth
 
 and read off, with the sum over all rows for what all rows share:
 
-    dx = r (g - h mean(h * g))        dscale = sum(h * dout)
+    dx = r (g - h mean(h * g))        g = scale * dout
+    dscale = sum(h * dout)
 
 **To remember:** a row that is stretched gives the same output, so the gradient along the row is taken out.
 
@@ -34,6 +35,12 @@ Special values: a row with an infinity or a nan gives nan, in that row alone.
 | `scale` | `weight` |
 
 Without a number, its eps is the distance from 1 to the next number.
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.RMSNorm` | `keras.layers.RMSNormalization` | `flax.nnx.RMSNorm` |
 
 Examples
 --------

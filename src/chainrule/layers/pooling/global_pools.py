@@ -8,11 +8,11 @@ Network in network, 2013).
 
 **Derivation.** These are the pools with one window, as large as the picture. Write the numbers of one example and
 channel as a column x. With the column s that is 1 at the first position of the largest number and 0 elsewhere, the
-maximum is s^T x, and s does not change as long as that number is the largest:
+maximum, `global_max_pool`, is s^T x, and s does not change as long as that number is the largest:
 
     dL = <dout, s^T dx> = <s dout, dx>        dx = s dout
 
-With a column 1 of ones the mean is 1^T x / p:
+With a column 1 of ones the mean, `global_mean_pool`, is 1^T x / p:
 
     dL = <dout, 1^T dx / p> = <1 dout / p, dx>        dx = 1 dout / p
 
@@ -26,6 +26,13 @@ Special values: of equal numbers the first wins, in row-major order, and a nan w
 
 **From and to torch.** `AdaptiveMaxPool2d(1)` and `AdaptiveAvgPool2d(1)`, followed by `Flatten`, have no weights, and
 take the channels as the second axis: (n, c, ...) is ours with `numpy.moveaxis(x, -1, 1)`.
+
+**In other libraries.**
+
+| here | torch | Keras | JAX |
+|---|---|---|---|
+| `global_max_pool` | `torch.nn.AdaptiveMaxPool2d(1)` | `keras.layers.GlobalMaxPooling2D` | `jax.numpy.max` |
+| `global_mean_pool` | `torch.nn.AdaptiveAvgPool2d(1)` | `keras.layers.GlobalAveragePooling2D` | `jax.numpy.mean` |
 
 Examples
 --------

@@ -35,6 +35,12 @@ goes nowhere. Where no derivative comes, dx is 0, even if dout is infinite or na
 **From and to torch.** `MaxPool1d`, `MaxPool2d` and `MaxPool3d` have no weights, and take the channels as the second
 axis: (n, c, ...) is ours with `numpy.moveaxis(x, -1, 1)`. Of several nan in a window theirs takes the last.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.MaxPool2d` | `keras.layers.MaxPooling2D` | `flax.nnx.max_pool` |
+
 Examples
 --------
 >>> import numpy as np

@@ -32,6 +32,12 @@ is the same for all windows, as in torch's `count_include_pad`, and ONNX's.
 **From and to torch.** `AvgPool1d`, `AvgPool2d` and `AvgPool3d` have no weights, and take the channels as the second
 axis: (n, c, ...) is ours with `numpy.moveaxis(x, -1, 1)`.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.AvgPool2d` | `keras.layers.AveragePooling2D` | `flax.nnx.avg_pool` |
+
 Examples
 --------
 >>> import numpy as np

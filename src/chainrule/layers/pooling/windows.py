@@ -26,7 +26,7 @@ class Windows(NamedTuple):
     after: int
 
     def number(self, length: int) -> int:
-        """How many windows there are along an axis of a length; none if it is less than 1."""
+        """The number of windows along an axis of a length; none if it is less than 1."""
         return (length + self.before + self.after - self.size) // self.stride + 1
 
 

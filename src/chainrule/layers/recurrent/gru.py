@@ -27,8 +27,11 @@ product gives w, the derivative with respect to a, in its three blocks:
     w_z = u * (h - n) * z * (1 - z)
     w_r = w_n * e_n * r * (1 - r)
 
-That with respect to e, y, differs in one block: y_r = w_r, y_z = w_z and y_n = r * w_n. The step hands back, to the one
-before,
+That with respect to e, y, differs in one block:
+
+    y_r = w_r        y_z = w_z        y_n = r * w_n
+
+The step hands back, to the one before,
 
     p = y U^T + u * z
 
@@ -56,6 +59,12 @@ in its example, in the steps from its own on; going back it reaches all steps of
 | `U` | `weight_hh_l0.T` |
 | `b` | `bias_ih_l0` |
 | `c` | `bias_hh_l0` |
+
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.GRU` | `keras.layers.GRU` | `flax.nnx.RNN(flax.nnx.GRUCell)` |
 
 Examples
 --------

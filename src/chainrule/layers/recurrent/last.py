@@ -28,6 +28,13 @@ Special values: what the filling holds, nan or infinity, reaches neither the out
 **From and to torch.** Of `out, (h, c) = LSTM(...)(x)`, `batch_first`, the last step is `out[:, -1]`, which is `h[-1]`;
 of a sequence packed with its lengths, `h[-1]` is what `last_of(lengths)` takes.
 
+**In other libraries.**
+
+| here | torch | Keras | JAX |
+|---|---|---|---|
+| `last` | none | `keras.layers.LSTM(return_sequences=False)` | none |
+| `last_of` | `torch.nn.utils.rnn.pack_padded_sequence` | `keras.layers.Masking` | `flax.nnx.RNN(seq_lengths=...)` |
+
 Examples
 --------
 >>> import numpy as np

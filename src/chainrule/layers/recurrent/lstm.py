@@ -69,6 +69,12 @@ in its example, in the steps from its own on; going back it reaches all steps of
 
 Of torch's two biases only the sum matters; the second is 0 on the way there.
 
+**In other libraries.**
+
+| torch | Keras | JAX |
+|---|---|---|
+| `torch.nn.LSTM` | `keras.layers.LSTM` | `flax.nnx.RNN(flax.nnx.OptimizedLSTMCell)` |
+
 Examples
 --------
 >>> import numpy as np

@@ -1,4 +1,4 @@
-"""What layers that go step by step ask of sequences, and how they lay them out: the first axis is time."""
+"""The demands of layers that go step by step on sequences, and their layout: the first axis is time."""
 
 import math
 from typing import Any
