@@ -36,7 +36,8 @@ REFERENCE = re.compile(r"\[((?:[^\[\]`]|`[^`]*`)+)\]\[(chainrule(?:\.\w+)*)\]")
 LINK = re.compile(r"\]\((?!\w+:|#)([^()#\s]+\.md)(#[^()\s]+)?\)")
 ELSEWHERE = "english:"
 TITLE = re.compile(r"<title>(?:(.*?) - )?[^<]*</title>")
-MADE = tuple(f"reference/{name}.md" for name in ("index", "glance", "sheet", "coverage"))  # in both languages, while the site is built
+MADE = tuple(f"reference/{name}.md" for name in ("index", "glance", "sheet", "coverage"))
+"""Pages that both languages have, made while the site is built."""
 UNTRANSLATED = "untranslated.md"
 HEADING = "只有英文的页面"
 
