@@ -9,7 +9,7 @@ from html import escape, unescape
 from itertools import cycle
 from typing import Any
 
-PAGES = {"from-the-original.md", "reference/glance.md", "reference/index.md"}
+PAGES = {"from-the-original.md", "index.md", "reference/glance.md", "reference/index.md", "when-not.md"}
 """Their names, in both languages."""
 
 TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
