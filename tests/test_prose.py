@@ -23,8 +23,11 @@ CODE = re.compile(
 CITED = re.compile(r"\([^()]*\b(?:19|20)\d\d\b[^()]*\)")
 """A paper, whose title has the spelling that its authors gave it."""
 
-BOTH = {"optimizer", "optimizers", "practice", "program", "programs", "writable"}
-"""Words that are British too: the field's term, a noun, what a computer runs, and the other form of writeable."""
+BOTH = set(
+    "biased focused focuses focusing license licensed meter meters optimizer optimizers practice practices program programs "
+    "routing stories story writable".split()
+)
+"""Words that are British too: optimizer is the field's term, and others have one spelling or two meanings."""
 
 DERIVATIVE = re.compile(r"\b(?:derivative|gradient|slope)s? by (?:`?\w`?\b|(?:one|some|each|every|all)\b(?! burst))")
 
