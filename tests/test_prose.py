@@ -24,8 +24,8 @@ CITED = re.compile(r"\([^()]*\b(?:19|20)\d\d\b[^()]*\)")
 """A paper, whose title has the spelling that its authors gave it."""
 
 BOTH = set(
-    "biased focused focuses focusing license licensed meter meters optimizer optimizers practice practices program programs "
-    "routing stories story writable".split()
+    "biased focused focuses focusing license licensed meter meters optimizer optimizers practice practices program "
+    "programs routing stories story writable".split()
 )
 """Words that are British too: optimizer is the field's term, and others have one spelling or two meanings."""
 
