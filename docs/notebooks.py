@@ -112,6 +112,9 @@ def executed(unrun: dict[str, Any]) -> Any:
     nbclient: Any = import_module("nbclient")
     whole = nbformat.from_dict(unrun)
     nbclient.NotebookClient(whole, timeout=600, record_timing=False).execute()
+    for answer in (answer for cell in whole["cells"] for answer in cell.get("outputs", ())):
+        if answer["output_type"] == "error":  # without the folders of the machine that ran it
+            answer["traceback"] = [f"{answer['ename']}: {answer['evalue']}"]
     nbformat.validate(whole)
     return whole
 
