@@ -4,6 +4,8 @@
 # make test   run every check
 # make docs   build the site, in English and Chinese, into site/
 # make sheet  build the site with the derivation sheet as a PDF to print: needs Debian's chromium, or CHROMIUM=path
+# make notebooks  run the chapters of the tutorial as notebooks and write them into notebooks/, in both languages: the
+#                 next `make docs` puts a link to each on its chapter's page
 # make site-test  try the built site in a browser: needs Debian's chromium, or CHROMIUM=path
 # make evidence   try every law on 1,500 drawn cases and write docs/evidence.md: twenty minutes
 # make checkers   set our checks beside gradcheck, check_grads and allclose, and write it into docs/evidence.md:
@@ -25,7 +27,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
-.PHONY: adversaries bench checkers demo evidence examples files memory mutants networks test lint types tests docs sheet site-test clean
+.PHONY: adversaries bench checkers demo evidence examples files memory mutants networks notebooks test lint types tests docs sheet site-test clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
@@ -103,6 +105,14 @@ networks: $(VENV)/dev
 files: $(VENV)/dev
 	FILES=20000 $(BIN)/pytest -s tests/interop/test_damaged_files.py
 
+.venv-notebooks/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-notebooks
+	.venv-notebooks/bin/pip install --quiet --disable-pip-version-check --editable '.[notebooks]'
+	touch $@
+
+notebooks: .venv-notebooks/ready
+	OPENBLAS_NUM_THREADS=1 .venv-notebooks/bin/python docs/notebooks.py $(NAME)
+
 .venv-mutants/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-mutants
 	.venv-mutants/bin/pip install --quiet --disable-pip-version-check --editable '.[test,mutants]'
@@ -122,4 +132,4 @@ bench: .venv-bench/ready
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE PYTHONPATH=benchmarks:examples .venv-bench/bin/python -m speed $(OPTIONS)
 
 clean:
-	rm -rf .venv .venv-* mutants site .assets dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* mutants notebooks site .assets dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Generator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -380,8 +381,9 @@ def told(row: list[str]) -> list[str]:
 def part(*, quick: bool, only: str = "", seeds: int = SEEDS) -> str:
     """The part of the page."""
     said = (
-        f"numpy {np.__version__}, torch {torch.__version__}, jax {jax.__version__}. Seconds are those of the\n"
-        "processor in one thread, on a machine that others shared: they are rough. Those of JAX include its compiler."
+        f"{datetime.now(UTC):%Y-%m-%d}, numpy {np.__version__}, torch {torch.__version__}, jax {jax.__version__}.\n"
+        "Seconds are those of the processor in one thread, on a machine that others shared: they are rough.\n"
+        "Those of JAX include its compiler."
     )
     parts: dict[str, Callable[..., str]] = {"faults": faults, "power": partial(power, seeds=seeds), "times": times}
     return "\n\n".join([said, *(make(quick=quick) for name, make in parts.items() if only in {"", name})])

@@ -42,7 +42,7 @@ DERIVATIONS = {
 
 @cache
 def sentences() -> dict[str, dict[str, str]]:
-    """What docs-zh/names.toml says of folders, and of each public name."""
+    """The sentences of docs-zh/names.toml: of folders, and of each public name."""
     return tomllib.loads(SENTENCES.read_text("utf-8"))
 
 

@@ -25,11 +25,17 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"en": ROOT / "docs", "zh": ROOT / "docs-zh"}
 NAMES = {"en": "English", "zh": "中文"}
 SECTIONS = {
+    "Check": "检验",
     "Evidence": "证据",
     "Explanation": "原理",
     "How-to": "操作指南",
+    "Other arrays and devices": "其他数组库与设备",
+    "Pictures and sequences": "图像与序列",
     "Reference": "参考",
+    "Ship": "部署",
+    "Train": "训练",
     "Tutorial": "教程",
+    "Write your own": "自己写",
 }
 HAN = re.compile(r"([\u3400-\u9fff])")
 REFERENCE = re.compile(r"\[((?:[^\[\]`]|`[^`]*`)+)\]\[(chainrule(?:\.\w+)*)\]")
@@ -110,15 +116,15 @@ def language(config: Any) -> str:
 def untranslated(nav: list[Any], section: str = "") -> Iterator[tuple[str, str]]:
     """The pages that are in English alone, with their sections, in the order of the English navigation.
 
-    The modules of the reference, a level further down, are left out: their pages are their source.
+    A section has its groups within it. Those of the reference are left out: their pages are their source.
     """
     for entry in nav:
         ((title, below),) = [("", entry)] if isinstance(entry, str) else entry.items()
         if isinstance(below, str):
             if not _is_there("zh", below):
                 yield section, below
-        elif not section:
-            yield from untranslated(below, title)
+        elif section != "Reference":
+            yield from untranslated(below, section or title)
 
 
 def _list(pages: list[tuple[str, str]]) -> str:

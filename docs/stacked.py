@@ -11,10 +11,12 @@ from typing import Any
 
 PAGES = {
     "from-the-original.md",
+    "index.md",
     "reference/coverage.md",
     "reference/glance.md",
     "reference/index.md",
     "reference/sheet.md",
+    "when-not.md",
 }
 """Their names, in both languages."""
 

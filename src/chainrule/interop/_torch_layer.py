@@ -59,7 +59,7 @@ class Subject:
     autocast
         Whether forward runs under `torch.autocast` in bfloat16.
     moves_x
-        Whether the derivative by x is wanted.
+        Whether the derivative with respect to x is wanted.
     """
 
     f: Any

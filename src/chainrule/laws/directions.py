@@ -48,8 +48,8 @@ SPLITS = 4
 """The number of times that a direction is cut in two, to see whether the derivatives along the halves add up."""
 
 NEARBY, PLACES = 6, 129
-"""At how many points nearby, where no entries are equal any more, the derivative by one of them is looked at; and in
-how many places of their order at most."""
+"""The number of points nearby, where no entries are equal any more, at which the derivative with respect to one is
+looked at; and that of places in their order, at most."""
 
 AT_KINKS = 16
 """The number of entries that are tried alone where some are at a kink, at which a direction tells little."""
@@ -181,7 +181,7 @@ class Part:
 
     @property
     def leaf(self) -> Array:
-        """The argument that the field is the derivative by."""
+        """The argument that the field is the derivative with respect to."""
         return self.trial.arguments[self.name]
 
     @property
@@ -459,7 +459,7 @@ def _ratio_of(part: Part, direction: Array) -> Callable[[NDArray[Any]], float]:
 
 
 def entries(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:
-    """The derivative by some entries, each alone, and by how many times what is allowed the gradient misses it.
+    """The derivative with respect to some entries, each alone, and how many times too far from it the gradient is.
 
     Both have the shape of the field and are nan elsewhere. At a kink the derivative is the subgradient next to the
     gradient. Entries are moved by their own size and by that of their row, and what speaks for the gradient counts.
@@ -501,7 +501,7 @@ def confirmed(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:
 
 
 def _is_its_own(part: Part, direction: Array, miss: Miss) -> bool:
-    """Tell whether the derivative by one entry, or its kink, stays as it is where others are moved a little.
+    """Tell whether the derivative with respect to one entry, or its kink, stays where others are moved a little.
 
     Where several entries are equal, each alone is at a kink with the others, or stays behind them, and which of them a
     gradient goes to is a matter of choice.
