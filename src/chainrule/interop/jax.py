@@ -47,6 +47,8 @@ try:
 except ImportError as _missing:
     raise ImportError(f"chainrule.interop.jax needs the package jax: {pip_install('jax')}") from _missing
 
+__all__ = ["as_encoder", "as_layer", "custom_vjp", "parameters", "register", "register_pytrees"]
+
 P = TypeVar("P")
 C = TypeVar("C")
 R = TypeVar("R")

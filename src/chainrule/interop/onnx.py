@@ -31,6 +31,8 @@ try:
 except ImportError as _missing:
     raise ImportError(f"chainrule.interop.onnx needs the package onnx: {pip_install('onnx')}") from _missing
 
+__all__ = ["export"]
+
 P = TypeVar("P")
 
 OPSET, IR_VERSION = 20, 9
