@@ -129,7 +129,7 @@ api: $(VENV)/dev
 	PYTHONPATH=tests:docs $(BIN)/python tests/public_api.py
 
 # The oldest that pyproject.toml allows, on the oldest Python, without the libraries of extras: they want newer ones.
-LOWEST := $(shell sed -n 's/^ *"\(numpy\|attrs\)>=\([0-9.]*\)".*/\1==\2.*/p' pyproject.toml)
+LOWEST := $(shell sed -n 's/^ *"\(numpy\|attrs\)>=\([0-9.]*\)".*/\1==\2/p' pyproject.toml)
 
 .venv-lowest/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-lowest

@@ -90,7 +90,7 @@ def _lines(thing: griffe.Object | griffe.Alias, name: str, only: Sequence[str] |
 
 def _shown(member: griffe.Object | griffe.Alias) -> bool:
     """Tell if a member of a class is public, and more than an argument that `__init__` keeps."""
-    if member.is_attribute and str(member.value) == member.name:
+    if isinstance(member, griffe.Attribute) and str(member.value) == member.name:
         return False
     return member.name in {"__call__", "__init__"} or not member.name.startswith("_")
 

@@ -4,14 +4,19 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-import public_api
 import pytest
 from modules import package
 
 import chainrule
+import public_api
 
 ROOT = Path(__file__).parents[1]
-GUIDES = [ROOT / "README.md", *ROOT.glob("docs/how-to/*.md"), *ROOT.glob("docs/tutorial/*.md"), ROOT / "docs/checking.md"]
+GUIDES = [
+    ROOT / "README.md",
+    *ROOT.glob("docs/how-to/*.md"),
+    *ROOT.glob("docs/tutorial/*.md"),
+    ROOT / "docs/checking.md",
+]
 ANYWHERE = [module for module in public_api.MODULES if ".interop" not in module]
 
 
