@@ -39,7 +39,7 @@ def main() -> None:
     tested = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_package.py"]
     print(f"contents  {run(*tested, DIST=str(DIST)).splitlines()[-1]}")
 
-    untried = []
+    untried: list[str] = []
     for python, path in pythons():
         if not path:
             untried.append(python)

@@ -30,7 +30,7 @@ class Release:
     @property
     def faults(self) -> list[str]:
         """What does not agree, a line each."""
-        found = []
+        found: list[str] = []
         if self.entry != self.version:
             found.append(f"pyproject.toml says {self.version}, and the top of CHANGELOG.md {self.entry}")
         found += [

@@ -90,7 +90,8 @@ def _lines(thing: griffe.Object | griffe.Alias, name: str, only: Sequence[str] |
 
 def _shown(member: griffe.Object | griffe.Alias) -> bool:
     """Tell if a member of a class is public, and more than an argument that `__init__` keeps."""
-    if isinstance(member, griffe.Attribute) and str(member.value) == member.name:
+    found = member.final_target if isinstance(member, griffe.Alias) else member
+    if isinstance(found, griffe.Attribute) and str(found.value) == found.name:
         return False
     return member.name in {"__call__", "__init__"} or not member.name.startswith("_")
 

@@ -16,8 +16,8 @@ from chainrule._extras import pip_install
 ROOT = Path(__file__).parents[1]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
 SOURCES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.glob("src/**/*.py"))}
-OF_USERS = [*ROOT.glob("README*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("docs-zh/**/*.md"), *SOURCES]
-OF_USERS += ROOT.glob("examples/*.py")
+PAGES = [page for place in ("README*.md", "docs/**/*.md", "docs-zh/**/*.md") for page in sorted(ROOT.glob(place))]
+OF_USERS = [*PAGES, *SOURCES, *ROOT.glob("examples/*.py")]
 CHECKOUT = {"dev", "demo", "testing"}
 """What is installed in the folder of the repository: for the checks, the demo, and the tutorial."""
 
