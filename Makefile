@@ -19,6 +19,9 @@
 # make memory   measure what caches keep and what steps of whole networks hold, and write docs/memory.md: ten seconds
 # make bench    time a training step beside the bare matrix products, torch, JAX and others, and write docs/speed.md:
 #               ten minutes of a quiet machine (OPTIONS=--quick takes a rough look, OPTIONS=--help lists more)
+# make api      write the list of public names and their signatures, tests/public_api.txt
+# make test-lowest  test the core with the oldest NumPy and attrs that it allows: a minute or two
+# make release  build sdist and wheel into dist/, and try each on every Python of the classifiers that is here
 # Each sets up what it needs in .venv first, or in one of its own. `make test PYTHON=python3.13 VENV=.venv-3.13` runs on
 # another Python, in an environment beside the first.
 
@@ -27,7 +30,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
-.PHONY: adversaries bench checkers demo evidence examples files memory mutants networks notebooks test lint types tests docs sheet site-test clean
+.PHONY: adversaries api bench checkers demo evidence examples files memory mutants networks notebooks release test test-lowest
+.PHONY: lint types tests docs sheet site-test clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m chainrule $(if $(DATA),--data $(DATA)) $(OPTIONS)
@@ -130,6 +134,30 @@ mutants: .venv-mutants/ready
 # BLAS is to choose its kernels by the processor: what is set to make old releases run slows this one down.
 bench: .venv-bench/ready
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE PYTHONPATH=benchmarks:examples .venv-bench/bin/python -m speed $(OPTIONS)
+
+api: $(VENV)/dev
+	PYTHONPATH=tests:docs $(BIN)/python tests/public_api.py
+
+# The oldest that pyproject.toml allows, with the newest of the rest that works with them, on any Python that has wheels.
+LOWEST := $(shell sed -n 's/^ *"\(numpy\|attrs\)>=\([0-9.]*\)".*/\1==\2/p' pyproject.toml)
+
+.venv-lowest/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check --editable '.[files,portable,scipy,testing]' $(LOWEST) \
+	  pytest array-api-strict mpmath sybil
+	touch $@
+
+test-lowest: .venv-lowest/ready
+	OPENBLAS_NUM_THREADS=1 HYPOTHESIS_PROFILE=brief .venv-lowest/bin/pytest -q tests/combinators tests/initializers \
+	  tests/layers tests/losses tests/optimizers tests/training tests/test_gradient.py tests/test_numeric.py \
+	  tests/test_predict.py tests/test_record.py tests/test_train.py tests/test_tree.py tests/test_two_layer.py
+
+$(VENV)/release: $(BIN)/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[release]'
+	touch $@
+
+release: $(VENV)/release
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python release/make.py
 
 clean:
 	rm -rf .venv .venv-* mutants notebooks site .assets dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,5 +1,6 @@
 """The distributions: an sdist with all that tests need, and a wheel with the package alone, which needs two others."""
 
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 SDIST = {
     "CHANGELOG.md",
     "CHANGELOG.zh.md",
+    "CITATION.cff",
     "CONTRIBUTING.md",
     "CONTRIBUTING.zh.md",
     "LICENSE",
@@ -24,6 +26,7 @@ SDIST = {
     "PKG-INFO",
     "README.md",
     "README.zh.md",
+    "SECURITY.md",
     "benchmarks",
     "docs",
     "docs-zh",
@@ -31,6 +34,7 @@ SDIST = {
     "mkdocs.yml",
     "mkdocs.zh.yml",
     "pyproject.toml",
+    "release",
     "src",
     "tests",
 }
@@ -72,7 +76,9 @@ def printed(python: str | Path, code: str) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an sdist, and the wheel that is built from it."""
+    """A folder with an sdist, and the wheel that is built from it; `make release` tests those that it has built."""
+    if "DIST" in os.environ:
+        return Path(os.environ["DIST"])
     out = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
     run = subprocess.run(command, capture_output=True, check=False, encoding="utf-8")
@@ -131,7 +137,7 @@ def test_the_sdist_holds_what_tests_and_documents_need_and_no_more(built: Path) 
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {name.partition("/")[0] for name in names} - {".gitignore"} == SDIST
     below = {name for name in names if "/" in name}
-    kept = ("src", "tests", "docs", "docs-zh", "benchmarks", "examples")
+    kept = ("src", "tests", "docs", "docs-zh", "benchmarks", "examples", "release")
     assert below == set().union(*(files(folder) for folder in kept))
     assert [name for name in below if "ubyte" in name] == []  # MNIST is its authors'
 

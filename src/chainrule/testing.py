@@ -16,9 +16,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 from attrs import frozen
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
+from chainrule._extras import pip_install
 from chainrule.arrays.types import Array
 from chainrule.checking.check import check_layer, check_loss, check_network, check_optimizer
 from chainrule.checking.effort import Effort
@@ -26,6 +25,12 @@ from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
+
+try:
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import strategies as st
+except ImportError as _missing:
+    raise ImportError(f"chainrule.testing needs the package hypothesis: {pip_install('testing')}") from _missing
 
 P = TypeVar("P")
 T = TypeVar("T")

@@ -25,6 +25,8 @@ from chainrule.arrays.ownership import own, read_only
 from chainrule.arrays.records import field_names, is_record
 from chainrule.arrays.types import Array, is_tuple
 
+__all__ = ["Path", "dot", "equal", "leaves", "map", "named_leaves", "ravel", "replace"]
+
 P = TypeVar("P")
 R = TypeVar("R")
 

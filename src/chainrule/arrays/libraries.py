@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from chainrule._extras import pip_install
 from chainrule.arrays.arguments import conversion, describe, is_a, is_of_pandas
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
@@ -163,7 +164,7 @@ def library_of(x: Any) -> Any:
         from array_api_compat import array_namespace  # noqa: PLC0415  # an extra
     except ImportError:
         raise TypeError(
-            f"arrays of {type(x).__module__} need the package array-api-compat: pip install 'chainrule[portable]'"
+            f"arrays of {type(x).__module__} need the package array-api-compat: {pip_install('portable')}"
         ) from None
     try:
         return array_namespace(x)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
+from chainrule._extras import pip_install
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array, is_numpy
 
@@ -56,7 +57,7 @@ def _functions(x: Array) -> Any:
     try:
         home = import_module(HOMES[library])
     except ImportError:
-        raise ImportError("gelu_erf: NumPy has no erf: pip install 'chainrule[scipy]', or take gelu") from None
+        raise ImportError(f"gelu_erf: NumPy has no erf: {pip_install('scipy')}, or take gelu") from None
     return InFloat64(home) if is_numpy(x) and x.dtype.itemsize > 8 else home
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
+from chainrule._extras import pip_install
 from chainrule.demo.errors import DivergenceError, UsageError
 from chainrule.demo.extras import installed, one_thread
 from chainrule.demo.options import parse
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse(arguments)
         if not installed("rich"):
-            raise UsageError("the demo needs rich: pip install 'chainrule[demo]'")  # noqa: TRY301  # like all others
+            raise UsageError(f"the demo needs rich: {pip_install('demo')}")  # noqa: TRY301  # like all others
         from chainrule.demo.run import run  # noqa: PLC0415  # it imports rich, which need not be there
 
         with one_thread():

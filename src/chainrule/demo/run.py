@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
+from chainrule._extras import pip_install
 from chainrule.datasets import Dataset
 from chainrule.demo import data, output_file, progress, report
 from chainrule.demo.errors import UsageError
@@ -88,7 +89,7 @@ def _test(screen: Screen, options: Options, examples: Dataset, history: Sequence
     if not options.picture:
         return
     if not installed("matplotlib"):
-        screen.say("picture   none, for want of matplotlib: pip install 'chainrule[demo]'")
+        screen.say(f"picture   none, for want of matplotlib: {pip_install('demo')}")
         return
     from chainrule.demo.picture import png  # noqa: PLC0415  # it imports matplotlib, which need not be there
 

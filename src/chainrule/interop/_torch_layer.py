@@ -17,6 +17,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from chainrule import tree
+from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import is_numpy
@@ -265,7 +266,7 @@ def _shared(tensor: Any) -> NDArray[Any]:
     try:
         bfloat16 = np.dtype(import_module("ml_dtypes").bfloat16)
     except ImportError as missing:
-        raise ImportError("NumPy has bfloat16 by the package ml_dtypes: pip install ml_dtypes") from missing
+        raise ImportError(f"NumPy has bfloat16 by the package ml_dtypes: {pip_install('torch')}") from missing
     shared = on_host.view(torch.int16).numpy()
     return shared.view(bfloat16)
 

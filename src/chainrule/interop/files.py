@@ -34,6 +34,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.ownership import own
 from chainrule.interop._conversions import form, in_numpy, moved
@@ -183,7 +184,7 @@ def _safetensors(owner: str) -> Any:
         import_module("safetensors.numpy")
         return import_module("safetensors")
     except ImportError as missing:
-        raise ImportError(f"{owner} needs the package safetensors: pip install 'chainrule[files]'") from missing
+        raise ImportError(f"{owner} needs the package safetensors: {pip_install('files')}") from missing
 
 
 def file_at(owner: str, path: Any) -> Path:

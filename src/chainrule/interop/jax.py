@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from chainrule import tree
+from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.records import field_names, is_record
@@ -44,7 +45,9 @@ from chainrule.parts import Constants, Parts
 try:
     jax: Any = import_module("jax")  # its types are no part of ours, and it need not be there where ours are checked
 except ImportError as _missing:
-    raise ImportError("chainrule.interop.jax needs the package jax: pip install 'chainrule[jax]'") from _missing
+    raise ImportError(f"chainrule.interop.jax needs the package jax: {pip_install('jax')}") from _missing
+
+__all__ = ["as_encoder", "as_layer", "custom_vjp", "parameters", "register", "register_pytrees"]
 
 P = TypeVar("P")
 C = TypeVar("C")

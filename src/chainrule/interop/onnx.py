@@ -18,6 +18,7 @@ import numpy as np
 from attrs import define, field
 
 from chainrule import tree
+from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe
 from chainrule.encoder import Network, is_network
 from chainrule.naming import title_of
@@ -28,7 +29,9 @@ try:
     import onnx
     from onnx import helper, numpy_helper
 except ImportError as _missing:
-    raise ImportError("chainrule.interop.onnx needs the package onnx: pip install 'chainrule[onnx]'") from _missing
+    raise ImportError(f"chainrule.interop.onnx needs the package onnx: {pip_install('onnx')}") from _missing
+
+__all__ = ["export"]
 
 P = TypeVar("P")
 

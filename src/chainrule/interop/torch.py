@@ -33,6 +33,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from chainrule import tree
+from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder, Network, is_network
@@ -47,7 +48,7 @@ try:
         "torch"
     )  # its types are no part of ours, and it need not be there where ours are checked
 except ImportError as _missing:
-    raise ImportError("chainrule.interop.torch needs the package torch: pip install 'chainrule[torch]'") from _missing
+    raise ImportError(f"chainrule.interop.torch needs the package torch: {pip_install('torch')}") from _missing
 
 # After torch, which they do not say how to install.
 from chainrule.interop import _state_dict, _torch_compiled, _torch_layer

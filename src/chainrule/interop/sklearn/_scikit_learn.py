@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from chainrule._extras import pip_install
 from chainrule.arrays.cells import first_cell
 
 try:
     import_module("sklearn")
 except ImportError as _missing:
-    _what = "chainrule.interop.sklearn needs the package scikit-learn: pip install 'chainrule[sklearn]'"
+    _what = f"chainrule.interop.sklearn needs the package scikit-learn: {pip_install('sklearn')}"
     raise ImportError(_what) from _missing
 
 base: Any = import_module("sklearn.base")
