@@ -53,6 +53,16 @@ except ImportError as _missing:
 # After torch, which they do not say how to install.
 from chainrule.interop import _state_dict, _torch_compiled, _torch_layer
 
+__all__ = [
+    "as_encoder",
+    "as_layer",
+    "autograd_function",
+    "compiled",
+    "from_state_dict",
+    "parameters",
+    "to_state_dict",
+]
+
 P = TypeVar("P")
 C = TypeVar("C")
 R = TypeVar("R")
