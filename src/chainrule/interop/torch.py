@@ -44,9 +44,8 @@ from chainrule.layer import Layer
 from chainrule.parts import Constants, Parts
 
 try:
-    torch: Any = import_module(
-        "torch"
-    )  # its types are no part of ours, and it need not be there where ours are checked
+    # Its types are no part of ours, and it need not be there where ours are checked.
+    torch: Any = import_module("torch")
 except ImportError as _missing:
     raise ImportError(f"chainrule.interop.torch needs the package torch: {pip_install('torch')}") from _missing
 
