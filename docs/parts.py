@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from languages import FOLDERS, language
+from markdown.extensions.toc import slugify
 
 WORDS = FOLDERS["zh"] / "parts.toml"
 PART = re.compile(r"(<!-- begin: ([\w-]+) -->\n)(.*?)(<!-- end: \2 -->)", re.DOTALL)
@@ -50,9 +51,10 @@ def in_chinese(text: str) -> str | None:
 
 
 def _text(paragraph: str) -> str:
-    """A paragraph or a heading; a paragraph of several sentences is looked up as a whole."""
+    """A paragraph or a heading, which keeps its address; a paragraph of several sentences is looked up as a whole."""
     said = paragraph.lstrip("# ")
-    return paragraph.removesuffix(said) + (in_chinese(said) or said)
+    address = f" {{#{slugify(said, '-')}}}" if paragraph.startswith("#") else ""
+    return paragraph.removesuffix(said) + (in_chinese(said) or said) + address
 
 
 def _table(lines: list[str]) -> list[str]:

@@ -30,7 +30,8 @@ ABOUT = (
     r"respect to `x`. A dot in a circle is the product entry by entry, $\mathbf{1}$ a column of ones, and $J$ the "
     "Jacobian of a layer $f$. The page to which a name leads has the shapes, and the steps from the left to the right."
 )
-PRINTED = '<p class="printed"><a href="{pdf}">The sheet as a PDF, to print</a></p>'
+PRINTED = '<p class="printed"><a href="{pdf}">{words}</a></p>'
+WORDS = {"en": "The sheet as a PDF, to print", "zh": "可以打印的推导表（PDF，英文）"}
 
 
 def sheet(root: griffe.Module) -> str:
@@ -82,7 +83,8 @@ def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
     """Lead to the PDF, which is there once the site is built, from below the title."""
     if page.file.src_uri != PAGE or not chromium():
         return html
-    return re.sub(r"</h1>", lambda end: end[0] + PRINTED.format(pdf=PDF), html, count=1)
+    pdf = PDF if language(config) == "en" else f"../../../{PAGE.removesuffix('.md')}/{PDF}"
+    return re.sub(r"</h1>", lambda end: end[0] + PRINTED.format(pdf=pdf, words=WORDS[language(config)]), html, count=1)
 
 
 def on_post_build(config: Any) -> None:

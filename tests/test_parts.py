@@ -53,7 +53,7 @@ def test_a_part_is_in_chinese_with_the_figures_of_the_english_one() -> None:
     assert parts.filled(CHINESE, ENGLISH) == (
         "# 定律\n\n<!-- begin: laws -->\n\n"
         "92 个对象，float32 和 float64 下随机抽取 1,472 个例子，共 79,812 次判定。发现被违反的定律：0 条。\n\n"
-        "### 检验要用多久\n\n"
+        "### 检验要用多久 {#how-long-a-check-takes}\n\n"
         "| 对象 | 定律 |\n|-------------------|-----:|\n| batch_norm，使用时 | 22 |\n| a \\| b | 22 |\n\n"
         "<!-- end: laws -->\n"
     )
