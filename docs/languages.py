@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"en": ROOT / "docs", "zh": ROOT / "docs-zh"}
 NAMES = {"en": "English", "zh": "中文"}
 SECTIONS = {
+    "About": "关于",
     "Check": "检验",
     "Evidence": "证据",
     "Explanation": "原理",

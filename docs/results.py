@@ -85,9 +85,10 @@ def in_others(thing: griffe.Object) -> dict[str, str]:
 
 
 def to_remember(thing: griffe.Object) -> str:
-    """The sentence to remember."""
+    """The sentence to remember; in the docstring a colon stands before it."""
     found = TO_REMEMBER.search(_said(thing))
-    return " ".join(found[1].split()) if found else ""
+    said = " ".join(found[1].split()) if found else ""
+    return said[:1].upper() + said[1:]
 
 
 def _said(thing: griffe.Object) -> str:
