@@ -101,8 +101,11 @@ def code(path: Path) -> list[str]:
     return [re.sub(r"\Apicture.*", "picture", block) for block in blocks]
 
 
-CHINESE = {path: ROOT / "docs" / path.relative_to(ROOT / "docs-zh") for path in ROOT.glob("docs-zh/**/*.md")}
-CHINESE |= {path: path.with_name(path.name.replace(".zh", "")) for path in ROOT.glob("*.zh.md")}
+CHINESE = {
+    **{path: ROOT / "docs" / path.relative_to(ROOT / "docs-zh") for path in ROOT.glob("docs-zh/**/*.md")},
+    **{path: path.with_name(path.name.replace(".zh", "")) for path in ROOT.glob("*.zh.md")},
+}
+"""The Chinese pages, each with its English one."""
 
 
 @pytest.mark.parametrize("path", CHINESE, ids=name)
