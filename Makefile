@@ -89,7 +89,7 @@ $(VENV)/dev: $(BIN)/python pyproject.toml
 	touch $(VENV)/demo $@
 
 site-test: $(VENV)/dev docs
-	SITE_TEST=1 CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/browser
+	SITE_TEST=1 CHROMIUM=$(CHROMIUM) $(BIN)/pytest --numprocesses=logical --maxprocesses=2 --dist=worksteal tests/browser
 
 evidence: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 JAX_PLATFORMS=cpu JAX_ENABLE_X64=1 SCIPY_ARRAY_API=1 PYTHONPATH=tests $(BIN)/python benchmarks/evidence.py

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -56,6 +57,22 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     visitor = Visit(browser, address, search=True)
     yield visitor
     visitor.context.close()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that reports what this one has tried, if there are several."""
+    told: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["tried"] = [sorted(OPENED), REQUESTS, sorted(EXAMINED)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what another process has tried."""
+    opened, requests, examined = getattr(node, "workeroutput", {}).get("tried", ([], [], []))
+    OPENED.update(opened)
+    REQUESTS.extend(requests)
+    EXAMINED.update(map(tuple, examined))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
