@@ -5,8 +5,10 @@ import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
+from gzip import compress
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -76,7 +78,11 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was tried."""
+    """Say what was tried, and what a page weighs: the HTML, and what a server sends of it."""
+    pages = [path.read_bytes() for path in SITE.rglob("*.html")]
+    for what, sizes in (("HTML", map(len, pages)), ("compressed", (len(compress(page, 6)) for page in pages))):
+        kilobytes = sorted(size / 1000 for size in sizes)
+        terminalreporter.write_line(f"{what}: {median(kilobytes):.0f} KB in the median, {kilobytes[-1]:.0f} at most")
     away = [url for url in REQUESTS if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))]
     terminalreporter.write_line(
         f"{len(OPENED)} pages opened in Chromium, {len(REQUESTS):,} requests, {len(away)} of them to other machines; "
