@@ -5,16 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from broken import AFFINE, DERIVATIVE, ELEMENTWISE, Broken
+from broken import AFFINE, DERIVATIVE, ELEMENTWISE, TOO_SMALL, WITHOUT, Broken
 from chainrule import Affine, Array, Encoder, Layer, Report, Unit, check_layer, own, softmax
 from chainrule.laws import LAYER_LAWS
 from chainrule.laws.demonstrated import PROGRAMS
-
-WITHOUT = {"one_pass": "a rule is run by this library's own passes, and there is nothing to show without them"}
-"""The laws of which no lines are given, and why."""
-
-TOO_SMALL = {"one entry wrong by one part in a billion": "no difference of a few lines is known to nine digits"}
-"""The broken layers of which no lines are given, and why."""
+from chainrule.laws.memory_laws import clear
 
 SWAMPED = {("gradients that add up over calls", "any_dout"): "a sum of 1e30 hides what each call adds to it"}
 """What lines can't show on a layer that is made afresh, and why."""
@@ -33,6 +28,7 @@ def printed(lines: str, layer: Any) -> list[tuple[Any, ...]]:
     found: list[tuple[Any, ...]] = []
     names = {name: getattr(layer, name, None) for name in ("forward", "backward", "grads")}
     exec(lines, {**names, "Affine": Affine, "print": lambda *values: found.append(values)})  # noqa: S102  # as pasted
+    clear({((7, 11), np.dtype(np.float32))})  # lines about np.empty leave nan in free memory
     return found
 
 
@@ -61,8 +57,6 @@ def test_each_law_that_rejects_a_layer_gives_lines_that_show_why_on_a_fresh_one(
         assert report.example == ""
         return
     assert "chainrule" not in report.example
-    if (subject.name, law) in SWAMPED:
-        return
     if "# raises" in report.example:
         error = report.example.rpartition("# raises ")[2].partition(":")[0]
         with pytest.raises(Exception) as raised:  # noqa: PT011  # its type is compared
@@ -72,7 +66,9 @@ def test_each_law_that_rejects_a_layer_gives_lines_that_show_why_on_a_fresh_one(
         assert error in notes or "read-only" in str(raised.value)
         return
     ((got, *expected),) = printed(report.example, subject.make())
-    if isinstance(got, float | np.floating):
+    if (subject.name, law) in SWAMPED:
+        assert got == pytest.approx(expected[0])
+    elif isinstance(got, float | np.floating):
         assert all(got != pytest.approx(each, rel=1e-6, abs=0.0) for each in expected)
     else:
         assert got != expected[0]

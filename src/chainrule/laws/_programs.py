@@ -14,6 +14,7 @@ from chainrule.arrays.types import is_numpy
 from chainrule.interop.graph import Graph
 from chainrule.interop.in_code import reached
 from chainrule.laws._lines import Pair
+from chainrule.laws.memory_laws import clear
 from chainrule.laws.trial import arrays_in
 
 OTHERS = ("x[::-1]", "np.roll(x, 1)", "x[:1]", "x[:-1]", "np.concatenate([x, x[:1]])")
@@ -209,15 +210,15 @@ def of_ownership(code: Pair, field: str) -> Iterator[Program]:
 
 def of_unwritten(code: Pair, field: str) -> Iterator[Program]:
     """Free memory that is full of nan, which `np.empty` may give out."""
-    trial = code.shown.part.trial
+    trial, dtype = code.shown.part.trial, code.shown.part.dout.dtype
     arrays = (*arrays_in(trial.cache), trial.out, trial.x)
-    shapes = sorted({tuple(array.shape) for array in arrays if array.dtype == trial.out.dtype})
+    shapes = sorted({tuple(array.shape) for array in arrays if array.dtype == dtype})
     held = f"held = [np.full(shape, np.nan, dout.dtype) for shape in {shapes} for _ in range(8)]"
-    yield Program(
-        ("before = result(x, dout)", held, "del held  # np.empty may give this memory out"),
-        "np.abs(result(x, dout) - before).max()",
-        "0.0",
-    )
+    lines = ("before = result(x, dout)", held, "del held  # np.empty may give this memory out")
+    try:
+        yield Program(lines, "np.abs(result(x, dout) - before).max()", "0.0")
+    finally:
+        clear({(shape, dtype) for shape in shapes})
 
 
 def of_repeats(code: Pair, field: str) -> Iterator[Program]:

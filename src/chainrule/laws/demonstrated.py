@@ -72,7 +72,7 @@ PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
         "all_written": (of_repeats, of_unwritten, of_calls),
         "repeatability": (of_repeats, of_calls),
         "calls_in_between": (of_repeats, of_calls, of_grads),
-        "threads": (of_repeats, of_threads, of_calls),
+        "threads": (of_repeats, of_calls, of_threads),
         "ownership": (of_ownership,),
         "independent_rows": (of_repeats, of_rows, of_structure),
         "grads_without_dx": (of_repeats, of_grads, of_calls),
