@@ -27,7 +27,11 @@ def printed(lines: str, layer: Any) -> list[tuple[Any, ...]]:
     """What lines print, that are pasted where a layer's author has its functions."""
     found: list[tuple[Any, ...]] = []
     names = {name: getattr(layer, name, None) for name in ("forward", "backward", "grads")}
-    exec(lines, {**names, "Affine": Affine, "print": lambda *values: found.append(values)})  # noqa: S102  # as pasted
+
+    def keep(*values: Any) -> None:
+        found.append(values)
+
+    exec(lines, {**names, "Affine": Affine, "print": keep})  # noqa: S102  # as pasted
     clear({((7, 11), np.dtype(np.float32))})  # lines about np.empty leave nan in free memory
     return found
 
@@ -105,7 +109,7 @@ def test_an_argument_that_is_written_to_is_printed_beside_what_it_was() -> None:
 
 
 def test_what_calls_before_it_change_is_printed_as_a_difference() -> None:
-    last = [np.zeros((1, 1))]
+    last: list[Array] = [np.zeros((1, 1))]
 
     def forward(params: Unit, x: Array) -> tuple[Array, Array]:
         last[0] = own(x)

@@ -63,7 +63,7 @@ class Author:
     def names(self) -> dict[str, Any]:
         """The author's functions and the classes of records by their names, as lines that are pasted find them."""
         made = self.layer.forward
-        kinds = {type(each) for _, each in reached(self.natural(self.params), "")}
+        kinds: set[Any] = {each.__class__ for _, each in reached(self.natural(self.params), "")}
         classes = {kind.__name__: kind for kind in kinds if kind.__module__ not in ("builtins", "numpy")}
         if isinstance(made, Function):
             return {made.name: made.f, **classes}

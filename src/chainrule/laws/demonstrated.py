@@ -116,7 +116,7 @@ def demonstrated(verdict: Verdict, layer: Any, params: Any, x: Any, author: Auth
     def search() -> None:
         tried = (_tried(verdict, programs, layer, params, x, author) for programs in PROGRAMS[verdict.law])
         some = chain.from_iterable(islice(each, TRIES) for each in tried)
-        found.append(next(filter(None, some), ""))
+        found.append(next((lines for lines in some if lines), ""))
 
     settings_kept("", search, np.random.default_rng(0))
     return found[0]
@@ -211,7 +211,8 @@ def _end(lines: str, program: Program, author: Author, verdict: Verdict) -> str:
         got = eval(program.got, names)  # noqa: S307  # it is made here
     except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
         told = type(error).__name__ in verdict.note or "read-only" in str(error)
-        return f"{program.got}  # raises {type(error).__name__}: {error}" if told else ""
+        said = str(error).partition("\n")[0]
+        return f"{program.got}  # raises {type(error).__name__}: {said}" if told else ""
     if not program.expected:
         return ""
     try:
