@@ -48,19 +48,7 @@ shapes = st.lists(st.integers(0, 3), max_size=3).map(tuple)
 kinds = st.sampled_from(
     ["f2", "f4", "f8", "g", "i1", "i8", "u1", "u8", "?", "c8", "c16", "O", "U1", "M8[s]", "V4", ">f4"]
 )
-odd: list[Any] = [
-    None,
-    1,
-    2.5,
-    "x",
-    [],
-    [[1.0]],
-    (),
-    {},
-    np.float32(1),
-    np.ma.masked_array([[1.0]]),
-    object(),
-]
+odd: list[Any] = [None, 1, 2.5, "x", [], [[1.0]], (), {}, np.float32(1), np.ma.masked_array([[1.0]]), object()]
 oddities: st.SearchStrategy[Any] = st.sampled_from(odd)
 
 
@@ -248,5 +236,5 @@ def test_numpy_and_its_classes_which_have_a_shape_are_named_for_what_they_are(gi
 
 
 def test_numpy_is_no_array() -> None:
-    with pytest.raises(TypeError, match="^relu: x must be an array of floats, got module$"):
+    with pytest.raises(TypeError, match=r"^relu: x must be an array of floats, got module$"):
         relu.forward((), untyped(np))

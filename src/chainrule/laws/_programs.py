@@ -15,6 +15,7 @@ from chainrule.interop.graph import Graph
 from chainrule.interop.in_code import reached
 from chainrule.laws._lines import Pair
 from chainrule.laws.memory_laws import clear
+from chainrule.laws.row_laws import ROWS
 from chainrule.laws.trial import arrays_in
 
 OTHERS = ("x[::-1]", "np.roll(x, 1)", "x[:1]", "x[:-1]", "np.concatenate([x, x[:1]])")
@@ -22,9 +23,6 @@ OTHERS = ("x[::-1]", "np.roll(x, 1)", "x[:1]", "x[:-1]", "np.concatenate([x, x[:
 
 CALLS = 3
 """How many calls come in between at most."""
-
-NUMBERS = (2, 8, 9, 65, 129, 257, 1000)
-"""The numbers of rows that are tried."""
 
 LAYOUTS = (
     "np.asfortranarray({0})",
@@ -46,7 +44,7 @@ ALONE = "alone = grads(cache, dout)"
 SETTINGS = {
     "numpy.geterr": ("", "np.geterr()"),
     "numpy.get_printoptions": ("", "np.get_printoptions()"),
-    "the filters of warnings": ("import warnings", "len(warnings.filters)"),
+    "the filters of warnings": ("import warnings", "str(warnings.filters)"),
     "the state of numpy.random": ("", "np.random.get_state()[2]"),
     "the state of random": ("import random", "hash(random.getstate())"),
     "the environment": ("import os", "dict(os.environ)"),
@@ -100,6 +98,7 @@ def of_structure(code: Pair, field: str) -> Iterator[Program]:
         for lines, grads in ((back, code.gradients), ([ALONE], "alone")):
             yield Program((forward, *lines), f"type({grads}).__name__", repr(type(code.params).__name__))
     for lines, got in found:
+        yield Program((forward, *lines), f"type({got}).__name__", "'ndarray'")
         yield Program((forward, *lines), f"({got}.shape, {got}.dtype.name)", f"({like}.shape, {like}.dtype.name)")
 
 
@@ -127,7 +126,9 @@ def of_rows(code: Pair, field: str) -> Iterator[Program]:
     x, dout = code.shown.part.trial.x, code.shown.part.dout
     n, axes = len(x), ", 1" * (dout.ndim - 1)
     count = f"counts = np.bincount(rows, minlength={n}).reshape(-1{axes}).astype(dout.dtype)"
-    several = [f"np.arange({rows}) % {n}" if n > 1 else f"[0] * {rows}" for rows in NUMBERS]
+    several = [
+        f"np.arange({rows}) % {n}" if n > 1 else f"[0] * {rows}" for rows in sorted({*ROWS, *x.shape, *dout.shape})
+    ]
     for rows in ("[0]", f"[{n - 1}]", f"np.arange({n})[::-1]", *several):
         some = "result(x[rows], dout[rows])"
         if code.shown.part.name in ("out", "dx"):
@@ -248,7 +249,8 @@ def of_grads(code: Pair, field: str) -> Iterator[Program]:
     """The gradients without `dx` beside those with it."""
     if code.is_pair and code.of_params:
         forward, *back = code.results()
-        yield Program((forward, ALONE, *back), code.gradient("alone"), code.field, exact=False)
+        for line in (ALONE, *(ALONE.replace("dout", layout.format("dout")) for layout in LAYOUTS)):
+            yield Program((forward, line, *back), code.gradient("alone"), code.field, exact=False)
 
 
 def of_threads(code: Pair, field: str) -> Iterator[Program]:
