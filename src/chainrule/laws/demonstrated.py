@@ -44,7 +44,7 @@ from chainrule.laws.trial import Trial
 ROWS = (1, 2, 3, 5, 9, 65, 129)
 """The numbers of rows that are tried, besides that of x."""
 
-TRIES = 120
+TRIES = 240
 """How many programs of a kind are tried at most."""
 
 TIMES = 3
@@ -136,11 +136,11 @@ def _cases(layer: Any, params: Any, x: Any, dtype: Any) -> Iterator[Case]:
     """Few rows before many, numbers of one digit before others; and positive ones, which some layers pass on."""
     rng = np.random.default_rng(OF_DOUT)
 
-    def cast(leaf: Any) -> Any:
+    def narrowed(leaf: Any) -> Any:
         return leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf
 
     def simple(digits: int, value: Any) -> Any:
-        return tree.map(lambda leaf: cast(rounded(digits, OF_X, leaf)), value)
+        return tree.map(lambda leaf: narrowed(rounded(digits, OF_X, leaf)), value)
 
     for digits in (1, 3):
         for rows in dict.fromkeys((*ROWS, len(x))):
@@ -150,9 +150,9 @@ def _cases(layer: Any, params: Any, x: Any, dtype: Any) -> Iterator[Case]:
                 dout = rounded(digits, OF_DOUT, rng.standard_normal(out.shape))
             except Exception:  # noqa: BLE001  # it refuses them, or is what lines are to show
                 dout = given[1]
-            yield Case(*given, cast(dout))
+            yield Case(*given, narrowed(dout))
     if x.dtype.kind == "f":
-        yield Case(tree.map(cast, params), cast(np.abs(simple(1, x)) + 1), np.ones_like(cast(x)))
+        yield Case(tree.map(narrowed, params), narrowed(np.abs(simple(1, x)) + 1), np.ones_like(narrowed(x)))
 
 
 def _codes(verdict: Verdict, layer: Any, case: Case, author: Author, dtype: str) -> Iterator[Pair]:
