@@ -16,6 +16,7 @@ from chainrule import (
     Embedding,
     accuracy,
     affine,
+    check_layer,
     dropout,
     embedding,
     last_of,
@@ -226,3 +227,14 @@ def test_arrays_of_jax_are_called_so() -> None:
     with pytest.raises(TypeError) as error:
         affine.forward(Affine(np.ones((3, 2)), np.ones(2)), untyped(FromJax()))
     assert str(error.value) == ("affine: x is an array of jax but the parameters are of numpy: convert one of them")
+
+
+@pytest.mark.parametrize(("given", "name"), [(np, "module"), (np.ndarray, "type"), (np.float32, "type")])
+def test_numpy_and_its_classes_which_have_a_shape_are_named_for_what_they_are(given: Any, name: str) -> None:
+    with pytest.raises(TypeError, match=f"^check_layer: the subject must be a Layer or an Encoder, got {name}$"):
+        check_layer(given, (), np.ones((2, 2)), rng=np.random.default_rng(0))
+
+
+def test_numpy_is_no_array() -> None:
+    with pytest.raises(TypeError, match=r"^relu: x must be an array of floats, got module$"):
+        relu.forward((), untyped(np))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from broken import AFFINE, ELEMENTWISE, LOSS_DERIVATIVE, LOSSES, OPTIMIZERS, Broken, report_of
+from broken import AFFINE, ELEMENTWISE, LOSS_DERIVATIVE, LOSSES, OPTIMIZERS, TOO_SMALL, WITHOUT, Broken, report_of
 from catalogue import ENCODERS, LAYERS, OTHERS, PARTLY_FIXED, Subject
 from chainrule import (
     Affine,
@@ -47,6 +47,8 @@ def test_broken_subjects_are_rejected_by_exactly_the_laws_that_they_break(subjec
     report = report_of(subject)
     assert not report.ok
     assert {verdict.law for verdict in report.failures} == subject.laws, str(report)
+    if subject in (*AFFINE, *ELEMENTWISE):
+        assert bool(report.example) == (not subject.laws <= {*WITHOUT} and subject.name not in TOO_SMALL), str(report)
 
 
 MEET = {

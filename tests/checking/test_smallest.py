@@ -220,10 +220,15 @@ class Adding:
         return np.array(self.total, dout.dtype), ()
 
 
-def test_of_what_depends_on_earlier_calls_no_lines_are_given_that_would_show_nothing() -> None:
+def test_of_what_depends_on_earlier_calls_the_lines_make_two_and_print_no_derivative(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     report = check_layer(Layer(forward_of_tanh, Adding().backward), (), normal(6, 3), rng=rng())
     assert {"other_values", "any_dout"} <= {each.law for each in report.failures}
-    assert report.example == ""
+    assert "loss(h)" not in report.example
+    difference, nothing = printed(report, {"forward": forward_of_tanh, "backward": Adding().backward}, capsys)
+    assert difference > 0.01
+    assert nothing == 0
 
 
 # Losses.

@@ -108,3 +108,36 @@ def test_numbers_in_float32_are_shown_beside_those_in_float64(capsys: pytest.Cap
     report = check_layer(as_layer(halved), (), x, rng=np.random.default_rng(0), only=["structure", "precision"])
     got, expected = run(report.example, halved, capsys)
     assert 1e-5 < abs(got / expected - 1) < 1e-2
+
+
+@jax.custom_vjp  # type: ignore[untyped-decorator]  # its type is none here
+def clipped(x: Any) -> Any:
+    """The identity, whose gradient has a bound, and numbers for nan."""
+    return x
+
+
+def _bounded(kept: Any, dout: Any) -> Any:
+    return (jnp.where(jnp.isnan(dout), 1, jnp.clip(dout, -20, 20)),)
+
+
+clipped.defvjp(_kept, _bounded)
+
+
+OTHER_LAWS: dict[str, tuple[str, Any, Any, Any]] = {
+    "a bound": ("linearity", as_layer(clipped), (), clipped),
+    "nan": ("nan_shows", as_layer(clipped), (), clipped),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_LAWS)
+def test_what_no_single_number_shows_is_shown_by_calls_with_arrays(
+    case: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    law, layer, params, function = OTHER_LAWS[case]
+    wide = jax.config.jax_enable_x64
+    report = check_layer(layer, params, normal(5, 3), rng=np.random.default_rng(0), only=["structure", law])
+    assert jax.config.jax_enable_x64 == wide
+    assert {verdict.law for verdict in report.failures} == {law}
+    got, expected = run(report.example, function, capsys)
+    assert not np.isclose(got, expected, rtol=1e-6, atol=0)
+    assert "chainrule" not in report.example

@@ -127,3 +127,106 @@ def test_a_function_that_refuses_float64_is_shown_in_float32(capsys: pytest.Capt
     report = check_layer(as_layer(kernel), weight, x, rng=rng, only=["structure", "derivative"])
     got, expected = run(report.example, "kernel", kernel, capsys)
     assert abs(got - expected) > 0.01
+
+
+class Clipped(FUNCTION):  # type: ignore[misc]  # its class is of no type here
+    """The identity, whose gradient has a bound."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, dout: Any) -> Any:
+        return dout.clamp(-20, 20)
+
+
+class Filling(FUNCTION):  # type: ignore[misc]  # its class is of no type here
+    """The identity, whose gradient has numbers for nan."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, dout: Any) -> Any:
+        return torch.nan_to_num(dout)
+
+
+class Halving(FUNCTION):  # type: ignore[misc]  # its class is of no type here
+    """The identity, which leaves half of its input there."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        out = x.clone()
+        x.mul_(0.5)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, dout: Any) -> Any:
+        return dout.clone()
+
+
+class InOrder(FUNCTION):  # type: ignore[misc]  # its class is of no type here
+    """The identity, whose gradient is read as if its rows stood one after another in memory."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, dout: Any) -> Any:
+        return torch.as_strided(dout, dout.shape, (dout.shape[1], 1)).clone()
+
+
+class Block(FUNCTION):  # type: ignore[misc]  # its class is of no type here
+    """A product, of whose gradient by the weight rows beyond 64 are forgotten."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, weight: Any) -> Any:
+        ctx.save_for_backward(x, weight)
+        return x * weight
+
+    @staticmethod
+    def backward(ctx: Any, dout: Any) -> Any:
+        x, weight = ctx.saved_tensors
+        return dout * weight, (dout * x)[:64].sum(0)
+
+
+class Counting(MODULE):  # type: ignore[misc]  # its class is of no type here
+    """A module whose output depends on how often it was called."""
+
+    def __init__(self) -> None:
+        MODULE.__init__(self)
+        self.weight = torch.nn.Parameter(torch.tensor([0.5, -2.0, 1.5]))
+        self.calls = 0
+
+    def forward(self, x: Any) -> Any:
+        self.calls += 1
+        return x * self.weight * self.calls
+
+
+COUNTING = Counting()
+
+OTHER_LAWS: dict[str, tuple[str, Any, Any, str, Any]] = {
+    "a bound": ("linearity", as_layer(Clipped), (), "Clipped", Clipped),
+    "a bound for large numbers": ("scaled", as_layer(Clipped), (), "Clipped", Clipped),
+    "nan": ("nan_shows", as_layer(Filling), (), "Filling", Filling),
+    "x": ("arguments_unchanged", as_layer(Halving), (), "Halving", Halving),
+    "memory": ("any_layout", as_layer(InOrder), (), "InOrder", InOrder),
+    "rows": ("independent_rows", as_layer(Block), normal(3).astype(np.float32), "Block", Block),
+    "calls": ("repeatability", as_layer(COUNTING), parameters(COUNTING), "module", COUNTING),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_LAWS)
+def test_what_no_single_number_shows_is_shown_by_calls_with_tensors(
+    case: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    law, layer, params, name, function = OTHER_LAWS[case]
+    x = normal(5, 3).astype(np.float32)
+    report = check_layer(layer, params, x, rng=np.random.default_rng(0), only=["structure", law])
+    assert {verdict.law for verdict in report.failures} == {law}
+    got, expected = run(report.example, name, function, capsys)
+    assert not np.isclose(got, expected, rtol=1e-6, atol=0)
+    assert "chainrule" not in report.example

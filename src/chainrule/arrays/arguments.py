@@ -2,7 +2,7 @@
 
 import math
 from operator import index
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -114,8 +114,11 @@ def is_a(value: object, *classes: type[object]) -> bool:
 
 
 def describe(value: object) -> str:
-    """Describe a value for a message: `"f32[3, 2]"` for an array, `"a tuple of 3"`, else its type, such as `"list"`."""
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
+    """Describe a value for a message: `"f32[3, 2]"` for an array, `"a tuple of 3"`, else its type, such as `"list"`.
+
+    NumPy itself and a class of arrays have a `shape` and a `dtype` too, and are none.
+    """
+    if hasattr(value, "shape") and hasattr(value, "dtype") and not is_a(value, type, ModuleType):
         return summary(value)
     return f"a tuple of {len(value)}" if is_tuple(value) else type(value).__name__
 

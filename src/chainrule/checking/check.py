@@ -8,7 +8,7 @@ takes no time for them.
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from attrs import evolve
@@ -24,6 +24,9 @@ from chainrule.encoder import Encoder, Trainable, of_a_seed
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from chainrule.laws._lines import Author
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -91,6 +94,7 @@ def check_layer(
     >>> print(report.failures[0].note)
     it is half of what it should be: a missing factor of 2?
     """
+    from chainrule.laws._lines import Author
     from chainrule.laws.finite import unfit
     from chainrule.laws.of_layers import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS
     from chainrule.laws.places import with_places
@@ -117,7 +121,9 @@ def check_layer(
         return Report((lost,))
     report = _report(laws, checked, given, x, rng=rng, only=only)
     report = evolve(report, verdicts=with_places(report.verdicts, layer, given, x, rng))
-    return _with_example(report, layer, as_given(layer, params), "float64" if checked is subject else _dtype(x))
+    author = Author(layer, as_given(layer, params), given)
+    shown = _with_example(report, author, "float64" if checked is subject else _dtype(x))
+    return shown if shown.example else _with_program(shown, subject, given, x, author)
 
 
 def check_loss(
@@ -157,6 +163,7 @@ def check_loss(
     >>> print(check_loss(softmax_cross_entropy, rng.standard_normal((3, 4)), np.array([0, 3, 1]), rng=rng).ok)
     True
     """
+    from chainrule.laws._lines import Author
     from chainrule.laws.finite import unfit
     from chainrule.laws.loss_laws import ELSEWHERE, LOSS_LAWS
 
@@ -175,7 +182,7 @@ def check_loss(
     lost = unfit("loss_derivative", {"out": out, "targets": targets}, value)
     if lost is not None:
         return Report((lost,))
-    return _with_example(_report(LOSS_LAWS, loss, out, targets, rng=rng, only=only), loss, _itself)
+    return _with_example(_report(LOSS_LAWS, loss, out, targets, rng=rng, only=only), Author(loss, _itself))
 
 
 def check_network(
@@ -297,19 +304,31 @@ def check_optimizer(
     return evolve(report, example=lines_of_steps(optimizer)) if wrong_way else report
 
 
-def _with_example(report: Report, subject: object, natural: Callable[[Any], Any], dtype: str = "float64") -> Report:
+def _with_example(report: Report, author: "Author", dtype: str = "float64") -> Report:
     """The report with the lines that show the first number that is wrong and can be shown."""
-    from chainrule.laws._lines import Author
     from chainrule.laws.smallest import smallest
 
     shown: dict[str, Verdict] = {}
-    depends = any(verdict.law in OF_EARLIER_CALLS for verdict in report.failures)  # then a fresh call shows nothing
+    depends = any(map(_of_earlier_calls, report.failures))  # then a fresh call shows nothing
     for verdict in report.failures:
         if verdict.point is not None and not depends:
             shown.setdefault(verdict.law, verdict)
-    lines = (smallest(verdict, Author(subject, natural), dtype) for verdict in shown.values())
+    lines = (smallest(verdict, author, dtype) for verdict in shown.values())
     example = next(filter(None, lines), "")
     return Report(tuple(evolve(each, point=None) for each in report.verdicts), example)
+
+
+def _with_program(report: Report, layer: Any, params: Any, x: Any, author: "Author") -> Report:
+    """The report with the lines that show the first fault of memory, state, rows or structure that can be shown."""
+    from chainrule.laws.demonstrated import demonstrated
+
+    first = sorted(report.failures, key=_of_earlier_calls, reverse=True)  # they explain the others
+    examples = (demonstrated(verdict, layer, params, x, author) for verdict in first)
+    return evolve(report, example=next(filter(None, examples), ""))
+
+
+def _of_earlier_calls(verdict: Verdict) -> bool:
+    return verdict.law in OF_EARLIER_CALLS or verdict.field == "the first call"
 
 
 def _itself(value: Any) -> Any:

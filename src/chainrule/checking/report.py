@@ -25,8 +25,8 @@ class Report:
     verdicts
         A verdict for each law and field.
     example
-        Lines of code that show without this library that a number is wrong, on few rows and simple numbers; empty where
-        there are none. `forward`, `backward`, `grads`, `init` and `step` in them are the author's, and so are the names
+        Lines of code that show without this library what is wrong, on few rows and simple numbers; empty where there
+        are none. `forward`, `backward`, `grads`, `init` and `step` in them are the author's, and so are the names
         of functions of torch and JAX; of a module it is `module`.
 
     Examples

@@ -312,7 +312,8 @@ def module_constants(module: Any, chosen: Constant, params: Any) -> list[bool]:
 def function(subject: Subject) -> Function:
     """The forward of a layer."""
     start = ("import copy", "copied = copy.deepcopy(module).to({dtype})") if is_module(subject.f) else ()
-    return Function(partial(forward, subject), "torch", subject.in_code, start)
+    name = "module" if is_module(subject.f) else name_in_code(subject.f)
+    return Function(partial(forward, subject), "torch", subject.in_code, start, subject.f, name)
 
 
 def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:

@@ -37,12 +37,18 @@ class Function:
         `(params, x, write) -> str`: the call of the function, with what `write` makes of its arguments.
     start
         Lines that come before such calls, in which `{dtype}` is a dtype.
+    f
+        What is called.
+    name
+        The name that it has in the code.
     """
 
     run: Callable[[Any, Any], tuple[Any, Graph]]
     library: str
     in_code: Callable[[Any, Any, Callable[[Any], str]], str]
     start: tuple[str, ...] = ()
+    f: Any = None
+    name: str = ""
 
     def __call__(self, params: Any, x: Any) -> tuple[Any, Graph]:
         """Call the function and keep what the library has recorded."""

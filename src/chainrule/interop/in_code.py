@@ -63,7 +63,7 @@ def path_in_code(value: Any, array: Any, at: str) -> str:
     >>> path_in_code([{"b": bias}], bias, "grads")
     "grads[0]['b']"
     """
-    return next(path for path, each in _reached(value, at) if each is array)
+    return next(path for path, each in reached(value, at) if each is array)
 
 
 def call_in_code(f: str, by_place: tuple[Any, ...], by_name: Mapping[str, Any], code: Callable[[Any], str]) -> str:
@@ -96,7 +96,8 @@ def _entries(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"[{i}]", each) for i, each in enumerate(value))
 
 
-def _reached(value: Any, at: str) -> Iterator[tuple[str, Any]]:
+def reached(value: Any, at: str) -> Iterator[tuple[str, Any]]:
+    """All that a value holds, itself too, with the code that reaches it from the value's name."""
     yield at, value
     for step, each in _entries(value):
-        yield from _reached(each, at + step)
+        yield from reached(each, at + step)

@@ -333,7 +333,7 @@ def _subject(
     call: Callable[..., Any] = partial(_call_rows if vmap else _call, f)
     derive: Derive = _compiled(f, jax.jit(call, static_argnums=0)) if jit else partial(_derived, f, call)
     run = partial(_forward, f, derive, x, constant, moves_x)
-    forward = Function(run, "jax", partial(_in_code, f, x, jit, vmap))
+    forward = Function(run, "jax", partial(_in_code, f, x, jit, vmap), f=f, name=name_in_code(f))
     return forward, Constants(partial(keep, constant)) if frozen else ()
 
 

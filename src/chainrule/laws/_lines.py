@@ -1,7 +1,9 @@
 """Lines of code that show a wrong number without this library: in NumPy, in torch or in JAX."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
 from chainrule.interop.graph import Function
-from chainrule.interop.in_code import path_in_code, value_in_code
+from chainrule.interop.in_code import path_in_code, reached, value_in_code
 from chainrule.laws.directions import Part
 from chainrule.laws.loss_laws import OfLoss
 
@@ -55,6 +57,17 @@ class Author:
 
     layer: Any
     natural: Callable[[Any], Any]
+    params: Any = ()
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The author's functions and the classes of records by their names, as lines that are pasted find them."""
+        made = self.layer.forward
+        kinds: set[Any] = {each.__class__ for _, each in reached(self.natural(self.params), "")}
+        classes = {kind.__name__: kind for kind in kinds if kind.__module__ not in ("builtins", "numpy")}
+        if isinstance(made, Function):
+            return {made.name: made.f, **classes}
+        return {**{name: getattr(self.layer, name, None) for name in ("forward", "backward", "grads")}, **classes}
 
 
 def lines_of(shown: Shown, author: Author) -> str:
@@ -63,7 +76,7 @@ def lines_of(shown: Shown, author: Author) -> str:
 
 
 def _lines(shown: Shown, author: Author) -> Iterator[str]:
-    code = _dialect(shown, author)
+    code = dialect(shown, author)
     yield from code.start
     if not shown.step:
         yield "def result(dtype):"
@@ -80,7 +93,8 @@ def _lines(shown: Shown, author: Author) -> Iterator[str]:
     yield f"print({code.got}, {sides})"
 
 
-def _dialect(shown: Shown, author: Author) -> "Pair":
+def dialect(shown: Shown, author: Author) -> "Pair":
+    """The code of the author's functions: of a pair, or of torch's or JAX's."""
     made = author.layer.forward
     if isinstance(made, Function):
         return {"torch": Torch, "jax": Jax}[made.library](shown, author)
@@ -93,7 +107,8 @@ class Pair:
     """A layer's pair of functions of NumPy's arrays."""
 
     module = "np"
-    names_of_x, name_of_dout = "x", "dout"
+    names_of_x, name_of_dout, gradients = "x", "dout", "grads"
+    is_pair = True
 
     def __init__(self, shown: Shown, author: Author) -> None:
         part = shown.part
@@ -126,6 +141,30 @@ class Pair:
         yield f"{self.name_of_dout} = {self.array(self.shown.part.dout)}"
         yield from self.results()
 
+    @property
+    def arrays(self) -> Iterator[str]:
+        """The imports, and the lines that make the arrays: `x` and `dout` are NumPy's in every library."""
+        yield from dict.fromkeys((*self.head, "import numpy as np"))
+        for name, leaf in self.given.items():
+            yield f"{name} = {Pair.array(self, leaf) if name == self.names_of_x else self.array(leaf)}"
+        yield f"{self.name_of_dout} = {Pair.array(self, self.shown.part.dout)}"
+
+    @property
+    def function(self) -> Iterator[str]:
+        """The field as a function of `x` and `dout`."""
+        yield f"def result({self.names_of_x}, {self.name_of_dout}):"
+        yield from (f"    {line}" for line in (*self.taken, *self.results(), f"return {self.returned}"))
+
+    @property
+    def taken(self) -> Iterator[str]:
+        """What a function of arrays makes of them first."""
+        yield from ()
+
+    @property
+    def returned(self) -> str:
+        """The field as an array of NumPy's, in code."""
+        return self.field
+
     def array(self, leaf: Array) -> str:
         """An array in code; in any dtype it has numbers that the narrower one holds."""
         numbers = _numbers(leaf)
@@ -143,7 +182,15 @@ class Pair:
 
     def call(self, moved: str = "") -> str:
         """The call of the author's function."""
-        return f"forward({self.code(self.params, moved)}, {self.code(self.shown.part.trial.x, moved)})"
+        return self.call_of(self.code(self.shown.part.trial.x, moved), moved)
+
+    def call_of(self, x: str, moved: str = "") -> str:
+        """The call of the author's function of a pair on another x."""
+        return f"forward({self.code(self.params, moved)}, {x})"
+
+    def contained(self) -> AbstractContextManager[None]:
+        """Within this the lines may be run: what they set for the whole process is put back."""
+        return nullcontext()
 
     def results(self) -> Iterator[str]:
         """The lines that compute what is wrong."""
@@ -154,8 +201,16 @@ class Pair:
     @property
     def field(self) -> str:
         """The field that is wrong, in code."""
-        name = self.shown.part.name
-        return path_in_code(self.params, self.leaf, "grads") if name.startswith("grads") else name
+        return self.gradient(self.gradients) if self.of_params else self.shown.part.name
+
+    @property
+    def of_params(self) -> bool:
+        """Whether the field is the derivative by a parameter."""
+        return self.shown.part.name.startswith("grads")
+
+    def gradient(self, grads: str) -> str:
+        """The derivative by the parameter in what has the name `grads`, in code."""
+        return path_in_code(self.params, self.leaf, grads)
 
     @property
     def got(self) -> str:
@@ -177,16 +232,13 @@ class Pair:
 class PairOfEncoder(Pair):
     """An encoder's functions, which give no `dx`."""
 
+    gradients = "gradients"
+
     def results(self) -> Iterator[str]:
         """The lines that compute what is wrong."""
         yield f"out, cache = {self.call()}"
         if self.leaf is not None:
             yield "gradients = grads(cache, dout)"
-
-    @property
-    def field(self) -> str:
-        """The field that is wrong, in code."""
-        return "out" if self.leaf is None else path_in_code(self.params, self.leaf, "gradients")
 
 
 class PairOfLoss(Pair):
@@ -223,6 +275,7 @@ class Torch(Pair):
     """A function of torch's tensors."""
 
     module = "torch"
+    is_pair = False
 
     @property
     def head(self) -> tuple[str, ...]:
@@ -248,16 +301,36 @@ class Torch(Pair):
 
     def setting(self) -> Iterator[str]:
         """The lines that make the arrays, and what is computed of them."""
-        dtype = f"{self.module}.{self.shown.dtype}" if self.shown.step else "dtype"
+        yield from self._later(f"{self.module}.{self.shown.dtype}" if self.shown.step else "dtype")
+        yield from super().setting()
+
+    def _later(self, dtype: str) -> Iterator[str]:
+        """The lines after the imports that come before calls."""
         later = (line for line in self.author.layer.forward.start if not line.startswith("import"))
         yield from (line.format(dtype=dtype) for line in later)
-        yield from super().setting()
 
     def results(self) -> Iterator[str]:
         """The lines that compute what is wrong."""
         yield f"out = {self.call()}"
         if self.leaf is not None:
             yield f"(got,) = torch.autograd.grad(out, {self.moving}, dout)"
+
+    @property
+    def arrays(self) -> Iterator[str]:
+        """The imports, and the lines that make the arrays: `x` and `dout` are NumPy's in every library."""
+        yield from super().arrays
+        yield from self._later(f"{self.module}.{self.shown.dtype}")
+
+    @property
+    def taken(self) -> Iterator[str]:
+        """What a function of arrays makes of them first."""
+        moves = ".requires_grad_()" if self.shown.part.trial.x.dtype.kind == "f" else ""
+        yield f"x, dout = torch.from_numpy(x){moves}, torch.from_numpy(dout)"
+
+    @property
+    def returned(self) -> str:
+        """The field as an array of NumPy's, in code."""
+        return f"{self.field}.detach().numpy()"
 
     @property
     def field(self) -> str:
@@ -286,6 +359,16 @@ class Jax(Torch):
         """The imports."""
         return "import jax", "import jax.numpy as jnp", 'jax.config.update("jax_enable_x64", True)'
 
+    @contextmanager
+    def contained(self) -> Generator[None]:
+        """Within this the lines may be run: what they set for the whole process is put back."""
+        config: Any = import_module("jax").config
+        wide = config.jax_enable_x64
+        try:
+            yield
+        finally:
+            config.update("jax_enable_x64", wide)
+
     def array(self, leaf: Array) -> str:
         """An array in code; in any dtype it has numbers that the narrower one holds."""
         numbers = _numbers(leaf)
@@ -301,6 +384,16 @@ class Jax(Torch):
             return
         yield f"out, pull = jax.vjp(lambda moved: {self.call('moved')}, {self.moving})"
         yield "(got,) = pull(dout)"
+
+    @property
+    def taken(self) -> Iterator[str]:
+        """What a function of arrays makes of them first."""
+        yield "x, dout = jnp.array(x), jnp.array(dout)"
+
+    @property
+    def returned(self) -> str:
+        """The field as an array of NumPy's, in code."""
+        return f"np.asarray({self.field})"
 
     def moved(self) -> Iterator[str]:
         """The body of the function of a step, whose derivative is the number."""

@@ -295,8 +295,13 @@ def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
             for name, leaf in found.items():
                 if not np.array_equal(leaf, right[name], equal_nan=True):
                     bad[name] = "it depends on what was in memory before: is an entry of np.empty not written?"
-    _fill({each for each in shapes if math.prod(each[0]) < SMALL}, 0.0, 64)  # no nan is left for what comes next
+    clear(shapes)
     return [Verdict("all_written", name, ok=name not in bad, note=bad.get(name, "")) for name in right]
+
+
+def clear(shapes: set[tuple[tuple[int, ...], Any]]) -> None:
+    """Leave no nan behind in free memory, for what comes next."""
+    _fill({each for each in shapes if math.prod(each[0]) < SMALL}, 0.0, 64)
 
 
 def _fill(shapes: set[tuple[tuple[int, ...], Any]], junk: float, arrays: int = 8) -> None:

@@ -229,15 +229,15 @@ def _simpler(case: Case) -> Iterator[Case]:
     """The case with numbers of one digit, or three; those of large arrays are drawn."""
     for params, x, dout in ((1, 1, 1), (0, 1, 1), (1, 0, 1), (3, 3, 3), (0, 3, 3), (3, 0, 3), (0, 0, 0)):
         yield Case(
-            tree.map(partial(_rounded, params, OF_X), case.params),
-            tree.map(partial(_rounded, x, OF_X), case.x),
-            tree.map(partial(_rounded, x, OF_TARGETS), case.targets),
-            _rounded(dout, OF_DOUT, case.dout),
+            tree.map(partial(rounded, params, OF_X), case.params),
+            tree.map(partial(rounded, x, OF_X), case.x),
+            tree.map(partial(rounded, x, OF_TARGETS), case.targets),
+            rounded(dout, OF_DOUT, case.dout),
             case.index,
         )
 
 
-def _rounded(digits: int, seed: int, leaf: Array) -> Array:
+def rounded(digits: int, seed: int, leaf: Array) -> Array:
     """Numbers of a few digits, or as they are for 0; drawn ones for many."""
     if leaf.size > FEW and leaf.dtype.kind in "fiu" and leaf.max() >= 0:
         return drawn(seed, leaf)

@@ -1,0 +1,246 @@
+"""Lines that show a fault which no single number shows: of memory, state, rows, layouts, structure or `dout`.
+
+From few rows and numbers of one digit on, programs are run until one does what it should not; so the lines that are
+given have been seen to show the fault.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from chainrule import tree
+from chainrule.arrays.types import is_numpy
+from chainrule.checking.verdict import Verdict
+from chainrule.laws._lines import OF_DOUT, OF_X, Author, Pair, Shown, dialect
+from chainrule.laws._programs import (
+    Program,
+    Programs,
+    of_arguments,
+    of_calls,
+    of_dout,
+    of_grads,
+    of_layouts,
+    of_nan,
+    of_ownership,
+    of_process,
+    of_read_only,
+    of_repeats,
+    of_rows,
+    of_sharing,
+    of_structure,
+    of_threads,
+    of_unwritten,
+)
+from chainrule.laws.copies import writable
+from chainrule.laws.directions import Part
+from chainrule.laws.smallest import LARGE, rounded
+from chainrule.laws.state_laws import settings_kept
+from chainrule.laws.trial import Trial
+
+ROWS = (1, 2, 3, 5, 9, 65, 129)
+"""The numbers of rows that are tried, besides that of x."""
+
+TRIES = 240
+"""How many programs of a kind are tried at most."""
+
+TIMES = 3
+"""How many times in a row a program has to show it, before it is given."""
+
+FAR = 1e3
+"""How many units of the last place values of one dtype differ by, if it is no rounding."""
+
+PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
+    {
+        "process_unchanged": (of_process, of_repeats, of_calls),
+        "structure": (of_structure,),
+        "derivative": (of_repeats, of_structure, of_calls),
+        "other_values": (of_repeats, of_structure, of_calls),
+        "other_sizes": (of_repeats, of_structure, of_rows),
+        "any_dout": (of_repeats, of_structure, of_dout, of_calls),
+        "precision": (of_structure,),
+        "linearity": (of_repeats, of_dout, of_calls),
+        "scaled": (of_repeats, of_dout, of_structure, of_calls),
+        "nan_shows": (of_nan,),
+        "arguments_unchanged": (of_arguments, of_read_only),
+        "read_only_accepted": (of_read_only, of_arguments, of_repeats, of_calls),
+        "any_layout": (of_layouts, of_arguments, of_read_only),
+        "nothing_shared": (of_sharing,),
+        "all_written": (of_repeats, of_unwritten, of_calls),
+        "repeatability": (of_repeats, of_calls),
+        "calls_in_between": (of_repeats, of_calls, of_grads),
+        "threads": (of_repeats, of_calls, of_threads),
+        "ownership": (of_ownership,),
+        "independent_rows": (of_repeats, of_rows, of_structure),
+        "grads_without_dx": (of_repeats, of_grads, of_calls),
+    }
+)
+"""The programs that may show what a law found, the most telling first; where equal calls differ, that comes first."""
+
+
+@frozen(eq=False)
+class Case:
+    """Arguments that a program is tried with."""
+
+    params: Any
+    x: Any
+    dout: Any
+
+
+def demonstrated(verdict: Verdict, layer: Any, params: Any, x: Any, author: Author) -> str:
+    """Lines of code that show what a verdict says, with few rows and simple numbers; "" if none are found.
+
+    Parameters
+    ----------
+    verdict
+        A verdict that is wrong.
+    layer, params, x
+        The layer, with parameters that are a tree, and the arguments that it was checked with.
+    author
+        The layer as it was given.
+
+    Returns
+    -------
+    str
+        Code that ends in the printing of two values that should be the same, or in a call that raises.
+    """
+    if verdict.law not in PROGRAMS or not is_numpy(x) or not x.ndim or not len(x):
+        return ""
+    if sum(leaf.size for leaf in tree.leaves((params, x))) > LARGE:  # each call takes a while
+        return ""
+    found: list[str] = []
+
+    def search() -> None:
+        tried = (_tried(verdict, programs, layer, params, x, author) for programs in PROGRAMS[verdict.law])
+        some = chain.from_iterable(islice(each, TRIES) for each in tried)
+        found.append(next((lines for lines in some if lines), ""))
+
+    settings_kept("", search, np.random.default_rng(0))
+    return found[0]
+
+
+def _tried(verdict: Verdict, programs: Programs, layer: Any, params: Any, x: Any, author: Author) -> Iterator[str]:
+    """The lines of each program that is tried; "" for those that show nothing."""
+    own = [leaf.dtype for leaf in tree.leaves((x, params)) if leaf.dtype.kind == "f"]
+    for dtype in dict.fromkeys((*own, *map(np.dtype, (np.float64, np.float32, np.float16)))):
+        for case in _cases(layer, params, x, dtype):
+            for code in _codes(verdict, layer, case, author, dtype.name):
+                for program in programs(code, verdict.field):
+                    yield _lines(program, code, verdict)
+
+
+def _cases(layer: Any, params: Any, x: Any, dtype: Any) -> Iterator[Case]:
+    """Few rows before many, numbers of one digit before others; and positive ones, which some layers pass on."""
+    rng = np.random.default_rng(OF_DOUT)
+
+    def narrowed(leaf: Any) -> Any:
+        return leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf
+
+    def simple(digits: int, value: Any) -> Any:
+        return tree.map(lambda leaf: narrowed(rounded(digits, OF_X, leaf)), value)
+
+    for digits in (1, 3):
+        for rows in dict.fromkeys((*ROWS, len(x))):
+            given = simple(digits, params), simple(digits, x[np.arange(rows) % len(x)])
+            try:
+                out = np.asarray(layer.forward(*writable(given))[0])
+                dout = rounded(digits, OF_DOUT, rng.standard_normal(out.shape))
+            except Exception:  # noqa: BLE001  # it refuses them, or is what lines are to show
+                dout = given[1]
+            yield Case(*given, narrowed(dout))
+    if x.dtype.kind == "f":
+        yield Case(tree.map(narrowed, params), narrowed(np.abs(simple(1, x)) + 1), np.ones_like(narrowed(x)))
+
+
+def _codes(verdict: Verdict, layer: Any, case: Case, author: Author, dtype: str) -> Iterator[Pair]:
+    """The code of the layer, for the field of a verdict or for every one."""
+    try:
+        with np.errstate(all="ignore"):
+            trial = Trial.of(layer, case.params, case.x)
+    except Exception:  # noqa: BLE001  # it is what lines are to show
+        trial = Trial(layer, case.params, case.x, case.x, None)
+    fields = ["out", *trial.arguments]
+    field = verdict.field.replace("()", "")
+    for name in [field] if field in fields else fields:
+        part = Part(trial, name, case.dout, case.dout, case.dout)
+        yield dialect(Shown(part, (), 1.0, kinked=False, dtype=dtype), author)
+
+
+def _lines(program: Program, code: Pair, verdict: Verdict) -> str:
+    """The lines of a program if it shows something, whenever it is run; else ""."""
+    try:
+        setting = [*code.arrays]
+    except ValueError:  # there are too many numbers
+        return ""
+    if any("result(" in line for line in (*program.lines, program.got, program.expected)):
+        setting += code.function
+    lines = [*setting, *program.lines]
+    end = ""
+    for _ in range(TIMES):
+        end = _run("\n".join(lines), program, code, verdict)
+        if not end:
+            return ""
+    return "\n".join([*lines, end])
+
+
+def _run(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
+    """The last line, if the two values at the end are not the same, or if getting one raises; else ""."""
+    ends: list[str] = []
+
+    def run() -> None:
+        with code.contained():
+            ends.append(_end(lines, program, code.author, verdict))
+
+    if verdict.law == "process_unchanged":  # it is to be found as it was, each time
+        settings_kept("", run, np.random.default_rng(0))
+    else:
+        run()
+    return ends[0]
+
+
+def _end(lines: str, program: Program, author: Author, verdict: Verdict) -> str:
+    names = author.names
+    try:
+        exec(lines, names)  # noqa: S102  # it is made here, of numbers and of names
+    except Exception:  # noqa: BLE001  # it refuses this
+        return ""
+    try:
+        got = eval(program.got, names)  # noqa: S307  # it is made here
+    except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
+        told = type(error).__name__ in verdict.note or "read-only" in str(error)
+        said = str(error).partition("\n")[0]
+        return f"{program.got}  # raises {type(error).__name__}: {said}" if told else ""
+    if not program.expected:
+        return ""
+    try:
+        expected = eval(program.expected, names)  # noqa: S307  # it is made here
+        where = _where(got, expected, 0.0 if program.exact else FAR * _largest(names["x"], names["dout"], expected))
+    except Exception:  # noqa: BLE001  # there is nothing to compare with
+        return ""
+    there = where if is_numpy(expected) and expected.ndim else ""
+    return "" if where is None else f"print({program.got}{where}, {program.expected}{there})"
+
+
+def _where(got: Any, expected: Any, units: float) -> str | None:
+    """In code, where two values differ by so many units: "" if all of them does; None if they are the same."""
+    if not is_numpy(got) or got.dtype.kind not in "fiu" or not got.ndim:
+        return None if got == expected else ""
+    if np.ndim(expected) and got.shape != np.shape(expected):
+        return ".shape"
+    with np.errstate(all="ignore"):
+        off = np.abs(got - expected)
+        off[np.isnan(got) & np.isnan(expected)] = 0.0
+        off[got == expected] = 0.0
+        off[np.isnan(off)] = np.inf
+    if not off.size or off.max() <= units * float(np.finfo(got.dtype).eps):
+        return None
+    index = np.unravel_index(int(np.argmax(off)), off.shape)
+    return f"[{', '.join(str(int(i)) for i in index)}]"
+
+
+def _largest(*arrays: Any) -> float:
+    """The largest finite number in arrays."""
+    return max(float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) for array in map(np.asarray, arrays))

@@ -1,0 +1,224 @@
+"""The lines that show a fault of memory, state, rows, layouts or structure: they run on a fresh layer, and show it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from broken import AFFINE, DERIVATIVE, ELEMENTWISE, TOO_SMALL, WITHOUT, Broken
+from chainrule import Affine, Array, Encoder, Layer, Report, Unit, check_layer, own, softmax
+from chainrule.laws import LAYER_LAWS
+from chainrule.laws.demonstrated import PROGRAMS
+from chainrule.laws.memory_laws import clear
+
+SWAMPED = {("gradients that add up over calls", "any_dout"): "a sum of 1e30 hides what each call adds to it"}
+"""What lines can't show on a layer that is made afresh, and why."""
+
+
+def normal(*shape: int) -> Array:
+    return np.random.default_rng(1).standard_normal(shape)
+
+
+def report_of(layer: Any, params: Any, x: Any, law: str) -> Report:
+    return check_layer(layer, params, x, rng=np.random.default_rng(0), only=["structure", law])
+
+
+def printed(lines: str, layer: Any) -> list[tuple[Any, ...]]:
+    """What lines print, that are pasted where a layer's author has its functions."""
+    found: list[tuple[Any, ...]] = []
+    names = {name: getattr(layer, name, None) for name in ("forward", "backward", "grads")}
+
+    def keep(*values: Any) -> None:
+        found.append(values)
+
+    exec(lines, {**names, "Affine": Affine, "print": keep})  # noqa: S102  # as pasted
+    clear({((7, 11), np.dtype(np.float32))})  # lines about np.empty leave nan in free memory
+    return found
+
+
+def of_broken(subject: Broken, law: str) -> Report:
+    """What one law says of a broken layer, as `broken.report_of` checks it."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((5, 3)).astype(np.float32)
+    return report_of(subject.make(), Affine.init(rng, 3, 3) if subject in AFFINE else (), x, law)
+
+
+def laws_of(subject: Broken) -> list[str]:
+    """The laws that reject a layer; of those that compare with the derivative, which share their lines, the first."""
+    others = (*DERIVATIVE[1:], "other_sizes") if "derivative" in subject.laws else ()
+    return sorted(subject.laws - {*others})
+
+
+@pytest.mark.parametrize(
+    ("subject", "law"),
+    [(subject, law) for subject in (*AFFINE, *ELEMENTWISE) for law in laws_of(subject)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_each_law_that_rejects_a_layer_gives_lines_that_show_why_on_a_fresh_one(subject: Broken, law: str) -> None:
+    report = of_broken(subject, law)
+    assert any(verdict.law == law for verdict in report.failures)
+    if law in WITHOUT or subject.name in TOO_SMALL:
+        assert report.example == ""
+        return
+    assert "chainrule" not in report.example
+    if "# raises" in report.example:
+        error = report.example.rpartition("# raises ")[2].partition(":")[0]
+        with pytest.raises(Exception) as raised:  # noqa: PT011  # its type is compared
+            printed(report.example, subject.make())
+        assert type(raised.value).__name__ == error
+        notes = " ".join(verdict.note for verdict in report.failures)
+        assert error in notes or "read-only" in str(raised.value)
+        return
+    ((got, *expected),) = printed(report.example, subject.make())
+    if (subject.name, law) in SWAMPED:
+        assert got == pytest.approx(expected[0])
+    elif isinstance(got, float | np.floating):
+        assert all(got != pytest.approx(each, rel=1e-6, abs=0.0) for each in expected)
+    else:
+        assert got != expected[0]
+
+
+def test_each_law_of_layers_has_programs_or_is_named_as_one_without() -> None:
+    assert {*PROGRAMS} | {*WITHOUT} == {*LAYER_LAWS}
+    assert not {*PROGRAMS} & {*WITHOUT}
+
+
+# What the lines print is what the verdict says.
+
+
+def forward_of_relu(params: Unit, x: Array) -> tuple[Array, Array]:
+    return np.maximum(x, 0), own(x)
+
+
+def backward_of_relu(cache: Array, dout: Array) -> tuple[Array, Unit]:
+    return np.where(cache > 0, dout, 0).astype(dout.dtype), ()
+
+
+def test_an_argument_that_is_written_to_is_printed_beside_what_it_was() -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        x[x < 0] = 0
+        return x.copy(), own(x)
+
+    layer = Layer(forward, backward_of_relu)
+    report = report_of(layer, (), normal(6, 3), "arguments_unchanged")
+    assert report.failures[0].note == "the call wrote to x"
+    ((after, before),) = printed(report.example, layer)
+    assert after == 0 > before
+    assert "x = np.array([[" in report.example
+    assert len(report.example.splitlines()) < 12
+
+
+def test_what_calls_before_it_change_is_printed_as_a_difference() -> None:
+    last: list[Array] = [np.zeros((1, 1))]
+
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        last[0] = own(x)
+        return x * x, own(x)
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        return (2 * dout * last[0] if last[0].shape == cache.shape else 2 * dout * cache), ()
+
+    layer = Layer(forward, backward)
+    report = report_of(layer, (), normal(6, 3), "repeatability")
+    ((difference, nothing),) = printed(report.example, layer)
+    assert difference > 0.01
+    assert nothing == 0
+
+
+def test_rows_that_depend_on_each_other_are_printed_alone_and_among_others() -> None:
+    layer = Layer(lambda params, x: (x - x.mean(0), ()), lambda cache, dout: (dout - dout.mean(0), ()))
+    report = report_of(layer, (), normal(6, 3), "independent_rows")
+    ((alone, among),) = printed(report.example, layer)
+    assert alone == pytest.approx(0, abs=1e-15)  # a row minus the mean of itself
+    assert abs(among) > 0.01
+    assert "rows = [0]\n" in report.example
+
+
+def test_rows_beyond_a_block_are_shown_by_as_many_rows_as_it_takes() -> None:
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        dx = 2 * dout * cache
+        dx[64:] = 0
+        return dx, ()
+
+    layer = Layer(lambda params, x: (x * x, own(x)), backward)
+    report = report_of(layer, (), normal(6, 3), "independent_rows")
+    ((got, expected),) = printed(report.example, layer)
+    assert got == 0 != expected
+    assert "65" in report.example
+
+
+def test_a_layout_that_gives_other_numbers_is_named_in_the_lines() -> None:
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        return (2 * dout.ravel(order="K").reshape(dout.shape) * cache), ()
+
+    layer = Layer(lambda params, x: (x * x, own(x)), backward)
+    report = report_of(layer, (), normal(6, 3), "any_layout")
+    ((got, expected),) = printed(report.example, layer)
+    assert got != expected
+    assert "result(x, np.asfortranarray(dout))[" in report.example
+
+
+def test_memory_that_is_shared_is_told_by_numpy() -> None:
+    layer = Layer(lambda params, x: (x + 1, ()), lambda cache, dout: (dout, ()))
+    report = report_of(layer, (), normal(6, 3), "nothing_shared")
+    assert printed(report.example, layer) == [(True, False)]
+    assert "np.shares_memory(dx, dout)" in report.example
+
+
+def test_parameters_in_a_dictionary_that_are_written_to_have_their_names() -> None:
+    def forward(params: dict[str, Array], x: Array) -> tuple[Array, Any]:
+        params["scale"] *= 2
+        return x * params["scale"], (own(x), own(params["scale"]))
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, dict[str, Array]]:
+        x, scale = cache
+        return dout * scale, {"scale": (x * dout).sum(0)}
+
+    layer = Layer(forward, backward)
+    report = report_of(layer, {"scale": normal(3)}, normal(6, 3), "arguments_unchanged")
+    ((after, before),) = printed(report.example, layer)
+    assert after == 2 * before
+    assert "params['scale'].copy()" in report.example
+
+
+def test_of_an_encoder_rows_are_shown_by_its_two_functions() -> None:
+    def weights(words: Any, dtype: Any) -> Array:
+        return np.arange(1, len(words) + 1).astype(dtype).reshape(-1, 1)
+
+    def forward(params: dict[str, Array], words: Any) -> tuple[Array, Any]:
+        table = params["table"]
+        return table[words].sum(1) * weights(words, table.dtype), (own(words), table.shape)
+
+    def grads(cache: Any, dout: Array) -> dict[str, Array]:
+        words, shape = cache
+        made = np.zeros(shape, dout.dtype)
+        np.add.at(made, words, (dout * weights(words, dout.dtype))[:, None])
+        return {"table": made}
+
+    encoder = Encoder(forward, grads)
+    words = np.array([[0, 1], [1, 1], [2, 3]])
+    report = report_of(encoder, {"table": normal(5, 2)}, words, "independent_rows")
+    ((got, expected),) = printed(report.example, encoder)
+    assert got == pytest.approx(2 * expected)  # the second row counts twice
+
+
+def test_what_a_layer_sets_for_the_process_is_as_it_was_after_the_search() -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        np.seterr(all="raise")
+        return forward_of_relu(params, x)
+
+    before = np.geterr()
+    layer = Layer(forward, backward_of_relu)
+    report = report_of(layer, (), normal(6, 3), "process_unchanged")
+    assert np.geterr() == before
+    with np.errstate():
+        ((after, given),) = printed(report.example, layer)
+    assert after != given == before
+
+
+def test_a_right_layer_and_a_large_one_have_no_lines() -> None:
+    assert report_of(softmax, (), normal(6, 3), "arguments_unchanged").example == ""
+    large = Layer(lambda params, x: (x + 1, ()), lambda cache, dout: (dout, ()))
+    report = report_of(large, (), normal(2, 2**14), "nothing_shared")
+    assert report.failures
+    assert report.example == ""
