@@ -157,7 +157,7 @@ class Pair:
 
     @property
     def taken(self) -> Iterator[str]:
-        """What a function of arrays makes of them first."""
+        """The lines in which a function of arrays makes of them what it takes."""
         yield from ()
 
     @property
@@ -205,7 +205,7 @@ class Pair:
 
     @property
     def of_params(self) -> bool:
-        """Whether the field is the derivative by a parameter."""
+        """True if the field is the derivative with respect to a parameter."""
         return self.shown.part.name.startswith("grads")
 
     def gradient(self, grads: str) -> str:
@@ -323,7 +323,7 @@ class Torch(Pair):
 
     @property
     def taken(self) -> Iterator[str]:
-        """What a function of arrays makes of them first."""
+        """The lines in which a function of arrays makes of them what it takes."""
         moves = ".requires_grad_()" if self.shown.part.trial.x.dtype.kind == "f" else ""
         yield f"x, dout = torch.from_numpy(x){moves}, torch.from_numpy(dout)"
 
@@ -387,7 +387,7 @@ class Jax(Torch):
 
     @property
     def taken(self) -> Iterator[str]:
-        """What a function of arrays makes of them first."""
+        """The lines in which a function of arrays makes of them what it takes."""
         yield "x, dout = jnp.array(x), jnp.array(dout)"
 
     @property

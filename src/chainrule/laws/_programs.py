@@ -22,7 +22,7 @@ OTHERS = ("x[::-1]", "np.roll(x, 1)", "x[:1]", "x[:-1]", "np.concatenate([x, x[:
 """Other inputs for a call that comes in between."""
 
 CALLS = 3
-"""How many calls come in between at most."""
+"""The most calls that come in between."""
 
 LAYOUTS = (
     "np.asfortranarray({0})",
@@ -53,7 +53,7 @@ SETTINGS = {
     "numpy.getbufsize": ("", "np.getbufsize()"),
     "settings of torch": ("import torch", "(torch.get_default_dtype(), torch.is_grad_enabled())"),
 }
-"""How to read what belongs to the whole process: the import, and the expression."""
+"""The import and the expression that read a setting of the whole process."""
 
 
 @frozen
@@ -269,7 +269,7 @@ def of_threads(code: Pair, field: str) -> Iterator[Program]:
 
 
 def of_process(code: Pair, field: str) -> Iterator[Program]:
-    """What belongs to the whole process, before and after a call."""
+    """A setting of the whole process, before and after a call."""
     if field in SETTINGS:
         imported, value = SETTINGS[field]
         lines = (*filter(None, [imported]), f"before = {value}", "result(x, dout)")

@@ -45,13 +45,13 @@ ROWS = (1, 2, 3, 5, 9, 65, 129)
 """The numbers of rows that are tried, besides that of x."""
 
 TRIES = 240
-"""How many programs of a kind are tried at most."""
+"""The most programs of a kind that are tried."""
 
 TIMES = 3
-"""How many times in a row a program has to show it, before it is given."""
+"""The number of times in a row that a program has to show it, before it is given."""
 
 FAR = 1e3
-"""How many units of the last place values of one dtype differ by, if it is no rounding."""
+"""The least difference of two values that is no rounding, in units of the last place."""
 
 PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
     {
