@@ -53,6 +53,7 @@ NEVER = {
     r"梯度检查": "梯度检验",
 }
 """Words that no Chinese page has, and what it says instead."""
+BOLD = re.compile(r"\*\*([^*\n]+)\*\*(\w?)")
 PAGES = {page: ROOT / "docs" / page.relative_to(ROOT / "docs-zh") for page in sorted(ROOT.glob("docs-zh/**/*.md"))}
 ROOTS_FILES = {page: ROOT / page.name.replace(".zh", "") for page in sorted(ROOT.glob("*.zh.md"))}
 CHINESE = PAGES | ROOTS_FILES
@@ -110,6 +111,21 @@ def test_a_chinese_page_has_no_word_that_the_field_does_not_use(page: Path) -> N
 def test_a_chinese_page_has_the_words_of_the_glossary(page: Path) -> None:
     english = PART.sub("", CHINESE[page].read_text("utf-8"))  # tests/test_parts.py has what programs write
     assert missing(english, page.read_text("utf-8")) == []
+
+
+def unclosed(page: str) -> list[str]:
+    """Bold text that ends in a full stop with a letter right behind: GitHub and notebooks show its asterisks."""
+    return [text for text, letter in BOLD.findall(prose(page)) if letter and text[-1] in "。，：；！？）”"]
+
+
+@pytest.mark.parametrize("page", [*CHINESE, *WORDS], ids=name)
+def test_bold_text_ends_where_every_reader_of_markdown_ends_it(page: Path) -> None:
+    assert unclosed(page.read_text("utf-8")) == []
+
+
+def test_bold_text_that_does_not_end_is_seen() -> None:
+    assert unclosed("**记住：**掩码") == ["记住："]
+    assert unclosed("**记住：** 掩码，**尖点**，**学**：教程，**层**也是。") == []
 
 
 def test_another_word_for_a_term_is_seen() -> None:
