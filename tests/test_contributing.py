@@ -41,7 +41,7 @@ def test_the_list_of_edits_is_the_list_of_files_that_name_the_layer() -> None:
 
 
 def test_every_file_of_the_list_speaks_of_the_layer() -> None:
-    assert len(said()) == 7
+    assert len(said()) == 8
     assert [path for path in said() if LAYER not in (ROOT / path).read_text("utf-8")] == []
 
 
