@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 MADE = ROOT / "notebooks"
 CHAPTERS = {"en": ROOT / "docs" / "tutorial", "zh": ROOT / "docs-zh" / "tutorial"}
 FENCE = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```\n?", re.MULTILINE | re.DOTALL)
-ADMONITION = re.compile(r'^!!! \w+ "([^"]+)"\n((?:(?: {4}[^\n]*)?\n)+)', re.MULTILINE)
+BOX = re.compile(r'^(!!!|\?\?\?) \w+ "([^"]+)"\n((?:(?: {4}[^\n]*)?\n)+)', re.MULTILINE)
 INDENT = re.compile(r"^ {4}", re.MULTILINE)
 LINK = re.compile(r"\[((?:[^\[\]`]|`[^`]*`)+)\](?:\((?!\w+:)([^()\s]*)\)|\[chainrule[\w.]*\])")
 INLINE = "%matplotlib inline"
@@ -91,11 +91,18 @@ def _code(source: str, **metadata: list[str]) -> Cell:
 
 
 def _words(text: str) -> Iterator[Cell]:
-    """A cell of text: boxes become quotations, and links lead to other chapters or are plain words."""
-    text = ADMONITION.sub(lambda box: f"> **{box[1]}**\n>\n{INDENT.sub('> ', box[2])}", text)
+    """A cell of text: boxes become quotations or stay folded, and links lead to other chapters or are plain words."""
+    text = BOX.sub(_boxed, text)
     text = LINK.sub(lambda link: _to_chapter(link[1], link[2] or ""), text).strip()
     if text:
         yield {"cell_type": "markdown", "source": text, "metadata": {}}
+
+
+def _boxed(box: re.Match[str]) -> str:
+    mark, title, words = box.groups()
+    if mark == "???":
+        return f"<details>\n<summary>{title}</summary>\n\n{INDENT.sub('', words).strip()}\n\n</details>\n\n"
+    return f"> **{title}**\n>\n{INDENT.sub('> ', words)}"
 
 
 def _to_chapter(words: str, target: str) -> str:

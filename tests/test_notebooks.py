@@ -38,6 +38,13 @@ figure
     One thing.
     And another.
 
+**Try it.** Do it.
+
+??? note "What you should see"
+    It is done, as on the [last page](3-loss.md).
+
+[Next.](../how-to/train.md)
+
 ```sh
 make demo
 ```
@@ -65,10 +72,15 @@ def test_only_the_cell_that_should_raise_may_raise() -> None:
 
 
 def test_text_reads_without_the_site() -> None:
-    words, caption, box, shell = sources(notebooks.notebook(PAGE), "markdown")
+    words, caption, boxes, shell = sources(notebooks.notebook(PAGE), "markdown")
     assert words.endswith("a [chapter](3-loss.ipynb), a page, `tanh` and [torch](https://pytorch.org).")
     assert caption == "*A line*"
-    assert box == "> **To remember**\n>\n> One thing.\n> And another."
+    quoted, folded = boxes.split("\n\n**Try it.** Do it.\n\n")
+    assert quoted == "> **To remember**\n>\n> One thing.\n> And another."
+    assert folded == (
+        "<details>\n<summary>What you should see</summary>\n\n"
+        "It is done, as on the [last page](3-loss.ipynb).\n\n</details>\n\nNext."
+    )
     assert shell == "```sh\nmake demo\n```"
 
 
