@@ -11,13 +11,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.visit import Visit
 
-# One page of each kind: with pictures, formulas, plots, wide tables, a reference page with every kind of entry.
+# One page of each kind: with pictures, formulas, plots, wide tables, a folded box; of the reference, with every entry.
 KINDS = [
     "",
     "errors/",
     "from-the-original/",
     "speed/",
     "tutorial/4-gradient/",
+    "tutorial/14-check-your-own/",
     "how-to/type-errors/",
     "explanation/derivations/",
     "explanation/gradient-checking/",
