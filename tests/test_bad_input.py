@@ -186,7 +186,7 @@ def test_composition(layers: list[Any]) -> None:
         ),
         (
             lambda: relu.forward((), untyped(Series())),
-            "relu: x must be an array of floats, got Series: convert it with .to_numpy()",
+            "relu: x must be an array of floats, got Series: convert it with .to_numpy(np.float32)",
         ),
         (
             lambda: relu.forward((), untyped(np.float32(1))),

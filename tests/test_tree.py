@@ -224,6 +224,11 @@ class Model:
         self.held = held
 
 
+class Estimator:
+    def __init__(self, held: Any) -> None:
+        self.params_ = held
+
+
 class Slotted:
     __slots__ = ("weights",)
 
@@ -250,6 +255,7 @@ def cyclic() -> Model:
         (Model([params()]), "a Model that may hold arrays: use a record"),
         (Model(Model(np.ones(2))), "a Model that may hold arrays: use a record"),
         (Slotted(np.ones(2)), "a Slotted that may hold arrays: use a record"),
+        (Estimator(np.ones(2)), "a Estimator that may hold arrays: use its params_"),
         (cyclic(), "a Model that may hold arrays: use a record"),
     ],
 )

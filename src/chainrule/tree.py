@@ -474,10 +474,12 @@ def _check_carried(path: Path, value: object) -> None:
         return
     is_container = issubclass(kind, CONTAINERS)
     if is_container or hasattr(kind, "__dataclass_fields__") or _has_arrays(value):
-        use = "tuple" if issubclass(kind, list | set) else "record"
+        use = "a tuple" if issubclass(kind, list | set) else "a record"
+        if hasattr(value, "params_"):  # a fitted estimator
+            use = "its params_"
         raise TypeError(
             f"a tree is made of attrs records, tuples and arrays, but {_text(path) or 'the tree itself'} is a "
-            f"{kind.__name__}{'' if is_container else ' that may hold arrays'}: use a {use}"
+            f"{kind.__name__}{'' if is_container else ' that may hold arrays'}: use {use}"
         )
 
 

@@ -288,10 +288,12 @@ def test_what_is_no_safetensors_file_is_refused(path: Path, data: bytes) -> None
 
 
 def test_what_a_file_cannot_hold_is_refused_by_its_place(path: Path) -> None:
+    as_a_tuple = ": give text as a tuple: tuple(names.tolist())"
     for value, message in [
         (Kept(sorted), ".value is builtin_function_or_method: a file holds arrays, numbers"),
         (Kept(int), ".value is the class int"),
-        ((np.ones(2), np.array(["a"])), r"[1] is <U1[1]: a safetensors file holds no such numbers"),
+        ((np.ones(2), np.array(["a"])), f"[1] is <U1[1]: a safetensors file holds no such numbers{as_a_tuple}"),
+        (np.array(["a"], object), f"the only array is object[1]: a safetensors file holds no such numbers{as_a_tuple}"),
         (Kept(np.ones(2, complex)), r".value is c128[2]: a safetensors"),
         (np.array(["a"], np.dtypes.StringDType()), "the only array is StringDType()[1]: a safetensors"),
         (np.ma.ones(3), "the only array is a MaskedArray: convert it with np.asarray"),

@@ -216,7 +216,7 @@ def test_what_does_not_fit_is_said_by_the_layer() -> None:
         export(sequential(relu, affine), ((), Affine(bits(3, 2), bits(2))), bits(4, 4))
     assert said(caught.value).endswith("in layer 2 of 2")
     rows: Any = [[1.0]]
-    with pytest.raises(TypeError, match="export: x must be an array, got list"):
+    with pytest.raises(TypeError, match=r"export: x must be an array, got list: convert it with np\.asarray"):
         export(relu, (), rows)
 
 

@@ -218,6 +218,10 @@ class Frame:
 
 Frame.__module__ = "pandas.core.frame"
 
+ZEROS_AND_ONES = (
+    ": convert it first, e.g. with .astype(np.float32), and text to columns of 0 and 1, e.g. with pandas.get_dummies"
+)
+
 
 @pytest.mark.parametrize(
     ("x", "error", "message"),
@@ -229,13 +233,13 @@ Frame.__module__ = "pandas.core.frame"
         (np.float32(1), TypeError, "affine: x must be an array of floats, got float32: convert it with np.asarray"),
         ([[1.0] * 5], TypeError, "affine: x must be an array of floats, got list: convert it with np.asarray"),
         (None, TypeError, "affine: x must be an array of floats, got NoneType"),
-        (Frame(), TypeError, "affine: x must be an array of floats, got Frame: convert it with .to_numpy()"),
+        (Frame(), TypeError, "affine: x must be an array of floats, got Frame: convert it with .to_numpy(np.float32)"),
         (np.ones((2, 5)), TypeError, "affine: x is float64 but the parameters are float32"),
         (np.ones((2, 5), int), TypeError, "affine: x is int64, not floating-point: convert it first"),
         (np.ones((2, 5), bool), TypeError, "affine: x is bool, not floating-point"),
         (np.ones((2, 5), complex), TypeError, "affine: x is complex128, not floating-point"),
-        (np.ones((2, 5), object), TypeError, "affine: x is object, not floating-point"),
-        (np.full((2, 5), "a"), TypeError, "affine: x is <U1, not floating-point"),
+        (np.ones((2, 5), object), TypeError, f"affine: x is object, not floating-point{ZEROS_AND_ONES}"),
+        (np.full((2, 5), "a"), TypeError, f"affine: x is <U1, not floating-point{ZEROS_AND_ONES}"),
         (np.ma.masked_array(np.ones((2, 5), F32)), TypeError, "affine: x must be a plain array, got MaskedArray"),
         (np.ones((2, 5), F32).view(np.matrix), TypeError, "affine: x must be a plain array, got matrix"),
     ],

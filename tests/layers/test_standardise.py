@@ -138,6 +138,13 @@ def test_its_traits() -> None:
     assert layer.operations((), (4, 3), (4, 3)) == (24, 12)
 
 
+class Frame:
+    """What a table of pandas is."""
+
+
+Frame.__module__ = "pandas"
+
+
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
@@ -145,8 +152,10 @@ def test_its_traits() -> None:
         (np.full((1, 2, 2), -np.inf), ValueError, "standardise: x has -inf at row 0, place (0, 0)"),
         (np.ones((0, 3)), ValueError, "standardise: x must have rows and columns, at least one of each, got shape (0"),
         (np.ones(()), ValueError, "standardise: x must have rows and columns, at least one of each, got shape ()"),
+        (np.ones(3), ValueError, "at least one of each, got shape (3,): for one column x[:, None]"),
         (np.ones((2, 3), int), TypeError, "standardise: x is int64, not floating-point: convert it first"),
-        ([[1.0]], TypeError, "standardise: x must be a NumPy array of floats, got list"),
+        ([[1.0]], TypeError, "standardise: x must be a NumPy array of floats, got list: convert it with np.asarray"),
+        (Frame(), TypeError, "x must be a NumPy array of floats, got Frame: convert it with .to_numpy(np.float32)"),
         (np.ma.masked_array(np.eye(2)), TypeError, "standardise: x must be a plain array, got MaskedArray"),
     ],
 )

@@ -149,6 +149,12 @@ def test_targets_that_do_not_fit_their_logits_are_refused(
         (FLAT[:0], FLAT[:0], ValueError, "the mean over an empty batch is undefined, out has shape (0, 4)"),
         (FLAT[:, :0], FLAT[:, :0], ValueError, "the mean over an empty batch is undefined, out has shape (2, 0)"),
         (FLAT, FLAT[:1], ValueError, "targets must have the shape of out (2, 4), got (1, 4)"),
+        (
+            FLAT[:, :1],
+            FLAT[:, 0],
+            ValueError,
+            "targets must have the shape of out (2, 1), got (2,): add an axis, as targets[:, None]",
+        ),
         (FLAT, FLAT * 1j, TypeError, "targets must be real numbers, got complex128"),
         (FLAT, None, TypeError, "targets must be an array, got NoneType: convert it with np.asarray"),
         (

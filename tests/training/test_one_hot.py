@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import one_hot, smooth_labels, softmax_cross_entropy
+from chainrule.arrays.targets import NUMBERED
 from strategies import generators, normal
 from untyped import untyped
 
@@ -67,6 +68,11 @@ def test_labels_of_another_library() -> None:
     ("arguments", "error", "message"),
     [
         ((np.array([0, 3, 1]), 3), ValueError, "labels must be in [0, 3), got 3 at row 1"),
+        (
+            (np.array([1, 3, 2]), 3),
+            ValueError,
+            f"labels must be in [0, 3), got 3 at row 1: number the classes from 0, e.g. with {NUMBERED}",
+        ),
         ((np.array([[0], [-1]]), 3), ValueError, "labels must be in [0, 3), got -1 at row (1, 0)"),
         ((np.array([0]), 0), ValueError, "k must be >= 1, got 0"),
         ((np.array([0]), 2.0), TypeError, "k must be an integer, got float"),

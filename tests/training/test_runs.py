@@ -618,6 +618,11 @@ GOOD: dict[str, Any] = {"data": (X, T), "rng": RNG, "size": 4, "epochs": 2}
             TypeError,
             "train: targets must be a NumPy array, got Column: convert it with .to_numpy()",
         ),
+        (
+            {"data": (Column(X), T)},
+            TypeError,
+            "train: x must be a NumPy array, got Column: convert it with .to_numpy(np.float32)",
+        ),
         ({"held_out": (X, T[:9])}, ValueError, "train: held_out: x has 10 rows, but targets have 9"),
         ({"held_out": (X[:0], T[:0])}, ValueError, "train: held_out has no rows"),
         ({"held_out": X}, TypeError, "train: held_out must be a tuple (x, targets), got f32[10, 3]"),

@@ -123,10 +123,13 @@ def describe(value: object) -> str:
     return f"a tuple of {len(value)}" if is_tuple(value) else type(value).__name__
 
 
-def conversion(value: object) -> str:
-    """The hint for what is no array and can become one: a list, a number, or a column of pandas; else nothing."""
+def conversion(value: object, dtype: str = "") -> str:
+    """The hint for what is no array and can become one: a list, a number, or a table of pandas; else nothing.
+
+    `dtype` is that which a table of pandas is to get, such as `"np.float32"`.
+    """
     if is_of_pandas(value):
-        return ": convert it with .to_numpy()"
+        return f": convert it with .to_numpy({dtype})"
     return ": convert it with np.asarray" if is_a(value, list, tuple, float, int, np.generic) else ""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import conversion, describe
 from chainrule.arrays.cells import first_cell
 from chainrule.arrays.libraries import namespace
 from chainrule.arrays.ownership import read_only
@@ -24,24 +24,24 @@ PIECE = 2**18
 
 @np.errstate(under="ignore")
 def mean_and_deviation(x: Array, name: str) -> tuple[Array, Array]:
-    """The mean and the standard deviation of each column of x (..., d), in its dtype.
+    """The mean and the standard deviation of each column of x (n, ..., d), in its dtype.
 
     The deviation is 1 where all numbers are equal, or where the dtype of x takes their deviation for 0.
     """
     if not is_numpy(x):
-        raise TypeError(f"{name} must be a NumPy array of floats, got {describe(x)}")
+        raise TypeError(f"{name} must be a NumPy array of floats, got {describe(x)}{conversion(x, 'np.float32')}")
     namespace(x, name=name)
-    if x.ndim == 0 or 0 in x.shape:
-        raise ValueError(f"{name} must have rows and columns, at least one of each, got shape {x.shape}")
-    table = x[None] if x.ndim == 1 else x
-    n = table.size // table.shape[-1]
-    least, most = _bounds(table, name)
+    if x.ndim < 2 or 0 in x.shape:
+        how = ": for one column x[:, None]" if x.ndim == 1 else ""
+        raise ValueError(f"{name} must have rows and columns, at least one of each, got shape {x.shape}{how}")
+    n = x.size // x.shape[-1]
+    least, most = _bounds(x, name)
     power = np.frexp(np.maximum(abs(least), abs(most)))[1]
     mean, left, squares = np.where(least == most, np.ldexp(least, -power), 0), 0 * least, 0 * least
-    for piece in _pieces(table):
+    for piece in _pieces(x):
         left += (np.ldexp(piece, -power) - mean).sum(axis=0) / n
     mean, left = mean + left, 0 * least
-    for piece in _pieces(table):
+    for piece in _pieces(x):
         centred = np.ldexp(piece, -power) - mean
         left += centred.sum(axis=0) / n
         squares += np.square(centred, out=centred).sum(axis=0) / n

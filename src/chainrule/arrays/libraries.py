@@ -144,11 +144,14 @@ def _of_one(x: Any, name: str) -> Namespace:
         if not is_plain(x):
             raise TypeError(f"{name} must be a plain array, got {type(x).__name__}: convert it with np.asarray")
         if x.dtype.kind != "f":
-            raise TypeError(f"{name} is {x.dtype}, not floating-point: convert it first, e.g. with .astype(np.float32)")
+            how = "convert it first, e.g. with .astype(np.float32)"
+            if x.dtype.kind in "OSTU":
+                how += ", and text to columns of 0 and 1, e.g. with pandas.get_dummies"
+            raise TypeError(f"{name} is {x.dtype}, not floating-point: {how}")
         return TUNED
     library = library_of(x)
     if library is None:
-        raise TypeError(f"{name} must be an array of floats, got {type(x).__name__}{conversion(x)}")
+        raise TypeError(f"{name} must be an array of floats, got {type(x).__name__}{conversion(x, 'np.float32')}")
     if not library.isdtype(x.dtype, "real floating"):
         raise TypeError(f"{name} is {x.dtype}, not real floating-point: convert it first")
     return _portable(library)

@@ -29,6 +29,9 @@ Examples
 [0.0486, 0.0486]
 """
 
+NUMBERED = "np.unique(labels, return_inverse=True)[1]"
+"""How classes of any kind become numbers from 0 on."""
+
 
 def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, name: str) -> tuple[Labels, Array | None]:
     """Check targets against the logits that they belong to, and tell the two kinds apart.
@@ -98,7 +101,8 @@ def numbers(xp: Namespace, out: Array, targets: Array | Labels, name: str, *, wh
         raise ValueError(f"{name}: the mean over an empty batch is undefined, {what} {has} shape {shape}")
     _check_kind(targets, out, name, "the logits are" if several else "out is")
     if tuple(targets.shape) != shape:
-        raise ValueError(f"{name}: targets must have the shape of {what} {shape}, got {tuple(targets.shape)}")
+        axis = f": add an axis, as targets[{':, ' * targets.ndim}None]" if (*targets.shape, 1) == shape else ""
+        raise ValueError(f"{name}: targets must have the shape of {what} {shape}, got {tuple(targets.shape)}{axis}")
     if not xp.is_real(targets):
         raise TypeError(f"{name}: targets must be real numbers, got {targets.dtype}")
     return xp.astype(targets, out)
@@ -171,8 +175,7 @@ def _check_kind(
         raise TypeError(f"{name}: {what} must be an array, got {describe(targets)}: convert it with np.asarray")
     if getattr(targets.dtype, "kind", None) in {"U", "S", "O", "T"}:
         raise TypeError(
-            f"{name}: {what} must be numbers, got {targets.dtype}: number the classes, e.g. with "
-            "np.unique(labels, return_inverse=True)[1]"
+            f"{name}: {what} must be numbers, got {targets.dtype}: number the classes, e.g. with {NUMBERED}"
         )
     if type(targets).__module__.startswith("numpy") and not is_plain(targets):
         raise TypeError(f"{name}: {what} must be a plain array, got {type(targets).__name__}: convert them first")
@@ -193,7 +196,9 @@ def _labels(xp: Namespace, labels: Targets, shape: tuple[int, ...], name: str, *
     if read and not fit(labels, shape[-1]):
         flat = np.ravel(labels)
         first = int(np.argmax((flat < 0) | (flat >= shape[-1])))
-        raise ValueError(f"{name}: labels must be in [0, {shape[-1]}), got {flat[first]} at {_row(first, shape)}")
+        from_one = flat.min() == 1 and flat.max() == shape[-1]
+        how = f": number the classes from 0, e.g. with {NUMBERED}" if from_one else ""
+        raise ValueError(f"{name}: labels must be in [0, {shape[-1]}), got {flat[first]} at {_row(first, shape)}{how}")
     return labels
 
 

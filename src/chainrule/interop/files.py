@@ -229,7 +229,8 @@ def _held(path: str, leaf: Any) -> NDArray[Any]:
     where = f"save: {path or 'the only array'}"
     array = in_numpy(where, leaf)
     if form(array).partition("[")[0] not in FORMS:
-        raise TypeError(f"{where} is {describe(leaf)}: a safetensors file holds no such numbers")
+        text = ": give text as a tuple: tuple(names.tolist())" if array.dtype.kind in "OSTU" else ""
+        raise TypeError(f"{where} is {describe(leaf)}: a safetensors file holds no such numbers{text}")
     return np.asarray(array, array.dtype.newbyteorder("="), order="C")
 
 

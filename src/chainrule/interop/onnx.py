@@ -19,7 +19,7 @@ from attrs import define, field
 
 from chainrule import tree
 from chainrule._extras import pip_install
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import conversion, describe
 from chainrule.encoder import Network, is_network
 from chainrule.naming import title_of
 from chainrule.rules.inference import Inference
@@ -85,7 +85,7 @@ def export(network: Network[P], params: P, x: Any) -> onnx.ModelProto:
     """
     made = is_network("export", network, "inference(network(seed), params)")
     if not (hasattr(x, "shape") and hasattr(x, "dtype")):
-        raise TypeError(f"export: x must be an array, got {describe(x)}")
+        raise TypeError(f"export: x must be an array, got {describe(x)}{conversion(x, 'np.float32')}")
     out, held = np.asarray(made.forward(params, x)[0]), tree.map(np.asarray, params)
     graph = Graph(out.dtype, {id(leaf): f"params{path}" for path, leaf in reversed(tree.named_leaves(held))})
     given = np.asarray(x)

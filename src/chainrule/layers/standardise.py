@@ -90,7 +90,7 @@ class Scaling:
 
     @classmethod
     def of(cls, x: Array) -> "Scaling":
-        """The mean and the standard deviation of the columns of x (..., d), a NumPy array of floats, in its dtype.
+        """The mean and the standard deviation of the columns of x (n, ..., d), a NumPy array of floats, in its dtype.
 
         The scale is 1 where all numbers of a column are equal. A `ValueError` if x has no rows, or a number that is not
         finite, whose row and column it says.
@@ -134,7 +134,7 @@ def standardise(x: Array | Scaling) -> Layer[Unit, StandardiseCache]:
     Parameters
     ----------
     x
-        (..., d): the rows to train on, a NumPy array of floats; a memory map is read in pieces. Or a `Scaling`.
+        (n, ..., d): the rows to train on, a NumPy array of floats; a memory map is read in pieces. Or a `Scaling`.
 
     Returns
     -------

@@ -56,7 +56,8 @@ def _arrays(owner: str, name: str, part: object) -> Iterator[tuple[str, NDArray[
     for path, array in found:
         if not is_numpy(array):
             got = type(array).__name__ if is_of_pandas(array) else describe(array)
-            raise TypeError(f"{owner}: {name}{path} must be a NumPy array, got {got}{conversion(array)}")
+            how = conversion(array, "np.float32" if name == "x" else "")
+            raise TypeError(f"{owner}: {name}{path} must be a NumPy array, got {got}{how}")
         yield f"{name}{path}", array
 
 
