@@ -30,7 +30,7 @@ Examples
 """
 
 NUMBERED = "np.unique(labels, return_inverse=True)[1]"
-"""How classes of any kind become numbers from 0 on."""
+"""The way from classes of any kind to numbers from 0 on."""
 
 
 def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, name: str) -> tuple[Labels, Array | None]:
