@@ -237,6 +237,86 @@ def test_bad_input_is_named() -> None:
             call()
 
 
+def gated(takes: Callable[[int, int], bool] = lambda n, m: True) -> Layer[Any, Any]:
+    """The product of x, a gate and a weight; numbers of rows, of x and of the gate, may be refused."""
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        gate, weight = params
+        if not takes(len(x), len(gate)):
+            raise ValueError(f"{len(x)} rows and {len(gate)} of the gate")
+        return x * gate * weight, (own(x), own(gate), own(weight))
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        x, gate, weight = cache
+        return dout * gate * weight, (dout * x * weight, (dout * x * gate).sum(0))
+
+    return Layer(forward, backward)
+
+
+def same_rows(n: int, m: int) -> bool:
+    return n == m
+
+
+def of_rows(report: Report) -> list[tuple[str, bool, str]]:
+    """The fields of the law `rows`, how they were judged, and the end of the note."""
+    return [(v.field, v.ok, v.note.rpartition("; ")[2]) for v in report.verdicts if v.law == "rows"]
+
+
+@pytest.mark.parametrize("shapes", [((16, 5), (16, 5), (5,)), ((16, 16), (16, 16), (16,)), ((16, 5), (16, 1), (5,))])
+def test_arguments_that_have_rows_as_x_has_them_get_as_many(shapes: Any) -> None:
+    report = checked(gated(same_rows), gated(), *arrays(np.float32, *shapes))
+    assert report.ok, str(report)
+    assert {field for field, _, _ in of_rows(report)} == {"out", "dx", "dparams[0]", "dparams[1]"}
+    assert "left out" not in str(report)
+
+
+def test_a_kernel_that_fails_with_rows_that_the_formula_takes_is_wrong() -> None:
+    args = arrays(np.float32, (16, 5), (16, 5), (5,))
+    report = checked(gated(lambda n, m: n == m != 33), gated(), *args)
+    (wrong,) = report.failures
+    assert (wrong.law, wrong.field) == ("rows", "call")
+    assert wrong.note == "with 33 rows: raised ValueError: 33 rows and 33 of the gate"
+
+
+@pytest.mark.parametrize("n", [8, 16])
+def test_a_formula_that_takes_one_number_of_rows_is_asked_for_no_other(n: int) -> None:
+    """It may take one row all the same, which it broadcasts."""
+    x, gate = arrays(np.float32, (n, 5), (n, 5))
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        if len(x) != n:
+            raise ValueError(f"{len(x)} rows")
+        return x * gate, ()
+
+    report = checked(Layer(forward, lambda cache, dout: (dout * gate, ())), lambda x: x * gate, x)
+    assert report.ok, str(report)
+    assert {note for _, _, note in of_rows(report)} == {f"it takes {n} rows and no other number"}
+    assert {verdict.law for verdict in report.verdicts} > {"rows", "layouts", "unwritten"}
+
+
+@pytest.mark.parametrize("takes", [same_rows, lambda n, m: m == 6], ids=["of one length", "keys of one length"])
+def test_of_several_arguments_that_may_have_rows_those_have_them_with_which_the_kernel_runs(
+    takes: Callable[[int, int], bool],
+) -> None:
+    """The formula takes any number of queries and of keys."""
+
+    def forward(keys: Array, x: Array) -> tuple[Array, Any]:
+        if not takes(len(x), len(keys)):
+            raise ValueError(f"{len(x)} queries and {len(keys)} keys")
+        return x * keys.sum(0), (own(x), own(keys))
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        x, keys = cache
+        return dout * keys.sum(0), np.broadcast_to((dout * x).sum(0), keys.shape).copy()
+
+    def plain(x: Any, keys: Any) -> Any:
+        return x * keys.sum(0)
+
+    report = checked(Layer(forward, backward), plain, *arrays(np.float32, (6, 4), (6, 4)))
+    assert report.ok, str(report)
+    assert [field for field, _, _ in of_rows(report)] == ["out", "dx", "dkeys"]
+
+
 @needs_torch
 def test_what_overflows_in_a_wider_dtype_is_said_to_have_float16_inside() -> None:
     torch: Any = import_module("torch")
