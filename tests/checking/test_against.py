@@ -1,5 +1,6 @@
 """Kernels in low precision against a plain formula: planted mistakes are found, right kernels are accepted."""
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -354,3 +355,33 @@ def test_a_dtype_that_differs_is_said_beside_whose_it_should_be() -> None:
         "out": "it is float32, and that of the formula is float16",
         "dx": "it is float32, and that of its argument is float16",
     }
+
+
+@needs_torch
+def test_what_is_off_by_more_than_is_allowed_is_counted_and_found_in_its_columns() -> None:
+    """All entries of a block are wrong, and in low precision few of them by so much that it shows."""
+    torch: Any = import_module("torch")
+
+    class Scaled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, x: Any, weight: Any) -> Any:
+            ctx.save_for_backward(x, weight)
+            return x * weight
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            x, weight = ctx.saved_tensors
+            dx = dout * weight
+            dx[:, 64:] *= 1.05
+            return dx, (dout * x).float().sum(0).to(weight.dtype)
+
+    def scaled(x: Any, weight: Any) -> Any:
+        return x * weight
+
+    report = checked(Scaled, scaled, *tensors("bfloat16", (16, 80), (80,)))
+    (wrong,) = report.failures
+    assert (wrong.law, wrong.field) == ("gradients", "dx")
+    place = wrong.note.rpartition("; ")[2]
+    assert re.fullmatch(
+        r"\d+ of 1280 entries are off by more than is allowed, all of them in columns from 6\d on", place
+    ), place
