@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -385,3 +386,47 @@ def test_what_is_off_by_more_than_is_allowed_is_counted_and_found_in_its_columns
     assert re.fullmatch(
         r"\d+ of 1280 entries are off by more than is allowed, all of them in columns from 6\d on", place
     ), place
+
+
+def uncertain(last_bit: Callable[[], int]) -> Layer[Any, Any]:
+    """The product with 2, whose last bit is another one at times, as where sums are taken in any order."""
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        return (2 * x).astype(x.dtype), ()
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        dx = (2 * dout).astype(dout.dtype)
+        return np.nextafter(dx, np.asarray(np.inf, dx.dtype)) if last_bit() else dx, ()
+
+    return Layer(forward, backward)
+
+
+def test_other_bits_at_the_same_call_are_wrong_unless_they_are_declared() -> None:
+    (x,) = arrays(np.float32, (6, 4))
+    calls = count()
+    layer = uncertain(lambda: next(calls) % 2)
+    (wrong,) = checked(layer, lambda x: 2 * x, x).failures
+    assert (wrong.law, wrong.field) == ("repeated", "dx")
+    assert wrong.note == "the same call gives other bits: name deterministic=False if sums are taken in any order"
+    assert checked(layer, lambda x: 2 * x, x, deterministic=False).ok
+    assert checked(uncertain(lambda: 1), lambda x: 2 * x, x).ok  # one bit off, and the same one every time
+
+
+@needs_torch
+def test_a_dout_in_another_layout_may_not_be_refused() -> None:
+    torch: Any = import_module("torch")
+
+    class Doubled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            return 2 * dout.view(-1).reshape(dout.shape)  # view takes one layout alone
+
+    report = checked(Doubled, lambda x: 2 * x, *tensors("bfloat16", (6, 4)))
+    (wrong,) = report.failures
+    assert (wrong.law, wrong.field) == ("layouts", "dout")
+    assert wrong.note.startswith("for a Fortran-ordered dout: raised RuntimeError: ")
+    assert "unwritten" in {verdict.law for verdict in report.verdicts}  # all other laws are checked
