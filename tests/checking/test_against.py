@@ -259,6 +259,14 @@ def same_rows(n: int, m: int) -> bool:
     return n == m
 
 
+def six_keys(n: int, m: int) -> bool:
+    return m == 6
+
+
+def doubled(x: Any) -> Any:
+    return 2 * x
+
+
 def of_rows(report: Report) -> list[tuple[str, bool, str]]:
     """The fields of the law `rows`, how they were judged, and the end of the note."""
     return [(v.field, v.ok, v.note.rpartition("; ")[2]) for v in report.verdicts if v.law == "rows"]
@@ -290,13 +298,16 @@ def test_a_formula_that_takes_one_number_of_rows_is_asked_for_no_other(n: int) -
             raise ValueError(f"{len(x)} rows")
         return x * gate, ()
 
-    report = checked(Layer(forward, lambda cache, dout: (dout * gate, ())), lambda x: x * gate, x)
+    def plain(x: Any) -> Any:
+        return x * gate
+
+    report = checked(Layer(forward, lambda cache, dout: (dout * gate, ())), plain, x)
     assert report.ok, str(report)
     assert {note for _, _, note in of_rows(report)} == {f"it takes {n} rows and no other number"}
     assert {verdict.law for verdict in report.verdicts} > {"rows", "layouts", "unwritten"}
 
 
-@pytest.mark.parametrize("takes", [same_rows, lambda n, m: m == 6], ids=["of one length", "keys of one length"])
+@pytest.mark.parametrize("takes", [same_rows, six_keys], ids=["of one length", "keys of one length"])
 def test_of_several_arguments_that_may_have_rows_those_have_them_with_which_the_kernel_runs(
     takes: Callable[[int, int], bool],
 ) -> None:
@@ -405,11 +416,11 @@ def test_other_bits_at_the_same_call_are_wrong_unless_they_are_declared() -> Non
     (x,) = arrays(np.float32, (6, 4))
     calls = count()
     layer = uncertain(lambda: next(calls) % 2)
-    (wrong,) = checked(layer, lambda x: 2 * x, x).failures
+    (wrong,) = checked(layer, doubled, x).failures
     assert (wrong.law, wrong.field) == ("repeated", "dx")
     assert wrong.note == "the same call gives other bits: name deterministic=False if sums are taken in any order"
-    assert checked(layer, lambda x: 2 * x, x, deterministic=False).ok
-    assert checked(uncertain(lambda: 1), lambda x: 2 * x, x).ok  # one bit off, and the same one every time
+    assert checked(layer, doubled, x, deterministic=False).ok
+    assert checked(uncertain(lambda: 1), doubled, x).ok  # one bit off, and the same one every time
 
 
 @needs_torch
@@ -425,7 +436,7 @@ def test_a_dout_in_another_layout_may_not_be_refused() -> None:
         def backward(ctx: Any, dout: Any) -> Any:
             return 2 * dout.view(-1).reshape(dout.shape)  # view takes one layout alone
 
-    report = checked(Doubled, lambda x: 2 * x, *tensors("bfloat16", (6, 4)))
+    report = checked(Doubled, doubled, *tensors("bfloat16", (6, 4)))
     (wrong,) = report.failures
     assert (wrong.law, wrong.field) == ("layouts", "dout")
     assert wrong.note.startswith("for a Fortran-ordered dout: raised RuntimeError: ")

@@ -264,16 +264,16 @@ def _douts(check: Check) -> dict[str, Real]:
 
 def rows(check: Check) -> Iterator[Verdict]:
     """Other numbers of rows, at the edges of blocks, after each other: those that the formula takes."""
-    shape: tuple[int, ...] = tuple(check.args[0].shape)
+    x = check.args[0]
+    n, each = (int(x.shape[0]), math.prod(x.shape[1:])) if x.ndim > 1 else (0, 0)
     found: list[tuple[float, Verdict]] = []
-    numbers_of_rows = ROWS if in_memory(check.home) else FEW_ROWS
-    every = [*numbers_of_rows] if len(shape) > 1 and shape[0] else []
+    every = [*(ROWS if in_memory(check.home) else FEW_ROWS)] if n else []
     most = MOST if check.has_backward else MOST_ENTRIES
-    small = [count for count in every if math.prod(shape[1:]) * count <= most]
+    small = [count for count in every if each * count <= most]
     cut, fitting = _cut(check, small)
     left = [str(count) for count in every if count not in fitting]
     for count in fitting:
-        known = _known(check, _taken(check, check.rng.integers(0, shape[0], count), cut), _positive(check.rng))
+        known = _known(check, _taken(check, check.rng.integers(0, n, count), cut), _positive(check.rng))
         if known is None:
             left.append(str(count))
             continue
@@ -286,7 +286,7 @@ def rows(check: Check) -> Iterator[Verdict]:
             break
     note = f"left out: {', '.join(left)} rows" if left else ""
     if _others(small, check) and not _others(fitting, check):
-        note = f"it takes {shape[0]} rows and no other number"
+        note = f"it takes {n} rows and no other number"
     if not found:
         yield Verdict("rows", "x", ok=True, note=note or "left out: x has no rows")
         return
@@ -311,7 +311,7 @@ def _cut(check: Check, counts: list[int]) -> tuple[Cut, list[int]]:
             with np.errstate(all="ignore"):
                 out, cache = kernel_.forward(args)
                 if kernel_ is check.f:
-                    kernel_.backward(args, cache, check.home.like(np.zeros(out.shape), out))
+                    kernel_.backward(args, cache, check.home.like(np.zeros_like(values(out)), out))
         except Exception:  # noqa: BLE001  # it refuses them, which is an answer
             return False
         return True

@@ -108,7 +108,7 @@ def _some(wrong: NDArray[Any]) -> str:
 
 def _within(far: NDArray[Any]) -> str:
     """The places next to each other on an axis that hold all of these entries, if that is hardly an accident."""
-    spans = [(some[0], some[-1] + 1, axis) for axis in range(far.ndim) for some in [_of_axis(far, axis)]]
+    spans = [(int(some[0]), int(some[-1]) + 1, axis) for axis in range(far.ndim) for some in [_of_axis(far, axis)]]
     start, stop, axis = min(spans, key=lambda span: (span[1] - span[0]) / far.shape[span[2]])
     share = (stop - start) / far.shape[axis]
     if share ** (int(far.sum()) - 1) > ACCIDENT:
