@@ -1,8 +1,10 @@
 """Kernels in low precision against a plain formula: planted mistakes are found, right kernels are accepted."""
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -237,6 +239,97 @@ def test_bad_input_is_named() -> None:
             call()
 
 
+def gated(takes: Callable[[int, int], bool] = lambda n, m: True) -> Layer[Any, Any]:
+    """The product of x, a gate and a weight; numbers of rows, of x and of the gate, may be refused."""
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        gate, weight = params
+        if not takes(len(x), len(gate)):
+            raise ValueError(f"{len(x)} rows and {len(gate)} of the gate")
+        return x * gate * weight, (own(x), own(gate), own(weight))
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        x, gate, weight = cache
+        return dout * gate * weight, (dout * x * weight, (dout * x * gate).sum(0))
+
+    return Layer(forward, backward)
+
+
+def same_rows(n: int, m: int) -> bool:
+    return n == m
+
+
+def six_keys(n: int, m: int) -> bool:
+    return m == 6
+
+
+def doubled(x: Any) -> Any:
+    return 2 * x
+
+
+def of_rows(report: Report) -> list[tuple[str, bool, str]]:
+    """The fields of the law `rows`, how they were judged, and the end of the note."""
+    return [(v.field, v.ok, v.note.rpartition("; ")[2]) for v in report.verdicts if v.law == "rows"]
+
+
+@pytest.mark.parametrize("shapes", [((16, 5), (16, 5), (5,)), ((16, 16), (16, 16), (16,)), ((16, 5), (16, 1), (5,))])
+def test_arguments_that_have_rows_as_x_has_them_get_as_many(shapes: Any) -> None:
+    report = checked(gated(same_rows), gated(), *arrays(np.float32, *shapes))
+    assert report.ok, str(report)
+    assert {field for field, _, _ in of_rows(report)} == {"out", "dx", "dparams[0]", "dparams[1]"}
+    assert "left out" not in str(report)
+
+
+def test_a_kernel_that_fails_with_rows_that_the_formula_takes_is_wrong() -> None:
+    args = arrays(np.float32, (16, 5), (16, 5), (5,))
+    report = checked(gated(lambda n, m: n == m != 33), gated(), *args)
+    (wrong,) = report.failures
+    assert (wrong.law, wrong.field) == ("rows", "call")
+    assert wrong.note == "with 33 rows: raised ValueError: 33 rows and 33 of the gate"
+
+
+@pytest.mark.parametrize("n", [8, 16])
+def test_a_formula_that_takes_one_number_of_rows_is_asked_for_no_other(n: int) -> None:
+    """It may take one row all the same, which it broadcasts."""
+    x, gate = arrays(np.float32, (n, 5), (n, 5))
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        if len(x) != n:
+            raise ValueError(f"{len(x)} rows")
+        return x * gate, ()
+
+    def plain(x: Any) -> Any:
+        return x * gate
+
+    report = checked(Layer(forward, lambda cache, dout: (dout * gate, ())), plain, x)
+    assert report.ok, str(report)
+    assert {note for _, _, note in of_rows(report)} == {f"it takes {n} rows and no other number"}
+    assert {verdict.law for verdict in report.verdicts} > {"rows", "layouts", "unwritten"}
+
+
+@pytest.mark.parametrize("takes", [same_rows, six_keys], ids=["of one length", "keys of one length"])
+def test_of_several_arguments_that_may_have_rows_those_have_them_with_which_the_kernel_runs(
+    takes: Callable[[int, int], bool],
+) -> None:
+    """The formula takes any number of queries and of keys."""
+
+    def forward(keys: Array, x: Array) -> tuple[Array, Any]:
+        if not takes(len(x), len(keys)):
+            raise ValueError(f"{len(x)} queries and {len(keys)} keys")
+        return x * keys.sum(0), (own(x), own(keys))
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        x, keys = cache
+        return dout * keys.sum(0), np.broadcast_to((dout * x).sum(0), keys.shape).copy()
+
+    def plain(x: Any, keys: Any) -> Any:
+        return x * keys.sum(0)
+
+    report = checked(Layer(forward, backward), plain, *arrays(np.float32, (6, 4), (6, 4)))
+    assert report.ok, str(report)
+    assert [field for field, _, _ in of_rows(report)] == ["out", "dx", "dkeys"]
+
+
 @needs_torch
 def test_what_overflows_in_a_wider_dtype_is_said_to_have_float16_inside() -> None:
     torch: Any = import_module("torch")
@@ -274,3 +367,77 @@ def test_a_dtype_that_differs_is_said_beside_whose_it_should_be() -> None:
         "out": "it is float32, and that of the formula is float16",
         "dx": "it is float32, and that of its argument is float16",
     }
+
+
+@needs_torch
+def test_what_is_off_by_more_than_is_allowed_is_counted_and_found_in_its_columns() -> None:
+    """All entries of a block are wrong, and in low precision few of them by so much that it shows."""
+    torch: Any = import_module("torch")
+
+    class Scaled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, x: Any, weight: Any) -> Any:
+            ctx.save_for_backward(x, weight)
+            return x * weight
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            x, weight = ctx.saved_tensors
+            dx = dout * weight
+            dx[:, 64:] *= 1.05
+            return dx, (dout * x).float().sum(0).to(weight.dtype)
+
+    def scaled(x: Any, weight: Any) -> Any:
+        return x * weight
+
+    report = checked(Scaled, scaled, *tensors("bfloat16", (16, 80), (80,)))
+    (wrong,) = report.failures
+    assert (wrong.law, wrong.field) == ("gradients", "dx")
+    place = wrong.note.rpartition("; ")[2]
+    assert re.fullmatch(
+        r"\d+ of 1280 entries are off by more than is allowed, all of them in columns from 6\d on", place
+    ), place
+
+
+def uncertain(last_bit: Callable[[], int]) -> Layer[Any, Any]:
+    """The product with 2, whose last bit is another one at times, as where sums are taken in any order."""
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        return (2 * x).astype(x.dtype), ()
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        dx = (2 * dout).astype(dout.dtype)
+        return np.nextafter(dx, np.asarray(np.inf, dx.dtype)) if last_bit() else dx, ()
+
+    return Layer(forward, backward)
+
+
+def test_other_bits_at_the_same_call_are_wrong_unless_they_are_declared() -> None:
+    (x,) = arrays(np.float32, (6, 4))
+    calls = count()
+    layer = uncertain(lambda: next(calls) % 2)
+    (wrong,) = checked(layer, doubled, x).failures
+    assert (wrong.law, wrong.field) == ("repeated", "dx")
+    assert wrong.note == "the same call gives other bits: name deterministic=False if sums are taken in any order"
+    assert checked(layer, doubled, x, deterministic=False).ok
+    assert checked(uncertain(lambda: 1), doubled, x).ok  # one bit off, and the same one every time
+
+
+@needs_torch
+def test_a_dout_in_another_layout_may_not_be_refused() -> None:
+    torch: Any = import_module("torch")
+
+    class Doubled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            return 2 * dout.view(-1).reshape(dout.shape)  # view takes one layout alone
+
+    report = checked(Doubled, doubled, *tensors("bfloat16", (6, 4)))
+    (wrong,) = report.failures
+    assert (wrong.law, wrong.field) == ("layouts", "dout")
+    assert wrong.note.startswith("for a Fortran-ordered dout: raised RuntimeError: ")
+    assert "unwritten" in {verdict.law for verdict in report.verdicts}  # all other laws are checked

@@ -45,6 +45,27 @@ def optimizer():
     return sgd(0.1), rng.standard_normal(4), rng.standard_normal(4)
 
 
+def tanh_of(x, scale):
+    return np.tanh(x) * scale
+
+
+def kernel(off=1):
+    def backward(cache, dout):
+        x, scale = cache
+        return dout * scale * off * (1 - np.tanh(x) ** 2), (dout * np.tanh(x)).sum(0)
+
+    pair = Layer(lambda scale, x: (tanh_of(x, scale), (own(x), own(scale))), backward)
+    return pair, tanh_of, x.astype(np.float32), x[0].astype(np.float32)
+
+
+def wrong_kernel():
+    return kernel(off=2)
+
+
+def wide_kernel():
+    return kernel()[:2] + (x, x[0])
+
+
 def fails():
     raise RuntimeError("first line\\nsecond line")
 
@@ -87,6 +108,12 @@ def test_what_is_wrong_has_status_1(module: str, capsys: pytest.CaptureFixture[s
     assert "a missing factor of 2?" in capsys.readouterr().out
 
 
+def test_a_kernel_is_checked_against_its_formula(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"{module}:kernel"]) == 0
+    assert main([f"{module}:wrong_kernel"]) == 1
+    assert "\nWRONG gradients     dx " in capsys.readouterr().out
+
+
 def test_what_cannot_be_told_has_status_3(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([f"{module}:at_kink", "--law", "derivative"]) == 3
     assert capsys.readouterr().out.startswith("cannot tell derivative")
@@ -125,6 +152,8 @@ def test_a_seed_gives_the_same_report_again(module: str, capsys: pytest.CaptureF
         (["{module}:fails"], "{module}:fails: RuntimeError: first line second line"),
         (["{module}:number"], "{module}:number: expected (layer, params, x), "),
         (["{module}:pair"], "or (optimizer, params, grads), got (Layer, a tuple of 0)"),
+        (["{module}:kernel", "--law", "rows"], "{module}:kernel: --law, --surrogate and --effort are not for a kernel"),
+        (["{module}:wide_kernel"], "{module}:wide_kernel: check_against: x is float64, "),
         (["{module}:loss", "--surrogate"], "{module}:loss: surrogate: only a layer can have a surrogate"),
     ],
 )

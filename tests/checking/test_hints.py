@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.laws.hints import hint, where
+from chainrule.laws.hints import hint, where, where_off
 
 ROWS, COLUMNS = 6, 5
 
@@ -41,6 +41,30 @@ EVERY = slice(None)
 )
 def test_where_says_what_the_wrong_entries_have_in_common(mask: Any, words: str) -> None:
     assert where(mask) == words
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (wrong(-1), "the last row is off by more than is allowed"),
+        (wrong(EVERY, slice(2, None)), "columns from 2 on are off by more than is allowed"),
+        (wrong(3, shape=(5,)), "entry 3 is off by more than is allowed"),
+        (wrong([0, 1], [1, 2]), "2 of 30 entries are off by more than is allowed"),
+        (
+            wrong([0, 1, 3, 5], [4, 3, 3, 4], shape=(6, 16)),
+            "4 of 96 entries are off by more than is allowed, all of them in columns 3 to 4",
+        ),
+        (wrong([0, 5], [4, 3], shape=(6, 16)), "2 of 96 entries are off by more than is allowed"),
+        (
+            wrong([9, 9, 9], [1, 7, 4], shape=(20, 8)),
+            "3 of 160 entries are off by more than is allowed, all of them in row 9",
+        ),
+        (wrong(slice(0)), ""),
+        (wrong(EVERY), ""),
+    ],
+)
+def test_where_off_says_no_more_than_that_entries_are_too_far_off(mask: Any, words: str) -> None:
+    assert where_off(mask) == words
 
 
 RIGHT = np.random.default_rng(0).standard_normal((4, 4))

@@ -141,3 +141,18 @@ def test_what_no_single_number_shows_is_shown_by_calls_with_arrays(
     got, expected = run(report.example, function, capsys)
     assert not np.isclose(got, expected, rtol=1e-6, atol=0)
     assert "chainrule" not in report.example
+
+
+@pytest.mark.parametrize(("name", "jit"), [("h", False), ("h", True), ("dout", False), ("pull", False)])
+def test_a_function_may_have_a_name_that_the_lines_have_a_use_for(
+    name: str, jit: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def function(x: Any, weight: Any) -> Any:
+        return scaled(x, weight)
+
+    function.__name__ = name
+    layer = as_layer(function, jit=jit)
+    report = check_layer(layer, normal(3), normal(5, 3), rng=np.random.default_rng(0), only=["structure", "derivative"])
+    assert f"f = {name}  # {name} is another thing below" in report.example.splitlines()
+    got, expected = run(report.example, function, capsys)
+    assert abs(got - expected) > 0.01

@@ -1,5 +1,6 @@
 """torch: the lines that show a mistake in a function of torch's run without this library, and print both numbers."""
 
+import ast
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from chainrule import Array, check_layer
+from chainrule.interop.in_code import ASSIGNED
 from chainrule.interop.parameters import named
 from chainrule.interop.torch import as_encoder, as_layer, parameters
 
@@ -230,3 +232,41 @@ def test_what_no_single_number_shows_is_shown_by_calls_with_tensors(
     got, expected = run(report.example, name, function, capsys)
     assert not np.isclose(got, expected, rtol=1e-6, atol=0)
     assert "chainrule" not in report.example
+
+
+@pytest.mark.parametrize(
+    ("law", "name"),
+    [
+        ("derivative", "h"),
+        ("derivative", "dout"),
+        ("derivative", "p0"),
+        ("independent_rows", "dout"),
+        ("precision", "x"),
+    ],
+)
+def test_a_function_may_have_a_name_that_the_lines_have_a_use_for(
+    law: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def function(x: Any, weight: Any) -> Any:
+        return Halved.apply(x * weight) if law == "precision" else Block.apply(x, weight)
+
+    function.__name__ = name
+    weight, x = (value.astype(np.float32) for value in (normal(3), normal(70, 3)))
+    report = check_layer(as_layer(function), weight, x, rng=np.random.default_rng(0), only=["structure", law])
+    assert f"f = {name}  # {name} is another thing below" in report.example.splitlines()
+    got, expected = run(report.example, name, function, capsys)
+    assert not np.isclose(got, expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("case", [*CASES, *OTHER_LAWS])
+def test_a_function_is_called_by_no_name_that_the_lines_assign(case: str) -> None:
+    law, layer, params, *_ = OTHER_LAWS[case] if case in OTHER_LAWS else ("derivative", *CASES[case][:2])
+    x = CASES[case][2] if case in CASES else normal(5, 3).astype(np.float32)
+    report = check_layer(layer, params, x, rng=np.random.default_rng(0), only=["structure", law])
+    nodes = [*ast.walk(ast.parse(report.example))]
+    assigned = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    assigned |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    assigned |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    assigned |= {node.asname or node.name for node in nodes if isinstance(node, ast.alias)}
+    assert {"x", "dout"} < assigned or case == "an encoder"
+    assert [name for name in sorted(assigned) if not ASSIGNED.fullmatch(name)] == []

@@ -8,6 +8,7 @@ The name stands for a function without arguments, or for a value. It gives one o
     (loss, out, targets)
     (network, loss, params, x, targets)
     (optimizer, params, grads)
+    (kernel, formula, x, *params)
 
 **To remember:** the exit status is 0 if every law holds, 1 if one does not, and 3 if none is broken but one could not
 tell.
@@ -25,12 +26,18 @@ import numpy as np
 
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import is_tuple
+from chainrule.checking.against import check_against
 from chainrule.checking.each_law import CASES, checker
 from chainrule.checking.effort import EFFORTS
 from chainrule.checking.report import Report
+from chainrule.layer import Layer
+from chainrule.loss import Loss
 
 OK, WRONG, USAGE, UNDECIDED, INTERRUPTED, UNREAD = 0, 1, 2, 3, 130, 141
 """The exit statuses."""
+
+EVERY_CASE = (*CASES, "(kernel, formula, x, *params)")
+"""The things that a name may give."""
 
 EPILOG = """\
 exit status: 0 every law holds; 1 a law does not hold; 2 nothing could be checked: the name, or what it gives, does not
@@ -112,7 +119,7 @@ def _parser() -> _Parser:
     add(
         "name",
         metavar="MODULE:NAME",
-        help=f"a function without arguments, or a value, that gives {', '.join(CASES[:-1])} or {CASES[-1]}",
+        help=f"a function without arguments, or a value, that gives {', '.join(EVERY_CASE[:-1])} or {EVERY_CASE[-1]}",
     )
     add("--seed", metavar="N", type=_seed, default=0, help="of all random numbers (default: %(default)s)")
     add("--law", metavar="LAW", action="append", help="check this law alone; may be given several times")
@@ -135,6 +142,8 @@ def _seed(word: str) -> int:
 
 def _report(options: argparse.Namespace) -> Report:
     case = _case(options.name)
+    if _is_kernel(case):
+        return _report_of_kernel(options, case)
     try:
         check = checker(*case, surrogate=options.surrogate, effort=options.effort)
     except TypeError as error:
@@ -148,6 +157,20 @@ def _report(options: argparse.Namespace) -> Report:
     return report
 
 
+def _is_kernel(case: tuple[Any, ...]) -> bool:
+    """True if the first two are functions or layers, and arrays come after them."""
+    return len(case) > 2 and all(isinstance(f, Layer) or (callable(f) and not isinstance(f, Loss)) for f in case[:2])
+
+
+def _report_of_kernel(options: argparse.Namespace, case: tuple[Any, ...]) -> Report:
+    if options.law or options.surrogate or options.effort != "full":
+        raise CommandError(f"{options.name}: --law, --surrogate and --effort are not for a kernel and its formula")
+    try:
+        return check_against(*case, rng=np.random.default_rng(options.seed))
+    except (TypeError, ValueError) as error:
+        raise CommandError(f"{options.name}: {error}") from error
+
+
 def _case(name: str) -> tuple[Any, ...]:
     """The result of the function of that name, or the value."""
     module, colon, attribute = name.partition(":")
@@ -159,7 +182,7 @@ def _case(name: str) -> tuple[Any, ...]:
     except Exception as error:  # whatever the code of others does
         raise CommandError(f"{name}: {type(error).__name__}: {error}") from error
     if not is_tuple(made):
-        raise CommandError(f"{name}: expected {', '.join(CASES[:-1])} or {CASES[-1]}, got {describe(made)}")
+        raise CommandError(f"{name}: expected {', '.join(EVERY_CASE[:-1])} or {EVERY_CASE[-1]}, got {describe(made)}")
     return made
 
 

@@ -31,7 +31,7 @@ from chainrule.interop.arguments import (
     name_of_function,
 )
 from chainrule.interop.graph import Function, Graph
-from chainrule.interop.in_code import Name, call_in_code, name_in_code
+from chainrule.interop.in_code import Name, call_in_code, name_in_code, name_of_author
 from chainrule.interop.parameters import built, natural
 
 torch: Any = import_module("torch")  # its types are no part of ours
@@ -312,7 +312,7 @@ def module_constants(module: Any, chosen: Constant, params: Any) -> list[bool]:
 def function(subject: Subject) -> Function:
     """The forward of a layer."""
     start = ("import copy", "copied = copy.deepcopy(module).to({dtype})") if is_module(subject.f) else ()
-    name = "module" if is_module(subject.f) else name_in_code(subject.f)
+    name = "module" if is_module(subject.f) else name_of_author(subject.f)
     return Function(partial(forward, subject), "torch", subject.in_code, start, subject.f, name)
 
 

@@ -40,7 +40,7 @@ class Function:
     f
         What is called.
     name
-        The name that it has in the code.
+        The name that its author has for it.
     """
 
     run: Callable[[Any, Any], tuple[Any, Graph]]

@@ -1,5 +1,6 @@
 """Values and calls as they are written in code, for lines that are pasted elsewhere."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -71,10 +72,33 @@ def call_in_code(f: str, by_place: tuple[Any, ...], by_name: Mapping[str, Any], 
     return f"{f}({', '.join([*map(code, by_place), *(f'{name}={code(each)}' for name, each in by_name.items())])})"
 
 
-def name_in_code(f: Any) -> str:
+ASSIGNED = re.compile(
+    "(x|p|out|targets)[0-9]*|dout|dx|cache|grads|got|pull|moved|step|loss|h|result|dtype|row|copied|copy|module"
+    "|alone|together|before|right|first|kept|bad|scale|rows|counts|other|held|params|xs|pool|ThreadPoolExecutor"
+    "|np|torch|jax|jnp|os|sys|random|warnings"
+)
+"""The names that lines give to things of their own, which therefore can't be the name of a function in them."""
+
+
+def name_of_author(f: Any) -> str:
     """The name that the author of a function has for it; `f` for one without."""
     name = str(getattr(f, "__name__", ""))
     return name if name.isidentifier() else "f"
+
+
+def name_in_code(f: Any) -> str:
+    """The name of a function in lines of code: the author's, or `f` where the lines have another use for that.
+
+    Examples
+    --------
+    >>> from chainrule.interop.in_code import name_in_code
+    >>> def dout(x): ...
+    >>> def swish(x): ...
+    >>> name_in_code(dout), name_in_code(swish)
+    ('f', 'swish')
+    """
+    name = name_of_author(f)
+    return "f" if ASSIGNED.fullmatch(name) else name
 
 
 def _fields(value: Any) -> tuple[str, ...] | None:

@@ -37,7 +37,7 @@ from chainrule.interop.arguments import (
     name_of_function,
 )
 from chainrule.interop.graph import Function, Graph, backward, grads
-from chainrule.interop.in_code import Name, call_in_code, name_in_code
+from chainrule.interop.in_code import Name, call_in_code, name_in_code, name_of_author
 from chainrule.interop.parameters import named
 from chainrule.layer import Layer
 from chainrule.parts import Constants, Parts
@@ -333,7 +333,7 @@ def _subject(
     call: Callable[..., Any] = partial(_call_rows if vmap else _call, f)
     derive: Derive = _compiled(f, jax.jit(call, static_argnums=0)) if jit else partial(_derived, f, call)
     run = partial(_forward, f, derive, x, constant, moves_x)
-    forward = Function(run, "jax", partial(_in_code, f, x, jit, vmap), f=f, name=name_in_code(f))
+    forward = Function(run, "jax", partial(_in_code, f, x, jit, vmap), f=f, name=name_of_author(f))
     return forward, Constants(partial(keep, constant)) if frozen else ()
 
 

@@ -45,6 +45,9 @@ SCALES = {"x / 1024": 2.0**-10, "4 x": 4.0}
 
 Law: TypeAlias = Callable[["Check"], Iterator[Verdict]]
 
+Cut: TypeAlias = Callable[[Any, Any], bool]
+"""`(array, x)`: whether an array gets fewer rows, or more, where x does."""
+
 
 @frozen(eq=False)
 class Check:
@@ -260,17 +263,17 @@ def _douts(check: Check) -> dict[str, Real]:
 
 
 def rows(check: Check) -> Iterator[Verdict]:
-    """Other numbers of rows, at the edges of blocks, after each other."""
-    shape: tuple[int, ...] = tuple(check.args[0].shape)
+    """Other numbers of rows, at the edges of blocks, after each other: those that the formula takes."""
+    x = check.args[0]
+    n, each = (int(x.shape[0]), math.prod(x.shape[1:])) if x.ndim > 1 else (0, 0)
     found: list[tuple[float, Verdict]] = []
-    left: list[str] = []
-    every = ROWS if in_memory(check.home) else FEW_ROWS
-    for count in every if len(shape) > 1 and shape[0] else ():
-        size = math.prod(shape[1:]) * count
-        known = None
-        if size <= (MOST if check.has_backward else MOST_ENTRIES):
-            known = _known(check, _taken(check, count, all_of_them=False), _positive(check.rng))
-            known = known or _known(check, _taken(check, count, all_of_them=True), _positive(check.rng))
+    every = [*(ROWS if in_memory(check.home) else FEW_ROWS)] if n else []
+    most = MOST if check.has_backward else MOST_ENTRIES
+    small = [count for count in every if each * count <= most]
+    cut, fitting = _cut(check, small)
+    left = [str(count) for count in every if count not in fitting]
+    for count in fitting:
+        known = _known(check, _taken(check, check.rng.integers(0, n, count), cut), _positive(check.rng))
         if known is None:
             left.append(str(count))
             continue
@@ -282,6 +285,8 @@ def rows(check: Check) -> Iterator[Verdict]:
         if any(not verdict.ok for _, verdict in some):
             break
     note = f"left out: {', '.join(left)} rows" if left else ""
+    if _others(small, check) and not _others(fitting, check):
+        note = f"it takes {n} rows and no other number"
     if not found:
         yield Verdict("rows", "x", ok=True, note=note or "left out: x has no rows")
         return
@@ -293,16 +298,71 @@ def _positive(rng: np.random.Generator) -> Callable[[tuple[int, ...]], Real]:
     return lambda shape: rng.uniform(0.5, 1.5, shape)
 
 
-def _taken(check: Check, count: int, *, all_of_them: bool) -> Arguments:
-    """The arguments with so many rows of x, or of all arrays that have as many as x."""
-    n = check.args[0].shape[0]
-    which = check.rng.integers(0, n, count)
+def _cut(check: Check, counts: list[int]) -> tuple[Cut, list[int]]:
+    """Which arrays have rows as x has them, and the numbers of rows that the formula then takes.
+
+    These are the arrays with which the formula takes the most numbers of rows, and of several choices the first with
+    which f runs.
+    """
+    n = check.args[0].shape[0] if counts else 0
+
+    def run(kernel_: Kernel, args: Arguments) -> bool:
+        try:
+            with np.errstate(all="ignore"):
+                out, cache = kernel_.forward(args)
+                if kernel_ is check.f:
+                    kernel_.backward(args, cache, check.home.like(np.zeros_like(values(out)), out))
+        except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+            return False
+        return True
+
+    def fitting(cut: Cut) -> list[int]:
+        every = [_taken(check, np.arange(count) % n, cut) for count in counts]
+        taken = zip(counts, every, strict=True)
+        some = [count for count, args in taken if run(check.reference, lifted(check.home, args, check.home.wide))]
+        # Where the formula takes one row and no other number, it broadcasts it.
+        return some if _others(some, check) or not _others(counts, check) else [count for count in some if count == n]
+
+    has_rows = any(array.shape[:1] == (n,) for array in arrays_of(check.args[1:]))
+    choices = [(cut, fitting(cut)) for cut in (CUTS if has_rows else (_nothing_else,))]
+    most = max(len(some) for _, some in choices)
+    best = [(cut, some) for cut, some in choices if len(some) == most]
+    if len(best) > 1 and most:
+        for cut, some in best:
+            if run(check.f, check.copied(_taken(check, np.arange(some[:2][-1]) % n, cut))):
+                return cut, some
+    return best[0]
+
+
+def _others(counts: list[int], check: Check) -> bool:
+    """True if there are other numbers of rows than 1 and that of x."""
+    return bool({*counts} - {1, *check.args[0].shape[:1]})
+
+
+def _of_the_shape_of_x(array: Any, x: Any) -> bool:
+    return bool(array.shape == x.shape)
+
+
+def _nothing_else(array: Any, x: Any) -> bool:
+    return False
+
+
+def _with_as_many_rows(array: Any, x: Any) -> bool:
+    return bool(array.shape[:1] == x.shape[:1])
+
+
+CUTS: tuple[Cut, ...] = (_of_the_shape_of_x, _nothing_else, _with_as_many_rows)
+"""The arrays beside x that may have a row for each of x."""
+
+
+def _taken(check: Check, which: Real, cut: Cut) -> Arguments:
+    """The arguments with these rows of x, and of the arrays that have rows as x has them."""
+    x, rest = check.args[0], check.args[1:]
 
     def take(array: Any) -> Any:
-        return check.home.take(array, which) if array.shape[:1] == (n,) else array
+        return check.home.take(array, which) if cut(array, x) else array
 
-    first, rest = take(check.args[0]), check.args[1:]
-    return (first, *(lifted(check.home, rest, take) if all_of_them else rest))
+    return (check.home.take(x, which), *lifted(check.home, rest, take))
 
 
 def layouts(check: Check) -> Iterator[Verdict]:

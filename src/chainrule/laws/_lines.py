@@ -13,7 +13,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
 from chainrule.interop.graph import Function
-from chainrule.interop.in_code import path_in_code, reached, value_in_code
+from chainrule.interop.in_code import name_in_code, path_in_code, reached, value_in_code
 from chainrule.laws.directions import Part
 from chainrule.laws.loss_laws import OfLoss
 
@@ -134,6 +134,12 @@ class Pair:
         yield from self.head
         if self.module != "np" and any(map(_drawing, (*self.given.values(), self.shown.part.dout))):
             yield "import numpy as np"
+        yield from self.renamed
+
+    @property
+    def renamed(self) -> Iterator[str]:
+        """The line that gives the author's function another name, where the lines have a use for its own."""
+        yield from ()
 
     def setting(self) -> Iterator[str]:
         """The lines that make the arrays, and what is computed of them."""
@@ -145,6 +151,7 @@ class Pair:
     def arrays(self) -> Iterator[str]:
         """The imports, and the lines that make the arrays: `x` and `dout` are NumPy's in every library."""
         yield from dict.fromkeys((*self.head, "import numpy as np"))
+        yield from self.renamed
         for name, leaf in self.given.items():
             yield f"{name} = {Pair.array(self, leaf) if name == self.names_of_x else self.array(leaf)}"
         yield f"{self.name_of_dout} = {Pair.array(self, self.shown.part.dout)}"
@@ -281,6 +288,14 @@ class Torch(Pair):
     def head(self) -> tuple[str, ...]:
         """The imports."""
         return ("import torch", *(line for line in self.author.layer.forward.start if line.startswith("import")))
+
+    @property
+    def renamed(self) -> Iterator[str]:
+        """The line that gives the author's function another name, where the lines have a use for its own."""
+        made = self.author.layer.forward
+        name = name_in_code(made.f)
+        if not made.start and name != made.name:
+            yield f"{name} = {made.name}  # {made.name} is another thing below"
 
     def array(self, leaf: Array) -> str:
         """An array in code; in any dtype it has numbers that the narrower one holds."""

@@ -17,7 +17,7 @@ from chainrule.arrays.arguments import describe
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._homes import FORMATS, Format, Home, Real, dtype_name, is_float, values
 from chainrule.laws._kernels import Arguments, Kernel, Results, arrays_of, lifted
-from chainrule.laws.hints import where
+from chainrule.laws.hints import where_off
 
 Fields: TypeAlias = dict[str, Real]
 
@@ -201,7 +201,7 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     index = np.unravel_index(int(np.argmax(np.abs(off))), off.shape) if off.size else ()
     ok, size, typical = share <= 1, scale.largest or 1.0, scale.root or 1.0
     note = at + _figures(error, yard if formula is not None else None, allowed, scale)
-    place = "" if ok else where(np.abs(off) > allowed.largest)
+    place = "" if ok else where_off(np.abs(off) > allowed.largest)
     if not ok and np.isinf(off).any() and known.format.largest > FLOAT16 and scale.largest > FLOAT16:
         place = f"it overflows: does something inside have float16, whose largest number is {FLOAT16:,}?"
     made = Verdict(

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ACCIDENT = 0.01
+"""The chance above which it may be an accident that entries stand next to each other."""
+
 
 def hint(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[NDArray[Any]] = ()) -> str:
     """Recognise the usual mistakes in a derivative that is wrong, and say in words what it looks like; "" if like none.
@@ -75,17 +78,48 @@ def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 def where(wrong: NDArray[Any]) -> str:
     """Say where the wrong entries of a field stand: "the last row", "every second column"."""
-    count, total = int(wrong.sum()), wrong.size
-    if count in (0, total):
+    if wrong.all() or not wrong.any():
         return ""
+    return f"{_whole(wrong) or _some(wrong)} wrong, the others are right"
+
+
+def where_off(far: NDArray[Any]) -> str:
+    """Say where the entries of a field stand that are off by more than is allowed, beside which others may be wrong."""
+    if far.all() or not far.any():
+        return ""
+    whole = _whole(far)
+    return f"{whole or _some(far)} off by more than is allowed{'' if whole else _within(far)}"
+
+
+def _whole(wrong: NDArray[Any]) -> str:
+    """The rows, the columns or the places on another axis that are wrong as a whole; "" if there are none such."""
     for axis in range(wrong.ndim):
-        others = tuple(i for i in range(wrong.ndim) if i != axis)
-        some = np.flatnonzero(wrong.any(axis=others))
+        some = _of_axis(wrong, axis)
         if wrong.ndim > 1 and not np.take(wrong, some, axis=axis).all():
             continue
         if some.size < wrong.shape[axis]:
-            return f"{_places(some, wrong.shape[axis], _axis(axis, wrong.ndim))} wrong, the others are right"
-    return f"{count} of {total} entries are wrong, the others are right"
+            return _places(some, wrong.shape[axis], _axis(axis, wrong.ndim))
+    return ""
+
+
+def _some(wrong: NDArray[Any]) -> str:
+    return f"{int(wrong.sum())} of {wrong.size} entries are"
+
+
+def _within(far: NDArray[Any]) -> str:
+    """The places next to each other on an axis that hold all of these entries, if that is hardly an accident."""
+    spans = [(int(some[0]), int(some[-1]) + 1, axis) for axis in range(far.ndim) for some in [_of_axis(far, axis)]]
+    start, stop, axis = min(spans, key=lambda span: (span[1] - span[0]) / far.shape[span[2]])
+    share = (stop - start) / far.shape[axis]
+    if share ** (int(far.sum()) - 1) > ACCIDENT:
+        return ""
+    places = _places(np.arange(start, stop), far.shape[axis], _axis(axis, far.ndim))
+    return f", all of them in {places.rpartition(' ')[0]}"
+
+
+def _of_axis(wrong: NDArray[Any], axis: int) -> NDArray[np.intp]:
+    """The places on an axis at which something is wrong."""
+    return np.flatnonzero(wrong.any(axis=tuple(i for i in range(wrong.ndim) if i != axis)))
 
 
 def _axis(axis: int, axes: int) -> str:
