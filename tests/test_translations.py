@@ -48,9 +48,23 @@ def test_formulas_are_the_same(page: Path) -> None:
 @pytest.mark.parametrize("page", TRANSLATED, ids=Path.as_posix)
 def test_nothing_is_left_out(page: Path) -> None:
     english, chinese = (FENCE.sub("", text) for text in both(page))
-    for part in (r"^#+ ", r"^\|", r"^- ", r"^\d\. ", r"^(?:!!!|\?{3}) \w+", r"\]\([^)]+\)"):
+    for part in (r"^#+ ", r"^\|", r"^[-*] ", r"^\d\. ", r"^(?:!!!|\?{3}) \w+", r"\]\([^)]+\)"):
         found = [re.findall(part, text, re.MULTILINE) for text in (english, chinese)]
         assert found[0] == found[1], part
+
+
+@pytest.mark.parametrize("page", TRANSLATED, ids=Path.as_posix)
+def test_each_paragraph_has_its_own(page: Path) -> None:
+    english, chinese = (re.split(r"\n\s*\n", FENCE.sub("code", text).strip()) for text in both(page))
+    assert len(chinese) == len(english)
+
+
+ALL = sorted(path.relative_to(ENGLISH) for path in ENGLISH.rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", ALL, ids=Path.as_posix)
+def test_a_page_is_there_in_chinese(page: Path) -> None:
+    assert (CHINESE / page).is_file()
 
 
 def test_what_a_page_takes_from_the_root_is_compared() -> None:
