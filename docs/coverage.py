@@ -72,9 +72,7 @@ def entries(root: griffe.Module) -> list[Entry]:
 
 @cache
 def chinese() -> dict[str, str]:
-    """The sentences of the Chinese reference, by the names as they stand after `chainrule.`, once it is there."""
-    if not SENTENCES.is_file():
-        return {}
+    """The sentences of the Chinese reference, by the names as they stand after `chainrule.`."""
     said: dict[str, str] = tomllib.loads(SENTENCES.read_text("utf-8"))["names"]
     return said
 

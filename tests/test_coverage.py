@@ -21,7 +21,6 @@ def test_a_public_name_has_a_page_an_example_and_a_picture_of_what_a_pass_goes_t
     assert entry.picture or not entry.is_drawn
 
 
-@pytest.mark.skipif(not coverage.chinese(), reason="there are no sentences of the Chinese reference yet")
 @pytest.mark.parametrize("name", ENTRIES)
 def test_a_public_name_has_a_sentence_in_chinese(name: str) -> None:
     assert re.search(r"[\u4e00-\u9fff]", ENTRIES[name].chinese)

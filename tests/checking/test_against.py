@@ -79,6 +79,28 @@ def of_record(x: Any, params: Any) -> Any:
     return x @ params.W + params.b
 
 
+def scaled(x: Any, weight: Any) -> Any:
+    return x * weight
+
+
+def torch_product(derivatives: Callable[[Any, Any, Any], Any]) -> Any:
+    """`scaled` as a function of torch's whose derivatives somebody has written."""
+    torch: Any = import_module("torch")
+
+    class Scaled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, x: Any, weight: Any) -> Any:
+            ctx.save_for_backward(x, weight)
+            return scaled(x, weight)
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            x, weight = ctx.saved_tensors
+            return derivatives(x, weight, dout)
+
+    return Scaled
+
+
 def laws_of(report: Report) -> set[str]:
     return {verdict.law for verdict in report.failures}
 
@@ -332,23 +354,10 @@ def test_of_several_arguments_that_may_have_rows_those_have_them_with_which_the_
 
 @needs_torch
 def test_what_overflows_in_a_wider_dtype_is_said_to_have_float16_inside() -> None:
-    torch: Any = import_module("torch")
+    def backward(x: Any, weight: Any, dout: Any) -> Any:
+        return dout * weight, (dout * x).half().sum(0).to(weight.dtype)
 
-    class Scaled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
-        @staticmethod
-        def forward(ctx: Any, x: Any, weight: Any) -> Any:
-            ctx.save_for_backward(x, weight)
-            return x * weight
-
-        @staticmethod
-        def backward(ctx: Any, dout: Any) -> Any:
-            x, weight = ctx.saved_tensors
-            return dout * weight, (dout * x).half().sum(0).to(weight.dtype)
-
-    def scaled(x: Any, weight: Any) -> Any:
-        return x * weight
-
-    report = checked(Scaled, scaled, *tensors("bfloat16", (8, 10), (10,)))
+    report = checked(torch_product(backward), scaled, *tensors("bfloat16", (8, 10), (10,)))
     (wrong,) = [verdict for verdict in report.failures if verdict.law == "gradients"]
     assert wrong.field == "dweight"
     assert wrong.note.endswith("it overflows: does something inside have float16, whose largest number is 65,504?")
@@ -372,25 +381,13 @@ def test_a_dtype_that_differs_is_said_beside_whose_it_should_be() -> None:
 @needs_torch
 def test_what_is_off_by_more_than_is_allowed_is_counted_and_found_in_its_columns() -> None:
     """All entries of a block are wrong, and in low precision few of them by so much that it shows."""
-    torch: Any = import_module("torch")
 
-    class Scaled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
-        @staticmethod
-        def forward(ctx: Any, x: Any, weight: Any) -> Any:
-            ctx.save_for_backward(x, weight)
-            return x * weight
+    def backward(x: Any, weight: Any, dout: Any) -> Any:
+        dx = dout * weight
+        dx[:, 64:] *= 1.05
+        return dx, (dout * x).float().sum(0).to(weight.dtype)
 
-        @staticmethod
-        def backward(ctx: Any, dout: Any) -> Any:
-            x, weight = ctx.saved_tensors
-            dx = dout * weight
-            dx[:, 64:] *= 1.05
-            return dx, (dout * x).float().sum(0).to(weight.dtype)
-
-    def scaled(x: Any, weight: Any) -> Any:
-        return x * weight
-
-    report = checked(Scaled, scaled, *tensors("bfloat16", (16, 80), (80,)))
+    report = checked(torch_product(backward), scaled, *tensors("bfloat16", (16, 80), (80,)))
     (wrong,) = report.failures
     assert (wrong.law, wrong.field) == ("gradients", "dx")
     place = wrong.note.rpartition("; ")[2]

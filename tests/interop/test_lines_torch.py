@@ -181,13 +181,8 @@ class InOrder(FUNCTION):  # type: ignore[misc]  # its class is of no type here
         return torch.as_strided(dout, dout.shape, (dout.shape[1], 1)).clone()
 
 
-class Block(FUNCTION):  # type: ignore[misc]  # its class is of no type here
-    """A product, of whose gradient by the weight rows beyond 64 are forgotten."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, weight: Any) -> Any:
-        ctx.save_for_backward(x, weight)
-        return x * weight
+class Block(Scaled):
+    """A product, of whose gradient with respect to the weight rows beyond 64 are forgotten."""
 
     @staticmethod
     def backward(ctx: Any, dout: Any) -> Any:
