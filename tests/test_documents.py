@@ -27,6 +27,11 @@ def runs_here(text: str) -> bool:
 
 
 PAGES = [*pages()]
+CHINESE = {
+    **{path: ROOT / "docs" / path.relative_to(ROOT / "docs-zh") for path in ROOT.glob("docs-zh/**/*.md")},
+    **{path: path.with_name(path.name.replace(".zh", "")) for path in ROOT.glob("*.zh.md")},
+}
+"""The Chinese pages, each with its English one, whose code it has."""
 MARKDOWN = [path for path in PAGES if runs_here(path.read_text("utf-8"))]
 DOCSTRINGS = [document for document in docstrings() if runs_here(document.text)]
 
@@ -87,7 +92,7 @@ def test_a_document_is_left_out_for_a_library_that_is_missing_and_for_nothing_el
     assert runs_here("Words about jax, and how to import torch.")
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name)
+@pytest.mark.parametrize("path", [*PAGES, *CHINESE], ids=name)
 def test_no_block_escapes_by_its_name(path: Path) -> None:
     fences = re.findall(r"^ *(?:```|~~~)(.*)$", path.read_text("utf-8"), re.MULTILINE)
     names = {fence.split(" ")[0] for fence in fences[::2]}  # what follows picture is its caption
@@ -101,16 +106,11 @@ def code(path: Path) -> list[str]:
     return [re.sub(r"\Apicture.*", "picture", block) for block in blocks]
 
 
-CHINESE = {
-    **{path: ROOT / "docs" / path.relative_to(ROOT / "docs-zh") for path in ROOT.glob("docs-zh/**/*.md")},
-    **{path: path.with_name(path.name.replace(".zh", "")) for path in ROOT.glob("*.zh.md")},
-}
-"""The Chinese pages, each with its English one."""
-
-
 @pytest.mark.parametrize("path", CHINESE, ids=name)
 def test_a_chinese_page_has_the_code_of_the_english_one(path: Path) -> None:
     assert code(path) == code(CHINESE[path])
+    theirs, ours = ([*with_examples(each.read_text("utf-8"), "page")] for each in (path, CHINESE[path]))
+    assert len(theirs) == len(ours)  # none stands outside of the blocks
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")), ids=name)

@@ -21,6 +21,8 @@ from speed.page import filled, table
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "speed.md"
 FOLDER = PAGE.with_suffix("")
 RESULTS = FOLDER / "results.json"
+ELSEWHERE = FOLDER / "elsewhere.json"
+"""What another machine gave: see `--elsewhere`."""
 
 
 def workload(name: str) -> Any:
@@ -31,17 +33,19 @@ def workload(name: str) -> Any:
 def main() -> None:
     """Run what the command line asks for."""
     options = read()
-    results = json.loads(RESULTS.read_text("utf-8")) if options.render else measured(options)
-    if options.everything and not options.render:
+    if not options.render:
+        found = measured(options)
+        if not options.everything:
+            print("The page is as it was: something was left out.")
+            return
         FOLDER.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-    if options.everything:
-        PAGE.write_text(filled(PAGE.read_text("utf-8"), texts(results)), "utf-8")
-        for name, picture in pictures(results).items():
-            (FOLDER / name).write_text(picture, "utf-8")
-        print(f"{goals.written(results)}\n\nWrote {PAGE.name} and what is in {FOLDER.name}/")
-    else:
-        print("The page is as it was: something was left out.")
+        path = ELSEWHERE if options.elsewhere else RESULTS
+        path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    results, elsewhere = (json.loads(path.read_text("utf-8")) for path in (RESULTS, ELSEWHERE))
+    PAGE.write_text(filled(PAGE.read_text("utf-8"), texts(results, elsewhere)), "utf-8")
+    for name, picture in pictures(results).items():
+        (FOLDER / name).write_text(picture, "utf-8")
+    print(f"{goals.written(results)}\n\nWrote {PAGE.name} and what is in {FOLDER.name}/")
 
 
 def measured(options: Options) -> dict[str, Any]:
@@ -63,7 +67,7 @@ def said(name: str, rows: Iterable[Row]) -> Iterable[Row]:
         yield row
 
 
-def texts(results: dict[str, Any]) -> dict[str, str]:
+def texts(results: dict[str, Any], elsewhere: dict[str, Any]) -> dict[str, str]:
     """Every generated part of the page, by its name there."""
     rows = {name: found for name, found in results.items() if name != "machine"}
     roster = [[name, entry.what, entry.dtype] for name, entry in ROSTER.items()]
@@ -71,6 +75,9 @@ def texts(results: dict[str, Any]) -> dict[str, str]:
         "machine": f"{machine.written(results['machine'])}\n{machine.quiet(rows['steps'])}",
         "roster": table(["contender", "what it is", "dtype"], roster, text=3),
         "goals": goals.written(rows),
+        "elsewhere-machine": machine.written(elsewhere["machine"]),
+        "elsewhere-networks": workload("networks").parts(elsewhere["networks"])["networks"],
+        "passes": workload("passes").parts(elsewhere["passes"])["passes"],
     }
     return parts | {part: text for name in rows for part, text in workload(name).parts(rows[name]).items()}
 

@@ -74,6 +74,8 @@ def test_sizes_are_read_as_they_are_written() -> None:
 
 def test_only_a_run_that_leaves_nothing_out_is_for_the_page() -> None:
     assert read(["--rounds", "2"]).everything
+    assert read(["--elsewhere"]).everything
+    assert not read(["--elsewhere", "--parts", "passes"]).everything
     for arguments in ("--quick", "--sizes 5-4-3/2", "--only JAX", "--threads one", "--parts memory", "--against ."):
         assert not read(arguments.split()).everything
     assert read(["--only", "JAX"]).names == ("the limit", "chainrule", "JAX")

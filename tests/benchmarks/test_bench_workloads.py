@@ -3,7 +3,6 @@
 from pathlib import Path
 from signal import SIGKILL, raise_signal
 
-import numpy as np
 import pytest
 
 from speed.harness import Plan
@@ -132,18 +131,24 @@ def test_a_step_of_a_network_is_measured_beside_other_libraries_if_they_agree(
     assert f"| {name} " in networks.parts(rows)["networks"]
 
 
-def test_the_products_and_exponentials_of_a_step_are_parts_of_it() -> None:
-    size = (2, 70, 8, 2)
-    rng = np.random.default_rng(0)
-    # Forward and twice as many back: 12 d^2 weights in each block and the head; in the heads, 64 rows of 64 columns and
-    # 6 rows of 70, in two products forward and four back.
-    maps, between = 3 * 2 * 140 * (2 * 12 * 8**2 + 8 * 64), 6 * 2 * 2 * 2 * 8 * (64 * 64 + 6 * 70)
-    assert passes.operations(passes.maps(rng, size)) == maps
-    assert passes.operations(passes.heads(rng, size)) == between
-    row = passes.of_size(size, PLAN)
-    assert row["operations"] == maps + between
-    assert all(row[name]["median"] > 0 for name in ("step", "products", "exponentials"))
-    assert "| 2 \N{MULTIPLICATION SIGN} 70 \N{MULTIPLICATION SIGN} 8" in passes.parts([row])["passes"]
+# Products forward and twice as many back, two operations for each factor of an entry. GPT: 12 d^2 weights in each block
+# and the head; in the heads, 64 rows of 64 columns and 6 rows of 70, in two products forward and four back. Convnet: 9
+# weights for each pair of channels; the first convolution does not go back to x. LSTM: neither does it.
+OPERATIONS: dict[tuple[str, tuple[int, ...]], int] = {
+    ("GPT", (2, 70, 8, 2)): 3 * 2 * 140 * (2 * 12 * 8**2 + 8 * 64) + 6 * 2 * 2 * 2 * 8 * (64 * 64 + 6 * 70),
+    ("convnet", (3, 8, 8, 1)): 2 * 3 * (2 * 64 * 9 * 32 + 3 * 16 * 9 * 32 * 64 + 3 * (4 * 64 * 128 + 128 * 10)),
+    ("LSTM", (3, 5, 4, 6)): 2 * 3 * (5 * (2 * 4 + 3 * 6) * 24 + 3 * 6 * 10),
+}
+
+
+@pytest.mark.parametrize(("name", "size"), OPERATIONS)
+def test_the_products_and_exponentials_of_a_step_are_parts_of_it(name: str, size: tuple[int, ...]) -> None:
+    row = passes.of_size(name, size, PLAN)
+    assert row["operations"] == OPERATIONS[name, size]
+    assert all(row[part]["median"] > 0 for part in ("step", "products", "large product"))
+    assert ("copies" in row) == (name == "convnet")
+    (line,) = passes.parts([row])["passes"].splitlines()[2:]
+    assert line.split("|")[1].strip() == name
 
 
 def test_writing_is_measured_beside_torch_if_the_tokens_are_equal() -> None:

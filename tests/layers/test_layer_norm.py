@@ -132,7 +132,9 @@ def test_the_smallest_numbers_give_the_slope_at_zero() -> None:
     x = np.array([[1e-300, -1e-300, 0.0]])
     with np.errstate(all="raise"):
         out, dx = back(x, np.array([[1.0, 0.0, -1.0]]))
-    np.testing.assert_allclose(out, x / np.sqrt(1e-5), rtol=1e-15)
+    # A product and a sum that a processor rounds once leave the rounding of a product in the mean.
+    few = 1e-15 * np.abs(x).max() / np.sqrt(1e-5)
+    np.testing.assert_allclose(out, x / np.sqrt(1e-5), rtol=1e-15, atol=few)
     np.testing.assert_allclose(dx, np.array([[1.0, 0.0, -1.0]]) / np.sqrt(1e-5), rtol=1e-15)
 
 

@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 
 from chainrule import Affine, Convolution, affine, convolution, flatten, initializers, max_pool, relu, sequential
+from chainrule.arrays.tuned_windows import windows
+from chainrule.arrays.windows import Windows
+from chainrule.layers.convolution.options import windows_of
 from speed.layers.convolutions import convolution_in_jax
 from speed.layers.pools import max_pool_in_jax
-from speed.whole import Size, Whole
+from speed.problem import Floats
+from speed.whole import Size, Whole, Work, back_and_forth
 
 CHANNELS, HIDDEN, CLASSES = (32, 64), 128, 10
 
@@ -45,6 +49,31 @@ def logits_in_jax(jax: Any, x: Any, W: Any, b: Any, V: Any, c: Any, *rest: Any) 
     return jax.nn.relu(x.reshape(x.shape[0], -1) @ A + a) @ B + d
 
 
+def work(rng: np.random.Generator, size: Size) -> Work:
+    """Products of the windows of some images at a time: of x in the first convolution, in the second of dout too."""
+    (few, many), (n, height, width, channels) = CHANNELS, size
+    products: list[tuple[Floats, Floats]] = []
+    pictures: list[tuple[Floats, Windows]] = []
+    # How much smaller the picture is, the channels that are seen through windows, those that meet them, and how often:
+    # there, and back to W or x, of which the first convolution does without the second.
+    for halved, seen, met, there, back in ((1, channels, few, 1, 1), (2, few, many, 1, 0), (2, many, few, 1, 1)):
+        shape = (n, height // halved, width // halved, seen)
+        at, x = windows_of("convolution", shape, (3, 3, seen, met), 1, "same"), rng.standard_normal(shape, np.float32)
+        pictures += [(x, at)] * (1 + back * (seen == channels))
+        for _, (rows,) in windows(x, at):
+            W, dout = (rng.standard_normal((k, met), np.float32) for k in (9 * seen, len(rows)))
+            products += [(rows, W)] * there + [(rows.T, dout)] * back
+    shapes = ((height // 4 * (width // 4) * many, HIDDEN), (HIDDEN, CLASSES))
+    products += [pair for shape in shapes for pair in back_and_forth(rng, n, *shape)]
+
+    def copies() -> None:
+        for x, at in pictures:
+            for _ in windows(x, at):
+                pass
+
+    return Work(products, copies=copies)
+
+
 block = sequential(convolution(), relu, max_pool(2))
 
 LINES = {
@@ -54,6 +83,7 @@ LINES = {
         batch=lambda rng, size: (rng.random(size, np.float32), rng.integers(0, CLASSES, size[0])),
         torch=lambda torch, _size: partial(logits_in_torch, torch),
         jax=lambda jax, _size: partial(logits_in_jax, jax),
+        work=work,
         sizes=((64, 28, 28, 1),),
     )
 }

@@ -8,9 +8,13 @@ import gpt
 import numpy as np
 
 from chainrule import Labels
-from speed.whole import Size, Whole
+from speed.problem import Floats
+from speed.whole import Size, Whole, Work, back_and_forth
 
 BLOCKS, TOKENS = 2, 64
+
+ROWS = 64
+"""Rows of causal attention that go together at these lengths."""
 
 
 def logits_in_torch(
@@ -70,6 +74,39 @@ def batch(rng: np.random.Generator, size: Size) -> tuple[Labels, Labels]:
     return tokens[:, :-1], tokens[:, 1:]
 
 
+def maps(rng: np.random.Generator, size: Size) -> list[tuple[Floats, Floats]]:
+    """The factors of the products of all affine maps in a step, forward and back."""
+    n, t, d, _ = size
+    shapes = [(d, 3 * d), (d, d), (d, 4 * d), (4 * d, d)] * BLOCKS + [(d, TOKENS)]
+    return [pair for shape in shapes for pair in back_and_forth(rng, n * t, *shape)]
+
+
+def heads(rng: np.random.Generator, size: Size) -> list[tuple[Floats, Floats]]:
+    """The factors of the products in the heads."""
+    n, t, d, h = size
+    pairs: list[tuple[Floats, Floats]] = []
+    for start in range(0, t, ROWS):
+        seen = min(start + ROWS, t)
+        q, k, v = rng.standard_normal((3, n, t, h, d // h), np.float32).swapaxes(-2, -3)
+        q, k, v = q[..., start:seen, :], k[..., :seen, :], v[..., :seen, :]
+        p = rng.standard_normal((n, h, seen - start, seen), np.float32)
+        pairs += [(q, k.mT), (p, v), (q, v.mT), (p, k), (p.mT, q), (p.mT, q)]
+    return pairs * BLOCKS
+
+
+def exponents(rng: np.random.Generator, size: Size) -> list[Floats]:
+    """Of the softmaxes of attention, of gelu and of the loss: as many numbers as have an exponential."""
+    n, t, d, h = size
+    attended = sum(min(ROWS, t - start) * min(start + ROWS, t) for start in range(0, t, ROWS))
+    counts = [n * h * attended, n * t * 4 * d] * BLOCKS + [n * t * TOKENS]
+    return [rng.standard_normal(count, np.float32) for count in counts]
+
+
+def work(rng: np.random.Generator, size: Size) -> Work:
+    """The affine maps, the heads and the exponentials."""
+    return Work([*maps(rng, size), *heads(rng, size)], [(np.exp, each) for each in exponents(rng, size)])
+
+
 LINES = {
     "GPT": Whole(
         network=lambda size: gpt.gpt(size[3], BLOCKS),
@@ -77,6 +114,7 @@ LINES = {
         batch=batch,
         torch=lambda torch, size: partial(logits_in_torch, torch, size[3]),
         jax=lambda jax, size: partial(logits_in_jax, jax, size[3]),
+        work=work,
         sizes=((64, 32, 64, 4), (16, 128, 128, 8)),
     )
 }

@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule import Affine, Lstm, affine, last, lstm, sequential
 from speed.layers.recurrent import lstm_in_jax, lstm_in_torch
-from speed.whole import Size, Whole
+from speed.whole import Size, Whole, Work, back_and_forth
 
 CLASSES = 10
 
@@ -28,6 +28,16 @@ def params(rng: np.random.Generator, size: Size) -> Any:
     return Lstm.init(rng, features, units), (), Affine.init(rng, units, CLASSES)
 
 
+def work(rng: np.random.Generator, size: Size) -> Work:
+    """Two products with the state for each step, all others at once; the gates and the slopes of tanh are sigmoids."""
+    n, t, d, h = size
+    (_, back, _), (on, _, _) = back_and_forth(rng, n, 4 * h, h), back_and_forth(rng, n, h, 4 * h)
+    (of_x, _, of_W), (_, _, of_U) = (back_and_forth(rng, n * t, rows, 4 * h) for rows in (d, h))
+    products = [of_x, *[on, back] * t, of_W, of_U, *back_and_forth(rng, n, h, CLASSES)]
+    sigmoids, tangents = (rng.standard_normal(k * n * h, np.float32) for k in (5, 2))
+    return Work(products, [(np.exp, sigmoids), (np.tanh, tangents)] * t)
+
+
 LINES = {
     "LSTM": Whole(
         network=lambda _size: sequential(lstm, last, affine),
@@ -35,6 +45,7 @@ LINES = {
         batch=lambda rng, size: (rng.random(size[:3], np.float32), rng.integers(0, CLASSES, size[0])),
         torch=lambda torch, _size: partial(logits_in_torch, torch),
         jax=lambda jax, _size: partial(logits_in_jax, jax),
+        work=work,
         sizes=((64, 28, 28, 128),),
     )
 }

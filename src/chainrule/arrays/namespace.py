@@ -130,9 +130,9 @@ class Namespace(Protocol):
         ...
 
     def sigmoid(self, x: Array, /) -> tuple[Array, Array]:
-        """`s = 1 / (1 + exp(-x))` and `1 - s`, both fresh, and right to the last digit however small they are.
+        """`s = 1 / (1 + exp(-x))` and `1 - s`, both fresh, and right to the last digit while they are normal numbers.
 
-        `x` has 32 bits or more. What is below the least normal number need not be 0.
+        `x` has 32 bits or more.
         """
         ...
 

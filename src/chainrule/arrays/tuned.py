@@ -57,7 +57,7 @@ FEW = 64
 MANY = 2**16
 """From so many numbers on, a function goes by blocks: a step of 64-256-10 with silu and rows of that size takes 2/3."""
 
-BLOCK = 2**17
+BLOCK = 2**16
 """So many numbers of some examples are worked off at once: what is made on the way then stays in the cache."""
 
 MOST_SUM = 1e30
@@ -207,11 +207,12 @@ class Tuned:
         return np.ascontiguousarray(x)  # a product with what is transposed takes a third longer
 
     def sigmoid(self, x: Array, /) -> tuple[Array, Array]:
-        e: Array = np.asarray(np.exp(x))
-        e.clip(scalar(0.0, x.dtype), top(x.dtype), out=e)  # inf times 1 / (1 + inf) would be nan
-        rest = self.reciprocal(scalar(1.0, x.dtype) + e)
-        e *= rest
-        return e, rest
+        s: Array = np.asarray(np.exp(x))
+        rest = self.reciprocal(scalar(1.0, x.dtype) + s)
+        s *= rest
+        if not np.maximum.reduce(s, axis=None, initial=0) <= 1:  # an infinity times 0 is nan
+            np.copyto(s, 1, where=np.isnan(s) & ~np.isnan(x))
+        return s, rest
 
     def sign(self, x: Array, /) -> Array:
         return np.sign(x)
@@ -416,17 +417,19 @@ class Tuned:
         return out
 
     def first_largest(self, arrays: Sequence[Array], /) -> tuple[Array, Labels]:
-        top = arrays[0]
-        kind = np.min_scalar_type(len(arrays) - 1)
-        place: Labels = np.zeros(top.shape, kind) if len(arrays) == 1 else np.asarray(arrays[1] > top).astype(kind)
-        for k, other in enumerate(arrays[1:], 1):
-            if k > 1:
-                place = np.maximum(place, np.asarray(other > top) * kind.type(k))  # a later number is greater
-            top = self._larger(other, top)
+        # Of every second place in memory, runs are as short as there are channels, and two operations take longer than
+        # a copy and two of them.
+        top, *others = (np.asanyarray(each, order="C") for each in arrays)
+        kind = np.min_scalar_type(len(others))
+        place: Labels = np.zeros(top.shape, kind)
+        for k, other in enumerate(others, 1):
+            greater = np.asarray(other > top).view(np.uint8)
+            place = np.maximum(place, greater * kind.type(k)) if k > 1 else greater.astype(kind, copy=False)
+            top = self._larger(other, top)  # and a later number that is larger has the greater place
         if np.isnan(top).any():  # of which nothing is larger, and which is not larger than anything
             first_nan = np.argmax(np.isnan(np.stack(arrays)), axis=0)
             place = np.where(np.isnan(top), first_nan.astype(place.dtype), place)
-        return (top.copy() if len(arrays) == 1 else top), place
+        return (top if others else top.copy()), place
 
     def _larger(self, a: Array, b: Array) -> Array:
         """`a` where it is larger than `b`, else `b`."""
@@ -653,12 +656,6 @@ IN_PAIRS = InPairs()
 def scalar(value: float, dtype: np.dtype[Any]) -> Array:
     """A 0-d array: NumPy takes half a microsecond to make one of a Python number, in each operation."""
     return read_only(np.asarray(value, dtype))
-
-
-@lru_cache(maxsize=16)
-def top(dtype: np.dtype[Any]) -> Array:
-    """The largest power of two, 0-d, whose reciprocal is exact."""
-    return read_only(np.asarray(np.ldexp(dtype.type(1), np.finfo(dtype).maxexp - 1)))
 
 
 @lru_cache(maxsize=16)

@@ -13,13 +13,13 @@ so that
 
     dx = s(x) s(-x) * dout
 
-**Numerics.** Written as it stands, `exp(-x)` overflows for x below -709 (-88 in float32), and `1 - s(x)` loses all its
-digits for x above 36. With `tail = exp(-|x|)`, which lies between 0 and 1, nothing overflows and nothing cancels:
+**Numerics.** Written as they stand, `exp(-x)` overflows for x below -709 (-88 in float32), and `1 - s(x)` loses all
+its digits for x above 36. With `e = exp(x)` nothing cancels:
 
-    s(x) = 1 / (1 + tail) for x >= 0,    tail / (1 + tail) for x < 0,    s(x) s(-x) = tail / (1 + tail)^2
+    s(x) = e / (1 + e)        s(-x) = 1 / (1 + e)
 
-so both keep their relative precision at every finite x. Forward makes the slope, while its parts are there, and saves
-it.
+and where e overflows, the first is 1 and the second 0. So output and slope keep their relative precision wherever they
+are normal numbers. Forward makes the slope, while its parts are there, and saves it.
 
 **To remember:** the slope is the output times what is missing to one.
 
@@ -46,11 +46,9 @@ from chainrule.rules import Array, Elementwise, Namespace, elementwise
 
 
 def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
-    """`out = s(x)`; the slope is saved."""
-    tail = xp.decay(x)
-    r = xp.reciprocal(1 + tail)
-    out = xp.times(xp.one_where(x >= 0, tail), r)
-    return out, xp.times(xp.times(tail, r), r)
+    """`out = s(x)`; the slope `s(x) s(-x)` is saved."""
+    out, rest = xp.sigmoid(x)
+    return out, xp.times(rest, out)
 
 
 sigmoid: Elementwise = elementwise("sigmoid", forward, operations=(8, 1), onnx="Sigmoid")

@@ -7,7 +7,7 @@ from chainrule.arrays.types import Array, Generator
 from chainrule.initializers.fans import lecun_normal
 from chainrule.initializers.fresh import Initializer, chosen, drawn_side_by_side
 from chainrule.initializers.rotation import orthogonal
-from chainrule.rules import well_formed
+from chainrule.rules import Namespace, well_formed
 
 
 def well_gated(record: str, gates: int, W: Array, U: Array, **biases: Array) -> None:
@@ -44,7 +44,7 @@ def drawn_gates(
     return W, U
 
 
-def slope_of_tanh(s: Array, rest: Array) -> Array:
-    """`1 - tanh(a)^2`, of the sigmoid s at a and `rest = 1 - s`: `(2 s rest / (s^2 + rest^2))^2`, all without loss."""
-    root = 2 * s * rest / (s * s + rest * rest)
-    return root * root
+def slope_of_tanh(xp: Namespace, a: Array) -> Array:
+    """`1 - tanh(a)^2 = 4 s(2 a) s(-2 a)`, without loss, of the sigmoid s."""
+    s, rest = xp.sigmoid(a + a)
+    return 4 * xp.times(rest, s)

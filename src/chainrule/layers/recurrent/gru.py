@@ -235,7 +235,7 @@ def forward(xp: Namespace, params: Gru, x: Array) -> tuple[Array, GruCache]:
 
     gates, rests, z, e_n, sum_n, n, out = xp.gathered(range(t), steps())
     slopes, r = gates * rests, gates[:, :, :h]
-    of_n = rests[:, :, h:] * slope_of_tanh(*xp.sigmoid(sum_n))
+    of_n = rests[:, :, h:] * slope_of_tanh(xp, sum_n)
     of_r, of_z = of_n * e_n * slopes[:, :, :h], (before(xp, out) - n) * slopes[:, :, h:]
     of_e = xp.concat([of_r, of_z, of_n * r], axis=2)
     saved = [xp.read_only(xp.astype(each, x)) for each in (out, z, of_n, of_e)]

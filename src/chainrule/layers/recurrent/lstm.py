@@ -49,9 +49,9 @@ which the network sets for itself, and which may stay close to 1.
 going forward is not forgotten coming back.
 
 **Numerics.** The slope s (1 - s) of a gate is made of s and of e = 1 - s, which is computed for itself, as sigmoid(-a).
-So is that of tanh, of s and e at the same a:
+So is that of tanh, of s and e at 2 a:
 
-    1 - tanh(a)^2 = (2 s e / (s^2 + e^2))^2
+    1 - tanh(a)^2 = 4 s e
 
 Both keep their relative precision however far a gate is open or closed. float16 is computed in float32 and rounded at
 the end.
@@ -230,8 +230,10 @@ _gradients = unchecked(Lstm)
 
 def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
     """`c' = f * c + i * g` and `h' = o * tanh(c')` at each step: x (..., t, d) to out (..., t, h)."""
-    W, U, b = map(xp.widened, (params.W, params.U, params.b))
-    h, t = U.shape[0], x.shape[-2]
+    h, t = params.U.shape[0], x.shape[-2]
+    one, new = xp.ones_like(xp.widened(params.b)[:h]), slice(2 * h, 3 * h)
+    twice = xp.concat([one, one, one + one, one])  # of 2 a, in the block of g, the sigmoid has the slope of tanh
+    W, U, b = (xp.widened(each) * twice for each in (params.W, params.U, params.b))
     of_x = xp.plus(xp.matmul(by_step(xp, x), W), b)
 
     def steps() -> Iterator[tuple[Array, ...]]:
@@ -239,15 +241,15 @@ def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
         for s in range(t):
             a = xp.plus(xp.matmul(out, U), of_x[s, :, :])
             gates, rests = xp.sigmoid(a)
-            slopes = gates * rests
-            i, f, o, new = gates[:, :h], gates[:, h : 2 * h], gates[:, 3 * h :], slice(2 * h, 3 * h)
-            g = xp.tanh(a[:, new])
+            slopes = xp.times(rests, gates)
+            i, f, o = gates[:, :h], gates[:, h : 2 * h], gates[:, 3 * h :]
+            g = xp.tanh(a[:, new] / 2)
             earlier, c = c, f * c + i * g
             tanh_c = xp.tanh(c)
             out = o * tanh_c
-            of_c = o * slope_of_tanh(*xp.sigmoid(c))
+            of_c = o * slope_of_tanh(xp, c)
             of_i, of_f, of_o = g * slopes[:, :h], earlier * slopes[:, h : 2 * h], tanh_c * slopes[:, 3 * h :]
-            of_g = i * slope_of_tanh(gates[:, new], rests[:, new])
+            of_g = 4 * i * slopes[:, new]
             yield out, f, of_c, xp.concat([of_i, of_f, of_g, of_o], axis=1)
 
     out, f, of_c, of_a = xp.gathered(range(t), steps())
