@@ -438,3 +438,18 @@ def test_a_dout_in_another_layout_may_not_be_refused() -> None:
     assert (wrong.law, wrong.field) == ("layouts", "dout")
     assert wrong.note.startswith("for a Fortran-ordered dout: raised RuntimeError: ")
     assert "unwritten" in {verdict.law for verdict in report.verdicts}  # all other laws are checked
+
+
+def test_parameters_in_another_layout_are_named() -> None:
+    def flat(params: Affine, x: Array) -> tuple[Array, tuple[Array, Affine]]:
+        W = params.W.ravel("K").reshape(params.W.shape)  # their order in memory, whatever it is
+        return x @ W + params.b, (own(x), params)
+
+    def back(cache: tuple[Array, Affine], dout: Array) -> tuple[Array, Affine]:
+        x, params = cache
+        return dout @ params.W.T, Affine(W=x.T @ dout, b=dout.sum(axis=0))
+
+    x, W, b = arrays(np.float32, (6, 4), (4, 3), (3,))
+    (wrong,) = checked(Layer(flat, back), affine, x, Affine(W=W, b=b)).failures
+    assert (wrong.law, wrong.field) == ("layouts", "out")
+    assert wrong.note.startswith("for Fortran-ordered parameters: ")

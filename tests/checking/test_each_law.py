@@ -120,6 +120,12 @@ def test_what_is_no_case_is_refused(case: tuple[Any, ...]) -> None:
         checker(*case)
 
 
+def test_a_function_beside_its_formula_is_for_another_check() -> None:
+    kernel: Any = np.tanh
+    with pytest.raises(TypeError, match=r"\): a function and its formula are checked by check_against$"):
+        each_law(kernel, np.tanh, X)
+
+
 SUITE = """
 import numpy as np
 import pytest

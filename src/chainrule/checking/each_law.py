@@ -218,7 +218,9 @@ def _kind(case: tuple[Any, ...]) -> str:
         return "loss"
     elif len(case) == 3 and callable(getattr(subject, "init", None)) and callable(getattr(subject, "step", None)):
         return "optimizer"
-    raise TypeError(f"expected {', '.join(CASES[:-1])} or {CASES[-1]}, got {_described(case)}")
+    of_formula = len(case) > 2 and all(map(callable, case[:2]))
+    hint = ": a function and its formula are checked by check_against" if of_formula else ""
+    raise TypeError(f"expected {', '.join(CASES[:-1])} or {CASES[-1]}, got {_described(case)}{hint}")
 
 
 def _described(case: tuple[Any, ...]) -> str:

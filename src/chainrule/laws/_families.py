@@ -380,7 +380,7 @@ def layouts(check: Check) -> Iterator[Verdict]:
         found += _with_arguments(check, of_x, f"for {words} x")
         if has_parameters:
             others = (check.copied()[0], *lifted(check.home, check.copied()[1:], _constant(layout)))
-            found += _with_arguments(check, others, f"for {words} parameters")
+            found += _with_arguments(check, others, f"for {words.removeprefix('a ')} parameters")
     yield from _worst(found)
 
 
