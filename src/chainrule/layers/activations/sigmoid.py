@@ -51,5 +51,5 @@ def forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     return out, xp.times(rest, out)
 
 
-sigmoid: Elementwise = elementwise("sigmoid", forward, operations=(8, 1), onnx="Sigmoid")
+sigmoid: Elementwise = elementwise("sigmoid", forward, operations=(5, 1), onnx="Sigmoid")
 """`1 / (1 + exp(-x))`, entry by entry; its parameters are `()`."""
