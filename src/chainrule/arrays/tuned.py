@@ -424,8 +424,8 @@ class Tuned:
         place: Labels = np.zeros(top.shape, kind)
         for k, other in enumerate(others, 1):
             greater = np.asarray(other > top).view(np.uint8)
-            place = np.maximum(place, greater * kind.type(k)) if k > 1 else greater.astype(kind, copy=False)
-            top = self._larger(other, top)  # and a later number that is larger has the greater place
+            place = np.maximum(place, greater * kind.type(k)) if k > 1 else greater.astype(kind, copy=False)  # k grows
+            top = self._larger(other, top)
         if np.isnan(top).any():  # of which nothing is larger, and which is not larger than anything
             first_nan = np.argmax(np.isnan(np.stack(arrays)), axis=0)
             place = np.where(np.isnan(top), first_nan.astype(place.dtype), place)
