@@ -1,8 +1,8 @@
 """Where the time of a step goes: what it can't do without, alone, and the rest.
 
 It can't do without matrix products, exponentials, and for a convolution the copies of its windows. The rest is passes
-over arrays: sums with biases, means, derivatives, steps of the parameters, and what calls cost. All take turns, and with
-them a product of two large squares, which says how many operations a second the processor can do at most.
+over arrays: sums with biases, means, derivatives, steps of the parameters, and what calls cost. All take turns with a
+product of two large squares, which says how many operations a second the processor can do at most.
 """
 
 from collections.abc import Iterator, Sequence
