@@ -68,6 +68,18 @@ def test_records_and_tuples_are_split_array_by_array() -> None:
 RNG, X = np.random.default_rng(0), np.ones((4, 2))
 
 
+class Frame:
+    """A table or a column, as pandas has it."""
+
+    dtype = np.dtype(float)
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+
+Frame.__module__ = "pandas.core.frame"
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -78,6 +90,12 @@ RNG, X = np.random.default_rng(0), np.ones((4, 2))
         ((RNG, 1, X), ValueError, "share must be a finite number in (0, 1), got 1.0"),
         ((RNG, 0.5, X, X[:3]), ValueError, "array 1 has 4 rows, but array 2 has 3"),
         ((RNG, 0.5, [1, 2]), TypeError, "array 1 must be a NumPy array, got list"),
+        (
+            (RNG, 0.5, Frame(4, 2)),
+            TypeError,
+            "array 1 must be a NumPy array, got Frame: convert it with .to_numpy(np.float32)",
+        ),
+        ((RNG, 0.5, X, Frame(4)), TypeError, "array 2 must be a NumPy array, got Frame: convert it with .to_numpy()"),
         ((RNG, 0.5, X[:1]), ValueError, "two parts need two rows at least, got 1"),
         ((RNG, 0.5, ()), ValueError, "array 1 must have rows, got a tuple of 0"),
     ],

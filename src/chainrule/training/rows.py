@@ -56,7 +56,8 @@ def _arrays(owner: str, name: str, part: object) -> Iterator[tuple[str, NDArray[
     for path, array in found:
         if not is_numpy(array):
             got = type(array).__name__ if is_of_pandas(array) else describe(array)
-            how = conversion(array, "np.float32" if name == "x" else "")
+            is_table = name == "x" or len(getattr(array, "shape", ())) == 2
+            how = conversion(array, "np.float32" if is_table else "")
             raise TypeError(f"{owner}: {name}{path} must be a NumPy array, got {got}{how}")
         yield f"{name}{path}", array
 
