@@ -52,6 +52,6 @@ def _a(part: int) -> settings:
     return settings(max_examples=max(3, (settings.default or settings()).max_examples // part))
 
 
-few, fewer = _a(4), _a(16)
+few, fewer = _a(4), _a(8)
 """For a law, which tries many cases by itself; and for a whole check, which takes some tenths of a second, and all of
 whose laws are tried on a few cases by themselves."""

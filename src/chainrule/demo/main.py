@@ -19,8 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         options = parse(arguments)
-        if not installed("rich"):
-            raise UsageError(f"the demo needs rich: {pip_install('demo')}")  # noqa: TRY301  # like all others
+        _need_rich()
         from chainrule.demo.run import run  # noqa: PLC0415  # it imports rich, which need not be there
 
         with one_thread():
@@ -38,6 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _stop("not enough memory: try a smaller --hidden or --batch", 2)
     return _stop(f"gradients are wrong: {', '.join(wrong)}", 1) if wrong else 0
+
+
+def _need_rich() -> None:
+    if not installed("rich"):
+        raise UsageError(f"the demo needs rich: {pip_install('demo')}")
 
 
 def _stop(reason: str, status: int) -> int:

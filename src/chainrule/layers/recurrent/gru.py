@@ -264,9 +264,9 @@ def backward(xp: Namespace, cache: GruCache, dout: Array, wants_dx: bool) -> tup
 
 
 def operations(params: Gru, x: Shape, out: Shape) -> tuple[int, int]:
-    """Two for each weight and step, and 33 for each unit; backward twice the products, and 7 for each unit."""
+    """Two for each weight and step, and 34 for each unit; backward twice the products, and 7 for each unit."""
     products = 2 * math.prod(x[:-1]) * (x[-1] + out[-1]) * 3 * out[-1]
-    return products + 33 * math.prod(out), 2 * products + 7 * math.prod(out)
+    return products + 34 * math.prod(out), 2 * products + 7 * math.prod(out)
 
 
 def to_onnx(graph: OnnxGraph, params: Gru, x: str) -> str:

@@ -279,9 +279,9 @@ def backward(xp: Namespace, cache: LstmCache, dout: Array, wants_dx: bool) -> tu
 
 
 def operations(params: Lstm, x: Shape, out: Shape) -> tuple[int, int]:
-    """Two for each weight and step, and 42 for each unit; backward twice the products, and 8 for each unit."""
+    """Two for each weight and step, and 44 for each unit; backward twice the products, and 8 for each unit."""
     products = 2 * math.prod(x[:-1]) * (x[-1] + out[-1]) * 4 * out[-1]
-    return products + 42 * math.prod(out), 2 * products + 8 * math.prod(out)
+    return products + 44 * math.prod(out), 2 * products + 8 * math.prod(out)
 
 
 def to_onnx(graph: OnnxGraph, params: Lstm, x: str) -> str:
