@@ -65,7 +65,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--quick", action="store_true", help="small sizes and few rounds: a minute, and rough")
     parser.add_argument("--sizes", nargs="+", type=_size, metavar="SIZE", help="such as 784-50-10/100")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=ROSTER, help="these, ours and the limit")
-    parser.add_argument("--parts", nargs="+", choices=(*PARTS, "passes"), help="what to measure")
+    parser.add_argument("--parts", nargs="+", choices=sorted({*PARTS, *ELSEWHERE}), help="what to measure")
     parser.add_argument("--layers", nargs="+", metavar="NAME", default=(), help="of the part `layers`, these alone")
     parser.add_argument("--threads", choices=[ONE, ALL], help="one thread, or all (default: both; if quick, one)")
     parser.add_argument("--rounds", type=int, help=f"rounds at most (default: {FULL.rounds})")
