@@ -238,9 +238,11 @@ def test_a_large_batch_is_pooled_as_a_small_one() -> None:
             np.testing.assert_array_equal(dx[i], pool.backward(of_one, alone)[0][0])
 
 
-def test_the_cache_of_a_maximum_is_a_byte_for_each_row_of_a_window() -> None:
-    _, cache = max_pool(2).forward((), np.zeros((1, 8, 8, 3), np.float32))
-    assert repr(cache) == "MaxPoolCache(places=(u8[1, 8, 4, 3], u8[1, 4, 4, 3]), x=f32[0, 1, 8, 8, 3])"
+def test_the_cache_of_a_maximum_is_a_byte_for_each_window_or_for_each_of_its_rows_where_they_overlap() -> None:
+    x = np.zeros((1, 8, 8, 3), np.float32)
+    assert repr(max_pool(2).forward((), x)[1]) == "MaxPoolCache(places=(u8[1, 4, 4, 3],), x=f32[0, 1, 8, 8, 3])"
+    overlapped = max_pool(2, 1).forward((), x)[1]
+    assert repr(overlapped) == "MaxPoolCache(places=(u8[1, 8, 7, 3], u8[1, 7, 7, 3]), x=f32[0, 1, 8, 8, 3])"
 
 
 def test_what_they_are_called() -> None:
@@ -320,6 +322,10 @@ def test_an_example_that_is_a_row_of_channels_is_one_position() -> None:
 
 
 @pytest.mark.parametrize("make", [max_pool, mean_pool])
-def test_operations_are_those_of_one_axis_after_the_other(make: Any) -> None:
-    # The last axis first: 3 numbers for each of 4 x 2 windows, and then 2 for each of 2 x 2.
-    assert make((2, 3)).operations((), (1, 4, 6, 1), (1, 2, 2, 1)) == (24 + 8, 24 + 8)
+def test_operations_are_those_of_windows_or_of_one_axis_after_the_other(make: Any) -> None:
+    # 6 numbers for each of 2 x 2 windows.
+    assert make((2, 3)).operations((), (1, 4, 6, 1), (1, 2, 2, 1)) == (24, 24)
+    # Where they overlap, the last axis first: 3 numbers for each of 4 x 2 windows, and then 2 for each of 3 x 2.
+    assert make((2, 3), (1, 3)).operations((), (1, 4, 6, 1), (1, 3, 2, 1)) == (24 + 12, 24 + 12)
+    # So too where they are large: 6 numbers for each of 12 x 2, and then for each of 2 x 2.
+    assert make(6).operations((), (1, 12, 12, 1), (1, 2, 2, 1)) == (144 + 24, 144 + 24)

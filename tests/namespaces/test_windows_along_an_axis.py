@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chainrule import Array
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
+from chainrule.arrays.slices import Steps
 from chainrule.arrays.tuned import BLOCK, TUNED
 from chainrule.checking.complex_step import LIFTED, lift
 from strategies import Floating, all_dtypes, generators, normal
@@ -26,53 +27,63 @@ def given_to(xp: Namespace, a: Any) -> Any:
     return a if xp is TUNED else import_module("array_api_strict").asarray(a)
 
 
+@st.composite
+def windows(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[Steps, ...]]:
+    """How many windows lie along each of three axes, and those along some of them."""
+    shape, steps = [2, 3, 2], list[Steps]()
+    for axis in sorted(draw(st.sets(st.integers(0, 2), min_size=1))):
+        shape[axis], size, stride = draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
+        steps.append(Steps(axis, size, stride, (shape[axis] - 1) * stride + size + draw(st.integers(0, 4))))
+    return tuple(shape), tuple(steps)
+
+
+def places(steps: tuple[Steps, ...]) -> list[tuple[int, ...]]:
+    """The places in a window, in row-major order."""
+    return list(product(*(range(each.size) for each in steps)))
+
+
+def nothing(shape: tuple[int, ...], steps: tuple[Steps, ...], dtype: Floating = np.float64) -> Array:
+    """Zeros along axes with windows."""
+    lengths = {each.axis: each.length for each in steps}
+    return np.zeros([lengths.get(axis, n) for axis, n in enumerate(shape)], dtype)
+
+
+def at_place(window: tuple[int, ...], place: tuple[int, ...], steps: tuple[Steps, ...]) -> tuple[int, ...]:
+    """Where a place of a window lies."""
+    to = list(window)
+    for k, each in zip(place, steps, strict=True):
+        to[each.axis] = window[each.axis] * each.stride + k
+    return tuple(to)
+
+
 @each_form
-@given(
-    rng=generators,
-    axis=st.integers(0, 2),
-    windows=st.integers(1, 4),
-    size=st.integers(1, 5),
-    stride=st.integers(1, 4),
-    rest=st.integers(0, 4),
-)
+@given(rng=generators, drawn=windows())
 def test_overlapped_adds_each_part_at_its_places(
-    xp: Namespace, rng: np.random.Generator, axis: int, windows: int, size: int, stride: int, rest: int
+    xp: Namespace, rng: np.random.Generator, drawn: tuple[tuple[int, ...], tuple[Steps, ...]]
 ) -> None:
-    shape = [2, 3, 2]
-    shape[axis] = windows
-    parts = [normal(rng, *shape) for _ in range(size)]
-    length = (windows - 1) * stride + size + rest
-    expected = np.zeros((*shape[:axis], length, *shape[axis + 1 :]))
-    for k, i in product(range(size), range(windows)):
-        np.moveaxis(expected, axis, 0)[k + stride * i] += np.moveaxis(parts[k], axis, 0)[i]
-    out = xp.overlapped([given_to(xp, part) for part in parts], axis, stride, length)
+    shape, steps = drawn
+    parts = [normal(rng, *shape) for _ in places(steps)]
+    expected = nothing(shape, steps)
+    for part, place in zip(parts, places(steps), strict=True):
+        for window in np.ndindex(*shape):
+            expected[at_place(window, place, steps)] += part[window]
+    out = xp.overlapped([given_to(xp, part) for part in parts], *steps)
     np.testing.assert_allclose(np.asarray(out), expected, rtol=1e-14, atol=1e-14)  # sums in another order
 
 
 @each_form
-@given(
-    rng=generators,
-    axis=st.integers(0, 2),
-    windows=st.integers(1, 4),
-    size=st.integers(1, 5),
-    stride=st.integers(1, 4),
-    rest=st.integers(0, 4),
-    dtype=st.sampled_from([np.float32, np.float64]),
-)
+@given(rng=generators, drawn=windows(), dtype=st.sampled_from([np.float32, np.float64]))
 def test_scattered_puts_each_number_at_its_place_in_a_window(
-    xp: Namespace, rng: np.random.Generator, axis: int, windows: int, size: int, stride: int, rest: int, dtype: Floating
+    xp: Namespace, rng: np.random.Generator, drawn: tuple[tuple[int, ...], tuple[Steps, ...]], dtype: Floating
 ) -> None:
-    shape = [2, 3, 2]
-    shape[axis] = windows
-    x, place = normal(rng, *shape, dtype=dtype), rng.integers(0, size, shape).astype(np.uint8)
+    shape, steps = drawn
+    all_places = places(steps)
+    x, place = normal(rng, *shape, dtype=dtype), rng.integers(0, len(all_places), shape).astype(np.uint8)
     x.flat[0] = np.inf
-    length = (windows - 1) * stride + size + rest
-    expected = np.zeros((*shape[:axis], length, *shape[axis + 1 :]), dtype)
-    for at in np.ndindex(*shape):
-        to = list(at)
-        to[axis] = at[axis] * stride + place[at]
-        expected[tuple(to)] += x[at]
-    out = xp.scattered(given_to(xp, place), given_to(xp, x), size, axis, stride, length)
+    expected = nothing(shape, steps, dtype)
+    for window in np.ndindex(*shape):
+        expected[at_place(window, all_places[place[window]], steps)] += x[window]
+    out = xp.scattered(given_to(xp, place), given_to(xp, x), *steps)
     rounded = 8 * float(np.finfo(dtype).eps)  # a few sums in another order
     np.testing.assert_allclose(np.asarray(out), expected, rtol=rounded, atol=rounded)
 

@@ -81,9 +81,11 @@ def test_of_layers() -> None:
         (rotary(), (), (2, 4, 6), (2, 4, 6), (3 * 48, 3 * 48)),
         # 5 examples of 7 positions: maps of 3 to 12 and of 4 to 2, and products of 7 x 7 with 4 numbers in all heads.
         (attention(2), ATTENTION, (5, 7, 3), (5, 7, 2), (2 * 35 * (36 + 8 + 2 * 28), 4 * 35 * (36 + 8 + 2 * 28))),
-        # Rows of windows first, of which there are 5 * 2 for each channel, and then columns of 2 * 2.
-        (max_pool(2), (), (1, 5, 4, 3), (1, 2, 2, 3), (84, 84)),
-        (max_pool((1, 3)), (), (1, 5, 4, 3), (1, 5, 1, 3), (60, 60)),
+        # Four numbers for each of 2 * 2 windows and each channel; where they overlap, rows first, of which there are
+        # 5 * 3, and then 4 * 3 columns.
+        (max_pool(2), (), (1, 5, 4, 3), (1, 2, 2, 3), (48, 48)),
+        (max_pool(2, 1), (), (1, 5, 4, 3), (1, 4, 3, 3), (90 + 72, 90 + 72)),
+        (max_pool((1, 3)), (), (1, 5, 4, 3), (1, 5, 1, 3), (45, 45)),
         (mean_pool(3, 1), (), (2, 5, 4), (2, 3, 4), (72, 72)),
         (global_max_pool, (), (2, 5, 4), (2, 4), (40, 0)),
         (global_mean_pool, (), (2, 5, 4), (2, 4), (40, 0)),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, Protocol, TypeGuard, TypeVar
 
+from chainrule.arrays.slices import Steps
 from chainrule.arrays.types import Along, Array, Labels, Mask, Places
 from chainrule.arrays.windows import Windows
 
@@ -296,17 +297,17 @@ class Namespace(Protocol):
         """`x` where the condition holds, and 0 elsewhere, whatever `x` is there."""
         ...
 
-    def overlapped(self, parts: Sequence[Array], axis: int, stride: int, length: int, /) -> Array:
-        """Zeros, as many along an axis as are asked for, to which each part is added, a stride between its entries.
+    def overlapped(self, parts: Sequence[Array], /, *steps: Steps) -> Array:
+        """The sums, at each place, of the numbers that windows have there: the transpose of taking windows apart.
 
-        The first part begins at 0, the next at 1, and so on: the transpose of taking slices `k::stride` of an array.
+        A part holds what all windows have in one place; the places are in row-major order. It is 0 outside of windows.
         """
         ...
 
-    def scattered(self, place: Labels, x: Array, size: int, axis: int, stride: int, length: int, /) -> Array:
-        """Each number at the place-th, of 0 to `size` - 1, in a window along an axis, and zeros elsewhere.
+    def scattered(self, place: Labels, x: Array, /, *steps: Steps) -> Array:
+        """Each number at one place of its window, of those in row-major order, and 0 elsewhere.
 
-        Windows begin a stride apart, as the parts of `overlapped`; where two overlap, numbers are added.
+        Where windows overlap, numbers are added.
         """
         ...
 

@@ -16,6 +16,7 @@ from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.hashing import hashed
 from chainrule.arrays.namespace import Arrays, Namespace
 from chainrule.arrays.normal import gaussian
+from chainrule.arrays.slices import Steps
 from chainrule.arrays.slices import along as sliced
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places
 from chainrule.arrays.windows import Derivatives, Product
@@ -262,8 +263,15 @@ class Portable:
     def only(self, condition: Mask, x: Array, /) -> Array:
         return self.where(condition, x, self.zeros_like(x))
 
-    def overlapped(self, parts: Sequence[Array], axis: int, stride: int, length: int, /) -> Array:
+    def overlapped(self, parts: Sequence[Array], /, *steps: Steps) -> Array:
+        for each in reversed(steps):
+            rows = range(0, len(parts), each.size)
+            parts = [self._overlapped(parts[row : row + each.size], each) for row in rows]
+        return parts[0]
+
+    def _overlapped(self, parts: Sequence[Array], steps: Steps) -> Array:
         # Nothing is written in place: the entries at r, r + stride, ... are a sum by themselves, for each r.
+        axis, _, stride, length = steps
         shape = parts[0].shape
         n, rows = shape[axis], -(-length // stride)
         phases = [self.padded(self.zeros_like(parts[0]), axis, 0, rows - n, 0.0)] * stride
@@ -275,8 +283,9 @@ class Portable:
         out: Array = together[sliced(together.ndim, axis, 0, length)]
         return out
 
-    def scattered(self, place: Labels, x: Array, size: int, axis: int, stride: int, length: int, /) -> Array:
-        return self.overlapped([self.only(place == k, x) for k in range(size)], axis, stride, length)
+    def scattered(self, place: Labels, x: Array, /, *steps: Steps) -> Array:
+        size = math.prod(each.size for each in steps)
+        return self.overlapped([self.only(place == k, x) for k in range(size)], *steps)
 
     def first_position(self, x: Array, /) -> tuple[Array, Labels]:
         place: Labels = self.xp.argmax(x, axis=1)

@@ -1,7 +1,48 @@
-"""Slices along one axis."""
+"""Slices along an axis, and windows along some of them."""
+
+from functools import lru_cache
+from itertools import product
+from typing import NamedTuple
+
+
+class Steps(NamedTuple):
+    """Windows along an axis: the k-th numbers of all of them are the slice `k::stride`."""
+
+    axis: int
+    size: int
+    """The numbers of a window."""
+    stride: int
+    """How far apart windows begin."""
+    length: int
+    """How long the axis is; numbers at its end may be in no window."""
 
 
 def along(axes: int, axis: int, start: int, stop: int, stride: int = 1) -> tuple[slice, ...]:
     """The index of `start:stop:stride` along one of some axes, and of all that is along the others."""
     everything = slice(None)
     return (*(everything,) * axis, slice(start, stop, stride), *(everything,) * (axes - axis - 1))
+
+
+@lru_cache(maxsize=64)
+def taps(shape: tuple[int, ...], steps: tuple[Steps, ...]) -> tuple[tuple[tuple[slice, ...], bool], ...]:
+    """For each place in windows along some axes, in row-major order, where it lies in all of them.
+
+    Parameters
+    ----------
+    shape
+        That of an array with a number for each window.
+    steps
+        The windows along different axes.
+
+    Returns
+    -------
+    tuple of tuple
+        Indices of an array with all places; and of each whether no earlier one had any of its places.
+    """
+    found: list[tuple[tuple[slice, ...], bool]] = []
+    for place in product(*(range(each.size) for each in steps)):
+        index = [slice(None)] * len(shape)
+        for k, each in zip(place, steps, strict=True):
+            index[each.axis] = slice(k, k + (shape[each.axis] - 1) * each.stride + 1, each.stride)
+        found.append((tuple(index), all(k < each.stride for k, each in zip(place, steps, strict=True))))
+    return tuple(found)

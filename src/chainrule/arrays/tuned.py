@@ -30,6 +30,7 @@ from chainrule.arrays.freed import freed_memory_stays
 from chainrule.arrays.namespace import Arrays, Namespace
 from chainrule.arrays.normal import gaussian
 from chainrule.arrays.ownership import borrowed, own, read_only
+from chainrule.arrays.slices import Steps, taps
 from chainrule.arrays.slices import along as sliced
 from chainrule.arrays.sums import sums_by_label
 from chainrule.arrays.types import Along, Array, Groups, Labels, Mask, Places, is_numpy
@@ -57,7 +58,7 @@ FEW = 64
 MANY = 2**16
 """From so many numbers on, a function goes by blocks: a step of 64-256-10 with silu and rows of that size takes 2/3."""
 
-BLOCK = 2**16
+BLOCK = 2**17
 """So many numbers of some examples are worked off at once: what is made on the way then stays in the cache."""
 
 MOST_SUM = 1e30
@@ -73,10 +74,13 @@ NEAR = 40.0
 """Exponentials of numbers up to this, above 0 and below, and sums of them, are far from both ends of float32."""
 
 
-def _before_writing(part: Array, parts: int, axis: int, stride: int, length: int) -> Array:
-    """An array as `part`, so long along an axis, for parts with a stride: of zeros, but where they fill all of it."""
-    fresh = np.empty_like if parts >= stride and stride * part.shape[axis] >= length else np.zeros_like
-    out: Array = fresh(part, shape=(*part.shape[:axis], length, *part.shape[axis + 1 :]))
+def _before_writing(part: Array, steps: Sequence[Steps]) -> Array:
+    """An array for the parts of windows, as `part`: of zeros, but where they fill all of it."""
+    shape = list(part.shape)
+    filled = all(each.size >= each.stride and each.stride * shape[each.axis] >= each.length for each in steps)
+    for each in steps:
+        shape[each.axis] = each.length
+    out: Array = (np.empty_like if filled else np.zeros_like)(part, shape=shape)
     return out
 
 
@@ -419,21 +423,21 @@ class Tuned:
     def first_largest(self, arrays: Sequence[Array], /) -> tuple[Array, Labels]:
         # Of every second place in memory, runs are as short as there are channels, and two operations take longer than
         # a copy and two of them.
-        top, *others = (np.asanyarray(each, order="C") for each in arrays)
+        top, others = arrays[0].copy(), [np.asanyarray(each, order="C") for each in arrays[1:]]
         kind = np.min_scalar_type(len(others))
         place: Labels = np.zeros(top.shape, kind)
         for k, other in enumerate(others, 1):
-            greater = np.asarray(other > top).view(np.uint8)
-            place = np.maximum(place, greater * kind.type(k)) if k > 1 else greater.astype(kind, copy=False)  # k grows
+            greater = np.asarray(other > top).view(np.uint8).astype(kind, copy=False)
+            place = np.maximum(place, greater * kind.type(k), out=place) if k > 1 else greater  # k grows
             top = self._larger(other, top)
         if np.isnan(top).any():  # of which nothing is larger, and which is not larger than anything
             first_nan = np.argmax(np.isnan(np.stack(arrays)), axis=0)
             place = np.where(np.isnan(top), first_nan.astype(place.dtype), place)
-        return (top if others else top.copy()), place
+        return top, place
 
     def _larger(self, a: Array, b: Array) -> Array:
-        """`a` where it is larger than `b`, else `b`."""
-        return np.maximum(a, b)
+        """`a` where it is larger than `b`, else `b`, in whose memory it may be."""
+        return np.maximum(a, b, out=b)
 
     def mean_of(self, arrays: Sequence[Array], /) -> Array:
         n = len(arrays)
@@ -453,24 +457,23 @@ class Tuned:
         chosen: Array = np.multiply(condition, x.view(bits)).view(x.dtype)  # where takes ten times as long
         return chosen
 
-    def overlapped(self, parts: Sequence[Array], axis: int, stride: int, length: int, /) -> Array:
-        out = _before_writing(parts[0], len(parts), axis, stride, length)
-        for k, part in enumerate(parts):
-            at = sliced(part.ndim, axis, k, k + stride * part.shape[axis], stride)
-            if k < stride:
-                out[at] = part
+    def overlapped(self, parts: Sequence[Array], /, *steps: Steps) -> Array:
+        out = _before_writing(parts[0], steps)
+        for part, (tap, first) in zip(parts, taps(parts[0].shape, steps), strict=True):
+            if first:
+                out[tap] = part
             else:
-                out[at] += part
+                out[tap] += part
         return out
 
-    def scattered(self, place: Labels, x: Array, size: int, axis: int, stride: int, length: int, /) -> Array:
+    def scattered(self, place: Labels, x: Array, /, *steps: Steps) -> Array:
         bits = BITS.get(x.dtype)
-        if bits is None or size > stride:
-            return self.overlapped([self.only(place == k, x) for k in range(size)], axis, stride, length)
-        out, entries = _before_writing(x, size, axis, stride, length), x.view(bits)
-        for k in range(size):
-            at = sliced(x.ndim, axis, k, k + stride * x.shape[axis], stride)
-            np.multiply(place == k, entries, out=out[at].view(bits))  # as `only`, where it is to be
+        if bits is None or any(each.size > each.stride for each in steps):
+            size = math.prod(each.size for each in steps)
+            return self.overlapped([self.only(place == k, x) for k in range(size)], *steps)
+        out, entries = _before_writing(x, steps), x.view(bits)
+        for k, (tap, _) in enumerate(taps(x.shape, steps)):
+            np.multiply(place == k, entries, out=out[tap].view(bits))  # as `only`, where it is to be
         return out
 
     def first_position(self, x: Array, /) -> tuple[Array, Labels]:

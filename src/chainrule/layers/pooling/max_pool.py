@@ -21,8 +21,9 @@ S takes a number from each window, and its transpose puts the derivative back to
 adjoint pair. Where windows overlap, one number may be the largest of several, and its derivatives are summed.
 
 **Axis by axis.** The largest number of a window is the largest of the largest numbers of its rows, so that one axis can
-be worked off after the other, the last one first, and backward in the opposite order. A row of `size` numbers costs
-`size - 1` comparisons then, and a square of them `2 (size - 1)` and not `size^2 - 1`.
+be worked off after the other, the last one first, and backward in the opposite order. Where windows overlap, a square
+costs `2 (size - 1)` comparisons then and not `size^2 - 1`, as they share their rows. Windows that lie apart share
+nothing, and small ones go at once.
 
 **To remember:** the winner takes the whole derivative.
 
@@ -60,17 +61,19 @@ from typing import Any
 
 from attrs import frozen
 
-from chainrule.arrays.slices import along as sliced
 from chainrule.arrays.spatial import Each, Margins
 from chainrule.arrays.types import Labels
 from chainrule.layers.pooling import onnx
 from chainrule.layers.pooling.windows import (
-    Windows,
+    Stage,
+    backward_by,
     fits,
     operations,
     options,
+    stages,
+    steps,
     taps,
-    windows,
+    within,
 )
 from chainrule.rules import Array, Layer, Namespace, Shape, Unit, layer, record, unchecked
 
@@ -80,8 +83,9 @@ from chainrule.rules import Array, Layer, Namespace, Shape, Unit, layer, record,
 class MaxPoolCache:
     """The cache of `max_pool`.
 
-    For each spatial axis, the last one first, it holds which number of each row of `size` is the largest; and an array
-    of nothing, whose axes after the first are as long as those of x.
+    It holds which number of each window is the largest, or, of windows that are worked off axis by axis, of each row of
+    `size`, for each axis, the last one first; and an array of nothing, whose axes after the first are as long as those
+    of x.
     """
 
     places: tuple[Labels, ...]
@@ -95,17 +99,17 @@ def forward(
     xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Margins
 ) -> tuple[Array, MaxPoolCache]:
     """`out = S x`: the largest number of each window; the places of the ones in S are saved."""
-    along = windows(x.ndim - 2, size, stride, padding)
-    out, *places = xp.by_examples(partial(largest, xp, along), x)
+    each = stages(x.ndim - 2, size, stride, padding)
+    out, *places = xp.by_examples(partial(largest, xp, each), x)
     shape = xp.read_only(xp.zeros_like(x[None, ...][:0, ...]))
     return out, _saved(tuple(map(xp.read_only, places)), shape)
 
 
-def largest(xp: Namespace, along: tuple[Windows, ...], x: Array) -> tuple[Any, ...]:
-    """The largest number of each window, and for each axis, the last one first, where in a row it stands."""
+def largest(xp: Namespace, stages: tuple[Stage, ...], x: Array) -> tuple[Any, ...]:
+    """The largest number of each window, and for each stage at which of its places it stands."""
     places: list[Any] = []
-    for axis, each in reversed([*enumerate(along, 1)]):
-        x, place = xp.first_largest(taps(xp, x, axis, each, -math.inf))
+    for stage in stages:
+        x, place = xp.first_largest(taps(xp, x, stage, -math.inf))
         places.append(place)
     return x, *places
 
@@ -116,18 +120,16 @@ def backward(
     """`dx = S^T dout`."""
     if not wants_dx:
         return None, ()
-    along = windows(dout.ndim - 2, size, stride, padding)
-    (dx,) = xp.by_examples(partial(put_back, xp, along, cache.x.shape[1:]), dout, *cache.places)
+    each = stages(dout.ndim - 2, size, stride, padding)
+    (dx,) = backward_by(xp, partial(put_back, xp, each, cache.x.shape[1:]), each, dout, *cache.places)
     return dx, ()
 
 
-def put_back(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Array, *places: Labels) -> tuple[Array]:
-    """Each derivative at the place of the largest number, axis by axis in the opposite order."""
+def put_back(xp: Namespace, stages: tuple[Stage, ...], shape: Shape, dout: Array, *places: Labels) -> tuple[Array]:
+    """Each derivative at the place of the largest number, stage by stage in the opposite order."""
     dx = xp.widened(dout)
-    for axis, each in enumerate(along, 1):
-        padded = each.before + shape[axis] + each.after
-        dx = xp.scattered(places[-axis], dx, each.size, axis, each.stride, padded)
-        dx = dx[sliced(dx.ndim, axis, each.before, each.before + shape[axis])]
+    for stage, place in zip(reversed(stages), reversed(places), strict=True):
+        dx = within(xp.scattered(place, dx, *steps(stage, shape)), stage, shape)
     return (xp.astype(dx, dout),)
 
 
@@ -172,6 +174,6 @@ def max_pool(size: Each, stride: Each | None = None, padding: Margins = 0) -> La
         partial(backward, **given),
         partial(fits, "max_pool", **given),
         quiet=True,
-        operations=partial(operations, given["size"]),
+        operations=partial(operations, **given),
         onnx=partial(onnx.max_pool, **given),
     )

@@ -20,7 +20,8 @@ V adds up what is in each window, and its transpose copies the derivative of eac
 windows that overlap are summed: sum and copy are an adjoint pair.
 
 **Axis by axis.** The mean of a window is that of the means of its rows, so that one axis can be worked off after the
-other: 2 (size - 1) additions for a square, and not size^2 - 1.
+other: where windows overlap, 2 (size - 1) additions for a square, and not size^2 - 1. Small ones that lie apart go at
+once.
 
 **To remember:** a mean hands its derivative to all of its numbers, in equal shares.
 
@@ -59,13 +60,15 @@ from attrs import frozen
 from chainrule.arrays.spatial import Each, Margins
 from chainrule.layers.pooling import onnx
 from chainrule.layers.pooling.windows import (
-    Windows,
+    Stage,
+    backward_by,
     fits,
     operations,
     options,
+    stages,
+    steps,
     taps,
-    untapped,
-    windows,
+    within,
 )
 from chainrule.rules import Array, Layer, Namespace, Shape, Unit, layer, record, unchecked
 
@@ -85,16 +88,16 @@ def forward(
     xp: Namespace, params: Unit, x: Array, *, size: Each, stride: Each, padding: Margins
 ) -> tuple[Array, MeanPoolCache]:
     """`out = V x / m`."""
-    along = windows(x.ndim - 2, size, stride, padding)
-    (out,) = xp.by_examples(partial(means, xp, along), x)
+    each = stages(x.ndim - 2, size, stride, padding)
+    (out,) = xp.by_examples(partial(means, xp, each), x)
     return out, _saved(xp.read_only(xp.zeros_like(x[None, ...][:0, ...])))
 
 
-def means(xp: Namespace, along: tuple[Windows, ...], x: Array) -> tuple[Array]:
-    """The mean of each window, axis by axis, the last one first."""
+def means(xp: Namespace, stages: tuple[Stage, ...], x: Array) -> tuple[Array]:
+    """The mean of each window, stage by stage."""
     out = xp.widened(x)
-    for axis, each in reversed([*enumerate(along, 1)]):
-        out = xp.mean_of(taps(xp, out, axis, each, 0.0))
+    for stage in stages:
+        out = xp.mean_of(taps(xp, out, stage, 0.0))
     return (xp.astype(out, x),)
 
 
@@ -104,17 +107,17 @@ def backward(
     """`dx = V^T dout / m`."""
     if not wants_dx:
         return None, ()
-    along = windows(dout.ndim - 2, size, stride, padding)
-    (dx,) = xp.by_examples(partial(shares, xp, along, cache.x.shape[1:]), dout)
+    each = stages(dout.ndim - 2, size, stride, padding)
+    (dx,) = backward_by(xp, partial(shares, xp, each, cache.x.shape[1:]), each, dout)
     return dx, ()
 
 
-def shares(xp: Namespace, along: tuple[Windows, ...], shape: Shape, dout: Array) -> tuple[Array]:
-    """The share of each derivative at all places of its window, axis by axis in the opposite order."""
-    dx = xp.widened(dout)
-    dx = dx * xp.share(1.0, math.prod(each.size for each in along), dx)
-    for axis, each in enumerate(along, 1):
-        dx = untapped(xp, [dx] * each.size, axis, each, shape[axis])
+def shares(xp: Namespace, stages: tuple[Stage, ...], shape: Shape, dout: Array) -> tuple[Array]:
+    """The share of each derivative at all places of its window, stage by stage in the opposite order."""
+    dx, sizes = xp.widened(dout), [math.prod(each.size for _, each in stage) for stage in stages]
+    dx = dx * xp.share(1.0, math.prod(sizes), dx)
+    for stage, size in zip(reversed(stages), reversed(sizes), strict=True):
+        dx = within(xp.overlapped([dx] * size, *steps(stage, shape)), stage, shape)
     return (xp.astype(dx, dout),)
 
 
@@ -159,6 +162,6 @@ def mean_pool(size: Each, stride: Each | None = None, padding: Margins = 0) -> L
         partial(backward, **given),
         partial(fits, "mean_pool", **given),
         quiet=True,
-        operations=partial(operations, given["size"]),
+        operations=partial(operations, **given),
         onnx=partial(onnx.mean_pool, **given),
     )

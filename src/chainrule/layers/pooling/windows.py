@@ -2,19 +2,24 @@
 
 A window of `size` numbers begins at every `stride`-th place of an axis that is padded before and after. Its k-th number
 belongs to the k-th of as many slices of the axis, `k::stride`, so that what all windows do with their numbers is done
-with slices, entry by entry. Windows on several axes are products of those on one: each axis is worked off by itself.
+with slices, entry by entry. Windows on several axes are products of those on one: small ones that lie apart are worked
+off on all axes together, since each number is in one of them, and others axis by axis.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.slices import along
+from chainrule.arrays import slices
+from chainrule.arrays.namespace import Arrays, Namespace
+from chainrule.arrays.slices import Steps, along
 from chainrule.arrays.spatial import Each, Margins, axes_of, margins, sizes, spatial
-from chainrule.arrays.types import Array, Unit, is_any_tuple
+from chainrule.arrays.types import Array, Labels, Unit, is_any_tuple
 from chainrule.layer import Shape
+
+SMALL = 32
+"""Windows of more numbers are worked off axis by axis: so many slices of a few numbers take longer."""
 
 
 class Windows(NamedTuple):
@@ -28,6 +33,10 @@ class Windows(NamedTuple):
     def number(self, length: int) -> int:
         """The number of windows along an axis of a length; none if it is less than 1."""
         return (length + self.before + self.after - self.size) // self.stride + 1
+
+
+Stage: TypeAlias = tuple[tuple[int, Windows], ...]
+"""Axes that are worked off together, and the windows along each."""
 
 
 def options(owner: str, size: Any, stride: Any, padding: Any) -> dict[str, Any]:
@@ -50,6 +59,15 @@ def windows(axes: int, size: Each, stride: Each, padding: Margins) -> tuple[Wind
     return tuple(Windows(*each, *ends) for *each, ends in zip(sizes, strides, both, strict=True))
 
 
+@lru_cache(maxsize=64)
+def stages(axes: int, size: Each, stride: Each, padding: Margins) -> tuple[Stage, ...]:
+    """The axes that are worked off together, with their windows: all, or one after the other, the last one first."""
+    each = [*enumerate(windows(axes, size, stride, padding), 1)]
+    apart = all(window.size <= window.stride for _, window in each)
+    together = apart and math.prod(window.size for _, window in each) <= SMALL
+    return (tuple(each),) if together else tuple((one,) for one in reversed(each))
+
+
 def _for(axes: int, option: Any) -> tuple[Any, ...]:
     return option if is_any_tuple(option) else (option,) * axes
 
@@ -70,24 +88,39 @@ def fits(owner: str, params: Unit, x: Array, *, size: Each, stride: Each, paddin
             raise ValueError(f"{owner}: {what} with padding {(each.before, each.after)}")
 
 
-def taps(xp: Namespace, x: Array, axis: int, each: Windows, value: float) -> Sequence[Array]:
-    """The k-th numbers of all windows along an axis, for each k; beyond the ends there is a value."""
-    x = xp.padded(x, axis, each.before, each.after, value)
-    last = (x.shape[axis] - each.size) // each.stride * each.stride + 1
-    return [x[along(x.ndim, axis, k, k + last, each.stride)] for k in range(each.size)]
+def taps(xp: Namespace, x: Array, stage: Stage, value: float) -> Sequence[Array]:
+    """The numbers of all windows at each of their places, in row-major order; beyond the ends there is a value."""
+    across, shape = steps(stage, x.shape), list(x.shape)
+    for axis, each in stage:
+        shape[axis] = each.number(shape[axis])
+        x = xp.padded(x, axis, each.before, each.after, value)
+    return [x[tap] for tap, _ in slices.taps(tuple(shape), across)]
 
 
-def untapped(xp: Namespace, parts: Sequence[Array], axis: int, each: Windows, length: int) -> Array:
-    """The transpose of `taps`: each part is added at the places that the k-th numbers came from."""
-    out = xp.overlapped(parts, axis, each.stride, each.before + length + each.after)
-    return out[along(out.ndim, axis, each.before, each.before + length)]
+def steps(stage: Stage, shape: Shape) -> tuple[Steps, ...]:
+    """The windows of a stage along the axes of x, with its padding."""
+    return tuple(Steps(axis, each.size, each.stride, each.before + shape[axis] + each.after) for axis, each in stage)
 
 
-def operations(size: Each, params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
-    """One for each number of each window, forward and backward, axis by axis from the last."""
+def within(x: Array, stage: Stage, shape: Shape) -> Array:
+    """What is left of x without the padding of a stage."""
+    for axis, each in stage:
+        x = x[along(x.ndim, axis, each.before, each.before + shape[axis])]
+    return x
+
+
+def backward_by(
+    xp: Namespace, f: Callable[..., Arrays], stages: tuple[Stage, ...], dout: Array, *others: Labels
+) -> Arrays:
+    """`f(dout, *others)`; some examples at a time where it has stages between which numbers stay in the cache."""
+    return f(dout, *others) if len(stages) == 1 else xp.by_examples(f, dout, *others)
+
+
+def operations(params: Unit, x: Shape, out: Shape, *, size: Each, stride: Each, padding: Margins) -> tuple[int, int]:
+    """One for each number of each window, forward and backward, stage by stage."""
     lengths, total = list(x), 0
-    sizes = _for(len(x) - 2, size)
-    for axis in range(len(x) - 2, 0, -1):
-        lengths[axis] = out[axis]
-        total += sizes[axis - 1] * math.prod(lengths)
+    for stage in stages(len(x) - 2, size, stride, padding):
+        for axis, _ in stage:
+            lengths[axis] = out[axis]
+        total += math.prod(each.size for _, each in stage) * math.prod(lengths)
     return total, total
