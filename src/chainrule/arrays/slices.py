@@ -12,9 +12,9 @@ class Steps(NamedTuple):
     size: int
     """The numbers of a window."""
     stride: int
-    """How far apart windows begin."""
+    """The distance between the beginnings of neighbouring windows."""
     length: int
-    """How long the axis is; numbers at its end may be in no window."""
+    """The length of the axis; numbers at its end may be in no window."""
 
 
 def along(axes: int, axis: int, start: int, stop: int, stride: int = 1) -> tuple[slice, ...]:

@@ -103,7 +103,7 @@ def steps(stage: Stage, shape: Shape) -> tuple[Steps, ...]:
 
 
 def within(x: Array, stage: Stage, shape: Shape) -> Array:
-    """What is left of x without the padding of a stage."""
+    """The part of x that is not the padding of a stage."""
     for axis, each in stage:
         x = x[along(x.ndim, axis, each.before, each.before + shape[axis])]
     return x
