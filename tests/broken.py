@@ -633,11 +633,19 @@ def a_rule_that_is_wrong_where_dx_is_not_wanted() -> Layer[Any, Any]:
     return affine_with_rule(backward=backward)
 
 
-WITHOUT = {"one_pass": "a rule is run by this library's own passes, and there is nothing to show without them"}
-"""The laws of layers whose verdicts come without lines that show the fault, and why."""
+WITHOUT = {
+    **dict.fromkeys(
+        ("one_pass", "loss_at_once"),
+        "a rule is run by this library's own passes, and there is nothing to show without them",
+    )
+}
+"""The laws of layers and losses whose verdicts come without lines that show the fault, and why."""
 
-TOO_SMALL = {"one entry wrong by one part in a billion": "no difference of a few lines is known to nine digits"}
-"""The broken layers whose verdicts do, and why."""
+TOO_SMALL = dict.fromkeys(
+    ("one entry wrong by one part in a billion", "one entry of dout wrong by one part in a billion"),
+    "no difference of a few lines is known to nine digits",
+)
+"""The broken layers and losses whose verdicts do, and why."""
 
 
 # Losses, on logits (5, 4) and labels.

@@ -27,6 +27,7 @@ from chainrule.optimizer import Optimizer
 
 if TYPE_CHECKING:
     from chainrule.laws._lines import Author
+    from chainrule.laws.demonstrated import OfLayer, OfLoss
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -95,6 +96,7 @@ def check_layer(
     it is half of what it should be: a missing factor of 2?
     """
     from chainrule.laws._lines import Author
+    from chainrule.laws.demonstrated import OfLayer
     from chainrule.laws.finite import unfit
     from chainrule.laws.of_layers import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS
     from chainrule.laws.places import with_places
@@ -123,7 +125,7 @@ def check_layer(
     report = evolve(report, verdicts=with_places(report.verdicts, layer, given, x, rng))
     author = Author(layer, as_given(layer, params), given)
     shown = _with_example(report, author, "float64" if checked is subject else _dtype(x))
-    return shown if shown.example else _with_program(shown, subject, given, x, author)
+    return shown if shown.example else _with_program(shown, OfLayer(subject, given, x), author)
 
 
 def check_loss(
@@ -164,6 +166,7 @@ def check_loss(
     True
     """
     from chainrule.laws._lines import Author
+    from chainrule.laws.demonstrated import OfLoss
     from chainrule.laws.finite import unfit
     from chainrule.laws.loss_laws import ELSEWHERE, LOSS_LAWS
 
@@ -182,7 +185,9 @@ def check_loss(
     lost = unfit("loss_derivative", {"out": out, "targets": targets}, value)
     if lost is not None:
         return Report((lost,))
-    return _with_example(_report(LOSS_LAWS, loss, out, targets, rng=rng, only=only), Author(loss, _itself))
+    author = Author(loss, _itself)
+    shown = _with_example(_report(LOSS_LAWS, loss, out, targets, rng=rng, only=only), author)
+    return shown if shown.example else _with_program(shown, OfLoss(loss, out, targets), author)
 
 
 def check_network(
@@ -284,7 +289,8 @@ def check_optimizer(
     True
     """
     from chainrule.laws.finite import unfit
-    from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS, lines_of_steps
+    from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
+    from chainrule.laws.steps_shown import steps_shown
 
     if is_a(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
         raise TypeError(
@@ -300,8 +306,8 @@ def check_optimizer(
     if lost is not None:
         return Report((lost,))
     report = _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng, only=only)
-    wrong_way = any(each.law == "follows_gradient" for each in report.failures)
-    return evolve(report, example=lines_of_steps(optimizer)) if wrong_way else report
+    lines = (steps_shown(verdict, optimizer) for verdict in report.failures)
+    return evolve(report, example=next(filter(None, lines), ""))
 
 
 def _with_example(report: Report, author: "Author", dtype: str = "float64") -> Report:
@@ -318,12 +324,12 @@ def _with_example(report: Report, author: "Author", dtype: str = "float64") -> R
     return Report(tuple(evolve(each, point=None) for each in report.verdicts), example)
 
 
-def _with_program(report: Report, layer: Any, params: Any, x: Any, author: "Author") -> Report:
+def _with_program(report: Report, subject: "OfLayer | OfLoss", author: "Author") -> Report:
     """The report with the lines that show the first fault of memory, state, rows or structure that can be shown."""
     from chainrule.laws.demonstrated import demonstrated
 
     first = sorted(report.failures, key=_of_earlier_calls, reverse=True)  # they explain the others
-    examples = (demonstrated(verdict, layer, params, x, author) for verdict in first)
+    examples = (demonstrated(verdict, subject, author) for verdict in first)
     return evolve(report, example=next(filter(None, examples), ""))
 
 

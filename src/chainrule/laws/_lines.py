@@ -1,5 +1,6 @@
 """Lines of code that show a wrong number without this library: in NumPy, in torch or in JAX."""
 
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -19,6 +20,15 @@ from chainrule.laws.loss_laws import OfLoss
 
 FEW = 64
 """The most numbers that are written out."""
+
+NAMES = ("forward", "backward", "grads", "rows")
+"""The functions of layers and losses."""
+
+IN_LOSSES = {"x": "out", "out": "value", "dx": "dout", "dout": "dloss"}
+"""The names that lines have for a loss, by those that they have for a layer."""
+
+NAMES_OF_LAYERS = re.compile(rf"(?<![.\w'\"])({'|'.join(IN_LOSSES)})\b")
+"""These, but not as attributes and keys."""
 
 
 @frozen(eq=False)
@@ -67,16 +77,16 @@ class Author:
         classes = {kind.__name__: kind for kind in kinds if kind.__module__ not in ("builtins", "numpy")}
         if isinstance(made, Function):
             return {made.name: made.f, **classes}
-        return {**{name: getattr(self.layer, name, None) for name in ("forward", "backward", "grads")}, **classes}
+        return {**{name: getattr(self.layer, name, None) for name in NAMES}, **classes}
 
 
 def lines_of(shown: Shown, author: Author) -> str:
     """The lines, in which the author's functions have their names."""
-    return "\n".join(_lines(shown, author))
-
-
-def _lines(shown: Shown, author: Author) -> Iterator[str]:
     code = dialect(shown, author)
+    return code.said("\n".join(_lines(shown, code)))
+
+
+def _lines(shown: Shown, code: "Pair") -> Iterator[str]:
     yield from code.start
     if not shown.step:
         yield "def result(dtype):"
@@ -106,8 +116,7 @@ def dialect(shown: Shown, author: Author) -> "Pair":
 class Pair:
     """A layer's pair of functions of NumPy's arrays."""
 
-    module = "np"
-    names_of_x, name_of_dout, gradients = "x", "dout", "grads"
+    module, gradients = "np", "grads"
     is_pair = True
 
     def __init__(self, shown: Shown, author: Author) -> None:
@@ -121,7 +130,11 @@ class Pair:
         """The arrays that are given, and their names."""
         trial = self.shown.part.trial
         yield from ((f"p{i}", leaf) for i, leaf in enumerate(tree.leaves(trial.params)))
-        yield from numbered(self.names_of_x, trial.x)
+        yield from numbered("x", trial.x)
+
+    def said(self, text: str) -> str:
+        """Lines in the author's words."""
+        return text
 
     @property
     def head(self) -> tuple[str, ...]:
@@ -144,7 +157,7 @@ class Pair:
     def setting(self) -> Iterator[str]:
         """The lines that make the arrays, and what is computed of them."""
         yield from (f"{name} = {self.array(leaf)}" for name, leaf in self.given.items())
-        yield f"{self.name_of_dout} = {self.array(self.shown.part.dout)}"
+        yield f"dout = {self.array(self.shown.part.dout)}"
         yield from self.results()
 
     @property
@@ -153,13 +166,13 @@ class Pair:
         yield from dict.fromkeys((*self.head, "import numpy as np"))
         yield from self.renamed
         for name, leaf in self.given.items():
-            yield f"{name} = {Pair.array(self, leaf) if name == self.names_of_x else self.array(leaf)}"
-        yield f"{self.name_of_dout} = {Pair.array(self, self.shown.part.dout)}"
+            yield f"{name} = {Pair.array(self, leaf) if name == 'x' else self.array(leaf)}"
+        yield f"dout = {Pair.array(self, self.shown.part.dout)}"
 
     @property
     def function(self) -> Iterator[str]:
         """The field as a function of `x` and `dout`."""
-        yield f"def result({self.names_of_x}, {self.name_of_dout}):"
+        yield "def result(x, dout):"
         yield from (f"    {line}" for line in (*self.taken, *self.results(), f"return {self.returned}"))
 
     @property
@@ -233,7 +246,7 @@ class Pair:
         """The body of the function of a step, whose derivative is the number."""
         yield f"moved = {self.moving}.copy()"
         yield f"moved[{self.shown.place}] += step"
-        yield f"return ({self.call('moved')}[0] * {self.name_of_dout}).sum()"
+        yield f"return ({self.call('moved')}[0] * dout).sum()"
 
 
 class PairOfEncoder(Pair):
@@ -249,9 +262,11 @@ class PairOfEncoder(Pair):
 
 
 class PairOfLoss(Pair):
-    """A loss's pair of functions."""
+    """A loss's pair of functions, as those of a layer for its targets, whose names are put right at the end."""
 
-    names_of_x, name_of_dout = "out", "dloss"
+    def said(self, text: str) -> str:
+        """Lines in the author's words."""
+        return NAMES_OF_LAYERS.sub(lambda name: IN_LOSSES[name[0]], text)
 
     def _given(self) -> Iterator[tuple[str, Array]]:
         yield from super()._given()
@@ -262,20 +277,20 @@ class PairOfLoss(Pair):
         """The numbers that the output is compared with."""
         return self.shown.part.trial.layer.forward.targets
 
-    def call(self, moved: str = "") -> str:
-        """The call of the author's function."""
-        return f"forward({moved or 'out'}, {self.code(self.targets)})"
+    def call_of(self, x: str, moved: str = "") -> str:
+        """The call of the author's function of a pair on another x."""
+        return f"forward({x}, {self.code(self.targets)})"
 
     def results(self) -> Iterator[str]:
         """The lines that compute what is wrong."""
-        yield f"value, cache = {self.call()}"
+        yield f"out, cache = {self.call()}"
         if self.leaf is not None:
-            yield "dout = backward(cache, dloss)"
+            yield "dx = backward(cache, dout)"
 
     @property
     def field(self) -> str:
         """The field that is wrong, in code."""
-        return "np.asarray(value)" if self.leaf is None else "dout"
+        return "np.asarray(out)" if self.leaf is None else "dx"
 
 
 class Torch(Pair):

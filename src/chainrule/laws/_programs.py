@@ -2,9 +2,10 @@
 
 They are about memory, state, rows, layouts, structure and `dout`. In all of them `x` and `dout` are arrays of NumPy's,
 and `result(x, dout)` is the field that is looked at. Those that name a cache are for pairs of functions alone, since
-torch and JAX keep their own.
+torch and JAX keep their own. A loss goes as a layer for its targets.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -104,6 +105,8 @@ def of_structure(code: Pair, field: str) -> Iterator[Program]:
 
 def of_dout(code: Pair, field: str) -> Iterator[Program]:
     """Sums and multiples of `dout`, and zeros."""
+    if code.leaf is None:  # out has nothing to do with dout
+        return
     yield Program((), "result(x, 0 * dout)", "0.0")
     for power in POWERS[code.shown.dtype]:
         yield Program((f"scale = 2.0**{power}",), "(result(x, scale * dout) / scale)", "result(x, dout)", exact=False)
@@ -156,7 +159,7 @@ def of_layouts(code: Pair, field: str) -> Iterator[Program]:
 
 def of_arguments(code: Pair, field: str) -> Iterator[Program]:
     """Arguments before and after a call."""
-    for name in ("x", "dout"):
+    for name in ("x", "dout", *_targets(code)):
         yield Program((f"before = {name}.copy()", "result(x, dout)"), name, "before")
     if not code.is_pair:
         return
@@ -175,7 +178,7 @@ def of_read_only(code: Pair, field: str) -> Iterator[Program]:
     """Arguments that can't be written to: a call raises, or gives other numbers. torch's tensors know no such thing."""
     if not code.is_pair:
         return
-    for name in ("x", "dout"):
+    for name in ("x", "dout", *_targets(code)):
         yield Program(("right = result(x, dout)", f"{name}.flags.writeable = False"), "result(x, dout)", "right")
     forward, *back = code.results()
     for path in _cached(code):
@@ -203,9 +206,9 @@ def of_ownership(code: Pair, field: str) -> Iterator[Program]:
     """Arrays of the caller that are written to after forward."""
     if code.is_pair:
         forward, *back = code.results()
-        for name in ("x", "out"):
-            other = "-2 * x - 0.125" if code.shown.part.trial.x.dtype.kind == "f" or name == "out" else "x == 0"
-            write = f"{name}[...] = {other.replace('x', name)}"
+        for name in ("x", "out", *_targets(code)):
+            given = code.given.get(name, code.shown.part.trial.out)
+            write = f"{name}[...] = -2 * {name} - 0.125" if given.dtype.kind == "f" else f"{name}[...] = {name} == 0"
             yield Program((forward, *back, f"before = {code.field}.copy()", write, *back), code.field, "before")
 
 
@@ -274,6 +277,43 @@ def of_process(code: Pair, field: str) -> Iterator[Program]:
         imported, value = SETTINGS[field]
         lines = (*filter(None, [imported]), f"before = {value}", "result(x, dout)")
         yield Program(lines, value, "before")
+
+
+def of_types(code: Pair, field: str) -> Iterator[Program]:
+    """Types, shapes and dtypes of a loss; a call that raises."""
+    yield Program((), "result(x, dout)")
+    forward, *back = code.results()
+    yield Program((), f"type({code.call()}).__name__", "'tuple'")
+    yield Program((forward,), "hasattr(out, 'dtype')", "True")
+    yield Program((forward,), "(out.shape, out.dtype.name)", "((), x.dtype.name)")
+    for line in back:
+        yield Program((forward, line), "type(dx).__name__", "'ndarray'")
+        yield Program((forward, line), "(dx.shape, dx.dtype.name)", "(x.shape, x.dtype.name)")
+
+
+def of_sizes(code: Pair, field: str) -> Iterator[Program]:
+    """Large numbers, in a dtype and in a wider one: exponentials overflow."""
+    for size in (1e3, 1e4):
+        for sign in ("np.sign(x)", "-np.sign(x)", "-np.ones_like(x)"):
+            large = (f"x = {size} * {sign}", "wide = x.astype(np.longdouble)")
+            yield Program(large, "result(x, dout)", "result(wide, dout).astype(x.dtype)", exact=False)
+
+
+def of_mean(code: Pair, field: str) -> Iterator[Program]:
+    """A loss beside the mean of its rows, and a row alone beside the same row among others."""
+    arguments = code.call().removeprefix("forward")
+    yield Program((), f"{code.call()}[0]", f"rows{arguments}.mean()", exact=False)
+    yield Program((), f"rows{arguments}.shape", "x.shape[:-1]")
+    for i in range(len(code.shown.part.trial.x)):
+        alone = arguments
+        for name in ("x", *_targets(code)):
+            alone = re.sub(rf"\b{name}\b", f"{name}[{i}:{i + 1}]", alone)
+        yield Program((), f"rows{alone}", f"rows{arguments}[{i}:{i + 1}]", exact=False)
+
+
+def _targets(code: Pair) -> list[str]:
+    """The names of a loss's targets."""
+    return [name for name in code.given if name.startswith("targets")]
 
 
 def _cached(code: Pair) -> list[str]:

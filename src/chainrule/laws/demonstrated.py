@@ -4,7 +4,8 @@ From few rows and numbers of one digit on, programs are run until one does what 
 given have been seen to show the fault.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import chain, islice
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +25,7 @@ from chainrule.laws._programs import (
     of_dout,
     of_grads,
     of_layouts,
+    of_mean,
     of_nan,
     of_ownership,
     of_process,
@@ -31,12 +33,16 @@ from chainrule.laws._programs import (
     of_repeats,
     of_rows,
     of_sharing,
+    of_sizes,
     of_structure,
     of_threads,
+    of_types,
     of_unwritten,
 )
 from chainrule.laws.copies import writable
 from chainrule.laws.directions import Part
+from chainrule.laws.loss_laws import as_layer
+from chainrule.laws.row_laws import taken
 from chainrule.laws.smallest import LARGE, rounded
 from chainrule.laws.state_laws import settings_kept
 from chainrule.laws.trial import Trial
@@ -80,41 +86,87 @@ PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
 )
 """The programs that may show what a law found, the most telling first; where equal calls differ, that comes first."""
 
+OF_LOSSES: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
+    {
+        "loss_state": (of_process, of_repeats, of_calls, of_threads),
+        "loss_structure": (of_types,),
+        "loss_derivative": (of_repeats, of_types, of_calls),
+        "loss_values": (of_repeats, of_types, of_dout, of_sizes, of_calls),
+        "loss_targets": (of_repeats, of_types, of_dout, of_calls),
+        "loss_precision": (of_types,),
+        "loss_linearity": (of_repeats, of_dout, of_calls),
+        "loss_purity": (of_arguments, of_read_only, of_repeats, of_ownership, of_calls),
+        "loss_memory": (of_layouts, of_arguments, of_read_only, of_sharing, of_repeats, of_unwritten, of_ownership),
+        "mean_of_rows": (of_mean,),
+    }
+)
+"""The same for the laws of losses."""
+
 
 @frozen(eq=False)
 class Case:
-    """Arguments that a program is tried with."""
+    """A layer, or a loss for its targets, and the arguments that a program is tried with."""
 
+    layer: Any
     params: Any
     x: Any
     dout: Any
 
 
-def demonstrated(verdict: Verdict, layer: Any, params: Any, x: Any, author: Author) -> str:
+@frozen(eq=False)
+class OfLayer:
+    """A layer, with parameters that are a tree, and the arguments that it was checked with."""
+
+    layer: Any
+    params: Any
+    x: Any
+
+    def some(self, rows: Any, simple: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
+        """The layer, its parameters and x, with some rows and simpler numbers."""
+        return self.layer, simple(self.params), simple(self.x[rows])
+
+
+@frozen(eq=False)
+class OfLoss:
+    """A loss, and the arguments that it was checked with."""
+
+    loss: Any
+    x: Any
+    targets: Any
+    params: tuple[()] = ()
+
+    def some(self, rows: Any, simple: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
+        """The loss as a layer for its targets, and out, with some rows and simpler numbers."""
+        targets = tree.map(partial(taken, rows), self.targets)
+        return as_layer(self.loss, simple(targets)), (), simple(self.x[rows])
+
+
+def demonstrated(verdict: Verdict, subject: OfLayer | OfLoss, author: Author) -> str:
     """Lines of code that show what a verdict says, with few rows and simple numbers; "" if none are found.
 
     Parameters
     ----------
     verdict
         A verdict that is wrong.
-    layer, params, x
-        The layer, with parameters that are a tree, and the arguments that it was checked with.
+    subject
+        What it is about.
     author
-        The layer as it was given.
+        The layer or the loss as it was given.
 
     Returns
     -------
     str
         Code that ends in the printing of two values that should be the same, or in a call that raises.
     """
-    if verdict.law not in PROGRAMS or not is_numpy(x) or not x.ndim or not len(x):
+    known, x = {**PROGRAMS, **OF_LOSSES}.get(verdict.law, ()), subject.x
+    if not known or not is_numpy(x) or not x.ndim or not len(x):
         return ""
-    if sum(leaf.size for leaf in tree.leaves((params, x))) > LARGE:  # each call takes a while
+    if sum(leaf.size for leaf in tree.leaves((subject.params, x))) > LARGE:  # each call takes a while
         return ""
     found: list[str] = []
 
     def search() -> None:
-        tried = (_tried(verdict, programs, layer, params, x, author) for programs in PROGRAMS[verdict.law])
+        tried = (_tried(verdict, programs, subject, author) for programs in known)
         some = chain.from_iterable(islice(each, TRIES) for each in tried)
         found.append(next((lines for lines in some if lines), ""))
 
@@ -122,19 +174,19 @@ def demonstrated(verdict: Verdict, layer: Any, params: Any, x: Any, author: Auth
     return found[0]
 
 
-def _tried(verdict: Verdict, programs: Programs, layer: Any, params: Any, x: Any, author: Author) -> Iterator[str]:
+def _tried(verdict: Verdict, programs: Programs, subject: OfLayer | OfLoss, author: Author) -> Iterator[str]:
     """The lines of each program that is tried; "" for those that show nothing."""
-    own = [leaf.dtype for leaf in tree.leaves((x, params)) if leaf.dtype.kind == "f"]
+    own = [leaf.dtype for leaf in tree.leaves((subject.x, subject.params)) if leaf.dtype.kind == "f"]
     for dtype in dict.fromkeys((*own, *map(np.dtype, (np.float64, np.float32, np.float16)))):
-        for case in _cases(layer, params, x, dtype):
-            for code in _codes(verdict, layer, case, author, dtype.name):
+        for case in _cases(subject, dtype):
+            for code in _codes(verdict, case, author, dtype.name):
                 for program in programs(code, verdict.field):
                     yield _lines(program, code, verdict)
 
 
-def _cases(layer: Any, params: Any, x: Any, dtype: Any) -> Iterator[Case]:
+def _cases(subject: OfLayer | OfLoss, dtype: Any) -> Iterator[Case]:
     """Few rows before many, numbers of one digit before others; and positive ones, which some layers pass on."""
-    rng = np.random.default_rng(OF_DOUT)
+    rng, n = np.random.default_rng(OF_DOUT), len(subject.x)
 
     def narrowed(leaf: Any) -> Any:
         return leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf
@@ -143,27 +195,30 @@ def _cases(layer: Any, params: Any, x: Any, dtype: Any) -> Iterator[Case]:
         return tree.map(lambda leaf: narrowed(rounded(digits, OF_X, leaf)), value)
 
     for digits in (1, 3):
-        for rows in dict.fromkeys((*ROWS, len(x))):
-            given = simple(digits, params), simple(digits, x[np.arange(rows) % len(x)])
+        for rows in dict.fromkeys((*ROWS, n)):
+            layer, params, x = subject.some(np.arange(rows) % n, partial(simple, digits))
             try:
-                shape: tuple[int, ...] = np.shape(layer.forward(*writable(given))[0])
-                dout = rounded(digits, OF_DOUT, rng.standard_normal(shape))
+                shape: tuple[int, ...] = np.shape(layer.forward(*writable((params, x)))[0])
+                dout = rounded(digits, OF_DOUT, np.asarray(rng.standard_normal(shape)))
             except Exception:  # noqa: BLE001  # it refuses them, or is what lines are to show
-                dout = given[1]
-            yield Case(*given, narrowed(dout))
+                dout = x
+            yield Case(layer, params, x, narrowed(dout))
+    layer, params, x = subject.some(np.arange(n), partial(tree.map, narrowed))
     if x.dtype.kind == "f":
-        yield Case(tree.map(narrowed, params), narrowed(np.abs(simple(1, x)) + 1), np.ones_like(narrowed(x)))
+        yield Case(layer, params, narrowed(np.abs(simple(1, x)) + 1), np.ones_like(x))
 
 
-def _codes(verdict: Verdict, layer: Any, case: Case, author: Author, dtype: str) -> Iterator[Pair]:
+def _codes(verdict: Verdict, case: Case, author: Author, dtype: str) -> Iterator[Pair]:
     """The code of the layer, for the field of a verdict or for every one."""
     try:
         with np.errstate(all="ignore"):
-            trial = Trial.of(layer, case.params, case.x)
+            trial = Trial.of(case.layer, case.params, case.x)
     except Exception:  # noqa: BLE001  # it is what lines are to show
-        trial = Trial(layer, case.params, case.x, case.x, None)
+        trial = Trial(case.layer, case.params, case.x, case.x, None)
     fields = ["out", *trial.arguments]
     field = verdict.field.replace("()", "")
+    if verdict.law in OF_LOSSES:
+        field = {"loss": "out", "dout": "dx"}.get(field, "")
     for name in [field] if field in fields else fields:
         part = Part(trial, name, case.dout, case.dout, case.dout)
         yield dialect(Shown(part, (), 1.0, kinked=False, dtype=dtype), author)
@@ -177,13 +232,12 @@ def _lines(program: Program, code: Pair, verdict: Verdict) -> str:
         return ""
     if any("result(" in line for line in (*program.lines, program.got, program.expected)):
         setting += code.function
-    lines = [*setting, *program.lines]
-    end = ""
+    lines, end = code.said("\n".join([*setting, *program.lines])), ""
     for _ in range(TIMES):
-        end = _run("\n".join(lines), program, code, verdict)
+        end = _run(lines, program, code, verdict)
         if not end:
             return ""
-    return "\n".join([*lines, end])
+    return f"{lines}\n{end}"
 
 
 def _run(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
@@ -192,44 +246,49 @@ def _run(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
 
     def run() -> None:
         with code.contained():
-            ends.append(_end(lines, program, code.author, verdict))
+            ends.append(_end(lines, program, code, verdict))
 
-    if verdict.law == "process_unchanged":  # it is to be found as it was, each time
+    if verdict.law in ("process_unchanged", "loss_state"):  # it is to be found as it was, each time
         settings_kept("", run, np.random.default_rng(0))
     else:
         run()
     return ends[0]
 
 
-def _end(lines: str, program: Program, author: Author, verdict: Verdict) -> str:
-    names = author.names
+def _end(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
+    names = code.author.names
+    got_by, expected_by = code.said(program.got), code.said(program.expected)
     try:
         exec(lines, names)  # noqa: S102  # it is made here, of numbers and of names
     except Exception:  # noqa: BLE001  # it refuses this
         return ""
     try:
-        got = eval(program.got, names)  # noqa: S307  # it is made here
+        got = eval(got_by, names)  # noqa: S307  # it is made here
     except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
         told = type(error).__name__ in verdict.note or "read-only" in str(error)
         said = str(error).partition("\n")[0]
-        return f"{program.got}  # raises {type(error).__name__}: {said}" if told else ""
+        return f"{got_by}  # raises {type(error).__name__}: {said}" if told else ""
     if not program.expected:
         return ""
     try:
-        expected = eval(program.expected, names)  # noqa: S307  # it is made here
-        where = _where(got, expected, 0.0 if program.exact else FAR * _largest(names["x"], names["dout"], expected))
+        expected = eval(expected_by, names)  # noqa: S307  # it is made here
+        given = names[code.said("x")], names[code.said("dout")]
+        place = where(got, expected, 0.0 if program.exact else FAR * _largest(*given, expected))
     except Exception:  # noqa: BLE001  # there is nothing to compare with
         return ""
-    there = where if is_numpy(expected) and expected.ndim else ""
-    return "" if where is None else f"print({program.got}{where}, {program.expected}{there})"
+    there = place if is_numpy(expected) and expected.ndim else ""
+    return "" if place is None else f"print({got_by}{place}, {expected_by}{there})"
 
 
-def _where(got: Any, expected: Any, units: float) -> str | None:
+def where(got: Any, expected: Any, units: float) -> str | None:
     """In code, where two values differ by so many units: "" if all of them does; None if they are the same."""
-    if not is_numpy(got) or got.dtype.kind not in "fiu" or not got.ndim:
+    if hasattr(got, "dtype"):  # NumPy returns scalars in place of 0-d arrays
+        got = np.asarray(got)
+    if not is_numpy(got) or got.dtype.kind not in ("fiu" if got.ndim else "f"):
         return None if got == expected else ""
     if np.ndim(expected) and got.shape != np.shape(expected):
         return ".shape"
+    axes, got, expected = got.ndim, np.atleast_1d(got), np.atleast_1d(expected)
     with np.errstate(all="ignore"):
         off = np.abs(got - expected)
         off[np.isnan(got) & np.isnan(expected)] = 0.0
@@ -238,7 +297,7 @@ def _where(got: Any, expected: Any, units: float) -> str | None:
     if not off.size or off.max() <= units * float(np.finfo(got.dtype).eps):
         return None
     index = np.unravel_index(int(np.argmax(off)), off.shape)
-    return f"[{', '.join(str(int(i)) for i in index)}]"
+    return f"[{', '.join(str(int(i)) for i in index)}]" if axes else ""
 
 
 def _largest(*arrays: Any) -> float:

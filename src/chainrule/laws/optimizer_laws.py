@@ -191,6 +191,9 @@ TREE = (np.zeros((3, 2)), np.zeros(4), (np.zeros((2, 3, 2)), np.zeros(1)), np.ze
 STEPS, MOMENTS = 12, 6
 """The number of steps that are taken, and the number after which the direction is looked at as well."""
 
+STEEPNESS = 0.05
+"""The curvature of a quadratic on which an optimizer has to descend, times its rate; from 2 on no rate is stable."""
+
 
 def _normal_of(rng: np.random.Generator) -> Callable[[Array], Array]:
     return lambda leaf: rng.standard_normal(leaf.shape)
@@ -324,7 +327,7 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
     if not rate > 0:
         note = "it does not move in its first steps, so that no curvature suits it"
         return [Verdict("descends", "loss", ok=False, undecided=True, note=note)]
-    curvature = 0.05 / rate
+    curvature = STEEPNESS / rate
     centre = tree.map(lambda leaf, slope: leaf - slope / curvature, start, slopes)
 
     def loss(at: Any) -> float:

@@ -1,0 +1,188 @@
+"""Lines that show what is wrong with an optimizer, without this library.
+
+They end in two values that should be the same. In them `init` and `step` are the author's own, and `params` and `grads`
+are one array each, of a few numbers.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import numpy as np
+from attrs import frozen
+
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.checking.verdict import Verdict
+from chainrule.interop.in_code import reached
+from chainrule.laws._programs import SETTINGS
+from chainrule.laws.demonstrated import where
+from chainrule.laws.optimizer_laws import STEEPNESS, lines_of_steps
+from chainrule.laws.state_laws import settings_kept
+
+SHAPES = ((1,), (4,), (2, 2))
+"""The shapes that are tried."""
+
+PARAMS, GRADS = (1.0, -2.0, 0.5, -1.5), (0.5, 1.0, -2.0, -0.7)
+"""Their numbers."""
+
+STEP = "step(init(params), params, grads)"
+FIRST = f"new, state = {STEP}"
+
+
+@frozen
+class Steps:
+    """Lines of code, and two expressions after them that are to give the same; or the first is to raise nothing.
+
+    Parameters
+    ----------
+    lines
+        The lines.
+    got, expected
+        The expressions.
+    at_most
+        Whether the first is to be no more than the second, in place of the same.
+    """
+
+    lines: tuple[str, ...]
+    got: str
+    expected: str = ""
+    at_most: bool = False
+
+
+Ways: TypeAlias = Callable[[Any, Array, Array, Verdict], Iterator[Steps]]
+"""Lines that may show what a verdict says of an optimizer, with parameters and gradients."""
+
+
+def of_structure(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+    """Types, shapes and dtypes before and after a step."""
+    yield Steps((FIRST,), "type(new).__name__", "'ndarray'")
+    yield Steps((FIRST,), "(new.shape, new.dtype.name)", "(params.shape, params.dtype.name)")
+    for path in _held(optimizer.init(params)):
+        before = path.replace("state", "before", 1)
+        lines = ("before = init(params)", "state = step(before, params, grads)[1]")
+        yield Steps(lines, f"({path}.shape, {path}.dtype.name)", f"({before}.shape, {before}.dtype.name)")
+
+
+def of_purity(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+    """Arguments before and after a step, which may be read-only; the same step again; memory that results share."""
+    held = _held(optimizer.step(optimizer.init(params.copy()), params.copy(), grads.copy())[1])
+    if verdict.field in SETTINGS:
+        imported, value = SETTINGS[verdict.field]
+        yield Steps((*filter(None, [imported]), f"before = {value}", STEP), value, "before")
+    for name in ("params", "grads"):
+        yield Steps((f"before = {name}.copy()", STEP), name, "before")
+    for path in held:
+        yield Steps((FIRST, f"before = {path}.copy()", "step(state, new, grads)"), path, "before")
+    yield Steps(("params.flags.writeable = grads.flags.writeable = False",), f"{STEP}[0]")
+    again = "step(state, params, grads)[0]"
+    yield Steps(("state = init(params)", f"first = {again}.copy()"), again, "first")
+    yield Steps((FIRST, "kept = new.copy()", "step(state, new, -2 * grads)"), "new", "kept")
+    results = ["new", *held]
+    for i, one in enumerate(results):
+        for other in ("params", "grads", *results[i + 1 :]):
+            yield Steps((FIRST,), f"({one}.flags.writeable and np.shares_memory({one}, {other}))", "False")
+
+
+def of_places(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+    """Three steps with the numbers in reverse."""
+    moved = (
+        "def moved(params, grads):  # by three steps",
+        "    state = init(params)",
+        "    for _ in range(3):",
+        "        params, state = step(state, params, grads)",
+        "    return params",
+    )
+    yield Steps(moved, "moved(np.flip(params), np.flip(grads))", "np.flip(moved(params, grads))")
+
+
+def of_descent(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+    """A thousand steps towards the centre of a quadratic, from whose sides it is not to get away."""
+    new, _ = optimizer.step(optimizer.init(params), params, grads)
+    rate = float(np.max(np.abs(new - params) / np.abs(grads)))
+    lines = (
+        f"curvature = {STEEPNESS / rate:.3g}",
+        "start, state, centre = params, init(params), params - grads / curvature",
+        "for _ in range(1000):",
+        "    params, state = step(state, params, (params - centre) * curvature)",
+    )
+    yield Steps(lines, "np.abs(params - centre).max()", "np.abs(start - centre).max()", at_most=True)
+
+
+WAYS: Mapping[str, Ways] = MappingProxyType(
+    {"step_structure": of_structure, "step_purity": of_purity, "elementwise": of_places, "descends": of_descent}
+)
+"""The lines for the laws of optimizers; `follows_gradient` has its own."""
+
+
+def steps_shown(verdict: Verdict, optimizer: Any) -> str:
+    """Lines of code that show what a verdict says of an optimizer; "" if none are found.
+
+    Parameters
+    ----------
+    verdict
+        A verdict that is wrong.
+    optimizer
+        The optimizer.
+    """
+    if verdict.law == "follows_gradient":
+        return lines_of_steps(optimizer)
+    found: list[str] = []
+
+    def search() -> None:
+        found.append(next(_found(verdict, optimizer), ""))
+
+    settings_kept("", search, np.random.default_rng(0))
+    return found[0]
+
+
+def _found(verdict: Verdict, optimizer: Any) -> Iterator[str]:
+    """Lines that have shown it."""
+    for dtype in (np.float64, np.float32):
+        for shape in SHAPES:
+            params, grads = (np.resize(np.array(numbers, dtype), shape) for numbers in (PARAMS, GRADS))
+            kind = "" if dtype is np.float64 else f", np.{np.dtype(dtype).name}"
+            shown = [[float(str(number)) for number in array.flat] for array in (params, grads)]
+            given = [np.reshape(numbers, shape).tolist() for numbers in shown]
+            setting = (
+                "import numpy as np",
+                f"params = np.array({given[0]}{kind})",
+                f"grads = np.array({given[1]}{kind})",
+            )
+            with suppress(Exception):  # it takes no such parameters
+                for steps in WAYS[verdict.law](optimizer, params, grads, verdict):
+                    lines = "\n".join((*setting, *steps.lines))
+                    end = _end(lines, steps, optimizer, verdict)
+                    if end:
+                        yield f"{lines}\n{end}"
+
+
+def _end(lines: str, steps: Steps, optimizer: Any, verdict: Verdict) -> str:
+    """The last line, if the lines show something; else ""."""
+    names: dict[str, Any] = {"init": optimizer.init, "step": optimizer.step}
+    try:
+        with np.errstate(all="ignore"):
+            exec(lines, names)  # noqa: S102  # it is made here, of numbers
+    except Exception:  # noqa: BLE001  # it refuses this
+        return ""
+    try:
+        got = eval(steps.got, names)  # noqa: S307  # it is made here
+    except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
+        told = type(error).__name__ in verdict.note or "read-only" in str(error)
+        said = str(error).partition("\n")[0]
+        return f"{steps.got}  # raises {type(error).__name__}: {said}" if told else ""
+    if not steps.expected:
+        return ""
+    expected = eval(steps.expected, names)  # noqa: S307  # it is made here
+    if steps.at_most:
+        return "" if got <= expected else f"print({steps.got}, {steps.expected})"
+    if is_numpy(got) and got.shape != names["grads"].shape:  # it goes by arrays of earlier calls, and not by these
+        return ""
+    place = where(got, expected, 0.0)
+    there = place if is_numpy(expected) and expected.ndim else ""
+    return "" if place is None else f"print({steps.got}{place}, {steps.expected}{there})"
+
+
+def _held(state: Any) -> list[str]:
+    """The code that reaches each array of floats in a state."""
+    return [path for path, each in reached(state, "state") if is_numpy(each) and each.dtype.kind == "f"]
