@@ -42,7 +42,9 @@ def decay_of(xp: Namespace, x: Array, polynomial: tuple[float, ...], *, fine: bo
         highest, *lower = (-c for c in reversed(polynomial))
         exponent: Array = highest * x
         for c in lower:
-            exponent = (exponent + c) * x if c else exponent * x
+            if c:
+                exponent += c
+            exponent *= x
         return xp.exp(exponent)
     h = xp.round(x * 16) / 16
     exact = rest = q = xp.zeros_like(x)

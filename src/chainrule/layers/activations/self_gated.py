@@ -55,9 +55,17 @@ def silu_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     """`out = x s(x)`; the slope is saved."""
     k = xp.decay(x / 2)
     e = k * k
-    p, b, r = xp.one_where(x >= 0, k), xp.one_where(x < 0, e), xp.reciprocal(1 + e)
-    gate, x = p * r, x * p
-    return x * gate, gate * (p + x * (b * r))
+    p, b = xp.one_where(x >= 0, k), xp.one_where(x < 0, e)
+    e += 1  # from here on in the memory of what is made: half of the time goes into memory
+    r = xp.reciprocal(e)
+    gate, out = p * r, x * p
+    slope = b
+    slope *= r
+    slope *= out
+    slope += p
+    slope *= gate
+    out *= gate
+    return out, slope
 
 
 def mish_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
