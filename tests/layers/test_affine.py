@@ -1,4 +1,5 @@
 import copy
+import ctypes
 import math
 import pickle
 import re
@@ -33,6 +34,32 @@ def test_values_and_gradients_are_the_sums_of_the_definition(rng: np.random.Gene
     np.testing.assert_allclose(dx, expected_dx, rtol=0, atol=1e-13)
     np.testing.assert_allclose(grads.W, expected_dW, rtol=0, atol=1e-13)
     np.testing.assert_allclose(grads.b, expected_db, rtol=0, atol=1e-13)
+
+
+class Garbage(ctypes.Structure):
+    """Signalling nans, as many as fill some of the stack."""
+
+    _fields_ = (("words", ctypes.c_uint32 * 8000),)
+
+
+def left_on_the_stack() -> None:
+    """What a call leaves behind, where the next one finds it."""
+    call = ctypes.CDLL(None).labs
+    call.argtypes = [Garbage]
+    call(Garbage((ctypes.c_uint32 * 8000)(*[0x7FA00001] * 8000)))
+
+
+@pytest.mark.parametrize("side", range(1, 17))
+def test_numbers_that_are_not_its_own_make_no_warning(side: int) -> None:
+    # OpenBLAS for AVX-512 computes with them, and drops what it gets. Of Python's lines few are between these calls.
+    rng = np.random.default_rng(side)
+    rows, column = normal(rng, 3, side, dtype=np.float32), params_of(rng, side, 1, np.float32)
+    left_on_the_stack()
+    affine.forward(column, rows)
+    params, dout = params_of(rng, 4, 3, np.float32), np.asfortranarray(normal(rng, side, 3, dtype=np.float32))
+    _, cache = affine.forward(params, normal(rng, side, 4, dtype=np.float32))
+    left_on_the_stack()
+    affine.backward(cache, dout)
 
 
 def test_a_step_worked_by_hand() -> None:

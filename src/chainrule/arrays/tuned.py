@@ -55,6 +55,10 @@ FEW_ROWS = 2**10
 FEW = 64
 """Up to so many classes, rows are short, and reducing them one by one takes longer than laying them out anew."""
 
+NARROW = 8
+"""A sum of so many products and fewer, with a vector, has a form of its own in OpenBLAS for AVX-512 (its pull request
+3260), which computes with what happens to stand beside the numbers, and drops it: warnings of it mean nothing."""
+
 MANY = 2**16
 """From so many numbers on, a function goes by blocks: a step of 64-256-10 with silu and rows of that size takes 2/3."""
 
@@ -81,6 +85,13 @@ def _before_writing(part: Array, steps: Sequence[Steps]) -> Array:
     for each in steps:
         shape[each.axis] = each.length
     out: Array = (np.empty_like if filled else np.zeros_like)(part, shape=shape)
+    return out
+
+
+def dot(a: Array, b: Array) -> Array:
+    """`a b` of a matrix or a row, and a matrix."""
+    narrow = a.shape[-1] <= NARROW and (a.ndim == 1 or 1 in (a.shape[0], b.shape[1]))
+    out: Array = QUIET.copy().run(a.dot, b) if narrow else a.dot(b)
     return out
 
 
@@ -172,14 +183,12 @@ class Tuned:
 
     def matmul(self, a: Array, b: Array, /) -> Array:
         # The method is half a microsecond faster than np.matmul, and of more axes than two it does not ask BLAS.
-        out: Array = a.dot(b) if a.ndim == 2 else self.rows(a).dot(b).reshape(*a.shape[:-1], b.shape[-1])
-        return out
+        return dot(a, b) if a.ndim == 2 else dot(self.rows(a), b).reshape(*a.shape[:-1], b.shape[-1])
 
     def matmul_rows(self, a: Array, b: Array, /) -> Array:
         if a.ndim != 2:
             a, b = self.rows(a), self.rows(b)
-        out: Array = a.T.dot(b)
-        return out
+        return dot(a.T, b)
 
     def abs(self, x: Array, /) -> Array:
         return np.abs(x)
@@ -290,8 +299,7 @@ class Tuned:
         if x.ndim != 2:
             x = self.rows(x)
         n = x.shape[0]
-        out: Array = (_some_ones(n, x.dtype) if n <= SMALL else ones(n, x.dtype)).dot(x)
-        return out
+        return dot(_some_ones(n, x.dtype) if n <= SMALL else ones(n, x.dtype), x)
 
     def sum_last(self, x: Array, /) -> Array:
         k = x.shape[-1]
