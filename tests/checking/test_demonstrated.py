@@ -1,12 +1,28 @@
 """Lines that show a fault of memory, state, rows, layouts or structure: run on a fresh layer or loss, they show it."""
 
+import os
 from typing import Any
 
 import numpy as np
 import pytest
+from attrs import frozen
 
 from broken import AFFINE, DERIVATIVE, ELEMENTWISE, LOSS_DERIVATIVE, LOSSES, TOO_SMALL, WITHOUT, Broken
-from chainrule import Affine, Array, Encoder, Layer, Report, Unit, check_layer, check_loss, own, softmax
+from chainrule import (
+    Affine,
+    Array,
+    Encoder,
+    Layer,
+    Loss,
+    Report,
+    Unit,
+    check_layer,
+    check_loss,
+    own,
+    record,
+    softmax,
+    softmax_cross_entropy,
+)
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS
 from chainrule.laws.demonstrated import OF_LOSSES, PROGRAMS
 from chainrule.laws.memory_laws import clear
@@ -27,6 +43,15 @@ def report_of(layer: Any, params: Any, x: Any, law: str) -> Report:
     return check_layer(layer, params, x, rng=np.random.default_rng(0), only=["structure", law])
 
 
+@frozen(eq=False)
+@record
+class Weighted:
+    """Targets whose fields have names that lines use for other things."""
+
+    x: Array
+    dout: Array
+
+
 def printed(lines: str, layer: Any) -> list[tuple[Any, ...]]:
     """What lines print, that are pasted where a layer's author has its functions."""
     found: list[tuple[Any, ...]] = []
@@ -35,7 +60,7 @@ def printed(lines: str, layer: Any) -> list[tuple[Any, ...]]:
     def keep(*values: Any) -> None:
         found.append(values)
 
-    exec(lines, {**names, "Affine": Affine, "print": keep})  # noqa: S102  # as pasted
+    exec(lines, {**names, "Affine": Affine, "Weighted": Weighted, "print": keep})  # noqa: S102  # as pasted
     clear({((7, 11), np.dtype(np.float32))})  # lines about np.empty leave nan in free memory
     return found
 
@@ -233,3 +258,104 @@ def test_a_right_layer_and_a_large_one_have_no_lines() -> None:
     report = report_of(large, (), normal(2, 2**14), "nothing_shared")
     assert report.failures
     assert report.example == ""
+
+
+# Losses, whose lines have targets.
+
+
+def value_of(out: Array, targets: Array) -> Array:
+    return np.asarray(((out - targets) ** 2).sum(-1).mean(), out.dtype)
+
+
+def rows_of(out: Array, targets: Array) -> Array:
+    return np.asarray(((out - targets) ** 2).sum(-1))
+
+
+def slopes_of(cache: tuple[Array, Array], dloss: Any) -> Array:
+    out, targets = cache
+    return np.asarray(2 * (out - targets) * np.asarray(dloss, out.dtype) / len(out))
+
+
+def report_of_loss(loss: Loss[Any, Any], targets: Any, law: str) -> Report:
+    return check_loss(loss, normal(5, 3), targets, rng=np.random.default_rng(0), only=["loss_structure", law])
+
+
+def test_a_cache_that_is_the_callers_is_shown_by_the_gradient_and_not_by_the_value_that_is_written_to() -> None:
+    loss = Loss(lambda out, targets: (value_of(out, targets), (out, targets)), slopes_of, rows_of)
+    report = report_of_loss(loss, normal(5, 3) + 1, "loss_purity")
+    assert "out[...] = -2 * out - 0.125" in report.example
+    ((after, before),) = printed(report.example, loss)
+    assert after != pytest.approx(before)
+    right = Loss(lambda out, targets: (value_of(out, targets), (own(out), own(targets))), slopes_of, rows_of)
+    ((after, before),) = printed(report.example, right)
+    assert after == before
+
+
+def test_targets_may_be_a_record_with_any_names() -> None:
+    def forward(out: Array, targets: Weighted) -> tuple[Array, Any]:
+        errors = (out - targets.x) * targets.dout
+        return np.asarray((errors**2).sum(-1).mean(), out.dtype), (own(errors), own(targets.dout))
+
+    def backward(cache: tuple[Array, Array], dloss: Any) -> Array:
+        errors, weights = cache
+        return np.asarray(errors * weights * np.asarray(dloss, errors.dtype) / len(errors))  # without its 2
+
+    def rows(out: Array, targets: Weighted) -> Array:
+        return np.asarray((((out - targets.x) * targets.dout) ** 2).sum(-1))
+
+    loss = Loss(forward, backward, rows)
+    report = report_of_loss(loss, Weighted(normal(5, 3) + 1, np.abs(normal(5, 3))), "loss_derivative")
+    assert "Weighted(x=targets0, dout=targets1)" in report.example
+    ((got, expected),) = printed(report.example, loss)
+    assert got == pytest.approx(expected / 2, rel=1e-6)
+
+
+def test_labels_that_are_written_to_are_printed_beside_what_they_were() -> None:
+    def forward(logits: Array, labels: Any) -> tuple[Array, Any]:
+        result = softmax_cross_entropy.forward(logits, labels)
+        if labels.flags.writeable:
+            labels[...] = 0
+        return result
+
+    loss = Loss(forward, softmax_cross_entropy.backward, softmax_cross_entropy.rows)
+    report = report_of_loss(loss, np.array([0, 2, 1, 1, 2]), "loss_purity")
+    ((after, before),) = printed(report.example, loss)
+    assert (after, before > 0) == (0, True)
+    assert "before = targets.copy()" in report.example
+
+
+def test_an_error_of_another_place_is_not_shown() -> None:
+    def forward(out: Array, targets: Array) -> tuple[Array, Any]:
+        if len(out) < 2:
+            raise ValueError("it takes two rows")
+        return value_of(out, targets), (own(out), own(targets))
+
+    def backward(cache: tuple[Array, Array], dloss: Any) -> Array:
+        raise ValueError("not yet written")
+
+    loss = Loss(forward, backward, rows_of)
+    report = report_of_loss(loss, normal(5, 3) + 1, "loss_derivative")
+    assert report.example.endswith("# raises ValueError: not yet written")
+
+
+def test_of_coupled_rows_the_mean_alone_is_compared() -> None:
+    def forward(out: Array, targets: Array) -> tuple[Array, Any]:
+        return value_of(out, targets) * len(out) / max(len(out) - 1, 1), (own(out), own(targets))
+
+    loss = Loss(forward, slopes_of, rows_of, couples_rows=True)
+    report = report_of_loss(loss, normal(5, 3) + 1, "mean_of_rows")
+    assert report.example.endswith("print(forward(out, targets)[0], rows(out, targets).mean())")
+    ((got, mean),) = printed(report.example, loss)
+    assert got == pytest.approx(mean * 2, rel=1e-12)  # of two rows
+
+
+def test_a_loss_that_sets_the_environment_is_shown_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEN", "0")
+
+    def forward(logits: Array, labels: Any) -> tuple[Array, Any]:
+        os.environ["SEEN"] = "1"
+        return softmax_cross_entropy.forward(logits, labels)
+
+    loss = Loss(forward, softmax_cross_entropy.backward, softmax_cross_entropy.rows)
+    report = report_of_loss(loss, np.array([0, 2, 1, 1, 2]), "loss_state")
+    assert report.example.endswith("print(dict(os.environ), before)")

@@ -89,7 +89,7 @@ def _before_writing(part: Array, steps: Sequence[Steps]) -> Array:
 
 
 def dot(a: Array, b: Array) -> Array:
-    """`a b` of a matrix or a row, and a matrix."""
+    """`a b` of a matrix or a row, and a matrix; without warnings where few products are summed (see `NARROW`)."""
     narrow = a.shape[-1] <= NARROW and (a.ndim == 1 or 1 in (a.shape[0], b.shape[1]))
     out: Array = QUIET.copy().run(a.dot, b) if narrow else a.dot(b)
     return out

@@ -185,7 +185,7 @@ def check_loss(
     lost = unfit("loss_derivative", {"out": out, "targets": targets}, value)
     if lost is not None:
         return Report((lost,))
-    author = Author(loss, _itself)
+    author = Author(loss, _itself, targets)
     shown = _with_example(_report(LOSS_LAWS, loss, out, targets, rng=rng, only=only), author)
     return shown if shown.example else _with_program(shown, OfLoss(loss, out, targets), author)
 
@@ -413,8 +413,7 @@ def _those(only: Collection[str] | None, names: Collection[str]) -> Collection[s
 
 def _said(error: Exception) -> str:
     """The error and the line that raised it, in one line."""
-    import traceback
+    from chainrule.laws.hints import line_of
 
-    place = traceback.extract_tb(error.__traceback__)[-1]
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
-    return f"raised {type(error).__name__}: {error}{notes} ({place.name}, line {place.lineno})"
+    return f"raised {type(error).__name__}: {error}{notes} {line_of(error)}"

@@ -27,8 +27,8 @@ NAMES = ("forward", "backward", "grads", "rows")
 IN_LOSSES = {"x": "out", "out": "value", "dx": "dout", "dout": "dloss"}
 """The names that lines have for a loss, by those that they have for a layer."""
 
-NAMES_OF_LAYERS = re.compile(rf"(?<![.\w'\"])({'|'.join(IN_LOSSES)})\b")
-"""These, but not as attributes and keys."""
+NAMES_OF_LAYERS = re.compile(rf"(?<![.\w'\"])({'|'.join(IN_LOSSES)})\b(?!=)")
+"""These, but not as attributes, keys and names of fields."""
 
 
 @frozen(eq=False)
@@ -63,7 +63,7 @@ class Shown:
 
 @frozen(eq=False)
 class Author:
-    """The layer as its author wrote it, and what its functions are given for parameters that are a tree."""
+    """The layer as its author wrote it, what its functions are given for a tree, and the parameters or targets."""
 
     layer: Any
     natural: Callable[[Any], Any]

@@ -193,7 +193,7 @@ def of_sharing(code: Pair, field: str) -> Iterator[Program]:
     forward, *back = code.results()
     own = code.field
     for other in ("dout", "x", "out", *_cached(code)):
-        if other != own:
+        if other != ("out" if code.leaf is None else own):
             yield Program((forward, *back), f"({own}.flags.writeable and np.shares_memory({own}, {other}))", "False")
     again = (forward, *back, f"first = {own}")
     yield Program((*again, *back), f"({own}.flags.writeable and np.shares_memory({own}, first))", "False")
@@ -204,7 +204,7 @@ def of_sharing(code: Pair, field: str) -> Iterator[Program]:
 
 def of_ownership(code: Pair, field: str) -> Iterator[Program]:
     """Arrays of the caller that are written to after forward."""
-    if code.is_pair:
+    if code.is_pair and code.leaf is not None:
         forward, *back = code.results()
         for name in ("x", "out", *_targets(code)):
             given = code.given.get(name, code.shown.part.trial.out)
@@ -302,8 +302,10 @@ def of_sizes(code: Pair, field: str) -> Iterator[Program]:
 def of_mean(code: Pair, field: str) -> Iterator[Program]:
     """A loss beside the mean of its rows, and a row alone beside the same row among others."""
     arguments = code.call().removeprefix("forward")
-    yield Program((), f"{code.call()}[0]", f"rows{arguments}.mean()", exact=False)
     yield Program((), f"rows{arguments}.shape", "x.shape[:-1]")
+    yield Program((), f"{code.call()}[0]", f"rows{arguments}.mean()", exact=False)
+    if code.shown.part.trial.layer.forward.loss.couples_rows:
+        return
     for i in range(len(code.shown.part.trial.x)):
         alone = arguments
         for name in ("x", *_targets(code)):

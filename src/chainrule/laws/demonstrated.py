@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from attrs import frozen
@@ -18,6 +18,7 @@ from chainrule.arrays.types import is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._lines import OF_DOUT, OF_X, Author, Pair, Shown, dialect
 from chainrule.laws._programs import (
+    SETTINGS,
     Program,
     Programs,
     of_arguments,
@@ -41,17 +42,20 @@ from chainrule.laws._programs import (
 )
 from chainrule.laws.copies import writable
 from chainrule.laws.directions import Part
+from chainrule.laws.hints import line_of
 from chainrule.laws.loss_laws import as_layer
 from chainrule.laws.row_laws import taken
 from chainrule.laws.smallest import LARGE, rounded
-from chainrule.laws.state_laws import settings_kept
+from chainrule.laws.state_laws import as_new, settings_kept
 from chainrule.laws.trial import Trial
+
+T = TypeVar("T")
 
 ROWS = (1, 2, 3, 5, 9, 65, 129)
 """The numbers of rows that are tried, besides that of x."""
 
-TRIES = 240
-"""The most programs of a kind that are tried."""
+TRIES, TRIES_OF_THREADS = 240, 4
+"""The most programs of a kind that are tried; those of threads make hundreds of calls."""
 
 TIMES = 3
 """The number of times in a row that a program has to show it, before it is given."""
@@ -88,7 +92,7 @@ PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
 
 OF_LOSSES: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
     {
-        "loss_state": (of_process, of_repeats, of_calls, of_threads),
+        "loss_state": (of_process, of_read_only, of_repeats, of_calls, of_threads),
         "loss_structure": (of_types,),
         "loss_derivative": (of_repeats, of_types, of_calls),
         "loss_values": (of_repeats, of_types, of_dout, of_sizes, of_calls),
@@ -125,6 +129,10 @@ class OfLayer:
         """The layer, its parameters and x, with some rows and simpler numbers."""
         return self.layer, simple(self.params), simple(self.x[rows])
 
+    def ones(self, x: Any) -> Any:
+        """A `dout` for a layer that keeps the shape of its x, or that refuses this one."""
+        return np.ones_like(x)
+
 
 @frozen(eq=False)
 class OfLoss:
@@ -139,6 +147,10 @@ class OfLoss:
         """The loss as a layer for its targets, and out, with some rows and simpler numbers."""
         targets = tree.map(partial(taken, rows), self.targets)
         return as_layer(self.loss, simple(targets)), (), simple(self.x[rows])
+
+    def ones(self, x: Any) -> Any:
+        """A `dloss`."""
+        return np.ones((), x.dtype)
 
 
 def demonstrated(verdict: Verdict, subject: OfLayer | OfLoss, author: Author) -> str:
@@ -159,6 +171,8 @@ def demonstrated(verdict: Verdict, subject: OfLayer | OfLoss, author: Author) ->
         Code that ends in the printing of two values that should be the same, or in a call that raises.
     """
     known, x = {**PROGRAMS, **OF_LOSSES}.get(verdict.law, ()), subject.x
+    if verdict.field in SETTINGS:
+        known = tuple(programs for programs in known if programs is of_process)
     if not known or not is_numpy(x) or not x.ndim or not len(x):
         return ""
     if sum(leaf.size for leaf in tree.leaves((subject.params, x))) > LARGE:  # each call takes a while
@@ -166,8 +180,10 @@ def demonstrated(verdict: Verdict, subject: OfLayer | OfLoss, author: Author) ->
     found: list[str] = []
 
     def search() -> None:
-        tried = (_tried(verdict, programs, subject, author) for programs in known)
-        some = chain.from_iterable(islice(each, TRIES) for each in tried)
+        some = chain.from_iterable(
+            islice(_tried(verdict, programs, subject, author), TRIES_OF_THREADS if programs is of_threads else TRIES)
+            for programs in known
+        )
         found.append(next((lines for lines in some if lines), ""))
 
     settings_kept("", search, np.random.default_rng(0))
@@ -198,27 +214,40 @@ def _cases(subject: OfLayer | OfLoss, dtype: Any) -> Iterator[Case]:
         for rows in dict.fromkeys((*ROWS, n)):
             layer, params, x = subject.some(np.arange(rows) % n, partial(simple, digits))
             try:
-                shape: tuple[int, ...] = np.shape(layer.forward(*writable((params, x)))[0])
+                shape = _contained(partial(_shape, layer, params, x))
                 dout = rounded(digits, OF_DOUT, np.asarray(rng.standard_normal(shape)))
             except Exception:  # noqa: BLE001  # it refuses them, or is what lines are to show
-                dout = x
+                dout = subject.ones(x)
             yield Case(layer, params, x, narrowed(dout))
     layer, params, x = subject.some(np.arange(n), partial(tree.map, narrowed))
     if x.dtype.kind == "f":
-        yield Case(layer, params, narrowed(np.abs(simple(1, x)) + 1), np.ones_like(x))
+        yield Case(layer, params, narrowed(np.abs(simple(1, x)) + 1), subject.ones(x))
+
+
+def _shape(layer: Any, params: Any, x: Any) -> tuple[int, ...]:
+    """The shape of the output."""
+    return np.shape(layer.forward(*writable((params, x)))[0])
+
+
+def _contained(f: Callable[[], T]) -> T:
+    """What a function of the author's gives; what it sets for the process is put back."""
+    given: list[T] = []
+    settings_kept("", lambda: given.append(f()), np.random.default_rng(0))
+    return given[0]
 
 
 def _codes(verdict: Verdict, case: Case, author: Author, dtype: str) -> Iterator[Pair]:
     """The code of the layer, for the field of a verdict or for every one."""
     try:
-        with np.errstate(all="ignore"):
-            trial = Trial.of(case.layer, case.params, case.x)
+        trial = _contained(lambda: Trial.of(case.layer, case.params, case.x))
     except Exception:  # noqa: BLE001  # it is what lines are to show
         trial = Trial(case.layer, case.params, case.x, case.x, None)
     fields = ["out", *trial.arguments]
     field = verdict.field.replace("()", "")
     if verdict.law in OF_LOSSES:
         field = {"loss": "out", "dout": "dx"}.get(field, "")
+    elif verdict.law == "ownership":  # what is written to later shows in derivatives
+        field = ""
     for name in [field] if field in fields else fields:
         part = Part(trial, name, case.dout, case.dout, case.dout)
         yield dialect(Shown(part, (), 1.0, kinked=False, dtype=dtype), author)
@@ -242,17 +271,16 @@ def _lines(program: Program, code: Pair, verdict: Verdict) -> str:
 
 def _run(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
     """The last line, if the two values at the end are not the same, or if getting one raises; else ""."""
-    ends: list[str] = []
 
-    def run() -> None:
+    def run() -> str:
         with code.contained():
-            ends.append(_end(lines, program, code, verdict))
+            return _end(lines, program, code, verdict)
 
-    if verdict.law in ("process_unchanged", "loss_state"):  # it is to be found as it was, each time
-        settings_kept("", run, np.random.default_rng(0))
-    else:
-        run()
-    return ends[0]
+    def anew() -> str:
+        as_new()
+        return run()
+
+    return _contained(anew) if verdict.field in SETTINGS else run()
 
 
 def _end(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
@@ -265,12 +293,13 @@ def _end(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
     try:
         got = eval(got_by, names)  # noqa: S307  # it is made here
     except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
-        told = type(error).__name__ in verdict.note or "read-only" in str(error)
+        told = (type(error).__name__ in verdict.note and line_of(error) in verdict.note) or "read-only" in str(error)
         said = str(error).partition("\n")[0]
         return f"{got_by}  # raises {type(error).__name__}: {said}" if told else ""
     if not program.expected:
         return ""
     try:
+        got = np.array(got) if is_numpy(got) else got  # which the other may overwrite
         expected = eval(expected_by, names)  # noqa: S307  # it is made here
         given = names[code.said("x")], names[code.said("dout")]
         place = where(got, expected, 0.0 if program.exact else FAR * _largest(*given, expected))
@@ -281,20 +310,21 @@ def _end(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
 
 
 def where(got: Any, expected: Any, units: float) -> str | None:
-    """In code, where two values differ by so many units: "" if all of them does; None if they are the same."""
+    """In code, where two values differ by so many units: "" if all of them do; None if they are the same."""
     if hasattr(got, "dtype"):  # NumPy returns scalars in place of 0-d arrays
         got = np.asarray(got)
     if not is_numpy(got) or got.dtype.kind not in ("fiu" if got.ndim else "f"):
         return None if got == expected else ""
     if np.ndim(expected) and got.shape != np.shape(expected):
         return ".shape"
-    axes, got, expected = got.ndim, np.atleast_1d(got), np.atleast_1d(expected)
+    eps = float(np.finfo(got.dtype).eps) if got.dtype.kind == "f" else 0.0
+    axes, got, expected = got.ndim, np.atleast_1d(got) + 0.0, np.atleast_1d(expected)
     with np.errstate(all="ignore"):
         off = np.abs(got - expected)
         off[np.isnan(got) & np.isnan(expected)] = 0.0
         off[got == expected] = 0.0
         off[np.isnan(off)] = np.inf
-    if not off.size or off.max() <= units * float(np.finfo(got.dtype).eps):
+    if not off.size or off.max() <= units * eps:
         return None
     index = np.unravel_index(int(np.argmax(off)), off.shape)
     return f"[{', '.join(str(int(i)) for i in index)}]" if axes else ""

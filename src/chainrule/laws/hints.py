@@ -1,5 +1,6 @@
-"""Hints: the likely mistake in a derivative that is wrong."""
+"""Hints: the likely mistake in a derivative that is wrong, and where an error was raised."""
 
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -141,3 +142,9 @@ def _places(some: NDArray[Any], n: int, word: str) -> str:
     if step == {2} and last + 2 >= n and first < 2:
         return f"every second {word} is"
     return f"{some.size} of {n} {several} are"
+
+
+def line_of(error: Exception) -> str:
+    """The function and the line that raised an error, as reports name them."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"({place.name}, line {place.lineno})"

@@ -192,7 +192,7 @@ STEPS, MOMENTS = 12, 6
 """The number of steps that are taken, and the number after which the direction is looked at as well."""
 
 STEEPNESS = 0.05
-"""The curvature of a quadratic on which an optimizer has to descend, times its rate; from 2 on no rate is stable."""
+"""The curvature of a quadratic on which an optimizer has to descend, times its rate; from 2 on it would not."""
 
 
 def _normal_of(rng: np.random.Generator) -> Callable[[Array], Array]:
@@ -265,9 +265,10 @@ def lines_of_steps(optimizer: Optimizer[Any, Any]) -> str:
         holes = np.where(np.arange(n) == 1, 0.0, slopes)
         try:
             runs = [_run(optimizer, start, steady) for steady in (slopes, -slopes, 0 * slopes, holes)]
+            wrong = _wrong_way(start, slopes, holes, *runs)
         except Exception:  # noqa: BLE001  # it takes no such parameters
             return ""
-        if _wrong_way(start, slopes, holes, *runs):
+        if wrong:
             shown = slopes if _wrong_way(start, slopes, slopes, *runs) else holes
             return "\n".join(
                 (
@@ -320,14 +321,10 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
     start = _cast(params, np.float64)
     slopes = tree.map(lambda leaf: rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 2, leaf.shape), start)
     none = tree.map(np.zeros_like, slopes)
-    moved, still = (_run(optimizer, start, steady)[-1] for steady in (slopes, none))
-    pairs = zip(tree.leaves(moved), tree.leaves(still), tree.leaves(slopes), strict=True)
-    rates = [np.abs(a - b) / np.abs(g) / STEPS for a, b, g in pairs if a.size]
-    rate = float(max((each.max() for each in rates), default=0.0))
-    if not rate > 0:
+    curvature = curvature_for(optimizer, start, slopes)
+    if not np.isfinite(curvature):
         note = "it does not move in its first steps, so that no curvature suits it"
         return [Verdict("descends", "loss", ok=False, undecided=True, note=note)]
-    curvature = STEEPNESS / rate
     centre = tree.map(lambda leaf, slope: leaf - slope / curvature, start, slopes)
 
     def loss(at: Any) -> float:
@@ -350,6 +347,15 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
         else f"a thousand steps on a quadratic end at {loss(at):.3g} times its curvature, from {loss(start):.3g}"
     )
     return [Verdict("descends", "loss", ok=ok, note=note)]
+
+
+def curvature_for(optimizer: Optimizer[Any, Any], start: Any, slopes: Any) -> float:
+    """The curvature of a quadratic that suits the rate of an optimizer's first steps; infinite if it does not move."""
+    moved, still = (_run(optimizer, start, steady)[-1] for steady in (slopes, tree.map(np.zeros_like, slopes)))
+    pairs = zip(tree.leaves(moved), tree.leaves(still), tree.leaves(slopes), strict=True)
+    rates = [np.abs(a - b) / np.abs(g) / STEPS for a, b, g in pairs if a.size]
+    rate = float(max((each.max() for each in rates), default=0.0))
+    return STEEPNESS / rate if rate > 0 else np.inf
 
 
 def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:

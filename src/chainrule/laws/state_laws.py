@@ -207,6 +207,12 @@ def settings_kept(law: str, call: Callable[[], None], rng: np.random.Generator) 
     return notes or [Verdict(law, "settings", ok=True)]
 
 
+def as_new() -> None:
+    """Undo what calls before may have set for the process: an environment that is empty, and NumPy's own printing."""
+    os.environ.clear()
+    np.set_printoptions(precision=8, threshold=1000, edgeitems=3, linewidth=75, suppress=False)
+
+
 def _copied(fields: Fields) -> Fields:
     return {name: np.array(leaf) for name, leaf in fields.items()}
 

@@ -17,8 +17,9 @@ from chainrule.checking.verdict import Verdict
 from chainrule.interop.in_code import reached
 from chainrule.laws._programs import SETTINGS
 from chainrule.laws.demonstrated import where
-from chainrule.laws.optimizer_laws import STEEPNESS, lines_of_steps
-from chainrule.laws.state_laws import settings_kept
+from chainrule.laws.hints import line_of
+from chainrule.laws.optimizer_laws import curvature_for, lines_of_steps
+from chainrule.laws.state_laws import as_new, settings_kept
 
 SHAPES = ((1,), (4,), (2, 2))
 """The shapes that are tried."""
@@ -42,12 +43,15 @@ class Steps:
         The expressions.
     at_most
         Whether the first is to be no more than the second, in place of the same.
+    as_params
+        Whether the first has the shape of the parameters, unless it goes by arrays of earlier calls.
     """
 
     lines: tuple[str, ...]
     got: str
     expected: str = ""
     at_most: bool = False
+    as_params: bool = False
 
 
 Ways: TypeAlias = Callable[[Any, Array, Array, Verdict], Iterator[Steps]]
@@ -56,28 +60,38 @@ Ways: TypeAlias = Callable[[Any, Array, Array, Verdict], Iterator[Steps]]
 
 def of_structure(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
     """Types, shapes and dtypes before and after a step."""
-    yield Steps((FIRST,), "type(new).__name__", "'ndarray'")
-    yield Steps((FIRST,), "(new.shape, new.dtype.name)", "(params.shape, params.dtype.name)")
+    yield Steps((), STEP)
+    if verdict.field == "params":
+        yield Steps((FIRST,), "type(new).__name__", "'ndarray'")
+        yield Steps((FIRST,), "(new.shape, new.dtype.name)", "(params.shape, params.dtype.name)")
+        return
+    lines = ("before = init(params)", "state = step(before, params, grads)[1]")
+    yield Steps(lines, "type(state).__name__", "type(before).__name__")
+    yield Steps(lines, "len(state)", "len(before)")
     for path in _held(optimizer.init(params)):
         before = path.replace("state", "before", 1)
-        lines = ("before = init(params)", "state = step(before, params, grads)[1]")
         yield Steps(lines, f"({path}.shape, {path}.dtype.name)", f"({before}.shape, {before}.dtype.name)")
 
 
 def of_purity(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
     """Arguments before and after a step, which may be read-only; the same step again; memory that results share."""
-    held = _held(optimizer.step(optimizer.init(params.copy()), params.copy(), grads.copy())[1])
     if verdict.field in SETTINGS:
         imported, value = SETTINGS[verdict.field]
         yield Steps((*filter(None, [imported]), f"before = {value}", STEP), value, "before")
+        return
+    held = _held(optimizer.step(optimizer.init(params.copy()), params.copy(), grads.copy())[1])
     for name in ("params", "grads"):
         yield Steps((f"before = {name}.copy()", STEP), name, "before")
     for path in held:
         yield Steps((FIRST, f"before = {path}.copy()", "step(state, new, grads)"), path, "before")
     yield Steps(("params.flags.writeable = grads.flags.writeable = False",), f"{STEP}[0]")
     again = "step(state, params, grads)[0]"
-    yield Steps(("state = init(params)", f"first = {again}.copy()"), again, "first")
-    yield Steps((FIRST, "kept = new.copy()", "step(state, new, -2 * grads)"), "new", "kept")
+    yield Steps(("state = init(params)", f"first = {again}.copy()"), again, "first", as_params=True)
+    yield Steps((FIRST, "kept = new.copy()", "step(state, new, -2 * grads)"), "new", "kept", as_params=True)
+    for path in _held(optimizer.init(params)):
+        yield Steps(
+            ("state = init(params)",), f"({path}.flags.writeable and np.shares_memory({path}, params))", "False"
+        )
     results = ["new", *held]
     for i, one in enumerate(results):
         for other in ("params", "grads", *results[i + 1 :]):
@@ -93,15 +107,14 @@ def of_places(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> 
         "        params, state = step(state, params, grads)",
         "    return params",
     )
-    yield Steps(moved, "moved(np.flip(params), np.flip(grads))", "np.flip(moved(params, grads))")
+    if params.size > 1:
+        yield Steps(moved, "moved(np.flip(params), np.flip(grads))", "np.flip(moved(params, grads))", as_params=True)
 
 
 def of_descent(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
-    """A thousand steps towards the centre of a quadratic, from whose sides it is not to get away."""
-    new, _ = optimizer.step(optimizer.init(params), params, grads)
-    rate = float(np.max(np.abs(new - params) / np.abs(grads)))
+    """A thousand steps towards the centre of a quadratic, and the distance to it, which is not to grow."""
     lines = (
-        f"curvature = {STEEPNESS / rate:.3g}",
+        f"curvature = {curvature_for(optimizer, params, grads):.3g}",
         "start, state, centre = params, init(params), params - grads / curvature",
         "for _ in range(1000):",
         "    params, state = step(state, params, (params - centre) * curvature)",
@@ -125,12 +138,11 @@ def steps_shown(verdict: Verdict, optimizer: Any) -> str:
     optimizer
         The optimizer.
     """
-    if verdict.law == "follows_gradient":
-        return lines_of_steps(optimizer)
     found: list[str] = []
 
     def search() -> None:
-        found.append(next(_found(verdict, optimizer), ""))
+        follows = verdict.law == "follows_gradient"
+        found.append(lines_of_steps(optimizer) if follows else next(_found(verdict, optimizer), ""))
 
     settings_kept("", search, np.random.default_rng(0))
     return found[0]
@@ -152,7 +164,15 @@ def _found(verdict: Verdict, optimizer: Any) -> Iterator[str]:
             with suppress(Exception):  # it takes no such parameters
                 for steps in WAYS[verdict.law](optimizer, params, grads, verdict):
                     lines = "\n".join((*setting, *steps.lines))
-                    end = _end(lines, steps, optimizer, verdict)
+                    ends: list[str] = []
+
+                    def run(lines: str = lines, steps: Steps = steps, ends: list[str] = ends) -> None:
+                        if verdict.field in SETTINGS:
+                            as_new()
+                        ends.append(_end(lines, steps, optimizer, verdict))
+
+                    settings_kept("", run, np.random.default_rng(0))
+                    end = ends[0]
                     if end:
                         yield f"{lines}\n{end}"
 
@@ -161,22 +181,22 @@ def _end(lines: str, steps: Steps, optimizer: Any, verdict: Verdict) -> str:
     """The last line, if the lines show something; else ""."""
     names: dict[str, Any] = {"init": optimizer.init, "step": optimizer.step}
     try:
-        with np.errstate(all="ignore"):
-            exec(lines, names)  # noqa: S102  # it is made here, of numbers
+        exec(lines, names)  # noqa: S102  # it is made here, of numbers
     except Exception:  # noqa: BLE001  # it refuses this
         return ""
     try:
         got = eval(steps.got, names)  # noqa: S307  # it is made here
     except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
-        told = type(error).__name__ in verdict.note or "read-only" in str(error)
+        told = (type(error).__name__ in verdict.note and line_of(error) in verdict.note) or "read-only" in str(error)
         said = str(error).partition("\n")[0]
         return f"{steps.got}  # raises {type(error).__name__}: {said}" if told else ""
     if not steps.expected:
         return ""
+    got = np.array(got) if is_numpy(got) else got  # which the other may overwrite
     expected = eval(steps.expected, names)  # noqa: S307  # it is made here
     if steps.at_most:
         return "" if got <= expected else f"print({steps.got}, {steps.expected})"
-    if is_numpy(got) and got.shape != names["grads"].shape:  # it goes by arrays of earlier calls, and not by these
+    if steps.as_params and np.shape(got) != names["grads"].shape:
         return ""
     place = where(got, expected, 0.0)
     there = place if is_numpy(expected) and expected.ndim else ""

@@ -112,8 +112,10 @@ def within(x: Array, stage: Stage, shape: Shape) -> Array:
 def backward_by(
     xp: Namespace, f: Callable[..., Arrays], stages: tuple[Stage, ...], dout: Array, *others: Labels
 ) -> Arrays:
-    """`f(dout, *others)`; some examples at a time where it has stages between which numbers stay in the cache."""
-    return f(dout, *others) if len(stages) == 1 else xp.by_examples(f, dout, *others)
+    """`f(dout, *others)`; some examples at a time where what it makes on its way, or cuts off, stays in the cache."""
+    (first, *more), *others_of_them = stages
+    at_once = not others_of_them and not any(each.before or each.after for _, each in (first, *more))
+    return f(dout, *others) if at_once else xp.by_examples(f, dout, *others)
 
 
 def operations(params: Unit, x: Shape, out: Shape, *, size: Each, stride: Each, padding: Margins) -> tuple[int, int]:
