@@ -230,7 +230,7 @@ def _shape(layer: Any, params: Any, x: Any) -> tuple[int, ...]:
 
 
 def _contained(f: Callable[[], T]) -> T:
-    """What a function of the author's gives; what it sets for the process is put back."""
+    """The result of a function of the author's; what it sets for the process is put back."""
     given: list[T] = []
     settings_kept("", lambda: given.append(f()), np.random.default_rng(0))
     return given[0]
