@@ -293,9 +293,7 @@ def _end(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
     try:
         got = eval(got_by, names)  # noqa: S307  # it is made here
     except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
-        told = (type(error).__name__ in verdict.note and line_of(error) in verdict.note) or "read-only" in str(error)
-        said = str(error).partition("\n")[0]
-        return f"{got_by}  # raises {type(error).__name__}: {said}" if told else ""
+        return raised(got_by, error, verdict)
     if not program.expected:
         return ""
     try:
@@ -305,8 +303,20 @@ def _end(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
         place = where(got, expected, 0.0 if program.exact else FAR * _largest(*given, expected))
     except Exception:  # noqa: BLE001  # there is nothing to compare with
         return ""
-    there = place if is_numpy(expected) and expected.ndim else ""
-    return "" if place is None else f"print({got_by}{place}, {expected_by}{there})"
+    return beside(got_by, expected_by, expected, place)
+
+
+def raised(call: str, error: Exception, verdict: Verdict) -> str:
+    """The line of a call that raises, if its error is the one that the verdict names; else ""."""
+    told = (type(error).__name__ in verdict.note and line_of(error) in verdict.note) or "read-only" in str(error)
+    said = str(error).partition("\n")[0]
+    return f"{call}  # raises {type(error).__name__}: {said}" if told else ""
+
+
+def beside(got: str, expected: str, value: Any, place: str | None) -> str:
+    """The line that prints two expressions, of which the second has a value, where they differ; "" if nowhere."""
+    there = place if is_numpy(value) and value.ndim else ""
+    return "" if place is None else f"print({got}{place}, {expected}{there})"
 
 
 def where(got: Any, expected: Any, units: float) -> str | None:

@@ -16,8 +16,7 @@ from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.in_code import reached
 from chainrule.laws._programs import SETTINGS
-from chainrule.laws.demonstrated import where
-from chainrule.laws.hints import line_of
+from chainrule.laws.demonstrated import beside, raised, where
 from chainrule.laws.optimizer_laws import curvature_for, lines_of_steps
 from chainrule.laws.state_laws import as_new, settings_kept
 
@@ -187,9 +186,7 @@ def _end(lines: str, steps: Steps, optimizer: Any, verdict: Verdict) -> str:
     try:
         got = eval(steps.got, names)  # noqa: S307  # it is made here
     except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
-        told = (type(error).__name__ in verdict.note and line_of(error) in verdict.note) or "read-only" in str(error)
-        said = str(error).partition("\n")[0]
-        return f"{steps.got}  # raises {type(error).__name__}: {said}" if told else ""
+        return raised(steps.got, error, verdict)
     if not steps.expected:
         return ""
     got = np.array(got) if is_numpy(got) else got  # which the other may overwrite
@@ -198,9 +195,7 @@ def _end(lines: str, steps: Steps, optimizer: Any, verdict: Verdict) -> str:
         return "" if got <= expected else f"print({steps.got}, {steps.expected})"
     if steps.as_params and np.shape(got) != names["grads"].shape:
         return ""
-    place = where(got, expected, 0.0)
-    there = place if is_numpy(expected) and expected.ndim else ""
-    return "" if place is None else f"print({steps.got}{place}, {steps.expected}{there})"
+    return beside(steps.got, steps.expected, expected, where(got, expected, 0.0))
 
 
 def _held(state: Any) -> list[str]:
