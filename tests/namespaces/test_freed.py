@@ -13,7 +13,7 @@ import numpy as np
 import chainrule
 
 def step():
-    held = [np.ones(2**18) for _ in range(8)]  # 16 MiB, 4,096 pages
+    held = [np.ones(2**18) for _ in range(24)]  # 48 MiB, 12,288 pages: more than a heap has in holes after an import
 
 step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
