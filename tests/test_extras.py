@@ -47,7 +47,8 @@ def test_messages_name_extras_that_there_are() -> None:
 
 def test_no_message_has_a_command_of_its_own() -> None:
     for path, tree in SOURCES.items():
-        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in docstrings(tree)]
+        prose = docstrings(tree)
+        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in prose]
         own = [node.value for node in texts if "pip install" in str(node.value)]
         assert own == (["pip install 'chainrule["] if path.name == "_extras.py" else []), path
 
