@@ -2,13 +2,15 @@
 
 import griffe
 import pytest
-from modules import modules, package
+from modules import modules
 from passes import examples_of, picture, with_picture
+
+from source import read
 
 DERIVED = [
     module
     for room in ("layers", "combinators", "losses")
-    for module in modules(package().modules[room])
+    for module in modules(read().modules[room])
     if module.docstring and "**Derivation.**" in module.docstring.value
 ]
 

@@ -1,16 +1,15 @@
 """What is public is a list that is stored, and so nothing of it changes unseen."""
 
 import re
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-import griffe
 import pytest
-from modules import package
 
 import chainrule
 import public_api
+import source
+from source import read
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [
@@ -22,16 +21,6 @@ GUIDES = [
 ANYWHERE = [module for module in public_api.MODULES if ".interop" not in module]
 
 
-@cache
-def module_of(name: str) -> griffe.Object:
-    """A module, as its source has it."""
-    if "." not in name:
-        return package()
-    inner = module_of("chainrule")[name.partition(".")[2]]
-    assert isinstance(inner, griffe.Object)
-    return inner
-
-
 def test_the_package_has_the_names_and_signatures_that_are_stored() -> None:
     stored, found = public_api.STORED.read_text("utf-8").splitlines(), public_api.listed().splitlines()
     gone, new = sorted(set(stored) - set(found)), sorted(set(found) - set(stored))
@@ -41,19 +30,19 @@ def test_the_package_has_the_names_and_signatures_that_are_stored() -> None:
 
 @pytest.mark.parametrize("module", ANYWHERE)
 def test_every_name_of_the_list_is_there(module: str) -> None:
-    names = public_api.public(module_of(module))
+    names = public_api.public(source.module(module))
     assert names
     assert [name for name in names if not hasattr(import_module(module), name)] == []
 
 
 def test_all_that_the_package_exports_is_listed() -> None:
-    assert public_api.public(module_of("chainrule")) == sorted(chainrule.__all__)
+    assert public_api.public(read()) == sorted(chainrule.__all__)
 
 
 def test_guides_import_what_is_public_and_nothing_else() -> None:
     public = {*public_api.TYPES}
     for module in public_api.MODULES:
-        public |= {f"{module}.{name}" for name in public_api.public(module_of(module))} | {module}
+        public |= {f"{module}.{name}" for name in public_api.public(source.module(module))} | {module}
     for page in GUIDES:
         for module, names in re.findall(r"from (chainrule[\w.]*) import ([\w, ]+)", page.read_text("utf-8")):
             used = {f"{module}.{name.split(' as ')[0].strip()}" for name in names.split(",")}
