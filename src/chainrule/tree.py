@@ -228,15 +228,39 @@ def replace(tree: P, arrays: list[Array]) -> P:
     >>> tree.replace(Affine(np.ones((3, 2)), np.ones(2)), [np.zeros((3, 2)), np.zeros(2)]).b
     array([0., 0.])
     """
-    places = len(leaves(tree))
-    if len(arrays) != places:
-        raise ValueError(f"replace: the tree has {places} arrays, got {len(arrays)}")
-    supply = iter(arrays)
+    return replacing(tree)(arrays)
 
-    def place(leaf: Array) -> Array:
-        return next(supply)
 
-    return map(place, tree)
+def replacing(tree: P) -> Callable[[Sequence[Array]], P]:
+    """Make the function that puts other arrays in the places of a tree's leaves: for many trees of one structure.
+
+    Parameters
+    ----------
+    tree
+        Gives the structure.
+
+    Returns
+    -------
+    Callable
+        `replace` with this tree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, tree
+    >>> made_of = tree.replacing(Affine(np.ones((3, 2)), np.ones(2)))
+    >>> made_of([np.zeros((3, 2)), np.full(2, 5.0)]).b
+    array([5., 5.])
+    """
+    places, make = len(leaves(tree)), _maker(tree)
+
+    def made_of(arrays: Sequence[Array]) -> P:
+        if len(arrays) != places:
+            raise ValueError(f"replace: the tree has {places} arrays, got {len(arrays)}")
+        made: P = make(iter(arrays))
+        return made
+
+    return made_of
 
 
 def equal(a: object, b: object) -> bool:
@@ -374,22 +398,24 @@ def _shaped_like(leaf: Array, piece: Array) -> Array:
 
 
 def _listed(tree: object) -> list[tuple[Path, Array]]:
+    found: list[tuple[Path, Array]] = []
     try:
-        return list(_walk((), tree))
+        _list(found, (), tree)
     except RecursionError:
         _check_depth(tree)
         raise
+    return found
 
 
-def _walk(path: Path, tree: Any) -> Iterator[tuple[Path, Array]]:
+def _list(found: list[tuple[Path, Array]], path: Path, tree: Any) -> None:
     if _is_array(tree):
-        yield path, tree
+        found.append((path, tree))
         return
     children = _children(tree)
     if not children:
         _check_carried(path, tree)
     for step, child in zip(_steps(tree), children, strict=True):
-        yield from _walk((*path, step), child)
+        _list(found, (*path, step), child)
 
 
 def _map(f: Callable[..., Array], path: Path, tree: object, others: Sequence[Any]) -> Any:
@@ -417,6 +443,29 @@ def _map(f: Callable[..., Array], path: Path, tree: object, others: Sequence[Any
         at = [getattr(other, name) for other in others]
         object.__setattr__(made, name, _map(f, (*path, name), getattr(tree, name), at))
     return made
+
+
+def _maker(tree: Any) -> Callable[[Iterator[Array]], Any]:
+    """The function that makes a tree like this one of the arrays that come next."""
+    if _is_array(tree):
+        return lambda supply: own(next(supply))
+    if is_tuple(tree):
+        parts = [_maker(child) for child in tree]
+        return lambda supply: tuple([make(supply) for make in parts])
+    cls, fields = type(tree), [(name, _maker(getattr(tree, name))) for name in field_names(type(tree))]
+
+    def record(supply: Iterator[Array]) -> Any:
+        made = object.__new__(cls)
+        for name, make in fields:
+            object.__setattr__(made, name, make(supply))
+        return made
+
+    return record if fields else partial(_as_is, tree)
+
+
+def _as_is(tree: Any, supply: Iterator[Array]) -> Any:
+    """The tree itself, in which there are no arrays."""
+    return tree
 
 
 def _equal(a: object, b: object) -> bool:

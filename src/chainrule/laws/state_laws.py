@@ -1,6 +1,7 @@
 """The laws of state: calls that come in between, threads, and what belongs to the whole process."""
 
 import os
+import pickle
 import random
 import sys
 import warnings
@@ -226,7 +227,7 @@ SETTINGS: dict[str, Callable[[], object]] = {
     "numpy.geterr": lambda: repr(np.geterr()),
     "numpy.get_printoptions": lambda: repr(np.get_printoptions()),
     "the filters of warnings": lambda: repr(warnings.filters),
-    "the state of numpy.random": lambda: repr(np.random.get_state()),  # noqa: NPY002  # the global one
+    "the state of numpy.random": lambda: pickle.dumps(np.random.get_state()),  # noqa: NPY002  # the global one
     "the state of random": lambda: hash(random.getstate()),
     "the environment": lambda: dict(os.environ),
     "the current directory": os.getcwd,

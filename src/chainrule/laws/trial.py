@@ -180,12 +180,12 @@ class Trial:
         """The output, flattened, as a function of a step of the arguments along a direction."""
         start, names = self.arguments, [f"grads{path}" for path, _ in tree.named_leaves(self.params)]
         moving = [(name, leaf, directions[name]) for name, leaf in start.items() if name in directions]
-        params_move = any(name in directions for name in names)
+        params_move, made_of = any(name in directions for name in names), tree.replacing(self.params)
 
         def at(step: float) -> NDArray[Any]:
             # Read-only, or a record would copy it.
             moved = start | {name: read_only(leaf + step * direction) for name, leaf, direction in moving}
-            params = tree.replace(self.params, [moved[name] for name in names]) if params_move else self.params
+            params = made_of([moved[name] for name in names]) if params_move else self.params
             out: NDArray[Any] = np.asarray(self.layer.forward(params, writable(moved.get("dx", self.x)))[0])
             return out.reshape(-1)
 
