@@ -63,5 +63,7 @@ class Whole:
     jax: Callable[[Any, Size], Callable[..., Any]]
     work: Callable[[np.random.Generator, Size], Work]
     sizes: tuple[Size, ...]
+    least: Callable[[Size], Size]
+    """A size at which a step makes the same calls, of arrays with next to nothing in them."""
     compiles: bool = True
     """Whether `torch.compile` takes it: of `torch.lstm` it takes no gradient."""

@@ -85,6 +85,7 @@ LINES = {
         jax=lambda jax, _size: partial(logits_in_jax, jax),
         work=work,
         sizes=((64, 28, 28, 1),),
+        least=lambda size: (1, 4, 4, size[-1]),
     )
 }
 """At (batch, height, width, channels)."""

@@ -116,6 +116,7 @@ LINES = {
         jax=lambda jax, size: partial(logits_in_jax, jax, size[3]),
         work=work,
         sizes=((64, 32, 64, 4), (16, 128, 128, 8)),
+        least=lambda size: (1, 2, size[3], size[3]),
     )
 }
 """At (batch, length, width, heads)."""

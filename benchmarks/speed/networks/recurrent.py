@@ -47,6 +47,7 @@ LINES = {
         jax=lambda jax, _size: partial(logits_in_jax, jax),
         work=work,
         sizes=((64, 28, 28, 128),),
+        least=lambda size: (1, size[1], 1, 1),
     )
 }
 """At (batch, steps, features, units)."""

@@ -1,8 +1,9 @@
 """Where the time of a step goes: what it can't do without, alone, and the rest.
 
-It can't do without matrix products, exponentials, and for a convolution the copies of its windows. The rest is passes
-over arrays: sums with biases, means, derivatives, steps of the parameters, and what calls cost. All take turns with a
-product of two large squares, which says how many operations a second the processor can do at most.
+It can't do without matrix products, exponentials, and for a convolution the copies of its windows. What its calls cost
+is what a step of the same network costs whose arrays have next to nothing in them. The rest is passes over arrays: sums
+with biases, means, derivatives, steps of the parameters, whose time is that of memory. All take turns with a product of
+two large squares, which says how many operations a second the processor can do at most.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from speed.processes import ask, process
 from speed.whole import Size
 from speed.workloads.networks import LINES, ours
 
-PARTS = ("products", "functions", "copies")
+PARTS = ("products", "functions", "copies", "calls")
 
 SQUARE = 1024
 """As many rows and columns have the factors of the largest product: larger ones are no faster."""
@@ -34,10 +35,10 @@ def measure(options: Options) -> Iterator[Row]:
 def of_size(name: str, size: Size, plan: Plan) -> Row:
     """The step, its parts and the large product take turns."""
     rng, line = np.random.default_rng(0), LINES[name]
-    step = ours(line, size, line.params(rng, size), *line.batch(rng, size))
+    step, least = (ours(line, each, line.params(rng, each), *line.batch(rng, each)) for each in (size, line.least(size)))
     work, (a, b) = line.work(rng, size), rng.standard_normal((2, SQUARE, SQUARE), np.float32)
     alone = {"products": work.multiply, "functions": work.evaluate, "copies": work.copies}
-    loops: dict[str, Loop] = {"step": step, "large product": calls(lambda: a.dot(b))}
+    loops: dict[str, Loop] = {"step": step, "calls": least, "large product": calls(lambda: a.dot(b))}
     loops |= {part: calls(f) for part, f in alone.items() if f is not None}
     took = race({name: loop.time for name, loop in loops.items()}, plan)
     walls = {name: [each.wall for each in blocks] for name, blocks in took.items()}
@@ -54,7 +55,7 @@ def of_size(name: str, size: Size, plan: Plan) -> Row:
 def parts(rows: Sequence[Row]) -> dict[str, str]:
     """A line for each network and size."""
     head = ["step", "size", "all of it", "products", "operations a second", "of the most"]
-    head += ["exponentials", "copies of windows", "the rest", "at the most"]
+    head += ["exponentials", "copies of windows", "calls", "passes over arrays", "at the most"]
     lines: list[list[str]] = []
     for row in rows:
         step, rate = row["step"]["median"], row["operations"] / row["products"]["median"]

@@ -88,10 +88,10 @@ def _before_writing(part: Array, steps: Sequence[Steps]) -> Array:
     return out
 
 
-def dot(a: Array, b: Array) -> Array:
-    """`a b` of a matrix or a row, and a matrix; without warnings where few products are summed (see `NARROW`)."""
-    narrow = a.shape[-1] <= NARROW and (a.ndim == 1 or 1 in (a.shape[0], b.shape[1]))
-    out: Array = QUIET.copy().run(a.dot, b) if narrow else a.dot(b)
+def narrow_dot(a: Array, b: Array) -> Array:
+    """`a b` of a matrix or a row, and a matrix, of few products for each entry: without warnings (see `NARROW`)."""
+    with_vector = a.ndim == 1 or 1 in (a.shape[0], b.shape[1])
+    out: Array = QUIET.copy().run(a.dot, b) if with_vector else a.dot(b)
     return out
 
 
@@ -183,12 +183,16 @@ class Tuned:
 
     def matmul(self, a: Array, b: Array, /) -> Array:
         # The method is half a microsecond faster than np.matmul, and of more axes than two it does not ask BLAS.
-        return dot(a, b) if a.ndim == 2 else dot(self.rows(a), b).reshape(*a.shape[:-1], b.shape[-1])
+        if a.ndim != 2:
+            return self.matmul(self.rows(a), b).reshape(*a.shape[:-1], b.shape[-1])
+        out: Array = a.dot(b) if a.shape[1] > NARROW else narrow_dot(a, b)
+        return out
 
     def matmul_rows(self, a: Array, b: Array, /) -> Array:
         if a.ndim != 2:
             a, b = self.rows(a), self.rows(b)
-        return dot(a.T, b)
+        out: Array = a.T.dot(b) if a.shape[0] > NARROW else narrow_dot(a.T, b)
+        return out
 
     def abs(self, x: Array, /) -> Array:
         return np.abs(x)
@@ -299,7 +303,9 @@ class Tuned:
         if x.ndim != 2:
             x = self.rows(x)
         n = x.shape[0]
-        return dot(_some_ones(n, x.dtype) if n <= SMALL else ones(n, x.dtype), x)
+        each = _some_ones(n, x.dtype) if n <= SMALL else ones(n, x.dtype)
+        out: Array = each.dot(x) if n > NARROW else narrow_dot(each, x)
+        return out
 
     def sum_last(self, x: Array, /) -> Array:
         k = x.shape[-1]
