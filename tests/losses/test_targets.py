@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import accuracy, mean_squared_error, softmax_cross_entropy
+from chainrule import accuracy, mean_squared_error, sigmoid_cross_entropy, softmax_cross_entropy
 from untyped import untyped
 
 strict: Any = import_module("array_api_strict")  # to a type checker, arrays are those of NumPy
@@ -195,3 +195,12 @@ def test_targets_of_any_axes_and_dtype_are_taken(kind: str) -> None:
     losses = softmax_cross_entropy.rows(DEEP, labels.astype(kind) if kind[-2] in "iu" else one_hot)
     np.testing.assert_allclose(losses, np.full((2, 3), np.log(4)), rtol=1e-15)
     np.testing.assert_array_equal(softmax_cross_entropy.rows(DEEP, one_hot), losses)
+
+
+@pytest.mark.parametrize(
+    ("loss", "beside"), [(mean_squared_error, "out is"), (sigmoid_cross_entropy, "the logits are")]
+)
+def test_numbers_of_another_library_are_told_from_what_they_stand_beside(loss: Any, beside: str) -> None:
+    message = f"targets are an array of array_api_strict but {beside} of numpy: convert one of them"
+    with pytest.raises(TypeError, match=f"{loss.name}: {message}"):
+        loss.forward(FLAT, strict.zeros((2, 4)))
