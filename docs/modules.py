@@ -5,6 +5,7 @@ A new module has its page, its address and its place in the navigation without a
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,12 @@ OVERLOADS = 4
 
 
 def package(source: Path = SOURCE) -> griffe.Module:
-    """Read the package, without importing it."""
+    """Read the package, without importing it; again only once a file has changed."""
+    return _read(source, tuple((path, path.stat().st_mtime_ns) for path in sorted(source.rglob("*.py"))))
+
+
+@cache
+def _read(source: Path, files: tuple[tuple[Path, int], ...]) -> griffe.Module:
     read = griffe.load("chainrule", search_paths=[source], allow_inspection=False)
     if not isinstance(read, griffe.Module):
         raise PluginError(f"{source}: chainrule is no package there")

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import griffe
-
-from source import module, read
+from modules import package
 
 STORED = Path(__file__).with_suffix(".txt")
 
@@ -50,8 +49,8 @@ def main() -> None:
 
 def listed() -> str:
     """The list: a module, and below it a line for each name, and for what a class has."""
-    root = read()
-    sections = [[name, *_of_module(module(name))] for name in MODULES]
+    root = package()
+    sections = [[module, *_of_module(root[module.partition(".")[2]] if "." in module else root)] for module in MODULES]
     types = [line for path, members in TYPES.items() for line in _lines(root[path[10:]], path, members.split())]
     return "\n\n".join("\n".join(section) for section in [*sections, ["types", *types]]) + "\n"
 

@@ -10,16 +10,15 @@ from chinese import derivations_in_chinese, in_chinese, sentences
 from derivations import derivations
 from glance import table_of_layers
 from mkdocs.exceptions import PluginError
+from modules import package
 from names import table_of_names
 from parts import WORDS, cells
 from parts import in_chinese as said_in_chinese
 
-from source import read
-
 HAN = re.compile(r"[\u4e00-\u9fff]")
 BOLD = re.compile(r"^\*\*[A-Z][^*]*[.:]\*\*", re.MULTILINE)
 KEPT = {*tomllib.loads(WORDS.read_text("utf-8"))["as_they_are"]}
-ROOT = read()
+ROOT = package()
 NAMES, LAYERS = table_of_names(ROOT), table_of_layers(ROOT)
 SHEET, COVERAGE = sheet.sheet(ROOT), coverage.coverage(ROOT)
 

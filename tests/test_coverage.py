@@ -5,13 +5,11 @@ import re
 
 import coverage
 import pytest
-from modules import SOURCE, modules, page
-
-from source import read
+from modules import SOURCE, modules, package, page
 
 ROOT = SOURCE.parent
-PAGES = {page(module) for module in modules(read())}
-ENTRIES = {entry.name.short: entry for entry in coverage.entries(read())}
+PAGES = {page(module) for module in modules(package())}
+ENTRIES = {entry.name.short: entry for entry in coverage.entries(package())}
 OPENING = re.compile(r"(What|Where|Who|Whose|How|Whether)\b")
 
 
@@ -29,7 +27,7 @@ def test_a_public_name_has_a_sentence_in_chinese(name: str) -> None:
 
 
 def test_the_page_has_a_row_for_each_name() -> None:
-    shown = re.findall(r"^\| \[`([^`]*)`\]", coverage.coverage(read()), re.MULTILINE)
+    shown = re.findall(r"^\| \[`([^`]*)`\]", coverage.coverage(package()), re.MULTILINE)
     assert sorted(shown) == sorted(ENTRIES)
 
 

@@ -2,15 +2,13 @@
 
 import griffe
 import pytest
-from modules import modules
+from modules import modules, package
 from passes import examples_of, picture, with_picture
-
-from source import read
 
 DERIVED = [
     module
     for room in ("layers", "combinators", "losses")
-    for module in modules(read().modules[room])
+    for module in modules(package().modules[room])
     if module.docstring and "**Derivation.**" in module.docstring.value
 ]
 

@@ -18,7 +18,6 @@ from sheet import sheet
 
 import chainrule
 import chainrule.datasets
-from source import read
 
 CUBE = '''
 """The cube: every entry, three times a factor.
@@ -94,18 +93,18 @@ def test_every_module_has_a_page_at_the_address_of_its_name() -> None:
         for path in SOURCE.rglob("*.py")
         if not path.name.startswith("_") and "demo" not in path.parts
     ]
-    assert sorted(page(module) for module in modules(read())) == sorted(
+    assert sorted(page(module) for module in modules(package())) == sorted(
         f"reference/{path.with_suffix('.md').as_posix()}" for path in public
     )
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
-    shown = [found[-1] for found in entries(navigation(read()))]
-    assert sorted(shown) == sorted(page(module) for module in modules(read()))
+    shown = [found[-1] for found in entries(navigation(package()))]
+    assert sorted(shown) == sorted(page(module) for module in modules(package()))
 
 
 def test_every_public_name_is_listed() -> None:
-    listed = rows(table_of_names(read()))
+    listed = rows(table_of_names(package()))
     folders = {name for name in chainrule.__all__ if hasattr(getattr(chainrule, name), "__path__")}
     exported = {*chainrule.__all__, *(f"datasets.{name}" for name in chainrule.datasets.__all__)}
     assert exported - folders <= listed.keys()
@@ -116,7 +115,7 @@ def test_every_public_layer_and_loss_is_at_a_glance() -> None:
     values = [
         name for name in chainrule.__all__ if isinstance(getattr(chainrule, name), chainrule.Layer | chainrule.Loss)
     ]
-    shown = columns(table_of_layers(read()))
+    shown = columns(table_of_layers(package()))
     assert {*values, "leaky_relu", "sgd", "sequential"} <= shown.keys()
     assert shown["affine"] == {
         "meaning": "`x @ W + b` on the last axis; its parameters are an `Affine`.",
@@ -136,8 +135,8 @@ def test_every_public_layer_and_loss_is_at_a_glance() -> None:
     assert shown["sequential"]["parameters"] == "`tuple[P0, ...]`"  # one type for each of many layers
 
 
-SHEET = columns(sheet(read()))
-THINGS = {thing.name: thing for things in made(read()).values() for thing in things}
+SHEET = columns(sheet(package()))
+THINGS = {thing.name: thing for things in made(package()).values() for thing in things}
 
 
 @pytest.mark.parametrize("name", THINGS)
