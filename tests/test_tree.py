@@ -441,5 +441,7 @@ def test_what_has_no_place_in_a_vector_is_named() -> None:
     strict: Any = import_module("array_api_strict")
     with pytest.raises(TypeError, match=re.escape("ravel: [1] is int64, not floating-point: convert it first")):
         tree.ravel((np.ones(2), np.arange(2)))
+    with pytest.raises(TypeError, match=re.escape("ravel: the array is int64, not floating-point: convert it first")):
+        tree.ravel(np.arange(2))
     with pytest.raises(TypeError, match=re.escape("ravel: [0] and [1] are arrays of two libraries: convert one")):
         tree.ravel((np.ones(2), strict.ones(2)))

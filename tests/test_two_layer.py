@@ -7,6 +7,7 @@ from chainrule import (
     Array,
     Labels,
     accuracy,
+    initializers,
     sgd,
     softmax_cross_entropy,
     training_step,
@@ -66,6 +67,12 @@ def test_init() -> None:
         leaf.dtype == np.float64
         for leaf in tree.leaves(two_layer.init(np.random.default_rng(0), 2, 3, 4, dtype=np.float64))
     )
+
+
+def test_an_initializer_draws_the_weights_of_both_layers() -> None:
+    first, _, second = two_layer.init(np.random.default_rng(0), 30, 20, 10, weights=initializers.orthogonal)
+    for W in (first.W, second.W):
+        np.testing.assert_allclose(W.T @ W, np.eye(W.shape[1]), atol=1e-5)  # sums of 30 products in float32
 
 
 @given(rng=generators, n=sides, dtype=dtypes)

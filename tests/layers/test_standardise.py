@@ -149,6 +149,7 @@ Frame.__module__ = "pandas"
     ("x", "error", "message"),
     [
         (np.array([[1.0, 2.0], [3.0, np.nan]]), ValueError, "standardise: x has nan at row 1, column 1"),
+        (np.array([[1.0, 2.0], [np.inf, 4.0]]), ValueError, "standardise: x has inf at row 1, column 0"),
         (np.full((1, 2, 2), -np.inf), ValueError, "standardise: x has -inf at row 0, place (0, 0)"),
         (np.ones((0, 3)), ValueError, "standardise: x must have rows and columns, at least one of each, got shape (0"),
         (np.ones(()), ValueError, "standardise: x must have rows and columns, at least one of each, got shape ()"),

@@ -114,6 +114,15 @@ def first(values: list[float]) -> int:
 
 
 @each_form
+@pytest.mark.parametrize("n", [256, 257, 300])  # places up to 255 take a byte each
+def test_the_first_largest_of_very_many_arrays(xp: Namespace, n: int) -> None:
+    last = [given_to(xp, np.asarray([k, -k], np.float32)) for k in range(n)]
+    out, place = xp.first_largest(last)
+    assert np.asarray(out).tolist() == [n - 1, 0]
+    assert np.asarray(place).tolist() == [n - 1, 0]
+
+
+@each_form
 @given(rng=generators, n=st.integers(1, 5), dtype=all_dtypes)
 def test_the_first_largest_of_arrays_and_of_positions(
     xp: Namespace, rng: np.random.Generator, n: int, dtype: Floating
