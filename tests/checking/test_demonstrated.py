@@ -144,6 +144,22 @@ def test_an_argument_that_is_written_to_is_printed_beside_what_it_was() -> None:
     assert len(report.example.splitlines()) < 12
 
 
+def test_a_cache_that_backward_writes_to_is_printed_beside_what_it_was() -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        return x * x, 2 * x
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        slope = cache.copy()
+        cache *= 2
+        return slope * dout, ()
+
+    layer = Layer(forward, backward)
+    report = report_of(layer, (), normal(6, 3), "arguments_unchanged")
+    assert "before = cache.copy()" in report.example
+    ((after, before),) = printed(report.example, layer)
+    assert after == 2 * before != 0
+
+
 def test_what_calls_before_it_change_is_printed_as_a_difference() -> None:
     last: list[Array] = [np.zeros((1, 1))]
 
