@@ -76,8 +76,8 @@ def texts(results: dict[str, Any], elsewhere: dict[str, Any]) -> dict[str, str]:
         "roster": table(["contender", "what it is", "dtype"], roster, text=3),
         "goals": goals.written(rows),
         "elsewhere-machine": machine.written(elsewhere["machine"]),
+        "elsewhere-goals": goals.written({name: found for name, found in elsewhere.items() if name != "machine"}),
         "elsewhere-networks": workload("networks").parts(elsewhere["networks"])["networks"],
-        "passes": workload("passes").parts(elsewhere["passes"])["passes"],
     }
     return parts | {part: text for name in rows for part, text in workload(name).parts(rows[name]).items()}
 

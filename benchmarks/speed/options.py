@@ -21,14 +21,12 @@ PARTS = (
     "losses",
     "optimizers",
     "networks",
+    "passes",
     "peaks",
     "generation",
     "steps",
 )
 """The workloads of a whole run, in their order. Each is a module."""
-
-ELSEWHERE = ("networks", "passes")
-"""Those of a run on another machine."""
 
 AGAINST = ("versions",)
 
@@ -55,7 +53,7 @@ class Options:
     @property
     def everything(self) -> bool:
         """Nothing is left out: only then are the results those of the documentation."""
-        whole = (SIZES, tuple(ROSTER), (ONE, ALL), ELSEWHERE if self.elsewhere else PARTS, ())
+        whole = (SIZES, tuple(ROSTER), (ONE, ALL), PARTS, ())
         return not self.quick and (self.sizes, self.names, self.threads, self.parts, self.layers) == whole
 
 
@@ -65,7 +63,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--quick", action="store_true", help="small sizes and few rounds: a minute, and rough")
     parser.add_argument("--sizes", nargs="+", type=_size, metavar="SIZE", help="such as 784-50-10/100")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=ROSTER, help="these, ours and the limit")
-    parser.add_argument("--parts", nargs="+", choices=sorted({*PARTS, *ELSEWHERE}), help="what to measure")
+    parser.add_argument("--parts", nargs="+", choices=sorted(PARTS), help="what to measure")
     parser.add_argument("--layers", nargs="+", metavar="NAME", default=(), help="of the part `layers`, these alone")
     parser.add_argument("--threads", choices=[ONE, ALL], help="one thread, or all (default: both; if quick, one)")
     parser.add_argument("--rounds", type=int, help=f"rounds at most (default: {FULL.rounds})")
@@ -76,7 +74,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument(
         "--elsewhere",
         action="store_true",
-        help="on another machine than the page's: whole networks and where their time goes, for its section",
+        help="on another machine than the page's: what was reached there, and whole networks, for its section",
     )
     parser.add_argument("--render", action="store_true", help="measure nothing; write the page from the results")
     given = parser.parse_args(arguments)
@@ -87,7 +85,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
         sizes=tuple(given.sizes or SIZES[: 2 if given.quick else None]),
         names=tuple(name for name in ROSTER if not given.only or name in {LIMIT, OURS, *given.only}),
         threads=(given.threads,) if given.threads else (ONE,) if given.quick else (ONE, ALL),
-        parts=tuple(given.parts or (AGAINST if given.against else ELSEWHERE if given.elsewhere else PARTS)),
+        parts=tuple(given.parts or (AGAINST if given.against else PARTS)),
         layers=tuple(given.layers),
         data=given.data and given.data.resolve(),
         against=given.against and given.against.resolve(),

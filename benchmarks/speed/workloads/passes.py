@@ -35,7 +35,8 @@ def measure(options: Options) -> Iterator[Row]:
 def of_size(name: str, size: Size, plan: Plan) -> Row:
     """The step, its parts and the large product take turns."""
     rng, line = np.random.default_rng(0), LINES[name]
-    step, least = (ours(line, each, line.params(rng, each), *line.batch(rng, each)) for each in (size, line.least(size)))
+    sizes = (size, line.least(size))
+    step, least = (ours(line, each, line.params(rng, each), *line.batch(rng, each)) for each in sizes)
     work, (a, b) = line.work(rng, size), rng.standard_normal((2, SQUARE, SQUARE), np.float32)
     alone = {"products": work.multiply, "functions": work.evaluate, "copies": work.copies}
     loops: dict[str, Loop] = {"step": step, "calls": least, "large product": calls(lambda: a.dot(b))}
