@@ -445,7 +445,7 @@ def _map(f: Callable[..., Array], path: Path, tree: object, others: Sequence[Any
     return made
 
 
-def _maker(tree: Any) -> Callable[[Iterator[Array]], Any]:
+def _maker(tree: object) -> Callable[[Iterator[Array]], Any]:
     """The function that makes a tree like this one of the arrays that come next."""
     if _is_array(tree):
         return lambda supply: own(next(supply))
@@ -463,7 +463,7 @@ def _maker(tree: Any) -> Callable[[Iterator[Array]], Any]:
     return record if fields else partial(_as_is, tree)
 
 
-def _as_is(tree: Any, supply: Iterator[Array]) -> Any:
+def _as_is(tree: object, supply: Iterator[Array]) -> object:
     """The tree itself, in which there are no arrays."""
     return tree
 
