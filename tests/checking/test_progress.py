@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 
-from chainrule import check_layer, relu
+from chainrule import Layer, check_against, check_layer, own, relu
 from chainrule.checking import progress
 
 Run: TypeAlias = Callable[[], str]
@@ -62,6 +62,15 @@ def test_a_bar_names_each_law_as_it_begins_and_is_gone_at_the_end(run: Run) -> N
     assert re.search(r"(?s)check .* 0/2 structure .* 1/2 linearity", plain)
     assert "\x1b[?25h" in said  # the cursor is shown again
     assert said.endswith("\x1b[2K")  # the line is empty
+
+
+def test_the_bar_of_check_against_names_its_laws(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
+    outside(terminal, monkeypatch)
+    square = Layer(lambda params, x: (x * x, own(x)), lambda cache, dout: (2 * cache * dout, ()), name="square")
+    check_against(square, np.square, np.ones((3, 2), np.float32), rng=np.random.default_rng(0))
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    assert re.search(r"(?s)check .* 0/9 dtypes .* 1/9 values_and_gradients ", plain)
 
 
 def test_no_thread_draws_it_and_streams_stay_as_they_are(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

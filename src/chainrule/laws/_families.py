@@ -143,7 +143,8 @@ def report_of(
         for law in laws:
             begun(law.__name__)
             try:
-                verdicts += law(check)
+                with np.errstate(all="ignore"):  # of large douts f may overflow, as the formula does
+                    verdicts += law(check)
             except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
                 verdicts.append(Verdict(law.__name__, "call", ok=False, note=_said(error)))
             if any(verdict.field == "call" for verdict in verdicts):

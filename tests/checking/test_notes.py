@@ -1,0 +1,64 @@
+"""The words in which a law says what is wrong, where no other test reads them."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule import Affine, Array, Layer, affine, check_against, laws, mean_squared_error, own, rules, sgd
+from untyped import untyped
+
+RNG = np.random.default_rng(0)
+X: Array = np.random.default_rng(1).standard_normal((4, 3))
+
+
+def rising(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+    """A rate that grows along the array."""
+    steps = np.arange(param.size, dtype=param.dtype).reshape(param.shape)
+    return param - rate * steps * grad, moments
+
+
+def test_a_step_that_depends_on_the_place_is_named() -> None:
+    optimizer = rules.optimizer("rising", rising, 0.1)
+    (verdict,) = laws.elementwise(untyped(optimizer), X, X, RNG)
+    assert not verdict.ok
+    assert verdict.note == "a number's step depends on where it stands"
+
+
+def bursting(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+    """Infinite from the hundredth step on."""
+    (count,) = moments
+    return np.where(count < 99, param - rate * grad, np.inf), (count + 1,)
+
+
+def test_an_optimizer_that_leaves_all_bounds_is_stopped_at_that_step() -> None:
+    optimizer = rules.optimizer("bursting", bursting, 0.1, moments=1)
+    (verdict,) = laws.descends(untyped(optimizer), X, X, RNG)
+    assert not verdict.ok
+    assert verdict.note == "after 100 steps on a quadratic it is not finite"
+
+
+def test_a_gradient_of_another_shape_is_named_with_both() -> None:
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        dx, grads = affine.backward(cache, dout)
+        return dx, untyped(Affine)(grads.W[:, :1], grads.b[:1])
+
+    layer = Layer(affine.forward, backward, name="narrow")
+    params = Affine.init(np.random.default_rng(2), 3, 2, dtype=np.float64)
+    verdicts = laws.network_gradient(layer, mean_squared_error, params, X, np.ones((4, 2)), RNG)
+    assert [verdict.note for verdict in verdicts] == [
+        "has shape (3, 1), expected (3, 2)",
+        "has shape (1,), expected (2,)",
+    ]
+
+
+def test_what_no_number_of_the_dtype_can_hold_is_not_asked_about() -> None:
+    square = Layer(lambda params, x: (x * x, own(x)), lambda cache, dout: (2 * cache * dout, ()), name="square")
+    x = np.full((4, 3), 0.01, np.float16)
+    x[0, 0] = 250  # whose square is near the largest number, while the others are to be right to a ten-millionth
+    report = check_against(square, np.square, x, rng=np.random.default_rng(0))
+    assert report.ok, str(report)
+
+
+def test_the_optimizer_of_the_library_has_nothing_to_say() -> None:
+    for law in (laws.elementwise, laws.descends):
+        assert [verdict.note for verdict in law(sgd(0.1), X, X, RNG)] == [""]
