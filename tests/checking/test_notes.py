@@ -7,7 +7,6 @@ import numpy as np
 from chainrule import Affine, Array, Layer, affine, check_against, laws, mean_squared_error, own, rules, sgd
 from untyped import untyped
 
-RNG = np.random.default_rng(0)
 X: Array = np.random.default_rng(1).standard_normal((4, 3))
 
 
@@ -19,7 +18,7 @@ def rising(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: A
 
 def test_a_step_that_depends_on_the_place_is_named() -> None:
     optimizer = rules.optimizer("rising", rising, 0.1)
-    (verdict,) = laws.elementwise(untyped(optimizer), X, X, RNG)
+    (verdict,) = laws.elementwise(untyped(optimizer), X, X, np.random.default_rng(0))
     assert not verdict.ok
     assert verdict.note == "a number's step depends on where it stands"
 
@@ -32,7 +31,7 @@ def bursting(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments:
 
 def test_an_optimizer_that_leaves_all_bounds_is_stopped_at_that_step() -> None:
     optimizer = rules.optimizer("bursting", bursting, 0.1, moments=1)
-    (verdict,) = laws.descends(untyped(optimizer), X, X, RNG)
+    (verdict,) = laws.descends(untyped(optimizer), X, X, np.random.default_rng(0))
     assert not verdict.ok
     assert verdict.note == "after 100 steps on a quadratic it is not finite"
 
@@ -44,7 +43,7 @@ def test_a_gradient_of_another_shape_is_named_with_both() -> None:
 
     layer = Layer(affine.forward, backward, name="narrow")
     params = Affine.init(np.random.default_rng(2), 3, 2, dtype=np.float64)
-    verdicts = laws.network_gradient(layer, mean_squared_error, params, X, np.ones((4, 2)), RNG)
+    verdicts = laws.network_gradient(layer, mean_squared_error, params, X, np.ones((4, 2)), np.random.default_rng(0))
     assert [verdict.note for verdict in verdicts] == [
         "has shape (3, 1), expected (3, 2)",
         "has shape (1,), expected (2,)",
@@ -61,4 +60,4 @@ def test_what_no_number_of_the_dtype_can_hold_is_not_asked_about() -> None:
 
 def test_the_optimizer_of_the_library_has_nothing_to_say() -> None:
     for law in (laws.elementwise, laws.descends):
-        assert [verdict.note for verdict in law(sgd(0.1), X, X, RNG)] == [""]
+        assert [verdict.note for verdict in law(sgd(0.1), X, X, np.random.default_rng(0))] == [""]

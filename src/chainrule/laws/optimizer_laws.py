@@ -339,8 +339,8 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
                 return [
                     Verdict("descends", "loss", ok=False, note=f"after {step} steps on a quadratic it is not finite")
                 ]
-        first, last, most = loss(start), loss(at), 1.01 * max(loss(start), loss(decayed))
-    ok = last <= most
+        first, last, still = map(loss, (start, at, decayed))
+    ok = last <= 1.01 * max(first, still)
     note = "" if ok else f"a thousand steps on a quadratic end at {last:.3g} times its curvature, from {first:.3g}"
     return [Verdict("descends", "loss", ok=ok, note=note)]
 
