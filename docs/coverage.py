@@ -39,9 +39,13 @@ class Entry:
 
     name: Name
     page: str
-    picture: bool
     example: bool
     chinese: str
+
+    @property
+    def picture(self) -> bool:
+        """Tell if there is a picture of it, which is drawn for that."""
+        return _is_pictured(self.name.meaning)
 
     @property
     def is_drawn(self) -> bool:
@@ -62,7 +66,6 @@ def entries(root: griffe.Module) -> list[Entry]:
         Entry(
             name,
             page_of(_module(name.meaning)),
-            _is_pictured(name.meaning),
             _has_example(name.meaning),
             said.get(name.short, ""),
         )

@@ -37,6 +37,7 @@ class CurvesExtension(griffe.Extension):
                 func.docstring.value = f"{first}\n\n```picture\n\n{svg}\n```{gap}{rest}"
 
 
+@cache
 def curve(path: str, docstring: str) -> str | None:
     """The picture of a function of the package; None of one that has no curve."""
     folder, _, name = path.removeprefix("chainrule.").rpartition(".")
