@@ -55,7 +55,11 @@ def test_a_page_is_the_english_one_with_chinese_meanings(english: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_titles_sentences_and_heads_of_a_page_are_in_chinese(page: str) -> None:
-    lines = [line for line in in_chinese(PAGES[page](ROOT), ROOT).splitlines() if line and not line.startswith(("| [", "| ---"))]
+    lines = [
+        line
+        for line in in_chinese(PAGES[page](ROOT), ROOT).splitlines()
+        if line and not line.startswith(("| [", "| ---"))
+    ]
     assert [line for line in lines if not HAN.search(line)] == []
     heads = {cell for line in lines if line.startswith("|") for cell in cells(line)}
     assert sorted(head for head in heads - KEPT if not HAN.search(head)) == []

@@ -96,3 +96,8 @@ def test_a_hint_takes_no_notice_of_what_is_not_known() -> None:
     known = RIGHT.copy()
     known[0, 0] = np.nan
     assert hint(-RIGHT, known, 7) == "the sign is wrong"
+
+
+def test_a_factor_close_to_1_is_not_called_1() -> None:
+    right = np.random.default_rng(0).standard_normal((ROWS, COLUMNS))
+    assert hint((1 + 2e-6) * right, right, ROWS) == "it is 1.000002 times what it should be: a constant factor"

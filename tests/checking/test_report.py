@@ -22,6 +22,12 @@ def test_a_report_is_ok_if_all_verdicts_are_right() -> None:
     assert Report(()).ok
 
 
+def test_a_report_is_true_if_it_is_ok_so_that_it_may_be_asserted() -> None:
+    assert Report((RIGHT, RIGHT))
+    assert not Report((RIGHT, WRONG))
+    assert not Report((RIGHT, UNCLEAR))
+
+
 def test_what_cannot_be_told_is_no_failure() -> None:
     report = Report((RIGHT, WRONG, UNCLEAR))
     assert report.failures == (WRONG,)

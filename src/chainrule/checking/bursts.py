@@ -96,7 +96,7 @@ def slopes(f: Line, weights: Real, first: float, noise: float = UNIT) -> Slopes:
 
 def _stands_still(found: Slopes, before: Slopes) -> NDArray[np.bool_]:
     """True where values that moved at larger steps move no more: they are rounded to the same number."""
-    still: NDArray[np.bool_] = (found.low == 0) & (found.high == 0) & (np.nan_to_num(before.low) != 0)
+    still: NDArray[np.bool_] = (found.low == 0) & (found.high == 0) & (np.abs(before.low) > 0)
     return still
 
 
@@ -199,7 +199,7 @@ def _level(at_even_spacings: Iterable[Any]) -> float:
         return 0.0
     gamma, table, levels, signs = 1.0, values, list[float](), list[bool]()
     for k in range(1, len(values) - 1):
-        table = np.diff(table)
+        table = table[1:] - table[:-1]
         gamma *= 0.5 * k / (2 * k - 1)
         levels.append(float(np.sqrt(gamma * np.mean(table * table))))
         signs.append(bool((table.min() < 0) and (table.max() > 0)))

@@ -44,6 +44,10 @@ class Report:
     verdicts: tuple[Verdict, ...]
     example: str = ""
 
+    def __bool__(self) -> bool:
+        """True if all is well: `assert check_layer(...)` means what it says."""
+        return self.ok
+
     @property
     def ok(self) -> bool:
         """True if every law holds for every field, and could be told to."""

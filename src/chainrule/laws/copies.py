@@ -3,6 +3,7 @@
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from chainrule import tree
 from chainrule.arrays.ownership import read_only
@@ -22,6 +23,11 @@ def in_float64(value: P) -> P:
     (array([1., 1.]), ())
     """
     return tree.map(_in_float64, value)
+
+
+def in_dtype(value: P, dtype: DTypeLike) -> P:
+    """Copies of all arrays, those of floats in a dtype."""
+    return tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, value)
 
 
 def writable(value: P) -> P:

@@ -17,12 +17,13 @@ from attrs import evolve, frozen
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
+from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
-from chainrule.laws.copies import in_float64
+from chainrule.laws.copies import in_dtype, in_float64
 from chainrule.laws.directions import Part
 from chainrule.laws.hints import where
-from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, rounding
+from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, measured, rounding
 
 UNITS = 8.0
 """The units of rounding that a result may be off by: more of them, the more entries there are to be the worst of."""
@@ -55,16 +56,34 @@ def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     >>> all(verdict.ok for verdict in laws.precision(affine, params, x, rng))
     True
     """
-    own = _own(layer, params, x)
+    own, noise = _own(layer, params, x), _noise(layer, params, x, rng)
     verdicts: list[Verdict] = []
     for dtype in (np.float32, np.float16):
         for rows in (None, *ROWS):
-            verdicts += _in_dtype(layer, params, x, np.dtype(dtype), rows, rng, theirs=own == dtype)
+            verdicts += _in_dtype(layer, params, x, np.dtype(dtype), rows, rng, noise, theirs=own == dtype)
     return one_each(verdicts)
 
 
+def _noise(layer: Any, params: Any, x: Any, rng: np.random.Generator) -> float:
+    """That of the function in float64, in which it may compute in float32 nevertheless."""
+    try:
+        with np.errstate(all="ignore"):
+            trial = Trial.in_float64(layer, params, x)
+            return measured(Trial.in_float64(layer, params, trial.fewer), rng).noise
+    except Exception:  # noqa: BLE001  # it refuses float64, which is an answer
+        return UNIT
+
+
 def _in_dtype(
-    layer: Any, params: Any, x: Any, dtype: np.dtype[Any], rows: int | None, rng: np.random.Generator, *, theirs: bool
+    layer: Any,
+    params: Any,
+    x: Any,
+    dtype: np.dtype[Any],
+    rows: int | None,
+    rng: np.random.Generator,
+    noise: float,
+    *,
+    theirs: bool,
 ) -> Iterator[Verdict]:
     """The verdicts in one dtype, at a number of rows."""
     if rows is not None:
@@ -79,8 +98,8 @@ def _in_dtype(
         with np.errstate(all="ignore"):
             if dtype == np.float16:
                 x = Trial.of(layer, params, x).fewer
-            trial = Trial.of(layer, _as(params, dtype), _as(x, dtype))
-            both = Both.of(trial, draw(trial.out, rng).astype(dtype), rng)
+            trial = Trial.of(layer, in_dtype(params, dtype), in_dtype(x, dtype))
+            both = Both.of(trial, draw(trial.out, rng).astype(dtype), rng, noise)
     except Exception:  # noqa: BLE001  # it refuses this dtype or this number of rows, which is an answer
         return
     yield from both.verdicts(rng, at, theirs=theirs)
@@ -97,10 +116,10 @@ class Both:
     units: Fields
 
     @classmethod
-    def of(cls, trial: Trial, dout: Array, rng: np.random.Generator) -> "Both":
-        """Run the layer in the dtype of `dout`, and in float64."""
+    def of(cls, trial: Trial, dout: Array, rng: np.random.Generator, noise: float = UNIT) -> "Both":
+        """Run the layer in the dtype of `dout`, and in float64, in which it has that noise."""
         results = {"out": trial.out, **trial.back(dout)}
-        exact, wide = Trial.in_float64(trial.layer, trial.params, trial.x), in_float64(dout)
+        exact, wide = Trial.in_float64(trial.layer, trial.params, trial.x).with_noise(noise), in_float64(dout)
         right = {"out": exact.out, **exact.back(wide)}
         unit = float(np.finfo(dout.dtype).eps) / 2
         return cls(trial, dout, results, right, rounding(exact, wide, rng, unit, copies=4 if trial.large else 8))
@@ -196,10 +215,6 @@ def _own(layer: Any, params: Any, x: Any) -> np.dtype[Any]:
     """The dtype of the arguments."""
     leaves = tree.leaves(params) if isinstance(layer, Encoder) else tree.leaves(x)
     return next(leaf.dtype for leaf in leaves if leaf.dtype.kind == "f")
-
-
-def _as(value: Any, dtype: np.dtype[Any]) -> Any:
-    return tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, value)
 
 
 __all__ = ["Fields", "precision"]

@@ -67,7 +67,8 @@ def _of_factor(factor: float, rows: int) -> str:
     ):
         if abs(factor / value - 1) < 1e-6:
             return words
-    return f"it is {factor:.6g} times what it should be: a constant factor"
+    digits = 6 if abs(factor - 1) > 1e-5 else 9  # or it would be called 1
+    return f"it is {factor:.{digits}g} times what it should be: a constant factor"
 
 
 def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:

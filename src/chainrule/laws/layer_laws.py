@@ -6,9 +6,11 @@ row alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
@@ -17,7 +19,7 @@ from chainrule.arrays.records import is_record
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, compare, one_each
 from chainrule.encoder import Encoder
-from chainrule.laws.copies import read_only_copy, writable
+from chainrule.laws.copies import in_dtype, read_only_copy, writable
 from chainrule.laws.derivative_law import noted
 from chainrule.laws.memory_laws import LAYOUTS, lent
 from chainrule.laws.row_laws import rows_of
@@ -73,7 +75,7 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     dx, grads = run_backward(layer, cache, dout)
     dtype = _dtype(layer, params, x)
     verdicts = [] if dx is None else [_alike("structure", "dx", dx, x)]
-    verdicts += [_has_dtype("out", out, *dtype), _not_promoted(cache, params, x)]
+    verdicts += [_hin_dtype("out", out, *dtype), _not_promoted(cache, params, x)]
     alone = layer.grads(cache, dout.copy())
     for name, given in (("grads", grads), ("grads()", alone)):
         try:
@@ -157,10 +159,12 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
     True
     """
     verdicts: dict[str, str] = {}
-    for case, given in {"": x, **rows_of(layer, x)}.items():
+    cases = {case: (params, given) for case, given in {"": x, **rows_of(layer, x)}.items()}
+    cases[" in float32"] = (in_dtype(params, np.float32), in_dtype(x, np.float32))
+    for case, (own, given) in cases.items():
         try:
-            written = [*_written(layer, writable(params), writable(given), rng)]
-            written += [f"{name} while it lasted, and put it back" for name in lent(layer, params, given, rng)]
+            written = [*_written(layer, writable(own), writable(given), rng)]
+            written += [f"{name} while it lasted, and put it back" for name in lent(layer, own, given, rng)]
         except Exception:
             if not case:
                 raise
@@ -290,18 +294,32 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     True
     """
     verdicts: list[Verdict] = []
+    in_float32 = in_dtype(params, np.float32), in_dtype(x, np.float32)
     for name in ("x", "out"):
-        given = writable(x)
-        out, cache = layer.forward(params, given)
-        dout = draw(out, rng)
-        before = writable(run_backward(layer, cache, dout))
-        for array in [] if name == "x" and is_record(x.__class__) else tree.leaves(given if name == "x" else out):
-            if array.flags.writeable:
-                _overwrite(array)
-        ok = tree.equal(before, run_backward(layer, cache, dout))
-        note = "" if ok else f"the cache shares the memory of {name}: hold own(x) in it, return read_only(out)"
-        verdicts.append(Verdict("ownership", name, ok, note))
+        verdict = _owned(layer, params, writable(x), name, rng)
+        if verdict.ok and not tree.equal(in_float32, (params, x)):
+            try:
+                other = _owned(layer, in_float32[0], writable(in_float32[1]), name, rng)
+            except Exception:  # noqa: BLE001  # it refuses this dtype, which is an answer
+                other = verdict
+            verdict = verdict if other.ok else evolve(other, note=f"in float32 {other.note}")
+        verdicts.append(verdict)
     return verdicts
+
+
+def _owned(layer: Checked[P, C], params: P, given: Any, name: str, rng: np.random.Generator) -> Verdict:
+    """The verdict on the memory of `x`, or on that of `out`."""
+    out, cache = layer.forward(params, given)
+    dout = draw(out, rng)
+    before = writable(run_backward(layer, cache, dout))
+    if not tree.equal(before, run_backward(layer, cache, dout)):  # of its own accord, as another law says
+        return Verdict("ownership", name, ok=True)
+    for array in [] if name == "x" and is_record(given.__class__) else tree.leaves(given if name == "x" else out):
+        if array.flags.writeable:
+            _overwrite(array)
+    ok = tree.equal(before, run_backward(layer, cache, dout))
+    note = "" if ok else f"the cache shares the memory of {name}: hold own(x) in it, return read_only(out)"
+    return Verdict("ownership", name, ok, note)
 
 
 def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -329,17 +347,17 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     True
     """
     trial = measured(Trial.in_float64(layer, params, x), rng)
-    few, noise = trial.fewer, trial.noise
+    few, noise, (own, _) = trial.fewer, trial.noise, _dtype(layer, params, x)
     found: dict[str, Verdict] = {}
     for case, given in {"": x, **rows_of(layer, x)}.items():
         for dtype in (np.float64, np.float32, np.float16):
-            for layout, arranged in LAYOUTS.items() if dtype == np.float64 else [("", np.copy)]:
+            for layout, arranged in (_DOUTS if dtype == np.float64 else {"": np.copy}).items():
                 words = f"{case} in {np.dtype(dtype).name}" + (f", with {layout} dout" if layout else "")
                 try:
-                    used = _as(few if dtype == np.float16 and not case else given, dtype)
-                    verdicts = _grads_alone(layer, _as(params, dtype), used, arranged, rng, words, noise)
+                    used = in_dtype(few if dtype == np.float16 and not case else given, dtype)
+                    verdicts = _grads_alone(layer, in_dtype(params, dtype), used, arranged, rng, words, noise, own)
                 except Exception:
-                    if not case and dtype == np.float64:
+                    if not (case or layout) and dtype == np.float64:
                         raise
                     continue  # it refuses this, which is an answer
                 for verdict in verdicts:
@@ -356,26 +374,73 @@ def _grads_alone(
     rng: np.random.Generator,
     words: str,
     noise: float,
+    own: np.dtype[Any],
 ) -> list[Verdict]:
     """The verdicts on `grads` for one dtype, number of rows and layout of `dout`."""
     with np.errstate(all="ignore"):
         out, cache = run_forward(layer, params, x)
-        dout = draw(out, rng)
-        _, grads = run_backward(layer, cache, dout)
-        alone = layer.grads(cache, arranged(dout))
+        usual = draw(out, rng)
+        dout = arranged(usual)
+        grads, of_usual = (run_backward(layer, cache, each)[1] for each in (dout, usual))
+        alone = layer.grads(cache, dout)
+    shared = _kept_elsewhere(layer, cache, dout, alone)
+    if shared:
+        return [Verdict("grads_without_dx", "grads", ok=False, note=shared)]
     if type(alone) is not type(grads) or len(tree.leaves(alone)) != len(tree.leaves(grads)):
         note = f"backward gives {describe(grads)}, grads {describe(alone)}"
         return [Verdict("grads_without_dx", "grads", ok=False, note=note)]
     eps = float(np.finfo(out.dtype).eps)
     bound = max((32 if out.dtype.itemsize < 4 else 1000) * eps, 1000 * noise)
     least = _least([np.asarray(leaf) for leaf in tree.leaves(grads)])
-    return [
-        noted(
-            compare("grads_without_dx", f"grads{path}", np.asarray(got), np.asarray(g), bound, least=least),
-            words.strip(),
-        )
-        for (path, g), got in zip(tree.named_leaves(grads), tree.leaves(alone), strict=True)
-    ]
+    verdicts: list[Verdict] = []
+    for (path, g), a, moves in zip(tree.named_leaves(grads), *map(tree.leaves, (alone, of_usual)), strict=True):
+        name, got, expected = f"grads{path}", np.asarray(a), np.asarray(g)
+        verdict = compare("grads_without_dx", name, got, expected, bound, least=least)
+        if verdict.ok and got.dtype != expected.dtype and out.dtype != own:  # in which another law asks for it
+            note = f"it is {got.dtype}, that of backward {expected.dtype}"
+            verdicts.append(Verdict("grads_without_dx", name, ok=False, note=note))
+            continue
+        if verdict.ok and (np.isnan(expected) & ~np.isnan(got) & (np.asarray(moves) != 0)).any():
+            verdict = Verdict("grads_without_dx", name, ok=False, note="a nan of backward is a number")
+        verdicts.append(noted(verdict, words.strip(" ,")))
+    return verdicts
+
+
+def _kept_elsewhere(layer: Checked[Any, Any], cache: Any, dout: Array, alone: Any) -> str:
+    """The memory that gradients share with `dout`, or with those of a later call, in words; "" if with neither."""
+    leaves = [leaf for leaf in tree.leaves(alone) if is_numpy(leaf) and leaf.size]
+    before = _copies(leaves)
+    if any(leaf.flags.writeable and np.shares_memory(leaf, dout) for leaf in leaves):
+        return "it is writable, and shares memory with dout"
+    with np.errstate(all="ignore"):
+        layer.grads(cache, -2 * dout)
+    return "" if all(map(_same_bytes, before, leaves)) else "a later call changes it: is a buffer used again?"
+
+
+def _of_equal_rows(a: Array) -> Array:
+    return np.broadcast_to(a[:1], a.shape) if a.ndim else a
+
+
+def _of_equal_columns(a: Array) -> Array:
+    return np.broadcast_to(a[..., :1], a.shape) if a.ndim else a
+
+
+def _with_a_nan(a: Array) -> Array:
+    made = a.copy()
+    made.flat[:1] = np.nan
+    return made
+
+
+_DOUTS: dict[str, Callable[[Array], Array]] = {
+    "": np.copy,
+    **LAYOUTS,
+    "a row-broadcast": _of_equal_rows,
+    "a column-broadcast": _of_equal_columns,
+    "a huge": partial(np.multiply, 2.0**20),
+    "an all-zero": np.zeros_like,
+    "a partly nan": _with_a_nan,
+}
+"""The derivatives with respect to out that `grads` and `backward` are compared for."""
 
 
 def one_pass(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -435,10 +500,6 @@ def _same_bytes(a: Array, b: Array) -> bool:
     return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
 
 
-def _as(value: Any, dtype: Any) -> Any:
-    return tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, value)
-
-
 def _backwards(leaf: Array) -> Array:
     return leaf[::-1] if leaf.ndim else leaf
 
@@ -480,6 +541,6 @@ def _not_promoted(cache: object, params: object, x: object) -> Verdict:
     return Verdict("structure", "cache", ok=not wide, note=note)
 
 
-def _has_dtype(name: str, got: Array, dtype: np.dtype[Any], of: str) -> Verdict:
+def _hin_dtype(name: str, got: Array, dtype: np.dtype[Any], of: str) -> Verdict:
     ok = got.dtype == dtype
     return Verdict("structure", name, ok, "" if ok else f"is {got.dtype} for {of} of {dtype}")

@@ -12,7 +12,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
-from chainrule.laws.copies import writable
+from chainrule.laws.copies import in_dtype, writable
 from chainrule.laws.row_laws import rows_of
 from chainrule.laws.trial import Checked, Fields, Trial, arrays_in, draw, measured, rounding, run_forward
 
@@ -65,7 +65,32 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     dense, of_ones = trial.back(ones), rounding(trial, ones, rng)
     run = partial(_with_dout, trial, _broadcast, ones)
     verdicts.append(_tried("dout", run, dense, of_ones, "a broadcast dout, of one number with strides of 0,"))
+    for axis in _ends(dout.ndim):
+        alike = _broadcast_along(axis, dout)
+        run, usual = partial(_with_dout, trial, partial(_broadcast_along, axis), dout), trial.back(alike)
+        words = f"a dout that is broadcast along axis {axis}"
+        verdicts.append(_tried("dout", run, usual, rounding(trial, alike, rng), words))
+    for axis in _ends(np.ndim(trial.x)):
+        verdicts += _broadcast_x(trial, axis, rng)
     return one_each(verdicts)
+
+
+def _ends(axes: int) -> tuple[int, ...]:
+    """The first axis and the last."""
+    return tuple(range(axes)) if axes < 2 else (0, axes - 1)
+
+
+def _broadcast_x(trial: Trial, axis: int, rng: np.random.Generator) -> list[Verdict]:
+    """The verdict on an x that is broadcast along an axis, beside a copy of it."""
+    x = _broadcast_along(axis, trial.x)
+    try:
+        copied = Trial.of(trial.layer, trial.params, x).with_noise(trial.noise)
+        dout = draw(copied.out, rng)
+        got = _results(trial.layer, trial.params, x, dout)
+    except Exception:  # noqa: BLE001  # it refuses equal numbers, or arrays that are read-only, as another law says
+        return []
+    right, units = {"out": copied.out, **copied.back(dout)}, rounding(copied, dout, rng)
+    return [_same("x", got, right, units, f"an x that is broadcast along axis {axis}")]
 
 
 def _tried(argument: str, run: Callable[[], Fields], right: Fields, units: Fields, words: str) -> Verdict:
@@ -148,6 +173,11 @@ def _broadcast(a: Array) -> Array:
     return np.broadcast_to(a[(0,) * a.ndim] if a.size else np.ones((), a.dtype), a.shape)
 
 
+def _broadcast_along(axis: int, a: Array) -> Array:
+    """Equal numbers along an axis, with a stride of 0."""
+    return np.broadcast_to(a.take(np.zeros(1, int) if a.shape[axis] else [], axis), a.shape)
+
+
 LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "a Fortran-ordered": _fortran,
     "a strided": _strided,
@@ -199,13 +229,15 @@ def nothing_shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random
     True
     """
     found: dict[str, str] = {}
-    for given, positive in [
-        (x, False),
-        *((each, False) for each in rows_of(layer, x).values()),
-        (_positive(layer, x), True),
-    ]:
+    cases: list[tuple[Any, Any, bool]] = [
+        (params, x, False),
+        *((params, each, False) for each in rows_of(layer, x).values()),
+        (params, _positive(layer, x), True),
+        (in_dtype(params, np.float32), in_dtype(x, np.float32), False),
+    ]
+    for own, given, positive in cases:
         try:
-            notes = _shared(layer, writable(params), writable(given), rng, positive=positive)
+            notes = _shared(layer, writable(own), writable(given), rng, positive=positive)
         except Exception:
             if given is x:
                 raise
@@ -243,13 +275,26 @@ def _shared(
         ]
         note = ""
         if is_numpy(leaf) and leaf.flags.writeable and leaf.size:
-            note = next(
-                (f"it is writable, and shares memory with {what}" for what, value in others if _shares(leaf, value)), ""
+            note = (
+                "it is writable, and several of its entries share memory"
+                if _overlaps(leaf)
+                else next(
+                    (
+                        f"it is writable, and shares memory with {what}"
+                        for what, value in others
+                        if _shares(leaf, value)
+                    ),
+                    "",
+                )
             )
         if not note and not np.array_equal(kept[name], leaf, equal_nan=True):
             note = "a later call changes it: is a buffer used again?"
         notes[name] = note
     return notes
+
+
+def _overlaps(a: Array) -> bool:
+    return any(step == 0 and length > 1 for step, length in zip(a.strides, a.shape, strict=True))
 
 
 def _shares(a: Any, b: Any) -> bool:

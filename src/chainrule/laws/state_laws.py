@@ -17,7 +17,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import writable
-from chainrule.laws.trial import Checked, Fields, Trial, draw, measured, rounding, run_forward
+from chainrule.laws.trial import Checked, Fields, Trial, arrays_in, draw, measured, rounding, run_forward
 
 THREADS, CALLS, LONG_CALLS = 4, 6, 2
 """The number of threads, and of the calls of each: fewer of those that take long and so meet in any case."""
@@ -73,6 +73,9 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
             bad["grads"] = f"grads(cache, dout) is not the second result of backward on {case}"
         if not np.array_equal(Trial.of(layer, params, x).out, out, equal_nan=True):
             bad["forward"] = f"after a call on {case} it gives other numbers"
+    refilled = _refilled(layer, params, x, dout, right, moved["other numbers"])
+    if refilled:
+        bad.setdefault("backward", refilled)
     before = _grads(layer, Trial.of(layer, params, x).cache, dout)
     fresh = Trial.of(layer, params, x)
     fresh.back(dout)
@@ -83,6 +86,23 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
         Verdict("calls_in_between", name, ok=name not in bad, note=bad.get(name, ""))
         for name in ("forward", "backward", "grads")
     ]
+
+
+def _refilled(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, right: Fields, other: Any) -> str:
+    """The fault where one array is given twice, with other numbers the second time, in words; "" if there is none."""
+    given = writable(x)
+    out, cache = layer.forward(params, given)
+    if any(np.may_share_memory(leaf, kept) for leaf in tree.leaves(given) for kept in arrays_in(cache)):
+        return ""  # as another law says
+    for leaf, values in zip(tree.leaves(given), tree.leaves(other), strict=True):
+        if not leaf.flags.writeable:
+            return ""
+        leaf[...] = values
+    layer.forward(params, given)
+    same = _equal(Trial(layer, params, given, out, cache).back(dout), right)
+    return (
+        "" if same else "after a forward on the same array with other numbers its results for an earlier cache change"
+    )
 
 
 def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:

@@ -35,6 +35,12 @@ Examples
 >>> fields: Fields = {"dx": np.ones(3)}
 """
 
+COARSE = 1e-12
+"""Noise from here on is that of a function which computes in float32, or in fewer digits, whatever it is given."""
+
+APART = 1e6
+"""How much larger than usual the numbers may be that cancel in a result."""
+
 NOT_LINEAR = 1e-8
 """Up to what share of a field the results for two multiples of a `dout` may differ by rounding."""
 
@@ -200,11 +206,13 @@ def fixed_fields(trial: Trial) -> list[str]:
     return [name for name, leaf in zip(names, moves, strict=True) if leaf.size and not leaf.all()]
 
 
-def measured(trial: Trial, rng: np.random.Generator) -> Trial:
+def measured(trial: Trial, rng: np.random.Generator, *, roughly: bool = False) -> Trial:
     """The trial, with the noise of its function: about 1e-16 if it computes in float64, 3e-8 if in float32."""
     directions = {name: sizes_of(leaf) * rng.choice([-1.0, 1.0], leaf.shape) for name, leaf in trial.arguments.items()}
     dout = rng.standard_normal(trial.out.size)
-    return trial.with_noise(noise_of(trial.line(directions), dout, SPACINGS[::3] if trial.large else SPACINGS))
+    return trial.with_noise(
+        noise_of(trial.line(directions), dout, SPACINGS[::3] if trial.large or roughly else SPACINGS)
+    )
 
 
 def sizes_of(leaf: Array, *, own: bool = False) -> Array:
@@ -250,10 +258,12 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     copies = copies or (FEW_COPIES if trial.large else COPIES)
     results = {"out": trial.out, **trial.back(dout)}
     squares = {name: np.zeros(leaf.shape) for name, leaf in results.items()}
-    finer = max(1.0, unit / float(np.finfo(dout.dtype).eps))  # than that of the dtype which is asked about
+    digits = trial.noise if trial.noise > COARSE else float(np.finfo(dout.dtype).eps)
+    finer = max(1.0, unit / digits)  # what the function computes in, than the dtype which is asked about
     # More is no rounding, but a backward that is not linear, or a function that bends.
     of_dout = 64 * UNIT * float(np.abs(dout).max(initial=0.0))
     most = {name: NOT_LINEAR * _rms(leaf) + of_dout for name, leaf in results.items()}
+    saved = [each for each in arrays_in(trial.cache) if each.dtype.kind == "f" and each.base is None and each.size]
     with np.errstate(all="ignore"):
         alone = _alone(trial, dout, results, unit, most, rng)
         for _ in range(copies):
@@ -263,7 +273,7 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
             # Backward is linear: what it makes of c dout, divided by c, differs by its own rounding alone.
             factor = float(rng.uniform(1, 2))
             scaled = trial.back(dout * factor)
-            kept = _with_cache_rounded(trial, dout, unit, rng)
+            kept = _with_rounded(saved, trial, dout, unit, rng)
             within = _within(trial, dout, results, rng) if finer > 1 else {}
             for name, leaf in results.items():
                 off = np.abs(found[name] - leaf)
@@ -277,12 +287,19 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     units: Fields = {}
     with np.errstate(all="ignore"):
         # Where all of a field cancels, as the gradient of a bias before a batch norm does, only rounding is left.
-        largest = max(_rms(leaf) for leaf in results.values()) / 32
+        largest = max(_rms(leaf) for leaf in results.values())
         for name, leaf in results.items():
             own = np.sqrt(squares[name] / copies)
             size = np.abs(leaf)
-            units[name] = _rms(own) + own + least * (np.maximum(_rms(size), largest) + size)
+            usual = min(largest, APART * _usual(trial, name, dout)) / 32
+            units[name] = _rms(own) + own + least * (np.maximum(_rms(size), usual) + size)
     return units
+
+
+def _usual(trial: Trial, name: str, dout: Array) -> float:
+    """The size of a result if nothing cancels: `<out, dout>` by that of the argument."""
+    size = _rms(trial.arguments[name]) if name in trial.arguments else 0.0
+    return _rms(trial.out) * _rms(dout) * trial.out.size / size if size > 0 else math.inf
 
 
 def _alone(
@@ -315,18 +332,16 @@ def _within(trial: Trial, dout: Array, results: Fields, rng: np.random.Generator
     return {name: np.abs(found[name] - leaf) for name, leaf in results.items()}
 
 
-def _with_cache_rounded(trial: Trial, dout: Array, unit: float, rng: np.random.Generator) -> Fields:
+def _with_rounded(saved: list[Array], trial: Trial, dout: Array, unit: float, rng: np.random.Generator) -> Fields:
     """The results of backward where what forward saved is rounded too; the arrays are as they were afterwards."""
-    saved: list[tuple[Array, Array]] = []
+    before = [array.copy() for array in saved]
     try:
-        for array in arrays_in(trial.cache):
-            if array.dtype.kind == "f" and array.base is None and array.size:
-                saved.append((array, array.copy()))
-                _overwritten(array, _rounded(array, unit, rng))
+        for array in saved:
+            _overwritten(array, _rounded(array, unit, rng))
         return trial.back(dout)
     finally:
-        for array, before in saved:
-            _overwritten(array, before)
+        for array, values in zip(saved, before, strict=True):
+            _overwritten(array, values)
 
 
 def _overwritten(array: Array, values: Array) -> None:

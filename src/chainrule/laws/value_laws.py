@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
+from chainrule.laws.copies import in_dtype
 from chainrule.laws.directions import by_directions
 from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, measured, sizes_of
 
@@ -24,6 +26,9 @@ MOST_OF_X = 2**15
 
 IN_FLOAT16 = 1e-6
 """The noise of a function from which on it computes in float16, where large and small numbers are none."""
+
+REFUSE = "If this x is not meant, let forward refuse it"
+"""The advice where a law has made an x that the layer may have taken by accident."""
 
 SIZES = (1, 2, 3, 5, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129, 257)
 """Numbers of columns: the edges of blocks that low-level code uses, and one more."""
@@ -61,6 +66,7 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
         return []
     if not couples_rows(layer, x) and np.ndim(x) > 1 and np.size(x) > MOST_OF_X:
         x = x[: max(2, MOST_OF_X * len(x) // np.size(x))]
+    own = np.asarray(x).dtype
     x = Trial.in_float64(layer, params, x).fewer
     base = measured(Trial.in_float64(layer, params, x), rng)
     verdicts: list[Verdict] = []
@@ -71,6 +77,10 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     if tree.leaves(params):
         moved = tree.map(partial(_moved, rng), base.params)
         verdicts += _at("other_values", base, base.x, rng, "for other parameters", moved)
+        if not tree.equal(thinned := tree.map(partial(_thinned, rng), base.params), base.params):
+            verdicts += _at("other_values", base, base.x, rng, "for parameters with zeros", thinned)
+    for each in dict.fromkeys((own, np.dtype(np.float64))):
+        verdicts += _far_out(layer, params, base.x, each, rng)
     return _worst(verdicts)
 
 
@@ -78,6 +88,42 @@ def _moved(rng: np.random.Generator, leaf: Array) -> Array:
     """Other parameters of the same signs, and positive ones where all are 0."""
     factor = rng.uniform(1.1, 1.3, leaf.shape)
     return np.asarray(leaf * factor if leaf.any() else factor - 1)
+
+
+def _thinned(rng: np.random.Generator, leaf: Array) -> Array:
+    """Parameters of which some are 0, unless all have one sign: that may be what their domain asks for."""
+    if not ((leaf > 0).any() and (leaf < 0).any()):
+        return leaf
+    return np.asarray(np.where(rng.random(leaf.shape) < 0.3, 0.0, leaf))
+
+
+def _far_out(
+    layer: Checked[Any, Any], params: Any, x: Array, dtype: np.dtype[Any], rng: np.random.Generator
+) -> list[Verdict]:
+    """No derivative is nan where the output is finite, as where an exponential has overflowed, beyond 88 in float32."""
+    positive, negative = bool((x > 0).all()), bool((x < 0).all())
+    if ((x >= 0) & (x <= 1)).all():
+        return []
+    signs = {"": rng.choice([-1.0, 1.0], x.shape)} if not (positive or negative) else {}
+    signs |= {"-": -np.ones_like(x)} if not positive else {}
+    signs |= {"+": np.ones_like(x)} if not negative else {}
+    for most, sign in product((100.0, 1000.0) if dtype.itemsize > 2 else (100.0,), signs):
+        far = (signs[sign] * most * rng.uniform(0.9, 1, x.shape)).astype(dtype)
+        try:
+            trial = Trial.of(layer, in_dtype(params, dtype), far)
+            results = trial.back(draw(trial.out, rng))
+        except Exception:  # noqa: BLE001, S112  # it refuses this x, which is an answer
+            continue
+        if not np.isfinite(trial.out).all() or not np.isfinite(far).all():
+            continue
+        for name, leaf in results.items():
+            if np.isnan(leaf).any():
+                where = f"around {sign}{most:g}" if sign else f"around {most:g} and -{most:g}"
+                note = (
+                    f"for x {where} in {dtype.name} it is nan where out is finite: does something overflow on the way?"
+                )
+                return [Verdict("other_values", name, ok=False, note=note)]
+    return []
 
 
 def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
@@ -117,9 +163,10 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
 
 
 def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """The derivative is right at other sizes too, where rows are coupled or there are no parameters.
+    """The derivative is right at other sizes too: of rows that are coupled, of columns without parameters.
 
-    Rows of layers that treat each alone are covered by `independent_rows`.
+    Of axes between them, those of time or of images, in every case that the layer takes. Rows of layers that treat each
+    alone are covered by `independent_rows`.
 
     Parameters
     ----------
@@ -147,9 +194,11 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     x = np.asarray(x, np.float64)
     shapes: list[tuple[int, ...]] = []
     if layer.couples_rows:
-        shapes += [(n, *x.shape[1:]) for n in (1, 2, 3, x.shape[-1], 8, 9, 33, 129)]
+        shapes += [(n, *x.shape[1:]) for n in (1, 2, 3, x.shape[-1], 8, 9, 33, 129, 1000)]
     if not tree.leaves(params) and x.ndim > 1:
         shapes += [(*x.shape[:-1], k) for k in (*SIZES, x.shape[0])]
+    for axis in range(1, x.ndim - 1):
+        shapes += [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in (1, x.shape[axis] + 1, x.shape[axis] + 2, 33)]
     base = measured(Trial.in_float64(layer, params, x), rng) if shapes else None
     verdicts: list[Verdict] = []
     for shape in dict.fromkeys(shapes):
@@ -229,6 +278,8 @@ def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
     }
     if out.size:
         few = np.where(rng.random(out.shape) < 0.1, base, 0.0)
+        if out.size > 1:
+            few.flat[rng.integers(out.size)] = 1.0
         kinds["mostly of zeros"] = few
         for i in (0, out.size - 1, int(rng.integers(out.size))):
             one = np.zeros_like(out)
@@ -253,12 +304,34 @@ def _at(law: str, base: Trial, x: Array, rng: np.random.Generator, case: str, pa
     if not np.isfinite(trial.out).all() or not trial.out.size:
         return []
     with np.errstate(all="ignore"):
-        found = measured(trial, rng)
+        found = measured(trial, rng, roughly=True)
         trial = (found if found.noise < IN_FLOAT16 else trial).with_noise(base.noise)
         trial = evolve(trial, floor=UNIT)
         # A large one is tried along one direction, and not along three.
         slopes = [draw(trial.out, rng), np.ones_like(trial.out)]
-        return by_directions(law, trial, slopes, rng, case=case, count=0 if trial.large else 2)
+        unfit = _unfit(law, base, trial, slopes[0], case)
+        return unfit or by_directions(law, trial, slopes, rng, case=case, count=0 if trial.large else 2)
+
+
+def _unfit(law: str, base: Trial, trial: Trial, dout: Array, case: str) -> list[Verdict]:
+    """The verdict where backward has no answer of the right shape, though it has one at the base."""
+    try:
+        results = trial.back(dout)
+    except Exception as error:  # noqa: BLE001  # it is part of the report
+        note = f"{case}: backward raises {type(error).__name__}: {error}"
+        return [Verdict(law, "dx", ok=False, undecided=True, note=f"{note}. {REFUSE}")]
+    misfits = _misfits(trial, results)
+    if misfits and not _misfits(base, base.back(np.ones_like(base.out))):
+        (name, shape), *_ = misfits.items()
+        note = f"{case}: has shape {shape}, expected {trial.arguments[name].shape}"
+        return [Verdict(law, name, ok=False, undecided=True, note=f"{note}. {REFUSE}")]
+    return []
+
+
+def _misfits(trial: Trial, results: Fields) -> dict[str, tuple[int, ...]]:
+    """The shapes of results that are not those of their arguments, by name."""
+    shapes = {name: leaf.shape for name, leaf in trial.arguments.items()}
+    return {name: leaf.shape for name, leaf in results.items() if leaf.shape != shapes.get(name)}
 
 
 def _worst(verdicts: list[Verdict]) -> list[Verdict]:
