@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.laws.hints import hint, where, where_off
+from chainrule.laws.hints import hint, where, where_beyond, where_off
 
 ROWS, COLUMNS = 6, 5
 
@@ -101,3 +101,17 @@ def test_a_hint_takes_no_notice_of_what_is_not_known() -> None:
 def test_a_factor_close_to_1_is_not_called_1() -> None:
     right = np.random.default_rng(0).standard_normal((ROWS, COLUMNS))
     assert hint((1 + 2e-6) * right, right, ROWS) == "it is 1.000002 times what it should be: a constant factor"
+
+
+def test_entries_that_are_0_either_way_do_not_make_the_last_row_alone_wrong() -> None:
+    right = np.zeros((ROWS, COLUMNS))
+    right[-1] = np.arange(1.0, 1 + COLUMNS)
+    assert "row" not in hint(right**2 + right, right, ROWS)
+
+
+def test_others_are_called_right_only_where_they_are_far_from_what_is_allowed() -> None:
+    ratios = np.full((ROWS, COLUMNS), 0.1)
+    ratios[-1] = 2.0
+    assert where_beyond(ratios) == "the last row is wrong, the others are right"
+    ratios[0, 0] = 0.9
+    assert where_beyond(ratios) == "the last row is off by more than is allowed"

@@ -29,7 +29,7 @@ from chainrule.laws.directions import (
     only_at_kinks,
 )
 from chainrule.laws.finite import first_not_finite
-from chainrule.laws.hints import hint, where
+from chainrule.laws.hints import hint, where_beyond
 from chainrule.laws.trial import Checked, Fields, Trial, draw, fixed_fields, measured, rounding, sizes_of
 
 P = TypeVar("P")
@@ -297,7 +297,7 @@ def right(
     error = float(abs(got[index] - expected[index])) / scale
     if ratios[index] <= 1:
         return Verdict(law, name, True, error=error, power=math.inf)
-    note = hint(got, expected, rows, weights) or where(known & (ratios > 1))
+    note = hint(got, expected, rows, weights) or where_beyond(np.where(known, ratios, 0.0))
     place = tuple(int(i) for i in index)
     return Verdict(
         law,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chainrule.arrays.types import Array
 from chainrule.checking.bursts import finer, slopes
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.hints import hint, where
+from chainrule.laws.hints import hint, where_beyond
 from chainrule.laws.trial import Fields, Trial, fixed_fields, rounding, sizes_of
 
 FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
@@ -440,7 +440,11 @@ def _located(law: str, part: Part, direction: Array, words: str) -> Verdict:
         alone = part.alone(np.unravel_index(worst, got.shape), float(direction.flat[worst]))
         if got.size == 1 or support.size == 1 or part.adds_up(alone, direction - alone):
             rows = len(np.atleast_1d(part.trial.out))
-            pattern = hint(got, expected, rows) or where(ratios > 1) if support.size == got.size else "it is wrong here"
+            pattern = (
+                hint(got, expected, rows) or where_beyond(np.nan_to_num(ratios))
+                if support.size == got.size
+                else "it is wrong here"
+            )
             pattern = only_at_kinks(part, ratios) or pattern
             return _at(law, part, expected, worst, _said(words, pattern))
     return Verdict(law, part.name, ok=False, undecided=True, note=_said(words, note))

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+CLEARLY = 0.25
+"""Up to what share of what is allowed an error is surely none: of more, others may be wrong as well."""
+
 ACCIDENT = 0.01
 """The chance above which it may be an accident that entries stand next to each other."""
 
@@ -51,6 +54,8 @@ def _by_transpose(got: NDArray[Any], right: NDArray[Any], W: NDArray[Any]) -> bo
 def _of_entries(got: NDArray[Any], right: NDArray[Any]) -> str:
     known = ~np.isnan(right)
     wrong = known & ~np.isclose(got, right, rtol=1e-10, atol=1e-13 * float(np.abs(right[known]).max()))
+    if wrong[known & ((got != 0) | (right != 0))].all():  # the others are 0, whatever is wrong
+        return ""
     return where(wrong) if int(wrong.sum()) <= int(known.sum()) // 2 else ""
 
 
@@ -83,6 +88,12 @@ def where(wrong: NDArray[Any]) -> str:
     if wrong.all() or not wrong.any():
         return ""
     return f"{_whole(wrong) or _some(wrong)} wrong, the others are right"
+
+
+def where_beyond(ratios: NDArray[Any]) -> str:
+    """Say where errors are beyond what is allowed, by ratios to it: the others are right if theirs are far below 1."""
+    far = ratios > 1
+    return where(far) if (ratios[~far] < CLEARLY).all() else where_off(far)
 
 
 def where_off(far: NDArray[Any]) -> str:
