@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from attrs import Attribute, asdict, astuple, evolve, field, frozen
 
-from chainrule import Affine, Array, affine, own, read_only, record, tree
+from chainrule import Affine, Array, affine, fixed, load, own, read_only, recomputed, record, save, tree
 from chainrule.arrays.records import dissected, field_names, first_of, is_record, summary
 from chainrule.arrays.types import is_numpy
 from untyped import untyped
@@ -482,3 +482,28 @@ def test_gradients_of_a_layer_go_through_what_attrs_does_with_records() -> None:
     assert asdict(cache)["x"] is cache.x
     assert asdict(pickle.loads(pickle.dumps(cache)))["x"].tolist() == [[1, 1]]
     assert evolve(grads, b=np.zeros(3)).W is grads.W
+
+
+def test_records_that_trees_and_combinators_make_go_through_what_attrs_does_with_records(tmp_path: Path) -> None:
+    params, x = Affine(np.ones((2, 2)), np.zeros(2)), np.ones((1, 2))
+    _, grads = fixed(affine).backward(fixed(affine).forward(params, x)[1], x)
+    (arguments,) = recomputed(affine).forward(params, x)[1]
+    save(tmp_path / "params.safetensors", params)
+    for made in (
+        grads,
+        arguments.params,
+        tree.map(np.negative, params),
+        tree.replace(params, [params.W, params.b]),
+        load(tmp_path / "params.safetensors", params),
+    ):
+        assert list(asdict(made)) == ["W", "b", "_signature"]
+        assert evolve(made, b=np.ones(2)).W is made.W
+
+
+def test_a_plain_class_made_from_a_record_is_a_branch_of_a_tree_too() -> None:
+    class Derived(Affine):
+        pass
+
+    doubled = tree.map(lambda leaf: 2 * leaf, Derived(np.ones((2, 2)), np.zeros(2)))
+    assert type(doubled) is Derived
+    assert asdict(doubled)["W"].tolist() == [[2, 2], [2, 2]]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.libraries import library_of, namespace
 from chainrule.arrays.ownership import own, read_only
-from chainrule.arrays.records import field_names, is_record
+from chainrule.arrays.records import blank, field_names, is_record
 from chainrule.arrays.types import Array, is_tuple
 
 __all__ = ["Path", "dot", "equal", "leaves", "map", "named_leaves", "ravel", "replace"]
@@ -438,7 +438,7 @@ def _map(f: Callable[..., Array], path: Path, tree: object, others: Sequence[Any
     if not names:
         _check_carried(path, tree)
         return tree
-    made = object.__new__(cls)  # not the constructor: what f returns need not be valid parameters
+    made: Any = blank(cls)  # not the constructor: what f returns need not be valid parameters
     for name in names:
         at = [getattr(other, name) for other in others]
         object.__setattr__(made, name, _map(f, (*path, name), getattr(tree, name), at))
@@ -455,7 +455,7 @@ def _maker(tree: object) -> Callable[[Iterator[Array]], Any]:
     cls, fields = type(tree), [(name, _maker(getattr(tree, name))) for name in field_names(type(tree))]
 
     def record(supply: Iterator[Array]) -> Any:
-        made = object.__new__(cls)
+        made: Any = blank(cls)
         for name, make in fields:
             object.__setattr__(made, name, make(supply))
         return made

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attrs import frozen
+from attrs import asdict, frozen
 
 from catalogue import LAYERS, OTHERS, Subject
 from chainrule import (
@@ -103,6 +103,11 @@ def test_parameters_caches_and_gradients_come_apart_and_together_again(subject: 
         leaves, structure = jax.tree.flatten(value)
         assert all(a is b for a, b in zip(leaves, tree.leaves(value), strict=True))
         assert tree.equal(jax.tree.unflatten(structure, leaves), value)
+
+
+def test_a_record_that_came_together_again_goes_through_what_attrs_does_with_records() -> None:
+    leaves, form = jax.tree.flatten(Affine(np.ones((2, 2)), np.zeros(2)))
+    assert list(asdict(jax.tree.unflatten(form, leaves))) == ["W", "b", "_signature"]
 
 
 @pytest.mark.parametrize("subject", OPTIMIZERS, ids=lambda each: each.name)

@@ -185,6 +185,14 @@ def unchecked(cls: Callable[Q, T]) -> Callable[Q, T]:
     return fitting
 
 
+def blank(cls: type[T]) -> T:
+    """A record signed by nobody, whose fields are still to be set; its constructor may convert or refuse values."""
+    made = object.__new__(cls)
+    if getattr(cls, "__reduce__", None) is _reduce:  # a record, or made from one
+        object.__setattr__(made, SIGNATURE, None)
+    return made
+
+
 def sign(cache: object, signature: Signature) -> None:
     """Sign a cache. Only the layer that made it does so, before anybody else holds it."""
     if hasattr(type(cache), SIGNATURE):
@@ -256,10 +264,9 @@ def _reduce(self: object) -> tuple[object, ...]:
 
 def _built(cls: type[T], values: tuple[object, ...]) -> T:
     """A record of these values; not by its constructor, which may convert again what it has converted."""
-    made = object.__new__(cls)
+    made = blank(cls)
     for name, value in zip(field_names(cls), values, strict=True):
         object.__setattr__(made, name, own(value))
-    object.__setattr__(made, SIGNATURE, None)
     return made
 
 

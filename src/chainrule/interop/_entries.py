@@ -11,7 +11,7 @@ import attrs
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, is_a
-from chainrule.arrays.records import field_names
+from chainrule.arrays.records import blank, field_names
 from chainrule.arrays.types import Array, is_tuple
 
 P = TypeVar("P")
@@ -75,7 +75,7 @@ def _mapped(f: Callable[[str, Any], Any], path: str, value: Any) -> Any:
             if not is_a(key, str):
                 raise TypeError(f"the keys of {path or 'the tree'} must be strings, got {describe(key)}")
         return kind({key: _mapped(f, f"{path}[{key!r}]", each) for key, each in value.items()})
-    made = object.__new__(kind)  # as in `tree.map`: the parts of a record that is there fit each other
+    made = blank(kind)  # as in `tree.map`: the parts of a record that is there fit each other
     for name in field_names(kind):
         object.__setattr__(made, name, _mapped(f, f"{path}.{name}", getattr(value, name)))
     return made

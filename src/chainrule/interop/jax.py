@@ -22,7 +22,7 @@ from chainrule import tree
 from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import read_only
-from chainrule.arrays.records import field_names, is_record
+from chainrule.arrays.records import blank, field_names, is_record
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.encoder import Encoder
 from chainrule.interop.arguments import (
@@ -147,7 +147,7 @@ def register(cls: type[R], *, static: Collection[str] = ()) -> type[R]:
         return tuple(zip(keys, _fields(value, data), strict=True)), _fields(value, fixed)
 
     def unflatten(aux: tuple[Any, ...], children: tuple[Any, ...]) -> R:
-        made = object.__new__(cls)
+        made = blank(cls)
         for name, child in zip((*data, *fixed), (*children, *aux), strict=True):
             object.__setattr__(made, name, child)
         return made
