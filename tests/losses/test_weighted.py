@@ -178,6 +178,33 @@ def test_a_loss_of_ones_own_by_its_rows_is_weighted_too_and_a_pair_is_not() -> N
         weighted(untyped(huber))
 
 
+@pytest.mark.parametrize(
+    ("weights", "dtype", "message"),
+    [
+        (np.array([1, np.inf], np.float32), np.float64, "must be finite and >= 0, got inf at row 1"),
+        (np.array([1, np.inf], np.float32), np.float32, "must be finite and >= 0, got inf at row 1"),
+        (np.array([1.0, 1e300]), np.float32, "must be finite and >= 0, got 1e+300, inf in float32 at row 1"),
+        (np.array([1.0, 1e6]), np.float16, "must be finite and >= 0, got 1e+06, inf in float16 at row 1"),
+        (np.array([10**6, 1]), np.float16, "must be finite and >= 0, got 1e+06, inf in float16 at row 0"),
+        (np.array([1e-9, 0.0]), np.float16, "the mean over no rows is undefined, all weights are 0 in float16"),
+    ],
+)
+def test_weights_are_judged_in_the_dtype_in_which_they_count(weights: Any, dtype: Any, message: str) -> None:
+    for loss in (CE, weighted(mean_squared_error)):
+        z, targets = np.zeros((2, 3), dtype), np.zeros(2, int) if loss is CE else np.zeros((2, 3))
+        with pytest.raises(ValueError, match=re.escape(message)):
+            loss.forward(z, Weighted(targets, weights))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_weights_at_both_ends_of_a_dtype_count_as_others_do(dtype: Any) -> None:
+    z, labels, kind = np.array([[0.0, 1.0], [0.5, 0.0]], dtype), np.array([0, 1]), np.finfo(dtype)
+    expected = tuple(loss_and_gradient(softmax_cross_entropy, z, labels))
+    for value in (kind.max, kind.smallest_subnormal):
+        found = loss_and_gradient(CE, z, Weighted(labels, np.full(2, value)))
+        assert tree.equal(tuple(found), expected)
+
+
 def test_bad_weights() -> None:
     z, labels = np.zeros((2, 3, 4)), np.zeros((2, 3), int)
     one = np.ones((2, 3))

@@ -3,6 +3,7 @@
 The number of axes alone tells which, never the number of entries, so that no shape has two meanings.
 """
 
+import math
 import sys
 from typing import Any, TypeAlias, TypeGuard
 
@@ -13,6 +14,7 @@ from chainrule.arrays.arguments import describe, is_of_pandas
 from chainrule.arrays.labels import fit
 from chainrule.arrays.libraries import namespace_of_labels, unlike
 from chainrule.arrays.namespace import Namespace
+from chainrule.arrays.tuned import TUNED
 from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain
 
 Targets: TypeAlias = Labels | Array
@@ -136,8 +138,8 @@ def chances(xp: Namespace, logits: Array, targets: Array | Labels, name: str) ->
 def row_weights(xp: Namespace, out: Array, weights: Array | Labels | Mask, name: str) -> Array:
     """Return a weight for each row of `out` (..., k), in the dtype of `out`; truth values become 0 and 1.
 
-    Another shape is a ValueError; so are negative and infinite weights and weights of 0 alone, where values can be
-    read. Anything but numbers or truth values in an array of the same library is a TypeError.
+    Another shape is a ValueError; so are weights that are negative or infinite in that dtype, and weights of 0 alone,
+    where values can be read. Anything but numbers or truth values in an array of the same library is a TypeError.
     """
     shape = tuple(out.shape[:-1])
     _check_kind(weights, out, name, "out is", "weights")
@@ -145,14 +147,18 @@ def row_weights(xp: Namespace, out: Array, weights: Array | Labels | Mask, name:
         raise ValueError(f"{name}: weights must be one for each row {shape}, got {tuple(weights.shape)}")
     if not (str(weights.dtype).endswith("bool") or xp.is_real(weights)):
         raise TypeError(f"{name}: weights must be real numbers or truth values, got {weights.dtype}")
+    given = xp.astype(weights, out)
     if xp.reads_values or is_numpy(weights):
-        beyond = _first_beyond(weights, 0, sys.float_info.max)
+        held = given if xp.reads_values else TUNED.quietly(weights.astype, out.dtype)
+        beyond = _first_beyond(held, 0, sys.float_info.max)
         if beyond is not None:
             value, place = weights.flat[beyond], _row(beyond, out.shape)
-            raise ValueError(f"{name}: weights must be finite and >= 0, got {value:g} at {place}")
-        if not weights.any():
-            raise ValueError(f"{name}: the mean over no rows is undefined, all weights are 0")
-    return xp.astype(weights, out)
+            as_held = f", {held.flat[beyond]:g} in {held.dtype}" if 0 <= value < math.inf else ""
+            raise ValueError(f"{name}: weights must be finite and >= 0, got {value:g}{as_held} at {place}")
+        if not held.any():
+            as_held = f" in {held.dtype}" if weights.any() else ""
+            raise ValueError(f"{name}: the mean over no rows is undefined, all weights are 0{as_held}")
+    return given
 
 
 def _check_logits(shape: tuple[int, ...], name: str) -> None:
@@ -221,9 +227,10 @@ def _check_probabilities(given: NDArray[Any], name: str) -> None:
 
 def _first_beyond(values: NDArray[Any], least: float, most: float) -> int | None:
     """The position of the first number that is not between two others; None if all are."""
-    if values.min() >= least and values.max() <= most:
+    if float(values.min()) >= least and float(values.max()) <= most:  # in float32, the largest float is infinite
         return None
-    return int(np.argmax(~((values >= least) & (values <= most))))
+    wide = values.astype(np.float64)
+    return int(np.argmax(~((wide >= least) & (wide <= most))))
 
 
 def _row(number: int, shape: tuple[int, ...]) -> str:

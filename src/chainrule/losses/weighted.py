@@ -87,6 +87,7 @@ def rows(xp: Namespace, out: Array, targets: Weighted[T], *, loss: Loss[T, rules
     record_of(targets, Weighted, "weighted: targets")
     losses, slopes, *divisor = _rule(loss).rows(xp, out, targets.targets)
     weights = row_weights(xp, out, targets.weights, "weighted")
+    weights = weights / xp.max_last(xp.reshape(weights, (-1,)))  # of which a mean is neither too large nor too small
     share = weights / xp.mean(weights)
     absent = share == 0
     losses = xp.where(absent, share, losses)  # 0, whatever stands there
