@@ -1,4 +1,6 @@
+import math
 import re
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,15 @@ def test_it_counts_exactly_in_every_dtype() -> None:
     z = np.zeros((3000, 2), np.float16)
     labels = np.r_[np.ones(1, int), np.zeros(2999, int)]
     assert accuracy(z, labels) == 2999 / 3000
+
+
+def test_a_label_out_of_range_gives_nan_where_values_are_not_read() -> None:
+    strict: Any = import_module("array_api_strict")
+    z = strict.asarray(Z)
+    assert accuracy(z, strict.asarray([1, 0, 2, 1])) == 0.75
+    for label in (3, -1):
+        assert math.isnan(accuracy(z, strict.asarray([1, 0, 2, label])))
+        assert math.isnan(accuracy(strict.reshape(z, (2, 2, 3)), strict.asarray([[1, 0], [2, label]])))
 
 
 def test_infinite_logits_are_ordered() -> None:

@@ -64,6 +64,12 @@ def test_labels_of_another_library() -> None:
     assert np.asarray(rows).tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
+def test_a_label_out_of_range_gives_a_row_of_nan_where_values_are_not_read() -> None:
+    strict: Any = import_module("array_api_strict")
+    rows: Any = one_hot(strict.asarray([3, 1, -1]), 3)
+    np.testing.assert_array_equal(np.asarray(rows), [[np.nan] * 3, [0, 1, 0], [np.nan] * 3])
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -21,7 +21,7 @@ def accuracy(logits: Array, targets: Targets) -> float:
     Returns
     -------
     float
-        Between 0 and 1.
+        Between 0 and 1. In other libraries than NumPy nan, if a label is out of range.
 
     Raises
     ------
@@ -42,5 +42,8 @@ def accuracy(logits: Array, targets: Targets) -> float:
     missing = xp.count(logits != logits)  # noqa: PLR0124  # nan alone differs from itself
     if missing:
         raise ValueError(f"accuracy: {missing} of the logits {describe(logits)} are nan")
+    rows = math.prod(logits.shape[:-1])
+    if not xp.reads_values and xp.count(xp.one_hot(labels, logits.shape[-1])) < rows:  # labels out of range
+        return math.nan
     hits: Mask = xp.argmax_last(logits) == labels
-    return xp.count(hits) / math.prod(logits.shape[:-1])
+    return xp.count(hits) / rows

@@ -1,5 +1,6 @@
 """One-hot rows: a label as a row of zeros with a 1 at its place."""
 
+import math
 from typing import Any
 
 from numpy.typing import DTypeLike
@@ -26,7 +27,7 @@ def one_hot(labels: Labels, k: int, dtype: DTypeLike | None = None) -> Array:
     Returns
     -------
     Array
-        (..., k): the rows. Where values can't be read, the row of a label out of range is all 0.
+        (..., k): the rows. Where values can't be read, a row whose label is out of range is nan.
 
     Raises
     ------
@@ -48,5 +49,7 @@ def one_hot(labels: Labels, k: int, dtype: DTypeLike | None = None) -> Array:
     out = library.astype(hot, library.float32 if dtype is None else dtype)
     if not library.isdtype(out.dtype, "real floating"):
         raise TypeError(f"one_hot: dtype must be floating-point, got {out.dtype}")
-    rows: Array = read_only(out)
+    rows: Array = read_only(
+        library.where(library.any(hot, axis=-1, keepdims=True), out, library.full_like(out, math.nan))
+    )
     return rows
