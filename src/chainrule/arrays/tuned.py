@@ -55,10 +55,6 @@ FEW_ROWS = 2**10
 FEW = 64
 """Up to so many classes, rows are short, and reducing them one by one takes longer than laying them out anew."""
 
-NARROW = 8
-"""A sum of so many products and fewer, with a vector, has a form of its own in OpenBLAS for AVX-512 (its pull request
-3260), which computes with what happens to stand beside the numbers, and drops it: warnings of it mean nothing."""
-
 MANY = 2**16
 """From so many numbers on, a function goes by blocks: a step of 64-256-10 with silu and rows of that size takes 2/3."""
 
@@ -85,13 +81,6 @@ def _before_writing(part: Array, steps: Sequence[Steps]) -> Array:
     for each in steps:
         shape[each.axis] = each.length
     out: Array = (np.empty_like if filled else np.zeros_like)(part, shape=shape)
-    return out
-
-
-def narrow_dot(a: Array, b: Array) -> Array:
-    """`a b` of a matrix or a row, and a matrix, of few products for each entry: without warnings (see `NARROW`)."""
-    with_vector = a.ndim == 1 or 1 in (a.shape[0], b.shape[1])
-    out: Array = QUIET.copy().run(a.dot, b) if with_vector else a.dot(b)
     return out
 
 
@@ -185,13 +174,13 @@ class Tuned:
         # The method is half a microsecond faster than np.matmul, and of more axes than two it does not ask BLAS.
         if a.ndim != 2:
             return self.matmul(self.rows(a), b).reshape(*a.shape[:-1], b.shape[-1])
-        out: Array = a.dot(b) if a.shape[1] > NARROW else narrow_dot(a, b)
+        out: Array = a.dot(b)
         return out
 
     def matmul_rows(self, a: Array, b: Array, /) -> Array:
         if a.ndim != 2:
             a, b = self.rows(a), self.rows(b)
-        out: Array = a.T.dot(b) if a.shape[0] > NARROW else narrow_dot(a.T, b)
+        out: Array = a.T.dot(b)
         return out
 
     def abs(self, x: Array, /) -> Array:
@@ -304,7 +293,7 @@ class Tuned:
             x = self.rows(x)
         n = x.shape[0]
         each = _some_ones(n, x.dtype) if n <= SMALL else ones(n, x.dtype)
-        out: Array = each.dot(x) if n > NARROW else narrow_dot(each, x)
+        out: Array = each.dot(x)
         return out
 
     def sum_last(self, x: Array, /) -> Array:

@@ -190,6 +190,6 @@ def to_onnx(graph: OnnxGraph, params: Affine, x: str) -> str:
 
 
 affine: Layer[Affine, AffineCache] = layer(
-    "affine", Affine, forward, backward, "W", event_axes=1, operations=count, onnx=to_onnx
+    "affine", Affine, forward, backward, "W", quiet=True, event_axes=1, operations=count, onnx=to_onnx
 )
 """`x @ W + b` on the last axis; its parameters are an `Affine`."""

@@ -140,8 +140,8 @@ def layer(
             record,
             fields_of(record),
             first_of(record),
-            partial(_quietly, forward) if quiet else forward,
-            partial(_quietly, backward) if quiet else backward,
+            partial(_quiet_forward, forward) if quiet else forward,
+            partial(_quiet_backward, backward) if quiet else backward,
             features(name, fits) if isinstance(fits, str) else fits,
         ),
         forward,
@@ -291,13 +291,17 @@ def _times_size(each: tuple[int, int], params: object, x: Shape, out: Shape) -> 
     return each[0] * math.prod(x), each[1] * math.prod(x)
 
 
-def _quietly(f: Callable[..., Any], xp: Namespace, *arguments: Any) -> Any:
-    return xp.quietly(f, xp, *arguments)
+def _quiet_forward(f: Callable[..., Any], xp: Namespace, params: Any, x: Any) -> Any:
+    return xp.quietly(f, xp, params, x)  # collected as *arguments, they would take a tenth of a microsecond more
+
+
+def _quiet_backward(f: Callable[..., Any], xp: Namespace, cache: Any, dout: Any, wants_dx: bool) -> Any:
+    return xp.quietly(f, xp, cache, dout, wants_dx)
 
 
 def _cache_class(forward: Callable[..., Any]) -> type[Any] | None:
     """The class of the caches of a layer, as the types of its arithmetic say it."""
-    if isinstance(forward, partial) and forward.func is _quietly:
+    if isinstance(forward, partial) and forward.func is _quiet_forward:
         (forward,) = forward.args
     returned = get_type_hints(unbound(forward)).get("return")
     found = get_args(returned)[1:]
