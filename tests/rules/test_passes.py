@@ -1,6 +1,7 @@
 """One pass through a network: it gives what the public pairs give, whatever layers meet in it."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache, partial
 from importlib import import_module
 from itertools import product
@@ -22,15 +23,19 @@ from chainrule import (
     concatenate,
     embedding,
     encoded,
+    fixed,
+    identity,
     multiply,
     own,
     prediction,
+    recomputed,
     relu,
     residual,
     rules,
     sequential,
     sgd,
     softmax_cross_entropy,
+    tied,
     training_step,
     tree,
     value_and_grad,
@@ -183,6 +188,67 @@ def test_a_layer_without_a_rule_may_use_its_buffers_again() -> None:
     f(params, 1 - x, labels)
     prediction(reusing)(params, 1 - x)
     assert tree.equal((once, predicted), kept)
+
+
+def as_it_is(params: Any) -> Any:
+    return params
+
+
+def _lazy_forward(params: Unit, x: Array) -> tuple[Array, Array]:
+    return x, x
+
+
+def _lazy_backward(x: Array, dout: Array) -> tuple[Array, Unit]:
+    return dout, ()
+
+
+lazy: Layer[Unit, Array] = Layer(_lazy_forward, _lazy_backward)
+squared: Layer[Unit, Array] = Layer(lambda params, x: (x * x, x), lambda x, dout: (2 * x * dout, ()))
+
+AROUND: dict[str, Callable[[Any], Any]] = {
+    "sequential": lambda f: sequential(f, f),
+    "fixed": fixed,
+    "tied": lambda f: untyped(tied)(f, as_it_is, as_it_is),
+    "recomputed": recomputed,
+    "residual": residual,
+    "add": lambda f: add(f, f),
+    "multiply": lambda f: multiply(f, f),
+    "concatenate": lambda f: concatenate(f, f),
+}
+
+
+@pytest.mark.parametrize("combine", AROUND.values(), ids=AROUND)
+@pytest.mark.parametrize("layer", [lazy, squared], ids=["lazy", "squared"])
+def test_a_combinator_owns_what_a_layer_without_a_rule_keeps_and_returns(layer: Any, combine: Any) -> None:
+    network = combine(layer)
+    params: Any = () if network.parts.__class__ is Around else ((), ())
+    x, dout = np.array([[3.0, 5.0]]), np.array([[1.0, 2.0]])
+    out, cache = network.forward(params, x)
+    dout = np.concatenate([dout] * (out.shape[1] // 2), axis=1)
+    before = tree.map(np.array, (out, network.backward(cache, dout)[0]))
+    x += 1  # as somebody does who fills the buffer with the next batch
+    dx, grads = network.backward(cache, dout)
+    dout += 1
+    assert tree.equal(before, (out, dx))
+    assert not any(each.flags.writeable for each in tree.leaves((out, dx, grads)))
+
+
+def test_a_combinator_owns_what_an_encoder_without_a_rule_keeps_and_returns() -> None:
+    def forward(rows: Array, labels: Any) -> tuple[Array, Any]:
+        return rows, labels
+
+    def grads(labels: Any, dout: Array) -> Array:
+        given: Array = dout[labels]
+        return given
+
+    network = encoded(Encoder(forward, grads), identity)
+    rows, labels, dout = np.ones((2, 1)), np.array([1, 0]), np.array([[3.0], [5.0]])
+    out, cache = network.forward((rows, ()), labels)
+    rows += 1
+    labels[:] = 0
+    (given, _) = network.grads(cache, dout)
+    assert (out.tolist(), given.tolist()) == ([[1], [1]], [[5], [3]])
+    assert not given.flags.writeable
 
 
 def test_gradients_that_a_layer_makes_in_a_buffer_are_copied() -> None:

@@ -40,8 +40,10 @@ def rule_of(network: Layer[P, C] | Encoder[P, C, Any]) -> Rule[P, C]:
 
 
 def pair_of(network: Layer[P, C] | Encoder[P, C, Any]) -> Rule[P, C]:
-    """The pair of a layer or an encoder in the form of a rule."""
-    return Rule(partial(_pair_forward, network), partial(_pair_backward, network))
+    """The pair of a layer or an encoder in the form of a rule. What has no rule may keep and return what it gets."""
+    if network.rule is not None:
+        return Rule(partial(_pair_forward, network), partial(_pair_backward, network))
+    return Rule(partial(_owned_forward, network), partial(_owned_backward, network))
 
 
 def in_pass(x: Any, params: Any) -> Namespace:
@@ -115,6 +117,16 @@ def _foreign_grads(
     encoder: Encoder[Any, Any, Any], xp: Namespace, cache: Any, dout: Array, wants_dx: bool
 ) -> tuple[Array | None, Any]:
     return None, tree.map(own, encoder.grads(cache, borrowed(dout)))
+
+
+def _owned_forward(network: Any, xp: Namespace, params: Any, x: Any) -> tuple[Array, Any]:
+    out, cache = network.forward(params, own(x))
+    return own(out), cache
+
+
+def _owned_backward(network: Any, xp: Namespace, cache: Any, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
+    dx, grads = _pair_backward(network, xp, cache, borrowed(dout), wants_dx)
+    return own(dx), tree.map(own, grads)
 
 
 def _pair_forward(network: Any, xp: Namespace, params: Any, x: Any) -> tuple[Array, Any]:
