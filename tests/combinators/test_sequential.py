@@ -5,7 +5,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from chainrule import Affine, Array, Layer, Unit, affine, layer_norm, relu, sequential, sigmoid, tree
+from chainrule import (
+    Affine,
+    Array,
+    Layer,
+    Unit,
+    affine,
+    identity,
+    layer_norm,
+    prediction,
+    relu,
+    repeated,
+    sequential,
+    sigmoid,
+    tree,
+)
 from chainrule.parts import Chain
 from strategies import generators, normal, sides
 from untyped import untyped
@@ -165,6 +179,23 @@ def test_other_traits_are_those_of_the_parts() -> None:
     assert not sequential(relu, affine).elementwise
     assert [network.event_axes for network in (sequential(), sequential(relu), sequential(relu, affine))] == [0, 0, 1]
     assert sequential(affine, plain).event_axes is None
+
+
+@pytest.mark.parametrize("network", [sequential(), repeated(relu, 0)], ids=["sequential", "repeated"])
+@pytest.mark.parametrize(
+    "given",
+    [None, [1.0], np.array([1]), np.ma.ones(2), np.float64(1)],
+    ids=["None", "list", "integers", "masked", "0-d"],
+)
+def test_the_empty_composition_refuses_what_the_identity_does(network: Any, given: Any) -> None:
+    for f in (untyped(network.forward), prediction(network)):
+        with pytest.raises(TypeError, match=r"^sequential: x ") as refused:
+            f((), given)
+        with pytest.raises(TypeError) as of_identity:
+            untyped(identity.forward)((), given)
+        assert str(refused.value) == str(of_identity.value).replace("identity", "sequential")
+    with pytest.raises(TypeError, match=r"^sequential backward: dout "):
+        network.backward(network.forward((), np.ones(1))[1], given)
 
 
 def test_the_parts_are_a_chain() -> None:

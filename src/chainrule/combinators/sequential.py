@@ -26,6 +26,7 @@ with an entry for each layer. The first layer's `dx` is not computed where nobod
 from functools import partial
 from typing import Any, TypeVar, overload
 
+from chainrule.arrays.libraries import namespace
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer
@@ -215,6 +216,7 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
     if params.__class__ is not tuple or len(params) != len(parts):
         counted("sequential", "params", params, len(parts))
     if not parts:
+        namespace(x, name="sequential: x")
         return xp.own(x), []
     caches: Caches = []
     keeps, i = xp.keeps, 0
@@ -232,6 +234,7 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`b_1(... b_n(dout))`, and the gradients of each layer."""
     if not parts:
+        namespace(dout, name="sequential backward: dout")
         return xp.own(dout), ()
     dx: Array | None = dout
     grads: list[Any] = []
