@@ -63,9 +63,7 @@ def test_dtypes_and_layouts_do_not_matter(dtype: Floating) -> None:
     assert {each.dtype for each in (expected, dx, grads.P)} == {np.dtype(dtype)}
     for given in layouts(x).values():
         np.testing.assert_array_equal(positions.forward(params, given)[0], expected)
-    for name, given in layouts(dout).items():
-        if name == "byte-swapped":  # a dout has the byte order of out
-            continue
+    for given in layouts(dout).values():
         np.testing.assert_array_equal(positions.backward(cache, given)[1].P, grads.P)
 
 

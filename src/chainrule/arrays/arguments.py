@@ -31,22 +31,19 @@ def like_out(dout: Array, shape: tuple[int, ...], dtype: object, name: str) -> N
 
 
 def like(derivative: Array, shape: tuple[int, ...], dtype: object, name: str, of: str) -> None:
-    """Check that a derivative has the shape and the dtype of what it belongs to.
+    """Check that a derivative has the shape and the dtype of what it belongs to, in any byte order.
 
     `name` and `of` are the two for the message, such as `"affine backward: dout"` and `"out"`.
     """
     try:
-        if (
-            derivative.shape == shape
-            and derivative.dtype == dtype
-            and (not is_numpy(derivative) or is_plain(derivative))
-        ):
+        found = derivative.dtype.newbyteorder("=") if is_numpy(derivative) else derivative.dtype
+        if derivative.shape == shape and found == dtype and (not is_numpy(derivative) or is_plain(derivative)):
             return
     except AttributeError:
         raise TypeError(f"{name} must be an array, got {describe(derivative)}") from None
     if derivative.shape != shape:
         raise ValueError(f"{name} has shape {derivative.shape}, expected {shape} (the shape of {of})")
-    if derivative.dtype == dtype:
+    if found == dtype:
         raise TypeError(f"{name} must be a plain array, got {type(derivative).__name__}: convert it with np.asarray")
     raise TypeError(f"{name} is {derivative.dtype}, expected {dtype} (the dtype of {of})")
 

@@ -151,6 +151,8 @@ def _is_constant(array: NDArray[Any]) -> bool:
 def borrowed(x: A) -> A:
     """Lend an array: a read-only view of one that can be written to, or the value itself.
 
+    This is the door by which arrays come in: behind it all have the machine's byte order.
+
     Parameters
     ----------
     x
@@ -159,11 +161,15 @@ def borrowed(x: A) -> A:
     Returns
     -------
     A
-        A value that may be read and not written to. It is no copy: `own` makes one to be stored.
+        A value that may be read and not written to. It is no copy (`own` makes one to be stored), but of an array in
+        another byte order than the machine's.
     """
     lent: Any = x
-    if isinstance(x, NUMPY) and lent.flags.writeable:
-        lent = lent.view()
-        lent.setflags(False)
+    if isinstance(x, NUMPY):
+        if not lent.dtype.isnative:
+            lent = own(lent)
+        elif lent.flags.writeable:
+            lent = lent.view()
+            lent.setflags(False)
     borrow: A = lent
     return borrow

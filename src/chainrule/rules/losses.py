@@ -116,7 +116,8 @@ class Arithmetic(Generic[T]):
     def forward(self, out: Array, targets: T) -> tuple[Array, Slopes]:
         """The public forward."""
         xp = namespace(out, name=f"{self.name}: {self.out}")
-        losses, slopes, *divisor = xp.quietly(self.rows, xp, borrowed(self.some(out)), targets)
+        out = borrowed(self.some(out))
+        losses, slopes, *divisor = xp.quietly(self.rows, xp, out, targets)
         below = read_only(divisor[0]) if divisor else None
         return read_only(xp.quietly(self.mean, xp, losses, out)), _slopes(read_only(slopes), below)
 
@@ -129,7 +130,8 @@ class Arithmetic(Generic[T]):
     def of_rows(self, out: Array, targets: T) -> Array:
         """The public rows."""
         xp = namespace(out, name=f"{self.name}: {self.out}")
-        losses = xp.quietly(self.rows, xp, borrowed(self.some(out)), targets)[0]
+        out = borrowed(self.some(out))
+        losses = xp.quietly(self.rows, xp, out, targets)[0]
         return losses if losses.dtype == out.dtype else xp.astype(losses, out)
 
     def at_once(self, xp: Namespace, out: Array, targets: T, dloss: Array | float) -> tuple[Array, Array]:

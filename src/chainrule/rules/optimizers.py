@@ -356,7 +356,7 @@ def _in_blocks(
     slopes, *given = (each.reshape(-1) for each in (grad, param, *moments))
     if lent:
         slopes = borrowed(slopes)
-    made = [np.empty_like(param) for _ in given]
+    made = [np.empty_like(param, np.dtype(param.dtype.char)) for _ in given]  # in the machine's byte order
     flat = [each.reshape(-1) for each in made]
     for start in range(0, param.size, BLOCK):
         some = slice(start, start + BLOCK)
