@@ -309,10 +309,7 @@ def _ends(owner: str, first: float, last: float) -> tuple[float, float]:
 
 
 def _steps(owner: str, steps: object) -> int:
-    count = size(owner, "steps", steps)
-    if count == 0:
-        raise ValueError(f"{owner}: steps must be >= 1, got 0")
-    return count
+    return size(owner, "steps", steps, least=1)
 
 
 def _schedule(owner: str, name: str, schedule: Any) -> Callable[[Any], Any]:

@@ -92,6 +92,8 @@ def test_bad_input() -> None:
         smooth_labels(labels, 2, 0.1)
     with pytest.raises(ValueError, match=re.escape("smooth_labels: labels must be in [0, 3), got -1 at row 0")):
         smooth_labels(labels - 1, 3, 0.1)
+    with pytest.raises(ValueError, match=r"^smooth_labels: k must be >= 1, got -1$"):
+        smooth_labels(np.array([0]), -1, 0.1)
     with pytest.raises(ValueError, match=r"^smooth_labels: k must be >= 1, got 0$"):
         smooth_labels(labels[:0], 0, 0.1)
     for given_labels, message in (

@@ -369,8 +369,22 @@ def test_moments_of_other_parameters_are_refused_at_their_place() -> None:
     with pytest.raises(ValueError, match=r"must have the shape of its parameter f64\[2\]") as caught:
         optimizer.step(optimizer.init((np.ones(3), np.ones(5))), params, params)
     assert caught.value.__notes__ == ["at [1]"]
-    with pytest.raises(ValueError, match="trees differ at the root: a tuple of 2 and a tuple of 1"):
+    assert str(caught.value).startswith("adam: the moment in the state f64[5] must")
+    differ = "adam: the moments of the state must be a tree like the parameters: trees differ at the root: a tuple of 2"
+    with pytest.raises(ValueError, match=f"^{differ} and a tuple of 1$"):
         optimizer.step(untyped(optimizer.init((np.ones(3),))), params, params)
+    with pytest.raises(
+        TypeError, match=r"^adam: the moment in the state f32\[2\] must have the dtype of its parameter"
+    ):
+        optimizer.step(untyped(optimizer.init((np.ones(3), np.ones(2, np.float32)))), params, params)
+
+
+def test_gradients_of_another_structure_are_named() -> None:
+    optimizer, params = adam(0.1), (np.ones(3), np.ones(2))
+    differ = "adam: the gradients must be a tree like the parameters: trees differ at the root: a tuple of 2 and"
+    for grads, kind in ((params[:1], "a tuple of 1"), (None, "NoneType"), ([*params], "list")):
+        with pytest.raises(ValueError, match=f"^{differ} {kind}$"):
+            untyped(optimizer.step)(optimizer.init(params), params, grads)
 
 
 def test_bad_options() -> None:
@@ -380,5 +394,8 @@ def test_bad_options() -> None:
         adam(0.1, eps=-1e-8)
     with pytest.raises(TypeError, match="adam: b2 must be a number, got str"):
         adam(0.1, b2=untyped("0.999"))
-    with pytest.raises(TypeError, match="adam: the state must be what init"):
+    what = r"adam: the state must be what init\(params\) gives"
+    with pytest.raises(TypeError, match=f"^{what}: it has 0 moments, 2 expected$"):
         adam(0.1).step(sgd(0.1).init(np.ones(3)), np.ones(3), np.ones(3))
+    with pytest.raises(TypeError, match=f"^{what}, got NoneType$"):
+        adam(0.1).step(untyped(None), np.ones(3), np.ones(3))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 from chainrule import (
     Affine,
@@ -14,7 +15,9 @@ from chainrule import (
     adam,
     adamw,
     affine,
+    identity,
     lion,
+    mean_squared_error,
     rmsprop,
     sgd,
     softmax_cross_entropy,
@@ -163,9 +166,9 @@ def test_equal_schedules_make_equal_optimizers() -> None:
         (lambda: piecewise([3], [1, -1]), "piecewise: rates[1] must be a finite number >= 0, got -1.0"),
         (lambda: piecewise([1, -3], [1, 2, 3]), "piecewise: boundaries[1] must be >= 0, got -3"),
         (lambda: warmup(0, constant(1)), "warmup: steps must be >= 1, got 0"),
-        (lambda: warmup(-1, constant(1)), "warmup: steps must be >= 0, got -1"),
+        (lambda: warmup(-1, constant(1)), "warmup: steps must be >= 1, got -1"),
         (lambda: linear(0.1, 0.2, 0), "linear: steps must be >= 1, got 0"),
-        (lambda: cosine(0.1, 0.2, -3), "cosine: steps must be >= 0, got -3"),
+        (lambda: cosine(0.1, 0.2, -3), "cosine: steps must be >= 1, got -3"),
         (lambda: exponential(0.1, 1.5), "exponential: factor must be a finite number in (0, 1], got 1.5"),
         (lambda: exponential(0.1, 0), "exponential: factor must be a finite number > 0, got 0.0"),
         (lambda: piecewise([3, 3], [1, 2, 3]), "piecewise: boundaries must increase from 1 on, got [3, 3]"),
@@ -213,3 +216,56 @@ def test_bad_types(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(TypeError, match=r".") as error:
         call()
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("make", [sgd, adam, lion], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        (-1.0, "a finite number >= 0, got -1.0"),
+        (np.float32(-1), "a finite number >= 0, got -1.0"),
+        (np.inf, "a finite number >= 0, got inf"),
+        (np.nan, "a finite number >= 0, got nan"),
+        (np.array(np.nan), "a finite number >= 0, got nan"),
+        (None, "a number, got NoneType"),
+        ("x", "a number, got str"),
+        (True, "a number, got bool"),
+        (np.ones(3), "a number, got f64[3]"),
+    ],
+    ids=repr,
+)
+def test_a_rate_that_is_none_is_refused_with_its_step(make: Callable[[Any], Any], rate: Any, message: str) -> None:
+    def schedule(step: Any) -> Any:
+        return 0.1 if step < 2 else rate
+
+    optimizer = make(schedule)
+    params, state = np.ones(2), optimizer.init(np.ones(2))
+    for _ in range(2):
+        params, state = optimizer.step(state, params, params)
+    step = training_step(identity, mean_squared_error, optimizer)
+    for call in (
+        lambda: optimizer.step(state, params, params),
+        lambda: step((), state, params[:, None], params[:, None]),
+    ):
+        with pytest.raises((TypeError, ValueError), match=r".") as refused:
+            call()
+        name = f"{make.__name__}: the rate that learning_rate gives at step 2 must be "
+        assert str(refused.value) == name + message
+
+
+@pytest.mark.parametrize("rate", [1, np.float64(1), np.array(1.0, np.float32), np.int64(1)], ids=repr)
+def test_a_rate_is_a_number_of_any_kind(rate: Any) -> None:
+    optimizer, params = sgd(lambda step: rate), np.array([1.0, 2.0], np.float32)
+    new, _ = optimizer.step(optimizer.init(params), params, params)
+    assert new.dtype == np.float32
+    assert new.tolist() == [0, 0]
+
+
+def test_a_rate_of_another_library_is_not_read() -> None:
+    strict: Any = import_module("array_api_strict")
+    state = evolve(sgd(0.1).init(np.ones(1)), count=strict.asarray(0))
+    assert sgd(lambda step: -step - 1).rate(state) == -1
+    with pytest.raises(
+        TypeError, match=r"^sgd: the rate that learning_rate gives at step .* must be a number, got f32"
+    ):
+        sgd(lambda step: strict.ones(3, dtype=strict.float32)).rate(state)

@@ -78,9 +78,7 @@ def smooth_labels(labels: Labels, k: int, amount: float) -> Array:
            [0.75, 0.25]])
     """
     share = number("smooth_labels", "amount", amount, below=1)
-    count = size("smooth_labels", "k", k)
-    if count == 0:
-        raise ValueError("smooth_labels: k must be >= 1, got 0")
+    count = size("smooth_labels", "k", k, least=1)
     hot = classes(labels, count, "smooth_labels").one_hot(labels, count)
     xp: Any = library_of(labels)
     out = xp.astype(hot, xp.__array_namespace_info__().default_dtypes()["real floating"])

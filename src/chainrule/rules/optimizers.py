@@ -18,6 +18,7 @@ gradient.
 matrices and kernels. Biases, and the scales of norms, have one axis and do not.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
@@ -26,7 +27,7 @@ import numpy as np
 from attrs import field, frozen, has
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, number
+from chainrule.arrays.arguments import describe, is_a, number
 from chainrule.arrays.libraries import namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import NUMPY, borrowed, read_only
@@ -52,6 +53,9 @@ Decays: TypeAlias = Callable[[str, Array], bool]
 
 BLOCK = 2**17
 """The entries of a block: the arrays of an update then stay in the caches, and calls are few."""
+
+MOMENT = "moment in the state"
+"""What messages call an array of a state."""
 
 _state = unchecked(State)
 
@@ -215,9 +219,9 @@ class ArrayOptimizer:
         Raises
         ------
         ValueError
-            If `grads` differs from `params` in structure or in a shape.
+            If `grads` differs from `params` in structure or in a shape, or a schedule's rate is negative or not finite.
         TypeError
-            If it differs in a dtype, or the state is that of another optimizer.
+            If it differs in a dtype, a schedule's rate is no number, or the state is that of another optimizer.
         """
         rate = self.rate(state)
         factor = None if self.factor is None else self.factor(rate)
@@ -225,12 +229,20 @@ class ArrayOptimizer:
 
     def rate(self, state: State[P]) -> Scalar:
         """The rate of the next step."""
-        if not isinstance(state, State) or len(state.moments) != self.moments:
+        if not isinstance(state, State):
             raise TypeError(f"{self.name}: the state must be what init(params) gives, got {describe(state)}")
+        if len(state.moments) != self.moments:
+            counts = f"it has {len(state.moments)} moments, {self.moments} expected"
+            raise TypeError(f"{self.name}: the state must be what init(params) gives: {counts}")
         if not callable(self.learning_rate):
             return self.learning_rate
-        rate = self.learning_rate(state.count)
-        return float(rate) if is_numpy(state.count) else rate
+        rate: Any = self.learning_rate(state.count)
+        if type(rate) is float and 0 <= rate < math.inf:
+            return rate
+        is_number = getattr(rate, "shape", None) == ()
+        if is_number and not (is_numpy(state.count) or is_a(rate, np.ndarray, np.generic)):
+            return rate  # of another library: it may be traced
+        return number(self.name, f"the rate that learning_rate gives at step {state.count}", rate)
 
     def applied(
         self, state: State[P], params: P, grads: P, rate: Scalar, factor: Scalar, *, lent: bool = False
@@ -286,7 +298,7 @@ class ArrayOptimizer:
             return self.change_widened(scalars, factor, share, param, grad, moments)
         for beside in (grad, *moments):
             if beside.shape != param.shape or beside.dtype != param.dtype:
-                self.refuse(param, beside)
+                self.refuse(param, beside, "gradient" if beside is grad else MOMENT)
         if type(param) is np.ndarray and type(grad) is np.ndarray:
             if param.dtype.kind != "f":
                 namespace(param, name=f"{self.name}: the parameter")
@@ -314,31 +326,35 @@ class ArrayOptimizer:
 
     def placed(self, error: Exception, params: Any, grads: Any, *moments: Any) -> Exception:
         """The error with the place in the trees where they do not fit each other."""
-        try:
-            tree.map(self.compare, params, grads)
-            for moment in moments:
-                tree.zipped(self.compare_shapes, params, moment)
-        except (TypeError, ValueError) as misfit:
-            return misfit
+        compared: list[tuple[str, Callable[..., None], Any]] = [("gradients", self.refuse, grads)]
+        compared += [("moments of the state", self.refuse_shape, moment) for moment in moments]
+        for what, compare, beside in compared:
+            try:
+                tree.zipped(_nothing, params, beside)
+            except ValueError as differing:
+                return ValueError(f"{self.name}: the {what} must be a tree like the parameters: {differing}")
+            try:
+                tree.zipped(compare, params, beside)
+            except (TypeError, ValueError) as misfit:
+                return misfit
         return error
 
-    def compare(self, param: Array, grad: Array) -> Array:
-        """Refuse a gradient that is not like its parameter."""
-        self.refuse(param, grad)
-        return param
-
-    def compare_shapes(self, param: Array, moment: Array) -> None:
+    def refuse_shape(self, param: Array, moment: Array) -> None:
         """Refuse a moment of another shape than its parameter's; its dtype may be wider."""
         if moment.shape != param.shape:
-            self.refuse(param, moment)
+            self.refuse(param, moment, MOMENT)
 
-    def refuse(self, param: Array, beside: Array) -> None:
-        """Say how an array beside a parameter differs from it."""
-        what = f"{self.name}: the gradient {summary(beside)} must have the"
+    def refuse(self, param: Array, beside: Array, name: str = "gradient") -> None:
+        """Refuse an array beside a parameter that differs from it."""
+        what = f"{self.name}: the {name} {summary(beside)} must have the"
         if beside.shape != param.shape:
             raise ValueError(f"{what} shape of its parameter {summary(param)}")
         if not same_dtype(beside, param):
             raise TypeError(f"{what} dtype of its parameter {summary(param)}")
+
+
+def _nothing(param: Array, beside: Array) -> None:
+    """To compare the structure of trees alone."""
 
 
 def _updated(
