@@ -25,6 +25,7 @@ from chainrule import (
     dropout,
     inference,
     layer_norm,
+    mean_squared_error,
     relu,
     residual,
     rules,
@@ -270,6 +271,13 @@ _unnamed, defining = Defining(), Defining()
 
 def test_more_may_be_defined_while_a_name_is_looked_for() -> None:
     assert name_of(Defining()) == "defining"
+
+
+def test_the_functions_of_the_librarys_own_name_what_is_made_of_them() -> None:
+    again = Loss(mean_squared_error.forward, mean_squared_error.backward, mean_squared_error.rows)
+    assert repr(again) == "Loss(mean_squared_error)"
+    assert repr(Layer(affine.forward, affine.backward)) == "Layer(affine)"
+    assert repr(Layer(sequential(affine).forward, sequential(affine).backward)) == "Layer(sequential)"
 
 
 def test_options_stand_in_brackets_if_they_are_short() -> None:

@@ -39,7 +39,8 @@ def name_of(subject: Named) -> str:
     -------
     str
         Its trait `name`. Without one, the name that the module of its `forward` gives it (`square` in
-        `square = Layer(forward, backward)`); failing that, the name of the function itself or of what it stands in
+        `square = Layer(forward, backward)`); failing that, the `name` of the object whose method `forward` is, as that
+        of a layer of the library is one; or the name of the function itself or of what it stands in
         (`scale` for `scale_forward`, `leaky_relu` for a `forward` inside `leaky_relu`), or of its module. Options that
         `functools.partial` binds follow in brackets if they are numbers or text: `leaky_relu(0.1)`.
 
@@ -64,7 +65,10 @@ def name_of(subject: Named) -> str:
         is_it = type(value) is type(subject) and getattr(value, "forward", None) is subject.forward
         if is_it and not name.startswith("_"):
             return str(name)
-    return _name_of_function(function) + (f"({', '.join(options)})" if options else "")
+    owner = getattr(getattr(function, "__self__", None), "name", None)  # the arithmetic of a layer or a loss
+    return (owner if isinstance(owner, str) else _name_of_function(function)) + (
+        f"({', '.join(options)})" if options else ""
+    )
 
 
 def title_of(subject: Named) -> str:

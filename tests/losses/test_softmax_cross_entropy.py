@@ -249,7 +249,18 @@ Z = np.zeros((2, 3), np.float32)
         (Z, np.full((2, 3), np.nan), ValueError, "target row 0 sums to nan, expected 1"),
         (Z[:0], np.zeros(0, int), ValueError, "the mean over an empty batch is undefined, logits have shape (0, 3)"),
         (Z[:, :0], np.zeros(2, int), ValueError, "logits have no classes, their shape is (2, 0)"),
-        (Z[0], np.array([0]), ValueError, "logits must have rows of classes (..., k), got shape (3,)"),
+        (
+            Z[0],
+            np.array([0]),
+            ValueError,
+            "logits must have rows of classes (..., k), got shape (3,): add an axis, as logits[None]",
+        ),
+        (
+            np.array(0.0),
+            np.array(0),
+            ValueError,
+            "logits must have rows of classes (..., k), got shape (): add an axis, as logits[None, None]",
+        ),
         (Z[None], np.array([0]), ValueError, "labels of shape (1, 2) or probabilities of shape (1, 2, 3), got (1,)"),
     ],
 )
@@ -301,6 +312,8 @@ def test_bad_dloss_and_cache() -> None:
     for wrong in (np.ones(2), "1", None, np.ones((1,))):
         with pytest.raises(TypeError, match="backward: dloss must be a number or a 0-d array, got"):
             CE.backward(cache, untyped(wrong))
+    with pytest.raises(TypeError, match=r"^softmax_cross_entropy backward: dloss must be a number or a 0-d array"):
+        untyped(CE.backward)(cache)
     with pytest.raises(TypeError, match="backward: cache must be Slopes, got a tuple of 0"):
         CE.backward(untyped(()), 1.0)
     _, other_cache = affine.forward(Affine(np.ones((1, 1)), np.ones(1)), np.ones((1, 1)))

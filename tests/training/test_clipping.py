@@ -1,6 +1,8 @@
 import pickle
 import re
+from collections.abc import Callable
 from importlib import import_module
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from chainrule import (
     Affine,
     adam,
     clip_by_global_norm,
+    sgd,
     softmax_cross_entropy,
     training_step,
     tree,
@@ -156,6 +159,40 @@ def test_a_step_is_taken_along_the_clipped_gradient() -> None:
     state = optimizer.init(params)
     loss, grads = value_and_grad(two_layer.network, softmax_cross_entropy)(params, x, labels)
     assert tree.equal(step(params, state, x, labels), (*optimizer.step(state, params, clip(grads)), loss))
+
+
+class Own:
+    def init(self, params: Any) -> int:
+        return 0
+
+    def step(self, state: int, params: Any, grads: Any) -> tuple[Any, int]:
+        return tree.map(np.subtract, params, grads), state
+
+
+@pytest.mark.parametrize("optimizer", [sgd(0.1), adam(0.1), Own()], ids=["sgd", "adam", "somebody's"])
+def test_what_adjust_may_not_return_is_said_in_its_name(optimizer: Any) -> None:
+    params = two_layer.init(np.random.default_rng(0), 4, 3, 2)
+    x, labels, state = np.ones((5, 4), np.float32), np.array([0, 1, 1, 0, 1]), optimizer.init(params)
+    unlike = "adjust must return a tree like the gradients that it gets: trees differ at the root"
+    shape = "a gradient that adjust returns has shape (3, 2), expected (4, 3) (the shape of the one that it gets)"
+    wrong: list[tuple[Callable[[Any], Any], str]] = [
+        (lambda _: None, unlike),
+        (itemgetter(0), unlike),
+        (list, unlike),
+        (lambda grads: (grads[2], (), grads[0]), shape),
+    ]
+    for adjust, message in wrong:
+        step = training_step(two_layer.network, softmax_cross_entropy, optimizer, adjust=adjust)
+        with pytest.raises(ValueError, match=f"^{re.escape(f'training_step: {message}')}"):
+            step(params, state, x, labels)
+
+
+def test_what_is_wrong_elsewhere_is_not_laid_to_adjust() -> None:
+    params = two_layer.init(np.random.default_rng(0), 4, 3, 2)
+    x, labels, optimizer = np.ones((5, 4), np.float32), np.array([0, 1, 1, 0, 1]), adam(0.1)
+    step = training_step(two_layer.network, softmax_cross_entropy, optimizer, adjust=clip_by_global_norm(1.0))
+    with pytest.raises(ValueError, match=r"^adam: the moments of the state must be a tree like the parameters"):
+        step(params, untyped(optimizer.init(params[0])), x, labels)
 
 
 def test_it_is_a_value() -> None:

@@ -163,7 +163,10 @@ def row_weights(xp: Namespace, out: Array, weights: Array | Labels | Mask, name:
 
 def _check_logits(shape: tuple[int, ...], name: str) -> None:
     if len(shape) < 2:
-        raise ValueError(f"{name}: logits must have rows of classes (..., k), got shape {shape}")
+        hint = f"logits[{', '.join(['None'] * (2 - len(shape)))}]"
+        raise ValueError(
+            f"{name}: logits must have rows of classes (..., k), got shape {shape}: add an axis, as {hint}"
+        )
     if shape[-1] == 0:
         raise ValueError(f"{name}: logits have no classes, their shape is {shape}")
     if 0 in shape:

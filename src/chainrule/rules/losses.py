@@ -10,7 +10,7 @@ the last. Slopes that have a divisor for each row, as those of a softmax have, m
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import frozen
 
@@ -121,7 +121,7 @@ class Arithmetic(Generic[T]):
         below = read_only(divisor[0]) if divisor else None
         return read_only(xp.quietly(self.mean, xp, losses, out)), _slopes(read_only(slopes), below)
 
-    def backward(self, cache: Slopes, dloss: Array | float) -> Array:
+    def backward(self, cache: Slopes, dloss: Any = None) -> Array:  # without dloss, it is refused in the loss's name
         """The public backward."""
         slopes = record_of(cache, Slopes, f"{self.name} backward: cache").slopes
         xp = namespace(slopes)

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from chainrule.arrays.arguments import describe, remedy
+from chainrule import tree
+from chainrule.arrays.arguments import describe, like, remedy
 from chainrule.arrays.types import Array
 from chainrule.encoder import Trainable, seeded
 from chainrule.loss import Loss
@@ -29,6 +30,9 @@ Seed = TypeVar("Seed")
 GENTLE = (1e-6, 1e6)
 """The smallest and the largest factor that may ride: others, far from 1, might make `dout` underflow or overflow."""
 
+
+ERRORS = (AttributeError, TypeError, ValueError)
+"""What an optimizer may raise of gradients that it can't take."""
 
 ABSENT: Any = object()
 """In the place of an argument that is not given: the call is then refused in words of the step."""
@@ -138,6 +142,25 @@ def _misfit(seed: str, given: tuple[Any, ...], reason: str = "") -> TypeError:
     return TypeError(f"step(params, state, x, targets{seed}) takes {expected} arguments, got {count}{reason}")
 
 
+def _check_adjusted(given: Any, adjusted: Any) -> None:
+    """Refuse gradients of `adjust` that are not like those that it got: an optimizer has not taken them."""
+    try:
+        tree.zipped(_nothing, given, adjusted)
+    except ValueError as differing:
+        raise ValueError(
+            f"training_step: adjust must return a tree like the gradients that it gets: {differing}"
+        ) from None
+    tree.zipped(_check_alike, given, adjusted)
+
+
+def _nothing(grad: Array, adjusted: Array) -> None:
+    """To compare the structure of trees alone."""
+
+
+def _check_alike(grad: Array, adjusted: Array) -> None:
+    like(adjusted, grad.shape, grad.dtype, "training_step: a gradient that adjust returns", "the one that it gets")
+
+
 def _step(
     both: Pass,
     optimizer: Optimizer[Any, Any],
@@ -153,8 +176,13 @@ def _step(
     if more or targets is ABSENT:
         raise _misfit("", (params, state, x, targets, *more))
     value, grads, _ = both.run(params, x, targets)
-    grads = locked(grads)
-    new, state = optimizer.step(state, params, grads if adjust is None else adjust(grads))
+    given = locked(grads)
+    grads = given if adjust is None else adjust(given)
+    try:
+        new, state = optimizer.step(state, params, grads)
+    except ERRORS:
+        _check_adjusted(given, grads)
+        raise
     return (new if still is None else unmoved(still, params, new)), state, value
 
 
@@ -176,7 +204,11 @@ def _fused(
     factor = None if optimizer.factor is None else optimizer.factor(rate)
     may_ride = adjust is None and isinstance(factor, float) and GENTLE[0] <= abs(factor) <= GENTLE[1]
     value, grads, rode = both.run(params, x, targets, factor if may_ride else None)
-    if adjust is not None:
-        grads = adjust(locked(grads))
-    new, state = optimizer.applied(state, params, grads, rate, None if rode else factor, lent=adjust is not None)
+    given = grads if adjust is None else locked(grads)
+    grads = given if adjust is None else adjust(given)
+    try:
+        new, state = optimizer.applied(state, params, grads, rate, None if rode else factor, lent=adjust is not None)
+    except ERRORS:
+        _check_adjusted(given, grads)
+        raise
     return (new if still is None else unmoved(still, params, new)), state, value
