@@ -55,7 +55,7 @@ BLOCK = 2**17
 """The entries of a block: the arrays of an update then stay in the caches, and calls are few."""
 
 MOMENT = "moment in the state"
-"""What messages call an array of a state."""
+"""The name of an array of a state in messages."""
 
 _state = unchecked(State)
 

@@ -32,7 +32,7 @@ GENTLE = (1e-6, 1e6)
 
 
 ERRORS = (AttributeError, TypeError, ValueError)
-"""What an optimizer may raise of gradients that it can't take."""
+"""The errors that an optimizer may raise of gradients that it can't take."""
 
 ABSENT: Any = object()
 """In the place of an argument that is not given: the call is then refused in words of the step."""
