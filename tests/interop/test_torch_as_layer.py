@@ -807,7 +807,7 @@ def test_arguments_that_do_not_fit() -> None:
         as_layer(torch.nn.Linear(3, 2)).forward(W, x)
     with pytest.raises(TypeError, match="as_layer: x must be an array of NumPy's or a tensor, got list"):
         as_layer(LINEAR).forward((W, b), untyped([1.0]))
-    with pytest.raises(TypeError, match="as_layer: f must return a tensor, got a tuple of 2"):
+    with pytest.raises(TypeError, match="as_layer: f must return one tensor, got a tuple of 2"):
         as_layer(f_with_two_results).forward((), x)
     out, cache = as_layer(LINEAR).forward((W, b), x)
     with pytest.raises(ValueError, match=r"as_layer: dout is \(2,\) but out is \(7, 2\)"):

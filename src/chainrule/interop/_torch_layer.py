@@ -336,7 +336,7 @@ def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:
         out = subject(tree.replace(params, [loan.tensor for loan in loans]), lent.tensor)
         if not torch.is_tensor(out):
             raise TypeError(
-                f"as_layer: {name_of_function(subject.f)} must return a tensor, got {describe(out)}: wrap it"
+                f"as_layer: {name_of_function(subject.f)} must return one tensor, got {describe(out)}: {_wrapped(out)}"
             )
         if subject.autocast:
             out = out.to(lent.tensor.dtype)
@@ -344,6 +344,11 @@ def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:
         loan.settle(name_of_function(subject.f))
     give = numpy_of if on_numpy else _fresh
     return give(out), Graph(partial(_pull, subject, params, lent, loans, out, give))
+
+
+def _wrapped(out: Any) -> str:
+    """How to make a function of one result."""
+    return "wrap it: lambda *args: f(*args)[0]" if isinstance(out, tuple | list) and out else "wrap it"
 
 
 def _pull(

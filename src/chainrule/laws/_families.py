@@ -189,12 +189,27 @@ def _said(error: BaseException) -> str:
     return f"raised {type(error).__name__}: {error}"
 
 
+NOT_RUN = {
+    "use_reentrant": (
+        "f cannot be called by torch.autograd.grad, as a check does, only by backward(): "
+        "give checkpoint(..., use_reentrant=False)"
+    ),
+    "a leaf Variable that requires grad is being used in an in-place operation": (
+        "f writes to an argument in place, which torch refuses where it requires a gradient: give f a copy, "
+        "as by lambda x: f(x.clone())"
+    ),
+}
+"""What torch says of functions that are not wrong, and cannot be run as a check does; and what to do."""
+
+
 def dtypes(check: Check) -> Iterator[Verdict]:
     """The output has the dtype that the formula gives it, and gradients that of their arguments."""
     try:
         results = check.f.run(check.copied(), check.first.dout)
     except Exception as error:  # noqa: BLE001  # it is part of the report
-        yield Verdict("gradients", "call", ok=False, note=_said(error))
+        cause = next((words for said, words in NOT_RUN.items() if said in str(error)), "")
+        note = f"{cause}: it {_said(error)}" if cause else _said(error)
+        yield Verdict("gradients", "call", ok=False, undecided=bool(cause), note=note)
         return
     expected = _dtypes(check)
     for name, dtype in expected.items():
@@ -259,7 +274,7 @@ def _douts(check: Check) -> dict[str, Real]:
         f"of {size:.0e}": size * base,
         f"of {1 / size:.0e}": base / size,
     }
-    del kinds["of normal numbers"]
+    kinds.pop("of normal numbers", None)  # the first; of no entries there is no kind
     return {name: _rounded(dout, check.args, check.home) for name, dout in kinds.items()}
 
 
@@ -494,44 +509,68 @@ def kept(check: Check) -> Iterator[Verdict]:
 
 
 def not_a_number(check: Check) -> Iterator[Verdict]:
-    """NaN in one row of x or of dout shows in the results where it shows in those of the formula, and nowhere else."""
-    x, dout = values(check.args[0]), check.first.dout.copy()
+    """NaN in one row of x or of dout shows in the results where it shows in those of the formula, and nowhere else.
+
+    Where the row has no part in a result, it may be NaN or not: NaN times a slope of 0 is either.
+    """
+    x, dout = values(check.args[0]), check.first.dout
     if not x.ndim or not dout.ndim or not x.size or not dout.size:
         return
-    i = len(x) // 2
-    bad_x = x.copy()
-    bad_x[i] = np.nan
-    dout[min(i, len(dout) - 1)] = np.nan
-    cases = (
-        (f"for NaN in row {i} of x", (check.home.like(bad_x, check.args[0]), *check.args[1:]), check.first.dout),
-        (f"for NaN in row {i} of dout", check.args, dout),
-    )
+    i, j = len(x) // 2, min(len(x) // 2, len(dout) - 1)
     notes = dict.fromkeys(check.first.right, "")
-    for words, args, slope in cases:
+    for of_x, place in ((True, i), (False, j)):
+        words = f"for NaN in row {place} of {'x' if of_x else 'dout'}"
+
+        def at(factor: Any, of_x: bool = of_x) -> tuple[Real, Real]:
+            return (_times_in_row(x, i, factor), dout) if of_x else (x, _times_in_row(dout, j, factor))
+
         try:
-            with np.errstate(all="ignore"):
-                right = numbers(check.reference.run(lifted(check.home, args, check.home.wide), slope))
+            right = _wide(check, *at(np.nan))
         except Exception:  # noqa: BLE001, S112  # it refuses NaN, which is an answer
             continue
-        with np.errstate(all="ignore"):
-            got = numbers(check.f.run(check.copied(args), slope))
-        for name, leaf in right.items():
-            if not check.has_backward and name != check.names.out:
-                continue  # a numerical derivative has NaN everywhere
-            if name not in got or name in check.wrong or got[name].shape != leaf.shape or notes[name]:
-                continue
-            lost, wild = np.isnan(leaf) & np.isfinite(got[name]), np.isfinite(leaf) & ~np.isfinite(got[name])
-            of_row = name == f"d{check.names.arguments[0]}" and "of x" in words
-            # The slope of x itself, at NaN, may be anything: that of relu is 0 or NaN.
-            if lost.any() and not of_row:
-                notes[name] = f"{words} it is a number where that of the formula is NaN"
-            if (
-                wild[(np.arange(len(leaf)) != i) if of_row else ...].any()
-                and np.abs(leaf[wild]).max() < check.first.format.largest
-            ):
-                notes[name] = f"{words} it is NaN where that of the formula is a number"
+        others = [_wide(check, *at(check.rng.uniform(0.5, 1.5, (x if of_x else dout).shape[1:]))) for _ in range(2)]
+        bad_x, slope = at(np.nan)
+        got = numbers(check.f.run(check.copied((check.home.like(bad_x, check.args[0]), *check.args[1:])), slope))
+        for name in [*right.keys() & got.keys()]:
+            if name not in check.wrong and got[name].shape == right[name].shape and not notes[name]:
+                moved = np.any([each[name] != others[0][name] for each in (check.first.right, *others)], axis=0)
+                lost, wild = _lost_and_wild(check, name, got[name], right[name], moved, place, of_x=of_x)
+                notes[name] = f"{words} it is a number where that of the formula is NaN" if lost else ""
+                notes[name] = f"{words} it is NaN where that of the formula is a number" if wild else notes[name]
     for name, note in notes.items():
         yield Verdict("not_a_number", name, ok=not note, note=note)
+
+
+def _lost_and_wild(
+    check: Check, name: str, got: Real, right: Real, moved: Real, i: int, *, of_x: bool
+) -> tuple[bool, bool]:
+    """Whether NaN is lost that the formula has, and whether there is NaN that it has not; i is the row that is NaN."""
+    lost = np.isnan(right) & np.isfinite(got) & moved
+    wild = np.isfinite(right) & ~np.isfinite(got) & (np.abs(right) < check.first.format.largest)
+    dx = f"d{check.names.arguments[0]}"
+    other = np.zeros(right.shape, dtype=bool)
+    if name in (check.names.out, dx) and len(right) == len(check.args[0]):
+        other[np.arange(len(right)) != i] = True
+    # Rows that do not depend on each other have no part in each other, not even one of 0.
+    wild &= moved | (other & ~(moved & other).any())
+    if name == dx and of_x:  # the slope of x itself, at NaN, may be anything: that of relu is 0 or NaN
+        return False, bool((wild & other).any())
+    return bool(lost.any()), bool(wild.any())
+
+
+def _times_in_row(array: Real, i: int, factor: Any) -> Real:
+    """A copy in which one row is multiplied."""
+    changed = array.copy()
+    changed[i] *= factor
+    return changed
+
+
+def _wide(check: Check, x: Real, dout: Real) -> dict[str, Real]:
+    """The results of the formula in float64 at another x; a numerical derivative, which has NaN everywhere, is none."""
+    args = lifted(check.home, (check.home.like(x, check.args[0]), *check.args[1:]), check.home.wide)
+    if check.has_backward:
+        return numbers(check.reference.run(args, dout))
+    return {check.names.out: values(check.reference.forward(args)[0])}
 
 
 def unwritten(check: Check) -> Iterator[Verdict]:

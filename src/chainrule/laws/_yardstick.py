@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from attrs import evolve, frozen
 
+from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._homes import FORMATS, Format, Home, Real, dtype_name, is_float, values
@@ -29,6 +30,12 @@ NEARBY = 16.0
 
 ROUNDINGS = 4.0
 """The multiple of the arguments' own rounding errors that is let pass."""
+
+LOST = 2.0**-40
+"""A result this far below its terms is 0 by cancellation: in float64, rounding alone is left of it."""
+
+OF_TERMS = 32.0
+"""The roundings of the terms that may be left in low precision where they cancel."""
 
 SUMS = 0.5 * FORMATS["float32"].unit
 """Sums may be taken in float32, one number after another: the error grows as the root of how many there are."""
@@ -57,6 +64,8 @@ class Truth:
         How many numbers a sum may have.
     typical
         The size of the results for a normal dout.
+    natural
+        The size that they would have if nothing cancelled, for a dout of 1.
     """
 
     args: Arguments
@@ -67,6 +76,7 @@ class Truth:
     format: Format
     terms: int
     typical: dict[str, float]
+    natural: dict[str, float]
 
 
 def coarsest(args: Arguments) -> Format:
@@ -111,7 +121,28 @@ def truth(
     formula = {name: np.stack([each[name] for each in errors if name in each]) for name in errors[0]}
     width = dout.shape[-1] if dout.ndim else 1
     terms = max(width, dout.size // max(width, 1), 1)
-    return Truth(args, dout, right, formula, moves, coarsest(args), terms, typical or {})
+    natural = _natural(reference, args, right)
+    return Truth(args, dout, right, formula, moves, coarsest(args), terms, typical or {}, natural)
+
+
+def _natural(reference: Kernel, args: Arguments, right: Fields) -> dict[str, float]:
+    """The size of the terms of each result: that of x for out, and for gradients that of out over the argument's."""
+    names = reference.names
+    given = {"": args[0], **dict(tree.named_leaves(args[1:]))}
+    sizes = {path: Size.of(_finite(values(given[path]))).root for path in ("", *names.gradients)}
+    out = right[names.out]
+    of_out = Size.of(_finite(out)).root
+    of_out = max(of_out, sizes[""] if of_out <= LOST * sizes[""] else 0.0)
+    found = {names.out: of_out}
+    for path, name in names.gradients.items():
+        # A parameter is used for many entries of out.
+        uses = math.sqrt(out.size / max(right[name].size, 1))
+        found[name] = of_out * uses / sizes[path] if sizes[path] else 0.0
+    return found
+
+
+def _finite(array: Real) -> Real:
+    return array[np.isfinite(array)]
 
 
 def _errors(reference: Kernel, args: Arguments, dout: Real, right: Fields, *, has_backward: bool) -> Fields:
@@ -171,6 +202,8 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
         The share and the verdict.
     """
     right, at = known.right[name], f"{words}: " if words else ""
+    if not right.size and got.shape == right.shape:
+        return 0.0, Verdict(law, name, ok=False, undecided=True, note=f"{at}it has no entries: nothing can be compared")
     if got.shape != right.shape:
         note = f"{at}it is {describe(got)}, of the reference {describe(right)}"
         return math.inf, Verdict(law, name, ok=False, note=note)
@@ -191,6 +224,12 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     entry = typical_here if (known.dout == 0).any() or scale.root < typical_here / 8 else 0.0
     unit = known.format.unit
     least = Size(4 * known.format.least + unit * entry * _share(right), 4 * known.format.least + unit * entry)
+    # So they are of the formula where part of the terms cancels, as for a dout of one sign before a softmax.
+    missing = ROUNDINGS * unit * max(known.typical.get(name, 0.0) * Size.of(known.dout).root - scale.root, 0.0)
+    least = Size(max(least.root, missing), max(least.largest, 2 * missing))
+    of_terms = max(known.natural.get(name, 0.0) * _times(known, name), typical_here)
+    if scale.largest <= LOST * of_terms:  # what cancels is larger, and so are its roundings
+        least = Size(least.root + OF_TERMS * unit * of_terms, least.largest + OF_TERMS * unit * of_terms)
     summed = SUMS * math.sqrt(known.terms)
     floor = Size(
         (unit + summed) * scale.root + (few + summed / unit) * floor_of.root + least.root,
@@ -222,6 +261,11 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
             made, ok=False, undecided=True, note=f"{note}: the formula itself is of no use in this dtype here"
         )
     return share, made
+
+
+def _times(known: Truth, name: str) -> float:
+    """By what a gradient grows with dout; out does not."""
+    return float(np.abs(known.dout).max(initial=0.0)) if name.startswith("d") else 1.0
 
 
 def _share(right: Real) -> float:
