@@ -27,6 +27,7 @@ from chainrule.interop.arguments import (
     argument_names,
     arguments,
     check_dout,
+    constant_at,
     fields,
     name_of_function,
 )
@@ -170,6 +171,15 @@ def callable_of(f: Any) -> Any:
         return f
     got = f"the class {f.__name__}: give an instance" if isinstance(f, type) else describe(f)
     raise TypeError(f"as_layer: it must be a subclass of torch.autograd.Function, a module or a function, got {got}")
+
+
+def plain(f: Any) -> Callable[[tuple[Any, ...]], Any] | None:
+    """A function as it is, of x and the parameters as one tuple; nothing of a module, which holds its own."""
+    made_of = callable_of(f)
+    if is_module(made_of):
+        return None
+    subject = Subject(made_of, 0, constant_at(()), None, autocast=False, moves_x=True)
+    return lambda args: subject(args[1:], args[0])
 
 
 def is_function(f: object) -> bool:

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
@@ -13,19 +14,19 @@ from chainrule.checking.progress import progress
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.arguments import Place
-from chainrule.laws._homes import Home, Real, dtype_name, home_of, is_float, library_of, values
+from chainrule.laws._calls import held, repeated, requires_grad, stale, without_gradients
+from chainrule.laws._check import Check, rounded, said, truth_at, worst
+from chainrule.laws._homes import Real, Torch, dtype_name, home_of, is_float, library_of, values
 from chainrule.laws._kernels import (
     Arguments,
     Kernel,
-    Names,
-    Results,
     arrays_of,
     in_memory,
     kernel,
     lifted,
     names_of,
 )
-from chainrule.laws._yardstick import Size, Truth, coarsest, judge, numbers, truth
+from chainrule.laws._yardstick import Truth, coarsest, numbers, truth
 from chainrule.laws.value_laws import douts
 
 ROWS = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000)
@@ -47,66 +48,6 @@ Law: TypeAlias = Callable[["Check"], Iterator[Verdict]]
 
 Cut: TypeAlias = Callable[[Any, Any], bool]
 """`(array, x)`: whether an array gets fewer rows, or more, where x does."""
-
-
-@frozen(eq=False)
-class Check:
-    """The thing that is checked, and the right answers for the arguments as they are given, for a normal dout."""
-
-    f: Kernel
-    reference: Kernel
-    args: Arguments
-    rng: np.random.Generator
-    deterministic: bool
-    has_backward: bool
-    first: Truth
-    wrong: set[str] = field(factory=set[str])
-    """The results that are wrong as they are: other laws would only say it again."""
-
-    @property
-    def home(self) -> Home:
-        """The home of the arrays."""
-        return self.f.home
-
-    @property
-    def names(self) -> Names:
-        """The names of the results."""
-        return self.f.names
-
-    def copied(self, args: Arguments | None = None) -> Arguments:
-        """Arguments for one call of f."""
-        return lifted(self.home, self.args if args is None else args, self.home.copy)
-
-    def truth(self, args: Arguments, dout: Real) -> Truth:
-        """The right answers at another point."""
-        typical = {name: Size.of(leaf[np.isfinite(leaf)]).root for name, leaf in self.first.right.items()}
-        return truth(self.reference, args, dout, self.rng, has_backward=self.has_backward, typical=typical)
-
-    def judged(self, law: str, known: Truth, words: str = "") -> list[tuple[float, Verdict]]:
-        """The verdicts on every result of f at a point; a call that fails is one."""
-        try:
-            with np.errstate(all="ignore"):
-                results = numbers(self.f.run(self.copied(known.args), known.dout))
-        except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
-            return [
-                (np.inf, Verdict(law, "call", ok=False, note=f"{words}: {_said(error)}" if words else _said(error)))
-            ]
-        return self.compared(law, results, known, words)
-
-    def compared(
-        self, law: str, results: dict[str, Real], known: Truth, words: str = ""
-    ) -> list[tuple[float, Verdict]]:
-        """The verdicts on results."""
-        found: list[tuple[float, Verdict]] = []
-        for name in known.right:
-            if name in self.wrong:
-                continue
-            if name in results:
-                found.append(judge(law, name, results[name], known, words))
-            else:
-                note = "f gives None for it: name the argument in frozen if it is constant"
-                found.append((np.inf, Verdict(law, name, ok=False, note=note)))
-        return found
 
 
 def report_of(
@@ -134,9 +75,11 @@ def report_of(
     except Exception as error:
         raise ValueError(f"check_against: the reference does not take these arguments in float64: {error}") from error
     first = truth(
-        of_reference, args, _rounded(rng.standard_normal(out.shape), args, home), rng, has_backward=has_backward
+        of_reference, args, rounded(rng.standard_normal(out.shape), args, home), rng, has_backward=has_backward
     )
     check = Check(of_f, of_reference, args, rng, deterministic, has_backward, first)
+    if of_f.plain is not None and isinstance(home, Torch):
+        check = evolve(check, of_names=partial(kernel, f, library, args, home=home, role="f"))
     verdicts: list[Verdict] = []
     laws = laws or LAWS
     with progress(len(laws)) as begun:
@@ -146,7 +89,7 @@ def report_of(
                 with np.errstate(all="ignore"):  # of large douts f may overflow, as the formula does
                     verdicts += law(check)
             except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
-                verdicts.append(Verdict(law.__name__, "call", ok=False, note=_said(error)))
+                verdicts.append(Verdict(law.__name__, "call", ok=False, note=said(error)))
             if any(verdict.field == "call" for verdict in verdicts):
                 break  # other laws would only say the same in other words
             if law is values_and_gradients:
@@ -180,15 +123,6 @@ def _arguments(f: Any, reference: Any, args: Arguments) -> Arguments:
     return args
 
 
-def _rounded(numbers_: Real, args: Arguments, home: Home) -> Real:
-    """The numbers as the dtype of x has them."""
-    return values(home.like(numbers_, args[0]))
-
-
-def _said(error: BaseException) -> str:
-    return f"raised {type(error).__name__}: {error}"
-
-
 NOT_RUN = {
     "use_reentrant": (
         "f cannot be called by torch.autograd.grad, as a check does, only by backward(): "
@@ -208,7 +142,7 @@ def dtypes(check: Check) -> Iterator[Verdict]:
         results = check.f.run(check.copied(), check.first.dout)
     except Exception as error:  # noqa: BLE001  # it is part of the report
         cause = next((words for said, words in NOT_RUN.items() if said in str(error)), "")
-        note = f"{cause}: it {_said(error)}" if cause else _said(error)
+        note = f"{cause}: it {said(error)}" if cause else said(error)
         yield Verdict("gradients", "call", ok=False, undecided=bool(cause), note=note)
         return
     expected = _dtypes(check)
@@ -239,7 +173,7 @@ def values_and_gradients(check: Check) -> Iterator[Verdict]:
         args = (check.home.like(values(check.args[0]) * scale, check.args[0]), *check.args[1:])
         found += _elsewhere(check, "gradients", args, f"for {words}")
     yield from _by_field(
-        evolve(verdict, law="values") if verdict.field == check.names.out else verdict for verdict in _worst(found)
+        evolve(verdict, law="values") if verdict.field == check.names.out else verdict for verdict in worst(found)
     )
 
 
@@ -249,18 +183,8 @@ def _by_field(verdicts: Any) -> Iterator[Verdict]:
 
 def _elsewhere(check: Check, law: str, args: Arguments, words: str) -> list[tuple[float, Verdict]]:
     """The verdicts for other arguments, if the reference takes them."""
-    known = _known(check, args)
+    known = truth_at(check, args)
     return [] if known is None else check.judged(law, known, words)
-
-
-def _known(check: Check, args: Arguments, dout: Callable[[tuple[int, ...]], Real] | None = None) -> Truth | None:
-    try:
-        with np.errstate(all="ignore"):
-            shape = values(check.reference.forward(lifted(check.home, args, check.home.wide))[0]).shape
-            numbers_ = check.rng.standard_normal(shape) if dout is None else dout(shape)
-            return check.truth(args, _rounded(numbers_, check.args, check.home))
-    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
-        return None
 
 
 def _douts(check: Check) -> dict[str, Real]:
@@ -275,7 +199,7 @@ def _douts(check: Check) -> dict[str, Real]:
         f"of {1 / size:.0e}": base / size,
     }
     kinds.pop("of normal numbers", None)  # the first; of no entries there is no kind
-    return {name: _rounded(dout, check.args, check.home) for name, dout in kinds.items()}
+    return {name: rounded(dout, check.args, check.home) for name, dout in kinds.items()}
 
 
 def rows(check: Check) -> Iterator[Verdict]:
@@ -289,14 +213,16 @@ def rows(check: Check) -> Iterator[Verdict]:
     cut, fitting = _cut(check, small)
     left = [str(count) for count in every if count not in fitting]
     for count in fitting:
-        known = _known(check, _taken(check, check.rng.integers(0, n, count), cut), _positive(check.rng))
+        known = truth_at(check, _taken(check, check.rng.integers(0, n, count), cut), _positive(check.rng))
         if known is None:
             left.append(str(count))
             continue
+        if count != n:
+            check.other_sizes.append(known.args)
         words = f"with {count} {'row' if count == 1 else 'rows'}"
         some = check.judged("rows", known, words)
         found += some
-        other = evolve(known, dout=_rounded(check.rng.standard_normal(known.dout.shape), check.args, check.home))
+        other = evolve(known, dout=rounded(check.rng.standard_normal(known.dout.shape), check.args, check.home))
         found += check.judged("rows", check.truth(other.args, other.dout), words)
         if any(not verdict.ok for _, verdict in some):
             break
@@ -306,7 +232,7 @@ def rows(check: Check) -> Iterator[Verdict]:
     if not found:
         yield Verdict("rows", "x", ok=True, note=note or "left out: x has no rows")
         return
-    for verdict in _worst(found):
+    for verdict in worst(found):
         yield evolve(verdict, note=f"{verdict.note}; {note}") if note and verdict.ok else verdict
 
 
@@ -397,7 +323,7 @@ def layouts(check: Check) -> Iterator[Verdict]:
         if has_parameters:
             others = (check.copied()[0], *lifted(check.home, check.copied()[1:], _constant(layout)))
             found += _with_arguments(check, others, f"for {words.removeprefix('a ')} parameters")
-    yield from _worst(found)
+    yield from worst(found)
 
 
 def _constant(layout: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -422,7 +348,7 @@ def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: 
         dout = layout(check.home.like(known.dout, out))
         results = {check.names.out: out, **check.f.backward(args, cache, dout)}
     except Exception as error:  # noqa: BLE001  # it is part of the report
-        return [(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words}: {_said(error)}"))]
+        return [(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words}: {said(error)}"))]
     return check.compared("layouts", numbers(results), known, words)
 
 
@@ -432,27 +358,6 @@ def _with_arguments(check: Check, args: Arguments, words: str) -> list[tuple[flo
     except Exception:  # noqa: BLE001  # it refuses them, which is an answer
         return []
     return check.compared("layouts", results, check.first, words)
-
-
-def repeated(check: Check) -> Iterator[Verdict]:
-    """The same call gives the same, to the bit; so does the first of two caches after the second was made and used."""
-    runs = [_bits(check, check.f.run(check.copied(), check.first.dout)) for _ in range(3)]
-    out, cache = check.f.forward(check.copied())
-    args = (check.home.like(1.5 * values(check.args[0]), check.args[0]), *check.copied()[1:])
-    check.f.run(args, -check.first.dout)
-    later = {check.names.out: out, **check.f.backward(check.args, cache, check.home.like(check.first.dout, out))}
-    changed = {verdict.field for _, verdict in check.compared("repeated", numbers(later), check.first) if verdict.wrong}
-    for name, bits in runs[0].items():
-        note = ""
-        if check.deterministic and any(run[name] != bits for run in runs):
-            note = "the same call gives other bits: name deterministic=False if sums are taken in any order"
-        if name in changed:
-            note = "another call between forward and backward changes it"
-        yield Verdict("repeated", name, ok=not note, note=note)
-
-
-def _bits(check: Check, results: Results) -> dict[str, bytes]:
-    return {name: check.home.bits(array) for name, array in results.items()}
 
 
 def unchanged(check: Check) -> Iterator[Verdict]:
@@ -589,27 +494,16 @@ def unwritten(check: Check) -> Iterator[Verdict]:
         yield Verdict("unwritten", verdict.field, ok=not verdict.wrong, note=note)
 
 
-def _worst(found: list[tuple[float, Verdict]]) -> list[Verdict]:
-    """One verdict for each field: the first wrong one, else the one that is nearest to it."""
-    by_field: dict[str, list[tuple[float, Verdict]]] = {}
-    for share, verdict in found:
-        by_field.setdefault(verdict.field, []).append((share, verdict))
-    chosen: list[Verdict] = []
-    for some in by_field.values():
-        wrong = [verdict for _, verdict in some if verdict.wrong]
-        power = next((verdict.power for _, verdict in some), np.nan)
-        right = [(share, verdict) for share, verdict in some if not verdict.undecided]
-        nearest = max(right or some, key=lambda each: each[0])[1]
-        chosen.append(wrong[0] if wrong else evolve(nearest, power=power))
-    return chosen
-
-
 LAWS: tuple[Law, ...] = (
     dtypes,
     values_and_gradients,
     rows,
     layouts,
+    requires_grad,
+    without_gradients,
     repeated,
+    held,
+    stale,
     unchanged,
     kept,
     not_a_number,

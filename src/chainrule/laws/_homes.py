@@ -96,6 +96,11 @@ class NumPy:
         """Write other numbers into an array."""
         array[...] = -3
 
+    def grow(self, array: Any) -> None:
+        """Write larger numbers into an array of floats that can be written to."""
+        if is_float(array) and array.flags.writeable:
+            array *= array.dtype.type(1.25)
+
     @contextlib.contextmanager
     def junk(self, arrays: list[Any]) -> Generator[None, None, None]:
         """Have `np.empty` give NaN, and leave NaN in the memory that is free."""
@@ -166,6 +171,11 @@ class Torch:
     def change(self, array: Any) -> None:
         """Write other numbers into a tensor."""
         array.fill_(-3)
+
+    def grow(self, array: Any) -> None:
+        """Write larger numbers into a tensor of floats."""
+        if is_float(array):
+            array.mul_(1.25)
 
     @contextlib.contextmanager
     def junk(self, arrays: list[Any]) -> Generator[None, None, None]:

@@ -38,12 +38,15 @@ class Kernel:
         The names of the results.
     home
         Where its arrays live.
+    plain
+        A function of tensors as it is, called with all arguments.
     """
 
     layer: Any
     alone: bool
     names: "Names"
     home: Home
+    plain: Callable[[Arguments], Any] | None = None
 
     def forward(self, args: Arguments) -> tuple[Any, Any]:
         """`(out, cache)`."""
@@ -136,8 +139,25 @@ def kernel(f: Any, library: str, args: Arguments, names: Names, home: Home, *, r
     interop: Any = import_module(f"chainrule.interop.{library}")
     still = [i for i in range(len(names.arguments) - 1) if not _moves(i, names)]
     frozen = () if hasattr(f, "named_parameters") else [i for i in still if _has_arrays(args[i + 1])]
-    options = {"jit": True} if library == "jax" else {}
-    return Kernel(interop.as_layer(f, frozen=frozen, **options), False, names, home)
+    if library == "jax":
+        return Kernel(interop.as_layer(f, frozen=frozen, jit=True), False, names, home)
+    as_it_is = import_module("chainrule.interop._torch_layer").plain(f)
+    if "" in names.gradients:
+        return Kernel(interop.as_layer(f, frozen=frozen), False, names, home, as_it_is)
+    encoder = interop.as_encoder(f, frozen=frozen)
+
+    def backward(cache: Any, dout: Any) -> tuple[None, Any]:
+        return None, encoder.grads(cache, dout)
+
+    return Kernel(_OfParameters(encoder.forward, backward), False, names, home, as_it_is)
+
+
+@frozen(eq=False)
+class _OfParameters:
+    """A layer whose x needs no gradient."""
+
+    forward: Callable[[Any, Any], Any]
+    backward: Callable[[Any, Any], tuple[None, Any]]
 
 
 def _moves(i: int, names: Names) -> bool:

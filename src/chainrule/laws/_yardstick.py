@@ -226,7 +226,7 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     least = Size(4 * known.format.least + unit * entry * _share(right), 4 * known.format.least + unit * entry)
     # So they are of the formula where part of the terms cancels, as for a dout of one sign before a softmax.
     missing = ROUNDINGS * unit * max(known.typical.get(name, 0.0) * Size.of(known.dout).root - scale.root, 0.0)
-    least = Size(max(least.root, missing), max(least.largest, 2 * missing))
+    least = Size(max(least.root, missing), max(least.largest, 4 * missing))
     of_terms = max(known.natural.get(name, 0.0) * _times(known, name), typical_here)
     if scale.largest <= LOST * of_terms:  # what cancels is larger, and so are its roundings
         least = Size(least.root + OF_TERMS * unit * of_terms, least.largest + OF_TERMS * unit * of_terms)
