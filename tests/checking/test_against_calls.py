@@ -230,3 +230,58 @@ def test_other_values_without_gradients_are_found(recorded: str) -> None:
     assert (wrong.law, wrong.field) == ("without_gradients", "out")
     where = "under torch.no_grad()" if recorded == "is_grad_enabled" else "where nothing requires a gradient"
     assert wrong.note.startswith(f"{where}: ")
+
+
+def unsettled(setting: str) -> Callable[[], object]:
+    torch: Any = import_module("torch")
+    changes: dict[str, Callable[[], object]] = {
+        "dtype": lambda: torch.set_default_dtype(torch.float64),
+        "threads": lambda: torch.set_num_threads(torch.get_num_threads() + 1),
+        "algorithms": lambda: torch.use_deterministic_algorithms(True),
+        "state of torch": lambda: torch.manual_seed(0),
+        "state of numpy": lambda: np.random.seed(0),
+        "errors": lambda: np.seterr(all="ignore"),
+    }
+    return changes[setting]
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("setting", "field"),
+    [
+        ("dtype", "settings of torch"),
+        ("threads", "settings of torch"),
+        ("algorithms", "settings of torch"),
+        ("state of torch", "the random state of torch"),
+        ("state of numpy", "the state of numpy.random"),
+        ("errors", "numpy.geterr"),
+    ],
+)
+def test_what_a_call_changes_of_the_process_is_found_and_put_back(setting: str, field: str) -> None:
+    torch: Any = import_module("torch")
+
+    def state() -> list[Any]:
+        seeds = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()  # type: ignore[index]
+        strict = torch.are_deterministic_algorithms_enabled()
+        return [*seeds, torch.get_default_dtype(), torch.get_num_threads(), strict, np.geterr()]
+
+    def f(x: Any) -> Any:
+        unsettled(setting)()
+        return 2 * x
+
+    before = state()
+    (wrong,) = checked(f, doubled, *tensors((8, 5))).failures
+    assert (wrong.law, wrong.field) == ("process_unchanged", field)
+    assert state() == before
+
+
+@needs_torch
+def test_a_call_that_gives_other_numbers_than_the_first_is_found() -> None:
+    calls: list[None] = []
+
+    def f(x: Any) -> Any:
+        calls.append(None)
+        return x * (3 if len(calls) == 1 else 2)
+
+    (wrong,) = checked(f, doubled, *tensors((8, 5))).failures
+    assert (wrong.law, wrong.field) == ("process_unchanged", "the first call")

@@ -72,7 +72,7 @@ def test_what_is_left_of_terms_that_cancel_is_wrong_beyond_rounding() -> None:
         @staticmethod
         def backward(ctx: Any, dout: Any) -> Any:
             dq, dk, dv = attention_kernel().backward(ctx, dout)
-            return dq + 1e-5 * torch.ones_like(dq), dk, dv
+            return dq + 1e-2 * torch.ones_like(dq), dk, dv
 
     report = checked(Attention, attention, *tensors((1, 8), (1, 8), (1, 8)))
     assert {verdict.field for verdict in report.failures} == {"dq"}
@@ -180,3 +180,30 @@ def test_a_function_of_two_results_is_told_how_to_give_one() -> None:
 
     (wrong,) = checked(two, doubled, *tensors((4, 3))).failures
     assert wrong.note.endswith("must return one tensor, got a tuple of 2: wrap it: lambda *args: f(*args)[0]")
+
+
+@needs_torch
+def test_terms_that_are_divided_by_what_has_cancelled_leave_more() -> None:
+    """A layer norm of one column divides by the root of eps."""
+    torch: Any = import_module("torch")
+
+    def formula(x: Any, weight: Any, bias: Any) -> Any:
+        centred = x - x.mean(-1, keepdim=True)
+        return centred * (centred.square().mean(-1, keepdim=True) + 1e-5).rsqrt() * weight + bias
+
+    def norm(x: Any, weight: Any, bias: Any) -> Any:
+        return torch.nn.functional.layer_norm(x, (1,), weight, bias)
+
+    report = checked(norm, formula, *tensors((12, 1), (1,), (1,)))
+    assert not {verdict.field for verdict in report.failures} & {"dx", "dweight"}, str(report)
+
+
+@needs_torch
+def test_how_the_reference_of_a_module_is_called_is_said() -> None:
+    torch: Any = import_module("torch")
+
+    def formula(x: Any) -> Any:
+        return 2 * x
+
+    with pytest.raises(ValueError, match=r"f is a module, so the reference is called as reference\(x, weight, bias\)"):
+        checked(torch.nn.Linear(3, 2), formula, *tensors((4, 3)))

@@ -151,7 +151,7 @@ def as_layer(
         uses, and a ValueError if f writes to an argument that is read-only, or writes and puts back what was there;
         what it writes to another argument is found there. Nothing is added to a tensor's `grad`, and neither buffers of
         a module nor settings of torch are changed, but for what f itself changes. One that draws random numbers has to
-        set its seed itself.
+        set its seed itself, of a generator of its own or within `torch.random.fork_rng()`.
 
     Raises
     ------

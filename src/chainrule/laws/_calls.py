@@ -3,6 +3,7 @@
 torch asks a function for the gradients that are needed, records it or not, and runs it on memory that others write to.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,25 @@ from chainrule.laws._check import Check, said, truth_at, worst
 from chainrule.laws._homes import Real, Torch, values
 from chainrule.laws._kernels import Arguments, Names, Results, arrays_of, in_memory
 from chainrule.laws._yardstick import numbers
+from chainrule.laws.state_laws import settings_kept
+
+
+def process_unchanged(check: Check) -> Iterator[Verdict]:
+    """A call leaves the process as it was: settings of NumPy and of torch, random states, the environment."""
+    wrong: list[list[str]] = []
+
+    def call() -> None:
+        with contextlib.suppress(Exception):  # another law says what it raises
+            wrong.append(_wrong(check, check.f.run(check.copied(), check.first.dout)))
+
+    verdicts = settings_kept("process_unchanged", call, np.random.default_rng(0))
+    if not verdicts[0].ok:  # a library that a first call imports may add filters of warnings, once
+        verdicts = settings_kept("process_unchanged", call, np.random.default_rng(0))
+    # What is not the same at each call may draw random numbers.
+    yield from (each for each in verdicts if each.ok or check.deterministic or "state" not in each.field)
+    call()
+    note = "" if wrong[1:] == wrong[:-1] else "the first call gives other numbers than the next: is something kept?"
+    yield Verdict("process_unchanged", "the first call", ok=not note, note=note)
 
 
 def repeated(check: Check) -> Iterator[Verdict]:

@@ -14,12 +14,14 @@ from chainrule.checking.progress import progress
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.arguments import Place
-from chainrule.laws._calls import held, repeated, requires_grad, stale, without_gradients
+from chainrule.laws._calls import held, process_unchanged, repeated, requires_grad, stale, without_gradients
 from chainrule.laws._check import Check, rounded, said, truth_at, worst
-from chainrule.laws._homes import Real, Torch, dtype_name, home_of, is_float, library_of, values
+from chainrule.laws._elsewhere import columns, extremes
+from chainrule.laws._homes import MATRIX, Real, Torch, dtype_name, home_of, is_float, library_of, values
 from chainrule.laws._kernels import (
     Arguments,
     Kernel,
+    Names,
     arrays_of,
     in_memory,
     kernel,
@@ -27,6 +29,7 @@ from chainrule.laws._kernels import (
     names_of,
 )
 from chainrule.laws._yardstick import Truth, coarsest, numbers, truth
+from chainrule.laws.state_laws import put_back
 from chainrule.laws.value_laws import douts
 
 ROWS = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000)
@@ -73,7 +76,10 @@ def report_of(
         with np.errstate(all="ignore"):
             out = values(of_reference.forward(lifted(home, args, home.wide))[0])
     except Exception as error:
-        raise ValueError(f"check_against: the reference does not take these arguments in float64: {error}") from error
+        raise ValueError(
+            f"check_against: the reference does not take these arguments in float64: {error}"
+            f"{_of_module(f, reference, names)}"
+        ) from error
     first = truth(
         of_reference, args, rounded(rng.standard_normal(out.shape), args, home), rng, has_backward=has_backward
     )
@@ -82,7 +88,7 @@ def report_of(
         check = evolve(check, of_names=partial(kernel, f, library, args, home=home, role="f"))
     verdicts: list[Verdict] = []
     laws = laws or LAWS
-    with progress(len(laws)) as begun:
+    with progress(len(laws)) as begun, put_back():
         for law in laws:
             begun(law.__name__)
             try:
@@ -95,6 +101,13 @@ def report_of(
             if law is values_and_gradients:
                 check.wrong.update(verdict.field for verdict in verdicts if not verdict.ok and verdict.law != "dtypes")
     return Report(tuple(verdicts))
+
+
+def _of_module(f: Any, reference: Any, names: Names) -> str:
+    """How a reference is called beside a module, whose parameters it is given."""
+    if hasattr(f, "named_parameters") and not hasattr(reference, "named_parameters"):
+        return f"; f is a module, so the reference is called as reference({', '.join(names.arguments)})"
+    return ""
 
 
 def _arguments(f: Any, reference: Any, args: Arguments) -> Arguments:
@@ -316,13 +329,21 @@ def layouts(check: Check) -> Iterator[Verdict]:
     x, has_parameters = check.args[0], len(check.args[1:]) > 0
     ones = check.truth(check.args, np.ones(check.first.dout.shape))
     found += _with_dout(check, ones, check.home.broadcast, "for a broadcast dout, as sum().backward() gives it")
+    axes = max(check.first.dout.ndim, *(array.ndim for array in arrays_of(check.args)))
+    dout = check.first.dout
+    for axis, words in ((0, "rows"), (-1, "columns")) if dout.ndim >= MATRIX and dout.size else ():
+        equal = np.broadcast_to(np.take(dout, [0], axis), dout.shape).copy()
+        expanded = partial(check.home.expanded, axis=axis)
+        found += _with_dout(check, check.truth(check.args, equal), expanded, f"for a dout expanded over {words}")
     for words, layout in check.home.layouts.items():
+        if "permuted" in words and axes <= MATRIX:
+            continue
         found += _with_dout(check, check.first, layout, f"for {words} dout")
         of_x = (layout(check.home.copy(x)), *check.copied()[1:])
         found += _with_arguments(check, of_x, f"for {words} x")
         if has_parameters:
             others = (check.copied()[0], *lifted(check.home, check.copied()[1:], _constant(layout)))
-            found += _with_arguments(check, others, f"for {words.removeprefix('a ')} parameters")
+            found += _with_arguments(check, others, f"for {words.partition(' ')[2]} parameters")
     yield from worst(found)
 
 
@@ -495,9 +516,12 @@ def unwritten(check: Check) -> Iterator[Verdict]:
 
 
 LAWS: tuple[Law, ...] = (
+    process_unchanged,
     dtypes,
     values_and_gradients,
     rows,
+    columns,
+    extremes,
     layouts,
     requires_grad,
     without_gradients,

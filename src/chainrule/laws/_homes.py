@@ -31,6 +31,9 @@ class Format:
     """Numbers of 2^-half to 2^half may be multiplied with each other."""
 
 
+MATRIX = 2
+"""The axes of a matrix."""
+
 FORMATS = {
     "float64": Format(2.0**-53, 2.0**-1074, float(np.finfo(np.float64).max), 500),
     "float32": Format(2.0**-24, 2.0**-149, float(np.finfo(np.float32).max), 60),
@@ -79,6 +82,14 @@ class NumPy:
     def take(self, array: Any, rows: Real) -> Any:
         """These rows."""
         return array[rows]
+
+    def columns(self, array: Any, which: Real) -> Any:
+        """These columns."""
+        return array[..., which]
+
+    def expanded(self, array: Any, axis: int) -> Any:
+        """The first numbers along an axis, in place of all others there, which have no memory of their own."""
+        return np.broadcast_to(np.take(array, [0], axis), array.shape)
 
     def broadcast(self, array: Any) -> Any:
         """Ones of the shape of an array that are one number in memory, as `sum().backward()` gives them."""
@@ -136,7 +147,13 @@ class Torch:
 
     def __init__(self) -> None:
         self.torch: Any = import_module("torch")
-        self.layouts: Mapping[str, Callable[[Any], Any]] = {"a Fortran-ordered": _reversed_axes, "a strided": _strided}
+        self.layouts: Mapping[str, Callable[[Any], Any]] = {
+            "a Fortran-ordered": _reversed_axes,
+            "a strided": _strided,
+            "a row-padded": _padded,
+            "an offset": _offset,
+            "an axis-permuted": _permuted,
+        }
 
     def like(self, numbers: Real, array: Any) -> Any:
         """A tensor of these numbers, of the dtype and on the device of another."""
@@ -153,6 +170,14 @@ class Torch:
     def take(self, array: Any, rows: Real) -> Any:
         """These rows."""
         return array.detach()[self.torch.as_tensor(rows, device=array.device)]
+
+    def columns(self, array: Any, which: Real) -> Any:
+        """These columns."""
+        return array.detach()[..., self.torch.as_tensor(which, device=array.device)]
+
+    def expanded(self, array: Any, axis: int) -> Any:
+        """The first numbers along an axis, in place of all others there, which have no memory of their own."""
+        return array.narrow(axis, 0, 1).contiguous().expand(array.shape)
 
     def broadcast(self, array: Any) -> Any:
         """Ones of the shape of an array that are one number in memory, as `sum().backward()` gives them."""
@@ -211,6 +236,33 @@ def _strided(array: Any) -> Any:
     wide = array.new_full((*array.shape, 2), float("nan") if is_float(array) else 1)
     wide[..., 0] = array
     return wide[..., 0]
+
+
+def _padded(array: Any) -> Any:
+    """The first columns of a wider tensor, whose others are NaN."""
+    if not array.ndim:
+        return array
+    columns = array.shape[-1]
+    wide = array.new_full((*array.shape[:-1], columns + 3), float("nan") if is_float(array) else 1)
+    wide[..., :columns] = array
+    return wide[..., :columns]
+
+
+def _offset(array: Any) -> Any:
+    """The end of a longer memory, from an odd place on."""
+    memory = array.new_full((array.numel() + 5,), float("nan") if is_float(array) else 1)
+    memory[5:] = array.reshape(-1)
+    return memory[5:].view(array.shape)
+
+
+def _permuted(array: Any) -> Any:
+    """The leading axes in another order in memory, as heads and positions are, with NaN behind it."""
+    if array.ndim <= MATRIX:
+        return array
+    turned, size = array.transpose(0, 1), array.numel()
+    memory = array.new_full((size * (1 + min(array.shape[0], 64)),), float("nan") if is_float(array) else 1)
+    memory[:size] = turned.reshape(-1)
+    return memory[:size].view(turned.shape).transpose(0, 1)
 
 
 def library_of(subjects: tuple[object, ...], arrays: list[Any]) -> str:

@@ -52,7 +52,11 @@ SETTINGS = {
     "the current directory": ("import os", "os.getcwd()"),
     "the recursion limit": ("import sys", "sys.getrecursionlimit()"),
     "numpy.getbufsize": ("", "np.getbufsize()"),
-    "settings of torch": ("import torch", "(torch.get_default_dtype(), torch.is_grad_enabled())"),
+    "settings of torch": (
+        "import torch",
+        "(torch.get_default_dtype(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())",
+    ),
+    "the random state of torch": ("import torch", "torch.get_rng_state().tolist()"),
 }
 """The import and the expression that read a setting of the whole process."""
 

@@ -35,7 +35,10 @@ LOST = 2.0**-40
 """A result this far below its terms is 0 by cancellation: in float64, rounding alone is left of it."""
 
 OF_TERMS = 32.0
-"""The roundings of the terms that may be left in low precision where they cancel."""
+"""The roundings of the terms that may be left in low precision where they cancel; the root of one if that is more.
+
+Terms are larger than they look where they are divided by what has cancelled too, as in a layer norm of one column.
+"""
 
 SUMS = 0.5 * FORMATS["float32"].unit
 """Sums may be taken in float32, one number after another: the error grows as the root of how many there are."""
@@ -111,13 +114,13 @@ def truth(
         moves = {
             name: np.sqrt(sum(np.square(each[name] - leaf) for each in near) / copies) for name, leaf in right.items()
         }
-        errors = [_errors(reference, args, dout, right, has_backward=has_backward)]
+        errors = [errors_of(reference, args, dout, right, has_backward=has_backward)]
         for _ in range(copies if errors[0] and has_backward else 0):
             # Errors are a matter of luck where few entries count: others are rounded in other ways.
             args_there = lifted(home, args, lambda array: _moved(home, array, NEARBY * unit, rng))
             dout_there = values(home.like(dout * (1 + NEARBY * unit * rng.uniform(-1, 1, dout.shape)), args[0]))
             there = numbers(reference.run(lifted(home, args_there, home.wide), dout_there))
-            errors.append(_errors(reference, args_there, dout_there, there, has_backward=True))
+            errors.append(errors_of(reference, args_there, dout_there, there, has_backward=True))
     formula = {name: np.stack([each[name] for each in errors if name in each]) for name in errors[0]}
     width = dout.shape[-1] if dout.ndim else 1
     terms = max(width, dout.size // max(width, 1), 1)
@@ -145,7 +148,7 @@ def _finite(array: Real) -> Real:
     return array[np.isfinite(array)]
 
 
-def _errors(reference: Kernel, args: Arguments, dout: Real, right: Fields, *, has_backward: bool) -> Fields:
+def errors_of(reference: Kernel, args: Arguments, dout: Real, right: Fields, *, has_backward: bool) -> Fields:
     """The errors of the formula in the dtype of the arguments; none where the library does not have it there."""
     try:
         out, cache = reference.forward(args)
@@ -227,9 +230,10 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     # So they are of the formula where part of the terms cancels, as for a dout of one sign before a softmax.
     missing = ROUNDINGS * unit * max(known.typical.get(name, 0.0) * Size.of(known.dout).root - scale.root, 0.0)
     least = Size(max(least.root, missing), max(least.largest, 4 * missing))
-    of_terms = max(known.natural.get(name, 0.0) * _times(known, name), typical_here)
-    if scale.largest <= LOST * of_terms:  # what cancels is larger, and so are its roundings
-        least = Size(least.root + OF_TERMS * unit * of_terms, least.largest + OF_TERMS * unit * of_terms)
+    of_terms = _size_of_terms(known, name)
+    if cancels(known, name):  # what cancels is larger, and so are its roundings
+        left = max(OF_TERMS * unit, math.sqrt(unit)) * of_terms
+        least = Size(least.root + left, least.largest + left)
     summed = SUMS * math.sqrt(known.terms)
     floor = Size(
         (unit + summed) * scale.root + (few + summed / unit) * floor_of.root + least.root,
@@ -263,9 +267,17 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     return share, made
 
 
-def _times(known: Truth, name: str) -> float:
-    """By what a gradient grows with dout; out does not."""
-    return float(np.abs(known.dout).max(initial=0.0)) if name.startswith("d") else 1.0
+def cancels(known: Truth, name: str) -> bool:
+    """True if all of a result is 0 because its terms cancel."""
+    right = _finite(known.right[name])
+    return float(np.abs(right).max(initial=0.0)) <= LOST * _size_of_terms(known, name)
+
+
+def _size_of_terms(known: Truth, name: str) -> float:
+    """The size of the terms of a result for this dout, with which gradients grow."""
+    largest = float(np.abs(known.dout).max(initial=0.0))
+    times = largest if name.startswith("d") else 1.0
+    return max(known.natural.get(name, 0.0) * times, known.typical.get(name, 0.0) * largest)
 
 
 def _share(right: Real) -> float:

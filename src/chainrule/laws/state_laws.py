@@ -1,11 +1,12 @@
 """The laws of state: calls that come in between, threads, and what belongs to the whole process."""
 
+import contextlib
 import os
 import pickle
 import random
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,8 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     """A call leaves the process as it was.
 
     That is: NumPy's error and print settings, filters of warnings, random generators, the environment, the current
-    directory, torch's default dtype. The first call gives what the next gives.
+    directory, torch's default dtype, threads, random state and choice of algorithms. The first call gives what the next
+    gives.
 
     Parameters
     ----------
@@ -203,29 +205,58 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
 
 def settings_kept(law: str, call: Callable[[], None], rng: np.random.Generator) -> list[Verdict]:
     """A verdict for each setting of the process that a call changes, or one for all; they are put back."""
-    with np.errstate(all="warn"), warnings.catch_warnings():
+    with np.errstate(all="warn"), warnings.catch_warnings(), put_back():
         warnings.simplefilter("ignore", RuntimeWarning)
-        seeds = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one
-        environment, printing = os.environ.copy(), np.get_printoptions()
-        place, size, limit = Path.cwd(), np.getbufsize(), sys.getrecursionlimit()
         random.seed(int(rng.integers(2**32)))
         np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002  # that a call may seed in its turn
+        if "torch" in sys.modules:
+            sys.modules["torch"].manual_seed(int(rng.integers(2**32)))
         before = {name: read() for name, read in SETTINGS.items()}
-        try:
-            call()
-            after = {name: read() for name, read in SETTINGS.items()}
-        finally:
-            random.setstate(seeds[0])
-            np.random.set_state(seeds[1])  # noqa: NPY002  # the global one, as it was
-            os.environ.clear()
-            os.environ.update(environment)
-            np.set_printoptions(**printing)
-            os.chdir(place)
-            np.setbufsize(size)
-            sys.setrecursionlimit(limit)
+        call()
+        after = {name: read() for name, read in SETTINGS.items()}
     changed = [name for name, value in before.items() if value != after[name]]
     notes = [Verdict(law, name, ok=False, note=f"a call changes {name} of the whole process") for name in changed]
     return notes or [Verdict(law, "settings", ok=True)]
+
+
+@contextlib.contextmanager
+def put_back() -> Generator[None]:
+    """A context after which settings of the whole process are what they were before."""
+    seeds = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one
+    environment, printing, floats = os.environ.copy(), np.get_printoptions(), np.geterr()
+    place, size, limit = Path.cwd(), np.getbufsize(), sys.getrecursionlimit()
+    of_torch = _of_torch()
+    try:
+        yield
+    finally:
+        random.setstate(seeds[0])
+        np.random.set_state(seeds[1])  # noqa: NPY002  # the global one, as it was
+        os.environ.clear()
+        os.environ.update(environment)
+        np.set_printoptions(**printing)
+        np.seterr(**floats)
+        os.chdir(place)
+        np.setbufsize(size)
+        sys.setrecursionlimit(limit)
+        of_torch()
+
+
+def _of_torch() -> Callable[[], None]:
+    """What puts back the settings of torch, if it is imported: those that can be read."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return lambda: None
+    dtype, threads, state = torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state()
+    strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+
+    def restore() -> None:
+        torch.set_default_dtype(dtype)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        torch.set_rng_state(state)
+        torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+
+    return restore
 
 
 def as_new() -> None:
@@ -240,7 +271,15 @@ def _copied(fields: Fields) -> Fields:
 
 def _torch() -> str:
     torch: Any = sys.modules.get("torch")
-    return "" if torch is None else f"{torch.get_default_dtype()} {torch.is_grad_enabled()} {torch.get_num_threads()}"
+    if torch is None:
+        return ""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    return f"{torch.get_default_dtype()} {torch.is_grad_enabled()} {threads} {strict}"
+
+
+def _state_of_torch() -> bytes:
+    torch: Any = sys.modules.get("torch")
+    return b"" if torch is None else bytes(torch.get_rng_state().numpy().tobytes())
 
 
 SETTINGS: dict[str, Callable[[], object]] = {
@@ -254,6 +293,7 @@ SETTINGS: dict[str, Callable[[], object]] = {
     "the recursion limit": sys.getrecursionlimit,
     "numpy.getbufsize": np.getbufsize,
     "settings of torch": _torch,
+    "the random state of torch": _state_of_torch,
 }
 """The functions that read the state of the whole process."""
 

@@ -1,0 +1,125 @@
+"""The laws of `check_against` about other columns than those of x, and about numbers at which formulas break."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from attrs import evolve
+
+from chainrule.checking.verdict import Verdict
+from chainrule.laws._check import Check, said, truth_at, worst
+from chainrule.laws._homes import MATRIX, Real, values
+from chainrule.laws._kernels import Arguments, arrays_of, in_memory, lifted
+from chainrule.laws._yardstick import Truth, cancels, errors_of, numbers
+
+COLUMNS = (33, 65, 130, 257, 1)
+"""Numbers of columns: odd ones, and more than blocks have."""
+
+FEW_COLUMNS = (33, 130, 1)
+"""The same where each is compiled anew."""
+
+MOST, MOST_ENTRIES = 2**20, 1200
+"""The most numbers of x with other columns, and where the derivative is found entry by entry."""
+
+FAR, FARTHER = 20.0, 100.0
+"""Numbers at which exponentials are lost beside 1, and at which they overflow."""
+
+
+GROSS = 16.0
+"""How many times what is allowed an error far out must be."""
+
+
+def columns(check: Check) -> Iterator[Verdict]:
+    """Other numbers of columns, where x is the only array and the formula takes them. f may refuse them."""
+    x = check.args[0]
+    if x.ndim < MATRIX or len(arrays_of(check.args)) > 1 or not math.prod(x.shape):
+        return
+    n, others = int(x.shape[-1]), 0
+    most = (MOST if check.has_backward else MOST_ENTRIES) // math.prod(x.shape[:-1])
+    found: list[tuple[float, Verdict]] = []
+    for count in COLUMNS if in_memory(check.home) else FEW_COLUMNS:
+        # Where the formula takes one column and no other number, it broadcasts it.
+        if count > most or count == n or (count == 1 and not others):
+            continue
+        known = truth_at(check, (check.home.columns(x, check.rng.integers(0, n, count)), *check.args[1:]))
+        if known is None:
+            continue
+        others += 1
+        found += _where_taken(check, known, f"with {count} {'column' if count == 1 else 'columns'}")
+    yield from worst(found)
+
+
+def _where_taken(check: Check, known: Truth, words: str) -> list[tuple[float, Verdict]]:
+    """The verdicts on results of f, if it takes these arguments; of what cancels nothing is said."""
+    try:
+        results = numbers(check.f.run(check.copied(known.args), known.dout))
+    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        return []
+    return check.compared("columns", results, _not_cancelled(known), words)
+
+
+def _not_cancelled(known: Truth) -> Truth:
+    """What is right of results that there are, and of which more is left than rounding."""
+    right = {name: leaf for name, leaf in known.right.items() if leaf.size and not cancels(known, name)}
+    return evolve(known, right=right)
+
+
+def extremes(check: Check) -> Iterator[Verdict]:
+    """Zeros and equal numbers give no NaN where the formula gives none; numbers far out give nothing wild."""
+    x = values(check.args[0])
+    if not x.ndim or not x.size or not np.isfinite(x).all():
+        return
+    found = _finite(check, _with_zeros(check, x), "for x with zeros and equal numbers")
+    if check.has_backward:
+        far = _at(check, _far_out(x))
+        known = truth_at(check, far)
+        words = f"for x with {FAR:g} and {FARTHER:g}"
+        judged = [] if known is None else check.judged("extremes", _not_cancelled(known), words)
+        # Far out, where a softmax saturates, right kernels differ from the formula by more than its own error.
+        found += [(share, each) for share, each in judged if each.ok or share > GROSS]
+    yield from worst(found)
+
+
+def _with_zeros(check: Check, x: Real) -> Real:
+    """X with a row of zeros, one of equal numbers, and one in which every second number is 0; x > 0 stays so."""
+    changed = x.copy()
+    if len(x) > 1:
+        changed[1] = np.ravel(x[1])[0] if x.ndim > 1 else x[0]
+    if x.min() <= 0:
+        changed[0] = 0
+        if len(x) > MATRIX:
+            changed[2] *= np.resize([0.0, 1.0], x.shape[1:])
+    return changed
+
+
+def _far_out(x: Real) -> Real:
+    """X with some numbers far out, of the sign that they have."""
+    changed = x.copy()
+    for step, size in ((5, FAR), (7, FARTHER)):
+        changed.flat[::step] = np.where(changed.flat[::step] < 0, -size, size)
+    return changed
+
+
+def _at(check: Check, x: Real) -> Arguments:
+    return (check.home.like(x, check.args[0]), *check.args[1:])
+
+
+def _finite(check: Check, x: Real, words: str) -> list[tuple[float, Verdict]]:
+    """Whether results are finite where those of the formula are, in float64 and in the dtype of f."""
+    args, dout = _at(check, x), check.first.dout
+    try:
+        right = numbers(check.reference.run(lifted(check.home, args, check.home.wide), dout))
+        off = errors_of(check.reference, args, dout, right, has_backward=check.has_backward)
+    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        return []
+    try:
+        got = numbers(check.f.run(check.copied(args), dout))
+    except Exception as error:  # noqa: BLE001  # it is part of the report
+        return [(np.inf, Verdict("extremes", "call", ok=False, note=f"{words}: {said(error)}"))]
+    found: list[tuple[float, Verdict]] = []
+    for name in [name for name in right if name in got and got[name].shape == right[name].shape]:
+        fits = np.isfinite(right[name] + off.get(name, 0.0)) & (np.abs(right[name]) < check.first.format.largest / 2)
+        lost = name not in check.wrong and bool((fits & ~np.isfinite(got[name])).any())
+        note = f"{words}: it is NaN or infinite where that of the formula is finite" if lost else ""
+        found.append((float(lost), Verdict("extremes", name, ok=not lost, note=note)))
+    return found

@@ -1,0 +1,199 @@
+"""Kernels that are wrong elsewhere: with other columns, in other layouts, at zeros and at numbers far out."""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import Report, check_against
+
+pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+
+
+def checked(f: Any, reference: Any, *args: Any) -> Report:
+    return check_against(f, reference, *args, rng=np.random.default_rng(0))
+
+
+def tensor(*shape: int, dtype: str = "float32") -> Any:
+    torch: Any = import_module("torch")
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(*shape, generator=generator).to(getattr(torch, dtype))
+
+
+def softmax(x: Any) -> Any:
+    return x.softmax(-1)
+
+
+def slope(out: Any, dout: Any) -> Any:
+    return out * (dout - (out * dout).sum(-1, keepdim=True))
+
+
+def softmax_kernel(
+    backward: Callable[[Any, Any], Any] = slope, of_x: Callable[[Any], Any] | None = None
+) -> Callable[..., Any]:
+    torch: Any = import_module("torch")
+
+    class Softmax(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            out = (x if of_x is None else of_x(x)).softmax(-1)
+            ctx.save_for_backward(out)
+            return out
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            (out,) = ctx.saved_tensors
+            return backward(out, dout)
+
+    apply: Callable[..., Any] = Softmax.apply
+    return apply
+
+
+def failures(report: Report) -> set[tuple[str, str]]:
+    return {(verdict.law, verdict.field) for verdict in report.failures}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shape", [(8, 33), (4, 5, 16)])
+def test_a_right_kernel_is_right_everywhere(shape: tuple[int, ...], dtype: str) -> None:
+    report = checked(softmax_kernel(), softmax, tensor(*shape, dtype=dtype))
+    assert report.ok, str(report)
+    assert {verdict.law for verdict in report.verdicts} >= {"columns", "extremes", "layouts"}
+
+
+@pytest.mark.parametrize("count", [32, 64, 128])
+def test_columns_beyond_a_block_are_tried(count: int) -> None:
+    def block(out: Any, dout: Any) -> Any:
+        return out * (dout - (out * dout)[..., :count].sum(-1, keepdim=True))
+
+    assert failures(checked(softmax_kernel(block), softmax, tensor(8, 32))) == {("columns", "dx")}
+
+
+def test_odd_numbers_of_columns_are_tried() -> None:
+    def pairs(out: Any, dout: Any) -> Any:
+        dx = slope(out, dout)
+        dx[..., out.shape[-1] // 2 * 2 :] = 0
+        return dx
+
+    assert failures(checked(softmax_kernel(pairs), softmax, tensor(8, 32))) == {("columns", "dx")}
+
+
+def test_a_kernel_may_refuse_other_columns() -> None:
+    def of_32(x: Any) -> Any:
+        if x.shape[-1] % 32:
+            raise ValueError(f"{x.shape[-1]} columns")
+        return x
+
+    report = checked(softmax_kernel(of_x=of_32), softmax, tensor(8, 32))
+    assert report.ok, str(report)
+
+
+def dense_rows(each: Any) -> Any:
+    """As by a kernel that takes one row to begin where the last one ends."""
+    torch: Any = import_module("torch")
+    if each.stride(-1) != 1 or each.untyped_storage().nbytes() < each.numel() * each.element_size():
+        return each
+    return torch.as_strided(each, each.shape, torch.empty(each.shape, device="meta").stride())
+
+
+def from_the_start(each: Any) -> Any:
+    """As by a kernel that forgets where in its memory a tensor begins."""
+    torch: Any = import_module("torch")
+    return torch.as_strided(each, each.shape, each.stride(), 0) if each.is_contiguous() else each
+
+
+def equally_spaced_rows(each: Any) -> Any:
+    """As by a kernel that takes all rows, on any axes, to be as far apart as the last ones."""
+    torch: Any = import_module("torch")
+    count, size = each[..., 0].numel(), each.shape[-1]
+    if each.stride(-1) != 1 or each.untyped_storage().nbytes() < 4 * ((count - 1) * each.stride(-2) + size):
+        return each
+    return torch.as_strided(each, (count, size), (each.stride(-2), 1)).reshape(each.shape)
+
+
+def lost(axis: int) -> Callable[[Any], Any]:
+    """As by a kernel that takes a step of 0 for an axis of one entry."""
+
+    def only_the_first(each: Any) -> Any:
+        if each.stride(axis) or not each.stride(1 - axis):
+            return each
+        taken = each.clone()
+        taken.narrow(axis, 1, each.shape[axis] - 1).zero_()
+        return taken
+
+    return only_the_first
+
+
+@pytest.mark.parametrize(
+    ("read", "shape", "words"),
+    [
+        (dense_rows, (8, 33), "a row-padded"),
+        (from_the_start, (8, 33), "an offset"),
+        (equally_spaced_rows, (4, 5, 16), "an axis-permuted"),
+        (lost(0), (8, 33), "a dout expanded over rows"),
+        (lost(1), (8, 33), "a dout expanded over columns"),
+    ],
+    ids=["row stride", "offset", "permuted", "equal rows", "equal columns"],
+)
+def test_layouts_of_torch_are_tried(read: Any, shape: tuple[int, ...], words: str) -> None:
+    def backward(out: Any, dout: Any) -> Any:
+        return slope(out, read(dout))
+
+    (wrong,) = checked(softmax_kernel(backward), softmax, tensor(*shape)).failures
+    assert (wrong.law, wrong.field) == ("layouts", "dx")
+    assert wrong.note.startswith(f"for {words}")
+    if "expanded" not in words:
+        assert ("layouts", "out") in failures(checked(softmax_kernel(of_x=read), softmax, tensor(*shape)))
+
+
+def test_numbers_far_out_are_tried() -> None:
+    torch: Any = import_module("torch")
+
+    def overflowing(x: Any) -> Any:
+        return torch.log1p(torch.exp(x))
+
+    def clamped(x: Any) -> Any:
+        return x.clamp(-15, 15) * torch.sigmoid(x)
+
+    cases = ((overflowing, torch.nn.functional.softplus), (clamped, torch.nn.functional.silu))
+    for f, formula in cases:
+        assert {law for law, _ in failures(checked(f, formula, tensor(8, 9)))} == {"extremes"}
+
+
+def test_a_row_of_zeros_is_tried() -> None:
+    """Its mean square is 0, where eps alone is left of the root."""
+
+    def formula(x: Any) -> Any:
+        return x * (x.square().mean(-1, keepdim=True) + 1e-6).rsqrt()
+
+    def by_norm(x: Any) -> Any:
+        length = x.norm(dim=-1, keepdim=True)
+        return x / length * (length * (length**2 / x.shape[-1] + 1e-6).rsqrt())
+
+    (*found,) = checked(by_norm, formula, tensor(8, 9)).failures
+    assert {(verdict.law, verdict.field) for verdict in found} == {("extremes", "out"), ("extremes", "dx")}
+    assert all("NaN or infinite" in verdict.note for verdict in found)
+
+
+def test_a_slope_at_equal_numbers_may_be_another_one() -> None:
+    torch: Any = import_module("torch")
+
+    def first(x: Any) -> Any:
+        return x.max(-1).values
+
+    def every(x: Any) -> Any:
+        return x.amax(-1)
+
+    def of_both(x: Any) -> Any:
+        return torch.maximum(x, -x)
+
+    def clamped(x: Any) -> Any:
+        return x.clamp(min=0)
+
+    cases = ((torch.abs, of_both), (torch.relu, clamped), (every, first))
+    for f, formula in cases:
+        report = checked(f, formula, tensor(8, 9))
+        assert report.ok, str(report)
