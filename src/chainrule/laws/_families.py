@@ -330,11 +330,6 @@ def layouts(check: Check) -> Iterator[Verdict]:
     ones = check.truth(check.args, np.ones(check.first.dout.shape))
     found += _with_dout(check, ones, check.home.broadcast, "for a broadcast dout, as sum().backward() gives it")
     axes = max(check.first.dout.ndim, *(array.ndim for array in arrays_of(check.args)))
-    dout = check.first.dout
-    for axis, words in ((0, "rows"), (-1, "columns")) if dout.ndim >= MATRIX and dout.size else ():
-        equal = np.broadcast_to(np.take(dout, [0], axis), dout.shape).copy()
-        expanded = partial(check.home.expanded, axis=axis)
-        found += _with_dout(check, check.truth(check.args, equal), expanded, f"for a dout expanded over {words}")
     for words, layout in check.home.layouts.items():
         if "permuted" in words and axes <= MATRIX:
             continue
@@ -344,6 +339,11 @@ def layouts(check: Check) -> Iterator[Verdict]:
         if has_parameters:
             others = (check.copied()[0], *lifted(check.home, check.copied()[1:], _constant(layout)))
             found += _with_arguments(check, others, f"for {words.partition(' ')[2]} parameters")
+    dout = check.first.dout
+    for axis, words in ((0, "rows"), (-1, "columns")) if dout.ndim >= MATRIX and dout.size else ():
+        equal = np.broadcast_to(np.take(dout, [0], axis), dout.shape).copy()
+        expanded = partial(check.home.expanded, axis=axis)
+        found += _with_dout(check, check.truth(check.args, equal), expanded, f"for a dout expanded over {words}")
     yield from worst(found)
 
 
