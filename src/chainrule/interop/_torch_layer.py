@@ -357,7 +357,7 @@ def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:
 
 
 def _wrapped(out: Any) -> str:
-    """How to make a function of one result."""
+    """The way to a function of one result."""
     return "wrap it: lambda *args: f(*args)[0]" if isinstance(out, tuple | list) and out else "wrap it"
 
 

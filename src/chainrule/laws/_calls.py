@@ -80,7 +80,7 @@ def _run_at(check: Check, args: Arguments) -> None:
 
 
 def _again(check: Check, dout: Any) -> dict[str, str]:
-    """What is wrong with the second backward of one call. torch refuses it where something is freed, which is right."""
+    """The fault of the second backward of one call. torch refuses it where something is freed, which is right."""
     _, cache = check.f.forward(check.copied())
     check.f.backward(check.args, cache, dout)
     try:

@@ -79,7 +79,7 @@ def rounded(numbers_: Real, args: Arguments, home: Home) -> Real:
 
 
 def said(error: BaseException) -> str:
-    """What an error says, in a verdict."""
+    """The words of an error, in a verdict."""
     return f"raised {type(error).__name__}: {error}"
 
 

@@ -26,7 +26,7 @@ FAR, FARTHER = 20.0, 100.0
 
 
 GROSS = 16.0
-"""How many times what is allowed an error far out must be."""
+"""The multiple of what is allowed that an error far out must be."""
 
 
 def columns(check: Check) -> Iterator[Verdict]:
@@ -59,7 +59,7 @@ def _where_taken(check: Check, known: Truth, words: str) -> list[tuple[float, Ve
 
 
 def _not_cancelled(known: Truth) -> Truth:
-    """What is right of results that there are, and of which more is left than rounding."""
+    """The right results of those that there are, and of which more is left than rounding."""
     right = {name: leaf for name, leaf in known.right.items() if leaf.size and not cancels(known, name)}
     return evolve(known, right=right)
 
@@ -105,7 +105,7 @@ def _at(check: Check, x: Real) -> Arguments:
 
 
 def _finite(check: Check, x: Real, words: str) -> list[tuple[float, Verdict]]:
-    """Whether results are finite where those of the formula are, in float64 and in the dtype of f."""
+    """Tell whether results are finite where those of the formula are, in float64 and in the dtype of f."""
     args, dout = _at(check, x), check.first.dout
     try:
         right = numbers(check.reference.run(lifted(check.home, args, check.home.wide), dout))

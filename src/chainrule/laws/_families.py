@@ -104,7 +104,7 @@ def report_of(
 
 
 def _of_module(f: Any, reference: Any, names: Names) -> str:
-    """How a reference is called beside a module, whose parameters it is given."""
+    """The call of a reference beside a module, whose parameters it is given."""
     if hasattr(f, "named_parameters") and not hasattr(reference, "named_parameters"):
         return f"; f is a module, so the reference is called as reference({', '.join(names.arguments)})"
     return ""
@@ -146,7 +146,7 @@ NOT_RUN = {
         "as by lambda x: f(x.clone())"
     ),
 }
-"""What torch says of functions that are not wrong, and cannot be run as a check does; and what to do."""
+"""The words of torch about functions that are not wrong, and cannot be run as a check does; and what to do."""
 
 
 def dtypes(check: Check) -> Iterator[Verdict]:
@@ -470,7 +470,7 @@ def not_a_number(check: Check) -> Iterator[Verdict]:
 def _lost_and_wild(
     check: Check, name: str, got: Real, right: Real, moved: Real, i: int, *, of_x: bool
 ) -> tuple[bool, bool]:
-    """Whether NaN is lost that the formula has, and whether there is NaN that it has not; i is the row that is NaN."""
+    """Tell whether NaN is lost that the formula has, or there is NaN that it has not; i is the row that is NaN."""
     lost = np.isnan(right) & np.isfinite(got) & moved
     wild = np.isfinite(right) & ~np.isfinite(got) & (np.abs(right) < check.first.format.largest)
     dx = f"d{check.names.arguments[0]}"

@@ -242,7 +242,7 @@ def put_back() -> Generator[None]:
 
 
 def _of_torch() -> Callable[[], None]:
-    """What puts back the settings of torch, if it is imported: those that can be read."""
+    """The functions that put back the settings of torch, if it is imported: those that can be read."""
     torch: Any = sys.modules.get("torch")
     if torch is None:
         return lambda: None

@@ -39,7 +39,7 @@ COARSE = 1e-12
 """Noise from here on is that of a function which computes in float32, or in fewer digits, whatever it is given."""
 
 APART = 1e6
-"""How much larger than usual the numbers may be that cancel in a result."""
+"""The multiple of its usual size that numbers may have which cancel in a result."""
 
 NOT_LINEAR = 1e-8
 """Up to what share of a field the results for two multiples of a `dout` may differ by rounding."""
