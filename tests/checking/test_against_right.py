@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Report, check_against, relu
+from chainrule import Array, Layer, Report, check_against, check_layer, own, relu
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 
@@ -207,3 +207,98 @@ def test_how_the_reference_of_a_module_is_called_is_said() -> None:
 
     with pytest.raises(ValueError, match=r"f is a module, so the reference is called as reference\(x, weight, bias\)"):
         checked(torch.nn.Linear(3, 2), formula, *tensors((4, 3)))
+
+
+X: Array = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+
+
+def first_of_ties() -> Layer[Any, Any]:
+    """The largest of each row; of several that are, the first gets the slope."""
+
+    def backward(c: Any, d: Array) -> tuple[Array, Any]:
+        places, shape = c
+        dx = np.zeros(shape, d.dtype)
+        np.put_along_axis(dx, places[..., None], d[..., None], -1)
+        return dx, ()
+
+    return Layer(lambda p, x: (x.max(-1), (x.argmax(-1), x.shape)), backward)
+
+
+def cube_root() -> Layer[Any, Any]:
+    return Layer(lambda p, x: (np.cbrt(x), own(x)), lambda x, d: (d / (3 * np.cbrt(x) ** 2), ()))
+
+
+def shares_that_sum_to_1() -> Layer[Any, Any]:
+    def forward(p: Array, x: Array) -> tuple[Array, Any]:
+        if abs(p.sum() - 1) > 1e-3:
+            raise ValueError("weights must sum to 1")
+        return x * p, (own(x), own(p))
+
+    return Layer(forward, lambda c, d: (d * c[1], (d * c[0]).sum(0)))
+
+
+def directions() -> Layer[Any, Any]:
+    def forward(p: Any, x: Array) -> tuple[Array, Any]:
+        n = np.sqrt((x * x).sum(-1, keepdims=True))
+        if (n == 0).any():
+            raise ValueError("a row of zeros has no direction")
+        return x / n, (x / n, n)
+
+    return Layer(forward, lambda c, d: ((d - c[0] * (c[0] * d).sum(-1, keepdims=True)) / c[1], ()))
+
+
+def small(x: Array) -> Array:
+    if np.abs(x).max() > 3:
+        raise ValueError("x must be at most 3")
+    return x
+
+
+def sine_of_small() -> Layer[Any, Any]:
+    return Layer(lambda p, x: (np.sin(small(x)), own(x)), lambda x, d: (d * np.cos(x), ()))
+
+
+@pytest.mark.parametrize(
+    ("layer", "formula", "args"),
+    [
+        (first_of_ties, lambda x: x.max(-1), (X,)),
+        (cube_root, np.cbrt, (X,)),
+        (shares_that_sum_to_1, lambda x, w: x * w, (X, np.array([0.2, 0.3, 0.5], np.float32))),
+        (directions, lambda x: x / np.maximum(np.sqrt((x * x).sum(-1, keepdims=True)), 1e-12), (X,)),
+        (sine_of_small, lambda x: np.sin(small(x)), (X * np.float32(2.9 / np.abs(X).max()),)),
+    ],
+)
+def test_a_domain_a_choice_and_a_pole_are_no_faults(layer: Any, formula: Any, args: Any) -> None:
+    with np.errstate(all="ignore"):
+        assert not checked(layer(), formula, *args).failures
+
+
+def test_a_layer_that_refuses_rows_that_do_not_increase_is_right() -> None:
+    def forward(p: Any, x: Array) -> tuple[Array, Any]:
+        if (np.diff(x, axis=-1) <= 0).any():
+            raise ValueError("rows must increase")
+        return np.diff(x, axis=-1), x.shape
+
+    def backward(shape: Any, d: Array) -> tuple[Array, Any]:
+        dx = np.zeros(shape, d.dtype)
+        dx[..., 1:] += d
+        dx[..., :-1] -= d
+        return dx, ()
+
+    report = check_layer(
+        Layer(forward, backward), (), np.sort(X, -1), rng=np.random.default_rng(0), only=("calls_in_between",)
+    )
+    assert not report.failures
+
+
+@needs_torch
+def test_torch_records_again_after_a_layer_that_has_turned_it_off() -> None:
+    torch: Any = import_module("torch")
+
+    def forward(p: Any, x: Array) -> tuple[Array, Any]:
+        torch.set_grad_enabled(False)
+        return x * 2, ()
+
+    only = ("process_unchanged",)
+    report = check_layer(Layer(forward, lambda c, d: (2 * d, ())), (), X, rng=np.random.default_rng(0), only=only)
+    assert [verdict.field for verdict in report.failures] == ["settings of torch"]
+    assert torch.is_grad_enabled()

@@ -218,3 +218,39 @@ def test_the_law_that_sees_it_says_where(name: str) -> None:
 )
 def test_right_layers_at_the_same_places_are_right(layer: Layer[Any, Any], params: Any, x: Array) -> None:
     assert not check_layer(layer, params, x, rng=RNG(0)).failures
+
+
+def cropped(p: Any, x: Array) -> tuple[Array, Array]:
+    """Means of pairs of columns; an odd last one is left out, by accident."""
+    n = x.shape[1] // 2 * 2
+    return (x[:, :n:2] + x[:, 1:n:2]) / 2, np.zeros((), x.dtype)
+
+
+def pairs_alone(half: Array, d: Array) -> tuple[Array, Any]:
+    return d.repeat(2, axis=1) / 2, ()
+
+
+def determinant(p: Any, x: Array) -> tuple[Array, Array]:
+    return np.linalg.det(x), own(x)
+
+
+def by_inverse(x: Array, d: Array) -> tuple[Array, Any]:
+    slopes: Array = np.linalg.det(x)[:, None, None] * np.linalg.inv(x).swapaxes(1, 2)
+    return d[:, None, None] * slopes, ()
+
+
+@pytest.mark.parametrize(
+    ("layer", "x", "words"),
+    [
+        (Layer(cropped, pairs_alone), RNG(0).standard_normal((4, 6)), "has shape (4, 2), expected (4, 3)"),
+        (Layer(determinant, by_inverse), RNG(0).standard_normal((4, 3, 3)), "backward raises LinAlgError"),
+    ],
+    ids=["another shape", "an error"],
+)
+def test_an_x_that_forward_takes_by_accident_is_for_it_to_refuse(layer: Any, x: Array, words: str) -> None:
+    with np.errstate(all="ignore"):
+        report = check_layer(layer, (), x, rng=RNG(0), only=("other_values", "other_sizes"))
+    assert not report.failures
+    (note, *_) = [verdict.note for verdict in report.undecided]
+    assert words in note
+    assert note.endswith("If this x is not meant, let forward refuse it")

@@ -151,7 +151,7 @@ def _is_constant(array: NDArray[Any]) -> bool:
 def borrowed(x: A) -> A:
     """Lend an array: a read-only view of one that can be written to, or the value itself.
 
-    This is the door by which arrays come in: behind it all have the machine's byte order.
+    Arrays of a caller come in by it, and have the machine's byte order afterwards.
 
     Parameters
     ----------
@@ -161,8 +161,8 @@ def borrowed(x: A) -> A:
     Returns
     -------
     A
-        A value that may be read and not written to. It is no copy (`own` makes one to be stored), but of an array in
-        another byte order than the machine's.
+        A value that may be read and not written to. It is a copy only of an array in another byte order than the
+        machine's; `own` makes one to be stored.
     """
     lent: Any = x
     if isinstance(x, NUMPY):

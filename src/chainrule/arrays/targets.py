@@ -230,7 +230,7 @@ def _check_probabilities(given: NDArray[Any], name: str) -> None:
 
 def _first_beyond(values: NDArray[Any], least: float, most: float) -> int | None:
     """The position of the first number that is not between two others; None if all are."""
-    if float(values.min()) >= least and float(values.max()) <= most:  # in float32, the largest float is infinite
+    if float(values.min()) >= least and float(values.max()) <= most:  # in float32 this bound would be infinite
         return None
     wide = values.astype(np.float64)
     return int(np.argmax(~((wide >= least) & (wide <= most))))

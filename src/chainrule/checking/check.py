@@ -353,12 +353,13 @@ def _report(
     only: Collection[str] | None,
 ) -> Report:
     from chainrule.laws.copies import writable
+    from chainrule.laws.state_laws import put_back
 
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"check: rng must be a numpy.random.Generator, got {describe(rng)}")
     verdicts: list[Verdict] = []
     names = [name for name in laws if only is None or name in only]
-    with progress(len(names)) as begun:
+    with put_back(), progress(len(names)) as begun:
         for name in names:
             begun(name)
             try:

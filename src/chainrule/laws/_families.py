@@ -452,9 +452,9 @@ def not_a_number(check: Check) -> Iterator[Verdict]:
 
         try:
             right = _wide(check, *at(np.nan))
+            others = [_wide(check, *at(check.rng.uniform(0.5, 1, (x if of_x else dout).shape[1:]))) for _ in range(2)]
         except Exception:  # noqa: BLE001, S112  # it refuses NaN, which is an answer
             continue
-        others = [_wide(check, *at(check.rng.uniform(0.5, 1.5, (x if of_x else dout).shape[1:]))) for _ in range(2)]
         bad_x, slope = at(np.nan)
         got = numbers(check.f.run(check.copied((check.home.like(bad_x, check.args[0]), *check.args[1:])), slope))
         for name in [*right.keys() & got.keys()]:

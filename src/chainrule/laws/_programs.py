@@ -42,6 +42,11 @@ POWERS = {"float64": (200, 40, -40, -200), "float32": (40, 10, -10, -40), "float
 ALONE = "alone = grads(cache, dout)"
 """The gradients without `dx`."""
 
+OF_TORCH = (
+    "(torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads(), "
+    "torch.are_deterministic_algorithms_enabled())"
+)
+
 SETTINGS = {
     "numpy.geterr": ("", "np.geterr()"),
     "numpy.get_printoptions": ("", "np.get_printoptions()"),
@@ -52,10 +57,7 @@ SETTINGS = {
     "the current directory": ("import os", "os.getcwd()"),
     "the recursion limit": ("import sys", "sys.getrecursionlimit()"),
     "numpy.getbufsize": ("", "np.getbufsize()"),
-    "settings of torch": (
-        "import torch",
-        "(torch.get_default_dtype(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())",
-    ),
+    "settings of torch": ("import torch", OF_TORCH),
     "the random state of torch": ("import torch", "torch.get_rng_state().tolist()"),
 }
 """The import and the expression that read a setting of the whole process."""

@@ -123,7 +123,7 @@ def truth(
             errors.append(errors_of(reference, args_there, dout_there, there, has_backward=True))
     formula = {name: np.stack([each[name] for each in errors if name in each]) for name in errors[0]}
     width = dout.shape[-1] if dout.ndim else 1
-    terms = max(width, dout.size // max(width, 1), 1)
+    terms = max(width, dout.size // max(width, 1), values(args[0]).size // max(dout.size, 1), 1)
     natural = _natural(reference, args, right)
     return Truth(args, dout, right, formula, moves, coarsest(args), terms, typical or {}, natural)
 

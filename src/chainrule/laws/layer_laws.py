@@ -75,7 +75,7 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     dx, grads = run_backward(layer, cache, dout)
     dtype = _dtype(layer, params, x)
     verdicts = [] if dx is None else [_alike("structure", "dx", dx, x)]
-    verdicts += [_hin_dtype("out", out, *dtype), _not_promoted(cache, params, x)]
+    verdicts += [_has_dtype("out", out, *dtype), _not_promoted(cache, params, x)]
     alone = layer.grads(cache, dout.copy())
     for name, given in (("grads", grads), ("grads()", alone)):
         try:
@@ -383,7 +383,7 @@ def _grads_alone(
         dout = arranged(usual)
         grads, of_usual = (run_backward(layer, cache, each)[1] for each in (dout, usual))
         alone = layer.grads(cache, dout)
-    shared = _kept_elsewhere(layer, cache, dout, alone)
+    shared = _sharing(layer, cache, dout, alone)
     if shared:
         return [Verdict("grads_without_dx", "grads", ok=False, note=shared)]
     if type(alone) is not type(grads) or len(tree.leaves(alone)) != len(tree.leaves(grads)):
@@ -396,7 +396,9 @@ def _grads_alone(
     for (path, g), a, moves in zip(tree.named_leaves(grads), *map(tree.leaves, (alone, of_usual)), strict=True):
         name, got, expected = f"grads{path}", np.asarray(a), np.asarray(g)
         verdict = compare("grads_without_dx", name, got, expected, bound, least=least)
-        if verdict.ok and got.dtype != expected.dtype and out.dtype != own == np.float64:  # else another law says it
+        if (
+            verdict.ok and got.dtype != expected.dtype and own == np.float64 and out.dtype != own
+        ):  # else another law says it
             note = f"it is {got.dtype}, that of backward {expected.dtype}"
             verdicts.append(Verdict("grads_without_dx", name, ok=False, note=note))
             continue
@@ -406,7 +408,7 @@ def _grads_alone(
     return verdicts
 
 
-def _kept_elsewhere(layer: Checked[Any, Any], cache: Any, dout: Array, alone: Any) -> str:
+def _sharing(layer: Checked[Any, Any], cache: Any, dout: Array, alone: Any) -> str:
     """The memory that gradients share with `dout`, or with those of a later call, in words; "" if with neither."""
     leaves = [leaf for leaf in tree.leaves(alone) if is_numpy(leaf) and leaf.size]
     before = _copies(leaves)
@@ -541,6 +543,6 @@ def _not_promoted(cache: object, params: object, x: object) -> Verdict:
     return Verdict("structure", "cache", ok=not wide, note=note)
 
 
-def _hin_dtype(name: str, got: Array, dtype: np.dtype[Any], of: str) -> Verdict:
+def _has_dtype(name: str, got: Array, dtype: np.dtype[Any], of: str) -> Verdict:
     ok = got.dtype == dtype
     return Verdict("structure", name, ok, "" if ok else f"is {got.dtype} for {of} of {dtype}")

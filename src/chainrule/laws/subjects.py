@@ -16,6 +16,7 @@ from chainrule.encoder import Encoder
 from chainrule.interop import graph
 from chainrule.interop.parameters import named, natural
 from chainrule.laws.copies import in_float64, writable
+from chainrule.laws.state_laws import put_back
 from chainrule.layer import Layer
 
 
@@ -119,7 +120,8 @@ def in_its_dtype(layer: Any, params: Any, x: Any) -> Any:
     if len(dtypes) != 1 or (dtype := dtypes.pop()).itemsize >= 8:
         return layer
     try:
-        layer.forward(writable(in_float64(params)), writable(in_float64(x)))
+        with put_back():
+            layer.forward(writable(in_float64(params)), writable(in_float64(x)))
     except Exception:  # noqa: BLE001  # it refuses float64
         return _narrowed(layer, dtype)
     return layer

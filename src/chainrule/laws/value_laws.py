@@ -107,7 +107,7 @@ def _far_out(
     signs = {"": rng.choice([-1.0, 1.0], x.shape)} if not (positive or negative) else {}
     signs |= {"-": -np.ones_like(x)} if not positive else {}
     signs |= {"+": np.ones_like(x)} if not negative else {}
-    for most, sign in product((100.0, 1000.0) if dtype.itemsize > 2 else (100.0,), signs):
+    for most, sign in product((100.0, 1000.0) if dtype.itemsize > 2 else (10.0,), signs):
         far = (signs[sign] * most * rng.uniform(0.9, 1, x.shape)).astype(dtype)
         try:
             trial = Trial.of(layer, in_dtype(params, dtype), far)
@@ -335,13 +335,13 @@ def _misfits(trial: Trial, results: Fields) -> dict[str, tuple[int, ...]]:
 
 
 def _worst(verdicts: list[Verdict]) -> list[Verdict]:
-    """One verdict for each field: the first that is wrong, else the one that sees most, else one that can't tell."""
+    """One verdict for each field: the first that is wrong or unfit, else the one that sees most, else another."""
     by_field: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         by_field.setdefault(verdict.field, []).append(verdict)
     chosen: list[Verdict] = []
     for some in by_field.values():
-        wrong = [verdict for verdict in some if verdict.wrong]
+        wrong = [each for each in some if each.wrong] or [each for each in some if each.note.endswith(REFUSE)]
         right = [evolve(verdict, note="") for verdict in some if verdict.ok]
         chosen.append(wrong[0] if wrong else min(right, key=_power) if right else some[0])
     return chosen
