@@ -53,7 +53,7 @@ def _apart(x: Real, rng: np.random.Generator) -> Real:
     """Numbers within the bounds of x, in each row as far from each other as can be: at ties slopes are a choice."""
     if not np.isfinite(x).all():
         return x
-    even = np.linspace(x.min(), x.max(), x.shape[-1])
+    even: Real = np.linspace(float(x.min()), float(x.max()), x.shape[-1])
     return rng.permuted(np.broadcast_to(even, x.shape), axis=-1)
 
 
