@@ -268,7 +268,8 @@ def product(x: Array, w: Array) -> Array:
 
 def normed(x: Array) -> Array:
     lengths: Array = np.sqrt((x * x).sum(-1, keepdims=True))
-    return x / lengths.clip(1e-12)
+    out: Array = x / lengths.clip(1e-12)
+    return out
 
 
 def sine(x: Array) -> Array:
