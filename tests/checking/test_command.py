@@ -111,7 +111,7 @@ def test_what_is_wrong_has_status_1(module: str, capsys: pytest.CaptureFixture[s
 def test_a_kernel_is_checked_against_its_formula(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([f"{module}:kernel"]) == 0
     assert main([f"{module}:wrong_kernel"]) == 1
-    assert "\nWRONG gradients     dx " in capsys.readouterr().out
+    assert "\nWRONG gradients          dx " in capsys.readouterr().out
 
 
 def test_what_cannot_be_told_has_status_3(module: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,12 @@ number_them = ": number the classes, e.g. with np.unique(labels, return_inverse=
 @pytest.mark.parametrize(
     ("logits", "targets", "kind", "message"),
     [
-        (FLAT[0], 0, ValueError, "logits must have rows of classes (..., k), got shape (4,)"),
+        (
+            FLAT[0],
+            0,
+            ValueError,
+            "logits must have rows of classes (..., k), got shape (4,): add an axis, as logits[None]",
+        ),
         (FLAT[:, :0], np.zeros(2, int), ValueError, "logits have no classes, their shape is (2, 0)"),
         (DEEP[:, :, :0], np.zeros((2, 3), int), ValueError, "logits have no classes, their shape is (2, 3, 0)"),
         (
