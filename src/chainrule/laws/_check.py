@@ -10,6 +10,12 @@ from chainrule.laws._homes import Home, Real, values
 from chainrule.laws._kernels import Arguments, Kernel, Names, lifted
 from chainrule.laws._yardstick import Size, Truth, judge, numbers, truth
 
+MOST = 2**20
+"""The most numbers of x at another number of rows or columns."""
+
+MOST_ENTRIES = 1200
+"""The same where the derivative of the reference is found entry by entry."""
+
 
 @frozen(eq=False)
 class Check:
@@ -38,6 +44,11 @@ class Check:
     def names(self) -> Names:
         """The names of the results."""
         return self.f.names
+
+    @property
+    def most(self) -> int:
+        """The most numbers of x that are tried."""
+        return MOST if self.has_backward else MOST_ENTRIES
 
     def copied(self, args: Arguments | None = None) -> Arguments:
         """Arguments for one call of f."""

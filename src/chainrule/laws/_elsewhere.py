@@ -18,9 +18,6 @@ COLUMNS = (33, 65, 130, 257, 1)
 FEW_COLUMNS = (33, 130, 1)
 """The same where each is compiled anew."""
 
-MOST, MOST_ENTRIES = 2**20, 1200
-"""The most numbers of x with other columns, and where the derivative is found entry by entry."""
-
 FAR, FARTHER = 20.0, 100.0
 """Numbers at which exponentials are lost beside 1, and at which they overflow."""
 
@@ -34,7 +31,7 @@ def columns(check: Check) -> Iterator[Verdict]:
     if x.ndim < MATRIX or len(arrays_of(check.args)) > 1 or not math.prod(x.shape):
         return
     n, others = int(x.shape[-1]), 0
-    most = (MOST if check.has_backward else MOST_ENTRIES) // math.prod(x.shape[:-1])
+    most = check.most // math.prod(x.shape[:-1])
     found: list[tuple[float, Verdict]] = []
     for count in COLUMNS if in_memory(check.home) else FEW_COLUMNS:
         # Where the formula takes one column and no other number, it broadcasts it.

@@ -38,12 +38,6 @@ ROWS = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000)
 FEW_ROWS = (1, 9, 129, 257, 1000)
 """The same where each is compiled anew."""
 
-MOST = 2**20
-"""The most numbers of x at another number of rows."""
-
-MOST_ENTRIES = 1200
-"""The same where the derivative of the reference is found entry by entry."""
-
 SCALES = {"x / 1024": 2.0**-10, "4 x": 4.0}
 """Other values of x."""
 
@@ -221,7 +215,7 @@ def rows(check: Check) -> Iterator[Verdict]:
     n, each = (int(x.shape[0]), math.prod(x.shape[1:])) if x.ndim > 1 else (0, 0)
     found: list[tuple[float, Verdict]] = []
     every = [*(ROWS if in_memory(check.home) else FEW_ROWS)] if n else []
-    most = MOST if check.has_backward else MOST_ENTRIES
+    most = check.most
     small = [count for count in every if each * count <= most]
     cut, fitting = _cut(check, small)
     left = [str(count) for count in every if count not in fitting]
