@@ -261,7 +261,8 @@ def test_what_a_call_changes_of_the_process_is_found_and_put_back(setting: str, 
     torch: Any = import_module("torch")
 
     def state() -> list[Any]:
-        seeds = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()  # type: ignore[index]  # the state is a tuple
+        of_numpy: Any = np.random.get_state(legacy=False)
+        seeds = torch.get_rng_state().tolist(), of_numpy["state"]["key"].tolist()
         strict = torch.are_deterministic_algorithms_enabled()
         return [*seeds, torch.get_default_dtype(), torch.get_num_threads(), strict, np.geterr()]
 

@@ -104,7 +104,7 @@ def _far_out(
     positive, negative = bool((x > 0).all()), bool((x < 0).all())
     if ((x >= 0) & (x <= 1)).all():
         return []
-    signs = {"": rng.choice([-1.0, 1.0], x.shape)} if not (positive or negative) else {}
+    signs = {"": rng.choice(np.array([-1.0, 1.0]), x.shape)} if not (positive or negative) else {}
     signs |= {"-": -np.ones_like(x)} if not positive else {}
     signs |= {"+": np.ones_like(x)} if not negative else {}
     for most, sign in product((100.0, 1000.0) if dtype.itemsize > 2 else (10.0,), signs):
