@@ -249,7 +249,7 @@ def _codes(verdict: Verdict, case: Case, author: Author, dtype: str) -> Iterator
     elif verdict.law == "ownership":  # what is written to later shows in derivatives
         field = ""
     for name in [field] if field in fields else fields:
-        part = Part(trial, name, case.dout, case.dout, case.dout)
+        part = Part(trial, name, case.dout, case.dout, dict)
         yield dialect(Shown(part, (), 1.0, kinked=False, dtype=dtype), author)
 
 

@@ -30,7 +30,7 @@ from chainrule.laws.directions import (
 )
 from chainrule.laws.finite import first_not_finite
 from chainrule.laws.hints import hint, where_beyond
-from chainrule.laws.trial import Checked, Fields, Trial, draw, fixed_fields, measured, rounding, sizes_of
+from chainrule.laws.trial import Checked, Trial, Units, draw, fixed_fields, measured, sizes_of, units_of
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -86,7 +86,7 @@ def derivative(
     """
     trial = measured(Trial.in_float64(layer, params, x), rng)
     dout = draw(trial.out, rng)
-    gots, units = trial.back(dout), rounding(trial, dout, rng)
+    gots, units = trial.back(dout), units_of(trial, dout, rng)
     most = min(most, SAMPLE_OF_LARGE if trial.large else WORK // max(trial.size, 1))
     lifted = analytic(trial, rng)
     fixed = fixed_fields(trial)
@@ -139,14 +139,14 @@ def of_field(
     name: str,
     dout: Array,
     got: Array,
-    units: Fields,
+    units: Units,
     rng: np.random.Generator,
     *,
     lifted: bool,
     most: int,
 ) -> Verdict:
     """The verdict on one field of the gradient."""
-    leaf, unit = trial.arguments[name], units[name]
+    leaf = trial.arguments[name]
     if got.shape != leaf.shape:
         return right("derivative", name, got, leaf, np.zeros(0), len(np.atleast_1d(trial.out)), ())
     if not leaf.size:
@@ -156,14 +156,14 @@ def of_field(
     most = most if lifted else min(FEW, most)
     some = np.arange(leaf.size) if leaf.size <= most else rng.choice(leaf.size, most, replace=False)
     if lifted and leaf.size > most:
-        found = _by_complex_directions(trial, name, dout, got, unit, rng)
+        found = _by_complex_directions(trial, name, dout, got, units, rng)
         if found is not None:
             return found
     count = 3 if lifted or leaf.size <= most else DIRECTIONS
     (whole,) = by_directions("derivative", trial, [dout], rng, count=count, only=name, units=units) or (None,)
-    part = Part(trial, name, dout, got, unit)
+    part = Part(trial, name, dout, got, units)
     if lifted:
-        expected, ratios = _by_complex_step(trial, name, some, dout, got, unit)
+        expected, ratios = _by_complex_step(trial, name, some, dout, got, units)
     else:
         expected, ratios = confirmed(part, some)
     verdict = _shown(right("derivative", name, got, expected, ratios, rows, weights), part, ratios)
@@ -197,15 +197,17 @@ def _at_several_kinks(part: Part, expected: Array, ratios: Array) -> Verdict | N
 
 
 def _by_complex_directions(
-    trial: Trial, name: str, dout: Array, got: Array, unit: Array, rng: np.random.Generator
+    trial: Trial, name: str, dout: Array, got: Array, units: Units, rng: np.random.Generator
 ) -> Verdict | None:
     """The verdict on a large field that is wrong along a direction, for the entry that is; None if none is found."""
 
     def ratio(direction: Array) -> float:
         exact = _along(trial, name, direction, dout)
-        size = math.sqrt(float(np.sum(np.square(got * direction))))
-        own = math.sqrt(float(np.sum(np.square(unit * direction))))
-        return abs(float(np.sum(got * direction)) - exact) / max(ROUNDINGS * own + 1e-11 * size, 1e-300)
+        allowed = 1e-11 * math.sqrt(float(np.sum(np.square(got * direction))))
+        off = abs(float(np.sum(got * direction)) - exact)
+        if not off <= allowed:
+            allowed += ROUNDINGS * math.sqrt(float(np.sum(np.square(units()[name] * direction))))
+        return off / max(allowed, 1e-300)
 
     for _ in range(DIRECTIONS):
         direction = sizes_of(trial.arguments[name]) * rng.choice([-1.0, 1.0], got.shape)
@@ -215,9 +217,9 @@ def _by_complex_directions(
         while support.size > 1:
             halves = np.array_split(support, 2)
             support = max(halves, key=lambda half: ratio(_part(direction, half)))
-        expected, ratios = _by_complex_step(trial, name, support, dout, got, unit)
+        expected, ratios = _by_complex_step(trial, name, support, dout, got, units)
         if ratios.flat[support[0]] > 1:
-            part = Part(trial, name, dout, got, unit)
+            part = Part(trial, name, dout, got, units)
             return _shown(right("derivative", name, got, expected, ratios, len(np.atleast_1d(trial.out))), part, ratios)
     return None
 
@@ -240,7 +242,7 @@ def _along(trial: Trial, name: str, direction: Array, dout: Array) -> float:
 
 
 def _by_complex_step(
-    trial: Trial, name: str, which: NDArray[Any], dout: Array, got: Array, unit: Array
+    trial: Trial, name: str, which: NDArray[Any], dout: Array, got: Array, units: Units
 ) -> tuple[Array, Array]:
     """The derivative with respect to some entries, and by how much of what is allowed `got` misses it.
 
@@ -266,13 +268,15 @@ def _by_complex_step(
     expected.flat[some] = found[known]
     largest = float(np.abs(found[known]).max(initial=0.0))
     with np.errstate(all="ignore"):
-        allowed = ROUNDINGS * unit.flat[some] + 256 * 2.0**-52 * largest + 1e-10 * np.abs(found[known])
-        ratio = np.abs(got.flat[some] - found[known]) / np.where(allowed > 0, allowed, 1e-300)
+        off, allowed = np.abs(got.flat[some] - found[known]), 256 * 2.0**-52 * largest + 1e-10 * np.abs(found[known])
+        if not np.all(off <= allowed):
+            allowed += ROUNDINGS * units()[name].flat[some]
+        ratio = off / np.where(allowed > 0, allowed, 1e-300)
     ratio[np.isnan(ratio)] = np.inf
     ratios.flat[some] = ratio
     wrong = some[ratio > 1]
     if 0 < wrong.size <= FEW:
-        again, others = confirmed(Part(trial, name, dout, got, unit), wrong)
+        again, others = confirmed(Part(trial, name, dout, got, units), wrong)
         for i in map(int, wrong):
             kinked = abs(again.flat[i] - expected.flat[i]) > 1e-6 * abs(expected.flat[i])
             if kinked or math.isnan(others.flat[i]):

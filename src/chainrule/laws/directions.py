@@ -17,7 +17,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.bursts import finer, slopes
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.hints import hint, where_beyond
-from chainrule.laws.trial import Fields, Trial, fixed_fields, rounding, sizes_of
+from chainrule.laws.trial import Fields, Trial, Units, fixed_fields, sizes_of, units_of
 
 FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
 """The first step, relative to an entry; and that for a function that does not compute in float64."""
@@ -164,15 +164,15 @@ class Part:
         The derivative with respect to `out`.
     got
         What backward gave.
-    unit
-        What rounding may do to each of its entries, for a `dout` of about 1.
+    units
+        What rounding may do to each entry of each field, for a `dout` of about 1.
     """
 
     trial: Trial
     name: str
     dout: Array
     got: Array
-    unit: Array
+    units: Units
 
     @property
     def first(self) -> float:
@@ -254,21 +254,31 @@ def misses(parts: Sequence[Part], direction: Array, share: float = 1.0) -> list[
     scales = np.abs(weights) @ np.abs(trial.out.reshape(-1))
     moves: Any = ... if direction.all() else direction != 0
     steps, number = direction[moves], max(1, int(np.count_nonzero(direction)))
-    unit = np.nan_to_num(part.unit, nan=0.0, posinf=0.0)[moves]
-    rounded = ROUNDINGS * _length(unit * steps) + trial.floor * _length(steps)
+
+    def rounded(most: float) -> float:
+        unit = np.nan_to_num(part.units()[part.name], nan=0.0, posinf=0.0)[moves]
+        return (ROUNDINGS * _length(unit * steps) + trial.floor * _length(steps)) * most
+
     out: list[Miss] = []
     for k, each in enumerate(parts):
         with np.errstate(all="ignore"):
             products = each.got[moves] * steps
             size = _length(products[np.isfinite(products)])
-            most = float(np.abs(each.dout).max(initial=0.0))
             sure = SAFE * float(found.error[k]) + LEAST * size
-            allowed = sure + rounded * most
-            power = allowed * math.sqrt(number) / size if size else math.inf
             got = float(np.sum(products))
-        low, high, step = (float(values[k]) for values in (found.low, found.high, found.step))
-        out.append(Miss(got, low, high, allowed, power, float(scales[k]), sure, step))
+            low, high, step = (float(values[k]) for values in (found.low, found.high, found.step))
+            miss = Miss(got, low, high, sure, _power(sure, size, number), float(scales[k]), sure, step)
+            # Rounding takes several calls to measure, and most gradients need none of it.
+            if miss.ratio > 1:
+                allowed = sure + rounded(float(np.abs(each.dout).max(initial=0.0)))
+                miss = evolve(miss, allowed=allowed, power=_power(allowed, size, number))
+        out.append(miss)
     return out
+
+
+def _power(allowed: float, size: float, number: int) -> float:
+    """The smallest error that shows, relative to one of so many entries along a direction of some size."""
+    return allowed * math.sqrt(number) / size if size else math.inf
 
 
 def _length(values: NDArray[Any]) -> float:
@@ -286,7 +296,7 @@ def by_directions(
     case: str = "",
     names: Sequence[str] = (),
     only: str = "",
-    units: Fields | None = None,
+    units: Units | None = None,
     known: Fields | None = None,
 ) -> list[Verdict]:
     """Compare each field of the gradient with derivatives along random directions.
@@ -310,7 +320,7 @@ def by_directions(
     only
         The one field to compare, if it is not all.
     units
-        What rounding may do to the results, for a normal `dout`; by default it is measured.
+        What rounding may do to the results, for a normal `dout`; by default it is measured where it is asked for.
     known
         Of each field, the entries to compare, if it is not all.
 
@@ -319,8 +329,7 @@ def by_directions(
     list[Verdict]
         For each field the worst. A field of which no value is finite, and one that is fixed, is left out.
     """
-    if units is None:
-        units = rounding(trial, rng.standard_normal(trial.out.shape), rng)
+    units = units or units_of(trial, rng.standard_normal(trial.out.shape), rng)
     results = [trial.back(dout) for dout in douts]
     fixed = fixed_fields(trial)
     words = [_said(case, name) for name in names] or [case] * len(douts)
@@ -333,9 +342,8 @@ def by_directions(
             note = _said(case, f"has shape {shapes[0]}, expected {leaf.shape}")
             verdicts.append(Verdict(law, name, ok=False, note=note))
             continue
-        parts = [
-            Part(trial, name, dout, fields[name], units[name]) for dout, fields in zip(douts, results, strict=True)
-        ]
+        gots = [fields[name] for fields in results]
+        parts = [Part(trial, name, dout, got, units) for dout, got in zip(douts, gots, strict=True)]
         places = np.arange(leaf.size) if known is None else np.flatnonzero(known[name])
         if places.size:
             verdicts += _of_field(law, parts, words, case, count, places, rng)

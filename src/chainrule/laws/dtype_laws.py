@@ -139,7 +139,7 @@ class Both:
             verdict = _judged(name, got, like, self.units[name], np.finfo(dtype), at, theirs=theirs)
             if not verdict.ok and verdict.error < RANDOM * verdict.bound and _is_random(self.trial, name, rng):
                 verdict = Verdict("precision", name, ok=True, power=verdict.error)
-            point = Part(self.trial, name, self.dout, got, self.units[name])
+            point = Part(self.trial, name, self.dout, got, lambda: self.units)
             yield verdict if verdict.ok else evolve(verdict, point=point)
 
 

@@ -20,7 +20,7 @@ from chainrule.laws._lines import FEW, OF_DOUT, OF_TARGETS, OF_X, Author, Shown,
 from chainrule.laws.directions import Part, confirmed
 from chainrule.laws.dtype_laws import Both
 from chainrule.laws.loss_laws import OfLoss, as_layer
-from chainrule.laws.trial import Trial, draw, measured, rounding
+from chainrule.laws.trial import Trial, draw, measured, units_of
 
 TRIES = 48
 """The number of smaller or simpler cases that are tried."""
@@ -98,11 +98,11 @@ class Search:
     def _by_differences(self, trial: Trial, dout: Array, case: Case) -> Shown | None:
         near = self.point.trial
         trial = evolve(measured(trial, self.rng).with_noise(near.noise), floor=near.floor)
-        units = rounding(trial, draw(trial.out, self.rng), self.rng)
+        units = units_of(trial, draw(trial.out, self.rng), self.rng)
         got = self._afresh(trial, dout)
         if got is None or got.shape != trial.arguments[self.point.name].shape:
             return None
-        part = Part(trial, self.point.name, dout, got, units[self.point.name])
+        part = Part(trial, self.point.name, dout, got, units)
         expected, ratios = confirmed(part, self._entries(part.leaf, case.index))
         if not np.any(ratios > 1):
             return None

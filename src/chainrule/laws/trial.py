@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import cache
 from types import FunctionType
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -33,6 +34,16 @@ Examples
 >>> import numpy as np
 >>> from chainrule.laws.trial import Fields
 >>> fields: Fields = {"dx": np.ones(3)}
+"""
+
+Units: TypeAlias = Callable[[], Fields]
+"""What rounding may do to the results, as `rounding` gives it: it takes several calls, and most comparisons need none.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule.laws.trial import Units
+>>> units: Units = lambda: {"dx": np.full(3, 1e-16)}
 """
 
 COARSE = 1e-12
@@ -294,6 +305,11 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
             usual = min(largest, APART * _usual(trial, name, dout)) / 32
             units[name] = _rms(own) + own + least * (np.maximum(_rms(size), usual) + size)
     return units
+
+
+def units_of(trial: Trial, dout: Array, rng: np.random.Generator) -> Units:
+    """The function that measures `rounding` when it is first called."""
+    return cache(lambda: rounding(trial, dout, rng))
 
 
 def _usual(trial: Trial, name: str, dout: Array) -> float:

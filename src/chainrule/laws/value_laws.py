@@ -303,14 +303,19 @@ def _at(law: str, base: Trial, x: Array, rng: np.random.Generator, case: str, pa
         return []
     if not np.isfinite(trial.out).all() or not trial.out.size:
         return []
+    trial = evolve(trial.with_noise(base.noise), floor=UNIT)
+    douts = [draw(trial.out, rng), np.ones_like(trial.out)]
     with np.errstate(all="ignore"):
-        found = measured(trial, rng, roughly=True)
-        trial = (found if found.noise < IN_FLOAT16 else trial).with_noise(base.noise)
-        trial = evolve(trial, floor=UNIT)
+        unfit = _unfit(law, base, trial, douts[0], case)
+        if unfit:
+            return unfit
         # A large one is tried along one direction, and not along three.
-        slopes = [draw(trial.out, rng), np.ones_like(trial.out)]
-        unfit = _unfit(law, base, trial, slopes[0], case)
-        return unfit or by_directions(law, trial, slopes, rng, case=case, count=0 if trial.large else 2)
+        compared = partial(by_directions, law, douts=douts, rng=rng, case=case, count=0 if trial.large else 2)
+        verdicts: list[Verdict] = compared(trial)
+        if all(each.ok for each in verdicts):
+            return verdicts
+        found = measured(trial, rng, roughly=True)  # it may have more noise here
+        return compared(found) if trial.noise < found.noise < IN_FLOAT16 else verdicts
 
 
 def _unfit(law: str, base: Trial, trial: Trial, dout: Array, case: str) -> list[Verdict]:
