@@ -204,6 +204,22 @@ def test_options_that_do_not_fit_are_refused_in_words(call: Callable[[], Any], m
     assert str(error.value) == message
 
 
+@pytest.mark.parametrize(
+    ("function", "lacks"),
+    [
+        (affine.forward, "forward() missing 1 required positional argument: 'x'"),
+        (affine.backward, "backward() missing 1 required positional argument: 'dout'"),
+        (affine.grads, "grads() missing 1 required positional argument: 'dout'"),
+        (sequential(affine, relu).backward, "backward() missing 1 required positional argument: 'dout'"),
+        (softmax_cross_entropy.forward, "forward() missing 1 required positional argument: 'targets'"),
+    ],
+)
+def test_a_call_without_an_argument_is_named_as_its_user_knows_it(function: Callable[..., Any], lacks: str) -> None:
+    with pytest.raises(TypeError) as raised:
+        function(TOKENS)
+    assert str(raised.value) == lacks
+
+
 def test_seeds_of_all_kinds_are_taken() -> None:
     x = np.ones((4, 5))
     masks = [dropout(0.5, untyped(seed)).forward((), x)[0] for seed in (3, np.int64(3), np.uint8(3), np.array(3))]

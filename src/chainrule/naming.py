@@ -18,6 +18,19 @@ from chainrule.parts import layers_of
 T = TypeVar("T")
 
 
+Method = TypeVar("Method", bound=Callable[..., object])
+
+
+def public(name: str) -> Callable[[Method], Method]:
+    """Decorate a method with the name that users know it by: Python says it where a call lacks an argument."""
+
+    def renamed(method: Method) -> Method:
+        method.__qualname__ = name
+        return method
+
+    return renamed
+
+
 class Named(Protocol):
     """A layer or a loss: a record with a forward function."""
 

@@ -181,10 +181,13 @@ def without_gradients(check: Check) -> Iterator[Verdict]:
         return
     found: list[tuple[float, Verdict]] = []
     known = evolve(check.first, right={check.names.out: check.first.right[check.names.out]})
-    modes = {"under torch.no_grad()": home.torch.no_grad, "where nothing requires a gradient": home.torch.enable_grad}
-    for words, mode in modes.items():
+    modes = (
+        ("under torch.no_grad()", home.torch.no_grad, True),
+        ("where nothing requires a gradient", home.torch.enable_grad, False),
+    )
+    for words, mode, requires in modes:
         args = check.copied()
-        if "no_grad" in words:
+        if requires:
             _requiring(check.names, args)
         try:
             with mode():

@@ -66,6 +66,8 @@ class NumPy:
 
     layouts: Mapping[str, Callable[[Any], Any]] = MappingProxyType(LAYOUTS)
     """Other places in memory for the same numbers."""
+    layouts_of_more_axes: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})
+    """The same, of arrays with more axes than a matrix."""
 
     def like(self, numbers: Real, array: Any) -> Any:
         """An array of these numbers, of the dtype and on the device of another."""
@@ -152,8 +154,8 @@ class Torch:
             "a strided": _strided,
             "a row-padded": _padded,
             "an offset": _offset,
-            "an axis-permuted": _permuted,
         }
+        self.layouts_of_more_axes: Mapping[str, Callable[[Any], Any]] = {"an axis-permuted": _permuted}
 
     def like(self, numbers: Real, array: Any) -> Any:
         """A tensor of these numbers, of the dtype and on the device of another."""
@@ -256,7 +258,10 @@ def _offset(array: Any) -> Any:
 
 
 def _permuted(array: Any) -> Any:
-    """The leading axes in another order in memory, as heads and positions are, with NaN behind it."""
+    """The leading axes in another order in memory, as heads and positions are, with NaN behind it.
+
+    Parameters of fewer axes stay as they are.
+    """
     if array.ndim <= MATRIX:
         return array
     turned, size = array.transpose(0, 1), array.numel()

@@ -17,7 +17,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array, is_tuple
 from chainrule.encoder import Encoder, of_a_seed
 from chainrule.layer import Layer
-from chainrule.naming import options_of, titled
+from chainrule.naming import options_of, public, titled
 from chainrule.parts import Parts, check_depth
 from chainrule.rules.passes import in_pairs, pair_of, rule_of
 from chainrule.rules.rule import Rule
@@ -145,11 +145,13 @@ class Combination:
     arithmetic: Forward
     transpose: Backward
 
+    @public("forward")
     def forward(self, params: Any, x: Array) -> tuple[Array, tuple[Any, ...]]:
         """The public forward."""
         out, caches = self.arithmetic(self.parts, in_pairs(x, params), params, x)
         return out, tuple(caches)
 
+    @public("backward")
     def backward(self, caches: tuple[Any, ...], dout: Array) -> tuple[Array, Any]:
         """The public backward."""
         dx, grads = self.transpose(self.parts, in_pairs(dout, caches), self.each(caches), dout, True)
@@ -157,6 +159,7 @@ class Combination:
             raise TypeError(f"{self.name} backward: a part gave no dx where it was wanted")
         return dx, grads
 
+    @public("grads")
     def grads(self, caches: tuple[Any, ...], dout: Array) -> Any:
         """The public backward without dx."""
         return self.transpose(self.parts, in_pairs(dout, caches), self.each(caches), dout, False)[1]

@@ -25,7 +25,7 @@ from chainrule.arrays.records import Signature, fields_of, first_of, sign, signa
 from chainrule.arrays.tuned import TUNED
 from chainrule.arrays.types import Array, Unit
 from chainrule.layer import Layer, Shape
-from chainrule.naming import options_of, titled, unbound
+from chainrule.naming import options_of, public, titled, unbound
 from chainrule.rules.features import features
 from chainrule.rules.in_torch import InTorch
 from chainrule.rules.onnx_graph import Onnx
@@ -204,6 +204,7 @@ class Arithmetic(Generic[P, C]):
         self.admit(params, x)
         return self.forward(xp, params, x)
 
+    @public("forward")
     def pair_forward(self, params: P, x: Any) -> tuple[Array, C]:
         """The public forward."""
         xp = self.admit(params, x)
@@ -212,6 +213,7 @@ class Arithmetic(Generic[P, C]):
         sign(cache, Signature(self.name, xp, out.shape, out.dtype))
         return out, cache
 
+    @public("backward")
     def pair_backward(self, cache: C, dout: Array) -> tuple[Array, P]:
         """The public backward."""
         dx, grads = self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), True)
@@ -219,6 +221,7 @@ class Arithmetic(Generic[P, C]):
             raise TypeError(f"{self.name} backward: the rule gave no dx where it was wanted")
         return read_only(dx), self.locked(grads)
 
+    @public("grads")
     def pair_grads(self, cache: C, dout: Array) -> P:
         """The public backward without dx."""
         return self.locked(self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), False)[1])

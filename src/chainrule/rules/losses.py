@@ -21,7 +21,7 @@ from chainrule.arrays.ownership import borrowed, own, read_only
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array
 from chainrule.loss import Loss
-from chainrule.naming import options_of, titled
+from chainrule.naming import options_of, public, titled
 from chainrule.rules.rule import LossRule
 
 T = TypeVar("T")
@@ -113,6 +113,7 @@ class Arithmetic(Generic[T]):
     out: str
     rows: Rows[T]
 
+    @public("forward")
     def forward(self, out: Array, targets: T) -> tuple[Array, Slopes]:
         """The public forward."""
         xp = namespace(out, name=f"{self.name}: {self.out}")
@@ -121,6 +122,7 @@ class Arithmetic(Generic[T]):
         below = read_only(divisor[0]) if divisor else None
         return read_only(xp.quietly(self.mean, xp, losses, out)), _slopes(read_only(slopes), below)
 
+    @public("backward")
     def backward(self, cache: Slopes, dloss: Any = None) -> Array:  # without dloss, it is refused in the loss's name
         """The public backward."""
         slopes = record_of(cache, Slopes, f"{self.name} backward: cache").slopes

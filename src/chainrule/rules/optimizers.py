@@ -36,6 +36,7 @@ from chainrule.arrays.tuned import TUNED, Tuned
 from chainrule.arrays.types import Array, Labels, is_numpy, is_tuple
 from chainrule.naming import options_of
 from chainrule.optimizer import State
+from chainrule.rules.counterparts import misfit
 
 P = TypeVar("P")
 
@@ -328,16 +329,11 @@ class ArrayOptimizer:
         """The error with the place in the trees where they do not fit each other."""
         compared: list[tuple[str, Callable[..., None], Any]] = [("gradients", self.refuse, grads)]
         compared += [("moments of the state", self.refuse_shape, moment) for moment in moments]
-        for what, compare, beside in compared:
-            try:
-                tree.zipped(_nothing, params, beside)
-            except ValueError as differing:
-                return ValueError(f"{self.name}: the {what} must be a tree like the parameters: {differing}")
-            try:
-                tree.zipped(compare, params, beside)
-            except (TypeError, ValueError) as misfit:
-                return misfit
-        return error
+        misfits = (
+            misfit(f"{self.name}: the {what} must be a tree like the parameters", refuse, params, beside)
+            for what, refuse, beside in compared
+        )
+        return next(filter(None, misfits), error)
 
     def refuse_shape(self, param: Array, moment: Array) -> None:
         """Refuse a moment of another shape than its parameter's; its dtype may be wider."""
@@ -351,10 +347,6 @@ class ArrayOptimizer:
             raise ValueError(f"{what} shape of its parameter {summary(param)}")
         if not same_dtype(beside, param):
             raise TypeError(f"{what} dtype of its parameter {summary(param)}")
-
-
-def _nothing(param: Array, beside: Array) -> None:
-    """To compare the structure of trees alone."""
 
 
 def _updated(

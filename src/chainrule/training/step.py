@@ -11,13 +11,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from chainrule import tree
 from chainrule.arrays.arguments import describe, like, remedy
 from chainrule.arrays.types import Array
 from chainrule.encoder import Trainable, seeded
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
 from chainrule.parts import has_fixed, unmoved
+from chainrule.rules.counterparts import misfit
 from chainrule.rules.optimizers import ArrayOptimizer
 from chainrule.training.gradient import Pass, locked
 
@@ -144,20 +144,13 @@ def _misfit(seed: str, given: tuple[Any, ...], reason: str = "") -> TypeError:
 
 def _check_adjusted(given: Any, adjusted: Any) -> None:
     """Refuse gradients of `adjust` that are not like those that it got: an optimizer has not taken them."""
-    try:
-        tree.zipped(_nothing, given, adjusted)
-    except ValueError as differing:
-        raise ValueError(
-            f"training_step: adjust must return a tree like the gradients that it gets: {differing}"
-        ) from None
-    tree.zipped(_check_alike, given, adjusted)
+    whole = "training_step: adjust must return a tree like the gradients that it gets"
+    error = misfit(whole, _refuse_other, given, adjusted)
+    if error is not None:
+        raise error from None
 
 
-def _nothing(grad: Array, adjusted: Array) -> None:
-    """To compare the structure of trees alone."""
-
-
-def _check_alike(grad: Array, adjusted: Array) -> None:
+def _refuse_other(grad: Array, adjusted: Array) -> None:
     like(adjusted, grad.shape, grad.dtype, "training_step: a gradient that adjust returns", "the one that it gets")
 
 
