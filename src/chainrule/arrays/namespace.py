@@ -95,8 +95,8 @@ class Namespace(Protocol):
         """The exponential."""
         ...
 
-    def decay(self, x: Array, /) -> Array:
-        """`exp(-|x|)`, between 0 and 1, as a fresh array."""
+    def decay(self, x: Array, rate: float = 1, /) -> Array:
+        """`exp(-rate |x|)`, between 0 and 1, as a fresh array."""
         ...
 
     def decay_of(self, x: Array, polynomial: tuple[float, ...], /) -> Array:

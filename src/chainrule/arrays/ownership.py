@@ -99,7 +99,7 @@ def own(value: A) -> A:
         if not (_is_constant(held) and held.dtype.isnative):
             if type(held) is np.memmap:  # its copy would be called a map too
                 held = np.asarray(held)
-            held = read_only(held.astype(_native(held.dtype), order="C", copy=True))
+            held = read_only(held.astype(native(held.dtype), order="C", copy=True))
     elif isinstance(value, np.generic):  # what NumPy returns in place of a 0-d array
         held = read_only(np.asarray(held))
     elif isinstance(value, tuple):
@@ -108,7 +108,7 @@ def own(value: A) -> A:
     return owned
 
 
-def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype in the machine's byte order; of numbers, the one object that NumPy has of it, so that `is` finds it."""
     return np.dtype(dtype.char) if dtype.kind in "biufc" else dtype.newbyteorder("=")
 

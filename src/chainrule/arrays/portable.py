@@ -100,8 +100,8 @@ class Portable:
         out: Array = self.xp.where(x < 0, -x, x)  # xp.abs has a slope of 0 at 0 in torch, and softplus's tail needs 1
         return out
 
-    def decay(self, x: Array, /) -> Array:
-        return self.exp(-self.abs(x))
+    def decay(self, x: Array, rate: float = 1, /) -> Array:
+        return self.exp(-rate * self.abs(x))
 
     def decay_of(self, x: Array, polynomial: tuple[float, ...], /) -> Array:
         return decay_of(self, x, polynomial, fine=self.xp.finfo(x.dtype).bits == 64)

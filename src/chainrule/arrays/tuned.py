@@ -186,9 +186,9 @@ class Tuned:
     def abs(self, x: Array, /) -> Array:
         return np.abs(x)
 
-    def decay(self, x: Array, /) -> Array:
+    def decay(self, x: Array, rate: float = 1, /) -> Array:
         out: Array = np.asarray(np.abs(x))
-        np.negative(out, out)
+        out *= -rate
         np.exp(out, out)
         return out
 

@@ -71,8 +71,8 @@ class LiftedNamespace(Tuned):
     def abs(self, x: Array, /) -> Array:
         return lift(np.where(x.real < 0, -x, x))
 
-    def decay(self, x: Array, /) -> Array:
-        return self.exp(-self.abs(x))
+    def decay(self, x: Array, rate: float = 1, /) -> Array:
+        return self.exp(-rate * self.abs(x))
 
     def decay_of(self, x: Array, polynomial: tuple[float, ...], /) -> Array:
         return decay_of(self, x, polynomial, fine=False)

@@ -137,6 +137,8 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
 def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """No argument is written to: `params`, `x`, `cache` and `dout`, all writable, are the same bytes after a call.
 
+    So they are for one row and for many, in float32, and while the call lasts.
+
     Parameters
     ----------
     layer, params, x
@@ -270,7 +272,7 @@ def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Genera
 
 
 def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """Writing to `x` or `out` after the forward pass changes no gradient.
+    """Writing to `x` or `out` after the forward pass changes no gradient, in float32 too.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ CLOSE = 64.0
 def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """Every memory layout of params, x and dout gives the same values: Fortran's, strided, reversed, misaligned.
 
-    A broadcast dout is tried too.
+    So does a dout of one number with strides of 0, and a dout or an x that is broadcast along its first or last axis.
 
     Parameters
     ----------

@@ -134,16 +134,23 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
     True
     """
     dout = draw(run_forward(layer, params, x)[0], rng)
-    several = [(x, dout), *((_shuffled(layer, x, rng), draw(dout, rng)) for _ in range(THREADS - 1))]
 
     def run(given: tuple[Any, Array]) -> Fields:
         trial = Trial.of(layer, params, given[0])
         return {"out": trial.out.copy(), **{name: np.array(leaf) for name, leaf in trial.back(given[1]).items()}}
 
+    several, alone = [(x, dout)], [run((x, dout))]
+    for _ in range(THREADS - 1):
+        other = (_shuffled(layer, x, rng), draw(dout, rng))
+        try:
+            alone.append(run(other))
+        except Exception:  # noqa: BLE001, S112  # it refuses these numbers, which is an answer
+            continue
+        several.append(other)
+
     base = measured(Trial.of(layer, params, x), rng)
     dtype = base.out.dtype
     units = rounding(base, dout, rng, float(np.finfo(dtype).eps) / 2)
-    alone = [run(given) for given in several]
     calls = LONG_CALLS if base.large else CALLS
     interval = sys.getswitchinterval()
     try:

@@ -38,8 +38,9 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     """The derivative is right at other x too: small and large ones, other signs, tails, ties and zeros.
 
     They stay within what `x` says about its domain: if all of it is positive, so are they. Where `x` or a parameter is
-    all zeros, which hide what is multiplied by them, numbers are drawn. What the layer refuses, and where its values
-    are not finite, is left out.
+    all zeros, which hide what is multiplied by them, numbers are drawn. Other parameters of the same signs are tried
+    too, and some of them zero. Around 100 and 1000, where exponentials overflow, no derivative may be nan beside a
+    finite output. What the layer refuses, and where its values are not finite, is left out.
 
     Parameters
     ----------

@@ -171,7 +171,7 @@ class Arithmetic(Generic[T]):
         else:
             scalar = own(dloss)  # a NumPy scalar becomes an array
             namespace(scalar, name=f"{self.name} backward: dloss")
-            factor = xp.astype(scalar, slopes) / n
+            factor = xp.astype(xp.widened(xp.astype(scalar, slopes)) / n, slopes)  # n may be beyond float16
         return xp.times(slopes, factor if divisor is None else (factor / divisor)[..., None])
 
 

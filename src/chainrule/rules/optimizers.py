@@ -30,7 +30,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe, is_a, number
 from chainrule.arrays.libraries import namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.ownership import NUMPY, borrowed, read_only
+from chainrule.arrays.ownership import NUMPY, borrowed, native, read_only
 from chainrule.arrays.records import PARTS, dissected, summary, unchecked
 from chainrule.arrays.tuned import TUNED, Tuned
 from chainrule.arrays.types import Array, Labels, is_numpy, is_tuple
@@ -364,7 +364,7 @@ def _in_blocks(
     slopes, *given = (each.reshape(-1) for each in (grad, param, *moments))
     if lent:
         slopes = borrowed(slopes)
-    made = [np.empty_like(param, np.dtype(param.dtype.char)) for _ in given]  # in the machine's byte order
+    made = [np.empty_like(param, native(param.dtype)) for _ in given]
     flat = [each.reshape(-1) for each in made]
     for start in range(0, param.size, BLOCK):
         some = slice(start, start + BLOCK)

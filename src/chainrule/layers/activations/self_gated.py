@@ -53,7 +53,7 @@ from chainrule.rules import Array, Elementwise, Namespace, elementwise
 
 def silu_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     """`out = x s(x)`; the slope is saved."""
-    k = xp.decay(x / 2)
+    k = xp.decay(x, 0.5)
     e = k * k
     p, b = xp.one_where(x >= 0, k), xp.one_where(x < 0, e)
     e += 1  # from here on in the memory of what is made: half of the time goes into memory
@@ -70,7 +70,7 @@ def silu_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
 
 def mish_forward(xp: Namespace, x: Array) -> tuple[Array, Array]:
     """`out = x t(x)`; the slope is saved."""
-    k = xp.decay(x / 2)
+    k = xp.decay(x, 0.5)
     e = k * k
     p, b = xp.one_where(x >= 0, k), xp.one_where(x < 0, e)
     a, c = p * p, 2 * b
