@@ -29,6 +29,10 @@ BURSTS = 7
 FINER_BURSTS = 23
 UNIT = 2.0**-52
 
+KNOWN, FAR, SMALL = 0.5, 4.0, 0.125
+"""The relative error of a slope that is known, the multiple of both errors by which another is far from it, and the
+share of it that another has at most on a plateau."""
+
 
 @frozen(eq=False)
 class Slopes:
@@ -84,7 +88,7 @@ def slopes(f: Line, weights: Real, first: float, noise: float = UNIT) -> Slopes:
     h = first
     for _ in range(BURSTS):
         found = _burst(f, middle, weights, h, noise)
-        better = (found.error < best.error) & ~_stands_still(found, best)
+        better = (found.error < best.error) & ~_stands_still(found, best) & ~_contradicts(found, best)
         worse = np.where(better, 0, worse + np.isfinite(found.error))
         best = Slopes(*(np.where(better, new, old) for new, old in zip(_fields(found), _fields(best), strict=True)))
         size = np.maximum(np.abs(best.low), np.abs(best.high))
@@ -98,6 +102,18 @@ def _stands_still(found: Slopes, before: Slopes) -> NDArray[np.bool_]:
     """True where values that moved at larger steps move no more: they are rounded to the same number."""
     still: NDArray[np.bool_] = (found.low == 0) & (found.high == 0) & (np.abs(before.low) > 0)
     return still
+
+
+def _contradicts(found: Slopes, before: Slopes) -> NDArray[np.bool_]:
+    """True where a slope is far smaller than one that is known: finer steps may stay on one step of a staircase.
+
+    x times a rounded number is such a step, and has that number as its slope, without an error.
+    """
+    off = np.maximum(found.low - before.high, before.low - found.high)
+    size, now = (np.maximum(np.abs(each.low), np.abs(each.high)) for each in (before, found))
+    known = before.error <= KNOWN * size
+    far: NDArray[np.bool_] = known & (off > FAR * (found.error + before.error)) & (now < SMALL * size)
+    return far
 
 
 def finer(f: Line, weights: Real, first: float, noise: float = UNIT) -> Iterator[Slopes]:

@@ -353,13 +353,14 @@ def _report(
     only: Collection[str] | None,
 ) -> Report:
     from chainrule.laws.copies import writable
-    from chainrule.laws.state_laws import put_back
+    from chainrule.laws.state_laws import put_back, settings
 
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"check: rng must be a numpy.random.Generator, got {describe(rng)}")
     verdicts: list[Verdict] = []
     names = [name for name in laws if only is None or name in only]
     with put_back(), progress(len(names)) as begun:
+        before = settings()
         for name in names:
             begun(name)
             try:
@@ -370,6 +371,10 @@ def _report(
                     verdicts.append(Verdict(name, "call", ok=False, note=_said(error)))
             if name.endswith("structure") and any(v.field in {"call", "grads"} and not v.ok for v in verdicts):
                 break  # other laws would only say the same in other words
+        if "process_unchanged" in names and not any(v.law == "process_unchanged" and v.wrong for v in verdicts):
+            changed = [name for name, value in settings().items() if value != before[name]]
+            note = "a call at other numbers, of another size or in another dtype changes {} of the whole process"
+            verdicts += [Verdict("process_unchanged", name, ok=False, note=note.format(name)) for name in changed]
     return Report(tuple(verdicts))
 
 

@@ -69,6 +69,12 @@ UNSTEADY = (
 )
 """Why nothing can be told where finer steps give another derivative."""
 
+REFUSE = "If this x is not meant, let forward refuse it"
+"""The advice where a law has made an x that the layer may have taken by accident."""
+
+LOST = f"it is nan at a kink of forward, where every number between the slopes to both sides would be right. {REFUSE}"
+"""The words for a gradient that is no number where a subgradient would be."""
+
 OF_AN_ENTRY = 1e-3
 """From what share of a typical entry on an error that no entry shows alone is one of a tie: that counts entries
 wrongly, and is off by as much as entries are."""
@@ -128,6 +134,11 @@ class Miss:
         if not off:
             return 0.0
         return off / self.allowed if self.allowed > 0 else math.inf
+
+    @property
+    def lost(self) -> bool:
+        """True if the gradient is no number at a kink, where each between two slopes would do."""
+        return self.kinked and math.isnan(self.got) and math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
     def gap(self) -> float:
@@ -214,17 +225,19 @@ class Part:
         """Tell whether finer steps give the same derivative, and do not speak for the gradient.
 
         The next ones show an error that was estimated too small, as beside a bend of the slope, and whether the values
-        move at all, or what moved was a step between two rounded numbers. Others count as long as
-        rounding leaves enough of them. It grows as steps shrink, so that they show how much of it there is: no more
-        than half of the gap may be. What is taken for rounding may be an oscillation that is smooth at the finest
-        steps: several of them then agree with the gradient.
+        move at all, or what moved was a step between two rounded numbers. Others count as long as rounding leaves
+        enough of them; an estimate that keeps growing with them is none. Rounding grows as steps shrink, so that they
+        show how much of it there is: no more than half of the gap may be. What is taken for rounding may be an
+        oscillation that is smooth at the finest steps: several of them then agree with the gradient.
         """
         line, weights = self.trial.line({self.name: direction}), self.dout.reshape(1, -1)
         clear, agreeing = True, 0
         for k, found in enumerate(finer(line, weights, miss.step, self.trial.noise)):
             low, high, rounded = found.low.item(), found.high.item(), found.rounding.item()
             off, of_got = (abs((low + high) / 2 - each) for each in (miss.middle, miss.got))
-            if k <= NEXT and off > found.error.item() and of_got < off / 2:
+            speaks = k <= NEXT and off > found.error.item() and of_got < off / 2
+            grows = off > abs(miss.middle) / 2 and rounded * CLEAR <= off and miss.gap > CLEAR * abs(miss.middle)
+            if speaks or grows:
                 return False
             if k <= NEXT and miss.middle and low == high == 0:
                 return False
@@ -374,11 +387,13 @@ def _of_field(
     worst, which, direction, alike = max(found, key=_ratio)
     part = parts[which]
     if worst.ratio <= 1:
-        if any(miss.kinked and k == 0 for miss, k, _, _ in found) and part.trial.noise < NOISY:
-            at_kink = _at_kinks(law, parts[0], case, places, rng)
-            if at_kink is not None:
-                return [at_kink]
-        return [Verdict(law, name, ok=True, note=case, power=min(miss.power for miss, _, _, _ in found))]
+        lost = next((words[k] for miss, k, _, _ in found if miss.lost), None)
+        if lost is not None:
+            return [Verdict(law, name, ok=False, undecided=True, note=_said(lost, LOST))]
+        kinked = any(miss.kinked and k == 0 for miss, k, _, _ in found) and part.trial.noise < NOISY
+        at_kink = _at_kinks(law, parts[0], case, places, rng) if kinked else None
+        right = Verdict(law, name, ok=True, note=case, power=min(miss.power for miss, _, _, _ in found))
+        return [at_kink or right]
     if not part.steady(direction, worst):
         return [Verdict(law, name, ok=False, undecided=True, note=_said(words[which], UNSTEADY))]
     if not (alike or _splits(part, direction, rng)):

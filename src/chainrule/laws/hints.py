@@ -40,7 +40,8 @@ def _of_all(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence
     if any(_by_transpose(got, right, W) for W in weights):
         return "it is a product with the weights where their transpose belongs"
     factor = float((got[known] * right[known]).sum()) / size
-    is_multiple = abs(factor - 1) > 1e-6 and _same(got, factor * right)
+    several = int(np.count_nonzero(right[known])) > 1  # one number is a multiple of any other
+    is_multiple = several and abs(factor - 1) > 1e-6 and _same(got, factor * right)
     return _of_factor(factor, rows) if is_multiple else ""
 
 

@@ -11,7 +11,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64
-from chainrule.laws.trial import Checked, Trial, couples_rows, draw, measured, rounding
+from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, measured, rounding
 
 CLOSE = 64.0
 """The units of rounding that results may differ by if sums are taken in another order."""
@@ -21,6 +21,9 @@ ROWS = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 
 
 MOST = 2**19
 """The most numbers in an array that is made for a check."""
+
+LARGE_ROW = 1000
+"""By how many times one row is made larger, which others should not notice."""
 
 
 def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -77,12 +80,41 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
         for name, got in results.items():
             expected = right[name][which] if name in ("out", "dx") else sums[name]
             unit = units[name][which] if name in ("out", "dx") else units[name] * max(1.0, float(counts.max()))
-            verdict = _compared(name, got, expected, unit, words)
+            verdict = _compared(name, got, expected, unit, words, coupled=len(which) <= max(n, 2))
             if name not in found or (found[name].ok and not verdict.ok):
                 found[name] = verdict
+    for name, verdict in _beside_a_large_row(trial, dout, right, units).items():
+        if found.get(name, verdict).ok:
+            found[name] = verdict
     if not others:
         return [Verdict("independent_rows", "out", ok=True, note=f"it takes {n} rows and no other number")]
     return list(found.values())
+
+
+def _beside_a_large_row(trial: Trial, dout: Array, right: Fields, units: Fields) -> dict[str, Verdict]:
+    """The verdicts on the rows of out and dx beside one that is much larger, as where all share a largest number."""
+    n, x = len(dout), trial.x
+    found: dict[str, Verdict] = {}
+    if n < 2 or isinstance(trial.layer, Encoder) or not x.size or ((x >= 0) & (x <= 1)).all():
+        return found
+    row = int(np.unravel_index(np.argmax(np.abs(x)), x.shape)[0])
+    others = np.arange(n) != row
+    for factor, words in ((LARGE_ROW, ""), (-LARGE_ROW, ", and of the other sign")):
+        if factor < 0 and ((x >= 0).all() or (x <= 0).all()):
+            continue
+        large = x.copy()
+        large[row] *= factor
+        try:
+            other = Trial.of(trial.layer, trial.params, large)
+            results = {"out": other.out, "dx": other.back(dout)["dx"]}
+        except Exception:  # noqa: BLE001, S112  # it refuses these numbers, which is an answer
+            continue
+        for name, got in results.items():
+            if got.shape == right[name].shape and len(got) == n and (name not in found or found[name].ok):
+                case = f"row {row} a thousand times as large{words}"
+                unit = units[name][others]
+                found[name] = _compared(name, got[others], right[name][others], unit, case, coupled=True)
+    return found
 
 
 def _choices(
@@ -128,7 +160,8 @@ def _widths(trial: Trial) -> list[int]:
     return sorted({length for array in arrays for length in array.shape if 0 < length <= 1024})
 
 
-def _compared(name: str, got: Array, expected: Array, unit: Array, words: str) -> Verdict:
+def _compared(name: str, got: Array, expected: Array, unit: Array, words: str, *, coupled: bool) -> Verdict:
+    """The verdict on a result, with the advice to declare that rows are coupled if that may be why it is another."""
     if got.shape != expected.shape:
         note = f"with {words} it has shape {got.shape}, expected {expected.shape}"
         return Verdict("independent_rows", name, ok=False, note=note)
@@ -141,7 +174,8 @@ def _compared(name: str, got: Array, expected: Array, unit: Array, words: str) -
         return Verdict("independent_rows", name, ok=True)
     index = np.unravel_index(int(np.argmax(off)), off.shape)
     what = f"{_which(off > 0)} are others" if name in ("out", "dx") else "it is not the sum over the rows"
-    note = f"with {words} {what}: do rows depend on each other or on their place? If they should, say couples_rows=True"
+    advice = " If they should, say couples_rows=True" if coupled else ""
+    note = f"with {words} {what}: do rows depend on each other or on their place?{advice}"
     place = tuple(int(i) for i in index)
     return Verdict(
         "independent_rows", name, False, note, index=place, got=float(got[index]), expected=float(expected[index])

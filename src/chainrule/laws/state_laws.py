@@ -1,14 +1,18 @@
 """The laws of state: calls that come in between, threads, and what belongs to the whole process."""
 
 import contextlib
+import gc
 import os
 import pickle
 import random
 import sys
+import time
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -18,10 +22,24 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import writable
-from chainrule.laws.trial import Checked, Fields, Trial, arrays_in, draw, measured, rounding, run_forward
+from chainrule.laws.trial import (
+    Checked,
+    Fields,
+    Trial,
+    arrays_in,
+    backward_of,
+    draw,
+    measured,
+    named,
+    rounding,
+    run_forward,
+)
 
 THREADS, CALLS, LONG_CALLS = 4, 6, 2
 """The number of threads, and of the calls of each: fewer of those that take long and so meet in any case."""
+
+MOST_EVENTS = 3000
+"""The number of steps of the interpreter in a call up to which a thread lets others run."""
 
 
 def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -74,9 +92,10 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
             bad["grads"] = f"grads(cache, dout) is not the second result of backward on {case}"
         if not np.array_equal(Trial.of(layer, params, x).out, out, equal_nan=True):
             bad["forward"] = f"after a call on {case} it gives other numbers"
-    refilled = _refilled(layer, params, x, dout, right, moved["other numbers"])
-    if refilled:
-        bad.setdefault("backward", refilled)
+    other = moved["other numbers"]
+    kept = _refilled(layer, params, x, dout, right, other) or _by_identity(layer, params, x, dout, other)
+    if kept:
+        bad.setdefault("backward", kept)
     before = _grads(layer, Trial.of(layer, params, x).cache, dout)
     fresh = Trial.of(layer, params, x)
     fresh.back(dout)
@@ -100,13 +119,41 @@ def _refilled(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, right:
             return ""
         leaf[...] = values
     try:
-        layer.forward(params, given)
+        again = np.array(layer.forward(params, given)[0])
+        fresh = np.array(layer.forward(params, writable(given))[0])
     except Exception:  # noqa: BLE001  # it refuses these numbers, which is an answer
         return ""
+    if not np.array_equal(again, fresh, equal_nan=True):
+        return "a forward on the same array with other numbers gives those of before: is it kept by identity?"
     same = _equal(Trial(layer, params, given, out, cache).back(dout), right)
     return (
         "" if same else "after a forward on the same array with other numbers its results for an earlier cache change"
     )
+
+
+def _by_identity(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, other: Any) -> str:
+    """The fault where a second cache gets what the first got for the same array as dout, and not for a copy of it."""
+    try:
+        caches = [layer.forward(params, writable(given))[1] for given in (x, other)]
+        slope = dout.copy()
+        first, second = (
+            {name: np.array(leaf) for name, leaf in _back(layer, cache, slope).items()} for cache in caches
+        )
+        fresh = _back(layer, caches[1], slope.copy())
+    except Exception:  # noqa: BLE001  # it refuses these numbers, which is an answer
+        return ""
+    for name, leaf in second.items():
+        if np.array_equal(leaf, first[name]) and not np.array_equal(leaf, fresh[name], equal_nan=True):
+            return "two caches get one result for the same array as dout: is it kept by identity?"
+    return ""
+
+
+def _back(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:
+    """The results of backward and of grads by name, for this very array."""
+    return {
+        **named(backward_of(layer, cache, dout)),
+        **{f"grads(){path}": np.asarray(leaf) for path, leaf in tree.named_leaves(layer.grads(cache, dout))},
+    }
 
 
 def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -152,17 +199,61 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
     dtype = base.out.dtype
     units = rounding(base, dout, rng, float(np.finfo(dtype).eps) / 2)
     calls = LONG_CALLS if base.large else CALLS
-    interval = sys.getswitchinterval()
+    interval, tracer = sys.getswitchinterval(), giving_way(layer)
+
+    def run_giving_way(given: tuple[Any, Array]) -> Fields:
+        before = sys.gettrace()
+        sys.settrace(tracer())
+        try:
+            return run(given)
+        finally:
+            sys.settrace(before)
+
     try:
         sys.setswitchinterval(1e-6)
         with ThreadPoolExecutor(THREADS) as pool:
-            together = list(pool.map(run, several * calls))
+            together = list(pool.map(run_giving_way, several * calls))
     finally:
         sys.setswitchinterval(interval)
     scale = {name: 64 * unit.max(initial=0.0) for name, unit in units.items()}
     ok = all(_close(found, right, scale, 1.0) for found, right in zip(together, alone * calls, strict=True))
     note = "" if ok else "in several threads at a time it gives other numbers: is something stored outside the cache?"
     return [Verdict("threads", "results", ok=ok, note=note)]
+
+
+def giving_way(layer: Checked[Any, Any]) -> Callable[[], Any]:
+    """A maker of trace functions, under which a thread lets others run in the middle of the layer's own lines."""
+    files = {code.co_filename for f in (layer.forward, layer.grads) for code in _codes(f)}
+
+    def made() -> Any:
+        left = MOST_EVENTS
+
+        def trace(frame: FrameType, event: str, arg: object) -> Any:
+            nonlocal left
+            if left < 0 or frame.f_code.co_filename not in files:
+                return None
+            frame.f_trace_opcodes = True
+            left -= 1
+            if event == "opcode" and left % 3 == 0:
+                time.sleep(0)
+            return trace
+
+        return trace
+
+    return made
+
+
+def _codes(f: Any, deep: int = 4) -> Iterator[CodeType]:
+    """The code of a function, of what it is a method or a partial of, and of the functions that it has closed over."""
+    while isinstance(f, partial):
+        f = f.func
+    f = getattr(f, "__func__", f)
+    if not isinstance(f, FunctionType) or not deep:
+        return
+    yield f.__code__
+    for cell in f.__closure__ or ():
+        with contextlib.suppress(ValueError):  # it is empty as yet
+            yield from _codes(cell.cell_contents, deep - 1)
 
 
 def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -205,7 +296,7 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
 
     verdicts = settings_kept("process_unchanged", call, rng)
     dout_of_first, results = dout, first
-    if not verdicts[0].ok:  # a library that a first call imports may add filters of warnings, once
+    if all(each.ok or each.field in OF_IMPORTS for each in verdicts):
         verdicts = settings_kept("process_unchanged", call, rng)
     again = Trial.of(layer, params, x)
     same = _equal(results, {"out": again.out, **again.back(dout_of_first)})
@@ -235,6 +326,7 @@ def put_back() -> Generator[None]:
     seeds = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one
     environment, printing, floats = os.environ.copy(), np.get_printoptions(), np.geterr()
     size, limit, of_torch = np.getbufsize(), sys.getrecursionlimit(), _of_torch()
+    collecting = gc.isenabled()
     place: Path | None = None
     with contextlib.suppress(FileNotFoundError):  # it may have been removed
         place = Path.cwd()
@@ -253,6 +345,7 @@ def put_back() -> Generator[None]:
             os.chdir(place)
         np.setbufsize(size)
         sys.setrecursionlimit(limit)
+        (gc.enable if collecting else gc.disable)()
         of_torch()
 
 
@@ -263,7 +356,8 @@ def _of_torch() -> Callable[[], None]:
         return lambda: None
     dtype, threads, state = torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state()
     strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    recording = torch.is_grad_enabled()
+    recording, products = torch.is_grad_enabled(), torch.get_float32_matmul_precision()
+    tf32 = torch.backends.cudnn.allow_tf32
 
     def restore() -> None:
         torch.set_grad_enabled(recording)
@@ -272,6 +366,8 @@ def _of_torch() -> Callable[[], None]:
             torch.set_num_threads(threads)
         torch.set_rng_state(state)
         torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+        torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = tf32
 
     return restore
 
@@ -291,7 +387,8 @@ def _torch() -> str:
     if torch is None:
         return ""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    return f"{torch.get_default_dtype()} {torch.is_grad_enabled()} {threads} {strict}"
+    products = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    return f"{torch.get_default_dtype()} {torch.is_grad_enabled()} {threads} {strict} {products}"
 
 
 def _state_of_torch() -> bytes:
@@ -308,11 +405,20 @@ SETTINGS: dict[str, Callable[[], object]] = {
     "the environment": lambda: dict(os.environ),
     "the current directory": os.getcwd,
     "the recursion limit": sys.getrecursionlimit,
+    "the garbage collector": gc.isenabled,
     "numpy.getbufsize": np.getbufsize,
     "settings of torch": _torch,
     "the random state of torch": _state_of_torch,
 }
 """The functions that read the state of the whole process."""
+
+OF_IMPORTS = frozenset({"the filters of warnings", "the environment", "settings of torch", "the random state of torch"})
+"""The settings that a library may change when a first call imports it."""
+
+
+def settings() -> dict[str, object]:
+    """The settings of the process that a library does not change when it is imported."""
+    return {name: read() for name, read in SETTINGS.items() if name not in OF_IMPORTS}
 
 
 def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[str, Any]:
