@@ -286,3 +286,41 @@ def test_a_call_that_gives_other_numbers_than_the_first_is_found() -> None:
 
     (wrong,) = checked(f, doubled, *tensors((8, 5))).failures
     assert (wrong.law, wrong.field) == ("process_unchanged", "the first call")
+
+
+def keeping_its_weight(key: Callable[[Any], Any]) -> Any:
+    """A product with weights that are transposed once, and kept."""
+    kept: dict[Any, Any] = {}
+
+    def forward(ctx: Any, x: Any, weight: Any) -> Any:
+        ctx.save_for_backward(x, weight)
+        if key(weight) not in kept:
+            kept[key(weight)] = weight.t().contiguous()
+        return x @ kept[key(weight)]
+
+    def backward(ctx: Any, dout: Any) -> Any:
+        x, weight = ctx.saved_tensors
+        return dout @ weight, dout.t() @ x
+
+    return function(forward, backward)
+
+
+@needs_torch
+def test_a_copy_of_the_weights_that_is_kept_for_ever_is_found() -> None:
+    report = checked(keeping_its_weight(lambda w: "weight"), lambda x, w: x @ w.T, *tensors((8, 5), (6, 5)))
+    assert not report.ok
+    assert ("stale", "out") in failures(report)
+
+
+@needs_torch
+def test_a_setting_of_products_is_put_back() -> None:
+    torch: Any = import_module("torch")
+    before = torch.get_float32_matmul_precision()
+
+    def f(x: Any) -> Any:
+        torch.set_float32_matmul_precision("medium")
+        return 2 * x
+
+    (wrong,) = checked(f, doubled, *tensors((8, 5))).failures
+    assert (wrong.law, wrong.field) == ("process_unchanged", "settings of torch")
+    assert torch.get_float32_matmul_precision() == before

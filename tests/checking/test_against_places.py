@@ -197,3 +197,83 @@ def test_a_slope_at_equal_numbers_may_be_another_one() -> None:
     for f, formula in cases:
         report = checked(f, formula, tensor(8, 9))
         assert report.ok, str(report)
+
+
+def sums_back(block: int) -> Callable[..., Any]:
+    """Sums along axis 1, whose backward loses what follows the last full block."""
+    torch: Any = import_module("torch")
+
+    class Sums(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x.cumsum(1)
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            dx = dout.flip(1).cumsum(1).flip(1)
+            dx[:, dout.shape[1] // block * block :] = 0
+            return dx
+
+    apply: Callable[..., Any] = Sums.apply
+    return apply
+
+
+def test_other_lengths_between_rows_and_columns_are_tried() -> None:
+    report = checked(sums_back(8), lambda x: x.cumsum(1), tensor(4, 16, 6))
+    assert failures(report) == {("lengths", "dx")}
+    assert "places on axis 1" in report.failures[0].note
+    assert checked(sums_back(1), lambda x: x.cumsum(1), tensor(4, 16, 6)).ok
+
+
+def scaled_rows(x: Any, scale: Any) -> Any:
+    return x * x * scale
+
+
+def test_parameters_of_ones_are_tried_with_other_numbers() -> None:
+    torch: Any = import_module("torch")
+
+    class Scaled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, x: Any, scale: Any) -> Any:
+            ctx.save_for_backward(x)
+            return scaled_rows(x, scale)
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return 2 * x * dout, (x * x * dout).sum(0)
+
+    (wrong,) = checked(Scaled.apply, scaled_rows, tensor(8, 5), torch.ones(5)).failures
+    assert (wrong.law, wrong.field) == ("gradients", "dx")
+    assert "for other parameters" in wrong.note
+
+
+def test_a_kernel_may_refuse_other_rows() -> None:
+    def by_fours(x: Any) -> Any:
+        assert len(x) % 4 == 0, "rows come in fours"
+        return 2 * x
+
+    report = checked(by_fours, lambda x: 2 * x, tensor(8, 5))
+    assert report.ok, str(report)
+
+
+def test_another_slope_at_a_kink_can_not_be_told() -> None:
+    torch: Any = import_module("torch")
+
+    class Relu(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x.relu()
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return dout * (x >= 0)
+
+    x = tensor(8, 6)
+    x[:, ::2] = 0.0
+    report = checked(Relu.apply, torch.relu, x)
+    assert not report.failures, str(report)
+    assert {each.field for each in report.undecided} == {"dx"}
+    assert "at a tie, and at a kink" in report.undecided[0].note

@@ -16,7 +16,7 @@ from chainrule.laws._check import Check, said, truth_at, worst
 from chainrule.laws._homes import Real, Torch, values
 from chainrule.laws._kernels import Arguments, Names, Results, arrays_of, in_memory
 from chainrule.laws._yardstick import numbers
-from chainrule.laws.state_laws import settings_kept
+from chainrule.laws.state_laws import OF_IMPORTS, settings_kept
 
 
 def process_unchanged(check: Check) -> Iterator[Verdict]:
@@ -28,7 +28,7 @@ def process_unchanged(check: Check) -> Iterator[Verdict]:
             wrong.append(_wrong(check, check.f.run(check.copied(), check.first.dout)))
 
     verdicts = settings_kept("process_unchanged", call, np.random.default_rng(0))
-    if not verdicts[0].ok:  # a library that a first call imports may add filters of warnings, once
+    if all(each.ok or each.field in OF_IMPORTS for each in verdicts):
         verdicts = settings_kept("process_unchanged", call, np.random.default_rng(0))
     # What is not the same at each call may draw random numbers.
     yield from (each for each in verdicts if each.ok or check.deterministic or "state" not in each.field)
@@ -81,12 +81,12 @@ def _run_at(check: Check, args: Arguments) -> None:
 
 
 def _again(check: Check, dout: Any) -> dict[str, str]:
-    """The fault of the second backward of one call. torch refuses it where something is freed, which is right."""
+    """The fault of the second backward of one call. Where something is freed, it is refused."""
     _, cache = check.f.forward(check.copied())
     check.f.backward(check.args, cache, dout)
     try:
         second = check.f.backward(check.args, cache, dout)
-    except RuntimeError:
+    except (RuntimeError, AttributeError):
         return {}
     except Exception as error:  # noqa: BLE001  # it is part of the report
         return dict.fromkeys(check.names.gradients.values(), f"the second backward of one call {said(error)}")
@@ -159,19 +159,36 @@ def stale(check: Check) -> Iterator[Verdict]:
     args = check.copied()
     check.f.run(args, check.first.dout)
     for array in arrays_of(args):
-        check.home.grow(array)
+        check.home.renew(array)
     known = truth_at(check, check.copied(args), check.first.dout.reshape)
     if known is None:
         return
-    fresh = check.judged("stale", known)
+    fresh = check.judged("stale", known, "for other numbers in all arguments")
     if any(verdict.field == "call" for _, verdict in fresh):  # it refuses these numbers, which is an answer
         return
     results = numbers(check.f.run(args, known.dout))
-    wrong_as_well = {verdict.field for _, verdict in fresh if not verdict.ok}
+    wrong_as_well = {verdict.field: verdict for _, verdict in fresh if not verdict.ok}
     for _, verdict in check.compared("stale", results, known):
         note = "" if verdict.ok else "it is that of numbers which an argument had before: is something kept of it?"
-        if verdict.field not in wrong_as_well:
-            yield Verdict("stale", verdict.field, ok=not verdict.wrong, note=note)
+        anew = wrong_as_well.get(verdict.field)
+        yield anew or Verdict("stale", verdict.field, ok=not verdict.wrong, note=note)
+    yield from _of_one_tensor(check)
+
+
+def _of_one_tensor(check: Check) -> Iterator[Verdict]:
+    """The verdict on the output for tensors that were given before, and have had other numbers written into them."""
+    plain, home = check.f.plain, check.home
+    if plain is None or not isinstance(home, Torch):
+        return
+    args = check.copied()
+    with home.torch.no_grad():
+        plain(args)
+        for array in arrays_of(args):
+            home.renew(array)
+        again, fresh = (values(plain(given)) for given in (args, check.copied(args)))
+    if check.deterministic and check.names.out not in check.wrong and not np.array_equal(again, fresh, equal_nan=True):
+        note = "for a tensor with other numbers than before it is another: is something kept by its identity?"
+        yield Verdict("stale", check.names.out, ok=False, note=note)
 
 
 def without_gradients(check: Check) -> Iterator[Verdict]:

@@ -8,7 +8,7 @@ from attrs import evolve, field, frozen
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._homes import Home, Real, values
 from chainrule.laws._kernels import Arguments, Kernel, Names, lifted
-from chainrule.laws._yardstick import Size, Truth, judge, numbers, truth
+from chainrule.laws._yardstick import OF_NO_USE, Size, Truth, judge, numbers, truth
 
 MOST = 2**20
 """The most numbers of x at another number of rows or columns."""
@@ -116,5 +116,6 @@ def worst(found: list[tuple[float, Verdict]]) -> list[Verdict]:
         power = next((verdict.power for _, verdict in some), np.nan)
         right = [(share, verdict) for share, verdict in some if not verdict.undecided]
         nearest = max(right or some, key=lambda each: each[0])[1]
-        chosen.append(wrong[0] if wrong else evolve(nearest, power=power))
+        useless = [verdict for _, verdict in some if verdict.note.endswith(OF_NO_USE)]
+        chosen.append((wrong or useless or [evolve(nearest, power=power)])[0])
     return chosen

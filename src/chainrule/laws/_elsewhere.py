@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from attrs import evolve
 
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._check import Check, truth_at, worst
-from chainrule.laws._homes import MATRIX, Real, values
+from chainrule.laws._homes import MATRIX, Real, is_float, values
 from chainrule.laws._kernels import Arguments, arrays_of, in_memory, lifted
 from chainrule.laws._yardstick import Truth, cancels, errors_of, numbers
 
-COLUMNS = (33, 65, 130, 257, 1)
-"""Numbers of columns: odd ones, and more than blocks have."""
+COLUMNS = (31, 33, 65, 127, 130, 257, 1)
+"""Numbers of columns: odd ones, a little more than blocks have and a little less."""
 
 FEW_COLUMNS = (33, 130, 1)
 """The same where each is compiled anew."""
@@ -44,6 +45,35 @@ def columns(check: Check) -> Iterator[Verdict]:
         others += 1
         found += _where_taken(check, known, f"with {count} {'column' if count == 1 else 'columns'}")
     yield from worst(found)
+
+
+def lengths(check: Check) -> Iterator[Verdict]:
+    """Other lengths of the axes between rows and columns, of all arrays that share them, where the formula takes them.
+
+    They are those of steps, of heads or of pixels. f may refuse them.
+    """
+    x = check.args[0]
+    found: list[tuple[float, Verdict]] = []
+    for axis in range(1, x.ndim - 1):
+        for length in (x.shape[axis] + 1, 2 * x.shape[axis] + 3, 33):
+            if length == x.shape[axis] or math.prod(x.shape) * length > check.most * x.shape[axis]:
+                continue
+            which = check.rng.integers(0, x.shape[axis], length)
+            known = truth_at(check, _along(check, axis, which))
+            if known is not None:
+                found += _where_taken(check, known, f"with {length} places on axis {axis}", "lengths")
+    yield from worst(found)
+
+
+def _along(check: Check, axis: int, which: Real) -> Arguments:
+    """The arguments with these places on an axis of x, and of the arrays that are as long there and have its axes."""
+    x = check.args[0]
+
+    def take(array: Any) -> Any:
+        alike = array.ndim == x.ndim and array.shape[axis] == x.shape[axis] and is_float(array)
+        return check.home.like(np.take(values(array), which, axis), array) if alike else check.home.copy(array)
+
+    return lifted(check.home, check.args, take)
 
 
 def _apart(x: Real, rng: np.random.Generator) -> Real:

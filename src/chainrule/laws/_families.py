@@ -16,7 +16,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.interop.arguments import Place
 from chainrule.laws._calls import held, process_unchanged, repeated, requires_grad, stale, without_gradients
 from chainrule.laws._check import Check, rounded, said, truth_at, worst
-from chainrule.laws._elsewhere import columns, extremes
+from chainrule.laws._elsewhere import columns, extremes, lengths
 from chainrule.laws._homes import MATRIX, Real, Torch, dtype_name, home_of, is_float, library_of, values
 from chainrule.laws._kernels import (
     Arguments,
@@ -130,15 +130,18 @@ def _arguments(f: Any, reference: Any, args: Arguments) -> Arguments:
     return args
 
 
+IN_PLACE = (
+    "f writes to an argument in place, which torch refuses where it requires a gradient: give f a copy, "
+    "as by lambda x: f(x.clone())"
+)
+
 NOT_RUN = {
     "use_reentrant": (
         "f cannot be called by torch.autograd.grad, as a check does, only by backward(): "
         "give checkpoint(..., use_reentrant=False)"
     ),
-    "a leaf Variable that requires grad is being used in an in-place operation": (
-        "f writes to an argument in place, which torch refuses where it requires a gradient: give f a copy, "
-        "as by lambda x: f(x.clone())"
-    ),
+    "a leaf Variable that requires grad is being used in an in-place operation": IN_PLACE,
+    "a leaf Variable that requires grad has been used in an in-place operation": IN_PLACE,
 }
 """The words of torch about functions that are not wrong, and cannot be run as a check does; and what to do."""
 
@@ -174,14 +177,63 @@ def _dtypes(check: Check) -> dict[str, str]:
 def values_and_gradients(check: Check) -> Iterator[Verdict]:
     """Values and gradients for every dout, and for other x."""
     found = check.judged("gradients", check.first)
+    at_first = {verdict.field for _, verdict in found if verdict.wrong}
     for words, dout in _douts(check).items():
         found += check.judged("gradients", check.truth(check.args, dout), f"for dout {words}")
     for words, scale in SCALES.items():
         args = (check.home.like(values(check.args[0]) * scale, check.args[0]), *check.args[1:])
         found += _elsewhere(check, "gradients", args, f"for {words}")
+    others = _other_parameters(check)
+    if others is not None:
+        found += _elsewhere(check, "gradients", others, "for other parameters")
     yield from _by_field(
-        evolve(verdict, law="values") if verdict.field == check.names.out else verdict for verdict in worst(found)
+        evolve(verdict, law="values")
+        if verdict.field == check.names.out
+        else (_or_a_tie(check, verdict) if verdict.field in at_first else verdict)
+        for verdict in worst(found)
     )
+
+
+def _other_parameters(check: Check) -> Arguments | None:
+    """The arguments with other numbers for the parameters that are all equal, as at their usual start; None if none is.
+
+    Zeros and ones hide what is multiplied by them.
+    """
+    x, rest = check.args[0], check.args[1:]
+    equal = [is_float(each) and math.prod(each.shape) > 0 and np.ptp(values(each)) == 0 for each in arrays_of(rest)]
+
+    def drawn(array: Any) -> Any:
+        plain = values(array)
+        if not is_float(array) or not plain.size or np.ptp(plain):
+            return check.home.copy(array)
+        size = float(np.abs(plain).flat[0]) or 1.0
+        return check.home.like(plain + size * check.rng.uniform(0.1, 0.5, plain.shape), array)
+
+    return (check.home.copy(x), *lifted(check.home, rest, drawn)) if any(equal) else None
+
+
+APART = 4
+"""The number of times that other numbers of x are drawn, as far from each other as can be."""
+
+TIE = (
+    "x has equal numbers, and where they are apart it is right: at a tie, and at a kink as that of relu at 0, "
+    "another slope may be right too. Give an x without"
+)
+"""The words for a gradient that is another where the formula may not be differentiable."""
+
+
+def _or_a_tie(check: Check, verdict: Verdict) -> Verdict:
+    """The verdict on a gradient, which is undecided if x has equal numbers and it is right for numbers far apart."""
+    x = values(check.args[0])
+    if not verdict.wrong or verdict.field == "call" or not np.isfinite(x).all() or np.unique(x).size == x.size:
+        return verdict
+    for _ in range(APART):  # a narrow dtype may have fewer numbers, of which some meet
+        even = check.rng.permutation(np.linspace(float(x.min()), float(x.max()), x.size)).reshape(x.shape)
+        args = (check.home.like(even, check.args[0]), *check.args[1:])
+        there = {each.field: each for _, each in _elsewhere(check, "gradients", args, "")}
+        if verdict.field in there and there[verdict.field].ok:
+            return evolve(verdict, undecided=True, note=f"{verdict.note}: {TIE}")
+    return verdict
 
 
 def _by_field(verdicts: Any) -> Iterator[Verdict]:
@@ -227,6 +279,9 @@ def rows(check: Check) -> Iterator[Verdict]:
         if count != n:
             check.other_sizes.append(known.args)
         words = f"with {count} {'row' if count == 1 else 'rows'}"
+        if _refuses(check, known.args):
+            left.append(str(count))
+            continue
         some = check.judged("rows", known, words)
         found += some
         other = evolve(known, dout=rounded(check.rng.standard_normal(known.dout.shape), check.args, check.home))
@@ -241,6 +296,18 @@ def rows(check: Check) -> Iterator[Verdict]:
         return
     for verdict in worst(found):
         yield evolve(verdict, note=f"{verdict.note}; {note}") if note and verdict.ok else verdict
+
+
+def _refuses(check: Check, args: Arguments) -> bool:
+    """Tell whether the forward of f refuses arguments on purpose, as one that takes multiples of its block alone."""
+    try:
+        with np.errstate(all="ignore"):
+            check.f.forward(check.copied(args))
+    except (AssertionError, NotImplementedError):
+        return True
+    except Exception:  # noqa: BLE001  # another law says so
+        return False
+    return False
 
 
 def _positive(rng: np.random.Generator) -> Callable[[tuple[int, ...]], Real]:
@@ -471,7 +538,8 @@ def _lost_and_wild(
     if name in (check.names.out, dx) and len(right) == len(check.args[0]):
         other[np.arange(len(right)) != i] = True
     # Rows that do not depend on each other have no part in each other, not even one of 0.
-    wild &= moved | (other & ~(moved & other).any())
+    wild &= other if other.any() else moved
+    wild &= moved | ~(moved & other).any()
     if name == dx and of_x:  # the slope of x itself, at NaN, may be anything: that of relu is 0 or NaN
         return False, bool((wild & other).any())
     return bool(lost.any()), bool(wild.any())
@@ -514,6 +582,7 @@ LAWS: tuple[Law, ...] = (
     values_and_gradients,
     rows,
     columns,
+    lengths,
     extremes,
     layouts,
     requires_grad,

@@ -109,10 +109,10 @@ class NumPy:
         """Write other numbers into an array."""
         array[...] = -3
 
-    def grow(self, array: Any) -> None:
-        """Write larger numbers into an array of floats that can be written to."""
+    def renew(self, array: Any) -> None:
+        """Write other numbers into an array of floats that can be written to: its own, one place further along."""
         if is_float(array) and array.flags.writeable:
-            array *= array.dtype.type(1.25)
+            array[...] = np.roll(array, 1, axis=-1) if array.ndim else array * array.dtype.type(1.25)
 
     @contextlib.contextmanager
     def junk(self, arrays: list[Any]) -> Generator[None, None, None]:
@@ -199,10 +199,10 @@ class Torch:
         """Write other numbers into a tensor."""
         array.fill_(-3)
 
-    def grow(self, array: Any) -> None:
-        """Write larger numbers into a tensor of floats."""
+    def renew(self, array: Any) -> None:
+        """Write other numbers into a tensor of floats: its own, one place further along."""
         if is_float(array):
-            array.mul_(1.25)
+            array.copy_(array.roll(1, -1) if array.ndim else array * 1.25)
 
     @contextlib.contextmanager
     def junk(self, arrays: list[Any]) -> Generator[None, None, None]:

@@ -185,6 +185,10 @@ class Size:
         return cls(largest * math.sqrt(float(np.mean(np.square(errors / largest)))), largest)
 
 
+OF_NO_USE = "the formula itself is of no use in this dtype here"
+"""The words where f may be as wrong as it likes."""
+
+
 def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tuple[float, Verdict]:
     """The verdict on one result, and its error as a share of what is allowed.
 
@@ -222,6 +226,7 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
         floor_of = Size.of(known.moves[name][fits])
     yard = Size(0.0, 0.0) if formula is None else Size.of(formula[:, fits])
     few = ROUNDINGS if formula is not None else 2 * ROUNDINGS
+    few_largest = few if formula is not None else 4 * ROUNDINGS  # of many entries, one is off by more than the moves
     # Slopes may be small as differences of larger numbers: of a few entries by accident, or where a softmax saturates.
     typical_here = known.typical.get(name, 0.0) * float(np.abs(known.dout).max(initial=0.0))
     entry = typical_here if (known.dout == 0).any() or scale.root < typical_here / 8 else 0.0
@@ -237,7 +242,7 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     summed = SUMS * math.sqrt(known.terms)
     floor = Size(
         (unit + summed) * scale.root + (few + summed / unit) * floor_of.root + least.root,
-        (2 * unit + summed) * scale.largest + (few + summed / unit) * floor_of.largest + least.largest,
+        (2 * unit + summed) * scale.largest + (few_largest + summed / unit) * floor_of.largest + least.largest,
     )
     error, allowed = Size.of(off), Size(2 * yard.root + floor.root, 2 * yard.largest + floor.largest)
     share = max(error.root / allowed.root, error.largest / allowed.largest)
@@ -260,10 +265,9 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
         power=allowed.largest / typical if scale.root else math.nan,
     )
     # Where the formula itself is far off in this dtype, f may be as wrong as it likes.
-    if ok and yard.root > 0.1 * scale.root > 0 and error.root > 0.1 * scale.root:
-        made = evolve(
-            made, ok=False, undecided=True, note=f"{note}: the formula itself is of no use in this dtype here"
-        )
+    tenth, uncertain = 0.1 * scale.root, max(yard.root, few * floor_of.root)
+    if ok and error.root > tenth > typical_here / 80 and uncertain > tenth and not cancels(known, name):
+        made = evolve(made, ok=False, undecided=True, note=f"{note}: {OF_NO_USE}")
     return share, made
 
 
