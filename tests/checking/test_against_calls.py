@@ -305,9 +305,17 @@ def keeping_its_weight(key: Callable[[Any], Any]) -> Any:
     return function(forward, backward)
 
 
+def the_same(weight: Any) -> str:
+    return "weight"
+
+
+def by_transpose(x: Any, weight: Any) -> Any:
+    return x @ weight.T
+
+
 @needs_torch
 def test_a_copy_of_the_weights_that_is_kept_for_ever_is_found() -> None:
-    report = checked(keeping_its_weight(lambda w: "weight"), lambda x, w: x @ w.T, *tensors((8, 5), (6, 5)))
+    report = checked(keeping_its_weight(the_same), by_transpose, *tensors((8, 5), (6, 5)))
     assert not report.ok
     assert ("stale", "out") in failures(report)
 

@@ -218,11 +218,15 @@ def sums_back(block: int) -> Callable[..., Any]:
     return apply
 
 
+def sums(x: Any) -> Any:
+    return x.cumsum(1)
+
+
 def test_other_lengths_between_rows_and_columns_are_tried() -> None:
-    report = checked(sums_back(8), lambda x: x.cumsum(1), tensor(4, 16, 6))
+    report = checked(sums_back(8), sums, tensor(4, 16, 6))
     assert failures(report) == {("lengths", "dx")}
     assert "places on axis 1" in report.failures[0].note
-    assert checked(sums_back(1), lambda x: x.cumsum(1), tensor(4, 16, 6)).ok
+    assert checked(sums_back(1), sums, tensor(4, 16, 6)).ok
 
 
 def scaled_rows(x: Any, scale: Any) -> Any:
@@ -248,12 +252,16 @@ def test_parameters_of_ones_are_tried_with_other_numbers() -> None:
     assert "for other parameters" in wrong.note
 
 
+def doubled(x: Any) -> Any:
+    return 2 * x
+
+
 def test_a_kernel_may_refuse_other_rows() -> None:
     def by_fours(x: Any) -> Any:
         assert len(x) % 4 == 0, "rows come in fours"
         return 2 * x
 
-    report = checked(by_fours, lambda x: 2 * x, tensor(8, 5))
+    report = checked(by_fours, doubled, tensor(8, 5))
     assert report.ok, str(report)
 
 

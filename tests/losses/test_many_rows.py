@@ -42,9 +42,7 @@ def test_the_derivative_of_a_mean_over_many_rows_in_float16_is_not_lost(loss: An
 
     value, cache = loss.forward(OUT, targets)
     dout = loss.backward(cache, np.float16(1))
-    right, right_cache = loss.forward(
-        wide(OUT), tree.map(wide, targets) if isinstance(targets, Weighted) else wide(targets)
-    )
+    right, right_cache = loss.forward(wide(OUT), tree.map(wide, targets))
     expected = loss.backward(right_cache, np.float64(1))
     assert value == pytest.approx(right, rel=2**-10)
     # 1 / n and the results are subnormal numbers of float16, rounded by up to 2^-25; slopes lose a share of 2^-10.

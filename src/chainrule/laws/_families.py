@@ -391,8 +391,10 @@ def layouts(check: Check) -> Iterator[Verdict]:
     ones = check.truth(check.args, np.ones(check.first.dout.shape))
     found += _with_dout(check, ones, check.home.broadcast, "for a broadcast dout, as sum().backward() gives it")
     axes = max(check.first.dout.ndim, *(array.ndim for array in arrays_of(check.args)))
-    layouts_of_more_axes = check.home.layouts_of_more_axes if axes > MATRIX else {}
-    for words, layout in {**check.home.layouts, **layouts_of_more_axes}.items():
+    every = dict(check.home.layouts)
+    if axes > MATRIX:
+        every.update(check.home.layouts_of_more_axes)
+    for words, layout in every.items():
         found += _with_dout(check, check.first, layout, f"for {words} dout")
         of_x = (layout(check.home.copy(x)), *check.copied()[1:])
         found += _with_arguments(check, of_x, f"for {words} x")
