@@ -62,7 +62,7 @@ class Slopes:
         return off
 
 
-def slopes(f: Line, weights: Real, first: float, noise: float = UNIT) -> Slopes:
+def slopes(f: Line, weights: Real, first: float, noise: float = UNIT, *, far_out: bool = False) -> Slopes:
     """Differentiate weighted sums of the values of a function along a line, at 0.
 
     Parameters
@@ -75,6 +75,8 @@ def slopes(f: Line, weights: Real, first: float, noise: float = UNIT) -> Slopes:
         The first and largest step.
     noise
         The rounding error of a value, relative to it.
+    far_out
+        Whether values may stand still, as those of a tail that is rounded.
 
     Returns
     -------
@@ -88,7 +90,8 @@ def slopes(f: Line, weights: Real, first: float, noise: float = UNIT) -> Slopes:
     h = first
     for _ in range(BURSTS):
         found = _burst(f, middle, weights, h, noise)
-        better = (found.error < best.error) & ~_stands_still(found, best) & ~_contradicts(found, best)
+        better = (found.error < best.error) & ~_stands_still(found, best)
+        better &= ~(far_out & _contradicts(found, best))
         worse = np.where(better, 0, worse + np.isfinite(found.error))
         best = Slopes(*(np.where(better, new, old) for new, old in zip(_fields(found), _fields(best), strict=True)))
         size = np.maximum(np.abs(best.low), np.abs(best.high))

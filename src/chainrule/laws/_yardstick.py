@@ -265,8 +265,8 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
         power=allowed.largest / typical if scale.root else math.nan,
     )
     # Where the formula itself is far off in this dtype, f may be as wrong as it likes.
-    tenth, uncertain = 0.1 * scale.root, max(yard.root, few * floor_of.root)
-    if ok and error.root > tenth > typical_here / 80 and uncertain > tenth and not cancels(known, name):
+    tenth = 0.1 * scale.root
+    if ok and min(error.root, yard.root) > tenth > typical_here / 80 and not cancels(known, name):
         made = evolve(made, ok=False, undecided=True, note=f"{note}: {OF_NO_USE}")
     return share, made
 

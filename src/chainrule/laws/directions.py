@@ -263,7 +263,9 @@ def misses(parts: Sequence[Part], direction: Array, share: float = 1.0) -> list[
     part = parts[0]
     trial = part.trial
     weights = np.stack([each.dout.reshape(-1) for each in parts])
-    found = slopes(trial.line({part.name: direction}), weights, share * part.first, trial.noise)
+    found = slopes(
+        trial.line({part.name: direction}), weights, share * part.first, trial.noise, far_out=trial.floor > 0
+    )
     scales = np.abs(weights) @ np.abs(trial.out.reshape(-1))
     moves: Any = ... if direction.all() else direction != 0
     steps, number = direction[moves], max(1, int(np.count_nonzero(direction)))

@@ -37,7 +37,7 @@ Examples
 """
 
 Units: TypeAlias = Callable[[], Fields]
-"""What rounding may do to the results, as `rounding` gives it: it takes several calls, and most comparisons need none.
+"""A function that measures what rounding may do to the results: that takes several calls, and few comparisons need it.
 
 Examples
 --------
