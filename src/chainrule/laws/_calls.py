@@ -81,7 +81,7 @@ def _run_at(check: Check, args: Arguments) -> None:
 
 
 def _again(check: Check, dout: Any) -> dict[str, str]:
-    """The fault of the second backward of one call. Where something is freed, it is refused."""
+    """The fault of the second backward of one call, which may be refused where something has been freed."""
     _, cache = check.f.forward(check.copied())
     check.f.backward(check.args, cache, dout)
     try:

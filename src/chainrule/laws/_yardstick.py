@@ -266,8 +266,10 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     )
     # Where the formula itself is far off in this dtype, f may be as wrong as it likes.
     tenth = 0.1 * scale.root
-    if ok and min(error.root, yard.root) > tenth > typical_here / 80 and not cancels(known, name):
-        made = evolve(made, ok=False, undecided=True, note=f"{note}: {OF_NO_USE}")
+    if ok and min(error.root, yard.root) > tenth > 0:
+        left = cancels(known, name) or tenth <= typical_here / 80
+        why = f"{OF_NO_USE}, where terms cancel" if left else OF_NO_USE
+        made = evolve(made, ok=False, undecided=True, note=f"{note}: {why}")
     return share, made
 
 

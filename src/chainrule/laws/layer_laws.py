@@ -274,7 +274,7 @@ def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Genera
 def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """Writing to `x` or `out` after the forward pass changes no gradient.
 
-    In float32, with one row and for a Fortran-ordered x neither, whose copies may be none.
+    Nor does it in float32, with one row, or for a Fortran-ordered x, of which a copy may be none.
 
     Parameters
     ----------

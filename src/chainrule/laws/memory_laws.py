@@ -196,7 +196,7 @@ def _channels_first(a: Array) -> Array:
 
 
 def _swapped(a: Array) -> Array:
-    """The axes between the first and the last in reverse order, or of two of them the last ones, in memory."""
+    """The second axis and the third in each other's place, in memory."""
     return np.swapaxes(np.swapaxes(a, 1, 2).copy(), 1, 2) if a.ndim > MATRIX else a.copy()
 
 
