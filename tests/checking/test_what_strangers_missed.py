@@ -254,6 +254,20 @@ def test_a_fault_is_found_by_the_law_that_says_where(name: str) -> None:
     assert gc.isenabled()
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("the largest number of all rows", "large[0] *= -1000"),
+        ("memory with channels last", "np.moveaxis(np.moveaxis(dout, 1, -1).copy(), -1, 1)"),
+        ("results of an array", "same[...] = -2 * same - 0.125"),
+        ("a copy in Fortran's order", "x[...] = -2 * x - 0.125"),
+    ],
+)
+def test_lines_to_paste_show_it(name: str, line: str) -> None:
+    planted = PLANTED[name]
+    assert line in check_layer(planted.layer, planted.params, planted.x, rng=RNG(0)).example
+
+
 def test_nan_at_a_kink_can_not_be_told() -> None:
     def forward(p: Any, x: Array) -> tuple[Array, Array]:
         return np.sqrt((x * x).sum(-1, keepdims=True)), own(x)

@@ -383,17 +383,15 @@ def _taken(check: Check, which: Real, cut: Cut) -> Arguments:
 
 def layouts(check: Check) -> Iterator[Verdict]:
     """Other places in memory: of dout, of x and of the parameters; and the broadcast dout that a sum gives."""
-    if not check.home.layouts:
+    axes = max(check.first.dout.ndim, *(array.ndim for array in arrays_of(check.args)))
+    every = check.home.layouts_of(axes)
+    if not every:
         yield Verdict("layouts", "x", ok=True, note="left out: arrays of this library have one layout")
         return
     found: list[tuple[float, Verdict]] = []
     x, has_parameters = check.args[0], len(check.args[1:]) > 0
     ones = check.truth(check.args, np.ones(check.first.dout.shape))
     found += _with_dout(check, ones, check.home.broadcast, "for a broadcast dout, as sum().backward() gives it")
-    axes = max(check.first.dout.ndim, *(array.ndim for array in arrays_of(check.args)))
-    every = dict(check.home.layouts)
-    if axes > MATRIX:
-        every.update(check.home.layouts_of_more_axes)
     for words, layout in every.items():
         found += _with_dout(check, check.first, layout, f"for {words} dout")
         of_x = (layout(check.home.copy(x)), *check.copied()[1:])

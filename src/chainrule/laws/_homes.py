@@ -4,9 +4,8 @@ The verdicts are computed in NumPy's float64. JAX functions are given NumPy arra
 """
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any, TypeAlias
 from unittest.mock import patch
 
@@ -15,7 +14,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from chainrule.arrays.types import is_numpy
-from chainrule.laws.memory_laws import LAYOUTS
+from chainrule.laws.memory_laws import layouts_of
 
 Real: TypeAlias = NDArray[Any]
 
@@ -64,10 +63,9 @@ def values(array: Any) -> Real:
 class NumPy:
     """Arrays of NumPy."""
 
-    layouts: Mapping[str, Callable[[Any], Any]] = MappingProxyType(LAYOUTS)
-    """Other places in memory for the same numbers."""
-    layouts_of_more_axes: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})
-    """The same, of arrays with more axes than a matrix."""
+    def layouts_of(self, axes: int) -> dict[str, Callable[[Any], Any]]:
+        """Other places in memory for the same numbers, of arrays with at most so many axes."""
+        return layouts_of(axes)
 
     def like(self, numbers: Real, array: Any) -> Any:
         """An array of these numbers, of the dtype and on the device of another."""
@@ -141,7 +139,9 @@ def _spoiling(make: Callable[..., Any]) -> Callable[..., Any]:
 class OfJAX(NumPy):
     """Arrays of NumPy for a function of JAX, whose own have one layout, can't be written to and are never unwritten."""
 
-    layouts: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})
+    def layouts_of(self, axes: int) -> dict[str, Callable[[Any], Any]]:
+        """None."""
+        return {}
 
 
 class Torch:
@@ -149,13 +149,16 @@ class Torch:
 
     def __init__(self) -> None:
         self.torch: Any = import_module("torch")
-        self.layouts: Mapping[str, Callable[[Any], Any]] = {
+
+    def layouts_of(self, axes: int) -> dict[str, Callable[[Any], Any]]:
+        """Other places in memory for the same numbers, of tensors with at most so many axes."""
+        every = {
             "a Fortran-ordered": _reversed_axes,
             "a strided": _strided,
             "a row-padded": _padded,
             "an offset": _offset,
         }
-        self.layouts_of_more_axes: Mapping[str, Callable[[Any], Any]] = {"an axis-permuted": _permuted}
+        return every | ({"an axis-permuted": _permuted} if axes > MATRIX else {})
 
     def like(self, numbers: Real, array: Any) -> Any:
         """A tensor of these numbers, of the dtype and on the device of another."""

@@ -9,13 +9,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
+import numpy as np
 from attrs import frozen
 
 from chainrule.arrays.types import is_numpy
 from chainrule.interop.graph import Graph
 from chainrule.interop.in_code import reached
 from chainrule.laws._lines import Pair
-from chainrule.laws.memory_laws import clear
+from chainrule.laws.memory_laws import MATRIX, clear
 from chainrule.laws.row_laws import ROWS
 from chainrule.laws.trial import arrays_in
 
@@ -31,6 +32,13 @@ LAYOUTS = (
     "np.flip(np.flip({0}).copy())",
 )
 """The same numbers in another layout."""
+
+LAYOUTS_OF_MORE_AXES = (
+    "np.moveaxis(np.moveaxis({0}, 1, -1).copy(), -1, 1)",
+    "np.moveaxis(np.moveaxis({0}, -1, 1).copy(), 1, -1)",
+    "np.swapaxes(np.swapaxes({0}, 1, 2).copy(), 1, 2)",
+)
+"""The same, of arrays with more axes than a matrix."""
 
 BROADCAST = "np.broadcast_to(np.ones((), dout.dtype), dout.shape)"
 BROADCAST_FOR_TORCH = "np.lib.stride_tricks.as_strided(np.ones((), dout.dtype), dout.shape, (0,) * dout.ndim)"
@@ -144,10 +152,14 @@ def of_rows(code: Pair, field: str) -> Iterator[Program]:
             yield Program((f"rows = {rows}",), some, "result(x, dout)[rows]", exact=False)
         else:
             yield Program((f"rows = {rows}", count), some, "result(x, counts * dout)", exact=False)
+    for row, others in (("0", "1:"), ("-1", ":-1")):
+        for factor in ("1000", "-1000"):
+            lines = ("large = x.copy()", f"large[{row}] *= {factor}")
+            yield Program(lines, f"result(large, dout)[{others}]", f"result(x, dout)[{others}]", exact=False)
 
 
 def of_layouts(code: Pair, field: str) -> Iterator[Program]:
-    """Arrays in another layout: Fortran's, strided, reversed, broadcast, misaligned."""
+    """Arrays in another layout: Fortran's, strided, reversed, with axes in another order, broadcast, misaligned."""
     for layout in LAYOUTS:
         yield Program((), f"result(x, {layout.format('dout')})", "result(x, dout)", exact=False)
         yield Program((), f"result({layout.format('x')}, dout)", "result(x, dout)", exact=False)
@@ -155,6 +167,11 @@ def of_layouts(code: Pair, field: str) -> Iterator[Program]:
             if name != "x" and code.is_pair:
                 other = (f"{name} = {layout.format(name)}", f"{name}.flags.writeable = False")
                 yield Program(("right = result(x, dout)", *other), "result(x, dout)", "right", exact=False)
+    part = code.shown.part
+    for name, array in (("dout", part.dout), ("x", part.trial.x)):
+        for layout in LAYOUTS_OF_MORE_AXES if np.ndim(array) > MATRIX else ():
+            arguments = ", ".join(layout.format(each) if each == name else each for each in ("x", "dout"))
+            yield Program((), f"result({arguments})", "result(x, dout)", exact=False)
     broadcast = BROADCAST if code.is_pair else BROADCAST_FOR_TORCH
     yield Program((), f"result(x, {broadcast})", "result(x, np.ones_like(dout))", exact=False)
     for name in ("x", "dout"):
@@ -239,6 +256,8 @@ def of_repeats(code: Pair, field: str) -> Iterator[Program]:
 def of_calls(code: Pair, field: str) -> Iterator[Program]:
     """The same call again, after others."""
     changed = "np.abs({0} - before).max()"
+    refilled = ("same = x.copy()", "result(same, dout)", "same[...] = -2 * same - 0.125")
+    yield Program((*refilled, "before = result(same, dout)"), changed.format("result(same.copy(), dout)"), "0.0")
     for other in OTHERS:
         slope = other.replace("x", "dout") if other != "np.roll(x, 1)" else "dout"
         between = ("before = result(x, dout)", f"result({other}, {slope})")

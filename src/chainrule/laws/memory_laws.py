@@ -61,7 +61,7 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     right = {"out": trial.out, **trial.back(dout)}
     verdicts: list[Verdict] = []
     axes = max(dout.ndim, *(leaf.ndim for leaf in tree.leaves((trial.x, trial.params))))
-    for name, layout in (LAYOUTS | (LAYOUTS_OF_MORE_AXES if axes > MATRIX else {})).items():
+    for name, layout in layouts_of(axes).items():
         cases: dict[str, Callable[[], Fields]] = {
             "dout": partial(_with_dout, trial, layout, dout),
             "x": partial(_with_x, trial, layout, dout),
@@ -207,12 +207,14 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "a misaligned": _misaligned,
 }
 
-LAYOUTS_OF_MORE_AXES: dict[str, Callable[[Array], Array]] = {
-    "a channels-last": _channels_last,
-    "a channels-first": _channels_first,
-    "an axis-swapped": _swapped,
-}
-"""The same, of arrays with more axes than a matrix."""
+OF_THREE_AXES: dict[str, Callable[[Array], Array]] = {"a channels-last": _channels_last}
+OF_FOUR_AXES = {"a channels-first": _channels_first, "an axis-swapped": _swapped}
+"""Those of arrays with more axes; of three, they are all one."""
+
+
+def layouts_of(axes: int) -> dict[str, Callable[[Array], Array]]:
+    """The layouts, in words, of arrays with at most so many axes."""
+    return LAYOUTS | (OF_THREE_AXES if axes > MATRIX else {}) | (OF_FOUR_AXES if axes > MATRIX + 1 else {})
 
 
 def _same(argument: str, got: Fields, right: Fields, units: Units, words: str, law: str = "any_layout") -> Verdict:
