@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from attrs import frozen
 
-from chainrule import Array, Layer, check_layer, own, read_only
+from chainrule import Array, Layer, Loss, check_layer, check_loss, own, read_only
 
 RNG = np.random.default_rng
 X = RNG(7).standard_normal((6, 5))
@@ -53,6 +53,16 @@ def leaves_zeros_unwritten(x: Array, d: Array) -> tuple[Array, Any]:
     dx = np.empty_like(d)
     np.multiply(d, 2 * x, out=dx, where=x != 0)
     return dx, ()
+
+
+def squares_but_in_float32(wrong: Callable[[Array], Any]) -> Layer[Any, Any]:
+    """Squares whose `dx` has a wrong factor in some places, in float32 alone."""
+
+    def backward(x: Array, d: Array) -> tuple[Array, Any]:
+        dx = 2 * x * d
+        return np.where(wrong(x), 1.001 * dx, dx).astype(d.dtype) if d.dtype == np.float32 else dx, ()
+
+    return Layer(squares, backward)
 
 
 def softmax_by(largest: Callable[[Array], Array]) -> Layer[Any, Any]:
@@ -220,6 +230,12 @@ PLANTED = {
         "for x f64[6, 6]",
         params=KERNEL,
     ),
+    "large numbers of float32": Planted(
+        squares_but_in_float32(lambda x: np.abs(x) > 8), "precision", "with numbers 10 times as large"
+    ),
+    "many columns of float32": Planted(
+        squares_but_in_float32(lambda x: np.arange(x.shape[-1]) >= 100), "precision", "with 129 columns"
+    ),
     "a bias of zeros": Planted(
         Layer(lambda p, x: (x + p, own(p)), shifts_back), "other_values", "for params of zeros", params=BIAS
     ),
@@ -279,6 +295,104 @@ def test_nan_at_a_kink_can_not_be_told() -> None:
     assert not report.failures
     assert [each.law for each in report.undecided] == ["other_values"]
     assert "it is nan at a kink of forward" in report.undecided[0].note
+
+
+def test_rows_that_forward_takes_and_backward_does_not_are_not_left_out() -> None:
+    def backward(x: Array, d: Array) -> tuple[Array, Any]:
+        if len(x) == 129:
+            raise ValueError("129 rows")
+        return squares_back(x, d)
+
+    report = check_layer(Layer(squares, backward), (), X, rng=RNG(0))
+    notes = {each.law: each.note for each in report.undecided}
+    assert "with 129 rows backward raises ValueError: 129 rows" in notes["independent_rows"], str(report)
+
+
+def squared_error(o: Array, t: Array) -> tuple[Array, Array]:
+    return np.asarray(((o - t) ** 2).mean(), o.dtype), (2 * (o - t) / o.size).astype(o.dtype)
+
+
+def squared_errors(o: Array, t: Array) -> Array:
+    return ((o - t) ** 2).mean(-1)
+
+
+def past_a_block(slopes: Array, dloss: Any) -> Array:
+    slopes = slopes * dloss
+    slopes[:, 64:] = 0
+    return slopes
+
+
+def of_several_classes(slopes: Array, dloss: Any) -> Array:
+    return (slopes if slopes.shape[1] > 1 else slopes + 1) * dloss
+
+
+def entropies(z: Array, y: Array) -> Array:
+    shifted = z - z.max(-1, keepdims=True)
+    return np.log(np.exp(shifted).sum(-1)) - np.take_along_axis(shifted, y[:, None], 1)[:, 0]
+
+
+def entropy(z: Array, y: Array) -> tuple[Array, Array]:
+    slopes = np.exp(z - z.max(-1, keepdims=True))
+    slopes /= slopes.sum(-1, keepdims=True)
+    slopes[np.arange(len(y)), y] -= 1
+    return np.asarray(entropies(z, y).mean(), z.dtype), (slopes / z.dtype.type(len(y))).astype(z.dtype)
+
+
+def next_to_each(o: Array, t: Array) -> Array:
+    others = np.where(np.eye(len(o), dtype=bool), -np.inf, o @ o.T)
+    return np.log(np.exp(others).sum(-1)) - others[np.arange(len(o)), (np.arange(len(o)) + 1) % len(o)]
+
+
+def of_its_next(o: Array, t: Array) -> tuple[Array, Array]:
+    others = np.where(np.eye(len(o), dtype=bool), -np.inf, o @ o.T)
+    slopes = np.exp(others) / np.exp(others).sum(-1, keepdims=True)
+    slopes[np.arange(len(o)), (np.arange(len(o)) + 1) % len(o)] -= 1
+    return np.asarray(next_to_each(o, t).mean(), o.dtype), ((slopes @ o + slopes.T @ o) / len(o)).astype(o.dtype)
+
+
+def distance(o: Array, t: Array) -> tuple[Array, Array]:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(o - t).mean(), o.dtype), ((o - t) / np.abs(o - t) / o.size).astype(o.dtype)
+
+
+def times(slopes: Array, dloss: Any) -> Array:
+    return slopes * dloss
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "words"),
+    [
+        (Loss(squared_error, past_a_block, squared_errors), -X, "loss_targets: with 65 columns"),
+        (Loss(entropy, of_several_classes, entropies), np.arange(6) % 5, "loss_targets: with 1 column"),
+        (Loss(of_its_next, times, next_to_each), X, "mean_of_rows: rows depend on each other"),
+        (
+            Loss(distance, times, lambda o, t: np.abs(o - t).mean(-1)),
+            -X,
+            "loss_targets: where out is the targets: it is nan at a kink",
+        ),
+    ],
+    ids=["past a block", "one class", "coupled rows", "nan at a kink"],
+)
+def test_a_fault_of_a_loss_is_found(loss: Loss[Any, Any], targets: Array, words: str) -> None:
+    report = check_loss(loss, X, targets, rng=RNG(0))
+    said = [f"{each.law}: {each.note}" for each in (*report.failures, *report.undecided)]
+    assert any(each.startswith(words) for each in said), str(report)
+
+
+class Named(dict[str, Array]):
+    """Parameters that are fields as well, as many write them: what has no such key is a KeyError."""
+
+    __getattr__ = dict.__getitem__
+
+
+def test_a_function_may_close_over_anything() -> None:
+    kept = Named(w=np.ones(5))
+
+    def forward(p: Any, x: Array) -> tuple[Array, Array]:
+        return (kept.w * x * x).astype(x.dtype), own(x)
+
+    report = check_layer(Layer(forward, squares_back), (), X, rng=RNG(0))
+    assert report.ok, str(report)
 
 
 erf = np.vectorize(math.erf, otypes=[float])

@@ -7,8 +7,9 @@ these units, and some wrong ones are by little more.
 """
 
 import math
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,23 @@ from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_dtype, in_float64
 from chainrule.laws.directions import Part
 from chainrule.laws.hints import where
-from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, measured, rounding
+from chainrule.laws.trial import Checked, Fields, Trial, Units, couples_rows, draw, measured, rms, rounding
 
 UNITS = 8.0
 """The units of rounding that a result may be off by: more of them, the more entries there are to be the worst of."""
 
 ROWS = (1, 129, 257)
 """Numbers of rows that are tried beside those of x."""
+
+COLUMNS = (33, 129, 257)
+"""Numbers of columns that are tried beside those of x, of layers without parameters."""
+
+LARGER = 10
+"""How many times as large as the others some numbers of x are made. Beyond that a softmax is all of one entry, and of
+its derivative only what it cancels to is left."""
+
+MOST = 2**16
+"""The most numbers in an array that is made for a check."""
 
 
 def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -58,10 +69,46 @@ def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     """
     own, noise = _own(layer, params, x), _noise(layer, params, x, rng)
     verdicts: list[Verdict] = []
-    for dtype in (np.float32, np.float16):
-        for rows in (None, *ROWS):
-            verdicts += _in_dtype(layer, params, x, np.dtype(dtype), rows, rng, noise, theirs=own == dtype)
+    tried = partial(_in_dtype, layer, params, rng=rng, noise=noise)
+    single, half = np.dtype(np.float32), np.dtype(np.float16)
+    verdicts += tried(x, single, theirs=own == single)
+    for case, other in _of_other_rows(layer, x, rng):
+        verdicts += tried(other, single, case, theirs=own == single)
+    for case, other, units in _of_other_columns(layer, params, x, rng):
+        verdicts += tried(other, single, case, theirs=own == single, units=units)
+    for case, other in _with_larger(layer, x, rng):
+        verdicts += tried(other, single, case, theirs=False)  # it may overflow
+    verdicts += tried(x, half, theirs=own == half)
     return one_each(verdicts)
+
+
+def _of_other_rows(layer: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
+    """Other numbers of rows of x."""
+    leaves = tree.leaves(x)
+    n, size = len(leaves[0]) if leaves[0].ndim else 0, sum(leaf.size for leaf in leaves)
+    if n and not couples_rows(layer, x):
+        for rows in ROWS:
+            if rows != n and size // n * rows <= MOST:
+                yield f", with {rows} rows", tree.map(itemgetter(rng.integers(0, n, rows)), x)
+
+
+def _of_other_columns(layer: Any, params: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any, float]]:
+    """Other numbers of columns of x, if there are no parameters, and the units that results may then be off by.
+
+    What goes through the columns one by one rounds as often as there are columns.
+    """
+    if isinstance(layer, Encoder) or tree.leaves(params) or x.ndim < 2 or not x.size:
+        return
+    for columns in COLUMNS:
+        if columns != x.shape[-1] and x[..., 0].size * columns <= MOST:
+            units = UNITS * math.sqrt(max(1, columns / x.shape[-1]))
+            yield f", with {columns} columns", rng.choice(x.reshape(-1), (*x.shape[:-1], columns)), units
+
+
+def _with_larger(layer: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
+    """Some numbers of x are made larger than the rest, unless all are shares."""
+    if not isinstance(layer, Encoder) and x.size <= MOST and ((x < 0) | (x > 1)).any():
+        yield f", with numbers {LARGER} times as large", np.where(rng.random(x.shape) < 0.5, x, x * LARGER)
 
 
 def _noise(layer: Any, params: Any, x: Any, rng: np.random.Generator) -> float:
@@ -79,41 +126,39 @@ def _in_dtype(
     params: Any,
     x: Any,
     dtype: np.dtype[Any],
-    rows: int | None,
+    case: str = "",
+    *,
     rng: np.random.Generator,
     noise: float,
-    *,
     theirs: bool,
+    units: float = UNITS,
 ) -> Iterator[Verdict]:
-    """The verdicts in one dtype, at a number of rows."""
-    if rows is not None:
-        n = len(tree.leaves(x)[0]) if tree.leaves(x)[0].ndim else 0
-        size = sum(leaf.size for leaf in tree.leaves(x))
-        if couples_rows(layer, x) or n in (0, rows) or size // max(n, 1) * rows > 2**16 or dtype == np.float16:
-            return
-        which = rng.integers(0, n, rows)
-        x = tree.map(lambda leaf: leaf[which], x)
-    at = f"in {dtype.name}" + (f", with {rows} rows" if rows is not None else "")
+    """The verdicts in one dtype."""
+    at = f"in {dtype.name}{case}"
     try:
         with np.errstate(all="ignore"):
             if dtype == np.float16:
                 x = Trial.of(layer, params, x).fewer
             trial = Trial.of(layer, in_dtype(params, dtype), in_dtype(x, dtype))
             both = Both.of(trial, draw(trial.out, rng).astype(dtype), rng, noise)
-    except Exception:  # noqa: BLE001  # it refuses this dtype or this number of rows, which is an answer
+    except Exception:  # noqa: BLE001  # it refuses this dtype or these numbers, which is an answer
         return
-    yield from both.verdicts(rng, at, theirs=theirs)
+    yield from both.verdicts(rng, at, theirs=theirs, units=units)
 
 
 @frozen(eq=False)
 class Both:
-    """The results at a point in some dtype, those in float64 for the same numbers, and their units of rounding."""
+    """The results at a point in some dtype, those in float64 for the same numbers, and their units of rounding.
+
+    `least` is the part of a unit that needs no measurement: the rounding of a result itself.
+    """
 
     trial: Trial
     dout: Array
     results: Fields
     right: Fields
-    units: Fields
+    least: Fields
+    units: Units
 
     @classmethod
     def of(cls, trial: Trial, dout: Array, rng: np.random.Generator, noise: float = UNIT) -> "Both":
@@ -122,9 +167,11 @@ class Both:
         exact, wide = Trial.in_float64(trial.layer, trial.params, trial.x).with_noise(noise), in_float64(dout)
         right = {"out": exact.out, **exact.back(wide)}
         unit = float(np.finfo(dout.dtype).eps) / 2
-        return cls(trial, dout, results, right, rounding(exact, wide, rng, unit, copies=4 if trial.large else 8))
+        least = {name: unit * (rms(leaf) + np.abs(leaf)) for name, leaf in right.items()}
+        units = cache(partial(rounding, exact, wide, rng, unit, copies=4 if trial.large else 8))
+        return cls(trial, dout, results, right, least, units)
 
-    def verdicts(self, rng: np.random.Generator, at: str, *, theirs: bool) -> Iterator[Verdict]:
+    def verdicts(self, rng: np.random.Generator, at: str, *, theirs: bool, units: float = UNITS) -> Iterator[Verdict]:
         """The verdict on each result."""
         dtype = self.dout.dtype
         for name, got in self.results.items():
@@ -136,11 +183,33 @@ class Both:
                 note = f"{at} it is {describe(got)}, in float64 {describe(like)}"
                 yield Verdict("precision", name, ok=False, note=note)
                 continue
-            verdict = _judged(name, got, like, self.units[name], np.finfo(dtype), at, theirs=theirs)
+            judged = partial(_judged, name, got, info=np.finfo(dtype), at=at, theirs=theirs, units=units)
+            verdict = judged(like, self.least[name])
+            if not verdict.ok:
+                verdict = judged(like, self.units()[name])
+            if not verdict.ok:
+                verdict = self._right_nearby(name, judged, rng) or verdict
             if not verdict.ok and verdict.error < RANDOM * verdict.bound and _is_random(self.trial, name, rng):
                 verdict = Verdict("precision", name, ok=True, power=verdict.error)
-            point = Part(self.trial, name, self.dout, got, lambda: self.units)
+            point = Part(self.trial, name, self.dout, got, self.units)
             yield verdict if verdict.ok else evolve(verdict, point=point)
+
+    def _right_nearby(
+        self, name: str, judged: Callable[[Array, Array], Verdict], rng: np.random.Generator
+    ) -> Verdict | None:
+        """The verdict that a result is right, if each entry is that of some point which rounding may lead to.
+
+        So is a derivative beside a jump, where numbers that are larger than x round on the way.
+        """
+        got, nearest = self.results[name].astype(np.float64), self.right[name]
+        unit = ON_THE_WAY * float(np.finfo(self.dout.dtype).eps) / 2
+        for _ in range(NEARBY):
+            near = [tree.map(partial(_moved, rng, unit), value) for value in (self.trial.params, self.trial.x)]
+            exact = Trial.in_float64(self.trial.layer, *near)
+            other = {"out": exact.out, **exact.back(in_float64(self.dout))}[name]
+            nearest = np.where(np.abs(got - other) < np.abs(got - nearest), other, nearest)
+        verdict = judged(nearest, self.units()[name])
+        return verdict if verdict.ok else None
 
 
 SUBNORMAL = 2.0
@@ -150,6 +219,18 @@ which the units do not show: an eps of 1e-6 is off by more than a hundredth."""
 RANDOM, NEARBY = 8.0, 24
 """Up to how many times what is allowed an error may be rounding still, and at how many points that is looked at: at 8,
 the errors of a single entry have one sign by accident in three cases of a hundred, at 24 in less than one of 10,000."""
+
+
+ON_THE_WAY = 4.0
+"""How many times as large as an array's numbers those may be that it becomes on the way, and which are rounded."""
+
+
+def _moved(rng: np.random.Generator, unit: float, leaf: Array) -> Array:
+    """An array whose numbers are moved by a share of their usual size."""
+    if leaf.dtype.kind != "f":
+        return leaf
+    wide = leaf.astype(np.float64)
+    return np.asarray(wide + unit * rms(wide) * rng.uniform(-1, 1, leaf.shape))
 
 
 def _is_random(at: Trial, name: str, rng: np.random.Generator) -> bool:
@@ -173,9 +254,11 @@ def _nearby(rng: np.random.Generator, leaf: Array) -> Array:
     return (leaf * (1 + 1e-3 * rng.standard_normal(leaf.shape))).astype(leaf.dtype) if leaf.dtype.kind == "f" else leaf
 
 
-def _judged(name: str, got: Array, like: Array, unit: Array, info: Any, at: str, *, theirs: bool) -> Verdict:
+def _judged(
+    name: str, got: Array, like: Array, unit: Array, info: Any, at: str, *, theirs: bool, units: float
+) -> Verdict:
     with np.errstate(all="ignore"):
-        units = UNITS * max(1.0, math.log2(max(got.size, 1)) / 10)
+        units = units * max(1.0, math.log2(max(got.size, 1)) / 10)
         allowed = units * unit + 64 * float(info.smallest_subnormal)
         allowed = np.where(np.isnan(allowed), np.inf, allowed)  # at the end of the domain
         off = np.abs(got.astype(np.float64) - like)

@@ -16,7 +16,7 @@ from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict, compare, one_each
 from chainrule.laws.copies import in_float64, read_only_copy, writable
 from chainrule.laws.derivative_law import derivative, noted
-from chainrule.laws.directions import by_directions
+from chainrule.laws.directions import REFUSE, by_directions
 from chainrule.laws.dtype_laws import precision
 from chainrule.laws.layer_laws import ROUNDING
 from chainrule.laws.memory_laws import all_written, any_layout, lent, nothing_shared
@@ -30,6 +30,12 @@ from chainrule.rules.passes import in_pass
 
 T = TypeVar("T")
 C = TypeVar("C")
+
+COLUMNS = (33, 64, 65, 128, 129, 257)
+"""Numbers of columns that a loss is tried with, beside those of its out."""
+
+MOST = 2**18
+"""The most numbers in an out that is made for a check."""
 
 LossLaw: TypeAlias = Callable[[Loss[Any, Any], Array, Any, np.random.Generator], list[Verdict]]
 
@@ -206,12 +212,15 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     if not loss.couples_rows:
         alone = [loss.rows(out[i : i + 1], tree.map(partial(_row, i), targets)) for i in range(len(out))]
         of_rows = compare("mean_of_rows", "rows", rows, np.concatenate(alone), ROUNDING)
-    for which in (np.arange(1), np.arange(2 * len(out)) % len(out)):
+    n = len(out)
+    for which in (np.arange(1), np.arange(n // 2, n), np.arange(2 * n) % n):
         with suppress(Exception):
-            some = loss.rows(out[which], tree.map(partial(taken, which), targets))
+            some = np.asarray(loss.rows(out[which], tree.map(partial(taken, which), targets)))
             value_of = np.asarray(_forward(loss, out[which], tree.map(partial(taken, which), targets))[0])
             if of_loss.ok:
-                of_loss = compare("mean_of_rows", "loss", value_of, np.asarray(np.asarray(some).mean()), ROUNDING)
+                of_loss = compare("mean_of_rows", "loss", value_of, np.asarray(some.mean()), ROUNDING)
+            if of_rows.ok and not loss.couples_rows:
+                of_rows = compare("mean_of_rows", "rows", some, rows[which], ROUNDING)
     return [noted(of_loss, "the loss is not the mean of its rows: a sum?"), noted(of_rows, "rows depend on each other")]
 
 
@@ -315,7 +324,7 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
 
 
 def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """The gradient is right for other targets and numbers of rows: the first and the last label, equal ones, zeros.
+    """The gradient is right for other targets and sizes: the first and the last label, equal ones, zeros, more columns.
 
     Parameters
     ----------
@@ -340,7 +349,8 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     """
     base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
     verdicts: list[Verdict] = []
-    for words, given, wanted in _targets(base.x, targets, rng):
+    others = (*_other_sizes(base.x, targets, rng), *_other_targets(base.x, targets, rng))
+    for words, given, wanted in others:
         try:
             with np.errstate(all="ignore"):
                 trial = Trial.in_float64(as_layer(loss, wanted), (), given).with_noise(base.noise)
@@ -353,31 +363,49 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     return _one("loss_targets", verdicts)
 
 
-def _targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tuple[str, Array, Any]]:
-    """Other targets, and the outputs that go with them."""
-    n = len(out)
-    leaves = tree.leaves(targets)
-    if all(leaf.ndim and len(leaf) == n for leaf in leaves) and out.ndim > 1:
-        numbers = dict.fromkeys((1, 2, out.shape[-1], 8, 9, 33, 64, 65, 128, 129, 257, 1000))
-        for rows in numbers:
-            if rows * out[0].size <= 2**18:
+def _other_sizes(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tuple[str, Array, Any]]:
+    """Outputs of other numbers of rows and columns, and the targets that go with them."""
+    n, leaves = len(out), tree.leaves(targets)
+    if out.ndim < 2 or not out.size:
+        return
+    if all(leaf.ndim and len(leaf) == n for leaf in leaves):
+        for rows in dict.fromkeys((1, 2, out.shape[-1], 8, 9, 33, 64, 65, 128, 129, 257, 1000)):
+            if rows * out[0].size <= MOST:
                 which = rng.integers(0, n, rows)
                 moved = out[which] * (1 + 0.01 * rng.random((rows, *[1] * (out.ndim - 1))))
                 yield f"with {rows} rows", moved, tree.map(partial(taken, which), targets)
-        yield (
-            "for equal rows",
-            np.broadcast_to(out[:1], out.shape).copy(),
-            tree.map(partial(taken, np.zeros(n, int)), targets),
-        )
-    labels = [leaf for leaf in leaves if leaf.dtype.kind in "iu" and leaf.shape == out.shape[:-1]]
-    if labels:
+        which = np.zeros(n, int)
+        yield "for equal rows", out[which], tree.map(partial(taken, which), targets)
+    if all(leaf.shape in (out.shape, out.shape[:-1]) for leaf in leaves):
+        for columns in dict.fromkeys((out.shape[-1] + 1, *COLUMNS)):
+            more = columns - out.shape[-1]
+            if more > 0 and out[..., 0].size * columns <= MOST:
+                moved = np.concatenate([out, rng.choice(out.reshape(-1), (*out.shape[:-1], more))], axis=-1)
+                yield f"with {columns} columns", moved, tree.map(partial(_widened, out.shape, more, rng), targets)
+
+
+def _other_targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tuple[str, Array, Any]]:
+    """Other targets, and the outputs that go with them."""
+    leaves = tree.leaves(targets)
+    if any(leaf.dtype.kind in "iu" and leaf.shape == out.shape[:-1] for leaf in leaves):
         for words, value in (("for labels of 0", 0), (f"for labels of {out.shape[-1] - 1}", out.shape[-1] - 1)):
             yield words, out, tree.map(partial(_filled, value, "iu"), targets)
+        yield "with 1 column", out[..., :1], tree.map(partial(_filled, 0, "iu"), targets)
     if any(leaf.dtype.kind == "f" for leaf in leaves):
         yield "for targets of zeros", out, tree.map(partial(_filled, 0, "f"), targets)
         yield "for targets with zeros", out, tree.map(partial(_thinned, rng), targets)
         if all(leaf.shape == out.shape for leaf in leaves):
             yield "where out is the targets", np.array(leaves[0], out.dtype), targets
+
+
+def _widened(shape: tuple[int, ...], more: int, rng: np.random.Generator, leaf: Array) -> Array:
+    """Targets with more columns, where they have some: of zeros if their rows are shares, which sum to 1."""
+    if leaf.shape != shape:
+        return leaf
+    with np.errstate(all="ignore"):
+        are_shares = (leaf >= 0).all() and np.allclose(leaf.sum(axis=-1), 1)
+    drawn = rng.choice(leaf.reshape(-1), (*shape[:-1], more))
+    return np.concatenate([leaf, np.zeros_like(drawn) if are_shares else drawn], axis=-1)
 
 
 def _filled(value: float, kinds: str, leaf: Array) -> Array:
@@ -564,9 +592,10 @@ def _of_loss(note: str) -> str:
 
 
 def _one(law: str, verdicts: list[Verdict]) -> list[Verdict]:
-    """The first verdict that is wrong, or else one that is right, or else one that can't tell."""
-    wrong = [each for each in verdicts if each.wrong]
-    return _renamed(law, wrong[:1] or [each for each in verdicts if each.ok][:1] or verdicts[:1])
+    """The first verdict that is wrong, or unfit, or else one that is right, or else one that can't tell."""
+    wrong = [each for each in verdicts if each.wrong] or [each for each in verdicts if each.note.endswith(REFUSE)]
+    right = [evolve(each, note="") for each in verdicts if each.ok]
+    return _renamed(law, wrong[:1] or right[:1] or verdicts[:1])
 
 
 def _forward(loss: Loss[T, C], out: Array, targets: T) -> tuple[Array, C]:

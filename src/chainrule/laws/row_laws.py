@@ -11,6 +11,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_float64
+from chainrule.laws.directions import REFUSE
 from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, measured, rounding
 
 CLOSE = 64.0
@@ -69,26 +70,47 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     others = 0
     most = MOST if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
     for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, most, _widths(trial), rng):
-        try:
-            other = Trial.in_float64(layer, params, tree.map(partial(taken, which), x))
-            results = {"out": other.out, **other.back(dout[which])}
-            counts = np.bincount(which, minlength=n).reshape(-1, *[1] * (dout.ndim - 1))
-            sums = trial.back(dout * counts)
-        except Exception:  # noqa: BLE001, S112  # it refuses this number of rows, which is an answer
-            continue
-        others += len(which) != n
-        for name, got in results.items():
-            expected = right[name][which] if name in ("out", "dx") else sums[name]
-            unit = units[name][which] if name in ("out", "dx") else units[name] * max(1.0, float(counts.max()))
-            verdict = _compared(name, got, expected, unit, words, coupled=len(which) <= max(n, 2))
-            if name not in found or (found[name].ok and not verdict.ok):
-                found[name] = verdict
-    for name, verdict in _beside_a_large_row(trial, dout, right, units).items():
-        if found.get(name, verdict).ok:
-            found[name] = verdict
+        verdicts = _of_some_rows(trial, dout, right, units, which, words)
+        others += bool(verdicts) and len(which) != n
+        _keep_worst(found, verdicts)
+    _keep_worst(found, _beside_a_large_row(trial, dout, right, units))
     if not others:
         return [Verdict("independent_rows", "out", ok=True, note=f"it takes {n} rows and no other number")]
     return list(found.values())
+
+
+def _keep_worst(found: dict[str, Verdict], verdicts: dict[str, Verdict]) -> None:
+    """Add verdicts by field: one that is wrong stays before one that can't tell, and that before one that is right."""
+    for name, verdict in verdicts.items():
+        before = found.get(name)
+        if before is None or (before.ok and not verdict.ok) or (before.undecided and verdict.wrong):
+            found[name] = verdict
+
+
+def _of_some_rows(
+    trial: Trial, dout: Array, right: Fields, units: Fields, which: NDArray[np.intp], words: str
+) -> dict[str, Verdict]:
+    """The verdicts on the results of some rows, beside those of all: `grads` are the sums over them.
+
+    None if the layer refuses this number of rows.
+    """
+    try:
+        some = Trial.in_float64(trial.layer, trial.params, tree.map(partial(taken, which), trial.x))
+    except Exception:  # noqa: BLE001  # it is an answer
+        return {}
+    try:
+        results = {"out": some.out, **some.back(dout[which])}
+    except Exception as error:  # noqa: BLE001  # it is part of the report
+        note = f"with {words} backward raises {type(error).__name__}: {error}. {REFUSE}"
+        return {"dx": Verdict("independent_rows", "dx", ok=False, note=note, undecided=True)}
+    counts = np.bincount(which, minlength=len(dout)).reshape(-1, *[1] * (dout.ndim - 1))
+    sums = trial.back(dout * counts)
+    found: dict[str, Verdict] = {}
+    for name, got in results.items():
+        expected = right[name][which] if name in ("out", "dx") else sums[name]
+        unit = units[name][which] if name in ("out", "dx") else units[name] * max(1.0, float(counts.max()))
+        found[name] = _compared(name, got, expected, unit, words, coupled=len(which) <= max(len(dout), 2))
+    return found
 
 
 def _beside_a_large_row(trial: Trial, dout: Array, right: Fields, units: Fields) -> dict[str, Verdict]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -247,7 +247,7 @@ def _codes(f: Any, deep: int = 4) -> Iterator[CodeType]:
     """The code of a function, of what it is a method or a partial of, and of the functions that it has closed over."""
     while isinstance(f, partial):
         f = f.func
-    f = getattr(f, "__func__", f)
+    f = f.__func__ if isinstance(f, MethodType) else f
     if not isinstance(f, FunctionType) or not deep:
         return
     yield f.__code__

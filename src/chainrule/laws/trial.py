@@ -273,7 +273,7 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     finer = max(1.0, unit / digits)  # what the function computes in, than the dtype which is asked about
     # More is no rounding, but a backward that is not linear, or a function that bends.
     of_dout = 64 * UNIT * float(np.abs(dout).max(initial=0.0))
-    most = {name: NOT_LINEAR * _rms(leaf) + of_dout for name, leaf in results.items()}
+    most = {name: NOT_LINEAR * rms(leaf) + of_dout for name, leaf in results.items()}
     saved = [each for each in arrays_in(trial.cache) if each.dtype.kind == "f" and each.base is None and each.size]
     with np.errstate(all="ignore"):
         alone = _alone(trial, dout, results, unit, most, rng)
@@ -298,12 +298,12 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     units: Fields = {}
     with np.errstate(all="ignore"):
         # Where all of a field cancels, as the gradient of a bias before a batch norm does, only rounding is left.
-        largest = max(_rms(leaf) for leaf in results.values())
+        largest = max(rms(leaf) for leaf in results.values())
         for name, leaf in results.items():
             own = np.sqrt(squares[name] / copies)
             size = np.abs(leaf)
             usual = min(largest, APART * _usual(trial, name, dout)) / 32
-            units[name] = _rms(own) + own + least * (np.maximum(_rms(size), usual) + size)
+            units[name] = rms(own) + own + least * (np.maximum(rms(size), usual) + size)
     return units
 
 
@@ -314,8 +314,8 @@ def units_of(trial: Trial, dout: Array, rng: np.random.Generator) -> Units:
 
 def _usual(trial: Trial, name: str, dout: Array) -> float:
     """The size of a result if nothing cancels: `<out, dout>` by that of the argument."""
-    size = _rms(trial.arguments[name]) if name in trial.arguments else 0.0
-    return _rms(trial.out) * _rms(dout) * trial.out.size / size if size > 0 else math.inf
+    size = rms(trial.arguments[name]) if name in trial.arguments else 0.0
+    return rms(trial.out) * rms(dout) * trial.out.size / size if size > 0 else math.inf
 
 
 def _alone(
@@ -373,7 +373,8 @@ def _rounded(values: Array, unit: float, rng: np.random.Generator) -> Array:
     return read_only(np.asarray(values * factors))
 
 
-def _rms(values: Array) -> float:
+def rms(values: Array) -> float:
+    """The root mean square of an array's finite numbers."""
     known = values[np.isfinite(values)]
     largest = float(np.abs(known).max(initial=0.0))
     return largest * float(np.sqrt(np.mean(np.square(known / largest)))) if largest > 0 else 0.0

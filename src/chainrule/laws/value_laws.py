@@ -231,9 +231,11 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     for shape in dict.fromkeys((*shapes, *(shape for shape in loose if shape[-1] > 1))):
         if base is not None and shape != x.shape and x.size and int(np.prod(shape)) <= MOST:
             other = rng.choice(x.reshape(-1), shape) * (1 + 0.01 * rng.random(shape))
-            may_misfit = shape in loose or 1 in shape[1:-1]
+            # An axis of one is broadcast along a constant of the layer's own, and dx then has the length of that.
+            spread = f"has shape {x.shape}, expected {shape}. {REFUSE}" if shape[-1] == 1 else REFUSE
+            may_misfit = shape in loose or 1 in shape[1:]
             found = _at("other_sizes", base, np.clip(other, x.min(), x.max()), rng, f"for x {describe(other)}")
-            verdicts += [each for each in found if not (may_misfit and each.note.endswith(REFUSE))]
+            verdicts += [each for each in found if not (may_misfit and each.note.endswith(spread))]
         if any(each.wrong for each in verdicts):
             break
     return _worst(verdicts)
