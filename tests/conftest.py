@@ -28,11 +28,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """JAX keeps what it has compiled in a folder, for the processes of this run and the ones that they start.
+    """JAX compiles without optimizing, and keeps it in a folder, for the processes of this run and those they start.
 
-    It compiles each operation anew for each shape, and that is most of the time of its tests. In memory they would
-    need gigabytes, and share nothing.
+    It compiles each operation anew for each shape, and that is most of the time of its tests: half of it goes into
+    making small programs fast. In memory they would need gigabytes, and share nothing.
     """
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # which the other processes have from the first
         folder = TemporaryDirectory(prefix="compiled-by-jax-")
         config.add_cleanup(folder.cleanup)

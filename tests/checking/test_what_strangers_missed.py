@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from attrs import frozen
 
-from chainrule import Array, Layer, Loss, check_layer, check_loss, own, read_only
+from chainrule import Array, Labels, Layer, Loss, check_layer, check_loss, own, read_only
 
 RNG = np.random.default_rng
 X = RNG(7).standard_normal((6, 5))
@@ -313,7 +313,7 @@ def squared_error(o: Array, t: Array) -> tuple[Array, Array]:
 
 
 def squared_errors(o: Array, t: Array) -> Array:
-    return ((o - t) ** 2).mean(-1)
+    return np.asarray(((o - t) ** 2).mean(-1))
 
 
 def past_a_block(slopes: Array, dloss: Any) -> Array:
@@ -323,15 +323,15 @@ def past_a_block(slopes: Array, dloss: Any) -> Array:
 
 
 def of_several_classes(slopes: Array, dloss: Any) -> Array:
-    return (slopes if slopes.shape[1] > 1 else slopes + 1) * dloss
+    return np.asarray((slopes if slopes.shape[1] > 1 else slopes + 1) * dloss)
 
 
-def entropies(z: Array, y: Array) -> Array:
+def entropies(z: Array, y: Labels) -> Array:
     shifted = z - z.max(-1, keepdims=True)
-    return np.log(np.exp(shifted).sum(-1)) - np.take_along_axis(shifted, y[:, None], 1)[:, 0]
+    return np.asarray(np.log(np.exp(shifted).sum(-1)) - shifted[np.arange(len(y)), y])
 
 
-def entropy(z: Array, y: Array) -> tuple[Array, Array]:
+def entropy(z: Array, y: Labels) -> tuple[Array, Array]:
     slopes = np.exp(z - z.max(-1, keepdims=True))
     slopes /= slopes.sum(-1, keepdims=True)
     slopes[np.arange(len(y)), y] -= 1
@@ -340,7 +340,8 @@ def entropy(z: Array, y: Array) -> tuple[Array, Array]:
 
 def next_to_each(o: Array, t: Array) -> Array:
     others = np.where(np.eye(len(o), dtype=bool), -np.inf, o @ o.T)
-    return np.log(np.exp(others).sum(-1)) - others[np.arange(len(o)), (np.arange(len(o)) + 1) % len(o)]
+    following = others[np.arange(len(o)), (np.arange(len(o)) + 1) % len(o)]
+    return np.asarray(np.log(np.exp(others).sum(-1)) - following)
 
 
 def of_its_next(o: Array, t: Array) -> tuple[Array, Array]:
@@ -356,7 +357,7 @@ def distance(o: Array, t: Array) -> tuple[Array, Array]:
 
 
 def times(slopes: Array, dloss: Any) -> Array:
-    return slopes * dloss
+    return np.asarray(slopes * dloss)
 
 
 @pytest.mark.parametrize(
@@ -382,7 +383,8 @@ def test_a_fault_of_a_loss_is_found(loss: Loss[Any, Any], targets: Array, words:
 class Named(dict[str, Array]):
     """Parameters that are fields as well, as many write them: what has no such key is a KeyError."""
 
-    __getattr__ = dict.__getitem__
+    def __getattr__(self, name: str) -> Array:
+        return self[name]
 
 
 def test_a_function_may_close_over_anything() -> None:
