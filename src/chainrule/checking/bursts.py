@@ -62,7 +62,9 @@ class Slopes:
         return off
 
 
-def slopes(f: Line, weights: Real, first: float, noise: float = UNIT, *, far_out: bool = False) -> Slopes:
+def slopes(
+    f: Line, weights: Real, first: float, noise: float = UNIT, *, far_out: bool = False, enough: Real | float = 0.0
+) -> Slopes:
     """Differentiate weighted sums of the values of a function along a line, at 0.
 
     Parameters
@@ -77,6 +79,8 @@ def slopes(f: Line, weights: Real, first: float, noise: float = UNIT, *, far_out
         The rounding error of a value, relative to it.
     far_out
         Whether values may stand still, as those of a tail that is rounded.
+    enough
+        Errors of which no finer steps are tried, but at a kink.
 
     Returns
     -------
@@ -95,7 +99,9 @@ def slopes(f: Line, weights: Real, first: float, noise: float = UNIT, *, far_out
         worse = np.where(better, 0, worse + np.isfinite(found.error))
         best = Slopes(*(np.where(better, new, old) for new, old in zip(_fields(found), _fields(best), strict=True)))
         size = np.maximum(np.abs(best.low), np.abs(best.high))
-        if np.all((best.error <= 1e-13 * size) | ((worse > 0) & (best.error <= 1e-7 * size))):
+        known = (best.error <= 1e-13 * size) | ((best.error <= enough) & (best.low == best.high))
+        known |= (best.error <= FINER * best.rounding) & (best.error < np.inf)  # the next steps round as much, at least
+        if np.all(known | ((worse > 0) & (best.error <= 1e-7 * size))):
             break
         h /= FINER
     return best

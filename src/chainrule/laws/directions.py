@@ -259,13 +259,22 @@ class Part:
 
 
 def misses(parts: Sequence[Part], direction: Array, share: float = 1.0) -> list[Miss]:
-    """For parts that differ in `dout` alone, each gradient along a direction, beside the derivative."""
+    """For parts that differ in `dout` alone, each gradient along a direction, beside the derivative.
+
+    The derivative is known to a part of the least error that is looked for, and if that does not do, as well as may be.
+    """
+    with np.errstate(all="ignore"):
+        sizes = [_length(np.nan_to_num(each.got * direction, posinf=0.0, neginf=0.0)) for each in parts]
+    roughly = _misses(parts, direction, share, LEAST / (4 * SAFE) * np.array(sizes))
+    return roughly if all(each.ratio <= 1 for each in roughly) else _misses(parts, direction, share)
+
+
+def _misses(parts: Sequence[Part], direction: Array, share: float, enough: Array | float = 0.0) -> list[Miss]:
     part = parts[0]
     trial = part.trial
     weights = np.stack([each.dout.reshape(-1) for each in parts])
-    found = slopes(
-        trial.line({part.name: direction}), weights, share * part.first, trial.noise, far_out=trial.floor > 0
-    )
+    line, far_out = trial.line({part.name: direction}), trial.floor > 0
+    found = slopes(line, weights, share * part.first, trial.noise, far_out=far_out, enough=enough)
     scales = np.abs(weights) @ np.abs(trial.out.reshape(-1))
     moves: Any = ... if direction.all() else direction != 0
     steps, number = direction[moves], max(1, int(np.count_nonzero(direction)))

@@ -94,8 +94,10 @@ def _of_some_rows(
 
     None if the layer refuses this number of rows.
     """
+    counts = np.bincount(which, minlength=len(dout)).reshape(-1, *[1] * (dout.ndim - 1))
     try:
         some = Trial.in_float64(trial.layer, trial.params, tree.map(partial(taken, which), trial.x))
+        sums = trial.back(dout * counts)
     except Exception:  # noqa: BLE001  # it is an answer
         return {}
     try:
@@ -103,8 +105,6 @@ def _of_some_rows(
     except Exception as error:  # noqa: BLE001  # it is part of the report
         note = f"with {words} backward raises {type(error).__name__}: {error}. {REFUSE}"
         return {"dx": Verdict("independent_rows", "dx", ok=False, note=note, undecided=True)}
-    counts = np.bincount(which, minlength=len(dout)).reshape(-1, *[1] * (dout.ndim - 1))
-    sums = trial.back(dout * counts)
     found: dict[str, Verdict] = {}
     for name, got in results.items():
         expected = right[name][which] if name in ("out", "dx") else sums[name]
