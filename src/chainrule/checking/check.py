@@ -360,12 +360,13 @@ def _report(
     verdicts: list[Verdict] = []
     names = [name for name in laws if only is None or name in only]
     with put_back(), progress(len(names)) as begun:
-        before = settings()
+        before, floats_kept = settings(), True
         for name in names:
             begun(name)
             try:
                 with np.errstate(all="ignore"):  # laws go where functions overflow
                     verdicts += laws[name](subject, *(writable(argument) for argument in arguments), rng)
+                    floats_kept = floats_kept and {*np.geterr().values()} == {"ignore"}
             except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
                 if name != "process_unchanged":  # it comes first, and the next law says the same
                     verdicts.append(Verdict(name, "call", ok=False, note=_said(error)))
@@ -373,6 +374,7 @@ def _report(
                 break  # other laws would only say the same in other words
         if "process_unchanged" in names and not any(v.law == "process_unchanged" and v.wrong for v in verdicts):
             changed = [name for name, value in settings().items() if value != before[name]]
+            changed += [] if floats_kept else ["numpy.geterr"]
             note = "a call at other numbers, of another size or in another dtype changes {} of the whole process"
             verdicts += [Verdict("process_unchanged", name, ok=False, note=note.format(name)) for name in changed]
     return Report(tuple(verdicts))

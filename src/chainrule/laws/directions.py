@@ -551,7 +551,7 @@ def _is_its_own(part: Part, direction: Array, miss: Miss) -> bool:
         return False  # of several kinks at one point the chain rule need not give a number between the slopes
     rng = np.random.default_rng(part.got.size)
     for moves in _nearby(part.leaf, direction != 0, rng):
-        there = part.trial.again({**part.trial.arguments, part.name: part.leaf + moves})
+        there = part.trial.beside({**part.trial.arguments, part.name: part.leaf + moves})
         near = evolve(part, trial=evolve(there, noise=part.trial.noise, floor=part.trial.floor)).along(direction, 0.125)
         if not near.kinked if miss.kinked else abs(near.middle - miss.middle) > gap / 2:
             return False

@@ -116,7 +116,7 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     u, v, a, c = draw(trial.out, rng), draw(trial.out, rng), 1024.0, -0.75  # large: clipping is not linear
     of_sum, of_u, of_v, of_zero = (trial.back(d) for d in (a * u + c * v, u, v, np.zeros_like(u)))
     least = _least(list(of_sum.values()))
-    units = rounding(trial, u, rng)
+    units, of_other_dtypes = rounding(trial, u, rng), _dtypes_of_zeros(layer, params, trial.fewer)
     verdicts: list[Verdict] = []
     for name, got in of_sum.items():
         gu, gv = of_u[name], of_v[name]
@@ -130,8 +130,26 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
         room = float(64 * a * units[name].max(initial=0.0) / max(np.abs(got).max(initial=0.0), least, 1e-300))
         expected = np.where(known, a * gu + c * gv, np.nan)
         verdict = compare("linearity", name, got, expected, max(ROUNDING, room), least=least, note=note)
-        verdicts.append(verdict if not g0.any() else Verdict("linearity", name, ok=False, note=note))
+        note = note if g0.any() else of_other_dtypes.get(name, "")
+        verdicts.append(Verdict("linearity", name, ok=False, note=note) if g0.any() or note else verdict)
     return verdicts
+
+
+def _dtypes_of_zeros(layer: Checked[P, C], params: P, x: Any) -> dict[str, str]:
+    """The results whose dtype for a `dout` of zeros is another than for ones, in words."""
+    notes: dict[str, str] = {}
+    for dtype in (np.float64, np.float32, np.float16):
+        try:
+            with np.errstate(all="ignore"):
+                trial = Trial.of(layer, in_dtype(params, dtype), in_dtype(x, dtype))
+                of_ones, of_zeros = trial.back(np.ones_like(trial.out)), trial.back(np.zeros_like(trial.out))
+        except Exception:  # noqa: BLE001, S112  # it refuses this dtype, which is an answer
+            continue
+        for name, leaf in of_zeros.items():
+            if leaf.dtype != of_ones[name].dtype:
+                note = f"for dout = 0 it comes as {leaf.dtype}, else as {of_ones[name].dtype}"
+                notes.setdefault(name, f"in {np.dtype(dtype).name}, {note}")
+    return notes
 
 
 def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -163,36 +181,49 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
     verdicts: dict[str, str] = {}
     cases = {case: (params, given) for case, given in {"": x, **rows_of(layer, x)}.items()}
     cases[" in float32"] = (in_dtype(params, np.float32), in_dtype(x, np.float32))
+    if is_numpy(x) and x.dtype.kind == "f":
+        cases[" for x with zeros"] = (
+            params,
+            np.where(np.arange(x.size).reshape(x.shape) % 3, x, np.zeros((), x.dtype)),
+        )
     for case, (own, given) in cases.items():
         try:
-            written = [*_written(layer, writable(own), writable(given), rng)]
-            written += [f"{name} while it lasted, and put it back" for name in lent(layer, own, given, rng)]
+            done = [*_written(layer, writable(own), writable(given), rng)]
+            done += [
+                (name, f"wrote to {name} while it lasted, and put it back") for name in lent(layer, own, given, rng)
+            ]
         except Exception:
             if not case:
                 raise
             continue  # it refuses this number of rows, which is an answer
-        for what in written:
-            verdicts.setdefault(what.split()[0], f"the call wrote to {what}{case}")
+        for name, words in done:
+            verdicts.setdefault(name, f"the call {words}{case}")
     return [
         Verdict("arguments_unchanged", name, ok=name not in verdicts, note=verdicts.get(name, ""))
         for name in ("params", "x", "cache", "dout")
     ]
 
 
-def _written(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> Iterator[str]:
-    """The arguments that are other bytes after the calls."""
+def _written(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, str]]:
+    """What the calls did to which argument, for a `dout` of numbers and one of zeros."""
     before = [_copies(tree.leaves(value)) for value in (params, x)]
+    could = [[leaf.flags.writeable for leaf in tree.leaves(value)] for value in (params, x)]
     out, cache = layer.forward(params, x)
     dout = draw(np.asarray(out), rng)
     kept = [_copies(arrays_in(cache)), _copies([dout])]
-    if isinstance(layer, Layer):
-        layer.backward(cache, dout)
-    layer.grads(cache, dout)
+    for slope in (dout, np.zeros_like(dout)):
+        if isinstance(layer, Layer):
+            layer.backward(cache, slope)
+        layer.grads(cache, slope)
     pairs = {"params": (tree.leaves(params), before[0]), "x": (tree.leaves(x), before[1])}
     pairs |= {"cache": (list(arrays_in(cache)), kept[0]), "dout": ([dout], kept[1])}
     for name, (now, then) in pairs.items():
         if len(now) != len(then) or not all(map(_same_bytes, now, then)):
-            yield name
+            yield name, f"wrote to {name}"
+    writeable = {"params": could[0], "x": could[1], "dout": [True]}
+    for name, then_writeable in writeable.items():
+        if then_writeable != [leaf.flags.writeable for leaf in pairs[name][0]]:
+            yield name, f"made {name} read-only, which is the caller's"
 
 
 def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -274,7 +305,7 @@ def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Genera
 def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """Writing to `x` or `out` after the forward pass changes no gradient.
 
-    Nor does it in float32, with one row, or for a Fortran-ordered x, of which a copy may be none.
+    Nor does it in float32 and float16, with other numbers of rows, or for a Fortran-ordered x, which a copy may not be.
 
     Parameters
     ----------
@@ -298,12 +329,15 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     True
     """
     verdicts: list[Verdict] = []
-    in_float32 = in_dtype(params, np.float32), in_dtype(x, np.float32)
     others: dict[str, tuple[Any, Callable[[], Any]]] = {}
-    if not tree.equal(in_float32, (params, x)):
-        others["in float32"] = in_float32[0], partial(writable, in_float32[1])
+    for dtype in (np.float32, np.float16):
+        some = Trial.of(layer, params, x).fewer if dtype == np.float16 else x
+        narrow = in_dtype(params, dtype), in_dtype(some, dtype)
+        if not tree.equal(narrow, (params, x)):
+            others[f"in {dtype.__name__}"] = narrow[0], partial(writable, narrow[1])
+    for words, given in rows_of(layer, x).items():
+        others[words.lstrip(" ,")] = params, partial(writable, given)
     if is_numpy(x) and x.ndim > 1:
-        others["for one row"] = params, partial(writable, x[:1])
         others["for a Fortran-ordered x"] = params, partial(np.array, x, order="F")
     for name in ("x", "out"):
         verdict = _owned(layer, params, writable(x), name, rng)
@@ -391,7 +425,8 @@ def _grads_alone(
         out, cache = run_forward(layer, params, x)
         usual = draw(out, rng)
         dout = arranged(usual)
-        grads, of_usual, of_sizes = (run_backward(layer, cache, each)[1] for each in (dout, usual, np.abs(usual)))
+        of_size = np.abs(np.nan_to_num(arranged(np.abs(usual)), posinf=0.0))
+        grads, of_usual, of_sizes = (run_backward(layer, cache, each)[1] for each in (dout, usual, of_size))
         alone = layer.grads(cache, dout)
     shared = _sharing(layer, cache, dout, alone)
     if shared:
@@ -438,9 +473,19 @@ def _of_equal_columns(a: Array) -> Array:
     return np.broadcast_to(a[..., :1], a.shape) if a.ndim else a
 
 
-def _with_a_nan(a: Array) -> Array:
+def _with_a_nan(a: Array, value: float = np.nan) -> Array:
     made = a.copy()
-    made.flat[:1] = np.nan
+    made.flat[:1] = value
+    return made
+
+
+def _of_whole_numbers(a: Array) -> Array:
+    return np.rint(8 * a)
+
+
+def _of_one_entry(a: Array) -> Array:
+    made = np.zeros_like(a)
+    made.flat[-1:] = 1.0
     return made
 
 
@@ -450,8 +495,12 @@ _DOUTS: dict[str, Callable[[Array], Array]] = {
     "a row-broadcast": _of_equal_rows,
     "a column-broadcast": _of_equal_columns,
     "a huge": partial(np.multiply, 2.0**20),
+    "a tiny": partial(np.multiply, 2.0**-40),
+    "a whole-numbered": _of_whole_numbers,
     "an all-zero": np.zeros_like,
+    "a one-entry": _of_one_entry,
     "a partly nan": _with_a_nan,
+    "a partly infinite": partial(_with_a_nan, value=np.inf),
 }
 """The derivatives with respect to out that `grads` and `backward` are compared for."""
 

@@ -32,7 +32,8 @@ CLOSE = 64.0
 def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """Every memory layout of params, x and dout gives the same values: Fortran's, strided, reversed, misaligned.
 
-    So does a dout of one number with strides of 0, and a dout or an x that is broadcast along its first or last axis.
+    So do parts of larger arrays, a dout of one number with strides of 0, and a dout or an x that is broadcast along
+    its first or last axis.
 
     Parameters
     ----------
@@ -164,6 +165,22 @@ def _strided(a: Array) -> Array:
     return wide[..., 0]
 
 
+def _padded(a: Array) -> Array:
+    """The first columns of a wider array, as a part of what was concatenated."""
+    wide = np.ones((*a.shape[:-1], a.shape[-1] + 3), a.dtype) if a.ndim else np.ones((), a.dtype)
+    first = wide[..., : a.shape[-1]] if a.ndim else wide
+    first[...] = a
+    return first
+
+
+def _sliced(a: Array) -> Array:
+    """The end of a longer array."""
+    longer = np.ones(a.size + 5, a.dtype)
+    end = longer[5:].reshape(a.shape)
+    end[...] = a
+    return end
+
+
 def _reversed(a: Array) -> Array:
     return np.flip(np.flip(a).copy()) if a.ndim else a.copy()
 
@@ -203,6 +220,8 @@ def _swapped(a: Array) -> Array:
 LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "a Fortran-ordered": _fortran,
     "a strided": _strided,
+    "a padded": _padded,
+    "a sliced": _sliced,
     "a reversed": _reversed,
     "a misaligned": _misaligned,
 }
@@ -266,7 +285,7 @@ def nothing_shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random
         (params, x, False),
         *((params, each, False) for each in rows_of(layer, x).values()),
         (params, _positive(layer, x), True),
-        (in_dtype(params, np.float32), in_dtype(x, np.float32), False),
+        *((in_dtype(params, dtype), in_dtype(x, dtype), False) for dtype in (np.float32, np.float16)),
     ]
     for own, given, positive in cases:
         try:
@@ -360,10 +379,13 @@ def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     """
     found = _unwritten(layer, params, x, rng)
     if not isinstance(layer, Encoder) and np.ndim(x) and np.size(x) > 1:
-        some = np.where(rng.random(np.shape(x)) < ZEROS, np.zeros((), np.asarray(x).dtype), x)
-        with contextlib.suppress(Exception):  # it refuses zeros, which is an answer
-            for name, note in _unwritten(layer, params, some, rng).items():
-                found[name] = found.get(name) or (note and f"for x with zeros: {note}")
+        zero = np.zeros((), np.asarray(x).dtype)
+        some = {"zeros": np.where(rng.random(np.shape(x)) < ZEROS, zero, x), "a row of zeros": np.array(x)}
+        some["a row of zeros"][0] = zero
+        for words, with_zeros in some.items():
+            with contextlib.suppress(Exception):  # it refuses zeros, which is an answer
+                for name, note in _unwritten(layer, params, with_zeros, rng).items():
+                    found[name] = found.get(name) or (note and f"for x with {words}: {note}")
     return [Verdict("all_written", name, ok=not note, note=note) for name, note in found.items()]
 
 
@@ -477,7 +499,7 @@ def lent(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator
     out, cache = run_forward(layer, params, x)
     dout = draw(out, rng)
     with contextlib.suppress(Exception):
-        given = tree.map(watched, x)
+        given = watched(x) if is_numpy(x) else tree.map(watched, x)
         layer.forward(params, given)
         watching: list[Any] = list(tree.leaves(given))
         if any(leaf.written for leaf in watching):
@@ -485,6 +507,7 @@ def lent(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator
     with contextlib.suppress(Exception):
         slope = watched(dout)
         trial_back(Trial(layer, params, x, out, cache), slope)
+        layer.grads(cache, slope)
         if slope.written:
             yield "dout"
 

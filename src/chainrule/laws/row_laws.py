@@ -1,6 +1,7 @@
 """The laws of rows: each is treated alone, in whatever order and number they come, and so is a nan in it."""
 
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ ROWS = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 
 
 MOST = 2**19
 """The most numbers in an array that is made for a check."""
+
+NOT_FINITE = {"nan": np.nan, "infinity": np.inf, "minus infinity": -np.inf}
+"""What a `dout` may have that is no number, by the word for it."""
 
 LARGE_ROW = 1000
 """By how many times one row is made larger, which others should not notice."""
@@ -161,13 +165,14 @@ def _choices(
 
 
 def rows_of(layer: Checked[Any, Any], x: Any) -> dict[str, Any]:
-    """The rows of x in other numbers, one and many, by words for a verdict; none where there are none."""
+    """The rows of x in other numbers, few and many, by words for a verdict; none where there are none."""
     leaves = tree.leaves(x)
     n = len(leaves[0]) if leaves and leaves[0].ndim else 0
     if n < 1 or any(leaf.ndim < 1 or len(leaf) != n for leaf in leaves):
         return {}
     each = max(leaf.size for leaf in leaves) // n
-    numbers = [rows for rows in (1, 129) if rows != n and rows * each <= 2**16]
+    many = () if n > 64 else (129,)
+    numbers = [rows for rows in (1, 2, *many) if rows != n and rows * each <= 2**16]
     return {f", with {rows} rows": tree.map(partial(taken, np.arange(rows) % n), x) for rows in numbers}
 
 
@@ -243,37 +248,32 @@ def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
         return []
     right = trial.back(dout)
     row = int(rng.integers(len(dout))) if dout.ndim else 0
-    alone = np.zeros_like(dout)
-    alone[row if dout.ndim else ()] = np.abs(dout[row if dout.ndim else ()])
     others = dout * (1.0 + rng.random(dout.shape))
-    some = [trial.back(each) for each in (alone, np.where(alone != 0, others, 0.0))]
-    rowwise = (
-        not couples_rows(layer, x)
-        and not isinstance(layer, Encoder)
-        and dout.ndim > 0
-        and len(right["dx"]) == len(dout)
-    )
+    rowwise = not couples_rows(layer, x) and not isinstance(layer, Encoder) and dout.ndim > 0
+    rowwise = rowwise and len(right["dx"]) == len(dout)
+    places: dict[str, tuple[int, ...]] = {f"row {i} of dout": (i,) for i in (row, len(dout) - 1)} if dout.ndim else {}
+    places["one entry of dout"] = (row, *(0 for _ in dout.shape[1:])) if dout.ndim else ()
     notes: dict[str, str] = {}
-    for word, value in (("nan", np.nan), ("infinity", np.inf)):
+    for (words, place), (word, value) in product(places.items(), NOT_FINITE.items()):
         bad = dout.copy()
-        bad[row if dout.ndim else ()] = value
+        bad[place] = value
         try:
             with np.errstate(all="ignore"):
                 got = trial.back(bad)
         except (ValueError, FloatingPointError):  # it refuses them, which is an answer
             continue
+        alone = np.zeros_like(dout)
+        alone[place] = np.abs(dout[place])
+        some = [trial.back(each) for each in (alone, np.where(alone != 0, others, 0.0))]
         for name, leaf in got.items():
             size = float(np.abs(right[name]).max(initial=0.0))
             moved = np.logical_and.reduce([np.abs(fields[name]) > 1e-9 * size for fields in some])
-            hidden = moved & np.isfinite(leaf)
-            if hidden.any():
-                notes[name] = f"{word} in row {row} of dout does not show in it: is it replaced by a number?"
+            if (moved & np.isfinite(leaf)).any():
+                notes[name] = f"{word} in {words} does not show in it: is it replaced by a number?"
             if name == "dx" and rowwise:
-                rest = np.delete(leaf, row, axis=0)
-                if not np.allclose(
-                    rest, np.delete(right[name], row, axis=0), rtol=1e-6, atol=1e-9 * size, equal_nan=True
-                ):
-                    notes[name] = f"{word} in row {row} of dout changes other rows"
+                rest, usual = (np.delete(each, place[0], axis=0) for each in (leaf, right[name]))
+                if not np.allclose(rest, usual, rtol=1e-6, atol=1e-9 * size, equal_nan=True):
+                    notes[name] = f"{word} in {words} changes other rows"
     return [Verdict("nan_shows", name, ok=name not in notes, note=notes.get(name, "")) for name in right]
 
 

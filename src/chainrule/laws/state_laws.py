@@ -21,7 +21,8 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
-from chainrule.laws.copies import writable
+from chainrule.laws.copies import in_dtype, writable
+from chainrule.laws.row_laws import rows_of
 from chainrule.laws.trial import (
     Checked,
     Fields,
@@ -93,13 +94,18 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
         if not np.array_equal(Trial.of(layer, params, x).out, out, equal_nan=True):
             bad["forward"] = f"after a call on {case} it gives other numbers"
     other = moved["other numbers"]
-    kept = _refilled(layer, params, x, dout, right, other) or _by_identity(layer, params, x, dout, other)
+    kept = (
+        _refilled(layer, params, x, dout, right, other)
+        or _by_identity(layer, params, x, dout, other)
+        or _two_alive(layer, params, x)
+    )
     if kept:
         bad.setdefault("backward", kept)
     before = _grads(layer, Trial.of(layer, params, x).cache, dout)
     fresh = Trial.of(layer, params, x)
     fresh.back(dout)
     after = _grads(layer, fresh.cache, dout)
+    _grads(layer, fresh.cache, -2 * dout)
     if not _equal(before, after) or not _equal(fresh.back(dout), right):
         bad["grads"] = "grads(cache, dout) and backward(cache, dout) change each other's results"
     return [
@@ -146,6 +152,33 @@ def _by_identity(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, oth
         if np.array_equal(leaf, first[name]) and not np.array_equal(leaf, fresh[name], equal_nan=True):
             return "two caches get one result for the same array as dout: is it kept by identity?"
     return ""
+
+
+def _two_alive(layer: Checked[Any, Any], params: Any, x: Any) -> str:
+    """The fault where a forward changes what an earlier cache gives, with other numbers of rows or in other dtypes."""
+    cases = {words: (params, given) for words, given in rows_of(layer, x).items()}
+    for dtype in (np.float32, np.float16):
+        cases[f", in {dtype.__name__}"] = in_dtype(params, dtype), in_dtype(x, dtype)
+    for words, (own, given) in cases.items():
+        try:
+            with np.errstate(all="ignore"):
+                first, fresh = Trial.of(layer, own, given), Trial.of(layer, own, given)
+                dout = np.ones_like(first.out)
+                right = {name: np.array(leaf) for name, leaf in first.back(dout).items()}
+                if not _equal(first.back(dout), right):
+                    continue  # of its own accord, as another law says
+                Trial.of(layer, own, tree.map(_turned_round, given))
+                same = _equal(fresh.back(dout), right)
+        except Exception:  # noqa: BLE001, S112  # it refuses this, which is an answer
+            continue
+        if not same:
+            return f"after a forward on other numbers its results for an earlier cache change{words}"
+    return ""
+
+
+def _turned_round(leaf: Array) -> Array:
+    """The same numbers, in another order and of another size."""
+    return np.flip(leaf).copy() if leaf.dtype.kind != "f" else np.flip(leaf) * leaf.dtype.type(0.75)
 
 
 def _back(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:

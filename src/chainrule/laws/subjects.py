@@ -10,7 +10,7 @@ from attrs import frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
-from chainrule.arrays.records import record
+from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list
 from chainrule.encoder import Encoder
 from chainrule.interop import graph
@@ -33,7 +33,12 @@ def as_trees(layer: Any, params: Any) -> tuple[Any, Any]:
     turn = _turned(params)
 
     def forward(given: Any, x: Any) -> Any:
-        return layer.forward(_like(params, given), x)
+        natural_params = _like(params, given)
+        result = layer.forward(natural_params, x)
+        if is_dict(params) and set(natural_params) != set(params):
+            keys = f"from {sorted(params)} to {sorted(natural_params)}"
+            raise TypeError(f"forward changed the keys of params, which are the caller's, {keys}")
+        return result
 
     def backward(cache: Any, dout: Any) -> Any:
         result = layer.backward(cache, dout)
@@ -90,7 +95,8 @@ def _checked(pattern: Any, grads: Any) -> Any:
     if is_dict(pattern):
         if set(grads) != set(pattern):
             raise TypeError(f"grads must have the keys of params {sorted(pattern)}, got {sorted(grads)}")
-        return _record(tuple(pattern))(*(_checked(pattern[key], grads[key]) for key in pattern))
+        # Unchecked: what shares memory, or is written to later, is to be seen as it is.
+        return unchecked(_record(tuple(pattern)))(*(_checked(pattern[key], grads[key]) for key in pattern))
     if is_list(pattern) or (is_any_tuple(pattern) and _has_containers(pattern)):
         return tuple(_checked(each, own) for each, own in zip(pattern, grads, strict=True))
     return grads

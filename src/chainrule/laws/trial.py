@@ -68,6 +68,9 @@ whose many entries say the same."""
 FEW_ROWS = 8
 """The rows of x that a large layer, which treats each alone, is tried at where that is slow or done many times."""
 
+REFUSALS = (ValueError, ArithmeticError, AssertionError)
+"""The errors by which a layer refuses numbers; others are mistakes."""
+
 LARGE = 2**16
 """From so many numbers on, arguments and output together, a layer is large, and each call takes a while."""
 
@@ -188,13 +191,23 @@ class Trial:
         """The same layer at another point, that has the same structure."""
         return Trial.of(self.layer, *self.with_arguments(arguments))
 
+    def beside(self, arguments: Fields) -> "Trial":
+        """The same layer at a point close by, or at its own, if the layer refuses that one."""
+        try:
+            return self.again(arguments)
+        except REFUSALS:
+            return self
+
     def with_arguments(self, arguments: Fields) -> tuple[Any, Any]:
         """Parameters and x with other arrays."""
         params = tree.replace(self.params, [arguments[f"grads{path}"] for path, _ in tree.named_leaves(self.params)])
         return params, arguments.get("dx", self.x)
 
     def line(self, directions: Fields) -> Callable[[float], NDArray[Any]]:
-        """The output, flattened, as a function of a step of the arguments along a direction."""
+        """The output, flattened, as a function of a step of the arguments along a direction.
+
+        It is nan where the layer refuses the arguments, as beyond the end of its domain.
+        """
         start, names = self.arguments, [f"grads{path}" for path, _ in tree.named_leaves(self.params)]
         moving = [(name, leaf, directions[name]) for name, leaf in start.items() if name in directions]
         params_move, made_of = any(name in directions for name in names), tree.replacing(self.params)
@@ -203,7 +216,12 @@ class Trial:
             # Read-only, or a record would copy it.
             moved = start | {name: read_only(leaf + step * direction) for name, leaf, direction in moving}
             params = made_of([moved[name] for name in names]) if params_move else self.params
-            out: NDArray[Any] = np.asarray(self.layer.forward(params, writable(moved.get("dx", self.x)))[0])
+            try:
+                out: NDArray[Any] = np.asarray(self.layer.forward(params, writable(moved.get("dx", self.x)))[0])
+            except REFUSALS:
+                if not step:
+                    raise
+                out = np.full_like(self.out, np.nan)
             return out.reshape(-1)
 
         return at
@@ -279,7 +297,7 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
         alone = _alone(trial, dout, results, unit, most, rng)
         for _ in range(copies):
             near = {name: _rounded(leaf, unit, rng) for name, leaf in trial.arguments.items()}
-            other = trial.again(near)
+            other = trial.beside(near)
             found = {"out": other.out, **other.back(_rounded(dout, unit, rng))}
             # Backward is linear: what it makes of c dout, divided by c, differs by its own rounding alone.
             factor = float(rng.uniform(1, 2))
@@ -327,7 +345,7 @@ def _alone(
     """
     around: list[Fields] = []
     for _ in range(NEIGHBOURS if AROUND * unit < FAR else 0):
-        other = trial.again({name: _rounded(leaf, AROUND * unit, rng) for name, leaf in trial.arguments.items()})
+        other = trial.beside({name: _rounded(leaf, AROUND * unit, rng) for name, leaf in trial.arguments.items()})
         around.append({"out": other.out, **other.back(dout.astype(other.out.dtype))})
     alone: dict[str, NDArray[np.bool_]] = {}
     for name, leaf in results.items():
@@ -343,7 +361,7 @@ def _within(trial: Trial, dout: Array, results: Fields, rng: np.random.Generator
     So does the rounding of every step within, such as that of a mean which x is then centred by, and it grows with the
     unit of the dtype.
     """
-    other = trial.again({name: _rounded(leaf, UNIT, rng) for name, leaf in trial.arguments.items()})
+    other = trial.beside({name: _rounded(leaf, UNIT, rng) for name, leaf in trial.arguments.items()})
     found = {"out": other.out, **other.back(dout)}
     return {name: np.abs(found[name] - leaf) for name, leaf in results.items()}
 

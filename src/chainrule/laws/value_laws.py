@@ -32,7 +32,7 @@ IN_FLOAT16 = 1e-6
 SIZES = (1, 2, 3, 5, 6, 8, 9, 12, 16, 17, 32, 33, 64, 65, 128, 129, 257)
 """Numbers of columns: the edges of blocks that low-level code uses, and one more; even ones that are no power of 2."""
 
-COUPLED_ROWS = (1, 2, 3, 8, 9, 32, 33, 129, 1000)
+COUPLED_ROWS = (1, 2, 3, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
 """Numbers of rows of a layer that couples them."""
 
 ROUND_ABOUT = 2.0**-44
@@ -223,7 +223,8 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         shapes += [] if couples_rows(layer, x) or x.ndim > 2 else [(33, 33)]
     for axis in range(1, x.ndim - 1):
         length, others = x.shape[axis], (x.shape[other] for other in range(1, x.ndim - 1))
-        shapes += [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in (1, 2, 8, length + 1, length + 2, 33, *others)]
+        lengths = (1, 2, 8, length + 1, length + 2, 33, 65, 129, *others)
+        shapes += [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in lengths]
     # Parameters may be of some length that broadcasts, or that is counted off along x, as a kernel's is.
     loose = [(*x.shape[:-1], x.shape[-1] + more) for more in (1, -1, 2) if tree.leaves(params) and x.ndim > 1]
     base = _with_floor(measured(Trial.in_float64(layer, params, x), rng), rng) if shapes or loose else None
