@@ -101,11 +101,12 @@ def rows_one_after_another(x: Array, d: Array) -> Array:
 
 
 def whole_memory(x: Array, d: Array) -> Array:
-    return 2 * x * (d.base.reshape(-1)[: d.size].reshape(d.shape) if d.base is not None and d.base.ndim == 1 else d)
+    dense = d.base.reshape(-1)[: d.size].reshape(d.shape) if d.base is not None and d.base.ndim == 1 else d
+    return np.asarray(2 * x * dense)
 
 
 def as_the_last_row(x: Array, d: Array) -> Array:
-    return 2 * x * np.concatenate([d[:-1], np.nan_to_num(d[-1:])])
+    return np.asarray(2 * x * np.concatenate([d[:-1], np.nan_to_num(d[-1:])]))
 
 
 def centred(wrong: Callable[[int], bool]) -> Layer[Any, Any]:
@@ -135,7 +136,7 @@ def of_another_dout() -> Layer[Any, Any]:
         return last[id(c)][1].copy()
 
     def backward(c: tuple[Array, Array], d: Array) -> tuple[Array, Array]:
-        dx, dw = last.pop(id(c), None) or products_back(c, d)
+        dx, dw = last.pop(id(c)) if id(c) in last else products_back(c, d)
         return dx.copy(), dw.copy()
 
     return Layer(products, backward, grads)

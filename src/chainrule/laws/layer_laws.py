@@ -182,22 +182,20 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
     cases = {case: (params, given) for case, given in {"": x, **rows_of(layer, x)}.items()}
     cases[" in float32"] = (in_dtype(params, np.float32), in_dtype(x, np.float32))
     if is_numpy(x) and x.dtype.kind == "f":
-        cases[" for x with zeros"] = (
-            params,
-            np.where(np.arange(x.size).reshape(x.shape) % 3, x, np.zeros((), x.dtype)),
-        )
+        every_third = np.arange(x.size).reshape(x.shape) % 3 == 0
+        cases[" for x with zeros"] = (params, np.where(every_third, np.zeros((), x.dtype), x))
+    lasting: dict[str, str] = {}
     for case, (own, given) in cases.items():
         try:
-            done = [*_written(layer, writable(own), writable(given), rng)]
-            done += [
-                (name, f"wrote to {name} while it lasted, and put it back") for name in lent(layer, own, given, rng)
-            ]
+            for name, words in _written(layer, writable(own), writable(given), rng):
+                verdicts.setdefault(name, f"the call {words}{case}")
+            for name in lent(layer, own, given, rng):
+                lasting.setdefault(name, f"the call wrote to {name} while it lasted, and put it back{case}")
         except Exception:
             if not case:
                 raise
-            continue  # it refuses this number of rows, which is an answer
-        for name, words in done:
-            verdicts.setdefault(name, f"the call {words}{case}")
+            continue  # it refuses this x, which is an answer
+    verdicts = lasting | verdicts
     return [
         Verdict("arguments_unchanged", name, ok=name not in verdicts, note=verdicts.get(name, ""))
         for name in ("params", "x", "cache", "dout")
