@@ -168,8 +168,8 @@ def quiet_about_underflow(p: Any, x: Array) -> tuple[Array, Array]:
 
 
 HIDDEN = {
-    "dout whose rows stand apart": Hidden(squares_but(rows_one_after_another), "any_layout: a padded dout"),
-    "dout at the end of a longer array": Hidden(squares_but(whole_memory), "any_layout: a sliced dout"),
+    "dout whose rows stand apart": Hidden(squares_but(rows_one_after_another), "any_layout: a row-padded dout"),
+    "dout at the end of a longer array": Hidden(squares_but(whole_memory), "any_layout: an offset dout"),
     "nan of the last row": Hidden(squares_but(as_the_last_row), "nan_shows: "),
     "minus infinity": Hidden(
         squares_but(lambda x, d: 2 * x * np.where(np.isneginf(d), 0, d)), "nan_shows: minus infinity in "

@@ -33,6 +33,12 @@ LAYOUTS = (
 )
 """The same numbers in another layout."""
 
+LAYOUTS_OF_ROWS = (
+    "np.concatenate([{0}, {0}], -1)[..., :{0}.shape[-1]]",
+    "np.append(0, {0}).astype({0}.dtype)[1:].reshape({0}.shape)",
+)
+"""The same, of arrays with an axis: parts of larger ones."""
+
 LAYOUTS_OF_MORE_AXES = (
     "np.moveaxis(np.moveaxis({0}, 1, -1).copy(), -1, 1)",
     "np.moveaxis(np.moveaxis({0}, -1, 1).copy(), 1, -1)",
@@ -159,7 +165,7 @@ def of_rows(code: Pair, field: str) -> Iterator[Program]:
 
 
 def of_layouts(code: Pair, field: str) -> Iterator[Program]:
-    """Arrays in another layout: Fortran's, strided, reversed, with axes in another order, broadcast, misaligned."""
+    """Arrays in another layout: Fortran's, strided, reversed, parts of others, axes in another order, misaligned."""
     for layout in LAYOUTS:
         yield Program((), f"result(x, {layout.format('dout')})", "result(x, dout)", exact=False)
         yield Program((), f"result({layout.format('x')}, dout)", "result(x, dout)", exact=False)
@@ -169,7 +175,8 @@ def of_layouts(code: Pair, field: str) -> Iterator[Program]:
                 yield Program(("right = result(x, dout)", *other), "result(x, dout)", "right", exact=False)
     part = code.shown.part
     for name, array in (("dout", part.dout), ("x", part.trial.x)):
-        for layout in LAYOUTS_OF_MORE_AXES if np.ndim(array) > MATRIX else ():
+        layouts = (*LAYOUTS_OF_ROWS[: 2 * np.ndim(array)], *(LAYOUTS_OF_MORE_AXES if np.ndim(array) > MATRIX else ()))
+        for layout in layouts:
             arguments = ", ".join(layout.format(each) if each == name else each for each in ("x", "dout"))
             yield Program((), f"result({arguments})", "result(x, dout)", exact=False)
     broadcast = BROADCAST if code.is_pair else BROADCAST_FOR_TORCH

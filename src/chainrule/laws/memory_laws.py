@@ -166,16 +166,18 @@ def _strided(a: Array) -> Array:
 
 
 def _padded(a: Array) -> Array:
-    """The first columns of a wider array, as a part of what was concatenated."""
-    wide = np.ones((*a.shape[:-1], a.shape[-1] + 3), a.dtype) if a.ndim else np.ones((), a.dtype)
-    first = wide[..., : a.shape[-1]] if a.ndim else wide
+    """The first columns of a wider array, whose others are nan."""
+    if not a.ndim:
+        return a.copy()
+    wide = np.full((*a.shape[:-1], a.shape[-1] + 3), np.nan if a.dtype.kind == "f" else 1, a.dtype)
+    first = wide[..., : a.shape[-1]]
     first[...] = a
     return first
 
 
-def _sliced(a: Array) -> Array:
-    """The end of a longer array."""
-    longer = np.ones(a.size + 5, a.dtype)
+def _offset(a: Array) -> Array:
+    """The end of a longer array, from an odd place on, before which all is nan."""
+    longer = np.full(a.size + 5, np.nan if a.dtype.kind == "f" else 1, a.dtype)
     end = longer[5:].reshape(a.shape)
     end[...] = a
     return end
@@ -220,8 +222,8 @@ def _swapped(a: Array) -> Array:
 LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "a Fortran-ordered": _fortran,
     "a strided": _strided,
-    "a padded": _padded,
-    "a sliced": _sliced,
+    "a row-padded": _padded,
+    "an offset": _offset,
     "a reversed": _reversed,
     "a misaligned": _misaligned,
 }
