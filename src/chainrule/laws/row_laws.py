@@ -265,9 +265,10 @@ def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
         alone = np.zeros_like(dout)
         alone[place] = np.abs(dout[place])
         some = [trial.back(each) for each in (alone, np.where(alone != 0, others, 0.0))]
+        of_zeros = trial.back(np.zeros_like(dout))
         for name, leaf in got.items():
             size = float(np.abs(right[name]).max(initial=0.0))
-            moved = np.logical_and.reduce([np.abs(fields[name]) > 1e-9 * size for fields in some])
+            moved = np.logical_and.reduce([np.abs(each[name] - of_zeros[name]) > 1e-9 * size for each in some])
             if (moved & np.isfinite(leaf)).any():
                 notes[name] = f"{word} in {words} does not show in it: is it replaced by a number?"
             if name == "dx" and rowwise:
