@@ -61,11 +61,10 @@ class Pace:
 
 def pace_of(optimizer: Any, start: Any, slopes: Any) -> Pace:
     """The pace under gradients whose sign is drawn anew in each step, so that the parameters stay where they are."""
-    for steps in LONGER:
+    *shorter, longest = LONGER
+    steps = next((n for n in shorter if _rate(optimizer, start, optimizer.init(start), slopes, n) != 0), longest)
+    if steps == longest:  # too many to look at it again
         rate = _rate(optimizer, start, optimizer.init(start), slopes, steps)
-        if rate != 0:
-            break
-    if steps == LONGER[-1]:  # too many to look at it again
         return Pace(rate, rate, settled=True)
     first = largest = before = 0.0
     for step, rate in _rates(optimizer, start, slopes, steps):
