@@ -1,20 +1,24 @@
 """The laws of optimizers. Each takes an optimizer, parameters, gradients and a Generator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from attrs import evolve
+from attrs import evolve, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
+from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy
 from chainrule.checking.verdict import Verdict, one_each
-from chainrule.laws.copies import read_only_copy, writable
+from chainrule.laws._impurities import impurities
+from chainrule.laws._pace import LONGEST, STEPS, USUAL, pace_of
+from chainrule.laws.copies import writable
 from chainrule.laws.hints import where
 from chainrule.laws.state_laws import settings_kept
-from chainrule.laws.trial import arrays_in
 from chainrule.optimizer import Optimizer
+from chainrule.rules.optimizers import ArrayOptimizer
 
 P = TypeVar("P")
 S = TypeVar("S")
@@ -24,6 +28,8 @@ OptimizerLaw: TypeAlias = Callable[[Optimizer[Any, Any], Any, Any, np.random.Gen
 
 def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
     """New parameters are like the old: structure, shapes and dtypes; and so is the state after a step.
+
+    Some steps are taken, each on the results of the one before, and those of float32 too.
 
     Parameters
     ----------
@@ -46,18 +52,36 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
     >>> all(verdict.ok for verdict in laws.step_structure(adam(0.01), params, grads, rng))
     True
     """
-    state = optimizer.init(params)
-    stepped, after = optimizer.step(state, params, grads)
-    verdicts: list[Verdict] = []
-    for name, old, new in (("params", params, stepped), ("state", state, after)):
-        ok = _form(old) == _form(new)
-        note = "" if ok else f"was {_form(old)}, became {_form(new)}"
-        verdicts.append(Verdict("step_structure", name, ok, note))
-    return verdicts
+    notes = _reformed(optimizer, params, grads)
+    if any(leaf.dtype != np.float32 for leaf in tree.leaves(params)):
+        with suppress(Exception):  # it takes no float32, which is an answer
+            narrow = _reformed(optimizer, _cast(params, np.float32), _cast(grads, np.float32))
+            notes = {name: f"in float32: {note}" for name, note in narrow.items()} | notes
+    return [Verdict("step_structure", name, name not in notes, notes.get(name, "")) for name in ("params", "state")]
+
+
+def _reformed(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> dict[str, str]:
+    """What becomes of the forms of parameters and state over some steps, where they change, in words."""
+    at, state = params, optimizer.init(params)
+    before = {"params": _form(at), "state": _form(state)}
+    notes: dict[str, str] = {}
+    for step in range(STEPS):
+        at, state = optimizer.step(state, at, grads)
+        when = f", at step {step + 1}" if step else ""
+        after = {"params": _form(at), "state": _form(state)}
+        notes = {
+            name: f"was {before[name]}, became {form}{when}" for name, form in after.items() if form != before[name]
+        }
+        if notes:
+            break  # the steps after it are not to be held to anything
+    return notes
 
 
 def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
     """No argument is written to, calls repeat, results share no memory, and the process stays as it is.
+
+    Each step of a run is watched, and some have gradients of 0. The first is taken again after many others, and with
+    other gradients in the same array.
 
     Parameters
     ----------
@@ -89,7 +113,7 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     for dtype in (None, np.float64, np.float32):
         given, slopes = _cast(params, dtype), _cast(grads, dtype)
         try:
-            found = _impure(optimizer, given, slopes, rng)
+            found = impurities(optimizer, given, slopes, rng, later=dtype is None)
         except Exception as error:
             if dtype is None:
                 raise
@@ -105,43 +129,6 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
             for name in ("arguments", "repetition", "ownership")
         ),
     ]
-
-
-def _impure(optimizer: Optimizer[Any, Any], params: Any, grads: Any, rng: np.random.Generator) -> dict[str, str]:
-    """The faults, by field."""
-    notes: dict[str, str] = {}
-    given, slopes = writable(params), writable(grads)
-    state = optimizer.init(given)
-    before = _copies((given, slopes, state))
-    first = optimizer.step(state, given, slopes)
-    kept = _copies(first)
-    if not _same(before, _copies((given, slopes, state))):
-        notes["arguments"] = "a call wrote to one of its arguments"
-    other = tree.map(lambda leaf: rng.standard_normal(leaf.shape).astype(leaf.dtype), grads)
-    optimizer.step(optimizer.init(given), given, writable(other))
-    optimizer.step(first[1], first[0], writable(other))
-    if not _same(kept, _copies(first)):
-        notes["ownership"] = "a later call changes the results of an earlier one: is a buffer used again?"
-    repeated = [
-        optimizer.step(state, given, slopes),
-        optimizer.step(state, read_only_copy(params), read_only_copy(grads)),
-    ]
-    if not all(_same(kept, _copies(again)) for again in repeated):
-        notes["repetition"] = "the same call gives other numbers"
-    given_arrays = list(arrays_in((given, slopes)))
-    results = list(arrays_in(first))
-    pairs = [(a, b) for a in results for b in given_arrays]
-    pairs += [(a, b) for i, a in enumerate(results) for b in results[i + 1 :]]
-    pairs += [(a, b) for a in arrays_in(state) for b in given_arrays]
-    held = list(arrays_in(state))
-    pairs += [(a, b) for i, a in enumerate(held) for b in held[i + 1 :]]
-    if any(
-        (a.flags.writeable or b.flags.writeable) and a is not b and np.shares_memory(a, b) for a, b in pairs if a.size
-    ):
-        notes["ownership"] = "results share memory with arguments or with each other"
-    elif any(a.flags.writeable and a is b for a, b in pairs):
-        notes["ownership"] = "a result is an argument, or two results are one array"
-    return notes
 
 
 def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
@@ -188,11 +175,8 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
 TREE = (np.zeros((3, 2)), np.zeros(4), (np.zeros((2, 3, 2)), np.zeros(1)), np.zeros(5))
 """Shapes of parameters that every optimizer takes."""
 
-STEPS, MOMENTS = 12, 6
-"""The number of steps that are taken, and the number after which the direction is looked at as well."""
-
-STEEPNESS = 0.05
-"""The curvature of a quadratic on which an optimizer has to descend, times its rate; from 2 on it would not."""
+MOMENTS = ((6, STEPS), (32, 64), (800, 1000))
+"""The numbers of steps after which the direction is looked at: the later ones where nothing has moved before."""
 
 
 def _normal_of(rng: np.random.Generator) -> Callable[[Array], Array]:
@@ -206,30 +190,49 @@ def _followed(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Genera
     )
     holes = tree.map(lambda leaf: np.where(rng.random(leaf.shape) < 0.3, leaf.dtype.type(0), leaf), slopes)
     none = tree.map(np.zeros_like, slopes)
-    runs = [_run(optimizer, start, steady) for steady in (slopes, tree.map(np.negative, slopes), none, holes)]
-    verdicts: list[Verdict] = []
-    for i, (path, first) in enumerate(tree.named_leaves(start)):
-        down, up, still, some = ([tree.leaves(at)[i] for at in run] for run in runs)
-        slope, hole = tree.leaves(slopes)[i], tree.leaves(holes)[i]
-        verdicts.append(
-            Verdict(
-                "follows_gradient",
-                f"params{path}",
-                not (note := _wrong_way(first, slope, hole, down, up, still, some)),
-                note,
-            )
-        )
-    return verdicts
+    given = [slopes, tree.map(np.negative, slopes), none, holes]
+    if not _alike(*(_run(optimizer, start, slopes)[-1] for _ in range(2))):
+        return [Verdict("follows_gradient", "params", ok=False, note=DIFFERS)]
+    notes: dict[str, str] = {}
+    for moments in MOMENTS:
+        runs = [_run(optimizer, start, steady, moments) for steady in given]
+        for i, (path, first) in enumerate(tree.named_leaves(start)):
+            down, up, still, some = ([tree.leaves(at)[i] for at in run] for run in runs)
+            if notes.get(path, UNMOVED) != UNMOVED:
+                continue
+            slope, hole = tree.leaves(slopes)[i], tree.leaves(holes)[i]
+            moved = not first.size or _has_moved(down, still) or _has_moved(up, still)
+            notes[path] = _wrong_way(first, slope, hole, down, up, still, some) if moved else UNMOVED
+        if UNMOVED not in notes.values():
+            break
+    return [Verdict("follows_gradient", f"params{path}", not note, note) for path, note in notes.items()]
 
 
-def _run(optimizer: Optimizer[Any, Any], params: Any, slopes: Any) -> list[Any]:
+DIFFERS = "the same steps give other numbers each time, so that it cannot be seen where a number goes"
+"""What is said of an optimizer that is not pure in the place of what would follow from it."""
+
+UNMOVED = f"no number moves in {MOMENTS[-1][-1]} steps, whatever its gradient: is it used?"
+"""What is said of an array that stays where it is."""
+
+
+def _alike(a: Any, b: Any) -> bool:
+    pairs = zip(tree.leaves(a), tree.leaves(b), strict=True)
+    return all(np.array_equal(x, y, equal_nan=True) for x, y in pairs)
+
+
+def _has_moved(under: list[Array], still: list[Array]) -> bool:
+    """Whether a gradient has an effect at the first moment, and so at the others."""
+    return not np.array_equal(under[0], still[0])
+
+
+def _run(optimizer: Optimizer[Any, Any], params: Any, slopes: Any, moments: tuple[int, int] = MOMENTS[0]) -> list[Any]:
     """The parameters after some steps under a steady gradient, and after more."""
     state = optimizer.init(params)
     seen: list[Any] = []
     with np.errstate(all="ignore"):
-        for step in range(1, STEPS + 1):
+        for step in range(1, moments[-1] + 1):
             params, state = optimizer.step(state, params, slopes)
-            if step in (MOMENTS, STEPS):
+            if step in moments:
                 seen.append(params)
     return seen
 
@@ -239,11 +242,15 @@ def _wrong_way(
 ) -> str:
     """The fault of the places where the numbers of one array went, in words."""
     for a, b, zero, partly in zip(down, up, still, some, strict=True):
-        if not all(np.isfinite(each).all() for each in (a, b, zero, partly)):
+        if not all(np.isfinite(each).all() for each in (a, b)):
+            return "it is not finite after some steps, though no gradient is 0: is something else, such as 1 - beta**0?"
+        if not all(np.isfinite(each).all() for each in (zero, partly)):
             return "it is not finite after some steps: is something divided by a gradient of 0?"
         wrong = (np.sign(a - zero) != -np.sign(slope)) | (np.sign(b - zero) != np.sign(slope))
         if wrong.any():
-            return _told("a number does not go against its gradient", wrong)
+            stays = bool(np.all((a == zero) & (b == zero) | ~wrong))
+            words = "does not move, let alone against its gradient" if stays else "does not go against its gradient"
+            return _told(f"a number {words}", wrong)
         share = zero / np.where(first != 0, first, 1)
         wrong = (share > 1 + 1e-6) | (share < 0)
         if wrong.any():
@@ -294,8 +301,9 @@ def _told(note: str, wrong: Any) -> str:
 def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
     """A thousand steps on a quadratic stay finite and end no higher than they began.
 
-    The curvature is fitted to the optimizer's own first steps, so that no rate is too large for it. Where it decays,
-    the end is compared with that of decay alone.
+    The curvature is fitted to the largest of the optimizer's own steps, so that no rate is too large for it, nor a
+    warm-up too flat; if they grow on and on, to its first. Where it decays, the end is compared with that of decay
+    alone. Then the minimum moves away, and some more steps have to come no further from it.
 
     Parameters
     ----------
@@ -320,42 +328,72 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
     """
     start = _cast(params, np.float64)
     slopes = tree.map(lambda leaf: rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 2, leaf.shape), start)
+    with np.errstate(all="ignore"):
+        pace = pace_of(optimizer, start, slopes)
+        if not np.isfinite(pace.curvature):
+            note = f"it does not move in {USUAL} steps, or not by a finite number, so that no curvature suits it"
+            return [Verdict("descends", "loss", ok=False, undecided=True, note=note)]
+        first, second = _Place(start, optimizer.init(start)), _Place(start, optimizer.init(start))
+        note, place = _descended(optimizer, first, second, slopes, pace.curvature, USUAL)
+        if not note:
+            note, _ = _descended(optimizer, place, place, slopes, pace.curvature, MOVED)
+            note = note and f"the minimum moves after {USUAL} steps: {note}"
+    if note or pace.settled:
+        return [Verdict("descends", "loss", ok=not note, note=note)]
+    note = f"its steps still grow after {LONGEST} of them: does a warm-up end later, or does the rate grow for ever?"
+    return [Verdict("descends", "loss", ok=False, undecided=True, note=note)]
+
+
+@frozen
+class _Place:
+    """Where an optimizer is: its parameters and its state."""
+
+    params: Any
+    state: Any
+
+
+def _descended(
+    optimizer: Optimizer[Any, Any], place: _Place, other: _Place, slopes: Any, curvature: float, steps: int
+) -> tuple[str, _Place]:
+    """The fault of some steps on a quadratic whose gradient is first the slopes, in words, and where they end.
+
+    They are compared with as many from the other place, without a gradient.
+    """
+    centre = tree.map(lambda leaf, slope: leaf - slope / curvature, place.params, slopes)
     none = tree.map(np.zeros_like, slopes)
-    curvature = curvature_for(optimizer, start, slopes)
-    if not np.isfinite(curvature):
-        note = "it does not move in its first steps, so that no curvature suits it"
-        return [Verdict("descends", "loss", ok=False, undecided=True, note=note)]
-    centre = tree.map(lambda leaf, slope: leaf - slope / curvature, start, slopes)
 
     def loss(at: Any) -> float:
         return sum(float(np.sum((a - c) ** 2)) for a, c in zip(tree.leaves(at), tree.leaves(centre), strict=True))
 
-    at, state, decayed, decay = start, optimizer.init(start), start, optimizer.init(start)
-    with np.errstate(all="ignore"):
-        for step in range(1, 1001):
-            at, state = optimizer.step(state, at, tree.map(lambda leaf, c: (leaf - c) * curvature, at, centre))
-            decayed, decay = optimizer.step(decay, decayed, none)
-            if not all(np.isfinite(leaf).all() for leaf in tree.leaves(at)):
-                return [
-                    Verdict("descends", "loss", ok=False, note=f"after {step} steps on a quadratic it is not finite")
-                ]
-        first, last, still = map(loss, (start, at, decayed))
-    ok = last <= 1.01 * max(first, still)
-    note = "" if ok else f"a thousand steps on a quadratic end at {last:.3g} times its curvature, from {first:.3g}"
-    return [Verdict("descends", "loss", ok=ok, note=note)]
+    at, state = place.params, place.state
+    first = loss(at)
+    for step in range(1, steps + 1):
+        at, state = optimizer.step(state, at, tree.map(lambda leaf, c: (leaf - c) * curvature, at, centre))
+        if not all(np.isfinite(leaf).all() for leaf in tree.leaves(at)):
+            return f"after {step} steps on a quadratic it is not finite", place
+    last = loss(at)
+    ok = last <= 1.01 * first or last <= 1.01 * loss(_went_on(optimizer, other, [none] * steps))
+    count = "a thousand" if steps == USUAL else str(steps)
+    note = "" if ok else f"{count} steps on a quadratic end at {last:.3g} times its curvature, from {first:.3g}"
+    return note, _Place(at, state)
+
+
+MOVED = 200
+"""The steps on a quadratic whose minimum has moved, once a thousand have led to the one before."""
 
 
 def curvature_for(optimizer: Optimizer[Any, Any], start: Any, slopes: Any) -> float:
-    """The curvature of a quadratic that suits the rate of an optimizer's first steps; infinite if it does not move."""
-    moved, still = (_run(optimizer, start, steady)[-1] for steady in (slopes, tree.map(np.zeros_like, slopes)))
-    pairs = zip(tree.leaves(moved), tree.leaves(still), tree.leaves(slopes), strict=True)
-    rates = [np.abs(a - b) / np.abs(g) / STEPS for a, b, g in pairs if a.size]
-    rate = float(max((each.max() for each in rates), default=0.0))
-    return STEEPNESS / rate if rate > 0 else np.inf
+    """The curvature of a quadratic that suits the rate of an optimizer's steps; infinite if it does not move."""
+    with np.errstate(all="ignore"):
+        return pace_of(optimizer, start, slopes).curvature
 
 
 def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
     """Each number is treated alone: stepping reversed arrays gives the reversed step, over three steps.
+
+    It is the same for arrays of another memory layout, and where the gradient of another number is 0. What is symmetric
+    in all numbers, as a norm is, passes, unless the optimizer is made by `rules.optimizer`: it goes through large
+    arrays in blocks, so that there no other gradient may matter.
 
     Parameters
     ----------
@@ -378,13 +416,133 @@ def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     >>> all(verdict.ok for verdict in laws.elementwise(adam(0.01), params, grads, rng))
     True
     """
-    straight, mirrored = params, _mirrored(params)
-    state, mirrored_state = optimizer.init(straight), optimizer.init(mirrored)
-    for _ in range(3):
-        straight, state = optimizer.step(state, writable(straight), writable(grads))
-        mirrored, mirrored_state = optimizer.step(mirrored_state, writable(mirrored), writable(_mirrored(grads)))
-    ok = tree.equal(_mirrored(straight), mirrored)
-    return [Verdict("elementwise", "params", ok, "" if ok else "a number's step depends on where it stands")]
+    note = (
+        _by_place(optimizer, params, grads)
+        or _by_layout(optimizer, params, grads)
+        or _by_a_zero(optimizer, params, grads)
+        or _by_others(optimizer, params, grads)
+    )
+    return [Verdict("elementwise", "params", not note, note)]
+
+
+def _taken(optimizer: Optimizer[Any, Any], params: Any, slopes: Sequence[Any]) -> Any:
+    """The parameters after steps under these gradients."""
+    return _went_on(optimizer, _Place(params, optimizer.init(params)), slopes)
+
+
+def _went_on(optimizer: Optimizer[Any, Any], place: _Place, slopes: Sequence[Any]) -> Any:
+    at, state = place.params, place.state
+    for each in slopes:
+        at, state = optimizer.step(state, at, each)
+    return at
+
+
+def _by_place(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
+    """The fault where reversed arrays do not give the reversed steps."""
+
+    def moved(flip: Callable[[Any], Any]) -> Any:
+        at, state = flip(params), optimizer.init(flip(params))
+        for _ in range(3):
+            at, state = optimizer.step(state, writable(at), writable(flip(grads)))
+        return at
+
+    straight, mirrored = moved(writable), moved(_mirrored)
+    by_rules = isinstance(optimizer, ArrayOptimizer)
+    if tree.equal(_mirrored(straight), mirrored) or (not by_rules and _rounded(_mirrored(straight), mirrored)):
+        return ""
+    if not tree.equal(straight, moved(writable)):
+        return "the same steps give other numbers each time, so that it cannot be seen what they depend on"
+    return "a number's step depends on where it stands"
+
+
+def _rounded(a: Any, b: Any) -> bool:
+    """Whether two trees differ by rounding alone: a sum in another order, as that of a norm, is another in its end."""
+    return all(
+        x.shape == y.shape and np.abs(x - y).max(initial=0.0) <= 16 * np.finfo(y.dtype).eps * np.abs(y).max(initial=0.0)
+        for x, y in zip(tree.leaves(a), tree.leaves(b), strict=True)
+    )
+
+
+def _by_layout(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
+    """The fault where arrays of another memory layout are gone through in another order."""
+    right = _taken(optimizer, writable(params), [writable(grads)] * 3)
+    laid = {"parameters": (_otherwise(params), grads), "gradients": (params, _otherwise(grads))}
+    for name, (at, slopes) in laid.items():
+        try:
+            got = _taken(optimizer, at, [slopes] * 3)
+        except Exception:  # noqa: BLE001, S112  # it refuses this layout, which is an answer
+            continue
+        if _apart(got, right, params):
+            return f"the entries of {name} in another memory layout are mixed up: are they read as they lie in memory?"
+    return ""
+
+
+def _otherwise(value: P) -> P:
+    """Copies of all arrays, with the axes the other way round in memory, or with gaps."""
+    return tree.map(lambda leaf: read_only(_laid_otherwise(leaf)), value)
+
+
+def _laid_otherwise(leaf: Array) -> Array:
+    if leaf.ndim > 1:
+        return leaf.copy(order="C" if leaf.flags.f_contiguous else "F")
+    return np.repeat(leaf, 2)[::2] if leaf.ndim else leaf.copy()
+
+
+FACTORS = (1.0, 0.7, -0.5, 1.3, 0.8, 1.1)
+"""The gradients of some steps, by those given: momenta do not grow in proportion to them."""
+
+AMID = 3
+"""The step whose gradients are changed."""
+
+
+def _changed(grads: Any, change: Callable[[Array], Any]) -> list[Any]:
+    """Gradients of some steps, none of which is 0, with one entry of each array changed in one of them."""
+    whole = tree.map(lambda leaf: np.where(np.abs(leaf) < np.finfo(leaf.dtype).tiny, 1, leaf).astype(leaf.dtype), grads)
+    slopes = [_scaled(whole, factor) for factor in FACTORS]
+    slopes[AMID] = tree.map(lambda leaf: np.where(_chosen(leaf), change(leaf), leaf).astype(leaf.dtype), slopes[AMID])
+    return slopes
+
+
+def _scaled(value: P, factor: float) -> P:
+    return tree.map(lambda leaf: (leaf * factor).astype(leaf.dtype), value)
+
+
+def _chosen(leaf: Array) -> Any:
+    """Where the entry is that is changed: none in an array of one."""
+    return np.arange(leaf.size).reshape(leaf.shape) == (leaf.size // 2 if leaf.size > 1 else -1)
+
+
+def _by_a_zero(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
+    """The fault where a gradient of 0 does to others what one of nearly 0 does not: of a norm both are the same."""
+    changes: list[Callable[[Array], Any]] = [np.zeros_like, lambda leaf: 1e-9 * leaf]
+    given, wide = _cast(params, np.float64), _cast(grads, np.float64)
+    try:
+        got, right = (_taken(optimizer, given, _changed(wide, change)) for change in changes)
+    except Exception:  # noqa: BLE001  # it refuses float64, which is an answer
+        return ""
+    chosen = tree.map(_chosen, params)
+    kept = [tree.map(lambda leaf, hole: np.where(hole, 0, leaf), at, chosen) for at in (got, right)]
+    return "a gradient of 0 changes the steps of other numbers" if _apart(kept[0], kept[1], given) else ""
+
+
+def _by_others(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
+    """The fault where an update by the rules, which go through large arrays in blocks, looks at other numbers."""
+    if not isinstance(optimizer, ArrayOptimizer):
+        return ""
+    changes: list[Callable[[Array], Any]] = [np.positive, lambda leaf: -3 * leaf]
+    ends = [_taken(optimizer, params, _changed(grads, change)) for change in changes]
+    kept = [tree.map(lambda leaf: np.where(_chosen(leaf), 0, leaf), at) for at in ends]
+    words = "the gradient of a number changes the steps of others: by the rules each is treated alone"
+    return "" if tree.equal(*kept) else words
+
+
+def _apart(a: Any, b: Any, start: Any) -> bool:
+    """Whether two ends are further apart than rounding is, by the way from the start."""
+    for x, y, at in zip(tree.leaves(a), tree.leaves(b), tree.leaves(start), strict=True):
+        way, size = (np.abs(each).max(initial=0.0) for each in (y - at, y))
+        if not np.all(np.abs(x - y) <= 1e-3 * way + 16 * np.finfo(y.dtype).eps * size):
+            return bool(np.isfinite(y).all())
+    return False
 
 
 OPTIMIZER_LAWS: dict[str, OptimizerLaw] = {
@@ -422,16 +580,6 @@ def _form(value: Any) -> str:
 
 def _kind(value: object) -> str:
     return type(value).__name__
-
-
-def _copies(value: Any) -> list[Array]:
-    return [array.copy() for array in arrays_in(value)]
-
-
-def _same(a: list[Array], b: list[Array]) -> bool:
-    return len(a) == len(b) and all(
-        np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for x, y in zip(a, b, strict=True)
-    )
 
 
 def _cast(value: Any, dtype: Any) -> Any:

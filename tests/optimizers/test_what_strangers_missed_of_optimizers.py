@@ -1,0 +1,315 @@
+"""Faults that the check of an optimizer accepted when strangers planted them, and right optimizers that it refused."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from attrs import frozen
+
+from chainrule import Array, Report, check_optimizer, rules
+
+RNG = np.random.default_rng
+
+Init = Callable[[Any], Any]
+Step = Callable[[Any, Any, Any], tuple[Any, Any]]
+
+
+def nothing(params: Any) -> Any:
+    return 0
+
+
+def counted(make: Init) -> Init:
+    return lambda params: (0, make(params))
+
+
+@frozen
+class Steps:
+    """An optimizer of two functions; by default its state is the number of steps."""
+
+    step: Step
+    init: Init = nothing
+
+
+def report_of(optimizer: Any, seed: int = 0, dtype: Any = np.float64, only: str | None = None) -> Report:
+    rng = RNG(seed)
+    params, grads = (rng.standard_normal((5, 3)).astype(dtype) for _ in range(2))
+    return check_optimizer(optimizer, params, grads, rng=rng, only=only and [only])
+
+
+def rated(rate: Callable[[int], float]) -> Steps:
+    return Steps(lambda count, p, g: (p - p.dtype.type(rate(count)) * g, count + 1))
+
+
+def looking_ahead(every: int, copied: bool) -> Steps:
+    def step(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+        count, slow = state
+        new = p - 0.1 * g
+        if (count + 1) % every == 0:
+            new = slow + 0.5 * (new - slow)
+            return new, (count + 1, new.copy() if copied else new)
+        return new, (count + 1, slow.copy())
+
+    return Steps(step, counted(np.copy))
+
+
+def writing_late(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    count, velocity = state
+    if count < 2:
+        velocity = 0.9 * velocity + g
+    else:
+        velocity *= 0.9
+        velocity += g
+    return p - 0.01 * velocity, (count + 1, velocity)
+
+
+def growing_late(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    return p - 0.1 * g, (state[0] + 1, *([] if state[0] < 2 else [g.copy()]))
+
+
+def promoting_late(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    share = p.dtype.type(0.9) if state[0] < 2 else np.float64(0.9)
+    return p - p.dtype.type(0.1) * g, (state[0] + 1, state[1] * share)
+
+
+def promoting_the_state(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    velocity = np.float64(0.9) * state + g
+    return (p - 0.01 * velocity).astype(p.dtype), velocity
+
+
+class ByIdentity:
+    """Whose steps are remembered by the identity of the gradients."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, Any] = {}
+
+    def init(self, params: Any) -> Any:
+        return 0
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        _, move = self.known.setdefault(id(grads), (grads, 0.1 * grads))
+        return params - move, state
+
+
+class Counting:
+    """Which counts its steps outside the state: init begins anew."""
+
+    def init(self, params: Any) -> Any:
+        self.count = 0
+        return 0
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        self.count += 1
+        return params - (0.1 if self.count < 30 else 0.01) * grads, state + 1
+
+
+class Halving:
+    """Which halves its rate outside the state after a hundred steps."""
+
+    def __init__(self) -> None:
+        self.rate = 0.1
+
+    def init(self, params: Any) -> Any:
+        return 0
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        rate = self.rate
+        if state == 100:
+            self.rate /= 2
+        return params - rate * grads, state + 1
+
+
+def in_order_of_memory(count: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    return (p.ravel(order="K") - 0.1 * g.ravel(order="K")).reshape(p.shape), count
+
+
+def of_bytes(count: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    return p - 0.1 * np.frombuffer(g.tobytes("A"), g.dtype).reshape(g.shape), count
+
+
+def kept_without_gradients(count: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    return (p - 0.1 * g if g.any() else p), count
+
+
+def stopped_by_a_zero(count: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    return (p - 0.1 * g if g.all() else p.copy()), count
+
+
+def reset_by_a_zero(velocity: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    new = 0.9 * velocity + g if g.all() else g.copy()
+    return p - 0.01 * new, new
+
+
+def by_its_norm(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+    return param - rate * grad / (1 + np.linalg.norm(grad)), ()
+
+
+WRONG: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "a rate that grows by 1%": (lambda: rated(lambda t: 0.01 * 1.01**t), "descends", "the minimum moves"),
+    "a rate that grows by 2%": (lambda: rated(lambda t: 0.01 * 1.02**t), "descends", "the minimum moves"),
+    "a rate that grows by as much each step": (
+        lambda: rated(lambda t: 0.01 * (1 + t)),
+        "descends",
+        "the minimum moves",
+    ),
+    "up the gradient in the end": (lambda: rated(lambda t: 0.1 if t < 950 else -3.0), "descends", "on a quadratic"),
+    "a result in the state at step 2": (lambda: looking_ahead(2, copied=False), "step_purity", "at step 2"),
+    "a result in the state at step 10": (lambda: looking_ahead(10, copied=False), "step_purity", "at step 10"),
+    "a state written to": (lambda: Steps(writing_late, counted(np.zeros_like)), "step_purity", "arguments, at step 3"),
+    "a state that gets an array": (
+        lambda: Steps(growing_late, lambda p: (0,)),
+        "step_structure",
+        "became tuple(int, f64[5, 3]), at step 3",
+    ),
+    "a state that is promoted": (
+        lambda: Steps(promoting_late, counted(np.ones_like)),
+        "step_structure",
+        "in float32: was tuple(int, f32[5, 3]), became tuple(int, f64[5, 3]), at step 3",
+    ),
+    "parameters promoted in float32": (
+        lambda: Steps(lambda s, p, g: (p - np.float64(0.1) * g, s)),
+        "step_structure",
+        "in float32: was f32[5, 3], became f64[5, 3]",
+    ),
+    "a velocity promoted in float32": (
+        lambda: Steps(promoting_the_state, np.zeros_like),
+        "step_structure",
+        "in float32: was f32[5, 3], became f64[5, 3]",
+    ),
+    "steps by identity": (ByIdentity, "step_purity", "is it kept by identity?"),
+    "parameters returned without gradients": (
+        lambda: Steps(kept_without_gradients),
+        "step_purity",
+        "where all gradients are 0",
+    ),
+    "the order of memory": (lambda: Steps(in_order_of_memory), "elementwise", "in another memory layout are mixed up"),
+    "the bytes of memory": (lambda: Steps(of_bytes), "elementwise", "in another memory layout are mixed up"),
+    "a count that init sets to 0": (Counting, "step_purity", "is something kept outside the state?"),
+    "a rate halved outside the state": (Halving, "step_purity", "is something kept outside the state?"),
+    "one 0 stops all": (lambda: Steps(stopped_by_a_zero), "elementwise", "a gradient of 0 changes the steps of other"),
+    "one 0 takes all momenta": (
+        lambda: Steps(reset_by_a_zero, np.zeros_like),
+        "elementwise",
+        "a gradient of 0 changes the steps of other",
+    ),
+    "a norm by the rules": (
+        lambda: rules.optimizer("by_its_norm", by_its_norm, 0.1),
+        "elementwise",
+        "by the rules each is treated alone",
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_found_by_its_law_alone(name: str, seed: int) -> None:
+    make, law, words = WRONG[name]
+    report = report_of(make(), seed)
+    assert {verdict.law for verdict in report.failures} == {law}, str(report)
+    assert words in report.failures[0].note
+
+
+def accumulating(every: int) -> Steps:
+    def step(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+        count, total = state
+        total = total + g
+        if count < every - 1:
+            return p.copy(), (count + 1, total)
+        return p - p.dtype.type(0.1 / every) * total, (0, np.zeros_like(g))
+
+    return Steps(step, counted(np.zeros_like))
+
+
+def divided_by_its_norm(count: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    return p - p.dtype.type(0.1) * g / np.sqrt((g * g).sum() + p.dtype.type(1e-8)), count
+
+
+def clipped_by_its_norm(count: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    return p - p.dtype.type(0.1 * min(1.0, 1 / float(np.linalg.norm(g) + 1e-8))) * g, count
+
+
+def adadelta(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    """Whose steps under a steady gradient grow by a root of their number."""
+    squares = 0.9 * state[0] + 0.1 * g * g
+    step = np.sqrt(state[1] + 1e-6) / np.sqrt(squares + 1e-6) * g
+    return p - step, (squares, 0.9 * state[1] + 0.1 * step * step)
+
+
+RIGHT: dict[str, Callable[[], Any]] = {
+    "six gradients for a step": partial(accumulating, 6),
+    "eight gradients for a step": partial(accumulating, 8),
+    "fifty gradients for a step": partial(accumulating, 50),
+    "a hundred gradients for a step": partial(accumulating, 100),
+    "a start after 10 steps": lambda: rated(lambda t: 0.1 * (t >= 10)),
+    "a start after 50 steps": lambda: rated(lambda t: 0.1 * (t >= 50)),
+    "a start after 500 steps": lambda: rated(lambda t: 0.1 * (t >= 500)),
+    "warming up by a cosine": lambda: rated(lambda t: 0.05 * (1 - math.cos(math.pi * min(t, 200) / 200))),
+    "warming up by a power": lambda: rated(lambda t: 0.1 * min((t / 300) ** 3, 1.0)),
+    "warming up by powers of a number": lambda: rated(lambda t: 1e-6 * 1e5 ** min(t / 200, 1.0)),
+    "warming up for a thousand steps": lambda: rated(lambda t: 0.1 * min(t / 1000, 1.0)),
+    "warming up for four thousand steps": lambda: rated(lambda t: 0.1 * min(t / 4000, 1.0)),
+    "falling to 0": lambda: rated(lambda t: 0.05 * (1 + math.cos(math.pi * min(t, 200) / 200))),
+    "looking ahead": lambda: looking_ahead(5, copied=True),
+    "adadelta": lambda: Steps(adadelta, lambda p: (np.zeros_like(p), np.zeros_like(p))),
+    "divided by a norm": lambda: Steps(divided_by_its_norm),
+    "clipped by a norm": lambda: Steps(clipped_by_its_norm),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_is_accepted(name: str, seed: int) -> None:
+    report = report_of(RIGHT[name](), seed, np.float32 if seed == 2 else np.float64)
+    assert report.ok, str(report)
+
+
+def test_a_rate_that_grows_slowly_and_on_and_on_cannot_be_told_from_a_warm_up() -> None:
+    (verdict,) = report_of(rated(lambda t: 0.01 * 1.001**t), only="descends").undecided
+    assert "its steps still grow after 16000 of them" in verdict.note
+
+
+def without_correction(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    count, mean = state
+    mean = 0.9 * mean + 0.1 * g
+    return p - 0.01 * mean / np.asarray(1 - 0.9**count), (count + 1, mean)
+
+
+class Noisy:
+    """Whose steps are drawn from a generator of its own."""
+
+    def __init__(self) -> None:
+        self.rng = RNG(0)
+
+    def init(self, params: Any) -> Any:
+        return 0
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        return params - 0.1 * grads * (1 + 0.1 * self.rng.standard_normal(grads.shape)), state
+
+
+WORDS: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "a state never written": (
+        lambda: Steps(lambda s, p, g: (p - 0.01 * (0.9 * s + g), 0.9 * s + g), np.empty_like),
+        "step_purity",
+        "is some of it never written, as by np.empty?",
+    ),
+    "a correction of 0": (lambda: Steps(without_correction, counted(np.zeros_like)), "follows_gradient", "1 - beta**0"),
+    "noise, and places": (Noisy, "elementwise", "the same steps give other numbers each time"),
+    "noise, and gradients": (Noisy, "follows_gradient", "the same steps give other numbers each time"),
+    "no step": (lambda: rated(lambda t: 0.0), "follows_gradient", "no number moves in 1000 steps"),
+    "an entry that stays": (
+        lambda: Steps(lambda s, p, g: (p - 0.1 * g * (np.arange(15).reshape(5, 3) > 0)[: len(p)], s)),
+        "follows_gradient",
+        "a number does not move, let alone against its gradient",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_words_say_what_is_wrong(name: str) -> None:
+    make, law, words = WORDS[name]
+    with np.errstate(all="ignore"):
+        report = report_of(make(), only=law)
+    assert words in report.failures[0].note
