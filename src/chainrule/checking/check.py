@@ -370,7 +370,7 @@ def _report(
             except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
                 if name != "process_unchanged":  # it comes first, and the next law says the same
                     verdicts.append(Verdict(name, "call", ok=False, note=_said(error)))
-            if name.endswith("structure") and any(v.field in {"call", "grads"} and not v.ok for v in verdicts):
+            if name.endswith("structure") and any(map(_says_all, verdicts)):
                 break  # other laws would only say the same in other words
         if "process_unchanged" in names and not any(v.law == "process_unchanged" and v.wrong for v in verdicts):
             changed = [name for name, value in settings().items() if value != before[name]]
@@ -378,6 +378,12 @@ def _report(
             note = "a call at other numbers, of another size or in another dtype changes {} of the whole process"
             verdicts += [Verdict("process_unchanged", name, ok=False, note=note.format(name)) for name in changed]
     return Report(tuple(verdicts))
+
+
+def _says_all(verdict: Verdict) -> bool:
+    """Tell whether a verdict is about a fault that all laws would find."""
+    of_all = verdict.field in {"call", "grads"} or (verdict.law, verdict.field) == ("loss_state", "cache")
+    return of_all and not verdict.ok
 
 
 def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:

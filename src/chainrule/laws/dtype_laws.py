@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
+from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
@@ -24,7 +25,18 @@ from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_dtype, in_float64
 from chainrule.laws.directions import Part
 from chainrule.laws.hints import where
-from chainrule.laws.trial import Checked, Fields, Trial, Units, couples_rows, draw, measured, rms, rounding
+from chainrule.laws.trial import (
+    Checked,
+    Fields,
+    Trial,
+    Units,
+    arrays_in,
+    couples_rows,
+    draw,
+    measured,
+    rms,
+    rounding,
+)
 
 UNITS = 8.0
 """The units of rounding that a result may be off by: more of them, the more entries there are to be the worst of."""
@@ -77,9 +89,13 @@ def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     for case, other, units in _of_other_columns(layer, params, x, rng):
         verdicts += tried(other, single, case, theirs=own == single, units=units)
     for case, other in _with_larger(layer, x, rng):
-        verdicts += tried(other, single, case, theirs=False)  # it may overflow
+        verdicts += tried(other, single, case, theirs=False, may_overflow=True)
     verdicts += tried(x, half, theirs=own == half)
-    return one_each(verdicts)
+    return one_each(sorted(verdicts, key=_cannot_tell))  # one that is wrong stands before one that can't tell
+
+
+def _cannot_tell(verdict: Verdict) -> bool:
+    return verdict.undecided
 
 
 def _of_other_rows(layer: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
@@ -131,6 +147,7 @@ def _in_dtype(
     rng: np.random.Generator,
     noise: float,
     theirs: bool,
+    may_overflow: bool = False,
     units: float = UNITS,
 ) -> Iterator[Verdict]:
     """The verdicts in one dtype."""
@@ -143,7 +160,7 @@ def _in_dtype(
             both = Both.of(trial, draw(trial.out, rng).astype(dtype), rng, noise)
     except Exception:  # noqa: BLE001  # it refuses this dtype or these numbers, which is an answer
         return
-    yield from both.verdicts(rng, at, theirs=theirs, units=units)
+    yield from both.verdicts(rng, at, theirs=theirs, may_overflow=may_overflow, units=units)
 
 
 @frozen(eq=False)
@@ -159,6 +176,7 @@ class Both:
     right: Fields
     least: Fields
     units: Units
+    exact: Trial
 
     @classmethod
     def of(cls, trial: Trial, dout: Array, rng: np.random.Generator, noise: float = UNIT) -> "Both":
@@ -169,11 +187,20 @@ class Both:
         unit = float(np.finfo(dout.dtype).eps) / 2
         least = {name: unit * (rms(leaf) + np.abs(leaf)) for name, leaf in right.items()}
         units = cache(partial(rounding, exact, wide, rng, unit, copies=4 if trial.large else 8))
-        return cls(trial, dout, results, right, least, units)
+        return cls(trial, dout, results, right, least, units, exact)
 
-    def verdicts(self, rng: np.random.Generator, at: str, *, theirs: bool, units: float = UNITS) -> Iterator[Verdict]:
-        """The verdict on each result."""
+    def verdicts(
+        self,
+        rng: np.random.Generator,
+        at: str,
+        *,
+        theirs: bool,
+        may_overflow: bool = False,
+        units: float = UNITS,
+    ) -> Iterator[Verdict]:
+        """The verdict on each result; what overflows on the way in a dtype that nobody asked for may be no fault."""
         dtype = self.dout.dtype
+        may_overflow = not theirs and (may_overflow or self._beyond)
         for name, got in self.results.items():
             like = self.right[name]
             if got.dtype != dtype:
@@ -183,7 +210,11 @@ class Both:
                 note = f"{at} it is {describe(got)}, in float64 {describe(like)}"
                 yield Verdict("precision", name, ok=False, note=note)
                 continue
-            judged = partial(_judged, name, got, info=np.finfo(dtype), at=at, theirs=theirs, units=units)
+            lost = _lost(got, like, np.finfo(dtype))
+            if lost.any() and not may_overflow:
+                yield self._of_lost(name, lost, at, theirs=theirs)
+                continue
+            judged = partial(_judged, name, got, info=np.finfo(dtype), at=at, theirs=theirs, units=units, excused=lost)
             verdict = judged(like, self.least[name])
             if not verdict.ok:
                 verdict = judged(like, self.units()[name])
@@ -193,6 +224,53 @@ class Both:
                 verdict = Verdict("precision", name, ok=True, power=verdict.error)
             point = Part(self.trial, name, self.dout, got, self.units)
             yield verdict if verdict.ok else evolve(verdict, point=point)
+
+    def _of_lost(self, name: str, lost: NDArray[np.bool_], at: str, *, theirs: bool) -> Verdict:
+        """The verdict on a result that is not finite where it is in float64.
+
+        In float16, which lacks constants such as 1e5, or for numbers that are not ordinary, that is no fault for sure
+        of a layer that is used in float64.
+        """
+        got, like, info = self.results[name], self.right[name], np.finfo(self.dout.dtype)
+        sure = theirs or (info.dtype != np.float16 and self._ordinary)
+        index = tuple(int(i) for i in np.argwhere(lost)[0])
+        place = where(lost)
+        return Verdict(
+            "precision",
+            name,
+            ok=False,
+            note=f"{at} it is not finite where it is in float64"
+            f"{'' if sure else f', a fault if it is meant for {info.dtype.name}'}"
+            f": {place or 'does something overflow on the way?'}",
+            index=index,
+            got=float(got[index]),
+            expected=float(like[index]),
+            undecided=not sure,
+            point=Part(self.trial, name, self.dout, got, self.units),
+        )
+
+    @property
+    def _on_the_way(self) -> list[Array]:
+        """The finite numbers that go in, come out and are saved, in float64."""
+        saved = [leaf for leaf in arrays_in(self.exact.cache) if leaf.dtype.kind == "f"]
+        return [leaf[np.isfinite(leaf)] for leaf in (*self.exact.arguments.values(), *self.right.values(), *saved)]
+
+    @property
+    def _beyond(self) -> bool:
+        """True if a number on the way is beyond the range of the dtype."""
+        most = 0.9 * float(np.finfo(self.dout.dtype).max)
+        return any(bool((np.abs(leaf) > most).any()) for leaf in self._on_the_way)
+
+    @property
+    def _ordinary(self) -> bool:
+        """True if no sum of squares leaves the range of the dtype, nor one of squared exponentials of the arguments."""
+        info = np.finfo(self.dout.dtype)
+        given = [np.abs(leaf[np.isfinite(leaf) & (leaf != 0)]) for leaf in self.exact.arguments.values()]
+        given = [leaf for leaf in given if leaf.size]
+        with np.errstate(all="ignore"):
+            within = all(float(np.exp(2 * leaf).sum()) < info.max for leaf in given)
+            within = within and all(float(np.square(leaf).sum()) < info.max for leaf in self._on_the_way)
+        return bool(given) and within and all(leaf.min() ** 2 > float(info.smallest_subnormal) for leaf in given)
 
     def _right_nearby(
         self, name: str, judged: Callable[[Array, Array], Verdict], rng: np.random.Generator
@@ -254,17 +332,29 @@ def _nearby(rng: np.random.Generator, leaf: Array) -> Array:
     return (leaf * (1 + 1e-3 * rng.standard_normal(leaf.shape))).astype(leaf.dtype) if leaf.dtype.kind == "f" else leaf
 
 
+def _lost(got: Array, like: Array, info: Any) -> NDArray[np.bool_]:
+    """True where a result is not finite, and the right one is, within the range of the dtype."""
+    return np.asarray(~np.isfinite(got) & np.isfinite(like) & (np.abs(like) <= 0.9 * float(info.max)))
+
+
 def _judged(
-    name: str, got: Array, like: Array, unit: Array, info: Any, at: str, *, theirs: bool, units: float
+    name: str,
+    got: Array,
+    like: Array,
+    unit: Array,
+    info: Any,
+    at: str,
+    *,
+    theirs: bool,
+    units: float,
+    excused: NDArray[np.bool_],
 ) -> Verdict:
     with np.errstate(all="ignore"):
         units = units * max(1.0, math.log2(max(got.size, 1)) / 10)
         allowed = units * unit + 64 * float(info.smallest_subnormal)
         allowed = np.where(np.isnan(allowed), np.inf, allowed)  # at the end of the domain
         off = np.abs(got.astype(np.float64) - like)
-        beyond = ~np.isfinite(got) & ((np.abs(like) > 0.9 * float(info.max)) | ~np.isfinite(like))
-        if not theirs:  # an overflow on the way is no fault in a dtype that nobody asked for
-            beyond |= ~np.isfinite(got)
+        beyond = ~np.isfinite(got) & (excused | ~_lost(got, like, info))
         ratio = np.where(beyond, 0.0, off / np.where(allowed > 0, allowed, 1e-300))
         ratio[np.isnan(ratio) & ~np.isfinite(like)] = 0.0
         ratio[np.isnan(ratio)] = np.inf

@@ -1,5 +1,6 @@
 """The laws of losses. Each takes a loss, an output, targets and a Generator, and gives a verdict for every field."""
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,18 +12,18 @@ from attrs import evolve, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
-from chainrule.arrays.types import Array, is_tuple
+from chainrule.arrays.types import Array, is_any_tuple, is_tuple
 from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict, compare, one_each
-from chainrule.laws.copies import in_float64, read_only_copy, writable
+from chainrule.laws.copies import in_dtype, in_float64, read_only_copy, writable
 from chainrule.laws.derivative_law import derivative, noted
-from chainrule.laws.directions import REFUSE, by_directions
+from chainrule.laws.directions import REFUSE, Part, by_directions
 from chainrule.laws.dtype_laws import precision
 from chainrule.laws.layer_laws import ROUNDING
 from chainrule.laws.memory_laws import all_written, any_layout, lent, nothing_shared
 from chainrule.laws.row_laws import rows_of, taken
 from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
-from chainrule.laws.trial import Trial, arrays_in, measured
+from chainrule.laws.trial import Trial, arrays_in, measured, sizes_of, units_of
 from chainrule.laws.value_laws import any_dout, other_values
 from chainrule.layer import Layer
 from chainrule.loss import Loss
@@ -36,6 +37,15 @@ COLUMNS = (33, 64, 65, 128, 129, 257)
 
 MOST = 2**18
 """The most numbers in an out that is made for a check."""
+
+ALL_PAIRS = 257
+"""The most rows at which a wrong entry is searched for, of a loss whose rows are coupled."""
+
+NOISES = 64
+"""By how many times its own noise a loss may break an equality, as layers may: in float32, by about 2e-6."""
+
+FAR = 1000.0
+"""By how much one row is moved away from the others, which should not notice."""
 
 LossLaw: TypeAlias = Callable[[Loss[Any, Any], Array, Any, np.random.Generator], list[Verdict]]
 
@@ -97,7 +107,22 @@ def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gen
     True
     """
     verdicts = derivative(as_layer(loss, in_float64(targets)), (), out, rng)
-    return _renamed("loss_derivative", [each for each in verdicts if each.field == "dx"])
+    of_dout = _renamed("loss_derivative", [each for each in verdicts if each.field == "dx"])
+    return _of_ignored(loss, out, targets, of_dout)
+
+
+IGNORED = "it is the same for every dloss: was it ignored?"
+"""The words for a backward that does not depend on dloss, which is then off by any factor."""
+
+
+def _of_ignored(loss: Loss[T, C], out: Array, targets: T, verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts, of which those that are wrong say so if dloss is ignored."""
+    if not any(each.wrong for each in verdicts):
+        return verdicts
+    _, cache = _forward(loss, out, targets)
+    once, twice = (np.array(loss.backward(cache, dloss)) for dloss in (1.0, 2.0))
+    ignored = once.any() and _equal(once, twice)
+    return [evolve(each, note=IGNORED) if ignored and each.wrong else each for each in verdicts]
 
 
 def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
@@ -108,7 +133,7 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     loss, out, targets
         The loss, and the arguments to run it on.
     rng
-        The generator that draws k.
+        The generator that draws k, and the direction in which the rounding of the loss is measured.
 
     Returns
     -------
@@ -127,15 +152,25 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     out, targets = in_float64(out), in_float64(targets)
     _, cache = _forward(loss, out, targets)
     k = 1.5 + float(rng.random())
-    once, often, never = (loss.backward(cache, dloss) for dloss in (1.0, k, 0.0))
-    note = "it is the same for every dloss: was it ignored?" if np.array_equal(once, often) and once.any() else ""
-    if never.any():
+    once, often, never = (np.array(loss.backward(cache, dloss)) for dloss in (1.0, k, 0.0))
+    note = IGNORED if np.array_equal(once, often) and once.any() else ""
+    known = np.isfinite(once)  # a nan or an infinity times 0 is no number
+    if never[known].any():
         return [Verdict("loss_linearity", "dout", ok=False, note=note or "it is not 0 for dloss = 0")]
-    return [compare("loss_linearity", "dout", often, k * once, ROUNDING, note=note)]
+    expected = np.where(known, k * once, np.nan)
+    return [compare("loss_linearity", "dout", often, expected, _rounding(loss, out, targets, rng), note=note)]
+
+
+def _rounding(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> float:
+    """What equalities may be off by: `ROUNDING`, or more of a loss that computes in float32 whatever it is given."""
+    base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
+    return max(ROUNDING, NOISES * base.noise)
 
 
 def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
     """No argument is written to, read-only ones are accepted, calls repeat, and writing to `out` changes no gradient.
+
+    So it is for one row and in other dtypes, and for a `dloss` that is a writable array.
 
     Parameters
     ----------
@@ -158,34 +193,93 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     >>> all(verdict.ok for verdict in laws.loss_purity(mean_squared_error, out, targets, rng))
     True
     """
+    verdicts: list[Verdict] = []
+    for case, given, wanted in _other_copies(out, targets):
+        try:
+            verdicts += _pure(loss, given, wanted, case)
+        except Exception:
+            if not case:
+                raise
+            continue  # it refuses this size or dtype, which is an answer
+    return one_each(verdicts)
+
+
+def _other_copies(out: Array, targets: T) -> Iterator[tuple[str, Array, T]]:
+    """The arguments as they are, one row of them, and all in other dtypes."""
+    yield "", out, targets
+    if len(out) > 1 and _in_rows(out, targets):
+        yield "with 1 row", out[:1], tree.map(partial(_row, 0), targets)
+    for dtype in map(np.dtype, (np.float32, np.float64, np.float16)):
+        if dtype != out.dtype:
+            yield f"in {dtype.name}", in_dtype(out, dtype), in_dtype(targets, dtype)
+
+
+def _in_rows(out: Array, targets: Any) -> bool:
+    """Tell whether all targets have a row for each of out."""
+    return all(leaf.ndim and len(leaf) == len(out) for leaf in tree.leaves(targets))
+
+
+def _pure(loss: Loss[T, C], out: Array, targets: T, case: str) -> list[Verdict]:
+    """The verdicts on the purity of calls with copies of these arguments."""
     given, wanted = writable(out), writable(targets)
     value, cache = _forward(loss, given, wanted)
     kept = [array.copy() for array in arrays_in(cache)]
     first = np.array(loss.backward(cache, 1.0))
-    untouched = tree.equal((out, targets), (given, wanted)) and all(map(_equal, kept, arrays_in(cache)))
-    frozen_value, frozen_cache = _forward(loss, read_only_copy(out), read_only_copy(targets))
-    repeats = tree.equal((value, first), (frozen_value, loss.backward(frozen_cache, 1.0)))
-    repeats = repeats and tree.equal(first, loss.backward(cache, 1.0))
+    written = "" if all(map(_equal, kept, arrays_in(cache))) else WROTE
+    written = _written(out, targets, given, wanted) or written or _written_to_dloss(loss, cache, out.dtype)
+    try:
+        frozen_value, frozen_cache = _forward(loss, read_only_copy(out), read_only_copy(targets))
+        again = np.array(loss.backward(frozen_cache, 1.0))
+    except Exception as error:
+        if not case:
+            raise
+        note = written or f"read-only ones are refused: {type(error).__name__}: {error}"
+        return [Verdict("loss_purity", "arguments", ok=False, note=f"{case}: {note}")]
+    repeats = tree.equal((value, first), (frozen_value, again)) and tree.equal(first, loss.backward(cache, 1.0))
     for leaf in tree.leaves((given, wanted)):
         leaf[...] = -2 * leaf if leaf.dtype.kind == "f" else leaf == 0  # other sizes and signs, other labels
-    owns = tree.equal(first, loss.backward(cache, 1.0))
+    owns = not repeats or tree.equal(first, loss.backward(cache, 1.0))
     shares = "the cache shares the memory of out or targets: hold own(...) of them in it"
-    return [
-        Verdict("loss_purity", "arguments", untouched, "" if untouched else "a call wrote to one of its arguments"),
-        Verdict("loss_purity", "repetition", repeats, "" if repeats else "the same call gives other numbers"),
-        Verdict("loss_purity", "ownership", owns, "" if owns else shares),
-    ]
+    notes = {
+        "arguments": written,
+        "repetition": "" if repeats else "the same call gives other numbers",
+        "ownership": "" if owns else shares,
+    }
+    at = f"{case}: " if case else ""
+    return [Verdict("loss_purity", name, not note, note and f"{at}{note}") for name, note in notes.items()]
+
+
+WROTE = "a call wrote to one of its arguments"
+
+
+def _written(out: Array, targets: T, given: Array, wanted: T) -> str:
+    """What calls did to the copies of arguments that they were given, in words; they are writable afterwards."""
+    locked = [leaf for leaf in tree.leaves((given, wanted)) if not leaf.flags.writeable]
+    for leaf in locked:
+        leaf.flags.writeable = True
+    if locked:
+        return "a call made one of its arguments read-only, which is the caller's"
+    return "" if tree.equal((out, targets), (given, wanted)) else WROTE
+
+
+def _written_to_dloss(loss: Loss[Any, C], cache: C, dtype: np.dtype[Any]) -> str:
+    """The fault of a backward that writes to a dloss which is a writable array, in words."""
+    dloss = np.array(1.5, dtype)
+    loss.backward(cache, dloss)
+    return "" if dloss == 1.5 else "backward wrote to its dloss"
 
 
 def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
     """The loss is the mean of `rows`, and each row's loss depends on that row alone, unless it says `couples_rows`.
+
+    So it does beside a row that is far away, in the numbers of rows that the loss takes.
 
     Parameters
     ----------
     loss, out, targets
         The loss, and the arguments to run it on.
     rng
-        Not used: all laws of losses take one.
+        The generator of the direction in which the rounding of the loss is measured.
 
     Returns
     -------
@@ -203,25 +297,70 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     """
     out, targets = in_float64(out), in_float64(targets)
     value, _ = _forward(loss, out, targets)
-    rows = np.asarray(loss.rows(out, targets))
-    if rows.shape != out.shape[:-1]:
-        return [Verdict("mean_of_rows", "rows", ok=False, note=f"has shape {rows.shape}, expected {out.shape[:-1]}")]
-    mean = np.asarray(rows.mean())
-    of_loss = compare("mean_of_rows", "loss", np.asarray(value), mean, ROUNDING)
+    rows = loss.rows(out, targets)
+    if not isinstance(rows, np.ndarray | np.generic) or rows.shape != out.shape[:-1]:
+        note = f"is {describe(rows)}, expected an array of shape {out.shape[:-1]}"
+        return [Verdict("mean_of_rows", "rows", ok=False, note=note)]
+    rounding = _rounding(loss, out, targets, rng)
+    of_loss = compare("mean_of_rows", "loss", np.asarray(value), np.asarray(rows.mean()), rounding)
     of_rows = Verdict("mean_of_rows", "rows", ok=True, note="declared: rows are coupled")
     if not loss.couples_rows:
-        alone = [loss.rows(out[i : i + 1], tree.map(partial(_row, i), targets)) for i in range(len(out))]
-        of_rows = compare("mean_of_rows", "rows", rows, np.concatenate(alone), ROUNDING)
+        of_rows = _alone(loss, out, targets, rows, rounding)
     n = len(out)
     for which in (np.arange(1), np.arange(n // 2, n), np.arange(2 * n) % n):
         with suppress(Exception):
             some = np.asarray(loss.rows(out[which], tree.map(partial(taken, which), targets)))
             value_of = np.asarray(_forward(loss, out[which], tree.map(partial(taken, which), targets))[0])
             if of_loss.ok:
-                of_loss = compare("mean_of_rows", "loss", value_of, np.asarray(some.mean()), ROUNDING)
+                of_loss = compare("mean_of_rows", "loss", value_of, np.asarray(some.mean()), rounding)
             if of_rows.ok and not loss.couples_rows:
-                of_rows = compare("mean_of_rows", "rows", some, rows[which], ROUNDING)
-    return [noted(of_loss, "the loss is not the mean of its rows: a sum?"), noted(of_rows, "rows depend on each other")]
+                of_rows = compare("mean_of_rows", "rows", some, rows[which], rounding)
+    of_rows = of_rows if of_rows.note else noted(of_rows, "rows depend on each other")
+    return [noted(of_loss, "the loss is not the mean of its rows: a sum?"), of_rows]
+
+
+def _alone(loss: Loss[T, C], out: Array, targets: T, rows: Array, rounding: float) -> Verdict:
+    """The verdict on rows beside those of each row alone, and beside those where one row is far away."""
+    try:
+        alone = [loss.rows(out[i : i + 1], tree.map(partial(_row, i), targets)) for i in range(len(out))]
+        verdict = compare("mean_of_rows", "rows", rows, np.concatenate(alone), rounding)
+    except Exception:
+        if _takes(loss, out[:1], tree.map(partial(_row, 0), targets)):
+            raise
+        verdict = Verdict("mean_of_rows", "rows", ok=True, note=f"it takes no single row of {len(out)}")
+    far = (each for each in _beside_a_far_row(loss, out, targets, rows, rounding) if not each.ok)
+    return next(far, verdict) if verdict.ok else verdict
+
+
+def _takes(loss: Loss[T, C], out: Array, targets: T) -> bool:
+    """Tell whether forward takes these arguments."""
+    try:
+        _forward(loss, out, targets)
+    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        return False
+    return True
+
+
+def _beside_a_far_row(loss: Loss[T, C], out: Array, targets: T, rows: Array, rounding: float) -> Iterator[Verdict]:
+    """The verdicts on rows beside one that is far away, and on that one, as where all share a largest number."""
+    if len(out) < 2 or ((out >= 0) & (out <= 1)).all():
+        return
+    for far in (FAR, -FAR):
+        moved = out.copy()
+        moved[0] += far
+        if ((out > 0).all() or (out < 0).all()) and (np.sign(moved) != np.sign(out)).any():
+            continue  # outside of the domain, perhaps
+        with suppress(Exception):  # it refuses these numbers, which is an answer
+            beside = np.asarray(loss.rows(moved, targets))
+            yield _as_alone(beside[1:], rows[1:], rounding)
+            yield _as_alone(beside[:1], np.asarray(loss.rows(moved[:1], tree.map(partial(_row, 0), targets))), rounding)
+
+
+def _as_alone(beside: Array, alone: Array, rounding: float) -> Verdict:
+    """The verdict on rows beside a far one, where they are finite alone."""
+    expected = np.where(np.isfinite(alone), alone, np.nan)
+    note = f"rows depend on each other where one of them is {FAR:.0f} away: is a largest number shared?"
+    return compare("mean_of_rows", "rows", beside, expected, rounding, note=note)
 
 
 def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
@@ -289,7 +428,8 @@ def loss_values(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     """
     layer = as_layer(loss, targets)
     verdicts = [*other_values(layer, (), out, rng), *any_dout(layer, (), out, rng)]
-    return _one("loss_values", [*_overflows(layer, out, rng), *verdicts])
+    found = _one("loss_values", [*_overflows(layer, out, rng), *verdicts])
+    return _of_ignored(loss, out, targets, found)
 
 
 def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Verdict]:
@@ -356,11 +496,33 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
                 trial = Trial.in_float64(as_layer(loss, wanted), (), given).with_noise(base.noise)
                 trial = evolve(trial, floor=UNIT)
                 if np.isfinite(trial.out).all():
-                    douts = [np.ones_like(trial.out), np.full_like(trial.out, -2.0)]
-                    verdicts += by_directions("loss_targets", trial, douts, rng, case=words)
+                    verdicts += _compared(trial, rng, words, pairs=loss.couples_rows and len(given) > ALL_PAIRS)
         except Exception:  # noqa: BLE001, S112  # it refuses these targets, which is an answer
             continue
-    return _one("loss_targets", verdicts)
+        if any(each.wrong for each in verdicts):
+            break  # the others would say the same, of larger ones slowly
+    return _of_ignored(loss, out, targets, _one("loss_targets", verdicts))
+
+
+def _compared(trial: Trial, rng: np.random.Generator, words: str, *, pairs: bool) -> list[Verdict]:
+    """The verdict on the gradient at other targets.
+
+    Where a call may go through many pairs of rows, it is that along one direction, and no entry is searched for, which
+    takes hundreds of calls.
+    """
+    if not pairs:
+        douts = [np.ones_like(trial.out), np.full_like(trial.out, -2.0)]
+        return by_directions("loss_targets", trial, douts, rng, case=words)
+    dout = np.ones_like(trial.out)
+    part = Part(trial, "dx", dout, trial.back(dout)["dx"], units_of(trial, dout, rng))
+    moves = sizes_of(trial.x) * rng.choice([-1.0, 1.0], trial.x.shape)
+    half = rng.integers(0, 2, trial.x.shape, np.int8)
+    miss = part.along(moves)
+    if not math.isfinite(miss.allowed) or miss.ratio <= 1:
+        return [Verdict("loss_targets", "dx", ok=True)]
+    sure = part.steady(moves, miss) and part.adds_up(half * moves, (1 - half) * moves)
+    note = f"{words}: it is wrong along a direction in which all of x moves"
+    return [Verdict("loss_targets", "dx", False, note, got=miss.got, expected=miss.middle, undecided=not sure)]
 
 
 def _other_sizes(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tuple[str, Array, Any]]:
@@ -521,7 +683,12 @@ def loss_state(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generato
     """
     layer = as_layer(loss, targets)
     laws = (process_unchanged, calls_in_between, threads)
-    return _renamed("loss_state", [verdict for law in laws for verdict in law(layer, (), out, rng)])
+    verdicts = _renamed("loss_state", [verdict for law in laws for verdict in law(layer, (), out, rng)])
+    again = "a second backward on it gives other numbers: does backward write to it?"
+    if any(each.field == "grads" and each.wrong for each in verdicts):  # of a loss they are such a backward
+        verdicts = [each for each in verdicts if each.field != "backward"]
+        verdicts.append(Verdict("loss_state", "cache", ok=False, note=again))
+    return [each for each in verdicts if each.field != "grads"]
 
 
 LOSS_LAWS: dict[str, LossLaw] = {
@@ -554,7 +721,11 @@ def as_layer(loss: Loss[Any, Any], targets: Any) -> Layer[tuple[()], Any]:
     """A loss as a layer of its output, for fixed targets: its `out` is the loss, and its `dout` is `dloss`."""
 
     def backward(cache: Any, dout: Array) -> tuple[Array, tuple[()]]:
-        return loss.backward(cache, dout), ()
+        of_out = loss.backward(cache, dout)
+        given: object = of_out
+        if is_any_tuple(given):
+            raise TypeError(f"backward must return dout, an array like out, got {describe(given)}")
+        return of_out, ()
 
     return Layer(OfLoss(loss, targets), backward, couples_rows=True)
 
