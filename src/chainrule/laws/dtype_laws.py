@@ -355,6 +355,7 @@ def _judged(
         allowed = np.where(np.isnan(allowed), np.inf, allowed)  # at the end of the domain
         off = np.abs(got.astype(np.float64) - like)
         beyond = ~np.isfinite(got) & (excused | ~_lost(got, like, info))
+        beyond |= np.abs(like) > 0.9 * float(info.max)  # a number in its place is the largest, or chosen by the dtype
         ratio = np.where(beyond, 0.0, off / np.where(allowed > 0, allowed, 1e-300))
         ratio[np.isnan(ratio) & ~np.isfinite(like)] = 0.0
         ratio[np.isnan(ratio)] = np.inf
