@@ -1,4 +1,4 @@
-"""What the steps of an optimizer do beside their results: writing, sharing, remembering; by field, in words."""
+"""Faults of the steps of an optimizer beside their results: writing, sharing, remembering; by field, in words."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -53,7 +53,7 @@ def copies(value: Any) -> list[Array]:
 
 
 def same(a: list[Array], b: list[Array]) -> bool:
-    """Whether two lists have the same numbers."""
+    """Tell whether two lists have the same numbers."""
     return len(a) == len(b) and all(
         np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for x, y in zip(a, b, strict=True)
     )
@@ -106,7 +106,7 @@ def _of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
 
 
 def _shared(results: Any, given: Any) -> str:
-    """What the arrays of results share with arguments or with each other, in words; "" if nothing."""
+    """The memory that results share with arguments or with each other, in words; "" if none."""
     held = list(arrays_in(results))
     pairs = [(a, b) for a in held for b in arrays_in(given)]
     pairs += [(a, b) for i, a in enumerate(held) for b in held[i + 1 :]]

@@ -1,4 +1,4 @@
-"""How far an optimizer's steps go as they are taken: the curvature of a quadratic that suits them."""
+"""The pace of an optimizer's steps as they are taken, and the curvature of a quadratic that suits it."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -48,7 +48,7 @@ COLUMNS = (33, 129, 257)
 """Numbers of columns that are tried beside those of x, of layers without parameters."""
 
 LARGER = 10
-"""How many times as large as the others some numbers of x are made. Beyond that a softmax is all of one entry, and of
+"""The times that some numbers of x are made as large as the others. Beyond it a softmax is all of one entry, and of
 its derivative only what it cancels to is left."""
 
 MOST = 2**16
@@ -300,7 +300,7 @@ the errors of a single entry have one sign by accident in three cases of a hundr
 
 
 ON_THE_WAY = 4.0
-"""How many times as large as an array's numbers those may be that it becomes on the way, and which are rounded."""
+"""The times that numbers on the way, which are rounded, may be as large as those of the arguments."""
 
 
 def _moved(rng: np.random.Generator, unit: float, leaf: Array) -> Array:

@@ -203,7 +203,7 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
 
 
 def _written(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, str]]:
-    """What the calls did to which argument, for a `dout` of numbers and one of zeros."""
+    """The arguments that calls did something to, and the words for it, for a `dout` of numbers and one of zeros."""
     before = [_copies(tree.leaves(value)) for value in (params, x)]
     could = [[leaf.flags.writeable for leaf in tree.leaves(value)] for value in (params, x)]
     out, cache = layer.forward(params, x)

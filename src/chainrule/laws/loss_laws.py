@@ -162,7 +162,7 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
 
 
 def _rounding(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> float:
-    """What equalities may be off by: `ROUNDING`, or more of a loss that computes in float32 whatever it is given."""
+    """The error that an equality may have: `ROUNDING`, or more of a loss that computes in float32 in any case."""
     base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
     return max(ROUNDING, NOISES * base.noise)
 
@@ -253,7 +253,7 @@ WROTE = "a call wrote to one of its arguments"
 
 
 def _written(out: Array, targets: T, given: Array, wanted: T) -> str:
-    """What calls did to the copies of arguments that they were given, in words; they are writable afterwards."""
+    """The fault of calls that did something to the copies of arguments, in words; they are writable afterwards."""
     locked = [leaf for leaf in tree.leaves((given, wanted)) if not leaf.flags.writeable]
     for leaf in locked:
         leaf.flags.writeable = True

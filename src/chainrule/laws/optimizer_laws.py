@@ -61,7 +61,7 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
 
 
 def _reformed(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> dict[str, str]:
-    """What becomes of the forms of parameters and state over some steps, where they change, in words."""
+    """The change of the forms of parameters and state over some steps, in words."""
     at, state = params, optimizer.init(params)
     before = {"params": _form(at), "state": _form(state)}
     notes: dict[str, str] = {}
@@ -209,10 +209,10 @@ def _followed(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Genera
 
 
 DIFFERS = "the same steps give other numbers each time, so that it cannot be seen where a number goes"
-"""What is said of an optimizer that is not pure in the place of what would follow from it."""
+"""The words for an optimizer that is not pure, in the place of those that would follow from it."""
 
 UNMOVED = f"no number moves in {MOMENTS[-1][-1]} steps, whatever its gradient: is it used?"
-"""What is said of an array that stays where it is."""
+"""The words for an array that stays where it is."""
 
 
 def _alike(a: Any, b: Any) -> bool:
@@ -221,7 +221,7 @@ def _alike(a: Any, b: Any) -> bool:
 
 
 def _has_moved(under: list[Array], still: list[Array]) -> bool:
-    """Whether a gradient has an effect at the first moment, and so at the others."""
+    """Tell whether a gradient has an effect at the first moment, and so at the others."""
     return not np.array_equal(under[0], still[0])
 
 
@@ -346,7 +346,7 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
 
 @frozen
 class _Place:
-    """Where an optimizer is: its parameters and its state."""
+    """The place of an optimizer: its parameters and its state."""
 
     params: Any
     state: Any
@@ -456,7 +456,7 @@ def _by_place(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
 
 
 def _rounded(a: Any, b: Any) -> bool:
-    """Whether two trees differ by rounding alone: a sum in another order, as that of a norm, is another in its end."""
+    """Tell whether two trees differ by rounding alone, as a norm does whose sum is taken in another order."""
     return all(
         x.shape == y.shape and np.abs(x - y).max(initial=0.0) <= 16 * np.finfo(y.dtype).eps * np.abs(y).max(initial=0.0)
         for x, y in zip(tree.leaves(a), tree.leaves(b), strict=True)
@@ -508,7 +508,7 @@ def _scaled(value: P, factor: float) -> P:
 
 
 def _chosen(leaf: Array) -> Any:
-    """Where the entry is that is changed: none in an array of one."""
+    """The place of the entry that is changed: none in an array of one."""
     return np.arange(leaf.size).reshape(leaf.shape) == (leaf.size // 2 if leaf.size > 1 else -1)
 
 
@@ -537,7 +537,7 @@ def _by_others(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
 
 
 def _apart(a: Any, b: Any, start: Any) -> bool:
-    """Whether two ends are further apart than rounding is, by the way from the start."""
+    """Tell whether two ends are further apart than rounding is, by the way from the start."""
     for x, y, at in zip(tree.leaves(a), tree.leaves(b), tree.leaves(start), strict=True):
         way, size = (np.abs(each).max(initial=0.0) for each in (y - at, y))
         if not np.all(np.abs(x - y) <= 1e-3 * way + 16 * np.finfo(y.dtype).eps * size):

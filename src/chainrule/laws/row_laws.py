@@ -25,7 +25,7 @@ MOST = 2**19
 """The most numbers in an array that is made for a check."""
 
 NOT_FINITE = {"nan": np.nan, "infinity": np.inf, "minus infinity": -np.inf}
-"""What a `dout` may have that is no number, by the word for it."""
+"""The entries of a `dout` that are no numbers, by the word for them."""
 
 LARGE_ROW = 1000
 """By how many times one row is made larger, which others should not notice."""
@@ -253,6 +253,7 @@ def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     rowwise = rowwise and len(right["dx"]) == len(dout)
     places: dict[str, tuple[int, ...]] = {f"row {i} of dout": (i,) for i in (row, len(dout) - 1)} if dout.ndim else {}
     places["one entry of dout"] = (row, *(0 for _ in dout.shape[1:])) if dout.ndim else ()
+    apart = trial.back(np.zeros_like(dout))  # a term that does not go with dout is no number that an entry moves
     notes: dict[str, str] = {}
     for (words, place), (word, value) in product(places.items(), NOT_FINITE.items()):
         bad = dout.copy()
@@ -265,10 +266,10 @@ def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
         alone = np.zeros_like(dout)
         alone[place] = np.abs(dout[place])
         some = [trial.back(each) for each in (alone, np.where(alone != 0, others, 0.0))]
-        of_zeros = trial.back(np.zeros_like(dout))
         for name, leaf in got.items():
             size = float(np.abs(right[name]).max(initial=0.0))
-            moved = np.logical_and.reduce([np.abs(each[name] - of_zeros[name]) > 1e-9 * size for each in some])
+            term = apart[name] if len(place) > 1 else 0.0
+            moved = np.logical_and.reduce([np.abs(each[name] - term) > 1e-9 * size for each in some])
             if (moved & np.isfinite(leaf)).any():
                 notes[name] = f"{word} in {words} does not show in it: is it replaced by a number?"
             if name == "dx" and rowwise:
