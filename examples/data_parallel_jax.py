@@ -2,7 +2,8 @@
 
 import os
 
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")  # before JAX starts: eight of one CPU
+eight = "--xla_force_host_platform_device_count=8"  # of one CPU, which has to be said before JAX starts
+os.environ["XLA_FLAGS"] = f"{eight} {os.environ.get('XLA_FLAGS', '')}"
 
 import jax
 import numpy as np

@@ -68,7 +68,8 @@ def on_devices_of_jax(options: argparse.Namespace) -> Engine:
 def started_jax(options: argparse.Namespace) -> Any:
     """JAX, which knows our records, and has float64 if it is asked for."""
     if "jax-sharded" in options.engine and options.device == "cpu":  # before JAX starts: eight devices of one CPU
-        os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
+        eight = "--xla_force_host_platform_device_count=8"
+        os.environ["XLA_FLAGS"] = f"{eight} {os.environ.get('XLA_FLAGS', '')}"
     jax: Any = import_module("jax")
     jax.config.update("jax_enable_x64", options.dtype == "float64")
     import_module("chainrule.interop.jax").register_pytrees()

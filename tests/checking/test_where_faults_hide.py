@@ -184,8 +184,8 @@ HIDDEN = {
     "the tail of a block of steps": Hidden(
         Layer(sine, loses_a_tail), "other_sizes", "dx", "f64[3, 1, 4]", RNG(5).standard_normal((3, 8, 4))
     ),
-    "coupled rows beyond 130": Hidden(
-        Layer(lambda p, x: (x - x.mean(0), ()), lambda c, d: (d - d[:130].mean(0), ()), couples_rows=True),
+    "coupled rows beyond 300": Hidden(
+        Layer(lambda p, x: (x - x.mean(0), ()), lambda c, d: (d - d[:300].mean(0), ()), couples_rows=True),
         "other_sizes",
         "dx",
         "f64[1000, 5]",

@@ -6,6 +6,7 @@ row alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -209,10 +210,9 @@ def _written(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) 
     out, cache = layer.forward(params, x)
     dout = draw(np.asarray(out), rng)
     kept = [_copies(arrays_in(cache)), _copies([dout])]
-    for slope in (dout, np.zeros_like(dout)):
-        if isinstance(layer, Layer):
-            layer.backward(cache, slope)
-        layer.grads(cache, slope)
+    _both(layer, cache, dout)
+    with suppress(Exception):  # other laws say what is wrong with zeros
+        _both(layer, cache, np.zeros_like(dout))
     pairs = {"params": (tree.leaves(params), before[0]), "x": (tree.leaves(x), before[1])}
     pairs |= {"cache": (list(arrays_in(cache)), kept[0]), "dout": ([dout], kept[1])}
     for name, (now, then) in pairs.items():
@@ -222,6 +222,13 @@ def _written(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) 
     for name, then_writeable in writeable.items():
         if then_writeable != [leaf.flags.writeable for leaf in pairs[name][0]]:
             yield name, f"made {name} read-only, which is the caller's"
+
+
+def _both(layer: Checked[P, C], cache: C, dout: Array) -> None:
+    """Call backward, if there is one, and grads."""
+    if isinstance(layer, Layer):
+        layer.backward(cache, dout)
+    layer.grads(cache, dout)
 
 
 def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
