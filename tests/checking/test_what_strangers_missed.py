@@ -60,7 +60,7 @@ def squares_but_in_float32(wrong: Callable[[Array], Any]) -> Layer[Any, Any]:
 
     def backward(x: Array, d: Array) -> tuple[Array, Any]:
         dx = 2 * x * d
-        return np.where(wrong(x), 1.001 * dx, dx).astype(d.dtype) if d.dtype == np.float32 else dx, ()
+        return np.where(wrong(x), 1.01 * dx, dx).astype(d.dtype) if d.dtype == np.float32 else dx, ()
 
     return Layer(squares, backward)
 

@@ -49,7 +49,8 @@ COLUMNS = (33, 129, 257)
 
 LARGER = 10
 """The times that some numbers of x are made as large as the others. Beyond it a softmax is all of one entry, and of
-its derivative only what it cancels to is left."""
+its derivative only what it cancels to is left. So is 1 - s(x) of a sigmoid, of which x * x may be a factor: that many
+units are allowed, and ten times as many."""
 
 MOST = 2**16
 """The most numbers in an array that is made for a check."""
@@ -89,7 +90,7 @@ def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     for case, other, units in _of_other_columns(layer, params, x, rng):
         verdicts += tried(other, single, case, theirs=own == single, units=units)
     for case, other in _with_larger(layer, x, rng):
-        verdicts += tried(other, single, case, theirs=False, may_overflow=True)
+        verdicts += tried(other, single, case, theirs=False, may_overflow=True, units=UNITS * LARGER**3)
     verdicts += tried(x, half, theirs=own == half)
     return one_each(sorted(verdicts, key=_cannot_tell))  # one that is wrong stands before one that can't tell
 
