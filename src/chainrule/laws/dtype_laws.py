@@ -186,7 +186,7 @@ class Both:
         exact, wide = Trial.in_float64(trial.layer, trial.params, trial.x).with_noise(noise), in_float64(dout)
         right = {"out": exact.out, **exact.back(wide)}
         unit = float(np.finfo(dout.dtype).eps) / 2
-        least = {name: unit * (rms(leaf) + np.abs(leaf)) for name, leaf in right.items()}
+        least: Fields = {name: unit * (rms(leaf) + np.abs(leaf)) for name, leaf in right.items()}
         units = cache(partial(rounding, exact, wide, rng, unit, copies=4 if trial.large else 8))
         return cls(trial, dout, results, right, least, units, exact)
 
