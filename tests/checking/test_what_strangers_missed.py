@@ -49,6 +49,10 @@ def in_a_tile(d: Array) -> Any:
     return (rows >= 32) & (columns >= 32)
 
 
+def beyond_100_columns(x: Array) -> Any:
+    return np.indices(x.shape)[-1] >= 100
+
+
 def leaves_zeros_unwritten(x: Array, d: Array) -> tuple[Array, Any]:
     dx = np.empty_like(d)
     np.multiply(d, 2 * x, out=dx, where=x != 0)
@@ -233,9 +237,7 @@ PLANTED = {
     "large numbers of float32": Planted(
         squares_but_in_float32(lambda x: np.abs(x) > 8), "precision", "with numbers 10 times as large"
     ),
-    "many columns of float32": Planted(
-        squares_but_in_float32(lambda x: np.arange(x.shape[-1]) >= 100), "precision", "with 129 columns"
-    ),
+    "many columns of float32": Planted(squares_but_in_float32(beyond_100_columns), "precision", "with 129 columns"),
     "a bias of zeros": Planted(
         Layer(lambda p, x: (x + p, own(p)), shifts_back), "other_values", "for params of zeros", params=BIAS
     ),

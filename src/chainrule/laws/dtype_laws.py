@@ -125,7 +125,8 @@ def _of_other_columns(layer: Any, params: Any, x: Any, rng: np.random.Generator)
 def _with_larger(layer: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
     """Some numbers of x are made larger than the rest, unless all are shares."""
     if not isinstance(layer, Encoder) and x.size <= MOST and ((x < 0) | (x > 1)).any():
-        yield f", with numbers {LARGER} times as large", np.where(rng.random(x.shape) < 0.5, x, x * LARGER)
+        some: NDArray[np.bool_] = rng.random(np.shape(x)) < 0.5
+        yield f", with numbers {LARGER} times as large", np.where(some, x, x * LARGER)
 
 
 def _noise(layer: Any, params: Any, x: Any, rng: np.random.Generator) -> float:

@@ -273,7 +273,7 @@ def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
             if (moved & np.isfinite(leaf)).any():
                 notes[name] = f"{word} in {words} does not show in it: is it replaced by a number?"
             if name == "dx" and rowwise:
-                rest, usual = (np.delete(each, place[0], axis=0) for each in (leaf, right[name]))
+                rest, usual = (np.delete(each, place[:1], axis=0) for each in (leaf, right[name]))
                 if not np.allclose(rest, usual, rtol=1e-6, atol=1e-9 * size, equal_nan=True):
                     notes[name] = f"{word} in {words} changes other rows"
     return [Verdict("nan_shows", name, ok=name not in notes, note=notes.get(name, "")) for name in right]
