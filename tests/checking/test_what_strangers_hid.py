@@ -5,31 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attrs import frozen
 
 from chainrule import Array, Layer, check_layer, own, read_only
+from checking.planted import RNG, Planted, X, squares, squares_back
 
-RNG = np.random.default_rng
-X = RNG(7).standard_normal((6, 5))
 W = RNG(8).standard_normal((5, 3))
-
-
-@frozen
-class Hidden:
-    """A wrong layer, and what the report is to say of it."""
-
-    layer: Layer[Any, Any]
-    words: str
-    x: Array = X
-    params: Any = ()
-
-
-def squares(p: Any, x: Array) -> tuple[Array, Array]:
-    return x * x, own(x)
-
-
-def squares_back(x: Array, d: Array) -> tuple[Array, Any]:
-    return 2 * x * d, ()
 
 
 def squares_but(backward: Callable[[Array, Array], Array]) -> Layer[Any, Any]:
@@ -168,56 +148,64 @@ def quiet_about_underflow(p: Any, x: Array) -> tuple[Array, Array]:
 
 
 HIDDEN = {
-    "dout whose rows stand apart": Hidden(squares_but(rows_one_after_another), "any_layout: a row-padded dout"),
-    "dout at the end of a longer array": Hidden(squares_but(whole_memory), "any_layout: an offset dout"),
-    "nan of the last row": Hidden(squares_but(as_the_last_row), "nan_shows: "),
-    "minus infinity": Hidden(
-        squares_but(lambda x, d: 2 * x * np.where(np.isneginf(d), 0, d)), "nan_shows: minus infinity in "
+    "dout whose rows stand apart": Planted(squares_but(rows_one_after_another), "any_layout", "a row-padded dout"),
+    "dout at the end of a longer array": Planted(squares_but(whole_memory), "any_layout", "an offset dout"),
+    "nan of the last row": Planted(squares_but(as_the_last_row), "nan_shows", ""),
+    "minus infinity": Planted(
+        squares_but(lambda x, d: 2 * x * np.where(np.isneginf(d), 0, d)), "nan_shows", "minus infinity in "
     ),
-    "whole zeros": Hidden(
+    "whole zeros": Planted(
         squares_but(lambda x, d: 2 * x * d if d.any() else np.zeros(x.shape, int)),
-        "linearity: in float64, for dout = 0",
+        "linearity",
+        "in float64, for dout = 0",
     ),
-    "one row kept aside": Hidden(kept_aside(lambda d: len(d) == 1), "calls_in_between: "),
-    "float32 kept aside": Hidden(kept_aside(lambda d: d.dtype == np.float32), "calls_in_between: "),
-    "many rows kept aside": Hidden(kept_aside(lambda d: len(d) > 64), "calls_in_between: "),
-    "x that is put back": Hidden(Layer(doubled_for_a_while, squares_back), "arguments_unchanged: the call wrote to x"),
-    "zeros of x": Hidden(
-        Layer(without_zeros, squares_back), "arguments_unchanged: the call wrote to x for x with zeros"
+    "one row kept aside": Planted(kept_aside(lambda d: len(d) == 1), "calls_in_between", ""),
+    "float32 kept aside": Planted(kept_aside(lambda d: d.dtype == np.float32), "calls_in_between", ""),
+    "many rows kept aside": Planted(kept_aside(lambda d: len(d) > 64), "calls_in_between", ""),
+    "x that is put back": Planted(
+        Layer(doubled_for_a_while, squares_back), "arguments_unchanged", "the call wrote to x"
     ),
-    "x made a constant": Hidden(Layer(made_constant, squares_back), "arguments_unchanged: the call made x read-only"),
-    "a cache spoilt by zeros": Hidden(
-        Layer(lambda p, x: (x * x, x.copy()), spoils_its_cache), "arguments_unchanged: the call wrote to cache"
+    "zeros of x": Planted(
+        Layer(without_zeros, squares_back), "arguments_unchanged", "the call wrote to x for x with zeros"
     ),
-    "a row of zeros": Hidden(squares_but(writes_rows_with_numbers), "all_written: for x with a row of zeros"),
-    "two rows held": Hidden(
-        Layer(lambda p, x: (x * x, x if len(x) == 2 else own(x)), squares_back), "ownership: with 2 rows"
+    "x made a constant": Planted(
+        Layer(made_constant, squares_back), "arguments_unchanged", "the call made x read-only"
     ),
-    "float16 held": Hidden(
-        Layer(lambda p, x: (x * x, x if x.dtype == np.float16 else own(x)), squares_back), "ownership: in float16"
+    "a cache spoilt by zeros": Planted(
+        Layer(lambda p, x: (x * x, x.copy()), spoils_its_cache), "arguments_unchanged", "the call wrote to cache"
     ),
-    "sixty-four rows": Hidden(centred(lambda n: n == 64), "other_sizes: for x f64[64, 5]"),
-    "257 rows": Hidden(centred(lambda n: 200 < n < 300), "other_sizes: for x f64[25"),
-    "more than 64 steps": Hidden(
-        Layer(sums_of_steps, sums_of_64_steps), "other_sizes: for x f64[2, 65, 3]", RNG(7).standard_normal((2, 4, 3))
+    "a row of zeros": Planted(squares_but(writes_rows_with_numbers), "all_written", "for x with a row of zeros"),
+    "two rows held": Planted(
+        Layer(lambda p, x: (x * x, x if len(x) == 2 else own(x)), squares_back), "ownership", "with 2 rows"
     ),
-    "grads of one entry": Hidden(
-        products_but(lambda x, d: x.T @ d * (np.count_nonzero(d) != 1)), "grads_without_dx: ", params=W
+    "float16 held": Planted(
+        Layer(lambda p, x: (x * x, x if x.dtype == np.float16 else own(x)), squares_back), "ownership", "in float16"
     ),
-    "grads of tiny numbers": Hidden(
-        products_but(lambda x, d: x.T @ np.where(np.abs(d) < 1e-8, 0, d)), "grads_without_dx: ", params=W
+    "sixty-four rows": Planted(centred(lambda n: n == 64), "other_sizes", "for x f64[64, 5]"),
+    "257 rows": Planted(centred(lambda n: 200 < n < 300), "other_sizes", "for x f64[25"),
+    "more than 64 steps": Planted(
+        Layer(sums_of_steps, sums_of_64_steps), "other_sizes", "for x f64[2, 65, 3]", RNG(7).standard_normal((2, 4, 3))
     ),
-    "grads of another dout": Hidden(of_another_dout(), "calls_in_between: grads(cache, dout) and backward", params=W),
-    "a key of the parameters": Hidden(
-        Layer(adds_a_key, back_of_named), "structure: raised TypeError: forward changed the keys", params={"w": W}
+    "grads of one entry": Planted(
+        products_but(lambda x, d: x.T @ d * (np.count_nonzero(d) != 1)), "grads_without_dx", "", params=W
     ),
-    "a buffer in a dictionary": Hidden(
+    "grads of tiny numbers": Planted(
+        products_but(lambda x, d: x.T @ np.where(np.abs(d) < 1e-8, 0, d)), "grads_without_dx", "", params=W
+    ),
+    "grads of another dout": Planted(
+        of_another_dout(), "calls_in_between", "grads(cache, dout) and backward", params=W
+    ),
+    "a key of the parameters": Planted(
+        Layer(adds_a_key, back_of_named), "structure", "raised TypeError: forward changed the keys", params={"w": W}
+    ),
+    "a buffer in a dictionary": Planted(
         Layer(lambda p, x: (x + p["b"], ()), lambda c, d: (d.copy(), bias_in_a_buffer(c, d))),
-        "nothing_shared: ",
+        "nothing_shared",
+        "",
         params={"b": W[:, 0]},
     ),
-    "how NumPy treats underflow": Hidden(
-        Layer(quiet_about_underflow, squares_back), "process_unchanged: a call at other numbers"
+    "how NumPy treats underflow": Planted(
+        Layer(quiet_about_underflow, squares_back), "process_unchanged", "a call at other numbers"
     ),
 }
 
@@ -227,7 +215,7 @@ def test_a_fault_is_found_by_the_law_that_says_where(name: str) -> None:
     hidden = HIDDEN[name]
     report = check_layer(hidden.layer, hidden.params, hidden.x, rng=RNG(0))
     said = [f"{each.law}: {each.note}" for each in report.failures]
-    assert any(each.startswith(hidden.words) for each in said), str(report)
+    assert any(each.startswith(f"{hidden.law}: {hidden.words}") for each in said), str(report)
 
 
 def within(low: float, high: float, x: Array) -> None:

@@ -7,32 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attrs import frozen
 
 from chainrule import Array, Labels, Layer, Loss, check_layer, check_loss, own, read_only
+from checking.planted import RNG, Planted, X, squares, squares_back
 
-RNG = np.random.default_rng
-X = RNG(7).standard_normal((6, 5))
 IMAGES = RNG(7).standard_normal((2, 3, 6, 2))
-
-
-@frozen
-class Planted:
-    """A wrong layer, and what the report is to say of it."""
-
-    layer: Layer[Any, Any]
-    law: str
-    words: str
-    x: Array = X
-    params: Any = ()
-
-
-def squares(p: Any, x: Array) -> tuple[Array, Array]:
-    return x * x, own(x)
-
-
-def squares_back(x: Array, d: Array) -> tuple[Array, Any]:
-    return 2 * x * d, ()
 
 
 def tangent_but(wrong: Callable[[Array], Any]) -> Layer[Any, Any]:

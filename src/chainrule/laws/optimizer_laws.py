@@ -191,7 +191,7 @@ def _followed(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Genera
     holes = tree.map(lambda leaf: np.where(rng.random(leaf.shape) < 0.3, leaf.dtype.type(0), leaf), slopes)
     none = tree.map(np.zeros_like, slopes)
     given = [slopes, tree.map(np.negative, slopes), none, holes]
-    if not _alike(*(_run(optimizer, start, slopes)[-1] for _ in range(2))):
+    if not tree.equal(*(_run(optimizer, start, slopes)[-1] for _ in range(2))):
         return [Verdict("follows_gradient", "params", ok=False, note=DIFFERS)]
     notes: dict[str, str] = {}
     for moments in MOMENTS:
@@ -213,11 +213,6 @@ DIFFERS = "the same steps give other numbers each time, so that it cannot be see
 
 UNMOVED = f"no number moves in {MOMENTS[-1][-1]} steps, whatever its gradient: is it used?"
 """The words for an array that stays where it is."""
-
-
-def _alike(a: Any, b: Any) -> bool:
-    pairs = zip(tree.leaves(a), tree.leaves(b), strict=True)
-    return all(np.array_equal(x, y, equal_nan=True) for x, y in pairs)
 
 
 def _has_moved(under: list[Array], still: list[Array]) -> bool:
