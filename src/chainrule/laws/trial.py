@@ -221,7 +221,7 @@ class Trial:
             except REFUSALS:
                 if not step:
                     raise
-                out = np.full_like(self.out, np.nan)
+                out = np.full(self.out.shape, np.nan)  # also of whole numbers, which have no nan
             return out.reshape(-1)
 
         return at
