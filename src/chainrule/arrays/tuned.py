@@ -133,10 +133,10 @@ class Tuned:
         return by_blocks(f, IN_PASS, x, self.own)
 
     def by_examples(self, f: Callable[..., Arrays], x: Array, *others: Array | Labels) -> Arrays:
-        n = len(x)
-        some = max(1, BLOCK * n // max(x.size, 1))
-        if some >= n or type(x) is not np.ndarray:
+        if x.size <= BLOCK or type(x) is not np.ndarray:
             return f(x, *others)
+        n = len(x)
+        some = max(1, BLOCK * n // x.size)
         whole: Any = ()
         for i in range(0, n, some):
             here = slice(i, i + some)

@@ -54,7 +54,11 @@ from chainrule.loss import Loss
 
 def rows(xp: Namespace, out: Array, targets: Array, *, delta: float) -> tuple[Array, Array]:
     """The mean of each row's `c (e - c / 2)`, and `c / k`."""
-    error = out - numbers(xp, out, targets, "huber")
+    return xp.by_examples(partial(_rows, xp, delta), out, numbers(xp, out, targets, "huber"))
+
+
+def _rows(xp: Namespace, delta: float, out: Array, targets: Array) -> tuple[Array, Array]:
+    error = out - targets
     clipped = xp.clip(error, -delta, delta)
     error -= 0.5 * clipped
     losses = xp.mean_product(clipped, error)[..., 0]

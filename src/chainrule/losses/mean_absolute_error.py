@@ -37,6 +37,8 @@ array(1.)
 [[0.0, 0.25], [-0.25, 0.0]]
 """
 
+from functools import partial
+
 from chainrule import rules
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.targets import numbers
@@ -46,7 +48,11 @@ from chainrule.loss import Loss
 
 def rows(xp: Namespace, out: Array, targets: Array) -> tuple[Array, Array]:
     """The mean of each row's distances, and `sign(x - t) / k`."""
-    error = out - numbers(xp, out, targets, "mean_absolute_error")
+    return xp.by_examples(partial(_rows, xp), out, numbers(xp, out, targets, "mean_absolute_error"))
+
+
+def _rows(xp: Namespace, out: Array, targets: Array) -> tuple[Array, Array]:
+    error = out - targets
     signs = xp.sign(error)
     losses = xp.mean_product(signs, error)[..., 0]
     return losses, xp.times(signs, xp.share(1.0, out.shape[-1], out))

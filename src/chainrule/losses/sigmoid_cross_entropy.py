@@ -47,6 +47,8 @@ Examples
 [[0.25, 0.0]]
 """
 
+from functools import partial
+
 from chainrule import rules
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.targets import chances
@@ -56,8 +58,12 @@ from chainrule.loss import Loss
 
 def rows(xp: Namespace, logits: Array, targets: Array | Labels) -> tuple[Array, Array]:
     """The mean of each row's `(h - t) x + log1p(tail)`, and `((h - t) - sign(x) tail / (1 + tail)) / k`."""
+    return xp.by_examples(partial(_rows, xp), logits, chances(xp, logits, targets, "sigmoid_cross_entropy"))
+
+
+def _rows(xp: Namespace, logits: Array, targets: Array) -> tuple[Array, Array]:
     side, tail = xp.sign(logits), xp.decay(logits)
-    mistake = 0.5 + 0.5 * side - chances(xp, logits, targets, "sigmoid_cross_entropy")
+    mistake = 0.5 + 0.5 * side - targets
     losses = xp.mean_product(mistake, logits) + xp.mean_along(xp.log1p(tail), -1)
     mistake -= side * (tail / (1 + tail))
     return losses[..., 0], xp.times(mistake, xp.share(1.0, logits.shape[-1], logits))

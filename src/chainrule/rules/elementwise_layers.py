@@ -148,4 +148,11 @@ def _backward_of(
 
 
 def _times(slope: Callable[[Namespace, Array], Array] | None, xp: Namespace, saved: Array, dout: Array) -> Array:
-    return xp.times(saved if slope is None else slope(xp, saved), dout)
+    if slope is None:
+        return xp.times(saved, dout)
+    (dx,) = xp.by_examples(partial(_slope_times, slope, xp), saved, dout)
+    return dx
+
+
+def _slope_times(slope: Callable[[Namespace, Array], Array], xp: Namespace, saved: Array, dout: Array) -> tuple[Array]:
+    return (xp.times(slope(xp, saved), dout),)
