@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from attrs import frozen
 
-from chainrule import Array, Report, check_optimizer, rules
+from chainrule import Affine, Array, Report, check_optimizer, rules, tree
 
 RNG = np.random.default_rng
 
@@ -146,7 +146,49 @@ def by_its_norm(xp: rules.Namespace, rate: Any, param: Array, grad: Array, momen
     return param - rate * grad / (1 + np.linalg.norm(grad)), ()
 
 
+def entry_unused_after(steps: int) -> Steps:
+    def step(count: int, p: Any, g: Any) -> tuple[Any, Any]:
+        used = (np.arange(g.size) != 2).reshape(g.shape) | (count < steps)
+        return p - p.dtype.type(0.05) * g * used, count + 1
+
+    return Steps(step)
+
+
+def one_sided_after_3(count: int, p: Any, g: Any) -> tuple[Any, Any]:
+    return p - p.dtype.type(0.05) * (g if count < 3 else np.maximum(g, 0)), count + 1
+
+
+def velocity_never_stored(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    count, velocity = state
+    return p - p.dtype.type(0.05) * (velocity if count else g), (count + 1, velocity.copy())
+
+
+def decayed_away(count: int, p: Any, g: Any) -> tuple[Any, Any]:
+    """Whose decay before the sign has the wrong sign."""
+    return p - p.dtype.type(0.01) * np.sign(g - p.dtype.type(0.01) * p), count + 1
+
+
+def entry_unused_before_a_sign(count: int, p: Any, g: Any) -> tuple[Any, Any]:
+    used = (np.arange(g.size) != 2).reshape(g.shape)
+    return p - p.dtype.type(0.01) * np.sign(g * used + p.dtype.type(0.01) * p), count + 1
+
+
 WRONG: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "negative gradients unused after step 3": (
+        lambda: Steps(one_sided_after_3),
+        "follows_gradient",
+        "after some steps gradients of one sign have no effect",
+    ),
+    "up the gradient at step 2": (
+        lambda: rated(lambda t: -0.05 if t == 1 else 0.05),
+        "follows_gradient",
+        "at step 2 a number goes along its gradient",
+    ),
+    "growth before a sign": (
+        lambda: Steps(decayed_away),
+        "follows_gradient",
+        "under a gradient of zero it moves away from 0",
+    ),
     "a rate that grows by 1%": (lambda: rated(lambda t: 0.01 * 1.01**t), "descends", "the minimum moves"),
     "a rate that grows by 2%": (lambda: rated(lambda t: 0.01 * 1.02**t), "descends", "the minimum moves"),
     "a rate that grows by as much each step": (
@@ -237,7 +279,73 @@ def adadelta(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
     return p - step, (squares, 0.9 * state[1] + 0.1 * step * step)
 
 
+def before_adam(decay: float, rate: float) -> Steps:
+    """Adam whose decay is added to the gradient, as that of torch."""
+
+    def step(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+        count, m, v = state
+        g = g + p.dtype.type(decay) * p
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        scale, root = 1 / (1 - 0.9 ** (count + 1)), 1 / (1 - 0.999 ** (count + 1))
+        return p - rate * scale * m / (np.sqrt(root * v) + 1e-8), (count + 1, m, v)
+
+    return Steps(step, lambda p: (0, np.zeros_like(p), np.zeros_like(p)))
+
+
+def before_a_sign(decay: float, beta: float, rate: float = 0.01) -> Steps:
+    def step(m: Any, p: Any, g: Any) -> tuple[Any, Any]:
+        m = beta * m + (1 - beta) * (g + p.dtype.type(decay) * p)
+        return p - p.dtype.type(rate) * np.sign(m), m
+
+    return Steps(step, np.zeros_like)
+
+
+def by_trust(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    """LARS with decay."""
+    size, slope = float(np.linalg.norm(p)), float(np.linalg.norm(g))
+    rate = 0.1 * size / (slope + 0.01 * size) if size > 0 and slope > 0 else 1.0
+    velocity = 0.9 * state + p.dtype.type(0.01 * rate) * (g + p.dtype.type(0.01) * p)
+    return p - velocity, velocity
+
+
+def looking_from_a_step_up(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    """Sharpness-aware: up the gradient first, and then from where it was against the gradient there."""
+    count, kept = state
+    if count % 2 == 0:
+        return p + p.dtype.type(0.05) * g / (np.linalg.norm(g) + p.dtype.type(1e-12)), (count + 1, p.copy())
+    return kept - p.dtype.type(0.1) * g, (count + 1, kept.copy())
+
+
+def first_and_fifty(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    count, total = state
+    total = total + g
+    if count % 50:
+        return p.copy(), (count + 1, total)
+    return p - p.dtype.type(0.001) * total, (count + 1, np.zeros_like(g))
+
+
+def back_and_slower(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    """Rprop."""
+    size, last = state
+    turn = np.sign(g * last)
+    size = np.where(turn > 0, np.minimum(1.2 * size, 1), np.where(turn < 0, np.maximum(0.5 * size, 1e-6), size))
+    g = np.where(turn < 0, 0, g).astype(p.dtype)
+    size = size.astype(p.dtype)
+    return p - size * np.sign(g), (size, g)
+
+
 RIGHT: dict[str, Callable[[], Any]] = {
+    "decay before adam": partial(before_adam, 0.01, 0.001),
+    "little decay before adam": partial(before_adam, 1e-4, 0.001),
+    "decay before adam, at a large rate": partial(before_adam, 0.01, 0.1),
+    "much decay before adam, at a large rate": partial(before_adam, 1.0, 0.1),
+    "decay before a sign": partial(before_a_sign, 0.01, 0.0),
+    "much decay before a sign": partial(before_a_sign, 1.0, 0.0),
+    "decay before the sign of a mean": partial(before_a_sign, 0.1, 0.9),
+    "decay and a trust ratio": lambda: Steps(by_trust, np.zeros_like),
+    "three steps and no more": lambda: rated(lambda t: 0.05 * (t < 3)),
+    "looking from a step up": lambda: Steps(looking_from_a_step_up, counted(np.copy)),
+    "rprop": lambda: Steps(back_and_slower, lambda p: (np.full_like(p, 0.01), np.zeros_like(p))),
     "six gradients for a step": partial(accumulating, 6),
     "eight gradients for a step": partial(accumulating, 8),
     "fifty gradients for a step": partial(accumulating, 50),
@@ -265,6 +373,60 @@ def test_what_is_right_is_accepted(name: str, seed: int) -> None:
     assert report.ok, str(report)
 
 
+def test_a_step_may_be_followed_by_one_for_fifty_gradients() -> None:
+    report = report_of(Steps(first_and_fifty, counted(np.zeros_like)), only="follows_gradient")
+    assert report.ok, str(report)
+
+
+class ByShape:
+    """Gradient descent by a rate for each array at each step."""
+
+    def __init__(self, rate: Callable[[int, int], float]) -> None:
+        self.rate = rate
+
+    def init(self, params: Any) -> int:
+        return 0
+
+    def step(self, count: int, params: Any, grads: Any) -> tuple[Any, int]:
+        def moved(p: Any, g: Any) -> Any:
+            return p - p.dtype.type(self.rate(count, p.ndim)) * g
+
+        return tree.map(moved, params, grads), count + 1
+
+
+def report_of_arrays(rate: Callable[[int, int], float], seed: int) -> Report:
+    rng = RNG(seed)
+    params, grads = (Affine(rng.standard_normal((4, 3)), rng.standard_normal(3)) for _ in range(2))
+    return check_optimizer(ByShape(rate), params, grads, rng=rng)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_array_that_is_used_at_first_and_later_not_is_found(seed: int) -> None:
+    (wrong,) = report_of_arrays(lambda count, axes: 0.05 * (axes > 1 or count == 0), seed).failures
+    assert wrong.field == "params.b"
+    assert wrong.note == "after step 1 the gradient of a number has no effect, but that of others has"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("steps", [2, 20, 100])
+def test_an_array_may_wait(steps: int, seed: int) -> None:
+    report = report_of_arrays(lambda count, axes: 0.05 * (axes > 1 or count >= steps), seed)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("period", [2, 5])
+def test_arrays_may_take_turns(period: int, seed: int) -> None:
+    report = report_of_arrays(lambda count, axes: 0.05 * (count % period == axes % period), seed)
+    assert report.ok, str(report)
+
+
+def test_a_start_after_a_thousand_steps_cannot_be_told_from_none() -> None:
+    report = report_of(rated(lambda t: 0.1 * (t >= 1500)))
+    assert not report.failures
+    assert {verdict.law for verdict in report.undecided} == {"descends"}
+
+
 def test_a_rate_that_grows_slowly_and_on_and_on_cannot_be_told_from_a_warm_up() -> None:
     (verdict,) = report_of(rated(lambda t: 0.01 * 1.001**t), only="descends").undecided
     assert "its steps still grow after 16000 of them" in verdict.note
@@ -289,7 +451,29 @@ class Noisy:
         return params - 0.1 * grads * (1 + 0.1 * self.rng.standard_normal(grads.shape)), state
 
 
+UNUSED_LATER = "the gradient of a number has no effect, but that of others has: 1 of 15 entries are wrong"
+
 WORDS: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "an entry unused after step 1": (
+        lambda: entry_unused_after(1),
+        "follows_gradient",
+        f"after step 1 {UNUSED_LATER}",
+    ),
+    "an entry unused after step 10": (
+        lambda: entry_unused_after(10),
+        "follows_gradient",
+        f"after step 10 {UNUSED_LATER}",
+    ),
+    "a velocity that is never stored": (
+        lambda: Steps(velocity_never_stored, counted(np.zeros_like)),
+        "follows_gradient",
+        "only the gradient of the first step has an effect",
+    ),
+    "an entry unused before a sign": (
+        lambda: Steps(entry_unused_before_a_sign),
+        "follows_gradient",
+        "a number does not move, let alone against its gradient",
+    ),
     "a state never written": (
         lambda: Steps(lambda s, p, g: (p - 0.01 * (0.9 * s + g), 0.9 * s + g), np.empty_like),
         "step_purity",

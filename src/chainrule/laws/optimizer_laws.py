@@ -13,9 +13,9 @@ from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.laws._impurities import impurities
+from chainrule.laws._later_steps import later_faults, told
 from chainrule.laws._pace import LONGEST, STEPS, USUAL, pace_of
 from chainrule.laws.copies import writable
-from chainrule.laws.hints import where
 from chainrule.laws.state_laws import settings_kept
 from chainrule.optimizer import Optimizer
 from chainrule.rules.optimizers import ArrayOptimizer
@@ -136,7 +136,8 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
 
     Under a steady gradient each number ends below where a gradient of zero leaves it if its gradient is positive, and
     above if that is negative, over some steps: the first may be small. Under a gradient of zero it goes towards 0 or
-    stays.
+    stays. In later steps, too, no number goes along its gradient, and none is left out while others are moved. What
+    decays before a sign or a norm is taken is judged from 0, where there is no decay.
 
     Parameters
     ----------
@@ -169,6 +170,9 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
         except Exception:  # noqa: BLE001, S112  # it takes no such parameters, which is an answer
             continue
         verdicts += [evolve(each, note=f"for parameters {words}: {each.note}") for each in more if not each.ok]
+    if all(each.ok for each in verdicts):
+        found = later_faults(optimizer, _cast(params, np.float64), rng)
+        verdicts += [Verdict("follows_gradient", f"params{path}", ok=False, note=note) for path, note in found.items()]
     return one_each(verdicts)
 
 
@@ -177,6 +181,9 @@ TREE = (np.zeros((3, 2)), np.zeros(4), (np.zeros((2, 3, 2)), np.zeros(1)), np.ze
 
 MOMENTS = ((6, STEPS), (32, 64), (800, 1000))
 """The numbers of steps after which the direction is looked at: the later ones where nothing has moved before."""
+
+AT_LAST = (2000, 2400)
+"""Those where no number of any array has moved before: a warm-up may have to end."""
 
 
 def _normal_of(rng: np.random.Generator) -> Callable[[Array], Array]:
@@ -189,21 +196,14 @@ def _followed(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Genera
         lambda leaf: (rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 2, leaf.shape)).astype(leaf.dtype), params
     )
     holes = tree.map(lambda leaf: np.where(rng.random(leaf.shape) < 0.3, leaf.dtype.type(0), leaf), slopes)
-    none = tree.map(np.zeros_like, slopes)
-    given = [slopes, tree.map(np.negative, slopes), none, holes]
     if not tree.equal(*(_run(optimizer, start, slopes)[-1] for _ in range(2))):
         return [Verdict("follows_gradient", "params", ok=False, note=DIFFERS)]
     notes: dict[str, str] = {}
-    for moments in MOMENTS:
-        runs = [_run(optimizer, start, steady, moments) for steady in given]
-        for i, (path, first) in enumerate(tree.named_leaves(start)):
-            down, up, still, some = ([tree.leaves(at)[i] for at in run] for run in runs)
-            if notes.get(path, UNMOVED) != UNMOVED:
-                continue
-            slope, hole = tree.leaves(slopes)[i], tree.leaves(holes)[i]
-            moved = not first.size or _has_moved(down, still) or _has_moved(up, still)
-            notes[path] = _wrong_way(first, slope, hole, down, up, still, some) if moved else UNMOVED
-        if UNMOVED not in notes.values():
+    for moments in (*MOMENTS, AT_LAST):
+        found = _wrong_ways(optimizer, start, slopes, holes, moments)
+        notes |= {path: note for path, note in found.items() if notes.get(path, UNMOVED) == UNMOVED}
+        unmoved = [note == UNMOVED for note in notes.values()]
+        if not any(unmoved) or (moments == MOMENTS[-1] and not all(unmoved)):
             break
     return [Verdict("follows_gradient", f"params{path}", not note, note) for path, note in notes.items()]
 
@@ -215,13 +215,8 @@ UNMOVED = f"no number moves in {MOMENTS[-1][-1]} steps, whatever its gradient: i
 """The words for an array that stays where it is."""
 
 
-def _has_moved(under: list[Array], still: list[Array]) -> bool:
-    """Tell whether a gradient has an effect at the first moment, and so at the others."""
-    return not np.array_equal(under[0], still[0])
-
-
-def _run(optimizer: Optimizer[Any, Any], params: Any, slopes: Any, moments: tuple[int, int] = MOMENTS[0]) -> list[Any]:
-    """The parameters after some steps under a steady gradient, and after more."""
+def _run(optimizer: Optimizer[Any, Any], params: Any, slopes: Any, moments: Sequence[int] = MOMENTS[0]) -> list[Any]:
+    """The parameters after some numbers of steps under a steady gradient."""
     state = optimizer.init(params)
     seen: list[Any] = []
     with np.errstate(all="ignore"):
@@ -232,29 +227,133 @@ def _run(optimizer: Optimizer[Any, Any], params: Any, slopes: Any, moments: tupl
     return seen
 
 
-def _wrong_way(
-    first: Array, slope: Array, hole: Array, down: list[Array], up: list[Array], still: list[Array], some: list[Array]
-) -> str:
+@frozen
+class _Runs:
+    """The numbers of one array at some moments: under gradients, these turned, none, and some of them.
+
+    Parameters
+    ----------
+    start, slope, hole
+        The numbers at first, the gradients, and those of which some are 0.
+    down, up, still, some
+        The numbers at each moment.
+    """
+
+    start: Array
+    slope: Array
+    hole: Array
+    down: list[Array]
+    up: list[Array]
+    still: list[Array]
+    some: list[Array]
+
+    @property
+    def moved(self) -> bool:
+        """True if a gradient has an effect at the first moment, and so at the others."""
+        return not self.start.size or not (
+            np.array_equal(self.down[0], self.still[0]) and np.array_equal(self.up[0], self.still[0])
+        )
+
+    @property
+    def left(self) -> bool:
+        """True if a number moves without a gradient."""
+        return not all(np.array_equal(self.start, still) for still in self.still)
+
+    @property
+    def apart(self) -> bool:
+        """True if each number ends lower under its gradient than under this turned."""
+        return all(
+            np.array_equal(np.sign(a - b), -np.sign(self.slope)) for a, b in zip(self.down, self.up, strict=True)
+        )
+
+
+def _runs(optimizer: Optimizer[Any, Any], start: Any, slopes: Any, holes: Any, moments: Sequence[int]) -> list[_Runs]:
+    """The runs of each array."""
+    given = (slopes, tree.map(np.negative, slopes), tree.map(np.zeros_like, slopes), holes)
+    runs = [[tree.leaves(at) for at in _run(optimizer, start, steady, moments)] for steady in given]
+    each = zip(tree.leaves(start), tree.leaves(slopes), tree.leaves(holes), strict=True)
+    return [_Runs(*arrays, *([at[i] for at in run] for run in runs)) for i, arrays in enumerate(each)]
+
+
+def _wrong_ways(
+    optimizer: Optimizer[Any, Any], start: Any, slopes: Any, holes: Any, moments: Sequence[int]
+) -> dict[str, str]:
+    """The fault of the places where the numbers of each array go, in words; "" where there is none.
+
+    Where decay is added before a sign or a norm is taken, it may move a number as far as a gradient does, and one near
+    0 past it. So what decays and seems wrong is looked at again: from 0, where there is no decay, and from afar.
+    """
+    runs = _runs(optimizer, start, slopes, holes, moments)
+    notes = [_not_finite(each) or (_wrong_way(each) if each.moved else UNMOVED) for each in runs]
+    doubtful = [i for i, each in enumerate(runs) if notes[i] and each.left and not _not_finite(each)]
+    if doubtful:
+        none = tree.map(np.zeros_like, start)
+        near = _runs(optimizer, none, _scaled(slopes, AFAR), _scaled(holes, AFAR), moments)
+        far = _scaled(start, AFAR)
+        alone = [tree.leaves(at) for at in _run(optimizer, far, none, range(1, moments[-1] + 1))]
+        for i in doubtful:
+            if near[i].moved and not _not_finite(near[i]):
+                notes[i] = _against(near[i])
+            elif runs[i].apart:
+                notes[i] = ""
+            notes[i] = notes[i] or _growth(tree.leaves(far)[i], [at[i] for at in alone])
+    return {path: note for (path, _), note in zip(tree.named_leaves(start), notes, strict=True)}
+
+
+AFAR = 1024.0
+"""The factor of numbers that no decay brings to 0 in some steps, and of gradients that no decay comes up to."""
+
+
+def _not_finite(runs: _Runs) -> str:
+    """The fault of numbers that are not finite, in words."""
+    if not all(np.isfinite(each).all() for each in (*runs.down, *runs.up)):
+        return "it is not finite after some steps, though no gradient is 0: is something else, such as 1 - beta**0?"
+    if not all(np.isfinite(each).all() for each in (*runs.still, *runs.some)):
+        return "it is not finite after some steps: is something divided by a gradient of 0?"
+    return ""
+
+
+def _wrong_way(runs: _Runs) -> str:
     """The fault of the places where the numbers of one array went, in words."""
-    for a, b, zero, partly in zip(down, up, still, some, strict=True):
-        if not all(np.isfinite(each).all() for each in (a, b)):
-            return "it is not finite after some steps, though no gradient is 0: is something else, such as 1 - beta**0?"
-        if not all(np.isfinite(each).all() for each in (zero, partly)):
-            return "it is not finite after some steps: is something divided by a gradient of 0?"
+    note = _against(runs)
+    if note:
+        return note
+    slope, down, still = runs.slope, runs.down, runs.still
+    wrong = np.sign((down[1] - still[1]) - (down[0] - still[0])) == np.sign(slope)
+    return told("after some steps a number goes along its gradient", wrong) if wrong.any() else ""
+
+
+def _against(runs: _Runs) -> str:
+    """The fault of numbers that do not go against their gradient, or from 0 or with others without one, in words."""
+    first, slope, hole = runs.start, runs.slope, runs.hole
+    for a, b, zero, partly in zip(runs.down, runs.up, runs.still, runs.some, strict=True):
         wrong = (np.sign(a - zero) != -np.sign(slope)) | (np.sign(b - zero) != np.sign(slope))
         if wrong.any():
             stays = bool(np.all((a == zero) & (b == zero) | ~wrong))
             words = "does not move, let alone against its gradient" if stays else "does not go against its gradient"
-            return _told(f"a number {words}", wrong)
-        share = zero / np.where(first != 0, first, 1)
-        wrong = (share > 1 + 1e-6) | (share < 0)
+            return told(f"a number {words}", wrong)
+        wrong = (np.abs(zero) > (1 + 1e-6) * np.abs(first)) | (zero * first < 0)
         if wrong.any():
-            return _told("under a gradient of zero it moves away from 0", wrong)
+            return told(GROWS, wrong)
         wrong = (hole == 0) & (np.abs(partly - zero) > 1e-6 * np.abs(first).max(initial=1e-300))
         if wrong.any():
-            return _told("a number whose gradient is zero goes with those of others", wrong)
-    wrong = np.sign((down[1] - still[1]) - (down[0] - still[0])) == np.sign(slope)
-    return _told("after some steps a number goes along its gradient", wrong) if wrong.any() else ""
+            return told("a number whose gradient is zero goes with those of others", wrong)
+    return ""
+
+
+GROWS = "under a gradient of zero it moves away from 0"
+"""The words for what grows."""
+
+
+def _growth(first: Array, steps: list[Array]) -> str:
+    """The fault of numbers that do not move towards 0 at first, or are ever further from it, in words."""
+    before = first
+    for at in steps:
+        wrong = (np.abs(at) > (1 + 1e-6) * np.abs(first)) | ((before == first) & (at * first < -1e-6 * first**2))
+        if wrong.any():
+            return told(GROWS, wrong)
+        before = at
+    return ""
 
 
 def lines_of_steps(optimizer: Optimizer[Any, Any]) -> str:
@@ -266,12 +365,13 @@ def lines_of_steps(optimizer: Optimizer[Any, Any]) -> str:
         start, slopes = np.array([1.0, -2.0, 0.5, -1.5])[:n], np.array([0.5, 1.0, -2.0, -0.7])[:n]
         holes = np.where(np.arange(n) == 1, 0.0, slopes)
         try:
-            runs = [_run(optimizer, start, steady) for steady in (slopes, -slopes, 0 * slopes, holes)]
-            wrong = _wrong_way(start, slopes, holes, *runs)
+            wrong, without_holes = (
+                any(_wrong_ways(optimizer, start, slopes, some, MOMENTS[0]).values()) for some in (holes, slopes)
+            )
         except Exception:  # noqa: BLE001  # it takes no such parameters
             return ""
         if wrong:
-            shown = slopes if _wrong_way(start, slopes, slopes, *runs) else holes
+            shown = slopes if without_holes else holes
             return "\n".join(
                 (
                     "import numpy as np",
@@ -286,11 +386,6 @@ def lines_of_steps(optimizer: Optimizer[Any, Any]) -> str:
                 )
             )
     return ""
-
-
-def _told(note: str, wrong: Any) -> str:
-    place = where(np.asarray(wrong))
-    return f"{note}: {place}" if place else note
 
 
 def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
