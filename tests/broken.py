@@ -223,7 +223,17 @@ def the_callers_x_is_cached() -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
-@broken(AFFINE, "repeatability", "calls_in_between", "threads", "derivative", "scaled", "any_dout", "any_layout")
+@broken(
+    AFFINE,
+    "repeatability",
+    "calls_in_between",
+    "threads",
+    "derivative",
+    "scaled",
+    "any_dout",
+    "any_layout",
+    "other_calls",
+)
 def a_layer_that_remembers_its_last_forward() -> Layer[Any, Any]:
     last: list[Array] = []
 
@@ -238,7 +248,9 @@ def a_layer_that_remembers_its_last_forward() -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
-@broken(AFFINE, "process_unchanged", "other_values", "any_dout", "linearity", "scaled", "grads_without_dx")
+@broken(
+    AFFINE, "process_unchanged", "other_values", "any_dout", "linearity", "scaled", "grads_without_dx", "other_calls"
+)
 def gradients_that_add_up_over_calls() -> Layer[Any, Any]:
     total: dict[Any, Any] = {}
 
@@ -550,6 +562,14 @@ def nan_becomes_a_number_in_backward() -> Layer[Any, Any]:
 @broken(ELEMENTWISE, "any_layout")
 def dout_is_read_in_the_order_of_memory() -> Layer[Any, Any]:
     return elementwise(np.tanh, lambda x, out, d: d.ravel(order="K").reshape(d.shape) * (1 - out**2))
+
+
+@broken(ELEMENTWISE, "other_calls")
+def dout_is_read_in_the_order_of_memory_in_float32() -> Layer[Any, Any]:
+    def as_it_lies(d: Array) -> Array:
+        return d.ravel(order="K").reshape(d.shape) if d.dtype == np.float32 else d
+
+    return elementwise(np.tanh, lambda x, out, d: as_it_lies(d) * (1 - out**2))
 
 
 @broken(ELEMENTWISE, "nothing_shared")

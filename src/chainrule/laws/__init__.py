@@ -3,6 +3,7 @@
 `check_layer` and its sisters run them all.
 """
 
+from chainrule.laws.call_laws import other_calls
 from chainrule.laws.combinator_laws import (
     ADDITION_LAWS,
     COMBINATOR_LAWS,
@@ -94,6 +95,7 @@ __all__ = [
     "network_gradient",
     "nothing_shared",
     "one_pass",
+    "other_calls",
     "other_sizes",
     "other_values",
     "ownership",

@@ -209,12 +209,13 @@ def _written(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) 
     could = [[leaf.flags.writeable for leaf in tree.leaves(value)] for value in (params, x)]
     out, cache = layer.forward(params, x)
     dout = draw(np.asarray(out), rng)
-    kept = [_copies(arrays_in(cache)), _copies([dout])]
+    saved = list(arrays_in(cache))  # what backward computes once and keeps comes on top
+    kept = [_copies(saved), _copies([dout])]
     _both(layer, cache, dout)
     with suppress(Exception):  # other laws say what is wrong with zeros
         _both(layer, cache, np.zeros_like(dout))
     pairs = {"params": (tree.leaves(params), before[0]), "x": (tree.leaves(x), before[1])}
-    pairs |= {"cache": (list(arrays_in(cache)), kept[0]), "dout": ([dout], kept[1])}
+    pairs |= {"cache": (saved, kept[0]), "dout": ([dout], kept[1])}
     for name, (now, then) in pairs.items():
         if len(now) != len(then) or not all(map(_same_bytes, now, then)):
             yield name, f"wrote to {name}"

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import product
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -12,15 +13,17 @@ from attrs import evolve, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
-from chainrule.arrays.types import Array, is_any_tuple, is_tuple
+from chainrule.arrays.types import Array, is_any_tuple, is_numpy, is_tuple
 from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict, compare, one_each
+from chainrule.laws._loss_cases import Case, other_sizes, other_targets
+from chainrule.laws.call_laws import UNITS, other_calls
 from chainrule.laws.copies import in_dtype, in_float64, read_only_copy, writable
 from chainrule.laws.derivative_law import derivative, noted
 from chainrule.laws.directions import REFUSE, Part, by_directions
-from chainrule.laws.dtype_laws import precision
+from chainrule.laws.dtype_laws import Both, precision
 from chainrule.laws.layer_laws import ROUNDING
-from chainrule.laws.memory_laws import all_written, any_layout, lent, nothing_shared
+from chainrule.laws.memory_laws import all_written, any_layout, layouts_of, lent, nothing_shared
 from chainrule.laws.row_laws import rows_of, taken
 from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
 from chainrule.laws.trial import Trial, arrays_in, measured, sizes_of, units_of
@@ -32,11 +35,17 @@ from chainrule.rules.passes import in_pass
 T = TypeVar("T")
 C = TypeVar("C")
 
-COLUMNS = (33, 64, 65, 128, 129, 257)
-"""Numbers of columns that a loss is tried with, beside those of its out."""
+FEW = 2
+"""Columns of a loss that is made for them: one score, two, or a mean and a variance."""
 
-MOST = 2**18
-"""The most numbers in an out that is made for a check."""
+MOST_IN_FLOAT32, IN_FLOAT16_TOO = 2**12, ("", "with 129 rows")
+"""The most numbers in an out that is tried in float32 too, and the cases that are tried in float16."""
+
+UNITS_OF_FLOAT16 = 32.0
+"""The units of rounding that a result in float16 may be off by at other sizes: more than at those that are given."""
+
+NANS, NANS_ROWS = 3, 8
+"""The number of entries of an out that are set to nan, each alone, and of rows that are drawn in place of its row."""
 
 ALL_PAIRS = 257
 """The most rows at which a wrong entry is searched for, of a loss whose rows are coupled."""
@@ -128,6 +137,8 @@ def _of_ignored(loss: Loss[T, C], out: Array, targets: T, verdicts: list[Verdict
 def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
     """`backward` is linear in `dloss`: `b(k) = k b(1)`, and `b(0) = 0` exactly.
 
+    A `dloss` of nan shows in it wherever it is not 0.
+
     Parameters
     ----------
     loss, out, targets
@@ -157,6 +168,10 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     known = np.isfinite(once)  # a nan or an infinity times 0 is no number
     if never[known].any():
         return [Verdict("loss_linearity", "dout", ok=False, note=note or "it is not 0 for dloss = 0")]
+    with suppress(ValueError, ArithmeticError), np.errstate(all="ignore"):  # it refuses a nan, which is an answer
+        if np.isfinite(np.asarray(loss.backward(cache, math.nan))[known & (once != 0)]).any():
+            words = "a dloss of nan does not show in it: is it replaced by a number?"
+            return [Verdict("loss_linearity", "dout", ok=False, note=note or words)]
     expected = np.where(known, k * once, np.nan)
     return [compare("loss_linearity", "dout", often, expected, _rounding(loss, out, targets, rng), note=note)]
 
@@ -272,7 +287,8 @@ def _written_to_dloss(loss: Loss[Any, C], cache: C, dtype: np.dtype[Any]) -> str
 def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
     """The loss is the mean of `rows`, and each row's loss depends on that row alone, unless it says `couples_rows`.
 
-    So it does beside a row that is far away, in the numbers of rows that the loss takes.
+    So it does beside a row that is far away, in the numbers of rows that the loss takes, in reverse order, and for
+    other targets.
 
     Parameters
     ----------
@@ -307,7 +323,7 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     if not loss.couples_rows:
         of_rows = _alone(loss, out, targets, rows, rounding)
     n = len(out)
-    for which in (np.arange(1), np.arange(n // 2, n), np.arange(2 * n) % n):
+    for which in (np.arange(1), np.arange(n // 2, n), np.arange(2 * n) % n, np.arange(n)[::-1]):
         with suppress(Exception):
             some = np.asarray(loss.rows(out[which], tree.map(partial(taken, which), targets)))
             value_of = np.asarray(_forward(loss, out[which], tree.map(partial(taken, which), targets))[0])
@@ -316,7 +332,30 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
             if of_rows.ok and not loss.couples_rows:
                 of_rows = compare("mean_of_rows", "rows", some, rows[which], rounding)
     of_rows = of_rows if of_rows.note else noted(of_rows, "rows depend on each other")
-    return [noted(of_loss, "the loss is not the mean of its rows: a sum?"), of_rows]
+    of_loss = noted(of_loss, "the loss is not the mean of its rows: a sum?")
+    kept = _kept_of_targets(loss, out, targets, rounding, rng) if of_loss.ok else None
+    return [kept or of_loss, of_rows]
+
+
+def _kept_of_targets(
+    loss: Loss[T, C], out: Array, targets: T, rounding: float, rng: np.random.Generator
+) -> Verdict | None:
+    """The verdict on a loss that is not the mean of its rows after calls with other targets, if it is such a one."""
+    case: Case
+    for case in (*other_targets(out, targets, rng), ("again", out, targets)):
+        words, given, wanted = case
+        with suppress(Exception), np.errstate(all="ignore"):  # it refuses them, which is an answer
+            value, rows = np.asarray(_forward(loss, given, wanted)[0]), np.asarray(loss.rows(given, wanted))
+            if not np.isfinite(rows).all():
+                continue
+            note = f"{words} it is not the mean of its rows: does it keep something of earlier targets?"
+            largest = float(np.abs(rows).max(initial=0.0))
+            verdict = compare(
+                "mean_of_rows", "loss", value, np.asarray(rows.mean()), rounding, least=largest, note=note
+            )
+            if not verdict.ok:
+                return verdict
+    return None
 
 
 def _alone(loss: Loss[T, C], out: Array, targets: T, rows: Array, rounding: float) -> Verdict:
@@ -405,6 +444,8 @@ def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
 def loss_values(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
     """The gradient is right for other outputs too: small, large, equal, saturated ones, and for every `dloss`.
 
+    A nan in a row of `out` that makes the loss nan shows in that row of the gradient.
+
     Parameters
     ----------
     loss, out, targets
@@ -426,9 +467,9 @@ def loss_values(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     >>> all(verdict.ok for verdict in laws.loss_values(mean_squared_error, out, targets, rng))
     True
     """
-    layer = as_layer(loss, targets)
+    layer = as_layer(loss, targets, rows=_rows_of(out))
     verdicts = [*other_values(layer, (), out, rng), *any_dout(layer, (), out, rng)]
-    found = _one("loss_values", [*_overflows(layer, out, rng), *verdicts])
+    found = _one("loss_values", [*_overflows(layer, out, rng), *verdicts, *_of_nan(loss, out, targets, rng)])
     return _of_ignored(loss, out, targets, found)
 
 
@@ -463,8 +504,71 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
                     )
 
 
+def _of_nan(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> Iterator[Verdict]:
+    """The verdicts on a nan in out that makes the loss nan, where it does not show in that row of dout.
+
+    A loss that chooses between cases, as hinge does, compares the nan, which is false, and rightly gives the gradient
+    of one of the cases. It is the same at several numbers in the place of the nan. Where none are found, of a loss that
+    has cases, or of which the nan changes other entries, it can't be told.
+    """
+    for place in rng.integers(0, out.size, NANS) if out.ndim and out.size else ():
+        index = np.unravel_index(int(place), out.shape)
+        given = out.copy()
+        given[index] = np.nan
+        value, row = _row_of_dout(loss, given, targets, index[0])
+        if row is None or not np.isnan(value) or not np.isfinite(row).all():
+            continue
+        _, usual = _row_of_dout(loss, out, targets, index[0])
+        others = np.ones(row.shape, bool)
+        others[index[1:]] = False
+        cases = usual is None or bool(((row != usual) & others).any())
+        for pair in _in_place_of_nan(out, targets, index, rng):
+            one, other = (_row_of_dout(loss, each, targets, index[0])[1] for each in pair)
+            same = one is not None and other is not None and np.array_equal(one, other)
+            cases = cases or same
+            if same and np.array_equal(row, np.asarray(one)):
+                break
+        else:
+            at = f"out{[int(i) for i in index]}"
+            note = f"a nan in {at} makes the loss nan and does not show in that row: is it replaced by a number?"
+            yield Verdict("", "dx", ok=False, note=note, undecided=cases)
+
+
+def _row_of_dout(loss: Loss[T, C], out: Array, targets: T, row: Any) -> tuple[float, Array | None]:
+    """The loss, and a row of its gradient; nan and None where it refuses the arguments."""
+    try:
+        with np.errstate(all="ignore"):
+            value, cache = _forward(loss, out, targets)
+            return float(value), np.array(loss.backward(cache, 1.0)[row])
+    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        return math.nan, None
+
+
+def _in_place_of_nan(
+    out: Array, targets: Any, index: tuple[Any, ...], rng: np.random.Generator
+) -> Iterator[tuple[Array, Array]]:
+    """Pairs of outputs, between which one case of a loss holds: with other numbers at a place, or in its row."""
+    like = [np.asarray(leaf, out.dtype) for leaf in tree.leaves(targets) if leaf.shape == out.shape]
+    size = float(np.abs(out).max()) or 1.0
+    for start in (0.0, out[index], *(leaf[index] for leaf in like)):
+        for power, sign in product((-20, -8, -1, 3, 10), (1.0, -1.0)):
+            pair = (out.copy(), out.copy())
+            for k, each in enumerate(pair):
+                each[index] = start + sign * size * 2.0 ** (power + k)
+            yield pair
+    drawn = rng.standard_normal((NANS_ROWS, *out.shape[1:]))
+    for row, sign in product((out[index[0]], *(leaf[index[0]] for leaf in like), *drawn), (1.0, -1.0)):
+        pair = (out.copy(), out.copy())
+        for k, each in enumerate(pair):
+            each[index[0]] = sign * 2.0 ** (10 + k) * row
+        yield pair
+
+
 def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """The gradient is right for other targets and sizes: the first and the last label, equal ones, zeros, more columns.
+    """The gradient is right for other targets and sizes: the first and the last label, equal ones, zeros, large ones.
+
+    A loss may be made for its number of columns: where a `dout` for another number has not that shape, it can't be told
+    whether forward should have refused it.
 
     Parameters
     ----------
@@ -489,19 +593,38 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     """
     base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
     verdicts: list[Verdict] = []
-    others = (*_other_sizes(base.x, targets, rng), *_other_targets(base.x, targets, rng))
+    others = (*other_sizes(base.x, targets, rng), *other_targets(base.x, targets, rng))
     for words, given, wanted in others:
         try:
             with np.errstate(all="ignore"):
                 trial = Trial.in_float64(as_layer(loss, wanted), (), given).with_noise(base.noise)
                 trial = evolve(trial, floor=UNIT)
-                if np.isfinite(trial.out).all():
+                made_for = _made_for_columns(base.x, trial, words)
+                if made_for is not None:
+                    verdicts += made_for
+                elif np.isfinite(trial.out).all():
                     verdicts += _compared(trial, rng, words, pairs=loss.couples_rows and len(given) > ALL_PAIRS)
         except Exception:  # noqa: BLE001, S112  # it refuses these targets, which is an answer
             continue
         if any(each.wrong for each in verdicts):
             break  # the others would say the same, of larger ones slowly
     return _of_ignored(loss, out, targets, _one("loss_targets", verdicts))
+
+
+def _made_for_columns(out: Array, trial: Trial, words: str) -> list[Verdict] | None:
+    """The verdict on a loss whose gradient has not the shape of an out with another number of columns; None if it has.
+
+    Nothing is said of one that is made for one column or two, or for more than there are.
+    """
+    if trial.x.shape[-1:] == out.shape[-1:]:
+        return None
+    shape = trial.back(np.ones_like(trial.out))["dx"].shape
+    if shape == trial.x.shape:
+        return None
+    if out.shape[-1] <= FEW or (len(shape) == out.ndim and trial.x.shape[-1] < out.shape[-1]):
+        return []
+    note = f"{words}: has shape {shape}, expected {trial.x.shape}. {REFUSE}"
+    return [Verdict("loss_targets", "dx", ok=False, undecided=True, note=note)]
 
 
 def _compared(trial: Trial, rng: np.random.Generator, words: str, *, pairs: bool) -> list[Verdict]:
@@ -525,63 +648,10 @@ def _compared(trial: Trial, rng: np.random.Generator, words: str, *, pairs: bool
     return [Verdict("loss_targets", "dx", False, note, got=miss.got, expected=miss.middle, undecided=not sure)]
 
 
-def _other_sizes(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tuple[str, Array, Any]]:
-    """Outputs of other numbers of rows and columns, and the targets that go with them."""
-    n, leaves = len(out), tree.leaves(targets)
-    if out.ndim < 2 or not out.size:
-        return
-    if all(leaf.ndim and len(leaf) == n for leaf in leaves):
-        for rows in dict.fromkeys((1, 2, out.shape[-1], 8, 9, 33, 64, 65, 128, 129, 257, 1000)):
-            if rows * out[0].size <= MOST:
-                which = rng.integers(0, n, rows)
-                moved = out[which] * (1 + 0.01 * rng.random((rows, *[1] * (out.ndim - 1))))
-                yield f"with {rows} rows", moved, tree.map(partial(taken, which), targets)
-        which = np.zeros(n, int)
-        yield "for equal rows", out[which], tree.map(partial(taken, which), targets)
-    if all(leaf.shape in (out.shape, out.shape[:-1]) for leaf in leaves):
-        for columns in dict.fromkeys((out.shape[-1] + 1, *COLUMNS)):
-            more = columns - out.shape[-1]
-            if more > 0 and out[..., 0].size * columns <= MOST:
-                moved = np.concatenate([out, rng.choice(out.reshape(-1), (*out.shape[:-1], more))], axis=-1)
-                yield f"with {columns} columns", moved, tree.map(partial(_widened, out.shape, more, rng), targets)
-
-
-def _other_targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[tuple[str, Array, Any]]:
-    """Other targets, and the outputs that go with them."""
-    leaves = tree.leaves(targets)
-    if any(leaf.dtype.kind in "iu" and leaf.shape == out.shape[:-1] for leaf in leaves):
-        for words, value in (("for labels of 0", 0), (f"for labels of {out.shape[-1] - 1}", out.shape[-1] - 1)):
-            yield words, out, tree.map(partial(_filled, value, "iu"), targets)
-        yield "with 1 column", out[..., :1], tree.map(partial(_filled, 0, "iu"), targets)
-    if any(leaf.dtype.kind == "f" for leaf in leaves):
-        yield "for targets of zeros", out, tree.map(partial(_filled, 0, "f"), targets)
-        yield "for targets with zeros", out, tree.map(partial(_thinned, rng), targets)
-        if all(leaf.shape == out.shape for leaf in leaves):
-            yield "where out is the targets", np.array(leaves[0], out.dtype), targets
-
-
-def _widened(shape: tuple[int, ...], more: int, rng: np.random.Generator, leaf: Array) -> Array:
-    """Targets with more columns, where they have some: of zeros if their rows are shares, which sum to 1."""
-    if leaf.shape != shape:
-        return leaf
-    with np.errstate(all="ignore"):
-        are_shares = (leaf >= 0).all() and np.allclose(leaf.sum(axis=-1), 1)
-    drawn = rng.choice(leaf.reshape(-1), (*shape[:-1], more))
-    return np.concatenate([leaf, np.zeros_like(drawn) if are_shares else drawn], axis=-1)
-
-
-def _filled(value: float, kinds: str, leaf: Array) -> Array:
-    return np.full_like(leaf, value) if leaf.dtype.kind in kinds else leaf
-
-
-def _thinned(rng: np.random.Generator, leaf: Array) -> Array:
-    if leaf.dtype.kind != "f":
-        return leaf
-    return np.where(rng.random(leaf.shape[:1]).reshape(-1, *[1] * (leaf.ndim - 1)) < 0.4, 0.0, leaf).astype(leaf.dtype)
-
-
 def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
     """In float32 and float16 the loss and its gradient have that dtype, and are those of float64 but for rounding.
+
+    So they are for other outputs, targets and sizes, where more rounding is let pass.
 
     Parameters
     ----------
@@ -605,7 +675,56 @@ def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     True
     """
     rounded = tree.map(_as_float16, targets)  # which all dtypes hold
-    return _renamed("loss_precision", precision(as_layer(loss, rounded), (), out, rng))
+    verdicts = precision(as_layer(loss, rounded), (), out, rng)
+    try:
+        loss.forward(in_float64(out), in_float64(rounded))
+    except Exception:  # noqa: BLE001  # as of shares, whose sum is then not 1
+        rounded = targets
+    verdicts += _elsewhere(loss, out, rounded, rng)
+    layer = as_layer(loss, rounded, rows=_rows_of(out))
+    if not any(each.wrong for each in verdicts):
+        verdicts += [_with_its_targets(each) for each in other_calls(layer, (), out, rng)]
+    wrong = [each for each in verdicts if each.wrong]  # which stand before those that can't tell
+    return _renamed("loss_precision", one_each([*wrong, *verdicts]))
+
+
+def _elsewhere(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> Iterator[Verdict]:
+    """The wrong verdicts for other sizes and targets: all in float32, and in float16 that of many rows and as given."""
+    base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
+    as_given: Case = ("", out, targets)
+    for words, given, wanted in (as_given, *other_sizes(out, targets, rng), *other_targets(out, targets, rng)):
+        if given.size > MOST_IN_FLOAT32:
+            continue
+        layer = as_layer(loss, wanted)
+        in_float16 = words in IN_FLOAT16_TOO and not loss.couples_rows  # sums over rows lose too much
+        for dtype in (np.float32, np.float16) if in_float16 else (np.float32,):
+            judged = partial(_beside_float64, layer, given.astype(dtype), words, rng)
+            with suppress(Exception), np.errstate(all="ignore"):  # it refuses these, which is an answer
+                found = judged(base.noise)
+                if found:  # it may have more noise here
+                    found = judged(measured(Trial.in_float64(layer, (), given), rng).noise)
+                # Near its least value a loss may be all that is left of larger numbers.
+                least = UNITS[4] * float(np.finfo(dtype).eps) * abs(float(base.out))
+                yield from (each for each in found if each.field != "out" or not abs(each.got - each.expected) < least)
+
+
+def _beside_float64(layer: Any, out: Array, words: str, rng: np.random.Generator, noise: float) -> list[Verdict]:
+    """The wrong verdicts on the results in a dtype, beside those in float64, in which the loss has that noise."""
+    trial = Trial.of(layer, (), out)
+    both = Both.of(trial, np.ones_like(trial.out), rng, noise)
+    units = UNITS[4] if out.dtype == np.float32 else UNITS_OF_FLOAT16
+    at = f"in {out.dtype.name}{words and f', {words}'}"
+    return [each for each in both.verdicts(rng, at, theirs=False, may_overflow=True, units=units) if each.wrong]
+
+
+def _with_its_targets(verdict: Verdict) -> Verdict:
+    """The verdict with a point whose targets have as many rows as its out, for the lines that show it."""
+    part = verdict.point
+    if not isinstance(part, Part):
+        return verdict
+    of_loss = part.trial.layer.forward
+    layer = as_layer(of_loss.loss, with_rows(of_loss.rows, part.trial.x, of_loss.targets))
+    return evolve(verdict, point=evolve(part, trial=evolve(part.trial, layer=layer)))
 
 
 def _as_float16(leaf: Array) -> Array:
@@ -614,7 +733,7 @@ def _as_float16(leaf: Array) -> Array:
 
 
 def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
-    """Every layout of `out` is taken, results share no memory, all of them is written, and no argument is.
+    """Every layout of `out` and targets is taken, results share no memory, all of them is written, and no argument is.
 
     Parameters
     ----------
@@ -637,24 +756,64 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     >>> all(verdict.ok for verdict in laws.loss_memory(mean_squared_error, out, targets, rng))
     True
     """
-    layer = as_layer(loss, targets)
+    layer = as_layer(loss, targets, rows=_rows_of(out))
     laws = (any_layout, nothing_shared, all_written)
     verdicts = [verdict for law in laws for verdict in law(layer, (), out, rng) if verdict.field != "params"]
     verdicts += [
         Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted")
         for name in lent(layer, (), out, rng)
     ]
-    before, given = writable(targets), writable(targets)
-    for dtype in (np.float64, np.float32, np.float16):
-        for rows in (out, *rows_of(layer, out).values()):
-            with suppress(Exception), np.errstate(all="ignore"):
-                lent_out = rows.astype(dtype)
-                loss.backward(loss.forward(lent_out, given)[1], 1.0)
-                if not np.array_equal(lent_out, rows.astype(dtype), equal_nan=True):
-                    verdicts.append(Verdict("", "x", ok=False, note=f"a call wrote to out, in {np.dtype(dtype).name}"))
-    if not tree.equal(before, given):
-        verdicts.append(Verdict("", "targets", ok=False, note="a call wrote to targets"))
+    for words, rows in {"": out, **rows_of(layer, out)}.items():
+        beside = with_rows(_rows_of(out), rows, targets)
+        for note in _written_by_a_call(loss, rows, beside):
+            verdicts.append(Verdict("", "targets" if "targets" in note else "x", ok=False, note=note))
+        if _gives_its_cache(loss, rows, beside):
+            note = f"it is writable, and shares memory with the cache{words}".replace(" 1 rows", " 1 row")
+            verdicts.append(Verdict("", "dx", ok=False, note=note))
+    verdicts += _laid_out(loss, out, targets, rng)
     return _renamed("loss_memory", one_each(verdicts))
+
+
+def _gives_its_cache(loss: Loss[Any, Any], out: Array, targets: Any) -> bool:
+    """Tell whether the gradient for a dloss of 1 is memory of the cache that its caller may write to."""
+    with suppress(Exception), np.errstate(all="ignore"):
+        _, cache = _forward(loss, writable(out), writable(targets))
+        dout = loss.backward(cache, 1.0)
+        return bool(dout.flags.writeable and any(np.shares_memory(dout, kept) for kept in arrays_in(cache)))
+    return False
+
+
+def _laid_out(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> Iterator[Verdict]:
+    """The verdicts on the results for an out and targets that are both in another layout."""
+    out, targets = in_float64(out), in_float64(targets)
+    value, cache = _forward(loss, out, targets)
+    dout, rounding = np.array(loss.backward(cache, 1.0)), _rounding(loss, out, targets, rng)
+    for name, layout in layouts_of(max(leaf.ndim for leaf in (out, *tree.leaves(targets)))).items():
+        try:
+            given: Any = (layout(out), layout(targets) if is_numpy(targets) else tree.map(layout, targets))
+            other, kept = _forward(loss, *given)
+            results = {"out": (np.asarray(other), np.asarray(value)), "dx": (loss.backward(kept, 1.0), dout)}
+        except Exception:  # noqa: BLE001, S112  # another law says it, or it is refused, which is an answer
+            continue
+        for field, (got, expected) in results.items():
+            note = f"{name} out with targets in the same layout gives another one"
+            yield compare("", field, got, np.where(np.isfinite(expected), expected, np.nan), rounding, note=note)
+
+
+def _written_by_a_call(loss: Loss[Any, Any], out: Array, targets: Any) -> Iterator[str]:
+    """The arguments that a call wrote to, in words; of one row in float64 `loss_purity` says it, and then no more."""
+    dtypes: tuple[Any, ...] = (np.float64, np.float32, np.float16)
+    for dtype in dtypes:
+        lent_out, beside = out.astype(dtype), writable(targets)
+        with suppress(Exception), np.errstate(all="ignore"):
+            loss.backward(loss.forward(lent_out, beside)[1], 1.0)
+        wrote_to = [
+            *(["out"] if not np.array_equal(lent_out, out.astype(dtype), equal_nan=True) else []),
+            *(["targets"] if not tree.equal(beside, targets) else []),
+        ]
+        if wrote_to and _rows_of(out) == 1 and dtype is np.float64:
+            return
+        yield from (f"a call wrote to {name}, in {np.dtype(dtype).name}" for name in wrote_to)
 
 
 def loss_state(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
@@ -681,7 +840,7 @@ def loss_state(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generato
     >>> all(verdict.ok for verdict in laws.loss_state(mean_squared_error, out, targets, rng))
     True
     """
-    layer = as_layer(loss, targets)
+    layer = as_layer(loss, targets, rows=_rows_of(out))
     laws = (process_unchanged, calls_in_between, threads)
     verdicts = _renamed("loss_state", [verdict for law in laws for verdict in law(layer, (), out, rng)])
     again = "a second backward on it gives other numbers: does backward write to it?"
@@ -717,8 +876,11 @@ ELSEWHERE = ("loss_values", "loss_targets")
 """The parts that a quick check leaves out: other outputs, other targets and other numbers of rows."""
 
 
-def as_layer(loss: Loss[Any, Any], targets: Any) -> Layer[tuple[()], Any]:
-    """A loss as a layer of its output, for fixed targets: its `out` is the loss, and its `dout` is `dloss`."""
+def as_layer(loss: Loss[Any, Any], targets: Any, *, rows: int = 0) -> Layer[tuple[()], Any]:
+    """A loss as a layer of its output, for fixed targets: its `out` is the loss, and its `dout` is `dloss`.
+
+    Of an output with another number of rows than `rows`, the targets are those of these rows again and again.
+    """
 
     def backward(cache: Any, dout: Array) -> tuple[Array, tuple[()]]:
         of_out = loss.backward(cache, dout)
@@ -727,7 +889,7 @@ def as_layer(loss: Loss[Any, Any], targets: Any) -> Layer[tuple[()], Any]:
             raise TypeError(f"backward must return dout, an array like out, got {describe(given)}")
         return of_out, ()
 
-    return Layer(OfLoss(loss, targets), backward, couples_rows=True)
+    return Layer(OfLoss(loss, targets, rows), backward, couples_rows=True)
 
 
 @frozen(eq=False)
@@ -736,11 +898,25 @@ class OfLoss:
 
     loss: Loss[Any, Any]
     targets: Any
+    rows: int = 0
 
     def __call__(self, params: tuple[()], x: Array) -> tuple[Array, Any]:
         """The loss of an output."""
-        value, cache = _forward(self.loss, x, tree.map(partial(_in_dtype_of, x), self.targets))
+        targets = tree.map(partial(_in_dtype_of, x), with_rows(self.rows, x, self.targets))
+        value, cache = _forward(self.loss, x, targets)
         return np.asarray(value, getattr(value, "dtype", x.dtype)), cache
+
+
+def with_rows(rows: int, x: Array, targets: T) -> T:
+    """The targets of as many rows as `x` has, if they have a row for each of `rows`."""
+    n = _rows_of(x)
+    if rows in (0, n) or any(leaf.ndim < 1 or len(leaf) != rows for leaf in tree.leaves(targets)):
+        return targets
+    return tree.map(partial(taken, np.arange(n) % rows), targets)
+
+
+def _rows_of(x: Array) -> int:
+    return len(x) if x.ndim else 0
 
 
 def _in_dtype_of(x: Array, leaf: Array) -> Array:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule.checking.verdict import Verdict
+from chainrule.laws.call_laws import other_calls
 from chainrule.laws.derivative_law import SAMPLE_OF_LARGE, derivative
 from chainrule.laws.dtype_laws import precision
 from chainrule.laws.layer_laws import (
@@ -50,6 +51,7 @@ LAYER_LAWS: dict[str, LayerLaw] = {
     "independent_rows": independent_rows,
     "grads_without_dx": grads_without_dx,
     "one_pass": one_pass,
+    "other_calls": other_calls,
 }
 """All laws of layers, by name.
 
@@ -60,7 +62,7 @@ Examples
 ['all_written', 'any_dout']
 """
 
-ELSEWHERE = ("other_values", "other_sizes", "any_dout", "precision", "threads")
+ELSEWHERE = ("other_values", "other_sizes", "any_dout", "precision", "threads", "other_calls")
 """Those that do not ask about the arguments as they are given, which a quick check leaves out."""
 
 AT_ONCE: dict[str, LayerLaw] = {"derivative": partial(derivative, most=SAMPLE_OF_LARGE)}

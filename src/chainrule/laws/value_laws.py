@@ -20,19 +20,31 @@ from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, mea
 MOST = 2**20
 """The most numbers in an array that is made for a check."""
 
-VECTORS = 3
-"""The number of vectors among the parameters that are set to zeros, each alone."""
+FIELDS = 4
+"""The number of parameters that are set to zeros, each alone."""
 
 MOST_OF_X = 2**15
 """The most numbers of x that are tried elsewhere, of a layer that treats rows alone."""
 
+SINGULAR = 1e12
+"""The times that values may grow by, where x is no larger, unless it is a singular matrix, whose inverse is noise."""
+
+ALL_NOISE = 1e-3
+"""The noise from which on values are no more than that, if they have next to none at the arguments that were given."""
+
 IN_FLOAT16 = 1e-6
 """The noise of a function from which on it computes in float16, where large and small numbers are none."""
 
-SIZES = (1, 2, 3, 5, 6, 8, 9, 12, 16, 17, 32, 33, 64, 65, 128, 129, 257)
+SIZES = (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 32, 33, 64, 65, 128, 129, 256, 257)
 """Numbers of columns: the edges of blocks that low-level code uses, and one more; even ones that are no power of 2."""
 
-COUPLED_ROWS = (1, 2, 3, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
+LENGTHS = (1, 2, 3, 4, 6, 7, 8, 16, 17, 32, 33, 64, 65, 128, 129)
+"""Lengths of the axes between rows and columns."""
+
+VECTORS = (1, 2, 3, 16, 33, 64, 65, 129, 257)
+"""Numbers of columns, of a layer whose parameters are vectors of as many numbers, as those of a norm are."""
+
+COUPLED_ROWS = (1, 2, 3, 6, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
 """Numbers of rows of a layer that couples them."""
 
 ROUND_ABOUT = 2.0**-44
@@ -84,7 +96,7 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     if tree.leaves(params):
         moved = tree.map(partial(_moved, rng), base.params)
         verdicts += _at("other_values", base, base.x, rng, "for other parameters", moved)
-        for case, other in _parameters(base.params, rng):
+        for case, other in parameters(base.params, rng):
             verdicts += _at("other_values", base, base.x, rng, case, other)
     for each in dict.fromkeys((own, np.dtype(np.float64))):
         verdicts += _far_out(layer, params, base.x, each, rng)
@@ -97,8 +109,8 @@ def _moved(rng: np.random.Generator, leaf: Array) -> Array:
     return np.asarray(leaf * factor if leaf.any() else factor - 1)
 
 
-def _parameters(params: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
-    """Parameters with zeros, a vector of zeros, and whole numbers.
+def parameters(params: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
+    """Parameters with zeros, all of one array zeros, ones, whole numbers, larger ones, and of either sign alone.
 
     Where all of an array have one sign, they keep it: that may be what their domain asks for.
     """
@@ -107,10 +119,27 @@ def _parameters(params: Any, rng: np.random.Generator) -> Iterator[tuple[str, An
     if free:
         mixed = [np.where(rng.random(leaf.shape) < 0.3, 0.0, leaf) for leaf in leaves]
         yield "for parameters with zeros", _replaced(params, {i: mixed[i] for i in free})
-    vectors = [i for i in free if leaves[i].ndim == 1][:VECTORS]
-    for i in vectors:
+        edges = {i: leaves[i].copy() for i in free if leaves[i].ndim > 1}
+        for leaf in edges.values():
+            leaf[0], leaf[..., -1] = 0, 0
+        if edges:
+            yield "for parameters with a row and a column of zeros", _replaced(params, edges)
+        for words, change in (
+            ("ten times as large", partial(np.multiply, 10.0)),
+            ("a thousandth as large", partial(np.multiply, 1e-3)),
+            ("that are positive", np.abs),
+            ("that are negative", lambda leaf: -np.abs(leaf)),
+        ):
+            yield f"for parameters {words}", _replaced(params, {i: change(leaves[i]) for i in free})
+    for i in free[:FIELDS]:
         name = tree.named_leaves(params)[i][0]
         yield f"for params{name} of zeros", _replaced(params, {i: np.zeros_like(leaves[i])})
+    for i, (name, leaf) in list(enumerate(tree.named_leaves(params)))[:FIELDS]:
+        if not (leaf < 0).all():
+            yield f"for params{name} of ones", _replaced(params, {i: np.ones_like(leaf)})
+    signed = [i for i in range(len(leaves)) if i not in free and leaves[i].any()]
+    if signed:
+        yield "for parameters of one sign, three times as large", _replaced(params, {i: 3 * leaves[i] for i in signed})
     whole = {i: np.where(np.rint(leaf) == 0, leaf, np.rint(leaf)) for i, leaf in enumerate(leaves)}
     if any(not np.array_equal(leaves[i], leaf) for i, leaf in whole.items()):
         yield "for parameters of whole numbers", _replaced(params, whole)
@@ -170,6 +199,10 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
         some = x.copy()
         some[rng.random(x.shape) < 0.3] = 0.0
         yield "for x with zeros", some
+        if x.ndim > 1 and len(x) > 1:
+            row = x.copy()
+            row[-1] = 0.0
+            yield "for x with a row of zeros", row
         yield "for x of zeros", np.zeros_like(x)
         yield "for x of whole numbers", np.rint(x * (2 / size))
     elif not share:
@@ -188,8 +221,9 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
 def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """The derivative is right at other sizes too: of rows that are coupled, of columns without parameters.
 
-    Of axes between them, those of time or of images, in every case that the layer takes. Rows of layers that treat each
-    alone are covered by `independent_rows`.
+    Of columns also where parameters are vectors of as many numbers; of axes between rows and columns, those of time or
+    of images, in every case that the layer takes. Rows of layers that treat each alone are covered by
+    `independent_rows`.
 
     Parameters
     ----------
@@ -223,7 +257,7 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         shapes += [] if couples_rows(layer, x) or x.ndim > 2 else [(33, 33)]
     for axis in range(1, x.ndim - 1):
         length, others = x.shape[axis], (x.shape[other] for other in range(1, x.ndim - 1))
-        lengths = (1, 2, 8, length + 1, length + 2, 33, 65, 129, *others)
+        lengths = (*LENGTHS, length + 1, length + 2, *others)
         shapes += [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in lengths]
     # Parameters may be of some length that broadcasts, or that is counted off along x, as a kernel's is.
     loose = [(*x.shape[:-1], x.shape[-1] + more) for more in (1, -1, 2) if tree.leaves(params) and x.ndim > 1]
@@ -239,7 +273,33 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
             verdicts += [each for each in found if not (may_misfit and each.note.endswith(spread))]
         if any(each.wrong for each in verdicts):
             break
+    if base is not None:
+        verdicts += _with_vectors(base, x, rng)
     return _worst(verdicts)
+
+
+def _with_vectors(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts for other numbers of columns where each parameter is a vector of as many numbers, or one number."""
+    leaves = tree.leaves(base.params)
+    if x.ndim < 2 or not any(leaf.shape == x.shape[-1:] for leaf in leaves):
+        return []
+    if not all(leaf.shape == x.shape[-1:] or leaf.size == 1 for leaf in leaves):
+        return []
+    verdicts: list[Verdict] = []
+    for k in VECTORS:
+        shape = (*x.shape[:-1], k)
+        if k != x.shape[-1] and int(np.prod(shape)) <= MOST:
+            other = np.clip(rng.choice(x.reshape(-1), shape) * (1 + 0.01 * rng.random(shape)), x.min(), x.max())
+            drawn = [rng.choice(leaf, k) if leaf.shape == x.shape[-1:] else leaf for leaf in leaves]
+            try:
+                params = tree.replace(base.params, drawn)
+            except (TypeError, ValueError):  # a record that takes no other number
+                return []
+            words = f"for x {describe(other)} and parameters of {k} numbers"
+            verdicts += [
+                each for each in _at("other_sizes", base, other, rng, words, params) if not each.note.endswith(REFUSE)
+            ]
+    return verdicts
 
 
 def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -273,7 +333,7 @@ def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gener
     found = {each.field: each for each in _for_douts(trial, named, rng)}
     if any(each.undecided for each in found.values()):
         for each in _for_douts(_beside(trial, rng), named, rng, case="for x and params moved off their kinks"):
-            if found[each.field].undecided:
+            if each.field in found and found[each.field].undecided:
                 found[each.field] = evolve(each, note="") if each.ok else each
     return list(found.values())
 
@@ -332,7 +392,7 @@ def _at(law: str, base: Trial, x: Array, rng: np.random.Generator, case: str, pa
             trial = Trial.in_float64(base.layer, base.params if params is None else params, x)
     except Exception:  # noqa: BLE001  # it refuses this x, which is an answer
         return []
-    if not np.isfinite(trial.out).all() or not trial.out.size:
+    if not np.isfinite(trial.out).all() or not trial.out.size or _is_singular(trial, base):
         return []
     trial = evolve(trial.with_noise(base.noise), floor=base.floor)
     douts = [draw(trial.out, rng), np.ones_like(trial.out)]
@@ -346,7 +406,15 @@ def _at(law: str, base: Trial, x: Array, rng: np.random.Generator, case: str, pa
         if all(each.ok for each in verdicts):
             return verdicts
         found = measured(trial, rng, roughly=True)  # it may have more noise here
+        if found.noise > ALL_NOISE > base.noise * 1e6:
+            return []  # as at a singular matrix
         return compared(found) if trial.noise < found.noise < IN_FLOAT16 else verdicts
+
+
+def _is_singular(trial: Trial, base: Trial) -> bool:
+    """Tell whether values are much larger than those of the base, though x is not."""
+    largest, usual, x, of_base = (float(np.abs(each).max(initial=0)) for each in (trial.out, base.out, trial.x, base.x))
+    return largest > SINGULAR * max(usual, 1.0) and x <= 2 * of_base
 
 
 def _with_floor(base: Trial, rng: np.random.Generator) -> Trial:
