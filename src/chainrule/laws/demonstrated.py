@@ -86,7 +86,7 @@ PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
         "ownership": (of_ownership,),
         "independent_rows": (of_repeats, of_rows, of_structure),
         "grads_without_dx": (of_repeats, of_grads, of_calls),
-        "other_calls": (of_arguments, of_layouts, of_sharing, of_structure, of_repeats, of_grads),
+        "other_calls": (of_arguments, of_layouts, of_sharing, of_structure, of_repeats, of_grads, of_calls),
     }
 )
 """The programs that may show what a law found, the most telling first; where equal calls differ, that comes first."""

@@ -704,7 +704,7 @@ def _elsewhere(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generato
                 if found:  # it may have more noise here
                     found = judged(measured(Trial.in_float64(layer, (), given), rng).noise)
                 # Near its least value a loss may be all that is left of larger numbers.
-                least = UNITS[4] * float(np.finfo(dtype).eps) * abs(float(base.out))
+                least = _units_of(given.astype(dtype)) * float(np.finfo(dtype).eps) * abs(float(base.out))
                 yield from (each for each in found if each.field != "out" or not abs(each.got - each.expected) < least)
 
 
@@ -712,9 +712,13 @@ def _beside_float64(layer: Any, out: Array, words: str, rng: np.random.Generator
     """The wrong verdicts on the results in a dtype, beside those in float64, in which the loss has that noise."""
     trial = Trial.of(layer, (), out)
     both = Both.of(trial, np.ones_like(trial.out), rng, noise)
-    units = UNITS[4] if out.dtype == np.float32 else UNITS_OF_FLOAT16
+    units = _units_of(out)
     at = f"in {out.dtype.name}{words and f', {words}'}"
     return [each for each in both.verdicts(rng, at, theirs=False, may_overflow=True, units=units) if each.wrong]
+
+
+def _units_of(out: Array) -> float:
+    return UNITS[4] if out.dtype == np.float32 else UNITS_OF_FLOAT16
 
 
 def _with_its_targets(verdict: Verdict) -> Verdict:
