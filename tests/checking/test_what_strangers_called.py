@@ -110,7 +110,10 @@ FOUND = {
         products_if(lambda w: np.abs(w).max() < 0.1), "other_values", "for parameters a thousandth", params=W
     ),
     "a positive matrix": Planted(
-        products_if(lambda w: (w > 0).all()), "other_values", "for parameters that are positive", params=W
+        products_if(lambda w: (w > 0).all() and np.ptp(w) > 0),
+        "other_values",
+        "for parameters that are positive",
+        params=W,
     ),
     "a negative matrix": Planted(
         products_if(lambda w: (w < 0).all()), "other_values", "for parameters that are negative", params=W

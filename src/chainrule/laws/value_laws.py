@@ -1,6 +1,6 @@
 """The derivative elsewhere: at other values of x, at other sizes, and for every kind of `dout`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 from typing import Any
@@ -119,30 +119,31 @@ def parameters(params: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any
     if free:
         mixed = [np.where(rng.random(leaf.shape) < 0.3, 0.0, leaf) for leaf in leaves]
         yield "for parameters with zeros", _replaced(params, {i: mixed[i] for i in free})
-        edges = {i: leaves[i].copy() for i in free if leaves[i].ndim > 1}
-        for leaf in edges.values():
-            leaf[0], leaf[..., -1] = 0, 0
-        if edges:
-            yield "for parameters with a row and a column of zeros", _replaced(params, edges)
-        for words, change in (
-            ("ten times as large", partial(np.multiply, 10.0)),
-            ("a thousandth as large", partial(np.multiply, 1e-3)),
-            ("that are positive", np.abs),
-            ("that are negative", lambda leaf: -np.abs(leaf)),
-        ):
-            yield f"for parameters {words}", _replaced(params, {i: change(leaves[i]) for i in free})
     for i in free[:FIELDS]:
         name = tree.named_leaves(params)[i][0]
         yield f"for params{name} of zeros", _replaced(params, {i: np.zeros_like(leaves[i])})
-    for i, (name, leaf) in list(enumerate(tree.named_leaves(params)))[:FIELDS]:
-        if not (leaf < 0).all():
-            yield f"for params{name} of ones", _replaced(params, {i: np.ones_like(leaf)})
-    signed = [i for i in range(len(leaves)) if i not in free and leaves[i].any()]
-    if signed:
-        yield "for parameters of one sign, three times as large", _replaced(params, {i: 3 * leaves[i] for i in signed})
     whole = {i: np.where(np.rint(leaf) == 0, leaf, np.rint(leaf)) for i, leaf in enumerate(leaves)}
     if any(not np.array_equal(leaves[i], leaf) for i, leaf in whole.items()):
         yield "for parameters of whole numbers", _replaced(params, whole)
+    for i, (name, leaf) in list(enumerate(tree.named_leaves(params)))[:FIELDS]:
+        if not (leaf < 0).all():
+            yield f"for params{name} of ones", _replaced(params, {i: np.ones_like(leaf)})
+    edges = {i: leaves[i].copy() for i in free if leaves[i].ndim > 1}
+    for leaf in edges.values():
+        leaf[0], leaf[..., -1] = 0, 0
+    if edges:
+        yield "for parameters with a row and a column of zeros", _replaced(params, edges)
+    changes: dict[str, Callable[[Array], Array]] = {
+        "ten times as large": partial(np.multiply, 10.0),
+        "a thousandth as large": partial(np.multiply, 1e-3),
+        "that are positive": np.abs,
+        "that are negative": lambda leaf: -np.abs(leaf),
+    }
+    for words, change in changes.items() if free else ():
+        yield f"for parameters {words}", _replaced(params, {i: change(leaves[i]) for i in free})
+    signed = [i for i in range(len(leaves)) if i not in free and leaves[i].any()]
+    if signed:
+        yield "for parameters of one sign, three times as large", _replaced(params, {i: 3 * leaves[i] for i in signed})
 
 
 def _replaced(params: Any, others: dict[int, Array]) -> Any:
