@@ -246,7 +246,7 @@ class Both:
                 verdict = self._right_nearby(name, judged, rng) or verdict
             if not verdict.ok and verdict.error < RANDOM * verdict.bound and _is_random(self.trial, name, rng):
                 verdict = Verdict("precision", name, ok=True, power=verdict.error)
-            if not verdict.ok and name in largest:  # a step within may have rounded, as 1 - t * t does
+            if not verdict.ok and name in largest and dtype != np.float16:  # a step within may round, as in 1 - t * t
                 verdict = judged(like, self.units()[name] + largest[name] * float(np.finfo(dtype).eps) / 2)
             point = Part(self.trial, name, self.dout, got, self.units)
             yield verdict if verdict.ok else evolve(verdict, point=point)

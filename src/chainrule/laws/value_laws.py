@@ -296,7 +296,7 @@ def _with_vectors(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdi
                 params = tree.replace(base.params, drawn)
             except (TypeError, ValueError):  # a record that takes no other number
                 return []
-            words = f"for x {describe(other)} and parameters of {k} numbers"
+            words = f"for x {describe(other)} and parameters of {k} number{'s' if k > 1 else ''}"
             verdicts += [
                 each for each in _at("other_sizes", base, other, rng, words, params) if not each.note.endswith(REFUSE)
             ]
