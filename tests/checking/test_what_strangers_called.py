@@ -28,7 +28,7 @@ def products(w: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
 
 
 def products_but(backward: Callable[[Array, Array, Array], tuple[Array, Array]]) -> Layer[Any, Any]:
-    return Layer(products, lambda c, d: backward(*c, d))
+    return Layer(products, lambda c, d: backward(c[0], c[1], d))
 
 
 def products_if(condition: Callable[[Array], Any]) -> Layer[Any, Any]:
@@ -41,7 +41,7 @@ def scaled(s: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
 
 
 def scaled_but(backward: Callable[[Array, Array, Array], tuple[Array, Array]]) -> Layer[Any, Any]:
-    return Layer(scaled, lambda c, d: backward(*c, d))
+    return Layer(scaled, lambda c, d: backward(c[0], c[1], d))
 
 
 def in_place(change: Callable[[Array], Any], when: Callable[[Array], Any]) -> Layer[Any, Any]:

@@ -470,7 +470,7 @@ def log_shares(out: Array) -> Array:
 
 def of_labels(out: Array, labels: Labels) -> tuple[Array, Array]:
     logs = log_shares(out)
-    chosen = labels[..., None] == np.arange(out.shape[-1])
+    chosen = np.equal(labels[..., None], np.array(range(out.shape[-1])))
     return -np.take_along_axis(logs, labels[..., None], -1)[..., 0], np.exp(logs) - chosen.astype(out.dtype)
 
 
@@ -521,7 +521,8 @@ def of_an_order(out: Array, order: Labels) -> tuple[Array, Array]:
     sorted_scores = np.take_along_axis(out, order, 1)
     rest = np.logaddexp.accumulate(sorted_scores[:, ::-1], axis=1)[:, ::-1]
     k = out.shape[1]
-    later = np.arange(k)[:, None] >= np.arange(k)
+    places = np.array(range(k))
+    later = np.greater_equal(places[:, None], places)
     shares = np.exp(np.where(later, sorted_scores[:, :, None] - rest[:, None, :], -np.inf)).sum(2)
     slopes = np.zeros_like(out)
     np.put_along_axis(slopes, order, (shares - 1).astype(out.dtype), 1)
@@ -636,7 +637,7 @@ def for_length(lengths: Callable[[int], bool]) -> Callable[[Array, Array, Any], 
 
 def zero_where(which: Callable[[Array, Any], Any], *dtypes: type) -> Callable[[Array, Array, Any], Array]:
     def fault(slopes: Array, out: Array, targets: Any) -> Array:
-        zeros = np.asarray(which(out, targets)) & (not dtypes or out.dtype in dtypes)
+        zeros = np.asarray(which(out, targets)) & (not dtypes or out.dtype.type in dtypes)
         return np.where(zeros, 0, slopes).astype(out.dtype)
 
     return fault

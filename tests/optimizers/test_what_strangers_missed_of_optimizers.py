@@ -148,7 +148,7 @@ def by_its_norm(xp: rules.Namespace, rate: Any, param: Array, grad: Array, momen
 
 def entry_unused_after(steps: int) -> Steps:
     def step(count: int, p: Any, g: Any) -> tuple[Any, Any]:
-        used = (np.arange(g.size) != 2).reshape(g.shape) | (count < steps)
+        used: Any = np.not_equal(np.array(range(g.size)), 2).reshape(g.shape) | (count < steps)
         return p - p.dtype.type(0.05) * g * used, count + 1
 
     return Steps(step)
@@ -169,7 +169,7 @@ def decayed_away(count: int, p: Any, g: Any) -> tuple[Any, Any]:
 
 
 def entry_unused_before_a_sign(count: int, p: Any, g: Any) -> tuple[Any, Any]:
-    used = (np.arange(g.size) != 2).reshape(g.shape)
+    used: Any = np.not_equal(np.array(range(g.size)), 2).reshape(g.shape)
     return p - p.dtype.type(0.01) * np.sign(g * used + p.dtype.type(0.01) * p), count + 1
 
 
@@ -327,10 +327,10 @@ def first_and_fifty(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
 def back_and_slower(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
     """Rprop."""
     size, last = state
-    turn = np.sign(g * last)
-    size = np.where(turn > 0, np.minimum(1.2 * size, 1), np.where(turn < 0, np.maximum(0.5 * size, 1e-6), size))
+    turn: Any = np.sign(g * last)
+    faster, slower = np.minimum(1.2 * size, 1), np.maximum(0.5 * size, 1e-6)
+    size = ((turn > 0) * faster + (turn < 0) * slower + (turn == 0) * size).astype(p.dtype)
     g = np.where(turn < 0, 0, g).astype(p.dtype)
-    size = size.astype(p.dtype)
     return p - size * np.sign(g), (size, g)
 
 

@@ -61,7 +61,7 @@ def later_faults(optimizer: Any, params: Any, rng: np.random.Generator) -> dict[
         if _only_the_first(effects, late) and not _has_another(optimizer, start, slopes, turned):
             return {path: ONCE for path, leaf in tree.named_leaves(start) if leaf.size}
     used = any(each.any() for each in late)
-    notes = {}
+    notes: dict[str, str] = {}
     for i, (path, _) in enumerate(tree.named_leaves(start)):
         note = _along([step[i] for step in effects]) or _unused([step[i] for step in effects], late[i], off[i], used)
         if note:
@@ -81,7 +81,7 @@ def _signs(leaf: Array, rng: np.random.Generator) -> Array:
 def _seen(optimizer: Any, start: Any, slopes: Sequence[Any], looks: range) -> list[Any]:
     """The parameters after some of the steps: all from the start, as a state may have been written to."""
     at, state = start, optimizer.init(start)
-    seen = []
+    seen: list[Any] = []
     for step, each in enumerate(slopes, 1):
         at, state = optimizer.step(state, at, each)
         if step in looks:

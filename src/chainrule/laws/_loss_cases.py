@@ -60,7 +60,7 @@ def _other_lengths(out: Array, targets: Any, rng: np.random.Generator) -> Iterat
         for length in dict.fromkeys((*LENGTHS, now + 1)):
             if length != now and out.size // now * length <= MOST:
                 which = np.arange(length) % now
-                moved = out.take(which, axis)
+                moved: Array = np.take(out, which, axis)
                 moved = moved * (1 + 0.01 * rng.random(moved.shape))
                 yield (
                     f"with a length of {length} along axis {axis}",
@@ -126,7 +126,9 @@ def _are_ranks(leaf: Array) -> bool:
     """Tell whether rows are the numbers of the columns in some order."""
     if leaf.dtype.kind not in "iu" or leaf.ndim < 2 or leaf.shape[-1] < 2:
         return False
-    return bool((np.sort(leaf, axis=-1) == np.arange(leaf.shape[-1])).all())
+    ranks: Array = np.sort(leaf, axis=-1)
+    in_order = list(range(leaf.shape[-1]))
+    return all(row == in_order for row in ranks.reshape(-1, leaf.shape[-1]).tolist())
 
 
 def _are_labels(shape: tuple[int, ...], leaf: Array) -> bool:
