@@ -29,6 +29,9 @@ may cancel, and what is looked for here is more than rounding."""
 GRADS = {8: 1e-3, 4: 1e-3, 2: 0.1}
 """The share of the largest entry that the two ways to a gradient may differ by, by the bytes of a number."""
 
+GROSS = 0.05
+"""The share of the largest entry, or of dout, from which on a result at larger numbers is wrong: less is rounding."""
+
 CANCELLED = {8: 1e-8, 4: 1e-3, 2: 0.1}
 """The share of the largest of all results below which a gradient is what rounding left, by the bytes of a number."""
 
@@ -292,7 +295,10 @@ class Made:
                 yield Verdict("", name, ok=False, note=": a nan in it shows in float64, and not here")
         may_overflow = call.is_large or call.kind in SCALED
         for verdict in both.verdicts(rng, "", theirs=False, may_overflow=may_overflow, units=UNITS[bytes_each]):
-            if verdict.field == "out" or not call.is_large:
+            right = both.right[verdict.field]
+            usual = max(float(np.abs(each[np.isfinite(each)]).max(initial=0)) for each in (right, self.dout))
+            off = abs(verdict.got - verdict.expected)
+            if verdict.field == "out" or not call.is_large or off > GROSS * usual:
                 yield verdict
 
 
