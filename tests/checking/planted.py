@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from chainrule import Array, Layer, own
+from chainrule import Array, Layer, check_layer, own
 
 RNG = np.random.default_rng
 X = RNG(7).standard_normal((6, 5))
@@ -28,3 +28,10 @@ def squares(p: Any, x: Array) -> tuple[Array, Array]:
 
 def squares_back(x: Array, d: Array) -> tuple[Array, Any]:
     return 2 * x * d, ()
+
+
+def assert_found(planted: Planted) -> None:
+    """A report says of the fault what it is to say."""
+    report = check_layer(planted.layer, planted.params, planted.x, rng=RNG(0))
+    said = [f"{each.law}: {each.note}" for each in report.failures]
+    assert any(each.startswith(f"{planted.law}: {planted.words}") for each in said), str(report)

@@ -12,6 +12,7 @@ from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_dtype, in_float64
 from chainrule.laws.dtype_laws import Both
+from chainrule.laws.layer_laws import of_one_entry, with_a_nan
 from chainrule.laws.memory_laws import layouts_of
 from chainrule.laws.trial import Checked, Fields, Trial, arrays_in, backward_of, draw, measured, named
 from chainrule.laws.value_laws import parameters
@@ -176,18 +177,6 @@ def _other_x(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
                 yield f"with {what}", rng.choice(x.reshape(-1), shape)
 
 
-def _of_one_entry(dout: Array) -> Array:
-    made = np.zeros_like(dout)
-    made.flat[-1:] = 1
-    return made
-
-
-def _with_nan(dout: Array) -> Array:
-    made = dout.copy()
-    made.flat[:1] = np.nan
-    return made
-
-
 def _enlarged(dout: Array) -> Array:
     return dout * dout.dtype.type(2.0**12)
 
@@ -198,11 +187,11 @@ def _reduced(dout: Array) -> Array:
 
 DOUTS: dict[str, Callable[[Array], Array]] = {
     "of zeros": np.zeros_like,
-    "of one entry": _of_one_entry,
+    "of one entry": of_one_entry,
     "of negative numbers": lambda dout: -np.abs(dout),
     "that is large": _enlarged,
     "that is small": _reduced,
-    "with a nan": _with_nan,
+    "with a nan": with_a_nan,
 }
 """The kinds of `dout`, made of a usual one."""
 

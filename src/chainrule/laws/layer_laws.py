@@ -479,7 +479,8 @@ def _of_equal_columns(a: Array) -> Array:
     return np.broadcast_to(a[..., :1], a.shape) if a.ndim else a
 
 
-def _with_a_nan(a: Array, value: float = np.nan) -> Array:
+def with_a_nan(a: Array, value: float = np.nan) -> Array:
+    """A copy whose first entry is nan, or another number."""
     made = a.copy()
     made.flat[:1] = value
     return made
@@ -489,7 +490,8 @@ def _of_whole_numbers(a: Array) -> Array:
     return np.rint(8 * a)
 
 
-def _of_one_entry(a: Array) -> Array:
+def of_one_entry(a: Array) -> Array:
+    """Zeros like an array, and a 1 in the last place."""
     made = np.zeros_like(a)
     made.flat[-1:] = 1.0
     return made
@@ -504,9 +506,9 @@ _DOUTS: dict[str, Callable[[Array], Array]] = {
     "a tiny": partial(np.multiply, 2.0**-40),
     "a whole-numbered": _of_whole_numbers,
     "an all-zero": np.zeros_like,
-    "a one-entry": _of_one_entry,
-    "a partly nan": _with_a_nan,
-    "a partly infinite": partial(_with_a_nan, value=np.inf),
+    "a one-entry": of_one_entry,
+    "a partly nan": with_a_nan,
+    "a partly infinite": partial(with_a_nan, value=np.inf),
 }
 """The derivatives with respect to out that `grads` and `backward` are compared for."""
 
