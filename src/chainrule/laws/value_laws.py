@@ -15,6 +15,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.copies import in_dtype
 from chainrule.laws.directions import REFUSE, by_directions
+from chainrule.laws.memory_laws import SINGULAR
 from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, measured, sizes_of
 
 MOST = 2**20
@@ -25,9 +26,6 @@ FIELDS = 4
 
 MOST_OF_X = 2**15
 """The most numbers of x that are tried elsewhere, of a layer that treats rows alone."""
-
-SINGULAR = 1e12
-"""The times that values may grow by, where x is no larger, unless it is a singular matrix, whose inverse is noise."""
 
 ALL_NOISE = 1e-3
 """The noise from which on values are no more than that, if they have next to none at the arguments that were given."""
