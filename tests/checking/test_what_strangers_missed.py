@@ -303,8 +303,8 @@ def past_a_block(slopes: Array, dloss: Any) -> Array:
     return slopes
 
 
-def of_several_classes(slopes: Array, dloss: Any) -> Array:
-    return np.asarray((slopes if slopes.shape[1] > 1 else slopes + 1) * dloss)
+def of_several_classes(slopes: Array, dloss: Array | float) -> Array:
+    return (slopes if slopes.shape[1] > 1 else slopes + 1) * dloss
 
 
 def entropies(z: Array, y: Labels) -> Array:
@@ -337,8 +337,8 @@ def distance(o: Array, t: Array) -> tuple[Array, Array]:
         return np.asarray(np.abs(o - t).mean(), o.dtype), ((o - t) / np.abs(o - t) / o.size).astype(o.dtype)
 
 
-def times(slopes: Array, dloss: Any) -> Array:
-    return np.asarray(slopes * dloss)
+def times(slopes: Array, dloss: Array | float) -> Array:
+    return slopes * dloss
 
 
 @pytest.mark.parametrize(

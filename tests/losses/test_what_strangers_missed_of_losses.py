@@ -87,7 +87,8 @@ def scaled_up(off: Array, dloss: Any) -> Array:
 
 def mean_of_sum(out: Array, targets: Array) -> tuple[Array, Array]:
     off = error(out, targets)
-    return np.asarray(np.add.reduce(off * off, axis=None, dtype=out.dtype) / out.dtype.type(off.size)), off
+    loss: Array = np.add.reduce(off * off, axis=None, keepdims=True, dtype=out.dtype) / out.dtype.type(off.size)
+    return loss.reshape(()), off
 
 
 @pytest.mark.parametrize(

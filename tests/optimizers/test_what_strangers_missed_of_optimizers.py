@@ -125,7 +125,7 @@ def in_order_of_memory(count: Any, p: Any, g: Any) -> tuple[Any, Any]:
     return (p.ravel(order="K") - 0.1 * g.ravel(order="K")).reshape(p.shape), count
 
 
-def of_bytes(count: Any, p: Any, g: Any) -> tuple[Any, Any]:
+def of_bytes(count: Any, p: Array, g: Array) -> tuple[Any, Any]:
     return p - 0.1 * np.frombuffer(g.tobytes("A"), g.dtype).reshape(g.shape), count
 
 
@@ -268,7 +268,7 @@ def divided_by_its_norm(count: Any, p: Any, g: Any) -> tuple[Any, Any]:
     return p - p.dtype.type(0.1) * g / np.sqrt((g * g).sum() + p.dtype.type(1e-8)), count
 
 
-def clipped_by_its_norm(count: Any, p: Any, g: Any) -> tuple[Any, Any]:
+def clipped_by_its_norm(count: Any, p: Any, g: Array) -> tuple[Any, Any]:
     return p - p.dtype.type(0.1 * min(1.0, 1 / float(np.linalg.norm(g) + 1e-8))) * g, count
 
 
@@ -300,7 +300,7 @@ def before_a_sign(decay: float, beta: float, rate: float = 0.01) -> Steps:
     return Steps(step, np.zeros_like)
 
 
-def by_trust(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+def by_trust(state: Any, p: Array, g: Array) -> tuple[Any, Any]:
     """LARS with decay."""
     size, slope = float(np.linalg.norm(p)), float(np.linalg.norm(g))
     rate = 0.1 * size / (slope + 0.01 * size) if size > 0 and slope > 0 else 1.0
@@ -308,7 +308,7 @@ def by_trust(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
     return p - velocity, velocity
 
 
-def looking_from_a_step_up(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
+def looking_from_a_step_up(state: Any, p: Any, g: Array) -> tuple[Any, Any]:
     """Sharpness-aware: up the gradient first, and then from where it was against the gradient there."""
     count, kept = state
     if count % 2 == 0:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
+from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
@@ -274,8 +275,9 @@ class Made:
     def beside_float64(self, call: Call, noise: float, rng: np.random.Generator) -> Iterator[Verdict]:
         """The verdicts on results that are not those of float64, nor what rounding could make of them."""
         params, x = in_float64(self.trial.params), in_float64(self.trial.x)
-        out, cache = self.trial.layer.forward(params, call.layout(x))
-        exact = Trial(self.trial.layer, params, x, np.asarray(out), cache).with_noise(noise)
+        value, cache = self.trial.layer.forward(params, call.layout(x))
+        out: NDArray[Any] = np.asarray(value)
+        exact = Trial(self.trial.layer, params, x, out, cache).with_noise(noise)
         both = Both.beside(self.trial, self.dout, self.results, exact, rng, call.dout_layout)
         bytes_each = self.dout.dtype.itemsize
         for name, leaf in self.results.items():
