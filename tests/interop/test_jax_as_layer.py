@@ -216,6 +216,24 @@ def test_a_missing_term() -> None:
         assert fails("derivative", "grads[1]", as_layer(wrong, jit=jit), *data())
 
 
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("other", [lambda out: 2 * out, lambda out: out + 1])
+def test_a_value_that_is_another_where_the_derivative_is_asked_for(other: Any, jit: bool) -> None:
+    f: Any = jax.custom_vjp(one(jnp.sin))
+    f.defvjp(lambda x: (other(jnp.sin(x)), x), lambda x, dout: (dout * jnp.cos(x),))
+    report = check(as_layer(f, jit=jit), (), data()[1], ("derivative",))
+    out = next(verdict for verdict in report.failures if verdict.field == "out")
+    assert "where its derivative is asked for" in out.note
+
+
+def test_the_lines_for_such_a_value_ask_for_it_in_both_ways() -> None:
+    sine: Any = jax.custom_vjp(one(jnp.sin))
+    sine.defvjp(lambda x: (jnp.sin(x) + 1, x), lambda x, dout: (dout * jnp.cos(x),))
+    report = check(as_layer(sine), (), data()[1], ("derivative",))
+    assert [verdict.field for verdict in report.failures] == ["out"]
+    assert "out, pull = jax.vjp(lambda x: sin(x), jnp.array(x))" in str(report)
+
+
 def test_none_for_a_gradient_is_a_wrong_derivative() -> None:
     wrong = with_derivative(linear, lambda kept, dout: (*linear_backward(kept, dout)[:2], None))
     assert fails("derivative", "grads[1]", as_layer(wrong), *data())

@@ -41,6 +41,10 @@ class Function:
         What is called.
     name
         The name that its author has for it.
+    value
+        `(params, x) -> out`: the function alone, which another may stand for where its derivative is asked for.
+    traced
+        Whether the library takes longer by far for what backward needs than for the value, at each call.
     """
 
     run: Callable[[Any, Any], tuple[Any, Graph]]
@@ -49,6 +53,8 @@ class Function:
     start: tuple[str, ...] = ()
     f: Any = None
     name: str = ""
+    value: Callable[[Any, Any], Any] | None = None
+    traced: bool = False
 
     def __call__(self, params: Any, x: Any) -> tuple[Any, Graph]:
         """Call the function and keep what the library has recorded."""

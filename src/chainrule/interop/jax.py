@@ -11,7 +11,7 @@ Import this module yourself: `import chainrule` never imports JAX. It needs `pip
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from importlib import import_module
 from typing import Any, TypeAlias, TypeVar
@@ -331,9 +331,17 @@ def _subject(
     constant = constant_at(frozen)
     register_pytrees()
     call: Callable[..., Any] = partial(_call_rows if vmap else _call, f)
-    derive: Derive = _compiled(f, jax.jit(call, static_argnums=0)) if jit else partial(_derived, f, call)
-    run = partial(_forward, f, derive, x, constant, moves_x)
-    forward = Function(run, "jax", partial(_in_code, f, x, jit, vmap), f=f, name=name_of_author(f))
+    call = jax.jit(call, static_argnums=0) if jit else call
+    derive: Derive = _compiled(f, call) if jit else partial(_derived, f, call)
+    forward = Function(
+        partial(_forward, f, derive, x, constant, moves_x),
+        "jax",
+        partial(_in_code, f, x, jit, vmap),
+        f=f,
+        name=name_of_author(f),
+        value=partial(_value, f, call, x),
+        traced=not jit,
+    )
     return forward, Constants(partial(keep, constant)) if frozen else ()
 
 
@@ -376,19 +384,33 @@ def _forward(
     x: Any,
 ) -> tuple[Any, Graph]:
     """Call f by `jax.vjp`, on the arrays that are not constant."""
-    leaves = tree.leaves(params)
-    names = argument_names(f, at, params)
-    for name, leaf in (("x", x), *zip(names, leaves, strict=True)):
-        if not (is_numpy(leaf) or isinstance(leaf, jax.Array)):
-            raise TypeError(f"as_layer: {name} must be an array of NumPy's or JAX's, got {describe(leaf)}")
     still = [not moves_x, *constant(params)]
-    with _wide(x, *leaves):
-        given = [_copied(each) for each in (x, *leaves)]
+    with _given(f, at, params, x) as given:
         moving = [i for i, each in enumerate(given) if jax.numpy.issubdtype(each.dtype, jax.numpy.floating)]
         moving = [i for i in moving if not still[i]]
         out, pull = derive(at, params, given, moving)
     give = np.array if is_numpy(x) else jax.numpy.array
     return give(out), Graph(partial(_pull, params, given, moving, out, pull, give))
+
+
+def _value(f: Callable[..., object], call: Callable[..., Any], at: Place, params: Any, x: Any) -> Any:
+    """The result of f alone: `jax.vjp` traces it anew at each call, which takes ten times as long."""
+    with _given(f, at, params, x) as given:
+        by_place, by_name = arguments(at, tree.replace(params, given[1:]), given[0])
+        out = _one_array(f, call(at, *by_place, **by_name))
+    return np.array(out) if is_numpy(x) else jax.numpy.array(out)
+
+
+@contextmanager
+def _given(f: Callable[..., object], at: Place, params: Any, x: Any) -> Iterator[list[Any]]:
+    """Copies of x and of the arrays of params, for JAX, which keeps 64 bits meanwhile if they have them."""
+    leaves = tree.leaves(params)
+    names = argument_names(f, at, params)
+    for name, leaf in (("x", x), *zip(names, leaves, strict=True)):
+        if not (is_numpy(leaf) or isinstance(leaf, jax.Array)):
+            raise TypeError(f"as_layer: {name} must be an array of NumPy's or JAX's, got {describe(leaf)}")
+    with _wide(x, *leaves):
+        yield [_copied(each) for each in (x, *leaves)]
 
 
 def _derived(

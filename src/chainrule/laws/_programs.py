@@ -133,6 +133,13 @@ def of_dout(code: Pair, field: str) -> Iterator[Program]:
     yield Program((), "result(x, dout + dout[::-1])", "(result(x, dout) + result(x, dout[::-1]))", exact=False)
 
 
+def of_value(code: Pair, field: str) -> Iterator[Program]:
+    """The value of a JAX function where its derivative is asked for, and alone."""
+    if code.module == "jnp" and code.leaf is None:
+        forward = f"out, pull = jax.vjp(lambda x: {code.call()}, jnp.array(x))"
+        yield Program((forward,), "np.asarray(out)", "result(x, dout)", exact=False)
+
+
 def of_nan(code: Pair, field: str) -> Iterator[Program]:
     """A row of `dout` that is not a number, or infinite: one row alone, and the first of several."""
     if len(code.shown.part.trial.x) == 1:

@@ -39,6 +39,7 @@ from chainrule.laws._programs import (
     of_threads,
     of_types,
     of_unwritten,
+    of_value,
 )
 from chainrule.laws.copies import writable
 from chainrule.laws.directions import Part
@@ -67,7 +68,7 @@ PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
     {
         "process_unchanged": (of_process, of_repeats, of_calls),
         "structure": (of_structure,),
-        "derivative": (of_repeats, of_structure, of_calls),
+        "derivative": (of_value, of_repeats, of_structure, of_calls),
         "other_values": (of_repeats, of_structure, of_calls),
         "other_sizes": (of_repeats, of_structure, of_rows),
         "any_dout": (of_repeats, of_structure, of_dout, of_calls),

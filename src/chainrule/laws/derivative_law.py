@@ -18,6 +18,7 @@ from chainrule.checking.numerical_gradient import derivatives
 from chainrule.checking.perturbations import black_box
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
+from chainrule.interop.graph import Function
 from chainrule.laws.copies import writable
 from chainrule.laws.directions import (
     FIRST,
@@ -32,7 +33,17 @@ from chainrule.laws.directions import (
 )
 from chainrule.laws.finite import first_not_finite
 from chainrule.laws.hints import hint, where_beyond
-from chainrule.laws.trial import Checked, Trial, Units, draw, fixed_fields, measured, sizes_of, units_of
+from chainrule.laws.trial import (
+    Checked,
+    Trial,
+    Units,
+    draw,
+    fixed_fields,
+    measured,
+    sizes_of,
+    units_of,
+    value_of,
+)
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -52,6 +63,9 @@ that is measured, and how far from x they are, where the mean of a pair is the d
 
 TOLD = 0.25
 """By what share of a derivative differences may be off and still tell whether the complex step gives it."""
+
+ANOTHER, FAR_OFF = 1e-9, 1e3
+"""By how much two ways to compute a value may differ, of the largest entry, and in units of its noise."""
 
 DIRECTIONS = 8
 """Along how many directions a large array is checked, each of which sees every entry."""
@@ -96,7 +110,7 @@ def derivative(
     most = min(most, SAMPLE_OF_LARGE if trial.large else WORK // max(trial.size, 1))
     lifted = analytic(trial, rng)
     fixed = fixed_fields(trial)
-    verdicts: list[Verdict] = []
+    verdicts = _of_value(trial)
     for name, got in gots.items():
         if name in fixed:
             verdicts.append(noted(compare("derivative", name, got, np.zeros_like(got), 0.0), "the part is fixed"))
@@ -106,6 +120,17 @@ def derivative(
         return [each if each.wrong else _nothing(each.field, trial) for each in verdicts]
     lost = first_not_finite({"out": trial.out})
     return [evolve(each, note=f"forward gives {lost}") if each.undecided and lost else each for each in verdicts]
+
+
+def _of_value(trial: Trial) -> list[Verdict]:
+    """The verdict on `out`, if a function of another library gives another where its derivative is asked for."""
+    forward = trial.layer.forward
+    if not isinstance(forward, Function) or forward.value is None:
+        return []
+    alone: NDArray[Any] = np.asarray(forward.value(trial.params, writable(trial.x)))
+    note = "got where its derivative is asked for, expected what the function gives alone"
+    verdict = compare("derivative", "out", trial.out, alone, max(ANOTHER, FAR_OFF * trial.noise), note=note)
+    return [verdict] if verdict.wrong else []
 
 
 def _nothing(field: str, trial: Trial) -> Verdict:
@@ -128,7 +153,7 @@ def analytic(trial: Trial, rng: np.random.Generator) -> bool:
             warnings.simplefilter("ignore")  # of a cast that drops the imaginary part
             moved = {name: _lifted(leaf, directions[name]) for name, leaf in start.items()}
             params, x = trial.with_arguments(moved)
-            value = np.asarray(trial.layer.forward(params, writable(x))[0])
+            value = np.asarray(value_of(trial.layer, params, writable(x)))
     except Exception:  # noqa: BLE001  # whatever a function does with complex numbers that it was not written for
         return False
     if not np.iscomplexobj(value) or value.size != trial.out.size:
@@ -242,7 +267,7 @@ def _along(trial: Trial, name: str, direction: Array, dout: Array) -> float:
     moved = {each: _lifted(leaf, direction) if each == name else lift(leaf) for each, leaf in start.items()}
     params, x = trial.with_arguments(moved)
     with np.errstate(all="ignore"):
-        out: Any = trial.layer.forward(params, x)[0]
+        out: Any = value_of(trial.layer, params, x)
         imaginary: Array = out.imag
         return float(np.sum(imaginary * dout)) / STEP
 
@@ -261,7 +286,7 @@ def _by_complex_step(
 
     def product(at: tuple[Any, Any]) -> Array:
         x = at[1].copy() if x_moves else writable(trial.x)  # np.copy would drop the complex step
-        out: Any = trial.layer.forward(at[0], x)[0] * dout
+        out: Any = value_of(trial.layer, at[0], x) * dout
         total: Array = out.sum()
         return total
 

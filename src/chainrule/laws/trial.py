@@ -16,6 +16,7 @@ from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy, is_tuple
 from chainrule.checking.bursts import SPACINGS, UNIT, noise_of
 from chainrule.encoder import Encoder
+from chainrule.interop.graph import Function
 from chainrule.laws.copies import in_float64, writable
 from chainrule.layer import Layer
 from chainrule.parts import unmoved
@@ -87,6 +88,14 @@ def run_forward(layer: Checked[P, C], params: P, x: Any) -> tuple[Array, C]:
     if not is_tuple(result) or len(result) != 2 or not _is_array(result[0]):
         raise TypeError(f"forward must return (out, cache) with an array for out, got {describe(result)}")
     return cast("tuple[Array, C]", (np.asanyarray(result[0]), result[1]))
+
+
+def value_of(layer: Any, params: Any, x: Any) -> Any:
+    """The `out` of forward: of another library's function by that alone, where its derivative takes time."""
+    forward = layer.forward
+    if isinstance(forward, Function) and forward.value and forward.traced:
+        return forward.value(params, x)
+    return forward(params, x)[0]
 
 
 def run_backward(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
@@ -217,7 +226,7 @@ class Trial:
             moved = start | {name: read_only(leaf + step * direction) for name, leaf, direction in moving}
             params = made_of([moved[name] for name in names]) if params_move else self.params
             try:
-                out: NDArray[Any] = np.asarray(self.layer.forward(params, writable(moved.get("dx", self.x)))[0])
+                out: NDArray[Any] = np.asarray(value_of(self.layer, params, writable(moved.get("dx", self.x))))
             except REFUSALS:
                 if not step:
                     raise
