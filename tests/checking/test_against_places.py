@@ -81,6 +81,43 @@ def test_odd_numbers_of_columns_are_tried() -> None:
     assert failures(checked(softmax_kernel(pairs), softmax, tensor(8, 32))) == {("columns", "dx")}
 
 
+def normed(x: Any, weight: Any) -> Any:
+    return x * (x * x).mean(-1, keepdim=True).add(1e-5).rsqrt() * weight
+
+
+def norm_kernel(of_weight: Callable[[Any], Any]) -> Callable[..., Any]:
+    torch: Any = import_module("torch")
+
+    class Norm(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, x: Any, weight: Any) -> Any:
+            ctx.save_for_backward(x, weight)
+            return normed(x, weight)
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            x, weight = ctx.saved_tensors
+            scale = (x * x).mean(-1, keepdim=True).add(1e-5).rsqrt()
+            unit, of_unit = x * scale, dout * weight
+            dx = scale * (of_unit - unit * (of_unit * unit).mean(-1, keepdim=True))
+            return dx, of_weight((dout * unit).sum(0))
+
+    apply: Callable[..., Any] = Norm.apply
+    return apply
+
+
+def test_with_the_columns_the_numbers_of_a_weight_are_tried() -> None:
+    def block(dweight: Any) -> Any:
+        dweight[64:] = 0
+        return dweight
+
+    x, weight = tensor(8, 32), tensor(32)
+    report = checked(norm_kernel(block), normed, x, weight)
+    assert failures(report) == {("columns", "dweight")}, str(report)
+    report = checked(norm_kernel(lambda dweight: dweight), normed, x, weight)
+    assert report.ok, str(report)
+
+
 def test_a_kernel_may_refuse_other_columns() -> None:
     def of_32(x: Any) -> Any:
         if x.shape[-1] % 32:

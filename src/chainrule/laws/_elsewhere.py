@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,12 @@ GROSS = 16.0
 
 
 def columns(check: Check) -> Iterator[Verdict]:
-    """Other numbers of columns, where x is the only array and the formula takes them. f may refuse them."""
-    x = check.args[0]
-    if x.ndim < MATRIX or len(arrays_of(check.args)) > 1 or not math.prod(x.shape):
+    """Other numbers of columns, where the formula takes them. f may refuse them.
+
+    Other arrays than x must be vectors with a number for each column, as the weight of a norm is.
+    """
+    x, beside = check.args[0], arrays_of(check.args[1:])
+    if x.ndim < MATRIX or not math.prod(x.shape) or (beside and not _are_rows_of(x, beside)):
         return
     n, others = int(x.shape[-1]), 0
     most = check.most // math.prod(x.shape[:-1])
@@ -38,13 +42,21 @@ def columns(check: Check) -> Iterator[Verdict]:
         # Where the formula takes one column and no other number, it broadcasts it.
         if count > most or count == n or (count == 1 and not others):
             continue
-        drawn = check.home.columns(x, check.rng.integers(0, n, count))
-        known = truth_at(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *check.args[1:]))
+        which = check.rng.integers(0, n, count)
+        drawn = check.home.columns(x, which)
+        vectors = lifted(check.home, check.args[1:], partial(check.home.columns, which=which))
+        known = truth_at(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *vectors))
         if known is None:
             continue
         others += 1
         found += _where_taken(check, known, f"with {count} {'column' if count == 1 else 'columns'}")
     yield from worst(found)
+
+
+def _are_rows_of(x: Any, arrays: list[Any]) -> bool:
+    """True if all are as long as a row of x, and no other axis is."""
+    n = x.shape[-1]
+    return n not in x.shape[:-1] and all(tuple(each.shape) == (n,) and is_float(each) for each in arrays)
 
 
 def lengths(check: Check) -> Iterator[Verdict]:
