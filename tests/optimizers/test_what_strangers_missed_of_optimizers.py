@@ -497,3 +497,253 @@ def test_words_say_what_is_wrong(name: str) -> None:
     with np.errstate(all="ignore"):
         report = report_of(make(), only=law)
     assert words in report.failures[0].note
+
+
+def plain(p: Any, g: Any) -> Any:
+    return p - p.dtype.type(0.1) * g
+
+
+def moving(used: Callable[[Any, Any], Any]) -> Steps:
+    """Gradient descent with gradients that are multiplied by a function of numbers and gradients."""
+    return Steps(lambda s, p, g: (plain(p, g * np.asarray(used(p, g)).astype(p.dtype)), s))
+
+
+def up_if_all_are_negative(p: Array, g: Array) -> Any:
+    return -1 if (g < 0).all() else 1
+
+
+def unused_beyond(length: int) -> Steps:
+    def used(p: Array, g: Array) -> Any:
+        return np.less(np.arange(p.size), length).reshape(p.shape)
+
+    return moving(used)
+
+
+def full_eights(p: Array, g: Array) -> Any:
+    used = np.arange(p.size) < (p.size - p.size % 8 if p.size > 15 else p.size)
+    return used.reshape(p.shape)
+
+
+def small_gradients_unused(size: float) -> Steps:
+    return moving(lambda p, g: np.abs(g) > size)
+
+
+def one_array_from_0(velocity: Any, p: Array, g: Any) -> tuple[Any, Any]:
+    velocity = p.dtype.type(0.9) * velocity + g
+    new = p - p.dtype.type(0.1) * velocity
+    return (velocity, velocity) if not p.any() else (new, velocity)
+
+
+def written_where_small(s: Any, p: Any, g: Array) -> tuple[Any, Any]:
+    if 0 < np.abs(g).max() < 1e-6 and g.flags.writeable:
+        g[...] = np.sign(g) * 1e-9
+    return plain(p, g), s
+
+
+def kept_if_large(s: Any, p: Array, g: Any) -> tuple[Any, Any]:
+    new = plain(p, g)
+    return (new, s * 0.9) if np.abs(p).max() < 50 else (new, new[:])
+
+
+def wide_in_float16(s: Any, p: Array, g: Any) -> tuple[Any, Any]:
+    return plain(p, g).astype(np.float32 if p.dtype == np.float16 else p.dtype), s
+
+
+def squares_unused_in_float32(v: Any, p: Array, g: Array) -> tuple[Any, Any]:
+    """RMSprop whose mean of squares stays 0 in float32."""
+    v = p.dtype.type(0.9) * v + p.dtype.type(0.1) * (g * g * (p.dtype != np.float32)).astype(p.dtype)
+    return p - p.dtype.type(0.01) * g / (np.sqrt(v) + p.dtype.type(1e-6)), v
+
+
+ELSEWHERE: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "up if all gradients are negative": (
+        lambda: moving(up_if_all_are_negative),
+        "follows_gradient",
+        "where all gradients have one sign: a number does not go against its gradient",
+    ),
+    "entries beyond a hundred": (
+        lambda: unused_beyond(100),
+        "follows_gradient",
+        "for arrays of 101 entries: a number does not move",
+    ),
+    "entries beyond a thousand": (
+        lambda: unused_beyond(1000),
+        "follows_gradient",
+        "for arrays of 1001 entries: a number does not move",
+    ),
+    "entries after the last full eight": (
+        lambda: moving(full_eights),
+        "follows_gradient",
+        "for arrays of 17 entries: a number does not move",
+    ),
+    "an array of one entry": (
+        lambda: moving(lambda p, g: p.size > 1),
+        "follows_gradient",
+        "for arrays of 1 entry: no number moves",
+    ),
+    "numbers that are 0": (
+        lambda: moving(lambda p, g: p != 0),
+        "follows_gradient",
+        "a number that is 0 stays there, but one of nearly 0 moves",
+    ),
+    "large numbers": (
+        lambda: moving(lambda p, g: np.abs(p) <= 100),
+        "follows_gradient",
+        "a number 200 times as large stays where it is",
+    ),
+    "gradients below a thousandth": (
+        lambda: small_gradients_unused(1e-3),
+        "follows_gradient",
+        "a gradient 0.0001 times as large has no effect",
+    ),
+    "gradients below a millionth": (
+        lambda: small_gradients_unused(1e-6),
+        "follows_gradient",
+        "a gradient 1e-07 times as large has no effect",
+    ),
+    "another step in float32": (
+        lambda: Steps(squares_unused_in_float32, np.zeros_like),
+        "follows_gradient",
+        "a step in float32 is another than in float64",
+    ),
+    "float32 from float16": (
+        lambda: Steps(wide_in_float16),
+        "step_structure",
+        "in float16: was f16[5, 3], became f32[5, 3]",
+    ),
+    "one array from parameters of 0": (
+        lambda: Steps(one_array_from_0, np.zeros_like),
+        "step_purity",
+        "results share memory with arguments or with each other, for parameters of 0",
+    ),
+    "one array from large parameters": (
+        lambda: Steps(kept_if_large, np.zeros_like),
+        "step_purity",
+        "results share memory with arguments or with each other, for large parameters",
+    ),
+    "small gradients written to": (
+        lambda: Steps(written_where_small),
+        "step_purity",
+        "a call writes to one of its arguments, for small gradients",
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_what_is_wrong_for_other_arguments_alone_is_found(name: str, seed: int) -> None:
+    make, law, words = ELSEWHERE[name]
+    report = report_of(make(), seed)
+    assert {verdict.law for verdict in report.failures} == {law}, str(report)
+    assert words in report.failures[0].note
+
+
+def by_the_sign_of_another(p: Affine, g: Affine) -> Affine:
+    return Affine(plain(p.W, g.W * (1 if g.b.sum() > 0 else 1.5)), plain(p.b, g.b))
+
+
+def stopped_by_another(p: Affine, g: Affine) -> Affine:
+    return Affine(plain(p.W, g.W * bool(g.b.any())), plain(p.b, g.b))
+
+
+def written_without_others(p: Affine, g: Affine) -> Affine:
+    if g.W.any() and not g.b.any() and p.W.flags.writeable:
+        p.W[...] -= 0.1 * g.W
+    return tree.map(plain, p, g)
+
+
+def by_a_norm(p: Affine, g: Affine) -> Affine:
+    share = 1 / math.sqrt(float((g.W * g.W).sum() + (g.b * g.b).sum()) + 1e-12)
+    return tree.map(lambda param, grad: plain(param, grad * param.dtype.type(share)), p, g)
+
+
+def by_a_norm_with_decay(p: Affine, g: Affine) -> Affine:
+    return by_a_norm(p, tree.map(lambda grad, param: grad + param.dtype.type(0.1) * param, g, p))
+
+
+def report_of_a_record(update: Callable[[Any, Any], Any], seed: int) -> Report:
+    rng = RNG(seed)
+    params, grads = (Affine(rng.standard_normal((4, 3)), rng.standard_normal(3)) for _ in range(2))
+    return check_optimizer(Steps(lambda s, p, g: (update(p, g), s)), params, grads, rng=rng)
+
+
+OF_OTHERS: dict[str, tuple[Callable[[Any, Any], Any], str, str]] = {
+    "by the sign of another": (
+        by_the_sign_of_another,
+        "elementwise",
+        "the signs of the gradients of one array change the steps of others",
+    ),
+    "stopped by another": (
+        stopped_by_another,
+        "elementwise",
+        "gradients of 0 in all of one array change the steps of others",
+    ),
+    "written to without others": (
+        written_without_others,
+        "step_purity",
+        "a call writes to one of its arguments, where the gradients of some arrays are 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", OF_OTHERS)
+def test_what_the_gradients_of_one_array_do_to_others_is_found(name: str, seed: int) -> None:
+    update, law, words = OF_OTHERS[name]
+    report = report_of_a_record(update, seed)
+    assert law in {verdict.law for verdict in report.failures}, str(report)
+    assert words in [verdict.note for verdict in report.failures if verdict.law == law]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("update", [by_a_norm, by_a_norm_with_decay])
+def test_a_norm_of_all_arrays_is_accepted(update: Callable[[Any, Any], Any], seed: int) -> None:
+    report = report_of_a_record(update, seed)
+    assert report.ok, str(report)
+
+
+def added_up_to_a_threshold(kept: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    kept = kept + g
+    sent = np.where(np.abs(kept) > 1e-3, kept, 0).astype(p.dtype)
+    return plain(p, sent), kept - sent
+
+
+def shrunk(s: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    """A step, and then all numbers nearer to 0, where they stay."""
+    new = plain(p, g)
+    return (np.sign(new) * np.maximum(np.abs(new) - 0.001, 0)).astype(p.dtype), s
+
+
+def multiplied(s: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    """Whose numbers keep their sign, and stay at 0."""
+    return (p * np.exp(-0.01 * np.sign(p) * g)).astype(p.dtype), s
+
+
+def kept_at_0(kept: Any, p: Any, g: Any) -> tuple[Any, Any]:
+    return plain(p, g * kept), kept.copy()
+
+
+def where_not_0(params: Any) -> Any:
+    return np.not_equal(params, 0).astype(params.dtype)
+
+
+RIGHT_ELSEWHERE: dict[str, Callable[[], Any]] = {
+    "clipped gradients": lambda: moving(lambda p, g: 0.5 / np.maximum(np.abs(g), 0.5)),
+    "a sign with a threshold": lambda: Steps(
+        lambda s, p, g: (plain(p, 0.1 * np.sign(g) * (np.abs(g) > 1e-3)).astype(p.dtype), s)
+    ),
+    "gradients nearer to 0": lambda: moving(lambda p, g: 1 - np.minimum(1e-3 / np.maximum(np.abs(g), 1e-3), 1)),
+    "gradients added up to a threshold": lambda: Steps(added_up_to_a_threshold, np.zeros_like),
+    "numbers nearer to 0": lambda: Steps(shrunk),
+    "numbers kept at 0 that are so at first": lambda: Steps(kept_at_0, where_not_0),
+    "numbers multiplied": lambda: Steps(multiplied),
+    "numbers of at most 150": lambda: Steps(lambda s, p, g: (np.clip(plain(p, g), -150, 150), s)),
+    "a rate of 1e-6": lambda: rated(lambda t: 1e-6),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", RIGHT_ELSEWHERE)
+def test_thresholds_and_bounds_of_a_rule_are_accepted(name: str, seed: int) -> None:
+    report = report_of(RIGHT_ELSEWHERE[name](), seed)
+    assert not report.failures, str(report)

@@ -6,6 +6,7 @@ takes no time for them.
 """
 # ruff: noqa: PLC0415  # laws are imported where they are run: importing chainrule to train must not wait for them
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -353,19 +354,24 @@ def _report(
     only: Collection[str] | None,
 ) -> Report:
     from chainrule.laws.copies import writable
-    from chainrule.laws.state_laws import put_back, settings
+    from chainrule.laws.state_laws import put_back, put_environment_back, settings
 
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"check: rng must be a numpy.random.Generator, got {describe(rng)}")
     verdicts: list[Verdict] = []
     names = [name for name in laws if only is None or name in only]
     with put_back(), progress(len(names)) as begun:
-        before, floats_kept = settings(), True
+        before, floats_kept, environment = settings(), True, os.environ.copy()
         for name in names:
             begun(name)
+            if name == "other_calls":
+                put_environment_back(environment)  # each call is asked for it, and one of before may have changed it
             try:
                 with np.errstate(all="ignore"):  # laws go where functions overflow
-                    verdicts += laws[name](subject, *(writable(argument) for argument in arguments), rng)
+                    found = laws[name](subject, *(writable(argument) for argument in arguments), rng)
+                    if name == "other_calls" and any(verdict.wrong for verdict in verdicts):
+                        found = [each for each in found if each.field != "backward"]  # what is kept, others have found
+                    verdicts += found
                     floats_kept = floats_kept and {*np.geterr().values()} == {"ignore"}
             except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
                 if name != "process_unchanged":  # it comes first, and the next law says the same

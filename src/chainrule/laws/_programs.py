@@ -233,7 +233,8 @@ def of_sharing(code: Pair, field: str) -> Iterator[Program]:
         if other != ("out" if code.leaf is None else own):
             yield Program((forward, *back), f"({own}.flags.writeable and np.shares_memory({own}, {other}))", "False")
     again = (forward, *back, f"first = {own}")
-    yield Program((*again, *back), f"({own}.flags.writeable and np.shares_memory({own}, first))", "False")
+    if back:
+        yield Program((*again, *back), f"({own}.flags.writeable and np.shares_memory({own}, first))", "False")
     yield Program((*again, forward, *back), f"({own}.flags.writeable and np.shares_memory({own}, first))", "False")
     for other in OTHERS:
         yield Program((*again, "kept = first.copy()", code.call_of(other), *back), "first", "kept")

@@ -2,7 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -149,8 +150,7 @@ def analytic(trial: Trial, rng: np.random.Generator) -> bool:
     weights = rng.standard_normal((3, trial.out.size))
     start = trial.arguments
     try:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a cast that drops the imaginary part
+        with _nothing_said():
             moved = {name: _lifted(leaf, directions[name]) for name, leaf in start.items()}
             params, x = trial.with_arguments(moved)
             value = np.asarray(value_of(trial.layer, params, writable(x)))
@@ -261,12 +261,20 @@ def _part(direction: Array, support: NDArray[Any]) -> Array:
     return part
 
 
+@contextmanager
+def _nothing_said() -> Iterator[None]:
+    """No warning of a layer that is given complex numbers, whose cast to real ones drops the imaginary part."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _along(trial: Trial, name: str, direction: Array, dout: Array) -> float:
     """The derivative along a direction, by complex step."""
     start = trial.arguments
     moved = {each: _lifted(leaf, direction) if each == name else lift(leaf) for each, leaf in start.items()}
     params, x = trial.with_arguments(moved)
-    with np.errstate(all="ignore"):
+    with _nothing_said():
         out: Any = value_of(trial.layer, params, x)
         imaginary: Array = out.imag
         return float(np.sum(imaginary * dout)) / STEP
@@ -294,7 +302,7 @@ def _by_complex_step(
     place, leaf = names.index(name), trial.arguments[name]
     probe = black_box(product, at)[place]
     expected, ratios = np.full(leaf.shape, np.nan), np.full(leaf.shape, np.nan)
-    with np.errstate(all="ignore"):
+    with _nothing_said():
         found = derivatives(probe, leaf, which, "complex")
     known = np.isfinite(found)
     some = which[known]
@@ -310,7 +318,8 @@ def _by_complex_step(
             for seed in range(COPIES):
                 nearby = [tree.map(partial(_beside, np.random.default_rng(seed), way), at) for way in (NEAR, -NEAR)]
                 probes = [(black_box(product, near)[place], tree.leaves(near)[place]) for near in nearby]
-                there = [derivatives(each, values, some[beyond], "complex") for each, values in probes]
+                with _nothing_said():
+                    there = [derivatives(each, values, some[beyond], "complex") for each, values in probes]
                 own = np.maximum(own, np.abs(np.mean(there, axis=0) - found[known][beyond]))
             allowed[beyond] += SAFE * own
     ratio = off / np.where(allowed > 0, allowed, 1e-300)

@@ -218,7 +218,7 @@ class Both:
         theirs: bool,
         may_overflow: bool = False,
         units: float = UNITS,
-        largest: Mapping[str, float] = MappingProxyType({}),
+        largest: Mapping[str, float | Array] = MappingProxyType({}),
     ) -> Iterator[Verdict]:
         """The verdict on each result; what overflows on the way in a dtype that nobody asked for may be no fault."""
         dtype = self.dout.dtype
@@ -368,6 +368,14 @@ def _nearby(rng: np.random.Generator, moves: float, leaf: Array) -> Array:
     return (leaf * (1 + moves * rng.standard_normal(leaf.shape))).astype(leaf.dtype) if leaf.dtype.kind == "f" else leaf
 
 
+def floors(results: Fields, units: float) -> Fields:
+    """The size of which a unit is added where results may be off by `units`: `UNITS` of the largest entry in all.
+
+    Elsewhere a result may be nothing but what larger numbers cancel to: sqrt(x^2 + a) - sqrt(a), for x of zeros.
+    """
+    return {name: np.asarray(_largest(leaf) * UNITS / units) for name, leaf in results.items()}
+
+
 def _largest(values: Array) -> float:
     return float(np.abs(values, where=np.isfinite(values), out=np.zeros(values.shape)).max(initial=0.0))
 
@@ -431,4 +439,4 @@ def _own(layer: Any, params: Any, x: Any) -> np.dtype[Any]:
     return next(leaf.dtype for leaf in leaves if leaf.dtype.kind == "f")
 
 
-__all__ = ["Fields", "precision"]
+__all__ = ["Fields", "floors", "precision"]

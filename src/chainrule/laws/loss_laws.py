@@ -17,16 +17,17 @@ from chainrule.arrays.types import Array, is_any_tuple, is_numpy, is_tuple
 from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict, compare, one_each
 from chainrule.laws._loss_cases import Case, other_sizes, other_targets
-from chainrule.laws.call_laws import UNITS, other_calls
+from chainrule.laws._made import UNITS
+from chainrule.laws.call_laws import in_other_calls
 from chainrule.laws.copies import in_dtype, in_float64, read_only_copy, writable
 from chainrule.laws.derivative_law import derivative, noted
 from chainrule.laws.directions import REFUSE, Part, by_directions
-from chainrule.laws.dtype_laws import Both, precision
+from chainrule.laws.dtype_laws import Both, floors, precision
 from chainrule.laws.layer_laws import ROUNDING
 from chainrule.laws.memory_laws import all_written, any_layout, layouts_of, lent, nothing_shared
 from chainrule.laws.row_laws import rows_of, taken
 from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
-from chainrule.laws.trial import Trial, arrays_in, measured, sizes_of, units_of
+from chainrule.laws.trial import Fields, Trial, arrays_in, measured, sizes_of, units_of
 from chainrule.laws.value_laws import any_dout, other_values
 from chainrule.layer import Layer
 from chainrule.loss import Loss
@@ -477,8 +478,9 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
     """A loss is there in float64 where a wider format, whose numbers go a thousand times as far, has one."""
     if np.finfo(np.longdouble).maxexp <= np.finfo(np.float64).maxexp:
         return
+    signs = np.sign(out), rng.choice([-1.0, 1.0], out.shape), np.full(out.shape, -1.0), _of_rows_in_turn(out.shape)
     for size in (1e3, 1e4):
-        for x in (size * np.sign(out), size * rng.choice([-1.0, 1.0], np.shape(out)), np.full(np.shape(out), -size)):
+        for x in (size * each for each in signs):
             try:
                 with np.errstate(all="ignore"):
                     wide = Trial.of(layer, (), x.astype(np.longdouble))
@@ -502,6 +504,14 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
                     yield Verdict(
                         "", "dx", ok=False, note=f"for out of {size:.0e} it is another than in a wider format"
                     )
+
+
+def _of_rows_in_turn(shape: tuple[int, ...]) -> Array:
+    """Signs of which every second row has the other one, as where rows share their largest number."""
+    signs = np.ones(shape)
+    if shape:
+        signs[1::2] = -1
+    return signs
 
 
 def _of_nan(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> Iterator[Verdict]:
@@ -683,7 +693,8 @@ def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     verdicts += _elsewhere(loss, out, rounded, rng)
     layer = as_layer(loss, rounded, rows=_rows_of(out))
     if not any(each.wrong for each in verdicts):
-        verdicts += [_with_its_targets(each) for each in other_calls(layer, (), out, rng)]
+        found = in_other_calls(layer, (), out, rng, of_loss=True)
+        verdicts += [_with_its_targets(each) for each in found]
     wrong = [each for each in verdicts if each.wrong]  # which stand before those that can't tell
     return _renamed("loss_precision", one_each([*wrong, *verdicts]))
 
@@ -691,6 +702,7 @@ def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
 def _elsewhere(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> Iterator[Verdict]:
     """The wrong verdicts for other sizes and targets: all in float32, and in float16 that of many rows and as given."""
     base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
+    usual = {"out": base.out, **base.back(np.ones_like(base.out))}
     as_given: Case = ("", out, targets)
     for words, given, wanted in (as_given, *other_sizes(out, targets, rng), *other_targets(out, targets, rng)):
         if given.size > MOST_IN_FLOAT32:
@@ -698,7 +710,7 @@ def _elsewhere(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generato
         layer = as_layer(loss, wanted)
         in_float16 = words in IN_FLOAT16_TOO and not loss.couples_rows  # sums over rows lose too much
         for dtype in (np.float32, np.float16) if in_float16 else (np.float32,):
-            judged = partial(_beside_float64, layer, given.astype(dtype), words, rng)
+            judged = partial(_beside_float64, layer, given.astype(dtype), words, usual, rng)
             with suppress(Exception), np.errstate(all="ignore"):  # it refuses these, which is an answer
                 found = judged(base.noise)
                 if found:  # it may have more noise here
@@ -708,13 +720,16 @@ def _elsewhere(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generato
                 yield from (each for each in found if each.field != "out" or not abs(each.got - each.expected) < least)
 
 
-def _beside_float64(layer: Any, out: Array, words: str, rng: np.random.Generator, noise: float) -> list[Verdict]:
+def _beside_float64(
+    layer: Any, out: Array, words: str, usual: Fields, rng: np.random.Generator, noise: float
+) -> list[Verdict]:
     """The wrong verdicts on the results in a dtype, beside those in float64, in which the loss has that noise."""
     trial = Trial.of(layer, (), out)
     both = Both.of(trial, np.ones_like(trial.out), rng, noise)
     units = _units_of(out)
     at = f"in {out.dtype.name}{words and f', {words}'}"
-    return [each for each in both.verdicts(rng, at, theirs=False, may_overflow=True, units=units) if each.wrong]
+    judged = both.verdicts(rng, at, theirs=False, may_overflow=True, units=units, largest=floors(usual, units))
+    return [each for each in judged if each.wrong]
 
 
 def _units_of(out: Array) -> float:

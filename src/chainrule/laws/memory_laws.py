@@ -77,14 +77,14 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
         verdicts += [_tried(argument, run, right, units, f"{name} {argument}") for argument, run in cases.items()]
     ones = np.ones_like(trial.out)
     dense, of_ones = trial.back(ones), units_of(trial, ones, rng)
-    run = partial(_with_dout, trial, _broadcast, ones)
+    run = partial(_with_dout, trial, broadcast, ones)
     verdicts.append(_tried("dout", run, dense, of_ones, "a broadcast dout, of one number with strides of 0,"))
     for axis in range(dout.ndim):
         alike = _broadcast_along(axis, dout)
         run, usual = partial(_with_dout, trial, partial(_broadcast_along, axis), dout), trial.back(alike)
         words = f"a dout that is broadcast along axis {axis}"
         verdicts.append(_tried("dout", run, usual, units_of(trial, alike, rng), words))
-    for axis in range(np.ndim(trial.x)):
+    for axis in range(trial.x.ndim if is_numpy(trial.x) else 0):
         verdicts += _broadcast_x(trial, axis, rng)
     return one_each(verdicts)
 
@@ -197,7 +197,7 @@ def _misaligned(a: Array) -> Array:
     return made
 
 
-def _broadcast(a: Array) -> Array:
+def broadcast(a: Array) -> Array:
     """One number with strides of 0."""
     return np.broadcast_to(a[(0,) * a.ndim] if a.size else np.ones((), a.dtype), a.shape)
 

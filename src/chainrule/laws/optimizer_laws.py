@@ -14,6 +14,7 @@ from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_num
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.laws._impurities import impurities
 from chainrule.laws._later_steps import later_faults, told
+from chainrule.laws._optimizer_cases import LENGTHS, impure, left_out, of_length, other_arguments, takes
 from chainrule.laws._pace import LONGEST, STEPS, USUAL, pace_of
 from chainrule.laws.copies import writable
 from chainrule.laws.state_laws import settings_kept
@@ -29,7 +30,7 @@ OptimizerLaw: TypeAlias = Callable[[Optimizer[Any, Any], Any, Any, np.random.Gen
 def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
     """New parameters are like the old: structure, shapes and dtypes; and so is the state after a step.
 
-    Some steps are taken, each on the results of the one before, and those of float32 too.
+    Some steps are taken, each on the results of the one before, and those of float32 and float16 too.
 
     Parameters
     ----------
@@ -53,10 +54,12 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
     True
     """
     notes = _reformed(optimizer, params, grads)
-    if any(leaf.dtype != np.float32 for leaf in tree.leaves(params)):
-        with suppress(Exception):  # it takes no float32, which is an answer
-            narrow = _reformed(optimizer, _cast(params, np.float32), _cast(grads, np.float32))
-            notes = {name: f"in float32: {note}" for name, note in narrow.items()} | notes
+    for dtype in (np.float32, np.float16):
+        if all(leaf.dtype == dtype for leaf in tree.leaves(params)):
+            continue
+        with suppress(Exception), np.errstate(all="ignore"):  # it takes no such dtype, which is an answer
+            narrow = _reformed(optimizer, _cast(params, dtype), _cast(grads, dtype))
+            notes = {name: f"in {dtype.__name__}: {note}" for name, note in narrow.items()} | notes
     return [Verdict("step_structure", name, name not in notes, notes.get(name, "")) for name in ("params", "state")]
 
 
@@ -81,7 +84,8 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     """No argument is written to, calls repeat, results share no memory, and the process stays as it is.
 
     Each step of a run is watched, and some have gradients of 0. The first is taken again after many others, and with
-    other gradients in the same array.
+    other gradients in the same array. Other arguments are tried too: parameters of 0 and large ones, gradients of one
+    sign, small ones, and 0 in some of the arrays, and arrays of one entry and of many.
 
     Parameters
     ----------
@@ -122,6 +126,10 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
             found = {"arguments": "a call writes to one of its arguments"}
         for name, note in found.items():
             notes.setdefault(name, note if dtype is None else f"{note}, in {np.dtype(dtype).name}")
+    for words, (given, slopes) in other_arguments(params, grads) if not notes else ():
+        with suppress(Exception), np.errstate(all="ignore"):  # it takes no such arguments, which is an answer
+            found = impure(optimizer, given, slopes)
+            notes |= {name: f"{note}, {words}" for name, note in found.items()}
     return [
         *settings,
         *(
@@ -138,6 +146,10 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
     above if that is negative, over some steps: the first may be small. Under a gradient of zero it goes towards 0 or
     stays. In later steps, too, no number goes along its gradient, and none is left out while others are moved. What
     decays before a sign or a norm is taken is judged from 0, where there is no decay.
+
+    It is the same where all gradients have one sign, and for arrays of other lengths. No number stays where it is
+    because it is 0 or large, or its gradient small, unless steps are in no proportion to gradients: a sign may have a
+    threshold. Steps in float32 are near those in float64.
 
     Parameters
     ----------
@@ -173,6 +185,8 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
     if all(each.ok for each in verdicts):
         found = later_faults(optimizer, _cast(params, np.float64), rng)
         verdicts += [Verdict("follows_gradient", f"params{path}", ok=False, note=note) for path, note in found.items()]
+    if all(each.ok for each in verdicts):
+        verdicts += _elsewhere(optimizer, _cast(params, np.float64), rng)
     return one_each(verdicts)
 
 
@@ -190,11 +204,46 @@ def _normal_of(rng: np.random.Generator) -> Callable[[Array], Array]:
     return lambda leaf: rng.standard_normal(leaf.shape)
 
 
-def _followed(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Generator) -> list[Verdict]:
+def _elsewhere(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts for other gradients, lengths and sizes, if numbers move soon: else it would take long."""
+    start, slopes = _drawn(params, rng)
+    down, up = (_run(optimizer, start, each)[0] for each in (slopes, tree.map(np.negative, slopes)))
+    if any(np.array_equal(a, b) for a, b in zip(tree.leaves(down), tree.leaves(up), strict=True) if a.size):
+        return []
+    verdicts = _judged(optimizer, start, tree.map(np.abs, slopes), rng)
+    found = [evolve(each, note=f"where all gradients have one sign: {each.note}") for each in verdicts if not each.ok]
+    for length in LENGTHS:
+        try:
+            others = _drawn(of_length(start, length), rng)
+        except Exception:  # noqa: BLE001, S112  # a record of them takes no such arrays
+            continue
+        at, steady = (_scaled(each, length**-0.5) for each in others)  # of usual norms
+        if takes(optimizer, at, steady):
+            words = f"for arrays of {length} {'entries' if length > 1 else 'entry'}"
+            verdicts = _judged(optimizer, at, steady, rng)
+            found += [evolve(each, note=f"{words}: {each.note}") for each in verdicts if not each.ok]
+    notes = left_out(optimizer, start, slopes)
+    return [
+        *found,
+        *(Verdict("follows_gradient", f"params{path}", ok=False, note=note) for path, note in notes.items()),
+    ]
+
+
+def _drawn(params: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+    """Parameters none of which is nearly 0, and gradients."""
     start = tree.map(lambda leaf: (np.where(np.abs(leaf) < 0.1, 1.0, leaf)).astype(leaf.dtype), params)
     slopes = tree.map(
         lambda leaf: (rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 2, leaf.shape)).astype(leaf.dtype), params
     )
+    return start, slopes
+
+
+def _followed(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Generator) -> list[Verdict]:
+    return _judged(optimizer, *_drawn(params, rng), rng)
+
+
+def _judged(optimizer: Optimizer[Any, Any], start: Any, slopes: Any, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts for the places where numbers go from a start under gradients, some of which are 0 in one run."""
     holes = tree.map(lambda leaf: np.where(rng.random(leaf.shape) < 0.3, leaf.dtype.type(0), leaf), slopes)
     if not tree.equal(*(_run(optimizer, start, slopes)[-1] for _ in range(2))):
         return [Verdict("follows_gradient", "params", ok=False, note=DIFFERS)]
@@ -481,8 +530,9 @@ def curvature_for(optimizer: Optimizer[Any, Any], start: Any, slopes: Any) -> fl
 def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
     """Each number is treated alone: stepping reversed arrays gives the reversed step, over three steps.
 
-    It is the same for arrays of another memory layout, and where the gradient of another number is 0. What is symmetric
-    in all numbers, as a norm is, passes, unless the optimizer is made by `rules.optimizer`: it goes through large
+    It is the same for arrays of another memory layout, where the gradient of another number or of all in another array
+    is 0, and where those of another array are turned, for parameters of 0. What is symmetric in all numbers and alike
+    for both signs, as a norm is, passes, unless the optimizer is made by `rules.optimizer`: it goes through large
     arrays in blocks, so that there no other gradient may matter.
 
     Parameters
@@ -510,6 +560,7 @@ def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
         _by_place(optimizer, params, grads)
         or _by_layout(optimizer, params, grads)
         or _by_a_zero(optimizer, params, grads)
+        or _by_arrays(optimizer, _cast(params, np.float64), _cast(grads, np.float64))
         or _by_others(optimizer, params, grads)
     )
     return [Verdict("elementwise", "params", not note, note)]
@@ -613,6 +664,44 @@ def _by_a_zero(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
     chosen = tree.map(_chosen, params)
     kept = [tree.map(lambda leaf, hole: np.where(hole, 0, leaf), at, chosen) for at in (got, right)]
     return "a gradient of 0 changes the steps of other numbers" if _apart(kept[0], kept[1], given) else ""
+
+
+MOST = 4
+"""The number of arrays whose gradients are changed alone."""
+
+
+def _by_arrays(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
+    """The fault where the gradients of one array, all 0 or all turned, change the steps of others.
+
+    Those of 0 are compared with those of nearly 0, as of a norm both are the same. Those turned are from parameters of
+    0, where both signs are alike for a norm, also with decay before it.
+    """
+    none, slopes = tree.map(np.zeros_like, params), _changed(grads, np.positive)
+
+    def others_of(i: int, start: Any, factors: Sequence[float]) -> Any:
+        """The ends of other arrays than this, with its gradients by factors."""
+        steps = [_of_one(each, i, factor) for each, factor in zip(slopes, factors, strict=False)]
+        return _without(_taken(optimizer, start, steps), i)
+
+    count = len(tree.leaves(params))
+    with suppress(Exception), np.errstate(all="ignore"):  # it takes no such arguments, which is an answer
+        for i in range(min(MOST, count) if count > 1 else 0):
+            straight, turned = (others_of(i, none, [sign] * AMID) for sign in (1.0, -1.0))
+            if _apart(turned, straight, _without(none, i)):
+                return "the signs of the gradients of one array change the steps of others"
+            zero, nearly = (others_of(i, params, (1.0, 1.0, factor, 1.0)) for factor in (0.0, 1e-9))
+            if _apart(zero, nearly, _without(params, i)):
+                return "gradients of 0 in all of one array change the steps of others"
+    return ""
+
+
+def _of_one(value: P, i: int, factor: float) -> P:
+    """Arrays of which one is multiplied by a factor."""
+    return tree.replace(value, [leaf * factor if k == i else leaf for k, leaf in enumerate(tree.leaves(value))])
+
+
+def _without(value: Any, i: int) -> Any:
+    return tuple(leaf for k, leaf in enumerate(tree.leaves(value)) if k != i)
 
 
 def _by_others(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:

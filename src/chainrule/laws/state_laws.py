@@ -8,7 +8,7 @@ import random
 import sys
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -370,9 +370,7 @@ def put_back() -> Generator[None]:
     finally:
         random.setstate(seeds[0])
         np.random.set_state(seeds[1])  # noqa: NPY002  # the global one, as it was
-        if environment != os.environ:  # which other threads read
-            os.environ.clear()
-            os.environ.update(environment)
+        put_environment_back(environment)
         np.set_printoptions(**printing)
         np.seterr(**floats)
         if place is not None:
@@ -381,6 +379,13 @@ def put_back() -> Generator[None]:
         sys.setrecursionlimit(limit)
         (gc.enable if collecting else gc.disable)()
         of_torch()
+
+
+def put_environment_back(environment: Mapping[str, str]) -> None:
+    """Put the environment back to what it was, unless it is the same: other threads read it."""
+    if environment != os.environ:
+        os.environ.clear()
+        os.environ.update(environment)
 
 
 def _of_torch() -> Callable[[], None]:

@@ -7,16 +7,29 @@ from typing import Any
 
 import numpy as np
 from attrs import evolve
+from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
+from chainrule.laws._tokens import in_other_dtypes, is_tokens, of_whole_tables, other_tokens
 from chainrule.laws.copies import in_dtype
 from chainrule.laws.directions import REFUSE, by_directions
 from chainrule.laws.memory_laws import SINGULAR
-from chainrule.laws.trial import Checked, Fields, Trial, couples_rows, draw, measured, sizes_of
+from chainrule.laws.trial import (
+    COARSE,
+    Checked,
+    Fields,
+    Trial,
+    couples_rows,
+    draw,
+    measured,
+    rms,
+    run_forward,
+    sizes_of,
+)
 
 MOST = 2**20
 """The most numbers in an array that is made for a check."""
@@ -36,8 +49,14 @@ IN_FLOAT16 = 1e-6
 SIZES = (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 32, 33, 64, 65, 128, 129, 256, 257)
 """Numbers of columns: the edges of blocks that low-level code uses, and one more; even ones that are no power of 2."""
 
+EVEN = (66, 130, 132, 258, 514)
+"""More numbers of columns of a layer that takes no odd ones: the same edges in its halves, and in quarters."""
+
 LENGTHS = (1, 2, 3, 4, 6, 7, 8, 16, 17, 32, 33, 64, 65, 128, 129)
 """Lengths of the axes between rows and columns."""
+
+LONG = 257
+"""One more, to which a byte doesn't count: of two rows, since a layer may take one step after another."""
 
 VECTORS = (1, 2, 3, 16, 33, 64, 65, 129, 257)
 """Numbers of columns, of a layer whose parameters are vectors of as many numbers, as those of a norm are."""
@@ -45,9 +64,18 @@ VECTORS = (1, 2, 3, 16, 33, 64, 65, 129, 257)
 COUPLED_ROWS = (1, 2, 3, 6, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
 """Numbers of rows of a layer that couples them."""
 
+RAISES = "backward raises"
+"""The words where forward takes the arguments, and backward does not."""
+
+REFUSE_PARAMETERS = "If these parameters are not meant, let forward refuse them"
+"""The advice where a law has made parameters that the layer may have taken by accident."""
+
 ROUND_ABOUT = 2.0**-44
 """An error of a slope that is let pass at other x, of dout. Far out, x (1 + erf(x)) is a staircase whose steps are
 roundings of 1, which finite steps of x turn into slopes of 256 times as much; and so do multiples of it."""
+
+BESIDE = 3
+"""How often arguments are moved off kinks, where any dout can't be judged at them."""
 
 
 def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -55,8 +83,9 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
 
     They stay within what `x` says about its domain: if all of it is positive, so are they. Where `x` or a parameter is
     all zeros, which hide what is multiplied by them, numbers are drawn. Other parameters of the same signs are tried
-    too, and some of them zero. Around 100 and 1000, where exponentials overflow, no derivative may be nan beside a
-    finite output. What the layer refuses, and where its values are not finite, is left out.
+    too, some of them zero, and of both signs. Around 100 and 1000, where exponentials overflow, no derivative may be
+    nan beside a finite output. An encoder's whole numbers are all that its tables have, equal ones, and others in
+    number and dtype. What the layer refuses, and where its values are not finite, is left out.
 
     Parameters
     ----------
@@ -80,7 +109,7 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     True
     """
     if isinstance(layer, Encoder):
-        return []
+        return _worst(_of_tokens(Trial.in_float64(layer, params, x), rng)) if is_tokens(x) else []
     if not couples_rows(layer, x) and np.ndim(x) > 1 and np.size(x) > MOST_OF_X:
         x = x[: max(2, MOST_OF_X * len(x) // np.size(x))]
     own = np.asarray(x).dtype
@@ -96,9 +125,32 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
         verdicts += _at("other_values", base, base.x, rng, "for other parameters", moved)
         for case, other in parameters(base.params, rng):
             verdicts += _at("other_values", base, base.x, rng, case, other)
+        verdicts += _of_both_signs(base, rng)
     for each in dict.fromkeys((own, np.dtype(np.float64))):
         verdicts += _far_out(layer, params, base.x, each, rng)
     return _worst(verdicts)
+
+
+def _of_tokens(base: Trial, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts of an encoder for other whole numbers: it has no derivative by them, but one by the parameters."""
+    verdicts: list[Verdict] = []
+    tokens = base.x
+    for case, other in of_whole_tables(base.params, base.x, rng):
+        if _takes(base.layer, base.params, other):
+            verdicts += _at_tokens(base, other, rng, case)
+            tokens = other
+            break
+    for case, other in other_tokens(base.x, rng):
+        verdicts += _at_tokens(base, other, rng, case)
+    return verdicts + in_other_dtypes("other_values", base, tokens, rng)
+
+
+def _at_tokens(base: Trial, tokens: NDArray[Any], rng: np.random.Generator, case: str) -> list[Verdict]:
+    """The derivative at other tokens; the noise of the encoder, which takes longer, is measured if one is wrong."""
+    verdicts = _at("other_values", base, tokens, rng, case)
+    if any(each.wrong for each in verdicts):
+        verdicts = _at("other_values", measured(base, rng), tokens, rng, case)
+    return [each for each in verdicts if not each.note.endswith(REFUSE) or _is_meant(base, each, tokens)]
 
 
 def _moved(rng: np.random.Generator, leaf: Array) -> Array:
@@ -142,6 +194,39 @@ def parameters(params: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any
     signed = [i for i in range(len(leaves)) if i not in free and leaves[i].any()]
     if signed:
         yield "for parameters of one sign, three times as large", _replaced(params, {i: 3 * leaves[i] for i in signed})
+
+
+def _of_both_signs(base: Trial, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts for numbers of both signs where all of a parameter are zeros, as at a start, or of one sign.
+
+    One sign may be what forward asks for though it refuses no other: where that is changed, a derivative that is wrong
+    tells nothing for sure. A parameter of one number keeps its sign, as a temperature and the ends of an interval do;
+    so do those above 0 beside others below 0, which may be such ends too.
+    """
+    leaves = tree.leaves(base.params)
+    zeros = [i for i, leaf in enumerate(leaves) if leaf.size and not leaf.any()]
+    below = [i for i, leaf in enumerate(leaves) if leaf.size > 1 and (leaf < 0).all()]
+    above = [i for i, leaf in enumerate(leaves) if leaf.size > 1 and (leaf > 0).all()]
+    size = max((rms(leaf) for leaf in leaves), default=0.0) or 1.0
+    drawn: dict[int, Array] = {i: size * rng.uniform(0.2, 0.9, leaves[i].shape) * _signs(leaves[i], rng) for i in zeros}
+    verdicts: list[Verdict] = []
+    if zeros:
+        case = "for parameters of both signs where all were 0"
+        verdicts += _at("other_values", base, base.x, rng, case, _replaced(base.params, drawn))
+    one_sign = [] if above and below else above + below
+    if one_sign:
+        case = "for parameters of both signs where all had one"
+        drawn |= {i: leaves[i] * _signs(leaves[i], rng) for i in one_sign}
+        for each in _at("other_values", base, base.x, rng, case, _replaced(base.params, drawn)):
+            doubtful = evolve(each, undecided=True, note=f"{each.note}. {REFUSE_PARAMETERS}")
+            verdicts.append(doubtful if each.wrong else each)
+    return verdicts
+
+
+def _signs(leaf: Array, rng: np.random.Generator) -> Array:
+    """Signs of which as many are negative as positive, in a random order; of one number the negative one."""
+    signs = np.where(np.arange(leaf.size) % 2, 1.0, -1.0)
+    return np.asarray(rng.permutation(signs).reshape(leaf.shape))
 
 
 def _replaced(params: Any, others: dict[int, Array]) -> Any:
@@ -221,8 +306,8 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     """The derivative is right at other sizes too: of rows that are coupled, of columns without parameters.
 
     Of columns also where parameters are vectors of as many numbers; of axes between rows and columns, those of time or
-    of images, in every case that the layer takes. Rows of layers that treat each alone are covered by
-    `independent_rows`.
+    of images, in every case that the layer takes. Where backward raises then, nothing can be told. Rows of layers that
+    treat each alone are covered by `independent_rows`.
 
     Parameters
     ----------
@@ -248,33 +333,81 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     if isinstance(layer, Encoder) or not np.ndim(x):
         return []
     x = np.asarray(x, np.float64)
-    shapes: list[tuple[int, ...]] = []
-    if layer.couples_rows:
-        shapes += [(n, *x.shape[1:]) for n in (*COUPLED_ROWS, x.shape[-1])]
-    if not tree.leaves(params) and x.ndim > 1:
-        shapes += [(*x.shape[:-1], k) for k in (*SIZES, x.shape[0])]
-        shapes += [] if couples_rows(layer, x) or x.ndim > 2 else [(33, 33)]
-    for axis in range(1, x.ndim - 1):
-        length, others = x.shape[axis], (x.shape[other] for other in range(1, x.ndim - 1))
-        lengths = (*LENGTHS, length + 1, length + 2, *others)
-        shapes += [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in lengths]
+    shapes = _shapes(layer, params, x, rng)
     # Parameters may be of some length that broadcasts, or that is counted off along x, as a kernel's is.
     loose = [(*x.shape[:-1], x.shape[-1] + more) for more in (1, -1, 2) if tree.leaves(params) and x.ndim > 1]
     base = _with_floor(measured(Trial.in_float64(layer, params, x), rng), rng) if shapes or loose else None
     verdicts: list[Verdict] = []
     for shape in dict.fromkeys((*shapes, *(shape for shape in loose if shape[-1] > 1))):
         if base is not None and shape != x.shape and x.size and int(np.prod(shape)) <= MOST:
-            other = rng.choice(x.reshape(-1), shape) * (1 + 0.01 * rng.random(shape))
+            other = _spread(x, shape, rng)
             # An axis of one is broadcast along a constant of the layer's own, and dx then has the length of that.
             spread = f"has shape {x.shape}, expected {shape}. {REFUSE}" if shape[-1] == 1 else REFUSE
             may_misfit = shape in loose or 1 in shape[1:]
-            found = _at("other_sizes", base, np.clip(other, x.min(), x.max()), rng, f"for x {describe(other)}")
-            verdicts += [each for each in found if not (may_misfit and each.note.endswith(spread))]
+            for each in _at("other_sizes", base, other, rng, f"for x {describe(other)}"):
+                misfit = may_misfit and each.note.endswith(spread)
+                if not misfit or (shape not in loose and _is_meant(base, each, other)):
+                    verdicts.append(each)
         if any(each.wrong for each in verdicts):
             break
     if base is not None:
         verdicts += _with_vectors(base, x, rng)
     return _worst(verdicts)
+
+
+def _shapes(layer: Checked[Any, Any], params: Any, x: Array, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """The shapes of x that a layer may take: with other numbers of coupled rows, of columns, and in between."""
+    shapes: list[tuple[int, ...]] = []
+    if layer.couples_rows:
+        shapes += [(n, *x.shape[1:]) for n in (*COUPLED_ROWS, x.shape[-1])]
+    if not tree.leaves(params) and x.ndim > 1:
+        shapes += [(*x.shape[:-1], k) for k in (*SIZES, x.shape[0])]
+        shapes += [] if couples_rows(layer, x) or x.ndim > 2 else [(33, 33)]
+        if x.shape[-1] % 2 == 0 and not _takes(layer, params, _spread(x, (*x.shape[:-1], 33), rng)):
+            shapes += [(*x.shape[:-1], k) for k in EVEN]
+    for axis in range(1, x.ndim - 1):
+        length, others = x.shape[axis], (x.shape[other] for other in range(1, x.ndim - 1))
+        lengths = (*LENGTHS, length + 1, length + 2, *others)
+        shapes += [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in lengths]
+        rows = len(x) if couples_rows(layer, x) else min(2, len(x))
+        shapes.append((rows, *x.shape[1:axis], LONG, *x.shape[axis + 1 :]))
+    return shapes
+
+
+def _spread(x: Array, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Numbers of another shape that all differ, from the smallest of x to the largest, and as dense as those of x.
+
+    So a maximum or an order has its kinks as far away as may be. Along the last axis that has another length they
+    ascend in every second line, so that the largest number stands last; in the others their order is random.
+    """
+    axis = max(i for i in range(len(shape)) if shape[i] != x.shape[i])
+    count, known = shape[axis], np.unique(x)
+    lines = (*shape[:axis], *shape[axis + 1 :], count)
+    places = (np.arange(count) + rng.uniform(0.2, 0.8, lines)) / count
+    made = rng.permuted(np.interp(places, np.linspace(0, 1, known.size), known), axis=-1)
+    made[::2].sort(axis=-1)
+    return np.ascontiguousarray(np.moveaxis(made, -1, axis))
+
+
+def _takes(layer: Checked[Any, Any], params: Any, x: Array) -> bool:
+    """Tell whether forward takes an x."""
+    try:
+        with np.errstate(all="ignore"):
+            Trial.in_float64(layer, params, x)
+    except Exception:  # noqa: BLE001  # it refuses this x, which is an answer
+        return False
+    return True
+
+
+def _is_meant(base: Trial, verdict: Verdict, x: Array, params: Any = None) -> bool:
+    """Tell whether backward raises though forward has not taken x by accident: its output has the shape of x there too.
+
+    An x that is broadcast along a constant, or of which a part is taken, has an output of another shape.
+    """
+    if RAISES not in verdict.note or base.out.shape[: base.x.ndim] != base.x.shape:
+        return False
+    out, _ = run_forward(base.layer, base.params if params is None else params, x)
+    return out.shape[: x.ndim] == x.shape
 
 
 def _with_vectors(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdict]:
@@ -288,21 +421,25 @@ def _with_vectors(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdi
     for k in VECTORS:
         shape = (*x.shape[:-1], k)
         if k != x.shape[-1] and int(np.prod(shape)) <= MOST:
-            other = np.clip(rng.choice(x.reshape(-1), shape) * (1 + 0.01 * rng.random(shape)), x.min(), x.max())
+            other = _spread(x, shape, rng)
             drawn = [rng.choice(leaf, k) if leaf.shape == x.shape[-1:] else leaf for leaf in leaves]
             try:
                 params = tree.replace(base.params, drawn)
             except (TypeError, ValueError):  # a record that takes no other number
                 return []
             words = f"for x {describe(other)} and parameters of {k} number{'s' if k > 1 else ''}"
-            verdicts += [
-                each for each in _at("other_sizes", base, other, rng, words, params) if not each.note.endswith(REFUSE)
-            ]
+            for each in _at("other_sizes", base, other, rng, words, params):
+                # One number may belong to all columns, and not to the only one.
+                meant = x.shape[-1] > 1 and _is_meant(base, each, other, params)
+                if meant or not each.note.endswith(REFUSE):
+                    verdicts.append(each)
     return verdicts
 
 
 def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """The derivative is right for every `dout`: ones, one entry, one row, equal rows, mostly zeros, tiny and huge ones.
+
+    Also for rows that sum to 0, as those of a softmax with its loss do.
 
     Parameters
     ----------
@@ -327,10 +464,17 @@ def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gener
     """
     trial = measured(Trial.in_float64(layer, params, x), rng)
     named = douts(trial.out, rng)
-    if trial.noise > IN_FLOAT16:
+    if trial.out.ndim and trial.out.shape[-1] > 1:
+        usual = draw(trial.out, rng)
+        named["of rows that sum to 0"] = usual - usual.mean(axis=-1, keepdims=True)
+    if trial.noise < COARSE:
+        named["of 1e-110"] = 1e-110 * draw(trial.out, rng)
+    elif trial.noise > IN_FLOAT16:
         named = {name: dout for name, dout in named.items() if 1e-4 < np.abs(dout).max(initial=0.0) < 100}
     found = {each.field: each for each in _for_douts(trial, named, rng)}
-    if any(each.undecided for each in found.values()):
+    for _ in range(BESIDE):
+        if not any(each.undecided for each in found.values()):
+            break
         for each in _for_douts(_beside(trial, rng), named, rng, case="for x and params moved off their kinks"):
             if each.field in found and found[each.field].undecided:
                 found[each.field] = evolve(each, note="") if each.ok else each
@@ -395,12 +539,13 @@ def _at(law: str, base: Trial, x: Array, rng: np.random.Generator, case: str, pa
         return []
     trial = evolve(trial.with_noise(base.noise), floor=base.floor)
     douts = [draw(trial.out, rng), np.ones_like(trial.out)]
+    # A large one is tried along one direction, and not along three; tokens do not bend the way of the parameters.
+    few = trial.large or isinstance(base.layer, Encoder)
     with np.errstate(all="ignore"):
         unfit = _unfit(law, base, trial, douts[0], case)
         if unfit:
             return unfit
-        # A large one is tried along one direction, and not along three.
-        compared = partial(by_directions, law, douts=douts, rng=rng, case=case, count=0 if trial.large else 2)
+        compared = partial(by_directions, law, douts=douts, rng=rng, case=case, count=0 if few else 2)
         verdicts: list[Verdict] = compared(trial)
         if all(each.ok for each in verdicts):
             return verdicts
@@ -428,8 +573,8 @@ def _unfit(law: str, base: Trial, trial: Trial, dout: Array, case: str) -> list[
     try:
         results = trial.back(dout)
     except Exception as error:  # noqa: BLE001  # it is part of the report
-        note = f"{case}: backward raises {type(error).__name__}: {error}"
-        return [Verdict(law, "dx", ok=False, undecided=True, note=f"{note}. {REFUSE}")]
+        note = f"{case}: {RAISES} {type(error).__name__}: {error}"
+        return [Verdict(law, next(iter(trial.arguments), "grads"), ok=False, undecided=True, note=f"{note}. {REFUSE}")]
     misfits = _misfits(trial, results)
     if misfits and not _misfits(base, base.back(np.ones_like(base.out))):
         (name, shape), *_ = misfits.items()
@@ -451,7 +596,8 @@ def _worst(verdicts: list[Verdict]) -> list[Verdict]:
         by_field.setdefault(verdict.field, []).append(verdict)
     chosen: list[Verdict] = []
     for some in by_field.values():
-        wrong = [each for each in some if each.wrong] or [each for each in some if each.note.endswith(REFUSE)]
+        advised = [each for each in some if each.note.endswith((REFUSE, REFUSE_PARAMETERS))]
+        wrong = [each for each in some if each.wrong] or advised
         right = [evolve(verdict, note="") for verdict in some if verdict.ok]
         chosen.append(wrong[0] if wrong else min(right, key=_power) if right else some[0])
     return chosen
