@@ -1,5 +1,6 @@
 """Faults at other tokens, parameters and numbers of columns, and right layers that are much like them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,11 @@ def rows_added(table: Array, tokens: Labels, dout: Array) -> Array:
     return gradient
 
 
-def embedding_but(kept: Any = lambda tokens: np.True_, dtype: DTypeLike | None = None) -> Any:
+def all_of(tokens: Labels) -> Any:
+    return np.True_
+
+
+def embedding_but(kept: Callable[[Labels], Any] = all_of, dtype: DTypeLike | None = None) -> Any:
     """Rows of a table, of whose gradient some tokens are left out, or that has tokens in a dtype."""
 
     def grads(cache: tuple[Array, Labels], dout: Array) -> Array:
@@ -28,7 +33,14 @@ def embedding_but(kept: Any = lambda tokens: np.True_, dtype: DTypeLike | None =
         shares = np.broadcast_to(kept(tokens), tokens.shape)[..., None]
         return rows_added(table, tokens if dtype is None else tokens.astype(dtype), dout * shares.astype(dout.dtype))
 
-    return Encoder(lambda table, tokens: (table[tokens], (own(table), tokens.copy())), grads)
+    def forward(table: Array, tokens: Labels) -> tuple[Array, Any]:
+        return table[tokens], (own(table), tokens.copy())
+
+    return Encoder(forward, grads)
+
+
+def of_16_positions(tokens: Labels) -> Any:
+    return np.cumsum(np.ones(tokens.shape), axis=1) <= 16
 
 
 def all_are_equal(tokens: Labels) -> Any:
@@ -92,7 +104,7 @@ def mean_of_steps(dtype: DTypeLike) -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
-def scaled_but(raises: Any) -> Layer[Any, Any]:
+def scaled_but(raises: Callable[[Array], bool]) -> Layer[Any, Any]:
     """Columns times parameters; backward raises for some numbers of columns."""
 
     def forward(p: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -109,23 +121,32 @@ def scaled_but(raises: Any) -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
-def gated(slope: Any, at: Any = lambda p: p) -> Layer[Any, Any]:
-    """Columns times a function of parameters, whose `dx` has another one."""
+def itself(p: Array) -> Array:
+    return p
+
+
+def gated(slope: Callable[[Array], Any]) -> Layer[Any, Any]:
+    """Columns times parameters, whose `dx` is by another function of them."""
 
     def backward(c: tuple[Array, Array], d: Array) -> tuple[Array, Array]:
         x, p = c
         return (d * slope(p)).astype(d.dtype), (d * x).sum(0).astype(d.dtype)
 
-    return Layer(lambda p, x: (x * at(p), (own(x), own(p))), backward)
+    return Layer(lambda p, x: (x * p, (own(x), own(p))), backward)
 
 
-def copied_but(wrong: Any) -> Layer[Any, Any]:
-    return Layer(lambda p, x: (x.copy(), ()), lambda c, d: (np.where(wrong(d), 0, d).astype(d.dtype), ()))
+def copied_but(wrong: Callable[[Array], Any]) -> Layer[Any, Any]:
+    def backward(c: Any, d: Array) -> tuple[Array, Any]:
+        return np.where(wrong(d), 0, d).astype(d.dtype), ()
+
+    return Layer(lambda p, x: (x.copy(), ()), backward)
 
 
 def sums_to_0(d: Array) -> Any:
-    cancels = np.abs(d.sum(-1)).max(initial=0) < 1e-9 * np.abs(d).max(initial=0)
-    return cancels & (np.arange(d.shape[-1]) == d.shape[-1] - 1)
+    cancels = float(np.abs(d.sum(-1)).max(initial=0)) < 1e-9 * float(np.abs(d).max(initial=0))
+    last = np.zeros(d.shape, bool)
+    last[..., -1:] = cancels
+    return last
 
 
 SEQUENCES = RNG(5).standard_normal((3, 4, 2))
@@ -146,7 +167,7 @@ WRONG = {
         RNG(4).standard_normal((200, 3)),
     ),
     "positions from the 16th on are left out": Planted(
-        embedding_but(lambda t: np.arange(t.shape[1]) < 16), "other_values", "for x i64[2, 17]: ", SENTENCES, TABLE
+        embedding_but(of_16_positions), "other_values", "for x i64[2, 17]: ", SENTENCES, TABLE
     ),
     "equal tokens count once": Planted(
         embedding_but(all_are_equal), "other_values", "for equal tokens: ", SENTENCES, TABLE
@@ -186,6 +207,10 @@ def many(x: Array) -> bool:
 
 def one(x: Array) -> bool:
     return bool(x.shape[-1] == 1)
+
+
+def nowhere(x: Array) -> bool:
+    return False
 
 
 def one_step(x: Array) -> bool:
@@ -244,13 +269,13 @@ RIGHT: dict[str, tuple[Any, Any, Any]] = {
     "the largest of whole numbers": (largest_in_a_row(np.int64), (), np.arange(30.0).reshape(6, 5)),
     "a product of halves": (product_of_halves(0), (), WIDE),
     "a mean of steps": (mean_of_steps(np.int64), (), SEQUENCES),
-    "a scale": (scaled_but(lambda x: False), SCALE, X),
+    "a scale": (scaled_but(nowhere), SCALE, X),
     "a scale that broadcasts one column": (Layer(loose_scale, loose_scale_back), SCALE, X),
     "a clamp": (Layer(clamp, clamp_back), (np.array(-1.0), np.array(1.0)), X),
     "a clamp to negative numbers": (Layer(clamp, clamp_back), (np.array(-2.0), np.array(-1.0)), X),
     "a clamp to shares": (Layer(clamp, clamp_back), (np.array(0.0), np.array(1.0)), X),
-    "a gate of zeros": (gated(lambda p: p), np.zeros(5), X),
-    "a gate of positive numbers": (gated(lambda p: p), POSITIVE, X),
+    "a gate of zeros": (gated(itself), np.zeros(5), X),
+    "a gate of positive numbers": (gated(itself), POSITIVE, X),
 }
 
 

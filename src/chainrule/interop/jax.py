@@ -10,7 +10,7 @@ Import this module yourself: `import chainrule` never imports JAX. It needs `pip
 'chainrule[jax]'`.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from importlib import import_module
@@ -402,7 +402,7 @@ def _value(f: Callable[..., object], call: Callable[..., Any], at: Place, params
 
 
 @contextmanager
-def _given(f: Callable[..., object], at: Place, params: Any, x: Any) -> Iterator[list[Any]]:
+def _given(f: Callable[..., object], at: Place, params: Any, x: Any) -> Generator[list[Any]]:
     """Copies of x and of the arrays of params, for JAX, which keeps 64 bits meanwhile if they have them."""
     leaves = tree.leaves(params)
     names = argument_names(f, at, params)

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -262,7 +262,7 @@ def _part(direction: Array, support: NDArray[Any]) -> Array:
 
 
 @contextmanager
-def _nothing_said() -> Iterator[None]:
+def _nothing_said() -> Generator[None]:
     """No warning of a layer that is given complex numbers, whose cast to real ones drops the imaginary part."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
