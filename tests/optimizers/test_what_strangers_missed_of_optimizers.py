@@ -614,7 +614,7 @@ ELSEWHERE: dict[str, tuple[Callable[[], Any], str, str]] = {
     "one array from parameters of 0": (
         lambda: Steps(one_array_from_0, np.zeros_like),
         "step_purity",
-        "results share memory with arguments or with each other, for parameters of 0",
+        "a result is an argument, or two results are one array, for parameters of 0",
     ),
     "one array from large parameters": (
         lambda: Steps(kept_if_large, np.zeros_like),
@@ -624,7 +624,7 @@ ELSEWHERE: dict[str, tuple[Callable[[], Any], str, str]] = {
     "small gradients written to": (
         lambda: Steps(written_where_small),
         "step_purity",
-        "a call writes to one of its arguments, for small gradients",
+        "a call wrote to one of its arguments, for small gradients",
     ),
 }
 
@@ -681,7 +681,7 @@ OF_OTHERS: dict[str, tuple[Callable[[Any, Any], Any], str, str]] = {
     "written to without others": (
         written_without_others,
         "step_purity",
-        "a call writes to one of its arguments, where the gradients of some arrays are 0",
+        "a call wrote to one of its arguments, where the gradients of some arrays are 0",
     ),
 }
 

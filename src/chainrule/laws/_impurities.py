@@ -35,7 +35,7 @@ def impurities(optimizer: Any, params: Any, grads: Any, rng: np.random.Generator
     none = tree.map(np.zeros_like, grads)
     notes = _of_one(optimizer, params, grads, other)
     for slopes in ([grads, other, none, _holed(grads)] + [other, grads] * (WATCHED // 2 - 2), [none, none]):
-        notes = _of_a_run(optimizer, params, slopes) | notes
+        notes = of_a_run(optimizer, params, slopes) | notes
     if "arguments" not in notes:
         found = (
             _of_init(optimizer, params)
@@ -85,7 +85,7 @@ def _of_one(optimizer: Any, params: Any, grads: Any, other: Any) -> Notes:
     return notes
 
 
-def _of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
+def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
     """The faults of some steps, each on the results of the one before."""
     notes: Notes = {}
     at = writable(params)

@@ -13,8 +13,7 @@ from chainrule.arrays.types import Array
 from chainrule.laws._impurities import copies, same
 from chainrule.laws._later_steps import told
 from chainrule.laws._pace import STEPS
-from chainrule.laws.copies import in_dtype, writable
-from chainrule.laws.trial import arrays_in
+from chainrule.laws.copies import in_dtype
 
 Arguments: TypeAlias = tuple[Any, Any]
 """Parameters and gradients."""
@@ -96,34 +95,6 @@ def other_arguments(params: Any, grads: Any) -> Iterator[tuple[str, Arguments]]:
         except Exception:  # noqa: BLE001, S112  # a record of them takes no such arrays
             continue
         yield f"for arrays of {length} {'entries' if length > 1 else 'entry'}", arguments
-
-
-def impure(optimizer: Any, params: Any, grads: Any) -> dict[str, str]:
-    """The faults of two steps that write to arguments, or whose results share memory; by field, in words.
-
-    Parameters
-    ----------
-    optimizer, params, grads
-        The optimizer, and the arguments.
-    """
-    notes: dict[str, str] = {}
-    at, state = writable(params), optimizer.init(writable(params))
-    for _ in range(2):
-        slopes = writable(grads)
-        before = copies((at, slopes, state))
-        results = optimizer.step(state, at, slopes)
-        if not same(before, copies((at, slopes, state))):
-            notes["arguments"] = "a call writes to one of its arguments"
-        held, given = list(arrays_in(results)), list(arrays_in((at, slopes)))
-        pairs = [(a, b) for i, a in enumerate(held) for b in (*given, *held[i + 1 :])]
-        if any(np.may_share_memory(a, b) and _changeable(a, b) and np.shares_memory(a, b) for a, b in pairs):
-            notes["ownership"] = "results share memory with arguments or with each other"
-        at, state = results
-    return notes
-
-
-def _changeable(a: Array, b: Array) -> bool:
-    return a.flags.writeable or b.flags.writeable
 
 
 def left_out(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:

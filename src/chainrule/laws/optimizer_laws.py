@@ -12,9 +12,9 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy
 from chainrule.checking.verdict import Verdict, one_each
-from chainrule.laws._impurities import impurities
+from chainrule.laws._impurities import impurities, of_a_run
 from chainrule.laws._later_steps import later_faults, told
-from chainrule.laws._optimizer_cases import LENGTHS, impure, left_out, of_length, other_arguments, takes
+from chainrule.laws._optimizer_cases import LENGTHS, left_out, of_length, other_arguments, takes
 from chainrule.laws._pace import LONGEST, STEPS, USUAL, pace_of
 from chainrule.laws.copies import writable
 from chainrule.laws.state_laws import settings_kept
@@ -128,7 +128,7 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
             notes.setdefault(name, note if dtype is None else f"{note}, in {np.dtype(dtype).name}")
     for words, (given, slopes) in other_arguments(params, grads) if not notes else ():
         with suppress(Exception), np.errstate(all="ignore"):  # it takes no such arguments, which is an answer
-            found = impure(optimizer, given, slopes)
+            found = of_a_run(optimizer, given, [slopes, slopes])
             notes |= {name: f"{note}, {words}" for name, note in found.items()}
     return [
         *settings,
