@@ -147,4 +147,4 @@ def _repeats(base: Trial, dout: Array) -> bool:
     return all(np.array_equal(leaf, results[1][name], equal_nan=True) for name, leaf in results[0].items())
 
 
-__all__ = ["in_other_calls", "other_calls"]
+__all__ = ["other_calls"]

@@ -75,7 +75,7 @@ ROUND_ABOUT = 2.0**-44
 roundings of 1, which finite steps of x turn into slopes of 256 times as much; and so do multiples of it."""
 
 BESIDE = 3
-"""How often arguments are moved off kinks, where any dout can't be judged at them."""
+"""The number of times that arguments are moved off kinks, where a dout can't be judged at them."""
 
 
 def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -380,6 +380,8 @@ def _spread(x: Array, shape: tuple[int, ...], rng: np.random.Generator) -> Array
     So a maximum or an order has its kinks as far away as may be. Along the last axis that has another length they
     ascend in every second line, so that the largest number stands last; in the others their order is random.
     """
+    if not x.size:
+        return np.zeros(shape)
     axis = max(i for i in range(len(shape)) if shape[i] != x.shape[i])
     count, known = shape[axis], np.unique(x)
     lines = (*shape[:axis], *shape[axis + 1 :], count)
