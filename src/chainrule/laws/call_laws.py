@@ -113,7 +113,7 @@ def _judged(
     of_memory = (made.of_memory() if asks_for_memory else {}) | _changed(settings)
     at, off = f"in {dtype.name}{call.words and f', {call.words}'}", dict[str, Verdict]()
     if not (of_memory or of_results or call.is_small or dtype == np.float64):
-        found = made.beside_float64(call, base.noise, usual, rng)
+        found = made.beside_float64(base.noise, usual, rng)
         off = {each.field: evolve(each, law="other_calls", note=f"{at}{each.note}") for each in found if each.wrong}
     if not (of_memory or of_results or off) and asks_for_memory and made.keeps_x():
         of_memory = {"x": "the cache shares the memory of it: hold own(x) in it"}
