@@ -56,6 +56,25 @@ def torch_formula(x: Any, weight: Any, bias: Any) -> Any:
     return centred / ((centred * centred).mean(-1, keepdim=True) + EPS) ** 0.5 * weight + bias
 
 
+def torch_function(forward: Callable[..., Any], backward: Callable[..., Any]) -> Callable[..., Any]:
+    """An `autograd.Function`: backward takes `dout`, the output, and what forward has taken."""
+    torch: Any = import_module("torch")
+
+    class Function(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
+        @staticmethod
+        def forward(ctx: Any, *arguments: Any) -> Any:
+            out = forward(*arguments)
+            ctx.save_for_backward(out, *arguments)
+            return out
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            return backward(dout, *ctx.saved_tensors)
+
+    apply: Callable[..., Any] = Function.apply
+    return apply
+
+
 def torch_kernel(fault: str = "") -> Callable[..., Any]:
     """A layer norm as an `autograd.Function`."""
     torch: Any = import_module("torch")

@@ -21,6 +21,7 @@ from checking.kernels import (
     jax_kernel,
     numpy_kernel,
     torch_formula,
+    torch_function,
     torch_kernel,
 )
 
@@ -81,24 +82,6 @@ def of_record(x: Any, params: Any) -> Any:
 
 def scaled(x: Any, weight: Any) -> Any:
     return x * weight
-
-
-def torch_product(derivatives: Callable[[Any, Any, Any], Any]) -> Any:
-    """`scaled` as a function of torch's whose derivatives somebody has written."""
-    torch: Any = import_module("torch")
-
-    class Scaled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
-        @staticmethod
-        def forward(ctx: Any, x: Any, weight: Any) -> Any:
-            ctx.save_for_backward(x, weight)
-            return scaled(x, weight)
-
-        @staticmethod
-        def backward(ctx: Any, dout: Any) -> Any:
-            x, weight = ctx.saved_tensors
-            return derivatives(x, weight, dout)
-
-    return Scaled
 
 
 def laws_of(report: Report) -> set[str]:
@@ -354,10 +337,10 @@ def test_of_several_arguments_that_may_have_rows_those_have_them_with_which_the_
 
 @needs_torch
 def test_what_overflows_in_a_wider_dtype_is_said_to_have_float16_inside() -> None:
-    def backward(x: Any, weight: Any, dout: Any) -> Any:
+    def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
         return dout * weight, (dout * x).half().sum(0).to(weight.dtype)
 
-    report = checked(torch_product(backward), scaled, *tensors("bfloat16", (8, 10), (10,)))
+    report = checked(torch_function(scaled, backward), scaled, *tensors("bfloat16", (8, 10), (10,)))
     (wrong,) = [verdict for verdict in report.failures if verdict.law == "gradients"]
     assert wrong.field == "dweight"
     assert wrong.note.endswith("it overflows: does something inside have float16, whose largest number is 65,504?")
@@ -382,12 +365,12 @@ def test_a_dtype_that_differs_is_said_beside_whose_it_should_be() -> None:
 def test_what_is_off_by_more_than_is_allowed_is_counted_and_found_in_its_columns() -> None:
     """All entries of a block are wrong, and in low precision few of them by so much that it shows."""
 
-    def backward(x: Any, weight: Any, dout: Any) -> Any:
+    def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
         dx = dout * weight
         dx[:, 64:] *= 1.05
         return dx, (dout * x).float().sum(0).to(weight.dtype)
 
-    report = checked(torch_product(backward), scaled, *tensors("bfloat16", (16, 80), (80,)))
+    report = checked(torch_function(scaled, backward), scaled, *tensors("bfloat16", (16, 80), (80,)))
     (wrong,) = report.failures
     assert (wrong.law, wrong.field) == ("gradients", "dx")
     place = wrong.note.rpartition("; ")[2]
@@ -422,18 +405,10 @@ def test_other_bits_at_the_same_call_are_wrong_unless_they_are_declared() -> Non
 
 @needs_torch
 def test_a_dout_in_another_layout_may_not_be_refused() -> None:
-    torch: Any = import_module("torch")
+    def backward(dout: Any, out: Any, x: Any) -> Any:
+        return 2 * dout.view(-1).reshape(dout.shape)  # view takes one layout alone
 
-    class Doubled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
-        @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            return 2 * x
-
-        @staticmethod
-        def backward(ctx: Any, dout: Any) -> Any:
-            return 2 * dout.view(-1).reshape(dout.shape)  # view takes one layout alone
-
-    report = checked(Doubled, doubled, *tensors("bfloat16", (6, 4)))
+    report = checked(torch_function(doubled, backward), doubled, *tensors("bfloat16", (6, 4)))
     (wrong,) = report.failures
     assert (wrong.law, wrong.field) == ("layouts", "dout")
     assert wrong.note.startswith("for a Fortran-ordered dout: raised RuntimeError: ")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from chainrule import Report, check_against
+from checking.kernels import torch_function
 
 pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 
@@ -32,24 +33,9 @@ def slope(out: Any, dout: Any) -> Any:
 
 
 def softmax_kernel(
-    backward: Callable[[Any, Any], Any] = slope, of_x: Callable[[Any], Any] | None = None
+    backward: Callable[[Any, Any], Any] = slope, of_x: Callable[[Any], Any] = lambda x: x
 ) -> Callable[..., Any]:
-    torch: Any = import_module("torch")
-
-    class Softmax(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
-        @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            out = (x if of_x is None else of_x(x)).softmax(-1)
-            ctx.save_for_backward(out)
-            return out
-
-        @staticmethod
-        def backward(ctx: Any, dout: Any) -> Any:
-            (out,) = ctx.saved_tensors
-            return backward(out, dout)
-
-    apply: Callable[..., Any] = Softmax.apply
-    return apply
+    return torch_function(lambda x: of_x(x).softmax(-1), lambda dout, out, x: backward(out, dout))
 
 
 def failures(report: Report) -> set[tuple[str, str]]:
@@ -86,24 +72,13 @@ def normed(x: Any, weight: Any) -> Any:
 
 
 def norm_kernel(of_weight: Callable[[Any], Any]) -> Callable[..., Any]:
-    torch: Any = import_module("torch")
+    def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
+        scale = (x * x).mean(-1, keepdim=True).add(1e-5).rsqrt()
+        unit, of_unit = x * scale, dout * weight
+        dx = scale * (of_unit - unit * (of_unit * unit).mean(-1, keepdim=True))
+        return dx, of_weight((dout * unit).sum(0))
 
-    class Norm(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
-        @staticmethod
-        def forward(ctx: Any, x: Any, weight: Any) -> Any:
-            ctx.save_for_backward(x, weight)
-            return normed(x, weight)
-
-        @staticmethod
-        def backward(ctx: Any, dout: Any) -> Any:
-            x, weight = ctx.saved_tensors
-            scale = (x * x).mean(-1, keepdim=True).add(1e-5).rsqrt()
-            unit, of_unit = x * scale, dout * weight
-            dx = scale * (of_unit - unit * (of_unit * unit).mean(-1, keepdim=True))
-            return dx, of_weight((dout * unit).sum(0))
-
-    apply: Callable[..., Any] = Norm.apply
-    return apply
+    return torch_function(normed, backward)
 
 
 def test_with_the_columns_the_numbers_of_a_weight_are_tried() -> None:
@@ -236,27 +211,19 @@ def test_a_slope_at_equal_numbers_may_be_another_one() -> None:
         assert report.ok, str(report)
 
 
-def sums_back(block: int) -> Callable[..., Any]:
-    """Sums along axis 1, whose backward loses what follows the last full block."""
-    torch: Any = import_module("torch")
-
-    class Sums(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
-        @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            return x.cumsum(1)
-
-        @staticmethod
-        def backward(ctx: Any, dout: Any) -> Any:
-            dx = dout.flip(1).cumsum(1).flip(1)
-            dx[:, dout.shape[1] // block * block :] = 0
-            return dx
-
-    apply: Callable[..., Any] = Sums.apply
-    return apply
-
-
 def sums(x: Any) -> Any:
     return x.cumsum(1)
+
+
+def sums_back(block: int) -> Callable[..., Any]:
+    """Sums along axis 1, whose backward loses what follows the last full block."""
+
+    def backward(dout: Any, out: Any, x: Any) -> Any:
+        dx = dout.flip(1).cumsum(1).flip(1)
+        dx[:, dout.shape[1] // block * block :] = 0
+        return dx
+
+    return torch_function(sums, backward)
 
 
 def test_other_lengths_between_rows_and_columns_are_tried() -> None:
@@ -273,18 +240,11 @@ def scaled_rows(x: Any, scale: Any) -> Any:
 def test_parameters_of_ones_are_tried_with_other_numbers() -> None:
     torch: Any = import_module("torch")
 
-    class Scaled(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
-        @staticmethod
-        def forward(ctx: Any, x: Any, scale: Any) -> Any:
-            ctx.save_for_backward(x)
-            return scaled_rows(x, scale)
+    def backward(dout: Any, out: Any, x: Any, scale: Any) -> Any:
+        return 2 * x * dout, (x * x * dout).sum(0)
 
-        @staticmethod
-        def backward(ctx: Any, dout: Any) -> Any:
-            (x,) = ctx.saved_tensors
-            return 2 * x * dout, (x * x * dout).sum(0)
-
-    (wrong,) = checked(Scaled.apply, scaled_rows, tensor(8, 5), torch.ones(5)).failures
+    f = torch_function(scaled_rows, backward)
+    (wrong,) = checked(f, scaled_rows, tensor(8, 5), torch.ones(5)).failures
     assert (wrong.law, wrong.field) == ("gradients", "dx")
     assert "for other parameters" in wrong.note
 
@@ -304,21 +264,10 @@ def test_a_kernel_may_refuse_other_rows() -> None:
 
 def test_another_slope_at_a_kink_can_not_be_told() -> None:
     torch: Any = import_module("torch")
-
-    class Relu(torch.autograd.Function):  # type: ignore[misc]  # its base is torch's
-        @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            ctx.save_for_backward(x)
-            return x.relu()
-
-        @staticmethod
-        def backward(ctx: Any, dout: Any) -> Any:
-            (x,) = ctx.saved_tensors
-            return dout * (x >= 0)
-
     x = tensor(8, 6)
     x[:, ::2] = 0.0
-    report = checked(Relu.apply, torch.relu, x)
+    f = torch_function(torch.relu, lambda dout, out, x: dout * (x >= 0))
+    report = checked(f, torch.relu, x)
     assert not report.failures, str(report)
     assert {each.field for each in report.undecided} == {"dx"}
     assert "at a tie, and at a kink" in report.undecided[0].note

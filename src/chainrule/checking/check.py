@@ -6,7 +6,6 @@ takes no time for them.
 """
 # ruff: noqa: PLC0415  # laws are imported where they are run: importing chainrule to train must not wait for them
 
-import os
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -353,37 +352,47 @@ def _report(
     rng: Generator,
     only: Collection[str] | None,
 ) -> Report:
-    from chainrule.laws.copies import writable
-    from chainrule.laws.state_laws import put_back, put_environment_back, settings
-
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"check: rng must be a numpy.random.Generator, got {describe(rng)}")
     verdicts: list[Verdict] = []
     names = [name for name in laws if only is None or name in only]
-    with put_back(), progress(len(names)) as begun:
-        before, floats_kept, environment = settings(), True, os.environ.copy()
+    changed: dict[str, None] = {}
+    with progress(len(names)) as begun:
         for name in names:
             begun(name)
-            if name == "other_calls":
-                put_environment_back(environment)  # each call is asked for it, and one of before may have changed it
-            try:
-                with np.errstate(all="ignore"):  # laws go where functions overflow
-                    found = laws[name](subject, *(writable(argument) for argument in arguments), rng)
-                    if name == "other_calls" and any(verdict.wrong for verdict in verdicts):
-                        found = [each for each in found if each.field != "backward"]  # what is kept, others have found
-                    verdicts += found
-                    floats_kept = floats_kept and {*np.geterr().values()} == {"ignore"}
-            except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
-                if name != "process_unchanged":  # it comes first, and the next law says the same
-                    verdicts.append(Verdict(name, "call", ok=False, note=_said(error)))
+            found, settings = _asked(name, laws[name], subject, arguments, rng)
+            verdicts += found
+            changed |= settings
             if name.endswith("structure") and any(map(_says_all, verdicts)):
                 break  # other laws would only say the same in other words
-        if "process_unchanged" in names and not any(v.law == "process_unchanged" and v.wrong for v in verdicts):
-            changed = [name for name, value in settings().items() if value != before[name]]
-            changed += [] if floats_kept else ["numpy.geterr"]
-            note = "a call at other numbers, of another size or in another dtype changes {} of the whole process"
-            verdicts += [Verdict("process_unchanged", name, ok=False, note=note.format(name)) for name in changed]
-    return Report(tuple(verdicts))
+    if "process_unchanged" in names and not any(v.law == "process_unchanged" and v.wrong for v in verdicts):
+        note = "a call at other numbers, of another size or in another dtype changes {} of the whole process"
+        verdicts += [Verdict("process_unchanged", name, ok=False, note=note.format(name)) for name in changed]
+    return Report(tuple(_without_echo(verdicts)))
+
+
+def _asked(
+    name: str, law: Callable[..., list[Verdict]], subject: object, arguments: tuple[object, ...], rng: Generator
+) -> tuple[list[Verdict], dict[str, None]]:
+    """The verdicts of a law, and the settings of the process that its calls changed, which are put back."""
+    from chainrule.laws.copies import writable
+    from chainrule.laws.state_laws import put_back, settings
+
+    with put_back(), np.errstate(all="ignore"):  # laws go where functions overflow
+        before = settings()
+        try:
+            found = law(subject, *(writable(argument) for argument in arguments), rng)
+        except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
+            # The law of the process comes first, and the next one says the same.
+            found = [] if name == "process_unchanged" else [Verdict(name, "call", ok=False, note=_said(error))]
+        return found, {name: None for name, value in settings().items() if value != before[name]}
+
+
+def _without_echo(verdicts: list[Verdict]) -> list[Verdict]:
+    """Without what `other_calls` says of an earlier cache where another law has found what is kept."""
+    if not any(verdict.wrong and verdict.law != "other_calls" for verdict in verdicts):
+        return verdicts
+    return [verdict for verdict in verdicts if (verdict.law, verdict.field) != ("other_calls", "backward")]
 
 
 def _says_all(verdict: Verdict) -> bool:

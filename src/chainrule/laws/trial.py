@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from functools import cache
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -71,6 +71,9 @@ FEW_ROWS = 8
 
 REFUSALS = (ValueError, ArithmeticError, AssertionError)
 """The errors by which a layer refuses numbers; others are mistakes."""
+
+NO_ARRAYS = (str, bytes, int, float, complex, type, np.ufunc, np.dtype, BuiltinFunctionType)
+"""What holds no array, and need not be looked into."""
 
 LARGE = 2**16
 """From so many numbers on, arguments and output together, a layer is large, and each call takes a while."""
@@ -408,12 +411,20 @@ def rms(values: Array) -> float:
 
 
 def arrays_in(value: Any, deep: int = 8) -> Iterator[NDArray[Any]]:
-    """All NumPy arrays in a value of any kind: a tree, a dictionary, an object, what a function has closed over."""
+    """All NumPy arrays in a value of any kind: a tree, a dictionary, an object, what a function has closed over.
+
+    Each object is looked into once: layers of a network share much that holds no array.
+    """
+    return _arrays_in(value, deep, {})
+
+
+def _arrays_in(value: Any, deep: int, met: dict[int, Any]) -> Iterator[NDArray[Any]]:
     if is_numpy(value):
         yield value
         return
-    if deep == 0 or value is None or isinstance(value, str | bytes | int | float | complex | type):
+    if deep == 0 or value is None or isinstance(value, NO_ARRAYS) or id(value) in met:
         return
+    met[id(value)] = value  # kept, or another could get its id
     if is_dict(value):
         inside: list[Any] = list(value.values())
     elif is_list(value) or is_any_tuple(value):
@@ -425,4 +436,4 @@ def arrays_in(value: Any, deep: int = 8) -> Iterator[NDArray[Any]]:
         names: list[Any] = [*getattr(kind, "__slots__", ()), *getattr(value, "__dict__", {})]
         inside = [getattr(value, name, None) for name in names if isinstance(name, str)]
     for each in inside:
-        yield from arrays_in(each, deep - 1)
+        yield from _arrays_in(each, deep - 1, met)
