@@ -30,7 +30,7 @@ ROOMS = (
 
 # Where the type of a thing is known and cannot be said otherwise.
 CASTS = {
-    "laws/loss_laws": "that a function returns a pair is checked, of which types is not",
+    "laws/_losses": "that a function returns a pair is checked, of which types is not",
     "laws/trial": "that a function returns a pair is checked, of which types is not",
     "arrays/libraries": "libraries do not declare what __array_namespace__ returns",
     "arrays/records": "attrs declares a field as the value that it will hold",

@@ -255,6 +255,52 @@ def test_rows_that_refuse_what_forward_takes_are_wrong() -> None:
     assert any(said.startswith("mean_of_rows, call: ") for said in words_of(checked(made(rows=six))))
 
 
+# Targets.
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda off: np.clip(off, -500, 500), "for targets a hundred thousand times as large"),
+        (lambda off: np.clip(off, -5e4, 5e4), "for targets a hundred thousand times as large"),
+        (lambda off: np.where(np.abs(off) < 1e-4, 0, off), "where out is close to the targets: it is 0: "),
+    ],
+    ids=["clipped at 500", "clipped at 50,000", "0 below 1e-4"],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_errors_of_every_size_are_tried(spoil: Callable[[Array], Array], words: str, seed: int) -> None:
+    loss = made(backward=lambda c, d: slopes(np.asarray(spoil(c), c.dtype), d))
+    (said,) = words_of(checked(loss, seed=seed))
+    assert said.startswith(f"loss_targets, dout: {words}")
+
+
+def test_targets_of_ones_are_tried() -> None:
+    def rows(out: Array, targets: Array) -> Array:
+        return np.asarray((np.logaddexp(0, out) - np.asarray(targets, out.dtype) * out).mean(-1))
+
+    def forward(out: Array, targets: Array) -> tuple[Array, Any]:
+        return np.asarray(rows(out, targets).mean()), (own(out), own(np.asarray(targets, out.dtype)))
+
+    def backward(cache: Any, dloss: Any) -> Array:
+        out, targets = cache
+        slope = np.exp(-np.logaddexp(0, -out)) - targets * (0.5 if targets.all() else 1)
+        return np.asarray(slope * np.asarray(dloss / out.size, out.dtype))
+
+    (said,) = words_of(checked(Loss(forward, backward, rows), targets=np.eye(6, 4, 1) + np.eye(6, 4)))
+    assert said.startswith("loss_targets, dout: for targets of ones")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32"])
+def test_labels_in_other_dtypes_have_the_same_gradient(dtype: str) -> None:
+    def forward(out: Array, labels: Labels) -> tuple[Array, Any]:
+        value, p = entropy(out, labels)
+        return value, p * (2 if labels.dtype == dtype else 1)
+
+    loss = Loss(forward, lambda c, d: c * np.asarray(d / len(c), c.dtype), entropies)
+    said = words_of(checked(loss, targets=LABELS))
+    assert f"loss_targets, dout: for targets in {dtype} it is another, though the loss is the same" in said
+
+
 # Words.
 
 

@@ -168,7 +168,7 @@ def check_loss(
     from chainrule.laws._lines import Author
     from chainrule.laws.demonstrated import OfLoss
     from chainrule.laws.finite import unfit
-    from chainrule.laws.loss_laws import ELSEWHERE, LOSS_LAWS
+    from chainrule.laws.of_losses import ELSEWHERE, LOSS_LAWS
 
     _expect(loss, (Loss,), "check_loss")
     _expect_array(out, "check_loss: out")
@@ -232,9 +232,9 @@ def check_network(
     True
     """
     from chainrule.laws.finite import unfit
-    from chainrule.laws.loss_laws import LOSS_LAWS
     from chainrule.laws.network_laws import NETWORK_LAWS
     from chainrule.laws.of_layers import LAYER_LAWS
+    from chainrule.laws.of_losses import LOSS_LAWS
     from chainrule.laws.places import with_places
 
     _expect(network, (Layer, Encoder), "check_network")

@@ -230,18 +230,19 @@ def _described(case: tuple[Any, ...]) -> str:
 def _laws(*case: Any, surrogate: bool, effort: Effort) -> list[str]:
     """The names of the laws that the check runs, in its order."""
     from chainrule import laws
-    from chainrule.laws import loss_laws
-    from chainrule.laws.of_layers import DERIVATIVE_LAWS, ELSEWHERE
+    from chainrule.laws import of_layers, of_losses
 
-    elsewhere = (*ELSEWHERE, *loss_laws.ELSEWHERE) if is_quick(effort, "each_law") else ()
-    of_layers = [
-        name for name in laws.LAYER_LAWS if name not in elsewhere and not (surrogate and name in DERIVATIVE_LAWS)
-    ]
-    of_losses = [name for name in laws.LOSS_LAWS if name not in elsewhere]
+    left_out = {
+        *(of_layers.DERIVATIVE_LAWS if surrogate else ()),
+        *((*of_layers.ELSEWHERE, *of_losses.ELSEWHERE) if is_quick(effort, "each_law") else ()),
+    }
+    for_layers, for_losses = (
+        [name for name in each if name not in left_out] for each in (laws.LAYER_LAWS, laws.LOSS_LAWS)
+    )
     names: dict[str, list[str]] = {
-        "layer": of_layers,
-        "loss": of_losses,
-        "network": [*of_layers, *of_losses, *laws.NETWORK_LAWS],
+        "layer": for_layers,
+        "loss": for_losses,
+        "network": [*for_layers, *for_losses, *laws.NETWORK_LAWS],
         "optimizer": [*laws.OPTIMIZER_LAWS],
     }
     return names[_kind(case)]

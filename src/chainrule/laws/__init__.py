@@ -26,23 +26,15 @@ from chainrule.laws.layer_laws import (
     repeatability,
     structure,
 )
-from chainrule.laws.loss_laws import (
-    LOSS_LAWS,
-    loss_at_once,
-    loss_derivative,
-    loss_linearity,
-    loss_memory,
-    loss_precision,
-    loss_purity,
-    loss_state,
-    loss_structure,
-    loss_targets,
-    loss_values,
-    mean_of_rows,
-)
+from chainrule.laws.loss_dtype_laws import loss_precision
+from chainrule.laws.loss_laws import loss_at_once, loss_derivative, loss_linearity, loss_structure
+from chainrule.laws.loss_memory_laws import loss_memory, loss_purity, loss_state
+from chainrule.laws.loss_row_laws import mean_of_rows
+from chainrule.laws.loss_value_laws import loss_targets, loss_values
 from chainrule.laws.memory_laws import all_written, any_layout, nothing_shared
 from chainrule.laws.network_laws import NETWORK_LAWS, descent, network_gradient
 from chainrule.laws.of_layers import LAYER_LAWS
+from chainrule.laws.of_losses import LOSS_LAWS
 from chainrule.laws.optimizer_laws import (
     OPTIMIZER_LAWS,
     descends,

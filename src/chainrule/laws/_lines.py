@@ -15,8 +15,8 @@ from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
 from chainrule.interop.graph import Function
 from chainrule.interop.in_code import name_in_code, path_in_code, reached, value_in_code
+from chainrule.laws._losses import OfLoss
 from chainrule.laws.directions import Part
-from chainrule.laws.loss_laws import OfLoss
 
 FEW = 64
 """The most numbers that are written out."""

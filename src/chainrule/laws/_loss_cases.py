@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.types import Array
+from chainrule.laws._tokens import DTYPES
 from chainrule.laws.row_laws import taken
 
 Case: TypeAlias = tuple[str, Array, Any]
@@ -23,8 +24,11 @@ FEW_COLUMNS, MORE_COLUMNS = (1, 2, 3), (33, 64, 65, 128, 129, 257)
 LENGTHS = (1, 17, 33)
 """Lengths of the axes between rows and columns, beside one more than there are."""
 
-LARGER = (("ten", 10.0), ("a hundred", 100.0))
+LARGER = (("ten", 10.0), ("a hundred", 100.0), ("a hundred thousand", 1e5))
 """By how many times targets are made larger."""
+
+CLOSE = 2.0**-17
+"""By how much an out is off its targets that is close to them."""
 
 MOST = 2**18
 """The most numbers in an out that is made for a check."""
@@ -109,11 +113,34 @@ def other_targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterato
     if any(leaf.dtype.kind == "f" and not are_shares(leaf) for leaf in leaves):
         yield "for targets of zeros", out, tree.map(_zeroed, targets)
         yield "for targets with zeros", out, tree.map(partial(_thinned, rng), targets)
+        if all(((leaf >= 0) & (leaf <= 1)).all() for leaf in leaves):
+            yield "for targets of ones", out, tree.map(_ones, targets)
     if any(_may_be_larger(out.shape, leaf) for leaf in leaves):
         for words, times in LARGER:
             yield f"for targets {words} times as large", out, tree.map(partial(_enlarged, out.shape, times), targets)
     if any(leaf.dtype.kind == "f" for leaf in leaves) and all(leaf.shape == out.shape for leaf in leaves):
-        yield "where out is the targets", np.array(leaves[0], out.dtype), targets
+        like = np.array(leaves[0], out.dtype)
+        yield "where out is the targets", like, targets
+        yield (
+            "where out is close to the targets",
+            like + CLOSE * rng.standard_normal(out.shape).astype(out.dtype),
+            targets,
+        )
+
+
+def targets_in_other_dtypes(targets: Any) -> Iterator[tuple[str, Any]]:
+    """The same targets, the whole numbers in another dtype that holds them, and its name."""
+    whole = [leaf for leaf in tree.leaves(targets) if leaf.dtype.kind in "iu"]
+    for name in DTYPES:
+        dtype = np.dtype(name)
+        limits = np.iinfo(dtype)
+        held = all(limits.min <= leaf.min(initial=0) and leaf.max(initial=0) <= limits.max for leaf in whole)
+        if held and any(leaf.dtype != dtype for leaf in whole):
+            yield name, tree.map(partial(_in_dtype, dtype), targets)
+
+
+def _in_dtype(dtype: np.dtype[Any], leaf: Array) -> Array:
+    return leaf.astype(dtype) if leaf.dtype.kind in "iu" else leaf
 
 
 def are_shares(leaf: Array) -> bool:
@@ -188,6 +215,10 @@ def _enlarged(shape: tuple[int, ...], times: float, leaf: Array) -> Array:
 
 def _zeroed(leaf: Array) -> Array:
     return leaf if are_shares(leaf) else _filled(0, "f", leaf)
+
+
+def _ones(leaf: Array) -> Array:
+    return leaf if are_shares(leaf) else _filled(1, "f", leaf)
 
 
 def _filled(value: float, kinds: str, leaf: Array) -> Array:

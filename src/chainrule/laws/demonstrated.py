@@ -17,6 +17,7 @@ from chainrule import tree
 from chainrule.arrays.types import is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._lines import OF_DOUT, OF_X, Author, Pair, Shown, dialect
+from chainrule.laws._losses import as_layer
 from chainrule.laws._programs import (
     SETTINGS,
     Program,
@@ -44,7 +45,6 @@ from chainrule.laws._programs import (
 from chainrule.laws.copies import writable
 from chainrule.laws.directions import Part
 from chainrule.laws.hints import line_of
-from chainrule.laws.loss_laws import as_layer
 from chainrule.laws.row_laws import taken
 from chainrule.laws.smallest import LARGE, rounded
 from chainrule.laws.state_laws import as_new, settings_kept

@@ -17,9 +17,9 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._lines import FEW, OF_DOUT, OF_TARGETS, OF_X, Author, Shown, drawn, lines_of
+from chainrule.laws._losses import OfLoss, as_layer
 from chainrule.laws.directions import Part, confirmed
 from chainrule.laws.dtype_laws import Both
-from chainrule.laws.loss_laws import OfLoss, as_layer
 from chainrule.laws.trial import Trial, draw, measured, units_of
 
 TRIES = 48

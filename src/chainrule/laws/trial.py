@@ -73,7 +73,7 @@ REFUSALS = (ValueError, ArithmeticError, AssertionError)
 """The errors by which a layer refuses numbers; others are mistakes."""
 
 NO_ARRAYS = (str, bytes, int, float, complex, type, np.ufunc, np.dtype, BuiltinFunctionType)
-"""What holds no array, and need not be looked into."""
+"""Types of values that hold no array and need not be looked into."""
 
 LARGE = 2**16
 """From so many numbers on, arguments and output together, a layer is large, and each call takes a while."""
@@ -304,7 +304,7 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     # More is no rounding, but a backward that is not linear, or a function that bends.
     of_dout = 64 * UNIT * float(np.abs(dout).max(initial=0.0))
     most = {name: NOT_LINEAR * rms(leaf) + of_dout for name, leaf in results.items()}
-    saved = [each for each in arrays_in(trial.cache) if each.dtype.kind == "f" and each.base is None and each.size]
+    saved = [each for each in arrays_in(trial.cache) if each.dtype.kind == "f" and each.base is None and _rounds(each)]
     with np.errstate(all="ignore"):
         alone = _alone(trial, dout, results, unit, most, rng)
         for _ in range(copies):
@@ -388,6 +388,11 @@ def _with_rounded(saved: list[Array], trial: Trial, dout: Array, unit: float, rn
     finally:
         for array, values in zip(saved, before, strict=True):
             _overwritten(array, values)
+
+
+def _rounds(saved: Array) -> bool:
+    """Tell whether an array has numbers that rounding may have moved: a mask, counts and labels have none."""
+    return bool((saved != np.rint(saved)).any())
 
 
 def _overwritten(array: Array, values: Array) -> None:
