@@ -289,7 +289,7 @@ def check_optimizer(
     True
     """
     from chainrule.laws.finite import unfit
-    from chainrule.laws.optimizer_laws import OPTIMIZER_LAWS
+    from chainrule.laws.of_optimizers import OPTIMIZER_LAWS
     from chainrule.laws.steps_shown import steps_shown
 
     if is_a(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):

@@ -15,7 +15,10 @@ from chainrule.laws.combinator_laws import (
     sums_in_brackets,
 )
 from chainrule.laws.derivative_law import derivative
+from chainrule.laws.descent_law import descends
+from chainrule.laws.direction_law import follows_gradient
 from chainrule.laws.dtype_laws import precision
+from chainrule.laws.elementwise_law import elementwise
 from chainrule.laws.layer_laws import (
     arguments_unchanged,
     grads_without_dx,
@@ -35,14 +38,8 @@ from chainrule.laws.memory_laws import all_written, any_layout, nothing_shared
 from chainrule.laws.network_laws import NETWORK_LAWS, descent, network_gradient
 from chainrule.laws.of_layers import LAYER_LAWS
 from chainrule.laws.of_losses import LOSS_LAWS
-from chainrule.laws.optimizer_laws import (
-    OPTIMIZER_LAWS,
-    descends,
-    elementwise,
-    follows_gradient,
-    step_purity,
-    step_structure,
-)
+from chainrule.laws.of_optimizers import OPTIMIZER_LAWS
+from chainrule.laws.optimizer_laws import step_purity, step_structure
 from chainrule.laws.row_laws import independent_rows, nan_shows, scaled
 from chainrule.laws.sharing_laws import transposed
 from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads

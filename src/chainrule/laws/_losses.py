@@ -21,7 +21,6 @@ from chainrule.loss import Loss
 T = TypeVar("T")
 C = TypeVar("C")
 
-
 NOISES = 64
 """By how many times its own noise a loss may break an equality, as layers may: in float32, by about 2e-6."""
 

@@ -324,7 +324,6 @@ RANDOM, NEARBY = 8.0, 24
 """Up to how many times what is allowed an error may be rounding still, and at how many points that is looked at: at 8,
 the errors of a single entry have one sign by accident in three cases of a hundred, at 24 in less than one of 10,000."""
 
-
 MOVES = (1e-3, 3e-2)
 """The distances of those points, of the numbers' own size."""
 

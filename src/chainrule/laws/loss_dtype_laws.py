@@ -28,7 +28,6 @@ C = TypeVar("C")
 MOST_IN_FLOAT32, IN_FLOAT16_TOO = 2**12, ("", "with 129 rows")
 """The most numbers in an out that is tried in float32 too, and the cases that are tried in float16."""
 
-
 UNITS_OF_FLOAT16 = 32.0
 """The units of rounding that a result in float16 may be off by at other sizes: more than at those that are given."""
 

@@ -21,7 +21,6 @@ from chainrule.loss import Loss
 T = TypeVar("T")
 C = TypeVar("C")
 
-
 FAR = 1000.0
 """By how much one row is moved away from the others, which should not notice."""
 

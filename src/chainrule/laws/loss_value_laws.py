@@ -23,14 +23,11 @@ from chainrule.loss import Loss
 T = TypeVar("T")
 C = TypeVar("C")
 
-
 FEW = 2
 """Columns of a loss that is made for them: one score, two, or a mean and a variance."""
 
-
 NANS, NANS_ROWS = 3, 8
 """The number of entries of an out that are set to nan, each alone, and of rows that are drawn in place of its row."""
-
 
 ALL_PAIRS = 257
 """The most rows at which a wrong entry is searched for, of a loss whose rows are coupled."""

@@ -39,6 +39,5 @@ Examples
 ['loss_at_once', 'loss_derivative']
 """
 
-
 ELSEWHERE = ("loss_values", "loss_targets")
 """The parts that a quick check leaves out: other outputs, other targets and other numbers of rows."""

@@ -16,8 +16,9 @@ from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.in_code import reached
 from chainrule.laws._programs import SETTINGS
+from chainrule.laws._runs import lines_of_steps
 from chainrule.laws.demonstrated import beside, raised, where
-from chainrule.laws.optimizer_laws import curvature_for, lines_of_steps
+from chainrule.laws.descent_law import curvature_for
 from chainrule.laws.state_laws import as_new, settings_kept
 
 SHAPES = ((1,), (4,), (2, 2))
