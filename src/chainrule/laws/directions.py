@@ -17,7 +17,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.bursts import finer, slopes
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.hints import hint, where_beyond
-from chainrule.laws.trial import Fields, Trial, Units, fixed_fields, sizes_of, units_of
+from chainrule.laws.trial import COARSE, Fields, Trial, Units, fixed_fields, sizes_of, units_of
 
 FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
 """The first step, relative to an entry; and that for a function that does not compute in float64."""
@@ -358,20 +358,82 @@ def by_directions(
     fixed = fixed_fields(trial)
     words = [_said(case, name) for name in names] or [case] * len(douts)
     verdicts: list[Verdict] = []
+    fields: dict[str, tuple[list[Part], NDArray[Any]]] = {}
     for name, leaf in trial.arguments.items():
         if (only and name != only) or name in fixed or not leaf.size:
             continue
-        shapes = [fields[name].shape for fields in results if fields[name].shape != leaf.shape]
+        shapes = [found[name].shape for found in results if found[name].shape != leaf.shape]
         if shapes:
             note = _said(case, f"has shape {shapes[0]}, expected {leaf.shape}")
             verdicts.append(Verdict(law, name, ok=False, note=note))
             continue
-        gots = [fields[name] for fields in results]
-        parts = [Part(trial, name, dout, got, units) for dout, got in zip(douts, gots, strict=True)]
+        parts = [Part(trial, name, dout, found[name], units) for dout, found in zip(douts, results, strict=True)]
         places = np.arange(leaf.size) if known is None else np.flatnonzero(known[name])
         if places.size:
+            fields[name] = parts, places
+    powers = _together(fields, count, rng) if len(fields) > 1 else None
+    for name, (parts, places) in fields.items():
+        if powers is None:
             verdicts += _of_field(law, parts, words, case, count, places, rng)
+        else:
+            verdicts.append(Verdict(law, name, ok=True, note=case, power=powers[name]))
     return verdicts
+
+
+def _together(
+    fields: dict[str, tuple[list[Part], NDArray[Any]]], count: int, rng: np.random.Generator
+) -> dict[str, float] | None:
+    """The power with which all fields are right if they move at once; None if each has to be asked alone.
+
+    They do not where a field is so small beside others that an error in it might not show, and where one is at a kink.
+
+    Parameters
+    ----------
+    fields
+        Of each, the gradients for each `dout`, and the places that count.
+    count
+        The number of directions. One more moves all entries alike; for a count of 0 it is a random one.
+    rng
+        The generator of the directions.
+
+    Returns
+    -------
+    dict[str, float] or None
+        For each field the smallest error that would show, relative to an entry.
+    """
+    parts = [parts for parts, _ in fields.values()]
+    trial = parts[0][0].trial
+    if trial.noise > COARSE:
+        return None
+    weights = np.stack([each.dout.reshape(-1) for each in parts[0]])
+    powers: dict[str, float] = dict.fromkeys(fields, math.inf)
+    for i in range(-1, count):
+        moves = {name: _moves(of[0], places, i, count, rng) for name, (of, places) in fields.items()}
+        products = {name: [each.got * moves[name] for each in of] for name, (of, _) in fields.items()}
+        with np.errstate(all="ignore"):
+            got = np.array([sum(float(each.sum()) for each in of) for of in zip(*products.values(), strict=True)])
+            sizes = {name: np.array([_length(each) for each in of]) for name, of in products.items()}
+        least = LEAST * np.min([np.where(size > 0, size, np.inf) for size in sizes.values()], axis=0)
+        if not (np.isfinite(got).all() and np.isfinite(least).all()):
+            return None
+        line, far_out = trial.line(moves), trial.floor > 0
+        found = slopes(line, weights, parts[0][0].first, trial.noise, far_out=far_out, enough=least / (4 * SAFE))
+        allowed = SAFE * found.error + least
+        if not np.all((found.low == found.high) & (SAFE * found.error <= least) & (found.miss(got) <= allowed)):
+            return None
+        for name, size in sizes.items():
+            number = max(1, int(np.count_nonzero(moves[name])))
+            each = (_power(float(a), float(b), number) for a, b in zip(allowed, size, strict=True))
+            powers[name] = min(powers[name], *each)
+    return powers
+
+
+def _moves(part: Part, places: NDArray[Any], i: int, count: int, rng: np.random.Generator) -> Array:
+    """The direction of a field: before the first all its entries move alike, and then each by its size or its row's."""
+    leaf = part.leaf
+    among = np.isin(np.arange(leaf.size), places).reshape(leaf.shape)
+    signs = np.ones(leaf.shape) if i < 0 < count else rng.choice([-1.0, 1.0], leaf.shape)
+    return np.where(among, sizes_of(leaf, own=i % 2 == 0) * signs, 0.0)
 
 
 def _of_field(
@@ -384,13 +446,11 @@ def _of_field(
     rng: np.random.Generator,
 ) -> list[Verdict]:
     """The verdict on some places of one field, if any of its derivatives is finite."""
-    name, leaf = parts[0].name, parts[0].leaf
-    among = np.isin(np.arange(leaf.size), places).reshape(leaf.shape)
+    name = parts[0].name
     found: list[tuple[Miss, int, Array, bool]] = []
     for i in range(-1, count):
         alike = i < 0 < count  # as entries that are equal can move and stay equal
-        signs = np.ones(leaf.shape) if alike else rng.choice([-1.0, 1.0], leaf.shape)
-        direction: Array = np.where(among, sizes_of(leaf, own=i % 2 == 0) * signs, 0.0)
+        direction = _moves(parts[0], places, i, count, rng)
         found += [(miss, k, direction, alike) for k, miss in enumerate(misses(parts, direction))]
     found = [each for each in found if math.isfinite(each[0].allowed)]
     if not found:

@@ -399,7 +399,8 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     trial = measured(Trial.in_float64(layer, params, x), rng)
     few, noise, (own, _) = trial.fewer, trial.noise, _dtype(layer, params, x)
     found: dict[str, Verdict] = {}
-    for case, given in {"": x, **rows_of(layer, x)}.items():
+    others = rows_of(layer, x) if tree.leaves(params) else {}
+    for case, given in {"": x, **others}.items():
         for dtype in (np.float64, np.float32, np.float16):
             for layout, arranged in (_DOUTS if dtype == np.float64 else {"": np.copy}).items():
                 words = f"{case} in {np.dtype(dtype).name}" + (f", with {layout} dout" if layout else "")
