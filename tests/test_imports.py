@@ -30,8 +30,8 @@ ROOMS = (
 
 # Where the type of a thing is known and cannot be said otherwise.
 CASTS = {
-    "laws/_losses": "that a function returns a pair is checked, of which types is not",
-    "laws/trial": "that a function returns a pair is checked, of which types is not",
+    "laws/of_losses/_as_layer": "that a function returns a pair is checked, of which types is not",
+    "laws/trials/trial": "that a function returns a pair is checked, of which types is not",
     "arrays/libraries": "libraries do not declare what __array_namespace__ returns",
     "arrays/records": "attrs declares a field as the value that it will hold",
 }
@@ -110,7 +110,7 @@ def test_no_module_is_named_for_nothing_in_particular() -> None:
     assert [file for file in FILES if vague & set(file.split("/"))] == []
 
 
-WATCHED = "laws/state_laws"
+WATCHED = "laws/of_layers/state"
 """It sees whether a call leaves the global generators as they were, and puts them back."""
 
 GENERATORS = {"np.random.Generator", "np.random.SFC64", "np.random.default_rng"}

@@ -88,10 +88,9 @@ def grow(folder: Path, layer: str = CUBE, *, export: bool = True) -> griffe.Modu
 
 
 def test_every_module_has_a_page_at_the_address_of_its_name() -> None:
+    every = [path.relative_to(SOURCE / "chainrule") for path in SOURCE.rglob("*.py")]
     public = [
-        path.relative_to(SOURCE / "chainrule")
-        for path in SOURCE.rglob("*.py")
-        if not path.name.startswith("_") and "demo" not in path.parts
+        path for path in every if not any(part.startswith("_") for part in path.parts) and "demo" not in path.parts
     ]
     assert sorted(page(module) for module in modules(package())) == sorted(
         f"reference/{path.with_suffix('.md').as_posix()}" for path in public

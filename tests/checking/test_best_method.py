@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from chainrule import Array
-from chainrule.laws.oracle import best_method
+from chainrule.laws.trials.oracle import best_method
 
 X = np.array([[1.0, -2.0, 0.5], [0.25, 3.0, -1.5]])
 

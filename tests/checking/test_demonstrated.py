@@ -24,8 +24,8 @@ from chainrule import (
     softmax_cross_entropy,
 )
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS
-from chainrule.laws.demonstrated import OF_LOSSES, PROGRAMS
-from chainrule.laws.memory_laws import clear
+from chainrule.laws.of_layers.memory import clear
+from chainrule.laws.showing.demonstrated import OF_LOSSES, PROGRAMS
 
 SWAMPED = {("gradients that add up over calls", "any_dout"): "a sum of 1e30 hides what each call adds to it"}
 """What lines can't show on a layer that is made afresh, and why."""

@@ -23,7 +23,9 @@ from chainrule import (
 from chainrule.checking.command import main
 from chainrule.checking.each_law import checker
 from chainrule.checking.effort import EFFORTS
-from chainrule.laws import LAYER_LAWS, LOSS_LAWS, NETWORK_LAWS, of_layers, of_losses
+from chainrule.laws import LAYER_LAWS, LOSS_LAWS, NETWORK_LAWS
+from chainrule.laws.of_layers import table as of_layers
+from chainrule.laws.of_losses import table as of_losses
 
 X = np.random.default_rng(0).standard_normal((6, 4))
 

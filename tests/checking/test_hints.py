@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.laws.hints import hint, where, where_beyond, where_off
+from chainrule.laws.trials.hints import hint, where, where_beyond, where_off
 
 ROWS, COLUMNS = 6, 5
 

@@ -10,7 +10,7 @@ from broken import OPTIMIZERS, Broken
 from chainrule import Report, adam, check_optimizer, sgd
 from chainrule.checking.verdict import Verdict
 from chainrule.laws import OPTIMIZER_LAWS
-from chainrule.laws.steps_shown import WAYS, steps_shown
+from chainrule.laws.showing.steps import WAYS, steps_shown
 
 OUTSIDE = "a velocity kept outside the state"
 """The broken optimizer whose every step depends on those before it, so that a fresh one does something else."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule import Array, Layer, Unit, check_layer, own, relu, tree
-from chainrule.laws.subjects import as_trees, in_its_dtype
+from chainrule.laws.trials.subjects import as_trees, in_its_dtype
 
 RNG = np.random.default_rng
 

@@ -26,8 +26,8 @@ from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from chainrule.laws._lines import Author
-    from chainrule.laws.demonstrated import OfLayer, OfLoss
+    from chainrule.laws.showing._lines import Author
+    from chainrule.laws.showing.demonstrated import OfLayer, OfLoss
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -95,12 +95,12 @@ def check_layer(
     >>> print(report.failures[0].note)
     it is half of what it should be: a missing factor of 2?
     """
-    from chainrule.laws._lines import Author
-    from chainrule.laws.demonstrated import OfLayer
-    from chainrule.laws.finite import unfit
-    from chainrule.laws.of_layers import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS
-    from chainrule.laws.places import with_places
-    from chainrule.laws.subjects import as_given, as_trees, in_its_dtype
+    from chainrule.laws.of_layers.table import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS
+    from chainrule.laws.showing._lines import Author
+    from chainrule.laws.showing.demonstrated import OfLayer
+    from chainrule.laws.trials.finite import unfit
+    from chainrule.laws.trials.places import with_places
+    from chainrule.laws.trials.subjects import as_given, as_trees, in_its_dtype
 
     _expect(layer, (Layer, Encoder), "check_layer")
     quick = is_quick(effort, "check_layer")
@@ -165,10 +165,10 @@ def check_loss(
     >>> print(check_loss(softmax_cross_entropy, rng.standard_normal((3, 4)), np.array([0, 3, 1]), rng=rng).ok)
     True
     """
-    from chainrule.laws._lines import Author
-    from chainrule.laws.demonstrated import OfLoss
-    from chainrule.laws.finite import unfit
-    from chainrule.laws.of_losses import ELSEWHERE, LOSS_LAWS
+    from chainrule.laws.of_losses.table import ELSEWHERE, LOSS_LAWS
+    from chainrule.laws.showing._lines import Author
+    from chainrule.laws.showing.demonstrated import OfLoss
+    from chainrule.laws.trials.finite import unfit
 
     _expect(loss, (Loss,), "check_loss")
     _expect_array(out, "check_loss: out")
@@ -231,11 +231,11 @@ def check_network(
     >>> check_network(two_layer.network, softmax_cross_entropy, params, x, labels, rng=rng).ok
     True
     """
-    from chainrule.laws.finite import unfit
-    from chainrule.laws.network_laws import NETWORK_LAWS
-    from chainrule.laws.of_layers import LAYER_LAWS
-    from chainrule.laws.of_losses import LOSS_LAWS
-    from chainrule.laws.places import with_places
+    from chainrule.laws.of_compositions.networks import NETWORK_LAWS
+    from chainrule.laws.of_layers.table import LAYER_LAWS
+    from chainrule.laws.of_losses.table import LOSS_LAWS
+    from chainrule.laws.trials.finite import unfit
+    from chainrule.laws.trials.places import with_places
 
     _expect(network, (Layer, Encoder), "check_network")
     _expect_names(only, (*LAYER_LAWS, *LOSS_LAWS, *NETWORK_LAWS), "check_network")
@@ -288,9 +288,9 @@ def check_optimizer(
     >>> check_optimizer(sgd(0.1), rng.standard_normal(5), rng.standard_normal(5), rng=rng).ok
     True
     """
-    from chainrule.laws.finite import unfit
-    from chainrule.laws.of_optimizers import OPTIMIZER_LAWS
-    from chainrule.laws.steps_shown import steps_shown
+    from chainrule.laws.of_optimizers.table import OPTIMIZER_LAWS
+    from chainrule.laws.showing.steps import steps_shown
+    from chainrule.laws.trials.finite import unfit
 
     if is_a(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
         raise TypeError(
@@ -312,7 +312,7 @@ def check_optimizer(
 
 def _with_example(report: Report, author: "Author", dtype: str = "float64") -> Report:
     """The report with the lines that show the first number that is wrong and can be shown."""
-    from chainrule.laws.smallest import smallest
+    from chainrule.laws.showing.smallest import smallest
 
     shown: dict[str, Verdict] = {}
     depends = any(map(_of_earlier_calls, report.failures))  # then a fresh call shows nothing
@@ -326,7 +326,7 @@ def _with_example(report: Report, author: "Author", dtype: str = "float64") -> R
 
 def _with_program(report: Report, subject: "OfLayer | OfLoss", author: "Author") -> Report:
     """The report with the lines that show the first fault of memory, state, rows or structure that can be shown."""
-    from chainrule.laws.demonstrated import demonstrated
+    from chainrule.laws.showing.demonstrated import demonstrated
 
     first = sorted(report.failures, key=_of_earlier_calls, reverse=True)  # they explain the others
     examples = (demonstrated(verdict, subject, author) for verdict in first)
@@ -375,8 +375,8 @@ def _asked(
     name: str, law: Callable[..., list[Verdict]], subject: object, arguments: tuple[object, ...], rng: Generator
 ) -> tuple[list[Verdict], dict[str, None]]:
     """The verdicts of a law, and the settings of the process that its calls changed, which are put back."""
-    from chainrule.laws.copies import writable
-    from chainrule.laws.state_laws import put_back, settings
+    from chainrule.laws.of_layers.state import put_back, settings
+    from chainrule.laws.trials.copies import writable
 
     with put_back(), np.errstate(all="ignore"):  # laws go where functions overflow
         before = settings()
@@ -442,7 +442,7 @@ def _those(only: Collection[str] | None, names: Collection[str]) -> Collection[s
 
 def _said(error: Exception) -> str:
     """The error and the line that raised it, in one line."""
-    from chainrule.laws.hints import line_of
+    from chainrule.laws.trials.hints import line_of
 
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
     return f"raised {type(error).__name__}: {error}{notes} {line_of(error)}"

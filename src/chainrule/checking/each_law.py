@@ -230,7 +230,8 @@ def _described(case: tuple[Any, ...]) -> str:
 def _laws(*case: Any, surrogate: bool, effort: Effort) -> list[str]:
     """The names of the laws that the check runs, in its order."""
     from chainrule import laws
-    from chainrule.laws import of_layers, of_losses
+    from chainrule.laws.of_layers import table as of_layers
+    from chainrule.laws.of_losses import table as of_losses
 
     left_out = {
         *(of_layers.DERIVATIVE_LAWS if surrogate else ()),

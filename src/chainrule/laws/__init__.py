@@ -3,8 +3,7 @@
 `check_layer` and its sisters run them all.
 """
 
-from chainrule.laws.call_laws import other_calls
-from chainrule.laws.combinator_laws import (
+from chainrule.laws.of_compositions.combinators import (
     ADDITION_LAWS,
     COMBINATOR_LAWS,
     associativity,
@@ -14,12 +13,13 @@ from chainrule.laws.combinator_laws import (
     sum_rule,
     sums_in_brackets,
 )
-from chainrule.laws.derivative_law import derivative
-from chainrule.laws.descent_law import descends
-from chainrule.laws.direction_law import follows_gradient
-from chainrule.laws.dtype_laws import precision
-from chainrule.laws.elementwise_law import elementwise
-from chainrule.laws.layer_laws import (
+from chainrule.laws.of_compositions.networks import NETWORK_LAWS, descent, network_gradient
+from chainrule.laws.of_compositions.sharing import transposed
+from chainrule.laws.of_layers.calls import other_calls
+from chainrule.laws.of_layers.derivative import derivative
+from chainrule.laws.of_layers.dtypes import precision
+from chainrule.laws.of_layers.memory import all_written, any_layout, nothing_shared
+from chainrule.laws.of_layers.pair import (
     arguments_unchanged,
     grads_without_dx,
     linearity,
@@ -29,21 +29,21 @@ from chainrule.laws.layer_laws import (
     repeatability,
     structure,
 )
-from chainrule.laws.loss_dtype_laws import loss_precision
-from chainrule.laws.loss_laws import loss_at_once, loss_derivative, loss_linearity, loss_structure
-from chainrule.laws.loss_memory_laws import loss_memory, loss_purity, loss_state
-from chainrule.laws.loss_row_laws import mean_of_rows
-from chainrule.laws.loss_value_laws import loss_targets, loss_values
-from chainrule.laws.memory_laws import all_written, any_layout, nothing_shared
-from chainrule.laws.network_laws import NETWORK_LAWS, descent, network_gradient
-from chainrule.laws.of_layers import LAYER_LAWS
-from chainrule.laws.of_losses import LOSS_LAWS
-from chainrule.laws.of_optimizers import OPTIMIZER_LAWS
-from chainrule.laws.optimizer_laws import step_purity, step_structure
-from chainrule.laws.row_laws import independent_rows, nan_shows, scaled
-from chainrule.laws.sharing_laws import transposed
-from chainrule.laws.state_laws import calls_in_between, process_unchanged, threads
-from chainrule.laws.value_laws import any_dout, other_sizes, other_values
+from chainrule.laws.of_layers.rows import independent_rows, nan_shows, scaled
+from chainrule.laws.of_layers.state import calls_in_between, process_unchanged, threads
+from chainrule.laws.of_layers.table import LAYER_LAWS
+from chainrule.laws.of_layers.values import any_dout, other_sizes, other_values
+from chainrule.laws.of_losses.dtypes import loss_precision
+from chainrule.laws.of_losses.memory import loss_memory, loss_purity, loss_state
+from chainrule.laws.of_losses.pair import loss_at_once, loss_derivative, loss_linearity, loss_structure
+from chainrule.laws.of_losses.rows import mean_of_rows
+from chainrule.laws.of_losses.table import LOSS_LAWS
+from chainrule.laws.of_losses.values import loss_targets, loss_values
+from chainrule.laws.of_optimizers.descent import descends
+from chainrule.laws.of_optimizers.direction import follows_gradient
+from chainrule.laws.of_optimizers.elementwise import elementwise
+from chainrule.laws.of_optimizers.step import step_purity, step_structure
+from chainrule.laws.of_optimizers.table import OPTIMIZER_LAWS
 
 __all__ = [
     "ADDITION_LAWS",

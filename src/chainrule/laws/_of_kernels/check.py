@@ -1,0 +1,121 @@
+"""A check as it runs: the function, the formula and the point, and the verdicts on results there."""
+
+from collections.abc import Callable
+
+import numpy as np
+from attrs import evolve, field, frozen
+
+from chainrule.checking.verdict import Verdict
+from chainrule.laws._of_kernels.homes import Home, Real, values
+from chainrule.laws._of_kernels.kernels import Arguments, Kernel, Names, lifted
+from chainrule.laws._of_kernels.yardstick import OF_NO_USE, Size, Truth, judge, numbers, truth
+
+MOST = 2**20
+"""The most numbers of x at another number of rows or columns."""
+
+MOST_ENTRIES = 1200
+"""The same where the derivative of the reference is found entry by entry."""
+
+
+@frozen(eq=False)
+class Check:
+    """The thing that is checked, and the right answers for the arguments as they are given, for a normal dout."""
+
+    f: Kernel
+    reference: Kernel
+    args: Arguments
+    rng: np.random.Generator
+    deterministic: bool
+    has_backward: bool
+    first: Truth
+    wrong: set[str] = field(factory=set[str])
+    """The results that are wrong as they are: other laws would only say it again."""
+    of_names: Callable[[Names], Kernel] | None = None
+    """Makes f again, for fewer arguments that need gradients; nothing where that makes no difference."""
+    other_sizes: list[Arguments] = field(factory=list[Arguments])
+    """Arguments with other numbers of rows, that the formula takes."""
+
+    @property
+    def home(self) -> Home:
+        """The home of the arrays."""
+        return self.f.home
+
+    @property
+    def names(self) -> Names:
+        """The names of the results."""
+        return self.f.names
+
+    @property
+    def most(self) -> int:
+        """The most numbers of x that are tried."""
+        return MOST if self.has_backward else MOST_ENTRIES
+
+    def copied(self, args: Arguments | None = None) -> Arguments:
+        """Arguments for one call of f."""
+        return lifted(self.home, self.args if args is None else args, self.home.copy)
+
+    def truth(self, args: Arguments, dout: Real) -> Truth:
+        """The right answers at another point."""
+        typical = {name: Size.of(leaf[np.isfinite(leaf)]).root for name, leaf in self.first.right.items()}
+        return truth(self.reference, args, dout, self.rng, has_backward=self.has_backward, typical=typical)
+
+    def judged(self, law: str, known: Truth, words: str = "") -> list[tuple[float, Verdict]]:
+        """The verdicts on every result of f at a point; a call that fails is one."""
+        try:
+            with np.errstate(all="ignore"):
+                results = numbers(self.f.run(self.copied(known.args), known.dout))
+        except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
+            return [(np.inf, Verdict(law, "call", ok=False, note=f"{words}: {said(error)}" if words else said(error)))]
+        return self.compared(law, results, known, words)
+
+    def compared(
+        self, law: str, results: dict[str, Real], known: Truth, words: str = ""
+    ) -> list[tuple[float, Verdict]]:
+        """The verdicts on results."""
+        found: list[tuple[float, Verdict]] = []
+        for name in known.right:
+            if name in self.wrong:
+                continue
+            if name in results:
+                found.append(judge(law, name, results[name], known, words))
+            else:
+                note = "f gives None for it: name the argument in frozen if it is constant"
+                found.append((np.inf, Verdict(law, name, ok=False, note=note)))
+        return found
+
+
+def rounded(numbers_: Real, args: Arguments, home: Home) -> Real:
+    """The numbers as the dtype of x has them."""
+    return values(home.like(numbers_, args[0]))
+
+
+def said(error: BaseException) -> str:
+    """The words of an error, in a verdict."""
+    return f"raised {type(error).__name__}: {error}"
+
+
+def truth_at(check: Check, args: Arguments, dout: Callable[[tuple[int, ...]], Real] | None = None) -> Truth | None:
+    """The right answers at another point, if the reference takes it."""
+    try:
+        with np.errstate(all="ignore"):
+            shape = values(check.reference.forward(lifted(check.home, args, check.home.wide))[0]).shape
+            numbers_ = check.rng.standard_normal(shape) if dout is None else dout(shape)
+            return check.truth(args, rounded(numbers_, check.args, check.home))
+    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        return None
+
+
+def worst(found: list[tuple[float, Verdict]]) -> list[Verdict]:
+    """One verdict for each field: the first wrong one, else the one that is nearest to it."""
+    by_field: dict[str, list[tuple[float, Verdict]]] = {}
+    for share, verdict in found:
+        by_field.setdefault(verdict.field, []).append((share, verdict))
+    chosen: list[Verdict] = []
+    for some in by_field.values():
+        wrong = [verdict for _, verdict in some if verdict.wrong]
+        power = next((verdict.power for _, verdict in some), np.nan)
+        right = [(share, verdict) for share, verdict in some if not verdict.undecided]
+        nearest = max(right or some, key=lambda each: each[0])[1]
+        useless = [verdict for _, verdict in some if verdict.note.endswith(OF_NO_USE)]
+        chosen.append((wrong or useless or [evolve(nearest, power=power)])[0])
+    return chosen

@@ -1,0 +1,174 @@
+"""The laws of `check_against` about other columns than those of x, and about numbers at which formulas break."""
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+
+from chainrule.checking.verdict import Verdict
+from chainrule.laws._of_kernels.check import Check, truth_at, worst
+from chainrule.laws._of_kernels.homes import MATRIX, Real, is_float, values
+from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
+from chainrule.laws._of_kernels.yardstick import Truth, cancels, errors_of, numbers
+
+COLUMNS = (31, 33, 65, 127, 130, 257, 1)
+"""Numbers of columns: odd ones, a little more than blocks have and a little less."""
+
+FEW_COLUMNS = (33, 130, 1)
+"""The same where each is compiled anew."""
+
+FAR, FARTHER = 20.0, 100.0
+"""Numbers at which exponentials are lost beside 1, and at which they overflow."""
+
+GROSS = 16.0
+"""The multiple of what is allowed that an error far out must be."""
+
+
+def columns(check: Check) -> Iterator[Verdict]:
+    """Other numbers of columns, where the formula takes them. f may refuse them.
+
+    Other arrays than x must be vectors with a number for each column, as the weight of a norm is.
+    """
+    x, beside = check.args[0], arrays_of(check.args[1:])
+    if x.ndim < MATRIX or not math.prod(x.shape) or (beside and not _are_rows_of(x, beside)):
+        return
+    n, others = int(x.shape[-1]), 0
+    most = check.most // math.prod(x.shape[:-1])
+    found: list[tuple[float, Verdict]] = []
+    for count in COLUMNS if in_memory(check.home) else FEW_COLUMNS:
+        # Where the formula takes one column and no other number, it broadcasts it.
+        if count > most or count == n or (count == 1 and not others):
+            continue
+        which = check.rng.integers(0, n, count)
+        drawn = check.home.columns(x, which)
+        vectors = lifted(check.home, check.args[1:], partial(check.home.columns, which=which))
+        known = truth_at(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *vectors))
+        if known is None:
+            continue
+        others += 1
+        found += _where_taken(check, known, f"with {count} {'column' if count == 1 else 'columns'}")
+    yield from worst(found)
+
+
+def _are_rows_of(x: Any, arrays: list[Any]) -> bool:
+    """True if all are as long as a row of x, and no other axis is."""
+    n = x.shape[-1]
+    return n not in x.shape[:-1] and all(tuple(each.shape) == (n,) and is_float(each) for each in arrays)
+
+
+def lengths(check: Check) -> Iterator[Verdict]:
+    """Other lengths of the axes between rows and columns, of all arrays that share them, where the formula takes them.
+
+    They are those of steps, of heads or of pixels. f may refuse them.
+    """
+    x = check.args[0]
+    found: list[tuple[float, Verdict]] = []
+    for axis in range(1, x.ndim - 1):
+        for length in (x.shape[axis] + 1, 2 * x.shape[axis] + 3, 33):
+            if length == x.shape[axis] or math.prod(x.shape) * length > check.most * x.shape[axis]:
+                continue
+            which = check.rng.integers(0, x.shape[axis], length)
+            known = truth_at(check, _along(check, axis, which))
+            if known is not None:
+                found += _where_taken(check, known, f"with {length} places on axis {axis}", "lengths")
+    yield from worst(found)
+
+
+def _along(check: Check, axis: int, which: Real) -> Arguments:
+    """The arguments with these places on an axis of x, and of the arrays that are as long there and have its axes."""
+    x = check.args[0]
+
+    def take(array: Any) -> Any:
+        alike = array.ndim == x.ndim and array.shape[axis] == x.shape[axis] and is_float(array)
+        return check.home.like(np.take(values(array), which, axis), array) if alike else check.home.copy(array)
+
+    return lifted(check.home, check.args, take)
+
+
+def _apart(x: Real, rng: np.random.Generator) -> Real:
+    """Numbers within the bounds of x, in each row as far from each other as can be: at ties slopes are a choice."""
+    if not np.isfinite(x).all():
+        return x
+    even: Real = np.linspace(float(x.min()), float(x.max()), x.shape[-1])
+    return rng.permuted(np.broadcast_to(even, x.shape), axis=-1)
+
+
+def _where_taken(check: Check, known: Truth, words: str, law: str = "columns") -> list[tuple[float, Verdict]]:
+    """The verdicts on results of f, if it takes these arguments; of what cancels nothing is said."""
+    try:
+        results = numbers(check.f.run(check.copied(known.args), known.dout))
+    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        return []
+    return check.compared(law, results, _not_cancelled(known), words)
+
+
+def _not_cancelled(known: Truth) -> Truth:
+    """The right results of those that there are, and of which more is left than rounding."""
+    right = {name: leaf for name, leaf in known.right.items() if leaf.size and not cancels(known, name)}
+    return evolve(known, right=right)
+
+
+def extremes(check: Check) -> Iterator[Verdict]:
+    """Zeros and equal numbers give no NaN where the formula gives none; numbers far out give nothing wild."""
+    x = values(check.args[0])
+    if not x.ndim or not x.size or not np.isfinite(x).all():
+        return
+    found = _finite(check, _with_zeros(check, x), "for x with zeros and equal numbers")
+    if check.has_backward:
+        far = _at(check, _far_out(x))
+        known = truth_at(check, far)
+        words = f"for x with {FAR:g} and {FARTHER:g}"
+        judged = [] if known is None else _where_taken(check, known, words, "extremes")
+        # Far out, where a softmax saturates, right kernels differ from the formula by more than its own error.
+        found += [(share, each) for share, each in judged if each.ok or share > GROSS]
+    yield from worst(found)
+
+
+def _with_zeros(check: Check, x: Real) -> Real:
+    """X with a row of zeros, one of equal numbers, and one in which every second number is 0; x > 0 stays so."""
+    changed = x.copy()
+    if len(x) > 1:
+        changed[1] = np.ravel(x[1])[0] if x.ndim > 1 else x[0]
+    if x.min() <= 0:
+        changed[0] = 0
+        if len(x) > MATRIX:
+            changed[2] *= np.resize([0.0, 1.0], x.shape[1:])
+    return changed
+
+
+def _far_out(x: Real) -> Real:
+    """X with some numbers far out, of the sign that they have."""
+    changed = x.copy()
+    for step, size in ((5, FAR), (7, FARTHER)):
+        changed.flat[::step] = np.where(changed.flat[::step] < 0, -size, size)
+    return changed
+
+
+def _at(check: Check, x: Real) -> Arguments:
+    return (check.home.like(x, check.args[0]), *check.args[1:])
+
+
+def _finite(check: Check, x: Real, words: str) -> list[tuple[float, Verdict]]:
+    """Tell whether results are finite where those of the formula are, in float64 and in the dtype of f."""
+    args, dout = _at(check, x), check.first.dout
+    try:
+        right = numbers(check.reference.run(lifted(check.home, args, check.home.wide), dout))
+        if not check.has_backward:  # numerical slopes are finite by accident where the right one is not
+            right = {check.names.out: right[check.names.out]}
+        off = errors_of(check.reference, args, dout, right, has_backward=check.has_backward)
+    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        return []
+    try:
+        got = numbers(check.f.run(check.copied(args), dout))
+    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        return []
+    found: list[tuple[float, Verdict]] = []
+    for name in [name for name in right if name in got and got[name].shape == right[name].shape]:
+        fits = np.isfinite(right[name] + off.get(name, 0.0)) & (np.abs(right[name]) < check.first.format.largest / 2)
+        lost = name not in check.wrong and bool((fits & ~np.isfinite(got[name])).any())
+        note = f"{words}: it is NaN or infinite where that of the formula is finite" if lost else ""
+        found.append((float(lost), Verdict("extremes", name, ok=not lost, note=note)))
+    return found

@@ -1,0 +1,146 @@
+"""The laws of a network with its loss: training follows the gradient of the loss, however it takes its steps."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.checking.numerical_gradient import numerical_gradient
+from chainrule.checking.verdict import Verdict, compare
+from chainrule.encoder import Encoder
+from chainrule.laws.of_layers.derivative import hinted
+from chainrule.laws.of_layers.pair import ROUNDING
+from chainrule.laws.trials.copies import in_float64, writable
+from chainrule.laws.trials.directions import by_directions
+from chainrule.laws.trials.oracle import BOUNDS, best_method
+from chainrule.laws.trials.trial import Checked, Trial, measured
+from chainrule.loss import Loss
+from chainrule.optimizers.sgd import sgd
+from chainrule.parts import unmoved
+from chainrule.training.gradient import value_and_grad
+from chainrule.training.objective import Objective
+from chainrule.training.step import training_step
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+NetworkLaw: TypeAlias = Callable[[Checked[Any, Any], Loss[Any, Any], Any, Any, Any, np.random.Generator], list[Verdict]]
+
+
+def network_gradient(
+    network: Checked[P, Any], loss: Loss[T, Any], params: P, x: Any, targets: T, rng: np.random.Generator
+) -> list[Verdict]:
+    """`value_and_grad(network, loss)` gives the gradient of the loss with respect to every parameter.
+
+    It is computed in float64 on copies: by complex step where network and loss are analytic, by central differences
+    elsewhere. The gradients of fixed parameters are zeros.
+
+    Parameters
+    ----------
+    network, loss, params, x, targets
+        The network with its loss, and the arguments to run them on.
+    rng
+        The generator of the direction in which the two methods are compared first.
+
+    Returns
+    -------
+    list[Verdict]
+        For each array of the gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> params, x, targets = Affine.init(rng, 3, 2, dtype=np.float64), rng.standard_normal((4, 3)), np.ones((4, 2))
+    >>> all(verdict.ok for verdict in laws.network_gradient(affine, mean_squared_error, params, x, targets, rng))
+    True
+    """
+    params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
+    objective = Objective(network, loss, x, targets)
+    _, grads = value_and_grad(network, loss)(params, x, targets)
+    method = best_method(objective, params, rng)
+    expected = unmoved(network, tree.map(np.zeros_like, params), numerical_gradient(objective, params, method=method))
+    rows = len(tree.leaves(x)[0])
+    verdicts = [
+        hinted("network_gradient", f"grads{path}", got, exact, *BOUNDS[method], rows=rows)
+        for (path, exact), got in zip(tree.named_leaves(expected), tree.leaves(grads), strict=True)
+    ]
+    if not any(each.undecided for each in verdicts):
+        return verdicts
+    trial = measured(Trial.of(_with_loss(network, loss, targets), params, x), rng)
+    along = by_directions("network_gradient", trial, [np.ones_like(trial.out)], rng)
+    decided = {each.field: each for each in along}
+    return [decided.get(each.field, each) if each.undecided else each for each in verdicts]
+
+
+def _with_loss(network: Checked[Any, Any], loss: Loss[Any, Any], targets: Any) -> Encoder[Any, Any, Any]:
+    """The loss of a network as an encoder, for fixed targets: its `out` is the loss."""
+    gradient = value_and_grad(network, loss)
+
+    def forward(params: Any, x: Any) -> tuple[Any, Any]:
+        value, _ = loss.forward(network.forward(params, x)[0], targets)
+        return np.asarray(value), (params, x)
+
+    def grads(cache: Any, dout: Any) -> Any:
+        params, x = cache
+        return tree.map(lambda leaf: leaf * dout, gradient(params, x, targets)[1])
+
+    return Encoder(forward, grads)
+
+
+def descent(
+    network: Checked[P, Any], loss: Loss[T, Any], params: P, x: Any, targets: T, rng: np.random.Generator
+) -> list[Verdict]:
+    """`training_step` with `sgd` equals `value_and_grad` followed by the optimizer's step, but for rounding.
+
+    Parameters
+    ----------
+    network, loss, params, x, targets
+        The network with its loss, and the arguments to run them on: in float64, on copies.
+    rng
+        The generator that draws the learning rate.
+
+    Returns
+    -------
+    list[Verdict]
+        For arguments, the loss and each array of the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> params, x, targets = Affine.init(rng, 3, 2, dtype=np.float64), rng.standard_normal((4, 3)), np.ones((4, 2))
+    >>> all(verdict.ok for verdict in laws.descent(affine, mean_squared_error, params, x, targets, rng))
+    True
+    """
+    params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
+    optimizer: Any = sgd(float(rng.random()))
+    value, grads = value_and_grad(network, loss)(params, x, targets)
+    state = optimizer.init(params)
+    expected, _ = optimizer.step(state, params, grads)
+    before = writable((params, x, targets))
+    got, _, loss_before = training_step(network, loss, optimizer)(params, state, x, targets)
+    untouched = tree.equal(before, (params, x, targets))
+    least = max((float(np.abs(leaf).max(initial=0)) for leaf in tree.leaves(expected)), default=0.0) / 128
+    return [
+        Verdict("descent", "arguments", untouched, "" if untouched else "the step wrote to one of its arguments"),
+        compare("descent", "loss", np.asarray(loss_before), np.asarray(value), ROUNDING),
+        *(
+            compare("descent", f"params{path}", stepped, leaf, ROUNDING, least=least)
+            for (path, leaf), stepped in zip(tree.named_leaves(expected), tree.leaves(got), strict=True)
+        ),
+    ]
+
+
+NETWORK_LAWS: dict[str, NetworkLaw] = {"network_gradient": network_gradient, "descent": descent}
+"""All laws of networks, by name.
+
+Examples
+--------
+>>> from chainrule import laws
+>>> sorted(laws.NETWORK_LAWS)[:2]
+['descent', 'network_gradient']
+"""

@@ -1,0 +1,150 @@
+"""The law of calls that users make elsewhere: with other numbers, sizes, layouts and dtypes of the arguments."""
+
+import warnings
+from functools import partial
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.checking.verdict import Verdict, one_each
+from chainrule.encoder import Encoder
+from chainrule.laws.of_layers._arguments import Call, calls
+from chainrule.laws.of_layers._made import Made
+from chainrule.laws.of_layers.state import SETTINGS
+from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
+
+CALLS = 4
+"""The calls after which a cache from before them is asked for its results once more."""
+
+READ_AT_EACH_CALL = ("numpy.geterr", "the filters of warnings", "the environment")
+"""The settings of the process that are read before each call and after it."""
+
+
+def other_calls(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """In any call nothing of the caller's is written, shared or kept, and the results are those of float64.
+
+    The calls are with other numbers in x, params and dout, nan among them, other sizes, and other layouts in memory, in
+    float64, float32 and float16. `grads` gives what `backward` gives; a cache from before gives what it gave, and after
+    them all a call as at first. What is wrong in a usual call is left to other laws.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on; copies are used. What the layer refuses is left out.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For each argument and result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.other_calls(affine, params, x, rng))
+    True
+    """
+    return in_other_calls(layer, params, x, rng)
+
+
+def in_other_calls(
+    layer: Checked[Any, Any],
+    params: Any,
+    x: Any,
+    rng: np.random.Generator,
+    *,
+    of_loss: bool = False,
+) -> list[Verdict]:
+    """The verdicts of `other_calls`. Of a loss, other laws ask for memory in each dtype and at each number of rows."""
+    if isinstance(layer, Encoder) or not (is_numpy(x) and x.size):
+        return []
+    base = measured(Trial.in_float64(layer, params, Trial.of(layer, params, x).fewer), rng)
+    dout = draw(base.out, rng)
+    before = base.back(dout)
+    verdicts = [Verdict("other_calls", name, ok=True) for name in ("out", *before)]
+    made = partial(_judged, base, {"out": base.out, **before}, rng, of_loss)
+    dtypes: list[np.dtype[Any]] = [x.dtype, *(np.dtype(each) for each in ("f8", "f4", "f2"))]
+    known: set[str] = set()  # what is wrong in a usual call, as other laws say
+    for dtype in dict.fromkeys(dtypes):
+        first: Made | None = None
+        for call in calls(base.params, base.x, rng, few=dtype == np.float16):
+            try:
+                with np.errstate(all="warn"), warnings.catch_warnings():  # a layer may set them to "ignore"
+                    warnings.filterwarnings("ignore", ".*")
+                    this, of_memory, of_results = made(call, dtype, first)
+                    first = this if not call.words and this.outlives(_like(call)) else first
+            except Exception:  # noqa: BLE001, S112  # it refuses this, which is an answer
+                continue
+            if not call.words:  # other laws ask for memory in the dtype of x and in float64
+                known |= {*of_results, *(of_memory if of_loss or dtype in (x.dtype, np.float64) else ())}
+            if not (known and "backward" in of_results):
+                found = [*of_memory.values(), *of_results.values()]
+                verdicts += [each for each in found if each.field not in known]
+        if any(each.wrong for each in verdicts):
+            break  # the other dtypes would say the same
+    after = Trial.of(layer, base.params, base.x).back(dout)
+    changed = [name for name, leaf in after.items() if not np.array_equal(leaf, before[name], equal_nan=True)]
+    if changed and _repeats(base, dout):
+        words = "after calls with other numbers, sizes and dtypes it is another: is something kept outside the cache?"
+        verdicts += [Verdict("other_calls", name, ok=False, note=words) for name in changed]
+    return one_each(verdicts)
+
+
+def _judged(
+    base: Trial,
+    usual: Fields,
+    rng: np.random.Generator,
+    of_loss: bool,
+    call: Call,
+    dtype: np.dtype[Any],
+    first: Made | None,
+) -> tuple[Made, dict[str, Verdict], dict[str, Verdict]]:
+    """A call, and by field the verdicts on memory and settings that it changes, and on what it gives."""
+    settings = _settings()
+    made = Made.of(base.layer, call, dtype, rng)
+    of_results = made.of_results(first)  # before other calls are made
+    asks_for_memory = not (of_loss and "rows" in call.words)
+    of_memory = (made.of_memory() if asks_for_memory else {}) | _changed(settings)
+    at, off = f"in {dtype.name}{call.words and f', {call.words}'}", dict[str, Verdict]()
+    if not (of_memory or of_results or call.is_small or dtype == np.float64):
+        found = made.beside_float64(base.noise, usual, rng)
+        off = {each.field: evolve(each, law="other_calls", note=f"{at}{each.note}") for each in found if each.wrong}
+    if not (of_memory or of_results or off) and asks_for_memory and made.keeps_x():
+        of_memory = {"x": "the cache shares the memory of it: hold own(x) in it"}
+    wrong = partial(Verdict, "other_calls", ok=False)
+    return (
+        made,
+        {name: wrong(name, note=f"{at}: {note}") for name, note in of_memory.items()},
+        off | {name: wrong(name, note=f"{at}: {note}") for name, note in of_results.items() if name not in of_memory},
+    )
+
+
+def _like(call: Call) -> list[Call]:
+    """Some calls with the same numbers in another order."""
+    return [evolve(call, x=np.roll(call.x, shift, 0)) for shift in range(CALLS)] if call.x.ndim else [call] * CALLS
+
+
+def _settings() -> dict[str, Any]:
+    """The settings of the process that calls with other numbers may change: they are read at each call."""
+    return {name: SETTINGS[name]() for name in READ_AT_EACH_CALL}
+
+
+def _changed(before: dict[str, Any]) -> dict[str, str]:
+    """Those that have changed, in words."""
+    changed = [name for name, value in _settings().items() if value != before[name]]
+    return {name: f"a call changes {name} of the whole process" for name in changed}
+
+
+def _repeats(base: Trial, dout: Array) -> bool:
+    """Tell whether a call and another one right after it give the same."""
+    results = [Trial.of(base.layer, base.params, base.x).back(dout) for _ in range(2)]
+    return all(np.array_equal(leaf, results[1][name], equal_nan=True) for name, leaf in results[0].items())
+
+
+__all__ = ["other_calls"]

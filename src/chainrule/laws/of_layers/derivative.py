@@ -1,0 +1,392 @@
+"""The law of the derivative, at the arguments that a layer is checked on."""
+
+import math
+import warnings
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from attrs import evolve
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.arrays.types import Array
+from chainrule.checking.bursts import slopes
+from chainrule.checking.complex_step import STEP, lift
+from chainrule.checking.numerical_gradient import derivatives
+from chainrule.checking.perturbations import black_box
+from chainrule.checking.verdict import Verdict, compare
+from chainrule.encoder import Encoder
+from chainrule.interop.graph import Function
+from chainrule.laws.trials.copies import writable
+from chainrule.laws.trials.directions import (
+    FIRST,
+    FIRST_IN_NOISE,
+    NOISY,
+    ROUNDINGS,
+    SAFE,
+    Part,
+    by_directions,
+    confirmed,
+    only_at_kinks,
+)
+from chainrule.laws.trials.finite import first_not_finite
+from chainrule.laws.trials.hints import hint, where_beyond
+from chainrule.laws.trials.trial import (
+    Checked,
+    Trial,
+    Units,
+    draw,
+    fixed_fields,
+    measured,
+    sizes_of,
+    units_of,
+    value_of,
+)
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+WORK = 2**25
+"""The most numbers that may be gone through for the entries of one array that are checked one by one."""
+
+SAMPLE, SAMPLE_OF_LARGE = 4096, 32
+"""The most such entries, of an array that has more; and of a large layer."""
+
+FEW = 128
+"""The most by bursts of differences, which take ten times as long."""
+
+NOISIEST, COPIES, NEAR = 1e-5, 4, 2.0**-20
+"""Up to what share of the largest entry the complex step may be off by its own rounding; at how many pairs of points
+that is measured, and how far from x they are, where the mean of a pair is the derivative at x to twelve digits."""
+
+TOLD = 0.25
+"""By what share of a derivative differences may be off and still tell whether the complex step gives it."""
+
+ANOTHER, FAR_OFF = 1e-9, 1e3
+"""By how much two ways to compute a value may differ, of the largest entry, and in units of its noise."""
+
+DIRECTIONS = 8
+"""Along how many directions a large array is checked, each of which sees every entry."""
+
+
+def derivative(
+    layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator, *, most: int = SAMPLE
+) -> list[Verdict]:
+    """`backward(dout)` is the transposed derivative: the gradient of `<dout, forward>`, entry by entry.
+
+    It is computed in float64 on copies, for a random `dout`: by complex step where the layer is analytic, which shows
+    an entry that is wrong by one part in 10^9, and by bursts of differences elsewhere. Large arrays are checked along
+    directions that see every entry, and a wrong one is then searched for. At a kink every number between the slopes to
+    the left and to the right is right. The gradients of fixed parameters must be zeros.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `dout`.
+    most
+        The most entries of an array that are tried one by one.
+
+    Returns
+    -------
+    list[Verdict]
+        For `dx` and each array of `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.derivative(affine, params, x, rng))
+    True
+    """
+    trial = measured(Trial.in_float64(layer, params, x), rng)
+    dout = draw(trial.out, rng)
+    gots, units = trial.back(dout), units_of(trial, dout, rng)
+    most = min(most, SAMPLE_OF_LARGE if trial.large else WORK // max(trial.size, 1))
+    lifted = analytic(trial, rng)
+    fixed = fixed_fields(trial)
+    verdicts = _of_value(trial)
+    for name, got in gots.items():
+        if name in fixed:
+            verdicts.append(noted(compare("derivative", name, got, np.zeros_like(got), 0.0), "the part is fixed"))
+        else:
+            verdicts.append(of_field(trial, name, dout, got, units, rng, lifted=lifted, most=most))
+    if not (trial.out.size and any(leaf.size for leaf in trial.arguments.values())):
+        return [each if each.wrong else _nothing(each.field, trial) for each in verdicts]
+    lost = first_not_finite({"out": trial.out})
+    return [evolve(each, note=f"forward gives {lost}") if each.undecided and lost else each for each in verdicts]
+
+
+def _of_value(trial: Trial) -> list[Verdict]:
+    """The verdict on `out`, if a function of another library gives another where its derivative is asked for."""
+    forward = trial.layer.forward
+    if not isinstance(forward, Function) or forward.value is None:
+        return []
+    alone: NDArray[Any] = np.asarray(forward.value(trial.params, writable(trial.x)))
+    note = "got where its derivative is asked for, expected what the function gives alone"
+    verdict = compare("derivative", "out", trial.out, alone, max(ANOTHER, FAR_OFF * trial.noise), note=note)
+    return [verdict] if verdict.wrong else []
+
+
+def _nothing(field: str, trial: Trial) -> Verdict:
+    """The verdict where there are no numbers to differentiate, or none with respect to which."""
+    shapes = f"out has shape {trial.out.shape} for an x of shape {np.shape(trial.x)}"
+    return Verdict("derivative", field, ok=False, undecided=True, note=f"{shapes}: nothing can be compared")
+
+
+def analytic(trial: Trial, rng: np.random.Generator) -> bool:
+    """Tell whether the complex step may be trusted: whether it agrees with differences, within their own error.
+
+    It is not if the layer fails for complex arrays, drops the imaginary part, or gives a wrong derivative without an
+    error, as `np.abs` does.
+    """
+    directions = {name: sizes_of(leaf) * rng.choice([-1.0, 1.0], leaf.shape) for name, leaf in trial.arguments.items()}
+    weights = rng.standard_normal((3, trial.out.size))
+    start = trial.arguments
+    try:
+        with _nothing_said():
+            moved = {name: _lifted(leaf, directions[name]) for name, leaf in start.items()}
+            params, x = trial.with_arguments(moved)
+            value = np.asarray(value_of(trial.layer, params, writable(x)))
+    except Exception:  # noqa: BLE001  # whatever a function does with complex numbers that it was not written for
+        return False
+    if not np.iscomplexobj(value) or value.size != trial.out.size:
+        return False
+    exact = weights @ (np.imag(value).reshape(-1) / STEP)
+    found = slopes(trial.line(directions), weights, FIRST if trial.noise < NOISY else FIRST_IN_NOISE, trial.noise)
+    size = np.abs(weights) @ np.abs(np.imag(value).reshape(-1) / STEP)
+    told = SAFE * found.error <= TOLD * size  # differences that are off by as much agree with anything
+    return bool(np.all(told & (found.miss(exact) <= SAFE * found.error + 1e-12 * size)))
+
+
+def of_field(
+    trial: Trial,
+    name: str,
+    dout: Array,
+    got: Array,
+    units: Units,
+    rng: np.random.Generator,
+    *,
+    lifted: bool,
+    most: int,
+) -> Verdict:
+    """The verdict on one field of the gradient."""
+    leaf = trial.arguments[name]
+    if got.shape != leaf.shape:
+        return right("derivative", name, got, leaf, np.zeros(0), len(np.atleast_1d(trial.out)), ())
+    if not leaf.size:
+        return Verdict("derivative", name, True, "nothing to compare", error=0.0)
+    rows = len(np.atleast_1d(trial.out))
+    weights = [leaf for field, leaf in trial.arguments.items() if field != "dx"] if name == "dx" else []
+    most = most if lifted else min(FEW, most)
+    some = np.arange(leaf.size) if leaf.size <= most else rng.choice(leaf.size, most, replace=False)
+    if lifted and leaf.size > most:
+        found = _by_complex_directions(trial, name, dout, got, units, rng)
+        if found is not None:
+            return found
+    count = 3 if lifted or leaf.size <= most else DIRECTIONS
+    (whole,) = by_directions("derivative", trial, [dout], rng, count=count, only=name, units=units) or (None,)
+    part = Part(trial, name, dout, got, units)
+    if lifted:
+        expected, ratios = _by_complex_step(trial, name, some, dout, got, units)
+    else:
+        expected, ratios = confirmed(part, some)
+    verdict = _shown(right("derivative", name, got, expected, ratios, rows, weights), part, ratios)
+    other = whole if whole is not None and not whole.ok else _at_several_kinks(part, expected, ratios)
+    if verdict.ok and other is not None:
+        return other
+    if verdict.ok and leaf.size > most:
+        note = f"{most} of {leaf.size} entries were tried one by one, all along {DIRECTIONS} directions"
+        verdict = evolve(verdict, note=note)
+    power = verdict.power if whole is None or math.isnan(whole.power) else min(verdict.power, whole.power)
+    if verdict.undecided and whole is not None and whole.ok and math.isfinite(whole.power):
+        return evolve(whole, note=verdict.note + "; a direction decides")
+    return evolve(verdict, power=power)
+
+
+def _shown(verdict: Verdict, part: Part, ratios: Array) -> Verdict:
+    """The verdict with the point that shows it, if it is wrong, and the slopes that are right at a kink."""
+    if not verdict.wrong:
+        return verdict
+    return evolve(verdict, point=part, note=only_at_kinks(part, ratios) or verdict.note)
+
+
+def _at_several_kinks(part: Part, expected: Array, ratios: Array) -> Verdict | None:
+    """The verdict where an entry has a derivative, and it can't be told whether the gradient may differ from it."""
+    unclear = np.argwhere(np.isnan(ratios) & ~np.isnan(expected))
+    if not len(unclear):
+        return None
+    index = tuple(int(i) for i in unclear[0])
+    place = f"{part.name}[{', '.join(map(str, index))}]" if index else part.name
+    return Verdict("derivative", part.name, ok=False, undecided=True, index=index, note=f"of {place}: {part.kinks}")
+
+
+def _by_complex_directions(
+    trial: Trial, name: str, dout: Array, got: Array, units: Units, rng: np.random.Generator
+) -> Verdict | None:
+    """The verdict on a large field that is wrong along a direction, for the entry that is; None if none is found."""
+
+    def ratio(direction: Array) -> float:
+        exact = _along(trial, name, direction, dout)
+        allowed = 1e-11 * math.sqrt(float(np.sum(np.square(got * direction))))
+        off = abs(float(np.sum(got * direction)) - exact)
+        if not off <= allowed:
+            allowed += ROUNDINGS * math.sqrt(float(np.sum(np.square(units()[name] * direction))))
+        return off / max(allowed, 1e-300)
+
+    for _ in range(DIRECTIONS):
+        direction = sizes_of(trial.arguments[name]) * rng.choice([-1.0, 1.0], got.shape)
+        if ratio(direction) <= 1:
+            continue
+        support = np.arange(got.size)
+        while support.size > 1:
+            halves = np.array_split(support, 2)
+            support = max(halves, key=lambda half: ratio(_part(direction, half)))
+        expected, ratios = _by_complex_step(trial, name, support, dout, got, units)
+        if ratios.flat[support[0]] > 1:
+            part = Part(trial, name, dout, got, units)
+            return _shown(right("derivative", name, got, expected, ratios, len(np.atleast_1d(trial.out))), part, ratios)
+    return None
+
+
+def _part(direction: Array, support: NDArray[Any]) -> Array:
+    part = np.zeros(direction.shape)
+    part.flat[support] = direction.flat[support]
+    return part
+
+
+@contextmanager
+def _nothing_said() -> Generator[None]:
+    """No warning of a layer that is given complex numbers, whose cast to real ones drops the imaginary part."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _along(trial: Trial, name: str, direction: Array, dout: Array) -> float:
+    """The derivative along a direction, by complex step."""
+    start = trial.arguments
+    moved = {each: _lifted(leaf, direction) if each == name else lift(leaf) for each, leaf in start.items()}
+    params, x = trial.with_arguments(moved)
+    with _nothing_said():
+        out: Any = value_of(trial.layer, params, x)
+        imaginary: Array = out.imag
+        return float(np.sum(imaginary * dout)) / STEP
+
+
+def _by_complex_step(
+    trial: Trial, name: str, which: NDArray[Any], dout: Array, got: Array, units: Units
+) -> tuple[Array, Array]:
+    """The derivative with respect to some entries, and by how much of what is allowed `got` misses it.
+
+    Where it misses by little, its own error is measured by what it is on either side: near 0 it cancels in sin(x) / x,
+    where the derivative does not. Where it misses, differences decide whether there is a kink or a tie,
+    of which the complex step sees one side.
+    """
+    x_moves = not isinstance(trial.layer, Encoder)
+    at = (trial.params, trial.x if x_moves else ())
+
+    def product(at: tuple[Any, Any]) -> Array:
+        x = at[1].copy() if x_moves else writable(trial.x)  # np.copy would drop the complex step
+        out: Any = value_of(trial.layer, at[0], x) * dout
+        total: Array = out.sum()
+        return total
+
+    names = [field for field in trial.arguments if field != "dx"] + (["dx"] if x_moves else [])
+    place, leaf = names.index(name), trial.arguments[name]
+    probe = black_box(product, at)[place]
+    expected, ratios = np.full(leaf.shape, np.nan), np.full(leaf.shape, np.nan)
+    with _nothing_said():
+        found = derivatives(probe, leaf, which, "complex")
+    known = np.isfinite(found)
+    some = which[known]
+    expected.flat[some] = found[known]
+    largest = float(np.abs(found[known]).max(initial=0.0))
+    with np.errstate(all="ignore"):
+        off, allowed = np.abs(got.flat[some] - found[known]), 256 * 2.0**-52 * largest + 1e-10 * np.abs(found[known])
+        if not np.all(off <= allowed):
+            allowed += ROUNDINGS * units()[name].flat[some]
+        beyond = np.flatnonzero(~(off <= allowed))
+        own = np.zeros(beyond.size)
+        if 0 < beyond.size <= FEW and np.all(off[beyond] <= NOISIEST * largest):
+            for seed in range(COPIES):
+                nearby = [tree.map(partial(_beside, np.random.default_rng(seed), way), at) for way in (NEAR, -NEAR)]
+                probes = [(black_box(product, near)[place], tree.leaves(near)[place]) for near in nearby]
+                with _nothing_said():
+                    there = [derivatives(each, values, some[beyond], "complex") for each, values in probes]
+                own = np.maximum(own, np.abs(np.mean(there, axis=0) - found[known][beyond]))
+            allowed[beyond] += SAFE * own
+    ratio = off / np.where(allowed > 0, allowed, 1e-300)
+    ratio[np.isnan(ratio)] = np.inf
+    ratios.flat[some] = ratio
+    wrong = some[ratio > 1]
+    if 0 < wrong.size <= FEW:
+        again, others = confirmed(Part(trial, name, dout, got, units), wrong)
+        for i in map(int, wrong):
+            kinked = abs(again.flat[i] - expected.flat[i]) > 1e-6 * abs(expected.flat[i])
+            if kinked or math.isnan(others.flat[i]):
+                expected.flat[i], ratios.flat[i] = again.flat[i], others.flat[i]
+    return expected, ratios
+
+
+def _beside(rng: np.random.Generator, way: float, leaf: Array) -> Array:
+    return leaf * (1 + way * rng.uniform(-1, 1, leaf.shape)) if leaf.dtype.kind == "f" else leaf
+
+
+def right(
+    law: str, name: str, got: Array, expected: Array, ratios: Array, rows: int, weights: Sequence[Array] = ()
+) -> Verdict:
+    """The verdict on a derivative, of which `got` misses so many times what is allowed, with a hint if it is wrong."""
+    if got.shape != expected.shape:
+        note, found = f"has shape {got.shape}, expected {expected.shape}", hint(got, expected, rows)
+        return Verdict(law, name, ok=False, note=f"{note}: {found}" if found else note)
+    known = ~np.isnan(ratios)
+    if not known.any():
+        note = "nothing could be checked: the derivative is not finite, or at a kink, at every entry: choose another x"
+        return Verdict(law, name, ok=False, undecided=True, note=note)
+    worst = int(np.argmax(np.where(known, ratios, -1.0)))
+    index = np.unravel_index(worst, got.shape)
+    scale = float(np.abs(expected[known]).max()) or 1.0
+    error = float(abs(got[index] - expected[index])) / scale
+    if ratios[index] <= 1:
+        return Verdict(law, name, True, error=error, power=math.inf)
+    note = hint(got, expected, rows, weights) or where_beyond(np.where(known, ratios, 0.0))
+    place = tuple(int(i) for i in index)
+    return Verdict(
+        law,
+        name,
+        False,
+        note,
+        error=error if math.isfinite(error) else math.inf,
+        bound=error / float(ratios[index]),
+        index=place,
+        got=float(got[index]),
+        expected=float(expected[index]),
+    )
+
+
+def _lifted(leaf: Array, direction: Array) -> Array:
+    stepped: Any = lift(leaf) + 1j * STEP * direction
+    lifted: Array = stepped
+    return lifted
+
+
+def noted(verdict: Verdict, note: str) -> Verdict:
+    """The verdict with a note, if the law does not hold."""
+    return verdict if verdict.ok else evolve(verdict, note=note)
+
+
+def hinted(law: str, name: str, got: Array, expected: Array, bound: float, slack: float, rows: int) -> Verdict:
+    """The verdict on a derivative that is known to within a bound, with a hint if it is wrong."""
+    if got.shape != expected.shape:
+        return right(law, name, got, expected, np.zeros(0), rows)
+    if expected.size and np.isnan(expected).all():
+        return Verdict(law, name, ok=False, undecided=True, note="every entry is at a kink: choose other arguments")
+    verdict = compare(law, name, got, expected, bound, slack=slack)
+    return verdict if verdict.ok else evolve(verdict, note=hint(got, expected, rows))

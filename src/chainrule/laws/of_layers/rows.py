@@ -1,0 +1,339 @@
+"""The laws of rows: each is treated alone, in whatever order and number they come, and so is a nan in it."""
+
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict
+from chainrule.encoder import Encoder
+from chainrule.laws.trials.copies import in_float64
+from chainrule.laws.trials.directions import REFUSE
+from chainrule.laws.trials.trial import Checked, Fields, Trial, couples_rows, draw, measured, rounding
+
+CLOSE = 64.0
+"""The units of rounding that results may differ by if sums are taken in another order."""
+
+ROWS = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000)
+"""Numbers of rows: the edges of blocks that low-level code uses, and one more."""
+
+MOST = 2**19
+"""The most numbers in an array that is made for a check."""
+
+NOT_FINITE = {"nan": np.nan, "infinity": np.inf, "minus infinity": -np.inf}
+"""The entries of a `dout` that are no numbers, by the word for them."""
+
+LARGE_ROW = 1000
+"""By how many times one row is made larger, which others should not notice."""
+
+
+def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """Each row is treated alone: in any order and any number, some of them, one, or one several times.
+
+    Rows of `out` and `dx` go with the rows of `x` and `dout`, and gradients add up. A layer that declares
+    `couples_rows` is not asked, nor is one whose x is a single example, as `event_axes` tells; what a layer refuses is
+    left out.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For `out`, `dx` and each array of `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.independent_rows(affine, params, x, rng))
+    True
+    """
+    leaves = tree.leaves(x)
+    n = len(leaves[0]) if leaves and leaves[0].ndim else 0
+    if layer.couples_rows or n < 1 or couples_rows(layer, x):
+        note = "declared: rows are coupled" if layer.couples_rows else "there are no rows"
+        return [Verdict("independent_rows", "out", ok=True, note=note)]
+    trial = measured(Trial.in_float64(layer, params, x), rng)
+    if trial.out.ndim == 0 or len(trial.out) != n:
+        return [Verdict("independent_rows", "out", ok=True, note="the output has no row for each of x")]
+    dout = draw(trial.out, rng)
+    units = rounding(trial, dout, rng)
+    right = {"out": trial.out, **trial.back(dout)}
+    found: dict[str, Verdict] = {}
+    others = 0
+    most = MOST if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
+    for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, most, _widths(trial), rng):
+        verdicts = _of_some_rows(trial, dout, right, units, which, words)
+        others += bool(verdicts) and len(which) != n
+        _keep_worst(found, verdicts)
+    _keep_worst(found, _beside_a_large_row(trial, dout, right, units))
+    if not others:
+        return [Verdict("independent_rows", "out", ok=True, note=f"it takes {n} rows and no other number")]
+    return list(found.values())
+
+
+def _keep_worst(found: dict[str, Verdict], verdicts: dict[str, Verdict]) -> None:
+    """Add verdicts by field: one that is wrong stays before one that can't tell, and that before one that is right."""
+    for name, verdict in verdicts.items():
+        before = found.get(name)
+        if before is None or (before.ok and not verdict.ok) or (before.undecided and verdict.wrong):
+            found[name] = verdict
+
+
+def _of_some_rows(
+    trial: Trial, dout: Array, right: Fields, units: Fields, which: NDArray[np.intp], words: str
+) -> dict[str, Verdict]:
+    """The verdicts on the results of some rows, beside those of all: `grads` are the sums over them.
+
+    None if the layer refuses this number of rows.
+    """
+    counts = np.bincount(which, minlength=len(dout)).reshape(-1, *[1] * (dout.ndim - 1))
+    try:
+        some = Trial.in_float64(trial.layer, trial.params, tree.map(partial(taken, which), trial.x))
+        sums = trial.back(dout * counts)
+    except Exception:  # noqa: BLE001  # it is an answer
+        return {}
+    try:
+        results = {"out": some.out, **some.back(dout[which])}
+    except Exception as error:  # noqa: BLE001  # it is part of the report
+        note = f"with {words} backward raises {type(error).__name__}: {error}. {REFUSE}"
+        return {"dx": Verdict("independent_rows", "dx", ok=False, note=note, undecided=True)}
+    found: dict[str, Verdict] = {}
+    for name, got in results.items():
+        expected = right[name][which] if name in ("out", "dx") else sums[name]
+        unit = units[name][which] if name in ("out", "dx") else units[name] * max(1.0, float(counts.max()))
+        found[name] = _compared(name, got, expected, unit, words, coupled=len(which) <= max(len(dout), 2))
+    return found
+
+
+def _beside_a_large_row(trial: Trial, dout: Array, right: Fields, units: Fields) -> dict[str, Verdict]:
+    """The verdicts on the rows of out and dx beside one that is much larger, as where all share a largest number."""
+    n, x = len(dout), trial.x
+    found: dict[str, Verdict] = {}
+    if n < 2 or isinstance(trial.layer, Encoder) or not x.size or ((x >= 0) & (x <= 1)).all():
+        return found
+    row = int(np.unravel_index(np.argmax(np.abs(x)), x.shape)[0])
+    others = np.arange(n) != row
+    for factor, words in ((LARGE_ROW, ""), (-LARGE_ROW, ", and of the other sign")):
+        if factor < 0 and ((x >= 0).all() or (x <= 0).all()):
+            continue
+        large = x.copy()
+        large[row] *= factor
+        try:
+            other = Trial.of(trial.layer, trial.params, large)
+            results = {"out": other.out, "dx": other.back(dout)["dx"]}
+        except Exception:  # noqa: BLE001, S112  # it refuses these numbers, which is an answer
+            continue
+        for name, got in results.items():
+            if got.shape == right[name].shape and len(got) == n and (name not in found or found[name].ok):
+                case = f"row {row} a thousand times as large{words}"
+                unit = units[name][others]
+                found[name] = _compared(name, got[others], right[name][others], unit, case, coupled=True)
+    return found
+
+
+def _choices(
+    n: int, each: int, most: int, widths: list[int], rng: np.random.Generator
+) -> list[tuple[str, NDArray[np.intp]]]:
+    """Which rows to take, and what to call them."""
+    chosen: list[tuple[str, NDArray[np.intp]]] = [
+        *((f"row {i} alone", np.array([i])) for i in dict.fromkeys((0, n - 1, n // 2))),
+        ("the first half of the rows", np.arange(max(1, n // 2))),
+        ("the second half of the rows", np.arange(n // 2, n)),
+        ("all rows but the last", np.arange(max(1, n - 1))),
+        ("the rows in reverse order", np.arange(n)[::-1]),
+        ("the rows in another order", rng.permutation(n)),
+        ("one row several times", np.zeros(max(n, 2), int)),
+    ]
+    chosen += [
+        (f"{rows} rows", rng.integers(0, n, rows))
+        for rows in dict.fromkeys((*ROWS, n + 1, *widths))
+        if rows * each <= most
+    ]
+    return chosen
+
+
+def rows_of(layer: Checked[Any, Any], x: Any) -> dict[str, Any]:
+    """The rows of x in other numbers, few and many, by words for a verdict; none where there are none."""
+    leaves = tree.leaves(x)
+    n = len(leaves[0]) if leaves and leaves[0].ndim else 0
+    if n < 1 or any(leaf.ndim < 1 or len(leaf) != n for leaf in leaves):
+        return {}
+    each = max(leaf.size for leaf in leaves) // n
+    many = () if n > 64 else (129,)
+    numbers = [rows for rows in (1, 2, *many) if rows != n and rows * each <= 2**16]
+    return {f", with {rows} rows": tree.map(partial(taken, np.arange(rows) % n), x) for rows in numbers}
+
+
+def taken(which: NDArray[np.intp], leaf: Array) -> Array:
+    """Some rows of an array."""
+    return leaf[which]
+
+
+def _widths(trial: Trial) -> list[int]:
+    """The lengths of all other axes: as many rows as columns may be taken for columns."""
+    arrays = [*trial.arguments.values(), trial.out]
+    return sorted({length for array in arrays for length in array.shape if 0 < length <= 1024})
+
+
+def _compared(name: str, got: Array, expected: Array, unit: Array, words: str, *, coupled: bool) -> Verdict:
+    """The verdict on a result, with the advice to declare that rows are coupled if that may be why it is another."""
+    if got.shape != expected.shape:
+        note = f"with {words} it has shape {got.shape}, expected {expected.shape}"
+        return Verdict("independent_rows", name, ok=False, note=note)
+    with np.errstate(all="ignore"):
+        off = np.abs(got - expected) - CLOSE * unit * np.sqrt(max(1, len(expected) if expected.ndim else 1))
+        off = np.asarray(off)
+        off[np.isnan(off) & (np.isnan(got) != np.isnan(expected))] = np.inf
+        off[np.isnan(off)] = 0.0
+    if not off.size or off.max() <= 0:
+        return Verdict("independent_rows", name, ok=True)
+    index = np.unravel_index(int(np.argmax(off)), off.shape)
+    what = f"{_which(off > 0)} are others" if name in ("out", "dx") else "it is not the sum over the rows"
+    advice = " If they should, say couples_rows=True" if coupled else ""
+    note = f"with {words} {what}: do rows depend on each other or on their place?{advice}"
+    place = tuple(int(i) for i in index)
+    return Verdict(
+        "independent_rows", name, False, note, index=place, got=float(got[index]), expected=float(expected[index])
+    )
+
+
+def _which(wrong: NDArray[Any]) -> str:
+    """The rows that are wrong, in words: those beyond the block that low-level code may use."""
+    rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+    beyond = rows[0] > 0 and rows.size == len(wrong) - rows[0]
+    return f"its rows from {rows[0]} on" if beyond else "its rows"
+
+
+def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """A nan or an infinity in a row of `dout` shows in that row of `dx` and in `grads`, and in no other row.
+
+    Where a slope is 0, either is right.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For `dx` and each array of `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.nan_shows(affine, params, x, rng))
+    True
+    """
+    trial = Trial.in_float64(layer, params, x)
+    dout = draw(trial.out, rng)
+    if not dout.size:
+        return []
+    right = trial.back(dout)
+    row = int(rng.integers(len(dout))) if dout.ndim else 0
+    others = dout * (1.0 + rng.random(dout.shape))
+    rowwise = not couples_rows(layer, x) and not isinstance(layer, Encoder) and dout.ndim > 0
+    rowwise = rowwise and len(right["dx"]) == len(dout)
+    places: dict[str, tuple[int, ...]] = {f"row {i} of dout": (i,) for i in (row, len(dout) - 1)} if dout.ndim else {}
+    places["one entry of dout"] = (row, *(0 for _ in dout.shape[1:])) if dout.ndim else ()
+    apart = trial.back(np.zeros_like(dout))  # a term that does not go with dout is no number that an entry moves
+    notes: dict[str, str] = {}
+    for (words, place), (word, value) in product(places.items(), NOT_FINITE.items()):
+        bad = dout.copy()
+        bad[place] = value
+        try:
+            with np.errstate(all="ignore"):
+                got = trial.back(bad)
+        except (ValueError, FloatingPointError):  # it refuses them, which is an answer
+            continue
+        alone = np.zeros_like(dout)
+        alone[place] = np.abs(dout[place])
+        some = [trial.back(each) for each in (alone, np.where(alone != 0, others, 0.0))]
+        for name, leaf in got.items():
+            size = float(np.abs(right[name]).max(initial=0.0))
+            term = apart[name] if len(place) > 1 else 0.0
+            moved = np.logical_and.reduce([np.abs(each[name] - term) > 1e-9 * size for each in some])
+            if (moved & np.isfinite(leaf)).any():
+                notes[name] = f"{word} in {words} does not show in it: is it replaced by a number?"
+            if name == "dx" and rowwise:
+                rest, usual = (np.delete(each, place[:1], axis=0) for each in (leaf, right[name]))
+                if not np.allclose(rest, usual, rtol=1e-6, atol=1e-9 * size, equal_nan=True):
+                    notes[name] = f"{word} in {words} changes other rows"
+    return [Verdict("nan_shows", name, ok=name not in notes, note=notes.get(name, "")) for name in right]
+
+
+def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """A `dout` times a power of two gives the same times that power, for small and large ones: backward is linear.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on, in its own dtype.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For each result of backward.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.scaled(affine, params, x, rng))
+    True
+    """
+    trial = measured(Trial.of(layer, params, x), rng)
+    dout = draw(trial.out, rng)
+    info = np.finfo(dout.dtype)
+    right = trial.back(dout)
+    most = {2: 4, 4: 40}.get(dout.dtype.itemsize, 200 if trial.noise < 1e-10 else 40 if trial.noise < 1e-6 else 4)
+    eps = max(float(info.eps), trial.noise)
+    notes: dict[str, Verdict] = {}
+    for k in (-most, -most // 4, most // 4, most):
+        with np.errstate(all="ignore"):
+            got = trial.back(np.ldexp(dout, k))
+            for name, leaf in got.items():
+                back = np.ldexp(leaf, -k)
+                size = float(np.abs(right[name][np.isfinite(right[name])]).max(initial=0.0))
+                least = float(np.ldexp(float(info.smallest_normal), max(0, -k))) * 2**10
+                off = np.abs(back - right[name]) > 1e3 * eps * size + least
+                off &= np.isfinite(leaf)
+                if off.any() and name not in notes:
+                    index = tuple(int(i) for i in np.argwhere(off)[0])
+                    note = (
+                        f"for dout times 2**{k} it is not 2**{k} times what it was: is dout clipped or something added?"
+                    )
+                    notes[name] = Verdict(
+                        "scaled",
+                        name,
+                        False,
+                        note,
+                        index=index,
+                        got=float(back[index]),
+                        expected=float(right[name][index]),
+                    )
+    return [notes.get(name, Verdict("scaled", name, ok=True)) for name in right]
+
+
+__all__ = ["in_float64", "independent_rows", "nan_shows", "scaled"]

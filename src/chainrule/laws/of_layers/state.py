@@ -1,0 +1,505 @@
+"""The laws of state: calls that come in between, threads, and what belongs to the whole process."""
+
+import contextlib
+import gc
+import os
+import pickle
+import random
+import sys
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict
+from chainrule.encoder import Encoder
+from chainrule.laws.of_layers.rows import rows_of
+from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.trials.trial import (
+    Checked,
+    Fields,
+    Trial,
+    arrays_in,
+    backward_of,
+    draw,
+    measured,
+    named,
+    rounding,
+    run_forward,
+)
+
+THREADS, CALLS, LONG_CALLS = 4, 6, 2
+"""The number of threads, and of the calls of each: fewer of those that take long and so meet in any case."""
+
+MOST_EVENTS = 3000
+"""The number of steps of the interpreter in a call up to which a thread lets others run."""
+
+
+def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """Each cache stands for its own call: two at a time, of other numbers and other sizes, `grads` before and after.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For forward, backward and grads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.calls_in_between(affine, params, x, rng))
+    True
+    """
+
+    def run(given: Any, dout: Array | None = None) -> tuple[Trial, Array, Fields]:
+        trial = Trial.of(layer, params, given)
+        slope = draw(trial.out, rng) if dout is None else dout
+        return trial, slope, {name: np.array(leaf) for name, leaf in trial.back(slope).items()}
+
+    one, dout, right = run(x)
+    out = one.out.copy()
+    bad: dict[str, str] = {}
+    first = Trial.of(layer, params, x)
+    moved = _other(layer, x, rng)
+    for case, other in moved.items():
+        try:
+            second, slope, _ = run(other)
+        except Exception:  # noqa: BLE001, S112  # it refuses this size, which is an answer
+            continue
+        mine = {name: np.array(leaf) for name, leaf in second.back(slope).items()}
+        if not _equal(first.back(dout), right):
+            bad["backward"] = f"after a forward on {case} its results for an earlier cache change"
+        if not _equal(second.back(slope), mine):
+            bad["backward"] = f"a backward in between changes its results for a cache, with {case}"
+        alone = _grads(layer, second.cache, slope)
+        if not _close(alone, mine, {name: np.abs(leaf).max(initial=0.0) for name, leaf in mine.items()}):
+            bad["grads"] = f"grads(cache, dout) is not the second result of backward on {case}"
+        if not np.array_equal(Trial.of(layer, params, x).out, out, equal_nan=True):
+            bad["forward"] = f"after a call on {case} it gives other numbers"
+    other = moved["other numbers"]
+    kept = (
+        _refilled(layer, params, x, dout, right, other)
+        or _by_identity(layer, params, x, dout, other)
+        or _two_alive(layer, params, x)
+    )
+    if kept:
+        bad.setdefault("backward", kept)
+    before = _grads(layer, Trial.of(layer, params, x).cache, dout)
+    fresh = Trial.of(layer, params, x)
+    fresh.back(dout)
+    after = _grads(layer, fresh.cache, dout)
+    _grads(layer, fresh.cache, -2 * dout)
+    if not _equal(before, after) or not _equal(fresh.back(dout), right):
+        bad["grads"] = "grads(cache, dout) and backward(cache, dout) change each other's results"
+    return [
+        Verdict("calls_in_between", name, ok=name not in bad, note=bad.get(name, ""))
+        for name in ("forward", "backward", "grads")
+    ]
+
+
+def _refilled(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, right: Fields, other: Any) -> str:
+    """The fault where one array is given twice, with other numbers the second time, in words; "" if there is none."""
+    given = writable(x)
+    out, cache = layer.forward(params, given)
+    if any(np.may_share_memory(leaf, kept) for leaf in tree.leaves(given) for kept in arrays_in(cache)):
+        return ""  # as another law says
+    for leaf, values in zip(tree.leaves(given), tree.leaves(other), strict=True):
+        if not leaf.flags.writeable:
+            return ""
+        leaf[...] = values
+    try:
+        again = np.array(layer.forward(params, given)[0])
+        fresh = np.array(layer.forward(params, writable(given))[0])
+    except Exception:  # noqa: BLE001  # it refuses these numbers, which is an answer
+        return ""
+    if not np.array_equal(again, fresh, equal_nan=True):
+        return "a forward on the same array with other numbers gives those of before: is it kept by identity?"
+    same = _equal(Trial(layer, params, given, out, cache).back(dout), right)
+    return (
+        "" if same else "after a forward on the same array with other numbers its results for an earlier cache change"
+    )
+
+
+def _by_identity(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, other: Any) -> str:
+    """The fault where a second cache gets what the first got for the same array as dout, and not for a copy of it."""
+    try:
+        caches = [layer.forward(params, writable(given))[1] for given in (x, other)]
+        slope = dout.copy()
+        first, second = (
+            {name: np.array(leaf) for name, leaf in _back(layer, cache, slope).items()} for cache in caches
+        )
+        fresh = _back(layer, caches[1], slope.copy())
+    except Exception:  # noqa: BLE001  # it refuses these numbers, which is an answer
+        return ""
+    for name, leaf in second.items():
+        if np.array_equal(leaf, first[name]) and not np.array_equal(leaf, fresh[name], equal_nan=True):
+            return "two caches get one result for the same array as dout: is it kept by identity?"
+    return ""
+
+
+def _two_alive(layer: Checked[Any, Any], params: Any, x: Any) -> str:
+    """The fault where a forward changes what an earlier cache gives, with other numbers of rows or in other dtypes."""
+    cases = {words: (params, given) for words, given in rows_of(layer, x).items()}
+    for dtype in (np.float32, np.float16):
+        cases[f", in {dtype.__name__}"] = in_dtype(params, dtype), in_dtype(x, dtype)
+    for words, (own, given) in cases.items():
+        try:
+            with np.errstate(all="ignore"):
+                first, fresh = Trial.of(layer, own, given), Trial.of(layer, own, given)
+                dout = np.ones_like(first.out)
+                right = {name: np.array(leaf) for name, leaf in first.back(dout).items()}
+                if not _equal(first.back(dout), right):
+                    continue  # of its own accord, as another law says
+                Trial.of(layer, own, tree.map(_turned_round, given))
+                same = _equal(fresh.back(dout), right)
+        except Exception:  # noqa: BLE001, S112  # it refuses this, which is an answer
+            continue
+        if not same:
+            return f"after a forward on other numbers its results for an earlier cache change{words}"
+    return ""
+
+
+def _turned_round(leaf: Array) -> Array:
+    """The same numbers, in another order and of another size."""
+    return np.flip(leaf).copy() if leaf.dtype.kind != "f" else np.flip(leaf) * leaf.dtype.type(0.75)
+
+
+def _back(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:
+    """The results of backward and of grads by name, for this very array."""
+    return {
+        **named(backward_of(layer, cache, dout)),
+        **{f"grads(){path}": np.asarray(leaf) for path, leaf in tree.named_leaves(layer.grads(cache, dout))},
+    }
+
+
+def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """Several threads at a time get what each would get alone.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For out and the results of backward together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.threads(affine, params, x, rng))
+    True
+    """
+    dout = draw(run_forward(layer, params, x)[0], rng)
+
+    def run(given: tuple[Any, Array]) -> Fields:
+        trial = Trial.of(layer, params, given[0])
+        return {"out": trial.out.copy(), **{name: np.array(leaf) for name, leaf in trial.back(given[1]).items()}}
+
+    several, alone = [(x, dout)], [run((x, dout))]
+    for _ in range(THREADS - 1):
+        other = (_shuffled(layer, x, rng), draw(dout, rng))
+        try:
+            alone.append(run(other))
+        except Exception:  # noqa: BLE001, S112  # it refuses these numbers, which is an answer
+            continue
+        several.append(other)
+
+    base = measured(Trial.of(layer, params, x), rng)
+    dtype = base.out.dtype
+    units = rounding(base, dout, rng, float(np.finfo(dtype).eps) / 2)
+    calls = LONG_CALLS if base.large else CALLS
+    interval, tracer = sys.getswitchinterval(), giving_way(layer)
+
+    def run_giving_way(given: tuple[Any, Array]) -> Fields:
+        before = sys.gettrace()
+        sys.settrace(tracer())
+        try:
+            return run(given)
+        finally:
+            sys.settrace(before)
+
+    try:
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(THREADS) as pool:
+            together = list(pool.map(run_giving_way, several * calls))
+    finally:
+        sys.setswitchinterval(interval)
+    scale = {name: 64 * unit.max(initial=0.0) for name, unit in units.items()}
+    ok = all(_close(found, right, scale, 1.0) for found, right in zip(together, alone * calls, strict=True))
+    note = "" if ok else "in several threads at a time it gives other numbers: is something stored outside the cache?"
+    return [Verdict("threads", "results", ok=ok, note=note)]
+
+
+def giving_way(layer: Checked[Any, Any]) -> Callable[[], Any]:
+    """A maker of trace functions, under which a thread lets others run in the middle of the layer's own lines."""
+    files = {code.co_filename for f in (layer.forward, layer.grads) for code in _codes(f)}
+
+    def made() -> Any:
+        left = MOST_EVENTS
+
+        def trace(frame: FrameType, event: str, arg: object) -> Any:
+            nonlocal left
+            if left < 0 or frame.f_code.co_filename not in files:
+                return None
+            frame.f_trace_opcodes = True
+            left -= 1
+            if event == "opcode" and left % 3 == 0:
+                time.sleep(0)
+            return trace
+
+        return trace
+
+    return made
+
+
+def _codes(f: Any, deep: int = 4) -> Iterator[CodeType]:
+    """The code of a function, of what it is a method or a partial of, and of the functions that it has closed over."""
+    while isinstance(f, partial):
+        f = f.func
+    f = f.__func__ if isinstance(f, MethodType) else f
+    if not isinstance(f, FunctionType) or not deep:
+        return
+    yield f.__code__
+    for cell in f.__closure__ or ():
+        with contextlib.suppress(ValueError):  # it is empty as yet
+            yield from _codes(cell.cell_contents, deep - 1)
+
+
+def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """A call leaves the process as it was.
+
+    That is: NumPy's error and print settings, filters of warnings, random generators, the environment, the current
+    directory, torch's default dtype, threads, random state and choice of algorithms. The first call gives what the next
+    gives.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For each of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.process_unchanged(affine, params, x, rng))
+    True
+    """
+    first: Fields = {}
+    dout: Array = np.zeros(0)
+
+    def call() -> None:
+        nonlocal first, dout
+        out, cache = run_forward(layer, params, x)
+        dout = draw(out, rng)
+        first = {"out": np.array(out), **_copied(Trial(layer, params, x, out, cache).back(dout))}
+        layer.grads(cache, dout.copy())
+
+    verdicts = settings_kept("process_unchanged", call, rng)
+    dout_of_first, results = dout, first
+    if not verdicts[0].ok and all(each.field in OF_IMPORTS for each in verdicts):
+        verdicts = settings_kept("process_unchanged", call, rng)
+    again = Trial.of(layer, params, x)
+    same = _equal(results, {"out": again.out, **again.back(dout_of_first)})
+    note = "" if same else "the first call gives other numbers than the next: is something kept?"
+    return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
+
+
+def settings_kept(law: str, call: Callable[[], None], rng: np.random.Generator) -> list[Verdict]:
+    """A verdict for each setting of the process that a call changes, or one for all; they are put back."""
+    with np.errstate(all="warn"), warnings.catch_warnings(), put_back():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        seeds = [int(seed) for seed in rng.integers(2**32, size=3)]
+        random.seed(seeds[0])
+        np.random.seed(seeds[1])  # noqa: NPY002  # that a call may seed in its turn
+        if "torch" in sys.modules:
+            sys.modules["torch"].manual_seed(seeds[2])
+        before = {name: read() for name, read in SETTINGS.items()}
+        call()
+        after = {name: read() for name, read in SETTINGS.items()}
+    changed = [name for name, value in before.items() if value != after[name]]
+    notes = [Verdict(law, name, ok=False, note=f"a call changes {name} of the whole process") for name in changed]
+    return notes or [Verdict(law, "settings", ok=True)]
+
+
+@contextlib.contextmanager
+def put_back() -> Generator[None]:
+    """A context after which settings of the whole process are what they were before."""
+    seeds = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one
+    environment, printing, floats = os.environ.copy(), np.get_printoptions(), np.geterr()
+    size, limit, of_torch = np.getbufsize(), sys.getrecursionlimit(), _of_torch()
+    collecting = gc.isenabled()
+    place: Path | None = None
+    with contextlib.suppress(FileNotFoundError):  # it may have been removed
+        place = Path.cwd()
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        random.setstate(seeds[0])
+        np.random.set_state(seeds[1])  # noqa: NPY002  # the global one, as it was
+        put_environment_back(environment)
+        np.set_printoptions(**printing)
+        np.seterr(**floats)
+        if place is not None:
+            os.chdir(place)
+        np.setbufsize(size)
+        sys.setrecursionlimit(limit)
+        (gc.enable if collecting else gc.disable)()
+        of_torch()
+
+
+def put_environment_back(environment: Mapping[str, str]) -> None:
+    """Put the environment back to what it was, unless it is the same: other threads read it."""
+    if environment != os.environ:
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def _of_torch() -> Callable[[], None]:
+    """The functions that put back the settings of torch, if it is imported: those that can be read."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return lambda: None
+    dtype, threads, state = torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state()
+    strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    recording, products = torch.is_grad_enabled(), torch.get_float32_matmul_precision()
+    tf32 = torch.backends.cudnn.allow_tf32
+
+    def restore() -> None:
+        torch.set_grad_enabled(recording)
+        torch.set_default_dtype(dtype)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        torch.set_rng_state(state)
+        torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+        torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = tf32
+
+    return restore
+
+
+def as_new() -> None:
+    """Undo what calls before may have set for the process: an environment that is empty, and NumPy's own printing."""
+    os.environ.clear()
+    np.set_printoptions(precision=8, threshold=1000, edgeitems=3, linewidth=75, suppress=False)
+
+
+def _copied(fields: Fields) -> Fields:
+    return {name: np.array(leaf) for name, leaf in fields.items()}
+
+
+def _torch() -> str:
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return ""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    products = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    return f"{torch.get_default_dtype()} {torch.is_grad_enabled()} {threads} {strict} {products}"
+
+
+def _state_of_torch() -> bytes:
+    torch: Any = sys.modules.get("torch")
+    return b"" if torch is None else bytes(torch.get_rng_state().numpy().tobytes())
+
+
+SETTINGS: dict[str, Callable[[], object]] = {
+    "numpy.geterr": lambda: repr(np.geterr()),
+    "numpy.get_printoptions": lambda: repr(np.get_printoptions()),
+    "the filters of warnings": lambda: repr(warnings.filters),
+    "the state of numpy.random": lambda: pickle.dumps(np.random.get_state()),  # noqa: NPY002  # the global one
+    "the state of random": lambda: hash(random.getstate()),
+    "the environment": lambda: dict(os.environ),
+    "the current directory": os.getcwd,
+    "the recursion limit": sys.getrecursionlimit,
+    "the garbage collector": gc.isenabled,
+    "numpy.getbufsize": np.getbufsize,
+    "settings of torch": _torch,
+    "the random state of torch": _state_of_torch,
+}
+"""The functions that read the state of the whole process."""
+
+OF_IMPORTS = frozenset({"the filters of warnings", "the environment", "settings of torch", "the random state of torch"})
+"""The settings that a library may change when a first call imports it."""
+
+
+def settings() -> dict[str, object]:
+    """The settings of the process that a library does not change when it is imported."""
+    return {name: read() for name, read in SETTINGS.items() if name not in OF_IMPORTS}
+
+
+def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[str, Any]:
+    """Other inputs: of the same shape, of one row, and of more rows."""
+    others: dict[str, Any] = {"other numbers": _shuffled(layer, x, rng)}
+    leaves = tree.leaves(x)
+    if leaves and all(leaf.ndim and len(leaf) > 1 for leaf in leaves):
+        n = len(leaves[0])
+        others["one row"] = tree.map(lambda leaf: leaf[:1], x)
+        others["fewer rows"] = tree.map(lambda leaf: leaf[: n - 1], x)
+        others["more rows"] = tree.map(lambda leaf: np.concatenate([leaf, leaf[:1]]), x)
+    return others
+
+
+def _shuffled(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> Any:
+    """Other numbers of the same kind: each moved towards another of the same array."""
+    if isinstance(layer, Encoder):
+        return tree.map(rng.permutation, x)
+    share = rng.random()
+    return tree.map(
+        lambda leaf: (leaf + share * (rng.permutation(leaf.reshape(-1)).reshape(leaf.shape) - leaf)).astype(leaf.dtype),
+        x,
+    )
+
+
+def _grads(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:
+    return {f"grads{path}": np.array(leaf) for path, leaf in tree.named_leaves(layer.grads(cache, dout.copy()))}
+
+
+def _equal(a: Fields, b: Fields) -> bool:
+    return all(np.array_equal(leaf, b[name], equal_nan=True) for name, leaf in a.items() if name in b)
+
+
+def _close(a: Fields, b: Fields, scale: dict[str, Any], factor: float = 0.0) -> bool:
+    """Equal, but for rounding."""
+    for name, leaf in a.items():
+        if name not in b or leaf.shape != b[name].shape:
+            return False
+        bound = scale[name] * (factor or 256 * float(np.finfo(leaf.dtype).eps))
+        if not np.allclose(leaf, b[name], rtol=0.0, atol=bound, equal_nan=True):
+            return False
+    return True
+
+
+__all__ = ["calls_in_between", "process_unchanged", "threads", "writable"]

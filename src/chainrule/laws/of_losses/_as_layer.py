@@ -1,0 +1,134 @@
+"""A loss as a layer, of which the laws of layers can be asked, and their verdicts in the words of losses."""
+
+import re
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from attrs import evolve, frozen
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import Array, is_any_tuple, is_tuple
+from chainrule.checking.verdict import Verdict
+from chainrule.laws.of_layers.pair import ROUNDING
+from chainrule.laws.of_layers.rows import taken
+from chainrule.laws.trials.directions import REFUSE
+from chainrule.laws.trials.trial import Trial, measured
+from chainrule.layer import Layer
+from chainrule.loss import Loss
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+NOISES = 64
+"""By how many times its own noise a loss may break an equality, as layers may: in float32, by about 2e-6."""
+
+
+def as_layer(loss: Loss[Any, Any], targets: Any, *, rows: int = 0) -> Layer[tuple[()], Any]:
+    """A loss as a layer of its output, for fixed targets: its `out` is the loss, and its `dout` is `dloss`.
+
+    Of an output with another number of rows than `rows`, the targets are those of these rows again and again.
+    """
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, tuple[()]]:
+        of_out = loss.backward(cache, dout)
+        given: object = of_out
+        if is_any_tuple(given):
+            raise TypeError(f"backward must return dout, an array like out, got {describe(given)}")
+        return of_out, ()
+
+    return Layer(OfLoss(loss, targets, rows), backward, couples_rows=True)
+
+
+@frozen(eq=False)
+class OfLoss:
+    """The forward of a loss as a layer."""
+
+    loss: Loss[Any, Any]
+    targets: Any
+    rows: int = 0
+
+    def __call__(self, params: tuple[()], x: Array) -> tuple[Array, Any]:
+        """The loss of an output."""
+        targets = tree.map(partial(_in_dtype_of, x), with_rows(self.rows, x, self.targets))
+        value, cache = run_loss(self.loss, x, targets)
+        return np.asarray(value, getattr(value, "dtype", x.dtype)), cache
+
+
+def with_rows(rows: int, x: Array, targets: T) -> T:
+    """The targets of as many rows as `x` has, if they have a row for each of `rows`."""
+    n = number_of_rows(x)
+    if rows in (0, n) or any(leaf.ndim < 1 or len(leaf) != rows for leaf in tree.leaves(targets)):
+        return targets
+    return tree.map(partial(taken, np.arange(n) % rows), targets)
+
+
+def number_of_rows(x: Array) -> int:
+    """The length of the first axis, or 0 without one."""
+    return len(x) if x.ndim else 0
+
+
+def _in_dtype_of(x: Array, leaf: Array) -> Array:
+    return leaf.astype(x.dtype) if leaf.dtype.kind == "f" and x.dtype.kind == "f" else leaf
+
+
+NAMES = {"dx": "dout", "out": "loss", "dout": "dloss", "x": "out"}
+"""The names of a layer's fields where it is a loss."""
+
+
+def renamed(law: str, verdicts: list[Verdict]) -> list[Verdict]:
+    """Verdicts on a loss as a layer, in the words of losses."""
+    return [
+        evolve(each, law=law, field=NAMES.get(each.field, each.field), note=_of_loss(each.note)) for each in verdicts
+    ]
+
+
+def _of_loss(note: str) -> str:
+    """Words on a layer in those of a loss, whose x is `out`, and whose `dout` is `dloss`."""
+    return re.sub(r"\b(dx|dout|x)\b", lambda name: NAMES[name[0]], note)
+
+
+def one_verdict(law: str, verdicts: list[Verdict]) -> list[Verdict]:
+    """The first verdict that is wrong, or unfit, or else one that is right, or else one that can't tell."""
+    wrong = [each for each in verdicts if each.wrong] or [each for each in verdicts if each.note.endswith(REFUSE)]
+    right = [evolve(each, note="") for each in verdicts if each.ok]
+    return renamed(law, wrong[:1] or right[:1] or verdicts[:1])
+
+
+IGNORED = "it is the same for every dloss: was it ignored?"
+"""The words for a backward that does not depend on dloss, which is then off by any factor."""
+
+
+def of_ignored(loss: Loss[T, C], out: Array, targets: T, verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts, of which those that are wrong say so if dloss is ignored."""
+    if not any(each.wrong for each in verdicts):
+        return verdicts
+    _, cache = run_loss(loss, out, targets)
+    once, twice = (np.array(loss.backward(cache, dloss)) for dloss in (1.0, 2.0))
+    ignored = once.any() and equal(once, twice)
+    return [evolve(each, note=IGNORED) if ignored and each.wrong else each for each in verdicts]
+
+
+def run_loss(loss: Loss[T, C], out: Array, targets: T) -> tuple[Array, C]:
+    """Call `forward`, and check that it returns a pair."""
+    result: object = loss.forward(out, targets)
+    if not is_tuple(result) or len(result) != 2:
+        raise TypeError(f"forward must return (loss, cache), got {describe(result)}")
+    return cast("tuple[Array, C]", result)
+
+
+def equal(a: Array, b: Array) -> bool:
+    """Tell whether arrays have the same numbers, nan among them."""
+    return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
+
+
+def rounding_of_loss(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> float:
+    """The error that an equality may have: `ROUNDING`, or more of a loss that computes in float32 in any case."""
+    base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
+    return max(ROUNDING, NOISES * base.noise)
+
+
+def row_of_targets(i: int, targets: Array) -> Array:
+    """One row, as an array of one."""
+    return targets[i : i + 1]

@@ -1,0 +1,251 @@
+"""The laws of what a loss writes to, shares and keeps: its arguments, its cache, and the settings of the process."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.checking.verdict import Verdict, compare, one_each
+from chainrule.laws.of_layers.memory import all_written, any_layout, layouts_of, lent, nothing_shared
+from chainrule.laws.of_layers.rows import rows_of
+from chainrule.laws.of_layers.state import calls_in_between, process_unchanged, threads
+from chainrule.laws.of_losses._as_layer import (
+    as_layer,
+    equal,
+    number_of_rows,
+    renamed,
+    rounding_of_loss,
+    row_of_targets,
+    run_loss,
+    with_rows,
+)
+from chainrule.laws.trials.copies import in_dtype, in_float64, read_only_copy, writable
+from chainrule.laws.trials.trial import arrays_in
+from chainrule.loss import Loss
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+
+def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """No argument is written to, read-only ones are accepted, calls repeat, and writing to `out` changes no gradient.
+
+    So it is for one row and in other dtypes, and for a `dloss` that is a writable array.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and the arguments to run it on; copies are used.
+    rng
+        Not used: all laws of losses take one.
+
+    Returns
+    -------
+    list[Verdict]
+        For arguments, repetition and ownership.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_purity(mean_squared_error, out, targets, rng))
+    True
+    """
+    verdicts: list[Verdict] = []
+    for case, given, wanted in _other_copies(out, targets):
+        try:
+            verdicts += _pure(loss, given, wanted, case)
+        except Exception:
+            if not case:
+                raise
+            continue  # it refuses this size or dtype, which is an answer
+    return one_each(verdicts)
+
+
+def _other_copies(out: Array, targets: T) -> Iterator[tuple[str, Array, T]]:
+    """The arguments as they are, one row of them, and all in other dtypes."""
+    yield "", out, targets
+    if len(out) > 1 and _in_rows(out, targets):
+        yield "with 1 row", out[:1], tree.map(partial(row_of_targets, 0), targets)
+    for dtype in map(np.dtype, (np.float32, np.float64, np.float16)):
+        if dtype != out.dtype:
+            yield f"in {dtype.name}", in_dtype(out, dtype), in_dtype(targets, dtype)
+
+
+def _in_rows(out: Array, targets: Any) -> bool:
+    """Tell whether all targets have a row for each of out."""
+    return all(leaf.ndim and len(leaf) == len(out) for leaf in tree.leaves(targets))
+
+
+def _pure(loss: Loss[T, C], out: Array, targets: T, case: str) -> list[Verdict]:
+    """The verdicts on the purity of calls with copies of these arguments."""
+    given, wanted = writable(out), writable(targets)
+    value, cache = run_loss(loss, given, wanted)
+    kept = [array.copy() for array in arrays_in(cache)]
+    first = np.array(loss.backward(cache, 1.0))
+    written = "" if all(map(equal, kept, arrays_in(cache))) else WROTE
+    written = _written(out, targets, given, wanted) or written or _written_to_dloss(loss, cache, out.dtype)
+    try:
+        frozen_value, frozen_cache = run_loss(loss, read_only_copy(out), read_only_copy(targets))
+        again = np.array(loss.backward(frozen_cache, 1.0))
+    except Exception as error:
+        if not case:
+            raise
+        note = written or f"read-only ones are refused: {type(error).__name__}: {error}"
+        return [Verdict("loss_purity", "arguments", ok=False, note=f"{case}: {note}")]
+    repeats = tree.equal((value, first), (frozen_value, again)) and tree.equal(first, loss.backward(cache, 1.0))
+    for leaf in tree.leaves((given, wanted)):
+        leaf[...] = -2 * leaf if leaf.dtype.kind == "f" else leaf == 0  # other sizes and signs, other labels
+    owns = not repeats or tree.equal(first, loss.backward(cache, 1.0))
+    shares = "the cache shares the memory of out or targets: hold own(...) of them in it"
+    notes = {
+        "arguments": written,
+        "repetition": "" if repeats else "the same call gives other numbers",
+        "ownership": "" if owns else shares,
+    }
+    at = f"{case}: " if case else ""
+    return [Verdict("loss_purity", name, not note, note and f"{at}{note}") for name, note in notes.items()]
+
+
+WROTE = "a call wrote to one of its arguments"
+
+
+def _written(out: Array, targets: T, given: Array, wanted: T) -> str:
+    """The fault of calls that did something to the copies of arguments, in words; they are writable afterwards."""
+    locked = [leaf for leaf in tree.leaves((given, wanted)) if not leaf.flags.writeable]
+    for leaf in locked:
+        leaf.flags.writeable = True
+    if locked:
+        return "a call made one of its arguments read-only, which is the caller's"
+    return "" if tree.equal((out, targets), (given, wanted)) else WROTE
+
+
+def _written_to_dloss(loss: Loss[Any, C], cache: C, dtype: np.dtype[Any]) -> str:
+    """The fault of a backward that writes to a dloss which is a writable array, in words."""
+    dloss = np.array(1.5, dtype)
+    loss.backward(cache, dloss)
+    return "" if dloss == 1.5 else "backward wrote to its dloss"
+
+
+def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """Every layout of `out` and targets is taken, results share no memory, all of them is written, and no argument is.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and the arguments to run it on; copies are used.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For the arguments and results.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_memory(mean_squared_error, out, targets, rng))
+    True
+    """
+    layer = as_layer(loss, targets, rows=number_of_rows(out))
+    laws = (any_layout, nothing_shared, all_written)
+    verdicts = [verdict for law in laws for verdict in law(layer, (), out, rng) if verdict.field != "params"]
+    verdicts += [
+        Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted")
+        for name in lent(layer, (), out, rng)
+    ]
+    for words, rows in {"": out, **rows_of(layer, out)}.items():
+        beside = with_rows(number_of_rows(out), rows, targets)
+        for note in _written_by_a_call(loss, rows, beside):
+            verdicts.append(Verdict("", "targets" if "targets" in note else "x", ok=False, note=note))
+        if _gives_its_cache(loss, rows, beside):
+            note = f"it is writable, and shares memory with the cache{words}".replace(" 1 rows", " 1 row")
+            verdicts.append(Verdict("", "dx", ok=False, note=note))
+    verdicts += _laid_out(loss, out, targets, rng)
+    return renamed("loss_memory", one_each(verdicts))
+
+
+def _gives_its_cache(loss: Loss[Any, Any], out: Array, targets: Any) -> bool:
+    """Tell whether the gradient for a dloss of 1 is memory of the cache that its caller may write to."""
+    with suppress(Exception), np.errstate(all="ignore"):
+        _, cache = run_loss(loss, writable(out), writable(targets))
+        dout = loss.backward(cache, 1.0)
+        return bool(dout.flags.writeable and any(np.shares_memory(dout, kept) for kept in arrays_in(cache)))
+    return False
+
+
+def _laid_out(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> Iterator[Verdict]:
+    """The verdicts on the results for an out and targets that are both in another layout."""
+    out, targets = in_float64(out), in_float64(targets)
+    value, cache = run_loss(loss, out, targets)
+    dout, rounding = np.array(loss.backward(cache, 1.0)), rounding_of_loss(loss, out, targets, rng)
+    for name, layout in layouts_of(max(leaf.ndim for leaf in (out, *tree.leaves(targets)))).items():
+        try:
+            given: Any = (layout(out), layout(targets) if is_numpy(targets) else tree.map(layout, targets))
+            other, kept = run_loss(loss, *given)
+            results = {"out": (np.asarray(other), np.asarray(value)), "dx": (loss.backward(kept, 1.0), dout)}
+        except Exception:  # noqa: BLE001, S112  # another law says it, or it is refused, which is an answer
+            continue
+        for field, (got, expected) in results.items():
+            note = f"{name} out with targets in the same layout gives another one"
+            yield compare("", field, got, np.where(np.isfinite(expected), expected, np.nan), rounding, note=note)
+
+
+def _written_by_a_call(loss: Loss[Any, Any], out: Array, targets: Any) -> Iterator[str]:
+    """The arguments that a call wrote to, in words; of one row in float64 `loss_purity` says it, and then no more."""
+    dtypes: tuple[Any, ...] = (np.float64, np.float32, np.float16)
+    for dtype in dtypes:
+        lent_out, beside = out.astype(dtype), writable(targets)
+        with suppress(Exception), np.errstate(all="ignore"):
+            loss.backward(loss.forward(lent_out, beside)[1], 1.0)
+        wrote_to = [
+            *(["out"] if not np.array_equal(lent_out, out.astype(dtype), equal_nan=True) else []),
+            *(["targets"] if not tree.equal(beside, targets) else []),
+        ]
+        if wrote_to and number_of_rows(out) == 1 and dtype is np.float64:
+            return
+        yield from (f"a call wrote to {name}, in {np.dtype(dtype).name}" for name in wrote_to)
+
+
+def loss_state(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
+    """Calls in between, threads and the process: nothing is kept outside of the cache, and nothing global is changed.
+
+    Parameters
+    ----------
+    loss, out, targets
+        The loss, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For all that could be changed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import laws, mean_squared_error
+    >>> rng = np.random.default_rng(0)
+    >>> out, targets = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.loss_state(mean_squared_error, out, targets, rng))
+    True
+    """
+    layer = as_layer(loss, targets, rows=number_of_rows(out))
+    laws = (process_unchanged, calls_in_between, threads)
+    verdicts = renamed("loss_state", [verdict for law in laws for verdict in law(layer, (), out, rng)])
+    again = "a second backward on it gives other numbers: does backward write to it?"
+    if any(each.field == "grads" and each.wrong for each in verdicts):  # of a loss they are such a backward
+        verdicts = [each for each in verdicts if each.field != "backward"]
+        verdicts.append(Verdict("loss_state", "cache", ok=False, note=again))
+    return [each for each in verdicts if each.field != "grads"]

@@ -1,0 +1,210 @@
+"""Other arguments for an optimizer: numbers and gradients of other sizes and signs, and arrays of other lengths.
+
+What a right optimizer does there follows from what it does at the given ones.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.arrays.types import Array
+from chainrule.laws.of_optimizers._impurities import copies, same
+from chainrule.laws.of_optimizers._later_steps import told
+from chainrule.laws.of_optimizers._pace import STEPS
+from chainrule.laws.trials.copies import in_dtype
+
+Arguments: TypeAlias = tuple[Any, Any]
+"""Parameters and gradients."""
+
+LENGTHS = (1, 17, 101, 1001)
+"""The numbers of entries of arrays: one, and one more than fills some blocks of 8, a hundred or a thousand."""
+
+LARGE = 200.0
+"""The factor of parameters that are large."""
+
+SMALL = (1e-4, 1e-7)
+"""The factors of gradients that are small."""
+
+NEARLY = 1e-12
+"""The factor of parameters that are nearly 0."""
+
+PROPORTIONS = (1 / 8, 1 / 64)
+"""The factors of gradients at which it is seen whether steps are in proportion to them."""
+
+EPS = {np.float64: float(np.finfo(np.float64).eps), np.float32: float(np.finfo(np.float32).eps)}
+"""The rounding of numbers around 1, by dtype."""
+
+ROUNDING = 64
+"""The roundings of a number up to which a difference says nothing."""
+
+
+def of_length(value: Any, length: int) -> Any:
+    """Arrays of so many entries, repeated along the last axis; a number alone stays.
+
+    Parameters
+    ----------
+    value
+        A tree.
+    length
+        The number of entries.
+    """
+
+    def repeated(leaf: Array) -> Array:
+        return np.resize(leaf, (*(1 for _ in leaf.shape[1:]), length)) if leaf.ndim and leaf.size else leaf.copy()
+
+    return tree.map(repeated, value)
+
+
+def takes(optimizer: Any, params: Any, grads: Any) -> bool:
+    """Tell whether an optimizer takes these arguments: it may be made for arrays of some shapes.
+
+    Parameters
+    ----------
+    optimizer, params, grads
+        The optimizer, and the arguments.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            new, _ = optimizer.step(optimizer.init(params), params, grads)
+        return [leaf.shape for leaf in tree.leaves(new)] == [leaf.shape for leaf in tree.leaves(params)]
+    except Exception:  # noqa: BLE001  # which is an answer
+        return False
+
+
+def other_arguments(params: Any, grads: Any) -> Iterator[tuple[str, Arguments]]:
+    """Arguments at which a step may take another branch, each after words for them.
+
+    Parameters
+    ----------
+    params, grads
+        The arguments that they are made of.
+    """
+    yield "for parameters of 0", (tree.map(np.zeros_like, params), _of_one_sign(grads, -1.0))
+    yield "for large parameters", (_scaled(params, LARGE), _of_one_sign(grads, 1.0))
+    yield "for small gradients", (params, _scaled(grads, SMALL[-1]))
+    count = len(tree.leaves(grads))
+    if count > 1:
+        for first in range(2):
+            zero = [np.zeros_like(leaf) if i % 2 == first else leaf for i, leaf in enumerate(tree.leaves(grads))]
+            yield "where the gradients of some arrays are 0", (params, tree.replace(grads, zero))
+    for length in (LENGTHS[0], LENGTHS[-1]):
+        try:
+            arguments = of_length(params, length), of_length(grads, length)
+        except Exception:  # noqa: BLE001, S112  # a record of them takes no such arrays
+            continue
+        yield f"for arrays of {length} {'entries' if length > 1 else 'entry'}", arguments
+
+
+def left_out(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
+    """The faults of numbers that stay where their size, or that of their gradient, is another; by path, in words.
+
+    Parameters
+    ----------
+    optimizer, params, slopes
+        The optimizer, parameters of float64, none of which is 0, and gradients as large as they.
+    """
+    notes = _unlike_in_float32(optimizer, params, slopes) | _small_unused(optimizer, params, slopes)
+    holed = tree.map(lambda leaf: leaf * _every_second(leaf, 0.0), params)
+    nearly = tree.map(lambda leaf: leaf * _every_second(leaf, NEARLY), params)
+    usual = _differences(optimizer, params, slopes)
+    for start, other, words in (
+        (holed, _differences(optimizer, nearly, slopes), "a number that is 0 stays there, but one of nearly 0 moves"),
+        (_scaled(params, LARGE), usual, f"a number {LARGE:g} times as large stays where it is"),
+    ):
+        if not takes(optimizer, start, slopes) or (start is holed and _marked(optimizer, holed, nearly)):
+            continue
+        for path, first, a, b, x, y in _by_array(start, *_ends(optimizer, start, slopes), other, usual):
+            stays = (a == first) & (b == first)
+            wrong = stays & (np.abs(x) > 1e-3 * np.abs(y) + ROUNDING * EPS[np.float64] * np.abs(first))
+            if wrong.any():
+                notes.setdefault(path, told(words, wrong))
+    return notes
+
+
+def _marked(optimizer: Any, holed: Any, nearly: Any) -> bool:
+    """Tell whether a first state marks the numbers that are 0, as one does that is to keep them there."""
+    pairs = zip(*(copies(optimizer.init(each)) for each in (holed, nearly)), strict=False)
+    return any(
+        a.shape != b.shape or not np.allclose(a, b, rtol=0, atol=1e-9) for a, b in pairs if a.dtype.kind in "biuf"
+    )
+
+
+def _small_unused(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
+    """The faults where small gradients have no effect, on numbers or on the state, but larger ones in proportion.
+
+    What is in no proportion, as a sign, may have a threshold; what adds small ones up has them in its state.
+    """
+    more, less = (_differences(optimizer, params, _scaled(slopes, factor)) for factor in PROPORTIONS)
+    share = PROPORTIONS[1] / PROPORTIONS[0]
+    notes: dict[str, str] = {}
+    for factor in SMALL:
+        small = _scaled(slopes, factor)
+        if not takes(optimizer, params, small):
+            continue
+        (down, state), (up, other) = (_last(optimizer, params, each) for each in (small, _scaled(small, -1.0)))
+        if not same(copies(state), copies(other)):
+            continue
+        got = tree.map(np.subtract, down, up)
+        for path, first, a, b, c in _by_array(params, more, less, got):
+            proportional = np.abs(b - share * a) <= 1e-6 * np.abs(b)
+            expected = np.abs(b) * factor / PROPORTIONS[1]
+            wrong = proportional & (c == 0) & (expected > ROUNDING * EPS[np.float64] * np.abs(first))
+            if wrong.any():
+                notes.setdefault(path, told(f"a gradient {factor:g} times as large has no effect", wrong))
+    return notes
+
+
+def _unlike_in_float32(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
+    """The faults of steps of float32 far from those of float64: the first by a hundredth, some by ten times."""
+    narrow, narrow_slopes = (in_dtype(each, np.float32) for each in (params, slopes))
+    if not takes(optimizer, narrow, narrow_slopes):
+        return {}
+    wide, wide_slopes = (in_dtype(each, np.float64) for each in (narrow, narrow_slopes))
+    notes: dict[str, str] = {}
+    for steps, share in ((1, 1e-2), (STEPS, 10.0)):
+        right, _ = _last(optimizer, wide, wide_slopes, steps)
+        got, _ = _last(optimizer, narrow, narrow_slopes, steps)
+        for path, first, a, b in _by_array(wide, right, got):
+            rounding = ROUNDING * EPS[np.float32] * np.maximum(np.abs(first), np.abs(a))
+            wrong = np.abs(b - a) > share * np.abs(a - first).max(initial=0.0) + rounding
+            if wrong.any():
+                notes.setdefault(path, told("a step in float32 is another than in float64", wrong))
+    return notes
+
+
+def _by_array(start: Any, *others: Any) -> Iterator[tuple[Any, ...]]:
+    """The path of each array, and the arrays there."""
+    return zip(*zip(*tree.named_leaves(start), strict=True), *map(tree.leaves, others), strict=True)
+
+
+def _last(optimizer: Any, params: Any, slopes: Any, steps: int = STEPS) -> Arguments:
+    """The parameters and the state after some steps under a steady gradient."""
+    at, state = params, optimizer.init(params)
+    with np.errstate(all="ignore"):
+        for _ in range(steps):
+            at, state = optimizer.step(state, at, slopes)
+    return at, state
+
+
+def _ends(optimizer: Any, params: Any, slopes: Any) -> Arguments:
+    """The places where parameters end under gradients, and under these turned."""
+    down, up = (_last(optimizer, params, each)[0] for each in (slopes, _scaled(slopes, -1.0)))
+    return down, up
+
+
+def _differences(optimizer: Any, params: Any, slopes: Any) -> Any:
+    return tree.map(np.subtract, *_ends(optimizer, params, slopes))
+
+
+def _every_second(leaf: Array, factor: float) -> Any:
+    return np.where(np.arange(leaf.size) % 2, 1.0, factor).reshape(leaf.shape)
+
+
+def _of_one_sign(value: Any, sign: float) -> Any:
+    return tree.map(lambda leaf: (sign * np.abs(leaf)).astype(leaf.dtype), value)
+
+
+def _scaled(value: Any, factor: float) -> Any:
+    return tree.map(lambda leaf: (leaf * factor).astype(leaf.dtype), value)

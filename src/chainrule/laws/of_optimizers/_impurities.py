@@ -1,0 +1,161 @@
+"""Faults of the steps of an optimizer beside their results: writing, sharing, remembering; by field, in words."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.arrays.types import Array
+from chainrule.laws.trials.copies import read_only_copy, writable
+from chainrule.laws.trials.trial import arrays_in
+
+Notes: TypeAlias = dict[str, str]
+
+WATCHED = 12
+"""The steps of a run in which each is watched: every tenth may be another."""
+
+LATER = 128
+"""The steps after which the first is taken again: a rate may fall after a hundred."""
+
+
+def impurities(optimizer: Any, params: Any, grads: Any, rng: np.random.Generator, *, later: bool) -> Notes:
+    """The faults of a step taken alone, and of the steps of runs.
+
+    Parameters
+    ----------
+    optimizer, params, grads
+        The optimizer, and the arguments to run it on.
+    rng
+        The generator that draws other gradients.
+    later
+        Whether to take the first step again after many.
+    """
+    other = tree.map(lambda leaf: rng.standard_normal(leaf.shape).astype(leaf.dtype), grads)
+    none = tree.map(np.zeros_like, grads)
+    notes = _of_one(optimizer, params, grads, other)
+    for slopes in ([grads, other, none, _holed(grads)] + [other, grads] * (WATCHED // 2 - 2), [none, none]):
+        notes = of_a_run(optimizer, params, slopes) | notes
+    if "arguments" not in notes:
+        found = (
+            _of_init(optimizer, params)
+            or _by_identity(optimizer, params, grads, other)
+            or (_later(optimizer, params, grads) if later else "")
+        )
+        if found:
+            notes.setdefault("repetition", found)
+    return notes
+
+
+def copies(value: Any) -> list[Array]:
+    """Copies of all arrays in a value of any kind."""
+    return [array.copy() for array in arrays_in(value)]
+
+
+def same(a: list[Array], b: list[Array]) -> bool:
+    """Tell whether two lists have the same numbers."""
+    return len(a) == len(b) and all(
+        np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for x, y in zip(a, b, strict=True)
+    )
+
+
+def _of_one(optimizer: Any, params: Any, grads: Any, other: Any) -> Notes:
+    """The faults of a first step, with others after it."""
+    notes: Notes = {}
+    given, slopes = writable(params), writable(grads)
+    state = optimizer.init(given)
+    before = copies((given, slopes, state))
+    first = optimizer.step(state, given, slopes)
+    kept = copies(first)
+    if not same(before, copies((given, slopes, state))):
+        notes["arguments"] = "a call wrote to one of its arguments"
+    optimizer.step(optimizer.init(given), given, writable(other))
+    optimizer.step(first[1], first[0], writable(other))
+    if not same(kept, copies(first)):
+        notes["ownership"] = "a later call changes the results of an earlier one: is a buffer used again?"
+    repeated = [
+        optimizer.step(state, given, slopes),
+        optimizer.step(state, read_only_copy(params), read_only_copy(grads)),
+    ]
+    if not all(same(kept, copies(again)) for again in repeated):
+        notes["repetition"] = "the same call gives other numbers"
+    shared = _shared(state, [given, slopes]) or _shared(first, [given, slopes])
+    if shared:
+        notes["ownership"] = shared
+    return notes
+
+
+def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
+    """The faults of some steps, each on the results of the one before."""
+    notes: Notes = {}
+    at = writable(params)
+    state = optimizer.init(writable(params))
+    for step, steady in enumerate(slopes):
+        grads = writable(steady)
+        before = copies((at, grads, state))
+        results = optimizer.step(state, at, grads)
+        when = f", at step {step + 1}" if step else ""
+        if not same(before, copies((at, grads, state))):
+            notes.setdefault("arguments", f"a call wrote to one of its arguments{when}")
+        shared = _shared(results, [at, grads])
+        if shared:
+            zero = "" if any(leaf.any() for leaf in tree.leaves(grads)) else ", where all gradients are 0"
+            notes.setdefault("ownership", f"{shared}{when}{zero}")
+        at, state = results
+    return notes
+
+
+def _shared(results: Any, given: Any) -> str:
+    """The memory that results share with arguments or with each other, in words; "" if none."""
+    held = list(arrays_in(results))
+    pairs = [(a, b) for a in held for b in arrays_in(given)]
+    pairs += [(a, b) for i, a in enumerate(held) for b in held[i + 1 :]]
+    pairs = [(a, b) for a, b in pairs if a.flags.writeable or b.flags.writeable]
+    if any(a is not b and np.shares_memory(a, b) for a, b in pairs if a.size):
+        return "results share memory with arguments or with each other"
+    if any(a is b for a, b in pairs):
+        return "a result is an argument, or two results are one array"
+    return ""
+
+
+def _holed(grads: Any) -> Any:
+    """Gradients whose first number is 0."""
+    return tree.map(lambda leaf: np.where(np.arange(leaf.size).reshape(leaf.shape) == 0, 0, leaf), grads)
+
+
+def _of_init(optimizer: Any, params: Any) -> str:
+    """The fault where init gives another state each time, with other numbers in the memory that is free."""
+    states: list[list[Array]] = []
+    for number in (3, -5):
+        held = [np.full_like(leaf, number) for leaf in tree.leaves(params) for _ in range(8)]
+        del held  # np.empty may give this memory out
+        states.append(copies(optimizer.init(writable(params))))
+    words = "init gives another state for the same parameters: is some of it never written, as by np.empty?"
+    return "" if same(*states) else words
+
+
+def _by_identity(optimizer: Any, params: Any, grads: Any, other: Any) -> str:
+    """The fault where gradients in an array that was given before get the step of what it held then."""
+    given, slopes = writable(params), writable(grads)
+    state = optimizer.init(given)
+    optimizer.step(state, given, slopes)
+    for leaf, values in zip(tree.leaves(slopes), tree.leaves(other), strict=True):
+        leaf[...] = values
+    again = copies(optimizer.step(state, given, slopes))
+    fresh = copies(optimizer.step(state, given, writable(other)))
+    words = "other gradients in the same array give other numbers than in a new one: is it kept by identity?"
+    return "" if same(again, fresh) else words
+
+
+def _later(optimizer: Any, params: Any, grads: Any) -> str:
+    """The fault where the first step is another once a run has gone on."""
+    given, slopes = writable(params), writable(grads)
+    state = optimizer.init(given)
+    first = optimizer.step(state, given, slopes)
+    kept, (at, after) = copies(first), first
+    for _ in range(LATER):
+        at, after = optimizer.step(after, at, writable(grads))
+    words = (
+        f"the first step, taken again after {LATER} others, gives other numbers: is something kept outside the state?"
+    )
+    return "" if same(kept, copies(optimizer.step(state, given, slopes))) else words

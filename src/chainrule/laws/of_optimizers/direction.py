@@ -1,0 +1,138 @@
+"""The law of where numbers go: against their gradients, and without one towards 0 or nowhere."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from attrs import evolve
+
+from chainrule import tree
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict, one_each
+from chainrule.laws.of_optimizers._cases import LENGTHS, left_out, of_length, takes
+from chainrule.laws.of_optimizers._later_steps import later_faults
+from chainrule.laws.of_optimizers._runs import MOMENTS, UNMOVED, run, scaled, wrong_ways
+from chainrule.laws.trials.copies import in_dtype
+from chainrule.optimizer import Optimizer
+
+P = TypeVar("P")
+S = TypeVar("S")
+
+
+def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
+    """Each number goes against its own gradient, and without one it stays or decays.
+
+    Under a steady gradient each number ends below where a gradient of zero leaves it if its gradient is positive, and
+    above if that is negative, over some steps: the first may be small. Under a gradient of zero it goes towards 0 or
+    stays. In later steps, too, no number goes along its gradient, and none is left out while others are moved. What
+    decays before a sign or a norm is taken is judged from 0, where there is no decay.
+
+    It is the same where all gradients have one sign, and for arrays of other lengths. No number stays where it is
+    because it is 0 or large, or its gradient small, unless steps are in no proportion to gradients: a sign may have a
+    threshold. Steps in float32 are near those in float64.
+
+    Parameters
+    ----------
+    optimizer, params, grads
+        The optimizer, and the arguments to run it on; other trees and float32 are tried too.
+    rng
+        The generator that draws gradients.
+
+    Returns
+    -------
+    list[Verdict]
+        For each array of the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.follows_gradient(adam(0.01), params, grads, rng))
+    True
+    """
+    verdicts = _followed(optimizer, in_dtype(params, np.float64), rng)
+    others = {"in float32": in_dtype(params, np.float32), "of other shapes": tree.map(_normal_of(rng), TREE)}
+    for words, other in others.items():
+        if not all(each.ok for each in verdicts):
+            break
+        try:
+            more = _followed(optimizer, other, rng)
+        except Exception:  # noqa: BLE001, S112  # it takes no such parameters, which is an answer
+            continue
+        verdicts += [evolve(each, note=f"for parameters {words}: {each.note}") for each in more if not each.ok]
+    if all(each.ok for each in verdicts):
+        found = later_faults(optimizer, in_dtype(params, np.float64), rng)
+        verdicts += [Verdict("follows_gradient", f"params{path}", ok=False, note=note) for path, note in found.items()]
+    if all(each.ok for each in verdicts):
+        verdicts += _elsewhere(optimizer, in_dtype(params, np.float64), rng)
+    return one_each(verdicts)
+
+
+TREE = (np.zeros((3, 2)), np.zeros(4), (np.zeros((2, 3, 2)), np.zeros(1)), np.zeros(5))
+"""Shapes of parameters that every optimizer takes."""
+
+AT_LAST = (2000, 2400)
+"""Those where no number of any array has moved before: a warm-up may have to end."""
+
+
+def _normal_of(rng: np.random.Generator) -> Callable[[Array], Array]:
+    return lambda leaf: rng.standard_normal(leaf.shape)
+
+
+def _elsewhere(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts for other gradients, lengths and sizes, if numbers move soon: else it would take long."""
+    start, slopes = _drawn(params, rng)
+    down, up = (run(optimizer, start, each)[0] for each in (slopes, tree.map(np.negative, slopes)))
+    if any(np.array_equal(a, b) for a, b in zip(tree.leaves(down), tree.leaves(up), strict=True) if a.size):
+        return []
+    verdicts = _judged(optimizer, start, tree.map(np.abs, slopes), rng)
+    found = [evolve(each, note=f"where all gradients have one sign: {each.note}") for each in verdicts if not each.ok]
+    for length in LENGTHS:
+        try:
+            others = _drawn(of_length(start, length), rng)
+        except Exception:  # noqa: BLE001, S112  # a record of them takes no such arrays
+            continue
+        at, steady = (scaled(each, length**-0.5) for each in others)  # of usual norms
+        if takes(optimizer, at, steady):
+            words = f"for arrays of {length} {'entries' if length > 1 else 'entry'}"
+            verdicts = _judged(optimizer, at, steady, rng)
+            found += [evolve(each, note=f"{words}: {each.note}") for each in verdicts if not each.ok]
+    notes = left_out(optimizer, start, slopes)
+    return [
+        *found,
+        *(Verdict("follows_gradient", f"params{path}", ok=False, note=note) for path, note in notes.items()),
+    ]
+
+
+def _drawn(params: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+    """Parameters none of which is nearly 0, and gradients."""
+    start = tree.map(lambda leaf: (np.where(np.abs(leaf) < 0.1, 1.0, leaf)).astype(leaf.dtype), params)
+    slopes = tree.map(
+        lambda leaf: (rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 2, leaf.shape)).astype(leaf.dtype), params
+    )
+    return start, slopes
+
+
+def _followed(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Generator) -> list[Verdict]:
+    return _judged(optimizer, *_drawn(params, rng), rng)
+
+
+def _judged(optimizer: Optimizer[Any, Any], start: Any, slopes: Any, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts for the places where numbers go from a start under gradients, some of which are 0 in one run."""
+    holes = tree.map(lambda leaf: np.where(rng.random(leaf.shape) < 0.3, leaf.dtype.type(0), leaf), slopes)
+    if not tree.equal(*(run(optimizer, start, slopes)[-1] for _ in range(2))):
+        return [Verdict("follows_gradient", "params", ok=False, note=DIFFERS)]
+    notes: dict[str, str] = {}
+    for moments in (*MOMENTS, AT_LAST):
+        found = wrong_ways(optimizer, start, slopes, holes, moments)
+        notes |= {path: note for path, note in found.items() if notes.get(path, UNMOVED) == UNMOVED}
+        unmoved = [note == UNMOVED for note in notes.values()]
+        if not any(unmoved) or (moments == MOMENTS[-1] and not all(unmoved)):
+            break
+    return [Verdict("follows_gradient", f"params{path}", not note, note) for path, note in notes.items()]
+
+
+DIFFERS = "the same steps give other numbers each time, so that it cannot be seen where a number goes"
+"""The words for an optimizer that is not pure, in the place of those that would follow from it."""

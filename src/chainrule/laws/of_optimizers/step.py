@@ -1,0 +1,152 @@
+"""The laws of a step as it is given: the form of its results, and that it is pure."""
+
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import is_any_tuple, is_dict, is_list, is_numpy
+from chainrule.checking.verdict import Verdict
+from chainrule.laws.of_layers.state import settings_kept
+from chainrule.laws.of_optimizers._cases import other_arguments
+from chainrule.laws.of_optimizers._impurities import impurities, of_a_run
+from chainrule.laws.of_optimizers._pace import STEPS
+from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.optimizer import Optimizer
+
+P = TypeVar("P")
+S = TypeVar("S")
+
+
+def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
+    """New parameters are like the old: structure, shapes and dtypes; and so is the state after a step.
+
+    Some steps are taken, each on the results of the one before, and those of float32 and float16 too.
+
+    Parameters
+    ----------
+    optimizer, params, grads
+        The optimizer, and the arguments to run it on.
+    rng
+        Not used: all laws of optimizers take one.
+
+    Returns
+    -------
+    list[Verdict]
+        For the parameters and the state.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.step_structure(adam(0.01), params, grads, rng))
+    True
+    """
+    notes = _reformed(optimizer, params, grads)
+    for dtype in (np.float32, np.float16):
+        if all(leaf.dtype == dtype for leaf in tree.leaves(params)):
+            continue
+        with suppress(Exception), np.errstate(all="ignore"):  # it takes no such dtype, which is an answer
+            narrow = _reformed(optimizer, *in_dtype((params, grads), dtype))
+            notes = {name: f"in {dtype.__name__}: {note}" for name, note in narrow.items()} | notes
+    return [Verdict("step_structure", name, name not in notes, notes.get(name, "")) for name in ("params", "state")]
+
+
+def _reformed(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> dict[str, str]:
+    """The change of the forms of parameters and state over some steps, in words."""
+    at, state = params, optimizer.init(params)
+    before = {"params": _form(at), "state": _form(state)}
+    notes: dict[str, str] = {}
+    for step in range(STEPS):
+        at, state = optimizer.step(state, at, grads)
+        when = f", at step {step + 1}" if step else ""
+        after = {"params": _form(at), "state": _form(state)}
+        notes = {
+            name: f"was {before[name]}, became {form}{when}" for name, form in after.items() if form != before[name]
+        }
+        if notes:
+            break  # the steps after it are not to be held to anything
+    return notes
+
+
+def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
+    """No argument is written to, calls repeat, results share no memory, and the process stays as it is.
+
+    Each step of a run is watched, and some have gradients of 0. The first is taken again after many others, and with
+    other gradients in the same array. Other arguments are tried too: parameters of 0 and large ones, gradients of one
+    sign, small ones, and 0 in some of the arrays, and arrays of one entry and of many.
+
+    Parameters
+    ----------
+    optimizer, params, grads
+        The optimizer, and the arguments to run it on; copies are used, in their own dtype and in others.
+    rng
+        The generator that draws other gradients, for a step in between.
+
+    Returns
+    -------
+    list[Verdict]
+        For arguments, repetition and ownership, and for each setting of the process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import adam, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, grads = rng.standard_normal((2, 4, 3))
+    >>> all(verdict.ok for verdict in laws.step_purity(adam(0.01), params, grads, rng))
+    True
+    """
+    notes: dict[str, str] = {}
+
+    def call() -> None:
+        optimizer.step(optimizer.init(params), writable(params), writable(grads))
+
+    settings = settings_kept("step_purity", call, rng)
+    for dtype in (None, np.float64, np.float32):
+        given, slopes = (params, grads) if dtype is None else in_dtype((params, grads), dtype)
+        try:
+            found = impurities(optimizer, given, slopes, rng, later=dtype is None)
+        except Exception as error:
+            if dtype is None:
+                raise
+            if "read-only" not in str(error):
+                continue  # it refuses this dtype, which is an answer
+            found = {"arguments": "a call writes to one of its arguments"}
+        for name, note in found.items():
+            notes.setdefault(name, note if dtype is None else f"{note}, in {np.dtype(dtype).name}")
+    for words, (given, slopes) in other_arguments(params, grads) if not notes else ():
+        with suppress(Exception), np.errstate(all="ignore"):  # it takes no such arguments, which is an answer
+            found = of_a_run(optimizer, given, [slopes, slopes])
+            notes |= {name: f"{note}, {words}" for name, note in found.items()}
+    return [
+        *settings,
+        *(
+            Verdict("step_purity", name, name not in notes, notes.get(name, ""))
+            for name in ("arguments", "repetition", "ownership")
+        ),
+    ]
+
+
+def _form(value: Any) -> str:
+    """The containers, shapes and dtypes of a value, in words."""
+    if is_numpy(value) or hasattr(value, "dtype"):
+        return describe(value)
+    if is_dict(value):
+        return "{" + ", ".join(f"{key}: {_form(each)}" for key, each in value.items()) + "}"
+    if is_list(value) or is_any_tuple(value):
+        return f"{_kind(value)}({', '.join(map(_form, value))})"
+    kind: Any = value.__class__
+    fields = getattr(kind, "__attrs_attrs__", None)
+    if fields is not None:
+        named = [each.name for each in fields if not each.name.startswith("_")]
+        return f"{_kind(value)}({', '.join(f'{name}={_form(getattr(value, name))}' for name in named)})"
+    return _kind(value)
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__

@@ -1,0 +1,1 @@
+"""Lines of code that show a fault without this library."""

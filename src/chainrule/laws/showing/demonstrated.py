@@ -1,0 +1,347 @@
+"""Lines that show a fault which no single number shows: of memory, state, rows, layouts, structure or `dout`.
+
+From few rows and numbers of one digit on, programs are run until one does what it should not; so the lines that are
+given have been seen to show the fault.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain, islice
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import numpy as np
+from attrs import frozen
+
+from chainrule import tree
+from chainrule.arrays.types import is_numpy
+from chainrule.checking.verdict import Verdict
+from chainrule.laws.of_layers.rows import taken
+from chainrule.laws.of_layers.state import as_new, settings_kept
+from chainrule.laws.of_losses._as_layer import as_layer
+from chainrule.laws.showing._lines import OF_DOUT, OF_X, Author, Pair, Shown, dialect
+from chainrule.laws.showing._programs import (
+    SETTINGS,
+    Program,
+    Programs,
+    of_arguments,
+    of_calls,
+    of_dout,
+    of_grads,
+    of_layouts,
+    of_mean,
+    of_nan,
+    of_ownership,
+    of_process,
+    of_read_only,
+    of_repeats,
+    of_rows,
+    of_sharing,
+    of_sizes,
+    of_structure,
+    of_threads,
+    of_types,
+    of_unwritten,
+    of_value,
+)
+from chainrule.laws.showing.smallest import LARGE, rounded
+from chainrule.laws.trials.copies import writable
+from chainrule.laws.trials.directions import Part
+from chainrule.laws.trials.hints import line_of
+from chainrule.laws.trials.trial import Trial
+
+T = TypeVar("T")
+
+ROWS = (1, 2, 3, 5, 9, 65, 129)
+"""The numbers of rows that are tried, besides that of x."""
+
+TRIES, TRIES_OF_THREADS = 240, 4
+"""The most programs of a kind that are tried; those of threads make hundreds of calls."""
+
+TIMES = 3
+"""The number of times in a row that a program has to show it, before it is given."""
+
+FAR = 1e3
+"""The least difference of two values that is no rounding, in units of the last place."""
+
+PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
+    {
+        "process_unchanged": (of_process, of_repeats, of_calls),
+        "structure": (of_structure,),
+        "derivative": (of_value, of_repeats, of_structure, of_calls),
+        "other_values": (of_repeats, of_structure, of_calls),
+        "other_sizes": (of_repeats, of_structure, of_rows),
+        "any_dout": (of_repeats, of_structure, of_dout, of_calls),
+        "precision": (of_structure,),
+        "linearity": (of_repeats, of_dout, of_calls),
+        "scaled": (of_repeats, of_dout, of_structure, of_calls),
+        "nan_shows": (of_nan,),
+        "arguments_unchanged": (of_arguments, of_read_only),
+        "read_only_accepted": (of_read_only, of_arguments, of_repeats, of_calls),
+        "any_layout": (of_layouts, of_arguments, of_read_only),
+        "nothing_shared": (of_sharing,),
+        "all_written": (of_repeats, of_unwritten, of_calls),
+        "repeatability": (of_repeats, of_calls),
+        "calls_in_between": (of_repeats, of_calls, of_grads),
+        "threads": (of_repeats, of_calls, of_threads),
+        "ownership": (of_ownership,),
+        "independent_rows": (of_repeats, of_rows, of_structure),
+        "grads_without_dx": (of_repeats, of_grads, of_calls),
+        "other_calls": (of_arguments, of_layouts, of_sharing, of_structure, of_repeats, of_grads, of_calls),
+    }
+)
+"""The programs that may show what a law found, the most telling first; where equal calls differ, that comes first."""
+
+OF_LOSSES: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
+    {
+        "loss_state": (of_process, of_read_only, of_repeats, of_calls, of_threads),
+        "loss_structure": (of_types,),
+        "loss_derivative": (of_repeats, of_types, of_calls),
+        "loss_values": (of_repeats, of_types, of_dout, of_sizes, of_calls),
+        "loss_targets": (of_repeats, of_types, of_dout, of_calls),
+        "loss_precision": (of_types,),
+        "loss_linearity": (of_repeats, of_dout, of_calls),
+        "loss_purity": (of_arguments, of_read_only, of_repeats, of_ownership, of_calls),
+        "loss_memory": (of_layouts, of_arguments, of_read_only, of_sharing, of_repeats, of_unwritten, of_ownership),
+        "mean_of_rows": (of_mean,),
+    }
+)
+"""The same for the laws of losses."""
+
+
+@frozen(eq=False)
+class Case:
+    """A layer, or a loss for its targets, and the arguments that a program is tried with."""
+
+    layer: Any
+    params: Any
+    x: Any
+    dout: Any
+
+
+@frozen(eq=False)
+class OfLayer:
+    """A layer, with parameters that are a tree, and the arguments that it was checked with."""
+
+    layer: Any
+    params: Any
+    x: Any
+
+    def some(self, rows: Any, simple: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
+        """The layer, its parameters and x, with some rows and simpler numbers."""
+        return self.layer, simple(self.params), simple(self.x[rows])
+
+    def ones(self, x: Any) -> Any:
+        """A `dout` for a layer that keeps the shape of its x, or that refuses this one."""
+        return np.ones_like(x)
+
+
+@frozen(eq=False)
+class OfLoss:
+    """A loss, and the arguments that it was checked with."""
+
+    loss: Any
+    x: Any
+    targets: Any
+    params: tuple[()] = ()
+
+    def some(self, rows: Any, simple: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
+        """The loss as a layer for its targets, and out, with some rows and simpler numbers."""
+        targets = tree.map(partial(taken, rows), self.targets)
+        return as_layer(self.loss, simple(targets)), (), simple(self.x[rows])
+
+    def ones(self, x: Any) -> Any:
+        """A `dloss`."""
+        return np.ones((), x.dtype)
+
+
+def demonstrated(verdict: Verdict, subject: OfLayer | OfLoss, author: Author) -> str:
+    """Lines of code that show what a verdict says, with few rows and simple numbers; "" if none are found.
+
+    Parameters
+    ----------
+    verdict
+        A verdict that is wrong.
+    subject
+        What it is about.
+    author
+        The layer or the loss as it was given.
+
+    Returns
+    -------
+    str
+        Code that ends in the printing of two values that should be the same, or in a call that raises.
+    """
+    known, x = {**PROGRAMS, **OF_LOSSES}.get(verdict.law, ()), subject.x
+    if verdict.field in SETTINGS:
+        known = tuple(programs for programs in known if programs is of_process)
+    if not known or not is_numpy(x) or not x.ndim or not len(x):
+        return ""
+    if sum(leaf.size for leaf in tree.leaves((subject.params, x))) > LARGE:  # each call takes a while
+        return ""
+    found: list[str] = []
+
+    def search() -> None:
+        some = chain.from_iterable(
+            islice(_tried(verdict, programs, subject, author), TRIES_OF_THREADS if programs is of_threads else TRIES)
+            for programs in known
+        )
+        found.append(next((lines for lines in some if lines), ""))
+
+    settings_kept("", search, np.random.default_rng(0))
+    return found[0]
+
+
+def _tried(verdict: Verdict, programs: Programs, subject: OfLayer | OfLoss, author: Author) -> Iterator[str]:
+    """The lines of each program that is tried; "" for those that show nothing."""
+    own = [leaf.dtype for leaf in tree.leaves((subject.x, subject.params)) if leaf.dtype.kind == "f"]
+    for dtype in dict.fromkeys((*own, *map(np.dtype, (np.float64, np.float32, np.float16)))):
+        for case in _cases(subject, dtype):
+            for code in _codes(verdict, case, author, dtype.name):
+                for program in programs(code, verdict.field):
+                    yield _lines(program, code, verdict)
+
+
+def _cases(subject: OfLayer | OfLoss, dtype: Any) -> Iterator[Case]:
+    """Few rows before many, numbers of one digit before others; and positive ones, which some layers pass on."""
+    rng, n = np.random.default_rng(OF_DOUT), len(subject.x)
+
+    def narrowed(leaf: Any) -> Any:
+        return leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf
+
+    def simple(digits: int, value: Any) -> Any:
+        return tree.map(lambda leaf: narrowed(rounded(digits, OF_X, leaf)), value)
+
+    for digits in (1, 3):
+        for rows in dict.fromkeys((*ROWS, n)):
+            layer, params, x = subject.some(np.arange(rows) % n, partial(simple, digits))
+            try:
+                shape = _contained(partial(_shape, layer, params, x))
+                dout = rounded(digits, OF_DOUT, np.asarray(rng.standard_normal(shape)))
+            except Exception:  # noqa: BLE001  # it refuses them, or is what lines are to show
+                dout = subject.ones(x)
+            yield Case(layer, params, x, narrowed(dout))
+    layer, params, x = subject.some(np.arange(n), partial(tree.map, narrowed))
+    if x.dtype.kind == "f":
+        yield Case(layer, params, narrowed(np.abs(simple(1, x)) + 1), subject.ones(x))
+
+
+def _shape(layer: Any, params: Any, x: Any) -> tuple[int, ...]:
+    """The shape of the output."""
+    return np.shape(layer.forward(*writable((params, x)))[0])
+
+
+def _contained(f: Callable[[], T]) -> T:
+    """The result of a function of the author's; what it sets for the process is put back."""
+    given: list[T] = []
+    settings_kept("", lambda: given.append(f()), np.random.default_rng(0))
+    return given[0]
+
+
+def _codes(verdict: Verdict, case: Case, author: Author, dtype: str) -> Iterator[Pair]:
+    """The code of the layer, for the field of a verdict or for every one."""
+    try:
+        trial = _contained(lambda: Trial.of(case.layer, case.params, case.x))
+    except Exception:  # noqa: BLE001  # it is what lines are to show
+        trial = Trial(case.layer, case.params, case.x, case.x, None)
+    fields = ["out", *trial.arguments]
+    field = verdict.field.replace("()", "")
+    if verdict.law in OF_LOSSES:
+        field = {"loss": "out", "dout": "dx"}.get(field, "")
+    elif verdict.law == "ownership":  # what is written to later shows in derivatives
+        field = ""
+    for name in [field] if field in fields else fields:
+        part = Part(trial, name, case.dout, case.dout, dict)
+        yield dialect(Shown(part, (), 1.0, kinked=False, dtype=dtype), author)
+
+
+def _lines(program: Program, code: Pair, verdict: Verdict) -> str:
+    """The lines of a program if it shows something, whenever it is run; else ""."""
+    try:
+        setting = [*code.arrays]
+    except ValueError:  # there are too many numbers
+        return ""
+    if any("result(" in line for line in (*program.lines, program.got, program.expected)):
+        setting += code.function
+    lines, end = code.said("\n".join([*setting, *program.lines])), ""
+    for _ in range(TIMES):
+        end = _run(lines, program, code, verdict)
+        if not end:
+            return ""
+    return f"{lines}\n{end}"
+
+
+def _run(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
+    """The last line, if the two values at the end are not the same, or if getting one raises; else ""."""
+
+    def run() -> str:
+        with code.contained():
+            return _end(lines, program, code, verdict)
+
+    def anew() -> str:
+        as_new()
+        return run()
+
+    return _contained(anew) if verdict.field in SETTINGS else run()
+
+
+def _end(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
+    names = code.author.names
+    got_by, expected_by = code.said(program.got), code.said(program.expected)
+    try:
+        exec(lines, names)  # noqa: S102  # it is made here, of numbers and of names
+    except Exception:  # noqa: BLE001  # it refuses this
+        return ""
+    try:
+        got = eval(got_by, names)  # noqa: S307  # it is made here
+    except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
+        return raised(got_by, error, verdict)
+    if not program.expected:
+        return ""
+    try:
+        got = np.array(got) if is_numpy(got) else got  # which the other may overwrite
+        expected = eval(expected_by, names)  # noqa: S307  # it is made here
+        given = names[code.said("x")], names[code.said("dout")]
+        place = where(got, expected, 0.0 if program.exact else FAR * _largest(*given, expected))
+    except Exception:  # noqa: BLE001  # there is nothing to compare with
+        return ""
+    return beside(got_by, expected_by, expected, place)
+
+
+def raised(call: str, error: Exception, verdict: Verdict) -> str:
+    """The line of a call that raises, if its error is the one that the verdict names; else ""."""
+    told = (type(error).__name__ in verdict.note and line_of(error) in verdict.note) or "read-only" in str(error)
+    said = str(error).partition("\n")[0]
+    return f"{call}  # raises {type(error).__name__}: {said}" if told else ""
+
+
+def beside(got: str, expected: str, value: Any, place: str | None) -> str:
+    """The line that prints two expressions, of which the second has a value, where they differ; "" if nowhere."""
+    there = place if is_numpy(value) and value.ndim else ""
+    return "" if place is None else f"print({got}{place}, {expected}{there})"
+
+
+def where(got: Any, expected: Any, units: float) -> str | None:
+    """In code, where two values differ by so many units: "" if all of them do; None if they are the same."""
+    if hasattr(got, "dtype"):  # NumPy returns scalars in place of 0-d arrays
+        got = np.asarray(got)
+    if not is_numpy(got) or got.dtype.kind not in ("fiu" if got.ndim else "f"):
+        return None if got == expected else ""
+    if np.ndim(expected) and got.shape != np.shape(expected):
+        return ".shape"
+    eps = float(np.finfo(got.dtype).eps) if got.dtype.kind == "f" else 0.0
+    axes, got, expected = got.ndim, np.atleast_1d(got) + 0.0, np.atleast_1d(expected)
+    with np.errstate(all="ignore"):
+        off = np.abs(got - expected)
+        off[np.isnan(got) & np.isnan(expected)] = 0.0
+        off[got == expected] = 0.0
+        off[np.isnan(off)] = np.inf
+    if not off.size or off.max() <= units * eps:
+        return None
+    index = np.unravel_index(int(np.argmax(off)), off.shape)
+    return f"[{', '.join(str(int(i)) for i in index)}]" if axes else ""
+
+
+def _largest(*arrays: Any) -> float:
+    """The largest finite number in arrays."""
+    return max(float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) for array in map(np.asarray, arrays))

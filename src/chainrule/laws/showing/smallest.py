@@ -1,0 +1,246 @@
+"""The smallest case that still shows that a number is wrong, and lines that show it without this library.
+
+From where a law was found broken, rows are left out while the number stays wrong, and columns where there are no
+parameters that they must fit: half of them, then fewer. Then numbers are rounded to one digit, or to three, and those
+of arrays that are too large to be written out are drawn.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from attrs import evolve, frozen
+
+from chainrule import tree
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.checking.verdict import Verdict
+from chainrule.laws.of_layers.dtypes import Both
+from chainrule.laws.of_losses._as_layer import OfLoss, as_layer
+from chainrule.laws.showing._lines import FEW, OF_DOUT, OF_TARGETS, OF_X, Author, Shown, drawn, lines_of
+from chainrule.laws.trials.directions import Part, confirmed
+from chainrule.laws.trials.trial import Trial, draw, measured, units_of
+
+TRIES = 48
+"""The number of smaller or simpler cases that are tried."""
+
+SOME = 8
+"""The number of entries that are tried, of an array that has more than are written out."""
+
+LARGE = 2**14
+"""A layer of more numbers is not asked again and again."""
+
+STEPS, STEPS_OF_FLOAT32 = (1e-5, 1e-3, 1e-7), (1e-2, 1e-1, 1e-3)
+"""The steps of differences that are tried, relative to an entry."""
+
+
+@frozen(eq=False)
+class Case:
+    """Arguments that may show that a number is wrong.
+
+    Parameters
+    ----------
+    params, x, targets
+        The arguments; targets are `()` but for a loss.
+    dout
+        The derivative with respect to `out` that showed it last.
+    index
+        The number that was wrong then; None if it has been left out.
+    """
+
+    params: Any
+    x: Any
+    targets: Any
+    dout: Array
+    index: tuple[int, ...] | None
+
+
+@frozen(eq=False)
+class Search:
+    """The fault that is looked for in all cases: a law that is broken at a point, for a field."""
+
+    point: Part
+    in_dtype: bool
+    dtype: str
+    rng: np.random.Generator
+
+    def layer(self, case: Case) -> Any:
+        """The layer; of a loss, for its targets."""
+        layer = self.point.trial.layer
+        return as_layer(layer.forward.loss, case.targets) if isinstance(layer.forward, OfLoss) else layer
+
+    def shown(self, case: Case) -> Shown | None:
+        """The fault that a case shows; None where nothing is wrong, or where it is refused."""
+        try:
+            with np.errstate(all="ignore"):
+                trial = Trial.of(self.layer(case), case.params, case.x)
+                simple = np.round(draw(trial.out, self.rng), 1) if trial.out.size <= FEW else drawn(OF_DOUT, trial.out)
+                own = [case.dout] if case.dout.shape == trial.out.shape else []
+                for dout in (simple, *own):
+                    found = self._in_dtype(trial, dout) if self.in_dtype else self._by_differences(trial, dout, case)
+                    if found is not None:
+                        return found
+        except Exception:  # noqa: BLE001  # it refuses so few rows, or such numbers
+            return None
+        return None
+
+    def _in_dtype(self, trial: Trial, dout: Array) -> Shown | None:
+        both = Both.of(trial, dout.astype(self.point.dout.dtype), self.rng)
+        for each in both.verdicts(self.rng, "", theirs=True):
+            if each.field == self.point.name and each.wrong and isinstance(each.point, Part):
+                fresh = self._afresh(trial, each.point.dout)
+                if fresh is None or not np.array_equal(fresh, each.point.got, equal_nan=True):
+                    return None
+                return Shown(each.point, each.index, 0.0, False, self.dtype)
+        return None
+
+    def _by_differences(self, trial: Trial, dout: Array, case: Case) -> Shown | None:
+        near = self.point.trial
+        trial = evolve(measured(trial, self.rng).with_noise(near.noise), floor=near.floor)
+        units = units_of(trial, draw(trial.out, self.rng), self.rng)
+        got = self._afresh(trial, dout)
+        if got is None or got.shape != trial.arguments[self.point.name].shape:
+            return None
+        part = Part(trial, self.point.name, dout, got, units)
+        expected, ratios = confirmed(part, self._entries(part.leaf, case.index))
+        if not np.any(ratios > 1):
+            return None
+        place = int(np.nanargmax(ratios))
+        index = tuple(int(i) for i in np.unravel_index(place, ratios.shape))
+        return _by_steps(part, index, float(expected[index]), self.dtype, kinked=part.interval(place) is not None)
+
+    def _afresh(self, at: Trial, dout: Array) -> Array | None:
+        """The value of the field right after forward, as in the lines; None if it is another each time."""
+        runs = [Trial.of(at.layer, at.params, at.x) for _ in range(2)]
+        one, other = ({"out": each.out, **each.back(dout)}[self.point.name] for each in runs)
+        same = one.shape == other.shape and np.allclose(one, other, rtol=1e-9, atol=0.0, equal_nan=True)
+        return one if same else None
+
+    def _entries(self, leaf: Array, index: tuple[int, ...] | None) -> Any:
+        if leaf.size <= FEW:
+            return np.arange(leaf.size)
+        some = self.rng.choice(leaf.size, SOME, replace=False)
+        return some if index is None else np.unique([*some, np.ravel_multi_index(index, leaf.shape)])
+
+
+def _by_steps(part: Part, index: tuple[int, ...], expected: float, dtype: str, *, kinked: bool) -> Shown | None:
+    """Differences of a step for which they tell the number from what it should be."""
+    got, own = float(part.got[index]), abs(float(part.leaf[index]))
+    along = part.trial.line({part.name: part.alone(index, 1.0)})
+    off = abs(got - expected) if math.isfinite(got) else abs(expected)
+    start = along(0.0)
+    for size in dict.fromkeys((max(1.0, own), own or 1.0)):
+        for step in STEPS if dtype == "float64" else STEPS_OF_FLOAT32:
+            h = float(f"{step * size:.0e}")
+            left, right = (float(part.dout.reshape(-1) @ (along(s) - start)) / s for s in (-h, h))
+            nearest = min(max(got, min(left, right)), max(left, right)) if kinked else (left + right) / 2
+            if abs(nearest - expected) <= off / 4:
+                return Shown(part, index, h, kinked, dtype)
+    return None
+
+
+def smallest(verdict: Verdict, author: Author, dtype: str) -> str:
+    """Lines of code that show that a number is wrong, for few rows and simple numbers; "" if none are found.
+
+    Parameters
+    ----------
+    verdict
+        A verdict that is wrong.
+    author
+        The layer or the loss as it was given.
+    dtype
+        The dtype that it computes in: float64, unless it refuses that.
+
+    Returns
+    -------
+    str
+        Code, in which the author's functions have their own names, and those of a pair are `forward` and `backward`.
+    """
+    point = verdict.point
+    if not isinstance(point, Part) or not verdict.index or any(not leaf.ndim for leaf in tree.leaves(point.trial.x)):
+        return ""
+    made = point.trial.layer.forward
+    targets = made.targets if isinstance(made, OfLoss) else ()
+    in_dtype = verdict.law in {"precision", "loss_precision"}
+    search = Search(point, in_dtype, point.dout.dtype.name if in_dtype else dtype, np.random.default_rng(0))
+    case = Case(point.trial.params, point.trial.x, targets, point.dout, verdict.index)
+    if sum(leaf.size for leaf in tree.leaves((case.params, case.x, targets))) > LARGE:
+        return ""
+    found, case = _smaller(search, case)
+    if found is None:
+        return ""
+    for simple in _simpler(case):
+        again = search.shown(simple)
+        if again is not None:
+            found = again
+            break
+    try:
+        return lines_of(found, author)
+    except ValueError:  # there are too many numbers
+        return ""
+
+
+def _smaller(search: Search, case: Case) -> tuple[Shown | None, Case]:
+    """The smallest case that shows it, and what it shows."""
+    found = search.shown(case)
+    tries, go_on = 0, found is not None
+    while go_on:
+        go_on = False
+        for fewer in _fewer(search, case):
+            tries += 1
+            if tries > TRIES:
+                break
+            again = search.shown(fewer)
+            if again is not None:
+                found, case, go_on = again, evolve(fewer, dout=again.part.dout, index=again.index), True
+                break
+    return found, case
+
+
+def _fewer(search: Search, case: Case) -> Iterator[Case]:
+    """Cases without some rows, or columns, at the beginning or the end: half of them, a quarter, ..., one."""
+    leaves = tree.leaves((case.x, case.targets))
+    axes = range(case.x.ndim) if is_numpy(case.x) and not tree.leaves(case.params) else range(1)
+    for axis in axes:
+        n = tree.leaves(case.x)[0].shape[axis]
+        if axis == 0 and any(len(leaf) != n for leaf in leaves if leaf.ndim):
+            continue
+        some = n // 2
+        while some:
+            for kept in (slice(0, n - some), slice(some, n)):
+                yield _taken(search, case, axis, n, kept)
+            some //= 2
+
+
+def _taken(search: Search, case: Case, axis: int, n: int, kept: slice) -> Case:
+    def part(leaf: Array) -> Array:
+        fits = axis < leaf.ndim and leaf.shape[axis] == n
+        return np.ascontiguousarray(leaf[(slice(None),) * axis + (kept,)]) if fits else leaf
+
+    index = case.index
+    if index is not None and search.point.name == "dx":
+        at = index[axis] - kept.start
+        index = (*index[:axis], at, *index[axis + 1 :]) if 0 <= at < kept.stop - kept.start else None
+    return Case(case.params, tree.map(part, case.x), tree.map(part, case.targets), part(case.dout), index)
+
+
+def _simpler(case: Case) -> Iterator[Case]:
+    """The case with numbers of one digit, or three; those of large arrays are drawn."""
+    for params, x, dout in ((1, 1, 1), (0, 1, 1), (1, 0, 1), (3, 3, 3), (0, 3, 3), (3, 0, 3), (0, 0, 0)):
+        yield Case(
+            tree.map(partial(rounded, params, OF_X), case.params),
+            tree.map(partial(rounded, x, OF_X), case.x),
+            tree.map(partial(rounded, x, OF_TARGETS), case.targets),
+            rounded(dout, OF_DOUT, case.dout),
+            case.index,
+        )
+
+
+def rounded(digits: int, seed: int, leaf: Array) -> Array:
+    """Numbers of a few digits, or as they are for 0; drawn ones for many."""
+    if leaf.size > FEW and leaf.dtype.kind in "fiu" and leaf.max() >= 0:
+        return drawn(seed, leaf)
+    if not digits or leaf.dtype.kind != "f":
+        return leaf
+    return np.array([float(f"{number:.{digits - 1}e}") for number in leaf.reshape(-1)], leaf.dtype).reshape(leaf.shape)

@@ -1,0 +1,204 @@
+"""Lines that show what is wrong with an optimizer, without this library.
+
+They end in two values that should be the same. In them `init` and `step` are the author's own, and `params` and `grads`
+are one array each, of a few numbers.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import numpy as np
+from attrs import frozen
+
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.checking.verdict import Verdict
+from chainrule.interop.in_code import reached
+from chainrule.laws.of_layers.state import as_new, settings_kept
+from chainrule.laws.of_optimizers._runs import lines_of_steps
+from chainrule.laws.of_optimizers.descent import curvature_for
+from chainrule.laws.showing._programs import SETTINGS
+from chainrule.laws.showing.demonstrated import beside, raised, where
+
+SHAPES = ((1,), (4,), (2, 2))
+"""The shapes that are tried."""
+
+PARAMS, GRADS = (1.0, -2.0, 0.5, -1.5), (0.5, 1.0, -2.0, -0.7)
+"""Their numbers."""
+
+STEP = "step(init(params), params, grads)"
+FIRST = f"new, state = {STEP}"
+
+
+@frozen
+class Steps:
+    """Lines of code, and two expressions after them that are to give the same; or the first is to raise nothing.
+
+    Parameters
+    ----------
+    lines
+        The lines.
+    got, expected
+        The expressions.
+    at_most
+        Whether the first is to be no more than the second, in place of the same.
+    as_params
+        Whether the first has the shape of the parameters, unless it goes by arrays of earlier calls.
+    """
+
+    lines: tuple[str, ...]
+    got: str
+    expected: str = ""
+    at_most: bool = False
+    as_params: bool = False
+
+
+Ways: TypeAlias = Callable[[Any, Array, Array, Verdict], Iterator[Steps]]
+"""Lines that may show what a verdict says of an optimizer, with parameters and gradients."""
+
+
+def of_structure(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+    """Types, shapes and dtypes before and after a step."""
+    yield Steps((), STEP)
+    if verdict.field == "params":
+        yield Steps((FIRST,), "type(new).__name__", "'ndarray'")
+        yield Steps((FIRST,), "(new.shape, new.dtype.name)", "(params.shape, params.dtype.name)")
+        return
+    lines = ("before = init(params)", "state = step(before, params, grads)[1]")
+    yield Steps(lines, "type(state).__name__", "type(before).__name__")
+    yield Steps(lines, "len(state)", "len(before)")
+    for path in _held(optimizer.init(params)):
+        before = path.replace("state", "before", 1)
+        yield Steps(lines, f"({path}.shape, {path}.dtype.name)", f"({before}.shape, {before}.dtype.name)")
+
+
+def of_purity(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+    """Arguments before and after a step, which may be read-only; the same step again; memory that results share."""
+    if verdict.field in SETTINGS:
+        imported, value = SETTINGS[verdict.field]
+        yield Steps((*filter(None, [imported]), f"before = {value}", STEP), value, "before")
+        return
+    held = _held(optimizer.step(optimizer.init(params.copy()), params.copy(), grads.copy())[1])
+    for name in ("params", "grads"):
+        yield Steps((f"before = {name}.copy()", STEP), name, "before")
+    for path in held:
+        yield Steps((FIRST, f"before = {path}.copy()", "step(state, new, grads)"), path, "before")
+    yield Steps(("params.flags.writeable = grads.flags.writeable = False",), f"{STEP}[0]")
+    again = "step(state, params, grads)[0]"
+    yield Steps(("state = init(params)", f"first = {again}.copy()"), again, "first", as_params=True)
+    yield Steps((FIRST, "kept = new.copy()", "step(state, new, -2 * grads)"), "new", "kept", as_params=True)
+    for path in _held(optimizer.init(params)):
+        yield Steps(
+            ("state = init(params)",), f"({path}.flags.writeable and np.shares_memory({path}, params))", "False"
+        )
+    results = ["new", *held]
+    for i, one in enumerate(results):
+        for other in ("params", "grads", *results[i + 1 :]):
+            yield Steps((FIRST,), f"({one}.flags.writeable and np.shares_memory({one}, {other}))", "False")
+
+
+def of_places(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+    """Three steps with the numbers in reverse."""
+    moved = (
+        "def moved(params, grads):  # by three steps",
+        "    state = init(params)",
+        "    for _ in range(3):",
+        "        params, state = step(state, params, grads)",
+        "    return params",
+    )
+    if params.size > 1:
+        yield Steps(moved, "moved(np.flip(params), np.flip(grads))", "np.flip(moved(params, grads))", as_params=True)
+
+
+def of_descent(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+    """A thousand steps towards the centre of a quadratic, and the distance to it, which is not to grow."""
+    lines = (
+        f"curvature = {curvature_for(optimizer, params, grads):.3g}",
+        "start, state, centre = params, init(params), params - grads / curvature",
+        "for _ in range(1000):",
+        "    params, state = step(state, params, (params - centre) * curvature)",
+    )
+    yield Steps(lines, "np.abs(params - centre).max()", "np.abs(start - centre).max()", at_most=True)
+
+
+WAYS: Mapping[str, Ways] = MappingProxyType(
+    {"step_structure": of_structure, "step_purity": of_purity, "elementwise": of_places, "descends": of_descent}
+)
+"""The lines for the laws of optimizers; `follows_gradient` has its own."""
+
+
+def steps_shown(verdict: Verdict, optimizer: Any) -> str:
+    """Lines of code that show what a verdict says of an optimizer; "" if none are found.
+
+    Parameters
+    ----------
+    verdict
+        A verdict that is wrong.
+    optimizer
+        The optimizer.
+    """
+    found: list[str] = []
+
+    def search() -> None:
+        follows = verdict.law == "follows_gradient"
+        found.append(lines_of_steps(optimizer) if follows else next(_found(verdict, optimizer), ""))
+
+    settings_kept("", search, np.random.default_rng(0))
+    return found[0]
+
+
+def _found(verdict: Verdict, optimizer: Any) -> Iterator[str]:
+    """Lines that have shown it."""
+    for dtype in (np.float64, np.float32):
+        for shape in SHAPES:
+            params, grads = (np.resize(np.array(numbers, dtype), shape) for numbers in (PARAMS, GRADS))
+            kind = "" if dtype is np.float64 else f", np.{np.dtype(dtype).name}"
+            shown = [[float(str(number)) for number in array.flat] for array in (params, grads)]
+            given = [np.reshape(numbers, shape).tolist() for numbers in shown]
+            setting = (
+                "import numpy as np",
+                f"params = np.array({given[0]}{kind})",
+                f"grads = np.array({given[1]}{kind})",
+            )
+            with suppress(Exception):  # it takes no such parameters
+                for steps in WAYS[verdict.law](optimizer, params, grads, verdict):
+                    lines = "\n".join((*setting, *steps.lines))
+                    ends: list[str] = []
+
+                    def run(lines: str = lines, steps: Steps = steps, ends: list[str] = ends) -> None:
+                        if verdict.field in SETTINGS:
+                            as_new()
+                        ends.append(_end(lines, steps, optimizer, verdict))
+
+                    settings_kept("", run, np.random.default_rng(0))
+                    end = ends[0]
+                    if end:
+                        yield f"{lines}\n{end}"
+
+
+def _end(lines: str, steps: Steps, optimizer: Any, verdict: Verdict) -> str:
+    """The last line, if the lines show something; else ""."""
+    names: dict[str, Any] = {"init": optimizer.init, "step": optimizer.step}
+    try:
+        exec(lines, names)  # noqa: S102  # it is made here, of numbers
+    except Exception:  # noqa: BLE001  # it refuses this
+        return ""
+    try:
+        got = eval(steps.got, names)  # noqa: S307  # it is made here
+    except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
+        return raised(steps.got, error, verdict)
+    if not steps.expected:
+        return ""
+    got = np.array(got) if is_numpy(got) else got  # which the other may overwrite
+    expected = eval(steps.expected, names)  # noqa: S307  # it is made here
+    if steps.at_most:
+        return "" if got <= expected else f"print({steps.got}, {steps.expected})"
+    if steps.as_params and np.shape(got) != names["grads"].shape:
+        return ""
+    return beside(steps.got, steps.expected, expected, where(got, expected, 0.0))
+
+
+def _held(state: Any) -> list[str]:
+    """The code that reaches each array of floats in a state."""
+    return [path for path, each in reached(state, "state") if is_numpy(each) and each.dtype.kind == "f"]

@@ -1,0 +1,85 @@
+"""Which layer of a network breaks a law: each is asked alone, on the input that it has in the network."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+
+from chainrule.checking.verdict import Verdict
+from chainrule.laws.of_layers.table import LAYER_LAWS, LayerLaw
+from chainrule.laws.trials.copies import writable
+from chainrule.parts import Around, Chain, Fork
+
+AS_A_WHOLE = {"network_gradient": "derivative"}
+"""For laws of a network with its loss, that of its layers."""
+
+
+def with_places(
+    verdicts: tuple[Verdict, ...],
+    layer: Any,
+    params: Any,
+    x: Any,
+    rng: np.random.Generator,
+    laws: Mapping[str, LayerLaw] = LAYER_LAWS,
+) -> tuple[Verdict, ...]:
+    """Say in the verdicts that are wrong which layer breaks the law by itself, if the network is made of layers.
+
+    Parameters
+    ----------
+    verdicts
+        The verdicts on the network.
+    layer, params, x
+        The network, and the arguments that it was checked on.
+    rng
+        The generator that draws.
+    laws
+        The laws to ask, by name.
+
+    Returns
+    -------
+    tuple[Verdict, ...]
+        The same, with the places in the notes.
+    """
+    broken = {AS_A_WHOLE.get(each.law, each.law) for each in verdicts if each.wrong}
+    try:
+        parts = list(_parts(layer, params, x, ""))
+    except Exception:  # noqa: BLE001  # a layer that raises has said where already
+        return verdicts
+    places = {law: _breaking(laws[law], parts, rng) for law in laws if law in broken and parts}
+
+    def placed(verdict: Verdict) -> Verdict:
+        found = places.get(AS_A_WHOLE.get(verdict.law, verdict.law), "")
+        if not verdict.wrong or not found:
+            return verdict
+        return evolve(verdict, note=f"{verdict.note}: {found}" if verdict.note else found)
+
+    return tuple(map(placed, verdicts))
+
+
+def _breaking(law: LayerLaw, parts: list[tuple[str, Any, Any, Any]], rng: np.random.Generator) -> str:
+    """The layers that break a law alone, in words; "" if none does."""
+    found: list[str] = []
+    for place, layer, params, x in parts:
+        try:
+            with np.errstate(all="ignore"):
+                wrong = any(each.wrong for each in law(layer, writable(params), writable(x), rng))
+        except Exception:  # noqa: BLE001  # whatever it does, it does not obey
+            wrong = True
+        if wrong:
+            found.append(f"{place}, {layer}")
+    return f"the fault is {' and '.join(found)}" if found else ""
+
+
+def _parts(layer: Any, params: Any, x: Any, place: str) -> Iterator[tuple[str, Any, Any, Any]]:
+    """The layers that are not made of layers, with where they stand, their parameters and their input."""
+    parts = layer.parts
+    if isinstance(parts, Around) and not parts.tied:
+        yield from _parts(parts.layer, params, x, place)
+    elif isinstance(parts, Chain | Fork):
+        kind, n = "layer" if isinstance(parts, Chain) else "branch", len(parts.layers)
+        for i, (part, own) in enumerate(zip(parts.layers, params, strict=True), 1):
+            yield from _parts(part, own, x, f"in {kind} {i} of {n}{place and f' {place}'}")
+            x = part.forward(own, writable(x))[0] if isinstance(parts, Chain) else x
+    elif place:
+        yield place, layer, params, x

@@ -1,0 +1,173 @@
+"""Subjects as laws take them: parameters that are trees, and a layer that takes float64."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import attrs
+import numpy as np
+from attrs import frozen
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.types import is_any_tuple, is_dict, is_list
+from chainrule.encoder import Encoder
+from chainrule.interop import graph
+from chainrule.interop.parameters import named, natural
+from chainrule.laws.of_layers.state import put_back
+from chainrule.laws.trials.copies import in_float64, writable
+from chainrule.layer import Layer
+
+
+def as_trees(layer: Any, params: Any) -> tuple[Any, Any]:
+    """The layer and its parameters, where dictionaries become records, and lists tuples.
+
+    The layer is given what it knows, and its gradients, which must be of the same kind, are turned as well. That of
+    another library's function takes named parameters as they are.
+    """
+    if not _has_containers(params):
+        return layer, params
+    if layer.grads is graph.grads:  # the layer of a function that takes dictionaries, made by `as_layer`
+        return layer, named(params)
+    turn = _turned(params)
+
+    def forward(given: Any, x: Any) -> Any:
+        natural_params = _like(params, given)
+        result = layer.forward(natural_params, x)
+        if is_dict(params) and set(natural_params) != set(params):
+            keys = f"from {sorted(params)} to {sorted(natural_params)}"
+            raise TypeError(f"forward changed the keys of params, which are the caller's, {keys}")
+        return result
+
+    def backward(cache: Any, dout: Any) -> Any:
+        result = layer.backward(cache, dout)
+        dx, grads = result
+        return dx, _checked(params, grads)
+
+    def grads(cache: Any, dout: Any) -> Any:
+        return _checked(params, layer.grads(cache, dout))
+
+    traits = {"couples_rows": layer.couples_rows, "event_axes": layer.event_axes}
+    if isinstance(layer, Encoder):
+        made: Any = Encoder(forward, grads, **traits)
+        return made, turn
+    return Layer(forward, backward, grads, elementwise=layer.elementwise, **traits), turn
+
+
+def as_given(layer: Any, params: Any) -> Callable[[Any], Any]:
+    """The function that makes of parameters that are a tree those that the layer's author is given."""
+    return natural if layer.grads is graph.grads else partial(_like, params)
+
+
+def _has_containers(value: Any) -> bool:
+    return is_dict(value) or is_list(value) or (is_any_tuple(value) and any(map(_has_containers, value)))
+
+
+def _turned(value: Any) -> Any:
+    """The value with records for dictionaries and tuples for lists."""
+    if is_dict(value):
+        return _record(tuple(value))(*map(_turned, value.values()))
+    if is_list(value) or (is_any_tuple(value) and _has_containers(value)):
+        return tuple(map(_turned, value))
+    return value
+
+
+def _like(pattern: Any, value: Any) -> Any:
+    """The value in the containers of a pattern."""
+    if is_dict(pattern):
+        return {
+            key: _like(each, getattr(value, name))
+            for (key, each), name in zip(pattern.items(), _names(tuple(pattern)), strict=True)
+        }
+    if is_list(pattern):
+        return [_like(each, own) for each, own in zip(pattern, value, strict=True)]
+    if is_any_tuple(pattern) and _has_containers(pattern):
+        return tuple(_like(each, own) for each, own in zip(pattern, value, strict=True))
+    return value
+
+
+def _checked(pattern: Any, grads: Any) -> Any:
+    """The gradients as a tree, if their containers are those of the parameters."""
+    for name, is_kind in (("dict", is_dict), ("list", is_list)):
+        if is_kind(pattern) and not is_kind(grads):
+            raise TypeError(f"grads must be a {name} like params, got {describe(grads)}")
+    if is_dict(pattern):
+        if set(grads) != set(pattern):
+            raise TypeError(f"grads must have the keys of params {sorted(pattern)}, got {sorted(grads)}")
+        # Unchecked: what shares memory, or is written to later, is to be seen as it is.
+        return unchecked(_record(tuple(pattern)))(*(_checked(pattern[key], grads[key]) for key in pattern))
+    if is_list(pattern) or (is_any_tuple(pattern) and _has_containers(pattern)):
+        return tuple(_checked(each, own) for each, own in zip(pattern, grads, strict=True))
+    return grads
+
+
+RECORDS: dict[tuple[Any, ...], Callable[..., Any]] = {}
+"""The classes of records that stand for dictionaries, by the keys."""
+
+
+def _record(keys: tuple[Any, ...]) -> Callable[..., Any]:
+    if keys not in RECORDS:
+        body = {"__annotations__": dict.fromkeys(_names(keys), Any)}
+        RECORDS[keys] = frozen(eq=False)(record(type("dict", (), body)))
+    return RECORDS[keys]
+
+
+def _names(keys: tuple[Any, ...]) -> list[str]:
+    return [key if isinstance(key, str) and key.isidentifier() else f"field{i}" for i, key in enumerate(keys)]
+
+
+def in_its_dtype(layer: Any, params: Any, x: Any) -> Any:
+    """The layer itself if it takes float64; else one that takes float64 and computes in the dtype that it is given in.
+
+    The laws then see by its noise in what precision it computes.
+    """
+    dtypes = {leaf.dtype for leaf in _floats((params, x))}
+    if len(dtypes) != 1 or (dtype := dtypes.pop()).itemsize >= 8:
+        return layer
+    try:
+        with put_back():
+            layer.forward(writable(in_float64(params)), writable(in_float64(x)))
+    except Exception:  # noqa: BLE001  # it refuses float64
+        return _narrowed(layer, dtype)
+    return layer
+
+
+def _floats(value: Any) -> Iterator[Any]:
+    yield from (leaf for leaf in tree.leaves(value) if leaf.dtype.kind == "f")
+
+
+@attrs.frozen(eq=False)
+class _Wide:
+    """A cache, and whether its arguments were float64."""
+
+    cache: Any
+    wide: bool
+
+
+def _narrowed(layer: Any, dtype: np.dtype[Any]) -> Any:
+    def narrow(value: Any) -> Any:
+        return tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, value)
+
+    def forward(params: Any, x: Any) -> Any:
+        wide = any(leaf.dtype == np.float64 for leaf in _floats((params, x)))
+        if not wide:
+            out, cache = layer.forward(params, x)
+            return out, _Wide(cache, False)
+        out, cache = layer.forward(narrow(params), narrow(x))
+        return out.astype(np.float64), _Wide(cache, True)
+
+    def backward(cache: _Wide, dout: Any) -> Any:
+        if not cache.wide:
+            return layer.backward(cache.cache, dout)
+        dx, grads = layer.backward(cache.cache, dout.astype(dtype))
+        return dx.astype(np.float64), in_float64(grads)
+
+    def grads(cache: _Wide, dout: Any) -> Any:
+        return (
+            layer.grads(cache.cache, dout)
+            if not cache.wide
+            else in_float64(layer.grads(cache.cache, dout.astype(dtype)))
+        )
+
+    return Layer(forward, backward, grads, couples_rows=layer.couples_rows, event_axes=layer.event_axes)

@@ -1,0 +1,444 @@
+"""Trials: one run of a layer forward and back, its results by name, and the rounding error that they may have."""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import cache
+from types import BuiltinFunctionType, FunctionType
+from typing import Any, TypeAlias, TypeVar, cast
+
+import numpy as np
+from attrs import evolve, field, frozen
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.ownership import read_only
+from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy, is_tuple
+from chainrule.checking.bursts import SPACINGS, UNIT, noise_of
+from chainrule.encoder import Encoder
+from chainrule.interop.graph import Function
+from chainrule.laws.trials.copies import in_float64, writable
+from chainrule.layer import Layer
+from chainrule.parts import unmoved
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+Checked: TypeAlias = Layer[P, C] | Encoder[P, C, Any]
+"""The subject of a law: a layer, or an encoder, for which everything about `dx` is left out."""
+
+Fields: TypeAlias = dict[str, Array]
+"""Arrays by name: `"out"`, `"dx"`, `"grads.W"`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule.laws.trials.trial import Fields
+>>> fields: Fields = {"dx": np.ones(3)}
+"""
+
+Units: TypeAlias = Callable[[], Fields]
+"""A function that measures what rounding may do to the results: that takes several calls, and few comparisons need it.
+
+Examples
+--------
+>>> import numpy as np
+>>> from chainrule.laws.trials.trial import Units
+>>> units: Units = lambda: {"dx": np.full(3, 1e-16)}
+"""
+
+COARSE = 1e-12
+"""Noise from here on is that of a function which computes in float32, or in fewer digits, whatever it is given."""
+
+APART = 1e6
+"""The multiple of its usual size that numbers may have which cancel in a result."""
+
+NOT_LINEAR = 1e-8
+"""Up to what share of a field the results for two multiples of a `dout` may differ by rounding."""
+
+NEIGHBOURS, AROUND, FAR = 3, 2.0**10, 1e-3
+"""The number of neighbours that are asked whether a result stands alone, and their distance in units, and at most."""
+
+AGREE = 1e-3
+"""Up to what share of their distance from a result that stands alone its neighbours differ."""
+
+COPIES, FEW_COPIES = 4, 2
+"""Copies of the arguments, moved by their rounding, that show what rounding does to the results; and to large ones,
+whose many entries say the same."""
+
+FEW_ROWS = 8
+"""The rows of x that a large layer, which treats each alone, is tried at where that is slow or done many times."""
+
+REFUSALS = (ValueError, ArithmeticError, AssertionError)
+"""The errors by which a layer refuses numbers; others are mistakes."""
+
+NO_ARRAYS = (str, bytes, int, float, complex, type, np.ufunc, np.dtype, BuiltinFunctionType)
+"""Types of values that hold no array and need not be looked into."""
+
+LARGE = 2**16
+"""From so many numbers on, arguments and output together, a layer is large, and each call takes a while."""
+
+
+def couples_rows(layer: Checked[Any, Any], x: Any) -> bool:
+    """Tell if the first axis of `x` counts no examples that are each alone: it says so, or has one example."""
+    axes = layer.event_axes
+    return layer.couples_rows or (axes is not None and any(leaf.ndim <= axes for leaf in tree.leaves(x)))
+
+
+def run_forward(layer: Checked[P, C], params: P, x: Any) -> tuple[Array, C]:
+    """Call `forward` on a copy of `x`, and say what is wrong if it does not return `(out, cache)`."""
+    result: object = layer.forward(params, writable(x))
+    if not is_tuple(result) or len(result) != 2 or not _is_array(result[0]):
+        raise TypeError(f"forward must return (out, cache) with an array for out, got {describe(result)}")
+    return cast("tuple[Array, C]", (np.asanyarray(result[0]), result[1]))
+
+
+def value_of(layer: Any, params: Any, x: Any) -> Any:
+    """The `out` of forward: of another library's function by that alone, where its derivative takes time."""
+    forward = layer.forward
+    if isinstance(forward, Function) and forward.value and forward.traced:
+        return forward.value(params, x)
+    return forward(params, x)[0]
+
+
+def run_backward(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
+    """Call `backward` on a copy of `dout`, and say what is wrong if it does not return `(dx, grads)`.
+
+    Of an encoder, which has no `dx`: None and what `grads` gives. A NumPy scalar is as good as a 0-d array.
+    """
+    result: object = backward_of(layer, cache, dout.copy())
+    if not is_tuple(result) or len(result) != 2 or not (_is_array(result[0]) or isinstance(layer, Encoder)):
+        raise TypeError(f"backward must return (dx, grads) with an array for dx, got {describe(result)}")
+    if result[0] is None:
+        return cast("tuple[None, P]", result)
+    return cast("tuple[Array, P]", (np.asanyarray(result[0]), result[1]))
+
+
+def _is_array(value: object) -> bool:
+    """Tell whether a value is an array, or a NumPy scalar, which arithmetic makes of arrays without axes."""
+    return is_numpy(value) or isinstance(value, np.generic)
+
+
+def backward_of(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | None, P]:
+    """Call `backward`, and of an encoder `grads`."""
+    if isinstance(layer, Encoder):
+        return None, layer.grads(cache, dout)
+    return layer.backward(cache, dout)
+
+
+def named(result: tuple[Array | None, Any]) -> Fields:
+    """The arrays of `(dx, grads)` by name."""
+    dx, grads = result
+    fields = {f"grads{path}": np.asarray(leaf) for path, leaf in tree.named_leaves(grads)}
+    return fields if dx is None else {"dx": np.asarray(dx), **fields}
+
+
+def draw(out: Array, rng: np.random.Generator) -> Array:
+    """Draw a normal `dout` for an output."""
+    return rng.standard_normal(out.shape).astype(out.dtype)
+
+
+@frozen(eq=False)
+class Trial:
+    """A layer at a point, and its output and cache there.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer and its arguments.
+    out, cache
+        What forward gave.
+    """
+
+    layer: Any
+    params: Any
+    x: Any
+    out: Array
+    cache: Any
+    noise: float = field(default=UNIT, kw_only=True)
+    floor: float = field(default=0.0, kw_only=True)
+    """An error of a slope that is let pass, of `dout`: far out, 1 - p for a p near 1 is as good as its rounding."""
+
+    @classmethod
+    def of(cls, layer: Any, params: Any, x: Any) -> "Trial":
+        """Run forward, in the dtype of the arguments."""
+        return cls(layer, params, x, *run_forward(layer, params, x))
+
+    @classmethod
+    def in_float64(cls, layer: Any, params: Any, x: Any) -> "Trial":
+        """Run forward in float64, on copies."""
+        return cls.of(layer, in_float64(params), in_float64(x))
+
+    def with_noise(self, noise: float) -> "Trial":
+        """The trial of a function that has so much noise at least."""
+        return evolve(self, noise=max(noise, self.noise))
+
+    @property
+    def size(self) -> int:
+        """The count of the numbers that go in and out."""
+        return self.out.size + sum(leaf.size for leaf in self.arguments.values())
+
+    @property
+    def large(self) -> bool:
+        """True if each call takes a while."""
+        return self.size >= LARGE
+
+    @property
+    def fewer(self) -> Any:
+        """The first rows of x, if the layer is large and treats each alone; else x."""
+        if not self.large or couples_rows(self.layer, self.x) or not all(leaf.ndim for leaf in tree.leaves(self.x)):
+            return self.x
+        return tree.map(lambda leaf: leaf[:FEW_ROWS], self.x)
+
+    @property
+    def arguments(self) -> Fields:
+        """The arrays of floats that the layer is differentiated by, under the names of their derivatives."""
+        return named((None if isinstance(self.layer, Encoder) else self.x, self.params))
+
+    def back(self, dout: Array) -> Fields:
+        """The results of backward by name, for a copy of `dout`."""
+        return named(run_backward(self.layer, self.cache, dout))
+
+    def again(self, arguments: Fields) -> "Trial":
+        """The same layer at another point, that has the same structure."""
+        return Trial.of(self.layer, *self.with_arguments(arguments))
+
+    def beside(self, arguments: Fields) -> "Trial":
+        """The same layer at a point close by, or at its own, if the layer refuses that one."""
+        try:
+            return self.again(arguments)
+        except REFUSALS:
+            return self
+
+    def with_arguments(self, arguments: Fields) -> tuple[Any, Any]:
+        """Parameters and x with other arrays."""
+        params = tree.replace(self.params, [arguments[f"grads{path}"] for path, _ in tree.named_leaves(self.params)])
+        return params, arguments.get("dx", self.x)
+
+    def line(self, directions: Fields) -> Callable[[float], NDArray[Any]]:
+        """The output, flattened, as a function of a step of the arguments along a direction.
+
+        It is nan where the layer refuses the arguments, as beyond the end of its domain.
+        """
+        start, names = self.arguments, [f"grads{path}" for path, _ in tree.named_leaves(self.params)]
+        moving = [(name, leaf, directions[name]) for name, leaf in start.items() if name in directions]
+        params_move, made_of = any(name in directions for name in names), tree.replacing(self.params)
+
+        def at(step: float) -> NDArray[Any]:
+            # Read-only, or a record would copy it.
+            moved = start | {name: read_only(leaf + step * direction) for name, leaf, direction in moving}
+            params = made_of([moved[name] for name in names]) if params_move else self.params
+            try:
+                out: NDArray[Any] = np.asarray(value_of(self.layer, params, writable(moved.get("dx", self.x))))
+            except REFUSALS:
+                if not step:
+                    raise
+                out = np.full(self.out.shape, np.nan)  # also of whole numbers, which have no nan
+            return out.reshape(-1)
+
+        return at
+
+
+def fixed_fields(trial: Trial) -> list[str]:
+    """The names of the gradients of parameters that stay as they are, which must be zeros."""
+    zeros, ones = tree.map(np.zeros_like, trial.params), tree.map(np.ones_like, trial.params)
+    moves = tree.leaves(unmoved(trial.layer, zeros, ones))
+    names = [f"grads{path}" for path, _ in tree.named_leaves(trial.params)]
+    return [name for name, leaf in zip(names, moves, strict=True) if leaf.size and not leaf.all()]
+
+
+def measured(trial: Trial, rng: np.random.Generator, *, roughly: bool = False) -> Trial:
+    """The trial, with the noise of its function: about 1e-16 if it computes in float64, 3e-8 if in float32."""
+    directions = {name: sizes_of(leaf) * rng.choice([-1.0, 1.0], leaf.shape) for name, leaf in trial.arguments.items()}
+    dout = rng.standard_normal(trial.out.size)
+    return trial.with_noise(
+        noise_of(trial.line(directions), dout, SPACINGS[::3] if trial.large or roughly else SPACINGS)
+    )
+
+
+def sizes_of(leaf: Array, *, own: bool = False) -> Array:
+    """By how much to move each entry: its own size; where that is nothing, that of its row, of the field, or 1.
+
+    Nothing is 0, and unless `own` also what is a thousandth of its row's.
+    """
+    size = np.abs(leaf)
+    if not leaf.size:
+        return np.asarray(size)
+    root = math.sqrt(float(np.mean(np.square(size))))
+    if not leaf.ndim:
+        return np.asarray(size if root > 0 else np.ones_like(size))
+    rows = np.sqrt(np.mean(np.square(size), axis=-1, keepdims=True))
+    return np.where(size > (0.0 if own else 1e-3 * rows), size, np.where(rows > 0, rows, root if root > 0 else 1.0))
+
+
+def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = UNIT, copies: int = 0) -> Fields:
+    """The error that rounding may make in each entry of the results, by name.
+
+    The arguments are moved by a random share of a unit of their own size, as if each had been rounded, and the results
+    move by some root mean square over the field. The rounding of a result itself, and the noise of a function that
+    computes in fewer digits than its arguments have, are added.
+
+    Parameters
+    ----------
+    trial
+        The layer at a point.
+    dout
+        The derivative with respect to `out`.
+    rng
+        The generator of the moves.
+    unit
+        The relative rounding error of a number.
+    copies
+        How often they are moved; by default a few times.
+
+    Returns
+    -------
+    Fields
+        For `out` and each result of backward, one number for each entry: one unit, of which a few may be missing.
+    """
+    copies = copies or (FEW_COPIES if trial.large else COPIES)
+    results = {"out": trial.out, **trial.back(dout)}
+    squares = {name: np.zeros(leaf.shape) for name, leaf in results.items()}
+    digits = trial.noise if trial.noise > COARSE else float(np.finfo(dout.dtype).eps)
+    finer = max(1.0, unit / digits)  # what the function computes in, than the dtype which is asked about
+    # More is no rounding, but a backward that is not linear, or a function that bends.
+    of_dout = 64 * UNIT * float(np.abs(dout).max(initial=0.0))
+    most = {name: NOT_LINEAR * rms(leaf) + of_dout for name, leaf in results.items()}
+    saved = [each for each in arrays_in(trial.cache) if each.dtype.kind == "f" and each.base is None and _rounds(each)]
+    with np.errstate(all="ignore"):
+        alone = _alone(trial, dout, results, unit, most, rng)
+        for _ in range(copies):
+            near = {name: _rounded(leaf, unit, rng) for name, leaf in trial.arguments.items()}
+            other = trial.beside(near)
+            found = {"out": other.out, **other.back(_rounded(dout, unit, rng))}
+            # Backward is linear: what it makes of c dout, divided by c, differs by its own rounding alone.
+            factor = float(rng.uniform(1, 2))
+            scaled = trial.back(dout * factor)
+            kept = _with_rounded(saved, trial, dout, unit, rng)
+            within = _within(trial, dout, results, rng) if finer > 1 else {}
+            for name, leaf in results.items():
+                off = np.abs(found[name] - leaf)
+                if name in scaled:
+                    own = np.minimum(np.abs(scaled[name] / factor - leaf), most[name])
+                    off = off + own * finer + np.abs(kept[name] - leaf)
+                if name in within:
+                    off = off + np.minimum(within[name], most[name]) * finer
+                squares[name] += np.square(np.where(alone[name], np.minimum(off, most[name]), off))
+    least = max(unit, trial.noise)
+    units: Fields = {}
+    with np.errstate(all="ignore"):
+        # Where all of a field cancels, as the gradient of a bias before a batch norm does, only rounding is left.
+        largest = max(rms(leaf) for leaf in results.values())
+        for name, leaf in results.items():
+            own = np.sqrt(squares[name] / copies)
+            size = np.abs(leaf)
+            usual = min(largest, APART * _usual(trial, name, dout)) / 32
+            units[name] = rms(own) + own + least * (np.maximum(rms(size), usual) + size)
+    return units
+
+
+def units_of(trial: Trial, dout: Array, rng: np.random.Generator) -> Units:
+    """The function that measures `rounding` when it is first called."""
+    return cache(lambda: rounding(trial, dout, rng))
+
+
+def _usual(trial: Trial, name: str, dout: Array) -> float:
+    """The size of a result if nothing cancels: `<out, dout>` by that of the argument."""
+    size = rms(trial.arguments[name]) if name in trial.arguments else 0.0
+    return rms(trial.out) * rms(dout) * trial.out.size / size if size > 0 else math.inf
+
+
+def _alone(
+    trial: Trial, dout: Array, results: Fields, unit: float, most: dict[str, float], rng: np.random.Generator
+) -> dict[str, NDArray[np.bool_]]:
+    """True where a result stands alone, as at a tie: at arguments around, they agree with each other and not with it.
+
+    That is a jump and no rounding, which makes results around differ from each other as much.
+    """
+    around: list[Fields] = []
+    for _ in range(NEIGHBOURS if AROUND * unit < FAR else 0):
+        other = trial.beside({name: _rounded(leaf, AROUND * unit, rng) for name, leaf in trial.arguments.items()})
+        around.append({"out": other.out, **other.back(dout.astype(other.out.dtype))})
+    alone: dict[str, NDArray[np.bool_]] = {}
+    for name, leaf in results.items():
+        values = np.stack([each[name] for each in around] or [leaf])
+        away = np.abs(values - leaf).min(axis=0)
+        alone[name] = (away > most[name]) & (np.ptp(values, axis=0) <= AGREE * away)
+    return alone
+
+
+def _within(trial: Trial, dout: Array, results: Fields, rng: np.random.Generator) -> Fields:
+    """By how much the results differ from those at arguments that are moved by a unit of float64.
+
+    So does the rounding of every step within, such as that of a mean which x is then centred by, and it grows with the
+    unit of the dtype.
+    """
+    other = trial.beside({name: _rounded(leaf, UNIT, rng) for name, leaf in trial.arguments.items()})
+    found = {"out": other.out, **other.back(dout)}
+    return {name: np.abs(found[name] - leaf) for name, leaf in results.items()}
+
+
+def _with_rounded(saved: list[Array], trial: Trial, dout: Array, unit: float, rng: np.random.Generator) -> Fields:
+    """The results of backward where what forward saved is rounded too; the arrays are as they were afterwards."""
+    before = [array.copy() for array in saved]
+    try:
+        for array in saved:
+            _overwritten(array, _rounded(array, unit, rng))
+        return trial.back(dout)
+    finally:
+        for array, values in zip(saved, before, strict=True):
+            _overwritten(array, values)
+
+
+def _rounds(saved: Array) -> bool:
+    """Tell whether an array has numbers that rounding may have moved: a mask, counts and labels have none."""
+    return bool((saved != np.rint(saved)).any())
+
+
+def _overwritten(array: Array, values: Array) -> None:
+    writable_before = array.flags.writeable
+    array.flags.writeable = True
+    array[...] = values
+    array.flags.writeable = writable_before
+
+
+def _rounded(values: Array, unit: float, rng: np.random.Generator) -> Array:
+    factors = rng.uniform(-unit, unit, values.shape)
+    factors += 1
+    return read_only(np.asarray(values * factors))
+
+
+def rms(values: Array) -> float:
+    """The root mean square of an array's finite numbers."""
+    known = values[np.isfinite(values)]
+    largest = float(np.abs(known).max(initial=0.0))
+    return largest * float(np.sqrt(np.mean(np.square(known / largest)))) if largest > 0 else 0.0
+
+
+def arrays_in(value: Any, deep: int = 8) -> Iterator[NDArray[Any]]:
+    """All NumPy arrays in a value of any kind: a tree, a dictionary, an object, what a function has closed over.
+
+    Each object is looked into once: layers of a network share much that holds no array.
+    """
+    return _arrays_in(value, deep, {})
+
+
+def _arrays_in(value: Any, deep: int, met: dict[int, Any]) -> Iterator[NDArray[Any]]:
+    if is_numpy(value):
+        yield value
+        return
+    if deep == 0 or value is None or isinstance(value, NO_ARRAYS) or id(value) in met:
+        return
+    met[id(value)] = value  # kept, or another could get its id
+    if is_dict(value):
+        inside: list[Any] = list(value.values())
+    elif is_list(value) or is_any_tuple(value):
+        inside = list(value)
+    elif isinstance(value, FunctionType):
+        inside = [cell.cell_contents for cell in value.__closure__ or ()]
+    else:
+        kind: Any = value.__class__
+        names: list[Any] = [*getattr(kind, "__slots__", ()), *getattr(value, "__dict__", {})]
+        inside = [getattr(value, name, None) for name in names if isinstance(name, str)]
+    for each in inside:
+        yield from _arrays_in(each, deep - 1, met)
