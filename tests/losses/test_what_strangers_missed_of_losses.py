@@ -1,6 +1,7 @@
 """Faults of losses that the checks accepted when strangers planted them, and right losses that they refused."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -258,12 +259,20 @@ def test_rows_that_refuse_what_forward_takes_are_wrong() -> None:
 # Targets.
 
 
+def clipped(off: Array, most: float) -> Array:
+    return np.clip(off, -most, most)
+
+
+def without_small(off: Array, least: float) -> Array:
+    return np.where(np.abs(off) < least, 0, off)
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda off: np.clip(off, -500, 500), "for targets a hundred thousand times as large"),
-        (lambda off: np.clip(off, -5e4, 5e4), "for targets a hundred thousand times as large"),
-        (lambda off: np.where(np.abs(off) < 1e-4, 0, off), "where out is close to the targets: it is 0: "),
+        (partial(clipped, most=500.0), "for targets a hundred thousand times as large"),
+        (partial(clipped, most=5e4), "for targets a hundred thousand times as large"),
+        (partial(without_small, least=1e-4), "where out is close to the targets: it is 0: "),
     ],
     ids=["clipped at 500", "clipped at 50,000", "0 below 1e-4"],
 )
