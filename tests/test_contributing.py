@@ -49,3 +49,14 @@ def test_tables_of_settings_do_not_name_layers() -> None:
     for name in ("pyproject.toml", "mkdocs.yml", "mkdocs.zh.yml", "Makefile"):
         text = (ROOT / name).read_text("utf-8")
         assert not re.search(rf"\b{LAYER}\b", text), name
+
+
+def test_every_folder_and_file_at_the_top_has_its_place_in_the_list() -> None:
+    section = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Where things stand")[2].partition("\n## ")[0]
+    package = ROOT / "src" / "chainrule"
+    folders = [path.parent.name for path in package.glob("[!_]*/__init__.py")]
+    of_laws = [path.parent.name for path in package.glob("laws/*/__init__.py")]
+    files = [path.name for path in package.glob("[!_]*.py")]
+    listed = set(re.findall(r"`(\w+)/`", section)) - {"src", "tests"}
+    assert listed == {*folders, *of_laws}
+    assert {*re.findall(r"`(\w+\.py)`", section)} == {*files}
