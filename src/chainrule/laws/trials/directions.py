@@ -32,6 +32,9 @@ off."""
 LEAST = 1e-9
 """The least relative error that is looked for."""
 
+TOGETHER = 1e-7
+"""The relative error, of the smallest field, to which a derivative along all fields has to be known to count."""
+
 CLEAR = 64.0
 """By how many times the gap between a gradient and a derivative has to exceed rounding for a finer step to count."""
 
@@ -419,7 +422,8 @@ def _together(
         line, far_out = trial.line(moves), trial.floor > 0
         found = slopes(line, weights, parts[0][0].first, trial.noise, far_out=far_out, enough=least / (4 * SAFE))
         allowed = SAFE * found.error + least
-        if not np.all((found.low == found.high) & (SAFE * found.error <= least) & (found.miss(got) <= allowed)):
+        known = (found.low == found.high) & (SAFE * found.error <= TOGETHER / LEAST * least)
+        if not np.all(known & (found.miss(got) <= allowed)):
             return None
         for name, size in sizes.items():
             number = max(1, int(np.count_nonzero(moves[name])))
