@@ -369,6 +369,18 @@ def test_mistakes_of_the_caller_are_raised() -> None:
         check_optimizer(sgd(0.1), x, x[0], rng=rng)
 
 
+@pytest.mark.parametrize("only", [["process_unchanged"], ["process_unchanged", "structure"]])
+def test_a_layer_that_raises_is_said_to_once(only: list[str]) -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        if (x > 0).any():
+            raise RuntimeError("no positive numbers")
+        return x, own(x)
+
+    layer, rng = Layer(forward, lambda cache, dout: (dout, ())), np.random.default_rng(0)
+    report = check_layer(layer, (), np.ones((2, 3)), rng=rng, only=only)
+    assert [verdict.note.startswith("raised RuntimeError") for verdict in report.failures] == [True]
+
+
 def doubled_at(field: str) -> Layer[Affine, Any]:
     """An affine layer one of whose derivatives is twice what it should be."""
 

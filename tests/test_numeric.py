@@ -12,9 +12,11 @@ from chainrule import (
     Array,
     Labels,
     Layer,
+    Loss,
     Objective,
     Unit,
     affine,
+    check_network,
     directional_derivative,
     numerical_gradient,
     relu,
@@ -111,6 +113,26 @@ def test_layers_that_couple_rows_are_not_stacked() -> None:
     g = numerical_gradient(Objective(network, softmax_cross_entropy, x, labels), params)
     for a, b in zip(tree.leaves(grads), tree.leaves(g), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-8)
+
+
+def test_losses_that_couple_rows_are_not_stacked() -> None:
+    def rows(out: Array, targets: Array) -> Array:
+        return np.asarray(((out - out.mean(axis=0) - targets) ** 2).sum(axis=1))
+
+    def forward(out: Array, targets: Array) -> tuple[Array, Array]:
+        return np.asarray(rows(out, targets).mean()), out - out.mean(axis=0) - targets
+
+    def backward(off: Array, dloss: object) -> Array:
+        return np.asarray(2 * (off - off.mean(axis=0)) / len(off) * np.asarray(dloss))
+
+    rng = np.random.default_rng(0)
+    params, x, targets = Affine(normal(rng, 3, 4), normal(rng, 4)), normal(rng, 5, 3), normal(rng, 5, 4)
+    loss = Loss(forward, backward, rows, couples_rows=True)
+    _, grads = value_and_grad(affine, loss)(params, x, targets)
+    found = numerical_gradient(Objective(affine, loss, x, targets), params)
+    for a, b in zip(tree.leaves(grads), tree.leaves(found), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-8)
+    assert not check_network(affine, loss, params, x, targets, rng=rng).failures
 
 
 def test_layers_of_ones_own_are_differentiated_by_their_forward() -> None:

@@ -238,6 +238,8 @@ def test_bad_input_is_named() -> None:
         (TypeError, "frozen must be", lambda: check(tanh, np.tanh, x, rng=rng, frozen="x")),
         (ValueError, "the reference does not take", lambda: check(tanh, product, x, rng=rng)),
         (ValueError, "frozen names", lambda: check(tanh, np.tanh, x, rng=rng, frozen=["y"])),
+        (ValueError, "frozen names", lambda: check(tanh, np.tanh, x, rng=rng, frozen=[3])),
+        (ValueError, "frozen names", lambda: check(tanh, np.tanh, x, rng=rng, frozen=[-1])),
     ]
     for error, message, call in cases:
         with pytest.raises(error, match=message):

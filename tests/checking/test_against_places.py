@@ -280,3 +280,31 @@ def test_another_slope_at_a_kink_can_not_be_told() -> None:
     assert not report.failures, str(report)
     assert {each.field for each in report.undecided} == {"dx"}
     assert "at a tie, and at a kink" in report.undecided[0].note
+
+
+@pytest.mark.parametrize("block", [1, 64])
+def test_a_residual_has_the_columns_of_x(block: int) -> None:
+    def forward(x: Any, bias: Any, residual: Any) -> Any:
+        return residual + (x + bias).tanh()
+
+    def backward(dout: Any, out: Any, x: Any, bias: Any, residual: Any) -> Any:
+        dx = dout * (1 - (x + bias).tanh() ** 2)
+        dx[:, dx.shape[1] // block * block :] *= 0.5
+        return dx, dx.sum(0), dout
+
+    f = torch_function(forward, backward)
+    report = checked(f, forward, tensor(8, 128), tensor(128), tensor(8, 128))
+    assert {field for law, field in failures(report) if law == "columns"} == (set() if block == 1 else {"dx", "dbias"})
+    assert report.ok == (block == 1), str(report)
+
+
+def test_why_no_other_columns_are_tried_is_said() -> None:
+    def product(x: Any, weight: Any) -> Any:
+        return x @ weight
+
+    (said,) = [each for each in checked(product, product, tensor(8, 5), tensor(5, 3)).verdicts if each.law == "columns"]
+    assert (said.field, said.ok, said.note) == ("x", True, "left out: f32[5, 3] has others than x")
+    report = checked(softmax, softmax, tensor(6, 6))
+    assert [each.note for each in report.verdicts if each.law == "columns"] == [
+        "left out: x has as many on another axis"
+    ]

@@ -283,3 +283,15 @@ RIGHT: dict[str, tuple[Any, Any, Any]] = {
 def test_a_right_one_is_accepted(name: str) -> None:
     report = check_layer(*RIGHT[name], rng=RNG(0))
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize(("dtype", "count"), [(np.uint8, 256), (np.int8, 128)])
+def test_the_last_token_of_a_dtype_is_tried(dtype: DTypeLike, count: int) -> None:
+    def but_the_last(tokens: Labels) -> Any:
+        return tokens < count - 1
+
+    table, tokens = RNG(3).standard_normal((count, 2)), np.array([[1, 2, 3], [4, 5, 1]], dtype)
+    report = check_layer(embedding_but(but_the_last), table, tokens, rng=RNG(0))
+    assert {verdict.field for verdict in report.failures} == {"grads"}, str(report)
+    report = check_layer(embedding_but(), table, tokens, rng=RNG(0))
+    assert report.ok, str(report)

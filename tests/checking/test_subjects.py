@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Array, Layer, Unit, check_layer, own, relu, tree
+from chainrule import (
+    Array,
+    Encoder,
+    Layer,
+    Unit,
+    check_layer,
+    check_network,
+    mean_squared_error,
+    own,
+    relu,
+    tree,
+)
 from chainrule.laws.trials.subjects import as_trees, in_its_dtype
 
 RNG = np.random.default_rng
@@ -174,3 +185,41 @@ def test_a_layer_that_drops_the_imaginary_part_gives_no_warning() -> None:
         report = check_layer(Layer(forward, backward), (), x, rng=np.random.default_rng(0), only=["derivative"])
     assert report.ok
     assert given == []
+
+
+def test_an_encoder_that_refuses_float64_is_checked_in_its_own_dtype() -> None:
+    def forward(table: Array, tokens: Array) -> tuple[Array, Any]:
+        if table.dtype == np.float64:
+            raise TypeError("float32 tables only")
+        return table[tokens], (table.shape, tokens.copy())
+
+    def grads(cache: Any, dout: Array) -> Array:
+        shape, tokens = cache
+        found = np.zeros(shape, dout.dtype)
+        np.add.at(found, tokens, dout)
+        return found
+
+    def halved(cache: Any, dout: Array) -> Array:
+        return np.asarray(grads(cache, dout) / dout.dtype.type(2))
+
+    table, tokens = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32), np.array([1, 4, 1, 0])
+    report = check_layer(Encoder(forward, grads), table, tokens, rng=np.random.default_rng(0))
+    assert not report.failures, str(report)
+    report = check_layer(Encoder(forward, halved), table, tokens, rng=np.random.default_rng(0))
+    assert ("derivative", "grads") in {(verdict.law, verdict.field) for verdict in report.failures}
+
+
+def test_a_network_may_have_parameters_in_a_dictionary() -> None:
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        return x * params["w"], (own(x), params["w"])
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        x, w = cache
+        return dout * w, {"w": (dout * x).sum(axis=0)}
+
+    rng = np.random.default_rng(0)
+    x, targets = rng.standard_normal((2, 5, 3))
+    params = {"w": rng.standard_normal(3)}
+    report = check_network(Layer(forward, backward), mean_squared_error, params, x, targets, rng=rng)
+    assert report.ok, str(report)
+    assert "network_gradient" in {verdict.law for verdict in report.verdicts}

@@ -121,10 +121,10 @@ def check_layer(
     lost = unfit("derivative", {"x": x, "params": given}, result)
     if lost is not None:
         return Report((lost,))
-    report = _report(laws, checked, given, x, rng=rng, only=only)
-    report = evolve(report, verdicts=with_places(report.verdicts, layer, given, x, rng))
+    report = _report("check_layer", laws, checked, given, x, rng=rng, only=only)
+    report = evolve(report, verdicts=with_places(report.verdicts, layer, given, x, rng, laws))
     author = Author(layer, as_given(layer, params), given)
-    shown = _with_example(report, author, "float64" if checked is subject else _dtype(x))
+    shown = _with_example(report, author, "float64" if checked is subject else _dtype(x, given))
     return shown if shown.example else _with_program(shown, OfLayer(subject, given, x), author)
 
 
@@ -186,7 +186,7 @@ def check_loss(
     if lost is not None:
         return Report((lost,))
     author = Author(loss, _itself, targets)
-    shown = _with_example(_report(LOSS_LAWS, loss, out, targets, rng=rng, only=only), author)
+    shown = _with_example(_report("check_loss", LOSS_LAWS, loss, out, targets, rng=rng, only=only), author)
     return shown if shown.example else _with_program(shown, OfLoss(loss, out, targets), author)
 
 
@@ -232,17 +232,19 @@ def check_network(
     True
     """
     from chainrule.laws.of_compositions.networks import NETWORK_LAWS
-    from chainrule.laws.of_layers.table import LAYER_LAWS
+    from chainrule.laws.of_layers.table import AT_ONCE, LAYER_LAWS
     from chainrule.laws.of_losses.table import LOSS_LAWS
     from chainrule.laws.trials.finite import unfit
     from chainrule.laws.trials.places import with_places
+    from chainrule.laws.trials.subjects import as_trees
 
     _expect(network, (Layer, Encoder), "check_network")
     _expect_names(only, (*LAYER_LAWS, *LOSS_LAWS, *NETWORK_LAWS), "check_network")
-    subject: Any = network  # whose x is of the type that it says
-    of_layer = check_layer(subject, params, x, rng=rng, effort=effort, only=_those(only, LAYER_LAWS))
+    subject, given = as_trees(network, params)
+    of_any_x: Any = network  # whose x is of the type that it says
+    of_layer = check_layer(of_any_x, params, x, rng=rng, effort=effort, only=_those(only, LAYER_LAWS))
     try:
-        out = subject.forward(params, x)[0]
+        out = subject.forward(given, x)[0]
     except Exception:  # noqa: BLE001  # the report of the layer says it
         return of_layer
     of_loss = check_loss(loss, out, targets, rng=rng, effort=effort, only=_those(only, LOSS_LAWS))
@@ -250,12 +252,13 @@ def check_network(
     def value(x: Any, params: Any, targets: Any) -> Any:
         return loss.forward(subject.forward(params, x)[0], targets)[0]
 
-    lost = unfit("network_gradient", {"x": x, "params": params, "targets": targets}, value)
+    lost = unfit("network_gradient", {"x": x, "params": given, "targets": targets}, value)
     if lost is not None:
         return Report((*of_layer.verdicts, *of_loss.verdicts, lost))
     laws = {name: partial(law, subject) for name, law in NETWORK_LAWS.items()}
-    of_both = _report(laws, loss, params, x, targets, rng=rng, only=only)
-    placed = with_places(of_both.verdicts, network, params, x, rng)
+    of_both = _report("check_network", laws, loss, given, x, targets, rng=rng, only=only)
+    of_layers = LAYER_LAWS | AT_ONCE if is_quick(effort, "check_network") else LAYER_LAWS
+    placed = with_places(of_both.verdicts, subject, given, x, rng, of_layers)
     return Report(of_layer.verdicts + of_loss.verdicts + placed, of_layer.example or of_loss.example)
 
 
@@ -305,7 +308,7 @@ def check_optimizer(
     lost = unfit("follows_gradient", {"params": params, "grads": grads})
     if lost is not None:
         return Report((lost,))
-    report = _report(OPTIMIZER_LAWS, optimizer, params, grads, rng=rng, only=only)
+    report = _report("check_optimizer", OPTIMIZER_LAWS, optimizer, params, grads, rng=rng, only=only)
     lines = (steps_shown(verdict, optimizer) for verdict in report.failures)
     return evolve(report, example=next(filter(None, lines), ""))
 
@@ -341,11 +344,12 @@ def _itself(value: Any) -> Any:
     return value
 
 
-def _dtype(x: Any) -> str:
-    return next(leaf.dtype.name for leaf in tree.leaves(x) if leaf.dtype.kind == "f")
+def _dtype(*arguments: Any) -> str:
+    return next(leaf.dtype.name for leaf in tree.leaves(arguments) if leaf.dtype.kind == "f")
 
 
 def _report(
+    check: str,
     laws: Mapping[str, Callable[..., list[Verdict]]],
     subject: object,
     *arguments: object,
@@ -353,7 +357,7 @@ def _report(
     only: Collection[str] | None,
 ) -> Report:
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"check: rng must be a numpy.random.Generator, got {describe(rng)}")
+        raise TypeError(f"{check}: rng must be a numpy.random.Generator, got {describe(rng)}")
     verdicts: list[Verdict] = []
     names = [name for name in laws if only is None or name in only]
     changed: dict[str, None] = {}
@@ -361,6 +365,8 @@ def _report(
         for name in names:
             begun(name)
             found, settings = _asked(name, laws[name], subject, arguments, rng)
+            if name == "process_unchanged" and len(names) > 1:  # it comes first, and the next one says the same
+                found = [each for each in found if each.field != "call"]
             verdicts += found
             changed |= settings
             if name.endswith("structure") and any(map(_says_all, verdicts)):
@@ -383,8 +389,7 @@ def _asked(
         try:
             found = law(subject, *(writable(argument) for argument in arguments), rng)
         except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
-            # The law of the process comes first, and the next one says the same.
-            found = [] if name == "process_unchanged" else [Verdict(name, "call", ok=False, note=_said(error))]
+            found = [Verdict(name, "call", ok=False, note=_said(error))]
         return found, {name: None for name, value in settings().items() if value != before[name]}
 
 

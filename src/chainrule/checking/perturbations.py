@@ -61,10 +61,12 @@ def along(f: Callable[[P], object], params: P, direction: P) -> Probe:
 def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
     """Make a probe for each array of the parameters, in the order of `tree.leaves`: it runs only the layers behind it.
 
-    Encoders, layers that couple rows, and targets without an entry for each row get probes that call the objective.
+    Encoders, layers and losses that couple rows, and targets without an entry for each row get probes that call the
+    objective.
     """
     network: Any = objective.network
-    if not is_a(network, Layer) or network.couples_rows or not _of_rows(objective.targets, objective.x.shape[:1]):
+    alone = is_a(network, Layer) and not (network.couples_rows or objective.loss.couples_rows)
+    if not alone or not _of_rows(objective.targets, objective.x.shape[:1]):
         return black_box(objective, params)
     probes: list[Probe] = []
     x: Any = objective.x  # floats, since no encoder is before it
@@ -92,7 +94,7 @@ def _along(f: Callable[[P], object], params: P, direction: P, entries: Entries, 
     def at(step: complex) -> P:
         return tree.map(partial(_on_the_line, step), params, direction)
 
-    return np.array([_number(f(at(step)), step) for step in steps.tolist()])
+    return np.array([_number(f(at(step)), step, "directional_derivative") for step in steps.tolist()])
 
 
 def _on_the_line(step: complex, start: Array, direction: Array) -> Array:
@@ -121,13 +123,13 @@ def _moves(params: P, which: int, is_complex: bool) -> Callable[[int, complex], 
     return move
 
 
-def _number(value: Any, step: complex) -> Any:
+def _number(value: Any, step: complex, caller: str = "numerical_gradient") -> Any:
     """The value of a function as a number, in the precision that it has, which decides about the steps."""
     if getattr(value, "shape", ()) != () or not hasattr(value, "real"):
-        raise TypeError(f"numerical_gradient: f must return one number, got {describe(value)}")
+        raise TypeError(f"{caller}: f must return one number, got {describe(value)}")
     if isinstance(step, complex) and not np.iscomplexobj(value):
         raise TypeError(
-            "numerical_gradient: f returned a real number for complex parameters, so part of it is not analytic: "
+            f"{caller}: f returned a real number for complex parameters, so part of it is not analytic: "
             "use method='central'"
         )
     dtype = getattr(value, "dtype", None)

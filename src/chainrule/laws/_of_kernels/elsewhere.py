@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
+from chainrule.arrays.arguments import describe
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.check import Check, truth_at, worst
-from chainrule.laws._of_kernels.homes import MATRIX, Real, is_float, values
+from chainrule.laws._of_kernels.homes import MATRIX, Home, Real, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
 from chainrule.laws._of_kernels.yardstick import Truth, cancels, errors_of, numbers
 
@@ -30,10 +31,16 @@ GROSS = 16.0
 def columns(check: Check) -> Iterator[Verdict]:
     """Other numbers of columns, where the formula takes them. f may refuse them.
 
-    Other arrays than x must be vectors with a number for each column, as the weight of a norm is.
+    Other arrays than x must have the same columns: a vector of them, as the weight of a norm is, or rows, as a residual
+    has. Single numbers stay.
     """
-    x, beside = check.args[0], arrays_of(check.args[1:])
-    if x.ndim < MATRIX or not math.prod(x.shape) or (beside and not _are_rows_of(x, beside)):
+    x = check.args[0]
+    if x.ndim < MATRIX or not math.prod(x.shape):
+        return
+    others_have = [each for each in arrays_of(check.args[1:]) if not (_has_columns_of(x, each) or _is_one(each))]
+    if x.shape[-1] in x.shape[:-1] or others_have:
+        why = f"{describe(others_have[0])} has others than x" if others_have else "x has as many on another axis"
+        yield Verdict("columns", "x", ok=True, note=f"left out: {why}")
         return
     n, others = int(x.shape[-1]), 0
     most = check.most // math.prod(x.shape[:-1])
@@ -44,8 +51,8 @@ def columns(check: Check) -> Iterator[Verdict]:
             continue
         which = check.rng.integers(0, n, count)
         drawn = check.home.columns(x, which)
-        vectors = lifted(check.home, check.args[1:], partial(check.home.columns, which=which))
-        known = truth_at(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *vectors))
+        beside = lifted(check.home, check.args[1:], partial(_columns, check.home, which))
+        known = truth_at(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *beside))
         if known is None:
             continue
         others += 1
@@ -53,10 +60,19 @@ def columns(check: Check) -> Iterator[Verdict]:
     yield from worst(found)
 
 
-def _are_rows_of(x: Any, arrays: list[Any]) -> bool:
-    """True if all are as long as a row of x, and no other axis is."""
-    n = x.shape[-1]
-    return n not in x.shape[:-1] and all(tuple(each.shape) == (n,) and is_float(each) for each in arrays)
+def _has_columns_of(x: Any, array: Any) -> bool:
+    """True if an array of floats has a number for each column of x, in one row or in as many as x has."""
+    shape, of_x = tuple(array.shape), tuple(x.shape)
+    return bool(is_float(array) and shape in {of_x, of_x[-1:]})
+
+
+def _is_one(array: Any) -> bool:
+    return math.prod(array.shape) == 1
+
+
+def _columns(home: Home, which: Real, array: Any) -> Any:
+    """These columns of an array that has some, or its one number."""
+    return home.copy(array) if _is_one(array) else home.columns(array, which)
 
 
 def lengths(check: Check) -> Iterator[Verdict]:
@@ -134,7 +150,7 @@ def _with_zeros(check: Check, x: Real) -> Real:
         changed[1] = np.ravel(x[1])[0] if x.ndim > 1 else x[0]
     if x.min() <= 0:
         changed[0] = 0
-        if len(x) > MATRIX:
+        if len(x) > 2:
             changed[2] *= np.resize([0.0, 1.0], x.shape[1:])
     return changed
 

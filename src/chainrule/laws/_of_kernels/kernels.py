@@ -93,7 +93,7 @@ def names_of(f: object, reference: object, args: Arguments, frozen: Collection[P
     """Call gradients after the arguments of the function, or if it does not say, of the reference."""
     known = next((some for each in (f, reference) if len(some := _positional(each)) >= len(args)), ())
     names = known[: len(args)] or ("x", *(f"params[{i}]" for i in range(len(args) - 1)))
-    if any(isinstance(place, str) and place not in names for place in frozen):
+    if any(place not in names if isinstance(place, str) else place not in range(len(names)) for place in frozen):
         raise ValueError(f"check_against: frozen names {list(frozen)}, but the arguments are {', '.join(names)}")
     still = {place if isinstance(place, str) else names[place] for place in frozen}
     gradients: dict[str, str] = {} if names[0] in still else {"": f"d{names[0]}"}

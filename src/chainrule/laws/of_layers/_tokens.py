@@ -46,7 +46,7 @@ def of_whole_tables(params: Any, x: NDArray[Any], rng: np.random.Generator) -> I
     """
     lengths = {len(leaf) for leaf in tree.leaves(params) if leaf.ndim}
     for k in sorted(lengths, reverse=True):
-        if x.max() < k <= np.iinfo(x.dtype).max:
+        if x.max() < k <= np.iinfo(x.dtype).max + 1:
             made = (
                 np.arange(x.size) % k
                 if x.size >= k

@@ -7,7 +7,8 @@ import numpy as np
 from attrs import evolve
 
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers.table import LAYER_LAWS, LayerLaw
+from chainrule.laws.of_layers.state import put_back
+from chainrule.laws.of_layers.table import LayerLaw
 from chainrule.laws.trials.copies import writable
 from chainrule.parts import Around, Chain, Fork
 
@@ -21,7 +22,7 @@ def with_places(
     params: Any,
     x: Any,
     rng: np.random.Generator,
-    laws: Mapping[str, LayerLaw] = LAYER_LAWS,
+    laws: Mapping[str, LayerLaw],
 ) -> tuple[Verdict, ...]:
     """Say in the verdicts that are wrong which layer breaks the law by itself, if the network is made of layers.
 
@@ -62,7 +63,7 @@ def _breaking(law: LayerLaw, parts: list[tuple[str, Any, Any, Any]], rng: np.ran
     found: list[str] = []
     for place, layer, params, x in parts:
         try:
-            with np.errstate(all="ignore"):
+            with put_back(), np.errstate(all="ignore"):
                 wrong = any(each.wrong for each in law(layer, writable(params), writable(x), rng))
         except Exception:  # noqa: BLE001  # whatever it does, it does not obey
             wrong = True

@@ -16,7 +16,7 @@ from chainrule.encoder import Encoder
 from chainrule.interop import graph
 from chainrule.interop.parameters import named, natural
 from chainrule.laws.of_layers.state import put_back
-from chainrule.laws.trials.copies import in_float64, writable
+from chainrule.laws.trials.copies import in_dtype, in_float64, writable
 from chainrule.layer import Layer
 
 
@@ -146,15 +146,11 @@ class _Wide:
 
 
 def _narrowed(layer: Any, dtype: np.dtype[Any]) -> Any:
-    def narrow(value: Any) -> Any:
-        return tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, value)
-
     def forward(params: Any, x: Any) -> Any:
-        wide = any(leaf.dtype == np.float64 for leaf in _floats((params, x)))
-        if not wide:
+        if not any(leaf.dtype == np.float64 for leaf in _floats((params, x))):
             out, cache = layer.forward(params, x)
             return out, _Wide(cache, False)
-        out, cache = layer.forward(narrow(params), narrow(x))
+        out, cache = layer.forward(in_dtype(params, dtype), in_dtype(x, dtype))
         return out.astype(np.float64), _Wide(cache, True)
 
     def backward(cache: _Wide, dout: Any) -> Any:
@@ -164,10 +160,11 @@ def _narrowed(layer: Any, dtype: np.dtype[Any]) -> Any:
         return dx.astype(np.float64), in_float64(grads)
 
     def grads(cache: _Wide, dout: Any) -> Any:
-        return (
-            layer.grads(cache.cache, dout)
-            if not cache.wide
-            else in_float64(layer.grads(cache.cache, dout.astype(dtype)))
-        )
+        if not cache.wide:
+            return layer.grads(cache.cache, dout)
+        return in_float64(layer.grads(cache.cache, dout.astype(dtype)))
 
-    return Layer(forward, backward, grads, couples_rows=layer.couples_rows, event_axes=layer.event_axes)
+    if isinstance(layer, Encoder):
+        return Encoder(forward, grads)
+    traits = {"couples_rows": layer.couples_rows, "event_axes": layer.event_axes, "elementwise": layer.elementwise}
+    return Layer(forward, backward, grads, **traits)
