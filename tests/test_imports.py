@@ -110,7 +110,7 @@ def test_no_module_is_named_for_nothing_in_particular() -> None:
     assert [file for file in FILES if vague & set(file.split("/"))] == []
 
 
-WATCHED = "laws/of_layers/state"
+WATCHED = "laws/trials/process"
 """It sees whether a call leaves the global generators as they were, and puts them back."""
 
 GENERATORS = {"np.random.Generator", "np.random.SFC64", "np.random.default_rng"}

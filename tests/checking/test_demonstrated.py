@@ -1,5 +1,6 @@
 """Lines that show a fault of memory, state, rows, layouts or structure: run on a fresh layer or loss, they show it."""
 
+import gc
 import os
 from typing import Any
 
@@ -25,7 +26,9 @@ from chainrule import (
 )
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS
 from chainrule.laws.of_layers.memory import clear
+from chainrule.laws.showing import _programs
 from chainrule.laws.showing.demonstrated import OF_LOSSES, PROGRAMS
+from chainrule.laws.trials import process
 
 SWAMPED = {("gradients that add up over calls", "any_dout"): "a sum of 1e30 hides what each call adds to it"}
 """What lines can't show on a layer that is made afresh, and why."""
@@ -378,3 +381,17 @@ def test_a_loss_that_sets_the_environment_is_shown_by_it(monkeypatch: pytest.Mon
     loss = Loss(forward, softmax_cross_entropy.backward, softmax_cross_entropy.rows)
     report = report_of_loss(loss, np.array([0, 2, 1, 1, 2]), "loss_state")
     assert report.example.endswith("print(dict(os.environ), before)")
+
+
+def test_every_setting_of_the_process_can_be_shown() -> None:
+    assert set(_programs.SETTINGS) == set(process.SETTINGS)
+
+
+def test_a_call_that_stops_the_garbage_collector_is_shown_to() -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        gc.disable()
+        return 2 * x, own(x)
+
+    report = report_of(Layer(forward, lambda cache, dout: (2 * dout, ())), (), normal(6, 3), "process_unchanged")
+    assert "gc.isenabled()" in report.example
+    assert gc.isenabled()

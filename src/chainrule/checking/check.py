@@ -381,8 +381,8 @@ def _asked(
     name: str, law: Callable[..., list[Verdict]], subject: object, arguments: tuple[object, ...], rng: Generator
 ) -> tuple[list[Verdict], dict[str, None]]:
     """The verdicts of a law, and the settings of the process that its calls changed, which are put back."""
-    from chainrule.laws.of_layers.state import put_back, settings
     from chainrule.laws.trials.copies import writable
+    from chainrule.laws.trials.process import put_back, settings
 
     with put_back(), np.errstate(all="ignore"):  # laws go where functions overflow
         before = settings()

@@ -72,12 +72,16 @@ class Verdict:
 
 
 def one_each(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """One verdict for each field: the first that does not hold, or else the first."""
+    """One verdict for each field: the first that is wrong, or else that can't tell, or else that is right."""
     by_field: dict[str, Verdict] = {}
     for verdict in verdicts:
-        if verdict.field not in by_field or (by_field[verdict.field].ok and not verdict.ok):
+        if verdict.field not in by_field or _rank(verdict) < _rank(by_field[verdict.field]):
             by_field[verdict.field] = verdict
     return list(by_field.values())
+
+
+def _rank(verdict: Verdict) -> int:
+    return 0 if verdict.wrong else 1 if verdict.undecided else 2
 
 
 def compare(

@@ -16,7 +16,7 @@ from chainrule.laws._of_kernels.check import Check, said, truth_at, worst
 from chainrule.laws._of_kernels.homes import Real, Torch, values
 from chainrule.laws._of_kernels.kernels import Arguments, Names, Results, arrays_of, in_memory
 from chainrule.laws._of_kernels.yardstick import numbers
-from chainrule.laws.of_layers.state import OF_IMPORTS, settings_kept
+from chainrule.laws.trials.process import settings_kept
 
 
 def process_unchanged(check: Check) -> Iterator[Verdict]:
@@ -28,8 +28,6 @@ def process_unchanged(check: Check) -> Iterator[Verdict]:
             wrong.append(_wrong(check, check.f.run(check.copied(), check.first.dout)))
 
     verdicts = settings_kept("process_unchanged", call, np.random.default_rng(0))
-    if not verdicts[0].ok and all(each.field in OF_IMPORTS for each in verdicts):
-        verdicts = settings_kept("process_unchanged", call, np.random.default_rng(0))
     # What is not the same at each call may draw random numbers.
     yield from (each for each in verdicts if each.ok or check.deterministic or "state" not in each.field)
     call()

@@ -67,7 +67,7 @@ def _has_columns_of(x: Any, array: Any) -> bool:
 
 
 def _is_one(array: Any) -> bool:
-    return math.prod(array.shape) == 1
+    return bool(math.prod(array.shape) == 1)
 
 
 def _columns(home: Home, which: Real, array: Any) -> Any:

@@ -29,8 +29,8 @@ from chainrule.laws._of_kernels.kernels import (
     names_of,
 )
 from chainrule.laws._of_kernels.yardstick import Truth, coarsest, numbers, truth
-from chainrule.laws.of_layers.state import put_back
 from chainrule.laws.of_layers.values import douts
+from chainrule.laws.trials.process import put_back
 
 ROWS = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000)
 """Numbers of rows: the edges of blocks."""

@@ -12,7 +12,7 @@ from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._arguments import Call, calls
 from chainrule.laws.of_layers._made import Made
-from chainrule.laws.of_layers.state import SETTINGS
+from chainrule.laws.trials.process import SETTINGS
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
 
 CALLS = 4

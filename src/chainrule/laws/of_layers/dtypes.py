@@ -95,11 +95,7 @@ def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     for case, other in _with_larger(layer, x, rng):
         verdicts += tried(other, single, case, theirs=False, may_overflow=True, units=UNITS * LARGER**3)
     verdicts += tried(x, half, theirs=own == half)
-    return one_each(sorted(verdicts, key=_cannot_tell))  # one that is wrong stands before one that can't tell
-
-
-def _cannot_tell(verdict: Verdict) -> bool:
-    return verdict.undecided
+    return one_each(verdicts)
 
 
 def _of_other_rows(layer: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:

@@ -398,7 +398,7 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     """
     trial = measured(Trial.in_float64(layer, params, x), rng)
     few, noise, (own, _) = trial.fewer, trial.noise, _dtype(layer, params, x)
-    found: dict[str, Verdict] = {}
+    found: list[Verdict] = []
     others = rows_of(layer, x) if tree.leaves(params) else {}
     for case, given in {"": x, **others}.items():
         for dtype in (np.float64, np.float32, np.float16):
@@ -406,15 +406,12 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
                 words = f"{case} in {np.dtype(dtype).name}" + (f", with {layout} dout" if layout else "")
                 try:
                     used = in_dtype(few if dtype == np.float16 and not case else given, dtype)
-                    verdicts = _grads_alone(layer, in_dtype(params, dtype), used, arranged, rng, words, noise, own)
+                    found += _grads_alone(layer, in_dtype(params, dtype), used, arranged, rng, words, noise, own)
                 except Exception:
                     if not (case or layout) and dtype == np.float64:
                         raise
                     continue  # it refuses this, which is an answer
-                for verdict in verdicts:
-                    if verdict.field not in found or (found[verdict.field].ok and not verdict.ok):
-                        found[verdict.field] = verdict
-    return list(found.values()) or [Verdict("grads_without_dx", "grads", ok=True)]
+    return one_each(found) or [Verdict("grads_without_dx", "grads", ok=True)]
 
 
 def _grads_alone(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.types import Array
-from chainrule.checking.verdict import Verdict
+from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.trials.copies import in_float64
 from chainrule.laws.trials.directions import REFUSE
@@ -70,25 +70,17 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     dout = draw(trial.out, rng)
     units = rounding(trial, dout, rng)
     right = {"out": trial.out, **trial.back(dout)}
-    found: dict[str, Verdict] = {}
+    found: list[Verdict] = []
     others = 0
     most = MOST if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
     for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, most, _widths(trial), rng):
         verdicts = _of_some_rows(trial, dout, right, units, which, words)
         others += bool(verdicts) and len(which) != n
-        _keep_worst(found, verdicts)
-    _keep_worst(found, _beside_a_large_row(trial, dout, right, units))
+        found += verdicts.values()
+    found += _beside_a_large_row(trial, dout, right, units).values()
     if not others:
         return [Verdict("independent_rows", "out", ok=True, note=f"it takes {n} rows and no other number")]
-    return list(found.values())
-
-
-def _keep_worst(found: dict[str, Verdict], verdicts: dict[str, Verdict]) -> None:
-    """Add verdicts by field: one that is wrong stays before one that can't tell, and that before one that is right."""
-    for name, verdict in verdicts.items():
-        before = found.get(name)
-        if before is None or (before.ok and not verdict.ok) or (before.undecided and verdict.wrong):
-            found[name] = verdict
+    return one_each(found)
 
 
 def _of_some_rows(

@@ -1,17 +1,11 @@
 """The laws of state: calls that come in between, threads, and what belongs to the whole process."""
 
 import contextlib
-import gc
-import os
-import pickle
-import random
 import sys
 import time
-import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
@@ -23,6 +17,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.trials.process import settings_kept
 from chainrule.laws.trials.trial import (
     Checked,
     Fields,
@@ -292,9 +287,9 @@ def _codes(f: Any, deep: int = 4) -> Iterator[CodeType]:
 def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """A call leaves the process as it was.
 
-    That is: NumPy's error and print settings, filters of warnings, random generators, the environment, the current
-    directory, torch's default dtype, threads, random state and choice of algorithms. The first call gives what the next
-    gives.
+    That is: NumPy's error and print settings and its buffer, filters of warnings, random generators, the environment,
+    the current directory, the recursion limit, the garbage collector, and torch's default dtype, recording, threads,
+    random state, and choice of algorithms and of precision. The first call gives what the next gives.
 
     Parameters
     ----------
@@ -317,147 +312,24 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     >>> all(verdict.ok for verdict in laws.process_unchanged(affine, params, x, rng))
     True
     """
-    first: Fields = {}
-    dout: Array = np.zeros(0)
+    calls: list[tuple[Array, Fields]] = []
 
     def call() -> None:
-        nonlocal first, dout
         out, cache = run_forward(layer, params, x)
         dout = draw(out, rng)
-        first = {"out": np.array(out), **_copied(Trial(layer, params, x, out, cache).back(dout))}
+        calls.append((dout, {"out": np.array(out), **_copied(Trial(layer, params, x, out, cache).back(dout))}))
         layer.grads(cache, dout.copy())
 
     verdicts = settings_kept("process_unchanged", call, rng)
-    dout_of_first, results = dout, first
-    if not verdicts[0].ok and all(each.field in OF_IMPORTS for each in verdicts):
-        verdicts = settings_kept("process_unchanged", call, rng)
+    dout, results = calls[0]
     again = Trial.of(layer, params, x)
-    same = _equal(results, {"out": again.out, **again.back(dout_of_first)})
+    same = _equal(results, {"out": again.out, **again.back(dout)})
     note = "" if same else "the first call gives other numbers than the next: is something kept?"
     return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
 
 
-def settings_kept(law: str, call: Callable[[], None], rng: np.random.Generator) -> list[Verdict]:
-    """A verdict for each setting of the process that a call changes, or one for all; they are put back."""
-    with np.errstate(all="warn"), warnings.catch_warnings(), put_back():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        seeds = [int(seed) for seed in rng.integers(2**32, size=3)]
-        random.seed(seeds[0])
-        np.random.seed(seeds[1])  # noqa: NPY002  # that a call may seed in its turn
-        if "torch" in sys.modules:
-            sys.modules["torch"].manual_seed(seeds[2])
-        before = {name: read() for name, read in SETTINGS.items()}
-        call()
-        after = {name: read() for name, read in SETTINGS.items()}
-    changed = [name for name, value in before.items() if value != after[name]]
-    notes = [Verdict(law, name, ok=False, note=f"a call changes {name} of the whole process") for name in changed]
-    return notes or [Verdict(law, "settings", ok=True)]
-
-
-@contextlib.contextmanager
-def put_back() -> Generator[None]:
-    """A context after which settings of the whole process are what they were before."""
-    seeds = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one
-    environment, printing, floats = os.environ.copy(), np.get_printoptions(), np.geterr()
-    size, limit, of_torch = np.getbufsize(), sys.getrecursionlimit(), _of_torch()
-    collecting = gc.isenabled()
-    place: Path | None = None
-    with contextlib.suppress(FileNotFoundError):  # it may have been removed
-        place = Path.cwd()
-    try:
-        with warnings.catch_warnings():
-            yield
-    finally:
-        random.setstate(seeds[0])
-        np.random.set_state(seeds[1])  # noqa: NPY002  # the global one, as it was
-        put_environment_back(environment)
-        np.set_printoptions(**printing)
-        np.seterr(**floats)
-        if place is not None:
-            os.chdir(place)
-        np.setbufsize(size)
-        sys.setrecursionlimit(limit)
-        (gc.enable if collecting else gc.disable)()
-        of_torch()
-
-
-def put_environment_back(environment: Mapping[str, str]) -> None:
-    """Put the environment back to what it was, unless it is the same: other threads read it."""
-    if environment != os.environ:
-        os.environ.clear()
-        os.environ.update(environment)
-
-
-def _of_torch() -> Callable[[], None]:
-    """The functions that put back the settings of torch, if it is imported: those that can be read."""
-    torch: Any = sys.modules.get("torch")
-    if torch is None:
-        return lambda: None
-    dtype, threads, state = torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state()
-    strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    recording, products = torch.is_grad_enabled(), torch.get_float32_matmul_precision()
-    tf32 = torch.backends.cudnn.allow_tf32
-
-    def restore() -> None:
-        torch.set_grad_enabled(recording)
-        torch.set_default_dtype(dtype)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        torch.set_rng_state(state)
-        torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
-        torch.set_float32_matmul_precision(products)
-        torch.backends.cudnn.allow_tf32 = tf32
-
-    return restore
-
-
-def as_new() -> None:
-    """Undo what calls before may have set for the process: an environment that is empty, and NumPy's own printing."""
-    os.environ.clear()
-    np.set_printoptions(precision=8, threshold=1000, edgeitems=3, linewidth=75, suppress=False)
-
-
 def _copied(fields: Fields) -> Fields:
     return {name: np.array(leaf) for name, leaf in fields.items()}
-
-
-def _torch() -> str:
-    torch: Any = sys.modules.get("torch")
-    if torch is None:
-        return ""
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    products = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    return f"{torch.get_default_dtype()} {torch.is_grad_enabled()} {threads} {strict} {products}"
-
-
-def _state_of_torch() -> bytes:
-    torch: Any = sys.modules.get("torch")
-    return b"" if torch is None else bytes(torch.get_rng_state().numpy().tobytes())
-
-
-SETTINGS: dict[str, Callable[[], object]] = {
-    "numpy.geterr": lambda: repr(np.geterr()),
-    "numpy.get_printoptions": lambda: repr(np.get_printoptions()),
-    "the filters of warnings": lambda: repr(warnings.filters),
-    "the state of numpy.random": lambda: pickle.dumps(np.random.get_state()),  # noqa: NPY002  # the global one
-    "the state of random": lambda: hash(random.getstate()),
-    "the environment": lambda: dict(os.environ),
-    "the current directory": os.getcwd,
-    "the recursion limit": sys.getrecursionlimit,
-    "the garbage collector": gc.isenabled,
-    "numpy.getbufsize": np.getbufsize,
-    "settings of torch": _torch,
-    "the random state of torch": _state_of_torch,
-}
-"""The functions that read the state of the whole process."""
-
-OF_IMPORTS = frozenset({"the filters of warnings", "the environment", "settings of torch", "the random state of torch"})
-"""The settings that a library may change when a first call imports it."""
-
-
-def settings() -> dict[str, object]:
-    """The settings of the process that a library does not change when it is imported."""
-    return {name: read() for name, read in SETTINGS.items() if name not in OF_IMPORTS}
 
 
 def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[str, Any]:

@@ -69,8 +69,7 @@ def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     if not any(each.wrong for each in verdicts):
         found = in_other_calls(layer, (), out, rng, of_loss=True)
         verdicts += [_with_its_targets(each) for each in found]
-    wrong = [each for each in verdicts if each.wrong]  # which stand before those that can't tell
-    return renamed("loss_precision", one_each([*wrong, *verdicts]))
+    return renamed("loss_precision", one_each(verdicts))
 
 
 def _elsewhere(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> Iterator[Verdict]:

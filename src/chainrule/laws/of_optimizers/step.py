@@ -9,11 +9,11 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list, is_numpy
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers.state import settings_kept
 from chainrule.laws.of_optimizers._cases import other_arguments
 from chainrule.laws.of_optimizers._impurities import impurities, of_a_run
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.trials.process import settings_kept
 from chainrule.optimizer import Optimizer
 
 P = TypeVar("P")

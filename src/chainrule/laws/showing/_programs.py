@@ -58,7 +58,8 @@ ALONE = "alone = grads(cache, dout)"
 
 OF_TORCH = (
     "(torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads(), "
-    "torch.are_deterministic_algorithms_enabled())"
+    "torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision(), "
+    "torch.backends.cudnn.allow_tf32)"
 )
 
 SETTINGS = {
@@ -70,6 +71,7 @@ SETTINGS = {
     "the environment": ("import os", "dict(os.environ)"),
     "the current directory": ("import os", "os.getcwd()"),
     "the recursion limit": ("import sys", "sys.getrecursionlimit()"),
+    "the garbage collector": ("import gc", "gc.isenabled()"),
     "numpy.getbufsize": ("", "np.getbufsize()"),
     "settings of torch": ("import torch", OF_TORCH),
     "the random state of torch": ("import torch", "torch.get_rng_state().tolist()"),

@@ -17,7 +17,6 @@ from chainrule import tree
 from chainrule.arrays.types import is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.rows import taken
-from chainrule.laws.of_layers.state import as_new, settings_kept
 from chainrule.laws.of_losses._as_layer import as_layer
 from chainrule.laws.showing._lines import OF_DOUT, OF_X, Author, Pair, Shown, dialect
 from chainrule.laws.showing._programs import (
@@ -48,6 +47,7 @@ from chainrule.laws.showing.smallest import LARGE, rounded
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import Part
 from chainrule.laws.trials.hints import line_of
+from chainrule.laws.trials.process import as_new, contained
 from chainrule.laws.trials.trial import Trial
 
 T = TypeVar("T")
@@ -179,17 +179,15 @@ def demonstrated(verdict: Verdict, subject: OfLayer | OfLoss, author: Author) ->
         return ""
     if sum(leaf.size for leaf in tree.leaves((subject.params, x))) > LARGE:  # each call takes a while
         return ""
-    found: list[str] = []
 
-    def search() -> None:
+    def search() -> str:
         some = chain.from_iterable(
             islice(_tried(verdict, programs, subject, author), TRIES_OF_THREADS if programs is of_threads else TRIES)
             for programs in known
         )
-        found.append(next((lines for lines in some if lines), ""))
+        return next((lines for lines in some if lines), "")
 
-    settings_kept("", search, np.random.default_rng(0))
-    return found[0]
+    return contained(search)
 
 
 def _tried(verdict: Verdict, programs: Programs, subject: OfLayer | OfLoss, author: Author) -> Iterator[str]:
@@ -216,7 +214,7 @@ def _cases(subject: OfLayer | OfLoss, dtype: Any) -> Iterator[Case]:
         for rows in dict.fromkeys((*ROWS, n)):
             layer, params, x = subject.some(np.arange(rows) % n, partial(simple, digits))
             try:
-                shape = _contained(partial(_shape, layer, params, x))
+                shape = contained(partial(_shape, layer, params, x))
                 dout = rounded(digits, OF_DOUT, np.asarray(rng.standard_normal(shape)))
             except Exception:  # noqa: BLE001  # it refuses them, or is what lines are to show
                 dout = subject.ones(x)
@@ -231,17 +229,10 @@ def _shape(layer: Any, params: Any, x: Any) -> tuple[int, ...]:
     return np.shape(layer.forward(*writable((params, x)))[0])
 
 
-def _contained(f: Callable[[], T]) -> T:
-    """The result of a function of the author's; what it sets for the process is put back."""
-    given: list[T] = []
-    settings_kept("", lambda: given.append(f()), np.random.default_rng(0))
-    return given[0]
-
-
 def _codes(verdict: Verdict, case: Case, author: Author, dtype: str) -> Iterator[Pair]:
     """The code of the layer, for the field of a verdict or for every one."""
     try:
-        trial = _contained(lambda: Trial.of(case.layer, case.params, case.x))
+        trial = contained(lambda: Trial.of(case.layer, case.params, case.x))
     except Exception:  # noqa: BLE001  # it is what lines are to show
         trial = Trial(case.layer, case.params, case.x, case.x, None)
     fields = ["out", *trial.arguments]
@@ -282,7 +273,7 @@ def _run(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
         as_new()
         return run()
 
-    return _contained(anew) if verdict.field in SETTINGS else run()
+    return contained(anew) if verdict.field in SETTINGS else run()
 
 
 def _end(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:

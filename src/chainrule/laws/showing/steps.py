@@ -15,11 +15,11 @@ from attrs import frozen
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.in_code import reached
-from chainrule.laws.of_layers.state import as_new, settings_kept
 from chainrule.laws.of_optimizers._runs import lines_of_steps
 from chainrule.laws.of_optimizers.descent import curvature_for
 from chainrule.laws.showing._programs import SETTINGS
 from chainrule.laws.showing.demonstrated import beside, raised, where
+from chainrule.laws.trials.process import as_new, contained
 
 SHAPES = ((1,), (4,), (2, 2))
 """The shapes that are tried."""
@@ -138,14 +138,12 @@ def steps_shown(verdict: Verdict, optimizer: Any) -> str:
     optimizer
         The optimizer.
     """
-    found: list[str] = []
 
-    def search() -> None:
+    def search() -> str:
         follows = verdict.law == "follows_gradient"
-        found.append(lines_of_steps(optimizer) if follows else next(_found(verdict, optimizer), ""))
+        return lines_of_steps(optimizer) if follows else next(_found(verdict, optimizer), "")
 
-    settings_kept("", search, np.random.default_rng(0))
-    return found[0]
+    return contained(search)
 
 
 def _found(verdict: Verdict, optimizer: Any) -> Iterator[str]:
@@ -164,15 +162,13 @@ def _found(verdict: Verdict, optimizer: Any) -> Iterator[str]:
             with suppress(Exception):  # it takes no such parameters
                 for steps in WAYS[verdict.law](optimizer, params, grads, verdict):
                     lines = "\n".join((*setting, *steps.lines))
-                    ends: list[str] = []
 
-                    def run(lines: str = lines, steps: Steps = steps, ends: list[str] = ends) -> None:
+                    def run(lines: str = lines, steps: Steps = steps) -> str:
                         if verdict.field in SETTINGS:
                             as_new()
-                        ends.append(_end(lines, steps, optimizer, verdict))
+                        return _end(lines, steps, optimizer, verdict)
 
-                    settings_kept("", run, np.random.default_rng(0))
-                    end = ends[0]
+                    end = contained(run)
                     if end:
                         yield f"{lines}\n{end}"
 

@@ -15,8 +15,8 @@ from chainrule.arrays.types import is_any_tuple, is_dict, is_list
 from chainrule.encoder import Encoder
 from chainrule.interop import graph
 from chainrule.interop.parameters import named, natural
-from chainrule.laws.of_layers.state import put_back
 from chainrule.laws.trials.copies import in_dtype, in_float64, writable
+from chainrule.laws.trials.process import put_back
 from chainrule.layer import Layer
 
 
