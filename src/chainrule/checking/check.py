@@ -39,7 +39,8 @@ OF_EARLIER_CALLS = ("repeatability", "calls_in_between", "threads", "all_written
 """The laws that are broken where results depend on earlier calls, or on calls beside them."""
 
 OF_AS_LAYER = (
-    "a layer made by as_layer is given tensors of them; check_against takes tensors as they are, also in bfloat16"
+    "convert it, as with tensor.numpy(): a layer made by as_layer makes tensors of them; check_against takes tensors as "
+    "they are, also in bfloat16"
 )
 """Advice on arrays of another library."""
 
