@@ -70,9 +70,9 @@ def check_against(
     -----
     The rule: error(f) ≤ 2 error(formula) + floor, of the root mean square over a result and of its largest entry. The
     floor is a unit of rounding of the result, four times what the rounding of the arguments does to it, and what a sum
-    in float32 may be off by. Where the formula cannot run in the dtype, or has no backward there, it is eight times
-    that, and stands alone. The verdict shows the figures, and its `power` is the smallest error of one typical entry
-    that would have been seen.
+    in float32 may be off by. Where the formula cannot run in the dtype, or has no backward there, the floor stands
+    alone: the rounding of the arguments then counts eight times, and for the largest entry sixteen. The verdict shows
+    the figures, and its `power` is the smallest error of one typical entry that would have been seen.
 
     Entries beyond the range of the dtype are left out, and so are those where the formula itself overflows.
 

@@ -24,10 +24,16 @@ Line: TypeAlias = Callable[[float], Real]
 """The values of a function at a step along a line."""
 
 RATIO = 0.53
-FINER = 8.0
-BURSTS = 7
-FINER_BURSTS = 23
+"""The share of a step that the next one of the same burst is."""
+
+FINER, BURSTS = 8.0, 7
+"""By how much the steps of a burst are smaller than those of the last, and the most bursts."""
+
+FINER_FOR_SURE, BURSTS_FOR_SURE = 4.0, 23
+"""The same where finer steps show whether all agree with the best burst."""
+
 UNIT = 2.0**-52
+"""The rounding of float64."""
 
 KNOWN, FAR, SMALL = 0.5, 4.0, 0.125
 """The relative error of a slope that is known, the multiple of both errors by which another is far from it, and the
@@ -132,8 +138,8 @@ def finer(f: Line, weights: Real, first: float, noise: float = UNIT) -> Iterator
     oscillates within the first step, or jumps, do not.
     """
     middle = f(0.0)
-    for k in range(FINER_BURSTS):
-        yield _burst(f, middle, weights, first / 4.0**k, noise)
+    for k in range(BURSTS_FOR_SURE):
+        yield _burst(f, middle, weights, first / FINER_FOR_SURE**k, noise)
 
 
 def _fields(found: Slopes) -> tuple[Real, ...]:

@@ -39,8 +39,8 @@ OF_EARLIER_CALLS = ("repeatability", "calls_in_between", "threads", "all_written
 """The laws that are broken where results depend on earlier calls, or on calls beside them."""
 
 OF_AS_LAYER = (
-    "convert it, as with tensor.numpy(): a layer made by as_layer makes tensors of them; check_against takes tensors as "
-    "they are, also in bfloat16"
+    "convert it, as with tensor.numpy(): a layer made by as_layer makes tensors of them; check_against takes tensors "
+    "as they are, also in bfloat16"
 )
 """Advice on arrays of another library."""
 
@@ -149,7 +149,7 @@ def check_loss(
     rng
         The generator of random numbers.
     effort
-        `"quick"` leaves out other outputs, targets and numbers of rows than those given, which take most of the time.
+        `"quick"` leaves out `loss_values` and `loss_targets`, which try other outputs and targets than those given.
     only
         The names of the laws to check; by default all of that effort. A name that is none of theirs is a ValueError.
 

@@ -4,7 +4,8 @@
 
 The errors are differences from the formula in float64, on the same numbers: their root mean square over a field, and
 the largest. The floor is a few units of rounding: that of the result itself, and what the rounding of the arguments
-does to it, which is measured by moving them. Where the formula has no backward in the dtype, the floor is twice that.
+does to it, which is measured by moving them. Where the formula has no backward in the dtype, the latter counts twice,
+and for the largest entry four times.
 """
 
 import math

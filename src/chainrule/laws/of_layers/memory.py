@@ -20,8 +20,10 @@ from chainrule.laws.trials.trial import (
     Trial,
     Units,
     arrays_in,
+    backward_of,
     draw,
     measured,
+    named,
     rms,
     run_forward,
     units_of,
@@ -139,8 +141,6 @@ def _with_params(trial: Trial, layout: Callable[[Array], Array], dout: Array) ->
 
 def trial_back(trial: Trial, dout: Array) -> Fields:
     """The results of backward for a `dout` in its own layout."""
-    from chainrule.laws.trials.trial import backward_of, named  # noqa: PLC0415  # beside its one use
-
     return named(backward_of(trial.layer, trial.cache, dout))
 
 

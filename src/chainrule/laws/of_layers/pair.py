@@ -1,8 +1,6 @@
-"""The laws of layers and encoders. Each takes one, parameters, an input and a Generator, and gives verdicts by field.
+"""The laws of the pair at the arguments as they are: structure, linearity, purity, and who owns what it gives.
 
-A backward pass is the transpose of a derivative: it has that derivative's values and is linear. It fits into a network
-if its results have the structure and the dtype of its arguments. It can be trusted in one if it is pure and treats each
-row alone.
+`grads` without `dx`, and the rule in one pass, give what the pair gives.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -35,7 +35,7 @@ MOST = 2**20
 """The most numbers in an array that is made for a check."""
 
 FIELDS = 4
-"""The number of parameters that are set to zeros, each alone."""
+"""The most parameters that are set to zeros, and to ones, each alone."""
 
 MOST_OF_X = 2**15
 """The most numbers of x that are tried elsewhere, of a layer that treats rows alone."""

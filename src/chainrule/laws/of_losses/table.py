@@ -40,4 +40,4 @@ Examples
 """
 
 ELSEWHERE = ("loss_values", "loss_targets")
-"""The parts that a quick check leaves out: other outputs, other targets and other numbers of rows."""
+"""Those that try other outputs, targets and sizes, which a quick check leaves out."""

@@ -39,7 +39,7 @@ CLEAR = 64.0
 """By how many times the gap between a gradient and a derivative has to exceed rounding for a finer step to count."""
 
 AGREE, SEVERAL = 8.0, 3
-"""The share of the gap within which a finer step speaks for a gradient, as 1 over it, and the number of such in turn."""
+"""The share of the gap, as 1 over it, within which a finer step speaks for a gradient, and the number of them."""
 
 NEXT = 2
 """The number of next finer steps that speak for a gradient, each alone."""
