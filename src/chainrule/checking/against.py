@@ -94,7 +94,7 @@ def check_against(
     >>> [(verdict.law, verdict.field) for verdict in report.failures][0]
     ('gradients', 'dweight')
     """
-    from chainrule.laws._of_kernels.families import report_of
+    from chainrule.laws._of_kernels.report import report_of
 
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"check_against: rng must be a numpy.random.Generator, got {describe(rng)}")

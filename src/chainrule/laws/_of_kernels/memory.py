@@ -1,0 +1,143 @@
+"""The laws of `check_against` about memory: layouts, what is written to, kept or left unwritten."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.checking.verdict import Verdict
+from chainrule.laws._of_kernels.check import Check, said, worst
+from chainrule.laws._of_kernels.homes import MATRIX
+from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
+from chainrule.laws._of_kernels.yardstick import Truth, numbers
+
+
+def layouts(check: Check) -> Iterator[Verdict]:
+    """Other places in memory: of dout, of x and of the parameters; and the broadcast dout that a sum gives."""
+    axes = max(check.first.dout.ndim, *(array.ndim for array in arrays_of(check.args)))
+    every = check.home.layouts_of(axes)
+    if not every:
+        yield Verdict("layouts", "x", ok=True, note="left out: arrays of this library have one layout")
+        return
+    found: list[tuple[float, Verdict]] = []
+    x, has_parameters = check.args[0], len(check.args[1:]) > 0
+    ones = check.truth(check.args, np.ones(check.first.dout.shape))
+    found += _with_dout(check, ones, check.home.broadcast, "for a broadcast dout, as sum().backward() gives it")
+    for words, layout in every.items():
+        found += _with_dout(check, check.first, layout, f"for {words} dout")
+        of_x = (layout(check.home.copy(x)), *check.copied()[1:])
+        found += _with_arguments(check, of_x, f"for {words} x")
+        if has_parameters:
+            others = (check.copied()[0], *lifted(check.home, check.copied()[1:], _constant(layout)))
+            found += _with_arguments(check, others, f"for {words.partition(' ')[2]} parameters")
+    dout = check.first.dout
+    for axis, words in ((0, "rows"), (-1, "columns")) if dout.ndim >= MATRIX and dout.size else ():
+        equal = np.broadcast_to(np.take(dout, [0], axis), dout.shape).copy()
+        expanded = partial(check.home.expanded, axis=axis)
+        found += _with_dout(check, check.truth(check.args, equal), expanded, f"for a dout expanded over {words}")
+    yield from worst(found)
+
+
+def _constant(layout: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The layout of arrays that are read-only, which records hold as they are."""
+
+    def arranged(array: Any) -> Any:
+        made = layout(array)
+        base = made
+        while isinstance(base, np.ndarray):
+            base.flags.writeable = False
+            base = base.base
+        return made
+
+    return arranged
+
+
+def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: str) -> list[tuple[float, Verdict]]:
+    """The verdicts for a dout in another place: whoever writes a kernel does not choose it, so none may be refused."""
+    args = check.copied()
+    try:
+        out, cache = check.f.forward(args)
+        dout = layout(check.home.like(known.dout, out))
+        results = {check.names.out: out, **check.f.backward(args, cache, dout)}
+    except Exception as error:  # noqa: BLE001  # it is part of the report
+        return [(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words}: {said(error)}"))]
+    return check.compared("layouts", numbers(results), known, words)
+
+
+def _with_arguments(check: Check, args: Arguments, words: str) -> list[tuple[float, Verdict]]:
+    try:
+        results = numbers(check.f.run(args, check.first.dout))
+    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        return []
+    return check.compared("layouts", results, check.first, words)
+
+
+def unchanged(check: Check) -> Iterator[Verdict]:
+    """Nothing is written to x, the parameters or dout."""
+    if not in_memory(check.home):
+        return
+    args = check.copied()
+    arrays = dict(zip(_names_of_arrays(check), arrays_of(args), strict=True))
+    before = {name: check.home.bits(array) for name, array in arrays.items()}
+    counts = {name: check.home.written(array) for name, array in arrays.items()}
+    out, cache = check.f.forward(args)
+    dout = check.home.like(check.first.dout, out)
+    arrays["dout"], before["dout"], counts["dout"] = dout, check.home.bits(dout), check.home.written(dout)
+    check.f.backward(args, cache, dout)
+    for name, array in arrays.items():
+        note = ""
+        if check.home.bits(array) != before[name]:
+            note = "it is written to"
+        elif check.home.written(array) != counts[name]:
+            note = "it is written to, and put back"
+        yield Verdict("unchanged", name, ok=not note, note=note)
+
+
+def _names_of_arrays(check: Check) -> list[str]:
+    return [
+        f"{name}{path}"
+        for name, arg in zip(check.names.arguments, check.args, strict=True)
+        for path, _ in tree.named_leaves(arg)
+    ]
+
+
+def kept(check: Check) -> Iterator[Verdict]:
+    """A write of the caller to x or the parameters after forward changes no gradient, or is an error in backward."""
+    if not in_memory(check.home):
+        return
+    note = ""
+    for i in range(len(arrays_of(check.args))):
+        args = check.copied()
+        out, cache = check.f.forward(args)
+        changed = arrays_of(args)[i]
+        if getattr(getattr(changed, "flags", None), "writeable", True):
+            check.home.change(changed)
+        try:
+            results = check.f.backward(args, cache, check.home.like(check.first.dout, out))
+        except Exception:  # noqa: BLE001, S112  # torch watches over what it saves
+            continue
+        found = check.compared(
+            "kept", {check.names.out: check.first.right[check.names.out], **numbers(results)}, check.first
+        )
+        wrong = next((verdict.field for _, verdict in found if verdict.wrong), "")
+        name = _names_of_arrays(check)[i]
+        note = f"what is written to {name} after forward changes it: keep a copy, or save it by ctx" if wrong else ""
+        yield Verdict("kept", name, ok=not wrong, note=note.replace("changes it", f"changes {wrong}"))
+
+
+def unwritten(check: Check) -> Iterator[Verdict]:
+    """Results do not depend on what was in memory before: all is written that `empty` gave."""
+    if not in_memory(check.home):
+        return
+    first = check.f.run(check.copied(), check.first.dout)
+    args, dout = check.copied(), check.first.dout
+    with check.home.junk([*first.values(), *arrays_of(check.args)]):
+        out, cache = check.f.forward(args)
+    slope = check.home.like(dout, out)
+    with check.home.junk([*first.values(), *arrays_of(check.args)]):
+        results = numbers({check.names.out: out, **check.f.backward(args, cache, slope)})
+    for _, verdict in check.compared("unwritten", results, check.first):
+        note = "it depends on what was in memory before: is an entry of empty not written?" if verdict.wrong else ""
+        yield Verdict("unwritten", verdict.field, ok=not verdict.wrong, note=note)

@@ -1,0 +1,102 @@
+"""The report of `check_against`: the function and the formula as kernels, and all laws one after another."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.checking.progress import progress
+from chainrule.checking.report import Report
+from chainrule.checking.verdict import Verdict
+from chainrule.interop.arguments import Place
+from chainrule.laws._of_kernels.check import Check, rounded, said
+from chainrule.laws._of_kernels.homes import Torch, dtype_name, home_of, is_float, library_of, values
+from chainrule.laws._of_kernels.kernels import Arguments, Names, arrays_of, kernel, lifted, names_of
+from chainrule.laws._of_kernels.table import LAWS
+from chainrule.laws._of_kernels.values import values_and_gradients
+from chainrule.laws._of_kernels.yardstick import truth
+from chainrule.laws.trials.process import put_back
+
+
+def report_of(
+    f: Any,
+    reference: Any,
+    args: Arguments,
+    rng: np.random.Generator,
+    *,
+    frozen: tuple[Place, ...] = (),
+    deterministic: bool = True,
+) -> Report:
+    """The report on a function and a formula, of all laws."""
+    args = _arguments(f, reference, args)
+    library = library_of((f, reference), arrays_of(args))
+    home = home_of(library, arrays_of(args))
+    args = lifted(home, args, lambda array: np.asarray(array) if library == "jax" else array)
+    names = names_of(f, reference, args, frozen)
+    of_f = kernel(f, library, args, names, home, role="f")
+    of_reference = kernel(reference, library, args, names, home, role="reference")
+    has_backward = library != "numpy" or hasattr(reference, "backward")
+    try:
+        with np.errstate(all="ignore"):
+            out = values(of_reference.forward(lifted(home, args, home.wide))[0])
+    except Exception as error:
+        raise ValueError(
+            f"check_against: the reference does not take these arguments in float64: {error}"
+            f"{_of_module(f, reference, names)}"
+        ) from error
+    first = truth(
+        of_reference, args, rounded(rng.standard_normal(out.shape), args, home), rng, has_backward=has_backward
+    )
+    check = Check(of_f, of_reference, args, rng, deterministic, has_backward, first)
+    if of_f.plain is not None and isinstance(home, Torch):
+        check = evolve(check, of_names=partial(kernel, f, library, args, home=home, role="f"))
+    verdicts: list[Verdict] = []
+    with progress(len(LAWS)) as begun, put_back():
+        for law in LAWS:
+            begun(law.__name__)
+            try:
+                with np.errstate(all="ignore"):  # of large douts f may overflow, as the formula does
+                    verdicts += law(check)
+            except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
+                verdicts.append(Verdict(law.__name__, "call", ok=False, note=said(error)))
+            if any(verdict.field == "call" for verdict in verdicts):
+                break  # other laws would only say the same in other words
+            if law is values_and_gradients:
+                check.wrong.update(verdict.field for verdict in verdicts if not verdict.ok and verdict.law != "dtypes")
+    return Report(tuple(verdicts))
+
+
+def _of_module(f: Any, reference: Any, names: Names) -> str:
+    """The call of a reference beside a module, whose parameters it is given."""
+    if hasattr(f, "named_parameters") and not hasattr(reference, "named_parameters"):
+        return f"; f is a module, so the reference is called as reference({', '.join(names.arguments)})"
+    return ""
+
+
+def _arguments(f: Any, reference: Any, args: Arguments) -> Arguments:
+    """The arguments, with a module's own parameters if there are none; what is wrong with them is an error."""
+    if not args:
+        raise TypeError("check_against: there is no x: give x, and then the parameters")
+    module = next((each for each in (f, reference) if hasattr(each, "named_parameters")), None)
+    if module is not None and len(args) == 1:
+        args = (args[0], *(parameter.detach() for _, parameter in module.named_parameters()))
+    for i, arg in enumerate(args):
+        try:
+            tree.leaves(arg)
+        except TypeError as error:
+            raise TypeError(f"check_against: argument {i}: {error}") from error
+    x = args[0]
+    if not (hasattr(x, "shape") and hasattr(x, "dtype")):
+        raise TypeError(f"check_against: x must be an array, got {describe(x)}")
+    if not is_float(x):
+        raise TypeError(f"check_against: x must be of floats, got {describe(x)}")
+    for i, leaf in enumerate(arrays_of(args)):
+        if dtype_name(leaf) == "float64":
+            name = "x" if i == 0 else "a parameter"
+            raise ValueError(
+                f"check_against: {name} is float64, {describe(leaf)}: check_layer judges it there, with no reference"
+            )
+    return args
