@@ -34,7 +34,8 @@ from chainrule import (
 )
 from chainrule.interop.jax import as_layer as layer_of_jax
 from chainrule.interop.torch import as_layer as layer_of_torch
-from chainrule.laws._of_kernels.families import report_of, values_and_gradients
+from chainrule.laws._of_kernels.report import report_of
+from chainrule.laws._of_kernels.values import values_and_gradients
 from checking.kernels import IN_JAX, NAMES, exact, formula, jax_kernel, numpy_kernel, torch_formula, torch_kernel
 from checking.power import LAYERS, Named, in_jax, in_torch, off_in_jax, off_in_torch
 from speed.page import duration, filled, present, table

@@ -24,8 +24,7 @@ from chainrule.checking.command import main
 from chainrule.checking.each_law import checker
 from chainrule.checking.effort import EFFORTS
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS, NETWORK_LAWS
-from chainrule.laws.of_layers import table as of_layers
-from chainrule.laws.of_losses import table as of_losses
+from chainrule.laws.tables import ELSEWHERE
 
 X = np.random.default_rng(0).standard_normal((6, 4))
 
@@ -49,9 +48,10 @@ def test_a_quick_check_runs_all_laws_but_those_that_look_elsewhere() -> None:
     assert quick.ok
     assert full.ok
     laws = {verdict.law for verdict in full.verdicts}
-    assert {verdict.law for verdict in quick.verdicts} == laws - set(of_layers.ELSEWHERE)
-    assert set(of_layers.ELSEWHERE) < set(LAYER_LAWS)
-    assert set(of_losses.ELSEWHERE) < set(LOSS_LAWS)
+    assert {verdict.law for verdict in quick.verdicts} == laws - set(ELSEWHERE)
+    assert set(ELSEWHERE) < {*LAYER_LAWS, *LOSS_LAWS}
+    assert set(LAYER_LAWS) & set(ELSEWHERE)
+    assert set(LOSS_LAWS) & set(ELSEWHERE)
 
 
 def test_a_quick_check_finds_a_wrong_derivative_and_says_what_is_wrong() -> None:
@@ -91,20 +91,20 @@ def test_a_surrogate_stays_one() -> None:
 
 def test_losses_and_networks_take_it_too() -> None:
     loss = check_loss(mean_squared_error, X, X + 1, rng=rng(), effort="quick")
-    assert {verdict.law for verdict in loss.verdicts} == set(LOSS_LAWS) - set(of_losses.ELSEWHERE)
+    assert {verdict.law for verdict in loss.verdicts} == set(LOSS_LAWS) - set(ELSEWHERE)
     params = Affine.init(rng(), 4, 3, dtype=np.float64)
     report = check_network(affine, mean_squared_error, params, X, X[:, :3].copy(), rng=rng(), effort="quick")
     laws = {verdict.law for verdict in report.verdicts}
     assert report.ok
     assert set(NETWORK_LAWS) < laws
-    assert not laws & {*of_layers.ELSEWHERE, *of_losses.ELSEWHERE}
+    assert not laws & {*ELSEWHERE}
 
 
 def test_each_law_lists_those_of_the_effort_and_an_optimizer_has_one() -> None:
     names = [law.name for law in each_law(affine, Affine.init(rng(), 4, 3, dtype=np.float64), X, effort="quick")]
-    assert names == [name for name in LAYER_LAWS if name not in of_layers.ELSEWHERE]
+    assert names == [name for name in LAYER_LAWS if name not in ELSEWHERE]
     for_losses = [law.name for law in each_law(mean_squared_error, X, X + 1, effort="quick")]
-    assert for_losses == [name for name in LOSS_LAWS if name not in of_losses.ELSEWHERE]
+    assert for_losses == [name for name in LOSS_LAWS if name not in ELSEWHERE]
     quick, full = (checker(sgd(0.1), X, X, effort=effort)(rng=rng()) for effort in EFFORTS)
     assert str(quick) == str(full)
 

@@ -96,9 +96,9 @@ def check_layer(
     >>> print(report.failures[0].note)
     it is half of what it should be: a missing factor of 2?
     """
-    from chainrule.laws.of_layers.table import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS
     from chainrule.laws.showing._lines import Author
     from chainrule.laws.showing.demonstrated import OfLayer
+    from chainrule.laws.tables import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS
     from chainrule.laws.trials.finite import unfit
     from chainrule.laws.trials.places import with_places
     from chainrule.laws.trials.subjects import as_given, as_trees, in_its_dtype
@@ -166,9 +166,9 @@ def check_loss(
     >>> print(check_loss(softmax_cross_entropy, rng.standard_normal((3, 4)), np.array([0, 3, 1]), rng=rng).ok)
     True
     """
-    from chainrule.laws.of_losses.table import ELSEWHERE, LOSS_LAWS
     from chainrule.laws.showing._lines import Author
     from chainrule.laws.showing.demonstrated import OfLoss
+    from chainrule.laws.tables import ELSEWHERE, LOSS_LAWS
     from chainrule.laws.trials.finite import unfit
 
     _expect(loss, (Loss,), "check_loss")
@@ -233,8 +233,7 @@ def check_network(
     True
     """
     from chainrule.laws.of_compositions.networks import NETWORK_LAWS
-    from chainrule.laws.of_layers.table import AT_ONCE, LAYER_LAWS
-    from chainrule.laws.of_losses.table import LOSS_LAWS
+    from chainrule.laws.tables import AT_ONCE, LAYER_LAWS, LOSS_LAWS
     from chainrule.laws.trials.finite import unfit
     from chainrule.laws.trials.places import with_places
     from chainrule.laws.trials.subjects import as_trees
@@ -292,8 +291,8 @@ def check_optimizer(
     >>> check_optimizer(sgd(0.1), rng.standard_normal(5), rng.standard_normal(5), rng=rng).ok
     True
     """
-    from chainrule.laws.of_optimizers.table import OPTIMIZER_LAWS
     from chainrule.laws.showing.steps import steps_shown
+    from chainrule.laws.tables import OPTIMIZER_LAWS
     from chainrule.laws.trials.finite import unfit
 
     if is_a(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):

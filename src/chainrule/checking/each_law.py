@@ -230,13 +230,9 @@ def _described(case: tuple[Any, ...]) -> str:
 def _laws(*case: Any, surrogate: bool, effort: Effort) -> list[str]:
     """The names of the laws that the check runs, in its order."""
     from chainrule import laws
-    from chainrule.laws.of_layers import table as of_layers
-    from chainrule.laws.of_losses import table as of_losses
+    from chainrule.laws.tables import DERIVATIVE_LAWS, ELSEWHERE
 
-    left_out = {
-        *(of_layers.DERIVATIVE_LAWS if surrogate else ()),
-        *((*of_layers.ELSEWHERE, *of_losses.ELSEWHERE) if is_quick(effort, "each_law") else ()),
-    }
+    left_out = {*(DERIVATIVE_LAWS if surrogate else ()), *(ELSEWHERE if is_quick(effort, "each_law") else ())}
     for_layers, for_losses = (
         [name for name in each if name not in left_out] for each in (laws.LAYER_LAWS, laws.LOSS_LAWS)
     )

@@ -31,19 +31,17 @@ from chainrule.laws.of_layers.pair import (
 )
 from chainrule.laws.of_layers.rows import independent_rows, nan_shows, scaled
 from chainrule.laws.of_layers.state import calls_in_between, process_unchanged, threads
-from chainrule.laws.of_layers.table import LAYER_LAWS
 from chainrule.laws.of_layers.values import any_dout, other_sizes, other_values
 from chainrule.laws.of_losses.dtypes import loss_precision
 from chainrule.laws.of_losses.memory import loss_memory, loss_purity, loss_state
 from chainrule.laws.of_losses.pair import loss_at_once, loss_derivative, loss_linearity, loss_structure
 from chainrule.laws.of_losses.rows import mean_of_rows
-from chainrule.laws.of_losses.table import LOSS_LAWS
 from chainrule.laws.of_losses.values import loss_targets, loss_values
 from chainrule.laws.of_optimizers.descent import descends
 from chainrule.laws.of_optimizers.direction import follows_gradient
 from chainrule.laws.of_optimizers.elementwise import elementwise
 from chainrule.laws.of_optimizers.step import step_purity, step_structure
-from chainrule.laws.of_optimizers.table import OPTIMIZER_LAWS
+from chainrule.laws.tables import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 
 __all__ = [
     "ADDITION_LAWS",

@@ -31,48 +31,45 @@ GROSS = 16.0
 def columns(check: Check) -> Iterator[Verdict]:
     """Other numbers of columns, where the formula takes them. f may refuse them.
 
-    Other arrays than x must have the same columns: a vector of them, as the weight of a norm is, or rows, as a residual
-    has. Single numbers stay.
+    Other arrays than x must broadcast to it: they have its columns, as the weight of a norm and a residual have, or one
+    number for all of them, which stays.
     """
     x = check.args[0]
     if x.ndim < MATRIX or not math.prod(x.shape):
         return
-    others_have = [each for each in arrays_of(check.args[1:]) if not (_has_columns_of(x, each) or _is_one(each))]
-    if x.shape[-1] in x.shape[:-1] or others_have:
-        why = f"{describe(others_have[0])} has others than x" if others_have else "x has as many on another axis"
-        yield Verdict("columns", "x", ok=True, note=f"left out: {why}")
+    others = [each for each in arrays_of(check.args[1:]) if not _goes_along(x, each)]
+    if others:
+        yield Verdict("columns", "x", ok=True, note=f"left out: {describe(others[0])} does not go along with x")
         return
-    n, others = int(x.shape[-1]), 0
+    n, taken = int(x.shape[-1]), 0
     most = check.most // math.prod(x.shape[:-1])
     found: list[tuple[float, Verdict]] = []
     for count in COLUMNS if in_memory(check.home) else FEW_COLUMNS:
         # Where the formula takes one column and no other number, it broadcasts it.
-        if count > most or count == n or (count == 1 and not others):
+        if count > most or count == n or (count == 1 and not taken):
             continue
         which = check.rng.integers(0, n, count)
         drawn = check.home.columns(x, which)
-        beside = lifted(check.home, check.args[1:], partial(_columns, check.home, which))
+        beside = lifted(check.home, check.args[1:], partial(_columns, check.home, n, which))
         known = truth_at(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *beside))
         if known is None:
             continue
-        others += 1
+        taken += 1
         found += _where_taken(check, known, f"with {count} {'column' if count == 1 else 'columns'}")
     yield from worst(found)
 
 
-def _has_columns_of(x: Any, array: Any) -> bool:
-    """True if an array of floats has a number for each column of x, in one row or in as many as x has."""
+def _goes_along(x: Any, array: Any) -> bool:
+    """True if an array of floats broadcasts to x, or is one number of any kind."""
     shape, of_x = tuple(array.shape), tuple(x.shape)
-    return bool(is_float(array) and shape in {of_x, of_x[-1:]})
+    wide = (*(1,) * (len(of_x) - len(shape)), *shape)
+    fits = len(wide) == len(of_x) and all(n in {1, m} for n, m in zip(wide, of_x, strict=True))
+    return math.prod(shape) == 1 or bool(fits and is_float(array))
 
 
-def _is_one(array: Any) -> bool:
-    return bool(math.prod(array.shape) == 1)
-
-
-def _columns(home: Home, which: Real, array: Any) -> Any:
-    """These columns of an array that has some, or its one number."""
-    return home.copy(array) if _is_one(array) else home.columns(array, which)
+def _columns(home: Home, n: int, which: Real, array: Any) -> Any:
+    """These of the n columns of an array, or the one that it has for all."""
+    return home.columns(array, which) if array.shape[-1:] == (n,) else home.copy(array)
 
 
 def lengths(check: Check) -> Iterator[Verdict]:

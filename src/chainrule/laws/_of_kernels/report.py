@@ -1,5 +1,6 @@
 """The report of `check_against`: the function and the formula as kernels, and all laws one after another."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from chainrule.interop.arguments import Place
 from chainrule.laws._of_kernels.check import Check, rounded, said
 from chainrule.laws._of_kernels.homes import Torch, dtype_name, home_of, is_float, library_of, values
 from chainrule.laws._of_kernels.kernels import Arguments, Names, arrays_of, kernel, lifted, names_of
-from chainrule.laws._of_kernels.table import LAWS
+from chainrule.laws._of_kernels.table import LAWS, Law
 from chainrule.laws._of_kernels.values import values_and_gradients
 from chainrule.laws._of_kernels.yardstick import truth
 from chainrule.laws.trials.process import put_back
@@ -29,8 +30,9 @@ def report_of(
     *,
     frozen: tuple[Place, ...] = (),
     deterministic: bool = True,
+    laws: Sequence[Law] = LAWS,
 ) -> Report:
-    """The report on a function and a formula, of all laws."""
+    """The report on a function and a formula, of all laws or some."""
     args = _arguments(f, reference, args)
     library = library_of((f, reference), arrays_of(args))
     home = home_of(library, arrays_of(args))
@@ -54,8 +56,8 @@ def report_of(
     if of_f.plain is not None and isinstance(home, Torch):
         check = evolve(check, of_names=partial(kernel, f, library, args, home=home, role="f"))
     verdicts: list[Verdict] = []
-    with progress(len(LAWS)) as begun, put_back():
-        for law in LAWS:
+    with progress(len(laws)) as begun, put_back():
+        for law in laws:
             begun(law.__name__)
             try:
                 with np.errstate(all="ignore"):  # of large douts f may overflow, as the formula does

@@ -1,6 +1,7 @@
 """All laws of `check_against`, in the order in which they are checked."""
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.calls import held, process_unchanged, repeated, requires_grad, stale, without_gradients
@@ -10,7 +11,9 @@ from chainrule.laws._of_kernels.memory import kept, layouts, unchanged, unwritte
 from chainrule.laws._of_kernels.rows import rows
 from chainrule.laws._of_kernels.values import dtypes, not_a_number, values_and_gradients
 
-LAWS: tuple[Callable[[Check], Iterator[Verdict]], ...] = (
+Law: TypeAlias = Callable[[Check], Iterator[Verdict]]
+
+LAWS: tuple[Law, ...] = (
     process_unchanged,
     dtypes,
     values_and_gradients,

@@ -7,7 +7,7 @@ import numpy as np
 from attrs import evolve
 
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers.table import LayerLaw
+from chainrule.laws.tables import LayerLaw
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.process import put_back
 from chainrule.parts import Around, Chain, Fork

@@ -1,4 +1,4 @@
-"""All laws of layers and encoders, in the order in which they are checked."""
+"""All laws of layers and encoders, of losses and of optimizers, in the order in which they are checked."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.calls import other_calls
 from chainrule.laws.of_layers.derivative import SAMPLE_OF_LARGE, derivative
@@ -24,7 +25,18 @@ from chainrule.laws.of_layers.pair import (
 from chainrule.laws.of_layers.rows import independent_rows, nan_shows, scaled
 from chainrule.laws.of_layers.state import calls_in_between, process_unchanged, threads
 from chainrule.laws.of_layers.values import any_dout, other_sizes, other_values
+from chainrule.laws.of_losses.dtypes import loss_precision
+from chainrule.laws.of_losses.memory import loss_memory, loss_purity, loss_state
+from chainrule.laws.of_losses.pair import loss_at_once, loss_derivative, loss_linearity, loss_structure
+from chainrule.laws.of_losses.rows import mean_of_rows
+from chainrule.laws.of_losses.values import loss_targets, loss_values
+from chainrule.laws.of_optimizers.descent import descends
+from chainrule.laws.of_optimizers.direction import follows_gradient
+from chainrule.laws.of_optimizers.elementwise import elementwise
+from chainrule.laws.of_optimizers.step import step_purity, step_structure
 from chainrule.laws.trials.trial import Checked
+from chainrule.loss import Loss
+from chainrule.optimizer import Optimizer
 
 LayerLaw: TypeAlias = Callable[[Checked[Any, Any], Any, Any, np.random.Generator], list[Verdict]]
 
@@ -62,7 +74,54 @@ Examples
 ['all_written', 'any_dout']
 """
 
-ELSEWHERE = ("other_values", "other_sizes", "any_dout", "precision", "threads", "other_calls")
+LossLaw: TypeAlias = Callable[[Loss[Any, Any], Array, Any, np.random.Generator], list[Verdict]]
+
+
+LOSS_LAWS: dict[str, LossLaw] = {
+    "loss_state": loss_state,
+    "loss_structure": loss_structure,
+    "loss_derivative": loss_derivative,
+    "loss_values": loss_values,
+    "loss_targets": loss_targets,
+    "loss_precision": loss_precision,
+    "loss_linearity": loss_linearity,
+    "loss_purity": loss_purity,
+    "loss_memory": loss_memory,
+    "mean_of_rows": mean_of_rows,
+    "loss_at_once": loss_at_once,
+}
+"""All laws of losses, by name.
+
+Examples
+--------
+>>> from chainrule import laws
+>>> sorted(laws.LOSS_LAWS)[:2]
+['loss_at_once', 'loss_derivative']
+"""
+
+OptimizerLaw: TypeAlias = Callable[[Optimizer[Any, Any], Any, Any, np.random.Generator], list[Verdict]]
+
+
+OPTIMIZER_LAWS: dict[str, OptimizerLaw] = {
+    "step_purity": step_purity,
+    "step_structure": step_structure,
+    "elementwise": elementwise,
+    "follows_gradient": follows_gradient,
+    "descends": descends,
+}
+"""All laws of optimizers, by name.
+
+Examples
+--------
+>>> from chainrule import laws
+>>> sorted(laws.OPTIMIZER_LAWS)[:2]
+['descends', 'elementwise']
+"""
+
+ELSEWHERE = (
+    *("other_values", "other_sizes", "any_dout", "precision", "threads", "other_calls"),
+    *("loss_values", "loss_targets"),
+)
 """Those that do not ask about the arguments as they are given, which a quick check leaves out."""
 
 AT_ONCE: dict[str, LayerLaw] = {"derivative": partial(derivative, most=SAMPLE_OF_LARGE)}
