@@ -1,8 +1,8 @@
 """The report of `check_against`: the function and the formula as kernels, and all laws one after another."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import evolve
@@ -13,13 +13,39 @@ from chainrule.checking.progress import progress
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.arguments import Place
+from chainrule.laws._of_kernels.calls import held, process_unchanged, repeated, requires_grad, stale, without_gradients
 from chainrule.laws._of_kernels.check import Check, rounded, said
+from chainrule.laws._of_kernels.elsewhere import columns, extremes, lengths
 from chainrule.laws._of_kernels.homes import Torch, dtype_name, home_of, is_float, library_of, values
 from chainrule.laws._of_kernels.kernels import Arguments, Names, arrays_of, kernel, lifted, names_of
-from chainrule.laws._of_kernels.table import LAWS, Law
-from chainrule.laws._of_kernels.values import values_and_gradients
+from chainrule.laws._of_kernels.memory import kept, layouts, unchanged, unwritten
+from chainrule.laws._of_kernels.rows import rows
+from chainrule.laws._of_kernels.values import dtypes, not_a_number, values_and_gradients
 from chainrule.laws._of_kernels.yardstick import truth
 from chainrule.laws.trials.process import put_back
+
+Law: TypeAlias = Callable[[Check], Iterator[Verdict]]
+
+LAWS: tuple[Law, ...] = (
+    process_unchanged,
+    dtypes,
+    values_and_gradients,
+    rows,
+    columns,
+    lengths,
+    extremes,
+    layouts,
+    requires_grad,
+    without_gradients,
+    repeated,
+    held,
+    stale,
+    unchanged,
+    kept,
+    not_a_number,
+    unwritten,
+)
+"""All of them: those that say most come first."""
 
 
 def report_of(

@@ -434,4 +434,4 @@ def _own(layer: Any, params: Any, x: Any) -> np.dtype[Any]:
     return next(leaf.dtype for leaf in leaves if leaf.dtype.kind == "f")
 
 
-__all__ = ["Fields", "precision"]
+__all__ = ["precision"]

@@ -11,7 +11,6 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
-from chainrule.laws.trials.copies import in_float64
 from chainrule.laws.trials.directions import REFUSE
 from chainrule.laws.trials.trial import Checked, Fields, Trial, couples_rows, draw, measured, rounding
 
@@ -328,4 +327,4 @@ def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generat
     return [notes.get(name, Verdict("scaled", name, ok=True)) for name in right]
 
 
-__all__ = ["in_float64", "independent_rows", "nan_shows", "scaled"]
+__all__ = ["independent_rows", "nan_shows", "scaled"]

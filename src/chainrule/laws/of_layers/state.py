@@ -374,4 +374,4 @@ def _close(a: Fields, b: Fields, scale: dict[str, Any], factor: float = 0.0) -> 
     return True
 
 
-__all__ = ["calls_in_between", "process_unchanged", "threads", "writable"]
+__all__ = ["calls_in_between", "process_unchanged", "threads"]

@@ -4,6 +4,7 @@ What a right optimizer does there follows from what it does at the given ones.
 """
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from chainrule.arrays.types import Array
 from chainrule.laws.of_optimizers._impurities import copies, same
 from chainrule.laws.of_optimizers._later_steps import told
 from chainrule.laws.of_optimizers._pace import STEPS
+from chainrule.laws.of_optimizers._steps import last_place, scaled
 from chainrule.laws.trials.copies import in_dtype
 
 Arguments: TypeAlias = tuple[Any, Any]
@@ -82,8 +84,8 @@ def other_arguments(params: Any, grads: Any) -> Iterator[tuple[str, Arguments]]:
         The arguments that they are made of.
     """
     yield "for parameters of 0", (tree.map(np.zeros_like, params), _of_one_sign(grads, -1.0))
-    yield "for large parameters", (_scaled(params, LARGE), _of_one_sign(grads, 1.0))
-    yield "for small gradients", (params, _scaled(grads, SMALL[-1]))
+    yield "for large parameters", (scaled(params, LARGE), _of_one_sign(grads, 1.0))
+    yield "for small gradients", (params, scaled(grads, SMALL[-1]))
     count = len(tree.leaves(grads))
     if count > 1:
         for first in range(2):
@@ -111,7 +113,7 @@ def left_out(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
     usual = _differences(optimizer, params, slopes)
     for start, other, words in (
         (holed, _differences(optimizer, nearly, slopes), "a number that is 0 stays there, but one of nearly 0 moves"),
-        (_scaled(params, LARGE), usual, f"a number {LARGE:g} times as large stays where it is"),
+        (scaled(params, LARGE), usual, f"a number {LARGE:g} times as large stays where it is"),
     ):
         if not takes(optimizer, start, slopes) or (start is holed and _marked(optimizer, holed, nearly)):
             continue
@@ -136,14 +138,14 @@ def _small_unused(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
 
     What is in no proportion, as a sign, may have a threshold; what adds small ones up has them in its state.
     """
-    more, less = (_differences(optimizer, params, _scaled(slopes, factor)) for factor in PROPORTIONS)
+    more, less = (_differences(optimizer, params, scaled(slopes, factor)) for factor in PROPORTIONS)
     share = PROPORTIONS[1] / PROPORTIONS[0]
     notes: dict[str, str] = {}
     for factor in SMALL:
-        small = _scaled(slopes, factor)
+        small = scaled(slopes, factor)
         if not takes(optimizer, params, small):
             continue
-        (down, state), (up, other) = (_last(optimizer, params, each) for each in (small, _scaled(small, -1.0)))
+        (down, state), (up, other) = (_last(optimizer, params, each) for each in (small, scaled(small, -1.0)))
         if not same(copies(state), copies(other)):
             continue
         got = tree.map(np.subtract, down, up)
@@ -181,16 +183,14 @@ def _by_array(start: Any, *others: Any) -> Iterator[tuple[Any, ...]]:
 
 def _last(optimizer: Any, params: Any, slopes: Any, steps: int = STEPS) -> Arguments:
     """The parameters and the state after some steps under a steady gradient."""
-    at, state = params, optimizer.init(params)
     with np.errstate(all="ignore"):
-        for _ in range(steps):
-            at, state = optimizer.step(state, at, slopes)
-    return at, state
+        place = last_place(optimizer, params, repeat(slopes, steps))
+    return place.params, place.state
 
 
 def _ends(optimizer: Any, params: Any, slopes: Any) -> Arguments:
     """The places where parameters end under gradients, and under these turned."""
-    down, up = (_last(optimizer, params, each)[0] for each in (slopes, _scaled(slopes, -1.0)))
+    down, up = (_last(optimizer, params, each)[0] for each in (slopes, scaled(slopes, -1.0)))
     return down, up
 
 
@@ -204,7 +204,3 @@ def _every_second(leaf: Array, factor: float) -> Any:
 
 def _of_one_sign(value: Any, sign: float) -> Any:
     return tree.map(lambda leaf: (sign * np.abs(leaf)).astype(leaf.dtype), value)
-
-
-def _scaled(value: Any, factor: float) -> Any:
-    return tree.map(lambda leaf: (leaf * factor).astype(leaf.dtype), value)

@@ -12,6 +12,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.laws.of_optimizers._pace import STEPS
+from chainrule.laws.of_optimizers._steps import seen
 from chainrule.laws.trials.hints import where
 
 PARAM, SLOPE = 0.25, 0.75
@@ -44,10 +45,10 @@ def later_faults(optimizer: Any, params: Any, rng: np.random.Generator) -> dict[
 
     def effects_of(changed: Sequence[Any], looks: range) -> list[Array]:
         """The effects of other gradients than the steady ones, at some looks."""
-        return _effects(_seen(optimizer, start, changed, looks), steady, looks, signs)
+        return _effects(seen(optimizer, start, changed, looks), steady, looks, signs)
 
     with np.errstate(all="ignore"):
-        steady = _seen(optimizer, start, [slopes] * LATER, range(1, LATER + 1))
+        steady = seen(optimizer, start, [slopes] * LATER, range(1, LATER + 1))
         effects = [
             effects_of([slopes] * k + [turned] + [slopes] * (LOOKED - k - 1), range(k + 1, LOOKED + 1))
             for k in range(STEPS)
@@ -78,17 +79,6 @@ def _signs(leaf: Array, rng: np.random.Generator) -> Array:
     return rng.permutation(np.where(np.arange(leaf.size) % 2, -1.0, 1.0)).reshape(leaf.shape)
 
 
-def _seen(optimizer: Any, start: Any, slopes: Sequence[Any], looks: range) -> list[Any]:
-    """The parameters after some of the steps: all from the start, as a state may have been written to."""
-    at, state = start, optimizer.init(start)
-    seen: list[Any] = []
-    for step, each in enumerate(slopes, 1):
-        at, state = optimizer.step(state, at, each)
-        if step in looks:
-            seen.append(at)
-    return seen
-
-
 def _effects(others: Sequence[Any], steady: Sequence[Any], looks: range, signs: Any) -> list[Array]:
     """The distance that each number is further up its gradient than under steady ones; 0 if by rounding alone."""
     pairs = [(tree.leaves(other), tree.leaves(steady[step - 1])) for other, step in zip(others, looks, strict=True)]
@@ -114,7 +104,7 @@ def _only_the_first(effects: Sequence[Sequence[Array]], late: Sequence[Array]) -
 def _has_another(optimizer: Any, start: Any, slopes: Any, turned: Any) -> bool:
     """Tell whether gradients after the first have an effect in the end."""
     runs = [[slopes] + [each] * (LONG - 1) for each in (slopes, turned)]
-    return not tree.equal(*(_seen(optimizer, start, run, range(LONG, LONG + 1))[-1] for run in runs))
+    return not tree.equal(*(seen(optimizer, start, run, range(LONG, LONG + 1))[-1] for run in runs))
 
 
 def _along(effects: Sequence[Array]) -> str:

@@ -1,12 +1,14 @@
 """The pace of an optimizer's steps as they are taken, and the curvature of a quadratic that suits it."""
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 from attrs import frozen
 
 from chainrule import tree
+from chainrule.laws.of_optimizers._steps import Place, last_place
 from chainrule.laws.trials.copies import writable
 
 STEPS = 12
@@ -93,15 +95,10 @@ def _rates(optimizer: Any, start: Any, slopes: Any, steps: int) -> Iterator[tupl
 
 def _rate(optimizer: Any, at: Any, state: Any, slopes: Any, steps: int) -> float:
     """The largest rate of a number; nan if one of them is."""
-    moved = _ahead(optimizer, at, state, slopes, steps)
-    still = _ahead(optimizer, at, state, tree.map(np.zeros_like, slopes), steps)
+    none = tree.map(np.zeros_like, slopes)
+    moved, still = (  # from copies, which a step may write to
+        last_place(optimizer, Place(writable(at), state), repeat(each, steps)).params for each in (slopes, none)
+    )
     pairs = zip(tree.leaves(moved), tree.leaves(still), tree.leaves(slopes), strict=True)
     rates = [float(np.max(np.abs(a - b) / np.abs(g))) / STEPS for a, b, g in pairs if a.size]
     return float(np.max(rates)) if rates else 0.0
-
-
-def _ahead(optimizer: Any, at: Any, state: Any, slopes: Any, steps: int) -> Any:
-    at = writable(at)  # which a step may write to
-    for _ in range(steps):
-        at, state = optimizer.step(state, at, slopes)
-    return at

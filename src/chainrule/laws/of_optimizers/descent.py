@@ -7,7 +7,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_optimizers._pace import LONGEST, USUAL, pace_of
-from chainrule.laws.of_optimizers._runs import Place, went_on
+from chainrule.laws.of_optimizers._steps import Place, last_place
 from chainrule.laws.trials.copies import in_dtype
 from chainrule.optimizer import Optimizer
 
@@ -81,7 +81,7 @@ def _descended(
         if not all(np.isfinite(leaf).all() for leaf in tree.leaves(at)):
             return f"after {step} steps on a quadratic it is not finite", place
     last = loss(at)
-    ok = last <= 1.01 * first or last <= 1.01 * loss(went_on(optimizer, other, [none] * steps))
+    ok = last <= 1.01 * first or last <= 1.01 * loss(last_place(optimizer, other, [none] * steps).params)
     count = "a thousand" if steps == USUAL else str(steps)
     note = "" if ok else f"{count} steps on a quadratic end at {last:.3g} times its curvature, from {first:.3g}"
     return note, Place(at, state)

@@ -10,7 +10,7 @@ from chainrule import tree
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_optimizers._runs import Place, scaled, went_on
+from chainrule.laws.of_optimizers._steps import last_place, scaled
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.optimizer import Optimizer
 from chainrule.rules.optimizers import ArrayOptimizer
@@ -60,7 +60,7 @@ def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
 
 def _taken(optimizer: Optimizer[Any, Any], params: Any, slopes: Sequence[Any]) -> Any:
     """The parameters after steps under these gradients."""
-    return went_on(optimizer, Place(params, optimizer.init(params)), slopes)
+    return last_place(optimizer, params, slopes).params
 
 
 def _by_place(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:

@@ -15,8 +15,8 @@ from attrs import frozen
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.in_code import reached
-from chainrule.laws.of_optimizers._runs import lines_of_steps
 from chainrule.laws.of_optimizers.descent import curvature_for
+from chainrule.laws.of_optimizers.direction import lines_of_steps
 from chainrule.laws.showing._programs import SETTINGS
 from chainrule.laws.showing.demonstrated import beside, raised, where
 from chainrule.laws.trials.process import as_new, contained
