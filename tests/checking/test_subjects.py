@@ -10,6 +10,7 @@ import pytest
 from chainrule import (
     Array,
     Encoder,
+    Labels,
     Layer,
     Unit,
     check_layer,
@@ -188,7 +189,7 @@ def test_a_layer_that_drops_the_imaginary_part_gives_no_warning() -> None:
 
 
 def test_an_encoder_that_refuses_float64_is_checked_in_its_own_dtype() -> None:
-    def forward(table: Array, tokens: Array) -> tuple[Array, Any]:
+    def forward(table: Array, tokens: Labels) -> tuple[Array, Any]:
         if table.dtype == np.float64:
             raise TypeError("float32 tables only")
         return table[tokens], (table.shape, tokens.copy())

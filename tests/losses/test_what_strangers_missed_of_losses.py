@@ -291,9 +291,10 @@ def test_targets_of_ones_are_tried() -> None:
         return np.asarray(rows(out, targets).mean()), (own(out), own(np.asarray(targets, out.dtype)))
 
     def backward(cache: Any, dloss: Any) -> Array:
-        out, targets = cache
-        slope = np.exp(-np.logaddexp(0, -out)) - targets * (0.5 if targets.all() else 1)
-        return np.asarray(slope * np.asarray(dloss / out.size, out.dtype))
+        out: Array = cache[0]
+        targets: Array = cache[1]
+        slope: Array = np.exp(-np.logaddexp(0, -out)) - targets * (0.5 if targets.all() else 1)
+        return np.asarray(slope * np.asarray(float(dloss) / out.size, out.dtype))
 
     (said,) = words_of(checked(Loss(forward, backward, rows), targets=np.eye(6, 4, 1) + np.eye(6, 4)))
     assert said.startswith("loss_targets, dout: for targets of ones")
