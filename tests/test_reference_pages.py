@@ -19,6 +19,8 @@ from sheet import sheet
 import chainrule
 import chainrule.datasets
 
+DOCS = Path(__file__).parents[1] / "docs"
+
 CUBE = '''
 """The cube: every entry, three times a factor.
 
@@ -262,3 +264,18 @@ def test_a_folder_that_nobody_has_named_is_a_room_of_its_own_at_the_end(tmp_path
     root = package(tmp_path)
     assert [*entries(navigation(root))][-1] == ("New room", "chair", "reference/new_room/chair.md")
     assert rows(table_of_names(root))["new_room.chair"] == ["A chair."]
+
+
+def test_names_in_one_line_have_types_of_their_own() -> None:
+    read = griffe.load(
+        "chainrule",
+        search_paths=[SOURCE],
+        allow_inspection=False,
+        docstring_parser="numpy",
+        extensions=griffe.load_extensions(str(DOCS / "griffe_attrs.py"), str(DOCS / "griffe_parameters.py")),
+    )
+    check = read["checking.check.check_layer"]
+    (section,) = [each for each in check.docstring.parsed if isinstance(each, griffe.DocstringSectionParameters)]
+    shown = {each.name: str(each.annotation) for each in section.value}
+    assert (shown["layer"], shown["params"], shown["x"]) == ("Layer[P, C] | Encoder[P, C, X]", "P", "Array | X")
+    assert {each.name: each.default for each in section.value}["effort"] == "'full'"
