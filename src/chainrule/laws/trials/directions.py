@@ -416,13 +416,14 @@ def _together(
         with np.errstate(all="ignore"):
             got = np.array([sum(float(each.sum()) for each in of) for of in zip(*products.values(), strict=True)])
             sizes = {name: np.array([_length(each) for each in of]) for name, of in products.items()}
-        least = LEAST * np.min([np.where(size > 0, size, np.inf) for size in sizes.values()], axis=0)
-        if not (np.isfinite(got).all() and np.isfinite(least).all()):
+        smallest = np.min([np.where(size > 0, size, np.inf) for size in sizes.values()], axis=0)
+        if not (np.isfinite(got).all() and np.isfinite(smallest).all()):
             return None
         line, far_out = trial.line(moves), trial.floor > 0
-        found = slopes(line, weights, parts[0][0].first, trial.noise, far_out=far_out, enough=least / (4 * SAFE))
-        allowed = SAFE * found.error + least
-        known = (found.low == found.high) & (SAFE * found.error <= TOGETHER / LEAST * least)
+        enough = LEAST / (4 * SAFE) * smallest
+        found = slopes(line, weights, parts[0][0].first, trial.noise, far_out=far_out, enough=enough)
+        allowed = SAFE * found.error + LEAST * smallest
+        known = (found.low == found.high) & (SAFE * found.error <= TOGETHER * smallest)
         if not np.all(known & (found.miss(got) <= allowed)):
             return None
         for name, size in sizes.items():
