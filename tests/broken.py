@@ -6,7 +6,7 @@ A mistake is planted in otherwise right code. `laws` are exactly those that must
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -994,6 +994,7 @@ OPTIMIZERS.extend(
 )
 
 
+@cache
 def report_of(subject: Broken) -> Report:
     """Check a broken subject."""
     rng = np.random.default_rng(0)

@@ -2,8 +2,11 @@
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
+from heapq import nsmallest
 from tempfile import TemporaryDirectory
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -24,7 +27,11 @@ settings.register_profile(
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
+settings.load_profile(PROFILE)
+
+DOZEN = 12
+"""The most cases of a parametrized test that the brief profile tries."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,6 +46,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(folder.cleanup)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In the brief profile a test of many cases tries a dozen of them, as their names' checksums draw them."""
+    if PROFILE != "brief":
+        return
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        cases[item.nodeid.partition("[")[0]].append(item)
+    tried = {
+        each for of in cases.values() for each in nsmallest(DOZEN, of, key=lambda item: crc32(item.nodeid.encode()))
+    }
+    config.hook.pytest_deselected(items=[item for item in items if item not in tried])
+    items[:] = [item for item in items if item in tried]
 
 
 @pytest.fixture(autouse=True)

@@ -42,6 +42,13 @@ PAGE = (Path(__file__).parents[1] / "docs" / "checking.md").read_text("utf-8")
 ALL = [*AFFINE, *ELEMENTWISE, *LOSSES, *OPTIMIZERS]
 
 
+def in_turn(subjects: list[Subject]) -> list[Any]:
+    """Each subject with one of the dtypes: a whole check tries the others by itself."""
+    dtypes = (np.float64, np.float32, np.float16)
+    each_with = [(subject, dtypes[i % len(dtypes)]) for i, subject in enumerate(subjects)]
+    return [pytest.param(subject, dtype, id=f"{subject.name}-{dtype.__name__}") for subject, dtype in each_with]
+
+
 @pytest.mark.parametrize("subject", ALL, ids=lambda s: s.name)
 def test_broken_subjects_are_rejected_by_exactly_the_laws_that_they_break(subject: Broken) -> None:
     report = report_of(subject)
@@ -73,8 +80,7 @@ def test_the_page_on_checks_lists_every_law() -> None:
     assert sorted(listed) == sorted(name for name in laws.__all__ if not name.isupper())
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
-@pytest.mark.parametrize("subject", [*LAYERS, *PARTLY_FIXED, *ENCODERS], ids=lambda s: s.name)
+@pytest.mark.parametrize(("subject", "dtype"), in_turn([*LAYERS, *PARTLY_FIXED, *ENCODERS]))
 def test_right_layers_are_accepted_and_nothing_is_undecided(subject: Subject, dtype: Floating) -> None:
     rng = np.random.default_rng(0)
     params, x = subject.make(rng, 5, dtype)
@@ -97,8 +103,7 @@ def test_right_losses_optimizers_and_networks_are_accepted(
     assert check_optimizer(sgd(0.1), params, grads, rng=rng).ok
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
-@pytest.mark.parametrize("subject", [each for each in OTHERS if each.laws is OPTIMIZER_LAWS], ids=lambda s: s.name)
+@pytest.mark.parametrize(("subject", "dtype"), in_turn([each for each in OTHERS if each.laws is OPTIMIZER_LAWS]))
 @fewer
 @given(rng=generators, n=sides)
 def test_right_optimizers_are_accepted_and_nothing_is_undecided(

@@ -38,7 +38,7 @@ def pickled(value: Any) -> Any:
 each_subject = pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
 
 
-FOR_EACH_CASE = {"other_values", "other_sizes", "other_calls", "grads_without_dx", "threads"}
+FOR_EACH_CASE = {"other_values", "other_sizes", "other_calls", "grads_without_dx", "threads", "descends"}
 """Laws that run some tens of cases or calls of their own for each that is drawn."""
 
 

@@ -86,9 +86,19 @@ def as_tuple(params: Any) -> tuple[Any, ...]:
     return params if is_tuple(params) else (params,)
 
 
-def argument_names(f: Callable[..., object], at: Place, params: Any, known: Signature | None = None) -> list[str]:
+def positional(f: Callable[..., object] | Signature) -> tuple[str, ...]:
+    """The names of a function's arguments by position, as far as they can be known."""
+    try:
+        found = (f if isinstance(f, Signature) else signature(f)).parameters.values()
+    except (TypeError, ValueError):  # a function of another language need not say
+        return ()
+    by_position = {Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD}
+    return tuple(each.name for each in found if each.kind in by_position)
+
+
+def argument_names(known: tuple[str, ...], at: Place, params: Any) -> list[str]:
     """The names of a tree's arrays for messages: those of the function's arguments where they are known."""
-    others = [name for i, name in enumerate(_positional(f, known)) if at not in {i, name}]
+    others = [name for i, name in enumerate(known) if at not in {i, name}]
     names: list[str] = []
     for path, _ in tree.named_leaves(params):
         if path.startswith("["):
@@ -97,15 +107,6 @@ def argument_names(f: Callable[..., object], at: Place, params: Any, known: Sign
         else:
             names.append(path.removeprefix(".") or (others[0] if others else "params"))
     return names
-
-
-def _positional(f: Callable[..., object], known: Signature | None) -> list[str]:
-    """The names of a function's arguments by position, as far as they can be known."""
-    try:
-        found = (known or signature(f)).parameters.values()
-    except (TypeError, ValueError):  # a function of another language need not say
-        return []
-    return [each.name for each in found if each.kind in {Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD}]
 
 
 Constant: TypeAlias = Callable[[Any], list[bool]]

@@ -35,6 +35,7 @@ from chainrule.interop.arguments import (
     constant_at,
     keep,
     name_of_function,
+    positional,
 )
 from chainrule.interop.graph import Function, Graph, backward, grads
 from chainrule.interop.in_code import Name, call_in_code, name_in_code, name_of_author
@@ -404,13 +405,13 @@ def _value(f: Callable[..., object], call: Callable[..., Any], at: Place, params
 @contextmanager
 def _given(f: Callable[..., object], at: Place, params: Any, x: Any) -> Generator[list[Any]]:
     """Copies of x and of the arrays of params, for JAX, which keeps 64 bits meanwhile if they have them."""
-    leaves = tree.leaves(params)
-    names = argument_names(f, at, params)
-    for name, leaf in (("x", x), *zip(names, leaves, strict=True)):
-        if not (is_numpy(leaf) or isinstance(leaf, jax.Array)):
-            raise TypeError(f"as_layer: {name} must be an array of NumPy's or JAX's, got {describe(leaf)}")
-    with _wide(x, *leaves):
-        yield [_copied(each) for each in (x, *leaves)]
+    arrays = [x, *tree.leaves(params)]
+    for i, array in enumerate(arrays):
+        if not (is_numpy(array) or isinstance(array, jax.Array)):
+            name = ["x", *argument_names(positional(f), at, params)][i]
+            raise TypeError(f"as_layer: {name} must be an array of NumPy's or JAX's, got {describe(array)}")
+    with _wide(*arrays):
+        yield [_copied(each) for each in arrays]
 
 
 def _derived(

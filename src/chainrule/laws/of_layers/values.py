@@ -1,6 +1,6 @@
 """The derivative elsewhere: at other values of x, at other sizes, and for every kind of `dout`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from functools import partial
 from itertools import product
 from typing import Any
@@ -122,10 +122,9 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
             break
     if tree.leaves(params):
         moved = tree.map(partial(_moved, rng), base.params)
-        verdicts += _at("other_values", base, base.x, rng, "for other parameters", moved)
-        for case, other in parameters(base.params, rng):
-            verdicts += _at("other_values", base, base.x, rng, case, other)
-        verdicts += _of_both_signs(base, rng)
+        for case, other in (("for other parameters", moved), *parameters(base.params, rng)):
+            verdicts += _at("other_values", base, base.x, rng, case, other, but=_wrong(verdicts))
+        verdicts += _of_both_signs(base, rng, but=_wrong(verdicts))
     for each in dict.fromkeys((own, np.dtype(np.float64))):
         verdicts += _far_out(layer, params, base.x, each, rng)
     return _worst(verdicts)
@@ -196,7 +195,12 @@ def parameters(params: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any
         yield "for parameters of one sign, three times as large", _replaced(params, {i: 3 * leaves[i] for i in signed})
 
 
-def _of_both_signs(base: Trial, rng: np.random.Generator) -> list[Verdict]:
+def _wrong(verdicts: list[Verdict]) -> set[str]:
+    """The fields that are wrong: where else they are is not asked."""
+    return {each.field for each in verdicts if each.wrong}
+
+
+def _of_both_signs(base: Trial, rng: np.random.Generator, but: Container[str]) -> list[Verdict]:
     """The verdicts for numbers of both signs where all of a parameter are zeros, as at a start, or of one sign.
 
     One sign may be what forward asks for though it refuses no other: where that is changed, a derivative that is wrong
@@ -212,12 +216,12 @@ def _of_both_signs(base: Trial, rng: np.random.Generator) -> list[Verdict]:
     verdicts: list[Verdict] = []
     if zeros:
         case = "for parameters of both signs where all were 0"
-        verdicts += _at("other_values", base, base.x, rng, case, _replaced(base.params, drawn))
+        verdicts += _at("other_values", base, base.x, rng, case, _replaced(base.params, drawn), but=but)
     one_sign = [] if above and below else above + below
     if one_sign:
         case = "for parameters of both signs where all had one"
         drawn |= {i: leaves[i] * _signs(leaves[i], rng) for i in one_sign}
-        for each in _at("other_values", base, base.x, rng, case, _replaced(base.params, drawn)):
+        for each in _at("other_values", base, base.x, rng, case, _replaced(base.params, drawn), but=but):
             doubtful = evolve(each, undecided=True, note=f"{each.note}. {REFUSE_PARAMETERS}")
             verdicts.append(doubtful if each.wrong else each)
     return verdicts
@@ -530,7 +534,16 @@ def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
     return kinds
 
 
-def _at(law: str, base: Trial, x: Array, rng: np.random.Generator, case: str, params: Any = None) -> list[Verdict]:
+def _at(
+    law: str,
+    base: Trial,
+    x: Array,
+    rng: np.random.Generator,
+    case: str,
+    params: Any = None,
+    *,
+    but: Container[str] = (),
+) -> list[Verdict]:
     """The derivative at another x or other parameters, if the layer takes them and its values are finite."""
     try:
         with np.errstate(all="ignore"):
@@ -547,7 +560,7 @@ def _at(law: str, base: Trial, x: Array, rng: np.random.Generator, case: str, pa
         unfit = _unfit(law, base, trial, douts[0], case)
         if unfit:
             return unfit
-        compared = partial(by_directions, law, douts=douts, rng=rng, case=case, count=0 if few else 2)
+        compared = partial(by_directions, law, douts=douts, rng=rng, case=case, count=0 if few else 2, but=but)
         verdicts: list[Verdict] = compared(trial)
         if all(each.ok for each in verdicts):
             return verdicts

@@ -6,7 +6,7 @@ alone. One evaluation serves many `dout` at once, since it gives all of J v, and
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -323,6 +323,7 @@ def by_directions(
     case: str = "",
     names: Sequence[str] = (),
     only: str = "",
+    but: Container[str] = (),
     units: Units | None = None,
     known: Fields | None = None,
 ) -> list[Verdict]:
@@ -346,6 +347,8 @@ def by_directions(
         What is special about each `dout`.
     only
         The one field to compare, if it is not all.
+    but
+        Fields to leave out.
     units
         What rounding may do to the results, for a normal `dout`; by default it is measured where it is asked for.
     known
@@ -363,7 +366,7 @@ def by_directions(
     verdicts: list[Verdict] = []
     fields: dict[str, tuple[list[Part], NDArray[Any]]] = {}
     for name, leaf in trial.arguments.items():
-        if (only and name != only) or name in fixed or not leaf.size:
+        if (only and name != only) or name in but or name in fixed or not leaf.size:
             continue
         shapes = [found[name].shape for found in results if found[name].shape != leaf.shape]
         if shapes:
