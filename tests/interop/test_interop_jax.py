@@ -48,6 +48,10 @@ def on_jax(value: Any) -> Any:
     return tree.map(lambda leaf: jnp.asarray(np.array(leaf)), value)
 
 
+def on_numpy(value: Any) -> Any:
+    return tree.map(np.asarray, value)
+
+
 def batch(dtype: Any = np.float64) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(0)
     params = two_layer.init(rng, 5, 4, 3, std=0.5, dtype=dtype)
@@ -97,9 +101,10 @@ def test_paths_name_the_leaves_as_ours_do() -> None:
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
 def test_parameters_caches_and_gradients_come_apart_and_together_again(subject: Subject) -> None:
-    params, x = on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64))
+    """Of NumPy's arrays, which are leaves to JAX as its own are: a compiled layer has gone through this already."""
+    params, x = subject.make(np.random.default_rng(0), ROWS, np.float64)
     out, cache = subject.layer.forward(params, x)
-    for value in (params, cache, subject.layer.grads(cache, jnp.ones_like(out))):
+    for value in (params, cache, subject.layer.grads(cache, np.ones_like(out))):
         leaves, structure = jax.tree.flatten(value)
         assert all(a is b for a, b in zip(leaves, tree.leaves(value), strict=True))
         assert tree.equal(jax.tree.unflatten(structure, leaves), value)
@@ -130,19 +135,19 @@ def test_decay_at_a_rate_that_falls_is_compiled_once_and_promotes_nothing(dtype:
         traced.append(arguments)
         return untyped(step)(*arguments)
 
-    compiled, state = jax.jit(watched), on_jax(optimizer.init(params))
-    fast, fast_state = params, state
+    compiled, state = jax.jit(watched), optimizer.init(on_numpy(params))
+    fast, fast_state, (plain, *rows) = params, on_jax(state), on_numpy((params, x, labels))
     for _ in range(3):
         fast, fast_state, _ = compiled(fast, fast_state, x, labels)
-        params, state, _ = step(params, state, x, labels)
-        assert_close(fast, params, roundings=128)  # of three steps, in which gradients differ by roundings
+        plain, state, _ = step(plain, state, *rows)
+        assert_close(fast, plain, roundings=128)  # of three steps, in which gradients differ by roundings
     assert len(traced) == 1
     assert fast[0].W.dtype == dtype
 
 
 @pytest.mark.parametrize("subject", LOSSES, ids=lambda each: each.name)
 def test_caches_of_losses_come_apart_and_together_again(subject: Subject) -> None:
-    _, cache = subject.layer.forward(*on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64)))
+    _, cache = subject.layer.forward(*subject.make(np.random.default_rng(0), ROWS, np.float64))
     leaves, structure = jax.tree.flatten(cache)
     assert tree.equal(jax.tree.unflatten(structure, leaves), cache)
 
@@ -219,14 +224,15 @@ def test_a_backward_compiles_by_itself(subject: Subject) -> None:
     inputs = on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64))
     out, cache = jax.jit(subject.layer.forward)(*inputs)
     dout = dout_like(out)
-    assert_close(jax.jit(subject.layer.backward)(cache, dout), subject.layer.backward(cache, dout))
-    assert_close(jax.jit(subject.layer.grads)(cache, dout), subject.layer.grads(cache, dout))
+    plain = on_numpy((cache, dout))
+    assert_close(jax.jit(subject.layer.backward)(cache, dout), subject.layer.backward(*plain))
+    assert_close(jax.jit(subject.layer.grads)(cache, dout), subject.layer.grads(*plain))
 
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
 def test_a_numpy_dout_meets_the_librarys_cache_on_the_librarys_side(subject: Subject) -> None:
     params, x = subject.make(np.random.default_rng(0), ROWS, np.float64)
-    out, cache = subject.layer.forward(*jax.tree.map(jnp.asarray, (params, x)))
+    out, cache = jax.jit(subject.layer.forward)(*jax.tree.map(jnp.asarray, (params, x)))
     dout = np.ones(out.shape)
     dx, grads = subject.layer.backward(cache, dout)
     if tree.leaves(cache):  # that of the identity does not tell the library
@@ -256,7 +262,7 @@ def test_vmap_of_a_backward_gives_what_each_row_gives_alone(subject: Subject) ->
 
 def test_vmap_gives_the_gradient_of_each_example() -> None:
     params, x, labels = batch()
-    per_example = jax.vmap(GRADIENT, in_axes=(None, 0, 0))(params, x[:, None], labels[:, None])
+    per_example = jax.jit(jax.vmap(GRADIENT, in_axes=(None, 0, 0)))(params, x[:, None], labels[:, None])
     gradient = jax.jit(GRADIENT)
     for i in range(6):
         alone = gradient(params, x[i : i + 1], labels[i : i + 1])
@@ -270,7 +276,7 @@ def test_jaxs_gradient_of_our_forward_is_our_backward(dtype: Any) -> None:
     def loss(params: Any) -> Any:
         return GRADIENT(params, x, labels)[0]
 
-    assert_close(jax.grad(loss)(params), GRADIENT(params, x, labels)[1])
+    assert_close(jax.jit(jax.grad(loss))(params), jax.jit(GRADIENT)(params, x, labels)[1])
 
 
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
@@ -278,12 +284,17 @@ def test_jaxs_derivative_of_a_forward_is_its_backward_at_zero_and_far_out_too(su
     """Inputs at which branches meet, or the slope of the other branch could overflow to nan."""
     params, x = on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64))
     x = x.at[:4].set(jnp.asarray([0.0, -0.0, 1000.0, -1000.0]).reshape(4, *(1,) * (x.ndim - 1)))
-    out, pullback, cache = jax.vjp(subject.layer.forward, params, x, has_aux=True)
-    dout = dout_like(out)
-    grads, dx = pullback(dout)
+    dout = dout_like(jax.eval_shape(subject.layer.forward, params, x)[0])
+
+    def theirs(params: Any, x: Any, dout: Any) -> Any:
+        _, pullback, cache = jax.vjp(subject.layer.forward, params, x, has_aux=True)
+        grads, dx = pullback(dout)
+        return (dx, grads), cache
+
+    derivatives, cache = jax.jit(theirs)(params, x, dout)
     # In attention, terms of the size of products of two numbers of 1000 cancel.
     roundings = 32 * (1000 if "attention" in subject.name else 1) ** 2
-    assert_close((dx, grads), subject.layer.backward(cache, dout), roundings)
+    assert_close(derivatives, subject.layer.backward(*on_numpy((cache, dout))), roundings)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +313,7 @@ def test_jaxs_derivative_of_a_loss_is_its_backward_at_ties_and_far_out_too(targe
 @pytest.mark.parametrize("subject", LAYERS, ids=lambda each: each.name)
 def test_a_layer_with_its_own_backward_passes_jaxs_check(subject: Subject) -> None:
     inputs = on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64))
-    test_util.check_grads(custom_vjp(subject.layer), inputs, order=1, modes=["rev"])
+    test_util.check_grads(jax.jit(custom_vjp(subject.layer)), inputs, order=1, modes=["rev"])
 
 
 def test_the_derivative_of_custom_vjp_is_the_layers_backward_and_nothing_else() -> None:
@@ -329,9 +340,10 @@ def test_custom_vjp_under_jit_and_vmap() -> None:
     def total(params: Any, x: Any, weights: Any) -> Any:
         return (function(params, x) * weights).sum()
 
-    dx, grads = layer.backward(layer.forward(params, x)[1], weights)
+    plain, rows, douts = on_numpy((params, x, weights))
+    dx, grads = layer.backward(layer.forward(plain, rows)[1], douts)
     assert_close(jax.jit(jax.grad(total, argnums=(1, 0)))(params, x, weights), (dx, grads))
-    each = jax.vmap(jax.grad(total), in_axes=(None, 0, 0))(params, x[:, None], weights[:, None])
+    each = jax.jit(jax.vmap(jax.grad(total), in_axes=(None, 0, 0)))(params, x[:, None], weights[:, None])
     assert_close(tree.map(lambda leaf: leaf.sum(axis=0), each), grads)
 
 
@@ -397,7 +409,7 @@ def test_a_tree_as_a_vector_compiles_and_differentiates() -> None:
     def loss(vector: Any) -> Array:
         return GRADIENT(unravel(vector), x, labels)[0]
 
-    assert_close(unravel(jax.grad(loss)(vector)), GRADIENT(params, x, labels)[1])
+    assert_close(unravel(jax.jit(jax.grad(loss))(vector)), jax.jit(GRADIENT)(params, x, labels)[1])
 
 
 def test_accuracy_warns_of_no_dtype_that_jax_lacks() -> None:
