@@ -251,6 +251,7 @@ def test_an_x_that_forward_takes_by_accident_is_for_it_to_refuse(layer: Any, x: 
     with np.errstate(all="ignore"):
         report = check_layer(layer, (), x, rng=RNG(0), only=("other_values", "other_sizes"))
     assert not report.failures
-    (note, *_) = [verdict.note for verdict in report.undecided]
-    assert words in note
-    assert note.endswith("If this x is not meant, let forward refuse it")
+    verdict, *_ = report.undecided
+    assert words in verdict.note
+    assert verdict.advice == "If this x is not meant, let forward refuse it"
+    assert f"{verdict.note}. {verdict.advice}" in str(report)

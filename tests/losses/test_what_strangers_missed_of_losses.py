@@ -623,7 +623,8 @@ def test_of_a_loss_for_three_columns_more_of_them_cannot_be_told() -> None:
     (verdict,) = report.undecided
     assert not report.failures
     assert verdict.law == "loss_targets"
-    assert verdict.note.startswith("with 4 columns: has shape (6, 3), expected (6, 4). If this out is not meant, ")
+    assert verdict.note == "with 4 columns: has shape (6, 3), expected (6, 4)"
+    assert verdict.advice.startswith("If this out is not meant, ")
 
 
 # A nan, and cases of a loss: each is the gradient of one of them.

@@ -137,7 +137,7 @@ def _found(verdict: Verdict) -> list[str]:
         place = f"{verdict.field}[{', '.join(str(i) for i in verdict.index)}]" if verdict.index else verdict.field
         lines.append(f"{place} is {verdict.got:.12g}, expected {verdict.expected:.12g}")
     if verdict.note:
-        lines.append(verdict.note)
+        lines.append(". ".join(filter(None, (verdict.note, verdict.advice))))
     return lines
 
 

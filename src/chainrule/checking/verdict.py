@@ -36,6 +36,8 @@ class Verdict:
         Whether the law could not tell: `ok` is false, and the layer is not found wrong either.
     power
         The smallest error of a typical entry that would have been seen, relative to it; nan where nothing was measured.
+    advice
+        What to do if the layer is right: to let forward refuse what it is not meant for.
     point
         The arguments that the law is broken at, from which lines that show it are made. A report has none.
 
@@ -63,6 +65,7 @@ class Verdict:
     expected: float = math.nan
     undecided: bool = False
     power: float = math.nan
+    advice: str = ""
     point: object = attribute(default=None, eq=False, repr=False)
 
     @property

@@ -98,8 +98,8 @@ def _of_some_rows(
     try:
         results = {"out": some.out, **some.back(dout[which])}
     except Exception as error:  # noqa: BLE001  # it is part of the report
-        note = f"with {words} backward raises {type(error).__name__}: {error}. {REFUSE}"
-        return {"dx": Verdict("independent_rows", "dx", ok=False, note=note, undecided=True)}
+        note = f"with {words} backward raises {type(error).__name__}: {error}"
+        return {"dx": Verdict("independent_rows", "dx", ok=False, note=note, undecided=True, advice=REFUSE)}
     found: dict[str, Verdict] = {}
     for name, got in results.items():
         expected = right[name][which] if name in ("out", "dx") else sums[name]

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from attrs import evolve
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from chainrule import tree
@@ -27,7 +27,6 @@ from chainrule.laws.trials.trial import (
     draw,
     measured,
     rms,
-    run_forward,
     sizes_of,
 )
 
@@ -63,9 +62,6 @@ VECTORS = (1, 2, 3, 16, 33, 64, 65, 129, 257)
 
 COUPLED_ROWS = (1, 2, 3, 6, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
 """Numbers of rows of a layer that couples them."""
-
-RAISES = "backward raises"
-"""The words where forward takes the arguments, and backward does not."""
 
 REFUSE_PARAMETERS = "If these parameters are not meant, let forward refuse them"
 """The advice where a law has made parameters that the layer may have taken by accident."""
@@ -146,10 +142,9 @@ def _of_tokens(base: Trial, rng: np.random.Generator) -> list[Verdict]:
 
 def _at_tokens(base: Trial, tokens: NDArray[Any], rng: np.random.Generator, case: str) -> list[Verdict]:
     """The derivative at other tokens; the noise of the encoder, which takes longer, is measured if one is wrong."""
-    verdicts = _at("other_values", base, tokens, rng, case)
-    if any(each.wrong for each in verdicts):
-        verdicts = _at("other_values", measured(base, rng), tokens, rng, case)
-    return [each for each in verdicts if not each.note.endswith(REFUSE) or _is_meant(base, each, tokens)]
+    at = partial(_at, "other_values", x=tokens, rng=rng, case=case, counts=Unfit.is_meant)
+    verdicts = at(base)
+    return at(measured(base, rng)) if any(each.wrong for each in verdicts) else verdicts
 
 
 def _moved(rng: np.random.Generator, leaf: Array) -> Array:
@@ -222,8 +217,7 @@ def _of_both_signs(base: Trial, rng: np.random.Generator, but: Container[str]) -
         case = "for parameters of both signs where all had one"
         drawn |= {i: leaves[i] * _signs(leaves[i], rng) for i in one_sign}
         for each in _at("other_values", base, base.x, rng, case, _replaced(base.params, drawn), but=but):
-            doubtful = evolve(each, undecided=True, note=f"{each.note}. {REFUSE_PARAMETERS}")
-            verdicts.append(doubtful if each.wrong else each)
+            verdicts.append(evolve(each, undecided=True, advice=REFUSE_PARAMETERS) if each.wrong else each)
     return verdicts
 
 
@@ -345,18 +339,24 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     for shape in dict.fromkeys((*shapes, *(shape for shape in loose if shape[-1] > 1))):
         if base is not None and shape != x.shape and x.size and int(np.prod(shape)) <= MOST:
             other = _spread(x, shape, rng)
-            # An axis of one is broadcast along a constant of the layer's own, and dx then has the length of that.
-            spread = f"has shape {x.shape}, expected {shape}. {REFUSE}" if shape[-1] == 1 else REFUSE
-            may_misfit = shape in loose or 1 in shape[1:]
-            for each in _at("other_sizes", base, other, rng, f"for x {describe(other)}"):
-                misfit = may_misfit and each.note.endswith(spread)
-                if not misfit or (shape not in loose and _is_meant(base, each, other)):
-                    verdicts.append(each)
+            counts = partial(_counts, x, shape in loose)
+            verdicts += _at("other_sizes", base, other, rng, f"for x {describe(other)}", counts=counts)
         if any(each.wrong for each in verdicts):
             break
     if base is not None:
         verdicts += _with_vectors(base, x, rng)
     return _worst(verdicts)
+
+
+def _counts(x: Array, loose: bool, unfit: "Unfit") -> bool:
+    """Tell whether it counts that backward does not fit another shape of x, which forward may take by accident.
+
+    An axis of one is broadcast along a constant of the layer's own, and dx then has the length of that.
+    """
+    shape = unfit.trial.x.shape
+    if shape[-1] == 1 and unfit.shape != x.shape:
+        return True
+    return not loose and (1 not in shape[1:] or unfit.is_meant())
 
 
 def _shapes(layer: Checked[Any, Any], params: Any, x: Array, rng: np.random.Generator) -> list[tuple[int, ...]]:
@@ -405,17 +405,6 @@ def _takes(layer: Checked[Any, Any], params: Any, x: Array) -> bool:
     return True
 
 
-def _is_meant(base: Trial, verdict: Verdict, x: Array, params: Any = None) -> bool:
-    """Tell whether backward raises though forward has not taken x by accident: its output has the shape of x there too.
-
-    An x that is broadcast along a constant, or of which a part is taken, has an output of another shape.
-    """
-    if RAISES not in verdict.note or base.out.shape[: base.x.ndim] != base.x.shape:
-        return False
-    out, _ = run_forward(base.layer, base.params if params is None else params, x)
-    return out.shape[: x.ndim] == x.shape
-
-
 def _with_vectors(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdict]:
     """The verdicts for other numbers of columns where each parameter is a vector of as many numbers, or one number."""
     leaves = tree.leaves(base.params)
@@ -434,11 +423,9 @@ def _with_vectors(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdi
             except (TypeError, ValueError):  # a record that takes no other number
                 return []
             words = f"for x {describe(other)} and parameters of {k} number{'s' if k > 1 else ''}"
-            for each in _at("other_sizes", base, other, rng, words, params):
-                # One number may belong to all columns, and not to the only one.
-                meant = x.shape[-1] > 1 and _is_meant(base, each, other, params)
-                if meant or not each.note.endswith(REFUSE):
-                    verdicts.append(each)
+            # One number may belong to all columns, and not to the only one.
+            meant = Unfit.is_meant if x.shape[-1] > 1 else _never
+            verdicts += _at("other_sizes", base, other, rng, words, params, counts=meant)
     return verdicts
 
 
@@ -543,8 +530,12 @@ def _at(
     params: Any = None,
     *,
     but: Container[str] = (),
+    counts: Callable[["Unfit"], bool] | None = None,
 ) -> list[Verdict]:
-    """The derivative at another x or other parameters, if the layer takes them and its values are finite."""
+    """The derivative at another x or other parameters, if the layer takes them and its values are finite.
+
+    Fields of `but` are left out, and so is an answer of backward that does not fit, unless it counts.
+    """
     try:
         with np.errstate(all="ignore"):
             trial = Trial.in_float64(base.layer, base.params if params is None else params, x)
@@ -557,9 +548,9 @@ def _at(
     # A large one is tried along one direction, and not along three; tokens do not bend the way of the parameters.
     few = trial.large or isinstance(base.layer, Encoder)
     with np.errstate(all="ignore"):
-        unfit = _unfit(law, base, trial, douts[0], case)
-        if unfit:
-            return unfit
+        unfit = _unfit(base, trial, douts[0])
+        if unfit is not None:
+            return [unfit.verdict(law, case)] if counts is None or counts(unfit) else []
         compared = partial(by_directions, law, douts=douts, rng=rng, case=case, count=0 if few else 2, but=but)
         verdicts: list[Verdict] = compared(trial)
         if all(each.ok for each in verdicts):
@@ -583,19 +574,49 @@ def _with_floor(base: Trial, rng: np.random.Generator) -> Trial:
     return evolve(base, floor=ROUND_ABOUT * max(1.0, gain))
 
 
-def _unfit(law: str, base: Trial, trial: Trial, dout: Array, case: str) -> list[Verdict]:
-    """The verdict where backward has no answer of the right shape, though it has one at the base."""
+@frozen(eq=False)
+class Unfit:
+    """An answer of backward that does not fit an x which forward takes: an error, or a result of another shape."""
+
+    base: Trial
+    trial: Trial
+    field: str
+    error: Exception | None = None
+    shape: tuple[int, ...] | None = None
+
+    def is_meant(self) -> bool:
+        """Tell whether backward raises though forward has not taken x by accident: its output has the shape of x.
+
+        An x that is broadcast along a constant, or of which a part is taken, has an output of another shape.
+        """
+        base, trial = self.base, self.trial
+        same_axes = base.out.shape[: base.x.ndim] == base.x.shape and trial.out.shape[: trial.x.ndim] == trial.x.shape
+        return self.error is not None and same_axes
+
+    def verdict(self, law: str, case: str) -> Verdict:
+        """The verdict that nothing can be told."""
+        if self.error is not None:
+            said = f"backward raises {type(self.error).__name__}: {self.error}"
+        else:
+            said = f"has shape {self.shape}, expected {self.trial.arguments[self.field].shape}"
+        return Verdict(law, self.field, ok=False, undecided=True, note=f"{case}: {said}", advice=REFUSE)
+
+
+def _never(unfit: Unfit) -> bool:
+    return False
+
+
+def _unfit(base: Trial, trial: Trial, dout: Array) -> Unfit | None:
+    """The answer of backward if it has none of the right shape, though it has one at the base."""
     try:
         results = trial.back(dout)
     except Exception as error:  # noqa: BLE001  # it is part of the report
-        note = f"{case}: {RAISES} {type(error).__name__}: {error}"
-        return [Verdict(law, next(iter(trial.arguments), "grads"), ok=False, undecided=True, note=f"{note}. {REFUSE}")]
+        return Unfit(base, trial, next(iter(trial.arguments), "grads"), error=error)
     misfits = _misfits(trial, results)
     if misfits and not _misfits(base, base.back(np.ones_like(base.out))):
         (name, shape), *_ = misfits.items()
-        note = f"{case}: has shape {shape}, expected {trial.arguments[name].shape}"
-        return [Verdict(law, name, ok=False, undecided=True, note=f"{note}. {REFUSE}")]
-    return []
+        return Unfit(base, trial, name, shape=shape)
+    return None
 
 
 def _misfits(trial: Trial, results: Fields) -> dict[str, tuple[int, ...]]:
@@ -611,7 +632,7 @@ def _worst(verdicts: list[Verdict]) -> list[Verdict]:
         by_field.setdefault(verdict.field, []).append(verdict)
     chosen: list[Verdict] = []
     for some in by_field.values():
-        advised = [each for each in some if each.note.endswith((REFUSE, REFUSE_PARAMETERS))]
+        advised = [each for each in some if each.advice]
         wrong = [each for each in some if each.wrong] or advised
         right = [evolve(verdict, note="") for verdict in some if verdict.ok]
         chosen.append(wrong[0] if wrong else min(right, key=_power) if right else some[0])

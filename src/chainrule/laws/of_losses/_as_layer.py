@@ -13,7 +13,6 @@ from chainrule.arrays.types import Array, is_any_tuple, is_tuple
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.pair import ROUNDING
 from chainrule.laws.of_layers.rows import taken
-from chainrule.laws.trials.directions import REFUSE
 from chainrule.laws.trials.trial import Trial, measured
 from chainrule.layer import Layer
 from chainrule.loss import Loss
@@ -80,7 +79,14 @@ NAMES = {"dx": "dout", "out": "loss", "dout": "dloss", "x": "out"}
 def renamed(law: str, verdicts: list[Verdict]) -> list[Verdict]:
     """Verdicts on a loss as a layer, in the words of losses."""
     return [
-        evolve(each, law=law, field=NAMES.get(each.field, each.field), note=_of_loss(each.note)) for each in verdicts
+        evolve(
+            each,
+            law=law,
+            field=NAMES.get(each.field, each.field),
+            note=_of_loss(each.note),
+            advice=_of_loss(each.advice),
+        )
+        for each in verdicts
     ]
 
 
@@ -91,7 +97,7 @@ def _of_loss(note: str) -> str:
 
 def one_verdict(law: str, verdicts: list[Verdict]) -> list[Verdict]:
     """The first verdict that is wrong, or unfit, or else one that is right, or else one that can't tell."""
-    wrong = [each for each in verdicts if each.wrong] or [each for each in verdicts if each.note.endswith(REFUSE)]
+    wrong = [each for each in verdicts if each.wrong] or [each for each in verdicts if each.advice]
     right = [evolve(each, note="") for each in verdicts if each.ok]
     return renamed(law, wrong[:1] or right[:1] or verdicts[:1])
 

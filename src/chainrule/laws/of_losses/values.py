@@ -241,8 +241,8 @@ def _made_for_columns(out: Array, trial: Trial, words: str) -> list[Verdict] | N
         return None
     if out.shape[-1] <= FEW or (len(shape) == out.ndim and trial.x.shape[-1] < out.shape[-1]):
         return []
-    note = f"{words}: has shape {shape}, expected {trial.x.shape}. {REFUSE}"
-    return [Verdict("loss_targets", "dx", ok=False, undecided=True, note=note)]
+    note = f"{words}: has shape {shape}, expected {trial.x.shape}"
+    return [Verdict("loss_targets", "dx", ok=False, undecided=True, note=note, advice=REFUSE)]
 
 
 def _compared(trial: Trial, rng: np.random.Generator, words: str, *, pairs: bool) -> list[Verdict]:

@@ -75,7 +75,7 @@ UNSTEADY = (
 REFUSE = "If this x is not meant, let forward refuse it"
 """The advice where a law has made an x that the layer may have taken by accident."""
 
-LOST = f"it is nan at a kink of forward, where every number between the slopes to both sides would be right. {REFUSE}"
+LOST = "it is nan at a kink of forward, where every number between the slopes to both sides would be right"
 """The words for a gradient that is no number where a subgradient would be."""
 
 OF_AN_ENTRY = 1e-3
@@ -468,7 +468,7 @@ def _of_field(
     if worst.ratio <= 1:
         lost = next((words[k] for miss, k, _, _ in found if miss.lost), None)
         if lost is not None:
-            return [Verdict(law, name, ok=False, undecided=True, note=_said(lost, LOST))]
+            return [Verdict(law, name, ok=False, undecided=True, note=_said(lost, LOST), advice=REFUSE)]
         kinked = any(miss.kinked and k == 0 for miss, k, _, _ in found) and part.trial.noise < NOISY
         at_kink = _at_kinks(law, parts[0], case, places, rng) if kinked else None
         right = Verdict(law, name, ok=True, note=case, power=min(miss.power for miss, _, _, _ in found))
