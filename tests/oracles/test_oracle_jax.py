@@ -51,7 +51,7 @@ def as_function(layer: Layer[Any, Any], params: Any) -> Any:
 def test_jaxs_check_grads_accepts_our_layers(subject: Subject) -> None:
     params, x = subject.make(np.random.default_rng(0), 4, np.float64)
     arrays = [jnp.asarray(np.array(leaf)) for leaf in (x, *tree.leaves(params))]
-    test_util.check_grads(as_function(subject.layer, params), arrays, order=1, modes=["rev"])
+    test_util.check_grads(jax.jit(as_function(subject.layer, params)), arrays, order=1, modes=["rev"])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -71,7 +71,7 @@ def test_jax_grad_of_our_loss_is_our_gradient_and_ours_compiles(activation: str,
     def gradient(arrays: Any) -> Any:
         return tree.leaves(f(tree.replace(params, arrays), x, labels)[1])
 
-    theirs = jax.grad(loss)(arrays)
+    theirs = jax.jit(jax.grad(loss))(arrays)
     for ours in (gradient(arrays), jax.jit(gradient)(arrays)):
         for a, b in zip(ours, theirs, strict=True):
             # Some roundings of sums of up to 6 products, relative to the largest entry.
