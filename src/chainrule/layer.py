@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import Factory, field, frozen
 
-from chainrule.arrays.types import Array, Unit
+from chainrule.arrays.types import Array
 from chainrule.naming import paged, reduced, title_of
 from chainrule.parts import Parts
 from chainrule.rules.in_torch import InTorch
@@ -125,11 +125,6 @@ class Layer(Generic[P, C]):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle a module's value by its name, and a layer with options by its constructor and options."""
         return reduced(self)
-
-
-def no_grads(cache: object, dout: Array) -> Unit:
-    """The gradients of a layer that has no parameters."""
-    return ()
 
 
 def _second(backward: Callable[[C, Array], tuple[Array, P]], cache: C, dout: Array) -> P:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import evolve, frozen
+from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
@@ -215,41 +216,16 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     if got.shape != right.shape:
         note = f"{at}it is {describe(got)}, of the reference {describe(right)}"
         return math.inf, Verdict(law, name, ok=False, note=note)
-    formula = known.formula.get(name)
+    fits = _comparable(known, name)
     with np.errstate(all="ignore"):
-        # Beyond the range of the dtype nothing can be right, nor where the formula itself overflows.
-        fits = np.isfinite(right) & (np.abs(right) < 0.5 * known.format.largest) & np.isfinite(known.moves[name])
-        if formula is not None:
-            fits &= np.isfinite(formula).all(axis=0)
         off = np.where(fits, got - right, 0.0)
-        off[~np.isfinite(off)] = np.inf
-        scale = Size.of(right[fits])
-        floor_of = Size.of(known.moves[name][fits])
-    yard = Size(0.0, 0.0) if formula is None else Size.of(formula[:, fits])
-    few = ROUNDINGS if formula is not None else 2 * ROUNDINGS
-    few_largest = few if formula is not None else 4 * ROUNDINGS  # of many entries, one is off by more than the moves
-    # Slopes may be small as differences of larger numbers: of a few entries by accident, or where a softmax saturates.
-    typical_here = known.typical.get(name, 0.0) * float(np.abs(known.dout).max(initial=0.0))
-    entry = typical_here if (known.dout == 0).any() or scale.root < typical_here / 8 else 0.0
-    unit = known.format.unit
-    least = Size(4 * known.format.least + unit * entry * _share(right), 4 * known.format.least + unit * entry)
-    # So they are of the formula where part of the terms cancels, as for a dout of one sign before a softmax.
-    missing = ROUNDINGS * unit * max(known.typical.get(name, 0.0) * Size.of(known.dout).root - scale.root, 0.0)
-    least = Size(max(least.root, missing), max(least.largest, 4 * missing))
-    of_terms = _size_of_terms(known, name)
-    if cancels(known, name):  # what cancels is larger, and so are its roundings
-        left = max(OF_TERMS * unit, math.sqrt(unit)) * of_terms
-        least = Size(least.root + left, least.largest + left)
-    summed = SUMS * math.sqrt(known.terms)
-    floor = Size(
-        (unit + summed) * scale.root + (few + summed / unit) * floor_of.root + least.root,
-        (2 * unit + summed) * scale.largest + (few_largest + summed / unit) * floor_of.largest + least.largest,
-    )
-    error, allowed = Size.of(off), Size(2 * yard.root + floor.root, 2 * yard.largest + floor.largest)
+    off[~np.isfinite(off)] = np.inf
+    error, scale, yard = Size.of(off), Size.of(right[fits]), _of_formula(known, name, fits)
+    allowed = _allowed(known, name, fits, yard)
     share = max(error.root / allowed.root, error.largest / allowed.largest)
-    index = np.unravel_index(int(np.argmax(np.abs(off))), off.shape) if off.size else ()
+    index = np.unravel_index(int(np.argmax(np.abs(off))), off.shape)
     ok, size, typical = share <= 1, scale.largest or 1.0, scale.root or 1.0
-    note = at + _figures(error, yard if formula is not None else None, allowed, scale)
+    note = at + _figures(error, yard, allowed, scale)
     place = "" if ok else where_off(np.abs(off) > allowed.largest)
     if not ok and np.isinf(off).any() and known.format.largest > FLOAT16 and scale.largest > FLOAT16:
         place = f"it overflows: does something inside have float16, whose largest number is {FLOAT16:,}?"
@@ -261,17 +237,54 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
         error=error.largest / size,
         bound=allowed.largest / size,
         index=tuple(int(i) for i in index),
-        got=float(got[index]) if off.size else math.nan,
-        expected=float(right[index]) if off.size else math.nan,
+        got=float(got[index]),
+        expected=float(right[index]),
         power=allowed.largest / typical if scale.root else math.nan,
     )
     # Where the formula itself is far off in this dtype, f may be as wrong as it likes.
     tenth = 0.1 * scale.root
-    if ok and min(error.root, yard.root) > tenth > 0:
-        left = cancels(known, name) or tenth <= typical_here / 80
+    if ok and yard is not None and min(error.root, yard.root) > tenth > 0:
+        left = cancels(known, name) or tenth <= _typical(known, name) / 80
         why = f"{OF_NO_USE}, where terms cancel" if left else OF_NO_USE
         made = evolve(made, ok=False, undecided=True, note=f"{note}: {why}")
     return share, made
+
+
+def _comparable(known: Truth, name: str) -> NDArray[np.bool_]:
+    """Which entries can be right: none beyond the range of the dtype, nor where the formula itself overflows."""
+    right, formula = known.right[name], known.formula.get(name)
+    fits = np.isfinite(right) & (np.abs(right) < 0.5 * known.format.largest) & np.isfinite(known.moves[name])
+    return fits if formula is None else fits & np.isfinite(formula).all(axis=0)
+
+
+def _of_formula(known: Truth, name: str, fits: NDArray[np.bool_]) -> Size | None:
+    """The errors of the formula in the same dtype, if it was run there."""
+    return Size.of(known.formula[name][:, fits]) if name in known.formula else None
+
+
+def _allowed(known: Truth, name: str, fits: NDArray[np.bool_], yard: Size | None) -> Size:
+    """The errors that are let pass: twice those of the formula, and some units of rounding."""
+    right, unit, least_of_all = known.right[name], known.format.unit, 4 * known.format.least
+    scale, moves = Size.of(right[fits]), Size.of(known.moves[name][fits])
+    few, few_largest = (1, 1) if yard else (2, 4)  # of many entries, one is off by more than the moves
+    # Slopes may be small as differences of larger numbers: of a few entries by accident, or where a softmax saturates.
+    typical = _typical(known, name)
+    entry = typical if (known.dout == 0).any() or scale.root < typical / 8 else 0.0
+    # So they are of the formula where part of the terms cancels, as for a dout of one sign before a softmax.
+    missing = ROUNDINGS * unit * max(known.typical.get(name, 0.0) * Size.of(known.dout).root - scale.root, 0.0)
+    root = max(least_of_all + unit * entry * _share(right), missing)
+    largest = max(least_of_all + unit * entry, 4 * missing)
+    # What cancels is larger, and so are its roundings.
+    left = max(OF_TERMS * unit, math.sqrt(unit)) * _size_of_terms(known, name) if cancels(known, name) else 0.0
+    summed = SUMS * math.sqrt(known.terms)
+    root += (unit + summed) * scale.root + (few * ROUNDINGS + summed / unit) * moves.root + left
+    largest += (2 * unit + summed) * scale.largest + (few_largest * ROUNDINGS + summed / unit) * moves.largest + left
+    return Size(2 * yard.root + root, 2 * yard.largest + largest) if yard else Size(root, largest)
+
+
+def _typical(known: Truth, name: str) -> float:
+    """The size of a usual entry, for the largest number of this dout."""
+    return known.typical.get(name, 0.0) * float(np.abs(known.dout).max(initial=0.0))
 
 
 def cancels(known: Truth, name: str) -> bool:

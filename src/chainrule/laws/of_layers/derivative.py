@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -289,39 +289,23 @@ def _by_complex_step(
     where the derivative does not. Where it misses, differences decide whether there is a kink or a tie,
     of which the complex step sees one side.
     """
-    x_moves = not isinstance(trial.layer, Encoder)
-    at = (trial.params, trial.x if x_moves else ())
-
-    def product(at: tuple[Any, Any]) -> Array:
-        x = at[1].copy() if x_moves else writable(trial.x)  # np.copy would drop the complex step
-        out: Any = value_of(trial.layer, at[0], x) * dout
-        total: Array = out.sum()
-        return total
-
-    names = [field for field in trial.arguments if field != "dx"] + (["dx"] if x_moves else [])
-    place, leaf = names.index(name), trial.arguments[name]
-    probe = black_box(product, at)[place]
+    stepped, leaf = _complex_steps(trial, name, dout), trial.arguments[name]
     expected, ratios = np.full(leaf.shape, np.nan), np.full(leaf.shape, np.nan)
-    with _nothing_said():
-        found = derivatives(probe, leaf, which, "complex")
+    found = stepped(which)
     known = np.isfinite(found)
-    some = which[known]
-    expected.flat[some] = found[known]
-    largest = float(np.abs(found[known]).max(initial=0.0))
+    some, found = which[known], found[known]
+    expected.flat[some] = found
+    largest = float(np.abs(found).max(initial=0.0))
     with np.errstate(all="ignore"):
-        off, allowed = np.abs(got.flat[some] - found[known]), 256 * 2.0**-52 * largest + 1e-10 * np.abs(found[known])
+        off, allowed = np.abs(got.flat[some] - found), 256 * 2.0**-52 * largest + 1e-10 * np.abs(found)
         if not np.all(off <= allowed):
             allowed += ROUNDINGS * units()[name].flat[some]
         beyond = np.flatnonzero(~(off <= allowed))
-        own = np.zeros(beyond.size)
         if 0 < beyond.size <= FEW and np.all(off[beyond] <= NOISIEST * largest):
-            for seed in range(COPIES):
-                nearby = [tree.map(partial(_beside, np.random.default_rng(seed), way), at) for way in (NEAR, -NEAR)]
-                probes = [(black_box(product, near)[place], tree.leaves(near)[place]) for near in nearby]
-                with _nothing_said():
-                    there = [derivatives(each, values, some[beyond], "complex") for each, values in probes]
-                own = np.maximum(own, np.abs(np.mean(there, axis=0) - found[known][beyond]))
-            allowed[beyond] += SAFE * own
+            there = [
+                np.mean([stepped(some[beyond], seed, way) for way in (NEAR, -NEAR)], axis=0) for seed in range(COPIES)
+            ]
+            allowed[beyond] += SAFE * np.max(np.abs(there - found[beyond]), axis=0)
     ratio = off / np.where(allowed > 0, allowed, 1e-300)
     ratio[np.isnan(ratio)] = np.inf
     ratios.flat[some] = ratio
@@ -333,6 +317,27 @@ def _by_complex_step(
             if kinked or math.isnan(others.flat[i]):
                 expected.flat[i], ratios.flat[i] = again.flat[i], others.flat[i]
     return expected, ratios
+
+
+def _complex_steps(trial: Trial, name: str, dout: Array) -> Callable[..., NDArray[Any]]:
+    """The function from places in a field to the derivatives there, and to those beside the trial, by complex step."""
+    x_moves = not isinstance(trial.layer, Encoder)
+    start = (trial.params, trial.x if x_moves else ())
+    names = [field for field in trial.arguments if field != "dx"] + (["dx"] if x_moves else [])
+
+    def product(at: tuple[Any, Any]) -> Array:
+        x = at[1].copy() if x_moves else writable(trial.x)  # np.copy would drop the complex step
+        out: Any = value_of(trial.layer, at[0], x) * dout
+        total: Array = out.sum()
+        return total
+
+    def stepped(which: NDArray[Any], seed: int = 0, way: float = 0.0) -> NDArray[Any]:
+        at = tree.map(partial(_beside, np.random.default_rng(seed), way), start) if way else start
+        place = names.index(name)
+        with _nothing_said():
+            return derivatives(black_box(product, at)[place], tree.leaves(at)[place], which, "complex")
+
+    return stepped
 
 
 def _beside(rng: np.random.Generator, way: float, leaf: Array) -> Array:
