@@ -10,6 +10,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.calls import other_calls
 from chainrule.laws.of_layers.derivative import SAMPLE_OF_LARGE, derivative
+from chainrule.laws.of_layers.douts import any_dout
 from chainrule.laws.of_layers.dtypes import precision
 from chainrule.laws.of_layers.memory import all_written, any_layout, nothing_shared
 from chainrule.laws.of_layers.pair import (
@@ -23,8 +24,9 @@ from chainrule.laws.of_layers.pair import (
     structure,
 )
 from chainrule.laws.of_layers.rows import independent_rows, nan_shows, scaled
+from chainrule.laws.of_layers.sizes import other_sizes
 from chainrule.laws.of_layers.state import calls_in_between, process_unchanged, threads
-from chainrule.laws.of_layers.values import any_dout, other_sizes, other_values
+from chainrule.laws.of_layers.values import other_values
 from chainrule.laws.of_losses.dtypes import loss_precision
 from chainrule.laws.of_losses.memory import loss_memory, loss_purity, loss_state
 from chainrule.laws.of_losses.pair import loss_at_once, loss_derivative, loss_linearity, loss_structure

@@ -13,7 +13,7 @@ from chainrule.laws._of_kernels.check import Check, rounded, said, truth_at, wor
 from chainrule.laws._of_kernels.homes import Real, dtype_name, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, lifted
 from chainrule.laws._of_kernels.yardstick import coarsest, numbers
-from chainrule.laws.of_layers.values import douts
+from chainrule.laws.of_layers.douts import douts
 
 SCALES = {"x / 1024": 2.0**-10, "4 x": 4.0}
 """Other values of x."""

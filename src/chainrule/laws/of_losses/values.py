@@ -13,7 +13,8 @@ from chainrule.arrays.types import Array
 from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._tokens import EQUAL
-from chainrule.laws.of_layers.values import any_dout, other_values
+from chainrule.laws.of_layers.douts import any_dout
+from chainrule.laws.of_layers.values import other_values
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, of_ignored, one_verdict, run_loss
 from chainrule.laws.of_losses._cases import other_sizes, other_targets, targets_in_other_dtypes
 from chainrule.laws.trials.directions import REFUSE, Part, by_directions

@@ -1,0 +1,156 @@
+"""The derivative at a point that a law has chosen, which forward may refuse, and may take by accident."""
+
+from collections.abc import Callable, Container
+from functools import partial
+from typing import Any
+
+import numpy as np
+from attrs import evolve, frozen
+
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict
+from chainrule.encoder import Encoder
+from chainrule.laws.of_layers.memory import SINGULAR
+from chainrule.laws.trials.directions import REFUSE, by_directions
+from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
+
+MOST = 2**20
+"""The most numbers in an array that is made for a check."""
+
+ALL_NOISE = 1e-3
+"""The noise from which on values are no more than that, if they have next to none at the arguments that were given."""
+
+IN_FLOAT16 = 1e-6
+"""The noise of a function from which on it computes in float16, where large and small numbers are none."""
+
+ROUND_ABOUT = 2.0**-44
+"""An error of a slope that is let pass at other x, of dout. Far out, x (1 + erf(x)) is a staircase whose steps are
+roundings of 1, which finite steps of x turn into slopes of 256 times as much; and so do multiples of it."""
+
+
+@frozen(eq=False)
+class Unfit:
+    """An answer of backward that does not fit an x which forward takes: an error, or a result of another shape."""
+
+    base: Trial
+    trial: Trial
+    field: str
+    error: Exception | None = None
+    shape: tuple[int, ...] | None = None
+
+    def is_meant(self) -> bool:
+        """Tell whether backward raises though forward has not taken x by accident: its output has the shape of x.
+
+        An x that is broadcast along a constant, or of which a part is taken, has an output of another shape.
+        """
+        base, trial = self.base, self.trial
+        same_axes = base.out.shape[: base.x.ndim] == base.x.shape and trial.out.shape[: trial.x.ndim] == trial.x.shape
+        return self.error is not None and same_axes
+
+    def verdict(self, law: str, case: str) -> Verdict:
+        """The verdict that nothing can be told."""
+        if self.error is not None:
+            said = f"backward raises {type(self.error).__name__}: {self.error}"
+        else:
+            said = f"has shape {self.shape}, expected {self.trial.arguments[self.field].shape}"
+        return Verdict(law, self.field, ok=False, undecided=True, note=f"{case}: {said}", advice=REFUSE)
+
+
+def judged_at(
+    law: str,
+    base: Trial,
+    x: Array,
+    rng: np.random.Generator,
+    case: str,
+    params: Any = None,
+    *,
+    but: Container[str] = (),
+    counts: Callable[[Unfit], bool] | None = None,
+) -> list[Verdict]:
+    """The derivative at another x or other parameters, if the layer takes them and its values are finite.
+
+    Fields of `but` are left out, and so is an answer of backward that does not fit, unless it counts.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            trial = Trial.in_float64(base.layer, base.params if params is None else params, x)
+    except Exception:  # noqa: BLE001  # it refuses this x, which is an answer
+        return []
+    if not np.isfinite(trial.out).all() or not trial.out.size or _is_singular(trial, base):
+        return []
+    trial = evolve(trial.with_noise(base.noise), floor=base.floor)
+    douts = [draw(trial.out, rng), np.ones_like(trial.out)]
+    # A large one is tried along one direction, and not along three; tokens do not bend the way of the parameters.
+    few = trial.large or isinstance(base.layer, Encoder)
+    with np.errstate(all="ignore"):
+        unfit = _unfit(base, trial, douts[0])
+        if unfit is not None:
+            return [unfit.verdict(law, case)] if counts is None or counts(unfit) else []
+        compared = partial(by_directions, law, douts=douts, rng=rng, case=case, count=0 if few else 2, but=but)
+        verdicts: list[Verdict] = compared(trial)
+        if all(each.ok for each in verdicts):
+            return verdicts
+        found = measured(trial, rng, roughly=True)  # it may have more noise here
+        if found.noise > ALL_NOISE > base.noise * 1e6:
+            return []  # as at a singular matrix
+        return compared(found) if trial.noise < found.noise < IN_FLOAT16 else verdicts
+
+
+def _is_singular(trial: Trial, base: Trial) -> bool:
+    """Tell whether values are much larger than those of the base, though x is not."""
+    largest, usual, x, of_base = (float(np.abs(each).max(initial=0)) for each in (trial.out, base.out, trial.x, base.x))
+    return largest > SINGULAR * max(usual, 1.0) and x <= 2 * of_base
+
+
+def _unfit(base: Trial, trial: Trial, dout: Array) -> Unfit | None:
+    """The answer of backward if it has none of the right shape, though it has one at the base."""
+    try:
+        results = trial.back(dout)
+    except Exception as error:  # noqa: BLE001  # it is part of the report
+        return Unfit(base, trial, next(iter(trial.arguments), "grads"), error=error)
+    misfits = _misfits(trial, results)
+    if misfits and not _misfits(base, base.back(np.ones_like(base.out))):
+        (name, shape), *_ = misfits.items()
+        return Unfit(base, trial, name, shape=shape)
+    return None
+
+
+def _misfits(trial: Trial, results: Fields) -> dict[str, tuple[int, ...]]:
+    """The shapes of results that are not those of their arguments, by name."""
+    shapes = {name: leaf.shape for name, leaf in trial.arguments.items()}
+    return {name: leaf.shape for name, leaf in results.items() if leaf.shape != shapes.get(name)}
+
+
+def takes(layer: Checked[Any, Any], params: Any, x: Array) -> bool:
+    """Tell whether forward takes an x."""
+    try:
+        with np.errstate(all="ignore"):
+            Trial.in_float64(layer, params, x)
+    except Exception:  # noqa: BLE001  # it refuses this x, which is an answer
+        return False
+    return True
+
+
+def with_floor(base: Trial, rng: np.random.Generator) -> Trial:
+    """The trial with the error that is let pass at other points, which grows with the slopes of the layer."""
+    dx = np.abs(base.back(draw(base.out, rng))["dx"])
+    gain = float(np.mean(dx, where=np.isfinite(dx))) if np.isfinite(dx).any() else 0.0
+    return evolve(base, floor=ROUND_ABOUT * max(1.0, gain))
+
+
+def worst(verdicts: list[Verdict]) -> list[Verdict]:
+    """One verdict for each field: the first that is wrong or unfit, else the one that sees most, else another."""
+    by_field: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_field.setdefault(verdict.field, []).append(verdict)
+    chosen: list[Verdict] = []
+    for some in by_field.values():
+        advised = [each for each in some if each.advice]
+        wrong = [each for each in some if each.wrong] or advised
+        right = [evolve(verdict, note="") for verdict in some if verdict.ok]
+        chosen.append(wrong[0] if wrong else min(right, key=_power) if right else some[0])
+    return chosen
+
+
+def _power(verdict: Verdict) -> float:
+    return verdict.power

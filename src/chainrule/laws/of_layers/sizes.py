@@ -1,0 +1,155 @@
+"""The derivative at other sizes of x: of rows that are coupled, of columns, and of the axes in between."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict
+from chainrule.encoder import Encoder
+from chainrule.laws.of_layers._elsewhere import MOST, Unfit, judged_at, takes, with_floor, worst
+from chainrule.laws.trials.trial import Checked, Trial, couples_rows, measured
+
+SIZES = (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 32, 33, 64, 65, 128, 129, 256, 257)
+"""Numbers of columns: the edges of blocks that low-level code uses, and one more; even ones that are no power of 2."""
+
+EVEN = (66, 130, 132, 258, 514)
+"""More numbers of columns of a layer that takes no odd ones: the same edges in its halves, and in quarters."""
+
+LENGTHS = (1, 2, 3, 4, 6, 7, 8, 16, 17, 32, 33, 64, 65, 128, 129)
+"""Lengths of the axes between rows and columns."""
+
+LONG = 257
+"""One more, to which a byte doesn't count: of two rows, since a layer may take one step after another."""
+
+VECTORS = (1, 2, 3, 16, 33, 64, 65, 129, 257)
+"""Numbers of columns, of a layer whose parameters are vectors of as many numbers, as those of a norm are."""
+
+COUPLED_ROWS = (1, 2, 3, 6, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
+"""Numbers of rows of a layer that couples them."""
+
+
+def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """The derivative is right at other sizes too: of rows that are coupled, of columns without parameters.
+
+    Of columns also where parameters are vectors of as many numbers; of axes between rows and columns, those of time or
+    of images, in every case that the layer takes. Where backward raises then, nothing can be told. Rows of layers that
+    treat each alone are covered by `independent_rows`.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws.
+
+    Returns
+    -------
+    list[Verdict]
+        For each field, the worst.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.other_sizes(affine, params, x, rng))
+    True
+    """
+    if isinstance(layer, Encoder) or not np.ndim(x):
+        return []
+    x = np.asarray(x, np.float64)
+    shapes = _shapes(layer, params, x, rng)
+    # Parameters may be of some length that broadcasts, or that is counted off along x, as a kernel's is.
+    loose = [(*x.shape[:-1], x.shape[-1] + more) for more in (1, -1, 2) if tree.leaves(params) and x.ndim > 1]
+    base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng) if shapes or loose else None
+    verdicts: list[Verdict] = []
+    for shape in dict.fromkeys((*shapes, *(shape for shape in loose if shape[-1] > 1))):
+        if base is not None and shape != x.shape and x.size and int(np.prod(shape)) <= MOST:
+            other = _spread(x, shape, rng)
+            counts = partial(_counts, x, shape in loose)
+            verdicts += judged_at("other_sizes", base, other, rng, f"for x {describe(other)}", counts=counts)
+        if any(each.wrong for each in verdicts):
+            break
+    if base is not None:
+        verdicts += _with_vectors(base, x, rng)
+    return worst(verdicts)
+
+
+def _counts(x: Array, loose: bool, unfit: Unfit) -> bool:
+    """Tell whether it counts that backward does not fit another shape of x, which forward may take by accident.
+
+    An axis of one is broadcast along a constant of the layer's own, and dx then has the length of that.
+    """
+    shape = unfit.trial.x.shape
+    if shape[-1] == 1 and unfit.shape != x.shape:
+        return True
+    return not loose and (1 not in shape[1:] or unfit.is_meant())
+
+
+def _never(unfit: Unfit) -> bool:
+    return False
+
+
+def _shapes(layer: Checked[Any, Any], params: Any, x: Array, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """The shapes of x that a layer may take: with other numbers of coupled rows, of columns, and in between."""
+    shapes: list[tuple[int, ...]] = []
+    if layer.couples_rows:
+        shapes += [(n, *x.shape[1:]) for n in (*COUPLED_ROWS, x.shape[-1])]
+    if not tree.leaves(params) and x.ndim > 1:
+        shapes += [(*x.shape[:-1], k) for k in (*SIZES, x.shape[0])]
+        shapes += [] if couples_rows(layer, x) or x.ndim > 2 else [(33, 33)]
+        if x.shape[-1] % 2 == 0 and not takes(layer, params, _spread(x, (*x.shape[:-1], 33), rng)):
+            shapes += [(*x.shape[:-1], k) for k in EVEN]
+    for axis in range(1, x.ndim - 1):
+        length, others = x.shape[axis], (x.shape[other] for other in range(1, x.ndim - 1))
+        lengths = (*LENGTHS, length + 1, length + 2, *others)
+        shapes += [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in lengths]
+        rows = len(x) if couples_rows(layer, x) else min(2, len(x))
+        shapes.append((rows, *x.shape[1:axis], LONG, *x.shape[axis + 1 :]))
+    return shapes
+
+
+def _spread(x: Array, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Numbers of another shape that all differ, from the smallest of x to the largest, and as dense as those of x.
+
+    So a maximum or an order has its kinks as far away as may be. Along the last axis that has another length they
+    ascend in every second line, so that the largest number stands last; in the others their order is random.
+    """
+    if not x.size:
+        return np.zeros(shape)
+    axis = max(i for i in range(len(shape)) if shape[i] != x.shape[i])
+    count, known = shape[axis], np.unique(x)
+    lines = (*shape[:axis], *shape[axis + 1 :], count)
+    places = (np.arange(count) + rng.uniform(0.2, 0.8, lines)) / count
+    made = rng.permuted(np.interp(places, np.linspace(0, 1, known.size), known), axis=-1)
+    made[::2].sort(axis=-1)
+    return np.ascontiguousarray(np.moveaxis(made, -1, axis))
+
+
+def _with_vectors(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts for other numbers of columns where each parameter is a vector of as many numbers, or one number."""
+    leaves = tree.leaves(base.params)
+    if x.ndim < 2 or not any(leaf.shape == x.shape[-1:] for leaf in leaves):
+        return []
+    if not all(leaf.shape == x.shape[-1:] or leaf.size == 1 for leaf in leaves):
+        return []
+    verdicts: list[Verdict] = []
+    for k in VECTORS:
+        shape = (*x.shape[:-1], k)
+        if k != x.shape[-1] and int(np.prod(shape)) <= MOST:
+            other = _spread(x, shape, rng)
+            drawn = [rng.choice(leaf, k) if leaf.shape == x.shape[-1:] else leaf for leaf in leaves]
+            try:
+                params = tree.replace(base.params, drawn)
+            except (TypeError, ValueError):  # a record that takes no other number
+                return []
+            words = f"for x {describe(other)} and parameters of {k} number{'s' if k > 1 else ''}"
+            # One number may belong to all columns, and not to the only one.
+            meant = Unfit.is_meant if x.shape[-1] > 1 else _never
+            verdicts += judged_at("other_sizes", base, other, rng, words, params, counts=meant)
+    return verdicts
