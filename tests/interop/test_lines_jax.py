@@ -57,20 +57,24 @@ def of_dictionary(params: dict[str, Any], x: Any) -> Any:
     return scaled(x, params["the weight"][0]) + params["bias"]
 
 
+@jax.jit  # type: ignore[untyped-decorator]  # its type is none here
 def of_record(x: Any, params: Affine) -> Any:
     return x @ params.W + scaled(params.b, 2 * params.b)
 
 
+@jax.jit  # type: ignore[untyped-decorator]  # its type is none here
 def by_name(*, weight: Any, rows: Any) -> Any:
     return scaled(rows, weight)
 
 
+@jax.jit  # type: ignore[untyped-decorator]  # its type is none here
 def of_words(words: Any, table: Any) -> Any:
     return scaled(table[words].sum(1), table[0])
 
 
 DICTIONARY = {"the weight": (normal(3),), "bias": normal(3)}
 
+# Some of the functions are compiled as a whole, so that JAX does not compile each of their operations for each shape.
 CASES: dict[str, tuple[Any, Any, Any, Any]] = {
     "an array": (as_layer(scaled), normal(3), normal(5, 3), scaled),
     "a tuple": (as_layer(scaled), (normal(3),), normal(5, 3), scaled),
@@ -78,7 +82,7 @@ CASES: dict[str, tuple[Any, Any, Any, Any]] = {
     "compiled": (as_layer(of_dictionary, x=1, jit=True), parameters(DICTIONARY), normal(5, 3), of_dictionary),
     "a record": (as_layer(of_record), Affine(normal(3, 2), normal(2)), normal(5, 3), of_record),
     "names": (as_layer(by_name, x="rows"), parameters({"weight": normal(3)}), normal(5, 3), by_name),
-    "rows alone": (as_layer(scaled, vmap=True), normal(3), normal(5, 3), scaled),
+    "rows alone": (as_layer(jax.jit(scaled), vmap=True), normal(3), normal(5, 3), scaled),
     "an encoder": (as_encoder(of_words), normal(4, 2), np.array([[0, 1], [1, 1], [2, 3]]), of_words),
 }
 
