@@ -1,14 +1,14 @@
 """torch: the lines that show a mistake in a function of torch's run without this library, and print both numbers."""
 
 import ast
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
 
-from chainrule import Array, check_layer
+from chainrule import Array, Report, check_layer
 from chainrule.interop.in_code import ASSIGNED
 from chainrule.interop.parameters import named
 from chainrule.interop.torch import as_encoder, as_layer, parameters
@@ -103,8 +103,8 @@ def run(lines: str, name: str, function: Any, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_lines_call_the_function_with_tensors(case: str, capsys: pytest.CaptureFixture[str]) -> None:
-    layer, params, x, name, function = CASES[case]
-    report = check_layer(layer, params, x, rng=np.random.default_rng(0), only=["structure", "derivative"])
+    *_, name, function = CASES[case]
+    report = report_of(case)
     got, expected = run(report.example, name, function, capsys)
     assert abs(got - expected) > 0.01
     assert "chainrule" not in report.example
@@ -216,13 +216,20 @@ OTHER_LAWS: dict[str, tuple[str, Any, Any, str, Any]] = {
 }
 
 
+@cache
+def report_of(case: str) -> Report:
+    """The report on a case of either table, whose lines several tests read."""
+    law, layer, params, *_ = OTHER_LAWS[case] if case in OTHER_LAWS else ("derivative", *CASES[case][:2])
+    x = CASES[case][2] if case in CASES else normal(5, 3).astype(np.float32)
+    return check_layer(layer, params, x, rng=np.random.default_rng(0), only=["structure", law])
+
+
 @pytest.mark.parametrize("case", OTHER_LAWS)
 def test_what_no_single_number_shows_is_shown_by_calls_with_tensors(
     case: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    law, layer, params, name, function = OTHER_LAWS[case]
-    x = normal(5, 3).astype(np.float32)
-    report = check_layer(layer, params, x, rng=np.random.default_rng(0), only=["structure", law])
+    law, _, _, name, function = OTHER_LAWS[case]
+    report = report_of(case)
     assert {verdict.law for verdict in report.failures} == {law}
     got, expected = run(report.example, name, function, capsys)
     assert not np.isclose(got, expected, rtol=1e-6, atol=0)
@@ -255,10 +262,7 @@ def test_a_function_may_have_a_name_that_the_lines_have_a_use_for(
 
 @pytest.mark.parametrize("case", [*CASES, *OTHER_LAWS])
 def test_a_function_is_called_by_no_name_that_the_lines_assign(case: str) -> None:
-    law, layer, params, *_ = OTHER_LAWS[case] if case in OTHER_LAWS else ("derivative", *CASES[case][:2])
-    x = CASES[case][2] if case in CASES else normal(5, 3).astype(np.float32)
-    report = check_layer(layer, params, x, rng=np.random.default_rng(0), only=["structure", law])
-    nodes = [*ast.walk(ast.parse(report.example))]
+    nodes = [*ast.walk(ast.parse(report_of(case).example))]
     assigned = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     assigned |= {node.arg for node in nodes if isinstance(node, ast.arg)}
     assigned |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
