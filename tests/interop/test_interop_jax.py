@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from importlib import import_module
 from operator import itemgetter
 from pathlib import Path
@@ -121,7 +122,9 @@ def test_states_of_optimizers_come_apart_and_go_through_a_compiled_step(subject:
     state = subject.layer.init(params)
     leaves, structure = jax.tree.flatten(state)
     assert tree.equal(jax.tree.unflatten(structure, leaves), state)
-    assert_close(jax.jit(subject.layer.step)(state, params, grads), subject.layer.step(state, params, grads))
+    assert_close(
+        jax.jit(subject.layer.step)(state, params, grads), subject.layer.step(*on_numpy((state, params, grads)))
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -243,20 +246,20 @@ def test_a_numpy_dout_meets_the_librarys_cache_on_the_librarys_side(subject: Sub
 
 @pytest.mark.parametrize("subject", [each for each in LAYERS if not each.layer.couples_rows], ids=lambda s: s.name)
 def test_vmap_of_a_backward_gives_what_each_row_gives_alone(subject: Subject) -> None:
-    params, x = on_jax(subject.make(np.random.default_rng(0), ROWS, np.float64))
-    dout = dout_like(subject.layer.forward(params, x)[0])
+    params, x = subject.make(np.random.default_rng(0), ROWS, np.float64)
+    dout = np.asarray(dout_like(subject.layer.forward(params, x)[0]))
 
-    def both(x: Any, dout: Any) -> Any:
+    def both(params: Any, x: Any, dout: Any) -> Any:
         return subject.layer.backward(subject.layer.forward(params, x)[1], dout)
 
-    def of_row(x: Any, dout: Any) -> Any:
-        return both(x[None], dout[None])
+    def of_row(params: Any, x: Any, dout: Any) -> Any:
+        return both(params, x[None], dout[None])
 
-    dx, grads = jax.jit(jax.vmap(of_row))(x, dout)
-    alone = jax.jit(of_row)
+    mapped = jax.jit(jax.vmap(partial(of_row, on_jax(params))))
+    dx, grads = mapped(*on_jax((x, dout)))
     for i in range(4):
-        assert_close(jax.tree.map(itemgetter(i), (dx, grads)), alone(x[i], dout[i]))
-    whole_dx, whole = jax.jit(both)(x, dout)
+        assert_close(jax.tree.map(itemgetter(i), (dx, grads)), of_row(params, x[i], dout[i]))
+    whole_dx, whole = both(params, x, dout)
     assert_close((dx[:, 0], tree.map(lambda leaf: leaf.sum(axis=0), grads)), (whole_dx, whole))
 
 
