@@ -120,10 +120,10 @@ class Of(NamedTuple):
 
 CASES: dict[str, Of] = {
     "a row": Of(forward_of_tanh, last_row_twice, (), "derivative", (1, 1), 2.0),
-    "a bias": Of(forward_of_affine, bias_halved, Affine(np.ones((3, 2)), np.ones(2)), "derivative", (1, 3), 0.5),
-    "a dictionary": Of(forward_in_dictionary, scale_twice, {"a scale": normal(3)}, "derivative", (1, 3), 2.0),
-    "a list": Of(forward_in_list, second_twice, [normal(3), normal(3)], "derivative", (1, 3), 2.0),
-    "tuples": Of(forward_in_tuple, inner_twice, (normal(3), (normal(3),)), "derivative", (1, 3), 2.0),
+    "a bias": Of(forward_of_affine, bias_halved, Affine(np.ones((3, 2)), np.ones(2)), "derivative", (1, 1), 0.5),
+    "a dictionary": Of(forward_in_dictionary, scale_twice, {"a scale": normal(3)}, "derivative", (1, 1), 2.0),
+    "a list": Of(forward_in_list, second_twice, [normal(3), normal(3)], "derivative", (1, 1), 2.0),
+    "tuples": Of(forward_in_tuple, inner_twice, (normal(3), (normal(3),)), "derivative", (1, 1), 2.0),
     "values far out": Of(forward_of_tanh, twice_far_out, (), "other_values", (1, 1), 2.0),
     "a kind of dout": Of(forward_of_tanh, twice_for_a_last_row_of_zeros, (), "any_dout", (2, 1), 2.0),
     "another size": Of(forward_of_tanh, twice_from_column_8_on, (), "other_sizes", (1, 9), 2.0),
@@ -147,15 +147,34 @@ def test_the_lines_run_and_print_the_number_and_what_it_should_be(
 def test_arrays_too_large_to_be_written_out_are_drawn_and_rows_are_left_out_but_those_it_takes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    def forward(params: Affine, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        if params.W.shape != (64, 32):
+            raise ValueError(f"the weights are of 64 inputs and 32 outputs, got {params.W.shape}")
+        return forward_of_affine(params, x)
+
     params = Affine(normal(64, 32), normal(32))
-    layer = Layer(forward_of_affine, bias_of_four_rows)
-    report = check_layer(layer, params, normal(12, 64), rng=rng(), only=["derivative"])
-    names: dict[str, Any] = {"forward": forward_of_affine, "backward": bias_of_four_rows, "Affine": Affine}
+    report = check_layer(Layer(forward, bias_of_four_rows), params, normal(12, 64), rng=rng(), only=["derivative"])
+    names: dict[str, Any] = {"forward": forward, "backward": bias_of_four_rows, "Affine": Affine}
     got, expected = printed(report, names, capsys)
     assert abs(got - expected) > 0.01
     assert names["x"].shape == (5, 64)
     assert "default_rng(0).standard_normal((64, 32))" in report.example
     assert len(report.example) < 1500
+
+
+def test_steps_are_left_out_with_what_parameters_have_for_them(capsys: pytest.CaptureFixture[str]) -> None:
+    def forward(params: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        return x * params, (own(x), own(params))  # a number for each step and column
+
+    def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Array]:
+        x, params = cache
+        return dout * params, (x * dout).sum(axis=0) / 2
+
+    report = check_layer(Layer(forward, backward), normal(5, 3), normal(6, 5, 3), rng=rng(), only=["derivative"])
+    names: dict[str, Any] = {"forward": forward, "backward": backward}
+    got, expected = printed(report, names, capsys)
+    assert got / expected == pytest.approx(0.5, rel=1e-6)
+    assert names["x"].shape == (1, 1, 1)
 
 
 def test_a_number_that_float32_loses_is_shown_beside_that_of_float64(capsys: pytest.CaptureFixture[str]) -> None:

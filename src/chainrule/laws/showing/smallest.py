@@ -1,6 +1,6 @@
 """The smallest case that still shows that a number is wrong, and lines that show it without this library.
 
-From where a law was found broken, rows are left out while the number stays wrong, and columns where there are no
+From where a law was found broken, rows, columns, steps and units are left out while the number stays wrong, with the
 parameters that they must fit: half of them, then fewer. Then numbers are rounded to one digit, or to three, and those
 of arrays that are too large to be written out are drawn.
 """
@@ -199,30 +199,68 @@ def _smaller(search: Search, case: Case) -> tuple[Shown | None, Case]:
 
 
 def _fewer(search: Search, case: Case) -> Iterator[Case]:
-    """Cases without some rows, or columns, at the beginning or the end: half of them, a quarter, ..., one."""
-    leaves = tree.leaves((case.x, case.targets))
-    axes = range(case.x.ndim) if is_numpy(case.x) and not tree.leaves(case.params) else range(1)
-    for axis in axes:
-        n = tree.leaves(case.x)[0].shape[axis]
-        if axis == 0 and any(len(leaf) != n for leaf in leaves if leaf.ndim):
-            continue
-        some = n // 2
+    """Cases with less of one length, at the beginning or the end: without half of it, a quarter, ..., one."""
+    for cut in _cuts(case):
+        some = cut.length // 2
         while some:
-            for kept in (slice(0, n - some), slice(some, n)):
-                yield _taken(search, case, axis, n, kept)
+            for kept in (slice(0, cut.length - some), slice(some, cut.length)):
+                yield _taken(search, case, cut, kept)
             some //= 2
 
 
-def _taken(search: Search, case: Case, axis: int, n: int, kept: slice) -> Case:
-    def part(leaf: Array) -> Array:
-        fits = axis < leaf.ndim and leaf.shape[axis] == n
-        return np.ascontiguousarray(leaf[(slice(None),) * axis + (kept,)]) if fits else leaf
+@frozen
+class Cut:
+    """A length that may become less: of an axis of x, or of all arrays, parameters too, but for the axis of rows."""
 
+    length: int
+    axis: int | None = None
+
+    def of_params(self, shape: tuple[int, ...]) -> list[int]:
+        """The axes of a parameter that become shorter."""
+        return [axis for axis, side in enumerate(shape) if self.axis is None and side == self.length]
+
+    def of_others(self, shape: tuple[int, ...]) -> list[int]:
+        """The axes of x, of targets and of `dout` that do."""
+        axes = range(1, len(shape)) if self.axis is None else [self.axis]
+        return [axis for axis in axes if axis < len(shape) and shape[axis] == self.length]
+
+
+def _cuts(case: Case) -> Iterator[Cut]:
+    """Rows, if all of x and the targets have as many; then lengths of parameters; then the other axes of x."""
+    n = len(tree.leaves(case.x)[0])
+    if all(len(leaf) == n for leaf in tree.leaves((case.x, case.targets)) if leaf.ndim):
+        yield Cut(n, 0)
+    yield from (Cut(side) for side in dict.fromkeys(side for leaf in tree.leaves(case.params) for side in leaf.shape))
+    if is_numpy(case.x):
+        yield from (Cut(case.x.shape[axis], axis) for axis in range(1, case.x.ndim))
+
+
+def _taken(search: Search, case: Case, cut: Cut, kept: slice) -> Case:
+    def of_params(leaf: Array) -> Array:
+        return _part(leaf, cut.of_params(leaf.shape), kept)
+
+    def of_others(leaf: Array) -> Array:
+        return _part(leaf, cut.of_others(leaf.shape), kept)
+
+    axes = {f"grads{path}": cut.of_params(leaf.shape) for path, leaf in tree.named_leaves(case.params)}
+    if is_numpy(case.x):
+        axes["dx"] = cut.of_others(case.x.shape)
     index = case.index
-    if index is not None and search.point.name == "dx":
-        at = index[axis] - kept.start
-        index = (*index[:axis], at, *index[axis + 1 :]) if 0 <= at < kept.stop - kept.start else None
-    return Case(case.params, tree.map(part, case.x), tree.map(part, case.targets), part(case.dout), index)
+    if index is not None:
+        mine = axes.get(search.point.name, [])
+        index = tuple(at - kept.start if axis in mine else at for axis, at in enumerate(index))
+        index = index if all(0 <= index[axis] < kept.stop - kept.start for axis in mine) else None
+    return Case(
+        tree.map(of_params, case.params),
+        tree.map(of_others, case.x),
+        tree.map(of_others, case.targets),
+        of_others(case.dout),
+        index,
+    )
+
+
+def _part(leaf: Array, axes: list[int], kept: slice) -> Array:
+    return np.ascontiguousarray(leaf[tuple(kept if axis in axes else slice(None) for axis in range(leaf.ndim))])
 
 
 def _simpler(case: Case) -> Iterator[Case]:
