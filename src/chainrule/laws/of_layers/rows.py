@@ -1,16 +1,19 @@
 """The laws of rows: each is treated alone, in whatever order and number they come, and so is a nan in it."""
 
+from contextlib import suppress
 from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
+from chainrule.laws.trials.copies import in_dtype
 from chainrule.laws.trials.directions import REFUSE
 from chainrule.laws.trials.trial import Checked, Fields, Trial, couples_rows, draw, measured, rounding
 
@@ -26,6 +29,9 @@ MOST = 2**19
 NOT_FINITE = {"nan": np.nan, "infinity": np.inf, "minus infinity": -np.inf}
 """The entries of a `dout` that are no numbers, by the word for them."""
 
+PLACES = 5
+"""The number of examples, counted by several axes, that are changed, each alone."""
+
 LARGE_ROW = 1000
 """By how many times one row is made larger, which others should not notice."""
 
@@ -35,7 +41,7 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
 
     Rows of `out` and `dx` go with the rows of `x` and `dout`, and gradients add up. A layer that declares
     `couples_rows` is not asked, nor is one whose x is a single example, as `event_axes` tells; what a layer refuses is
-    left out.
+    left out. Where `elementwise` or `event_axes` says that several axes count examples, each is alone along all.
 
     Parameters
     ----------
@@ -77,6 +83,7 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
         others += bool(verdicts) and len(which) != n
         found += verdicts.values()
     found += _beside_a_large_row(trial, dout, right, units).values()
+    found += _of_places(trial, units["out"], rng)
     if not others:
         return [Verdict("independent_rows", "out", ok=True, note=f"it takes {n} rows and no other number")]
     return one_each(found)
@@ -132,6 +139,36 @@ def _beside_a_large_row(trial: Trial, dout: Array, right: Fields, units: Fields)
                 unit = units[name][others]
                 found[name] = _compared(name, got[others], right[name][others], unit, case, coupled=True)
     return found
+
+
+def _of_places(trial: Trial, unit: Array, rng: np.random.Generator) -> list[Verdict]:
+    """The verdict on out where a trait says that more than the first axis counts examples, and they are not alone."""
+    layer, x = trial.layer, trial.x
+    if isinstance(layer, Encoder):
+        return []
+    event_axes = 0 if layer.elementwise else layer.event_axes
+    if event_axes is None or x.ndim - event_axes < 2 or not x.size:
+        return []
+    trait = "elementwise" if layer.elementwise else f"event_axes={event_axes}"
+    lengths = x.shape[: x.ndim - event_axes]
+    for _ in range(PLACES):
+        place, other = (tuple(int(rng.integers(length)) for length in lengths) for _ in range(2))
+        moved = x.copy()
+        moved[place] = np.where(x[other] != x[place], x[other], 0.75 * x[place])
+        try:
+            out = Trial.of(layer, trial.params, moved).out
+        except Exception:  # noqa: BLE001, S112  # it refuses these numbers, which is an answer
+            continue
+        if out.shape != trial.out.shape or out.shape[: len(lengths)] != lengths:
+            note = f"{trait}, but out has shape {out.shape} for an x of {x.shape}"
+            return [Verdict("independent_rows", "out", ok=False, note=note)]
+        off = np.abs(out - trial.out) > CLOSE * unit
+        off[place] = False
+        if off.any():
+            index = tuple(int(i) for i in np.argwhere(off)[0])
+            note = f"{trait}, but out{list(index)} depends on x{list(place)}"
+            return [Verdict("independent_rows", "out", ok=False, note=note, index=index)]
+    return []
 
 
 def _choices(
@@ -276,7 +313,7 @@ def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generat
     Parameters
     ----------
     layer, params, x
-        The layer, and the arguments to run it on, in its own dtype.
+        The layer, and the arguments to run it on, in their own dtype; those of float64 in float32 too.
     rng
         The generator that draws `dout`.
 
@@ -294,37 +331,41 @@ def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generat
     >>> all(verdict.ok for verdict in laws.scaled(affine, params, x, rng))
     True
     """
-    trial = measured(Trial.of(layer, params, x), rng)
+    own = Trial.of(layer, params, x)
+    found = _scaled(measured(own, rng), rng)
+    with suppress(Exception), np.errstate(all="ignore"):  # it takes no such dtype, which is an answer
+        narrow = Trial.of(layer, in_dtype(params, np.float32), in_dtype(x, np.float32))
+        if own.out.dtype == np.float64 and narrow.out.dtype == np.float32:
+            more = _scaled(measured(narrow, rng), rng)
+            fresh = [each for name, each in more.items() if not each.ok and found[name].ok]
+            found |= {each.field: evolve(each, note=f"in float32, {each.note}") for each in fresh}
+    return list(found.values())
+
+
+def _scaled(trial: Trial, rng: np.random.Generator) -> dict[str, Verdict]:
+    """The verdict on each result for scaled `dout`, whose squares are beyond the range of its dtype."""
     dout = draw(trial.out, rng)
-    info = np.finfo(dout.dtype)
-    right = trial.back(dout)
-    most = {2: 4, 4: 40}.get(dout.dtype.itemsize, 200 if trial.noise < 1e-10 else 40 if trial.noise < 1e-6 else 4)
-    eps = max(float(info.eps), trial.noise)
-    notes: dict[str, Verdict] = {}
+    info, wide = np.finfo(dout.dtype), dout.dtype.itemsize > 2
+    most = 4 if not wide or trial.noise >= 1e-6 else 70 if dout.dtype.itemsize == 4 or trial.noise >= 1e-10 else 600
+    right, eps = trial.back(dout), max(float(info.eps), trial.noise)
+    found = {name: Verdict("scaled", name, ok=True) for name in right}
     for k in (-most, -most // 4, most // 4, most):
         with np.errstate(all="ignore"):
-            got = trial.back(np.ldexp(dout, k))
-            for name, leaf in got.items():
+            for name, leaf in trial.back(np.ldexp(dout, k)).items():
                 back = np.ldexp(leaf, -k)
-                size = float(np.abs(right[name][np.isfinite(right[name])]).max(initial=0.0))
+                known = np.isfinite(right[name])
+                size = float(np.abs(right[name][known]).max(initial=0.0))
                 least = float(np.ldexp(float(info.smallest_normal), max(0, -k))) * 2**10
-                off = np.abs(back - right[name]) > 1e3 * eps * size + least
-                off &= np.isfinite(leaf)
-                if off.any() and name not in notes:
+                off = ~(np.abs(back - right[name]) <= 1e3 * eps * size + least) & known
+                if not wide:  # sums within may be beyond its range
+                    off &= np.isfinite(leaf)
+                if off.any() and found[name].ok:
                     index = tuple(int(i) for i in np.argwhere(off)[0])
-                    note = (
-                        f"for dout times 2**{k} it is not 2**{k} times what it was: is dout clipped or something added?"
-                    )
-                    notes[name] = Verdict(
-                        "scaled",
-                        name,
-                        False,
-                        note,
-                        index=index,
-                        got=float(back[index]),
-                        expected=float(right[name][index]),
-                    )
-    return [notes.get(name, Verdict("scaled", name, ok=True)) for name in right]
+                    got, expected = float(back[index]), float(right[name][index])
+                    note = f"for dout times 2**{k} it is not 2**{k} times what it was"
+                    note += ": is dout clipped or something added?"
+                    found[name] = Verdict("scaled", name, False, note, index=index, got=got, expected=expected)
+    return found
 
 
 __all__ = ["independent_rows", "nan_shows", "scaled"]

@@ -66,7 +66,8 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     shapes = _shapes(layer, params, x, rng)
     # Parameters may be of some length that broadcasts, or that is counted off along x, as a kernel's is.
     loose = [(*x.shape[:-1], x.shape[-1] + more) for more in (1, -1, 2) if tree.leaves(params) and x.ndim > 1]
-    base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng) if shapes or loose else None
+    has_rows = not layer.couples_rows and layer.event_axes is not None and x.ndim == layer.event_axes + 1
+    base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng) if shapes or loose or has_rows else None
     verdicts: list[Verdict] = []
     for shape in dict.fromkeys((*shapes, *(shape for shape in loose if shape[-1] > 1))):
         if base is not None and shape != x.shape and x.size and int(np.prod(shape)) <= MOST:
@@ -75,6 +76,9 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
             verdicts += judged_at("other_sizes", base, other, rng, f"for x {describe(other)}", counts=counts)
         if any(each.wrong for each in verdicts):
             break
+    if base is not None and has_rows:
+        twice = np.stack([x, x[::-1]])
+        verdicts += judged_at("other_sizes", base, twice, rng, f"for x {describe(twice)}, which has two axes of rows")
     if base is not None:
         verdicts += _with_vectors(base, x, rng)
     return worst(verdicts)

@@ -1,8 +1,8 @@
 """The derivative at other values of x and of the parameters: small and large ones, other signs, tails, ties, zeros."""
 
 from collections.abc import Callable, Container, Iterator
+from contextlib import suppress
 from functools import partial
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._elsewhere import Unfit, judged_at, takes, with_floor, worst
 from chainrule.laws.of_layers._tokens import in_other_dtypes, is_tokens, of_whole_tables, other_tokens
-from chainrule.laws.trials.copies import in_dtype
+from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.trials.directions import REFUSE
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, measured, rms
 
 FIELDS = 4
@@ -70,6 +71,9 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
         verdicts += judged_at("other_values", base, other, rng, case)
         if any(each.wrong for each in verdicts):
             break
+    if not _wrong(verdicts):
+        for case, other in _of_other_ranges(base.x, rng):
+            verdicts += _doubted(judged_at("other_values", base, other, rng, case), REFUSE)
     if tree.leaves(params):
         moved = tree.map(partial(_moved, rng), base.params)
         for case, other in (("for other parameters", moved), *parameters(base.params, rng)):
@@ -96,6 +100,11 @@ def _of_tokens(base: Trial, rng: np.random.Generator) -> list[Verdict]:
 
 def _at_tokens(base: Trial, tokens: NDArray[Any], rng: np.random.Generator, case: str) -> list[Verdict]:
     """The derivative at other tokens; the noise of the encoder, which takes longer, is measured if one is wrong."""
+    given = tokens.copy()
+    with suppress(Exception), np.errstate(all="ignore"):  # it refuses these tokens, which is an answer
+        base.layer.forward(writable(base.params), given)
+    if not np.array_equal(given, tokens):
+        return [Verdict("other_values", "x", ok=False, note=f"{case}: forward wrote to x")]
     at = partial(judged_at, "other_values", x=tokens, rng=rng, case=case, counts=Unfit.is_meant)
     verdicts = at(base)
     return at(measured(base, rng)) if any(each.wrong for each in verdicts) else verdicts
@@ -144,6 +153,22 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
     if x.ndim:
         yield "for equal rows", np.broadcast_to(x[:1], x.shape).copy()
         yield "for equal columns", np.broadcast_to(x[..., :1], x.shape).copy()
+
+
+def _of_other_ranges(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
+    """Numbers of both signs where all have one, and large ones where all lie between 0 and 1.
+
+    That may be what forward asks for though it refuses no others. Where these are finite, somebody may meet them.
+    """
+    if x.size > 1 and ((x >= 0).all() or (x <= 0).all()) and x.any():
+        yield "for x of both signs where all had one", x * _signs(x, rng)
+        if ((x >= 0) & (x <= 1)).all():
+            yield "for x ten times as large where all lay between 0 and 1", 10 * x
+
+
+def _doubted(verdicts: list[Verdict], advice: str) -> list[Verdict]:
+    """Verdicts at numbers that the layer may not be meant for: what is wrong there tells nothing for sure."""
+    return [evolve(each, undecided=True, advice=advice) if each.wrong else each for each in verdicts]
 
 
 def _moved(rng: np.random.Generator, leaf: Array) -> Array:
@@ -210,8 +235,8 @@ def _of_both_signs(base: Trial, rng: np.random.Generator, but: Container[str]) -
     if one_sign:
         case = "for parameters of both signs where all had one"
         drawn |= {i: leaves[i] * _signs(leaves[i], rng) for i in one_sign}
-        for each in judged_at("other_values", base, base.x, rng, case, _replaced(base.params, drawn), but=but):
-            verdicts.append(evolve(each, undecided=True, advice=REFUSE_PARAMETERS) if each.wrong else each)
+        found = judged_at("other_values", base, base.x, rng, case, _replaced(base.params, drawn), but=but)
+        verdicts += _doubted(found, REFUSE_PARAMETERS)
     return verdicts
 
 
@@ -229,26 +254,38 @@ def _far_out(
     layer: Checked[Any, Any], params: Any, x: Array, dtype: np.dtype[Any], rng: np.random.Generator
 ) -> list[Verdict]:
     """No derivative is nan where the output is finite, as where an exponential has overflowed, beyond 88 in float32."""
-    positive, negative = bool((x > 0).all()), bool((x < 0).all())
-    if ((x >= 0) & (x <= 1)).all():
-        return []
-    signs = {"": rng.choice(np.array([-1.0, 1.0]), x.shape)} if not (positive or negative) else {}
-    signs |= {"-": -np.ones_like(x)} if not positive else {}
-    signs |= {"+": np.ones_like(x)} if not negative else {}
-    for most, sign in product((100.0, 1000.0) if dtype.itemsize > 2 else (10.0,), signs):
-        far = (signs[sign] * most * rng.uniform(0.9, 1, x.shape)).astype(dtype)
+    for words, other, far in _far(params, x, dtype, rng):
         try:
-            trial = Trial.of(layer, in_dtype(params, dtype), far)
+            trial = Trial.of(layer, in_dtype(other, dtype), far.astype(dtype))
             results = trial.back(draw(trial.out, rng))
-        except Exception:  # noqa: BLE001, S112  # it refuses this x, which is an answer
+        except Exception:  # noqa: BLE001, S112  # it refuses these numbers, which is an answer
             continue
-        if not np.isfinite(trial.out).all() or not np.isfinite(far).all():
+        if not all(np.isfinite(leaf).all() for leaf in (trial.out, *trial.arguments.values())):
             continue
         for name, leaf in results.items():
             if np.isnan(leaf).any():
-                where = f"around {sign}{most:g}" if sign else f"around {most:g} and -{most:g}"
-                note = (
-                    f"for x {where} in {dtype.name} it is nan where out is finite: does something overflow on the way?"
-                )
+                note = f"for {words} in {dtype.name} it is nan where out is finite: does something overflow on the way?"
                 return [Verdict("other_values", name, ok=False, note=note)]
     return []
+
+
+def _far(params: Any, x: Array, dtype: np.dtype[Any], rng: np.random.Generator) -> Iterator[tuple[str, Any, Array]]:
+    """An x far out, and then each parameter; of the sign that all of it has, if it has one."""
+    for most in (100.0, 1000.0) if dtype.itemsize > 2 else (10.0,):
+        if not ((x >= 0) & (x <= 1)).all():
+            for around, far in _around(x, most, rng):
+                yield f"x {around}", params, far
+        for i, (path, leaf) in enumerate(tree.named_leaves(params)[:FIELDS]):
+            for around, far in _around(leaf, most, rng):
+                yield f"params{path} {around}", _replaced(params, {i: far}), x
+
+
+def _around(leaf: Array, most: float, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
+    positive, negative = bool((leaf > 0).all()), bool((leaf < 0).all())
+    far = most * rng.uniform(0.9, 1, leaf.shape)
+    if not (positive or negative):
+        yield f"around {most:g} and -{most:g}", far * rng.choice([-1.0, 1.0], leaf.shape)
+    if not positive:
+        yield f"around -{most:g}", -far
+    if not negative:
+        yield f"around +{most:g}", far

@@ -15,7 +15,7 @@ from chainrule.laws.of_optimizers._impurities import copies, same
 from chainrule.laws.of_optimizers._later_steps import told
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.of_optimizers._steps import last_place, scaled
-from chainrule.laws.trials.copies import in_dtype
+from chainrule.laws.trials.copies import in_dtype, in_fortrans_order
 
 Arguments: TypeAlias = tuple[Any, Any]
 """Parameters and gradients."""
@@ -86,6 +86,8 @@ def other_arguments(params: Any, grads: Any) -> Iterator[tuple[str, Arguments]]:
     yield "for parameters of 0", (tree.map(np.zeros_like, params), _of_one_sign(grads, -1.0))
     yield "for large parameters", (scaled(params, LARGE), _of_one_sign(grads, 1.0))
     yield "for small gradients", (params, scaled(grads, SMALL[-1]))
+    if any(leaf.ndim > 1 for leaf in tree.leaves(params)):
+        yield "for arrays in Fortran's order", (in_fortrans_order(params), in_fortrans_order(grads))
     count = len(tree.leaves(grads))
     if count > 1:
         for first in range(2):
@@ -123,6 +125,31 @@ def left_out(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
             if wrong.any():
                 notes.setdefault(path, told(words, wrong))
     return notes
+
+
+def zeros_that_stay(optimizer: Any, params: Any, slopes: Any) -> list[str]:
+    """The paths of arrays of zeros that stay so, though a number that is 0 moves beside others.
+
+    Parameters
+    ----------
+    optimizer, params, slopes
+        As for `left_out`.
+    """
+    holed = tree.map(lambda leaf: leaf * _every_second(leaf, 0.0), params)
+    if not takes(optimizer, holed, slopes):
+        return []
+    free = any(
+        leaf.size > 1 and ((a != 0) | (b != 0))[leaf == 0].any()
+        for _, leaf, a, b in _by_array(holed, *_ends(optimizer, holed, slopes))
+    )
+    paths: list[str] = []
+    for i, leaf in enumerate(tree.leaves(params) if free else ()):
+        start = tree.replace(params, [np.zeros_like(each) if each is leaf else each for each in tree.leaves(params)])
+        if leaf.size and takes(optimizer, start, slopes):
+            path, _, down, up = list(_by_array(start, *_ends(optimizer, start, slopes)))[i]
+            if not (down.any() or up.any()):
+                paths.append(path)
+    return paths
 
 
 def _marked(optimizer: Any, holed: Any, nearly: Any) -> bool:

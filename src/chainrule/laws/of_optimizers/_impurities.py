@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.arrays.types import Array
-from chainrule.laws.trials.copies import read_only_copy, writable
+from chainrule.laws.trials.copies import as_laid_out, read_only_copy, writable
 from chainrule.laws.trials.trial import arrays_in
 
 Notes: TypeAlias = dict[str, str]
@@ -69,6 +69,8 @@ def _of_one(optimizer: Any, params: Any, grads: Any, other: Any) -> Notes:
     kept = copies(first)
     if not same(before, copies((given, slopes, state))):
         notes["arguments"] = "a call wrote to one of its arguments"
+    elif not all(leaf.flags.writeable for leaf in tree.leaves((given, slopes))):
+        notes["arguments"] = "a call made one of its arguments read-only"
     optimizer.step(optimizer.init(given), given, writable(other))
     optimizer.step(first[1], first[0], writable(other))
     if not same(kept, copies(first)):
@@ -88,10 +90,10 @@ def _of_one(optimizer: Any, params: Any, grads: Any, other: Any) -> Notes:
 def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
     """The faults of some steps, each on the results of the one before."""
     notes: Notes = {}
-    at = writable(params)
+    at = as_laid_out(params)
     state = optimizer.init(writable(params))
     for step, steady in enumerate(slopes):
-        grads = writable(steady)
+        grads = as_laid_out(steady)
         before = copies((at, grads, state))
         results = optimizer.step(state, at, grads)
         when = f", at step {step + 1}" if step else ""

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, one_each
-from chainrule.laws.of_optimizers._cases import LENGTHS, left_out, of_length, takes
+from chainrule.laws.of_optimizers._cases import LENGTHS, left_out, of_length, takes, zeros_that_stay
 from chainrule.laws.of_optimizers._later_steps import later_faults, told
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.of_optimizers._steps import scaled, seen
@@ -79,6 +79,9 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
     return one_each(verdicts)
 
 
+OF_ZEROS = "an array of zeros stays there for ever: is its size meant to be a factor of the step?"
+"""The words for one that does, though a number that is 0 moves beside others."""
+
 TREE = (np.zeros((3, 2)), np.zeros(4), (np.zeros((2, 3, 2)), np.zeros(1)), np.zeros(5))
 """Shapes of parameters that every optimizer takes."""
 
@@ -108,10 +111,11 @@ def _elsewhere(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Gener
             words = f"for arrays of {length} {'entries' if length > 1 else 'entry'}"
             verdicts = _judged(optimizer, at, steady, rng)
             found += [evolve(each, note=f"{words}: {each.note}") for each in verdicts if not each.ok]
-    notes = left_out(optimizer, start, slopes)
+    notes, still = left_out(optimizer, start, slopes), zeros_that_stay(optimizer, start, slopes)
     return [
         *found,
         *(Verdict("follows_gradient", f"params{path}", ok=False, note=note) for path, note in notes.items()),
+        *(Verdict("follows_gradient", f"params{path}", False, OF_ZEROS, undecided=True) for path in still),
     ]
 
 

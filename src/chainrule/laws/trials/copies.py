@@ -45,7 +45,20 @@ def writable(value: P) -> P:
     if type(array) is np.ndarray:  # the usual case, in a tenth of the time
         copied: P = _copy(array)
         return copied
-    copies = tree.map(_copy, value)
+    return _unlocked(tree.map(_copy, value))
+
+
+def as_laid_out(value: P) -> P:
+    """Copies of all arrays that can be written to, in Fortran's order where they are."""
+    return _unlocked(tree.map(lambda leaf: read_only(leaf.copy("A")), value))
+
+
+def in_fortrans_order(value: P) -> P:
+    """Read-only copies of all arrays, in Fortran's order."""
+    return tree.map(lambda leaf: read_only(leaf.copy("F")), value)
+
+
+def _unlocked(copies: P) -> P:
     for leaf in tree.leaves(copies):
         leaf.flags.writeable = True
     return copies

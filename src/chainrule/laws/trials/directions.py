@@ -17,7 +17,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.bursts import finer, slopes
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.trials.hints import hint, where_beyond
-from chainrule.laws.trials.trial import COARSE, Fields, Trial, Units, fixed_fields, sizes_of, units_of
+from chainrule.laws.trials.trial import COARSE, Fields, Trial, Units, fixed_fields, rms, sizes_of, units_of
 
 FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
 """The first step, relative to an entry; and that for a function that does not compute in float64."""
@@ -460,6 +460,10 @@ def _of_field(
         alike = i < 0 < count  # as entries that are equal can move and stay equal
         direction = _moves(parts[0], places, i, count, rng)
         found += [(miss, k, direction, alike) for k, miss in enumerate(misses(parts, direction))]
+    if count and _has_ties(parts[0].leaf):
+        parts = [evolve(each, units=units_of(each.trial, each.dout, rng, tied=True)) for each in parts]
+        for direction in _tied(parts[0].leaf, places):
+            found += [(miss, k, direction, True) for k, miss in enumerate(misses(parts, direction))]
     found = [each for each in found if math.isfinite(each[0].allowed)]
     if not found:
         return []
@@ -482,6 +486,18 @@ def _of_field(
         note = _said(words[which], "where all entries move alike it is wrong: are ties counted twice?")
         verdict = Verdict(law, name, False, note, got=worst.got, expected=worst.low)
     return [verdict]
+
+
+def _has_ties(leaf: Array) -> bool:
+    return np.unique(np.abs(leaf)).size < leaf.size
+
+
+def _tied(leaf: Array, places: NDArray[Any]) -> Iterator[Array]:
+    """The directions in which entries stay equal that are so: all move alike, or each grows by its own size."""
+    among = np.isin(np.arange(leaf.size), places).reshape(leaf.shape)
+    yield np.where(among, rms(leaf) or 1.0, 0.0)
+    if leaf.any():
+        yield np.where(among, leaf, 0.0)
 
 
 def _ratio(found: tuple[Miss, int, Array, bool]) -> float:

@@ -271,7 +271,15 @@ def sizes_of(leaf: Array, *, own: bool = False) -> Array:
     return np.where(size > (0.0 if own else 1e-3 * rows), size, np.where(rows > 0, rows, root if root > 0 else 1.0))
 
 
-def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = UNIT, copies: int = 0) -> Fields:
+def rounding(
+    trial: Trial,
+    dout: Array,
+    rng: np.random.Generator,
+    unit: float = UNIT,
+    copies: int = 0,
+    *,
+    tied: bool = False,
+) -> Fields:
     """The error that rounding may make in each entry of the results, by name.
 
     The arguments are moved by a random share of a unit of their own size, as if each had been rounded, and the results
@@ -290,6 +298,8 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
         The relative rounding error of a number.
     copies
         How often they are moved; by default a few times.
+    tied
+        Whether entries that are equal, but for their sign, stay so, among each other and with what forward saved.
 
     Returns
     -------
@@ -308,13 +318,13 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     with np.errstate(all="ignore"):
         alone = _alone(trial, dout, results, unit, most, rng)
         for _ in range(copies):
-            near = {name: _rounded(leaf, unit, rng) for name, leaf in trial.arguments.items()}
+            near = {name: _rounded(leaf, unit, rng, tied=tied) for name, leaf in trial.arguments.items()}
             other = trial.beside(near)
             found = {"out": other.out, **other.back(_rounded(dout, unit, rng))}
             # Backward is linear: what it makes of c dout, divided by c, differs by its own rounding alone.
             factor = float(rng.uniform(1, 2))
             scaled = trial.back(dout * factor)
-            kept = _with_rounded(saved, trial, dout, unit, rng)
+            kept = results if tied else _with_rounded(saved, trial, dout, unit, rng)
             within = _within(trial, dout, results, rng) if finer > 1 else {}
             for name, leaf in results.items():
                 off = np.abs(found[name] - leaf)
@@ -337,9 +347,9 @@ def rounding(trial: Trial, dout: Array, rng: np.random.Generator, unit: float = 
     return units
 
 
-def units_of(trial: Trial, dout: Array, rng: np.random.Generator) -> Units:
+def units_of(trial: Trial, dout: Array, rng: np.random.Generator, *, tied: bool = False) -> Units:
     """The function that measures `rounding` when it is first called."""
-    return cache(lambda: rounding(trial, dout, rng))
+    return cache(lambda: rounding(trial, dout, rng, tied=tied))
 
 
 def _usual(trial: Trial, name: str, dout: Array) -> float:
@@ -402,8 +412,11 @@ def _overwritten(array: Array, values: Array) -> None:
     array.flags.writeable = writable_before
 
 
-def _rounded(values: Array, unit: float, rng: np.random.Generator) -> Array:
+def _rounded(values: Array, unit: float, rng: np.random.Generator, *, tied: bool = False) -> Array:
     factors = rng.uniform(-unit, unit, values.shape)
+    if tied:
+        _, first, which = np.unique(np.abs(values), return_index=True, return_inverse=True)
+        factors = factors.reshape(-1)[first][which].reshape(values.shape)
     factors += 1
     return read_only(np.asarray(values * factors))
 
