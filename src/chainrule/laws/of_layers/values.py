@@ -32,11 +32,12 @@ REFUSE_PARAMETERS = "If these parameters are not meant, let forward refuse them"
 def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """The derivative is right at other x too: small and large ones, other signs, tails, ties and zeros.
 
-    They stay within what `x` says about its domain: if all of it is positive, so are they. Where `x` or a parameter is
-    all zeros, which hide what is multiplied by them, numbers are drawn. Other parameters of the same signs are tried
-    too, some of them zero, and of both signs. Around 100 and 1000, where exponentials overflow, no derivative may be
-    nan beside a finite output. An encoder's whole numbers are all that its tables have, equal ones, and others in
-    number and dtype. What the layer refuses, and where its values are not finite, is left out.
+    They stay within what `x` says about its domain: if all of it is positive, so are they. What is wrong beyond it
+    can't be told: forward may ask for that domain. Where `x` or a parameter is all zeros, which hide what is multiplied
+    by them, numbers are drawn. Other parameters of the same signs are tried too, some of them zero, and of both signs.
+    Where `x` or parameters are around 100 and 1000, where exponentials overflow, no derivative may be nan beside a
+    finite output. An encoder's whole numbers are all that its tables have, equal ones, and others in number and dtype.
+    What the layer refuses, and where its values are not finite, is left out.
 
     Parameters
     ----------
