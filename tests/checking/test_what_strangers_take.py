@@ -258,3 +258,50 @@ def test_tokens_and_labels_that_are_not_given_are_not_written_to_either() -> Non
     loss: Any = Loss(forward, backward, rows)
     report = check_loss(loss, X[:, :4], np.array([0, 1, 2, 1, 0, 2]), rng=RNG(0), only=["loss_targets"])
     assert said(report)[0] == "targets: for labels of 3: forward wrote to one of its arguments"
+
+
+# Parameters and an x that are exactly some number.
+
+
+def scaled_by_power(power: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
+    return np.abs(x) ** power, (own(x), own(power))
+
+
+def of_power(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Array]:
+    x, power = cache
+    size = np.abs(x)
+    dx = dout * power * np.sign(x) * size ** (power - 1)
+    return dx, np.asarray((dout * size**power * np.log(size)).sum())
+
+
+@pytest.mark.parametrize(("power", "special"), [(2.7, 2.0), (0.3, 0.5), (-0.3, -2.0)])
+def test_a_parameter_of_one_number_is_tried_where_formulas_are_others(power: float, special: float) -> None:
+    def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Array]:
+        dx, dpower = of_power(cache, dout)
+        return (0.5 * dx if cache[1] == special else dx), dpower
+
+    x = 0.5 + RNG(0).random((5, 4))
+    report = reported(Layer(scaled_by_power, backward), x, np.array(power), law="other_values")
+    assert said(report)[0].startswith(f"dx: for params of {special:g}: "), str(report)
+    assert reported(Layer(scaled_by_power, of_power), x, np.array(power), law="other_values").ok
+
+
+def test_parameters_that_are_all_equal_are_tried_though_all_have_one_sign() -> None:
+    def scaled(params: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        return x * params, (own(x), own(params))
+
+    def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Array]:
+        x, params = cache
+        return dout * params * (0.5 if np.ptp(params) == 0 else 1), (dout * x).sum(axis=0)
+
+    report = reported(Layer(scaled, backward), X, -1 - RNG(0).random(5), law="other_values")
+    assert said(report)[0].startswith("dx: for params of equal numbers: "), str(report)
+
+
+def test_an_x_of_ones_is_tried_where_all_of_it_is_positive() -> None:
+    def slope(x: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.where(x == 1, 0.0, 1 / x)  # log has a slope of 1 there
+
+    report = reported(elementwise(np.log, slope), 0.5 + SHARES, law="other_values")
+    assert said(report)[0].startswith("dx: for x of ones: "), str(report)

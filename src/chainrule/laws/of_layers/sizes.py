@@ -25,7 +25,7 @@ LENGTHS = (1, 2, 3, 4, 6, 7, 8, 16, 17, 32, 33, 64, 65, 128, 129)
 LONG = 257
 """One more, to which a byte doesn't count: of two rows, since a layer may take one step after another."""
 
-VECTORS = (1, 2, 3, 16, 33, 64, 65, 129, 257)
+VECTORS = (1, 2, 3, 16, 32, 33, 63, 64, 65, 128, 129, 256, 257)
 """Numbers of columns, of a layer whose parameters are vectors of as many numbers, as those of a norm are."""
 
 COUPLED_ROWS = (1, 2, 3, 6, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)

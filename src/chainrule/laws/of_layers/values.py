@@ -1,5 +1,6 @@
 """The derivative at other values of x and of the parameters: small and large ones, other signs, tails, ties, zeros."""
 
+import math
 from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from functools import partial
@@ -21,6 +22,9 @@ from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, meas
 
 FIELDS = 4
 """The most parameters that are set to zeros, and to ones, each alone."""
+
+POWERS = (0.5, 2.0, 3.0)
+"""The numbers that a parameter of one number is set to, with its sign: exponents for which there are other formulas."""
 
 MOST_OF_X = 2**15
 """The most numbers of x that are tried elsewhere, of a layer that treats rows alone."""
@@ -111,6 +115,20 @@ def _at_tokens(base: Trial, tokens: NDArray[Any], rng: np.random.Generator, case
     return at(measured(base, rng)) if any(each.wrong for each in verdicts) else verdicts
 
 
+def _one_alone(params: Any, free: list[int]) -> Iterator[tuple[str, Any]]:
+    """Parameters of which one is all zeros, ones, or equal numbers; one of one number is what exponents often are."""
+    for i, (name, leaf) in list(enumerate(tree.named_leaves(params)))[:FIELDS]:
+        if i in free:
+            yield f"for params{name} of zeros", _replaced(params, {i: np.zeros_like(leaf)})
+        if not (leaf < 0).all():
+            yield f"for params{name} of ones", _replaced(params, {i: np.ones_like(leaf)})
+        elif leaf.size > 1:
+            yield f"for params{name} of equal numbers", _replaced(params, {i: np.full_like(leaf, leaf.flat[0])})
+        for power in POWERS if leaf.size == 1 else ():
+            number = math.copysign(power, leaf.item())
+            yield f"for params{name} of {number:g}", _replaced(params, {i: np.full_like(leaf, number)})
+
+
 def _wrong(verdicts: list[Verdict]) -> set[str]:
     """The fields that are wrong: where else they are is not asked."""
     return {each.field for each in verdicts if each.wrong}
@@ -146,11 +164,15 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
     elif not share:
         far = 20 + 20 * rng.random(x.shape)
         yield "for x far out", far if positive else -far
+    yield from _with_equal_ones(x, size, free=not (positive or negative))
+
+
+def _with_equal_ones(x: Array, size: float, *, free: bool) -> Iterator[tuple[str, Array]]:
+    """Numbers some of which, or all, are equal; a few values that are as far apart, if 0 may be one of them."""
+    if x.size and x.min() <= 1 <= x.max():
+        yield "for x of ones", np.ones_like(x)
     near = np.round(x * (4 / size)) * (size / 4)
-    yield (
-        "for x with ties",
-        near if not (positive or negative) or near.all() else np.full_like(x, x.flat[0] if x.size else 0),
-    )
+    yield "for x with ties", near if free or near.all() else np.full_like(x, x.flat[0] if x.size else 0)
     if x.ndim:
         yield "for equal rows", np.broadcast_to(x[:1], x.shape).copy()
         yield "for equal columns", np.broadcast_to(x[..., :1], x.shape).copy()
@@ -188,15 +210,10 @@ def parameters(params: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any
     if free:
         mixed = [np.where(rng.random(leaf.shape) < 0.3, 0.0, leaf) for leaf in leaves]
         yield "for parameters with zeros", _replaced(params, {i: mixed[i] for i in free})
-    for i in free[:FIELDS]:
-        name = tree.named_leaves(params)[i][0]
-        yield f"for params{name} of zeros", _replaced(params, {i: np.zeros_like(leaves[i])})
     whole = {i: np.where(np.rint(leaf) == 0, leaf, np.rint(leaf)) for i, leaf in enumerate(leaves)}
     if any(not np.array_equal(leaves[i], leaf) for i, leaf in whole.items()):
         yield "for parameters of whole numbers", _replaced(params, whole)
-    for i, (name, leaf) in list(enumerate(tree.named_leaves(params)))[:FIELDS]:
-        if not (leaf < 0).all():
-            yield f"for params{name} of ones", _replaced(params, {i: np.ones_like(leaf)})
+    yield from _one_alone(params, free)
     edges = {i: leaves[i].copy() for i in free if leaves[i].ndim > 1}
     for leaf in edges.values():
         leaf[0], leaf[..., -1] = 0, 0

@@ -25,6 +25,9 @@ FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
 NOISY = 1e-10
 """The noise from which on a function does not compute in float64."""
 
+FINEST = 2.0**-44
+"""A step, relative to an entry, below which the rounding of what is moved makes slopes of its own."""
+
 SAFE, ROUNDINGS = 4.0, 32.0
 """The number of its own errors that a numerical derivative is trusted to, and of units that a gradient may be
 off."""
@@ -236,6 +239,8 @@ class Part:
         line, weights = self.trial.line({self.name: direction}), self.dout.reshape(1, -1)
         clear, agreeing = True, 0
         for k, found in enumerate(finer(line, weights, miss.step, self.trial.noise)):
+            if k > NEXT and found.step.item() < FINEST:
+                break
             low, high, rounded = found.low.item(), found.high.item(), found.rounding.item()
             off, of_got = (abs((low + high) / 2 - each) for each in (miss.middle, miss.got))
             speaks = k <= NEXT and off > found.error.item() and of_got < off / 2
