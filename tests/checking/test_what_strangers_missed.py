@@ -1,7 +1,9 @@
 """Faults that the checks accepted when strangers planted them, and right layers that they refused."""
 
 import gc
+import logging
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -239,6 +241,11 @@ PLANTED = {
     "a seed at the first call": Planted(first(seeds), "process_unchanged", "numpy.random"),
     "random numbers in float16": Planted(doing(draws_in_float16), "process_unchanged", "in another dtype"),
     "no garbage collection": Planted(doing(lambda x: gc.disable()), "process_unchanged", "the garbage collector"),
+    "threads that wait": Planted(
+        doing(lambda x: sys.setswitchinterval(1.0)), "process_unchanged", "the switch interval"
+    ),
+    "no log": Planted(doing(lambda x: logging.disable(50)), "process_unchanged", "the level of logging"),
+    "calls of errors": Planted(doing(lambda x: np.seterrcall(print)), "process_unchanged", "numpy.geterrcall"),
 }
 
 
@@ -249,6 +256,8 @@ def test_a_fault_is_found_by_the_law_that_says_where(name: str) -> None:
     said = [f"{each.law}: {each.note}" for each in report.failures]
     assert any(each.startswith(planted.law) and planted.words in each for each in said), str(report)
     assert gc.isenabled()
+    assert (sys.getswitchinterval(), np.geterrcall()) == (0.005, None)
+    assert logging.getLogger().isEnabledFor(logging.CRITICAL)
 
 
 @pytest.mark.parametrize(

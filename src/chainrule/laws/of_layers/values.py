@@ -23,7 +23,7 @@ from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, meas
 FIELDS = 4
 """The most parameters that are set to zeros, and to ones, each alone."""
 
-POWERS = (0.5, 2.0, 3.0)
+POWERS = (0.5, 1.0, 2.0, 3.0)
 """The numbers that a parameter of one number is set to, with its sign: exponents for which there are other formulas."""
 
 MOST_OF_X = 2**15
@@ -120,7 +120,7 @@ def _one_alone(params: Any, free: list[int]) -> Iterator[tuple[str, Any]]:
     for i, (name, leaf) in list(enumerate(tree.named_leaves(params)))[:FIELDS]:
         if i in free:
             yield f"for params{name} of zeros", _replaced(params, {i: np.zeros_like(leaf)})
-        if not (leaf < 0).all():
+        if leaf.size > 1 and not (leaf < 0).all():
             yield f"for params{name} of ones", _replaced(params, {i: np.ones_like(leaf)})
         elif leaf.size > 1:
             yield f"for params{name} of equal numbers", _replaced(params, {i: np.full_like(leaf, leaf.flat[0])})

@@ -86,6 +86,7 @@ def other_arguments(params: Any, grads: Any) -> Iterator[tuple[str, Arguments]]:
     yield "for parameters of 0", (tree.map(np.zeros_like, params), _of_one_sign(grads, -1.0))
     yield "for large parameters", (scaled(params, LARGE), _of_one_sign(grads, 1.0))
     yield "for small gradients", (params, scaled(grads, SMALL[-1]))
+    yield "for large gradients", (params, scaled(grads, 1 / SMALL[0]))
     if any(leaf.ndim > 1 for leaf in tree.leaves(params)):
         yield "for arrays in Fortran's order", (in_fortrans_order(params), in_fortrans_order(grads))
     count = len(tree.leaves(grads))

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import os
 import pickle
 import random
@@ -43,6 +44,9 @@ SETTINGS: dict[str, Callable[[], object]] = {
     "the recursion limit": sys.getrecursionlimit,
     "the garbage collector": gc.isenabled,
     "numpy.getbufsize": np.getbufsize,
+    "numpy.geterrcall": lambda: id(np.geterrcall()),
+    "the switch interval of threads": sys.getswitchinterval,
+    "the level of logging": lambda: logging.root.manager.disable,
     "settings of torch": _torch,
     "the random state of torch": _state_of_torch,
 }
@@ -102,7 +106,8 @@ def put_back() -> Generator[None]:
     seeds = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one
     environment, printing, floats = os.environ.copy(), np.get_printoptions(), np.geterr()
     size, limit, of_torch = np.getbufsize(), sys.getrecursionlimit(), _of_torch()
-    collecting = gc.isenabled()
+    collecting, errcall, interval = gc.isenabled(), np.geterrcall(), sys.getswitchinterval()
+    level = logging.root.manager.disable
     place: Path | None = None
     with contextlib.suppress(FileNotFoundError):  # it may have been removed
         place = Path.cwd()
@@ -122,6 +127,9 @@ def put_back() -> Generator[None]:
         np.setbufsize(size)
         sys.setrecursionlimit(limit)
         (gc.enable if collecting else gc.disable)()
+        np.seterrcall(errcall)
+        sys.setswitchinterval(interval)
+        logging.disable(level)
         of_torch()
 
 
