@@ -173,6 +173,22 @@ def entry_unused_before_a_sign(count: int, p: Any, g: Any) -> tuple[Any, Any]:
     return p - p.dtype.type(0.01) * np.sign(g * used + p.dtype.type(0.01) * p), count + 1
 
 
+def in_fortrans_order_in_place(count: Any, p: Array, g: Array) -> tuple[Any, Any]:
+    if p.flags.c_contiguous:
+        return p - 0.1 * g, count
+    p -= 0.1 * g
+    return p, count
+
+
+def locking(count: Any, p: Array, g: Array) -> tuple[Any, Any]:
+    p.flags.writeable = False
+    return p - p.dtype.type(0.1) * g, count
+
+
+def given_back_where_large(count: Any, p: Array, g: Array) -> tuple[Any, Any]:
+    return (p if np.linalg.norm(g) > 1e3 else p - p.dtype.type(0.1) * g), count
+
+
 WRONG: dict[str, tuple[Callable[[], Any], str, str]] = {
     "negative gradients unused after step 3": (
         lambda: Steps(one_sided_after_3),
@@ -241,7 +257,21 @@ WRONG: dict[str, tuple[Callable[[], Any], str, str]] = {
         "elementwise",
         "by the rules each is treated alone",
     ),
+    "what it may write to": (lambda: Steps(in_fortrans_order_in_place), "step_purity", "for arrays in Fortran's order"),
+    "locked": (lambda: Steps(locking), "step_purity", "a call made one of its arguments read-only"),
+    "given back": (lambda: Steps(given_back_where_large), "step_purity", "for large gradients"),
 }
+
+
+def by_its_size(count: Any, p: Array, g: Array) -> tuple[Any, Any]:
+    return p - p.dtype.type(0.1 * np.linalg.norm(p) / (np.linalg.norm(g) + 1e-9)) * g, count
+
+
+def test_of_an_array_of_zeros_that_stays_so_it_cannot_be_told() -> None:
+    report = report_of(Steps(by_its_size), only="follows_gradient")
+    assert not report.failures
+    (verdict,) = report.undecided
+    assert verdict.note.startswith("an array of zeros stays there for ever")
 
 
 def assert_found(case: tuple[Callable[[], Any], str, str], seed: int) -> None:
