@@ -21,7 +21,7 @@ from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.derivative import noted
 from chainrule.laws.of_layers.memory import LAYOUTS, lent
 from chainrule.laws.of_layers.rows import rows_of
-from chainrule.laws.trials.copies import in_dtype, read_only_copy, writable
+from chainrule.laws.trials.copies import in_dtype, read_only_copy, same_numbers, writable
 from chainrule.laws.trials.trial import (
     Checked,
     Trial,
@@ -215,7 +215,7 @@ def _written(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) 
     pairs = {"params": (tree.leaves(params), before[0]), "x": (tree.leaves(x), before[1])}
     pairs |= {"cache": (saved, kept[0]), "dout": ([dout], kept[1])}
     for name, (now, then) in pairs.items():
-        if len(now) != len(then) or not all(map(_same_bytes, now, then)):
+        if len(now) != len(then) or not all(map(same_numbers, now, then)):
             yield name, f"wrote to {name}"
     writeable = {"params": could[0], "x": could[1], "dout": [True]}
     for name, then_writeable in writeable.items():
@@ -464,7 +464,7 @@ def _sharing(layer: Checked[Any, Any], cache: Any, dout: Array, alone: Any) -> s
         return "it is writable, and shares memory with dout"
     with np.errstate(all="ignore"):
         layer.grads(cache, -2 * dout)
-    return "" if all(map(_same_bytes, before, leaves)) else "a later call changes it: is a buffer used again?"
+    return "" if all(map(same_numbers, before, leaves)) else "a later call changes it: is a buffer used again?"
 
 
 def _of_equal_rows(a: Array) -> Array:
@@ -560,10 +560,6 @@ def one_pass(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) 
 
 def _copies(arrays: Iterable[Array]) -> list[Array]:
     return [array.copy() for array in arrays]
-
-
-def _same_bytes(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
 
 
 def _backwards(leaf: Array) -> Array:

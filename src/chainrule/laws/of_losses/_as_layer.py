@@ -13,6 +13,7 @@ from chainrule.arrays.types import Array, is_any_tuple, is_tuple
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.pair import ROUNDING
 from chainrule.laws.of_layers.rows import taken
+from chainrule.laws.trials.copies import same_numbers
 from chainrule.laws.trials.trial import Trial, measured
 from chainrule.layer import Layer
 from chainrule.loss import Loss
@@ -112,7 +113,7 @@ def of_ignored(loss: Loss[T, C], out: Array, targets: T, verdicts: list[Verdict]
         return verdicts
     _, cache = run_loss(loss, out, targets)
     once, twice = (np.array(loss.backward(cache, dloss)) for dloss in (1.0, 2.0))
-    ignored = once.any() and equal(once, twice)
+    ignored = once.any() and same_numbers(once, twice)
     return [evolve(each, note=IGNORED) if ignored and each.wrong else each for each in verdicts]
 
 
@@ -122,11 +123,6 @@ def run_loss(loss: Loss[T, C], out: Array, targets: T) -> tuple[Array, C]:
     if not is_tuple(result) or len(result) != 2:
         raise TypeError(f"forward must return (loss, cache), got {describe(result)}")
     return cast("tuple[Array, C]", result)
-
-
-def equal(a: Array, b: Array) -> bool:
-    """Tell whether arrays have the same numbers, nan among them."""
-    return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
 
 
 def rounding_of_loss(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> float:

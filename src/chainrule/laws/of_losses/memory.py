@@ -15,7 +15,6 @@ from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.of_layers.state import calls_in_between, process_unchanged, threads
 from chainrule.laws.of_losses._as_layer import (
     as_layer,
-    equal,
     number_of_rows,
     renamed,
     rounding_of_loss,
@@ -23,7 +22,7 @@ from chainrule.laws.of_losses._as_layer import (
     run_loss,
     with_rows,
 )
-from chainrule.laws.trials.copies import in_dtype, in_float64, read_only_copy, writable
+from chainrule.laws.trials.copies import in_dtype, in_float64, read_only_copy, same_numbers, writable
 from chainrule.laws.trials.trial import arrays_in
 from chainrule.loss import Loss
 
@@ -89,8 +88,8 @@ def _pure(loss: Loss[T, C], out: Array, targets: T, case: str) -> list[Verdict]:
     value, cache = run_loss(loss, given, wanted)
     kept = [array.copy() for array in arrays_in(cache)]
     first = np.array(loss.backward(cache, 1.0))
-    written = "" if all(map(equal, kept, arrays_in(cache))) else WROTE
-    written = _written(out, targets, given, wanted) or written or _written_to_dloss(loss, cache, out.dtype)
+    written = "" if all(map(same_numbers, kept, arrays_in(cache))) else WROTE
+    written = written_to(out, targets, given, wanted) or written or _written_to_dloss(loss, cache, out.dtype)
     try:
         frozen_value, frozen_cache = run_loss(loss, read_only_copy(out), read_only_copy(targets))
         again = np.array(loss.backward(frozen_cache, 1.0))
@@ -116,7 +115,7 @@ def _pure(loss: Loss[T, C], out: Array, targets: T, case: str) -> list[Verdict]:
 WROTE = "a call wrote to one of its arguments"
 
 
-def _written(out: Array, targets: T, given: Array, wanted: T) -> str:
+def written_to(out: Array, targets: T, given: Array, wanted: T) -> str:
     """The fault of calls that did something to the copies of arguments, in words; they are writable afterwards."""
     locked = [leaf for leaf in tree.leaves((given, wanted)) if not leaf.flags.writeable]
     for leaf in locked:

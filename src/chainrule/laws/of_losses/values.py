@@ -17,6 +17,7 @@ from chainrule.laws.of_layers.douts import any_dout
 from chainrule.laws.of_layers.values import other_values
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, of_ignored, one_verdict, run_loss
 from chainrule.laws.of_losses._cases import other_sizes, other_targets, targets_in_other_dtypes
+from chainrule.laws.of_losses.memory import written_to
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import REFUSE, Part, by_directions
 from chainrule.laws.trials.trial import Trial, measured, sizes_of, units_of
@@ -199,10 +200,11 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
     verdicts: list[Verdict] = []
     others = (*other_sizes(base.x, targets, rng), *other_targets(base.x, targets, rng))
+    clean = not _written(loss, base.x, targets, "")  # else `loss_purity` says so
     for words, given, wanted in others:
         try:
             with np.errstate(all="ignore"):
-                if given.shape == base.x.shape:  # other sizes are tried by `loss_memory`
+                if clean and given.shape == base.x.shape:  # other sizes are tried by `loss_memory`
                     verdicts += _written(loss, given, wanted, words)
                 trial = Trial.in_float64(as_layer(loss, wanted), (), given).with_noise(base.noise)
                 trial = evolve(trial, floor=UNIT)
@@ -235,11 +237,10 @@ def _in_other_dtypes(loss: Loss[T, C], out: Array, targets: T) -> Iterator[Verdi
 
 def _written(loss: Loss[Any, Any], out: Array, targets: Any, words: str) -> list[Verdict]:
     """The verdict on a loss that writes to its arguments in this case alone, as where it replaces labels."""
-    given = writable((out, targets))
-    loss.forward(*given)
-    if tree.equal(given, (out, targets)):
-        return []
-    return [Verdict("loss_targets", "targets", ok=False, note=f"{words}: forward wrote to one of its arguments")]
+    given, wanted = writable((out, targets))
+    loss.forward(given, wanted)
+    note = written_to(out, targets, given, wanted)
+    return [Verdict("loss_targets", "targets", ok=False, note=f"{words}: {note}")] if note else []
 
 
 def _made_for_columns(out: Array, trial: Trial, words: str) -> list[Verdict] | None:
