@@ -1,12 +1,12 @@
 """Faults at numbers that arguments don't have, at ties, and behind traits; and layers that are right there."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 
-from chainrule import Array, Encoder, Layer, Loss, Report, Unit, check_layer, check_loss, own, read_only
+from chainrule import Array, Encoder, Labels, Layer, Loss, Report, Unit, check_layer, check_loss, own, read_only
 from checking.planted import RNG, X
 
 SHARES = RNG(1).random((5, 4))
@@ -34,20 +34,25 @@ def said(report: Report) -> list[str]:
 BOTH, LARGE = "for x of both signs where all had one", "for x ten times as large where all lay between 0 and 1"
 
 
-@pytest.mark.parametrize(
-    ("f", "slope", "x", "words"),
-    [
-        (lambda x: np.where(x > 0, x, 0.1 * x), np.ones_like, SHARES, BOTH),
-        (np.abs, np.ones_like, SHARES, BOTH),
-        (np.abs, lambda x: -np.ones_like(x), -1 - SHARES, BOTH),
-        (lambda x: x * np.abs(x), lambda x: 2 * x, 1 + SHARES, BOTH),
-        (lambda x: np.clip(x, 0, 6), lambda x: (x > 0).astype(x.dtype), SHARES, LARGE),
-    ],
-    ids=["leaky relu", "its absolute", "of what is negative", "a signed square", "relu6"],
-)
-def test_what_is_wrong_where_x_could_be_too_cannot_be_told(
-    f: Callable[[Array], Array], slope: Callable[[Array], Array], x: Array, words: str
-) -> None:
+Map: TypeAlias = Callable[[Array], Array]
+
+
+def ones(x: Array) -> Array:
+    return np.ones_like(x)
+
+
+BEYOND: dict[str, tuple[Map, Map, Array, str]] = {
+    "leaky relu": (lambda x: np.where(x > 0, x, 0.1 * x), ones, SHARES, BOTH),
+    "its absolute": (np.abs, ones, SHARES, BOTH),
+    "of what is negative": (np.abs, lambda x: -ones(x), -1 - SHARES, BOTH),
+    "a signed square": (lambda x: x * np.abs(x), lambda x: 2 * x, 1 + SHARES, BOTH),
+    "relu6": (lambda x: np.clip(x, 0, 6), lambda x: (x > 0).astype(x.dtype), SHARES, LARGE),
+}
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_what_is_wrong_where_x_could_be_too_cannot_be_told(name: str) -> None:
+    f, slope, x, words = BEYOND[name]
     report = reported(elementwise(f, slope), x, law="other_values")
     assert not report.failures
     (verdict,) = report.undecided
@@ -55,19 +60,18 @@ def test_what_is_wrong_where_x_could_be_too_cannot_be_told(
     assert verdict.advice == "If this x is not meant, let forward refuse it"
 
 
-@pytest.mark.parametrize(
-    ("f", "slope"),
-    [
-        (np.log, lambda x: 1 / x),
-        (np.sqrt, lambda x: 0.5 / np.sqrt(x)),
-        (lambda x: np.log(x) - np.log1p(-x), lambda x: 1 / x + 1 / (1 - x)),
-        (np.arccos, lambda x: -1 / np.sqrt(1 - x * x)),
-        (lambda x: x**1.5, lambda x: 1.5 * np.sqrt(x)),
-    ],
-    ids=["log", "sqrt", "logit", "arccos", "a power"],
-)
-def test_what_has_no_values_there_is_right(f: Callable[[Array], Array], slope: Callable[[Array], Array]) -> None:
-    report = reported(elementwise(f, slope), 0.1 + 0.8 * SHARES, law="other_values")
+WITHIN: dict[str, tuple[Map, Map]] = {
+    "log": (np.log, lambda x: 1 / x),
+    "sqrt": (np.sqrt, lambda x: 0.5 / np.sqrt(x)),
+    "logit": (lambda x: np.log(x) - np.log1p(-x), lambda x: 1 / x + 1 / (1 - x)),
+    "arccos": (np.arccos, lambda x: -1 / np.sqrt(1 - x * x)),
+    "a power": (lambda x: np.asarray(x**1.5), lambda x: 1.5 * np.sqrt(x)),
+}
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_what_has_no_values_there_is_right(name: str) -> None:
+    report = reported(elementwise(*WITHIN[name]), 0.1 + 0.8 * SHARES, law="other_values")
     assert report.ok, str(report)
 
 
@@ -87,7 +91,9 @@ def of_all_that_tie(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Uni
 
 def of_the_first(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Unit]:
     x, largest = cache
-    first = np.arange(x.shape[-1]) == np.abs(x).argmax(axis=-1)[..., None]
+    largest_at: Labels = np.abs(x).argmax(axis=-1)
+    first = np.zeros_like(x)
+    np.put_along_axis(first, largest_at[..., None], 1, axis=-1)
     return _by_largest(x, largest, dout, first), ()
 
 

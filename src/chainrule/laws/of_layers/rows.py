@@ -143,18 +143,20 @@ def _beside_a_large_row(trial: Trial, dout: Array, right: Fields, units: Fields)
 
 def _of_places(trial: Trial, unit: Array, rng: np.random.Generator) -> list[Verdict]:
     """The verdict on out where a trait says that more than the first axis counts examples, and they are not alone."""
-    layer, x = trial.layer, trial.x
+    layer = trial.layer
     if isinstance(layer, Encoder):
         return []
+    x: Array = trial.x
     event_axes = 0 if layer.elementwise else layer.event_axes
     if event_axes is None or x.ndim - event_axes < 2 or not x.size:
         return []
     trait = "elementwise" if layer.elementwise else f"event_axes={event_axes}"
-    lengths = x.shape[: x.ndim - event_axes]
+    lengths: tuple[int, ...] = x.shape[: x.ndim - event_axes]
     for _ in range(PLACES):
         place, other = (tuple(int(rng.integers(length)) for length in lengths) for _ in range(2))
         moved = x.copy()
-        moved[place] = np.where(x[other] != x[place], x[other], 0.75 * x[place])
+        there, here = np.asarray(x[other]), np.asarray(x[place])
+        moved[place] = np.where(there != here, there, 0.75 * here)
         try:
             out = Trial.of(layer, trial.params, moved).out
         except Exception:  # noqa: BLE001, S112  # it refuses these numbers, which is an answer
