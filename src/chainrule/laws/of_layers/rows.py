@@ -357,6 +357,8 @@ def _scaled(trial: Trial, rng: np.random.Generator) -> dict[str, Verdict]:
                 back = np.ldexp(leaf, -k)
                 known = np.isfinite(right[name])
                 size = float(np.abs(right[name][known]).max(initial=0.0))
+                if wide and size > np.ldexp(float(info.max), -k - 20):
+                    continue  # terms of it, or it, may be beyond the range of the dtype
                 least = float(np.ldexp(float(info.smallest_normal), max(0, -k))) * 2**10
                 off = ~(np.abs(back - right[name]) <= 1e3 * eps * size + least) & known
                 if not wide:  # sums within may be beyond its range

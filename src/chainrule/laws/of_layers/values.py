@@ -116,15 +116,19 @@ def _at_tokens(base: Trial, tokens: NDArray[Any], rng: np.random.Generator, case
 
 
 def _one_alone(params: Any, free: list[int]) -> Iterator[tuple[str, Any]]:
-    """Parameters of which one is all zeros, ones, or equal numbers; one of one number is what exponents often are."""
+    """Parameters of which one is all zeros, ones, or equal numbers; one of one number is what exponents often are.
+
+    Of several numbers, one may have to be above another, as the ends of an interval.
+    """
+    alone = sum(leaf.size == 1 for leaf in tree.leaves(params)) == 1
     for i, (name, leaf) in list(enumerate(tree.named_leaves(params)))[:FIELDS]:
         if i in free:
             yield f"for params{name} of zeros", _replaced(params, {i: np.zeros_like(leaf)})
-        if leaf.size > 1 and not (leaf < 0).all():
+        if not (leaf < 0).all() and (leaf.size > 1 or not alone):
             yield f"for params{name} of ones", _replaced(params, {i: np.ones_like(leaf)})
         elif leaf.size > 1:
             yield f"for params{name} of equal numbers", _replaced(params, {i: np.full_like(leaf, leaf.flat[0])})
-        for power in POWERS if leaf.size == 1 else ():
+        for power in POWERS if leaf.size == 1 and alone else ():
             number = math.copysign(power, leaf.item())
             yield f"for params{name} of {number:g}", _replaced(params, {i: np.full_like(leaf, number)})
 

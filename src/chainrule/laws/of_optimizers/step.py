@@ -122,7 +122,7 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     for words, (given, slopes) in other_arguments(params, grads) if not notes else ():
         with suppress(Exception), np.errstate(all="ignore"):  # it takes no such arguments, which is an answer
             found = of_a_run(optimizer, given, [slopes, slopes])
-            notes |= {name: f"{note}, {words}" for name, note in found.items()}
+            notes = {name: f"{note}, {words}" for name, note in found.items()} | notes
     return [
         *settings,
         *(

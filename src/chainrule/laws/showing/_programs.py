@@ -73,6 +73,9 @@ SETTINGS = {
     "the recursion limit": ("import sys", "sys.getrecursionlimit()"),
     "the garbage collector": ("import gc", "gc.isenabled()"),
     "numpy.getbufsize": ("", "np.getbufsize()"),
+    "numpy.geterrcall": ("", "np.geterrcall()"),
+    "the switch interval of threads": ("import sys", "sys.getswitchinterval()"),
+    "the level of logging": ("import logging", "logging.root.manager.disable"),
     "settings of torch": ("import torch", OF_TORCH),
     "the random state of torch": ("import torch", "torch.get_rng_state().tolist()"),
 }
