@@ -36,8 +36,8 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     """The derivative is right at other sizes too: of rows that are coupled, of columns without parameters.
 
     Of columns also where parameters are vectors of as many numbers; of axes between rows and columns, those of time or
-    of images, in every case that the layer takes. Where backward raises then, nothing can be told. Rows of layers that
-    treat each alone are covered by `independent_rows`.
+    of images, in every case that the layer takes; with two axes of rows, where `event_axes` allows them. Where backward
+    raises then, nothing can be told. Rows of layers that treat each alone are covered by `independent_rows`.
 
     Parameters
     ----------
