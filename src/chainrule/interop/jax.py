@@ -272,7 +272,7 @@ def as_layer(
     >>> scaled.defvjp(forward, backward)
     >>> rng = np.random.default_rng(0)
     >>> params, x = parameters({"weight": rng.standard_normal(3)}), rng.standard_normal((5, 3))
-    >>> report = check_layer(as_layer(scaled, x=1), params, x, rng=rng)
+    >>> report = check_layer(as_layer(scaled, x=1, jit=True), params, x, rng=rng)
     >>> [verdict.field for verdict in report.failures if verdict.law == "derivative"]
     ['grads.weight']
     """
@@ -315,7 +315,7 @@ def as_encoder(
     ...     return table[tokens]
     >>> rng = np.random.default_rng(0)
     >>> tokens = rng.integers(0, 10, (5, 3))
-    >>> check_layer(as_encoder(look_up, x=1), rng.standard_normal((10, 4)), tokens, rng=rng).ok
+    >>> check_layer(as_encoder(look_up, x=1, jit=True), rng.standard_normal((10, 4)), tokens, rng=rng).ok
     True
     """
     forward, parts = _subject(f, x, frozen, jit=jit, vmap=vmap, moves_x=False)
