@@ -13,6 +13,8 @@ from checking.planted import RNG, Planted, X, assert_found, squares, squares_bac
 
 SCALE = RNG(9).standard_normal(5)
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 
 def squares_but(backward: Callable[[Array, Array], Array]) -> Layer[Any, Any]:
     return Layer(squares, lambda x, d: (backward(x, d), ()))

@@ -9,6 +9,8 @@ from chainrule import Array, Layer, Report, check_layer, own
 
 ONLY = ["other_values", "other_sizes", "any_dout"]
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 
 def shifted(size: float, error: float = 0.0, field: int = 1) -> Layer[tuple[Array, Array], Any]:
     """`x a + size b`, of which one derivative is off by a share."""

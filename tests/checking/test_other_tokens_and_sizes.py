@@ -152,6 +152,8 @@ def sums_to_0(d: Array) -> Any:
 SEQUENCES = RNG(5).standard_normal((3, 4, 2))
 WIDE = RNG(6).standard_normal((4, 6))
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 WRONG = {
     "the first token is left out": Planted(
         embedding_but(lambda t: t != 0), "other_values", "for tokens from 0 to 6: ", SENTENCES, TABLE

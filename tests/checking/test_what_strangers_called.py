@@ -14,16 +14,7 @@ W, SCALE = RNG(8).standard_normal((5, 3)), RNG(9).standard_normal(5)
 X32 = X.astype(np.float32)
 SERIES = RNG(7).standard_normal((3, 7, 4))
 
-
-@pytest.fixture(autouse=True)
-def without_lines_to_paste(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asserted here are verdicts: a search for lines that show them takes as long, and has its own tests."""
-
-    def none(*_: object) -> str:
-        return ""
-
-    for search in ("demonstrated.demonstrated", "smallest.smallest"):
-        monkeypatch.setattr(f"chainrule.laws.showing.{search}", none)
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
 
 
 def squares_but(backward: Callable[[Array, Array], Array]) -> Layer[Any, Any]:

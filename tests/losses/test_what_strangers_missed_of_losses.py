@@ -16,16 +16,7 @@ LABELS = np.array([0, 3, 1, 2, 2, 0])
 Forward = Callable[[Array, Array], tuple[Array, Any]]
 Backward = Callable[[Any, Any], Any]
 
-
-@pytest.fixture(autouse=True)
-def without_lines_to_paste(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asserted here are verdicts: a search for lines that show them takes as long, and has its own tests."""
-
-    def none(*_: object) -> str:
-        return ""
-
-    for search in ("demonstrated.demonstrated", "smallest.smallest"):
-        monkeypatch.setattr(f"chainrule.laws.showing.{search}", none)
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
 
 
 def error(out: Array, targets: Array) -> Array:
