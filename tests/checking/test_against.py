@@ -102,9 +102,7 @@ def test_a_mistake_in_a_torch_kernel_is_found(fault: str, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @pytest.mark.parametrize("fault", NAMES)
 def test_a_mistake_in_a_numpy_kernel_is_found(fault: str, dtype: Any) -> None:
-    """By a formula in one of the dtypes, in turn, and in the other by a layer, whose derivative takes less time."""
-    by_formula = (dtype is np.float32) == (NAMES.index(fault) % 2 == 0)
-    report = checked(numpy_kernel(fault), formula if by_formula else exact(), *arrays(dtype, (6, 4), (4,), (4,)))
+    report = checked(numpy_kernel(fault), formula, *arrays(dtype, (6, 4), (4,), (4,)))
     if fault in LOW_PRECISION:
         return  # a derivative entry by entry takes no hundreds of rows
     assert laws_of(report) & WHERE[fault], str(report)
@@ -152,10 +150,9 @@ def test_right_kernels_of_torch_are_accepted(seed: int, dtype: str) -> None:
         (torch.nn.functional.gelu, gelu, (x,)),
         (torch.nn.Linear(10, 7).to(x.dtype), of_torch, (x,)),
     ]
-    for i, (f, reference, args) in enumerate(cases):
-        if (i + DTYPES.index(dtype)) % 3 == seed:  # each kernel in each dtype, with one of the seeds
-            report = checked(f, reference, *args)
-            assert report.ok, str(report)
+    for f, reference, args in cases:
+        report = checked(f, reference, *args)
+        assert report.ok, str(report)
 
 
 @needs_torch
@@ -335,7 +332,7 @@ def test_of_several_arguments_that_may_have_rows_those_have_them_with_which_the_
     def plain(x: Any, keys: Any) -> Any:
         return x * keys.sum(0)
 
-    report = checked(Layer(forward, backward), plain, *arrays(np.float32, (6, 2), (6, 2)))
+    report = checked(Layer(forward, backward), plain, *arrays(np.float32, (6, 4), (6, 4)))
     assert report.ok, str(report)
     assert [field for field, _, _ in of_rows(report)] == ["out", "dx", "dkeys"]
 

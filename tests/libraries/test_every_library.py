@@ -77,9 +77,9 @@ def assert_close(theirs: Any, ours: Any) -> None:
 
 
 @pytest.mark.parametrize(("library", "use"), EACH)
-def test_values_and_gradients_are_numpys(library: Library, use: Use) -> None:
-    """In float64, and compiled where the library compiles: plain calls in float32 are compared further down."""
-    inputs = use.make(np.random.default_rng(0), 5, np.float64)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_and_gradients_are_numpys(library: Library, use: Use, dtype: Floating) -> None:
+    inputs = use.make(np.random.default_rng(0), 5, dtype)
     results = library.run(use.function, library.put_all(inputs))
     assert_close(fetched(library, results), use.function(*inputs))
 

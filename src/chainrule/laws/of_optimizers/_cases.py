@@ -144,8 +144,9 @@ def zeros_that_stay(optimizer: Any, params: Any, slopes: Any) -> list[str]:
         for _, leaf, a, b in _by_array(holed, *_ends(optimizer, holed, slopes))
     )
     paths: list[str] = []
-    for i, leaf in enumerate(tree.leaves(params) if free else ()):
-        start = tree.replace(params, [np.zeros_like(each) if each is leaf else each for each in tree.leaves(params)])
+    leaves = tree.leaves(params)
+    for i, leaf in enumerate(leaves if free else ()):
+        start = tree.replace(params, [*leaves[:i], np.zeros_like(leaf), *leaves[i + 1 :]])
         if leaf.size and takes(optimizer, start, slopes):
             path, _, down, up = list(_by_array(start, *_ends(optimizer, start, slopes)))[i]
             if not (down.any() or up.any()):

@@ -460,27 +460,17 @@ def _of_field(
 ) -> list[Verdict]:
     """The verdict on some places of one field, if any of its derivatives is finite."""
     name = parts[0].name
-    found: list[tuple[Miss, int, Array, bool]] = []
-    for i in range(-1, count):
-        alike = i < 0 < count  # as entries that are equal can move and stay equal
-        direction = _moves(parts[0], places, i, count, rng)
-        found += [(miss, k, direction, alike) for k, miss in enumerate(misses(parts, direction))]
-    if count and _has_ties(parts[0].leaf):
-        parts = [evolve(each, units=units_of(each.trial, each.dout, rng, tied=True)) for each in parts]
-        for direction in _tied(parts[0].leaf, places):
-            found += [(miss, k, direction, True) for k, miss in enumerate(misses(parts, direction))]
-    found = [each for each in found if math.isfinite(each[0].allowed)]
+    found = [each for each in _asked(parts, places, count, rng) if math.isfinite(each[0].allowed)]
     if not found:
         return []
-    worst, which, direction, alike = max(found, key=_ratio)
-    part = parts[which]
+    worst, which, part, direction, alike = max(found, key=_ratio)
     if worst.ratio <= 1:
-        lost = next((words[k] for miss, k, _, _ in found if miss.lost), None)
+        lost = next((words[k] for miss, k, *_ in found if miss.lost), None)
         if lost is not None:
             return [Verdict(law, name, ok=False, undecided=True, note=_said(lost, LOST), advice=REFUSE)]
-        kinked = any(miss.kinked and k == 0 for miss, k, _, _ in found) and part.trial.noise < NOISY
+        kinked = any(miss.kinked and k == 0 for miss, k, *_ in found) and part.trial.noise < NOISY
         at_kink = _at_kinks(law, parts[0], case, places, rng) if kinked else None
-        right = Verdict(law, name, ok=True, note=case, power=min(miss.power for miss, _, _, _ in found))
+        right = Verdict(law, name, ok=True, note=case, power=min(miss.power for miss, *_ in found))
         return [at_kink or right]
     if not part.steady(direction, worst):
         return [Verdict(law, name, ok=False, undecided=True, note=_said(words[which], UNSTEADY))]
@@ -491,6 +481,22 @@ def _of_field(
         note = _said(words[which], "where all entries move alike it is wrong: are ties counted twice?")
         verdict = Verdict(law, name, False, note, got=worst.got, expected=worst.low)
     return [verdict]
+
+
+def _asked(
+    parts: list[Part], places: NDArray[Any], count: int, rng: np.random.Generator
+) -> Iterator[tuple[Miss, int, Part, Array, bool]]:
+    """Each gradient beside the derivative along each direction, and whether entries that are equal stay so in it.
+
+    Along those that are there for ties, rounding is what it is where entries stay equal.
+    """
+    for i in range(-1, count):
+        direction = _moves(parts[0], places, i, count, rng)
+        yield from ((miss, k, parts[k], direction, i < 0 < count) for k, miss in enumerate(misses(parts, direction)))
+    if count and _has_ties(parts[0].leaf):
+        tied = [evolve(each, units=units_of(each.trial, each.dout, rng, tied=True)) for each in parts]
+        for direction in _tied(parts[0].leaf, places):
+            yield from ((miss, k, tied[k], direction, True) for k, miss in enumerate(misses(tied, direction)))
 
 
 def _has_ties(leaf: Array) -> bool:
@@ -505,7 +511,7 @@ def _tied(leaf: Array, places: NDArray[Any]) -> Iterator[Array]:
         yield np.where(among, leaf, 0.0)
 
 
-def _ratio(found: tuple[Miss, int, Array, bool]) -> float:
+def _ratio(found: tuple[Miss, int, Part, Array, bool]) -> float:
     return found[0].ratio
 
 
