@@ -1,10 +1,12 @@
 """The built site, served to a browser on this machine: `make site-test`, after `make docs`."""
 
+import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from gzip import compress
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,16 +33,55 @@ class Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """The address of the site."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
+class Short(Quiet):
+    """Serves an index of one page: to read the whole one, a page takes longer than for all the rest.
+
+    It's done here because a browser whose requests are intercepted keeps no files, and compiles scripts for each page.
+    """
+
+    def do_GET(self) -> None:
+        """Serve a file."""
+        if not self.path.endswith("search_index.json"):
+            super().do_GET()
+            return
+        index = _first_alone(SITE / self.path.lstrip("/"))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(index)))
+        self.end_headers()
+        self.wfile.write(index)
+
+
+@cache
+def _first_alone(path: Path) -> bytes:
+    """An index with the settings of the whole one."""
+    index = json.loads(path.read_bytes())
+    return json.dumps({**index, "docs": index["docs"][:1]}).encode()
+
+
+@contextmanager
+def _served(by: type[Quiet]) -> Generator[str, None, None]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(by, directory=str(SITE)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """The address of the site, whose index has one page."""
+    with _served(Short) as where:
+        yield where
+
+
+@pytest.fixture(scope="session")
+def searched() -> Iterator[str]:
+    """The address of the site as it is, to search in."""
+    with _served(Quiet) as where:
+        yield where
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +95,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str) -> Iterator[Visit]:
+def visit(browser: Browser, searched: str) -> Iterator[Visit]:
     """A visitor with an empty profile, whose requests and errors are noted."""
-    visitor = Visit(browser, address, search=True)
+    visitor = Visit(browser, searched)
     yield visitor
     visitor.context.close()
 

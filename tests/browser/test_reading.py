@@ -81,11 +81,11 @@ NAMES = [
 """The public names that are searched for. SEARCH_TEST=all searches for each, which takes half a minute or more."""
 
 
-def test_a_public_name_is_found_first(browser: Browser, address: str) -> None:
+def test_a_public_name_is_found_first(browser: Browser, searched: str) -> None:
     homonyms: dict[str, set[str]] = {}
     for name in names(package()):
         homonyms.setdefault(_last(name.short).lower(), set()).add(name.meaning.path)
-    page = Visit(browser, address, search=True).open("")
+    page = Visit(browser, searched).open("")
     page.keyboard.press("/")
     box, links = page.get_by_role("textbox"), page.locator(".md-search-result__link")
     assert len(NAMES) > 10

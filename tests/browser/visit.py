@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from assets import path
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Route
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request
 
 # The theme hides what Mermaid draws in closed shadow trees. Open ones, drawn alike, can be looked at.
 OPEN_SHADOWS = """
@@ -18,19 +18,8 @@ OPENED: set[str] = set()
 """Every page that any visitor has opened."""
 REQUESTS: list[str] = []
 """Every address that any page has asked for."""
-INDEX: dict[str, dict[str, Any]] = {}
-"""The index of one page in place of each whole one."""
 EXAMINED: set[tuple[str, int, str]] = set()
 """Every page that axe-core has examined, with the width and the scheme."""
-
-
-def _empty(route: Route) -> None:
-    """Give an index of one page, with the settings of the whole one."""
-    url = route.request.url
-    if url not in INDEX:
-        whole = route.fetch().json()
-        INDEX[url] = {**whole, "docs": whole["docs"][:1]}
-    route.fulfill(json=INDEX[url])
 
 
 class Visit:
@@ -43,9 +32,8 @@ class Visit:
         *,
         width: int = 1280,
         scheme: Literal["light", "dark"] = "light",
-        search: bool = False,
     ) -> None:
-        """Open an empty profile. To read the index for a search, a page takes longer than for all the rest."""
+        """Open an empty profile."""
         self.address, self.kind = address, (width, scheme)
         self.errors: list[str] = []
         self.foreign: list[str] = []
@@ -54,8 +42,6 @@ class Visit:
         )
         self.context.add_init_script(OPEN_SHADOWS)
         self.context.on("request", self._request)
-        if not search:
-            self.context.route("**/search_index.json", _empty)
         self.page: Page = self.context.new_page()
         self.page.on("console", self._said)
         self.page.on("pageerror", self._failed)
