@@ -606,6 +606,11 @@ ELSEWHERE: dict[str, tuple[Callable[[], Any], str, str]] = {
         "follows_gradient",
         "for arrays of 1001 entries: a number does not move",
     ),
+    "entries beyond a block of 4,096": (
+        lambda: unused_beyond(4096),
+        "follows_gradient",
+        "for arrays of 4097 entries: a number does not move",
+    ),
     "entries after the last full eight": (
         lambda: moving(full_eights),
         "follows_gradient",

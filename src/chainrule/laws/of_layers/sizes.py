@@ -1,9 +1,11 @@
-"""The derivative at other sizes of x: of rows that are coupled, of columns, and of the axes in between."""
+"""The derivative at other sizes: of rows that are coupled, of columns, of parameters, and of the axes in between."""
 
+import math
 from functools import partial
 from typing import Any
 
 import numpy as np
+from attrs import field, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
@@ -28,15 +30,21 @@ LONG = 257
 VECTORS = (1, 2, 3, 16, 32, 33, 63, 64, 65, 128, 129, 256, 257)
 """Numbers of columns, of a layer whose parameters are vectors of as many numbers, as those of a norm are."""
 
+MATRICES = (1, 33, 65, 129)
+"""Numbers of rows or columns of parameters that are matrices: the edges of blocks, and one more."""
+
+ENOUGH = 2**14
+"""The most numbers in parameters that are made for a check, if it was given fewer."""
+
 COUPLED_ROWS = (1, 2, 3, 6, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
 """Numbers of rows of a layer that couples them."""
 
 
 def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """The derivative is right at other sizes too: of rows that are coupled, of columns without parameters.
+    """The derivative is right at other sizes too: of coupled rows, of columns, and of parameters.
 
-    Of columns also where parameters are vectors of as many numbers; of axes between rows and columns, those of time or
-    of images, in every case that the layer takes; with two axes of rows, where `event_axes` allows them. Where backward
+    Of columns also with parameters that have other lengths; of axes between rows and columns, those of time or of
+    images, in every case that the layer takes; with two axes of rows, where `event_axes` allows them. Where backward
     raises then, nothing can be told. Rows of layers that treat each alone are covered by `independent_rows`.
 
     Parameters
@@ -80,7 +88,7 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         twice = np.stack([x, x[::-1]])
         verdicts += judged_at("other_sizes", base, twice, rng, f"for x {describe(twice)}, which has two axes of rows")
     if base is not None:
-        verdicts += _with_vectors(base, x, rng)
+        verdicts += _with_parameters(base, x, rng)
     return worst(verdicts)
 
 
@@ -135,25 +143,70 @@ def _spread(x: Array, shape: tuple[int, ...], rng: np.random.Generator) -> Array
     return np.ascontiguousarray(np.moveaxis(made, -1, axis))
 
 
-def _with_vectors(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdict]:
-    """The verdicts for other numbers of columns where each parameter is a vector of as many numbers, or one number."""
+def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts for parameters of other lengths, with the x that fits them.
+
+    All axes of one length change together, and that of the columns of x with them: which of the lengths are one and the
+    same nobody says, so that forward may refuse what comes of it. Then those that are multiples of it change too, as
+    the gates of a recurrent layer do, or it becomes an even one, for heads.
+    """
     leaves = tree.leaves(base.params)
-    if x.ndim < 2 or not any(leaf.shape == x.shape[-1:] for leaf in leaves):
+    if x.ndim < 2:
         return []
-    if not all(leaf.shape == x.shape[-1:] or leaf.size == 1 for leaf in leaves):
-        return []
+    columns = x.shape[-1]
+    vectors = all(leaf.shape == (columns,) or leaf.size == 1 for leaf in leaves)
+    # One number may belong to all columns, and not to the only one.
+    counts = Unfit.is_meant if vectors and columns > 1 else _never
+    ways = ((VECTORS, False),) if vectors else ((MATRICES, False), (MATRICES, True), (EVEN[:3], True))
     verdicts: list[Verdict] = []
-    for k in VECTORS:
-        shape = (*x.shape[:-1], k)
-        if k != x.shape[-1] and int(np.prod(shape)) <= MOST:
-            other = _spread(x, shape, rng)
-            drawn = [rng.choice(leaf, k) if leaf.shape == x.shape[-1:] else leaf for leaf in leaves]
-            try:
-                params = tree.replace(base.params, drawn)
-            except (TypeError, ValueError):  # a record that takes no other number
-                return []
-            words = f"for x {describe(other)} and parameters of {k} number{'s' if k > 1 else ''}"
-            # One number may belong to all columns, and not to the only one.
-            meant = Unfit.is_meant if x.shape[-1] > 1 else _never
-            verdicts += judged_at("other_sizes", base, other, rng, words, params, counts=meant)
+    for length in dict.fromkeys(n for leaf in leaves if leaf.size > 1 for n in leaf.shape):
+        for sizes, together in ways:
+            found: list[Verdict] = []
+            for resized in (Resized(length, k, together=together) for k in sizes if k != length):
+                made = [resized.leaf(leaf, rng) for leaf in leaves]
+                shape = (*x.shape[:-1], resized.of(columns))
+                if math.prod(shape) > MOST or _numbers(made) > max(ENOUGH, _numbers(leaves)):
+                    continue
+                try:
+                    params = tree.replace(base.params, made)
+                except (TypeError, ValueError):  # a record that takes no other number
+                    break
+                other = _spread(x, shape, rng) if shape != x.shape else x
+                words = f"for x {describe(other)} and parameters {resized.said(vectors=vectors)}"
+                found += judged_at("other_sizes", base, other, rng, words, params, counts=counts)
+            verdicts += found
+            if found:
+                break
     return verdicts
+
+
+def _numbers(leaves: list[Array]) -> int:
+    return sum(leaf.size for leaf in leaves)
+
+
+@frozen
+class Resized:
+    """Lengths of axes, of which one becomes another; and if they go together, its multiples likewise."""
+
+    length: int
+    k: int
+    together: bool = field(kw_only=True)
+
+    def said(self, *, vectors: bool) -> str:
+        """Words for parameters that have the other length, which are vectors alone or not."""
+        numbers = f"{self.k} number{'s' if self.k > 1 else ''}"
+        return f"of {numbers}" if vectors else f"with {numbers} in place of {self.length}"
+
+    def of(self, n: int) -> int:
+        """The length that takes the place of n."""
+        changes = n == self.length or (self.together and n % self.length == 0)
+        return n // self.length * self.k if changes else n
+
+    def leaf(self, leaf: Array, rng: np.random.Generator) -> Array:
+        """Numbers of a parameter in its new shape; of both signs, smaller where more of them are summed."""
+        shape = tuple(map(self.of, leaf.shape))
+        if shape == leaf.shape or leaf.size == 1:
+            return leaf
+        drawn = rng.choice(leaf.ravel(), shape)
+        summed = leaf.ndim > 1 and leaf.min(initial=0) < 0 < leaf.max(initial=0)
+        return drawn * np.sqrt(min(1.0, self.length / self.k)) if summed else drawn

@@ -20,8 +20,8 @@ from chainrule.laws.trials.copies import in_dtype, in_fortrans_order
 Arguments: TypeAlias = tuple[Any, Any]
 """Parameters and gradients."""
 
-LENGTHS = (1, 17, 101, 1001)
-"""The numbers of entries of arrays: one, and one more than fills some blocks of 8, a hundred or a thousand."""
+LENGTHS = (1, 17, 101, 1001, 4097)
+"""The numbers of entries of arrays: one, and one more than fills some blocks of 8, a hundred, a thousand or 4,096."""
 
 LARGE = 200.0
 """The factor of parameters that are large."""
