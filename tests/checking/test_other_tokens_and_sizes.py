@@ -211,6 +211,10 @@ def one(x: Array) -> bool:
     return bool(x.shape[-1] == 1)
 
 
+def in_float32(x: Array) -> bool:
+    return x.dtype == np.float32
+
+
 def nowhere(x: Array) -> bool:
     return False
 
@@ -228,6 +232,7 @@ UNTOLD: dict[str, tuple[Layer[Any, Any], Any, Array, str]] = {
         SEQUENCES,
         "for x f64[3, 1, 2]: backward raises",
     ),
+    "backward raises in float32": (scaled_but(in_float32), SCALE, X, "in float32 it raises TypeError, though forward"),
     "parameters lose their sign": (gated(np.abs), POSITIVE, X, "for parameters of both signs where all had one: "),
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.rows import rows_of
@@ -70,7 +70,8 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
 
     one, dout, right = run(x)
     out = one.out.copy()
-    bad: dict[str, str] = {}
+    by_bytes = _by_bytes(layer, params, x)
+    bad = {"forward": by_bytes} if by_bytes else {}
     first = Trial.of(layer, params, x)
     moved = _other(layer, x, rng)
     for case, other in moved.items():
@@ -146,6 +147,20 @@ def _by_identity(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, oth
     for name, leaf in second.items():
         if np.array_equal(leaf, first[name]) and not np.array_equal(leaf, fresh[name], equal_nan=True):
             return "two caches get one result for the same array as dout: is it kept by identity?"
+    return ""
+
+
+def _by_bytes(layer: Checked[Any, Any], params: Any, x: Any) -> str:
+    """The fault where x in another shape gives what it gave in its own, as other numbers do not, in words."""
+    if not is_numpy(x) or not x.size:
+        return ""
+    for shape in ((1, *x.shape), (*x.shape[:-2], *x.shape[:-3:-1])):
+        try:
+            got, right = (np.shape(layer.forward(params, given.reshape(shape))[0]) for given in (x, _turned_round(x)))
+        except Exception:  # noqa: BLE001, S112  # it refuses this shape, which is an answer
+            continue
+        if got != right:
+            return f"x in the shape {shape} gives out of {got}, and not of {right}: is it kept by its bytes?"
     return ""
 
 
