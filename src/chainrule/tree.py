@@ -10,7 +10,7 @@ a tree, to some hundred levels. A deeper one is a ValueError that says so.
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate, islice
 from typing import Any, TypeAlias, TypeVar, overload
@@ -411,11 +411,15 @@ def _list(found: list[tuple[Path, Array]], path: Path, tree: Any) -> None:
     if _is_array(tree):
         found.append((path, tree))
         return
-    children = _children(tree)
-    if not children:
+    if is_tuple(tree):
+        for i, child in enumerate(tree):
+            _list(found, (*path, i), child)
+        return
+    names = field_names(type(tree))
+    if not names:
         _check_carried(path, tree)
-    for step, child in zip(_steps(tree), children, strict=True):
-        _list(found, (*path, step), child)
+    for name in names:
+        _list(found, (*path, name), getattr(tree, name))
 
 
 def _map(f: Callable[..., Array], path: Path, tree: object, others: Sequence[Any]) -> Any:
@@ -499,11 +503,6 @@ def _same(x: NDArray[Any], y: NDArray[Any]) -> bool:
 def _children(tree: object) -> tuple[object, ...]:
     """The children of a branch, in order; none for a leaf."""
     return tree if is_tuple(tree) else tuple(getattr(tree, name) for name in field_names(type(tree)))
-
-
-def _steps(tree: object) -> Iterable[int | str]:
-    """The steps to them: positions in a tuple, names of a record's fields."""
-    return range(len(tree)) if is_tuple(tree) else field_names(type(tree))
 
 
 def _text(path: Path) -> str:

@@ -38,8 +38,10 @@ def value_in_code(value: Any, names: Mapping[int, str]) -> str:
     >>> value_in_code({"first": (params, 2)}, {id(params.W): "W", id(params.b): "b"})
     "{'first': (Affine(W=W, b=b), 2)}"
     """
-    if id(value) in names or isinstance(value, Name):
-        return names.get(id(value), str(value))
+    if id(value) in names:
+        return names[id(value)]
+    if isinstance(value, Name):
+        return str(value)
     inside = [value_in_code(each, names) for _, each in _entries(value)]
     kind: Any = value.__class__
     if is_dict(value):

@@ -12,20 +12,17 @@ from chainrule.laws.of_layers.calls import other_calls
 from chainrule.laws.of_layers.derivative import SAMPLE_OF_LARGE, derivative
 from chainrule.laws.of_layers.douts import any_dout
 from chainrule.laws.of_layers.dtypes import precision
-from chainrule.laws.of_layers.memory import all_written, any_layout, nothing_shared
-from chainrule.laws.of_layers.pair import (
-    arguments_unchanged,
-    grads_without_dx,
-    linearity,
-    one_pass,
-    ownership,
-    read_only_accepted,
-    repeatability,
-    structure,
-)
+from chainrule.laws.of_layers.grads_alone import grads_without_dx
+from chainrule.laws.of_layers.layouts import any_layout
+from chainrule.laws.of_layers.linearity import linearity
+from chainrule.laws.of_layers.memory import all_written, nothing_shared
+from chainrule.laws.of_layers.one_pass import one_pass
+from chainrule.laws.of_layers.ownership import ownership
+from chainrule.laws.of_layers.purity import arguments_unchanged, read_only_accepted, repeatability
 from chainrule.laws.of_layers.rows import independent_rows, nan_shows, scaled
 from chainrule.laws.of_layers.sizes import other_sizes
 from chainrule.laws.of_layers.state import calls_in_between, process_unchanged, threads
+from chainrule.laws.of_layers.structure import structure
 from chainrule.laws.of_layers.values import other_values
 from chainrule.laws.of_losses.dtypes import loss_precision
 from chainrule.laws.of_losses.memory import loss_memory, loss_purity, loss_state

@@ -14,7 +14,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from chainrule.arrays.types import is_numpy
-from chainrule.laws.of_layers.memory import layouts_of
+from chainrule.laws.of_layers.layouts import layouts_of
 
 Real: TypeAlias = NDArray[Any]
 

@@ -10,7 +10,7 @@ from chainrule.checking.numerical_gradient import numerical_gradient
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.derivative import hinted
-from chainrule.laws.of_layers.pair import ROUNDING
+from chainrule.laws.of_layers.linearity import ROUNDING
 from chainrule.laws.trials.copies import in_float64, writable
 from chainrule.laws.trials.directions import by_directions
 from chainrule.laws.trials.oracle import BOUNDS, best_method

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers.pair import ROUNDING
+from chainrule.laws.of_layers.linearity import ROUNDING
 from chainrule.laws.trials.copies import in_float64, read_only_copy
 
 P = TypeVar("P")

@@ -8,9 +8,9 @@ from attrs import frozen
 
 from chainrule import tree
 from chainrule.arrays.types import Array
-from chainrule.laws.of_layers.memory import broadcast, layouts_of
-from chainrule.laws.of_layers.pair import with_a_nan
-from chainrule.laws.of_layers.values import parameters
+from chainrule.laws.of_layers.grads_alone import with_a_nan
+from chainrule.laws.of_layers.layouts import broadcast, layouts_of
+from chainrule.laws.of_layers.values import Other, parameters
 
 MOST = 2**16
 """The most numbers in an array that is made for a check."""
@@ -21,45 +21,41 @@ ROWS, LENGTHS, COLUMNS = (1, 33, 300), (16, 40), (1, 10, 65)
 
 @frozen(eq=False)
 class Call:
-    """Arguments in float64, in words, the layout of x, what becomes of the usual `dout`, and the layout of that.
-
-    Of small numbers what is taken for a fault may be what 1 - cos(x) cancels to: they are not compared with float64.
-    """
+    """Arguments in float64, in words, the layout of x, what becomes of the usual `dout`, and the layout of that."""
 
     words: str
     params: Any
     x: Array
+    times: float = 1.0
+    """The factor by which numbers of x or of params are larger than the usual ones.
+
+    Of small ones what is taken for a fault may be what 1 - cos(x) cancels to: they are not compared with float64. Of
+    large ones something may overflow; a softmax is then all of one entry, and of its derivative only what it cancels to
+    is left.
+    """
+    of_rows: bool = False
+    """True if x has other rows, or more or fewer of them."""
     layout: Callable[[Array], Array] = np.copy
     kind: Callable[[Array], Array] = np.copy
     dout_layout: Callable[[Array], Array] = np.copy
-
-    @property
-    def is_small(self) -> bool:
-        """True if its numbers are smaller than the usual ones."""
-        return "thousandth" in self.words
-
-    @property
-    def is_large(self) -> bool:
-        """True if numbers of x or params are larger, so that something may overflow.
-
-        A softmax is then all of one entry, and of its derivative only what it cancels to is left.
-        """
-        return any(word in self.words for word in ("hundred times", "ten times", "three times"))
 
 
 def calls(params: Any, x: Array, rng: np.random.Generator, *, few: bool) -> Iterator[Call]:
     """A usual call, and then others; a few of them for float16."""
     yield Call("", params, x)
-    for words, other in _other_x(x, rng):
-        if not few or "rows" in words:
-            yield Call(f"for x {words}", params, other)
+    for other in () if few else _other_x(x):
+        yield Call(f"for x {other.words}", params, other.value, other.times)
+    for other in _of_rows(x, rng):
+        yield Call(f"for x {other.words}", params, other.value, of_rows=True)
+    for other in () if few else _of_columns(x, rng):
+        yield Call(f"for x {other.words}", params, other.value)
     for words, kind in DOUTS.items():
         if not few or kind not in SCALED:
             yield Call(f"for a dout {words}", params, x, kind=kind)
     if few:  # of its few digits and its short range, other numbers leave nothing to compare
         return
-    for words, other in parameters(params, rng):
-        yield Call(words, other, x)
+    for other in parameters(params, rng):
+        yield Call(other.words, other.value, x, other.times)
     if tree.leaves(params):
         yield Call("for parameters of ones", tree.map(_ones, params), x)
         yield Call("for parameters of zeros", tree.map(_zeros, params), x)
@@ -77,35 +73,48 @@ def _zeros(leaf: Array) -> Array:
     return np.zeros_like(leaf) if leaf.dtype.kind == "f" else leaf
 
 
-def _other_x(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
-    """Other numbers and sizes of x, within what it says about its domain."""
-    size, share = x.size, bool(((x >= 0) & (x <= 1)).all())
+def _other_x(x: Array) -> Iterator[Other]:
+    """Other numbers of x, within what it says about its domain."""
+    share = bool(((x >= 0) & (x <= 1)).all())
     if not ((x > 0).all() or (x < 0).all()):
-        yield "of zeros", np.zeros_like(x)
+        yield Other("of zeros", np.zeros_like(x))
         if x.ndim and len(x) > 1:
             some = x.copy()
             some[-1] = 0
-            yield "with a row of zeros", some
+            yield Other("with a row of zeros", some)
         if not share:
-            yield "of the other sign", -x
-            yield "of positive numbers", np.abs(x)
-            yield "of negative numbers", -np.abs(x)
-            yield "of whole numbers", np.round(3 * x)
-    yield "a thousandth as large", 1e-3 * x
+            yield Other("of the other sign", -x)
+            yield Other("of positive numbers", np.abs(x))
+            yield Other("of negative numbers", -np.abs(x))
+            yield Other("of whole numbers", np.round(3 * x))
+    yield Other("a thousandth as large", 1e-3 * x, 1e-3)
     if not share:
-        yield "a hundred times as large", 100 * x
+        yield Other("a hundred times as large", 100 * x, 100.0)
     some = x.copy()
     some.flat[-1] = np.nan
-    yield "with a nan", some
+    yield Other("with a nan", some)
+
+
+def _of_rows(x: Array, rng: np.random.Generator) -> Iterator[Other]:
+    """Equal rows, and other numbers of them."""
     if x.ndim:
-        yield "with equal rows", np.repeat(x[:1], len(x), axis=0)
-    for axis in range(x.ndim):
-        lengths = ROWS if axis == 0 else LENGTHS if axis < x.ndim - 1 else COLUMNS
-        for length in lengths:
-            shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
-            if size // x.shape[axis] * length <= MOST:
-                what = f"{length} {'rows' if axis == 0 else 'columns' if axis == x.ndim - 1 else f'along axis {axis}'}"
-                yield f"with {what}", rng.choice(x.reshape(-1), shape)
+        yield Other("with equal rows", np.repeat(x[:1], len(x), axis=0))
+        for rows in ROWS:
+            yield from _of_length(x, 0, rows, "rows", rng)
+
+
+def _of_columns(x: Array, rng: np.random.Generator) -> Iterator[Other]:
+    """Other lengths of the other axes."""
+    for axis in range(1, x.ndim):
+        last = axis == x.ndim - 1
+        for length in COLUMNS if last else LENGTHS:
+            yield from _of_length(x, axis, length, "columns" if last else f"along axis {axis}", rng)
+
+
+def _of_length(x: Array, axis: int, length: int, what: str, rng: np.random.Generator) -> Iterator[Other]:
+    if x.size // x.shape[axis] * length <= MOST:
+        shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
+        yield Other(f"with {length} {what}", rng.choice(x.reshape(-1), shape))
 
 
 def _enlarged(dout: Array) -> Array:

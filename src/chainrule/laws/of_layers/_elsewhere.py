@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
-from chainrule.laws.of_layers.memory import SINGULAR
+from chainrule.laws.of_layers.layouts import SINGULAR
 from chainrule.laws.trials.directions import REFUSE, by_directions
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
 

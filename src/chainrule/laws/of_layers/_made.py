@@ -171,13 +171,13 @@ class Made:
             right = both.right[name]
             if np.isnan(self.dout).any() and np.isnan(right).any() and not np.isnan(leaf).any():
                 yield Verdict("", name, ok=False, note=": a nan in it shows in float64, and not here")
-        may_overflow = self.call.is_large or self.call.kind in SCALED
+        may_overflow = self.call.times > 1 or self.call.kind in SCALED
         least = floors(usual, units) if self.call.kind is np.copy else {}
         for verdict in both.verdicts(rng, "", theirs=False, may_overflow=may_overflow, units=units, largest=least):
             right = both.right[verdict.field]
             most = max(float(np.abs(each[np.isfinite(each)]).max(initial=0)) for each in (right, self.dout))
             off = abs(verdict.got - verdict.expected)
-            if verdict.field == "out" or not self.call.is_large or off > GROSS * most:
+            if verdict.field == "out" or not self.call.times > 1 or off > GROSS * most:
                 yield verdict
 
 

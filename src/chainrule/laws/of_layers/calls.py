@@ -109,10 +109,10 @@ def _judged(
     settings = _settings()
     made = Made.of(base.layer, call, dtype, rng)
     of_results = made.of_results(first)  # before other calls are made
-    asks_for_memory = not (of_loss and "rows" in call.words)
+    asks_for_memory = not (of_loss and call.of_rows)
     of_memory = (made.of_memory() if asks_for_memory else {}) | _changed(settings)
     at, off = f"in {dtype.name}{call.words and f', {call.words}'}", dict[str, Verdict]()
-    if not (of_memory or of_results or call.is_small or dtype == np.float64):
+    if not (of_memory or of_results or call.times < 1 or dtype == np.float64):
         found = made.beside_float64(base.noise, usual, rng)
         off = {each.field: evolve(each, law="other_calls", note=f"{at}{each.note}") for each in found if each.wrong}
     if not (of_memory or of_results or off) and asks_for_memory and made.keeps_x():

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from attrs import evolve
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from chainrule import tree
@@ -31,6 +31,15 @@ MOST_OF_X = 2**15
 
 REFUSE_PARAMETERS = "If these parameters are not meant, let forward refuse them"
 """The advice where a law has made parameters that the layer may have taken by accident."""
+
+
+@frozen(eq=False)
+class Other:
+    """Other numbers of an argument, in words, and how many times as large they are as those that were given."""
+
+    words: str
+    value: Any
+    times: float = 1.0
 
 
 def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -81,7 +90,10 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
             verdicts += _doubted(judged_at("other_values", base, other, rng, case), REFUSE)
     if tree.leaves(params):
         moved = tree.map(partial(_moved, rng), base.params)
-        for case, other in (("for other parameters", moved), *parameters(base.params, rng)):
+        for case, other in (
+            ("for other parameters", moved),
+            *((each.words, each.value) for each in parameters(base.params, rng)),
+        ):
             verdicts += judged_at("other_values", base, base.x, rng, case, other, but=_wrong(verdicts))
         verdicts += _of_both_signs(base, rng, but=_wrong(verdicts))
     for each in dict.fromkeys((own, np.dtype(np.float64))):
@@ -115,7 +127,7 @@ def _at_tokens(base: Trial, tokens: NDArray[Any], rng: np.random.Generator, case
     return at(measured(base, rng)) if any(each.wrong for each in verdicts) else verdicts
 
 
-def _one_alone(params: Any, free: list[int]) -> Iterator[tuple[str, Any]]:
+def _one_alone(params: Any, free: list[int]) -> Iterator[Other]:
     """Parameters of which one is all zeros, ones, or equal numbers; one of one number is what exponents often are.
 
     Of several numbers, one may have to be above another, as the ends of an interval.
@@ -123,14 +135,14 @@ def _one_alone(params: Any, free: list[int]) -> Iterator[tuple[str, Any]]:
     alone = sum(leaf.size == 1 for leaf in tree.leaves(params)) == 1
     for i, (name, leaf) in list(enumerate(tree.named_leaves(params)))[:FIELDS]:
         if i in free:
-            yield f"for params{name} of zeros", _replaced(params, {i: np.zeros_like(leaf)})
+            yield Other(f"for params{name} of zeros", _replaced(params, {i: np.zeros_like(leaf)}))
         if not (leaf < 0).all() and (leaf.size > 1 or not alone):
-            yield f"for params{name} of ones", _replaced(params, {i: np.ones_like(leaf)})
+            yield Other(f"for params{name} of ones", _replaced(params, {i: np.ones_like(leaf)}))
         elif leaf.size > 1:
-            yield f"for params{name} of equal numbers", _replaced(params, {i: np.full_like(leaf, leaf.flat[0])})
+            yield Other(f"for params{name} of equal numbers", _replaced(params, {i: np.full_like(leaf, leaf.flat[0])}))
         for power in POWERS if leaf.size == 1 and alone else ():
             number = math.copysign(power, leaf.item())
-            yield f"for params{name} of {number:g}", _replaced(params, {i: np.full_like(leaf, number)})
+            yield Other(f"for params{name} of {number:g}", _replaced(params, {i: np.full_like(leaf, number)}))
 
 
 def _wrong(verdicts: list[Verdict]) -> set[str]:
@@ -204,7 +216,7 @@ def _moved(rng: np.random.Generator, leaf: Array) -> Array:
     return np.asarray(leaf * factor if leaf.any() else factor - 1)
 
 
-def parameters(params: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
+def parameters(params: Any, rng: np.random.Generator) -> Iterator[Other]:
     """Parameters with zeros, all of one array zeros, ones, whole numbers, larger ones, and of either sign alone.
 
     Where all of an array have one sign, they keep it: that may be what their domain asks for.
@@ -213,27 +225,28 @@ def parameters(params: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any
     free = [i for i, leaf in enumerate(leaves) if (leaf > 0).any() and (leaf < 0).any()]
     if free:
         mixed = [np.where(rng.random(leaf.shape) < 0.3, 0.0, leaf) for leaf in leaves]
-        yield "for parameters with zeros", _replaced(params, {i: mixed[i] for i in free})
+        yield Other("for parameters with zeros", _replaced(params, {i: mixed[i] for i in free}))
     whole = {i: np.where(np.rint(leaf) == 0, leaf, np.rint(leaf)) for i, leaf in enumerate(leaves)}
     if any(not np.array_equal(leaves[i], leaf) for i, leaf in whole.items()):
-        yield "for parameters of whole numbers", _replaced(params, whole)
+        yield Other("for parameters of whole numbers", _replaced(params, whole))
     yield from _one_alone(params, free)
     edges = {i: leaves[i].copy() for i in free if leaves[i].ndim > 1}
     for leaf in edges.values():
         leaf[0], leaf[..., -1] = 0, 0
     if edges:
-        yield "for parameters with a row and a column of zeros", _replaced(params, edges)
-    changes: dict[str, Callable[[Array], Array]] = {
-        "ten times as large": partial(np.multiply, 10.0),
-        "a thousandth as large": partial(np.multiply, 1e-3),
-        "that are positive": np.abs,
-        "that are negative": lambda leaf: -np.abs(leaf),
+        yield Other("for parameters with a row and a column of zeros", _replaced(params, edges))
+    changes: dict[str, tuple[Callable[[Array], Array], float]] = {
+        "ten times as large": (partial(np.multiply, 10.0), 10.0),
+        "a thousandth as large": (partial(np.multiply, 1e-3), 1e-3),
+        "that are positive": (np.abs, 1.0),
+        "that are negative": (lambda leaf: -np.abs(leaf), 1.0),
     }
-    for words, change in changes.items() if free else ():
-        yield f"for parameters {words}", _replaced(params, {i: change(leaves[i]) for i in free})
+    for words, (change, times) in changes.items() if free else ():
+        yield Other(f"for parameters {words}", _replaced(params, {i: change(leaves[i]) for i in free}), times)
     signed = [i for i in range(len(leaves)) if i not in free and leaves[i].any()]
     if signed:
-        yield "for parameters of one sign, three times as large", _replaced(params, {i: 3 * leaves[i] for i in signed})
+        larger = _replaced(params, {i: 3 * leaves[i] for i in signed})
+        yield Other("for parameters of one sign, three times as large", larger, 3.0)
 
 
 def _of_both_signs(base: Trial, rng: np.random.Generator, but: Container[str]) -> list[Verdict]:

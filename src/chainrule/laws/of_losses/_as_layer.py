@@ -11,7 +11,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_any_tuple, is_tuple
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers.pair import ROUNDING
+from chainrule.laws.of_layers.linearity import ROUNDING
 from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.trials.copies import same_numbers
 from chainrule.laws.trials.trial import Trial, measured

@@ -10,7 +10,9 @@ import numpy as np
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, compare, one_each
-from chainrule.laws.of_layers.memory import all_written, any_layout, layouts_of, lent, nothing_shared
+from chainrule.laws.of_layers._watched import lent
+from chainrule.laws.of_layers.layouts import any_layout, layouts_of
+from chainrule.laws.of_layers.memory import all_written, nothing_shared
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.of_layers.state import calls_in_between, process_unchanged, threads
 from chainrule.laws.of_losses._as_layer import (

@@ -1,6 +1,7 @@
 """Faults of the steps of an optimizer beside their results: writing, sharing, remembering; by field, in words."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -109,8 +110,8 @@ def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
 
 def _shared(results: Any, given: Any) -> str:
     """The memory that results share with arguments or with each other, in words; "" if none."""
-    held = list(arrays_in(results))
-    pairs = [(a, b) for a in held for b in arrays_in(given)]
+    held = arrays_in(results)
+    pairs = [*product(held, arrays_in(given))]
     pairs += [(a, b) for i, a in enumerate(held) for b in held[i + 1 :]]
     pairs = [(a, b) for a, b in pairs if a.flags.writeable or b.flags.writeable]
     if any(a is not b and np.shares_memory(a, b) for a, b in pairs if a.size):

@@ -15,7 +15,8 @@ from attrs import frozen
 from chainrule.arrays.types import is_numpy
 from chainrule.interop.graph import Graph
 from chainrule.interop.in_code import reached
-from chainrule.laws.of_layers.memory import MATRIX, clear
+from chainrule.laws.of_layers.layouts import MATRIX
+from chainrule.laws.of_layers.memory import clear
 from chainrule.laws.of_layers.rows import ROWS
 from chainrule.laws.showing._lines import Pair
 from chainrule.laws.trials.trial import arrays_in

@@ -1,5 +1,6 @@
 """Copies of trees for laws to work on: in float64, writable, or read-only."""
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -75,6 +76,11 @@ def _in_float64(leaf: Array) -> Array:
 
 def _copy(leaf: Any) -> Any:
     return leaf.copy()  # a method, which an array that carries a complex step answers with another
+
+
+def copied(arrays: Iterable[Array]) -> list[Array]:
+    """Copies of some arrays."""
+    return [array.copy() for array in arrays]
 
 
 def same_numbers(a: Array, b: Array) -> bool:

@@ -1,7 +1,7 @@
 """Trials: one run of a layer forward and back, its results by name, and the rounding error that they may have."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeAlias, TypeVar, cast
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import read_only
+from chainrule.arrays.records import Signature
 from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy, is_tuple
 from chainrule.checking.bursts import SPACINGS, UNIT, noise_of
 from chainrule.encoder import Encoder
@@ -72,7 +73,7 @@ FEW_ROWS = 8
 REFUSALS = (ValueError, ArithmeticError, AssertionError)
 """The errors by which a layer refuses numbers; others are mistakes."""
 
-NO_ARRAYS = (str, bytes, int, float, complex, type, np.ufunc, np.dtype, BuiltinFunctionType)
+NO_ARRAYS = (str, bytes, int, float, complex, type, np.ufunc, np.dtype, BuiltinFunctionType, Signature)
 """Types of values that hold no array and need not be looked into."""
 
 LARGE = 2**16
@@ -428,17 +429,19 @@ def rms(values: Array) -> float:
     return largest * float(np.sqrt(np.mean(np.square(known / largest)))) if largest > 0 else 0.0
 
 
-def arrays_in(value: Any, deep: int = 8) -> Iterator[NDArray[Any]]:
+def arrays_in(value: Any, deep: int = 8) -> list[NDArray[Any]]:
     """All NumPy arrays in a value of any kind: a tree, a dictionary, an object, what a function has closed over.
 
     Each object is looked into once: layers of a network share much that holds no array.
     """
-    return _arrays_in(value, deep, {})
+    found: list[NDArray[Any]] = []
+    _arrays_in(value, deep, {}, found)
+    return found
 
 
-def _arrays_in(value: Any, deep: int, met: dict[int, Any]) -> Iterator[NDArray[Any]]:
+def _arrays_in(value: Any, deep: int, met: dict[int, Any], found: list[NDArray[Any]]) -> None:
     if is_numpy(value):
-        yield value
+        found.append(value)
         return
     if deep == 0 or value is None or isinstance(value, NO_ARRAYS) or id(value) in met:
         return
@@ -454,4 +457,4 @@ def _arrays_in(value: Any, deep: int, met: dict[int, Any]) -> Iterator[NDArray[A
         names: list[Any] = [*getattr(kind, "__slots__", ()), *getattr(value, "__dict__", {})]
         inside = [getattr(value, name, None) for name in names if isinstance(name, str)]
     for each in inside:
-        yield from _arrays_in(each, deep - 1, met)
+        _arrays_in(each, deep - 1, met, found)

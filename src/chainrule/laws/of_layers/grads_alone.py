@@ -1,0 +1,161 @@
+"""`grads` without `dx` gives what backward gives, for every `dout`, dtype and number of rows."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.checking.verdict import Verdict, compare, one_each
+from chainrule.laws.of_layers.derivative import noted
+from chainrule.laws.of_layers.layouts import LAYOUTS
+from chainrule.laws.of_layers.linearity import least_of
+from chainrule.laws.of_layers.rows import rows_of
+from chainrule.laws.of_layers.structure import dtype_of
+from chainrule.laws.trials.copies import copied, in_dtype, same_numbers
+from chainrule.laws.trials.trial import Checked, Trial, draw, measured, run_backward, run_forward
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+
+def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """`grads(cache, dout)` is the second result of `backward(cache, dout)`.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For each array of `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.grads_without_dx(affine, params, x, rng))
+    True
+    """
+    trial = measured(Trial.in_float64(layer, params, x), rng)
+    few, noise, (own, _) = trial.fewer, trial.noise, dtype_of(layer, params, x)
+    found: list[Verdict] = []
+    others = rows_of(layer, x) if tree.leaves(params) else {}
+    for case, given in {"": x, **others}.items():
+        for dtype in (np.float64, np.float32, np.float16):
+            for layout, arranged in (_DOUTS if dtype == np.float64 else {"": np.copy}).items():
+                words = f"{case} in {np.dtype(dtype).name}" + (f", with {layout} dout" if layout else "")
+                try:
+                    used = in_dtype(few if dtype == np.float16 and not case else given, dtype)
+                    found += _grads_alone(layer, in_dtype(params, dtype), used, arranged, rng, words, noise, own)
+                except Exception:
+                    if not (case or layout) and dtype == np.float64:
+                        raise
+                    continue  # it refuses this, which is an answer
+    return one_each(found) or [Verdict("grads_without_dx", "grads", ok=True)]
+
+
+def _grads_alone(
+    layer: Checked[P, C],
+    params: P,
+    x: Any,
+    arranged: Callable[[Array], Array],
+    rng: np.random.Generator,
+    words: str,
+    noise: float,
+    own: np.dtype[Any],
+) -> list[Verdict]:
+    """The verdicts on `grads` for one dtype, number of rows and layout of `dout`."""
+    with np.errstate(all="ignore"):
+        out, cache = run_forward(layer, params, x)
+        usual = draw(out, rng)
+        dout = arranged(usual)
+        of_size = np.abs(np.nan_to_num(arranged(np.abs(usual)), posinf=0.0))
+        grads, of_usual, of_sizes = (run_backward(layer, cache, each)[1] for each in (dout, usual, of_size))
+        alone = layer.grads(cache, dout)
+    shared = _sharing(layer, cache, dout, alone)
+    if shared:
+        return [Verdict("grads_without_dx", "grads", ok=False, note=shared)]
+    if type(alone) is not type(grads) or len(tree.leaves(alone)) != len(tree.leaves(grads)):
+        note = f"backward gives {describe(grads)}, grads {describe(alone)}"
+        return [Verdict("grads_without_dx", "grads", ok=False, note=note)]
+    eps = float(np.finfo(out.dtype).eps)
+    bound = max((32 if out.dtype.itemsize < 4 else 1000) * eps, 1000 * noise)
+    # A sum over rows may happen to be nearly 0, and has the rounding of its terms.
+    least = least_of([np.asarray(leaf) for leaf in (*tree.leaves(grads), *tree.leaves(of_sizes))])
+    verdicts: list[Verdict] = []
+    for (path, g), a, moves in zip(tree.named_leaves(grads), *map(tree.leaves, (alone, of_usual)), strict=True):
+        name, got, expected = f"grads{path}", np.asarray(a), np.asarray(g)
+        verdict = compare("grads_without_dx", name, got, expected, bound, least=least)
+        if (
+            verdict.ok and got.dtype != expected.dtype and own == np.float64 and out.dtype != own
+        ):  # else another law says it
+            note = f"it is {got.dtype}, that of backward {expected.dtype}"
+            verdicts.append(Verdict("grads_without_dx", name, ok=False, note=note))
+            continue
+        if verdict.ok and (np.isnan(expected) & ~np.isnan(got) & (np.asarray(moves) != 0)).any():
+            verdict = Verdict("grads_without_dx", name, ok=False, note="a nan of backward is a number")
+        verdicts.append(noted(verdict, words.strip(" ,")))
+    return verdicts
+
+
+def _sharing(layer: Checked[Any, Any], cache: Any, dout: Array, alone: Any) -> str:
+    """The memory that gradients share with `dout`, or with those of a later call, in words; "" if with neither."""
+    leaves = [leaf for leaf in tree.leaves(alone) if is_numpy(leaf) and leaf.size]
+    before = copied(leaves)
+    if any(leaf.flags.writeable and np.shares_memory(leaf, dout) for leaf in leaves):
+        return "it is writable, and shares memory with dout"
+    with np.errstate(all="ignore"):
+        layer.grads(cache, -2 * dout)
+    return "" if all(map(same_numbers, before, leaves)) else "a later call changes it: is a buffer used again?"
+
+
+def _of_equal_rows(a: Array) -> Array:
+    return np.broadcast_to(a[:1], a.shape) if a.ndim else a
+
+
+def _of_equal_columns(a: Array) -> Array:
+    return np.broadcast_to(a[..., :1], a.shape) if a.ndim else a
+
+
+def with_a_nan(a: Array, value: float = np.nan) -> Array:
+    """A copy whose first entry is nan, or another number."""
+    made = a.copy()
+    made.flat[:1] = value
+    return made
+
+
+def _of_whole_numbers(a: Array) -> Array:
+    return np.rint(8 * a)
+
+
+def of_one_entry(a: Array) -> Array:
+    """Zeros like an array, and a 1 in the last place."""
+    made = np.zeros_like(a)
+    made.flat[-1:] = 1.0
+    return made
+
+
+_DOUTS: dict[str, Callable[[Array], Array]] = {
+    "": np.copy,
+    **LAYOUTS,
+    "a row-broadcast": _of_equal_rows,
+    "a column-broadcast": _of_equal_columns,
+    "a huge": partial(np.multiply, 2.0**20),
+    "a tiny": partial(np.multiply, 2.0**-40),
+    "a whole-numbered": _of_whole_numbers,
+    "an all-zero": np.zeros_like,
+    "a one-entry": of_one_entry,
+    "a partly nan": with_a_nan,
+    "a partly infinite": partial(with_a_nan, value=np.inf),
+}
+"""The derivatives with respect to out that `grads` and `backward` are compared for."""

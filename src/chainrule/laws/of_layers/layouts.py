@@ -1,0 +1,262 @@
+"""The law of layouts: wherever arrays lie in memory, results are the same."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.checking.verdict import Verdict, one_each
+from chainrule.laws.trials.copies import writable
+from chainrule.laws.trials.trial import Checked, Fields, Trial, Units, backward_of, draw, measured, named, rms, units_of
+
+MATRIX = 2
+"""The axes of a matrix."""
+
+SINGULAR = 1e12
+"""The times its arguments that a result is as large as at a singular matrix, where it is noise."""
+
+NOISE = 1e-3
+"""The units of rounding from which on a number is noise, as a share of it."""
+
+CLOSE = 64.0
+"""The units of rounding that results may differ by if sums are taken in another order."""
+
+
+def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """Every memory layout of params, x and dout gives the same values: Fortran's, strided, reversed, misaligned.
+
+    So do parts of larger arrays, a dout of one number with strides of 0, and a dout or an x that is broadcast along
+    any axis.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on; copies are used.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For params, x and dout.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.any_layout(affine, params, x, rng))
+    True
+    """
+    trial = measured(Trial.in_float64(layer, params, x), rng)
+    dout = draw(trial.out, rng)
+    units = units_of(trial, dout, rng)
+    right = {"out": trial.out, **trial.back(dout)}
+    verdicts: list[Verdict] = []
+    axes = max(dout.ndim, *(leaf.ndim for leaf in tree.leaves((trial.x, trial.params))))
+    for name, layout in layouts_of(axes).items():
+        cases: dict[str, Callable[[], Fields]] = {
+            "dout": partial(_with_dout, trial, layout, dout),
+            "x": partial(_with_x, trial, layout, dout),
+            "params": partial(_with_params, trial, layout, dout),
+        }
+        verdicts += [_tried(argument, run, right, units, f"{name} {argument}") for argument, run in cases.items()]
+    ones = np.ones_like(trial.out)
+    dense, of_ones = trial.back(ones), units_of(trial, ones, rng)
+    run = partial(_with_dout, trial, broadcast, ones)
+    verdicts.append(_tried("dout", run, dense, of_ones, "a broadcast dout, of one number with strides of 0,"))
+    for axis in range(dout.ndim):
+        alike = _broadcast_along(axis, dout)
+        run, usual = partial(_with_dout, trial, partial(_broadcast_along, axis), dout), trial.back(alike)
+        words = f"a dout that is broadcast along axis {axis}"
+        verdicts.append(_tried("dout", run, usual, units_of(trial, alike, rng), words))
+    for axis in range(trial.x.ndim if is_numpy(trial.x) else 0):
+        verdicts += _broadcast_x(trial, axis, rng)
+    return one_each(verdicts)
+
+
+def _broadcast_x(trial: Trial, axis: int, rng: np.random.Generator) -> list[Verdict]:
+    """The verdict on an x that is broadcast along an axis, beside a copy of it."""
+    x = _broadcast_along(axis, trial.x)
+    try:
+        copied = Trial.of(trial.layer, trial.params, x).with_noise(trial.noise)
+        dout = draw(copied.out, rng)
+        got = _results(trial.layer, trial.params, x, dout)
+    except Exception:  # noqa: BLE001  # it refuses equal numbers, or arrays that are read-only, as another law says
+        return []
+    right, units = {"out": copied.out, **copied.back(dout)}, units_of(copied, dout, rng)
+    if any(rms(leaf) > SINGULAR * max(rms(copied.x), rms(dout), 1.0) for leaf in right.values()):
+        return []
+    return [_same("x", got, right, units, f"an x that is broadcast along axis {axis}")]
+
+
+def _tried(argument: str, run: Callable[[], Fields], right: Fields, units: Units, words: str) -> Verdict:
+    """The verdict on an argument in another layout."""
+    try:
+        return _same(argument, run(), right, units, words)
+    except Exception as error:  # noqa: BLE001  # it is part of the report
+        note = f"{words} makes it raise {type(error).__name__}: {error}"
+        return Verdict("any_layout", argument, ok=False, note=note)
+
+
+def _with_dout(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+    return trial_back(trial, layout(dout))
+
+
+def _with_x(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+    return _results(trial.layer, trial.params, _arranged(trial.x, layout), dout)
+
+
+def _with_params(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+    x = writable(trial.x)  # whoever writes to x is told so by other laws, and not that this layout is why
+    return _results(trial.layer, _other(trial.params, layout), x, dout)
+
+
+def trial_back(trial: Trial, dout: Array) -> Fields:
+    """The results of backward for a `dout` in its own layout."""
+    return named(backward_of(trial.layer, trial.cache, dout))
+
+
+def _results(layer: Any, params: Any, x: Any, dout: Array) -> Fields:
+    out, cache = layer.forward(params, x)
+    return {"out": np.asarray(out), **Trial(layer, params, x, out, cache).back(dout)}
+
+
+def _arranged(x: Any, layout: Callable[[Array], Array]) -> Any:
+    """The input in another layout; `tree.map` would copy it into the usual one."""
+    return layout(x) if is_numpy(x) else _other(x, layout)
+
+
+def _other(params: Any, layout: Callable[[Array], Array]) -> Any:
+    """Parameters in another layout: records keep the layout only of arrays that are read-only."""
+
+    def constant(leaf: Array) -> Array:
+        made = layout(leaf)
+        made.flags.writeable = False
+        base: Any = made.base
+        while isinstance(base, np.ndarray):
+            base.flags.writeable = False
+            base = base.base
+        return made
+
+    return tree.map(constant, params)
+
+
+def _same(argument: str, got: Fields, right: Fields, units: Units, words: str, law: str = "any_layout") -> Verdict:
+    for name, leaf in got.items():
+        expected = right[name]
+        if leaf.shape != expected.shape:
+            return Verdict(
+                law, argument, ok=False, note=f"{words} gives {name} of shape {leaf.shape}, and not {expected.shape}"
+            )
+        if np.array_equal(leaf, expected, equal_nan=True):
+            continue
+        with np.errstate(all="ignore"):
+            off = np.abs(leaf - expected) > CLOSE * units()[name]
+            known = np.where(np.isfinite(leaf), leaf, expected)  # as at a singular matrix, it may be noise
+            off |= np.isnan(leaf) != np.isnan(expected)
+            off &= ~((np.isfinite(leaf) != np.isfinite(expected)) & ~(units()[name] <= NOISE * np.abs(known)))
+        if off.any():
+            index = tuple(int(i) for i in np.argwhere(off)[0])
+            is_, right_ = float(leaf[index]), float(expected[index])
+            note = f"{words} gives another {name}: at {list(index)} it is {is_:.6g}, and not {right_:.6g}"
+            return Verdict(law, argument, ok=False, note=note)
+    return Verdict(law, argument, ok=True)
+
+
+def _fortran(a: Array) -> Array:
+    return np.asfortranarray(a).copy("F") if a.ndim else a.copy()
+
+
+def _strided(a: Array) -> Array:
+    wide = np.zeros((*a.shape, 2), a.dtype)
+    wide[..., 0] = a
+    return wide[..., 0]
+
+
+def _padded(a: Array) -> Array:
+    """The first columns of a wider array, whose others are nan."""
+    if not a.ndim:
+        return a.copy()
+    wide = np.full((*a.shape[:-1], a.shape[-1] + 3), np.nan if a.dtype.kind == "f" else 1, a.dtype)
+    first = wide[..., : a.shape[-1]]
+    first[...] = a
+    return first
+
+
+def _offset(a: Array) -> Array:
+    """The end of a longer array, from an odd place on, before which all is nan."""
+    longer = np.full(a.size + 5, np.nan if a.dtype.kind == "f" else 1, a.dtype)
+    end = longer[5:].reshape(a.shape)
+    end[...] = a
+    return end
+
+
+def _reversed(a: Array) -> Array:
+    return np.flip(np.flip(a).copy()) if a.ndim else a.copy()
+
+
+def _misaligned(a: Array) -> Array:
+    memory = np.empty(a.nbytes + 1, np.uint8)
+    made = memory[1:].view(a.dtype).reshape(a.shape)
+    made[...] = a
+    return made
+
+
+def broadcast(a: Array) -> Array:
+    """One number with strides of 0."""
+    return np.broadcast_to(a[(0,) * a.ndim] if a.size else np.ones((), a.dtype), a.shape)
+
+
+def _broadcast_along(axis: int, a: Array) -> Array:
+    """Equal numbers along an axis, with a stride of 0."""
+    return np.broadcast_to(a.take(np.zeros(1, int) if a.shape[axis] else [], axis), a.shape)
+
+
+def _channels_last(a: Array) -> Array:
+    """The second axis after all others, in memory."""
+    return np.moveaxis(np.moveaxis(a, 1, -1).copy(), -1, 1) if a.ndim > MATRIX else a.copy()
+
+
+def _channels_first(a: Array) -> Array:
+    """The last axis before all others but the first, in memory."""
+    return np.moveaxis(np.moveaxis(a, -1, 1).copy(), 1, -1) if a.ndim > MATRIX else a.copy()
+
+
+def _second_first(a: Array) -> Array:
+    """The second axis before the first, in memory, as of a series with its steps of time first."""
+    return np.swapaxes(np.swapaxes(a, 0, 1).copy(), 0, 1) if a.ndim > MATRIX else a.copy()
+
+
+def _swapped(a: Array) -> Array:
+    """The second axis and the third in each other's place, in memory."""
+    return np.swapaxes(np.swapaxes(a, 1, 2).copy(), 1, 2) if a.ndim > MATRIX else a.copy()
+
+
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "a Fortran-ordered": _fortran,
+    "a strided": _strided,
+    "a row-padded": _padded,
+    "an offset": _offset,
+    "a reversed": _reversed,
+    "a misaligned": _misaligned,
+}
+
+
+OF_THREE_AXES: dict[str, Callable[[Array], Array]] = {
+    "a channels-last": _channels_last,
+    "a time-major": _second_first,
+}
+
+
+OF_FOUR_AXES = {"a channels-first": _channels_first, "an axis-swapped": _swapped}
+"""Those of arrays with more axes; of three, they are all one."""
+
+
+def layouts_of(axes: int) -> dict[str, Callable[[Array], Array]]:
+    """The layouts, in words, of arrays with at most so many axes."""
+    return LAYOUTS | (OF_THREE_AXES if axes > MATRIX else {}) | (OF_FOUR_AXES if axes > MATRIX + 1 else {})

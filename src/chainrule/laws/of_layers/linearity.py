@@ -1,0 +1,86 @@
+"""The law of linearity: backward is linear in `dout`."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from chainrule.arrays.types import Array
+from chainrule.checking.verdict import Verdict, compare
+from chainrule.laws.trials.copies import in_dtype
+from chainrule.laws.trials.trial import Checked, Trial, draw, measured, rounding
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+ROUNDING = 1e-11
+"""For equalities that hold but for the order of sums, in float64: eps times a thousand terms, fifty times over."""
+
+
+def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """`backward` is linear in `dout`: `b(a u + c v) = a b(u) + c b(v)`, and `b(0) = 0` exactly.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `u` and `v`.
+
+    Returns
+    -------
+    list[Verdict]
+        For `dx` and each array of `grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.linearity(affine, params, x, rng))
+    True
+    """
+    trial = measured(Trial.in_float64(layer, params, x), rng)
+    u, v, a, c = draw(trial.out, rng), draw(trial.out, rng), 1024.0, -0.75  # large: clipping is not linear
+    of_sum, of_u, of_v, of_zero = (trial.back(d) for d in (a * u + c * v, u, v, np.zeros_like(u)))
+    least = least_of(list(of_sum.values()))
+    units, of_other_dtypes = rounding(trial, u, rng), _dtypes_of_zeros(layer, params, trial.fewer)
+    verdicts: list[Verdict] = []
+    for name, got in of_sum.items():
+        gu, gv = of_u[name], of_v[name]
+        known = np.isfinite(gu) & np.isfinite(gv)  # an infinite slope times 0 is no number
+        g0 = of_zero[name][known]
+        note = ""
+        if got.size and np.array_equal(gu, gv) and gu.any():
+            note = "it is the same for every dout: was dout ignored?"
+        elif g0.any():
+            note = "it is not 0 for dout = 0: something is added that does not go with dout"
+        room = float(64 * a * units[name].max(initial=0.0) / max(np.abs(got).max(initial=0.0), least, 1e-300))
+        expected = np.where(known, a * gu + c * gv, np.nan)
+        verdict = compare("linearity", name, got, expected, max(ROUNDING, room), least=least, note=note)
+        note = note if g0.any() else of_other_dtypes.get(name, "")
+        verdicts.append(Verdict("linearity", name, ok=False, note=note) if g0.any() or note else verdict)
+    return verdicts
+
+
+def _dtypes_of_zeros(layer: Checked[P, C], params: P, x: Any) -> dict[str, str]:
+    """The results whose dtype for a `dout` of zeros is another than for ones, in words."""
+    notes: dict[str, str] = {}
+    for dtype in (np.float64, np.float32, np.float16):
+        try:
+            with np.errstate(all="ignore"):
+                trial = Trial.of(layer, in_dtype(params, dtype), in_dtype(x, dtype))
+                of_ones, of_zeros = trial.back(np.ones_like(trial.out)), trial.back(np.zeros_like(trial.out))
+        except Exception:  # noqa: BLE001, S112  # it refuses this dtype, which is an answer
+            continue
+        for name, leaf in of_zeros.items():
+            if leaf.dtype != of_ones[name].dtype:
+                note = f"for dout = 0 it comes as {leaf.dtype}, else as {of_ones[name].dtype}"
+                notes.setdefault(name, f"in {np.dtype(dtype).name}, {note}")
+    return notes
+
+
+def least_of(fields: Sequence[Array]) -> float:
+    """The size of a field that counts for nothing beside the largest one: see `compare`."""
+    return max((float(np.abs(leaf).max(initial=0)) for leaf in fields), default=0.0) / 128

@@ -1,0 +1,178 @@
+"""The laws of purity: no argument is written to, read-only ones do as well, and a call gives the same each time."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.arrays.types import Array, is_numpy
+from chainrule.checking.verdict import Verdict
+from chainrule.laws.of_layers._watched import lent
+from chainrule.laws.of_layers.rows import rows_of
+from chainrule.laws.trials.copies import copied, in_dtype, read_only_copy, same_numbers, writable
+from chainrule.laws.trials.trial import Checked, arrays_in, backward_of, draw, run_backward, run_forward
+from chainrule.layer import Layer
+
+P = TypeVar("P")
+C = TypeVar("C")
+
+
+def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """No argument is written to: `params`, `x`, `cache` and `dout`, all writable, are the same bytes after a call.
+
+    So they are for one row and for many, in float32, and while the call lasts.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on; copies are used.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For each of the four.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.arguments_unchanged(affine, params, x, rng))
+    True
+    """
+    verdicts: dict[str, str] = {}
+    cases = {case: (params, given) for case, given in {"": x, **rows_of(layer, x)}.items()}
+    cases[" in float32"] = (in_dtype(params, np.float32), in_dtype(x, np.float32))
+    if is_numpy(x) and x.dtype.kind == "f":
+        every_third = np.arange(x.size).reshape(x.shape) % 3 == 0
+        cases[" for x with zeros"] = (params, np.where(every_third, np.zeros((), x.dtype), x))
+    lasting: dict[str, str] = {}
+    for case, (own, given) in cases.items():
+        try:
+            for name, words in _written(layer, writable(own), writable(given), rng):
+                verdicts.setdefault(name, f"the call {words}{case}")
+            for name in lent(layer, own, given, rng):
+                lasting.setdefault(name, f"the call wrote to {name} while it lasted, and put it back{case}")
+        except Exception:
+            if not case:
+                raise
+            continue  # it refuses this x, which is an answer
+    verdicts = lasting | verdicts
+    return [
+        Verdict("arguments_unchanged", name, ok=name not in verdicts, note=verdicts.get(name, ""))
+        for name in ("params", "x", "cache", "dout")
+    ]
+
+
+def _written(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, str]]:
+    """The arguments that calls did something to, and the words for it, for a `dout` of numbers and one of zeros."""
+    before = [copied(tree.leaves(value)) for value in (params, x)]
+    could = [[leaf.flags.writeable for leaf in tree.leaves(value)] for value in (params, x)]
+    out, cache = layer.forward(params, x)
+    dout = draw(np.asarray(out), rng)
+    saved = list(arrays_in(cache))  # what backward computes once and keeps comes on top
+    kept = [copied(saved), copied([dout])]
+    _both(layer, cache, dout)
+    with suppress(Exception):  # other laws say what is wrong with zeros
+        _both(layer, cache, np.zeros_like(dout))
+    pairs = {"params": (tree.leaves(params), before[0]), "x": (tree.leaves(x), before[1])}
+    pairs |= {"cache": (saved, kept[0]), "dout": ([dout], kept[1])}
+    for name, (now, then) in pairs.items():
+        if len(now) != len(then) or not all(map(same_numbers, now, then)):
+            yield name, f"wrote to {name}"
+    writeable = {"params": could[0], "x": could[1], "dout": [True]}
+    for name, then_writeable in writeable.items():
+        if then_writeable != [leaf.flags.writeable for leaf in pairs[name][0]]:
+            yield name, f"made {name} read-only, which is the caller's"
+
+
+def _both(layer: Checked[P, C], cache: C, dout: Array) -> None:
+    """Call backward, if there is one, and grads."""
+    if isinstance(layer, Layer):
+        layer.backward(cache, dout)
+    layer.grads(cache, dout)
+
+
+def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """Read-only arguments work, and give the same bits.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on; copies are used.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For forward and backward.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.read_only_accepted(affine, params, x, rng))
+    True
+    """
+    out, cache = run_forward(layer, params, x)
+    dout = draw(out, rng)
+    backward = run_backward(layer, cache, dout)
+    frozen_out, frozen_cache = layer.forward(read_only_copy(params), read_only_copy(x))
+    for array in arrays_in(frozen_cache):
+        array.flags.writeable = False
+    frozen_backward = backward_of(layer, frozen_cache, read_only_copy(dout))
+    return [
+        Verdict("read_only_accepted", "out", tree.equal(out, frozen_out)),
+        Verdict("read_only_accepted", "backward", tree.equal(backward, frozen_backward)),
+    ]
+
+
+def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """The same call gives the same bits, however often and whatever is called in between.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For forward and backward.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.repeatability(affine, params, x, rng))
+    True
+    """
+    out, cache = run_forward(layer, params, x)
+    out = writable(out)
+    dout = draw(out, rng)
+    first = writable(run_backward(layer, cache, dout))
+    other, other_cache = run_forward(layer, params, tree.map(_backwards, x))
+    run_backward(layer, other_cache, draw(other, rng))
+    same_backward = tree.equal(first, run_backward(layer, cache, dout))
+    same_out = tree.equal(out, run_forward(layer, params, x)[0])
+    changed = "a call depends on the calls before it: is something stored outside the cache?"
+    return [
+        Verdict("repeatability", "out", same_out, "" if same_out else changed),
+        Verdict("repeatability", "backward", same_backward, "" if same_backward else changed),
+    ]
+
+
+def _backwards(leaf: Array) -> Array:
+    return leaf[::-1] if leaf.ndim else leaf
