@@ -415,7 +415,8 @@ def _list(found: list[tuple[Path, Array]], path: Path, tree: Any) -> None:
         for i, child in enumerate(tree):
             _list(found, (*path, i), child)
         return
-    names = field_names(type(tree))
+    cls: type[object] = type(tree)
+    names = field_names(cls)
     if not names:
         _check_carried(path, tree)
     for name in names:

@@ -56,6 +56,7 @@ its derivative only what it cancels to is left. So is 1 - s(x) of a sigmoid, of 
 units are allowed, and ten times as many."""
 
 REFUSE_DTYPE = "If this dtype is not meant, let forward refuse it"
+"""The advice where backward raises in a dtype that forward takes."""
 
 MOST = 2**16
 """The most numbers in an array that is made for a check."""
