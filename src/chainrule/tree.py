@@ -407,7 +407,7 @@ def _listed(tree: object) -> list[tuple[Path, Array]]:
     return found
 
 
-def _list(found: list[tuple[Path, Array]], path: Path, tree: Any) -> None:
+def _list(found: list[tuple[Path, Any]], path: Path, tree: object) -> None:
     if _is_array(tree):
         found.append((path, tree))
         return
@@ -415,8 +415,7 @@ def _list(found: list[tuple[Path, Array]], path: Path, tree: Any) -> None:
         for i, child in enumerate(tree):
             _list(found, (*path, i), child)
         return
-    cls: type[object] = type(tree)
-    names = field_names(cls)
+    names = field_names(type(tree))
     if not names:
         _check_carried(path, tree)
     for name in names:
