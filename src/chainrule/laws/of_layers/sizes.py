@@ -87,7 +87,7 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     if base is not None and has_rows:
         twice = np.stack([x, x[::-1]])
         verdicts += judged_at("other_sizes", base, twice, rng, f"for x {describe(twice)}, which has two axes of rows")
-    if base is not None:
+    if base is not None and not any(each.wrong for each in verdicts):
         verdicts += _with_parameters(base, x, rng)
     return worst(verdicts)
 
@@ -174,6 +174,8 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
                 other = _spread(x, shape, rng) if shape != x.shape else x
                 words = f"for x {describe(other)} and parameters {resized.said(vectors=vectors)}"
                 found += judged_at("other_sizes", base, other, rng, words, params, counts=counts)
+                if any(each.wrong for each in found):
+                    return [*verdicts, *found]
             verdicts += found
             if found:
                 break
