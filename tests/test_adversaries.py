@@ -18,6 +18,7 @@ def kept() -> Iterator[None]:
         yield
 
 
+@pytest.mark.usefixtures("without_lines_to_paste")
 @pytest.mark.parametrize("case", listed(EVERY), ids=lambda case: f"{case.group}: {case.adversary.name}")
 def test_wrong_ones_are_found_and_right_ones_are_not_called_wrong(case: Listed) -> None:
     report = judged(case.adversary)
