@@ -56,6 +56,8 @@ def mistakes(params: Affine, x: Array) -> None:
 
 torch: Any = import_module("torch")  # it need not be installed where types are checked
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 
 def function(forward: Callable[..., Any], backward: Callable[[Any, Any], Any]) -> Any:
     """A `torch.autograd.Function`."""
