@@ -1,8 +1,9 @@
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -43,6 +44,29 @@ def in_dictionary(params: Any) -> Any:
     return params["W"], params["b"]
 
 
+class Named(NamedTuple):
+    """A named tuple, which libraries on JAX keep parameters in."""
+
+    W: Array
+    b: Array
+
+
+@dataclass
+class Data:
+    """A dataclass, with something that is computed of its fields."""
+
+    W: Array
+    b: Array
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = self.W.size + self.b.size
+
+
+def in_fields(params: Any) -> Any:
+    return params.W, params.b
+
+
 CONTAINERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
     "a dictionary": (in_dictionary, lambda W, b: {"W": W, "b": b}),
     "a dictionary in another order": (in_dictionary, lambda W, b: {"b": b, "W": W}),
@@ -50,6 +74,9 @@ CONTAINERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = 
     "a tuple": (tuple, lambda W, b: (W, b)),
     "a dictionary in a list": (lambda p: in_dictionary(p[0]), lambda W, b: [{"W": W, "b": b}]),
     "a list in a tuple": (lambda p: (p[0][0], p[1]), lambda W, b: ([W], b)),
+    "a named tuple": (in_fields, Named),
+    "a dataclass": (in_fields, Data),
+    "named tuples in a dictionary": (lambda p: in_fields(p["first"]), lambda W, b: {"first": Named(W, b)}),
     "keys that are no names": (lambda p: (p["a weight"], p[0]), lambda W, b: {"a weight": W, 0: b}),
 }
 
@@ -84,6 +111,22 @@ def test_gradients_in_another_container_are_wrong(make: Any, words: str) -> None
     report = check_layer(affine_by(in_dictionary, make), params, x, rng=rng)
     assert report.failures
     assert words in str(report)
+
+
+@pytest.mark.parametrize("make", [Named, Data])
+def test_gradients_of_another_class_are_wrong(make: Any) -> None:
+    rng = RNG(0)
+    params, x = make(rng.standard_normal((3, 2)), rng.standard_normal(2)), rng.standard_normal((5, 3))
+    report = check_layer(affine_by(in_fields, CONTAINERS["a tuple"][1]), params, x, rng=rng)
+    assert f"grads must be a {make.__name__} like params, got a tuple" in str(report)
+
+
+def test_lines_make_the_class_of_the_parameters() -> None:
+    rng = RNG(0)
+    for make in (Named, Data):
+        params, x = make(rng.standard_normal((3, 2)), rng.standard_normal(2)), rng.standard_normal((5, 3))
+        report = check_layer(affine_by(in_fields, make, wrong=1.5), params, x, rng=rng)
+        assert f"out, cache = forward({make.__name__}(W=p0, b=p1), x)" in report.example
 
 
 def test_what_is_a_tree_already_stays_what_it_is() -> None:

@@ -50,6 +50,72 @@ BEYOND: dict[str, tuple[Map, Map, Array, str]] = {
 }
 
 
+ZEROS = "with zeros where it had none"
+
+
+def divided_out(x: Array) -> Array:
+    return x.prod(axis=-1, keepdims=True) / x
+
+
+def of_the_others(x: Array) -> Array:
+    """The product of the other numbers of each row."""
+    repeated = np.repeat(x[..., None, :], x.shape[-1], axis=-2)
+    repeated[..., np.arange(x.shape[-1]), np.arange(x.shape[-1])] = 1
+    return repeated.prod(axis=-1)
+
+
+def product_of_a_row(slope: Callable[[Array], Array]) -> Layer[Any, Any]:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        return x.prod(axis=-1), own(x)
+
+    def backward(x: Array, dout: Array) -> tuple[Array, Unit]:
+        return dout[..., None] * slope(x), ()
+
+    return Layer(forward, backward)
+
+
+def test_of_a_product_that_is_divided_by_each_number_it_cannot_be_told_at_0() -> None:
+    (verdict,) = reported(product_of_a_row(divided_out), SHARES, law="other_values").undecided
+    assert verdict.note == f"for x {ZEROS}: it is not finite"
+    assert reported(product_of_a_row(of_the_others), SHARES, law="other_values").ok
+
+
+def scaled_by(of_scale: Callable[[Array, Array], Array]) -> Layer[Any, Any]:
+    def forward(scale: Array, x: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+        return x * scale, (own(x), own(scale), own(x * scale))
+
+    def backward(cache: tuple[Array, Array, Array], dout: Array) -> tuple[Array, Array]:
+        x, scale, y = cache
+        return dout * scale, (dout * (x if of_scale is kept else y / scale)).sum(axis=0)
+
+    return Layer(forward, backward)
+
+
+def kept(y: Array, scale: Array) -> Array:
+    return y
+
+
+def test_of_an_x_that_is_computed_from_y_it_cannot_be_told_for_a_scale_of_0() -> None:
+    scale = 1 + RNG(2).random(4)
+    (verdict,) = reported(scaled_by(np.divide), SHARES - 0.5, scale, law="other_values").undecided
+    assert verdict.note == "for parameters with zeros where they had none: it is not finite"
+    assert verdict.advice == "If these parameters are not meant, let forward refuse them"
+    assert reported(scaled_by(kept), SHARES - 0.5, scale, law="other_values").ok
+
+
+POSITIVE: dict[str, tuple[Map, Map]] = {
+    "sqrt": (np.sqrt, lambda x: 0.5 / np.sqrt(x)),
+    "log": (np.log, lambda x: 1 / x),
+    "one and a half": (lambda x: x**1.5, lambda x: 1.5 * np.sqrt(x)),
+    "entropy": (lambda x: -x * np.log(x), lambda x: -np.log(x) - 1),
+}
+
+
+@pytest.mark.parametrize("name", POSITIVE)
+def test_what_ends_at_0_is_right_on_positive_numbers(name: str) -> None:
+    assert said(reported(elementwise(*POSITIVE[name]), 0.1 + SHARES, law="other_values")) == []
+
+
 @pytest.mark.parametrize("name", BEYOND)
 def test_what_is_wrong_where_x_could_be_too_cannot_be_told(name: str) -> None:
     f, slope, x, words = BEYOND[name]
@@ -275,7 +341,7 @@ def scaled_by_power(power: Array, x: Array) -> tuple[Array, tuple[Array, Array]]
 
 def of_power(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Array]:
     x, power = cache
-    size = np.abs(x)
+    size = np.where(x == 0, 1, np.abs(x))  # at 0 both are 0
     dx = dout * power * np.sign(x) * size ** (power - 1)
     return dx, np.asarray((dout * size**power * np.log(size)).sum())
 

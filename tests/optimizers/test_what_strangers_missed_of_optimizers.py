@@ -654,7 +654,7 @@ ELSEWHERE: dict[str, tuple[Callable[[], Any], str, str]] = {
     "one array from parameters of 0": (
         lambda: Steps(one_array_from_0, np.zeros_like),
         "step_purity",
-        "a result is an argument, or two results are one array, for parameters of 0",
+        "two results are one array: return a copy of it, for parameters of 0",
     ),
     "one array from large parameters": (
         lambda: Steps(kept_if_large, np.zeros_like),

@@ -63,7 +63,8 @@ def check_layer(
         The layer or the encoder.
     params, x
         The arguments to run it on: of any float dtype, with two rows or more, and of a size that shows mistakes (sides
-        that differ, some tens of numbers). They are not written to. An encoder's `x` is a tree of arrays.
+        that differ, some tens of numbers). They are not written to. Parameters may also be in dictionaries, lists,
+        named tuples and dataclasses. An encoder's `x` is a tree of arrays.
     rng
         The generator of random derivatives `dout`.
     surrogate

@@ -6,6 +6,7 @@ from typing import Any
 
 from chainrule.arrays.records import field_names
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list
+from chainrule.interop.parameters import names_of_fields
 
 
 class Name(str):
@@ -104,11 +105,11 @@ def name_in_code(f: Any) -> str:
 
 
 def _fields(value: Any) -> tuple[str, ...] | None:
-    """The names of the fields of a record or a named tuple; None for anything else."""
+    """The names of the fields of a record, a named tuple or a dataclass; None for anything else."""
     kind: Any = value.__class__
     if hasattr(kind, "__attrs_attrs__"):
         return tuple(field_names(kind))
-    return tuple(kind._fields) if is_any_tuple(value) and hasattr(kind, "_fields") else None
+    return names_of_fields(value) or None
 
 
 def _entries(value: Any) -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,7 @@ tuples. `named` makes records of these, and `natural` makes them what they were,
 import copyreg
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from keyword import iskeyword
 from typing import Any, TypeAlias
 
@@ -15,7 +16,7 @@ from attrs import field, frozen, has
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import field_names, record
-from chainrule.arrays.types import Array, is_tuple
+from chainrule.arrays.types import Array, is_any_tuple, is_tuple
 
 Key: TypeAlias = Any
 """The key by which a dict finds a value: a string as a rule."""
@@ -175,3 +176,23 @@ def _name(key: Key, taken: list[str]) -> str:
 def _reduced(params: Parameters) -> tuple[Any, ...]:
     cls = type(params)
     return built, (*_origin(cls), tuple(getattr(params, name) for name in field_names(cls)))
+
+
+def names_of_fields(value: object) -> tuple[str, ...]:
+    """The names of the fields of a named tuple, or of those that a dataclass is made of; none of anything else.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from chainrule.interop.parameters import names_of_fields
+    >>> @dataclass
+    ... class Scale:
+    ...     factor: float
+    >>> names_of_fields(Scale(2.0)), names_of_fields((2.0,))
+    (('factor',), ())
+    """
+    if is_any_tuple(value):
+        return tuple(getattr(value, "_fields", ()))
+    if is_dataclass(value) and not isinstance(value, type):
+        return tuple(each.name for each in fields(value) if each.init)
+    return ()

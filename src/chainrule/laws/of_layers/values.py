@@ -20,6 +20,9 @@ from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.directions import REFUSE
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, measured, rms
 
+ZEROS = 0.3
+"""The share of numbers that are 0 where some are."""
+
 FIELDS = 4
 """The most parameters that are set to zeros, and to ones, each alone."""
 
@@ -145,6 +148,14 @@ def _one_alone(params: Any, free: list[int]) -> Iterator[Other]:
             yield Other(f"for params{name} of {number:g}", _replaced(params, {i: np.full_like(leaf, number)}))
 
 
+def _with_zeros(leaf: Array, rng: np.random.Generator) -> Array:
+    """Some numbers, and all of the last row, are 0."""
+    made = np.where(rng.random(leaf.shape) < ZEROS, 0.0, leaf)
+    if leaf.ndim > 1:
+        made[-1] = 0.0
+    return made
+
+
 def _wrong(verdicts: list[Verdict]) -> set[str]:
     """The fields that are wrong: where else they are is not asked."""
     return {each.field for each in verdicts if each.wrong}
@@ -169,7 +180,7 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
                 for sign in (1, -1):
                     yield f"for x from {sign * low} to {sign * high}", sign * rng.uniform(low, high, x.shape)
         some = x.copy()
-        some[rng.random(x.shape) < 0.3] = 0.0
+        some[rng.random(x.shape) < ZEROS] = 0.0
         yield "for x with zeros", some
         if x.ndim > 1 and len(x) > 1:
             row = x.copy()
@@ -195,12 +206,14 @@ def _with_equal_ones(x: Array, size: float, *, free: bool) -> Iterator[tuple[str
 
 
 def _of_other_ranges(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
-    """Numbers of both signs where all have one, and large ones where all lie between 0 and 1.
+    """Numbers of both signs, and zeros, where all have one sign, and large ones where all lie between 0 and 1.
 
     That may be what forward asks for though it refuses no others. Where these are finite, somebody may meet them.
     """
     if x.size > 1 and ((x >= 0).all() or (x <= 0).all()) and x.any():
         yield "for x of both signs where all had one", x * _signs(x, rng)
+        if x.all():
+            yield "for x with zeros where it had none", _with_zeros(x, rng)
         if ((x >= 0) & (x <= 1)).all():
             yield "for x ten times as large where all lay between 0 and 1", 10 * x
 
@@ -224,7 +237,7 @@ def parameters(params: Any, rng: np.random.Generator) -> Iterator[Other]:
     leaves = tree.leaves(params)
     free = [i for i, leaf in enumerate(leaves) if (leaf > 0).any() and (leaf < 0).any()]
     if free:
-        mixed = [np.where(rng.random(leaf.shape) < 0.3, 0.0, leaf) for leaf in leaves]
+        mixed = [np.where(rng.random(leaf.shape) < ZEROS, 0.0, leaf) for leaf in leaves]
         yield Other("for parameters with zeros", _replaced(params, {i: mixed[i] for i in free}))
     whole = {i: np.where(np.rint(leaf) == 0, leaf, np.rint(leaf)) for i, leaf in enumerate(leaves)}
     if any(not np.array_equal(leaves[i], leaf) for i, leaf in whole.items()):
@@ -271,6 +284,9 @@ def _of_both_signs(base: Trial, rng: np.random.Generator, but: Container[str]) -
         case = "for parameters of both signs where all had one"
         drawn |= {i: leaves[i] * _signs(leaves[i], rng) for i in one_sign}
         found = judged_at("other_values", base, base.x, rng, case, _replaced(base.params, drawn), but=but)
+        case = "for parameters with zeros where they had none"
+        some = {i: _with_zeros(leaves[i], rng) for i in one_sign}
+        found += judged_at("other_values", base, base.x, rng, case, _replaced(base.params, some), but=but)
         verdicts += _doubted(found, REFUSE_PARAMETERS)
     return verdicts
 

@@ -1,7 +1,7 @@
 """Faults of the steps of an optimizer beside their results: writing, sharing, remembering; by field, in words."""
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import combinations, product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -111,13 +111,16 @@ def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
 def _shared(results: Any, given: Any) -> str:
     """The memory that results share with arguments or with each other, in words; "" if none."""
     held = arrays_in(results)
-    pairs = [*product(held, arrays_in(given))]
-    pairs += [(a, b) for i, a in enumerate(held) for b in held[i + 1 :]]
-    pairs = [(a, b) for a, b in pairs if a.flags.writeable or b.flags.writeable]
-    if any(a is not b and np.shares_memory(a, b) for a, b in pairs if a.size):
+    with_given, with_each_other = product(held, arrays_in(given)), combinations(held, 2)
+    of_given, of_results = (
+        [(a, b) for a, b in pairs if a.flags.writeable or b.flags.writeable] for pairs in (with_given, with_each_other)
+    )
+    if any(a is not b and np.shares_memory(a, b) for a, b in (*of_given, *of_results) if a.size):
         return "results share memory with arguments or with each other"
-    if any(a is b for a, b in pairs):
-        return "a result is an argument, or two results are one array"
+    if any(a is b for a, b in of_given):
+        return "a result is an array of the arguments: return a copy of it"
+    if any(a is b for a, b in of_results):
+        return "two results are one array: return a copy of it"
     return ""
 
 

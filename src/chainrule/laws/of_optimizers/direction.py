@@ -144,7 +144,52 @@ def _judged(optimizer: Optimizer[Any, Any], start: Any, slopes: Any, rng: np.ran
         unmoved = [note == UNMOVED for note in notes.values()]
         if not any(unmoved) or (moments == MOMENTS[-1] and not all(unmoved)):
             break
-    return [Verdict("follows_gradient", f"params{path}", not note, note) for path, note in notes.items()]
+    mixed = {path for path, note in notes.items() if note.startswith((NOT_AGAINST, WITH_OTHERS))}
+    mixed &= _moved_as_a_whole(optimizer, start, slopes) if mixed else set()
+    return [
+        Verdict("follows_gradient", f"params{path}", ok=False, note=note, undecided=True, advice=COMPARE)
+        if path in mixed
+        else Verdict("follows_gradient", f"params{path}", not note, note)
+        for path, note in notes.items()
+    ]
+
+
+COMPARE = "If the numbers of an array are meant to move together, compare its steps with the formula"
+"""The advice where each number alone goes against its gradient, and all of them do on the whole."""
+
+MOST_ALONE = 8
+"""So many numbers, or less than twice as many, are given a gradient alone."""
+
+
+def _moved_as_a_whole(optimizer: Optimizer[Any, Any], start: Any, slopes: Any) -> set[str]:
+    """The paths of arrays whose step is no step of each number, and yet no mistake for sure.
+
+    Where a step is made orthogonal, or its mean taken off, a number may go along its gradient. Alone it goes against
+    it, further than the others, which those that are mixed up do not; and all of them together go downhill.
+    """
+    given = (tree.map(np.zeros_like, slopes), slopes, tree.map(np.negative, slopes))
+    arrays = list(zip(*map(tree.leaves, (slopes, *(_run(optimizer, start, each)[0] for each in given))), strict=True))
+    whole: set[str] = set()
+    for i, ((path, _), (slope, still, down, up)) in enumerate(zip(tree.named_leaves(start), arrays, strict=True)):
+        some = range(0, slope.size, max(1, slope.size // MOST_ALONE))
+        if tree.dot(down - still, slope) < 0 < tree.dot(up - still, slope) and all(
+            _goes_alone(optimizer, start, slopes, i, place) for place in some
+        ):
+            whole.add(path)
+    return whole
+
+
+def _goes_alone(optimizer: Optimizer[Any, Any], start: Any, slopes: Any, i: int, place: int) -> bool:
+    """Tell whether one number of an array, alone with a gradient, goes against it, and further than the others."""
+    given = [np.zeros_like(leaf) for leaf in tree.leaves(slopes)]
+    slope = tree.leaves(slopes)[i].flat[place]
+    given[i].flat[place] = slope
+    still, end = (
+        _run(optimizer, start, each)[0] for each in (tree.map(np.zeros_like, slopes), tree.replace(slopes, given))
+    )
+    ways = (tree.leaves(end)[i] - tree.leaves(still)[i]).reshape(-1) * -np.sign(slope)
+    others = np.delete(ways, place)
+    return bool(ways[place] > 1.5 * np.abs(others).max(initial=0.0))
 
 
 DIFFERS = "the same steps give other numbers each time, so that it cannot be seen where a number goes"
@@ -249,6 +294,10 @@ def _wrong_way(runs: _Runs) -> str:
     if note:
         return note
     slope, down, still = runs.slope, runs.down, runs.still
+    ways = [np.abs(each[0] - still[0]) for each in (down, runs.up)]
+    wrong = np.minimum(*ways) * FURTHER < np.maximum(*ways)
+    if wrong.any() and all(each.all() for each in ways):
+        return told(f"a gradient moves a number {FURTHER:g} times as far as the same one turned", wrong)
     wrong = np.sign((down[1] - still[1]) - (down[0] - still[0])) == np.sign(slope)
     return told("after some steps a number goes along its gradient", wrong) if wrong.any() else ""
 
@@ -260,16 +309,24 @@ def _against(runs: _Runs) -> str:
         wrong = (np.sign(a - zero) != -np.sign(slope)) | (np.sign(b - zero) != np.sign(slope))
         if wrong.any():
             stays = bool(np.all((a == zero) & (b == zero) | ~wrong))
-            words = "does not move, let alone against its gradient" if stays else "does not go against its gradient"
-            return told(f"a number {words}", wrong)
+            return told("a number does not move, let alone against its gradient" if stays else NOT_AGAINST, wrong)
         wrong = (np.abs(zero) > (1 + 1e-6) * np.abs(first)) | (zero * first < 0)
         if wrong.any():
             return told(GROWS, wrong)
         wrong = (hole == 0) & (np.abs(partly - zero) > 1e-6 * np.abs(first).max(initial=1e-300))
         if wrong.any():
-            return told("a number whose gradient is zero goes with those of others", wrong)
+            return told(WITH_OTHERS, wrong)
     return ""
 
+
+FURTHER = 1e4
+"""The factor by which a number may go further under a gradient than under the same one turned, as in mirror descent."""
+
+NOT_AGAINST = "a number does not go against its gradient"
+"""The words for one that goes somewhere else."""
+
+WITH_OTHERS = "a number whose gradient is zero goes with those of others"
+"""The words for what is mixed up, or made of all numbers of an array."""
 
 GROWS = "under a gradient of zero it moves away from 0"
 """The words for what grows."""

@@ -23,9 +23,9 @@ def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     """Each number is treated alone: stepping reversed arrays gives the reversed step, over three steps.
 
     It is the same for arrays of another memory layout, where the gradient of another number or of all in another array
-    is 0, and where those of another array are turned, for parameters of 0. What is symmetric in all numbers and alike
-    for both signs, as a norm is, passes, unless the optimizer is made by `rules.optimizer`: it goes through large
-    arrays in blocks, so that there no other gradient may matter.
+    is 0, and where those of another array are turned, for parameters of 0. Two arrays of the same numbers take the same
+    steps. What is symmetric in all numbers and alike for both signs, as a norm is, passes, unless the optimizer is made
+    by `rules.optimizer`: it goes through large arrays in blocks, so that there no other gradient may matter.
 
     Parameters
     ----------
@@ -54,6 +54,7 @@ def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
         or _by_a_zero(optimizer, params, grads)
         or _by_arrays(optimizer, in_dtype(params, np.float64), in_dtype(grads, np.float64))
         or _by_others(optimizer, params, grads)
+        or _by_twins(optimizer, params, grads)
     )
     return [Verdict("elementwise", "params", not note, note)]
 
@@ -194,6 +195,16 @@ def _by_others(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
     kept = [tree.map(lambda leaf: np.where(_chosen(leaf), 0, leaf), at) for at in ends]
     words = "the gradient of a number changes the steps of others: by the rules each is treated alone"
     return "" if tree.equal(*kept) else words
+
+
+def _by_twins(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
+    """The fault where arrays of the same numbers take other steps, as where each of them counts as a step."""
+    twins, slopes = (tuple(leaf.copy() for leaf in tree.leaves(each) for _ in range(2)) for each in (params, grads))
+    with suppress(Exception), np.errstate(all="ignore"):  # it takes no tuples, or no such arrays, which is an answer
+        ends = _taken(optimizer, twins, [slopes] * AMID)
+        if _apart(ends[0::2], ends[1::2], twins[0::2]):
+            return "two arrays of the same numbers take different steps: does each of them count as a step?"
+    return ""
 
 
 def _apart(a: Any, b: Any, start: Any) -> bool:

@@ -14,14 +14,14 @@ from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list
 from chainrule.encoder import Encoder
 from chainrule.interop import graph
-from chainrule.interop.parameters import named, natural
+from chainrule.interop.parameters import named, names_of_fields, natural
 from chainrule.laws.trials.copies import in_dtype, in_float64, writable
 from chainrule.laws.trials.process import put_back
 from chainrule.layer import Layer
 
 
 def as_trees(layer: Any, params: Any) -> tuple[Any, Any]:
-    """The layer and its parameters, where dictionaries become records, and lists tuples.
+    """The layer and its parameters, where dictionaries, named tuples and dataclasses become records, and lists tuples.
 
     The layer is given what it knows, and its gradients, which must be of the same kind, are turned as well. That of
     another library's function takes named parameters as they are.
@@ -61,13 +61,17 @@ def as_given(layer: Any, params: Any) -> Callable[[Any], Any]:
 
 
 def _has_containers(value: Any) -> bool:
-    return is_dict(value) or is_list(value) or (is_any_tuple(value) and any(map(_has_containers, value)))
+    if is_dict(value) or is_list(value) or names_of_fields(value):
+        return True
+    return is_any_tuple(value) and any(map(_has_containers, value))
 
 
 def _turned(value: Any) -> Any:
     """The value with records for dictionaries and tuples for lists."""
     if is_dict(value):
         return _record(tuple(value))(*map(_turned, value.values()))
+    if names := names_of_fields(value):
+        return _record(names, type(value).__name__)(*(_turned(getattr(value, name)) for name in names))
     if is_list(value) or (is_any_tuple(value) and _has_containers(value)):
         return tuple(map(_turned, value))
     return value
@@ -80,6 +84,8 @@ def _like(pattern: Any, value: Any) -> Any:
             key: _like(each, getattr(value, name))
             for (key, each), name in zip(pattern.items(), _names(tuple(pattern)), strict=True)
         }
+    if names := names_of_fields(pattern):
+        return type(pattern)(**{name: _like(getattr(pattern, name), getattr(value, name)) for name in names})
     if is_list(pattern):
         return [_like(each, own) for each, own in zip(pattern, value, strict=True)]
     if is_any_tuple(pattern) and _has_containers(pattern):
@@ -92,6 +98,11 @@ def _checked(pattern: Any, grads: Any) -> Any:
     for name, is_kind in (("dict", is_dict), ("list", is_list)):
         if is_kind(pattern) and not is_kind(grads):
             raise TypeError(f"grads must be a {name} like params, got {describe(grads)}")
+    if names := names_of_fields(pattern):
+        if type(grads) is not type(pattern):
+            raise TypeError(f"grads must be a {type(pattern).__name__} like params, got {describe(grads)}")
+        given = (_checked(getattr(pattern, name), getattr(grads, name)) for name in names)
+        return unchecked(_record(names, type(pattern).__name__))(*given)
     if is_dict(pattern):
         if set(grads) != set(pattern):
             raise TypeError(f"grads must have the keys of params {sorted(pattern)}, got {sorted(grads)}")
@@ -103,14 +114,14 @@ def _checked(pattern: Any, grads: Any) -> Any:
 
 
 RECORDS: dict[tuple[Any, ...], Callable[..., Any]] = {}
-"""The classes of records that stand for dictionaries, by the keys."""
+"""The classes of records that stand for dictionaries and for named tuples, by the name and the keys."""
 
 
-def _record(keys: tuple[Any, ...]) -> Callable[..., Any]:
-    if keys not in RECORDS:
+def _record(keys: tuple[Any, ...], name: str = "dict") -> Callable[..., Any]:
+    if (name, *keys) not in RECORDS:
         body = {"__annotations__": dict.fromkeys(_names(keys), Any)}
-        RECORDS[keys] = frozen(eq=False)(record(type("dict", (), body)))
-    return RECORDS[keys]
+        RECORDS[name, *keys] = frozen(eq=False)(record(type(name, (), body)))
+    return RECORDS[name, *keys]
 
 
 def _names(keys: tuple[Any, ...]) -> list[str]:

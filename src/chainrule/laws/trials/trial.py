@@ -60,6 +60,9 @@ NOT_LINEAR = 1e-8
 NEIGHBOURS, AROUND, FAR = 3, 2.0**10, 1e-3
 """The number of neighbours that are asked whether a result stands alone, and their distance in units, and at most."""
 
+AS_FAR = 32.0
+"""By how much larger what grows with its unit is at least that distance away, where it is a thousand times as large."""
+
 AGREE = 1e-3
 """Up to what share of their distance from a result that stands alone its neighbours differ."""
 
@@ -325,13 +328,13 @@ def rounding(
             # Backward is linear: what it makes of c dout, divided by c, differs by its own rounding alone.
             factor = float(rng.uniform(1, 2))
             scaled = trial.back(dout * factor)
-            kept = results if tied else _with_rounded(saved, trial, dout, unit, rng)
+            of_saved = {} if tied else _of_saved(saved, trial, dout, results, unit, most, rng)
             within = _within(trial, dout, results, rng) if finer > 1 else {}
             for name, leaf in results.items():
                 off = np.abs(found[name] - leaf)
                 if name in scaled:
                     own = np.minimum(np.abs(scaled[name] / factor - leaf), most[name])
-                    off = off + own * finer + np.abs(kept[name] - leaf)
+                    off = off + own * finer + of_saved.get(name, 0.0)
                 if name in within:
                     off = off + np.minimum(within[name], most[name]) * finer
                 squares[name] += np.square(np.where(alone[name], np.minimum(off, most[name]), off))
@@ -387,6 +390,28 @@ def _within(trial: Trial, dout: Array, results: Fields, rng: np.random.Generator
     other = trial.beside({name: _rounded(leaf, UNIT, rng) for name, leaf in trial.arguments.items()})
     found = {"out": other.out, **other.back(dout)}
     return {name: np.abs(found[name] - leaf) for name, leaf in results.items()}
+
+
+def _of_saved(
+    saved: list[Array],
+    trial: Trial,
+    dout: Array,
+    results: Fields,
+    unit: float,
+    most: dict[str, float],
+    rng: np.random.Generator,
+) -> Fields:
+    """By how much the results of backward differ where what forward saved is rounded too.
+
+    In float64, what is no larger for many units is no rounding but a jump, as of numbers that were equal.
+    """
+    rounded = _with_rounded(saved, trial, dout, unit, rng)
+    off = {name: np.abs(leaf - results[name]) for name, leaf in rounded.items()}
+    if unit > UNIT or all(float(leaf.max(initial=0.0)) <= most[name] for name, leaf in off.items()):
+        return off
+    further = _with_rounded(saved, trial, dout, AROUND * unit, rng)
+    jumps = {name: rms(further[name] - results[name]) < AS_FAR * rms(leaf) for name, leaf in off.items()}
+    return {name: np.minimum(leaf, most[name]) if jumps[name] else leaf for name, leaf in off.items()}
 
 
 def _with_rounded(saved: list[Array], trial: Trial, dout: Array, unit: float, rng: np.random.Generator) -> Fields:
