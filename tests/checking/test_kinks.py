@@ -91,7 +91,7 @@ def test_at_a_kink_it_is_said_that_there_is_one_and_which_numbers_would_be_right
 def test_where_it_is_twice_elsewhere_too_the_kink_is_not_blamed() -> None:
     doubled = pointwise(np.abs, lambda x: where(x == 0, 2.0, 2 * np.sign(x)))
     (found,) = check_layer(doubled, (), with_zeros(), rng=rng(), only=["derivative"]).failures
-    assert found.note == "it is twice what it should be: is it added up from an earlier call?"
+    assert found.note == "it is twice what it should be: is it added twice, or from an earlier call?"
 
 
 @pytest.mark.parametrize("at_0", [0.25, 0.5, 1.0])

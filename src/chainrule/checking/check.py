@@ -390,8 +390,12 @@ def _asked(
         try:
             found = law(subject, *(writable(argument) for argument in arguments), rng)
         except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
-            found = [Verdict(name, "call", ok=False, note=_said(error))]
+            found = [Verdict(name, "call", ok=False, note=_said(error), advice=WRITES * ("read-only" in str(error)))]
         return found, {name: None for name, value in settings().items() if value != before[name]}
+
+
+WRITES = "Make a new array of it: what is lent is not to be written to"
+"""The advice where something that is read-only was to be written to."""
 
 
 def _without_echo(verdicts: list[Verdict]) -> list[Verdict]:

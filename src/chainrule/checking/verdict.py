@@ -51,7 +51,7 @@ class Verdict:
     >>> verdict.law, verdict.field, round(verdict.got / verdict.expected, 6)
     ('derivative', 'dx', 2.0)
     >>> verdict.note
-    'it is twice what it should be: is it added up from an earlier call?'
+    'it is twice what it should be: is it added twice, or from an earlier call?'
     """
 
     law: str

@@ -175,11 +175,17 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
                 words = f"for x {describe(other)} and parameters {resized.said(vectors=vectors)}"
                 found += judged_at("other_sizes", base, other, rng, words, params, counts=counts)
                 if any(each.wrong for each in found):
-                    return [*verdicts, *found]
+                    return [*verdicts, *_not_as_given(base, found, rng)]
             verdicts += found
             if found:
                 break
     return verdicts
+
+
+def _not_as_given(base: Trial, found: list[Verdict], rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts without those on fields that are wrong for parameters as they are too, as another law says."""
+    as_given = {each.field for each in judged_at("other_sizes", base, base.x, rng, "") if each.wrong}
+    return [each for each in found if each.field not in as_given]
 
 
 def _numbers(leaves: list[Array]) -> int:

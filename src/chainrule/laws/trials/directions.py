@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chainrule.arrays.types import Array
 from chainrule.checking.bursts import finer, slopes
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.trials.hints import hint, where_beyond
+from chainrule.laws.trials.hints import NOT_FINITE, hint, where_beyond
 from chainrule.laws.trials.trial import COARSE, Fields, Trial, Units, fixed_fields, rms, sizes_of, units_of
 
 FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
@@ -478,7 +478,8 @@ def _of_field(
         return [Verdict(law, name, ok=False, undecided=True, note=_said(words[which], part.kinks))]
     verdict = _located(law, part, direction, words[which])
     if verdict.undecided and alike and not worst.kinked and worst.ratio * worst.power > OF_AN_ENTRY:
-        note = _said(words[which], "where all entries move alike it is wrong: are ties counted twice?")
+        tied = "where all entries move alike it is wrong: are ties counted twice?"
+        note = _said(words[which], tied if np.isfinite(part.got).all() else NOT_FINITE)
         verdict = Verdict(law, name, False, note, got=worst.got, expected=worst.low)
     return [verdict]
 
@@ -572,7 +573,7 @@ def _located(law: str, part: Part, direction: Array, words: str) -> Verdict:
             pattern = (
                 hint(got, expected, rows) or where_beyond(np.nan_to_num(ratios))
                 if support.size == got.size
-                else "it is wrong here"
+                else ("it is wrong here" if np.isfinite(got).all() else NOT_FINITE)
             )
             pattern = only_at_kinks(part, ratios) or pattern
             return _at(law, part, expected, worst, _said(words, pattern))

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 CLEARLY = 0.25
 """Up to what share of what is allowed an error is surely none: of more, others may be wrong as well."""
 
+NOT_FINITE = "it is not finite"
+"""The words for a derivative with a nan or an infinity where there is none."""
+
 ACCIDENT = 0.01
 """The chance above which it may be an accident that entries stand next to each other."""
 
@@ -30,7 +33,7 @@ def hint(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[ND
 def _of_all(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[NDArray[Any]]) -> str:
     """The mistake that all entries have in common."""
     if not np.isfinite(got).all():
-        return "it is not finite"
+        return NOT_FINITE
     if not got.any():
         return "it is 0: was it computed?"
     known = ~np.isnan(right)
@@ -68,7 +71,7 @@ def _of_factor(factor: float, rows: int) -> str:
     for value, words in (
         (-1.0, "the sign is wrong"),
         *(several if rows > 1 else []),
-        (2.0, "it is twice what it should be: is it added up from an earlier call?"),
+        (2.0, "it is twice what it should be: is it added twice, or from an earlier call?"),
         (0.5, "it is half of what it should be: a missing factor of 2?"),
     ):
         if abs(factor / value - 1) < 1e-6:
