@@ -54,14 +54,16 @@ ZEROS = "with zeros where it had none"
 
 
 def divided_out(x: Array) -> Array:
-    return x.prod(axis=-1, keepdims=True) / x
+    quotients: Array = x.prod(axis=-1, keepdims=True) / x
+    return quotients
 
 
 def of_the_others(x: Array) -> Array:
     """The product of the other numbers of each row."""
     repeated = np.repeat(x[..., None, :], x.shape[-1], axis=-2)
     repeated[..., np.arange(x.shape[-1]), np.arange(x.shape[-1])] = 1
-    return repeated.prod(axis=-1)
+    products: Array = repeated.prod(axis=-1)
+    return products
 
 
 def product_of_a_row(slope: Callable[[Array], Array]) -> Layer[Any, Any]:
@@ -101,6 +103,30 @@ def test_of_an_x_that_is_computed_from_y_it_cannot_be_told_for_a_scale_of_0() ->
     assert verdict.note == "for parameters with zeros where they had none: it is not finite"
     assert verdict.advice == "If these parameters are not meant, let forward refuse them"
     assert reported(scaled_by(kept), SHARES - 0.5, scale, law="other_values").ok
+
+
+def distances(centres: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
+    return np.sqrt(((x[:, None] - centres) ** 2).sum(axis=-1)), (own(x), own(centres))
+
+
+def of_distances(least: float) -> Callable[[tuple[Array, Array], Array], tuple[Array, Array]]:
+    def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Array]:
+        x, centres = cache
+        ways = x[:, None] - centres
+        slopes: Array = dout[..., None] * ways / np.maximum(np.sqrt((ways**2).sum(axis=-1, keepdims=True)), least)
+        return slopes.sum(axis=1), -slopes.sum(axis=0)
+
+    return backward
+
+
+def test_a_point_may_be_the_centre_that_its_distance_is_measured_from() -> None:
+    centres = RNG(2).standard_normal((3, 5))
+    report = reported(Layer(distances, of_distances(0.0)), X, centres, law="other_values")
+    assert {verdict.field for verdict in report.undecided} == {"dx", "grads"}
+    assert all(
+        verdict.note.startswith("for an x with rows of params: it is nan at a kink") for verdict in report.undecided
+    )
+    assert reported(Layer(distances, of_distances(1e-300)), X, centres, law="other_values").ok
 
 
 POSITIVE: dict[str, tuple[Map, Map]] = {

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     x = Trial.in_float64(layer, params, x).fewer
     base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng)
     verdicts: list[Verdict] = []
-    for case, other in _values(base.x, rng):
+    for case, other in chain(_values(base.x, rng), _like_parameters(base.params, base.x)):
         verdicts += judged_at("other_values", base, other, rng, case)
         if any(each.wrong for each in verdicts):
             break
@@ -192,6 +193,15 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
         far = 20 + 20 * rng.random(x.shape)
         yield "for x far out", far if positive else -far
     yield from _with_equal_ones(x, size, free=not (positive or negative))
+
+
+def _like_parameters(params: Any, x: Array) -> Iterator[tuple[str, Array]]:
+    """Rows of x that are rows of a parameter, as a point may be the centre that its distance is measured from."""
+    for name, leaf in tree.named_leaves(params)[:FIELDS]:
+        if x.ndim > 1 and leaf.ndim and leaf.size and leaf.shape[-1] == x.shape[-1]:
+            other, rows = x.copy(), leaf.reshape(-1, leaf.shape[-1])[: len(x)]
+            other[: len(rows)] = rows.reshape(len(rows), *(1 for _ in x.shape[1:-1]), -1)
+            yield f"for an x with rows of params{name}", other
 
 
 def _with_equal_ones(x: Array, size: float, *, free: bool) -> Iterator[tuple[str, Array]]:

@@ -338,7 +338,9 @@ def of_types(code: Pair, field: str) -> Iterator[Program]:
 
 
 def of_sizes(code: Pair, field: str) -> Iterator[Program]:
-    """Large numbers, in a dtype and in a wider one: exponentials overflow."""
+    """Large numbers, in a dtype and in a wider one: exponentials overflow. In float16, squares do so rightly."""
+    if code.shown.dtype == "float16":
+        return
     for size in (1e3, 1e4):
         for sign in ("np.sign(x)", "-np.sign(x)", "-np.ones_like(x)"):
             large = (f"x = {size} * {sign}", "wide = x.astype(np.longdouble)")

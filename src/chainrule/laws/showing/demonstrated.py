@@ -213,20 +213,24 @@ def _cases(subject: OfLayer | OfLoss, dtype: Any) -> Iterator[Case]:
     for digits in (1, 3):
         for rows in dict.fromkeys((*ROWS, n)):
             layer, params, x = subject.some(np.arange(rows) % n, partial(simple, digits))
-            try:
-                shape = contained(partial(_shape, layer, params, x))
-                dout = rounded(digits, OF_DOUT, np.asarray(rng.standard_normal(shape)))
-            except Exception:  # noqa: BLE001  # it refuses them, or is what lines are to show
-                dout = subject.ones(x)
-            yield Case(layer, params, x, narrowed(dout))
+            shape = _shape(layer, params, x)
+            dout = None if shape is None else rounded(digits, OF_DOUT, np.asarray(rng.standard_normal(shape)))
+            yield Case(layer, params, x, narrowed(subject.ones(x) if dout is None else dout))
     layer, params, x = subject.some(np.arange(n), partial(tree.map, narrowed))
     if x.dtype.kind == "f":
-        yield Case(layer, params, narrowed(np.abs(simple(1, x)) + 1), subject.ones(x))
+        x = narrowed(np.abs(simple(1, x)) + 1)
+        shape = _shape(layer, params, x)
+        yield Case(layer, params, x, subject.ones(x) if shape is None else np.ones(shape, dtype))
 
 
-def _shape(layer: Any, params: Any, x: Any) -> tuple[int, ...]:
-    """The shape of the output."""
-    return np.shape(layer.forward(*writable((params, x)))[0])
+def _shape(layer: Any, params: Any, x: Any) -> tuple[int, ...] | None:
+    """The shape of the output; None where forward refuses its arguments, or is what lines are to show."""
+    try:
+        out, _ = contained(lambda: layer.forward(*writable((params, x))))
+    except Exception:  # noqa: BLE001  # it refuses them, or is what lines are to show
+        return None
+    shape: tuple[int, ...] = np.shape(out)
+    return shape
 
 
 def _codes(verdict: Verdict, case: Case, author: Author, dtype: str) -> Iterator[Pair]:
