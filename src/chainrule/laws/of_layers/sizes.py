@@ -159,7 +159,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
     counts = Unfit.is_meant if vectors and columns > 1 else _never
     ways = ((VECTORS, False),) if vectors else ((MATRICES, False), (MATRICES, True), (EVEN[:3], True))
     verdicts: list[Verdict] = []
-    for length in dict.fromkeys(n for leaf in leaves if leaf.size > 1 for n in leaf.shape):
+    for length in dict.fromkeys(n for leaf in leaves if leaf.size > 1 for n in leaf.shape[-2:]):
         for sizes, together in ways:
             found: list[Verdict] = []
             for resized in (Resized(length, k, together=together) for k in sizes if k != length):
@@ -175,7 +175,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
                 words = f"for x {describe(other)} and parameters {resized.said(vectors=vectors)}"
                 found += judged_at("other_sizes", base, other, rng, words, params, counts=counts)
                 if any(each.wrong for each in found):
-                    return [*verdicts, *_not_as_given(base, found, rng)]
+                    return [*verdicts, *(found if vectors else _not_as_given(base, found, rng))]
             verdicts += found
             if found:
                 break
@@ -212,7 +212,7 @@ class Resized:
 
     def leaf(self, leaf: Array, rng: np.random.Generator) -> Array:
         """Numbers of a parameter in its new shape; of both signs, smaller where more of them are summed."""
-        shape = tuple(map(self.of, leaf.shape))
+        shape = (*leaf.shape[:-2], *map(self.of, leaf.shape[-2:]))  # of a kernel, its size stays
         if shape == leaf.shape or leaf.size == 1:
             return leaf
         drawn = rng.choice(leaf.ravel(), shape)

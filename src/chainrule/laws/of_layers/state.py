@@ -156,7 +156,8 @@ def _by_bytes(layer: Checked[Any, Any], params: Any, x: Any) -> str:
         return ""
     for shape in ((1, *x.shape), (*x.shape[:-2], *x.shape[:-3:-1])):
         try:
-            got, right = (np.shape(layer.forward(params, given.reshape(shape))[0]) for given in (x, _turned_round(x)))
+            given = (each.copy().reshape(shape) for each in (x, _turned_round(x)))
+            got, right = (np.shape(layer.forward(params, each)[0]) for each in given)
         except Exception:  # noqa: BLE001, S112  # it refuses this shape, which is an answer
             continue
         if got != right:

@@ -23,9 +23,10 @@ def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
     """Each number is treated alone: stepping reversed arrays gives the reversed step, over three steps.
 
     It is the same for arrays of another memory layout, where the gradient of another number or of all in another array
-    is 0, and where those of another array are turned, for parameters of 0. Two arrays of the same numbers take the same
-    steps. What is symmetric in all numbers and alike for both signs, as a norm is, passes, unless the optimizer is made
-    by `rules.optimizer`: it goes through large arrays in blocks, so that there no other gradient may matter.
+    is 0, and where those of another array are turned, for parameters of 0. Where arrays of the same numbers take
+    different steps, nothing can be told. What is symmetric in all numbers and alike for both signs, as a norm is,
+    passes, unless the optimizer is made by `rules.optimizer`: it goes through large arrays in blocks, so that there no
+    other gradient may matter.
 
     Parameters
     ----------
@@ -54,9 +55,16 @@ def elementwise(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
         or _by_a_zero(optimizer, params, grads)
         or _by_arrays(optimizer, in_dtype(params, np.float64), in_dtype(grads, np.float64))
         or _by_others(optimizer, params, grads)
-        or _by_twins(optimizer, params, grads)
     )
+    if not note and (note := _by_triplets(optimizer, params, grads)):
+        return [Verdict("elementwise", "params", ok=False, note=note, undecided=True, advice=BY_PLACE)]
     return [Verdict("elementwise", "params", not note, note)]
+
+
+BY_PLACE = (
+    "If an array's place is meant to matter, as for rates that differ by layer, compare the steps with the formula"
+)
+"""The advice where arrays of the same numbers take different steps."""
 
 
 def _taken(optimizer: Optimizer[Any, Any], params: Any, slopes: Sequence[Any]) -> Any:
@@ -197,13 +205,16 @@ def _by_others(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
     return "" if tree.equal(*kept) else words
 
 
-def _by_twins(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
-    """The fault where arrays of the same numbers take other steps, as where each of them counts as a step."""
-    twins, slopes = (tuple(leaf.copy() for leaf in tree.leaves(each) for _ in range(2)) for each in (params, grads))
+def _by_triplets(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
+    """The fault where arrays of the same numbers take other steps, as where each of them counts as a step.
+
+    There are three of each, as two may be the parts of a pair, which have rules of their own.
+    """
+    given, slopes = (tuple(leaf.copy() for leaf in tree.leaves(each) for _ in range(3)) for each in (params, grads))
     with suppress(Exception), np.errstate(all="ignore"):  # it takes no tuples, or no such arrays, which is an answer
-        ends = _taken(optimizer, twins, [slopes] * AMID)
-        if _apart(ends[0::2], ends[1::2], twins[0::2]):
-            return "two arrays of the same numbers take different steps: does each of them count as a step?"
+        ends = _taken(optimizer, given, [slopes] * AMID)
+        if len(ends) == len(given) and any(_apart(ends[i::3], ends[0::3], given[0::3]) for i in (1, 2)):
+            return "arrays of the same numbers take different steps: does each of them count as a step?"
     return ""
 
 
