@@ -31,6 +31,8 @@ from untyped import untyped
 
 strict: Any = import_module("array_api_strict")  # to a type checker, arrays are those of NumPy
 
+pytestmark = pytest.mark.usefixtures("products_may_be_invalid")
+
 
 def to_strict(value: Any) -> Any:
     return tree.map(lambda leaf: strict.asarray(np.array(leaf)), value)

@@ -33,6 +33,8 @@ from libraries.uses import USES, Use
 from strategies import Floating
 from untyped import untyped
 
+pytestmark = pytest.mark.usefixtures("products_may_be_invalid")
+
 EACH = [
     pytest.param(library, use, id=f"{library.name}-{use.name}")
     for library in LIBRARIES

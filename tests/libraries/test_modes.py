@@ -22,6 +22,8 @@ from chainrule import (
 )
 from libraries.installed import LIBRARIES, Library
 
+pytestmark = pytest.mark.usefixtures("products_may_be_invalid")
+
 OTHERS = [library for library in LIBRARIES if library.name != "numpy"]
 each_library = pytest.mark.parametrize("library", LIBRARIES, ids=lambda each: each.name)
 each_other = pytest.mark.parametrize("library", OTHERS, ids=lambda each: each.name)
