@@ -227,9 +227,9 @@ def _shape(layer: Any, params: Any, x: Any) -> tuple[int, ...] | None:
     """The shape of the output; None where forward refuses its arguments, or is what lines are to show."""
     try:
         out, _ = contained(lambda: layer.forward(*writable((params, x))))
+        shape: tuple[int, ...] = np.shape(out)
     except Exception:  # noqa: BLE001  # it refuses them, or is what lines are to show
         return None
-    shape: tuple[int, ...] = np.shape(out)
     return shape
 
 
