@@ -395,3 +395,13 @@ def test_a_call_that_stops_the_garbage_collector_is_shown_to() -> None:
     report = report_of(Layer(forward, lambda cache, dout: (2 * dout, ())), (), normal(6, 3), "process_unchanged")
     assert "gc.isenabled()" in report.example
     assert gc.isenabled()
+
+
+def test_an_out_that_is_no_array_is_shown() -> None:
+    def forward(params: Any, x: Array) -> Any:
+        return (x, np.ones(3)), x.copy()
+
+    layer: Layer[Any, Any] = Layer(forward, lambda cache, dout: (dout, ()))
+    report = check_layer(layer, (), np.ones((4, 5)), rng=np.random.default_rng(0))
+    assert "forward must return (out, cache) with an array for out, got a tuple of 2" in str(report)
+    assert "out, cache = forward((), x)" in report.example
