@@ -83,10 +83,10 @@ class Adamax:
     def step(self, state: Any, params: Any, grads: Any) -> tuple[Any, Any]:
         count, first, norms = state
         news: list[tuple[Array, Array, Array]] = []
-        for p, g, m, u in zip(*map(tree.leaves, (params, grads, first, norms)), strict=True):
+        for p, g, before, norm in zip(*map(tree.leaves, (params, grads, first, norms)), strict=True):
             count += self.per_array or not news
-            m = 0.9 * m + 0.1 * g  # noqa: PLW2901  # as the formula says
-            u = np.maximum(0.999 * u, np.abs(g) if self.absolute else g)  # noqa: PLW2901
+            m = 0.9 * before + 0.1 * g
+            u = np.maximum(0.999 * norm, np.abs(g) if self.absolute else g)
             rate = 0.01 / (1 - 0.9**count)
             news.append(((p - rate * m / (u + 1e-8)).astype(p.dtype), m.astype(p.dtype), u.astype(p.dtype)))
         params, first, norms = (tree.replace(params, [new[i] for new in news]) for i in range(3))

@@ -390,7 +390,8 @@ def _asked(
         try:
             found = law(subject, *(writable(argument) for argument in arguments), rng)
         except Exception as error:  # noqa: BLE001  # whatever the code under test does, it is part of the report
-            found = [Verdict(name, "call", ok=False, note=_said(error), advice=WRITES * ("read-only" in str(error)))]
+            advice = WRITES if "read-only" in str(error) else ""
+            found = [Verdict(name, "call", ok=False, note=_said(error), advice=advice)]
         return found, {name: None for name, value in settings().items() if value != before[name]}
 
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
-from chainrule.laws.of_layers.layouts import trial_back
-from chainrule.laws.trials.trial import Checked, Trial, draw, run_forward
+from chainrule.laws.trials.trial import Checked, Trial, draw, run_forward, trial_back
 
 
 class Watched(np.ndarray[Any, np.dtype[Any]]):

@@ -10,7 +10,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.trial import Checked, Fields, Trial, Units, backward_of, draw, measured, named, rms, units_of
+from chainrule.laws.trials.trial import Checked, Fields, Trial, Units, draw, measured, rms, trial_back, units_of
 
 MATRIX = 2
 """The axes of a matrix."""
@@ -114,11 +114,6 @@ def _with_x(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fiel
 def _with_params(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
     x = writable(trial.x)  # whoever writes to x is told so by other laws, and not that this layout is why
     return _results(trial.layer, _other(trial.params, layout), x, dout)
-
-
-def trial_back(trial: Trial, dout: Array) -> Fields:
-    """The results of backward for a `dout` in its own layout."""
-    return named(backward_of(trial.layer, trial.cache, dout))
 
 
 def _results(layer: Any, params: Any, x: Any, dout: Array) -> Fields:

@@ -163,23 +163,32 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
         for sizes, together in ways:
             found: list[Verdict] = []
             for resized in (Resized(length, k, together=together) for k in sizes if k != length):
-                made = [resized.leaf(leaf, rng) for leaf in leaves]
-                shape = (*x.shape[:-1], resized.of(columns))
-                if math.prod(shape) > MOST or _numbers(made) > max(ENOUGH, _numbers(leaves)):
+                made = _resized(base, x, resized, rng)
+                if made is None:
                     continue
-                try:
-                    params = tree.replace(base.params, made)
-                except (TypeError, ValueError):  # a record that takes no other number
-                    break
-                other = _spread(x, shape, rng) if shape != x.shape else x
-                words = f"for x {describe(other)} and parameters {resized.said(vectors=vectors)}"
-                found += judged_at("other_sizes", base, other, rng, words, params, counts=counts)
+                params, other = made
+                case = f"for x {describe(other)} and parameters {resized.said(vectors=vectors)}"
+                found += judged_at("other_sizes", base, other, rng, case, params, counts=counts)
                 if any(each.wrong for each in found):
                     return [*verdicts, *(found if vectors else _not_as_given(base, found, rng))]
             verdicts += found
             if found:
                 break
     return verdicts
+
+
+def _resized(base: Trial, x: Array, resized: "Resized", rng: np.random.Generator) -> tuple[Any, Array] | None:
+    """Parameters of another length and the x that fits them; None for too many numbers, or if a record refuses."""
+    leaves = tree.leaves(base.params)
+    made = [resized.leaf(leaf, rng) for leaf in leaves]
+    shape = (*x.shape[:-1], resized.of(x.shape[-1]))
+    if math.prod(shape) > MOST or _numbers(made) > max(ENOUGH, _numbers(leaves)):
+        return None
+    try:
+        params = tree.replace(base.params, made)
+    except (TypeError, ValueError):  # a record that takes no other number
+        return None
+    return params, _spread(x, shape, rng) if shape != x.shape else x
 
 
 def _not_as_given(base: Trial, found: list[Verdict], rng: np.random.Generator) -> list[Verdict]:

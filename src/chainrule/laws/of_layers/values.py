@@ -17,12 +17,10 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._elsewhere import Unfit, judged_at, takes, with_floor, worst
 from chainrule.laws.of_layers._tokens import in_other_dtypes, is_tokens, of_whole_tables, other_tokens
+from chainrule.laws.of_layers.memory import ZEROS
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.directions import REFUSE
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, measured, rms
-
-ZEROS = 0.3
-"""The share of numbers that are 0 where some are."""
 
 FIELDS = 4
 """The most parameters that are set to zeros, and to ones, each alone."""

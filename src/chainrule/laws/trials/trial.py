@@ -243,6 +243,11 @@ class Trial:
         return at
 
 
+def trial_back(trial: Trial, dout: Array) -> Fields:
+    """The results of backward for a `dout` in its own layout."""
+    return named(backward_of(trial.layer, trial.cache, dout))
+
+
 def fixed_fields(trial: Trial) -> list[str]:
     """The names of the gradients of parameters that stay as they are, which must be zeros."""
     zeros, ones = tree.map(np.zeros_like, trial.params), tree.map(np.ones_like, trial.params)
