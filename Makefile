@@ -54,7 +54,7 @@ lint: $(VENV)/dev
 
 types: $(VENV)/dev
 	$(BIN)/mypy
-	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pyright --pythonpath $(BIN)/python $(TYPED)
 
 # As many at once as there are cores, and no more than four: with torch and JAX each takes 1 GB of memory and more.
 tests: $(VENV)/dev

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, settings
 collect_ignore = [] if "SITE_TEST" in os.environ else ["browser"]
 
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=30)
-settings.register_profile("brief", deadline=None, derandomize=True, max_examples=10)
+settings.register_profile("brief", deadline=None, derandomize=True, max_examples=5)
 settings.register_profile("deep", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "mutation",
@@ -32,7 +32,7 @@ settings.register_profile(
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
 settings.load_profile(PROFILE)
 
-DOZEN = 12
+CASES = 4
 """The most cases of a parametrized test that the brief profile tries."""
 
 
@@ -51,14 +51,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In the brief profile a test of many cases tries a dozen of them, as their names' checksums draw them."""
+    """In the brief profile a test of many cases tries four of them, as their names' checksums draw them."""
     if PROFILE != "brief":
         return
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         cases[item.nodeid.partition("[")[0]].append(item)
     tried = {
-        each for of in cases.values() for each in nsmallest(DOZEN, of, key=lambda item: crc32(item.nodeid.encode()))
+        each for of in cases.values() for each in nsmallest(CASES, of, key=lambda item: crc32(item.nodeid.encode()))
     }
     config.hook.pytest_deselected(items=[item for item in items if item not in tried])
     items[:] = [item for item in items if item in tried]

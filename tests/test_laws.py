@@ -27,7 +27,7 @@ from chainrule import (
     training_step,
     tree,
 )
-from strategies import Floating, dtypes, few, fewer, generators, normal, sides
+from strategies import Floating, dtypes, few, generators, normal, sides
 
 
 def pickled(value: Any) -> Any:
@@ -38,17 +38,13 @@ def pickled(value: Any) -> Any:
 each_subject = pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
 
 
-FOR_EACH_CASE = {"other_values", "other_sizes", "other_calls", "grads_without_dx", "threads", "descends"}
-"""Laws that run some tens of cases or calls of their own for each that is drawn."""
-
-
 @pytest.mark.parametrize(
     ("subject", "law"),
     [(subject, law) for subject in (*LAYERS, *PARTLY_FIXED, *ENCODERS, *OTHERS) for law in subject.laws],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_laws_hold(subject: Subject, law: str) -> None:
-    @(fewer if law in FOR_EACH_CASE else few)
+    @few
     @given(rng=generators, n=sides, dtype=dtypes)
     def holds(rng: np.random.Generator, n: int, dtype: Floating) -> None:
         report = Report(tuple(subject.laws[law](subject.layer, *subject.make(rng, n, dtype), rng)))

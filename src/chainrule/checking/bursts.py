@@ -210,17 +210,25 @@ def noise_of(f: Line, weights: Real, spacings: Sequence[float] = SPACINGS) -> fl
         The largest of the levels found at several spacings; 0 if there is none.
     """
     with np.errstate(all="ignore"):
-        size = float(np.sqrt(np.sum(np.square(weights * f(0.0)))))
+        middle = f(0.0)
+        size = float(np.sqrt(np.sum(np.square(weights * middle))))
         if not (size > 0 and np.isfinite(size)):
             return 0.0
-        fine = [_level(weights @ f(k * spacing) for k in range(POINTS)) / size for spacing in spacings]
+        fine = [_level(weights @ each for each in _values(f, middle, spacing)) / size for spacing in spacings]
         if 0 < max(fine) < 1e-12:
             return max(fine)
-        coarse = [[f(k * spacing) for k in range(POINTS)] for spacing in WIDER]
+        coarse = [list(_values(f, middle, spacing)) for spacing in WIDER]
         levels = [*fine, *(_level(weights @ out for out in some) / size for some in coarse)]
         steps = np.mean([a != b for some in coarse[-1:] for a, b in zip(some[1:], some[:-1], strict=True)])
     found = [level for level in levels if level < (IN_STEPS if steps > 0.3 else 1e-6)]
     return max(found, default=0.0)
+
+
+def _values(f: Line, middle: Real, spacing: float) -> Iterator[Real]:
+    """The values at points that are so far apart, of which the first is 0."""
+    yield middle
+    for k in range(1, POINTS):
+        yield f(k * spacing)
 
 
 def _level(at_even_spacings: Iterable[Any]) -> float:

@@ -252,7 +252,7 @@ def backward(xp: Namespace, cache: GruCache, dout: Array, wants_dx: bool) -> tup
         p = xp.zeros_like(douts[0, :, :])
         for s in order:
             u = douts[s, :, :] + p
-            y = of_e[s, :, :] * xp.concat([u, u, u], axis=1)
+            y = xp.times(of_e[s, :, :], xp.concat([u, u, u], axis=1))
             yield u, y
             p = xp.matmul(y, back) + u * z[s, :, :]
 

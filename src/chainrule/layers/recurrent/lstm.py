@@ -248,9 +248,7 @@ def forward(xp: Namespace, params: Lstm, x: Array) -> tuple[Array, LstmCache]:
             tanh_c = xp.tanh(c)
             out = o * tanh_c
             of_c = o * slope_of_tanh(xp, c)
-            of_i, of_f, of_o = g * slopes[:, :h], earlier * slopes[:, h : 2 * h], tanh_c * slopes[:, 3 * h :]
-            of_g = 4 * i * slopes[:, new]
-            yield out, f, of_c, xp.concat([of_i, of_f, of_g, of_o], axis=1)
+            yield out, f, of_c, xp.times(slopes, xp.concat([g, earlier, 4 * i, tanh_c], axis=1))
 
     out, f, of_c, of_a = xp.gathered(range(t), steps())
     saved = [xp.read_only(xp.astype(each, x)) for each in (out, f, of_c, of_a)]
@@ -268,7 +266,7 @@ def backward(xp: Namespace, cache: LstmCache, dout: Array, wants_dx: bool) -> tu
         for s in order:
             u = douts[s, :, :] + p
             v = u * of_c[s, :, :] + q
-            r = of_a[s, :, :] * xp.concat([v, v, v, u], axis=1)
+            r = xp.times(of_a[s, :, :], xp.concat([v, v, v, u], axis=1))
             yield (r,)
             p, q = xp.matmul(r, back), v * f[s, :, :]
 
