@@ -385,13 +385,3 @@ def _lifted(leaf: Array, direction: Array) -> Array:
 def noted(verdict: Verdict, note: str) -> Verdict:
     """The verdict with a note, if the law does not hold."""
     return verdict if verdict.ok else evolve(verdict, note=note)
-
-
-def hinted(law: str, name: str, got: Array, expected: Array, bound: float, slack: float, rows: int) -> Verdict:
-    """The verdict on a derivative that is known to within a bound, with a hint if it is wrong."""
-    if got.shape != expected.shape:
-        return right(law, name, got, expected, np.zeros(0), rows)
-    if expected.size and np.isnan(expected).all():
-        return Verdict(law, name, ok=False, undecided=True, note="every entry is at a kink: choose other arguments")
-    verdict = compare(law, name, got, expected, bound, slack=slack)
-    return verdict if verdict.ok else evolve(verdict, note=hint(got, expected, rows))
