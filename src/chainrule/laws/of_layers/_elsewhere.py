@@ -12,7 +12,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.layouts import SINGULAR
 from chainrule.laws.trials.directions import REFUSE, by_directions
-from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
+from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured, rms
 
 MOST = 2**20
 """The most numbers in an array that is made for a check."""
@@ -90,10 +90,24 @@ def judged_at(
         verdicts: list[Verdict] = compared(trial)
         if all(each.ok for each in verdicts):
             return verdicts
-        found = measured(trial, rng, roughly=True)  # it may have more noise here
+        found = _with_more_noise(base, trial, rng)
         if found.noise > ALL_NOISE > base.noise * 1e6:
             return []  # as at a singular matrix
-        return compared(found) if trial.noise < found.noise < IN_FLOAT16 else verdicts
+        more = base.noise > IN_FLOAT16 or trial.noise < found.noise < IN_FLOAT16
+        return compared(found) if more else verdicts
+
+
+def _with_more_noise(base: Trial, trial: Trial, rng: np.random.Generator) -> Trial:
+    """The trial with the noise that it has here.
+
+    In float16 large numbers are so few that values stand still between them: the rounding of the arguments is taken,
+    which grows with them.
+    """
+    if base.noise <= IN_FLOAT16:
+        return measured(trial, rng, roughly=True)
+    sizes = {name: rms(leaf) for name, leaf in base.arguments.items()}
+    times = [rms(leaf) / sizes[name] for name, leaf in trial.arguments.items() if sizes[name] > 0]
+    return trial.with_noise(base.noise * max(times, default=1.0))
 
 
 def _is_singular(trial: Trial, base: Trial) -> bool:

@@ -38,6 +38,7 @@ from chainrule.laws.trials.trial import (
     Checked,
     Trial,
     Units,
+    couples_rows,
     draw,
     fixed_fields,
     measured,
@@ -331,13 +332,54 @@ def _complex_steps(trial: Trial, name: str, dout: Array) -> Callable[..., NDArra
         total: Array = out.sum()
         return total
 
+    together = name == "dx" and _rows_are_apart(trial)
+
     def stepped(which: NDArray[Any], seed: int = 0, way: float = 0.0) -> NDArray[Any]:
-        at = tree.map(partial(_beside, np.random.default_rng(seed), way), start) if way else start
+        at: Any = tree.map(partial(_beside, np.random.default_rng(seed), way), start) if way else start
         place = names.index(name)
         with _nothing_said():
+            if together:
+                return _in_all_rows(trial.layer, tree.map(lift, at[0]), at[1], dout, which)
             return derivatives(black_box(product, at)[place], tree.leaves(at)[place], which, "complex")
 
     return stepped
+
+
+def _rows_are_apart(trial: Trial) -> bool:
+    """Tell whether no row of `out` moves with another row of x, so that all rows may move at once.
+
+    Two rows differ in a digit of their numbers: of those with a digit, and of those without it, all are moved.
+    """
+    x: Array = trial.x
+    rows = len(x) if x.ndim else 0
+    if rows < 2 or couples_rows(trial.layer, x) or trial.out.shape[:1] != x.shape[:1]:
+        return False
+    params: Any = tree.map(lift, trial.params)
+    direction: Array = np.random.default_rng(rows).standard_normal(x.shape)
+    with _nothing_said():
+        for digit in range((rows - 1).bit_length()):
+            has_it: NDArray[np.bool_] = np.arange(rows) >> digit & 1 == 1
+            for moves in (has_it, ~has_it):
+                step = np.zeros(x.shape)
+                step[moves] = direction[moves]
+                out: Any = value_of(trial.layer, params, _lifted(x, step))
+                if np.any(np.imag(out)[~moves] != 0):
+                    return False
+    return True
+
+
+def _in_all_rows(layer: Any, params: Any, x: Array, dout: Array, which: NDArray[Any]) -> NDArray[Any]:
+    """The derivatives at places of an x whose rows are apart: each of its columns is moved in all rows at once."""
+    row, column = np.divmod(which, x[0].size)
+    columns, place = np.unique(column, return_inverse=True)
+    found = np.empty((columns.size, len(x)))
+    for k, each in enumerate(columns):
+        step = np.zeros(x.shape)
+        step.reshape(len(x), -1)[:, each] = 1
+        out: Any = value_of(layer, params, _lifted(x, step))
+        imaginary: Array = np.imag(out)
+        found[k] = (imaginary * dout).reshape(len(x), -1).sum(axis=1) / STEP
+    return found[place, row]
 
 
 def _beside(rng: np.random.Generator, way: float, leaf: Array) -> Array:
