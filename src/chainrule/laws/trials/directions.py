@@ -444,9 +444,16 @@ def _together(
 def _moves(part: Part, places: NDArray[Any], i: int, count: int, rng: np.random.Generator) -> Array:
     """The direction of a field: before the first all its entries move alike, and then each by its size or its row's."""
     leaf = part.leaf
-    among = np.isin(np.arange(leaf.size), places).reshape(leaf.shape)
+    among = _among(leaf, places)
     signs = np.ones(leaf.shape) if i < 0 < count else rng.choice([-1.0, 1.0], leaf.shape)
     return np.where(among, sizes_of(leaf, own=i % 2 == 0) * signs, 0.0)
+
+
+def _among(leaf: Array, places: NDArray[Any]) -> NDArray[np.bool_]:
+    """True at some places of an array."""
+    among = np.zeros(leaf.shape, bool)
+    among.flat[places] = True
+    return among
 
 
 def _of_field(
@@ -506,7 +513,7 @@ def _has_ties(leaf: Array) -> bool:
 
 def _tied(leaf: Array, places: NDArray[Any]) -> Iterator[Array]:
     """The directions in which entries stay equal that are so: all move alike, or each grows by its own size."""
-    among = np.isin(np.arange(leaf.size), places).reshape(leaf.shape)
+    among = _among(leaf, places)
     yield np.where(among, rms(leaf) or 1.0, 0.0)
     if leaf.any():
         yield np.where(among, leaf, 0.0)
