@@ -73,7 +73,7 @@ def check_layer(
     effort
         `"quick"` leaves out what is not about the arguments as they are given: other values, sizes and dtypes, every
         kind of `dout`, and threads. For an affine layer of 32 rows that takes a quarter of the time from 64 to 32, and
-        less than a half from 784 to 1,000: 0.15 s and 8 s of an Intel Xeon.
+        less than a half from 784 to 1,000: 0.15 s and 9 s of an Intel Xeon.
     only
         The names of the laws to check; by default all of that effort. A name that is none of theirs is a ValueError.
 
