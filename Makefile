@@ -52,6 +52,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
+# TYPED=src lets pyright go over the package alone, which takes a quarter of the time.
 types: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python $(TYPED)

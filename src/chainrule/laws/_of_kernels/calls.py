@@ -15,7 +15,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.check import Check, said, truth_at, worst
 from chainrule.laws._of_kernels.homes import Real, Torch, values
 from chainrule.laws._of_kernels.kernels import Arguments, Names, Results, arrays_of, in_memory
-from chainrule.laws._of_kernels.yardstick import numbers
+from chainrule.laws._of_kernels.yardstick import Judged, numbers
 from chainrule.laws.trials.process import settings_kept
 
 
@@ -66,7 +66,8 @@ def _half_as_large_again(check: Check) -> Arguments:
 def _wrong(check: Check, results: Results) -> list[str]:
     """The names of the results that are wrong, in their order."""
     known = evolve(check.first, right={name: check.first.right[name] for name in results})
-    return [verdict.field for _, verdict in check.compared("repeated", numbers(results), known) if verdict.wrong]
+    found = check.compared("repeated", numbers(results), known)
+    return [each.verdict.field for each in found if each.verdict.wrong]
 
 
 def _run_at(check: Check, args: Arguments) -> None:
@@ -162,11 +163,11 @@ def stale(check: Check) -> Iterator[Verdict]:
     if known is None:
         return
     fresh = check.judged("stale", known, "for other numbers in all arguments")
-    if any(verdict.field == "call" for _, verdict in fresh):  # it refuses these numbers, which is an answer
+    if any(each.verdict.field == "call" for each in fresh):  # it refuses these numbers, which is an answer
         return
     results = numbers(check.f.run(args, known.dout))
-    wrong_as_well = {verdict.field: verdict for _, verdict in fresh if not verdict.ok}
-    for _, verdict in check.compared("stale", results, known):
+    wrong_as_well = {each.verdict.field: each.verdict for each in fresh if not each.verdict.ok}
+    for verdict in (each.verdict for each in check.compared("stale", results, known)):
         note = "" if verdict.ok else "it is that of numbers which an argument had before: is something kept of it?"
         anew = wrong_as_well.get(verdict.field)
         yield anew or Verdict("stale", verdict.field, ok=not verdict.wrong, note=note)
@@ -194,7 +195,7 @@ def without_gradients(check: Check) -> Iterator[Verdict]:
     plain, home = check.f.plain, check.home
     if plain is None or not isinstance(home, Torch):
         return
-    found: list[tuple[float, Verdict]] = []
+    found: list[Judged] = []
     known = evolve(check.first, right={check.names.out: check.first.right[check.names.out]})
     modes = (
         ("under torch.no_grad()", home.torch.no_grad, True),
@@ -224,14 +225,14 @@ def requires_grad(check: Check) -> Iterator[Verdict]:
     every = [*of_argument]
     alone = [(each,) for each in every if len(every) > 1]
     without = [tuple(name for name in every if name != each) for each in every if len(every) > 2]
-    found: list[tuple[float, Verdict]] = []
+    found: list[Judged] = []
     for some in (*alone, *without):
         words = f"where {' and '.join(some)} alone {'requires' if len(some) == 1 else 'require'} a gradient"
         found += _with_some(check, {path: name for each in some for path, name in of_argument[each].items()}, words)
     yield from worst(found)
 
 
-def _with_some(check: Check, gradients: dict[str, str], words: str) -> list[tuple[float, Verdict]]:
+def _with_some(check: Check, gradients: dict[str, str], words: str) -> list[Judged]:
     names = evolve(check.names, gradients=gradients)
     f = check.of_names(names) if check.of_names is not None else check.f
     args = check.copied()
@@ -244,5 +245,5 @@ def _with_some(check: Check, gradients: dict[str, str], words: str) -> list[tupl
         results = {names.out: out, **f.backward(args, cache, check.home.like(check.first.dout, out))}
     except Exception as error:  # noqa: BLE001  # it is part of the report
         note = f"{words}: backward {said(error)}"
-        return [(np.inf, Verdict("requires_grad", name, ok=False, note=note)) for name in gradients.values()]
+        return [Judged(np.inf, Verdict("requires_grad", name, ok=False, note=note)) for name in gradients.values()]
     return check.compared("requires_grad", numbers(results), evolve(check.first, right=right), words)

@@ -8,7 +8,7 @@ from attrs import evolve, field, frozen
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.homes import Home, Real, values
 from chainrule.laws._of_kernels.kernels import Arguments, Kernel, Names, lifted
-from chainrule.laws._of_kernels.yardstick import OF_NO_USE, Size, Truth, judge, numbers, truth
+from chainrule.laws._of_kernels.yardstick import Judged, Size, Truth, judge, numbers, truth
 
 MOST = 2**20
 """The most numbers of x at another number of rows or columns."""
@@ -59,20 +59,19 @@ class Check:
         typical = {name: Size.of(leaf[np.isfinite(leaf)]).root for name, leaf in self.first.right.items()}
         return truth(self.reference, args, dout, self.rng, has_backward=self.has_backward, typical=typical)
 
-    def judged(self, law: str, known: Truth, words: str = "") -> list[tuple[float, Verdict]]:
+    def judged(self, law: str, known: Truth, words: str = "") -> list[Judged]:
         """The verdicts on every result of f at a point; a call that fails is one."""
         try:
             with np.errstate(all="ignore"):
                 results = numbers(self.f.run(self.copied(known.args), known.dout))
         except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
-            return [(np.inf, Verdict(law, "call", ok=False, note=f"{words}: {said(error)}" if words else said(error)))]
+            note = f"{words}: {said(error)}" if words else said(error)
+            return [Judged(np.inf, Verdict(law, "call", ok=False, note=note))]
         return self.compared(law, results, known, words)
 
-    def compared(
-        self, law: str, results: dict[str, Real], known: Truth, words: str = ""
-    ) -> list[tuple[float, Verdict]]:
+    def compared(self, law: str, results: dict[str, Real], known: Truth, words: str = "") -> list[Judged]:
         """The verdicts on results."""
-        found: list[tuple[float, Verdict]] = []
+        found: list[Judged] = []
         for name in known.right:
             if name in self.wrong:
                 continue
@@ -80,7 +79,7 @@ class Check:
                 found.append(judge(law, name, results[name], known, words))
             else:
                 note = "f gives None for it: name the argument in frozen if it is constant"
-                found.append((np.inf, Verdict(law, name, ok=False, note=note)))
+                found.append(Judged(np.inf, Verdict(law, name, ok=False, note=note)))
         return found
 
 
@@ -105,17 +104,16 @@ def truth_at(check: Check, args: Arguments, dout: Callable[[tuple[int, ...]], Re
         return None
 
 
-def worst(found: list[tuple[float, Verdict]]) -> list[Verdict]:
+def worst(found: list[Judged]) -> list[Verdict]:
     """One verdict for each field: the first wrong one, else the one that is nearest to it."""
-    by_field: dict[str, list[tuple[float, Verdict]]] = {}
-    for share, verdict in found:
-        by_field.setdefault(verdict.field, []).append((share, verdict))
+    by_field: dict[str, list[Judged]] = {}
+    for each in found:
+        by_field.setdefault(each.verdict.field, []).append(each)
     chosen: list[Verdict] = []
     for some in by_field.values():
-        wrong = [verdict for _, verdict in some if verdict.wrong]
-        power = next((verdict.power for _, verdict in some), np.nan)
-        right = [(share, verdict) for share, verdict in some if not verdict.undecided]
-        nearest = max(right or some, key=lambda each: each[0])[1]
-        useless = [verdict for _, verdict in some if verdict.note.endswith(OF_NO_USE)]
-        chosen.append((wrong or useless or [evolve(nearest, power=power)])[0])
+        wrong = [each.verdict for each in some if each.verdict.wrong]
+        right = [each for each in some if not each.verdict.undecided]
+        nearest = max(right or some, key=lambda each: each.share).verdict
+        no_yardstick = [each.verdict for each in some if each.no_yardstick]
+        chosen.append((wrong or no_yardstick or [evolve(nearest, power=some[0].verdict.power)])[0])
     return chosen

@@ -13,7 +13,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.check import Check, truth_at, worst
 from chainrule.laws._of_kernels.homes import MATRIX, Home, Real, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
-from chainrule.laws._of_kernels.yardstick import Truth, cancels, errors_of, numbers
+from chainrule.laws._of_kernels.yardstick import Judged, Truth, cancels, errors_of, numbers
 
 COLUMNS = (31, 33, 65, 127, 130, 257, 1)
 """Numbers of columns: odd ones, a little more than blocks have and a little less."""
@@ -43,7 +43,7 @@ def columns(check: Check) -> Iterator[Verdict]:
         return
     n, taken = int(x.shape[-1]), 0
     most = check.most // math.prod(x.shape[:-1])
-    found: list[tuple[float, Verdict]] = []
+    found: list[Judged] = []
     for count in COLUMNS if in_memory(check.home) else FEW_COLUMNS:
         # Where the formula takes one column and no other number, it broadcasts it.
         if count > most or count == n or (count == 1 and not taken):
@@ -78,7 +78,7 @@ def lengths(check: Check) -> Iterator[Verdict]:
     They are those of steps, of heads or of pixels. f may refuse them.
     """
     x = check.args[0]
-    found: list[tuple[float, Verdict]] = []
+    found: list[Judged] = []
     for axis in range(1, x.ndim - 1):
         for length in (x.shape[axis] + 1, 2 * x.shape[axis] + 3, 33):
             if length == x.shape[axis] or math.prod(x.shape) * length > check.most * x.shape[axis]:
@@ -109,7 +109,7 @@ def _apart(x: Real, rng: np.random.Generator) -> Real:
     return rng.permuted(np.broadcast_to(even, x.shape), axis=-1)
 
 
-def _where_taken(check: Check, known: Truth, words: str, law: str = "columns") -> list[tuple[float, Verdict]]:
+def _where_taken(check: Check, known: Truth, words: str, law: str = "columns") -> list[Judged]:
     """The verdicts on results of f, if it takes these arguments; of what cancels nothing is said."""
     try:
         results = numbers(check.f.run(check.copied(known.args), known.dout))
@@ -136,7 +136,7 @@ def extremes(check: Check) -> Iterator[Verdict]:
         words = f"for x with {FAR:g} and {FARTHER:g}"
         judged = [] if known is None else _where_taken(check, known, words, "extremes")
         # Far out, where a softmax saturates, right kernels differ from the formula by more than its own error.
-        found += [(share, each) for share, each in judged if each.ok or share > GROSS]
+        found += [each for each in judged if each.verdict.ok or each.share > GROSS]
     yield from worst(found)
 
 
@@ -164,7 +164,7 @@ def _at(check: Check, x: Real) -> Arguments:
     return (check.home.like(x, check.args[0]), *check.args[1:])
 
 
-def _finite(check: Check, x: Real, words: str) -> list[tuple[float, Verdict]]:
+def _finite(check: Check, x: Real, words: str) -> list[Judged]:
     """Tell whether results are finite where those of the formula are, in float64 and in the dtype of f."""
     args, dout = _at(check, x), check.first.dout
     try:
@@ -178,10 +178,10 @@ def _finite(check: Check, x: Real, words: str) -> list[tuple[float, Verdict]]:
         got = numbers(check.f.run(check.copied(args), dout))
     except Exception:  # noqa: BLE001  # it refuses them, which is an answer
         return []
-    found: list[tuple[float, Verdict]] = []
+    found: list[Judged] = []
     for name in [name for name in right if name in got and got[name].shape == right[name].shape]:
         fits = np.isfinite(right[name] + off.get(name, 0.0)) & (np.abs(right[name]) < check.first.format.largest / 2)
         lost = name not in check.wrong and bool((fits & ~np.isfinite(got[name])).any())
         note = f"{words}: it is NaN or infinite where that of the formula is finite" if lost else ""
-        found.append((float(lost), Verdict("extremes", name, ok=not lost, note=note)))
+        found.append(Judged(float(lost), Verdict("extremes", name, ok=not lost, note=note)))
     return found

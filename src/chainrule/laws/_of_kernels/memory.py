@@ -11,7 +11,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.check import Check, said, worst
 from chainrule.laws._of_kernels.homes import MATRIX
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
-from chainrule.laws._of_kernels.yardstick import Truth, numbers
+from chainrule.laws._of_kernels.yardstick import Judged, Truth, numbers
 
 
 def layouts(check: Check) -> Iterator[Verdict]:
@@ -21,7 +21,7 @@ def layouts(check: Check) -> Iterator[Verdict]:
     if not every:
         yield Verdict("layouts", "x", ok=True, note="left out: arrays of this library have one layout")
         return
-    found: list[tuple[float, Verdict]] = []
+    found: list[Judged] = []
     x, has_parameters = check.args[0], len(check.args[1:]) > 0
     ones = check.truth(check.args, np.ones(check.first.dout.shape))
     found += _with_dout(check, ones, check.home.broadcast, "for a broadcast dout, as sum().backward() gives it")
@@ -54,7 +54,7 @@ def _constant(layout: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return arranged
 
 
-def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: str) -> list[tuple[float, Verdict]]:
+def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: str) -> list[Judged]:
     """The verdicts for a dout in another place: whoever writes a kernel does not choose it, so none may be refused."""
     args = check.copied()
     try:
@@ -62,11 +62,11 @@ def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: 
         dout = layout(check.home.like(known.dout, out))
         results = {check.names.out: out, **check.f.backward(args, cache, dout)}
     except Exception as error:  # noqa: BLE001  # it is part of the report
-        return [(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words}: {said(error)}"))]
+        return [Judged(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words}: {said(error)}"))]
     return check.compared("layouts", numbers(results), known, words)
 
 
-def _with_arguments(check: Check, args: Arguments, words: str) -> list[tuple[float, Verdict]]:
+def _with_arguments(check: Check, args: Arguments, words: str) -> list[Judged]:
     try:
         results = numbers(check.f.run(args, check.first.dout))
     except Exception:  # noqa: BLE001  # it refuses them, which is an answer
@@ -121,7 +121,7 @@ def kept(check: Check) -> Iterator[Verdict]:
         found = check.compared(
             "kept", {check.names.out: check.first.right[check.names.out], **numbers(results)}, check.first
         )
-        wrong = next((verdict.field for _, verdict in found if verdict.wrong), "")
+        wrong = next((each.verdict.field for each in found if each.verdict.wrong), "")
         name = _names_of_arrays(check)[i]
         note = f"what is written to {name} after forward changes it: keep a copy, or save it by ctx" if wrong else ""
         yield Verdict("kept", name, ok=not wrong, note=note.replace("changes it", f"changes {wrong}"))
@@ -138,6 +138,6 @@ def unwritten(check: Check) -> Iterator[Verdict]:
     slope = check.home.like(dout, out)
     with check.home.junk([*first.values(), *arrays_of(check.args)]):
         results = numbers({check.names.out: out, **check.f.backward(args, cache, slope)})
-    for _, verdict in check.compared("unwritten", results, check.first):
+    for verdict in (each.verdict for each in check.compared("unwritten", results, check.first)):
         note = "it depends on what was in memory before: is an entry of empty not written?" if verdict.wrong else ""
         yield Verdict("unwritten", verdict.field, ok=not verdict.wrong, note=note)

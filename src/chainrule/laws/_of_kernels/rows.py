@@ -11,6 +11,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.check import Check, rounded, truth_at, worst
 from chainrule.laws._of_kernels.homes import Real, values
 from chainrule.laws._of_kernels.kernels import Arguments, Kernel, arrays_of, in_memory, lifted
+from chainrule.laws._of_kernels.yardstick import Judged
 
 ROWS = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000)
 """Numbers of rows: the edges of blocks."""
@@ -28,7 +29,7 @@ def rows(check: Check) -> Iterator[Verdict]:
     """Other numbers of rows, at the edges of blocks, after each other: those that the formula takes."""
     x = check.args[0]
     n, each = (int(x.shape[0]), math.prod(x.shape[1:])) if x.ndim > 1 else (0, 0)
-    found: list[tuple[float, Verdict]] = []
+    found: list[Judged] = []
     every = [*(ROWS if in_memory(check.home) else FEW_ROWS)] if n else []
     most = check.most
     small = [count for count in every if each * count <= most]
@@ -49,7 +50,7 @@ def rows(check: Check) -> Iterator[Verdict]:
         found += some
         other = evolve(known, dout=rounded(check.rng.standard_normal(known.dout.shape), check.args, check.home))
         found += check.judged("rows", check.truth(other.args, other.dout), words)
-        if any(not verdict.ok for _, verdict in some):
+        if any(not each.verdict.ok for each in some):
             break
     note = f"left out: {', '.join(left)} rows" if left else ""
     if _others(small, check) and not _others(fitting, check):

@@ -12,7 +12,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.check import Check, rounded, said, truth_at, worst
 from chainrule.laws._of_kernels.homes import Real, dtype_name, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, lifted
-from chainrule.laws._of_kernels.yardstick import coarsest, numbers
+from chainrule.laws._of_kernels.yardstick import Judged, coarsest, numbers
 from chainrule.laws.of_layers.douts import douts
 
 SCALES = {"x / 1024": 2.0**-10, "4 x": 4.0}
@@ -66,7 +66,7 @@ def _dtypes(check: Check) -> dict[str, str]:
 def values_and_gradients(check: Check) -> Iterator[Verdict]:
     """Values and gradients for every dout, and for other x."""
     found = check.judged("gradients", check.first)
-    at_first = {verdict.field for _, verdict in found if verdict.wrong}
+    at_first = {each.verdict.field for each in found if each.verdict.wrong}
     for words, dout in _douts(check).items():
         found += check.judged("gradients", check.truth(check.args, dout), f"for dout {words}")
     for words, scale in SCALES.items():
@@ -120,7 +120,7 @@ def _or_a_tie(check: Check, verdict: Verdict) -> Verdict:
     for _ in range(APART):  # a narrow dtype may have fewer numbers, of which some meet
         even = check.rng.permutation(np.linspace(float(x.min()), float(x.max()), x.size)).reshape(x.shape)
         args = (check.home.like(even, check.args[0]), *check.args[1:])
-        there = {each.field: each for _, each in _elsewhere(check, "gradients", args, "")}
+        there = {each.verdict.field: each.verdict for each in _elsewhere(check, "gradients", args, "")}
         if verdict.field in there and there[verdict.field].ok:
             return evolve(verdict, undecided=True, note=f"{verdict.note}: {TIE}")
     return verdict
@@ -130,7 +130,7 @@ def _by_field(verdicts: Any) -> Iterator[Verdict]:
     yield from sorted(verdicts, key=lambda verdict: verdict.law != "values")
 
 
-def _elsewhere(check: Check, law: str, args: Arguments, words: str) -> list[tuple[float, Verdict]]:
+def _elsewhere(check: Check, law: str, args: Arguments, words: str) -> list[Judged]:
     """The verdicts for other arguments, if the reference takes them."""
     known = truth_at(check, args)
     return [] if known is None else check.judged(law, known, words)

@@ -187,12 +187,27 @@ class Size:
         return cls(largest * math.sqrt(float(np.mean(np.square(errors / largest)))), largest)
 
 
-OF_NO_USE = "the formula itself is of no use in this dtype here"
-"""The words where f may be as wrong as it likes."""
+@frozen(eq=False)
+class Judged:
+    """A verdict on a result.
+
+    Parameters
+    ----------
+    share
+        The error, as a share of what is allowed.
+    verdict
+        The verdict.
+    no_yardstick
+        Whether the formula itself is of no use here, so that f may be as wrong as it likes.
+    """
+
+    share: float
+    verdict: Verdict
+    no_yardstick: bool = False
 
 
-def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tuple[float, Verdict]:
-    """The verdict on one result, and its error as a share of what is allowed.
+def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> Judged:
+    """Judge one result.
 
     Parameters
     ----------
@@ -207,15 +222,16 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
 
     Returns
     -------
-    tuple[float, Verdict]
-        The share and the verdict.
+    Judged
+        The verdict, and the error as a share of what is allowed.
     """
     right, at = known.right[name], f"{words}: " if words else ""
     if not right.size and got.shape == right.shape:
-        return 0.0, Verdict(law, name, ok=False, undecided=True, note=f"{at}it has no entries: nothing can be compared")
+        note = f"{at}it has no entries: nothing can be compared"
+        return Judged(0.0, Verdict(law, name, ok=False, undecided=True, note=note))
     if got.shape != right.shape:
         note = f"{at}it is {describe(got)}, of the reference {describe(right)}"
-        return math.inf, Verdict(law, name, ok=False, note=note)
+        return Judged(math.inf, Verdict(law, name, ok=False, note=note))
     fits = _comparable(known, name)
     with np.errstate(all="ignore"):
         off = np.where(fits, got - right, 0.0)
@@ -245,9 +261,9 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> tupl
     tenth = 0.1 * scale.root
     if ok and yard is not None and min(error.root, yard.root) > tenth > 0:
         left = cancels(known, name) or tenth <= _typical(known, name) / 80
-        why = f"{OF_NO_USE}, where terms cancel" if left else OF_NO_USE
-        made = evolve(made, ok=False, undecided=True, note=f"{note}: {why}")
-    return share, made
+        why = f"the formula itself is of no use in this dtype here{', where terms cancel' if left else ''}"
+        return Judged(share, evolve(made, ok=False, undecided=True, note=f"{note}: {why}"), no_yardstick=not left)
+    return Judged(share, made)
 
 
 def _comparable(known: Truth, name: str) -> NDArray[np.bool_]:

@@ -21,31 +21,13 @@ from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
 from chainrule.interop.graph import Function
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.directions import (
-    FIRST,
-    FIRST_IN_NOISE,
-    NOISY,
-    ROUNDINGS,
-    SAFE,
-    Part,
-    by_directions,
-    confirmed,
-    only_at_kinks,
-)
+from chainrule.laws.trials.directions import by_directions
+from chainrule.laws.trials.entries import confirmed, only_at_kinks
 from chainrule.laws.trials.finite import first_not_finite
 from chainrule.laws.trials.hints import hint, where_beyond
-from chainrule.laws.trials.trial import (
-    Checked,
-    Trial,
-    Units,
-    couples_rows,
-    draw,
-    fixed_fields,
-    measured,
-    sizes_of,
-    units_of,
-    value_of,
-)
+from chainrule.laws.trials.part import FIRST, FIRST_IN_NOISE, NOISY, ROUNDINGS, SAFE, Part
+from chainrule.laws.trials.rounding import Units, units_of
+from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, fixed_fields, measured, sizes_of, value_of
 
 P = TypeVar("P")
 C = TypeVar("C")

@@ -24,13 +24,13 @@ from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.trials.copies import in_dtype, in_float64
-from chainrule.laws.trials.directions import Part
 from chainrule.laws.trials.hints import where
+from chainrule.laws.trials.part import Part
+from chainrule.laws.trials.rounding import Units, rounding
 from chainrule.laws.trials.trial import (
     Checked,
     Fields,
     Trial,
-    Units,
     arrays_in,
     backward_of,
     couples_rows,
@@ -38,7 +38,6 @@ from chainrule.laws.trials.trial import (
     measured,
     named,
     rms,
-    rounding,
 )
 
 UNITS = 8.0

@@ -10,7 +10,8 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.trial import Checked, Fields, Trial, Units, draw, measured, rms, trial_back, units_of
+from chainrule.laws.trials.rounding import Units, units_of
+from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured, rms, trial_back
 
 MATRIX = 2
 """The axes of a matrix."""

@@ -8,7 +8,8 @@ import numpy as np
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.laws.trials.copies import in_dtype
-from chainrule.laws.trials.trial import Checked, Trial, draw, measured, rounding
+from chainrule.laws.trials.rounding import rounding
+from chainrule.laws.trials.trial import Checked, Trial, draw, measured
 
 P = TypeVar("P")
 C = TypeVar("C")

@@ -15,7 +15,8 @@ from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.trials.copies import in_dtype
 from chainrule.laws.trials.directions import REFUSE
-from chainrule.laws.trials.trial import Checked, Fields, Trial, couples_rows, draw, measured, rounding
+from chainrule.laws.trials.rounding import rounding
+from chainrule.laws.trials.trial import Checked, Fields, Trial, couples_rows, draw, measured
 
 CLOSE = 64.0
 """The units of rounding that results may differ by if sums are taken in another order."""

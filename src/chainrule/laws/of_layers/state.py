@@ -18,6 +18,7 @@ from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.process import settings_kept
+from chainrule.laws.trials.rounding import rounding
 from chainrule.laws.trials.trial import (
     Checked,
     Fields,
@@ -27,7 +28,6 @@ from chainrule.laws.trials.trial import (
     draw,
     measured,
     named,
-    rounding,
     run_forward,
 )
 

@@ -17,7 +17,7 @@ from chainrule.laws.of_layers.dtypes import Both, floors, precision
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, renamed, with_rows
 from chainrule.laws.of_losses._cases import Case, other_sizes, other_targets
 from chainrule.laws.trials.copies import in_float64
-from chainrule.laws.trials.directions import Part
+from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.trial import Fields, Trial, measured
 from chainrule.loss import Loss
 

@@ -19,8 +19,10 @@ from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, of_igno
 from chainrule.laws.of_losses._cases import other_sizes, other_targets, targets_in_other_dtypes
 from chainrule.laws.of_losses.memory import written_to
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.directions import REFUSE, Part, by_directions
-from chainrule.laws.trials.trial import Trial, measured, sizes_of, units_of
+from chainrule.laws.trials.directions import REFUSE, by_directions
+from chainrule.laws.trials.part import Part
+from chainrule.laws.trials.rounding import units_of
+from chainrule.laws.trials.trial import Trial, measured, sizes_of
 from chainrule.loss import Loss
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from chainrule.encoder import Encoder
 from chainrule.interop.graph import Function
 from chainrule.interop.in_code import name_in_code, path_in_code, reached, value_in_code
 from chainrule.laws.of_losses._as_layer import OfLoss
-from chainrule.laws.trials.directions import Part
+from chainrule.laws.trials.part import Part
 
 FEW = 64
 """The most numbers that are written out."""

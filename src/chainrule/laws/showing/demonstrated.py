@@ -45,8 +45,8 @@ from chainrule.laws.showing._programs import (
 )
 from chainrule.laws.showing.smallest import LARGE, rounded
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.directions import Part
 from chainrule.laws.trials.hints import line_of
+from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.process import as_new, contained
 from chainrule.laws.trials.trial import Trial
 

@@ -19,8 +19,10 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.dtypes import Both
 from chainrule.laws.of_losses._as_layer import OfLoss, as_layer
 from chainrule.laws.showing._lines import FEW, OF_DOUT, OF_TARGETS, OF_X, Author, Shown, drawn, lines_of
-from chainrule.laws.trials.directions import Part, confirmed
-from chainrule.laws.trials.trial import Trial, draw, measured, units_of
+from chainrule.laws.trials.entries import confirmed
+from chainrule.laws.trials.part import Part
+from chainrule.laws.trials.rounding import units_of
+from chainrule.laws.trials.trial import Trial, draw, measured
 
 TRIES = 48
 """The number of smaller or simpler cases that are tried."""
