@@ -28,8 +28,9 @@ from chainrule.laws.of_layers.ownership import ownership
 from chainrule.laws.of_layers.purity import arguments_unchanged, read_only_accepted, repeatability
 from chainrule.laws.of_layers.rows import independent_rows, nan_shows, scaled
 from chainrule.laws.of_layers.sizes import other_sizes
-from chainrule.laws.of_layers.state import calls_in_between, process_unchanged, threads
+from chainrule.laws.of_layers.state import calls_in_between, process_unchanged
 from chainrule.laws.of_layers.structure import structure
+from chainrule.laws.of_layers.threads import threads
 from chainrule.laws.of_layers.values import other_values
 from chainrule.laws.of_losses.dtypes import loss_precision
 from chainrule.laws.of_losses.memory import loss_memory, loss_purity, loss_state

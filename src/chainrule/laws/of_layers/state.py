@@ -1,12 +1,5 @@
-"""The laws of state: calls that come in between, threads, and what belongs to the whole process."""
+"""The laws of state: calls that come in between, and what belongs to the whole process."""
 
-import contextlib
-import sys
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -18,7 +11,6 @@ from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.process import settings_kept
-from chainrule.laws.trials.rounding import rounding
 from chainrule.laws.trials.trial import (
     Checked,
     Fields,
@@ -26,16 +18,9 @@ from chainrule.laws.trials.trial import (
     arrays_in,
     backward_of,
     draw,
-    measured,
     named,
     run_forward,
 )
-
-THREADS, CALLS, LONG_CALLS = 4, 6, 2
-"""The number of threads, and of the calls of each: fewer of those that take long and so meet in any case."""
-
-MOST_EVENTS = 3000
-"""The number of steps of the interpreter in a call up to which a thread lets others run."""
 
 
 def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -85,7 +70,7 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
         if not _equal(second.back(slope), mine):
             bad["backward"] = f"a backward in between changes its results for a cache, with {case}"
         alone = _grads(layer, second.cache, slope)
-        if not _close(alone, mine, {name: np.abs(leaf).max(initial=0.0) for name, leaf in mine.items()}):
+        if not close(alone, mine, {name: np.abs(leaf).max(initial=0.0) for name, leaf in mine.items()}):
             bad["grads"] = f"grads(cache, dout) is not the second result of backward on {case}"
         if not np.array_equal(Trial.of(layer, params, x).out, out, equal_nan=True):
             bad["forward"] = f"after a call on {case} it gives other numbers"
@@ -200,106 +185,6 @@ def _back(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:
     }
 
 
-def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """Several threads at a time get what each would get alone.
-
-    Parameters
-    ----------
-    layer, params, x
-        The layer, and the arguments to run it on.
-    rng
-        The generator that draws.
-
-    Returns
-    -------
-    list[Verdict]
-        For out and the results of backward together.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from chainrule import Affine, affine, laws
-    >>> rng = np.random.default_rng(0)
-    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
-    >>> all(verdict.ok for verdict in laws.threads(affine, params, x, rng))
-    True
-    """
-    dout = draw(run_forward(layer, params, x)[0], rng)
-
-    def run(given: tuple[Any, Array]) -> Fields:
-        trial = Trial.of(layer, params, given[0])
-        return {"out": trial.out.copy(), **{name: np.array(leaf) for name, leaf in trial.back(given[1]).items()}}
-
-    several, alone = [(x, dout)], [run((x, dout))]
-    for _ in range(THREADS - 1):
-        other = (_shuffled(layer, x, rng), draw(dout, rng))
-        try:
-            alone.append(run(other))
-        except Exception:  # noqa: BLE001, S112  # it refuses these numbers, which is an answer
-            continue
-        several.append(other)
-
-    base = measured(Trial.of(layer, params, x), rng)
-    dtype = base.out.dtype
-    units = rounding(base, dout, rng, float(np.finfo(dtype).eps) / 2)
-    calls = LONG_CALLS if base.large else CALLS
-    interval, tracer = sys.getswitchinterval(), giving_way(layer)
-
-    def run_giving_way(given: tuple[Any, Array]) -> Fields:
-        before = sys.gettrace()
-        sys.settrace(tracer())
-        try:
-            return run(given)
-        finally:
-            sys.settrace(before)
-
-    try:
-        sys.setswitchinterval(1e-6)
-        with ThreadPoolExecutor(THREADS) as pool:
-            together = list(pool.map(run_giving_way, several * calls))
-    finally:
-        sys.setswitchinterval(interval)
-    scale = {name: 64 * unit.max(initial=0.0) for name, unit in units.items()}
-    ok = all(_close(found, right, scale, 1.0) for found, right in zip(together, alone * calls, strict=True))
-    note = "" if ok else "in several threads at a time it gives other numbers: is something stored outside the cache?"
-    return [Verdict("threads", "results", ok=ok, note=note)]
-
-
-def giving_way(layer: Checked[Any, Any]) -> Callable[[], Any]:
-    """A maker of trace functions, under which a thread lets others run in the middle of the layer's own lines."""
-    files = {code.co_filename for f in (layer.forward, layer.grads) for code in _codes(f)}
-
-    def made() -> Any:
-        left = MOST_EVENTS
-
-        def trace(frame: FrameType, event: str, arg: object) -> Any:
-            nonlocal left
-            if left < 0 or frame.f_code.co_filename not in files:
-                return None
-            frame.f_trace_opcodes = True
-            left -= 1
-            if event == "opcode" and left % 3 == 0:
-                time.sleep(0)
-            return trace
-
-        return trace
-
-    return made
-
-
-def _codes(f: Any, deep: int = 4) -> Iterator[CodeType]:
-    """The code of a function, of what it is a method or a partial of, and of the functions that it has closed over."""
-    while isinstance(f, partial):
-        f = f.func
-    f = f.__func__ if isinstance(f, MethodType) else f
-    if not isinstance(f, FunctionType) or not deep:
-        return
-    yield f.__code__
-    for cell in f.__closure__ or ():
-        with contextlib.suppress(ValueError):  # it is empty as yet
-            yield from _codes(cell.cell_contents, deep - 1)
-
-
 def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """A call leaves the process as it was.
 
@@ -350,7 +235,7 @@ def _copied(fields: Fields) -> Fields:
 
 def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[str, Any]:
     """Other inputs: of the same shape, of one row, and of more rows."""
-    others: dict[str, Any] = {"other numbers": _shuffled(layer, x, rng)}
+    others: dict[str, Any] = {"other numbers": shuffled(layer, x, rng)}
     leaves = tree.leaves(x)
     if leaves and all(leaf.ndim and len(leaf) > 1 for leaf in leaves):
         n = len(leaves[0])
@@ -360,7 +245,7 @@ def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[s
     return others
 
 
-def _shuffled(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> Any:
+def shuffled(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> Any:
     """Other numbers of the same kind: each moved towards another of the same array."""
     if isinstance(layer, Encoder):
         return tree.map(rng.permutation, x)
@@ -379,7 +264,7 @@ def _equal(a: Fields, b: Fields) -> bool:
     return all(np.array_equal(leaf, b[name], equal_nan=True) for name, leaf in a.items() if name in b)
 
 
-def _close(a: Fields, b: Fields, scale: dict[str, Any], factor: float = 0.0) -> bool:
+def close(a: Fields, b: Fields, scale: dict[str, Any], factor: float = 0.0) -> bool:
     """Equal, but for rounding."""
     for name, leaf in a.items():
         if name not in b or leaf.shape != b[name].shape:
@@ -390,4 +275,4 @@ def _close(a: Fields, b: Fields, scale: dict[str, Any], factor: float = 0.0) -> 
     return True
 
 
-__all__ = ["calls_in_between", "process_unchanged", "threads"]
+__all__ = ["calls_in_between", "process_unchanged"]

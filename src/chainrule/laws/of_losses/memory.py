@@ -14,7 +14,8 @@ from chainrule.laws.of_layers._watched import lent
 from chainrule.laws.of_layers.layouts import any_layout, layouts_of
 from chainrule.laws.of_layers.memory import all_written, nothing_shared
 from chainrule.laws.of_layers.rows import rows_of
-from chainrule.laws.of_layers.state import calls_in_between, process_unchanged, threads
+from chainrule.laws.of_layers.state import calls_in_between, process_unchanged
+from chainrule.laws.of_layers.threads import threads
 from chainrule.laws.of_losses._as_layer import (
     as_layer,
     number_of_rows,
