@@ -47,5 +47,10 @@ def layouts(a: NDArray[Any]) -> dict[str, NDArray[Any]]:
     }
 
 
-few = settings(max_examples=max(3, (settings.default or settings()).max_examples // 8))
-"""For a law, and for a whole check, which try tens of cases by themselves."""
+def _a(part: int) -> settings:
+    """As many cases as there are by default, divided, and three at least."""
+    return settings(max_examples=max(3, (settings.default or settings()).max_examples // part))
+
+
+few, fewer = _a(4), _a(8)
+"""For a test that tries many cases by itself; and for a law, and a whole check, which try tens of them."""

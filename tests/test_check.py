@@ -35,7 +35,7 @@ from chainrule import (
     weighted,
 )
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, derivative
-from strategies import Floating, dtypes, few, generators, sides
+from strategies import Floating, dtypes, few, fewer, generators, sides
 from untyped import untyped
 
 PAGE = (Path(__file__).parents[1] / "docs" / "checking.md").read_text("utf-8")
@@ -89,7 +89,7 @@ def test_right_layers_are_accepted_and_nothing_is_undecided(subject: Subject, dt
     assert not report.undecided, str(report)
 
 
-@few
+@fewer
 @given(rng=generators, n=sides, k=sides, dtype=dtypes)
 def test_right_losses_optimizers_and_networks_are_accepted(
     rng: np.random.Generator, n: int, k: int, dtype: Floating
@@ -104,7 +104,7 @@ def test_right_losses_optimizers_and_networks_are_accepted(
 
 
 @pytest.mark.parametrize(("subject", "dtype"), in_turn([each for each in OTHERS if each.laws is OPTIMIZER_LAWS]))
-@few
+@fewer
 @given(rng=generators, n=sides)
 def test_right_optimizers_are_accepted_and_nothing_is_undecided(
     subject: Subject, dtype: Any, rng: np.random.Generator, n: int

@@ -27,7 +27,7 @@ from chainrule import (
     training_step,
     tree,
 )
-from strategies import Floating, dtypes, few, generators, normal, sides
+from strategies import Floating, dtypes, fewer, generators, normal, sides
 
 
 def pickled(value: Any) -> Any:
@@ -44,7 +44,7 @@ each_subject = pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
     ids=lambda value: getattr(value, "name", value),
 )
 def test_laws_hold(subject: Subject, law: str) -> None:
-    @few
+    @fewer
     @given(rng=generators, n=sides, dtype=dtypes)
     def holds(rng: np.random.Generator, n: int, dtype: Floating) -> None:
         report = Report(tuple(subject.laws[law](subject.layer, *subject.make(rng, n, dtype), rng)))

@@ -23,7 +23,7 @@ from chainrule import (
     tree,
 )
 from chainrule.layers.convolution.options import windows_of
-from strategies import Floating, few, generators, normal
+from strategies import Floating, fewer, generators, normal
 from untyped import untyped
 
 TYPED = """
@@ -527,7 +527,7 @@ def test_the_checker_calls_it_right(
     assert not report.undecided
 
 
-@few
+@fewer
 @given(rng=generators)
 def test_any_layout_of_x_and_weights_gives_the_same_values(rng: np.random.Generator) -> None:
     W, b, x = normal(rng, 3, 2, 2, 4), normal(rng, 4), normal(rng, 3, 5, 4, 2)

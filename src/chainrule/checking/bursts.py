@@ -160,7 +160,8 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
         slope, error = _extrapolated(sums, RATIO * RATIO)
         # Where the differences do not shrink as those of a smooth function do, extrapolation is worth nothing.
         change, last = np.abs(sums[1] - sums[0]), np.abs(sums[2] - sums[1])
-        rounded = 3 * np.sqrt(np.square(weights) @ np.square(rounding))
+        largest = rounding.max(initial=0.0) or 1.0  # whose square might overflow
+        rounded = 3 * largest * np.sqrt(np.square(weights) @ np.square(rounding / largest))
         error = error + rounded + np.where(last > 0.4 * change, 2 * last, 0.0)
         error = error + 1e-13 * (np.abs(weights) @ np.abs(right[2] + left[2]))  # of slopes that cancel each other
         half = np.zeros(len(weights))

@@ -314,7 +314,7 @@ def _complex_steps(trial: Trial, name: str, dout: Array) -> Callable[..., NDArra
         total: Array = out.sum()
         return total
 
-    together = name == "dx" and _rows_are_apart(trial)
+    together = name == "dx" and not trial.large and _rows_are_apart(trial)  # of a large one few entries are tried
 
     def stepped(which: NDArray[Any], seed: int = 0, way: float = 0.0) -> NDArray[Any]:
         at: Any = tree.map(partial(_beside, np.random.default_rng(seed), way), start) if way else start

@@ -277,5 +277,5 @@ def power(allowed: float, size: float, number: int) -> float:
 
 def length(values: NDArray[Any]) -> float:
     """The root of the sum of squares."""
-    length: float = np.linalg.norm(values.reshape(-1)).item()
-    return length
+    root: float = np.linalg.norm(values.reshape(-1)).item()
+    return root

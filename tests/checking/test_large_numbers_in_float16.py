@@ -1,0 +1,33 @@
+"""A function that computes in float16 inside, where its numbers are few and its values stand still between them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import Array, Layer, Unit, check_layer, own
+
+
+def narrow(f: Any, x: Array) -> Array:
+    out: Array = f(x.astype(np.float16)).astype(x.dtype)
+    return out
+
+
+@pytest.mark.parametrize("seed", [273, 296, 398, 1212])  # at which no noise was measured far out
+def test_a_right_sine_is_not_called_wrong(seed: int) -> None:
+    layer: Layer[Unit, Array] = Layer(
+        lambda params, x: (narrow(np.sin, x), own(x)), lambda cache, dout: (dout * narrow(np.cos, cache), ())
+    )
+    x = np.random.default_rng(seed).standard_normal((5, 4))
+    report = check_layer(layer, (), x, rng=np.random.default_rng(seed), only=["other_values"])
+    assert not report.failures, str(report)
+
+
+@pytest.mark.parametrize("seed", [273, 296, 398, 1212])
+def test_a_wrong_sine_is(seed: int) -> None:
+    layer: Layer[Unit, Array] = Layer(
+        lambda params, x: (narrow(np.sin, x), own(x)), lambda cache, dout: (2 * dout * narrow(np.cos, cache), ())
+    )
+    x = np.random.default_rng(seed).standard_normal((5, 4))
+    report = check_layer(layer, (), x, rng=np.random.default_rng(seed), only=["other_values"])
+    assert [verdict.field for verdict in report.failures] == ["dx"]
