@@ -1,5 +1,6 @@
 """The settings under which every test runs."""
 
+import gc
 import os
 import sys
 from collections import defaultdict
@@ -62,6 +63,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     }
     config.hook.pytest_deselected(items=[item for item in items if item not in tried])
     items[:] = [item for item in items if item in tried]
+
+
+def pytest_collection() -> None:
+    """Nothing is garbage while modules are imported: looking for it would take a fifth of that time."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From now on there is garbage, but not among the two million objects of modules and tests."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
