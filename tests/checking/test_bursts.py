@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from chainrule.checking.bursts import UNIT, Line, Slopes, noise_of, slopes
+from chainrule.checking.bursts import UNIT, Line, SlopeBounds, noise_of, slopes
 
 Real = NDArray[Any]
 ONE = np.ones((1, 1))
@@ -16,12 +16,14 @@ def along(f: Callable[[Any], Any], x: float, size: float = 0.0) -> Line:
     return lambda step: np.atleast_1d(np.asarray(f(np.float64(x + step * (size or abs(x))))))
 
 
-def at(f: Callable[[Any], Any], x: float, size: float = 0.0, first: float = 2.0**-8, noise: float = UNIT) -> Slopes:
+def at(
+    f: Callable[[Any], Any], x: float, size: float = 0.0, first: float = 2.0**-8, noise: float = UNIT
+) -> SlopeBounds:
     with np.errstate(all="ignore"):
         return slopes(along(f, x, size), ONE, first, noise)
 
 
-def with_its_noise(f: Callable[[Any], Any], x: float) -> Slopes:
+def with_its_noise(f: Callable[[Any], Any], x: float) -> SlopeBounds:
     """As laws do it: near 1, x itself is rounded to less than log(1 - x) needs."""
     with np.errstate(all="ignore"):
         return at(f, x, noise=max(UNIT, noise_of(along(f, x), ONE[0])))

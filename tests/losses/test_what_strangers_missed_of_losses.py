@@ -837,3 +837,13 @@ def of_first_labels() -> Loss[Any, Array]:
 def test_a_fault_beside_the_gradient_is_found(loss: Loss[Any, Any], targets: Any, words: str) -> None:
     said = words_of(checked(loss, targets=targets))
     assert any(each.startswith(words) for each in said), said
+
+
+# A gradient that is an array of another class.
+
+
+@pytest.mark.parametrize("kind", [np.matrix, np.ma.MaskedArray])
+def test_a_gradient_of_another_class_of_arrays_is_wrong(kind: type[Array]) -> None:
+    report = checked(made(backward=lambda c, d: slopes(c, d).view(kind)))
+    note = f"loss_structure, dout: is a {kind.__name__}, expected an ordinary array"
+    assert note in words_of(report)

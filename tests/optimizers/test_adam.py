@@ -10,7 +10,7 @@ from hypothesis import given
 
 from chainrule import Affine, Array, adagrad, adam, adamw, lion, rmsprop, rules, sgd, tree
 from chainrule.optimizer import State
-from chainrule.rules.optimizers import BLOCK
+from chainrule.rules.optimizers import BLOCK_ENTRIES
 from strategies import generators, normal, sides
 from untyped import untyped
 
@@ -33,7 +33,7 @@ def refused(params: Affine) -> None:
     adam(1e-3).step(adam(1e-3).init(params), params, (params, ()))  # rejected: other gradients
 """
 
-SIZE = 2 * BLOCK + 3
+SIZE = 2 * BLOCK_ENTRIES + 3
 
 
 def every(path: str, array: Array) -> bool:
@@ -88,7 +88,7 @@ def test_the_options_are_those_of_the_paper_unless_others_are_given() -> None:
 def test_large_arrays_are_stepped_as_their_pieces_are(optimizer: Any) -> None:
     rng = np.random.default_rng(0)
     param, grad = normal(rng, SIZE, dtype=np.float32), normal(rng, SIZE, dtype=np.float32)
-    pieces = [slice(start, start + 1000) for start in (0, BLOCK - 500, SIZE - 1000)]
+    pieces = [slice(start, start + 1000) for start in (0, BLOCK_ENTRIES - 500, SIZE - 1000)]
     whole, state = param, optimizer.init(param)
     parts = tuple(param[piece] for piece in pieces)
     state_of_parts = optimizer.init(parts)
@@ -146,11 +146,11 @@ def test_large_arrays_are_stepped_a_block_at_a_time_where_the_results_will_stand
         return new, (kept,)
 
     optimizer = rules.optimizer("blocks", update, 0.5, moments=1, factor=halved)
-    rng, shape = np.random.default_rng(0), (2, BLOCK + 1)
+    rng, shape = np.random.default_rng(0), (2, BLOCK_ENTRIES + 1)
     param, grad, moment = (normal(rng, *shape) for _ in range(3))
     new, state = optimizer.step(State(np.array(0), (moment,)), param, grad)
-    assert [old.shape for old, *_ in seen] == [(BLOCK,), (BLOCK,), (2,)]
-    assert [slope.shape for _, slope, *_ in seen] == [(BLOCK,), (BLOCK,), (2,)]
+    assert [old.shape for old, *_ in seen] == [(BLOCK_ENTRIES,), (BLOCK_ENTRIES,), (2,)]
+    assert [slope.shape for _, slope, *_ in seen] == [(BLOCK_ENTRIES,), (BLOCK_ENTRIES,), (2,)]
     np.testing.assert_array_equal(np.concatenate([old for old, *_ in seen]), param.ravel())
     np.testing.assert_array_equal(np.concatenate([slope for _, slope, *_ in seen]), 0.25 * grad.ravel())
     assert all(np.shares_memory(kept, state.moments[0]) for *_, kept, _ in seen)
@@ -195,7 +195,7 @@ def test_an_update_may_write_to_the_widened_copy_of_a_gradient_in_float16_alone(
         return xp.plus(grad, param), moments
 
     optimizer = rules.optimizer("writes", update, 0.5, moments=1)
-    for dtype, size in ((np.float16, 3), (np.float32, 3), (np.float32, BLOCK + 1)):
+    for dtype, size in ((np.float16, 3), (np.float32, 3), (np.float32, BLOCK_ENTRIES + 1)):
         param = np.ones(size, dtype)
         optimizer.step(optimizer.init(param), param, np.ones(size, dtype))
     assert mine == [True, False, False, False]

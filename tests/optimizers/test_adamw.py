@@ -21,7 +21,7 @@ from chainrule import (
     training_step,
     tree,
 )
-from chainrule.rules.optimizers import BLOCK, ArrayOptimizer
+from chainrule.rules.optimizers import BLOCK_ENTRIES, ArrayOptimizer
 from strategies import generators, normal, sides
 from untyped import untyped
 
@@ -156,7 +156,7 @@ def test_the_decay_goes_with_the_rate_of_the_step() -> None:
 
 def test_a_large_array_decays_a_block_at_a_time_and_is_not_written_to() -> None:
     rng = np.random.default_rng(0)
-    param, grad = (normal(rng, 2, BLOCK, dtype=np.float32) for _ in range(2))
+    param, grad = (normal(rng, 2, BLOCK_ENTRIES, dtype=np.float32) for _ in range(2))
     before = param.copy()
     new, _ = adamw(0.1, weight_decay=0.5).step(adamw(0.1).init(param), param, grad)
     np.testing.assert_array_equal(param, before)
@@ -164,7 +164,7 @@ def test_a_large_array_decays_a_block_at_a_time_and_is_not_written_to() -> None:
     np.testing.assert_array_equal(new, expected)
 
 
-@pytest.mark.parametrize("size", [2, BLOCK])
+@pytest.mark.parametrize("size", [2, BLOCK_ENTRIES])
 def test_an_update_may_use_what_has_decayed_more_than_once(size: int) -> None:
     def update(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
         doubled = xp.times(param, 2.0)

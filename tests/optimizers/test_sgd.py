@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chainrule import Affine, Array, Labels, rules, sgd, tree
 from chainrule.optimizer import State
-from chainrule.rules.optimizers import BLOCK, ArrayOptimizer
+from chainrule.rules.optimizers import BLOCK_ENTRIES, ArrayOptimizer
 from strategies import Floating, all_dtypes, generators, normal, sides
 from untyped import untyped
 
@@ -32,7 +32,7 @@ def test_one_step_is_the_published_update(rng: np.random.Generator, n: int, dtyp
 
 
 def test_a_large_array_is_stepped_whole() -> None:
-    p = normal(np.random.default_rng(0), BLOCK + 1)
+    p = normal(np.random.default_rng(0), BLOCK_ENTRIES + 1)
     np.testing.assert_array_equal(step_of(sgd(0.5), p, p)[0], p / 2)
 
 

@@ -11,9 +11,7 @@ places in memory, and with a floor that is measured and not guessed.
 from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
-import numpy as np
-
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import generator
 from chainrule.arrays.types import Generator
 from chainrule.checking.report import Report
 from chainrule.layer import Layer
@@ -96,8 +94,7 @@ def check_against(
     """
     from chainrule.laws._of_kernels.report import report_of
 
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"check_against: rng must be a numpy.random.Generator, got {describe(rng)}")
+    generator("check_against", rng)
     if isinstance(frozen, str) or not all(isinstance(place, int | str) for place in frozen):
         raise TypeError(f"check_against: frozen must be names or positions in a list, got {frozen!r}")
     return report_of(f, reference, args, rng, frozen=tuple(frozen), deterministic=deterministic)

@@ -41,7 +41,7 @@ share of it that another has at most on a plateau."""
 
 
 @frozen(eq=False)
-class Slopes:
+class SlopeBounds:
     """The derivatives of several functions along one line.
 
     Parameters
@@ -70,7 +70,7 @@ class Slopes:
 
 def slopes(
     f: Line, weights: Real, first: float, noise: float = UNIT, *, far_out: bool = False, enough: Real | float = 0.0
-) -> Slopes:
+) -> SlopeBounds:
     """Differentiate weighted sums of the values of a function along a line, at 0.
 
     Parameters
@@ -90,12 +90,12 @@ def slopes(
 
     Returns
     -------
-    Slopes
+    SlopeBounds
         Of the K sums.
     """
     middle = f(0.0)
     k = len(weights)
-    best = Slopes(*(np.full(k, start) for start in (np.nan, np.nan, np.inf, np.inf, first)))
+    best = SlopeBounds(*(np.full(k, start) for start in (np.nan, np.nan, np.inf, np.inf, first)))
     worse = np.zeros(k, int)
     h = first
     for _ in range(BURSTS):
@@ -103,7 +103,9 @@ def slopes(
         better = (found.error < best.error) & ~_stands_still(found, best)
         better &= ~(far_out & _contradicts(found, best))
         worse = np.where(better, 0, worse + np.isfinite(found.error))
-        best = Slopes(*(np.where(better, new, old) for new, old in zip(_fields(found), _fields(best), strict=True)))
+        best = SlopeBounds(
+            *(np.where(better, new, old) for new, old in zip(_fields(found), _fields(best), strict=True))
+        )
         size = np.maximum(np.abs(best.low), np.abs(best.high))
         known = (best.error <= 1e-13 * size) | ((best.error <= enough) & (best.low == best.high))
         known |= (best.error <= FINER * best.rounding) & (best.error < np.inf)  # the next steps round as much, at least
@@ -113,13 +115,13 @@ def slopes(
     return best
 
 
-def _stands_still(found: Slopes, before: Slopes) -> NDArray[np.bool_]:
+def _stands_still(found: SlopeBounds, before: SlopeBounds) -> NDArray[np.bool_]:
     """True where values that moved at larger steps move no more: they are rounded to the same number."""
     still: NDArray[np.bool_] = (found.low == 0) & (found.high == 0) & (np.abs(before.low) > 0)
     return still
 
 
-def _contradicts(found: Slopes, before: Slopes) -> NDArray[np.bool_]:
+def _contradicts(found: SlopeBounds, before: SlopeBounds) -> NDArray[np.bool_]:
     """True where a slope is far smaller than one that is known: finer steps may stay on one step of a staircase.
 
     x times a rounded number is such a step, and has that number as its slope, without an error.
@@ -131,7 +133,7 @@ def _contradicts(found: Slopes, before: Slopes) -> NDArray[np.bool_]:
     return far
 
 
-def finer(f: Line, weights: Real, first: float, noise: float = UNIT) -> Iterator[Slopes]:
+def finer(f: Line, weights: Real, first: float, noise: float = UNIT) -> Iterator[SlopeBounds]:
     """The derivatives by one burst after another, each with a quarter of the steps of the last, from a first step on.
 
     Where `slopes` takes the best burst, these show whether all that are finer agree with it. Those of a function that
@@ -142,11 +144,11 @@ def finer(f: Line, weights: Real, first: float, noise: float = UNIT) -> Iterator
         yield _burst(f, middle, weights, first / FINER_FOR_SURE**k, noise)
 
 
-def _fields(found: Slopes) -> tuple[Real, ...]:
+def _fields(found: SlopeBounds) -> tuple[Real, ...]:
     return found.low, found.high, found.error, found.rounding, found.step
 
 
-def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slopes:
+def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> SlopeBounds:
     steps = (h, RATIO * h, RATIO * RATIO * h)
     with np.errstate(all="ignore"):
         above, below = [f(step) for step in steps], [f(-step) for step in steps]
@@ -169,7 +171,7 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
             width = (_extrapolated(right, RATIO)[0] - _extrapolated(left, RATIO)[0]) / 2
             half = np.abs(weights) @ np.where(kinked, np.abs(width), 0.0)
     finite = np.isfinite(slope) & np.isfinite(error)
-    return Slopes(slope - half, slope + half, np.where(finite, error, np.inf), rounded, np.full(len(weights), h))
+    return SlopeBounds(slope - half, slope + half, np.where(finite, error, np.inf), rounded, np.full(len(weights), h))
 
 
 def _extrapolated(values: list[Real], ratio: float) -> tuple[Real, Real]:
@@ -187,6 +189,9 @@ WIDER = tuple(2.0**-k for k in (19, 16, 14, 12, 10))
 IN_STEPS = 2e-3
 """Noise from here on is that of a function whose values are steps, such as whole numbers, and is none. So is less,
 where values mostly stay the same from one point to the next at the widest spacing."""
+
+IN_BFLOAT16 = 1e-2
+"""The same for values of bfloat16, which has 8 binary digits."""
 
 
 def noise_of(f: Line, weights: Real, spacings: Sequence[float] = SPACINGS) -> float:
@@ -221,8 +226,14 @@ def noise_of(f: Line, weights: Real, spacings: Sequence[float] = SPACINGS) -> fl
         coarse = [list(_values(f, middle, spacing)) for spacing in WIDER]
         levels = [*fine, *(_level(weights @ out for out in some) / size for some in coarse)]
         steps = np.mean([a != b for some in coarse[-1:] for a, b in zip(some[1:], some[:-1], strict=True)])
-    found = [level for level in levels if level < (IN_STEPS if steps > 0.3 else 1e-6)]
-    return max(found, default=0.0)
+    most = IN_BFLOAT16 if _is_bfloat16(middle) else IN_STEPS if steps > 0.3 else 1e-6
+    return max((level for level in levels if level < most), default=0.0)
+
+
+def _is_bfloat16(values: Real) -> bool:
+    """Tell whether all numbers have 8 binary digits, and many need the last of them, as small whole numbers do not."""
+    digits = np.ldexp(np.frexp(values[np.isfinite(values) & (values != 0)])[0], 8)
+    return digits.size > 1 and bool((digits == np.rint(digits)).all()) and float(np.mean(digits % 2)) > 0.25
 
 
 def _values(f: Line, middle: Real, spacing: float) -> Iterator[Real]:

@@ -50,9 +50,9 @@ class CommandError(Exception):
 
     Examples
     --------
-    >>> from chainrule.checking.command import CommandError
-    >>> issubclass(CommandError, Exception)
-    True
+    >>> from chainrule.checking.command import main
+    >>> main(["no-colon"])  # on standard error: expected MODULE:NAME, such as mylayers:scale_case, got 'no-colon'
+    2
     """
 
 

@@ -229,20 +229,9 @@ def _described(case: tuple[Any, ...]) -> str:
 
 def _laws(*case: Any, surrogate: bool, effort: Effort) -> list[str]:
     """The names of the laws that the check runs, in its order."""
-    from chainrule import laws
-    from chainrule.laws.tables import DERIVATIVE_LAWS, ELSEWHERE
+    from chainrule.laws.running import LAWS, asked
 
-    left_out = {*(DERIVATIVE_LAWS if surrogate else ()), *(ELSEWHERE if is_quick(effort, "each_law") else ())}
-    for_layers, for_losses = (
-        [name for name in each if name not in left_out] for each in (laws.LAYER_LAWS, laws.LOSS_LAWS)
-    )
-    names: dict[str, list[str]] = {
-        "layer": for_layers,
-        "loss": for_losses,
-        "network": [*for_layers, *for_losses, *laws.NETWORK_LAWS],
-        "optimizer": [*laws.OPTIMIZER_LAWS],
-    }
-    return names[_kind(case)]
+    return asked(LAWS[_kind(case)], quick=is_quick(effort, "each_law"), surrogate=surrogate)
 
 
 __all__ = ["CASES", "CheckedLaw", "checker", "each_law"]

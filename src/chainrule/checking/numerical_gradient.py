@@ -140,7 +140,7 @@ def directional_derivative(
     if objective is not None:
         f = objective
         point, line = tree.map(_at_least_float64, params), tree.map(_at_least_float64, direction)
-    tree.map(_alike, point, line)
+    tree.map(_same_shape, point, line)
     longest = max((float(np.abs(leaf).max(initial=0.0)) for leaf in tree.leaves(line)), default=0.0)
     if longest == 0:
         return 0.0
@@ -193,7 +193,7 @@ def _objective(f: Any) -> Objective[Any, Any] | None:
     return objective
 
 
-def _alike(leaf: Array, direction: Array) -> Array:
+def _same_shape(leaf: Array, direction: Array) -> Array:
     if leaf.shape != direction.shape:
         raise ValueError(
             f"directional_derivative: the direction must have the shape of its parameter {leaf.shape}, "

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from attrs import asdict, frozen
 
-from chainrule.checking.verdict import Verdict
+from chainrule.checking.verdict import Verdict, entry
 
 MARKS: dict[bool | None, str] = {True: "ok", False: "WRONG", None: "cannot tell"}
 """The words that a table has for a verdict."""
@@ -134,8 +134,7 @@ def _found(verdict: Verdict) -> list[str]:
     """The findings, in lines."""
     lines: list[str] = []
     if not verdict.ok and not math.isnan(verdict.expected):
-        place = f"{verdict.field}[{', '.join(str(i) for i in verdict.index)}]" if verdict.index else verdict.field
-        lines.append(f"{place} is {verdict.got:.12g}, expected {verdict.expected:.12g}")
+        lines.append(f"{entry(verdict.field, verdict.index)} is {verdict.got:.12g}, expected {verdict.expected:.12g}")
     if verdict.note:
         lines.append(". ".join(filter(None, (verdict.note, verdict.advice))))
     return lines

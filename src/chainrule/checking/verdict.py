@@ -74,6 +74,11 @@ class Verdict:
         return not self.ok and not self.undecided
 
 
+def entry(name: str, index: tuple[Any, ...]) -> str:
+    """An entry of an array in words: `"x[1, 2]"`; of an array without axes, its name."""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+
 def one_each(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """One verdict for each field: the first that is wrong, or else that can't tell, or else that is right."""
     by_field: dict[str, Verdict] = {}

@@ -12,11 +12,15 @@ from attrs import evolve
 
 from chainrule import tree
 from chainrule.checking.verdict import Verdict
-from chainrule.laws._of_kernels.check import Check, said, truth_at, worst
+from chainrule.laws._of_kernels.check import Check, error_text, truth_at, worst_judged
 from chainrule.laws._of_kernels.homes import Real, Torch, values
 from chainrule.laws._of_kernels.kernels import Arguments, Names, Results, arrays_of, in_memory
 from chainrule.laws._of_kernels.yardstick import Judged, numbers
+from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.process import settings_kept
+
+WRITTEN = "modified by an inplace operation"
+"""In the error of torch for a backward that would use what was written to after forward had saved it."""
 
 
 def process_unchanged(check: Check) -> Iterator[Verdict]:
@@ -48,7 +52,7 @@ def repeated(check: Check) -> Iterator[Verdict]:
         _run_at(check, args)
         n = len(args[0])
         for name in _wrong(check, check.f.backward(check.args, cache, dout)):
-            changed.setdefault(name, f"a call with {n} {'row' if n == 1 else 'rows'}")
+            changed.setdefault(name, f"a call with {plural(n, 'row')}")
     again = _again(check, dout)
     for name, bits in runs[0].items():
         note = again.get(name, "")
@@ -75,7 +79,7 @@ def _run_at(check: Check, args: Arguments) -> None:
     try:
         out, cache = check.f.forward(check.copied(args))
         check.f.backward(args, cache, check.home.like(np.ones(tuple(out.shape)), out))
-    except Exception:  # noqa: BLE001  # a law of its own says so
+    except Exception:  # a law of its own says so
         return
 
 
@@ -85,10 +89,13 @@ def _again(check: Check, dout: Any) -> dict[str, str]:
     check.f.backward(check.args, cache, dout)
     try:
         second = check.f.backward(check.args, cache, dout)
-    except (RuntimeError, AttributeError):
-        return {}
-    except Exception as error:  # noqa: BLE001  # it is part of the report
-        return dict.fromkeys(check.names.gradients.values(), f"the second backward of one call {said(error)}")
+    except (RuntimeError, AttributeError) as error:
+        if WRITTEN not in str(error):
+            return {}
+        note = "the second backward of one call is refused by torch: backward writes to what was saved"
+        return dict.fromkeys(check.names.gradients.values(), note)
+    except Exception as error:
+        return dict.fromkeys(check.names.gradients.values(), f"the second backward of one call {error_text(error)}")
     note = "the second backward of one call gives another: is what was saved written to?"
     return dict.fromkeys(_wrong(check, second), note)
 
@@ -208,10 +215,10 @@ def without_gradients(check: Check) -> Iterator[Verdict]:
         try:
             with mode():
                 out = plain(args)
-        except Exception:  # noqa: BLE001, S112  # it refuses it, which is an answer
+        except Exception:
             continue
         found += check.compared("without_gradients", numbers({check.names.out: out}), known, words)
-    yield from worst(found)
+    yield from worst_judged(found)
 
 
 def requires_grad(check: Check) -> Iterator[Verdict]:
@@ -229,7 +236,7 @@ def requires_grad(check: Check) -> Iterator[Verdict]:
     for some in (*alone, *without):
         words = f"where {' and '.join(some)} alone {'requires' if len(some) == 1 else 'require'} a gradient"
         found += _with_some(check, {path: name for each in some for path, name in of_argument[each].items()}, words)
-    yield from worst(found)
+    yield from worst_judged(found)
 
 
 def _with_some(check: Check, gradients: dict[str, str], words: str) -> list[Judged]:
@@ -238,12 +245,12 @@ def _with_some(check: Check, gradients: dict[str, str], words: str) -> list[Judg
     args = check.copied()
     try:
         out, cache = f.forward(args)
-    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+    except Exception:
         return []
     right = {name: check.first.right[name] for name in (names.out, *gradients.values())}
     try:
         results = {names.out: out, **f.backward(args, cache, check.home.like(check.first.dout, out))}
-    except Exception as error:  # noqa: BLE001  # it is part of the report
-        note = f"{words}: backward {said(error)}"
+    except Exception as error:
+        note = f"{words}: backward {error_text(error)}"
         return [Judged(np.inf, Verdict("requires_grad", name, ok=False, note=note)) for name in gradients.values()]
     return check.compared("requires_grad", numbers(results), evolve(check.first, right=right), words)

@@ -10,7 +10,7 @@ from chainrule.laws._of_kernels.homes import Home, Real, values
 from chainrule.laws._of_kernels.kernels import Arguments, Kernel, Names, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, Size, Truth, judge, numbers, truth
 
-MOST = 2**20
+MOST_NUMBERS = 2**20
 """The most numbers of x at another number of rows or columns."""
 
 MOST_ENTRIES = 1200
@@ -48,7 +48,7 @@ class Check:
     @property
     def most(self) -> int:
         """The most numbers of x that are tried."""
-        return MOST if self.has_backward else MOST_ENTRIES
+        return MOST_NUMBERS if self.has_backward else MOST_ENTRIES
 
     def copied(self, args: Arguments | None = None) -> Arguments:
         """Arguments for one call of f."""
@@ -64,8 +64,8 @@ class Check:
         try:
             with np.errstate(all="ignore"):
                 results = numbers(self.f.run(self.copied(known.args), known.dout))
-        except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
-            note = f"{words}: {said(error)}" if words else said(error)
+        except Exception as error:
+            note = f"{words}: {error_text(error)}" if words else error_text(error)
             return [Judged(np.inf, Verdict(law, "call", ok=False, note=note))]
         return self.compared(law, results, known, words)
 
@@ -88,7 +88,7 @@ def rounded(numbers_: Real, args: Arguments, home: Home) -> Real:
     return values(home.like(numbers_, args[0]))
 
 
-def said(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """The words of an error, in a verdict."""
     return f"raised {type(error).__name__}: {error}"
 
@@ -100,11 +100,11 @@ def truth_at(check: Check, args: Arguments, dout: Callable[[tuple[int, ...]], Re
             shape = values(check.reference.forward(lifted(check.home, args, check.home.wide))[0]).shape
             numbers_ = check.rng.standard_normal(shape) if dout is None else dout(shape)
             return check.truth(args, rounded(numbers_, check.args, check.home))
-    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+    except Exception:
         return None
 
 
-def worst(found: list[Judged]) -> list[Verdict]:
+def worst_judged(found: list[Judged]) -> list[Verdict]:
     """One verdict for each field: the first wrong one, else the one that is nearest to it."""
     by_field: dict[str, list[Judged]] = {}
     for each in found:

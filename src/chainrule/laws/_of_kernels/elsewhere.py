@@ -10,15 +10,25 @@ from attrs import evolve
 
 from chainrule.arrays.arguments import describe
 from chainrule.checking.verdict import Verdict
-from chainrule.laws._of_kernels.check import Check, truth_at, worst
+from chainrule.laws._of_kernels.check import Check, truth_at, worst_judged
 from chainrule.laws._of_kernels.homes import MATRIX, Home, Real, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, Truth, cancels, errors_of, numbers
+from chainrule.laws.trials.hints import plural
 
 COLUMNS = (31, 33, 65, 127, 130, 257, 1)
 """Numbers of columns: odd ones, a little more than blocks have and a little less."""
 
 FEW_COLUMNS = (33, 130, 1)
+"""The same where each is compiled anew."""
+
+CORNER = 129
+"""Rows and columns that both leave a rest of one in their last blocks: tiles have a corner."""
+
+LENGTHS = (33, 65, 129)
+"""Lengths of the axes between rows and columns: one more than blocks have."""
+
+FEW_LENGTHS = (33, 129)
 """The same where each is compiled anew."""
 
 FAR, FARTHER = 20.0, 100.0
@@ -49,14 +59,30 @@ def columns(check: Check) -> Iterator[Verdict]:
         if count > most or count == n or (count == 1 and not taken):
             continue
         which = check.rng.integers(0, n, count)
-        drawn = check.home.columns(x, which)
-        beside = lifted(check.home, check.args[1:], partial(_columns, check.home, n, which))
-        known = truth_at(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *beside))
+        known = _with_columns(check, check.args, which)
         if known is None:
             continue
         taken += 1
-        found += _where_taken(check, known, f"with {count} {'column' if count == 1 else 'columns'}")
-    yield from worst(found)
+        found += _where_taken(check, known, f"with {plural(count, 'column')}")
+    if taken and in_memory(check.home) and CORNER**2 * math.prod(x.shape[1:-1]) <= check.most:
+        rows, which = (check.rng.integers(0, side, CORNER) for side in (x.shape[0], n))
+        known = _with_columns(check, lifted(check.home, check.args, partial(_rows, check.home, x, rows)), which)
+        if known is not None:
+            found += _where_taken(check, known, f"with {CORNER} rows and columns")
+    yield from worst_judged(found)
+
+
+def _with_columns(check: Check, args: Arguments, which: Real) -> Truth | None:
+    """The right answers for these columns of the arguments, if the formula takes them."""
+    n = int(check.args[0].shape[-1])
+    drawn = check.home.columns(args[0], which)
+    beside = lifted(check.home, args[1:], partial(_columns, check.home, n, which))
+    return truth_at(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *beside))
+
+
+def _rows(home: Home, x: Any, which: Real, array: Any) -> Any:
+    """These rows of an array that has as many as x, and as many axes."""
+    return home.take(array, which) if array.ndim == x.ndim and array.shape[0] == x.shape[0] else home.copy(array)
 
 
 def _goes_along(x: Any, array: Any) -> bool:
@@ -79,15 +105,15 @@ def lengths(check: Check) -> Iterator[Verdict]:
     """
     x = check.args[0]
     found: list[Judged] = []
-    for axis in range(1, x.ndim - 1):
-        for length in (x.shape[axis] + 1, 2 * x.shape[axis] + 3, 33):
-            if length == x.shape[axis] or math.prod(x.shape) * length > check.most * x.shape[axis]:
+    for axis, n in list(enumerate(x.shape))[1:-1]:
+        for length in (n + 1, 2 * n + 3, *LENGTHS) if in_memory(check.home) else (n + 1, *FEW_LENGTHS):
+            if length == n or math.prod(x.shape) * length > check.most * n:
                 continue
-            which = check.rng.integers(0, x.shape[axis], length)
+            which = check.rng.integers(0, n, length)
             known = truth_at(check, _along(check, axis, which))
             if known is not None:
                 found += _where_taken(check, known, f"with {length} places on axis {axis}", "lengths")
-    yield from worst(found)
+    yield from worst_judged(found)
 
 
 def _along(check: Check, axis: int, which: Real) -> Arguments:
@@ -113,7 +139,7 @@ def _where_taken(check: Check, known: Truth, words: str, law: str = "columns") -
     """The verdicts on results of f, if it takes these arguments; of what cancels nothing is said."""
     try:
         results = numbers(check.f.run(check.copied(known.args), known.dout))
-    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+    except Exception:
         return []
     return check.compared(law, results, _not_cancelled(known), words)
 
@@ -137,7 +163,8 @@ def extremes(check: Check) -> Iterator[Verdict]:
         judged = [] if known is None else _where_taken(check, known, words, "extremes")
         # Far out, where a softmax saturates, right kernels differ from the formula by more than its own error.
         found += [each for each in judged if each.verdict.ok or each.share > GROSS]
-    yield from worst(found)
+    found += _finite(check, _with_last_far_out(x), f"for x with {FARTHER:g} in the last column")
+    yield from worst_judged(found)
 
 
 def _with_zeros(check: Check, x: Real) -> Real:
@@ -160,6 +187,14 @@ def _far_out(x: Real) -> Real:
     return changed
 
 
+def _with_last_far_out(x: Real) -> Real:
+    """X with the last number of every second row far out, of its sign: it stands in the last block of columns."""
+    changed = x.copy()
+    last = changed[::2, ..., -1] if x.ndim > 1 else changed[-1:]
+    last[...] = np.where(last < 0, -FARTHER, FARTHER)
+    return changed
+
+
 def _at(check: Check, x: Real) -> Arguments:
     return (check.home.like(x, check.args[0]), *check.args[1:])
 
@@ -172,11 +207,11 @@ def _finite(check: Check, x: Real, words: str) -> list[Judged]:
         if not check.has_backward:  # numerical slopes are finite by accident where the right one is not
             right = {check.names.out: right[check.names.out]}
         off = errors_of(check.reference, args, dout, right, has_backward=check.has_backward)
-    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+    except Exception:
         return []
     try:
         got = numbers(check.f.run(check.copied(args), dout))
-    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+    except Exception:
         return []
     found: list[Judged] = []
     for name in [name for name in right if name in got and got[name].shape == right[name].shape]:

@@ -140,7 +140,7 @@ class OfJAX(NumPy):
     """Arrays of NumPy for a function of JAX, whose own have one layout, can't be written to and are never unwritten."""
 
     def layouts_of(self, axes: int) -> dict[str, Callable[[Any], Any]]:
-        """None."""
+        """There are none: an array of JAX has one layout."""
         return {}
 
 

@@ -128,11 +128,11 @@ def kernel(f: Any, library: str, args: Arguments, names: Names, home: Home, *, r
     if isinstance(f, Layer):
         return Kernel(f, len(args) == 2, names, home)
     if not callable(f) or (isinstance(f, type) and not hasattr(f, "apply")):
-        raise TypeError(f"check_against: {role} must be a Layer or a function of arrays, got {_said(f)}")
+        raise TypeError(f"check_against: {role} must be a Layer or a function of arrays, got {_function_name(f)}")
     if library == "numpy":
         if role == "f":
             raise TypeError(
-                f"check_against: f is {_said(f)}, a function of NumPy arrays, which has no backward: "
+                f"check_against: f is {_function_name(f)}, a function of NumPy arrays, which has no backward: "
                 f"give Layer(forward, backward)"
             )
         return Kernel(_numerical(f), False, names, home)
@@ -168,7 +168,7 @@ def _has_arrays(arg: object) -> bool:
     return bool(tree.leaves(arg))
 
 
-def _said(f: object) -> str:
+def _function_name(f: object) -> str:
     return name_of_function(f) if callable(f) else describe(f)
 
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.checking.verdict import Verdict
-from chainrule.laws._of_kernels.check import Check, said, worst
+from chainrule.laws._of_kernels.check import Check, error_text, worst_judged
 from chainrule.laws._of_kernels.homes import MATRIX
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, Truth, numbers
+from chainrule.laws.of_layers.layouts import constant
 
 
 def layouts(check: Check) -> Iterator[Verdict]:
@@ -30,28 +31,14 @@ def layouts(check: Check) -> Iterator[Verdict]:
         of_x = (layout(check.home.copy(x)), *check.copied()[1:])
         found += _with_arguments(check, of_x, f"for {words} x")
         if has_parameters:
-            others = (check.copied()[0], *lifted(check.home, check.copied()[1:], _constant(layout)))
+            others = (check.copied()[0], *lifted(check.home, check.copied()[1:], constant(layout)))
             found += _with_arguments(check, others, f"for {words.partition(' ')[2]} parameters")
     dout = check.first.dout
     for axis, words in ((0, "rows"), (-1, "columns")) if dout.ndim >= MATRIX and dout.size else ():
         equal = np.broadcast_to(np.take(dout, [0], axis), dout.shape).copy()
         expanded = partial(check.home.expanded, axis=axis)
         found += _with_dout(check, check.truth(check.args, equal), expanded, f"for a dout expanded over {words}")
-    yield from worst(found)
-
-
-def _constant(layout: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The layout of arrays that are read-only, which records hold as they are."""
-
-    def arranged(array: Any) -> Any:
-        made = layout(array)
-        base = made
-        while isinstance(base, np.ndarray):
-            base.flags.writeable = False
-            base = base.base
-        return made
-
-    return arranged
+    yield from worst_judged(found)
 
 
 def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: str) -> list[Judged]:
@@ -61,15 +48,15 @@ def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: 
         out, cache = check.f.forward(args)
         dout = layout(check.home.like(known.dout, out))
         results = {check.names.out: out, **check.f.backward(args, cache, dout)}
-    except Exception as error:  # noqa: BLE001  # it is part of the report
-        return [Judged(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words}: {said(error)}"))]
+    except Exception as error:
+        return [Judged(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words}: {error_text(error)}"))]
     return check.compared("layouts", numbers(results), known, words)
 
 
 def _with_arguments(check: Check, args: Arguments, words: str) -> list[Judged]:
     try:
         results = numbers(check.f.run(args, check.first.dout))
-    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+    except Exception:
         return []
     return check.compared("layouts", results, check.first, words)
 
@@ -107,7 +94,6 @@ def kept(check: Check) -> Iterator[Verdict]:
     """A write of the caller to x or the parameters after forward changes no gradient, or is an error in backward."""
     if not in_memory(check.home):
         return
-    note = ""
     for i in range(len(arrays_of(check.args))):
         args = check.copied()
         out, cache = check.f.forward(args)
@@ -116,15 +102,17 @@ def kept(check: Check) -> Iterator[Verdict]:
             check.home.change(changed)
         try:
             results = check.f.backward(args, cache, check.home.like(check.first.dout, out))
-        except Exception:  # noqa: BLE001, S112  # torch watches over what it saves
+        except Exception:  # torch watches over what it saves
             continue
         found = check.compared(
             "kept", {check.names.out: check.first.right[check.names.out], **numbers(results)}, check.first
         )
         wrong = next((each.verdict.field for each in found if each.verdict.wrong), "")
         name = _names_of_arrays(check)[i]
-        note = f"what is written to {name} after forward changes it: keep a copy, or save it by ctx" if wrong else ""
-        yield Verdict("kept", name, ok=not wrong, note=note.replace("changes it", f"changes {wrong}"))
+        note = (
+            f"what is written to {name} after forward changes {wrong}: keep a copy, or save it by ctx" if wrong else ""
+        )
+        yield Verdict("kept", name, ok=not wrong, note=note)
 
 
 def unwritten(check: Check) -> Iterator[Verdict]:

@@ -14,7 +14,7 @@ from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.arguments import Place
 from chainrule.laws._of_kernels.calls import held, process_unchanged, repeated, requires_grad, stale, without_gradients
-from chainrule.laws._of_kernels.check import Check, rounded, said
+from chainrule.laws._of_kernels.check import Check, error_text, rounded
 from chainrule.laws._of_kernels.elsewhere import columns, extremes, lengths
 from chainrule.laws._of_kernels.homes import Torch, dtype_name, home_of, is_float, library_of, values
 from chainrule.laws._of_kernels.kernels import Arguments, Names, arrays_of, kernel, lifted, names_of
@@ -88,8 +88,8 @@ def report_of(
             try:
                 with np.errstate(all="ignore"):  # of large douts f may overflow, as the formula does
                     verdicts += law(check)
-            except Exception as error:  # noqa: BLE001  # whatever f does, it is part of the report
-                verdicts.append(Verdict(law.__name__, "call", ok=False, note=said(error)))
+            except Exception as error:
+                verdicts.append(Verdict(law.__name__, "call", ok=False, note=error_text(error)))
             if any(verdict.field == "call" for verdict in verdicts):
                 break  # other laws would only say the same in other words
             if law is values_and_gradients:

@@ -8,10 +8,11 @@ import numpy as np
 from attrs import evolve
 
 from chainrule.checking.verdict import Verdict
-from chainrule.laws._of_kernels.check import Check, rounded, truth_at, worst
-from chainrule.laws._of_kernels.homes import Real, values
+from chainrule.laws._of_kernels.check import Check, rounded, truth_at, worst_judged
+from chainrule.laws._of_kernels.homes import Real, Torch, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, Kernel, arrays_of, in_memory, lifted
 from chainrule.laws._of_kernels.yardstick import Judged
+from chainrule.laws.trials.hints import plural
 
 ROWS = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000)
 """Numbers of rows: the edges of blocks."""
@@ -36,21 +37,13 @@ def rows(check: Check) -> Iterator[Verdict]:
     cut, fitting = _cut(check, small)
     left = [str(count) for count in every if count not in fitting]
     for count in fitting:
-        known = truth_at(check, _taken(check, check.rng.integers(0, n, count), cut), _positive(check.rng))
-        if known is None:
+        judged = _with_rows(check, count, cut)
+        if judged is None:
             left.append(str(count))
             continue
-        if count != n:
-            check.other_sizes.append(known.args)
-        words = f"with {count} {'row' if count == 1 else 'rows'}"
-        if _refuses(check, known.args):
-            left.append(str(count))
-            continue
-        some = check.judged("rows", known, words)
-        found += some
-        other = evolve(known, dout=rounded(check.rng.standard_normal(known.dout.shape), check.args, check.home))
-        found += check.judged("rows", check.truth(other.args, other.dout), words)
-        if any(not each.verdict.ok for each in some):
+        for_positive, for_normal = judged
+        found += [*for_positive, *for_normal]
+        if any(not each.verdict.ok for each in for_positive):
             break
     note = f"left out: {', '.join(left)} rows" if left else ""
     if _others(small, check) and not _others(fitting, check):
@@ -58,8 +51,23 @@ def rows(check: Check) -> Iterator[Verdict]:
     if not found:
         yield Verdict("rows", "x", ok=True, note=note or "left out: x has no rows")
         return
-    for verdict in worst(found):
+    for verdict in worst_judged(found):
         yield evolve(verdict, note=f"{verdict.note}; {note}") if note and verdict.ok else verdict
+
+
+def _with_rows(check: Check, count: int, cut: Cut) -> tuple[list[Judged], list[Judged]] | None:
+    """The verdicts with a number of rows, for a positive dout and for a normal one; None where they are refused."""
+    n, words = check.args[0].shape[0], f"with {plural(count, 'row')}"
+    known = truth_at(check, _taken(check, check.rng.integers(0, n, count), cut), _positive(check.rng))
+    if known is None:
+        return None
+    if count != n:
+        check.other_sizes.append(known.args)
+    if _refuses(check, known.args):
+        return None
+    for_positive = check.judged("rows", known, words)
+    dout = rounded(check.rng.standard_normal(known.dout.shape), check.args, check.home)
+    return for_positive, check.judged("rows", check.truth(known.args, dout), words)
 
 
 def _refuses(check: Check, args: Arguments) -> bool:
@@ -69,7 +77,9 @@ def _refuses(check: Check, args: Arguments) -> bool:
             check.f.forward(check.copied(args))
     except (AssertionError, NotImplementedError):
         return True
-    except Exception:  # noqa: BLE001  # another law says so
+    except ValueError:  # of NumPy's it may be a shape that does not fit; torch raises others
+        return isinstance(check.home, Torch)
+    except Exception:  # another law says so
         return False
     return False
 
@@ -92,14 +102,23 @@ def _cut(check: Check, counts: list[int]) -> tuple[Cut, list[int]]:
                 out, cache = kernel_.forward(args)
                 if kernel_ is check.f:
                     kernel_.backward(args, cache, check.home.like(np.zeros_like(values(out)), out))
-        except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+        except Exception:
             return False
         return True
+
+    def beyond(cut: Cut, count: int) -> bool:
+        """Tell whether whole numbers that choose rows of x choose one that is not there: JAX raises nothing then."""
+        chosen = [each for each in arrays_of(check.args[1:]) if not (is_float(each) or cut(each, check.args[0]))]
+        return any(count <= values(each).max(initial=0) < n for each in chosen)
 
     def fitting(cut: Cut) -> list[int]:
         every = [_taken(check, np.arange(count) % n, cut) for count in counts]
         taken = zip(counts, every, strict=True)
-        some = [count for count, args in taken if run(check.reference, lifted(check.home, args, check.home.wide))]
+        some = [
+            count
+            for count, args in taken
+            if run(check.reference, lifted(check.home, args, check.home.wide)) and not beyond(cut, count)
+        ]
         # Where the formula takes one row and no other number, it broadcasts it.
         return some if _others(some, check) or not _others(counts, check) else [count for count in some if count == n]
 

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from chainrule import tree
 from chainrule.checking.verdict import Verdict
-from chainrule.laws._of_kernels.check import Check, rounded, said, truth_at, worst
+from chainrule.laws._of_kernels.check import Check, error_text, rounded, truth_at, worst_judged
 from chainrule.laws._of_kernels.homes import Real, dtype_name, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, coarsest, numbers
@@ -39,9 +39,9 @@ def dtypes(check: Check) -> Iterator[Verdict]:
     """The output has the dtype that the formula gives it, and gradients that of their arguments."""
     try:
         results = check.f.run(check.copied(), check.first.dout)
-    except Exception as error:  # noqa: BLE001  # it is part of the report
-        cause = next((words for said, words in NOT_RUN.items() if said in str(error)), "")
-        note = f"{cause}: it {said(error)}" if cause else said(error)
+    except Exception as error:
+        cause = next((words for text, words in NOT_RUN.items() if text in str(error)), "")
+        note = f"{cause}: it {error_text(error)}" if cause else error_text(error)
         yield Verdict("gradients", "call", ok=False, undecided=bool(cause), note=note)
         return
     expected = _dtypes(check)
@@ -57,7 +57,7 @@ def _dtypes(check: Check) -> dict[str, str]:
     expected: dict[str, str] = {}
     try:
         expected[check.names.out] = dtype_name(check.reference.forward(check.args)[0])
-    except Exception:  # noqa: BLE001  # it does not run in this dtype
+    except Exception:  # it does not run in this dtype
         expected[check.names.out] = dtype_name(check.args[0])
     given = {"": check.args[0], **dict(tree.named_leaves(check.args[1:]))}
     return expected | {name: dtype_name(given[path]) for path, name in check.names.gradients.items()}
@@ -79,7 +79,7 @@ def values_and_gradients(check: Check) -> Iterator[Verdict]:
         evolve(verdict, law="values")
         if verdict.field == check.names.out
         else (_or_a_tie(check, verdict) if verdict.field in at_first else verdict)
-        for verdict in worst(found)
+        for verdict in worst_judged(found)
     )
 
 
@@ -170,7 +170,7 @@ def not_a_number(check: Check) -> Iterator[Verdict]:
         try:
             right = _wide(check, *at(np.nan))
             others = [_wide(check, *at(check.rng.uniform(0.5, 1, (x if of_x else dout).shape[1:]))) for _ in range(2)]
-        except Exception:  # noqa: BLE001, S112  # it refuses NaN, which is an answer
+        except Exception:
             continue
         bad_x, slope = at(np.nan)
         got = numbers(check.f.run(check.copied((check.home.like(bad_x, check.args[0]), *check.args[1:])), slope))

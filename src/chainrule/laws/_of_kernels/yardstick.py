@@ -157,7 +157,7 @@ def errors_of(reference: Kernel, args: Arguments, dout: Real, right: Fields, *, 
         found = {reference.names.out: values(out)}
         if has_backward:
             found |= numbers(reference.backward(args, cache, reference.home.like(dout, out)))
-    except Exception:  # noqa: BLE001  # a library need not have every function in every dtype
+    except Exception:  # a library need not have every function in every dtype
         return {}
     return {name: leaf - right[name] for name, leaf in found.items() if leaf.shape == right[name].shape}
 

@@ -11,8 +11,9 @@ from chainrule.arrays.types import Array
 from chainrule.laws.of_layers.grads_alone import with_a_nan
 from chainrule.laws.of_layers.layouts import broadcast, layouts_of
 from chainrule.laws.of_layers.values import Other, parameters
+from chainrule.laws.trials.hints import plural
 
-MOST = 2**16
+MOST_NUMBERS = 2**16
 """The most numbers in an array that is made for a check."""
 
 ROWS, LENGTHS, COLUMNS = (1, 33, 300), (16, 40), (1, 10, 65)
@@ -100,7 +101,7 @@ def _of_rows(x: Array, rng: np.random.Generator) -> Iterator[Other]:
     if x.ndim:
         yield Other("with equal rows", np.repeat(x[:1], len(x), axis=0))
         for rows in ROWS:
-            yield from _of_length(x, 0, rows, "rows", rng)
+            yield from _of_length(x, 0, rows, plural(rows, "row"), rng)
 
 
 def _of_columns(x: Array, rng: np.random.Generator) -> Iterator[Other]:
@@ -108,13 +109,14 @@ def _of_columns(x: Array, rng: np.random.Generator) -> Iterator[Other]:
     for axis in range(1, x.ndim):
         last = axis == x.ndim - 1
         for length in COLUMNS if last else LENGTHS:
-            yield from _of_length(x, axis, length, "columns" if last else f"along axis {axis}", rng)
+            words = plural(length, "column") if last else f"{length} along axis {axis}"
+            yield from _of_length(x, axis, length, words, rng)
 
 
-def _of_length(x: Array, axis: int, length: int, what: str, rng: np.random.Generator) -> Iterator[Other]:
-    if x.size // x.shape[axis] * length <= MOST:
+def _of_length(x: Array, axis: int, length: int, words: str, rng: np.random.Generator) -> Iterator[Other]:
+    if x.size // x.shape[axis] * length <= MOST_NUMBERS:
         shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
-        yield Other(f"with {length} {what}", rng.choice(x.reshape(-1), shape))
+        yield Other(f"with {words}", rng.choice(x.reshape(-1), shape))
 
 
 def _enlarged(dout: Array) -> Array:

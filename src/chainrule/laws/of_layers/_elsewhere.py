@@ -14,7 +14,7 @@ from chainrule.laws.of_layers.layouts import SINGULAR
 from chainrule.laws.trials.directions import REFUSE, by_directions
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured, rms
 
-MOST = 2**20
+MOST_NUMBERS = 2**20
 """The most numbers in an array that is made for a check."""
 
 ALL_NOISE = 1e-3
@@ -50,10 +50,10 @@ class Unfit:
     def verdict(self, law: str, case: str) -> Verdict:
         """The verdict that nothing can be told."""
         if self.error is not None:
-            said = f"backward raises {type(self.error).__name__}: {self.error}"
+            found = f"backward raises {type(self.error).__name__}: {self.error}"
         else:
-            said = f"has shape {self.shape}, expected {self.trial.arguments[self.field].shape}"
-        return Verdict(law, self.field, ok=False, undecided=True, note=f"{case}: {said}", advice=REFUSE)
+            found = f"has shape {self.shape}, expected {self.trial.arguments[self.field].shape}"
+        return Verdict(law, self.field, ok=False, undecided=True, note=f"{case}: {found}", advice=REFUSE)
 
 
 def judged_at(
@@ -71,12 +71,8 @@ def judged_at(
 
     Fields of `but` are left out, and so is an answer of backward that does not fit, unless it counts.
     """
-    try:
-        with np.errstate(all="ignore"):
-            trial = Trial.in_float64(base.layer, base.params if params is None else params, x)
-    except Exception:  # noqa: BLE001  # it refuses this x, which is an answer
-        return []
-    if not np.isfinite(trial.out).all() or not trial.out.size or _is_singular(trial, base):
+    trial = _taken(base.layer, base.params if params is None else params, x)
+    if trial is None or not np.isfinite(trial.out).all() or not trial.out.size or _is_singular(trial, base):
         return []
     trial = evolve(trial.with_noise(base.noise), floor=base.floor)
     douts = [draw(trial.out, rng), np.ones_like(trial.out)]
@@ -120,7 +116,7 @@ def _unfit(base: Trial, trial: Trial, dout: Array) -> Unfit | None:
     """The answer of backward if it has none of the right shape, though it has one at the base."""
     try:
         results = trial.back(dout)
-    except Exception as error:  # noqa: BLE001  # it is part of the report
+    except Exception as error:
         return Unfit(base, trial, next(iter(trial.arguments), "grads"), error=error)
     misfits = _misfits(trial, results)
     if misfits and not _misfits(base, base.back(np.ones_like(base.out))):
@@ -137,12 +133,16 @@ def _misfits(trial: Trial, results: Fields) -> dict[str, tuple[int, ...]]:
 
 def takes(layer: Checked[Any, Any], params: Any, x: Array) -> bool:
     """Tell whether forward takes an x."""
+    return _taken(layer, params, x) is not None
+
+
+def _taken(layer: Checked[Any, Any], params: Any, x: Array) -> Trial | None:
+    """The trial at an x; None if forward refuses it."""
     try:
         with np.errstate(all="ignore"):
-            Trial.in_float64(layer, params, x)
-    except Exception:  # noqa: BLE001  # it refuses this x, which is an answer
-        return False
-    return True
+            return Trial.in_float64(layer, params, x)
+    except Exception:
+        return None
 
 
 def with_floor(base: Trial, rng: np.random.Generator) -> Trial:
@@ -152,7 +152,7 @@ def with_floor(base: Trial, rng: np.random.Generator) -> Trial:
     return evolve(base, floor=ROUND_ABOUT * max(1.0, gain))
 
 
-def worst(verdicts: list[Verdict]) -> list[Verdict]:
+def worst_by_field(verdicts: list[Verdict]) -> list[Verdict]:
     """One verdict for each field: the first that is wrong or unfit, else the one that sees most, else another."""
     by_field: dict[str, list[Verdict]] = {}
     for verdict in verdicts:

@@ -100,7 +100,7 @@ class Made:
             return False
         try:
             alone = np.asarray(self.trial.layer.forward(self.trial.params, x[:1].copy())[0])
-        except Exception:  # noqa: BLE001  # it refuses one row, which is an answer
+        except Exception:
             return False
         return alone.shape == out[:1].shape and not self._same(alone, out[:1])
 

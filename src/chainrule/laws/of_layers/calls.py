@@ -1,8 +1,9 @@
 """The law of calls that users make elsewhere: with other numbers, sizes, layouts and dtypes of the arguments."""
 
 import warnings
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import evolve
@@ -68,24 +69,13 @@ def in_other_calls(
     dout = draw(base.out, rng)
     before = base.back(dout)
     verdicts = [Verdict("other_calls", name, ok=True) for name in ("out", *before)]
-    made = partial(_judged, base, {"out": base.out, **before}, rng, of_loss)
+    judged = partial(_judged, base, {"out": base.out, **before}, rng, of_loss)
     dtypes: list[np.dtype[Any]] = [x.dtype, *(np.dtype(each) for each in ("f8", "f4", "f2"))]
     known: set[str] = set()  # what is wrong in a usual call, as other laws say
     for dtype in dict.fromkeys(dtypes):
-        first: Made | None = None
-        for call in calls(base.params, base.x, rng, few=dtype == np.float16):
-            try:
-                with np.errstate(all="warn"), warnings.catch_warnings():  # a layer may set them to "ignore"
-                    warnings.filterwarnings("ignore", ".*")
-                    this, of_memory, of_results = made(call, dtype, first)
-                    first = this if not call.words and this.outlives(_like(call)) else first
-            except Exception:  # noqa: BLE001, S112  # it refuses this, which is an answer
-                continue
-            if not call.words:  # other laws ask for memory in the dtype of x and in float64
-                known |= {*of_results, *(of_memory if of_loss or dtype in (x.dtype, np.float64) else ())}
-            if not (known and "backward" in of_results):
-                found = [*of_memory.values(), *of_results.values()]
-                verdicts += [each for each in found if each.field not in known]
+        every = calls(base.params, base.x, rng, few=dtype == np.float16)
+        # Other laws ask for memory in the dtype of x and in float64.
+        verdicts += _in_dtype(dtype, judged, every, known, memory_is_known=of_loss or dtype in (x.dtype, np.float64))
         if any(each.wrong for each in verdicts):
             break  # the other dtypes would say the same
     after = Trial.of(layer, base.params, base.x).back(dout)
@@ -96,6 +86,34 @@ def in_other_calls(
     return one_each(verdicts)
 
 
+Outcome: TypeAlias = tuple[Made, dict[str, Verdict], dict[str, Verdict]]
+"""A call, and by field the verdicts on memory and settings that it changes, and on what it gives."""
+
+
+def _in_dtype(
+    dtype: np.dtype[Any],
+    judged: Callable[[Call, np.dtype[Any], Made | None], Outcome],
+    every: Iterable[Call],
+    known: set[str],
+    *,
+    memory_is_known: bool,
+) -> Iterator[Verdict]:
+    """The verdicts on calls in a dtype, without the fields that are wrong in a usual one, which are `known` then."""
+    first: Made | None = None
+    for call in every:
+        try:
+            with np.errstate(all="warn"), warnings.catch_warnings():  # a layer may set them to "ignore"
+                warnings.filterwarnings("ignore", ".*")
+                this, of_memory, of_results = judged(call, dtype, first)
+                first = this if not call.words and this.outlives(_like(call)) else first
+        except Exception:
+            continue
+        if not call.words:
+            known.update(of_results, of_memory if memory_is_known else ())
+        if not (known and "backward" in of_results):
+            yield from (each for each in (*of_memory.values(), *of_results.values()) if each.field not in known)
+
+
 def _judged(
     base: Trial,
     usual: Fields,
@@ -104,8 +122,8 @@ def _judged(
     call: Call,
     dtype: np.dtype[Any],
     first: Made | None,
-) -> tuple[Made, dict[str, Verdict], dict[str, Verdict]]:
-    """A call, and by field the verdicts on memory and settings that it changes, and on what it gives."""
+) -> Outcome:
+    """A call with its verdicts."""
     settings = _settings()
     made = Made.of(base.layer, call, dtype, rng)
     of_results = made.of_results(first)  # before other calls are made

@@ -17,7 +17,7 @@ from chainrule.checking.bursts import slopes
 from chainrule.checking.complex_step import STEP, lift
 from chainrule.checking.numerical_gradient import derivatives
 from chainrule.checking.perturbations import black_box
-from chainrule.checking.verdict import Verdict, compare
+from chainrule.checking.verdict import Verdict, compare, entry
 from chainrule.encoder import Encoder
 from chainrule.interop.graph import Function
 from chainrule.laws.trials.copies import writable
@@ -26,7 +26,7 @@ from chainrule.laws.trials.entries import confirmed, only_at_kinks
 from chainrule.laws.trials.finite import first_not_finite
 from chainrule.laws.trials.hints import hint, where_beyond
 from chainrule.laws.trials.part import FIRST, FIRST_IN_NOISE, NOISY, ROUNDINGS, SAFE, Part
-from chainrule.laws.trials.rounding import Units, units_of
+from chainrule.laws.trials.rounding import units_of
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, fixed_fields, measured, sizes_of, value_of
 
 P = TypeVar("P")
@@ -99,7 +99,7 @@ def derivative(
         if name in fixed:
             verdicts.append(noted(compare("derivative", name, got, np.zeros_like(got), 0.0), "the part is fixed"))
         else:
-            verdicts.append(of_field(trial, name, dout, got, units, rng, lifted=lifted, most=most))
+            verdicts.append(of_field(Part(trial, name, dout, got, units), rng, lifted=lifted, most=most))
     if not (trial.out.size and any(leaf.size for leaf in trial.arguments.values())):
         return [each if each.wrong else _nothing(each.field, trial) for each in verdicts]
     lost = first_not_finite({"out": trial.out})
@@ -137,7 +137,7 @@ def analytic(trial: Trial, rng: np.random.Generator) -> bool:
             moved = {name: _lifted(leaf, directions[name]) for name, leaf in start.items()}
             params, x = trial.with_arguments(moved)
             value = np.asarray(value_of(trial.layer, params, writable(x)))
-    except Exception:  # noqa: BLE001  # whatever a function does with complex numbers that it was not written for
+    except Exception:  # whatever a function does with complex numbers that it was not written for
         return False
     if not np.iscomplexobj(value) or value.size != trial.out.size:
         return False
@@ -148,49 +148,45 @@ def analytic(trial: Trial, rng: np.random.Generator) -> bool:
     return bool(np.all(told & (found.miss(exact) <= SAFE * found.error + 1e-12 * size)))
 
 
-def of_field(
-    trial: Trial,
-    name: str,
-    dout: Array,
-    got: Array,
-    units: Units,
-    rng: np.random.Generator,
-    *,
-    lifted: bool,
-    most: int,
-) -> Verdict:
-    """The verdict on one field of the gradient."""
-    leaf = trial.arguments[name]
-    if got.shape != leaf.shape:
-        return right("derivative", name, got, leaf, np.zeros(0), len(np.atleast_1d(trial.out)), ())
-    if not leaf.size:
+def of_field(part: Part, rng: np.random.Generator, *, lifted: bool, most: int) -> Verdict:
+    """The verdict on one field of the gradient, by its entries, of which `most` are tried, and along directions."""
+    name, got, argument, rows = part.name, part.got, part.leaf, len(np.atleast_1d(part.trial.out))
+    if got.shape != argument.shape:
+        return right("derivative", name, got, argument, np.zeros(0), rows)
+    if not argument.size:
         return Verdict("derivative", name, True, "nothing to compare", error=0.0)
-    rows = len(np.atleast_1d(trial.out))
-    weights = [leaf for field, leaf in trial.arguments.items() if field != "dx"] if name == "dx" else []
     most = most if lifted else min(FEW, most)
-    some = np.arange(leaf.size) if leaf.size <= most else rng.choice(leaf.size, most, replace=False)
-    if lifted and leaf.size > most:
-        found = _by_complex_directions(trial, name, dout, got, units, rng)
+    in_part = argument.size > most
+    some = rng.choice(argument.size, most, replace=False) if in_part else np.arange(argument.size)
+    if lifted and in_part:
+        found = _by_complex_directions(part, rng)
         if found is not None:
             return found
-    count = 3 if lifted or leaf.size <= most else DIRECTIONS
-    (whole,) = by_directions("derivative", trial, [dout], rng, count=count, only=name, units=units) or (None,)
-    part = Part(trial, name, dout, got, units)
-    if lifted:
-        expected, ratios = _by_complex_step(trial, name, some, dout, got, units)
-    else:
-        expected, ratios = confirmed(part, some)
-    verdict = _shown(right("derivative", name, got, expected, ratios, rows, weights), part, ratios)
-    other = whole if whole is not None and not whole.ok else _at_several_kinks(part, expected, ratios)
-    if verdict.ok and other is not None:
-        return other
-    if verdict.ok and leaf.size > most:
-        note = f"{most} of {leaf.size} entries were tried one by one, all along {DIRECTIONS} directions"
-        verdict = evolve(verdict, note=note)
-    power = verdict.power if whole is None or math.isnan(whole.power) else min(verdict.power, whole.power)
-    if verdict.undecided and whole is not None and whole.ok and math.isfinite(whole.power):
-        return evolve(whole, note=verdict.note + "; a direction decides")
-    return evolve(verdict, power=power)
+    directions = DIRECTIONS if in_part and not lifted else 3
+    along = by_directions("derivative", part.trial, [part.dout], rng, count=directions, only=name, units=part.units)
+    expected, ratios = _by_complex_step(part, some) if lifted else confirmed(part, some)
+    weights = [leaf for field, leaf in part.trial.arguments.items() if field != "dx"] if name == "dx" else []
+    alone = _shown(right("derivative", name, got, expected, ratios, rows, weights), part, ratios)
+    if alone.ok and in_part:
+        note = f"{most} of {argument.size} entries were tried one by one, all along {DIRECTIONS} directions"
+        alone = evolve(alone, note=note)
+    return _weighed(alone, along[0] if along else None, _at_several_kinks(part, expected, ratios))
+
+
+def _weighed(alone: Verdict, along: Verdict | None, at_kinks: Verdict | None) -> Verdict:
+    """The verdict on a field, of those on its entries, along directions and at kinks.
+
+    A wrong entry says most. If all are right that were tried, others may be wrong, which directions show, or at kinks
+    where nothing can be told. If no entry could be judged, a direction that is right decides.
+    """
+    if alone.ok and along is not None and not along.ok:
+        return along
+    if alone.ok and at_kinks is not None:
+        return at_kinks
+    if alone.undecided and along is not None and along.ok and math.isfinite(along.power):
+        return evolve(along, note=alone.note + "; a direction decides")
+    power = alone.power if along is None or math.isnan(along.power) else min(alone.power, along.power)
+    return evolve(alone, power=power)
 
 
 def _shown(verdict: Verdict, part: Part, ratios: Array) -> Verdict:
@@ -206,42 +202,42 @@ def _at_several_kinks(part: Part, expected: Array, ratios: Array) -> Verdict | N
     if not len(unclear):
         return None
     index = tuple(int(i) for i in unclear[0])
-    place = f"{part.name}[{', '.join(map(str, index))}]" if index else part.name
-    return Verdict("derivative", part.name, ok=False, undecided=True, index=index, note=f"of {place}: {part.kinks}")
+    note = f"of {entry(part.name, index)}: {part.kinks}"
+    return Verdict("derivative", part.name, ok=False, undecided=True, index=index, note=note)
 
 
-def _by_complex_directions(
-    trial: Trial, name: str, dout: Array, got: Array, units: Units, rng: np.random.Generator
-) -> Verdict | None:
+def _by_complex_directions(part: Part, rng: np.random.Generator) -> Verdict | None:
     """The verdict on a large field that is wrong along a direction, for the entry that is; None if none is found."""
+    got = part.got
 
     def ratio(direction: Array) -> float:
-        exact = _along(trial, name, direction, dout)
+        exact = _along(part, direction)
         allowed = 1e-11 * math.sqrt(float(np.sum(np.square(got * direction))))
         off = abs(float(np.sum(got * direction)) - exact)
         if not off <= allowed:
-            allowed += ROUNDINGS * math.sqrt(float(np.sum(np.square(units()[name] * direction))))
+            allowed += ROUNDINGS * math.sqrt(float(np.sum(np.square(part.units()[part.name] * direction))))
         return off / max(allowed, 1e-300)
 
     for _ in range(DIRECTIONS):
-        direction = sizes_of(trial.arguments[name]) * rng.choice([-1.0, 1.0], got.shape)
+        direction = sizes_of(part.leaf) * rng.choice([-1.0, 1.0], got.shape)
         if ratio(direction) <= 1:
             continue
         support = np.arange(got.size)
         while support.size > 1:
             halves = np.array_split(support, 2)
-            support = max(halves, key=lambda half: ratio(_part(direction, half)))
-        expected, ratios = _by_complex_step(trial, name, support, dout, got, units)
+            support = max(halves, key=lambda half: ratio(_share(direction, half)))
+        expected, ratios = _by_complex_step(part, support)
         if ratios.flat[support[0]] > 1:
-            part = Part(trial, name, dout, got, units)
-            return _shown(right("derivative", name, got, expected, ratios, len(np.atleast_1d(trial.out))), part, ratios)
+            rows = len(np.atleast_1d(part.trial.out))
+            return _shown(right("derivative", part.name, got, expected, ratios, rows), part, ratios)
     return None
 
 
-def _part(direction: Array, support: NDArray[Any]) -> Array:
-    part = np.zeros(direction.shape)
-    part.flat[support] = direction.flat[support]
-    return part
+def _share(direction: Array, support: NDArray[Any]) -> Array:
+    """A direction at some of its places, and 0 elsewhere."""
+    share = np.zeros(direction.shape)
+    share.flat[support] = direction.flat[support]
+    return share
 
 
 @contextmanager
@@ -252,37 +248,35 @@ def _nothing_said() -> Generator[None]:
         yield
 
 
-def _along(trial: Trial, name: str, direction: Array, dout: Array) -> float:
+def _along(part: Part, direction: Array) -> float:
     """The derivative along a direction, by complex step."""
-    start = trial.arguments
-    moved = {each: _lifted(leaf, direction) if each == name else lift(leaf) for each, leaf in start.items()}
+    trial, name = part.trial, part.name
+    moved = {each: _lifted(leaf, direction) if each == name else lift(leaf) for each, leaf in trial.arguments.items()}
     params, x = trial.with_arguments(moved)
     with _nothing_said():
         out: Any = value_of(trial.layer, params, x)
         imaginary: Array = out.imag
-        return float(np.sum(imaginary * dout)) / STEP
+        return float(np.sum(imaginary * part.dout)) / STEP
 
 
-def _by_complex_step(
-    trial: Trial, name: str, which: NDArray[Any], dout: Array, got: Array, units: Units
-) -> tuple[Array, Array]:
-    """The derivative with respect to some entries, and by how much of what is allowed `got` misses it.
+def _by_complex_step(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:
+    """The derivative with respect to some entries, and by how much of what is allowed the gradient misses it.
 
     Where it misses by little, its own error is measured by what it is on either side: near 0 it cancels in sin(x) / x,
     where the derivative does not. Where it misses, differences decide whether there is a kink or a tie,
     of which the complex step sees one side.
     """
-    stepped, leaf = _complex_steps(trial, name, dout), trial.arguments[name]
-    expected, ratios = np.full(leaf.shape, np.nan), np.full(leaf.shape, np.nan)
+    stepped = _complex_steps(part.trial, part.name, part.dout)
+    expected, ratios = np.full(part.leaf.shape, np.nan), np.full(part.leaf.shape, np.nan)
     found = stepped(which)
     known = np.isfinite(found)
     some, found = which[known], found[known]
     expected.flat[some] = found
     largest = float(np.abs(found).max(initial=0.0))
     with np.errstate(all="ignore"):
-        off, allowed = np.abs(got.flat[some] - found), 256 * 2.0**-52 * largest + 1e-10 * np.abs(found)
+        off, allowed = np.abs(part.got.flat[some] - found), 256 * 2.0**-52 * largest + 1e-10 * np.abs(found)
         if not np.all(off <= allowed):
-            allowed += ROUNDINGS * units()[name].flat[some]
+            allowed += ROUNDINGS * part.units()[part.name].flat[some]
         beyond = np.flatnonzero(~(off <= allowed))
         if 0 < beyond.size <= FEW and np.all(off[beyond] <= NOISIEST * largest):
             there = [
@@ -294,7 +288,7 @@ def _by_complex_step(
     ratios.flat[some] = ratio
     wrong = some[ratio > 1]
     if 0 < wrong.size <= FEW:
-        again, others = confirmed(Part(trial, name, dout, got, units), wrong)
+        again, others = confirmed(part, wrong)
         for i in map(int, wrong):
             kinked = abs(again.flat[i] - expected.flat[i]) > 1e-6 * abs(expected.flat[i])
             if kinked or math.isnan(others.flat[i]):

@@ -23,8 +23,9 @@ from chainrule.arrays.types import Array
 from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
+from chainrule.laws.of_layers.structure import dtype_of
 from chainrule.laws.trials.copies import in_dtype, in_float64
-from chainrule.laws.trials.hints import where
+from chainrule.laws.trials.hints import plural, where
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.rounding import Units, rounding
 from chainrule.laws.trials.trial import (
@@ -57,7 +58,7 @@ units are allowed, and ten times as many."""
 REFUSE_DTYPE = "If this dtype is not meant, let forward refuse it"
 """The advice where backward raises in a dtype that forward takes."""
 
-MOST = 2**16
+MOST_NUMBERS = 2**16
 """The most numbers in an array that is made for a check."""
 
 
@@ -85,7 +86,7 @@ def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     >>> all(verdict.ok for verdict in laws.precision(affine, params, x, rng))
     True
     """
-    own, noise = _own(layer, params, x), _noise(layer, params, x, rng)
+    (own, _), noise = dtype_of(layer, params, x), _noise(layer, params, x, rng)
     verdicts: list[Verdict] = []
     tried = partial(_in_dtype, layer, params, rng=rng, noise=noise, largest={})
     single, half = np.dtype(np.float32), np.dtype(np.float16)
@@ -106,8 +107,8 @@ def _of_other_rows(layer: Any, x: Any, rng: np.random.Generator) -> Iterator[tup
     n, size = len(leaves[0]) if leaves[0].ndim else 0, sum(leaf.size for leaf in leaves)
     if n and not couples_rows(layer, x):
         for rows in ROWS:
-            if rows != n and size // n * rows <= MOST:
-                yield f", with {rows} rows", tree.map(itemgetter(rng.integers(0, n, rows)), x)
+            if rows != n and size // n * rows <= MOST_NUMBERS:
+                yield f", with {plural(rows, 'row')}", tree.map(itemgetter(rng.integers(0, n, rows)), x)
 
 
 def _of_other_columns(layer: Any, params: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any, float]]:
@@ -118,25 +119,25 @@ def _of_other_columns(layer: Any, params: Any, x: Any, rng: np.random.Generator)
     if isinstance(layer, Encoder) or tree.leaves(params) or x.ndim < 2 or not x.size:
         return
     for columns in COLUMNS:
-        if columns != x.shape[-1] and x[..., 0].size * columns <= MOST:
+        if columns != x.shape[-1] and x[..., 0].size * columns <= MOST_NUMBERS:
             units = UNITS * math.sqrt(max(1, columns / x.shape[-1]))
             yield f", with {columns} columns", rng.choice(x.reshape(-1), (*x.shape[:-1], columns)), units
 
 
 def _with_larger(layer: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
     """Some numbers of x are made larger than the rest, unless all are shares."""
-    if not isinstance(layer, Encoder) and x.size <= MOST and ((x < 0) | (x > 1)).any():
+    if not isinstance(layer, Encoder) and x.size <= MOST_NUMBERS and ((x < 0) | (x > 1)).any():
         some: NDArray[np.bool_] = rng.random(np.shape(x)) < 0.5
         yield f", with numbers {LARGER} times as large", np.where(some, x, x * LARGER)
 
 
 def _noise(layer: Any, params: Any, x: Any, rng: np.random.Generator) -> float:
-    """That of the function in float64, in which it may compute in float32 nevertheless."""
+    """The noise of a function that is given float64, and may compute in float32 nevertheless."""
     try:
         with np.errstate(all="ignore"):
             trial = Trial.in_float64(layer, params, x)
             return measured(Trial.in_float64(layer, params, trial.fewer), rng).noise
-    except Exception:  # noqa: BLE001  # it refuses float64, which is an answer
+    except Exception:
         return UNIT
 
 
@@ -161,12 +162,12 @@ def _in_dtype(
             if dtype == np.float16:
                 x = Trial.of(layer, params, x).fewer
             trial = Trial.of(layer, in_dtype(params, dtype), in_dtype(x, dtype))
-    except Exception:  # noqa: BLE001  # it refuses this dtype or these numbers, which is an answer
+    except Exception:
         return
     try:
         with np.errstate(all="ignore"):
             both = Both.of(trial, draw(trial.out, rng).astype(dtype), rng, noise)
-    except Exception as error:  # noqa: BLE001  # it is part of the report
+    except Exception as error:
         if dtype == np.float32 and not case:  # many functions have no derivative in float16
             note = f"{at} it raises {type(error).__name__}, though forward does not: {error}"
             yield Verdict("precision", "backward", ok=False, undecided=True, note=note, advice=REFUSE_DTYPE)
@@ -243,18 +244,50 @@ class Both:
                 continue
             judged = partial(_judged, name, got, info=np.finfo(dtype), at=at, theirs=theirs, units=units, excused=lost)
             verdict = judged(like, self.least[name])
-            if not verdict.ok:
-                verdict = judged(like, self.units()[name])
-            if not (verdict.ok or theirs or self._ordinary) and dtype == np.float16:
-                verdict = Verdict("precision", name, ok=True)  # a square may be beyond its range, and then a quotient 0
-            if not verdict.ok:
-                verdict = self._right_nearby(name, judged, rng) or verdict
-            if not verdict.ok and verdict.error < RANDOM * verdict.bound and _is_random(self.trial, name, rng):
-                verdict = Verdict("precision", name, ok=True, power=verdict.error)
-            if not verdict.ok and name in largest and dtype != np.float16:  # a step within may round, as in 1 - t * t
-                verdict = judged(like, self.units()[name] + largest[name] * float(np.finfo(dtype).eps) / 2)
+            for excuse in self._excuses(name, judged, rng, theirs=theirs, largest=largest):
+                if not verdict.ok:
+                    verdict = excuse(verdict) or verdict
             point = Part(self.trial, name, self.dout, got, self.units)
             yield verdict if verdict.ok else evolve(verdict, point=point)
+
+    def _excuses(
+        self,
+        name: str,
+        judged: Callable[[Array, Array], Verdict],
+        rng: np.random.Generator,
+        *,
+        theirs: bool,
+        largest: Mapping[str, float | Array],
+    ) -> tuple[Callable[[Verdict], Verdict | None], ...]:
+        """The reasons for which a result may be right after all, in the order in which they are tried.
+
+        Each makes another verdict of one that is not ok, or None.
+        """
+        like, info = self.right[name], np.finfo(self.dout.dtype)
+
+        def by_units(verdict: Verdict) -> Verdict:
+            return judged(like, self.units()[name])
+
+        def by_range(verdict: Verdict) -> Verdict | None:
+            """A square may be beyond the range of float16, and then a quotient 0."""
+            beyond = not theirs and info.dtype == np.float16 and not self._ordinary
+            return Verdict("precision", name, ok=True) if beyond else None
+
+        def by_points_nearby(verdict: Verdict) -> Verdict | None:
+            return self._right_nearby(name, judged, rng)
+
+        def by_signs(verdict: Verdict) -> Verdict | None:
+            is_small = verdict.error < RANDOM * verdict.bound
+            is_random = is_small and _is_random(self.trial, name, rng)
+            return Verdict("precision", name, ok=True, power=verdict.error) if is_random else None
+
+        def by_largest(verdict: Verdict) -> Verdict | None:
+            """A step within may round, as in 1 - t * t."""
+            if name not in largest or info.dtype == np.float16:
+                return None
+            return judged(like, self.units()[name] + largest[name] * float(info.eps) / 2)
+
+        return by_units, by_range, by_points_nearby, by_signs, by_largest
 
     def _of_lost(self, name: str, lost: NDArray[np.bool_], at: str, *, theirs: bool) -> Verdict:
         """The verdict on a result that is not finite where it is in float64.
@@ -435,12 +468,6 @@ def _judged(
         expected=float(like[index]),
         undecided=unclear,
     )
-
-
-def _own(layer: Any, params: Any, x: Any) -> np.dtype[Any]:
-    """The dtype of the arguments."""
-    leaves = tree.leaves(params) if isinstance(layer, Encoder) else tree.leaves(x)
-    return next(leaf.dtype for leaf in leaves if leaf.dtype.kind == "f")
 
 
 __all__ = ["precision"]

@@ -15,6 +15,7 @@ from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.trials.copies import in_dtype
 from chainrule.laws.trials.directions import REFUSE
+from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.rounding import rounding
 from chainrule.laws.trials.trial import Checked, Fields, Trial, couples_rows, draw, measured
 
@@ -24,7 +25,7 @@ CLOSE = 64.0
 ROWS = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000)
 """Numbers of rows: the edges of blocks that low-level code uses, and one more."""
 
-MOST = 2**19
+MOST_NUMBERS = 2**19
 """The most numbers in an array that is made for a check."""
 
 NOT_FINITE = {"nan": np.nan, "infinity": np.inf, "minus infinity": -np.inf}
@@ -78,7 +79,7 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     right = {"out": trial.out, **trial.back(dout)}
     found: list[Verdict] = []
     others = 0
-    most = MOST if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
+    most = MOST_NUMBERS if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
     for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, most, _widths(trial), rng):
         verdicts = _of_some_rows(trial, dout, right, units, which, words)
         others += bool(verdicts) and len(which) != n
@@ -101,11 +102,11 @@ def _of_some_rows(
     try:
         some = Trial.in_float64(trial.layer, trial.params, tree.map(partial(taken, which), trial.x))
         sums = trial.back(dout * counts)
-    except Exception:  # noqa: BLE001  # it is an answer
+    except Exception:
         return {}
     try:
         results = {"out": some.out, **some.back(dout[which])}
-    except Exception as error:  # noqa: BLE001  # it is part of the report
+    except Exception as error:
         note = f"with {words} backward raises {type(error).__name__}: {error}"
         return {"dx": Verdict("independent_rows", "dx", ok=False, note=note, undecided=True, advice=REFUSE)}
     found: dict[str, Verdict] = {}
@@ -132,7 +133,7 @@ def _beside_a_large_row(trial: Trial, dout: Array, right: Fields, units: Fields)
         try:
             other = Trial.of(trial.layer, trial.params, large)
             results = {"out": other.out, "dx": other.back(dout)["dx"]}
-        except Exception:  # noqa: BLE001, S112  # it refuses these numbers, which is an answer
+        except Exception:
             continue
         for name, got in results.items():
             if got.shape == right[name].shape and len(got) == n and (name not in found or found[name].ok):
@@ -160,7 +161,7 @@ def _of_places(trial: Trial, unit: Array, rng: np.random.Generator) -> list[Verd
         moved[place] = np.where(there != here, there, 0.75 * here)
         try:
             out = Trial.of(layer, trial.params, moved).out
-        except Exception:  # noqa: BLE001, S112  # it refuses these numbers, which is an answer
+        except Exception:
             continue
         if out.shape != trial.out.shape or out.shape[: len(lengths)] != lengths:
             note = f"{trait}, but out has shape {out.shape} for an x of {x.shape}"
@@ -188,7 +189,7 @@ def _choices(
         ("one row several times", np.zeros(max(n, 2), int)),
     ]
     chosen += [
-        (f"{rows} rows", rng.integers(0, n, rows))
+        (plural(rows, "row"), rng.integers(0, n, rows))
         for rows in dict.fromkeys((*ROWS, n + 1, *widths))
         if rows * each <= most
     ]
@@ -204,7 +205,7 @@ def rows_of(layer: Checked[Any, Any], x: Any) -> dict[str, Any]:
     each = max(leaf.size for leaf in leaves) // n
     many = () if n > 64 else (129,)
     numbers = [rows for rows in (1, 2, *many) if rows != n and rows * each <= 2**16]
-    return {f", with {rows} rows": tree.map(partial(taken, np.arange(rows) % n), x) for rows in numbers}
+    return {f", with {plural(rows, 'row')}": tree.map(partial(taken, np.arange(rows) % n), x) for rows in numbers}
 
 
 def taken(which: NDArray[np.intp], leaf: Array) -> Array:
@@ -294,20 +295,37 @@ def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
                 got = trial.back(bad)
         except (ValueError, FloatingPointError):  # it refuses them, which is an answer
             continue
-        alone = np.zeros_like(dout)
-        alone[place] = np.abs(dout[place])
-        some = [trial.back(each) for each in (alone, np.where(alone != 0, others, 0.0))]
+        moved = _moved(trial, right, place, (dout, others), apart if len(place) > 1 else {})
         for name, leaf in got.items():
-            size = float(np.abs(right[name]).max(initial=0.0))
-            term = apart[name] if len(place) > 1 else 0.0
-            moved = np.logical_and.reduce([np.abs(each[name] - term) > 1e-9 * size for each in some])
-            if (moved & np.isfinite(leaf)).any():
+            if (moved[name] & np.isfinite(leaf)).any():
                 notes[name] = f"{word} in {words} does not show in it: is it replaced by a number?"
-            if name == "dx" and rowwise:
-                rest, usual = (np.delete(each, place[:1], axis=0) for each in (leaf, right[name]))
-                if not np.allclose(rest, usual, rtol=1e-6, atol=1e-9 * size, equal_nan=True):
-                    notes[name] = f"{word} in {words} changes other rows"
+        if rowwise and not _rest_is_usual(place[0], got["dx"], right["dx"]):
+            notes["dx"] = f"{word} in {words} changes other rows"
     return [Verdict("nan_shows", name, ok=name not in notes, note=notes.get(name, "")) for name in right]
+
+
+def _moved(
+    trial: Trial, right: Fields, place: tuple[int, ...], douts: tuple[Array, Array], terms: Fields
+) -> dict[str, NDArray[np.bool_]]:
+    """The numbers of each result that a place of dout moves: for two douts of it alone, they are more than a term."""
+    alone = np.zeros_like(douts[0])
+    alone[place] = np.abs(douts[0][place])
+    some = [trial.back(each) for each in (alone, np.where(alone != 0, douts[1], 0.0))]
+    return {
+        name: np.logical_and.reduce([np.abs(each[name] - terms.get(name, 0.0)) > 1e-9 * _size(leaf) for each in some])
+        for name, leaf in right.items()
+    }
+
+
+def _rest_is_usual(row: int, got: Array, usual: Array) -> bool:
+    """Tell whether all rows but one are as usual."""
+    rest, expected = (np.delete(each, [row], axis=0) for each in (got, usual))
+    return np.allclose(rest, expected, rtol=1e-6, atol=1e-9 * _size(usual), equal_nan=True)
+
+
+def _size(leaf: Array) -> float:
+    """The largest number of an array."""
+    return float(np.abs(leaf).max(initial=0.0))
 
 
 def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:

@@ -12,26 +12,29 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
-from chainrule.laws.of_layers._elsewhere import MOST, Unfit, judged_at, takes, with_floor, worst
+from chainrule.laws.of_layers._elsewhere import MOST_NUMBERS, Unfit, judged_at, takes, with_floor, worst_by_field
+from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, measured
 
-SIZES = (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 32, 33, 64, 65, 128, 129, 256, 257)
-"""Numbers of columns: the edges of blocks that low-level code uses, and one more; even ones that are no power of 2."""
+SIZES = (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 23, 32, 33, 47, 64, 65, 100, 128, 129, 256, 257)
+"""Numbers of columns: the edges of blocks that low-level code uses, one more, and some that leave much of a block over;
+even ones that are no power of 2."""
 
 EVEN = (66, 130, 132, 258, 514)
 """More numbers of columns of a layer that takes no odd ones: the same edges in its halves, and in quarters."""
 
-LENGTHS = (1, 2, 3, 4, 6, 7, 8, 16, 17, 32, 33, 64, 65, 128, 129)
+LENGTHS = (1, 2, 3, 4, 6, 7, 8, 16, 17, 23, 32, 33, 64, 65, 128, 129)
 """Lengths of the axes between rows and columns."""
 
 LONG = 257
 """One more, to which a byte doesn't count: of two rows, since a layer may take one step after another."""
 
-VECTORS = (1, 2, 3, 16, 32, 33, 63, 64, 65, 128, 129, 256, 257)
+VECTORS = (1, 2, 3, 16, 23, 32, 33, 63, 64, 65, 100, 128, 129, 256, 257)
 """Numbers of columns, of a layer whose parameters are vectors of as many numbers, as those of a norm are."""
 
-MATRICES = (1, 33, 65, 129)
-"""Numbers of rows or columns of parameters that are matrices: the edges of blocks, and one more."""
+MATRICES = (1, 23, 33, 65, 129)
+"""Numbers of rows or columns of parameters that are matrices: one more than blocks have, and 7 more than 16. They also
+become as many as the other axis has: a square may be taken for its transpose."""
 
 ENOUGH = 2**14
 """The most numbers in parameters that are made for a check, if it was given fewer."""
@@ -78,7 +81,7 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng) if shapes or loose or has_rows else None
     verdicts: list[Verdict] = []
     for shape in dict.fromkeys((*shapes, *(shape for shape in loose if shape[-1] > 1))):
-        if base is not None and shape != x.shape and x.size and int(np.prod(shape)) <= MOST:
+        if base is not None and shape != x.shape and x.size and int(np.prod(shape)) <= MOST_NUMBERS:
             other = _spread(x, shape, rng)
             counts = partial(_counts, x, shape in loose)
             verdicts += judged_at("other_sizes", base, other, rng, f"for x {describe(other)}", counts=counts)
@@ -89,7 +92,7 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         verdicts += judged_at("other_sizes", base, twice, rng, f"for x {describe(twice)}, which has two axes of rows")
     if base is not None and not any(each.wrong for each in verdicts):
         verdicts += _with_parameters(base, x, rng)
-    return worst(verdicts)
+    return worst_by_field(verdicts)
 
 
 def _counts(x: Array, loose: bool, unfit: Unfit) -> bool:
@@ -157,9 +160,11 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
     vectors = all(leaf.shape == (columns,) or leaf.size == 1 for leaf in leaves)
     # One number may belong to all columns, and not to the only one.
     counts = Unfit.is_meant if vectors and columns > 1 else _never
-    ways = ((VECTORS, False),) if vectors else ((MATRICES, False), (MATRICES, True), (EVEN[:3], True))
+    lengths = tuple(dict.fromkeys(n for leaf in leaves if leaf.size > 1 for n in leaf.shape[-2:]))
+    matrices = (*lengths, *MATRICES)
+    ways = ((VECTORS, False),) if vectors else ((matrices, False), (MATRICES, True), (EVEN[:3], True))
     verdicts: list[Verdict] = []
-    for length in dict.fromkeys(n for leaf in leaves if leaf.size > 1 for n in leaf.shape[-2:]):
+    for length in lengths:
         for sizes, together in ways:
             found: list[Verdict] = []
             for resized in (Resized(length, k, together=together) for k in sizes if k != length):
@@ -167,7 +172,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
                 if made is None:
                     continue
                 params, other = made
-                case = f"for x {describe(other)} and parameters {resized.said(vectors=vectors)}"
+                case = f"for x {describe(other)} and parameters {resized.in_words(vectors=vectors)}"
                 found += judged_at("other_sizes", base, other, rng, case, params, counts=counts)
                 if any(each.wrong for each in found):
                     return [*verdicts, *(found if vectors else _not_as_given(base, found, rng))]
@@ -182,7 +187,7 @@ def _resized(base: Trial, x: Array, resized: "Resized", rng: np.random.Generator
     leaves = tree.leaves(base.params)
     made = [resized.leaf(leaf, rng) for leaf in leaves]
     shape = (*x.shape[:-1], resized.of(x.shape[-1]))
-    if math.prod(shape) > MOST or _numbers(made) > max(ENOUGH, _numbers(leaves)):
+    if math.prod(shape) > MOST_NUMBERS or _numbers(made) > max(ENOUGH, _numbers(leaves)):
         return None
     try:
         params = tree.replace(base.params, made)
@@ -209,9 +214,9 @@ class Resized:
     k: int
     together: bool = field(kw_only=True)
 
-    def said(self, *, vectors: bool) -> str:
+    def in_words(self, *, vectors: bool) -> str:
         """Words for parameters that have the other length, which are vectors alone or not."""
-        numbers = f"{self.k} number{'s' if self.k > 1 else ''}"
+        numbers = plural(self.k, "number")
         return f"of {numbers}" if vectors else f"with {numbers} in place of {self.length}"
 
     def of(self, n: int) -> int:

@@ -45,7 +45,7 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     dout = draw(out, rng)
     dx, grads = run_backward(layer, cache, dout)
     dtype = dtype_of(layer, params, x)
-    verdicts = [] if dx is None else [_alike("structure", "dx", dx, x)]
+    verdicts = [] if dx is None else [like_argument("structure", "dx", dx, x)]
     verdicts += [_has_dtype("out", out, *dtype), _not_promoted(cache, params, x)]
     alone = layer.grads(cache, dout.copy())
     for name, given in (("grads", grads), ("grads()", alone)):
@@ -55,11 +55,12 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
             note = f"grads must have the type and fields of params: {describe(params)}, got {describe(given)}: {error}"
             return [*verdicts, Verdict("structure", "grads", ok=False, note=note)]
         pairs = zip(tree.named_leaves(params), tree.leaves(given), strict=True)
-        verdicts += [_alike("structure", f"{name}{path}", g, like) for (path, like), g in pairs]
+        verdicts += [like_argument("structure", f"{name}{path}", g, like) for (path, like), g in pairs]
     return verdicts
 
 
-def _alike(law: str, name: str, got: Any, like: Array) -> Verdict:
+def like_argument(law: str, name: str, got: Any, like: Array) -> Verdict:
+    """The verdict on the shape and dtype of a result, which is an ordinary array unless its argument is another."""
     ok = describe(got) == describe(like)  # a NumPy scalar is as good as a 0-d array
     if ok and is_numpy(got) and type(got) not in (np.ndarray, type(like)):
         return Verdict(law, name, ok=False, note=f"is a {type(got).__name__}, expected an ordinary array")

@@ -15,7 +15,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
-from chainrule.laws.of_layers._elsewhere import Unfit, judged_at, takes, with_floor, worst
+from chainrule.laws.of_layers._elsewhere import Unfit, judged_at, takes, with_floor, worst_by_field
 from chainrule.laws.of_layers._tokens import in_other_dtypes, is_tokens, of_whole_tables, other_tokens
 from chainrule.laws.of_layers.memory import ZEROS
 from chainrule.laws.trials.copies import in_dtype, writable
@@ -76,7 +76,7 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     True
     """
     if isinstance(layer, Encoder):
-        return worst(_of_tokens(Trial.in_float64(layer, params, x), rng)) if is_tokens(x) else []
+        return worst_by_field(_of_tokens(Trial.in_float64(layer, params, x), rng)) if is_tokens(x) else []
     if not couples_rows(layer, x) and np.ndim(x) > 1 and np.size(x) > MOST_OF_X:
         x = x[: max(2, MOST_OF_X * len(x) // np.size(x))]
     own = np.asarray(x).dtype
@@ -98,9 +98,10 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
         ):
             verdicts += judged_at("other_values", base, base.x, rng, case, other, but=_wrong(verdicts))
         verdicts += _of_both_signs(base, rng, but=_wrong(verdicts))
+        verdicts += _of_one_sign(base, rng, but=_wrong(verdicts))
     for each in dict.fromkeys((own, np.dtype(np.float64))):
         verdicts += _far_out(layer, params, base.x, each, rng)
-    return worst(verdicts)
+    return worst_by_field(verdicts)
 
 
 def _of_tokens(base: Trial, rng: np.random.Generator) -> list[Verdict]:
@@ -258,13 +259,14 @@ def parameters(params: Any, rng: np.random.Generator) -> Iterator[Other]:
         yield Other("for parameters with a row and a column of zeros", _replaced(params, edges))
     changes: dict[str, tuple[Callable[[Array], Array], float]] = {
         "ten times as large": (partial(np.multiply, 10.0), 10.0),
+        "a hundred times as large": (partial(np.multiply, 100.0), 100.0),
         "a thousandth as large": (partial(np.multiply, 1e-3), 1e-3),
         "that are positive": (np.abs, 1.0),
         "that are negative": (lambda leaf: -np.abs(leaf), 1.0),
     }
     for words, (change, times) in changes.items() if free else ():
         yield Other(f"for parameters {words}", _replaced(params, {i: change(leaves[i]) for i in free}), times)
-    signed = [i for i in range(len(leaves)) if i not in free and leaves[i].any()]
+    signed = _signed(leaves)
     if signed:
         larger = _replaced(params, {i: 3 * leaves[i] for i in signed})
         yield Other("for parameters of one sign, three times as large", larger, 3.0)
@@ -299,6 +301,29 @@ def _of_both_signs(base: Trial, rng: np.random.Generator, but: Container[str]) -
     return verdicts
 
 
+def _signed(leaves: list[Array]) -> list[int]:
+    """The places of parameters that are not all zeros, and have no numbers of both signs."""
+    return [i for i, leaf in enumerate(leaves) if leaf.any() and not ((leaf > 0).any() and (leaf < 0).any())]
+
+
+def _of_one_sign(base: Trial, rng: np.random.Generator, but: Container[str]) -> list[Verdict]:
+    """The verdicts for small and large numbers where all of a parameter have one sign.
+
+    A floor or a ceiling holds them there, and their derivative is 0. They may be beyond what forward asks for, unless
+    they lie between 0 and 1 before and after.
+    """
+    leaves = tree.leaves(base.params)
+    signed = _signed(leaves)
+    shares = all(((leaves[i] >= 0) & (leaves[i] <= 1)).all() for i in signed)
+    verdicts: list[Verdict] = []
+    for words, times in (("a hundredth", 0.01), ("ten times", 10.0)) if signed else ():
+        case = f"for parameters of one sign, {words} as large"
+        other = _replaced(base.params, {i: times * leaves[i] for i in signed})
+        found = judged_at("other_values", base, base.x, rng, case, other, but=but)
+        verdicts += found if shares and times < 1 else _doubted(found, REFUSE_PARAMETERS)
+    return verdicts
+
+
 def _signs(leaf: Array, rng: np.random.Generator) -> Array:
     """Signs of which as many are negative as positive, in a random order; of one number the negative one."""
     signs = np.where(np.arange(leaf.size) % 2, 1.0, -1.0)
@@ -317,7 +342,7 @@ def _far_out(
         try:
             trial = Trial.of(layer, in_dtype(other, dtype), far.astype(dtype))
             results = trial.back(draw(trial.out, rng))
-        except Exception:  # noqa: BLE001, S112  # it refuses these numbers, which is an answer
+        except Exception:
             continue
         if not all(np.isfinite(leaf).all() for leaf in (trial.out, *trial.arguments.values())):
             continue

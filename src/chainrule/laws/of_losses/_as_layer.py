@@ -38,11 +38,11 @@ def as_layer(loss: Loss[Any, Any], targets: Any, *, rows: int = 0) -> Layer[tupl
             raise TypeError(f"backward must return dout, an array like out, got {describe(given)}")
         return of_out, ()
 
-    return Layer(OfLoss(loss, targets, rows), backward, couples_rows=True)
+    return Layer(LossForward(loss, targets, rows), backward, couples_rows=True)
 
 
 @frozen(eq=False)
-class OfLoss:
+class LossForward:
     """The forward of a loss as a layer."""
 
     loss: Loss[Any, Any]

@@ -11,8 +11,9 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.laws.of_layers._tokens import DTYPES
 from chainrule.laws.of_layers.rows import taken
+from chainrule.laws.trials.hints import plural
 
-Case: TypeAlias = tuple[str, Array, Any]
+OtherArguments: TypeAlias = tuple[str, Array, Any]
 """Words for what is special, an output, and the targets that go with it."""
 
 ROWS = (8, 9, 33, 64, 65, 128, 129, 257, 1000)
@@ -30,11 +31,11 @@ LARGER = (("ten", 10.0), ("a hundred", 100.0), ("a hundred thousand", 1e5))
 CLOSE = 2.0**-17
 """By how much an out is off its targets that is close to them."""
 
-MOST = 2**18
+MOST_NUMBERS = 2**18
 """The most numbers in an out that is made for a check."""
 
 
-def other_sizes(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[Case]:
+def other_sizes(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[OtherArguments]:
     """Outputs of other numbers of rows and columns and of other lengths, and the targets that go with them."""
     if out.ndim > 1 and out.size:
         yield from _other_rows(out, targets, rng)
@@ -42,27 +43,27 @@ def other_sizes(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[
         yield from _other_columns(out, targets, rng)
 
 
-def _other_rows(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[Case]:
+def _other_rows(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[OtherArguments]:
     n = len(out)
     if not all(leaf.ndim and len(leaf) == n for leaf in tree.leaves(targets)):
         return
     for rows in dict.fromkeys((1, 2, out.shape[-1], *ROWS)):
-        if rows * out[0].size <= MOST:
+        if rows * out[0].size <= MOST_NUMBERS:
             which = rng.integers(0, n, rows)
             moved = out[which] * (1 + 0.01 * rng.random((rows, *[1] * (out.ndim - 1))))
-            yield _number(rows, "row"), moved, tree.map(partial(taken, which), targets)
+            yield f"with {plural(rows, 'row')}", moved, tree.map(partial(taken, which), targets)
     which = np.zeros(n, int)
     yield "for equal rows", out[which], tree.map(partial(taken, which), targets)
 
 
-def _other_lengths(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[Case]:
+def _other_lengths(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[OtherArguments]:
     """Other lengths of an axis between rows and columns, where the targets have that axis too."""
     for axis in range(1, out.ndim - 1):
         now = out.shape[axis]
         if not all(leaf.shape[: axis + 1] == out.shape[: axis + 1] for leaf in tree.leaves(targets)):
             return
         for length in dict.fromkeys((*LENGTHS, now + 1)):
-            if length != now and out.size // now * length <= MOST:
+            if length != now and out.size // now * length <= MOST_NUMBERS:
                 which = np.arange(length) % now
                 moved: Array = np.take(out, which, axis)
                 moved = moved * (1 + 0.01 * rng.random(moved.shape))
@@ -77,7 +78,7 @@ def _along(which: NDArray[np.intp], axis: int, leaf: Array) -> Array:
     return leaf.take(which, axis)
 
 
-def _other_columns(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[Case]:
+def _other_columns(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[OtherArguments]:
     leaves, k = tree.leaves(targets), out.shape[-1]
     if any(_are_ranks(leaf) and are_shares(leaf) for leaf in leaves):
         return  # of two columns: are they [0, 1] in some order, or all of one class?
@@ -86,22 +87,18 @@ def _other_columns(out: Array, targets: Any, rng: np.random.Generator) -> Iterat
         for columns in FEW_COLUMNS if with_columns else FEW_COLUMNS[:1]:
             if columns < k:
                 yield (
-                    _number(columns, "column"),
+                    f"with {plural(columns, 'column')}",
                     out[..., :columns],
                     tree.map(partial(_narrowed, out.shape, columns), targets),
                 )
     for columns in dict.fromkeys((k + 1, *MORE_COLUMNS)):
         more = columns - k
-        if with_columns and more > 0 and out[..., 0].size * columns <= MOST:
+        if with_columns and more > 0 and out[..., 0].size * columns <= MOST_NUMBERS:
             moved = np.concatenate([out, rng.choice(out.reshape(-1), (*out.shape[:-1], more))], axis=-1)
-            yield _number(columns, "column"), moved, tree.map(partial(_widened, out.shape, more, rng), targets)
+            yield f"with {plural(columns, 'column')}", moved, tree.map(partial(_widened, out.shape, more, rng), targets)
 
 
-def _number(number: int, of: str) -> str:
-    return f"with {number} {of}{'' if number == 1 else 's'}"
-
-
-def other_targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[Case]:
+def other_targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[OtherArguments]:
     """Other targets, and the outputs that go with them."""
     leaves = tree.leaves(targets)
     if any(leaf.dtype.kind in "iu" and leaf.shape == out.shape[:-1] for leaf in leaves):

@@ -15,7 +15,7 @@ from chainrule.laws.of_layers._made import UNITS
 from chainrule.laws.of_layers.calls import in_other_calls
 from chainrule.laws.of_layers.dtypes import Both, floors, precision
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, renamed, with_rows
-from chainrule.laws.of_losses._cases import Case, other_sizes, other_targets
+from chainrule.laws.of_losses._cases import OtherArguments, other_sizes, other_targets
 from chainrule.laws.trials.copies import in_float64
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.trial import Fields, Trial, measured
@@ -62,7 +62,7 @@ def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     verdicts = precision(as_layer(loss, rounded), (), out, rng)
     try:
         loss.forward(in_float64(out), in_float64(rounded))
-    except Exception:  # noqa: BLE001  # as of shares, whose sum is then not 1
+    except Exception:  # as of shares, whose sum is then not 1
         rounded = targets
     verdicts += _elsewhere(loss, out, rounded, rng)
     layer = as_layer(loss, rounded, rows=number_of_rows(out))
@@ -76,7 +76,7 @@ def _elsewhere(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generato
     """The wrong verdicts for other sizes and targets: all in float32, and in float16 that of many rows and as given."""
     base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
     usual = {"out": base.out, **base.back(np.ones_like(base.out))}
-    as_given: Case = ("", out, targets)
+    as_given: OtherArguments = ("", out, targets)
     for words, given, wanted in (as_given, *other_sizes(out, targets, rng), *other_targets(out, targets, rng)):
         if given.size > MOST_IN_FLOAT32:
             continue

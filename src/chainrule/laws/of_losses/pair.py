@@ -7,10 +7,10 @@ from typing import TypeVar
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.laws.of_layers.derivative import derivative
+from chainrule.laws.of_layers.structure import like_argument
 from chainrule.laws.of_losses._as_layer import IGNORED, as_layer, of_ignored, renamed, rounding_of_loss, run_loss
 from chainrule.laws.trials.copies import in_float64, writable
 from chainrule.loss import Loss
@@ -47,7 +47,7 @@ def loss_structure(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     value, cache = run_loss(loss, out, targets)
     dout = loss.backward(cache, 1.0)
     one = np.zeros((), out.dtype)
-    return [_alike("loss", value, one), _alike("dout", dout, out)]
+    return [like_argument("loss_structure", "loss", value, one), like_argument("loss_structure", "dout", dout, out)]
 
 
 def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
@@ -160,8 +160,3 @@ def loss_at_once(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
         compare("loss_at_once", "loss", np.asarray(one), np.asarray(value), 0.0),
         compare("loss_at_once", "dout", other, dout, 0.0),
     ]
-
-
-def _alike(name: str, got: object, like: Array) -> Verdict:
-    ok = describe(got) == describe(like)
-    return Verdict("loss_structure", name, ok, "" if ok else f"is {describe(got)}, expected {describe(like)}")

@@ -14,7 +14,7 @@ from chainrule.checking.verdict import Verdict, compare
 from chainrule.laws.of_layers.derivative import noted
 from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.of_losses._as_layer import rounding_of_loss, row_of_targets, run_loss
-from chainrule.laws.of_losses._cases import Case, other_targets
+from chainrule.laws.of_losses._cases import OtherArguments, other_targets
 from chainrule.laws.trials.copies import in_float64
 from chainrule.loss import Loss
 
@@ -82,7 +82,7 @@ def _kept_of_targets(
     loss: Loss[T, C], out: Array, targets: T, rounding: float, rng: np.random.Generator
 ) -> Verdict | None:
     """The verdict on a loss that is not the mean of its rows after calls with other targets, if it is such a one."""
-    case: Case
+    case: OtherArguments
     for case in (*other_targets(out, targets, rng), ("again", out, targets)):
         words, given, wanted = case
         with suppress(Exception), np.errstate(all="ignore"):  # it refuses them, which is an answer
@@ -116,7 +116,7 @@ def _takes(loss: Loss[T, C], out: Array, targets: T) -> bool:
     """Tell whether forward takes these arguments."""
     try:
         run_loss(loss, out, targets)
-    except Exception:  # noqa: BLE001  # it refuses them, which is an answer
+    except Exception:
         return False
     return True
 

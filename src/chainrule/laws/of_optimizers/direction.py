@@ -68,7 +68,7 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
             break
         try:
             more = _followed(optimizer, other, rng)
-        except Exception:  # noqa: BLE001, S112  # it takes no such parameters, which is an answer
+        except Exception:
             continue
         verdicts += [evolve(each, note=f"for parameters {words}: {each.note}") for each in more if not each.ok]
     if all(each.ok for each in verdicts):
@@ -104,7 +104,7 @@ def _elsewhere(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Gener
     for length in LENGTHS:
         try:
             others = _drawn(of_length(start, length), rng)
-        except Exception:  # noqa: BLE001, S112  # a record of them takes no such arrays
+        except Exception:  # a record of them takes no such arrays
             continue
         at, steady = (scaled(each, length**-0.5) for each in others)  # of usual norms
         if takes(optimizer, at, steady):
@@ -355,7 +355,7 @@ def lines_of_steps(optimizer: Optimizer[Any, Any]) -> str:
             wrong, without_holes = (
                 any(_wrong_ways(optimizer, start, slopes, some, MOMENTS[0]).values()) for some in (holes, slopes)
             )
-        except Exception:  # noqa: BLE001  # it takes no such parameters
+        except Exception:  # it takes no such parameters
             return ""
         if wrong:
             shown = slopes if without_holes else holes

@@ -105,7 +105,7 @@ def _by_layout(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
     for name, (at, slopes) in laid.items():
         try:
             got = _taken(optimizer, at, [slopes] * 3)
-        except Exception:  # noqa: BLE001, S112  # it refuses this layout, which is an answer
+        except Exception:
             continue
         if _apart(got, right, params):
             return f"the entries of {name} in another memory layout are mixed up: are they read as they lie in memory?"
@@ -149,14 +149,14 @@ def _by_a_zero(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
     given, wide = in_dtype(params, np.float64), in_dtype(grads, np.float64)
     try:
         got, right = (_taken(optimizer, given, _changed(wide, change)) for change in changes)
-    except Exception:  # noqa: BLE001  # it refuses float64, which is an answer
+    except Exception:
         return ""
     chosen = tree.map(_chosen, params)
     kept = [tree.map(lambda leaf, hole: np.where(hole, 0, leaf), at, chosen) for at in (got, right)]
     return "a gradient of 0 changes the steps of other numbers" if _apart(kept[0], kept[1], given) else ""
 
 
-MOST = 4
+MOST_ARRAYS = 4
 """The number of arrays whose gradients are changed alone."""
 
 
@@ -175,7 +175,7 @@ def _by_arrays(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
 
     count = len(tree.leaves(params))
     with suppress(Exception), np.errstate(all="ignore"):  # it takes no such arguments, which is an answer
-        for i in range(min(MOST, count) if count > 1 else 0):
+        for i in range(min(MOST_ARRAYS, count) if count > 1 else 0):
             straight, turned = (others_of(i, none, [sign] * AMID) for sign in (1.0, -1.0))
             if _apart(turned, straight, _without(none, i)):
                 return "the signs of the gradients of one array change the steps of others"

@@ -13,6 +13,7 @@ from chainrule.laws.of_optimizers._cases import other_arguments
 from chainrule.laws.of_optimizers._impurities import impurities, of_a_run
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.trials.hints import wrote_to_read_only
 from chainrule.laws.trials.process import settings_kept
 from chainrule.optimizer import Optimizer
 
@@ -114,7 +115,7 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
         except Exception as error:
             if dtype is None:
                 raise
-            if "read-only" not in str(error):
+            if not wrote_to_read_only(error):
                 continue  # it refuses this dtype, which is an answer
             found = {"arguments": "a call writes to one of its arguments"}
         for name, note in found.items():

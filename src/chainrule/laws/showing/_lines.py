@@ -15,7 +15,7 @@ from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
 from chainrule.interop.graph import Function
 from chainrule.interop.in_code import name_in_code, path_in_code, reached, value_in_code
-from chainrule.laws.of_losses._as_layer import OfLoss
+from chainrule.laws.of_losses._as_layer import LossForward
 from chainrule.laws.trials.part import Part
 
 FEW = 64
@@ -83,7 +83,7 @@ class Author:
 def lines_of(shown: Shown, author: Author) -> str:
     """The lines, in which the author's functions have their names."""
     code = dialect(shown, author)
-    return code.said("\n".join(_lines(shown, code)))
+    return code.translated("\n".join(_lines(shown, code)))
 
 
 def _lines(shown: Shown, code: "Pair") -> Iterator[str]:
@@ -108,7 +108,7 @@ def dialect(shown: Shown, author: Author) -> "Pair":
     made = author.layer.forward
     if isinstance(made, Function):
         return {"torch": Torch, "jax": Jax}[made.library](shown, author)
-    if isinstance(shown.part.trial.layer.forward, OfLoss):
+    if isinstance(shown.part.trial.layer.forward, LossForward):
         return PairOfLoss(shown, author)
     return PairOfEncoder(shown, author) if isinstance(author.layer, Encoder) else Pair(shown, author)
 
@@ -132,7 +132,7 @@ class Pair:
         yield from ((f"p{i}", leaf) for i, leaf in enumerate(tree.leaves(trial.params)))
         yield from numbered("x", trial.x)
 
-    def said(self, text: str) -> str:
+    def translated(self, text: str) -> str:
         """Lines in the author's words."""
         return text
 
@@ -264,7 +264,7 @@ class PairOfEncoder(Pair):
 class PairOfLoss(Pair):
     """A loss's pair of functions, as those of a layer for its targets, whose names are put right at the end."""
 
-    def said(self, text: str) -> str:
+    def translated(self, text: str) -> str:
         """Lines in the author's words."""
         return NAMES_OF_LAYERS.sub(lambda name: IN_LOSSES[name[0]], text)
 

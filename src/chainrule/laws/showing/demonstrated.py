@@ -45,7 +45,7 @@ from chainrule.laws.showing._programs import (
 )
 from chainrule.laws.showing.smallest import LARGE, rounded
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.hints import line_of
+from chainrule.laws.trials.hints import line_of, wrote_to_read_only
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.process import as_new, contained
 from chainrule.laws.trials.trial import Trial
@@ -110,7 +110,7 @@ OF_LOSSES: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
 
 
 @frozen(eq=False)
-class Case:
+class Attempt:
     """A layer, or a loss for its targets, and the arguments that a program is tried with."""
 
     layer: Any
@@ -120,7 +120,7 @@ class Case:
 
 
 @frozen(eq=False)
-class OfLayer:
+class CheckedLayer:
     """A layer, with parameters that are a tree, and the arguments that it was checked with."""
 
     layer: Any
@@ -137,7 +137,7 @@ class OfLayer:
 
 
 @frozen(eq=False)
-class OfLoss:
+class CheckedLoss:
     """A loss, and the arguments that it was checked with."""
 
     loss: Any
@@ -155,7 +155,7 @@ class OfLoss:
         return np.ones((), x.dtype)
 
 
-def demonstrated(verdict: Verdict, subject: OfLayer | OfLoss, author: Author) -> str:
+def demonstrated(verdict: Verdict, subject: CheckedLayer | CheckedLoss, author: Author) -> str:
     """Lines of code that show what a verdict says, with few rows and simple numbers; "" if none are found.
 
     Parameters
@@ -190,7 +190,7 @@ def demonstrated(verdict: Verdict, subject: OfLayer | OfLoss, author: Author) ->
     return contained(search)
 
 
-def _tried(verdict: Verdict, programs: Programs, subject: OfLayer | OfLoss, author: Author) -> Iterator[str]:
+def _tried(verdict: Verdict, programs: Programs, subject: CheckedLayer | CheckedLoss, author: Author) -> Iterator[str]:
     """The lines of each program that is tried; "" for those that show nothing."""
     own = [leaf.dtype for leaf in tree.leaves((subject.x, subject.params)) if leaf.dtype.kind == "f"]
     for dtype in dict.fromkeys((*own, *map(np.dtype, (np.float64, np.float32, np.float16)))):
@@ -200,7 +200,7 @@ def _tried(verdict: Verdict, programs: Programs, subject: OfLayer | OfLoss, auth
                     yield _lines(program, code, verdict)
 
 
-def _cases(subject: OfLayer | OfLoss, dtype: Any) -> Iterator[Case]:
+def _cases(subject: CheckedLayer | CheckedLoss, dtype: Any) -> Iterator[Attempt]:
     """Few rows before many, numbers of one digit before others; and positive ones, which some layers pass on."""
     rng, n = np.random.default_rng(OF_DOUT), len(subject.x)
 
@@ -215,12 +215,12 @@ def _cases(subject: OfLayer | OfLoss, dtype: Any) -> Iterator[Case]:
             layer, params, x = subject.some(np.arange(rows) % n, partial(simple, digits))
             shape = _shape(layer, params, x)
             dout = None if shape is None else rounded(digits, OF_DOUT, np.asarray(rng.standard_normal(shape)))
-            yield Case(layer, params, x, narrowed(subject.ones(x) if dout is None else dout))
+            yield Attempt(layer, params, x, narrowed(subject.ones(x) if dout is None else dout))
     layer, params, x = subject.some(np.arange(n), partial(tree.map, narrowed))
     if x.dtype.kind == "f":
         x = narrowed(np.abs(simple(1, x)) + 1)
         shape = _shape(layer, params, x)
-        yield Case(layer, params, x, subject.ones(x) if shape is None else np.ones(shape, dtype))
+        yield Attempt(layer, params, x, subject.ones(x) if shape is None else np.ones(shape, dtype))
 
 
 def _shape(layer: Any, params: Any, x: Any) -> tuple[int, ...] | None:
@@ -228,16 +228,16 @@ def _shape(layer: Any, params: Any, x: Any) -> tuple[int, ...] | None:
     try:
         out, _ = contained(lambda: layer.forward(*writable((params, x))))
         shape: tuple[int, ...] = np.shape(out)
-    except Exception:  # noqa: BLE001  # it refuses them, or is what lines are to show
+    except Exception:  # it refuses them, or is what lines are to show
         return None
     return shape
 
 
-def _codes(verdict: Verdict, case: Case, author: Author, dtype: str) -> Iterator[Pair]:
+def _codes(verdict: Verdict, case: Attempt, author: Author, dtype: str) -> Iterator[Pair]:
     """The code of the layer, for the field of a verdict or for every one."""
     try:
         trial = contained(lambda: Trial.of(case.layer, case.params, case.x))
-    except Exception:  # noqa: BLE001  # it is what lines are to show
+    except Exception:  # it is what lines are to show
         trial = Trial(case.layer, case.params, case.x, case.x, None)
     fields = ["out", *trial.arguments]
     field = verdict.field.replace("()", "")
@@ -258,7 +258,7 @@ def _lines(program: Program, code: Pair, verdict: Verdict) -> str:
         return ""
     if any("result(" in line for line in (*program.lines, program.got, program.expected)):
         setting += code.function
-    lines, end = code.said("\n".join([*setting, *program.lines])), ""
+    lines, end = code.translated("\n".join([*setting, *program.lines])), ""
     for _ in range(TIMES):
         end = _run(lines, program, code, verdict)
         if not end:
@@ -282,32 +282,32 @@ def _run(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
 
 def _end(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
     names = code.author.names
-    got_by, expected_by = code.said(program.got), code.said(program.expected)
+    got_by, expected_by = code.translated(program.got), code.translated(program.expected)
     try:
         exec(lines, names)  # noqa: S102  # it is made here, of numbers and of names
-    except Exception:  # noqa: BLE001  # it refuses this
+    except Exception:  # it refuses this
         return ""
     try:
         got = eval(got_by, names)  # noqa: S307  # it is made here
-    except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
+    except Exception as error:  # it is what is shown, if the verdict says so
         return raised(got_by, error, verdict)
     if not program.expected:
         return ""
     try:
         got = np.array(got) if is_numpy(got) else got  # which the other may overwrite
         expected = eval(expected_by, names)  # noqa: S307  # it is made here
-        given = names[code.said("x")], names[code.said("dout")]
+        given = names[code.translated("x")], names[code.translated("dout")]
         place = where(got, expected, 0.0 if program.exact else FAR * _largest(*given, expected))
-    except Exception:  # noqa: BLE001  # there is nothing to compare with
+    except Exception:  # there is nothing to compare with
         return ""
     return beside(got_by, expected_by, expected, place)
 
 
 def raised(call: str, error: Exception, verdict: Verdict) -> str:
     """The line of a call that raises, if its error is the one that the verdict names; else ""."""
-    told = (type(error).__name__ in verdict.note and line_of(error) in verdict.note) or "read-only" in str(error)
-    said = str(error).partition("\n")[0]
-    return f"{call}  # raises {type(error).__name__}: {said}" if told else ""
+    told = (type(error).__name__ in verdict.note and line_of(error) in verdict.note) or wrote_to_read_only(error)
+    first_line = str(error).partition("\n")[0]
+    return f"{call}  # raises {type(error).__name__}: {first_line}" if told else ""
 
 
 def beside(got: str, expected: str, value: Any, place: str | None) -> str:

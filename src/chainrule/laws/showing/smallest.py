@@ -17,7 +17,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.dtypes import Both
-from chainrule.laws.of_losses._as_layer import OfLoss, as_layer
+from chainrule.laws.of_losses._as_layer import LossForward, as_layer
 from chainrule.laws.showing._lines import FEW, OF_DOUT, OF_TARGETS, OF_X, Author, Shown, drawn, lines_of
 from chainrule.laws.trials.entries import confirmed
 from chainrule.laws.trials.part import Part
@@ -38,7 +38,7 @@ STEPS, STEPS_OF_FLOAT32 = (1e-5, 1e-3, 1e-7), (1e-2, 1e-1, 1e-3)
 
 
 @frozen(eq=False)
-class Case:
+class Candidate:
     """Arguments that may show that a number is wrong.
 
     Parameters
@@ -67,12 +67,12 @@ class Search:
     dtype: str
     rng: np.random.Generator
 
-    def layer(self, case: Case) -> Any:
+    def layer(self, case: Candidate) -> Any:
         """The layer; of a loss, for its targets."""
         layer = self.point.trial.layer
-        return as_layer(layer.forward.loss, case.targets) if isinstance(layer.forward, OfLoss) else layer
+        return as_layer(layer.forward.loss, case.targets) if isinstance(layer.forward, LossForward) else layer
 
-    def shown(self, case: Case) -> Shown | None:
+    def shown(self, case: Candidate) -> Shown | None:
         """The fault that a case shows; None where nothing is wrong, or where it is refused."""
         try:
             with np.errstate(all="ignore"):
@@ -83,7 +83,7 @@ class Search:
                     found = self._in_dtype(trial, dout) if self.in_dtype else self._by_differences(trial, dout, case)
                     if found is not None:
                         return found
-        except Exception:  # noqa: BLE001  # it refuses so few rows, or such numbers
+        except Exception:  # it refuses so few rows, or such numbers
             return None
         return None
 
@@ -97,7 +97,7 @@ class Search:
                 return Shown(each.point, each.index, 0.0, False, self.dtype)
         return None
 
-    def _by_differences(self, trial: Trial, dout: Array, case: Case) -> Shown | None:
+    def _by_differences(self, trial: Trial, dout: Array, case: Candidate) -> Shown | None:
         near = self.point.trial
         trial = evolve(measured(trial, self.rng).with_noise(near.noise), floor=near.floor)
         units = units_of(trial, draw(trial.out, self.rng), self.rng)
@@ -163,10 +163,10 @@ def smallest(verdict: Verdict, author: Author, dtype: str) -> str:
     if not isinstance(point, Part) or not verdict.index or any(not leaf.ndim for leaf in tree.leaves(point.trial.x)):
         return ""
     made = point.trial.layer.forward
-    targets = made.targets if isinstance(made, OfLoss) else ()
+    targets = made.targets if isinstance(made, LossForward) else ()
     in_dtype = verdict.law in {"precision", "loss_precision"}
     search = Search(point, in_dtype, point.dout.dtype.name if in_dtype else dtype, np.random.default_rng(0))
-    case = Case(point.trial.params, point.trial.x, targets, point.dout, verdict.index)
+    case = Candidate(point.trial.params, point.trial.x, targets, point.dout, verdict.index)
     if sum(leaf.size for leaf in tree.leaves((case.params, case.x, targets))) > LARGE:
         return ""
     found, case = _smaller(search, case)
@@ -183,7 +183,7 @@ def smallest(verdict: Verdict, author: Author, dtype: str) -> str:
         return ""
 
 
-def _smaller(search: Search, case: Case) -> tuple[Shown | None, Case]:
+def _smaller(search: Search, case: Candidate) -> tuple[Shown | None, Candidate]:
     """The smallest case that shows it, and what it shows."""
     found = search.shown(case)
     tries, go_on = 0, found is not None
@@ -200,7 +200,7 @@ def _smaller(search: Search, case: Case) -> tuple[Shown | None, Case]:
     return found, case
 
 
-def _fewer(search: Search, case: Case) -> Iterator[Case]:
+def _fewer(search: Search, case: Candidate) -> Iterator[Candidate]:
     """Cases with less of one length, at the beginning or the end: without half of it, a quarter, ..., one."""
     for cut in _cuts(case):
         some = cut.length // 2
@@ -227,7 +227,7 @@ class Cut:
         return [axis for axis in axes if axis < len(shape) and shape[axis] == self.length]
 
 
-def _cuts(case: Case) -> Iterator[Cut]:
+def _cuts(case: Candidate) -> Iterator[Cut]:
     """Rows, if all of x and the targets have as many; then lengths of parameters; then the other axes of x."""
     n = len(tree.leaves(case.x)[0])
     if all(len(leaf) == n for leaf in tree.leaves((case.x, case.targets)) if leaf.ndim):
@@ -237,7 +237,7 @@ def _cuts(case: Case) -> Iterator[Cut]:
         yield from (Cut(case.x.shape[axis], axis) for axis in range(1, case.x.ndim))
 
 
-def _taken(search: Search, case: Case, cut: Cut, kept: slice) -> Case:
+def _taken(search: Search, case: Candidate, cut: Cut, kept: slice) -> Candidate:
     def of_params(leaf: Array) -> Array:
         return _part(leaf, cut.of_params(leaf.shape), kept)
 
@@ -252,7 +252,7 @@ def _taken(search: Search, case: Case, cut: Cut, kept: slice) -> Case:
         mine = axes.get(search.point.name, [])
         index = tuple(at - kept.start if axis in mine else at for axis, at in enumerate(index))
         index = index if all(0 <= index[axis] < kept.stop - kept.start for axis in mine) else None
-    return Case(
+    return Candidate(
         tree.map(of_params, case.params),
         tree.map(of_others, case.x),
         tree.map(of_others, case.targets),
@@ -265,10 +265,10 @@ def _part(leaf: Array, axes: list[int], kept: slice) -> Array:
     return np.ascontiguousarray(leaf[tuple(kept if axis in axes else slice(None) for axis in range(leaf.ndim))])
 
 
-def _simpler(case: Case) -> Iterator[Case]:
+def _simpler(case: Candidate) -> Iterator[Candidate]:
     """The case with numbers of one digit, or three; those of large arrays are drawn."""
     for params, x, dout in ((1, 1, 1), (0, 1, 1), (1, 0, 1), (3, 3, 3), (0, 3, 3), (3, 0, 3), (0, 0, 0)):
-        yield Case(
+        yield Candidate(
             tree.map(partial(rounded, params, OF_X), case.params),
             tree.map(partial(rounded, x, OF_X), case.x),
             tree.map(partial(rounded, x, OF_TARGETS), case.targets),

@@ -32,7 +32,7 @@ FIRST = f"new, state = {STEP}"
 
 
 @frozen
-class Steps:
+class StepProgram:
     """Lines of code, and two expressions after them that are to give the same; or the first is to raise nothing.
 
     Parameters
@@ -54,51 +54,51 @@ class Steps:
     as_params: bool = False
 
 
-Ways: TypeAlias = Callable[[Any, Array, Array, Verdict], Iterator[Steps]]
+Ways: TypeAlias = Callable[[Any, Array, Array, Verdict], Iterator[StepProgram]]
 """Lines that may show what a verdict says of an optimizer, with parameters and gradients."""
 
 
-def of_structure(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+def of_structure(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[StepProgram]:
     """Types, shapes and dtypes before and after a step."""
-    yield Steps((), STEP)
+    yield StepProgram((), STEP)
     if verdict.field == "params":
-        yield Steps((FIRST,), "type(new).__name__", "'ndarray'")
-        yield Steps((FIRST,), "(new.shape, new.dtype.name)", "(params.shape, params.dtype.name)")
+        yield StepProgram((FIRST,), "type(new).__name__", "'ndarray'")
+        yield StepProgram((FIRST,), "(new.shape, new.dtype.name)", "(params.shape, params.dtype.name)")
         return
     lines = ("before = init(params)", "state = step(before, params, grads)[1]")
-    yield Steps(lines, "type(state).__name__", "type(before).__name__")
-    yield Steps(lines, "len(state)", "len(before)")
+    yield StepProgram(lines, "type(state).__name__", "type(before).__name__")
+    yield StepProgram(lines, "len(state)", "len(before)")
     for path in _held(optimizer.init(params)):
         before = path.replace("state", "before", 1)
-        yield Steps(lines, f"({path}.shape, {path}.dtype.name)", f"({before}.shape, {before}.dtype.name)")
+        yield StepProgram(lines, f"({path}.shape, {path}.dtype.name)", f"({before}.shape, {before}.dtype.name)")
 
 
-def of_purity(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+def of_purity(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[StepProgram]:
     """Arguments before and after a step, which may be read-only; the same step again; memory that results share."""
     if verdict.field in SETTINGS:
         imported, value = SETTINGS[verdict.field]
-        yield Steps((*filter(None, [imported]), f"before = {value}", STEP), value, "before")
+        yield StepProgram((*filter(None, [imported]), f"before = {value}", STEP), value, "before")
         return
     held = _held(optimizer.step(optimizer.init(params.copy()), params.copy(), grads.copy())[1])
     for name in ("params", "grads"):
-        yield Steps((f"before = {name}.copy()", STEP), name, "before")
+        yield StepProgram((f"before = {name}.copy()", STEP), name, "before")
     for path in held:
-        yield Steps((FIRST, f"before = {path}.copy()", "step(state, new, grads)"), path, "before")
-    yield Steps(("params.flags.writeable = grads.flags.writeable = False",), f"{STEP}[0]")
+        yield StepProgram((FIRST, f"before = {path}.copy()", "step(state, new, grads)"), path, "before")
+    yield StepProgram(("params.flags.writeable = grads.flags.writeable = False",), f"{STEP}[0]")
     again = "step(state, params, grads)[0]"
-    yield Steps(("state = init(params)", f"first = {again}.copy()"), again, "first", as_params=True)
-    yield Steps((FIRST, "kept = new.copy()", "step(state, new, -2 * grads)"), "new", "kept", as_params=True)
+    yield StepProgram(("state = init(params)", f"first = {again}.copy()"), again, "first", as_params=True)
+    yield StepProgram((FIRST, "kept = new.copy()", "step(state, new, -2 * grads)"), "new", "kept", as_params=True)
     for path in _held(optimizer.init(params)):
-        yield Steps(
+        yield StepProgram(
             ("state = init(params)",), f"({path}.flags.writeable and np.shares_memory({path}, params))", "False"
         )
     results = ["new", *held]
     for i, one in enumerate(results):
         for other in ("params", "grads", *results[i + 1 :]):
-            yield Steps((FIRST,), f"({one}.flags.writeable and np.shares_memory({one}, {other}))", "False")
+            yield StepProgram((FIRST,), f"({one}.flags.writeable and np.shares_memory({one}, {other}))", "False")
 
 
-def of_places(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+def of_places(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[StepProgram]:
     """Three steps with the numbers in reverse."""
     moved = (
         "def moved(params, grads):  # by three steps",
@@ -108,10 +108,12 @@ def of_places(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> 
         "    return params",
     )
     if params.size > 1:
-        yield Steps(moved, "moved(np.flip(params), np.flip(grads))", "np.flip(moved(params, grads))", as_params=True)
+        yield StepProgram(
+            moved, "moved(np.flip(params), np.flip(grads))", "np.flip(moved(params, grads))", as_params=True
+        )
 
 
-def of_descent(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Steps]:
+def of_descent(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[StepProgram]:
     """A thousand steps towards the centre of a quadratic, and the distance to it, which is not to grow."""
     lines = (
         f"curvature = {curvature_for(optimizer, params, grads):.3g}",
@@ -119,7 +121,7 @@ def of_descent(optimizer: Any, params: Array, grads: Array, verdict: Verdict) ->
         "for _ in range(1000):",
         "    params, state = step(state, params, (params - centre) * curvature)",
     )
-    yield Steps(lines, "np.abs(params - centre).max()", "np.abs(start - centre).max()", at_most=True)
+    yield StepProgram(lines, "np.abs(params - centre).max()", "np.abs(start - centre).max()", at_most=True)
 
 
 WAYS: Mapping[str, Ways] = MappingProxyType(
@@ -160,39 +162,39 @@ def _found(verdict: Verdict, optimizer: Any) -> Iterator[str]:
                 f"grads = np.array({given[1]}{kind})",
             )
             with suppress(Exception):  # it takes no such parameters
-                for steps in WAYS[verdict.law](optimizer, params, grads, verdict):
-                    lines = "\n".join((*setting, *steps.lines))
+                for program in WAYS[verdict.law](optimizer, params, grads, verdict):
+                    lines = "\n".join((*setting, *program.lines))
 
-                    def run(lines: str = lines, steps: Steps = steps) -> str:
+                    def run(lines: str = lines, program: StepProgram = program) -> str:
                         if verdict.field in SETTINGS:
                             as_new()
-                        return _end(lines, steps, optimizer, verdict)
+                        return _end(lines, program, optimizer, verdict)
 
                     end = contained(run)
                     if end:
                         yield f"{lines}\n{end}"
 
 
-def _end(lines: str, steps: Steps, optimizer: Any, verdict: Verdict) -> str:
+def _end(lines: str, program: StepProgram, optimizer: Any, verdict: Verdict) -> str:
     """The last line, if the lines show something; else ""."""
     names: dict[str, Any] = {"init": optimizer.init, "step": optimizer.step}
     try:
         exec(lines, names)  # noqa: S102  # it is made here, of numbers
-    except Exception:  # noqa: BLE001  # it refuses this
+    except Exception:  # it refuses this
         return ""
     try:
-        got = eval(steps.got, names)  # noqa: S307  # it is made here
-    except Exception as error:  # noqa: BLE001  # it is what is shown, if the verdict says so
-        return raised(steps.got, error, verdict)
-    if not steps.expected:
+        got = eval(program.got, names)  # noqa: S307  # it is made here
+    except Exception as error:  # it is what is shown, if the verdict says so
+        return raised(program.got, error, verdict)
+    if not program.expected:
         return ""
     got = np.array(got) if is_numpy(got) else got  # which the other may overwrite
-    expected = eval(steps.expected, names)  # noqa: S307  # it is made here
-    if steps.at_most:
-        return "" if got <= expected else f"print({steps.got}, {steps.expected})"
-    if steps.as_params and np.shape(got) != names["grads"].shape:
+    expected = eval(program.expected, names)  # noqa: S307  # it is made here
+    if program.at_most:
+        return "" if got <= expected else f"print({program.got}, {program.expected})"
+    if program.as_params and np.shape(got) != names["grads"].shape:
         return ""
-    return beside(steps.got, steps.expected, expected, where(got, expected, 0.0))
+    return beside(program.got, program.expected, expected, where(got, expected, 0.0))
 
 
 def _held(state: Any) -> list[str]:

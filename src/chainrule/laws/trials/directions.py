@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from chainrule.arrays.types import Array
 from chainrule.checking.bursts import slopes
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.trials.entries import AT_KINKS, confirmed, located, only_at_kinks, said, wrong_at
+from chainrule.laws.trials.entries import AT_KINKS, confirmed, joined, located, only_at_kinks, wrong_at
 from chainrule.laws.trials.hints import NOT_FINITE
 from chainrule.laws.trials.part import LEAST, NOISY, SAFE, Miss, Part, length, misses, power
 from chainrule.laws.trials.rounding import Units, units_of
@@ -93,7 +93,7 @@ def by_directions(
     units = units or units_of(trial, rng.standard_normal(trial.out.shape), rng)
     results = [trial.back(dout) for dout in douts]
     fixed = fixed_fields(trial)
-    words = [said(case, name) for name in names] or [case] * len(douts)
+    words = [joined(case, name) for name in names] or [case] * len(douts)
     verdicts: list[Verdict] = []
     fields: dict[str, tuple[list[Part], NDArray[Any]]] = {}
     for name, leaf in trial.arguments.items():
@@ -101,7 +101,7 @@ def by_directions(
             continue
         shapes = [found[name].shape for found in results if found[name].shape != leaf.shape]
         if shapes:
-            note = said(case, f"has shape {shapes[0]}, expected {leaf.shape}")
+            note = joined(case, f"has shape {shapes[0]}, expected {leaf.shape}")
             verdicts.append(Verdict(law, name, ok=False, note=note))
             continue
         parts = [Part(trial, name, dout, found[name], units) for dout, found in zip(douts, results, strict=True)]
@@ -200,19 +200,19 @@ def _of_field(
     if worst.ratio <= 1:
         lost = next((words[k] for miss, k, *_ in found if miss.lost), None)
         if lost is not None:
-            return [Verdict(law, name, ok=False, undecided=True, note=said(lost, LOST), advice=REFUSE)]
+            return [Verdict(law, name, ok=False, undecided=True, note=joined(lost, LOST), advice=REFUSE)]
         kinked = any(miss.kinked and k == 0 for miss, k, *_ in found) and part.trial.noise < NOISY
         at_kink = _at_kinks(law, parts[0], case, places, rng) if kinked else None
         right = Verdict(law, name, ok=True, note=case, power=min(miss.power for miss, *_ in found))
         return [at_kink or right]
     if not part.steady(direction, worst):
-        return [Verdict(law, name, ok=False, undecided=True, note=said(words[which], UNSTEADY))]
+        return [Verdict(law, name, ok=False, undecided=True, note=joined(words[which], UNSTEADY))]
     if not (alike or _splits(part, direction, rng)):
-        return [Verdict(law, name, ok=False, undecided=True, note=said(words[which], part.kinks))]
+        return [Verdict(law, name, ok=False, undecided=True, note=joined(words[which], part.kinks))]
     verdict = located(law, part, direction, words[which])
     if verdict.undecided and alike and not worst.kinked and worst.ratio * worst.power > OF_AN_ENTRY:
         tied = "where all entries move alike it is wrong: are ties counted twice?"
-        note = said(words[which], tied if np.isfinite(part.got).all() else NOT_FINITE)
+        note = joined(words[which], tied if np.isfinite(part.got).all() else NOT_FINITE)
         verdict = Verdict(law, name, False, note, got=worst.got, expected=worst.low)
     return [verdict]
 
@@ -263,4 +263,4 @@ def _at_kinks(law: str, part: Part, case: str, places: NDArray[Any], rng: np.ran
     if not np.any(ratios > 1):
         return None
     note = only_at_kinks(part, ratios) or "it is wrong here"
-    return wrong_at(law, part, expected, int(np.nanargmax(ratios)), said(case, note))
+    return wrong_at(law, part, expected, int(np.nanargmax(ratios)), joined(case, note))

@@ -9,7 +9,7 @@ from attrs import evolve
 from numpy.typing import NDArray
 
 from chainrule.arrays.types import Array
-from chainrule.checking.verdict import Verdict
+from chainrule.checking.verdict import Verdict, entry
 from chainrule.laws.trials.hints import NOT_FINITE, hint, where_beyond
 from chainrule.laws.trials.part import Miss, Part
 from chainrule.laws.trials.trial import sizes_of
@@ -47,8 +47,8 @@ def located(law: str, part: Part, direction: Array, words: str) -> Verdict:
                 else ("it is wrong here" if np.isfinite(got).all() else NOT_FINITE)
             )
             pattern = only_at_kinks(part, ratios) or pattern
-            return wrong_at(law, part, expected, worst, said(words, pattern))
-    return Verdict(law, part.name, ok=False, undecided=True, note=said(words, note))
+            return wrong_at(law, part, expected, worst, joined(words, pattern))
+    return Verdict(law, part.name, ok=False, undecided=True, note=joined(words, note))
 
 
 def _ratio_of(part: Part, direction: Array) -> Callable[[NDArray[Any]], float]:
@@ -82,9 +82,9 @@ def only_at_kinks(part: Part, ratios: Array) -> str:
     if None in found.values():
         return ""
     low, high = found[worst] or (math.nan, math.nan)
-    place = f"[{', '.join(str(i) for i in np.unravel_index(worst, part.got.shape))}]" if part.got.ndim else ""
-    at = f"{part.moved}{place} = {float(part.leaf.flat[worst]):.6g} is at a kink"
-    return f"{at}: every {part.name}{place} from {low:.6g} to {high:.6g} would be right"
+    index = np.unravel_index(worst, part.got.shape)
+    at = f"{entry(part.moved, index)} = {float(part.leaf.flat[worst]):.6g} is at a kink"
+    return f"{at}: every {entry(part.name, index)} from {low:.6g} to {high:.6g} would be right"
 
 
 def entries(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:
@@ -173,6 +173,6 @@ def _is_elementwise(part: Part, direction: Array) -> bool:
     return bool(np.array_equal(moved != part.trial.out, direction != 0))
 
 
-def said(*words: str) -> str:
+def joined(*words: str) -> str:
     """The words that there are, in one note."""
     return ": ".join(word for word in words if word)

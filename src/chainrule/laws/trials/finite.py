@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
-from chainrule.checking.verdict import Verdict
+from chainrule.checking.verdict import Verdict, entry
 from chainrule.laws.trials.copies import writable
 
 
@@ -19,10 +19,9 @@ def first_not_finite(arrays: Mapping[str, Any]) -> str:
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):
             index = tuple(int(i) for i in bad[0])
-            place = f"{name}[{', '.join(map(str, index))}]" if index else name
             more = f" and {len(bad) - 1} more of its entries" if len(bad) > 1 else ""
             value = "nan" if np.isnan(array[index]) else f"{float(array[index])}"
-            return f"{value} in {place}{more}"
+            return f"{value} in {entry(name, index)}{more}"
     return ""
 
 
@@ -47,7 +46,7 @@ def unfit(law: str, given: Mapping[str, Any], run: Callable[..., Any] | None = N
     try:
         with np.errstate(all="ignore"):
             results: Array | None = None if run is None else run(*map(writable, given.values()))
-    except Exception:  # noqa: BLE001  # it refuses them, or fails
+    except Exception:  # it refuses them, or fails
         results = None
     if results is not None and np.isfinite(results).all():
         return None

@@ -160,6 +160,16 @@ def _places(some: NDArray[Any], n: int, word: str) -> str:
     return f"{some.size} of {n} {several} are"
 
 
+def plural(n: int, word: str) -> str:
+    """A number of things: `"1 row"`, `"2 rows"`."""
+    return f"{n} {word}{'' if n == 1 else 's'}"
+
+
+def wrote_to_read_only(error: Exception) -> bool:
+    """Tell whether an error is that of a write to a read-only array."""
+    return "read-only" in str(error)
+
+
 def line_of(error: Exception) -> str:
     """The function and the line that raised an error, as reports name them."""
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -45,7 +45,7 @@ def with_places(
     broken = {AS_A_WHOLE.get(each.law, each.law) for each in verdicts if each.wrong}
     try:
         parts = list(_parts(layer, params, x, ""))
-    except Exception:  # noqa: BLE001  # a layer that raises has said where already
+    except Exception:  # a layer that raises has said where already
         return verdicts
     places = {law: _breaking(laws[law], parts, rng) for law in laws if law in broken and parts}
 
@@ -65,7 +65,7 @@ def _breaking(law: LayerLaw, parts: list[tuple[str, Any, Any, Any]], rng: np.ran
         try:
             with put_back(), np.errstate(all="ignore"):
                 wrong = any(each.wrong for each in law(layer, writable(params), writable(x), rng))
-        except Exception:  # noqa: BLE001  # whatever it does, it does not obey
+        except Exception:  # whatever it does, it does not obey
             wrong = True
         if wrong:
             found.append(f"{place}, {layer}")

@@ -139,7 +139,7 @@ def in_its_dtype(layer: Any, params: Any, x: Any) -> Any:
     try:
         with put_back():
             layer.forward(writable(in_float64(params)), writable(in_float64(x)))
-    except Exception:  # noqa: BLE001  # it refuses float64
+    except Exception:  # it refuses float64
         return _narrowed(layer, dtype)
     return layer
 

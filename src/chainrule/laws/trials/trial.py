@@ -50,6 +50,9 @@ REFUSALS = (ValueError, ArithmeticError, AssertionError)
 NO_ARRAYS = (str, bytes, int, float, complex, type, np.ufunc, np.dtype, BuiltinFunctionType, Signature)
 """Types of values that hold no array and need not be looked into."""
 
+DEEP = 8
+"""The levels of a value that are looked into for arrays."""
+
 LARGE = 2**16
 """From so many numbers on, arguments and output together, a layer is large, and each call takes a while."""
 
@@ -264,13 +267,13 @@ def rms(values: Array) -> float:
     return largest * float(np.sqrt(np.mean(np.square(known / largest)))) if largest > 0 else 0.0
 
 
-def arrays_in(value: Any, deep: int = 8) -> list[NDArray[Any]]:
+def arrays_in(value: Any) -> list[NDArray[Any]]:
     """All NumPy arrays in a value of any kind: a tree, a dictionary, an object, what a function has closed over.
 
     Each object is looked into once: layers of a network share much that holds no array.
     """
     found: list[NDArray[Any]] = []
-    _arrays_in(value, deep, {}, found)
+    _arrays_in(value, DEEP, {}, found)
     return found
 
 

@@ -1,0 +1,186 @@
+"""The reports of the checks: arguments that fit, laws, and lines that show a fault."""
+
+from collections.abc import Collection
+from functools import partial
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+
+from chainrule import tree
+from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.types import Array, Generator
+from chainrule.checking.effort import Effort, is_quick
+from chainrule.checking.report import Report
+from chainrule.encoder import Encoder, seed_hint
+from chainrule.laws.of_compositions.networks import NETWORK_LAWS
+from chainrule.laws.running import LAWS, chosen, verdicts_of
+from chainrule.laws.showing._lines import Author
+from chainrule.laws.showing.demonstrated import CheckedLayer, CheckedLoss
+from chainrule.laws.showing.examples import with_lines
+from chainrule.laws.showing.steps import steps_shown
+from chainrule.laws.tables import AT_ONCE, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.laws.trials.finite import unfit
+from chainrule.laws.trials.places import with_places
+from chainrule.laws.trials.subjects import as_given, as_trees, in_its_dtype
+from chainrule.layer import Layer
+from chainrule.loss import Loss
+
+OF_AS_LAYER = (
+    "convert it, as with tensor.numpy(): a layer made by as_layer makes tensors of them; check_against takes tensors "
+    "as they are, also in bfloat16"
+)
+"""Advice on arrays of another library."""
+
+
+def layer_report(
+    layer: Any, params: Any, x: Any, *, rng: Generator, surrogate: bool, effort: Effort, only: Collection[str] | None
+) -> Report:
+    """The report of `check_layer`."""
+    _expect(layer, (Layer, Encoder), "check_layer")
+    quick = is_quick(effort, "check_layer")
+    _expect_names(only, LAYER_LAWS, "check_layer")
+    if isinstance(layer, Layer):
+        _expect_array(x, "check_layer: x")
+    subject, given = as_trees(layer, params)
+    _expect_arrays("check_layer", OF_AS_LAYER, params=given, x=x)
+    checked = in_its_dtype(subject, given, x)
+
+    def result(x: Any, params: Any) -> Any:
+        return checked.forward(params, x)[0]
+
+    lost = unfit("derivative", {"x": x, "params": given}, result)
+    if lost is not None:
+        return Report((lost,))
+    laws = chosen(LAYER_LAWS, only, quick=quick, surrogate=surrogate)
+    verdicts = verdicts_of("check_layer", laws, checked, given, x, rng=rng)
+    placed = with_places(verdicts, layer, given, x, rng, laws)
+    author, dtype = Author(layer, as_given(layer, params), given), "float64" if checked is subject else _dtype(x, given)
+    return with_lines(placed, CheckedLayer(subject, given, x), author, dtype)
+
+
+def loss_report(
+    loss: Any, out: Any, targets: Any, *, rng: Generator, effort: Effort, only: Collection[str] | None
+) -> Report:
+    """The report of `check_loss`."""
+    _expect(loss, (Loss,), "check_loss")
+    _expect_array(out, "check_loss: out")
+    if is_a(targets, list):
+        _expect_array(targets, "check_loss: targets")
+    _expect_arrays("check_loss", out=out, targets=targets)
+    _expect_names(only, LOSS_LAWS, "check_loss")
+    laws = chosen(LOSS_LAWS, only, quick=is_quick(effort, "check_loss"))
+
+    def value(out: Any, targets: Any) -> Any:
+        return loss.forward(out, targets)[0]
+
+    lost = unfit("loss_derivative", {"out": out, "targets": targets}, value)
+    if lost is not None:
+        return Report((lost,))
+    verdicts = verdicts_of("check_loss", laws, loss, out, targets, rng=rng)
+    return with_lines(verdicts, CheckedLoss(loss, out, targets), Author(loss, _itself, targets))
+
+
+def network_report(
+    network: Any,
+    loss: Any,
+    params: Any,
+    x: Any,
+    targets: Any,
+    *,
+    rng: Generator,
+    effort: Effort,
+    only: Collection[str] | None,
+) -> Report:
+    """The report of `check_network`."""
+    _expect(network, (Layer, Encoder), "check_network")
+    _expect_names(only, LAWS["network"], "check_network")
+    subject, given = as_trees(network, params)
+    of_layer = layer_report(network, params, x, rng=rng, surrogate=False, effort=effort, only=_those(only, LAYER_LAWS))
+    try:
+        out = subject.forward(given, x)[0]
+    except Exception:  # the report of the layer says it
+        return of_layer
+    of_loss = loss_report(loss, out, targets, rng=rng, effort=effort, only=_those(only, LOSS_LAWS))
+
+    def value(x: Any, params: Any, targets: Any) -> Any:
+        return loss.forward(subject.forward(params, x)[0], targets)[0]
+
+    lost = unfit("network_gradient", {"x": x, "params": given, "targets": targets}, value)
+    if lost is not None:
+        return Report((*of_layer.verdicts, *of_loss.verdicts, lost))
+    laws = {name: partial(law, subject) for name, law in chosen(NETWORK_LAWS, only).items()}
+    of_both = verdicts_of("check_network", laws, loss, given, x, targets, rng=rng)
+    of_layers = LAYER_LAWS | AT_ONCE if is_quick(effort, "check_network") else LAYER_LAWS
+    placed = with_places(of_both, subject, given, x, rng, of_layers)
+    return Report(of_layer.verdicts + of_loss.verdicts + placed, of_layer.example or of_loss.example)
+
+
+def optimizer_report(
+    optimizer: Any, params: Any, grads: Any, *, rng: Generator, only: Collection[str] | None
+) -> Report:
+    """The report of `check_optimizer`."""
+    if is_a(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
+        raise TypeError(
+            f"check_optimizer: optimizer must have init and step, as sgd(0.1) has, got {describe(optimizer)}"
+        )
+    _expect_arrays("check_optimizer", params=params, grads=grads)
+    try:
+        tree.map(_same_shape, params, grads)
+    except ValueError as error:
+        raise ValueError(f"check_optimizer: grads must be like params: {error}") from None
+    _expect_names(only, OPTIMIZER_LAWS, "check_optimizer")
+    lost = unfit("follows_gradient", {"params": params, "grads": grads})
+    if lost is not None:
+        return Report((lost,))
+    laws = chosen(OPTIMIZER_LAWS, only)
+    report = Report(verdicts_of("check_optimizer", laws, optimizer, params, grads, rng=rng))
+    lines = (steps_shown(verdict, optimizer) for verdict in report.failures)
+    return evolve(report, example=next(filter(None, lines), ""))
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _dtype(*arguments: Any) -> str:
+    return next(leaf.dtype.name for leaf in tree.leaves(arguments) if leaf.dtype.kind == "f")
+
+
+def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:
+    if not isinstance(subject, classes):
+        named = " or ".join(f"{'an' if cls is Encoder else 'a'} {cls.__name__}" for cls in classes)
+        hint = seed_hint(subject) if Layer in classes else ""
+        raise TypeError(f"{name}: the subject must be {named}, got {describe(subject)}{hint}")
+
+
+def _expect_arrays(check: str, remedy: str = "convert it with np.asarray", **given: object) -> None:
+    """Refuse arguments that are no arrays of NumPy's, nor trees of them."""
+    for name, value in given.items():
+        for path, leaf in tree.named_leaves(value):
+            if not is_a(leaf, np.ndarray, np.generic):
+                library = type(leaf).__module__.partition(".")[0]
+                raise TypeError(
+                    f"{check}: {name}{path} must be a NumPy array, got {describe(leaf)} of {library}: {remedy}"
+                )
+
+
+def _expect_array(x: object, name: str) -> None:
+    if not (hasattr(x, "shape") and hasattr(x, "dtype")):
+        raise TypeError(f"{name} must be a NumPy array, got {describe(x)}: convert it with np.asarray")
+
+
+def _same_shape(param: Array, grad: Array) -> Array:
+    if param.shape != grad.shape:
+        raise ValueError(f"{describe(grad)} for {describe(param)}")
+    return param
+
+
+def _expect_names(only: Collection[str] | None, names: Collection[str], check: str) -> None:
+    for name in only or ():
+        if name not in names:
+            raise ValueError(f"{check}: only={name!r} is none of its laws, which are {', '.join(names)}")
+
+
+def _those(only: Collection[str] | None, names: Collection[str]) -> Collection[str] | None:
+    return None if only is None else [name for name in only if name in names]

@@ -1,0 +1,104 @@
+"""Laws as they run: which of them a check asks, one after another, and what its report says of all of them.
+
+Errors that the code under test raises are part of the report.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+
+from chainrule.arrays.arguments import generator
+from chainrule.arrays.types import Generator
+from chainrule.checking.progress import progress
+from chainrule.checking.verdict import Verdict
+from chainrule.laws.of_compositions.networks import NETWORK_LAWS
+from chainrule.laws.tables import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.laws.trials.copies import writable
+from chainrule.laws.trials.hints import line_of, wrote_to_read_only
+from chainrule.laws.trials.process import put_back, settings
+
+Laws: TypeAlias = Mapping[str, Callable[..., list[Verdict]]]
+"""Laws by name."""
+
+LAWS: Mapping[str, Laws] = MappingProxyType(
+    {
+        "layer": LAYER_LAWS,
+        "loss": LOSS_LAWS,
+        "network": LAYER_LAWS | LOSS_LAWS | NETWORK_LAWS,
+        "optimizer": OPTIMIZER_LAWS,
+    }
+)
+"""The laws of each kind of thing that can be checked, in their order."""
+
+
+def asked(laws: Laws, *, quick: bool = False, surrogate: bool = False) -> list[str]:
+    """The names of the laws that are asked: a quick check, and a surrogate for a derivative, leave out some."""
+    left_out = {*(DERIVATIVE_LAWS if surrogate else ()), *(ELSEWHERE if quick else ())}
+    return [name for name in laws if name not in left_out]
+
+
+def chosen(laws: Laws, only: Collection[str] | None, *, quick: bool = False, surrogate: bool = False) -> Laws:
+    """The laws that are asked; of those in `only`, if it is given, a quick check leaves out none."""
+    of_effort: Laws = {**laws, **AT_ONCE} if quick else laws
+    names = asked(laws, quick=quick and only is None, surrogate=surrogate)
+    return {name: of_effort[name] for name in names if only is None or name in only}
+
+
+def verdicts_of(check: str, laws: Laws, subject: object, *arguments: object, rng: Generator) -> tuple[Verdict, ...]:
+    """The verdicts of laws, one after another."""
+    generator(check, rng)
+    verdicts: list[Verdict] = []
+    changed: dict[str, None] = {}
+    with progress(len(laws)) as begun:
+        for name, law in laws.items():
+            begun(name)
+            found, changed_by_it = _found(name, law, subject, arguments, rng)
+            if name == "process_unchanged" and len(laws) > 1:  # it comes first, and the next one says the same
+                found = [each for each in found if each.field != "call"]
+            verdicts += found
+            changed |= changed_by_it
+            if name.endswith("structure") and any(map(_says_all, verdicts)):
+                break  # other laws would only say the same in other words
+    if "process_unchanged" in laws and not any(v.law == "process_unchanged" and v.wrong for v in verdicts):
+        note = "a call at other numbers, of another size or in another dtype changes {} of the whole process"
+        verdicts += [Verdict("process_unchanged", name, ok=False, note=note.format(name)) for name in changed]
+    return tuple(_without_echo(verdicts))
+
+
+def _found(
+    name: str, law: Callable[..., list[Verdict]], subject: object, arguments: tuple[object, ...], rng: Generator
+) -> tuple[list[Verdict], dict[str, None]]:
+    """The verdicts of a law, and the settings of the process that its calls changed, which are put back."""
+    with put_back(), np.errstate(all="ignore"):  # laws go where functions overflow
+        before = settings()
+        try:
+            found = law(subject, *(writable(argument) for argument in arguments), rng)
+        except Exception as error:
+            advice = WRITES if wrote_to_read_only(error) else ""
+            found = [Verdict(name, "call", ok=False, note=_error_with_line(error), advice=advice)]
+        return found, {name: None for name, value in settings().items() if value != before[name]}
+
+
+WRITES = "Make a new array of it: what is lent is not to be written to"
+"""The advice where something that is read-only was to be written to."""
+
+
+def _without_echo(verdicts: list[Verdict]) -> list[Verdict]:
+    """Without what `other_calls` says of an earlier cache where another law has found what is kept."""
+    if not any(verdict.wrong and verdict.law != "other_calls" for verdict in verdicts):
+        return verdicts
+    return [verdict for verdict in verdicts if (verdict.law, verdict.field) != ("other_calls", "backward")]
+
+
+def _says_all(verdict: Verdict) -> bool:
+    """Tell whether a verdict is about a fault that all laws would find."""
+    of_all = verdict.field in {"call", "grads"} or (verdict.law, verdict.field) == ("loss_state", "cache")
+    return of_all and not verdict.ok
+
+
+def _error_with_line(error: Exception) -> str:
+    """The error and the line that raised it, in one line."""
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+    return f"raised {type(error).__name__}: {error}{notes} {line_of(error)}"
