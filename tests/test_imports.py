@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "chainrule"
 ROOMS = (
     "_extras",  # what to install
     "arrays  parts  rules/in_torch",  # what an array is, and how layers stand to each other
-    "naming  rules/rule  rules/onnx_graph",
+    "naming  rules/rule  rules/inference  rules/onnx_graph",
     "layer  loss  optimizer  tree  schedules",  # the contracts
     "encoder",
     "rules  initializers",

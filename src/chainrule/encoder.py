@@ -18,6 +18,7 @@ from chainrule.layer import Layer, Shape
 from chainrule.naming import paged, reduced, title_of
 from chainrule.parts import Parts
 from chainrule.rules.in_torch import InTorch
+from chainrule.rules.inference import Inference
 from chainrule.rules.onnx_graph import Onnx
 from chainrule.rules.rule import Rule
 
@@ -67,7 +68,7 @@ class Encoder(Generic[P, C, X]):
     event_axes: int | None = field(default=None, kw_only=True)
     in_torch: InTorch | None = field(default=None, kw_only=True)
     operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = field(default=None, kw_only=True)
-    inference: object = field(default=None, kw_only=True)
+    inference: Inference | None = field(default=None, kw_only=True)
     onnx: Onnx[P] | None = field(default=None, kw_only=True)
     rule: Rule[P, C] | None = field(default=None, kw_only=True)
 
@@ -110,15 +111,23 @@ class Trainable(Network[P], Protocol[P, X_contra]):
         ...
 
 
-def is_network(name: str, network: Any, instead: str = "network(seed)") -> Any:
-    """Return a layer or an encoder; anything else is a TypeError that begins with `name`.
+def checked_network(
+    name: str,
+    network: Any,
+    *,
+    what: str = "network",
+    combinator: str = "sequential",
+    instead: str = "network(seed)",
+) -> Any:
+    """Return a layer or an encoder; anything else, called `what`, is a TypeError that begins with `name`.
 
-    The message has a hint if it is a list, or a function of a seed: to give `instead`.
+    The message has a hint if it is a list of layers: to give them to `combinator`; and if it is a function of a seed:
+    to give `instead`.
     """
     if is_a(network, Layer, Encoder):
         return network
-    hint = remedy(network, "sequential") or of_a_seed(network, instead)
-    raise TypeError(f"{name}: network must be a Layer or an Encoder, got {describe(network)}{hint}")
+    hint = remedy(network, combinator) or seed_hint(network, instead)
+    raise TypeError(f"{name}: {what} must be a Layer or an Encoder, got {describe(network)}{hint}")
 
 
 def seeded(name: str, network: Callable[[Any], Any], seed: Any) -> Any:
@@ -129,12 +138,15 @@ def seeded(name: str, network: Callable[[Any], Any], seed: Any) -> Any:
     return made
 
 
-def one_of(name: str, network: Any) -> Any:
-    """A network, or that of a seed: of any, where it is to stand in its form for use. A TypeError if it is none."""
-    return seeded(name, network, 0) if callable(network) else is_network(name, network)
+def network_of_some_seed(name: str, network: Any) -> Any:
+    """A network itself; of a function of a seed, the network of one seed, for what is the same with all of them.
+
+    What is neither is a TypeError that begins with `name`.
+    """
+    return seeded(name, network, 0) if callable(network) else checked_network(name, network)
 
 
-def of_a_seed(network: Any, instead: str = "network(seed)") -> str:
-    """The hint for what may be a network as a function of a seed, where a network is asked for; else nothing."""
+def seed_hint(network: Any, instead: str = "network(seed)") -> str:
+    """The advice to give `instead` of what may be a function of a seed, where a network is asked for; else nothing."""
     is_function = callable(network) and not isinstance(network, type) and not hasattr(network, "__self__")
     return f": give it {instead}" if is_function else ""

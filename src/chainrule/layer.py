@@ -18,6 +18,7 @@ from chainrule.arrays.types import Array
 from chainrule.naming import paged, reduced, title_of
 from chainrule.parts import Parts
 from chainrule.rules.in_torch import InTorch
+from chainrule.rules.inference import Inference
 from chainrule.rules.onnx_graph import Onnx
 from chainrule.rules.rule import Rule
 
@@ -68,7 +69,7 @@ class Layer(Generic[P, C]):
     operations
         `(params, x, out) -> (forward, backward)`: the floating-point operations, from the shapes of `x` and `out`.
     inference
-        How the layer stands when it is used and not trained, where that differs (see `chainrule.inference`).
+        A `chainrule.rules.Inference`: how the layer stands when it is used and not trained, where that differs.
     onnx
         How the layer is written in ONNX: the name of an operator, or `(graph, params, x) -> out` with a
         `chainrule.rules.OnnxGraph` (see `chainrule.interop.onnx`).
@@ -114,7 +115,7 @@ class Layer(Generic[P, C]):
     event_axes: int | None = field(default=None, kw_only=True)
     in_torch: InTorch | None = field(default=None, kw_only=True)
     operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = field(default=None, kw_only=True)
-    inference: object = field(default=None, kw_only=True)
+    inference: Inference | None = field(default=None, kw_only=True)
     onnx: Onnx[P] | None = field(default=None, kw_only=True)
     rule: Rule[P, C] | None = field(default=None, kw_only=True)
 

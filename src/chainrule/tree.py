@@ -19,46 +19,22 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.libraries import library_of, namespace
 from chainrule.arrays.ownership import own, read_only
-from chainrule.arrays.records import blank, field_names, is_record
-from chainrule.arrays.types import Array, is_tuple
+from chainrule.arrays.records import PLAIN, blank, field_names, is_record
+from chainrule.arrays.types import Array, is_array, is_tuple
 
 __all__ = ["Path", "dot", "equal", "leaves", "map", "named_leaves", "ravel", "replace"]
 
 P = TypeVar("P")
 R = TypeVar("R")
 
-CONTAINERS = (list, dict, set, tuple)
-"""Containers that may hold arrays and are no branches; nor are subclasses of tuple, such as named tuples.
+_CONTAINERS = (list, dict, set, tuple)
+"""Containers that may hold arrays and are no branches; nor are subclasses of tuple, such as named tuples."""
 
-Examples
---------
->>> from chainrule import tree
->>> list in tree.CONTAINERS
-True
-"""
-
-PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
-"""The types that most records carry along, and that hold no arrays.
-
-Examples
---------
->>> from chainrule import tree
->>> str in tree.PLAIN
-True
-"""
-
-LOOKED_AT = 16
-"""The most entries that are searched of a container that is carried along: it may be a vocabulary.
-
-Examples
---------
->>> from chainrule import tree
->>> tree.LOOKED_AT
-16
-"""
+_LOOKED_AT = 16
+"""The most entries that are searched of a container that is carried along: it may be a vocabulary."""
 
 Path: TypeAlias = tuple[int | str, ...]
 """The steps from the root to a leaf: positions in tuples, names of fields.
@@ -220,6 +196,8 @@ def replace(tree: P, arrays: list[Array]) -> P:
     ------
     ValueError
         If the numbers differ.
+    TypeError
+        If one is no array.
 
     Examples
     --------
@@ -228,6 +206,11 @@ def replace(tree: P, arrays: list[Array]) -> P:
     >>> tree.replace(Affine(np.ones((3, 2)), np.ones(2)), [np.zeros((3, 2)), np.zeros(2)]).b
     array([0., 0.])
     """
+    if not is_a(arrays, list, tuple):
+        raise TypeError(f"replace: arrays must be a list of arrays, got {describe(arrays)}")
+    for i, each in enumerate(arrays):
+        if not is_array(each):
+            raise TypeError(f"replace: arrays[{i}] must be an array, got {describe(each)}")
     return replacing(tree)(arrays)
 
 
@@ -381,7 +364,7 @@ def ravel(tree: P) -> tuple[Array, Callable[[Array], P]]:
 def _unravel(tree: P, vector: Array) -> P:
     arrays = leaves(tree)
     sizes = [math.prod(leaf.shape) for leaf in arrays]
-    if not _is_array(vector):
+    if not is_array(vector):
         raise TypeError(f"unravel: the vector must be an array, got {describe(vector)}")
     if tuple(vector.shape) != (sum(sizes),):
         raise ValueError(f"unravel: the vector must have shape ({sum(sizes)},), got {tuple(vector.shape)}")
@@ -408,7 +391,7 @@ def _listed(tree: object) -> list[tuple[Path, Array]]:
 
 
 def _list(found: list[tuple[Path, Any]], path: Path, tree: object) -> None:
-    if _is_array(tree):
+    if is_array(tree):
         found.append((path, tree))
         return
     if is_tuple(tree):
@@ -423,8 +406,8 @@ def _list(found: list[tuple[Path, Any]], path: Path, tree: object) -> None:
 
 
 def _map(f: Callable[..., Array], path: Path, tree: object, others: Sequence[Any]) -> Any:
-    if _is_array(tree):
-        if not all(_is_array(other) for other in others):
+    if is_array(tree):
+        if not all(is_array(other) for other in others):
             raise _mismatch(path, tree, others)
         try:
             return own(f(tree, *others))
@@ -451,7 +434,7 @@ def _map(f: Callable[..., Array], path: Path, tree: object, others: Sequence[Any
 
 def _maker(tree: object) -> Callable[[Iterator[Array]], Any]:
     """The function that makes a tree like this one of the arrays that come next."""
-    if _is_array(tree):
+    if is_array(tree):
         return lambda supply: own(next(supply))
     if is_tuple(tree):
         parts = [_maker(child) for child in tree]
@@ -474,14 +457,21 @@ def _as_is(tree: object, supply: Iterator[Array]) -> object:
 
 def _equal(a: object, b: object) -> bool:
     carried = type(a) is type(b) and isinstance(a, float | complex)  # of which nan equals nan too
-    if carried or (_is_array(a) and _is_array(b)):
-        return _same(np.asarray(a), np.asarray(b))
+    if carried or (is_array(a) and is_array(b)):
+        return _same(_in_numpy(a), _in_numpy(b))
     if type(a) is not type(b):
         return False
     if not (is_tuple(a) or attrs.has(type(a))):
         return bool(a == b)
     ours, theirs = _children(a), _children(b)
     return len(ours) == len(theirs) and all(_equal(x, y) for x, y in zip(ours, theirs, strict=True))
+
+
+def _in_numpy(leaf: Any) -> NDArray[Any]:
+    """The numbers of an array; those of a dtype that NumPy has not, such as torch's bfloat16, in float32."""
+    if str(getattr(leaf, "dtype", "")) == "torch.bfloat16":
+        leaf = leaf.float()
+    return np.asarray(leaf)
 
 
 def _same(x: NDArray[Any], y: NDArray[Any]) -> bool:
@@ -509,18 +499,12 @@ def _text(path: Path) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
 
 
-def _is_array(value: object) -> bool:
-    if type(value) is np.ndarray:
-        return True
-    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, type)
-
-
 def _check_carried(path: Path, value: object) -> None:
     """Refuse an object that holds arrays and is no branch: they would be passed over silently."""
     kind = type(value)
     if kind in PLAIN or kind is tuple or is_record(kind):  # such as a record without fields
         return
-    is_container = issubclass(kind, CONTAINERS)
+    is_container = issubclass(kind, _CONTAINERS)
     if is_container or hasattr(kind, "__dataclass_fields__") or _has_arrays(value):
         use = "a tuple" if issubclass(kind, list | set) else "a record"
         if hasattr(value, "params_"):  # a fitted estimator
@@ -535,15 +519,15 @@ def _has_arrays(value: object, levels: int = 4) -> bool:
     """Tell whether an object holds an array in its attributes, or in the first levels of what they contain."""
     if isinstance(value, type):
         return False
-    return _is_array(value) or (levels > 0 and any(_has_arrays(each, levels - 1) for each in _inside(value)))
+    return is_array(value) or (levels > 0 and any(_has_arrays(each, levels - 1) for each in _inside(value)))
 
 
 def _inside(value: Any) -> list[object]:
     """The first entries of a container; of any other object the attributes, without properties."""
     if issubclass(type(value), dict):
-        return list(islice(value.values(), LOOKED_AT))
-    if issubclass(type(value), CONTAINERS):
-        return list(islice(value, LOOKED_AT))
+        return list(islice(value.values(), _LOOKED_AT))
+    if issubclass(type(value), _CONTAINERS):
+        return list(islice(value, _LOOKED_AT))
     state: Any = object.__getstate__(value)  # a dict of attributes, or that and a dict of slots; or None
     parts: tuple[Any, ...] = state if is_tuple(state) else (state,)
     return [each for part in parts if part for each in part.values()]

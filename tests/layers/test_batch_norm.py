@@ -19,6 +19,7 @@ from chainrule import (
     inference,
     mean_squared_error,
     sequential,
+    statistics,
     tree,
 )
 from reference import normalised_50_digits
@@ -222,6 +223,19 @@ def test_infinity_gives_nan_or_infinity_without_a_warning(statistics: Any) -> No
         dx, _ = layer.backward(cache, np.array([[np.inf], [1.0]]))
     assert np.isnan(out[0, 0])  # 0 times infinity
     assert np.isnan(dx[0, 0])
+
+
+def test_in_float16_statistics_may_be_beyond_it_and_differences_too() -> None:
+    rng = np.random.default_rng(0)
+    x = (300 * rng.standard_normal((32, 3))).astype(np.float16)
+    seen = statistics(batch_norm(), BatchNorm.init(3, dtype=np.float16), [x[:16], x[16:]])
+    assert isinstance(seen, Statistics)
+    var = np.mean([x[:16].astype(float).var(axis=0, ddof=1), x[16:].astype(float).var(axis=0, ddof=1)], axis=0)
+    assert (var > np.finfo(np.float16).max).any()
+    np.testing.assert_allclose(seen.var, var, rtol=1e-5)
+    far = batch_norm(Statistics(np.array([3e4]), np.array([6e4])))
+    out, _ = far.forward(BatchNorm.init(1, dtype=np.float16), np.array([[-4e4]], np.float16))
+    np.testing.assert_allclose(out, [[(-4e4 - 3e4) / np.sqrt(6e4 + 1e-5)]], rtol=2e-3)  # three digits of float16
 
 
 def test_statistics_of_one_feature_and_of_variance_0_are_some() -> None:

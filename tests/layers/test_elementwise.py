@@ -7,7 +7,7 @@ import pytest
 
 from catalogue import LAYERS
 from chainrule import read_only, tree
-from chainrule.arrays.tuned import BLOCK, IN_PASS, MANY, TUNED
+from chainrule.arrays.tuned import BLOCK_ENTRIES, IN_PASS, MANY, TUNED
 from pointwise import value_and_slope
 from strategies import Floating, normal
 
@@ -98,7 +98,7 @@ def test_large_arrays_give_what_their_numbers_give_at_once(layer: Any, dtype: Fl
 @pytest.mark.parametrize("layer", [POINTWISE[name] for name in POINTWISE if name != "identity"], ids=str)
 def test_the_rows_of_a_large_dx_are_those_of_few(layer: Any) -> None:
     rng = np.random.default_rng(0)
-    x, dout = (8 * normal(rng, 3, BLOCK // 2, dtype=np.float32) for _ in range(2))
+    x, dout = (8 * normal(rng, 3, BLOCK_ENTRIES // 2, dtype=np.float32) for _ in range(2))
     dx, _ = layer.backward(layer.forward((), x)[1], dout)
     for i in range(3):
         np.testing.assert_array_equal(dx[i], layer.backward(layer.forward((), x[i])[1], dout[i])[0])

@@ -76,6 +76,12 @@ def test_nothing_overflows_underflows_or_warns() -> None:
     np.testing.assert_allclose(scaling.scale, [1, most, 0.75 * most, 1, 1e-300], rtol=1e-15)
 
 
+def test_differences_beyond_float16_are_no_infinity() -> None:
+    x = np.array([[6e4], [6e4], [-6e4]], np.float16)
+    expected = (x.astype(float) - x.astype(float).mean()) / x.astype(float).std()
+    np.testing.assert_allclose(standardise(x).forward((), x)[0], expected, rtol=2e-3)  # three digits of float16
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_a_column_of_equal_numbers_becomes_0(dtype: Floating) -> None:
     x = np.full((7, 2), 0.1, dtype)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from chainrule import Array, read_only, rules, silu
-from chainrule.arrays.blocks import BLOCK
+from chainrule.arrays.blocks import BLOCK_BYTES
 from chainrule.arrays.ownership import borrowed
 from chainrule.arrays.tuned import IN_PASS, MANY, TUNED, Tuned
 from chainrule.checking.complex_step import LIFTED, lift
@@ -87,4 +87,4 @@ def test_memory_is_that_of_the_results_and_some_blocks(dtype: type[np.floating[A
     finally:
         tracemalloc.stop()
     # Of float32, silu holds ten arrays at a time, and there are two results of the block before.
-    assert peak < 2 * out.nbytes + 12.5 * BLOCK
+    assert peak < 2 * out.nbytes + 12.5 * BLOCK_BYTES

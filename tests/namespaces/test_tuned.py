@@ -7,7 +7,7 @@ import pytest
 
 from chainrule import Array, read_only
 from chainrule.arrays.portable import Portable
-from chainrule.arrays.tuned import FEW, FEW_ROWS, IN_PAIRS, MANY, SMALL, TUNED, Tuned, squares, sums
+from chainrule.arrays.tuned import FEW, FEW_ROWS, IN_PAIRS, MANY, SMALL, TUNED, Tuned, limit_of_squares, limit_of_sums
 from chainrule.arrays.types import Groups
 from chainrule.checking.complex_step import LIFTED, LiftedNamespace, lift
 from reference import mpmath
@@ -260,7 +260,7 @@ def test_what_is_no_real_number_is_told(kind: str) -> None:
     ],
 )
 def test_bounds_are_powers_of_two(dtype: Floating, of_sums: tuple[int, int], of_squares: tuple[int, int]) -> None:
-    for bounds, exponents in ((sums, of_sums), (squares, of_squares)):
+    for bounds, exponents in ((limit_of_sums, of_sums), (limit_of_squares, of_squares)):
         bounds.cache_clear()
         found = bounds(np.dtype(dtype))
         assert found == tuple(2.0**exponent for exponent in exponents)

@@ -13,7 +13,7 @@ from chainrule import Array
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
 from chainrule.arrays.slices import Steps
-from chainrule.arrays.tuned import BLOCK, TUNED
+from chainrule.arrays.tuned import BLOCK_ENTRIES, TUNED
 from chainrule.checking.complex_step import LIFTED, lift
 from strategies import Floating, all_dtypes, generators, normal
 from untyped import untyped
@@ -157,7 +157,7 @@ def test_the_mean_of_arrays(xp: Namespace, rng: np.random.Generator, n: int) -> 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7])
 def test_many_examples_in_blocks_give_what_they_give_at_once(n: int) -> None:
-    x = normal(np.random.default_rng(0), n, BLOCK // 3, dtype=np.float32)  # three of them fill a block
+    x = normal(np.random.default_rng(0), n, BLOCK_ENTRIES // 3, dtype=np.float32)  # three of them fill a block
     seen: list[int] = []
 
     def twice_and_a_sum(x: Array, y: Array) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ from chainrule import (
     check_layer,
     check_loss,
     check_optimizer,
+    identity,
     record,
     relu,
     rules,
@@ -98,6 +99,7 @@ def above(xp: rules.Namespace, x: Array) -> Array:
 STRICT: Any = import_module("array_api_strict")
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((4, 3))
+GONE = rules.Inference(lambda statistics: identity)
 
 
 def test_a_layer_of_a_rule_keeps_all_laws_and_says_its_traits() -> None:
@@ -110,8 +112,8 @@ def test_a_layer_of_a_rule_keeps_all_laws_and_says_its_traits() -> None:
     assert made.__doc__ == "The page of gain."
     with pytest.raises(ValueError, match=re.escape("gain: x has 2 features (4, 2) but g takes 3 (3,)")):
         made.forward(Gain(np.ones(3)), X[:, :2])
-    other = rules.layer("mean", (), squared_rule, squared_back, couples_rows=True, elementwise=True, inference="gone")
-    assert (other.couples_rows, other.elementwise, other.inference) == (True, True, "gone")
+    other = rules.layer("mean", (), squared_rule, squared_back, couples_rows=True, elementwise=True, inference=GONE)
+    assert (other.couples_rows, other.elementwise, other.inference) == (True, True, GONE)
     assert other.event_axes is None
     assert other.operations is None
 
@@ -515,9 +517,9 @@ def test_an_encoder_of_a_rule_keeps_its_laws_and_says_its_traits() -> None:
         scores.forward(params, labels + 1)
     out, cache = scores.forward(params, labels)
     np.testing.assert_array_equal(scores.grads(cache, np.ones_like(out)).s[:, 0], [0, 2, 0, 0, 1])
-    named = rules.encoder("scores", Scores, partial(choose, scale=2.0), collect, couples_rows=True, inference="gone")
+    named = rules.encoder("scores", Scores, partial(choose, scale=2.0), collect, couples_rows=True, inference=GONE)
     assert repr(named) == "Encoder(scores(scale=2.0))"
-    assert (named.couples_rows, named.inference, named.event_axes) == (True, "gone", None)
+    assert (named.couples_rows, named.inference, named.event_axes) == (True, GONE, None)
     counted = rules.encoder("scores", Scores, choose, collect, operations=count_scores)
     assert counted.operations is not None
     assert counted.operations(params, (4,), (4, 2)) == (4, 2)

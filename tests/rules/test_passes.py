@@ -508,6 +508,39 @@ def test_a_combinator_says_its_options_its_page_and_its_traits() -> None:
     assert wanted == [False, True]
 
 
+def without_dx(xp: rules.Namespace, cache: Any, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
+    return None, ()
+
+
+blind = rules.layer("blind", (), lambda xp, params, x: (x, rules.Saved(x)), without_dx)
+
+
+@pytest.mark.parametrize(
+    ("middle", "params", "name", "note"),
+    [
+        (blind, (), "sequential", "in layer 2 of 3"),
+        (fixed(blind), (), "sequential", "in layer 2 of 3"),
+        (recomputed(blind), (), "sequential", "in layer 2 of 3"),
+        (sequential(blind), ((),), "sequential", "in layer 1 of 1"),
+        (residual(blind), (), "residual", "in layer 2 of 3"),
+        (add(relu, blind), ((), ()), "add", "in branch 2 of 2"),
+        (multiply(blind, relu), ((), ()), "multiply", "in branch 1 of 2"),
+        (concatenate(blind, relu), ((), ()), "concatenate", "in branch 1 of 2"),
+    ],
+    ids=str,
+)
+def test_a_pass_refuses_a_layer_without_dx_where_it_is_wanted(middle: Any, params: Any, name: str, note: str) -> None:
+    rng = np.random.default_rng(0)
+    width = 6 if name == "concatenate" else 3
+    network = sequential(affine, middle, affine)
+    given = Affine.init(rng, 4, 3), params, Affine.init(rng, width, 2)
+    x, labels = np.ones((5, 4), np.float32), np.zeros(5, np.int64)
+    with pytest.raises(TypeError) as caught:
+        value_and_grad(network, softmax_cross_entropy)(given, x, labels)
+    assert str(caught.value) == f"{name} backward: the layer gave no dx where it was wanted"
+    assert caught.value.__notes__[0] == note
+
+
 @pytest.mark.parametrize(
     ("part", "message"),
     [

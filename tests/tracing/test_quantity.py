@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from numpy.typing import NDArray
 
-from chainrule.inspecting.tracing.quantity import BLOCK, Quantity, measure
+from chainrule.inspecting.tracing.quantity import BLOCK_ENTRIES, Quantity, measure
 from strategies import Floating, dtypes, generators, sides
 from untyped import untyped
 
@@ -32,7 +32,7 @@ WHOLE = np.random.default_rng(0).standard_normal((500, 700))
 
 @pytest.mark.parametrize("array", [WHOLE, WHOLE.T, WHOLE[::2, 1::3], WHOLE[::-1]], ids=["C", "F", "strided", "back"])
 def test_layout_and_blocks_make_no_difference(array: NDArray[Any]) -> None:
-    assert WHOLE.size > 2 * BLOCK
+    assert WHOLE.size > 2 * BLOCK_ENTRIES
     seen = of(array)
     assert seen.mean == pytest.approx(float(array.mean()), rel=1e-9)
     assert seen.std == pytest.approx(float(array.std()), rel=1e-12)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from chainrule.arrays.records import summary
-from chainrule.arrays.types import Array, is_numpy, is_plain, is_tuple
+from chainrule.arrays.types import Array, Generator, is_array, is_numpy, is_plain, is_tuple, library_name
 
 R = TypeVar("R")
 
@@ -93,11 +93,24 @@ def size(owner: str, name: str, value: Any, *, least: int = 0, kind: str = "an i
     return result
 
 
+def generator(owner: str, rng: Any) -> Generator:
+    """Return a generator of random numbers; anything else is a TypeError."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{owner}: rng must be a numpy.random.Generator, got {describe(rng)}")
+    return rng
+
+
 def truth(owner: str, name: str, value: bool) -> bool:
     """Return an option that is True or False as a bool of Python's; anything else is a TypeError."""
     if not is_truth(value):
         raise TypeError(f"{owner}: {name} must be True or False, got {describe(value)}")
     return bool(value)
+
+
+def empty_batch(owner: str, name: str, shape: tuple[int, ...]) -> ValueError:
+    """The error of an array of a shape without rows, of which a mean is asked."""
+    has = "have" if name.endswith("s") else "has"
+    return ValueError(f"{owner}: the mean over an empty batch is undefined, {name} {has} shape {tuple(shape)}")
 
 
 def is_truth(value: object) -> bool:
@@ -111,11 +124,8 @@ def is_a(value: object, *classes: type[object]) -> bool:
 
 
 def describe(value: object) -> str:
-    """Describe a value for a message: `"f32[3, 2]"` for an array, `"a tuple of 3"`, else its type, such as `"list"`.
-
-    NumPy itself and a class of arrays have a `shape` and a `dtype` too, and are none.
-    """
-    if hasattr(value, "shape") and hasattr(value, "dtype") and not is_a(value, type, ModuleType):
+    """Describe a value for a message: `"f32[3, 2]"` for an array, `"a tuple of 3"`, else its type, such as `"list"`."""
+    if is_array(value) and not is_a(value, ModuleType):  # NumPy itself has a shape and a dtype too
         return summary(value)
     return f"a tuple of {len(value)}" if is_tuple(value) else type(value).__name__
 
@@ -132,7 +142,7 @@ def conversion(value: object, dtype: str = "") -> str:
 
 def is_of_pandas(value: object) -> bool:
     """Tell whether a value is a column or a table of pandas, which has a dtype and is no array."""
-    return type(value).__module__.partition(".")[0] == "pandas"
+    return library_name(value) == "pandas"
 
 
 def remedy(value: object, combinator: str = "") -> str:

@@ -12,7 +12,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed
 from chainrule.arrays.types import Array
 
-BLOCK = 2**17
+BLOCK_BYTES = 2**17
 """The bytes of a block: a few of them fit into the second-level cache, in which larger ones are slower, and in smaller
 ones the calls. Whole vector registers, so that numbers are computed as without blocks."""
 
@@ -39,7 +39,7 @@ def by_blocks(
         `out` and `saved`.
     """
     flat = borrowed(x.reshape(-1))
-    n = BLOCK // max(x.dtype.itemsize, 4)  # what has 16 bits is computed in float32
+    n = BLOCK_BYTES // max(x.dtype.itemsize, 4)  # what has 16 bits is computed in float32
     out = saved = x
     for start in range(0, x.size, n):
         here = slice(start, start + n)

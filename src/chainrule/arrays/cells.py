@@ -1,4 +1,4 @@
-"""A cell of a table, for messages: a number with its row and its column."""
+"""The names of rows and cells of a table, for messages: a number with its row and its column."""
 
 from typing import Any
 
@@ -6,6 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.arrays.types import Labels
+
+
+def row_name(place: tuple[int, ...]) -> str:
+    """`row 3`, and where there are several axes `row (1, 3)`."""
+    return f"row {place[0] if len(place) == 1 else place}"
 
 
 def first_cell(array: NDArray[Any], where: NDArray[np.bool_], numbers: Labels | None = None) -> str:

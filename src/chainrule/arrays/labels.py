@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays.arguments import conversion, describe, is_of_pandas
+from chainrule.arrays.cells import row_name
 from chainrule.arrays.libraries import unlike
-from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain
+from chainrule.arrays.types import Array, Labels, Mask, is_array, is_numpy, is_plain
 
 UNSIGNED = {np.dtype(f"{o}i{size}"): np.dtype(f"{o}u{size}") for size in (1, 2, 4, 8) for o in "<>"}
 
@@ -39,7 +40,7 @@ def choose_rows(labels: Labels, rows: Array, owner: str, name: str, things: str)
 
 def are_integers(labels: Any, name: str) -> None:
     """Check that labels, called `name` in messages, are an array of integers, of any library."""
-    if not (hasattr(labels, "shape") and hasattr(labels, "dtype")) or is_of_pandas(labels):
+    if not is_array(labels) or is_of_pandas(labels):
         raise TypeError(f"{name} must be an array of integers, got {type(labels).__name__}{conversion(labels)}")
     if is_numpy(labels) and not is_plain(labels):
         raise TypeError(f"{name} must be a plain array, got {type(labels).__name__}: convert them first")
@@ -50,5 +51,4 @@ def are_integers(labels: Any, name: str) -> None:
 def first_of(labels: Labels, where: Mask) -> str:
     """The first label where a condition holds, and its row if there are rows: `"3 at row 1"`."""
     place = tuple(int(i) for i in np.argwhere(where)[0])
-    row = f" at row {place[0] if len(place) == 1 else place}" if place else ""
-    return f"{labels[place]}{row}"
+    return f"{labels[place]} at {row_name(place)}" if place else f"{labels[place]}"

@@ -13,7 +13,7 @@ from chainrule.arrays.arguments import conversion, describe, is_a, is_of_pandas
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
 from chainrule.arrays.tuned import TUNED
-from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain
+from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain, library_name
 
 
 def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
@@ -185,4 +185,4 @@ def _is_lifted(x: Array) -> bool:
 
 
 def _name(x: Array | Labels | Mask) -> str:
-    return type(x).__module__.partition(".")[0].replace("jaxlib", "jax")
+    return library_name(x).replace("jaxlib", "jax")

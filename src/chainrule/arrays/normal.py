@@ -16,7 +16,7 @@ from attrs import frozen
 
 from chainrule._extras import pip_install
 from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.types import Array, is_numpy
+from chainrule.arrays.types import Array, is_numpy, library_name
 
 HOMES = {
     "numpy": "scipy.special",
@@ -49,7 +49,7 @@ def _functions(x: Array) -> Any:
     TypeError
         If the library has none.
     """
-    library = type(x).__module__.partition(".")[0]
+    library = library_name(x)
     if library.startswith("jax"):
         return ByErfc(import_module("jax.numpy"), import_module("jax.scipy.special"))
     if library not in HOMES:

@@ -25,6 +25,9 @@ SIGNATURE = "_signature"
 NAMES: dict[type, tuple[str, ...]] = {}
 """The names of fields, by class: finding them takes longer than a small layer."""
 
+PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
+"""The types that most records carry along, and that hold no arrays."""
+
 FIELD: type[object] = type(cast("object", attrs.field()))
 """The class of a field before attrs builds the record."""
 

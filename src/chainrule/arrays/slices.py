@@ -17,10 +17,10 @@ class Steps(NamedTuple):
     """The length of the axis; numbers at its end may be in no window."""
 
 
-def along(axes: int, axis: int, start: int, stop: int, stride: int = 1) -> tuple[slice, ...]:
-    """The index of `start:stop:stride` along one of some axes, and of all that is along the others."""
+def along(axes: int, axis: int, start: int, stop: int) -> tuple[slice, ...]:
+    """The index of `start:stop` along one of some axes, and of all that is along the others."""
     everything = slice(None)
-    return (*(everything,) * axis, slice(start, stop, stride), *(everything,) * (axes - axis - 1))
+    return (*(everything,) * axis, slice(start, stop), *(everything,) * (axes - axis - 1))
 
 
 @lru_cache(maxsize=64)

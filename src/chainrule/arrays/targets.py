@@ -10,12 +10,13 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays.arguments import describe, is_of_pandas
-from chainrule.arrays.labels import fit
+from chainrule.arrays.arguments import describe, empty_batch, is_of_pandas
+from chainrule.arrays.cells import row_name
+from chainrule.arrays.labels import first_of, fit
 from chainrule.arrays.libraries import namespace_of_labels, unlike
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.tuned import TUNED
-from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain
+from chainrule.arrays.types import Array, Labels, Mask, is_array, is_numpy, is_plain
 
 Targets: TypeAlias = Labels | Array
 """Integer labels (...,), or rows of probabilities (..., k).
@@ -92,16 +93,14 @@ def numbers(xp: Namespace, out: Array, targets: Array | Labels, name: str, *, wh
     library is a TypeError. `what` is what messages call `out`.
     """
     shape = tuple(out.shape)
-    several = what.endswith("s")
     if len(shape) < 2:
         hint = f"{what}[:, None]" if len(shape) == 1 else f"{what}[None, None]"
         raise ValueError(
             f"{name}: {what} must have rows of numbers (..., k), got shape {shape}: add an axis, as {hint}"
         )
     if 0 in shape:
-        has = "have" if several else "has"
-        raise ValueError(f"{name}: the mean over an empty batch is undefined, {what} {has} shape {shape}")
-    _check_kind(targets, out, name, "the logits are" if several else "out is")
+        raise empty_batch(name, what, shape)
+    _check_kind(targets, out, name, "out is" if what == "out" else f"the {what} are")
     if tuple(targets.shape) != shape:
         axis = f": add an axis, as targets[{':, ' * targets.ndim}None]" if (*targets.shape, 1) == shape else ""
         raise ValueError(f"{name}: targets must have the shape of {what} {shape}, got {tuple(targets.shape)}{axis}")
@@ -170,7 +169,7 @@ def _check_logits(shape: tuple[int, ...], name: str) -> None:
     if shape[-1] == 0:
         raise ValueError(f"{name}: logits have no classes, their shape is {shape}")
     if 0 in shape:
-        raise ValueError(f"{name}: the mean over an empty batch is undefined, logits have shape {shape}")
+        raise empty_batch(name, "logits", shape)
 
 
 def _check_kind(
@@ -180,7 +179,7 @@ def _check_kind(
     if is_of_pandas(targets):
         kind = type(targets).__name__
         raise TypeError(f"{name}: {what} must be an array, got pandas' {kind}: convert it with .to_numpy()")
-    if not (hasattr(targets, "shape") and hasattr(targets, "dtype")):
+    if not is_array(targets):
         raise TypeError(f"{name}: {what} must be an array, got {describe(targets)}: convert it with np.asarray")
     if getattr(targets.dtype, "kind", None) in {"U", "S", "O", "T"}:
         raise TypeError(
@@ -203,11 +202,10 @@ def _labels(xp: Namespace, labels: Targets, shape: tuple[int, ...], name: str, *
             raise ValueError(f"{name}: {shape[0]} rows of logits {shape}, but {labels.shape[0]} labels")
         raise ValueError(f"{name}: logits {shape} have rows {shape[:-1]}, but labels {tuple(labels.shape)}")
     if read and not fit(labels, shape[-1]):
-        flat = np.ravel(labels)
-        first = int(np.argmax((flat < 0) | (flat >= shape[-1])))
-        from_one = flat.min() == 1 and flat.max() == shape[-1]
+        found = first_of(labels, (labels < 0) | (labels >= shape[-1]))
+        from_one = labels.min() == 1 and labels.max() == shape[-1]
         how = f": number the classes from 0, e.g. with {NUMBERED}" if from_one else ""
-        raise ValueError(f"{name}: labels must be in [0, {shape[-1]}), got {flat[first]} at {_row(first, shape)}{how}")
+        raise ValueError(f"{name}: labels must be in [0, {shape[-1]}), got {found}{how}")
     return labels
 
 
@@ -237,9 +235,8 @@ def _first_beyond(values: NDArray[Any], least: float, most: float) -> int | None
 
 
 def _row(number: int, shape: tuple[int, ...]) -> str:
-    """`row 3`, and where there are several axes `row (1, 3)`."""
-    place = tuple(int(i) for i in np.unravel_index(number, shape[:-1]))
-    return f"row {place[0] if len(place) == 1 else place}"
+    """The name of a row of an array of a shape, by its number."""
+    return row_name(tuple(int(i) for i in np.unravel_index(number, shape[:-1])))
 
 
 def _are_labels(targets: Targets, shape: tuple[int, ...]) -> TypeGuard[Labels]:

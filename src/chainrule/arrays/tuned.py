@@ -58,7 +58,7 @@ FEW = 64
 MANY = 2**16
 """From so many numbers on, a function goes by blocks: a step of 64-256-10 with silu and rows of that size takes 2/3."""
 
-BLOCK = 2**17
+BLOCK_ENTRIES = 2**17
 """So many numbers of some examples are worked off at once: what is made on the way then stays in the cache."""
 
 MOST_SUM = 1e30
@@ -93,7 +93,11 @@ def pieces(a: Array, b: Array) -> Iterable[tuple[Array, Array]]:
 
 
 class Tuned:
-    """NumPy, behind the names of `chainrule.arrays.namespace.Namespace`."""
+    """NumPy, behind the names of `chainrule.arrays.namespace.Namespace`.
+
+    Sizes are compared by `x.real`, which is `x` itself: `chainrule.checking.complex_step` gives the same words complex
+    numbers, whose real parts decide.
+    """
 
     reads_values = True
     keeps = True
@@ -133,10 +137,10 @@ class Tuned:
         return by_blocks(f, IN_PASS, x, self.own)
 
     def by_examples(self, f: Callable[..., Arrays], x: Array, *others: Array | Labels) -> Arrays:
-        if x.size <= BLOCK or type(x) is not np.ndarray:
+        if x.size <= BLOCK_ENTRIES or type(x) is not np.ndarray:
             return f(x, *others)
         n = len(x)
-        some = max(1, BLOCK * n // x.size)
+        some = max(1, BLOCK_ENTRIES * n // x.size)
         whole: Any = ()
         for i in range(0, n, some):
             here = slice(i, i + some)
@@ -364,7 +368,7 @@ class Tuned:
             flat = x.reshape(-1)
             if flat.dot(flat) < np.inf:  # which takes a third of the time of a search for the largest
                 return x, 1.0
-        return self._within(x, *sums(x.dtype), along)
+        return self._within(x, *limit_of_sums(x.dtype), along)
 
     def centred(self, x: Array, along: Along, /) -> tuple[Array, Array]:
         mean = self.mean_along(x, along)
@@ -381,7 +385,7 @@ class Tuned:
         mean: Array = self.mean_square(x, along)
         within: Array | float = 1.0
         if not math.isfinite(np.add.reduce(mean, axis=None).real):
-            small, within = self._within(x, *squares(x.dtype), along)
+            small, within = self._within(x, *limit_of_squares(x.dtype), along)
             mean = self.mean_square(small, along)
         total = mean + eps * (unit * within) * (unit * within)
         root = np.sqrt(np.maximum(total, np.finfo(x.dtype).tiny))  # where nothing is left of either
@@ -665,15 +669,15 @@ def scalar(value: float, dtype: np.dtype[Any]) -> Array:
 
 
 @lru_cache(maxsize=16)
-def sums(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+def limit_of_sums(dtype: np.dtype[Any]) -> tuple[Any, Any]:
     """The largest number of which sums are finite, and the factor that makes larger ones so small."""
     kind = np.finfo(dtype)
     return _powers(kind, (12, -6) if kind.maxexp < 32 else (kind.maxexp - 34, -34))
 
 
 @lru_cache(maxsize=16)
-def squares(dtype: np.dtype[Any]) -> tuple[Any, Any]:
-    """The same for sums of squares."""
+def limit_of_squares(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """The largest number of which sums of squares are finite, and the factor that makes larger ones so small."""
     kind = np.finfo(dtype)
     return _powers(kind, (kind.maxexp // 2 - 16, -kind.maxexp // 2 - 16))
 

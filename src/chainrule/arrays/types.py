@@ -1,4 +1,4 @@
-"""The types of arrays, and which values are arrays of NumPy, or tuples.
+"""The types of arrays, and which values are arrays, of NumPy or of any library, or tuples.
 
 mypy and pyright see NumPy arrays of floats. At run time any array of a library that follows the Python Array API
 standard will do: JAX, CuPy and array-api-strict; torch and dask through array-api-compat.
@@ -67,6 +67,18 @@ Examples
 def is_numpy(value: object) -> TypeGuard[NDArray[Any]]:
     """Tell whether a value is a NumPy array, of any dtype."""
     return isinstance(value, np.ndarray)
+
+
+def is_array(value: object) -> bool:
+    """Tell whether a value is an array, of any library: it has a shape and a dtype, as a class of arrays has."""
+    if type(value) is np.ndarray:
+        return True
+    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, type)
+
+
+def library_name(value: object) -> str:
+    """The name of the package that the class of a value comes from: the library of an array."""
+    return type(value).__module__.partition(".")[0]
 
 
 def is_plain(value: object) -> bool:

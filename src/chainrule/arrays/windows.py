@@ -67,19 +67,19 @@ class Windows:
 
     @cached_property
     def seen(self) -> Index:
-        """The positions that lie between those."""
+        """The positions that are seen: from the first window's first to the last one's last, if x has them."""
         axes = zip(self.outer, self.lengths, self.before, strict=True)
         return spatial(slice(max(0, -b), max(0, -b, min(q, length - b))) for q, length, b in axes)
 
     @cached_property
     def lands(self) -> Index:
-        """The places of these, from the first window's first position on."""
+        """The places of the positions that are seen, counted from the first window's first on."""
         axes = zip(self.seen[1:-1], self.before, strict=True)
         return spatial(slice(seen.start + b, seen.stop + b) for seen, b in axes)
 
     @cached_property
     def taps(self) -> list[Index]:
-        """Likewise, for each place in the window in row-major order, where it lies in all windows."""
+        """For each place in a window, in row-major order: where it lies in all windows, counted as in `lands`."""
         axes = zip(self.inner, self.size, self.stride, self.dilation, strict=True)
         each = ([slice(k * d, k * d + (p - 1) * s + 1, s) for k in range(size)] for p, size, s, d in axes)
         return [spatial(tap) for tap in product(*each)]

@@ -175,7 +175,7 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`dx = J_1^T dout + ... + J_n^T dout`, and the gradients of each branch."""
-    return back_through(parts, xp, caches, repeat(xp.shared(dout)), wants_dx)
+    return back_through("add", parts, xp, caches, repeat(xp.shared(dout)), wants_dx)
 
 
 def additions(joints: int, params: object, x: Shape, out: Shape) -> tuple[int, int]:

@@ -159,7 +159,7 @@ def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx:
     if dout.shape[-1:] != (sum(widths),):
         raise ValueError(f"concatenate backward: dout has shape {tuple(dout.shape)}, expected {sum(widths)} features")
     caches.clear()
-    return back_through(parts, xp, of_branches, slices(xp.shared(dout), widths), wants_dx)
+    return back_through("concatenate", parts, xp, of_branches, slices(xp.shared(dout), widths), wants_dx)
 
 
 def additions(joints: int, params: object, x: Shape, out: Shape) -> tuple[int, int]:

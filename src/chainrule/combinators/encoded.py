@@ -28,11 +28,12 @@ from typing import Any, TypeVar
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
-from chainrule.encoder import Encoder, of_a_seed
+from chainrule.encoder import Encoder, seed_hint
 from chainrule.layer import Layer
 from chainrule.parts import Chain
 from chainrule.rules.combinators import Caches, Rules, counted, layer_or_encoder, placed
 from chainrule.rules.onnx_parts import in_turn
+from chainrule.rules.rule import refuse_no_dx
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -77,9 +78,9 @@ def encoded(encoder: Encoder[P, C, X], layer: Layer[Q, D], /) -> Encoder[tuple[P
     (Embedding(E=f32[10, 4]), Affine(W=f32[4, 2], b=f32[2]))
     """
     if not isinstance(encoder, Encoder):
-        raise TypeError(f"encoded: argument 1 must be an Encoder, got {describe(encoder)}{of_a_seed(encoder)}")
+        raise TypeError(f"encoded: argument 1 must be an Encoder, got {describe(encoder)}{seed_hint(encoder)}")
     if not isinstance(layer, Layer):
-        hint = ": an encoder stands first" if isinstance(layer, Encoder) else of_a_seed(layer)
+        hint = ": an encoder stands first" if isinstance(layer, Encoder) else seed_hint(layer)
         raise TypeError(f"encoded: argument 2 must be a Layer, got {describe(layer)}{hint}")
     axes = None  # an encoder makes one row of features of each event, and that row is one of the layer's event axes
     if encoder.event_axes is not None and layer.event_axes is not None:
@@ -112,15 +113,11 @@ def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx:
     i = 1
     try:
         row, second = layer.backward(xp, caches.pop(), dout, True)
+        if row is None:
+            refuse_no_dx("encoded")
         i = 0
-        _, first = encoder.backward(xp, caches.pop(), _wanted(row), False)
+        _, first = encoder.backward(xp, caches.pop(), row, False)
     except Exception as error:
         placed(error, i, parts)
         raise
     return None, (first, second)
-
-
-def _wanted(dx: Array | None) -> Array:
-    if dx is None:
-        raise TypeError("encoded backward: the layer gave no dx where it was wanted")
-    return dx

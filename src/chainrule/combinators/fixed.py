@@ -32,7 +32,7 @@ from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.parts import Around
-from chainrule.rules.combinators import Caches, Rules, is_part, layer_or_encoder
+from chainrule.rules.combinators import Caches, Rules, checked_part, layer_or_encoder
 from chainrule.rules.onnx_parts import as_it_is
 
 P = TypeVar("P")
@@ -74,7 +74,7 @@ def fixed(f: Layer[Any, Any] | Encoder[Any, Any, Any], /) -> Layer[Any, Any] | E
     (array([[2.]]), array([[0.]]))
     """
     made: Layer[Any, Any] | Encoder[Any, Any, Any] = layer_or_encoder(
-        "fixed", Around(f, fixed=True), (is_part("fixed", f),), forward, backward, onnx=partial(as_it_is, f)
+        "fixed", Around(f, fixed=True), (checked_part("fixed", f),), forward, backward, onnx=partial(as_it_is, f)
     )
     return made
 

@@ -159,7 +159,7 @@ def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx:
     of_branches, outs = [each.cache for each in caches], [each.kept for each in caches]
     like_out(dout, outs[0].shape, outs[0].dtype, "multiply")  # a product would broadcast or promote it
     caches.clear()
-    return back_through(parts, xp, of_branches, by_the_others(xp, outs, dout), wants_dx)
+    return back_through("multiply", parts, xp, of_branches, by_the_others(xp, outs, dout), wants_dx)
 
 
 def by_the_others(xp: Namespace, outs: list[Array], dout: Array) -> Iterator[Array]:

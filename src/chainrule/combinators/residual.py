@@ -34,6 +34,7 @@ from chainrule.layer import Layer, Shape
 from chainrule.parts import Around
 from chainrule.rules.combinators import Caches, Rules, combinator
 from chainrule.rules.onnx_graph import OnnxGraph
+from chainrule.rules.rule import refuse_no_dx
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -90,7 +91,11 @@ def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx:
     """`dx = dout + J^T dout`."""
     dout = xp.shared(dout)
     dx, grads = parts[0].backward(xp, caches.pop(), dout, wants_dx)
-    return (xp.quietly(xp.plus, dx, dout) if wants_dx and dx is not None else None), grads
+    if not wants_dx:
+        return None, grads
+    if dx is None:
+        refuse_no_dx("residual")
+    return xp.quietly(xp.plus, dx, dout), grads
 
 
 def one(params: object, x: Shape, out: Shape) -> tuple[int, int]:

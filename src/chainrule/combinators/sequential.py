@@ -33,6 +33,7 @@ from chainrule.layer import Layer
 from chainrule.parts import Chain
 from chainrule.rules.combinators import Caches, Rules, combinator, counted, placed
 from chainrule.rules.onnx_parts import in_turn
+from chainrule.rules.rule import refuse_no_dx
 
 # Numbered by position, so that a type checker names the layer that does not fit.
 P0 = TypeVar("P0")
@@ -246,6 +247,8 @@ def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx:
             grads.append(own)
             if dx is not None:
                 dout = dx
+            elif wants_dx or i > 0:
+                refuse_no_dx("sequential")
     except Exception as error:
         placed(error, i, parts)
         raise

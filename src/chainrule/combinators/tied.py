@@ -42,7 +42,7 @@ from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.naming import title_of
 from chainrule.parts import Around, has_fixed
-from chainrule.rules.combinators import Caches, Rules, is_part, layer_or_encoder
+from chainrule.rules.combinators import Caches, Rules, checked_part, layer_or_encoder
 from chainrule.rules.onnx_graph import OnnxGraph
 
 P = TypeVar("P")
@@ -97,7 +97,7 @@ def tied(
     >>> layer.grads(cache, np.array([[1.0]])).W  # of 2 W^2
     array([[12.]])
     """
-    layer = is_part("tied", f)
+    layer = checked_part("tied", f)
     for name, function in (("expand", expand), ("contract", contract)):
         if not callable(function):
             raise TypeError(f"tied: {name} must be a function of a tree, got {describe(function)}")

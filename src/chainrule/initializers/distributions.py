@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.arrays.arguments import describe, number, size
+from chainrule.arrays.arguments import describe, generator, number, size
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array, Generator, is_list, is_tuple
 
@@ -214,13 +214,6 @@ def between_ones(rng: Generator, shape: tuple[int, ...]) -> Array:
     return np.asarray(rng.uniform(-1, 1, shape))
 
 
-def generator(owner: str, rng: Any) -> Generator:
-    """Refuse what is no generator of random numbers."""
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"{owner}: rng must be a numpy.random.Generator, got {describe(rng)}")
-    return rng
-
-
 def sides(owner: str, shape: Any) -> tuple[int, ...]:
     """Refuse what is no shape."""
     if not (is_tuple(shape) or is_list(shape)):
@@ -230,7 +223,10 @@ def sides(owner: str, shape: Any) -> tuple[int, ...]:
 
 def floating(owner: str, dtype: DTypeLike) -> np.dtype[Any]:
     """Refuse a dtype that is not one of floats."""
-    kind: np.dtype[Any] = np.dtype(dtype)
+    try:
+        kind: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"{owner}: dtype must be floating-point, got {dtype!r}") from None
     if kind.kind != "f":
         raise TypeError(f"{owner}: dtype must be floating-point, got {kind}")
     return kind

@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.arrays.arguments import describe, like, number, size
+from chainrule.arrays.arguments import describe, generator, like, number, size
 from chainrule.arrays.ownership import own, read_only
 from chainrule.arrays.types import Array, Generator
-from chainrule.initializers.distributions import floating, generator, normal
+from chainrule.initializers.distributions import floating, normal
 
 Initializer: TypeAlias = Callable[[Generator, tuple[int, ...], int, int, DTypeLike], Array]
 """`(rng, shape, fan_in, fan_out, dtype) -> weights`, such as `he_normal`.

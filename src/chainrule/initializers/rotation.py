@@ -32,9 +32,10 @@ from math import prod
 import numpy as np
 from numpy.typing import DTypeLike
 
+from chainrule.arrays.arguments import generator
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array, Generator
-from chainrule.initializers.distributions import floating, generator, sides
+from chainrule.initializers.distributions import floating, sides
 
 
 def orthogonal(rng: Generator, shape: tuple[int, ...], fan_in: int, fan_out: int, dtype: DTypeLike) -> Array:

@@ -1,10 +1,13 @@
 """`draw`: the computational graph of the textbooks, of a pass or of a network."""
 # ruff: noqa: PLC0415  # what traces and draws is imported where it is used: training must not wait for it
 
+import math
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+import numpy as np
+
 from chainrule.arrays.arguments import describe, is_a
-from chainrule.encoder import Encoder, Trainable, of_a_seed
+from chainrule.encoder import Encoder, Trainable, seed_hint
 from chainrule.layer import Layer
 
 if TYPE_CHECKING:
@@ -57,7 +60,8 @@ def draw(
     Raises
     ------
     TypeError
-        If the subject is no trace, layer or encoder, or a trace comes with parameters.
+        If the subject is no trace, layer or encoder, a trace comes with parameters, the width is no number, or the
+        title no text.
     ValueError
         If there are not as many parameters as layers, or the width is no positive number.
 
@@ -80,13 +84,17 @@ def draw(
     from chainrule.inspecting.drawing.graph import graph_of_network, graph_of_trace
     from chainrule.inspecting.tracing.records import Trace
 
-    if not width > 0:
+    if not is_a(width, int, float, np.integer, np.floating):
+        raise TypeError(f"draw: width must be a number of pixels, got {describe(width)}")
+    if not 0 < width < math.inf:
         raise ValueError(f"draw: width must be a positive number of pixels, got {width}")
+    if not is_a(title, str):
+        raise TypeError(f"draw: title must be a str, got {describe(title)}")
     if isinstance(subject, Trace):
         if params is not None:
             raise TypeError(f"draw: a trace has its parameters already, got {describe(params)} besides")
         return drawing_of(graph_of_trace(subject, numbers=numbers), width=width, title=title)
     if not is_a(subject, Layer, Encoder):
-        hint = of_a_seed(subject)
+        hint = seed_hint(subject)
         raise TypeError(f"draw: expected a trace, a Layer or an Encoder, got {describe(subject)}{hint}")
     return drawing_of(graph_of_network(subject, params, numbers=numbers), width=width, title=title)

@@ -3,9 +3,9 @@
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from chainrule.arrays.arguments import describe
-from chainrule.arrays.types import Array
-from chainrule.encoder import Trainable, is_network
+from chainrule.arrays.arguments import conversion, describe
+from chainrule.arrays.types import Array, is_array, is_numpy
+from chainrule.encoder import Trainable, checked_network
 from chainrule.loss import Loss
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def trace(
     Raises
     ------
     ValueError, TypeError
-        What layers and loss raise, with the layer's position, and if targets come without a loss or a loss without
-        targets. NumPy must be able to read the arrays: those of other libraries on the CPU, and none that a compiler
-        is tracing.
+        What layers and loss raise, with the layer's position, and if x or dout is no array of real numbers, targets
+        come without a loss or a loss without targets. NumPy must be able to read the arrays: those of other libraries
+        on the CPU, and none that a compiler is tracing.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def trace(
     """
     from chainrule.inspecting.tracing.run import run
 
-    is_network("trace", network)
+    checked_network("trace", network)
     if loss is None and targets is not None:
         raise TypeError(f"trace: targets ({describe(targets)}) need a loss that compares with them")
     if loss is not None and not isinstance(loss, Loss):
@@ -88,4 +88,13 @@ def trace(
         raise TypeError("trace: a loss needs targets to compare with")
     if loss is not None and dout is not None:
         raise TypeError(f"trace: dout ({describe(dout)}) comes from the loss: give one of them")
+    _check_numbers("x", x)
+    if dout is not None:
+        _check_numbers("dout", dout)
     return run(network, params, x, loss, targets, dout)
+
+
+def _check_numbers(name: str, value: object) -> None:
+    """Refuse what is no array of numbers."""
+    if not is_array(value) or (is_numpy(value) and value.dtype.kind in "OSUcMm"):
+        raise TypeError(f"trace: {name} must be an array of real numbers, got {describe(value)}{conversion(value)}")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.libraries import library_of
 from chainrule.arrays.records import summary
-from chainrule.arrays.types import is_numpy, is_plain
+from chainrule.arrays.types import is_numpy, is_plain, library_name
 
 
 def in_numpy(name: str, leaf: Any) -> NDArray[Any]:
@@ -49,7 +49,7 @@ def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _of_torch(leaf: object) -> bool:
-    return type(leaf).__module__.partition(".")[0] == "torch"
+    return library_name(leaf) == "torch"
 
 
 def _torch() -> Any:

@@ -11,8 +11,8 @@ import attrs
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, is_a
-from chainrule.arrays.records import blank, field_names
-from chainrule.arrays.types import Array, is_tuple
+from chainrule.arrays.records import PLAIN, blank, field_names
+from chainrule.arrays.types import Array, is_array, is_tuple
 
 P = TypeVar("P")
 
@@ -38,13 +38,12 @@ def taken_apart(owner: str, value: object) -> tuple[dict[str, Array], dict[str, 
     values: dict[str, Value] = {}
 
     def take(path: str, leaf: Any) -> Any:
-        is_class = is_a(leaf, type)
-        if hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not is_class:
+        if is_array(leaf):
             arrays[path] = leaf
-        elif type(leaf).__name__ in TEXTS and type(leaf) in tree.PLAIN:
+        elif type(leaf).__name__ in TEXTS and type(leaf) in PLAIN:
             values[path] = leaf
         else:
-            what = f"the class {leaf.__name__}" if is_class else describe(leaf)
+            what = f"the class {leaf.__name__}" if is_a(leaf, type) else describe(leaf)
             hold = "a file holds arrays, numbers, text, True, False and None"
             raise TypeError(f"{owner}: {path or 'the tree itself'} is {what}: {hold}")
         return leaf

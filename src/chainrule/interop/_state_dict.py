@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import field_names, is_record
-from chainrule.arrays.types import is_tuple
+from chainrule.arrays.types import is_array, is_tuple
 from chainrule.interop._conversions import form, in_numpy, moved
 from chainrule.interop._misfits import check_fit, shown
 from chainrule.naming import options_of, title_of
@@ -91,7 +91,7 @@ def _modules(owner: str, path: str, name: str, layer: Any, value: Any) -> Iterat
 
 
 def _table(layer: Any, value: Any) -> InTorch | None:
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
+    if is_array(value):
         return ALONE
     table: InTorch | None = getattr(layer, "in_torch", None) or getattr(value, "in_torch", None)
     return table
@@ -122,7 +122,7 @@ def read(owner: str, network: Any, params: Any, weights: Mapping[str, Any]) -> A
     mine = [entry for entry in found if not entry.path.startswith(BESIDE)]
     wanted = {entry.name: form(entry.there) for entry in mine}
     for name, weight in weights.items():
-        if not (hasattr(weight, "shape") and hasattr(weight, "dtype")):
+        if not is_array(weight):
             raise TypeError(f"{owner}: {shown(name)} must be a tensor or an array, got {describe(weight)}")
     given = {name: form(weight) for name, weight in weights.items() if name in wanted or name not in beside}
     try:

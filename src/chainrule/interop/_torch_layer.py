@@ -141,10 +141,21 @@ class Subject:
         outer.f, outer.forward = self.f, call
         with SWAPPING:
             own = list(outer.parameters())
-            lent = {id(parameter): leaf for parameter, leaf in zip(own, leaves, strict=True)}
+            if any(isinstance(part, torch.nn.RNNBase) for part in self.f.modules()):
+                _check_shapes(self.f, leaves)
+            # A module's own parameters have no gaps: where there are some, torch's batch norm gives another dx.
+            lent = {id(parameter): leaf.contiguous() for parameter, leaf in zip(own, leaves, strict=True)}
             kind, like = (own[0].dtype, leaves[0].dtype) if own else (None, x.dtype)
             lent |= {id(buffer): _buffer(buffer, kind, like) for buffer in outer.buffers()}
             return torch.func.functional_call(outer, _by_place(outer, lent), (), tie_weights=False)
+
+
+def _check_shapes(module: Any, leaves: list[Any]) -> None:
+    """Refuse parameters of other shapes, of which torch's recurrent modules read beyond the end of the memory."""
+    for (name, parameter), leaf in zip(module.named_parameters(), leaves, strict=True):
+        if parameter.shape != leaf.shape:
+            shapes = f"shape {tuple(parameter.shape)}, got {tuple(leaf.shape)}"
+            raise ValueError(f"as_layer: {name} of {name_of_function(module)} must have {shapes}")
 
 
 def _by_place(module: Any, lent: dict[int, Any]) -> dict[str, Any]:
@@ -349,7 +360,8 @@ def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:
         if not still:
             _require_grad(loan.tensor)
     with _recording(lent.tensor.device.type, autocast=subject.autocast):
-        out = subject(tree.replace(params, [loan.tensor for loan in loans]), lent.tensor)
+        inputs = [_lowered(each.tensor) if subject.autocast else each.tensor for each in (lent, *loans)]
+        out = subject(tree.replace(params, inputs[1:]), inputs[0])
         if not torch.is_tensor(out):
             raise TypeError(
                 f"as_layer: {name_of_function(subject.f)} must return one tensor, got {describe(out)}: {_wrapped(out)}"
@@ -360,6 +372,11 @@ def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:
         loan.settle(name_of_function(subject.f))
     give = numpy_of if on_numpy else _fresh
     return give(out), Graph(partial(_pull, subject, params, lent, loans, out, give))
+
+
+def _lowered(tensor: Any) -> Any:
+    """In float32 what is in float64, which autocast would leave as it is: all dtypes are to run in bfloat16."""
+    return tensor.float() if tensor.dtype == torch.float64 else tensor
 
 
 def _wrapped(out: Any) -> str:

@@ -20,9 +20,9 @@ from attrs import define, field
 from chainrule import tree
 from chainrule._extras import pip_install
 from chainrule.arrays.arguments import conversion, describe
-from chainrule.encoder import Network, is_network
+from chainrule.arrays.types import is_array
+from chainrule.encoder import Network, checked_network
 from chainrule.naming import title_of
-from chainrule.rules.inference import Inference
 from chainrule.rules.onnx_graph import Attribute, Constant
 
 try:
@@ -83,8 +83,8 @@ def export(network: Network[P], params: P, x: Any) -> onnx.ModelProto:
     >>> [node.op_type for node in model.graph.node]
     ['MatMul', 'Add', 'Relu', 'MatMul', 'Add', 'Identity']
     """
-    made = is_network("export", network, "inference(network(seed), params)")
-    if not (hasattr(x, "shape") and hasattr(x, "dtype")):
+    made = checked_network("export", network, instead="inference(network(seed), params)")
+    if not is_array(x):
         raise TypeError(f"export: x must be an array, got {describe(x)}{conversion(x, 'np.float32')}")
     out, held = np.asarray(made.forward(params, x)[0]), tree.map(np.asarray, params)
     graph = Graph(out.dtype, {id(leaf): f"params{path}" for path, leaf in reversed(tree.named_leaves(held))})
@@ -219,7 +219,7 @@ def _attribute(schema: onnx.defs.OpSchema, name: str, value: Attribute) -> onnx.
 def _untold(layer: Any) -> str:
     """Why a layer can't be written, and what helps."""
     name = title_of(layer)
-    if isinstance(layer.inference, Inference):
+    if layer.inference is not None:
         more = ", batches" if layer.inference.moments is not None else ""
         return f"{name} stands in its form for training: give inference(network, params{more}) in place of the network"
     how = "the name of an operator, or a function (graph, params, x) -> out with a chainrule.rules.OnnxGraph"

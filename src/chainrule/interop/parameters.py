@@ -15,8 +15,8 @@ from attrs import field, frozen, has
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
-from chainrule.arrays.records import field_names, record
-from chainrule.arrays.types import Array, is_any_tuple, is_tuple
+from chainrule.arrays.records import PLAIN, field_names, record
+from chainrule.arrays.types import Array, is_any_tuple, is_array, is_tuple
 
 Key: TypeAlias = Any
 """The key by which a dict finds a value: a string as a rule."""
@@ -83,9 +83,9 @@ def named(value: Any, array: Callable[[Any], Array] | None = None) -> Any:
         origin, keys, values = taken
         return built(origin, keys, tuple(named(each, array) for each in values))
     kind: Any = value.__class__
-    if has(kind) or (hasattr(value, "shape") and hasattr(value, "dtype")):
+    if has(kind) or is_array(value):
         return value if array is None else tree.map(array, value)
-    if kind in tree.PLAIN:
+    if kind in PLAIN:
         return value
     raise TypeError(f"parameters: they must be dicts, lists, tuples, records and arrays, got {describe(value)}")
 

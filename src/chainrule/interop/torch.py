@@ -36,7 +36,7 @@ from chainrule import tree
 from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
-from chainrule.encoder import Encoder, Network, is_network
+from chainrule.encoder import Encoder, Network, checked_network
 from chainrule.interop.arguments import Place, check_place, constant_at, keep, name_of_function
 from chainrule.interop.graph import Graph, backward, grads
 from chainrule.interop.parameters import named
@@ -375,7 +375,7 @@ def from_state_dict(params: P, state_dict: Mapping[str, Any], *, network: Networ
     """
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"from_state_dict: give module.state_dict(), got {describe(state_dict)}")
-    layer = None if network is None else is_network("from_state_dict", network)
+    layer = None if network is None else checked_network("from_state_dict", network)
     made: P = _state_dict.read("from_state_dict", layer, params, state_dict)
     return made
 
@@ -414,7 +414,7 @@ def to_state_dict(network: Network[P], params: P) -> dict[str, Any]:
     >>> module.load_state_dict(to_state_dict(two_layer.network, params))
     <All keys matched successfully>
     """
-    found, _ = _state_dict.entries("to_state_dict", is_network("to_state_dict", network), params)
+    found, _ = _state_dict.entries("to_state_dict", checked_network("to_state_dict", network), params)
     return {entry.name: _torch_layer.tensor_of(np.array(entry.there, order="C")) for entry in found}
 
 

@@ -16,8 +16,9 @@ so that
 
 **To remember:** it stands first in a network, so that everybody who uses the network gives it numbers as they come.
 
-**Numerics.** The mean and the deviation are taken in float64, of centred values, and nothing overflows. A column of
-equal numbers has the scale 1, and becomes 0.
+**Numerics.** The mean and the deviation are taken in float64, of centred values, and no sum overflows; those of float16
+are then rounded to it. The differences of float16 are taken in float32, where they do not overflow. A column of equal
+numbers has the scale 1, and becomes 0.
 
 `standardise(x)` computes the mean and the scale of x. They are a `Scaling`, of which `standardise(scaling)` makes the
 layer again: save it beside the parameters.
@@ -111,10 +112,10 @@ _saved = unchecked(StandardiseCache)
 
 def forward(xp: Namespace, params: Unit, rows: Array, *, x: Scaling) -> tuple[Array, StandardiseCache]:
     """`out = (rows - mean) / scale`, where x is the option that the layer was made with."""
-    scale = xp.astype(x.scale, rows)
-    out = rows - xp.astype(x.mean, rows)
-    out /= scale
-    return out, _saved(xp.own(scale))
+    wide = xp.widened(rows)
+    out = wide - xp.astype(x.mean, wide)
+    out /= xp.astype(x.scale, wide)
+    return xp.astype(out, rows), _saved(xp.own(xp.astype(x.scale, rows)))
 
 
 def backward(xp: Namespace, cache: StandardiseCache, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:

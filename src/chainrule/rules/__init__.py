@@ -15,6 +15,7 @@ from chainrule.rules.elementwise_layers import Elementwise, Saved, elementwise
 from chainrule.rules.encoders import encoder
 from chainrule.rules.features import fitting, of_positions, some_features, well_formed
 from chainrule.rules.in_torch import InTorch, Layout, Weight, transposed
+from chainrule.rules.inference import BatchMoments, Inference
 from chainrule.rules.layers import layer
 from chainrule.rules.losses import Slopes, loss
 from chainrule.rules.onnx_graph import OnnxGraph, onnx_operator
@@ -23,9 +24,11 @@ from chainrule.rules.rule import Rule
 
 __all__ = [
     "Array",
+    "BatchMoments",
     "Elementwise",
     "Encoder",
     "InTorch",
+    "Inference",
     "Labels",
     "Layer",
     "Layout",

@@ -17,6 +17,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array
 from chainrule.rules.combinators import Caches, Rules, counted, placed
+from chainrule.rules.rule import refuse_no_dx
 
 C = TypeVar("C")
 
@@ -67,12 +68,14 @@ def each_branch(
 
 
 def back_through(
-    parts: Rules, xp: Namespace, caches: Caches, douts: Iterable[Array], wants_dx: bool
+    name: str, parts: Rules, xp: Namespace, caches: Caches, douts: Iterable[Array], wants_dx: bool
 ) -> tuple[Array | None, tuple[Any, ...]]:
     """Go back through branches, last one first.
 
     Parameters
     ----------
+    name
+        The name of the combinator.
     parts, xp, caches, wants_dx
         As a combinator's backward has them; caches are used up.
     douts
@@ -88,6 +91,8 @@ def back_through(
     for i, dout in zip(reversed(range(len(parts))), douts, strict=False):  # one dout for all may come without end
         try:
             dx, own = parts[i].backward(xp, caches.pop(), dout, wants_dx)
+            if dx is None and wants_dx:
+                refuse_no_dx(name)
         except Exception as error:
             placed(error, i, parts, "branch")
             raise

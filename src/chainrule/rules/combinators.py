@@ -12,15 +12,15 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe, is_a, remedy
+from chainrule.arrays.arguments import describe, remedy
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array, is_tuple
-from chainrule.encoder import Encoder, of_a_seed
+from chainrule.encoder import Encoder, checked_network, seed_hint
 from chainrule.layer import Layer
 from chainrule.naming import options_of, public, titled
 from chainrule.parts import Parts, check_depth
 from chainrule.rules.passes import in_pairs, pair_of, rule_of
-from chainrule.rules.rule import Rule
+from chainrule.rules.rule import Rule, refuse_no_dx
 
 Rules: TypeAlias = tuple[Rule[Any, Any], ...]
 Caches: TypeAlias = list[Any]
@@ -75,7 +75,7 @@ def combinator(
             hint = (
                 ": encoded(encoder, layer) puts a layer behind it"
                 if is_encoder
-                else remedy(layer, name) or of_a_seed(layer)
+                else remedy(layer, name) or seed_hint(layer)
             )
             raise TypeError(f"{name}: argument {i + 1} must be a Layer, got {describe(layer)}{hint}")
     made: Layer[Any, Any] = layer_or_encoder(name, parts, layers, forward, backward, **traits)
@@ -116,12 +116,9 @@ def layer_or_encoder(
     return Layer(of_pairs.forward, of_pairs.backward, of_pairs.grads, **general)
 
 
-def is_part(name: str, layer: Any) -> Any:
-    """Return a layer or an encoder; anything else is a TypeError that begins with `name`."""
-    if not is_a(layer, Layer, Encoder):
-        hint = remedy(layer, name) or of_a_seed(layer)
-        raise TypeError(f"{name}: argument 1 must be a Layer or an Encoder, got {describe(layer)}{hint}")
-    return layer
+def checked_part(name: str, layer: Any) -> Any:
+    """Return a layer or an encoder that is to be a part; anything else is a TypeError that begins with `name`."""
+    return checked_network(name, layer, what="argument 1", combinator=name)
 
 
 def _rule_over(parts: Rules, forward: Forward, backward: Backward) -> Rule[Any, Any]:
@@ -156,7 +153,7 @@ class Combination:
         """The public backward."""
         dx, grads = self.transpose(self.parts, in_pairs(dout, caches), self.each(caches), dout, True)
         if dx is None:
-            raise TypeError(f"{self.name} backward: a part gave no dx where it was wanted")
+            refuse_no_dx(self.name, "a part")
         return dx, grads
 
     @public("grads")

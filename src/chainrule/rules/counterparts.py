@@ -7,7 +7,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 
 
-def misfit(whole: str, refuse: Callable[[Array, Array], None], like: Any, given: Any) -> Exception | None:
+def tree_misfit(whole: str, refuse: Callable[[Array, Array], None], like: Any, given: Any) -> Exception | None:
     """The error of a tree of another structure, in the words given, else that of the first array that is refused."""
     try:
         tree.zipped(_nothing, like, given)

@@ -15,7 +15,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, Unit
 from chainrule.layer import Layer
-from chainrule.rules.layers import Arithmetic, made_of, per_number
+from chainrule.rules.layers import LayerArithmetic, made_of, per_number
 from chainrule.rules.onnx_graph import Onnx
 
 
@@ -66,15 +66,15 @@ def elementwise(
     name
         What the module calls it.
     forward
-        `(xp, x) -> (out, saved)`: one array, of the shape of `x`, is saved; `x` itself as `xp.own(x)`. Of a large array
-        it is given one block of numbers after another, unless the layer is not `quiet`.
+        `(xp, x) -> (out, saved)`: one array, of the shape of `x`, is saved; `x` itself as `xp.own(x)`.
     slope
         `(xp, saved) -> slope`, so that `dx = slope * dout`. By default what is saved is the slope.
     backward
         `(xp, saved, dout) -> dx`, in place of `slope` where its product with an infinite `dout` would be wrong.
     quiet
-        Whether the function rounds: NumPy's warnings of harmless underflow and of values at infinity are silenced, and
-        what has 16 bits is computed in float32 and rounded once.
+        True for a function that rounds, and more than it is for `layer`: NumPy's warnings of harmless underflow and of
+        values at infinity are silenced, a large array comes block by block, and what has 16 bits is computed in float32
+        and rounded once. False for a function that lets numbers through or not, as `relu` does.
     operations
         The floating-point operations of one number, forward and backward.
     onnx
@@ -99,7 +99,7 @@ def elementwise(
     (array([9.]), array([60.]))
     """
     back = backward or partial(_times, slope)
-    arithmetic = Arithmetic(
+    arithmetic = LayerArithmetic(
         name, tuple, _nothing, _nothing, _forward_of(forward, quiet=quiet), _backward_of(back, quiet=quiet), None
     )
     return made_of(

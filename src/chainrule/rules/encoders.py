@@ -17,7 +17,8 @@ from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
 from chainrule.layer import Shape
 from chainrule.naming import options_of, titled
-from chainrule.rules.layers import Arithmetic
+from chainrule.rules.inference import Inference
+from chainrule.rules.layers import LayerArithmetic
 from chainrule.rules.onnx_graph import Onnx
 from chainrule.rules.rule import Rule
 
@@ -36,7 +37,7 @@ def encoder(
     couples_rows: bool = False,
     event_axes: int | None = None,
     operations: Callable[[P, Shape, Shape], tuple[int, int]] | None = None,
-    inference: object = None,
+    inference: Inference | None = None,
     onnx: Onnx[P] | None = None,
 ) -> Encoder[P, C, X]:
     """Make an encoder of its arithmetic.
@@ -87,7 +88,7 @@ def encoder(
            [2.]])
     """
     without_dx = partial(_without_dx, grads)
-    arithmetic: Arithmetic[P, C] = Arithmetic(
+    arithmetic: LayerArithmetic[P, C] = LayerArithmetic(
         name, params, fields_of(params), first_of(params), forward, without_dx, fits, encodes=True
     )
     return Encoder(

@@ -65,7 +65,7 @@ def fitting(layer: str, x: Array, name: str, array: Array) -> None:
     ValueError: affine: x has 3 features (4, 3) but W takes 5 (5, 2)
     """
     if x.shape[-1:] != array.shape[:1]:
-        raise misfit(layer, x, name, array)
+        raise feature_misfit(layer, x, name, array)
 
 
 def features(layer: str, name: str) -> Callable[[Any, Array], None]:
@@ -75,7 +75,7 @@ def features(layer: str, name: str) -> Callable[[Any, Array], None]:
     def fits(params: Any, x: Array) -> None:
         array = of(params)
         if x.shape[-1:] != array.shape[:1]:
-            raise misfit(layer, x, name, array)
+            raise feature_misfit(layer, x, name, array)
 
     return fits
 
@@ -115,7 +115,7 @@ def of_positions(layer: str, x: Array) -> None:
         raise ValueError(f"{layer}: {what}")
 
 
-def misfit(layer: str, x: Array, name: str, array: Array) -> ValueError:
+def feature_misfit(layer: str, x: Array, name: str, array: Array) -> ValueError:
     """The error of an `x` that does not fit an array of the parameters."""
     if not x.ndim:
         return ValueError(f"{layer}: x must have an axis of features, got shape ()")

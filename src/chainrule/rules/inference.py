@@ -13,8 +13,19 @@ from chainrule.arrays.types import Array
 
 
 @frozen(eq=False)
-class Moments:
-    """The mean and the variance of each feature in one batch, and the number of its rows."""
+class BatchMoments:
+    """The mean and the variance of each feature in one batch, and the number of its rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import BatchNorm, batch_norm
+    >>> norm = batch_norm()
+    >>> _, cache = norm.forward(BatchNorm.init(1), np.array([[1], [3]], np.float32))
+    >>> seen = norm.inference.moments(cache)
+    >>> seen.mean, seen.var, seen.count
+    (array([2.], dtype=float32), array([1.], dtype=float32), 2)
+    """
 
     mean: Array
     var: Array
@@ -31,7 +42,16 @@ class Inference:
         From statistics to the layer as it is used, with parameters of the same type; from None if it needs none.
     moments
         From a cache of the layer to what it saw of the batch; None if the layer needs no statistics.
+
+    Examples
+    --------
+    >>> from chainrule import dropout
+    >>> trait = dropout(0.5, seed=0).inference
+    >>> trait.form(None)
+    Layer(identity)
+    >>> trait.moments is None  # it needs no statistics
+    True
     """
 
     form: Callable[[Any], Any]
-    moments: Callable[[Any], Moments] | None = None
+    moments: Callable[[Any], BatchMoments] | None = None

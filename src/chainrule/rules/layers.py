@@ -28,8 +28,9 @@ from chainrule.layer import Layer, Shape
 from chainrule.naming import options_of, public, titled, unbound
 from chainrule.rules.features import features
 from chainrule.rules.in_torch import InTorch
+from chainrule.rules.inference import Inference
 from chainrule.rules.onnx_graph import Onnx
-from chainrule.rules.rule import Rule
+from chainrule.rules.rule import Rule, refuse_no_dx
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -49,7 +50,7 @@ def layer(
     event_axes: int | None = ...,
     in_torch: InTorch | None = ...,
     operations: tuple[int, int] | Callable[[P, Shape, Shape], tuple[int, int]] | None = ...,
-    inference: object = ...,
+    inference: Inference | None = ...,
     onnx: Onnx[P] | None = ...,
 ) -> Layer[P, C]: ...
 @overload
@@ -66,7 +67,7 @@ def layer(
     event_axes: int | None = ...,
     in_torch: InTorch | None = ...,
     operations: tuple[int, int] | Callable[[Unit, Shape, Shape], tuple[int, int]] | None = ...,
-    inference: object = ...,
+    inference: Inference | None = ...,
     onnx: Onnx[Unit] | None = ...,
 ) -> Layer[Unit, C]: ...
 def layer(
@@ -82,7 +83,7 @@ def layer(
     event_axes: int | None = None,
     in_torch: InTorch | None = None,
     operations: tuple[int, int] | Callable[[Any, Shape, Shape], tuple[int, int]] | None = None,
-    inference: object = None,
+    inference: Inference | None = None,
     onnx: Onnx[Any] | None = None,
 ) -> Layer[Any, Any]:
     """Make a layer of its arithmetic.
@@ -135,7 +136,7 @@ def layer(
     """
     record: type[Any] = tuple if isinstance(params, tuple) else params
     return made_of(
-        Arithmetic(
+        LayerArithmetic(
             name,
             record,
             fields_of(record),
@@ -161,7 +162,7 @@ def per_number(operations: tuple[int, int]) -> Callable[[Any, Shape, Shape], tup
 
 
 @frozen(eq=False)
-class Arithmetic(Generic[P, C]):
+class LayerArithmetic(Generic[P, C]):
     """The arithmetic of a layer, and its demands on its arguments."""
 
     name: str
@@ -218,7 +219,7 @@ class Arithmetic(Generic[P, C]):
         """The public backward."""
         dx, grads = self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), True)
         if dx is None:
-            raise TypeError(f"{self.name} backward: the rule gave no dx where it was wanted")
+            refuse_no_dx(self.name, "the rule")
         return read_only(dx), self.locked(grads)
 
     @public("grads")
@@ -278,7 +279,7 @@ class Arithmetic(Generic[P, C]):
         return grads
 
 
-def made_of(arithmetic: Arithmetic[P, C], source: Callable[..., Any], **traits: Any) -> Layer[P, C]:
+def made_of(arithmetic: LayerArithmetic[P, C], source: Callable[..., Any], **traits: Any) -> Layer[P, C]:
     """The layer of an arithmetic whose author wrote `source` to go forward."""
     return Layer(
         arithmetic.pair_forward,

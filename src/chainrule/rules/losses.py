@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe, record_of
+from chainrule.arrays.arguments import describe, empty_batch, record_of
 from chainrule.arrays.libraries import namespace
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, own, read_only
@@ -93,7 +93,7 @@ def loss(
     >>> print(value, squared_error.backward(cache, 1.0).tolist())
     2.0 [[2.0], [0.0]]
     """
-    arithmetic = Arithmetic(name, out, rows)
+    arithmetic = LossArithmetic(name, out, rows)
     return Loss(
         arithmetic.forward,
         arithmetic.backward,
@@ -106,7 +106,7 @@ def loss(
 
 
 @frozen(eq=False)
-class Arithmetic(Generic[T]):
+class LossArithmetic(Generic[T]):
     """The arithmetic of a loss: the loss and the slopes of each row."""
 
     name: str
@@ -127,7 +127,7 @@ class Arithmetic(Generic[T]):
         """The public backward."""
         slopes = record_of(cache, Slopes, f"{self.name} backward: cache").slopes
         xp = namespace(slopes)
-        return read_only(xp.quietly(self.share, xp, dloss, slopes, cache.divisor))
+        return read_only(xp.quietly(self.scaled_slopes, xp, dloss, slopes, cache.divisor))
 
     def of_rows(self, out: Array, targets: T) -> Array:
         """The public rows."""
@@ -146,7 +146,7 @@ class Arithmetic(Generic[T]):
         """The loss, and its derivative with respect to out times dloss."""
         of_rows = self.rows(xp, out, targets)
         divisor = of_rows[2] if len(of_rows) == 3 else None
-        return read_only(self.mean(xp, of_rows[0], out)), self.share(xp, dloss, of_rows[1], divisor)
+        return read_only(self.mean(xp, of_rows[0], out)), self.scaled_slopes(xp, dloss, of_rows[1], divisor)
 
     def mean(self, xp: Namespace, losses: Array, out: Array) -> Array:
         """The mean of the losses, in the dtype of out."""
@@ -156,11 +156,10 @@ class Arithmetic(Generic[T]):
     def some(self, out: Array) -> Array:
         """Refuse an out without rows, whose mean is not defined."""
         if math.prod(out.shape[:-1]) == 0:
-            what = f"{self.out} {'have' if self.out.endswith('s') else 'has'} shape {tuple(out.shape)}"
-            raise ValueError(f"{self.name}: the mean over an empty batch is undefined, {what}")
+            raise empty_batch(self.name, self.out, out.shape)
         return out
 
-    def share(self, xp: Namespace, dloss: Array | float, slopes: Array, divisor: Array | None = None) -> Array:
+    def scaled_slopes(self, xp: Namespace, dloss: Array | float, slopes: Array, divisor: Array | None = None) -> Array:
         """`slopes * dloss / n`, in the memory of the slopes if they are mine."""
         n = slopes.shape[0] if slopes.ndim == 2 else math.prod(slopes.shape[:-1])
         factor: Array | float

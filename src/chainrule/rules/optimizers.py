@@ -36,7 +36,7 @@ from chainrule.arrays.tuned import TUNED, Tuned
 from chainrule.arrays.types import Array, Labels, is_numpy, is_tuple
 from chainrule.naming import options_of
 from chainrule.optimizer import State
-from chainrule.rules.counterparts import misfit
+from chainrule.rules.counterparts import tree_misfit
 
 P = TypeVar("P")
 
@@ -52,7 +52,7 @@ Update: TypeAlias = Callable[[Namespace, Any, Array, Array, Moments], tuple[Arra
 Decays: TypeAlias = Callable[[str, Array], bool]
 """From the path of an array, such as `"[0].W"`, and the array to whether it decays."""
 
-BLOCK = 2**17
+BLOCK_ENTRIES = 2**17
 """The entries of a block: the arrays of an update then stay in the caches, and calls are few."""
 
 MOMENT = "moment in the state"
@@ -126,14 +126,14 @@ def optimizer(
     if not callable(learning_rate) or isinstance(learning_rate, type):
         rate = number(name, "learning_rate", learning_rate)
     options = {} if update is None else options_of(update)
-    share = 0.0
+    decay = 0.0
     if weight_decay is not None:
-        options["weight_decay"] = share = number(name, "weight_decay", weight_decay)
+        options["weight_decay"] = decay = number(name, "weight_decay", weight_decay)
     if decays is not None:
         if not callable(decays) or isinstance(decays, type):
             raise TypeError(f"{name}: decays must be a function of a path and an array, got {describe(decays)}")
         options["decays"] = decays
-    return ArrayOptimizer(name, rate, options, update, moments, factor, prepare, share, decays)
+    return ArrayOptimizer(name, rate, options, update, moments, factor, prepare, decay, decays)
 
 
 @frozen(repr=False)
@@ -254,8 +254,8 @@ class ArrayOptimizer:
         scalars = rate if self.prepare is None else self.prepare(rate, before.item() + 1 if is_numpy(before) else count)
         change: Callable[..., Any] = partial(self.change, scalars, factor, lent, None)
         if self.weight_decay:
-            share = 1 - rate * self.weight_decay
-            change = partial(self.change_decaying, scalars, factor, lent, share, self.chosen(params))
+            left = 1 - rate * self.weight_decay
+            change = partial(self.change_decaying, scalars, factor, lent, left, self.chosen(params))
         if not self.moments:
             added = self.update is None and factor is None and not (lent or self.weight_decay)
             walk = _added if added else _changed
@@ -270,7 +270,10 @@ class ArrayOptimizer:
         return new, _state(count, tuple(kept))
 
     def chosen(self, params: Any) -> Iterator[bool] | None:
-        """A truth value for each array, True if it decays, in order; None for the default."""
+        """A truth value for each array, True if it decays; None for the default.
+
+        They come in the order of `tree.named_leaves`, in which each walk below takes the arrays as well.
+        """
         if self.decays is None:
             return None
         return iter([self.decays(path, leaf) for path, leaf in tree.named_leaves(params)])
@@ -280,23 +283,26 @@ class ArrayOptimizer:
         scalars: Any,
         factor: Scalar,
         lent: bool,
-        share: Scalar,
+        left: Scalar,
         chosen: Iterator[bool] | None,
         param: Array,
         *others: Array,
     ) -> Any:
-        """The step of the next array, of which the share is kept if it decays."""
+        """The step of the array that is next among those chosen, of which a part is left if it decays."""
         decays = param.ndim >= 2 if chosen is None else next(chosen)
-        return self.change(scalars, factor, lent, share if decays else None, param, *others)
+        return self.change(scalars, factor, lent, left if decays else None, param, *others)
 
     def change(
-        self, scalars: Any, factor: Scalar, lent: bool, share: Scalar, param: Array, grad: Array, *moments: Array
+        self, scalars: Any, factor: Scalar, lent: bool, left: Scalar, param: Array, grad: Array, *moments: Array
     ) -> Any:
-        """One array's step: the new parameter, followed by its moments if there are any."""
+        """One array's step: the new parameter, followed by its moments if there are any.
+
+        Decay leaves of the parameter as much as `left` says; all of it if that is None.
+        """
         if isinstance(grad, np.generic):  # what NumPy returns in place of a 0-d array
             grad = np.asarray(grad)
         if moments and getattr(param.dtype, "itemsize", 4) < 4:  # array-api-strict has no smaller ones, nor sizes
-            return self.change_widened(scalars, factor, share, param, grad, moments)
+            return self.change_widened(scalars, factor, left, param, grad, moments)
         for beside in (grad, *moments):
             if beside.shape != param.shape or beside.dtype != param.dtype:
                 self.refuse(param, beside, "gradient" if beside is grad else MOMENT)
@@ -305,24 +311,24 @@ class ArrayOptimizer:
                 namespace(param, name=f"{self.name}: the parameter")
             lent = lent and grad.flags.writeable
             moments = tuple([borrowed(each) for each in moments])
-            if param.size > BLOCK and moments and param.flags.c_contiguous and self.update is not None:
-                return _in_blocks(self.update, scalars, factor, lent, share, param, grad, moments)
+            if param.size > BLOCK_ENTRIES and moments and param.flags.c_contiguous and self.update is not None:
+                return _in_blocks(self.update, scalars, factor, lent, left, param, grad, moments)
             xp: Namespace = TUNED
         else:
             xp = namespace(param, grad, *moments, name=f"{self.name}: the parameter")
             scalars = _like(xp, scalars, param)
-            factor, share = _like(xp, factor, param), _like(xp, share, param)
-        param = param if share is None else read_only(param * share)
+            factor, left = _like(xp, factor, param), _like(xp, left, param)
+        param = param if left is None else read_only(param * left)
         return _updated(xp, self.update, scalars, factor, borrowed(grad) if lent else grad, param, moments)
 
     def change_widened(
-        self, scalars: Any, factor: Scalar, share: Scalar, param: Array, grad: Array, moments: Moments
+        self, scalars: Any, factor: Scalar, left: Scalar, param: Array, grad: Array, moments: Moments
     ) -> Any:
         """The step of a parameter of 16 bits, computed in float32, in which its moments stay."""
         self.refuse(param, grad)
         xp = namespace(param, grad, name=f"{self.name}: the parameter")
         wide = [xp.widened(each) for each in (param, grad, *moments)]
-        new, *kept = self.change(scalars, factor, False, share, *wide)
+        new, *kept = self.change(scalars, factor, False, left, *wide)
         return (read_only(xp.astype(new, param)), *kept)
 
     def placed(self, error: Exception, params: Any, grads: Any, *moments: Any) -> Exception:
@@ -330,7 +336,7 @@ class ArrayOptimizer:
         compared: list[tuple[str, Callable[..., None], Any]] = [("gradients", self.refuse, grads)]
         compared += [("moments of the state", self.refuse_shape, moment) for moment in moments]
         misfits = (
-            misfit(f"{self.name}: the {what} must be a tree like the parameters", refuse, params, beside)
+            tree_misfit(f"{self.name}: the {what} must be a tree like the parameters", refuse, params, beside)
             for what, refuse, beside in compared
         )
         return next(filter(None, misfits), error)
@@ -358,18 +364,18 @@ def _updated(
 
 
 def _in_blocks(
-    update: Update, scalars: Any, factor: Scalar, lent: bool, share: Scalar, param: Array, grad: Array, moments: Moments
+    update: Update, scalars: Any, factor: Scalar, lent: bool, left: Scalar, param: Array, grad: Array, moments: Moments
 ) -> tuple[Array, ...]:
-    """The same, some entries at a time."""
+    """The new array and its moments, made some entries at a time."""
     slopes, *given = (each.reshape(-1) for each in (grad, param, *moments))
     if lent:
         slopes = borrowed(slopes)
     made = [np.empty_like(param, native(param.dtype)) for _ in given]
     flat = [each.reshape(-1) for each in made]
-    for start in range(0, param.size, BLOCK):
-        some = slice(start, start + BLOCK)
+    for start in range(0, param.size, BLOCK_ENTRIES):
+        some = slice(start, start + BLOCK_ENTRIES)
         block, (old, *rest), outs = slopes[some], [each[some] for each in given], [each[some] for each in flat]
-        old = old if share is None else read_only(old * share)
+        old = old if left is None else read_only(old * left)
         xp = InPlace([old, *rest], outs)
         block = block if factor is None else xp.times(block, factor)
         new, kept = update(xp, scalars, old, block, tuple(rest))

@@ -8,7 +8,7 @@ a pair alone (`chainrule.rules.passes.rule_of`): either form gives the other.
 """
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from attrs import frozen
 
@@ -44,6 +44,11 @@ class Rule(Generic[P, C]):
     forward: Callable[[Namespace, P, Array], tuple[Array, C]]
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]]
     source: Callable[..., Any] | None = None
+
+
+def refuse_no_dx(name: str, giver: str = "the layer") -> NoReturn:
+    """Refuse the None that a rule, or a part of a combinator, gave for a `dx` that was wanted."""
+    raise TypeError(f"{name} backward: {giver} gave no dx where it was wanted")
 
 
 @frozen(eq=False)

@@ -22,7 +22,7 @@ from chainrule.arrays.types import Array
 
 P = TypeVar("P")
 
-BLOCK = 2**16
+BLOCK_ENTRIES = 2**16
 """Entries that are turned into float64 together."""
 
 SAFE = (1e-280, 1e300)
@@ -144,7 +144,7 @@ def _squares(leaf: Array) -> float:
     if flat.dtype == np.float64:
         return float(flat.dot(flat))
     total = 0.0
-    for start in range(0, flat.size, BLOCK):
-        block = flat[start : start + BLOCK].astype(np.float64)
+    for start in range(0, flat.size, BLOCK_ENTRIES):
+        block = flat[start : start + BLOCK_ENTRIES].astype(np.float64)
         total += float(block.dot(block))
     return total

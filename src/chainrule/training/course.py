@@ -42,7 +42,7 @@ class Course:
     targets: Any
     n: int
     size: int
-    none: "StatisticsTree | None"
+    empty_statistics: "StatisticsTree | None"
     """The statistics, if the network needs none."""
     steps: int
     """The number of them in an epoch."""
@@ -170,8 +170,8 @@ class Course:
 
     def statistics(self, params: Any, order: Labels) -> StatisticsTree:
         """The batches of rows, in an order, that batch norms see, of the size at least: a rest may be one row."""
-        if self.none is not None:
-            return self.none
+        if self.empty_statistics is not None:
+            return self.empty_statistics
         batches = np.array_split(order, max(1, len(order) // self.size))
         try:
             return statistics(self.network, params, (rows(self.x, chosen) for chosen in batches))

@@ -11,7 +11,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, generator
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Generator, is_dict, is_numpy
@@ -71,9 +71,7 @@ class GeneratorState:
 
         A `TypeError` if it is no Generator, or its bit generator is not one of NumPy's.
         """
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"GeneratorState: rng must be a numpy.random.Generator, got {describe(rng)}")
-        kind = type(rng.bit_generator).__name__
+        kind = type(generator("GeneratorState", rng).bit_generator).__name__
         if kind not in KINDS:
             raise TypeError(f"GeneratorState: the bit generator must be one of {', '.join(KINDS)}, got {kind}")
         return _made(kind, read_only(np.array([*_words(rng.bit_generator.state)], np.uint64)))

@@ -18,7 +18,7 @@ from chainrule.arrays.arguments import describe, is_a, like, remedy
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
 from chainrule.arrays.types import Array
-from chainrule.encoder import Trainable, is_network
+from chainrule.encoder import Trainable, checked_network
 from chainrule.loss import Loss
 from chainrule.naming import name_of
 from chainrule.rules.passes import in_pass, rule_of
@@ -90,7 +90,7 @@ class Pass:
     @classmethod
     def of(cls, name: str, network: Any, loss: Any) -> "Pass":
         """Make a pass of a network and a loss; anything else is a TypeError."""
-        rule: Rule[Any, Any] = rule_of(is_network(name, network))
+        rule: Rule[Any, Any] = rule_of(checked_network(name, network))
         if not is_a(loss, Loss):
             raise TypeError(f"{name}: loss must be a Loss, got {describe(loss)}{remedy(loss)}")
         return cls(name, network, loss, rule, partial(_in_turn, loss) if loss.rule is None else loss.rule.at_once)

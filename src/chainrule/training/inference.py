@@ -10,21 +10,19 @@ each feature they hold the mean of the batches' means, and of their unbiased var
 rows n of each batch (Ioffe and Szegedy, Batch normalization, 2015, algorithm 2).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import is_
 from typing import Any, TypeAlias, TypeVar, overload
-
-from attrs import frozen
 
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_tuple
 from chainrule.combinators.sequential import sequential
-from chainrule.encoder import Encoder, Network, Trainable, is_network
+from chainrule.encoder import Encoder, Network, Trainable, checked_network
 from chainrule.layer import Layer
 from chainrule.layers.normalisation.batch_norm import Statistics
 from chainrule.naming import made_again, title_of
 from chainrule.parts import Around, Chain, Parts, caches_of, layers_of
-from chainrule.rules.inference import Inference, Moments
+from chainrule.rules.inference import BatchMoments, Inference
 
 P = TypeVar("P")
 X = TypeVar("X")
@@ -69,14 +67,17 @@ def statistics(network: Trainable[P, X], params: P, batches: Iterable[X]) -> Sta
     >>> found[0].mean, found[0].var
     (array([3.5]), array([1.]))
     """
-    made = is_network("statistics", network)
+    return _of_batches(checked_network("statistics", network), params, batches)
+
+
+def _of_batches(network: Any, params: Any, batches: Iterable[Any]) -> StatisticsTree:
     if hasattr(batches, "shape") or not isinstance(batches, Iterable):
         what = f"batches must be an iterable of inputs, got {describe(batches)}"
         raise TypeError(f"statistics: {what}: put a single one in a list")
     found: Any = None
     for x in batches:
-        caches = made.forward(params, x)[1]
-        found = _added(made, found, caches)
+        caches = network.forward(params, x)[1]
+        found = _added(network, found, caches)
     if found is None:
         raise ValueError("statistics: there are no batches")
     return _means(found)
@@ -146,55 +147,38 @@ def inference(
     >>> inference(network, params, batches=[rng.standard_normal((8, 3), np.float32) for _ in range(4)])
     Layer(sequential(affine, batch_norm(statistics=Statistics(mean=f32[2], var=f32[2]), eps=1e-05), identity))
     """
-    made = is_network("inference", network)
+    made = checked_network("inference", network)
     if batches is not None and statistics is not None:
         raise ValueError("inference: got both batches and statistics: give one of them")
-    given: Any = statistics if batches is None else _statistics(made, params, batches)
+    given: Any = statistics if batches is None else _of_batches(made, params, batches)
     return _in_use(made, given)
 
 
 def no_statistics(network: Any) -> "StatisticsTree | None":
     """The statistics of a network that needs none, a tree of (); None if it needs some."""
-    return None if _needs_some(network) else _nothing(network)
+    return None if any(trait.moments is not None for trait in _traits(network)) else _nothing(network)
 
 
-def _needs_some(layer: Any) -> bool:
-    trait = layer.inference
-    if isinstance(trait, Inference):
-        return trait.moments is not None
-    return any(map(_needs_some, layers_of(layer)))
-
-
-_statistics = statistics
-"""The function, where an argument has its name."""
-
-
-@frozen(eq=False)
-class Running:
-    """The moments of some batches, averaged, with their weights."""
-
-    mean: Array
-    var: Array
-    count: int
-
-    def after(self, other: "Running") -> "Running":
-        """With another batch."""
-        count = self.count + other.count
-        share = other.count / count
-        return Running(self.mean + (other.mean - self.mean) * share, self.var + (other.var - self.var) * share, count)
+def _traits(layer: Any) -> Iterator[Inference]:
+    """The traits `inference` of a layer and its parts."""
+    if layer.inference is not None:
+        yield layer.inference
+    else:
+        for part in layers_of(layer):
+            yield from _traits(part)
 
 
 def _added(layer: Any, before: Any, cache: Any) -> Any:
     """The moments of each layer that has some, in a tree like the parameters, with those of one batch more."""
     trait = layer.inference
-    if isinstance(trait, Inference):
+    if trait is not None:
         if trait.moments is None:
             return ()
         seen = _unbiased(layer, trait.moments(cache))
-        return seen if before is None else before.after(seen)
+        return seen if before is None else _averaged(before, seen)
     parts: Parts = layer.parts
     layers = layers_of(layer)
-    if not any(map(_has_modes, layers)):
+    if next(_traits(layer), None) is None:
         return _nothing(layer)
     if not _is_tuple_of(len(layers), cache):
         what = f"its cache must be a tuple of {len(layers)}, an entry for each of its layers, got {describe(cache)}"
@@ -205,26 +189,30 @@ def _added(layer: Any, before: Any, cache: Any) -> Any:
     return tuple(map(_added, layers, olds, caches_of(layer, cache)))
 
 
-def _has_modes(layer: Any) -> bool:
-    return isinstance(layer.inference, Inference) or any(map(_has_modes, layers_of(layer)))
-
-
 def _nothing(layer: Any) -> Any:
     """The statistics of a layer that needs none."""
     parts: Parts = layer.parts
     return _nothing(parts.layer) if isinstance(parts, Around) else tuple(map(_nothing, layers_of(layer)))
 
 
-def _unbiased(layer: Any, seen: Moments) -> Running:
+def _unbiased(layer: Any, seen: BatchMoments) -> BatchMoments:
     if seen.count < 2:
         raise ValueError(
             f"statistics: {title_of(layer)} saw a batch of {seen.count} row, whose variance is not defined"
         )
-    return Running(seen.mean, seen.var * (seen.count / (seen.count - 1)), seen.count)
+    return BatchMoments(seen.mean, seen.var * (seen.count / (seen.count - 1)), seen.count)
+
+
+def _averaged(before: BatchMoments, seen: BatchMoments) -> BatchMoments:
+    """The moments of all rows before and of a batch more."""
+    count = before.count + seen.count
+    share = seen.count / count
+    mean = before.mean + (seen.mean - before.mean) * share
+    return BatchMoments(mean, before.var + (seen.var - before.var) * share, count)
 
 
 def _means(found: Any) -> StatisticsTree:
-    if isinstance(found, Running):
+    if isinstance(found, BatchMoments):
         return Statistics(found.mean, found.var)
     return tuple(_means(each) for each in found)
 
@@ -232,7 +220,7 @@ def _means(found: Any) -> StatisticsTree:
 def _in_use(layer: Any, given: Any) -> Any:
     """A layer as it is used; itself if nothing in it changes."""
     trait = layer.inference
-    if isinstance(trait, Inference):
+    if trait is not None:
         return trait.form(_needed(layer, given) if trait.moments is not None else None)
     parts: Parts = layer.parts
     layers = layers_of(layer)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import generator
 from chainrule.arrays.arguments import size as counted
 from chainrule.arrays.types import Generator
 from chainrule.training.rows import number_of_rows, rows
@@ -54,8 +54,7 @@ def minibatches(rng: Generator, x: X, targets: T, size: int, *, skip: int = 0) -
     >>> [batch_t.shape[0] for batch_x, batch_t in minibatches(np.random.default_rng(0), x, t, 2)]
     [2, 2, 1]
     """
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"minibatches: rng must be a numpy.random.Generator, got {describe(rng)}")
+    generator("minibatches", rng)
     n = number_of_rows("minibatches", x=x, targets=targets)
     if isinstance(size, bool) or not isinstance(size, int | np.integer):
         raise TypeError(f"minibatches: size must be an integer, got {size!r}")

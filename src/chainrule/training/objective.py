@@ -13,7 +13,7 @@ from attrs import field, frozen
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import summary
 from chainrule.arrays.types import Array, Labels
-from chainrule.encoder import Trainable, is_network
+from chainrule.encoder import Trainable, checked_network
 from chainrule.loss import Loss
 
 P = TypeVar("P")
@@ -57,7 +57,7 @@ class Objective(Generic[P, T]):
     targets: T = field(repr=summary)
 
     def __attrs_post_init__(self) -> None:
-        is_network("Objective", self.network)
+        checked_network("Objective", self.network)
         if not isinstance(self.loss, Loss):
             raise TypeError(f"Objective: loss must be a Loss, got {describe(self.loss)}")
 

@@ -46,7 +46,10 @@ def one_hot(labels: Labels, k: int, dtype: DTypeLike | None = None) -> Array:
     count = size("one_hot", "k", k, least=1)
     hot = classes(labels, count, "one_hot").one_hot(labels, count)
     library: Any = library_of(labels)
-    out = library.astype(hot, library.float32 if dtype is None else dtype)
+    try:
+        out = library.astype(hot, library.float32 if dtype is None else dtype)
+    except TypeError as error:  # in each library's own words
+        raise TypeError(f"one_hot: dtype must be floating-point, got {dtype!r}") from error
     if not library.isdtype(out.dtype, "real floating"):
         raise TypeError(f"one_hot: dtype must be floating-point, got {out.dtype}")
     rows: Array = read_only(

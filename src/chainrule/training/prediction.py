@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.arrays.ownership import borrowed, own, read_only
 from chainrule.arrays.types import Array
-from chainrule.encoder import Trainable, is_network
+from chainrule.encoder import Trainable, checked_network
 from chainrule.rules.passes import in_prediction, rule_of
 from chainrule.rules.rule import Rule
 
@@ -51,7 +51,7 @@ def prediction(network: Trainable[P, X]) -> Callable[[P, X], Array]:
     >>> predict(params, np.ones((5, 4), np.float32)).shape
     (5, 2)
     """
-    return partial(_predict, rule_of(is_network("prediction", network)))
+    return partial(_predict, rule_of(checked_network("prediction", network)))
 
 
 def _predict(rule: Rule[Any, Any], params: Any, x: Any) -> Array:

@@ -4,7 +4,7 @@ from typing import Any, TypeVarTuple
 
 import numpy as np
 
-from chainrule.arrays.arguments import describe, number
+from chainrule.arrays.arguments import generator, number
 from chainrule.arrays.types import Generator
 from chainrule.training.rows import number_of_rows, rows
 
@@ -45,8 +45,7 @@ def split(rng: Generator, share: float, *arrays: *Arrays) -> tuple[tuple[*Arrays
     >>> train_x.shape, train_labels.shape, test_x.shape, test_labels.shape
     ((4, 2), (4,), (1, 2), (1,))
     """
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"split: rng must be a numpy.random.Generator, got {describe(rng)}")
+    generator("split", rng)
     part = number("split", "share", share, above=0, below=1)
     given: tuple[Any, ...] = arrays
     if not given:

@@ -17,7 +17,7 @@ from chainrule.encoder import Trainable, seeded
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
 from chainrule.parts import has_fixed, unmoved
-from chainrule.rules.counterparts import misfit
+from chainrule.rules.counterparts import tree_misfit
 from chainrule.rules.optimizers import ArrayOptimizer
 from chainrule.training.gradient import Pass, locked
 
@@ -145,7 +145,7 @@ def _misfit(seed: str, given: tuple[Any, ...], reason: str = "") -> TypeError:
 def _check_adjusted(given: Any, adjusted: Any) -> None:
     """Refuse gradients of `adjust` that are not like those that it got: an optimizer has not taken them."""
     whole = "training_step: adjust must return a tree like the gradients that it gets"
-    error = misfit(whole, _refuse_other, given, adjusted)
+    error = tree_misfit(whole, _refuse_other, given, adjusted)
     if error is not None:
         raise error from None
 

@@ -16,11 +16,11 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.arguments import describe, generator, is_a
 from chainrule.arrays.arguments import size as counted
 from chainrule.arrays.cells import first_cell
-from chainrule.arrays.types import Generator, Labels, is_numpy, is_tuple
-from chainrule.encoder import Trainable, one_of
+from chainrule.arrays.types import Generator, Labels, is_numpy, is_tuple, library_name
+from chainrule.encoder import Trainable, network_of_some_seed
 from chainrule.loss import Loss
 from chainrule.losses.weighted import Weighted
 from chainrule.optimizer import Optimizer
@@ -150,35 +150,36 @@ def train(
     >>> run.metrics["accuracy"], run.epoch < 20, run.step == 5 * run.epoch
     (1.0, True, True)
     """
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"train: rng must be a numpy.random.Generator, got {describe(rng)}")
+    generator("train", rng)
     for path, leaf in tree.named_leaves(params):
         if not is_numpy(leaf):
-            library = type(leaf).__module__.partition(".")[0]
-            raise TypeError(f"train: params{path} must be a NumPy array, got {describe(leaf)} of {library}")
+            what = f"{describe(leaf)} of {library_name(leaf)}"
+            raise TypeError(f"train: params{path} must be a NumPy array, got {what}")
     stepping: Any = training_step  # its overloads are for networks whose type is known
     step = stepping(network, loss, optimizer, adjust=adjust)
     x, targets = _pair("data", data)
     n = _some_rows("train", "data", x=x, targets=targets)
-    by = counted("train", "size", size, least=1)
+    batch_size = counted("train", "size", size, least=1)
     if held_out is None and metrics:
         raise ValueError("train: metrics need held_out data to be measured on")
     if held_out is None and patience is not None:
         raise ValueError("train: patience needs held_out data, whose loss it waits for")
-    one = one_of("train", network)
+    made = network_of_some_seed("train", network)
     course = Course(
-        network=one,
+        network=made,
         takes_seed=callable(network),
-        none=no_statistics(one),
+        empty_statistics=no_statistics(made),
         step=step,
         x=x,
         targets=targets,
         n=n,
-        size=by,
-        steps=-(-n // by),
+        size=batch_size,
+        steps=-(-n // batch_size),
         epochs=counted("train", "epochs", epochs),
         every=None if every is None else counted("train", "every", every, least=1),
-        held_out=None if held_out is None else _held_out(_pair("held_out", held_out), targets, loss, metrics, by),
+        held_out=None
+        if held_out is None
+        else _held_out(_pair("held_out", held_out), targets, loss, metrics, batch_size),
         patience=None if patience is None else counted("train", "patience", patience, least=1),
     )
     begun = course.begun(params, optimizer.init(params), GeneratorState.of(rng)) if start is None else start

@@ -48,6 +48,9 @@ SWITCHES = {
 MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,'Liberation Mono','DejaVu Sans Mono',monospace"
 SERIF = "'STIX Two Text','Latin Modern Roman',Cambria,Georgia,'Times New Roman',serif"
 
+RADIUS = 9.0
+"""The radius of the corners of a line."""
+
 
 def width(text: str, style: str) -> float:
     """The width of a text in a style, in pixels, in the wider ones of the usual fonts."""
@@ -62,11 +65,11 @@ def text(x: float, y: float, content: str, style: str, color: str = "ink", ancho
     return f'<text x="{_n(x)}" y="{_n(y)}" class="{style} {color}"{at}>{escape(content)}</text>'
 
 
-def line(points: list[tuple[float, float]], color: str, *, dashed: bool = False, radius: float = 9.0) -> str:
+def line(points: list[tuple[float, float]], color: str, *, dashed: bool = False) -> str:
     """A line through points with rounded corners."""
     path = f"M{_n(points[0][0])},{_n(points[0][1])}"
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        (ax, ay), (bx, by) = _toward(corner, before, radius), _toward(corner, after, radius)
+        (ax, ay), (bx, by) = _toward(corner, before), _toward(corner, after)
         path += f"L{_n(ax)},{_n(ay)}Q{_n(corner[0])},{_n(corner[1])} {_n(bx)},{_n(by)}"
     path += f"L{_n(points[-1][0])},{_n(points[-1][1])}"
     return f'<path d="{path}" class="wire {color}{" dashed" if dashed else ""}"/>'
@@ -140,10 +143,10 @@ def _colors(scope: str, palette: dict[str, str]) -> str:
     return shapes
 
 
-def _toward(start: tuple[float, float], end: tuple[float, float], distance: float) -> tuple[float, float]:
-    """The point at a distance from the start on the way to the end, half-way at most."""
+def _toward(start: tuple[float, float], end: tuple[float, float]) -> tuple[float, float]:
+    """The point at `RADIUS` from the start on the way to the end, half-way at most."""
     dx, dy = end[0] - start[0], end[1] - start[1]
-    share = min(0.5, distance / max(abs(dx), abs(dy), 1e-9))
+    share = min(0.5, RADIUS / max(abs(dx), abs(dy), 1e-9))
     return start[0] + share * dx, start[1] + share * dy
 
 

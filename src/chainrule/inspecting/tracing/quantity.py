@@ -15,7 +15,7 @@ from chainrule.arrays.types import Array, Labels, Mask
 SMALL = 36
 """Up to so many numbers are kept, 6 by 6 for example."""
 
-BLOCK = 2**16
+BLOCK_ENTRIES = 2**16
 """Numbers that are measured together: 512 KiB of float64."""
 
 
@@ -187,6 +187,6 @@ def _blocks(numbers: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """The numbers as float64, a block at a time, in no particular order."""
     wide = np.result_type(numbers.dtype, np.float64)
     flags: list[Literal["external_loop", "buffered", "zerosize_ok"]] = ["external_loop", "buffered", "zerosize_ok"]
-    with np.nditer(numbers, flags, op_dtypes=wide, casting="unsafe", buffersize=BLOCK) as blocks:
+    with np.nditer(numbers, flags, op_dtypes=wide, casting="unsafe", buffersize=BLOCK_ENTRIES) as blocks:
         for block in blocks:
             yield np.atleast_1d(block)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule import tree
 from chainrule.arrays.types import Array, Generator
-from chainrule.encoder import Network, one_of
+from chainrule.encoder import Network, network_of_some_seed
 from chainrule.interop.files import file_at, replacing
 from chainrule.interop.sklearn._epochs import Fit, refuse_what_diverged, until_it_stands
 from chainrule.interop.sklearn._options import Builder, Options
@@ -267,7 +267,9 @@ class Estimator(BaseEstimator, ABC):
         """Keep what a fit has led to."""
         run, goes_on = fit.run, fit.run.epoch > len(fit.losses)
         self._run, self.params_, self.n_iter_ = run, run.best, run.epoch
-        self.network_ = inference(one_of(type(self).__name__, self._network), run.best, statistics=run.best_statistics)
+        self.network_ = inference(
+            network_of_some_seed(type(self).__name__, self._network), run.best, statistics=run.best_statistics
+        )
         self.loss_curve_ = [*(self.loss_curve_ if goes_on else ()), *fit.losses]
         self.validation_curve_ = [*(self.validation_curve_ if goes_on else ()), *fit.held_out]
         return self
@@ -284,7 +286,7 @@ def made(owner: str, options: Options, rng: Generator, x: Array, n_out: int) -> 
     network, drawn = options.build(x.shape[1], n_out, rng)
     params = tree.map(partial(_in_dtype, x.dtype), drawn)
     some = x[:2]
-    out = one_of(owner, network).forward(params, some)[0]
+    out = network_of_some_seed(owner, network).forward(params, some)[0]
     if out.shape != (len(some), n_out):
         raise ValueError(f"{owner}: network must give {(len(some), n_out)} for {len(some)} rows, got {out.shape}")
     return network, params

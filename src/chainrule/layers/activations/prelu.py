@@ -53,6 +53,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import DTypeLike
 
+from chainrule.arrays.arguments import number
 from chainrule.arrays.libraries import alike
 from chainrule.initializers.fresh import filled
 from chainrule.rules import Array, Layer, Namespace, fitting, layer, record, unchecked
@@ -112,11 +113,12 @@ class PRelu:
         Raises
         ------
         ValueError
-            If the number of channels is negative.
+            If the number of channels is negative, or the slope is not finite.
         TypeError
-            If it is no integer, or the dtype is not floating-point.
+            If it is no integer, the slope no number, or the dtype not floating-point.
         """
-        return cls(filled("PRelu.init", slope, dtype, **({} if channels is None else {"channels": channels})))
+        value = number("PRelu.init", "slope", slope, least=-math.inf)
+        return cls(filled("PRelu.init", value, dtype, **({} if channels is None else {"channels": channels})))
 
 
 @frozen(eq=False)

@@ -30,7 +30,7 @@ In use there is no batch to look at. `batch_norm(statistics)` takes the mean and
 `chainrule.statistics` computes; they are constants then, and dx = r g.
 
 **Numerics.** As in `layer_norm`: the variance is that of centred values, columns whose squares would overflow are
-scaled by a power of two first, and a column of one value gives the bias.
+scaled by a power of two first, and a column of one value gives the bias. float16 is computed in float32.
 
 Special values: a column with an infinity or a nan gives nan, in that column alone; in use it stays in its
 place.
@@ -72,7 +72,7 @@ import numpy as np
 from attrs import frozen
 
 from chainrule import rules
-from chainrule.arrays.arguments import describe, number
+from chainrule.arrays.arguments import describe, empty_batch, number
 from chainrule.arrays.libraries import meets
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
@@ -82,7 +82,7 @@ from chainrule.layers.normalisation.onnx import scaled
 from chainrule.layers.normalisation.scale_and_bias import ScaleAndBias
 from chainrule.rules import OnnxGraph, fitting, well_formed
 from chainrule.rules.in_torch import InTorch, Weight
-from chainrule.rules.inference import Inference, Moments
+from chainrule.rules.inference import BatchMoments, Inference
 
 
 @frozen(eq=False)
@@ -153,7 +153,8 @@ class Statistics:
 class BatchNormCache:
     """The cache of `batch_norm`: the normalised features, the inverse deviations, and the scale.
 
-    The mean and the variance of the batch are there for `chainrule.statistics`.
+    The mean and the variance of the batch are there for `chainrule.statistics`; those of float16 are float32, whose
+    range they may need.
     """
 
     h: Array
@@ -182,7 +183,7 @@ def fits(params: BatchNorm, x: Array) -> None:
     """Check that x has as many features as the scale, and at least one row."""
     fitting("batch_norm", x, "scale", params.scale)
     if math.prod(x.shape[:-1]) == 0:
-        raise ValueError(f"batch_norm: the mean over an empty batch is undefined, x has shape {tuple(x.shape)}")
+        raise empty_batch("batch_norm", "x", x.shape)
 
 
 def forward(xp: Namespace, params: BatchNorm, x: Array, *, eps: float) -> tuple[Array, BatchNormCache]:
@@ -194,9 +195,9 @@ def forward(xp: Namespace, params: BatchNorm, x: Array, *, eps: float) -> tuple[
     out = h * params.scale
     out += params.bias
     seen = (r * unit, mean / unit, var / unit / unit)
-    of_features = [xp.read_only(xp.astype(xp.reshape(each, (x.shape[-1],)), x)) for each in seen]
-    h = xp.read_only(xp.astype(xp.reshape(h, x.shape), x))
-    return xp.astype(xp.reshape(out, x.shape), x), _saved(h, of_features[0], params.scale, *of_features[1:])
+    inverse, mean, var = (xp.read_only(xp.reshape(each, (x.shape[-1],))) for each in seen)
+    h, inverse = (xp.read_only(xp.astype(each, x)) for each in (xp.reshape(h, x.shape), inverse))
+    return xp.astype(xp.reshape(out, x.shape), x), _saved(h, inverse, params.scale, mean, var)
 
 
 def backward(xp: Namespace, cache: BatchNormCache, dout: Array, wants_dx: bool) -> tuple[Array | None, BatchNorm]:
@@ -219,12 +220,13 @@ def forward_in_use(
     xp: Namespace, params: BatchNorm, x: Array, *, statistics: Statistics, eps: float
 ) -> tuple[Array, StandardisedCache]:
     """`h = (x - mean) / sqrt(var + eps)` and `out = scale * h + bias`."""
-    r = xp.read_only(1 / xp.sqrt(xp.astype(statistics.var, x) + eps))
-    h = x - xp.astype(statistics.mean, x)
+    wide = xp.widened(x)
+    r = xp.read_only(1 / xp.sqrt(xp.astype(statistics.var, wide) + eps))
+    h = wide - xp.astype(statistics.mean, wide)
     h *= r
     out = h * params.scale
     out += params.bias
-    return out, _saved_in_use(xp.read_only(h), r, params.scale)
+    return xp.astype(out, x), _saved_in_use(xp.read_only(xp.astype(h, x)), r, params.scale)
 
 
 def backward_in_use(
@@ -232,12 +234,12 @@ def backward_in_use(
 ) -> tuple[Array | None, BatchNorm]:
     """`dx = r scale * dout`."""
     grads = _gradients(xp.sum_rows(dout * cache.h), xp.sum_rows(dout))
-    return (xp.times(dout, cache.scale * cache.r) if wants_dx else None), grads
+    return (xp.times(dout, xp.astype(cache.scale * cache.r, dout)) if wants_dx else None), grads
 
 
-def moments(cache: BatchNormCache) -> Moments:
+def moments(cache: BatchNormCache) -> BatchMoments:
     """The mean and the variance of the batch, from the cache."""
-    return Moments(cache.mean, cache.var, math.prod(cache.h.shape[:-1]))
+    return BatchMoments(cache.mean, cache.var, math.prod(cache.h.shape[:-1]))
 
 
 OPERATIONS = (7, 7)

@@ -22,7 +22,7 @@ SMALL = 32
 """Windows of more numbers are worked off axis by axis: so many slices of a few numbers take longer."""
 
 
-class Windows(NamedTuple):
+class AxisWindows(NamedTuple):
     """The windows along one axis."""
 
     size: int
@@ -35,7 +35,7 @@ class Windows(NamedTuple):
         return (length + self.before + self.after - self.size) // self.stride + 1
 
 
-Stage: TypeAlias = tuple[tuple[int, Windows], ...]
+Stage: TypeAlias = tuple[tuple[int, AxisWindows], ...]
 """Axes that are worked off together, and the windows along each."""
 
 
@@ -52,11 +52,11 @@ def options(owner: str, size: Any, stride: Any, padding: Any) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def windows(axes: int, size: Each, stride: Each, padding: Margins) -> tuple[Windows, ...]:
+def windows(axes: int, size: Each, stride: Each, padding: Margins) -> tuple[AxisWindows, ...]:
     """The windows along each of some spatial axes."""
     sizes, strides, pads = (_for(axes, option) for option in (size, stride, padding))
     both = [pad if is_any_tuple(pad) else (pad, pad) for pad in pads]
-    return tuple(Windows(*each, *ends) for *each, ends in zip(sizes, strides, both, strict=True))
+    return tuple(AxisWindows(*each, *ends) for *each, ends in zip(sizes, strides, both, strict=True))
 
 
 @lru_cache(maxsize=64)
