@@ -130,5 +130,5 @@ def without_lines_to_paste(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: object) -> str:
         return ""
 
-    for search in ("demonstrated.demonstrated", "smallest.smallest"):
-        monkeypatch.setattr(f"chainrule.laws.showing.{search}", none)
+    for search in ("demonstrated", "smallest"):
+        monkeypatch.setattr(f"chainrule.laws.showing.examples.{search}", none)

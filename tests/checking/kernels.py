@@ -38,7 +38,7 @@ WHERE = {
     "block edge": {"rows"},
     "strided dout": {"layouts"},
     "in-place x": {"unchanged"},
-    "unwritten memory": {"gradients", "unwritten"},
+    "unwritten memory": {"gradients", "unwritten", "repeated"},  # one call may find what another left there
     "None": {"gradients"},
 }
 """The laws of which one must find each."""

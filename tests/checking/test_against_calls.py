@@ -129,6 +129,21 @@ def test_what_backward_writes_to_what_it_has_saved_is_found() -> None:
 
 
 @needs_torch
+def test_what_backward_writes_to_what_torch_watches_is_found_though_torch_refuses_it() -> None:
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(2 * x)
+        return x * x
+
+    def backward(ctx: Any, dout: Any) -> Any:
+        (slopes,) = ctx.saved_tensors
+        return slopes.mul_(dout)
+
+    report = checked(function(forward, backward), squared, *tensors((8, 5)))
+    assert failures(report) == {("repeated", "dx")}
+    assert "backward writes to what was saved" in report.failures[0].note
+
+
+@needs_torch
 def test_a_backward_that_torch_runs_once_is_left_alone() -> None:
     def forward(ctx: Any, x: Any) -> Any:
         ctx.x = x.detach().clone()

@@ -307,3 +307,53 @@ def test_why_no_other_columns_are_tried_is_said() -> None:
     of_square = [each.note for each in checked(softmax, softmax, tensor(6, 6)).verdicts if each.law == "columns"]
     assert of_square
     assert not any(note.startswith("left out") for note in of_square)
+
+
+def test_lengths_beyond_a_block_are_tried_from_a_short_one() -> None:
+    def forgets_blocks(dout: Any, out: Any, x: Any) -> Any:
+        centred = dout - dout.mean(1, keepdim=True)
+        centred[:, 64:] = dout[:, 64:]
+        return centred
+
+    def centred(x: Any) -> Any:
+        return x - x.mean(1, keepdim=True)
+
+    report = checked(torch_function(centred, forgets_blocks), centred, tensor(2, 20, 4))
+    assert failures(report) == {("lengths", "dx")}, str(report)
+    assert "65 places" in report.failures[0].note
+
+
+def test_the_corner_of_tiles_is_tried() -> None:
+    def cornerless(dout: Any, out: Any, x: Any) -> Any:
+        dx = dout * x.cos()
+        rows, columns = (side // 32 * 32 for side in x.shape)
+        if rows and columns:
+            dx[rows:, columns:] = 0
+        return dx
+
+    report = checked(torch_function(lambda x: x.sin(), cornerless), lambda x: x.sin(), tensor(16, 5))
+    assert failures(report) == {("columns", "dx")}, str(report)
+    assert "129 rows and columns" in report.failures[0].note
+
+
+def test_the_last_column_of_a_row_may_be_far_out_alone() -> None:
+    def of_the_first_block(x: Any) -> Any:
+        weights = (x - x[..., :64].amax(-1, keepdim=True)).exp()
+        return weights / weights.sum(-1, keepdim=True)
+
+    def back(dout: Any, out: Any, x: Any) -> Any:
+        return slope(out, dout)
+
+    report = checked(torch_function(of_the_first_block, back), softmax, tensor(8, 100))
+    assert ("extremes", "out") in failures(report), str(report)
+    assert "in the last column" in report.failures[0].note
+
+
+def test_a_value_error_of_a_torch_function_refuses_a_number_of_rows() -> None:
+    def of_several(x: Any) -> Any:
+        if len(x) == 1:
+            raise ValueError("more than one row is needed")
+        return x.sin()
+
+    report = checked(torch_function(of_several, lambda dout, out, x: dout * x.cos()), lambda x: x.sin(), tensor(8, 5))
+    assert report.ok, str(report)

@@ -44,6 +44,7 @@ def layer_report(
         _expect_array(x, "check_layer: x")
     subject, given = as_trees(layer, params)
     _expect_arrays("check_layer", OF_AS_LAYER, params=given, x=x)
+    _expect_floats("check_layer", given)
     checked = in_its_dtype(subject, given, x)
 
     def result(x: Any, params: Any) -> Any:
@@ -163,6 +164,14 @@ def _expect_arrays(check: str, remedy: str = "convert it with np.asarray", **giv
                 raise TypeError(
                     f"{check}: {name}{path} must be a NumPy array, got {describe(leaf)} of {library}: {remedy}"
                 )
+
+
+def _expect_floats(check: str, params: object) -> None:
+    """Refuse parameters that have no derivative: an index, a mask."""
+    for path, leaf in tree.named_leaves(params):
+        if leaf.dtype.kind in "biu":
+            what = f"{check}: params{path} must be an array of floats, got {describe(leaf)}"
+            raise TypeError(f"{what}: bind what has no derivative to the functions, as with functools.partial")
 
 
 def _expect_array(x: object, name: str) -> None:

@@ -1,11 +1,12 @@
 """The derivative at other sizes: of rows that are coupled, of columns, of parameters, and of the axes in between."""
 
 import math
+import time
 from functools import partial
 from typing import Any
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
@@ -38,6 +39,9 @@ become as many as the other axis has: a square may be taken for its transpose.""
 
 ENOUGH = 2**14
 """The most numbers in parameters that are made for a check, if it was given fewer."""
+
+PATIENCE = 5.0
+"""The seconds after which no larger x is tried: a loop in Python over pairs of columns takes minutes at 257."""
 
 COUPLED_ROWS = (1, 2, 3, 6, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
 """Numbers of rows of a layer that couples them."""
@@ -80,11 +84,15 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     has_rows = not layer.couples_rows and layer.event_axes is not None and x.ndim == layer.event_axes + 1
     base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng) if shapes or loose or has_rows else None
     verdicts: list[Verdict] = []
+    most, note = MOST_NUMBERS, ""
     for shape in dict.fromkeys((*shapes, *(shape for shape in loose if shape[-1] > 1))):
-        if base is not None and shape != x.shape and x.size and int(np.prod(shape)) <= MOST_NUMBERS:
-            other = _spread(x, shape, rng)
+        if base is not None and shape != x.shape and x.size and math.prod(shape) <= most:
+            other, begun = _spread(x, shape, rng), time.perf_counter()
             counts = partial(_counts, x, shape in loose)
             verdicts += judged_at("other_sizes", base, other, rng, f"for x {describe(other)}", counts=counts)
+            seconds = time.perf_counter() - begun
+            if seconds > PATIENCE:
+                most, note = math.prod(shape), f"x larger than {describe(other)}, which took {seconds:.0f} s, is left out"
         if any(each.wrong for each in verdicts):
             break
     if base is not None and has_rows:
@@ -92,7 +100,7 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         verdicts += judged_at("other_sizes", base, twice, rng, f"for x {describe(twice)}, which has two axes of rows")
     if base is not None and not any(each.wrong for each in verdicts):
         verdicts += _with_parameters(base, x, rng)
-    return worst_by_field(verdicts)
+    return [evolve(each, note=note) if each.ok else each for each in worst_by_field(verdicts)]
 
 
 def _counts(x: Array, loose: bool, unfit: Unfit) -> bool:

@@ -147,12 +147,17 @@ class CheckedLoss:
 
     def some(self, rows: Any, simple: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
         """The loss as a layer for its targets, and out, with some rows and simpler numbers."""
-        targets = tree.map(partial(taken, rows), self.targets)
+        targets = tree.map(partial(_taken_if_there, rows), self.targets)
         return as_layer(self.loss, simple(targets)), (), simple(self.x[rows])
 
     def ones(self, x: Any) -> Any:
         """A `dloss`."""
         return np.ones((), x.dtype)
+
+
+def _taken_if_there(rows: Any, leaf: Any) -> Any:
+    """Some rows of targets; all of those that have too few, which the loss is to refuse."""
+    return taken(rows, leaf) if leaf.ndim and rows.max(initial=0) < len(leaf) else leaf
 
 
 def demonstrated(verdict: Verdict, subject: CheckedLayer | CheckedLoss, author: Author) -> str:
