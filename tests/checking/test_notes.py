@@ -4,7 +4,19 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import Affine, Array, Layer, affine, check_against, laws, mean_squared_error, own, rules, sgd
+from chainrule import (
+    Affine,
+    Array,
+    Layer,
+    affine,
+    check_against,
+    check_layer,
+    laws,
+    mean_squared_error,
+    own,
+    rules,
+    sgd,
+)
 from untyped import untyped
 
 X: Array = np.random.default_rng(1).standard_normal((4, 3))
@@ -61,3 +73,18 @@ def test_what_no_number_of_the_dtype_can_hold_is_not_asked_about() -> None:
 def test_the_optimizer_of_the_library_has_nothing_to_say() -> None:
     for law in (laws.elementwise, laws.descends):
         assert [verdict.note for verdict in law(sgd(0.1), X, X, np.random.default_rng(0))] == [""]
+
+
+def test_digits_that_cancel_far_out_are_said_to() -> None:
+    """`1 - sigmoid(x)` for x around 25, where it is 1e-11 and off by 1e-16."""
+
+    def forward(p: Any, x: Array) -> tuple[Array, Any]:
+        return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))), own(x)
+
+    def backward(x: Any, d: Array) -> tuple[Array, Any]:
+        return d * (1 - 1 / (1 + np.exp(-x))), ()
+
+    x = np.random.default_rng(0).standard_normal((5, 4)) + 25
+    (first, *_) = check_layer(Layer(forward, backward), (), x, rng=np.random.default_rng(0)).failures
+    assert (first.law, first.field) == ("derivative", "dx")
+    assert "Digits cancel there" in first.note
