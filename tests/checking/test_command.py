@@ -144,6 +144,10 @@ def test_a_seed_gives_the_same_report_again(module: str, capsys: pytest.CaptureF
     [
         ([], "the following arguments are required: MODULE:NAME"),
         (["{module}"], "expected MODULE:NAME, such as mylayers:scale_case, got '{module}'"),
+        (
+            ["./mylayers.py:case"],
+            "expected a module as it is imported, such as mylayers, and no file, got './mylayers.py'",
+        ),
         (["{module}:right", "--seed", "-1"], "argument --seed: must be an integer >= 0, got '-1'"),
         (["{module}:right", "--law", "gravity"], "--law: check_layer: only='gravity' is none of its laws, which are"),
         (["{module}:half", "--law", "one_pass"], "--law: one_pass says nothing about {module}:half"),

@@ -294,3 +294,6 @@ def test_bad_input() -> None:
             with pytest.raises(ValueError, match="Statistics") as raised:
                 Statistics(np.zeros(2), np.array([good, value]))
             assert str(raised.value) == f"Statistics: var must be finite and >= 0, got {value} for feature 1"
+    for value in (np.inf, np.nan):
+        with pytest.raises(ValueError, match=rf"^Statistics: mean must be finite, got {value} for feature 1$"):
+            Statistics(np.array([0.0, value]), np.ones(2))

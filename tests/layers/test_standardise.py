@@ -174,6 +174,8 @@ def test_a_table_that_is_none_is_refused(x: Any, error: type[Exception], message
 def test_bad_scalings_and_inputs_are_refused() -> None:
     with pytest.raises(ValueError, match=re.escape("Scaling: mean is (3,), so scale must be (3,), got (2,)")):
         Scaling(np.ones(3), np.ones(2))
+    with pytest.raises(ValueError, match=r"^Scaling: mean must be finite, got nan for column 1$"):
+        Scaling(np.array([0.0, np.nan]), np.ones(2))
     for value in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ValueError, match=r"Scaling: scale must be finite and > 0, got .* for column 1"):
             Scaling(np.ones(2), np.array([1.0, value]))

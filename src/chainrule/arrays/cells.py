@@ -21,3 +21,10 @@ def first_cell(array: NDArray[Any], where: NDArray[np.bool_], numbers: Labels | 
     row, *rest = (int(i) for i in np.argwhere(where)[0])
     place = f", column {rest[0]}" if len(rest) == 1 else f", place {tuple(rest)}" if rest else ""
     return f"{array[(row, *rest)]} at row {row if numbers is None else numbers[row]}{place}"
+
+
+def every(what: str, values: NDArray[Any], right: NDArray[np.bool_], of: str) -> None:
+    """Refuse the first of some numbers that is not right: `what`, and the number of its feature or column."""
+    if not right.all():
+        i = int(right.argmin())
+        raise ValueError(f"{what}, got {values[i]} for {of} {i}")

@@ -176,6 +176,8 @@ def _case(name: str) -> tuple[Any, ...]:
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise CommandError(f"expected MODULE:NAME, such as mylayers:scale_case, got {name!r}")
+    if not all(map(str.isidentifier, module.split("."))):
+        raise CommandError(f"expected a module as it is imported, such as mylayers, and no file, got {module!r}")
     try:
         found: Any = attrgetter(attribute)(import_module(module))
         made: Any = found() if callable(found) else found

@@ -46,6 +46,7 @@ import numpy as np
 from attrs import frozen
 
 from chainrule import rules
+from chainrule.arrays.cells import every
 from chainrule.arrays.columns import mean_and_deviation
 from chainrule.arrays.libraries import meets
 from chainrule.arrays.namespace import Namespace
@@ -68,7 +69,8 @@ class Scaling:
     Raises
     ------
     ValueError
-        If the shapes differ, there is not one axis of at least one column, or a scale is not positive and finite.
+        If the shapes differ, there is not one axis of at least one column, a scale is not positive, or a number not
+        finite.
     TypeError
         If they are no arrays of one floating-point dtype.
 
@@ -85,9 +87,14 @@ class Scaling:
 
     def __attrs_post_init__(self) -> None:
         well_formed("Scaling", least=1, mean=(self.mean, "columns"), scale=(self.scale, "columns"))
-        if is_numpy(self.scale) and not (right := np.isfinite(self.scale) & (self.scale > 0)).all():
-            i = int(right.argmin())
-            raise ValueError(f"Scaling: scale must be finite and > 0, got {self.scale[i]} for column {i}")
+        if is_numpy(self.mean) and is_numpy(self.scale):
+            every("Scaling: mean must be finite", self.mean, np.isfinite(self.mean), "column")
+            every(
+                "Scaling: scale must be finite and > 0",
+                self.scale,
+                np.isfinite(self.scale) & (self.scale > 0),
+                "column",
+            )
 
     @classmethod
     def of(cls, x: Array) -> "Scaling":

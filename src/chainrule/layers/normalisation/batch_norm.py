@@ -73,6 +73,7 @@ from attrs import frozen
 
 from chainrule import rules
 from chainrule.arrays.arguments import describe, empty_batch, number
+from chainrule.arrays.cells import every
 from chainrule.arrays.libraries import meets
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
@@ -119,7 +120,8 @@ class Statistics:
     Raises
     ------
     ValueError
-        If the shapes differ, there is not one axis of at least one feature, or a variance is negative or not finite.
+        If the shapes differ, there is not one axis of at least one feature, a variance is negative, or a number not
+        finite.
     TypeError
         If they are no arrays of one floating-point dtype.
 
@@ -143,9 +145,11 @@ class Statistics:
 
     def __attrs_post_init__(self) -> None:
         well_formed("Statistics", least=1, mean=(self.mean, "features"), var=(self.var, "features"))
-        if is_numpy(self.var) and not (right := np.isfinite(self.var) & (self.var >= 0)).all():
-            i = int(right.argmin())
-            raise ValueError(f"Statistics: var must be finite and >= 0, got {self.var[i]} for feature {i}")
+        if is_numpy(self.mean) and is_numpy(self.var):
+            every("Statistics: mean must be finite", self.mean, np.isfinite(self.mean), "feature")
+            every(
+                "Statistics: var must be finite and >= 0", self.var, np.isfinite(self.var) & (self.var >= 0), "feature"
+            )
 
 
 @frozen(eq=False)
