@@ -357,3 +357,53 @@ def test_a_value_error_of_a_torch_function_refuses_a_number_of_rows() -> None:
 
     report = checked(torch_function(of_several, lambda dout, out, x: dout * x.cos()), lambda x: x.sin(), tensor(8, 5))
     assert report.ok, str(report)
+
+
+def attention(q: Any, k: Any, v: Any) -> Any:
+    """Queries see the keys up to their own place, where the last of both stand beside each other."""
+    torch: Any = import_module("torch")
+    scores = q @ k.transpose(-1, -2)
+    later = torch.arange(k.shape[1])[None] > torch.arange(q.shape[1])[:, None] + (k.shape[1] - q.shape[1])
+    return scores.masked_fill(later, -torch.inf).softmax(-1) @ v
+
+
+def attention_kernel(*, forgets: bool) -> Callable[..., Any]:
+    """By blocks of 64 keys, with a running maximum and sum, which may be forgotten in what was summed before."""
+    torch: Any = import_module("torch")
+
+    def forward(q: Any, k: Any, v: Any) -> Any:
+        summed = torch.zeros(*q.shape[:2], v.shape[-1])
+        total, largest = torch.zeros(*q.shape[:2], 1), torch.full((*q.shape[:2], 1), -torch.inf)
+        own = torch.arange(q.shape[1])[:, None] + (k.shape[1] - q.shape[1])
+        for start in range(0, k.shape[1], 64):
+            block = slice(start, start + 64)
+            scores = q @ k[:, block].transpose(-1, -2)
+            scores = scores.masked_fill(torch.arange(k.shape[1])[block] > own, -torch.inf)
+            now = torch.maximum(largest, scores.amax(-1, keepdim=True))
+            finite = now.masked_fill(now == -torch.inf, 0)
+            weights, kept = (scores - finite).exp(), (largest - finite).exp()
+            total = total * kept + weights.sum(-1, keepdim=True)
+            summed = summed * (1 if forgets else kept) + weights @ v[:, block]
+            largest = now
+        return summed / total
+
+    def back(dout: Any, out: Any, q: Any, k: Any, v: Any) -> Any:
+        with torch.enable_grad():
+            inputs = [each.detach().requires_grad_() for each in (q, k, v)]
+            dq, dk, dv = torch.autograd.grad(attention(*inputs), inputs, dout)
+        return dq + 0 * out.sum(-1, keepdim=True), dk, dv  # nan for a query that sees no key, as out is
+
+    return torch_function(forward, back)
+
+
+def test_a_maximum_may_come_in_a_later_block_of_a_longer_axis() -> None:
+    q, k, v = tensor(2, 24, 8), 0.5 * tensor(2, 24, 8), tensor(2, 24, 8)
+    assert checked(attention_kernel(forgets=False), attention, q, k, v).ok
+    report = checked(attention_kernel(forgets=True), attention, q, k, v)
+    assert ("lengths", "out") in failures(report), str(report)
+
+
+def test_where_the_formula_gives_no_numbers_nothing_is_asked() -> None:
+    q, k, v = tensor(2, 10, 8), 0.5 * tensor(2, 40, 8), tensor(2, 40, 8)  # of 65 queries 25 would see no key
+    report = checked(attention_kernel(forgets=False), attention, q, k, v)
+    assert report.ok, str(report)

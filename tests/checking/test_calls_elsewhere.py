@@ -255,3 +255,20 @@ def test_an_encoder_may_take_a_tuple() -> None:
     x = (RNG(4).integers(0, 5, 8), RNG(5).standard_normal(8))
     report = check_layer(encoder, RNG(6).standard_normal((5, 3)), x, rng=RNG(0))
     assert report.ok, str(report)
+
+
+def test_an_eps_of_the_dtype_is_no_fault_for_sure_at_zeros() -> None:
+    """As torch's RMSNorm has it, whose derivative at 0 is 1 / sqrt(eps)."""
+
+    def forward(p: Any, x: Array) -> tuple[Array, Any]:
+        scale = 1 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.finfo(x.dtype).eps)
+        return x * scale, (own(x), scale)
+
+    def backward(c: Any, d: Array) -> tuple[Array, Any]:
+        x, scale = c
+        return scale * (d - x * scale * scale * np.mean(d * x, axis=-1, keepdims=True)), ()
+
+    report = check_layer(Layer(forward, backward), (), np.random.default_rng(0).standard_normal((6, 5)), rng=RNG(0))
+    assert not report.failures
+    assert {(each.law, each.field) for each in report.undecided} == {("other_calls", "dx")}
+    assert "eps" in report.undecided[0].advice

@@ -77,7 +77,13 @@ def _with_columns(check: Check, args: Arguments, which: Real) -> Truth | None:
     n = int(check.args[0].shape[-1])
     drawn = check.home.columns(args[0], which)
     beside = lifted(check.home, args[1:], partial(_columns, check.home, n, which))
-    return truth_at(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *beside))
+    return _finite_truth(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *beside))
+
+
+def _finite_truth(check: Check, args: Arguments) -> Truth | None:
+    """The right answers where the formula takes the arguments and gives numbers: a query without a key gives none."""
+    known = truth_at(check, args)
+    return known if known is not None and all(np.isfinite(leaf).all() for leaf in known.right.values()) else None
 
 
 def _rows(home: Home, x: Any, which: Real, array: Any) -> Any:
@@ -109,20 +115,27 @@ def lengths(check: Check) -> Iterator[Verdict]:
         for length in (n + 1, 2 * n + 3, *LENGTHS) if in_memory(check.home) else (n + 1, *FEW_LENGTHS):
             if length == n or math.prod(x.shape) * length > check.most * n:
                 continue
-            which = check.rng.integers(0, n, length)
-            known = truth_at(check, _along(check, axis, which))
+            known = _finite_truth(check, _along(check, axis, length))
             if known is not None:
                 found += _where_taken(check, known, f"with {length} places on axis {axis}", "lengths")
     yield from worst_judged(found)
 
 
-def _along(check: Check, axis: int, which: Real) -> Arguments:
-    """The arguments with these places on an axis of x, and of the arrays that are as long there and have its axes."""
+def _along(check: Check, axis: int, length: int) -> Arguments:
+    """The arguments with another length of an axis of x, and of the arrays that are as long there and have its axes.
+
+    Each number is one that stands on its line along the axis, drawn by itself: of places that were there before, none
+    would be the largest in a later block.
+    """
     x = check.args[0]
 
     def take(array: Any) -> Any:
         alike = array.ndim == x.ndim and array.shape[axis] == x.shape[axis] and is_float(array)
-        return check.home.like(np.take(values(array), which, axis), array) if alike else check.home.copy(array)
+        if not alike:
+            return check.home.copy(array)
+        shape = (*array.shape[:axis], length, *array.shape[axis + 1 :])
+        which = check.rng.integers(0, array.shape[axis], shape)
+        return check.home.like(np.take_along_axis(values(array), which, axis), array)
 
     return lifted(check.home, check.args, take)
 

@@ -86,6 +86,9 @@ def in_other_calls(
     return one_each(verdicts)
 
 
+OF_ZEROS = "If a constant depends on the dtype, as an eps that is numpy.finfo's does, give it as a number"
+"""The advice for an x with rows of zeros, where such a constant may be all that counts."""
+
 Outcome: TypeAlias = tuple[Made, dict[str, Verdict], dict[str, Verdict]]
 """A call, and by field the verdicts on memory and settings that it changes, and on what it gives."""
 
@@ -133,6 +136,8 @@ def _judged(
     if not (of_memory or of_results or call.times < 1 or dtype == np.float64):
         found = made.beside_float64(base.noise, usual, rng)
         off = {each.field: evolve(each, law="other_calls", note=f"{at}{each.note}") for each in found if each.wrong}
+        if not np.all(call.x.any(axis=-1)):
+            off = {name: evolve(each, undecided=True, advice=OF_ZEROS) for name, each in off.items()}
     if not (of_memory or of_results or off) and asks_for_memory and made.keeps_x():
         of_memory = {"x": "the cache shares the memory of it: hold own(x) in it"}
     wrong = partial(Verdict, "other_calls", ok=False)
