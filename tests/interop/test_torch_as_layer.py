@@ -288,6 +288,51 @@ def test_a_recurrent_module_is_given_no_parameters_of_other_shapes(kind: str) ->
         layer.forward(wider, x)
 
 
+def test_a_parametrized_module_is_given_no_parameters_of_other_shapes() -> None:
+    module = torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv1d(2, 3, 3, padding=1)).double()
+    x = normal(np.random.default_rng(0), 3, 2, 6, dtype=np.float64)
+    assert check(as_layer(module), parameters(module), x, ("other_sizes",), effort="full").ok
+
+
+def test_group_norm_of_an_x_with_gaps_does_not_end_the_process() -> None:
+    module = torch.nn.GroupNorm(3, 6)
+    layer, params = as_layer(module), parameters(module)
+    x = np.asarray(normal(np.random.default_rng(0), 4, 5, 3, 6, dtype=np.float32).transpose(0, 3, 1, 2))
+    out, cache = layer.forward(params, x)
+    dx, grads = layer.backward(cache, np.ones_like(out))
+    assert tree.equal(layer.grads(cache, np.ones_like(out)), grads)
+    assert dx.shape == x.shape
+
+
+def test_the_bias_of_a_convolution_is_summed_in_float32_over_many_rows() -> None:
+    x = normal(np.random.default_rng(0), 2, 2, 12, 12, dtype=np.float64)
+    for seed in range(8):
+        torch.manual_seed(seed)
+        module = torch.nn.Conv2d(2, 3, 3, padding=1).double()
+        report = check_layer(
+            as_layer(module), parameters(module), x, rng=np.random.default_rng(seed), only=["precision"]
+        )
+        assert report.ok, str(report)
+
+
+def test_a_compiled_function_may_come_back_several_times() -> None:
+    compiled = torch.compile(lambda x, W: torch.tanh(x @ W) * x[:, :1], backend="aot_eager")
+    params, x = (normal(np.random.default_rng(0), 8, 3),), normal(np.random.default_rng(1), 6, 8)
+    assert check(as_layer(compiled), params, x, ("other_sizes", "any_dout", "linearity"), effort="full").ok
+
+
+def test_a_lone_parameter_is_frozen_by_its_place() -> None:
+    layer = as_layer(lambda x, mask: x * mask, frozen=["mask"])
+    with pytest.raises(ValueError, match=r"^as_layer: frozen names 'mask', but the parameter is one array: say 0$"):
+        layer.forward(np.ones(3), np.ones((2, 3)))
+
+
+def test_bfloat16_is_refused_with_the_way_to_check_it() -> None:
+    module = torch.nn.Linear(3, 2).bfloat16()
+    with pytest.raises(TypeError, match=r"^check_layer: params\.weight is bf16\[2, 3\], .* give float32"):
+        check(as_layer(module), parameters(module), normal(np.random.default_rng(0), 4, 3))
+
+
 def test_under_autocast_a_right_function_is_accepted_and_a_wrong_one_is_not() -> None:
     rng = np.random.default_rng(0)
     params, x = (normal(rng, 8, 3, dtype=np.float32),), normal(rng, 6, 8, dtype=np.float32)

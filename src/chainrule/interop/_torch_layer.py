@@ -4,6 +4,7 @@ f gets tensors of its own, in the memory layout of the arrays that it is given. 
 arrays too, or told if these are read-only; so a layer is as pure as f is, and no purer.
 """
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from functools import cached_property, partial
@@ -141,7 +142,7 @@ class Subject:
         outer.f, outer.forward = self.f, call
         with SWAPPING:
             own = list(outer.parameters())
-            if any(isinstance(part, torch.nn.RNNBase) for part in self.f.modules()):
+            if any(map(_minds_shapes, self.f.modules())):
                 _check_shapes(self.f, leaves)
             # A module's own parameters have no gaps: where there are some, torch's batch norm gives another dx.
             lent = {id(parameter): leaf.contiguous() for parameter, leaf in zip(own, leaves, strict=True)}
@@ -150,8 +151,16 @@ class Subject:
             return torch.func.functional_call(outer, _by_place(outer, lent), (), tie_weights=False)
 
 
+def _minds_shapes(part: Any) -> bool:
+    """Tell whether a module takes parameters of other shapes for what they are not, without an error.
+
+    Recurrent ones read beyond the end of the memory, and a parametrization broadcasts.
+    """
+    return isinstance(part, torch.nn.RNNBase) or torch.nn.utils.parametrize.is_parametrized(part)
+
+
 def _check_shapes(module: Any, leaves: list[Any]) -> None:
-    """Refuse parameters of other shapes, of which torch's recurrent modules read beyond the end of the memory."""
+    """Refuse parameters of other shapes than those of the module."""
     for (name, parameter), leaf in zip(module.named_parameters(), leaves, strict=True):
         if parameter.shape != leaf.shape:
             shapes = f"shape {tuple(parameter.shape)}, got {tuple(leaf.shape)}"
@@ -359,7 +368,7 @@ def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:
     for loan, still in zip(loans, subject.constant(params), strict=True):
         if not still:
             _require_grad(loan.tensor)
-    with _recording(lent.tensor.device.type, autocast=subject.autocast):
+    with _recording(lent.tensor.device.type, autocast=subject.autocast), _buffers_kept():
         inputs = [_lowered(each.tensor) if subject.autocast else each.tensor for each in (lent, *loans)]
         out = subject(tree.replace(params, inputs[1:]), inputs[0])
         if not torch.is_tensor(out):
@@ -397,12 +406,13 @@ def _pull(
     _check_array("dout", dout)
     of_dout = Loan("dout", dout, out.device)
     check_dout(of_dout.tensor, out.shape, out.dtype)
-    asked = [lent, *loans] if wants_dx else loans
+    # Without dx, torch's group norm reads beyond the memory of an x with gaps, and the process dies.
+    asked = [lent, *loans] if wants_dx or not lent.tensor.is_contiguous() else loans
     wanted = [loan for loan in asked if loan.tensor.requires_grad]
     before = [loan.writes for loan in (lent, *loans)]
     gradients: dict[int, Any] = {}
     if wanted and out.requires_grad:
-        with _recording(out.device.type, autocast=False):
+        with _recording(out.device.type, autocast=False), _buffers_kept():
             differentiate = partial(
                 torch.autograd.grad,
                 out,
@@ -462,6 +472,12 @@ def _require_grad(tensor: Any) -> None:
 
 def _fresh(tensor: Any) -> Any:
     return tensor.detach().to_dense().clone()
+
+
+def _buffers_kept() -> Any:
+    """A context in which a function that torch compiles keeps its buffers: backward runs several times."""
+    config: Any = sys.modules.get("torch._functorch.config") if "torch._dynamo" in sys.modules else None
+    return config.patch(donated_buffer=False) if hasattr(config, "donated_buffer") else nullcontext()
 
 
 @contextmanager

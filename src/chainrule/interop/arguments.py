@@ -124,6 +124,8 @@ def _constant_at(frozen: Sequence[Place], params: Any) -> list[bool]:
     roots = [f"[{place}]" if isinstance(place, int) else f".{place}" for place in frozen]
     paths = [path for path, _ in tree.named_leaves(params)]
     if paths == [""]:
+        if {*frozen} - {0}:
+            raise ValueError(f"as_layer: frozen names {frozen[0]!r}, but the parameter is one array: say 0")
         return [0 in frozen]
     for place, root in zip(frozen, roots, strict=True):
         if not any(_is_in(root, path) for path in paths):

@@ -167,8 +167,11 @@ def _expect_arrays(check: str, remedy: str = "convert it with np.asarray", **giv
 
 
 def _expect_floats(check: str, params: object) -> None:
-    """Refuse parameters that have no derivative: an index, a mask."""
+    """Refuse parameters that have no derivative, an index or a mask, and dtypes that are none of NumPy's."""
     for path, leaf in tree.named_leaves(params):
+        if leaf.dtype.name == "bfloat16":
+            what = f"{check}: params{path} is {describe(leaf)}, which is no dtype of NumPy's"
+            raise TypeError(f"{what}: give float32, which holds the same numbers; check_against checks bfloat16")
         if leaf.dtype.kind in "biu":
             what = f"{check}: params{path} must be an array of floats, got {describe(leaf)}"
             raise TypeError(f"{what}: bind what has no derivative to the functions, as with functools.partial")

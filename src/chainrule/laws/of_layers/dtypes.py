@@ -91,8 +91,8 @@ def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     tried = partial(_in_dtype, layer, params, rng=rng, noise=noise, largest={})
     single, half = np.dtype(np.float32), np.dtype(np.float16)
     verdicts += tried(x, single, theirs=own == single)
-    for case, other in _of_other_rows(layer, x, rng):
-        verdicts += tried(other, single, case, theirs=own == single)
+    for case, other, units in _of_other_rows(layer, x, rng):
+        verdicts += tried(other, single, case, theirs=own == single, units=units)
     for case, other, units in _of_other_columns(layer, params, x, rng):
         verdicts += tried(other, single, case, theirs=own == single, units=units)
     for case, other in _with_larger(layer, x, rng):
@@ -101,14 +101,18 @@ def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     return one_each(verdicts)
 
 
-def _of_other_rows(layer: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
-    """Other numbers of rows of x."""
+def _of_other_rows(layer: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any, float]]:
+    """Other numbers of rows of x, and the units that results may then be off by.
+
+    What is summed over the rows one by one rounds as often as there are rows.
+    """
     leaves = tree.leaves(x)
     n, size = len(leaves[0]) if leaves[0].ndim else 0, sum(leaf.size for leaf in leaves)
     if n and not couples_rows(layer, x):
         for rows in ROWS:
             if rows != n and size // n * rows <= MOST_NUMBERS:
-                yield f", with {plural(rows, 'row')}", tree.map(itemgetter(rng.integers(0, n, rows)), x)
+                units = UNITS * math.sqrt(max(1, rows / n))
+                yield f", with {plural(rows, 'row')}", tree.map(itemgetter(rng.integers(0, n, rows)), x), units
 
 
 def _of_other_columns(layer: Any, params: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any, float]]:
