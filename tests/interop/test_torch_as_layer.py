@@ -226,6 +226,19 @@ def test_a_function_with_a_setup_of_its_own_and_a_default() -> None:
         assert check(as_layer(scaled), params, x, PLACES).ok
 
 
+def test_the_fields_of_a_named_tuple_are_arguments_by_name_beside_a_named_x() -> None:
+    class Weights(NamedTuple):
+        weight: Array
+        bias: Array
+
+    (weight, bias), x = data()
+
+    def f(bias: Any, x: Any, weight: Any) -> Any:
+        return x @ weight + bias
+
+    assert check(as_layer(f, x="x"), Weights(weight, bias), x, PLACES).ok
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_modules_in_modules(dtype: str) -> None:
     torch.manual_seed(0)

@@ -15,7 +15,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import field_names
 from chainrule.arrays.types import is_tuple
-from chainrule.interop.parameters import natural
+from chainrule.interop.parameters import names_of_fields, natural
 
 Place: TypeAlias = int | str
 """Which argument is x: its position, or its name."""
@@ -74,11 +74,12 @@ def arguments(at: Place, params: Any, x: Any) -> Arguments:
 
 
 def fields(params: Any) -> dict[str, Any] | None:
-    """The entries of a dict or a record by name; None for another tree."""
+    """The entries of a dict, a named tuple or a record by name; None for another tree."""
     kind: Any = params.__class__
     if kind is dict:
         return dict(params)
-    return {name: getattr(params, name) for name in field_names(kind)} if has(kind) else None
+    names = field_names(kind) if has(kind) else names_of_fields(params)
+    return {name: getattr(params, name) for name in names} if names or has(kind) else None
 
 
 def as_tuple(params: Any) -> tuple[Any, ...]:
