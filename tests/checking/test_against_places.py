@@ -323,15 +323,23 @@ def test_lengths_beyond_a_block_are_tried_from_a_short_one() -> None:
     assert "65 places" in report.failures[0].note
 
 
+def sine(x: Any) -> Any:
+    return x.sin()
+
+
+def sine_back(dout: Any, out: Any, x: Any) -> Any:
+    return dout * x.cos()
+
+
 def test_the_corner_of_tiles_is_tried() -> None:
     def cornerless(dout: Any, out: Any, x: Any) -> Any:
-        dx = dout * x.cos()
+        dx = sine_back(dout, out, x)
         rows, columns = (side // 32 * 32 for side in x.shape)
         if rows and columns:
             dx[rows:, columns:] = 0
         return dx
 
-    report = checked(torch_function(lambda x: x.sin(), cornerless), lambda x: x.sin(), tensor(16, 5))
+    report = checked(torch_function(sine, cornerless), sine, tensor(16, 5))
     assert failures(report) == {("columns", "dx")}, str(report)
     assert "129 rows and columns" in report.failures[0].note
 
@@ -353,9 +361,9 @@ def test_a_value_error_of_a_torch_function_refuses_a_number_of_rows() -> None:
     def of_several(x: Any) -> Any:
         if len(x) == 1:
             raise ValueError("more than one row is needed")
-        return x.sin()
+        return sine(x)
 
-    report = checked(torch_function(of_several, lambda dout, out, x: dout * x.cos()), lambda x: x.sin(), tensor(8, 5))
+    report = checked(torch_function(of_several, sine_back), sine, tensor(8, 5))
     assert report.ok, str(report)
 
 

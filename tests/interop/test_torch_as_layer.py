@@ -283,21 +283,16 @@ def test_batch_norm_keeps_its_running_statistics_to_itself() -> None:
 def test_a_recurrent_module_is_given_no_parameters_of_other_shapes(kind: str) -> None:
     module = getattr(torch.nn, kind)(3, 2, batch_first=True)
 
-    class Outputs(torch.nn.Module):  # type: ignore[misc]  # torch's types are no part of ours
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = module
-
-        def forward(self, x: Any) -> Any:
-            return self.inner(x)[0]
-
-    whole = Outputs().double()
+    whole = torch.nn.Module()
+    whole.inner = module
+    whole.forward = one(lambda x: whole.inner(x)[0])
+    whole.double()
     layer, params = as_layer(whole), parameters(whole)
     x = normal(np.random.default_rng(0), 4, 5, 3, dtype=np.float64)
     assert check(layer, params, x, ("other_sizes",), effort="full").ok
     first, *rest = tree.leaves(params)
     wider = tree.replace(params, [np.concatenate([first, first], axis=1), *rest])
-    with pytest.raises(ValueError, match=r"^as_layer: inner.weight_ih_l0 of Outputs must have shape \(\d+, 3\), got"):
+    with pytest.raises(ValueError, match=r"^as_layer: inner.weight_ih_l0 of Module must have shape \(\d+, 3\), got"):
         layer.forward(wider, x)
 
 
@@ -329,13 +324,13 @@ def test_the_bias_of_a_convolution_is_summed_in_float32_over_many_rows() -> None
 
 
 def test_a_compiled_function_may_come_back_several_times() -> None:
-    compiled = torch.compile(lambda x, W: torch.tanh(x @ W) * x[:, :1], backend="aot_eager")
+    compiled = torch.compile(two(lambda x, W: torch.tanh(x @ W) * x[:, :1]), backend="aot_eager")
     params, x = (normal(np.random.default_rng(0), 8, 3),), normal(np.random.default_rng(1), 6, 8)
     assert check(as_layer(compiled), params, x, ("other_sizes", "any_dout", "linearity"), effort="full").ok
 
 
 def test_a_lone_parameter_is_frozen_by_its_place() -> None:
-    layer = as_layer(lambda x, mask: x * mask, frozen=["mask"])
+    layer = as_layer(two(lambda x, mask: x * mask), frozen=["mask"])
     with pytest.raises(ValueError, match=r"^as_layer: frozen names 'mask', but the parameter is one array: say 0$"):
         layer.forward(np.ones(3), np.ones((2, 3)))
 

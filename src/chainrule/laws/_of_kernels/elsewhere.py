@@ -111,7 +111,8 @@ def lengths(check: Check) -> Iterator[Verdict]:
     """
     x = check.args[0]
     found: list[Judged] = []
-    for axis, n in list(enumerate(x.shape))[1:-1]:
+    for axis in range(1, x.ndim - 1):
+        n = int(x.shape[axis])
         for length in (n + 1, 2 * n + 3, *LENGTHS) if in_memory(check.home) else (n + 1, *FEW_LENGTHS):
             if length == n or math.prod(x.shape) * length > check.most * n:
                 continue

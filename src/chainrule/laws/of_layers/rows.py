@@ -299,7 +299,7 @@ def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
         for name, leaf in got.items():
             if (moved[name] & np.isfinite(leaf)).any():
                 notes[name] = f"{word} in {words} does not show in it: is it replaced by a number?"
-        if rowwise and not _rest_is_usual(place[0], got["dx"], right["dx"]):
+        if rowwise and place and not _rest_is_usual(place[0], got["dx"], right["dx"]):
             notes["dx"] = f"{word} in {words} changes other rows"
     return [Verdict("nan_shows", name, ok=name not in notes, note=notes.get(name, "")) for name in right]
 
