@@ -257,7 +257,7 @@ def test_an_encoder_may_take_a_tuple() -> None:
     assert report.ok, str(report)
 
 
-def test_an_eps_of_the_dtype_is_no_fault_for_sure_at_zeros() -> None:
+def test_an_eps_of_the_dtype_is_no_fault_at_zeros() -> None:
     """As torch's RMSNorm has it, whose derivative at 0 is 1 / sqrt(eps)."""
 
     def forward(p: Any, x: Array) -> tuple[Array, Any]:
@@ -269,6 +269,4 @@ def test_an_eps_of_the_dtype_is_no_fault_for_sure_at_zeros() -> None:
         return scale * (d - x * scale * scale * np.mean(d * x, axis=-1, keepdims=True)), ()
 
     report = check_layer(Layer(forward, backward), (), np.random.default_rng(0).standard_normal((6, 5)), rng=RNG(0))
-    assert not report.failures
-    assert {(each.law, each.field) for each in report.undecided} == {("other_calls", "dx")}
-    assert "eps" in report.undecided[0].advice
+    assert report.ok, str(report)

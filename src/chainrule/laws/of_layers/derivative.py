@@ -61,7 +61,7 @@ CANCELS = (
     "it is off by no more than numbers of the size of dout are rounded by: is 1 - y computed on the way for a y near "
     "1? Digits cancel there, which another form keeps, as with expm1 or log1p"
 )
-"""What may be behind that."""
+"""The words for that."""
 
 
 def derivative(
