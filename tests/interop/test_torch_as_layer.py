@@ -329,10 +329,20 @@ def test_a_compiled_function_may_come_back_several_times() -> None:
     assert check(as_layer(compiled), params, x, ("other_sizes", "any_dout", "linearity"), effort="full").ok
 
 
-def test_a_lone_parameter_is_frozen_by_its_place() -> None:
+def test_parameters_are_frozen_by_the_names_of_arguments() -> None:
+    x, mask = np.ones((2, 3)), np.array([1.0, 0.0, 1.0])
     layer = as_layer(two(lambda x, mask: x * mask), frozen=["mask"])
-    with pytest.raises(ValueError, match=r"^as_layer: frozen names 'mask', but the parameter is one array: say 0$"):
-        layer.forward(np.ones(3), np.ones((2, 3)))
+    for params in (mask, (mask,)):
+        _, cache = layer.forward(params, x)
+        assert not np.any(tree.leaves(layer.grads(cache, np.ones((2, 3))))[0])
+    layer = as_layer(three(lambda scale, x, mask: x * scale * mask), x=1, frozen=["mask"])
+    _, cache = layer.forward((mask, mask), x)
+    scale, still = layer.grads(cache, np.ones((2, 3)))
+    assert scale.any()
+    assert not still.any()
+    layer = as_layer(two(lambda x, mask: x * mask), frozen=["scale"])
+    with pytest.raises(ValueError, match=r"^as_layer: frozen names 'scale', but the parameter is one array: say 0$"):
+        layer.forward(mask, x)
 
 
 def test_bfloat16_is_refused_with_the_way_to_check_it() -> None:

@@ -81,7 +81,7 @@ class Subject:
     @cached_property
     def positional(self) -> tuple[str, ...]:
         """The names of its arguments by position: to ask for them takes a tenth of a call of a small function."""
-        return positional(function_signature(self.f) if self.is_function else self.f)
+        return positional_of(self.f)
 
     def names(self, params: Any) -> list[str]:
         """The names of the parameters for messages."""
@@ -206,6 +206,11 @@ def plain(f: Any) -> Callable[[tuple[Any, ...]], Any] | None:
         return None
     subject = Subject(made_of, 0, constant_at(()), None, autocast=False, moves_x=True)
     return lambda args: subject(args[1:], args[0])
+
+
+def positional_of(f: Any) -> tuple[str, ...]:
+    """The names of the arguments of a callable by position."""
+    return positional(function_signature(f) if is_function(f) else f)
 
 
 def is_function(f: object) -> bool:

@@ -97,10 +97,14 @@ def positional(f: Callable[..., object] | Signature) -> tuple[str, ...]:
     return tuple(each.name for each in found if each.kind in by_position)
 
 
+def beside(known: tuple[str, ...], at: Place) -> list[str]:
+    """The names of the arguments beside x."""
+    return [name for i, name in enumerate(known) if at not in {i, name}]
+
+
 def argument_names(known: tuple[str, ...], at: Place, params: Any) -> list[str]:
     """The names of a tree's arrays for messages: those of the function's arguments where they are known."""
-    others = [name for i, name in enumerate(known) if at not in {i, name}]
-    names: list[str] = []
+    others, names = beside(known, at), list[str]()
     for path, _ in tree.named_leaves(params):
         if path.startswith("["):
             place, _, rest = path[1:].partition("]")
@@ -114,20 +118,26 @@ Constant: TypeAlias = Callable[[Any], list[bool]]
 """For parameters, which of their arrays are constant, in the order of `tree.leaves`."""
 
 
-def constant_at(frozen: Collection[Place]) -> Constant:
-    """The arrays at these places: names of a record's fields or positions in a tuple; 0 for a lone array."""
+def constant_at(frozen: Collection[Place], others: Sequence[str] = ()) -> Constant:
+    """The arrays at these places: names of a record's fields; positions in a tuple, or the names of those arguments.
+
+    0 is a lone array.
+    """
     if isinstance(frozen, str) or not all(isinstance(each, int | str) for each in frozen):
         raise TypeError(f"as_layer: frozen must be names or positions in a list, got {frozen!r}")
-    return partial(_constant_at, tuple(frozen))
+    return partial(_constant_at, tuple(frozen), tuple(others))
 
 
-def _constant_at(frozen: Sequence[Place], params: Any) -> list[bool]:
-    roots = [f"[{place}]" if isinstance(place, int) else f".{place}" for place in frozen]
+def _constant_at(frozen: Sequence[Place], others: tuple[str, ...], params: Any) -> list[bool]:
     paths = [path for path, _ in tree.named_leaves(params)]
     if paths == [""]:
-        if {*frozen} - {0}:
-            raise ValueError(f"as_layer: frozen names {frozen[0]!r}, but the parameter is one array: say 0")
-        return [0 in frozen]
+        unknown = [place for place in frozen if place not in {0, *others[:1]}]
+        if unknown:
+            raise ValueError(f"as_layer: frozen names {unknown[0]!r}, but the parameter is one array: say 0")
+        return [bool(frozen)]
+    in_tuple = is_tuple(params)
+    places = [others.index(each) if in_tuple and each in others else each for each in frozen]
+    roots = [f"[{place}]" if isinstance(place, int) else f".{place}" for place in places]
     for place, root in zip(frozen, roots, strict=True):
         if not any(_is_in(root, path) for path in paths):
             raise ValueError(f"as_layer: frozen names {place!r}, but the parameters are {', '.join(paths) or '()'}")

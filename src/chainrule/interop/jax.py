@@ -30,6 +30,7 @@ from chainrule.interop.arguments import (
     Place,
     argument_names,
     arguments,
+    beside,
     check_dout,
     check_place,
     constant_at,
@@ -329,7 +330,7 @@ def _subject(
     if isinstance(f, type) or not callable(f):
         raise TypeError(f"as_layer: it must be a function of arrays, got {describe(f)}")
     check_place(x)
-    constant = constant_at(frozen)
+    constant = constant_at(frozen, beside(positional(f), x))
     register_pytrees()
     call: Callable[..., Any] = partial(_call_rows if vmap else _call, f)
     call = jax.jit(call, static_argnums=0) if jit else call

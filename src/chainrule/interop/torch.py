@@ -37,7 +37,7 @@ from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder, Network, checked_network
-from chainrule.interop.arguments import Place, check_place, constant_at, keep, name_of_function
+from chainrule.interop.arguments import Place, beside, check_place, constant_at, keep, name_of_function
 from chainrule.interop.graph import Graph, backward, grads
 from chainrule.interop.parameters import named
 from chainrule.layer import Layer
@@ -136,8 +136,8 @@ def as_layer(
     couples_rows
         Whether rows depend on each other, as in batch normalisation.
     autocast
-        Whether forward runs under `torch.autocast` in bfloat16. The result is converted to the dtype of x. Without it,
-        autocast is off.
+        Whether forward runs under `torch.autocast` in bfloat16, also for float64, which becomes float32 first. The
+        result is converted to the dtype of x. Without it, autocast is off.
     device
         Where NumPy's arrays are moved to: by default, where x is if it is a tensor, and the CPU otherwise.
 
@@ -247,7 +247,7 @@ def _subject(
     """The function that is to be a layer, and which of its parameters are constant."""
     made_of = _torch_layer.callable_of(f)
     check_place(x)
-    constant, still = constant_at(frozen), bool(frozen)
+    constant, still = constant_at(frozen, beside(_torch_layer.positional_of(made_of), x)), bool(frozen)
     if _torch_layer.is_module(made_of):
         if x != 0 and not isinstance(x, str):
             raise ValueError(f"as_layer: x of a module must be 0 or a name, got {x}: wrap it in another module")
