@@ -155,8 +155,7 @@ def _is_of_this_dtype(made: Made, rng: np.random.Generator) -> bool:
     0 have all their digits, so that differences tell.
     """
     x: Array = np.atleast_1d(made.trial.x)
-    signs: Array = rng.choice([-1.0, 1.0], x.shape)
-    direction = np.where(x.any(axis=-1, keepdims=True), 0.0, signs).reshape(made.trial.x.shape)
+    direction = np.where(x.any(axis=-1, keepdims=True), 0.0, rng.standard_normal(x.shape)).reshape(made.trial.x.shape)
     sides = [made.trial.x + (step * direction).astype(made.x.dtype) for step in (NEAR_ZERO, -NEAR_ZERO)]
     above, below = (np.asarray(made.trial.layer.forward(made.trial.params, side)[0], np.float64) for side in sides)
     slope = float(np.sum((above - below) * made.dout)) / (2 * NEAR_ZERO)
