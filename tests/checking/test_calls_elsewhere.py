@@ -257,6 +257,19 @@ def test_an_encoder_may_take_a_tuple() -> None:
     assert report.ok, str(report)
 
 
+def test_beside_a_row_of_zeros_another_row_may_be_wrong() -> None:
+    def backward(x: Array, d: Array) -> Array:
+        dx = 3 * d * (1 + x) ** 2
+        if x.dtype == np.float32 and not x.any(axis=-1).all() and x.any():
+            dx[0] *= 2
+        return dx
+
+    layer: Layer[Any, Any] = Layer(lambda p, x: ((1 + x) ** 3, own(x)), lambda x, d: (backward(x, d), ()))
+    (first, *_) = check_layer(layer, (), X, rng=RNG(0), only=["other_calls"]).failures
+    assert first.field == "dx"
+    assert "with a row of zeros" in first.note
+
+
 def test_an_eps_of_the_dtype_is_no_fault_at_zeros() -> None:
     """As torch's RMSNorm has it, whose derivative at 0 is 1 / sqrt(eps)."""
 

@@ -4,6 +4,7 @@ The verdicts are computed in NumPy's float64. JAX functions are given NumPy arra
 """
 
 import contextlib
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from importlib import import_module
 from typing import Any, TypeAlias
@@ -210,8 +211,6 @@ class Torch:
     @contextlib.contextmanager
     def junk(self, arrays: list[Any]) -> Generator[None, None, None]:
         """Have torch fill memory with NaN that it hands out, and leave NaN in what is free."""
-        import warnings  # noqa: PLC0415  # beside its one use
-
         torch = self.torch
         before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
         filled = torch.utils.deterministic.fill_uninitialized_memory

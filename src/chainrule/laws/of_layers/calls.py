@@ -19,9 +19,6 @@ from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
 CALLS = 4
 """The calls after which a cache from before them is asked for its results once more."""
 
-NEAR_ZERO = 2.0**-17
-"""A step from 0 that is small beside the root of float32's eps, which is 3e-4."""
-
 READ_AT_EACH_CALL = ("numpy.geterr", "the filters of warnings", "the environment")
 """The settings of the process that are read before each call and after it."""
 
@@ -136,8 +133,6 @@ def _judged(
     if not (of_memory or of_results or call.times < 1 or dtype == np.float64):
         found = made.beside_float64(base.noise, usual, rng)
         off = {each.field: evolve(each, law="other_calls", note=f"{at}{each.note}") for each in found if each.wrong}
-        if "dx" in off and _is_of_this_dtype(made, rng):
-            del off["dx"]
     if not (of_memory or of_results or off) and asks_for_memory and made.keeps_x():
         of_memory = {"x": "the cache shares the memory of it: hold own(x) in it"}
     wrong = partial(Verdict, "other_calls", ok=False)
@@ -146,20 +141,6 @@ def _judged(
         {name: wrong(name, note=f"{at}: {note}") for name, note in of_memory.items()},
         off | {name: wrong(name, note=f"{at}: {note}") for name, note in of_results.items() if name not in of_memory},
     )
-
-
-def _is_of_this_dtype(made: Made, rng: np.random.Generator) -> bool:
-    """Tell whether dx is the derivative of forward in this dtype, at rows of zeros, though float64 has another.
-
-    A constant that depends on the dtype, as an eps that is `numpy.finfo`'s, may be all that counts there. Numbers near
-    0 have all their digits, so that differences tell.
-    """
-    x: Array = np.atleast_1d(made.trial.x)
-    direction = np.where(x.any(axis=-1, keepdims=True), 0.0, rng.standard_normal(x.shape)).reshape(made.trial.x.shape)
-    sides = [made.trial.x + (step * direction).astype(made.x.dtype) for step in (NEAR_ZERO, -NEAR_ZERO)]
-    above, below = (np.asarray(made.trial.layer.forward(made.trial.params, side)[0], np.float64) for side in sides)
-    slope = float(np.sum((above - below) * made.dout)) / (2 * NEAR_ZERO)
-    return bool(direction.any()) and abs(float(np.sum(made.results["dx"] * direction)) - slope) <= 0.05 * abs(slope)
 
 
 def _like(call: Call) -> list[Call]:
