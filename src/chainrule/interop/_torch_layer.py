@@ -83,6 +83,11 @@ class Subject:
         """The names of its arguments by position: to ask for them takes a tenth of a call of a small function."""
         return positional_of(self.f)
 
+    @cached_property
+    def keeps_shapes(self) -> bool:
+        """True if a part of the module takes parameters of other shapes for what they are not: see `_minds_shapes`."""
+        return any(map(_minds_shapes, self.f.modules()))
+
     def names(self, params: Any) -> list[str]:
         """The names of the parameters for messages."""
         if not is_module(self.f):
@@ -142,7 +147,7 @@ class Subject:
         outer.f, outer.forward = self.f, call
         with SWAPPING:
             own = list(outer.parameters())
-            if any(map(_minds_shapes, self.f.modules())):
+            if self.keeps_shapes:
                 _check_shapes(self.f, leaves)
             # A module's own parameters have no gaps: where there are some, torch's batch norm gives another dx.
             lent = {id(parameter): leaf.contiguous() for parameter, leaf in zip(own, leaves, strict=True)}

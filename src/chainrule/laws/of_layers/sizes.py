@@ -92,10 +92,8 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
             verdicts += judged_at("other_sizes", base, other, rng, f"for x {describe(other)}", counts=counts)
             seconds = time.perf_counter() - begun
             if seconds > PATIENCE:
-                most, note = (
-                    math.prod(shape),
-                    f"x larger than {describe(other)}, which took {seconds:.0f} s, is left out",
-                )
+                most = math.prod(shape)
+                note = f"x larger than {describe(other)}, which took {seconds:.0f} s, is left out"
         if any(each.wrong for each in verdicts):
             break
     if base is not None and has_rows:
