@@ -87,6 +87,15 @@ def test_beside_a_kink_there_is_one_derivative() -> None:
         np.testing.assert_allclose([found.low[0], found.high[0]], np.sign(x) * abs(x), rtol=1e-12)
 
 
+@pytest.mark.parametrize("gap", [1e-4, 1e-5, 1e-6])
+def test_a_kink_within_larger_steps_alone_is_none(gap: float) -> None:
+    left = at(lambda x: max(x, 0), -gap, size=1.0)
+    right = at(lambda x: max(x, 0), gap, size=1.0)
+    assert left.low == left.high == 0
+    assert right.low == right.high
+    np.testing.assert_allclose(right.low, 1, rtol=1e-12)
+
+
 def test_several_sums_share_the_values() -> None:
     weights = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, -1.0]])
     found = slopes(lambda h: np.array([np.sin(1 + h), np.exp(h)]), weights, 2.0**-8)

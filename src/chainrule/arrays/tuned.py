@@ -372,7 +372,7 @@ class Tuned:
 
     def centred(self, x: Array, along: Along, /) -> tuple[Array, Array]:
         mean = self.mean_along(x, along)
-        out: Array = np.asarray(x - mean)
+        out: Array = np.asanyarray(x - mean)
         rest = self.mean_along(out, along)
         out -= rest
         return out, mean + rest

@@ -32,6 +32,10 @@ FINER, BURSTS = 8.0, 7
 FINER_FOR_SURE, BURSTS_FOR_SURE = 4.0, 23
 """The same where finer steps show whether all agree with the best burst."""
 
+CLOSER, CLEAR = 3, 1e-3
+"""The number of finer bursts in which a kink is to stay, and the share of its width that the error of one without it
+has at most: rounding, which hides a kink from some steps on, is as large as a hundredth of it then."""
+
 UNIT = 2.0**-52
 """The rounding of float64."""
 
@@ -100,7 +104,7 @@ def slopes(
     h = first
     for _ in range(BURSTS):
         found = _burst(f, middle, weights, h, noise)
-        better = (found.error < best.error) & ~_stands_still(found, best)
+        better = ((found.error < best.error) | _passes_no_kink(found, best)) & ~_stands_still(found, best)
         better &= ~(far_out & _contradicts(found, best))
         worse = np.where(better, 0, worse + np.isfinite(found.error))
         best = SlopeBounds(
@@ -109,15 +113,26 @@ def slopes(
         size = np.maximum(np.abs(best.low), np.abs(best.high))
         known = (best.error <= 1e-13 * size) | ((best.error <= enough) & (best.low == best.high))
         known |= (best.error <= FINER * best.rounding) & (best.error < np.inf)  # the next steps round as much, at least
-        if np.all(known | ((worse > 0) & (best.error <= 1e-7 * size))):
+        known |= (worse > 0) & (best.error <= 1e-7 * size)
+        if np.all(known & ((best.low == best.high) | (worse >= CLOSER))):
             break
         h /= FINER
     return best
 
 
+def _passes_no_kink(found: SlopeBounds, before: SlopeBounds) -> NDArray[np.bool_]:
+    """True where there is no kink within these steps, though there was one within larger ones, and it would show."""
+    smooth: NDArray[np.bool_] = (found.low == found.high) & (found.error < CLEAR * (before.high - before.low))
+    return smooth
+
+
 def _stands_still(found: SlopeBounds, before: SlopeBounds) -> NDArray[np.bool_]:
-    """True where values that moved at larger steps move no more: they are rounded to the same number."""
-    still: NDArray[np.bool_] = (found.low == 0) & (found.high == 0) & (np.abs(before.low) > 0)
+    """True where values that moved at larger steps move no more: they are rounded to the same number.
+
+    Beside a kink they may: then the slopes to one side of it were 0.
+    """
+    moved = np.where(before.low == before.high, np.abs(before.low), np.maximum(before.low, -before.high) - before.error)
+    still: NDArray[np.bool_] = (found.low == 0) & (found.high == 0) & (moved > 0)
     return still
 
 

@@ -11,6 +11,8 @@ all (Squire and Trapp, SIAM Review 40, 1998).
 by piece: `abs` and `positive_part` go by the sign of the real part, which says on which branch x is.
 """
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ class Lifted(np.ndarray[Any, np.dtype[Any]]):
     """A complex array whose imaginary part is a direction times `STEP`."""
 
     lifted = True
+    __array_priority__ = 1.0  # so that it is what is made of it and of ordinary arrays, by `np.concatenate` too
 
     def __ge__(self, other: Any) -> Any:
         return np.greater_equal(np.real(self), np.real(other))  # complex numbers would be ordered by the step as well
@@ -43,6 +46,15 @@ class Lifted(np.ndarray[Any, np.dtype[Any]]):
 
 class LiftedNamespace(Tuned):
     """`Tuned` on lifted arrays, whose signs and sizes are those of the real part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # What these write to new memory of NumPy's is no lifted array.
+        self.windowed = partial(_lifted, self.windowed)
+        self.folded = partial(_lifted, self.folded)
+
+    def gathered(self, places: range, steps: Iterable[tuple[Array, ...]], /) -> tuple[Array, ...]:
+        return tuple(map(lift, super().gathered(places, steps)))
 
     def matmul(self, a: Array, b: Array, /) -> Array:
         out: Array = np.matmul(a, b)  # np.dot would return an ordinary array
@@ -101,6 +113,10 @@ class LiftedNamespace(Tuned):
     def astype(self, x: Array | Labels | Mask, like: Array, /) -> Array:
         kind: np.dtype[Any] = x.dtype if x.dtype.kind == "c" else like.real.dtype  # real numbers stay real
         return x.astype(kind, copy=False)
+
+
+def _lifted(product: Callable[..., Array], *arguments: Any) -> Array:
+    return lift(product(*arguments))
 
 
 LIFTED: Namespace = LiftedNamespace()

@@ -43,7 +43,7 @@ LINE = 64
 """The bytes of a line of the cache, to which memory is aligned."""
 
 SWAPPING = RLock()
-"""Held while a module has other parameters: `functional_call` puts them into the module itself."""
+"""Held while a module has other parameters, which are put into the module itself."""
 
 
 @frozen(eq=False)
@@ -88,6 +88,11 @@ class Subject:
         """True if a part of the module takes parameters of other shapes for what they are not: see `_minds_shapes`."""
         return any(map(_minds_shapes, self.f.modules()))
 
+    @cached_property
+    def signature(self) -> Signature:
+        """The arguments of a `torch.autograd.Function`."""
+        return function_signature(self.f)
+
     def names(self, params: Any) -> list[str]:
         """The names of the parameters for messages."""
         if not is_module(self.f):
@@ -101,11 +106,15 @@ class Subject:
             )
         return names
 
-    def __call__(self, params: Any, x: Any) -> Any:
-        """Call it with tensors."""
+    def at_leaves(self, params: Any, leaves: list[Any], x: Any) -> Any:
+        """Call it with tensors in place of the arrays of the parameters."""
         if is_module(self.f):
             call = partial(self.f, **{self.at: x}) if isinstance(self.at, str) else partial(self.f, x)
-            return self.within(tree.leaves(params), x, call)
+            return self.within(leaves, x, call)
+        return self(tree.replace(params, leaves), x)
+
+    def __call__(self, params: Any, x: Any) -> Any:
+        """Call a function with tensors."""
         if self.is_function:
             return self.f.apply(*self._by_position(natural(params), x))
         by_place, by_name = arguments(self.at, params, x)
@@ -126,7 +135,7 @@ class Subject:
 
     def _by_position(self, params: Any, x: Any) -> tuple[Any, ...]:
         """The arguments of a `torch.autograd.Function`, which takes no names."""
-        form, by_name = function_signature(self.f), fields(params)
+        form, by_name = self.signature, fields(params)
         known = list(form.parameters)
         if self.at not in {*range(len(known)), *known}:
             raise ValueError(f"as_layer: {self.f.__name__} has no argument {self.at!r}, only {', '.join(known)}")
@@ -143,17 +152,38 @@ class Subject:
         """
         if not is_module(self.f):
             return call()
-        outer = torch.nn.Module()
-        outer.f, outer.forward = self.f, call
         with SWAPPING:
-            own = list(outer.parameters())
             if self.keeps_shapes:
                 _check_shapes(self.f, leaves)
+            parts = list(self.f.modules())
+            parameters, buffers = _held(parts, "_parameters"), _held(parts, "_buffers")
+            own = {id(each.value): each.value for each in parameters}
             # A module's own parameters have no gaps: where there are some, torch's batch norm gives another dx.
-            lent = {id(parameter): leaf.contiguous() for parameter, leaf in zip(own, leaves, strict=True)}
-            kind, like = (own[0].dtype, leaves[0].dtype) if own else (None, x.dtype)
-            lent |= {id(buffer): _buffer(buffer, kind, like) for buffer in outer.buffers()}
-            return torch.func.functional_call(outer, _by_place(outer, lent), (), tie_weights=False)
+            lent = {key: leaf.contiguous() for key, leaf in zip(own, leaves, strict=True)}
+            kind, like = (parameters[0].value.dtype, leaves[0].dtype) if parameters else (None, x.dtype)
+            lent |= {id(each.value): _buffer(each.value, kind, like) for each in buffers}
+            try:
+                for each in (*parameters, *buffers):
+                    each.by_name[each.name] = lent[id(each.value)]
+                return call()
+            finally:
+                for each in (*parameters, *buffers):
+                    each.by_name[each.name] = each.value
+
+
+@frozen(eq=False)
+class Held:
+    """A place where a module holds a tensor, which may stand at others too."""
+
+    by_name: dict[str, Any]
+    name: str
+    value: Any
+
+
+def _held(parts: list[Any], kind: str) -> list[Held]:
+    """What modules hold under this name of torch; `torch.func.functional_call` would take longer than most layers."""
+    dicts = [getattr(part, kind) for part in parts]
+    return [Held(held, name, value) for held in dicts for name, value in held.items() if value is not None]
 
 
 def _minds_shapes(part: Any) -> bool:
@@ -170,21 +200,6 @@ def _check_shapes(module: Any, leaves: list[Any]) -> None:
         if parameter.shape != leaf.shape:
             shapes = f"shape {tuple(parameter.shape)}, got {tuple(leaf.shape)}"
             raise ValueError(f"as_layer: {name} of {name_of_function(module)} must have {shapes}")
-
-
-def _by_place(module: Any, lent: dict[int, Any]) -> dict[str, Any]:
-    """The stand-in for each parameter and buffer, by its name, once for each module that holds it.
-
-    A module that stands at two places is named once: `functional_call` would swap it twice, and leave the tensor of the
-    first swap where the parameter was.
-    """
-    held = [(path, name, value) for path, part in module.named_modules() for name, value in _own_tensors(part)]
-    return {f"{path}.{name}".lstrip("."): lent[id(value)] for path, name, value in held}
-
-
-def _own_tensors(module: Any) -> list[tuple[str, Any]]:
-    parameters = module.named_parameters(recurse=False, remove_duplicate=False)
-    return [*parameters, *module.named_buffers(recurse=False, remove_duplicate=False)]
 
 
 def _buffer(buffer: Any, kind: Any, like: Any) -> Any:
@@ -279,7 +294,7 @@ def tensor_of(array: NDArray[Any], device: Any = None) -> Any:
     """A tensor with memory of its own in the layout of an array; torch has no negative steps."""
     array = _native(np.asarray(array))
     copied = _copied(array)
-    if copied.dtype.name == "bfloat16":
+    if copied.dtype.kind == "V" and copied.dtype.name == "bfloat16":
         tensor = torch.from_numpy(copied.view(np.int16)).view(torch.bfloat16)
     else:
         tensor = torch.from_numpy(copied)
@@ -291,7 +306,10 @@ def _copied(array: NDArray[Any]) -> NDArray[Any]:
     if array.size == 0 or any(stride < 0 or stride % size for stride in array.strides):
         return array.copy()
     span = size + sum((side - 1) * stride for side, stride in zip(array.shape, array.strides, strict=True))
-    memory = np.full(span + LINE, 0xFF, np.uint8)  # nan in the gaps, which a function may read that minds no steps
+    memory = np.empty(span + LINE, np.uint8)
+    gaps = (memory[:LINE], memory[-LINE:]) if array.flags.c_contiguous else (memory,)
+    for each in gaps:
+        each[...] = 0xFF  # nan in the gaps and beside, which a function may read that minds no steps
     offset = (array.__array_interface__["data"][0] - memory.__array_interface__["data"][0]) % LINE
     copied: NDArray[Any] = np.ndarray(array.shape, array.dtype, memory, offset, array.strides)
     copied[...] = array
@@ -321,7 +339,7 @@ def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
     if a.itemsize not in {1, 2, 4, 8}:
         return tree.equal(a, b)
     bits = f"u{a.itemsize}"
-    return np.array_equal(a.view(bits), b.view(bits))
+    return bool((a.view(bits) == b.view(bits)).all())
 
 
 def numpy_array(value: Any) -> NDArray[Any]:
@@ -380,7 +398,7 @@ def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:
             _require_grad(loan.tensor)
     with _recording(lent.tensor.device.type, autocast=subject.autocast), _buffers_kept():
         inputs = [_lowered(each.tensor) if subject.autocast else each.tensor for each in (lent, *loans)]
-        out = subject(tree.replace(params, inputs[1:]), inputs[0])
+        out = subject.at_leaves(params, inputs[1:], inputs[0])
         if not torch.is_tensor(out):
             raise TypeError(
                 f"as_layer: {name_of_function(subject.f)} must return one tensor, got {describe(out)}: {_wrapped(out)}"
@@ -494,7 +512,7 @@ def _buffers_kept() -> Any:
 def _recording(device: str, *, autocast: bool) -> Generator[None, None, None]:
     """A context in which torch records, whatever it is told outside, and in which the dtype is what was asked for."""
     lowered: Any = nullcontext()
-    if torch.amp.is_autocast_available(device):
+    if torch.amp.is_autocast_available(device) and (autocast or torch.is_autocast_enabled(device)):
         lowered = torch.autocast(device, dtype=torch.bfloat16, enabled=autocast, cache_enabled=False)
     with torch.inference_mode(False), torch.enable_grad(), lowered:
         yield

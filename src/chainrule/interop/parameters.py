@@ -139,9 +139,7 @@ def built(kind: type, keys: tuple[Key, ...], values: tuple[Any, ...]) -> Paramet
 
 
 def _class_for(kind: type, keys: tuple[Key, ...]) -> type[Parameters]:
-    names: list[str] = []
-    for key in keys:
-        names.append(_name(key, names))
+    names = as_names(keys)
     body = {
         "__annotations__": dict.fromkeys(names, "object"),
         "__doc__": Parameters.__doc__,
@@ -163,12 +161,19 @@ def _origin(cls: type[Parameters]) -> tuple[type, tuple[Key, ...]]:
     return ORIGINS.get(cls, (dict, ()))
 
 
+def as_names(keys: tuple[Key, ...]) -> list[str]:
+    """Keys as names of fields."""
+    names: list[str] = []
+    for key in keys:
+        names.append(_name(key, names))
+    return names
+
+
 def _name(key: Key, taken: list[str]) -> str:
-    """A key as the name of a field."""
-    name = re.sub(r"\W", "_", str(key))
+    name = re.sub("^_+", "_", re.sub(r"\W", "_", str(key)))  # Python gives names with two a meaning of their own
     if not name.isidentifier():
         name = f"_{name}"
-    while iskeyword(name) or name in taken or name in dir(Parameters):
+    while iskeyword(name) or name == "self" or name in taken or name in dir(Parameters):
         name += "_"
     return name
 

@@ -14,6 +14,7 @@ from chainrule.checking.effort import Effort, is_quick
 from chainrule.checking.report import Report
 from chainrule.encoder import Encoder, seed_hint
 from chainrule.laws.of_compositions.networks import NETWORK_LAWS
+from chainrule.laws.of_layers.first_call import beside_the_first_call
 from chainrule.laws.running import LAWS, chosen, verdicts_of
 from chainrule.laws.showing._lines import Author
 from chainrule.laws.showing.demonstrated import CheckedLayer, CheckedLoss
@@ -54,7 +55,7 @@ def layer_report(
     if lost is not None:
         return Report((lost,))
     laws = chosen(LAYER_LAWS, only, quick=quick, surrogate=surrogate)
-    verdicts = verdicts_of("check_layer", laws, checked, given, x, rng=rng)
+    verdicts = verdicts_of("check_layer", beside_the_first_call(laws), checked, given, x, rng=rng)
     placed = with_places(verdicts, layer, given, x, rng, laws)
     author, dtype = Author(layer, as_given(layer, params), given), "float64" if checked is subject else _dtype(x, given)
     return with_lines(placed, CheckedLayer(subject, given, x), author, dtype)

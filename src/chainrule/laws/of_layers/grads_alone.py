@@ -103,7 +103,9 @@ def _grads_alone(
             verdicts.append(Verdict("grads_without_dx", name, ok=False, note=note))
             continue
         if verdict.ok and (np.isnan(expected) & ~np.isnan(got) & (np.asarray(moves) != 0)).any():
-            verdict = Verdict("grads_without_dx", name, ok=False, note="a nan of backward is a number")
+            note = f"{words.strip(' ,')}: a nan of backward is a number"
+            verdicts.append(Verdict("grads_without_dx", name, ok=False, note=note))
+            continue
         verdicts.append(noted(verdict, words.strip(" ,")))
     return verdicts
 

@@ -9,9 +9,9 @@ import numpy as np
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, one_each
-from chainrule.laws.trials.copies import writable
+from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.rounding import Units, units_of
-from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured, rms, trial_back
+from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured, rms, trial_back
 
 MATRIX = 2
 """The axes of a matrix."""
@@ -77,7 +77,37 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
         verdicts.append(_tried("dout", run, usual, units_of(trial, alike, rng), words))
     for axis in range(trial.x.ndim if is_numpy(trial.x) else 0):
         verdicts += _broadcast_x(trial, axis, rng)
+    if all(each.ok for each in verdicts) and trial.noise <= COARSE:
+        verdicts += _in_float32(trial, dout, units)
     return one_each(verdicts)
+
+
+def _in_float32(trial: Trial, dout: Array, units: Units) -> list[Verdict]:
+    """The verdicts on x and dout in other layouts in float32, for which low-level code may have other functions."""
+    params, x, narrow = (in_dtype(each, np.float32) for each in (trial.params, trial.x, dout))
+    try:
+        usual = Trial.of(trial.layer, params, x)
+        right = {"out": usual.out, **usual.back(narrow)}
+    except Exception:  # it refuses float32, or says more of it elsewhere
+        return []
+    if any(leaf.dtype != np.float32 for leaf in right.values()):
+        return []  # as another law says
+    verdicts: list[Verdict] = []
+    for words, layout in OF_FLOAT32.items():
+        cases: dict[str, Callable[[], Fields]] = {
+            "dout": partial(_with_dout, usual, layout, narrow),
+            "x": partial(_with_x, usual, layout, narrow),
+        }
+        verdicts += [
+            _tried(argument, run, right, lambda: _wider(units()), f"{words} {argument} of float32")
+            for argument, run in cases.items()
+        ]
+    return verdicts
+
+
+def _wider(units: Fields) -> Fields:
+    """The units of float32."""
+    return {name: unit * (np.finfo(np.float32).eps / np.finfo(np.float64).eps) for name, unit in units.items()}
 
 
 def _broadcast_x(trial: Trial, axis: int, rng: np.random.Generator) -> list[Verdict]:
@@ -239,6 +269,9 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "a misaligned": _misaligned,
 }
 
+
+OF_FLOAT32 = {words: LAYOUTS[words] for words in ("a Fortran-ordered", "a strided", "a row-padded")}
+"""Those that are tried in float32 as well."""
 
 OF_THREE_AXES: dict[str, Callable[[Array], Array]] = {
     "a channels-last": _channels_last,

@@ -51,18 +51,27 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     for name, got in of_sum.items():
         gu, gv = of_u[name], of_v[name]
         known = np.isfinite(gu) & np.isfinite(gv)  # an infinite slope times 0 is no number
+        if of_zero[name].shape != got.shape:
+            note = f"for dout = 0 it has shape {of_zero[name].shape}, else {got.shape}"
+            verdicts.append(Verdict("linearity", name, ok=False, note=note))
+            continue
         g0 = of_zero[name][known]
         note = ""
         if got.size and np.array_equal(gu, gv) and gu.any():
             note = "it is the same for every dout: was dout ignored?"
         elif g0.any():
-            note = "it is not 0 for dout = 0: something is added that does not go with dout"
+            note = OF_ZEROS_NAN if np.isnan(g0).any() else OF_ZEROS
         room = float(64 * a * units[name].max(initial=0.0) / max(np.abs(got).max(initial=0.0), least, 1e-300))
         expected = np.where(known, a * gu + c * gv, np.nan)
         verdict = compare("linearity", name, got, expected, max(ROUNDING, room), least=least, note=note)
         note = note if g0.any() else of_other_dtypes.get(name, "")
         verdicts.append(Verdict("linearity", name, ok=False, note=note) if g0.any() or note else verdict)
     return verdicts
+
+
+OF_ZEROS = "it is not 0 for dout = 0: something is added that does not go with dout"
+OF_ZEROS_NAN = "it is nan for dout = 0: is something divided by the size of dout?"
+"""The words for what a dout of zeros gives."""
 
 
 def _dtypes_of_zeros(layer: Checked[P, C], params: P, x: Any) -> dict[str, str]:

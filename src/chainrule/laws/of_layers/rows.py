@@ -28,6 +28,9 @@ ROWS = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 
 MOST_NUMBERS = 2**19
 """The most numbers in an array that is made for a check."""
 
+MIXED = (65, 257)
+"""Numbers of rows in which numbers have several sizes."""
+
 NOT_FINITE = {"nan": np.nan, "infinity": np.inf, "minus infinity": -np.inf}
 """The entries of a `dout` that are no numbers, by the word for them."""
 
@@ -85,6 +88,8 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
         others += bool(verdicts) and len(which) != n
         found += verdicts.values()
     found += _beside_a_large_row(trial, dout, right, units).values()
+    if all(each.ok for each in found) and not isinstance(layer, Encoder):
+        found += _of_mixed_rows(trial, dout, most, rng)
     found += _of_places(trial, units["out"], rng)
     if not others:
         return [Verdict("independent_rows", "out", ok=True, note=f"it takes {n} rows and no other number")]
@@ -115,6 +120,31 @@ def _of_some_rows(
         unit = units[name][which] if name in ("out", "dx") else units[name] * max(1.0, float(counts.max()))
         found[name] = _compared(name, got, expected, unit, words, coupled=len(which) <= max(len(dout), 2))
     return found
+
+
+def mixed(x: Array, rng: np.random.Generator) -> Array:
+    """Numbers of which a third are ten times as large; and a tenth 0, if there are some of both signs."""
+    made = x * rng.choice([1.0, 1.0, 10.0], x.shape)
+    signed = bool((x < 0).any() and (x > 0).any())
+    return np.where(rng.random(x.shape) < (0.1 if signed else 0.0), 0.0, made)
+
+
+def _of_mixed_rows(trial: Trial, dout: Array, most: int, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts on many rows with numbers of several sizes: what is left of a block may have a branch of its own."""
+    try:
+        few = Trial.of(trial.layer, trial.params, mixed(trial.x, rng)).with_noise(trial.noise)
+        right = {"out": few.out, **few.back(dout)}
+        if not all(np.isfinite(leaf).all() for leaf in right.values()):
+            return []
+        units = rounding(few, dout, rng)
+    except Exception:
+        return []
+    found: list[Verdict] = []
+    for rows in MIXED:
+        if rows * max(few.x.size, few.out.size) <= most * len(dout):
+            words = f"{plural(rows, 'row')}, of which some numbers are 0 or ten times as large"
+            found += _of_some_rows(few, dout, right, units, rng.integers(0, len(dout), rows), words).values()
+    return [each for each in found if each.wrong]
 
 
 def _beside_a_large_row(trial: Trial, dout: Array, right: Fields, units: Fields) -> dict[str, Verdict]:

@@ -14,6 +14,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._elsewhere import MOST_NUMBERS, Unfit, judged_at, takes, with_floor, worst_by_field
+from chainrule.laws.of_layers.rows import mixed
 from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, measured
 
@@ -42,6 +43,9 @@ ENOUGH = 2**14
 
 PATIENCE = 5.0
 """The seconds after which no larger x is tried: a loop in Python over pairs of columns takes minutes at 257."""
+
+MIXED = (33, 129)
+"""Numbers of columns with numbers of several sizes in them: what is left of a block may have a branch of its own."""
 
 COUPLED_ROWS = (1, 2, 3, 6, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
 """Numbers of rows of a layer that couples them."""
@@ -96,6 +100,11 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
                 note = f"x larger than {describe(other)}, which took {seconds:.0f} s, is left out"
         if any(each.wrong for each in verdicts):
             break
+    if base is not None and not (tree.leaves(params) or any(each.wrong for each in verdicts)):
+        for shape in ((*x.shape[:-1], columns) for columns in MIXED if x.ndim > 1 and columns > x.shape[-1]):
+            other = mixed(_spread(x, shape, rng), rng) if x.size and math.prod(shape) <= most else x
+            case = f"for x {describe(other)}, of which some numbers are 0 or ten times as large"
+            verdicts += judged_at("other_sizes", base, other, rng, case, counts=_never) if other is not x else []
     if base is not None and has_rows:
         twice = np.stack([x, x[::-1]])
         verdicts += judged_at("other_sizes", base, twice, rng, f"for x {describe(twice)}, which has two axes of rows")

@@ -95,7 +95,13 @@ def _other_columns(out: Array, targets: Any, rng: np.random.Generator) -> Iterat
         more = columns - k
         if with_columns and more > 0 and out[..., 0].size * columns <= MOST_NUMBERS:
             moved = np.concatenate([out, rng.choice(out.reshape(-1), (*out.shape[:-1], more))], axis=-1)
-            yield f"with {plural(columns, 'column')}", moved, tree.map(partial(_widened, out.shape, more, rng), targets)
+            wider = tree.map(partial(_widened, out.shape, more, rng), targets)
+            yield f"with {plural(columns, 'column')}", moved, wider
+            if any(leaf.dtype.kind in "iu" and _are_labels(out.shape, leaf) for leaf in leaves):
+                words = f"with {plural(columns, 'column')}, labels of all"
+                yield words, moved, tree.map(partial(_relabelled, out.shape, columns, rng), wider)
+                words = f"with {plural(columns, 'column')}, labels of {columns - 1}"
+                yield words, moved, tree.map(partial(_relabelled, out.shape, columns, None), wider)
 
 
 def other_targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[OtherArguments]:
@@ -178,6 +184,15 @@ def _widened(shape: tuple[int, ...], more: int, rng: np.random.Generator, leaf: 
     if _are_ranks(leaf):
         drawn = np.broadcast_to(np.arange(shape[-1], shape[-1] + more, dtype=leaf.dtype), drawn.shape)
     return np.concatenate([leaf, np.zeros_like(drawn) if are_shares(leaf) else drawn], axis=-1)
+
+
+def _relabelled(shape: tuple[int, ...], columns: int, rng: np.random.Generator | None, leaf: Array) -> Array:
+    """Labels of so many columns: the last one for some, or without a generator for all. Negative ones stay."""
+    if leaf.dtype.kind not in "iu" or not _are_labels(shape, leaf):
+        return leaf
+    drawn = np.full(leaf.shape, columns - 1) if rng is None else rng.integers(0, columns, leaf.shape)
+    drawn.flat[: drawn.size // 4] = columns - 1
+    return np.asarray(np.where(leaf < 0, leaf, drawn), leaf.dtype)
 
 
 def _narrowed(shape: tuple[int, ...], columns: int, leaf: Array) -> Array:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from attrs import evolve, frozen
+from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.types import Array
@@ -307,6 +308,7 @@ def _against(runs: _Runs) -> str:
     first, slope, hole = runs.start, runs.slope, runs.hole
     for a, b, zero, partly in zip(runs.down, runs.up, runs.still, runs.some, strict=True):
         wrong = (np.sign(a - zero) != -np.sign(slope)) | (np.sign(b - zero) != np.sign(slope))
+        wrong &= ~(((a == zero) | (b == zero)) & _too_fine(first, np.maximum(np.abs(a - zero), np.abs(b - zero))))
         if wrong.any():
             stays = bool(np.all((a == zero) & (b == zero) | ~wrong))
             return told("a number does not move, let alone against its gradient" if stays else NOT_AGAINST, wrong)
@@ -318,6 +320,15 @@ def _against(runs: _Runs) -> str:
             return told(WITH_OTHERS, wrong)
     return ""
 
+
+def _too_fine(first: Array, ways: Array) -> NDArray[np.bool_]:
+    """True where the steps of an array are lost in the rounding of a number, as that of 0.001 beside 1e5 in float32."""
+    fine: NDArray[np.bool_] = np.spacing(np.abs(first)) * FINE > ways.max(initial=0.0)
+    return fine
+
+
+FINE = 4
+"""So many of a number's last places are as good as none: gradients differ by as much from each other."""
 
 FURTHER = 1e4
 """The factor by which a number may go further under a gradient than under the same one turned, as in mirror descent."""

@@ -119,7 +119,7 @@ def of_structure(code: Pair, field: str) -> Iterator[Program]:
     yield Program((), f"type({code.call()}).__name__", "'tuple'")
     for path in ("out", *_cached(code)):
         yield Program((forward,), f"{path}.dtype.name", f"{argument}.dtype.name")
-    found = [(back, code.field)]
+    found = [] if code.leaf is None else [(back, code.field)]
     if code.of_params:
         found.append(([ALONE], code.gradient("alone")))
         for lines, grads in ((back, code.gradients), ([ALONE], "alone")):
@@ -152,7 +152,7 @@ def of_nan(code: Pair, field: str) -> Iterator[Program]:
         moved = "[result(x, dout) != 0]"
         yield Program((), f"result(x, np.nan * dout){moved}", "np.nan")
         yield Program((), f"np.isfinite(result(x, np.inf * dout){moved}).any()", "False")
-    for number in ("np.nan", "np.inf"):
+    for number in ("np.nan", "np.inf") if _has_rows(code) else ():
         bad = ("bad = dout.copy()", f"bad[0] = {number}")
         yield Program(bad, "result(x, bad)[1:]", "result(x, dout)[1:]", exact=False)
 
@@ -167,14 +167,19 @@ def of_rows(code: Pair, field: str) -> Iterator[Program]:
     ]
     for rows in ("[0]", f"[{n - 1}]", f"np.arange({n})[::-1]", *several):
         some = "result(x[rows], dout[rows])"
-        if code.shown.part.name in ("out", "dx"):
+        if _has_rows(code):
             yield Program((f"rows = {rows}",), some, "result(x, dout)[rows]", exact=False)
         else:
             yield Program((f"rows = {rows}", count), some, "result(x, counts * dout)", exact=False)
-    for row, others in (("0", "1:"), ("-1", ":-1")):
+    for row, others in (("0", "1:"), ("-1", ":-1")) if _has_rows(code) else ():
         for factor in ("1000", "-1000"):
             lines = ("large = x.copy()", f"large[{row}] *= {factor}")
             yield Program(lines, f"result(large, dout)[{others}]", f"result(x, dout)[{others}]", exact=False)
+
+
+def _has_rows(code: Pair) -> bool:
+    """Tell whether the result has a row for each of x; a gradient of parameters is a sum over them."""
+    return code.shown.part.name in ("out", "dx")
 
 
 def of_layouts(code: Pair, field: str) -> Iterator[Program]:

@@ -24,6 +24,9 @@ from chainrule.laws.trials.trial import COARSE, Fields, Trial, fixed_fields, rms
 TOGETHER = 1e-7
 """The relative error, of the smallest field, to which a derivative along all fields has to be known to count."""
 
+SMALL = 0.1
+"""What part of its size for another `dout` a field has at least: for ones, nothing is left of a softmax's gradient."""
+
 SPLITS = 4
 """The number of times that a direction is cut in two, to see whether the derivatives along the halves add up."""
 
@@ -108,13 +111,28 @@ def by_directions(
         places = np.arange(leaf.size) if known is None else np.flatnonzero(known[name])
         if places.size:
             fields[name] = parts, places
-    powers = _together(fields, count, rng) if len(fields) > 1 else None
+    powers = _in_groups(fields, count, rng) if trial.noise <= COARSE else {}
     for name, (parts, places) in fields.items():
-        if powers is None:
-            verdicts += _of_field(law, parts, words, case, count, places, rng)
-        else:
+        if name in powers:
             verdicts.append(Verdict(law, name, ok=True, note=case, power=powers[name]))
+        else:
+            verdicts += _of_field(law, parts, words, case, count, places, rng)
     return verdicts
+
+
+def _in_groups(
+    fields: dict[str, tuple[list[Part], NDArray[Any]]], count: int, rng: np.random.Generator
+) -> dict[str, float]:
+    """The power with which fields are right that move together: all of them, or groups of about one size."""
+    if len(fields) < 2:
+        return {}
+    powers = _together(fields, count, rng)
+    if powers is not None:
+        return powers
+    by_size = sorted(fields, key=lambda name: rms(fields[name][0][0].got * sizes_of(fields[name][0][0].leaf)))
+    half = len(by_size) // 2
+    groups = ({name: fields[name] for name in names} for names in (by_size[:half], by_size[half:]))
+    return {name: found for group in groups for name, found in _in_groups(group, count, rng).items()}
 
 
 def _together(
@@ -140,8 +158,6 @@ def _together(
     """
     parts = [parts for parts, _ in fields.values()]
     trial = parts[0][0].trial
-    if trial.noise > COARSE:
-        return None
     weights = np.stack([each.dout.reshape(-1) for each in parts[0]])
     powers: dict[str, float] = dict.fromkeys(fields, math.inf)
     for i in range(-1, count):
@@ -150,7 +166,8 @@ def _together(
         with np.errstate(all="ignore"):
             got = np.array([sum(float(each.sum()) for each in of) for of in zip(*products.values(), strict=True)])
             sizes = {name: np.array([length(each) for each in of]) for name, of in products.items()}
-        smallest = np.min([np.where(size > 0, size, np.inf) for size in sizes.values()], axis=0)
+        counted = [np.maximum(size, SMALL * size.max()) for size in sizes.values()]
+        smallest = np.min([np.where(size > 0, size, np.inf) for size in counted], axis=0)
         if not (np.isfinite(got).all() and np.isfinite(smallest).all()):
             return None
         line, far_out = trial.line(moves), trial.floor > 0

@@ -139,7 +139,11 @@ def _of_torch() -> Callable[[], None]:
     if torch is None:
         return lambda: None
     dtype, threads, state = torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state()
-    strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+
+    def deterministic() -> tuple[bool, bool]:
+        return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+
+    strict = deterministic()
     recording, products = torch.is_grad_enabled(), torch.get_float32_matmul_precision()
     tf32 = torch.backends.cudnn.allow_tf32
 
@@ -149,7 +153,8 @@ def _of_torch() -> Callable[[], None]:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         torch.set_rng_state(state)
-        torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+        if strict != deterministic():  # to set it imports the compiler, which takes seconds
+            torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
         torch.set_float32_matmul_precision(products)
         torch.backends.cudnn.allow_tf32 = tf32
 

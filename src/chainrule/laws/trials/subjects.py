@@ -14,7 +14,7 @@ from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list
 from chainrule.encoder import Encoder
 from chainrule.interop import graph
-from chainrule.interop.parameters import named, names_of_fields, natural
+from chainrule.interop.parameters import as_names, named, names_of_fields, natural
 from chainrule.laws.trials.copies import in_dtype, in_float64, writable
 from chainrule.laws.trials.process import put_back
 from chainrule.layer import Layer
@@ -82,7 +82,7 @@ def _like(pattern: Any, value: Any) -> Any:
     if is_dict(pattern):
         return {
             key: _like(each, getattr(value, name))
-            for (key, each), name in zip(pattern.items(), _names(tuple(pattern)), strict=True)
+            for (key, each), name in zip(pattern.items(), as_names(tuple(pattern)), strict=True)
         }
     if names := names_of_fields(pattern):
         return type(pattern)(**{name: _like(getattr(pattern, name), getattr(value, name)) for name in names})
@@ -119,13 +119,10 @@ RECORDS: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 def _record(keys: tuple[Any, ...], name: str = "dict") -> Callable[..., Any]:
     if (name, *keys) not in RECORDS:
-        body = {"__annotations__": dict.fromkeys(_names(keys), Any)}
+        names = as_names(keys)
+        body = {"__annotations__": dict.fromkeys(names, Any), **{each: attrs.field(alias=each) for each in names}}
         RECORDS[name, *keys] = frozen(eq=False)(record(type(name, (), body)))
     return RECORDS[name, *keys]
-
-
-def _names(keys: tuple[Any, ...]) -> list[str]:
-    return [key if isinstance(key, str) and key.isidentifier() else f"field{i}" for i, key in enumerate(keys)]
 
 
 def in_its_dtype(layer: Any, params: Any, x: Any) -> Any:

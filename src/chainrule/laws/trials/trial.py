@@ -67,7 +67,7 @@ def run_forward(layer: Checked[P, C], params: P, x: Any) -> tuple[Array, C]:
     """Call `forward` on a copy of `x`, and say what is wrong if it does not return `(out, cache)`."""
     result: object = layer.forward(params, writable(x))
     if not is_tuple(result) or len(result) != 2 or not _is_array(result[0]):
-        raise TypeError(f"forward must return (out, cache) with an array for out, got {describe(result)}")
+        raise TypeError(f"forward must return (out, cache) with an array for out, got {_shown(result)}")
     return cast("tuple[Array, C]", (np.asanyarray(result[0]), result[1]))
 
 
@@ -86,10 +86,17 @@ def run_backward(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | N
     """
     result: object = backward_of(layer, cache, dout.copy())
     if not is_tuple(result) or len(result) != 2 or not (_is_array(result[0]) or isinstance(layer, Encoder)):
-        raise TypeError(f"backward must return (dx, grads) with an array for dx, got {describe(result)}")
+        raise TypeError(f"backward must return (dx, grads) with an array for dx, got {_shown(result)}")
     if result[0] is None:
         return cast("tuple[None, P]", result)
     return cast("tuple[Array, P]", (np.asanyarray(result[0]), result[1]))
+
+
+def _shown(result: object) -> str:
+    """A value in words; of a pair, what is in it."""
+    if is_tuple(result) and len(result) == 2:
+        return f"({describe(result[0])}, {describe(result[1])})"
+    return describe(result)
 
 
 def _is_array(value: object) -> bool:

@@ -1,0 +1,293 @@
+"""Faults that a layer keeps for good, and those that only part of an array has, in one dtype or at one size."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from catalogue import LAYERS
+from chainrule import (
+    Affine,
+    Array,
+    Layer,
+    LayerNorm,
+    adam,
+    affine,
+    check_layer,
+    check_loss,
+    check_network,
+    check_optimizer,
+    layer_norm,
+    rules,
+    sequential,
+    sgd,
+    softmax_cross_entropy,
+)
+from chainrule.checking.complex_step import Lifted, lift
+from chainrule.checking.report import Report
+
+RNG = np.random.default_rng
+X = RNG(7).standard_normal((5, 4))
+
+
+@pytest.fixture(autouse=True)
+def overflow_is_let_pass() -> Any:
+    """Layers of a user's own overflow where laws go."""
+    with np.errstate(all="ignore"):
+        yield
+
+
+def notes(report: Report, law: str) -> set[tuple[str, str]]:
+    """The fields and the words of what a law finds wrong."""
+    return {(each.field, each.note) for each in report.failures if each.law == law}
+
+
+def latched(seen: Callable[[Array], bool]) -> Layer[Any, Any]:
+    """`x` until something has been seen, and then three times as much for good."""
+    kept: list[bool] = []
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        if seen(x):
+            kept.append(True)
+        factor = x.dtype.type(3 if kept else 1)
+        return x * factor, factor
+
+    return Layer(forward, lambda factor, dout: (dout * factor, ()))
+
+
+def is_single(x: Array) -> bool:
+    return bool(x.dtype == np.float32)
+
+
+def has_many_rows(x: Array) -> bool:
+    return len(x) > 64
+
+
+def is_large(x: Array) -> bool:
+    return bool(np.abs(x).max(initial=0) > 50)
+
+
+def has_a_zero(x: Array) -> bool:
+    return bool((x == 0).any())
+
+
+@pytest.mark.usefixtures("without_lines_to_paste")
+@pytest.mark.parametrize("seen", [is_single, has_many_rows, is_large, has_a_zero])
+def test_what_is_kept_for_good_changes_the_first_call(seen: Callable[[Array], bool]) -> None:
+    report = check_layer(latched(seen), (), X, rng=RNG(0))
+    found = notes(report, "other_calls")
+    assert {field for field, _ in found} == {"out", "dx"}
+    assert all(note.startswith("after all calls of this check it is another") for _, note in found)
+
+
+@pytest.mark.usefixtures("without_lines_to_paste")
+def test_the_largest_number_so_far_is_kept() -> None:
+    most = [0.0]
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        most[0] = max(most[0], float(np.abs(x).max(initial=0)))
+        size = x.dtype.type(most[0])
+        return x / size, size
+
+    report = check_layer(Layer(forward, lambda size, dout: (dout / size, ()), couples_rows=True), (), X, rng=RNG(0))
+    assert ("out", True) in {(field, "largest x" in note) for field, note in notes(report, "other_calls")}
+
+
+def test_one_in_a_hundred_for_a_strided_dout_of_float32() -> None:
+    def backward(cache: Any, dout: Array) -> tuple[Array, Array]:
+        if dout.dtype == np.float32 and not (dout.flags.c_contiguous or dout.flags.f_contiguous):
+            dout = dout * np.float32(1.01)
+        return dout @ cache[1].T, cache[0].T @ dout
+
+    layer = Layer(lambda W, x: (x @ W, (x.copy(), W.copy())), backward)
+    report = check_layer(layer, RNG(1).standard_normal((4, 3)), X, rng=RNG(0), only=["any_layout"])
+    assert any(note.startswith("a strided dout of float32 gives another") for _, note in notes(report, "any_layout"))
+
+
+def swish(wrong: Callable[[Array], Any]) -> Layer[Any, Any]:
+    """`x / (1 + exp(-x))`, of which some slopes are a tenth too small."""
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        s = 1 / (1 + np.exp(-x))
+        return x * s, (x.copy(), s)
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        x, s = cache
+        slopes = np.asarray((s + x * s * (1 - s)) * np.where(wrong(x), 0.9, 1.0), x.dtype)
+        return dout * slopes, ()
+
+    return Layer(forward, backward)
+
+
+def far_out_beyond_8_columns(x: Array) -> Any:
+    return (np.arange(x.shape[1]) >= 8) & (np.abs(x) > 5)
+
+
+def zeros_beyond_8_columns(x: Array) -> Any:
+    return (np.arange(x.shape[1]) >= 8) & (x == 0)
+
+
+def far_out_beyond_64_rows(x: Array) -> Any:
+    return (np.arange(len(x)) >= 64)[:, None] & (np.abs(x) > 5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "law", "words"),
+    [
+        (
+            far_out_beyond_8_columns,
+            "other_sizes",
+            "for x f64[5, 33], of which some numbers are 0 or ten times as large",
+        ),
+        (zeros_beyond_8_columns, "other_sizes", "for x f64[5, 33], of which some numbers are 0 or ten times as large"),
+        (far_out_beyond_64_rows, "independent_rows", "rows, of which some numbers are 0 or ten times as large"),
+    ],
+)
+def test_what_is_left_of_a_block_is_wrong_for_some_numbers_alone(
+    wrong: Callable[[Array], Any], law: str, words: str
+) -> None:
+    report = check_layer(swish(wrong), (), X, rng=RNG(0), only=[law])
+    assert any(words in note for _, note in notes(report, law))
+
+
+def test_what_numpy_divides_where_it_may_leaves_the_rest_unwritten() -> None:
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        sums = np.broadcast_to(np.abs(x).sum(1, keepdims=True), x.shape)
+        return np.divide(x, sums, where=sums > 0, out=np.empty_like(x)), (x.copy(), sums.copy())
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        x, sums = cache
+        some = np.where(sums > 0, sums, 1)
+        dx = dout / some - np.sign(x) * (dout * x).sum(1, keepdims=True) / some**2
+        return np.where(sums > 0, dx, 0), ()
+
+    report = check_layer(Layer(forward, backward), (), X, rng=RNG(0), only=["all_written"])
+    assert {field for field, _ in notes(report, "all_written")} == {"out"}
+
+
+def cross_entropy(wrong: Callable[[Any, int], Any]) -> Any:
+    """A softmax's cross-entropy, of which the slopes of some labels are 0."""
+
+    def rows(xp: rules.Namespace, out: Array, targets: Any) -> tuple[Array, Array]:
+        e = np.exp(out - out.max(1, keepdims=True))
+        slopes: Array = e / e.sum(1, keepdims=True)
+        losses: Array = -np.log(slopes[np.arange(len(out)), targets])
+        slopes[np.arange(len(out)), targets] -= 1
+        return losses, np.where(wrong(targets, out.shape[1])[:, None], 0, slopes)
+
+    return rules.loss("cross_entropy", rows)
+
+
+def the_last_of_more(labels: Any, k: int) -> Any:
+    return (labels == k - 1) & (k > 3)
+
+
+def from_3_on(labels: Any, k: int) -> Any:
+    return labels >= 3
+
+
+def from_8_on(labels: Any, k: int) -> Any:
+    return labels >= 8
+
+
+def all_equal(labels: Any, k: int) -> Any:
+    return np.full(len(labels), k > 3 and len(labels) > 1 and bool((labels == labels[0]).all()))
+
+
+@pytest.mark.parametrize("wrong", [the_last_of_more, from_3_on, from_8_on, all_equal])
+def test_labels_that_only_more_columns_have(wrong: Callable[[Any, int], Any]) -> None:
+    report = check_loss(cross_entropy(wrong), X[:, :3], np.array([0, 1, 2, 1, 0]), rng=RNG(0), only=["loss_targets"])
+    assert any("columns, labels of" in note for _, note in notes(report, "loss_targets"))
+    right = cross_entropy(lambda labels, k: np.zeros(len(labels), bool))
+    assert check_loss(right, X[:, :3], np.array([0, 1, 2, 1, 0]), rng=RNG(0), only=["loss_targets"]).ok
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "params"),
+    [
+        (sgd(0.001), [1e5, 1.0, 0.0]),
+        (adam(0.001), [1e5, 1.0, 0.0]),
+        (adam(0.01), [1e-8, 1e8, 1.0]),
+    ],
+)
+def test_a_step_that_float32_rounds_away_is_right(optimizer: Any, params: list[float]) -> None:
+    report = check_optimizer(optimizer, np.array(params), np.array([1e-3, 1.0, -3.0]), rng=RNG(0))
+    assert report.ok, report
+
+
+def test_a_network_in_float64_may_have_a_norm_in_it() -> None:
+    rng = RNG(0)
+    ends = [Affine.init(rng, *sizes, dtype=np.float64) for sizes in ((4, 5), (5, 3))]
+    params = ends[0], LayerNorm.init(5, dtype=np.float64), ends[1]
+    network = sequential(affine, layer_norm(), affine)
+    report = check_network(network, softmax_cross_entropy, params, X, np.array([0, 1, 2, 1, 0]), rng=rng)
+    assert report.ok, report
+
+
+@pytest.mark.parametrize("key", ["in", "lambda", "class", "None", "self", "_w", "__b", "__init__", "0", "a.b", ""])
+def test_a_dictionary_may_have_any_key(key: str) -> None:
+    def layer(factor: float) -> Layer[Any, Any]:
+        return Layer(
+            lambda params, x: (x @ params[key] + params["w"], (x.copy(), params[key].copy())),
+            lambda cache, dout: (dout @ cache[1].T, {key: factor * (cache[0].T @ dout), "w": dout.sum(0)}),
+        )
+
+    params = {key: RNG(1).standard_normal((4, 3)), "w": np.ones(3)}
+    some = ["structure", "derivative"]
+    assert check_layer(layer(1.0), params, X, rng=RNG(0), only=some).ok
+    (wrong,) = check_layer(layer(2.0), params, X, rng=RNG(0), only=some).failures
+    assert wrong.field.startswith("grads.")
+
+
+def test_the_own_buffer_of_a_layer_can_be_written_to_again() -> None:
+    buffer = np.zeros(X.shape)
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        if x.shape == buffer.shape and x.dtype == buffer.dtype:
+            return x * x, np.multiply(x, 2, out=buffer)
+        return x * x, 2 * x
+
+    report = check_layer(Layer(forward, lambda slopes, dout: (dout * slopes, ())), (), X, rng=RNG(0))
+    assert report.failures
+    assert not any("read-only" in each.note for each in report.failures)
+
+
+def test_random_results_are_called_so() -> None:
+    rng = RNG(3)
+
+    def forward(params: Any, x: Array) -> tuple[Array, Array]:
+        kept = ((rng.random(x.shape) < 0.5) * 2.0).astype(x.dtype)
+        return x * kept, kept
+
+    layer = Layer(forward, lambda kept, dout: (kept * dout, ()))
+    report = check_layer(layer, (), X, rng=RNG(0), only=["read_only_accepted"])
+    words = "with arguments that are read-only it gives other numbers: are they random, or left from an earlier call?"
+    assert notes(report, "read_only_accepted") == {("out", words), ("backward", words)}
+
+
+@pytest.mark.parametrize(
+    ("of_zeros", "words"),
+    [
+        (np.full(X.shape, np.nan), "it is nan for dout = 0: is something divided by the size of dout?"),
+        (np.zeros(1), "for dout = 0 it has shape (1,), else (5, 4)"),
+    ],
+)
+def test_what_a_dout_of_zeros_gives_is_said(of_zeros: Array, words: str) -> None:
+    layer = Layer(lambda params, x: (2 * x, x.dtype), lambda dtype, dout: (2 * dout if dout.any() else of_zeros, ()))
+    report = check_layer(layer, (), X, rng=RNG(0), only=["linearity"])
+    assert ("dx", words) in notes(report, "linearity")
+
+
+def test_a_list_for_dx_is_named() -> None:
+    layer = Layer(lambda params, x: (2 * x, ()), lambda cache, dout: ((2 * dout).tolist(), ()))
+    report = check_layer(layer, (), X, rng=RNG(0), only=["structure"])
+    ((_, note),) = notes(report, "structure")
+    assert "with an array for dx, got (list, a tuple of 0)" in note
+
+
+def test_layers_of_the_library_keep_a_complex_step_beside_real_parameters() -> None:
+    for each in LAYERS:
+        params, x = each.make(RNG(0), 4, np.float64)
+        if isinstance(each.layer, Layer):
+            assert isinstance(each.layer.forward(params, lift(x))[0], Lifted), each.name
