@@ -493,3 +493,75 @@ def test_of_an_x_without_entries_nothing_can_be_told(shape: tuple[int, ...]) -> 
     assert [(verdict.law, verdict.field) for verdict in report.undecided] == [("derivative", "dx")]
     assert f"out has shape {shape} for an x of shape {shape}" in report.undecided[0].note
     assert not report.failures
+
+
+ONES = np.ones((2, 3))
+
+WHOLE_NUMBERS = (
+    "check_layer: params must be an array of floats, got i64[2]: bind what has no derivative to the functions, "
+    "as with functools.partial"
+)
+
+REFUSED: dict[str, tuple[Any, tuple[Any, ...], str]] = {
+    "a layer for a loss": (check_loss, (identity, ONES, ONES), "check_loss: the subject must be a Loss, got Layer"),
+    "a loss for a layer": (
+        check_layer,
+        (softmax_cross_entropy, (), ONES),
+        "check_layer: the subject must be a Layer or an Encoder, got Loss",
+    ),
+    "a number for a network": (
+        check_network,
+        (3.0, softmax_cross_entropy, (), ONES, ONES),
+        "check_network: the subject must be a Layer or an Encoder, got float",
+    ),
+    "a function for an optimizer": (
+        check_optimizer,
+        (sgd, ONES, ONES),
+        "check_optimizer: optimizer must have init and step, as sgd(0.1) has, got function",
+    ),
+    "gradients of another shape": (
+        check_optimizer,
+        (sgd(0.1), ONES, ONES[:1]),
+        "check_optimizer: grads must be like params: f64[1, 3] for f64[2, 3]",
+    ),
+    "whole numbers for parameters": (check_layer, (identity, np.ones(2, np.int64), ONES), WHOLE_NUMBERS),
+    "a list for x": (
+        check_layer,
+        (identity, (), [1.0]),
+        "check_layer: x must be a NumPy array, got list: convert it with np.asarray",
+    ),
+    "a list for targets": (
+        check_loss,
+        (softmax_cross_entropy, ONES, [[1.0]]),
+        "check_loss: targets must be a NumPy array, got list: convert it with np.asarray",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_said_in_one_sentence(name: str) -> None:
+    check, arguments, words = REFUSED[name]
+    with pytest.raises((TypeError, ValueError)) as refused:
+        check(*arguments, rng=np.random.default_rng(0))
+    assert str(refused.value) == words
+
+
+def test_a_law_that_is_none_is_said_with_all_that_there_are() -> None:
+    with pytest.raises(ValueError, match="is none of its laws") as refused:
+        check_layer(identity, (), ONES, rng=np.random.default_rng(0), only=["loss_values"])
+    every = ", ".join(LAYER_LAWS)
+    assert str(refused.value) == f"check_layer: only='loss_values' is none of its laws, which are {every}"
+
+
+def test_where_x_is_not_finite_nothing_is_asked() -> None:
+    x = ONES.copy()
+    x[1, 2] = np.nan
+    report = check_layer(identity, (), x, rng=np.random.default_rng(0))
+    (verdict,) = report.verdicts
+    assert (verdict.law, verdict.field, verdict.undecided) == ("derivative", "x", True)
+    words = "nothing can be compared where results are no numbers: give finite numbers"
+    assert verdict.note == f"there is nan in x[1, 2]: {words}"
+    x[0] = np.inf
+    (verdict,) = check_optimizer(sgd(0.1), ONES, x, rng=np.random.default_rng(0)).verdicts
+    assert (verdict.law, verdict.field, verdict.undecided) == ("follows_gradient", "grads", True)
+    assert verdict.note == f"there is inf in grads[0, 0] and 3 more of its entries: {words}"

@@ -1,11 +1,12 @@
 """Layers with a fault that strangers planted, and what the report is to say of it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from attrs import frozen
 
-from chainrule import Array, Layer, check_layer, own
+from chainrule import Array, Layer, Verdict, check_layer, laws, own
 
 RNG = np.random.default_rng
 X = RNG(7).standard_normal((6, 5))
@@ -30,8 +31,34 @@ def squares_back(x: Array, d: Array) -> tuple[Array, Any]:
     return 2 * x * d, ()
 
 
+LAWS = {
+    *laws.__all__,
+    *("dtypes", "values", "gradients", "rows", "columns", "lengths", "extremes", "layouts", "requires_grad"),
+    *("without_gradients", "repeated", "held", "stale", "unchanged", "kept", "not_a_number", "unwritten"),
+}
+"""The laws of layers, losses and optimizers, and those of `check_against`."""
+
+
+def assert_sound(verdicts: Iterable[Verdict]) -> None:
+    """Each verdict has what a table and a JSON of it take: a law, a field, words, and numbers or nan."""
+    for each in verdicts:
+        assert each.law in LAWS, each
+        assert isinstance(each.field, str), each
+        assert each.field, each
+        assert type(each.ok) is bool, each
+        assert type(each.undecided) is bool, each
+        assert isinstance(each.note, str), each
+        assert isinstance(each.advice, str), each
+        numbers: tuple[object, ...] = (each.error, each.bound, each.got, each.expected, each.power)
+        assert all(type(number) is float for number in numbers), each
+        assert all(type(place) is int for place in each.index), each
+        assert not (each.ok and each.undecided), each
+        assert np.isnan(each.got) or not np.isnan(each.expected), each
+
+
 def assert_found(planted: Planted) -> None:
     """A report says of the fault what it is to say."""
     report = check_layer(planted.layer, planted.params, planted.x, rng=RNG(0))
+    assert_sound(report.verdicts)
     said = [f"{each.law}: {each.note}" for each in report.failures]
     assert any(each.startswith(f"{planted.law}: {planted.words}") for each in said), str(report)
