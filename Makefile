@@ -28,6 +28,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Modules are compiled once, and not by each of the processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
 EXTRAS ?= dev# dev,oracles tests with torch, JAX, dask and autograd as well: some gigabytes, without a CPU build of torch
 
 .PHONY: adversaries api bench checkers demo evidence examples files memory mutants networks notebooks release test test-lowest

@@ -3,6 +3,7 @@
 Values drawn one by one gather at zero, which is ReLU's kink, and repeat each other.
 """
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,6 +26,11 @@ generators = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 def normal(rng: np.random.Generator, *shape: int, dtype: Floating = np.float64) -> Array:
     """Standard normal numbers."""
     return rng.standard_normal(shape).astype(dtype)
+
+
+def seeded(names: Iterable[str]) -> list[tuple[str, int]]:
+    """Each name with one of three seeds, in turn: what is asked of many names is asked at all of them."""
+    return [(name, i % 3) for i, name in enumerate(names)]
 
 
 def layouts(a: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -26,7 +26,7 @@ from chainrule import (
     value_and_grad,
 )
 from chainrule.arrays.portable import Portable
-from strategies import Floating, dtypes, generators, normal, sides
+from strategies import Floating, dtypes, few, generators, normal, sides
 from untyped import untyped
 
 strict: Any = import_module("array_api_strict")  # to a type checker, arrays are those of NumPy
@@ -51,6 +51,7 @@ def assert_close(a: Any, b: Any, dtype: Floating) -> None:
 
 
 @pytest.mark.parametrize("subject", [each for each in LAYERS if each.alike], ids=lambda s: s.name)
+@few
 @given(rng=generators, n=sides, dtype=dtypes)
 def test_layers_run_unchanged(subject: Subject, rng: np.random.Generator, n: int, dtype: Floating) -> None:
     params, x = subject.make(rng, n, dtype)

@@ -135,6 +135,7 @@ def test_the_checker_asks_for_zeros_and_a_numerical_gradient_does_not() -> None:
     assert tree.leaves(gradient[1])[0].any()
 
 
+@pytest.mark.usefixtures("without_lines_to_paste")
 def test_the_checker_sees_a_fixed_layer_that_has_gradients() -> None:
     def backward(cache: Any, dout: Array) -> tuple[Array, Affine]:
         dx, grads = fixed(affine).backward(cache, dout)
@@ -160,6 +161,7 @@ def affine_without_gradient_of_b(cache: Any, dout: Array) -> tuple[Array, Affine
     return dx, Affine(grads.W, np.zeros_like(grads.b))
 
 
+@pytest.mark.usefixtures("without_lines_to_paste")
 def test_some_arrays_of_a_layer_may_be_constant() -> None:
     rng = np.random.default_rng(0)
     half = Layer(affine.forward, affine_without_gradient_of_b, parts=Constants(keep_bias), name="half")

@@ -2,11 +2,16 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr
 from importlib.util import module_from_spec, spec_from_file_location
+from io import StringIO
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from chainrule.datasets import Dataset
 
@@ -34,11 +39,14 @@ def figure(example: str, *options: str, folder: Path, line: str) -> float:
 
 
 def refusal(example: str, *options: str, folder: Path) -> str:
-    """The sentence that an example refuses options with."""
-    run = ran(example, *options, folder=folder)
-    assert run.returncode == 2, run.stdout + run.stderr
-    assert "Traceback" not in run.stderr
-    return run.stderr.splitlines()[-1]
+    """The sentence that an example refuses options with, in this process: what it imports has been imported here."""
+    script, said = EXAMPLES / f"{example}.py", StringIO()
+    with chdir(folder), redirect_stderr(said), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(script), *options])
+        with pytest.raises(SystemExit) as refused:
+            runpy.run_path(str(script), run_name="__main__")
+    assert refused.value.code == 2, said.getvalue()
+    return said.getvalue().splitlines()[-1]
 
 
 def is_picture(path: Path) -> bool:

@@ -76,13 +76,13 @@ DICTIONARY = {"the weight": (normal(3),), "bias": normal(3)}
 
 # Some of the functions are compiled as a whole, so that JAX does not compile each of their operations for each shape.
 CASES: dict[str, tuple[Any, Any, Any, Any]] = {
-    "an array": (as_layer(scaled), normal(3), normal(5, 3), scaled),
-    "a tuple": (as_layer(scaled), (normal(3),), normal(5, 3), scaled),
-    "a dictionary": (as_layer(of_dictionary, x=1), parameters(DICTIONARY), normal(5, 3), of_dictionary),
-    "compiled": (as_layer(of_dictionary, x=1, jit=True), parameters(DICTIONARY), normal(5, 3), of_dictionary),
-    "a record": (as_layer(of_record), Affine(normal(3, 2), normal(2)), normal(5, 3), of_record),
-    "names": (as_layer(by_name, x="rows"), parameters({"weight": normal(3)}), normal(5, 3), by_name),
-    "rows alone": (as_layer(jax.jit(scaled), vmap=True), normal(3), normal(5, 3), scaled),
+    "an array": (as_layer(scaled), normal(3), normal(2, 3), scaled),
+    "a tuple": (as_layer(scaled), (normal(3),), normal(2, 3), scaled),
+    "a dictionary": (as_layer(of_dictionary, x=1), parameters(DICTIONARY), normal(2, 3), of_dictionary),
+    "compiled": (as_layer(of_dictionary, x=1, jit=True), parameters(DICTIONARY), normal(2, 3), of_dictionary),
+    "a record": (as_layer(of_record), Affine(normal(3, 2), normal(2)), normal(2, 3), of_record),
+    "names": (as_layer(by_name, x="rows"), parameters({"weight": normal(3)}), normal(2, 3), by_name),
+    "rows alone": (as_layer(jax.jit(scaled), vmap=True), normal(3), normal(2, 3), scaled),
     "an encoder": (as_encoder(of_words), normal(4, 2), np.array([[0, 1], [1, 1], [2, 3]]), of_words),
 }
 
@@ -156,7 +156,7 @@ def test_a_function_may_have_a_name_that_the_lines_have_a_use_for(
 
     function.__name__ = name
     layer = as_layer(function, jit=jit)
-    report = check_layer(layer, normal(3), normal(5, 3), rng=np.random.default_rng(0), only=["structure", "derivative"])
+    report = check_layer(layer, normal(3), normal(2, 3), rng=np.random.default_rng(0), only=["structure", "derivative"])
     assert f"f = {name}  # {name} is another thing below" in report.example.splitlines()
     got, expected = run(report.example, function, capsys)
     assert abs(got - expected) > 0.01

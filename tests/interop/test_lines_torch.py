@@ -250,10 +250,11 @@ def test_a_function_may_have_a_name_that_the_lines_have_a_use_for(
     law: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def function(x: Any, weight: Any) -> Any:
-        return Halved.apply(x * weight) if law == "precision" else Block.apply(x, weight)
+        wrong = {"derivative": Scaled, "independent_rows": Block}
+        return Halved.apply(x * weight) if law == "precision" else wrong[law].apply(x, weight)
 
     function.__name__ = name
-    weight, x = (value.astype(np.float32) for value in (normal(3), normal(70, 3)))
+    weight, x = (value.astype(np.float32) for value in (normal(3), normal(5, 3)))
     report = check_layer(as_layer(function), weight, x, rng=np.random.default_rng(0), only=["structure", law])
     assert f"f = {name}  # {name} is another thing below" in report.example.splitlines()
     got, expected = run(report.example, name, function, capsys)

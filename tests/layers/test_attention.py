@@ -409,15 +409,14 @@ def test_parameters_are_checked_and_drawn() -> None:
     assert fans == [(4, 12), (4, 4)]
 
 
-@pytest.mark.parametrize("masked", ["no", "one", "each"])
-def test_the_checker_calls_it_right_whatever_is_masked(masked: str) -> None:
+@pytest.mark.parametrize(("masked", "sequences"), [("no", ()), ("one", ()), ("one", (3,)), ("each", (3,))])
+def test_the_checker_calls_it_right_whatever_is_masked(masked: str, sequences: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
-    params, x = drawn(rng, 3, 4, 2), normal(rng, 3, 4, 3)
-    mask = {"no": None, "one": rng.random((4, 4)) < 0.5, "each": rng.random((3, 4, 4)) < 0.5}[masked]
-    for given_x, given_mask in ((x, mask), (x[0], mask[0] if masked == "each" and mask is not None else mask)):
-        report = check_layer(attention(2, True, given_mask, True), params, given_x, rng=rng)
-        assert report.ok, str(report)
-        assert not report.undecided
+    params, x = drawn(rng, 3, 4, 2), normal(rng, *sequences, 4, 3)
+    mask = {"no": None, "one": rng.random((4, 4)) < 0.5, "each": rng.random((*sequences, 4, 4)) < 0.5}[masked]
+    report = check_layer(attention(2, True, mask, True), params, x, rng=rng)
+    assert report.ok, str(report)
+    assert not report.undecided
 
 
 @pytest.mark.parametrize("library", ["torch", "jax.numpy", "array_api_strict"])

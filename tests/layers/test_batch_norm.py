@@ -199,12 +199,17 @@ def test_a_layer_with_statistics_pickles_and_shows_them() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_bias_before_it_whose_gradient_is_0_but_for_rounding_passes_the_checks(dtype: Floating) -> None:
+    """That of a layer in one of the dtypes, and that of a network in the other: both try other dtypes by themselves."""
     rng = np.random.default_rng(0)
     network = sequential(affine, batch_norm())
     params = (Affine.init(rng, 3, 4, dtype=dtype), BatchNorm.init(4, dtype=dtype))
     x, targets = normal(rng, 6, 3, dtype=dtype), normal(rng, 6, 4, dtype=dtype)
-    assert check_layer(network, params, x, rng=rng).failures == ()
-    assert check_network(network, mean_squared_error, params, x, targets, rng=rng).failures == ()
+    report = (
+        check_layer(network, params, x, rng=rng)
+        if dtype is np.float32
+        else check_network(network, mean_squared_error, params, x, targets, rng=rng)
+    )
+    assert report.failures == ()
 
 
 @pytest.mark.parametrize(("statistics", "each"), [(None, 7), (Statistics(np.zeros(3), np.ones(3)), 4)])

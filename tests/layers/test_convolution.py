@@ -503,23 +503,23 @@ def test_operations_are_two_for_each_weight_and_window() -> None:
     assert back(params, (5, 6, 6, 2), (5, 12, 12, 4)) == (2 * 72 * 5 * 36, 4 * 72 * 5 * 36)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("layer", "size", "groups", "positions"),
+    ("layer", "size", "groups", "positions", "dtype"),
     [
-        (convolution(), (3, 3), 1, (4, 3)),
-        (convolution(2, "valid"), (3,), 1, (7,)),
-        (convolution(1, ((1, 0), (0, 1), (1, 1)), (1, 1, 2)), (2, 1, 2), 1, (2, 2, 3)),
-        (convolution(2, 1, 2, 2), (2, 2), 2, (4, 3)),
-        (convolution(groups=4), (3,), 4, (5,)),
-        (convolution_transpose(), (3, 2), 1, (2, 3)),
-        (convolution_transpose((3, 2), "valid"), (2, 3), 1, (2, 2)),
+        (convolution(), (3, 3), 1, (4, 3), np.float64),
+        (convolution(2, "valid"), (3,), 1, (7,), np.float32),
+        (convolution(1, ((1, 0), (0, 1), (1, 1)), (1, 1, 2)), (2, 1, 2), 1, (2, 2, 3), np.float16),
+        (convolution(2, 1, 2, 2), (2, 2), 2, (4, 3), np.float64),
+        (convolution(groups=4), (3,), 4, (5,), np.float32),
+        (convolution_transpose(), (3, 2), 1, (2, 3), np.float16),
+        (convolution_transpose((3, 2), "valid"), (2, 3), 1, (2, 2), np.float64),
     ],
     ids=lambda each: repr(each) if hasattr(each, "forward") else None,
 )
 def test_the_checker_calls_it_right(
     layer: Any, size: tuple[int, ...], groups: int, positions: tuple[int, ...], dtype: Floating
 ) -> None:
+    """In one of the dtypes each: a whole check tries the others by itself."""
     rng = np.random.default_rng(0)
     params = Convolution.init(rng, 4, 4, size, groups=groups, weights=initializers.normal, dtype=dtype)
     report = check_layer(layer, params, normal(rng, 3, *positions, 4, dtype=dtype), rng=rng)

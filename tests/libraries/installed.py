@@ -34,6 +34,9 @@ class Library:
     run: Callable[[Function, tuple[Any, ...]], Any] = lambda function, inputs: function(*inputs)
     """Call a function that is called often: compiled, where a plain call would compile each operation by itself."""
 
+    compiles: bool = False
+    """Whether `run` is another call than a plain one."""
+
     def put_all(self, value: Any) -> Any:
         return tree.map(lambda leaf: self.put(np.array(leaf)), value)
 
@@ -87,7 +90,7 @@ def jax() -> Library:
     def run(function: Function, inputs: tuple[Any, ...]) -> Any:
         return jax.jit(function)(*inputs)
 
-    return Library("jax", xp.asarray, np.asarray, unread, run)
+    return Library("jax", xp.asarray, np.asarray, unread, run, compiles=True)
 
 
 def dask() -> Library:

@@ -11,6 +11,8 @@ from chainrule import Array, Loss, check_loss, own
 
 RNG = np.random.default_rng
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 
 def at_risk(times: Array) -> Any:
     """For each row, the rows that are still there at its time."""

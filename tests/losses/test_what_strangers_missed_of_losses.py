@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule import Array, Labels, Layer, Loss, Report, check_layer, check_loss, own
+from strategies import seeded
 
 RNG = np.random.default_rng
 OUT, TARGETS = RNG(1).standard_normal((2, 6, 4))
@@ -609,8 +610,7 @@ RIGHT_ONES: dict[str, tuple[Callable[..., Any], Array, Any]] = {
 }
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", RIGHT_ONES)
+@pytest.mark.parametrize(("name", "seed"), seeded(RIGHT_ONES))
 def test_a_right_loss_of_rows_is_right(name: str, seed: int) -> None:
     both, out, targets = RIGHT_ONES[name]
     report = checked(of_rows(both), out, targets, seed)

@@ -10,6 +10,7 @@ import pytest
 from attrs import frozen
 
 from chainrule import Affine, Array, Report, check_optimizer, rules, tree
+from strategies import seeded
 
 RNG = np.random.default_rng
 
@@ -282,8 +283,7 @@ def assert_found(case: tuple[Callable[[], Any], str, str], seed: int) -> None:
     assert words in report.failures[0].note
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize(("name", "seed"), seeded(WRONG))
 def test_what_is_wrong_is_found_by_its_law_alone(name: str, seed: int) -> None:
     assert_found(WRONG[name], seed)
 
@@ -401,8 +401,7 @@ RIGHT: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize(("name", "seed"), seeded(RIGHT))
 def test_what_is_right_is_accepted(name: str, seed: int) -> None:
     report = report_of(RIGHT[name](), seed, np.float32 if seed == 2 else np.float64)
     assert report.ok, str(report)
@@ -669,8 +668,7 @@ ELSEWHERE: dict[str, tuple[Callable[[], Any], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", ELSEWHERE)
+@pytest.mark.parametrize(("name", "seed"), seeded(ELSEWHERE))
 def test_what_is_wrong_for_other_arguments_alone_is_found(name: str, seed: int) -> None:
     assert_found(ELSEWHERE[name], seed)
 
@@ -723,8 +721,7 @@ OF_OTHERS: dict[str, tuple[Callable[[Any, Any], Any], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", OF_OTHERS)
+@pytest.mark.parametrize(("name", "seed"), seeded(OF_OTHERS))
 def test_what_the_gradients_of_one_array_do_to_others_is_found(name: str, seed: int) -> None:
     update, law, words = OF_OTHERS[name]
     report = report_of_a_record(update, seed)
@@ -779,8 +776,7 @@ RIGHT_ELSEWHERE: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", RIGHT_ELSEWHERE)
+@pytest.mark.parametrize(("name", "seed"), seeded(RIGHT_ELSEWHERE))
 def test_thresholds_and_bounds_of_a_rule_are_accepted(name: str, seed: int) -> None:
     report = report_of(RIGHT_ELSEWHERE[name](), seed)
     assert not report.failures, str(report)
