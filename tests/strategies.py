@@ -60,3 +60,6 @@ def _a(part: int) -> settings:
 
 few, fewer = _a(4), _a(8)
 """For a test that tries many cases by itself; and for a law, and a whole check, which try tens of them."""
+
+once = settings(max_examples=1)
+"""For a law that draws tens of arguments of its own."""

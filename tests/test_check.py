@@ -80,7 +80,7 @@ def test_the_page_on_checks_lists_every_law() -> None:
     assert sorted(listed) == sorted(name for name in laws.__all__ if not name.isupper())
 
 
-@pytest.mark.parametrize(("subject", "dtype"), in_turn([*LAYERS, *PARTLY_FIXED, *ENCODERS]))
+@pytest.mark.parametrize(("subject", "dtype"), in_turn([*LAYERS, *PARTLY_FIXED, *ENCODERS])[::4])
 def test_right_layers_are_accepted_and_nothing_is_undecided(subject: Subject, dtype: Floating) -> None:
     rng = np.random.default_rng(0)
     params, x = subject.make(rng, 5, dtype)

@@ -27,7 +27,7 @@ from chainrule import (
     training_step,
     tree,
 )
-from strategies import Floating, dtypes, fewer, generators, normal, sides
+from strategies import Floating, dtypes, fewer, generators, normal, once, sides
 
 
 def pickled(value: Any) -> Any:
@@ -38,13 +38,17 @@ def pickled(value: Any) -> Any:
 each_subject = pytest.mark.parametrize("subject", LAYERS, ids=lambda s: s.name)
 
 
+VARIED = {"other_values", "other_sizes", "other_calls", "threads"}
+"""Laws that try tens of numbers, sizes and dtypes of their own: arguments are drawn once for them."""
+
+
 @pytest.mark.parametrize(
     ("subject", "law"),
     [(subject, law) for subject in (*LAYERS, *PARTLY_FIXED, *ENCODERS, *OTHERS) for law in subject.laws],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_laws_hold(subject: Subject, law: str) -> None:
-    @fewer
+    @(once if law in VARIED else fewer)
     @given(rng=generators, n=sides, dtype=dtypes)
     def holds(rng: np.random.Generator, n: int, dtype: Floating) -> None:
         report = Report(tuple(subject.laws[law](subject.layer, *subject.make(rng, n, dtype), rng)))

@@ -100,11 +100,9 @@ def test_a_mistake_in_a_torch_kernel_is_found(fault: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
-@pytest.mark.parametrize("fault", NAMES)
+@pytest.mark.parametrize("fault", [fault for fault in NAMES if fault not in LOW_PRECISION])
 def test_a_mistake_in_a_numpy_kernel_is_found(fault: str, dtype: Any) -> None:
     report = checked(numpy_kernel(fault), formula, *arrays(dtype, (6, 4), (4,), (4,)))
-    if fault in LOW_PRECISION:
-        return  # a derivative entry by entry takes no hundreds of rows
     assert laws_of(report) & WHERE[fault], str(report)
 
 
@@ -128,8 +126,7 @@ def test_a_mistake_in_a_jax_kernel_is_found(fault: str, dtype: str) -> None:
 
 
 @needs_torch
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("seed", "dtype"), enumerate(DTYPES))
 def test_right_kernels_of_torch_are_accepted(seed: int, dtype: str) -> None:
     torch: Any = import_module("torch")
     x, weight, bias, matrix = tensors(dtype, (6, 10), (10,), (10,), (10, 7), seed=seed)

@@ -403,5 +403,5 @@ def test_an_out_that_is_no_array_is_shown() -> None:
 
     layer: Layer[Any, Any] = Layer(forward, lambda cache, dout: (dout, ()))
     report = check_layer(layer, (), np.ones((4, 5)), rng=np.random.default_rng(0))
-    assert "forward must return (out, cache) with an array for out, got a tuple of 2" in str(report)
+    assert "forward must return (out, cache) with an array for out, got (a tuple of 2, f64[4, 5])" in str(report)
     assert "out, cache = forward((), x)" in report.example

@@ -1,4 +1,4 @@
-"""Faults that a layer keeps for good, and those that only part of an array has, in one dtype or at one size."""
+"""What a layer keeps for good, what only part of an array has at some size or in some dtype, and what is no fault."""
 
 from collections.abc import Callable
 from typing import Any
@@ -291,3 +291,31 @@ def test_layers_of_the_library_keep_a_complex_step_beside_real_parameters() -> N
         params, x = each.make(RNG(0), 4, np.float64)
         if isinstance(each.layer, Layer):
             assert isinstance(each.layer.forward(params, lift(x))[0], Lifted), each.name
+
+
+def test_of_a_parameter_of_a_thousand_that_may_be_a_logarithm_nothing_is_told() -> None:
+    def forward(log_width: Array, x: Array) -> tuple[Array, Any]:
+        width = np.exp(log_width)
+        out: Array = np.exp(-width * x * x)
+        return out.copy(), (x.copy(), width, out)
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Array]:
+        x, width, out = cache
+        return -2 * dout * out * width * x, -(dout * out * x * x * width).sum(0)
+
+    report = check_layer(Layer(forward, backward), RNG(1).standard_normal(4), X, rng=RNG(0), only=["other_values"])
+    assert not report.failures
+    (verdict,) = report.undecided
+    assert "1000 in float64 it is nan where out is finite" in verdict.note
+    assert verdict.advice == "If these parameters are not meant, let forward refuse them"
+
+
+def test_ties_that_are_left_out_are_not_called_counted_twice() -> None:
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        top = x == x.max(1, keepdims=True)
+        return x.max(1), top * (top.sum(1, keepdims=True) == 1).astype(x.dtype)
+
+    report = check_layer(Layer(forward, lambda top, dout: (top * dout[:, None], ())), (), X, rng=RNG(0))
+    said = [each.note for each in report.failures]
+    assert any("are ties counted once each?" in note for note in said), str(report)
+    assert not any("twice" in note for note in said), str(report)

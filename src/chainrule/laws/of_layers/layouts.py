@@ -30,7 +30,7 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     """Every memory layout of params, x and dout gives the same values: Fortran's, strided, reversed, misaligned.
 
     So do parts of larger arrays, a dout of one number with strides of 0, and a dout or an x that is broadcast along
-    any axis.
+    any axis. Some layouts of x and dout are tried in float32 as well.
 
     Parameters
     ----------

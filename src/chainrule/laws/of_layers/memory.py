@@ -124,6 +124,8 @@ def _shares(a: Any, b: Any) -> bool:
 def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """Results do not depend on what was in memory before: nothing that `np.empty` gave is left as it was.
 
+    Meanwhile `np.empty` and `np.empty_like` give arrays that are full of a number, in the whole process.
+
     Parameters
     ----------
     layer, params, x

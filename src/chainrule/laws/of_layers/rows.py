@@ -44,9 +44,10 @@ LARGE_ROW = 1000
 def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """Each row is treated alone: in any order and any number, some of them, one, or one several times.
 
-    Rows of `out` and `dx` go with the rows of `x` and `dout`, and gradients add up. A layer that declares
-    `couples_rows` is not asked, nor is one whose x is a single example, as `event_axes` tells; what a layer refuses is
-    left out. Where `elementwise` or `event_axes` says that several axes count examples, each is alone along all.
+    Rows of `out` and `dx` go with the rows of `x` and `dout`, and gradients add up; among many rows also where numbers
+    have several sizes. A layer that declares `couples_rows` is not asked, nor is one whose x is a single example, as
+    `event_axes` tells; what a layer refuses is left out. Where `elementwise` or `event_axes` says that several axes
+    count examples, each is alone along all.
 
     Parameters
     ----------

@@ -54,9 +54,10 @@ COUPLED_ROWS = (1, 2, 3, 6, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
 def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """The derivative is right at other sizes too: of coupled rows, of columns, and of parameters.
 
-    Of columns also with parameters that have other lengths; of axes between rows and columns, those of time or of
-    images, in every case that the layer takes; with two axes of rows, where `event_axes` allows them. Where backward
-    raises then, nothing can be told. Rows of layers that treat each alone are covered by `independent_rows`.
+    Of columns also with numbers of several sizes, and with parameters that have other lengths; of axes between rows and
+    columns, those of time or of images, in every case that the layer takes; with two axes of rows, where `event_axes`
+    allows them. Where backward raises then, nothing can be told. Rows of layers that treat each alone are covered by
+    `independent_rows`.
 
     Parameters
     ----------
@@ -104,7 +105,8 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         for shape in ((*x.shape[:-1], columns) for columns in MIXED if x.ndim > 1 and columns > x.shape[-1]):
             other = mixed(_spread(x, shape, rng), rng) if x.size and math.prod(shape) <= most else x
             case = f"for x {describe(other)}, of which some numbers are 0 or ten times as large"
-            verdicts += judged_at("other_sizes", base, other, rng, case, counts=_never) if other is not x else []
+            found = judged_at("other_sizes", base, other, rng, case, counts=_never) if other is not x else []
+            verdicts += [each for each in found if each.wrong]
     if base is not None and has_rows:
         twice = np.stack([x, x[::-1]])
         verdicts += judged_at("other_sizes", base, twice, rng, f"for x {describe(twice)}, which has two axes of rows")

@@ -349,6 +349,8 @@ def _far_out(
         for name, leaf in results.items():
             if np.isnan(leaf).any():
                 note = f"for {words} in {dtype.name} it is nan where out is finite: does something overflow on the way?"
+                if far is x and dtype == np.float64:  # parameters of a thousand may be no logarithm of anything
+                    return [Verdict("other_values", name, False, note, undecided=True, advice=REFUSE_PARAMETERS)]
                 return [Verdict("other_values", name, ok=False, note=note)]
     return []
 

@@ -174,7 +174,8 @@ def _in_place_of_nan(
 def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
     """The gradient is right for other targets and sizes: the first and the last label, equal ones, zeros, large ones.
 
-    Also where targets are close to `out`, and for the same whole numbers in another dtype if the loss is then the same.
+    Also where targets are close to `out`, for the labels that only more columns have, and for the same whole numbers in
+    another dtype if the loss is then the same.
 
     A loss may be made for its number of columns: where a `dout` for another number has not that shape, it can't be told
     whether forward should have refused it.

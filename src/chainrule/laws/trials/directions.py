@@ -228,7 +228,8 @@ def _of_field(
         return [Verdict(law, name, ok=False, undecided=True, note=joined(words[which], part.kinks))]
     verdict = located(law, part, direction, words[which])
     if verdict.undecided and alike and not worst.kinked and worst.ratio * worst.power > OF_AN_ENTRY:
-        tied = "where all entries move alike it is wrong: are ties counted twice?"
+        often = "twice" if abs(worst.got) > abs(worst.low) else "once each"
+        tied = f"where all entries move alike it is wrong: are ties counted {often}?"
         note = joined(words[which], tied if np.isfinite(part.got).all() else NOT_FINITE)
         verdict = Verdict(law, name, False, note, got=worst.got, expected=worst.low)
     return [verdict]
