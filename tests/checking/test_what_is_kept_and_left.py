@@ -10,15 +10,19 @@ from catalogue import LAYERS
 from chainrule import (
     Affine,
     Array,
+    Convolution,
     Layer,
     LayerNorm,
+    PRelu,
     adam,
     affine,
     check_layer,
     check_loss,
     check_network,
     check_optimizer,
+    convolution,
     layer_norm,
+    prelu,
     rules,
     sequential,
     sgd,
@@ -222,6 +226,22 @@ def test_a_network_in_float64_may_have_a_norm_in_it() -> None:
     params = ends[0], LayerNorm.init(5, dtype=np.float64), ends[1]
     network = sequential(affine, layer_norm(), affine)
     report = check_network(network, softmax_cross_entropy, params, X, np.array([0, 1, 2, 1, 0]), rng=rng)
+    assert report.ok, report
+
+
+def test_a_network_in_float64_may_have_a_convolution_in_it() -> None:
+    rng = RNG(0)
+    params = PRelu.init(4, dtype=np.float64), Convolution.init(rng, 4, 3, (3,), dtype=np.float64)
+    network, x = sequential(prelu, convolution(padding=1)), rng.standard_normal((3, 5, 4))
+    report = check_network(network, softmax_cross_entropy, params, x, rng.integers(0, 3, (3, 5)), rng=rng)
+    assert report.ok, report
+
+
+def test_shares_that_are_rounded_to_float16_are_targets_in_every_dtype() -> None:
+    shares = RNG(2).random((5, 4)) + 0.1
+    targets = (shares / shares.sum(1, keepdims=True)).astype(np.float16)
+    assert (targets.sum(1, dtype=np.float64) != 1).any()
+    report = check_loss(softmax_cross_entropy, X.astype(np.float16), targets, rng=RNG(0))
     assert report.ok, report
 
 

@@ -978,3 +978,17 @@ def test_a_module_that_fails_has_its_parameters_back() -> None:
     with pytest.raises(RuntimeError, match="no"):
         as_layer(module).forward(parameters(module), np.ones((4, 2), np.float32))
     assert module.weight is weight
+
+
+def test_parameters_that_forward_makes_are_told() -> None:
+    class Grows(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
+        def forward(self, x: Any) -> Any:
+            self.late = torch.nn.Parameter(torch.ones(1))
+            return x * self.late
+
+    module = Grows()
+    layer = as_layer(module)
+    x = np.ones((4, 2), np.float32)
+    _, cache = layer.forward((), x)
+    with pytest.raises(ValueError, match="as_layer: Grows has 1 parameters now, and got 0: does its forward make some"):
+        layer.backward(cache, x)

@@ -11,7 +11,7 @@ all (Squire and Trapp, SIAM Review 40, 1998).
 by piece: `abs` and `positive_part` go by the sign of the real part, which says on which branch x is.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from chainrule.arrays.exponents import decay_of
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.tuned import TUNED, Tuned
 from chainrule.arrays.types import Array, Labels, Mask
+from chainrule.arrays.windows import Product, Windows
 
 STEP = 1e-200
 
@@ -115,8 +116,8 @@ class LiftedNamespace(Tuned):
         return x.astype(kind, copy=False)
 
 
-def _lifted(product: Callable[..., Array], *arguments: Any) -> Array:
-    return lift(product(*arguments))
+def _lifted(product: Product, x: Array, W: Array, at: Windows) -> Array:
+    return lift(product(lift(x), lift(W), at))
 
 
 LIFTED: Namespace = LiftedNamespace()

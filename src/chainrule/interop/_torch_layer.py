@@ -158,6 +158,9 @@ class Subject:
             parts = list(self.f.modules())
             parameters, buffers = _held(parts, "_parameters"), _held(parts, "_buffers")
             own = {id(each.value): each.value for each in parameters}
+            if len(own) != len(leaves):
+                counts = f"has {len(own)} parameters now, and got {len(leaves)}: does its forward make some?"
+                raise ValueError(f"as_layer: {name_of_function(self.f)} {counts}")
             # A module's own parameters have no gaps: where there are some, torch's batch norm gives another dx.
             lent = {key: leaf.contiguous() for key, leaf in zip(own, leaves, strict=True)}
             kind, like = (parameters[0].value.dtype, leaves[0].dtype) if parameters else (None, x.dtype)

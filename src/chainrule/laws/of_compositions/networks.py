@@ -13,7 +13,7 @@ from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.derivative import analytic, right
 from chainrule.laws.of_layers.linearity import ROUNDING
-from chainrule.laws.trials.copies import in_float64, writable
+from chainrule.laws.trials.copies import in_float64, targets_in_float64, writable
 from chainrule.laws.trials.directions import by_directions
 from chainrule.laws.trials.hints import hint
 from chainrule.laws.trials.trial import Checked, Trial, measured
@@ -67,7 +67,7 @@ def network_gradient(
     >>> all(verdict.ok for verdict in laws.network_gradient(affine, mean_squared_error, params, x, targets, rng))
     True
     """
-    params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
+    params, x, targets = in_float64(params), in_float64(x), targets_in_float64(targets)
     objective = Objective(network, loss, x, targets)
     _, grads = value_and_grad(network, loss)(params, x, targets)
     trial = Trial.of(_with_loss(network, loss, targets), params, x)
@@ -137,7 +137,7 @@ def descent(
     >>> all(verdict.ok for verdict in laws.descent(affine, mean_squared_error, params, x, targets, rng))
     True
     """
-    params, x, targets = in_float64(params), in_float64(x), in_float64(targets)
+    params, x, targets = in_float64(params), in_float64(x), targets_in_float64(targets)
     optimizer: Any = sgd(float(rng.random()))
     value, grads = value_and_grad(network, loss)(params, x, targets)
     state = optimizer.init(params)

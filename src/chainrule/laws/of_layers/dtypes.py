@@ -282,8 +282,8 @@ class Both:
 
         def by_signs(verdict: Verdict) -> Verdict | None:
             is_small = verdict.error < RANDOM * verdict.bound
-            is_random = is_small and _is_random(self.trial, name, rng)
-            return Verdict("precision", name, ok=True, power=verdict.error) if is_random else None
+            random = is_small and is_random(self.trial, name, rng)
+            return Verdict("precision", name, ok=True, power=verdict.error) if random else None
 
         def by_largest(verdict: Verdict) -> Verdict | None:
             """A step within may round, as in 1 - t * t."""
@@ -381,7 +381,7 @@ def _moved(rng: np.random.Generator, unit: float, leaf: Array) -> Array:
     return np.asarray(wide + unit * rms(wide) * rng.uniform(-1, 1, leaf.shape))
 
 
-def _is_random(at: Trial, name: str, rng: np.random.Generator) -> bool:
+def is_random(at: Trial, name: str, rng: np.random.Generator) -> bool:
     """Tell whether the errors of a result are of either sign at points nearby, as rounding is and a fault is not.
 
     Those of 1 - t * t beside the end of a tangent keep their sign over a part in a thousand, and not over some more.

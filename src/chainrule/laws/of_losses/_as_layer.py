@@ -13,7 +13,7 @@ from chainrule.arrays.types import Array, is_any_tuple, is_tuple
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.linearity import ROUNDING
 from chainrule.laws.of_layers.rows import taken
-from chainrule.laws.trials.copies import same_numbers
+from chainrule.laws.trials.copies import same_numbers, targets_in_dtype
 from chainrule.laws.trials.trial import Trial, measured
 from chainrule.layer import Layer
 from chainrule.loss import Loss
@@ -51,7 +51,9 @@ class LossForward:
 
     def __call__(self, params: tuple[()], x: Array) -> tuple[Array, Any]:
         """The loss of an output."""
-        targets = tree.map(partial(_in_dtype_of, x), with_rows(self.rows, x, self.targets))
+        targets = with_rows(self.rows, x, self.targets)
+        if x.dtype.kind == "f":
+            targets = targets_in_dtype(targets, x.dtype)
         value, cache = run_loss(self.loss, x, targets)
         return np.asarray(value, getattr(value, "dtype", x.dtype)), cache
 
@@ -67,10 +69,6 @@ def with_rows(rows: int, x: Array, targets: T) -> T:
 def number_of_rows(x: Array) -> int:
     """The length of the first axis, or 0 without one."""
     return len(x) if x.ndim else 0
-
-
-def _in_dtype_of(x: Array, leaf: Array) -> Array:
-    return leaf.astype(x.dtype) if leaf.dtype.kind == "f" and x.dtype.kind == "f" else leaf
 
 
 NAMES = {"dx": "dout", "out": "loss", "dout": "dloss", "x": "out"}

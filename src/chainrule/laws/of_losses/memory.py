@@ -25,7 +25,15 @@ from chainrule.laws.of_losses._as_layer import (
     run_loss,
     with_rows,
 )
-from chainrule.laws.trials.copies import in_dtype, in_float64, read_only_copy, same_numbers, writable
+from chainrule.laws.trials.copies import (
+    in_dtype,
+    in_float64,
+    read_only_copy,
+    same_numbers,
+    targets_in_dtype,
+    targets_in_float64,
+    writable,
+)
 from chainrule.laws.trials.trial import arrays_in
 from chainrule.loss import Loss
 
@@ -77,7 +85,7 @@ def _other_copies(out: Array, targets: T) -> Iterator[tuple[str, Array, T]]:
         yield "with 1 row", out[:1], tree.map(partial(row_of_targets, 0), targets)
     for dtype in map(np.dtype, (np.float32, np.float64, np.float16)):
         if dtype != out.dtype:
-            yield f"in {dtype.name}", in_dtype(out, dtype), in_dtype(targets, dtype)
+            yield f"in {dtype.name}", in_dtype(out, dtype), targets_in_dtype(targets, dtype)
 
 
 def _in_rows(out: Array, targets: Any) -> bool:
@@ -188,7 +196,7 @@ def _gives_its_cache(loss: Loss[Any, Any], out: Array, targets: Any) -> bool:
 
 def _laid_out(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> Iterator[Verdict]:
     """The verdicts on the results for an out and targets that are both in another layout."""
-    out, targets = in_float64(out), in_float64(targets)
+    out, targets = in_float64(out), targets_in_float64(targets)
     value, cache = run_loss(loss, out, targets)
     dout, rounding = np.array(loss.backward(cache, 1.0)), rounding_of_loss(loss, out, targets, rng)
     for name, layout in layouts_of(max(leaf.ndim for leaf in (out, *tree.leaves(targets)))).items():

@@ -12,7 +12,7 @@ from chainrule.checking.verdict import Verdict, compare
 from chainrule.laws.of_layers.derivative import derivative
 from chainrule.laws.of_layers.structure import like_argument
 from chainrule.laws.of_losses._as_layer import IGNORED, as_layer, of_ignored, renamed, rounding_of_loss, run_loss
-from chainrule.laws.trials.copies import in_float64, writable
+from chainrule.laws.trials.copies import in_float64, targets_in_float64, writable
 from chainrule.loss import Loss
 from chainrule.rules.passes import in_pass
 
@@ -76,7 +76,7 @@ def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gen
     >>> all(verdict.ok for verdict in laws.loss_derivative(mean_squared_error, out, targets, rng))
     True
     """
-    verdicts = derivative(as_layer(loss, in_float64(targets)), (), out, rng)
+    verdicts = derivative(as_layer(loss, targets_in_float64(targets)), (), out, rng)
     of_dout = renamed("loss_derivative", [each for each in verdicts if each.field == "dx"])
     return of_ignored(loss, out, targets, of_dout)
 
@@ -107,7 +107,7 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     >>> all(verdict.ok for verdict in laws.loss_linearity(mean_squared_error, out, targets, rng))
     True
     """
-    out, targets = in_float64(out), in_float64(targets)
+    out, targets = in_float64(out), targets_in_float64(targets)
     _, cache = run_loss(loss, out, targets)
     k = 1.5 + float(rng.random())
     once, often, never = (np.array(loss.backward(cache, dloss)) for dloss in (1.0, k, 0.0))

@@ -15,7 +15,7 @@ from chainrule.laws.of_layers.derivative import noted
 from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.of_losses._as_layer import rounding_of_loss, row_of_targets, run_loss
 from chainrule.laws.of_losses._cases import OtherArguments, other_targets
-from chainrule.laws.trials.copies import in_float64
+from chainrule.laws.trials.copies import in_float64, targets_in_float64
 from chainrule.loss import Loss
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     >>> all(verdict.ok for verdict in laws.mean_of_rows(mean_squared_error, out, targets, rng))
     True
     """
-    out, targets = in_float64(out), in_float64(targets)
+    out, targets = in_float64(out), targets_in_float64(targets)
     value, _ = run_loss(loss, out, targets)
     rows = loss.rows(out, targets)
     if not isinstance(rows, np.ndarray | np.generic) or rows.shape != out.shape[:-1]:

@@ -26,6 +26,40 @@ def in_float64(value: P) -> P:
     return tree.map(_in_float64, value)
 
 
+def targets_in_float64(targets: P) -> P:
+    """As `in_float64`; rows of shares, which sum to 1 within the rounding of their own dtype, sum to 1 in float64 too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.laws.trials.copies import targets_in_float64
+    >>> thirds = np.full((1, 3), 1 / 3, np.float16)
+    >>> bool(thirds.astype(np.float64).sum() == 1), bool(targets_in_float64(thirds).sum() == 1)
+    (False, True)
+    """
+    return tree.map(_shares_in_float64, targets)
+
+
+def targets_in_dtype(targets: P, dtype: np.dtype[Any]) -> P:
+    """As `in_dtype`; rows of shares sum to 1 in a wider dtype too."""
+
+    def converted(leaf: Array) -> Array:
+        if leaf.dtype.kind != "f":
+            return leaf
+        return (_shares_in_float64(leaf) if leaf.dtype.itemsize < dtype.itemsize else leaf).astype(dtype)
+
+    return tree.map(converted, targets)
+
+
+def _shares_in_float64(leaf: Array) -> Array:
+    wide = _in_float64(leaf)
+    if wide.dtype == leaf.dtype or not leaf.ndim or not leaf.shape[-1] or not (leaf >= 0).all():
+        return wide
+    sums = wide.sum(axis=-1, keepdims=True)
+    are_shares = np.abs(sums - 1) <= leaf.shape[-1] * np.finfo(leaf.dtype).eps
+    return np.asarray(wide / sums if are_shares.all() else wide)
+
+
 def in_dtype(value: P, dtype: DTypeLike) -> P:
     """Copies of all arrays, those of floats in a dtype."""
     return tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, value)

@@ -25,7 +25,7 @@ TOGETHER = 1e-7
 """The relative error, of the smallest field, to which a derivative along all fields has to be known to count."""
 
 SMALL = 0.1
-"""What part of its size for another `dout` a field has at least: for ones, nothing is left of a softmax's gradient."""
+"""What part of its size for another `dout`, relative to that, a field has at least: a softmax has none for ones."""
 
 SPLITS = 4
 """The number of times that a direction is cut in two, to see whether the derivatives along the halves add up."""
@@ -159,6 +159,7 @@ def _together(
     parts = [parts for parts, _ in fields.values()]
     trial = parts[0][0].trial
     weights = np.stack([each.dout.reshape(-1) for each in parts[0]])
+    scales = np.array([rms(each) for each in weights])
     powers: dict[str, float] = dict.fromkeys(fields, math.inf)
     for i in range(-1, count):
         moves = {name: _moves(of[0], places, i, count, rng) for name, (of, places) in fields.items()}
@@ -166,7 +167,8 @@ def _together(
         with np.errstate(all="ignore"):
             got = np.array([sum(float(each.sum()) for each in of) for of in zip(*products.values(), strict=True)])
             sizes = {name: np.array([length(each) for each in of]) for name, of in products.items()}
-        counted = [np.maximum(size, SMALL * size.max()) for size in sizes.values()]
+        usual = [float(np.max(size[scales > 0] / scales[scales > 0], initial=0.0)) for size in sizes.values()]
+        counted = [np.maximum(size, SMALL * scales * most) for size, most in zip(sizes.values(), usual, strict=True)]
         smallest = np.min([np.where(size > 0, size, np.inf) for size in counted], axis=0)
         if not (np.isfinite(got).all() and np.isfinite(smallest).all()):
             return None
