@@ -10,19 +10,24 @@ from catalogue import LAYERS
 from chainrule import (
     Affine,
     Array,
+    BatchNorm,
     Convolution,
     Layer,
     LayerNorm,
     PRelu,
     adam,
     affine,
+    batch_norm,
     check_layer,
     check_loss,
     check_network,
     check_optimizer,
     convolution,
+    global_mean_pool,
     layer_norm,
+    mean_squared_error,
     prelu,
+    relu,
     rules,
     sequential,
     sgd,
@@ -243,6 +248,30 @@ def test_shares_that_are_rounded_to_float16_are_targets_in_every_dtype() -> None
     assert (targets.sum(1, dtype=np.float64) != 1).any()
     report = check_loss(softmax_cross_entropy, X.astype(np.float16), targets, rng=RNG(0))
     assert report.ok, report
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_gradient_that_a_batch_norm_undoes_is_right_but_for_rounding(seed: int) -> None:
+    rng = RNG(seed)
+    network = sequential(convolution(), batch_norm(), relu, global_mean_pool, affine)
+    params = Convolution.init(rng, 2, 4, 3), BatchNorm.init(4), (), (), Affine.init(rng, 4, 3)
+    x, labels = rng.standard_normal((4, 6, 6, 2)).astype(np.float32), rng.integers(0, 3, 4)
+    only = ["network_gradient"]
+    assert check_network(network, softmax_cross_entropy, params, x, labels, rng=rng, only=only).ok
+    norms = BatchNorm.init(6, dtype=np.float64), BatchNorm.init(6, dtype=np.float64)
+    twice, out = sequential(batch_norm(), batch_norm()), rng.standard_normal((8, 6))
+    assert check_network(twice, softmax_cross_entropy, norms, out, rng.integers(0, 6, 8), rng=rng, only=only).ok
+
+
+def test_arrays_of_another_byte_order_are_taken_in_every_check() -> None:
+    x, big = X[:, :3], X[:, :3].astype(">f8")
+    params = Affine.init(RNG(0), 3, 2, dtype=np.float64)
+    assert check_layer(affine, params, big, rng=RNG(0), effort="quick").ok
+    assert check_loss(mean_squared_error, big, x + 1, rng=RNG(0), only=["loss_structure", "loss_derivative"]).ok
+    only = ["structure", "network_gradient"]
+    labels = np.array([0, 1, 0, 1, 1], ">i8")
+    assert check_network(affine, softmax_cross_entropy, params, big, labels, rng=RNG(0), only=only).ok
+    assert check_optimizer(sgd(0.1), big, big, rng=RNG(0), only=["step_structure", "step_purity"]).ok
 
 
 @pytest.mark.parametrize("key", ["in", "lambda", "class", "None", "self", "_w", "__b", "__init__", "0", "a.b", ""])

@@ -992,3 +992,57 @@ def test_parameters_that_forward_makes_are_told() -> None:
     _, cache = layer.forward((), x)
     with pytest.raises(ValueError, match="as_layer: Grows has 1 parameters now, and got 0: does its forward make some"):
         layer.backward(cache, x)
+
+
+def test_of_a_module_that_is_random_no_derivative_is_asked_and_the_way_is_said() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout(0.3))
+    report = check(as_layer(module), parameters(module), data(np.float32)[1], effort="full")
+    (verdict,) = report.undecided
+    assert verdict.note == "each call gives other numbers, which have no derivative: laws that ask for it are left out"
+    assert "module.eval()" in verdict.advice
+    assert {each.law for each in report.verdicts}.isdisjoint({"other_values", "other_sizes", "any_dout"})
+
+
+def test_the_hooks_of_a_parameter_count() -> None:
+    module = torch.nn.Linear(3, 2)
+    module.weight.register_hook(untyped(lambda grad: 2 * grad))
+    assert fails("derivative", "grads.weight", as_layer(module), parameters(module), data(np.float32)[1])
+
+
+def test_a_module_may_take_its_parameter_out_and_put_it_back() -> None:
+    class Takes(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = torch.nn.Parameter(torch.ones(4))
+
+        def forward(self, x: Any) -> Any:
+            w = self.w
+            del self.w
+            self.w = w
+            return x * w
+
+    module = Takes()
+    before = module.w
+    as_layer(module).forward(parameters(module), np.ones((3, 4), np.float32))
+    assert module.w is before
+    assert "w" not in vars(module)
+
+
+def test_an_array_of_objects_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"as_layer: x must be an array of numbers, got object\[3\]"):
+        as_layer(torch.sin).forward((), np.array([1, None, 2]))
+
+
+def test_a_weight_norm_of_hooks_is_given_no_parameters_of_other_shapes() -> None:
+    with pytest.warns(FutureWarning, match="weight_norm"):
+        module = torch.nn.utils.weight_norm(torch.nn.Linear(3, 2))
+    report = check(as_layer(module), parameters(module), data(np.float32)[1], only=("other_sizes",))
+    assert report.ok, report
+
+
+def test_a_linear_layer_before_a_batch_norm_of_two_rows_is_right_but_for_rounding() -> None:
+    torch.manual_seed(3)
+    module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4, affine=False)).double()
+    x = np.random.default_rng(1).standard_normal((6, 4))
+    report = check(as_layer(module, couples_rows=True), parameters(module), x, only=("grads_without_dx",))
+    assert report.ok, report

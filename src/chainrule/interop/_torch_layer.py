@@ -125,7 +125,7 @@ class Subject:
         if is_module(self.f):
             with SWAPPING:
                 names = [name for name, _ in self.f.named_parameters()]
-            own = dict(zip(names, tree.leaves(params), strict=True))
+            own = dict(zip(names, tree.leaves(params), strict=False))  # forward may have made more of them
             by_name = ((), {self.at: x}) if isinstance(self.at, str) else ((x,),)
             return call_in_code("torch.func.functional_call", (Name("copied"), own, *by_name), {}, write)
         name = name_in_code(self.f)
@@ -165,6 +165,8 @@ class Subject:
             lent = {key: leaf.contiguous() for key, leaf in zip(own, leaves, strict=True)}
             kind, like = (parameters[0].value.dtype, leaves[0].dtype) if parameters else (None, x.dtype)
             lent |= {id(each.value): _buffer(each.value, kind, like) for each in buffers}
+            for key, parameter in own.items():
+                _stands_for(parameter, lent[key])
             try:
                 for each in (*parameters, *buffers):
                     each.by_name[each.name] = lent[id(each.value)]
@@ -172,6 +174,15 @@ class Subject:
             finally:
                 for each in (*parameters, *buffers):
                     each.by_name[each.name] = each.value
+
+
+def _stands_for(parameter: Any, tensor: Any) -> None:
+    """Make a tensor a parameter, for `isinstance` and for a module that assigns it anew, with the hooks of another."""
+    tensor._is_param = True  # noqa: SLF001  # what `torch.nn.Parameter` looks at
+    hooks = parameter._backward_hooks  # noqa: SLF001  # torch has no other name for them
+    if hooks and tensor.requires_grad and tensor._backward_hooks is None:  # noqa: SLF001  # as above
+        for hook in hooks.values():
+            tensor.register_hook(hook)
 
 
 @frozen(eq=False)
@@ -194,7 +205,9 @@ def _minds_shapes(part: Any) -> bool:
 
     Recurrent ones read beyond the end of the memory, and a parametrization broadcasts.
     """
-    return isinstance(part, torch.nn.RNNBase) or torch.nn.utils.parametrize.is_parametrized(part)
+    hooks = part._forward_pre_hooks.values()  # noqa: SLF001  # weight_norm's, before it was a parametrization
+    makes_weights = any(type(hook).__module__.startswith("torch.nn.utils.") for hook in hooks)
+    return isinstance(part, torch.nn.RNNBase) or torch.nn.utils.parametrize.is_parametrized(part) or makes_weights
 
 
 def _check_shapes(module: Any, leaves: list[Any]) -> None:
@@ -492,6 +505,8 @@ def _leaves_of(node: Any) -> list[Any]:
 
 
 def _check_array(name: str, value: Any) -> None:
+    if is_numpy(value) and value.dtype.hasobject:
+        raise TypeError(f"as_layer: {name} must be an array of numbers, got {describe(value)}")
     if not (is_numpy(value) or torch.is_tensor(value)):
         raise TypeError(f"as_layer: {name} must be an array of NumPy's or a tensor, got {describe(value)}")
 

@@ -21,6 +21,7 @@ from chainrule.laws.showing.demonstrated import CheckedLayer, CheckedLoss
 from chainrule.laws.showing.examples import with_lines
 from chainrule.laws.showing.steps import steps_shown
 from chainrule.laws.tables import AT_ONCE, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.laws.trials.copies import in_native_order
 from chainrule.laws.trials.finite import unfit
 from chainrule.laws.trials.places import with_places
 from chainrule.laws.trials.subjects import as_given, as_trees, in_its_dtype
@@ -46,6 +47,7 @@ def layer_report(
     subject, given = as_trees(layer, params)
     _expect_arrays("check_layer", OF_AS_LAYER, params=given, x=x)
     _expect_floats("check_layer", given)
+    given, x = in_native_order((given, x))
     checked = in_its_dtype(subject, given, x)
 
     def result(x: Any, params: Any) -> Any:
@@ -70,6 +72,7 @@ def loss_report(
     if is_a(targets, list):
         _expect_array(targets, "check_loss: targets")
     _expect_arrays("check_loss", out=out, targets=targets)
+    out, targets = in_native_order((out, targets))
     _expect_names(only, LOSS_LAWS, "check_loss")
     laws = chosen(LOSS_LAWS, only, quick=is_quick(effort, "check_loss"))
 
@@ -111,6 +114,7 @@ def network_report(
     lost = unfit("network_gradient", {"x": x, "params": given, "targets": targets}, value)
     if lost is not None:
         return Report((*of_layer.verdicts, *of_loss.verdicts, lost))
+    given, x, targets = in_native_order((given, x, targets))
     laws = {name: partial(law, subject) for name, law in chosen(NETWORK_LAWS, only).items()}
     of_both = verdicts_of("check_network", laws, loss, given, x, targets, rng=rng)
     of_layers = LAYER_LAWS | AT_ONCE if is_quick(effort, "check_network") else LAYER_LAWS
@@ -135,6 +139,7 @@ def optimizer_report(
     lost = unfit("follows_gradient", {"params": params, "grads": grads})
     if lost is not None:
         return Report((lost,))
+    params, grads = in_native_order((params, grads))
     laws = chosen(OPTIMIZER_LAWS, only)
     report = Report(verdicts_of("check_optimizer", laws, optimizer, params, grads, rng=rng))
     lines = (steps_shown(verdict, optimizer) for verdict in report.failures)

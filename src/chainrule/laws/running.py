@@ -52,19 +52,46 @@ def verdicts_of(check: str, laws: Laws, subject: object, *arguments: object, rng
     verdicts: list[Verdict] = []
     changed: dict[str, None] = {}
     with progress(len(laws)) as begun:
+        left_out: set[str] = set()
         for name, law in laws.items():
+            if name in left_out:
+                continue
             begun(name)
             found, changed_by_it = _found(name, law, subject, arguments, rng)
             if name == "process_unchanged" and len(laws) > 1:  # it comes first, and the next one says the same
                 found = [each for each in found if each.field != "call"]
             verdicts += found
             changed |= changed_by_it
+            if name == "process_unchanged" and _is_random(laws, found, subject, arguments, rng):
+                left_out.update((*DERIVATIVE_LAWS, *ELSEWHERE))
+                verdicts += [RANDOM] if "derivative" in laws else []
             if name.endswith("structure") and any(map(_says_all, verdicts)):
                 break  # other laws would only say the same in other words
     if "process_unchanged" in laws and not any(v.law == "process_unchanged" and v.wrong for v in verdicts):
         note = "a call at other numbers, of another size or in another dtype changes {} of the whole process"
         verdicts += [Verdict("process_unchanged", name, ok=False, note=note.format(name)) for name in changed]
     return tuple(_without_echo(verdicts))
+
+
+RANDOM = Verdict(
+    "derivative",
+    "out",
+    ok=False,
+    undecided=True,
+    note="each call gives other numbers, which have no derivative: laws that ask for it are left out",
+    advice="Bind the seed of what is random, or take the form for use, as module.eval() does",
+)
+"""The verdict on what is random."""
+
+
+def _is_random(
+    laws: Laws, found: list[Verdict], subject: object, arguments: tuple[object, ...], rng: Generator
+) -> bool:
+    """Tell whether each call gives other numbers: laws that ask for the derivative of those would take long."""
+    if "repeatability" not in laws or not any(each.wrong and each.field == "the first call" for each in found):
+        return False
+    verdicts, _ = _found("repeatability", laws["repeatability"], subject, arguments, rng)
+    return any(each.wrong and each.field == "out" for each in verdicts)
 
 
 def _found(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule import tree
-from chainrule.arrays.ownership import read_only
+from chainrule.arrays.ownership import native, read_only
 from chainrule.arrays.types import Array
 
 P = TypeVar("P")
@@ -63,6 +63,11 @@ def _shares_in_float64(leaf: Array) -> Array:
 def in_dtype(value: P, dtype: DTypeLike) -> P:
     """Copies of all arrays, those of floats in a dtype."""
     return tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, value)
+
+
+def in_native_order(value: P) -> P:
+    """The same arrays, those in another byte order than the machine's as copies in that one, as layers return them."""
+    return tree.map(lambda leaf: leaf if leaf.dtype.isnative else leaf.astype(native(leaf.dtype)), value)
 
 
 def writable(value: P) -> P:
