@@ -368,3 +368,10 @@ def test_ties_that_are_left_out_are_not_called_counted_twice() -> None:
     said = [each.note for each in report.failures]
     assert any("are ties counted once each?" in note for note in said), str(report)
     assert not any("twice" in note for note in said), str(report)
+
+
+def test_of_no_rows_nothing_is_wrong() -> None:
+    layer = Layer(lambda p, x: (x * p, (x.copy(), p.copy())), lambda c, d: (d * c[1], (d * c[0]).sum(0)))
+    report = check_layer(layer, RNG(0).standard_normal(4), X[:0], rng=RNG(0))
+    assert not report.failures, report
+    assert {each.law for each in report.undecided} == {"derivative"}

@@ -197,7 +197,7 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
 def _like_parameters(params: Any, x: Array) -> Iterator[tuple[str, Array]]:
     """Rows of x that are rows of a parameter, as a point may be the centre that its distance is measured from."""
     for name, leaf in tree.named_leaves(params)[:FIELDS]:
-        if x.ndim > 1 and leaf.ndim and leaf.size and leaf.shape[-1] == x.shape[-1]:
+        if x.ndim > 1 and len(x) and leaf.ndim and leaf.size and leaf.shape[-1] == x.shape[-1]:
             other, rows = x.copy(), leaf.reshape(-1, leaf.shape[-1])[: len(x)]
             other[: len(rows)] = rows.reshape(len(rows), *(1 for _ in x.shape[1:-1]), -1)
             yield f"for an x with rows of params{name}", other
