@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from catalogue import LAYERS
 from chainrule import (
@@ -129,16 +130,16 @@ def swish(wrong: Callable[[Array], Any]) -> Layer[Any, Any]:
     return Layer(forward, backward)
 
 
-def far_out_beyond_8_columns(x: Array) -> Any:
-    return (np.arange(x.shape[1]) >= 8) & (np.abs(x) > 5)
+def far_out_beyond_8_columns(x: Array) -> NDArray[np.bool_]:
+    return np.asarray((np.arange(x.shape[1]) >= 8) & (np.abs(x) > 5), np.bool_)
 
 
-def zeros_beyond_8_columns(x: Array) -> Any:
-    return (np.arange(x.shape[1]) >= 8) & (x == 0)
+def zeros_beyond_8_columns(x: Array) -> NDArray[np.bool_]:
+    return np.asarray((np.arange(x.shape[1]) >= 8) & (x == 0), np.bool_)
 
 
-def far_out_beyond_64_rows(x: Array) -> Any:
-    return (np.arange(len(x)) >= 64)[:, None] & (np.abs(x) > 5)
+def far_out_beyond_64_rows(x: Array) -> NDArray[np.bool_]:
+    return np.asarray((np.arange(len(x)) >= 64)[:, None] & (np.abs(x) > 5), np.bool_)
 
 
 @pytest.mark.parametrize(
@@ -338,8 +339,8 @@ def test_a_list_for_dx_is_named() -> None:
 def test_layers_of_the_library_keep_a_complex_step_beside_real_parameters() -> None:
     for each in LAYERS:
         params, x = each.make(RNG(0), 4, np.float64)
-        if isinstance(each.layer, Layer):
-            assert isinstance(each.layer.forward(params, lift(x))[0], Lifted), each.name
+        out: Any = each.layer.forward(params, lift(x))[0]
+        assert isinstance(out, Lifted), each.name
 
 
 def test_of_a_parameter_of_a_thousand_that_may_be_a_logarithm_nothing_is_told() -> None:
@@ -371,7 +372,13 @@ def test_ties_that_are_left_out_are_not_called_counted_twice() -> None:
 
 
 def test_of_no_rows_nothing_is_wrong() -> None:
-    layer = Layer(lambda p, x: (x * p, (x.copy(), p.copy())), lambda c, d: (d * c[1], (d * c[0]).sum(0)))
-    report = check_layer(layer, RNG(0).standard_normal(4), X[:0], rng=RNG(0))
+    def forward(params: Array, x: Array) -> tuple[Array, Any]:
+        return x * params, (x.copy(), params.copy())
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Array]:
+        x, params = cache
+        return dout * params, (dout * x).sum(0)
+
+    report = check_layer(Layer(forward, backward), RNG(0).standard_normal(4), X[:0], rng=RNG(0))
     assert not report.failures, report
     assert {each.law for each in report.undecided} == {"derivative"}

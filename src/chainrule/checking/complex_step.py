@@ -30,7 +30,11 @@ class Lifted(np.ndarray[Any, np.dtype[Any]]):
     """A complex array whose imaginary part is a direction times `STEP`."""
 
     lifted = True
-    __array_priority__ = 1.0  # so that it is what is made of it and of ordinary arrays, by `np.concatenate` too
+
+    @property
+    def __array_priority__(self) -> float:
+        """More than that of ordinary arrays: what is made of both is lifted, by `np.concatenate` too."""
+        return 1.0
 
     def __ge__(self, other: Any) -> Any:
         return np.greater_equal(np.real(self), np.real(other))  # complex numbers would be ordered by the step as well
