@@ -522,9 +522,9 @@ def a_number_is_drawn_from_the_global_generator() -> Layer[Any, Any]:
 
 
 @broken(ELEMENTWISE, "other_values")
-def a_square_whose_slope_stops_at_sixteen() -> Layer[Any, Any]:
+def a_square_whose_slope_stops_at_a_hundred() -> Layer[Any, Any]:
     def backward(x: Array, out: Array, dout: Array) -> Array:
-        return np.asarray(dout * np.clip(2 * x, -16, 16))
+        return np.asarray(dout * np.clip(2 * x, -100, 100))
 
     return elementwise(np.square, backward)
 
@@ -563,9 +563,9 @@ def dout_is_read_in_the_order_of_memory() -> Layer[Any, Any]:
 
 
 @broken(ELEMENTWISE, "other_calls")
-def dout_is_read_in_the_order_of_memory_in_float32() -> Layer[Any, Any]:
+def a_reversed_dout_is_read_forwards_in_float32() -> Layer[Any, Any]:
     def as_it_lies(d: Array) -> Array:
-        return d.ravel(order="K").reshape(d.shape) if d.dtype == np.float32 else d
+        return np.flip(d) if d.dtype == np.float32 and min(d.strides, default=0) < 0 else d
 
     return elementwise(np.tanh, lambda x, out, d: as_it_lies(d) * (1 - out**2))
 

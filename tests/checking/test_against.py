@@ -126,7 +126,7 @@ def test_a_mistake_in_a_jax_kernel_is_found(fault: str, dtype: str) -> None:
 
 
 @needs_torch
-@pytest.mark.parametrize(("seed", "dtype"), enumerate(DTYPES))
+@pytest.mark.parametrize(("seed", "dtype"), [*enumerate(DTYPES)])
 def test_right_kernels_of_torch_are_accepted(seed: int, dtype: str) -> None:
     torch: Any = import_module("torch")
     x, weight, bias, matrix = tensors(dtype, (6, 10), (10,), (10,), (10, 7), seed=seed)

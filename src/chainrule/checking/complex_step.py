@@ -55,8 +55,8 @@ class LiftedNamespace(Tuned):
     def __init__(self) -> None:
         super().__init__()
         # What these write to new memory of NumPy's is no lifted array.
-        self.windowed = partial(_lifted, self.windowed)
-        self.folded = partial(_lifted, self.folded)
+        self.windowed: Product = partial(_lifted, self.windowed)
+        self.folded: Product = partial(_lifted, self.folded)
 
     def gathered(self, places: range, steps: Iterable[tuple[Array, ...]], /) -> tuple[Array, ...]:
         return tuple(map(lift, super().gathered(places, steps)))

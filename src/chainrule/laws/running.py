@@ -14,6 +14,7 @@ from chainrule.arrays.types import Generator
 from chainrule.checking.progress import progress
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_compositions.networks import NETWORK_LAWS
+from chainrule.laws.of_layers.first_call import KEPT
 from chainrule.laws.tables import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.hints import line_of, wrote_to_read_only
@@ -113,10 +114,10 @@ WRITES = "Make a new array of it: what is lent is not to be written to"
 
 
 def _without_echo(verdicts: list[Verdict]) -> list[Verdict]:
-    """Without what `other_calls` says of an earlier cache where another law has found what is kept."""
+    """Without what `other_calls` says of an earlier cache, and of the first call, where another law finds a fault."""
     if not any(verdict.wrong and verdict.law != "other_calls" for verdict in verdicts):
         return verdicts
-    return [verdict for verdict in verdicts if (verdict.law, verdict.field) != ("other_calls", "backward")]
+    return [each for each in verdicts if each.note != KEPT and (each.law, each.field) != ("other_calls", "backward")]
 
 
 def _says_all(verdict: Verdict) -> bool:

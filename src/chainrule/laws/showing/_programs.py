@@ -119,14 +119,15 @@ def of_structure(code: Pair, field: str) -> Iterator[Program]:
     yield Program((), f"type({code.call()}).__name__", "'tuple'")
     for path in ("out", *_cached(code)):
         yield Program((forward,), f"{path}.dtype.name", f"{argument}.dtype.name")
-    found = [] if code.leaf is None else [(back, code.field)]
+    found = [(back, code.field)]
     if code.of_params:
         found.append(([ALONE], code.gradient("alone")))
         for lines, grads in ((back, code.gradients), ([ALONE], "alone")):
             yield Program((forward, *lines), f"type({grads}).__name__", repr(type(code.params).__name__))
     for lines, got in found:
         yield Program((forward, *lines), f"type({got}).__name__", "'ndarray'")
-        yield Program((forward, *lines), f"({got}.shape, {got}.dtype.name)", f"({like}.shape, {like}.dtype.name)")
+        if code.leaf is not None:  # out may have any shape
+            yield Program((forward, *lines), f"({got}.shape, {got}.dtype.name)", f"({like}.shape, {like}.dtype.name)")
 
 
 def of_dout(code: Pair, field: str) -> Iterator[Program]:

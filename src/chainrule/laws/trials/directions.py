@@ -25,7 +25,7 @@ TOGETHER = 1e-7
 """The relative error, of the smallest field, to which a derivative along all fields has to be known to count."""
 
 SMALL = 0.1
-"""What part of its size for another `dout`, relative to that, a field has at least: a softmax has none for ones."""
+"""The part of its size for another `dout`, relative to that, that a field has at least: a softmax has none for ones."""
 
 SPLITS = 4
 """The number of times that a direction is cut in two, to see whether the derivatives along the halves add up."""
@@ -230,8 +230,7 @@ def _of_field(
         return [Verdict(law, name, ok=False, undecided=True, note=joined(words[which], part.kinks))]
     verdict = located(law, part, direction, words[which])
     if verdict.undecided and alike and not worst.kinked and worst.ratio * worst.power > OF_AN_ENTRY:
-        often = "twice" if abs(worst.got) > abs(worst.low) else "once each"
-        tied = f"where all entries move alike it is wrong: are ties counted {often}?"
+        tied = "where all entries move alike it is wrong: are ties counted twice? Or left out?"
         note = joined(words[which], tied if np.isfinite(part.got).all() else NOT_FINITE)
         verdict = Verdict(law, name, False, note, got=worst.got, expected=worst.low)
     return [verdict]
