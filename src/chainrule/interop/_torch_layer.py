@@ -195,7 +195,7 @@ class Held:
 
 
 def _held(parts: list[Any], kind: str) -> list[Held]:
-    """The tensors that modules hold under this name of torch's: its `functional_call` takes longer than most layers."""
+    """The tensors that modules hold in a dictionary of this name of torch's, once for each place."""
     dicts = [getattr(part, kind) for part in parts]
     return [Held(held, name, value) for held in dicts for name, value in held.items() if value is not None]
 
