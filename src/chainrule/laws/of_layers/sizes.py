@@ -102,17 +102,25 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         if any(each.wrong for each in verdicts):
             break
     if base is not None and not (tree.leaves(params) or any(each.wrong for each in verdicts)):
-        for shape in ((*x.shape[:-1], columns) for columns in MIXED if x.ndim > 1 and columns > x.shape[-1]):
-            other = mixed(_spread(x, shape, rng), rng) if x.size and math.prod(shape) <= most else x
-            case = f"for x {describe(other)}, of which some numbers are 0 or ten times as large"
-            found = judged_at("other_sizes", base, other, rng, case, counts=_never) if other is not x else []
-            verdicts += [each for each in found if each.wrong]
+        verdicts += _of_mixed_columns(base, x, most, rng)
     if base is not None and has_rows:
         twice = np.stack([x, x[::-1]])
         verdicts += judged_at("other_sizes", base, twice, rng, f"for x {describe(twice)}, which has two axes of rows")
     if base is not None and not any(each.wrong for each in verdicts):
         verdicts += _with_parameters(base, x, rng)
     return [evolve(each, note=note) if each.ok else each for each in worst_by_field(verdicts)]
+
+
+def _of_mixed_columns(base: Trial, x: Array, most: int, rng: np.random.Generator) -> list[Verdict]:
+    """The faults of more columns with numbers of several sizes in them."""
+    found: list[Verdict] = []
+    for columns in MIXED if x.ndim > 1 and x.size else ():
+        shape = (*x.shape[:-1], columns)
+        if columns > x.shape[-1] and math.prod(shape) <= most:
+            other = mixed(_spread(x, shape, rng), rng)
+            case = f"for x {describe(other)}, of which some numbers are 0 or ten times as large"
+            found += judged_at("other_sizes", base, other, rng, case, counts=_never)
+    return [each for each in found if each.wrong]
 
 
 def _counts(x: Array, loose: bool, unfit: Unfit) -> bool:
