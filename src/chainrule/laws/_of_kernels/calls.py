@@ -46,12 +46,12 @@ def repeated(check: Check) -> Iterator[Verdict]:
     with contextlib.suppress(Exception):  # it refuses these numbers, which is an answer
         check.f.run(_half_as_large_again(check), -check.first.dout)
     dout = check.home.like(check.first.dout, out)
-    changed = dict.fromkeys(_wrong(check, check.f.backward(check.args, cache, dout)), "another call")
+    changed = dict.fromkeys(_wrong(check, check.f.backward(cache, dout)), "another call")
     for args in check.other_sizes[:2]:
         out, cache = check.f.forward(check.copied())
         _run_at(check, args)
         n = len(args[0])
-        for name in _wrong(check, check.f.backward(check.args, cache, dout)):
+        for name in _wrong(check, check.f.backward(cache, dout)):
             changed.setdefault(name, f"a call with {plural(n, 'row')}")
     again = _again(check, dout)
     for name, bits in runs[0].items():
@@ -78,7 +78,7 @@ def _run_at(check: Check, args: Arguments) -> None:
     """A call at other arguments, which f may refuse."""
     try:
         out, cache = check.f.forward(check.copied(args))
-        check.f.backward(args, cache, check.home.like(np.ones(tuple(out.shape)), out))
+        check.f.backward(cache, check.home.like(np.ones(tuple(out.shape)), out))
     except Exception:  # a law of its own says so
         return
 
@@ -86,9 +86,9 @@ def _run_at(check: Check, args: Arguments) -> None:
 def _again(check: Check, dout: Any) -> dict[str, str]:
     """The fault of the second backward of one call, which may be refused where something has been freed."""
     _, cache = check.f.forward(check.copied())
-    check.f.backward(check.args, cache, dout)
+    check.f.backward(cache, dout)
     try:
-        second = check.f.backward(check.args, cache, dout)
+        second = check.f.backward(cache, dout)
     except (RuntimeError, AttributeError) as error:
         if WRITTEN not in str(error):
             return {}
@@ -130,7 +130,7 @@ def _started(check: Check, args: Arguments) -> tuple[Any, Callable[[Real], Resul
         if not in_memory(check.home):
             return None
         out, cache = check.f.forward(args)
-        return out, lambda dout: check.f.backward(args, cache, check.home.like(dout, out))
+        return out, lambda dout: check.f.backward(cache, check.home.like(dout, out))
     plain, torch = check.f.plain, check.home.torch
     if plain is None:
         return None
@@ -249,7 +249,7 @@ def _with_some(check: Check, gradients: dict[str, str], words: str) -> list[Judg
         return []
     right = {name: check.first.right[name] for name in (names.out, *gradients.values())}
     try:
-        results = {names.out: out, **f.backward(args, cache, check.home.like(check.first.dout, out))}
+        results = {names.out: out, **f.backward(cache, check.home.like(check.first.dout, out))}
     except Exception as error:
         note = f"{words}: backward {error_text(error)}"
         return [Judged(np.inf, Verdict("requires_grad", name, ok=False, note=note)) for name in gradients.values()]

@@ -52,7 +52,7 @@ class Check:
 
     def copied(self, args: Arguments | None = None) -> Arguments:
         """Arguments for one call of f."""
-        return lifted(self.home, self.args if args is None else args, self.home.copy)
+        return lifted(self.args if args is None else args, self.home.copy)
 
     def truth(self, args: Arguments, dout: Real) -> Truth:
         """The right answers at another point."""
@@ -97,7 +97,7 @@ def truth_at(check: Check, args: Arguments, dout: Callable[[tuple[int, ...]], Re
     """The right answers at another point, if the reference takes it."""
     try:
         with np.errstate(all="ignore"):
-            shape = values(check.reference.forward(lifted(check.home, args, check.home.wide))[0]).shape
+            shape = values(check.reference.forward(lifted(args, check.home.wide))[0]).shape
             numbers_ = check.rng.standard_normal(shape) if dout is None else dout(shape)
             return check.truth(args, rounded(numbers_, check.args, check.home))
     except Exception:

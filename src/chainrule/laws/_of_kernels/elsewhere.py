@@ -66,7 +66,7 @@ def columns(check: Check) -> Iterator[Verdict]:
         found += _where_taken(check, known, f"with {plural(count, 'column')}")
     if taken and in_memory(check.home) and CORNER**2 * math.prod(x.shape[1:-1]) <= check.most:
         rows, which = (check.rng.integers(0, side, CORNER) for side in (x.shape[0], n))
-        known = _with_columns(check, lifted(check.home, check.args, partial(_rows, check.home, x, rows)), which)
+        known = _with_columns(check, lifted(check.args, partial(_rows, check.home, x, rows)), which)
         if known is not None:
             found += _where_taken(check, known, f"with {CORNER} rows and columns")
     yield from worst_judged(found)
@@ -76,7 +76,7 @@ def _with_columns(check: Check, args: Arguments, which: Real) -> Truth | None:
     """The right answers for these columns of the arguments, if the formula takes them."""
     n = int(check.args[0].shape[-1])
     drawn = check.home.columns(args[0], which)
-    beside = lifted(check.home, args[1:], partial(_columns, check.home, n, which))
+    beside = lifted(args[1:], partial(_columns, check.home, n, which))
     return _finite_truth(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *beside))
 
 
@@ -138,7 +138,7 @@ def _along(check: Check, axis: int, length: int) -> Arguments:
         which = check.rng.integers(0, array.shape[axis], shape)
         return check.home.like(np.take_along_axis(values(array), which, axis), array)
 
-    return lifted(check.home, check.args, take)
+    return lifted(check.args, take)
 
 
 def _apart(x: Real, rng: np.random.Generator) -> Real:
@@ -169,7 +169,7 @@ def extremes(check: Check) -> Iterator[Verdict]:
     x = values(check.args[0])
     if not x.ndim or not x.size or not np.isfinite(x).all():
         return
-    found = _finite(check, _with_zeros(check, x), "for x with zeros and equal numbers")
+    found = _finite(check, _with_zeros(x), "for x with zeros and equal numbers")
     if check.has_backward:
         far = _at(check, _far_out(x))
         known = truth_at(check, far)
@@ -181,7 +181,7 @@ def extremes(check: Check) -> Iterator[Verdict]:
     yield from worst_judged(found)
 
 
-def _with_zeros(check: Check, x: Real) -> Real:
+def _with_zeros(x: Real) -> Real:
     """X with a row of zeros, one of equal numbers, and one in which every second number is 0; x > 0 stays so."""
     changed = x.copy()
     if len(x) > 1:
@@ -217,7 +217,7 @@ def _finite(check: Check, x: Real, words: str) -> list[Judged]:
     """Tell whether results are finite where those of the formula are, in float64 and in the dtype of f."""
     args, dout = _at(check, x), check.first.dout
     try:
-        right = numbers(check.reference.run(lifted(check.home, args, check.home.wide), dout))
+        right = numbers(check.reference.run(lifted(args, check.home.wide), dout))
         if not check.has_backward:  # numerical slopes are finite by accident where the right one is not
             right = {check.names.out: right[check.names.out]}
         off = errors_of(check.reference, args, dout, right, has_backward=check.has_backward)

@@ -55,7 +55,7 @@ class Kernel:
             raise TypeError(f"forward must return (out, cache), got {describe(result)}")
         return result
 
-    def backward(self, args: Arguments, cache: Any, dout: Any) -> Results:
+    def backward(self, cache: Any, dout: Any) -> Results:
         """The gradients by name; those that are None are left out."""
         dx, grads = self.layer.backward(cache, dout)
         found = {"": dx, **dict(tree.named_leaves(grads if not self.alone else (grads,)))}
@@ -64,7 +64,7 @@ class Kernel:
     def run(self, args: Arguments, dout: Real) -> Results:
         """Forward and back, for a dout of these numbers; arguments are as they are given."""
         out, cache = self.forward(args)
-        return {self.names.out: out, **self.backward(args, cache, self.home.like(dout, out))}
+        return {self.names.out: out, **self.backward(cache, self.home.like(dout, out))}
 
     def _params(self, args: Arguments) -> Any:
         return args[1] if self.alone else args[1:]
@@ -241,7 +241,7 @@ def _rows_alone(f: Callable[..., Any], params: Any, x: Real) -> bool:
     return out.shape[:1] == x.shape[:1] == again.shape[:1] and bool(np.allclose(out[0], again[0], rtol=1e-12, atol=0))
 
 
-def lifted(home: Home, args: Arguments, change: Callable[[Any], Any]) -> Arguments:
+def lifted(args: Arguments, change: Callable[[Any], Any]) -> Arguments:
     """The arguments with other arrays; what is no array is carried along."""
     return tuple(_mapped(arg, change) for arg in args)
 

@@ -31,7 +31,7 @@ def layouts(check: Check) -> Iterator[Verdict]:
         of_x = (layout(check.home.copy(x)), *check.copied()[1:])
         found += _with_arguments(check, of_x, f"for {words} x")
         if has_parameters:
-            others = (check.copied()[0], *lifted(check.home, check.copied()[1:], constant(layout)))
+            others = (check.copied()[0], *lifted(check.copied()[1:], constant(layout)))
             found += _with_arguments(check, others, f"for {words.partition(' ')[2]} parameters")
     dout = check.first.dout
     for axis, words in ((0, "rows"), (-1, "columns")) if dout.ndim >= MATRIX and dout.size else ():
@@ -47,7 +47,7 @@ def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: 
     try:
         out, cache = check.f.forward(args)
         dout = layout(check.home.like(known.dout, out))
-        results = {check.names.out: out, **check.f.backward(args, cache, dout)}
+        results = {check.names.out: out, **check.f.backward(cache, dout)}
     except Exception as error:
         return [Judged(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words}: {error_text(error)}"))]
     return check.compared("layouts", numbers(results), known, words)
@@ -72,7 +72,7 @@ def unchanged(check: Check) -> Iterator[Verdict]:
     out, cache = check.f.forward(args)
     dout = check.home.like(check.first.dout, out)
     arrays["dout"], before["dout"], counts["dout"] = dout, check.home.bits(dout), check.home.written(dout)
-    check.f.backward(args, cache, dout)
+    check.f.backward(cache, dout)
     for name, array in arrays.items():
         note = ""
         if check.home.bits(array) != before[name]:
@@ -101,7 +101,7 @@ def kept(check: Check) -> Iterator[Verdict]:
         if getattr(getattr(changed, "flags", None), "writeable", True):
             check.home.change(changed)
         try:
-            results = check.f.backward(args, cache, check.home.like(check.first.dout, out))
+            results = check.f.backward(cache, check.home.like(check.first.dout, out))
         except Exception:  # torch watches over what it saves
             continue
         found = check.compared(
@@ -125,7 +125,7 @@ def unwritten(check: Check) -> Iterator[Verdict]:
         out, cache = check.f.forward(args)
     slope = check.home.like(dout, out)
     with check.home.junk([*first.values(), *arrays_of(check.args)]):
-        results = numbers({check.names.out: out, **check.f.backward(args, cache, slope)})
+        results = numbers({check.names.out: out, **check.f.backward(cache, slope)})
     for verdict in (each.verdict for each in check.compared("unwritten", results, check.first)):
         note = "it depends on what was in memory before: is an entry of empty not written?" if verdict.wrong else ""
         yield Verdict("unwritten", verdict.field, ok=not verdict.wrong, note=note)

@@ -62,14 +62,14 @@ def report_of(
     args = _arguments(f, reference, args)
     library = library_of((f, reference), arrays_of(args))
     home = home_of(library, arrays_of(args))
-    args = lifted(home, args, lambda array: np.asarray(array) if library == "jax" else array)
+    args = lifted(args, lambda array: np.asarray(array) if library == "jax" else array)
     names = names_of(f, reference, args, frozen)
     of_f = kernel(f, library, args, names, home, role="f")
     of_reference = kernel(reference, library, args, names, home, role="reference")
     has_backward = library != "numpy" or hasattr(reference, "backward")
     try:
         with np.errstate(all="ignore"):
-            out = values(of_reference.forward(lifted(home, args, home.wide))[0])
+            out = values(of_reference.forward(lifted(args, home.wide))[0])
     except Exception as error:
         raise ValueError(
             f"check_against: the reference does not take these arguments in float64: {error}"

@@ -101,7 +101,7 @@ def _cut(check: Check, counts: list[int]) -> tuple[Cut, list[int]]:
             with np.errstate(all="ignore"):
                 out, cache = kernel_.forward(args)
                 if kernel_ is check.f:
-                    kernel_.backward(args, cache, check.home.like(np.zeros_like(values(out)), out))
+                    kernel_.backward(cache, check.home.like(np.zeros_like(values(out)), out))
         except Exception:
             return False
         return True
@@ -117,7 +117,7 @@ def _cut(check: Check, counts: list[int]) -> tuple[Cut, list[int]]:
         some = [
             count
             for count, args in taken
-            if run(check.reference, lifted(check.home, args, check.home.wide)) and not beyond(cut, count)
+            if run(check.reference, lifted(args, check.home.wide)) and not beyond(cut, count)
         ]
         # Where the formula takes one row and no other number, it broadcasts it.
         return some if _others(some, check) or not _others(counts, check) else [count for count in some if count == n]
@@ -161,4 +161,4 @@ def _taken(check: Check, which: Real, cut: Cut) -> Arguments:
     def take(array: Any) -> Any:
         return check.home.take(array, which) if cut(array, x) else array
 
-    return (check.home.take(x, which), *lifted(check.home, rest, take))
+    return (check.home.take(x, which), *lifted(rest, take))

@@ -98,7 +98,7 @@ def _other_parameters(check: Check) -> Arguments | None:
         size = float(np.abs(plain).flat[0]) or 1.0
         return check.home.like(plain + size * check.rng.uniform(0.1, 0.5, plain.shape), array)
 
-    return (check.home.copy(x), *lifted(check.home, rest, drawn)) if any(equal) else None
+    return (check.home.copy(x), *lifted(rest, drawn)) if any(equal) else None
 
 
 APART = 4
@@ -211,7 +211,7 @@ def _times_in_row(array: Real, i: int, factor: Any) -> Real:
 
 def _wide(check: Check, x: Real, dout: Real) -> dict[str, Real]:
     """The results of the formula in float64 at another x; a numerical derivative, which has NaN everywhere, is none."""
-    args = lifted(check.home, (check.home.like(x, check.args[0]), *check.args[1:]), check.home.wide)
+    args = lifted((check.home.like(x, check.args[0]), *check.args[1:]), check.home.wide)
     if check.has_backward:
         return numbers(check.reference.run(args, dout))
     return {check.names.out: values(check.reference.forward(args)[0])}

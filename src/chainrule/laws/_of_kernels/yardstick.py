@@ -106,12 +106,12 @@ def truth(
 ) -> Truth:
     """Find what is right, and how far the formula is from it in the dtype of the arguments."""
     home, unit, copies = reference.home, coarsest(args).unit, COPIES if has_backward else 1
-    wide = lifted(home, args, home.wide)
+    wide = lifted(args, home.wide)
     with np.errstate(all="ignore"):
         right = numbers(reference.run(wide, dout))
         near: list[Fields] = []
         for _ in range(copies):
-            moved = lifted(home, wide, lambda array: _moved(home, array, unit, rng))
+            moved = lifted(wide, lambda array: _moved(home, array, unit, rng))
             near.append(numbers(reference.run(moved, dout * (1 + unit * rng.uniform(-1, 1, dout.shape)))))
         moves = {
             name: np.sqrt(sum(np.square(each[name] - leaf) for each in near) / copies) for name, leaf in right.items()
@@ -119,9 +119,9 @@ def truth(
         errors = [errors_of(reference, args, dout, right, has_backward=has_backward)]
         for _ in range(copies if errors[0] and has_backward else 0):
             # Errors are a matter of luck where few entries count: others are rounded in other ways.
-            args_there = lifted(home, args, lambda array: _moved(home, array, NEARBY * unit, rng))
+            args_there = lifted(args, lambda array: _moved(home, array, NEARBY * unit, rng))
             dout_there = values(home.like(dout * (1 + NEARBY * unit * rng.uniform(-1, 1, dout.shape)), args[0]))
-            there = numbers(reference.run(lifted(home, args_there, home.wide), dout_there))
+            there = numbers(reference.run(lifted(args_there, home.wide), dout_there))
             errors.append(errors_of(reference, args_there, dout_there, there, has_backward=True))
     formula = {name: np.stack([each[name] for each in errors if name in each]) for name in errors[0]}
     width = dout.shape[-1] if dout.ndim else 1
@@ -156,7 +156,7 @@ def errors_of(reference: Kernel, args: Arguments, dout: Real, right: Fields, *, 
         out, cache = reference.forward(args)
         found = {reference.names.out: values(out)}
         if has_backward:
-            found |= numbers(reference.backward(args, cache, reference.home.like(dout, out)))
+            found |= numbers(reference.backward(cache, reference.home.like(dout, out)))
     except Exception:  # a library need not have every function in every dtype
         return {}
     return {name: leaf - right[name] for name, leaf in found.items() if leaf.shape == right[name].shape}

@@ -50,7 +50,7 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     trial = measured(Trial.in_float64(layer, params, x), rng)
     few, noise, (own, _) = trial.fewer, trial.noise, dtype_of(layer, params, x)
     found: list[Verdict] = []
-    others = rows_of(layer, x) if tree.leaves(params) else {}
+    others = rows_of(x) if tree.leaves(params) else {}
     for case, given in {"": x, **others}.items():
         for dtype in (np.float64, np.float32, np.float16):
             for layout, arranged in (_DOUTS if dtype == np.float64 else {"": np.copy}).items():

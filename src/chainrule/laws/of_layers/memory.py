@@ -51,7 +51,7 @@ def nothing_shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random
     found: dict[str, str] = {}
     cases: list[tuple[Any, Any, bool]] = [
         (params, x, False),
-        *((params, each, False) for each in rows_of(layer, x).values()),
+        *((params, each, False) for each in rows_of(x).values()),
         (params, _positive(layer, x), True),
         *((in_dtype(params, dtype), in_dtype(x, dtype), False) for dtype in (np.float32, np.float16)),
     ]

@@ -52,7 +52,7 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
         narrow = in_dtype(params, dtype), in_dtype(some, dtype)
         if not tree.equal(narrow, (params, x)):
             others[f"in {dtype.__name__}"] = narrow[0], partial(writable, narrow[1])
-    for words, given in rows_of(layer, x).items():
+    for words, given in rows_of(x).items():
         others[words.lstrip(" ,")] = params, partial(writable, given)
     if is_numpy(x) and x.ndim > 1:
         others["for a Fortran-ordered x"] = params, partial(np.array, x, order="F")

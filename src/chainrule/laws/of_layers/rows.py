@@ -227,7 +227,7 @@ def _choices(
     return chosen
 
 
-def rows_of(layer: Checked[Any, Any], x: Any) -> dict[str, Any]:
+def rows_of(x: Any) -> dict[str, Any]:
     """The rows of x in other numbers, few and many, by words for a verdict; none where there are none."""
     leaves = tree.leaves(x)
     n = len(leaves[0]) if leaves and leaves[0].ndim else 0

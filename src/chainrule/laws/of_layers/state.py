@@ -152,7 +152,7 @@ def _by_bytes(layer: Checked[Any, Any], params: Any, x: Any) -> str:
 
 def _two_alive(layer: Checked[Any, Any], params: Any, x: Any) -> str:
     """The fault where a forward changes what an earlier cache gives, with other numbers of rows or in other dtypes."""
-    cases = {words: (params, given) for words, given in rows_of(layer, x).items()}
+    cases = {words: (params, given) for words, given in rows_of(x).items()}
     for dtype in (np.float32, np.float16):
         cases[f", in {dtype.__name__}"] = in_dtype(params, dtype), in_dtype(x, dtype)
     for words, (own, given) in cases.items():

@@ -174,7 +174,7 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
         Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted")
         for name in lent(layer, (), out, rng)
     ]
-    for words, rows in {"": out, **rows_of(layer, out)}.items():
+    for words, rows in {"": out, **rows_of(out)}.items():
         beside = with_rows(number_of_rows(out), rows, targets)
         for note in _written_by_a_call(loss, rows, beside):
             verdicts.append(Verdict("", "targets" if "targets" in note else "x", ok=False, note=note))
