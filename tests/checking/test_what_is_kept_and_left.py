@@ -1,5 +1,6 @@
 """What a layer keeps for good, what only part of an array has at some size or in some dtype, and what is no fault."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -92,6 +93,58 @@ def test_what_is_kept_for_good_changes_the_first_call(seen: Callable[[Array], bo
 
 
 @pytest.mark.usefixtures("without_lines_to_paste")
+def the_last_x() -> Layer[Any, Any]:
+    """`tanh(x)`, whose backward takes the last x that forward has seen."""
+    kept: dict[str, Array] = {}
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        kept["x"] = x.copy()
+        return np.tanh(x), ()
+
+    return Layer(forward, lambda cache, dout: (dout * (1 - np.tanh(kept["x"]) ** 2), ()))
+
+
+def written_to() -> Layer[Any, Any]:
+    """`x^2` by an operation that writes to x."""
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        x *= x
+        return x.copy(), x.copy()
+
+    return Layer(forward, lambda x, dout: (2 * x * dout, ()))
+
+
+def not_written() -> Layer[Any, Any]:
+    """`x`, of whose dx a column is left as it comes from memory."""
+
+    def backward(x: Array, dout: Array) -> tuple[Array, Any]:
+        dx = np.empty_like(dout)
+        dx[:, 1:] = dout[:, 1:]
+        return dx, ()
+
+    return Layer(lambda params, x: (x.copy(), ()), backward)
+
+
+@pytest.mark.parametrize(
+    ("layer", "law"),
+    [(the_last_x(), "repeatability"), (written_to(), "arguments_unchanged"), (not_written(), "all_written")],
+    ids=["what is kept", "x that is written to", "memory"],
+)
+def test_a_fault_from_which_others_follow_comes_first(layer: Layer[Any, Any], law: str) -> None:
+    report = check_layer(layer, (), X, rng=RNG(0))
+    first, *others = report.failures
+    assert first.law == law
+    assert {each.law for each in others} & {"derivative", "linearity"}
+    assert str(report).index("WRONG") == str(report).index(f"WRONG {law}")
+
+
+def test_two_numbers_that_differ_are_shown_with_as_many_digits() -> None:
+    notes = {each.note for each in check_layer(the_last_x(), (), X, rng=RNG(0)).failures if each.law == "any_layout"}
+    shown = [re.search(r"it is (\S+), and not (\S+)", note) for note in notes]
+    assert shown
+    assert all(pair is not None and pair[1] != pair[2] for pair in shown)
+
+
 def test_the_largest_number_so_far_is_kept() -> None:
     most = [0.0]
 

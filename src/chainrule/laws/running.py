@@ -71,7 +71,7 @@ def verdicts_of(check: str, laws: Laws, subject: object, *arguments: object, rng
     if "process_unchanged" in laws and not any(v.law == "process_unchanged" and v.wrong for v in verdicts):
         note = "a call at other numbers, of another size or in another dtype changes {} of the whole process"
         verdicts += [Verdict("process_unchanged", name, ok=False, note=note.format(name)) for name in changed]
-    return tuple(_without_echo(verdicts))
+    return tuple(_causes_first(_without_echo(verdicts)))
 
 
 RANDOM = Verdict(
@@ -118,6 +118,19 @@ def _without_echo(verdicts: list[Verdict]) -> list[Verdict]:
     if not any(verdict.wrong and verdict.law != "other_calls" for verdict in verdicts):
         return verdicts
     return [each for each in verdicts if each.note != KEPT and (each.law, each.field) != ("other_calls", "backward")]
+
+
+CAUSES = ("arguments_unchanged", "all_written", "repeatability")
+"""Laws of which a fault makes others fail: an argument, memory or an earlier call changes the results."""
+
+
+def _causes_first(verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts in the order of their laws, but for laws from whose faults others may follow: those come first.
+
+    A `dout` that is written to changes nothing that comes after it.
+    """
+    first = {each.law for each in verdicts if each.wrong and each.law in CAUSES and each.field != "dout"}
+    return sorted(verdicts, key=lambda each: each.law not in first)
 
 
 def _says_all(verdict: Verdict) -> bool:

@@ -186,7 +186,8 @@ def _same(argument: str, got: Fields, right: Fields, units: Units, words: str) -
         if off.any():
             index = tuple(int(i) for i in np.argwhere(off)[0])
             is_, right_ = float(leaf[index]), float(expected[index])
-            note = f"{words} gives another {name}: at {list(index)} it is {is_:.6g}, and not {right_:.6g}"
+            shown = next((n for n in range(6, 17) if f"{is_:.{n}g}" != f"{right_:.{n}g}"), 17)
+            note = f"{words} gives another {name}: at {list(index)} it is {is_:.{shown}g}, and not {right_:.{shown}g}"
             return Verdict("any_layout", argument, ok=False, note=note)
     return Verdict("any_layout", argument, ok=True)
 
