@@ -7,7 +7,6 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._arguments import SCALED, Call
@@ -59,8 +58,8 @@ class Made:
         dout = call.kind(draw(out, rng))
         given = call.dout_layout(dout.copy())
         writable = {"x": x.flags.writeable, "dout": given.flags.writeable}
-        results: Fields = {"out": out, **named(backward_of(layer, cache, given))}
-        alone = {f"grads{path}": np.asarray(leaf) for path, leaf in tree.named_leaves(layer.grads(cache, given))}
+        results: Fields = {"out": out, **trial.back_as_laid_out(given)}
+        alone = named((None, layer.grads(cache, given)))
         return cls(call, trial, x, dout, given, results, alone, saved, writable)
 
     def of_memory(self) -> dict[str, str]:

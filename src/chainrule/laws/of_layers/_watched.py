@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
-from chainrule.laws.trials.trial import Checked, Trial, draw, run_forward, trial_back
+from chainrule.laws.trials.trial import Checked, Trial, draw, run_forward
 
 
 class Watched(np.ndarray[Any, np.dtype[Any]]):
@@ -90,7 +90,7 @@ def lent(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator
             yield "x"
     with contextlib.suppress(Exception):
         slope = watched(dout)
-        trial_back(Trial(layer, params, x, out, cache), slope)
+        Trial(layer, params, x, out, cache).back_as_laid_out(slope)
         layer.grads(cache, slope)
         if slope.written:
             yield "dout"

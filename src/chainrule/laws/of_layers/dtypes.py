@@ -33,11 +33,9 @@ from chainrule.laws.trials.trial import (
     Fields,
     Trial,
     arrays_in,
-    backward_of,
     couples_rows,
     draw,
     measured,
-    named,
     rms,
 )
 
@@ -200,7 +198,7 @@ class Both:
     def of(cls, trial: Trial, dout: Array, rng: np.random.Generator, noise: float = UNIT) -> "Both":
         """Run the layer in the dtype of `dout`, and in float64, in which it has that noise."""
         exact = Trial.in_float64(trial.layer, trial.params, trial.x).with_noise(noise)
-        return cls.beside(trial, dout, {"out": trial.out, **trial.back(dout)}, exact, rng)
+        return cls.beside(trial, dout, trial.results(dout), exact, rng)
 
     @classmethod
     def beside(
@@ -214,7 +212,7 @@ class Both:
     ) -> "Both":
         """Results that are there, beside those of a trial in float64, for a `dout` in that layout."""
         wide = in_float64(dout)
-        right = {"out": exact.out, **named(backward_of(exact.layer, exact.cache, layout(wide)))}
+        right = {"out": exact.out, **exact.back_as_laid_out(layout(wide))}
         unit = float(np.finfo(dout.dtype).eps) / 2
         least: Fields = {name: unit * (rms(leaf) + np.abs(leaf)) for name, leaf in right.items()}
         units = cache(partial(rounding, exact, wide, rng, unit, copies=4 if trial.large else 8))
@@ -352,7 +350,7 @@ class Both:
         for _ in range(NEARBY):
             near = [tree.map(partial(_moved, rng, unit), value) for value in (self.trial.params, self.trial.x)]
             exact = Trial.in_float64(self.trial.layer, *near)
-            other = {"out": exact.out, **exact.back(in_float64(self.dout))}[name]
+            other = exact.results(in_float64(self.dout))[name]
             nearest = np.where(np.abs(got - other) < np.abs(got - nearest), other, nearest)
         verdict = judged(nearest, self.units()[name])
         return verdict if verdict.ok else None
@@ -396,9 +394,7 @@ def _is_random_within(moves: float, at: Trial, name: str, rng: np.random.Generat
         trial = Trial.of(at.layer, *near)
         dout = draw(trial.out, np.random.default_rng(0)).astype(trial.out.dtype)
         exact = Trial.in_float64(at.layer, *near)
-        got, like = (
-            {"out": each.out, **each.back(slope)}[name] for each, slope in ((trial, dout), (exact, in_float64(dout)))
-        )
+        got, like = trial.results(dout)[name], exact.results(in_float64(dout))[name]
         errors.append(got.astype(np.float64) - like)
     with np.errstate(all="ignore"):
         together = np.sum(np.square(np.mean(errors, axis=0)))

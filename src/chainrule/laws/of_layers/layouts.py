@@ -11,7 +11,7 @@ from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.rounding import Units, units_of
-from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured, rms, trial_back
+from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured, rms
 
 MATRIX = 2
 """The axes of a matrix."""
@@ -56,7 +56,7 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     trial = measured(Trial.in_float64(layer, params, x), rng)
     dout = draw(trial.out, rng)
     units = units_of(trial, dout, rng)
-    right = {"out": trial.out, **trial.back(dout)}
+    right = trial.results(dout)
     verdicts: list[Verdict] = []
     axes = max(dout.ndim, *(leaf.ndim for leaf in tree.leaves((trial.x, trial.params))))
     for name, layout in layouts_of(axes).items():
@@ -87,7 +87,7 @@ def _in_float32(trial: Trial, dout: Array, units: Units) -> list[Verdict]:
     params, x, narrow = (in_dtype(each, np.float32) for each in (trial.params, trial.x, dout))
     try:
         usual = Trial.of(trial.layer, params, x)
-        right = {"out": usual.out, **usual.back(narrow)}
+        right = usual.results(narrow)
     except Exception:  # it refuses float32, or says more of it elsewhere
         return []
     if any(leaf.dtype != np.float32 for leaf in right.values()):
@@ -119,7 +119,7 @@ def _broadcast_x(trial: Trial, axis: int, rng: np.random.Generator) -> list[Verd
         got = _results(trial.layer, trial.params, x, dout)
     except Exception:  # it refuses equal numbers, or arrays that are read-only, as another law says
         return []
-    right, units = {"out": copied.out, **copied.back(dout)}, units_of(copied, dout, rng)
+    right, units = copied.results(dout), units_of(copied, dout, rng)
     if any(rms(leaf) > SINGULAR * max(rms(copied.x), rms(dout), 1.0) for leaf in right.values()):
         return []
     return [_same("x", got, right, units, f"an x that is broadcast along axis {axis}")]
@@ -135,7 +135,7 @@ def _tried(argument: str, run: Callable[[], Fields], right: Fields, units: Units
 
 
 def _with_dout(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
-    return trial_back(trial, layout(dout))
+    return trial.back_as_laid_out(layout(dout))
 
 
 def _with_x(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
@@ -149,7 +149,7 @@ def _with_params(trial: Trial, layout: Callable[[Array], Array], dout: Array) ->
 
 def _results(layer: Any, params: Any, x: Any, dout: Array) -> Fields:
     out, cache = layer.forward(params, x)
-    return {"out": np.asarray(out), **Trial(layer, params, x, out, cache).back(dout)}
+    return Trial(layer, params, x, np.asarray(out), cache).results(dout)
 
 
 def _arranged(x: Any, layout: Callable[[Array], Array]) -> Any:

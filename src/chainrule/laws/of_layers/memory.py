@@ -15,7 +15,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.copies import in_dtype, writable
-from chainrule.laws.trials.trial import Checked, Trial, arrays_in, draw, run_forward, trial_back
+from chainrule.laws.trials.trial import Checked, Trial, arrays_in, draw, run_forward
 
 ZEROS = 0.3
 """The share of zeros in an x that has some."""
@@ -78,11 +78,13 @@ def _shared(
     """The memory that each result shares, in words; nothing if it is alone."""
     out, cache = layer.forward(params, x)
     dout = np.ones_like(out) if positive else draw(np.asarray(out), rng)
-    first = {"out": out, **trial_back(Trial(layer, params, x, out, cache), dout)}
+    trial = Trial(layer, params, x, out, cache)
+    first = {"out": out, **trial.back_as_laid_out(dout)}
     kept = {name: np.array(leaf) for name, leaf in first.items()}
     other_out, other_cache = layer.forward(params, writable(x))
-    second = {"out": other_out, **trial_back(Trial(layer, params, x, other_out, other_cache), dout.copy())}
-    third = trial_back(Trial(layer, params, x, out, cache), dout.copy())
+    other = Trial(layer, params, x, other_out, other_cache)
+    second = {"out": other_out, **other.back_as_laid_out(dout.copy())}
+    third = trial.back_as_laid_out(dout.copy())
     notes: dict[str, str] = {}
     for name, leaf in first.items():
         others: list[tuple[str, Any]] = [
@@ -164,7 +166,7 @@ def _unwritten(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     out, cache = run_forward(layer, params, x)
     dout = draw(out, rng)
     trial = Trial(layer, params, x, out, cache)
-    right = {"out": out, **trial.back(dout)}
+    right = trial.results(dout)
     shapes = {(leaf.shape, leaf.dtype) for leaf in (*right.values(), *arrays_in(cache), *tree.leaves(x))}
     bad: dict[str, str] = {}
     for junk in (np.nan, -1e4, 7.0):
@@ -173,8 +175,9 @@ def _unwritten(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
             with _empty_holds(junk):
                 again_out, again_cache = layer.forward(params, writable(x))
             _fill(shapes, junk)
+            again = Trial(layer, params, x, again_out, again_cache)
             with _empty_holds(junk):
-                found = {"out": again_out, **trial_back(Trial(layer, params, x, again_out, again_cache), dout.copy())}
+                found = {"out": again_out, **again.back_as_laid_out(dout.copy())}
             for name, leaf in found.items():
                 if not np.array_equal(leaf, right[name], equal_nan=True):
                     bad[name] = "it depends on what was in memory before: is an entry of np.empty not written?"

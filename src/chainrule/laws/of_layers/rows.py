@@ -80,7 +80,7 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
         return [Verdict("independent_rows", "out", ok=True, note="the output has no row for each of x")]
     dout = draw(trial.out, rng)
     units = rounding(trial, dout, rng)
-    right = {"out": trial.out, **trial.back(dout)}
+    right = trial.results(dout)
     found: list[Verdict] = []
     others = 0
     most = MOST_NUMBERS if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
@@ -111,7 +111,7 @@ def _of_some_rows(
     except Exception:
         return {}
     try:
-        results = {"out": some.out, **some.back(dout[which])}
+        results = some.results(dout[which])
     except Exception as error:
         note = f"with {words} backward raises {type(error).__name__}: {error}"
         return {"dx": Verdict("independent_rows", "dx", ok=False, note=note, undecided=True, advice=REFUSE)}
@@ -134,7 +134,7 @@ def _of_mixed_rows(trial: Trial, dout: Array, most: int, rng: np.random.Generato
     """The verdicts on many rows with numbers of several sizes: what is left of a block may have a branch of its own."""
     try:
         few = Trial.of(trial.layer, trial.params, mixed(trial.x, rng)).with_noise(trial.noise)
-        right = {"out": few.out, **few.back(dout)}
+        right = few.results(dout)
         if not all(np.isfinite(leaf).all() for leaf in right.values()):
             return []
         units = rounding(few, dout, rng)

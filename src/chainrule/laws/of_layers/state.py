@@ -224,7 +224,7 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     verdicts = settings_kept("process_unchanged", call, rng)
     dout, results = calls[0]
     again = Trial.of(layer, params, x)
-    same = _equal(results, {"out": again.out, **again.back(dout)})
+    same = _equal(results, again.results(dout))
     note = "" if same else "the first call gives other numbers than the next: is something kept?"
     return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
 

@@ -75,7 +75,7 @@ def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
 def _elsewhere(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> Iterator[Verdict]:
     """The wrong verdicts for other sizes and targets: all in float32, and in float16 that of many rows and as given."""
     base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
-    usual = {"out": base.out, **base.back(np.ones_like(base.out))}
+    usual = base.results(np.ones_like(base.out))
     as_given: OtherArguments = ("", out, targets)
     for words, given, wanted in (as_given, *other_sizes(out, targets, rng), *other_targets(out, targets, rng)):
         if given.size > MOST_IN_FLOAT32:

@@ -115,7 +115,7 @@ class Search:
     def _afresh(self, at: Trial, dout: Array) -> Array | None:
         """The value of the field right after forward, as in the lines; None if it is another each time."""
         runs = [Trial.of(at.layer, at.params, at.x) for _ in range(2)]
-        one, other = ({"out": each.out, **each.back(dout)}[self.point.name] for each in runs)
+        one, other = (each.results(dout)[self.point.name] for each in runs)
         same = one.shape == other.shape and np.allclose(one, other, rtol=1e-9, atol=0.0, equal_nan=True)
         return one if same else None
 

@@ -79,7 +79,7 @@ def rounding(
         For `out` and each result of backward, one number for each entry: one unit, of which a few may be missing.
     """
     copies = copies or (FEW_COPIES if trial.large else COPIES)
-    results = {"out": trial.out, **trial.back(dout)}
+    results = trial.results(dout)
     squares = {name: np.zeros(leaf.shape) for name, leaf in results.items()}
     digits = trial.noise if trial.noise > COARSE else float(np.finfo(dout.dtype).eps)
     finer = max(1.0, unit / digits)  # what the function computes in, than the dtype which is asked about
@@ -92,7 +92,7 @@ def rounding(
         for _ in range(copies):
             near = {name: _rounded(leaf, unit, rng, tied=tied) for name, leaf in trial.arguments.items()}
             other = trial.beside(near)
-            found = {"out": other.out, **other.back(_rounded(dout, unit, rng))}
+            found = other.results(_rounded(dout, unit, rng))
             # Backward is linear: what it makes of c dout, divided by c, differs by its own rounding alone.
             factor = float(rng.uniform(1, 2))
             scaled = trial.back(dout * factor)
@@ -140,7 +140,7 @@ def _alone(
     around: list[Fields] = []
     for _ in range(NEIGHBOURS if AROUND * unit < FAR else 0):
         other = trial.beside({name: _rounded(leaf, AROUND * unit, rng) for name, leaf in trial.arguments.items()})
-        around.append({"out": other.out, **other.back(dout.astype(other.out.dtype))})
+        around.append(other.results(dout.astype(other.out.dtype)))
     alone: dict[str, NDArray[np.bool_]] = {}
     for name, leaf in results.items():
         values = np.stack([each[name] for each in around] or [leaf])
@@ -156,7 +156,7 @@ def _within(trial: Trial, dout: Array, results: Fields, rng: np.random.Generator
     unit of the dtype.
     """
     other = trial.beside({name: _rounded(leaf, UNIT, rng) for name, leaf in trial.arguments.items()})
-    found = {"out": other.out, **other.back(dout)}
+    found = other.results(dout)
     return {name: np.abs(found[name] - leaf) for name, leaf in results.items()}
 
 

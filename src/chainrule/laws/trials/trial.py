@@ -184,6 +184,14 @@ class Trial:
         """The results of backward by name, for a copy of `dout`."""
         return named(run_backward(self.layer, self.cache, dout))
 
+    def back_as_laid_out(self, dout: Array) -> Fields:
+        """The results of backward by name, for this very `dout` in its own layout."""
+        return named(backward_of(self.layer, self.cache, dout))
+
+    def results(self, dout: Array) -> Fields:
+        """The output and the results of backward by name, for a copy of `dout`."""
+        return {"out": self.out, **self.back(dout)}
+
     def again(self, arguments: Fields) -> "Trial":
         """The same layer at another point, that has the same structure."""
         return Trial.of(self.layer, *self.with_arguments(arguments))
@@ -228,11 +236,6 @@ class Trial:
             return out.reshape(-1)
 
         return at
-
-
-def trial_back(trial: Trial, dout: Array) -> Fields:
-    """The results of backward for a `dout` in its own layout."""
-    return named(backward_of(trial.layer, trial.cache, dout))
 
 
 def fixed_fields(trial: Trial) -> list[str]:
