@@ -15,7 +15,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.copies import in_dtype, writable
-from chainrule.laws.trials.trial import Checked, Trial, arrays_in, draw, run_forward
+from chainrule.laws.trials.trial import Checked, Trial, arrays_in, copied_fields, draw, run_forward
 
 ZEROS = 0.3
 """The share of zeros in an x that has some."""
@@ -80,7 +80,7 @@ def _shared(
     dout = np.ones_like(out) if positive else draw(np.asarray(out), rng)
     trial = Trial(layer, params, x, out, cache)
     first = {"out": out, **trial.back_as_laid_out(dout)}
-    kept = {name: np.array(leaf) for name, leaf in first.items()}
+    kept = copied_fields(first)
     other_out, other_cache = layer.forward(params, writable(x))
     other = Trial(layer, params, x, other_out, other_cache)
     second = {"out": other_out, **other.back_as_laid_out(dout.copy())}

@@ -17,6 +17,7 @@ from chainrule.laws.trials.trial import (
     Trial,
     arrays_in,
     backward_of,
+    copied_fields,
     draw,
     named,
     run_forward,
@@ -51,7 +52,7 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     def run(given: Any, dout: Array | None = None) -> tuple[Trial, Array, Fields]:
         trial = Trial.of(layer, params, given)
         slope = draw(trial.out, rng) if dout is None else dout
-        return trial, slope, {name: np.array(leaf) for name, leaf in trial.back(slope).items()}
+        return trial, slope, copied_fields(trial.back(slope))
 
     one, dout, right = run(x)
     out = one.out.copy()
@@ -64,7 +65,7 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
             second, slope, _ = run(other)
         except Exception:
             continue
-        mine = {name: np.array(leaf) for name, leaf in second.back(slope).items()}
+        mine = copied_fields(second.back(slope))
         if not _equal(first.back(dout), right):
             bad["backward"] = f"after a forward on {case} its results for an earlier cache change"
         if not _equal(second.back(slope), mine):
@@ -123,9 +124,7 @@ def _by_identity(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, oth
     try:
         caches = [layer.forward(params, writable(given))[1] for given in (x, other)]
         slope = dout.copy()
-        first, second = (
-            {name: np.array(leaf) for name, leaf in _back(layer, cache, slope).items()} for cache in caches
-        )
+        first, second = (copied_fields(_back(layer, cache, slope)) for cache in caches)
         fresh = _back(layer, caches[1], slope.copy())
     except Exception:
         return ""
@@ -160,7 +159,7 @@ def _two_alive(layer: Checked[Any, Any], params: Any, x: Any) -> str:
             with np.errstate(all="ignore"):
                 first, fresh = Trial.of(layer, own, given), Trial.of(layer, own, given)
                 dout = np.ones_like(first.out)
-                right = {name: np.array(leaf) for name, leaf in first.back(dout).items()}
+                right = copied_fields(first.back(dout))
                 if not _equal(first.back(dout), right):
                     continue  # of its own accord, as another law says
                 Trial.of(layer, own, tree.map(_turned_round, given))
@@ -218,7 +217,7 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     def call() -> None:
         out, cache = run_forward(layer, params, x)
         dout = draw(out, rng)
-        calls.append((dout, {"out": np.array(out), **_copied(Trial(layer, params, x, out, cache).back(dout))}))
+        calls.append((dout, {"out": np.array(out), **copied_fields(Trial(layer, params, x, out, cache).back(dout))}))
         layer.grads(cache, dout.copy())
 
     verdicts = settings_kept("process_unchanged", call, rng)
@@ -227,10 +226,6 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     same = _equal(results, again.results(dout))
     note = "" if same else "the first call gives other numbers than the next: is something kept?"
     return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
-
-
-def _copied(fields: Fields) -> Fields:
-    return {name: np.array(leaf) for name, leaf in fields.items()}
 
 
 def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[str, Any]:
@@ -257,7 +252,7 @@ def shuffled(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> Any:
 
 
 def _grads(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:
-    return {f"grads{path}": np.array(leaf) for path, leaf in tree.named_leaves(layer.grads(cache, dout.copy()))}
+    return copied_fields(named((None, layer.grads(cache, dout.copy()))))
 
 
 def _equal(a: Fields, b: Fields) -> bool:

@@ -15,7 +15,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.state import close, shuffled
 from chainrule.laws.trials.rounding import rounding
-from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured, run_forward
+from chainrule.laws.trials.trial import Checked, Fields, Trial, copied_fields, draw, measured, run_forward
 
 THREADS, CALLS, LONG_CALLS = 4, 6, 2
 """The number of threads, and of the calls of each: fewer of those that take long and so meet in any case."""
@@ -52,7 +52,7 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
 
     def run(given: tuple[Any, Array]) -> Fields:
         trial = Trial.of(layer, params, given[0])
-        return {"out": trial.out.copy(), **{name: np.array(leaf) for name, leaf in trial.back(given[1]).items()}}
+        return {"out": trial.out.copy(), **copied_fields(trial.back(given[1]))}
 
     several, alone = [(x, dout)], [run((x, dout))]
     for _ in range(THREADS - 1):

@@ -118,6 +118,11 @@ def named(result: tuple[Array | None, Any]) -> Fields:
     return fields if dx is None else {"dx": np.asarray(dx), **fields}
 
 
+def copied_fields(fields: Fields) -> Fields:
+    """Copies of arrays by name, which later calls do not overwrite."""
+    return {name: np.array(leaf) for name, leaf in fields.items()}
+
+
 def draw(out: Array, rng: np.random.Generator) -> Array:
     """Draw a normal `dout` for an output."""
     return rng.standard_normal(out.shape).astype(out.dtype)
