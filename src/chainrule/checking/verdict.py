@@ -79,6 +79,16 @@ def entry(name: str, index: tuple[Any, ...]) -> str:
     return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
+def index_of(place: int | np.integer[Any], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The index of a place in the flattened array, as verdicts hold it."""
+    return tuple(int(i) for i in np.unravel_index(int(place), shape))
+
+
+def index_of_largest(values: NDArray[Any]) -> tuple[int, ...]:
+    """The index of the largest entry of an array; of a mask, that of the first which is true."""
+    return index_of(np.argmax(values), values.shape)
+
+
 def one_each(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """One verdict for each field: the first that is wrong, or else that can't tell, or else that is right."""
     by_field: dict[str, Verdict] = {}
@@ -138,7 +148,7 @@ def compare(
         excess = np.asarray(error - slack * np.where(known, np.abs(expected), 0.0))
     excess[np.isnan(excess)] = np.inf
     error[np.isnan(error)] = np.inf
-    worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
+    worst = index_of_largest(excess)
     return Verdict(
         law,
         name,
@@ -146,7 +156,7 @@ def compare(
         note,
         error=float(error[worst]) / scale,
         bound=bound,
-        index=tuple(int(i) for i in worst),
+        index=worst,
         got=float(got[worst]),
         expected=float(expected[worst]),
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
-from chainrule.checking.verdict import Verdict
+from chainrule.checking.verdict import Verdict, index_of_largest
 from chainrule.laws._of_kernels.homes import FORMATS, Format, Home, Real, dtype_name, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, Kernel, Results, arrays_of, lifted
 from chainrule.laws.trials.hints import where_off
@@ -239,7 +239,7 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> Judg
     error, scale, yard = Size.of(off), Size.of(right[fits]), _of_formula(known, name, fits)
     allowed = _allowed(known, name, fits, yard)
     share = max(error.root / allowed.root, error.largest / allowed.largest)
-    index = np.unravel_index(int(np.argmax(np.abs(off))), off.shape)
+    index = index_of_largest(np.abs(off))
     ok, size, typical = share <= 1, scale.largest or 1.0, scale.root or 1.0
     note = at + _figures(error, yard, allowed, scale)
     place = "" if ok else where_off(np.abs(off) > allowed.largest)
@@ -252,7 +252,7 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> Judg
         note=f"{note}; {place}" if place else note,
         error=error.largest / size,
         bound=allowed.largest / size,
-        index=tuple(int(i) for i in index),
+        index=index,
         got=float(got[index]),
         expected=float(right[index]),
         power=allowed.largest / typical if scale.root else math.nan,

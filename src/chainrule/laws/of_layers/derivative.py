@@ -17,7 +17,7 @@ from chainrule.checking.bursts import slopes
 from chainrule.checking.complex_step import STEP, lift
 from chainrule.checking.numerical_gradient import derivatives
 from chainrule.checking.perturbations import black_box
-from chainrule.checking.verdict import Verdict, compare, entry
+from chainrule.checking.verdict import Verdict, compare, entry, index_of_largest
 from chainrule.encoder import Encoder
 from chainrule.interop.graph import Function
 from chainrule.laws.trials.copies import writable
@@ -216,10 +216,10 @@ def _may_be_rounding(part: Part, expected: Array) -> bool:
 
 def _at_several_kinks(part: Part, expected: Array, ratios: Array) -> Verdict | None:
     """The verdict where an entry has a derivative, and it can't be told whether the gradient may differ from it."""
-    unclear = np.argwhere(np.isnan(ratios) & ~np.isnan(expected))
-    if not len(unclear):
+    unclear = np.isnan(ratios) & ~np.isnan(expected)
+    if not unclear.any():
         return None
-    index = tuple(int(i) for i in unclear[0])
+    index = index_of_largest(unclear)
     note = f"of {entry(part.name, index)}: {part.kinks}"
     return Verdict("derivative", part.name, ok=False, undecided=True, index=index, note=note)
 
@@ -391,14 +391,12 @@ def right(
     if not known.any():
         note = "nothing could be checked: the derivative is not finite, or at a kink, at every entry: choose another x"
         return Verdict(law, name, ok=False, undecided=True, note=note)
-    worst = int(np.argmax(np.where(known, ratios, -1.0)))
-    index = np.unravel_index(worst, got.shape)
+    index = index_of_largest(np.where(known, ratios, -1.0))
     scale = float(np.abs(expected[known]).max()) or 1.0
     error = float(abs(got[index] - expected[index])) / scale
     if ratios[index] <= 1:
         return Verdict(law, name, True, error=error, power=math.inf)
     note = hint(got, expected, rows, weights) or where_beyond(np.where(known, ratios, 0.0))
-    place = tuple(int(i) for i in index)
     return Verdict(
         law,
         name,
@@ -406,7 +404,7 @@ def right(
         note,
         error=error if math.isfinite(error) else math.inf,
         bound=error / float(ratios[index]),
-        index=place,
+        index=index,
         got=float(got[index]),
         expected=float(expected[index]),
     )

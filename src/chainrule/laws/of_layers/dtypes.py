@@ -21,7 +21,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
 from chainrule.checking.bursts import UNIT
-from chainrule.checking.verdict import Verdict, one_each
+from chainrule.checking.verdict import Verdict, index_of_largest, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.structure import dtype_of
 from chainrule.laws.trials.copies import in_dtype, in_float64
@@ -299,7 +299,7 @@ class Both:
         """
         got, like, info = self.results[name], self.right[name], np.finfo(self.dout.dtype)
         sure = theirs or (info.dtype != np.float16 and self._ordinary)
-        index = tuple(int(i) for i in np.argwhere(lost)[0])
+        index = index_of_largest(lost)
         place = where(lost)
         return Verdict(
             "precision",
@@ -446,7 +446,7 @@ def _judged(
         ratio[np.isnan(ratio)] = np.inf
     if not ratio.size:
         return Verdict("precision", name, ok=True)
-    index = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+    index = index_of_largest(ratio)
     scale = float(np.sqrt(np.mean(np.square(like[np.isfinite(like)])))) if np.isfinite(like).any() else 1.0
     power = float(np.median(allowed)) / scale if scale else np.inf
     if ratio[index] <= 1:
@@ -463,7 +463,7 @@ def _judged(
         note=f"{note}: {place}" if place else note,
         error=float(off[index]) / (scale or 1.0),
         bound=float(allowed[index]) / (scale or 1.0),
-        index=tuple(int(i) for i in index),
+        index=index,
         got=float(got[index]),
         expected=float(like[index]),
         undecided=unclear,

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
-from chainrule.checking.verdict import Verdict, one_each
+from chainrule.checking.verdict import Verdict, index_of_largest, one_each
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.rounding import Units, units_of
 from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured, rms
@@ -184,7 +184,7 @@ def _same(argument: str, got: Fields, right: Fields, units: Units, words: str) -
             off |= np.isnan(leaf) != np.isnan(expected)
             off &= ~((np.isfinite(leaf) != np.isfinite(expected)) & ~(units()[name] <= NOISE * np.abs(known)))
         if off.any():
-            index = tuple(int(i) for i in np.argwhere(off)[0])
+            index = index_of_largest(off)
             is_, right_ = float(leaf[index]), float(expected[index])
             shown = next((n for n in range(6, 17) if f"{is_:.{n}g}" != f"{right_:.{n}g}"), 17)
             note = f"{words} gives another {name}: at {list(index)} it is {is_:.{shown}g}, and not {right_:.{shown}g}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.types import Array
-from chainrule.checking.verdict import Verdict, one_each
+from chainrule.checking.verdict import Verdict, index_of_largest, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.trials.copies import in_dtype
 from chainrule.laws.trials.directions import REFUSE
@@ -200,7 +200,7 @@ def _of_places(trial: Trial, unit: Array, rng: np.random.Generator) -> list[Verd
         off = np.abs(out - trial.out) > CLOSE * unit
         off[place] = False
         if off.any():
-            index = tuple(int(i) for i in np.argwhere(off)[0])
+            index = index_of_largest(off)
             note = f"{trait}, but out{list(index)} depends on x{list(place)}"
             return [Verdict("independent_rows", "out", ok=False, note=note, index=index)]
     return []
@@ -262,13 +262,12 @@ def _compared(name: str, got: Array, expected: Array, unit: Array, words: str, *
         off[np.isnan(off)] = 0.0
     if not off.size or off.max() <= 0:
         return Verdict("independent_rows", name, ok=True)
-    index = np.unravel_index(int(np.argmax(off)), off.shape)
+    index = index_of_largest(off)
     what = f"{_which(off > 0)} are others" if name in ("out", "dx") else "it is not the sum over the rows"
     advice = " If they should, say couples_rows=True" if coupled else ""
     note = f"with {words} {what}: do rows depend on each other or on their place?{advice}"
-    place = tuple(int(i) for i in index)
     return Verdict(
-        "independent_rows", name, False, note, index=place, got=float(got[index]), expected=float(expected[index])
+        "independent_rows", name, False, note, index=index, got=float(got[index]), expected=float(expected[index])
     )
 
 
@@ -414,7 +413,7 @@ def _scaled(trial: Trial, rng: np.random.Generator) -> dict[str, Verdict]:
                 if not wide:  # sums within may be beyond its range
                     off &= np.isfinite(leaf)
                 if off.any() and found[name].ok:
-                    index = tuple(int(i) for i in np.argwhere(off)[0])
+                    index = index_of_largest(off)
                     got, expected = float(back[index]), float(right[name][index])
                     note = f"for dout times 2**{k} it is not 2**{k} times what it was"
                     note += ": is dout clipped or something added?"

@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
-from chainrule.checking.verdict import Verdict
+from chainrule.checking.verdict import Verdict, index_of
 from chainrule.laws.of_layers.dtypes import Both
 from chainrule.laws.of_losses._as_layer import LossForward, as_layer
 from chainrule.laws.showing._lines import FEW, OF_DOUT, OF_TARGETS, OF_X, Author, Shown, drawn, lines_of
@@ -109,7 +109,7 @@ class Search:
         if not np.any(ratios > 1):
             return None
         place = int(np.nanargmax(ratios))
-        index = tuple(int(i) for i in np.unravel_index(place, ratios.shape))
+        index = index_of(place, ratios.shape)
         return _by_steps(part, index, float(expected[index]), self.dtype, kinked=part.interval(place) is not None)
 
     def _afresh(self, at: Trial, dout: Array) -> Array | None:

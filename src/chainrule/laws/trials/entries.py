@@ -9,7 +9,7 @@ from attrs import evolve
 from numpy.typing import NDArray
 
 from chainrule.arrays.types import Array
-from chainrule.checking.verdict import Verdict, entry
+from chainrule.checking.verdict import Verdict, entry, index_of
 from chainrule.laws.trials.hints import NOT_FINITE, hint, where_beyond
 from chainrule.laws.trials.part import Miss, Part
 from chainrule.laws.trials.trial import sizes_of
@@ -65,7 +65,7 @@ def _ratio_of(part: Part, direction: Array) -> Callable[[NDArray[Any]], float]:
 
 def wrong_at(law: str, part: Part, expected: Array, place: int, note: str) -> Verdict:
     """The verdict on a field that is wrong at a place."""
-    index = tuple(int(i) for i in np.unravel_index(place, part.got.shape))
+    index = index_of(place, part.got.shape)
     got, right = float(part.got[index]), float(expected[index])
     scale = float(np.sqrt(np.nanmean(np.square(expected)))) or 1.0
     error = abs(got - right) / scale

@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
-from chainrule.checking.verdict import Verdict, entry
+from chainrule.checking.verdict import Verdict, entry, index_of_largest
 from chainrule.laws.trials.copies import writable
 
 
@@ -16,10 +16,10 @@ def first_not_finite(arrays: Mapping[str, Any]) -> str:
     for name, array in arrays.items():
         if not is_numpy(array) or array.dtype.kind != "f":
             continue
-        bad = np.argwhere(~np.isfinite(array))
-        if len(bad):
-            index = tuple(int(i) for i in bad[0])
-            more = f" and {len(bad) - 1} more of its entries" if len(bad) > 1 else ""
+        bad = ~np.isfinite(array)
+        if bad.any():
+            index, count = index_of_largest(bad), int(bad.sum())
+            more = f" and {count - 1} more of its entries" if count > 1 else ""
             value = "nan" if np.isnan(array[index]) else f"{float(array[index])}"
             return f"{value} in {entry(name, index)}{more}"
     return ""
