@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._arguments import SCALED, Call
-from chainrule.laws.of_layers.dtypes import Both, floors, is_random
+from chainrule.laws.of_layers._beside_float64 import Allowance, BesideFloat64, floors, is_random
 from chainrule.laws.trials.copies import in_dtype, in_float64
 from chainrule.laws.trials.trial import Fields, Trial, arrays_in, backward_of, couples_rows, draw, named
 
@@ -168,7 +168,7 @@ class Made:
         value, cache = self.trial.layer.forward(params, self.call.layout(x))
         out: NDArray[Any] = np.asarray(value)
         exact = Trial(self.trial.layer, params, x, out, cache).with_noise(noise)
-        both = Both.beside(self.trial, self.dout, self.results, exact, rng, self.call.dout_layout)
+        both = BesideFloat64.beside(self.trial, self.dout, self.results, exact, rng, self.call.dout_layout)
         x, dx = self.trial.x, self.results["dx"]
         of_zeros = ~np.any(x, axis=-1, keepdims=True) if x.ndim and dx.shape == x.shape else np.zeros((), np.bool_)
         if of_zeros.any() and self._is_of_this_dtype(of_zeros, rng):
@@ -181,7 +181,7 @@ class Made:
                 yield Verdict("", name, ok=False, note=": a nan in it shows in float64, and not here")
         may_overflow = self.call.times > 1 or self.call.kind in SCALED
         least = floors(usual, units) if self.call.kind is np.copy else {}
-        for verdict in both.verdicts(rng, "", theirs=False, may_overflow=may_overflow, units=units, largest=least):
+        for verdict in both.verdicts(rng, "", Allowance(may_overflow=may_overflow, units=units, largest=least)):
             right = both.right[verdict.field]
             most = max(float(np.abs(each[np.isfinite(each)]).max(initial=0)) for each in (right, self.dout))
             off = abs(verdict.got - verdict.expected)

@@ -11,9 +11,10 @@ from attrs import evolve
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, one_each
+from chainrule.laws.of_layers._beside_float64 import Allowance, BesideFloat64, floors
 from chainrule.laws.of_layers._made import UNITS
 from chainrule.laws.of_layers.calls import in_other_calls
-from chainrule.laws.of_layers.dtypes import Both, floors, precision
+from chainrule.laws.of_layers.dtypes import precision
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, renamed, with_rows
 from chainrule.laws.of_losses._cases import OtherArguments, other_sizes, other_targets
 from chainrule.laws.trials.copies import in_float64
@@ -98,10 +99,10 @@ def _beside_float64(
 ) -> list[Verdict]:
     """The wrong verdicts on the results in a dtype, beside those in float64, in which the loss has that noise."""
     trial = Trial.of(layer, (), out)
-    both = Both.of(trial, np.ones_like(trial.out), rng, noise)
+    both = BesideFloat64.of(trial, np.ones_like(trial.out), rng, noise)
     units = _units_of(out)
     at = f"in {out.dtype.name}{words and f', {words}'}"
-    judged = both.verdicts(rng, at, theirs=False, may_overflow=True, units=units, largest=floors(usual, units))
+    judged = both.verdicts(rng, at, Allowance(may_overflow=True, units=units, largest=floors(usual, units)))
     return [each for each in judged if each.wrong]
 
 

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, index_of
-from chainrule.laws.of_layers.dtypes import Both
+from chainrule.laws.of_layers._beside_float64 import Allowance, BesideFloat64
 from chainrule.laws.of_losses._as_layer import LossForward, as_layer
 from chainrule.laws.showing._lines import FEW, OF_DOUT, OF_TARGETS, OF_X, Author, Shown, drawn, lines_of
 from chainrule.laws.trials.entries import confirmed
@@ -88,8 +88,8 @@ class Search:
         return None
 
     def _in_dtype(self, trial: Trial, dout: Array) -> Shown | None:
-        both = Both.of(trial, dout.astype(self.point.dout.dtype), self.rng)
-        for each in both.verdicts(self.rng, "", theirs=True):
+        both = BesideFloat64.of(trial, dout.astype(self.point.dout.dtype), self.rng)
+        for each in both.verdicts(self.rng, "", Allowance(is_given=True)):
             if each.field == self.point.name and each.wrong and isinstance(each.point, Part):
                 fresh = self._afresh(trial, each.point.dout)
                 if fresh is None or not np.array_equal(fresh, each.point.got, equal_nan=True):
