@@ -14,12 +14,13 @@ from chainrule.laws.of_layers.douts import any_dout
 from chainrule.laws.of_layers.dtypes import precision
 from chainrule.laws.of_layers.grads_alone import grads_without_dx
 from chainrule.laws.of_layers.layouts import any_layout
-from chainrule.laws.of_layers.linearity import linearity
+from chainrule.laws.of_layers.linearity import linearity, scaled
 from chainrule.laws.of_layers.memory import all_written, nothing_shared
+from chainrule.laws.of_layers.nans import nan_shows
 from chainrule.laws.of_layers.one_pass import one_pass
 from chainrule.laws.of_layers.ownership import ownership
 from chainrule.laws.of_layers.purity import arguments_unchanged, read_only_accepted, repeatability
-from chainrule.laws.of_layers.rows import independent_rows, nan_shows, scaled
+from chainrule.laws.of_layers.rows import independent_rows
 from chainrule.laws.of_layers.sizes import other_sizes
 from chainrule.laws.of_layers.state import calls_in_between, process_unchanged
 from chainrule.laws.of_layers.structure import structure

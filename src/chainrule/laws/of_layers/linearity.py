@@ -1,12 +1,14 @@
-"""The law of linearity: backward is linear in `dout`."""
+"""The laws of linearity: backward is linear in `dout`, also far from 1."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import numpy as np
+from attrs import evolve
 
 from chainrule.arrays.types import Array
-from chainrule.checking.verdict import Verdict, compare
+from chainrule.checking.verdict import Verdict, compare, index_of_largest
 from chainrule.laws.trials.copies import in_dtype
 from chainrule.laws.trials.rounding import rounding
 from chainrule.laws.trials.trial import Checked, Trial, draw, measured
@@ -89,6 +91,69 @@ def _dtypes_of_zeros(layer: Checked[P, C], params: P, x: Any) -> dict[str, str]:
                 note = f"for dout = 0 it comes as {leaf.dtype}, else as {of_ones[name].dtype}"
                 notes.setdefault(name, f"in {np.dtype(dtype).name}, {note}")
     return notes
+
+
+def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """A `dout` times a power of two gives the same times that power, for small and large ones: backward is linear.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on, in their own dtype; those of float64 in float32 too.
+    rng
+        The generator that draws `dout`.
+
+    Returns
+    -------
+    list[Verdict]
+        For each result of backward.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule import Affine, affine, laws
+    >>> rng = np.random.default_rng(0)
+    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
+    >>> all(verdict.ok for verdict in laws.scaled(affine, params, x, rng))
+    True
+    """
+    own = Trial.of(layer, params, x)
+    found = _scaled(measured(own, rng), rng)
+    with suppress(Exception), np.errstate(all="ignore"):  # it takes no such dtype, which is an answer
+        narrow = Trial.of(layer, in_dtype(params, np.float32), in_dtype(x, np.float32))
+        if own.out.dtype == np.float64 and narrow.out.dtype == np.float32:
+            more = _scaled(measured(narrow, rng), rng)
+            fresh = [each for name, each in more.items() if not each.ok and found[name].ok]
+            found |= {each.field: evolve(each, note=f"in float32, {each.note}") for each in fresh}
+    return list(found.values())
+
+
+def _scaled(trial: Trial, rng: np.random.Generator) -> dict[str, Verdict]:
+    """The verdict on each result for scaled `dout`, whose squares are beyond the range of its dtype."""
+    dout = draw(trial.out, rng)
+    info, wide = np.finfo(dout.dtype), dout.dtype.itemsize > 2
+    most = 4 if not wide or trial.noise >= 1e-6 else 70 if dout.dtype.itemsize == 4 or trial.noise >= 1e-10 else 600
+    right, eps = trial.back(dout), max(float(info.eps), trial.noise)
+    found = {name: Verdict("scaled", name, ok=True) for name in right}
+    for k in (-most, -most // 4, most // 4, most):
+        with np.errstate(all="ignore"):
+            for name, leaf in trial.back(np.ldexp(dout, k)).items():
+                back = np.ldexp(leaf, -k)
+                known = np.isfinite(right[name])
+                size = float(np.abs(right[name][known]).max(initial=0.0))
+                if wide and size > np.ldexp(float(info.max), -k - 20):
+                    continue  # terms of it, or it, may be beyond the range of the dtype
+                least = float(np.ldexp(float(info.smallest_normal), max(0, -k))) * 2**10
+                off = ~(np.abs(back - right[name]) <= 1e3 * eps * size + least) & known
+                if not wide:  # sums within may be beyond its range
+                    off &= np.isfinite(leaf)
+                if off.any() and found[name].ok:
+                    index = index_of_largest(off)
+                    got, expected = float(back[index]), float(right[name][index])
+                    note = f"for dout times 2**{k} it is not 2**{k} times what it was"
+                    note += ": is dout clipped or something added?"
+                    found[name] = Verdict("scaled", name, False, note, index=index, got=got, expected=expected)
+    return found
 
 
 def least_of(fields: Sequence[Array]) -> float:

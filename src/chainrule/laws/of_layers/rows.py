@@ -1,19 +1,15 @@
-"""The laws of rows: each is treated alone, in whatever order and number they come, and so is a nan in it."""
+"""The law of rows: each is treated alone, in whatever order and number they come."""
 
-from contextlib import suppress
 from functools import partial
-from itertools import product
 from typing import Any
 
 import numpy as np
-from attrs import evolve
 from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, index_of_largest, one_each
 from chainrule.encoder import Encoder
-from chainrule.laws.trials.copies import in_dtype
 from chainrule.laws.trials.directions import REFUSE
 from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.rounding import rounding
@@ -30,9 +26,6 @@ MOST_NUMBERS = 2**19
 
 MIXED = (65, 257)
 """Numbers of rows in which numbers have several sizes."""
-
-NOT_FINITE = {"nan": np.nan, "infinity": np.inf, "minus infinity": -np.inf}
-"""The entries of a `dout` that are no numbers, by the word for them."""
 
 PLACES = 5
 """The number of examples, counted by several axes, that are changed, each alone."""
@@ -278,147 +271,4 @@ def _which(wrong: NDArray[Any]) -> str:
     return f"its rows from {rows[0]} on" if beyond else "its rows"
 
 
-def nan_shows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """A nan or an infinity in a row of `dout` shows in that row of `dx` and in `grads`, and in no other row.
-
-    Where a slope is 0, either is right.
-
-    Parameters
-    ----------
-    layer, params, x
-        The layer, and the arguments to run it on.
-    rng
-        The generator that draws `dout`.
-
-    Returns
-    -------
-    list[Verdict]
-        For `dx` and each array of `grads`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from chainrule import Affine, affine, laws
-    >>> rng = np.random.default_rng(0)
-    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
-    >>> all(verdict.ok for verdict in laws.nan_shows(affine, params, x, rng))
-    True
-    """
-    trial = Trial.in_float64(layer, params, x)
-    dout = draw(trial.out, rng)
-    if not dout.size:
-        return []
-    right = trial.back(dout)
-    row = int(rng.integers(len(dout))) if dout.ndim else 0
-    others = dout * (1.0 + rng.random(dout.shape))
-    rowwise = not couples_rows(layer, x) and not isinstance(layer, Encoder) and dout.ndim > 0
-    rowwise = rowwise and len(right["dx"]) == len(dout)
-    places: dict[str, tuple[int, ...]] = {f"row {i} of dout": (i,) for i in (row, len(dout) - 1)} if dout.ndim else {}
-    places["one entry of dout"] = (row, *(0 for _ in dout.shape[1:])) if dout.ndim else ()
-    apart = trial.back(np.zeros_like(dout))  # a term that does not go with dout is no number that an entry moves
-    notes: dict[str, str] = {}
-    for (words, place), (word, value) in product(places.items(), NOT_FINITE.items()):
-        bad = dout.copy()
-        bad[place] = value
-        try:
-            with np.errstate(all="ignore"):
-                got = trial.back(bad)
-        except (ValueError, FloatingPointError):  # it refuses them, which is an answer
-            continue
-        moved = _moved(trial, right, place, (dout, others), apart if len(place) > 1 else {})
-        for name, leaf in got.items():
-            if (moved[name] & np.isfinite(leaf)).any():
-                notes[name] = f"{word} in {words} does not show in it: is it replaced by a number?"
-        if rowwise and place and not _rest_is_usual(place[0], got["dx"], right["dx"]):
-            notes["dx"] = f"{word} in {words} changes other rows"
-    return [Verdict("nan_shows", name, ok=name not in notes, note=notes.get(name, "")) for name in right]
-
-
-def _moved(
-    trial: Trial, right: Fields, place: tuple[int, ...], douts: tuple[Array, Array], terms: Fields
-) -> dict[str, NDArray[np.bool_]]:
-    """The numbers of each result that a place of dout moves: for two douts of it alone, they are more than a term."""
-    alone = np.zeros_like(douts[0])
-    alone[place] = np.abs(douts[0][place])
-    some = [trial.back(each) for each in (alone, np.where(alone != 0, douts[1], 0.0))]
-    return {
-        name: np.logical_and.reduce([np.abs(each[name] - terms.get(name, 0.0)) > 1e-9 * _size(leaf) for each in some])
-        for name, leaf in right.items()
-    }
-
-
-def _rest_is_usual(row: int, got: Array, usual: Array) -> bool:
-    """Tell whether all rows but one are as usual."""
-    rest, expected = (np.delete(each, [row], axis=0) for each in (got, usual))
-    return np.allclose(rest, expected, rtol=1e-6, atol=1e-9 * _size(usual), equal_nan=True)
-
-
-def _size(leaf: Array) -> float:
-    """The largest number of an array."""
-    return float(np.abs(leaf).max(initial=0.0))
-
-
-def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """A `dout` times a power of two gives the same times that power, for small and large ones: backward is linear.
-
-    Parameters
-    ----------
-    layer, params, x
-        The layer, and the arguments to run it on, in their own dtype; those of float64 in float32 too.
-    rng
-        The generator that draws `dout`.
-
-    Returns
-    -------
-    list[Verdict]
-        For each result of backward.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from chainrule import Affine, affine, laws
-    >>> rng = np.random.default_rng(0)
-    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
-    >>> all(verdict.ok for verdict in laws.scaled(affine, params, x, rng))
-    True
-    """
-    own = Trial.of(layer, params, x)
-    found = _scaled(measured(own, rng), rng)
-    with suppress(Exception), np.errstate(all="ignore"):  # it takes no such dtype, which is an answer
-        narrow = Trial.of(layer, in_dtype(params, np.float32), in_dtype(x, np.float32))
-        if own.out.dtype == np.float64 and narrow.out.dtype == np.float32:
-            more = _scaled(measured(narrow, rng), rng)
-            fresh = [each for name, each in more.items() if not each.ok and found[name].ok]
-            found |= {each.field: evolve(each, note=f"in float32, {each.note}") for each in fresh}
-    return list(found.values())
-
-
-def _scaled(trial: Trial, rng: np.random.Generator) -> dict[str, Verdict]:
-    """The verdict on each result for scaled `dout`, whose squares are beyond the range of its dtype."""
-    dout = draw(trial.out, rng)
-    info, wide = np.finfo(dout.dtype), dout.dtype.itemsize > 2
-    most = 4 if not wide or trial.noise >= 1e-6 else 70 if dout.dtype.itemsize == 4 or trial.noise >= 1e-10 else 600
-    right, eps = trial.back(dout), max(float(info.eps), trial.noise)
-    found = {name: Verdict("scaled", name, ok=True) for name in right}
-    for k in (-most, -most // 4, most // 4, most):
-        with np.errstate(all="ignore"):
-            for name, leaf in trial.back(np.ldexp(dout, k)).items():
-                back = np.ldexp(leaf, -k)
-                known = np.isfinite(right[name])
-                size = float(np.abs(right[name][known]).max(initial=0.0))
-                if wide and size > np.ldexp(float(info.max), -k - 20):
-                    continue  # terms of it, or it, may be beyond the range of the dtype
-                least = float(np.ldexp(float(info.smallest_normal), max(0, -k))) * 2**10
-                off = ~(np.abs(back - right[name]) <= 1e3 * eps * size + least) & known
-                if not wide:  # sums within may be beyond its range
-                    off &= np.isfinite(leaf)
-                if off.any() and found[name].ok:
-                    index = index_of_largest(off)
-                    got, expected = float(back[index]), float(right[name][index])
-                    note = f"for dout times 2**{k} it is not 2**{k} times what it was"
-                    note += ": is dout clipped or something added?"
-                    found[name] = Verdict("scaled", name, False, note, index=index, got=got, expected=expected)
-    return found
-
-
-__all__ = ["independent_rows", "nan_shows", "scaled"]
+__all__ = ["independent_rows"]
