@@ -14,7 +14,7 @@ from chainrule.arrays.types import is_tuple
 from chainrule.checking.bursts import slopes
 from chainrule.interop.arguments import Place, name_of_function
 from chainrule.laws._of_kernels.homes import Home, OfJAX, Real, is_float
-from chainrule.laws.trials.trial import sizes_of
+from chainrule.laws.trials.sizes import sizes_of
 from chainrule.layer import Layer
 
 Arguments: TypeAlias = tuple[Any, ...]

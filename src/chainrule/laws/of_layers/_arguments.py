@@ -12,6 +12,7 @@ from chainrule.laws.of_layers.grads_alone import with_a_nan
 from chainrule.laws.of_layers.layouts import broadcast, layouts_of
 from chainrule.laws.of_layers.values import Other, parameters
 from chainrule.laws.trials.hints import plural
+from chainrule.laws.trials.sizes import in_unit_interval
 
 MOST_NUMBERS = 2**16
 """The most numbers in an array that is made for a check."""
@@ -76,20 +77,20 @@ def _zeros(leaf: Array) -> Array:
 
 def _other_x(x: Array) -> Iterator[Other]:
     """Other numbers of x, within what it says about its domain."""
-    share = bool(((x >= 0) & (x <= 1)).all())
+    in_unit = in_unit_interval(x)
     if not ((x > 0).all() or (x < 0).all()):
         yield Other("of zeros", np.zeros_like(x))
         if x.ndim and len(x) > 1:
             some = x.copy()
             some[-1] = 0
             yield Other("with a row of zeros", some)
-        if not share:
+        if not in_unit:
             yield Other("of the other sign", -x)
             yield Other("of positive numbers", np.abs(x))
             yield Other("of negative numbers", -np.abs(x))
             yield Other("of whole numbers", np.round(3 * x))
     yield Other("a thousandth as large", 1e-3 * x, 1e-3)
-    if not share:
+    if not in_unit:
         yield Other("a hundred times as large", 100 * x, 100.0)
     some = x.copy()
     some.flat[-1] = np.nan

@@ -12,7 +12,8 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.layouts import SINGULAR
 from chainrule.laws.trials.directions import REFUSE, by_directions
-from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured, rms
+from chainrule.laws.trials.sizes import rms
+from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
 
 MOST_NUMBERS = 2**20
 """The most numbers in an array that is made for a check."""

@@ -11,8 +11,9 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._arguments import SCALED, Call
 from chainrule.laws.of_layers._beside_float64 import Allowance, BesideFloat64, floors, is_random
+from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, in_float64
-from chainrule.laws.trials.trial import Fields, Trial, arrays_in, backward_of, couples_rows, draw, named
+from chainrule.laws.trials.trial import Fields, Trial, backward_of, couples_rows, draw, named
 
 UNITS = {4: 8000.0, 2: 64.0}
 """The units of rounding that a result may be off by, by the bytes of a number: other numbers than those that were given

@@ -27,7 +27,8 @@ from chainrule.laws.trials.finite import first_not_finite
 from chainrule.laws.trials.hints import hint, where_beyond
 from chainrule.laws.trials.part import FIRST, FIRST_IN_NOISE, NOISY, ROUNDINGS, SAFE, Part
 from chainrule.laws.trials.rounding import units_of
-from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, fixed_fields, measured, sizes_of, value_of
+from chainrule.laws.trials.sizes import sizes_of
+from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, fixed_fields, measured, value_of
 
 P = TypeVar("P")
 C = TypeVar("C")

@@ -9,7 +9,8 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._elsewhere import IN_FLOAT16
 from chainrule.laws.trials.directions import by_directions
-from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured, sizes_of
+from chainrule.laws.trials.sizes import sizes_of
+from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured
 
 BESIDE = 3
 """The number of times that arguments are moved off kinks, where a dout can't be judged at them."""

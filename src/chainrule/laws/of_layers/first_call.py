@@ -7,7 +7,8 @@ import numpy as np
 from attrs import frozen
 
 from chainrule.checking.verdict import Verdict, one_each
-from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, rms
+from chainrule.laws.trials.sizes import rms
+from chainrule.laws.trials.trial import Checked, Fields, Trial, draw
 
 ANOTHER = 1e-5
 """The share of a field from which on its numbers are others, and no other rounding."""

@@ -11,7 +11,8 @@ from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, index_of_largest, one_each
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.rounding import Units, units_of
-from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured, rms
+from chainrule.laws.trials.sizes import rms
+from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured
 
 MATRIX = 2
 """The axes of a matrix."""

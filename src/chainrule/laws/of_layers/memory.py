@@ -14,8 +14,9 @@ from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.rows import rows_of
+from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, writable
-from chainrule.laws.trials.trial import Checked, Trial, arrays_in, copied_fields, draw, run_forward
+from chainrule.laws.trials.trial import Checked, Trial, copied_fields, draw, run_forward
 
 ZEROS = 0.3
 """The share of zeros in an x that has some."""

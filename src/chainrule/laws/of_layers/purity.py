@@ -11,8 +11,9 @@ from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._watched import lent
 from chainrule.laws.of_layers.rows import rows_of
+from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import copied, in_dtype, read_only_copy, same_numbers, writable
-from chainrule.laws.trials.trial import Checked, arrays_in, backward_of, draw, run_backward, run_forward
+from chainrule.laws.trials.trial import Checked, backward_of, draw, run_backward, run_forward
 from chainrule.layer import Layer
 
 P = TypeVar("P")

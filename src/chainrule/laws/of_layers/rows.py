@@ -13,6 +13,7 @@ from chainrule.encoder import Encoder
 from chainrule.laws.trials.directions import REFUSE
 from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.rounding import rounding
+from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.trial import Checked, Fields, Trial, couples_rows, draw, measured
 
 CLOSE = 64.0
@@ -145,7 +146,7 @@ def _beside_a_large_row(trial: Trial, dout: Array, right: Fields, units: Fields)
     """The verdicts on the rows of out and dx beside one that is much larger, as where all share a largest number."""
     n, x = len(dout), trial.x
     found: dict[str, Verdict] = {}
-    if n < 2 or isinstance(trial.layer, Encoder) or not x.size or ((x >= 0) & (x <= 1)).all():
+    if n < 2 or isinstance(trial.layer, Encoder) or not x.size or in_unit_interval(x):
         return found
     row = int(np.unravel_index(np.argmax(np.abs(x)), x.shape)[0])
     others = np.arange(n) != row

@@ -9,19 +9,10 @@ from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.rows import rows_of
+from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.process import settings_kept
-from chainrule.laws.trials.trial import (
-    Checked,
-    Fields,
-    Trial,
-    arrays_in,
-    backward_of,
-    copied_fields,
-    draw,
-    named,
-    run_forward,
-)
+from chainrule.laws.trials.trial import Checked, Fields, Trial, backward_of, copied_fields, draw, named, run_forward
 
 
 def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:

@@ -9,7 +9,8 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
-from chainrule.laws.trials.trial import Checked, arrays_in, draw, run_backward, run_forward
+from chainrule.laws.trials.arrays_in import arrays_in
+from chainrule.laws.trials.trial import Checked, draw, run_backward, run_forward
 
 P = TypeVar("P")
 C = TypeVar("C")

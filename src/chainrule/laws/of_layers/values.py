@@ -20,7 +20,8 @@ from chainrule.laws.of_layers._tokens import in_other_dtypes, is_tokens, of_whol
 from chainrule.laws.of_layers.memory import ZEROS
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.directions import REFUSE
-from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, measured, rms
+from chainrule.laws.trials.sizes import in_unit_interval, rms
+from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, measured
 
 FIELDS = 4
 """The most parameters that are set to zeros, and to ones, each alone."""
@@ -166,14 +167,14 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
         yield "for x of numbers between 0 and 1", rng.random(x.shape)
         yield "for x of normal numbers", rng.standard_normal(x.shape)
     positive, negative = bool((x > 0).all()), bool((x < 0).all())
-    share = bool(((x >= 0) & (x <= 1)).all())
+    in_unit = in_unit_interval(x)
     yield "for x a thousandth as large", 1e-3 * x
-    if not share:
+    if not in_unit:
         yield "for x ten times as large", 10 * x
         yield "for x a hundred times as large", 100 * x
     size = float(np.abs(x).max(initial=0.0)) or 1.0
     if not (positive or negative):
-        if not share:
+        if not in_unit:
             yield "for x of the other sign", -x
             yield "for x far out", np.sign(x) * (20 + 20 * rng.random(x.shape))
             for low, high in ((8, 12), (20, 40)):
@@ -188,7 +189,7 @@ def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
             yield "for x with a row of zeros", row
         yield "for x of zeros", np.zeros_like(x)
         yield "for x of whole numbers", np.rint(x * (2 / size))
-    elif not share:
+    elif not in_unit:
         far = 20 + 20 * rng.random(x.shape)
         yield "for x far out", far if positive else -far
     yield from _with_equal_ones(x, size, free=not (positive or negative))
@@ -223,7 +224,7 @@ def _of_other_ranges(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, 
         yield "for x of both signs where all had one", x * _signs(x, rng)
         if x.all():
             yield "for x with zeros where it had none", _with_zeros(x, rng)
-        if ((x >= 0) & (x <= 1)).all():
+        if in_unit_interval(x):
             yield "for x ten times as large where all lay between 0 and 1", 10 * x
 
 
@@ -314,13 +315,13 @@ def _of_one_sign(base: Trial, rng: np.random.Generator, but: Container[str]) -> 
     """
     leaves = tree.leaves(base.params)
     signed = _signed(leaves)
-    shares = all(((leaves[i] >= 0) & (leaves[i] <= 1)).all() for i in signed)
+    in_unit = all(in_unit_interval(leaves[i]) for i in signed)
     verdicts: list[Verdict] = []
     for words, times in (("a hundredth", 0.01), ("ten times", 10.0)) if signed else ():
         case = f"for parameters of one sign, {words} as large"
         other = _replaced(base.params, {i: times * leaves[i] for i in signed})
         found = judged_at("other_values", base, base.x, rng, case, other, but=but)
-        verdicts += found if shares and times < 1 else _doubted(found, REFUSE_PARAMETERS)
+        verdicts += found if in_unit and times < 1 else _doubted(found, REFUSE_PARAMETERS)
     return verdicts
 
 
@@ -358,7 +359,7 @@ def _far_out(
 def _far(params: Any, x: Array, dtype: np.dtype[Any], rng: np.random.Generator) -> Iterator[tuple[str, Any, Array]]:
     """An x far out, and then each parameter; of the sign that all of it has, if it has one."""
     for most in (100.0, 1000.0) if dtype.itemsize > 2 else (10.0,):
-        if not ((x >= 0) & (x <= 1)).all():
+        if not in_unit_interval(x):
             for around, far in _around(x, most, rng):
                 yield f"x {around}", params, far
         for i, (path, leaf) in enumerate(tree.named_leaves(params)[:FIELDS]):

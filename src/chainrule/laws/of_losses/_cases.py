@@ -12,6 +12,7 @@ from chainrule.arrays.types import Array
 from chainrule.laws.of_layers._tokens import DTYPES
 from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.trials.hints import plural
+from chainrule.laws.trials.sizes import in_unit_interval
 
 OtherArguments: TypeAlias = tuple[str, Array, Any]
 """Words for what is special, an output, and the targets that go with it."""
@@ -116,7 +117,7 @@ def other_targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterato
     if any(leaf.dtype.kind == "f" and not are_shares(leaf) for leaf in leaves):
         yield "for targets of zeros", out, tree.map(_zeroed, targets)
         yield "for targets with zeros", out, tree.map(partial(_thinned, rng), targets)
-        if all(((leaf >= 0) & (leaf <= 1)).all() for leaf in leaves):
+        if all(map(in_unit_interval, leaves)):
             yield "for targets of ones", out, tree.map(_ones, targets)
     if any(_may_be_larger(out.shape, leaf) for leaf in leaves):
         for words, times in LARGER:

@@ -25,6 +25,7 @@ from chainrule.laws.of_losses._as_layer import (
     run_loss,
     with_rows,
 )
+from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import (
     in_dtype,
     in_float64,
@@ -34,7 +35,6 @@ from chainrule.laws.trials.copies import (
     targets_in_float64,
     writable,
 )
-from chainrule.laws.trials.trial import arrays_in
 from chainrule.loss import Loss
 
 T = TypeVar("T")

@@ -16,6 +16,7 @@ from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.of_losses._as_layer import rounding_of_loss, row_of_targets, run_loss
 from chainrule.laws.of_losses._cases import OtherArguments, other_targets
 from chainrule.laws.trials.copies import in_float64, targets_in_float64
+from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.loss import Loss
 
 T = TypeVar("T")
@@ -123,7 +124,7 @@ def _takes(loss: Loss[T, C], out: Array, targets: T) -> bool:
 
 def _beside_a_far_row(loss: Loss[T, C], out: Array, targets: T, rows: Array, rounding: float) -> Iterator[Verdict]:
     """The verdicts on rows beside one that is far away, and on that one, as where all share a largest number."""
-    if len(out) < 2 or ((out >= 0) & (out <= 1)).all():
+    if len(out) < 2 or in_unit_interval(out):
         return
     for far in (FAR, -FAR):
         moved = out.copy()

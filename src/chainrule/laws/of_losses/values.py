@@ -22,7 +22,8 @@ from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import REFUSE, by_directions
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.rounding import units_of
-from chainrule.laws.trials.trial import Trial, measured, sizes_of
+from chainrule.laws.trials.sizes import sizes_of
+from chainrule.laws.trials.trial import Trial, measured
 from chainrule.loss import Loss
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.arrays.types import Array
+from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import as_laid_out, read_only_copy, writable
-from chainrule.laws.trials.trial import arrays_in
 
 Notes: TypeAlias = dict[str, str]
 

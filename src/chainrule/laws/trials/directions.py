@@ -19,7 +19,8 @@ from chainrule.laws.trials.entries import AT_KINKS, confirmed, joined, located, 
 from chainrule.laws.trials.hints import NOT_FINITE
 from chainrule.laws.trials.part import LEAST, NOISY, SAFE, Miss, Part, length, misses, power
 from chainrule.laws.trials.rounding import Units, units_of
-from chainrule.laws.trials.trial import COARSE, Fields, Trial, fixed_fields, rms, sizes_of
+from chainrule.laws.trials.sizes import rms, sizes_of
+from chainrule.laws.trials.trial import COARSE, Fields, Trial, fixed_fields
 
 TOGETHER = 1e-7
 """The relative error, of the smallest field, to which a derivative along all fields has to be known to count."""

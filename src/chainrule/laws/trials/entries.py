@@ -12,7 +12,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, entry, index_of
 from chainrule.laws.trials.hints import NOT_FINITE, hint, where_beyond
 from chainrule.laws.trials.part import Miss, Part
-from chainrule.laws.trials.trial import sizes_of
+from chainrule.laws.trials.sizes import sizes_of
 
 NEARBY, PLACES = 6, 129
 """The number of points nearby, where no entries are equal any more, at which the derivative with respect to one is

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from chainrule.arrays.types import Array
 from chainrule.checking.bursts import finer, slopes
 from chainrule.laws.trials.rounding import Units
-from chainrule.laws.trials.trial import Trial, sizes_of
+from chainrule.laws.trials.sizes import sizes_of
+from chainrule.laws.trials.trial import Trial
 
 FIRST, FIRST_IN_NOISE = 2.0**-8, 2.0**-2
 """The first step, relative to an entry; and that for a function that does not compute in float64."""

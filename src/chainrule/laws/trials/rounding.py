@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array
 from chainrule.checking.bursts import UNIT
-from chainrule.laws.trials.trial import COARSE, Fields, Trial, arrays_in, rms
+from chainrule.laws.trials.arrays_in import arrays_in
+from chainrule.laws.trials.sizes import rms
+from chainrule.laws.trials.trial import COARSE, Fields, Trial
 
 Units: TypeAlias = Callable[[], Fields]
 """A function that measures what rounding may do to the results: that takes several calls, and few comparisons need it.

@@ -1,9 +1,7 @@
 """Trials: one run of a layer forward and back, its results by name, and the noise of its function."""
 
-import math
 from collections.abc import Callable
 from functools import cached_property
-from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -13,12 +11,12 @@ from numpy.typing import NDArray
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import read_only
-from chainrule.arrays.records import Signature
-from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list, is_numpy, is_tuple
+from chainrule.arrays.types import Array, is_numpy, is_tuple
 from chainrule.checking.bursts import SPACINGS, UNIT, noise_of
 from chainrule.encoder import Encoder
 from chainrule.interop.graph import Function
 from chainrule.laws.trials.copies import in_float64, writable
+from chainrule.laws.trials.sizes import sizes_of
 from chainrule.layer import Layer
 from chainrule.parts import unmoved
 
@@ -46,12 +44,6 @@ FEW_ROWS = 8
 
 REFUSALS = (ValueError, ArithmeticError, AssertionError)
 """The errors by which a layer refuses numbers; others are mistakes."""
-
-NO_ARRAYS = (str, bytes, int, float, complex, type, np.ufunc, np.dtype, BuiltinFunctionType, Signature)
-"""Types of values that hold no array and need not be looked into."""
-
-DEEP = 8
-"""The levels of a value that are looked into for arrays."""
 
 LARGE = 2**16
 """From so many numbers on, arguments and output together, a layer is large, and each call takes a while."""
@@ -258,56 +250,3 @@ def measured(trial: Trial, rng: np.random.Generator, *, roughly: bool = False) -
     return trial.with_noise(
         noise_of(trial.line(directions), dout, SPACINGS[::3] if trial.large or roughly else SPACINGS)
     )
-
-
-def sizes_of(leaf: Array, *, own: bool = False) -> Array:
-    """By how much to move each entry: its own size; where that is nothing, that of its row, of the field, or 1.
-
-    Nothing is 0, and unless `own` also what is a thousandth of its row's.
-    """
-    size = np.abs(leaf)
-    if not leaf.size:
-        return np.asarray(size)
-    root = math.sqrt(float(np.mean(np.square(size))))
-    if not leaf.ndim:
-        return np.asarray(size if root > 0 else np.ones_like(size))
-    rows = np.sqrt(np.mean(np.square(size), axis=-1, keepdims=True))
-    return np.where(size > (0.0 if own else 1e-3 * rows), size, np.where(rows > 0, rows, root if root > 0 else 1.0))
-
-
-def rms(values: Array) -> float:
-    """The root mean square of an array's finite numbers."""
-    known = values[np.isfinite(values)]
-    largest = float(np.abs(known).max(initial=0.0))
-    return largest * float(np.sqrt(np.mean(np.square(known / largest)))) if largest > 0 else 0.0
-
-
-def arrays_in(value: Any) -> list[NDArray[Any]]:
-    """All NumPy arrays in a value of any kind: a tree, a dictionary, an object, what a function has closed over.
-
-    Each object is looked into once: layers of a network share much that holds no array.
-    """
-    found: list[NDArray[Any]] = []
-    _arrays_in(value, DEEP, {}, found)
-    return found
-
-
-def _arrays_in(value: Any, deep: int, met: dict[int, Any], found: list[NDArray[Any]]) -> None:
-    if is_numpy(value):
-        found.append(value)
-        return
-    if deep == 0 or value is None or isinstance(value, NO_ARRAYS) or id(value) in met:
-        return
-    met[id(value)] = value  # kept, or another could get its id
-    if is_dict(value):
-        inside: list[Any] = list(value.values())
-    elif is_list(value) or is_any_tuple(value):
-        inside = list(value)
-    elif isinstance(value, FunctionType):
-        inside = [cell.cell_contents for cell in value.__closure__ or ()]
-    else:
-        kind: Any = value.__class__
-        names: list[Any] = [*getattr(kind, "__slots__", ()), *getattr(value, "__dict__", {})]
-        inside = [getattr(value, name, None) for name in names if isinstance(name, str)]
-    for each in inside:
-        _arrays_in(each, deep - 1, met, found)
