@@ -8,9 +8,9 @@ from attrs import frozen
 
 from chainrule import tree
 from chainrule.arrays.types import Array
+from chainrule.laws.of_layers._other_numbers import Other, other_parameters
 from chainrule.laws.of_layers.grads_alone import with_a_nan
 from chainrule.laws.of_layers.layouts import broadcast, layouts_of
-from chainrule.laws.of_layers.values import Other, parameters
 from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.sizes import in_unit_interval
 
@@ -56,7 +56,7 @@ def calls(params: Any, x: Array, rng: np.random.Generator, *, few: bool) -> Iter
             yield Call(f"for a dout {words}", params, x, kind=kind)
     if few:  # of its few digits and its short range, other numbers leave nothing to compare
         return
-    for other in parameters(params, rng):
+    for other in other_parameters(params, rng):
         yield Call(other.words, other.value, x, other.times)
     if tree.leaves(params):
         yield Call("for parameters of ones", tree.map(_ones, params), x)

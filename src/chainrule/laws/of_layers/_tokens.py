@@ -1,6 +1,8 @@
 """Other whole numbers for an encoder: all that its tables have, equal ones, more of them, and other dtypes."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,9 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import is_numpy
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.trials.trial import Trial, draw
+from chainrule.laws.of_layers._elsewhere import Unfit, judged_at, takes
+from chainrule.laws.trials.copies import writable
+from chainrule.laws.trials.trial import Trial, draw, measured
 
 POSITIONS = (1, 17, 64, 257)
 """Numbers of positions: the edges of blocks, and one more than a byte counts."""
@@ -30,7 +34,7 @@ def is_tokens(x: Any) -> bool:
     return is_numpy(x) and x.dtype.kind in "iu" and x.ndim > 0 and x.size > 0
 
 
-def other_tokens(x: NDArray[Any], rng: np.random.Generator) -> Iterator[tuple[str, NDArray[Any]]]:
+def _other_tokens(x: NDArray[Any], rng: np.random.Generator) -> Iterator[tuple[str, NDArray[Any]]]:
     """Equal tokens, and other numbers of positions, in words and as arrays."""
     yield "for equal tokens", np.full_like(x, x.flat[-1])
     for count in POSITIONS:
@@ -39,7 +43,7 @@ def other_tokens(x: NDArray[Any], rng: np.random.Generator) -> Iterator[tuple[st
             yield f"for x {describe(made)}", made
 
 
-def of_whole_tables(params: Any, x: NDArray[Any], rng: np.random.Generator) -> Iterator[tuple[str, NDArray[Any]]]:
+def _of_whole_tables(params: Any, x: NDArray[Any], rng: np.random.Generator) -> Iterator[tuple[str, NDArray[Any]]]:
     """Tokens from 0 to the last of a parameter, that of the longest first: all of them, or as many as x has.
 
     They are in a random order, the first and the last among them.
@@ -57,7 +61,33 @@ def of_whole_tables(params: Any, x: NDArray[Any], rng: np.random.Generator) -> I
             yield f"for tokens from 0 to {k - 1}", rng.permuted(np.full(x.size, made).astype(x.dtype)).reshape(x.shape)
 
 
-def in_other_dtypes(law: str, base: Trial, x: NDArray[Any], rng: np.random.Generator) -> list[Verdict]:
+def at_other_tokens(base: Trial, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts of an encoder for other whole numbers: it has no derivative by them, but one by the parameters."""
+    verdicts: list[Verdict] = []
+    tokens = base.x
+    for case, other in _of_whole_tables(base.params, base.x, rng):
+        if takes(base.layer, base.params, other):
+            verdicts += _at_tokens(base, other, rng, case)
+            tokens = other
+            break
+    for case, other in _other_tokens(base.x, rng):
+        verdicts += _at_tokens(base, other, rng, case)
+    return verdicts + _in_other_dtypes("other_values", base, tokens, rng)
+
+
+def _at_tokens(base: Trial, tokens: NDArray[Any], rng: np.random.Generator, case: str) -> list[Verdict]:
+    """The derivative at other tokens; the noise of the encoder, which takes longer, is measured if one is wrong."""
+    given = tokens.copy()
+    with suppress(Exception), np.errstate(all="ignore"):  # it refuses these tokens, which is an answer
+        base.layer.forward(writable(base.params), given)
+    if not np.array_equal(given, tokens):
+        return [Verdict("other_values", "x", ok=False, note=f"{case}: forward wrote to x")]
+    at = partial(judged_at, "other_values", x=tokens, rng=rng, case=case, counts=Unfit.is_meant)
+    verdicts = at(base)
+    return at(measured(base, rng)) if any(each.wrong for each in verdicts) else verdicts
+
+
+def _in_other_dtypes(law: str, base: Trial, x: NDArray[Any], rng: np.random.Generator) -> list[Verdict]:
     """The verdicts for the same tokens in other dtypes, which have the same gradient if the output is the same."""
     for name in DTYPES:
         dtype = np.dtype(name)

@@ -13,13 +13,11 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
+from chainrule.laws.of_layers._other_numbers import ZEROS
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.trial import Checked, Trial, copied_fields, draw, run_forward
-
-ZEROS = 0.3
-"""The share of zeros in an x that has some."""
 
 SMALL = 2**13
 """So many numbers at most has an array of which memory is given out again soon."""

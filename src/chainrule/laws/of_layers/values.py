@@ -1,48 +1,41 @@
 """The derivative at other values of x and of the parameters: small and large ones, other signs, tails, ties, zeros."""
 
-import math
-from collections.abc import Callable, Container, Iterator
-from contextlib import suppress
+from collections.abc import Container, Iterator
 from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
-from attrs import evolve, frozen
-from numpy.typing import NDArray
+from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
-from chainrule.laws.of_layers._elsewhere import Unfit, judged_at, takes, with_floor, worst_by_field
-from chainrule.laws.of_layers._tokens import in_other_dtypes, is_tokens, of_whole_tables, other_tokens
-from chainrule.laws.of_layers.memory import ZEROS
-from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.of_layers._elsewhere import judged_at, with_floor, worst_by_field
+from chainrule.laws.of_layers._other_numbers import (
+    FIELDS,
+    beyond_the_domain,
+    like_parameters,
+    of_one_sign,
+    of_the_same_signs,
+    other_parameters,
+    other_x,
+    replaced,
+    signs_of,
+    with_zeros,
+)
+from chainrule.laws.of_layers._tokens import at_other_tokens, is_tokens
+from chainrule.laws.trials.copies import in_dtype
 from chainrule.laws.trials.directions import REFUSE
 from chainrule.laws.trials.sizes import in_unit_interval, rms
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, measured
-
-FIELDS = 4
-"""The most parameters that are set to zeros, and to ones, each alone."""
-
-POWERS = (0.5, 1.0, 2.0, 3.0)
-"""The numbers that a parameter of one number is set to, with its sign: exponents for which there are other formulas."""
 
 MOST_OF_X = 2**15
 """The most numbers of x that are tried elsewhere, of a layer that treats rows alone."""
 
 REFUSE_PARAMETERS = "If these parameters are not meant, let forward refuse them"
 """The advice where a law has made parameters that the layer may have taken by accident."""
-
-
-@frozen(eq=False)
-class Other:
-    """Other numbers of an argument, in words, and how many times as large they are as those that were given."""
-
-    words: str
-    value: Any
-    times: float = 1.0
 
 
 def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -77,25 +70,25 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     True
     """
     if isinstance(layer, Encoder):
-        return worst_by_field(_of_tokens(Trial.in_float64(layer, params, x), rng)) if is_tokens(x) else []
+        return worst_by_field(at_other_tokens(Trial.in_float64(layer, params, x), rng)) if is_tokens(x) else []
     if not couples_rows(layer, x) and np.ndim(x) > 1 and np.size(x) > MOST_OF_X:
         x = x[: max(2, MOST_OF_X * len(x) // np.size(x))]
     own = np.asarray(x).dtype
     x = Trial.in_float64(layer, params, x).fewer
     base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng)
     verdicts: list[Verdict] = []
-    for case, other in chain(_values(base.x, rng), _like_parameters(base.params, base.x)):
+    for case, other in chain(other_x(base.x, rng), like_parameters(base.params, base.x)):
         verdicts += judged_at("other_values", base, other, rng, case)
         if any(each.wrong for each in verdicts):
             break
     if not _wrong(verdicts):
-        for case, other in _of_other_ranges(base.x, rng):
+        for case, other in beyond_the_domain(base.x, rng):
             verdicts += _doubted(judged_at("other_values", base, other, rng, case), REFUSE)
     if tree.leaves(params):
-        moved = tree.map(partial(_moved, rng), base.params)
+        moved = tree.map(partial(of_the_same_signs, rng), base.params)
         for case, other in (
             ("for other parameters", moved),
-            *((each.words, each.value) for each in parameters(base.params, rng)),
+            *((each.words, each.value) for each in other_parameters(base.params, rng)),
         ):
             verdicts += judged_at("other_values", base, base.x, rng, case, other, but=_wrong(verdicts))
         verdicts += _of_both_signs(base, rng, but=_wrong(verdicts))
@@ -105,172 +98,14 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     return worst_by_field(verdicts)
 
 
-def _of_tokens(base: Trial, rng: np.random.Generator) -> list[Verdict]:
-    """The verdicts of an encoder for other whole numbers: it has no derivative by them, but one by the parameters."""
-    verdicts: list[Verdict] = []
-    tokens = base.x
-    for case, other in of_whole_tables(base.params, base.x, rng):
-        if takes(base.layer, base.params, other):
-            verdicts += _at_tokens(base, other, rng, case)
-            tokens = other
-            break
-    for case, other in other_tokens(base.x, rng):
-        verdicts += _at_tokens(base, other, rng, case)
-    return verdicts + in_other_dtypes("other_values", base, tokens, rng)
-
-
-def _at_tokens(base: Trial, tokens: NDArray[Any], rng: np.random.Generator, case: str) -> list[Verdict]:
-    """The derivative at other tokens; the noise of the encoder, which takes longer, is measured if one is wrong."""
-    given = tokens.copy()
-    with suppress(Exception), np.errstate(all="ignore"):  # it refuses these tokens, which is an answer
-        base.layer.forward(writable(base.params), given)
-    if not np.array_equal(given, tokens):
-        return [Verdict("other_values", "x", ok=False, note=f"{case}: forward wrote to x")]
-    at = partial(judged_at, "other_values", x=tokens, rng=rng, case=case, counts=Unfit.is_meant)
-    verdicts = at(base)
-    return at(measured(base, rng)) if any(each.wrong for each in verdicts) else verdicts
-
-
-def _one_alone(params: Any, free: list[int]) -> Iterator[Other]:
-    """Parameters of which one is all zeros, ones, or equal numbers; one of one number is what exponents often are.
-
-    Of several numbers, one may have to be above another, as the ends of an interval.
-    """
-    alone = sum(leaf.size == 1 for leaf in tree.leaves(params)) == 1
-    for i, (name, leaf) in list(enumerate(tree.named_leaves(params)))[:FIELDS]:
-        if i in free:
-            yield Other(f"for params{name} of zeros", _replaced(params, {i: np.zeros_like(leaf)}))
-        if not (leaf < 0).all() and (leaf.size > 1 or not alone):
-            yield Other(f"for params{name} of ones", _replaced(params, {i: np.ones_like(leaf)}))
-        elif leaf.size > 1:
-            yield Other(f"for params{name} of equal numbers", _replaced(params, {i: np.full_like(leaf, leaf.flat[0])}))
-        for power in POWERS if leaf.size == 1 and alone else ():
-            number = math.copysign(power, leaf.item())
-            yield Other(f"for params{name} of {number:g}", _replaced(params, {i: np.full_like(leaf, number)}))
-
-
-def _with_zeros(leaf: Array, rng: np.random.Generator) -> Array:
-    """Some numbers, and all of the last row, are 0."""
-    made = np.where(rng.random(leaf.shape) < ZEROS, 0.0, leaf)
-    if leaf.ndim > 1:
-        made[-1] = 0.0
-    return made
-
-
 def _wrong(verdicts: list[Verdict]) -> set[str]:
     """The fields that are wrong: where else they are is not asked."""
     return {each.field for each in verdicts if each.wrong}
 
 
-def _values(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
-    if not x.any():
-        yield "for x of numbers between 0 and 1", rng.random(x.shape)
-        yield "for x of normal numbers", rng.standard_normal(x.shape)
-    positive, negative = bool((x > 0).all()), bool((x < 0).all())
-    in_unit = in_unit_interval(x)
-    yield "for x a thousandth as large", 1e-3 * x
-    if not in_unit:
-        yield "for x ten times as large", 10 * x
-        yield "for x a hundred times as large", 100 * x
-    size = float(np.abs(x).max(initial=0.0)) or 1.0
-    if not (positive or negative):
-        if not in_unit:
-            yield "for x of the other sign", -x
-            yield "for x far out", np.sign(x) * (20 + 20 * rng.random(x.shape))
-            for low, high in ((8, 12), (20, 40)):
-                for sign in (1, -1):
-                    yield f"for x from {sign * low} to {sign * high}", sign * rng.uniform(low, high, x.shape)
-        some = x.copy()
-        some[rng.random(x.shape) < ZEROS] = 0.0
-        yield "for x with zeros", some
-        if x.ndim > 1 and len(x) > 1:
-            row = x.copy()
-            row[-1] = 0.0
-            yield "for x with a row of zeros", row
-        yield "for x of zeros", np.zeros_like(x)
-        yield "for x of whole numbers", np.rint(x * (2 / size))
-    elif not in_unit:
-        far = 20 + 20 * rng.random(x.shape)
-        yield "for x far out", far if positive else -far
-    yield from _with_equal_ones(x, size, free=not (positive or negative))
-
-
-def _like_parameters(params: Any, x: Array) -> Iterator[tuple[str, Array]]:
-    """Rows of x that are rows of a parameter, as a point may be the centre that its distance is measured from."""
-    for name, leaf in tree.named_leaves(params)[:FIELDS]:
-        if x.ndim > 1 and len(x) and leaf.ndim and leaf.size and leaf.shape[-1] == x.shape[-1]:
-            other, rows = x.copy(), leaf.reshape(-1, leaf.shape[-1])[: len(x)]
-            other[: len(rows)] = rows.reshape(len(rows), *(1 for _ in x.shape[1:-1]), -1)
-            yield f"for an x with rows of params{name}", other
-
-
-def _with_equal_ones(x: Array, size: float, *, free: bool) -> Iterator[tuple[str, Array]]:
-    """Numbers some of which, or all, are equal; a few values that are as far apart, if 0 may be one of them."""
-    if x.size and x.min() <= 1 <= x.max():
-        yield "for x of ones", np.ones_like(x)
-    near = np.round(x * (4 / size)) * (size / 4)
-    yield "for x with ties", near if free or near.all() else np.full_like(x, x.flat[0] if x.size else 0)
-    if x.ndim:
-        yield "for equal rows", np.broadcast_to(x[:1], x.shape).copy()
-        yield "for equal columns", np.broadcast_to(x[..., :1], x.shape).copy()
-
-
-def _of_other_ranges(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
-    """Numbers of both signs, and zeros, where all have one sign, and large ones where all lie between 0 and 1.
-
-    That may be what forward asks for though it refuses no others. Where these are finite, somebody may meet them.
-    """
-    if x.size > 1 and ((x >= 0).all() or (x <= 0).all()) and x.any():
-        yield "for x of both signs where all had one", x * _signs(x, rng)
-        if x.all():
-            yield "for x with zeros where it had none", _with_zeros(x, rng)
-        if in_unit_interval(x):
-            yield "for x ten times as large where all lay between 0 and 1", 10 * x
-
-
 def _doubted(verdicts: list[Verdict], advice: str) -> list[Verdict]:
     """Verdicts at numbers that the layer may not be meant for: what is wrong there tells nothing for sure."""
     return [evolve(each, undecided=True, advice=advice) if each.wrong else each for each in verdicts]
-
-
-def _moved(rng: np.random.Generator, leaf: Array) -> Array:
-    """Other parameters of the same signs, and positive ones where all are 0."""
-    factor = rng.uniform(1.1, 1.3, leaf.shape)
-    return np.asarray(leaf * factor if leaf.any() else factor - 1)
-
-
-def parameters(params: Any, rng: np.random.Generator) -> Iterator[Other]:
-    """Parameters with zeros, all of one array zeros, ones, whole numbers, larger ones, and of either sign alone.
-
-    Where all of an array have one sign, they keep it: that may be what their domain asks for.
-    """
-    leaves = tree.leaves(params)
-    free = [i for i, leaf in enumerate(leaves) if (leaf > 0).any() and (leaf < 0).any()]
-    if free:
-        mixed = [np.where(rng.random(leaf.shape) < ZEROS, 0.0, leaf) for leaf in leaves]
-        yield Other("for parameters with zeros", _replaced(params, {i: mixed[i] for i in free}))
-    whole = {i: np.where(np.rint(leaf) == 0, leaf, np.rint(leaf)) for i, leaf in enumerate(leaves)}
-    if any(not np.array_equal(leaves[i], leaf) for i, leaf in whole.items()):
-        yield Other("for parameters of whole numbers", _replaced(params, whole))
-    yield from _one_alone(params, free)
-    edges = {i: leaves[i].copy() for i in free if leaves[i].ndim > 1}
-    for leaf in edges.values():
-        leaf[0], leaf[..., -1] = 0, 0
-    if edges:
-        yield Other("for parameters with a row and a column of zeros", _replaced(params, edges))
-    changes: dict[str, tuple[Callable[[Array], Array], float]] = {
-        "ten times as large": (partial(np.multiply, 10.0), 10.0),
-        "a hundred times as large": (partial(np.multiply, 100.0), 100.0),
-        "a thousandth as large": (partial(np.multiply, 1e-3), 1e-3),
-        "that are positive": (np.abs, 1.0),
-        "that are negative": (lambda leaf: -np.abs(leaf), 1.0),
-    }
-    for words, (change, times) in changes.items() if free else ():
-        yield Other(f"for parameters {words}", _replaced(params, {i: change(leaves[i]) for i in free}), times)
-    signed = _signed(leaves)
-    if signed:
-        larger = _replaced(params, {i: 3 * leaves[i] for i in signed})
-        yield Other("for parameters of one sign, three times as large", larger, 3.0)
 
 
 def _of_both_signs(base: Trial, rng: np.random.Generator, but: Container[str]) -> list[Verdict]:
@@ -285,26 +120,23 @@ def _of_both_signs(base: Trial, rng: np.random.Generator, but: Container[str]) -
     below = [i for i, leaf in enumerate(leaves) if leaf.size > 1 and (leaf < 0).all()]
     above = [i for i, leaf in enumerate(leaves) if leaf.size > 1 and (leaf > 0).all()]
     size = max((rms(leaf) for leaf in leaves), default=0.0) or 1.0
-    drawn: dict[int, Array] = {i: size * rng.uniform(0.2, 0.9, leaves[i].shape) * _signs(leaves[i], rng) for i in zeros}
+    drawn: dict[int, Array] = {
+        i: size * rng.uniform(0.2, 0.9, leaves[i].shape) * signs_of(leaves[i], rng) for i in zeros
+    }
     verdicts: list[Verdict] = []
     if zeros:
         case = "for parameters of both signs where all were 0"
-        verdicts += judged_at("other_values", base, base.x, rng, case, _replaced(base.params, drawn), but=but)
+        verdicts += judged_at("other_values", base, base.x, rng, case, replaced(base.params, drawn), but=but)
     one_sign = [] if above and below else above + below
     if one_sign:
         case = "for parameters of both signs where all had one"
-        drawn |= {i: leaves[i] * _signs(leaves[i], rng) for i in one_sign}
-        found = judged_at("other_values", base, base.x, rng, case, _replaced(base.params, drawn), but=but)
+        drawn |= {i: leaves[i] * signs_of(leaves[i], rng) for i in one_sign}
+        found = judged_at("other_values", base, base.x, rng, case, replaced(base.params, drawn), but=but)
         case = "for parameters with zeros where they had none"
-        some = {i: _with_zeros(leaves[i], rng) for i in one_sign}
-        found += judged_at("other_values", base, base.x, rng, case, _replaced(base.params, some), but=but)
+        some = {i: with_zeros(leaves[i], rng) for i in one_sign}
+        found += judged_at("other_values", base, base.x, rng, case, replaced(base.params, some), but=but)
         verdicts += _doubted(found, REFUSE_PARAMETERS)
     return verdicts
-
-
-def _signed(leaves: list[Array]) -> list[int]:
-    """The places of parameters that are not all zeros, and have no numbers of both signs."""
-    return [i for i, leaf in enumerate(leaves) if leaf.any() and not ((leaf > 0).any() and (leaf < 0).any())]
 
 
 def _of_one_sign(base: Trial, rng: np.random.Generator, but: Container[str]) -> list[Verdict]:
@@ -314,25 +146,15 @@ def _of_one_sign(base: Trial, rng: np.random.Generator, but: Container[str]) -> 
     they lie between 0 and 1 before and after.
     """
     leaves = tree.leaves(base.params)
-    signed = _signed(leaves)
+    signed = of_one_sign(leaves)
     in_unit = all(in_unit_interval(leaves[i]) for i in signed)
     verdicts: list[Verdict] = []
     for words, times in (("a hundredth", 0.01), ("ten times", 10.0)) if signed else ():
         case = f"for parameters of one sign, {words} as large"
-        other = _replaced(base.params, {i: times * leaves[i] for i in signed})
+        other = replaced(base.params, {i: times * leaves[i] for i in signed})
         found = judged_at("other_values", base, base.x, rng, case, other, but=but)
         verdicts += found if in_unit and times < 1 else _doubted(found, REFUSE_PARAMETERS)
     return verdicts
-
-
-def _signs(leaf: Array, rng: np.random.Generator) -> Array:
-    """Signs of which as many are negative as positive, in a random order; of one number the negative one."""
-    signs = np.where(np.arange(leaf.size) % 2, 1.0, -1.0)
-    return np.asarray(rng.permutation(signs).reshape(leaf.shape))
-
-
-def _replaced(params: Any, others: dict[int, Array]) -> Any:
-    return tree.replace(params, [others.get(i, leaf) for i, leaf in enumerate(tree.leaves(params))])
 
 
 def _far_out(
@@ -364,7 +186,7 @@ def _far(params: Any, x: Array, dtype: np.dtype[Any], rng: np.random.Generator) 
                 yield f"x {around}", params, far
         for i, (path, leaf) in enumerate(tree.named_leaves(params)[:FIELDS]):
             for around, far in _around(leaf, most, rng):
-                yield f"params{path} {around}", _replaced(params, {i: far}), x
+                yield f"params{path} {around}", replaced(params, {i: far}), x
 
 
 def _around(leaf: Array, most: float, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
