@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from chainrule import Array, Layer
-from chainrule.laws.of_layers.derivative import analytic
+from chainrule.laws.of_layers._by_complex_step import analytic
 from chainrule.laws.trials.trial import Trial
 
 X = np.array([[1.0, -2.0, 0.5], [0.25, 3.0, -1.5]])

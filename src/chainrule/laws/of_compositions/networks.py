@@ -11,7 +11,8 @@ from chainrule.arrays.types import Array
 from chainrule.checking.numerical_gradient import Method, numerical_gradient
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.encoder import Encoder
-from chainrule.laws.of_layers.derivative import analytic, right
+from chainrule.laws.of_layers._by_complex_step import analytic
+from chainrule.laws.of_layers.derivative import judged_by_ratios
 from chainrule.laws.of_layers.linearity import ROUNDING, least_of
 from chainrule.laws.trials.copies import in_float64, targets_in_float64, writable
 from chainrule.laws.trials.directions import by_directions
@@ -92,7 +93,7 @@ def _compared(
 ) -> Verdict:
     """The verdict on a gradient that is known to within a bound, with a hint if it is wrong."""
     if got.shape != expected.shape:
-        return right("network_gradient", name, got, expected, np.zeros(0), rows)
+        return judged_by_ratios("network_gradient", name, got, expected, np.zeros(0), rows)
     if expected.size and np.isnan(expected).all():
         note = "every entry is at a kink: choose other arguments"
         return Verdict("network_gradient", name, ok=False, undecided=True, note=note)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,8 @@ def located(law: str, part: Part, direction: Array, words: str) -> Verdict:
     """The verdict on a field that is wrong, with the entry that is wrong by most and the pattern of those that are."""
     got = part.got
     support = np.flatnonzero(direction)
-    while support.size > 1 and got.size > ENTRIES:
-        support = max(np.array_split(support, 2), key=_ratio_of(part, direction))
+    if got.size > ENTRIES:
+        support = bisected(support, direction, partial(_ratio, part))
     expected, ratios = confirmed(part, support)
     note = part.kinks
     if np.any(ratios > 1):
@@ -51,16 +52,24 @@ def located(law: str, part: Part, direction: Array, words: str) -> Verdict:
     return Verdict(law, part.name, ok=False, undecided=True, note=joined(words, note))
 
 
-def _ratio_of(part: Part, direction: Array) -> Callable[[NDArray[Any]], float]:
-    """A function from a support to by how much the gradient misses along that part of a direction."""
+def bisected(support: NDArray[Any], direction: Array, ratio: Callable[[Array], float]) -> NDArray[Any]:
+    """One place of a support, by halves of the direction, of which that with the larger ratio is kept."""
+    while support.size > 1:
+        support = max(np.array_split(support, 2), key=lambda half: ratio(_restricted(direction, half)))
+    return support
 
-    def ratio(support: NDArray[Any]) -> float:
-        some = np.zeros(direction.shape)
-        some.flat[support] = direction.flat[support]
-        miss = part.along(some)
-        return miss.ratio if math.isfinite(miss.allowed) else 0.0
 
-    return ratio
+def _restricted(direction: Array, support: NDArray[Any]) -> Array:
+    """A direction at some of its places, and 0 elsewhere."""
+    some = np.zeros(direction.shape)
+    some.flat[support] = direction.flat[support]
+    return some
+
+
+def _ratio(part: Part, direction: Array) -> float:
+    """By how much the gradient misses along a direction; 0 where nothing is known."""
+    miss = part.along(direction)
+    return miss.ratio if math.isfinite(miss.allowed) else 0.0
 
 
 def wrong_at(law: str, part: Part, expected: Array, place: int, note: str) -> Verdict:
