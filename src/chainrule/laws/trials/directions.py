@@ -6,10 +6,11 @@ the entry that it moves, sees every entry; where it finds something wrong, the e
 
 import math
 from collections.abc import Container, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
-from attrs import evolve
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from chainrule.arrays.types import Array
@@ -46,6 +47,44 @@ LOST = "it is nan at a kink of forward, where every number between the slopes to
 OF_AN_ENTRY = 1e-3
 """From what share of a typical entry on an error that no entry shows alone is one of a tie: that counts entries
 wrongly, and is off by as much as entries are."""
+
+
+@frozen(eq=False)
+class Field:
+    """A field of the gradient: its values for each `dout`, and the places of the entries that are compared."""
+
+    parts: list[Part]
+    places: NDArray[Any]
+
+
+@frozen(eq=False)
+class Comparison:
+    """A gradient beside the derivative along a direction.
+
+    Parameters
+    ----------
+    miss
+        The gradient and the derivative.
+    which
+        The place of its `dout` among all.
+    part
+        The field, for that `dout`.
+    direction
+        The direction.
+    ties_stay
+        Whether entries that are equal stay so along it.
+    """
+
+    miss: Miss
+    which: int
+    part: Part
+    direction: Array
+    ties_stay: bool
+
+    @property
+    def ratio(self) -> float:
+        """By how many times what is allowed the gradient misses."""
+        return self.miss.ratio
 
 
 def by_directions(
@@ -99,7 +138,7 @@ def by_directions(
     fixed = fixed_fields(trial)
     words = [joined(case, name) for name in names] or [case] * len(douts)
     verdicts: list[Verdict] = []
-    fields: dict[str, tuple[list[Part], NDArray[Any]]] = {}
+    fields: dict[str, Field] = {}
     for name, leaf in trial.arguments.items():
         if (only and name != only) or name in but or name in fixed or not leaf.size:
             continue
@@ -111,34 +150,31 @@ def by_directions(
         parts = [Part(trial, name, dout, found[name], units) for dout, found in zip(douts, results, strict=True)]
         places = np.arange(leaf.size) if known is None else np.flatnonzero(known[name])
         if places.size:
-            fields[name] = parts, places
+            fields[name] = Field(parts, places)
     powers = _in_groups(fields, count, rng) if trial.noise <= COARSE else {}
-    for name, (parts, places) in fields.items():
+    for name, field in fields.items():
         if name in powers:
             verdicts.append(Verdict(law, name, ok=True, note=case, power=powers[name]))
         else:
-            verdicts += _of_field(law, parts, words, case, count, places, rng)
+            verdicts += _of_field(law, field, words, case, count, rng)
     return verdicts
 
 
-def _in_groups(
-    fields: dict[str, tuple[list[Part], NDArray[Any]]], count: int, rng: np.random.Generator
-) -> dict[str, float]:
+def _in_groups(fields: dict[str, Field], count: int, rng: np.random.Generator) -> dict[str, float]:
     """The power with which fields are right that move together: all of them, or groups of about one size."""
     if len(fields) < 2:
         return {}
     powers = _together(fields, count, rng)
     if powers is not None:
         return powers
-    by_size = sorted(fields, key=lambda name: rms(fields[name][0][0].got * sizes_of(fields[name][0][0].leaf)))
+    firsts = {name: field.parts[0] for name, field in fields.items()}
+    by_size = sorted(fields, key=lambda name: rms(firsts[name].got * sizes_of(firsts[name].leaf)))
     half = len(by_size) // 2
     groups = ({name: fields[name] for name in names} for names in (by_size[:half], by_size[half:]))
     return {name: found for group in groups for name, found in _in_groups(group, count, rng).items()}
 
 
-def _together(
-    fields: dict[str, tuple[list[Part], NDArray[Any]]], count: int, rng: np.random.Generator
-) -> dict[str, float] | None:
+def _together(fields: dict[str, Field], count: int, rng: np.random.Generator) -> dict[str, float] | None:
     """The power with which all fields are right if they move at once; None if each has to be asked alone.
 
     They do not where a field is so small beside others that an error in it might not show, and where one is at a kink.
@@ -146,7 +182,7 @@ def _together(
     Parameters
     ----------
     fields
-        Of each, the gradients for each `dout`, and the places that count.
+        The fields by name.
     count
         The number of directions. One more moves all entries alike; for a count of 0 it is a random one.
     rng
@@ -157,14 +193,14 @@ def _together(
     dict[str, float] or None
         For each field the smallest error that would show, relative to an entry.
     """
-    parts = [parts for parts, _ in fields.values()]
-    trial = parts[0][0].trial
-    weights = np.stack([each.dout.reshape(-1) for each in parts[0]])
+    parts = next(iter(fields.values())).parts
+    trial = parts[0].trial
+    weights = np.stack([each.dout.reshape(-1) for each in parts])
     scales = np.array([rms(each) for each in weights])
     powers: dict[str, float] = dict.fromkeys(fields, math.inf)
     for i in range(-1, count):
-        moves = {name: _moves(of[0], places, i, count, rng) for name, (of, places) in fields.items()}
-        products = {name: [each.got * moves[name] for each in of] for name, (of, _) in fields.items()}
+        moves = {name: _moves(field, i, count, rng) for name, field in fields.items()}
+        products = {name: [each.got * moves[name] for each in field.parts] for name, field in fields.items()}
         with np.errstate(all="ignore"):
             got = np.array([sum(float(each.sum()) for each in of) for of in zip(*products.values(), strict=True)])
             sizes = {name: np.array([length(each) for each in of]) for name, of in products.items()}
@@ -175,7 +211,7 @@ def _together(
             return None
         line, far_out = trial.line(moves), trial.floor > 0
         enough = LEAST / (4 * SAFE) * smallest
-        found = slopes(line, weights, parts[0][0].first, trial.noise, far_out=far_out, enough=enough)
+        found = slopes(line, weights, parts[0].first, trial.noise, far_out=far_out, enough=enough)
         allowed = SAFE * found.error + LEAST * smallest
         known = (found.low == found.high) & (SAFE * found.error <= TOGETHER * smallest)
         if not np.all(known & (found.miss(got) <= allowed)):
@@ -187,10 +223,10 @@ def _together(
     return powers
 
 
-def _moves(part: Part, places: NDArray[Any], i: int, count: int, rng: np.random.Generator) -> Array:
+def _moves(field: Field, i: int, count: int, rng: np.random.Generator) -> Array:
     """The direction of a field: before the first all its entries move alike, and then each by its size or its row's."""
-    leaf = part.leaf
-    among = _among(leaf, places)
+    leaf = field.parts[0].leaf
+    among = _among(leaf, field.places)
     signs = np.ones(leaf.shape) if i < 0 < count else rng.choice([-1.0, 1.0], leaf.shape)
     return np.where(among, sizes_of(leaf, own=i % 2 == 0) * signs, 0.0)
 
@@ -203,54 +239,55 @@ def _among(leaf: Array, places: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _of_field(
-    law: str,
-    parts: list[Part],
-    words: list[str],
-    case: str,
-    count: int,
-    places: NDArray[Any],
-    rng: np.random.Generator,
+    law: str, field: Field, words: list[str], case: str, count: int, rng: np.random.Generator
 ) -> list[Verdict]:
     """The verdict on some places of one field, if any of its derivatives is finite."""
-    name = parts[0].name
-    found = [each for each in _asked(parts, places, count, rng) if math.isfinite(each[0].allowed)]
+    part = field.parts[0]
+    found = [each for each in _compared(field, count, rng) if math.isfinite(each.miss.allowed)]
     if not found:
         return []
-    worst, which, part, direction, alike = max(found, key=_ratio)
+    worst = max(found, key=attrgetter("ratio"))
     if worst.ratio <= 1:
-        lost = next((words[k] for miss, k, *_ in found if miss.lost), None)
+        lost = next((words[each.which] for each in found if each.miss.lost), None)
         if lost is not None:
-            return [Verdict(law, name, ok=False, undecided=True, note=joined(lost, LOST), advice=REFUSE)]
-        kinked = any(miss.kinked and k == 0 for miss, k, *_ in found) and part.trial.noise < NOISY
-        at_kink = _at_kinks(law, parts[0], case, places, rng) if kinked else None
-        right = Verdict(law, name, ok=True, note=case, power=min(miss.power for miss, *_ in found))
+            return [Verdict(law, part.name, ok=False, undecided=True, note=joined(lost, LOST), advice=REFUSE)]
+        kinked = any(each.miss.kinked and each.which == 0 for each in found) and part.trial.noise < NOISY
+        at_kink = _at_kinks(law, part, case, field.places, rng) if kinked else None
+        right = Verdict(law, part.name, ok=True, note=case, power=min(each.miss.power for each in found))
         return [at_kink or right]
-    if not part.steady(direction, worst):
-        return [Verdict(law, name, ok=False, undecided=True, note=joined(words[which], UNSTEADY))]
-    if not (alike or _splits(part, direction, rng)):
-        return [Verdict(law, name, ok=False, undecided=True, note=joined(words[which], part.kinks))]
-    verdict = located(law, part, direction, words[which])
-    if verdict.undecided and alike and not worst.kinked and worst.ratio * worst.power > OF_AN_ENTRY:
+    return [_of_worst(law, worst, words[worst.which], rng)]
+
+
+def _of_worst(law: str, worst: Comparison, words: str, rng: np.random.Generator) -> Verdict:
+    """The verdict on a field whose gradient misses along a direction, if finer steps and halves of it say so too."""
+    miss, part, direction = worst.miss, worst.part, worst.direction
+    if not part.steady(direction, miss):
+        return Verdict(law, part.name, ok=False, undecided=True, note=joined(words, UNSTEADY))
+    if not (worst.ties_stay or _splits(part, direction, rng)):
+        return Verdict(law, part.name, ok=False, undecided=True, note=joined(words, part.kinks))
+    verdict = located(law, part, direction, words)
+    if verdict.undecided and worst.ties_stay and not miss.kinked and miss.ratio * miss.power > OF_AN_ENTRY:
         tied = "where all entries move alike it is wrong: are ties counted twice? Or left out?"
-        note = joined(words[which], tied if np.isfinite(part.got).all() else NOT_FINITE)
-        verdict = Verdict(law, name, False, note, got=worst.got, expected=worst.low)
-    return [verdict]
+        note = joined(words, tied if np.isfinite(part.got).all() else NOT_FINITE)
+        return Verdict(law, part.name, False, note, got=miss.got, expected=miss.low)
+    return verdict
 
 
-def _asked(
-    parts: list[Part], places: NDArray[Any], count: int, rng: np.random.Generator
-) -> Iterator[tuple[Miss, int, Part, Array, bool]]:
-    """Each gradient beside the derivative along each direction, and whether entries that are equal stay so in it.
+def _compared(field: Field, count: int, rng: np.random.Generator) -> Iterator[Comparison]:
+    """The gradient for each `dout` beside the derivative along each direction.
 
     Along those that are there for ties, rounding is what it is where entries stay equal.
     """
+    parts, places = field.parts, field.places
     for i in range(-1, count):
-        direction = _moves(parts[0], places, i, count, rng)
-        yield from ((miss, k, parts[k], direction, i < 0 < count) for k, miss in enumerate(misses(parts, direction)))
+        direction = _moves(field, i, count, rng)
+        yield from (
+            Comparison(miss, k, parts[k], direction, i < 0 < count) for k, miss in enumerate(misses(parts, direction))
+        )
     if count and _has_ties(parts[0].leaf):
         tied = [evolve(each, units=units_of(each.trial, each.dout, rng, tied=True)) for each in parts]
         for direction in _tied(parts[0].leaf, places):
-            yield from ((miss, k, tied[k], direction, True) for k, miss in enumerate(misses(tied, direction)))
+            yield from (Comparison(miss, k, tied[k], direction, True) for k, miss in enumerate(misses(tied, direction)))
 
 
 def _has_ties(leaf: Array) -> bool:
@@ -263,10 +300,6 @@ def _tied(leaf: Array, places: NDArray[Any]) -> Iterator[Array]:
     yield np.where(among, rms(leaf) or 1.0, 0.0)
     if leaf.any():
         yield np.where(among, leaf, 0.0)
-
-
-def _ratio(found: tuple[Miss, int, Part, Array, bool]) -> float:
-    return found[0].ratio
 
 
 def _splits(part: Part, direction: Array, rng: np.random.Generator) -> bool:
