@@ -15,8 +15,9 @@ from attrs import frozen
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.in_code import reached
+from chainrule.laws.of_optimizers._pace import STEPS
+from chainrule.laws.of_optimizers._wrong_ways import MOMENTS, wrong_ways
 from chainrule.laws.of_optimizers.descent import curvature_for
-from chainrule.laws.of_optimizers.direction import lines_of_steps
 from chainrule.laws.showing._programs import SETTINGS
 from chainrule.laws.showing.demonstrated import beside, raised, where
 from chainrule.laws.trials.process import as_new, contained
@@ -143,9 +144,38 @@ def steps_shown(verdict: Verdict, optimizer: Any) -> str:
 
     def search() -> str:
         follows = verdict.law == "follows_gradient"
-        return lines_of_steps(optimizer) if follows else next(_found(verdict, optimizer), "")
+        return _wrong_ways_shown(optimizer) if follows else next(_found(verdict, optimizer), "")
 
     return contained(search)
+
+
+def _wrong_ways_shown(optimizer: Any) -> str:
+    """Lines of code that show how few numbers move the wrong way, without this library; "" if they don't."""
+    for n in (1, 2, 4):
+        start, slopes = np.array(PARAMS[:n]), np.array(GRADS[:n])
+        holes = np.where(np.arange(n) == 1, 0.0, slopes)
+        try:
+            wrong, without_holes = (
+                any(wrong_ways(optimizer, start, slopes, some, MOMENTS[0]).values()) for some in (holes, slopes)
+            )
+        except Exception:  # it takes no such parameters
+            return ""
+        if wrong:
+            shown = slopes if without_holes else holes
+            return "\n".join(
+                (
+                    "import numpy as np",
+                    f"params = np.array({start.tolist()})",
+                    f"grads = np.array({shown.tolist()})",
+                    "def moved(grads):  # by so many steps",
+                    "    new, state = params, init(params)",
+                    f"    for _ in range({STEPS}):",
+                    "        new, state = step(state, new, grads)",
+                    "    return new - params",
+                    "print(moved(grads), moved(-grads), moved(0 * grads))",
+                )
+            )
+    return ""
 
 
 def _found(verdict: Verdict, optimizer: Any) -> Iterator[str]:
