@@ -3,7 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.laws.trials.hints import hint, where, where_beyond, where_off
+from chainrule.laws.trials.hints import hint
+from chainrule.laws.trials.wording import where, where_beyond, where_off
 
 ROWS, COLUMNS = 6, 5
 

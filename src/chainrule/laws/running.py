@@ -17,8 +17,8 @@ from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.first_call import KEPT
 from chainrule.laws.tables import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.hints import line_of, wrote_to_read_only
 from chainrule.laws.trials.process import put_back, settings
+from chainrule.laws.trials.wording import line_of, wrote_to_read_only
 
 Laws: TypeAlias = Mapping[str, Callable[..., list[Verdict]]]
 """Laws by name."""

@@ -16,8 +16,8 @@ from chainrule.laws._of_kernels.check import Check, error_text, truth_at, worst_
 from chainrule.laws._of_kernels.homes import Real, Torch, values
 from chainrule.laws._of_kernels.kernels import Arguments, Names, Results, arrays_of, in_memory
 from chainrule.laws._of_kernels.yardstick import Judged, numbers
-from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.process import settings_kept
+from chainrule.laws.trials.wording import plural
 
 WRITTEN = "modified by an inplace operation"
 """In the error of torch for a backward that would use what was written to after forward had saved it."""

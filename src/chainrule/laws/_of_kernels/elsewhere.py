@@ -14,7 +14,7 @@ from chainrule.laws._of_kernels.check import Check, truth_at, worst_judged
 from chainrule.laws._of_kernels.homes import MATRIX, Home, Real, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, Truth, cancels, errors_of, numbers
-from chainrule.laws.trials.hints import plural
+from chainrule.laws.trials.wording import plural
 
 COLUMNS = (31, 33, 65, 127, 130, 257, 1)
 """Numbers of columns: odd ones, a little more than blocks have and a little less."""

@@ -12,7 +12,7 @@ from chainrule.laws._of_kernels.check import Check, rounded, truth_at, worst_jud
 from chainrule.laws._of_kernels.homes import Real, Torch, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, Kernel, arrays_of, in_memory, lifted
 from chainrule.laws._of_kernels.yardstick import Judged
-from chainrule.laws.trials.hints import plural
+from chainrule.laws.trials.wording import plural
 
 ROWS = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000)
 """Numbers of rows: the edges of blocks."""

@@ -20,7 +20,7 @@ from chainrule.arrays.arguments import describe
 from chainrule.checking.verdict import Verdict, index_of_largest
 from chainrule.laws._of_kernels.homes import FORMATS, Format, Home, Real, dtype_name, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, Kernel, Results, arrays_of, lifted
-from chainrule.laws.trials.hints import where_off
+from chainrule.laws.trials.wording import where_off
 
 Fields: TypeAlias = dict[str, Real]
 

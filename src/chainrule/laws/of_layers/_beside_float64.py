@@ -23,11 +23,11 @@ from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict, index_of_largest
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_float64
-from chainrule.laws.trials.hints import where
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.rounding import Units, rounding
 from chainrule.laws.trials.sizes import rms
 from chainrule.laws.trials.trial import Fields, Trial, draw
+from chainrule.laws.trials.wording import where
 
 UNITS = 8.0
 """The units of rounding that a result may be off by: more of them, the more entries there are to be the worst of."""

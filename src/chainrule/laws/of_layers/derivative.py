@@ -16,10 +16,11 @@ from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import by_directions
 from chainrule.laws.trials.entries import confirmed, only_at_kinks
 from chainrule.laws.trials.finite import first_not_finite
-from chainrule.laws.trials.hints import hint, where_beyond
+from chainrule.laws.trials.hints import hint
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.rounding import units_of
 from chainrule.laws.trials.trial import Checked, Trial, draw, fixed_fields, measured
+from chainrule.laws.trials.wording import where_beyond
 
 P = TypeVar("P")
 C = TypeVar("C")

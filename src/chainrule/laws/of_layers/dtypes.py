@@ -16,8 +16,8 @@ from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._beside_float64 import UNITS, Allowance, BesideFloat64, largest_of
 from chainrule.laws.of_layers.structure import dtype_of
 from chainrule.laws.trials.copies import in_dtype
-from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, measured
+from chainrule.laws.trials.wording import plural
 
 ROWS = (1, 129, 257)
 """Numbers of rows that are tried beside those of x."""

@@ -11,10 +11,10 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, index_of_largest, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.trials.directions import REFUSE
-from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.rounding import rounding
 from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.trial import Checked, Fields, Trial, couples_rows, draw, measured
+from chainrule.laws.trials.wording import plural
 
 CLOSE = 64.0
 """The units of rounding that results may differ by if sums are taken in another order."""

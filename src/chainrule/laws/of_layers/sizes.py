@@ -15,8 +15,8 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._elsewhere import MOST_NUMBERS, Unfit, judged_at, takes, with_floor, worst_by_field
 from chainrule.laws.of_layers.rows import mixed
-from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, measured
+from chainrule.laws.trials.wording import plural
 
 SIZES = (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 23, 32, 33, 47, 64, 65, 100, 128, 129, 256, 257)
 """Numbers of columns: the edges of blocks that low-level code uses, one more, and some that leave much of a block over;

@@ -11,8 +11,8 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.laws.of_layers._tokens import DTYPES
 from chainrule.laws.of_layers.rows import taken
-from chainrule.laws.trials.hints import plural
 from chainrule.laws.trials.sizes import in_unit_interval
+from chainrule.laws.trials.wording import plural
 
 OtherArguments: TypeAlias = tuple[str, Array, Any]
 """Words for what is special, an output, and the targets that go with it."""

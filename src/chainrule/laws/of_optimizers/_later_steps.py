@@ -13,7 +13,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.of_optimizers._steps import seen
-from chainrule.laws.trials.hints import where
+from chainrule.laws.trials.wording import where
 
 PARAM, SLOPE = 0.25, 0.75
 """The sizes of numbers and gradients: decay is less than a gradient, and against it, so that no number comes to 0."""

@@ -13,8 +13,8 @@ from chainrule.laws.of_optimizers._cases import other_arguments
 from chainrule.laws.of_optimizers._impurities import impurities, of_a_run
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.trials.copies import in_dtype, writable
-from chainrule.laws.trials.hints import wrote_to_read_only
 from chainrule.laws.trials.process import settings_kept
+from chainrule.laws.trials.wording import wrote_to_read_only
 from chainrule.optimizer import Optimizer
 
 P = TypeVar("P")

@@ -45,10 +45,10 @@ from chainrule.laws.showing._programs import (
 )
 from chainrule.laws.showing.smallest import LARGE, rounded
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.hints import line_of, wrote_to_read_only
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.process import as_new, contained
 from chainrule.laws.trials.trial import Trial
+from chainrule.laws.trials.wording import line_of, wrote_to_read_only
 
 T = TypeVar("T")
 

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from chainrule.arrays.types import Array
 from chainrule.checking.bursts import slopes
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.trials.entries import AT_KINKS, confirmed, joined, located, only_at_kinks, wrong_at
+from chainrule.laws.trials.entries import AT_KINKS, confirmed, located, only_at_kinks, wrong_at
 from chainrule.laws.trials.hints import NOT_FINITE
 from chainrule.laws.trials.part import LEAST, NOISY, SAFE, Miss, Part, length, misses, power
 from chainrule.laws.trials.rounding import Units, units_of
 from chainrule.laws.trials.sizes import rms, sizes_of
 from chainrule.laws.trials.trial import COARSE, Fields, Trial, fixed_fields
+from chainrule.laws.trials.wording import joined
 
 TOGETHER = 1e-7
 """The relative error, of the smallest field, to which a derivative along all fields has to be known to count."""

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, entry, index_of
-from chainrule.laws.trials.hints import NOT_FINITE, hint, where_beyond
+from chainrule.laws.trials.hints import NOT_FINITE, hint
 from chainrule.laws.trials.part import Miss, Part
 from chainrule.laws.trials.sizes import sizes_of
+from chainrule.laws.trials.wording import joined, where_beyond
 
 NEARBY, PLACES = 6, 129
 """The number of points nearby, where no entries are equal any more, at which the derivative with respect to one is
@@ -180,8 +181,3 @@ def _is_elementwise(part: Part, direction: Array) -> bool:
         return False
     moved = part.trial.line({part.name: direction})(2.0**-3).reshape(part.leaf.shape)
     return bool(np.array_equal(moved != part.trial.out, direction != 0))
-
-
-def joined(*words: str) -> str:
-    """The words that there are, in one note."""
-    return ": ".join(word for word in words if word)
