@@ -20,7 +20,7 @@ from chainrule.laws.showing._lines import Author
 from chainrule.laws.showing.demonstrated import CheckedLayer, CheckedLoss
 from chainrule.laws.showing.examples import with_lines
 from chainrule.laws.showing.steps import steps_shown
-from chainrule.laws.tables import AT_ONCE, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.laws.tables import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, QUICK_FORMS
 from chainrule.laws.trials.copies import in_native_order
 from chainrule.laws.trials.finite import unfit
 from chainrule.laws.trials.places import with_places
@@ -117,7 +117,7 @@ def network_report(
     given, x, targets = in_native_order((given, x, targets))
     laws = {name: partial(law, subject) for name, law in chosen(NETWORK_LAWS, only).items()}
     of_both = verdicts_of("check_network", laws, loss, given, x, targets, rng=rng)
-    of_layers = LAYER_LAWS | AT_ONCE if is_quick(effort, "check_network") else LAYER_LAWS
+    of_layers = LAYER_LAWS | QUICK_FORMS if is_quick(effort, "check_network") else LAYER_LAWS
     placed = with_places(of_both, subject, given, x, rng, of_layers)
     return Report(of_layer.verdicts + of_loss.verdicts + placed, of_layer.example or of_loss.example)
 

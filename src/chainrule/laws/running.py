@@ -15,7 +15,7 @@ from chainrule.checking.progress import progress
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.first_call import KEPT
-from chainrule.laws.tables import AT_ONCE, DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS
+from chainrule.laws.tables import DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, QUICK_FORMS
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.process import put_back, settings
 from chainrule.laws.trials.wording import line_of, wrote_to_read_only
@@ -42,7 +42,7 @@ def asked(laws: Laws, *, quick: bool = False, surrogate: bool = False) -> list[s
 
 def chosen(laws: Laws, only: Collection[str] | None, *, quick: bool = False, surrogate: bool = False) -> Laws:
     """The laws that are asked; of those in `only`, if it is given, a quick check leaves out none."""
-    of_effort: Laws = {**laws, **AT_ONCE} if quick else laws
+    of_effort: Laws = {**laws, **QUICK_FORMS} if quick else laws
     names = asked(laws, quick=quick and only is None, surrogate=surrogate)
     return {name: of_effort[name] for name in names if only is None or name in only}
 

@@ -125,7 +125,7 @@ ELSEWHERE = (
 )
 """Those that do not ask about the arguments as they are given, which a quick check leaves out."""
 
-AT_ONCE: dict[str, LayerLaw] = {"derivative": partial(derivative, most=SAMPLE_OF_LARGE)}
+QUICK_FORMS: dict[str, LayerLaw] = {"derivative": partial(derivative, most=SAMPLE_OF_LARGE)}
 """Those that a quick check runs in another way."""
 
 DERIVATIVE_LAWS = ("derivative", "other_values", "other_sizes", "any_dout")

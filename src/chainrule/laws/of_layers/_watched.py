@@ -69,15 +69,15 @@ def watched(a: Array) -> Watched:
     return made
 
 
-def lent(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> Iterator[str]:
-    """Which arguments are written to while a call lasts, whatever is in them afterwards.
+def written_while_called(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> Iterator[str]:
+    """The names of arguments that are written to while a call lasts, whatever is in them afterwards.
 
     Examples
     --------
     >>> import numpy as np
     >>> from chainrule import relu
-    >>> from chainrule.laws.of_layers._watched import lent
-    >>> list(lent(relu, (), np.ones(3), np.random.default_rng(0)))
+    >>> from chainrule.laws.of_layers._watched import written_while_called
+    >>> list(written_while_called(relu, (), np.ones(3), np.random.default_rng(0)))
     []
     """
     out, cache = run_forward(layer, params, x)

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers._watched import lent
+from chainrule.laws.of_layers._watched import written_while_called
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import copied, in_dtype, read_only_copy, same_numbers, writable
@@ -57,7 +57,7 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
         try:
             for name, words in _written(layer, writable(own), writable(given), rng):
                 verdicts.setdefault(name, f"the call {words}{case}")
-            for name in lent(layer, own, given, rng):
+            for name in written_while_called(layer, own, given, rng):
                 lasting.setdefault(name, f"the call wrote to {name} while it lasted, and put it back{case}")
         except Exception:
             if not case:

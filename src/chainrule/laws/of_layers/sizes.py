@@ -85,15 +85,17 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     x = np.asarray(x, np.float64)
     shapes = _shapes(layer, params, x, rng)
     # Parameters may be of some length that broadcasts, or that is counted off along x, as a kernel's is.
-    loose = [(*x.shape[:-1], x.shape[-1] + more) for more in (1, -1, 2) if tree.leaves(params) and x.ndim > 1]
+    by_accident = [(*x.shape[:-1], x.shape[-1] + more) for more in (1, -1, 2) if tree.leaves(params) and x.ndim > 1]
     has_rows = not layer.couples_rows and layer.event_axes is not None and x.ndim == layer.event_axes + 1
-    base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng) if shapes or loose or has_rows else None
+    if not (shapes or by_accident or has_rows):
+        return []
+    base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng)
     verdicts: list[Verdict] = []
     most, note = MOST_NUMBERS, ""
-    for shape in dict.fromkeys((*shapes, *(shape for shape in loose if shape[-1] > 1))):
-        if base is not None and shape != x.shape and x.size and math.prod(shape) <= most:
+    for shape in dict.fromkeys((*shapes, *(shape for shape in by_accident if shape[-1] > 1))):
+        if shape != x.shape and x.size and math.prod(shape) <= most:
             other, begun = _spread(x, shape, rng), time.perf_counter()
-            counts = partial(_counts, x, shape in loose)
+            counts = partial(_counts, x, shape in by_accident)
             verdicts += judged_at("other_sizes", base, other, rng, f"for x {describe(other)}", counts=counts)
             seconds = time.perf_counter() - begun
             if seconds > PATIENCE:
@@ -101,12 +103,12 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
                 note = f"x larger than {describe(other)}, which took {seconds:.0f} s, is left out"
         if any(each.wrong for each in verdicts):
             break
-    if base is not None and not (tree.leaves(params) or any(each.wrong for each in verdicts)):
+    if not (tree.leaves(params) or any(each.wrong for each in verdicts)):
         verdicts += _of_mixed_columns(base, x, most, rng)
-    if base is not None and has_rows:
+    if has_rows:
         twice = np.stack([x, x[::-1]])
         verdicts += judged_at("other_sizes", base, twice, rng, f"for x {describe(twice)}, which has two axes of rows")
-    if base is not None and not any(each.wrong for each in verdicts):
+    if not any(each.wrong for each in verdicts):
         verdicts += _with_parameters(base, x, rng)
     return [evolve(each, note=note) if each.ok else each for each in worst_by_field(verdicts)]
 
@@ -123,15 +125,15 @@ def _of_mixed_columns(base: Trial, x: Array, most: int, rng: np.random.Generator
     return [each for each in found if each.wrong]
 
 
-def _counts(x: Array, loose: bool, unfit: Unfit) -> bool:
-    """Tell whether it counts that backward does not fit another shape of x, which forward may take by accident.
+def _counts(x: Array, by_accident: bool, unfit: Unfit) -> bool:
+    """Tell whether it counts that backward does not fit another shape of x, which forward may take `by_accident`.
 
     An axis of one is broadcast along a constant of the layer's own, and dx then has the length of that.
     """
     shape = unfit.trial.x.shape
     if shape[-1] == 1 and unfit.shape != x.shape:
         return True
-    return not loose and (1 not in shape[1:] or unfit.is_meant())
+    return not by_accident and (1 not in shape[1:] or unfit.is_meant())
 
 
 def _never(unfit: Unfit) -> bool:

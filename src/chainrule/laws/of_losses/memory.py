@@ -10,7 +10,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, compare, one_each
-from chainrule.laws.of_layers._watched import lent
+from chainrule.laws.of_layers._watched import written_while_called
 from chainrule.laws.of_layers.layouts import any_layout, layouts_of
 from chainrule.laws.of_layers.memory import all_written, nothing_shared
 from chainrule.laws.of_layers.rows import rows_of
@@ -172,7 +172,7 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     verdicts = [verdict for law in laws for verdict in law(layer, (), out, rng) if verdict.field != "params"]
     verdicts += [
         Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted")
-        for name in lent(layer, (), out, rng)
+        for name in written_while_called(layer, (), out, rng)
     ]
     for words, rows in {"": out, **rows_of(out)}.items():
         beside = with_rows(number_of_rows(out), rows, targets)
