@@ -1,12 +1,12 @@
 """The law of calls that users make elsewhere: with other numbers, sizes, layouts and dtypes of the arguments."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from attrs import evolve
+from attrs import evolve, frozen
 
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, one_each
@@ -69,13 +69,14 @@ def in_other_calls(
     dout = draw(base.out, rng)
     before = base.back(dout)
     verdicts = [Verdict("other_calls", name, ok=True) for name in ("out", *before)]
-    judged = partial(_judged, base, {"out": base.out, **before}, rng, of_loss)
+    subject = _Subject(base, {"out": base.out, **before}, rng, of_loss)
     dtypes: list[np.dtype[Any]] = [x.dtype, *(np.dtype(each) for each in ("f8", "f4", "f2"))]
     known: set[str] = set()  # what is wrong in a usual call, as other laws say
     for dtype in dict.fromkeys(dtypes):
         every = calls(base.params, base.x, rng, few=dtype == np.float16)
         # Other laws ask for memory in the dtype of x and in float64.
-        verdicts += _in_dtype(dtype, judged, every, known, memory_is_known=of_loss or dtype in (x.dtype, np.float64))
+        memory_is_known = of_loss or dtype in (x.dtype, np.float64)
+        verdicts += subject.in_dtype(dtype, every, known, memory_is_known=memory_is_known)
         if any(each.wrong for each in verdicts):
             break  # the other dtypes would say the same
     after = Trial.of(layer, base.params, base.x).back(dout)
@@ -86,61 +87,64 @@ def in_other_calls(
     return one_each(verdicts)
 
 
-Outcome: TypeAlias = tuple[Made, dict[str, Verdict], dict[str, Verdict]]
-"""A call, and by field the verdicts on memory and settings that it changes, and on what it gives."""
+@frozen(eq=False)
+class _Outcome:
+    """A call, and by field the verdicts on memory and settings that it changes, and on what it gives."""
+
+    made: Made
+    of_memory: dict[str, Verdict]
+    of_results: dict[str, Verdict]
 
 
-def _in_dtype(
-    dtype: np.dtype[Any],
-    judged: Callable[[Call, np.dtype[Any], Made | None], Outcome],
-    every: Iterable[Call],
-    known: set[str],
-    *,
-    memory_is_known: bool,
-) -> Iterator[Verdict]:
-    """The verdicts on calls in a dtype, without the fields that are wrong in a usual one, which are `known` then."""
-    first: Made | None = None
-    for call in every:
-        try:
-            with np.errstate(all="warn"), warnings.catch_warnings():  # a layer may set them to "ignore"
-                warnings.filterwarnings("ignore", ".*")
-                this, of_memory, of_results = judged(call, dtype, first)
-                first = this if not call.words and this.outlives(_like(call)) else first
-        except Exception:
-            continue
-        if not call.words:
-            known.update(of_results, of_memory if memory_is_known else ())
-        if not (known and "backward" in of_results):
-            yield from (each for each in (*of_memory.values(), *of_results.values()) if each.field not in known)
+@frozen(eq=False)
+class _Subject:
+    """A layer at a point, and its results there; of a loss, other laws ask for memory at each number of rows."""
 
+    base: Trial
+    usual: Fields
+    rng: np.random.Generator
+    of_loss: bool
 
-def _judged(
-    base: Trial,
-    usual: Fields,
-    rng: np.random.Generator,
-    of_loss: bool,
-    call: Call,
-    dtype: np.dtype[Any],
-    first: Made | None,
-) -> Outcome:
-    """A call with its verdicts."""
-    settings = _settings()
-    made = Made.of(base.layer, call, dtype, rng)
-    of_results = made.of_results(first)  # before other calls are made
-    asks_for_memory = not (of_loss and call.of_rows)
-    of_memory = (made.of_memory() if asks_for_memory else {}) | _changed(settings)
-    at, off = f"in {dtype.name}{call.words and f', {call.words}'}", dict[str, Verdict]()
-    if not (of_memory or of_results or call.times < 1 or dtype == np.float64):
-        found = made.beside_float64(base.noise, usual, rng)
-        off = {each.field: evolve(each, law="other_calls", note=f"{at}{each.note}") for each in found if each.wrong}
-    if not (of_memory or of_results or off) and asks_for_memory and made.keeps_x():
-        of_memory = {"x": "the cache shares the memory of it: hold own(x) in it"}
-    wrong = partial(Verdict, "other_calls", ok=False)
-    return (
-        made,
-        {name: wrong(name, note=f"{at}: {note}") for name, note in of_memory.items()},
-        off | {name: wrong(name, note=f"{at}: {note}") for name, note in of_results.items() if name not in of_memory},
-    )
+    def in_dtype(
+        self, dtype: np.dtype[Any], every: Iterable[Call], known: set[str], *, memory_is_known: bool
+    ) -> Iterator[Verdict]:
+        """The verdicts on calls in a dtype, without fields that are wrong in a usual one: these become `known`."""
+        first: Made | None = None
+        for call in every:
+            try:
+                with np.errstate(all="warn"), warnings.catch_warnings():  # a layer may set them to "ignore"
+                    warnings.filterwarnings("ignore", ".*")
+                    outcome = self._outcome(call, dtype, first)
+                    if not call.words and outcome.made.outlives(_like(call)):
+                        first = outcome.made
+            except Exception:
+                continue
+            of_memory, of_results = outcome.of_memory, outcome.of_results
+            if not call.words:
+                known.update(of_results, of_memory if memory_is_known else ())
+            if not (known and "backward" in of_results):
+                yield from (each for each in (*of_memory.values(), *of_results.values()) if each.field not in known)
+
+    def _outcome(self, call: Call, dtype: np.dtype[Any], first: Made | None) -> _Outcome:
+        """A call with its verdicts, after a usual one."""
+        settings = _settings()
+        made = Made.of(self.base.layer, call, dtype, self.rng)
+        of_results = made.of_results(first)  # before other calls are made
+        asks_for_memory = not (self.of_loss and call.of_rows)
+        of_memory = (made.of_memory() if asks_for_memory else {}) | _changed(settings)
+        at, off = f"in {dtype.name}{call.words and f', {call.words}'}", dict[str, Verdict]()
+        if not (of_memory or of_results or call.times < 1 or dtype == np.float64):
+            found = made.beside_float64(self.base.noise, self.usual, self.rng)
+            off = {each.field: evolve(each, law="other_calls", note=f"{at}{each.note}") for each in found if each.wrong}
+        if not (of_memory or of_results or off) and asks_for_memory and made.keeps_x():
+            of_memory = {"x": "the cache shares the memory of it: hold own(x) in it"}
+        wrong = partial(Verdict, "other_calls", ok=False)
+        return _Outcome(
+            made,
+            {name: wrong(name, note=f"{at}: {note}") for name, note in of_memory.items()},
+            off
+            | {name: wrong(name, note=f"{at}: {note}") for name, note in of_results.items() if name not in of_memory},
+        )
 
 
 def _like(call: Call) -> list[Call]:
