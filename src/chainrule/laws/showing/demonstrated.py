@@ -18,7 +18,8 @@ from chainrule.arrays.types import is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.of_losses._as_layer import as_layer
-from chainrule.laws.showing._lines import OF_DOUT, OF_X, Author, Pair, Shown, dialect
+from chainrule.laws.showing._arrays_in_code import OF_DOUT, OF_X
+from chainrule.laws.showing._dialects import Author, Pair, Shown, dialect
 from chainrule.laws.showing._programs import (
     SETTINGS,
     Program,
