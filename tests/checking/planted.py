@@ -1,4 +1,4 @@
-"""Layers with a fault that strangers planted, and what the report is to say of it."""
+"""Layers with a planted fault, and what the report is to say of it."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Faults that the checks accepted when strangers planted them, and right layers that they refused."""
+"""Faults that the checks once accepted, and right layers that they once refused."""
 
 import gc
 import logging

@@ -1,4 +1,4 @@
-"""Faults that the check of an optimizer accepted when strangers planted them, and right optimizers that it refused."""
+"""Faults that the check of an optimizer once accepted, and right optimizers that it once refused."""
 
 import math
 from collections.abc import Callable

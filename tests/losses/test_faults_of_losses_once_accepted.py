@@ -1,4 +1,4 @@
-"""Faults of losses that the checks accepted when strangers planted them, and right losses that they refused."""
+"""Faults of losses that the checks once accepted, and right losses that they once refused."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Faults that strangers hid at one size, in one dtype or one kind of memory; and layers that refuse what is beyond."""
+"""Faults that show at one size, in one dtype or one kind of memory alone; and layers that refuse what is beyond."""
 
 from collections.abc import Callable
 from typing import Any
