@@ -12,8 +12,8 @@ from attrs import evolve
 
 from chainrule import tree
 from chainrule.checking.verdict import Verdict
+from chainrule.laws._of_kernels.backends import Real, Torch, values
 from chainrule.laws._of_kernels.check import Check, error_text, truth_at, worst_judged
-from chainrule.laws._of_kernels.homes import Real, Torch, values
 from chainrule.laws._of_kernels.kernels import Arguments, Names, Results, arrays_of, in_memory
 from chainrule.laws._of_kernels.yardstick import Judged, numbers
 from chainrule.laws.trials.process import settings_kept
@@ -45,7 +45,7 @@ def repeated(check: Check) -> Iterator[Verdict]:
     out, cache = check.f.forward(check.copied())
     with contextlib.suppress(Exception):  # it refuses these numbers, which is an answer
         check.f.run(_half_as_large_again(check), -check.first.dout)
-    dout = check.home.like(check.first.dout, out)
+    dout = check.backend.like(check.first.dout, out)
     changed = dict.fromkeys(_wrong(check, check.f.backward(cache, dout)), "another call")
     for args in check.other_sizes[:2]:
         out, cache = check.f.forward(check.copied())
@@ -64,7 +64,7 @@ def repeated(check: Check) -> Iterator[Verdict]:
 
 
 def _half_as_large_again(check: Check) -> Arguments:
-    return (check.home.like(1.5 * values(check.args[0]), check.args[0]), *check.copied()[1:])
+    return (check.backend.like(1.5 * values(check.args[0]), check.args[0]), *check.copied()[1:])
 
 
 def _wrong(check: Check, results: Results) -> list[str]:
@@ -78,7 +78,7 @@ def _run_at(check: Check, args: Arguments) -> None:
     """A call at other arguments, which f may refuse."""
     try:
         out, cache = check.f.forward(check.copied(args))
-        check.f.backward(cache, check.home.like(np.ones(tuple(out.shape)), out))
+        check.f.backward(cache, check.backend.like(np.ones(tuple(out.shape)), out))
     except Exception:  # a law of its own says so
         return
 
@@ -101,7 +101,7 @@ def _again(check: Check, dout: Any) -> dict[str, str]:
 
 
 def _bits(check: Check, results: Results) -> dict[str, bytes]:
-    return {name: check.home.bits(array) for name, array in results.items()}
+    return {name: check.backend.bits(array) for name, array in results.items()}
 
 
 def held(check: Check) -> Iterator[Verdict]:
@@ -110,28 +110,28 @@ def held(check: Check) -> Iterator[Verdict]:
     if started is None:
         return
     out, back = started
-    before = check.home.bits(out)
+    before = check.backend.bits(out)
     results = {check.names.out: out, **back(check.first.dout)}
-    notes = {} if check.home.bits(out) == before else {check.names.out: "backward writes to it"}
+    notes = {} if check.backend.bits(out) == before else {check.names.out: "backward writes to it"}
     bits = _bits(check, results)
     with contextlib.suppress(Exception):  # it refuses these numbers, which is an answer
         other = _started(check, _half_as_large_again(check))
         if other is not None:
             other[1](-check.first.dout)
     for name, array in results.items():
-        if check.home.bits(array) != bits[name]:
+        if check.backend.bits(array) != bits[name]:
             notes.setdefault(name, "a later call writes to it: is a buffer used again?")
         yield Verdict("held", name, ok=name not in notes, note=notes.get(name, ""))
 
 
 def _started(check: Check, args: Arguments) -> tuple[Any, Callable[[Real], Results]] | None:
     """The output and the backward of a call, whose results are those of f itself and no copies."""
-    if not isinstance(check.home, Torch):
-        if not in_memory(check.home):
+    if not isinstance(check.backend, Torch):
+        if not in_memory(check.backend):
             return None
         out, cache = check.f.forward(args)
-        return out, lambda dout: check.f.backward(cache, check.home.like(dout, out))
-    plain, torch = check.f.plain, check.home.torch
+        return out, lambda dout: check.f.backward(cache, check.backend.like(dout, out))
+    plain, torch = check.f.plain, check.backend.torch
     if plain is None:
         return None
     wanted = _requiring(check.names, args)
@@ -141,7 +141,7 @@ def _started(check: Check, args: Arguments) -> tuple[Any, Callable[[Real], Resul
     def back(dout: Real) -> Results:
         if not out.requires_grad:
             return {}
-        slope = check.home.like(dout, out)
+        slope = check.backend.like(dout, out)
         found = torch.autograd.grad(out, [*wanted.values()], slope, retain_graph=True, allow_unused=True)
         return {name: array for name, array in zip(wanted, found, strict=True) if _is_dense(array)}
 
@@ -160,12 +160,12 @@ def _requiring(names: Names, args: Arguments) -> Results:
 
 def stale(check: Check) -> Iterator[Verdict]:
     """After the caller has written to x and the parameters, a call gives what belongs to the new numbers."""
-    if not in_memory(check.home):
+    if not in_memory(check.backend):
         return
     args = check.copied()
     check.f.run(args, check.first.dout)
     for array in arrays_of(args):
-        check.home.renew(array)
+        check.backend.renew(array)
     known = truth_at(check, check.copied(args), check.first.dout.reshape)
     if known is None:
         return
@@ -183,14 +183,14 @@ def stale(check: Check) -> Iterator[Verdict]:
 
 def _of_one_tensor(check: Check) -> Iterator[Verdict]:
     """The verdict on the output for tensors that were given before, and have had other numbers written into them."""
-    plain, home = check.f.plain, check.home
-    if plain is None or not isinstance(home, Torch):
+    plain, backend = check.f.plain, check.backend
+    if plain is None or not isinstance(backend, Torch):
         return
     args = check.copied()
-    with home.torch.no_grad():
+    with backend.torch.no_grad():
         plain(args)
         for array in arrays_of(args):
-            home.renew(array)
+            backend.renew(array)
         again, fresh = (values(plain(given)) for given in (args, check.copied(args)))
     if check.deterministic and check.names.out not in check.wrong and not np.array_equal(again, fresh, equal_nan=True):
         note = "for a tensor with other numbers than before it is another: is something kept by its identity?"
@@ -199,14 +199,14 @@ def _of_one_tensor(check: Check) -> Iterator[Verdict]:
 
 def without_gradients(check: Check) -> Iterator[Verdict]:
     """The values are the same where torch records nothing, and where no argument requires a gradient."""
-    plain, home = check.f.plain, check.home
-    if plain is None or not isinstance(home, Torch):
+    plain, backend = check.f.plain, check.backend
+    if plain is None or not isinstance(backend, Torch):
         return
     found: list[Judged] = []
     known = evolve(check.first, right={check.names.out: check.first.right[check.names.out]})
     modes = (
-        ("under torch.no_grad()", home.torch.no_grad, True),
-        ("where nothing requires a gradient", home.torch.enable_grad, False),
+        ("under torch.no_grad()", backend.torch.no_grad, True),
+        ("where nothing requires a gradient", backend.torch.enable_grad, False),
     )
     for words, mode, requires in modes:
         args = check.copied()
@@ -249,7 +249,7 @@ def _with_some(check: Check, gradients: dict[str, str], words: str) -> list[Judg
         return []
     right = {name: check.first.right[name] for name in (names.out, *gradients.values())}
     try:
-        results = {names.out: out, **f.backward(cache, check.home.like(check.first.dout, out))}
+        results = {names.out: out, **f.backward(cache, check.backend.like(check.first.dout, out))}
     except Exception as error:
         note = f"{words}: backward {error_text(error)}"
         return [Judged(np.inf, Verdict("requires_grad", name, ok=False, note=note)) for name in gradients.values()]

@@ -6,7 +6,7 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from chainrule.checking.verdict import Verdict
-from chainrule.laws._of_kernels.homes import Home, Real, values
+from chainrule.laws._of_kernels.backends import Backend, Real, values
 from chainrule.laws._of_kernels.kernels import Arguments, Kernel, Names, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, Size, Truth, judge, numbers, truth
 
@@ -36,9 +36,9 @@ class Check:
     """Arguments with other numbers of rows, that the formula takes."""
 
     @property
-    def home(self) -> Home:
-        """The home of the arrays."""
-        return self.f.home
+    def backend(self) -> Backend:
+        """The backend of the arrays."""
+        return self.f.backend
 
     @property
     def names(self) -> Names:
@@ -52,7 +52,7 @@ class Check:
 
     def copied(self, args: Arguments | None = None) -> Arguments:
         """Arguments for one call of f."""
-        return lifted(self.args if args is None else args, self.home.copy)
+        return lifted(self.args if args is None else args, self.backend.copy)
 
     def truth(self, args: Arguments, dout: Real) -> Truth:
         """The right answers at another point."""
@@ -83,9 +83,9 @@ class Check:
         return found
 
 
-def rounded(numbers_: Real, args: Arguments, home: Home) -> Real:
+def rounded(numbers_: Real, args: Arguments, backend: Backend) -> Real:
     """The numbers as the dtype of x has them."""
-    return values(home.like(numbers_, args[0]))
+    return values(backend.like(numbers_, args[0]))
 
 
 def error_text(error: BaseException) -> str:
@@ -97,9 +97,9 @@ def truth_at(check: Check, args: Arguments, dout: Callable[[tuple[int, ...]], Re
     """The right answers at another point, if the reference takes it."""
     try:
         with np.errstate(all="ignore"):
-            shape = values(check.reference.forward(lifted(args, check.home.wide))[0]).shape
+            shape = values(check.reference.forward(lifted(args, check.backend.wide))[0]).shape
             numbers_ = check.rng.standard_normal(shape) if dout is None else dout(shape)
-            return check.truth(args, rounded(numbers_, check.args, check.home))
+            return check.truth(args, rounded(numbers_, check.args, check.backend))
     except Exception:
         return None
 

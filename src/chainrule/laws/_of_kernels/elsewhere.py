@@ -10,10 +10,11 @@ from attrs import evolve
 
 from chainrule.arrays.arguments import describe
 from chainrule.checking.verdict import Verdict
+from chainrule.laws._of_kernels.backends import Backend, Real, is_float, values
 from chainrule.laws._of_kernels.check import Check, truth_at, worst_judged
-from chainrule.laws._of_kernels.homes import MATRIX, Home, Real, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, Truth, cancels, errors_of, numbers
+from chainrule.laws.of_layers.layouts import MATRIX
 from chainrule.laws.trials.wording import plural
 
 COLUMNS = (31, 33, 65, 127, 130, 257, 1)
@@ -54,7 +55,7 @@ def columns(check: Check) -> Iterator[Verdict]:
     n, taken = int(x.shape[-1]), 0
     most = check.most // math.prod(x.shape[:-1])
     found: list[Judged] = []
-    for count in COLUMNS if in_memory(check.home) else FEW_COLUMNS:
+    for count in COLUMNS if in_memory(check.backend) else FEW_COLUMNS:
         # Where the formula takes one column and no other number, it broadcasts it.
         if count > most or count == n or (count == 1 and not taken):
             continue
@@ -64,9 +65,9 @@ def columns(check: Check) -> Iterator[Verdict]:
             continue
         taken += 1
         found += _where_taken(check, known, f"with {plural(count, 'column')}")
-    if taken and in_memory(check.home) and CORNER**2 * math.prod(x.shape[1:-1]) <= check.most:
+    if taken and in_memory(check.backend) and CORNER**2 * math.prod(x.shape[1:-1]) <= check.most:
         rows, which = (check.rng.integers(0, side, CORNER) for side in (x.shape[0], n))
-        known = _with_columns(check, lifted(check.args, partial(_rows, check.home, x, rows)), which)
+        known = _with_columns(check, lifted(check.args, partial(_rows, check.backend, x, rows)), which)
         if known is not None:
             found += _where_taken(check, known, f"with {CORNER} rows and columns")
     yield from worst_judged(found)
@@ -75,9 +76,9 @@ def columns(check: Check) -> Iterator[Verdict]:
 def _with_columns(check: Check, args: Arguments, which: Real) -> Truth | None:
     """The right answers for these columns of the arguments, if the formula takes them."""
     n = int(check.args[0].shape[-1])
-    drawn = check.home.columns(args[0], which)
-    beside = lifted(args[1:], partial(_columns, check.home, n, which))
-    return _finite_truth(check, (check.home.like(_apart(values(drawn), check.rng), drawn), *beside))
+    drawn = check.backend.columns(args[0], which)
+    beside = lifted(args[1:], partial(_columns, check.backend, n, which))
+    return _finite_truth(check, (check.backend.like(_apart(values(drawn), check.rng), drawn), *beside))
 
 
 def _finite_truth(check: Check, args: Arguments) -> Truth | None:
@@ -86,9 +87,9 @@ def _finite_truth(check: Check, args: Arguments) -> Truth | None:
     return known if known is not None and all(np.isfinite(leaf).all() for leaf in known.right.values()) else None
 
 
-def _rows(home: Home, x: Any, which: Real, array: Any) -> Any:
+def _rows(backend: Backend, x: Any, which: Real, array: Any) -> Any:
     """These rows of an array that has as many as x, and as many axes."""
-    return home.take(array, which) if array.ndim == x.ndim and array.shape[0] == x.shape[0] else home.copy(array)
+    return backend.take(array, which) if array.ndim == x.ndim and array.shape[0] == x.shape[0] else backend.copy(array)
 
 
 def _goes_along(x: Any, array: Any) -> bool:
@@ -99,9 +100,9 @@ def _goes_along(x: Any, array: Any) -> bool:
     return math.prod(shape) == 1 or bool(fits and is_float(array))
 
 
-def _columns(home: Home, n: int, which: Real, array: Any) -> Any:
+def _columns(backend: Backend, n: int, which: Real, array: Any) -> Any:
     """These of the n columns of an array, or the one that it has for all."""
-    return home.columns(array, which) if array.shape[-1:] == (n,) else home.copy(array)
+    return backend.columns(array, which) if array.shape[-1:] == (n,) else backend.copy(array)
 
 
 def lengths(check: Check) -> Iterator[Verdict]:
@@ -113,7 +114,7 @@ def lengths(check: Check) -> Iterator[Verdict]:
     found: list[Judged] = []
     for axis in range(1, x.ndim - 1):
         n = int(x.shape[axis])
-        for length in (n + 1, 2 * n + 3, *LENGTHS) if in_memory(check.home) else (n + 1, *FEW_LENGTHS):
+        for length in (n + 1, 2 * n + 3, *LENGTHS) if in_memory(check.backend) else (n + 1, *FEW_LENGTHS):
             if length == n or math.prod(x.shape) * length > check.most * n:
                 continue
             known = _finite_truth(check, _along(check, axis, length))
@@ -133,10 +134,10 @@ def _along(check: Check, axis: int, length: int) -> Arguments:
     def take(array: Any) -> Any:
         alike = array.ndim == x.ndim and array.shape[axis] == x.shape[axis] and is_float(array)
         if not alike:
-            return check.home.copy(array)
+            return check.backend.copy(array)
         shape = (*array.shape[:axis], length, *array.shape[axis + 1 :])
         which = check.rng.integers(0, array.shape[axis], shape)
-        return check.home.like(np.take_along_axis(values(array), which, axis), array)
+        return check.backend.like(np.take_along_axis(values(array), which, axis), array)
 
     return lifted(check.args, take)
 
@@ -210,14 +211,14 @@ def _with_last_far_out(x: Real) -> Real:
 
 
 def _at(check: Check, x: Real) -> Arguments:
-    return (check.home.like(x, check.args[0]), *check.args[1:])
+    return (check.backend.like(x, check.args[0]), *check.args[1:])
 
 
 def _finite(check: Check, x: Real, words: str) -> list[Judged]:
     """Tell whether results are finite where those of the formula are, in float64 and in the dtype of f."""
     args, dout = _at(check, x), check.first.dout
     try:
-        right = numbers(check.reference.run(lifted(args, check.home.wide), dout))
+        right = numbers(check.reference.run(lifted(args, check.backend.wide), dout))
         if not check.has_backward:  # numerical slopes are finite by accident where the right one is not
             right = {check.names.out: right[check.names.out]}
         off = errors_of(check.reference, args, dout, right, has_backward=check.has_backward)

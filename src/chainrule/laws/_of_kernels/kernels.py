@@ -13,7 +13,7 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import is_tuple
 from chainrule.checking.bursts import slopes
 from chainrule.interop.arguments import Place, name_of_function
-from chainrule.laws._of_kernels.homes import Home, OfJAX, Real, is_float
+from chainrule.laws._of_kernels.backends import Backend, OfJAX, Real, is_float
 from chainrule.laws.trials.sizes import sizes_of
 from chainrule.layer import Layer
 
@@ -36,8 +36,8 @@ class Kernel:
         Whether it takes one parameter as it is, and not in a tuple.
     names
         The names of the results.
-    home
-        Where its arrays live.
+    backend
+        What is done to its arrays, by their library.
     plain
         A function of tensors as it is, called with all arguments.
     """
@@ -45,7 +45,7 @@ class Kernel:
     layer: Any
     alone: bool
     names: "Names"
-    home: Home
+    backend: Backend
     plain: Callable[[Arguments], Any] | None = None
 
     def forward(self, args: Arguments) -> tuple[Any, Any]:
@@ -64,7 +64,7 @@ class Kernel:
     def run(self, args: Arguments, dout: Real) -> Results:
         """Forward and back, for a dout of these numbers; arguments are as they are given."""
         out, cache = self.forward(args)
-        return {self.names.out: out, **self.backward(cache, self.home.like(dout, out))}
+        return {self.names.out: out, **self.backward(cache, self.backend.like(dout, out))}
 
     def _params(self, args: Arguments) -> Any:
         return args[1] if self.alone else args[1:]
@@ -123,10 +123,10 @@ def _positional(f: Any) -> tuple[str, ...]:
     return tuple(each.name for each in found if each.kind in kinds)[drop:]
 
 
-def kernel(f: Any, library: str, args: Arguments, names: Names, home: Home, *, role: str) -> Kernel:
+def kernel(f: Any, library: str, args: Arguments, names: Names, backend: Backend, *, role: str) -> Kernel:
     """Make a kernel of a layer, of a function of torch or JAX, or as a reference of one of NumPy."""
     if isinstance(f, Layer):
-        return Kernel(f, len(args) == 2, names, home)
+        return Kernel(f, len(args) == 2, names, backend)
     if not callable(f) or (isinstance(f, type) and not hasattr(f, "apply")):
         raise TypeError(f"check_against: {role} must be a Layer or a function of arrays, got {_function_name(f)}")
     if library == "numpy":
@@ -135,21 +135,21 @@ def kernel(f: Any, library: str, args: Arguments, names: Names, home: Home, *, r
                 f"check_against: f is {_function_name(f)}, a function of NumPy arrays, which has no backward: "
                 f"give Layer(forward, backward)"
             )
-        return Kernel(_numerical(f), False, names, home)
+        return Kernel(_numerical(f), False, names, backend)
     interop: Any = import_module(f"chainrule.interop.{library}")
     still = [i for i in range(len(names.arguments) - 1) if not _moves(i, names)]
     frozen = () if hasattr(f, "named_parameters") else [i for i in still if _has_arrays(args[i + 1])]
     if library == "jax":
-        return Kernel(interop.as_layer(f, frozen=frozen, jit=True), False, names, home)
+        return Kernel(interop.as_layer(f, frozen=frozen, jit=True), False, names, backend)
     as_it_is = import_module("chainrule.interop._torch_layer").plain(f)
     if "" in names.gradients:
-        return Kernel(interop.as_layer(f, frozen=frozen), False, names, home, as_it_is)
+        return Kernel(interop.as_layer(f, frozen=frozen), False, names, backend, as_it_is)
     encoder = interop.as_encoder(f, frozen=frozen)
 
     def backward(cache: Any, dout: Any) -> tuple[None, Any]:
         return None, encoder.grads(cache, dout)
 
-    return Kernel(_OfParameters(encoder.forward, backward), False, names, home, as_it_is)
+    return Kernel(_OfParameters(encoder.forward, backward), False, names, backend, as_it_is)
 
 
 @frozen(eq=False)
@@ -260,6 +260,6 @@ def arrays_of(args: Arguments) -> list[Any]:
     return [leaf for arg in args for leaf in tree.leaves(arg)]
 
 
-def in_memory(home: Home) -> bool:
+def in_memory(backend: Backend) -> bool:
     """True if arrays have a layout, and can be written to."""
-    return not isinstance(home, OfJAX)
+    return not isinstance(backend, OfJAX)

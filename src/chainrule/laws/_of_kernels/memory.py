@@ -9,26 +9,25 @@ import numpy as np
 from chainrule import tree
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.check import Check, error_text, worst_judged
-from chainrule.laws._of_kernels.homes import MATRIX
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, Truth, numbers
-from chainrule.laws.of_layers.layouts import constant
+from chainrule.laws.of_layers.layouts import MATRIX, constant
 
 
 def layouts(check: Check) -> Iterator[Verdict]:
     """Other places in memory: of dout, of x and of the parameters; and the broadcast dout that a sum gives."""
     axes = max(check.first.dout.ndim, *(array.ndim for array in arrays_of(check.args)))
-    every = check.home.layouts_of(axes)
+    every = check.backend.layouts_of(axes)
     if not every:
         yield Verdict("layouts", "x", ok=True, note="left out: arrays of this library have one layout")
         return
     found: list[Judged] = []
     x, has_parameters = check.args[0], len(check.args[1:]) > 0
     ones = check.truth(check.args, np.ones(check.first.dout.shape))
-    found += _with_dout(check, ones, check.home.broadcast, "for a broadcast dout, as sum().backward() gives it")
+    found += _with_dout(check, ones, check.backend.broadcast, "for a broadcast dout, as sum().backward() gives it")
     for words, layout in every.items():
         found += _with_dout(check, check.first, layout, f"for {words} dout")
-        of_x = (layout(check.home.copy(x)), *check.copied()[1:])
+        of_x = (layout(check.backend.copy(x)), *check.copied()[1:])
         found += _with_arguments(check, of_x, f"for {words} x")
         if has_parameters:
             others = (check.copied()[0], *lifted(check.copied()[1:], constant(layout)))
@@ -36,7 +35,7 @@ def layouts(check: Check) -> Iterator[Verdict]:
     dout = check.first.dout
     for axis, words in ((0, "rows"), (-1, "columns")) if dout.ndim >= MATRIX and dout.size else ():
         equal = np.broadcast_to(np.take(dout, [0], axis), dout.shape).copy()
-        expanded = partial(check.home.expanded, axis=axis)
+        expanded = partial(check.backend.expanded, axis=axis)
         found += _with_dout(check, check.truth(check.args, equal), expanded, f"for a dout expanded over {words}")
     yield from worst_judged(found)
 
@@ -46,7 +45,7 @@ def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: 
     args = check.copied()
     try:
         out, cache = check.f.forward(args)
-        dout = layout(check.home.like(known.dout, out))
+        dout = layout(check.backend.like(known.dout, out))
         results = {check.names.out: out, **check.f.backward(cache, dout)}
     except Exception as error:
         return [Judged(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words}: {error_text(error)}"))]
@@ -63,21 +62,21 @@ def _with_arguments(check: Check, args: Arguments, words: str) -> list[Judged]:
 
 def unchanged(check: Check) -> Iterator[Verdict]:
     """Nothing is written to x, the parameters or dout."""
-    if not in_memory(check.home):
+    if not in_memory(check.backend):
         return
     args = check.copied()
     arrays = dict(zip(_names_of_arrays(check), arrays_of(args), strict=True))
-    before = {name: check.home.bits(array) for name, array in arrays.items()}
-    counts = {name: check.home.written(array) for name, array in arrays.items()}
+    before = {name: check.backend.bits(array) for name, array in arrays.items()}
+    counts = {name: check.backend.written(array) for name, array in arrays.items()}
     out, cache = check.f.forward(args)
-    dout = check.home.like(check.first.dout, out)
-    arrays["dout"], before["dout"], counts["dout"] = dout, check.home.bits(dout), check.home.written(dout)
+    dout = check.backend.like(check.first.dout, out)
+    arrays["dout"], before["dout"], counts["dout"] = dout, check.backend.bits(dout), check.backend.written(dout)
     check.f.backward(cache, dout)
     for name, array in arrays.items():
         note = ""
-        if check.home.bits(array) != before[name]:
+        if check.backend.bits(array) != before[name]:
             note = "it is written to"
-        elif check.home.written(array) != counts[name]:
+        elif check.backend.written(array) != counts[name]:
             note = "it is written to, and put back"
         yield Verdict("unchanged", name, ok=not note, note=note)
 
@@ -92,16 +91,16 @@ def _names_of_arrays(check: Check) -> list[str]:
 
 def kept(check: Check) -> Iterator[Verdict]:
     """A write of the caller to x or the parameters after forward changes no gradient, or is an error in backward."""
-    if not in_memory(check.home):
+    if not in_memory(check.backend):
         return
     for i in range(len(arrays_of(check.args))):
         args = check.copied()
         out, cache = check.f.forward(args)
         changed = arrays_of(args)[i]
         if getattr(getattr(changed, "flags", None), "writeable", True):
-            check.home.change(changed)
+            check.backend.change(changed)
         try:
-            results = check.f.backward(cache, check.home.like(check.first.dout, out))
+            results = check.f.backward(cache, check.backend.like(check.first.dout, out))
         except Exception:  # torch watches over what it saves
             continue
         found = check.compared(
@@ -117,14 +116,14 @@ def kept(check: Check) -> Iterator[Verdict]:
 
 def unwritten(check: Check) -> Iterator[Verdict]:
     """Results do not depend on what was in memory before: all is written that `empty` gave."""
-    if not in_memory(check.home):
+    if not in_memory(check.backend):
         return
     first = check.f.run(check.copied(), check.first.dout)
     args, dout = check.copied(), check.first.dout
-    with check.home.junk([*first.values(), *arrays_of(check.args)]):
+    with check.backend.junk([*first.values(), *arrays_of(check.args)]):
         out, cache = check.f.forward(args)
-    slope = check.home.like(dout, out)
-    with check.home.junk([*first.values(), *arrays_of(check.args)]):
+    slope = check.backend.like(dout, out)
+    with check.backend.junk([*first.values(), *arrays_of(check.args)]):
         results = numbers({check.names.out: out, **check.f.backward(cache, slope)})
     for verdict in (each.verdict for each in check.compared("unwritten", results, check.first)):
         note = "it depends on what was in memory before: is an entry of empty not written?" if verdict.wrong else ""

@@ -13,10 +13,10 @@ from chainrule.checking.progress import progress
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.arguments import Place
+from chainrule.laws._of_kernels.backends import Torch, backend_of, dtype_name, is_float, library_of, values
 from chainrule.laws._of_kernels.calls import held, process_unchanged, repeated, requires_grad, stale, without_gradients
 from chainrule.laws._of_kernels.check import Check, error_text, rounded
 from chainrule.laws._of_kernels.elsewhere import columns, extremes, lengths
-from chainrule.laws._of_kernels.homes import Torch, dtype_name, home_of, is_float, library_of, values
 from chainrule.laws._of_kernels.kernels import Arguments, Names, arrays_of, kernel, lifted, names_of
 from chainrule.laws._of_kernels.memory import kept, layouts, unchanged, unwritten
 from chainrule.laws._of_kernels.rows import rows
@@ -61,26 +61,26 @@ def report_of(
     """The report on a function and a formula, of all laws or some."""
     args = _arguments(f, reference, args)
     library = library_of((f, reference), arrays_of(args))
-    home = home_of(library, arrays_of(args))
+    backend = backend_of(library, arrays_of(args))
     args = lifted(args, lambda array: np.asarray(array) if library == "jax" else array)
     names = names_of(f, reference, args, frozen)
-    of_f = kernel(f, library, args, names, home, role="f")
-    of_reference = kernel(reference, library, args, names, home, role="reference")
+    of_f = kernel(f, library, args, names, backend, role="f")
+    of_reference = kernel(reference, library, args, names, backend, role="reference")
     has_backward = library != "numpy" or hasattr(reference, "backward")
     try:
         with np.errstate(all="ignore"):
-            out = values(of_reference.forward(lifted(args, home.wide))[0])
+            out = values(of_reference.forward(lifted(args, backend.wide))[0])
     except Exception as error:
         raise ValueError(
             f"check_against: the reference does not take these arguments in float64: {error}"
             f"{_of_module(f, reference, names)}"
         ) from error
     first = truth(
-        of_reference, args, rounded(rng.standard_normal(out.shape), args, home), rng, has_backward=has_backward
+        of_reference, args, rounded(rng.standard_normal(out.shape), args, backend), rng, has_backward=has_backward
     )
     check = Check(of_f, of_reference, args, rng, deterministic, has_backward, first)
-    if of_f.plain is not None and isinstance(home, Torch):
-        check = evolve(check, of_names=partial(kernel, f, library, args, home=home, role="f"))
+    if of_f.plain is not None and isinstance(backend, Torch):
+        check = evolve(check, of_names=partial(kernel, f, library, args, backend=backend, role="f"))
     verdicts: list[Verdict] = []
     with progress(len(laws)) as begun, put_back():
         for law in laws:

@@ -8,8 +8,8 @@ import numpy as np
 from attrs import evolve
 
 from chainrule.checking.verdict import Verdict
+from chainrule.laws._of_kernels.backends import Real, Torch, is_float, values
 from chainrule.laws._of_kernels.check import Check, rounded, truth_at, worst_judged
-from chainrule.laws._of_kernels.homes import Real, Torch, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, Kernel, arrays_of, in_memory, lifted
 from chainrule.laws._of_kernels.yardstick import Judged
 from chainrule.laws.trials.wording import plural
@@ -31,7 +31,7 @@ def rows(check: Check) -> Iterator[Verdict]:
     x = check.args[0]
     n, each = (int(x.shape[0]), math.prod(x.shape[1:])) if x.ndim > 1 else (0, 0)
     found: list[Judged] = []
-    every = [*(ROWS if in_memory(check.home) else FEW_ROWS)] if n else []
+    every = [*(ROWS if in_memory(check.backend) else FEW_ROWS)] if n else []
     most = check.most
     small = [count for count in every if each * count <= most]
     cut, fitting = _cut(check, small)
@@ -66,7 +66,7 @@ def _with_rows(check: Check, count: int, cut: Cut) -> tuple[list[Judged], list[J
     if _refuses(check, known.args):
         return None
     for_positive = check.judged("rows", known, words)
-    dout = rounded(check.rng.standard_normal(known.dout.shape), check.args, check.home)
+    dout = rounded(check.rng.standard_normal(known.dout.shape), check.args, check.backend)
     return for_positive, check.judged("rows", check.truth(known.args, dout), words)
 
 
@@ -78,7 +78,7 @@ def _refuses(check: Check, args: Arguments) -> bool:
     except (AssertionError, NotImplementedError):
         return True
     except ValueError:  # of NumPy's it may be a shape that does not fit; torch raises others
-        return isinstance(check.home, Torch)
+        return isinstance(check.backend, Torch)
     except Exception:  # another law says so
         return False
     return False
@@ -101,7 +101,7 @@ def _cut(check: Check, counts: list[int]) -> tuple[Cut, list[int]]:
             with np.errstate(all="ignore"):
                 out, cache = kernel_.forward(args)
                 if kernel_ is check.f:
-                    kernel_.backward(cache, check.home.like(np.zeros_like(values(out)), out))
+                    kernel_.backward(cache, check.backend.like(np.zeros_like(values(out)), out))
         except Exception:
             return False
         return True
@@ -117,7 +117,7 @@ def _cut(check: Check, counts: list[int]) -> tuple[Cut, list[int]]:
         some = [
             count
             for count, args in taken
-            if run(check.reference, lifted(args, check.home.wide)) and not beyond(cut, count)
+            if run(check.reference, lifted(args, check.backend.wide)) and not beyond(cut, count)
         ]
         # Where the formula takes one row and no other number, it broadcasts it.
         return some if _others(some, check) or not _others(counts, check) else [count for count in some if count == n]
@@ -159,6 +159,6 @@ def _taken(check: Check, which: Real, cut: Cut) -> Arguments:
     x, rest = check.args[0], check.args[1:]
 
     def take(array: Any) -> Any:
-        return check.home.take(array, which) if cut(array, x) else array
+        return check.backend.take(array, which) if cut(array, x) else array
 
-    return (check.home.take(x, which), *lifted(rest, take))
+    return (check.backend.take(x, which), *lifted(rest, take))

@@ -9,8 +9,8 @@ from attrs import evolve
 
 from chainrule import tree
 from chainrule.checking.verdict import Verdict
+from chainrule.laws._of_kernels.backends import Real, dtype_name, is_float, values
 from chainrule.laws._of_kernels.check import Check, error_text, rounded, truth_at, worst_judged
-from chainrule.laws._of_kernels.homes import Real, dtype_name, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, coarsest, numbers
 from chainrule.laws.of_layers.douts import douts
@@ -70,7 +70,7 @@ def values_and_gradients(check: Check) -> Iterator[Verdict]:
     for words, dout in _douts(check).items():
         found += check.judged("gradients", check.truth(check.args, dout), f"for dout {words}")
     for words, scale in SCALES.items():
-        args = (check.home.like(values(check.args[0]) * scale, check.args[0]), *check.args[1:])
+        args = (check.backend.like(values(check.args[0]) * scale, check.args[0]), *check.args[1:])
         found += _elsewhere(check, "gradients", args, f"for {words}")
     others = _other_parameters(check)
     if others is not None:
@@ -94,11 +94,11 @@ def _other_parameters(check: Check) -> Arguments | None:
     def drawn(array: Any) -> Any:
         plain = values(array)
         if not is_float(array) or not plain.size or np.ptp(plain):
-            return check.home.copy(array)
+            return check.backend.copy(array)
         size = float(np.abs(plain).flat[0]) or 1.0
-        return check.home.like(plain + size * check.rng.uniform(0.1, 0.5, plain.shape), array)
+        return check.backend.like(plain + size * check.rng.uniform(0.1, 0.5, plain.shape), array)
 
-    return (check.home.copy(x), *lifted(rest, drawn)) if any(equal) else None
+    return (check.backend.copy(x), *lifted(rest, drawn)) if any(equal) else None
 
 
 APART = 4
@@ -119,7 +119,7 @@ def _or_a_tie(check: Check, verdict: Verdict) -> Verdict:
         return verdict
     for _ in range(APART):  # a narrow dtype may have fewer numbers, of which some meet
         even = check.rng.permutation(np.linspace(float(x.min()), float(x.max()), x.size)).reshape(x.shape)
-        args = (check.home.like(even, check.args[0]), *check.args[1:])
+        args = (check.backend.like(even, check.args[0]), *check.args[1:])
         there = {each.verdict.field: each.verdict for each in _elsewhere(check, "gradients", args, "")}
         if verdict.field in there and there[verdict.field].ok:
             return evolve(verdict, undecided=True, note=f"{verdict.note}: {TIE}")
@@ -148,7 +148,7 @@ def _douts(check: Check) -> dict[str, Real]:
         f"of {1 / size:.0e}": base / size,
     }
     kinds.pop("of normal numbers", None)  # the first; of no entries there is no kind
-    return {name: rounded(dout, check.args, check.home) for name, dout in kinds.items()}
+    return {name: rounded(dout, check.args, check.backend) for name, dout in kinds.items()}
 
 
 def not_a_number(check: Check) -> Iterator[Verdict]:
@@ -173,7 +173,7 @@ def not_a_number(check: Check) -> Iterator[Verdict]:
         except Exception:
             continue
         bad_x, slope = at(np.nan)
-        got = numbers(check.f.run(check.copied((check.home.like(bad_x, check.args[0]), *check.args[1:])), slope))
+        got = numbers(check.f.run(check.copied((check.backend.like(bad_x, check.args[0]), *check.args[1:])), slope))
         for name in [*right.keys() & got.keys()]:
             if name not in check.wrong and got[name].shape == right[name].shape and not notes[name]:
                 moved = np.any([each[name] != others[0][name] for each in (check.first.right, *others)], axis=0)
@@ -211,7 +211,7 @@ def _times_in_row(array: Real, i: int, factor: Any) -> Real:
 
 def _wide(check: Check, x: Real, dout: Real) -> dict[str, Real]:
     """The results of the formula in float64 at another x; a numerical derivative, which has NaN everywhere, is none."""
-    args = lifted((check.home.like(x, check.args[0]), *check.args[1:]), check.home.wide)
+    args = lifted((check.backend.like(x, check.args[0]), *check.args[1:]), check.backend.wide)
     if check.has_backward:
         return numbers(check.reference.run(args, dout))
     return {check.names.out: values(check.reference.forward(args)[0])}

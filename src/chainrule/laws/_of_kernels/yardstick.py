@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.checking.verdict import Verdict, index_of_largest
-from chainrule.laws._of_kernels.homes import FORMATS, Format, Home, Real, dtype_name, is_float, values
+from chainrule.laws._of_kernels.backends import FORMATS, Backend, Format, Real, dtype_name, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, Kernel, Results, arrays_of, lifted
 from chainrule.laws.trials.wording import where_off
 
@@ -105,13 +105,13 @@ def truth(
     typical: dict[str, float] | None = None,
 ) -> Truth:
     """Find what is right, and how far the formula is from it in the dtype of the arguments."""
-    home, unit, copies = reference.home, coarsest(args).unit, COPIES if has_backward else 1
-    wide = lifted(args, home.wide)
+    backend, unit, copies = reference.backend, coarsest(args).unit, COPIES if has_backward else 1
+    wide = lifted(args, backend.wide)
     with np.errstate(all="ignore"):
         right = numbers(reference.run(wide, dout))
         near: list[Fields] = []
         for _ in range(copies):
-            moved = lifted(wide, lambda array: _moved(home, array, unit, rng))
+            moved = lifted(wide, lambda array: _moved(backend, array, unit, rng))
             near.append(numbers(reference.run(moved, dout * (1 + unit * rng.uniform(-1, 1, dout.shape)))))
         moves = {
             name: np.sqrt(sum(np.square(each[name] - leaf) for each in near) / copies) for name, leaf in right.items()
@@ -119,9 +119,9 @@ def truth(
         errors = [errors_of(reference, args, dout, right, has_backward=has_backward)]
         for _ in range(copies if errors[0] and has_backward else 0):
             # Errors are a matter of luck where few entries count: others are rounded in other ways.
-            args_there = lifted(args, lambda array: _moved(home, array, NEARBY * unit, rng))
-            dout_there = values(home.like(dout * (1 + NEARBY * unit * rng.uniform(-1, 1, dout.shape)), args[0]))
-            there = numbers(reference.run(lifted(args_there, home.wide), dout_there))
+            args_there = lifted(args, lambda array: _moved(backend, array, NEARBY * unit, rng))
+            dout_there = values(backend.like(dout * (1 + NEARBY * unit * rng.uniform(-1, 1, dout.shape)), args[0]))
+            there = numbers(reference.run(lifted(args_there, backend.wide), dout_there))
             errors.append(errors_of(reference, args_there, dout_there, there, has_backward=True))
     formula = {name: np.stack([each[name] for each in errors if name in each]) for name in errors[0]}
     width = dout.shape[-1] if dout.ndim else 1
@@ -156,17 +156,17 @@ def errors_of(reference: Kernel, args: Arguments, dout: Real, right: Fields, *, 
         out, cache = reference.forward(args)
         found = {reference.names.out: values(out)}
         if has_backward:
-            found |= numbers(reference.backward(cache, reference.home.like(dout, out)))
+            found |= numbers(reference.backward(cache, reference.backend.like(dout, out)))
     except Exception:  # a library need not have every function in every dtype
         return {}
     return {name: leaf - right[name] for name, leaf in found.items() if leaf.shape == right[name].shape}
 
 
-def _moved(home: Home, array: Any, size: float, rng: np.random.Generator) -> Any:
+def _moved(backend: Backend, array: Any, size: float, rng: np.random.Generator) -> Any:
     if not is_float(array):
         return array
     plain = values(array)
-    return home.like(plain * (1 + size * rng.uniform(-1, 1, plain.shape)), array)
+    return backend.like(plain * (1 + size * rng.uniform(-1, 1, plain.shape)), array)
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""The homes of a check's arrays: the things that `check_against` does to arrays of NumPy, of torch and of JAX.
+"""The backends of a check's arrays: the things that `check_against` does to arrays of NumPy, of torch and of JAX.
 
 The verdicts are computed in NumPy's float64. JAX functions are given NumPy arrays, of which `as_layer` makes JAX's.
 """
@@ -15,7 +15,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from chainrule.arrays.types import is_numpy
-from chainrule.laws.of_layers.layouts import layouts_of
+from chainrule.laws.of_layers.layouts import MATRIX, layouts_of
 
 Real: TypeAlias = NDArray[Any]
 
@@ -30,9 +30,6 @@ class Format:
     half: int
     """Numbers of 2^-half to 2^half may be multiplied with each other."""
 
-
-MATRIX = 2
-"""The axes of a matrix."""
 
 FORMATS = {
     "float64": Format(2.0**-53, 2.0**-1074, float(np.finfo(np.float64).max), 500),
@@ -227,7 +224,7 @@ class Torch:
                 torch.utils.deterministic.fill_uninitialized_memory = filled
 
 
-Home: TypeAlias = NumPy | Torch
+Backend: TypeAlias = NumPy | Torch
 
 
 def _reversed_axes(array: Any) -> Any:
@@ -290,8 +287,8 @@ def _library(kind: Any) -> str:
     return {"jaxlib": "jax"}.get(name, name)
 
 
-def home_of(library: str, arrays: list[Any]) -> Home:
-    """The home of the arrays of a check."""
+def backend_of(library: str, arrays: list[Any]) -> Backend:
+    """The backend of the arrays of a check."""
     if library == "torch" and not all(is_numpy(array) for array in arrays):
         return Torch()
     return OfJAX() if library == "jax" else NumPy()
