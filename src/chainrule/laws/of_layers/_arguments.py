@@ -9,7 +9,7 @@ from attrs import frozen
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.laws.of_layers._other_numbers import Other, other_parameters
-from chainrule.laws.of_layers.grads_alone import with_a_nan
+from chainrule.laws.of_layers.douts import with_a_nan
 from chainrule.laws.of_layers.layouts import broadcast, layouts_of
 from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.wording import plural

@@ -106,3 +106,10 @@ def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
             kinds[f"of row {i} alone"] = row
         kinds["of equal rows"] = np.broadcast_to(base[:1], out.shape).copy()
     return kinds
+
+
+def with_a_nan(a: Array, value: float = np.nan) -> Array:
+    """A copy whose first entry is nan, or another number."""
+    made = a.copy()
+    made.flat[:1] = value
+    return made

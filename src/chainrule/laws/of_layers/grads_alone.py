@@ -12,6 +12,7 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, compare, one_each
 from chainrule.laws.of_layers.derivative import noted
+from chainrule.laws.of_layers.douts import with_a_nan
 from chainrule.laws.of_layers.layouts import LAYOUTS
 from chainrule.laws.of_layers.linearity import least_of
 from chainrule.laws.of_layers.rows import rows_of
@@ -134,18 +135,11 @@ def _of_equal_columns(a: Array) -> Array:
     return np.broadcast_to(a[..., :1], a.shape) if a.ndim else a
 
 
-def with_a_nan(a: Array, value: float = np.nan) -> Array:
-    """A copy whose first entry is nan, or another number."""
-    made = a.copy()
-    made.flat[:1] = value
-    return made
-
-
 def _of_whole_numbers(a: Array) -> Array:
     return np.rint(8 * a)
 
 
-def of_one_entry(a: Array) -> Array:
+def _of_one_entry(a: Array) -> Array:
     """Zeros like an array, and a 1 in the last place."""
     made = np.zeros_like(a)
     made.flat[-1:] = 1.0
@@ -161,7 +155,7 @@ _DOUTS: dict[str, Callable[[Array], Array]] = {
     "a tiny": partial(np.multiply, 2.0**-40),
     "a whole-numbered": _of_whole_numbers,
     "an all-zero": np.zeros_like,
-    "a one-entry": of_one_entry,
+    "a one-entry": _of_one_entry,
     "a partly nan": with_a_nan,
     "a partly infinite": partial(with_a_nan, value=np.inf),
 }
