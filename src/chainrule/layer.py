@@ -128,5 +128,11 @@ class Layer(Generic[P, C]):
         return reduced(self)
 
 
+def derives_grads(layer: object) -> bool:
+    """Tell whether a layer takes its gradients without `dx` of backward, and has no function of its own for them."""
+    grads = getattr(layer, "grads", None)
+    return isinstance(grads, partial) and grads.func is _second
+
+
 def _second(backward: Callable[[C, Array], tuple[Array, P]], cache: C, dout: Array) -> P:
     return backward(cache, dout)[1]

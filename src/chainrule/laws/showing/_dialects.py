@@ -17,6 +17,7 @@ from chainrule.interop.in_code import name_in_code, path_in_code, reached, value
 from chainrule.laws.of_losses._as_layer import LossForward
 from chainrule.laws.showing._arrays_in_code import drawing, numbered, numbers_in_code
 from chainrule.laws.trials.part import Part
+from chainrule.layer import derives_grads
 
 NAMES = ("forward", "backward", "grads", "rows")
 """The functions of layers and losses."""
@@ -74,7 +75,8 @@ class Author:
         classes = {kind.__name__: kind for kind in kinds if kind.__module__ not in ("builtins", "numpy")}
         if isinstance(made, Function):
             return {made.name: made.f, **classes}
-        return {**{name: getattr(self.layer, name, None) for name in NAMES}, **classes}
+        names = [name for name in NAMES if name != "grads" or not derives_grads(self.layer)]
+        return {**{name: getattr(self.layer, name, None) for name in names}, **classes}
 
 
 def dialect(shown: Shown, author: Author) -> "Pair":

@@ -81,7 +81,7 @@ PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
         "read_only_accepted": (of_read_only, of_arguments, of_repeats, of_calls),
         "any_layout": (of_layouts, of_arguments, of_read_only),
         "nothing_shared": (of_sharing,),
-        "all_written": (of_repeats, of_unwritten, of_calls),
+        "all_written": (of_unwritten, of_repeats, of_calls),
         "repeatability": (of_repeats, of_calls),
         "calls_in_between": (of_repeats, of_calls, of_grads),
         "threads": (of_repeats, of_calls, of_threads),
@@ -91,7 +91,7 @@ PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
         "other_calls": (of_arguments, of_layouts, of_sharing, of_structure, of_repeats, of_grads, of_calls),
     }
 )
-"""The programs that may show what a law found, the most telling first; where equal calls differ, that comes first."""
+"""The programs that may show what a law found, the most telling first; where equal calls differ, mostly that."""
 
 OF_LOSSES: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
     {
