@@ -288,6 +288,13 @@ def test_objects_are_searched_for_arrays_to_some_levels_and_not_through_a_vocabu
         assert tree.leaves(carried) == []
 
 
+def test_tensors_that_require_gradients_are_read_as_they_are() -> None:
+    torch = pytest.importorskip("torch")
+    a = (torch.ones(3, requires_grad=True),)
+    assert tree.equal(a, (torch.ones(3),))
+    assert tree.dot(a, a) == 3.0
+
+
 def test_zipped_lists_results_in_the_order_of_the_leaves() -> None:
     def sizes(a: Array, b: Array) -> tuple[int, int]:
         return a.size, b.size

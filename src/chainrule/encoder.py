@@ -149,4 +149,4 @@ def network_of_some_seed(name: str, network: Any) -> Any:
 def seed_hint(network: Any, instead: str = "network(seed)") -> str:
     """The advice to give `instead` of what may be a function of a seed, where a network is asked for; else nothing."""
     is_function = callable(network) and not isinstance(network, type) and not hasattr(network, "__self__")
-    return f": give it {instead}" if is_function else ""
+    return remedy(network) or (f": give it {instead}" if is_function else "")

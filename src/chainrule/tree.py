@@ -306,7 +306,7 @@ def dot(a: P, b: P) -> float:
     def multiply(x: Array, y: Array) -> Array:
         if x.shape != y.shape:
             raise ValueError(f"dot: shapes {x.shape} and {y.shape} differ")
-        products.append(float(np.sum(np.multiply(x, y, dtype=np.float64))))
+        products.append(float(np.sum(np.multiply(_in_numpy(x), _in_numpy(y), dtype=np.float64))))
         return x
 
     map(multiply, a, b)
@@ -471,7 +471,7 @@ def _in_numpy(leaf: Any) -> NDArray[Any]:
     """The numbers of an array; those of a dtype that NumPy has not, such as torch's bfloat16, in float32."""
     if str(getattr(leaf, "dtype", "")) == "torch.bfloat16":
         leaf = leaf.float()
-    return np.asarray(leaf)
+    return np.asarray(leaf.detach() if hasattr(leaf, "detach") else leaf)
 
 
 def _same(x: NDArray[Any], y: NDArray[Any]) -> bool:

@@ -208,7 +208,7 @@ def test_what_cannot_be_registered() -> None:
         register(int)
     with pytest.raises(ValueError, match="register: Named has no field 'title', only value, name"):
         register(Named, static=["title"])
-    with pytest.raises(TypeError, match="custom_vjp: it must be a Layer, got function"):
+    with pytest.raises(TypeError, match=r"custom_vjp: it must be a Layer, got function: give it network\(seed\)"):
         custom_vjp(untyped(batch))
 
 

@@ -184,7 +184,9 @@ def test_what_torch_records_agrees_at_zero_and_far_out(subject: Subject) -> None
 
 
 def test_what_is_no_layer_is_refused() -> None:
-    with pytest.raises(TypeError, match="autograd_function: it must be a Layer, got function"):
+    with pytest.raises(
+        TypeError, match=r"autograd_function: it must be a Layer, got function: give it network\(seed\)"
+    ):
         autograd_function(untyped(on_torch))
 
 

@@ -3,6 +3,7 @@
 import math
 import re
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule import Array, global_max_pool, global_mean_pool, max_pool, mean_pool
+from chainrule import Array, Layer, global_max_pool, global_mean_pool, max_pool, mean_pool, tree
 from chainrule.arrays.types import is_any_tuple
 from strategies import Floating, all_dtypes, generators, layouts, normal, sides
 from untyped import untyped
@@ -329,3 +330,11 @@ def test_operations_are_those_of_windows_or_of_one_axis_after_the_other(make: An
     assert make((2, 3), (1, 3)).operations((), (1, 4, 6, 1), (1, 3, 2, 1)) == (24 + 12, 24 + 12)
     # So too where they are large: 6 numbers for each of 12 x 2, and then for each of 2 x 2.
     assert make(6).operations((), (1, 12, 12, 1), (1, 2, 2, 1)) == (144 + 24, 144 + 24)
+
+
+@pytest.mark.parametrize("layer", [max_pool(2), mean_pool(2), global_max_pool, global_mean_pool], ids=str)
+def test_of_a_memory_map_come_plain_arrays(layer: Layer[Any, Any], tmp_path: Path) -> None:
+    mapped = np.memmap(tmp_path / "x", np.float64, "w+", shape=(2, 4, 4, 3))
+    out, cache = layer.forward((), mapped)
+    dx, _ = layer.backward(cache, np.ones(out.shape))
+    assert {type(each) for each in (out, dx, *tree.leaves(cache))} == {np.ndarray}

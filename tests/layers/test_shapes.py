@@ -95,6 +95,7 @@ def test_bad_lengths_are_refused_where_the_layer_is_made(shape: Any, error: Any,
     ("layer", "shape", "message"),
     [
         (flatten, (), "flatten: x must have an axis of examples, got shape ()"),
+        (reshape(-1), (), "reshape: x must have an axis of examples, got shape ()"),
         (reshape(2), (), "reshape: x must have an axis of examples, got shape ()"),
         (reshape(2, 3), (4, 5), "reshape: an example of x (4, 5) has 5 numbers, which do not fill (2, 3)"),
         (reshape(2, -1), (4, 5), "reshape: an example of x (4, 5) has 5 numbers, which do not fill (2, -1)"),

@@ -18,12 +18,20 @@ from chainrule import (
     Affine,
     Embedding,
     accuracy,
+    adam,
     affine,
     embedding,
     encoded,
+    global_mean_pool,
+    mean_squared_error,
+    numerical_gradient,
     prediction,
+    relu,
+    sequential,
     sgd,
     softmax_cross_entropy,
+    split,
+    standardise,
     training_step,
     tree,
 )
@@ -137,6 +145,46 @@ def test_targets_of_another_library_are_refused_by_name(of_logits: Library, of_t
     message = f"targets are an array of {of_targets.name} but the logits are of {of_logits.name}: convert one of them"
     with pytest.raises(TypeError, match=message):
         softmax_cross_entropy.forward(logits, others)
+
+
+@pytest.mark.parametrize("library", OTHERS, ids=lambda library: library.name)
+def test_a_derivative_of_another_library_is_refused_by_name(library: Library) -> None:
+    params, x = (Affine(np.eye(3), np.zeros(3)), (), ()), np.ones((2, 3))
+    network = sequential(affine, relu, relu)
+    given = library.put(x)
+    for layer, of in ((relu, ()), (affine, params[0]), (network, params)):
+        _, cache = layer.forward(of, x)
+        for back in (layer.backward, layer.grads):
+            with pytest.raises(TypeError, match=f"dout is an array of {library.name} but out of numpy: convert one"):
+                back(cache, given)
+    _, cache = mean_squared_error.forward(x, 2 * x)
+    with pytest.raises(TypeError, match=f"dloss is an array of {library.name} but out of numpy: convert one of them"):
+        mean_squared_error.backward(cache, library.put(np.array(2.0)))
+    for optimizer in (sgd(0.1), adam(0.1)) if library.name != "array_api_strict" else ():  # warns of NumPy's dtypes
+        with pytest.raises(
+            TypeError, match=rf"gradient f64\[3\] is an array of {library.name} but its parameter of nu"
+        ):
+            optimizer.step(optimizer.init(x[0]), x[0], library.put(x[0]))
+
+
+@pytest.mark.parametrize("library", OTHERS, ids=lambda library: library.name)
+def test_the_library_of_what_must_be_numpys_is_named(library: Library) -> None:
+    x = library.put(np.ones((3, 2)))
+    calls: tuple[Any, ...] = (
+        lambda: numerical_gradient(lambda params: 0.0, x),
+        lambda: split(np.random.default_rng(0), 0.5, x),
+        lambda: standardise(x),
+    )
+    for call in calls:
+        with pytest.raises(TypeError, match=rf"got f64\[3, 2\] of {library.name}: convert it"):
+            call()
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.name)
+def test_trees_have_an_inner_product_and_a_mean_over_no_channels_is_none(library: Library) -> None:
+    a = (library.put(np.array([1.0, 2.0])), library.put(np.array(3.0)))
+    assert tree.dot(a, a) == 14.0
+    assert global_mean_pool.forward((), library.put(np.ones((2, 3, 0))))[0].shape == (2, 0)
 
 
 def test_targets_of_a_library_that_nobody_knows_are_taken_as_they_are() -> None:

@@ -137,7 +137,16 @@ def conversion(value: object, dtype: str = "") -> str:
     """
     if is_of_pandas(value):
         return f": convert it with .to_numpy({dtype})"
-    return ": convert it with np.asarray" if is_a(value, list, tuple, float, int, np.generic) else ""
+    return (
+        ": convert it with np.asarray" if is_a(value, list, tuple, float, int, np.generic) or of_library(value) else ""
+    )
+
+
+def of_library(value: object) -> str:
+    """The library of an array that is none of NumPy's, for a message, such as " of torch"; "" of anything else."""
+    library = library_name(value).replace("jaxlib", "jax")
+    is_other = hasattr(type(value), "dtype") and hasattr(type(value), "shape") and library not in {"numpy", "pandas"}
+    return f" of {library}" if is_other else ""
 
 
 def is_of_pandas(value: object) -> bool:

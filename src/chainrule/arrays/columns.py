@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays.arguments import conversion, describe
+from chainrule.arrays.arguments import conversion, describe, of_library
 from chainrule.arrays.cells import first_cell
 from chainrule.arrays.libraries import namespace
 from chainrule.arrays.ownership import read_only
@@ -29,7 +29,8 @@ def mean_and_deviation(x: Array, name: str) -> tuple[Array, Array]:
     The deviation is 1 where all numbers are equal, or where the dtype of x takes their deviation for 0.
     """
     if not is_numpy(x):
-        raise TypeError(f"{name} must be a NumPy array of floats, got {describe(x)}{conversion(x, 'np.float32')}")
+        got = f"{describe(x)}{of_library(x)}{conversion(x, 'np.float32')}"
+        raise TypeError(f"{name} must be a NumPy array of floats, got {got}")
     namespace(x, name=name)
     if x.ndim < 2 or 0 in x.shape:
         how = ": for one column x[:, None]" if x.ndim == 1 else ""

@@ -119,6 +119,13 @@ def meets(owner: str, name: str, array: Array | Mask, x: Array) -> None:
         raise TypeError(f"{owner}: {of}: convert one of them")
 
 
+def can_meet(name: str, array: Array, of: str, beside: Array) -> None:
+    """Check that an array is of the library of what it belongs to; a TypeError names both."""
+    libraries = unlike(array, beside)
+    if libraries is not None:
+        raise TypeError(f"{name} is an array of {libraries[0]} but {of} of {libraries[1]}: convert one of them")
+
+
 def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
     """Find the functions for arrays that are not plain NumPy, or raise a TypeError that says what is wrong."""
     found = _of_one(x, name)

@@ -168,8 +168,8 @@ def borrowed(x: A) -> A:
     if isinstance(x, NUMPY):
         if not lent.dtype.isnative:
             lent = own(lent)
-        elif lent.flags.writeable:
-            lent = lent.view()
+        elif lent.flags.writeable or type(lent) is np.memmap:
+            lent = lent.view(np.ndarray) if type(lent) is np.memmap else lent.view()
             lent.setflags(False)
     borrow: A = lent
     return borrow

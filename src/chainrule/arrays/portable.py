@@ -219,6 +219,8 @@ class Portable:
         if not isinstance(along, Groups):
             return reduction(x, axis=along, keepdims=True)
         n, positions, channels = x.shape
+        if channels == 0:
+            return x[:, :1, :]
         apart = (n, positions, along.number, channels // along.number)
         each = reduction(self.xp.reshape(x, apart), axis=(1, 3), keepdims=True)
         out: Array = self.xp.reshape(self.xp.broadcast_to(each, (n, 1, *apart[2:])), (n, 1, channels))

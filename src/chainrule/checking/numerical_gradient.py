@@ -23,7 +23,7 @@ from attrs import evolve
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.arguments import describe, is_a, of_library
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array, is_numpy, is_tuple
 from chainrule.checking.complex_step import STEP
@@ -180,8 +180,8 @@ def _check(name: str, f: object, params: object, method: str, what: str = "param
     for path, leaf in tree.named_leaves(params):
         if not is_numpy(leaf) or leaf.dtype.kind != "f":
             raise TypeError(
-                f"{name}: {what}{path} must be a NumPy array of floats, got {describe(leaf)}: "
-                "convert it first, e.g. with .astype(np.float64)"
+                f"{name}: {what}{path} must be a NumPy array of floats, got {describe(leaf)}{of_library(leaf)}: "
+                f"convert it first, e.g. with {'.astype(np.float64)' if is_numpy(leaf) else 'np.asarray'}"
             )
 
 

@@ -24,7 +24,7 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.records import blank, field_names, is_record
 from chainrule.arrays.types import Array, is_numpy
-from chainrule.encoder import Encoder
+from chainrule.encoder import Encoder, seed_hint
 from chainrule.interop.arguments import (
     Constant,
     Place,
@@ -194,7 +194,7 @@ def custom_vjp(layer: Layer[P, C]) -> Callable[[P, Array], Array]:
     [[3.0, 0.0]]
     """
     if not isinstance(layer, Layer):
-        raise TypeError(f"custom_vjp: it must be a Layer, got {describe(layer)}")
+        raise TypeError(f"custom_vjp: it must be a Layer, got {describe(layer)}{seed_hint(layer)}")
     register_pytrees()
 
     def forward(params: P, x: Array) -> tuple[Array, C]:

@@ -36,7 +36,7 @@ from chainrule import tree
 from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
-from chainrule.encoder import Encoder, Network, checked_network
+from chainrule.encoder import Encoder, Network, checked_network, seed_hint
 from chainrule.interop.arguments import Place, beside, check_place, constant_at, keep, name_of_function
 from chainrule.interop.graph import Graph, backward, grads
 from chainrule.interop.parameters import named
@@ -102,7 +102,7 @@ def autograd_function(layer: Layer[P, C]) -> Callable[[P, Array], Array]:
             [4., 4.]])
     """
     if not isinstance(layer, Layer):
-        raise TypeError(f"autograd_function: it must be a Layer, got {describe(layer)}")
+        raise TypeError(f"autograd_function: it must be a Layer, got {describe(layer)}{seed_hint(layer)}")
     return partial(_apply, layer)
 
 

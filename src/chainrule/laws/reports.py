@@ -157,7 +157,7 @@ def _dtype(*arguments: Any) -> str:
 def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:
     if not isinstance(subject, classes):
         named = " or ".join(f"{'an' if cls is Encoder else 'a'} {cls.__name__}" for cls in classes)
-        hint = seed_hint(subject) if Layer in classes else ""
+        hint = seed_hint(subject, "network(seed), or Layer(forward, backward)") if Layer in classes else ""
         raise TypeError(f"{name}: the subject must be {named}, got {describe(subject)}{hint}")
 
 

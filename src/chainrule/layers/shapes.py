@@ -92,9 +92,8 @@ def whole(shape: tuple[int, ...], x: Shape) -> tuple[int, ...]:
     return tuple(math.prod(x[1:]) // max(known, 1) if each == -1 else each for each in shape)
 
 
-def fits(shape: tuple[int, ...], params: Unit, x: Array) -> None:
+def fits(name: str, shape: tuple[int, ...], params: Unit, x: Array) -> None:
     """Check that an example has as many numbers as the shape."""
-    name = "flatten" if shape == (-1,) else "reshape"
     if not x.ndim:
         raise ValueError(f"{name}: x must have an axis of examples, got shape ()")
     numbers = math.prod(x.shape[1:])
@@ -108,7 +107,13 @@ def operations(params: Unit, x: Shape, out: Shape) -> tuple[int, int]:
 
 
 flatten: Layer[Unit, ReshapeCache] = layer(
-    "flatten", (), flattened, backward, partial(fits, (-1,)), operations=operations, onnx=partial(to_onnx, (-1,))
+    "flatten",
+    (),
+    flattened,
+    backward,
+    partial(fits, "flatten", (-1,)),
+    operations=operations,
+    onnx=partial(to_onnx, (-1,)),
 )
 """All axes but the first as one: (n, ..., d) to (n, m); its parameters are `()`."""
 
@@ -149,7 +154,7 @@ def reshape(*shape: int) -> Layer[Unit, ReshapeCache]:
         (),
         partial(forward, shape=lengths),
         backward,
-        partial(fits, lengths),
+        partial(fits, "reshape", lengths),
         operations=operations,
         onnx=partial(to_onnx, lengths),
     )

@@ -18,12 +18,12 @@ from attrs import frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, like_out
-from chainrule.arrays.libraries import namespace
+from chainrule.arrays.libraries import can_meet, namespace
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
 from chainrule.arrays.records import Signature, fields_of, first_of, sign, signature_of
 from chainrule.arrays.tuned import TUNED
-from chainrule.arrays.types import Array, Unit
+from chainrule.arrays.types import Array, Unit, is_numpy
 from chainrule.layer import Layer, Shape
 from chainrule.naming import options_of, public, titled, unbound
 from chainrule.rules.features import features
@@ -266,8 +266,10 @@ class LayerArithmetic(Generic[P, C]):
             name = "one of its own" if expected is None else expected.__name__
             what = f"{self.name} backward: cache must be {name}"
             raise TypeError(f"{what}, got {describe(cache)} of {signature.layer}")
-        like_out(dout, signature.shape, signature.dtype, self.name)
         xp: Namespace = signature.xp
+        if xp is TUNED and not is_numpy(dout):
+            can_meet(f"{self.name} backward: dout", dout, "out", np.empty(0))
+        like_out(dout, signature.shape, signature.dtype, self.name)
         return xp
 
     def locked(self, grads: P) -> P:

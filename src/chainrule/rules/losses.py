@@ -15,11 +15,11 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from attrs import frozen
 
 from chainrule.arrays.arguments import describe, empty_batch, record_of
-from chainrule.arrays.libraries import namespace
+from chainrule.arrays.libraries import can_meet, namespace
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, own, read_only
 from chainrule.arrays.records import record, unchecked
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_numpy
 from chainrule.loss import Loss
 from chainrule.naming import options_of, public, titled
 from chainrule.rules.rule import LossRule
@@ -169,6 +169,8 @@ class LossArithmetic(Generic[T]):
             raise TypeError(f"{self.name} backward: dloss must be a number or a 0-d array, got {describe(dloss)}")
         else:
             scalar = own(dloss)  # a NumPy scalar becomes an array
+            if not is_numpy(scalar):
+                can_meet(f"{self.name} backward: dloss", scalar, "out", slopes)
             namespace(scalar, name=f"{self.name} backward: dloss")
             factor = xp.astype(xp.widened(xp.astype(scalar, slopes)) / n, slopes)  # n may be beyond float16
         return xp.times(slopes, factor if divisor is None else (factor / divisor)[..., None])

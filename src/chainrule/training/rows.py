@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.arrays.arguments import conversion, describe, is_of_pandas
+from chainrule.arrays.arguments import conversion, describe, is_of_pandas, of_library
 from chainrule.arrays.cells import first_cell
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.records import field_names
@@ -58,7 +58,7 @@ def _arrays(owner: str, name: str, part: object) -> Iterator[tuple[str, NDArray[
             got = type(array).__name__ if is_of_pandas(array) else describe(array)
             is_table = name == "x" or len(getattr(array, "shape", ())) == 2
             how = conversion(array, "np.float32" if is_table else "")
-            raise TypeError(f"{owner}: {name}{path} must be a NumPy array, got {got}{how}")
+            raise TypeError(f"{owner}: {name}{path} must be a NumPy array, got {got}{of_library(array)}{how}")
         yield f"{name}{path}", array
 
 
