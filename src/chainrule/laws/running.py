@@ -127,9 +127,12 @@ CAUSES = ("arguments_unchanged", "all_written", "repeatability")
 def _causes_first(verdicts: list[Verdict]) -> list[Verdict]:
     """The verdicts in the order of their laws, but for laws from whose faults others may follow: those come first.
 
-    A `dout` that is written to changes nothing that comes after it.
+    A `dout` that is written to changes nothing that comes after it. Where the derivative is right for a usual `dout`,
+    and not for every one, laws that take others find that too.
     """
     first = {each.law for each in verdicts if each.wrong and each.law in CAUSES and each.field != "dout"}
+    if not any(each.wrong for each in verdicts if each.law == "derivative"):  # it is right for a usual dout
+        first |= {each.law for each in verdicts if each.wrong and each.law == "any_dout"}
     return sorted(verdicts, key=lambda each: each.law not in first)
 
 

@@ -31,12 +31,12 @@ LENGTHS = (1, 2, 3, 4, 6, 7, 8, 16, 17, 23, 32, 33, 64, 65, 128, 129)
 LONG = 257
 """One more, to which a byte doesn't count: of two rows, since a layer may take one step after another."""
 
-VECTORS = (1, 2, 3, 16, 23, 32, 33, 63, 64, 65, 100, 128, 129, 256, 257)
+VECTORS = (1, 2, 3, 7, 8, 9, 10, 15, 16, 17, 23, 31, 32, 33, 63, 64, 65, 100, 128, 129, 256, 257)
 """Numbers of columns, of a layer whose parameters are vectors of as many numbers, as those of a norm are."""
 
-MATRICES = (1, 23, 33, 65, 129)
-"""Numbers of rows or columns of parameters that are matrices: one more than blocks have, and 7 more than 16. They also
-become as many as the other axis has: a square may be taken for its transpose."""
+MATRICES = (1, 8, 23, 32, 33, 65, 128, 129)
+"""Numbers of rows or columns of parameters that are matrices: as many as blocks have, one more, and 7 more than 16. An
+axis also becomes as long as the other one: a square may be taken for its transpose."""
 
 ENOUGH = 2**14
 """The most numbers in parameters that are made for a check, if it was given fewer."""

@@ -17,10 +17,10 @@ from chainrule.laws.trials.wording import plural
 OtherArguments: TypeAlias = tuple[str, Array, Any]
 """Words for what is special, an output, and the targets that go with it."""
 
-ROWS = (8, 9, 33, 64, 65, 128, 129, 257, 1000)
+ROWS = (3, 7, 8, 9, 10, 16, 17, 31, 32, 33, 63, 64, 65, 100, 128, 129, 256, 257, 1000)
 """Numbers of rows that a loss is tried with, beside 1, 2 and as many as there are columns."""
 
-FEW_COLUMNS, MORE_COLUMNS = (1, 2, 3), (33, 64, 65, 128, 129, 257)
+FEW_COLUMNS, MORE_COLUMNS = (1, 2, 3), (7, 8, 9, 10, 16, 17, 32, 33, 64, 65, 100, 128, 129, 256, 257)
 """Numbers of columns, beside one more than there are."""
 
 LENGTHS = (1, 17, 33)

@@ -6,10 +6,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, compare, one_each
+from chainrule.laws.of_layers._other_numbers import ZEROS
 from chainrule.laws.of_layers._watched import written_while_called
 from chainrule.laws.of_layers.layouts import any_layout, layouts_of
 from chainrule.laws.of_layers.memory import all_written, nothing_shared
@@ -170,6 +172,7 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     layer = as_layer(loss, targets, rows=number_of_rows(out))
     laws = (any_layout, nothing_shared, all_written)
     verdicts = [verdict for law in laws for verdict in law(layer, (), out, rng) if verdict.field != "params"]
+    verdicts += _unwritten_at_targets(layer, out, targets, rng)
     verdicts += [
         Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted")
         for name in written_while_called(layer, (), out, rng)
@@ -209,6 +212,16 @@ def _laid_out(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator
         for field, (got, expected) in results.items():
             note = f"{name} out with targets in the same layout gives another one"
             yield compare("", field, got, np.where(np.isfinite(expected), expected, np.nan), rounding, note=note)
+
+
+def _unwritten_at_targets(layer: Any, out: Array, targets: Any, rng: np.random.Generator) -> Iterator[Verdict]:
+    """The verdicts on memory that is not written where out is its target, of some entries."""
+    for leaf in tree.leaves(targets):
+        if leaf.dtype.kind == "f" and leaf.shape == out.shape:
+            some = np.where(rng.random(out.shape) < ZEROS, leaf, out).astype(out.dtype)
+            for each in all_written(layer, (), some, rng):
+                if each.wrong:
+                    yield evolve(each, note=f"where out is the targets: {each.note}")
 
 
 def _written_by_a_call(loss: Loss[Any, Any], out: Array, targets: Any) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import REFUSE, by_directions
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.rounding import units_of
-from chainrule.laws.trials.sizes import sizes_of
+from chainrule.laws.trials.sizes import in_unit_interval, sizes_of
 from chainrule.laws.trials.trial import Trial, measured
 from chainrule.loss import Loss
 
@@ -37,6 +38,9 @@ NANS, NANS_ROWS = 3, 8
 
 CANCELLED = 2.0**-46
 """The share of numbers in float64 that is left of them as rounding where they cancel."""
+
+FAR = (1e3, 1e4)
+"""The largest numbers of an out that is far out."""
 
 ALL_PAIRS = 257
 """The most rows at which a wrong entry is searched for, of a loss whose rows are coupled."""
@@ -70,7 +74,8 @@ def loss_values(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     """
     layer = as_layer(loss, targets, rows=number_of_rows(out))
     verdicts = [*other_values(layer, (), out, rng), *any_dout(layer, (), out, rng)]
-    found = one_verdict("loss_values", [*_overflows(layer, out, rng), *verdicts, *_of_nan(loss, out, targets, rng)])
+    far = (*_overflows(layer, out, rng), *_far_out(layer, out, rng))
+    found = one_verdict("loss_values", [*far, *verdicts, *_of_nan(loss, out, targets, rng)])
     return of_ignored(loss, out, targets, found)
 
 
@@ -79,7 +84,7 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
     if np.finfo(np.longdouble).maxexp <= np.finfo(np.float64).maxexp:
         return
     signs = np.sign(out), rng.choice([-1.0, 1.0], out.shape), np.full(out.shape, -1.0), _of_rows_in_turn(out.shape)
-    for size in (1e3, 1e4):
+    for size in FAR:
         for x in (size * each for each in signs):
             try:
                 with np.errstate(all="ignore"):
@@ -102,6 +107,20 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
                     note = f"for out of {size:.0e} it is another than in a wider format"
                     at = np.unravel_index(int(np.argmax(off)), off.shape)
                     yield Verdict("", "dx", ok=False, note=note, got=float(slope[at]), expected=float(other[at]))
+
+
+def _far_out(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Verdict]:
+    """The faults of the gradient along directions, far out."""
+    if in_unit_interval(out) or not out.size:
+        return
+    base = measured(Trial.in_float64(layer, (), out), rng)
+    for size in FAR:
+        with suppress(Exception), np.errstate(all="ignore"):  # it refuses them, which is an answer
+            far = base.x * (size / float(np.abs(base.x).max()))
+            trial = evolve(Trial.in_float64(layer, (), far).with_noise(base.noise), floor=UNIT)
+            if np.isfinite(trial.out).all():
+                pairs = layer.couples_rows and len(far) > ALL_PAIRS
+                yield from (each for each in _compared(trial, rng, f"for out of {size:.0e}", pairs=pairs) if each.wrong)
 
 
 def _of_rows_in_turn(shape: tuple[int, ...]) -> Array:

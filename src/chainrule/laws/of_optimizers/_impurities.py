@@ -110,7 +110,7 @@ def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
 
 def _shared(results: Any, given: Any) -> str:
     """The memory that results share with arguments or with each other, in words; "" if none."""
-    held = arrays_in(results)
+    held = [array for part in results for array in arrays_in(part)]  # of both, where they are one container
     with_given, with_each_other = product(held, arrays_in(given)), combinations(held, 2)
     of_given, of_results = (
         [(a, b) for a, b in pairs if a.flags.writeable or b.flags.writeable] for pairs in (with_given, with_each_other)
