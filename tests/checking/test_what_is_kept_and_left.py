@@ -16,6 +16,7 @@ from chainrule import (
     Convolution,
     Layer,
     LayerNorm,
+    Loss,
     PRelu,
     adam,
     affine,
@@ -434,3 +435,108 @@ def test_of_no_rows_nothing_is_wrong() -> None:
     report = check_layer(Layer(forward, backward), RNG(0).standard_normal(4), X[:0], rng=RNG(0))
     assert not report.failures, report
     assert {each.law for each in report.undecided} == {"derivative"}
+
+
+def without_the_last_block(size: int, of: int, axis: int) -> Layer[Any, Any]:
+    """`x W`, of whose gradients one loses what is beyond n % size: the last block, where it is full."""
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Array]:
+        x, W = cache
+        both = (dout @ W.T, x.T @ dout)
+        columns = np.moveaxis(both[of], axis, -1)
+        n = columns.shape[-1]
+        last = np.arange(n) >= (n - 1) // size * size
+        columns[:, last & (np.arange(n) % size >= n % size)] = 0
+        return both
+
+    return Layer(lambda W, x: (x @ W, (x.copy(), W.copy())), backward)
+
+
+@pytest.mark.parametrize(("of", "axis"), [(0, 1), (1, 0), (1, 1)], ids=["dx", "rows of dW", "columns of dW"])
+@pytest.mark.parametrize("size", [8, 32, 128])
+def test_a_last_block_that_is_full_is_there(size: int, of: int, axis: int) -> None:
+    layer, W, x = without_the_last_block(size, of, axis), RNG(1).standard_normal((5, 3)), RNG(2).standard_normal((6, 5))
+    report = check_layer(layer, W, x, rng=RNG(0), only=["other_sizes"])
+    assert {each.field for each in report.failures} == {("dx", "grads")[of]}
+
+
+def logistic(factor: Callable[[Array, Array], Any]) -> Loss[Any, Any]:
+    """The binary cross-entropy of rows, whose gradient is multiplied by a factor that depends on out and targets."""
+
+    def rows(out: Array, targets: Array) -> Array:
+        return np.asarray((np.maximum(out, 0) - out * targets + np.log1p(np.exp(-np.abs(out)))).mean(axis=-1))
+
+    def forward(out: Array, targets: Array) -> tuple[Array, Any]:
+        return np.asarray(rows(out, targets).mean(), out.dtype), (out.copy(), targets.copy())
+
+    def backward(cache: Any, dloss: Any) -> Array:
+        out, targets = cache
+        e = np.exp(-np.abs(out))
+        slope = np.where(out >= 0, 1 / (1 + e), e / (1 + e)) - targets
+        return np.asarray(factor(out, targets) * slope * (float(dloss) / out.size), out.dtype)
+
+    return Loss(forward, backward, rows)
+
+
+HITS = (RNG(1).random((6, 4)) < 0.5).astype(float)
+
+
+@pytest.mark.parametrize(
+    "factor",
+    [
+        lambda out, targets: np.where(np.abs(out) > 300, 2, 1),
+        lambda out, targets: np.where(np.abs(out) > 5000, 2, 1),
+        lambda out, targets: 1 + (out.shape[1] == 10),
+        lambda out, targets: 1 + (out.shape[1] == 256),
+        lambda out, targets: 1 + (len(out) == 32),
+        lambda out, targets: 1 + (len(out) == 100),
+    ],
+    ids=["beyond 300", "beyond 5000", "10 columns", "256 columns", "32 rows", "100 rows"],
+)
+def test_a_loss_far_out_and_at_usual_sizes_is_tried(factor: Callable[[Array, Array], Any]) -> None:
+    out = RNG(5).standard_normal((6, 4))
+    assert check_loss(logistic(lambda out, targets: 1), out, HITS, rng=RNG(0)).ok
+    assert check_loss(logistic(factor), out, HITS, rng=RNG(0)).failures
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_loss_does_not_write_where_out_is_its_target_is_found(seed: int) -> None:
+    def forward(out: Array, targets: Array) -> tuple[Array, Array]:
+        return np.asarray(((out - targets) ** 2).mean() / 2, out.dtype), out - targets
+
+    def backward(off: Array, dloss: Any) -> Array:
+        dout = np.empty_like(off)
+        np.divide(off * float(dloss), off.size, out=dout, where=off != 0)
+        return dout
+
+    loss = Loss(forward, backward, lambda out, targets: np.asarray(((out - targets) ** 2).mean(axis=-1) / 2))
+    out, targets = RNG(5).standard_normal((2, 6, 4))
+    words = "where out is the targets: it depends on what was in memory before: is an entry of np.empty not written?"
+    assert ("dout", words) in notes(check_loss(loss, out, targets, rng=RNG(seed)), "loss_memory")
+
+
+def test_one_container_for_parameters_and_state_is_two_results_that_are_one() -> None:
+    class Both:
+        def init(self, params: Any) -> Any:
+            return tuple(each.copy() for each in params)
+
+        def step(self, state: Any, params: Any, grads: Any) -> tuple[Any, Any]:
+            new = tuple(a - 0.1 * b for a, b in zip(params, grads, strict=True))
+            return new, new
+
+    params, grads = ((RNG(seed).standard_normal(5), RNG(seed).standard_normal((2, 2))) for seed in (1, 2))
+    said = notes(check_optimizer(Both(), params, grads, rng=RNG(0)), "step_purity")
+    assert said == {("ownership", "two results are one array: return a copy of it")}
+
+
+def test_a_fault_of_some_douts_comes_before_what_follows_from_it() -> None:
+    def backward(out: Array, dout: Array) -> tuple[Array, Any]:
+        return dout * (1 - out * out) * (1.5 if (dout == 1).all() else 1), ()
+
+    layer = Layer(lambda params, x: (np.tanh(x), np.tanh(x)), backward)
+    first, *others = check_layer(layer, (), X, rng=RNG(0)).failures
+    assert (first.law, first.note) == (
+        "any_dout",
+        "for dout of ones: it is 1.5 times what it should be: a constant factor",
+    )
+    assert "other_values" in {each.law for each in others}

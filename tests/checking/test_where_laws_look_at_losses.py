@@ -71,12 +71,12 @@ def seen_by(make: Callable[[Where], Loss[Any, Any]], out: Array, targets: Array)
     return seen
 
 
-ROWS = (1, 2, 5, 8, 9, 33, 64, 65, 128, 129, 257, 1000)
+ROWS = (1, 2, 3, 5, 7, 8, 9, 10, 16, 17, 31, 32, 33, 63, 64, 65, 100, 128, 129, 256, 257, 1000)
 
 
 def test_every_size_of_an_output_is_tried() -> None:
     seen = seen_by(squares_but, OUT, TARGETS)
-    columns = (1, 2, 3, 6, 33, 64, 65, 128, 129, 257)
+    columns = (1, 2, 3, 6, 7, 8, 9, 10, 16, 17, 32, 33, 64, 65, 100, 128, 129, 256, 257)
     assert {out.shape for out, _ in seen} == {OUT.shape, *((n, 5) for n in ROWS), *((6, k) for k in columns)}
     for out, targets in seen:
         assert np.isin(targets[0, :5] / TARGETS[:, : targets.shape[1]], (0, 1, 10, 100, 1e5)).any()
@@ -92,7 +92,7 @@ def test_every_length_between_rows_and_columns_is_tried() -> None:
 
 
 def test_labels_and_shares_go_with_other_columns() -> None:
-    columns = {1, 2, 3, 5, 6, 33, 64, 65, 128, 129, 257}
+    columns = {1, 2, 3, 5, 6, 7, 8, 9, 10, 16, 17, 32, 33, 64, 65, 100, 128, 129, 256, 257}
     for out, targets in (seen := seen_by(entropy_but, OUT, LABELS)):
         assert targets.max() < out.shape[1]
         if out.shape == (6, 3):

@@ -131,7 +131,7 @@ def _causes_first(verdicts: list[Verdict]) -> list[Verdict]:
     and not for every one, laws that take others find that too.
     """
     first = {each.law for each in verdicts if each.wrong and each.law in CAUSES and each.field != "dout"}
-    if not any(each.wrong for each in verdicts if each.law == "derivative"):  # it is right for a usual dout
+    if not first and not any(each.wrong for each in verdicts if each.law == "derivative"):
         first |= {each.law for each in verdicts if each.wrong and each.law == "any_dout"}
     return sorted(verdicts, key=lambda each: each.law not in first)
 

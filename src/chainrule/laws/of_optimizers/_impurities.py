@@ -100,7 +100,7 @@ def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
         when = f", at step {step + 1}" if step else ""
         if not same(before, copies((at, grads, state))):
             notes.setdefault("arguments", f"a call wrote to one of its arguments{when}")
-        shared = _shared(results, [at, grads])
+        shared = _shared(results, [at, grads]) or (ONE_ARRAY if _are_one(*results) else "")
         if shared:
             zero = "" if any(leaf.any() for leaf in tree.leaves(grads)) else ", where all gradients are 0"
             notes.setdefault("ownership", f"{shared}{when}{zero}")
@@ -110,7 +110,7 @@ def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
 
 def _shared(results: Any, given: Any) -> str:
     """The memory that results share with arguments or with each other, in words; "" if none."""
-    held = [array for part in results for array in arrays_in(part)]  # of both, where they are one container
+    held = arrays_in(results)
     with_given, with_each_other = product(held, arrays_in(given)), combinations(held, 2)
     of_given, of_results = (
         [(a, b) for a, b in pairs if a.flags.writeable or b.flags.writeable] for pairs in (with_given, with_each_other)
@@ -120,8 +120,16 @@ def _shared(results: Any, given: Any) -> str:
     if any(a is b for a, b in of_given):
         return "a result is an array of the arguments: return a copy of it"
     if any(a is b for a, b in of_results):
-        return "two results are one array: return a copy of it"
+        return ONE_ARRAY
     return ""
+
+
+ONE_ARRAY = "two results are one array: return a copy of it"
+
+
+def _are_one(params: Any, state: Any) -> bool:
+    """Tell whether new parameters and state are one and the same container of arrays that can be written to."""
+    return params is state and any(array.flags.writeable for array in arrays_in(params))
 
 
 def _holed(grads: Any) -> Any:
