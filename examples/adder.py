@@ -7,19 +7,19 @@ The model is in `gpt.py`, and how it writes.
 """
 
 import argparse
-import sys
 import time
 import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import frozen
 from gpt import Params, gpt, init, write
+from program import carry_out, loaded, picture, refuse, write_picture
 
-from chainrule import Labels, Run, Weighted, adamw, clip_by_global_norm, load, prediction, record, save
+from chainrule import Labels, Run, Weighted, adamw, clip_by_global_norm, prediction, record, save
 from chainrule import schedules, softmax_cross_entropy, train, weighted
 from chainrule.optimizer import State
 from chainrule.training.train import Runs
@@ -57,7 +57,7 @@ def learn(options: argparse.Namespace, params: Params, tokens: Labels, size: int
     kept = Kept(runs().start, np.array([zlib.crc32(tokens.tobytes())]))
     if file:
         try:
-            found = load(file, kept) if file.exists() else kept
+            found = loaded(file, kept, "--text or program") if file.exists() else kept
             if found.shown != kept.shown:
                 refuse(f"--save: {file} is a run with another --seed, --steps or --text")
             save(file, found)
@@ -69,6 +69,11 @@ def learn(options: argparse.Namespace, params: Params, tokens: Labels, size: int
         if file:
             save(file, Kept(run, kept.shown))
         yield run
+
+
+def so_far(run: Learned) -> str:
+    """The step of a run, and the loss of the steps before, if there are any."""
+    return f"step {run.step:5}   loss {run.loss:6.4f}" if run.step else f"step {0:5}   loss {'-':>6}"
 
 
 def asked(tokens: Labels, first: int) -> tuple[Labels, Weighted[Labels]]:
@@ -85,7 +90,7 @@ def add(options: argparse.Namespace) -> str:
     params = init(rng, len(SIGNS), tokens.shape[1] - 1, WIDTH, BLOCKS)
     for run in learn(options, params, tokens, BATCH, RESULT):
         params, share, text = run.params, *answers(run.params, tests[:500])
-        print(f"step {run.step:5}   loss {run.loss:6.4f}   accuracy {share:.3f}   {text}", flush=True)
+        print(f"{so_far(run)}   accuracy {share:.3f}   {text}", flush=True)
     carried = [2, 6, 8, 1, 5, 9, 0, 4, 10], [1, 1, 1, 2, 2, 2, 3, 3, 3]
     draw(options.picture, params, sums(np.array([457_234]))[0], SIGNS, RESULT, carried)
     shares = [answers(params, some)[0] for some in np.split(tests, 20)]
@@ -133,8 +138,11 @@ def continue_text(options: argparse.Namespace) -> str:
         params, draws = run.params, np.random.default_rng(options.seed)
         text = islice(write(network, params, prompt[None], draws, options.temperature), SAMPLE)
         sample = "".join(letters[token[0]] for token in text)
-        print(f"step {run.step:5}   loss {run.loss:6.4f}   {options.prompt + sample!r}", flush=True)
-    draw(options.picture, params, prompt, letters, 1)
+        print(f"{so_far(run)}   {options.prompt + sample!r}", flush=True)
+    if len(prompt) > 1:
+        draw(options.picture, params, prompt[-LENGTH:], letters, 1)
+    else:
+        print("no picture: it takes a prompt of two characters or more")
     x, targets = asked(tests, 1)
     return f"loss {loss.forward(prediction(network)(params, x), targets)[0]:.4f} of {x.size} unseen characters"
 
@@ -157,7 +165,7 @@ def draw(path: Path, params: Params, tokens: Labels, signs: Sequence[str], first
             axes.plot(*dots, "o", color="tab:orange", markersize=4)
         row[0].set_ylabel(f"block {i} writes")
     figure.supxlabel("and looks at" + " (dots: where it shows whether one is carried)" * any(dots))
-    figure.savefig(path)
+    write_picture(figure, path)
 
 
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -170,12 +178,12 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--prompt", metavar="TEXT", help="what to continue, with --text (default: its first line)")
     add("--temperature", metavar="T", type=float, default=0.5, help="of what is written then (default: %(default)s)")
     add("--save", metavar="FILE", type=Path, help="keep the run in this file, and go on with the one that is there")
-    add("--picture", metavar="FILE", type=Path, default=Path("adder.png"), help="of attention (default: %(default)s)")
+    add("--picture", metavar="FILE", type=picture, default="adder.png", help="of attention (default: %(default)s)")
     options = parser.parse_args(arguments)
     if options.seed < 0 or options.steps < 1 or not 0 <= options.temperature < np.inf:
         parser.error("--seed and --temperature must not be negative, and --steps must be positive")
-    if options.picture.suffix not in {".png", ".svg", ".pdf"} or not options.picture.parent.is_dir():
-        parser.error(f"--picture: {options.picture} must end in .png, .svg or .pdf, and its folder must be there")
+    if options.prompt and not options.text:
+        parser.error("--prompt goes with --text")
     if options.text:
         try:
             options.text = options.text.read_text("utf-8")
@@ -183,23 +191,21 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             parser.error(f"--text: {error}")
         if len(options.text) < 20 * LENGTH:
             parser.error(f"--text: {20 * LENGTH} characters are needed, and there are {len(options.text)}")
-        options.prompt = options.prompt or options.text.strip().partition("\n")[0]
+        options.prompt = options.prompt or options.text.strip().partition("\n")[0][:LENGTH]
+        if not options.prompt:
+            parser.error("--prompt: the text has no line to begin with, so give one")
         unknown = set(options.prompt) - set(options.text)
         if unknown:
             parser.error(f"--prompt: the text does not have {''.join(sorted(unknown))!r}")
     return options
 
 
-def refuse(why: str) -> NoReturn:
-    """End with a sentence."""
-    print(f"adder.py: error: {why}", file=sys.stderr)
-    raise SystemExit(2)
+def main(options: argparse.Namespace) -> None:
+    """Learn as the options say."""
+    began = time.perf_counter()
+    figure = (continue_text if options.text else add)(options)
+    print(f"{figure}, {time.perf_counter() - began:.0f} s")
 
 
 if __name__ == "__main__":
-    began, options = time.perf_counter(), read_options()
-    try:
-        figure = (continue_text if options.text else add)(options)
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    print(f"{figure}, {time.perf_counter() - began:.0f} s")
+    carry_out(main, read_options())

@@ -11,26 +11,26 @@ The network is a line and what bends it, side by side, so that it has the line f
 
     out = affine(z) + affine(tanh(affine(z)))        z = standardise(x)
 
-It needs chainrule[demo,files,sklearn].
+It needs chainrule[examples].
 """
 
 import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import frozen
-from matplotlib.figure import Figure
+from program import carry_out, file, loaded, needed, picture, refusals, whole, write_picture
 
-from chainrule import Affine, Array, adamw, add, affine, load, mean_squared_error, prediction, record, save
+from chainrule import Affine, Array, adamw, add, affine, mean_squared_error, prediction, record, save
 from chainrule import schedules, sequential, split, standardise, tanh, train
 
+Figure = needed("matplotlib.figure").Figure
 datasets, linear_model, neural_network, preprocessing = (  # scikit-learn declares no types
-    import_module(f"sklearn.{name}") for name in ("datasets", "linear_model", "neural_network", "preprocessing")
+    needed(f"sklearn.{name}") for name in ("datasets", "linear_model", "neural_network", "preprocessing")
 )
 
 HIDDEN, BATCH, RATE, DECAY, EPOCHS = 16, 32, 0.003, 0.1, 30  # chosen on the splits of seed 0
@@ -93,9 +93,11 @@ def compare(x: Array, y: Array, options: argparse.Namespace) -> Iterator[Errors]
     """
     errors = Errors(options.seed, np.full((options.splits, len(MODELS)), np.nan))
     if options.save and options.save.exists():
-        errors = load(options.save, errors)
+        errors = loaded(options.save, errors, "--splits or program")
         if errors.seed != options.seed:
             raise ValueError(f"{options.save} is of --seed {errors.seed}, not of {options.seed}")
+    if options.save:
+        save(options.save, errors)
     yield errors
     for i in range(int(np.isfinite(errors.found[:, 0]).sum()), options.splits):
         found = errors.found.copy()
@@ -143,14 +145,7 @@ def draw(path: Path, names: list[str], x: Array, errors: Array, models: list[Pre
             panel.plot(varied[:, column], predict(varied), label=name)
         panel.set_title(names[column])
     figure.axes[1].legend(frameon=False, fontsize="small")
-    figure.savefig(path, format="png")
-
-
-def whole(word: str) -> int:
-    """An option that is a whole number."""
-    if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number, got {word!r}")
-    return int(word)
+    write_picture(figure, path)
 
 
 def several(word: str) -> int:
@@ -160,29 +155,23 @@ def several(word: str) -> int:
     return int(word)
 
 
-def file(word: str) -> Path:
-    """An option that is a file to write."""
-    path = Path(word)
-    if path.is_dir() or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"must be a file in a folder that is there, got {word!r}")
-    return path
-
-
-def main() -> None:
-    """Compare, and draw, as the options say."""
-    began, worked = time.perf_counter(), time.process_time()
+def read_options() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--splits", type=several, default=30, help="how many to learn from (default: 30)")
     parser.add_argument("--seed", type=whole, default=1, help="of all random numbers (default: 1)")
     parser.add_argument("--save", type=file, metavar="FILE", help="keep the errors there, and go on after them")
-    parser.add_argument("--picture", type=file, metavar="FILE", default="diabetes.png", help="a PNG to draw")
-    options = parser.parse_args()
+    parser.add_argument("--picture", type=picture, metavar="FILE", default="diabetes.png", help="a .png, .svg or .pdf")
+    return parser.parse_args()
+
+
+def main(options: argparse.Namespace) -> None:
+    """Compare, and draw, as the options say."""
+    began, worked = time.perf_counter(), time.process_time()
     patients = datasets.load_diabetes(scaled=False)
     x, y = patients.data, patients.target
-    try:
+    with refusals():
         *_, errors = compare(x, y, options)
-    except (OSError, ValueError) as error:  # of the file: it is damaged or of other options, or can't be written
-        parser.error(str(error))
     draw(options.picture, patients.feature_names, x, errors.found, learned(x, y, options.seed, options.splits - 1)[0])
     print(*table(errors.found), sep="\n")
     print(f"drawn in {options.picture}; the processor worked for {time.process_time() - worked:.0f} s")
@@ -192,4 +181,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main, read_options())

@@ -12,7 +12,7 @@ out, for one image:
      7 x  7 x 64    flatten    3136    affine    128    relu    dropout    affine    10
 
 The pool may stand before the relu or after it, with the same result: what is largest is so after a relu too. Before it,
-the relu has a quarter of the work. It needs chainrule[demo,files].
+the relu has a quarter of the work. It needs chainrule[examples].
 """
 
 import argparse
@@ -22,15 +22,17 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
+from program import Kept, carry_out, file, needed, picture, refusals, resumed, whole, write_picture
 
 from chainrule import Affine, Array, Convolution, Labels, Network, Run, Unit, accuracy, adamw, affine, convolution
-from chainrule import dropout, flatten, inference, initializers, load, max_pool, prediction, relu, save, schedules
+from chainrule import dropout, flatten, inference, initializers, max_pool, prediction, relu, save, schedules
 from chainrule import sequential, softmax_cross_entropy, split, train
 from chainrule.datasets import Dataset, digits, load_mnist
 from chainrule.optimizer import State
 from chainrule.training.progress import progress
 from chainrule.training.train import Runs
+
+Figure = needed("matplotlib.figure").Figure
 
 CHANNELS, HIDDEN = (32, 64), 128
 BATCH, RATE, DROPPED = 128, 0.002, 0.4
@@ -86,14 +88,11 @@ def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
             for run in epoch:
                 yield run
 
-    start = runs(0).start
-    if options.save and options.save.exists():
-        start = load(options.save, start)
-        print(f"going on after step {start.step}, from {options.save}")
+    start = resumed(options, runs(0).start)
     yield start
     for run in progress(Runs(start, options.epochs, records())):
         if options.save:
-            save(options.save, run)
+            save(options.save, Kept(run, options.seed))
         yield run
 
 
@@ -148,7 +147,7 @@ def draw(path: Path, params: Params, x: Array, labels: Labels, logits: Array) ->
     confusion.set_yticks(range(len(table)))
     for axes in (filters, maps, mistakes):
         axes.set_axis_off()
-    figure.savefig(path, format="png")
+    write_picture(figure, path)
 
 
 def mosaic(images: Array, columns: int) -> Array:
@@ -160,43 +159,30 @@ def mosaic(images: Array, columns: int) -> Array:
     return cells.swapaxes(1, 2).reshape(rows * (height + 1), columns * (width + 1))
 
 
-def whole(word: str) -> int:
-    """An option that is a whole number."""
-    if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number, got {word!r}")
-    return int(word)
-
-
-def file(word: str) -> Path:
-    """An option that is a file to write."""
-    path = Path(word)
-    if path.is_dir() or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"must be a file in a folder that is there, got {word!r}")
-    return path
-
-
-def main() -> None:
-    """Train, test and draw, as the options say."""
-    began, worked = time.perf_counter(), time.process_time()
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").partition("\n")[0],
-        allow_abbrev=False,
-    )
+def read_options() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the files of MNIST, or others in its form")
     parser.add_argument("--epochs", type=whole, help="how often to see all images (default: 8, of the small digits 40)")
     parser.add_argument("--seed", type=whole, default=0, help="of all random numbers (default: 0)")
     parser.add_argument(
         "--save", type=file, metavar="FILE", help="keep the run there, and go on with it if it is there"
     )
-    parser.add_argument("--picture", type=file, metavar="FILE", default="mnist_convnet.png", help="a PNG to draw")
+    parser.add_argument(
+        "--picture", type=picture, metavar="FILE", default="mnist_convnet.png", help="a .png, .svg or .pdf"
+    )
     options = parser.parse_args()
     if options.epochs is None:
         options.epochs = 8 if options.data else 40
-    try:
+    return options
+
+
+def main(options: argparse.Namespace) -> None:
+    """Train, test and draw, as the options say."""
+    began, worked = time.perf_counter(), time.process_time()
+    with refusals():
         data = load_mnist(options.data) if options.data else digits()
         *_, run = learn(data, options)
-    except (OSError, ValueError) as error:  # of the files: there is none, or it is damaged or another network's
-        parser.error(str(error))
     x, labels = pictures(data, data.test.x), data.test.labels
     logits = scores(run.params, x)
     draw(options.picture, run.params, x, labels, logits)
@@ -206,4 +192,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main, read_options())

@@ -10,7 +10,7 @@ what to keep.
     rows (28, 28)    lstm (28, 128)    last (128)    affine (10)
 
 Trained to answer at the end, it can be asked after every row as well: `affine` then goes over all steps in place of the
-last. It needs chainrule[demo,files].
+last. It needs chainrule[examples].
 """
 
 import argparse
@@ -20,14 +20,16 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
+from program import Kept, carry_out, file, needed, picture, refusals, resumed, whole, write_picture
 
-from chainrule import Affine, Array, Labels, Lstm, Run, Unit, accuracy, adamw, affine, clip_by_global_norm, last, load
+from chainrule import Affine, Array, Labels, Lstm, Run, Unit, accuracy, adamw, affine, clip_by_global_norm, last
 from chainrule import lstm, prediction, save, schedules, sequential, softmax, softmax_cross_entropy, split, train
 from chainrule.datasets import Dataset, digits, load_mnist
 from chainrule.optimizer import State
 from chainrule.training.progress import progress
 from chainrule.training.train import Runs
+
+Figure = needed("matplotlib.figure").Figure
 
 CELLS, BATCH, RATE = 128, 128, 0.003
 
@@ -55,14 +57,11 @@ def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
             held_out=watched, metrics=(accuracy,), every=100, adjust=clip_by_global_norm(1.0), start=start,
         )  # fmt: skip
 
-    start = runs().start
-    if options.save and options.save.exists():
-        start = load(options.save, start)
-        print(f"going on after step {start.step}, from {options.save}")
+    start = resumed(options, runs().start)
     yield start
     for run in progress(runs(start)):
         if options.save:
-            save(options.save, run)
+            save(options.save, Kept(run, options.seed))
         yield run
 
 
@@ -97,7 +96,7 @@ def draw(path: Path, x: Array, labels: Labels, believed: Array) -> None:
     axes.plot(range(1, height + 1), (believed.argmax(axis=-1) == labels[:, None]).mean(axis=0), "o-")
     axes.set(title="How many it reads rightly", xlabel="rows that it has seen", ylim=(0, 1.02), xlim=(1, height))
     axes.grid(alpha=0.3)
-    figure.savefig(path, format="png")
+    write_picture(figure, path)
 
 
 def slow(labels: Labels, believed: Array) -> Labels:
@@ -108,24 +107,8 @@ def slow(labels: Labels, believed: Array) -> Labels:
     return np.array([rows[moves[rows].argmax()] for rows in found if len(rows)])
 
 
-def whole(word: str) -> int:
-    """An option that is a whole number."""
-    if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number, got {word!r}")
-    return int(word)
-
-
-def file(word: str) -> Path:
-    """An option that is a file to write."""
-    path = Path(word)
-    if path.is_dir() or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"must be a file in a folder that is there, got {word!r}")
-    return path
-
-
-def main() -> None:
-    """Train, test and draw, as the options say."""
-    began, worked = time.perf_counter(), time.process_time()
+def read_options() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the files of MNIST, or others in its form")
     parser.add_argument("--epochs", type=whole, help="how often to see all images (default: 5, of the small digits 60)")
@@ -133,15 +116,21 @@ def main() -> None:
     parser.add_argument(
         "--save", type=file, metavar="FILE", help="keep the run there, and go on with it if it is there"
     )
-    parser.add_argument("--picture", type=file, metavar="FILE", default="mnist_recurrent.png", help="a PNG to draw")
+    parser.add_argument(
+        "--picture", type=picture, metavar="FILE", default="mnist_recurrent.png", help="a .png, .svg or .pdf"
+    )
     options = parser.parse_args()
     if options.epochs is None:
         options.epochs = 5 if options.data else 60
-    try:
+    return options
+
+
+def main(options: argparse.Namespace) -> None:
+    """Train, test and draw, as the options say."""
+    began, worked = time.perf_counter(), time.process_time()
+    with refusals():
         data = load_mnist(options.data) if options.data else digits()
         *_, run = learn(data, options)
-    except (OSError, ValueError) as error:  # of the files: there is none, or it is damaged or another network's
-        parser.error(str(error))
     x, labels = by_row(data, data.test.x), data.test.labels
     believed = opinions(run.params, x)
     draw(options.picture, x, labels, believed)
@@ -151,4 +140,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main, read_options())

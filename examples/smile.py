@@ -17,7 +17,7 @@ error, so v is learned by regression: rows of x_t and t, targets x_1 - x_0. To d
 (Lipman and others, Flow matching for generative modeling, 2023. Ho and others, Denoising diffusion probabilistic
 models, 2020, mix drawing and noise in other shares, and have a flow of the same form.)
 
-It needs chainrule[demo,files].
+It needs chainrule[examples].
 """
 
 import argparse
@@ -27,13 +27,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
+from program import Kept, carry_out, file, needed, picture, refusals, resumed, whole, write_picture
 
-from chainrule import Affine, Array, Run, Unit, adamw, affine, load, mean_squared_error, prediction, repeated, residual
+from chainrule import Affine, Array, Run, Unit, adamw, affine, mean_squared_error, prediction, repeated, residual
 from chainrule import save, schedules, sequential, silu, train
 from chainrule.optimizer import State
 from chainrule.training.progress import progress
 from chainrule.training.train import Runs
+
+Figure = needed("matplotlib.figure").Figure
 
 WIDTH, BLOCKS, BATCH, RATE = 128, 3, 512, 0.003
 LINES = 1000 * BATCH  # to learn from
@@ -83,14 +85,11 @@ def learn(options: argparse.Namespace) -> Iterator[Learned]:
             every=250, start=start,
         )  # fmt: skip
 
-    start = runs().start
-    if options.save and options.save.exists():
-        start = load(options.save, start)
-        print(f"going on after step {start.step}, from {options.save}")
+    start = resumed(options, runs().start)
     yield start
     for run in progress(runs(start)):
         if options.save:
-            save(options.save, run)
+            save(options.save, Kept(run, options.seed))
         yield run
 
 
@@ -129,39 +128,26 @@ def draw(path: Path, flowing: Array) -> None:
     axes.scatter(*flowing[-1].T, s=3, c=direction, cmap="hsv", zorder=2)
     axes.set(title="From noise to a face: the paths of some", xlim=(-2.2, 2.2), ylim=(-2.2, 2.2), aspect="equal")
     axes.set_axis_off()
-    figure.savefig(path, format="png")
+    write_picture(figure, path)
 
 
-def whole(word: str) -> int:
-    """An option that is a whole number."""
-    if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number, got {word!r}")
-    return int(word)
-
-
-def file(word: str) -> Path:
-    """An option that is a file to write."""
-    path = Path(word)
-    if path.is_dir() or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"must be a file in a folder that is there, got {word!r}")
-    return path
-
-
-def main() -> None:
-    """Train and draw, as the options say."""
-    began, worked = time.perf_counter(), time.process_time()
+def read_options() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--epochs", type=whole, default=6, help="how often to see all lines (default: 6)")
     parser.add_argument("--seed", type=whole, default=0, help="of all random numbers (default: 0)")
     parser.add_argument(
         "--save", type=file, metavar="FILE", help="keep the run there, and go on with it if it is there"
     )
-    parser.add_argument("--picture", type=file, metavar="FILE", default="smile.png", help="a PNG to draw")
-    options = parser.parse_args()
-    try:
+    parser.add_argument("--picture", type=picture, metavar="FILE", default="smile.png", help="a .png, .svg or .pdf")
+    return parser.parse_args()
+
+
+def main(options: argparse.Namespace) -> None:
+    """Train and draw, as the options say."""
+    began, worked = time.perf_counter(), time.process_time()
+    with refusals():
         *_, run = learn(options)
-    except (OSError, ValueError) as error:  # of the file: it is damaged or another network's, or can't be written
-        parser.error(str(error))
     rng = np.random.default_rng((options.seed, 1))  # noise and points that it has not seen
     flowing = flow(run.params, rng.standard_normal((DRAWN, 2), np.float32))
     draw(options.picture, flowing)
@@ -171,4 +157,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main, read_options())

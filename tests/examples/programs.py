@@ -38,15 +38,21 @@ def figure(example: str, *options: str, folder: Path, line: str) -> float:
     return float(found[1])
 
 
-def refusal(example: str, *options: str, folder: Path) -> str:
-    """The sentence that an example refuses options with, in this process: what it imports has been imported here."""
+def ended(example: str, *options: str, folder: Path) -> tuple[object, str]:
+    """The code that an example ends with and its errors, in this process: what it imports has been imported here."""
     script, said = EXAMPLES / f"{example}.py", StringIO()
     with chdir(folder), redirect_stderr(said), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [str(script), *options])
-        with pytest.raises(SystemExit) as refused:
+        with pytest.raises(SystemExit) as end:
             runpy.run_path(str(script), run_name="__main__")
-    assert refused.value.code == 2, said.getvalue()
-    return said.getvalue().splitlines()[-1]
+    return end.value.code, said.getvalue()
+
+
+def refusal(example: str, *options: str, folder: Path) -> str:
+    """The sentence that an example refuses options with."""
+    code, said = ended(example, *options, folder=folder)
+    assert code == 2, said
+    return said.splitlines()[-1]
 
 
 def is_picture(path: Path) -> bool:

@@ -69,10 +69,10 @@ def test_sums_are_written_with_the_last_digit_of_the_result_first() -> None:
     assert text == ["457+234=1960", "999+001=0001", "007+005=2100"]
 
 
-def learned(*options: str, records: int | None = None) -> list[adder.Learned]:
+def learned(*options: str, records: int | None = None, length: int = 11) -> list[adder.Learned]:
     """The first records of a short run."""
     rng = np.random.default_rng(0)
-    params = gpt.init(rng, len(adder.SIGNS), 11, adder.WIDTH, adder.BLOCKS)
+    params = gpt.init(rng, len(adder.SIGNS), length, adder.WIDTH, adder.BLOCKS)
     tokens = adder.sums(rng.choice(1_000_000, 45 * 64))
     return [*islice(adder.learn(adder.read_options(options), params, tokens, 64, adder.RESULT), records)]
 
@@ -106,7 +106,27 @@ def test_it_continues_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     call = "--text", str(tmp_path / "text"), "--prompt", "to be", "--steps", "2", "--temperature", "0"
     figure = adder.continue_text(adder.read_options([*call, "--picture", str(tmp_path / "heads.png")]))
     assert re.fullmatch(r"loss \d\.\d{4} of 192 unseen characters", figure)
-    assert all("'to be" in line for line in capsys.readouterr().out.splitlines())
+    lines = capsys.readouterr().out.splitlines()
+    assert all("'to be" in line for line in lines)
+    assert lines[0].startswith("step     0   loss      -   ")
+
+
+def test_of_a_long_first_line_the_beginning_is_continued(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("abcde" * 300 + "\n", "utf-8")
+    assert adder.read_options(["--text", str(tmp_path / "text")]).prompt == ("abcde" * 300)[: adder.LENGTH]
+
+
+def test_of_a_longer_prompt_the_end_is_drawn_and_of_one_character_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text").write_text("to be or not to be, that is the question\n" * 40, "utf-8")
+    call = "--text", str(tmp_path / "text"), "--steps=1", f"--picture={tmp_path}/heads.png"
+    adder.continue_text(adder.read_options([*call, "--prompt", "to be or not " * 6]))
+    (tmp_path / "heads.png").unlink()
+    capsys.readouterr()
+    adder.continue_text(adder.read_options([*call, "--prompt=t"]))
+    assert capsys.readouterr().out.splitlines()[-1] == "no picture: it takes a prompt of two characters or more"
+    assert not (tmp_path / "heads.png").exists()
 
 
 def test_no_sum_is_shown_that_is_asked_for_in_either_order() -> None:
@@ -124,14 +144,17 @@ def test_no_sum_is_shown_that_is_asked_for_in_either_order() -> None:
         ("--seed -1", "--seed and --temperature must not be negative, and --steps must be positive"),
         ("--steps many", "argument --steps: invalid int value: 'many'"),
         ("--steps 7999", "--steps: there are no more than 98"),
-        ("--picture adder.doc", "--picture: adder.doc must end in .png, .svg or .pdf, and its folder must be there"),
-        ("--picture no/adder.png", "--picture: no/adder.png must end in .png, .svg or .pdf, and its folder must be"),
+        ("--picture adder.doc", "argument --picture: must end in .png, .svg or .pdf, got 'adder.doc'"),
+        ("--picture no/adder.png", "argument --picture: must be a file in a folder that is there, got 'no/adder.png'"),
         ("--text nothing", "--text: [Errno 2] No such file or directory: 'nothing'"),
         ("--text short", "--text: 1280 characters are needed, and there are 15"),
+        ("--text blank", "--prompt: the text has no line to begin with, so give one"),
+        ("--prompt a", "--prompt goes with --text"),
         ("--text long --prompt Dada", "--prompt: the text does not have 'D'"),
         ("--save no/run", "--save: [Errno 2]"),
         ("--save short", "--save: "),
         ("--save other", "--save: other is a run with another --seed, --steps or --text"),
+        ("--save larger", "--save: larger is of another --text or program: "),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(
@@ -140,8 +163,11 @@ def test_bad_options_are_refused_in_a_sentence(
     monkeypatch.chdir(tmp_path)
     Path("short").write_text("a text and a da", "utf-8")
     Path("long").write_text("a text and a da" * 100, "utf-8")
+    Path("blank").write_text(" \n" * 1000, "utf-8")
     if "other" in options:
         learned("--save", "other", records=1)
+    if "larger" in options:
+        learned("--save", "larger", records=1, length=12)
     with pytest.raises(SystemExit) as refused:
         adder.add(adder.read_options(options.split()))
     assert refused.value.code == 2

@@ -58,7 +58,7 @@ def test_an_interval_holds_the_mean_and_is_as_wide_as_it_is_uncertain() -> None:
         (("--splits=x",), "argument --splits: must be a whole number, got 'x'"),
         (("--save=damaged",), "damaged is damaged, or no safetensors file"),
         (("--save=kept", "--splits=2", "--seed=4"), "kept is of --seed 3, not of 4"),
-        (("--save=kept", "--splits=5", "--seed=3"), "kept does not fit"),
+        (("--save=kept", "--splits=5", "--seed=3"), "kept is of another --splits or program: "),
     ],
 )
 def test_what_it_cannot_do_is_a_sentence(options: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
