@@ -715,7 +715,7 @@ def test_it_is_saved_as_svg_or_mermaid(tmp_path: Path) -> None:
 def test_it_is_saved_as_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^save: the name must end in \.svg or \.mmd, got 'a\.png'$"):
         small().save(tmp_path / "a.png")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"missing.a\.svg'$"):
         small().save(tmp_path / "missing" / "a.svg")
     assert [*tmp_path.iterdir()] == []
 

@@ -54,10 +54,13 @@ class Drawing:
         if place.suffix not in SUFFIXES:
             raise ValueError(f"save: the name must end in .svg or .mmd, got {place.name!r}")
         content = self.svg if place.suffix == ".svg" else self.mermaid
-        with tempfile.TemporaryDirectory(dir=place.parent) as folder:
-            whole = Path(folder) / place.name
-            whole.write_text(content, encoding="utf-8")
-            whole.replace(place)
+        try:
+            with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+                whole = Path(folder) / place.name
+                whole.write_text(content, encoding="utf-8")
+                whole.replace(place)
+        except OSError as error:  # which names a file of a moment
+            raise OSError(error.errno, error.strerror, str(place)) from error
 
     def __repr__(self) -> str:
         """Its title and size."""
