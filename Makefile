@@ -1,6 +1,6 @@
 # make demo   train the two-layer network on handwritten digits     (DATA=directory for MNIST-format files)
 # make examples  run the programs of examples/, each up to the figure that it is about: a minute or two each
-#                (NAME=adder runs one, whose options OPTIONS=--help lists)
+#                (NAME=adder runs one, whose options OPTIONS=--help lists; DATA=directory is for those of MNIST)
 # make test   run every check
 # make docs   build the site, in English and Chinese, into site/
 # make sheet  build the site with the derivation sheet as a PDF to print: needs Debian's chromium, or CHROMIUM=path
@@ -43,7 +43,7 @@ EXAMPLES := adder mnist_convnet mnist_recurrent diabetes smile
 examples: $(addprefix example-,$(or $(NAME),$(EXAMPLES)))
 
 example-%: $(VENV)/examples
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python examples/$*.py $(OPTIONS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python examples/$*.py $(if $(and $(DATA),$(findstring mnist,$*)),--data $(DATA)) $(OPTIONS)
 
 CHROMIUM ?= $(shell command -v chromium)
 

@@ -20,7 +20,9 @@ PAGES = [page for place in ("README*.md", "docs/**/*.md", "docs-zh/**/*.md") for
 OF_USERS = [*PAGES, *SOURCES, *ROOT.glob("examples/*.py")]
 CHECKOUT = {"dev", "demo", "testing"}
 """What is installed in the folder of the repository: for the checks, the demo, and the tutorial."""
-SAYS_HOW = {ROOT / docs / "tutorial" / "index.md" for docs in ("docs", "docs-zh")}
+SAYS_HOW = {
+    ROOT / page for page in ("README.md", "README.zh.md", "docs/tutorial/index.md", "docs-zh/tutorial/index.md")
+}
 """The pages that say how any extra is installed from there, while no registry has the package."""
 
 
