@@ -31,6 +31,7 @@ SECTIONS = {
     "Explanation": "原理",
     "How-to": "操作指南",
     "Other arrays and devices": "其他数组库与设备",
+    "Overview": "概览",
     "Pictures and sequences": "图像与序列",
     "Reference": "参考",
     "Ship": "部署",
@@ -157,7 +158,8 @@ def _in_chinese(entry: Any) -> Any:
         return entry if _is_there("zh", entry) else None
     ((title, below),) = entry.items()
     if isinstance(below, str):
-        return _in_chinese(below)  # a Chinese page has its title from its first line
+        page = _in_chinese(below)  # a Chinese page has its title from its first line, but for the front page
+        return {SECTIONS[title]: page} if page and title in SECTIONS else page
     children = [child for child in map(_in_chinese, below) if child]
     return {SECTIONS[title]: children} if children else None
 

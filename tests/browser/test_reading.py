@@ -149,19 +149,40 @@ def test_dark_is_the_readers_own_choice(browser: Browser, address: str) -> None:
     assert brightness(visit.open("")) < 60
 
 
-def test_what_is_copied_can_be_pasted_into_python(visit: Visit) -> None:
-    page = visit.open("tutorial/4-gradient/")
+def copied(visit: Visit, page: str, block: str) -> list[str]:
+    """The lines that are in the clipboard after the button of a block was pressed."""
     visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    block = page.locator(".highlight", has_text="def descend")
-    block.hover()
-    block.get_by_role("button").click()
-    page.wait_for_function("() => navigator.clipboard.readText().then(text => text.length > 0)")
-    assert page.evaluate("() => navigator.clipboard.readText()").splitlines() == [
+    opened = visit.open(page)
+    found = opened.locator(".highlight", has_text=block)
+    found.hover()
+    found.get_by_role("button").click()
+    opened.wait_for_function("() => navigator.clipboard.readText().then(text => text.length > 0)")
+    text: str = opened.evaluate("() => navigator.clipboard.readText()")
+    return text.splitlines()
+
+
+def test_what_is_copied_can_be_pasted_into_python(visit: Visit) -> None:
+    assert copied(visit, "tutorial/4-gradient/", "def descend") == [
         "def descend(param: Array, grad: Array) -> Array:",
         "    return param - 0.1 * grad",
         "",
         "stepped = tree.map(descend, params, grads)",
         "lower, _ = loss_and_gradient(stepped, x, labels)",
         "bool(lower < loss)",
+    ]
+    assert visit.errors == []
+
+
+def test_copied_code_has_no_empty_line_that_ends_a_block_in_pythons_prompt(visit: Visit) -> None:
+    assert copied(visit, "explanation/purity/", "self.mask = x > 0") == [
+        "import numpy as np",
+        "",
+        "",
+        "class Relu:",
+        "    def forward(self, x):",
+        "        self.mask = x > 0",
+        "        return np.where(self.mask, x, 0.0)",
+        "    def backward(self, dout):",
+        "        return dout * self.mask",
     ]
     assert visit.errors == []
