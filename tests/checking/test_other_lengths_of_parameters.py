@@ -102,7 +102,7 @@ WRONG: dict[str, tuple[Layer[Any, Any], Any, str]] = {
     "dx beyond 128": (product(dx_beyond_128), W, "x f64[6, 129] and parameters with 129 numbers in place of 5"),
     "one output": (product(of_one_output), W, "x f64[6, 5] and parameters with 1 number in place of 4"),
     "halves beyond 32": (halves(32), W, "x f64[6, 5] and parameters with 128 numbers in place of 4"),
-    "halves beyond 64": (halves(64), W, "x f64[6, 5] and parameters with 130 numbers in place of 4"),
+    "halves beyond 64": (halves(65), W, "x f64[6, 5] and parameters with 130 numbers in place of 4"),
     "gates beyond 64": (gates(64), (W, U), "x f64[6, 5] and parameters with 65 numbers in place of 2"),
 }
 
