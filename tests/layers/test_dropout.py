@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chainrule import (
     Affine,
+    Array,
     Layer,
     Network,
     Unit,
@@ -234,11 +235,14 @@ def test_everything_else_asks_for_network_of_seed() -> None:
 
 
 def test_what_makes_a_layer_and_a_half_of_a_pair_are_refused_with_what_helps() -> None:
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        return x, ()
+
     on_x: dict[str, Any] = {"params": (), "x": np.ones((2, 4)), "rng": np.random.default_rng(0)}
     with pytest.raises(TypeError, match=re.escape("got function: call it first, as layer_norm(...)")):
         check_layer(untyped(layer_norm), **on_x)
     with pytest.raises(TypeError, match=re.escape("give it network(seed), or Layer(forward, backward)")):
-        check_layer(untyped(lambda params, x: (x, ())), **on_x)
+        check_layer(untyped(forward), **on_x)
 
 
 def test_a_function_that_returns_no_layer_is_refused() -> None:

@@ -152,7 +152,8 @@ def test_a_derivative_of_another_library_is_refused_by_name(library: Library) ->
     params, x = (Affine(np.eye(3), np.zeros(3)), (), ()), np.ones((2, 3))
     network = sequential(affine, relu, relu)
     given = library.put(x)
-    for layer, of in ((relu, ()), (affine, params[0]), (network, params)):
+    pairs: list[Any] = [(relu, ()), (affine, params[0]), (network, params)]
+    for layer, of in pairs:
         _, cache = layer.forward(of, x)
         for back in (layer.backward, layer.grads):
             with pytest.raises(TypeError, match=f"dout is an array of {library.name} but out of numpy: convert one"):

@@ -181,7 +181,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
 
     All axes of one length change together, and that of the columns of x with them: which of the lengths are one and the
     same nobody says, so that forward may refuse what comes of it. Then those that are multiples of it change too, as
-    the gates of a recurrent layer do, or it becomes an even one, for heads.
+    the gates of a recurrent layer do, or it becomes an even one, for heads: unless forward takes odd ones.
     """
     leaves = tree.leaves(base.params)
     if x.ndim < 2:
@@ -196,18 +196,19 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
     verdicts: list[Verdict] = []
     for length in lengths:
         for sizes, together in ways:
-            found: list[Verdict] = []
+            takes_odd = False
             for resized in (Resized(length, k, together=together) for k in sizes if k != length):
                 made = _resized(base, x, resized, rng)
                 if made is None:
                     continue
                 params, other = made
                 case = f"for x {describe(other)} and parameters {resized.in_words(vectors=vectors)}"
-                found += judged_at("other_sizes", base, other, rng, case, params, counts=counts)
+                found = judged_at("other_sizes", base, other, rng, case, params, counts=counts)
                 if any(each.wrong for each in found):
                     return [*verdicts, *(found if vectors else _not_as_given(base, found, rng))]
-            verdicts += found
-            if found:
+                verdicts += found
+                takes_odd = takes_odd or (bool(found) and resized.k % 2 == 1)
+            if takes_odd:
                 break
     return verdicts
 
