@@ -539,3 +539,31 @@ def test_a_fault_of_some_douts_comes_before_what_follows_from_it() -> None:
         "for dout of ones: it is 1.5 times what it should be: a constant factor",
     )
     assert "other_values" in {each.law for each in others}
+
+
+@pytest.mark.parametrize("seed", range(3, 6))
+def test_sums_of_a_thousand_rows_in_float32_inside_are_no_coupling(seed: int) -> None:
+    def forward(w: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        narrow = x.astype(np.float32), w.astype(np.float32)
+        return (narrow[0] * narrow[1]).astype(x.dtype), narrow
+
+    def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Array]:
+        (x, w), narrow = cache, dout.astype(np.float32)
+        return (narrow * w).astype(dout.dtype), (narrow * x).sum(axis=(0, 1)).astype(dout.dtype)
+
+    rng = RNG(seed)
+    w, x = rng.standard_normal(3), rng.standard_normal((4, 8, 3))
+    assert not check_layer(Layer(forward, backward), w, x, rng=RNG(0), only=["independent_rows"]).failures
+
+
+@pytest.mark.parametrize("seed", range(10, 16))
+def test_of_equal_rows_rounding_in_float32_inside_may_be_left(seed: int) -> None:
+    def centred(narrow: Array, dtype: Any) -> Array:
+        return np.asarray(narrow - narrow.mean(axis=0), dtype)
+
+    layer: Layer[Any, Any] = Layer(
+        lambda params, x: (centred(x.astype(np.float32), x.dtype), ()),
+        lambda cache, dout: (centred(dout.astype(np.float32), dout.dtype), ()),
+        couples_rows=True,
+    )
+    assert not check_layer(layer, (), RNG(seed).standard_normal((9, 4)), rng=RNG(0), only=["any_layout"]).failures

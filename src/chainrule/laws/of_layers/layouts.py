@@ -120,9 +120,14 @@ def _broadcast_x(trial: Trial, axis: int, rng: np.random.Generator) -> list[Verd
         got = _results(trial.layer, trial.params, x, dout)
     except Exception:  # it refuses equal numbers, or arrays that are read-only, as another law says
         return []
-    right, units = copied.results(dout), units_of(copied, dout, rng)
+    right, rounded = copied.results(dout), units_of(copied, dout, rng)
+    least = trial.noise * max(rms(copied.x), rms(dout))  # of equal numbers all may cancel
     if any(rms(leaf) > SINGULAR * max(rms(copied.x), rms(dout), 1.0) for leaf in right.values()):
         return []
+
+    def units() -> Fields:
+        return {name: unit + least for name, unit in rounded().items()}
+
     return [_same("x", got, right, units, f"an x that is broadcast along axis {axis}")]
 
 
