@@ -74,8 +74,8 @@ def loss_values(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     """
     layer = as_layer(loss, targets, rows=number_of_rows(out))
     verdicts = [*other_values(layer, (), out, rng), *any_dout(layer, (), out, rng)]
-    far = (*_overflows(layer, out, rng), *_far_out(layer, out, rng))
-    found = one_verdict("loss_values", [*far, *verdicts, *_of_nan(loss, out, targets, rng)])
+    more = (*_of_nan(loss, out, targets, rng), *_far_out(layer, out, rng))
+    found = one_verdict("loss_values", [*_overflows(layer, out, rng), *verdicts, *more])
     return of_ignored(loss, out, targets, found)
 
 
