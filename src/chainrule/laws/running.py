@@ -128,11 +128,14 @@ def _causes_first(verdicts: list[Verdict]) -> list[Verdict]:
     """The verdicts in the order of their laws, but for laws from whose faults others may follow: those come first.
 
     A `dout` that is written to changes nothing that comes after it. Where the derivative is right for a usual `dout`,
-    and not for every one, laws that take others find that too.
+    and not for every one, laws that take others find that too. What is random has its own verdict.
     """
+    if RANDOM in verdicts:
+        return verdicts
+    wrong = {each.law for each in verdicts if each.wrong}
     first = {each.law for each in verdicts if each.wrong and each.law in CAUSES and each.field != "dout"}
-    if not first and not any(each.wrong for each in verdicts if each.law == "derivative"):
-        first |= {each.law for each in verdicts if each.wrong and each.law == "any_dout"}
+    if not first and not wrong & {"process_unchanged", "derivative"}:
+        first = wrong & {"any_dout"}
     return sorted(verdicts, key=lambda each: each.law not in first)
 
 
