@@ -567,3 +567,23 @@ def test_of_equal_rows_rounding_in_float32_inside_may_be_left(seed: int) -> None
         couples_rows=True,
     )
     assert not check_layer(layer, (), RNG(seed).standard_normal((9, 4)), rng=RNG(0), only=["any_layout"]).failures
+
+
+def test_of_what_is_random_the_first_line_says_so() -> None:
+    drawn = RNG(0)
+    layer: Layer[Any, Any] = Layer(lambda params, x: (x * drawn.random(), ()), lambda cache, dout: (dout, ()))
+    first = check_layer(layer, (), X, rng=RNG(0)).failures[0]
+    assert (first.law, first.field) == ("process_unchanged", "the first call")
+
+
+def test_a_dloss_that_is_clipped_is_not_called_ignored() -> None:
+    def backward(off: Array, dloss: Any) -> Array:
+        return np.asarray(off * min(float(dloss), 1.0) / off.size, off.dtype)
+
+    def rows(out: Array, targets: Array) -> Array:
+        return np.asarray(((out - targets) ** 2).mean(axis=-1) / 2)
+
+    loss = Loss(lambda out, targets: (np.asarray(rows(out, targets).mean(), out.dtype), out - targets), backward, rows)
+    out, targets = RNG(5).standard_normal((2, 6, 4))
+    (note,) = {said for _, said in notes(check_loss(loss, out, targets, rng=RNG(0)), "loss_linearity")}
+    assert re.fullmatch(r"it is the same for a dloss of 1 and of \d\.\d+: is it clipped\?", note)

@@ -111,7 +111,9 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     _, cache = run_loss(loss, out, targets)
     k = 1.5 + float(rng.random())
     once, often, never = (np.array(loss.backward(cache, dloss)) for dloss in (1.0, k, 0.0))
-    note = IGNORED if np.array_equal(once, often) and once.any() else ""
+    clipped = f"it is the same for a dloss of 1 and of {k:.3g}: is it clipped?"
+    same = IGNORED if np.array_equal(once, never) else clipped
+    note = same if np.array_equal(once, often) and once.any() else ""
     known = np.isfinite(once)  # a nan or an infinity times 0 is no number
     if never[known].any():
         return [Verdict("loss_linearity", "dout", ok=False, note=note or "it is not 0 for dloss = 0")]
