@@ -147,6 +147,9 @@ def network_of_some_seed(name: str, network: Any) -> Any:
 
 
 def seed_hint(network: Any, instead: str = "network(seed)") -> str:
-    """The advice to give `instead` of what may be a function of a seed, where a network is asked for; else nothing."""
+    """The advice to give `instead` of what may be a function of a seed, where a network is asked for; else nothing.
+
+    A function of ours that makes a layer is to be called first.
+    """
     is_function = callable(network) and not isinstance(network, type) and not hasattr(network, "__self__")
     return remedy(network) or (f": give it {instead}" if is_function else "")

@@ -28,7 +28,7 @@ from attrs import field, frozen, has
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, is_a, number
-from chainrule.arrays.libraries import can_meet, namespace, same_dtype, unlike
+from chainrule.arrays.libraries import can_meet, namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import NUMPY, borrowed, native, read_only
 from chainrule.arrays.records import PARTS, dissected, summary, unchecked
@@ -351,8 +351,8 @@ class ArrayOptimizer:
         what = f"{self.name}: the {name} {summary(beside)} must have the"
         if beside.shape != param.shape:
             raise ValueError(f"{what} shape of its parameter {summary(param)}")
-        if not same_dtype(beside, param) or unlike(beside, param) is not None:
-            can_meet(f"{self.name}: the {name} {summary(beside)}", beside, "its parameter", param)
+        can_meet(f"{self.name}: the {name} {summary(beside)}", beside, "its parameter", param)
+        if not same_dtype(beside, param):
             raise TypeError(f"{what} dtype of its parameter {summary(param)}")
 
 
