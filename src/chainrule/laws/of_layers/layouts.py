@@ -153,7 +153,7 @@ def _with_params(trial: Trial, layout: Callable[[Array], Array], dout: Array) ->
     return _results(trial.layer, tree.map(constant(layout), trial.params), x, dout)
 
 
-def _results(layer: Any, params: Any, x: Any, dout: Array) -> Fields:
+def _results(layer: Checked[Any, Any], params: Any, x: Any, dout: Array) -> Fields:
     out, cache = layer.forward(params, x)
     return Trial(layer, params, x, np.asarray(out), cache).results(dout)
 
