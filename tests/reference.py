@@ -40,7 +40,7 @@ def two_layer(x: Array, t: Array, W1: Array, b1: Array, W2: Array, b2: Array) ->
 
 def cross_entropy_50_digits(logits: list[float], target: Array) -> tuple[float, list[float]]:
     """One row's loss -sum(t log p) and its gradient p sum(t) - t, by definition, in 50-digit arithmetic."""
-    with mpmath.workdps(50 + 200):  # p - t cancels as many digits as the margin has
+    with mpmath.workdps(50 + 300):  # p - t cancels as many digits as the margin has
         exps = [mpmath.exp(mpmath.mpf(float(z))) for z in logits]
         total = mpmath.fsum(exps)
         wanted = [mpmath.mpf(float(t)) for t in target]

@@ -12,7 +12,7 @@ import pytest
 from attrs import frozen
 from hypothesis import given
 
-from chainrule import Affine, Array, own, record, tree
+from chainrule import Affine, Array, adam, own, record, sgd, tree
 from strategies import Floating, all_dtypes, generators, normal
 from untyped import untyped
 
@@ -333,7 +333,15 @@ def test_how_deep_a_tree_may_be_is_said() -> None:
         f"the tree is {20 * limit} levels deep, but Python's recursion limit of {limit} allows about {limit // 3}: "
         "nest it less, or raise the limit with sys.setrecursionlimit"
     )
-    functions: list[Any] = [tree.leaves, tree.named_leaves, partial(tree.map, np.copy), partial(tree.equal, deep)]
+    functions: list[Any] = [
+        tree.leaves,
+        tree.named_leaves,
+        partial(tree.map, np.copy),
+        partial(tree.equal, deep),
+        lambda of: tree.replace(of, [np.ones(1)]),
+        lambda of: sgd(0.1).step(sgd(0.1).init(()), of, of),
+        adam(0.1).init,
+    ]
     for function in functions:
         with pytest.raises(ValueError, match=r"deep") as error:
             function(deep)
@@ -452,3 +460,15 @@ def test_what_has_no_place_in_a_vector_is_named() -> None:
         tree.ravel(np.arange(2))
     with pytest.raises(TypeError, match=re.escape("ravel: [0] and [1] are arrays of two libraries: convert one")):
         tree.ravel((np.ones(2), strict.ones(2)))
+
+
+def test_a_product_beyond_float64_is_infinite_and_silent() -> None:
+    large = np.full(3, 1e200)
+    with np.errstate(all="raise"):
+        assert tree.dot(large, large) == np.inf
+        assert tree.dot(large, 1 / large) == pytest.approx(3)
+
+
+def test_other_arrays_are_put_into_a_tree_of_some_hundred_levels() -> None:
+    deep = nest(sys.getrecursionlimit() // 4)
+    assert tree.leaves(tree.replace(deep, [np.zeros(2)]))[0].tolist() == [0.0, 0.0]

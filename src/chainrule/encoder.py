@@ -8,6 +8,8 @@ network (`chainrule.encoded`).
 """
 
 from collections.abc import Callable
+from functools import partial
+from types import FunctionType
 from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import field, frozen
@@ -151,5 +153,5 @@ def seed_hint(network: Any, instead: str = "network(seed)") -> str:
 
     A function of ours that makes a layer is to be called first.
     """
-    is_function = callable(network) and not isinstance(network, type) and not hasattr(network, "__self__")
+    is_function = isinstance(network, (FunctionType, partial))  # and not a ufunc, or a module of another library
     return remedy(network) or (f": give it {instead}" if is_function else "")

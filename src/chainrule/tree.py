@@ -135,7 +135,7 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
     try:
         mapped: P = _map(f, (), tree, others)
     except RecursionError:
-        _check_depth(tree)
+        check_depth(tree)
         raise
     return mapped
 
@@ -235,12 +235,21 @@ def replacing(tree: P) -> Callable[[Sequence[Array]], P]:
     >>> made_of([np.zeros((3, 2)), np.full(2, 5.0)]).b
     array([5., 5.])
     """
-    places, make = len(leaves(tree)), _maker(tree)
+    places = len(leaves(tree))
+    try:
+        make = _maker(tree)
+    except RecursionError:
+        check_depth(tree)
+        raise
 
     def made_of(arrays: Sequence[Array]) -> P:
         if len(arrays) != places:
             raise ValueError(f"replace: the tree has {places} arrays, got {len(arrays)}")
-        made: P = make(iter(arrays))
+        try:
+            made: P = make(iter(arrays))
+        except RecursionError:
+            check_depth(tree)
+            raise
         return made
 
     return made_of
@@ -272,7 +281,7 @@ def equal(a: object, b: object) -> bool:
     try:
         return _equal(a, b)
     except RecursionError:
-        _check_depth(a)
+        check_depth(a)
         raise
 
 
@@ -306,7 +315,8 @@ def dot(a: P, b: P) -> float:
     def multiply(x: Array, y: Array) -> Array:
         if x.shape != y.shape:
             raise ValueError(f"dot: shapes {x.shape} and {y.shape} differ")
-        products.append(float(np.sum(np.multiply(_in_numpy(x), _in_numpy(y), dtype=np.float64))))
+        with np.errstate(all="ignore"):  # what is beyond float64 is inf
+            products.append(float(np.sum(np.multiply(_in_numpy(x), _in_numpy(y), dtype=np.float64))))
         return x
 
     map(multiply, a, b)
@@ -385,7 +395,7 @@ def _listed(tree: object) -> list[tuple[Path, Array]]:
     try:
         _list(found, (), tree)
     except RecursionError:
-        _check_depth(tree)
+        check_depth(tree)
         raise
     return found
 
@@ -533,7 +543,7 @@ def _inside(value: Any) -> list[object]:
     return [each for part in parts if part for each in part.values()]
 
 
-def _check_depth(tree: object) -> None:
+def check_depth(tree: object) -> None:
     """Raise a ValueError if the depth of the tree is why Python's recursion limit was met."""
     depth, level = 0, [tree]
     while level := list({id(child): child for branch in level for child in _children(branch)}.values()):

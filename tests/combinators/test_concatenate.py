@@ -13,13 +13,17 @@ from chainrule import (
     Unit,
     affine,
     concatenate,
+    fixed,
     identity,
+    multiply,
     prediction,
+    recomputed,
     relu,
+    sequential,
     sigmoid,
     tree,
 )
-from chainrule.parts import Fork
+from chainrule.parts import Around, Fork
 from strategies import normal
 from untyped import untyped
 
@@ -150,3 +154,25 @@ def test_its_traits() -> None:
     assert concatenate(relu, Layer(relu.forward, relu.backward)).event_axes is None
     assert pointwise.operations is not None
     assert pointwise.operations(untyped(()), (4, 3), (4, 6)) == (0, 12)
+
+
+@pytest.mark.parametrize("dout", [None, [1.0], 1.0, "a"])
+def test_a_dout_that_is_no_array_is_refused_in_the_name_of_the_combinator(dout: object) -> None:
+    networks: list[Any] = [concatenate(relu, sigmoid), multiply(relu, sigmoid), sequential(relu), fixed(relu)]
+    for network in networks:
+        params: Any = () if network.parts.__class__ is Around else ((),) * len(network.parts.layers)
+        _, cache = network.forward(params, np.ones((2, 3)))
+        for call in (network.backward, network.grads):
+            with pytest.raises(TypeError, match=r"backward: dout must be an array, got") as caught:
+                call(cache, dout)
+            assert str(caught.value).startswith(network.name.partition("(")[0])
+
+
+def test_caches_of_another_combinator_are_refused() -> None:
+    x = np.ones((2, 3))
+    _, cache = sequential(relu, sigmoid).forward(((), ()), x)
+    for each in (concatenate, multiply):
+        with pytest.raises(TypeError, match=f"{each.__name__} backward: cache 1 of 2 must be Beside, got Saved"):
+            untyped(each(relu, sigmoid)).backward(cache, x)
+    with pytest.raises(TypeError, match="recomputed backward: cache 1 of 1 must be Arguments, got Saved"):
+        untyped(recomputed(relu)).backward(cache[:1], x)

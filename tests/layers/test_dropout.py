@@ -245,6 +245,11 @@ def test_what_makes_a_layer_and_a_half_of_a_pair_are_refused_with_what_helps() -
         check_layer(untyped(forward), **on_x)
 
 
+def test_what_cannot_be_a_function_of_a_seed_is_not_called_one() -> None:
+    with pytest.raises(TypeError, match=r"^sequential: argument 2 must be a Layer, got ufunc$"):
+        untyped(sequential)(affine, np.tanh)
+
+
 def test_a_function_that_returns_no_layer_is_refused() -> None:
     params, x, labels = batch()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
-from chainrule import Affine, Array, Targets, affine, softmax_cross_entropy, tree
+from chainrule import Affine, Array, Targets, affine, mean_squared_error, softmax_cross_entropy, tree
 from chainrule.arrays.tuned import IN_PASS
 from strategies import Floating, all_dtypes, dtypes, generators, layouts, normal, sides
 from untyped import untyped
@@ -42,7 +42,7 @@ def test_moderate_logits_agree_with_the_textbook(rng: np.random.Generator, n: in
     np.testing.assert_allclose(CE.rows(z, t), -(t * np.log(p)).sum(axis=1), rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("margin", [0.0, 1.0, 5.0, 20.0, 30.0, 36.0, 50.0, 100.0])
+@pytest.mark.parametrize("margin", [0.0, 1.0, 5.0, 20.0, 30.0, 36.0, 50.0, 100.0, 400.0, 600.0])
 @pytest.mark.parametrize("place", ["leads", "trails"])
 @pytest.mark.parametrize("kind", ["label", "one-hot"])
 def test_relative_accuracy_of_loss_and_gradient_at_every_margin(margin: float, place: str, kind: str) -> None:
@@ -309,7 +309,7 @@ def test_rows_of_many_classes_are_summed_in_float64() -> None:
 
 def test_bad_dloss_and_cache() -> None:
     _, cache = CE.forward(Z, np.array([0, 1]))
-    for wrong in (np.ones(2), "1", None, np.ones((1,))):
+    for wrong in (np.ones(2), "1", None, np.ones((1,)), True):
         with pytest.raises(TypeError, match="backward: dloss must be a number or a 0-d array, got"):
             CE.backward(cache, untyped(wrong))
     with pytest.raises(TypeError, match=r"^softmax_cross_entropy backward: dloss must be a number or a 0-d array"):
@@ -319,6 +319,11 @@ def test_bad_dloss_and_cache() -> None:
     _, other_cache = affine.forward(Affine(np.ones((1, 1)), np.ones(1)), np.ones((1, 1)))
     with pytest.raises(TypeError, match="backward: cache must be Slopes, got AffineCache"):
         CE.backward(untyped(other_cache), 1.0)
+    _, of_another_loss = mean_squared_error.forward(Z, Z)
+    with pytest.raises(TypeError, match="backward: cache must be one of its own, got Slopes of mean_squared_error"):
+        CE.backward(of_another_loss, 1.0)
+    with pytest.raises(ValueError, match="softmax_cross_entropy backward: dloss is beyond the numbers"):
+        CE.backward(cache, 10**400)
 
 
 def test_targets_and_dloss_that_are_no_real_numbers() -> None:

@@ -224,3 +224,21 @@ def test_gradients_that_do_not_fit_are_refused_and_named() -> None:
     inner = (params, ())
     with pytest.raises(ValueError, match=r"trees differ at \[0\]: a tuple of 2 and a tuple of 1"):
         step_of(sgd(0.1), inner, untyped((params[:1], ())))
+
+
+@pytest.mark.parametrize(("rate", "grad"), [(3e38, 1e3), (1e39, 1.0), (0.1, 5e-39)])
+def test_beyond_the_dtype_it_is_silent_as_other_optimizers_are(rate: float, grad: float) -> None:
+    params = np.ones(3, np.float32)
+    with np.errstate(all="raise"):
+        new, _ = sgd(rate).step(sgd(rate).init(params), params, np.full(3, grad, np.float32))
+    assert (new == (1.0 if grad < 1 else -np.inf)).all()
+
+
+def test_what_is_no_tree_of_arrays_is_refused_by_a_step_too() -> None:
+    class Plain:
+        """Holds no arrays."""
+
+    state = sgd(0.1).init(())
+    for wrong in (Plain(), "a", 1.0):
+        with pytest.raises(TypeError, match="sgd: params must be arrays, in tuples and records, got"):
+            untyped(sgd(0.1)).step(state, wrong, wrong)

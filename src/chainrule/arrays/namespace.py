@@ -323,6 +323,10 @@ class Namespace(Protocol):
         """(n, c) to (n, p, c): each value at all positions."""
         ...
 
+    def may_fall_below(self, x: Array, bound: float, /) -> bool:
+        """Whether an entry may be below a bound; True where numbers can't be looked at."""
+        ...
+
     def max_last(self, x: Array, /) -> Array:
         """(..., k) to (...,): the largest entry of each row."""
         ...

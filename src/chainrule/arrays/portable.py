@@ -307,6 +307,9 @@ class Portable:
         at: Mask = positions[None, :, None] == place[:, None, :]
         return at
 
+    def may_fall_below(self, x: Array, bound: float, /) -> bool:
+        return True
+
     def max_last(self, x: Array, /) -> Array:
         out: Array = self.xp.max(x, axis=-1)
         return out

@@ -49,6 +49,9 @@ BITS: dict[np.dtype[Any], np.dtype[Any]] = {np.dtype(f"f{size}"): np.dtype(f"i{s
 SMALL = 2**13
 """Up to so many numbers, constants beside an array are held, and stay in the fastest cache."""
 
+TABLE = 2**15
+"""Up to so many entries, a mask or a table of angles is held, of the last two forms: half a MiB at most."""
+
 FEW_ROWS = 2**10
 """Up to so many rows, a dot product sums as exactly as NumPy does in pairs."""
 
@@ -497,6 +500,9 @@ class Tuned:
     def at_positions(self, values: Array, p: int, /) -> Array:
         return values[:, None].repeat(p, axis=1)
 
+    def may_fall_below(self, x: Array, bound: float, /) -> bool:
+        return bool(np.fmin.reduce(x.real) < bound)
+
     def max_last(self, x: Array, /) -> Array:
         out: Array = np.maximum.reduce(x, axis=-1)
         return out
@@ -532,14 +538,14 @@ class Tuned:
 
     def turns(self, x: Array, base: float, /) -> tuple[Array, Array]:
         *_, t, d = x.shape
-        return _turns(t, d // 2, base, x.dtype)
+        return (_some_turns if t * d <= TABLE else _turns)(t, d // 2, base, x.dtype)
 
     def blocks(self, t: int, causal: bool, /) -> list[tuple[slice, slice]]:
         each = (QUERIES if t > QUERIES else QUERIES // 2) if causal else max(t, 1)  # half of the columns are skipped
         return [(slice(i, i + each), slice(min(i + each, t))) for i in range(0, max(t, 1), each)]
 
     def up_to(self, t: int, like: Array, /) -> Mask:
-        return _up_to(t)
+        return (_some_up_to if t * t <= TABLE else _up_to)(t)
 
     def weights(self, scores: Array, allowed: Mask | None, /) -> Array:
         # To look for the largest of each row takes as long as the exponentials; to see that none is far, a third of it.
@@ -716,15 +722,19 @@ def shares(n: int, dtype: np.dtype[Any]) -> Array:
     return read_only(np.full(n, 1 / n, dtype))
 
 
-@lru_cache(maxsize=16)
 def _turns(t: int, pairs: int, base: float, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     cos, sin = turns(t, pairs, base)
     return read_only(cos.astype(dtype, copy=False)), read_only(sin.astype(dtype, copy=False))
 
 
-@lru_cache(maxsize=16)
+_some_turns = lru_cache(maxsize=2)(_turns)
+
+
 def _up_to(t: int) -> Mask:
     return read_only(np.tri(t, dtype=bool))
+
+
+_some_up_to = lru_cache(maxsize=2)(_up_to)
 
 
 def multiples(n: int, of: int) -> Labels:

@@ -37,7 +37,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.parts import Fork
-from chainrule.rules.branches import Beside, back_through, beside, each_branch, of_one_dtype
+from chainrule.rules.branches import Beside, apart, back_through, beside, each_branch, of_one_dtype
 from chainrule.rules.combinators import Caches, Rules, combinator
 from chainrule.rules.onnx_graph import OnnxGraph
 from chainrule.rules.onnx_parts import each_wire
@@ -155,7 +155,8 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`dx = J_1^T S_1 dout + ... + J_n^T S_n dout`, and the gradients of each branch."""
-    of_branches, widths = [each.cache for each in caches], [each.kept.shape[-1] for each in caches]
+    of_branches, nothings = apart("concatenate", caches)
+    widths = [nothing.shape[-1] for nothing in nothings]
     if dout.shape[-1:] != (sum(widths),):
         raise ValueError(f"concatenate backward: dout has shape {tuple(dout.shape)}, expected {sum(widths)} features")
     caches.clear()

@@ -39,7 +39,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.parts import Fork
-from chainrule.rules.branches import Beside, back_through, beside, each_branch, of_one_shape
+from chainrule.rules.branches import Beside, apart, back_through, beside, each_branch, of_one_shape
 from chainrule.rules.combinators import Caches, Rules, combinator
 from chainrule.rules.onnx_graph import OnnxGraph
 from chainrule.rules.onnx_parts import each_wire
@@ -156,7 +156,7 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`dx = J_1^T (q_1 * dout) + ... + J_n^T (q_n * dout)`, and the gradients of each branch."""
-    of_branches, outs = [each.cache for each in caches], [each.kept for each in caches]
+    of_branches, outs = apart("multiply", caches)
     like_out(dout, outs[0].shape, outs[0].dtype, "multiply")  # a product would broadcast or promote it
     caches.clear()
     return back_through("multiply", parts, xp, of_branches, by_the_others(xp, outs, dout), wants_dx)

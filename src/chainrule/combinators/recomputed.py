@@ -32,6 +32,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from attrs import frozen
 
 from chainrule import tree
+from chainrule.arrays.arguments import record_of
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array
@@ -116,7 +117,7 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`dx = J^T dout`, with the cache of another forward."""
-    given = caches.pop()
+    given: Arguments[Any] = record_of(caches.pop(), Arguments, "recomputed backward: cache 1 of 1")
     _, cache = parts[0].forward(xp, given.params, given.x)
     return parts[0].backward(xp, cache, dout, wants_dx)
 

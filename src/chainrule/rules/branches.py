@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, record_of
 from chainrule.arrays.libraries import same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
@@ -32,6 +32,13 @@ class Beside(Generic[C]):
 
 
 beside: Callable[[Any, Array], Beside[Any]] = unchecked(Beside)
+
+
+def apart(name: str, caches: Caches) -> tuple[Caches, list[Array]]:
+    """The caches of the branches, and what the joint kept beside each."""
+    for i, each in enumerate(caches):
+        record_of(each, Beside, f"{name} backward: cache {i + 1} of {len(caches)}")
+    return [each.cache for each in caches], [each.kept for each in caches]
 
 
 def each_branch(

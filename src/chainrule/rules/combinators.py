@@ -8,13 +8,16 @@ pass they are the layers' rules, so that networks of any nesting run as one.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from attrs import frozen
 
+from chainrule import tree
 from chainrule.arrays.arguments import describe, remedy
+from chainrule.arrays.libraries import can_meet
 from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.types import Array, is_tuple
+from chainrule.arrays.types import Array, is_array, is_numpy, is_tuple
 from chainrule.encoder import Encoder, checked_network, seed_hint
 from chainrule.layer import Layer
 from chainrule.naming import options_of, public, titled
@@ -151,7 +154,8 @@ class Combination:
     @public("backward")
     def backward(self, caches: tuple[Any, ...], dout: Array) -> tuple[Array, Any]:
         """The public backward."""
-        dx, grads = self.transpose(self.parts, in_pairs(dout, caches), self.each(caches), dout, True)
+        each = self.each(caches, dout)
+        dx, grads = self.transpose(self.parts, in_pairs(dout, caches), each, dout, True)
         if dx is None:
             refuse_no_dx(self.name, "a part")
         return dx, grads
@@ -159,12 +163,27 @@ class Combination:
     @public("grads")
     def grads(self, caches: tuple[Any, ...], dout: Array) -> Any:
         """The public backward without dx."""
-        return self.transpose(self.parts, in_pairs(dout, caches), self.each(caches), dout, False)[1]
+        each = self.each(caches, dout)
+        return self.transpose(self.parts, in_pairs(dout, caches), each, dout, False)[1]
 
-    def each(self, caches: Any) -> Caches:
-        """The caches as a list."""
+    def each(self, caches: Any, dout: Any) -> Caches:
+        """The caches as a list. A dout is refused that is no array, or of another library than NumPy's caches."""
         counted(self.name, "caches", caches, len(self.parts))
+        if not is_numpy(dout):
+            name = f"{self.name} backward: dout"
+            if not is_array(dout):
+                raise TypeError(f"{name} must be an array, got {describe(dout)}")
+            kept = _arrays_of(caches)
+            if kept and all(map(is_numpy, kept)):
+                can_meet(name, dout, "out", kept[0])
         return list(caches)
+
+
+def _arrays_of(caches: Any) -> list[Array]:
+    """The arrays of caches; none if they are no tree, as that of a part without a rule need not be."""
+    with suppress(TypeError):
+        return tree.leaves(caches)
+    return []
 
 
 def counted(name: str, what: str, records: Any, count: int) -> None:

@@ -14,11 +14,11 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe, empty_batch, record_of
+from chainrule.arrays.arguments import describe, empty_batch, is_a, record_of
 from chainrule.arrays.libraries import can_meet, namespace
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, own, read_only
-from chainrule.arrays.records import record, unchecked
+from chainrule.arrays.records import Signature, record, sign, signature_of, unchecked
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.loss import Loss
 from chainrule.naming import options_of, public, titled
@@ -120,12 +120,18 @@ class LossArithmetic(Generic[T]):
         out = borrowed(self.some(out))
         losses, slopes, *divisor = xp.quietly(self.rows, xp, out, targets)
         below = read_only(divisor[0]) if divisor else None
-        return read_only(xp.quietly(self.mean, xp, losses, out)), _slopes(read_only(slopes), below)
+        cache = _slopes(read_only(slopes), below)
+        sign(cache, Signature(self.name, xp, out.shape, out.dtype))
+        return read_only(xp.quietly(self.mean, xp, losses, out)), cache
 
     @public("backward")
     def backward(self, cache: Slopes, dloss: Any = None) -> Array:  # without dloss, it is refused in the loss's name
         """The public backward."""
         slopes = record_of(cache, Slopes, f"{self.name} backward: cache").slopes
+        signature = signature_of(cache)
+        if signature is not None and signature.layer != self.name:
+            what = f"{self.name} backward: cache must be one of its own"
+            raise TypeError(f"{what}, got {describe(cache)} of {signature.layer}")
         xp = namespace(slopes)
         return read_only(xp.quietly(self.scaled_slopes, xp, dloss, slopes, cache.divisor))
 
@@ -163,10 +169,13 @@ class LossArithmetic(Generic[T]):
         """`slopes * dloss / n`, in the memory of the slopes if they are mine."""
         n = slopes.shape[0] if slopes.ndim == 2 else math.prod(slopes.shape[:-1])
         factor: Array | float
-        if isinstance(dloss, (float, int)):
-            factor = xp.share(float(dloss), n, slopes)
-        elif getattr(dloss, "shape", None) != ():
+        if is_a(dloss, bool) or not (is_a(dloss, float, int) or getattr(dloss, "shape", None) == ()):
             raise TypeError(f"{self.name} backward: dloss must be a number or a 0-d array, got {describe(dloss)}")
+        if isinstance(dloss, (float, int)):
+            try:
+                factor = xp.share(float(dloss), n, slopes)
+            except OverflowError:
+                raise ValueError(f"{self.name} backward: dloss is beyond the numbers that a float can hold") from None
         else:
             scalar = own(dloss)  # a NumPy scalar becomes an array
             if not is_numpy(scalar):

@@ -33,7 +33,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import NUMPY, borrowed, native, read_only
 from chainrule.arrays.records import PARTS, dissected, summary, unchecked
 from chainrule.arrays.tuned import TUNED, Tuned
-from chainrule.arrays.types import Array, Labels, is_numpy, is_tuple
+from chainrule.arrays.types import Array, Labels, is_array, is_numpy, is_tuple
 from chainrule.naming import options_of
 from chainrule.optimizer import State
 from chainrule.rules.counterparts import tree_misfit
@@ -188,8 +188,7 @@ class ArrayOptimizer:
             If there is something in the tree that is no array of floats.
         """
         leaves = [(f"{self.name}: params{path}", leaf) for path, leaf in tree.named_leaves(params)]
-        if not (leaves or is_tuple(params) or has(type(params))):
-            raise TypeError(f"{self.name}: params must be arrays, in tuples and records, got {describe(params)}")
+        self.check_tree(params)
         libraries = [namespace(leaf, name=name) for name, leaf in leaves]
         zeros = [
             tree.replace(
@@ -224,9 +223,15 @@ class ArrayOptimizer:
         TypeError
             If it differs in a dtype, a schedule's rate is no number, or the state is that of another optimizer.
         """
+        self.check_tree(params)
         rate = self.rate(state)
         factor = None if self.factor is None else self.factor(rate)
         return self.applied(state, params, grads, rate, factor, lent=True)
+
+    def check_tree(self, params: object) -> None:
+        """Refuse what is no tree of arrays, such as a record of a plain class."""
+        if not (is_array(params) or is_tuple(params) or has(type(params))):
+            raise TypeError(f"{self.name}: params must be arrays, in tuples and records, got {describe(params)}")
 
     def rate(self, state: State[P]) -> Scalar:
         """The rate of the next step."""
@@ -256,15 +261,15 @@ class ArrayOptimizer:
         if self.weight_decay:
             left = 1 - rate * self.weight_decay
             change = partial(self.change_decaying, scalars, factor, lent, left, self.chosen(params))
-        if not self.moments:
-            added = self.update is None and factor is None and not (lent or self.weight_decay)
-            walk = _added if added else _changed
-            try:
-                return walk(change, params, grads), _state(count, ())
-            except (AttributeError, TypeError, ValueError) as error:
-                raise self.placed(error, params, grads) from None
         try:
-            new, *kept = TUNED.quietly(_stepped, change, (params, grads, *state.moments))  # squares may overflow
+            if not self.moments:
+                added = self.update is None and factor is None and not (lent or self.weight_decay)
+                walk = _added if added else _changed
+                return TUNED.quietly(walk, change, params, grads), _state(count, ())
+            new, *kept = TUNED.quietly(_stepped, change, (params, grads, *state.moments))
+        except RecursionError:
+            tree.check_depth(params)
+            raise
         except (AttributeError, TypeError, ValueError) as error:
             raise self.placed(error, params, grads, *state.moments) from None
         return new, _state(count, tuple(kept))
