@@ -15,6 +15,7 @@ from chainrule.checking.report import Report
 from chainrule.encoder import Encoder, seed_hint
 from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.first_call import beside_the_first_call
+from chainrule.laws.places import with_places
 from chainrule.laws.running import LAWS, chosen, verdicts_of
 from chainrule.laws.showing._dialects import Author
 from chainrule.laws.showing.demonstrated import CheckedLayer, CheckedLoss
@@ -23,7 +24,6 @@ from chainrule.laws.showing.steps import steps_shown
 from chainrule.laws.tables import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, QUICK_FORMS
 from chainrule.laws.trials.copies import in_native_order
 from chainrule.laws.trials.finite import unfit
-from chainrule.laws.trials.places import with_places
 from chainrule.laws.trials.subjects import as_given, as_trees, in_its_dtype
 from chainrule.layer import Layer
 from chainrule.loss import Loss
