@@ -9,7 +9,9 @@ import pytest
 from chainrule import Array, Encoder, Layer, mean_squared_error, own
 from chainrule.arrays.types import is_numpy
 from chainrule.laws.of_losses._as_layer import as_layer
-from chainrule.laws.showing._dialects import Author, Pair, Shown, dialect
+from chainrule.laws.showing._author import Author, Shown
+from chainrule.laws.showing._dialects import dialect
+from chainrule.laws.showing._pair import Pair
 from chainrule.laws.showing._programs import Program, Programs
 from chainrule.laws.showing.demonstrated import OF_LOSSES, PROGRAMS
 from chainrule.laws.trials.part import Part

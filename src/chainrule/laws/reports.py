@@ -17,7 +17,7 @@ from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.first_call import beside_the_first_call
 from chainrule.laws.places import with_places
 from chainrule.laws.running import LAWS, chosen, verdicts_of
-from chainrule.laws.showing._dialects import Author
+from chainrule.laws.showing._author import Author
 from chainrule.laws.showing.demonstrated import CheckedLayer, CheckedLoss
 from chainrule.laws.showing.examples import with_lines
 from chainrule.laws.showing.steps import steps_shown

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from chainrule.laws.showing._dialects import Author, Pair, Shown, dialect
+from chainrule.laws.showing._author import Author, Shown
+from chainrule.laws.showing._dialects import dialect
+from chainrule.laws.showing._pair import Pair
 
 
 def lines_of(shown: Shown, author: Author) -> str:

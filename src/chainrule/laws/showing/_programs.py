@@ -18,7 +18,7 @@ from chainrule.interop.in_code import reached
 from chainrule.laws.of_layers.layouts import MATRIX
 from chainrule.laws.of_layers.memory import clear
 from chainrule.laws.of_layers.rows import ROWS
-from chainrule.laws.showing._dialects import Pair
+from chainrule.laws.showing._pair import Pair
 from chainrule.laws.trials.arrays_in import arrays_in
 
 OTHERS = ("x[::-1]", "np.roll(x, 1)", "x[:1]", "x[:-1]", "np.concatenate([x, x[:1]])")

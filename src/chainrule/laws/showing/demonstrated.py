@@ -19,7 +19,9 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.of_losses._as_layer import as_layer
 from chainrule.laws.showing._arrays_in_code import OF_DOUT, OF_X
-from chainrule.laws.showing._dialects import Author, Pair, Shown, dialect
+from chainrule.laws.showing._author import Author, Shown
+from chainrule.laws.showing._dialects import dialect
+from chainrule.laws.showing._pair import Pair
 from chainrule.laws.showing._programs import (
     SETTINGS,
     Program,

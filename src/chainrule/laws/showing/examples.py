@@ -4,7 +4,7 @@ from attrs import evolve
 
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.showing._dialects import Author
+from chainrule.laws.showing._author import Author
 from chainrule.laws.showing.demonstrated import CheckedLayer, CheckedLoss, demonstrated
 from chainrule.laws.showing.smallest import smallest
 

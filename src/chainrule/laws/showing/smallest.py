@@ -19,7 +19,7 @@ from chainrule.checking.verdict import Verdict, index_of
 from chainrule.laws.of_layers._beside_float64 import Allowance, BesideFloat64
 from chainrule.laws.of_losses._as_layer import LossForward, as_layer
 from chainrule.laws.showing._arrays_in_code import FEW, OF_DOUT, OF_TARGETS, OF_X, drawn
-from chainrule.laws.showing._dialects import Author, Shown
+from chainrule.laws.showing._author import Author, Shown
 from chainrule.laws.showing._lines import lines_of
 from chainrule.laws.trials.entries import confirmed
 from chainrule.laws.trials.part import Part
