@@ -26,9 +26,8 @@ from chainrule import (
 )
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS
 from chainrule.laws.of_layers.memory import clear
-from chainrule.laws.showing import _programs
 from chainrule.laws.showing.demonstrated import OF_LOSSES, PROGRAMS
-from chainrule.laws.trials import process
+from chainrule.laws.trials.settings import SETTINGS
 
 SWAMPED = {("gradients that add up over calls", "any_dout"): "a sum of 1e30 hides what each call adds to it"}
 """What lines can't show on a layer that is made afresh, and why."""
@@ -410,8 +409,16 @@ def test_a_loss_that_sets_the_environment_is_shown_by_it(monkeypatch: pytest.Mon
     assert report.example.endswith("print(dict(os.environ), before)")
 
 
-def test_every_setting_of_the_process_can_be_shown() -> None:
-    assert set(_programs.SETTINGS) == set(process.SETTINGS)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_of_the_process_can_be_shown_and_reads_as_its_code(name: str) -> None:
+    setting = SETTINGS[name]
+    if setting.imported == "import torch":
+        pytest.importorskip("torch")
+    names: dict[str, Any] = {"np": np}
+    exec(setting.imported, names)  # noqa: S102  # lines of our own
+    shown = [eval(setting.code, names) for _ in range(2)]  # noqa: S307
+    assert shown[0] == shown[1]
+    assert setting.read() == setting.read()
 
 
 def test_a_call_that_stops_the_garbage_collector_is_shown_to() -> None:

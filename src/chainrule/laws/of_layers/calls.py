@@ -13,7 +13,7 @@ from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._arguments import Call, calls
 from chainrule.laws.of_layers._made import Made
-from chainrule.laws.trials.process import SETTINGS
+from chainrule.laws.trials.settings import SETTINGS
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
 
 CALLS = 4
@@ -154,7 +154,7 @@ def _like(call: Call) -> list[Call]:
 
 def _settings() -> dict[str, Any]:
     """The settings of the process that calls with other numbers may change: they are read at each call."""
-    return {name: SETTINGS[name]() for name in READ_AT_EACH_CALL}
+    return {name: SETTINGS[name].read() for name in READ_AT_EACH_CALL}
 
 
 def _changed(before: dict[str, Any]) -> dict[str, str]:

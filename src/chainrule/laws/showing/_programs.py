@@ -20,6 +20,7 @@ from chainrule.laws.of_layers.memory import clear
 from chainrule.laws.of_layers.rows import ROWS
 from chainrule.laws.showing._pair import Pair
 from chainrule.laws.trials.arrays_in import arrays_in
+from chainrule.laws.trials.settings import SETTINGS
 
 OTHERS = ("x[::-1]", "np.roll(x, 1)", "x[:1]", "x[:-1]", "np.concatenate([x, x[:1]])")
 """Other inputs for a call that comes in between."""
@@ -56,31 +57,6 @@ POWERS = {"float64": (200, 40, -40, -200), "float32": (40, 10, -10, -40), "float
 
 ALONE = "alone = grads(cache, dout)"
 """The gradients without `dx`."""
-
-OF_TORCH = (
-    "(torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads(), "
-    "torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision(), "
-    "torch.backends.cudnn.allow_tf32)"
-)
-
-SETTINGS = {
-    "numpy.geterr": ("", "np.geterr()"),
-    "numpy.get_printoptions": ("", "np.get_printoptions()"),
-    "the filters of warnings": ("import warnings", "str(warnings.filters)"),
-    "the state of numpy.random": ("", "np.random.get_state()[2]"),
-    "the state of random": ("import random", "hash(random.getstate())"),
-    "the environment": ("import os", "dict(os.environ)"),
-    "the current directory": ("import os", "os.getcwd()"),
-    "the recursion limit": ("import sys", "sys.getrecursionlimit()"),
-    "the garbage collector": ("import gc", "gc.isenabled()"),
-    "numpy.getbufsize": ("", "np.getbufsize()"),
-    "numpy.geterrcall": ("", "np.geterrcall()"),
-    "the switch interval of threads": ("import sys", "sys.getswitchinterval()"),
-    "the level of logging": ("import logging", "logging.root.manager.disable"),
-    "settings of torch": ("import torch", OF_TORCH),
-    "the random state of torch": ("import torch", "torch.get_rng_state().tolist()"),
-}
-"""The import and the expression that read a setting of the whole process."""
 
 
 @frozen
@@ -326,9 +302,9 @@ def of_threads(code: Pair, field: str) -> Iterator[Program]:
 def of_process(code: Pair, field: str) -> Iterator[Program]:
     """A setting of the whole process, before and after a call."""
     if field in SETTINGS:
-        imported, value = SETTINGS[field]
-        lines = (*filter(None, [imported]), f"before = {value}", "result(x, dout)")
-        yield Program(lines, value, "before")
+        read = SETTINGS[field]
+        lines = (*read.imports, f"before = {read.code}", "result(x, dout)")
+        yield Program(lines, read.code, "before")
 
 
 def of_types(code: Pair, field: str) -> Iterator[Program]:

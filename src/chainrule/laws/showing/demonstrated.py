@@ -23,7 +23,6 @@ from chainrule.laws.showing._author import Author, Shown
 from chainrule.laws.showing._dialects import dialect
 from chainrule.laws.showing._pair import Pair
 from chainrule.laws.showing._programs import (
-    SETTINGS,
     Program,
     Programs,
     of_arguments,
@@ -50,6 +49,7 @@ from chainrule.laws.showing.smallest import LARGE, rounded
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.process import as_new, contained
+from chainrule.laws.trials.settings import SETTINGS
 from chainrule.laws.trials.trial import Trial
 from chainrule.laws.trials.wording import line_of, wrote_to_read_only
 

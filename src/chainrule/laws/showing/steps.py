@@ -18,9 +18,9 @@ from chainrule.interop.in_code import reached
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.of_optimizers._wrong_ways import MOMENTS, wrong_ways
 from chainrule.laws.of_optimizers.descent import curvature_for
-from chainrule.laws.showing._programs import SETTINGS
 from chainrule.laws.showing.demonstrated import beside, raised, where
 from chainrule.laws.trials.process import as_new, contained
+from chainrule.laws.trials.settings import SETTINGS
 
 SHAPES = ((1,), (4,), (2, 2))
 """The shapes that are tried."""
@@ -77,8 +77,8 @@ def of_structure(optimizer: Any, params: Array, grads: Array, verdict: Verdict) 
 def of_purity(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[StepProgram]:
     """Arguments before and after a step, which may be read-only; the same step again; memory that results share."""
     if verdict.field in SETTINGS:
-        imported, value = SETTINGS[verdict.field]
-        yield StepProgram((*filter(None, [imported]), f"before = {value}", STEP), value, "before")
+        read = SETTINGS[verdict.field]
+        yield StepProgram((*read.imports, f"before = {read.code}", STEP), read.code, "before")
         return
     held = _held(optimizer.step(optimizer.init(params.copy()), params.copy(), grads.copy())[1])
     for name in ("params", "grads"):
