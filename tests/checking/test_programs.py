@@ -12,8 +12,9 @@ from chainrule.laws.of_losses._as_layer import as_layer
 from chainrule.laws.showing._author import Author, Shown
 from chainrule.laws.showing._dialects import dialect
 from chainrule.laws.showing._pair import Pair
-from chainrule.laws.showing._programs import Program, Programs
+from chainrule.laws.showing._programs import Programs
 from chainrule.laws.showing.demonstrated import OF_LOSSES, PROGRAMS
+from chainrule.laws.showing.program import Program, exactly
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.trial import Trial
 
@@ -103,7 +104,7 @@ def test_on_what_is_right_both_values_are_the_same(kind: str, field: str, dtype:
             if isinstance(expected, str | bool | tuple | dict):
                 assert got == expected, shown
             elif expected is not None:
-                near = 0.0 if program.exact else 1e-5
+                near = 0.0 if program.compared is exactly else 1e-5
                 np.testing.assert_allclose(got, expected, rtol=near, atol=near, err_msg=shown)
     assert refused == REFUSED.get((kind, field), 0)
 

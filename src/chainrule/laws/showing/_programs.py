@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import numpy as np
-from attrs import frozen
 
 from chainrule.arrays.types import is_numpy
 from chainrule.interop.graph import Graph
@@ -19,6 +18,7 @@ from chainrule.laws.of_layers.layouts import MATRIX
 from chainrule.laws.of_layers.memory import clear
 from chainrule.laws.of_layers.rows import ROWS
 from chainrule.laws.showing._pair import Pair
+from chainrule.laws.showing.program import Program, nearly
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.settings import SETTINGS
 
@@ -59,26 +59,6 @@ ALONE = "alone = grads(cache, dout)"
 """The gradients without `dx`."""
 
 
-@frozen
-class Program:
-    """Lines of code, and two expressions after them that are to give the same.
-
-    Parameters
-    ----------
-    lines
-        The lines.
-    got, expected
-        The expressions. The first may raise in place of giving anything; where it is to do so, there is no other.
-    exact
-        Whether they are to be the same to the last bit.
-    """
-
-    lines: tuple[str, ...]
-    got: str
-    expected: str = ""
-    exact: bool = True
-
-
 Programs: TypeAlias = Callable[[Pair, str], Iterator[Program]]
 """The programs for the code of a layer at a point, and the field of a verdict."""
 
@@ -112,15 +92,17 @@ def of_dout(code: Pair, field: str) -> Iterator[Program]:
         return
     yield Program((), "result(x, 0 * dout)", "0.0")
     for power in POWERS[code.shown.dtype]:
-        yield Program((f"scale = 2.0**{power}",), "(result(x, scale * dout) / scale)", "result(x, dout)", exact=False)
-    yield Program((), "result(x, dout + dout[::-1])", "(result(x, dout) + result(x, dout[::-1]))", exact=False)
+        yield Program(
+            (f"scale = 2.0**{power}",), "(result(x, scale * dout) / scale)", "result(x, dout)", compared=nearly
+        )
+    yield Program((), "result(x, dout + dout[::-1])", "(result(x, dout) + result(x, dout[::-1]))", compared=nearly)
 
 
 def of_value(code: Pair, field: str) -> Iterator[Program]:
     """The value of a JAX function where its derivative is asked for, and alone."""
     if code.module == "jnp" and code.leaf is None:
         forward = f"out, pull = jax.vjp(lambda x: {code.call()}, jnp.array(x))"
-        yield Program((forward,), "np.asarray(out)", "result(x, dout)", exact=False)
+        yield Program((forward,), "np.asarray(out)", "result(x, dout)", compared=nearly)
 
 
 def of_nan(code: Pair, field: str) -> Iterator[Program]:
@@ -131,7 +113,7 @@ def of_nan(code: Pair, field: str) -> Iterator[Program]:
         yield Program((), f"np.isfinite(result(x, np.inf * dout){moved}).any()", "False")
     for number in ("np.nan", "np.inf") if _has_rows(code) else ():
         bad = ("bad = dout.copy()", f"bad[0] = {number}")
-        yield Program(bad, "result(x, bad)[1:]", "result(x, dout)[1:]", exact=False)
+        yield Program(bad, "result(x, bad)[1:]", "result(x, dout)[1:]", compared=nearly)
 
 
 def of_rows(code: Pair, field: str) -> Iterator[Program]:
@@ -145,13 +127,13 @@ def of_rows(code: Pair, field: str) -> Iterator[Program]:
     for rows in ("[0]", f"[{n - 1}]", f"np.arange({n})[::-1]", *several):
         some = "result(x[rows], dout[rows])"
         if _has_rows(code):
-            yield Program((f"rows = {rows}",), some, "result(x, dout)[rows]", exact=False)
+            yield Program((f"rows = {rows}",), some, "result(x, dout)[rows]", compared=nearly)
         else:
-            yield Program((f"rows = {rows}", count), some, "result(x, counts * dout)", exact=False)
+            yield Program((f"rows = {rows}", count), some, "result(x, counts * dout)", compared=nearly)
     for row, others in (("0", "1:"), ("-1", ":-1")) if _has_rows(code) else ():
         for factor in ("1000", "-1000"):
             lines = ("large = x.copy()", f"large[{row}] *= {factor}")
-            yield Program(lines, f"result(large, dout)[{others}]", f"result(x, dout)[{others}]", exact=False)
+            yield Program(lines, f"result(large, dout)[{others}]", f"result(x, dout)[{others}]", compared=nearly)
 
 
 def _has_rows(code: Pair) -> bool:
@@ -162,24 +144,24 @@ def _has_rows(code: Pair) -> bool:
 def of_layouts(code: Pair, field: str) -> Iterator[Program]:
     """Arrays in another layout: Fortran's, strided, reversed, parts of others, axes in another order, misaligned."""
     for layout in LAYOUTS:
-        yield Program((), f"result(x, {layout.format('dout')})", "result(x, dout)", exact=False)
-        yield Program((), f"result({layout.format('x')}, dout)", "result(x, dout)", exact=False)
+        yield Program((), f"result(x, {layout.format('dout')})", "result(x, dout)", compared=nearly)
+        yield Program((), f"result({layout.format('x')}, dout)", "result(x, dout)", compared=nearly)
         for name in code.given:
             if name != "x" and code.is_pair:
                 other = (f"{name} = {layout.format(name)}", f"{name}.flags.writeable = False")
-                yield Program(("right = result(x, dout)", *other), "result(x, dout)", "right", exact=False)
+                yield Program(("right = result(x, dout)", *other), "result(x, dout)", "right", compared=nearly)
     part = code.shown.part
     for name, array in (("dout", part.dout), ("x", part.trial.x)):
         layouts = (*LAYOUTS_OF_ROWS[: 2 * np.ndim(array)], *(LAYOUTS_OF_MORE_AXES if np.ndim(array) > MATRIX else ()))
         for layout in layouts:
             arguments = ", ".join(layout.format(each) if each == name else each for each in ("x", "dout"))
-            yield Program((), f"result({arguments})", "result(x, dout)", exact=False)
+            yield Program((), f"result({arguments})", "result(x, dout)", compared=nearly)
     broadcast = BROADCAST if code.is_pair else BROADCAST_FOR_TORCH
-    yield Program((), f"result(x, {broadcast})", "result(x, np.ones_like(dout))", exact=False)
+    yield Program((), f"result(x, {broadcast})", "result(x, np.ones_like(dout))", compared=nearly)
     for name in ("x", "dout"):
         memory = f"other = np.empty({name}.nbytes + 1, np.uint8)[1:].view({name}.dtype).reshape({name}.shape)"
         call = "result(other, dout)" if name == "x" else "result(x, other)"
-        yield Program((memory, f"other[...] = {name}"), call, "result(x, dout)", exact=False)
+        yield Program((memory, f"other[...] = {name}"), call, "result(x, dout)", compared=nearly)
 
 
 def of_arguments(code: Pair, field: str) -> Iterator[Program]:
@@ -281,7 +263,7 @@ def of_grads(code: Pair, field: str) -> Iterator[Program]:
     if code.is_pair and code.of_params:
         forward, *back = code.results()
         for line in (ALONE, *(ALONE.replace("dout", layout.format("dout")) for layout in LAYOUTS)):
-            yield Program((forward, line, *back), code.gradient("alone"), code.field, exact=False)
+            yield Program((forward, line, *back), code.gradient("alone"), code.field, compared=nearly)
 
 
 def of_threads(code: Pair, field: str) -> Iterator[Program]:
@@ -326,21 +308,21 @@ def of_sizes(code: Pair, field: str) -> Iterator[Program]:
     for size in (1e3, 1e4):
         for sign in ("np.sign(x)", "-np.sign(x)", "-np.ones_like(x)"):
             large = (f"x = {size} * {sign}", "wide = x.astype(np.longdouble)")
-            yield Program(large, "result(x, dout)", "result(wide, dout).astype(x.dtype)", exact=False)
+            yield Program(large, "result(x, dout)", "result(wide, dout).astype(x.dtype)", compared=nearly)
 
 
 def of_mean(code: Pair, field: str) -> Iterator[Program]:
     """A loss beside the mean of its rows, and a row alone beside the same row among others."""
     arguments = code.call().removeprefix("forward")
     yield Program((), f"rows{arguments}.shape", "x.shape[:-1]")
-    yield Program((), f"{code.call()}[0]", f"rows{arguments}.mean()", exact=False)
+    yield Program((), f"{code.call()}[0]", f"rows{arguments}.mean()", compared=nearly)
     if code.shown.part.trial.layer.forward.loss.couples_rows:
         return
     for i in range(len(code.shown.part.trial.x)):
         alone = arguments
         for name in ("x", *_targets(code)):
             alone = re.sub(rf"\b{name}\b", f"{name}[{i}:{i + 1}]", alone)
-        yield Program((), f"rows{alone}", f"rows{arguments}[{i}:{i + 1}]", exact=False)
+        yield Program((), f"rows{alone}", f"rows{arguments}[{i}:{i + 1}]", compared=nearly)
 
 
 def _targets(code: Pair) -> list[str]:

@@ -23,7 +23,6 @@ from chainrule.laws.showing._author import Author, Shown
 from chainrule.laws.showing._dialects import dialect
 from chainrule.laws.showing._pair import Pair
 from chainrule.laws.showing._programs import (
-    Program,
     Programs,
     of_arguments,
     of_calls,
@@ -45,13 +44,13 @@ from chainrule.laws.showing._programs import (
     of_unwritten,
     of_value,
 )
+from chainrule.laws.showing.program import Program
 from chainrule.laws.showing.smallest import LARGE, rounded
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.process import as_new, contained
 from chainrule.laws.trials.settings import SETTINGS
 from chainrule.laws.trials.trial import Trial
-from chainrule.laws.trials.wording import line_of, wrote_to_read_only
 
 T = TypeVar("T")
 
@@ -63,9 +62,6 @@ TRIES, TRIES_OF_THREADS = 240, 4
 
 TIMES = 3
 """The number of times in a row that a program has to show it, before it is given."""
-
-FAR = 1e3
-"""The least difference of two values that is no rounding, in units of the last place."""
 
 PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
     {
@@ -279,72 +275,11 @@ def _run(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
 
     def run() -> str:
         with code.contained():
-            return _end(lines, program, code, verdict)
+            given = code.translated("x"), code.translated("dout")
+            return program.translated(code.translated).end(lines, code.author.names, given, verdict)
 
     def anew() -> str:
         as_new()
         return run()
 
     return contained(anew) if verdict.field in SETTINGS else run()
-
-
-def _end(lines: str, program: Program, code: Pair, verdict: Verdict) -> str:
-    names = code.author.names
-    got_by, expected_by = code.translated(program.got), code.translated(program.expected)
-    try:
-        exec(lines, names)  # noqa: S102  # it is made here, of numbers and of names
-    except Exception:  # it refuses this
-        return ""
-    try:
-        got = eval(got_by, names)  # noqa: S307  # it is made here
-    except Exception as error:  # it is what is shown, if the verdict says so
-        return raised(got_by, error, verdict)
-    if not program.expected:
-        return ""
-    try:
-        got = np.array(got) if is_numpy(got) else got  # which the other may overwrite
-        expected = eval(expected_by, names)  # noqa: S307  # it is made here
-        given = names[code.translated("x")], names[code.translated("dout")]
-        place = where(got, expected, 0.0 if program.exact else FAR * _largest(*given, expected))
-    except Exception:  # there is nothing to compare with
-        return ""
-    return beside(got_by, expected_by, expected, place)
-
-
-def raised(call: str, error: Exception, verdict: Verdict) -> str:
-    """The line of a call that raises, if its error is the one that the verdict names; else ""."""
-    told = (type(error).__name__ in verdict.note and line_of(error) in verdict.note) or wrote_to_read_only(error)
-    first_line = str(error).partition("\n")[0]
-    return f"{call}  # raises {type(error).__name__}: {first_line}" if told else ""
-
-
-def beside(got: str, expected: str, value: Any, place: str | None) -> str:
-    """The line that prints two expressions, of which the second has a value, where they differ; "" if nowhere."""
-    there = place if is_numpy(value) and value.ndim else ""
-    return "" if place is None else f"print({got}{place}, {expected}{there})"
-
-
-def where(got: Any, expected: Any, units: float) -> str | None:
-    """In code, where two values differ by so many units: "" if all of them do; None if they are the same."""
-    if hasattr(got, "dtype"):  # NumPy returns scalars in place of 0-d arrays
-        got = np.asarray(got)
-    if not is_numpy(got) or got.dtype.kind not in ("fiu" if got.ndim else "f"):
-        return None if got == expected else ""
-    if np.ndim(expected) and got.shape != np.shape(expected):
-        return ".shape"
-    eps = float(np.finfo(got.dtype).eps) if got.dtype.kind == "f" else 0.0
-    axes, got, expected = got.ndim, np.atleast_1d(got) + 0.0, np.atleast_1d(expected)
-    with np.errstate(all="ignore"):
-        off = np.abs(got - expected)
-        off[np.isnan(got) & np.isnan(expected)] = 0.0
-        off[got == expected] = 0.0
-        off[np.isnan(off)] = np.inf
-    if not off.size or off.max() <= units * eps:
-        return None
-    index = np.unravel_index(int(np.argmax(off)), off.shape)
-    return f"[{', '.join(str(int(i)) for i in index)}]" if axes else ""
-
-
-def _largest(*arrays: Any) -> float:
-    """The largest finite number in arrays."""
-    return max(float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) for array in map(np.asarray, arrays))

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
-from attrs import frozen
 
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
@@ -18,7 +17,7 @@ from chainrule.interop.in_code import reached
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.of_optimizers._wrong_ways import MOMENTS, wrong_ways
 from chainrule.laws.of_optimizers.descent import curvature_for
-from chainrule.laws.showing.demonstrated import beside, raised, where
+from chainrule.laws.showing.program import Program, at_most, like_given
 from chainrule.laws.trials.process import as_new, contained
 from chainrule.laws.trials.settings import SETTINGS
 
@@ -28,78 +27,58 @@ SHAPES = ((1,), (4,), (2, 2))
 PARAMS, GRADS = (1.0, -2.0, 0.5, -1.5), (0.5, 1.0, -2.0, -0.7)
 """Their numbers."""
 
+GIVEN = "params", "grads"
+"""The names of the arrays."""
+
 STEP = "step(init(params), params, grads)"
 FIRST = f"new, state = {STEP}"
 
 
-@frozen
-class StepProgram:
-    """Lines of code, and two expressions after them that are to give the same; or the first is to raise nothing.
-
-    Parameters
-    ----------
-    lines
-        The lines.
-    got, expected
-        The expressions.
-    at_most
-        Whether the first is to be no more than the second, in place of the same.
-    as_params
-        Whether the first has the shape of the parameters, unless it goes by arrays of earlier calls.
-    """
-
-    lines: tuple[str, ...]
-    got: str
-    expected: str = ""
-    at_most: bool = False
-    as_params: bool = False
-
-
-Ways: TypeAlias = Callable[[Any, Array, Array, Verdict], Iterator[StepProgram]]
+Ways: TypeAlias = Callable[[Any, Array, Array, Verdict], Iterator[Program]]
 """Lines that may show what a verdict says of an optimizer, with parameters and gradients."""
 
 
-def of_structure(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[StepProgram]:
+def of_structure(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Program]:
     """Types, shapes and dtypes before and after a step."""
-    yield StepProgram((), STEP)
+    yield Program((), STEP)
     if verdict.field == "params":
-        yield StepProgram((FIRST,), "type(new).__name__", "'ndarray'")
-        yield StepProgram((FIRST,), "(new.shape, new.dtype.name)", "(params.shape, params.dtype.name)")
+        yield Program((FIRST,), "type(new).__name__", "'ndarray'")
+        yield Program((FIRST,), "(new.shape, new.dtype.name)", "(params.shape, params.dtype.name)")
         return
     lines = ("before = init(params)", "state = step(before, params, grads)[1]")
-    yield StepProgram(lines, "type(state).__name__", "type(before).__name__")
-    yield StepProgram(lines, "len(state)", "len(before)")
+    yield Program(lines, "type(state).__name__", "type(before).__name__")
+    yield Program(lines, "len(state)", "len(before)")
     for path in _held(optimizer.init(params)):
         before = path.replace("state", "before", 1)
-        yield StepProgram(lines, f"({path}.shape, {path}.dtype.name)", f"({before}.shape, {before}.dtype.name)")
+        yield Program(lines, f"({path}.shape, {path}.dtype.name)", f"({before}.shape, {before}.dtype.name)")
 
 
-def of_purity(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[StepProgram]:
+def of_purity(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Program]:
     """Arguments before and after a step, which may be read-only; the same step again; memory that results share."""
     if verdict.field in SETTINGS:
         read = SETTINGS[verdict.field]
-        yield StepProgram((*read.imports, f"before = {read.code}", STEP), read.code, "before")
+        yield Program((*read.imports, f"before = {read.code}", STEP), read.code, "before")
         return
     held = _held(optimizer.step(optimizer.init(params.copy()), params.copy(), grads.copy())[1])
     for name in ("params", "grads"):
-        yield StepProgram((f"before = {name}.copy()", STEP), name, "before")
+        yield Program((f"before = {name}.copy()", STEP), name, "before")
     for path in held:
-        yield StepProgram((FIRST, f"before = {path}.copy()", "step(state, new, grads)"), path, "before")
-    yield StepProgram(("params.flags.writeable = grads.flags.writeable = False",), f"{STEP}[0]")
+        yield Program((FIRST, f"before = {path}.copy()", "step(state, new, grads)"), path, "before")
+    yield Program(("params.flags.writeable = grads.flags.writeable = False",), f"{STEP}[0]")
     again = "step(state, params, grads)[0]"
-    yield StepProgram(("state = init(params)", f"first = {again}.copy()"), again, "first", as_params=True)
-    yield StepProgram((FIRST, "kept = new.copy()", "step(state, new, -2 * grads)"), "new", "kept", as_params=True)
+    yield Program(("state = init(params)", f"first = {again}.copy()"), again, "first", compared=like_given)
+    yield Program((FIRST, "kept = new.copy()", "step(state, new, -2 * grads)"), "new", "kept", compared=like_given)
     for path in _held(optimizer.init(params)):
-        yield StepProgram(
+        yield Program(
             ("state = init(params)",), f"({path}.flags.writeable and np.shares_memory({path}, params))", "False"
         )
     results = ["new", *held]
     for i, one in enumerate(results):
         for other in ("params", "grads", *results[i + 1 :]):
-            yield StepProgram((FIRST,), f"({one}.flags.writeable and np.shares_memory({one}, {other}))", "False")
+            yield Program((FIRST,), f"({one}.flags.writeable and np.shares_memory({one}, {other}))", "False")
 
 
-def of_places(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[StepProgram]:
+def of_places(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Program]:
     """Three steps with the numbers in reverse."""
     moved = (
         "def moved(params, grads):  # by three steps",
@@ -109,12 +88,12 @@ def of_places(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> 
         "    return params",
     )
     if params.size > 1:
-        yield StepProgram(
-            moved, "moved(np.flip(params), np.flip(grads))", "np.flip(moved(params, grads))", as_params=True
+        yield Program(
+            moved, "moved(np.flip(params), np.flip(grads))", "np.flip(moved(params, grads))", compared=like_given
         )
 
 
-def of_descent(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[StepProgram]:
+def of_descent(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Program]:
     """A thousand steps towards the centre of a quadratic, and the distance to it, which is not to grow."""
     lines = (
         f"curvature = {curvature_for(optimizer, params, grads):.3g}",
@@ -122,7 +101,7 @@ def of_descent(optimizer: Any, params: Array, grads: Array, verdict: Verdict) ->
         "for _ in range(1000):",
         "    params, state = step(state, params, (params - centre) * curvature)",
     )
-    yield StepProgram(lines, "np.abs(params - centre).max()", "np.abs(start - centre).max()", at_most=True)
+    yield Program(lines, "np.abs(params - centre).max()", "np.abs(start - centre).max()", compared=at_most)
 
 
 WAYS: Mapping[str, Ways] = MappingProxyType(
@@ -195,36 +174,14 @@ def _found(verdict: Verdict, optimizer: Any) -> Iterator[str]:
                 for program in WAYS[verdict.law](optimizer, params, grads, verdict):
                     lines = "\n".join((*setting, *program.lines))
 
-                    def run(lines: str = lines, program: StepProgram = program) -> str:
+                    def run(lines: str = lines, program: Program = program) -> str:
                         if verdict.field in SETTINGS:
                             as_new()
-                        return _end(lines, program, optimizer, verdict)
+                        return program.end(lines, {"init": optimizer.init, "step": optimizer.step}, GIVEN, verdict)
 
                     end = contained(run)
                     if end:
                         yield f"{lines}\n{end}"
-
-
-def _end(lines: str, program: StepProgram, optimizer: Any, verdict: Verdict) -> str:
-    """The last line, if the lines show something; else ""."""
-    names: dict[str, Any] = {"init": optimizer.init, "step": optimizer.step}
-    try:
-        exec(lines, names)  # noqa: S102  # it is made here, of numbers
-    except Exception:  # it refuses this
-        return ""
-    try:
-        got = eval(program.got, names)  # noqa: S307  # it is made here
-    except Exception as error:  # it is what is shown, if the verdict says so
-        return raised(program.got, error, verdict)
-    if not program.expected:
-        return ""
-    got = np.array(got) if is_numpy(got) else got  # which the other may overwrite
-    expected = eval(program.expected, names)  # noqa: S307  # it is made here
-    if program.at_most:
-        return "" if got <= expected else f"print({program.got}, {program.expected})"
-    if program.as_params and np.shape(got) != names["grads"].shape:
-        return ""
-    return beside(program.got, program.expected, expected, where(got, expected, 0.0))
 
 
 def _held(state: Any) -> list[str]:
