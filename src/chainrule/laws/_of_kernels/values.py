@@ -13,7 +13,7 @@ from chainrule.laws._of_kernels.backends import Real, dtype_name, is_float, valu
 from chainrule.laws._of_kernels.check import Check, error_text, rounded, truth_at, worst_judged
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, coarsest, numbers
-from chainrule.laws.of_layers.douts import douts
+from chainrule.laws.of_layers._kinds_of_dout import douts
 
 SCALES = {"x / 1024": 2.0**-10, "4 x": 4.0}
 """Other values of x."""

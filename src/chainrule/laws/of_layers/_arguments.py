@@ -8,8 +8,8 @@ from attrs import frozen
 
 from chainrule import tree
 from chainrule.arrays.types import Array
+from chainrule.laws.of_layers._kinds_of_dout import ALIKE, OF_CALLS, SCALED
 from chainrule.laws.of_layers._other_numbers import Other, other_parameters
-from chainrule.laws.of_layers.douts import with_a_nan
 from chainrule.laws.of_layers.layouts import broadcast, layouts_of
 from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.wording import plural
@@ -51,7 +51,7 @@ def calls(params: Any, x: Array, rng: np.random.Generator, *, few: bool) -> Iter
         yield Call(f"for x {other.words}", params, other.value, of_rows=True)
     for other in () if few else _of_columns(x, rng):
         yield Call(f"for x {other.words}", params, other.value)
-    for words, kind in DOUTS.items():
+    for words, kind in OF_CALLS.items():
         if not few or kind not in SCALED:
             yield Call(f"for a dout {words}", params, x, kind=kind)
     if few:  # of its few digits and its short range, other numbers leave nothing to compare
@@ -64,7 +64,7 @@ def calls(params: Any, x: Array, rng: np.random.Generator, *, few: bool) -> Iter
     for name, layout in layouts_of(x.ndim).items():
         yield Call(f"for {name} x", params, x, layout=layout)
         yield Call(f"for {name} dout", params, x, dout_layout=layout)
-    yield Call("for a broadcast dout", params, x, kind=_all_alike, dout_layout=broadcast)
+    yield Call("for a broadcast dout", params, x, kind=ALIKE, dout_layout=broadcast)
 
 
 def _ones(leaf: Array) -> Array:
@@ -120,35 +120,4 @@ def _of_length(x: Array, axis: int, length: int, words: str, rng: np.random.Gene
         yield Other(f"with {words}", rng.choice(x.reshape(-1), shape))
 
 
-def _enlarged(dout: Array) -> Array:
-    return dout * dout.dtype.type(2.0**12)
-
-
-def _last_alone(dout: Array) -> Array:
-    made = np.zeros_like(dout)
-    made.flat[-1:] = dout.flat[-1:]
-    return made
-
-
-def _all_alike(dout: Array) -> Array:
-    return np.full_like(dout, 0.75)
-
-
-def _reduced(dout: Array) -> Array:
-    return dout * dout.dtype.type(2.0**-40)
-
-
-DOUTS: dict[str, Callable[[Array], Array]] = {
-    "of zeros": np.zeros_like,
-    "of one entry": _last_alone,
-    "of negative numbers": lambda dout: -np.abs(dout),
-    "that is large": _enlarged,
-    "that is small": _reduced,
-    "with a nan": with_a_nan,
-}
-"""The kinds of `dout`, made of a usual one."""
-
-SCALED = (_enlarged, _reduced)
-
-
-__all__ = ["SCALED", "Call", "calls"]
+__all__ = ["Call", "calls"]

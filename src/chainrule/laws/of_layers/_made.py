@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers._arguments import SCALED, Call
+from chainrule.laws.of_layers._arguments import Call
 from chainrule.laws.of_layers._beside_float64 import Allowance, BesideFloat64, floors, is_random
+from chainrule.laws.of_layers._kinds_of_dout import SCALED
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, in_float64
 from chainrule.laws.trials.trial import Fields, Trial, backward_of, couples_rows, draw, named

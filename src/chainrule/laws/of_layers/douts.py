@@ -8,6 +8,7 @@ from attrs import evolve
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._elsewhere import IN_FLOAT16
+from chainrule.laws.of_layers._kinds_of_dout import douts
 from chainrule.laws.trials.directions import by_directions
 from chainrule.laws.trials.sizes import sizes_of
 from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured
@@ -77,39 +78,3 @@ def _beside(trial: Trial, rng: np.random.Generator) -> Trial:
         return trial.again(moved).with_noise(trial.noise)
     except Exception:
         return trial
-
-
-def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
-    """Derivatives with respect to an output, of every kind, by name."""
-    base = draw(out, rng)
-    kinds = {
-        "of normal numbers": base,
-        "of ones": np.ones_like(out),
-        "of negative numbers": -np.abs(base),
-        "of whole numbers": rng.integers(2049, 5000, out.shape).astype(out.dtype),
-        "of 1e-30": base * 1e-30,
-        "of 1e30": base * 1e30,
-        "with equal numbers": np.full_like(out, -0.75),
-    }
-    if out.size:
-        few = np.where(rng.random(out.shape) < 0.1, base, 0.0)
-        few.flat[rng.integers(out.size)] = float(out.size > 1)
-        kinds["mostly of zeros"] = few
-        for i in (0, out.size - 1, int(rng.integers(out.size))):
-            one = np.zeros_like(out)
-            one.flat[i] = 1.0
-            kinds[f"of one entry, {tuple(int(j) for j in np.unravel_index(i, out.shape))}"] = one
-    if out.ndim > 1 and len(out):
-        for i in {0, len(out) - 1}:
-            row = np.zeros_like(out)
-            row[i] = base[i]
-            kinds[f"of row {i} alone"] = row
-        kinds["of equal rows"] = np.broadcast_to(base[:1], out.shape).copy()
-    return kinds
-
-
-def with_a_nan(a: Array, value: float = np.nan) -> Array:
-    """A copy whose first entry is nan, or another number."""
-    made = a.copy()
-    made.flat[:1] = value
-    return made

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,8 +10,8 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, compare, one_each
+from chainrule.laws.of_layers._kinds_of_dout import OF_GRADS
 from chainrule.laws.of_layers.derivative import noted
-from chainrule.laws.of_layers.douts import with_a_nan
 from chainrule.laws.of_layers.layouts import LAYOUTS
 from chainrule.laws.of_layers.linearity import least_of
 from chainrule.laws.of_layers.rows import rows_of
@@ -22,6 +21,9 @@ from chainrule.laws.trials.trial import Checked, Trial, draw, measured, run_back
 
 P = TypeVar("P")
 C = TypeVar("C")
+
+KINDS: dict[str, Callable[[Array], Array]] = {"": np.copy, **LAYOUTS, **OF_GRADS}
+"""Other layouts of a usual dout, and other kinds."""
 
 
 def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -54,7 +56,7 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     others = rows_of(x) if tree.leaves(params) else {}
     for case, given in {"": x, **others}.items():
         for dtype in (np.float64, np.float32, np.float16):
-            for layout, arranged in (_DOUTS if dtype == np.float64 else {"": np.copy}).items():
+            for layout, arranged in (KINDS if dtype == np.float64 else {"": np.copy}).items():
                 words = f"{case} in {np.dtype(dtype).name}" + (f", with {layout} dout" if layout else "")
                 try:
                     used = in_dtype(few if dtype == np.float16 and not case else given, dtype)
@@ -125,38 +127,3 @@ def _sharing(layer: Checked[Any, Any], cache: Any, dout: Array, alone: Any) -> s
     with np.errstate(all="ignore"):
         layer.grads(cache, -2 * dout)
     return "" if all(map(same_numbers, before, leaves)) else "a later call changes it: is a buffer used again?"
-
-
-def _of_equal_rows(a: Array) -> Array:
-    return np.broadcast_to(a[:1], a.shape) if a.ndim else a
-
-
-def _of_equal_columns(a: Array) -> Array:
-    return np.broadcast_to(a[..., :1], a.shape) if a.ndim else a
-
-
-def _of_whole_numbers(a: Array) -> Array:
-    return np.rint(8 * a)
-
-
-def _of_one_entry(a: Array) -> Array:
-    """Zeros like an array, and a 1 in the last place."""
-    made = np.zeros_like(a)
-    made.flat[-1:] = 1.0
-    return made
-
-
-_DOUTS: dict[str, Callable[[Array], Array]] = {
-    "": np.copy,
-    **LAYOUTS,
-    "a row-broadcast": _of_equal_rows,
-    "a column-broadcast": _of_equal_columns,
-    "a huge": partial(np.multiply, 2.0**20),
-    "a tiny": partial(np.multiply, 2.0**-40),
-    "a whole-numbered": _of_whole_numbers,
-    "an all-zero": np.zeros_like,
-    "a one-entry": _of_one_entry,
-    "a partly nan": with_a_nan,
-    "a partly infinite": partial(with_a_nan, value=np.inf),
-}
-"""The derivatives with respect to out that `grads` and `backward` are compared for."""

@@ -1,0 +1,119 @@
+"""The kinds of `dout` that laws ask about, some drawn for an output and some made of a usual one.
+
+Each law has its own choice of them. `any_dout` and the law of kernels compare with the derivative, as far as it can be
+told for large, small and sparse ones. `other_calls` goes through every dtype, of which float16 has no huge numbers, and
+tells faults of memory from others by few kinds. `grads_without_dx` compares two results to the last digits, for which
+any numbers will do, also those that are not finite.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+
+from chainrule.arrays.types import Array
+from chainrule.laws.trials.trial import draw
+
+Kind: TypeAlias = Callable[[Array], Array]
+"""A function that makes of a usual `dout` another one."""
+
+
+def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
+    """Derivatives with respect to an output, of every kind, by name."""
+    base = draw(out, rng)
+    kinds = {
+        "of normal numbers": base,
+        "of ones": np.ones_like(out),
+        "of negative numbers": -np.abs(base),
+        "of whole numbers": rng.integers(2049, 5000, out.shape).astype(out.dtype),
+        "of 1e-30": base * 1e-30,
+        "of 1e30": base * 1e30,
+        "with equal numbers": np.full_like(out, -0.75),
+    }
+    if out.size:
+        few = np.where(rng.random(out.shape) < 0.1, base, 0.0)
+        few.flat[rng.integers(out.size)] = float(out.size > 1)
+        kinds["mostly of zeros"] = few
+        for i in (0, out.size - 1, int(rng.integers(out.size))):
+            one = np.zeros_like(out)
+            one.flat[i] = 1.0
+            kinds[f"of one entry, {tuple(int(j) for j in np.unravel_index(i, out.shape))}"] = one
+    if out.ndim > 1 and len(out):
+        for i in {0, len(out) - 1}:
+            row = np.zeros_like(out)
+            row[i] = base[i]
+            kinds[f"of row {i} alone"] = row
+        kinds["of equal rows"] = np.broadcast_to(base[:1], out.shape).copy()
+    return kinds
+
+
+def _negative(dout: Array) -> Array:
+    return -np.abs(dout)
+
+
+def _of_equal_rows(dout: Array) -> Array:
+    return np.broadcast_to(dout[:1], dout.shape) if dout.ndim else dout
+
+
+def _of_equal_columns(dout: Array) -> Array:
+    return np.broadcast_to(dout[..., :1], dout.shape) if dout.ndim else dout
+
+
+def _of_whole_numbers(dout: Array) -> Array:
+    return np.rint(8 * dout)
+
+
+def _last_alone(dout: Array) -> Array:
+    """Zeros but for the last number."""
+    made = np.zeros_like(dout)
+    made.flat[-1:] = dout.flat[-1:]
+    return made
+
+
+def _last_is_one(dout: Array) -> Array:
+    """Zeros and a 1 in the last place, as in a row of the identity."""
+    made = np.zeros_like(dout)
+    made.flat[-1:] = 1.0
+    return made
+
+
+def _with_a(value: float, dout: Array) -> Array:
+    """A copy whose first number is another."""
+    made = dout.copy()
+    made.flat[:1] = value
+    return made
+
+
+_LARGE: Kind = partial(np.multiply, 2.0**12)
+_HUGE: Kind = partial(np.multiply, 2.0**20)
+_SMALL: Kind = partial(np.multiply, 2.0**-40)
+
+ALIKE: Kind = partial(np.full_like, fill_value=0.75)
+"""Equal numbers."""
+
+SCALED = (_LARGE, _SMALL)
+"""Those of other calls for which numbers may be beyond the range of float16."""
+
+OF_CALLS: dict[str, Kind] = {
+    "of zeros": np.zeros_like,
+    "of one entry": _last_alone,
+    "of negative numbers": _negative,
+    "that is large": _LARGE,
+    "that is small": _SMALL,
+    "with a nan": partial(_with_a, np.nan),
+}
+"""Those that other calls are made with."""
+
+OF_GRADS: dict[str, Kind] = {
+    "a row-broadcast": _of_equal_rows,
+    "a column-broadcast": _of_equal_columns,
+    "a huge": _HUGE,
+    "a tiny": _SMALL,
+    "a whole-numbered": _of_whole_numbers,
+    "an all-zero": np.zeros_like,
+    "a one-entry": _last_is_one,
+    "a partly nan": partial(_with_a, np.nan),
+    "a partly infinite": partial(_with_a, np.inf),
+}
+"""Those that `grads` and `backward` are compared for."""
