@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+from attrs import frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
@@ -51,71 +53,103 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
     True
     """
     trial = measured(Trial.in_float64(layer, params, x), rng)
-    few, noise, (own, _) = trial.fewer, trial.noise, dtype_of(layer, params, x)
+    few, (own, _) = trial.fewer, dtype_of(layer, params, x)
     found: list[Verdict] = []
     others = rows_of(x) if tree.leaves(params) else {}
     for case, given in {"": x, **others}.items():
         for dtype in (np.float64, np.float32, np.float16):
-            for layout, arranged in (KINDS if dtype == np.float64 else {"": np.copy}).items():
-                words = f"{case} in {np.dtype(dtype).name}" + (f", with {layout} dout" if layout else "")
+            for name, kind in (KINDS if dtype == np.float64 else {"": np.copy}).items():
+                words = f"{case} in {np.dtype(dtype).name}" + (f", with {name} dout" if name else "")
                 try:
                     used = in_dtype(few if dtype == np.float16 and not case else given, dtype)
-                    found += _grads_alone(layer, in_dtype(params, dtype), used, arranged, rng, words, noise, own)
+                    both = Gradients.of(layer, in_dtype(params, dtype), used, kind, rng)
+                    found += both.verdicts(trial.noise, own, words.strip(" ,"))
                 except Exception:
-                    if not (case or layout) and dtype == np.float64:
+                    if not (case or name) and dtype == np.float64:
                         raise
                     continue  # it refuses this, which is an answer
     return one_each(found) or [Verdict("grads_without_dx", "grads", ok=True)]
 
 
-def _grads_alone(
-    layer: Checked[P, C],
-    params: P,
-    x: Any,
-    arranged: Callable[[Array], Array],
-    rng: np.random.Generator,
-    words: str,
-    noise: float,
-    own: np.dtype[Any],
-) -> list[Verdict]:
-    """The verdicts on `grads` for one dtype, number of rows and layout of `dout`."""
-    with np.errstate(all="ignore"):
-        out, cache = run_forward(layer, params, x)
-        usual = draw(out, rng)
-        dout = arranged(usual)
-        of_size = np.abs(np.nan_to_num(arranged(np.abs(usual)), posinf=0.0))
-        grads, of_usual, of_sizes = (run_backward(layer, cache, each)[1] for each in (dout, usual, of_size))
-        alone = layer.grads(cache, dout)
-    shared = _sharing(layer, cache, dout, alone)
-    if shared:
-        return [Verdict("grads_without_dx", "grads", ok=False, note=shared)]
-    if type(alone) is not type(grads) or len(tree.leaves(alone)) != len(tree.leaves(grads)):
-        note = f"backward gives {describe(grads)}, grads {describe(alone)}"
-        return [Verdict("grads_without_dx", "grads", ok=False, note=note)]
-    eps = float(np.finfo(out.dtype).eps)
-    bound = max((32 if out.dtype.itemsize < 4 else 1000) * eps, 1000 * noise)
-    if out.dtype == np.float64 and out.ndim:
-        bound *= math.sqrt(max(1, len(out)))
-    # A sum over rows may happen to be nearly 0, and has the rounding of its terms: so has one for equal rows of dout,
-    # of which a batch norm leaves nothing; of two rows, of no dout.
-    terms = [leaf for each in (grads, of_sizes, of_usual) for leaf in tree.leaves(each)]
-    least = 16 * least_of([np.asarray(leaf) for leaf in (*terms, usual)])
-    verdicts: list[Verdict] = []
-    for (path, g), a, moves in zip(tree.named_leaves(grads), *map(tree.leaves, (alone, of_usual)), strict=True):
-        name, got, expected = f"grads{path}", np.asarray(a), np.asarray(g)
-        verdict = compare("grads_without_dx", name, got, expected, bound, least=least)
-        if (
-            verdict.ok and got.dtype != expected.dtype and own == np.float64 and out.dtype != own
-        ):  # else another law says it
-            note = f"it is {got.dtype}, that of backward {expected.dtype}"
-            verdicts.append(Verdict("grads_without_dx", name, ok=False, note=note))
-            continue
-        if verdict.ok and (np.isnan(expected) & ~np.isnan(got) & (np.asarray(moves) != 0)).any():
-            note = f"{words.strip(' ,')}: a nan of backward is a number"
-            verdicts.append(Verdict("grads_without_dx", name, ok=False, note=note))
-            continue
-        verdicts.append(noted(verdict, words.strip(" ,")))
-    return verdicts
+@frozen(eq=False)
+class Gradients:
+    """The gradients for a `dout`, by `backward` and by `grads`.
+
+    Parameters
+    ----------
+    out
+        The output.
+    usual
+        The `dout` that another kind was made of.
+    by_backward, alone
+        What `backward` and `grads` give.
+    of_usual
+        The gradients for the usual `dout`.
+    of_sizes
+        Those for a `dout` of one sign, in which terms add up that may cancel else.
+    shared
+        The memory that `alone` shares, in words.
+    """
+
+    out: Array
+    usual: Array
+    by_backward: Any
+    alone: Any
+    of_usual: Any
+    of_sizes: Any
+    shared: str
+
+    @classmethod
+    def of(
+        cls, layer: Checked[Any, Any], params: Any, x: Any, kind: Callable[[Array], Array], rng: np.random.Generator
+    ) -> "Gradients":
+        """Run forward once, and back for a kind of `dout`, for the usual one, and for one of one sign."""
+        with np.errstate(all="ignore"):
+            out, cache = run_forward(layer, params, x)
+            usual = draw(out, rng)
+            dout = kind(usual)
+            of_size = np.abs(np.nan_to_num(kind(np.abs(usual)), posinf=0.0))
+            by_backward, of_usual, of_sizes = (run_backward(layer, cache, each)[1] for each in (dout, usual, of_size))
+            alone = layer.grads(cache, dout)
+        return cls(out, usual, by_backward, alone, of_usual, of_sizes, _sharing(layer, cache, dout, alone))
+
+    def verdicts(self, noise: float, own: np.dtype[Any], words: str) -> list[Verdict]:
+        """The verdicts for a function of some noise, whose own dtype is what the arguments had."""
+        by_backward, alone = self.by_backward, self.alone
+        wrong = partial(Verdict, "grads_without_dx", ok=False)
+        if self.shared:
+            return [wrong("grads", note=self.shared)]
+        if type(alone) is not type(by_backward) or len(tree.leaves(alone)) != len(tree.leaves(by_backward)):
+            return [wrong("grads", note=f"backward gives {describe(by_backward)}, grads {describe(alone)}")]
+        bound, least = self._bound(noise), self._least()
+        narrowed = own == np.float64 and self.out.dtype != own  # else another law says what is promoted
+        verdicts: list[Verdict] = []
+        others = map(tree.leaves, (alone, self.of_usual))
+        for (path, g), a, moves in zip(tree.named_leaves(by_backward), *others, strict=True):
+            name, got, expected = f"grads{path}", np.asarray(a), np.asarray(g)
+            verdict = compare("grads_without_dx", name, got, expected, bound, least=least)
+            if verdict.ok and narrowed and got.dtype != expected.dtype:
+                verdicts.append(wrong(name, note=f"it is {got.dtype}, that of backward {expected.dtype}"))
+            elif verdict.ok and (np.isnan(expected) & ~np.isnan(got) & (np.asarray(moves) != 0)).any():
+                verdicts.append(wrong(name, note=f"{words}: a nan of backward is a number"))
+            else:
+                verdicts.append(noted(verdict, words))
+        return verdicts
+
+    def _bound(self, noise: float) -> float:
+        """The relative error that the order of a sum over rows may make."""
+        dtype, rows = self.out.dtype, len(self.out) if self.out.ndim else 1
+        bound = max((32 if dtype.itemsize < 4 else 1000) * float(np.finfo(dtype).eps), 1000 * noise)
+        return bound * math.sqrt(max(1, rows)) if dtype == np.float64 else bound
+
+    def _least(self) -> float:
+        """The size of a gradient that counts for nothing beside its terms.
+
+        A sum over rows may happen to be nearly 0, and has the rounding of its terms: so has one for equal rows of dout,
+        of which a batch norm leaves nothing; of two rows, of no dout.
+        """
+        terms = [leaf for each in (self.by_backward, self.of_sizes, self.of_usual) for leaf in tree.leaves(each)]
+        return 16 * least_of([np.asarray(leaf) for leaf in (*terms, self.usual)])
 
 
 def _sharing(layer: Checked[Any, Any], cache: Any, dout: Array, alone: Any) -> str:
