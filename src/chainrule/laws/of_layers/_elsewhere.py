@@ -11,7 +11,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.layouts import SINGULAR
-from chainrule.laws.trials.directions import REFUSE, by_directions
+from chainrule.laws.trials.directions import REFUSE, Asked, by_directions
 from chainrule.laws.trials.sizes import rms
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
 
@@ -57,13 +57,20 @@ class Unfit:
         return Verdict(law, self.field, ok=False, undecided=True, note=f"{case}: {found}", advice=REFUSE)
 
 
+@frozen(eq=False)
+class Elsewhere:
+    """Another x, in words, and other parameters, if they are not those that were given."""
+
+    words: str
+    x: Array
+    params: Any = None
+
+
 def judged_at(
     law: str,
     base: Trial,
-    x: Array,
+    other: Elsewhere,
     rng: np.random.Generator,
-    case: str,
-    params: Any = None,
     *,
     but: Container[str] = (),
     counts: Callable[[Unfit], bool] | None = None,
@@ -72,7 +79,7 @@ def judged_at(
 
     Fields of `but` are left out, and so is an answer of backward that does not fit, unless it counts.
     """
-    trial = _taken(base.layer, base.params if params is None else params, x)
+    trial = _taken(base.layer, base.params if other.params is None else other.params, other.x)
     if trial is None or not np.isfinite(trial.out).all() or not trial.out.size or _is_singular(trial, base):
         return []
     trial = evolve(trial.with_noise(base.noise), floor=base.floor)
@@ -82,8 +89,9 @@ def judged_at(
     with np.errstate(all="ignore"):
         unfit = _unfit(base, trial, douts[0])
         if unfit is not None:
-            return [unfit.verdict(law, case)] if counts is None or counts(unfit) else []
-        compared = partial(by_directions, law, douts=douts, rng=rng, case=case, count=0 if few else 2, but=but)
+            return [unfit.verdict(law, other.words)] if counts is None or counts(unfit) else []
+        asked = Asked(0 if few else 2, other.words, but=but)
+        compared = partial(by_directions, law, douts=douts, rng=rng, asked=asked)
         verdicts: list[Verdict] = compared(trial)
         if all(each.ok for each in verdicts):
             return verdicts

@@ -12,7 +12,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import is_numpy
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers._elsewhere import Unfit, judged_at, takes
+from chainrule.laws.of_layers._elsewhere import Elsewhere, Unfit, judged_at, takes
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.trial import Trial, draw, measured
 
@@ -82,7 +82,7 @@ def _at_tokens(base: Trial, tokens: NDArray[Any], rng: np.random.Generator, case
         base.layer.forward(writable(base.params), given)
     if not np.array_equal(given, tokens):
         return [Verdict("other_values", "x", ok=False, note=f"{case}: forward wrote to x")]
-    at = partial(judged_at, "other_values", x=tokens, rng=rng, case=case, counts=Unfit.is_meant)
+    at = partial(judged_at, "other_values", other=Elsewhere(case, tokens), rng=rng, counts=Unfit.is_meant)
     verdicts = at(base)
     return at(measured(base, rng)) if any(each.wrong for each in verdicts) else verdicts
 

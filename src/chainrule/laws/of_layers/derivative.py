@@ -13,7 +13,7 @@ from chainrule.checking.verdict import Verdict, compare, entry, index_of_largest
 from chainrule.interop.graph import Function
 from chainrule.laws.of_layers._by_complex_step import DIRECTIONS, FEW, analytic, by_complex_directions, by_complex_step
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.directions import by_directions
+from chainrule.laws.trials.directions import Asked, by_directions
 from chainrule.laws.trials.entries import confirmed, only_at_kinks
 from chainrule.laws.trials.finite import first_not_finite
 from chainrule.laws.trials.hints import hint
@@ -127,7 +127,7 @@ def _of_field(part: Part, rng: np.random.Generator, *, lifted: bool, most: int) 
         if found is not None:
             return _shown(judged_by_ratios("derivative", name, got, *found, rows), part, found[1])
     directions = DIRECTIONS if in_part and not lifted else 3
-    along = by_directions("derivative", part.trial, [part.dout], rng, count=directions, only=name, units=part.units)
+    along = by_directions("derivative", part.trial, [part.dout], rng, Asked(directions, only=name, units=part.units))
     expected, ratios = by_complex_step(part, some) if lifted else confirmed(part, some)
     weights = [leaf for field, leaf in part.trial.arguments.items() if field != "dx"] if name == "dx" else []
     alone = _shown(judged_by_ratios("derivative", name, got, expected, ratios, rows, weights), part, ratios)

@@ -9,7 +9,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._elsewhere import IN_FLOAT16
 from chainrule.laws.of_layers._kinds_of_dout import douts
-from chainrule.laws.trials.directions import by_directions
+from chainrule.laws.trials.directions import Asked, by_directions
 from chainrule.laws.trials.sizes import sizes_of
 from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured
 
@@ -66,7 +66,7 @@ def _for_douts(trial: Trial, named: dict[str, Array], rng: np.random.Generator, 
     """The verdicts for each `dout`, on the entries whose slopes are finite: an infinite one times 0 is any number."""
     known = {name: np.isfinite(leaf) for name, leaf in trial.back(next(iter(named.values()))).items()}
     names = [f"for dout {name}" for name in named]
-    return by_directions("any_dout", trial, list(named.values()), rng, names=names, case=case, known=known)
+    return by_directions("any_dout", trial, list(named.values()), rng, Asked(case=case, names=names, known=known))
 
 
 def _beside(trial: Trial, rng: np.random.Generator) -> Trial:

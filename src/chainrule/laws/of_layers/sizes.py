@@ -13,7 +13,15 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
-from chainrule.laws.of_layers._elsewhere import MOST_NUMBERS, Unfit, judged_at, takes, with_floor, worst_by_field
+from chainrule.laws.of_layers._elsewhere import (
+    MOST_NUMBERS,
+    Elsewhere,
+    Unfit,
+    judged_at,
+    takes,
+    with_floor,
+    worst_by_field,
+)
 from chainrule.laws.of_layers.rows import mixed
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, measured
 from chainrule.laws.trials.wording import plural
@@ -96,7 +104,7 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         if shape != x.shape and x.size and math.prod(shape) <= most:
             other, begun = _spread(x, shape, rng), time.perf_counter()
             counts = partial(_counts, x, shape in by_accident)
-            verdicts += judged_at("other_sizes", base, other, rng, f"for x {describe(other)}", counts=counts)
+            verdicts += judged_at("other_sizes", base, Elsewhere(f"for x {describe(other)}", other), rng, counts=counts)
             seconds = time.perf_counter() - begun
             if seconds > PATIENCE:
                 most = math.prod(shape)
@@ -107,7 +115,8 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         verdicts += _of_mixed_columns(base, x, most, rng)
     if has_rows:
         twice = np.stack([x, x[::-1]])
-        verdicts += judged_at("other_sizes", base, twice, rng, f"for x {describe(twice)}, which has two axes of rows")
+        words = f"for x {describe(twice)}, which has two axes of rows"
+        verdicts += judged_at("other_sizes", base, Elsewhere(words, twice), rng)
     if not any(each.wrong for each in verdicts):
         verdicts += _with_parameters(base, x, rng)
     return [evolve(each, note=note) if each.ok else each for each in worst_by_field(verdicts)]
@@ -121,7 +130,7 @@ def _of_mixed_columns(base: Trial, x: Array, most: int, rng: np.random.Generator
         if columns > x.shape[-1] and math.prod(shape) <= most:
             other = mixed(_spread(x, shape, rng), rng)
             case = f"for x {describe(other)}, of which some numbers are 0 or ten times as large"
-            found += judged_at("other_sizes", base, other, rng, case, counts=_never)
+            found += judged_at("other_sizes", base, Elsewhere(case, other), rng, counts=_never)
     return [each for each in found if each.wrong]
 
 
@@ -203,7 +212,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
                     continue
                 params, other = made
                 case = f"for x {describe(other)} and parameters {resized.in_words(vectors=vectors)}"
-                found = judged_at("other_sizes", base, other, rng, case, params, counts=counts)
+                found = judged_at("other_sizes", base, Elsewhere(case, other, params), rng, counts=counts)
                 if any(each.wrong for each in found):
                     return [*verdicts, *(found if vectors else _not_as_given(base, found, rng))]
                 verdicts += found
@@ -229,7 +238,7 @@ def _resized(base: Trial, x: Array, resized: "Resized", rng: np.random.Generator
 
 def _not_as_given(base: Trial, found: list[Verdict], rng: np.random.Generator) -> list[Verdict]:
     """The verdicts without those on fields that are wrong for parameters as they are too, as another law says."""
-    as_given = {each.field for each in judged_at("other_sizes", base, base.x, rng, "") if each.wrong}
+    as_given = {each.field for each in judged_at("other_sizes", base, Elsewhere("", base.x), rng) if each.wrong}
     return [each for each in found if each.field not in as_given]
 
 

@@ -12,7 +12,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
-from chainrule.laws.of_layers._elsewhere import judged_at, with_floor, worst_by_field
+from chainrule.laws.of_layers._elsewhere import Elsewhere, judged_at, with_floor, worst_by_field
 from chainrule.laws.of_layers._other_numbers import (
     FIELDS,
     beyond_the_domain,
@@ -78,19 +78,19 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng)
     verdicts: list[Verdict] = []
     for case, other in chain(other_x(base.x, rng), like_parameters(base.params, base.x)):
-        verdicts += judged_at("other_values", base, other, rng, case)
+        verdicts += judged_at("other_values", base, Elsewhere(case, other), rng)
         if any(each.wrong for each in verdicts):
             break
     if not _wrong(verdicts):
         for case, other in beyond_the_domain(base.x, rng):
-            verdicts += _doubted(judged_at("other_values", base, other, rng, case), REFUSE)
+            verdicts += _doubted(judged_at("other_values", base, Elsewhere(case, other), rng), REFUSE)
     if tree.leaves(params):
         moved = tree.map(partial(of_the_same_signs, rng), base.params)
         for case, other in (
             ("for other parameters", moved),
             *((each.words, each.value) for each in other_parameters(base.params, rng)),
         ):
-            verdicts += judged_at("other_values", base, base.x, rng, case, other, but=_wrong(verdicts))
+            verdicts += judged_at("other_values", base, Elsewhere(case, base.x, other), rng, but=_wrong(verdicts))
         verdicts += _of_both_signs(base, rng, but=_wrong(verdicts))
         verdicts += _of_one_sign(base, rng, but=_wrong(verdicts))
     for each in dict.fromkeys((own, np.dtype(np.float64))):
@@ -126,15 +126,15 @@ def _of_both_signs(base: Trial, rng: np.random.Generator, but: Container[str]) -
     verdicts: list[Verdict] = []
     if zeros:
         case = "for parameters of both signs where all were 0"
-        verdicts += judged_at("other_values", base, base.x, rng, case, replaced(base.params, drawn), but=but)
+        verdicts += judged_at("other_values", base, Elsewhere(case, base.x, replaced(base.params, drawn)), rng, but=but)
     one_sign = [] if above and below else above + below
     if one_sign:
         case = "for parameters of both signs where all had one"
         drawn |= {i: leaves[i] * signs_of(leaves[i], rng) for i in one_sign}
-        found = judged_at("other_values", base, base.x, rng, case, replaced(base.params, drawn), but=but)
+        found = judged_at("other_values", base, Elsewhere(case, base.x, replaced(base.params, drawn)), rng, but=but)
         case = "for parameters with zeros where they had none"
         some = {i: with_zeros(leaves[i], rng) for i in one_sign}
-        found += judged_at("other_values", base, base.x, rng, case, replaced(base.params, some), but=but)
+        found += judged_at("other_values", base, Elsewhere(case, base.x, replaced(base.params, some)), rng, but=but)
         verdicts += _doubted(found, REFUSE_PARAMETERS)
     return verdicts
 
@@ -152,7 +152,7 @@ def _of_one_sign(base: Trial, rng: np.random.Generator, but: Container[str]) -> 
     for words, times in (("a hundredth", 0.01), ("ten times", 10.0)) if signed else ():
         case = f"for parameters of one sign, {words} as large"
         other = replaced(base.params, {i: times * leaves[i] for i in signed})
-        found = judged_at("other_values", base, base.x, rng, case, other, but=but)
+        found = judged_at("other_values", base, Elsewhere(case, base.x, other), rng, but=but)
         verdicts += found if in_unit and times < 1 else _doubted(found, REFUSE_PARAMETERS)
     return verdicts
 

@@ -20,7 +20,7 @@ from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, of_igno
 from chainrule.laws.of_losses._cases import other_sizes, other_targets, targets_in_other_dtypes
 from chainrule.laws.of_losses.memory import written_to
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.directions import REFUSE, by_directions
+from chainrule.laws.trials.directions import REFUSE, Asked, by_directions
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.rounding import units_of
 from chainrule.laws.trials.sizes import in_unit_interval, sizes_of
@@ -291,11 +291,11 @@ def _compared(trial: Trial, rng: np.random.Generator, words: str, *, pairs: bool
     """
     if not pairs:
         douts = [np.ones_like(trial.out), np.full_like(trial.out, -2.0)]
-        found = by_directions("loss_targets", trial, douts, rng, case=words)
+        found = by_directions("loss_targets", trial, douts, rng, Asked(case=words))
         if not any(each.undecided for each in found):
             return found
         here = measured(trial, rng)  # close to its targets a loss has more noise than elsewhere
-        return by_directions("loss_targets", here, douts, rng, case=words)
+        return by_directions("loss_targets", here, douts, rng, Asked(case=words))
     dout = np.ones_like(trial.out)
     part = Part(trial, "dx", dout, trial.back(dout)["dx"], units_of(trial, dout, rng))
     moves = sizes_of(trial.x) * rng.choice([-1.0, 1.0], trial.x.shape)

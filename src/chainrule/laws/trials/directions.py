@@ -88,19 +88,55 @@ class Comparison:
         return self.miss.ratio
 
 
+@frozen(eq=False)
+class Asked:
+    """The part of a gradient that is compared with derivatives along directions, and the words for it.
+
+    Parameters
+    ----------
+    count
+        The number of directions. One more moves all entries alike; for a count of 0 it is a random one.
+    case
+        What is special about this point, for the verdict.
+    names
+        What is special about each `dout`.
+    only
+        The one field to compare, if it is not all.
+    but
+        Fields to leave out.
+    units
+        What rounding may do to the results, for a normal `dout`; by default it is measured where it is asked for.
+    known
+        Of each field, the entries to compare, if it is not all.
+    """
+
+    count: int = 2
+    case: str = ""
+    names: Sequence[str] = ()
+    only: str = ""
+    but: Container[str] = ()
+    units: Units | None = None
+    known: Fields | None = None
+
+    def words(self, which: int) -> str:
+        """The words for the point and one of its `dout`."""
+        return joined(self.case, self.names[which]) if self.names else self.case
+
+    def takes(self, name: str) -> bool:
+        """Tell whether a field is compared."""
+        return name not in self.but and self.only in ("", name)
+
+    def places(self, name: str, size: int) -> NDArray[Any]:
+        """The places of the entries of a field that are compared."""
+        return np.arange(size) if self.known is None else np.flatnonzero(self.known[name])
+
+
+EVERYTHING = Asked()
+"""All entries of all fields."""
+
+
 def by_directions(
-    law: str,
-    trial: Trial,
-    douts: Sequence[Array],
-    rng: np.random.Generator,
-    *,
-    count: int = 2,
-    case: str = "",
-    names: Sequence[str] = (),
-    only: str = "",
-    but: Container[str] = (),
-    units: Units | None = None,
-    known: Fields | None = None,
+    law: str, trial: Trial, douts: Sequence[Array], rng: np.random.Generator, asked: Asked = EVERYTHING
 ) -> list[Verdict]:
     """Compare each field of the gradient with derivatives along random directions.
 
@@ -114,50 +150,37 @@ def by_directions(
         Derivatives with respect to `out`; for each of them backward is called.
     rng
         The generator of the directions.
-    count
-        How many of them. One more moves all entries alike; for a count of 0 it is a random one.
-    case
-        What is special about this point, for the verdict.
-    names
-        What is special about each `dout`.
-    only
-        The one field to compare, if it is not all.
-    but
-        Fields to leave out.
-    units
-        What rounding may do to the results, for a normal `dout`; by default it is measured where it is asked for.
-    known
-        Of each field, the entries to compare, if it is not all.
+    asked
+        What is compared, and along how many directions.
 
     Returns
     -------
     list[Verdict]
         For each field the worst. A field of which no value is finite, and one that is fixed, is left out.
     """
-    units = units or units_of(trial, rng.standard_normal(trial.out.shape), rng)
+    units = asked.units or units_of(trial, rng.standard_normal(trial.out.shape), rng)
     results = [trial.back(dout) for dout in douts]
     fixed = fixed_fields(trial)
-    words = [joined(case, name) for name in names] or [case] * len(douts)
     verdicts: list[Verdict] = []
     fields: dict[str, Field] = {}
     for name, leaf in trial.arguments.items():
-        if (only and name != only) or name in but or name in fixed or not leaf.size:
+        if not asked.takes(name) or name in fixed or not leaf.size:
             continue
         shapes = [found[name].shape for found in results if found[name].shape != leaf.shape]
         if shapes:
-            note = joined(case, f"has shape {shapes[0]}, expected {leaf.shape}")
+            note = joined(asked.case, f"has shape {shapes[0]}, expected {leaf.shape}")
             verdicts.append(Verdict(law, name, ok=False, note=note))
             continue
         parts = [Part(trial, name, dout, found[name], units) for dout, found in zip(douts, results, strict=True)]
-        places = np.arange(leaf.size) if known is None else np.flatnonzero(known[name])
+        places = asked.places(name, leaf.size)
         if places.size:
             fields[name] = Field(parts, places)
-    powers = _in_groups(fields, count, rng) if trial.noise <= COARSE else {}
+    powers = _in_groups(fields, asked.count, rng) if trial.noise <= COARSE else {}
     for name, field in fields.items():
         if name in powers:
-            verdicts.append(Verdict(law, name, ok=True, note=case, power=powers[name]))
+            verdicts.append(Verdict(law, name, ok=True, note=asked.case, power=powers[name]))
         else:
-            verdicts += _of_field(law, field, words, case, count, rng)
+            verdicts += _of_field(law, field, asked, rng)
     return verdicts
 
 
@@ -239,24 +262,22 @@ def _among(leaf: Array, places: NDArray[Any]) -> NDArray[np.bool_]:
     return among
 
 
-def _of_field(
-    law: str, field: Field, words: list[str], case: str, count: int, rng: np.random.Generator
-) -> list[Verdict]:
+def _of_field(law: str, field: Field, asked: Asked, rng: np.random.Generator) -> list[Verdict]:
     """The verdict on some places of one field, if any of its derivatives is finite."""
     part = field.parts[0]
-    found = [each for each in _compared(field, count, rng) if math.isfinite(each.miss.allowed)]
+    found = [each for each in _compared(field, asked.count, rng) if math.isfinite(each.miss.allowed)]
     if not found:
         return []
     worst = max(found, key=attrgetter("ratio"))
-    if worst.ratio <= 1:
-        lost = next((words[each.which] for each in found if each.miss.lost), None)
-        if lost is not None:
-            return [Verdict(law, part.name, ok=False, undecided=True, note=joined(lost, LOST), advice=REFUSE)]
-        kinked = any(each.miss.kinked and each.which == 0 for each in found) and part.trial.noise < NOISY
-        at_kink = _at_kinks(law, part, case, field.places, rng) if kinked else None
-        right = Verdict(law, part.name, ok=True, note=case, power=min(each.miss.power for each in found))
-        return [at_kink or right]
-    return [_of_worst(law, worst, words[worst.which], rng)]
+    if worst.ratio > 1:
+        return [_of_worst(law, worst, asked.words(worst.which), rng)]
+    lost = next((asked.words(each.which) for each in found if each.miss.lost), None)
+    if lost is not None:
+        return [Verdict(law, part.name, ok=False, undecided=True, note=joined(lost, LOST), advice=REFUSE)]
+    kinked = any(each.miss.kinked and each.which == 0 for each in found) and part.trial.noise < NOISY
+    at_kink = _at_kinks(law, part, asked.case, field.places, rng) if kinked else None
+    right = Verdict(law, part.name, ok=True, note=asked.case, power=min(each.miss.power for each in found))
+    return [at_kink or right]
 
 
 def _of_worst(law: str, worst: Comparison, words: str, rng: np.random.Generator) -> Verdict:
