@@ -3,9 +3,9 @@
 Errors that the code under test raises are part of the report.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,9 +13,10 @@ from chainrule.arrays.arguments import generator
 from chainrule.arrays.types import Generator
 from chainrule.checking.progress import progress
 from chainrule.checking.verdict import Verdict
+from chainrule.laws.law import Law
 from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.first_call import KEPT
-from chainrule.laws.tables import DERIVATIVE_LAWS, ELSEWHERE, LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, QUICK_FORMS
+from chainrule.laws.tables import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, QUICK_FORMS, TRAITS
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.process import put_back, settings
 from chainrule.laws.trials.wording import line_of, wrote_to_read_only
@@ -36,8 +37,11 @@ LAWS: Mapping[str, Laws] = MappingProxyType(
 
 def asked(laws: Laws, *, quick: bool = False, surrogate: bool = False) -> list[str]:
     """The names of the laws that are asked: a quick check, and a surrogate for a derivative, leave out some."""
-    left_out = {*(DERIVATIVE_LAWS if surrogate else ()), *(ELSEWHERE if quick else ())}
-    return [name for name in laws if name not in left_out]
+
+    def left_out(law: Law[Any]) -> bool:
+        return (quick and law.elsewhere) or (surrogate and law.of_derivative)
+
+    return [name for name in laws if not left_out(TRAITS[name])]
 
 
 def chosen(laws: Laws, only: Collection[str] | None, *, quick: bool = False, surrogate: bool = False) -> Laws:
@@ -53,25 +57,33 @@ def verdicts_of(check: str, laws: Laws, subject: object, *arguments: object, rng
     verdicts: list[Verdict] = []
     changed: dict[str, None] = {}
     with progress(len(laws)) as begun:
-        left_out: set[str] = set()
+        random = False
         for name, law in laws.items():
-            if name in left_out:
+            traits = TRAITS[name]
+            if name not in asked(laws, quick=random, surrogate=random):
                 continue
             begun(name)
             found, changed_by_it = _found(name, law, subject, arguments, rng)
-            if name == "process_unchanged" and len(laws) > 1:  # it comes first, and the next one says the same
+            if traits.of_process and len(laws) > 1:  # it comes first, and the next one says the same
                 found = [each for each in found if each.field != "call"]
             verdicts += found
             changed |= changed_by_it
-            if name == "process_unchanged" and _is_random(laws, found, subject, arguments, rng):
-                left_out.update((*DERIVATIVE_LAWS, *ELSEWHERE))
-                verdicts += [RANDOM] if "derivative" in laws else []
-            if name.endswith("structure") and any(map(_says_all, verdicts)):
+            if traits.of_process and _is_random(laws, found, subject, arguments, rng):
+                random = True
+                verdicts += [RANDOM] if RANDOM.law in laws else []
+            if traits.of_structure and any(map(_says_all, verdicts)):
                 break  # other laws would only say the same in other words
-    if "process_unchanged" in laws and not any(v.law == "process_unchanged" and v.wrong for v in verdicts):
-        note = "a call at other numbers, of another size or in another dtype changes {} of the whole process"
-        verdicts += [Verdict("process_unchanged", name, ok=False, note=note.format(name)) for name in changed]
+    verdicts += _changes_elsewhere(laws, verdicts, changed)
     return tuple(_causes_first(_without_echo(verdicts)))
+
+
+def _changes_elsewhere(laws: Laws, verdicts: list[Verdict], changed: Iterable[str]) -> list[Verdict]:
+    """The verdicts on settings that calls have changed in other laws alone, under the law that asks for them."""
+    own = next((name for name in laws if TRAITS[name].of_process), "")
+    if not own or any(each.law == own and each.wrong for each in verdicts):
+        return []
+    note = "a call at other numbers, of another size or in another dtype changes {} of the whole process"
+    return [Verdict(own, name, ok=False, note=note.format(name)) for name in changed]
 
 
 RANDOM = Verdict(
@@ -89,9 +101,10 @@ def _is_random(
     laws: Laws, found: list[Verdict], subject: object, arguments: tuple[object, ...], rng: Generator
 ) -> bool:
     """Tell whether each call gives other numbers: laws that ask for the derivative of those would take long."""
-    if "repeatability" not in laws or not any(each.wrong and each.field == "the first call" for each in found):
+    of_repeats = next((name for name in laws if TRAITS[name].of_repeats), "")
+    if not of_repeats or not any(each.wrong and each.field == "the first call" for each in found):
         return False
-    verdicts, _ = _found("repeatability", laws["repeatability"], subject, arguments, rng)
+    verdicts, _ = _found(of_repeats, laws[of_repeats], subject, arguments, rng)
     return any(each.wrong and each.field == "out" for each in verdicts)
 
 
@@ -114,14 +127,10 @@ WRITES = "Make a new array of it: what is lent is not to be written to"
 
 
 def _without_echo(verdicts: list[Verdict]) -> list[Verdict]:
-    """Without what `other_calls` says of an earlier cache, and of the first call, where another law finds a fault."""
-    if not any(verdict.wrong and verdict.law != "other_calls" for verdict in verdicts):
+    """Without what a law says of an earlier cache, and of the first call, where another law finds a fault."""
+    if not any(verdict.wrong and not TRAITS[verdict.law].echo for verdict in verdicts):
         return verdicts
-    return [each for each in verdicts if each.note != KEPT and (each.law, each.field) != ("other_calls", "backward")]
-
-
-CAUSES = ("arguments_unchanged", "all_written", "repeatability")
-"""Laws of which a fault makes others fail: an argument, memory or an earlier call changes the results."""
+    return [each for each in verdicts if each.note != KEPT and not (TRAITS[each.law].echo and each.field == "backward")]
 
 
 def _causes_first(verdicts: list[Verdict]) -> list[Verdict]:
@@ -133,16 +142,21 @@ def _causes_first(verdicts: list[Verdict]) -> list[Verdict]:
     if RANDOM in verdicts:
         return verdicts
     wrong = {each.law for each in verdicts if each.wrong}
-    first = {each.law for each in verdicts if each.wrong and each.law in CAUSES and each.field != "dout"}
-    if not first and not wrong & {"process_unchanged", "derivative"}:
-        first = wrong & {"any_dout"}
+    first = {each.law for each in verdicts if each.wrong and TRAITS[each.law].cause and each.field != "dout"}
+    if not first and not any(map(_as_given, wrong)):
+        first = {name for name in wrong if TRAITS[name].cause_if_right}
     return sorted(verdicts, key=lambda each: each.law not in first)
+
+
+def _as_given(name: str) -> bool:
+    """Tell whether a law asks for the derivative, or of the process, with the arguments that are given."""
+    law = TRAITS[name]
+    return law.of_process or (law.of_derivative and not law.elsewhere)
 
 
 def _says_all(verdict: Verdict) -> bool:
     """Tell whether a verdict is about a fault that all laws would find."""
-    of_all = verdict.field in {"call", "grads"} or (verdict.law, verdict.field) == ("loss_state", "cache")
-    return of_all and not verdict.ok
+    return verdict.field in TRAITS[verdict.law].of_all and not verdict.ok
 
 
 def _error_with_line(error: Exception) -> str:

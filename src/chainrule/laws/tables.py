@@ -1,13 +1,16 @@
 """All laws of layers and encoders, of losses and of optimizers, in the order in which they are checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
+from chainrule.laws.law import Law
+from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.calls import other_calls
 from chainrule.laws.of_layers.derivative import SAMPLE_OF_LARGE, derivative
 from chainrule.laws.of_layers.douts import any_dout
@@ -41,31 +44,34 @@ from chainrule.optimizer import Optimizer
 
 LayerLaw: TypeAlias = Callable[[Checked[Any, Any], Any, Any, np.random.Generator], list[Verdict]]
 
-LAYER_LAWS: dict[str, LayerLaw] = {
-    "process_unchanged": process_unchanged,
-    "structure": structure,
-    "derivative": derivative,
-    "other_values": other_values,
-    "other_sizes": other_sizes,
-    "any_dout": any_dout,
-    "precision": precision,
-    "linearity": linearity,
-    "scaled": scaled,
-    "nan_shows": nan_shows,
-    "arguments_unchanged": arguments_unchanged,
-    "read_only_accepted": read_only_accepted,
-    "any_layout": any_layout,
-    "nothing_shared": nothing_shared,
-    "all_written": all_written,
-    "repeatability": repeatability,
-    "calls_in_between": calls_in_between,
-    "threads": threads,
-    "ownership": ownership,
-    "independent_rows": independent_rows,
-    "grads_without_dx": grads_without_dx,
-    "one_pass": one_pass,
-    "other_calls": other_calls,
+OF_LAYERS: dict[str, Law[LayerLaw]] = {
+    "process_unchanged": Law(process_unchanged, of_process=True),
+    "structure": Law(structure, of_structure=True),
+    "derivative": Law(derivative, of_derivative=True, quick=partial(derivative, most=SAMPLE_OF_LARGE)),
+    "other_values": Law(other_values, of_derivative=True, elsewhere=True),
+    "other_sizes": Law(other_sizes, of_derivative=True, elsewhere=True),
+    "any_dout": Law(any_dout, of_derivative=True, elsewhere=True, cause_if_right=True),
+    "precision": Law(precision, elsewhere=True),
+    "linearity": Law(linearity),
+    "scaled": Law(scaled),
+    "nan_shows": Law(nan_shows),
+    "arguments_unchanged": Law(arguments_unchanged, cause=True),
+    "read_only_accepted": Law(read_only_accepted),
+    "any_layout": Law(any_layout),
+    "nothing_shared": Law(nothing_shared),
+    "all_written": Law(all_written, cause=True),
+    "repeatability": Law(repeatability, of_repeats=True, cause=True),
+    "calls_in_between": Law(calls_in_between),
+    "threads": Law(threads, elsewhere=True),
+    "ownership": Law(ownership),
+    "independent_rows": Law(independent_rows),
+    "grads_without_dx": Law(grads_without_dx),
+    "one_pass": Law(one_pass),
+    "other_calls": Law(other_calls, elsewhere=True, echo=True),
 }
+"""The laws of layers with their traits."""
+
+LAYER_LAWS: dict[str, LayerLaw] = {name: law.ask for name, law in OF_LAYERS.items()}
 """All laws of layers, by name.
 
 Examples
@@ -77,20 +83,22 @@ Examples
 
 LossLaw: TypeAlias = Callable[[Loss[Any, Any], Array, Any, np.random.Generator], list[Verdict]]
 
-
-LOSS_LAWS: dict[str, LossLaw] = {
-    "loss_state": loss_state,
-    "loss_structure": loss_structure,
-    "loss_derivative": loss_derivative,
-    "loss_values": loss_values,
-    "loss_targets": loss_targets,
-    "loss_precision": loss_precision,
-    "loss_linearity": loss_linearity,
-    "loss_purity": loss_purity,
-    "loss_memory": loss_memory,
-    "mean_of_rows": mean_of_rows,
-    "loss_at_once": loss_at_once,
+OF_LOSSES: dict[str, Law[LossLaw]] = {
+    "loss_state": Law(loss_state, of_all=frozenset({"call", "grads", "cache"})),
+    "loss_structure": Law(loss_structure, of_structure=True),
+    "loss_derivative": Law(loss_derivative),
+    "loss_values": Law(loss_values, elsewhere=True),
+    "loss_targets": Law(loss_targets, elsewhere=True),
+    "loss_precision": Law(loss_precision),
+    "loss_linearity": Law(loss_linearity),
+    "loss_purity": Law(loss_purity),
+    "loss_memory": Law(loss_memory),
+    "mean_of_rows": Law(mean_of_rows),
+    "loss_at_once": Law(loss_at_once),
 }
+"""The laws of losses with their traits."""
+
+LOSS_LAWS: dict[str, LossLaw] = {name: law.ask for name, law in OF_LOSSES.items()}
 """All laws of losses, by name.
 
 Examples
@@ -102,14 +110,16 @@ Examples
 
 OptimizerLaw: TypeAlias = Callable[[Optimizer[Any, Any], Any, Any, np.random.Generator], list[Verdict]]
 
-
-OPTIMIZER_LAWS: dict[str, OptimizerLaw] = {
-    "step_purity": step_purity,
-    "step_structure": step_structure,
-    "elementwise": elementwise,
-    "follows_gradient": follows_gradient,
-    "descends": descends,
+OF_OPTIMIZERS: dict[str, Law[OptimizerLaw]] = {
+    "step_purity": Law(step_purity),
+    "step_structure": Law(step_structure, of_structure=True),
+    "elementwise": Law(elementwise),
+    "follows_gradient": Law(follows_gradient),
+    "descends": Law(descends),
 }
+"""The laws of optimizers with their traits."""
+
+OPTIMIZER_LAWS: dict[str, OptimizerLaw] = {name: law.ask for name, law in OF_OPTIMIZERS.items()}
 """All laws of optimizers, by name.
 
 Examples
@@ -119,14 +129,13 @@ Examples
 ['descends', 'elementwise']
 """
 
-ELSEWHERE = (
-    *("other_values", "other_sizes", "any_dout", "precision", "threads", "other_calls"),
-    *("loss_values", "loss_targets"),
+TRAITS: Mapping[str, Law[Any]] = MappingProxyType(
+    {**OF_LAYERS, **OF_LOSSES, **OF_OPTIMIZERS, **{name: Law(law) for name, law in NETWORK_LAWS.items()}}
 )
-"""Those that do not ask about the arguments as they are given, which a quick check leaves out."""
+"""The traits of every law, by its name."""
 
-QUICK_FORMS: dict[str, LayerLaw] = {"derivative": partial(derivative, most=SAMPLE_OF_LARGE)}
+ELSEWHERE = tuple(name for name, law in TRAITS.items() if law.elsewhere)
+"""Those that a quick check leaves out."""
+
+QUICK_FORMS: dict[str, LayerLaw] = {name: law.quick for name, law in OF_LAYERS.items() if law.quick is not None}
 """Those that a quick check runs in another way."""
-
-DERIVATIVE_LAWS = ("derivative", "other_values", "other_sizes", "any_dout")
-"""Those that compare with the numerical derivative."""
