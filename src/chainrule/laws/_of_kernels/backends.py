@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Generator, Iterator
 from importlib import import_module
 from typing import Any, TypeAlias
-from unittest.mock import patch
 
 import numpy as np
 from attrs import frozen
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from chainrule.arrays.types import is_numpy
 from chainrule.laws.of_layers.layouts import MATRIX, layouts_of
+from chainrule.laws.trials.junk import empty_holds, leave
 
 Real: TypeAlias = NDArray[Any]
 
@@ -113,25 +113,9 @@ class NumPy:
     @contextlib.contextmanager
     def junk(self, arrays: list[Any]) -> Generator[None, None, None]:
         """Have `np.empty` give NaN, and leave NaN in the memory that is free."""
-        held = [_spoilt(np.empty_like(array)) for array in arrays for _ in range(8)]
-        held.clear()
-        # Free memory alone would not do: an entry that is not written may get the memory of its own right value.
-        with patch.object(np, "empty", _spoiling(np.empty)), patch.object(np, "empty_like", _spoiling(np.empty_like)):
+        leave(np.nan, [(array.shape, array.dtype) for array in arrays])
+        with empty_holds(np.nan):
             yield
-
-
-def _spoilt(array: Any) -> Any:
-    """The array, full of NaN, or of ones if it can't hold them."""
-    array[...] = np.nan if is_float(array) else 1
-    return array
-
-
-def _spoiling(make: Callable[..., Any]) -> Callable[..., Any]:
-    def spoiling(*arguments: Any, **options: Any) -> Any:
-        made = make(*arguments, **options)
-        return _spoilt(made) if is_float(made) else made
-
-    return spoiling
 
 
 class OfJAX(NumPy):

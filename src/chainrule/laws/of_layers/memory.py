@@ -2,10 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable
-from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -17,10 +14,14 @@ from chainrule.laws.of_layers._other_numbers import ZEROS
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.trials.junk import empty_holds, leave
 from chainrule.laws.trials.trial import Checked, Trial, copied_fields, draw, run_forward
 
 SMALL = 2**13
 """So many numbers at most has an array of which memory is given out again soon."""
+
+MANY = 64
+"""The number of arrays of a shape that take up all free memory of that size."""
 
 
 def nothing_shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -170,12 +171,12 @@ def _unwritten(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     bad: dict[str, str] = {}
     for junk in (np.nan, -1e4, 7.0):
         for _ in range(2):
-            _fill(shapes, junk)
-            with _empty_holds(junk):
+            leave(junk, shapes)
+            with empty_holds(junk):
                 again_out, again_cache = layer.forward(params, writable(x))
-            _fill(shapes, junk)
+            leave(junk, shapes)
             again = Trial(layer, params, x, again_out, again_cache)
-            with _empty_holds(junk):
+            with empty_holds(junk):
                 found = {"out": again_out, **again.back_as_laid_out(dout.copy())}
             for name, leaf in found.items():
                 if not np.array_equal(leaf, right[name], equal_nan=True):
@@ -184,35 +185,6 @@ def _unwritten(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     return {name: bad.get(name, "") for name in right}
 
 
-def _empty_holds(junk: float) -> Any:
-    """A context in which `np.empty` and `np.empty_like` give arrays that are full of a number.
-
-    What is free in memory may be what a layer has just let go of, whose numbers are sometimes the right ones.
-    """
-    makers: dict[str, Callable[..., Any]] = {"empty": np.empty, "empty_like": np.empty_like}
-    full: dict[str, Any] = {name: partial(_full, make, junk) for name, make in makers.items()}
-    return patch.multiple(np, **full)
-
-
-def _full(make: Callable[..., Any], junk: float, *arguments: Any, **options: Any) -> Any:
-    made = make(*arguments, **options)
-    if made.dtype.kind in "fc":
-        made.fill(junk)
-    return made
-
-
 def clear(shapes: set[tuple[tuple[int, ...], Any]]) -> None:
     """Leave no nan behind in free memory, for what comes next."""
-    _fill({each for each in shapes if math.prod(each[0]) < SMALL}, 0.0, 64)
-
-
-def _fill(shapes: set[tuple[tuple[int, ...], Any]], junk: float, arrays: int = 8) -> None:
-    """Leave free memory behind that is full of a number."""
-    held: list[Any] = []
-    for shape, dtype in shapes:
-        for _ in range(arrays):
-            array = np.empty(shape, dtype)
-            with contextlib.suppress(ValueError), np.errstate(all="ignore"):
-                array[...] = junk if dtype.kind == "f" else 1
-            held.append(array)
-    held.clear()
+    leave(0.0, {each for each in shapes if math.prod(each[0]) < SMALL}, MANY)
