@@ -8,6 +8,7 @@ from chainrule import (
     Affine,
     Array,
     Layer,
+    Loss,
     affine,
     check_against,
     check_layer,
@@ -88,3 +89,18 @@ def test_digits_that_cancel_far_out_are_said_to() -> None:
     (first, *_) = check_layer(Layer(forward, backward), (), x, rng=np.random.default_rng(0)).failures
     assert (first.law, first.field) == ("derivative", "dx")
     assert "Digits cancel there" in first.note
+
+
+def test_notes_on_a_loss_have_its_names_and_its_author_s_words_as_they_are() -> None:
+    def backward(cache: Array, dloss: Array | float) -> Array:
+        if np.abs(cache).max() > 5:
+            raise ValueError("x is too large for dx")
+        return dloss * 2 * cache / cache.size
+
+    def forward(out: Array, targets: Array) -> tuple[Array, Array]:
+        return np.asarray((out * out).mean()), own(out)
+
+    loss = Loss(forward, backward, lambda out, targets: np.mean(out * out, axis=-1))
+    (verdict,) = laws.loss_values(loss, X, X, np.random.default_rng(0))
+    assert verdict.note == "for out ten times as large: backward raises ValueError: x is too large for dx"
+    assert verdict.advice == "If this out is not meant, let forward refuse it"

@@ -1,6 +1,7 @@
 """The laws of a network with its loss: training follows the gradient of the loss, however it takes its steps."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -93,7 +94,7 @@ def _compared(
 ) -> Verdict:
     """The verdict on a gradient that is known to within a bound, with a hint if it is wrong."""
     if got.shape != expected.shape:
-        return judged_by_ratios("network_gradient", name, got, expected, np.zeros(0), rows)
+        return judged_by_ratios("network_gradient", name, got, expected, np.zeros(0), partial(hint, rows=rows))
     if expected.size and np.isnan(expected).all():
         note = "every entry is at a kink: choose other arguments"
         return Verdict("network_gradient", name, ok=False, undecided=True, note=note)

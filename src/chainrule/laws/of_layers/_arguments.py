@@ -11,6 +11,7 @@ from chainrule.arrays.types import Array
 from chainrule.laws.of_layers._kinds_of_dout import ALIKE, OF_CALLS, SCALED
 from chainrule.laws.of_layers._other_numbers import Other, other_parameters
 from chainrule.laws.of_layers.layouts import broadcast, layouts_of
+from chainrule.laws.trials.names import Names
 from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.wording import plural
 
@@ -42,18 +43,18 @@ class Call:
     dout_layout: Callable[[Array], Array] = np.copy
 
 
-def calls(params: Any, x: Array, rng: np.random.Generator, *, few: bool) -> Iterator[Call]:
+def calls(params: Any, x: Array, rng: np.random.Generator, names: Names, *, few: bool) -> Iterator[Call]:
     """A usual call, and then others; a few of them for float16."""
     yield Call("", params, x)
     for other in () if few else _other_x(x):
-        yield Call(f"for x {other.words}", params, other.value, other.times)
+        yield Call(f"for {names.x} {other.words}", params, other.value, other.times)
     for other in _of_rows(x, rng):
-        yield Call(f"for x {other.words}", params, other.value, of_rows=True)
+        yield Call(f"for {names.x} {other.words}", params, other.value, of_rows=True)
     for other in () if few else _of_columns(x, rng):
-        yield Call(f"for x {other.words}", params, other.value)
+        yield Call(f"for {names.x} {other.words}", params, other.value)
     for words, kind in OF_CALLS.items():
         if not few or kind not in SCALED:
-            yield Call(f"for a dout {words}", params, x, kind=kind)
+            yield Call(f"for a {names.dout} {words}", params, x, kind=kind)
     if few:  # of its few digits and its short range, other numbers leave nothing to compare
         return
     for other in other_parameters(params, rng):
@@ -62,9 +63,9 @@ def calls(params: Any, x: Array, rng: np.random.Generator, *, few: bool) -> Iter
         yield Call("for parameters of ones", tree.map(_ones, params), x)
         yield Call("for parameters of zeros", tree.map(_zeros, params), x)
     for name, layout in layouts_of(x.ndim).items():
-        yield Call(f"for {name} x", params, x, layout=layout)
-        yield Call(f"for {name} dout", params, x, dout_layout=layout)
-    yield Call("for a broadcast dout", params, x, kind=ALIKE, dout_layout=broadcast)
+        yield Call(f"for {name} {names.x}", params, x, layout=layout)
+        yield Call(f"for {name} {names.dout}", params, x, dout_layout=layout)
+    yield Call(f"for a broadcast {names.dout}", params, x, kind=ALIKE, dout_layout=broadcast)
 
 
 def _ones(leaf: Array) -> Array:

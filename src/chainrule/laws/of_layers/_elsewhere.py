@@ -11,7 +11,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.layouts import SINGULAR
-from chainrule.laws.trials.directions import REFUSE, Asked, by_directions
+from chainrule.laws.trials.directions import Asked, by_directions, refuse
 from chainrule.laws.trials.sizes import rms
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
 
@@ -54,7 +54,7 @@ class Unfit:
             found = f"backward raises {type(self.error).__name__}: {self.error}"
         else:
             found = f"has shape {self.shape}, expected {self.trial.arguments[self.field].shape}"
-        return Verdict(law, self.field, ok=False, undecided=True, note=f"{case}: {found}", advice=REFUSE)
+        return Verdict(law, self.field, ok=False, undecided=True, note=f"{case}: {found}", advice=refuse(self.trial))
 
 
 @frozen(eq=False)

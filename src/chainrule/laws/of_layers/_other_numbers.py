@@ -34,38 +34,38 @@ class Other:
     times: float = 1.0
 
 
-def other_x(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
-    """Other numbers for x, in words and as arrays, within the domain that it shows."""
+def other_x(x: Array, rng: np.random.Generator, name: str) -> Iterator[tuple[str, Array]]:
+    """Other numbers for x, in words with its name and as arrays, within the domain that it shows."""
     if not x.any():
-        yield "for x of numbers between 0 and 1", rng.random(x.shape)
-        yield "for x of normal numbers", rng.standard_normal(x.shape)
+        yield f"for {name} of numbers between 0 and 1", rng.random(x.shape)
+        yield f"for {name} of normal numbers", rng.standard_normal(x.shape)
     positive, negative = bool((x > 0).all()), bool((x < 0).all())
     in_unit = in_unit_interval(x)
-    yield "for x a thousandth as large", 1e-3 * x
+    yield f"for {name} a thousandth as large", 1e-3 * x
     if not in_unit:
-        yield "for x ten times as large", 10 * x
-        yield "for x a hundred times as large", 100 * x
+        yield f"for {name} ten times as large", 10 * x
+        yield f"for {name} a hundred times as large", 100 * x
     size = float(np.abs(x).max(initial=0.0)) or 1.0
     if not (positive or negative):
         if not in_unit:
-            yield "for x of the other sign", -x
-            yield "for x far out", np.sign(x) * (20 + 20 * rng.random(x.shape))
+            yield f"for {name} of the other sign", -x
+            yield f"for {name} far out", np.sign(x) * (20 + 20 * rng.random(x.shape))
             for low, high in ((8, 12), (20, 40)):
                 for sign in (1, -1):
-                    yield f"for x from {sign * low} to {sign * high}", sign * rng.uniform(low, high, x.shape)
+                    yield f"for {name} from {sign * low} to {sign * high}", sign * rng.uniform(low, high, x.shape)
         some = x.copy()
         some[rng.random(x.shape) < ZEROS] = 0.0
-        yield "for x with zeros", some
+        yield f"for {name} with zeros", some
         if x.ndim > 1 and len(x) > 1:
             row = x.copy()
             row[-1] = 0.0
-            yield "for x with a row of zeros", row
-        yield "for x of zeros", np.zeros_like(x)
-        yield "for x of whole numbers", np.rint(x * (2 / size))
+            yield f"for {name} with a row of zeros", row
+        yield f"for {name} of zeros", np.zeros_like(x)
+        yield f"for {name} of whole numbers", np.rint(x * (2 / size))
     elif not in_unit:
         far = 20 + 20 * rng.random(x.shape)
-        yield "for x far out", far if positive else -far
-    yield from _with_equal_ones(x, size, free=not (positive or negative))
+        yield f"for {name} far out", far if positive else -far
+    yield from _with_equal_ones(x, size, name, free=not (positive or negative))
 
 
 def like_parameters(params: Any, x: Array) -> Iterator[tuple[str, Array]]:
@@ -77,28 +77,28 @@ def like_parameters(params: Any, x: Array) -> Iterator[tuple[str, Array]]:
             yield f"for an x with rows of params{name}", other
 
 
-def _with_equal_ones(x: Array, size: float, *, free: bool) -> Iterator[tuple[str, Array]]:
+def _with_equal_ones(x: Array, size: float, name: str, *, free: bool) -> Iterator[tuple[str, Array]]:
     """Numbers some of which, or all, are equal; a few values that are as far apart, if 0 may be one of them."""
     if x.size and x.min() <= 1 <= x.max():
-        yield "for x of ones", np.ones_like(x)
+        yield f"for {name} of ones", np.ones_like(x)
     near = np.round(x * (4 / size)) * (size / 4)
-    yield "for x with ties", near if free or near.all() else np.full_like(x, x.flat[0] if x.size else 0)
+    yield f"for {name} with ties", near if free or near.all() else np.full_like(x, x.flat[0] if x.size else 0)
     if x.ndim:
         yield "for equal rows", np.broadcast_to(x[:1], x.shape).copy()
         yield "for equal columns", np.broadcast_to(x[..., :1], x.shape).copy()
 
 
-def beyond_the_domain(x: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
+def beyond_the_domain(x: Array, rng: np.random.Generator, name: str) -> Iterator[tuple[str, Array]]:
     """Numbers of both signs, and zeros, where all have one sign, and large ones where all lie between 0 and 1.
 
     That may be what forward asks for though it refuses no others. Where these are finite, somebody may meet them.
     """
     if x.size > 1 and ((x >= 0).all() or (x <= 0).all()) and x.any():
-        yield "for x of both signs where all had one", x * signs_of(x, rng)
+        yield f"for {name} of both signs where all had one", x * signs_of(x, rng)
         if x.all():
-            yield "for x with zeros where it had none", with_zeros(x, rng)
+            yield f"for {name} with zeros where it had none", with_zeros(x, rng)
         if in_unit_interval(x):
-            yield "for x ten times as large where all lay between 0 and 1", 10 * x
+            yield f"for {name} ten times as large where all lay between 0 and 1", 10 * x
 
 
 def other_parameters(params: Any, rng: np.random.Generator) -> Iterator[Other]:

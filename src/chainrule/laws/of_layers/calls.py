@@ -73,7 +73,7 @@ def in_other_calls(
     dtypes: list[np.dtype[Any]] = [x.dtype, *(np.dtype(each) for each in ("f8", "f4", "f2"))]
     known: set[str] = set()  # what is wrong in a usual call, as other laws say
     for dtype in dict.fromkeys(dtypes):
-        every = calls(base.params, base.x, rng, few=dtype == np.float16)
+        every = calls(base.params, base.x, rng, base.names, few=dtype == np.float16)
         # Other laws ask for memory in the dtype of x and in float64.
         memory_is_known = of_loss or dtype in (x.dtype, np.float64)
         verdicts += subject.in_dtype(dtype, every, known, memory_is_known=memory_is_known)
@@ -137,7 +137,7 @@ class _Subject:
             found = made.beside_float64(self.base.noise, self.usual, self.rng)
             off = {each.field: evolve(each, law="other_calls", note=f"{at}{each.note}") for each in found if each.wrong}
         if not (of_memory or of_results or off) and asks_for_memory and made.keeps_x():
-            of_memory = {"x": "the cache shares the memory of it: hold own(x) in it"}
+            of_memory = {"x": f"the cache shares the memory of it: hold own({self.base.names.x}) in it"}
         wrong = partial(Verdict, "other_calls", ok=False)
         return _Outcome(
             made,

@@ -1,7 +1,8 @@
 """The law of the derivative, at the arguments that a layer is checked on."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from chainrule.laws.trials.directions import Asked, by_directions
 from chainrule.laws.trials.entries import confirmed, only_at_kinks
 from chainrule.laws.trials.finite import first_not_finite
 from chainrule.laws.trials.hints import hint
+from chainrule.laws.trials.names import OF_LAYERS, Names
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.rounding import units_of
 from chainrule.laws.trials.trial import Checked, Trial, draw, fixed_fields, measured
@@ -38,10 +40,10 @@ CANCELLED = 0.05
 """The share of the largest entry of a small gradient that rounding on the way may take from it."""
 
 CANCELS = (
-    "it is off by no more than numbers of the size of dout are rounded by: is 1 - y computed on the way for a y near "
+    "it is off by no more than numbers of the size of {dout} are rounded by: is 1 - y computed on the way for a y near "
     "1? Digits cancel there, which another form keeps, as with expm1 or log1p"
 )
-"""The words for that."""
+"""The words for that, with the name of dout."""
 
 
 def derivative(
@@ -108,15 +110,16 @@ def _of_value(trial: Trial) -> list[Verdict]:
 
 def _nothing(field: str, trial: Trial) -> Verdict:
     """The verdict where there are no numbers to differentiate, or none with respect to which."""
-    shapes = f"out has shape {trial.out.shape} for an x of shape {np.shape(trial.x)}"
+    shapes = f"out has shape {trial.out.shape} for an {trial.names.x} of shape {np.shape(trial.x)}"
     return Verdict("derivative", field, ok=False, undecided=True, note=f"{shapes}: nothing can be compared")
 
 
 def _of_field(part: Part, rng: np.random.Generator, *, lifted: bool, most: int) -> Verdict:
     """The verdict on one field of the gradient, by its entries, of which `most` are tried, and along directions."""
-    name, got, argument, rows = part.name, part.got, part.leaf, len(np.atleast_1d(part.trial.out))
+    name, got, argument, names = part.name, part.got, part.leaf, part.trial.names
+    hinted = partial(hint, rows=len(np.atleast_1d(part.trial.out)))
     if got.shape != argument.shape:
-        return judged_by_ratios("derivative", name, got, argument, np.zeros(0), rows)
+        return judged_by_ratios("derivative", name, got, argument, np.zeros(0), hinted)
     if not argument.size:
         return Verdict("derivative", name, True, "nothing to compare", error=0.0)
     most = most if lifted else min(FEW, most)
@@ -125,14 +128,15 @@ def _of_field(part: Part, rng: np.random.Generator, *, lifted: bool, most: int) 
     if lifted and in_part:
         found = by_complex_directions(part, rng)
         if found is not None:
-            return _shown(judged_by_ratios("derivative", name, got, *found, rows), part, found[1])
+            return _shown(judged_by_ratios("derivative", name, got, *found, hinted, names), part, found[1])
     directions = DIRECTIONS if in_part and not lifted else 3
     along = by_directions("derivative", part.trial, [part.dout], rng, Asked(directions, only=name, units=part.units))
     expected, ratios = by_complex_step(part, some) if lifted else confirmed(part, some)
     weights = [leaf for field, leaf in part.trial.arguments.items() if field != "dx"] if name == "dx" else []
-    alone = _shown(judged_by_ratios("derivative", name, got, expected, ratios, rows, weights), part, ratios)
+    with_weights = partial(hinted, weights=weights)
+    alone = _shown(judged_by_ratios("derivative", name, got, expected, ratios, with_weights, names), part, ratios)
     if alone.wrong and _may_be_rounding(part, expected):
-        alone = evolve(alone, note=CANCELS)
+        alone = evolve(alone, note=CANCELS.format(dout=part.trial.names.dout))
     if alone.ok and in_part:
         note = f"{most} of {argument.size} entries were tried one by one, all along {DIRECTIONS} directions"
         alone = evolve(alone, note=note)
@@ -175,27 +179,33 @@ def _at_several_kinks(part: Part, expected: Array, ratios: Array) -> Verdict | N
     if not unclear.any():
         return None
     index = index_of_largest(unclear)
-    note = f"of {entry(part.name, index)}: {part.kinks}"
+    note = f"of {entry(part.trial.names.of(part.name), index)}: {part.kinks}"
     return Verdict("derivative", part.name, ok=False, undecided=True, index=index, note=note)
 
 
 def judged_by_ratios(
-    law: str, name: str, got: Array, expected: Array, ratios: Array, rows: int, weights: Sequence[Array] = ()
+    law: str,
+    name: str,
+    got: Array,
+    expected: Array,
+    ratios: Array,
+    hinted: Callable[[Array, Array], str],
+    names: Names = OF_LAYERS,
 ) -> Verdict:
     """The verdict on a derivative, of which `got` misses so many times what is allowed, with a hint if it is wrong."""
     if got.shape != expected.shape:
-        note, found = f"has shape {got.shape}, expected {expected.shape}", hint(got, expected, rows)
+        note, found = f"has shape {got.shape}, expected {expected.shape}", hinted(got, expected)
         return Verdict(law, name, ok=False, note=f"{note}: {found}" if found else note)
     known = ~np.isnan(ratios)
     if not known.any():
-        note = "nothing could be checked: the derivative is not finite, or at a kink, at every entry: choose another x"
-        return Verdict(law, name, ok=False, undecided=True, note=note)
+        note = "nothing could be checked: the derivative is not finite, or at a kink, at every entry: choose another"
+        return Verdict(law, name, ok=False, undecided=True, note=f"{note} {names.x}")
     index = index_of_largest(np.where(known, ratios, -1.0))
     scale = float(np.abs(expected[known]).max()) or 1.0
     error = float(abs(got[index] - expected[index])) / scale
     if ratios[index] <= 1:
         return Verdict(law, name, True, error=error, power=math.inf)
-    note = hint(got, expected, rows, weights) or where_beyond(np.where(known, ratios, 0.0))
+    note = hinted(got, expected) or where_beyond(np.where(known, ratios, 0.0))
     return Verdict(
         law,
         name,

@@ -56,7 +56,9 @@ def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gener
     for _ in range(BESIDE):
         if not any(each.undecided for each in found.values()):
             break
-        for each in _for_douts(_beside(trial, rng), named, rng, case="for x and params moved off their kinks"):
+        for each in _for_douts(
+            _beside(trial, rng), named, rng, case=f"for {trial.names.x} and params moved off their kinks"
+        ):
             if each.field in found and found[each.field].undecided:
                 found[each.field] = evolve(each, note="") if each.ok else each
     return list(found.values())
@@ -65,7 +67,7 @@ def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gener
 def _for_douts(trial: Trial, named: dict[str, Array], rng: np.random.Generator, case: str = "") -> list[Verdict]:
     """The verdicts for each `dout`, on the entries whose slopes are finite: an infinite one times 0 is any number."""
     known = {name: np.isfinite(leaf) for name, leaf in trial.back(next(iter(named.values()))).items()}
-    names = [f"for dout {name}" for name in named]
+    names = [f"for {trial.names.dout} {name}" for name in named]
     return by_directions("any_dout", trial, list(named.values()), rng, Asked(case=case, names=names, known=known))
 
 

@@ -10,6 +10,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, index_of_largest, one_each
 from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.trials.names import Names
 from chainrule.laws.trials.rounding import Units, units_of
 from chainrule.laws.trials.sizes import rms
 from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured
@@ -57,7 +58,7 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
     trial = measured(Trial.in_float64(layer, params, x), rng)
     dout = draw(trial.out, rng)
     units = units_of(trial, dout, rng)
-    right = trial.results(dout)
+    right, names = trial.results(dout), trial.names
     verdicts: list[Verdict] = []
     axes = max(dout.ndim, *(leaf.ndim for leaf in tree.leaves((trial.x, trial.params))))
     for name, layout in layouts_of(axes).items():
@@ -66,16 +67,21 @@ def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gen
             "x": partial(_with_x, trial, layout, dout),
             "params": partial(_with_params, trial, layout, dout),
         }
-        verdicts += [_tried(argument, run, right, units, f"{name} {argument}") for argument, run in cases.items()]
+        verdicts += [
+            _tried(argument, run, right, units, f"{name} {names.of(argument)}", names)
+            for argument, run in cases.items()
+        ]
     ones = np.ones_like(trial.out)
     dense, of_ones = trial.back(ones), units_of(trial, ones, rng)
     run = partial(_with_dout, trial, broadcast, ones)
-    verdicts.append(_tried("dout", run, dense, of_ones, "a broadcast dout, of one number with strides of 0,"))
+    verdicts.append(
+        _tried("dout", run, dense, of_ones, f"a broadcast {names.dout}, of one number with strides of 0,", names)
+    )
     for axis in range(dout.ndim):
         alike = _broadcast_along(axis, dout)
         run, usual = partial(_with_dout, trial, partial(_broadcast_along, axis), dout), trial.back(alike)
-        words = f"a dout that is broadcast along axis {axis}"
-        verdicts.append(_tried("dout", run, usual, units_of(trial, alike, rng), words))
+        words = f"a {names.dout} that is broadcast along axis {axis}"
+        verdicts.append(_tried("dout", run, usual, units_of(trial, alike, rng), words, names))
     for axis in range(trial.x.ndim if is_numpy(trial.x) else 0):
         verdicts += _broadcast_x(trial, axis, rng)
     if all(each.ok for each in verdicts) and trial.noise <= COARSE:
@@ -93,14 +99,14 @@ def _in_float32(trial: Trial, dout: Array, units: Units) -> list[Verdict]:
         return []
     if any(leaf.dtype != np.float32 for leaf in right.values()):
         return []  # as another law says
-    verdicts: list[Verdict] = []
+    verdicts, names = list[Verdict](), trial.names
     for words, layout in OF_FLOAT32.items():
         cases: dict[str, Callable[[], Fields]] = {
             "dout": partial(_with_dout, usual, layout, narrow),
             "x": partial(_with_x, usual, layout, narrow),
         }
         verdicts += [
-            _tried(argument, run, right, lambda: _wider(units()), f"{words} {argument} of float32")
+            _tried(argument, run, right, lambda: _wider(units()), f"{words} {names.of(argument)} of float32", names)
             for argument, run in cases.items()
         ]
     return verdicts
@@ -128,13 +134,13 @@ def _broadcast_x(trial: Trial, axis: int, rng: np.random.Generator) -> list[Verd
     def units() -> Fields:
         return {name: unit + least for name, unit in rounded().items()}
 
-    return [_same("x", got, right, units, f"an x that is broadcast along axis {axis}")]
+    return [_same("x", got, right, units, f"an {trial.names.x} that is broadcast along axis {axis}", trial.names)]
 
 
-def _tried(argument: str, run: Callable[[], Fields], right: Fields, units: Units, words: str) -> Verdict:
+def _tried(argument: str, run: Callable[[], Fields], right: Fields, units: Units, words: str, names: Names) -> Verdict:
     """The verdict on an argument in another layout."""
     try:
-        return _same(argument, run(), right, units, words)
+        return _same(argument, run(), right, units, words, names)
     except Exception as error:
         note = f"{words} makes it raise {type(error).__name__}: {error}"
         return Verdict("any_layout", argument, ok=False, note=note)
@@ -176,11 +182,11 @@ def constant(layout: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return arranged
 
 
-def _same(argument: str, got: Fields, right: Fields, units: Units, words: str) -> Verdict:
+def _same(argument: str, got: Fields, right: Fields, units: Units, words: str, names: Names) -> Verdict:
     for name, leaf in got.items():
         expected = right[name]
         if leaf.shape != expected.shape:
-            note = f"{words} gives {name} of shape {leaf.shape}, and not {expected.shape}"
+            note = f"{words} gives {names.of(name)} of shape {leaf.shape}, and not {expected.shape}"
             return Verdict("any_layout", argument, ok=False, note=note)
         if np.array_equal(leaf, expected, equal_nan=True):
             continue
@@ -193,7 +199,8 @@ def _same(argument: str, got: Fields, right: Fields, units: Units, words: str) -
             index = index_of_largest(off)
             is_, right_ = float(leaf[index]), float(expected[index])
             shown = next((n for n in range(6, 17) if f"{is_:.{n}g}" != f"{right_:.{n}g}"), 17)
-            note = f"{words} gives another {name}: at {list(index)} it is {is_:.{shown}g}, and not {right_:.{shown}g}"
+            values = f"at {list(index)} it is {is_:.{shown}g}, and not {right_:.{shown}g}"
+            note = f"{words} gives another {names.of(name)}: {values}"
             return Verdict("any_layout", argument, ok=False, note=note)
     return Verdict("any_layout", argument, ok=True)
 

@@ -15,6 +15,7 @@ from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.junk import empty_holds, leave
+from chainrule.laws.trials.names import names_of
 from chainrule.laws.trials.trial import Checked, Trial, copied_fields, draw, run_forward
 
 SMALL = 2**13
@@ -86,13 +87,14 @@ def _shared(
     second = {"out": other_out, **other.back_as_laid_out(dout.copy())}
     third = trial.back_as_laid_out(dout.copy())
     notes: dict[str, str] = {}
+    names = names_of(layer)
     for name, leaf in first.items():
         others: list[tuple[str, Any]] = [
-            *((f"the result {each}", value) for each, value in first.items() if each != name),
-            *((f"{each} of another call", value) for each, value in (*second.items(), *third.items())),
+            *((f"the result {names.of(each)}", value) for each, value in first.items() if each != name),
+            *((f"{names.of(each)} of another call", value) for each, value in (*second.items(), *third.items())),
             *(("the cache", value) for value in arrays_in(cache)),
-            ("dout", dout),
-            *(("x", value) for value in tree.leaves(x)),
+            (names.dout, dout),
+            *((names.x, value) for value in tree.leaves(x)),
             *(("params", value) for value in tree.leaves(params)),
         ]
         note = ""
@@ -157,7 +159,7 @@ def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         for words, with_zeros in some.items():
             with contextlib.suppress(Exception):  # it refuses zeros, which is an answer
                 for name, note in _unwritten(layer, params, with_zeros, rng).items():
-                    found[name] = found.get(name) or (note and f"for x with {words}: {note}")
+                    found[name] = found.get(name) or (note and f"for {names_of(layer).x} with {words}: {note}")
     return [Verdict("all_written", name, ok=not note, note=note) for name, note in found.items()]
 
 

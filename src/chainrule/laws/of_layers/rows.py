@@ -11,7 +11,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, index_of_largest, one_each
 from chainrule.encoder import Encoder
-from chainrule.laws.trials.directions import REFUSE
+from chainrule.laws.trials.directions import refuse
 from chainrule.laws.trials.rounding import rounding
 from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.trial import Checked, Fields, Trial, couples_rows, draw, measured
@@ -113,7 +113,7 @@ def _of_some_rows(
         results = some.results(dout[which])
     except Exception as error:
         note = f"with {words} backward raises {type(error).__name__}: {error}"
-        return {"dx": Verdict("independent_rows", "dx", ok=False, note=note, undecided=True, advice=REFUSE)}
+        return {"dx": Verdict("independent_rows", "dx", ok=False, note=note, undecided=True, advice=refuse(trial))}
     found: dict[str, Verdict] = {}
     for name, got in results.items():
         expected = right[name][which] if name in ("out", "dx") else sums[name]

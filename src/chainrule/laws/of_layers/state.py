@@ -11,6 +11,7 @@ from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.trials.names import names_of
 from chainrule.laws.trials.process import settings_kept
 from chainrule.laws.trials.trial import Checked, Fields, Trial, backward_of, copied_fields, draw, named, run_forward
 
@@ -121,7 +122,7 @@ def _by_identity(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, oth
         return ""
     for name, leaf in second.items():
         if np.array_equal(leaf, first[name]) and not np.array_equal(leaf, fresh[name], equal_nan=True):
-            return "two caches get one result for the same array as dout: is it kept by identity?"
+            return f"two caches get one result for the same array as {names_of(layer).dout}: is it kept by identity?"
     return ""
 
 
@@ -136,7 +137,8 @@ def _by_bytes(layer: Checked[Any, Any], params: Any, x: Any) -> str:
         except Exception:
             continue
         if got != right:
-            return f"x in the shape {shape} gives out of {got}, and not of {right}: is it kept by its bytes?"
+            name = names_of(layer).x
+            return f"{name} in the shape {shape} gives out of {got}, and not of {right}: is it kept by its bytes?"
     return ""
 
 

@@ -27,7 +27,8 @@ from chainrule.laws.of_layers._other_numbers import (
 )
 from chainrule.laws.of_layers._tokens import at_other_tokens, is_tokens
 from chainrule.laws.trials.copies import in_dtype
-from chainrule.laws.trials.directions import REFUSE
+from chainrule.laws.trials.directions import refuse
+from chainrule.laws.trials.names import Names, names_of
 from chainrule.laws.trials.sizes import in_unit_interval, rms
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, measured
 
@@ -77,13 +78,13 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
     x = Trial.in_float64(layer, params, x).fewer
     base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng)
     verdicts: list[Verdict] = []
-    for case, other in chain(other_x(base.x, rng), like_parameters(base.params, base.x)):
+    for case, other in chain(other_x(base.x, rng, base.names.x), like_parameters(base.params, base.x)):
         verdicts += judged_at("other_values", base, Elsewhere(case, other), rng)
         if any(each.wrong for each in verdicts):
             break
     if not _wrong(verdicts):
-        for case, other in beyond_the_domain(base.x, rng):
-            verdicts += _doubted(judged_at("other_values", base, Elsewhere(case, other), rng), REFUSE)
+        for case, other in beyond_the_domain(base.x, rng, base.names.x):
+            verdicts += _doubted(judged_at("other_values", base, Elsewhere(case, other), rng), refuse(base))
     if tree.leaves(params):
         moved = tree.map(partial(of_the_same_signs, rng), base.params)
         for case, other in (
@@ -161,7 +162,7 @@ def _far_out(
     layer: Checked[Any, Any], params: Any, x: Array, dtype: np.dtype[Any], rng: np.random.Generator
 ) -> list[Verdict]:
     """No derivative is nan where the output is finite, as where an exponential has overflowed, beyond 88 in float32."""
-    for words, other, far in _far(params, x, dtype, rng):
+    for words, other, far in _far(names_of(layer), params, x, dtype, rng):
         try:
             trial = Trial.of(layer, in_dtype(other, dtype), far.astype(dtype))
             results = trial.back(draw(trial.out, rng))
@@ -178,12 +179,14 @@ def _far_out(
     return []
 
 
-def _far(params: Any, x: Array, dtype: np.dtype[Any], rng: np.random.Generator) -> Iterator[tuple[str, Any, Array]]:
+def _far(
+    names: Names, params: Any, x: Array, dtype: np.dtype[Any], rng: np.random.Generator
+) -> Iterator[tuple[str, Any, Array]]:
     """An x far out, and then each parameter; of the sign that all of it has, if it has one."""
     for most in (100.0, 1000.0) if dtype.itemsize > 2 else (10.0,):
         if not in_unit_interval(x):
             for around, far in _around(x, most, rng):
-                yield f"x {around}", params, far
+                yield f"{names.x} {around}", params, far
         for i, (path, leaf) in enumerate(tree.named_leaves(params)[:FIELDS]):
             for around, far in _around(leaf, most, rng):
                 yield f"params{path} {around}", replaced(params, {i: far}), x

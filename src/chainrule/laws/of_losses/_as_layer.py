@@ -1,6 +1,5 @@
 """A loss as a layer, of which the laws of layers can be asked, and their verdicts in the words of losses."""
 
-import re
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -14,12 +13,15 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.linearity import ROUNDING
 from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.trials.copies import same_numbers, targets_in_dtype
+from chainrule.laws.trials.names import Names
 from chainrule.laws.trials.trial import Trial, measured
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 
 T = TypeVar("T")
 C = TypeVar("C")
+
+OF_LOSSES = Names(x="out", dx="dout", dout="dloss")
 
 NOISES = 64
 """By how many times its own noise a loss may break an equality, as layers may: in float32, by about 2e-6."""
@@ -48,6 +50,7 @@ class LossForward:
     loss: Loss[Any, Any]
     targets: Any
     rows: int = 0
+    names: Names = OF_LOSSES
 
     def __call__(self, params: tuple[()], x: Array) -> tuple[Array, Any]:
         """The loss of an output."""
@@ -71,27 +74,13 @@ def number_of_rows(x: Array) -> int:
     return len(x) if x.ndim else 0
 
 
-NAMES = {"dx": "dout", "out": "loss", "dout": "dloss", "x": "out"}
+FIELDS = {"dx": "dout", "out": "loss", "dout": "dloss", "x": "out"}
 """The names of a layer's fields where it is a loss."""
 
 
 def renamed(law: str, verdicts: list[Verdict]) -> list[Verdict]:
-    """Verdicts on a loss as a layer, in the words of losses."""
-    return [
-        evolve(
-            each,
-            law=law,
-            field=NAMES.get(each.field, each.field),
-            note=_of_loss(each.note),
-            advice=_of_loss(each.advice),
-        )
-        for each in verdicts
-    ]
-
-
-def _of_loss(note: str) -> str:
-    """Words on a layer in those of a loss, whose x is `out`, and whose `dout` is `dloss`."""
-    return re.sub(r"\b(dx|dout|x)\b", lambda name: NAMES[name[0]], note)
+    """Verdicts on a loss as a layer, under the names that its law and its fields have."""
+    return [evolve(each, law=law, field=FIELDS.get(each.field, each.field)) for each in verdicts]
 
 
 def one_verdict(law: str, verdicts: list[Verdict]) -> list[Verdict]:

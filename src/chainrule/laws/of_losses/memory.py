@@ -19,6 +19,7 @@ from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.of_layers.state import calls_in_between, process_unchanged
 from chainrule.laws.of_layers.threads import threads
 from chainrule.laws.of_losses._as_layer import (
+    OF_LOSSES,
     as_layer,
     number_of_rows,
     renamed,
@@ -174,7 +175,7 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     verdicts = [verdict for law in laws for verdict in law(layer, (), out, rng) if verdict.field != "params"]
     verdicts += _unwritten_at_targets(layer, out, targets, rng)
     verdicts += [
-        Verdict("", name, ok=False, note=f"the call wrote to {name} while it lasted")
+        Verdict("", name, ok=False, note=f"the call wrote to {OF_LOSSES.of(name)} while it lasted")
         for name in written_while_called(layer, (), out, rng)
     ]
     for words, rows in {"": out, **rows_of(out)}.items():

@@ -20,7 +20,7 @@ from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, of_igno
 from chainrule.laws.of_losses._cases import other_sizes, other_targets, targets_in_other_dtypes
 from chainrule.laws.of_losses.memory import written_to
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.directions import REFUSE, Asked, by_directions
+from chainrule.laws.trials.directions import Asked, by_directions, refuse
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.rounding import units_of
 from chainrule.laws.trials.sizes import in_unit_interval, sizes_of
@@ -280,7 +280,7 @@ def _made_for_columns(out: Array, trial: Trial, words: str) -> list[Verdict] | N
     if out.shape[-1] <= FEW or (len(shape) == out.ndim and trial.x.shape[-1] < out.shape[-1]):
         return []
     note = f"{words}: has shape {shape}, expected {trial.x.shape}"
-    return [Verdict("loss_targets", "dx", ok=False, undecided=True, note=note, advice=REFUSE)]
+    return [Verdict("loss_targets", "dx", ok=False, undecided=True, note=note, advice=refuse(trial))]
 
 
 def _compared(trial: Trial, rng: np.random.Generator, words: str, *, pairs: bool) -> list[Verdict]:
@@ -304,5 +304,5 @@ def _compared(trial: Trial, rng: np.random.Generator, words: str, *, pairs: bool
     if not math.isfinite(miss.allowed) or miss.ratio <= 1:
         return [Verdict("loss_targets", "dx", ok=True)]
     sure = part.steady(moves, miss) and part.adds_up(half * moves, (1 - half) * moves)
-    note = f"{words}: it is wrong along a direction in which all of x moves"
+    note = f"{words}: it is wrong along a direction in which all of out moves"
     return [Verdict("loss_targets", "dx", False, note, got=miss.got, expected=miss.middle, undecided=not sure)]

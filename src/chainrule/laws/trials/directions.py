@@ -39,15 +39,17 @@ UNSTEADY = (
 )
 """Why nothing can be told where finer steps give another derivative."""
 
-REFUSE = "If this x is not meant, let forward refuse it"
-"""The advice where a law has made an x that the layer may have taken by accident."""
-
 LOST = "it is nan at a kink of forward, where every number between the slopes to both sides would be right"
 """The words for a gradient that is no number where a subgradient would be."""
 
 OF_AN_ENTRY = 1e-3
 """From what share of a typical entry on an error that no entry shows alone is one of a tie: that counts entries
 wrongly, and is off by as much as entries are."""
+
+
+def refuse(trial: Trial) -> str:
+    """The advice where a law has made an x that the layer may have taken by accident."""
+    return f"If this {trial.names.x} is not meant, let forward refuse it"
 
 
 @frozen(eq=False)
@@ -273,7 +275,7 @@ def _of_field(law: str, field: Field, asked: Asked, rng: np.random.Generator) ->
         return [_of_worst(law, worst, asked.words(worst.which), rng)]
     lost = next((asked.words(each.which) for each in found if each.miss.lost), None)
     if lost is not None:
-        return [Verdict(law, part.name, ok=False, undecided=True, note=joined(lost, LOST), advice=REFUSE)]
+        return [Verdict(law, part.name, ok=False, undecided=True, note=joined(lost, LOST), advice=refuse(part.trial))]
     kinked = any(each.miss.kinked and each.which == 0 for each in found) and part.trial.noise < NOISY
     at_kink = _at_kinks(law, part, asked.case, field.places, rng) if kinked else None
     right = Verdict(law, part.name, ok=True, note=asked.case, power=min(each.miss.power for each in found))

@@ -94,7 +94,7 @@ def only_at_kinks(part: Part, ratios: Array) -> str:
     low, high = found[worst] or (math.nan, math.nan)
     index = np.unravel_index(worst, part.got.shape)
     at = f"{entry(part.moved, index)} = {float(part.leaf.flat[worst]):.6g} is at a kink"
-    return f"{at}: every {entry(part.name, index)} from {low:.6g} to {high:.6g} would be right"
+    return f"{at}: every {entry(part.trial.names.of(part.name), index)} from {low:.6g} to {high:.6g} would be right"
 
 
 def entries(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:

@@ -172,7 +172,7 @@ class Part:
     @property
     def moved(self) -> str:
         """The name of the argument."""
-        return "x" if self.name == "dx" else f"params{self.name.removeprefix('grads')}"
+        return self.trial.names.x if self.name == "dx" else f"params{self.name.removeprefix('grads')}"
 
     def along(self, direction: Array, share: float = 1.0) -> Miss:
         """The gradient beside the derivative along a direction; the first step is a share of the usual one."""

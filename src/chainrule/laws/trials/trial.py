@@ -16,6 +16,7 @@ from chainrule.checking.bursts import SPACINGS, UNIT, noise_of
 from chainrule.encoder import Encoder
 from chainrule.interop.graph import Function
 from chainrule.laws.trials.copies import in_float64, writable
+from chainrule.laws.trials.names import Names, names_of
 from chainrule.laws.trials.sizes import sizes_of
 from chainrule.layer import Layer
 from chainrule.parts import unmoved
@@ -154,6 +155,11 @@ class Trial:
     def with_noise(self, noise: float) -> "Trial":
         """The trial of a function that has so much noise at least."""
         return evolve(self, noise=max(noise, self.noise))
+
+    @property
+    def names(self) -> Names:
+        """The names of its quantities, for notes."""
+        return names_of(self.layer)
 
     @property
     def size(self) -> int:
