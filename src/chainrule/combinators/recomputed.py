@@ -117,7 +117,8 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
 
 def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     """`dx = J^T dout`, with the cache of another forward."""
-    given: Arguments[Any] = record_of(caches.pop(), Arguments, "recomputed backward: cache 1 of 1")
+    given: Any = caches.pop()
+    record_of(given, Arguments, "recomputed backward: cache 1 of 1")
     _, cache = parts[0].forward(xp, given.params, given.x)
     return parts[0].backward(xp, cache, dout, wants_dx)
 

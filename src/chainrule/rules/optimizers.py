@@ -264,7 +264,7 @@ class ArrayOptimizer:
         try:
             if not self.moments:
                 added = self.update is None and factor is None and not (lent or self.weight_decay)
-                walk = _added if added else _changed
+                walk: Callable[..., Any] = _added if added else _changed
                 return TUNED.quietly(walk, change, params, grads), _state(count, ())
             new, *kept = TUNED.quietly(_stepped, change, (params, grads, *state.moments))
         except RecursionError:

@@ -35,14 +35,14 @@ def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
         few = np.where(rng.random(out.shape) < 0.1, base, 0.0)
         few.flat[rng.integers(out.size)] = float(out.size > 1)
         kinds["mostly of zeros"] = few
-        for i in (0, out.size - 1, int(rng.integers(out.size))):
+        for i, value in ((0, -1.75), (out.size - 1, 40.0), (int(rng.integers(out.size)), 1.0)):
             one = np.zeros_like(out)
-            one.flat[i] = 1.0
+            one.flat[i] = value
             kinds[f"of one entry, {tuple(int(j) for j in np.unravel_index(i, out.shape))}"] = one
     if out.ndim > 1 and len(out):
-        for i in {0, len(out) - 1}:
+        for i, factor in ((0, 1.0), (len(out) - 1, -5.0)):
             row = np.zeros_like(out)
-            row[i] = base[i]
+            row[i] = factor * base[i]
             kinds[f"of row {i} alone"] = row
         kinds["of equal rows"] = np.broadcast_to(base[:1], out.shape).copy()
     return kinds

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,9 +18,11 @@ from chainrule.laws.of_layers.derivative import noted
 from chainrule.laws.of_layers.layouts import LAYOUTS
 from chainrule.laws.of_layers.linearity import least_of
 from chainrule.laws.of_layers.rows import rows_of
+from chainrule.laws.of_layers.sizes import of_other_lengths
 from chainrule.laws.of_layers.structure import dtype_of
 from chainrule.laws.trials.copies import copied, in_dtype, same_numbers
 from chainrule.laws.trials.trial import Checked, Trial, draw, measured, run_backward, run_forward
+from chainrule.layer import derives_grads
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -68,7 +71,19 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
                     if not (case or name) and dtype == np.float64:
                         raise
                     continue  # it refuses this, which is an answer
+    if not derives_grads(layer):
+        found += _of_other_lengths(layer, trial, rng)
     return one_each(found) or [Verdict("grads_without_dx", "grads", ok=True)]
+
+
+def _of_other_lengths(layer: Checked[Any, Any], trial: Trial, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts for parameters of other lengths, where the layer takes them."""
+    found: list[Verdict] = []
+    for words, (params, x) in of_other_lengths(trial.params, trial.x, rng).items():
+        with suppress(Exception):  # it refuses these lengths, as another law says where it should not
+            gradients = Gradients.of(layer, params, x, np.copy, rng)
+            found += gradients.verdicts(trial.noise, np.dtype(np.float64), words)
+    return found
 
 
 @frozen(eq=False)

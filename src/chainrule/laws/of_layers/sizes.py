@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._elsewhere import (
@@ -91,16 +91,18 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     if isinstance(layer, Encoder) or not np.ndim(x):
         return []
     x = np.asarray(x, np.float64)
-    shapes = _shapes(layer, params, x, rng)
+    free = not any(x.shape[-1] in leaf.shape for leaf in tree.leaves(params))
+    shapes = _shapes(layer, params, x, rng, free=free)
     # Parameters may be of some length that broadcasts, or that is counted off along x, as a kernel's is.
     by_accident = [(*x.shape[:-1], x.shape[-1] + more) for more in (1, -1, 2) if tree.leaves(params) and x.ndim > 1]
+    by_accident += [shape for shape in shapes if tree.leaves(params) and shape[-1] != x.shape[-1]]
     has_rows = not layer.couples_rows and layer.event_axes is not None and x.ndim == layer.event_axes + 1
     if not (shapes or by_accident or has_rows):
         return []
     base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng)
     verdicts: list[Verdict] = []
     most, note = MOST_NUMBERS, ""
-    for shape in dict.fromkeys((*shapes, *(shape for shape in by_accident if shape[-1] > 1))):
+    for shape in dict.fromkeys((*shapes, *(shape for shape in by_accident if free or shape[-1] > 1))):
         if shape != x.shape and x.size and math.prod(shape) <= most:
             other, begun = _spread(x, shape, rng), time.perf_counter()
             counts = partial(_counts, x, shape in by_accident)
@@ -111,7 +113,7 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
                 note = f"x larger than {describe(other)}, which took {seconds:.0f} s, is left out"
         if any(each.wrong for each in verdicts):
             break
-    if not (tree.leaves(params) or any(each.wrong for each in verdicts)):
+    if free and not any(each.wrong for each in verdicts):
         verdicts += _of_mixed_columns(base, x, most, rng)
     if has_rows:
         twice = np.stack([x, x[::-1]])
@@ -149,12 +151,17 @@ def _never(unfit: Unfit) -> bool:
     return False
 
 
-def _shapes(layer: Checked[Any, Any], params: Any, x: Array, rng: np.random.Generator) -> list[tuple[int, ...]]:
-    """The shapes of x that a layer may take: with other numbers of coupled rows, of columns, and in between."""
+def _shapes(
+    layer: Checked[Any, Any], params: Any, x: Array, rng: np.random.Generator, *, free: bool
+) -> list[tuple[int, ...]]:
+    """The shapes of x that a layer may take: with other numbers of coupled rows, of columns, and in between.
+
+    The columns are `free` if no axis of a parameter is as long.
+    """
     shapes: list[tuple[int, ...]] = []
     if layer.couples_rows:
         shapes += [(n, *x.shape[1:]) for n in (*COUPLED_ROWS, x.shape[-1])]
-    if not tree.leaves(params) and x.ndim > 1:
+    if free and x.ndim > 1:
         shapes += [(*x.shape[:-1], k) for k in (*SIZES, x.shape[0])]
         shapes += [] if couples_rows(layer, x) or x.ndim > 2 else [(33, 33)]
         if x.shape[-1] % 2 == 0 and not takes(layer, params, _spread(x, (*x.shape[:-1], 33), rng)):
@@ -199,7 +206,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
     vectors = all(leaf.shape == (columns,) or leaf.size == 1 for leaf in leaves)
     # One number may belong to all columns, and not to the only one.
     counts = Unfit.is_meant if vectors and columns > 1 else _never
-    lengths = tuple(dict.fromkeys(n for leaf in leaves if leaf.size > 1 for n in leaf.shape[-2:]))
+    lengths = _lengths(leaves)
     matrices = (*lengths, *MATRICES)
     ways = ((VECTORS, False),) if vectors else ((matrices, False), (MATRICES, True), (EVEN[:3], True))
     verdicts: list[Verdict] = []
@@ -207,7 +214,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
         for sizes, together in ways:
             takes_odd = False
             for resized in (Resized(length, k, together=together) for k in sizes if k != length):
-                made = _resized(base, x, resized, rng)
+                made = _resized(base.params, x, resized, rng)
                 if made is None:
                     continue
                 params, other = made
@@ -222,18 +229,33 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
     return verdicts
 
 
-def _resized(base: Trial, x: Array, resized: "Resized", rng: np.random.Generator) -> tuple[Any, Array] | None:
+def of_other_lengths(params: Any, x: Any, rng: np.random.Generator) -> dict[str, tuple[Any, Array]]:
+    """Some parameters of other lengths, in words, with the x that fits them: a square, and more than blocks have."""
+    if not (is_numpy(x) and x.ndim > 1 and x.dtype.kind == "f"):
+        return {}
+    lengths = _lengths(tree.leaves(params))
+    tried = [Resized(length, k, together=False) for length in lengths for k in (*lengths, 33, 65) if k != length]
+    made = {f"for parameters {each.in_words(vectors=False)}": _resized(params, x, each, rng) for each in tried}
+    return {words: each for words, each in made.items() if each is not None}
+
+
+def _lengths(leaves: list[Array]) -> tuple[int, ...]:
+    """The lengths of the last two axes of parameters, those of one number excepted."""
+    return tuple(dict.fromkeys(n for leaf in leaves if leaf.size > 1 for n in leaf.shape[-2:]))
+
+
+def _resized(params: Any, x: Array, resized: "Resized", rng: np.random.Generator) -> tuple[Any, Array] | None:
     """Parameters of another length and the x that fits them; None for too many numbers, or if a record refuses."""
-    leaves = tree.leaves(base.params)
+    leaves = tree.leaves(params)
     made = [resized.leaf(leaf, rng) for leaf in leaves]
     shape = (*x.shape[:-1], resized.of(x.shape[-1]))
     if math.prod(shape) > MOST_NUMBERS or _numbers(made) > max(ENOUGH, _numbers(leaves)):
         return None
     try:
-        params = tree.replace(base.params, made)
+        other = tree.replace(params, made)
     except (TypeError, ValueError):  # a record that takes no other number
         return None
-    return params, _spread(x, shape, rng) if shape != x.shape else x
+    return other, _spread(x, shape, rng) if shape != x.shape else x
 
 
 def _not_as_given(base: Trial, found: list[Verdict], rng: np.random.Generator) -> list[Verdict]:

@@ -51,7 +51,7 @@ def contained(f: Callable[[], T]) -> T:
 def _seeded(rng: np.random.Generator) -> Generator[None]:
     """A context in which global generators start from seeds, and after which the process is what it was before."""
     with np.errstate(all="warn"), warnings.catch_warnings(), put_back():
-        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.filterwarnings("ignore", ".*", RuntimeWarning)  # not the usual way, or a layer's own would not be seen
         seeds = [int(seed) for seed in rng.integers(2**32, size=3)]
         random.seed(seeds[0])
         np.random.seed(seeds[1])  # noqa: NPY002  # that a call may seed in its turn
