@@ -1,5 +1,6 @@
 """Arbitrary wrong input: an error that names the quantity, or a right answer; nothing else, and no warning."""
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 from types import SimpleNamespace
@@ -14,6 +15,9 @@ import reference
 from chainrule import (
     Affine,
     Embedding,
+    Encoder,
+    Layer,
+    Loss,
     accuracy,
     affine,
     check_layer,
@@ -21,6 +25,7 @@ from chainrule import (
     embedding,
     last_of,
     layer_norm,
+    prediction,
     relu,
     sequential,
     sgd,
@@ -254,3 +259,27 @@ def test_numpy_and_its_classes_which_have_a_shape_are_named_for_what_they_are(gi
 def test_numpy_is_no_array() -> None:
     with pytest.raises(TypeError, match=r"^relu: x must be an array of floats, got module$"):
         relu.forward((), untyped(np))
+
+
+def test_what_makes_up_a_layer_a_loss_and_an_encoder_is_functions() -> None:
+    made: dict[str, Callable[[], object]] = {
+        "Layer: forward must be a function, got int": lambda: untyped(Layer)(1, relu.backward),
+        "Layer: backward must be a function, got int": lambda: untyped(Layer)(relu.forward, 2),
+        "Layer: grads must be a function, got int": lambda: untyped(Layer)(relu.forward, relu.backward, 3),
+        "Encoder: grads must be a function, got str": lambda: untyped(Encoder)(embedding.forward, "grads"),
+        "Loss: rows must be a function, got f64[2]": lambda: untyped(Loss)(abs, abs, np.ones(2)),
+    }
+    for message, make in made.items():
+        with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+            make()
+
+
+def test_a_forward_that_returns_an_array_of_two_rows_returns_no_pair() -> None:
+    def doubled(params: Any, x: Any) -> Any:
+        return 2 * x
+
+    layer: Layer[Any, Any] = Layer(doubled, relu.backward)
+    x = np.ones((2, 3))
+    for call in (prediction(sequential(layer)), sequential(layer).forward):
+        with pytest.raises(TypeError, match=r"doubled.* forward must return \(out, cache\), got f64\[2, 3\]"):
+            call(((),), x)

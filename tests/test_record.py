@@ -507,3 +507,8 @@ def test_a_plain_class_made_from_a_record_is_a_branch_of_a_tree_too() -> None:
     doubled = tree.map(lambda leaf: 2 * leaf, Derived(np.ones((2, 2)), np.zeros(2)))
     assert type(doubled) is Derived
     assert asdict(doubled)["W"].tolist() == [[2, 2], [2, 2]]
+
+
+def test_a_class_of_pythons_own_is_no_record() -> None:
+    with pytest.raises(TypeError, match="record: int must be a class of annotated fields"):
+        record(int)

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import field, frozen
 
-from chainrule.arrays.arguments import describe, is_a, remedy
+from chainrule.arrays.arguments import check_functions, describe, is_a, remedy
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.naming import paged, reduced, title_of
@@ -73,6 +73,9 @@ class Encoder(Generic[P, C, X]):
     inference: Inference | None = field(default=None, kw_only=True)
     onnx: Onnx[P] | None = field(default=None, kw_only=True)
     rule: Rule[P, C] | None = field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        check_functions(self, "forward", "grads")
 
     def __repr__(self) -> str:
         """Its name, and the names of what it is made of: `Encoder(encoded(embedding, affine))`."""

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import Factory, field, frozen
 
+from chainrule.arrays.arguments import check_functions
 from chainrule.arrays.types import Array
 from chainrule.naming import paged, reduced, title_of
 from chainrule.parts import Parts
@@ -118,6 +119,9 @@ class Layer(Generic[P, C]):
     inference: Inference | None = field(default=None, kw_only=True)
     onnx: Onnx[P] | None = field(default=None, kw_only=True)
     rule: Rule[P, C] | None = field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        check_functions(self, "forward", "backward", "grads")
 
     def __repr__(self) -> str:
         """Its name, and the names of what it is made of: `Layer(sequential(affine, relu))`."""

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
+from chainrule.arrays.arguments import check_functions
 from chainrule.arrays.types import Array
 from chainrule.naming import paged, reduced, title_of
 from chainrule.rules.rule import LossRule
@@ -75,6 +76,9 @@ class Loss(Generic[T, C]):
     operations: Callable[[tuple[int, ...]], tuple[int, int]] | None = field(default=None, kw_only=True)
     couples_rows: bool = field(default=False, kw_only=True)
     rule: LossRule[T] | None = field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        check_functions(self, "forward", "backward", "rows")
 
     def __repr__(self) -> str:
         """Its name: `Loss(softmax_cross_entropy)`."""

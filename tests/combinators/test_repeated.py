@@ -1,5 +1,7 @@
 """One layer many times over."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -65,5 +67,7 @@ def test_what_can_not_be_repeated() -> None:
         untyped(repeated)(abs, 2)
     with pytest.raises(ValueError, match="repeated: n must be >= 0, got -1"):
         repeated(relu, -1)
+    with pytest.raises(ValueError, match=f"repeated: n must be <= {sys.maxsize}, the largest size that there is"):
+        repeated(relu, 2**63)
     with pytest.raises(TypeError, match="repeated: n must be an integer, got float"):
         untyped(repeated)(relu, 2.0)

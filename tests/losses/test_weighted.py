@@ -174,7 +174,9 @@ def test_a_loss_of_ones_own_by_its_rows_is_weighted_too_and_a_pair_is_not() -> N
     message = "weighted: the rows of Loss(weighted(loss=mine)) depend on each other, and can't be weighted one by one"
     with pytest.raises(TypeError, match=re.escape(message)):
         weighted(weighted(mine))
-    with pytest.raises(TypeError, match="weighted: loss must be a Loss, got function"):
+    with pytest.raises(
+        TypeError, match=re.escape("weighted: loss must be a Loss, got function: call it first, as huber")
+    ):
         weighted(untyped(huber))
 
 

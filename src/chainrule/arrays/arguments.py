@@ -1,6 +1,7 @@
 """Checks of arguments, and the messages for those that do not fit."""
 
 import math
+import sys
 from operator import index
 from types import FunctionType, ModuleType
 from typing import Any, TypeVar
@@ -90,6 +91,8 @@ def size(owner: str, name: str, value: Any, *, least: int = 0, kind: str = "an i
         raise TypeError(f"{owner}: {name} must be {kind}, got {type(value).__name__}")
     if result < least:
         raise ValueError(f"{owner}: {name} must be >= {least}, got {result}")
+    if result > sys.maxsize:
+        raise ValueError(f"{owner}: {name} must be <= {sys.maxsize}, the largest size that there is, got {result}")
     return result
 
 
@@ -98,6 +101,14 @@ def generator(owner: str, rng: Any) -> Generator:
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"{owner}: rng must be a numpy.random.Generator, got {describe(rng)}")
     return rng
+
+
+def check_functions(record: object, *fields: str) -> None:
+    """Refuse what can't be called in fields of a record that must be functions."""
+    for name in fields:
+        value = getattr(record, name)
+        if not callable(value):
+            raise TypeError(f"{type(record).__name__}: {name} must be a function, got {describe(value)}")
 
 
 def truth(owner: str, name: str, value: bool) -> bool:

@@ -104,6 +104,8 @@ def record(cls: type[T]) -> type[T]:
     >>> Scale(np.ones(3, np.float32))
     Scale(factor=f32[3])
     """
+    if not hasattr(cls, "__annotations__"):  # a class of Python's own
+        raise TypeError(f"record: {cls.__name__} must be a class of annotated fields")
     if "__attrs_attrs__" in vars(cls):
         raise TypeError(f"record: {cls.__name__} is built already: write @frozen(eq=False) above @record, not below it")
     for base in cls.__mro__[1:]:

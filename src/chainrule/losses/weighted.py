@@ -46,7 +46,7 @@ from typing import Generic, TypeVar
 from attrs import frozen
 
 from chainrule import rules
-from chainrule.arrays.arguments import describe, is_a, record_of
+from chainrule.arrays.arguments import describe, is_a, record_of, remedy
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record
 from chainrule.arrays.targets import row_weights
@@ -123,7 +123,7 @@ def weighted(loss: Loss[T, rules.Slopes]) -> Loss[Weighted[T], rules.Slopes]:
     Loss(weighted(loss=softmax_cross_entropy))
     """
     if not is_a(loss, Loss):
-        raise TypeError(f"weighted: loss must be a Loss, got {describe(loss)}")
+        raise TypeError(f"weighted: loss must be a Loss, got {describe(loss)}{remedy(loss)}")
     _rule(loss)
     return rules.loss("weighted", partial(rows, loss=loss), operations=loss.operations, couples_rows=True)
 

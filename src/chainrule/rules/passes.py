@@ -15,12 +15,12 @@ import numpy as np
 from attrs import frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import like
+from chainrule.arrays.arguments import describe, like
 from chainrule.arrays.libraries import namespace
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, own
 from chainrule.arrays.tuned import IN_PAIRS, IN_PASS, IN_PREDICTION, TUNED
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_array
 from chainrule.encoder import Encoder
 from chainrule.layer import Layer
 from chainrule.naming import name_of
@@ -91,8 +91,17 @@ class Crossing:
     dtype: Any
 
 
+def _called(network: Any, params: Any, x: Any) -> tuple[Array, Any]:
+    """What forward of a network without a rule gives; the two rows of an array would be taken for a pair."""
+    given: Any = network.forward(params, x)
+    if is_array(given):
+        raise TypeError(f"{name_of(network)} forward must return (out, cache), got {describe(given)}")
+    out, cache = given
+    return out, cache
+
+
 def _foreign_forward(layer: Layer[Any, Any], xp: Namespace, params: Any, x: Array) -> tuple[Array, Any]:
-    out, cache = layer.forward(params, borrowed(x))
+    out, cache = _called(layer, params, borrowed(x))
     namespace(out, name=f"{name_of(layer)} forward: out")
     return own(out), Crossing(cache, x.shape, x.dtype)
 
@@ -108,7 +117,7 @@ def _foreign_backward(
 
 
 def _foreign_encoder(encoder: Encoder[Any, Any, Any], xp: Namespace, params: Any, x: Any) -> tuple[Array, Any]:
-    out, cache = encoder.forward(params, borrowed(x))
+    out, cache = _called(encoder, params, borrowed(x))
     namespace(out, name=f"{name_of(encoder)} forward: out")
     return own(out), cache
 
@@ -120,7 +129,7 @@ def _foreign_grads(
 
 
 def _owned_forward(network: Any, xp: Namespace, params: Any, x: Any) -> tuple[Array, Any]:
-    out, cache = network.forward(params, own(x))
+    out, cache = _called(network, params, own(x))
     return own(out), cache
 
 
