@@ -135,7 +135,7 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
     try:
         mapped: P = _map(f, (), tree, others)
     except RecursionError:
-        check_depth(tree)
+        _check_depth(tree)
         raise
     return mapped
 
@@ -239,7 +239,7 @@ def replacing(tree: P) -> Callable[[Sequence[Array]], P]:
     try:
         make = _maker(tree)
     except RecursionError:
-        check_depth(tree)
+        _check_depth(tree)
         raise
 
     def made_of(arrays: Sequence[Array]) -> P:
@@ -248,7 +248,7 @@ def replacing(tree: P) -> Callable[[Sequence[Array]], P]:
         try:
             made: P = make(iter(arrays))
         except RecursionError:
-            check_depth(tree)
+            _check_depth(tree)
             raise
         return made
 
@@ -281,7 +281,7 @@ def equal(a: object, b: object) -> bool:
     try:
         return _equal(a, b)
     except RecursionError:
-        check_depth(a)
+        _check_depth(a)
         raise
 
 
@@ -395,7 +395,7 @@ def _listed(tree: object) -> list[tuple[Path, Array]]:
     try:
         _list(found, (), tree)
     except RecursionError:
-        check_depth(tree)
+        _check_depth(tree)
         raise
     return found
 
@@ -543,7 +543,7 @@ def _inside(value: Any) -> list[object]:
     return [each for part in parts if part for each in part.values()]
 
 
-def check_depth(tree: object) -> None:
+def _check_depth(tree: object) -> None:
     """Raise a ValueError if the depth of the tree is why Python's recursion limit was met."""
     depth, level = 0, [tree]
     while level := list({id(child): child for branch in level for child in _children(branch)}.values()):

@@ -324,7 +324,7 @@ class Namespace(Protocol):
         ...
 
     def may_fall_below(self, x: Array, bound: float, /) -> bool:
-        """Whether an entry may be below a bound; True where numbers can't be looked at."""
+        """Tell whether an entry may be below a bound; True where numbers can't be looked at."""
         ...
 
     def max_last(self, x: Array, /) -> Array:

@@ -268,7 +268,7 @@ class ArrayOptimizer:
                 return TUNED.quietly(walk, change, params, grads), _state(count, ())
             new, *kept = TUNED.quietly(_stepped, change, (params, grads, *state.moments))
         except RecursionError:
-            tree.check_depth(params)
+            tree.map(read_only, params)  # which says how deep it is
             raise
         except (AttributeError, TypeError, ValueError) as error:
             raise self.placed(error, params, grads, *state.moments) from None

@@ -92,7 +92,7 @@ class Crossing:
 
 
 def _called(network: Any, params: Any, x: Any) -> tuple[Array, Any]:
-    """What forward of a network without a rule gives; the two rows of an array would be taken for a pair."""
+    """The pair that forward of a network without a rule gives; the two rows of an array would be taken for one."""
     given: Any = network.forward(params, x)
     if is_array(given):
         raise TypeError(f"{name_of(network)} forward must return (out, cache), got {describe(given)}")
