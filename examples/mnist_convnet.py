@@ -71,7 +71,7 @@ def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
     rng = np.random.default_rng(options.seed)
     params = init(rng, *data.image_shape, classes=1 + int(data.train.labels.max()))
     watched, (x, labels) = split(rng, 1 / 60, pictures(data, data.train.x), data.train.labels)
-    steps = 1 + options.epochs * len(x) // BATCH
+    steps = max(1, options.epochs * -(-len(x) // BATCH))  # the last batch of an epoch has fewer
     rate = schedules.warmup(1 + steps // 20, schedules.cosine(RATE, 0.0, steps))
 
     def runs(epochs: int, start: Learned | None = None) -> Runs[Params, State[Params]]:

@@ -48,7 +48,7 @@ def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
     classes = 1 + int(data.train.labels.max())
     params = (Lstm.init(rng, data.image_shape[1], CELLS), (), Affine.init(rng, CELLS, classes))
     watched, seen = split(rng, 1 / 60, by_row(data, data.train.x), data.train.labels)
-    steps = 1 + options.epochs * len(seen[0]) // BATCH
+    steps = max(1, options.epochs * -(-len(seen[0]) // BATCH))  # the last batch of an epoch has fewer
     rate = schedules.warmup(1 + steps // 20, schedules.cosine(RATE, 0.0, steps))
 
     def runs(start: Learned | None = None) -> Runs[Params, State[Params]]:

@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 import chainrule
-from chainrule import save
+from chainrule import save, tree
 from chainrule.datasets import digits
 from examples.programs import ended, functions, refusal
 
@@ -29,6 +29,15 @@ def test_a_file_of_other_options_is_refused(example: str, tmp_path: Path) -> Non
     assert "run is of --seed 0, not of 5" in refusal(example, "--seed=5", "--save=run", folder=tmp_path)
     save(tmp_path / "run", program.Kept(evolve(run, epoch=3), 0))
     assert "run has 3 epochs, more than --epochs 1" in refusal(example, "--epochs=1", "--save=run", folder=tmp_path)
+
+
+@pytest.mark.parametrize("example", ["mnist_convnet", "mnist_recurrent"])
+def test_the_rate_is_not_zero_before_the_last_step(example: str) -> None:
+    trained, data = functions(example), digits()
+    few = evolve(data, train=evolve(data.train, x=data.train.x[:61], labels=data.train.labels[:61]))
+    trained.BATCH = 59  # of 60 images: an epoch has two steps, and little more than one full batch
+    *_, before, last = trained.learn(few, Namespace(seed=0, epochs=150, save=None))
+    assert not tree.equal(before.params, last.params)
 
 
 def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
