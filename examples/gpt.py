@@ -113,3 +113,9 @@ def write(
             logits, pasts = read(network, params, tokens)
         else:
             logits, pasts = step(params, pasts, token)
+
+
+if __name__ == "__main__":
+    from program import refuse
+
+    refuse("is the model, which adder.py trains: make examples NAME=adder")
