@@ -7,20 +7,17 @@ The model is in `gpt.py`, and how it writes.
 """
 
 import argparse
-import time
-import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from attrs import frozen
 from gpt import Params, gpt, init, write
-from program import carry_out, loaded, picture, refuse, write_picture
+from program import Ending, carry_out, records, refuse, whole, with_options, write_picture
 
-from chainrule import Labels, Run, Weighted, adamw, clip_by_global_norm, prediction, record, save
-from chainrule import schedules, softmax_cross_entropy, train, weighted
+from chainrule import Labels, Run, Weighted, adamw, clip_by_global_norm, prediction, schedules
+from chainrule import softmax_cross_entropy, train, weighted
 from chainrule.optimizer import State
 from chainrule.training.train import Runs
 
@@ -31,15 +28,6 @@ LENGTH, SAMPLE = 64, 60  # of the pieces of a text, and of what is written to sh
 network, loss = gpt(HEADS, BLOCKS), weighted(softmax_cross_entropy)
 Dots: TypeAlias = tuple[Sequence[int], Sequence[int]]
 Learned: TypeAlias = Run[Params, State[Params]]
-
-
-@frozen(eq=False)
-@record
-class Kept:
-    """The contents of a file: a run, and the rows of which it is shown."""
-
-    run: Learned
-    shown: Labels
 
 
 def learn(options: argparse.Namespace, params: Params, tokens: Labels, size: int, first: int = 1) -> Iterator[Learned]:
@@ -53,22 +41,7 @@ def learn(options: argparse.Namespace, params: Params, tokens: Labels, size: int
             size=size, epochs=1, every=-(-steps // 15), adjust=clip_by_global_norm(1.0), start=start,
         )  # fmt: skip
 
-    file: Path | None = options.save
-    kept = Kept(runs().start, np.array([zlib.crc32(tokens.tobytes())]))
-    if file:
-        try:
-            found = loaded(file, kept, "--text or program") if file.exists() else kept
-            if found.shown != kept.shown:
-                refuse(f"--save: {file} is a run with another --seed, --steps or --text")
-            save(file, found)
-        except (ImportError, OSError, ValueError) as error:
-            refuse(f"--save: {error}")
-        kept = found
-    yield kept.run
-    for run in runs(kept.run):
-        if file:
-            save(file, Kept(run, kept.shown))
-        yield run
+    return records(options, tokens, runs().start, runs)
 
 
 def so_far(run: Learned) -> str:
@@ -83,7 +56,7 @@ def asked(tokens: Labels, first: int) -> tuple[Labels, Weighted[Labels]]:
     return tokens[:, :-1], Weighted(tokens[:, 1:], weights=counts[:, 1:])
 
 
-def add(options: argparse.Namespace) -> str:
+def add(options: argparse.Namespace) -> Ending:
     """Learn to add, and tell how well."""
     rng = np.random.default_rng(options.seed)
     tokens, tests = map(sums, shown_and_unseen(rng, BATCH * options.steps))
@@ -91,10 +64,11 @@ def add(options: argparse.Namespace) -> str:
     for run in learn(options, params, tokens, BATCH, RESULT):
         params, share, text = run.params, *answers(run.params, tests[:500])
         print(f"{so_far(run)}   accuracy {share:.3f}   {text}", flush=True)
+    right = np.mean([answers(params, some)[0] for some in np.split(tests, 20)])
     carried = [2, 6, 8, 1, 5, 9, 0, 4, 10], [1, 1, 1, 2, 2, 2, 3, 3, 3]
-    draw(options.picture, params, sums(np.array([457_234]))[0], SIGNS, RESULT, carried)
-    shares = [answers(params, some)[0] for some in np.split(tests, 20)]
-    return f"accuracy {np.mean(shares):.4f} of {UNSEEN} unseen sums"
+    asked_for = sums(np.array([457_234]))[0]
+    figure = f"accuracy {right:.4f} of {UNSEEN} unseen sums"
+    return figure, lambda: draw(options.picture, params, asked_for, SIGNS, RESULT, carried)
 
 
 def shown_and_unseen(rng: np.random.Generator, n: int) -> tuple[Labels, Labels]:
@@ -126,10 +100,10 @@ def answers(params: Params, tests: Labels) -> tuple[float, str]:
     return float((written == tests).all(axis=1).mean()), "".join(SIGNS[token] for token in written[0])
 
 
-def continue_text(options: argparse.Namespace) -> str:
+def continue_text(options: argparse.Namespace) -> Ending:
     """Learn to continue a text, and tell how well it foresees the last tenth of it."""
     rng, letters = np.random.default_rng(options.seed), sorted(set(options.text))
-    tokens, prompt = (np.array([letters.index(letter) for letter in text]) for text in (options.text, options.prompt))
+    tokens, prompt = (in_numbers(text, letters) for text in (options.text, options.prompt))
     pieces = np.lib.stride_tricks.sliding_window_view(tokens, LENGTH + 1)
     last = len(pieces) * 9 // 10
     shown, tests = pieces[rng.integers(0, last - LENGTH, 64 * options.steps)], pieces[last::LENGTH]
@@ -139,12 +113,23 @@ def continue_text(options: argparse.Namespace) -> str:
         text = islice(write(network, params, prompt[None], draws, options.temperature), SAMPLE)
         sample = "".join(letters[token[0]] for token in text)
         print(f"{so_far(run)}   {options.prompt + sample!r}", flush=True)
+    figure = f"loss {foreseen(params, tests):.4f} of {LENGTH * len(tests)} unseen characters"
     if len(prompt) > 1:
-        draw(options.picture, params, prompt[-LENGTH:], letters, 1)
-    else:
-        print("no picture: it takes a prompt of two characters or more")
-    x, targets = asked(tests, 1)
-    return f"loss {loss.forward(prediction(network)(params, x), targets)[0]:.4f} of {x.size} unseen characters"
+        return figure, lambda: draw(options.picture, params, prompt[-LENGTH:], letters, 1)
+    return figure, lambda: print("no picture: it takes a prompt of two characters or more")
+
+
+def in_numbers(text: str, letters: Sequence[str]) -> Labels:
+    """The place (t,) of each character of a text among letters."""
+    places = {letter: place for place, letter in enumerate(letters)}
+    return np.fromiter(map(places.__getitem__, text), np.min_scalar_type(len(letters)), len(text))
+
+
+def foreseen(params: Params, pieces: Labels) -> float:
+    """The loss of all characters of pieces (n, t) but the first of each; of some at a time, for a pass takes memory."""
+    parts = np.array_split(pieces, 1 + len(pieces) // 200)
+    losses = [loss.forward(prediction(network)(params, x), targets)[0] for x, targets in (asked(p, 1) for p in parts)]
+    return float(np.average(losses, weights=[len(part) for part in parts]))
 
 
 def draw(path: Path, params: Params, tokens: Labels, signs: Sequence[str], first: int, dots: Dots = ((), ())) -> None:
@@ -170,41 +155,48 @@ def draw(path: Path, params: Params, tokens: Labels, signs: Sequence[str], first
 
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options of the command line, with the text in the place of its file."""
-    parser = argparse.ArgumentParser(description="Train a GPT to add, or to continue a text.")
-    add = parser.add_argument
-    add("--seed", metavar="N", type=int, default=0, help="of all random numbers (default: %(default)s)")
-    add("--steps", metavar="N", type=int, default=1000, help="of training (default: %(default)s)")
-    add("--text", metavar="FILE", type=Path, help="learn to continue this text, and not to add")
-    add("--prompt", metavar="TEXT", help="what to continue, with --text (default: its first line)")
-    add("--temperature", metavar="T", type=float, default=0.5, help="of what is written then (default: %(default)s)")
-    add("--save", metavar="FILE", type=Path, help="keep the run in this file, and go on with the one that is there")
-    add("--picture", metavar="FILE", type=picture, default="adder.png", help="of attention (default: %(default)s)")
+    parser = with_options(__doc__, "adder.png")
+    option = parser.add_argument
+    option("--steps", metavar="N", type=whole, default=1000, help="of training (default: %(default)s)")
+    option("--text", metavar="FILE", type=Path, help="learn to continue this text, and not to add")
+    option("--prompt", metavar="TEXT", help="what to continue, with --text (default: its first line)")
+    option("--temperature", metavar="T", type=float, help="of what is written then (default: 0.5)")
     options = parser.parse_args(arguments)
-    if options.seed < 0 or options.steps < 1 or not 0 <= options.temperature < np.inf:
-        parser.error("--seed and --temperature must not be negative, and --steps must be positive")
-    if options.prompt and not options.text:
-        parser.error("--prompt goes with --text")
+    if options.steps < 1:
+        parser.error("--steps must be positive")
+    for name in ("prompt", "temperature"):
+        if getattr(options, name) is not None and not options.text:
+            parser.error(f"--{name} goes with --text")
+    if options.temperature is None:
+        options.temperature = 0.5
+    if not 0 <= options.temperature < np.inf:
+        parser.error("--temperature must not be negative, and not infinite")
     if options.text:
-        try:
-            options.text = options.text.read_text("utf-8")
-        except (OSError, ValueError) as error:
-            parser.error(f"--text: {error}")
-        if len(options.text) < 20 * LENGTH:
-            parser.error(f"--text: {20 * LENGTH} characters are needed, and there are {len(options.text)}")
-        options.prompt = options.prompt or options.text.strip().partition("\n")[0][:LENGTH]
-        if not options.prompt:
-            parser.error("--prompt: the text has no line to begin with, so give one")
-        unknown = set(options.prompt) - set(options.text)
-        if unknown:
-            parser.error(f"--prompt: the text does not have {''.join(sorted(unknown))!r}")
+        options.text, options.prompt = text_and_prompt(parser, options)
     return options
 
 
-def main(options: argparse.Namespace) -> None:
+def text_and_prompt(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tuple[str, str]:
+    """The text of `--text`, and what of it is continued."""
+    try:
+        text: str = options.text.read_text("utf-8-sig")
+    except (OSError, ValueError) as error:
+        parser.error(f"--text: {error}")
+    if len(text) < 20 * LENGTH:
+        parser.error(f"--text: {20 * LENGTH} characters are needed, and there are {len(text)}")
+    if options.prompt == "":
+        parser.error("--prompt must have a character or more")
+    prompt: str = options.prompt or text.strip().partition("\n")[0][:LENGTH]
+    if not prompt:
+        parser.error("--prompt: the text has no line to begin with, so give one")
+    if unknown := set(prompt) - set(text):
+        parser.error(f"--prompt: the text does not have {''.join(sorted(unknown))!r}")
+    return text, prompt
+
+
+def main(options: argparse.Namespace) -> Ending:
     """Learn as the options say."""
-    began = time.perf_counter()
-    figure = (continue_text if options.text else add)(options)
-    print(f"{figure}, {time.perf_counter() - began:.0f} s")
+    return (continue_text if options.text else add)(options)
 
 
 if __name__ == "__main__":

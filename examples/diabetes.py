@@ -16,16 +16,15 @@ It needs chainrule[examples].
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import frozen
-from program import carry_out, file, loaded, needed, picture, refusals, whole, write_picture
+from program import Ending, agree, carry_out, keep, loaded, needed, refusals, whole, with_options, write_picture
 
-from chainrule import Affine, Array, adamw, add, affine, mean_squared_error, prediction, record, save
+from chainrule import Affine, Array, adamw, add, affine, mean_squared_error, prediction, record
 from chainrule import schedules, sequential, split, standardise, tanh, train
 
 Figure = needed("matplotlib.figure").Figure
@@ -92,19 +91,17 @@ def compare(x: Array, y: Array, options: argparse.Namespace) -> Iterator[Errors]
     With `--save` they are kept in that file, and the comparison goes on after those that are there.
     """
     errors = Errors(options.seed, np.full((options.splits, len(MODELS)), np.nan))
-    if options.save and options.save.exists():
-        errors = loaded(options.save, errors, "--splits or program")
-        if errors.seed != options.seed:
-            raise ValueError(f"{options.save} is of --seed {errors.seed}, not of {options.seed}")
-    if options.save:
-        save(options.save, errors)
+    with refusals():
+        if options.save and options.save.exists():
+            errors = loaded(options.save, errors, "--splits or program")
+            agree(options.save, "seed", errors.seed, options.seed)
+    keep(options.save, errors)
     yield errors
     for i in range(int(np.isfinite(errors.found[:, 0]).sum()), options.splits):
         found = errors.found.copy()
         found[i] = learned(x, y, options.seed, i)[1]
         errors = Errors(options.seed, found)
-        if options.save:
-            save(options.save, errors)
+        keep(options.save, errors)
         said = "   ".join(f"{name} {error:.1f}" for name, error in zip(MODELS, found[i], strict=True))
         print(f"split {i + 1}/{options.splits}   {said}", file=sys.stderr)
         yield errors
@@ -157,27 +154,22 @@ def several(word: str) -> int:
 
 def read_options() -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser = with_options(__doc__, "diabetes.png", seed=1)
     parser.add_argument("--splits", type=several, default=30, help="how many to learn from (default: 30)")
-    parser.add_argument("--seed", type=whole, default=1, help="of all random numbers (default: 1)")
-    parser.add_argument("--save", type=file, metavar="FILE", help="keep the errors there, and go on after them")
-    parser.add_argument("--picture", type=picture, metavar="FILE", default="diabetes.png", help="a .png, .svg or .pdf")
     return parser.parse_args()
 
 
-def main(options: argparse.Namespace) -> None:
-    """Compare, and draw, as the options say."""
-    began, worked = time.perf_counter(), time.process_time()
+def main(options: argparse.Namespace) -> Ending:
+    """Compare, as the options say."""
     patients = datasets.load_diabetes(scaled=False)
     x, y = patients.data, patients.target
-    with refusals():
-        *_, errors = compare(x, y, options)
-    draw(options.picture, patients.feature_names, x, errors.found, learned(x, y, options.seed, options.splits - 1)[0])
+    *_, errors = compare(x, y, options)
+    models, _ = learned(x, y, options.seed, options.splits - 1)
     print(*table(errors.found), sep="\n")
-    print(f"drawn in {options.picture}; the processor worked for {time.process_time() - worked:.0f} s")
     linear, other, own = errors.found.mean(axis=0)
     beside = f"beside {linear:.2f} of a line and {other:.2f} of scikit-learn's network"
-    print(f"error {own:.2f} {beside}, on {options.splits} splits, {time.perf_counter() - began:.0f} s")
+    figure = f"error {own:.2f} {beside}, on {options.splits} splits"
+    return figure, lambda: draw(options.picture, patients.feature_names, x, errors.found, models)
 
 
 if __name__ == "__main__":

@@ -16,16 +16,15 @@ the relu has a quarter of the work. It needs chainrule[examples].
 """
 
 import argparse
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from program import Kept, carry_out, file, needed, picture, refusals, resumed, whole, write_picture
+from program import Ending, carry_out, needed, records, refusals, whole, with_options, write_picture
 
 from chainrule import Affine, Array, Convolution, Labels, Network, Run, Unit, accuracy, adamw, affine, convolution
-from chainrule import dropout, flatten, inference, initializers, max_pool, prediction, relu, save, schedules
+from chainrule import dropout, flatten, inference, initializers, max_pool, prediction, relu, schedules
 from chainrule import sequential, softmax_cross_entropy, split, train
 from chainrule.datasets import Dataset, digits, load_mnist
 from chainrule.optimizer import State
@@ -64,36 +63,31 @@ def init(rng: np.random.Generator, height: int, width: int, classes: int) -> Par
 
 
 def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
-    """Train on the images of a data set, less a few that progress is measured on.
-
-    With `--save` each record is kept in that file, and training goes on from the last one there.
-    """
+    """Train on the images of a data set, less a few that progress is measured on."""
     rng = np.random.default_rng(options.seed)
     params = init(rng, *data.image_shape, classes=1 + int(data.train.labels.max()))
     watched, (x, labels) = split(rng, 1 / 60, pictures(data, data.train.x), data.train.labels)
     steps = max(1, options.epochs * -(-len(x) // BATCH))  # the last batch of an epoch has fewer
     rate = schedules.warmup(1 + steps // 20, schedules.cosine(RATE, 0.0, steps))
 
-    def runs(epochs: int, start: Learned | None = None) -> Runs[Params, State[Params]]:
-        seen = moved(np.random.default_rng((options.seed, epochs)), x), labels
+    def runs(images: Array, epochs: int, start: Learned | None = None) -> Runs[Params, State[Params]]:
         return train(
-            network, softmax_cross_entropy, adamw(rate), params, seen, rng=rng, size=BATCH, epochs=epochs,
+            network, softmax_cross_entropy, adamw(rate), params, (images, labels), rng=rng, size=BATCH, epochs=epochs,
             held_out=watched, metrics=(accuracy,), every=100, start=start,
         )  # fmt: skip
 
-    def records() -> Iterator[Learned]:
+    def following(start: Learned) -> Iterator[Learned]:
         run = start
         while run.epoch < options.epochs:
-            epoch = runs(run.epoch + 1, run)  # for which the images are moved anew
+            images = moved(np.random.default_rng((options.seed, run.epoch + 1)), x)  # each epoch moves them anew
+            epoch = runs(images, run.epoch + 1, run)
             for run in epoch:
                 yield run
 
-    start = resumed(options, runs(0).start)
-    yield start
-    for run in progress(Runs(start, options.epochs, records())):
-        if options.save:
-            save(options.save, Kept(run, options.seed))
-        yield run
+    def shown(start: Learned) -> Iterator[Learned]:
+        return progress(Runs(start, options.epochs, following(start)))
+
+    return records(options, (x, labels), runs(x, 0).start, shown)
 
 
 def moved(rng: np.random.Generator, x: Array) -> Array:
@@ -161,34 +155,24 @@ def mosaic(images: Array, columns: int) -> Array:
 
 def read_options() -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser = with_options(__doc__, "mnist_convnet.png")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the files of MNIST, or others in its form")
     parser.add_argument("--epochs", type=whole, help="how often to see all images (default: 8, of the small digits 40)")
-    parser.add_argument("--seed", type=whole, default=0, help="of all random numbers (default: 0)")
-    parser.add_argument(
-        "--save", type=file, metavar="FILE", help="keep the run there, and go on with it if it is there"
-    )
-    parser.add_argument(
-        "--picture", type=picture, metavar="FILE", default="mnist_convnet.png", help="a .png, .svg or .pdf"
-    )
     options = parser.parse_args()
     if options.epochs is None:
         options.epochs = 8 if options.data else 40
     return options
 
 
-def main(options: argparse.Namespace) -> None:
-    """Train, test and draw, as the options say."""
-    began, worked = time.perf_counter(), time.process_time()
+def main(options: argparse.Namespace) -> Ending:
+    """Train and test, as the options say."""
     with refusals():
         data = load_mnist(options.data) if options.data else digits()
-        *_, run = learn(data, options)
+    *_, run = learn(data, options)
     x, labels = pictures(data, data.test.x), data.test.labels
     logits = scores(run.params, x)
-    draw(options.picture, run.params, x, labels, logits)
-    print(f"drawn in {options.picture}; the processor worked for {time.process_time() - worked:.0f} s")
-    right = accuracy(logits, labels)
-    print(f"accuracy {right:.4f} of {len(x)} unseen digits, {time.perf_counter() - began:.0f} s")
+    figure = f"accuracy {accuracy(logits, labels):.4f} of {len(x)} unseen digits"
+    return figure, lambda: draw(options.picture, run.params, x, labels, logits)
 
 
 if __name__ == "__main__":

@@ -14,16 +14,15 @@ last. It needs chainrule[examples].
 """
 
 import argparse
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from program import Kept, carry_out, file, needed, picture, refusals, resumed, whole, write_picture
+from program import Ending, carry_out, needed, records, refusals, whole, with_options, write_picture
 
 from chainrule import Affine, Array, Labels, Lstm, Run, Unit, accuracy, adamw, affine, clip_by_global_norm, last
-from chainrule import lstm, prediction, save, schedules, sequential, softmax, softmax_cross_entropy, split, train
+from chainrule import lstm, prediction, schedules, sequential, softmax, softmax_cross_entropy, split, train
 from chainrule.datasets import Dataset, digits, load_mnist
 from chainrule.optimizer import State
 from chainrule.training.progress import progress
@@ -40,10 +39,7 @@ network = sequential(lstm, last, affine)
 
 
 def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
-    """Train on the images of a data set, less a few that progress is measured on.
-
-    With `--save` each record is kept in that file, and training goes on from the last one there.
-    """
+    """Train on the images of a data set, less a few that progress is measured on."""
     rng = np.random.default_rng(options.seed)
     classes = 1 + int(data.train.labels.max())
     params = (Lstm.init(rng, data.image_shape[1], CELLS), (), Affine.init(rng, CELLS, classes))
@@ -57,12 +53,7 @@ def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
             held_out=watched, metrics=(accuracy,), every=100, adjust=clip_by_global_norm(1.0), start=start,
         )  # fmt: skip
 
-    start = resumed(options, runs().start)
-    yield start
-    for run in progress(runs(start)):
-        if options.save:
-            save(options.save, Kept(run, options.seed))
-        yield run
+    return records(options, seen, runs().start, lambda start: progress(runs(start)))
 
 
 def by_row(data: Dataset, x: Array) -> Array:
@@ -109,34 +100,24 @@ def slow(labels: Labels, believed: Array) -> Labels:
 
 def read_options() -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser = with_options(__doc__, "mnist_recurrent.png")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the files of MNIST, or others in its form")
     parser.add_argument("--epochs", type=whole, help="how often to see all images (default: 5, of the small digits 60)")
-    parser.add_argument("--seed", type=whole, default=0, help="of all random numbers (default: 0)")
-    parser.add_argument(
-        "--save", type=file, metavar="FILE", help="keep the run there, and go on with it if it is there"
-    )
-    parser.add_argument(
-        "--picture", type=picture, metavar="FILE", default="mnist_recurrent.png", help="a .png, .svg or .pdf"
-    )
     options = parser.parse_args()
     if options.epochs is None:
         options.epochs = 5 if options.data else 60
     return options
 
 
-def main(options: argparse.Namespace) -> None:
-    """Train, test and draw, as the options say."""
-    began, worked = time.perf_counter(), time.process_time()
+def main(options: argparse.Namespace) -> Ending:
+    """Train and test, as the options say."""
     with refusals():
         data = load_mnist(options.data) if options.data else digits()
-        *_, run = learn(data, options)
+    *_, run = learn(data, options)
     x, labels = by_row(data, data.test.x), data.test.labels
     believed = opinions(run.params, x)
-    draw(options.picture, x, labels, believed)
-    print(f"drawn in {options.picture}; the processor worked for {time.process_time() - worked:.0f} s")
     right = accuracy(believed[:, -1], labels)
-    print(f"accuracy {right:.4f} of {len(x)} unseen digits, {time.perf_counter() - began:.0f} s")
+    return f"accuracy {right:.4f} of {len(x)} unseen digits", lambda: draw(options.picture, x, labels, believed)
 
 
 if __name__ == "__main__":

@@ -1,47 +1,80 @@
 """The common part of the programs beside it: options, the file that a run is kept in, pictures, and how they end."""
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Generator
+import time
+import zlib
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
-from attrs import frozen
+import numpy as np
+from attrs import evolve, frozen
 
-from chainrule import Run, load, record, save
+from chainrule import Run, load, record, save, tree
 
 P = TypeVar("P")
 S = TypeVar("S")
 T = TypeVar("T")
 
+Ending: TypeAlias = tuple[str, Callable[[], None]]
+"""The figure that a program is about, and a function that draws its picture."""
+
 
 @frozen(eq=False)
 @record
 class Kept(Generic[P, S]):
-    """The contents of a file: a run, and the seed of its random numbers."""
+    """The contents of a file: a run, and what it is of: a seed, so many epochs or steps, and a checksum of its data."""
 
     run: Run[P, S]
     seed: int
+    length: int
+    data: int
 
 
-def resumed(options: argparse.Namespace, start: Run[P, S]) -> Run[P, S]:
-    """The run in the file of `--save`, if it is there; else the start, which is written to it."""
+def records(
+    options: argparse.Namespace, data: object, start: Run[P, S], following: Callable[[Run[P, S]], Iterator[Run[P, S]]]
+) -> Iterator[Run[P, S]]:
+    """The start of a run and the records that follow it.
+
+    With `--save` each is kept in that file, and the run goes on from the one that is there.
+    """
     path: Path | None = options.save
-    if path is None:
-        return start
-    kept = Kept(start, options.seed)
-    if path.exists():
-        kept = loaded(path, kept, "--data or program" if "data" in options else "program")
-        if kept.seed != options.seed:
-            raise ValueError(f"{path} is of --seed {kept.seed}, not of {options.seed}")
-        epochs = kept.run.epoch + (kept.run.place > 0)
-        if epochs > options.epochs:
-            raise ValueError(f"{path} has {epochs} epochs, more than --epochs {options.epochs}")
-        print(f"going on after step {kept.run.step}, from {path}")
-    save(path, kept)
-    return kept.run
+    kept = Kept(start, options.seed, getattr(options, length_of(options)), checksum(data) if path else 0)
+    with refusals():
+        if path and path.exists():
+            kept = resumed(path, kept, options)
+    keep(path, kept)
+    yield kept.run
+    for run in following(kept.run):
+        keep(path, evolve(kept, run=run))
+        yield run
+
+
+def length_of(options: argparse.Namespace) -> str:
+    """The option that says how long a run is: its rates follow from it."""
+    return "steps" if "steps" in options else "epochs"
+
+
+def resumed(path: Path, fresh: Kept[P, S], options: argparse.Namespace) -> Kept[P, S]:
+    """The contents of a file, if they are of the options and the data that we have."""
+    other = next((f"--{name} or program" for name in ("data", "text") if name in options), "program")
+    kept = loaded(path, fresh, other)
+    agree(path, "seed", kept.seed, fresh.seed)
+    agree(path, length_of(options), kept.length, fresh.length)
+    if kept.data != fresh.data:
+        raise ValueError(f"{path} is of another {other}: it has learned from other data")
+    print(f"going on after step {kept.run.step}, from {path}")
+    return kept
+
+
+def checksum(data: object) -> int:
+    """A number by which data is told from other data."""
+    return reduce(lambda total, leaf: zlib.crc32(np.ascontiguousarray(leaf).data, total), tree.leaves(data), 0)
 
 
 def loaded(path: Path, like: T, other: str) -> T:
@@ -54,12 +87,36 @@ def loaded(path: Path, like: T, other: str) -> T:
         raise ValueError(f"{path} is of another {other}: {error}") from None
 
 
+def agree(path: Path, option: str, theirs: int, ours: int) -> None:
+    """An error that names an option, if a file was written with another."""
+    if theirs != ours:
+        raise ValueError(f"{path} is of --{option} {theirs}, not of {ours}")
+
+
+def keep(path: Path | None, tree: object) -> None:
+    """Write a tree to the file of `--save`, if there is one."""
+    if path:
+        with refusals():
+            save(path, tree)
+
+
 def needed(module: str) -> Any:
     """A module of a package that need not be there."""
     try:
         return import_module(module)
     except ImportError as error:
         refuse(f"{error}: pip install 'chainrule[examples]'")
+
+
+def with_options(doc: str | None, picture_name: str, seed: int = 0) -> argparse.ArgumentParser:
+    """A parser of the options that all programs have."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0], allow_abbrev=False)
+    option = parser.add_argument
+    option("--seed", type=whole, metavar="N", default=seed, help="of all random numbers (default: %(default)s)")
+    option("--save", type=file, metavar="FILE", help="keep the run there, and go on with it if it is there")
+    drawn = "a .png, .svg or .pdf (default: %(default)s)"
+    option("--picture", type=picture, metavar="FILE", default=picture_name, help=drawn)
+    return parser
 
 
 def whole(word: str) -> int:
@@ -74,6 +131,8 @@ def file(word: str) -> Path:
     path = Path(word)
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"must be a file in a folder that is there, got {word!r}")
+    if not all(os.access(each, os.W_OK) for each in (path.parent, path) if each.exists()):
+        raise argparse.ArgumentTypeError(f"must be a file that we may write, got {word!r}")
     return path
 
 
@@ -90,12 +149,16 @@ def write_picture(figure: Any, path: Path) -> None:
     try:
         figure.savefig(path)
     except OSError as error:
-        raise SystemExit(f"--picture: {error}") from None
+        refuse(f"--picture: {path} can't be written: {error}")
+    print(f"drawn in {path}; the processor worked for {time.process_time():.0f} s")
 
 
 @contextmanager
 def refusals() -> Generator[None, None, None]:
-    """End with a sentence where a file or a package is not there, or a file is damaged or of other options."""
+    """End with a sentence where a file or a package is not there, or a file is damaged, of other options or too large.
+
+    Only what reads and writes files belongs under it: elsewhere these errors are mistakes in the program.
+    """
     try:
         yield
     except (ImportError, OSError, ValueError) as error:
@@ -108,11 +171,20 @@ def refuse(why: object) -> NoReturn:
     raise SystemExit(2)
 
 
-def carry_out(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
-    """Work as the options say, to the end or until Ctrl-C."""
+def carry_out(work: Callable[[argparse.Namespace], Ending], options: argparse.Namespace) -> None:
+    """Work as the options say, draw, and print the figure as the last line, drawn or not; Ctrl-C ends it."""
+    began = time.perf_counter()
     try:
-        work(options)
+        figure, draw = work(options)
+        try:
+            draw()
+        finally:
+            print(f"{figure}, {time.perf_counter() - began:.0f} s")
     except KeyboardInterrupt:
         if options.save and options.save.exists():
             print(f"broken off: the same command goes on from {options.save}", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    refuse("is what the programs beside it have in common, and does nothing by itself")

@@ -21,16 +21,15 @@ It needs chainrule[examples].
 """
 
 import argparse
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from program import Kept, carry_out, file, needed, picture, refusals, resumed, whole, write_picture
+from program import Ending, carry_out, needed, records, whole, with_options, write_picture
 
 from chainrule import Affine, Array, Run, Unit, adamw, affine, mean_squared_error, prediction, repeated, residual
-from chainrule import save, schedules, sequential, silu, train
+from chainrule import schedules, sequential, silu, train
 from chainrule.optimizer import State
 from chainrule.training.progress import progress
 from chainrule.training.train import Runs
@@ -67,10 +66,7 @@ def seen(x: Array, t: Array | float) -> Array:
 
 
 def learn(options: argparse.Namespace) -> Iterator[Learned]:
-    """Train the velocity on lines from noise to the face.
-
-    With `--save` each record is kept in that file, and training goes on from the last one there.
-    """
+    """Train the velocity on lines from noise to the face."""
     rng = np.random.default_rng(options.seed)
     x0, x1 = rng.standard_normal((LINES, 2), np.float32), face(rng, LINES)
     t = rng.random((LINES, 1), np.float32)
@@ -85,12 +81,7 @@ def learn(options: argparse.Namespace) -> Iterator[Learned]:
             every=250, start=start,
         )  # fmt: skip
 
-    start = resumed(options, runs().start)
-    yield start
-    for run in progress(runs(start)):
-        if options.save:
-            save(options.save, Kept(run, options.seed))
-        yield run
+    return records(options, data, runs().start, lambda start: progress(runs(start)))
 
 
 def flow(params: Params, x: Array, steps: int = 50) -> Array:
@@ -133,27 +124,19 @@ def draw(path: Path, flowing: Array) -> None:
 
 def read_options() -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser = with_options(__doc__, "smile.png")
     parser.add_argument("--epochs", type=whole, default=6, help="how often to see all lines (default: 6)")
-    parser.add_argument("--seed", type=whole, default=0, help="of all random numbers (default: 0)")
-    parser.add_argument(
-        "--save", type=file, metavar="FILE", help="keep the run there, and go on with it if it is there"
-    )
-    parser.add_argument("--picture", type=picture, metavar="FILE", default="smile.png", help="a .png, .svg or .pdf")
     return parser.parse_args()
 
 
-def main(options: argparse.Namespace) -> None:
-    """Train and draw, as the options say."""
-    began, worked = time.perf_counter(), time.process_time()
-    with refusals():
-        *_, run = learn(options)
+def main(options: argparse.Namespace) -> Ending:
+    """Train, and let new noise flow."""
+    *_, run = learn(options)
     rng = np.random.default_rng((options.seed, 1))  # noise and points that it has not seen
     flowing = flow(run.params, rng.standard_normal((DRAWN, 2), np.float32))
-    draw(options.picture, flowing)
-    print(f"drawn in {options.picture}; the processor worked for {time.process_time() - worked:.0f} s")
     share = shares(flowing[-1], face(rng, 1000))
-    print(f"on the face {share:.4f} of {DRAWN} points that were noise, {time.perf_counter() - began:.0f} s")
+    figure = f"on the face {share:.4f} of {DRAWN} points that were noise"
+    return figure, lambda: draw(options.picture, flowing)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+import time
+import tracemalloc
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from chainrule import Labels, prediction, tree
+from examples.programs import is_picture
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -96,19 +99,53 @@ def test_the_program_ends_with_its_figure_and_goes_on_from_its_file(tmp_path: Pa
     first, again = program(*call, folder=tmp_path), program(*call, folder=tmp_path)
     assert (first.returncode, first.stderr) == (again.returncode, again.stderr) == (0, "")
     assert re.fullmatch(r"accuracy 0\.\d{4} of 10000 unseen sums, \d+ s", first.stdout.splitlines()[-1])
-    assert [line[:10] for line in first.stdout.splitlines()[:-1]] == [f"step     {i}" for i in range(4)]
-    assert again.stdout.splitlines()[0] == first.stdout.splitlines()[-2]
+    *steps, drawn, _ = first.stdout.splitlines()
+    assert [line[:10] for line in steps] == [f"step     {i}" for i in range(4)]
+    assert re.fullmatch(r"drawn in heads\.svg; the processor worked for \d+ s", drawn)
+    assert again.stdout.splitlines()[:2] == ["going on after step 3, from run", steps[-1]]
     assert "</svg>" in (tmp_path / "heads.svg").read_text("utf-8")
 
 
 def test_it_continues_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "text").write_text("to be or not to be, that is the question\n" * 40, "utf-8")
     call = "--text", str(tmp_path / "text"), "--prompt", "to be", "--steps", "2", "--temperature", "0"
-    figure = adder.continue_text(adder.read_options([*call, "--picture", str(tmp_path / "heads.png")]))
+    figure, draw = adder.continue_text(adder.read_options([*call, "--picture", str(tmp_path / "heads.png")]))
     assert re.fullmatch(r"loss \d\.\d{4} of 192 unseen characters", figure)
     lines = capsys.readouterr().out.splitlines()
     assert all("'to be" in line for line in lines)
     assert lines[0].startswith("step     0   loss      -   ")
+    draw()
+    assert is_picture(tmp_path / "heads.png")
+
+
+def test_a_byte_order_mark_is_no_character(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("to be or not to be, that is the question\n" * 40, "utf-8-sig")
+    assert adder.read_options(["--text", str(tmp_path / "text")]).text.startswith("to be")
+
+
+def test_the_numbers_of_a_long_text_take_a_byte_each_and_little_time() -> None:
+    letters = [chr(place) for place in range(200)]
+    began = time.process_time()
+    tokens = adder.in_numbers("".join(letters) * 10_000, letters)
+    assert time.process_time() - began < 1  # 0.1 s, where a search in the list for each character takes 3 s
+    assert tokens.dtype == np.uint8
+    assert (tokens == np.tile(np.arange(200), 10_000)).all()
+
+
+def test_the_loss_of_many_pieces_is_that_of_one_pass_in_a_part_of_its_memory() -> None:
+    rng = np.random.default_rng(0)
+    params = gpt.init(rng, 30, adder.LENGTH, adder.WIDTH, adder.BLOCKS)
+    pieces = rng.integers(0, 30, (401, adder.LENGTH + 1))
+    whole, (x, targets) = prediction(adder.network), adder.asked(pieces, 1)
+    peaks = list[int]()
+    losses = list[float]()
+    for measure in (lambda: adder.foreseen(params, pieces), lambda: adder.loss.forward(whole(params, x), targets)[0]):
+        tracemalloc.start()
+        losses.append(float(measure()))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    assert peaks[0] < peaks[1] / 2
 
 
 def test_of_a_long_first_line_the_beginning_is_continued(tmp_path: Path) -> None:
@@ -121,10 +158,11 @@ def test_of_a_longer_prompt_the_end_is_drawn_and_of_one_character_nothing(
 ) -> None:
     (tmp_path / "text").write_text("to be or not to be, that is the question\n" * 40, "utf-8")
     call = "--text", str(tmp_path / "text"), "--steps=1", f"--picture={tmp_path}/heads.png"
-    adder.continue_text(adder.read_options([*call, "--prompt", "to be or not " * 6]))
+    long, short = (adder.read_options([*call, "--prompt", prompt]) for prompt in ("to be or not " * 6, "t"))
+    adder.continue_text(long)[1]()
     (tmp_path / "heads.png").unlink()
     capsys.readouterr()
-    adder.continue_text(adder.read_options([*call, "--prompt=t"]))
+    adder.continue_text(short)[1]()
     assert capsys.readouterr().out.splitlines()[-1] == "no picture: it takes a prompt of two characters or more"
     assert not (tmp_path / "heads.png").exists()
 
@@ -140,9 +178,9 @@ def test_no_sum_is_shown_that_is_asked_for_in_either_order() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ("--steps 0", "--seed and --temperature must not be negative, and --steps must be positive"),
-        ("--seed -1", "--seed and --temperature must not be negative, and --steps must be positive"),
-        ("--steps many", "argument --steps: invalid int value: 'many'"),
+        ("--steps 0", "--steps must be positive"),
+        ("--seed -1", "argument --seed: must be a whole number, got '-1'"),
+        ("--steps many", "argument --steps: must be a whole number, got 'many'"),
         ("--steps 7999", "--steps: there are no more than 98"),
         ("--picture adder.doc", "argument --picture: must end in .png, .svg or .pdf, got 'adder.doc'"),
         ("--picture no/adder.png", "argument --picture: must be a file in a folder that is there, got 'no/adder.png'"),
@@ -150,11 +188,17 @@ def test_no_sum_is_shown_that_is_asked_for_in_either_order() -> None:
         ("--text short", "--text: 1280 characters are needed, and there are 15"),
         ("--text blank", "--prompt: the text has no line to begin with, so give one"),
         ("--prompt a", "--prompt goes with --text"),
+        ("--prompt=", "--prompt goes with --text"),
+        ("--temperature 1", "--temperature goes with --text"),
+        ("--text long --temperature -1", "--temperature must not be negative, and not infinite"),
+        ("--text long --prompt=", "--prompt must have a character or more"),
         ("--text long --prompt Dada", "--prompt: the text does not have 'D'"),
-        ("--save no/run", "--save: [Errno 2]"),
-        ("--save short", "--save: "),
-        ("--save other", "--save: other is a run with another --seed, --steps or --text"),
-        ("--save larger", "--save: larger is of another --text or program: "),
+        ("--save no/run", "argument --save: must be a file in a folder that is there, got 'no/run'"),
+        ("--save short", "load: short is damaged, or no safetensors file"),
+        ("--save other --seed 5", "other is of --seed 0, not of 5"),
+        ("--save other --steps 5", "other is of --steps 1000, not of 5"),
+        ("--save other", "other is of another --text or program: it has learned from other data"),
+        ("--save larger", "larger is of another --text or program: load: larger does not fit like"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(

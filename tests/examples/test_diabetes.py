@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule import Array, tree
+from chainrule import Array, save, tree
 from examples.programs import figure, functions, is_picture, refusal
 
 BESIDE = r"beside \d+\.\d+ of a line and \d+\.\d+ of scikit-learn's network"
@@ -64,5 +64,5 @@ def test_an_interval_holds_the_mean_and_is_as_wide_as_it_is_uncertain() -> None:
 def test_what_it_cannot_do_is_a_sentence(options: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
     (tmp_path / "damaged").write_bytes(b"not a run")
     diabetes = functions("diabetes")
-    diabetes.save(tmp_path / "kept", diabetes.Errors(3, np.full((2, 3), np.nan)))
+    save(tmp_path / "kept", diabetes.Errors(3, np.full((2, 3), np.nan)))
     assert sentence in refusal("diabetes", *options, folder=tmp_path)

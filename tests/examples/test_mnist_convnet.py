@@ -37,6 +37,12 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_bits(tmp_path: Path) -> N
     assert tree.equal(end, unbroken)
 
 
+def test_images_are_not_moved_before_the_first_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    convnet = functions("mnist_convnet")
+    monkeypatch.delattr(convnet, "moved")
+    assert next(convnet.learn(digits(), Namespace(seed=0, epochs=1, save=None))).step == 0
+
+
 def test_images_are_moved_by_a_pixel_at_most() -> None:
     x = np.zeros((200, 4, 5, 1), np.float32)
     x[:, 1, 2] = 1

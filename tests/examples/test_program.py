@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,9 @@ import program
 import pytest
 from attrs import evolve
 
-import chainrule
-from chainrule import save, tree
+from chainrule import Run, save, tree
 from chainrule.datasets import digits
-from examples.programs import ended, functions, refusal
+from examples.programs import ended, functions, ran, refusal, write_mnist
 
 TRAINED = "mnist_convnet", "mnist_recurrent", "smile"
 
@@ -25,10 +25,40 @@ def start(example: str, path: Path) -> Any:
 
 @pytest.mark.parametrize("example", TRAINED)
 def test_a_file_of_other_options_is_refused(example: str, tmp_path: Path) -> None:
-    run = start(example, tmp_path / "run")
+    start(example, tmp_path / "run")
     assert "run is of --seed 0, not of 5" in refusal(example, "--seed=5", "--save=run", folder=tmp_path)
-    save(tmp_path / "run", program.Kept(evolve(run, epoch=3), 0))
-    assert "run has 3 epochs, more than --epochs 1" in refusal(example, "--epochs=1", "--save=run", folder=tmp_path)
+    assert "run is of --epochs 1, not of 2" in refusal(example, "--epochs=2", "--save=run", folder=tmp_path)
+
+
+@pytest.mark.parametrize("example", ["mnist_convnet", "mnist_recurrent"])
+def test_a_file_of_other_data_is_refused(example: str, tmp_path: Path) -> None:
+    write_mnist(tmp_path, digits(), train=1437, test=10)  # the digits but one, in the same shapes
+    start(example, tmp_path / "run")
+    found = refusal(example, "--epochs=1", "--data=.", "--save=run", folder=tmp_path)
+    assert found.endswith("run is of another --data or program: it has learned from other data")
+
+
+def test_a_mistake_in_training_is_not_taken_for_a_refusal(tmp_path: Path) -> None:
+    def following(start: Run[Any, Any]) -> Iterator[Run[Any, Any]]:
+        yield start
+        raise ValueError("a mistake")
+
+    options = Namespace(save=tmp_path / "another", seed=0, epochs=1)
+    with pytest.raises(ValueError, match="a mistake"):
+        list(program.records(options, (), start("smile", tmp_path / "run"), following))
+
+
+@pytest.mark.parametrize(("example", "length"), [*((each, "--epochs=1") for each in TRAINED), ("adder", "--steps=2")])
+def test_a_disk_that_is_full_in_training_is_a_sentence(
+    example: str, length: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, tree: program.Kept[Any, Any]) -> None:
+        if tree.run.step:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(program, "save", full)
+    said = refusal(example, length, "--save=run", folder=tmp_path)
+    assert said.endswith(f"{example}.py: error: [Errno 28] No space left on device")
 
 
 @pytest.mark.parametrize("example", ["mnist_convnet", "mnist_recurrent"])
@@ -52,7 +82,7 @@ def test_what_is_broken_off_says_how_it_goes_on(example: str, tmp_path: Path, mo
         save(path, tree)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(chainrule, "save", interrupted)
+    monkeypatch.setattr(program, "save", interrupted)
     code, said = ended(example, "--save=run", folder=tmp_path)
     assert code == 130
     assert said.splitlines()[-1] == "broken off: the same command goes on from run"
@@ -68,17 +98,62 @@ def test_a_package_that_is_missing_is_named_with_its_extra(
     assert "pip install 'chainrule[examples]'" in refusal(example, "--help", folder=tmp_path)
 
 
-def test_a_picture_has_the_form_of_its_name_or_cannot_be_written(tmp_path: Path) -> None:
+def test_a_picture_has_the_form_of_its_name(tmp_path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     for name, begin in (("a.svg", b"<?xml"), ("a.pdf", b"%PDF"), ("a.png", b"\x89PNG")):
         program.write_picture(Figure(), tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(begin)
-    with pytest.raises(SystemExit, match=r"--picture: .*missing"):
-        program.write_picture(Figure(), tmp_path / "missing" / "a.png")
 
 
 @pytest.mark.parametrize("example", [*TRAINED, "diabetes"])
 def test_a_picture_of_another_form_is_refused(example: str, tmp_path: Path) -> None:
     said = refusal(example, "--picture=a.gif", folder=tmp_path)
     assert said.endswith("argument --picture: must end in .png, .svg or .pdf, got 'a.gif'")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is full")
+@pytest.mark.parametrize(
+    ("example", "length", "figure"),
+    [
+        ("mnist_convnet", "--epochs=0", "accuracy 0."),
+        ("mnist_recurrent", "--epochs=0", "accuracy 0."),
+        ("smile", "--epochs=0", "on the face 0."),
+        ("diabetes", "--splits=2", "error "),
+        ("adder", "--steps=1", "accuracy 0."),
+    ],
+)
+def test_the_figure_is_said_where_the_picture_cannot_be_written(
+    example: str, length: str, figure: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").symlink_to("/dev/full")
+    run = ran(example, length, "--picture=a.png", folder=tmp_path)
+    assert run.returncode == 2
+    *_, said = run.stderr.splitlines()
+    assert said.startswith(f"{example}.py: error: --picture: a.png can't be written: ")
+    *_, last = run.stdout.splitlines()
+    assert last.startswith(figure)
+    assert "drawn in" not in run.stdout
+
+
+def test_a_file_that_we_may_not_write_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path, mode: int) -> bool:
+        return False
+
+    monkeypatch.setattr("os.access", refused)  # root, whom tests may run as, may write anywhere
+    for option in ("--picture=a.png", "--save=a.png"):
+        said = refusal("smile", option, folder=tmp_path)
+        assert said.endswith(f"argument {option.split('=')[0]}: must be a file that we may write, got 'a.png'")
+
+
+@pytest.mark.parametrize(
+    ("module", "sentence"),
+    [
+        ("gpt", "is the model, which adder.py trains: make examples NAME=adder"),
+        ("program", "is what the programs beside it have in common, and does nothing by itself"),
+    ],
+)
+def test_what_is_no_program_says_so(module: str, sentence: str, tmp_path: Path) -> None:
+    assert refusal(module, folder=tmp_path) == f"{module}.py: error: {sentence}"
