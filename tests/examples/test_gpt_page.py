@@ -1,5 +1,6 @@
 """The page that takes a GPT through one pass is about the model of `examples/gpt.py`."""
 
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -18,3 +19,12 @@ def test_the_network_of_the_page_is_that_of_the_example() -> None:
     rows, (places, look, think, norm, head) = params
     theirs = gpt.gpt(heads=2, blocks=1).forward((rows, (places, ((look, think),), norm, head)), tokens)[0]
     assert np.array_equal(network.forward(params, tokens)[0], theirs)
+
+
+def test_each_parameter_is_printed_and_its_gradient() -> None:
+    printed = re.findall(r"(\w+) \((?:\d+, ?)*\d*\)", PAGE.read_text("utf-8"))
+    for name in "E W_q W_k W_v b_qkv W_out b_out W_up b_up W_down b_down W_head b_head".split():
+        assert printed.count(name) == printed.count(f"d{name}") == 1, name
+    for name in ("scale", "bias"):
+        assert printed.count(name) == printed.count(f"d{name}") == 3, name
+    assert printed.count("P") == 1  # its gradient is dh2
