@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,7 @@ from chainrule.laws._of_kernels.report import report_of
 from chainrule.laws._of_kernels.values import values_and_gradients
 from checking.kernels import IN_JAX, NAMES, exact, formula, jax_kernel, numpy_kernel, torch_formula, torch_kernel
 from checking.power import LAYERS, Named, in_jax, in_torch, off_in_jax, off_in_torch
+from speed.harness import timed
 from speed.page import duration, filled, present, table
 
 torch: Any = import_module("torch")
@@ -189,9 +189,7 @@ def row_of_fault(library: str, fault: str) -> list[str]:
         if run is None:
             cells.append("")
             continue
-        start = process_time()
-        accepted = run()
-        took = process_time() - start
+        (_, took), accepted = timed(run)
         cells.append(f"{_verdict(fault, accepted=accepted)}, {took:.{2 if took < 10 else 0}f} s")
     return told([library, fault or "none", *cells])
 
@@ -366,9 +364,8 @@ def least(check: Callable[[np.random.Generator], Report], repeats: int) -> float
     """The least time of a check, which must accept."""
     passed = math.inf
     for _ in range(repeats):
-        start = process_time()
-        report = check(np.random.default_rng(0))
-        passed = min(passed, process_time() - start)
+        took, report = timed(check, np.random.default_rng(0))
+        passed = min(passed, took.cpu)
         report.raise_if_wrong()
     return passed
 

@@ -3,11 +3,10 @@
 The original's time is that of some parameters, drawn at random, times how many there are of them; ours are medians.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from statistics import median
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from attrs import evolve
@@ -15,13 +14,11 @@ from numpy.typing import NDArray
 
 from chainrule import Affine, read_only, tree, two_layer
 from speed.contenders.textbook import Doubles, TwoLayerNet
-from speed.harness import Row
+from speed.harness import Row, timed
 from speed.options import Options
 from speed.page import duration, ratio, table
 from speed.problem import BOOK, Problem
 from speed.processes import ask, process
-
-T = TypeVar("T")
 
 STEP = 1e-4
 METHODS: tuple[Literal["central"], Literal["complex"]] = ("central", "complex")
@@ -39,14 +36,14 @@ def of_batch(batch: int, sampled: int) -> Row:
     problem = Problem.draw(evolve(BOOK, batch=batch))
     network, (x, t), count = TwoLayerNet(problem.start), problem.doubles, problem.size.parameters
     row: Row = {"batch": batch, "parameters": count, "sampled": sampled}
-    row["original"] = _seconds(partial(differences, network, x, t, sampled))[0] * count / sampled
+    row["original"] = timed(differences, network, x, t, sampled)[0].wall * count / sampled
     W1, b1, W2, b2 = map(read_only, network.params.values())
     params: two_layer.Params = (Affine(W1, b1), (), Affine(W2, b2))
     exact = tree.leaves(two_layer.gradient(params, x, problem.labels))
     for method in METHODS:
         gradient = partial(two_layer.numerical_gradient, params, x, problem.labels, method=method)
-        runs = [_seconds(gradient) for _ in range(5)]
-        row[method] = median(seconds for seconds, _ in runs)
+        runs = [timed(gradient) for _ in range(5)]
+        row[method] = median(took.wall for took, _ in runs)
         pairs = zip(tree.leaves(runs[-1][1]), exact, strict=True)
         row[f"{method} error"] = max(float(np.nanmax(np.abs(a - b)) / np.abs(b).max()) for a, b in pairs)
     return row | {"times": row["original"] / max(row["central"], row["complex"])}
@@ -65,12 +62,6 @@ def differences(network: TwoLayerNet, x: Doubles, t: Doubles, count: int) -> Non
             array[at] = changed
             network.loss(x, t)
         array[at] = start
-
-
-def _seconds(function: Callable[[], T]) -> tuple[float, T]:
-    began = time.perf_counter()
-    result = function()
-    return time.perf_counter() - began, result
 
 
 def parts(rows: Sequence[Row]) -> dict[str, str]:

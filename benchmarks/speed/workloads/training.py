@@ -3,7 +3,6 @@
 On the pictures of MNIST if a directory has them, or on random ones of their number and shape, which take as long.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from chainrule import Array, Labels, minibatches, read_only, sgd, softmax_cross_entropy, training_step, two_layer
 from chainrule.datasets import load_mnist
-from speed.harness import Row
+from speed.harness import Row, timed
 from speed.options import Options
 from speed.page import duration
 from speed.problem import BOOK
@@ -47,16 +46,24 @@ def train(steps: int, data: Path | None) -> Row:
     step = training_step(two_layer.network, softmax_cross_entropy, optimizer)
     params = two_layer.init(rng, BOOK.n_in, BOOK.n_hidden, BOOK.n_out)
     state = optimizer.init(params)
-    loss: Array = np.zeros(())
-    began = time.process_time()
-    for batch, truth in islice(batches(), steps):
-        params, state, loss = step(params, state, batch, truth)
-    trained = time.process_time()
-    for _ in islice(batches(), steps):
-        pass
-    drawn = time.process_time() - trained
-    figures = {"seconds": trained - began, "batches": drawn, "loss": float(loss)}
+
+    def trained() -> Array:
+        nonlocal params, state
+        loss: Array = np.zeros(())
+        for batch, truth in islice(batches(), steps):
+            params, state, loss = step(params, state, batch, truth)
+        return loss
+
+    took, loss = timed(trained)
+    drawn = timed(all_of, islice(batches(), steps))[0]
+    figures = {"seconds": took.cpu, "batches": drawn.cpu, "loss": float(loss)}
     return {"steps": steps, "data": "MNIST" if data else "random"} | figures
+
+
+def all_of(items: Iterator[object]) -> None:
+    """Go through them all."""
+    for _ in items:
+        pass
 
 
 def parts(rows: Sequence[Row]) -> dict[str, str]:
