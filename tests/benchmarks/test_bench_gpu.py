@@ -129,6 +129,6 @@ def test_differences_and_the_goal_of_a_compiled_step_are_on_the_page() -> None:
     assert single[0] == ["", "a"]
     assert single[2] == ["relu", "1.2e-07"]
     assert double[3:] == [["sgd", "0", "2.0e-16"], ["**all**", "**0**", "**2.0e-16**"]]
-    assert "at most 1.03; the largest is 1.050: **missed**." in parts["compiled"]
+    assert "at most 1.02; the largest is 1.050: **missed**." in parts["compiled"]
     parts = arrays_page.parts(measured | {"lines": {}, "compiled": steps[:1]}, [])
     assert "1.000: reached." in parts["compiled"]
