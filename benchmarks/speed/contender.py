@@ -75,7 +75,7 @@ class Entry:
         return made
 
 
-LIMIT, OURS, TORCH, JAX = "the limit", "chainrule", "torch", "JAX"
+LIMIT, OURS, TORCH, COMPILED, JAX = "the limit", "chainrule", "torch", "torch.compile", "JAX"
 
 ROSTER = {
     LIMIT: Entry("limit:Limit", "the five matrix products of a step, and nothing else"),
@@ -83,7 +83,7 @@ ROSTER = {
     "chainrule, two calls": Entry("ours:TwoCalls", "`value_and_grad`, then `sgd(rate).step`", predicts=False),
     JAX: Entry("in_jax:Jax", "the whole step in `jax.jit`, parameters donated"),
     "JAX, loss read": Entry("in_jax:JaxRead", "the same, with each loss read before the next step", predicts=False),
-    "torch.compile": Entry("in_torch:Compiled", "the whole step in `torch.compile`"),
+    COMPILED: Entry("in_torch:Compiled", "the whole step in `torch.compile`"),
     TORCH: Entry("in_torch:Torch", "eager: `torch.autograd.grad`, update in place"),
     "scikit-learn": Entry("in_sklearn:Sklearn", "`MLPClassifier.partial_fit`, solver `sgd`"),
     "thinc": Entry("in_thinc:Thinc", "`chain(Relu, Softmax)`; computes no loss"),

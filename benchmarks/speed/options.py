@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from speed.contender import LIMIT, OURS, ROSTER
+from speed.contender import COMPILED, LIMIT, OURS, ROSTER
 from speed.harness import Plan
 from speed.problem import SIZES, Size
 from speed.threads import ALL, ONE
@@ -60,7 +60,9 @@ class Options:
 def read(arguments: Sequence[str] | None = None) -> Options:
     """The command line."""
     parser = argparse.ArgumentParser(prog="make bench", description="How fast chainrule is, beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="small sizes and few rounds: a minute, and rough")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, few rounds, no torch.compile: five minutes, and rough"
+    )
     parser.add_argument("--sizes", nargs="+", type=_size, metavar="SIZE", help="such as 784-50-10/100")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=ROSTER, help="these, ours and the limit")
     parser.add_argument("--parts", nargs="+", choices=sorted(PARTS), help="what to measure")
@@ -79,11 +81,12 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--render", action="store_true", help="measure nothing; write the page from the results")
     given = parser.parse_args(arguments)
     plan = QUICK if given.quick else FULL
+    wanted = {LIMIT, OURS, *given.only} if given.only else set(ROSTER) - ({COMPILED} if given.quick else set())
     return Options(
         quick=given.quick,
         plan=evolve(plan, rounds=given.rounds or plan.rounds),
         sizes=tuple(given.sizes or SIZES[: 2 if given.quick else None]),
-        names=tuple(name for name in ROSTER if not given.only or name in {LIMIT, OURS, *given.only}),
+        names=tuple(name for name in ROSTER if name in wanted),
         threads=(given.threads,) if given.threads else (ONE,) if given.quick else (ONE, ALL),
         parts=tuple(given.parts or (AGAINST if given.against else PARTS)),
         layers=tuple(given.layers),

@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from speed.contender import COMPILED, ROSTER
 from speed.harness import Loop, Plan, Spread, Took, calls, race
 from speed.options import read
 from speed.page import digits, duration, filled, megabytes, ratio, table
@@ -79,6 +80,12 @@ def test_only_a_run_that_leaves_nothing_out_is_for_the_page() -> None:
     for arguments in ("--quick", "--sizes 5-4-3/2", "--only JAX", "--threads one", "--parts memory", "--against ."):
         assert not read(arguments.split()).everything
     assert read(["--only", "JAX"]).names == ("the limit", "chainrule", "JAX")
+
+
+def test_a_rough_look_leaves_out_what_compiles_for_half_a_minute_unless_it_is_asked_for() -> None:
+    assert set(ROSTER) - set(read(["--quick"]).names) == {COMPILED}
+    assert COMPILED in read(["--quick", "--only", COMPILED]).names
+    assert COMPILED in read([]).names
 
 
 def test_numbers_have_three_digits() -> None:

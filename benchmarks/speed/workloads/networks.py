@@ -14,7 +14,7 @@ import numpy as np
 
 import speed.networks
 from chainrule import Labels, sgd, softmax_cross_entropy, training_step, tree
-from speed.contender import JAX, OURS, TORCH
+from speed.contender import COMPILED, JAX, OURS, TORCH
 from speed.harness import Loop, Plan, Row
 from speed.options import Options
 from speed.processes import ask, process
@@ -22,7 +22,6 @@ from speed.whole import Size, Whole
 from speed.workloads.layers import compared, raced
 
 RATE = 0.01
-COMPILED = "torch.compile"
 
 LINES: dict[str, Whole] = {
     name: line
@@ -131,17 +130,17 @@ def measure(options: Options) -> Iterator[Row]:
     with process() as child:
         for name, line in LINES.items():
             for size in line.sizes[: 1 if options.quick else None]:
-                yield from ask(child, compare, name, size, options.plan)
+                yield from ask(child, compare, name, size, options.plan, compiles=COMPILED in options.names)
 
 
-def compare(name: str, size: Size, plan: Plan) -> list[Row]:
-    """Those whose first step is ours take turns."""
+def compare(name: str, size: Size, plan: Plan, *, compiles: bool = True) -> list[Row]:
+    """Those whose first step is ours take turns; torch.compile takes half a minute before, if it is to take part."""
     rng, line = np.random.default_rng(0), LINES[name]
     start = line.params(rng, size), *line.batch(rng, size)
     makers = {
         contender: partial(make, line, size, *start)
         for contender, make in CONTENDERS.items()
-        if line.compiles or contender != COMPILED
+        if (line.compiles and compiles) or contender != COMPILED
     }
     return raced({"network": name, "size": " \N{MULTIPLICATION SIGN} ".join(map(str, size))}, makers, plan)
 
