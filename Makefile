@@ -18,7 +18,8 @@
 #                 docs/evidence.md: an hour or two (JOBS=2 tests two at a time, SAMPLE=100 takes fewer)
 # make memory   measure what caches keep and what steps of whole networks hold, and write docs/memory.md: ten seconds
 # make bench    time a training step beside the bare matrix products, torch, JAX and others, and write docs/speed.md:
-#               half an hour of a quiet machine (OPTIONS=--quick takes a rough look in five minutes, OPTIONS=--help lists more)
+#               half an hour of a quiet machine (OPTIONS=--quick takes a rough look in five minutes, OPTIONS=--help lists
+#               more)
 # make api      write the list of public names and their signatures, tests/public_api.txt
 # make test-lowest  test the core with the oldest NumPy and attrs that it allows: a minute or two
 # make release  build sdist and wheel into dist/, and try each on every Python of the classifiers that is here

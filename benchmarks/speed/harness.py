@@ -83,14 +83,18 @@ class Loop:
         self.items, self.ready, self.read = items, ready, read
 
     def __call__(self, count: int) -> Any:
-        """Go on so many times, and `read` the last item: `ready` waits for one that is made in the background."""
-        (last,) = deque(islice(self.items, count), maxlen=1)
-        self.ready(last)
-        return self.read(last)
+        """Go on so many times, and `read` the last item."""
+        return self.read(self._last(count))
 
     def time(self, count: int) -> Took:
-        """Go on so many times, and say how long it took."""
-        return timed(self, count)[0]
+        """Go on so many times, and say how long it took, without reading."""
+        return timed(self._last, count)[0]
+
+    def _last(self, count: int) -> Any:
+        """The last item: `ready` waits for one that is made in the background."""
+        (last,) = deque(islice(self.items, count), maxlen=1)
+        self.ready(last)
+        return last
 
 
 def calls(function: Callable[..., object], *arguments: Any, **last: Callable[[Any], Any]) -> Loop:

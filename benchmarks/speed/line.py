@@ -27,3 +27,5 @@ class Line:
     x: Callable[[np.random.Generator, tuple[int, ...]], Any] = lambda rng, size: rng.standard_normal(size, np.float32)
     moves: Sequence[Move] = ()
     """From our layout to torch's: of x, out and dout at once, and then of each leaf; the rest stays."""
+    settled: Callable[[Any, Any, Any, Any], tuple[Any, Any]] = lambda _x, _dout, out, gradients: (out, gradients)
+    """What must agree of x, dout, out and the gradients: where numbers are drawn, what does not depend on them."""

@@ -58,6 +58,20 @@ def test_a_loop_gives_its_last_item_when_it_is_there() -> None:
     assert made == [7, 7, 7]
 
 
+def test_what_is_timed_is_made_and_not_read() -> None:
+    done: list[str] = []
+
+    def read(item: int) -> int:
+        done.append("read")
+        return -item
+
+    loop = Loop(iter(range(9)), ready=lambda _: done.append("ready"), read=read)
+    assert loop.time(3).wall > 0
+    assert done == ["ready"]
+    assert loop(4) == -6
+    assert done == ["ready", "ready", "read"]
+
+
 def test_a_ratio_is_of_neighbours_in_time() -> None:
     # The machine is ten times slower in the third round: medians of times would say 2, but each round says 3.
     ours, limit = [3.0, 3.0, 30.0, 6.0, 6.0], [1.0, 1.0, 10.0, 2.0, 2.0]

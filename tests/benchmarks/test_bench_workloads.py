@@ -3,8 +3,10 @@
 from pathlib import Path
 from signal import SIGKILL, raise_signal
 
+import numpy as np
 import pytest
 
+from chainrule import dropout
 from speed.harness import Plan
 from speed.options import read
 from speed.problem import LARGE, Size
@@ -67,9 +69,11 @@ def test_a_layer_is_measured_beside_other_libraries() -> None:
     [
         ("attention", (2, 5, 16)),
         ("attention, causal", (2, 5, 16)),
+        ("attention, rotary", (2, 5, 16)),
         ("rotary", (2, 5, 16)),
         ("positions", (2, 5, 16)),
         ("embedding of 65", (9,)),
+        ("dropout", (30, 20)),
         ("lstm", (2, 5, 4)),
         ("gru", (2, 5, 4)),
         ("layer_norm", (5, 16)),
@@ -81,6 +85,19 @@ def test_a_layer_is_measured_beside_other_libraries() -> None:
 def test_norms_and_layers_of_sequences_are_those_of_other_libraries(name: str, size: tuple[int, ...]) -> None:
     for row in layers.compare(name, size, PLAN):
         assert "No module named" in row["failure"] if "failure" in row else row["ours_to_it"]["median"] > 0
+
+
+def test_of_what_is_drawn_that_agrees_which_does_not_depend_on_it() -> None:
+    settled, ones = layers.LINES["dropout"].settled, np.ones((30, 20), np.float32)
+    for seed in (1, 2):
+        mask = dropout(0.5, seed).forward((), ones)[0]
+        out, (dx,) = settled(3 * ones, 5 * ones, 3 * mask, [5 * mask])
+        assert (out == 6).all()
+        assert (dx == 10).all()
+        assert (settled(3 * ones, ones, 2 * mask, [mask])[0] != 6).any()
+    for wrong in (mask[::-1], ones * 2, ones * 0):
+        with pytest.raises(RuntimeError, match="other entries are dropped"):
+            settled(ones, ones, wrong, [mask])
 
 
 @pytest.mark.parametrize("name", [name for name in layers.LINES if "convolution" in name])

@@ -101,8 +101,14 @@ def compare(name: str, size: tuple[int, ...], plan: Plan) -> list[Row]:
     rng, line = np.random.default_rng(0), LINES[name]
     x, params = read_only(line.x(rng, size)), line.params(rng, size[-1])
     dout = read_only(rng.standard_normal(line.layer.forward(params, x)[0].shape, np.float32))
-    makers = {contender: partial(make, line, params, x, dout) for contender, make in CONTENDERS.items()}
+    makers = {contender: partial(begun, make, line, params, x, dout) for contender, make in CONTENDERS.items()}
     return raced({"layer": name, "size": " × ".join(map(str, size))}, makers, plan)
+
+
+def begun(make: Callable[..., Loop], line: Line, params: Any, x: Any, dout: Floats) -> Loop:
+    """The loop of a contender, of which that is read which must agree."""
+    loop = make(line, params, x, dout)
+    return Loop(loop.items, loop.ready, lambda item: line.settled(x, dout, *loop.read(item)))
 
 
 def raced(case: Row, makers: Mapping[str, Callable[[], Loop]], plan: Plan) -> list[Row]:
