@@ -35,7 +35,9 @@ def main() -> None:
     options = read()
     if not options.render:
         found = measured(options)
-        if not options.everything:
+        if options.add:
+            found = added(json.loads(RESULTS.read_text("utf-8")), found)
+        elif not options.everything:
             print("The page is as it was: something was left out.")
             return
         FOLDER.mkdir(exist_ok=True)
@@ -58,6 +60,23 @@ def measured(options: Options) -> dict[str, Any]:
         texts = module.parts(results[name])
         print(*[f"{part}\n\n{text}\n" for part, text in texts.items() if text], sep="\n", flush=True)
     return results
+
+
+def added(page: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The page's figures, with the rows of some layers, which bear their date.
+
+    Raises
+    ------
+    SystemExit
+        If they are of another machine: they would stand beside figures that do not compare.
+    """
+    of = ("processor", "cores", "system", "blas")
+    if [page["machine"][each] for each in of] != [found["machine"][each] for each in of]:
+        raise SystemExit("This is not the machine of the page, which is as it was.")
+    new = [row | {"date": found["machine"]["date"]} for row in found["layers"]]
+    names = [*workload("layers").LINES]
+    kept = [row for row in page["layers"] if row["layer"] not in {row["layer"] for row in new}]
+    return page | {"layers": sorted(kept + new, key=lambda row: names.index(row["layer"]))}
 
 
 def said(name: str, rows: Iterable[Row]) -> Iterable[Row]:

@@ -24,6 +24,21 @@ def test_the_page_and_its_pictures_are_what_was_measured() -> None:
     assert drawn == main.pictures(RESULTS)
 
 
+def test_rows_that_are_added_bear_their_date_and_are_of_the_same_machine() -> None:
+    def row(layer: str, seconds: float, **date: str) -> dict[str, Any]:
+        found = {"layer": layer, "size": "5", "contender": "chainrule", "seconds": {"median": seconds}}
+        return found | date
+
+    page = {"machine": RESULTS["machine"], "layers": [row("relu", 1), row("softmax", 2)], "steps": [3]}
+    found = {"machine": RESULTS["machine"] | {"date": "2026-12-31"}, "layers": [row("tanh", 4), row("relu", 5)]}
+    rows = [row("relu", 5, date="2026-12-31"), row("tanh", 4, date="2026-12-31"), row("softmax", 2)]
+    assert main.added(page, found) == page | {"layers": rows}
+    text = main.workload("layers").parts(rows)["layers"]
+    assert text.endswith("Measured since, on 2026-12-31: `relu`, `tanh`.")
+    with pytest.raises(SystemExit, match="not the machine of the page"):
+        main.added(page, found | {"machine": RESULTS["machine"] | {"processor": "another"}})
+
+
 def test_the_results_leave_nobody_out() -> None:
     rows = {(row["size"], row["threads"], row["contender"]): row for row in RESULTS["steps"] if row["what"] == "steps"}
     threads = ("one", "all") if RESULTS["machine"]["cores"] > 1 else ("one",)
