@@ -30,11 +30,11 @@ def test_rows_that_are_added_bear_their_date_and_are_of_the_same_machine() -> No
         return found | date
 
     page = {"machine": RESULTS["machine"], "layers": [row("relu", 1), row("softmax", 2)], "steps": [3]}
-    found = {"machine": RESULTS["machine"] | {"date": "2026-12-31"}, "layers": [row("tanh", 4), row("relu", 5)]}
-    rows = [row("relu", 5, date="2026-12-31"), row("tanh", 4, date="2026-12-31"), row("softmax", 2)]
+    found = {"machine": RESULTS["machine"] | {"date": "2026-12-31"}, "layers": [row("gelu", 4), row("relu", 5)]}
+    rows = [row("relu", 5, date="2026-12-31"), row("gelu", 4, date="2026-12-31"), row("softmax", 2)]
     assert main.added(page, found) == page | {"layers": rows}
     text = main.workload("layers").parts(rows)["layers"]
-    assert text.endswith("Measured since, on 2026-12-31: `relu`, `tanh`.")
+    assert text.endswith("Measured since, on 2026-12-31: `relu`, `gelu`.")
     with pytest.raises(SystemExit, match="not the machine of the page"):
         main.added(page, found | {"machine": RESULTS["machine"] | {"processor": "another"}})
 
