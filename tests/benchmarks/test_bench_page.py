@@ -5,12 +5,15 @@ import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
+import numpy as np
 import pytest
 
 from speed import goals, machine, main
 from speed.contender import ROSTER
 from speed.page import filled, heading
 from speed.problem import SIZES
+
+SECTIONS = ("Layers, losses and optimizers", "Whole networks")
 
 PAGE = main.PAGE.read_text("utf-8")
 RESULTS: dict[str, Any] = json.loads(main.RESULTS.read_text("utf-8"))
@@ -71,6 +74,27 @@ def test_every_goal_is_measured() -> None:
         for name, aim in aims.items():
             if isinstance(aim, dict):
                 assert {(name, size) for size in aim} <= beside
+
+
+def test_whoever_misses_a_goal_beside_torch_is_named_with_the_reason() -> None:
+    prose = re.sub(r"<!-- begin: ([\w-]+) -->.*?<!-- end: \1 -->", "", PAGE, flags=re.DOTALL)
+    layers, networks = (prose.split(f"\n## {title}\n")[1].split("\n## ")[0] for title in SECTIONS)
+    named = {name for head in re.findall(r"\*\*(.+?)\*\*", layers) for name in head.rstrip(".").split(", ")}
+    kinds = {"layer": "layers", "loss": "losses", "optimizer": "optimizers", "network": "networks"}
+    missed = {
+        (kind, row[kind])
+        for kind, workload in kinds.items()
+        for row in RESULTS[workload]
+        if row["contender"] == "torch"
+        and "ours_to_it" in row
+        and row["ours_to_it"]["median"] > (goals.of_torch(kind, row[kind], row["size"]) or np.inf)
+    }
+    assert missed
+    for kind, name in sorted(missed):
+        if kind == "network":
+            assert re.search(rf"\b{name} misses\b", networks), name
+        else:
+            assert named & {name, re.split(r",| \d| of | to | with ", name)[0]}, name
 
 
 def test_a_goal_beside_torch_is_for_each_size_or_for_all() -> None:
