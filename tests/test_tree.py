@@ -327,6 +327,10 @@ def test_trees_may_be_some_hundred_levels_deep() -> None:
     assert tree.equal(tree.map(np.copy, deep), deep)
 
 
+def stepped(params: Any) -> object:
+    return sgd(0.1).step(untyped(sgd(0.1).init(())), params, params)
+
+
 def test_how_deep_a_tree_may_be_is_said() -> None:
     deep, limit = nest(20 * sys.getrecursionlimit()), sys.getrecursionlimit()
     told = (
@@ -338,8 +342,8 @@ def test_how_deep_a_tree_may_be_is_said() -> None:
         tree.named_leaves,
         partial(tree.map, np.copy),
         partial(tree.equal, deep),
-        lambda of: tree.replace(of, [np.ones(1)]),
-        lambda of: sgd(0.1).step(sgd(0.1).init(()), of, of),
+        partial(tree.replace, arrays=[np.ones(1)]),
+        stepped,
         adam(0.1).init,
     ]
     for function in functions:
