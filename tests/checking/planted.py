@@ -31,6 +31,15 @@ def squares_back(x: Array, d: Array) -> tuple[Array, Any]:
     return 2 * x * d, ()
 
 
+BOX: dict[str, Array] = {}
+
+
+def tangent_in_a_box(y: Array, d: Array) -> tuple[Array, Any]:
+    """The backward of tanh by way of a dictionary of this module: in another file than forward's."""
+    BOX["y"] = y
+    return (1 - BOX["y"] ** 2) * d, ()
+
+
 LAWS = {
     *laws.__all__,
     *("dtypes", "values", "gradients", "rows", "columns", "lengths", "extremes", "layouts", "requires_grad"),

@@ -16,6 +16,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.state import close, shuffled
 from chainrule.laws.trials.rounding import rounding
 from chainrule.laws.trials.trial import Checked, Fields, Trial, copied_fields, draw, measured, run_forward
+from chainrule.layer import Layer
 
 THREADS, CALLS, LONG_CALLS = 4, 6, 2
 """The number of threads, and of the calls of each: fewer of those that take long and so meet in any case."""
@@ -91,7 +92,8 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
 
 def _giving_way(layer: Checked[Any, Any]) -> Callable[[], Any]:
     """A maker of trace functions, under which a thread lets others run in the middle of the layer's own lines."""
-    files = {code.co_filename for f in (layer.forward, layer.grads) for code in _codes(f)}
+    called = [layer.forward, layer.grads, *([layer.backward] if isinstance(layer, Layer) else [])]
+    files = {code.co_filename for f in called for code in _codes(f)}
 
     def made() -> Any:
         left = MOST_EVENTS
@@ -111,17 +113,22 @@ def _giving_way(layer: Checked[Any, Any]) -> Callable[[], Any]:
     return made
 
 
-def _codes(f: Any, deep: int = 4) -> Iterator[CodeType]:
-    """The code of a function, of what it is a method or a partial of, and of the functions that it has closed over."""
-    while isinstance(f, partial):
-        f = f.func
-    f = f.__func__ if isinstance(f, MethodType) else f
-    if not isinstance(f, FunctionType) or not deep:
-        return
-    yield f.__code__
-    for cell in f.__closure__ or ():
-        with contextlib.suppress(ValueError):  # it is empty as yet
-            yield from _codes(cell.cell_contents, deep - 1)
+def _codes(f: Any, deep: int = 5) -> Iterator[CodeType]:
+    """The code of a function or an object that is called, of what it is a method or a partial of, and closes over."""
+    inside: list[Any] = []
+    if isinstance(f, partial):
+        inside = [f.func, *f.args, *f.keywords.values()]
+    elif isinstance(f, MethodType):
+        inside = [f.__func__]
+    elif isinstance(f, FunctionType):
+        yield f.__code__
+        for cell in f.__closure__ or ():
+            with contextlib.suppress(ValueError):  # it is empty as yet
+                inside.append(cell.cell_contents)
+    elif callable(f) and not isinstance(f, type):
+        inside = [type(f).__call__]
+    for each in inside if deep else ():
+        yield from _codes(each, deep - 1)
 
 
 __all__ = ["threads"]
