@@ -2,13 +2,22 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.types import Array, is_numpy
+from chainrule.arrays.types import Array
+from chainrule.laws.of_layers.layouts import DENSE, Layout, laid
+from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.trial import Checked, Trial, draw, run_forward
+
+P = TypeVar("P")
+
+
+WRITERS: frozenset[Any] = frozenset({np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask})
+"""The functions that write to their first argument."""
 
 
 class Watched(np.ndarray[Any, np.dtype[Any]]):
@@ -49,6 +58,21 @@ class Watched(np.ndarray[Any, np.dtype[Any]]):
         self.notice()
         super().sort(*arguments, **options)
 
+    def partition(self, *arguments: Any, **options: Any) -> None:
+        """As that of an array."""
+        self.notice()
+        super().partition(*arguments, **options)
+
+    def put(self, *arguments: Any, **options: Any) -> None:
+        """As that of an array."""
+        self.notice()
+        super().put(*arguments, **options)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func in WRITERS and args and isinstance(args[0], Watched):
+            args[0].notice()
+        return super().__array_function__(func, types, args, kwargs)
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
         for each in (*out, *(inputs[:1] if method == "at" else ())):
             if isinstance(each, Watched):
@@ -62,15 +86,41 @@ def _plain(value: Any) -> Any:
     return value.view(np.ndarray) if isinstance(value, Watched) else value
 
 
-def watched(a: Array) -> Watched:
-    """A copy that notices writes."""
-    made = a.copy().view(Watched)
+def watched(a: Array, layout: Layout = DENSE) -> Watched:
+    """A copy in a layout that notices writes."""
+    made = layout(a).view(Watched)
     made.origin, made.written = made.view(np.ndarray), []
     return made
 
 
-def written_while_called(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> Iterator[str]:
+def all_watched(value: P, layout: Layout = DENSE) -> P:
+    """Copies of all arrays in a layout that notice writes, and can be written to."""
+    return laid(value, partial(watched, layout=layout))
+
+
+def was_written(value: Any) -> bool:
+    """Tell whether one of the arrays of a tree has noticed a write."""
+    leaves: list[Any] = list(tree.leaves(value))
+    return any(leaf.written for leaf in leaves)
+
+
+def written_while_called(
+    layer: Checked[Any, Any],
+    params: Any,
+    x: Any,
+    rng: np.random.Generator,
+    layouts: tuple[Layout, Layout] = (DENSE, DENSE),
+) -> Iterator[str]:
     """The names of arguments that are written to while a call lasts, whatever is in them afterwards.
+
+    Parameters
+    ----------
+    layer, params, x
+        The layer, and the arguments to run it on; copies are used.
+    rng
+        The generator that draws `dout`.
+    layouts
+        Those of the copies of the parameters, and of x and `dout`.
 
     Examples
     --------
@@ -80,16 +130,22 @@ def written_while_called(layer: Checked[Any, Any], params: Any, x: Any, rng: np.
     >>> list(written_while_called(relu, (), np.ones(3), np.random.default_rng(0)))
     []
     """
-    out, cache = run_forward(layer, params, x)
+    of_params, of_x = layouts
+    out, cache = run_forward(layer, writable(params), x)
     dout = draw(out, rng)
     with contextlib.suppress(Exception):
-        given = watched(x) if is_numpy(x) else tree.map(watched, x)
-        layer.forward(params, given)
-        watching: list[Any] = list(tree.leaves(given))
-        if any(leaf.written for leaf in watching):
+        given = all_watched(x, of_x)
+        layer.forward(laid(params, of_params), given)
+        if was_written(given):
             yield "x"
     with contextlib.suppress(Exception):
-        slope = watched(dout)
+        own = all_watched(params, of_params)
+        if tree.leaves(own):
+            layer.forward(own, laid(x, of_x))
+        if was_written(own):
+            yield "params"
+    with contextlib.suppress(Exception):
+        slope = watched(dout, of_x)
         Trial(layer, params, x, out, cache).back_as_laid_out(slope)
         layer.grads(cache, slope)
         if slope.written:

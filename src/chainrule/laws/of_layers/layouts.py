@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,11 @@ from chainrule.laws.trials.names import Names
 from chainrule.laws.trials.rounding import Units, units_of
 from chainrule.laws.trials.sizes import rms
 from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured
+
+P = TypeVar("P")
+
+Layout: TypeAlias = Callable[[Array], Array]
+"""The copy of an array that lies otherwise in memory."""
 
 MATRIX = 2
 """The axes of a matrix."""
@@ -182,6 +187,18 @@ def constant(layout: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return arranged
 
 
+def laid(value: P, layout: Layout) -> P:
+    """Copies of all arrays in a layout, that can be written to."""
+    copies = tree.map(constant(layout), value)
+    for leaf in tree.leaves(copies):
+        memory: list[Any] = [leaf]
+        while isinstance(memory[-1].base, np.ndarray):
+            memory.append(memory[-1].base)
+        for each in reversed(memory):
+            each.flags.writeable = True
+    return copies
+
+
 def _same(argument: str, got: Fields, right: Fields, units: Units, words: str, names: Names) -> Verdict:
     for name, leaf in got.items():
         expected = right[name]
@@ -203,6 +220,10 @@ def _same(argument: str, got: Fields, right: Fields, units: Units, words: str, n
             note = f"{words} gives another {names.of(name)}: {values}"
             return Verdict("any_layout", argument, ok=False, note=note)
     return Verdict("any_layout", argument, ok=True)
+
+
+def _dense(a: Array) -> Array:
+    return a.copy()
 
 
 def _fortran(a: Array) -> Array:
@@ -283,6 +304,8 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "a misaligned": _misaligned,
 }
 
+DENSE, FORTRAN, STRIDED = _dense, LAYOUTS["a Fortran-ordered"], LAYOUTS["a strided"]
+"""The usual layout, and two by which functions tell that arrays do not lie in it."""
 
 OF_FLOAT32 = {words: LAYOUTS[words] for words in ("a Fortran-ordered", "a strided", "a row-padded")}
 """Those that are tried in float32 as well."""

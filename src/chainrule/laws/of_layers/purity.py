@@ -10,10 +10,11 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._watched import written_while_called
+from chainrule.laws.of_layers.layouts import DENSE, FORTRAN, STRIDED, Layout, laid
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import copied, in_dtype, read_only_copy, same_numbers, writable
-from chainrule.laws.trials.trial import Checked, backward_of, draw, run_backward, run_forward
+from chainrule.laws.trials.trial import Checked, Trial, backward_of, draw, run_backward, run_forward
 from chainrule.layer import Layer
 
 P = TypeVar("P")
@@ -23,7 +24,8 @@ C = TypeVar("C")
 def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """No argument is written to: `params`, `x`, `cache` and `dout`, all writable, are the same bytes after a call.
 
-    So they are for one row and for many, in float32, and while the call lasts.
+    So they are for one row and for many, in float32 and float16, in Fortran's order and with gaps in memory, and while
+    the call lasts.
 
     Parameters
     ----------
@@ -47,17 +49,12 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
     True
     """
     verdicts: dict[str, str] = {}
-    cases = {case: (params, given) for case, given in {"": x, **rows_of(x)}.items()}
-    cases[" in float32"] = (in_dtype(params, np.float32), in_dtype(x, np.float32))
-    if is_numpy(x) and x.dtype.kind == "f":
-        every_third = np.arange(x.size).reshape(x.shape) % 3 == 0
-        cases[" for x with zeros"] = (params, np.where(every_third, np.zeros((), x.dtype), x))
     lasting: dict[str, str] = {}
-    for case, (own, given) in cases.items():
+    for case, own, given, layouts in _cases(params, Trial.of(layer, writable(params), x)):
         try:
-            for name, words in _written(layer, writable(own), writable(given), rng):
+            for name, words in _written(layer, laid(own, layouts[0]), laid(given, layouts[1]), rng, layouts[1]):
                 verdicts.setdefault(name, f"the call {words}{case}")
-            for name in written_while_called(layer, own, given, rng):
+            for name in written_while_called(layer, own, given, rng, layouts):
                 lasting.setdefault(name, f"the call wrote to {name} while it lasted, and put it back{case}")
         except Exception:
             if not case:
@@ -70,17 +67,39 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
     ]
 
 
-def _written(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, str]]:
+def _cases(params: Any, trial: Trial) -> Iterator[tuple[str, Any, Any, tuple[Layout, Layout]]]:
+    """The arguments of calls after words for them, with the layouts of the parameters, and of x and `dout`.
+
+    Those that take the longest, as sums in float16 do, have few rows if the layer is large.
+    """
+    x, few, usual = trial.x, trial.fewer, (DENSE, DENSE)
+    for case, given in {"": x, **rows_of(x)}.items():
+        yield case, params, given, usual
+    for dtype, some in ((np.float32, x), (np.float16, few)):
+        with np.errstate(all="ignore"):
+            narrow = in_dtype((params, some), dtype)
+        yield f" in {dtype.__name__}", *narrow, usual
+    if is_numpy(x) and x.dtype.kind == "f":
+        every_third = np.arange(x.size).reshape(x.shape) % 3 == 0
+        yield " for x with zeros", params, np.where(every_third, np.zeros((), x.dtype), x), usual
+    yield ", where arrays are in Fortran's order", params, few, (FORTRAN, FORTRAN)
+    yield ", where arrays have gaps in memory", params, few, (STRIDED, STRIDED)
+    yield f", where {trial.names.x} and {trial.names.dout} have gaps in memory", params, few, (DENSE, STRIDED)
+
+
+def _written(
+    layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator, layout: Layout
+) -> Iterator[tuple[str, str]]:
     """The arguments that calls did something to, and the words for it, for a `dout` of numbers and one of zeros."""
     before = [copied(tree.leaves(value)) for value in (params, x)]
     could = [[leaf.flags.writeable for leaf in tree.leaves(value)] for value in (params, x)]
     out, cache = layer.forward(params, x)
-    dout = draw(np.asarray(out), rng)
+    dout = laid(draw(np.asarray(out), rng), layout)
     saved = list(arrays_in(cache))  # what backward computes once and keeps comes on top
     kept = [copied(saved), copied([dout])]
     _both(layer, cache, dout)
     with suppress(Exception):  # other laws say what is wrong with zeros
-        _both(layer, cache, np.zeros_like(dout))
+        _both(layer, cache, laid(np.zeros_like(dout), layout))
     pairs = {"params": (tree.leaves(params), before[0]), "x": (tree.leaves(x), before[1])}
     pairs |= {"cache": (saved, kept[0]), "dout": ([dout], kept[1])}
     for name, (now, then) in pairs.items():
