@@ -668,6 +668,117 @@ ELSEWHERE: dict[str, tuple[Callable[[], Any], str, str]] = {
 }
 
 
+def turned_if_square(g: Array) -> Array:
+    return g.T if g.ndim > 1 and g.shape[-1] == g.shape[-2] else g
+
+
+def put_back(a: Array) -> None:
+    if a.flags.writeable:
+        kept = a.copy()
+        a[...] = 0
+        a[...] = kept
+
+
+def putting_back(some: Callable[[Any, Array, Array], Array | None]) -> Steps:
+    """Gradient descent that writes to an array for a while, which a function chooses or not."""
+
+    def step(count: Any, p: Any, g: Any) -> tuple[Any, Any]:
+        array = some(count, p, g)
+        if array is not None:
+            put_back(array)
+        return plain(p, g), count + 1
+
+    return Steps(step)
+
+
+OF_SHAPES_AND_MEMORY: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "turned in square matrices": (
+        lambda: Steps(lambda s, p, g: (plain(p, turned_if_square(g)), s)),
+        "follows_gradient",
+        "for square matrices",
+    ),
+    "rows from the ninth on": (
+        lambda: moving(lambda p, g: np.arange(len(p)).reshape(-1, *(1 for _ in p.shape[1:])) < 8),
+        "follows_gradient",
+        "for matrices of 17 rows: a number does not move, let alone against its gradient: rows from 8 on are wrong",
+    ),
+    "rows beyond a thousand": (
+        lambda: moving(lambda p, g: np.arange(len(p)).reshape(-1, *(1 for _ in p.shape[1:])) < 1000),
+        "follows_gradient",
+        "for matrices of 1001 rows: a number does not move",
+    ),
+    "axes of one entry dropped": (
+        lambda: Steps(lambda s, p, g: (np.squeeze(plain(p, g)), s)),
+        "step_structure",
+        "for arrays of 1 entry: was f64[1, 1], became f64[]",
+    ),
+    "an axis of one column dropped": (
+        lambda: Steps(lambda s, p, g: (plain(p, g)[:, 0] if p.shape[-1] == 1 < len(p) else plain(p, g), s)),
+        "step_structure",
+        "for matrices of one column: was f64[5, 1], became f64[5]",
+    ),
+    "params put back": (
+        lambda: putting_back(lambda count, p, g: p),
+        "step_purity",
+        "a call wrote to params while it lasted",
+    ),
+    "grads put back": (
+        lambda: putting_back(lambda count, p, g: g),
+        "step_purity",
+        "a call wrote to grads while it lasted",
+    ),
+    "params put back in Fortran's order": (
+        lambda: putting_back(lambda count, p, g: p if not p.flags.c_contiguous else None),
+        "step_purity",
+        "a call wrote to params while it lasted, where arrays are in Fortran's order",
+    ),
+    "grads put back in float32": (
+        lambda: putting_back(lambda count, p, g: g if g.dtype == np.float32 else None),
+        "step_purity",
+        "a call wrote to grads while it lasted, in float32",
+    ),
+    "params put back at the tenth step": (
+        lambda: putting_back(lambda count, p, g: p if count == 9 else None),
+        "step_purity",
+        "a call wrote to params while it lasted, at step 10",
+    ),
+    "params put back in square matrices": (
+        lambda: putting_back(lambda count, p, g: p if p.shape[0] == p.shape[-1] > 1 else None),
+        "step_purity",
+        "a call wrote to params while it lasted, for square matrices",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "seed"), seeded(OF_SHAPES_AND_MEMORY))
+def test_what_is_wrong_in_some_shape_or_put_back_is_found(name: str, seed: int) -> None:
+    assert_found(OF_SHAPES_AND_MEMORY[name], seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("bound", [3, 10, 50])
+def test_of_a_bound_within_which_all_numbers_are_it_cannot_be_told(bound: float, seed: int) -> None:
+    report = report_of(Steps(lambda s, p, g: (np.clip(plain(p, g), -bound, bound), s)), seed)
+    assert not report.failures, str(report)
+    (verdict,) = report.undecided
+    assert verdict.law == "follows_gradient"
+    assert verdict.note.startswith("numbers 200 times as large jump towards 0 without a gradient")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("decay", [0.01, 0.1, 0.5])
+def test_decay_is_no_jump(decay: float, seed: int) -> None:
+    report = report_of(Steps(lambda s, p, g: (plain(p, g) - p.dtype.type(decay) * p, s)), seed)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_numbers_with_rates_of_their_own_stretch_an_array_of_one_entry_and_are_accepted(seed: int) -> None:
+    rates = np.full((5, 3), 0.1)
+    report = report_of(Steps(lambda s, p, g: (p - rates.astype(p.dtype) * g, s)), seed)
+    assert report.ok, str(report)
+
+
 @pytest.mark.parametrize(("name", "seed"), seeded(ELSEWHERE))
 def test_what_is_wrong_for_other_arguments_alone_is_found(name: str, seed: int) -> None:
     assert_found(ELSEWHERE[name], seed)

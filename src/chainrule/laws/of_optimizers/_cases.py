@@ -3,7 +3,9 @@
 What a right optimizer does there follows from what it does at the given ones.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import repeat
 from typing import Any, TypeAlias
 
@@ -20,14 +22,26 @@ from chainrule.laws.trials.copies import in_dtype, in_fortrans_order
 Arguments: TypeAlias = tuple[Any, Any]
 """Parameters and gradients."""
 
+Reshaped: TypeAlias = Callable[[Any], Any]
+"""A function that makes of a tree one with arrays of other shapes."""
+
 LENGTHS = (1, 17, 101, 1001, 4097)
 """The numbers of entries of arrays: one, and one more than fills some blocks of 8, a hundred, a thousand or 4,096."""
+
+ROWS = (17, 1001)
+"""The numbers of rows of matrices, beside those that are given."""
+
+MOST_NUMBERS = 2**16
+"""The most numbers in a matrix that is made in another shape."""
 
 LARGE = 200.0
 """The factor of parameters that are large."""
 
 SMALL = (1e-4, 1e-7)
 """The factors of gradients that are small."""
+
+JUMP, FURTHER = 0.5, 4.0
+"""The share of itself by which a large number jumps, and by how many times what others move by that is more."""
 
 NEARLY = 1e-12
 """The factor of parameters that are nearly 0."""
@@ -57,6 +71,61 @@ def of_length(value: Any, length: int) -> Any:
         return np.resize(leaf, (*(1 for _ in leaf.shape[1:]), length)) if leaf.ndim and leaf.size else leaf.copy()
 
     return tree.map(repeated, value)
+
+
+def other_shapes(params: Any) -> Iterator[tuple[str, Reshaped]]:
+    """Arrays of other shapes: functions that make them of trees like the parameters, each after words for them.
+
+    Parameters
+    ----------
+    params
+        The parameters. Those that are matrices, or have more axes, get more rows, one column, and as many as rows.
+    """
+    for length in LENGTHS:
+        yield f"for arrays of {length} {'entries' if length > 1 else 'entry'}", partial(of_length, length=length)
+    shapes = [leaf.shape for leaf in tree.leaves(params) if leaf.ndim > 1 and leaf.size]
+    ways: dict[str, Callable[[tuple[int, ...]], tuple[int, ...]]] = {
+        **{f"for matrices of {rows} rows": partial(_of_rows, rows) for rows in ROWS},
+        "for matrices of one column": _of_one_column,
+        "for square matrices": partial(_square, 0),
+        f"for square matrices of {ROWS[0]} rows": partial(_square, ROWS[0]),
+    }
+    for words, shape_of in ways.items() if shapes else ():
+        if all(math.prod(shape_of(shape)) <= MOST_NUMBERS for shape in shapes):
+            yield words, partial(_resized, shape_of=shape_of)
+
+
+def _resized(value: Any, shape_of: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Any:
+    """Arrays of more than one axis in other shapes, with their numbers again and again."""
+    return tree.map(
+        lambda leaf: np.resize(leaf, shape_of(leaf.shape)) if leaf.ndim > 1 and leaf.size else leaf.copy(), value
+    )
+
+
+def _of_rows(rows: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (rows, *shape[1:])
+
+
+def _of_one_column(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (*shape[:-1], 1)
+
+
+def _square(side: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The last two axes of one length; if it is 0 that of the last, as the arrays beside a matrix may go by it."""
+    side = side or (shape[-1] if shape[-1] > 1 else ROWS[0])
+    return (*shape[:-2], side, side)
+
+
+def grows(optimizer: Any, params: Any, grads: Any) -> bool:
+    """Tell whether a step gives more numbers than it takes: it was made with arrays, which stretch those of one entry.
+
+    Parameters
+    ----------
+    optimizer, params, grads
+        The optimizer, and the arguments.
+    """
+    new, _ = optimizer.step(optimizer.init(params), params, grads)
+    return any(a.size > b.size for a, b in zip(tree.leaves(new), tree.leaves(params), strict=True))
 
 
 def takes(optimizer: Any, params: Any, grads: Any) -> bool:
@@ -94,12 +163,12 @@ def other_arguments(params: Any, grads: Any) -> Iterator[tuple[str, Arguments]]:
         for first in range(2):
             zero = [np.zeros_like(leaf) if i % 2 == first else leaf for i, leaf in enumerate(tree.leaves(grads))]
             yield "where the gradients of some arrays are 0", (params, tree.replace(grads, zero))
-    for length in (LENGTHS[0], LENGTHS[-1]):
+    for words, reshaped in other_shapes(params):
         try:
-            arguments = of_length(params, length), of_length(grads, length)
+            arguments = reshaped(params), reshaped(grads)
         except Exception:  # a record of them takes no such arrays
             continue
-        yield f"for arrays of {length} {'entries' if length > 1 else 'entry'}", arguments
+        yield words, arguments
 
 
 def left_out(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
@@ -151,6 +220,27 @@ def zeros_that_stay(optimizer: Any, params: Any, slopes: Any) -> list[str]:
             path, _, down, up = list(_by_array(start, *_ends(optimizer, start, slopes)))[i]
             if not (down.any() or up.any()):
                 paths.append(path)
+    return paths
+
+
+def bounded(optimizer: Any, params: Any) -> list[str]:
+    """The paths of arrays of which large numbers jump towards 0 without a gradient, and others stay or nearly so.
+
+    Parameters
+    ----------
+    optimizer, params
+        The optimizer, and parameters none of which is 0.
+    """
+    large = scaled(params, LARGE)
+    none = tree.map(np.zeros_like, params)
+    if not takes(optimizer, large, none):
+        return []
+    ends = (_last(optimizer, each, none)[0] for each in (params, large))
+    paths: list[str] = []
+    for path, first, near, far in _by_array(params, *ends):
+        usual, share = np.abs(near - first) / np.abs(first), np.abs(far / LARGE - first) / np.abs(first)
+        if ((share > JUMP) & (share > FURTHER * usual)).any():
+            paths.append(path)
     return paths
 
 

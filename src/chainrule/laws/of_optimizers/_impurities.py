@@ -1,6 +1,7 @@
 """Faults of the steps of an optimizer beside their results: writing, sharing, remembering; by field, in words."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import combinations, product
 from typing import Any, TypeAlias
 
@@ -8,6 +9,8 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.arrays.types import Array
+from chainrule.laws.of_layers._watched import all_watched, was_written
+from chainrule.laws.of_layers.layouts import DENSE, FORTRAN, STRIDED, Layout
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import as_laid_out, read_only_copy, writable
 
@@ -72,6 +75,9 @@ def _of_one(optimizer: Any, params: Any, grads: Any, other: Any) -> Notes:
         notes["arguments"] = "a call wrote to one of its arguments"
     elif not all(leaf.flags.writeable for leaf in tree.leaves((given, slopes))):
         notes["arguments"] = "a call made one of its arguments read-only"
+    for words, layout in LAID_OUT.items():
+        if name := _put_back(optimizer, state, params, grads, layout):
+            notes.setdefault("arguments", f"a call wrote to {name} while it lasted{words}")
     optimizer.step(optimizer.init(given), given, writable(other))
     optimizer.step(first[1], first[0], writable(other))
     if not same(kept, copies(first)):
@@ -100,12 +106,34 @@ def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
         when = f", at step {step + 1}" if step else ""
         if not same(before, copies((at, grads, state))):
             notes.setdefault("arguments", f"a call wrote to one of its arguments{when}")
+        elif name := _put_back(optimizer, state, at, grads, _in_their_order):
+            notes.setdefault("arguments", f"a call wrote to {name} while it lasted{when}")
         shared = _shared(results, [at, grads]) or (ONE_ARRAY if _are_one(*results) else "")
         if shared:
             zero = "" if any(leaf.any() for leaf in tree.leaves(grads)) else ", where all gradients are 0"
             notes.setdefault("ownership", f"{shared}{when}{zero}")
         at, state = results
     return notes
+
+
+LAID_OUT = {
+    "": DENSE,
+    ", where arrays are in Fortran's order": FORTRAN,
+    ", where arrays have gaps in memory": STRIDED,
+}
+"""The layouts of arguments in which a first step is watched, in words."""
+
+
+def _in_their_order(leaf: Array) -> Array:
+    return leaf.copy("A")
+
+
+def _put_back(optimizer: Any, state: Any, params: Any, grads: Any, layout: Layout) -> str:
+    """The arguments that a step writes to, also where it puts them back, in words; "" if none."""
+    given = {"params": all_watched(params, layout), "grads": all_watched(grads, layout)}
+    with suppress(Exception):  # it takes no such layout, or goes by the type of arrays
+        optimizer.step(state, *given.values())
+    return " and ".join(name for name, value in given.items() if was_written(value))
 
 
 def _shared(results: Any, given: Any) -> str:

@@ -9,7 +9,7 @@ from attrs import evolve
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, one_each
-from chainrule.laws.of_optimizers._cases import LENGTHS, left_out, of_length, takes, zeros_that_stay
+from chainrule.laws.of_optimizers._cases import LARGE, bounded, left_out, other_shapes, takes, zeros_that_stay
 from chainrule.laws.of_optimizers._later_steps import later_faults
 from chainrule.laws.of_optimizers._steps import scaled
 from chainrule.laws.of_optimizers._wrong_ways import MOMENTS, NOT_AGAINST, UNMOVED, WITH_OTHERS, run, wrong_ways
@@ -28,9 +28,10 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
     stays. In later steps, too, no number goes along its gradient, and none is left out while others are moved. What
     decays before a sign or a norm is taken is judged from 0, where there is no decay.
 
-    It is the same where all gradients have one sign, and for arrays of other lengths. No number stays where it is
-    because it is 0 or large, or its gradient small, unless steps are in no proportion to gradients: a sign may have a
-    threshold. Steps in float32 are near those in float64.
+    It is the same where all gradients have one sign, and for arrays of other lengths, numbers of rows, and as many
+    columns as rows. No number stays where it is because it is 0 or large, or its gradient small, unless steps are in no
+    proportion to gradients: a sign may have a threshold. Where large numbers alone jump without a gradient, as to a
+    bound, nothing can be told. Steps in float32 are near those in float64.
 
     Parameters
     ----------
@@ -74,6 +75,12 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
 OF_ZEROS = "an array of zeros stays there for ever: is its size meant to be a factor of the step?"
 """The words for one that does, though a number that is 0 moves beside others."""
 
+OF_BOUNDS = f"numbers {LARGE:g} times as large jump towards 0 without a gradient: are they to stay within bounds?"
+"""The words for those that do, though smaller ones do not."""
+
+BOUNDS = "If numbers are meant to stay within bounds, or a norm of theirs, compare the steps with the formula"
+"""The advice for them."""
+
 TREE = (np.zeros((3, 2)), np.zeros(4), (np.zeros((2, 3, 2)), np.zeros(1)), np.zeros(5))
 """Shapes of parameters that every optimizer takes."""
 
@@ -93,14 +100,14 @@ def _elsewhere(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Gener
         return []
     verdicts = _judged(optimizer, start, tree.map(np.abs, slopes), rng)
     found = [evolve(each, note=f"where all gradients have one sign: {each.note}") for each in verdicts if not each.ok]
-    for length in LENGTHS:
+    for words, reshaped in other_shapes(start):
         try:
-            others = _drawn(of_length(start, length), rng)
+            others = _drawn(reshaped(start), rng)
         except Exception:  # a record of them takes no such arrays
             continue
-        at, steady = (scaled(each, length**-0.5) for each in others)  # of usual norms
+        most = max((leaf.size for leaf in tree.leaves(others[0])), default=1)
+        at, steady = (scaled(each, max(1, most) ** -0.5) for each in others)  # of usual norms
         if takes(optimizer, at, steady):
-            words = f"for arrays of {length} {'entries' if length > 1 else 'entry'}"
             verdicts = _judged(optimizer, at, steady, rng)
             found += [evolve(each, note=f"{words}: {each.note}") for each in verdicts if not each.ok]
     notes, still = left_out(optimizer, start, slopes), zeros_that_stay(optimizer, start, slopes)
@@ -108,6 +115,10 @@ def _elsewhere(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Gener
         *found,
         *(Verdict("follows_gradient", f"params{path}", ok=False, note=note) for path, note in notes.items()),
         *(Verdict("follows_gradient", f"params{path}", False, OF_ZEROS, undecided=True) for path in still),
+        *(
+            Verdict("follows_gradient", f"params{path}", False, OF_BOUNDS, undecided=True, advice=BOUNDS)
+            for path in bounded(optimizer, start)
+        ),
     ]
 
 

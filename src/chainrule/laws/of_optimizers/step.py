@@ -9,7 +9,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list, is_numpy
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_optimizers._cases import other_arguments
+from chainrule.laws.of_optimizers._cases import grows, other_arguments, other_shapes
 from chainrule.laws.of_optimizers._impurities import impurities, of_a_run
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.trials.copies import in_dtype, writable
@@ -24,7 +24,8 @@ S = TypeVar("S")
 def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Generator) -> list[Verdict]:
     """New parameters are like the old: structure, shapes and dtypes; and so is the state after a step.
 
-    Some steps are taken, each on the results of the one before, and those of float32 and float16 too.
+    Some steps are taken, each on the results of the one before, those of float32 and float16 too, and of arrays of
+    other shapes.
 
     Parameters
     ----------
@@ -54,6 +55,11 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
         with suppress(Exception), np.errstate(all="ignore"):  # it takes no such dtype, which is an answer
             narrow = _reformed(optimizer, *in_dtype((params, grads), dtype))
             notes = {name: f"in {dtype.__name__}: {note}" for name, note in narrow.items()} | notes
+    for words, reshaped in other_shapes(params) if not notes else ():
+        with suppress(Exception), np.errstate(all="ignore"):  # it takes no such arrays, which is an answer
+            given = reshaped(params), reshaped(grads)
+            if not grows(optimizer, *given):
+                notes = {name: f"{words}: {note}" for name, note in _reformed(optimizer, *given).items()} | notes
     return [Verdict("step_structure", name, name not in notes, notes.get(name, "")) for name in ("params", "state")]
 
 
@@ -79,7 +85,7 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
 
     Each step of a run is watched, and some have gradients of 0. The first is taken again after many others, and with
     other gradients in the same array. Other arguments are tried too: parameters of 0 and large ones, gradients of one
-    sign, small ones, and 0 in some of the arrays, and arrays of one entry and of many.
+    sign, small ones, and 0 in some of the arrays, and arrays of other shapes.
 
     Parameters
     ----------
