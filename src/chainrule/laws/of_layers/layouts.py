@@ -307,6 +307,13 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 DENSE, FORTRAN, STRIDED = _dense, LAYOUTS["a Fortran-ordered"], LAYOUTS["a strided"]
 """The usual layout, and two by which functions tell that arrays do not lie in it."""
 
+LAID_OUT: dict[str, Layout] = {
+    "": DENSE,
+    ", where arrays are in Fortran's order": FORTRAN,
+    ", where arrays have gaps in memory": STRIDED,
+}
+"""These, after the words for a verdict."""
+
 OF_FLOAT32 = {words: LAYOUTS[words] for words in ("a Fortran-ordered", "a strided", "a row-padded")}
 """Those that are tried in float32 as well."""
 

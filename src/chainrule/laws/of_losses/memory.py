@@ -12,8 +12,8 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, compare, one_each
 from chainrule.laws.of_layers._other_numbers import ZEROS
-from chainrule.laws.of_layers._watched import written_while_called
-from chainrule.laws.of_layers.layouts import any_layout, layouts_of
+from chainrule.laws.of_layers._watched import all_watched, was_written, written_while_called
+from chainrule.laws.of_layers.layouts import DENSE, LAID_OUT, Layout, any_layout, laid, layouts_of
 from chainrule.laws.of_layers.memory import all_written, nothing_shared
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.of_layers.state import calls_in_between, process_unchanged
@@ -174,10 +174,14 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     laws = (any_layout, nothing_shared, all_written)
     verdicts = [verdict for law in laws for verdict in law(layer, (), out, rng) if verdict.field != "params"]
     verdicts += _unwritten_at_targets(layer, out, targets, rng)
-    verdicts += [
-        Verdict("", name, ok=False, note=f"the call wrote to {OF_LOSSES.of(name)} while it lasted")
-        for name in written_while_called(layer, (), out, rng)
-    ]
+    for words, layout in LAID_OUT.items():
+        names = dict.fromkeys(written_while_called(layer, (), out, rng, (DENSE, layout)))
+        verdicts += [
+            Verdict("", name, ok=False, note=f"the call wrote to {OF_LOSSES.of(name)} while it lasted{words}")
+            for name in names
+        ]
+        if _writes_to_targets(loss, out, targets, layout):
+            verdicts.append(Verdict("", "targets", ok=False, note=f"the call wrote to targets while it lasted{words}"))
     for words, rows in {"": out, **rows_of(out)}.items():
         beside = with_rows(number_of_rows(out), rows, targets)
         for note in _written_by_a_call(loss, rows, beside):
@@ -223,6 +227,17 @@ def _unwritten_at_targets(layer: Any, out: Array, targets: Any, rng: np.random.G
             for each in all_written(layer, (), some, rng):
                 if each.wrong:
                     yield evolve(each, note=f"where out is the targets: {each.note}")
+
+
+def _writes_to_targets(loss: Loss[T, C], out: Array, targets: T, layout: Layout) -> bool:
+    """Tell whether targets are written to while a call lasts; as usually laid out, if they are put back.
+
+    Of those that are not, `loss_purity` says it.
+    """
+    given = all_watched(targets, layout)
+    with suppress(Exception):  # it takes no such layout, or goes by the type of arrays
+        loss.forward(laid(out, layout), given)
+    return was_written(given) and (layout is not DENSE or tree.equal(given, targets))
 
 
 def _written_by_a_call(loss: Loss[Any, Any], out: Array, targets: Any) -> Iterator[str]:

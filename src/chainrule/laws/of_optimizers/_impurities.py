@@ -10,7 +10,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.laws.of_layers._watched import all_watched, was_written
-from chainrule.laws.of_layers.layouts import DENSE, FORTRAN, STRIDED, Layout
+from chainrule.laws.of_layers.layouts import LAID_OUT, Layout
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import as_laid_out, read_only_copy, writable
 
@@ -114,14 +114,6 @@ def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
             notes.setdefault("ownership", f"{shared}{when}{zero}")
         at, state = results
     return notes
-
-
-LAID_OUT = {
-    "": DENSE,
-    ", where arrays are in Fortran's order": FORTRAN,
-    ", where arrays have gaps in memory": STRIDED,
-}
-"""The layouts of arguments in which a first step is watched, in words."""
 
 
 def _in_their_order(leaf: Array) -> Array:
