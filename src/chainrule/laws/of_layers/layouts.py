@@ -191,9 +191,10 @@ def laid(value: P, layout: Layout) -> P:
     """Copies of all arrays in a layout, that can be written to."""
     copies = tree.map(constant(layout), value)
     for leaf in tree.leaves(copies):
-        memory: list[Any] = [leaf]
-        while isinstance(memory[-1].base, np.ndarray):
-            memory.append(memory[-1].base)
+        memory, base = [leaf], leaf.base
+        while is_numpy(base):
+            memory.append(base)
+            base = base.base
         for each in reversed(memory):
             each.flags.writeable = True
     return copies
