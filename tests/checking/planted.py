@@ -37,7 +37,8 @@ BOX: dict[str, Array] = {}
 def tangent_in_a_box(y: Array, d: Array) -> tuple[Array, Any]:
     """The backward of tanh by way of a dictionary of this module: in another file than forward's."""
     BOX["y"] = y
-    return (1 - BOX["y"] ** 2) * d, ()
+    columns = [(1 - BOX["y"][..., j] ** 2) * d[..., j] for j in range(d.shape[-1])]
+    return np.stack(columns, -1), ()
 
 
 LAWS = {

@@ -27,7 +27,8 @@ class Forward:
 
     def __call__(self, p: Any, x: Array) -> tuple[Array, Array]:
         self.x = x
-        return tangent(p, self.x)
+        y = np.stack([np.tanh(self.x[..., j]) for j in range(x.shape[-1])], -1)
+        return y, y.copy()
 
 
 class Backward:
@@ -35,7 +36,8 @@ class Backward:
 
     def __call__(self, y: Array, d: Array) -> tuple[Array, Any]:
         self.y, self.d = y, d
-        return (1 - self.y**2) * self.d, ()
+        columns = [(1 - self.y[..., j] ** 2) * self.d[..., j] for j in range(d.shape[-1])]
+        return np.stack(columns, -1), ()
 
 
 class Pure:
@@ -51,7 +53,8 @@ def through(f: Any, y: Array, d: Array) -> tuple[Array, Any]:
 
 
 def by_name(y: Array, d: Array, f: Any) -> tuple[Array, Any]:
-    return through(f, y, d)
+    result: tuple[Array, Any] = f(y, d)
+    return result
 
 
 MEETING: dict[str, Callable[[], Layer[Any, Any]]] = {

@@ -42,12 +42,12 @@ PUT_BACK: dict[str, tuple[Callable[[Array, Array], object], str, str]] = {
     "out in Fortran's order": (
         lambda o, t: put_back(o) if in_fortrans_order(o) else None,
         "out",
-        "the call wrote to out while it lasted, where arrays are in Fortran's order",
+        "the call wrote to out while it lasted, for arrays in Fortran's order",
     ),
     "targets with gaps": (
         lambda o, t: put_back(t) if not (t.flags.c_contiguous or t.flags.f_contiguous) else None,
         "targets",
-        "the call wrote to targets while it lasted, where arrays have gaps in memory",
+        "the call wrote to targets while it lasted, for arrays with gaps in memory",
     ),
 }
 

@@ -730,7 +730,7 @@ OF_SHAPES_AND_MEMORY: dict[str, tuple[Callable[[], Any], str, str]] = {
     "params put back in Fortran's order": (
         lambda: putting_back(lambda count, p, g: p if not p.flags.c_contiguous else None),
         "step_purity",
-        "a call wrote to params while it lasted, where arrays are in Fortran's order",
+        "a call wrote to params while it lasted, for arrays in Fortran's order",
     ),
     "grads put back in float32": (
         lambda: putting_back(lambda count, p, g: g if g.dtype == np.float32 else None),

@@ -310,8 +310,8 @@ DENSE, FORTRAN, STRIDED = _dense, LAYOUTS["a Fortran-ordered"], LAYOUTS["a strid
 
 LAID_OUT: dict[str, Layout] = {
     "": DENSE,
-    ", where arrays are in Fortran's order": FORTRAN,
-    ", where arrays have gaps in memory": STRIDED,
+    ", for arrays in Fortran's order": FORTRAN,
+    ", for arrays with gaps in memory": STRIDED,
 }
 """These, after the words for a verdict."""
 
