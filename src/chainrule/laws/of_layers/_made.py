@@ -176,6 +176,9 @@ class Made:
         if of_zeros.any() and self._is_of_this_dtype(of_zeros, rng):
             own = np.where(of_zeros, dx, both.right["dx"])
             both = evolve(both, right={**both.right, "dx": own})
+        if np.isnan(x).any() and dx.shape == x.shape == both.right["dx"].shape:
+            own = np.where(np.isnan(x), dx, both.right["dx"])  # at nan any slope is right: a vector kernel's is 0
+            both = evolve(both, right={**both.right, "dx": own})
         units = UNITS[self.dout.dtype.itemsize]
         for name, leaf in self.results.items():
             right = both.right[name]
