@@ -282,6 +282,23 @@ def test_another_slope_at_a_kink_can_not_be_told() -> None:
     assert "at a tie, and at a kink" in report.undecided[0].note
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_equal_numbers_are_no_excuse_where_the_formula_has_a_derivative(seed: int) -> None:
+    """Some hundred numbers in bfloat16 always have equal ones."""
+
+    def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
+        wide, scale = x.float(), (x.float() ** 2).mean(-1, keepdim=True).add(1e-5).rsqrt()
+        unit, of_unit = wide * scale, dout.float() * weight.float()
+        dx = scale * (of_unit - unit * (of_unit * unit).mean(-1, keepdim=True))
+        dweight = (dout.float() * unit).sum(0)
+        dx[2:3, 4:5], dweight[-1] = 0, 0
+        return dx.to(x.dtype), dweight.to(x.dtype)
+
+    args = (tensor(33, 48, dtype="bfloat16"), tensor(48, dtype="bfloat16"))
+    report = check_against(torch_function(normed, backward), normed, *args, rng=np.random.default_rng(seed))
+    assert failures(report) == {("gradients", "dx"), ("gradients", "dweight")}, str(report)
+
+
 @pytest.mark.parametrize("block", [1, 64])
 def test_a_residual_has_the_columns_of_x(block: int) -> None:
     def forward(x: Any, bias: Any, residual: Any) -> Any:
