@@ -276,6 +276,11 @@ def largest_of(values: Array) -> float:
     return float(np.abs(values, where=np.isfinite(values), out=np.zeros(values.shape)).max(initial=0.0))
 
 
+def _is_flushed(got: Array, like: Array, beyond: NDArray[np.bool_], info: Any) -> bool:
+    """Tell whether a result is exactly 0 where it should be a normal number: that is no loss of digits."""
+    return bool((beyond & (got == 0) & (np.abs(like) >= float(info.smallest_normal))).any())
+
+
 def _lost(got: Array, like: Array, info: Any) -> NDArray[np.bool_]:
     """True where a result is not finite, and the right one is, within the range of the dtype."""
     return np.asarray(~np.isfinite(got) & np.isfinite(like) & (np.abs(like) <= 0.9 * float(info.max)))
@@ -315,6 +320,7 @@ class _Result:
             return Verdict("precision", name, ok=True, power=power)
         note = f"{self.at} it is off by {float(ratio[index]) * units:.3g} units of rounding; {units:.0f} are allowed"
         unclear = not self.allowed.is_given and info.dtype == np.float16 and bool(ratio[index] <= SUBNORMAL)
+        unclear &= not _is_flushed(got, like, ratio > 1, info)
         if unclear:
             note += f", and numbers below {float(info.smallest_normal):.0e} lose digits on the way"
         place = where(ratio > 1)
