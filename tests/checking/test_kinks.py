@@ -334,3 +334,38 @@ def test_close_to_a_bend_of_the_slope_the_error_of_differences_is_no_error_of_th
     squared_hinge = pointwise(lambda x: np.maximum(1 - x, 0) ** 2, lambda x: -2 * np.maximum(1 - x, 0))
     x = np.full((4, 3), 1 - distance_to_bend) + normal(4, 3) * distance_to_bend / 10
     _not_wrong(check_layer(squared_hinge, (), x, rng=rng(), only=["derivative"]))
+
+
+KINKS_ELSEWHERE: dict[str, tuple[Function, Function, Function]] = {
+    "relu6": (lambda x: x.clip(0, 6), lambda x: (x > 0) & (x < 6), lambda x: where(x == 6, -1, (x > 0) & (x < 6))),
+    "hard sigmoid": (
+        lambda x: (x / 6 + 0.5).clip(0, 1),
+        lambda x: (abs(x) < 3) / 6,
+        lambda x: where(abs(x) == 3, -1, (abs(x) < 3) / 6),
+    ),
+    "softshrink": (
+        lambda x: np.sign(x) * (abs(x) - 0.5).clip(0),
+        lambda x: abs(x) > 0.5,
+        lambda x: where(abs(x) == 0.5, 3, abs(x) > 0.5),
+    ),
+}
+"""Activations, their slopes, and slopes that are wrong at their kinks alone."""
+
+
+@pytest.mark.parametrize("name", KINKS_ELSEWHERE)
+@pytest.mark.parametrize("seed", range(3))
+def test_kinks_at_halves_and_whole_numbers_are_looked_at(name: str, seed: int) -> None:
+    f, slope, wrong = KINKS_ELSEWHERE[name]
+    x = normal(6, 4)
+    report = check_layer(pointwise(f, slope), (), x, rng=rng(seed), only=AT_X)
+    assert report.ok, str(report)
+    report = check_layer(pointwise(f, wrong), (), x, rng=rng(seed), only=AT_X)
+    assert [(each.law, each.field) for each in report.failures] == [("other_values", "dx")], str(report)
+    assert "is at a kink" in report.failures[0].note
+
+
+@pytest.mark.parametrize("most", [200.0, 1e3, 1e4])
+def test_a_slope_is_that_of_the_function_far_out_too(most: float) -> None:
+    layer = pointwise(lambda x: 2 * x, lambda x: where(abs(x) > most, 0, 2))
+    report = check_layer(layer, (), normal(6, 4), rng=rng(), only=AT_X)
+    assert [(each.law, each.field) for each in report.failures] == [("other_values", "dx")], str(report)

@@ -21,6 +21,15 @@ ZEROS = 0.3
 FIELDS = 4
 """The most parameters that are set to zeros, and to ones, each alone."""
 
+HALVES = np.setdiff1d(np.arange(-14, 15) / 2, 0.0)
+"""The numbers at which activations have their kinks, such as 6 of relu6, 3 of a hard sigmoid and 0.5 of a shrinkage."""
+
+MOST_ARRAYS = 2
+"""The most arrays like x that are filled with them: a small one has some."""
+
+THOUSANDS = (2e3, 3e4)
+"""The sizes of an x that is farther out than any of usual numbers."""
+
 POWERS = (0.5, 1.0, 2.0, 3.0)
 """The numbers that a parameter of one number is set to, with its sign: exponents for which there are other formulas."""
 
@@ -65,7 +74,30 @@ def other_x(x: Array, rng: np.random.Generator, name: str) -> Iterator[tuple[str
     elif not in_unit:
         far = 20 + 20 * rng.random(x.shape)
         yield f"for {name} far out", far if positive else -far
+    if not in_unit:
+        yield from _at_kinks_and_farther_out(x, rng, name, -1.0 if negative else 1.0 if positive else 0.0)
     yield from _with_equal_ones(x, size, name, free=not (positive or negative))
+
+
+def _at_kinks_and_farther_out(
+    x: Array, rng: np.random.Generator, name: str, sign: float
+) -> Iterator[tuple[str, Array]]:
+    """Numbers at which activations have kinks, and very large ones, of one sign if that is not 0."""
+    for half in _with_each(HALVES[HALVES * sign >= 0], x, rng):
+        yield f"for {name} with halves and whole numbers", half
+    for size in THOUSANDS:
+        signs = sign or rng.choice([-1.0, 1.0], x.shape)
+        yield f"for {name} around {size:g}", signs * size * rng.uniform(0.9, 1.1, x.shape)
+
+
+def _with_each(numbers: Array, x: Array, rng: np.random.Generator) -> Iterator[Array]:
+    """Arrays of the numbers of x, but that each of these comes once in one of them: two kinks might hide each other."""
+    mixed = rng.permutation(numbers)
+    for start in range(0, min(numbers.size, MOST_ARRAYS * x.size), max(x.size, 1)):
+        some = mixed[start : start + x.size]
+        made = x.copy()
+        made.flat[rng.choice(x.size, some.size, replace=False)] = some
+        yield made
 
 
 def like_parameters(params: Any, x: Array) -> Iterator[tuple[str, Array]]:

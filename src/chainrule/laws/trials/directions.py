@@ -272,7 +272,7 @@ def _of_field(law: str, field: Field, asked: Asked, rng: np.random.Generator) ->
         return []
     worst = max(found, key=attrgetter("ratio"))
     if worst.ratio > 1:
-        return [_of_worst(law, worst, asked.words(worst.which), rng)]
+        return [_of_worst(law, worst, asked.words(worst.which), field.places, rng)]
     lost = next((asked.words(each.which) for each in found if each.miss.lost), None)
     if lost is not None:
         return [Verdict(law, part.name, ok=False, undecided=True, note=joined(lost, LOST), advice=refuse(part.trial))]
@@ -282,13 +282,17 @@ def _of_field(law: str, field: Field, asked: Asked, rng: np.random.Generator) ->
     return [at_kink or right]
 
 
-def _of_worst(law: str, worst: Comparison, words: str, rng: np.random.Generator) -> Verdict:
-    """The verdict on a field whose gradient misses along a direction, if finer steps and halves of it say so too."""
+def _of_worst(law: str, worst: Comparison, words: str, places: NDArray[Any], rng: np.random.Generator) -> Verdict:
+    """The verdict on a field whose gradient misses along a direction, if finer steps and halves of it say so too.
+
+    Where it has several kinks, of which the halves show others, an entry alone may tell.
+    """
     miss, part, direction = worst.miss, worst.part, worst.direction
     if not part.steady(direction, miss):
         return Verdict(law, part.name, ok=False, undecided=True, note=joined(words, UNSTEADY))
     if not (worst.ties_stay or _splits(part, direction, rng)):
-        return Verdict(law, part.name, ok=False, undecided=True, note=joined(words, part.kinks))
+        at_kink = _at_kinks(law, part, words, places, rng) if miss.kinked else None
+        return at_kink or Verdict(law, part.name, ok=False, undecided=True, note=joined(words, part.kinks))
     verdict = located(law, part, direction, words)
     if verdict.undecided and worst.ties_stay and not miss.kinked and miss.ratio * miss.power > OF_AN_ENTRY:
         tied = "where all entries move alike it is wrong: are ties counted twice? Or left out?"
@@ -333,9 +337,13 @@ def _splits(part: Part, direction: Array, rng: np.random.Generator) -> bool:
 
 
 def _at_kinks(law: str, part: Part, case: str, places: NDArray[Any], rng: np.random.Generator) -> Verdict | None:
-    """The verdict on some entries, each alone, if one of them is wrong: zeros first, where most kinks are."""
+    """The verdict on some entries, each alone, if one of them is wrong: zeros first, where most kinks are.
+
+    After them come those whose gradient is another beside them.
+    """
     mixed = rng.permutation(places)
-    few = mixed[np.argsort(part.leaf.reshape(-1)[mixed] != 0, kind="stable")][:AT_KINKS]
+    jumps = np.nan_to_num(part.units()[part.name].reshape(-1)[mixed])
+    few = mixed[np.lexsort((-jumps, part.leaf.reshape(-1)[mixed] != 0))][:AT_KINKS]
     expected, ratios = confirmed(part, few)
     if not np.any(ratios > 1):
         return None
