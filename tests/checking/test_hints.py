@@ -104,6 +104,14 @@ def test_a_factor_close_to_1_is_not_called_1() -> None:
     assert hint((1 + 2e-6) * right, right, ROWS) == "it is 1.000002 times what it should be: a constant factor"
 
 
+def test_digits_of_float32_are_said() -> None:
+    right = np.random.default_rng(0).standard_normal((ROWS, COLUMNS))
+    words = "it agrees to float32, and not beyond: is a constant in float32, or something computed in it?"
+    assert hint(right * float(np.float32(1 / 6)) * 6, right, ROWS) == words
+    assert hint(right.astype(np.float32).astype(float), right, ROWS) == words
+    assert hint(right * np.where(wrong(2), 1 + 1e-7, 1.0), right, ROWS) == "row 2 is wrong, the others are right"
+
+
 def test_entries_that_are_0_either_way_do_not_make_the_last_row_alone_wrong() -> None:
     right = np.zeros((ROWS, COLUMNS))
     right[-1] = np.arange(1.0, 1 + COLUMNS)

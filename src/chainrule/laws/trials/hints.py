@@ -8,6 +8,12 @@ from numpy.typing import NDArray
 
 from chainrule.laws.trials.wording import where
 
+OF_FLOAT32, EXACT = 1e-6, 1e-9
+"""The relative errors between which numbers in float64 agree to what float32 holds of them."""
+
+TO_FLOAT32 = "it agrees to float32, and not beyond: is a constant in float32, or something computed in it?"
+"""The words for that."""
+
 NOT_FINITE = "it is not finite"
 """The words for a derivative with a nan or an infinity where there is none."""
 
@@ -40,7 +46,18 @@ def _of_all(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence
     factor = float((got[known] * right[known]).sum()) / size
     several = int(np.count_nonzero(right[known])) > 1  # one number is a multiple of any other
     is_multiple = several and abs(factor - 1) > 1e-6 and _same(got, factor * right)
-    return _of_factor(factor, rows) if is_multiple else ""
+    if is_multiple:
+        return _of_factor(factor, rows)
+    return TO_FLOAT32 if several and _is_in_float32(got[known], right[known]) else ""
+
+
+def _is_in_float32(got: NDArray[Any], right: NDArray[Any]) -> bool:
+    """Tell whether a derivative in float64 has the digits of float32, in most entries and not in a few."""
+    if got.dtype != np.float64:
+        return False
+    off, size = np.abs(got - right), np.abs(right)
+    within = off <= OF_FLOAT32 * size + 1e-12 * float(size.max(initial=0.0))
+    return bool(within.all() and np.count_nonzero(off > EXACT * size) > np.count_nonzero(right) / 2)
 
 
 def _by_transpose(got: NDArray[Any], right: NDArray[Any], W: NDArray[Any]) -> bool:
