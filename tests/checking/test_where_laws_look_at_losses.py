@@ -173,6 +173,27 @@ def test_labels_are_tried_in_other_dtypes(dtype: str) -> None:
     assert verdict.note == f"for targets in {dtype} it is another, though the loss is the same"
 
 
+def test_between_targets_of_0_and_1_a_fault_tells_nothing_for_sure() -> None:
+    """Labels may be smoothed, unless the loss is for hard ones, which it should then say."""
+
+    def loss(of_targets: Callable[[Array], Array]) -> Loss[Any, Any]:
+        def rows(out: Array, targets: Array) -> Array:
+            return np.asarray((np.logaddexp(0, out) - out * targets).mean(-1))
+
+        def forward(out: Array, targets: Array) -> tuple[Array, Any]:
+            dout = (1 / (1 + np.exp(-out)) - of_targets(targets)) / out.size
+            return np.asarray(rows(out, targets).mean(), out.dtype), dout.astype(out.dtype)
+
+        return Loss(forward, lambda dout, dloss: dout * np.asarray(dloss, dout.dtype), rows)
+
+    (verdict,) = laws.loss_targets(loss(np.round), OUT, HITS, RNG(0))
+    assert_sound([verdict])
+    assert (verdict.undecided, verdict.note) == (True, "for targets of 0.1 and 0.9")
+    assert verdict.advice == "If these targets are not meant, let forward refuse them"
+    (verdict,) = laws.loss_targets(loss(own), OUT, HITS, RNG(0))
+    assert verdict.ok, verdict
+
+
 def test_a_loss_that_writes_to_other_targets_is_found_there() -> None:
     made = squares_but(lambda out, targets: False)
 

@@ -29,6 +29,9 @@ LENGTHS = (1, 17, 33)
 LARGER = (("ten", 10.0), ("a hundred", 100.0), ("a hundred thousand", 1e5))
 """By how many times targets are made larger."""
 
+SOFT = 0.1
+"""The target that is tried in place of 0, and its complement in that of 1: labels may be smoothed."""
+
 CLOSE = 2.0**-17
 """By how much an out is off its targets that is close to them."""
 
@@ -130,6 +133,18 @@ def other_targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterato
             like + CLOSE * rng.standard_normal(out.shape).astype(out.dtype),
             targets,
         )
+
+
+def soft_targets(out: Array, targets: Any) -> Iterator[OtherArguments]:
+    """Targets between 0 and 1 where all of an array are one or the other, as those of independent classes are."""
+
+    def softened(leaf: Array) -> Array:
+        hard = leaf.dtype.kind == "f" and leaf.shape == out.shape and np.isin(leaf, (0, 1)).all() and leaf.any()
+        return np.where(leaf == 1, 1 - SOFT, SOFT).astype(leaf.dtype) if hard and not are_shares(leaf) else leaf
+
+    soft = tree.map(softened, targets)
+    if any(one is not other for one, other in zip(tree.leaves(soft), tree.leaves(targets), strict=True)):
+        yield f"for targets of {SOFT} and {1 - SOFT}", out, soft
 
 
 def targets_in_other_dtypes(targets: Any) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from chainrule.laws.of_layers._tokens import EQUAL
 from chainrule.laws.of_layers.douts import any_dout
 from chainrule.laws.of_layers.values import other_values
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, of_ignored, one_verdict, run_loss
-from chainrule.laws.of_losses._cases import other_sizes, other_targets, targets_in_other_dtypes
+from chainrule.laws.of_losses._cases import other_sizes, other_targets, soft_targets, targets_in_other_dtypes
 from chainrule.laws.of_losses.memory import written_to
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import Asked, by_directions, refuse
@@ -41,6 +41,9 @@ CANCELLED = 2.0**-46
 
 FAR = (1e3, 1e4)
 """The largest numbers of an out that is far out."""
+
+REFUSE_TARGETS = "If these targets are not meant, let forward refuse them"
+"""The advice where a law has made targets that the loss may have taken by accident."""
 
 ALL_PAIRS = 257
 """The most rows at which a wrong entry is searched for, of a loss whose rows are coupled."""
@@ -241,8 +244,19 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
             continue
         if any(each.wrong for each in verdicts):
             break  # the others would say the same, of larger ones slowly
+    if not any(each.wrong for each in verdicts):
+        verdicts += _of_soft_targets(loss, base, targets, rng)
     verdicts += _in_other_dtypes(loss, base.x, targets)
     return of_ignored(loss, out, targets, one_verdict("loss_targets", verdicts))
+
+
+def _of_soft_targets(loss: Loss[Any, Any], base: Trial, targets: Any, rng: np.random.Generator) -> Iterator[Verdict]:
+    """The verdicts for targets between 0 and 1 where all are one or the other, which may be all that is meant."""
+    for words, given, wanted in soft_targets(base.x, targets):
+        with suppress(Exception), np.errstate(all="ignore"):  # it refuses them, which is an answer
+            trial = evolve(Trial.in_float64(as_layer(loss, wanted), (), given).with_noise(base.noise), floor=UNIT)
+            for each in _compared(trial, rng, words, pairs=loss.couples_rows and len(given) > ALL_PAIRS):
+                yield evolve(each, undecided=True, advice=REFUSE_TARGETS) if each.wrong else each
 
 
 def _in_other_dtypes(loss: Loss[T, C], out: Array, targets: T) -> Iterator[Verdict]:
