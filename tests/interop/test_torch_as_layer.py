@@ -1058,3 +1058,16 @@ def test_a_slope_at_nan_may_be_another_in_float32(kind: str) -> None:
     x = np.random.default_rng(5).standard_normal((6, 4))
     report = check(as_layer(getattr(torch.nn, kind)()), (), x, only=("other_calls",))
     assert report.ok, report
+
+
+def test_dtypes_that_do_not_go_together_are_named() -> None:
+    linear, x = torch.nn.Linear(3, 2), np.ones((4, 3))
+    words = r"as_layer: x is float64 but weight is float32: convert one of them, e.g. with .astype\(np.float32\)"
+    with pytest.raises(TypeError, match=words):
+        as_layer(linear).forward(parameters(linear), x)
+    assert as_layer(linear).forward(parameters(linear), x.astype(np.float32))[0].dtype == np.float32
+
+
+def test_a_function_may_mix_dtypes() -> None:
+    out, _ = as_layer(lambda x, weight: x * weight).forward(np.ones(3, np.float32), np.ones((4, 3)))
+    assert out.dtype == np.float64

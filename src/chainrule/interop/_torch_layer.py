@@ -414,7 +414,11 @@ def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:
             _require_grad(loan.tensor)
     with _recording(lent.tensor.device.type, autocast=subject.autocast), _buffers_kept():
         inputs = [_lowered(each.tensor) if subject.autocast else each.tensor for each in (lent, *loans)]
-        out = subject.at_leaves(params, inputs[1:], inputs[0])
+        try:
+            out = subject.at_leaves(params, inputs[1:], inputs[0])
+        except RuntimeError as error:
+            _check_dtypes(subject, error, lent, loans)
+            raise
         if not torch.is_tensor(out):
             raise TypeError(
                 f"as_layer: {name_of_function(subject.f)} must return one tensor, got {describe(out)}: {_wrapped(out)}"
@@ -425,6 +429,16 @@ def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:
         loan.settle(name_of_function(subject.f))
     give = numpy_of if on_numpy else _fresh
     return give(out), Graph(partial(_pull, subject, params, lent, loans, out, give))
+
+
+def _check_dtypes(subject: Subject, error: RuntimeError, lent: Loan, loans: list[Loan]) -> None:
+    """Say which dtypes do not go together, where f may have failed for that: many functions of torch mix them."""
+    kind = lent.tensor.dtype
+    others = [loan for loan in loans if loan.tensor.is_floating_point() and loan.tensor.dtype != kind]
+    if "dtype" in str(error) and lent.tensor.is_floating_point() and others and not subject.autocast:
+        is_, of = (str(each).removeprefix("torch.") for each in (kind, others[0].tensor.dtype))
+        convert = "convert one of them, e.g. with .astype(np.float32)"
+        raise TypeError(f"as_layer: x is {is_} but {others[0].name} is {of}: {convert}") from error
 
 
 def _lowered(tensor: Any) -> Any:
