@@ -74,9 +74,9 @@ def other_x(x: Array, rng: np.random.Generator, name: str) -> Iterator[tuple[str
     elif not in_unit:
         far = 20 + 20 * rng.random(x.shape)
         yield f"for {name} far out", far if positive else -far
+    yield from _with_equal_ones(x, size, name, free=not (positive or negative))
     if not in_unit:
         yield from _at_kinks_and_farther_out(x, rng, name, -1.0 if negative else 1.0 if positive else 0.0)
-    yield from _with_equal_ones(x, size, name, free=not (positive or negative))
 
 
 def _at_kinks_and_farther_out(
