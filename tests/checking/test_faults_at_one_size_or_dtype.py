@@ -183,10 +183,10 @@ HIDDEN = {
     "float16 held": Planted(
         Layer(lambda p, x: (x * x, x if x.dtype == np.float16 else own(x)), squares_back), "ownership", "in float16"
     ),
-    "sixty-four rows": Planted(centred(lambda n: n == 64), "other_sizes", "for x f64[64, 5]"),
-    "257 rows": Planted(centred(lambda n: 200 < n < 300), "other_sizes", "for x f64[25"),
+    "sixty-four rows": Planted(centred(lambda n: n == 64), "other_sizes", "for x (64, 5)"),
+    "257 rows": Planted(centred(lambda n: 200 < n < 300), "other_sizes", "for x (25"),
     "more than 64 steps": Planted(
-        Layer(sums_of_steps, sums_of_64_steps), "other_sizes", "for x f64[2, 65, 3]", RNG(7).standard_normal((2, 4, 3))
+        Layer(sums_of_steps, sums_of_64_steps), "other_sizes", "for x (2, 65, 3)", RNG(7).standard_normal((2, 4, 3))
     ),
     "grads of one entry": Planted(
         products_but(lambda x, d: x.T @ d * (np.count_nonzero(d) != 1)), "grads_without_dx", "", params=W

@@ -291,7 +291,7 @@ def test_gradients_that_are_summed_over_one_axis_of_rows_alone_cannot_be_told() 
     params = RNG(0).standard_normal(5)
     report = reported(Layer(scaled, summed_over_the_first, event_axes=1), X, params, law="other_sizes")
     (verdict,) = report.undecided
-    assert verdict.note == "for x f64[2, 6, 5], which has two axes of rows: has shape (6, 5), expected (5,)"
+    assert verdict.note == "for x (2, 6, 5), which has two axes of rows: has shape (6, 5), expected (5,)"
     assert reported(Layer(scaled, summed_over_all, event_axes=1), X, params, law="other_sizes").ok
     assert reported(Layer(scaled, summed_over_the_first), X, params, law="other_sizes").ok
 

@@ -140,15 +140,15 @@ FOUND = {
     "columns beyond 64 beside a scale": Planted(
         scaled_but(lambda x, s, d: (d * s * (np.arange(s.size) < 64), (d * x).sum(0))),
         "other_sizes",
-        "for x f64[6, 65] and parameters of 65",
+        "for x (6, 65) and parameters of 65",
         params=SCALE,
     ),
     "eleven columns": Planted(
         squares_but(lambda x, d: more_if(x.shape[-1] % 8 == 3 and x.shape[-1] > 8, 2 * x * d)),
         "other_sizes",
-        "for x f64[6, 11]",
+        "for x (6, 11)",
     ),
-    "whole blocks of steps": Planted(of_steps_but(lambda t: t % 16 == 0), "other_sizes", "for x f64[3, 16, 4]", SERIES),
+    "whole blocks of steps": Planted(of_steps_but(lambda t: t % 16 == 0), "other_sizes", "for x (3, 16, 4)", SERIES),
     "steps first in memory": Planted(
         squares_but(lambda x, d: more_if(d.strides[1] > d.strides[0] > d.strides[2] > 0, 2 * x * d)),
         "any_layout",

@@ -82,10 +82,10 @@ def silenced(p: Any, x: Array) -> tuple[Array, Array]:
 
 FAULTS = {
     "dx of 0 from 8 columns on": Planted(
-        by_one_number(lambda d: d.shape[1] < 8, as_it_is), "other_sizes", "for x f64[6, 8]", params=SCALE
+        by_one_number(lambda d: d.shape[1] < 8, as_it_is), "other_sizes", "for x (6, 8)", params=SCALE
     ),
     "dx of 0 for one column": Planted(
-        by_one_number(lambda d: d.shape[1] > 1, as_it_is), "other_sizes", "for x f64[6, 1]", params=SCALE
+        by_one_number(lambda d: d.shape[1] > 1, as_it_is), "other_sizes", "for x (6, 1)", params=SCALE
     ),
     "a sum over 33 columns": Planted(
         by_one_number(np.ones_like, lambda each: each[:, :33]), "other_sizes", "for x", params=SCALE

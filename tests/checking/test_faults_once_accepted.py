@@ -212,16 +212,16 @@ PIXELS = RNG(7).standard_normal((2, 3, 4, 5))
 PLANTED = {
     "entries of empty where x is 0": Planted(Layer(squares, leaves_zeros_unwritten), "all_written", "x with zeros"),
     "the largest number of all rows": Planted(softmax_by(np.max), "independent_rows", "a thousand times as large"),
-    "a corner of the second tile": Planted(tangent_but(in_a_tile), "other_sizes", "x f64[33, 33]"),
-    "halves of an odd width": Planted(two_groups(), "other_sizes", "for x f64[6, ", RNG(7).random((6, 8))),
-    "thirty-two rows": Planted(centred_rows(lambda n: n % 32 == 0), "other_sizes", "x f64[32, 5]"),
+    "a corner of the second tile": Planted(tangent_but(in_a_tile), "other_sizes", "x (33, 33)"),
+    "halves of an odd width": Planted(two_groups(), "other_sizes", "for x (6, ", RNG(7).random((6, 8))),
+    "thirty-two rows": Planted(centred_rows(lambda n: n % 32 == 0), "other_sizes", "x (32, 5)"),
     "eight steps": Planted(sums_along_1(lambda shape: shape[1] % 8 == 0), "other_sizes", "8, ", IMAGES),
     "two steps": Planted(sums_along_1(lambda shape: shape[1] == 2), "other_sizes", "2, ", IMAGES),
-    "square images": Planted(sums_along_1(lambda shape: shape[1] == shape[2]), "other_sizes", "[2, 6, 6, 2]", IMAGES),
+    "square images": Planted(sums_along_1(lambda shape: shape[1] == shape[2]), "other_sizes", "(2, 6, 6, 2)", IMAGES),
     "a place that no stride reaches": Planted(
         Layer(lambda p, x: (strided_filter(x, p) @ p, (own(x), own(p))), filter_back),
         "other_sizes",
-        "for x f64[6, 6]",
+        "for x (6, 6)",
         params=KERNEL,
     ),
     "large numbers of float32": Planted(

@@ -97,13 +97,13 @@ W = RNG(1).standard_normal((5, 4))
 U = RNG(2).standard_normal((2, 3))
 
 WRONG: dict[str, tuple[Layer[Any, Any], Any, str]] = {
-    "inputs beyond 64": (product(inputs_beyond_64), W, "x f64[6, 65] and parameters with 65 numbers in place of 5"),
-    "outputs beyond 128": (product(outputs_beyond_128), W, "x f64[6, 5] and parameters with 129 numbers in place of 4"),
-    "dx beyond 128": (product(dx_beyond_128), W, "x f64[6, 129] and parameters with 129 numbers in place of 5"),
-    "one output": (product(of_one_output), W, "x f64[6, 5] and parameters with 1 number in place of 4"),
-    "halves beyond 32": (halves(32), W, "x f64[6, 5] and parameters with 128 numbers in place of 4"),
-    "halves beyond 64": (halves(65), W, "x f64[6, 5] and parameters with 130 numbers in place of 4"),
-    "gates beyond 64": (gates(64), (W, U), "x f64[6, 5] and parameters with 65 numbers in place of 2"),
+    "inputs beyond 64": (product(inputs_beyond_64), W, "x (6, 65) and parameters with 65 numbers in place of 5"),
+    "outputs beyond 128": (product(outputs_beyond_128), W, "x (6, 5) and parameters with 129 numbers in place of 4"),
+    "dx beyond 128": (product(dx_beyond_128), W, "x (6, 129) and parameters with 129 numbers in place of 5"),
+    "one output": (product(of_one_output), W, "x (6, 5) and parameters with 1 number in place of 4"),
+    "halves beyond 32": (halves(32), W, "x (6, 5) and parameters with 128 numbers in place of 4"),
+    "halves beyond 64": (halves(65), W, "x (6, 5) and parameters with 130 numbers in place of 4"),
+    "gates beyond 64": (gates(64), (W, U), "x (6, 5) and parameters with 65 numbers in place of 2"),
 }
 
 

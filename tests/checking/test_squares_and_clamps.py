@@ -70,7 +70,7 @@ def report_on(layer: Layer[Any, Any], params: Any, x: Array = X) -> Any:
 @pytest.mark.parametrize(
     ("backward", "field", "words"),
     [
-        (until_it_runs, "dx", "for x f64[6, 3] and parameters with 3 numbers in place of 4"),
+        (until_it_runs, "dx", "for x (6, 3) and parameters with 3 numbers in place of 4"),
         (loses_the_rest_of_eight, "grads", "columns from 18 on are wrong"),
     ],
 )

@@ -202,9 +202,9 @@ def far_out_beyond_64_rows(x: Array) -> NDArray[np.bool_]:
         (
             far_out_beyond_8_columns,
             "other_sizes",
-            "for x f64[5, 33], of which some numbers are 0 or ten times as large",
+            "for x (5, 33), of which some numbers are 0 or ten times as large",
         ),
-        (zeros_beyond_8_columns, "other_sizes", "for x f64[5, 33], of which some numbers are 0 or ten times as large"),
+        (zeros_beyond_8_columns, "other_sizes", "for x (5, 33), of which some numbers are 0 or ten times as large"),
         (far_out_beyond_64_rows, "independent_rows", "rows, of which some numbers are 0 or ten times as large"),
     ],
 )

@@ -442,7 +442,7 @@ def test_every_number_of_steps_is_tried() -> None:
 def test_a_fault_at_a_number_of_columns_is_found_there(columns: int) -> None:
     verdicts = laws.other_sizes(copied_but(lambda x: x.shape == (6, columns)), (), X, RNG(0))
     words = FACTOR if columns < 5 else "it is wrong here"  # of many entries a few are looked at
-    assert found(verdicts) == {("dx", f"for x f64[6, {columns}]: {words}")}
+    assert found(verdicts) == {("dx", f"for x (6, {columns}): {words}")}
 
 
 def test_every_number_of_rows_is_taken_for_itself() -> None:

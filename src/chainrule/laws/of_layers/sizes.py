@@ -9,7 +9,6 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
@@ -106,18 +105,18 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         if shape != x.shape and x.size and math.prod(shape) <= most:
             other, begun = _spread(x, shape, rng), time.perf_counter()
             counts = partial(_counts, x, shape in by_accident)
-            verdicts += judged_at("other_sizes", base, Elsewhere(f"for x {describe(other)}", other), rng, counts=counts)
+            verdicts += judged_at("other_sizes", base, Elsewhere(f"for x {other.shape}", other), rng, counts=counts)
             seconds = time.perf_counter() - begun
             if seconds > PATIENCE:
                 most = math.prod(shape)
-                note = f"x larger than {describe(other)}, which took {seconds:.0f} s, is left out"
+                note = f"x larger than {other.shape}, which took {seconds:.0f} s, is left out"
         if any(each.wrong for each in verdicts):
             break
     if free and not any(each.wrong for each in verdicts):
         verdicts += _of_mixed_columns(base, x, most, rng)
     if has_rows:
         twice = np.stack([x, x[::-1]])
-        words = f"for x {describe(twice)}, which has two axes of rows"
+        words = f"for x {twice.shape}, which has two axes of rows"
         verdicts += judged_at("other_sizes", base, Elsewhere(words, twice), rng)
     if not any(each.wrong for each in verdicts):
         verdicts += _with_parameters(base, x, rng)
@@ -131,7 +130,7 @@ def _of_mixed_columns(base: Trial, x: Array, most: int, rng: np.random.Generator
         shape = (*x.shape[:-1], columns)
         if columns > x.shape[-1] and math.prod(shape) <= most:
             other = mixed(_spread(x, shape, rng), rng)
-            case = f"for x {describe(other)}, of which some numbers are 0 or ten times as large"
+            case = f"for x {other.shape}, of which some numbers are 0 or ten times as large"
             found += judged_at("other_sizes", base, Elsewhere(case, other), rng, counts=_never)
     return [each for each in found if each.wrong]
 
@@ -218,7 +217,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
                 if made is None:
                     continue
                 params, other = made
-                case = f"for x {describe(other)} and parameters {resized.in_words(vectors=vectors)}"
+                case = f"for x {other.shape} and parameters {resized.in_words(vectors=vectors)}"
                 found = judged_at("other_sizes", base, Elsewhere(case, other, params), rng, counts=counts)
                 if any(each.wrong for each in found):
                     return [*verdicts, *(found if vectors else _not_as_given(base, found, rng))]
