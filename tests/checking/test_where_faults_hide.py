@@ -182,13 +182,13 @@ HIDDEN = {
         Layer(sees_strides, lambda x, d: (d * np.cos(x), ())), "any_layout", "x", "broadcast along axis 0"
     ),
     "the tail of a block of steps": Hidden(
-        Layer(sine, loses_a_tail), "other_sizes", "dx", "f64[3, 1, 4]", RNG(5).standard_normal((3, 8, 4))
+        Layer(sine, loses_a_tail), "other_sizes", "dx", "(3, 1, 4)", RNG(5).standard_normal((3, 8, 4))
     ),
     "coupled rows beyond 300": Hidden(
         Layer(lambda p, x: (x - x.mean(0), ()), lambda c, d: (d - d[:300].mean(0), ()), couples_rows=True),
         "other_sizes",
         "dx",
-        "f64[1000, 5]",
+        "(1000, 5)",
     ),
     "kept by the identity of x": Hidden(by_identity(), "calls_in_between", "backward", "the same array"),
     "entries in one place": Hidden(

@@ -16,6 +16,7 @@ from chainrule.laws.of_layers._elsewhere import Elsewhere, judged_at, with_floor
 from chainrule.laws.of_layers._other_numbers import (
     FIELDS,
     beyond_the_domain,
+    farther_out,
     like_parameters,
     of_one_sign,
     of_the_same_signs,
@@ -96,7 +97,13 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
         verdicts += _of_one_sign(base, rng, but=_wrong(verdicts))
     for each in dict.fromkeys((own, np.dtype(np.float64))):
         verdicts += _far_out(layer, params, base.x, each, rng)
-    return worst_by_field(verdicts)
+    return worst_by_field(verdicts + ([] if _wrong(verdicts) else _farther_out(base, rng)))
+
+
+def _farther_out(base: Trial, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts at an x of thousands."""
+    some = (Elsewhere(*each) for each in farther_out(base.x, rng, base.names.x))
+    return [verdict for other in some for verdict in judged_at("other_values", base, other, rng)]
 
 
 def _wrong(verdicts: list[Verdict]) -> set[str]:
