@@ -106,7 +106,7 @@ def test_a_factor_close_to_1_is_not_called_1() -> None:
 
 def test_digits_of_float32_are_said() -> None:
     right = np.random.default_rng(0).standard_normal((ROWS, COLUMNS))
-    words = "it agrees to float32, and not beyond: is a constant in float32, or something computed in it?"
+    words = "it agrees to float32, and not beyond: is there an epsilon, or a constant or a product in float32?"
     assert hint(right * float(np.float32(1 / 6)) * 6, right, ROWS) == words
     assert hint(right.astype(np.float32).astype(float), right, ROWS) == words
     assert hint(right * np.where(wrong(2), 1 + 1e-7, 1.0), right, ROWS) == "row 2 is wrong, the others are right"

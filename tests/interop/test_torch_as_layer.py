@@ -1069,5 +1069,8 @@ def test_dtypes_that_do_not_go_together_are_named() -> None:
 
 
 def test_a_function_may_mix_dtypes() -> None:
-    out, _ = as_layer(lambda x, weight: x * weight).forward(np.ones(3, np.float32), np.ones((4, 3)))
+    def scaled(x: Any, weight: Any) -> Any:
+        return x * weight
+
+    out, _ = as_layer(scaled).forward(np.ones(3, np.float32), np.ones((4, 3)))
     assert out.dtype == np.float64

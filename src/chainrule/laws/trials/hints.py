@@ -11,7 +11,7 @@ from chainrule.laws.trials.wording import where
 OF_FLOAT32, EXACT = 1e-6, 1e-9
 """The relative errors between which numbers in float64 agree to what float32 holds of them."""
 
-TO_FLOAT32 = "it agrees to float32, and not beyond: is a constant in float32, or something computed in it?"
+TO_FLOAT32 = "it agrees to float32, and not beyond: is there an epsilon, or a constant or a product in float32?"
 """The words for that."""
 
 NOT_FINITE = "it is not finite"
