@@ -270,6 +270,9 @@ def without_small(off: Array, least: float) -> Array:
     return np.where(np.abs(off) < least, 0, off)
 
 
+FAR_OUT = "loss_values, dout: for out around 2000"
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -284,7 +287,7 @@ def test_errors_of_every_size_are_tried(spoil: Callable[[Array], Array], words: 
     loss = made(backward=lambda c, d: slopes(np.asarray(spoil(c), c.dtype), d))
     *far_out, said = words_of(checked(loss, seed=seed))
     assert said.startswith(f"loss_targets, dout: {words}")
-    assert all(each.startswith("loss_values, dout: for out of 1e+0") for each in far_out)
+    assert all(each.startswith(("loss_values, dout: for out of 1e+0", FAR_OUT)) for each in far_out)
 
 
 def test_targets_of_ones_are_tried() -> None:

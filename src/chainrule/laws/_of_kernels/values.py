@@ -107,7 +107,8 @@ APART = 4
 
 
 SIDES, BESIDE = 2, 2.0**-20
-"""How many times all numbers of x are moved, and back, to see whether the formula has a kink there; by how much."""
+"""The number of times that all numbers of x are moved, and back, to see whether the formula has a kink there; and by
+what share of them."""
 
 
 TIE = (
