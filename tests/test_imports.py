@@ -10,7 +10,6 @@ SOURCE = Path(__file__).parent.parent / "src" / "chainrule"
 # A file imports only from its own room and from rooms of rows above. A new layer, loss, combinator, optimizer or law
 # needs no entry: files are named only where they hold rooms together.
 ROOMS = (
-    "_extras",  # what to install
     "arrays  parts  rules/in_torch",  # what an array is, and how layers stand to each other
     "naming  rules/rule  rules/inference  rules/onnx_graph",
     "layer  loss  optimizer  tree  schedules",  # the contracts

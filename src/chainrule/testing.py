@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from attrs import frozen
 
-from chainrule._extras import pip_install
+from chainrule.arrays.extras import pip_install
 from chainrule.arrays.types import Array
 from chainrule.checking.check import check_layer, check_loss, check_network, check_optimizer
 from chainrule.checking.effort import Effort

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from chainrule._extras import pip_install
 from chainrule.arrays.arguments import conversion, describe, is_a, is_of_pandas
+from chainrule.arrays.extras import pip_install
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
 from chainrule.arrays.tuned import TUNED

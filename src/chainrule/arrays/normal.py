@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from chainrule._extras import pip_install
+from chainrule.arrays.extras import pip_install
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array, is_numpy, library_name
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from chainrule._extras import pip_install
+from chainrule.arrays.extras import pip_install
 from chainrule.demo.errors import DivergenceError, UsageError
 from chainrule.demo.extras import installed, one_thread
 from chainrule.demo.options import parse

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from chainrule._extras import pip_install
+from chainrule.arrays.extras import pip_install
 from chainrule.datasets import Dataset
 from chainrule.demo import data, output_file, progress, report
 from chainrule.demo.errors import UsageError

@@ -18,8 +18,8 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe
+from chainrule.arrays.extras import pip_install
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import is_numpy
 from chainrule.interop.arguments import (

@@ -34,8 +34,8 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.extras import pip_install
 from chainrule.arrays.ownership import own
 from chainrule.interop._conversions import form, in_numpy, moved
 from chainrule.interop._entries import TEXTS, Value, put_together, taken_apart

@@ -19,8 +19,8 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from chainrule import tree
-from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe
+from chainrule.arrays.extras import pip_install
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.records import blank, field_names, is_record
 from chainrule.arrays.types import Array, is_numpy

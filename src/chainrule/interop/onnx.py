@@ -18,8 +18,8 @@ import numpy as np
 from attrs import define, field
 
 from chainrule import tree
-from chainrule._extras import pip_install
 from chainrule.arrays.arguments import conversion, describe
+from chainrule.arrays.extras import pip_install
 from chainrule.arrays.types import is_array
 from chainrule.encoder import Network, checked_network
 from chainrule.naming import title_of

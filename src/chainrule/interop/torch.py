@@ -33,8 +33,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from chainrule import tree
-from chainrule._extras import pip_install
 from chainrule.arrays.arguments import describe
+from chainrule.arrays.extras import pip_install
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder, Network, checked_network, seed_hint
 from chainrule.interop.arguments import Place, beside, check_place, constant_at, keep, name_of_function

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule._extras import pip_install
 from chainrule.arrays.cells import first_cell
+from chainrule.arrays.extras import pip_install
 
 try:
     import_module("sklearn")
