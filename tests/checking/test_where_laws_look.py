@@ -149,7 +149,7 @@ def test_beyond_the_sign_that_all_of_x_has_a_fault_tells_nothing_for_sure(x: Arr
         return np.array_equal(np.abs(at), np.abs(x)) and np.count_nonzero(at > 0) == np.count_nonzero(at < 0) == 15
 
     def some_are_0(at: Array) -> Any:
-        return np.array_equal(at[at != 0], x[at != 0]) and 0 < np.count_nonzero(at == 0) < 20 and not at[-1].any()
+        return np.array_equal(at[at != 0], x[at != 0]) and 0 < np.count_nonzero(at == 0) < 15 and not at[-1].any()
 
     for wrong, words in ((both_signs, "of both signs where all had one"), (some_are_0, "with zeros where it had none")):
         (verdict,) = laws.other_values(copied_but(wrong), (), x, RNG(0))
@@ -190,7 +190,7 @@ OF_PARAMETERS: dict[str, Callable[[Array, Array], Any]] = {
 
 @pytest.mark.parametrize("words", OF_PARAMETERS)
 def test_a_fault_for_other_parameters_is_found_there(words: str) -> None:
-    verdicts = laws.other_values(affine_but(OF_PARAMETERS[words]), (W, B), X, RNG(1))
+    verdicts = laws.other_values(affine_but(OF_PARAMETERS[words]), (W, B), X, RNG(0))
     assert found(verdicts) == {("grads[0]", f"for {words}: {FACTOR}")}
 
 
