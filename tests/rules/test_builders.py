@@ -15,14 +15,21 @@ from attrs import frozen
 from chainrule import (
     Array,
     Labels,
+    Layer,
     Unit,
     check_layer,
     check_loss,
     check_optimizer,
     identity,
+    mean_squared_error,
+    prediction,
     record,
     relu,
     rules,
+    sequential,
+    sgd,
+    tanh,
+    training_step,
     value_and_grad,
 )
 from chainrule.layer import Shape
@@ -292,6 +299,36 @@ def test_a_layer_warns_unless_it_is_told_to_be_quiet() -> None:
             loud.forward((), x)
         with pytest.raises(FloatingPointError):
             loud.backward(cache, ones)
+
+
+@pytest.mark.parametrize("beside", [relu, tanh])
+def test_warnings_of_a_layer_are_seen_in_a_pass_beside_quiet_layers_and_those_of_quiet_ones_are_not(
+    beside: Layer[Unit, Any],
+) -> None:
+    x, wanted = np.array([[1000.0]]), np.array([[0.0]])
+
+    def runs(network: Layer[Any, Any], params: Any) -> list[Callable[[], object]]:
+        step, state = training_step(network, mean_squared_error, sgd(0.1)), sgd(0.1).init(params)
+        return [
+            lambda: step(params, state, x, wanted),
+            lambda: value_and_grad(network, mean_squared_error)(params, x, wanted),
+            lambda: prediction(network)(params, x),
+        ]
+
+    quiet = rules.layer("towers", (), towers, slopes_of_towers, quiet=True)
+    loud = rules.layer("towers", (), towers, slopes_of_towers)
+    with np.errstate(all="raise"):
+        for run in [
+            *runs(sequential(quiet, beside), ((), ())),
+            *runs(sequential(relu, sequential(quiet, beside)), ((), ((), ()))),
+        ]:
+            run()
+        for run in [
+            *runs(sequential(loud, beside), ((), ())),
+            *runs(sequential(relu, sequential(loud, quiet), beside), ((), ((), ()), ())),
+        ]:
+            with pytest.raises(FloatingPointError):
+                run()
 
 
 def test_backward_of_a_rule_is_told_whether_dx_is_wanted_and_must_give_it_then() -> None:

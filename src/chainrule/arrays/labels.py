@@ -14,8 +14,8 @@ UNSIGNED = {np.dtype(f"{o}i{size}"): np.dtype(f"{o}u{size}") for size in (1, 2, 
 
 def fit(labels: Any, k: int) -> bool:
     """Tell whether labels, a NumPy array that is not empty, are in [0, k)."""
-    kind = labels.dtype
-    bits = labels.view(UNSIGNED[kind]) if kind in UNSIGNED else labels
+    kind = UNSIGNED.get(labels.dtype)
+    bits = labels if kind is None else labels.view(kind)
     return bool(bits.item(bits.argmax()) < k)  # a negative label is a very large number here
 
 

@@ -21,7 +21,7 @@ from chainrule.arrays.types import Array, is_array, is_numpy, is_tuple
 from chainrule.encoder import Encoder, checked_network, seed_hint
 from chainrule.layer import Layer
 from chainrule.naming import options_of, public, titled
-from chainrule.parts import Parts, check_depth
+from chainrule.parts import Chain, Parts, check_depth
 from chainrule.rules.passes import in_pairs, pair_of, rule_of
 from chainrule.rules.rule import Rule, refuse_no_dx
 
@@ -104,11 +104,13 @@ def layer_or_encoder(
         check_depth(name, parts)
     of_pairs = Combination(name, tuple(pair_of(layer) for layer in layers), forward, backward)
     of_rules = tuple(rule_of(layer) for layer in layers)
+    quiet = [each.quiet for each in of_rules if each.quiet is not None]
+    alike = isinstance(parts, Chain) and len(quiet) == len(of_rules)  # a chain itself computes nothing
     axes = [layer.event_axes for layer in layers]
     general: dict[str, Any] = {
         "name": titled(name, options_of(forward)),
         "parts": parts,
-        "rule": _rule_over(of_rules, forward, backward),
+        "rule": _rule_over(of_rules, forward, backward, _rule_over(tuple(quiet), forward, backward) if alike else None),
         "couples_rows": any(layer.couples_rows for layer in layers),
         "event_axes": None if None in axes else max([0, *(each for each in axes if each is not None)]),
         **traits,
@@ -124,7 +126,9 @@ def checked_part(name: str, layer: Any) -> Any:
     return checked_network(name, layer, what="argument 1", combinator=name)
 
 
-def _rule_over(parts: Rules, forward: Forward, backward: Backward) -> Rule[Any, Any]:
+def _rule_over(
+    parts: Rules, forward: Forward, backward: Backward, quiet: Rule[Any, Any] | None = None
+) -> Rule[Any, Any]:
     """The rule of a combinator over rules; closures are called in less time than partials."""
 
     def rule_forward(xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:
@@ -133,7 +137,7 @@ def _rule_over(parts: Rules, forward: Forward, backward: Backward) -> Rule[Any, 
     def rule_backward(xp: Namespace, caches: Caches, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
         return backward(parts, xp, caches, dout, wants_dx)
 
-    return Rule(rule_forward, rule_backward, forward)
+    return Rule(rule_forward, rule_backward, forward, quiet)
 
 
 @frozen(eq=False)

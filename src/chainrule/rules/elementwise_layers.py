@@ -55,7 +55,7 @@ def elementwise(
     slope: Callable[[Namespace, Array], Array] | None = None,
     *,
     backward: Callable[[Namespace, Array, Array], Array] | None = None,
-    quiet: bool = True,
+    quiet: bool | None = True,
     operations: tuple[int, int] | None = None,
     onnx: Onnx[Unit] | None = None,
 ) -> Elementwise:
@@ -74,7 +74,8 @@ def elementwise(
     quiet
         True for a function that rounds, and more than it is for `layer`: NumPy's warnings of harmless underflow and of
         values at infinity are silenced, a large array comes block by block, and what has 16 bits is computed in float32
-        and rounded once. False for a function that lets numbers through or not, as `relu` does.
+        and rounded once. None for one that lets numbers through or not, as `relu` does, of which NumPy has nothing to
+        say. False for any other whose warnings are to be seen.
     operations
         The floating-point operations of one number, forward and backward.
     onnx
@@ -99,12 +100,12 @@ def elementwise(
     (array([9.]), array([60.]))
     """
     back = backward or partial(_times, slope)
-    arithmetic = LayerArithmetic(
-        name, tuple, _nothing, _nothing, _forward_of(forward, quiet=quiet), _backward_of(back, quiet=quiet), None
-    )
+    whole = _by_blocks(forward) if quiet else _whole(forward)
+    arithmetic = LayerArithmetic(name, tuple, _nothing, _nothing, whole, _backward_of(back), None, warns=not quiet)
     return made_of(
         arithmetic,
         forward,
+        harmless=quiet is None,
         elementwise=True,
         event_axes=0,
         operations=None if operations is None else per_number(operations),
@@ -116,15 +117,21 @@ def _nothing(params: Unit) -> tuple[Array, ...]:
     return ()
 
 
-def _forward_of(
-    forward: Callable[[Namespace, Array], tuple[Array, Array]], *, quiet: bool
+def _whole(
+    forward: Callable[[Namespace, Array], tuple[Array, Array]],
 ) -> Callable[[Namespace, Unit, Array], tuple[Array, Saved]]:
-    def loud(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
+    def of_array(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
         out, saved = forward(xp, x)
         return out, _saved(xp.read_only(saved))
 
-    def silent(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
-        out, saved = xp.quietly(xp.by_blocks, in_float32, x)
+    return of_array
+
+
+def _by_blocks(
+    forward: Callable[[Namespace, Array], tuple[Array, Array]],
+) -> Callable[[Namespace, Unit, Array], tuple[Array, Saved]]:
+    def of_array(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
+        out, saved = xp.by_blocks(in_float32, x)
         return out, _saved(xp.read_only(saved))
 
     def in_float32(xp: Namespace, x: Array) -> tuple[Array, Array]:
@@ -132,19 +139,16 @@ def _forward_of(
         out, saved = forward(xp, wide)
         return (out, saved) if wide is x else (xp.astype(out, x), xp.astype(saved, x))
 
-    return silent if quiet else loud
+    return of_array
 
 
 def _backward_of(
-    backward: Callable[[Namespace, Array, Array], Array], *, quiet: bool
+    backward: Callable[[Namespace, Array, Array], Array],
 ) -> Callable[[Namespace, Saved, Array, bool], tuple[Array | None, Unit]]:
-    def loud(xp: Namespace, cache: Saved, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
+    def of_saved(xp: Namespace, cache: Saved, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
         return (backward(xp, cache.value, dout) if wants_dx else None), ()
 
-    def silent(xp: Namespace, cache: Saved, dout: Array, wants_dx: bool) -> tuple[Array | None, Unit]:
-        return (xp.quietly(backward, xp, cache.value, dout) if wants_dx else None), ()
-
-    return silent if quiet else loud
+    return of_saved
 
 
 def _times(slope: Callable[[Namespace, Array], Array] | None, xp: Namespace, saved: Array, dout: Array) -> Array:

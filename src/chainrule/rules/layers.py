@@ -141,9 +141,10 @@ def layer(
             record,
             fields_of(record),
             first_of(record),
-            partial(_quiet_forward, forward) if quiet else forward,
-            partial(_quiet_backward, backward) if quiet else backward,
+            forward,
+            backward,
             features(name, fits) if isinstance(fits, str) else fits,
+            warns=not quiet,
         ),
         forward,
         elementwise=elementwise,
@@ -172,6 +173,8 @@ class LayerArithmetic(Generic[P, C]):
     forward: Callable[[Namespace, P, Any], tuple[Array, C]]
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]]
     fits: Callable[[P, Any], None] | None
+    warns: bool = True
+    """False if NumPy is to warn of nothing."""
     encodes: bool = False
     """True for an encoder: `fits` and `forward` judge `x`, and the parameters say which library computes."""
 
@@ -209,7 +212,8 @@ class LayerArithmetic(Generic[P, C]):
     def pair_forward(self, params: P, x: Any) -> tuple[Array, C]:
         """The public forward."""
         xp = self.admit(params, x)
-        out, cache = self.forward(xp, params, borrowed(x))
+        x = borrowed(x)
+        out, cache = self.forward(xp, params, x) if self.warns else xp.quietly(self.forward, xp, params, x)
         out = read_only(out)
         sign(cache, Signature(self.name, xp, out.shape, out.dtype))
         return out, cache
@@ -217,7 +221,7 @@ class LayerArithmetic(Generic[P, C]):
     @public("backward")
     def pair_backward(self, cache: C, dout: Array) -> tuple[Array, P]:
         """The public backward."""
-        dx, grads = self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), True)
+        dx, grads = self.transposed(cache, dout, True)
         if dx is None:
             refuse_no_dx(self.name, "the rule")
         return read_only(dx), self.locked(grads)
@@ -225,7 +229,14 @@ class LayerArithmetic(Generic[P, C]):
     @public("grads")
     def pair_grads(self, cache: C, dout: Array) -> P:
         """The public backward without dx."""
-        return self.locked(self.backward(self.namespace_of(cache, dout), cache, borrowed(dout), False)[1])
+        return self.locked(self.transposed(cache, dout, False)[1])
+
+    def transposed(self, cache: C, dout: Array, wants_dx: bool) -> tuple[Array | None, P]:
+        """Backward, in the namespace of the cache."""
+        xp, dout = self.namespace_of(cache, dout), borrowed(dout)
+        if self.warns:
+            return self.backward(xp, cache, dout, wants_dx)
+        return xp.quietly(self.backward, xp, cache, dout, wants_dx)
 
     def admit(self, params: P, x: Any) -> Namespace:
         """Refuse parameters or an x that are not this layer's, or do not fit each other."""
@@ -281,14 +292,21 @@ class LayerArithmetic(Generic[P, C]):
         return grads
 
 
-def made_of(arithmetic: LayerArithmetic[P, C], source: Callable[..., Any], **traits: Any) -> Layer[P, C]:
-    """The layer of an arithmetic whose author wrote `source` to go forward."""
+def made_of(
+    arithmetic: LayerArithmetic[P, C], source: Callable[..., Any], *, harmless: bool = False, **traits: Any
+) -> Layer[P, C]:
+    """The layer of an arithmetic whose author wrote `source` to go forward; NumPy never warns of what is harmless."""
+    rule = Rule(arithmetic.rule_forward, arithmetic.backward, source)
+    if harmless:
+        rule = Rule(rule.forward, rule.backward, source, quiet=rule)
+    elif not arithmetic.warns:
+        rule = Rule(partial(_quiet_forward, rule.forward), partial(_quiet_backward, rule.backward), source, quiet=rule)
     return Layer(
         arithmetic.pair_forward,
         arithmetic.pair_backward,
         arithmetic.pair_grads,
         name=titled(arithmetic.name, options_of(source)),
-        rule=Rule(arithmetic.rule_forward, arithmetic.backward, source),
+        rule=rule,
         **traits,
     )
 
@@ -307,8 +325,6 @@ def _quiet_backward(f: Callable[..., Any], xp: Namespace, cache: Any, dout: Any,
 
 def _cache_class(forward: Callable[..., Any]) -> type[Any] | None:
     """The class of the caches of a layer, as the types of its arithmetic say it."""
-    if isinstance(forward, partial) and forward.func is _quiet_forward:
-        (forward,) = forward.args
     returned = get_type_hints(unbound(forward)).get("return")
     found = get_args(returned)[1:]
     return found[0] if found and isinstance(found[0], type) and found[0] is not Any else None

@@ -143,13 +143,9 @@ class LossArithmetic(Generic[T]):
         return losses if losses.dtype == out.dtype else xp.astype(losses, out)
 
     def at_once(self, xp: Namespace, out: Array, targets: T, dloss: Array | float) -> tuple[Array, Array]:
-        """Forward and backward in a pass."""
+        """The loss, and its derivative with respect to out times dloss, in a pass."""
         if not out.size:
             self.some(out)
-        return xp.quietly(self.of_both, xp, out, targets, dloss)
-
-    def of_both(self, xp: Namespace, out: Array, targets: T, dloss: Array | float) -> tuple[Array, Array]:
-        """The loss, and its derivative with respect to out times dloss."""
         of_rows = self.rows(xp, out, targets)
         divisor = of_rows[2] if len(of_rows) == 3 else None
         return read_only(self.mean(xp, of_rows[0], out)), self.scaled_slopes(xp, dloss, of_rows[1], divisor)
@@ -169,9 +165,11 @@ class LossArithmetic(Generic[T]):
         """`slopes * dloss / n`, in the memory of the slopes if they are mine."""
         n = slopes.shape[0] if slopes.ndim == 2 else math.prod(slopes.shape[:-1])
         factor: Array | float
-        if is_a(dloss, bool) or not (is_a(dloss, float, int) or getattr(dloss, "shape", None) == ()):
+        if type(dloss) is float:
+            factor = xp.share(dloss, n, slopes)
+        elif is_a(dloss, bool) or not (is_a(dloss, float, int) or getattr(dloss, "shape", None) == ()):
             raise TypeError(f"{self.name} backward: dloss must be a number or a 0-d array, got {describe(dloss)}")
-        if isinstance(dloss, (float, int)):
+        elif isinstance(dloss, (float, int)):
             try:
                 factor = xp.share(float(dloss), n, slopes)
             except OverflowError:

@@ -21,6 +21,7 @@ matrices and kernels. Biases, and the scales of norms, have one axis and do not.
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import repeat
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -462,18 +463,17 @@ def _added(change: Callable[[Any, Any], Any], old: Any, step: Any) -> Any:
     A record that holds anything but plain arrays is left to `change`.
     """
     kind = old.__class__
-    if kind is not step.__class__:
+    if kind is tuple and step.__class__ is tuple and len(old) == len(step):
+        return tuple(map(_added, repeat(change), old, step))
+    record = PARTS.get(kind) or dissected(kind)
+    if record is None or kind is not step.__class__:
         return _changed(change, old, step)
-    if kind is tuple and len(old) == len(step):
-        return tuple([_added(change, a, b) for a, b in zip(old, step)]) if old else old  # noqa: B905  # as long
-    if (record := PARTS.get(kind) or dissected(kind)) is None:
-        return _changed(change, old, step)
-    pairs = list(zip(record[0](old), record[0](step)))  # noqa: B905  # of one class
-    for param, grad in pairs:
+    params, grads = record[0](old), record[0](step)
+    for param, grad in zip(params, grads):  # noqa: B905  # of one class
         alike = param.__class__ is NUMPY is grad.__class__ and param.dtype is grad.dtype and param.shape == grad.shape
         if not (alike and grad.flags.writeable and grad.base is None):
             return _changed(change, old, step)
-    for param, grad in pairs:
+    for param, grad in zip(params, grads):  # noqa: B905  # of one class
         np.add(grad, param, grad)
         grad.setflags(False)
     return step

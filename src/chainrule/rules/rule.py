@@ -33,6 +33,8 @@ class Rule(Generic[P, C]):
     source
         The function that goes forward as its author wrote it, with the options that are bound to it: it leads to the
         module that holds the layer's page.
+    quiet
+        The same for a pass in which NumPy warns of nothing; None if the layer's warnings are meant to be seen.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class Rule(Generic[P, C]):
     forward: Callable[[Namespace, P, Array], tuple[Array, C]]
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]]
     source: Callable[..., Any] | None = None
+    quiet: "Rule[P, C] | None" = None
 
 
 def refuse_no_dx(name: str, giver: str = "the layer") -> NoReturn:
@@ -58,7 +61,7 @@ class LossRule(Generic[T]):
     Parameters
     ----------
     at_once
-        `(xp, out, targets, dloss) -> (loss, dout)`: forward and backward in one.
+        `(xp, out, targets, dloss) -> (loss, dout)`: forward and backward in one, where NumPy is to warn of nothing.
     rows
         `(xp, out, targets) -> (losses, slopes)`, or with what the slopes are to be divided by: see
         `chainrule.rules.loss`.

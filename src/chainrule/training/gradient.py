@@ -79,6 +79,8 @@ class Pass:
         The network's.
     at_once
         `(xp, out, targets, dloss) -> (loss, dout)`.
+    quiet
+        True if NumPy is to warn of nothing in all of the pass; each part sees to that itself otherwise.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Pass:
     loss: Any
     rule: Rule[Any, Any]
     at_once: Callable[[Namespace, Array, Any, Array | float], tuple[Array, Array]]
+    quiet: bool
 
     @classmethod
     def of(cls, name: str, network: Any, loss: Any) -> "Pass":
@@ -93,7 +96,11 @@ class Pass:
         rule: Rule[Any, Any] = rule_of(checked_network(name, network))
         if not is_a(loss, Loss):
             raise TypeError(f"{name}: loss must be a Loss, got {describe(loss)}{remedy(loss)}")
-        return cls(name, network, loss, rule, partial(_in_turn, loss) if loss.rule is None else loss.rule.at_once)
+        if loss.rule is None:
+            return cls(name, network, loss, rule, partial(_in_turn, loss), quiet=False)
+        if rule.quiet is None:
+            return cls(name, network, loss, rule, partial(_quietly, loss.rule.at_once), quiet=False)
+        return cls(name, network, loss, rule.quiet, loss.rule.at_once, quiet=True)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the network and the loss alone: rules are closures, and are made again."""
@@ -102,6 +109,13 @@ class Pass:
     def run(self, params: Any, x: Any, targets: Any, factor: float | None = None) -> tuple[Array, Any, bool]:
         """The loss, the gradients, and whether they are multiplied by the factor, which may ride in `dloss`."""
         xp = in_pass(x, params)
+        run = self.through
+        return xp.quietly(run, xp, params, x, targets, factor) if self.quiet else run(xp, params, x, targets, factor)
+
+    def through(
+        self, xp: Namespace, params: Any, x: Any, targets: Any, factor: float | None
+    ) -> tuple[Array, Any, bool]:
+        """Forward through the network and the loss, and back."""
         out, cache = self.rule.forward(xp, params, borrowed(x))
         rides = factor is not None and getattr(out.dtype, "char", "") in RIDE
         value, dout = self.at_once(xp, out, targets, factor if factor is not None and rides else 1.0)
@@ -131,3 +145,10 @@ def _in_turn(
     dout = loss.backward(cache, dloss)
     like(dout, out.shape, out.dtype, f"{name_of(loss)} backward: dout", "out")
     return value, borrowed(dout)
+
+
+def _quietly(
+    at_once: Callable[..., tuple[Array, Array]], xp: Namespace, out: Array, targets: Any, dloss: Array | float
+) -> tuple[Array, Array]:
+    """A loss with a rule, behind a network that NumPy may warn of."""
+    return xp.quietly(at_once, xp, out, targets, dloss)

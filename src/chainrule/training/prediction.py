@@ -55,5 +55,7 @@ def prediction(network: Trainable[P, X]) -> Callable[[P, X], Array]:
 
 
 def _predict(rule: Rule[Any, Any], params: Any, x: Any) -> Array:
-    out = rule.forward(in_prediction(x, params), params, borrowed(x))[0]
+    xp, x = in_prediction(x, params), borrowed(x)
+    quiet = rule.quiet
+    out, _ = rule.forward(xp, params, x) if quiet is None else xp.quietly(quiet.forward, xp, params, x)
     return read_only(out) if type(out) is np.ndarray and out.flags.writeable else own(out)
