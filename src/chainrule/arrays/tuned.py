@@ -502,9 +502,9 @@ class Tuned:
         return values[:, None].repeat(p, axis=1)
 
     def may_fall_below(self, x: Array, bound: float, /) -> bool:
+        # Found in a third of the time of np.fmin.reduce; a nan counts as the smallest.
         real = x.real
-        least = real[real.argmin()]  # in a third of the time of np.fmin.reduce; a nan is less than all
-        return bool(least < bound or (np.isnan(least) and np.fmin.reduce(real) < bound))
+        return not real.item(real.argmin()) >= bound and bool(np.fmin.reduce(real) < bound)
 
     def max_last(self, x: Array, /) -> Array:
         out: Array = np.maximum.reduce(x, axis=-1)
