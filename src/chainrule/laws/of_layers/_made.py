@@ -141,6 +141,8 @@ class Made:
 
     def _same(self, got: Array, expected: Array) -> bool:
         """Tell whether the two ways to a gradient lead to the same but for rounding."""
+        if np.array_equal(got, expected):
+            return True
         if got.shape != expected.shape:
             return False
         if np.isnan(expected).any():
