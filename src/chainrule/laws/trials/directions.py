@@ -252,9 +252,9 @@ def _together(fields: dict[str, Field], count: int, rng: np.random.Generator) ->
 def _moves(field: Field, i: int, count: int, rng: np.random.Generator) -> Array:
     """The direction of a field: before the first all its entries move alike, and then each by its size or its row's."""
     leaf = field.parts[0].leaf
-    among = _among(leaf, field.places)
     signs = np.ones(leaf.shape) if i < 0 < count else rng.choice([-1.0, 1.0], leaf.shape)
-    return np.where(among, sizes_of(leaf, own=i % 2 == 0) * signs, 0.0)
+    moves: Array = np.asarray(sizes_of(leaf, own=i % 2 == 0) * signs)
+    return moves if field.places.size == leaf.size else np.where(_among(leaf, field.places), moves, 0.0)
 
 
 def _among(leaf: Array, places: NDArray[Any]) -> NDArray[np.bool_]:
