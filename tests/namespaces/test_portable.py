@@ -106,6 +106,8 @@ WORDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "sqrt": (lambda xp, x: xp.sqrt(x), np.sqrt(X)),
     "hyperbolic tangent": (lambda xp, x: xp.tanh(x), np.tanh(X)),
     "times_in": (lambda xp, x: xp.times_in(x, x, x), X * X),
+    "over_in": (lambda xp, x: xp.over_in(xp.room(x), x, x + 1), X / (X + 1)),
+    "sqrt_in": (lambda xp, x: xp.sqrt_in(xp.room(x), x), np.sqrt(X)),
     "permute_dims": (lambda xp, x: xp.permute_dims(x, (1, 0)), X.T),
     "row_by_row": (lambda xp, x: xp.row_by_row(xp.permute_dims(x, (1, 0))), X.T),
     "sigmoid": (lambda xp, x: xp.sigmoid(-x)[0], 1 / (1 + np.exp(X))),

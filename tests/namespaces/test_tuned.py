@@ -398,10 +398,24 @@ def test_the_largest_entry_is_taken_where_the_sum_would_be_above_the_bound(first
     np.testing.assert_array_equal(TUNED.exponentials(x)[0], x - taken)
 
 
-def test_a_product_is_made_in_memory_that_is_done_with() -> None:
+def test_a_product_a_quotient_and_a_root_are_made_in_memory_that_is_done_with() -> None:
     done = np.zeros((2, 3))
     assert TUNED.times_in(done, X, X[:1]) is done
     np.testing.assert_array_equal(done, X * X[:1])
+    assert TUNED.sqrt_in(done, X) is done
+    np.testing.assert_array_equal(done, np.sqrt(X))
+    assert TUNED.over_in(done, X, done) is done
+    np.testing.assert_array_equal(done, X / np.sqrt(X))
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4"])
+@pytest.mark.parametrize("shape", [(), (2, 3)])
+def test_room_is_like_an_array_in_the_byte_order_of_the_machine(shape: tuple[int, ...], dtype: str) -> None:
+    x = np.ones(shape, dtype)
+    room: Any = TUNED.room(x)
+    assert (type(room), room.shape, room.dtype) == (np.ndarray, shape, np.dtype(np.float32))
+    assert room.flags.writeable
+    assert not np.shares_memory(room, x)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -159,6 +159,24 @@ def test_large_arrays_are_stepped_a_block_at_a_time_where_the_results_will_stand
     np.testing.assert_array_equal(new, -0.5 * state.moments[0] + param)
 
 
+def test_what_is_made_on_the_way_uses_the_place_of_the_new_parameter_in_blocks() -> None:
+    seen: list[Array] = []
+
+    def update(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+        room = xp.room(param)
+        assert not np.shares_memory(xp.room(grad), room)
+        seen.append(room)
+        return xp.plus(xp.times_in(room, grad, -rate), param), moments
+
+    optimizer = rules.optimizer("roomy", update, 0.5, moments=1)
+    for size, shared in ((3, 1), (SIZE, 3)):
+        param, grad = (normal(np.random.default_rng(0), size) for _ in range(2))
+        new, _ = optimizer.step(optimizer.init(param), param, grad)
+        np.testing.assert_array_equal(new, -0.5 * grad + param)
+        assert [np.shares_memory(room, new) for room in seen] == [True] * shared
+        seen.clear()
+
+
 def halved(rate: float) -> float:
     return rate / 2
 

@@ -79,8 +79,23 @@ class Namespace(Protocol):
         """`a * b`, in the memory of `a` if it is mine, else in that of `b` if that is."""
         ...
 
-    def times_in(self, done: Array, a: Array, b: Array, /) -> Array:
+    def times_in(self, done: Array, a: Array, b: Array | float, /) -> Array:
         """`a * b`, in the memory of an array of that shape which the rule has made and is done with."""
+        ...
+
+    def room(self, x: Array, /) -> Array:
+        """An array like `x` whose numbers say nothing: memory for `times_in`, `over_in` and `sqrt_in`.
+
+        Where what will replace `x` has a place already, it is that place, and nothing else may be returned in it.
+        """
+        ...
+
+    def over_in(self, done: Array, a: Array, b: Array, /) -> Array:
+        """`a / b`, in such memory as `times_in`, which may be that of `b`."""
+        ...
+
+    def sqrt_in(self, done: Array, x: Array, /) -> Array:
+        """`sqrt(x)`, in such memory as `times_in`."""
         ...
 
     def matmul(self, a: Array, b: Array, /) -> Array:

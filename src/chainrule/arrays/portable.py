@@ -93,8 +93,18 @@ class Portable:
     def times(self, a: Array, b: Array | float, /) -> Array:
         return a * b
 
-    def times_in(self, done: Array, a: Array, b: Array, /) -> Array:
+    def times_in(self, done: Array, a: Array, b: Array | float, /) -> Array:
         return a * b
+
+    def room(self, x: Array, /) -> Array:
+        return x  # nothing is written in place
+
+    def over_in(self, done: Array, a: Array, b: Array, /) -> Array:
+        return a / b
+
+    def sqrt_in(self, done: Array, x: Array, /) -> Array:
+        out: Array = self.xp.sqrt(x)
+        return out
 
     def abs(self, x: Array, /) -> Array:
         out: Array = self.xp.where(x < 0, -x, x)  # xp.abs has a slope of 0 at 0 in torch, and softplus's tail needs 1

@@ -82,8 +82,9 @@ def scale(
 ) -> tuple[Array, Moments]:
     """The sum of the gradient's squares, and the step of the gradient divided by its root."""
     s = xp.plus(grad * grad, moments[0])
-    root = xp.sqrt(s)
+    room = xp.room(param)
+    root = xp.sqrt_in(room, s)
     root += eps
-    new = grad / root
+    new = xp.over_in(room, grad, root)
     new *= -rate
     return xp.plus(new, param), (s,)

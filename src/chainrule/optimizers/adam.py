@@ -100,14 +100,15 @@ def adapt(
     """The means of the gradient and of its square, and the step of their quotient."""
     length, correction = rates
     m, v = moments
+    room = xp.room(param)  # for one product after another
     m = xp.times(m, b1)
-    m += grad * (1 - b1)
-    square = grad * grad
+    m += xp.times_in(room, grad, 1 - b1)
+    square = xp.times_in(room, grad, grad)
     square *= 1 - b2
     v = xp.times(v, b2)
     v += square
-    root = xp.sqrt(v)
+    root = xp.sqrt_in(room, v)
     root += eps * correction
-    new = m / root
+    new = xp.over_in(room, m, root)
     new *= -length
     return xp.plus(new, param), (m, v)

@@ -72,12 +72,13 @@ def scale(
     xp: Namespace, rate: Any, param: Array, grad: Array, moments: Moments, *, decay: float, eps: float
 ) -> tuple[Array, Moments]:
     """The mean of the gradient's square, and the step of the gradient divided by its root."""
-    square = grad * grad
+    room = xp.room(param)  # for one product after another
+    square = xp.times_in(room, grad, grad)
     square *= 1 - decay
     v = xp.times(moments[0], decay)
     v += square
-    root = xp.sqrt(v)
+    root = xp.sqrt_in(room, v)
     root += eps
-    new = grad / root
+    new = xp.over_in(room, grad, root)
     new *= -rate
     return xp.plus(new, param), (v,)

