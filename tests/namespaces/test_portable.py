@@ -135,6 +135,8 @@ REDUCTIONS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "mean_along": (lambda xp, x: xp.mean_along(x, -1), DEEP.mean(axis=-1, keepdims=True)),
     "mean_weighted": (lambda xp, x: xp.mean_weighted(x, x), (DEEP * DEEP).mean(axis=-1, keepdims=True)),
     "sum_rows": (lambda xp, x: xp.sum_rows(x), DEEP.sum(axis=(0, 1))),
+    "tame_mean": (lambda xp, x: xp.tame_mean(x, -1), DEEP.mean(axis=-1, keepdims=True)),
+    "tame_mean groups": (lambda xp, x: xp.tame_mean(2.0**1021 * x, Groups(2)), 2.0**1021 * OF_GROUPS),
     "mean_along groups": (lambda xp, x: xp.mean_along(x, Groups(2)), OF_GROUPS),
     "mean_square": (lambda xp, x: xp.mean_square(x, 1), (DEEP * DEEP).mean(axis=1, keepdims=True)),
 }

@@ -288,6 +288,17 @@ def test_what_is_small_enough_is_not_copied(dtype: str) -> None:
         assert units == 1
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "g"])
+def test_a_tame_mean_is_finite_where_the_sum_is_not_and_else_the_mean(dtype: str) -> None:
+    x = np.array([[1, 0.5], [0.5, 0.5]], dtype)
+    factors = np.array([1, np.finfo(dtype).max, np.inf], dtype)[:, None, None]
+    with np.errstate(over="ignore", invalid="ignore"):  # as in the layers that ask for it
+        means = TUNED.tame_mean(x * factors, Groups(2))
+    np.testing.assert_array_equal(means, np.array([[0.75, 0.5]], dtype) * factors)
+    assert means.dtype == dtype
+    assert TUNED.tame_mean(x[None, :, :0], Groups(1)).shape == (1, 1, 0)
+
+
 def test_a_line_is_centred_by_its_own_mean_whatever_stands_beside_it() -> None:
     x = np.array([[1.25, 1.5, 1.75, 1.5], [1e15, 2e15, 3e15, 4e15]])
     for lines, axis in ((x, -1), (x.T, 0)):

@@ -263,6 +263,10 @@ class Namespace(Protocol):
         """`x` times a power of two, and that power in the shape of a mean; 1 unless sums overflow."""
         ...
 
+    def tame_mean(self, x: Array, along: Along, /) -> Array:
+        """The mean, as `mean_along` gives it, and finite where the sum is not."""
+        ...
+
     def centred(self, x: Array, along: Along, /) -> tuple[Array, Array]:
         """`x` minus its mean, as a fresh array, and the mean, as `mean_along` gives it.
 

@@ -188,6 +188,10 @@ class Portable:
         top = self._top(x)
         return self._within(x, *((12, -6) if top == 16 else (top - 34, -34)), along)
 
+    def tame_mean(self, x: Array, along: Along, /) -> Array:
+        tame, unit = self.tamed(x, along)
+        return self.mean_along(tame, along) / unit
+
     def centred(self, x: Array, along: Along, /) -> tuple[Array, Array]:
         mean = self.mean_along(x, along)
         out: Array = x - mean

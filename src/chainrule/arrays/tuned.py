@@ -386,6 +386,13 @@ class Tuned:
                 return x, 1.0
         return self._within(x, *limit_of_sums(x.dtype), along)
 
+    def tame_mean(self, x: Array, along: Along, /) -> Array:
+        mean = self.mean_along(x, along)
+        if np.isfinite(mean).all():  # to ask x itself takes another pass over all of it
+            return mean
+        tame, unit = self.tamed(x, along)
+        return self.mean_along(tame, along) / unit
+
     def centred(self, x: Array, along: Along, /) -> tuple[Array, Array]:
         mean = self.mean_along(x, along)
         out: Array = np.asanyarray(x - mean)

@@ -111,9 +111,7 @@ def backward_max(xp: Namespace, cache: GlobalMaxPoolCache, dout: Array, wants_dx
 
 def forward_mean(xp: Namespace, params: Unit, x: Array) -> tuple[Array, GlobalMeanPoolCache]:
     """`out = 1^T x / p`."""
-    along = Groups(x.shape[-1])
-    rows, unit = xp.tamed(by_position(xp, xp.widened(x)), along)
-    mean = xp.mean_along(rows, along) / unit
+    mean = xp.tame_mean(by_position(xp, xp.widened(x)), Groups(x.shape[-1]))
     return xp.astype(mean[:, 0, :], x), _saved_shape(shape_of(xp, x))
 
 
