@@ -183,9 +183,7 @@ def backward(xp: Namespace, cache: PositionsCache, dout: Array, wants_dx: bool) 
     """`dx = dout` and `dP = S^T sum(dout)`: the sum over all sequences, and zeros for the places beyond."""
     t, d = dout.shape[-2:]
     dP = xp.reshape(xp.sum_rows(xp.reshape(dout, (math.prod(dout.shape[:-2]), t * d))), (t, d))
-    beyond = cache.P[t:, :]
-    if beyond.shape[0]:
-        dP = xp.concat((dP, xp.zeros_like(beyond)))
+    dP = xp.padded(dP, 0, 0, cache.P.shape[0] - t, 0.0)
     dx = xp.own(xp.astype(dout, cache.P)) if wants_dx else None  # of P's library, whoever made dout
     return dx, _gradients(dP)
 
