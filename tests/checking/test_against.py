@@ -289,7 +289,7 @@ def test_a_kernel_that_fails_with_rows_that_the_formula_takes_is_wrong() -> None
     report = checked(gated(lambda n, m: n == m != 33), gated(), *args)
     (wrong,) = report.failures
     assert (wrong.law, wrong.field) == ("rows", "call")
-    assert wrong.note == "with 33 rows: raised ValueError: 33 rows and 33 of the gate"
+    assert wrong.note == "with 33 rows, and not with 32: raised ValueError: 33 rows and 33 of the gate"
 
 
 @pytest.mark.parametrize("n", [8, 16])
@@ -358,6 +358,49 @@ def test_a_dtype_that_differs_is_said_beside_whose_it_should_be() -> None:
         "out": "it is float32, and that of the formula is float16",
         "dx": "it is float32, and that of its argument is float16",
     }
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (lambda dweight: 2 * dweight, "it is twice what it should be: is it added twice, or from an earlier call?"),
+        (lambda dweight: -dweight, "the sign is wrong"),
+        (lambda dweight: dweight / 16, "it is 16 times too small, the number of rows: a mean for a sum?"),
+        (lambda dweight: 1.5 * dweight, "it is 1.5 times what it should be: a constant factor"),
+    ],
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_factor_is_recognised_in_every_dtype(dtype: str, mistake: Callable[[Any], Any], words: str) -> None:
+    def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
+        return dout * weight, mistake((dout.float() * x.float()).sum(0)).to(weight.dtype)
+
+    report = checked(torch_function(scaled, backward), scaled, *tensors(dtype, (16, 40), (40,)))
+    wrong = report.failures[0]
+    assert (wrong.law, wrong.field, wrong.note.rpartition("; ")[2]) == ("gradients", "dweight", words)
+
+
+@needs_torch
+def test_a_transpose_is_recognised_in_low_precision() -> None:
+    def product(x: Any, weight: Any) -> Any:
+        return x @ weight.T
+
+    def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
+        return dout @ weight.T, dout.T @ x
+
+    report = checked(torch_function(product, backward), product, *tensors("bfloat16", (16, 8), (8, 8)))
+    (wrong,) = report.failures
+    assert wrong.note.endswith("it is a product with the weights where their transpose belongs")
+
+
+@needs_torch
+def test_the_number_of_rows_up_to_which_it_is_right_is_said() -> None:
+    def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
+        return dout * weight, (dout[:128].float() * x[:128].float()).sum(0).to(weight.dtype)
+
+    report = checked(torch_function(scaled, backward), scaled, *tensors("bfloat16", (16, 8), (8,)))
+    (wrong,) = [verdict for verdict in report.failures if verdict.law == "rows"]
+    assert wrong.note.startswith("with 129 rows, and not with 128: rms error ")
 
 
 @needs_torch

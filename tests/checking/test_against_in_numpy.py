@@ -97,7 +97,7 @@ def test_numbers_of_rows_and_columns_at_the_edges_of_blocks_are_tried() -> None:
     assert seen == {X.shape, *((n, 5) for n in rows), *((6, n) for n in columns), (129, 129)}
 
 
-@pytest.mark.parametrize(("count", "words"), [(1, "1 row"), (257, "257 rows")])
+@pytest.mark.parametrize(("count", "words"), [(1, "1 row"), (257, "257 rows, and not with 129")])
 def test_a_fault_in_a_number_of_rows_is_found_there(count: int, words: str) -> None:
     assert said(checked(product(of_rows(count)))) == {("rows", "out"): f"with {words}"}
 

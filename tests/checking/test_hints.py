@@ -60,6 +60,14 @@ def test_where_says_what_the_wrong_entries_have_in_common(mask: Any, words: str)
             wrong([9, 9, 9], [1, 7, 4], shape=(20, 8)),
             "3 of 160 entries are off by more than is allowed, all of them in row 9",
         ),
+        (
+            wrong([0, 1, 3, 5], [1, 3, 15, 7], shape=(6, 16)),
+            "4 of 96 entries are off by more than is allowed",
+        ),
+        (
+            wrong(range(8), [1, 3, 15, 7, 9, 11, 1, 5], shape=(8, 16)),
+            "8 of 128 entries are off by more than is allowed, all of them in every second column",
+        ),
         (wrong(slice(0)), ""),
         (wrong(EVERY), ""),
     ],
@@ -91,6 +99,40 @@ def test_hints_recognise_the_usual_mistakes(got: Any, words: str) -> None:
     said = hint(got, RIGHT, 7)
     assert said.startswith(words)
     assert bool(said) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (-1, "the sign is wrong"),
+        (2, "it is twice what it should be"),
+        (0.5, "it is half of what it should be"),
+        (7, "it is 7 times too large, the number of rows"),
+        (1.25, "it is 1.25 times what it should be"),
+    ],
+)
+@pytest.mark.parametrize("noise", [1e-4, 4e-3])
+def test_hints_recognise_a_factor_beside_the_rounding_of_a_narrow_dtype(
+    factor: float, words: str, noise: float
+) -> None:
+    rng = np.random.default_rng(1)
+    right = rng.standard_normal((16, 8))
+    got = factor * right * (1 + noise * rng.uniform(-1, 1, right.shape))
+    allowed = np.full(right.shape, 4 * noise * np.abs(right).max())
+    assert hint(got, right, 7, allowed=allowed).startswith(words)
+    assert not hint(got, right, 7).startswith(words)
+
+
+def test_what_is_allowed_makes_no_factor_of_other_mistakes() -> None:
+    assert not hint(RIGHT + np.where(wrong(2, shape=(4, 4)), 0.1, 0.01), RIGHT, 7, allowed=np.full((4, 4), 0.2))
+
+
+def test_hints_recognise_a_transpose_beside_rounding() -> None:
+    got = RIGHT.T + 1e-4
+    assert hint(got, RIGHT, 7, allowed=np.full((4, 4), 1e-3)) == "it is the transpose"
+    dout = np.random.default_rng(2).standard_normal((3, 4))
+    said = hint(dout @ RIGHT + 1e-4, dout @ RIGHT.T, 3, [RIGHT], np.full((3, 4), 1e-3))
+    assert said == "it is a product with the weights where their transpose belongs"
 
 
 def test_a_hint_takes_no_notice_of_what_is_not_known() -> None:

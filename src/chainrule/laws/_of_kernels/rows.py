@@ -35,16 +35,17 @@ def rows(check: Check) -> Iterator[Verdict]:
     most = check.most
     small = [count for count in every if each * count <= most]
     cut, fitting = _cut(check, small)
-    left = [str(count) for count in every if count not in fitting]
+    left, right_with = [str(count) for count in every if count not in fitting], 0
     for count in fitting:
         judged = _with_rows(check, count, cut)
         if judged is None:
             left.append(str(count))
             continue
         for_positive, for_normal = judged
-        found += [*for_positive, *for_normal]
+        found += [_beyond(each, right_with) for each in (*for_positive, *for_normal)]
         if any(not each.verdict.ok for each in for_positive):
             break
+        right_with = 0 if any(not each.verdict.ok for each in for_normal) else count
     note = f"left out: {', '.join(left)} rows" if left else ""
     if _others(small, check) and not _others(fitting, check):
         note = f"it takes {n} rows and no other number"
@@ -53,6 +54,15 @@ def rows(check: Check) -> Iterator[Verdict]:
         return
     for verdict in worst_judged(found):
         yield evolve(verdict, note=f"{verdict.note}; {note}") if note and verdict.ok else verdict
+
+
+def _beyond(judged: Judged, right_with: int) -> Judged:
+    """The verdict on a number of rows; if it is wrong, with the number up to which all was right."""
+    verdict = judged.verdict
+    if not verdict.wrong or not right_with:
+        return judged
+    case, colon, found = verdict.note.partition(": ")
+    return evolve(judged, verdict=evolve(verdict, note=f"{case}, and not with {right_with}{colon}{found}"))
 
 
 def _with_rows(check: Check, count: int, cut: Cut) -> tuple[list[Judged], list[Judged]] | None:

@@ -20,6 +20,7 @@ from chainrule.arrays.arguments import describe
 from chainrule.checking.verdict import Verdict, index_of_largest
 from chainrule.laws._of_kernels.backends import FORMATS, Backend, Format, Real, dtype_name, is_float, values
 from chainrule.laws._of_kernels.kernels import Arguments, Kernel, Results, arrays_of, lifted
+from chainrule.laws.trials.hints import mistake_of_all
 from chainrule.laws.trials.wording import where_off
 
 Fields: TypeAlias = dict[str, Real]
@@ -242,7 +243,7 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> Judg
     index = index_of_largest(np.abs(off))
     ok, size, typical = share <= 1, scale.largest or 1.0, scale.root or 1.0
     note = at + _figures(error, yard, allowed, scale)
-    place = "" if ok else where_off(np.abs(off) > allowed.largest)
+    place = "" if ok else _pattern(got, known, name, fits, allowed) or where_off(np.abs(off) > allowed.largest)
     if not ok and np.isinf(off).any() and known.format.largest > FLOAT16 and scale.largest > FLOAT16:
         place = f"it overflows: does something inside have float16, whose largest number is {FLOAT16:,}?"
     made = Verdict(
@@ -264,6 +265,15 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> Judg
         why = f"the formula itself is of no use in this dtype here{', where terms cancel' if left else ''}"
         return Judged(share, evolve(made, ok=False, undecided=True, note=f"{note}: {why}"), no_yardstick=not left)
     return Judged(share, made)
+
+
+def _pattern(got: Real, known: Truth, name: str, fits: NDArray[np.bool_], allowed: Size) -> str:
+    """The mistake that all entries of a wrong result have in common, such as a factor."""
+    rows = len(known.dout) if known.dout.ndim else 1
+    as_x = got.shape == values(known.args[0]).shape
+    weights = [values(array) for array in arrays_of(known.args[1:]) if as_x and is_float(array)]
+    right = np.where(fits, known.right[name], np.nan)
+    return mistake_of_all(np.where(fits, got, 0.0), right, rows, weights, allowed.largest)
 
 
 def _comparable(known: Truth, name: str) -> NDArray[np.bool_]:

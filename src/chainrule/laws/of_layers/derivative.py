@@ -17,7 +17,7 @@ from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import Asked, by_directions
 from chainrule.laws.trials.entries import confirmed, only_at_kinks
 from chainrule.laws.trials.finite import first_not_finite
-from chainrule.laws.trials.hints import hint
+from chainrule.laws.trials.hints import allowed_by, hint
 from chainrule.laws.trials.names import OF_LAYERS, Names
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.rounding import units_of
@@ -189,7 +189,7 @@ def judged_by_ratios(
     got: Array,
     expected: Array,
     ratios: Array,
-    hinted: Callable[[Array, Array], str],
+    hinted: Callable[..., str],
     names: Names = OF_LAYERS,
 ) -> Verdict:
     """The verdict on a derivative, of which `got` misses so many times what is allowed, with a hint if it is wrong."""
@@ -205,7 +205,8 @@ def judged_by_ratios(
     error = float(abs(got[index] - expected[index])) / scale
     if ratios[index] <= 1:
         return Verdict(law, name, True, error=error, power=math.inf)
-    note = hinted(got, expected) or where_beyond(np.where(known, ratios, 0.0))
+    allowed = allowed_by(got, expected, ratios)
+    note = hinted(got, expected, allowed=allowed) or where_beyond(np.where(known, ratios, 0.0))
     return Verdict(
         law,
         name,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, entry, index_of
-from chainrule.laws.trials.hints import NOT_FINITE, hint
+from chainrule.laws.trials.hints import NOT_FINITE, allowed_by, hint
 from chainrule.laws.trials.part import Miss, Part
 from chainrule.laws.trials.sizes import sizes_of
 from chainrule.laws.trials.wording import joined, where_beyond
@@ -44,7 +44,8 @@ def located(law: str, part: Part, direction: Array, words: str) -> Verdict:
         if got.size == 1 or support.size == 1 or part.adds_up(alone, direction - alone):
             rows = len(np.atleast_1d(part.trial.out))
             pattern = (
-                hint(got, expected, rows) or where_beyond(np.nan_to_num(ratios))
+                hint(got, expected, rows, allowed=allowed_by(got, expected, ratios))
+                or where_beyond(np.nan_to_num(ratios))
                 if support.size == got.size
                 else ("it is wrong here" if np.isfinite(got).all() else NOT_FINITE)
             )

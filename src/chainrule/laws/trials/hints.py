@@ -1,5 +1,6 @@
 """Hints: the likely mistake in a derivative that is wrong."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,37 +19,96 @@ NOT_FINITE = "it is not finite"
 """The words for a derivative with a nan or an infinity where there is none."""
 
 
-def hint(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[NDArray[Any]] = ()) -> str:
+EXPLAINED, SURE = 0.1, 8.0
+"""The share of an error that a mistake which explains it may leave; and of how many of its own errors a factor is sure.
+"""
+
+
+def hint(
+    got: NDArray[Any],
+    right: NDArray[Any],
+    rows: int,
+    weights: Sequence[NDArray[Any]] = (),
+    allowed: NDArray[Any] | float = 0.0,
+) -> str:
     """Recognise the usual mistakes in a derivative that is wrong, and say in words what it looks like; "" if like none.
 
     `right` is nan where it is not known. `rows` is the size of the batch. For `dx`, `weights` are the parameters of the
-    layer: one of them may be a matrix that was not transposed.
+    layer: one of them may be a matrix that was not transposed. `allowed` is how far `got` may be off, entry by entry.
     """
-    if _same(got.T, right) and not _same(got, right):
+    words = mistake_of_all(got, right, rows, weights, allowed)
+    if words or got.shape != right.shape:
+        return words
+    known = ~np.isnan(right)
+    several = int(np.count_nonzero(right[known])) > 1
+    return TO_FLOAT32 if several and _is_in_float32(got[known], right[known]) else _of_entries(got, right)
+
+
+def allowed_by(got: NDArray[Any], right: NDArray[Any], ratios: NDArray[Any]) -> NDArray[Any]:
+    """How far each entry may be off, by how many times that it is off; 0 where it is not known."""
+    if not got.shape == right.shape == ratios.shape:
+        return np.zeros(got.shape)
+    with np.errstate(all="ignore"):
+        found: NDArray[Any] = np.nan_to_num(np.abs(got - right) / ratios, nan=0.0, posinf=0.0)
+    return found
+
+
+def mistake_of_all(
+    got: NDArray[Any],
+    right: NDArray[Any],
+    rows: int,
+    weights: Sequence[NDArray[Any]] = (),
+    allowed: NDArray[Any] | float = 0.0,
+) -> str:
+    """The mistake that all entries have in common; "" if they have none. The arguments are those of `hint`."""
+    if _explains(right.T, got, right, allowed) and not _same(got, right, allowed):
         return "it is the transpose"
     if got.shape != right.shape:
         return ""
-    return _of_all(got, right, rows, weights) or _of_entries(got, right)
+    words = _of_no_numbers(got, right)
+    if not words and any(_by_transpose(got, right, M, allowed) for W in weights for M in (W, W.T)):
+        words = "it is a product with the weights where their transpose belongs"
+    return words or _of_multiple(got, right, rows, allowed)
 
 
-def _of_all(got: NDArray[Any], right: NDArray[Any], rows: int, weights: Sequence[NDArray[Any]]) -> str:
-    """The mistake that all entries have in common."""
+def _of_no_numbers(got: NDArray[Any], right: NDArray[Any]) -> str:
+    """The mistake in what is not finite, or 0, or should be 0."""
     if not np.isfinite(got).all():
         return NOT_FINITE
     if not got.any():
         return "it is 0: was it computed?"
+    return "" if right[~np.isnan(right)].any() else "it should be 0"
+
+
+def _of_multiple(got: NDArray[Any], right: NDArray[Any], rows: int, allowed: NDArray[Any] | float) -> str:
+    """The mistake in a multiple of what it should be."""
     known = ~np.isnan(right)
     size = float((right[known] ** 2).sum())
-    if size == 0:
-        return "it should be 0"
-    if any(_by_transpose(got, right, W) for W in weights):
-        return "it is a product with the weights where their transpose belongs"
+    if not size or np.count_nonzero(right[known]) < 2:  # one number is a multiple of any other
+        return ""
     factor = float((got[known] * right[known]).sum()) / size
-    several = int(np.count_nonzero(right[known])) > 1  # one number is a multiple of any other
-    is_multiple = several and abs(factor - 1) > 1e-6 and _same(got, factor * right)
-    if is_multiple:
-        return _of_factor(factor, rows)
-    return TO_FLOAT32 if several and _is_in_float32(got[known], right[known]) else ""
+    rounding = max(1.0, abs(factor)) * allowed  # that of what is larger is larger
+    if abs(factor - 1) <= 1e-6 or not _explains(factor * right, got, right, rounding):
+        return ""
+    return _of_factor(factor, rows, _unsure(factor, got[known], right[known]))
+
+
+def _explains(mistaken: NDArray[Any], got: NDArray[Any], right: NDArray[Any], allowed: NDArray[Any] | float) -> bool:
+    """Tell whether a gradient is what a mistake makes of the right one, which leaves little of its error."""
+    if not _same(got, mistaken, allowed):
+        return False
+    if got.shape != right.shape:
+        return True
+    known = ~np.isnan(mistaken) & ~np.isnan(right)
+    left, error = (float(np.square(got[known] - other[known]).sum()) for other in (mistaken, right))
+    return left <= EXPLAINED**2 * error
+
+
+def _unsure(factor: float, got: NDArray[Any], right: NDArray[Any]) -> float:
+    """By how much a factor may be off, relative to it, for what is left of the error beside it."""
+    left = float(np.square(got - factor * right).sum())
+    size = float(np.square(factor * right).sum())
+    return SURE * math.sqrt(left / size / right.size) if size else math.inf
 
 
 def _is_in_float32(got: NDArray[Any], right: NDArray[Any]) -> bool:
@@ -60,11 +120,11 @@ def _is_in_float32(got: NDArray[Any], right: NDArray[Any]) -> bool:
     return bool(within.all() and np.count_nonzero(off > EXACT * size) > np.count_nonzero(right) / 2)
 
 
-def _by_transpose(got: NDArray[Any], right: NDArray[Any], W: NDArray[Any]) -> bool:
+def _by_transpose(got: NDArray[Any], right: NDArray[Any], W: NDArray[Any], allowed: NDArray[Any] | float) -> bool:
     """Tell whether `right` is D W^T for some D, and `got` is D W."""
     if right.ndim != 2 or W.shape != 2 * right.shape[1:] or np.isnan(right).any() or np.linalg.matrix_rank(W) < len(W):
         return False
-    return _same(got, np.linalg.solve(W, right.T).T @ W)
+    return _explains(np.linalg.solve(W, right.T).T @ W, got, right, allowed)
 
 
 def _of_entries(got: NDArray[Any], right: NDArray[Any]) -> str:
@@ -75,7 +135,7 @@ def _of_entries(got: NDArray[Any], right: NDArray[Any]) -> str:
     return where(wrong) if int(wrong.sum()) <= int(known.sum()) // 2 else ""
 
 
-def _of_factor(factor: float, rows: int) -> str:
+def _of_factor(factor: float, rows: int, unsure: float) -> str:
     several: list[tuple[float, str]] = [
         (float(rows), f"it is {rows} times too large, the number of rows: a sum for a mean?"),
         (1.0 / rows, f"it is {rows} times too small, the number of rows: a mean for a sum?"),
@@ -86,14 +146,16 @@ def _of_factor(factor: float, rows: int) -> str:
         (2.0, "it is twice what it should be: is it added twice, or from an earlier call?"),
         (0.5, "it is half of what it should be: a missing factor of 2?"),
     ):
-        if abs(factor / value - 1) < 1e-6:
+        if abs(factor / value - 1) < max(1e-6, unsure):
             return words
-    digits = 6 if abs(factor - 1) > 1e-5 else 9  # or it would be called 1
+    digits = 3 if unsure > 1e-6 else 6 if abs(factor - 1) > 1e-5 else 9  # or it would be called 1
     return f"it is {factor:.{digits}g} times what it should be: a constant factor"
 
 
-def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+def _same(a: NDArray[Any], b: NDArray[Any], allowed: NDArray[Any] | float) -> bool:
+    """Tell whether numbers are those of `b`, to six digits or within what is allowed."""
     if a.shape != b.shape:
         return False
     known = ~np.isnan(b)
-    return bool(np.allclose(a[known], b[known], rtol=1e-6, atol=1e-9 * float(np.abs(b[known]).max(initial=1e-300))))
+    near = 1e-6 * np.abs(b) + 1e-9 * float(np.abs(b[known]).max(initial=1e-300)) + allowed
+    return bool((np.abs(a - b) <= near)[known].all())

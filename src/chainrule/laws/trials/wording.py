@@ -50,14 +50,24 @@ def _some(wrong: NDArray[Any]) -> str:
 
 
 def _within(far: NDArray[Any]) -> str:
-    """The places next to each other on an axis that hold all of these entries, if that is hardly an accident."""
-    spans = [(int(some[0]), int(some[-1]) + 1, axis) for axis in range(far.ndim) for some in [_of_axis(far, axis)]]
-    start, stop, axis = min(spans, key=lambda span: (span[1] - span[0]) / far.shape[span[2]])
-    share = (stop - start) / far.shape[axis]
+    """The places next to each other on an axis, or every second one, that hold all of these entries.
+
+    Nothing is said where that may well be an accident.
+    """
+    held = [(places, axis) for axis in range(far.ndim) for places in _holding(_of_axis(far, axis), far.shape[axis])]
+    places, axis = min(held, key=lambda each: len(each[0]) / far.shape[each[1]])
+    share = len(places) / far.shape[axis]
     if share ** (int(far.sum()) - 1) > ACCIDENT:
         return ""
-    places = _places(np.arange(start, stop), far.shape[axis], _axis(axis, far.ndim))
-    return f", all of them in {places.rpartition(' ')[0]}"
+    words = _places(np.asarray(places), far.shape[axis], _axis(axis, far.ndim))
+    return f", all of them in {words.rpartition(' ')[0]}"
+
+
+def _holding(some: NDArray[np.intp], n: int) -> list[range]:
+    """The places from the first to the last of some; and every second one, if they are among these."""
+    first, last = int(some[0]), int(some[-1])
+    second = range(first % 2, n, 2)
+    return [range(first, last + 1), *([second] if len(second) > 1 and set(some.tolist()) <= set(second) else [])]
 
 
 def _of_axis(wrong: NDArray[Any], axis: int) -> NDArray[np.intp]:
