@@ -27,7 +27,7 @@ class Report:
     example
         Lines of code that show without this library what is wrong, on few rows and simple numbers; empty where there
         are none. `forward`, `backward`, `grads`, `init` and `step` in them are the author's, and so are the names
-        of functions of torch and JAX; of a module it is `module`.
+        of functions of torch and JAX; of a module it is `module`, and `formula` of a reference without a name.
 
     Examples
     --------

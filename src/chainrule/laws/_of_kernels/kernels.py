@@ -40,6 +40,8 @@ class Kernel:
         What is done to its arrays, by their library.
     plain
         A function of tensors as it is, called with all arguments.
+    author
+        The function as it was given.
     """
 
     layer: Any
@@ -47,6 +49,7 @@ class Kernel:
     names: "Names"
     backend: Backend
     plain: Callable[[Arguments], Any] | None = None
+    author: Any = None
 
     def forward(self, args: Arguments) -> tuple[Any, Any]:
         """`(out, cache)`."""
@@ -126,7 +129,7 @@ def _positional(f: Any) -> tuple[str, ...]:
 def kernel(f: Any, library: str, args: Arguments, names: Names, backend: Backend, *, role: str) -> Kernel:
     """Make a kernel of a layer, of a function of torch or JAX, or as a reference of one of NumPy."""
     if isinstance(f, Layer):
-        return Kernel(f, len(args) == 2, names, backend)
+        return Kernel(f, len(args) == 2, names, backend, author=f)
     if not callable(f) or (isinstance(f, type) and not hasattr(f, "apply")):
         raise TypeError(f"check_against: {role} must be a Layer or a function of arrays, got {_function_name(f)}")
     if library == "numpy":
@@ -135,7 +138,7 @@ def kernel(f: Any, library: str, args: Arguments, names: Names, backend: Backend
                 f"check_against: f is {_function_name(f)}, a function of NumPy arrays, which has no backward: "
                 f"give Layer(forward, backward)"
             )
-        return Kernel(_numerical(f), False, names, backend)
+        return Kernel(_numerical(f), False, names, backend, author=f)
     interop: Any = import_module(f"chainrule.interop.{library}")
     still = [i for i in range(len(names.arguments) - 1) if not _moves(i, names)]
     frozen = () if hasattr(f, "named_parameters") else [i for i in still if _has_arrays(args[i + 1])]

@@ -18,6 +18,7 @@ from chainrule.laws._of_kernels.calls import held, process_unchanged, repeated, 
 from chainrule.laws._of_kernels.check import Check, error_text, rounded
 from chainrule.laws._of_kernels.elsewhere import columns, extremes, lengths
 from chainrule.laws._of_kernels.kernels import Arguments, Names, arrays_of, kernel, lifted, names_of
+from chainrule.laws._of_kernels.lines import example_of
 from chainrule.laws._of_kernels.memory import kept, layouts, unchanged, unwritten
 from chainrule.laws._of_kernels.rows import rows
 from chainrule.laws._of_kernels.values import dtypes, not_a_number, values_and_gradients
@@ -94,7 +95,8 @@ def report_of(
                 break  # other laws would only say the same in other words
             if law is values_and_gradients:
                 check.wrong.update(verdict.field for verdict in verdicts if not verdict.ok and verdict.law != "dtypes")
-    return Report(tuple(verdicts))
+        example = example_of(check, verdicts)
+    return Report(tuple(evolve(verdict, point=None) for verdict in verdicts), example)
 
 
 def _of_module(f: Any, reference: Any, names: Names) -> str:

@@ -257,6 +257,7 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> Judg
         got=float(got[index]),
         expected=float(right[index]),
         power=allowed.largest / typical if scale.root else math.nan,
+        point=None if ok else known,
     )
     # Where the formula itself is far off in this dtype, f may be as wrong as it likes.
     tenth = 0.1 * scale.root

@@ -1,13 +1,24 @@
 """The code of a function of JAX's arrays."""
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from typing import Any
 
 from chainrule.arrays.types import Array
 from chainrule.laws.showing._arrays_in_code import numbers_in_code
 from chainrule.laws.showing._torch import Torch
+
+
+@contextmanager
+def in_its_width() -> Generator[None]:
+    """A block after which JAX has the width of floats that it had before."""
+    config: Any = import_module("jax").config
+    wide = config.jax_enable_x64
+    try:
+        yield
+    finally:
+        config.update("jax_enable_x64", wide)
 
 
 class Jax(Torch):
@@ -20,15 +31,9 @@ class Jax(Torch):
         """The imports."""
         return "import jax", "import jax.numpy as jnp", 'jax.config.update("jax_enable_x64", True)'
 
-    @contextmanager
-    def contained(self) -> Generator[None]:
+    def contained(self) -> AbstractContextManager[None]:
         """Within this the lines may be run: what they set for the whole process is put back."""
-        config: Any = import_module("jax").config
-        wide = config.jax_enable_x64
-        try:
-            yield
-        finally:
-            config.update("jax_enable_x64", wide)
+        return in_its_width()
 
     def array(self, leaf: Array) -> str:
         """An array in code; in any dtype it has numbers that the narrower one holds."""
