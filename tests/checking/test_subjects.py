@@ -18,6 +18,7 @@ from chainrule import (
     check_network,
     mean_squared_error,
     own,
+    read_only,
     relu,
     tree,
 )
@@ -198,7 +199,8 @@ def test_tensors_are_refused_with_what_to_do() -> None:
 @pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
 def test_arrays_of_jax_are_refused_too() -> None:
     x: Any = import_module("jax.numpy").ones((3, 2), np.float32)
-    with pytest.raises(TypeError, match=r"check_layer: x must be a NumPy array, got f32\[3, 2\] of jaxlib"):
+    message = r"check_layer: x must be a NumPy array, got f32\[3, 2\] of jax: convert it, as with np.asarray"
+    with pytest.raises(TypeError, match=message):
         check_layer(relu, (), x, rng=RNG(0))
 
 
@@ -267,3 +269,34 @@ def test_a_network_may_have_parameters_in_a_dictionary() -> None:
     report = check_network(Layer(forward, backward), mean_squared_error, params, x, targets, rng=rng)
     assert report.ok, str(report)
     assert "network_gradient" in {verdict.law for verdict in report.verdicts}
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.bool_])
+def test_an_x_that_has_no_derivative_is_refused_with_what_to_do(dtype: Any) -> None:
+    x = np.ones((3, 2), dtype)
+    with pytest.raises(
+        TypeError, match=r"check_layer: x must be an array of floats, got .*: what has no derivative, .*"
+    ):
+        check_layer(relu, (), x, rng=RNG(0))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "words"),
+    [
+        (np.float64, ""),
+        (np.float32, "its values have about 7 digits, as in float32: smaller errors can't be seen"),
+        (np.float16, "its values have about 3 digits, as in float16: smaller errors can't be seen"),
+    ],
+)
+def test_the_digits_are_said_that_a_layer_computes_in(dtype: Any, words: str) -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        out = np.tanh(x.astype(dtype)).astype(x.dtype)
+        return read_only(out), out
+
+    def backward(out: Array, dout: Array) -> tuple[Array, Unit]:
+        return dout * (1 - out * out), ()
+
+    x = RNG(2).standard_normal((5, 3))
+    report = check_layer(Layer(forward, backward), (), x, rng=RNG(3), only=["derivative"])
+    assert [verdict.note for verdict in report.verdicts] == [words]
+    assert report.ok, str(report)

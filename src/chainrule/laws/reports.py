@@ -29,10 +29,13 @@ from chainrule.layer import Layer
 from chainrule.loss import Loss
 
 OF_AS_LAYER = (
-    "convert it, as with tensor.numpy(): a layer made by as_layer makes tensors of them; check_against takes tensors "
-    "as they are, also in bfloat16"
+    "convert it, as with {}: a layer made by as_layer makes {} of them; check_against takes {} as they are, also in "
+    "bfloat16"
 )
-"""Advice on arrays of another library."""
+"""Advice on arrays of another library: how they are converted, and what they are called."""
+
+CONVERTED = {"torch": ("tensor.numpy()", "tensors", "tensors")}
+"""The words for arrays of a library in that; those of others are converted by NumPy."""
 
 
 def layer_report(
@@ -47,6 +50,9 @@ def layer_report(
     subject, given = as_trees(layer, params)
     _expect_arrays("check_layer", OF_AS_LAYER, params=given, x=x)
     _expect_floats("check_layer", given)
+    if isinstance(layer, Layer) and x.dtype.kind in "biu":
+        what = f"check_layer: x must be an array of floats, got {describe(x)}"
+        raise TypeError(f"{what}: what has no derivative, such as tokens, is the x of an Encoder")
     given, x = in_native_order((given, x))
     checked = in_its_dtype(subject, given, x)
 
@@ -166,10 +172,10 @@ def _expect_arrays(check: str, remedy: str = "convert it with np.asarray", **giv
     for name, value in given.items():
         for path, leaf in tree.named_leaves(value):
             if not is_a(leaf, np.ndarray, np.generic):
-                library = type(leaf).__module__.partition(".")[0]
-                raise TypeError(
-                    f"{check}: {name}{path} must be a NumPy array, got {describe(leaf)} of {library}: {remedy}"
-                )
+                library = type(leaf).__module__.partition(".")[0].removesuffix("lib")
+                words = CONVERTED.get(library, ("np.asarray(array)", "its own arrays", "those"))
+                what = f"{check}: {name}{path} must be a NumPy array, got {describe(leaf)} of {library}"
+                raise TypeError(f"{what}: {remedy.format(*words)}")
 
 
 def _expect_floats(check: str, params: object) -> None:

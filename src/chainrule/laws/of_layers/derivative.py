@@ -19,7 +19,7 @@ from chainrule.laws.trials.entries import confirmed, only_at_kinks
 from chainrule.laws.trials.finite import first_not_finite
 from chainrule.laws.trials.hints import allowed_by, hint
 from chainrule.laws.trials.names import OF_LAYERS, Names
-from chainrule.laws.trials.part import Part
+from chainrule.laws.trials.part import NOISY, Part
 from chainrule.laws.trials.rounding import units_of
 from chainrule.laws.trials.trial import Checked, Trial, draw, fixed_fields, measured
 from chainrule.laws.trials.wording import where_beyond
@@ -38,6 +38,9 @@ ANOTHER, FAR_OFF = 1e-9, 1e3
 
 CANCELLED = 0.05
 """The share of the largest entry of a small gradient that rounding on the way may take from it."""
+
+WIDTHS = (("float32", 4e-9, 1e-6), ("float16", 1e-5, 2e-3), ("bfloat16", 2e-3, 2e-2))
+"""The noise of functions that compute in these dtypes."""
 
 CANCELS = (
     "it is off by no more than numbers of the size of {dout} are rounded by: is 1 - y computed on the way for a y near "
@@ -93,8 +96,18 @@ def derivative(
             verdicts.append(_of_field(Part(trial, name, dout, got, units), rng, lifted=lifted, most=most))
     if not (trial.out.size and any(leaf.size for leaf in trial.arguments.values())):
         return [each if each.wrong else _nothing(each.field, trial) for each in verdicts]
+    verdicts = [_rough(each, trial) if each.ok else each for each in verdicts]
     lost = first_not_finite({"out": trial.out})
     return [evolve(each, note=f"forward gives {lost}") if each.undecided and lost else each for each in verdicts]
+
+
+def _rough(verdict: Verdict, trial: Trial) -> Verdict:
+    """The verdict, with the digits that the values of a function have which does not compute in float64."""
+    if trial.noise < NOISY or math.isnan(verdict.error):
+        return verdict
+    like = next((f", as in {name}" for name, low, high in WIDTHS if low <= trial.noise < high), "")
+    words = f"its values have about {-math.log10(trial.noise):.0f} digits{like}: smaller errors can't be seen"
+    return evolve(verdict, note=f"{verdict.note}; {words}" if verdict.note else words)
 
 
 def _of_value(trial: Trial) -> list[Verdict]:
