@@ -14,11 +14,13 @@ from chainrule import (
     Loss,
     Report,
     Unit,
+    affine,
     check_layer,
     check_loss,
     check_optimizer,
     mean_squared_error,
     own,
+    sequential,
     softmax_cross_entropy,
 )
 
@@ -352,3 +354,28 @@ def test_a_report_keeps_no_point_and_json_has_none() -> None:
     report = check_layer(Layer(forward_of_tanh, last_row_twice), (), normal(6, 3), rng=rng())
     assert all(each.point is None for each in report.verdicts)
     assert '"point"' not in report.to_json()
+
+
+def test_of_a_network_the_lines_show_the_layer_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    layer = Layer(forward_of_tanh, last_row_twice, name="last_row_twice")
+    network = sequential(affine, layer, affine)
+    params = (Affine.init(rng(), 4, 3, dtype=np.float64), (), Affine.init(rng(), 3, 2, dtype=np.float64))
+    report = check_layer(network, params, normal(6, 4), rng=rng(), only=["derivative"])
+    assert report.example.startswith("# Layer(last_row_twice), in layer 2 of 3\nimport numpy as np\nx = np.array([[")
+    got, expected = printed(report, {"forward": layer.forward, "backward": layer.backward}, capsys)
+    assert got == pytest.approx(2 * expected, rel=1e-5)
+
+
+def test_of_a_network_whose_layers_are_right_the_lines_show_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    line = sequential(affine, affine)
+
+    def backward(cache: Any, dout: Array) -> Any:
+        dx, grads = line.backward(cache, dout)
+        return 2 * dx, grads
+
+    network = Layer(line.forward, backward, parts=line.parts)
+    params = (Affine.init(rng(), 4, 3, dtype=np.float64), Affine.init(rng(), 3, 2, dtype=np.float64))
+    report = check_layer(network, params, normal(6, 4), rng=rng(), only=["derivative"])
+    names = {"forward": network.forward, "backward": network.backward, "Affine": Affine}
+    got, expected = printed(report, names, capsys)
+    assert got == pytest.approx(2 * expected, rel=1e-5)

@@ -28,6 +28,7 @@ class Report:
         Lines of code that show without this library what is wrong, on few rows and simple numbers; empty where there
         are none. `forward`, `backward`, `grads`, `init` and `step` in them are the author's, and so are the names
         of functions of torch and JAX; of a module it is `module`, and `formula` of a reference without a name.
+        Of a network in which one layer is wrong, they are about that layer, which the first line names.
 
     Examples
     --------

@@ -58,6 +58,34 @@ def with_places(
     return tuple(map(placed, verdicts))
 
 
+def parts_that_break(
+    name: str, layer: Any, params: Any, x: Any, rng: np.random.Generator, law: LayerLaw
+) -> Iterator[tuple[str, Any, Any, Any]]:
+    """The layers of a network that break a law alone: where each stands, itself, its parameters and its input.
+
+    Parameters
+    ----------
+    name
+        The name of the law; that of a network with its loss has no layers.
+    layer, params, x
+        The network, and the arguments that it was checked on.
+    rng
+        The generator that draws.
+    law
+        The law.
+
+    Yields
+    ------
+    tuple[str, Any, Any, Any]
+        They, in the order of the network.
+    """
+    try:
+        parts = list(_parts(layer, params, x, "")) if name not in AS_A_WHOLE else []
+    except Exception:  # a layer that raises has said where already
+        return
+    yield from (each for each in parts if _breaking(law, [each], rng))
+
+
 def _breaking(law: LayerLaw, parts: list[tuple[str, Any, Any, Any]], rng: np.random.Generator) -> str:
     """The layers that break a law alone, in words; "" if none does."""
     found: list[str] = []

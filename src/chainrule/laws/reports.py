@@ -1,6 +1,6 @@
 """The reports of the checks: arguments that fit, laws, and lines that show a fault."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,10 +12,11 @@ from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.types import Array, Generator
 from chainrule.checking.effort import Effort, is_quick
 from chainrule.checking.report import Report
+from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder, seed_hint
 from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.first_call import beside_the_first_call
-from chainrule.laws.places import with_places
+from chainrule.laws.places import parts_that_break, with_places
 from chainrule.laws.running import LAWS, chosen, verdicts_of
 from chainrule.laws.showing._author import Author
 from chainrule.laws.showing.demonstrated import CheckedLayer, CheckedLoss
@@ -66,7 +67,24 @@ def layer_report(
     verdicts = verdicts_of("check_layer", beside_the_first_call(laws), checked, given, x, rng=rng)
     placed = with_places(verdicts, layer, given, x, rng, laws)
     author, dtype = Author(layer, as_given(layer, params), given), "float64" if checked is subject else _dtype(x, given)
+    example = _example_of_part(placed, layer, given, x, laws)
+    if example:
+        return Report(tuple(evolve(each, point=None) for each in placed), example)
     return with_lines(placed, CheckedLayer(subject, given, x), author, dtype)
+
+
+def _example_of_part(verdicts: Collection[Verdict], layer: Any, params: Any, x: Any, laws: Mapping[str, Any]) -> str:
+    """The lines that show the fault of one layer of a network, which are about no other; "" if there are none."""
+    for law in dict.fromkeys(each.law for each in verdicts if each.wrong and each.law in laws):
+        rng = np.random.default_rng(0)
+        for place, part, own, at in parts_that_break(law, layer, params, x, rng, laws[law]):
+            try:
+                alone = layer_report(part, own, at, rng=rng, surrogate=False, effort="full", only=[law])
+            except Exception:  # what it is given in the network is nothing that a check takes
+                continue
+            if alone.example:
+                return f"# {part}, {place}\n{alone.example}"
+    return ""
 
 
 def loss_report(
