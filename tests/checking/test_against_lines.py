@@ -112,6 +112,31 @@ def test_lines_name_functions_that_have_no_name_and_arguments_that_are_no_arrays
 
 
 @needs_torch
+@pytest.mark.parametrize(
+    ("is_placed", "line"),
+    [
+        (lambda dout: 0 in dout.stride(), "dout = dout.new_ones(()).expand(dout.shape)"),
+        (lambda dout: dout.stride(0) == 1 < dout.stride(1), "dout = dout.T.contiguous().T"),
+        (lambda dout: dout.stride(-1) == 2, "dout = torch.stack((dout, dout), -1)[..., 0]"),
+        (lambda dout: dout.storage_offset() == 5, "dout = torch.cat((dout.new_zeros(5), dout.flatten()))[5:]"),
+        (lambda dout: dout.stride(0) == dout.shape[1] + 3, "dout = torch.nn.functional.pad(dout, (0, 3))[..., :-3]"),
+    ],
+)
+def test_lines_put_dout_where_it_shows(
+    is_placed: Callable[[Any], bool], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def backward(x: Any, weight: Any, dout: Any) -> tuple[Any, Any]:
+        return dout * weight, (dout * x).sum(0) * (2 if is_placed(dout) else 1)
+
+    f = kernel(backward)
+    report = checked(f, formula, (12, 10), (10,), dtype="float32")
+    assert {verdict.law for verdict in report.failures} == {"layouts"}
+    got, expected = printed(report, {"Scaled": f, "formula": formula}, capsys)
+    assert abs(got / expected - 2) < 1e-5
+    assert line in report.example
+
+
+@needs_torch
 def test_there_are_no_lines_where_one_call_shows_nothing() -> None:
     calls = [0]
 

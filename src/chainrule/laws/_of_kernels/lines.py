@@ -82,6 +82,18 @@ def _shows(lines: str, names: Names, verdict: Verdict) -> bool:
     return not abs(got - expected) <= abs(verdict.got - verdict.expected) / 2
 
 
+PLACES = {
+    "for a broadcast dout, as sum().backward() gives it": "dout.new_ones(()).expand(dout.shape)",
+    "for a dout expanded over rows": "dout[:1].expand(dout.shape)",
+    "for a dout expanded over columns": "dout[..., :1].expand(dout.shape)",
+    "for a Fortran-ordered dout": "dout.T.contiguous().T",
+    "for a strided dout": "torch.stack((dout, dout), -1)[..., 0]",
+    "for a row-padded dout": "torch.nn.functional.pad(dout, (0, 3))[..., :-3]",
+    "for an offset dout": "torch.cat((dout.new_zeros(5), dout.flatten()))[5:].view(dout.shape)",
+}
+"""A tensor in another place, in code."""
+
+
 class NotWrittenError(Exception):
     """A case can't be written in few lines."""
 
@@ -215,6 +227,12 @@ class TorchLines(Lines):
             yield f"(got,) = torch.autograd.grad(out, args[{self.moving}], dout.to(out.dtype))"
         yield f"return {'out' if self.moving is None else 'got'}{self.place}.item()"
 
+    def placed(self) -> str:
+        """A dout in another place, in code."""
+        if self.module != "torch" or self.case.place not in PLACES:
+            raise NotWrittenError
+        return PLACES[self.case.place]
+
     def moved(self, name: str, arg: Any) -> str:
         """An argument in the dtype that is asked for, in code."""
         return f"{name}.to(dtype, copy=True).requires_grad_()" if _is_moved(arg) else name
@@ -225,6 +243,8 @@ class TorchLines(Lines):
         if self.imports_numpy:
             yield "import numpy as np"
         yield from self.written()
+        if self.case.place:
+            yield f"dout = {self.placed()}  # {self.case.place.removeprefix('for ')}"
         yield "def result(f, dtype):"
         yield from (f"    {line}" for line in self.result())
         narrow = f"{self.module}.{dtype_name(self.case.args[0])}"
@@ -280,7 +300,7 @@ class NumPyLines(Lines):
 
     def lines(self) -> Iterator[str]:
         """The lines."""
-        if not all(is_numpy(array) for array in self._arrays()):
+        if self.case.place or not all(is_numpy(array) for array in self._arrays()):
             raise NotWrittenError
         x, *params = self.arguments
         yield "import numpy as np"

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from attrs import evolve, frozen
 
 from chainrule import tree
 from chainrule.checking.verdict import Verdict
@@ -12,6 +13,25 @@ from chainrule.laws._of_kernels.check import Check, error_text, worst_judged
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, Truth, numbers
 from chainrule.laws.of_layers.layouts import MATRIX, constant
+
+
+@frozen(eq=False)
+class Placed:
+    """A point at which dout lies in another place: that shows what is wrong there.
+
+    Parameters
+    ----------
+    known
+        What is right.
+    layout
+        Puts a dout in its place.
+    words
+        Where that is.
+    """
+
+    known: Truth
+    layout: Callable[[Any], Any]
+    words: str
 
 
 def layouts(check: Check) -> Iterator[Verdict]:
@@ -49,7 +69,9 @@ def _with_dout(check: Check, known: Truth, layout: Callable[[Any], Any], words: 
         results = {check.names.out: out, **check.f.backward(cache, dout)}
     except Exception as error:
         return [Judged(np.inf, Verdict("layouts", "dout", ok=False, note=f"{words}: {error_text(error)}"))]
-    return check.compared("layouts", numbers(results), known, words)
+    placed = Placed(known, layout, words)
+    judged = check.compared("layouts", numbers(results), known, words)
+    return [evolve(each, verdict=evolve(each.verdict, point=placed if each.verdict.wrong else None)) for each in judged]
 
 
 def _with_arguments(check: Check, args: Arguments, words: str) -> list[Judged]:

@@ -12,9 +12,10 @@ from attrs import evolve, frozen
 
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.backends import Backend, Real, is_float, values
-from chainrule.laws._of_kernels.check import Check, rounded
+from chainrule.laws._of_kernels.check import Check
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
-from chainrule.laws._of_kernels.yardstick import Truth, judge, numbers
+from chainrule.laws._of_kernels.memory import Placed
+from chainrule.laws._of_kernels.yardstick import Truth, judge
 from chainrule.laws.showing._arrays_in_code import FEW, drawn
 
 TRIES, FEW_TRIES = 64, 6
@@ -36,12 +37,15 @@ class Case:
         The verdict on the result there.
     drawn
         Whether the numbers of arrays that are not written out are drawn from the seed of their place, dout's last.
+    place
+        In which other place dout lies, in words.
     """
 
     args: Arguments
     dout: Real
     verdict: Verdict
     drawn: bool = False
+    place: str = ""
 
 
 @frozen(eq=False)
@@ -51,20 +55,26 @@ class Search:
     check: Check
     law: str
     name: str
+    placed: Placed | None
     tries: Iterator[int]
 
     def case(self, args: Arguments, dout: Real) -> Case | None:
         """The case, if the result is wrong there and tries are left."""
         if next(self.tries, None) is None:
             return None
+        f, backend = self.check.f, self.check.backend
+        layout = self.placed.layout if self.placed is not None else backend.copy
         try:
             with np.errstate(all="ignore"):
-                known = self.check.truth(args, rounded(dout, args, self.check.backend))
-                got = numbers(self.check.f.run(self.check.copied(args), known.dout))[self.name]
+                known = self.check.truth(args, values(layout(backend.like(dout, args[0]))))
+                out, cache = f.forward(self.check.copied(args))
+                results = {f.names.out: out, **f.backward(cache, layout(backend.like(known.dout, out)))}
+                got = values(results[self.name])
                 found = judge(self.law, self.name, got, known).verdict
         except Exception:  # fewer rows, or such numbers, are refused
             return None
-        return Case(args, known.dout, found) if found.wrong and len(found.index) == got.ndim else None
+        place = self.placed.words if self.placed is not None else ""
+        return Case(args, known.dout, found, place=place) if found.wrong and len(found.index) == got.ndim else None
 
     def shorter(self, case: Case, length: int, *, rows: bool) -> Case:
         """The case with as little of a length as shows it: of rows alone, or of every axis that has it."""
@@ -83,16 +93,17 @@ class Search:
 
 def smallest(check: Check, verdict: Verdict) -> Case | None:
     """The smallest case found that shows what a verdict says; None where a call by itself is right."""
-    point = verdict.point
+    placed = verdict.point if isinstance(verdict.point, Placed) else None
+    point = placed.known if placed is not None else verdict.point
     if not isinstance(point, Truth):
         return None
     check = evolve(check, rng=np.random.default_rng(0))
     small = sum(values(array).size for array in arrays_of(point.args)) <= LARGE
     most = TRIES if small and in_memory(check.backend) else FEW_TRIES
-    case = Search(check, verdict.law, verdict.field, iter(range(1))).case(point.args, point.dout)
+    case = Search(check, verdict.law, verdict.field, placed, iter(range(1))).case(point.args, point.dout)
     if case is None:
         return None
-    search = Search(check, verdict.law, verdict.field, iter(range(most)))
+    search = Search(check, verdict.law, verdict.field, placed, iter(range(most)))
     for rows in point.args[0].shape[:1]:
         case = search.shorter(case, rows, rows=True)
     for side in dict.fromkeys(side for array in arrays_of(case.args) for side in array.shape):
