@@ -57,8 +57,11 @@ def example_of(check: Check, verdicts: list[Verdict]) -> str:
 
 def lines_of(check: Check, case: Case) -> str:
     """The lines for a case; "" where it can't be written in few of them, or where they show nothing."""
-    writers = {Torch: TorchLines, OfJAX: JaxLines}
-    writer = writers.get(type(check.backend), NumPyLines)(check, case)
+    writer: Lines
+    if isinstance(check.backend, Torch):
+        writer = TorchLines(check, case)
+    else:
+        writer = (JaxLines if isinstance(check.backend, OfJAX) else NumPyLines)(check, case)
     try:
         lines, names = "\n".join(writer.lines()), writer.functions
     except NotWrittenError:
@@ -198,9 +201,12 @@ class TorchLines(Lines):
 
     @property
     def formula(self) -> tuple[str, Any]:
-        """The same of the reference; its name is `formula` where it has none of its own."""
+        """The same of the reference, which is `formula` or `reference` where it has no name of its own."""
         name, f = _called(self.check.reference.layer.forward)
-        return (name, f) if name.partition(".")[0] not in {"f", self.kernel[0].partition(".")[0]} else ("formula", f)
+        taken = self.kernel[0].partition(".")[0]
+        if name.partition(".")[0] not in {"f", taken}:
+            return name, f
+        return "reference" if taken == "formula" else "formula", f
 
     @property
     def functions(self) -> Names:

@@ -45,7 +45,7 @@ def hint(
 
 
 def allowed_by(got: NDArray[Any], right: NDArray[Any], ratios: NDArray[Any]) -> NDArray[Any]:
-    """How far each entry may be off, by how many times that it is off; 0 where it is not known."""
+    """The error that each entry may have, by how many times it has that; 0 where it is not known."""
     if not got.shape == right.shape == ratios.shape:
         return np.zeros(got.shape)
     with np.errstate(all="ignore"):
