@@ -362,18 +362,18 @@ def test_a_dtype_that_differs_is_said_beside_whose_it_should_be() -> None:
 
 @needs_torch
 @pytest.mark.parametrize(
-    ("mistake", "words"),
+    ("factor", "words"),
     [
-        (lambda dweight: 2 * dweight, "it is twice what it should be: is it added twice, or from an earlier call?"),
-        (lambda dweight: -dweight, "the sign is wrong"),
-        (lambda dweight: dweight / 16, "it is 16 times too small, the number of rows: a mean for a sum?"),
-        (lambda dweight: 1.5 * dweight, "it is 1.5 times what it should be: a constant factor"),
+        (2, "it is twice what it should be: is it added twice, or from an earlier call?"),
+        (-1, "the sign is wrong"),
+        (1 / 16, "it is 16 times too small, the number of rows: a mean for a sum?"),
+        (1.5, "it is 1.5 times what it should be: a constant factor"),
     ],
 )
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_factor_is_recognised_in_every_dtype(dtype: str, mistake: Callable[[Any], Any], words: str) -> None:
+def test_a_factor_is_recognised_in_every_dtype(dtype: str, factor: float, words: str) -> None:
     def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
-        return dout * weight, mistake((dout.float() * x.float()).sum(0)).to(weight.dtype)
+        return dout * weight, (factor * (dout.float() * x.float()).sum(0)).to(weight.dtype)
 
     report = checked(torch_function(scaled, backward), scaled, *tensors(dtype, (16, 40), (40,)))
     wrong = report.failures[0]

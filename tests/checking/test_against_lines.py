@@ -1,6 +1,7 @@
 """The lines that show a mistake in a kernel without this library: they run, for few numbers, and print both results."""
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -43,6 +44,34 @@ def kernel(mistake: Callable[[Any, Any, Any], tuple[Any, Any]]) -> Any:
 
 def formula(x: Any, weight: Any) -> Any:
     return x * weight
+
+
+def product(x: Any, dout: Any, factor: Any) -> Any:
+    return factor * x * dout
+
+
+def half_as_large_again(x: Any, dout: Any, factor: Any) -> Any:
+    return 1.5 * product(x, dout, factor)
+
+
+def is_broadcast(dout: Any) -> bool:
+    return 0 in dout.stride()
+
+
+def is_fortran_ordered(dout: Any) -> bool:
+    return bool(dout.stride(0) == 1 < dout.stride(1))
+
+
+def is_strided(dout: Any) -> bool:
+    return bool(dout.stride(-1) == 2)
+
+
+def is_offset(dout: Any) -> bool:
+    return bool(dout.storage_offset() == 5)
+
+
+def is_padded(dout: Any) -> bool:
+    return bool(dout.stride(0) == dout.shape[1] + 3)
 
 
 def twice(x: Any, weight: Any, dout: Any) -> tuple[Any, Any]:
@@ -93,20 +122,17 @@ def test_the_smallest_case_of_a_kernel_in_torch_is_shown(
 def test_lines_name_functions_that_have_no_name_and_arguments_that_are_no_arrays(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def reference(x: Any, dout: Any, factor: float) -> Any:
-        return x * dout * factor
-
     torch: Any = import_module("torch")
     x, weight = torch.randn(6, 4).half(), torch.randn(4).half()
     report = check_against(
-        lambda x, dout, factor: 1.5 * reference(x, dout, factor),
-        lambda x, dout, factor: factor * x * dout,
+        partial(half_as_large_again),
+        partial(product),
         x,
         weight,
         0.25,
         rng=np.random.default_rng(0),
     )
-    names = {"f": lambda *args: 1.5 * reference(*args), "formula": reference}
+    names = {"f": half_as_large_again, "formula": product}
     got, expected = printed(report, names, capsys)
     assert abs(got / expected - 1.5) < 0.01
     assert "p1 = torch.tensor([" in report.example
@@ -116,11 +142,11 @@ def test_lines_name_functions_that_have_no_name_and_arguments_that_are_no_arrays
 @pytest.mark.parametrize(
     ("is_placed", "line"),
     [
-        (lambda dout: 0 in dout.stride(), "dout = dout.new_ones(()).expand(dout.shape)"),
-        (lambda dout: dout.stride(0) == 1 < dout.stride(1), "dout = dout.T.contiguous().T"),
-        (lambda dout: dout.stride(-1) == 2, "dout = torch.stack((dout, dout), -1)[..., 0]"),
-        (lambda dout: dout.storage_offset() == 5, "dout = torch.cat((dout.new_zeros(5), dout.flatten()))[5:]"),
-        (lambda dout: dout.stride(0) == dout.shape[1] + 3, "dout = torch.nn.functional.pad(dout, (0, 3))[..., :-3]"),
+        (is_broadcast, "dout = dout.new_ones(()).expand(dout.shape)"),
+        (is_fortran_ordered, "dout = dout.T.contiguous().T"),
+        (is_strided, "dout = torch.stack((dout, dout), -1)[..., 0]"),
+        (is_offset, "dout = torch.cat((dout.new_zeros(5), dout.flatten()))[5:]"),
+        (is_padded, "dout = torch.nn.functional.pad(dout, (0, 3))[..., :-3]"),
     ],
 )
 def test_lines_put_dout_where_it_shows(
@@ -160,8 +186,14 @@ def test_verdicts_of_a_report_keep_no_arrays() -> None:
 def test_the_smallest_case_of_a_function_of_jax_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     jax: Any = import_module("jax")
 
+    def keeping(x: Any, weight: Any) -> tuple[Any, Any]:
+        return formula(x, weight), (x, weight)
+
+    def of_kept(kept: Any, dout: Any) -> tuple[Any, Any]:
+        return twice(kept[0], kept[1], dout)
+
     scaled = jax.custom_vjp(formula)
-    scaled.defvjp(lambda x, weight: (x * weight, (x, weight)), lambda kept, dout: twice(kept[0], kept[1], dout))
+    scaled.defvjp(keeping, of_kept)
     x, weight = (jax.numpy.asarray(RNG.standard_normal(shape), "bfloat16") for shape in [(6, 4), (4,)])
     report = check_against(scaled, formula, x, weight, rng=np.random.default_rng(0))
     before = jax.config.jax_enable_x64
