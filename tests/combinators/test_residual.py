@@ -1,11 +1,12 @@
 """The residual connection: x and what a layer makes of it, their sum, and what does not fit."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 
-from chainrule import Affine, add, affine, prediction, relu, residual, sequential, sigmoid, tree
+from chainrule import Affine, Layer, Unit, add, affine, prediction, relu, residual, sequential, sigmoid, tree
 from chainrule.parts import Around
 from strategies import normal
 from untyped import untyped
@@ -54,6 +55,40 @@ def test_a_layer_that_changes_the_shape_is_refused_with_both_shapes() -> None:
     for call in (residual(affine).forward, prediction(residual(affine))):
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             call(params, x)
+
+
+def of(forward: Any, backward: Any) -> Layer[Unit, Any]:
+    """A layer without parameters and without a rule."""
+    return Layer(forward, backward)
+
+
+HALVED = of(lambda params, x: (x.astype(np.float32), ()), lambda cache, dout: (dout.astype(np.float32), ()))
+"""A layer that computes in float32 whatever it gets."""
+
+
+def test_a_layer_that_changes_the_dtype_is_refused_with_both_dtypes() -> None:
+    message = "residual: the layer must keep the dtype of x, but makes float32 of float64"
+    for call in (residual(HALVED).forward, prediction(residual(HALVED))):
+        with pytest.raises(TypeError, match=f"^{message}$"):
+            call((), np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("combine", [residual, lambda layer: add(layer, relu)])
+@pytest.mark.parametrize(
+    ("dx", "error", "message"),
+    [
+        (np.ones(3), ValueError, "backward: dx of a layer is f64[3], and must be like "),
+        (np.ones((2, 3), np.float32), TypeError, "backward: dx of a layer is f32[2, 3], and must be like "),
+        ([[1.0]], TypeError, "backward: dx of a layer must be an array, got list"),
+        (None, TypeError, "backward: the layer gave no dx where it was wanted"),
+    ],
+)
+def test_a_dx_that_can_not_be_added_is_refused(combine: Any, dx: Any, error: type[Exception], message: str) -> None:
+    network = combine(of(lambda params, x: (x, ()), lambda cache, dout: (dx, ())))
+    x = np.ones((2, 3))
+    out, cache = network.forward((), x) if combine is residual else network.forward(((), ()), x)
+    with pytest.raises(error, match=re.escape(message)):
+        network.backward(cache, out)
 
 
 def test_nothing_is_broadcast() -> None:

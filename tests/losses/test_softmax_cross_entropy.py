@@ -43,7 +43,7 @@ def test_moderate_logits_agree_with_the_textbook(rng: np.random.Generator, n: in
 
 
 @pytest.mark.parametrize("margin", [0.0, 1.0, 5.0, 20.0, 30.0, 36.0, 50.0, 100.0, 400.0, 600.0])
-@pytest.mark.parametrize("place", ["leads", "trails"])
+@pytest.mark.parametrize("place", ["leads", "trails", "trails with all but one"])
 @pytest.mark.parametrize("kind", ["label", "one-hot"])
 def test_relative_accuracy_of_loss_and_gradient_at_every_margin(margin: float, place: str, kind: str) -> None:
     rng = np.random.default_rng(int(margin))
@@ -52,6 +52,8 @@ def test_relative_accuracy_of_loss_and_gradient_at_every_margin(margin: float, p
         label = int(rng.integers(10))
         others = np.delete(z[0], label)
         z[0, label] = others.max() + margin if place == "leads" else others.min() - margin
+        if place == "trails with all but one":
+            z[0, (label + 1) % 10] += 2 * margin
         one_hot = np.eye(10)[[label]]
         loss, dz = loss_and_gradient(z, np.array([label]) if kind == "label" else one_hot)
         expected, gradient = reference.cross_entropy_50_digits(z[0].tolist(), one_hot[0])

@@ -33,6 +33,7 @@ from chainrule import (
     value_and_grad,
 )
 from chainrule.layer import Shape
+from chainrule.parts import Chain
 from untyped import untyped
 
 
@@ -315,8 +316,17 @@ def test_warnings_of_a_layer_are_seen_in_a_pass_beside_quiet_layers_and_those_of
             lambda: prediction(network)(params, x),
         ]
 
+    def summed(parts: Any, xp: rules.Namespace, params: Any, x: Array) -> tuple[Array, list[Any]]:
+        out, cache = parts[0].forward(xp, params, x * x)
+        return out, [cache]
+
+    def back(parts: Any, xp: rules.Namespace, caches: Any, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
+        dx, grads = parts[0].backward(xp, caches.pop(), dout, wants_dx)
+        return dx, grads
+
     quiet = rules.layer("towers", (), towers, slopes_of_towers, quiet=True)
     loud = rules.layer("towers", (), towers, slopes_of_towers)
+    squaring = rules.combinator("squaring", Chain((beside,)), (beside,), summed, back)
     with np.errstate(all="raise"):
         for run in [
             *runs(sequential(quiet, beside), ((), ())),
@@ -327,6 +337,10 @@ def test_warnings_of_a_layer_are_seen_in_a_pass_beside_quiet_layers_and_those_of
             *runs(sequential(loud, beside), ((), ())),
             *runs(sequential(relu, sequential(loud, quiet), beside), ((), ((), ()), ())),
         ]:
+            with pytest.raises(FloatingPointError):
+                run()
+        x = np.array([[1e200]])
+        for run in runs(squaring, ()):
             with pytest.raises(FloatingPointError):
                 run()
 

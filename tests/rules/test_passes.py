@@ -1,6 +1,7 @@
 """One pass through a network: it gives what the public pairs give, whatever layers meet in it."""
 
 import functools
+import pickle
 import re
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,7 @@ from chainrule import (
     Embedding,
     Encoder,
     Layer,
+    Loss,
     Unit,
     add,
     affine,
@@ -47,6 +49,8 @@ from chainrule.rules.combinators import layer_or_encoder
 from chainrule.rules.passes import rule_of
 from strategies import Floating, normal
 from untyped import untyped
+
+pandas: Any = import_module("pandas")  # it does not declare its types
 
 SEEDS = 64
 """So many draws of a subject have all small shapes among them."""
@@ -394,6 +398,61 @@ def test_an_input_that_is_no_array_of_floats_is_refused_by_the_first_layer(param
         with pytest.raises(TypeError) as got:
             prediction(untyped(network))(inner, np.array([[1, 2]]))
         assert str(got.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("x", [[[1.0]], None, "x", pandas.DataFrame([[1.0]])])
+@pytest.mark.parametrize(
+    ("network", "params"),
+    [
+        (residual(relu), ()),
+        (add(relu, relu), ((), ())),
+        (multiply(relu, relu), ((), ())),
+        (concatenate(relu, relu), ((), ())),
+        (recomputed(relu), ()),
+        (residual(fixed(relu)), ()),
+    ],
+)
+def test_an_input_that_is_no_array_is_refused_by_the_first_layer_behind_a_fork(
+    network: Any, params: Any, x: Any
+) -> None:
+    for call in (prediction(network), network.forward):
+        with pytest.raises(TypeError, match=r"^relu: x must be an array of floats, got "):
+            call(params, x)
+
+
+@pytest.mark.parametrize(
+    "params", [np.ones((2, 3)), np.asarray(1.0), np.ones(0), [], Affine(np.ones((3, 2)), np.ones(2))]
+)
+def test_a_layer_without_parameters_refuses_some_in_a_pass_as_its_pair_does(params: Any) -> None:
+    for call in (prediction(untyped(relu)), untyped(relu).forward):
+        with pytest.raises(TypeError, match=r"^relu: it has no parameters: params must be \(\), got "):
+            call(params, np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("given", [None, (), (np.ones((2, 3)),), (np.ones((2, 3)), (), ()), np.ones((2, 3)), 3])
+def test_what_is_no_pair_is_refused_where_it_arises(given: Any) -> None:
+    x = np.ones((2, 3))
+    forward: Layer[Unit, Unit] = Layer(lambda params, x: given, doubling().backward, name="wrong")
+    for call in (prediction(sequential(forward)), sequential(forward).forward):
+        with pytest.raises(TypeError, match=r"^wrong forward must return \(out, cache\), got "):
+            call(((),), x)
+    backward: Layer[Unit, Any] = Layer(doubling().forward, lambda cache, dout: given, name="wrong")
+    network = sequential(relu, backward)
+    with pytest.raises(TypeError, match=r"^wrong backward must return \(dx, grads\), got "):
+        network.backward(network.forward(((), ()), x)[1], x)
+    with pytest.raises(TypeError, match=r"^wrong backward must return \(dx, grads\), got "):
+        value_and_grad(network, squares)(((), ()), x, x)
+    loss: Loss[Array, Any] = Loss(
+        lambda out, targets: given, lambda cache, dloss: x, lambda out, targets: x, name="off"
+    )
+    with pytest.raises(TypeError, match=r"^off forward must return \(loss, cache\), got "):
+        value_and_grad(relu, loss)((), x, x)
+
+
+def test_a_prediction_can_be_pickled() -> None:
+    params, x = (Affine(np.ones((3, 2)), np.ones(2)), ()), np.ones((4, 3))
+    predict = prediction(sequential(affine, relu))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(predict))(params, x), predict(params, x))
 
 
 # Rules.

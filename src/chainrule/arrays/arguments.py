@@ -2,6 +2,7 @@
 
 import math
 import sys
+from contextlib import suppress
 from operator import index
 from types import FunctionType, ModuleType
 from typing import Any, TypeVar
@@ -109,6 +110,15 @@ def check_functions(record: object, *fields: str) -> None:
         value = getattr(record, name)
         if not callable(value):
             raise TypeError(f"{type(record).__name__}: {name} must be a function, got {describe(value)}")
+
+
+def two(given: Any, name: str, form: str) -> tuple[Any, Any]:
+    """Return the two things of which a function, called `name`, should return a pair; anything else is a TypeError."""
+    with suppress(TypeError, ValueError):
+        if not is_array(given):  # two rows would be taken for a pair
+            first, second = given
+            return first, second
+    raise TypeError(f"{name} must return {form}, got {describe(given)}")
 
 
 def truth(owner: str, name: str, value: bool) -> bool:

@@ -158,7 +158,7 @@ class Tuned:
         return x.flags.writeable
 
     def shared(self, x: Any, /) -> Any:
-        return read_only(x) if x.flags.writeable else x
+        return read_only(x) if isinstance(x, np.ndarray) and x.flags.writeable else x  # no layer has judged x yet
 
     def plus(self, a: Array, b: Array, /) -> Array:
         if a.flags.writeable:
@@ -520,7 +520,7 @@ class Tuned:
 
     def may_fall_below(self, x: Array, bound: float, /) -> bool:
         # Found in a third of the time of np.fmin.reduce; a nan counts as the smallest.
-        real = x.real
+        real = x.real.ravel("K")
         return not real.item(real.argmin()) >= bound and bool(np.fmin.reduce(real) < bound)
 
     def max_last(self, x: Array, /) -> Array:

@@ -32,6 +32,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.layer import Layer, Shape
 from chainrule.parts import Around
+from chainrule.rules.branches import of_one_dtype, refuse_unlike
 from chainrule.rules.combinators import Caches, Rules, combinator
 from chainrule.rules.onnx_graph import OnnxGraph
 from chainrule.rules.rule import refuse_no_dx
@@ -84,6 +85,8 @@ def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, 
     out, cache = parts[0].forward(xp, params, x)
     if out.shape != x.shape:
         raise ValueError(f"residual: the layer must keep the shape of x, but makes {out.shape} of {x.shape}")
+    if not of_one_dtype(x, out):
+        raise TypeError(f"residual: the layer must keep the dtype of x, but makes {out.dtype} of {x.dtype}")
     return xp.quietly(xp.plus, out, x), [cache]
 
 
@@ -95,6 +98,7 @@ def backward(parts: Rules, xp: Namespace, caches: Caches, dout: Array, wants_dx:
         return None, grads
     if dx is None:
         refuse_no_dx("residual")
+    refuse_unlike("residual", dx, dout, "dout")
     return xp.quietly(xp.plus, dx, dout), grads
 
 

@@ -209,7 +209,8 @@ def sequential(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     >>> grads
     (Affine(W=f32[4, 3], b=f32[3]), (), Affine(W=f32[3, 2], b=f32[2]))
     """
-    return combinator("sequential", Chain(layers), layers, forward, backward, onnx=partial(in_turn, layers))
+    onnx = partial(in_turn, layers)
+    return combinator("sequential", Chain(layers), layers, forward, backward, quiet=True, onnx=onnx)
 
 
 def forward(parts: Rules, xp: Namespace, params: Any, x: Array) -> tuple[Array, Caches]:

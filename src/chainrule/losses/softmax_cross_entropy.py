@@ -73,7 +73,7 @@ def rows(xp: Namespace, logits: Array, targets: Targets) -> tuple[Array, Array, 
 
 
 FAR = 1e-28
-"""The sum of the other exponentials at a margin of 64, up to which a rounded margin costs less than 1e-14 of it."""
+"""An exponential at a margin of 64, up to which a rounded margin costs less than 1e-14 of it."""
 
 
 softmax_cross_entropy: Loss[Targets, rules.Slopes] = rules.loss(
@@ -87,12 +87,12 @@ def _rows(xp: Namespace, logits: Array, labels: Labels, wanted: Array | None) ->
     at = xp.places(shifted, labels)
     gap = xp.gather(shifted, at)
     e = xp.exp(shifted)
+    if xp.may_fall_below(e, FAR):
+        e = _unrounded(xp, e, logits, shifted)
+        at = xp.places(e, labels)
     mine = xp.gather(e, at)
     e = xp.scatter(e, at, 0.0)
     others = xp.sum_last(e)
-    if xp.may_fall_below(others, FAR):
-        e = _unrounded(xp, e, logits, shifted)
-        at, others = xp.places(e, labels), xp.sum_last(e)
     total = others + mine
     log_total = xp.log1p(others + xp.expm1(gap))
     if wanted is None:

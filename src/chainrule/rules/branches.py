@@ -15,7 +15,7 @@ from chainrule.arrays.arguments import describe, record_of
 from chainrule.arrays.libraries import same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_array
 from chainrule.rules.combinators import Caches, Rules, counted, placed
 from chainrule.rules.rule import refuse_no_dx
 
@@ -105,8 +105,19 @@ def back_through(
             raise
         grads.append(own)
         if wants_dx and dx is not None:
+            if total is not None:
+                refuse_unlike(name, dx, total, f"that of branch {i + 2}")
             total = dx if total is None else xp.quietly(xp.plus, total, dx)
     return total, tuple(reversed(grads))
+
+
+def refuse_unlike(name: str, dx: Array, other: Array, of: str) -> None:
+    """Refuse a dx that differs in shape or dtype from what it is added to: nothing is broadcast."""
+    if not is_array(dx):
+        raise TypeError(f"{name} backward: dx of a layer must be an array, got {describe(dx)}")
+    if dx.shape != other.shape or not same_dtype(dx, other):
+        kind = ValueError if dx.shape != other.shape else TypeError
+        raise kind(f"{name} backward: dx of a layer is {describe(dx)}, and must be like {of}, {describe(other)}")
 
 
 def of_one_shape(name: str, first: Array, other: Array, i: int) -> None:

@@ -21,7 +21,7 @@ from chainrule.arrays.types import Array, is_array, is_numpy, is_tuple
 from chainrule.encoder import Encoder, checked_network, seed_hint
 from chainrule.layer import Layer
 from chainrule.naming import options_of, public, titled
-from chainrule.parts import Chain, Parts, check_depth
+from chainrule.parts import Parts, check_depth
 from chainrule.rules.passes import in_pairs, pair_of, rule_of
 from chainrule.rules.rule import Rule, refuse_no_dx
 
@@ -34,7 +34,14 @@ Backward: TypeAlias = Callable[[Rules, Namespace, Caches, Array, bool], tuple[Ar
 
 
 def combinator(
-    name: str, parts: Parts, layers: tuple[Layer[Any, Any], ...], forward: Forward, backward: Backward, **traits: Any
+    name: str,
+    parts: Parts,
+    layers: tuple[Layer[Any, Any], ...],
+    forward: Forward,
+    backward: Backward,
+    *,
+    quiet: bool = False,
+    **traits: Any,
 ) -> Layer[Any, Any]:
     """Make a layer of layers.
 
@@ -50,6 +57,8 @@ def combinator(
         `(parts, xp, params, x) -> (out, caches)`, with a list of caches, one for each part.
     backward
         `(parts, xp, caches, dout, wants_dx) -> (dx, grads)`.
+    quiet
+        True if NumPy has nothing to warn of but in the layers, as in `sequential`, which computes nothing itself.
     **traits
         As of `Layer`. By default rows are coupled if a part couples them, the event axes are the most of any part's,
         and the whole is elementwise if all parts are. `operations` counts those of the joint alone.
@@ -81,18 +90,25 @@ def combinator(
                 else remedy(layer, name) or seed_hint(layer)
             )
             raise TypeError(f"{name}: argument {i + 1} must be a Layer, got {describe(layer)}{hint}")
-    made: Layer[Any, Any] = layer_or_encoder(name, parts, layers, forward, backward, **traits)
+    made: Layer[Any, Any] = layer_or_encoder(name, parts, layers, forward, backward, quiet=quiet, **traits)
     return made
 
 
 def layer_or_encoder(
-    name: str, parts: Parts, layers: tuple[Any, ...], forward: Forward, backward: Backward, **traits: Any
+    name: str,
+    parts: Parts,
+    layers: tuple[Any, ...],
+    forward: Forward,
+    backward: Backward,
+    *,
+    quiet: bool = False,
+    **traits: Any,
 ) -> Any:
     """Make a layer of layers; an encoder, if the first of them is one.
 
     Parameters
     ----------
-    name, parts, layers, forward, backward, **traits
+    name, parts, layers, forward, backward, quiet, **traits
         As for `combinator`. An encoder gives None for `dx`.
 
     Returns
@@ -104,13 +120,13 @@ def layer_or_encoder(
         check_depth(name, parts)
     of_pairs = Combination(name, tuple(pair_of(layer) for layer in layers), forward, backward)
     of_rules = tuple(rule_of(layer) for layer in layers)
-    quiet = [each.quiet for each in of_rules if each.quiet is not None]
-    alike = isinstance(parts, Chain) and len(quiet) == len(of_rules)  # a chain itself computes nothing
+    of_quiet = tuple(each.quiet for each in of_rules if each.quiet is not None)
+    in_quiet = _rule_over(of_quiet, forward, backward) if quiet and len(of_quiet) == len(of_rules) else None
     axes = [layer.event_axes for layer in layers]
     general: dict[str, Any] = {
         "name": titled(name, options_of(forward)),
         "parts": parts,
-        "rule": _rule_over(of_rules, forward, backward, _rule_over(tuple(quiet), forward, backward) if alike else None),
+        "rule": _rule_over(of_rules, forward, backward, in_quiet),
         "couples_rows": any(layer.couples_rows for layer in layers),
         "event_axes": None if None in axes else max([0, *(each for each in axes if each is not None)]),
         **traits,

@@ -15,7 +15,7 @@ import numpy as np
 from attrs import frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, like
+from chainrule.arrays.arguments import like, two
 from chainrule.arrays.libraries import namespace
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, own
@@ -92,17 +92,25 @@ class Crossing:
 
 
 def _called(network: Any, params: Any, x: Any) -> tuple[Array, Any]:
-    """The pair that forward of a network without a rule gives; the two rows of an array would be taken for one."""
-    given: Any = network.forward(params, x)
-    if is_array(given):
-        raise TypeError(f"{name_of(network)} forward must return (out, cache), got {describe(given)}")
-    out, cache = given
+    """The pair that forward of a network without a rule gives."""
+    name = f"{name_of(network)} forward"
+    if isinstance(network, Layer) and not is_array(x):
+        namespace(x, name=f"{name}: x")
+    out, cache = two(network.forward(params, x), name, "(out, cache)")
+    namespace(out, name=f"{name}: out")
     return out, cache
+
+
+def _transposed(network: Any, cache: Any, dout: Array) -> tuple[Array, Any]:
+    """The pair that backward of a network gives."""
+    given: Any = network.backward(cache, dout)
+    if type(given) is tuple and len(given) == 2:
+        return given
+    return two(given, f"{name_of(network)} backward", "(dx, grads)")
 
 
 def _foreign_forward(layer: Layer[Any, Any], xp: Namespace, params: Any, x: Array) -> tuple[Array, Any]:
     out, cache = _called(layer, params, borrowed(x))
-    namespace(out, name=f"{name_of(layer)} forward: out")
     return own(out), Crossing(cache, x.shape, x.dtype)
 
 
@@ -111,14 +119,13 @@ def _foreign_backward(
 ) -> tuple[Array | None, Any]:
     if not wants_dx:
         return None, tree.map(own, layer.grads(crossing.cache, borrowed(dout)))
-    dx, grads = layer.backward(crossing.cache, borrowed(dout))
+    dx, grads = _transposed(layer, crossing.cache, borrowed(dout))
     like(dx, crossing.shape, crossing.dtype, f"{name_of(layer)} backward: dx", "x")
     return borrowed(dx), tree.map(own, grads)
 
 
 def _foreign_encoder(encoder: Encoder[Any, Any, Any], xp: Namespace, params: Any, x: Any) -> tuple[Array, Any]:
     out, cache = _called(encoder, params, borrowed(x))
-    namespace(out, name=f"{name_of(encoder)} forward: out")
     return own(out), cache
 
 
@@ -146,5 +153,4 @@ def _pair_forward(network: Any, xp: Namespace, params: Any, x: Any) -> tuple[Arr
 def _pair_backward(network: Any, xp: Namespace, cache: Any, dout: Array, wants_dx: bool) -> tuple[Array | None, Any]:
     if not wants_dx or not hasattr(network, "backward"):  # an encoder has none
         return None, network.grads(cache, dout)
-    dx, grads = network.backward(cache, dout)
-    return dx, grads
+    return _transposed(network, cache, dout)

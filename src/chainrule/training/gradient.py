@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_a, like, remedy
+from chainrule.arrays.arguments import describe, is_a, like, remedy, two
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
 from chainrule.arrays.types import Array
@@ -141,7 +141,7 @@ def _in_turn(
     loss: Loss[Any, Any], xp: Namespace, out: Array, targets: Any, dloss: Array | float
 ) -> tuple[Array, Array]:
     """A loss without a rule, forward and then backward."""
-    value, cache = loss.forward(borrowed(out), targets)
+    value, cache = two(loss.forward(borrowed(out), targets), f"{name_of(loss)} forward", "(loss, cache)")
     dout = loss.backward(cache, dloss)
     like(dout, out.shape, out.dtype, f"{name_of(loss)} backward: dout", "out")
     return value, borrowed(dout)

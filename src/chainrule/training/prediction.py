@@ -16,7 +16,6 @@ from chainrule.arrays.ownership import borrowed, own, read_only
 from chainrule.arrays.types import Array
 from chainrule.encoder import Trainable, checked_network
 from chainrule.rules.passes import in_prediction, rule_of
-from chainrule.rules.rule import Rule
 
 P = TypeVar("P")
 X = TypeVar("X")
@@ -51,11 +50,11 @@ def prediction(network: Trainable[P, X]) -> Callable[[P, X], Array]:
     >>> predict(params, np.ones((5, 4), np.float32)).shape
     (5, 2)
     """
-    return partial(_predict, rule_of(checked_network("prediction", network)))
+    return partial(_predict, checked_network("prediction", network))
 
 
-def _predict(rule: Rule[Any, Any], params: Any, x: Any) -> Array:
-    xp, x = in_prediction(x, params), borrowed(x)
+def _predict(network: Any, params: Any, x: Any) -> Array:
+    xp, x, rule = in_prediction(x, params), borrowed(x), rule_of(network)
     quiet = rule.quiet
     out, _ = rule.forward(xp, params, x) if quiet is None else xp.quietly(quiet.forward, xp, params, x)
     return read_only(out) if type(out) is np.ndarray and out.flags.writeable else own(out)
