@@ -103,8 +103,9 @@ def test_of_what_layers_without_a_rule_give() -> None:
 
 @pytest.mark.parametrize("optimizer", [sgd(0.1), sgd(0.1, momentum=0.9), adam(0.1)], ids=repr)
 @pytest.mark.parametrize("size", [3, 2**17 + 1])
-def test_of_lone_arrays_in_optimizers(optimizer: Any, size: int) -> None:
-    params, grads = np.ones(size), np.linspace(1, 2, size)
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_of_lone_arrays_in_optimizers(optimizer: Any, size: int, dtype: Floating) -> None:
+    params, grads = np.ones(size, dtype), np.linspace(1, 2, size).astype(dtype)
     expected = optimizer.step(optimizer.init(params), params, grads)
     for a, b in ((swapped(params), grads), (params, swapped(grads)), (swapped(params), swapped(grads))):
         is_the_same(optimizer.step(optimizer.init(a), a, b)[0], expected[0])

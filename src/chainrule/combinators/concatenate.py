@@ -178,7 +178,9 @@ def slices(dout: Array, widths: list[int]) -> Iterator[Array]:
 
 def side_by_side(name: str, first: Array, other: Array, i: int) -> None:
     """Refuse branches whose outputs differ in dtype, or in another axis than the last."""
-    if not other.ndim or other.shape[:-1] != first.shape[:-1] or not of_one_dtype(first, other):
+    if not other.ndim:
+        raise ValueError(f"{name}: the branches must give outputs with an axis of features, got {describe(other)}")
+    if other.shape[:-1] != first.shape[:-1] or not of_one_dtype(first, other):
         both = f"branch 1 gives {describe(first)} and branch {i + 1} {describe(other)}"
         raise ValueError(
             f"{name}: the branches must give outputs of one dtype, and one shape but for the last axis, but {both}"

@@ -335,7 +335,7 @@ class ArrayOptimizer:
         xp = namespace(param, grad, name=f"{self.name}: the parameter")
         wide = [xp.widened(each) for each in (param, grad, *moments)]
         new, *kept = self.change(scalars, factor, False, left, *wide)
-        return (read_only(xp.astype(new, param)), *kept)
+        return (read_only(xp.astype(new, borrowed(param))), *kept)  # in the machine's byte order
 
     def placed(self, error: Exception, params: Any, grads: Any, *moments: Any) -> Exception:
         """The error with the place in the trees where they do not fit each other."""
