@@ -26,21 +26,7 @@ def with_places(
 ) -> tuple[Verdict, ...]:
     """Say in the verdicts that are wrong which layer breaks the law by itself, if the network is made of layers.
 
-    Parameters
-    ----------
-    verdicts
-        The verdicts on the network.
-    layer, params, x
-        The network, and the arguments that it was checked on.
-    rng
-        The generator that draws.
-    laws
-        The laws to ask, by name.
-
-    Returns
-    -------
-    tuple[Verdict, ...]
-        The same, with the places in the notes.
+    The network was checked on these arguments; the laws to ask are given by name. Places stand in the notes.
     """
     broken = {AS_A_WHOLE.get(each.law, each.law) for each in verdicts if each.wrong}
     try:
@@ -63,21 +49,7 @@ def parts_that_break(
 ) -> Iterator[tuple[str, Any, Any, Any]]:
     """The layers of a network that break a law alone: where each stands, itself, its parameters and its input.
 
-    Parameters
-    ----------
-    name
-        The name of the law; that of a network with its loss has no layers.
-    layer, params, x
-        The network, and the arguments that it was checked on.
-    rng
-        The generator that draws.
-    law
-        The law.
-
-    Yields
-    ------
-    tuple[str, Any, Any, Any]
-        They, in the order of the network.
+    They come in the order of the network, which was checked on these arguments; one with its loss has no layers.
     """
     try:
         parts = list(_parts(layer, params, x, "")) if name not in AS_A_WHOLE else []

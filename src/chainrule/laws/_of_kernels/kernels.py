@@ -28,20 +28,8 @@ Results: TypeAlias = dict[str, Any]
 class Kernel:
     """A function of x and parameters, as a layer.
 
-    Parameters
-    ----------
-    layer
-        The layer.
-    alone
-        Whether it takes one parameter as it is, and not in a tuple.
-    names
-        The names of the results.
-    backend
-        What is done to its arrays, by their library.
-    plain
-        A function of tensors as it is, called with all arguments.
-    author
-        The function as it was given.
+    If it takes one parameter `alone`, that is not in a tuple. `plain` is a function of tensors as it is, called with
+    all arguments, and `author` the function as it was given.
     """
 
     layer: Any
@@ -75,17 +63,7 @@ class Kernel:
 
 @frozen
 class Names:
-    """The names of the results.
-
-    Parameters
-    ----------
-    gradients
-        By path in `("", params)`, the name of the gradient.
-    arguments
-        The names of the arguments.
-    out
-        The name of the output.
-    """
+    """The names of the results: of gradients by path in `("", params)`, and of arguments and the output."""
 
     gradients: dict[str, str]
     arguments: tuple[str, ...]

@@ -17,17 +17,7 @@ from chainrule.laws.of_layers.layouts import MATRIX, constant
 
 @frozen(eq=False)
 class Placed:
-    """A point at which dout lies in another place: that shows what is wrong there.
-
-    Parameters
-    ----------
-    known
-        What is right.
-    layout
-        Puts a dout in its place.
-    words
-        Where that is.
-    """
+    """A point at which dout lies in another place, which `layout` puts it in: that shows what is wrong there."""
 
     known: Truth
     layout: Callable[[Any], Any]

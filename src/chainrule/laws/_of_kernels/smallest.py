@@ -29,16 +29,8 @@ LARGE = 2**16
 class Case:
     """Arguments and a dout for which a result is wrong.
 
-    Parameters
-    ----------
-    args, dout
-        They.
-    verdict
-        The verdict on the result there.
-    drawn
-        Whether the numbers of arrays that are not written out are drawn from the seed of their place, dout's last.
-    place
-        In which other place dout lies, in words.
+    It is `drawn` if the numbers of arrays that are not written out are drawn from the seed of their place, dout's last;
+    `place` says in which other place dout lies.
     """
 
     args: Arguments

@@ -54,24 +54,10 @@ FLOAT16 = 65504
 class Truth:
     """The right answer at a point, and the distance of the formula in the dtype of f from it.
 
-    Parameters
-    ----------
-    args, dout
-        The arguments, and the numbers of dout.
-    right
-        The results of the formula in float64.
-    formula
-        The errors of its results in the dtype of f, there and nearby: (copies, ...); nothing where it has none.
-    moves
-        By how much each entry moves if the arguments are rounded.
-    format
-        The coarsest format of the arguments.
-    terms
-        How many numbers a sum may have.
-    typical
-        The size of the results for a normal dout.
-    natural
-        The size that they would have if nothing cancelled, for a dout of 1.
+    `right` are the results in float64, and `formula` the errors of those in the dtype of f, there and nearby: (copies,
+    ...), or nothing where it has none. `moves` says by how much each entry moves if the arguments are rounded, to their
+    coarsest format; `terms` how many numbers a sum may have. The results have the typical size for a normal dout, and
+    the natural one if nothing cancelled, for a dout of 1.
     """
 
     args: Arguments
@@ -190,16 +176,9 @@ class Size:
 
 @frozen(eq=False)
 class Judged:
-    """A verdict on a result.
+    """A verdict on a result, and the error as a share of what is allowed.
 
-    Parameters
-    ----------
-    share
-        The error, as a share of what is allowed.
-    verdict
-        The verdict.
-    no_yardstick
-        Whether the formula itself is of no use here, so that f may be as wrong as it likes.
+    There is no yardstick where the formula itself is of no use, so that f may be as wrong as it likes.
     """
 
     share: float
@@ -208,24 +187,7 @@ class Judged:
 
 
 def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> Judged:
-    """Judge one result.
-
-    Parameters
-    ----------
-    law, name
-        The law and the field.
-    got
-        The result, in float64.
-    known
-        What is right.
-    words
-        In which case it is.
-
-    Returns
-    -------
-    Judged
-        The verdict, and the error as a share of what is allowed.
-    """
+    """Judge one result, which is in float64; the words say in which case it is."""
     right, at = known.right[name], f"{words}: " if words else ""
     if not right.size and got.shape == right.shape:
         note = f"{at}it has no entries: nothing can be compared"

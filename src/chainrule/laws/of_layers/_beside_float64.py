@@ -37,16 +37,9 @@ UNITS = 8.0
 class Allowance:
     """The errors of results in a dtype that are let pass.
 
-    Parameters
-    ----------
-    is_given
-        Whether the arguments were given in that dtype: what overflows on the way in another may be no fault.
-    may_overflow
-        Whether in another dtype nothing is said of what overflows, however ordinary the numbers are.
-    units
-        The units of rounding that a result may be off by.
-    largest
-        By the name of a result, the size of which a unit of rounding is added.
+    Arguments may be given in that dtype: what overflows on the way in another may be no fault. Where results may
+    overflow, nothing is said of it in another dtype, however ordinary the numbers are. A result may be off by so many
+    units of rounding, and by one more of the size that `largest` has for its name.
     """
 
     is_given: bool = False

@@ -113,14 +113,7 @@ def written_while_called(
 ) -> Iterator[str]:
     """The names of arguments that are written to while a call lasts, whatever is in them afterwards.
 
-    Parameters
-    ----------
-    layer, params, x
-        The layer, and the arguments to run it on; copies are used.
-    rng
-        The generator that draws `dout`.
-    layouts
-        Those of the copies of the parameters, and of x and `dout`.
+    Copies are used, in the layouts of the parameters, and of x and `dout`, which is drawn.
 
     Examples
     --------

@@ -88,22 +88,10 @@ def _of_other_lengths(layer: Checked[Any, Any], trial: Trial, rng: np.random.Gen
 
 @frozen(eq=False)
 class Gradients:
-    """The gradients for a `dout`, by `backward` and by `grads`.
+    """The gradients for a `dout`, by `backward` and by `grads`, and for the usual one that it was made of.
 
-    Parameters
-    ----------
-    out
-        The output.
-    usual
-        The `dout` that another kind was made of.
-    by_backward, alone
-        What `backward` and `grads` give.
-    of_usual
-        The gradients for the usual `dout`.
-    of_sizes
-        Those for a `dout` of one sign, in which terms add up that may cancel else.
-    shared
-        The memory that `alone` shares, in words.
+    `of_sizes` are for a `dout` of one sign, in which terms add up that may cancel else; `shared` says which memory
+    `alone` shares.
     """
 
     out: Array

@@ -57,15 +57,7 @@ ROUNDING = 64
 
 
 def of_length(value: Any, length: int) -> Any:
-    """Arrays of so many entries, repeated along the last axis; a number alone stays.
-
-    Parameters
-    ----------
-    value
-        A tree.
-    length
-        The number of entries.
-    """
+    """Arrays of so many entries, repeated along the last axis; a number alone stays."""
 
     def repeated(leaf: Array) -> Array:
         return np.resize(leaf, (*(1 for _ in leaf.shape[1:]), length)) if leaf.ndim and leaf.size else leaf.copy()
@@ -76,10 +68,7 @@ def of_length(value: Any, length: int) -> Any:
 def other_shapes(params: Any) -> Iterator[tuple[str, Reshaped]]:
     """Arrays of other shapes: functions that make them of trees like the parameters, each after words for them.
 
-    Parameters
-    ----------
-    params
-        The parameters. Those that are matrices, or have more axes, get more rows, one column, and as many as rows.
+    Those that are matrices, or have more axes, get more rows, one column, and as many as rows.
     """
     for length in LENGTHS:
         yield f"for arrays of {length} {'entries' if length > 1 else 'entry'}", partial(of_length, length=length)
@@ -117,25 +106,13 @@ def _square(side: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def grows(optimizer: Any, params: Any, grads: Any) -> bool:
-    """Tell whether a step gives more numbers than it takes: it was made with arrays, which stretch those of one entry.
-
-    Parameters
-    ----------
-    optimizer, params, grads
-        The optimizer, and the arguments.
-    """
+    """Tell whether a step gives more numbers than it takes, as one made with arrays stretches those of one entry."""
     new, _ = optimizer.step(optimizer.init(params), params, grads)
     return any(a.size > b.size for a, b in zip(tree.leaves(new), tree.leaves(params), strict=True))
 
 
 def takes(optimizer: Any, params: Any, grads: Any) -> bool:
-    """Tell whether an optimizer takes these arguments: it may be made for arrays of some shapes.
-
-    Parameters
-    ----------
-    optimizer, params, grads
-        The optimizer, and the arguments.
-    """
+    """Tell whether an optimizer takes these arguments: it may be made for arrays of some shapes."""
     try:
         with np.errstate(all="ignore"):
             new, _ = optimizer.step(optimizer.init(params), params, grads)
@@ -145,13 +122,7 @@ def takes(optimizer: Any, params: Any, grads: Any) -> bool:
 
 
 def other_arguments(params: Any, grads: Any) -> Iterator[tuple[str, Arguments]]:
-    """Arguments at which a step may take another branch, each after words for them.
-
-    Parameters
-    ----------
-    params, grads
-        The arguments that they are made of.
-    """
+    """Arguments at which a step may take another branch, made of those that are given, each after words for them."""
     yield "for parameters of 0", (tree.map(np.zeros_like, params), _of_one_sign(grads, -1.0))
     yield "for large parameters", (scaled(params, LARGE), _of_one_sign(grads, 1.0))
     yield "for small gradients", (params, scaled(grads, SMALL[-1]))
@@ -174,10 +145,7 @@ def other_arguments(params: Any, grads: Any) -> Iterator[tuple[str, Arguments]]:
 def left_out(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
     """The faults of numbers that stay where their size, or that of their gradient, is another; by path, in words.
 
-    Parameters
-    ----------
-    optimizer, params, slopes
-        The optimizer, parameters of float64, none of which is 0, and gradients as large as they.
+    The parameters are of float64, none of them 0, and the gradients as large as they.
     """
     notes = _unlike_in_float32(optimizer, params, slopes) | _small_unused(optimizer, params, slopes)
     holed = tree.map(lambda leaf: leaf * _every_second(leaf, 0.0), params)
@@ -198,13 +166,7 @@ def left_out(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
 
 
 def zeros_that_stay(optimizer: Any, params: Any, slopes: Any) -> list[str]:
-    """The paths of arrays of zeros that stay so, though a number that is 0 moves beside others.
-
-    Parameters
-    ----------
-    optimizer, params, slopes
-        As for `left_out`.
-    """
+    """The paths of arrays of zeros that stay so, though a number that is 0 moves beside others; as for `left_out`."""
     holed = tree.map(lambda leaf: leaf * _every_second(leaf, 0.0), params)
     if not takes(optimizer, holed, slopes):
         return []
@@ -226,10 +188,7 @@ def zeros_that_stay(optimizer: Any, params: Any, slopes: Any) -> list[str]:
 def bounded(optimizer: Any, params: Any) -> list[str]:
     """The paths of arrays of which large numbers jump towards 0 without a gradient, and others stay or nearly so.
 
-    Parameters
-    ----------
-    optimizer, params
-        The optimizer, and parameters none of which is 0.
+    No parameter is 0.
     """
     large = scaled(params, LARGE)
     none = tree.map(np.zeros_like, params)

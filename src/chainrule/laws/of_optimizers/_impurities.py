@@ -24,17 +24,7 @@ LATER = 128
 
 
 def impurities(optimizer: Any, params: Any, grads: Any, rng: np.random.Generator, *, later: bool) -> Notes:
-    """The faults of a step taken alone, and of the steps of runs.
-
-    Parameters
-    ----------
-    optimizer, params, grads
-        The optimizer, and the arguments to run it on.
-    rng
-        The generator that draws other gradients.
-    later
-        Whether to take the first step again after many.
-    """
+    """The faults of a step taken alone, and of the steps of runs; the first again `later`, after many."""
     other = tree.map(lambda leaf: rng.standard_normal(leaf.shape).astype(leaf.dtype), grads)
     none = tree.map(np.zeros_like, grads)
     notes = _of_one(optimizer, params, grads, other)

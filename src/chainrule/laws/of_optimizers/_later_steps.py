@@ -29,15 +29,7 @@ LONG = 1000
 
 
 def later_faults(optimizer: Any, params: Any, rng: np.random.Generator) -> dict[str, str]:
-    """The faults of the arrays that have one.
-
-    Parameters
-    ----------
-    optimizer, params
-        The optimizer, and parameters of the shapes to run it on.
-    rng
-        The generator that draws where gradients are negative.
-    """
+    """The faults of the arrays that have one, for parameters of such shapes; where gradients are negative is drawn."""
     signs = tree.map(lambda leaf: _signs(leaf, rng), params)
     slopes = tree.map(lambda sign: SLOPE * sign, signs)
     turned, none = tree.map(np.negative, slopes), tree.map(np.zeros_like, slopes)

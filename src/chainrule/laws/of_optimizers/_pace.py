@@ -40,14 +40,7 @@ LOOKS = frozenset((0, 12, 25, *(50 * i + 5 * (i % 9) for i in range(1, 20)), *(U
 class Pace:
     """The rate of an optimizer's steps: of its first, the largest, and whether it stops to grow.
 
-    Parameters
-    ----------
-    first
-        The rate when it first moves; 0 if it does not.
-    largest
-        The largest.
-    settled
-        Whether it grows no more.
+    The first is 0 if it does not move.
     """
 
     first: float

@@ -48,15 +48,7 @@ def run(optimizer: Optimizer[Any, Any], params: Any, slopes: Any, moments: Seque
 
 @frozen
 class _Runs:
-    """The numbers of one array at some moments: under gradients, these turned, none, and some of them.
-
-    Parameters
-    ----------
-    start, slope, hole
-        The numbers at first, the gradients, and those of which some are 0.
-    down, up, still, some
-        The numbers at each moment.
-    """
+    """The numbers of one array at some moments: under gradients, these turned, none, and some of them."""
 
     start: Array
     slope: Array

@@ -18,18 +18,8 @@ NAMES = ("forward", "backward", "grads", "rows")
 class Shown:
     """A number that is wrong, at a point that shows it.
 
-    Parameters
-    ----------
-    part
-        The field, at the point.
-    index
-        Which of its numbers.
-    step
-        The step of the differences that show it; 0 where it is compared with that of float64.
-    kinked
-        Whether differences to both sides are shown.
-    dtype
-        The dtype of the arrays.
+    The step of the differences is 0 where it is compared with that of float64. It is kinked if differences to both
+    sides are shown.
     """
 
     part: Part

@@ -162,19 +162,7 @@ def _taken_if_there(rows: Any, leaf: Any) -> Any:
 def demonstrated(verdict: Verdict, subject: CheckedLayer | CheckedLoss, author: Author) -> str:
     """Lines of code that show what a verdict says, with few rows and simple numbers; "" if none are found.
 
-    Parameters
-    ----------
-    verdict
-        A verdict that is wrong.
-    subject
-        What it is about.
-    author
-        The layer or the loss as it was given.
-
-    Returns
-    -------
-    str
-        Code that ends in the printing of two values that should be the same, or in a call that raises.
+    They end in the printing of two values that should be the same, or in a call that raises.
     """
     known, x = {**PROGRAMS, **OF_LOSSES}.get(verdict.law, ()), subject.x
     if verdict.field in SETTINGS:

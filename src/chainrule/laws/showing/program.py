@@ -41,14 +41,7 @@ def like_given(got: Any, expected: Any, given: tuple[Any, Any]) -> str | None:
 class Program:
     """Lines of code, and two expressions after them that are to give the same.
 
-    Parameters
-    ----------
-    lines
-        The lines.
-    got, expected
-        The expressions. The first may raise in place of giving anything; where it is to do so, there is no other.
-    compared
-        How their values are compared.
+    The first may raise in place of giving anything; where it is to do so, there is no other.
     """
 
     lines: tuple[str, ...]

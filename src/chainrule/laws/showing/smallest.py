@@ -43,14 +43,7 @@ STEPS, STEPS_OF_FLOAT32 = (1e-5, 1e-3, 1e-7), (1e-2, 1e-1, 1e-3)
 class Candidate:
     """Arguments that may show that a number is wrong.
 
-    Parameters
-    ----------
-    params, x, targets
-        The arguments; targets are `()` but for a loss.
-    dout
-        The derivative with respect to `out` that showed it last.
-    index
-        The number that was wrong then; None if it has been left out.
+    Targets are `()` but for a loss. `dout` showed it last, at the index; that is None if it has been left out.
     """
 
     params: Any
@@ -147,19 +140,8 @@ def _by_steps(part: Part, index: tuple[int, ...], expected: float, dtype: str, *
 def smallest(verdict: Verdict, author: Author, dtype: str) -> str:
     """Lines of code that show that a number is wrong, for few rows and simple numbers; "" if none are found.
 
-    Parameters
-    ----------
-    verdict
-        A verdict that is wrong.
-    author
-        The layer or the loss as it was given.
-    dtype
-        The dtype that it computes in: float64, unless it refuses that.
-
-    Returns
-    -------
-    str
-        Code, in which the author's functions have their own names, and those of a pair are `forward` and `backward`.
+    The dtype is float64, unless the author's refuses that. Functions have the author's names, and those of a pair are
+    `forward` and `backward`.
     """
     point = verdict.point
     if not isinstance(point, Part) or not verdict.index or any(not leaf.ndim for leaf in tree.leaves(point.trial.x)):

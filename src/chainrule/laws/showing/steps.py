@@ -111,15 +111,7 @@ WAYS: Mapping[str, Ways] = MappingProxyType(
 
 
 def steps_shown(verdict: Verdict, optimizer: Any) -> str:
-    """Lines of code that show what a verdict says of an optimizer; "" if none are found.
-
-    Parameters
-    ----------
-    verdict
-        A verdict that is wrong.
-    optimizer
-        The optimizer.
-    """
+    """Lines of code that show what a verdict says of an optimizer; "" if none are found."""
 
     def search() -> str:
         follows = verdict.law == "follows_gradient"

@@ -64,18 +64,7 @@ class Field:
 class Comparison:
     """A gradient beside the derivative along a direction.
 
-    Parameters
-    ----------
-    miss
-        The gradient and the derivative.
-    which
-        The place of its `dout` among all.
-    part
-        The field, for that `dout`.
-    direction
-        The direction.
-    ties_stay
-        Whether entries that are equal stay so along it.
+    `which` is the place of its `dout` among all. Ties stay if entries that are equal stay so along it.
     """
 
     miss: Miss
@@ -94,22 +83,10 @@ class Comparison:
 class Asked:
     """The part of a gradient that is compared with derivatives along directions, and the words for it.
 
-    Parameters
-    ----------
-    count
-        The number of directions. One more moves all entries alike; for a count of 0 it is a random one.
-    case
-        What is special about this point, for the verdict.
-    names
-        What is special about each `dout`.
-    only
-        The one field to compare, if it is not all.
-    but
-        Fields to leave out.
-    units
-        What rounding may do to the results, for a normal `dout`; by default it is measured where it is asked for.
-    known
-        Of each field, the entries to compare, if it is not all.
+    One direction more than `count` moves all entries alike; for a count of 0 it is a random one. The case and the names
+    say what is special about the point, and about each `dout`. `only` one field is compared, or all `but` some; `known`
+    are the entries of each, if not all. The units are what rounding may do to the results, for a normal `dout`; by
+    default it is measured.
     """
 
     count: int = 2
@@ -140,25 +117,9 @@ EVERYTHING = Asked()
 def by_directions(
     law: str, trial: Trial, douts: Sequence[Array], rng: np.random.Generator, asked: Asked = EVERYTHING
 ) -> list[Verdict]:
-    """Compare each field of the gradient with derivatives along random directions.
+    """Compare each field of the gradient with derivatives along random directions, for each `dout`.
 
-    Parameters
-    ----------
-    law
-        The name of the law.
-    trial
-        The layer at a point, with its noise.
-    douts
-        Derivatives with respect to `out`; for each of them backward is called.
-    rng
-        The generator of the directions.
-    asked
-        What is compared, and along how many directions.
-
-    Returns
-    -------
-    list[Verdict]
-        For each field the worst. A field of which no value is finite, and one that is fixed, is left out.
+    The verdict on a field is the worst. A field of which no value is finite, and one that is fixed, is left out.
     """
     units = asked.units or units_of(trial, rng.standard_normal(trial.out.shape), rng)
     results = [trial.back(dout) for dout in douts]
@@ -204,20 +165,7 @@ def _together(fields: dict[str, Field], count: int, rng: np.random.Generator) ->
     """The power with which all fields are right if they move at once; None if each has to be asked alone.
 
     They do not where a field is so small beside others that an error in it might not show, and where one is at a kink.
-
-    Parameters
-    ----------
-    fields
-        The fields by name.
-    count
-        The number of directions. One more moves all entries alike; for a count of 0 it is a random one.
-    rng
-        The generator of the directions.
-
-    Returns
-    -------
-    dict[str, float] or None
-        For each field the smallest error that would show, relative to an entry.
+    The power is for each field the smallest error that would show, relative to an entry. The count is that of `Asked`.
     """
     parts = next(iter(fields.values())).parts
     trial = parts[0].trial

@@ -29,15 +29,7 @@ def unfit(law: str, given: Mapping[str, Any], run: Callable[..., Any] | None = N
     """The verdict where arguments are not finite, and what is computed from them is not either; else None.
 
     A mask of -inf, or a nan that stands for what is missing, may well have finite results: then laws can judge them.
-
-    Parameters
-    ----------
-    law
-        The law that the verdict stands for.
-    given
-        The arguments, which are trees, by name.
-    run
-        What is computed from them: arrays. By default nothing is, so that all of them have to be finite.
+    Where nothing is run, all arguments, which are trees, have to be finite.
     """
     leaves = {f"{name}{path}": leaf for name, value in given.items() for path, leaf in tree.named_leaves(value)}
     words = first_not_finite(leaves)

@@ -54,24 +54,11 @@ KINKS = (
 
 @frozen(eq=False)
 class Miss:
-    """A gradient beside the derivative along a direction.
+    """A gradient beside the derivative along a direction, found with a step.
 
-    Parameters
-    ----------
-    got
-        The gradient along the direction.
-    low, high
-        Between which the derivative lies: the same but at a kink.
-    allowed
-        How far outside the gradient may lie.
-    power
-        That, relative to a typical entry: the smallest error that shows.
-    scale
-        The size of the values that are differentiated.
-    sure
-        To what the derivative is known: what is allowed without the rounding of the gradient.
-    step
-        The step that it was found with.
+    The derivative lies between `low` and `high`, the same but at a kink, and the gradient outside by as much as is
+    allowed. The power is that relative to a typical entry: the smallest error that shows. The scale is the size of the
+    values that are differentiated. `sure` is what is allowed without the rounding of the gradient.
     """
 
     got: float
@@ -132,20 +119,9 @@ class Miss:
 
 @frozen(eq=False)
 class Part:
-    """One field of a gradient at a point, for one `dout`.
+    """One field of a gradient at a point, for one `dout`, as backward gave it.
 
-    Parameters
-    ----------
-    trial
-        The layer at a point, with its noise.
-    name
-        The name of the field.
-    dout
-        The derivative with respect to `out`.
-    got
-        What backward gave.
-    units
-        What rounding may do to each entry of each field, for a `dout` of about 1.
+    The units are what rounding may do to each entry of each field, for a `dout` of about 1.
     """
 
     trial: Trial

@@ -54,31 +54,14 @@ def rounding(
     *,
     tied: bool = False,
 ) -> Fields:
-    """The error that rounding may make in each entry of the results, by name.
+    """The error that rounding may make in each entry of the results, by name: one unit, of which a few may be missing.
 
     The arguments are moved by a random share of a unit of their own size, as if each had been rounded, and the results
     move by some root mean square over the field. The rounding of a result itself, and the noise of a function that
     computes in fewer digits than its arguments have, are added.
 
-    Parameters
-    ----------
-    trial
-        The layer at a point.
-    dout
-        The derivative with respect to `out`.
-    rng
-        The generator of the moves.
-    unit
-        The relative rounding error of a number.
-    copies
-        How often they are moved; by default a few times.
-    tied
-        Whether entries that are equal, but for their sign, stay so, among each other and with what forward saved.
-
-    Returns
-    -------
-    Fields
-        For `out` and each result of backward, one number for each entry: one unit, of which a few may be missing.
+    `unit` is relative. They are moved `copies` times, by default a few. Where they are tied, entries that are equal,
+    but for their sign, stay so, among each other and with what forward saved.
     """
     copies = copies or (FEW_COPIES if trial.large else COPIES)
     results = trial.results(dout)

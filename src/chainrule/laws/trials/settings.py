@@ -22,22 +22,11 @@ def _itself(value: Any) -> object:
 
 @frozen(eq=False)
 class Setting:
-    """A setting of the whole process.
+    """A setting of the whole process, which `get` reads and `put` puts back.
 
-    Parameters
-    ----------
-    get
-        Reads it.
-    put
-        Puts back what `get` has read.
-    code
-        The expression that reads it, for lines that show a change.
-    imported
-        The import that the expression needs beside NumPy's.
-    comparable
-        Makes of what `get` has read a value that is equal where nothing has changed.
-    of_imports
-        Whether a library may change it when a first call imports it.
+    `code` is the expression that reads it, for lines that show a change, and `imported` the import that it needs beside
+    NumPy's. `comparable` makes of what was read a value that is equal where nothing has changed. It is `of_imports` if
+    a library may change it when a first call imports it.
     """
 
     get: Callable[[], Any]

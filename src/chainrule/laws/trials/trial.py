@@ -123,15 +123,7 @@ def draw(out: Array, rng: np.random.Generator) -> Array:
 
 @frozen(eq=False)
 class Trial:
-    """A layer at a point, and its output and cache there.
-
-    Parameters
-    ----------
-    layer, params, x
-        The layer and its arguments.
-    out, cache
-        What forward gave.
-    """
+    """A layer at a point, and its output and cache there."""
 
     layer: Any
     params: Any
