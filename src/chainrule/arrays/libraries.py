@@ -19,25 +19,9 @@ from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain, libr
 def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
     """Find the functions for `x`, and check that it may meet the parameters.
 
-    Parameters
-    ----------
-    x
-        An array of real floating-point numbers.
-    *params
-        Arrays that `x` is to be combined with: of the same library and dtype.
-    name
-        What messages call `x`, such as `"affine: x"`.
-
-    Returns
-    -------
-    Namespace
-        The functions of the array's own library, under the names of `chainrule.arrays.namespace.Namespace`.
-
-    Raises
-    ------
-    TypeError
-        If `x` is no array, is a NumPy subclass with its own rules (`np.matrix`, masked arrays), does not hold real
-        floating-point numbers, or differs in dtype from the parameters.
+    `x` and `params` are arrays of real floating-point numbers, of one library and dtype; `name` is what messages call
+    `x`, such as `"affine: x"`. Anything else, and a NumPy subclass with its own rules (`np.matrix`, masked arrays), is
+    a TypeError.
     """
     if type(x) is np.ndarray and x.dtype.kind == "f":
         for param in params:

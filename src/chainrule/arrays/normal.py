@@ -42,12 +42,7 @@ def gaussian(xp: Namespace, x: Array) -> tuple[Array, Array]:
 def _functions(x: Array) -> Any:
     """The `erf` and `erfcx` of the library of an array: SciPy's for NumPy, and for dask.
 
-    Raises
-    ------
-    ImportError
-        If `x` is NumPy's and SciPy is not installed.
-    TypeError
-        If the library has none.
+    An ImportError if SciPy is not installed; a TypeError if the library has none.
     """
     library = library_name(x)
     if library.startswith("jax"):

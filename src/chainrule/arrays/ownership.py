@@ -151,18 +151,8 @@ def _is_constant(array: NDArray[Any]) -> bool:
 def borrowed(x: A) -> A:
     """Lend an array: a read-only view of one that can be written to, or the value itself.
 
-    Arrays of a caller come in by it, and have the machine's byte order afterwards.
-
-    Parameters
-    ----------
-    x
-        Anything.
-
-    Returns
-    -------
-    A
-        A value that may be read and not written to. It is a copy only of an array in another byte order than the
-        machine's; `own` makes one to be stored.
+    Arrays of a caller come in by it, and have the machine's byte order afterwards: only an array in another one is
+    copied. `own` makes a copy to be stored.
     """
     lent: Any = x
     if isinstance(x, NUMPY):

@@ -26,13 +26,7 @@ Q = ParamSpec("Q")
 
 
 class Portable:
-    """A library's own namespace, behind the names of `chainrule.arrays.namespace.Namespace`.
-
-    Parameters
-    ----------
-    xp
-        A namespace of the Array API standard, such as `jax.numpy` or `array_api_strict`.
-    """
+    """A library's own namespace of the Array API, behind the names of `chainrule.arrays.namespace.Namespace`."""
 
     reads_values = False
     keeps = True

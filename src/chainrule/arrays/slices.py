@@ -27,17 +27,8 @@ def along(axes: int, axis: int, start: int, stop: int) -> tuple[slice, ...]:
 def taps(shape: tuple[int, ...], steps: tuple[Steps, ...]) -> tuple[tuple[tuple[slice, ...], bool], ...]:
     """For each place in windows along some axes, in row-major order, where it lies in all of them.
 
-    Parameters
-    ----------
-    shape
-        That of an array with a number for each window.
-    steps
-        The windows along different axes.
-
-    Returns
-    -------
-    tuple of tuple
-        Indices of an array with all places; and of each whether no earlier one had any of its places.
+    The shape is that of an array with a number for each window. The slices index an array with all places; the flag of
+    each tells if no earlier one had any of its places.
     """
     found: list[tuple[tuple[slice, ...], bool]] = []
     for place in product(*(range(each.size) for each in steps)):

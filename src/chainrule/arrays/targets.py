@@ -39,31 +39,13 @@ NUMBERED = "np.unique(labels, return_inverse=True)[1]"
 def labels_and_probabilities(xp: Namespace, logits: Array, targets: Targets, name: str) -> tuple[Labels, Array | None]:
     """Check targets against the logits that they belong to, and tell the two kinds apart.
 
-    Parameters
-    ----------
-    xp
-        The namespace of the logits.
-    logits
-        (..., k), with a row and a class at least.
-    targets
-        Integer labels (...,), or rows of probabilities (..., k) of any real dtype, one-hot integers among them.
-    name
-        The name of the caller, for messages.
+    For logits (..., k), with a row and a class at least, targets are integer labels (...,), or rows of probabilities
+    (..., k) of any real dtype. The result is the labels, or the likeliest class of each row of probabilities; and these
+    in the dtype of the logits, or None. The name is the caller's, for messages.
 
-    Returns
-    -------
-    labels : Labels
-        (...,): the labels, or the likeliest class of each row of probabilities.
-    probabilities : Array or None
-        (..., k), in the dtype of the logits; None if the targets are labels.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, a label is not in [0, k), or a row has a negative entry or does not sum to 1 (to 1e-6, or
-        to the rounding of its numbers if that is coarser). Values are checked in NumPy's arrays alone.
-    TypeError
-        If the targets are no array or one of another library, labels are no integers, or probabilities no real numbers.
+    A ValueError if shapes do not fit, a label is not in [0, k), or a row has a negative entry or does not sum to 1 (to
+    1e-6, or to the rounding of its numbers if that is coarser); values are checked in NumPy's arrays alone. A TypeError
+    if they are of another library, or of another kind.
     """
     if type(targets) is np.ndarray and xp.reads_values and _are_labels(targets, logits.shape):
         return targets, None  # without the questions that the rest must answer

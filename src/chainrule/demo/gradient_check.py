@@ -29,14 +29,7 @@ SEEN = 2e-10
 class Finding:
     """The result of one method for the gradient with respect to one array.
 
-    Parameters
-    ----------
-    verdict
-        The largest relative error, where it stands, and whether it is within the bound; its law is the method.
-    shape
-        Of the array.
-    kinks
-        How many entries stand at a kink, where there is no derivative to compare with.
+    The law of the verdict is the method. `kinks` entries stand at a kink, where there is no derivative to compare with.
     """
 
     verdict: Verdict

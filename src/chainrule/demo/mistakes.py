@@ -11,15 +11,7 @@ from chainrule.arrays.types import Array, Labels
 @frozen(eq=False)
 @record
 class Mistakes:
-    """The examples that were misread, the most confident mistake first.
-
-    Parameters
-    ----------
-    which
-        Their rows in the data.
-    truth, reading
-        What they are, and what they were read as.
-    """
+    """The examples that were misread, by their rows, the most confident mistake first."""
 
     which: NDArray[np.intp]
     truth: Labels

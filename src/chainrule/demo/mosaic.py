@@ -10,17 +10,7 @@ from chainrule.arrays.types import Array
 
 @frozen
 class Mosaic:
-    """A grid of images of one shape.
-
-    Parameters
-    ----------
-    height, width
-        Of an image.
-    columns
-        How many stand side by side.
-    above, beside
-        The gaps over an image and to its left.
-    """
+    """A grid of images of one shape, with gaps above each and to its left."""
 
     height: int
     width: int

@@ -18,14 +18,9 @@ Network: TypeAlias = Layer[Params, Any]
 
 @frozen(eq=False)
 class Choice:
-    """A network, and how its weights begin.
+    """A network of affine, activation and affine, and how its weights begin.
 
-    Parameters
-    ----------
-    network
-        Affine, activation, affine.
-    std
-        The standard deviation of the first weights; None for one over the root of a layer's inputs.
+    `std` is that of the first weights; None for one over the root of a layer's inputs.
     """
 
     network: Network

@@ -42,20 +42,8 @@ BUILT_IN = Defaults(hidden=100, batch=5, rate=0.45)
 class Options:
     """The options of one run.
 
-    Parameters
-    ----------
-    data
-        A folder of IDX files; None for the digits that come along.
-    hidden, activation
-        The hidden layer: how many units, and a name in `NETWORKS`.
-    steps, batch, rate
-        How to train: so many steps on batches of that size, with this learning rate.
-    seed
-        Of all random numbers: same options, same result.
-    picture
-        The file to write; None for no picture.
-    quiet
-        Whether to say only the results.
+    `data` is a folder of IDX files, or None for the digits that come along; `activation` a name in `NETWORKS`;
+    `picture` the file to write, if any. A quiet run says only the results.
     """
 
     data: Path | None

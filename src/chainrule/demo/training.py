@@ -35,14 +35,8 @@ LIMIT = 1000.0
 class Moment:
     """The state of training after some steps.
 
-    Parameters
-    ----------
-    step
-        How many steps have been taken.
-    loss
-        The mean loss of the batches since the moment before; nan at step 0, which has none.
-    test_loss, test_accuracy
-        On some of the test examples.
+    The loss is the mean of the batches since the moment before, nan at step 0; the others are of some of the test
+    examples.
     """
 
     step: int

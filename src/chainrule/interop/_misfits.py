@@ -13,21 +13,9 @@ LONGEST = 160
 def check_fit(
     what: str, found: Mapping[str, str], wanted: Mapping[str, str], same: Callable[[str, str], bool] = eq
 ) -> None:
-    """Check that the same names are found and wanted, each of one form, such as `f32[3, 2]`.
+    """Check that the same names are found and wanted, each of one form, such as `f32[3, 2]`; else it is a ValueError.
 
-    Parameters
-    ----------
-    what
-        The beginning of the message: `"load: a.safetensors does not fit like"`.
-    found, wanted
-        The forms by name.
-    same
-        Whether a form that was found, and one that is wanted, are the same.
-
-    Raises
-    ------
-    ValueError
-        If names are missing or unexpected, or forms differ.
+    `what` begins the message: `"load: a.safetensors does not fit like"`.
     """
     missing = [f"{_named(name)} {form}" for name, form in wanted.items() if name not in found]
     unexpected = [f"{_named(name)} {form}" for name, form in found.items() if name not in wanted]

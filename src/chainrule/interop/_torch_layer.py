@@ -50,20 +50,8 @@ SWAPPING = RLock()
 class Subject:
     """The torch callable that is to be a layer, and its name.
 
-    Parameters
-    ----------
-    f
-        A subclass of `torch.autograd.Function`, a module, or a function of tensors.
-    at
-        Which argument is x.
-    constant
-        Which parameters are constant.
-    device
-        Where NumPy's arrays are moved to; by default where x is, or the CPU.
-    autocast
-        Whether forward runs under `torch.autocast` in bfloat16.
-    moves_x
-        Whether the derivative with respect to x is wanted.
+    `at` tells which argument is x. NumPy's arrays are moved to the device; by default where x is, or the CPU. Under
+    autocast, forward runs in bfloat16. It `moves_x` if the derivative with respect to x is wanted.
     """
 
     f: Any

@@ -6,18 +6,7 @@ from chainrule.inspecting.drawing.graph import Graph, Label, Line, Node
 
 
 def account_of(graph: Graph) -> str:
-    """Tell all that the graph says, first forward, then backward.
-
-    Parameters
-    ----------
-    graph
-        The graph.
-
-    Returns
-    -------
-    str
-        A sentence for each node and direction, and for each point and joint.
-    """
+    """Tell all that the graph says, first forward, then backward: a sentence for each node, point and joint."""
     line = graph.line
     sentences = [f"Forward: {_of(line.wires[0].value)} goes in.", *_forward(line)]
     last = line.wires[-1].derivative
@@ -27,18 +16,7 @@ def account_of(graph: Graph) -> str:
 
 
 def said(label: Label) -> str:
-    """Say what is known of an array: its name, shape, and its numbers if they are few.
-
-    Parameters
-    ----------
-    label
-        The array.
-
-    Returns
-    -------
-    str
-        Such as `dW f32[784, 50]` or `b f64[2] = [0.1, 0.2]`.
-    """
+    """Say what is known of an array, such as `dW f32[784, 50]`, or `b f64[2] = [0.1, 0.2]` if its numbers are few."""
     seen = label.seen
     if seen is None:
         return label.text

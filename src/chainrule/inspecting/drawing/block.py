@@ -16,20 +16,10 @@ INSET = 8.0
 
 @frozen(eq=False)
 class Block:
-    """A label with its measures.
+    """A label with its measures, in pixels.
 
-    Parameters
-    ----------
-    label
-        The array.
-    beside
-        Whether the name stands to the left of the numbers, and not above them.
-    lead
-        The room for the name, if it stands beside.
-    grid
-        The numbers, or nothing where the shape is shown.
-    width, height
-        In pixels.
+    The name stands beside the numbers, in a room of width `lead`, or above them. The grid is empty where the shape is
+    shown.
     """
 
     label: Label

@@ -32,18 +32,10 @@ SIDE = 6
 
 @frozen(eq=False)
 class Label:
-    """A name, and what is known of the array that it names.
+    """A name, such as `"dW"`, and what is known of the array that it names.
 
-    Parameters
-    ----------
-    name
-        Such as `"x"`, `"h"`, `"dW"`.
-    index
-        What stands beneath the line: `"1"` for the output of the first layer; or nothing.
-    seen
-        The array's shape and numbers; None if only its name is known.
-    first
-        Whether it is the first array of the pass with a number that is not finite.
+    The index stands beneath the line: `"1"` for the output of the first layer. `first` marks the first array of the
+    pass with a number that is not finite.
     """
 
     name: str
@@ -69,14 +61,8 @@ class Label:
 class Wire:
     """The values that go from one piece to the next, and those that come back.
 
-    Parameters
-    ----------
-    value
-        None where it is that of the wire before a fork, which its branches share.
-    derivative
-        None where nothing comes back, or it is that of the wire behind the joint.
-    back
-        Whether something comes back.
+    The value is None where it is that of the wire before a fork, which its branches share; the derivative, where
+    nothing comes back, or it is that of the wire behind the joint.
     """
 
     value: Label | None
@@ -88,16 +74,8 @@ class Wire:
 class Node:
     """A layer or the loss.
 
-    Parameters
-    ----------
-    name
-        Of the layer.
-    path
-        Where its parameters stand, as in `LayerTrace`; None for the loss.
-    number
-        Its place in the pass, from 1; 0 for the loss.
-    params, grads
-        What comes in from above and goes out below. For the loss, its targets, and nothing.
+    The path is that of `LayerTrace`, and the number its place in the pass, from 1; the loss has None and 0. `params`
+    come in from above, and `grads` go out below. For the loss, these are its targets, and nothing.
     """
 
     name: str
@@ -116,18 +94,8 @@ class Node:
 class Split:
     """A fork: branches that leave one point, and their joint.
 
-    Parameters
-    ----------
-    name
-        Of the combinator.
-    joint
-        How the branches become one: `"+"`.
-    path
-        Where the parameters of the whole stand.
-    around
-        Whether its parameters are those of its one layer, and not an entry for each branch.
-    branches
-        The branches. One without pieces is a wire, on which x goes on as it is.
+    A branch without pieces is a wire, on which x goes on as it is. It is `around` if its parameters are those of its
+    one layer, and not an entry for each branch.
     """
 
     name: str
@@ -197,20 +165,7 @@ def shared(a: Path, b: Path) -> int:
 
 
 def graph_of_trace(trace: Trace, *, numbers: bool) -> Graph:
-    """Make the graph of a pass.
-
-    Parameters
-    ----------
-    trace
-        A record of the pass.
-    numbers
-        Whether small arrays show their numbers, and not their shapes.
-
-    Returns
-    -------
-    Graph
-        With everything that is known.
-    """
+    """Make the graph of a pass; small arrays show their numbers, if wanted, and not their shapes."""
     bad = trace.first_nonfinite
     where = None if bad is None else bad.where
 
@@ -290,24 +245,7 @@ def _with_loss(line: Line, loss: LossTrace, label: Callable[..., Label]) -> Line
 def graph_of_network(network: Watched, params: object, *, numbers: bool) -> Graph:
     """Make the graph of a network that has not been run: the names, and the parameters' shapes if they are given.
 
-    Parameters
-    ----------
-    network
-        A layer or an encoder.
-    params
-        Its parameters, or None.
-    numbers
-        As for `graph_of_trace`.
-
-    Returns
-    -------
-    Graph
-        With names for what a pass would compute.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there are not as many parameters as layers.
+    A ValueError or a TypeError if there are not as many parameters as layers.
     """
     if params is not None:
         match_places("draw", network, params, ())

@@ -137,15 +137,7 @@ class Branch:
 
 @frozen(eq=False)
 class Fork:
-    """A fork with its branches above each other: the point stands at its left end, the joint at its right.
-
-    Parameters
-    ----------
-    split
-        The fork.
-    branches
-        From the uppermost to the lowest.
-    """
+    """A fork with its branches above each other: the point stands at its left end, the joint at its right."""
 
     split: Split
     branches: tuple[Branch, ...]
@@ -174,17 +166,7 @@ class Fork:
 def rows_of(graph: Graph, width: float) -> list[list[Unit]]:
     """Break the line of a graph into as few rows as the width allows, as even as can be.
 
-    Parameters
-    ----------
-    graph
-        The graph.
-    width
-        The width of the picture. A row of one node may be wider.
-
-    Returns
-    -------
-    list[list[Unit]]
-        Rows, in each of which the groups that it shows begin and end.
+    A row of one node may be wider. Groups begin and end in each row that shows them.
     """
     units = _units(graph.line, ())
     pieces = [*([unit] for unit in units[:-2]), units[-2:]]  # nothing stands behind the last wire: it stays in its row

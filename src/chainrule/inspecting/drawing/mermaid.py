@@ -11,19 +11,9 @@ from chainrule.inspecting.tracing.run import Path, place_of
 
 
 def mermaid_of(graph: Graph, *, title: str) -> str:
-    """Write a graph as a Mermaid flow chart.
+    """Write a graph as a Mermaid flow chart, `flowchart LR`: solid arrows go forward, dotted ones come back.
 
-    Parameters
-    ----------
-    graph
-        The graph.
-    title
-        Its name for screen readers.
-
-    Returns
-    -------
-    str
-        Text that begins with `flowchart LR`: solid arrows go forward, dotted ones come back.
+    The title is for screen readers.
     """
     chart = _Chart(count(1), count(1), [], [])
     lines = ["flowchart LR", f"    accTitle: {_line(title)}"]

@@ -14,16 +14,8 @@ MINUS = "\N{MINUS SIGN}"
 def cells(values: NDArray[Any]) -> Cells:
     """Write an array of at most two dimensions, row by row.
 
-    Parameters
-    ----------
-    values
-        0-d, (k,) or (n, k).
-
-    Returns
-    -------
-    list[list[str]]
-        A list for each row. Integers, labels and whole numbers have no decimals; others have three digits where the
-        largest number has its first, or are in powers of ten if they are very large or very small.
+    Integers, labels and whole numbers have no decimals; others have three digits where the largest number has its
+    first, or are in powers of ten if they are very large or very small.
 
     Examples
     --------

@@ -81,25 +81,10 @@ class Quantity:
 
 
 def measure(name: str, where: str, array: Array | Labels) -> Quantity:
-    """Measure an array.
+    """Measure an array of any library that NumPy can read, in float64 or a wider dtype of its own, a block at a time.
 
-    Parameters
-    ----------
-    name, where
-        What it is called and where it came from.
-    array
-        Numbers, in any library's array that NumPy can read. It is neither written to nor held.
-
-    Returns
-    -------
-    Quantity
-        Its shape and statistics, taken in float64 (or a wider dtype of its own) a block at a time.
-
-    Raises
-    ------
-    Exception
-        What the array's library raises if NumPy cannot read it, because it is on a device or traced by a compiler; with
-        a note that says which array it is.
+    It is neither written to nor held. Where NumPy cannot read it, because it is on a device or traced by a compiler,
+    the error of its library has a note that says which array it is.
 
     Examples
     --------
@@ -144,15 +129,7 @@ def measure(name: str, where: str, array: Array | Labels) -> Quantity:
 def readable(array: Any) -> NDArray[Any]:
     """The numbers of an array for NumPy to read: torch's, if a gradient is wanted of them, and its bfloat16, too.
 
-    Parameters
-    ----------
-    array
-        An array of any library that NumPy can read.
-
-    Returns
-    -------
-    NDArray
-        The numbers, in the array's own memory where that is possible; not to be written to.
+    They are in the array's own memory where that is possible, and not to be written to.
 
     Examples
     --------

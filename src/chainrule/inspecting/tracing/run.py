@@ -75,18 +75,8 @@ def run(
 class Plan:
     """A layer of a network that is about to run, its parts if it is gone into, and what was seen of it.
 
-    Parameters
-    ----------
-    layer, path
-        The layer, and where its parameters stand.
-    number
-        Its place among the layers that are not gone into, from 1; 0 for those that are.
-    joint
-        How its branches are joined; nothing if they are not.
-    inside
-        Its parts.
-    fixed
-        Whether its parameters stay as they are.
+    The number is its place among the layers that are not gone into, from 1, and 0 for those that are. The joint is ""
+    where no branches are joined.
     """
 
     layer: Any
@@ -132,19 +122,7 @@ class Plan:
 def planned(layer: Watched, path: Path, count: list[int], *, fixed: bool = False) -> Plan:
     """Go into chains, forks and around, and number what cannot be gone into.
 
-    Parameters
-    ----------
-    layer, path
-        The layer, and where its parameters stand.
-    count
-        A list of one number: of the layers that were numbered before.
-    fixed
-        Whether it stands in what is fixed.
-
-    Returns
-    -------
-    Plan
-        Of the layer.
+    `count` is a list of one number: of the layers that were numbered before.
     """
     parts: Parts = layer.parts
     if isinstance(parts, tuple) or not can_be_made_again(layer) or (isinstance(parts, Around) and parts.is_whole):
@@ -158,22 +136,7 @@ def planned(layer: Watched, path: Path, count: list[int], *, fixed: bool = False
 
 
 def match_places(name: str, layer: Watched, params: object, path: Path) -> None:
-    """Refuse parameters of which there are not as many as layers.
-
-    Parameters
-    ----------
-    name
-        Who asks, for messages.
-    layer, params, path
-        A layer, its parameters, and where they stand.
-
-    Raises
-    ------
-    TypeError
-        If the parameters of a chain or a fork are no tuple.
-    ValueError
-        If there are not as many as layers.
-    """
+    """Refuse parameters that are no tuple, or not as many as layers; messages begin with the name."""
     parts: Parts = layer.parts
     if isinstance(parts, Around):
         if not parts.tied:
@@ -195,18 +158,7 @@ def place_of(path: Path) -> str:
 
 
 def field_of(at: str) -> str:
-    """The name of an array in the parameters of a layer: `W` for the path `.W`, `params` for the only one.
-
-    Parameters
-    ----------
-    at
-        A path from `tree.named_leaves`.
-
-    Returns
-    -------
-    str
-        The path without its first dot.
-    """
+    """The name of an array in the parameters of a layer: `W` for the path `.W`, `params` for the only one."""
     return at.removeprefix(".") or "params"
 
 

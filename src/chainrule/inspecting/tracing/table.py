@@ -9,21 +9,9 @@ ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 
 def plain_table(head: Row, rows: Sequence[Row], left: int) -> str:
-    """Set a table in columns of text.
+    """Set a table in columns of text, a line for each row.
 
-    Parameters
-    ----------
-    head
-        The titles of the columns.
-    rows
-        The cells, as many in a row as there are titles.
-    left
-        How many columns, from the first, are words and stand left; the rest are numbers and stand right.
-
-    Returns
-    -------
-    str
-        A line for each row.
+    The first `left` columns are words and stand left; the rest are numbers and stand right.
 
     Examples
     --------
@@ -45,20 +33,7 @@ def plain_table(head: Row, rows: Sequence[Row], left: int) -> str:
 
 
 def html_table(head: Row, rows: Sequence[Row], left: int, caption: str) -> str:
-    """Set a table in HTML.
-
-    Parameters
-    ----------
-    head, rows, left
-        As for `plain_table`.
-    caption
-        What the table shows.
-
-    Returns
-    -------
-    str
-        A `table` element; text is escaped.
-    """
+    """Set a table in HTML, as `plain_table` does in text; text is escaped."""
     sides = ["left" if i < left else "right" for i in range(len(head))]
     titles = "".join(_cell("th", side, title) for side, title in zip(sides, head, strict=True))
     body = ""
