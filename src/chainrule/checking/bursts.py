@@ -46,18 +46,10 @@ share of it that another has at most on a plateau."""
 
 @frozen(eq=False)
 class SlopeBounds:
-    """The derivatives of several functions along one line.
+    """The derivatives of several functions along one line, between two bounds that are the same but at a kink: (K,).
 
-    Parameters
-    ----------
-    low, high
-        Between which they lie, (K,): the same but at a kink.
-    error
-        By how much either may be off; infinite where no value was finite.
-    rounding
-        By how much the rounding of values alone may have moved them.
-    step
-        The largest step of the burst that they are from.
+    Either may be off by the error, infinite where no value was finite; `rounding` is what that of values alone may have
+    moved them by. The step is the largest of the burst that they are from.
     """
 
     low: Real
@@ -216,19 +208,9 @@ def noise_of(f: Line, weights: Real, spacings: Sequence[float] = SPACINGS) -> fl
     Estimating computational noise, SIAM J. Sci. Comput. 33, 2011). A function that computes in float64 has about 1e-16,
     one in float32 3e-8, whatever the dtype of its results.
 
-    Parameters
-    ----------
-    f
-        From a step, relative to the size of the arguments, to the values, flattened: (m,).
-    weights
-        (m,): the weights.
-    spacings
-        Of the points, from the finest to the widest.
-
-    Returns
-    -------
-    float
-        The largest of the levels found at several spacings; 0 if there is none.
+    `f` goes from a step, relative to the size of the arguments, to the values, flattened: (m,), as are the weights.
+    Spacings of points go from the finest to the widest: the result is the largest level found at several; 0 if there is
+    none.
     """
     with np.errstate(all="ignore"):
         middle = f(0.0)

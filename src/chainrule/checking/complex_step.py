@@ -128,16 +128,5 @@ LIFTED: Namespace = LiftedNamespace()
 
 
 def lift(x: Array) -> Array:
-    """Make an array that may carry a complex step.
-
-    Parameters
-    ----------
-    x
-        Real, or complex with a step in it already.
-
-    Returns
-    -------
-    Array
-        A complex copy that layers take.
-    """
+    """Make a complex copy of an array that layers take and that may carry a step; it may have one in it already."""
     return x.astype(np.result_type(x.dtype, np.complex128)).view(Lifted)

@@ -113,28 +113,12 @@ def compare(
     least: float = 0.0,
     note: str = "",
 ) -> Verdict:
-    """Compare two arrays of one shape, entry by entry.
+    """Compare two arrays of one shape, entry by entry; the verdict is on the entry that exceeds its bound by most.
 
-    Parameters
-    ----------
-    law, name
-        The law and the field, for the verdict.
-    got, expected
-        The arrays. Where `expected` is nan there is nothing to compare with.
-    bound
-        What the error may be, relative to the largest entry of `expected`.
-    slack
-        What it may be besides, relative to the entry itself.
-    least
-        What the largest entry counts for at least: where all of `expected` cancels, as the gradient of a bias before a
-        batch norm does, nothing but rounding is left, and its size is that of other fields.
-    note
-        Words for the verdict.
-
-    Returns
-    -------
-    Verdict
-        The verdict on the entry that exceeds its bound by most. A nan that is not expected is an infinite error.
+    Where `expected` is nan there is nothing to compare with; another nan is an infinite error. The error may be
+    `bound`, relative to the largest entry of `expected`, and `slack` besides, relative to the entry itself. The largest
+    entry counts for `least` at least: where all of `expected` cancels, as the gradient of a bias before a batch norm
+    does, nothing but rounding is left, and its size is that of other fields.
     """
     if got.shape != expected.shape:
         return Verdict(law, name, ok=False, note=f"has shape {got.shape}, expected {expected.shape}")

@@ -44,21 +44,9 @@ def apart(name: str, caches: Caches) -> tuple[Caches, list[Array]]:
 def each_branch(
     name: str, parts: Rules, xp: Namespace, params: Any, x: Array, fits: Callable[[str, Array, Array, int], None]
 ) -> Iterator[tuple[Array, Any]]:
-    """Run branches on one input.
+    """Run branches on one input, as a combinator's forward has them: the output and the cache of each.
 
-    Parameters
-    ----------
-    name
-        The name of the combinator.
-    parts, xp, params, x
-        As a combinator's forward has them.
-    fits
-        `(name, first, other, i)`, which refuses the output of branch i beside that of the first.
-
-    Yields
-    ------
-    tuple[Array, Any]
-        The output and the cache of each.
+    `fits(name, first, other, i)` refuses the output of branch i beside that of the first.
     """
     counted(name, "params", params, len(parts))
     x = xp.shared(x)
@@ -77,21 +65,10 @@ def each_branch(
 def back_through(
     name: str, parts: Rules, xp: Namespace, caches: Caches, douts: Iterable[Array], wants_dx: bool
 ) -> tuple[Array | None, tuple[Any, ...]]:
-    """Go back through branches, last one first.
+    """Go back through branches, last one first, as a combinator's backward has them; caches are used up.
 
-    Parameters
-    ----------
-    name
-        The name of the combinator.
-    parts, xp, caches, wants_dx
-        As a combinator's backward has them; caches are used up.
-    douts
-        What comes back to each branch, that of the last first.
-
-    Returns
-    -------
-    tuple
-        The sum of their dx, None where it is not wanted, and the gradients of each, first one first.
+    `douts` come back to each branch, that of the last first. The result is the sum of their dx, None where it is not
+    wanted, and the gradients of each, first one first.
     """
     total: Array | None = None
     grads: list[Any] = []

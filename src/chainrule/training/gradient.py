@@ -67,20 +67,10 @@ def value_and_grad(network: Trainable[P, X], loss: Loss[T, Any]) -> Callable[[P,
 
 @frozen(eq=False)
 class Pass:
-    """A network and a loss, to be run forward and back.
+    """A network and a loss, to be run forward and back; the name is the caller's, for messages.
 
-    Parameters
-    ----------
-    name
-        The name of the caller, for messages.
-    network, loss
-        What is run.
-    rule
-        The network's.
-    at_once
-        `(xp, out, targets, dloss) -> (loss, dout)`.
-    quiet
-        True if NumPy is to warn of nothing in all of the pass; each part sees to that itself otherwise.
+    The rule is the network's, and `at_once` is `(xp, out, targets, dloss) -> (loss, dout)`. In a quiet pass, NumPy is
+    to warn of nothing at all; each part sees to that itself otherwise.
     """
 
     name: str

@@ -23,20 +23,9 @@ PIECE = 1024
 
 @frozen(eq=False)
 class HeldOut:
-    """Rows that are held out, and what is measured on them.
+    """The `n` rows that are held out, and what is measured on them: the loss, and other metrics by their names.
 
-    Parameters
-    ----------
-    x, targets
-        The rows.
-    n
-        How many there are.
-    loss
-        The loss.
-    metrics
-        Other figures, by their names.
-    piece
-        How many rows are predicted at a time.
+    So many rows as a piece has are predicted at a time.
     """
 
     x: Any
