@@ -40,12 +40,10 @@ FORMATS = {
 
 
 def dtype_name(array: Any) -> str:
-    """The name of a dtype, the same in all libraries."""
     return str(array.dtype).removeprefix("torch.")
 
 
 def is_float(array: Any) -> bool:
-    """Tell if derivatives are taken with respect to an array."""
     return dtype_name(array) in FORMATS
 
 
@@ -59,8 +57,6 @@ def values(array: Any) -> Real:
 
 
 class NumPy:
-    """Arrays of NumPy."""
-
     def layouts_of(self, axes: int) -> dict[str, Callable[[Any], Any]]:
         """Other places in memory for the same numbers, of arrays with at most so many axes."""
         return layouts_of(axes)
@@ -74,15 +70,12 @@ class NumPy:
         return array.astype(np.float64) if is_float(array) else array.copy()
 
     def copy(self, array: Any) -> Any:
-        """A copy in the usual layout."""
         return np.array(array, order="C")
 
     def take(self, array: Any, rows: Real) -> Any:
-        """These rows."""
         return array[rows]
 
     def columns(self, array: Any, which: Real) -> Any:
-        """These columns."""
         return array[..., which]
 
     def expanded(self, array: Any, axis: int) -> Any:
@@ -94,7 +87,6 @@ class NumPy:
         return np.broadcast_to(np.ones((), array.dtype), array.shape)
 
     def bits(self, array: Any) -> bytes:
-        """The memory of an array."""
         return np.ascontiguousarray(array).tobytes()
 
     def written(self, array: Any) -> int:
@@ -102,7 +94,6 @@ class NumPy:
         return 0
 
     def change(self, array: Any) -> None:
-        """Write other numbers into an array."""
         array[...] = -3
 
     def renew(self, array: Any) -> None:
@@ -122,18 +113,14 @@ class OfJAX(NumPy):
     """Arrays of NumPy for a function of JAX, whose own have one layout, can't be written to and are never unwritten."""
 
     def layouts_of(self, axes: int) -> dict[str, Callable[[Any], Any]]:
-        """There are none: an array of JAX has one layout."""
         return {}
 
 
 class Torch:
-    """Tensors, which stay on their device."""
-
     def __init__(self) -> None:
         self.torch: Any = import_module("torch")
 
     def layouts_of(self, axes: int) -> dict[str, Callable[[Any], Any]]:
-        """Other places in memory for the same numbers, of tensors with at most so many axes."""
         every = {
             "a Fortran-ordered": _reversed_axes,
             "a strided": _strided,
@@ -143,35 +130,27 @@ class Torch:
         return every | ({"an axis-permuted": _permuted} if axes > MATRIX else {})
 
     def like(self, numbers: Real, array: Any) -> Any:
-        """A tensor of these numbers, of the dtype and on the device of another."""
         return self.torch.tensor(np.array(numbers), device=array.device).to(array.dtype)
 
     def wide(self, array: Any) -> Any:
-        """A copy in float64, if it is one of floats."""
         return array.detach().double() if is_float(array) else array.detach().clone()
 
     def copy(self, array: Any) -> Any:
-        """A copy in the usual layout."""
         return array.detach().clone(memory_format=self.torch.contiguous_format)
 
     def take(self, array: Any, rows: Real) -> Any:
-        """These rows."""
         return array.detach()[self.torch.as_tensor(rows, device=array.device)]
 
     def columns(self, array: Any, which: Real) -> Any:
-        """These columns."""
         return array.detach()[..., self.torch.as_tensor(which, device=array.device)]
 
     def expanded(self, array: Any, axis: int) -> Any:
-        """The first numbers along an axis, in place of all others there, which have no memory of their own."""
         return array.narrow(axis, 0, 1).contiguous().expand(array.shape)
 
     def broadcast(self, array: Any) -> Any:
-        """Ones of the shape of an array that are one number in memory, as `sum().backward()` gives them."""
         return self.torch.ones((), dtype=array.dtype, device=array.device).expand(array.shape)
 
     def bits(self, array: Any) -> bytes:
-        """The memory of a tensor."""
         flat = array.detach().cpu().contiguous().reshape(-1)
         return bytes(flat.view(self.torch.uint8).numpy().tobytes()) if flat.numel() else b""
 
@@ -181,17 +160,14 @@ class Torch:
         return count
 
     def change(self, array: Any) -> None:
-        """Write other numbers into a tensor."""
         array.fill_(-3)
 
     def renew(self, array: Any) -> None:
-        """Write other numbers into a tensor of floats: its own, one place further along."""
         if is_float(array):
             array.copy_(array.roll(1, -1) if array.ndim else array * 1.25)
 
     @contextlib.contextmanager
     def junk(self, arrays: list[Any]) -> Generator[None, None, None]:
-        """Have torch fill memory with NaN that it hands out, and leave NaN in what is free."""
         torch = self.torch
         before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
         filled = torch.utils.deterministic.fill_uninitialized_memory
@@ -272,7 +248,6 @@ def _library(kind: Any) -> str:
 
 
 def backend_of(library: str, arrays: list[Any]) -> Backend:
-    """The backend of the arrays of a check."""
     if library == "torch" and not all(is_numpy(array) for array in arrays):
         return Torch()
     return OfJAX() if library == "jax" else NumPy()

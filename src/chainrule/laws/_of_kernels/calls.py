@@ -68,14 +68,12 @@ def _half_as_large_again(check: Check) -> Arguments:
 
 
 def _wrong(check: Check, results: Results) -> list[str]:
-    """The names of the results that are wrong, in their order."""
     known = evolve(check.first, right={name: check.first.right[name] for name in results})
     found = check.compared("repeated", numbers(results), known)
     return [each.verdict.field for each in found if each.verdict.wrong]
 
 
 def _run_at(check: Check, args: Arguments) -> None:
-    """A call at other arguments, which f may refuse."""
     try:
         out, cache = check.f.forward(check.copied(args))
         check.f.backward(cache, check.backend.like(np.ones(tuple(out.shape)), out))

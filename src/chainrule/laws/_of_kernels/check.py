@@ -37,12 +37,10 @@ class Check:
 
     @property
     def backend(self) -> Backend:
-        """The backend of the arrays."""
         return self.f.backend
 
     @property
     def names(self) -> Names:
-        """The names of the results."""
         return self.f.names
 
     @property
@@ -51,11 +49,9 @@ class Check:
         return MOST_NUMBERS if self.has_backward else MOST_ENTRIES
 
     def copied(self, args: Arguments | None = None) -> Arguments:
-        """Arguments for one call of f."""
         return lifted(self.args if args is None else args, self.backend.copy)
 
     def truth(self, args: Arguments, dout: Real) -> Truth:
-        """The right answers at another point."""
         typical = {name: Size.of(leaf[np.isfinite(leaf)]).root for name, leaf in self.first.right.items()}
         return truth(self.reference, args, dout, self.rng, has_backward=self.has_backward, typical=typical)
 
@@ -70,7 +66,6 @@ class Check:
         return self.compared(law, results, known, words)
 
     def compared(self, law: str, results: dict[str, Real], known: Truth, words: str = "") -> list[Judged]:
-        """The verdicts on results."""
         found: list[Judged] = []
         for name in known.right:
             if name in self.wrong:
@@ -84,12 +79,10 @@ class Check:
 
 
 def rounded(numbers_: Real, args: Arguments, backend: Backend) -> Real:
-    """The numbers as the dtype of x has them."""
     return values(backend.like(numbers_, args[0]))
 
 
 def error_text(error: BaseException) -> str:
-    """The words of an error, in a verdict."""
     return f"raised {type(error).__name__}: {error}"
 
 

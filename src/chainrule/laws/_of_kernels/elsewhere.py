@@ -74,7 +74,6 @@ def columns(check: Check) -> Iterator[Verdict]:
 
 
 def _with_columns(check: Check, args: Arguments, which: Real) -> Truth | None:
-    """The right answers for these columns of the arguments, if the formula takes them."""
     n = int(check.args[0].shape[-1])
     drawn = check.backend.columns(args[0], which)
     beside = lifted(args[1:], partial(_columns, check.backend, n, which))
@@ -88,7 +87,6 @@ def _finite_truth(check: Check, args: Arguments) -> Truth | None:
 
 
 def _rows(backend: Backend, x: Any, which: Real, array: Any) -> Any:
-    """These rows of an array that has as many as x, and as many axes."""
     return backend.take(array, which) if array.ndim == x.ndim and array.shape[0] == x.shape[0] else backend.copy(array)
 
 
@@ -101,7 +99,6 @@ def _goes_along(x: Any, array: Any) -> bool:
 
 
 def _columns(backend: Backend, n: int, which: Real, array: Any) -> Any:
-    """These of the n columns of an array, or the one that it has for all."""
     return backend.columns(array, which) if array.shape[-1:] == (n,) else backend.copy(array)
 
 
@@ -195,7 +192,6 @@ def _with_zeros(x: Real) -> Real:
 
 
 def _far_out(x: Real) -> Real:
-    """X with some numbers far out, of the sign that they have."""
     changed = x.copy()
     for step, size in ((5, FAR), (7, FARTHER)):
         changed.flat[::step] = np.where(changed.flat[::step] < 0, -size, size)
@@ -215,7 +211,6 @@ def _at(check: Check, x: Real) -> Arguments:
 
 
 def _finite(check: Check, x: Real, words: str) -> list[Judged]:
-    """Tell whether results are finite where those of the formula are, in float64 and in the dtype of f."""
     args, dout = _at(check, x), check.first.dout
     try:
         right = numbers(check.reference.run(lifted(args, check.backend.wide), dout))

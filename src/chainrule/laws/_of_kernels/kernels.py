@@ -40,20 +40,17 @@ class Kernel:
     author: Any = None
 
     def forward(self, args: Arguments) -> tuple[Any, Any]:
-        """`(out, cache)`."""
         result: object = self.layer.forward(self._params(args), args[0])
         if not is_tuple(result) or len(result) != 2:
             raise TypeError(f"forward must return (out, cache), got {describe(result)}")
         return result
 
     def backward(self, cache: Any, dout: Any) -> Results:
-        """The gradients by name; those that are None are left out."""
         dx, grads = self.layer.backward(cache, dout)
         found = {"": dx, **dict(tree.named_leaves(grads if not self.alone else (grads,)))}
         return {name: found[path] for path, name in self.names.gradients.items() if found.get(path) is not None}
 
     def run(self, args: Arguments, dout: Real) -> Results:
-        """Forward and back, for a dout of these numbers; arguments are as they are given."""
         out, cache = self.forward(args)
         return {self.names.out: out, **self.backward(cache, self.backend.like(dout, out))}
 
@@ -86,7 +83,6 @@ def names_of(f: object, reference: object, args: Arguments, frozen: Collection[P
 
 
 def _positional(f: Any) -> tuple[str, ...]:
-    """The names of the arguments that a function takes by position."""
     if isinstance(f, Layer):
         return ()
     if hasattr(f, "named_parameters"):
@@ -105,7 +101,6 @@ def _positional(f: Any) -> tuple[str, ...]:
 
 
 def kernel(f: Any, library: str, args: Arguments, names: Names, backend: Backend, *, role: str) -> Kernel:
-    """Make a kernel of a layer, of a function of torch or JAX, or as a reference of one of NumPy."""
     if isinstance(f, Layer):
         return Kernel(f, len(args) == 2, names, backend, author=f)
     if not callable(f) or (isinstance(f, type) and not hasattr(f, "apply")):
@@ -135,8 +130,6 @@ def kernel(f: Any, library: str, args: Arguments, names: Names, backend: Backend
 
 @frozen(eq=False)
 class _OfParameters:
-    """A layer whose x needs no gradient."""
-
     forward: Callable[[Any, Any], Any]
     backward: Callable[[Any, Any], tuple[None, Any]]
 
@@ -175,7 +168,6 @@ def _numerical(f: Callable[..., Any]) -> Layer[Any, Any]:
 
 
 def _slopes(at: Callable[[list[Any]], Real], every: list[Any], which: int, dout: Real) -> Real:
-    """The derivative of `<dout, out>` with respect to each entry of an argument."""
     leaf = np.asarray(every[which])
     sizes, result = sizes_of(leaf), np.zeros(leaf.shape)
     for index in np.ndindex(leaf.shape):
@@ -223,7 +215,6 @@ def _rows_alone(f: Callable[..., Any], params: Any, x: Real) -> bool:
 
 
 def lifted(args: Arguments, change: Callable[[Any], Any]) -> Arguments:
-    """The arguments with other arrays; what is no array is carried along."""
     return tuple(_mapped(arg, change) for arg in args)
 
 
@@ -237,7 +228,6 @@ def _mapped(arg: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def arrays_of(args: Arguments) -> list[Any]:
-    """All arrays in the arguments."""
     return [leaf for arg in args for leaf in tree.leaves(arg)]
 
 

@@ -103,20 +103,16 @@ class NotWrittenError(Exception):
 
 @frozen(eq=False)
 class Lines:
-    """The lines for a case, in the library of its arrays."""
-
     check: Check
     case: Case
 
     @property
     def place(self) -> str:
-        """The index of the number, in code."""
         index = self.case.verdict.index
         return f"[{', '.join(map(str, index))}]" if index else ""
 
     @property
     def arguments(self) -> list[str]:
-        """The arguments in code: the names of arrays, and others as they are."""
         taken = {*TAKEN, *self.functions, "np", "torch", "jax", "jnp"}
         found: list[str] = []
         for i, (name, arg) in enumerate(zip(self.check.names.arguments, self.case.args, strict=True)):
@@ -140,7 +136,6 @@ class Lines:
 
     @property
     def functions(self) -> Names:
-        """The functions that the lines call, by name."""
         raise NotImplementedError
 
     def numbers(self, seed: int, array: Any, like: Any) -> str:
@@ -165,14 +160,12 @@ class Lines:
 
     @property
     def imports_numpy(self) -> bool:
-        """True if numbers are drawn."""
         return any(values(array).size > FEW for array in (*self._arrays(), self.case.dout))
 
     def _arrays(self) -> list[Any]:
         return [arg for arg in self.case.args if hasattr(arg, "shape")]
 
     def written(self) -> Iterator[str]:
-        """The lines that make the arrays."""
         seed = 0
         for name, arg in zip(self.arguments, self.case.args, strict=True):
             if hasattr(arg, "shape"):
@@ -181,22 +174,17 @@ class Lines:
         yield f"dout = {self.array(self.numbers(seed, self.case.dout, self.case.args[0]), self.case.args[0])}"
 
     def array(self, numbers: str, array: Any) -> str:
-        """An array of these numbers, of the dtype of another, in code."""
         raise NotImplementedError
 
     def lines(self) -> Iterator[str]:
-        """The lines."""
         raise NotImplementedError
 
 
 class TorchLines(Lines):
-    """The lines for tensors."""
-
     module = "torch"
 
     @property
     def kernel(self) -> tuple[str, Any]:
-        """The call of f without its arguments, and the function or class that has a name in it."""
         return _called(self.check.f.layer.forward)
 
     @property
@@ -210,15 +198,12 @@ class TorchLines(Lines):
 
     @property
     def functions(self) -> Names:
-        """The functions that the lines call, by name."""
         return {name.partition(".")[0]: f for name, f in (self.formula, self.kernel)}
 
     def head(self) -> Iterator[str]:
-        """The imports."""
         yield "import torch"
 
     def array(self, numbers: str, array: Any) -> str:
-        """A tensor of these numbers, of the dtype and on the device of another, in code."""
         device = "" if array.device.type == "cpu" else f', device="{array.device}"'
         return f"torch.tensor({numbers}, dtype=torch.{dtype_name(array)}{device})"
 
@@ -234,17 +219,14 @@ class TorchLines(Lines):
         yield f"return {'out' if self.moving is None else 'got'}{self.place}.item()"
 
     def placed(self) -> str:
-        """A dout in another place, in code."""
         if self.module != "torch" or self.case.place not in PLACES:
             raise NotWrittenError
         return PLACES[self.case.place]
 
     def moved(self, name: str, arg: Any) -> str:
-        """An argument in the dtype that is asked for, in code."""
         return f"{name}.to(dtype, copy=True).requires_grad_()" if _is_moved(arg) else name
 
     def lines(self) -> Iterator[str]:
-        """The lines."""
         yield from self.head()
         if self.imports_numpy:
             yield "import numpy as np"
@@ -258,20 +240,15 @@ class TorchLines(Lines):
 
 
 class JaxLines(TorchLines):
-    """The lines for JAX's arrays."""
-
     module = "jnp"
 
     def head(self) -> Iterator[str]:
-        """The imports."""
         yield from ("import jax", "import jax.numpy as jnp", 'jax.config.update("jax_enable_x64", True)')
 
     def array(self, numbers: str, array: Any) -> str:
-        """An array of these numbers, of the dtype of another, in code."""
         return f"jnp.array({numbers}, jnp.{dtype_name(array)})"
 
     def result(self) -> Iterator[str]:
-        """The body of the function that gives the number."""
         args = ", ".join(self.moved(name, arg) for name, arg in zip(self.arguments, self.case.args, strict=True))
         if self.moving is None:
             yield f"return f({args}){self.place}.item()"
@@ -280,32 +257,25 @@ class JaxLines(TorchLines):
             yield f"return pull(dout.astype(out.dtype))[{self.moving}]{self.place}.item()"
 
     def moved(self, name: str, arg: Any) -> str:
-        """An argument in the dtype that is asked for, in code."""
         return f"{name}.astype(dtype)" if _is_moved(arg) else name
 
 
 class NumPyLines(Lines):
-    """The lines for a layer of NumPy's arrays."""
-
     @property
     def functions(self) -> Names:
-        """The functions that the lines call, by name."""
         layer = self.check.f.layer
         return {self.formula: self.check.reference.author, "forward": layer.forward, "backward": layer.backward}
 
     @property
     def formula(self) -> str:
-        """The name of the reference, which is `formula` where it has none of its own."""
         author = self.check.reference.author
         name = "f" if isinstance(author, Layer) else name_of_author(author)
         return "formula" if name in {"f", "forward", "backward", *TAKEN} else name
 
     def array(self, numbers: str, array: Any) -> str:
-        """An array of these numbers, of the dtype of another, in code."""
         return f"np.array({numbers}, np.{dtype_name(array)})"
 
     def lines(self) -> Iterator[str]:
-        """The lines."""
         if self.case.place or not all(is_numpy(array) for array in self._arrays()):
             raise NotWrittenError
         x, *params = self.arguments
@@ -328,12 +298,10 @@ class NumPyLines(Lines):
         yield f"print({got}, (loss(h) - loss(-h)) / (2 * h))"
 
     def _wide(self) -> list[str]:
-        """The arguments in float64."""
         args = zip(self.arguments, self.case.args, strict=True)
         return [f"{name}.astype(np.float64)" if _is_moved(arg) else name for name, arg in args]
 
     def _value(self, args: list[str]) -> str:
-        """The value of the formula, in code."""
         if isinstance(self.check.reference.author, Layer):
             return f"{self.formula}.forward({self._tree(args[1:])}, {args[0]})[0]"
         return f"{self.formula}({', '.join(args)})"
@@ -344,7 +312,6 @@ class NumPyLines(Lines):
 
 
 def _is_moved(arg: Any) -> bool:
-    """True of an array of floats."""
     return hasattr(arg, "shape") and is_float(arg)
 
 

@@ -59,7 +59,6 @@ def report_of(
     deterministic: bool = True,
     laws: Sequence[Law] = LAWS,
 ) -> Report:
-    """The report on a function and a formula, of all laws or some."""
     args = _arguments(f, reference, args)
     library = library_of((f, reference), arrays_of(args))
     backend = backend_of(library, arrays_of(args))
@@ -100,7 +99,6 @@ def report_of(
 
 
 def _of_module(f: Any, reference: Any, names: Names) -> str:
-    """The call of a reference beside a module, whose parameters it is given."""
     if hasattr(f, "named_parameters") and not hasattr(reference, "named_parameters"):
         return f"; f is a module, so the reference is called as reference({', '.join(names.arguments)})"
     return ""

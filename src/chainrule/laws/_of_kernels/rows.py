@@ -144,7 +144,6 @@ def _cut(check: Check, counts: list[int]) -> tuple[Cut, list[int]]:
 
 
 def _others(counts: list[int], check: Check) -> bool:
-    """True if there are other numbers of rows than 1 and that of x."""
     return bool({*counts} - {1, *check.args[0].shape[:1]})
 
 
@@ -165,7 +164,6 @@ CUTS: tuple[Cut, ...] = (_of_the_shape_of_x, _nothing_else, _with_as_many_rows)
 
 
 def _taken(check: Check, which: Real, cut: Cut) -> Arguments:
-    """The arguments with these rows of x, and of the arrays that have rows as x has them."""
     x, rest = check.args[0], check.args[1:]
 
     def take(array: Any) -> Any:

@@ -42,8 +42,6 @@ class Case:
 
 @frozen(eq=False)
 class Search:
-    """The result that is looked at in all cases, and the number of those that may still be tried."""
-
     check: Check
     law: str
     name: str
@@ -51,7 +49,6 @@ class Search:
     tries: Iterator[int]
 
     def case(self, args: Arguments, dout: Real) -> Case | None:
-        """The case, if the result is wrong there and tries are left."""
         if next(self.tries, None) is None:
             return None
         f, backend = self.check.f, self.check.backend

@@ -161,13 +161,11 @@ def _by_field(verdicts: Any) -> Iterator[Verdict]:
 
 
 def _elsewhere(check: Check, law: str, args: Arguments, words: str) -> list[Judged]:
-    """The verdicts for other arguments, if the reference takes them."""
     known = truth_at(check, args)
     return [] if known is None else check.judged(law, known, words)
 
 
 def _douts(check: Check) -> dict[str, Real]:
-    """Every kind of dout that the dtype has."""
     rng, shape, size = check.rng, check.first.dout.shape, 2.0 ** coarsest(check.args).half
     base = check.first.dout
     kinds = {name: dout for name, dout in douts(base, rng).items() if 1e-20 < np.abs(dout).max(initial=0.0) < 2049}
@@ -233,7 +231,6 @@ def _lost_and_wild(
 
 
 def _times_in_row(array: Real, i: int, factor: Any) -> Real:
-    """A copy in which one row is multiplied."""
     changed = array.copy()
     changed[i] *= factor
     return changed

@@ -72,13 +72,11 @@ class Truth:
 
 
 def coarsest(args: Arguments) -> Format:
-    """The coarsest format of the arguments."""
     formats = [FORMATS[dtype_name(array)] for array in arrays_of(args) if is_float(array)]
     return max(formats, key=lambda each: each.unit)
 
 
 def numbers(results: Results) -> Fields:
-    """The results in float64."""
     return {name: values(array) for name, array in results.items()}
 
 
@@ -91,7 +89,6 @@ def truth(
     has_backward: bool,
     typical: dict[str, float] | None = None,
 ) -> Truth:
-    """Find what is right, and how far the formula is from it in the dtype of the arguments."""
     backend, unit, copies = reference.backend, coarsest(args).unit, COPIES if has_backward else 1
     wide = lifted(args, backend.wide)
     with np.errstate(all="ignore"):
@@ -187,7 +184,6 @@ class Judged:
 
 
 def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> Judged:
-    """Judge one result, which is in float64; the words say in which case it is."""
     right, at = known.right[name], f"{words}: " if words else ""
     if not right.size and got.shape == right.shape:
         note = f"{at}it has no entries: nothing can be compared"
@@ -277,7 +273,6 @@ def _typical(known: Truth, name: str) -> float:
 
 
 def cancels(known: Truth, name: str) -> bool:
-    """True if all of a result is 0 because its terms cancel."""
     right = _finite(known.right[name])
     return float(np.abs(right).max(initial=0.0)) <= LOST * _size_of_terms(known, name)
 

@@ -31,7 +31,6 @@ def drawn(seed: int, leaf: Array) -> Array:
 
 
 def drawing(leaf: Array) -> str:
-    """The code that draws an array; "" of one that is not."""
     if leaf.size <= FEW or leaf.dtype.kind not in "fiu" or leaf.max() < 0:
         return ""
     seed = next((seed for seed in SEEDS if np.array_equal(leaf, drawn(seed, leaf))), None)

@@ -30,7 +30,6 @@ class Shown:
 
     @property
     def place(self) -> str:
-        """The index in code."""
         return ", ".join(map(str, self.index)) or "()"
 
 

@@ -11,7 +11,6 @@ from chainrule.laws.showing._torch import Torch
 
 
 def dialect(shown: Shown, author: Author) -> Pair:
-    """The code of the author's functions: of a pair, or of torch's or JAX's."""
     made = author.layer.forward
     if isinstance(made, Function):
         return {"torch": Torch, "jax": Jax}[made.library](shown, author)

@@ -8,7 +8,6 @@ from chainrule.laws.showing._pair import Pair
 
 
 def lines_of(shown: Shown, author: Author) -> str:
-    """The lines, in which the author's functions have their names."""
     code = dialect(shown, author)
     return code.translated("\n".join(_lines(shown, code)))
 

@@ -19,7 +19,6 @@ class PairOfLoss(Pair):
     """A loss's pair of functions, as those of a layer for its targets, whose names are put right at the end."""
 
     def translated(self, text: str) -> str:
-        """Lines in the author's words."""
         return NAMES_OF_LAYERS.sub(lambda name: IN_LOSSES[name[0]], text)
 
     def _given(self) -> Iterator[tuple[str, Array]]:
@@ -28,20 +27,16 @@ class PairOfLoss(Pair):
 
     @property
     def targets(self) -> Any:
-        """The numbers that the output is compared with."""
         return self.shown.part.trial.layer.forward.targets
 
     def call_of(self, x: str, moved: str = "") -> str:
-        """The call of the author's function of a pair on another x."""
         return f"forward({x}, {self.code(self.targets)})"
 
     def results(self) -> Iterator[str]:
-        """The lines that compute what is wrong."""
         yield f"out, cache = {self.call()}"
         if self.leaf is not None:
             yield "dx = backward(cache, dout)"
 
     @property
     def field(self) -> str:
-        """The field that is wrong, in code."""
         return "np.asarray(out)" if self.leaf is None else "dx"

@@ -25,23 +25,19 @@ class Pair:
         self.given = dict(self._given())
 
     def _given(self) -> Iterator[tuple[str, Array]]:
-        """The arrays that are given, and their names."""
         trial = self.shown.part.trial
         yield from ((f"p{i}", leaf) for i, leaf in enumerate(tree.leaves(trial.params)))
         yield from numbered("x", trial.x)
 
     def translated(self, text: str) -> str:
-        """Lines in the author's words."""
         return text
 
     @property
     def head(self) -> tuple[str, ...]:
-        """The imports."""
         return ("import numpy as np",)
 
     @property
     def start(self) -> Iterator[str]:
-        """The lines before all others."""
         yield from self.head
         if self.module != "np" and any(map(drawing, (*self.given.values(), self.shown.part.dout))):
             yield "import numpy as np"
@@ -99,7 +95,6 @@ class Pair:
         return value_in_code(value, {**names, id(self.leaf): moved} if moved else names)
 
     def call(self, moved: str = "") -> str:
-        """The call of the author's function."""
         return self.call_of(self.code(self.shown.part.trial.x, moved), moved)
 
     def call_of(self, x: str, moved: str = "") -> str:
@@ -111,33 +106,27 @@ class Pair:
         return nullcontext()
 
     def results(self) -> Iterator[str]:
-        """The lines that compute what is wrong."""
         yield f"out, cache = {self.call()}"
         if self.leaf is not None:
             yield "dx, grads = backward(cache, dout)"
 
     @property
     def field(self) -> str:
-        """The field that is wrong, in code."""
         return self.gradient(self.gradients) if self.of_params else self.shown.part.name
 
     @property
     def of_params(self) -> bool:
-        """True if the field is the derivative with respect to a parameter."""
         return self.shown.part.name.startswith("grads")
 
     def gradient(self, grads: str) -> str:
-        """The derivative by the parameter in what has the name `grads`, in code."""
         return path_in_code(self.params, self.leaf, grads)
 
     @property
     def got(self) -> str:
-        """The number that is wrong, in code."""
         return f"{self.field}[{self.shown.place}]"
 
     @property
     def moving(self) -> str:
-        """The name of the array that moves."""
         return next(name for name, leaf in self.given.items() if leaf is self.leaf)
 
     def moved(self) -> Iterator[str]:
@@ -148,12 +137,9 @@ class Pair:
 
 
 class PairOfEncoder(Pair):
-    """An encoder's functions, which give no `dx`."""
-
     gradients = "gradients"
 
     def results(self) -> Iterator[str]:
-        """The lines that compute what is wrong."""
         yield f"out, cache = {self.call()}"
         if self.leaf is not None:
             yield "gradients = grads(cache, dout)"

@@ -326,12 +326,10 @@ def of_mean(code: Pair, field: str) -> Iterator[Program]:
 
 
 def _targets(code: Pair) -> list[str]:
-    """The names of a loss's targets."""
     return [name for name in code.given if name.startswith("targets")]
 
 
 def _cached(code: Pair) -> list[str]:
-    """The code that reaches each array of floats in the cache."""
     cache = code.shown.part.trial.cache
     if isinstance(cache, Graph):
         return []

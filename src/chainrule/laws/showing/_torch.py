@@ -10,26 +10,21 @@ from chainrule.laws.showing._pair import Pair
 
 
 class Torch(Pair):
-    """A function of torch's tensors."""
-
     module = "torch"
     is_pair = False
 
     @property
     def head(self) -> tuple[str, ...]:
-        """The imports."""
         return ("import torch", *(line for line in self.author.layer.forward.start if line.startswith("import")))
 
     @property
     def renamed(self) -> Iterator[str]:
-        """The line that gives the author's function another name, where the lines have a use for its own."""
         made = self.author.layer.forward
         name = name_in_code(made.f)
         if not made.start and name != made.name:
             yield f"{name} = {made.name}  # {made.name} is another thing below"
 
     def array(self, leaf: Array) -> str:
-        """An array in code; in any dtype it has numbers that the narrower one holds."""
         numbers = numbers_in_code(leaf)
         if leaf.dtype.kind != "f":
             return f"torch.tensor({numbers})"
@@ -40,13 +35,11 @@ class Torch(Pair):
         return f"{text}).to(dtype){'.requires_grad_()' if moves else ''}"
 
     def call(self, moved: str = "") -> str:
-        """The call of the author's function."""
         trial = self.shown.part.trial
         text: str = self.author.layer.forward.in_code(trial.params, trial.x, partial(self.code, moved=moved))
         return text
 
     def setting(self) -> Iterator[str]:
-        """The lines that make the arrays, and what is computed of them."""
         yield from self._later(f"{self.module}.{self.shown.dtype}" if self.shown.step else "dtype")
         yield from super().setting()
 
@@ -56,40 +49,33 @@ class Torch(Pair):
         yield from (line.format(dtype=dtype) for line in later)
 
     def results(self) -> Iterator[str]:
-        """The lines that compute what is wrong."""
         yield f"out = {self.call()}"
         if self.leaf is not None:
             yield f"(got,) = torch.autograd.grad(out, {self.moving}, dout)"
 
     @property
     def arrays(self) -> Iterator[str]:
-        """The imports, and the lines that make the arrays: `x` and `dout` are NumPy's in every library."""
         yield from super().arrays
         yield from self._later(f"{self.module}.{self.shown.dtype}")
 
     @property
     def taken(self) -> Iterator[str]:
-        """The lines in which a function of arrays makes of them what it takes."""
         moves = ".requires_grad_()" if self.shown.part.trial.x.dtype.kind == "f" else ""
         yield f"x, dout = torch.from_numpy(x){moves}, torch.from_numpy(dout)"
 
     @property
     def returned(self) -> str:
-        """The field as an array of NumPy's, in code."""
         return f"{self.field}.detach().numpy()"
 
     @property
     def field(self) -> str:
-        """The field that is wrong, in code."""
         return "out" if self.leaf is None else "got"
 
     @property
     def got(self) -> str:
-        """The number that is wrong, in code."""
         return f"{super().got}.item()"
 
     def moved(self) -> Iterator[str]:
-        """The body of the function of a step, whose derivative is the number."""
         yield f"moved = {self.moving}.detach().clone()"
         yield f"moved[{self.shown.place}] += step"
         yield f"return ({self.call('moved')} * dout).sum().item()"

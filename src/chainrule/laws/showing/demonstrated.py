@@ -183,7 +183,6 @@ def demonstrated(verdict: Verdict, subject: CheckedLayer | CheckedLoss, author: 
 
 
 def _tried(verdict: Verdict, programs: Programs, subject: CheckedLayer | CheckedLoss, author: Author) -> Iterator[str]:
-    """The lines of each program that is tried; "" for those that show nothing."""
     own = [leaf.dtype for leaf in tree.leaves((subject.x, subject.params)) if leaf.dtype.kind == "f"]
     for dtype in dict.fromkeys((*own, *map(np.dtype, (np.float64, np.float32, np.float16)))):
         for case in _cases(subject, dtype):
@@ -226,7 +225,6 @@ def _shape(layer: Any, params: Any, x: Any) -> tuple[int, ...] | None:
 
 
 def _codes(verdict: Verdict, case: Attempt, author: Author, dtype: str) -> Iterator[Pair]:
-    """The code of the layer, for the field of a verdict or for every one."""
     try:
         trial = contained(lambda: Trial.of(case.layer, case.params, case.x))
     except Exception:  # it is what lines are to show

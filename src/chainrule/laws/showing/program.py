@@ -108,5 +108,4 @@ def where(got: Any, expected: Any, units: float) -> str | None:
 
 
 def _largest(*arrays: Any) -> float:
-    """The largest finite number in arrays."""
     return max(float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) for array in map(np.asarray, arrays))

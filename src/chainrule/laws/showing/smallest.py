@@ -168,7 +168,6 @@ def smallest(verdict: Verdict, author: Author, dtype: str) -> str:
 
 
 def _smaller(search: Search, case: Candidate) -> tuple[Shown | None, Candidate]:
-    """The smallest case that shows it, and what it shows."""
     found = search.shown(case)
     tries, go_on = 0, found is not None
     while go_on:

@@ -150,7 +150,6 @@ def _wrong_ways_shown(optimizer: Any) -> str:
 
 
 def _found(verdict: Verdict, optimizer: Any) -> Iterator[str]:
-    """Lines that have shown it."""
     for dtype in (np.float64, np.float32):
         for shape in SHAPES:
             params, grads = (np.resize(np.array(numbers, dtype), shape) for numbers in (PARAMS, GRADS))
@@ -177,5 +176,4 @@ def _found(verdict: Verdict, optimizer: Any) -> Iterator[str]:
 
 
 def _held(state: Any) -> list[str]:
-    """The code that reaches each array of floats in a state."""
     return [path for path, each in reached(state, "state") if is_numpy(each) and each.dtype.kind == "f"]
