@@ -59,7 +59,6 @@ def parts_that_break(
 
 
 def _breaking(law: LayerLaw, parts: list[tuple[str, Any, Any, Any]], rng: np.random.Generator) -> str:
-    """The layers that break a law alone, in words; "" if none does."""
     found: list[str] = []
     for place, layer, params, x in parts:
         try:

@@ -186,7 +186,6 @@ def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:
 
 
 def _expect_arrays(check: str, remedy: str = "convert it with np.asarray", **given: object) -> None:
-    """Refuse arguments that are no arrays of NumPy's, nor trees of them."""
     for name, value in given.items():
         for path, leaf in tree.named_leaves(value):
             if not is_a(leaf, np.ndarray, np.generic):

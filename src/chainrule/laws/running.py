@@ -111,7 +111,6 @@ def _is_random(
 def _found(
     name: str, law: Callable[..., list[Verdict]], subject: object, arguments: tuple[object, ...], rng: Generator
 ) -> tuple[list[Verdict], dict[str, None]]:
-    """The verdicts of a law, and the settings of the process that its calls changed, which are put back."""
     with put_back(), np.errstate(all="ignore"):  # laws go where functions overflow
         before = settings()
         try:
@@ -155,11 +154,9 @@ def _as_given(name: str) -> bool:
 
 
 def _says_all(verdict: Verdict) -> bool:
-    """Tell whether a verdict is about a fault that all laws would find."""
     return verdict.field in TRAITS[verdict.law].of_all and not verdict.ok
 
 
 def _error_with_line(error: Exception) -> str:
-    """The error and the line that raised it, in one line."""
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
     return f"raised {type(error).__name__}: {error}{notes} {line_of(error)}"

@@ -282,7 +282,6 @@ def _rounding(out: Array) -> float:
 
 
 def _run(layer: Layer[Any, Any], params: Any, x: Array, seed: int) -> tuple[Array, ...]:
-    """Output, dx and gradients, flat, for the `dout` that belongs to a seed."""
     out, cache = layer.forward(params, x)
     dout = np.random.default_rng(seed).standard_normal(out.shape).astype(out.dtype)
     dx, grads = layer.backward(cache, dout)

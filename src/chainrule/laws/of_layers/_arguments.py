@@ -99,7 +99,6 @@ def _other_x(x: Array) -> Iterator[Other]:
 
 
 def _of_rows(x: Array, rng: np.random.Generator) -> Iterator[Other]:
-    """Equal rows, and other numbers of them."""
     if x.ndim:
         yield Other("with equal rows", np.repeat(x[:1], len(x), axis=0))
         for rows in ROWS:
@@ -107,7 +106,6 @@ def _of_rows(x: Array, rng: np.random.Generator) -> Iterator[Other]:
 
 
 def _of_columns(x: Array, rng: np.random.Generator) -> Iterator[Other]:
-    """Other lengths of the other axes."""
     for axis in range(1, x.ndim):
         last = axis == x.ndim - 1
         for length in COLUMNS if last else LENGTHS:

@@ -88,7 +88,6 @@ class BesideFloat64:
         return cls(trial, dout, results, right, least, units, exact)
 
     def verdicts(self, rng: np.random.Generator, at: str, allowed: Allowance) -> Iterator[Verdict]:
-        """The verdict on each result."""
         dtype = self.dout.dtype
         may_overflow = not allowed.is_given and (allowed.may_overflow or self._beyond)
         for name, got in self.results.items():
@@ -176,7 +175,6 @@ class BesideFloat64:
 
     @property
     def _beyond(self) -> bool:
-        """True if a number on the way is beyond the range of the dtype."""
         most = 0.9 * float(np.finfo(self.dout.dtype).max)
         return any(bool((np.abs(leaf) > most).any()) for leaf in self._on_the_way)
 
@@ -265,7 +263,6 @@ def floors(results: Fields, units: float) -> Fields:
 
 
 def largest_of(values: Array) -> float:
-    """The size of the largest finite number."""
     return float(np.abs(values, where=np.isfinite(values), out=np.zeros(values.shape)).max(initial=0.0))
 
 
@@ -281,8 +278,6 @@ def _lost(got: Array, like: Array, info: Any) -> NDArray[np.bool_]:
 
 @frozen(eq=False)
 class _Result:
-    """A result in a dtype, where it is `lost` for its range, and the errors that are let pass."""
-
     name: str
     got: Array
     lost: NDArray[np.bool_]
@@ -290,7 +285,6 @@ class _Result:
     allowed: Allowance
 
     def judged(self, like: Array, unit: Array) -> Verdict:
-        """The verdict beside the right result, for a unit of rounding of each entry."""
         name, got, info = self.name, self.got, np.finfo(self.got.dtype)
         with np.errstate(all="ignore"):
             units = self.allowed.units * max(1.0, math.log2(max(got.size, 1)) / 10)

@@ -185,7 +185,6 @@ def _in_all_rows(layer: Any, params: Any, x: Array, dout: Array, which: NDArray[
 
 
 def _along(part: Part, direction: Array) -> float:
-    """The derivative along a direction, by complex step."""
     trial, name = part.trial, part.name
     moved = {each: _lifted(leaf, direction) if each == name else lift(leaf) for each, leaf in trial.arguments.items()}
     params, x = trial.with_arguments(moved)

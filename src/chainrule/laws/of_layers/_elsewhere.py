@@ -49,7 +49,6 @@ class Unfit:
         return self.error is not None and same_axes
 
     def verdict(self, law: str, case: str) -> Verdict:
-        """The verdict that nothing can be told."""
         if self.error is not None:
             found = f"backward raises {type(self.error).__name__}: {self.error}"
         else:
@@ -59,8 +58,6 @@ class Unfit:
 
 @frozen(eq=False)
 class Elsewhere:
-    """Another x, in words, and other parameters, if they are not those that were given."""
-
     words: str
     x: Array
     params: Any = None
@@ -135,13 +132,11 @@ def _unfit(base: Trial, trial: Trial, dout: Array) -> Unfit | None:
 
 
 def _misfits(trial: Trial, results: Fields) -> dict[str, tuple[int, ...]]:
-    """The shapes of results that are not those of their arguments, by name."""
     shapes = {name: leaf.shape for name, leaf in trial.arguments.items()}
     return {name: leaf.shape for name, leaf in results.items() if leaf.shape != shapes.get(name)}
 
 
 def takes(layer: Checked[Any, Any], params: Any, x: Array) -> bool:
-    """Tell whether forward takes an x."""
     return _taken(layer, params, x) is not None
 
 

@@ -20,7 +20,6 @@ Kind: TypeAlias = Callable[[Array], Array]
 
 
 def douts(out: Array, rng: np.random.Generator) -> dict[str, Array]:
-    """Derivatives with respect to an output, of every kind, by name."""
     base = draw(out, rng)
     kinds = {
         "of normal numbers": base,
@@ -65,7 +64,6 @@ def _of_whole_numbers(dout: Array) -> Array:
 
 
 def _last_alone(dout: Array) -> Array:
-    """Zeros but for the last number."""
     made = np.zeros_like(dout)
     made.flat[-1:] = dout.flat[-1:]
     return made
@@ -79,7 +77,6 @@ def _last_is_one(dout: Array) -> Array:
 
 
 def _with_a(value: float, dout: Array) -> Array:
-    """A copy whose first number is another."""
     made = dout.copy()
     made.flat[:1] = value
     return made

@@ -36,8 +36,6 @@ NEAR_ZERO = 2.0**-17
 
 @frozen(eq=False)
 class Made:
-    """A call that has been made: its arguments, copies of them from before, and the results."""
-
     call: Call
     trial: Trial
     x: Array
@@ -50,7 +48,6 @@ class Made:
 
     @classmethod
     def of(cls, layer: Any, call: Call, dtype: np.dtype[Any], rng: np.random.Generator) -> "Made":
-        """Call forward, backward and grads, with arrays that may be written to."""
         x, params = call.layout(call.x.astype(dtype)), in_dtype(call.params, dtype)
         before = np.array(x)
         out, cache = layer.forward(params, x)
@@ -65,7 +62,6 @@ class Made:
         return cls(call, trial, x, dout, given, results, alone, saved, writable)
 
     def of_memory(self) -> dict[str, str]:
-        """Faults of the memory of arguments and results, in words, by argument or result."""
         return self._written() | self._shared()
 
     def of_results(self, first: "Made | None") -> dict[str, str]:
@@ -81,7 +77,6 @@ class Made:
         return self._promoted()
 
     def _written(self) -> dict[str, str]:
-        """The arguments that the call has changed."""
         found: dict[str, str] = {}
         for name, given, before in (("x", self.x, self.trial.x), ("dout", self.given, self.dout)):
             if not np.array_equal(given, before, equal_nan=True):
@@ -93,13 +88,11 @@ class Made:
         return found
 
     def _promoted(self) -> dict[str, str]:
-        """The results that come in another dtype."""
         results = [*self.alone.items(), *self.results.items()]
         other = [(name, leaf) for name, leaf in results if leaf.dtype.kind == "f" and leaf.dtype != self.x.dtype]
         return {name: f"it comes as {leaf.dtype}" for name, leaf in other}
 
     def _other_alone(self) -> bool:
-        """Tell whether the first row gives another output alone than among all."""
         x, out = self.trial.x, self.trial.out
         if couples_rows(self.trial.layer, x) or not x.ndim or len(x) == 1 or len(out) != len(x):
             return False
@@ -135,12 +128,10 @@ class Made:
         return self.gives_the_same()
 
     def gives_the_same(self) -> bool:
-        """Tell whether backward gives, for the cache of this call, what it gave at once."""
         again = named(backward_of(self.trial.layer, self.trial.cache, self.given))
         return all(np.array_equal(leaf, self.results[name], equal_nan=True) for name, leaf in again.items())
 
     def _same(self, got: Array, expected: Array) -> bool:
-        """Tell whether the two ways to a gradient lead to the same but for rounding."""
         if np.array_equal(got, expected):
             return True
         if got.shape != expected.shape:
@@ -214,7 +205,6 @@ class Made:
         return abs(got - slope) <= 0.05 * abs(slope)
 
     def _value(self, moved: Array) -> NDArray[np.float64]:
-        """The output beside this x."""
         x = self.trial.x + moved.astype(self.trial.x.dtype)
         return np.asarray(self.trial.layer.forward(self.trial.params, x)[0], np.float64)
 

@@ -200,7 +200,6 @@ def of_one_sign(leaves: list[Array]) -> list[int]:
 
 
 def replaced(params: Any, others: dict[int, Array]) -> Any:
-    """The parameters with other arrays at some places."""
     return tree.replace(params, [others.get(i, leaf) for i, leaf in enumerate(tree.leaves(params))])
 
 

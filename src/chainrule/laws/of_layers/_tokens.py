@@ -30,7 +30,6 @@ EQUAL = 1e-6
 
 
 def is_tokens(x: Any) -> bool:
-    """Tell whether x is one array of whole numbers."""
     return is_numpy(x) and x.dtype.kind in "iu" and x.ndim > 0 and x.size > 0
 
 

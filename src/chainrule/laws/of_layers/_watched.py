@@ -49,22 +49,18 @@ class Watched(np.ndarray[Any, np.dtype[Any]]):
         super().__setitem__(key, value)
 
     def fill(self, value: Any) -> None:
-        """As that of an array."""
         self.notice()
         super().fill(value)
 
     def sort(self, *arguments: Any, **options: Any) -> None:
-        """As that of an array."""
         self.notice()
         super().sort(*arguments, **options)
 
     def partition(self, *arguments: Any, **options: Any) -> None:
-        """As that of an array."""
         self.notice()
         super().partition(*arguments, **options)
 
     def put(self, *arguments: Any, **options: Any) -> None:
-        """As that of an array."""
         self.notice()
         super().put(*arguments, **options)
 
@@ -87,19 +83,16 @@ def _plain(value: Any) -> Any:
 
 
 def watched(a: Array, layout: Layout = DENSE) -> Watched:
-    """A copy in a layout that notices writes."""
     made = layout(a).view(Watched)
     made.origin, made.written = made.view(np.ndarray), []
     return made
 
 
 def all_watched(value: P, layout: Layout = DENSE) -> P:
-    """Copies of all arrays in a layout that notice writes, and can be written to."""
     return laid(value, partial(watched, layout=layout))
 
 
 def was_written(value: Any) -> bool:
-    """Tell whether one of the arrays of a tree has noticed a write."""
     leaves: list[Any] = list(tree.leaves(value))
     return any(leaf.written for leaf in leaves)
 

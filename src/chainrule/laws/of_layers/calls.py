@@ -89,8 +89,6 @@ def in_other_calls(
 
 @frozen(eq=False)
 class _Outcome:
-    """A call, and by field the verdicts on memory and settings that it changes, and on what it gives."""
-
     made: Made
     of_memory: dict[str, Verdict]
     of_results: dict[str, Verdict]
@@ -126,7 +124,6 @@ class _Subject:
                 yield from (each for each in (*of_memory.values(), *of_results.values()) if each.field not in known)
 
     def _outcome(self, call: Call, dtype: np.dtype[Any], first: Made | None) -> _Outcome:
-        """A call with its verdicts, after a usual one."""
         settings = _settings()
         made = Made.of(self.base.layer, call, dtype, self.rng)
         of_results = made.of_results(first)  # before other calls are made
@@ -148,7 +145,6 @@ class _Subject:
 
 
 def _like(call: Call) -> list[Call]:
-    """Some calls with the same numbers in another order."""
     return [evolve(call, x=np.roll(call.x, shift, 0)) for shift in range(CALLS)] if call.x.ndim else [call] * CALLS
 
 
@@ -158,13 +154,11 @@ def _settings() -> dict[str, Any]:
 
 
 def _changed(before: dict[str, Any]) -> dict[str, str]:
-    """Those that have changed, in words."""
     changed = [name for name, value in _settings().items() if value != before[name]]
     return {name: f"a call changes {name} of the whole process" for name in changed}
 
 
 def _repeats(base: Trial, dout: Array) -> bool:
-    """Tell whether a call and another one right after it give the same."""
     results = [Trial.of(base.layer, base.params, base.x).back(dout) for _ in range(2)]
     return all(np.array_equal(leaf, results[1][name], equal_nan=True) for name, leaf in results[0].items())
 

@@ -173,7 +173,6 @@ def _weighed(alone: Verdict, along: Verdict | None, at_kinks: Verdict | None) ->
 
 
 def _shown(verdict: Verdict, part: Part, ratios: Array) -> Verdict:
-    """The verdict with the point that shows it, if it is wrong, and the slopes that are right at a kink."""
     if not verdict.wrong:
         return verdict
     return evolve(verdict, point=part, note=only_at_kinks(part, ratios) or verdict.note)

@@ -131,7 +131,6 @@ class _Subject:
     largest: dict[str, float] = field(factory=dict[str, float])
 
     def judged(self, x: Any, dtype: np.dtype[Any], case: str, allowed: Allowance) -> Iterator[Verdict]:
-        """The verdicts in one dtype."""
         at = f"in {dtype.name}{case}"
         try:
             with np.errstate(all="ignore"):

@@ -77,7 +77,6 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
 
 
 def _of_other_lengths(layer: Checked[Any, Any], trial: Trial, rng: np.random.Generator) -> list[Verdict]:
-    """The verdicts for parameters of other lengths, where the layer takes them."""
     found: list[Verdict] = []
     for words, (params, x) in of_other_lengths(trial.params, trial.x, rng).items():
         with suppress(Exception):  # it refuses these lengths, as another law says where it should not

@@ -118,12 +118,10 @@ def _in_float32(trial: Trial, dout: Array, units: Units) -> list[Verdict]:
 
 
 def _wider(units: Fields) -> Fields:
-    """The units of float32."""
     return {name: unit * (np.finfo(np.float32).eps / np.finfo(np.float64).eps) for name, unit in units.items()}
 
 
 def _broadcast_x(trial: Trial, axis: int, rng: np.random.Generator) -> list[Verdict]:
-    """The verdict on an x that is broadcast along an axis, beside a copy of it."""
     x = _broadcast_along(axis, trial.x)
     try:
         copied = Trial.of(trial.layer, trial.params, x).with_noise(trial.noise)
@@ -143,7 +141,6 @@ def _broadcast_x(trial: Trial, axis: int, rng: np.random.Generator) -> list[Verd
 
 
 def _tried(argument: str, run: Callable[[], Fields], right: Fields, units: Units, words: str, names: Names) -> Verdict:
-    """The verdict on an argument in another layout."""
     try:
         return _same(argument, run(), right, units, words, names)
     except Exception as error:
@@ -272,27 +269,22 @@ def broadcast(a: Array) -> Array:
 
 
 def _broadcast_along(axis: int, a: Array) -> Array:
-    """Equal numbers along an axis, with a stride of 0."""
     return np.broadcast_to(a.take(np.zeros(1, int) if a.shape[axis] else [], axis), a.shape)
 
 
 def _channels_last(a: Array) -> Array:
-    """The second axis after all others, in memory."""
     return np.moveaxis(np.moveaxis(a, 1, -1).copy(), -1, 1) if a.ndim > MATRIX else a.copy()
 
 
 def _channels_first(a: Array) -> Array:
-    """The last axis before all others but the first, in memory."""
     return np.moveaxis(np.moveaxis(a, -1, 1).copy(), 1, -1) if a.ndim > MATRIX else a.copy()
 
 
 def _second_first(a: Array) -> Array:
-    """The second axis before the first, in memory, as of a series with its steps of time first."""
     return np.swapaxes(np.swapaxes(a, 0, 1).copy(), 0, 1) if a.ndim > MATRIX else a.copy()
 
 
 def _swapped(a: Array) -> Array:
-    """The second axis and the third in each other's place, in memory."""
     return np.swapaxes(np.swapaxes(a, 1, 2).copy(), 1, 2) if a.ndim > MATRIX else a.copy()
 
 

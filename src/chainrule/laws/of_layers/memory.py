@@ -76,7 +76,6 @@ def _positive(layer: Checked[Any, Any], x: Any) -> Any:
 def _shared(
     layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator, *, positive: bool
 ) -> dict[str, str]:
-    """The memory that each result shares, in words; nothing if it is alone."""
     out, cache = layer.forward(params, x)
     dout = np.ones_like(out) if positive else draw(np.asarray(out), rng)
     trial = Trial(layer, params, x, out, cache)

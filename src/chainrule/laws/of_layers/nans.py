@@ -85,13 +85,11 @@ def _moved(
 
 
 def _rest_is_usual(row: int, got: Array, usual: Array) -> bool:
-    """Tell whether all rows but one are as usual."""
     rest, expected = (np.delete(each, [row], axis=0) for each in (got, usual))
     return np.allclose(rest, expected, rtol=1e-6, atol=1e-9 * _size(usual), equal_nan=True)
 
 
 def _size(leaf: Array) -> float:
-    """The largest number of an array."""
     return float(np.abs(leaf).max(initial=0.0))
 
 

@@ -69,7 +69,6 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
 
 
 def _owned(layer: Checked[P, C], params: P, given: Any, name: str, rng: np.random.Generator) -> Verdict:
-    """The verdict on the memory of `x`, or on that of `out`."""
     out, cache = layer.forward(params, given)
     dout = draw(out, rng)
     before = writable(run_backward(layer, cache, dout))

@@ -112,7 +112,6 @@ def _written(
 
 
 def _both(layer: Checked[P, C], cache: C, dout: Array) -> None:
-    """Call backward, if there is one, and grads."""
     if isinstance(layer, Layer):
         layer.backward(cache, dout)
     layer.grads(cache, dout)

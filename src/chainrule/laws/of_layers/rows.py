@@ -208,7 +208,6 @@ def _of_places(trial: Trial, unit: Array, rng: np.random.Generator) -> list[Verd
 def _choices(
     n: int, each: int, most: int, widths: list[int], rng: np.random.Generator
 ) -> list[tuple[str, NDArray[np.intp]]]:
-    """Which rows to take, and what to call them."""
     chosen: list[tuple[str, NDArray[np.intp]]] = [
         *((f"row {i} alone", np.array([i])) for i in dict.fromkeys((0, n - 1, n // 2))),
         ("the first half of the rows", np.arange(max(1, n // 2))),
@@ -271,7 +270,6 @@ def _compared(name: str, got: Array, expected: Array, unit: Array, words: str, *
 
 
 def _which(wrong: NDArray[Any]) -> str:
-    """The rows that are wrong, in words: those beyond the block that low-level code may use."""
     rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
     beyond = rows[0] > 0 and rows.size == len(wrong) - rows[0]
     return f"its rows from {rows[0]} on" if beyond else "its rows"

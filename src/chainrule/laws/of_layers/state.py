@@ -165,12 +165,10 @@ def _two_alive(layer: Checked[Any, Any], params: Any, x: Any) -> str:
 
 
 def _turned_round(leaf: Array) -> Array:
-    """The same numbers, in another order and of another size."""
     return np.flip(leaf).copy() if leaf.dtype.kind != "f" else np.flip(leaf) * leaf.dtype.type(0.75)
 
 
 def _back(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:
-    """The results of backward and of grads by name, for this very array."""
     return {
         **named(backward_of(layer, cache, dout)),
         **{f"grads(){path}": np.asarray(leaf) for path, leaf in tree.named_leaves(layer.grads(cache, dout))},
@@ -222,7 +220,6 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
 
 
 def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[str, Any]:
-    """Other inputs: of the same shape, of one row, and of more rows."""
     others: dict[str, Any] = {"other numbers": shuffled(layer, x, rng)}
     leaves = tree.leaves(x)
     if leaves and all(leaf.ndim and len(leaf) > 1 for leaf in leaves):

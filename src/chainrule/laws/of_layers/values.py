@@ -101,7 +101,6 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
 
 
 def _farther_out(base: Trial, rng: np.random.Generator) -> list[Verdict]:
-    """The verdicts at an x of thousands."""
     some = (Elsewhere(*each) for each in farther_out(base.x, rng, base.names.x))
     return [verdict for other in some for verdict in judged_at("other_values", base, other, rng)]
 

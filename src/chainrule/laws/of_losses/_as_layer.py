@@ -45,15 +45,12 @@ def as_layer(loss: Loss[Any, Any], targets: Any, *, rows: int = 0) -> Layer[tupl
 
 @frozen(eq=False)
 class LossForward:
-    """The forward of a loss as a layer."""
-
     loss: Loss[Any, Any]
     targets: Any
     rows: int = 0
     names: Names = OF_LOSSES
 
     def __call__(self, params: tuple[()], x: Array) -> tuple[Array, Any]:
-        """The loss of an output."""
         targets = with_rows(self.rows, x, self.targets)
         if x.dtype.kind == "f":
             targets = targets_in_dtype(targets, x.dtype)
@@ -79,7 +76,6 @@ FIELDS = {"dx": "dout", "out": "loss", "dout": "dloss", "x": "out"}
 
 
 def renamed(law: str, verdicts: list[Verdict]) -> list[Verdict]:
-    """Verdicts on a loss as a layer, under the names that its law and its fields have."""
     return [evolve(each, law=law, field=FIELDS.get(each.field, each.field)) for each in verdicts]
 
 
@@ -95,7 +91,6 @@ IGNORED = "it is the same for every dloss: was it ignored?"
 
 
 def of_ignored(loss: Loss[T, C], out: Array, targets: T, verdicts: list[Verdict]) -> list[Verdict]:
-    """The verdicts, of which those that are wrong say so if dloss is ignored."""
     if not any(each.wrong for each in verdicts):
         return verdicts
     _, cache = run_loss(loss, out, targets)
@@ -105,7 +100,6 @@ def of_ignored(loss: Loss[T, C], out: Array, targets: T, verdicts: list[Verdict]
 
 
 def run_loss(loss: Loss[T, C], out: Array, targets: T) -> tuple[Array, C]:
-    """Call `forward`, and check that it returns a pair."""
     result: object = loss.forward(out, targets)
     if not is_tuple(result) or len(result) != 2:
         raise TypeError(f"forward must return (loss, cache), got {describe(result)}")
@@ -119,5 +113,4 @@ def rounding_of_loss(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Ge
 
 
 def row_of_targets(i: int, targets: Array) -> Array:
-    """One row, as an array of one."""
     return targets[i : i + 1]

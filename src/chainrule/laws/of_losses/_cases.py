@@ -40,7 +40,6 @@ MOST_NUMBERS = 2**18
 
 
 def other_sizes(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[OtherArguments]:
-    """Outputs of other numbers of rows and columns and of other lengths, and the targets that go with them."""
     if out.ndim > 1 and out.size:
         yield from _other_rows(out, targets, rng)
         yield from _other_lengths(out, targets, rng)
@@ -109,7 +108,6 @@ def _other_columns(out: Array, targets: Any, rng: np.random.Generator) -> Iterat
 
 
 def other_targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[OtherArguments]:
-    """Other targets, and the outputs that go with them."""
     leaves = tree.leaves(targets)
     if any(leaf.dtype.kind in "iu" and leaf.shape == out.shape[:-1] for leaf in leaves):
         for words, value in (("for labels of 0", 0), (f"for labels of {out.shape[-1] - 1}", out.shape[-1] - 1)):
@@ -148,7 +146,6 @@ def soft_targets(out: Array, targets: Any) -> Iterator[OtherArguments]:
 
 
 def targets_in_other_dtypes(targets: Any) -> Iterator[tuple[str, Any]]:
-    """The same targets, the whole numbers in another dtype that holds them, and its name."""
     whole = [leaf for leaf in tree.leaves(targets) if leaf.dtype.kind in "iu"]
     for name in DTYPES:
         dtype = np.dtype(name)
@@ -229,7 +226,6 @@ def _narrowed(shape: tuple[int, ...], columns: int, leaf: Array) -> Array:
 
 
 def _of_class(column: int, leaf: Array) -> Array:
-    """Shares that are all those of one class."""
     if not are_shares(leaf):
         return leaf
     out = np.zeros_like(leaf)

@@ -82,7 +82,6 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
 
 
 def _other_copies(out: Array, targets: T) -> Iterator[tuple[str, Array, T]]:
-    """The arguments as they are, one row of them, and all in other dtypes."""
     yield "", out, targets
     if len(out) > 1 and _in_rows(out, targets):
         yield "with 1 row", out[:1], tree.map(partial(row_of_targets, 0), targets)
@@ -92,12 +91,10 @@ def _other_copies(out: Array, targets: T) -> Iterator[tuple[str, Array, T]]:
 
 
 def _in_rows(out: Array, targets: Any) -> bool:
-    """Tell whether all targets have a row for each of out."""
     return all(leaf.ndim and len(leaf) == len(out) for leaf in tree.leaves(targets))
 
 
 def _pure(loss: Loss[T, C], out: Array, targets: T, case: str) -> list[Verdict]:
-    """The verdicts on the purity of calls with copies of these arguments."""
     given, wanted = writable(out), writable(targets)
     value, cache = run_loss(loss, given, wanted)
     kept = [array.copy() for array in arrays_in(cache)]
@@ -140,7 +137,6 @@ def written_to(out: Array, targets: T, given: Array, wanted: T) -> str:
 
 
 def _written_to_dloss(loss: Loss[Any, C], cache: C, dtype: np.dtype[Any]) -> str:
-    """The fault of a backward that writes to a dloss which is a writable array, in words."""
     dloss = np.array(1.5, dtype)
     loss.backward(cache, dloss)
     return "" if dloss == 1.5 else "backward wrote to its dloss"
@@ -203,7 +199,6 @@ def _gives_its_cache(loss: Loss[Any, Any], out: Array, targets: Any) -> bool:
 
 
 def _laid_out(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> Iterator[Verdict]:
-    """The verdicts on the results for an out and targets that are both in another layout."""
     out, targets = in_float64(out), targets_in_float64(targets)
     value, cache = run_loss(loss, out, targets)
     dout, rounding = np.array(loss.backward(cache, 1.0)), rounding_of_loss(loss, out, targets, rng)

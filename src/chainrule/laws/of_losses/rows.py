@@ -101,7 +101,6 @@ def _kept_of_targets(
 
 
 def _alone(loss: Loss[T, C], out: Array, targets: T, rows: Array, rounding: float) -> Verdict:
-    """The verdict on rows beside those of each row alone, and beside those where one row is far away."""
     try:
         alone = [loss.rows(out[i : i + 1], tree.map(partial(row_of_targets, i), targets)) for i in range(len(out))]
         verdict = compare("mean_of_rows", "rows", rows, np.concatenate(alone), rounding)
@@ -114,7 +113,6 @@ def _alone(loss: Loss[T, C], out: Array, targets: T, rows: Array, rounding: floa
 
 
 def _takes(loss: Loss[T, C], out: Array, targets: T) -> bool:
-    """Tell whether forward takes these arguments."""
     try:
         run_loss(loss, out, targets)
     except Exception:
@@ -139,7 +137,6 @@ def _beside_a_far_row(loss: Loss[T, C], out: Array, targets: T, rows: Array, rou
 
 
 def _as_alone(beside: Array, alone: Array, rounding: float) -> Verdict:
-    """The verdict on rows beside a far one, where they are finite alone."""
     expected = np.where(np.isfinite(alone), alone, np.nan)
     note = f"rows depend on each other where one of them is {FAR:.0f} away: is a largest number shared?"
     return compare("mean_of_rows", "rows", beside, expected, rounding, note=note)

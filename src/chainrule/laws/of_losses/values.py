@@ -113,7 +113,6 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
 
 
 def _far_out(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Verdict]:
-    """The faults of the gradient along directions, far out."""
     if in_unit_interval(out) or not out.size:
         return
     base = measured(Trial.in_float64(layer, (), out), rng)

@@ -85,7 +85,6 @@ def other_shapes(params: Any) -> Iterator[tuple[str, Reshaped]]:
 
 
 def _resized(value: Any, shape_of: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Any:
-    """Arrays of more than one axis in other shapes, with their numbers again and again."""
     return tree.map(
         lambda leaf: np.resize(leaf, shape_of(leaf.shape)) if leaf.ndim > 1 and leaf.size else leaf.copy(), value
     )
@@ -255,19 +254,16 @@ def _unlike_in_float32(optimizer: Any, params: Any, slopes: Any) -> dict[str, st
 
 
 def _by_array(start: Any, *others: Any) -> Iterator[tuple[Any, ...]]:
-    """The path of each array, and the arrays there."""
     return zip(*zip(*tree.named_leaves(start), strict=True), *map(tree.leaves, others), strict=True)
 
 
 def _last(optimizer: Any, params: Any, slopes: Any, steps: int = STEPS) -> Arguments:
-    """The parameters and the state after some steps under a steady gradient."""
     with np.errstate(all="ignore"):
         place = last_place(optimizer, params, repeat(slopes, steps))
     return place.params, place.state
 
 
 def _ends(optimizer: Any, params: Any, slopes: Any) -> Arguments:
-    """The places where parameters end under gradients, and under these turned."""
     down, up = (_last(optimizer, params, each)[0] for each in (slopes, scaled(slopes, -1.0)))
     return down, up
 

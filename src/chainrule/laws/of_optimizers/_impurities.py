@@ -42,19 +42,16 @@ def impurities(optimizer: Any, params: Any, grads: Any, rng: np.random.Generator
 
 
 def copies(value: Any) -> list[Array]:
-    """Copies of all arrays in a value of any kind."""
     return [array.copy() for array in arrays_in(value)]
 
 
 def same(a: list[Array], b: list[Array]) -> bool:
-    """Tell whether two lists have the same numbers."""
     return len(a) == len(b) and all(
         np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for x, y in zip(a, b, strict=True)
     )
 
 
 def _of_one(optimizer: Any, params: Any, grads: Any, other: Any) -> Notes:
-    """The faults of a first step, with others after it."""
     notes: Notes = {}
     given, slopes = writable(params), writable(grads)
     state = optimizer.init(given)
@@ -85,7 +82,6 @@ def _of_one(optimizer: Any, params: Any, grads: Any, other: Any) -> Notes:
 
 
 def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
-    """The faults of some steps, each on the results of the one before."""
     notes: Notes = {}
     at = as_laid_out(params)
     state = optimizer.init(writable(params))
@@ -119,7 +115,6 @@ def _put_back(optimizer: Any, state: Any, params: Any, grads: Any, layout: Layou
 
 
 def _shared(results: Any, given: Any) -> str:
-    """The memory that results share with arguments or with each other, in words; "" if none."""
     held = arrays_in(results)
     with_given, with_each_other = product(held, arrays_in(given)), combinations(held, 2)
     of_given, of_results = (
@@ -143,7 +138,6 @@ def _are_one(params: Any, state: Any) -> bool:
 
 
 def _holed(grads: Any) -> Any:
-    """Gradients whose first number is 0."""
     return tree.map(lambda leaf: np.where(np.arange(leaf.size).reshape(leaf.shape) == 0, 0, leaf), grads)
 
 
@@ -172,7 +166,6 @@ def _by_identity(optimizer: Any, params: Any, grads: Any, other: Any) -> str:
 
 
 def _later(optimizer: Any, params: Any, grads: Any) -> str:
-    """The fault where the first step is another once a run has gone on."""
     given, slopes = writable(params), writable(grads)
     state = optimizer.init(given)
     first = optimizer.step(state, given, slopes)

@@ -36,7 +36,6 @@ def later_faults(optimizer: Any, params: Any, rng: np.random.Generator) -> dict[
     start = tree.map(lambda sign: -PARAM * sign, signs)
 
     def effects_of(changed: Sequence[Any], looks: range) -> list[Array]:
-        """The effects of other gradients than the steady ones, at some looks."""
         return _effects(seen(optimizer, start, changed, looks), steady, looks, signs)
 
     with np.errstate(all="ignore"):
@@ -67,7 +66,6 @@ ONCE = f"only the gradient of the first step has an effect: in {LONG} steps no o
 
 
 def _signs(leaf: Array, rng: np.random.Generator) -> Array:
-    """Signs of which half are negative."""
     return rng.permutation(np.where(np.arange(leaf.size) % 2, -1.0, 1.0)).reshape(leaf.shape)
 
 
@@ -94,7 +92,6 @@ def _only_the_first(effects: Sequence[Sequence[Array]], late: Sequence[Array]) -
 
 
 def _has_another(optimizer: Any, start: Any, slopes: Any, turned: Any) -> bool:
-    """Tell whether gradients after the first have an effect in the end."""
     runs = [[slopes] + [each] * (LONG - 1) for each in (slopes, turned)]
     return not tree.equal(*(seen(optimizer, start, run, range(LONG, LONG + 1))[-1] for run in runs))
 
@@ -122,6 +119,5 @@ def _unused(effects: Sequence[Array], late: Array, off: Array, used: bool) -> st
 
 
 def told(note: str, wrong: Any) -> str:
-    """A note, and which entries are wrong."""
     place = where(np.asarray(wrong))
     return f"{note}: {place}" if place else note

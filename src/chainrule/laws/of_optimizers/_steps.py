@@ -13,14 +13,11 @@ P = TypeVar("P")
 
 @frozen
 class Place:
-    """The place of an optimizer: its parameters and its state."""
-
     params: Any
     state: Any
 
 
 def places(optimizer: Any, start: Any, slopes: Iterable[Any]) -> Iterator[Place]:
-    """The places after each step under these gradients, from parameters, or from a place."""
     place = start if isinstance(start, Place) else Place(start, optimizer.init(start))
     for each in slopes:
         place = Place(*optimizer.step(place.state, place.params, each))

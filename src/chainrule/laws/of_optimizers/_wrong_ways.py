@@ -41,7 +41,6 @@ AFAR = 1024.0
 
 
 def run(optimizer: Optimizer[Any, Any], params: Any, slopes: Any, moments: Sequence[int] = MOMENTS[0]) -> list[Any]:
-    """The parameters after some numbers of steps under a steady gradient."""
     with np.errstate(all="ignore"):
         return seen(optimizer, params, repeat(slopes, moments[-1]), moments)
 
@@ -67,19 +66,16 @@ class _Runs:
 
     @property
     def left(self) -> bool:
-        """True if a number moves without a gradient."""
         return not all(np.array_equal(self.start, still) for still in self.still)
 
     @property
     def apart(self) -> bool:
-        """True if each number ends lower under its gradient than under this turned."""
         return all(
             np.array_equal(np.sign(a - b), -np.sign(self.slope)) for a, b in zip(self.down, self.up, strict=True)
         )
 
 
 def _runs(optimizer: Optimizer[Any, Any], start: Any, slopes: Any, holes: Any, moments: Sequence[int]) -> list[_Runs]:
-    """The runs of each array."""
     given = (slopes, tree.map(np.negative, slopes), tree.map(np.zeros_like, slopes), holes)
     runs = [[tree.leaves(at) for at in run(optimizer, start, steady, moments)] for steady in given]
     each = zip(tree.leaves(start), tree.leaves(slopes), tree.leaves(holes), strict=True)
@@ -112,7 +108,6 @@ def wrong_ways(
 
 
 def _not_finite(runs: _Runs) -> str:
-    """The fault of numbers that are not finite, in words."""
     if not all(np.isfinite(each).all() for each in (*runs.down, *runs.up)):
         return "it is not finite after some steps, though no gradient is 0: is something else, such as 1 - beta**0?"
     if not all(np.isfinite(each).all() for each in (*runs.still, *runs.some)):

@@ -123,7 +123,6 @@ def _elsewhere(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Gener
 
 
 def _drawn(params: Any, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Parameters none of which is nearly 0, and gradients."""
     start = tree.map(lambda leaf: (np.where(np.abs(leaf) < 0.1, 1.0, leaf)).astype(leaf.dtype), params)
     slopes = tree.map(
         lambda leaf: (rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 2, leaf.shape)).astype(leaf.dtype), params

@@ -68,13 +68,10 @@ BY_PLACE = (
 
 
 def _taken(optimizer: Optimizer[Any, Any], params: Any, slopes: Sequence[Any]) -> Any:
-    """The parameters after steps under these gradients."""
     return last_place(optimizer, params, slopes).params
 
 
 def _by_place(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
-    """The fault where reversed arrays do not give the reversed steps."""
-
     def moved(flip: Callable[[Any], Any]) -> Any:
         at, state = flip(params), optimizer.init(flip(params))
         for _ in range(3):
@@ -113,7 +110,6 @@ def _by_layout(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
 
 
 def _otherwise(value: P) -> P:
-    """Copies of all arrays, with the axes the other way round in memory, or with gaps."""
     return tree.map(lambda leaf: read_only(_laid_otherwise(leaf)), value)
 
 
@@ -169,7 +165,6 @@ def _by_arrays(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
     none, slopes = tree.map(np.zeros_like, params), _changed(grads, np.positive)
 
     def others_of(i: int, start: Any, factors: Sequence[float]) -> Any:
-        """The ends of other arrays than this, with its gradients by factors."""
         steps = [_of_one(each, i, factor) for each, factor in zip(slopes, factors, strict=False)]
         return _without(_taken(optimizer, start, steps), i)
 
@@ -186,7 +181,6 @@ def _by_arrays(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
 
 
 def _of_one(value: P, i: int, factor: float) -> P:
-    """Arrays of which one is multiplied by a factor."""
     return tree.replace(value, [leaf * factor if k == i else leaf for k, leaf in enumerate(tree.leaves(value))])
 
 

@@ -64,7 +64,6 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
 
 
 def _reformed(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> dict[str, str]:
-    """The change of the forms of parameters and state over some steps, in words."""
     at, state = params, optimizer.init(params)
     before = {"params": _form(at), "state": _form(state)}
     notes: dict[str, str] = {}
@@ -140,7 +139,6 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
 
 
 def _form(value: Any) -> str:
-    """The containers, shapes and dtypes of a value, in words."""
     if is_numpy(value) or hasattr(value, "dtype"):
         return describe(value)
     if is_dict(value):

@@ -206,14 +206,12 @@ def _moves(field: Field, i: int, count: int, rng: np.random.Generator) -> Array:
 
 
 def _among(leaf: Array, places: NDArray[Any]) -> NDArray[np.bool_]:
-    """True at some places of an array."""
     among = np.zeros(leaf.shape, bool)
     among.flat[places] = True
     return among
 
 
 def _of_field(law: str, field: Field, asked: Asked, rng: np.random.Generator) -> list[Verdict]:
-    """The verdict on some places of one field, if any of its derivatives is finite."""
     part = field.parts[0]
     found = [each for each in _compared(field, asked.count, rng) if math.isfinite(each.miss.allowed)]
     if not found:

@@ -62,7 +62,6 @@ def bisected(support: NDArray[Any], direction: Array, ratio: Callable[[Array], f
 
 
 def _restricted(direction: Array, support: NDArray[Any]) -> Array:
-    """A direction at some of its places, and 0 elsewhere."""
     some = np.zeros(direction.shape)
     some.flat[support] = direction.flat[support]
     return some

@@ -72,7 +72,6 @@ def _strict(torch: Any) -> tuple[bool, bool]:
 
 
 def _of_torch() -> tuple[Any, ...]:
-    """The settings of torch that can be read, if it is imported."""
     torch: Any = sys.modules.get("torch")
     if torch is None:
         return ()

@@ -67,7 +67,6 @@ def _has_containers(value: Any) -> bool:
 
 
 def _turned(value: Any) -> Any:
-    """The value with records for dictionaries and tuples for lists."""
     if is_dict(value):
         return _record(tuple(value))(*map(_turned, value.values()))
     if names := names_of_fields(value):
@@ -78,7 +77,6 @@ def _turned(value: Any) -> Any:
 
 
 def _like(pattern: Any, value: Any) -> Any:
-    """The value in the containers of a pattern."""
     if is_dict(pattern):
         return {
             key: _like(each, getattr(value, name))
@@ -94,7 +92,6 @@ def _like(pattern: Any, value: Any) -> Any:
 
 
 def _checked(pattern: Any, grads: Any) -> Any:
-    """The gradients as a tree, if their containers are those of the parameters."""
     for name, is_kind in (("dict", is_dict), ("list", is_list)):
         if is_kind(pattern) and not is_kind(grads):
             raise TypeError(f"grads must be a {name} like params, got {describe(grads)}")
@@ -147,8 +144,6 @@ def _floats(value: Any) -> Iterator[Any]:
 
 @attrs.frozen(eq=False)
 class _Wide:
-    """A cache, and whether its arguments were float64."""
-
     cache: Any
     wide: bool
 

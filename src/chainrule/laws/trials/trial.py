@@ -86,7 +86,6 @@ def run_backward(layer: Checked[P, C], cache: C, dout: Array) -> tuple[Array | N
 
 
 def _shown(result: object) -> str:
-    """A value in words; of a pair, what is in it."""
     if is_tuple(result) and len(result) == 2:
         return f"({describe(result[0])}, {describe(result[1])})"
     return describe(result)

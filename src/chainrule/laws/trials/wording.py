@@ -71,7 +71,6 @@ def _holding(some: NDArray[np.intp], n: int) -> list[range]:
 
 
 def _of_axis(wrong: NDArray[Any], axis: int) -> NDArray[np.intp]:
-    """The places on an axis at which something is wrong."""
     return np.flatnonzero(wrong.any(axis=tuple(i for i in range(wrong.ndim) if i != axis)))
 
 
