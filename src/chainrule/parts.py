@@ -19,7 +19,6 @@ FRAMES = 8
 
 
 def _depth_of(parts: "Chain | Fork | Around") -> int:
-    """The number of levels of layers in layers, this one included."""
     return 1 + max((getattr(getattr(layer, "parts", ()), "depth", 0) for layer in parts.layers), default=0)
 
 

@@ -443,7 +443,6 @@ def _map(f: Callable[..., Array], path: Path, tree: object, others: Sequence[Any
 
 
 def _maker(tree: object) -> Callable[[Iterator[Array]], Any]:
-    """The function that makes a tree like this one of the arrays that come next."""
     if is_array(tree):
         return lambda supply: own(next(supply))
     if is_tuple(tree):
@@ -461,7 +460,6 @@ def _maker(tree: object) -> Callable[[Iterator[Array]], Any]:
 
 
 def _as_is(tree: object, supply: Iterator[Array]) -> object:
-    """The tree itself, in which there are no arrays."""
     return tree
 
 
@@ -485,7 +483,6 @@ def _in_numpy(leaf: Any) -> NDArray[Any]:
 
 
 def _same(x: NDArray[Any], y: NDArray[Any]) -> bool:
-    """Tell whether two NumPy arrays have the same shape, dtype and numbers."""
     if x.shape != y.shape or x.dtype != y.dtype:
         return False
     if x.tobytes() == y.tobytes():

@@ -217,7 +217,6 @@ def _first_beyond(values: NDArray[Any], least: float, most: float) -> int | None
 
 
 def _row(number: int, shape: tuple[int, ...]) -> str:
-    """The name of a row of an array of a shape, by its number."""
     return row_name(tuple(int(i) for i in np.unravel_index(number, shape[:-1])))
 
 

@@ -234,7 +234,6 @@ def _is_bfloat16(values: Real) -> bool:
 
 
 def _values(f: Line, middle: Real, spacing: float) -> Iterator[Real]:
-    """The values at points that are so far apart, of which the first is 0."""
     yield middle
     for k in range(1, POINTS):
         yield f(k * spacing)

@@ -172,7 +172,6 @@ def _report_of_kernel(options: argparse.Namespace, case: tuple[Any, ...]) -> Rep
 
 
 def _case(name: str) -> tuple[Any, ...]:
-    """The result of the function of that name, or the value."""
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise CommandError(f"expected MODULE:NAME, such as mylayers:scale_case, got {name!r}")

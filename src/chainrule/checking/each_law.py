@@ -228,7 +228,6 @@ def _described(case: tuple[Any, ...]) -> str:
 
 
 def _laws(*case: Any, surrogate: bool, effort: Effort) -> list[str]:
-    """The names of the laws that the check runs, in its order."""
     from chainrule.laws.running import LAWS, asked
 
     return asked(LAWS[_kind(case)], quick=is_quick(effort, "each_law"), surrogate=surrogate)

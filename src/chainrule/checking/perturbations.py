@@ -85,7 +85,6 @@ def _of_rows(targets: object, rows: tuple[int, ...]) -> bool:
 
 
 def _called(f: Callable[[P], object], params: P, which: int, entries: Entries, steps: Steps) -> NDArray[Any]:
-    """A probe that calls `f` for each move."""
     move = _moves(params, which, np.iscomplexobj(steps))
     return np.array([_number(f(move(entry, step)), step) for entry, step in zip(entries, steps, strict=True)])
 
@@ -139,7 +138,6 @@ def _number(value: Any, step: complex, caller: str = "numerical_gradient") -> An
 
 
 def _chain(network: Layer[Any, Any], params: Any) -> list[Link]:
-    """The layers that `sequential` composed, at all depths, with their parameters."""
     parts = network.parts
     if not isinstance(parts, Chain):
         return [(network, params)]
@@ -152,8 +150,6 @@ def _repeated(times: int, rows: Array) -> Array:
 
 @frozen(eq=False)
 class _Tail:
-    """The layers behind a moved parameter, and the loss."""
-
     links: tuple[Link, ...]
     objective: Objective[Any, Any]
 
@@ -171,8 +167,6 @@ class _Tail:
 
 @frozen(eq=False)
 class _Site:
-    """Array `k` of a layer's parameters, with the layer's input and output and the layers behind it."""
-
     layer: Layer[Any, Any]
     params: object
     k: int
@@ -182,7 +176,6 @@ class _Site:
 
 
 def _probe(site: _Site) -> Probe:
-    """A probe for one array of a layer's parameters, by the shortest way to the loss."""
     if site.layer is not affine or site.out.ndim != 2:
         return partial(_stacked, site, _moved_by_calls, site.out.size, site.tail)
     between: list[Link] = []
@@ -218,7 +211,6 @@ def _column(site: _Site, entries: Entries, steps: Steps) -> tuple[Entries, Array
 
 
 def _moved_one(site: _Site, entries: Entries, steps: Steps) -> Array:
-    """The outputs of an affine layer, moved."""
     stack = _copies(site.out, steps)
     column, moved = _column(site, entries, steps)
     moves, rows = np.ogrid[: moved.shape[0], : moved.shape[1]]
@@ -242,7 +234,6 @@ def _moved_two(
 
 
 def _moved_by_calls(site: _Site, entries: Entries, steps: Steps) -> Array:
-    """The outputs of any layer, moved: its forward, called for each move."""
     move = _moves(site.params, site.k, np.iscomplexobj(steps))
     stack = _copies(site.out, steps)
     for i, (entry, step) in enumerate(zip(entries, steps, strict=True)):

@@ -92,7 +92,6 @@ class Report:
         return str(self)
 
     def _repr_html_(self) -> str:
-        """The table in a notebook."""
         shown = f"<pre>{html.escape(self.example)}</pre>" if self.example else ""
         return _html(self.verdicts) + shown
 
@@ -132,7 +131,6 @@ def _measured(verdict: Verdict) -> str:
 
 
 def _found(verdict: Verdict) -> list[str]:
-    """The findings, in lines."""
     lines: list[str] = []
     if not verdict.ok and not math.isnan(verdict.expected):
         lines.append(f"{entry(verdict.field, verdict.index)} is {verdict.got:.12g}, expected {verdict.expected:.12g}")

@@ -158,7 +158,6 @@ def _load(name: str, read: Callable[[int], bytes], size: int, *, packed: bool) -
 def _header(
     name: str, read: Callable[[int], bytes]
 ) -> tuple[np.dtype[np.integer[Any] | np.floating[Any]], tuple[int, ...]]:
-    """The type and the sides that a file declares."""
     start = _exactly(4, read)
     if len(start) < 4:
         raise IdxError(f"{name}: has {len(start)} bytes, an IDX file begins with 4")

@@ -79,7 +79,6 @@ def _find(folder: Path, stem: str, ndim: int) -> Path:
 
 
 def _examples(images_path: Path, labels_path: Path) -> tuple[Examples, tuple[int, int]]:
-    """One part of the data set, and the height and width of its images."""
     images, labels = load_idx(images_path), load_idx(labels_path)
     for path, array, ndim, sides in (
         (images_path, images, 3, "n, height, width"),

@@ -134,8 +134,6 @@ def _defaults(name: str) -> str:
 def _number(
     kind: Callable[[str], Number], least: float, most: float = math.inf, *, exclusive: bool = False
 ) -> Callable[[str], Number]:
-    """A reader of numbers from `least` to `most`."""
-
     def read(word: str) -> Number:
         try:
             value = kind(word)

@@ -58,7 +58,6 @@ def png(moments: Sequence[Moment], data: Dataset, params: Params, found: Mistake
 
 
 def _curves(panel: Panel, moments: Sequence[Moment], accuracy: float) -> None:
-    """Loss and accuracy over the steps."""
     losses, accuracies = panel.subplots(1, 2)
     steps = [moment.step for moment in moments]
     learned = [max(moment.loss, LOWEST) for moment in moments[1:]]
@@ -127,7 +126,6 @@ def _heading(panel: Panel, title: str) -> None:
 
 
 def _misread(panel: Panel, data: Dataset, found: Mistakes, lines: int) -> None:
-    """Images that were misread, with what they are and what they were taken for."""
     total, tested = len(found.which), len(data.test.labels)
     shown = min(total, MISREAD)
     choice = f" (the {shown} surest mistakes)" if shown < total else ""

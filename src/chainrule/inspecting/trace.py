@@ -95,6 +95,5 @@ def trace(
 
 
 def _check_numbers(name: str, value: object) -> None:
-    """Refuse what is no array of numbers."""
     if not is_array(value) or (is_numpy(value) and value.dtype.kind in "OSUcMm"):
         raise TypeError(f"trace: {name} must be an array of real numbers, got {describe(value)}{conversion(value)}")

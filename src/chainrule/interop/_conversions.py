@@ -25,7 +25,6 @@ def in_numpy(name: str, leaf: Any) -> NDArray[Any]:
 
 
 def moved(array: NDArray[Any], like: Any) -> Any:
-    """An array in the library of another one, and on its device."""
     if is_numpy(like) or is_a(like, np.generic):
         return array
     if _of_torch(like):

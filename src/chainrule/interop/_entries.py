@@ -53,8 +53,6 @@ def taken_apart(owner: str, value: object) -> tuple[dict[str, Array], dict[str, 
 
 
 def put_together(like: P, entries: Mapping[str, Any]) -> P:
-    """A tree in the form of another one, with the entry of its path in each place."""
-
     def entry(path: str, leaf: object) -> Any:
         return entries[path]
 
@@ -63,7 +61,6 @@ def put_together(like: P, entries: Mapping[str, Any]) -> P:
 
 
 def _mapped(f: Callable[[str, Any], Any], path: str, value: Any) -> Any:
-    """A tree with `f(path, leaf)` in the place of each array and value."""
     if is_tuple(value):
         return tuple([_mapped(f, f"{path}[{i}]", each) for i, each in enumerate(value)])
     kind: Any = value.__class__

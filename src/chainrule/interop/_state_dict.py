@@ -26,8 +26,6 @@ BESIDE = "the layer"
 
 
 class Entry(NamedTuple):
-    """A weight of torch's, and the array that holds its numbers."""
-
     name: str
     path: str
     """In the tree, or from `BESIDE`."""
@@ -36,13 +34,10 @@ class Entry(NamedTuple):
 
     @property
     def there(self) -> NDArray[Any]:
-        """The numbers as they stand in torch."""
         return self.layout.there(self.array)
 
 
 class Module(NamedTuple):
-    """A record, or an array alone, with the names of torch for what is in it."""
-
     path: str
     name: str
     table: InTorch
@@ -70,7 +65,6 @@ def _entry(owner: str, module: Module, key: str, weight: Weight) -> Entry:
 
 
 def _modules(owner: str, path: str, name: str, layer: Any, value: Any) -> Iterator[Module]:
-    """The records of a tree that have a table, and the arrays that are in none of them."""
     parts: Parts = getattr(layer, "parts", ())
     if isinstance(parts, Around):
         yield from _modules(owner, path, name, None if parts.tied else parts.layer, value)
@@ -105,19 +99,16 @@ def _children(value: Any) -> list[tuple[str, str, Any]]:
 
 
 def _options(layer: Any) -> list[Any]:
-    """The options of a layer, such as the statistics of a batch norm."""
     return [*options_of(layer.rule.source).values()] if getattr(layer, "rule", None) is not None else []
 
 
 def _fits_transpose(entry: Entry, given: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    """Tell if it is a kernel that fits a transposed convolution, and no other."""
     if entry.layout is not kernel:
         return False
     return wanted[entry.name] != given.get(entry.name) == form(kernel_of_transpose.there(entry.array))
 
 
 def read(owner: str, network: Any, params: Any, weights: Mapping[str, Any]) -> Any:
-    """A tree like `params` with torch's weights."""
     found, beside = entries(owner, network, params)
     mine = [entry for entry in found if not entry.path.startswith(BESIDE)]
     wanted = {entry.name: form(entry.there) for entry in mine}

@@ -22,14 +22,11 @@ proxies: Any = import_module("torch.fx.experimental.proxy_tensor")
 
 @frozen(eq=False)
 class Program:
-    """The operations of a function, compiled: from leaves to leaves, and the tree that its results are."""
-
     run: Callable[..., Sequence[Any]]
     results: Any
 
 
 def call(f: Callable[..., Any], programs: dict[Hashable, Program], options: dict[str, Any], *arguments: Any) -> Any:
-    """The results of a function of trees, by the program for trees of this form."""
     arguments = tree.map(_tensor, arguments)
     form, leaves = _form(arguments), tree.leaves(arguments)
     if form not in programs:

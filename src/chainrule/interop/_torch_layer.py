@@ -78,11 +78,9 @@ class Subject:
 
     @cached_property
     def signature(self) -> Signature:
-        """The arguments of a `torch.autograd.Function`."""
         return function_signature(self.f)
 
     def names(self, params: Any) -> list[str]:
-        """The names of the parameters for messages."""
         if not is_module(self.f):
             return argument_names(self.positional, self.at, params)
         with SWAPPING:
@@ -95,21 +93,18 @@ class Subject:
         return names
 
     def at_leaves(self, params: Any, leaves: list[Any], x: Any) -> Any:
-        """Call it with tensors in place of the arrays of the parameters."""
         if is_module(self.f):
             call = partial(self.f, **{self.at: x}) if isinstance(self.at, str) else partial(self.f, x)
             return self.within(leaves, x, call)
         return self(tree.replace(params, leaves), x)
 
     def __call__(self, params: Any, x: Any) -> Any:
-        """Call a function with tensors."""
         if self.is_function:
             return self.f.apply(*self._by_position(natural(params), x))
         by_place, by_name = arguments(self.at, params, x)
         return self.f(*by_place, **by_name)
 
     def in_code(self, params: Any, x: Any, write: Callable[[Any], str]) -> str:
-        """The call as it is written in code."""
         if is_module(self.f):
             with SWAPPING:
                 names = [name for name, _ in self.f.named_parameters()]
@@ -122,7 +117,6 @@ class Subject:
         return call_in_code(name, *arguments(self.at, params, x), write)
 
     def _by_position(self, params: Any, x: Any) -> tuple[Any, ...]:
-        """The arguments of a `torch.autograd.Function`, which takes no names."""
         form, by_name = self.signature, fields(params)
         known = list(form.parameters)
         if self.at not in {*range(len(known)), *known}:
@@ -199,7 +193,6 @@ def _minds_shapes(part: Any) -> bool:
 
 
 def _check_shapes(module: Any, leaves: list[Any]) -> None:
-    """Refuse parameters of other shapes than those of the module."""
     for (name, parameter), leaf in zip(module.named_parameters(), leaves, strict=True):
         if parameter.shape != leaf.shape:
             shapes = f"shape {tuple(parameter.shape)}, got {tuple(leaf.shape)}"
@@ -233,17 +226,14 @@ def plain(f: Any) -> Callable[[tuple[Any, ...]], Any] | None:
 
 
 def positional_of(f: Any) -> tuple[str, ...]:
-    """The names of the arguments of a callable by position."""
     return positional(function_signature(f) if is_function(f) else f)
 
 
 def is_function(f: object) -> bool:
-    """Tell if it is a subclass of `torch.autograd.Function`."""
     return isinstance(f, type) and issubclass(f, torch.autograd.Function)
 
 
 def is_module(f: object) -> bool:
-    """Tell if it is a module."""
     return isinstance(f, torch.nn.Module)
 
 
@@ -285,7 +275,6 @@ class Loan:
 
     @property
     def writes(self) -> int:
-        """The number of times that torch has written to the tensor."""
         count: int = self.tensor._version  # noqa: SLF001  # torch has no other name for it
         return count
 
@@ -326,7 +315,6 @@ def numpy_of(tensor: Any) -> NDArray[Any]:
 
 
 def _shared(tensor: Any) -> NDArray[Any]:
-    """A NumPy array of a tensor's memory, or of its copy on the CPU."""
     on_host = tensor.detach().cpu().resolve_conj().resolve_neg()
     if on_host.dtype is not torch.bfloat16:
         shared: NDArray[Any] = on_host.numpy()
@@ -347,7 +335,6 @@ def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 
 def numpy_array(value: Any) -> NDArray[Any]:
-    """A NumPy array of a tensor, or of anything that NumPy makes one of."""
     return numpy_of(value) if torch.is_tensor(value) else np.asarray(value)
 
 
@@ -378,14 +365,12 @@ def module_constants(module: Any, chosen: Constant, params: Any) -> list[bool]:
 
 
 def function(subject: Subject) -> Function:
-    """The forward of a layer."""
     start = ("import copy", "copied = copy.deepcopy(module).to({dtype})") if is_module(subject.f) else ()
     name = "module" if is_module(subject.f) else name_of_author(subject.f)
     return Function(partial(forward, subject), "torch", subject.in_code, start, subject.f, name)
 
 
 def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:
-    """Call f on tensors that are leaves of a new graph."""
     _check_array("x", x)
     on_numpy = is_numpy(x)
     device = subject.device or (None if on_numpy else x.device)
@@ -435,7 +420,6 @@ def _lowered(tensor: Any) -> Any:
 
 
 def _wrapped(out: Any) -> str:
-    """The way to a function of one result."""
     return "wrap it: lambda *args: f(*args)[0]" if isinstance(out, tuple | list) and out else "wrap it"
 
 
@@ -496,7 +480,6 @@ def _check_missing(subject: Subject, out: Any, missing: list[Loan]) -> None:
 
 
 def _leaves_of(node: Any) -> list[Any]:
-    """The tensors at which a graph ends."""
     todo = [] if node is None else [node]  # of a tensor that f returns as it is
     seen = {*todo}
     while todo:

@@ -248,7 +248,6 @@ def _same(found: str, wanted: str) -> bool:
 
 
 def _text(values: dict[str, Value]) -> str:
-    """The values of a tree in JSON, each with its type."""
     return json.dumps({name: [_kind(value), TEXTS[_kind(value)][0](value)] for name, value in values.items()})
 
 

@@ -113,7 +113,6 @@ def _fields(value: Any) -> tuple[str, ...] | None:
 
 
 def _entries(value: Any) -> Iterator[tuple[str, Any]]:
-    """The contents of a value, each with the step that leads there."""
     fields = _fields(value)
     if fields is not None:
         yield from ((f".{name}", getattr(value, name)) for name in fields)

@@ -326,7 +326,6 @@ def as_encoder(
 def _subject(
     f: object, x: Place, frozen: Collection[Place], *, jit: bool, vmap: bool, moves_x: bool
 ) -> tuple[Function, Parts]:
-    """The forward function of a layer, and which of its parameters are constant."""
     if isinstance(f, type) or not callable(f):
         raise TypeError(f"as_layer: it must be a function of arrays, got {describe(f)}")
     check_place(x)
@@ -385,7 +384,6 @@ def _forward(
     params: Any,
     x: Any,
 ) -> tuple[Any, Graph]:
-    """Call f by `jax.vjp`, on the arrays that are not constant."""
     still = [not moves_x, *constant(params)]
     with _given(f, at, params, x) as given:
         moving = [i for i, each in enumerate(given) if jax.numpy.issubdtype(each.dtype, jax.numpy.floating)]
@@ -418,8 +416,6 @@ def _given(f: Callable[..., object], at: Place, params: Any, x: Any) -> Generato
 def _derived(
     f: Callable[..., object], call: Callable[..., Any], at: Place, params: Any, given: list[Any], moving: list[int]
 ) -> tuple[Any, Pull]:
-    """The result of f, and how its derivative comes back to the arrays that move."""
-
     def function(*moved: Any) -> Any:
         every = _with(given, moving, moved)
         by_place, by_name = arguments(at, tree.replace(params, every[1:]), every[0])
@@ -457,7 +453,6 @@ def _pulled_back(pull: Pull, dout: Any) -> tuple[Any, ...]:
 
 
 def _with(given: Sequence[Any], moving: Sequence[int], moved: Sequence[Any]) -> list[Any]:
-    """The arrays that are given, and in the places of those that move what they are moved to."""
     others = dict(zip(moving, moved, strict=True))
     return [others.get(i, each) for i, each in enumerate(given)]
 
@@ -471,7 +466,6 @@ def _one_array(f: Callable[..., object], result: Any) -> Any:
 def _in_code(
     f: Callable[..., Any], at: Place, jit: bool, vmap: bool, params: Any, x: Any, write: Callable[[Any], str]
 ) -> str:
-    """The call of a function as it is written in code."""
     name = name_in_code(f)
     name = f"jax.jit({name})" if jit else name
     if not vmap:
@@ -485,8 +479,6 @@ def _call(f: Callable[..., Any], at: Place, *by_place: Any, **by_name: Any) -> A
 
 
 def _call_rows(f: Callable[..., Any], at: Place, *by_place: Any, **by_name: Any) -> Any:
-    """The results of f on each row of x."""
-
     def of_row(row: Any) -> Any:
         if isinstance(at, str):
             return f(*by_place, **{**by_name, at: row})

@@ -217,7 +217,6 @@ def _attribute(schema: onnx.defs.OpSchema, name: str, value: Attribute) -> onnx.
 
 
 def _untold(layer: Any) -> str:
-    """Why a layer can't be written, and what helps."""
     name = title_of(layer)
     if layer.inference is not None:
         more = ", batches" if layer.inference.moments is not None else ""

@@ -91,7 +91,6 @@ def named(value: Any, array: Callable[[Any], Array] | None = None) -> Any:
 
 
 def _taken_apart(value: Any) -> tuple[type, tuple[Key, ...], tuple[Any, ...]] | None:
-    """The type, the keys and the values of a dict, a list or a named tuple; None for anything else."""
     kind: Any = value.__class__
     if issubclass(kind, Mapping):
         return dict, tuple(value), tuple(value.values())

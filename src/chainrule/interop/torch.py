@@ -244,7 +244,6 @@ def as_encoder(
 def _subject(
     f: object, x: Place, frozen: Collection[Place], *, autocast: bool, device: object, moves_x: bool
 ) -> tuple[_torch_layer.Subject, Parts]:
-    """The function that is to be a layer, and which of its parameters are constant."""
     made_of = _torch_layer.callable_of(f)
     check_place(x)
     constant, still = constant_at(frozen, beside(_torch_layer.positional_of(made_of), x)), bool(frozen)

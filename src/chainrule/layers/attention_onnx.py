@@ -41,7 +41,6 @@ def attended(
 
 
 def _may_attend(graph: OnnxGraph, t: int, causal: bool, mask: Mask | None) -> str:
-    """The mask of where a position may attend to another, in all heads."""
     before = graph.constant([[j <= i or not causal for j in range(t)] for i in range(t)])
     if mask is None:
         return before

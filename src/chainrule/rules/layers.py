@@ -325,7 +325,6 @@ def _quiet_backward(f: Callable[..., Any], xp: Namespace, cache: Any, dout: Any,
 
 
 def _cache_class(forward: Callable[..., Any]) -> type[Any] | None:
-    """The class of the caches of a layer, as the types of its arithmetic say it."""
     returned = get_type_hints(unbound(forward)).get("return")
     found = get_args(returned)[1:]
     return found[0] if found and isinstance(found[0], type) and found[0] is not Any else None

@@ -373,7 +373,6 @@ def _updated(
 def _in_blocks(
     update: Update, scalars: Any, factor: Scalar, lent: bool, left: Scalar, param: Array, grad: Array, moments: Moments
 ) -> tuple[Array, ...]:
-    """The new array and its moments, made some entries at a time."""
     slopes, *given = (each.reshape(-1) for each in (grad, param, *moments))
     if lent:
         slopes = borrowed(slopes)

@@ -187,6 +187,5 @@ def _listed(chosen: Labels) -> str:
 
 
 def _alike(a: Array, b: Array) -> None:
-    """Refuse arrays of other shapes or dtypes."""
     if (a.shape, a.dtype) != (b.shape, b.dtype):
         raise ValueError(f"train: params are {describe(a)}, but those of start {describe(b)}")

@@ -100,7 +100,6 @@ _made = unchecked(GeneratorState)
 
 
 def _words(state: Any) -> Iterator[int]:
-    """The numbers of a state, in the order of its entries."""
     if is_dict(state):
         for value in state.values():
             yield from _words(value)
@@ -111,7 +110,6 @@ def _words(state: Any) -> Iterator[int]:
 
 
 def _filled(form: Any, words: Iterator[int]) -> Any:
-    """A state of the same form with these numbers."""
     if is_dict(form):
         return {name: _filled(value, words) for name, value in form.items()}
     if is_numpy(form):

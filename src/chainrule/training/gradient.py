@@ -130,7 +130,6 @@ def locked(grads: P) -> P:
 def _in_turn(
     loss: Loss[Any, Any], xp: Namespace, out: Array, targets: Any, dloss: Array | float
 ) -> tuple[Array, Array]:
-    """A loss without a rule, forward and then backward."""
     value, cache = two(loss.forward(borrowed(out), targets), f"{name_of(loss)} forward", "(loss, cache)")
     dout = loss.backward(cache, dloss)
     like(dout, out.shape, out.dtype, f"{name_of(loss)} backward: dout", "out")

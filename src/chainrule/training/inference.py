@@ -160,7 +160,6 @@ def no_statistics(network: Any) -> "StatisticsTree | None":
 
 
 def _traits(layer: Any) -> Iterator[Inference]:
-    """The traits `inference` of a layer and its parts."""
     if layer.inference is not None:
         yield layer.inference
     else:
@@ -190,7 +189,6 @@ def _added(layer: Any, before: Any, cache: Any) -> Any:
 
 
 def _nothing(layer: Any) -> Any:
-    """The statistics of a layer that needs none."""
     parts: Parts = layer.parts
     return _nothing(parts.layer) if isinstance(parts, Around) else tuple(map(_nothing, layers_of(layer)))
 
@@ -204,7 +202,6 @@ def _unbiased(layer: Any, seen: BatchMoments) -> BatchMoments:
 
 
 def _averaged(before: BatchMoments, seen: BatchMoments) -> BatchMoments:
-    """The moments of all rows before and of a batch more."""
     count = before.count + seen.count
     share = seen.count / count
     mean = before.mean + (seen.mean - before.mean) * share
@@ -218,7 +215,6 @@ def _means(found: Any) -> StatisticsTree:
 
 
 def _in_use(layer: Any, given: Any) -> Any:
-    """A layer as it is used; itself if nothing in it changes."""
     trait = layer.inference
     if trait is not None:
         return trait.form(_needed(layer, given) if trait.moments is not None else None)
@@ -246,7 +242,6 @@ def _in_use(layer: Any, given: Any) -> Any:
 
 
 def _each(layer: Any, layers: tuple[Any, ...], given: Any) -> tuple[Any, ...]:
-    """The statistics of each part."""
     if given is None or isinstance(layer.parts, Around):
         return (given,) * len(layers)
     if not _is_tuple_of(len(layers), given):

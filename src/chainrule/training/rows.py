@@ -48,7 +48,6 @@ def _taken(chosen: Labels, array: Any) -> Any:
 
 
 def _arrays(owner: str, name: str, part: object) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The arrays of a part, with the paths that lead to them."""
     is_branch = is_tuple(part) or bool(field_names(type(part)))
     found: list[tuple[str, Any]] = tree.named_leaves(part) if is_branch else [("", part)]
     if not found:

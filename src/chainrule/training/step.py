@@ -129,7 +129,6 @@ def _seeded(
     seed: Any = ABSENT,
     *more: Any,
 ) -> tuple[Any, Any, Array]:
-    """A step with the network of a seed."""
     if more or seed is ABSENT:
         given = (params, state, x, targets, seed, *more)
         raise _misfit(", seed", given, ": the network is a function of a seed, which comes last")
@@ -137,7 +136,6 @@ def _seeded(
 
 
 def _misfit(seed: str, given: tuple[Any, ...], reason: str = "") -> TypeError:
-    """The error of a call with too few arguments, or too many."""
     count, expected = sum(each is not ABSENT for each in given), 5 if seed else 4
     return TypeError(f"step(params, state, x, targets{seed}) takes {expected} arguments, got {count}{reason}")
 
@@ -165,7 +163,6 @@ def _step(
     targets: Any = ABSENT,
     *more: Any,
 ) -> tuple[Any, Any, Array]:
-    """A step with any optimizer."""
     if more or targets is ABSENT:
         raise _misfit("", (params, state, x, targets, *more))
     value, grads, _ = both.run(params, x, targets)
@@ -190,7 +187,6 @@ def _fused(
     targets: Any = ABSENT,
     *more: Any,
 ) -> tuple[Any, Any, Array]:
-    """A step in the memory of the gradients."""
     if more or targets is ABSENT:
         raise _misfit("", (params, state, x, targets, *more))
     rate = optimizer.rate(state)

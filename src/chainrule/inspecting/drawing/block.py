@@ -134,7 +134,6 @@ def _warning(label: Label) -> str:
 
 
 def _hint(label: Label) -> str:
-    """The text that a pointer over the block shows."""
     seen = label.seen
     if seen is None:
         return label.text

@@ -67,7 +67,6 @@ class Drawing:
         return f"Drawing({self.title!r})"
 
     def _repr_svg_(self) -> str:
-        """The picture, for Jupyter."""
         return self.svg
 
     def _repr_html_(self) -> str:

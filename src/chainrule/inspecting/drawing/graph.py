@@ -213,13 +213,11 @@ class _Pass:
         return Line(tuple(pieces), tuple(wires))
 
     def wire(self, name: tuple[str, str], value: Quantity, derivative: Quantity | None) -> Wire:
-        """A wire with both its labels."""
         word, index = name
         back = None if derivative is None else self.label(f"d{word}", derivative, index)
         return Wire(self.label(word, value, index), back, back is not None)
 
     def node(self, layer: LayerTrace) -> Node:
-        """A layer, with what came in from above and went out below."""
         params = tuple(self.label(param.name, param) for param in layer.params)
         return Node(
             _without_options(layer.name),
@@ -230,13 +228,11 @@ class _Pass:
         )
 
     def split(self, fork: ForkTrace) -> Split:
-        """A fork, with its branches."""
         branches = tuple(self.line(steps, None, fork.x, fork.dout, None) for steps in fork.branches)
         return Split(fork.name, fork.joint, fork.path, fork.around, branches)
 
 
 def _with_loss(line: Line, loss: LossTrace, label: Callable[..., Label]) -> Line:
-    """The line, with the loss behind it."""
     targets = tuple(label(target.name, target) for target in loss.targets)
     last = Wire(label("loss", loss.loss), label("dloss", _one(loss.loss)), True)
     return Line((*line.pieces, Node(loss.name, None, 0, targets, ())), (*line.wires, last))
@@ -257,7 +253,6 @@ def graph_of_network(network: Watched, params: object, *, numbers: bool) -> Grap
 
 
 def _named(pieces: tuple[Piece, ...], numbers: Iterator[int], *, is_branch: bool) -> Line:
-    """A line with names on its wires, in the order in which their values are made."""
     values = [Label("x")]
     named: list[Piece] = []
     for i, piece in enumerate(pieces):
@@ -278,8 +273,6 @@ def _named_branches(split: Split, numbers: Iterator[int]) -> Split:
 
 @frozen(eq=False)
 class _Plan:
-    """The pieces of a network that has not been run, whose wires have no names yet."""
-
     shows: bool
     layers: Iterator[int]
 

@@ -211,7 +211,6 @@ def stack_height(blocks: tuple[Block, ...]) -> float:
 
 
 def _units(line: Line, base: Path) -> list[Unit]:
-    """The units of a line that stands in the group `base`."""
     groups = [base, *(_groups_of(piece, base) for piece in line.pieces), base]
     units: list[Unit] = []
     for i, piece in enumerate(line.pieces, start=1):
@@ -271,7 +270,6 @@ def _filled(ends: list[float], limit: float) -> list[tuple[int, int]]:
 
 
 def _closed(row: list[Unit]) -> list[Unit]:
-    """A row in which every group that it shows begins and ends."""
     last = max((i for i, unit in enumerate(row) if not unit.is_wire), default=0)
     return [
         evolve(unit, opens=unit.depth if i == 0 else unit.opens, closes=unit.depth if i == last else unit.closes)
@@ -280,5 +278,4 @@ def _closed(row: list[Unit]) -> list[Unit]:
 
 
 def _reach(blocks: tuple[Block, ...]) -> float:
-    """The reach of a node with these blocks from the middle line."""
     return BOX / 2 + (REACH + stack_height(blocks) if blocks else 0.0)

@@ -24,8 +24,6 @@ def mermaid_of(graph: Graph, *, title: str) -> str:
 
 @frozen(eq=False)
 class _Chart:
-    """A chart that is being written: numbers for nodes and forks, and the lines of both kinds so far."""
-
     numbers: Iterator[int]
     forks: Iterator[int]
     nodes: list[str]
@@ -57,7 +55,6 @@ class _Chart:
         return joint
 
     def wire(self, wire: Wire, left: str, right: str) -> None:
-        """Arrows forward and back, with what is known of their arrays."""
         self.arrows.append(f"    {left} -->{_on(wire.value)} {right}")
         if wire.back:
             self.arrows.append(f"    {right} -.->{_on(wire.derivative)} {left}")

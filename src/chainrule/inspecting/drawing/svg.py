@@ -137,7 +137,6 @@ def _wire(unit: Unit, start: float, end: float, center: float, middle: float, he
 
 
 def _fork(fork: Fork, left: float, middle: float) -> tuple[list[str], list[str]]:
-    """Draw a fork: the frames of the groups in it, and its point, its branches and its joint."""
     point, joint = left + POINT, left + fork.width - JOINT
     begin = left + 2 * POINT + FAN
     groups: list[str] = []
@@ -173,7 +172,6 @@ def _out_of_point(x: float, y: float, begin: float, line: float, *, back: bool) 
 
 
 def _into_joint(x: float, y: float, end: float, line: float, *, back: bool) -> list[str]:
-    """The wires between a branch and the joint of a fork."""
     side = (line > y) - (line < y)
     up, down, rim = line - APART, line + APART, math.sqrt(JOINT**2 - APART**2)
     if not side:
@@ -214,7 +212,6 @@ def _node(unit: Unit, node: Node, center: float, middle: float) -> list[str]:
 
 
 def _stack(blocks: tuple[Block, ...], center: float, y: float, color: str) -> list[str]:
-    """Blocks one above the other, their names in line."""
     widest = max(each.width for each in blocks)
     parts: list[str] = []
     for each in blocks:

@@ -217,7 +217,6 @@ class Trace:
         return f"{of_layers}\n\n{of_arrays}\n\n{self._verdict}"
 
     def _repr_html_(self) -> str:
-        """The same for Jupyter."""
         of_layers = html_table(*self._layer_table, left=3, caption="Layers")
         of_arrays = html_table(*self._array_table, left=3, caption="Arrays, in the order of the pass")
         return f"<div>{of_layers}{of_arrays}<p>{escape(self._verdict)}</p></div>"

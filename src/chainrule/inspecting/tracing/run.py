@@ -163,7 +163,6 @@ def field_of(at: str) -> str:
 
 
 def _watched(plan: Plan, ledger: Ledger) -> Any:
-    """The layer, made again of watched parts, and watched itself if it makes an array of its own."""
     layer = plan.layer
     if not plan.number:
         layer = made_again(layer, tuple(_watched(inner, ledger) for inner in plan.inside))
@@ -200,7 +199,6 @@ def _grads(layer: Watched, plan: Plan, cache: Any, dout: Array) -> Any:
 
 
 def _kept(plan: Plan, grads: Any) -> Any:
-    """Gradients, looked at if they are those of a layer that is not fixed."""
     if plan.number and not plan.fixed:
         plan.grads = tuple(
             measure(f"d{field_of(at)}", f"grads{_indices(plan.path)}{at} {plan.origin}", leaf)
@@ -274,7 +272,6 @@ def _seen(quantity: Quantity | None) -> Quantity:
 
 
 def _through(loss: Loss[Any, Any], out: Array, targets: object, ledger: Ledger) -> tuple[LossTrace, Array]:
-    """Forward and back through the loss."""
     name = name_of(loss)
     value, cache = loss.forward(out, targets)
     own, shared = ledger.enter(cache)

@@ -16,8 +16,6 @@ from chainrule.training.train import Runs
 
 @frozen(eq=False)
 class Fit:
-    """The record that a fit ends with, and the figures of its epochs."""
-
     run: Run[Any, Any]
     losses: list[float]
     held_out: list[float]
@@ -48,7 +46,6 @@ def until_it_stands(runs: Runs[Any, Any], options: Options) -> Fit:
 
 
 def refuse_what_diverged(owner: str, run: Run[Any, Any]) -> None:
-    """Raise a ValueError if a run ended with a loss or with parameters that are not finite."""
     loss = run.best_loss if run.metrics else run.loss
     if not math.isfinite(loss) or not all(np.isfinite(leaf).all() for leaf in tree.leaves(run.best)):
         what = f"the loss or the parameters are not finite after epoch {run.epoch}"

@@ -195,7 +195,6 @@ class Estimator(BaseEstimator, ABC):
             onnx.save(ours.export(*self._answering(), x), unfinished)
 
     def _answering(self) -> tuple[Any, Any]:
-        """The network that gives what is predicted, with its parameters."""
         return self.network_, self.params_
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -264,7 +263,6 @@ class Estimator(BaseEstimator, ABC):
         )
 
     def _with(self, fit: Fit) -> Self:
-        """Keep what a fit has led to."""
         run, goes_on = fit.run, fit.run.epoch > len(fit.losses)
         self._run, self.params_, self.n_iter_ = run, run.best, run.epoch
         self.network_ = inference(
@@ -275,14 +273,12 @@ class Estimator(BaseEstimator, ABC):
         return self
 
     def _outputs(self, X: Any) -> Array:
-        """The network's outputs for some rows."""
         validation.check_is_fitted(self)
         x = checked(self, X, reset=False, dtype=self._dtype)
         return outputs(self.network_, self.params_, x, len(x), PIECE)
 
 
 def made(owner: str, options: Options, rng: Generator, x: Array, n_out: int) -> tuple[Any, Any]:
-    """A fresh network and its parameters, in the dtype of the rows."""
     network, drawn = options.build(x.shape[1], n_out, rng)
     params = tree.map(partial(_in_dtype, x.dtype), drawn)
     some = x[:2]

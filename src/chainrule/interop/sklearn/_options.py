@@ -29,8 +29,6 @@ DTYPES = ("float16", "float32", "float64")
 
 @frozen(eq=False, kw_only=True)
 class Options:
-    """The options that an estimator was made with, checked."""
-
     build: Builder
     optimizer: Any
     batch_size: int
@@ -79,7 +77,6 @@ def _dtype(owner: str, dtype: DTypeLike | None) -> Any:
 
 
 def _builder(owner: str, estimator: Any) -> Builder:
-    """The function that makes the network: of `hidden` and `activation`, or the function `network`."""
     make, hidden, activation = estimator.network, estimator.hidden, estimator.activation
     if not (is_tuple(hidden) or is_list(hidden)):
         raise TypeError(f"{owner}: hidden must be a tuple of sizes, such as (100,), got {describe(hidden)}")

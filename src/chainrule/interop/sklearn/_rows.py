@@ -53,5 +53,4 @@ class Rows:
 
     @property
     def data(self) -> tuple[Any, Any]:
-        """`(x, targets)`, as `train` takes them."""
         return self.x, self.targets if self.weights is None else Weighted(self.targets, self.weights)

@@ -121,7 +121,6 @@ class NetworkClassifier(ClassifierMixin, Estimator):
         return np.array([places[name] for name in names])[inverse], len(given)
 
     def _weights(self, given: Any, labels: Labels, *, one_more: bool) -> Any:
-        """The product of a row's own weight and that of its class."""
         if self.class_weight is None:
             return given
         own = np.ones(len(labels)) if given is None else given

@@ -292,7 +292,6 @@ def _layer(
     to_onnx: Callable[..., str],
     in_torch: InTorch | None = None,
 ) -> Layer[Convolution, ConvolutionCache]:
-    """The layer of an arithmetic with its options."""
     axes_of(owner, **options)
     made = partial(go, **options), partial(back, **options), partial(fits, owner, options)
     onnx = partial(to_onnx, options)

@@ -32,7 +32,6 @@ def convolution_transpose(options: Options, graph: OnnxGraph, params: Convolutio
 
 
 def _beyond(at: Windows) -> list[int]:
-    """The reach of the last window beyond the last position, on each axis."""
     axes = zip(at.lengths, at.outer, at.before, strict=True)
     return [length - positions - before for length, positions, before in axes]
 

@@ -93,7 +93,6 @@ def windows_of(
 
 
 def _on_axes(owner: str, name: str, value: Any, axes: int, W: tuple[int, ...]) -> tuple[Any, ...]:
-    """One value for each spatial axis."""
     if not is_any_tuple(value):
         return (value,) * axes
     if len(value) != axes:
