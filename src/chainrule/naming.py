@@ -146,19 +146,9 @@ def paged(cls: type[T]) -> type[T]:
 
 
 def made_again(subject: Any, parts: tuple[Any, ...]) -> Any:
-    """A layer of layers, made again of other layers in their places.
+    """A layer of layers, made again of as many other layers in their places, with the same options.
 
-    Parameters
-    ----------
-    subject
-        What a combinator returned.
-    parts
-        As many layers as it was made of.
-
-    Returns
-    -------
-    Layer or Encoder or None
-        What the combinator returns for them, with the same options; None if it is not known what made the layer.
+    None if it is not known what made the layer.
     """
     module, name, value = _origin(subject)
     return _made(module, name, parts, options_of(subject.rule.source)) if callable(value) else None

@@ -45,14 +45,8 @@ class Chain:
 class Fork:
     """Layers beside each other, which take the same input; parameters and caches are tuples with an entry for each.
 
-    Parameters
-    ----------
-    layers
-        The branches.
-    joint
-        How their outputs become one, as a picture shows it: `"+"`, `"*"`, `"‖"` for side by side.
-    keeps
-        Whether the joint keeps an array beside the cache of each branch, so that a cache is a pair.
+    The joint tells how their outputs become one, as a picture shows it: `"+"`, `"*"`, `"‖"` for side by side. If it
+    keeps an array beside the cache of each branch, a cache is a pair.
     """
 
     layers: tuple[Any, ...]
@@ -65,19 +59,9 @@ class Fork:
 class Around:
     """One layer, whose parameters are those of the whole, or are made of them.
 
-    Parameters
-    ----------
-    layer
-        The part.
-    skip
-        Whether the input is added to its output, as `residual` does.
-    fixed
-        Whether its parameters stay as they are.
-    tied
-        Whether its parameters are made of the whole's, which are fewer. Then the parameters of the part can't be
-        found in those of the whole.
-    recomputed
-        Whether its parameters and its input are kept in place of its cache.
+    With `skip`, the input is added to its output, as `residual` does. Fixed parameters stay as they are. Tied ones are
+    made of the whole's, which are fewer, and can't be found in those. If it is recomputed, its parameters and its input
+    are kept in place of its cache.
     """
 
     layer: Any

@@ -141,24 +141,9 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
 
 
 def zipped(f: Callable[..., R], tree: Any, *others: Any) -> list[R]:
-    """List the results of a function on the arrays at the same places of several trees.
+    """List the results of a function on the arrays at the same places of several trees, in the order of `leaves`.
 
-    Parameters
-    ----------
-    f
-        Takes one array of each tree.
-    tree, *others
-        Trees of the same structure.
-
-    Returns
-    -------
-    list
-        What `f` returned for each array, in the order of `leaves`.
-
-    Raises
-    ------
-    ValueError
-        If the structures differ; the message names the first place where they do.
+    If their structures differ, it is a ValueError that names the first place where they do.
 
     Examples
     --------
@@ -216,16 +201,6 @@ def replace(tree: P, arrays: list[Array]) -> P:
 
 def replacing(tree: P) -> Callable[[Sequence[Array]], P]:
     """Make the function that puts other arrays in the places of a tree's leaves: for many trees of one structure.
-
-    Parameters
-    ----------
-    tree
-        Gives the structure.
-
-    Returns
-    -------
-    Callable
-        `replace` with this tree.
 
     Examples
     --------

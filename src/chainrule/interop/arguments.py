@@ -33,27 +33,11 @@ def check_place(x: object) -> None:
 
 
 def arguments(at: Place, params: Any, x: Any) -> Arguments:
-    """The arguments of a call.
+    """The arguments of a call, by position and by name.
 
-    Parameters
-    ----------
-    at
-        Which argument is x. If a position, the entries of a tuple of parameters are the other arguments, or another
-        tree is the only other one. If a name, the fields of a record are arguments by their names.
-    params
-        The parameters. A record that was made of a dict becomes one again.
-    x
-        The input.
-
-    Returns
-    -------
-    Arguments
-        Those by position, and those by name.
-
-    Raises
-    ------
-    ValueError
-        If there are too few parameters for the position.
+    `at` tells which argument is x. If a position, the entries of a tuple of parameters are the other arguments, or
+    another tree is the only other one; a ValueError if there are too few. If a name, the fields of a record are
+    arguments by their names. A record that was made of a dict becomes one again.
 
     Examples
     --------

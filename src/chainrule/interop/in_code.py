@@ -16,19 +16,9 @@ class Name(str):
 
 
 def value_in_code(value: Any, names: Mapping[int, str]) -> str:
-    """A value in code.
+    """A value in code: dicts, lists, tuples and records of arrays, nested; numbers, strings and names.
 
-    Parameters
-    ----------
-    value
-        Dicts, lists, tuples and records of arrays, nested; numbers, strings and names.
-    names
-        The names of arrays, by their `id`.
-
-    Returns
-    -------
-    str
-        An expression.
+    Arrays have names by their `id`.
 
     Examples
     --------

@@ -49,23 +49,9 @@ class Parameters:
 def named(value: Any, array: Callable[[Any], Array] | None = None) -> Any:
     """Make a tree of dicts, lists and named tuples of arrays.
 
-    Parameters
-    ----------
-    value
-        Dicts, lists, tuples, records and arrays, nested. Numbers, strings and None are carried along.
-    array
-        What makes of each array the one that the tree is to hold; by default it is held as it is.
-
-    Returns
-    -------
-    Any
-        `Parameters` for each dict, list and named tuple; tuples, records and arrays stay such. A key that is no name in
-        Python is made one: `0` becomes `_0`, `layer.0` becomes `layer_0`, `lambda` becomes `lambda_`.
-
-    Raises
-    ------
-    TypeError
-        If there is something else in it.
+    There are `Parameters` for each of them; tuples, records and arrays stay such, or each array becomes what the
+    function makes of it. Numbers, strings and None are carried along; anything else is a TypeError. A key that is no
+    name in Python is made one: `0` becomes `_0`, `layer.0` becomes `layer_0`, `lambda` becomes `lambda_`.
 
     Examples
     --------
@@ -101,17 +87,7 @@ def _taken_apart(value: Any) -> tuple[type, tuple[Key, ...], tuple[Any, ...]] | 
 
 
 def natural(params: Any) -> Any:
-    """Make of `Parameters` what they were made of, with the arrays that they hold now.
-
-    Parameters
-    ----------
-    params
-        A tree.
-
-    Returns
-    -------
-    Any
-        Dicts, lists and named tuples in the places of `Parameters`; the rest as it is.
+    """Make of `Parameters` what they were made of, with the arrays that they hold now; the rest stays as it is.
 
     Examples
     --------

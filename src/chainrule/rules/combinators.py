@@ -104,18 +104,7 @@ def layer_or_encoder(
     quiet: bool = False,
     **traits: Any,
 ) -> Any:
-    """Make a layer of layers; an encoder, if the first of them is one.
-
-    Parameters
-    ----------
-    name, parts, layers, forward, backward, quiet, **traits
-        As for `combinator`. An encoder gives None for `dx`.
-
-    Returns
-    -------
-    Layer or Encoder
-        The functions and their rule.
-    """
+    """Make a layer of layers, as `combinator` does; if the first is an encoder, make one, which gives None for `dx`."""
     if not isinstance(parts, tuple):
         check_depth(name, parts)
     of_pairs = Combination(name, tuple(pair_of(layer) for layer in layers), forward, backward)
