@@ -240,7 +240,6 @@ def _values(f: Line, middle: Real, spacing: float) -> Iterator[Real]:
 
 
 def _level(at_even_spacings: Iterable[Any]) -> float:
-    """The level of noise in values at even spacings: where three orders of differences in turn agree on it."""
     values = np.array(list(at_even_spacings))
     if not np.isfinite(values).all() or not np.ptp(values):
         return 0.0

@@ -193,7 +193,6 @@ def _probe(site: _Site) -> Probe:
 
 
 def _stacked(site: _Site, moved: Moved, size: int, tail: _Tail, entries: Entries, steps: Steps) -> NDArray[Any]:
-    """A probe that stacks moved outputs, of `size` numbers each, for as many moves as a chunk holds."""
     each = max(1, size * steps.itemsize)
     at_once = max(1, CHUNK // each, min(TOGETHER, CHUNKS // each))
     values = np.empty(len(entries), np.result_type(steps, site.out))

@@ -169,8 +169,6 @@ def _stands_for(parameter: Any, tensor: Any) -> None:
 
 @frozen(eq=False)
 class Held:
-    """A place where a module holds a tensor, which may stand at others too."""
-
     by_name: dict[str, Any]
     name: str
     value: Any
@@ -200,7 +198,6 @@ def _check_shapes(module: Any, leaves: list[Any]) -> None:
 
 
 def _buffer(buffer: Any, kind: Any, like: Any) -> Any:
-    """A copy of a buffer, in the dtype that the parameters have now if it had theirs."""
     moves = buffer.is_floating_point() and kind in {None, buffer.dtype}
     return buffer.detach().clone().to(like if moves else buffer.dtype)
 

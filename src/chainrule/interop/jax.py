@@ -518,7 +518,6 @@ def _wide(*arrays: Any) -> Any:
 
 
 def _pullback(backward: Callable[[C, Array], tuple[Array, P]], cache: C, dout: Array) -> tuple[P, Array]:
-    """Our backward in the order of JAX's arguments: the derivative with respect to the parameters, then to x."""
     dx, grads = backward(cache, dout)
     return grads, dx
 

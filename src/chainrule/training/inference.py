@@ -168,7 +168,6 @@ def _traits(layer: Any) -> Iterator[Inference]:
 
 
 def _added(layer: Any, before: Any, cache: Any) -> Any:
-    """The moments of each layer that has some, in a tree like the parameters, with those of one batch more."""
     trait = layer.inference
     if trait is not None:
         if trait.moments is None:

@@ -181,8 +181,6 @@ def graph_of_trace(trace: Trace, *, numbers: bool) -> Graph:
 
 @frozen(eq=False)
 class _Pass:
-    """The steps of a pass as a line: values are named h1, h2, ... in the order in which they are made."""
-
     label: Callable[..., Label]
     numbers: Iterator[int]
 

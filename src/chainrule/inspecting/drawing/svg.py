@@ -221,7 +221,6 @@ def _stack(blocks: tuple[Block, ...], center: float, y: float, color: str) -> li
 
 
 def _turn(end: End, left: float, below: float, gutter: float, *, back: bool) -> list[str]:
-    """The wire from the end of one row to the beginning of the next, whose middle line is `below`."""
     x, y, out, inn = end.x, end.middle, end.edge + APART, MARGIN
     parts = [
         ink.line(

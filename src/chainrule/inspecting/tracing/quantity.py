@@ -161,7 +161,6 @@ def _finite(block: NDArray[Any]) -> NDArray[Any]:
 
 
 def _blocks(numbers: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """The numbers as float64, a block at a time, in no particular order."""
     wide = np.result_type(numbers.dtype, np.float64)
     flags: list[Literal["external_loop", "buffered", "zerosize_ok"]] = ["external_loop", "buffered", "zerosize_ok"]
     with np.nditer(numbers, flags, op_dtypes=wide, casting="unsafe", buffersize=BLOCK_ENTRIES) as blocks:

@@ -38,7 +38,6 @@ class Rows:
         return cls(x, targets, None if (shares == 1).all() else shares)
 
     def parted(self, fraction: float, random_state: Any, *, by_target: bool) -> "tuple[Rows, Rows]":
-        """Rows to train on, and a fraction that is held out: of each target alike, if they are classes."""
         chosen = model_selection.train_test_split(
             np.arange(len(self.x)),
             test_size=fraction,

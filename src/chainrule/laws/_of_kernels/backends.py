@@ -62,7 +62,6 @@ class NumPy:
         return layouts_of(axes)
 
     def like(self, numbers: Real, array: Any) -> Any:
-        """An array of these numbers, of the dtype and on the device of another."""
         return np.asarray(numbers).astype(array.dtype)
 
     def wide(self, array: Any) -> Any:

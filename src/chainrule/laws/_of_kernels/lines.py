@@ -70,7 +70,6 @@ def lines_of(check: Check, case: Case) -> str:
 
 
 def _shows(lines: str, names: Names, verdict: Verdict) -> bool:
-    """Tell whether lines print two numbers that are as far apart as those of a verdict."""
     printed: list[tuple[float, float]] = []
 
     def kept(got: float, expected: float) -> None:
@@ -139,7 +138,6 @@ class Lines:
         raise NotImplementedError
 
     def numbers(self, seed: int, array: Any, like: Any) -> str:
-        """The numbers of an array in code, where it is to have the dtype of another."""
         plain = values(array)
         if plain.size <= FEW and np.isfinite(plain).all():
             return str(self._shortest(plain, like).tolist())

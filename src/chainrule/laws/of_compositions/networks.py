@@ -103,7 +103,6 @@ def _compared(
 
 
 def _with_loss(network: Checked[Any, Any], loss: Loss[Any, Any], targets: Any) -> Encoder[Any, Any, Any]:
-    """The loss of a network as an encoder, for fixed targets: its `out` is the loss."""
     gradient = value_and_grad(network, loss)
 
     def forward(params: Any, x: Any) -> tuple[Any, Any]:

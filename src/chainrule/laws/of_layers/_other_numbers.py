@@ -81,7 +81,6 @@ def other_x(x: Array, rng: np.random.Generator, name: str) -> Iterator[tuple[str
 
 
 def farther_out(x: Array, rng: np.random.Generator, name: str) -> Iterator[tuple[str, Array]]:
-    """Very large numbers of x, of the sign that all of it has, if it has one."""
     sign = _sign_of(x)
     for size in THOUSANDS if not in_unit_interval(x) else ():
         signs = sign or rng.choice([-1.0, 1.0], x.shape)

@@ -128,7 +128,6 @@ def _nothing(field: str, trial: Trial) -> Verdict:
 
 
 def _of_field(part: Part, rng: np.random.Generator, *, lifted: bool, most: int) -> Verdict:
-    """The verdict on one field of the gradient, by its entries, of which `most` are tried, and along directions."""
     name, got, argument, names = part.name, part.got, part.leaf, part.trial.names
     hinted = partial(hint, rows=len(np.atleast_1d(part.trial.out)))
     if got.shape != argument.shape:

@@ -188,7 +188,6 @@ def _far_out(
 def _far(
     names: Names, params: Any, x: Array, dtype: np.dtype[Any], rng: np.random.Generator
 ) -> Iterator[tuple[str, Any, Array]]:
-    """An x far out, and then each parameter; of the sign that all of it has, if it has one."""
     for most in (100.0, 1000.0) if dtype.itemsize > 2 else (10.0,):
         if not in_unit_interval(x):
             for around, far in _around(x, most, rng):

@@ -182,7 +182,6 @@ def _are_labels(shape: tuple[int, ...], leaf: Array) -> bool:
 
 
 def _may_be_larger(shape: tuple[int, ...], leaf: Array) -> bool:
-    """Tell whether targets may have any size: no shares, probabilities, signs or labels."""
     if leaf.dtype.kind != "f" or not leaf.size or _are_labels(shape, leaf):
         return False
     size = np.abs(leaf)

@@ -59,7 +59,6 @@ class _Runs:
 
     @property
     def moved(self) -> bool:
-        """True if a gradient has an effect at the first moment, and so at the others."""
         return not self.start.size or not (
             np.array_equal(self.down[0], self.still[0]) and np.array_equal(self.up[0], self.still[0])
         )

@@ -234,12 +234,10 @@ def of_unwritten(code: Pair, field: str) -> Iterator[Program]:
 
 
 def of_repeats(code: Pair, field: str) -> Iterator[Program]:
-    """The same call again, at once."""
     yield Program(("before = result(x, dout)",), "np.abs(result(x, dout) - before).max()", "0.0")
 
 
 def of_calls(code: Pair, field: str) -> Iterator[Program]:
-    """The same call again, after others."""
     changed = "np.abs({0} - before).max()"
     refilled = ("same = x.copy()", "result(same, dout)", "same[...] = -2 * same - 0.125")
     yield Program((*refilled, "before = result(same, dout)"), changed.format("result(same.copy(), dout)"), "0.0")
@@ -267,7 +265,6 @@ def of_grads(code: Pair, field: str) -> Iterator[Program]:
 
 
 def of_threads(code: Pair, field: str) -> Iterator[Program]:
-    """Calls in several threads at a time."""
     yield Program(
         (
             "from concurrent.futures import ThreadPoolExecutor",
