@@ -390,6 +390,36 @@ def test_parameters_of_another_network_are_refused() -> None:
         untyped(to_state_dict)((), affine)
 
 
+@pytest.mark.parametrize(
+    ("network", "params", "message"),
+    [
+        (affine, np.array(None), "to_state_dict: params must be an array of numbers, got object[]"),
+        (affine, np.array([[None]]), "to_state_dict: params must be an array of numbers, got object[1, 1]"),
+        (affine, np.array("text"), "to_state_dict: params must be an array of numbers, got <U4[]"),
+        (
+            sequential(affine),
+            (np.array([0], "M8[s]"),),
+            "to_state_dict: params[0] must be an array of numbers, got datetime64[s][1]",
+        ),
+        (affine, 3, "to_state_dict: params must be arrays, in tuples and records, got int"),
+        (affine, np.ones(3), "affine: params must be Affine, got f64[3]"),
+        (relu, Affine(np.ones((3, 2)), np.ones(2)), "relu: it has no parameters: params must be (), got Affine"),
+        (residual(sequential(relu)), (np.ones(2),), "relu: it has no parameters: params must be (), got f64[2]"),
+    ],
+)
+def test_what_are_no_parameters_is_refused_before_its_memory_is_read(network: Any, params: Any, message: str) -> None:
+    with pytest.raises(TypeError) as error:
+        to_state_dict(network, params)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("params", [None, 3, {}])
+def test_what_is_no_tree_takes_no_weights(params: Any) -> None:
+    message = rf"^from_state_dict: params must be arrays, in tuples and records, got {type(params).__name__}$"
+    with pytest.raises(TypeError, match=message):
+        from_state_dict(params, {})
+
+
 def test_all_layers_with_parameters_are_tried_here() -> None:
     tried = {type(case[2]).__name__ for case in CASES} | {"Embedding"}
     known = {name for name, each in vars(chainrule).items() if isinstance(each, type) and hasattr(each, "init")}

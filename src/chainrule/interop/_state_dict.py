@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
+from attrs import has
 from numpy.typing import NDArray
 
 from chainrule import tree
@@ -20,6 +21,7 @@ from chainrule.interop._misfits import check_fit, shown
 from chainrule.naming import options_of, title_of
 from chainrule.parts import Around, Parts, layers_of
 from chainrule.rules.in_torch import InTorch, Layout, Weight, kernel, kernel_of_transpose
+from chainrule.rules.layers import LayerArithmetic
 
 BESIDE = "the layer"
 """The path of what is not among the parameters, but among the options of a layer."""
@@ -53,6 +55,8 @@ def entries(owner: str, layer: Any, params: Any) -> tuple[list[Entry], set[str]]
 
     `layer` is None if it is not known, and then records say themselves what they are in torch.
     """
+    if not (is_array(params) or is_tuple(params) or has(type(params))):
+        raise TypeError(f"{owner}: params must be arrays, in tuples and records, got {describe(params)}")
     rows = [(module, *row) for module in _modules(owner, "", "", layer, params) for row in module.table.items()]
     beside = {module.name + key for module, key, weight in rows if weight is None}
     return [_entry(owner, module, key, weight) for module, key, weight in rows if weight is not None], beside
@@ -60,8 +64,23 @@ def entries(owner: str, layer: Any, params: Any) -> tuple[list[Entry], set[str]]
 
 def _entry(owner: str, module: Module, key: str, weight: Weight) -> Entry:
     path = f"{module.path}.{weight.field}".rstrip(".")
-    array = attrgetter(weight.field)(module.record) if weight.field else module.record
-    return Entry((module.name + key).rstrip("."), path, in_numpy(f"{owner}: {path}", array), weight.layout)
+    array = in_numpy(f"{owner}: {path}", attrgetter(weight.field)(module.record) if weight.field else module.record)
+    if not (array.dtype.kind in "biufc" or array.dtype.name == "bfloat16"):
+        raise TypeError(f"{owner}: params{path} must be an array of numbers, got {describe(array)}")
+    return Entry((module.name + key).rstrip("."), path, array, weight.layout)
+
+
+def check_own(layer: Any, value: Any) -> None:
+    """Refuse parameters of a layer of the library's that are not its own, at any depth of a tree that has entries."""
+    parts: Parts = getattr(layer, "parts", ())
+    if isinstance(parts, Around):
+        check_own(None if parts.tied else parts.layer, value)
+        return
+    for each, own in zip(layers_of(layer), value if is_tuple(value) else (), strict=False):
+        check_own(each, own)
+    arithmetic = getattr(getattr(layer, "forward", None), "__self__", None)
+    if isinstance(arithmetic, LayerArithmetic) and not (arithmetic.record is tuple and is_tuple(value) and not value):
+        arithmetic.refuse(value)
 
 
 def _modules(owner: str, path: str, name: str, layer: Any, value: Any) -> Iterator[Module]:

@@ -354,7 +354,7 @@ def from_state_dict(params: P, state_dict: Mapping[str, Any], *, network: Networ
         If the weights do not fit: the message lists what is missing, what is unexpected, and what has another shape or
         dtype.
     TypeError
-        If `state_dict` is no mapping.
+        If `state_dict` is no mapping, or `params` no tree of arrays of numbers.
 
     Examples
     --------
@@ -398,9 +398,9 @@ def to_state_dict(network: Network[P], params: P) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the parameters are not those of the network.
+        If the parameters of a composition are not as many as its layers.
     TypeError
-        If the network is none.
+        If the network is none, or the parameters are of another class than its own or no arrays of numbers.
 
     Examples
     --------
@@ -414,6 +414,7 @@ def to_state_dict(network: Network[P], params: P) -> dict[str, Any]:
     <All keys matched successfully>
     """
     found, _ = _state_dict.entries("to_state_dict", checked_network("to_state_dict", network), params)
+    _state_dict.check_own(network, params)
     return {entry.name: _torch_layer.tensor_of(np.array(entry.there, order="C")) for entry in found}
 
 
