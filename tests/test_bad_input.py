@@ -18,21 +18,43 @@ from chainrule import (
     Encoder,
     Layer,
     Loss,
+    Objective,
     accuracy,
+    adam,
     affine,
     check_layer,
+    check_loss,
+    check_network,
+    check_optimizer,
+    clip_by_global_norm,
+    directional_derivative,
+    draw,
     dropout,
     embedding,
+    huber,
     last_of,
     layer_norm,
+    mean_squared_error,
+    minibatches,
+    numerical_gradient,
+    one_hot,
     prediction,
+    record,
     relu,
     sequential,
     sgd,
     sigmoid,
+    smooth_labels,
     softmax_cross_entropy,
+    split,
+    tanh,
+    train,
     tree,
+    two_layer,
 )
+from chainrule.datasets import load_idx, load_mnist
+from chainrule.interop.arguments import constant_at
+from chainrule.training.shards import combine
 from strategies import Floating, generators
 from untyped import untyped
 
@@ -207,6 +229,144 @@ def test_options_that_do_not_fit_are_refused_in_words(call: Callable[[], Any], m
     with pytest.raises((ValueError, TypeError)) as error:
         call()
     assert str(error.value) == message
+
+
+ROWS, X, LABELS = np.ones((2, 3)), np.ones((5, 3)), np.array([0, 1, 0, 1, 1])
+PARAMS = two_layer.init(np.random.default_rng(0), 3, 4, 2, dtype=np.float64)
+OBJECTIVE = Objective(two_layer.network, softmax_cross_entropy, X, LABELS)
+NO_TREE = "must be arrays, in tuples and records, got"
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def trained(loss: Any = softmax_cross_entropy, network: Any = two_layer.network, **others: Any) -> Any:
+    return train(network, loss, sgd(0.1), PARAMS, (X, LABELS), rng=rng(), size=2, epochs=1, **others)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: untyped(two_layer.numerical_gradient)(PARAMS, None, LABELS),
+            "affine: x must be an array of floats, got NoneType",
+        ),
+        (
+            lambda: untyped(two_layer.numerical_gradient)(PARAMS, [[1.0]], LABELS),
+            "affine: x must be an array of floats, got list: convert it with np.asarray",
+        ),
+        (
+            lambda: untyped(two_layer.numerical_gradient)(PARAMS, X, [0, 1]),
+            "softmax_cross_entropy: targets must be an array, got list: convert it with np.asarray",
+        ),
+        (
+            lambda: untyped(two_layer.numerical_gradient)(PARAMS, (X,), LABELS),
+            "affine: x must be an array of floats, got tuple: convert it with np.asarray",
+        ),
+        (
+            lambda: directional_derivative(
+                untyped(Objective)(two_layer.network, softmax_cross_entropy, [[1.0]], LABELS), PARAMS, PARAMS
+            ),
+            "affine: x must be an array of floats, got list: convert it with np.asarray",
+        ),
+        (lambda: untyped(numerical_gradient)(OBJECTIVE, PARAMS[:2]), "sequential: 3 layers need 3 params, got 2"),
+        (
+            lambda: untyped(numerical_gradient)(OBJECTIVE, PARAMS[0]),
+            "sequential: params must be a tuple with an entry for each layer, got Affine",
+        ),
+        (
+            lambda: untyped(numerical_gradient)(OBJECTIVE, PARAMS, method=np.ones(2)),
+            "numerical_gradient: method must be 'central' or 'complex', got f64[2]",
+        ),
+        (
+            lambda: trained(metrics=None, held_out=(X, LABELS)),
+            "train: metrics must be a tuple of functions, got NoneType",
+        ),
+        (lambda: trained(metrics=3), "train: metrics must be a tuple of functions, got int"),
+        (
+            lambda: trained(huber, lambda seed: two_layer.network),
+            "train: loss must be a Loss, got function: call it first, as huber(...)",
+        ),
+        (lambda: untyped(draw)(relu, (), numbers=np.ones(2)), "draw: numbers must be True or False, got f64[2]"),
+        (lambda: untyped(draw)(relu, width=10**400), "draw: width must be a positive number of pixels, got inf"),
+        (lambda: untyped(load_idx)(None), "load_idx: path must be a str or a path, got NoneType"),
+        (lambda: untyped(load_mnist)(3), "load_mnist: directory must be a str or a path, got int"),
+        (lambda: untyped(tree.map)(None, PARAMS), "map: f must be a function of arrays, got NoneType"),
+        (lambda: untyped(combine)(3, [1]), "combine: shards must be a list, got int"),
+        (lambda: untyped(combine)([PARAMS], None), "combine: sizes must be a list, got NoneType"),
+        (lambda: untyped(combine)([PARAMS], np.array(1)), "combine: sizes must be a list, got i64[]"),
+        (lambda: untyped(constant_at)(None), "as_layer: frozen must be names or positions in a list, got None"),
+        (lambda: untyped(constant_at)(3), "as_layer: frozen must be names or positions in a list, got 3"),
+        (lambda: untyped(record)(None), "record: None must be a class of annotated fields"),
+        (lambda: untyped(tanh.backward)(Affine, ROWS), "tanh backward: cache must be Saved, got type"),
+        (lambda: untyped(affine.grads)(Affine, ROWS), "affine backward: cache must be AffineCache, got type"),
+        (lambda: untyped(one_hot)(np, 3), "one_hot: labels must be an array, got module: convert it with np.asarray"),
+        (
+            lambda: untyped(smooth_labels)(np, 3, 0.1),
+            "smooth_labels: labels must be an array, got module: convert it with np.asarray",
+        ),
+        (
+            lambda: untyped(mean_squared_error.forward)(ROWS, np),
+            "mean_squared_error: targets must be an array, got module: convert it with np.asarray",
+        ),
+        (lambda: untyped(embedding.forward)(TOKENS, np), "embedding: labels must be an array of integers, got module"),
+        (
+            lambda: Affine.init(rng(), 10**12, 10**12),
+            (
+                "Affine.init: an array of n_in = 1000000000000, n_out = 1000000000000 is too large, it must have at "
+                "most 1152921504606846975 numbers"
+            ),
+        ),
+        (lambda: untyped(adam(0.1).init)((1, None)), f"adam: params {NO_TREE} a tuple of 2"),
+        (lambda: untyped(adam(0.1).init)(relu), f"adam: params {NO_TREE} Layer"),
+        (lambda: untyped(sgd(0.1).init)(((), 1)), f"sgd: params {NO_TREE} a tuple of 2"),
+        (lambda: untyped(clip_by_global_norm(1.0))("abc"), f"clip_by_global_norm: grads {NO_TREE} str"),
+        (
+            lambda: minibatches(rng(), np.ma.masked_array(X), LABELS, 2),
+            "minibatches: x must be a plain array, got MaskedArray: convert it with np.asarray",
+        ),
+        (
+            lambda: minibatches(rng(), X, (LABELS, np.ma.masked_array(LABELS)), 2),
+            "minibatches: targets[1] must be a plain array, got MaskedArray: convert it with np.asarray",
+        ),
+        (
+            lambda: split(rng(), 0.5, X.view(np.matrix)),
+            "split: array 1 must be a plain array, got matrix: convert it with np.asarray",
+        ),
+    ],
+)
+def test_what_is_of_another_kind_is_refused_by_name(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError)) as error:
+        call()
+    assert str(error.value) == message
+
+
+CHECKED: dict[Any, tuple[Any, ...]] = {
+    check_layer: (relu, (), ROWS),
+    check_loss: (softmax_cross_entropy, ROWS, np.array([0, 1])),
+    check_network: (relu, softmax_cross_entropy, (), ROWS, np.array([0, 1])),
+    check_optimizer: (sgd(0.1), ROWS, ROWS),
+}
+
+
+@pytest.mark.parametrize("check", CHECKED, ids=lambda check: str(check.__name__))
+def test_only_is_a_collection_of_names_and_effort_a_word(check: Any) -> None:
+    names = f"{check.__name__}: only must be a collection of names of laws, got"
+    for only, got in ((3, "int"), ("linearity", "str: write ['linearity']")):
+        with pytest.raises(TypeError) as refused:
+            check(*CHECKED[check], rng=rng(), only=only)
+        assert str(refused.value) == f"{names} {got}"
+    with pytest.raises(ValueError, match=rf"^{check.__name__}: only=\[\] is none of its laws"):
+        check(*CHECKED[check], rng=rng(), only=[[]])
+    if check is not check_optimizer:
+        with pytest.raises(ValueError, match=rf'^{check.__name__}: effort must be "quick" or "full", got f64\[2\]$'):
+            check(*CHECKED[check], rng=rng(), effort=np.ones(2))
+
+
+def test_parameters_without_arrays_have_a_state() -> None:
+    for params in ((), ((), ()), np.zeros(0), (np.ones(2), None)):
+        assert adam(0.1).init(params).count == 0
 
 
 @pytest.mark.parametrize(

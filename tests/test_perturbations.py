@@ -84,7 +84,7 @@ def test_every_entry_needs_its_step() -> None:
 def test_every_layer_needs_its_parameters() -> None:
     f, params = objective()
     for wrong in (params[:1], (*params, ())):
-        with pytest.raises(ValueError, match=r"zip\(\) argument 2"):
+        with pytest.raises(ValueError, match=rf"^sequential: 2 layers need 2 params, got {len(wrong)}$"):
             by_structure(f, wrong)
 
 

@@ -25,7 +25,7 @@ from attrs import field, frozen
 
 from chainrule.arrays.arguments import describe, is_a, number, size
 from chainrule.arrays.libraries import library_of
-from chainrule.arrays.types import is_tuple
+from chainrule.arrays.types import is_numpy, is_tuple
 
 Steps: TypeAlias = Any
 """An int, or a 0-d array of whole numbers.
@@ -74,7 +74,9 @@ class Schedule:
     formula: Callable[..., Rate] = field(eq=False)
 
     def __call__(self, step: Steps) -> Rate:
-        """The rate of the step, counted from 0."""
+        """The rate of the step, counted from 0; one below is a ValueError, where it can be read."""
+        if type(step) is not int or step < 0:
+            _check_step(self.name, step)
         xp = library_of(step) or np
         rate = self.formula(xp, step, *self.options)
         return float(rate) if is_a(rate, np.generic, np.ndarray) else rate
@@ -302,6 +304,16 @@ def _at_most(step: Steps, most: int) -> Steps:
 
 def _at_least_zero(step: Steps) -> Steps:
     return (step + abs(step)) // 2
+
+
+def _check_step(owner: str, step: Any) -> None:
+    """Refuse what is no number, and a negative one; arrays of other libraries may be traced and are not asked."""
+    is_number = is_a(step, int, float, np.integer, np.floating) or (is_numpy(step) and step.dtype.kind in "biuf")
+    is_one = is_number and getattr(step, "shape", ()) == ()
+    if not is_one and (is_number or is_numpy(step) or library_of(step) is None):
+        raise TypeError(f"{owner}: the step must be a whole number, got {describe(step)}")
+    if is_one and step < 0:
+        raise ValueError(f"{owner}: the step must be >= 0, got {step}")
 
 
 def _ends(owner: str, first: float, last: float) -> tuple[float, float]:

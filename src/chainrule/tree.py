@@ -121,6 +121,8 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
     ------
     ValueError
         If the structures differ; the message names the first place where they do.
+    TypeError
+        If `f` is no function.
 
     Examples
     --------
@@ -132,6 +134,8 @@ def map(f: Callable[..., Array], tree: P, *others: P) -> P:
     >>> tree.map(np.add, params, params)[0].b
     array([2., 2.])
     """
+    if not callable(f):
+        raise TypeError(f"map: f must be a function of arrays, got {describe(f)}")
     try:
         mapped: P = _map(f, (), tree, others)
     except RecursionError:

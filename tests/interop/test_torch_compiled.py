@@ -112,3 +112,9 @@ def test_a_function_that_asks_for_a_number_is_refused_by_torch() -> None:
 
     with pytest.raises(RuntimeError, match="data-dependent"):
         compiled(asking, backend="eager")(torch.ones(2))
+
+
+@pytest.mark.parametrize("given", [3, None])
+def test_what_is_no_function_is_refused_at_once(given: Any) -> None:
+    with pytest.raises(TypeError, match=f"^compiled: f must be a function of trees, got {type(given).__name__}$"):
+        compiled(given)

@@ -261,6 +261,30 @@ def test_a_rate_is_a_number_of_any_kind(rate: Any) -> None:
     assert new.tolist() == [0, 0]
 
 
+SCHEDULES = [
+    constant(0.1),
+    linear(1, 2, 5),
+    cosine(1, 2, 5),
+    exponential(1, 0.5),
+    piecewise([1], [1, 2]),
+    warmup(3, constant(1)),
+    join([constant(1), constant(2)], [2]),
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: str(schedule.name))
+def test_a_step_is_one_number_from_0_on(schedule: Schedule) -> None:
+    others = ("a", "str"), (None, "NoneType"), (np.arange(3), "i64[3]"), (np.array("a"), "<U1[]"), ([1], "list")
+    for step, got in others:
+        with pytest.raises(TypeError) as refused:
+            schedule(step)
+        assert str(refused.value) == f"{schedule.name}: the step must be a whole number, got {got}"
+    for step in (-3, np.int64(-3), np.array(-3)):
+        with pytest.raises(ValueError, match=rf"^{schedule.name}: the step must be >= 0, got -3$"):
+            schedule(step)
+    assert schedule(2) == schedule(np.int8(2)) == schedule(np.array(2))
+
+
 def test_a_rate_of_another_library_is_not_read() -> None:
     strict: Any = import_module("array_api_strict")
     state = evolve(sgd(0.1).init(np.ones(1)), count=strict.asarray(0))

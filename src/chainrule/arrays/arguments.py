@@ -4,10 +4,11 @@ import math
 import sys
 from contextlib import suppress
 from operator import index
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
+from attrs import has
 
 from chainrule.arrays.records import summary
 from chainrule.arrays.types import Array, Generator, is_array, is_numpy, is_plain, is_tuple, library_name
@@ -121,6 +122,17 @@ def two(given: Any, name: str, form: str) -> tuple[Any, Any]:
     raise TypeError(f"{name} must return {form}, got {describe(given)}")
 
 
+def is_branch(value: object) -> bool:
+    """Tell whether a value is a tuple or a record, which hold the arrays of a tree."""
+    return is_tuple(value) or has(type(value))
+
+
+def check_tree(name: str, value: object) -> None:
+    """Refuse what is no tree of arrays, such as a record of a plain class; a TypeError that begins with `name`."""
+    if not (is_array(value) or is_branch(value)):
+        raise TypeError(f"{name} must be arrays, in tuples and records, got {describe(value)}")
+
+
 def truth(owner: str, name: str, value: bool) -> bool:
     """Return an option that is True or False as a bool of Python's; anything else is a TypeError."""
     if not is_truth(value):
@@ -146,7 +158,7 @@ def is_a(value: object, *classes: type[object]) -> bool:
 
 def describe(value: object) -> str:
     """Describe a value for a message: `"f32[3, 2]"` for an array, `"a tuple of 3"`, else its type, such as `"list"`."""
-    if is_array(value) and not is_a(value, ModuleType):  # NumPy itself has a shape and a dtype too
+    if is_array(value):
         return summary(value)
     return f"a tuple of {len(value)}" if is_tuple(value) else type(value).__name__
 

@@ -104,8 +104,8 @@ def record(cls: type[T]) -> type[T]:
     >>> Scale(np.ones(3, np.float32))
     Scale(factor=f32[3])
     """
-    if not hasattr(cls, "__annotations__"):  # a class of Python's own
-        raise TypeError(f"record: {cls.__name__} must be a class of annotated fields")
+    if not isinstance(cls, type) or not hasattr(cls, "__annotations__"):  # a class of Python's own
+        raise TypeError(f"record: {getattr(cls, '__name__', summary(cls))} must be a class of annotated fields")
     if "__attrs_attrs__" in vars(cls):
         raise TypeError(f"record: {cls.__name__} is built already: write @frozen(eq=False) above @record, not below it")
     for base in cls.__mro__[1:]:
@@ -206,7 +206,8 @@ def sign(cache: object, signature: Signature) -> None:
 
 def signature_of(cache: object) -> Signature | None:
     """The signature of a cache; None if it is no record, or was not made by a layer."""
-    return getattr(cache, SIGNATURE, None)
+    found = getattr(cache, SIGNATURE, None)
+    return found if type(found) is Signature else None  # of a class, it is a descriptor
 
 
 def is_record(cls: type) -> bool:

@@ -4,6 +4,7 @@ mypy and pyright see NumPy arrays of floats. At run time any array of a library 
 standard will do: JAX, CuPy and array-api-strict; torch and dask through array-api-compat.
 """
 
+from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
@@ -70,10 +71,10 @@ def is_numpy(value: object) -> TypeGuard[NDArray[Any]]:
 
 
 def is_array(value: object) -> bool:
-    """Tell whether a value is an array, of any library: it has a shape and a dtype, as a class of arrays has."""
+    """Tell whether a value is an array, of any library: it has a shape and a dtype, and is no class and no module."""
     if type(value) is np.ndarray:
         return True
-    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, type)
+    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, type | ModuleType)
 
 
 def library_name(value: object) -> str:

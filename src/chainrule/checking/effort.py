@@ -8,6 +8,9 @@ mistakes in ten.
 
 from typing import Literal, TypeAlias, get_args
 
+from chainrule.arrays.arguments import is_a
+from chainrule.arrays.records import summary
+
 Effort: TypeAlias = Literal["quick", "full"]
 """The values of `effort` that checks take."""
 
@@ -16,6 +19,6 @@ EFFORTS: tuple[Effort, ...] = get_args(Effort)
 
 def is_quick(effort: Effort, check: str) -> bool:
     """Tell whether a check is to be quick; a word that is no effort is a ValueError, in which the check is named."""
-    if effort not in EFFORTS:
-        raise ValueError(f'{check}: effort must be "quick" or "full", got {effort!r}')
+    if not is_a(effort, str) or effort not in EFFORTS:
+        raise ValueError(f'{check}: effort must be "quick" or "full", got {summary(effort)}')
     return effort == "quick"

@@ -23,9 +23,10 @@ from attrs import evolve
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_a, of_library
+from chainrule.arrays.arguments import describe, is_a, is_branch, of_library
 from chainrule.arrays.ownership import read_only
-from chainrule.arrays.types import Array, is_numpy, is_tuple
+from chainrule.arrays.records import summary
+from chainrule.arrays.types import Array, is_array, is_numpy, is_tuple
 from chainrule.checking.complex_step import STEP
 from chainrule.checking.perturbations import Entries, Probe, along, black_box, by_structure
 from chainrule.training.objective import Objective
@@ -171,8 +172,8 @@ def derivatives(probe: Probe, array: Array, entries: Entries, method: Method) ->
 
 
 def _check(name: str, f: object, params: object, method: str, what: str = "params") -> None:
-    if method not in ("central", "complex"):
-        raise ValueError(f"{name}: method must be 'central' or 'complex', got {method!r}")
+    if not is_a(method, str) or method not in ("central", "complex"):
+        raise ValueError(f"{name}: method must be 'central' or 'complex', got {summary(method)}")
     if not callable(f):
         raise TypeError(f"{name}: f must be a function of params, got {describe(f)}")
     if not tree.leaves(params) and not is_tuple(params):
@@ -189,7 +190,8 @@ def _objective(f: Any) -> Objective[Any, Any] | None:
     """The function in float64 if it is an `Objective`."""
     if not is_a(f, Objective):
         return None
-    objective: Objective[Any, Any] = evolve(f, x=tree.map(_at_least_float64, f.x))
+    is_tree = is_array(f.x) or is_branch(f.x)  # of anything else its network says what x must be
+    objective: Objective[Any, Any] = evolve(f, x=tree.map(_at_least_float64, f.x)) if is_tree else f
     return objective
 
 

@@ -22,12 +22,13 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_a
-from chainrule.arrays.types import Array
+from chainrule.arrays.arguments import describe, is_a, is_branch
+from chainrule.arrays.types import Array, is_array
 from chainrule.checking.complex_step import lift
 from chainrule.layer import Layer
 from chainrule.layers.affine import affine
 from chainrule.parts import Chain
+from chainrule.rules.combinators import counted
 from chainrule.training.objective import Objective
 
 P = TypeVar("P")
@@ -66,7 +67,8 @@ def by_structure(objective: Objective[P, Any], params: P) -> list[Probe]:
     """
     network: Any = objective.network
     alone = is_a(network, Layer) and not (network.couples_rows or objective.loss.couples_rows)
-    if not alone or not _of_rows(objective.targets, objective.x.shape[:1]):
+    stacks = alone and is_array(objective.x) and (is_array(objective.targets) or is_branch(objective.targets))
+    if not stacks or not _of_rows(objective.targets, objective.x.shape[:1]):
         return black_box(objective, params)
     probes: list[Probe] = []
     x: Any = objective.x  # floats, since no encoder is before it
@@ -141,6 +143,7 @@ def _chain(network: Layer[Any, Any], params: Any) -> list[Link]:
     parts = network.parts
     if not isinstance(parts, Chain):
         return [(network, params)]
+    counted(network.name or "sequential", "params", params, len(parts.layers))
     return [link for layer, own in zip(parts.layers, params, strict=True) for link in _chain(layer, own)]
 
 

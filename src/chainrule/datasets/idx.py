@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.ownership import read_only
 
 IdxArray: TypeAlias = NDArray[np.integer[Any] | np.floating[Any]]
@@ -72,6 +73,8 @@ def load_idx(path: str | os.PathLike[str]) -> IdxArray:
         If the file does not hold exactly what it declares: another format, an unknown type, no dimensions or more than
         64, bytes missing or left over, damaged gzip data, or gzip data in more than one member. Also if it is no
         regular file, such as a folder or a pipe, which is told before it is opened.
+    TypeError
+        If the path is none.
     OSError
         If the file cannot be read; FileNotFoundError if there is none.
 
@@ -86,6 +89,8 @@ def load_idx(path: str | os.PathLike[str]) -> IdxArray:
     ...     load_idx(path)
     array([7, 8, 9], dtype=uint8)
     """
+    if not is_a(path, str, os.PathLike):
+        raise TypeError(f"load_idx: path must be a str or a path, got {describe(path)}")
     name = os.fspath(path)
     if not stat.S_ISREG(Path(name).stat().st_mode):  # opening a pipe would wait until somebody writes to it
         raise IdxError(f"{name}: is not a regular file")

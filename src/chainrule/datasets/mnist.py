@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.ownership import read_only
 from chainrule.datasets.dataset import Dataset, Examples
 from chainrule.datasets.idx import IdxError, load_idx
@@ -35,6 +35,8 @@ def load_mnist(directory: str | os.PathLike[str]) -> Dataset:
     ------
     FileNotFoundError
         If one of the four files is there under none of its names.
+    TypeError
+        If `directory` is no path.
     NotADirectoryError
         If `directory` is something else.
     IdxError
@@ -56,6 +58,8 @@ def load_mnist(directory: str | os.PathLike[str]) -> Dataset:
     array([[0.],
            [1.]], dtype=float32)
     """
+    if not is_a(directory, str, os.PathLike):
+        raise TypeError(f"load_mnist: directory must be a str or a path, got {describe(directory)}")
     folder = Path(directory)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: is not a directory")

@@ -1,5 +1,7 @@
 """Fresh arrays for the `init` of parameters, whose arguments are checked here."""
 
+import math
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
@@ -23,6 +25,10 @@ Examples
 >>> Affine.init(np.random.default_rng(0), 784, 50, weights=draw)
 Affine(W=f32[784, 50], b=f32[50])
 """
+
+
+LARGEST = sys.maxsize // 8
+"""The most numbers of an array: they are drawn in float64."""
 
 
 def chosen(owner: str, weights: Initializer | None, std: float | None, default: Initializer) -> Initializer:
@@ -62,4 +68,8 @@ def filled(owner: str, value: float, dtype: DTypeLike, **sizes: int) -> Array:
 
 
 def _shape(owner: str, sizes: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(size(owner, name, each) for name, each in sizes.items())
+    shape = tuple(size(owner, name, each) for name, each in sizes.items())
+    if math.prod(shape) > LARGEST:
+        sides = ", ".join(f"{name} = {side}" for name, side in zip(sizes, shape, strict=True))
+        raise ValueError(f"{owner}: an array of {sides} is too large, it must have at most {LARGEST} numbers")
+    return shape

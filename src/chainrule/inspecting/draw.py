@@ -2,11 +2,12 @@
 # ruff: noqa: PLC0415  # what traces and draws is imported where it is used: training must not wait for it
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
-from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.arguments import describe, is_a, truth
 from chainrule.encoder import Encoder, Trainable, seed_hint
 from chainrule.layer import Layer
 
@@ -60,8 +61,8 @@ def draw(
     Raises
     ------
     TypeError
-        If the subject is no trace, layer or encoder, a trace comes with parameters, the width is no number, or the
-        title no text.
+        If the subject is no trace, layer or encoder, a trace comes with parameters, the width is no number,
+        `numbers` is not True or False, or the title no text.
     ValueError
         If there are not as many parameters as layers, or the width is no positive number.
 
@@ -86,8 +87,10 @@ def draw(
 
     if not is_a(width, int, float, np.integer, np.floating):
         raise TypeError(f"draw: width must be a number of pixels, got {describe(width)}")
-    if not 0 < width < math.inf:
-        raise ValueError(f"draw: width must be a positive number of pixels, got {width}")
+    if not 0 < width <= sys.float_info.max:
+        got = width if width <= sys.float_info.max else math.inf
+        raise ValueError(f"draw: width must be a positive number of pixels, got {got}")
+    numbers = truth("draw", "numbers", numbers)
     if not is_a(title, str):
         raise TypeError(f"draw: title must be a str, got {describe(title)}")
     if isinstance(subject, Trace):

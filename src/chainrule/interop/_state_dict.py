@@ -9,11 +9,10 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
-from attrs import has
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import check_tree, describe
 from chainrule.arrays.records import field_names, is_record
 from chainrule.arrays.types import is_array, is_tuple
 from chainrule.interop._conversions import form, in_numpy, moved
@@ -55,8 +54,7 @@ def entries(owner: str, layer: Any, params: Any) -> tuple[list[Entry], set[str]]
 
     `layer` is None if it is not known, and then records say themselves what they are in torch.
     """
-    if not (is_array(params) or is_tuple(params) or has(type(params))):
-        raise TypeError(f"{owner}: params must be arrays, in tuples and records, got {describe(params)}")
+    check_tree(f"{owner}: params", params)
     rows = [(module, *row) for module in _modules(owner, "", "", layer, params) for row in module.table.items()]
     beside = {module.name + key for module, key, weight in rows if weight is None}
     return [_entry(owner, module, key, weight) for module, key, weight in rows if weight is not None], beside

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from attrs import has
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.records import field_names
 from chainrule.arrays.types import is_tuple
 from chainrule.interop.parameters import names_of_fields, natural
@@ -107,7 +107,8 @@ def constant_at(frozen: Collection[Place], others: Sequence[str] = ()) -> Consta
 
     0 is a lone array.
     """
-    if isinstance(frozen, str) or not all(isinstance(each, int | str) for each in frozen):
+    is_list = is_a(frozen, Collection) and not is_a(frozen, str)
+    if not is_list or not all(isinstance(each, int | str) for each in frozen):
         raise TypeError(f"as_layer: frozen must be names or positions in a list, got {frozen!r}")
     return partial(_constant_at, tuple(frozen), tuple(others))
 

@@ -313,6 +313,11 @@ def compiled(f: Callable[Q, R], **options: Any) -> Callable[Q, R]:
         becomes a tensor. All else that is no tensor is a constant of the program: give a seed as a tensor, or each
         compiles anew. torch records nothing of it.
 
+    Raises
+    ------
+    TypeError
+        If `f` is no function.
+
     Examples
     --------
     >>> import torch
@@ -324,6 +329,8 @@ def compiled(f: Callable[Q, R], **options: Any) -> Callable[Q, R]:
     >>> loss, params.b
     (tensor(9.), tensor([-3.]))
     """
+    if not callable(f):
+        raise TypeError(f"compiled: f must be a function of trees, got {describe(f)}")
     return partial(_torch_compiled.call, f, {}, options)
 
 

@@ -123,6 +123,7 @@ def network_report(
 ) -> Report:
     """The report of `check_network`."""
     _expect(network, (Layer, Encoder), "check_network")
+    quick = is_quick(effort, "check_network")
     _expect_names(only, LAWS["network"], "check_network")
     subject, given = as_trees(network, params)
     of_layer = layer_report(network, params, x, rng=rng, surrogate=False, effort=effort, only=_those(only, LAYER_LAWS))
@@ -141,7 +142,7 @@ def network_report(
     given, x, targets = in_native_order((given, x, targets))
     laws = {name: partial(law, subject) for name, law in chosen(NETWORK_LAWS, only).items()}
     of_both = verdicts_of("check_network", laws, loss, given, x, targets, rng=rng)
-    of_layers = LAYER_LAWS | QUICK_FORMS if is_quick(effort, "check_network") else LAYER_LAWS
+    of_layers = LAYER_LAWS | QUICK_FORMS if quick else LAYER_LAWS
     placed = with_places(of_both, subject, given, x, rng, of_layers)
     return Report(of_layer.verdicts + of_loss.verdicts + placed, of_layer.example or of_loss.example)
 
@@ -218,8 +219,11 @@ def _same_shape(param: Array, grad: Array) -> Array:
 
 
 def _expect_names(only: Collection[str] | None, names: Collection[str], check: str) -> None:
-    for name in only or ():
-        if name not in names:
+    if only is not None and (is_a(only, str) or not is_a(only, Collection)):
+        hint = f": write [{only!r}]" if is_a(only, str) else ""
+        raise TypeError(f"{check}: only must be a collection of names of laws, got {describe(only)}{hint}")
+    for name in () if only is None else only:
+        if not is_a(name, str) or name not in names:
             raise ValueError(f"{check}: only={name!r} is none of its laws, which are {', '.join(names)}")
 
 

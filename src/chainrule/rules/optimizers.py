@@ -25,16 +25,16 @@ from itertools import repeat
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from attrs import field, frozen, has
+from attrs import field, frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_a, number
+from chainrule.arrays.arguments import check_tree, describe, is_a, number
 from chainrule.arrays.libraries import can_meet, namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import NUMPY, borrowed, native, read_only
-from chainrule.arrays.records import PARTS, dissected, summary, unchecked
+from chainrule.arrays.records import PARTS, dissected, is_record, summary, unchecked
 from chainrule.arrays.tuned import TUNED, Tuned
-from chainrule.arrays.types import Array, Labels, is_array, is_numpy, is_tuple
+from chainrule.arrays.types import Array, Labels, is_numpy, is_tuple
 from chainrule.naming import options_of
 from chainrule.optimizer import State
 from chainrule.rules.counterparts import tree_misfit
@@ -186,10 +186,11 @@ class ArrayOptimizer:
         Raises
         ------
         TypeError
-            If there is something in the tree that is no array of floats.
+            If an array in the tree is not of floats, or there is none in it, but in tuples and records that are empty.
         """
         leaves = [(f"{self.name}: params{path}", leaf) for path, leaf in tree.named_leaves(params)]
-        self.check_tree(params)
+        if not (leaves or _is_empty(params)):
+            raise TypeError(f"{self.name}: params must be arrays, in tuples and records, got {describe(params)}")
         libraries = [namespace(leaf, name=name) for name, leaf in leaves]
         zeros = [
             tree.replace(
@@ -231,8 +232,7 @@ class ArrayOptimizer:
 
     def check_tree(self, params: object) -> None:
         """Refuse what is no tree of arrays, such as a record of a plain class."""
-        if not (is_array(params) or is_tuple(params) or has(type(params))):
-            raise TypeError(f"{self.name}: params must be arrays, in tuples and records, got {describe(params)}")
+        check_tree(f"{self.name}: params", params)
 
     def rate(self, state: State[P]) -> Scalar:
         """The rate of the next step."""
@@ -417,6 +417,11 @@ class InPlace(Tuned):
         """`a + b`."""
         out = self.rooms.pop(id(b), None)
         return super().plus(a, b) if out is None else np.add(a, b, out=out)
+
+
+def _is_empty(tree: object) -> bool:
+    """Tell whether a tree without arrays is the parameters of something: of what has none, or options alone."""
+    return all(map(_is_empty, tree)) if is_tuple(tree) else is_record(type(tree))
 
 
 def _shown(option: Any) -> str:

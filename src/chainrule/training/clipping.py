@@ -14,7 +14,7 @@ import numpy as np
 from attrs import frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import number
+from chainrule.arrays.arguments import check_tree, number
 from chainrule.arrays.libraries import namespace
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.tuned import TUNED
@@ -49,6 +49,7 @@ class ClipByGlobalNorm:
         """The gradients themselves if their norm is at most `most`; else copies, scaled to it."""
         leaves = tree.leaves(grads)
         if not leaves:
+            check_tree("clip_by_global_norm: grads", grads)
             return grads
         libraries = {namespace(leaf, name="clip_by_global_norm: grads") for leaf in leaves}
         if libraries == {TUNED}:

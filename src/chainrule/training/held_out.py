@@ -6,7 +6,7 @@ from typing import Any, SupportsFloat, TypeAlias
 import numpy as np
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.libraries import namespace
 from chainrule.arrays.types import Array
 from chainrule.naming import unbound
@@ -66,6 +66,8 @@ def named_metrics(metrics: Iterable[Metric]) -> dict[str, Metric]:
     """Metrics by the names of their functions."""
     if callable(metrics):
         raise TypeError(f"train: metrics must be a tuple of functions, got {describe(metrics)}: write (accuracy,)")
+    if is_a(metrics, str) or not is_a(metrics, Iterable):
+        raise TypeError(f"train: metrics must be a tuple of functions, got {describe(metrics)}")
     found: dict[str, Metric] = {}
     for metric in metrics:
         name = getattr(unbound(metric), "__name__", None)

@@ -47,7 +47,7 @@ def combine(shards: Sequence[G], sizes: Sequence[int]) -> G:
         If there are no shards, another number of sizes than of shards, or trees that differ; or if a size is not
         positive.
     TypeError
-        If a size is no integer.
+        If the shards or the sizes are no list, or a size no integer.
 
     Examples
     --------
@@ -62,6 +62,9 @@ def combine(shards: Sequence[G], sizes: Sequence[int]) -> G:
     >>> all(np.allclose(a, b, rtol=0, atol=1e-15) for a, b in pairs)
     True
     """
+    for name, given in (("shards", shards), ("sizes", sizes)):
+        if not hasattr(given, "__len__") or getattr(given, "shape", None) == ():
+            raise TypeError(f"combine: {name} must be a list, got {describe(given)}")
     if not shards:
         raise ValueError("combine: there are no shards")
     if len(sizes) != len(shards):

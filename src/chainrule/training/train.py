@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, generator, is_a
+from chainrule.arrays.arguments import describe, generator, is_a, remedy
 from chainrule.arrays.arguments import size as counted
 from chainrule.arrays.cells import first_cell
 from chainrule.arrays.types import Generator, Labels, is_numpy, is_tuple, library_name
@@ -155,12 +155,15 @@ def train(
         if not is_numpy(leaf):
             what = f"{describe(leaf)} of {library_name(leaf)}"
             raise TypeError(f"train: params{path} must be a NumPy array, got {what}")
+    if not is_a(loss, Loss):
+        raise TypeError(f"train: loss must be a Loss, got {describe(loss)}{remedy(loss)}")
+    measured = named_metrics(metrics)
     stepping: Any = training_step  # its overloads are for networks whose type is known
     step = stepping(network, loss, optimizer, adjust=adjust)
     x, targets = _pair("data", data)
     n = _some_rows("train", "data", x=x, targets=targets)
     batch_size = counted("train", "size", size, least=1)
-    if held_out is None and metrics:
+    if held_out is None and measured:
         raise ValueError("train: metrics need held_out data to be measured on")
     if held_out is None and patience is not None:
         raise ValueError("train: patience needs held_out data, whose loss it waits for")
@@ -179,7 +182,7 @@ def train(
         every=None if every is None else counted("train", "every", every, least=1),
         held_out=None
         if held_out is None
-        else _held_out(_pair("held_out", held_out), targets, loss, metrics, batch_size),
+        else _held_out(_pair("held_out", held_out), targets, loss, measured, batch_size),
         patience=None if patience is None else counted("train", "patience", patience, least=1),
     )
     begun = course.begun(params, optimizer.init(params), GeneratorState.of(rng)) if start is None else start
@@ -201,7 +204,7 @@ def _some_rows(owner: str, name: str, **parts: Any) -> int:
     return n
 
 
-def _held_out(data: tuple[Any, Any], targets: Any, loss: Any, metrics: Sequence[Metric], size: int) -> HeldOut:
+def _held_out(data: tuple[Any, Any], targets: Any, loss: Any, metrics: dict[str, Metric], size: int) -> HeldOut:
     n = _some_rows("train: held_out", "held_out", x=data[0], targets=data[1])
     seen, (given, counts) = _labels(targets)[0], _labels(data[1])
     if seen is not None and given is not None:
@@ -209,7 +212,7 @@ def _held_out(data: tuple[Any, Any], targets: Any, loss: Any, metrics: Sequence[
         if unseen.any():
             what = f"held_out targets have the label {first_cell(given, unseen)}"
             raise ValueError(f"train: {what}, which no target to train on has")
-    return HeldOut(*data, n, loss, named_metrics(metrics), max(size, PIECE))
+    return HeldOut(*data, n, loss, metrics, max(size, PIECE))
 
 
 def _labels(targets: Any) -> tuple[Labels | None, Any]:
