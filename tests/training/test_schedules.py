@@ -261,7 +261,7 @@ def test_a_rate_is_a_number_of_any_kind(rate: Any) -> None:
     assert new.tolist() == [0, 0]
 
 
-SCHEDULES = [
+OF_ALL_KINDS = [
     constant(0.1),
     linear(1, 2, 5),
     cosine(1, 2, 5),
@@ -272,16 +272,16 @@ SCHEDULES = [
 ]
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: str(schedule.name))
+@pytest.mark.parametrize("schedule", OF_ALL_KINDS, ids=lambda schedule: str(schedule.name))
 def test_a_step_is_one_number_from_0_on(schedule: Schedule) -> None:
     others = ("a", "str"), (None, "NoneType"), (np.arange(3), "i64[3]"), (np.array("a"), "<U1[]"), ([1], "list")
     for step, got in others:
         with pytest.raises(TypeError) as refused:
             schedule(step)
         assert str(refused.value) == f"{schedule.name}: the step must be a whole number, got {got}"
-    for step in (-3, np.int64(-3), np.array(-3)):
+    for below in (-3, np.int64(-3), np.array(-3)):
         with pytest.raises(ValueError, match=rf"^{schedule.name}: the step must be >= 0, got -3$"):
-            schedule(step)
+            schedule(below)
     assert schedule(2) == schedule(np.int8(2)) == schedule(np.array(2))
 
 
