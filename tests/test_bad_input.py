@@ -241,6 +241,10 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+def of_a_seed(seed: object) -> Any:
+    return two_layer.network
+
+
 def trained(loss: Any = softmax_cross_entropy, network: Any = two_layer.network, **others: Any) -> Any:
     return train(network, loss, sgd(0.1), PARAMS, (X, LABELS), rng=rng(), size=2, epochs=1, **others)
 
@@ -285,7 +289,7 @@ def trained(loss: Any = softmax_cross_entropy, network: Any = two_layer.network,
         ),
         (lambda: trained(metrics=3), "train: metrics must be a tuple of functions, got int"),
         (
-            lambda: trained(huber, lambda seed: two_layer.network),
+            lambda: trained(huber, of_a_seed),
             "train: loss must be a Loss, got function: call it first, as huber(...)",
         ),
         (lambda: untyped(draw)(relu, (), numbers=np.ones(2)), "draw: numbers must be True or False, got f64[2]"),

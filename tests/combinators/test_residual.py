@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Affine, Layer, Unit, add, affine, prediction, relu, residual, sequential, sigmoid, tree
+from chainrule import Affine, Array, Layer, Unit, add, affine, prediction, relu, residual, sequential, sigmoid, tree
 from chainrule.parts import Around
 from strategies import normal
 from untyped import untyped
@@ -57,23 +57,27 @@ def test_a_layer_that_changes_the_shape_is_refused_with_both_shapes() -> None:
             call(params, x)
 
 
-def of(forward: Any, backward: Any) -> Layer[Unit, Any]:
-    """A layer without parameters and without a rule."""
-    return Layer(forward, backward)
+def in_float32(given: Unit, array: Array) -> tuple[Array, Unit]:
+    return array.astype(np.float32), ()
 
 
-HALVED = of(lambda params, x: (x.astype(np.float32), ()), lambda cache, dout: (dout.astype(np.float32), ()))
-"""A layer that computes in float32 whatever it gets."""
+def unchanged(params: Unit, x: Array) -> tuple[Array, Unit]:
+    return x, ()
+
+
+def beside_relu(layer: Layer[Any, Any]) -> Layer[Any, Any]:
+    return add(layer, relu)
 
 
 def test_a_layer_that_changes_the_dtype_is_refused_with_both_dtypes() -> None:
     message = "residual: the layer must keep the dtype of x, but makes float32 of float64"
-    for call in (residual(HALVED).forward, prediction(residual(HALVED))):
+    layer = residual(Layer(in_float32, in_float32))
+    for call in (layer.forward, prediction(layer)):
         with pytest.raises(TypeError, match=f"^{message}$"):
             call((), np.ones((2, 3)))
 
 
-@pytest.mark.parametrize("combine", [residual, lambda layer: add(layer, relu)])
+@pytest.mark.parametrize(("combine", "params"), [(residual, ()), (beside_relu, ((), ()))])
 @pytest.mark.parametrize(
     ("dx", "error", "message"),
     [
@@ -83,10 +87,14 @@ def test_a_layer_that_changes_the_dtype_is_refused_with_both_dtypes() -> None:
         (None, TypeError, "backward: the layer gave no dx where it was wanted"),
     ],
 )
-def test_a_dx_that_can_not_be_added_is_refused(combine: Any, dx: Any, error: type[Exception], message: str) -> None:
-    network = combine(of(lambda params, x: (x, ()), lambda cache, dout: (dx, ())))
-    x = np.ones((2, 3))
-    out, cache = network.forward((), x) if combine is residual else network.forward(((), ()), x)
+def test_a_dx_that_can_not_be_added_is_refused(
+    combine: Any, params: Any, dx: Any, error: type[Exception], message: str
+) -> None:
+    def backward(cache: Unit, dout: Array) -> tuple[Any, Unit]:
+        return dx, ()
+
+    network = combine(Layer(unchanged, backward))
+    out, cache = network.forward(params, np.ones((2, 3)))
     with pytest.raises(error, match=re.escape(message)):
         network.backward(cache, out)
 

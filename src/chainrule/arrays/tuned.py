@@ -158,7 +158,7 @@ class Tuned:
         return x.flags.writeable
 
     def shared(self, x: Any, /) -> Any:
-        return read_only(x) if isinstance(x, np.ndarray) and x.flags.writeable else x  # no layer has judged x yet
+        return read_only(x) if is_numpy(x) and x.flags.writeable else x  # no layer has judged x yet
 
     def plus(self, a: Array, b: Array, /) -> Array:
         if a.flags.writeable:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.arrays.arguments import check_tree, describe
+from chainrule.arrays.arguments import check_tree, describe, is_a
 from chainrule.arrays.records import field_names, is_record
 from chainrule.arrays.types import is_array, is_tuple
 from chainrule.interop._conversions import form, in_numpy, moved
@@ -76,8 +76,8 @@ def check_own(layer: Any, value: Any) -> None:
         return
     for each, own in zip(layers_of(layer), value if is_tuple(value) else (), strict=False):
         check_own(each, own)
-    arithmetic = getattr(getattr(layer, "forward", None), "__self__", None)
-    if isinstance(arithmetic, LayerArithmetic) and not (arithmetic.record is tuple and is_tuple(value) and not value):
+    arithmetic: Any = getattr(getattr(layer, "forward", None), "__self__", None)
+    if is_a(arithmetic, LayerArithmetic) and not (arithmetic.record is tuple and is_tuple(value) and not value):
         arithmetic.refuse(value)
 
 

@@ -197,7 +197,7 @@ class LayerArithmetic(Generic[P, C]):
             return forward(xp, params, x)
 
         def of_nothing(xp: Namespace, params: P, x: Array) -> tuple[Array, C]:
-            known = type(params) is tuple and not params and type(x) is np.ndarray and x.dtype.kind == "f"
+            known = params.__class__ is tuple and not params and type(x) is np.ndarray and x.dtype.kind == "f"
             if not known or fits is not None:
                 admit(params, x)
             return forward(xp, params, x)

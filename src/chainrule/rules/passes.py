@@ -94,7 +94,7 @@ class Crossing:
 def _called(network: Any, params: Any, x: Any) -> tuple[Array, Any]:
     """The pair that forward of a network without a rule gives."""
     name = f"{name_of(network)} forward"
-    if isinstance(network, Layer) and not is_array(x):
+    if hasattr(network, "backward") and not is_array(x):  # what an encoder reads may be anything
         namespace(x, name=f"{name}: x")
     out, cache = two(network.forward(params, x), name, "(out, cache)")
     namespace(out, name=f"{name}: out")
@@ -104,9 +104,9 @@ def _called(network: Any, params: Any, x: Any) -> tuple[Array, Any]:
 def _transposed(network: Any, cache: Any, dout: Array) -> tuple[Array, Any]:
     """The pair that backward of a network gives."""
     given: Any = network.backward(cache, dout)
-    if type(given) is tuple and len(given) == 2:
-        return given
-    return two(given, f"{name_of(network)} backward", "(dx, grads)")
+    pair = given.__class__ is tuple and len(given) == 2
+    dx, grads = given if pair else two(given, f"{name_of(network)} backward", "(dx, grads)")
+    return dx, grads
 
 
 def _foreign_forward(layer: Layer[Any, Any], xp: Namespace, params: Any, x: Array) -> tuple[Array, Any]:
