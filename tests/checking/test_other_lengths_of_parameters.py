@@ -101,8 +101,8 @@ WRONG: dict[str, tuple[Layer[Any, Any], Any, str]] = {
     "outputs beyond 128": (product(outputs_beyond_128), W, "x (6, 5) and parameters with 129 numbers in place of 4"),
     "dx beyond 128": (product(dx_beyond_128), W, "x (6, 129) and parameters with 129 numbers in place of 5"),
     "one output": (product(of_one_output), W, "x (6, 5) and parameters with 1 number in place of 4"),
-    "halves beyond 32": (halves(32), W, "x (6, 5) and parameters with 128 numbers in place of 4"),
-    "halves beyond 64": (halves(65), W, "x (6, 5) and parameters with 130 numbers in place of 4"),
+    "halves beyond 32": (halves(32), W, "x (6, 5) and parameters with 64 numbers in place of 4"),
+    "halves beyond 64": (halves(65), W, "x (6, 5) and parameters with 256 numbers in place of 4"),
     "gates beyond 64": (gates(64), (W, U), "x (6, 5) and parameters with 65 numbers in place of 2"),
 }
 

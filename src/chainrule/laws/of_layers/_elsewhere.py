@@ -48,12 +48,32 @@ class Unfit:
         same_axes = base.out.shape[: base.x.ndim] == base.x.shape and trial.out.shape[: trial.x.ndim] == trial.x.shape
         return self.error is not None and same_axes
 
+    @property
+    def is_squeezed(self) -> bool:
+        """True if a result has the numbers of its argument, and lacks an axis of one, or has one more.
+
+        That is no accident: an x that is broadcast, or of which a part is taken, has a result of other numbers.
+        """
+        return self.shape is not None and _without_ones(self.shape) == _without_ones(self._expected)
+
+    @property
+    def _expected(self) -> tuple[int, ...]:
+        return self.trial.arguments[self.field].shape
+
     def verdict(self, law: str, case: str) -> Verdict:
+        """The verdict that nothing can be told; that it is wrong, if forward treats an axis of one as any other."""
+        if self.is_squeezed and self.trial.out.ndim == self.base.out.ndim:
+            note = f"{case}: has shape {self.shape}, expected {self._expected}: is an axis of 1 squeezed away?"
+            return Verdict(law, self.field, ok=False, note=note)
         if self.error is not None:
             found = f"backward raises {type(self.error).__name__}: {self.error}"
         else:
-            found = f"has shape {self.shape}, expected {self.trial.arguments[self.field].shape}"
+            found = f"has shape {self.shape}, expected {self._expected}"
         return Verdict(law, self.field, ok=False, undecided=True, note=f"{case}: {found}", advice=refuse(self.trial))
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
 
 
 @frozen(eq=False)
@@ -74,7 +94,8 @@ def judged_at(
 ) -> list[Verdict]:
     """The derivative at another x or other parameters, if the layer takes them and its values are finite.
 
-    Fields of `but` are left out, and so is an answer of backward that does not fit, unless it counts.
+    Fields of `but` are left out, and so is an answer of backward that does not fit, unless it counts, as a squeezed one
+    always does.
     """
     trial = _taken(base.layer, base.params if other.params is None else other.params, other.x)
     if trial is None or not np.isfinite(trial.out).all() or not trial.out.size or _is_singular(trial, base):
@@ -86,7 +107,8 @@ def judged_at(
     with np.errstate(all="ignore"):
         unfit = _unfit(base, trial, douts[0])
         if unfit is not None:
-            return [unfit.verdict(law, other.words)] if counts is None or counts(unfit) else []
+            counted = counts is None or unfit.is_squeezed or counts(unfit)
+            return [unfit.verdict(law, other.words)] if counted else []
         asked = Asked(0 if few else 2, other.words, but=but)
         compared = partial(by_directions, law, douts=douts, rng=rng, asked=asked)
         verdicts: list[Verdict] = compared(trial)

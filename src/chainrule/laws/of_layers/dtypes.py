@@ -14,6 +14,7 @@ from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._beside_float64 import UNITS, Allowance, BesideFloat64, largest_of
+from chainrule.laws.of_layers.sizes import of_other_lengths
 from chainrule.laws.of_layers.structure import dtype_of
 from chainrule.laws.trials.copies import in_dtype
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, measured
@@ -72,6 +73,9 @@ def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
         verdicts += subject.judged(other, single, case, evolve(in_single, units=units))
     for case, other in _with_larger(layer, x, rng):
         verdicts += subject.judged(other, single, case, Allowance(may_overflow=True, units=UNITS * LARGER**3))
+    for case, other, resized, units in _of_other_lengths(layer, params, x, rng):
+        there = evolve(subject, params=resized, largest={})
+        verdicts += there.judged(other, single, case, evolve(in_single, units=units))
     verdicts += subject.judged(x, half, "", Allowance(is_given=own == half))
     return one_each(verdicts)
 
@@ -101,6 +105,21 @@ def _of_other_columns(layer: Any, params: Any, x: Any, rng: np.random.Generator)
         if columns != x.shape[-1] and x[..., 0].size * columns <= MOST_NUMBERS:
             units = UNITS * math.sqrt(max(1, columns / x.shape[-1]))
             yield f", with {columns} columns", rng.choice(x.reshape(-1), (*x.shape[:-1], columns)), units
+
+
+def _of_other_lengths(
+    layer: Any, params: Any, x: Any, rng: np.random.Generator
+) -> Iterator[tuple[str, Any, Any, float]]:
+    """Parameters of other lengths after the x that fits them, and the units that results may then be off by.
+
+    What goes through the longest axis one by one rounds as often as that is long.
+    """
+    if isinstance(layer, Encoder):
+        return
+    longest = max((n for leaf in tree.leaves(params) for n in leaf.shape), default=1)
+    for case, (resized, other) in of_other_lengths(in_dtype(params, np.float64), x, rng).items():
+        most = max(n for leaf in tree.leaves(resized) for n in leaf.shape)
+        yield f", {case}", other, resized, UNITS * math.sqrt(max(1, most / longest))
 
 
 def _with_larger(layer: Any, x: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:

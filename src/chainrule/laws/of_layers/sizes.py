@@ -41,9 +41,12 @@ LONG = 257
 VECTORS = (1, 2, 3, 7, 8, 9, 10, 15, 16, 17, 23, 31, 32, 33, 63, 64, 65, 100, 128, 129, 256, 257)
 """Numbers of columns, of a layer whose parameters are vectors of as many numbers, as those of a norm are."""
 
-MATRICES = (1, 8, 23, 32, 33, 65, 128, 129)
+MATRICES = (1, 8, 16, 23, 32, 33, 64, 65, 128, 129, 256)
 """Numbers of rows or columns of parameters that are matrices: as many as blocks have, one more, and 7 more than 16. An
 axis also becomes as long as the other one: a square may be taken for its transpose."""
+
+FEW_LENGTHS = (1, 33, 129)
+"""Some of them, where less depends on a length: an axis that may be squeezed away, and more than blocks have."""
 
 ENOUGH = 2**14
 """The most numbers in parameters that are made for a check, if it was given fewer."""
@@ -229,11 +232,11 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
 
 
 def of_other_lengths(params: Any, x: Any, rng: np.random.Generator) -> dict[str, tuple[Any, Array]]:
-    """Some parameters of other lengths, in words, with the x that fits them: a square, and more than blocks have."""
+    """Some parameters of other lengths, in words, with the x that fits them: a square, and few of other sizes."""
     if not (is_numpy(x) and x.ndim > 1 and x.dtype.kind == "f"):
         return {}
     lengths = _lengths(tree.leaves(params))
-    tried = [Resized(length, k, together=False) for length in lengths for k in (*lengths, 33, 65) if k != length]
+    tried = [Resized(length, k, together=False) for length in lengths for k in (*lengths, *FEW_LENGTHS) if k != length]
     made = {f"for parameters {each.in_words(vectors=False)}": _resized(params, x, each, rng) for each in tried}
     return {words: each for words, each in made.items() if each is not None}
 
