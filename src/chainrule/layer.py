@@ -63,8 +63,9 @@ class Layer(Generic[P, C]):
         Whether a row of the output depends on other rows of the input, or on its place among them. Most layers treat
         each example alone, and tools that stack batches rely on it.
     event_axes
-        How many of the last axes belong to one example: 0 if each number is one, 1 for rows of features. None if only
-        the parameters or `x` say it: then the first axis counts the examples.
+        How many of the last axes belong to one example: 0 if each number is one, 1 for rows of features. All axes
+        before them count the examples, however many there are. None if only the parameters or `x` say it: then the
+        first axis counts the examples.
     in_torch
         How its parameters stand in torch's `state_dict`, if not as their records say (see `chainrule.rules.InTorch`).
     operations

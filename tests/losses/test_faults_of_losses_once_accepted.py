@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Array, Labels, Layer, Loss, Report, check_layer, check_loss, own
+from chainrule import Array, Labels, Layer, Loss, Report, check_layer, check_loss, laws, own
 from strategies import seeded
 
 RNG = np.random.default_rng
@@ -851,3 +851,19 @@ def test_a_gradient_of_another_class_of_arrays_is_wrong(kind: type[Array]) -> No
     report = checked(made(backward=lambda c, d: slopes(c, d).view(kind)))
     note = f"loss_structure, dout: is a {kind.__name__}, expected an ordinary array"
     assert note in words_of(report)
+
+
+def test_a_gradient_that_is_squeezed_at_one_column_is_wrong() -> None:
+    def forward(out: Array, targets: Array) -> tuple[Any, Array]:
+        return np.square(out - targets).mean(), own(out - targets)
+
+    def backward(off: Array, dloss: Any) -> Array:
+        dout = off * (2 * dloss / off.size)
+        return dout if dout.shape[-1] > 1 else dout[:, 0]
+
+    def rows(out: Array, targets: Array) -> Array:
+        return np.square(out - targets).mean(axis=-1)
+
+    (verdict,) = laws.loss_targets(Loss(forward, backward, rows), OUT, TARGETS, RNG(0))
+    assert verdict.wrong
+    assert verdict.note == "with 1 column: has shape (6,), expected (6, 1): is an axis of 1 squeezed away?"

@@ -12,7 +12,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.layouts import SINGULAR
 from chainrule.laws.trials.directions import Asked, by_directions, refuse
-from chainrule.laws.trials.sizes import rms
+from chainrule.laws.trials.sizes import rms, same_but_for_ones
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
 
 MOST_NUMBERS = 2**20
@@ -27,6 +27,10 @@ IN_FLOAT16 = 1e-6
 ROUND_ABOUT = 2.0**-44
 """An error of a slope that is let pass at other x, of dout. Far out, x (1 + erf(x)) is a staircase whose steps are
 roundings of 1, which finite steps of x turn into slopes of 256 times as much; and so do multiples of it."""
+
+
+SQUEEZED = "is an axis of 1 squeezed away?"
+"""The words for a gradient whose shape is that of its argument but for axes of one."""
 
 
 @frozen(eq=False)
@@ -54,7 +58,7 @@ class Unfit:
 
         That is no accident: an x that is broadcast, or of which a part is taken, has a result of other numbers.
         """
-        return self.shape is not None and _without_ones(self.shape) == _without_ones(self._expected)
+        return self.shape is not None and same_but_for_ones(self.shape, self._expected)
 
     @property
     def _expected(self) -> tuple[int, ...]:
@@ -63,17 +67,13 @@ class Unfit:
     def verdict(self, law: str, case: str) -> Verdict:
         """The verdict that nothing can be told; that it is wrong, if forward treats an axis of one as any other."""
         if self.is_squeezed and self.trial.out.ndim == self.base.out.ndim:
-            note = f"{case}: has shape {self.shape}, expected {self._expected}: is an axis of 1 squeezed away?"
+            note = f"{case}: has shape {self.shape}, expected {self._expected}: {SQUEEZED}"
             return Verdict(law, self.field, ok=False, note=note)
         if self.error is not None:
             found = f"backward raises {type(self.error).__name__}: {self.error}"
         else:
             found = f"has shape {self.shape}, expected {self._expected}"
         return Verdict(law, self.field, ok=False, undecided=True, note=f"{case}: {found}", advice=refuse(self.trial))
-
-
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(n for n in shape if n != 1)
 
 
 @frozen(eq=False)
@@ -176,6 +176,11 @@ def with_floor(base: Trial, rng: np.random.Generator) -> Trial:
     dx = np.abs(base.back(draw(base.out, rng))["dx"])
     gain = float(np.mean(dx, where=np.isfinite(dx))) if np.isfinite(dx).any() else 0.0
     return evolve(base, floor=ROUND_ABOUT * max(1.0, gain))
+
+
+def doubted(verdicts: list[Verdict], advice: str) -> list[Verdict]:
+    """Verdicts at arguments that the layer may not be meant for: what is wrong there tells nothing for sure."""
+    return [evolve(each, undecided=True, advice=advice) if each.wrong else each for each in verdicts]
 
 
 def worst_by_field(verdicts: list[Verdict]) -> list[Verdict]:

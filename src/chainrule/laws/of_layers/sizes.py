@@ -16,6 +16,7 @@ from chainrule.laws.of_layers._elsewhere import (
     MOST_NUMBERS,
     Elsewhere,
     Unfit,
+    doubted,
     judged_at,
     takes,
     with_floor,
@@ -56,6 +57,9 @@ PATIENCE = 5.0
 
 MIXED = (33, 129)
 """Numbers of columns with numbers of several sizes in them: what is left of a block may have a branch of its own."""
+
+REFUSE_AXES = "If rows are meant to have one axis, let forward refuse more of them, or leave out event_axes"
+"""The advice where a pair, which may be written for one axis of rows, is wrong for two that a law has made."""
 
 COUPLED_ROWS = (1, 2, 3, 6, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
 """Numbers of rows of a layer that couples them."""
@@ -120,7 +124,8 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     if has_rows:
         twice = np.stack([x, x[::-1]])
         words = f"for x {twice.shape}, which has two axes of rows"
-        verdicts += judged_at("other_sizes", base, Elsewhere(words, twice), rng)
+        found = judged_at("other_sizes", base, Elsewhere(words, twice), rng)
+        verdicts += found if layer.rule is not None else doubted(found, REFUSE_AXES)
     if not any(each.wrong for each in verdicts):
         verdicts += _with_parameters(base, x, rng)
     return [evolve(each, note=note) if each.ok else each for each in worst_by_field(verdicts)]

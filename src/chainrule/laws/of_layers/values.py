@@ -6,13 +6,12 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
-from chainrule.laws.of_layers._elsewhere import Elsewhere, judged_at, with_floor, worst_by_field
+from chainrule.laws.of_layers._elsewhere import Elsewhere, doubted, judged_at, with_floor, worst_by_field
 from chainrule.laws.of_layers._other_numbers import (
     FIELDS,
     beyond_the_domain,
@@ -85,7 +84,7 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
             break
     if not _wrong(verdicts):
         for case, other in beyond_the_domain(base.x, rng, base.names.x):
-            verdicts += _doubted(judged_at("other_values", base, Elsewhere(case, other), rng), refuse(base))
+            verdicts += doubted(judged_at("other_values", base, Elsewhere(case, other), rng), refuse(base))
     if tree.leaves(params):
         moved = tree.map(partial(of_the_same_signs, rng), base.params)
         for case, other in (
@@ -108,11 +107,6 @@ def _farther_out(base: Trial, rng: np.random.Generator) -> list[Verdict]:
 def _wrong(verdicts: list[Verdict]) -> set[str]:
     """The fields that are wrong: where else they are is not asked."""
     return {each.field for each in verdicts if each.wrong}
-
-
-def _doubted(verdicts: list[Verdict], advice: str) -> list[Verdict]:
-    """Verdicts at numbers that the layer may not be meant for: what is wrong there tells nothing for sure."""
-    return [evolve(each, undecided=True, advice=advice) if each.wrong else each for each in verdicts]
 
 
 def _of_both_signs(base: Trial, rng: np.random.Generator, but: Container[str]) -> list[Verdict]:
@@ -142,7 +136,7 @@ def _of_both_signs(base: Trial, rng: np.random.Generator, but: Container[str]) -
         case = "for parameters with zeros where they had none"
         some = {i: with_zeros(leaves[i], rng) for i in one_sign}
         found += judged_at("other_values", base, Elsewhere(case, base.x, replaced(base.params, some)), rng, but=but)
-        verdicts += _doubted(found, REFUSE_PARAMETERS)
+        verdicts += doubted(found, REFUSE_PARAMETERS)
     return verdicts
 
 
@@ -160,7 +154,7 @@ def _of_one_sign(base: Trial, rng: np.random.Generator, but: Container[str]) -> 
         case = f"for parameters of one sign, {words} as large"
         other = replaced(base.params, {i: times * leaves[i] for i in signed})
         found = judged_at("other_values", base, Elsewhere(case, base.x, other), rng, but=but)
-        verdicts += found if in_unit and times < 1 else _doubted(found, REFUSE_PARAMETERS)
+        verdicts += found if in_unit and times < 1 else doubted(found, REFUSE_PARAMETERS)
     return verdicts
 
 

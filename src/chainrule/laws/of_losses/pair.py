@@ -12,6 +12,7 @@ from chainrule.checking.verdict import Verdict, compare
 from chainrule.laws.of_layers.derivative import derivative
 from chainrule.laws.of_layers.structure import like_argument
 from chainrule.laws.of_losses._as_layer import IGNORED, as_layer, of_ignored, renamed, rounding_of_loss, run_loss
+from chainrule.laws.of_losses._slopes import with_slopes
 from chainrule.laws.trials.copies import in_float64, targets_in_float64, writable
 from chainrule.loss import Loss
 from chainrule.rules.passes import in_pass
@@ -84,7 +85,8 @@ def loss_derivative(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gen
 def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> list[Verdict]:
     """`backward` is linear in `dloss`: `b(k) = k b(1)`, and `b(0) = 0` exactly.
 
-    A `dloss` of nan shows in it wherever it is not 0.
+    A `dloss` of nan shows in it wherever it is not 0. If all of it is 0, as where `out` is the targets, an `out` beside
+    it is taken.
 
     Parameters
     ----------
@@ -108,6 +110,7 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     True
     """
     out, targets = in_float64(out), targets_in_float64(targets)
+    out = with_slopes(loss, out, targets, rng)
     _, cache = run_loss(loss, out, targets)
     k = 1.5 + float(rng.random())
     once, often, never = (np.array(loss.backward(cache, dloss)) for dloss in (1.0, k, 0.0))

@@ -13,17 +13,19 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict
+from chainrule.laws.of_layers._elsewhere import SQUEEZED
 from chainrule.laws.of_layers._tokens import EQUAL
 from chainrule.laws.of_layers.douts import any_dout
 from chainrule.laws.of_layers.values import other_values
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, of_ignored, one_verdict, run_loss
 from chainrule.laws.of_losses._cases import other_sizes, other_targets, soft_targets, targets_in_other_dtypes
+from chainrule.laws.of_losses._slopes import with_slopes
 from chainrule.laws.of_losses.memory import written_to
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import Asked, by_directions, refuse
 from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.rounding import units_of
-from chainrule.laws.trials.sizes import in_unit_interval, sizes_of
+from chainrule.laws.trials.sizes import in_unit_interval, same_but_for_ones, sizes_of
 from chainrule.laws.trials.trial import Trial, measured
 from chainrule.loss import Loss
 
@@ -76,7 +78,7 @@ def loss_values(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     True
     """
     layer = as_layer(loss, targets, rows=number_of_rows(out))
-    verdicts = [*other_values(layer, (), out, rng), *any_dout(layer, (), out, rng)]
+    verdicts = [*other_values(layer, (), out, rng), *any_dout(layer, (), with_slopes(loss, out, targets, rng), rng)]
     more = (*_of_nan(loss, out, targets, rng), *_far_out(layer, out, rng))
     found = one_verdict("loss_values", [*_overflows(layer, out, rng), *verdicts, *more])
     return of_ignored(loss, out, targets, found)
@@ -290,6 +292,9 @@ def _made_for_columns(out: Array, trial: Trial, words: str) -> list[Verdict] | N
     shape = trial.back(np.ones_like(trial.out))["dx"].shape
     if shape == trial.x.shape:
         return None
+    if same_but_for_ones(shape, trial.x.shape):
+        note = f"{words}: has shape {shape}, expected {trial.x.shape}: {SQUEEZED}"
+        return [Verdict("loss_targets", "dx", ok=False, note=note)]
     if out.shape[-1] <= FEW or (len(shape) == out.ndim and trial.x.shape[-1] < out.shape[-1]):
         return []
     note = f"{words}: has shape {shape}, expected {trial.x.shape}"

@@ -1,4 +1,4 @@
-"""The sizes of numbers: by how much to move them, their root mean square, and whether all lie between 0 and 1."""
+"""The sizes of numbers and of arrays: by how much to move an entry, a root mean square, and what is alike in size."""
 
 import math
 
@@ -32,3 +32,9 @@ def rms(values: Array) -> float:
 def in_unit_interval(values: Array) -> bool:
     """Tell whether all numbers lie between 0 and 1, as probabilities and shares do: their domain may end there."""
     return bool(((values >= 0) & (values <= 1)).all())
+
+
+def same_but_for_ones(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Tell whether two shapes differ in nothing but axes of one, as where these are squeezed away."""
+    one, two = ([n for n in each if n != 1] for each in (shape, other))
+    return one == two
