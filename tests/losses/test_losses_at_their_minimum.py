@@ -21,10 +21,10 @@ def squares(of_dloss: Callable[[Any], Any]) -> Loss[Array, Any]:
         return (off * off).mean() / 2, off
 
     def backward(off: Array, dloss: Any) -> Array:
-        return off * (of_dloss(dloss) / off.size)
+        return np.asarray(off * (of_dloss(dloss) / off.size))
 
     def rows(out: Array, targets: Array) -> Array:
-        return np.square(out - targets).mean(axis=-1) / 2
+        return np.asarray(np.square(out - targets).mean(axis=-1) / 2)
 
     return Loss(forward, backward, rows)
 
@@ -64,6 +64,6 @@ def test_a_loss_without_slopes_is_accepted() -> None:
         return np.zeros_like(out)
 
     def rows(out: Array, targets: Array) -> Array:
-        return np.mean((out > 0) != (targets > 0), axis=-1, dtype=out.dtype)
+        return np.asarray(np.mean((out > 0) != (targets > 0), axis=-1, dtype=out.dtype))
 
     assert check_loss(Loss(forward, backward, rows), OUT, OUT.copy(), rng=RNG(0)).ok

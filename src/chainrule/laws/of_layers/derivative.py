@@ -18,6 +18,7 @@ from chainrule.laws.trials.directions import Asked, by_directions
 from chainrule.laws.trials.entries import confirmed, only_at_kinks
 from chainrule.laws.trials.finite import first_not_finite
 from chainrule.laws.trials.hints import allowed_by, hint
+from chainrule.laws.trials.lost import of_lost
 from chainrule.laws.trials.names import OF_LAYERS, Names
 from chainrule.laws.trials.part import NOISY, Part
 from chainrule.laws.trials.rounding import units_of
@@ -152,7 +153,9 @@ def _of_field(part: Part, rng: np.random.Generator, *, lifted: bool, most: int) 
     if alone.ok and in_part:
         note = f"{most} of {argument.size} entries were tried one by one, all along {DIRECTIONS} directions"
         alone = evolve(alone, note=note)
-    return _weighed(alone, along[0] if along else None, _at_several_kinks(part, expected, ratios))
+    verdict = _weighed(alone, along[0] if along else None, _at_several_kinks(part, expected, ratios))
+    lost = None if verdict.wrong else of_lost("derivative", part, ~(ratios > 1))
+    return lost if lost is not None and (lost.wrong or verdict.ok) else verdict
 
 
 def _weighed(alone: Verdict, along: Verdict | None, at_kinks: Verdict | None) -> Verdict:

@@ -18,6 +18,7 @@ from chainrule.checking.bursts import slopes
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.trials.entries import AT_KINKS, confirmed, located, only_at_kinks, wrong_at
 from chainrule.laws.trials.hints import NOT_FINITE
+from chainrule.laws.trials.lost import of_lost
 from chainrule.laws.trials.part import LEAST, NOISY, SAFE, Miss, Part, length, misses, power
 from chainrule.laws.trials.rounding import Units, units_of
 from chainrule.laws.trials.sizes import rms, sizes_of
@@ -215,7 +216,8 @@ def _of_field(law: str, field: Field, asked: Asked, rng: np.random.Generator) ->
     part = field.parts[0]
     found = [each for each in _compared(field, asked.count, rng) if math.isfinite(each.miss.allowed)]
     if not found:
-        return []
+        missing = of_lost(law, part, _among(part.leaf, field.places), asked.case)
+        return [missing] if missing is not None and missing.wrong else []
     worst = max(found, key=attrgetter("ratio"))
     if worst.ratio > 1:
         return [_of_worst(law, worst, asked.words(worst.which), field.places, rng)]
