@@ -859,10 +859,10 @@ def test_a_gradient_that_is_squeezed_at_one_column_is_wrong() -> None:
 
     def backward(off: Array, dloss: Any) -> Array:
         dout = off * (2 * dloss / off.size)
-        return dout if dout.shape[-1] > 1 else dout[:, 0]
+        return np.asarray(dout if dout.shape[-1] > 1 else dout[:, 0])
 
     def rows(out: Array, targets: Array) -> Array:
-        return np.square(out - targets).mean(axis=-1)
+        return np.asarray(np.square(out - targets).mean(axis=-1))
 
     (verdict,) = laws.loss_targets(Loss(forward, backward, rows), OUT, TARGETS, RNG(0))
     assert verdict.wrong
