@@ -108,3 +108,8 @@ def test_nothing_can_be_told_where_forward_squeezes_too() -> None:
 def test_a_right_one_is_accepted(layer: Layer[Any, Any], law: Callable[..., Any]) -> None:
     params = (W, B) if layer.forward.__qualname__.startswith("product") else W
     assert [str(each) for each in law(layer, params, X, RNG(0)) if not each.ok] == []
+
+
+def test_numbers_of_more_digits_are_taken() -> None:
+    params, x = (W.astype(np.longdouble), B.astype(np.longdouble)), X.astype(np.longdouble)
+    assert [str(each) for each in laws.precision(product(), params, x, RNG(0)) if not each.ok] == []

@@ -117,7 +117,7 @@ def _of_other_lengths(
     if isinstance(layer, Encoder):
         return
     longest = max((n for leaf in tree.leaves(params) for n in leaf.shape), default=1)
-    for case, (resized, other) in of_other_lengths(in_dtype(params, np.float64), x, rng).items():
+    for case, (resized, other) in of_other_lengths(*in_dtype((params, x), np.dtype(np.float64)), rng).items():
         most = max(n for leaf in tree.leaves(resized) for n in leaf.shape)
         yield f", {case}", other, resized, UNITS * math.sqrt(max(1, most / longest))
 
