@@ -20,23 +20,9 @@ DIGITS = 2.0**29
 
 
 def decay_of(xp: Namespace, x: Array, polynomial: tuple[float, ...], *, fine: bool) -> Array:
-    """`exp(-p(x))` for -40 <= x <= 40, by parts if it is to be fine.
+    """`exp(-p(x))` for -40 <= x <= 40, where the polynomial has up to three coefficients c1, c2, ...
 
-    Parameters
-    ----------
-    xp
-        The functions of `x`.
-    x
-        Of any shape.
-    polynomial
-        The coefficients c1, c2, ..., up to three.
-    fine
-        True in float64: in narrower dtypes a tail ends before its digits do.
-
-    Returns
-    -------
-    Array
-        Of the shape and dtype of `x`.
+    By parts if it is to be fine, as in float64: in narrower dtypes a tail ends before its digits do.
     """
     if not fine:
         highest, *lower = (-c for c in reversed(polynomial))

@@ -67,27 +67,11 @@ class SlopeBounds:
 def slopes(
     f: Line, weights: Real, first: float, noise: float = UNIT, *, far_out: bool = False, enough: Real | float = 0.0
 ) -> SlopeBounds:
-    """Differentiate weighted sums of the values of a function along a line, at 0.
+    """Differentiate K weighted sums of the values of a function along a line, at 0.
 
-    Parameters
-    ----------
-    f
-        From a step to the values, flattened: (m,).
-    weights
-        (K, m): the weights of K sums.
-    first
-        The first and largest step.
-    noise
-        The rounding error of a value, relative to it.
-    far_out
-        Whether values may stand still, as those of a tail that is rounded.
-    enough
-        Errors of which no finer steps are tried, but at a kink.
-
-    Returns
-    -------
-    SlopeBounds
-        Of the K sums.
+    `f` gives from a step the values, flattened (m,), and `weights` (K, m) are those of the sums. `first` is the first
+    and largest step, `noise` the rounding error of a value, relative to it. Values may stand still if they are
+    `far_out`, as those of a tail that is rounded; of errors below `enough` no finer steps are tried, but at a kink.
     """
     middle = f(0.0)
     k = len(weights)
