@@ -20,23 +20,10 @@ ones the calls. Whole vector registers, so that numbers are computed as without 
 def by_blocks(
     f: Callable[[Namespace, Array], tuple[Array, Array]], xp: Namespace, x: Array, own: Callable[[Array], Array]
 ) -> tuple[Array, Array]:
-    """`f(xp, x)` of a function of each number alone.
+    """`(out, saved)`, which `f(xp, x)` gives of each number alone: they may be one array, and `saved` may be `x`.
 
-    Parameters
-    ----------
-    f
-        `(xp, x) -> (out, saved)`, of the shape of `x`. They may be one array, and `saved` may be `x`.
-    xp
-        The functions of a block, which is nobody's to write to and may be given back.
-    x
-        In C order, and not empty. If it may be written to, it is mine, and `out` replaces it.
-    own
-        Makes `saved` of the whole `x`, if `f` saves it.
-
-    Returns
-    -------
-    tuple of Array
-        `out` and `saved`.
+    `x` is in C order, and not empty; if it may be written to, it is mine, and `out` replaces it. A block is nobody's to
+    write to, and may be given back. `own` makes `saved` of the whole `x`, if `f` saves it.
     """
     flat = borrowed(x.reshape(-1))
     n = BLOCK_BYTES // max(x.dtype.itemsize, 4)  # what has 16 bits is computed in float32

@@ -14,10 +14,7 @@ class Graph:
 
     It may be used as often as you like. It can't be pickled.
 
-    Parameters
-    ----------
-    pull
-        `(dout, wants_dx) -> (dx, grads)`, with None for a `dx` that is not wanted.
+    `pull(dout, wants_dx)` gives `(dx, grads)`, with None for a `dx` that is not wanted.
     """
 
     pull: Callable[[Array, bool], tuple[Any, Any]]
@@ -27,24 +24,9 @@ class Graph:
 class Function:
     """The forward of a layer that is a function of another library, and how that is called in code.
 
-    Parameters
-    ----------
-    run
-        `(params, x) -> (out, cache)`.
-    library
-        `"torch"` or `"jax"`.
-    in_code
-        `(params, x, write) -> str`: the call of the function, with what `write` makes of its arguments.
-    start
-        Lines that come before such calls, in which `{dtype}` is a dtype.
-    f
-        What is called.
-    name
-        The name that its author has for it.
-    value
-        `(params, x) -> out`: the function alone, which another may stand for where its derivative is asked for.
-    traced
-        Whether the library takes longer by far for what backward needs than for the value, at each call.
+    `in_code` gives the call of `f`, with what `write` makes of its arguments, after the lines of `start`, in which
+    `{dtype}` is a dtype. Another function may stand for `value` where its derivative is asked for. It is `traced` if
+    the library takes longer by far for what backward needs than for the value, at each call.
     """
 
     run: Callable[[Any, Any], tuple[Any, Graph]]

@@ -108,12 +108,7 @@ def export(network: Network[P], params: P, x: Any) -> onnx.ModelProto:
 class Graph:
     """A graph that is being written: what layers see of it is `chainrule.rules.OnnxGraph`.
 
-    Parameters
-    ----------
-    dtype
-        That of the numbers of the network.
-    names
-        The names of the arrays of the parameters, by their identities.
+    `names` has those of the arrays of the parameters, by their identities.
     """
 
     dtype: np.dtype[Any]

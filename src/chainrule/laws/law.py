@@ -11,30 +11,12 @@ L = TypeVar("L")
 class Law(Generic[L]):
     """A law and its traits.
 
-    Parameters
-    ----------
-    ask
-        The function that gives its verdicts.
-    quick
-        What a quick check asks in its place, if that is something else.
-    elsewhere
-        Whether it does not ask about the arguments as they are given: a quick check leaves it out.
-    of_derivative
-        Whether it compares with the numerical derivative, which a surrogate is not, and what is random does not have.
-    of_process
-        Whether it asks what a call changes of the process: changes that other laws come upon are said under its name.
-    of_repeats
-        Whether it asks if the same call gives the same numbers.
-    of_structure
-        Whether a fault that all laws would find ends the check: the others would only say the same in other words.
-    of_all
-        The fields whose faults all laws would find.
-    cause
-        Whether a fault of it makes other laws fail, as of an argument, of memory or of an earlier call.
-    cause_if_right
-        Whether it does so where the derivative is right at the arguments that are given.
-    echo
-        Whether it says of the first call, and of an earlier cache, what other laws find too.
+    A quick check asks `quick`, if there is one, and leaves out a law that asks `elsewhere`, not about the arguments as
+    they are given. One is `of_derivative` if it compares with the numerical derivative, which a surrogate is not, and
+    what is random does not have; `of_process` if it asks what a call changes of the process; `of_repeats` if it asks
+    for the same numbers of the same call; `of_structure` if a fault in `of_all` ends the check. It is a `cause` if its
+    fault makes other laws fail, or one `cause_if_right` where the derivative is right at the arguments that are given;
+    it is an `echo` if it says of the first call, and of an earlier cache, what other laws find too.
     """
 
     ask: L

@@ -141,14 +141,8 @@ def optimizer(
 class ArrayOptimizer:
     """An optimizer that treats each entry of each array alone; made by `chainrule.rules.optimizer`.
 
-    Parameters
-    ----------
-    name, learning_rate, options
-        Two optimizers with the same are equal.
-    update, moments, factor, prepare
-        The arithmetic of one array.
-    weight_decay, decays
-        How fast weights decay, and which.
+    `update`, `moments`, `factor` and `prepare` are the arithmetic of one array. Two optimizers are equal that have the
+    same name, learning rate and options.
     """
 
     name: str

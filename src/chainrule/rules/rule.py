@@ -63,8 +63,7 @@ class LossRule(Generic[T]):
     at_once
         `(xp, out, targets, dloss) -> (loss, dout)`: forward and backward in one, where NumPy is to warn of nothing.
     rows
-        `(xp, out, targets) -> (losses, slopes)`, or with what the slopes are to be divided by: see
-        `chainrule.rules.loss`.
+        As `chainrule.rules.loss` takes it.
     source
         `rows` as its author wrote it, with the options that are bound to it.
     """

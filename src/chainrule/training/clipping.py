@@ -31,13 +31,7 @@ SAFE = (1e-280, 1e300)
 
 @frozen(repr=False)
 class ClipByGlobalNorm:
-    """The result of `clip_by_global_norm`: a function of the gradients, which can be compared and pickled.
-
-    Parameters
-    ----------
-    most
-        The largest norm that passes.
-    """
+    """The result of `clip_by_global_norm`: a function of the gradients, which can be compared and pickled."""
 
     most: float
 

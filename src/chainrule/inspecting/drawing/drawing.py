@@ -18,16 +18,8 @@ SUFFIXES = (".svg", ".mmd")
 class Drawing:
     """A computational graph, drawn; Jupyter shows it.
 
-    Parameters
-    ----------
-    svg
-        The picture: an `svg` element that needs no script, font or style of the page, light or dark as the reader is.
-    mermaid
-        The graph as a Mermaid flow chart.
-    title
-        Its name, which screen readers say first.
-    description
-        All that it shows, in words: the text for screen readers.
+    Screen readers say its title first, and its description, which has all that it shows in words. `svg` needs no
+    script, font or style of the page, and is light or dark as the reader is; `mermaid` is a flow chart.
     """
 
     svg: str

@@ -138,15 +138,7 @@ class Line:
 
 @frozen(eq=False)
 class Graph:
-    """The line of a pass, or of a network.
-
-    Parameters
-    ----------
-    line
-        Its pieces.
-    comes_back
-        Whether derivatives are drawn.
-    """
+    """The line of a pass, or of a network, whose derivatives are drawn if it `comes_back`."""
 
     line: Line
     comes_back: bool

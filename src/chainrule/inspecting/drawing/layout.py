@@ -33,10 +33,9 @@ the room from them to the branches, and between the branches."""
 class Unit:
     """A piece with the wire that leads to it; the last unit of a line is a wire alone.
 
-    `above` and `below` are the wire's value and derivative, `back` is true if something comes back on it, and `params`
-    and `grads` stand above and below the piece. Of nested `sequential`s, `groups` is the path of the innermost, and
-    `opens` and `closes` count those that begin before it and end after it. `wire` and `free` are the widths of the
-    wire's column, and of the piece with what stands above and below it.
+    `above` and `below` are the wire's value and derivative. Of nested `sequential`s, `groups` is the path of the
+    innermost, and `opens` and `closes` count those that begin before it and end after it. `wire` and `free` are the
+    widths of the wire's column and of the piece.
     """
 
     above: Block | None

@@ -36,18 +36,7 @@ def run(
     targets: object,
     dout: Array | None,
 ) -> Trace:
-    """Go forward, and back if there is a loss or a `dout`.
-
-    Parameters
-    ----------
-    network, params, x, loss, targets, dout
-        As for `chainrule.trace`.
-
-    Returns
-    -------
-    Trace
-        What happened.
-    """
+    """Go forward, and back if there is a loss or a `dout`; the arguments are those of `chainrule.trace`."""
     match_places("trace", network, params, ())
     ledger = Ledger(params, x)
     first = measure("x", "x", x)
