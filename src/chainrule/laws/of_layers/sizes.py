@@ -46,8 +46,8 @@ MATRICES = (1, 8, 16, 23, 32, 33, 64, 65, 128, 129, 256)
 """Numbers of rows or columns of parameters that are matrices: as many as blocks have, one more, and 7 more than 16. An
 axis also becomes as long as the other one: a square may be taken for its transpose."""
 
-FEW_LENGTHS = (1, 33, 129)
-"""Some of them, where less depends on a length: an axis that may be squeezed away, and more than blocks have."""
+FEW_LENGTHS = (33, 65, 1, 129)
+"""Some of them, where less depends on a length: more than blocks have, and an axis that may be squeezed away."""
 
 ENOUGH = 2**14
 """The most numbers in parameters that are made for a check, if it was given fewer."""
