@@ -416,7 +416,7 @@ def test_every_setting_of_the_process_can_be_shown_and_reads_as_its_code(name: s
         pytest.importorskip("torch")
     names: dict[str, Any] = {"np": np}
     exec(setting.imported, names)  # noqa: S102  # lines of our own
-    shown = [eval(setting.code, names) for _ in range(2)]  # noqa: S307
+    shown = [eval(setting.code, names) for _ in range(2)]  # noqa: S307  # code of our own
     assert shown[0] == shown[1]
     assert setting.read() == setting.read()
 

@@ -62,9 +62,10 @@ def values(program: Program, code: Pair) -> tuple[Any, Any]:
         setting += code.function
     names = dict(code.author.names)
     exec(code.translated("\n".join([*setting, *program.lines])), names)  # noqa: S102  # lines of our own
-    got: Any = eval(code.translated(program.got), names)  # noqa: S307
+    got: Any = eval(code.translated(program.got), names)  # noqa: S307  # as above
     got = got.copy() if is_numpy(got) else got  # which the other may overwrite
-    return got, eval(code.translated(program.expected), names) if program.expected else None  # noqa: S307
+    expected = eval(code.translated(program.expected), names) if program.expected else None  # noqa: S307  # as above
+    return got, expected
 
 
 def says_something(program: Program, kind: str) -> bool:

@@ -99,7 +99,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(
 
 
 def test_a_picture_has_the_form_of_its_name(tmp_path: Path) -> None:
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415  # an extra
 
     for name, begin in (("a.svg", b"<?xml"), ("a.pdf", b"%PDF"), ("a.png", b"\x89PNG")):
         program.write_picture(Figure(), tmp_path / name)

@@ -100,8 +100,8 @@ def elementwise(
     (array([9.]), array([60.]))
     """
     back = backward or partial(_times, slope)
-    whole = _by_blocks(forward) if quiet else _whole(forward)
-    arithmetic = LayerArithmetic(name, tuple, _nothing, _nothing, whole, _backward_of(back), None, warns=not quiet)
+    saving = _saving(_by_blocks(forward) if quiet else forward)
+    arithmetic = LayerArithmetic(name, tuple, _nothing, _nothing, saving, _backward_of(back), None, warns=not quiet)
     return made_of(
         arithmetic,
         forward,
@@ -117,29 +117,28 @@ def _nothing(params: Unit) -> tuple[Array, ...]:
     return ()
 
 
-def _whole(
+def _saving(
     forward: Callable[[Namespace, Array], tuple[Array, Array]],
 ) -> Callable[[Namespace, Unit, Array], tuple[Array, Saved]]:
-    def of_array(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
+    def saving(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
         out, saved = forward(xp, x)
         return out, _saved(xp.read_only(saved))
 
-    return of_array
+    return saving
 
 
 def _by_blocks(
     forward: Callable[[Namespace, Array], tuple[Array, Array]],
-) -> Callable[[Namespace, Unit, Array], tuple[Array, Saved]]:
-    def of_array(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
-        out, saved = xp.by_blocks(in_float32, x)
-        return out, _saved(xp.read_only(saved))
-
+) -> Callable[[Namespace, Array], tuple[Array, Array]]:
     def in_float32(xp: Namespace, x: Array) -> tuple[Array, Array]:
         wide = xp.widened(x)
         out, saved = forward(xp, wide)
         return (out, saved) if wide is x else (xp.astype(out, x), xp.astype(saved, x))
 
-    return of_array
+    def by_blocks(xp: Namespace, x: Array) -> tuple[Array, Array]:
+        return xp.by_blocks(in_float32, x)
+
+    return by_blocks
 
 
 def _backward_of(

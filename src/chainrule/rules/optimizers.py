@@ -398,7 +398,7 @@ class InPlace(Tuned):
         self.rooms: dict[int, Array] = {id(each): out for each, out in zip(given, outs, strict=True)}
 
     def room(self, x: Array, /) -> Array:
-        """The place of what will replace `x`, if it has one."""
+        """The place of what is to replace `x`."""
         out = self.rooms.get(id(x))
         return super().room(x) if out is None else out
 

@@ -98,8 +98,7 @@ class Pass:
 
     def run(self, params: Any, x: Any, targets: Any, factor: float | None = None) -> tuple[Array, Any, bool]:
         """The loss, the gradients, and whether they are multiplied by the factor, which may ride in `dloss`."""
-        xp = in_pass(x, params)
-        run = self.through
+        xp, run = in_pass(x, params), self.through
         return xp.quietly(run, xp, params, x, targets, factor) if self.quiet else run(xp, params, x, targets, factor)
 
     def through(

@@ -3,6 +3,7 @@
 They are run before they are given, so that they show what they say.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any, TypeAlias
@@ -101,7 +102,7 @@ class NotWrittenError(Exception):
 
 
 @frozen(eq=False)
-class Lines:
+class Lines(ABC):
     check: Check
     case: Case
 
@@ -134,8 +135,8 @@ class Lines:
         return int(path[1:-1]) + 1 if path else 0
 
     @property
-    def functions(self) -> Names:
-        raise NotImplementedError
+    @abstractmethod
+    def functions(self) -> Names: ...
 
     def numbers(self, seed: int, array: Any, like: Any) -> str:
         plain = values(array)
@@ -171,11 +172,11 @@ class Lines:
                 seed += 1
         yield f"dout = {self.array(self.numbers(seed, self.case.dout, self.case.args[0]), self.case.args[0])}"
 
-    def array(self, numbers: str, array: Any) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def array(self, numbers: str, array: Any) -> str: ...
 
-    def lines(self) -> Iterator[str]:
-        raise NotImplementedError
+    @abstractmethod
+    def lines(self) -> Iterator[str]: ...
 
 
 class TorchLines(Lines):
