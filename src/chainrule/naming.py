@@ -191,7 +191,6 @@ def _made(module: str, name: str, parts: tuple[Any, ...], options: dict[str, Any
 
 
 def _collected(function: Any) -> str:
-    """The name of the parameter `*name` that collects arguments; nothing if there is none."""
     try:
         parameters = signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -230,7 +229,6 @@ def _name_of_function(function: Callable[..., object]) -> str:
 
 
 def _shown(option: Any) -> str:
-    """A function, a layer or a loss by its name, an array by its shape; anything else as it prints itself."""
     if hasattr(option, "forward"):
         return title_of(option)
     return str(option.__name__) if isinstance(option, FunctionType) else summary(option)

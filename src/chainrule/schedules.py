@@ -298,7 +298,6 @@ def _join(xp: Any, step: Steps, schedules: tuple[Callable[[Any], Any], ...], sta
 
 
 def _at_most(step: Steps, most: int) -> Steps:
-    """The smaller of both, in words that all libraries and Python have."""
     return (step + most - abs(step - most)) // 2
 
 

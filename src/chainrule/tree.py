@@ -477,7 +477,6 @@ def _same(x: NDArray[Any], y: NDArray[Any]) -> bool:
 
 
 def _children(tree: object) -> tuple[object, ...]:
-    """The children of a branch, in order; none for a leaf."""
     return tree if is_tuple(tree) else tuple(getattr(tree, name) for name in field_names(type(tree)))
 
 
@@ -502,14 +501,12 @@ def _check_carried(path: Path, value: object) -> None:
 
 
 def _has_arrays(value: object, levels: int = 4) -> bool:
-    """Tell whether an object holds an array in its attributes, or in the first levels of what they contain."""
     if isinstance(value, type):
         return False
     return is_array(value) or (levels > 0 and any(_has_arrays(each, levels - 1) for each in _inside(value)))
 
 
 def _inside(value: Any) -> list[object]:
-    """The first entries of a container; of any other object the attributes, without properties."""
     if issubclass(type(value), dict):
         return list(islice(value.values(), _LOOKED_AT))
     if issubclass(type(value), _CONTAINERS):
@@ -520,7 +517,6 @@ def _inside(value: Any) -> list[object]:
 
 
 def _check_depth(tree: object) -> None:
-    """Raise a ValueError if the depth of the tree is why Python's recursion limit was met."""
     depth, level = 0, [tree]
     while level := list({id(child): child for branch in level for child in _children(branch)}.values()):
         depth += 1

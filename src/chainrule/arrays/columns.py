@@ -52,7 +52,6 @@ def mean_and_deviation(x: Array, name: str) -> tuple[Array, Array]:
 
 
 def _pieces(table: Array) -> Iterator[NDArray[Any]]:
-    """Some rows at a time, (m, d), in float64 or, if they are longer, in their own dtype."""
     dtype, by = np.result_type(table.dtype, np.float64), max(1, PIECE * len(table) // table.size)
     for i in range(0, len(table), by):
         yield table[i : i + by].astype(dtype).reshape(-1, table.shape[-1])

@@ -50,7 +50,6 @@ def _hashed(key: Any, places: Any, made: Callable[[int], Any]) -> Any:
 
 
 def _scrambled(word: Any, made: Callable[[int], Any]) -> Any:
-    """A word of which every bit depends on every bit of the given one."""
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         word = word ^ (word >> made(shift))
         word = (word * made(factor)) & made(LOW)

@@ -111,7 +111,6 @@ def can_meet(name: str, array: Array, of: str, beside: Array) -> None:
 
 
 def _general(x: Array, params: tuple[Array, ...], name: str) -> Namespace:
-    """Find the functions for arrays that are not plain NumPy, or raise a TypeError that says what is wrong."""
     found = _of_one(x, name)
     for param in params:
         other = _of_one(param, f"the parameter beside {name}")

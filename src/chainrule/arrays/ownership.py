@@ -126,7 +126,6 @@ def _own_all(values: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _check_depth(values: tuple[object, ...]) -> None:
-    """Raise a ValueError if the depth of a tuple is why Python's recursion limit was met."""
     limit = sys.getrecursionlimit()
     level: list[Any] = [values]
     for _ in range(limit // 3):

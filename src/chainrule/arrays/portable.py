@@ -212,7 +212,6 @@ class Portable:
         return self.astype(kept, x) * (1 / (1 - rate))
 
     def _top(self, x: Array) -> int:
-        """The first power of two that the dtype of `x` does not hold."""
         return math.frexp(float(self.xp.finfo(x.dtype).max))[1]
 
     def _within(self, x: Array, most: int, unit: int, along: Along) -> tuple[Array, Array]:
@@ -442,7 +441,6 @@ class Portable:
         return self.xp.where(inside, flat, self.xp.zeros_like(flat)), inside[:, None]
 
     def _device(self, x: Array | Labels) -> object:
-        """The device for arrays that will meet `x`: its own, or None for the library's choice."""
         if self.xp.__name__ == "jax.numpy":
             return None  # a constant follows what it meets, and x's "device" may be a sharding that fits x alone
         return getattr(x, "device", None)

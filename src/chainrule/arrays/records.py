@@ -249,7 +249,6 @@ def _is_class_variable(annotation: object) -> bool:
 
 
 def _own_what_it_sets(cls: Any) -> None:
-    """Let the fields own the values that a class's `__attrs_post_init__` sets."""
     set_fields = cls.__attrs_post_init__
 
     def own_fields(self: object) -> None:
@@ -287,7 +286,6 @@ def _deep_copy(self: T, memo: dict[int, object]) -> T:
 
 
 def _copied(value: object, memo: dict[int, object]) -> object:
-    """A deep copy that shares the arrays to which nobody can write."""
     if is_numpy(value):
         return own(value)
     return _all_copied(value, memo) if is_tuple(value) else deepcopy(value, memo)

@@ -209,7 +209,6 @@ def _check_probabilities(given: NDArray[Any], name: str) -> None:
 
 
 def _first_beyond(values: NDArray[Any], least: float, most: float) -> int | None:
-    """The position of the first number that is not between two others; None if all are."""
     if float(values.min()) >= least and float(values.max()) <= most:  # in float32 this bound would be infinite
         return None
     wide = values.astype(np.float64)
@@ -221,7 +220,6 @@ def _row(number: int, shape: tuple[int, ...]) -> str:
 
 
 def _are_labels(targets: Targets, shape: tuple[int, ...]) -> TypeGuard[Labels]:
-    """Tell whether targets are valid labels for logits of a shape, as most are."""
     if targets.dtype.kind not in "iu" or len(shape) < 2:
         return False
     return targets.shape == shape[:-1] and targets.size > 0 and fit(targets, shape[-1])

@@ -466,7 +466,6 @@ class Tuned:
         return top, place
 
     def _larger(self, a: Array, b: Array) -> Array:
-        """`a` where it is larger than `b`, else `b`, in whose memory it may be."""
         return np.maximum(a, b, out=b)
 
     def mean_of(self, arrays: Sequence[Array], /) -> Array:
@@ -631,12 +630,10 @@ class Tuned:
 
 
 def _of_steps(labels: Labels, axes: tuple[int, ...]) -> Labels:
-    """Labels for each of the axes, in the shape of single steps, (..., 1, 1)."""
     return np.broadcast_to(labels, axes)[..., None, None]
 
 
 def _sum(arrays: Sequence[Array]) -> Array:
-    """The sum of arrays, entry by entry, as a fresh array."""
     out: Array = arrays[0].copy()
     for other in arrays[1:]:
         out += other
@@ -732,7 +729,6 @@ def _some_ones(n: int, dtype: np.dtype[Any]) -> Array:
 
 @lru_cache(maxsize=4)
 def _constant(value: float, dtype: np.dtype[Any]) -> Array:
-    """(SMALL,): one number, of which all smaller constants are views."""
     return read_only(np.full(SMALL, value, dtype))
 
 

@@ -181,7 +181,6 @@ def _header(
 
 
 def _exactly(n: int, read: Callable[[int], bytes]) -> bytearray:
-    """Read n bytes, or fewer if the file ends."""
     data = bytearray()
     while len(data) < n and (piece := read(min(n - len(data), _PIECE))):
         data += piece

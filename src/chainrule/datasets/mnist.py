@@ -74,7 +74,6 @@ def load_mnist(directory: str | os.PathLike[str]) -> Dataset:
 
 
 def _find(folder: Path, stem: str, ndim: int) -> Path:
-    """The file of that name in any of its spellings."""
     spellings = [f"{stem}{mark}idx{ndim}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
     for name in spellings:
         if (folder / name).is_file():

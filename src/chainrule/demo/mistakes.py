@@ -42,5 +42,4 @@ def worst_confusion(found: Mistakes, labels: Labels) -> str:
 
 
 def _a(number: int) -> str:
-    """The number with its article: a 7, an 8."""
     return f"{'an' if str(number).startswith('8') or number in (11, 18) else 'a'} {number}"

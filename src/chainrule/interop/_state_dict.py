@@ -109,7 +109,6 @@ def _table(layer: Any, value: Any) -> InTorch | None:
 
 
 def _children(value: Any) -> list[tuple[str, str, Any]]:
-    """The steps to the children of a branch, in Python and in torch, and the children."""
     if is_tuple(value):
         return [(f"[{i}]", f"{i}", child) for i, child in enumerate(value)]
     return [(f".{name}", name, getattr(value, name)) for name in field_names(value.__class__)]

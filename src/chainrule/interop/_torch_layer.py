@@ -159,7 +159,6 @@ class Subject:
 
 
 def _stands_for(parameter: Any, tensor: Any) -> None:
-    """Make a tensor a parameter, for `isinstance` and for a module that assigns it anew, with the hooks of another."""
     tensor._is_param = True  # noqa: SLF001  # what `torch.nn.Parameter` looks at
     hooks = parameter._backward_hooks  # noqa: SLF001  # torch has no other name for them
     if hooks and tensor.requires_grad and tensor._backward_hooks is None:  # noqa: SLF001  # as above
@@ -175,7 +174,6 @@ class Held:
 
 
 def _held(parts: list[Any], kind: str) -> list[Held]:
-    """The tensors that modules hold in a dictionary of this name of torch's, once for each place."""
     dicts = [getattr(part, kind) for part in parts]
     return [Held(held, name, value) for held in dicts for name, value in held.items() if value is not None]
 

@@ -225,7 +225,6 @@ def replacing(target: Path) -> Generator[Path, None, None]:
 
 
 def _held(path: str, leaf: Any) -> NDArray[Any]:
-    """The numbers of an array in C order and the machine's byte order."""
     where = f"save: {path or 'the only array'}"
     array = in_numpy(where, leaf)
     if form(array).partition("[")[0] not in FORMS:
@@ -243,7 +242,6 @@ def _kind(value: object) -> str:
 
 
 def _same(found: str, wanted: str) -> bool:
-    """Tell if two forms are the same: None may stand for any value."""
     return found == wanted or ("NoneType" in {found, wanted} and {found, wanted} <= TEXTS.keys())
 
 
@@ -252,7 +250,6 @@ def _text(values: dict[str, Value]) -> str:
 
 
 def _carried(source: Path, metadata: dict[str, str]) -> dict[str, Value]:
-    """The values in the metadata of a file; none in that of another program."""
     if not any(name.startswith("chainrule") for name in metadata):
         return {}
     if not {VERSION, DIGEST, VALUES} <= metadata.keys():
@@ -271,7 +268,6 @@ def _damaged(source: Path, how: str) -> ValueError:
 
 
 def _digest(arrays: dict[str, NDArray[Any]], text: str) -> str:
-    """The SHA-256 of the names, forms and numbers of arrays, and of the text of the values."""
     found = hashlib.sha256()
     for name in sorted(arrays):
         found.update(f"{json.dumps([name, form(arrays[name])])}\n".encode())

@@ -95,7 +95,6 @@ def name_in_code(f: Any) -> str:
 
 
 def _fields(value: Any) -> tuple[str, ...] | None:
-    """The names of the fields of a record, a named tuple or a dataclass; None for anything else."""
     kind: Any = value.__class__
     if hasattr(kind, "__attrs_attrs__"):
         return tuple(field_names(kind))

@@ -527,7 +527,6 @@ def _fields(value: object, names: tuple[str, ...]) -> tuple[Any, ...]:
 
 
 def _subclasses(cls: type) -> Iterator[type]:
-    """All classes below one, which Python keeps track of itself."""
     children: list[type] = type.__subclasses__(cls)
     for below in children:
         yield below

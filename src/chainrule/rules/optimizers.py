@@ -419,7 +419,6 @@ def _is_empty(tree: object) -> bool:
 
 
 def _shown(option: Any) -> str:
-    """A function by its name, anything else as it prints itself."""
     return getattr(option, "__name__", repr(option))
 
 
@@ -431,7 +430,6 @@ def _like(xp: Namespace, scalars: Any, param: Array) -> Any:
 
 
 def _changed(change: Callable[[Any, Any], Any], old: Any, grad: Any) -> Any:
-    """The step of each array of a tree: `tree.map` in as little time as it can take."""
     kind = old.__class__
     if hasattr(old, "dtype"):
         return change(old, grad)

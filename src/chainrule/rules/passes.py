@@ -92,7 +92,6 @@ class Crossing:
 
 
 def _called(network: Any, params: Any, x: Any) -> tuple[Array, Any]:
-    """The pair that forward of a network without a rule gives."""
     name = f"{name_of(network)} forward"
     if hasattr(network, "backward") and not is_array(x):  # what an encoder reads may be anything
         namespace(x, name=f"{name}: x")
@@ -102,7 +101,6 @@ def _called(network: Any, params: Any, x: Any) -> tuple[Array, Any]:
 
 
 def _transposed(network: Any, cache: Any, dout: Array) -> tuple[Array, Any]:
-    """The pair that backward of a network gives."""
     given: Any = network.backward(cache, dout)
     pair = given.__class__ is tuple and len(given) == 2
     dx, grads = given if pair else two(given, f"{name_of(network)} backward", "(dx, grads)")

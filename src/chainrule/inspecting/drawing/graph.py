@@ -308,7 +308,6 @@ def _shown(seen: Quantity, *, numbers: bool) -> Quantity:
 
 
 def _one(loss: Quantity) -> Quantity:
-    """The derivative of the loss with respect to itself."""
     return attrs.evolve(measure("dloss", "dloss", np.ones(())), dtype=loss.dtype)
 
 

@@ -144,7 +144,6 @@ def _colors(scope: str, palette: dict[str, str]) -> str:
 
 
 def _toward(start: tuple[float, float], end: tuple[float, float]) -> tuple[float, float]:
-    """The point at `RADIUS` from the start on the way to the end, half-way at most."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     share = min(0.5, RADIUS / max(abs(dx), abs(dy), 1e-9))
     return start[0] + share * dx, start[1] + share * dy

@@ -65,7 +65,6 @@ def _on(label: Label | None) -> str:
 
 
 def _groups(before: Path, after: Path, i: str) -> list[str]:
-    """The ends of the nested `sequential`s that a node is no longer in, and the beginnings of those that it is in."""
     same = shared(before, after)
     begins = [f'    subgraph g{i}_{depth}["{place_of(after[:depth])}"]' for depth in range(same + 1, len(after) + 1)]
     return ["    end"] * (len(before) - same) + begins

@@ -38,7 +38,6 @@ def cells(values: NDArray[Any]) -> Cells:
 
 
 def _decimals(finite: list[float], largest: float) -> int:
-    """As few as show every number to three digits of the largest."""
     most = min(4, max(0, 2 - math.floor(math.log10(largest)))) if largest > 0 else 0
     for decimals in range(most):
         if all(math.isclose(round(number, decimals), number, rel_tol=1e-6, abs_tol=1e-12) for number in finite):

@@ -121,7 +121,6 @@ def _row(
 
 
 def _wire(unit: Unit, start: float, end: float, center: float, middle: float, heads: tuple[bool, bool]) -> list[str]:
-    """A wire with its labels; `heads` says whether the arrow forward and the arrow back end here."""
     above, below = unit.above, unit.below
     up, down = middle - APART, middle + APART
     parts = [ink.line([(start, up), (end - 4 * heads[0], up)], "forward")]
@@ -249,7 +248,6 @@ def _turn(end: End, left: float, below: float, gutter: float, *, back: bool) -> 
 
 
 def _group(frame: tuple[float, float, float, float], path: Path) -> str:
-    """The frame (left, top, right, bottom) around the layers of a nested `sequential`."""
     left, top, right, bottom = frame
     rim = ink.box(left, top, right - left, bottom - top, "group", 10)
     return rim + ink.text(left + PAD, top + 13, place_of(path), "small", "faint")

@@ -38,5 +38,4 @@ def _bytes(leaf: Any) -> int:
 
 
 def _address(leaf: NDArray[Any]) -> int:
-    """The address of an array's memory; for another library's array, the identity of the object."""
     return int(leaf.ctypes.data) if is_numpy(leaf) else id(leaf)

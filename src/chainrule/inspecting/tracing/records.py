@@ -274,7 +274,6 @@ class Trace:
 
 
 def _flat(steps: tuple[Step, ...]) -> Iterator[Step]:
-    """All steps in the order in which their outputs were made: the branches of a fork, then its joint."""
     for step in steps:
         for branch in step.branches if isinstance(step, ForkTrace) else ():
             yield from _flat(branch)
@@ -282,7 +281,6 @@ def _flat(steps: tuple[Step, ...]) -> Iterator[Step]:
 
 
 def _flat_back(steps: tuple[Step, ...]) -> Iterator[Step]:
-    """All steps in the order in which their derivatives were made."""
     for step in reversed(steps):
         for branch in reversed(step.branches if isinstance(step, ForkTrace) else ()):
             yield from _flat_back(branch)
@@ -294,7 +292,6 @@ def _title(step: Step) -> str:
 
 
 def _named(step: Step) -> str:
-    """`affine`, or `add(affine, relu)` with the steps of its branches."""
     if isinstance(step, LayerTrace):
         return step.name
     inside = [" ".join(map(_named, branch)) for branch in step.branches if branch]

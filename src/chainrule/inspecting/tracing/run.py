@@ -197,7 +197,6 @@ def _kept(plan: Plan, grads: Any) -> Any:
 
 
 def _steps(plan: Plan, x: Quantity, dout: Quantity | None) -> tuple[Step, ...]:
-    """The steps that were seen, in order, with the inputs of each layer and the derivatives that came back to it."""
     if plan.number:
         return (_layer_step(plan, x, dout),)
     if plan.joint:
