@@ -1,9 +1,11 @@
-"""The layout: which file may import which, and what no file may do. Sources are read, not imported."""
+"""The layout: which file may import which, and what no file may do. Sources are read, not run."""
 
 import ast
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+
+import chainrule
 
 SOURCE = Path(__file__).parent.parent / "src" / "chainrule"
 
@@ -134,9 +136,25 @@ def test_types_are_overruled_only_where_a_reason_is_given() -> None:
     assert [file for file, text in texts.items() if "type: ignore" in text or "pyright:" in text] == []
 
 
+def test_the_package_holds_where_its_names_are_imported_from_as_type_checkers_read_it() -> None:
+    (read,) = (part for part in TREES["__init__"].body if ast.unparse(part).startswith("if TYPE_CHECKING"))
+    imported = {
+        alias.name: f"{node.module}.{alias.name}".removeprefix("chainrule.")
+        for node in ast.walk(read)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    homes: dict[str, str] = vars(chainrule)["_HOMES"]
+    assert list(homes) == sorted(["rules", *imported]) == chainrule.__all__
+    assert {name: home if home == name else f"{home}.{name}" for name, home in homes.items()} == {
+        "rules": "rules",
+        **imported,
+    }
+
+
 def test_package_files_hold_public_names_and_no_code() -> None:
     for file, tree in TREES.items():
-        if file.endswith("__init__"):
+        if file.endswith("/__init__"):
             code = tree.body[1:] if ast.get_docstring(tree) else tree.body
             imported = [alias.name for part in code if isinstance(part, ast.ImportFrom) for alias in part.names]
             rest = [ast.unparse(part) for part in code if not isinstance(part, ast.ImportFrom)]
