@@ -187,7 +187,6 @@ def _check(name: str, f: object, params: object, method: str, what: str = "param
 
 
 def _objective(f: Any) -> Objective[Any, Any] | None:
-    """The function in float64 if it is an `Objective`."""
     if not is_a(f, Objective):
         return None
     is_tree = is_array(f.x) or is_branch(f.x)  # of anything else its network says what x must be

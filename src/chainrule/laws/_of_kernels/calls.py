@@ -151,7 +151,6 @@ def _is_dense(array: Any) -> bool:
 
 
 def _requiring(names: Names, args: Arguments) -> Results:
-    """The tensors that need gradients, by the names of those; they are told so."""
     given: dict[str, Any] = {"": args[0], **dict(tree.named_leaves(args[1:]))}
     return {name: given[path].requires_grad_() for path, name in names.gradients.items()}
 

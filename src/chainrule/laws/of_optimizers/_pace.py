@@ -76,7 +76,6 @@ def pace_of(optimizer: Any, start: Any, slopes: Any) -> Pace:
 
 
 def _rates(optimizer: Any, start: Any, slopes: Any, steps: int) -> Iterator[tuple[int, float]]:
-    """The rates on the way, each with the number of steps before it."""
     signs = np.random.default_rng(0).random(LONGEST + 1) < 0.5
     other = tree.map(np.negative, slopes)
     at, state = writable(start), optimizer.init(start)

@@ -115,7 +115,6 @@ def _not_finite(runs: _Runs) -> str:
 
 
 def _wrong_way(runs: _Runs) -> str:
-    """The fault of the places where the numbers of one array went, in words."""
     note = _against(runs)
     if note:
         return note

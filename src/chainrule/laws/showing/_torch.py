@@ -44,7 +44,6 @@ class Torch(Pair):
         yield from super().setting()
 
     def _later(self, dtype: str) -> Iterator[str]:
-        """The lines after the imports that come before calls."""
         later = (line for line in self.author.layer.forward.start if not line.startswith("import"))
         yield from (line.format(dtype=dtype) for line in later)
 

@@ -21,7 +21,6 @@ def with_lines(
 
 
 def _with_example(verdicts: tuple[Verdict, ...], author: Author, dtype: str) -> Report:
-    """The report with the lines that show the first number that is wrong and can be shown."""
     shown: dict[str, Verdict] = {}
     failures = [verdict for verdict in verdicts if verdict.wrong]
     depends = any(map(_of_earlier_calls, failures))  # then a fresh call shows nothing

@@ -72,7 +72,6 @@ def mistake_of_all(
 
 
 def _of_no_numbers(got: NDArray[Any], right: NDArray[Any]) -> str:
-    """The mistake in what is not finite, or 0, or should be 0."""
     if not np.isfinite(got).all():
         return NOT_FINITE
     if not got.any():
@@ -81,7 +80,6 @@ def _of_no_numbers(got: NDArray[Any], right: NDArray[Any]) -> str:
 
 
 def _of_multiple(got: NDArray[Any], right: NDArray[Any], rows: int, allowed: NDArray[Any] | float) -> str:
-    """The mistake in a multiple of what it should be."""
     known = ~np.isnan(right)
     size = float((right[known] ** 2).sum())
     if not size or np.count_nonzero(right[known]) < 2:  # one number is a multiple of any other
