@@ -1,6 +1,8 @@
+import pickle
 import re
 from collections.abc import Callable
 from importlib import import_module
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,21 @@ import pytest
 from attrs import frozen
 from hypothesis import given
 
-from chainrule import Affine, Array, adagrad, adam, adamw, lion, rmsprop, rules, sgd, tree
+from chainrule import (
+    Affine,
+    Array,
+    adagrad,
+    adam,
+    adamw,
+    affine,
+    lion,
+    mean_squared_error,
+    rmsprop,
+    rules,
+    sgd,
+    training_step,
+    tree,
+)
 from chainrule.optimizer import State
 from chainrule.rules.optimizers import BLOCK_ENTRIES
 from strategies import generators, normal, sides
@@ -403,6 +419,35 @@ def test_gradients_of_another_structure_are_named() -> None:
     for grads, kind in ((params[:1], "a tuple of 1"), (None, "NoneType"), ([*params], "list")):
         with pytest.raises(ValueError, match=f"^{differ} {kind}$"):
             untyped(optimizer.step)(optimizer.init(params), params, grads)
+
+
+def test_the_state_of_another_optimizer_with_as_many_moments_is_refused_by_name() -> None:
+    params, x = Affine(np.ones((2, 3)), np.ones(3)), np.ones((4, 2))
+    like_each_other = [
+        (adam(0.1), adamw(0.1)),
+        *permutations([sgd(0.1, 0.9), rmsprop(0.1), adagrad(0.1), lion(0.1)], 2),
+    ]
+    for of, other in like_each_other:
+        first = of.init(params)
+        later = of.step(first, params, params)[1]
+        what = re.escape(f"{other.name}: the state must be what init(params) gives, got that of {of.name}")
+        for state in (first, later):
+            with pytest.raises(TypeError, match=f"^{what}$"):
+                other.step(state, params, params)
+            with pytest.raises(TypeError, match=f"^{what}$"):
+                training_step(affine, mean_squared_error, other)(params, state, x, np.ones((4, 3)))
+
+
+def test_a_state_is_taken_by_an_optimizer_of_other_options_and_where_it_does_not_say_whose_it_is() -> None:
+    params = np.ones(3)
+    state = rmsprop(0.1).step(rmsprop(0.1).init(params), params, params)[1]
+    for of, held in (
+        (rmsprop(0.2, decay=0.5), state),
+        (lion(0.1), State(state.count, state.moments)),
+        (lion(0.1), pickle.loads(pickle.dumps(state))),
+        (lion(0.1), tree.map(np.copy, state)),
+    ):
+        assert of.step(held, params, params)[1].count == 2
 
 
 def test_bad_options() -> None:

@@ -198,10 +198,11 @@ def blank(cls: type[T]) -> T:
     return made
 
 
-def sign(cache: object, signature: Signature) -> None:
-    """Sign a cache. Only the layer that made it does so, before anybody else holds it."""
-    if hasattr(type(cache), SIGNATURE):
-        object.__setattr__(cache, SIGNATURE, signature)
+def sign(made: T, signature: Signature | str | None) -> T:
+    """Sign a cache, or a state by a name. Only its maker does so, before anybody else holds it."""
+    if hasattr(type(made), SIGNATURE):
+        object.__setattr__(made, SIGNATURE, signature)
+    return made
 
 
 def signature_of(cache: object) -> Signature | None:

@@ -32,7 +32,7 @@ from chainrule.arrays.arguments import check_tree, describe, is_a, number
 from chainrule.arrays.libraries import can_meet, namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import NUMPY, borrowed, native, read_only
-from chainrule.arrays.records import PARTS, dissected, is_record, summary, unchecked
+from chainrule.arrays.records import PARTS, SIGNATURE, dissected, is_record, sign, summary, unchecked
 from chainrule.arrays.tuned import TUNED, Tuned
 from chainrule.arrays.types import Array, Labels, is_numpy, is_tuple
 from chainrule.naming import options_of
@@ -193,7 +193,7 @@ class ArrayOptimizer:
             )
             for _ in range(self.moments)
         ]
-        return _state(read_only(np.zeros((), np.int64)), tuple(zeros))
+        return sign(_state(read_only(np.zeros((), np.int64)), tuple(zeros)), self.name if zeros else None)
 
     def step(self, state: State[P], params: P, grads: P) -> tuple[P, State[P]]:
         """One step.
@@ -225,7 +225,7 @@ class ArrayOptimizer:
         return self.applied(state, params, grads, rate, factor, lent=True)
 
     def check_tree(self, params: object) -> None:
-        """Refuse what is no tree of arrays, such as a record of a plain class."""
+        """Refuse what is no tree of arrays."""
         check_tree(f"{self.name}: params", params)
 
     def rate(self, state: State[P]) -> Scalar:
@@ -235,6 +235,9 @@ class ArrayOptimizer:
         if len(state.moments) != self.moments:
             counts = f"it has {len(state.moments)} moments, {self.moments} expected"
             raise TypeError(f"{self.name}: the state must be what init(params) gives: {counts}")
+        maker = getattr(state, SIGNATURE)
+        if maker not in {None, self.name}:
+            raise TypeError(f"{self.name}: the state must be what init(params) gives, got that of {maker}")
         if not callable(self.learning_rate):
             return self.learning_rate
         rate: Any = self.learning_rate(state.count)
@@ -248,7 +251,7 @@ class ArrayOptimizer:
     def applied(
         self, state: State[P], params: P, grads: P, rate: Scalar, factor: Scalar, *, lent: bool = False
     ) -> tuple[P, State[P]]:
-        """The step along gradients that are multiplied by a factor first; by None if they are multiplied already."""
+        """The step along gradients times a factor, which is None if they are multiplied already."""
         before: Any = state.count
         count: Any = before + 1 if type(before) is not np.ndarray else read_only(np.asarray(before.item() + 1))
         scalars = rate if self.prepare is None else self.prepare(rate, before.item() + 1 if is_numpy(before) else count)
@@ -267,7 +270,7 @@ class ArrayOptimizer:
             raise
         except (AttributeError, TypeError, ValueError) as error:
             raise self.placed(error, params, grads, *state.moments) from None
-        return new, _state(count, tuple(kept))
+        return new, sign(_state(count, tuple(kept)), self.name)
 
     def chosen(self, params: Any) -> Iterator[bool] | None:
         """A truth value for each array, True if it decays; None for the default.
@@ -288,7 +291,7 @@ class ArrayOptimizer:
         param: Array,
         *others: Array,
     ) -> Any:
-        """The step of the array that is next among those chosen, of which a part is left if it decays."""
+        """The step of the next array, of which a part is left if it decays."""
         decays = param.ndim >= 2 if chosen is None else next(chosen)
         return self.change(scalars, factor, lent, left if decays else None, param, *others)
 
