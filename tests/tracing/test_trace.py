@@ -490,6 +490,15 @@ def test_it_says_the_same_as_the_network_itself() -> None:
             r"trace: targets \(i64\[2\]\) need a loss that compares with them",
         ),
         ((affine, Affine(W, B), W, relu, np.array([0, 1])), TypeError, "trace: loss must be a Loss, got Layer"),
+        *(
+            ((embedding, Embedding(W), x), TypeError, f"trace: x must be an array of real numbers, got {said}")
+            for x, said in (
+                (Affine(W, B), "Affine"),  # of which an encoder may be made
+                (np.array(["one", "two"]), r"<U3\[2\]"),
+                (np.zeros(2, "V8"), r"\|V8\[2\]"),
+                (np.zeros(2, "f4, i4"), r"\[\('f0', '<f4'\), \('f1', '<i4'\)\]\[2\]"),
+            )
+        ),
         (
             (sequential(affine), Affine(W, B), W),
             TypeError,

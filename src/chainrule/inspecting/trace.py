@@ -3,6 +3,8 @@
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+import numpy as np
+
 from chainrule.arrays.arguments import conversion, describe
 from chainrule.arrays.types import Array, is_array, is_numpy
 from chainrule.encoder import Trainable, checked_network
@@ -41,7 +43,7 @@ def trace(
     params
         Its parameters.
     x
-        A batch of inputs: an array, of tokens for an encoder.
+        A batch of inputs: one array, of tokens for an encoder; records of several are not traced.
     loss, targets
         If given, the pass goes on through the loss and back through all layers, to the derivative with respect to `x`.
     dout
@@ -95,5 +97,6 @@ def trace(
 
 
 def _check_numbers(name: str, value: object) -> None:
-    if not is_array(value) or (is_numpy(value) and value.dtype.kind in "OSUcMm"):
+    is_other = is_numpy(value) and (value.dtype.kind in "OSUcMm" or value.dtype.type is np.void)  # bfloat16 has kind V
+    if is_other or not is_array(value):
         raise TypeError(f"trace: {name} must be an array of real numbers, got {describe(value)}{conversion(value)}")
