@@ -76,6 +76,16 @@ def test_far_places_keep_the_digits_of_their_dtype(dtype: Floating) -> None:
     np.testing.assert_allclose(out.astype(np.float64), expected, rtol=0, atol=2 * float(np.finfo(dtype).eps))
 
 
+def test_long_double_keeps_its_own_digits() -> None:
+    t, d = 1000, 6
+    out, _ = rotary().forward((), np.tile(np.array([1, 1, 1, 0, 0, 0], np.longdouble), (t, 1)))
+    with mpmath.workdps(50):
+        angles = [(t - 1) * mpmath.mpf(10_000) ** (mpmath.mpf(-2 * i) / d) for i in range(d // 2)]
+        exact = [np.longdouble(mpmath.nstr(turn(w), 40)) for turn in (mpmath.cos, mpmath.sin) for w in angles]
+    # A sine is off by the rounding of its angle, here below 1024, and of the power that it is a product with.
+    assert np.abs(out[-1] - exact).max() <= 2048 * np.finfo(np.longdouble).eps
+
+
 @given(rng=generators)
 def test_inner_products_know_distances_alone_and_lengths_stay(rng: np.random.Generator) -> None:
     q, k = normal(rng, 6), normal(rng, 6)

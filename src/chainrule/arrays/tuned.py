@@ -702,7 +702,7 @@ def limit_of_sums(dtype: np.dtype[Any]) -> tuple[Any, Any]:
 
 @lru_cache(maxsize=16)
 def limit_of_squares(dtype: np.dtype[Any]) -> tuple[Any, Any]:
-    """The largest number of which sums of squares are finite, and the factor that makes larger ones so small."""
+    """The same for sums of squares."""
     kind = np.finfo(dtype)
     return _powers(kind, (kind.maxexp // 2 - 16, -kind.maxexp // 2 - 16))
 
@@ -739,7 +739,7 @@ def shares(n: int, dtype: np.dtype[Any]) -> Array:
 
 
 def _turns(t: int, pairs: int, base: float, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    cos, sin = turns(t, pairs, base)
+    cos, sin = turns(t, pairs, base, np.promote_types(dtype, np.float64))
     return read_only(cos.astype(dtype, copy=False)), read_only(sin.astype(dtype, copy=False))
 
 

@@ -33,8 +33,8 @@ Two vectors that are turned at places p and q have the inner product
 which knows the distance of their places, and not where they stand. That is why attention turns queries and keys
 (`attention(heads, rotary=True)` does so in each head).
 
-**Numerics.** Angles, sines and cosines are taken in float64, and rounded once to the dtype of x: in float32 the angle
-of place 10,000 would be off by 5e-4.
+**Numerics.** Angles, sines and cosines are taken in float64 at least, and rounded once to the dtype of x: in float32
+the angle of place 10,000 would be off by 5e-4.
 
 Special values: an infinity gives infinities or nan in its pair, a nan nan, and no other pair knows of it.
 

@@ -20,7 +20,8 @@ so that
     gelu(x) = (x k) k / (1 + k^2)        s(-2 u) = 1 / (1 + k^2)        k = exp(u)
 
 where k is a normal number as long as the result is one, so that the tail keeps its digits to the end. Larger ones count
-as 2^40, at which the result is x, and no square overflows. Forward makes the slope and saves it.
+as 2^40, at which the result is x, and no square overflows. Forward makes the slope and saves it. In long
+double it has the digits of float64.
 
 **To remember:** the slope is the gate, plus x times the slope of the gate.
 

@@ -16,7 +16,7 @@ so that
 
 **Numerics.** In the left tail erf(x / sqrt(2)) rounds to -1, for x below -8, and the square in f(x) is rounded, which
 costs a hundred units of rounding and more. `chainrule.arrays.normal` gives f(x) and the tail F(-|x|) to the last
-digits. Forward makes the slope and saves it.
+digits of float64, in long double too. Forward makes the slope and saves it.
 
 **To remember:** the slope is the gate, plus x times the slope of the gate.
 
