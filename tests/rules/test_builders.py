@@ -615,6 +615,23 @@ def test_what_does_not_fit_an_encoder_is_refused_in_its_name(call: Callable[[], 
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "list"),
+        (None, "NoneType"),
+        ("Gain", "str"),
+        ((Gain,), "a tuple of 1"),
+        (np.ones(2), "f64[2]"),
+        (Gain(np.ones(2)), "Gain"),
+    ],
+)
+def test_a_builder_is_given_the_class_of_the_parameters(given: object, said: str) -> None:
+    for build, form in ((rules.layer, "a record, or ()"), (rules.encoder, "a record")):
+        with pytest.raises(TypeError, match=f"^{re.escape(f'named: params must be the class of {form}, got {said}')}$"):
+            untyped(build)("named", given, forward, backward)
+
+
 def test_parameters_of_another_dtype_are_refused_in_any_library() -> None:
     with pytest.raises(TypeError) as caught:
         gain.forward(Gain(STRICT.ones(3)), STRICT.asarray(X, dtype=STRICT.float32))

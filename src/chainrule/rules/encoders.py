@@ -12,13 +12,12 @@ from functools import partial
 from typing import TypeVar
 
 from chainrule.arrays.namespace import Namespace
-from chainrule.arrays.records import fields_of, first_of
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
 from chainrule.layer import Shape
 from chainrule.naming import options_of, titled
 from chainrule.rules.inference import Inference
-from chainrule.rules.layers import LayerArithmetic
+from chainrule.rules.layers import LayerArithmetic, class_of
 from chainrule.rules.onnx_graph import Onnx
 from chainrule.rules.rule import Rule
 
@@ -89,7 +88,7 @@ def encoder(
     """
     without_dx = partial(_without_dx, grads)
     arithmetic: LayerArithmetic[P, C] = LayerArithmetic(
-        name, params, fields_of(params), first_of(params), forward, without_dx, fits, encodes=True
+        name, *class_of(name, params), forward, without_dx, fits, encodes=True
     )
     return Encoder(
         arithmetic.pair_forward,

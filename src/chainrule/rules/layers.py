@@ -23,7 +23,7 @@ from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
 from chainrule.arrays.records import Signature, fields_of, first_of, sign, signature_of
 from chainrule.arrays.tuned import TUNED
-from chainrule.arrays.types import Array, Unit, is_numpy
+from chainrule.arrays.types import Array, Unit, is_numpy, is_tuple
 from chainrule.layer import Layer, Shape
 from chainrule.naming import options_of, public, titled, unbound
 from chainrule.rules.features import features
@@ -134,13 +134,11 @@ def layer(
     >>> out, square.backward(cache, np.array([[1.0]]))
     (array([[9.]]), (array([[6.]]), ()))
     """
-    record: type[Any] = tuple if isinstance(params, tuple) else params
+    of = tuple if is_tuple(params) and not params else params
     return made_of(
         LayerArithmetic(
             name,
-            record,
-            fields_of(record),
-            first_of(record),
+            *class_of(name, of, ", or ()"),
             forward,
             backward,
             features(name, fits) if isinstance(fits, str) else fits,
@@ -155,6 +153,13 @@ def layer(
         inference=inference,
         onnx=onnx,
     )
+
+
+def class_of(name: str, params: object, otherwise: str = "") -> tuple[type[Any], Any, Any]:
+    """The class of parameters, and what gives their fields, and the first one; a TypeError if it is none."""
+    if not isinstance(params, type):
+        raise TypeError(f"{name}: params must be the class of a record{otherwise}, got {describe(params)}")
+    return params, fields_of(params), first_of(params)
 
 
 def per_number(operations: tuple[int, int]) -> Callable[[Any, Shape, Shape], tuple[int, int]]:
