@@ -178,6 +178,10 @@ def test_composition(layers: list[Any]) -> None:
         (lambda: sgd(untyped(1j)), "sgd: learning_rate must be a number, got complex"),
         (lambda: sgd(untyped(True)), "sgd: learning_rate must be a number, got bool"),
         (lambda: sgd(untyped(np.array(1j))), "sgd: learning_rate must be a real number, got c128[]"),
+        (lambda: sgd(untyped(np.array("0.1"))), "sgd: learning_rate must be a number, got <U3[]"),
+        (lambda: sgd(untyped(np.array("fast", object))), "sgd: learning_rate must be a number, got object[]"),
+        (lambda: sgd(untyped(np.bytes_(b"1"))), "sgd: learning_rate must be a number, got |S1[]"),
+        (lambda: sgd(untyped(np.zeros((), "V4"))), "sgd: learning_rate must be a number, got |V4[]"),
         (lambda: sgd(10**400), "sgd: learning_rate must be a finite number >= 0, got inf"),
         (lambda: sgd(-0.1), "sgd: learning_rate must be a finite number >= 0, got -0.1"),
         (lambda: sgd(0.1, momentum=1.0), "sgd: momentum must be a finite number in [0, 1), got 1.0"),
@@ -336,6 +340,18 @@ def trained(loss: Any = softmax_cross_entropy, network: Any = two_layer.network,
         (
             lambda: split(rng(), 0.5, X.view(np.matrix)),
             "split: array 1 must be a plain array, got matrix: convert it with np.asarray",
+        ),
+        (
+            lambda: check_layer(relu, (), ROWS.view(np.matrix), rng=rng()),
+            "check_layer: x must be a plain array, got matrix: convert it with np.asarray",
+        ),
+        (
+            lambda: check_layer(affine, Affine(ROWS.T, ROWS[:, 0]), ROWS.view(np.recarray), rng=rng()),
+            "check_layer: x must be a plain array, got recarray: convert it with np.asarray",
+        ),
+        (
+            lambda: check_loss(mean_squared_error, ROWS, np.ma.masked_array(ROWS), rng=rng()),
+            "check_loss: targets must be a plain array, got MaskedArray: convert it with np.asarray",
         ),
     ],
 )

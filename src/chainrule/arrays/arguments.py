@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 def record_of(value: object, cls: type[R], name: str) -> R:
-    """Return an argument that must be a record of a class; a TypeError that begins with `name` if it is not."""
+    """Return a record of a class; a TypeError that begins with `name` if it is none."""
     if not isinstance(value, cls):
         raise TypeError(f"{name} must be {cls.__name__}, got {describe(value)}")
     return value
@@ -36,7 +36,7 @@ def like_out(dout: Array, shape: tuple[int, ...], dtype: object, name: str) -> N
 def like(derivative: Array, shape: tuple[int, ...], dtype: object, name: str, of: str) -> None:
     """Check that a derivative has the shape and the dtype of what it belongs to, in any byte order.
 
-    `name` and `of` are the two for the message, such as `"affine backward: dout"` and `"out"`.
+    `name` and `of` are for the message: `"affine backward: dout"` and `"out"`.
     """
     try:
         found = derivative.dtype.newbyteorder("=") if is_numpy(derivative) else derivative.dtype
@@ -47,8 +47,14 @@ def like(derivative: Array, shape: tuple[int, ...], dtype: object, name: str, of
     if derivative.shape != shape:
         raise ValueError(f"{name} has shape {derivative.shape}, expected {shape} (the shape of {of})")
     if found == dtype:
-        raise TypeError(f"{name} must be a plain array, got {type(derivative).__name__}: convert it with np.asarray")
+        check_plain(name, derivative)
     raise TypeError(f"{name} is {derivative.dtype}, expected {dtype} (the dtype of {of})")
+
+
+def check_plain(name: str, value: object) -> None:
+    """Refuse a masked array, a matrix and the like; a TypeError that begins with `name`."""
+    if is_numpy(value) and not is_plain(value):
+        raise TypeError(f"{name} must be a plain array, got {type(value).__name__}: convert it with np.asarray")
 
 
 def number(
@@ -65,7 +71,8 @@ def number(
     It must be a real number (else a TypeError), finite, at least `least`, above `above` and below `below` (else a
     ValueError).
     """
-    is_other = is_a(value, str, np.complexfloating) or is_truth(value)  # which float takes, or cuts to a real part
+    kind = value.dtype.kind if is_a(value, np.ndarray, np.generic) else ""
+    is_other = kind in {*"OSUV"} or is_a(value, np.complexfloating) or is_truth(value)  # which float takes, or cuts
     if is_other or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
         raise TypeError(f"{owner}: {name} must be a number, got {describe(value)}")
     try:
@@ -114,7 +121,7 @@ def check_functions(record: object, *fields: str) -> None:
 
 
 def two(given: Any, name: str, form: str) -> tuple[Any, Any]:
-    """Return the two things of which a function, called `name`, should return a pair; anything else is a TypeError."""
+    """Return the pair that a function, called `name`, returns; anything else is a TypeError."""
     with suppress(TypeError, ValueError):
         if not is_array(given):  # two rows would be taken for a pair
             first, second = given

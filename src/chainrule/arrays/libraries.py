@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from chainrule.arrays.arguments import conversion, describe, is_a, is_of_pandas
+from chainrule.arrays.arguments import check_plain, conversion, describe, is_a, is_of_pandas
 from chainrule.arrays.extras import pip_install
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.portable import Portable
 from chainrule.arrays.tuned import TUNED
-from chainrule.arrays.types import Array, Labels, Mask, is_numpy, is_plain, library_name
+from chainrule.arrays.types import Array, Labels, Mask, is_numpy, library_name
 
 
 def namespace(x: Array, *params: Array, name: str = "x") -> Namespace:
@@ -131,8 +131,7 @@ def _of_one(x: Any, name: str) -> Namespace:
         if _is_lifted(x):
             lifted: Any = x.__array_namespace__()
             return cast("Namespace", lifted)
-        if not is_plain(x):
-            raise TypeError(f"{name} must be a plain array, got {type(x).__name__}: convert it with np.asarray")
+        check_plain(name, x)
         if x.dtype.kind != "f":
             how = "convert it first, e.g. with .astype(np.float32)"
             if x.dtype.kind in "OSTU":

@@ -8,7 +8,7 @@ import numpy as np
 from attrs import evolve
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.arguments import check_plain, describe, is_a
 from chainrule.arrays.types import Array, Generator
 from chainrule.checking.effort import Effort, is_quick
 from chainrule.checking.report import Report
@@ -74,7 +74,7 @@ def layer_report(
 
 
 def _example_of_part(verdicts: Collection[Verdict], layer: Any, params: Any, x: Any, laws: Mapping[str, Any]) -> str:
-    """The lines that show the fault of one layer of a network, which are about no other; "" if there are none."""
+    """The lines that show the fault of one layer of a network alone; "" if there are none."""
     for law in dict.fromkeys(each.law for each in verdicts if each.wrong and each.law in laws):
         rng = np.random.default_rng(0)
         for place, part, own, at in parts_that_break(law, layer, params, x, rng, laws[law]):
@@ -194,6 +194,7 @@ def _expect_arrays(check: str, remedy: str = "convert it with np.asarray", **giv
                 words = CONVERTED.get(library, ("np.asarray(array)", "its own arrays", "those"))
                 what = f"{check}: {name}{path} must be a NumPy array, got {describe(leaf)} of {library}"
                 raise TypeError(f"{what}: {remedy.format(*words)}")
+            check_plain(f"{check}: {name}{path}", leaf)
 
 
 def _expect_floats(check: str, params: object) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import tree
-from chainrule.arrays.arguments import conversion, describe, is_of_pandas, of_library
+from chainrule.arrays.arguments import check_plain, conversion, describe, is_of_pandas, of_library
 from chainrule.arrays.cells import first_cell
 from chainrule.arrays.ownership import read_only
 from chainrule.arrays.records import field_names
-from chainrule.arrays.types import Labels, is_numpy, is_plain, is_tuple
+from chainrule.arrays.types import Labels, is_numpy, is_tuple
 
 R = TypeVar("R", bound=NDArray[Any] | Hashable)
 """Anything that has rows. Records and tuples can be hashed; a list or a dict can't, so that type checkers refuse it."""
@@ -58,9 +58,7 @@ def _arrays(owner: str, name: str, part: object) -> Iterator[tuple[str, NDArray[
             is_table = name == "x" or len(getattr(array, "shape", ())) == 2
             how = conversion(array, "np.float32" if is_table else "")
             raise TypeError(f"{owner}: {name}{path} must be a NumPy array, got {got}{of_library(array)}{how}")
-        if not is_plain(array):
-            what = f"{owner}: {name}{path} must be a plain array, got {type(array).__name__}"
-            raise TypeError(f"{what}: convert it with np.asarray")
+        check_plain(f"{owner}: {name}{path}", array)
         yield f"{name}{path}", array
 
 
