@@ -25,7 +25,8 @@ so that for each f of the four
 At 0 the slope is that of the left, as in torch.
 
 **Numerics.** exp(x) - 1 is `expm1`, which keeps its digits near 0. The slope is not read off the output, as
-out + alpha would have no digit left in the tail. Forward makes it and saves it.
+out + alpha would have no digit left in the tail. Forward makes it and saves it. In the tail of celu it is
+off by up to |x / alpha| units of rounding, relative to itself: by that of x / alpha.
 
 **To remember:** the derivative of what leaks is the leak.
 
