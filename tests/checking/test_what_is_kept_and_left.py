@@ -587,3 +587,16 @@ def test_a_dloss_that_is_clipped_is_not_called_ignored() -> None:
     out, targets = RNG(5).standard_normal((2, 6, 4))
     (note,) = {said for _, said in notes(check_loss(loss, out, targets, rng=RNG(0)), "loss_linearity")}
     assert re.fullmatch(r"it is the same for a dloss of 1 and of \d\.\d+: is it clipped\?", note)
+
+
+def test_a_cache_may_hold_an_array_and_a_view_of_it() -> None:
+    def forward(params: Any, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        kept = x.copy()
+        pairs = kept.reshape(*x.shape[:-1], -1, 2)
+        return pairs.sum(axis=-1), (pairs, kept)
+
+    def backward(cache: tuple[Array, Array], d: Array) -> tuple[Array, Any]:
+        return np.repeat(d, 2, axis=-1), ()
+
+    report = check_layer(Layer(forward, backward), (), RNG(0).standard_normal((4, 6)), rng=RNG(0))
+    assert report.ok, str(report)

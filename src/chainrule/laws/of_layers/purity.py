@@ -90,7 +90,6 @@ def _cases(params: Any, trial: Trial) -> Iterator[tuple[str, Any, Any, tuple[Lay
 def _written(
     layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator, layout: Layout
 ) -> Iterator[tuple[str, str]]:
-    """The arguments that calls did something to, and the words for it, for a `dout` of numbers and one of zeros."""
     before = [copied(tree.leaves(value)) for value in (params, x)]
     could = [[leaf.flags.writeable for leaf in tree.leaves(value)] for value in (params, x)]
     out, cache = layer.forward(params, x)
@@ -154,7 +153,8 @@ def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.G
         if _goes_back(layer, cache, zeros):  # it may write the zeros that are there already
             backward_of(layer, frozen_cache, read_only_copy(zeros))
     finally:
-        for array in saved:  # of the layer's own perhaps, which other calls write to
+        # Of the layer's own perhaps, which other calls write to; a view after what it is of.
+        for array in sorted(saved, key=lambda array: array.base is not None):
             array.flags.writeable = True
     pairs = {"out": (out, frozen_out), "backward": (backward, frozen_backward)}
     equal = {name: tree.equal(*pair) for name, pair in pairs.items()}
