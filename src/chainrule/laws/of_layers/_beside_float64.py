@@ -169,9 +169,10 @@ class BesideFloat64:
 
     @property
     def _on_the_way(self) -> list[Array]:
-        """The finite numbers that go in, come out and are saved, in float64."""
+        """The numbers that go in, and finite ones that come out and are saved, in float64."""
         saved = [leaf for leaf in arrays_in(self.exact.cache) if leaf.dtype.kind == "f"]
-        return [leaf[np.isfinite(leaf)] for leaf in (*self.exact.arguments.values(), *self.right.values(), *saved)]
+        finite = (leaf[np.isfinite(leaf)] for leaf in (*self.right.values(), *saved))
+        return [*self.exact.arguments.values(), *finite]
 
     @property
     def _beyond(self) -> bool:
@@ -221,7 +222,6 @@ ON_THE_WAY = 4.0
 
 
 def _moved(rng: np.random.Generator, unit: float, leaf: Array) -> Array:
-    """An array whose numbers are moved by a share of their usual size."""
     if leaf.dtype.kind != "f":
         return leaf
     wide = leaf.astype(np.float64)
@@ -267,12 +267,10 @@ def largest_of(values: Array) -> float:
 
 
 def _is_flushed(got: Array, like: Array, beyond: NDArray[np.bool_], info: Any) -> bool:
-    """Tell whether a result is exactly 0 where it should be a normal number: that is no loss of digits."""
     return bool((beyond & (got == 0) & (np.abs(like) >= float(info.smallest_normal))).any())
 
 
 def _lost(got: Array, like: Array, info: Any) -> NDArray[np.bool_]:
-    """True where a result is not finite, and the right one is, within the range of the dtype."""
     return np.asarray(~np.isfinite(got) & np.isfinite(like) & (np.abs(like) <= 0.9 * float(info.max)))
 
 

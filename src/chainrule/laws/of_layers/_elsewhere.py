@@ -13,7 +13,7 @@ from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.layouts import SINGULAR
 from chainrule.laws.trials.directions import Asked, by_directions, refuse
 from chainrule.laws.trials.sizes import rms, same_but_for_ones
-from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
+from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured
 
 MOST_NUMBERS = 2**20
 """The most numbers in an array that is made for a check."""
@@ -117,7 +117,8 @@ def judged_at(
         found = _with_more_noise(base, trial, rng)
         if found.noise > ALL_NOISE > base.noise * 1e6:
             return []  # as at a singular matrix
-        more = base.noise > IN_FLOAT16 or trial.noise < found.noise < IN_FLOAT16
+        most = ALL_NOISE if base.noise > COARSE else IN_FLOAT16
+        more = base.noise > IN_FLOAT16 or trial.noise < found.noise < most
         return compared(found) if more else verdicts
 
 
@@ -135,13 +136,11 @@ def _with_more_noise(base: Trial, trial: Trial, rng: np.random.Generator) -> Tri
 
 
 def _is_singular(trial: Trial, base: Trial) -> bool:
-    """Tell whether values are much larger than those of the base, though x is not."""
     largest, usual, x, of_base = (float(np.abs(each).max(initial=0)) for each in (trial.out, base.out, trial.x, base.x))
     return largest > SINGULAR * max(usual, 1.0) and x <= 2 * of_base
 
 
 def _unfit(base: Trial, trial: Trial, dout: Array) -> Unfit | None:
-    """The answer of backward if it has none of the right shape, though it has one at the base."""
     try:
         results = trial.back(dout)
     except Exception as error:
@@ -163,7 +162,6 @@ def takes(layer: Checked[Any, Any], params: Any, x: Array) -> bool:
 
 
 def _taken(layer: Checked[Any, Any], params: Any, x: Array) -> Trial | None:
-    """The trial at an x; None if forward refuses it."""
     try:
         with np.errstate(all="ignore"):
             return Trial.in_float64(layer, params, x)

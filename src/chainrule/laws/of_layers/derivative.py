@@ -14,7 +14,7 @@ from chainrule.checking.verdict import Verdict, compare, entry, index_of_largest
 from chainrule.interop.graph import Function
 from chainrule.laws.of_layers._by_complex_step import DIRECTIONS, FEW, analytic, by_complex_directions, by_complex_step
 from chainrule.laws.trials.copies import writable
-from chainrule.laws.trials.directions import Asked, by_directions
+from chainrule.laws.trials.directions import UNSTEADY, Asked, by_directions
 from chainrule.laws.trials.entries import confirmed, only_at_kinks
 from chainrule.laws.trials.finite import first_not_finite
 from chainrule.laws.trials.hints import allowed_by, hint
@@ -103,7 +103,6 @@ def derivative(
 
 
 def _rough(verdict: Verdict, trial: Trial) -> Verdict:
-    """The verdict, with the digits that the values of a function have which does not compute in float64."""
     if trial.noise < NOISY or math.isnan(verdict.error):
         return verdict
     like = next((f", as in {name}" for name, low, high in WIDTHS if low <= trial.noise < high), "")
@@ -123,7 +122,6 @@ def _of_value(trial: Trial) -> list[Verdict]:
 
 
 def _nothing(field: str, trial: Trial) -> Verdict:
-    """The verdict where there are no numbers to differentiate, or none with respect to which."""
     shapes = f"out has shape {trial.out.shape} for an {trial.names.x} of shape {np.shape(trial.x)}"
     return Verdict("derivative", field, ok=False, undecided=True, note=f"{shapes}: nothing can be compared")
 
@@ -153,6 +151,8 @@ def _of_field(part: Part, rng: np.random.Generator, *, lifted: bool, most: int) 
     if alone.ok and in_part:
         note = f"{most} of {argument.size} entries were tried one by one, all along {DIRECTIONS} directions"
         alone = evolve(alone, note=note)
+    if lifted and not (in_part or np.isnan(ratios).any()):  # each entry is known
+        along = [each for each in along if each.note != UNSTEADY]
     verdict = _weighed(alone, along[0] if along else None, _at_several_kinks(part, expected, ratios))
     lost = None if verdict.wrong else of_lost("derivative", part, ~(ratios > 1))
     return lost if lost is not None and (lost.wrong or verdict.ok) else verdict
@@ -181,7 +181,6 @@ def _shown(verdict: Verdict, part: Part, ratios: Array) -> Verdict:
 
 
 def _may_be_rounding(part: Part, expected: Array) -> bool:
-    """Tell whether a small gradient is off by no more than the rounding of numbers of the size of `dout`."""
     off = np.abs(part.got - expected)[~np.isnan(expected)]
     least, most = (float(np.abs(leaf).max(initial=0)) for leaf in (part.dout, expected[~np.isnan(expected)]))
     return bool((off <= 4 * 2.0**-52 * least).all() and (off <= CANCELLED * most).all())
