@@ -326,6 +326,25 @@ def test_why_no_other_columns_are_tried_is_said() -> None:
     assert not any(note.startswith("left out") for note in of_square)
 
 
+def dense(x: Any, weight: Any, bias: Any) -> Any:
+    return x @ weight.T + bias
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("result", "block"), [(0, 8), (0, 64), (1, 8), (1, 64), (1, 128), (2, 64), (2, 1)])
+def test_lengths_of_the_parameters_of_a_product_are_tried(result: int, block: int, dtype: str) -> None:
+    def backward(dout: Any, out: Any, x: Any, weight: Any, bias: Any) -> Any:
+        results = [dout @ weight, dout.T @ x, dout.sum(0)]
+        columns = results[result].shape[-1]
+        results[result][..., max(block, columns // block * block) :] *= 0.5
+        return tuple(results)
+
+    f = torch_function(dense, backward)
+    report = checked(f, dense, *(tensor(*shape, dtype=dtype) for shape in ((6, 16), (8, 16), (8,))))
+    name = ("dx", "dweight", "dbias")[result]
+    assert failures(report) == (set() if block == 1 else {("lengths", name)}), str(report)
+
+
 def test_lengths_beyond_a_block_are_tried_from_a_short_one() -> None:
     def forgets_blocks(dout: Any, out: Any, x: Any) -> Any:
         centred = dout - dout.mean(1, keepdim=True)

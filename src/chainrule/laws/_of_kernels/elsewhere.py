@@ -1,7 +1,7 @@
 """The laws of `check_against` about other columns than those of x, and about numbers at which formulas break."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -91,7 +91,6 @@ def _rows(backend: Backend, x: Any, which: Real, array: Any) -> Any:
 
 
 def _goes_along(x: Any, array: Any) -> bool:
-    """True if an array of floats broadcasts to x, or is one number of any kind."""
     shape, of_x = tuple(array.shape), tuple(x.shape)
     wide = (*(1,) * (len(of_x) - len(shape)), *shape)
     fits = len(wide) == len(of_x) and all(n in {1, m} for n, m in zip(wide, of_x, strict=True))
@@ -105,19 +104,45 @@ def _columns(backend: Backend, n: int, which: Real, array: Any) -> Any:
 def lengths(check: Check) -> Iterator[Verdict]:
     """Other lengths of the axes between rows and columns, of all arrays that share them, where the formula takes them.
 
-    They are those of steps, of heads or of pixels. f may refuse them.
+    They are those of steps, of heads or of pixels. So are other lengths of parameters that do not go along with x, as
+    those of a product, with the columns of x that have the same. f may refuse them.
     """
-    x = check.args[0]
     found: list[Judged] = []
+    for n, length, words, made in _other_lengths(check):
+        if length != n and math.prod(check.args[0].shape) * length <= check.most * n:
+            known = _finite_truth(check, made(length))
+            if known is not None:
+                found += _where_taken(check, known, f"with {length} {words}", "lengths")
+    yield from worst_judged(found)
+
+
+def _other_lengths(check: Check) -> Iterator[tuple[int, int, str, Callable[[int], Arguments]]]:
+    """A length, and others in place of it, in words, with what makes arguments of another."""
+    x, few = check.args[0], not in_memory(check.backend)
     for axis in range(1, x.ndim - 1):
         n = int(x.shape[axis])
-        for length in (n + 1, 2 * n + 3, *LENGTHS) if in_memory(check.backend) else (n + 1, *FEW_LENGTHS):
-            if length == n or math.prod(x.shape) * length > check.most * n:
-                continue
-            known = _finite_truth(check, _along(check, axis, length))
-            if known is not None:
-                found += _where_taken(check, known, f"with {length} places on axis {axis}", "lengths")
-    yield from worst_judged(found)
+        for length in (n + 1, *FEW_LENGTHS) if few else (n + 1, 2 * n + 3, *LENGTHS):
+            yield n, length, f"places on axis {axis}", partial(_along, check, axis)
+    others = [each for each in arrays_of(check.args[1:]) if x.ndim >= MATRIX and not _goes_along(x, each)]
+    for n in dict.fromkeys(int(n) for each in others for n in each.shape[-2:] if n > 1 and is_float(each)):
+        for length in LENGTHS[-1:] if few else LENGTHS:
+            yield n, length, f"in place of {n}", partial(_instead, check, n)
+
+
+def _instead(check: Check, n: int, length: int) -> Arguments:
+    """The arguments with another length of the columns of x, and of the last two axes of others, that are n long."""
+    x = check.args[0]
+
+    def take(axes: int, array: Any) -> Any:
+        own = tuple(array.shape)
+        shape = (*own[:-axes], *(length if each == n else each for each in own[-axes:]))
+        if shape == own or not is_float(array):
+            return check.backend.copy(array)
+        summed = axes > 1 and len(own) > 1
+        drawn = check.rng.choice(values(array).reshape(-1), shape)
+        return check.backend.like(drawn * math.sqrt(min(1.0, n / length)) if summed else drawn, array)
+
+    return (take(1, x), *lifted(check.args[1:], partial(take, 2)))
 
 
 def _along(check: Check, axis: int, length: int) -> Arguments:
@@ -148,7 +173,6 @@ def _apart(x: Real, rng: np.random.Generator) -> Real:
 
 
 def _where_taken(check: Check, known: Truth, words: str, law: str = "columns") -> list[Judged]:
-    """The verdicts on results of f, if it takes these arguments; of what cancels nothing is said."""
     try:
         results = numbers(check.f.run(check.copied(known.args), known.dout))
     except Exception:
@@ -157,7 +181,6 @@ def _where_taken(check: Check, known: Truth, words: str, law: str = "columns") -
 
 
 def _not_cancelled(known: Truth) -> Truth:
-    """The right results of those that there are, and of which more is left than rounding."""
     right = {name: leaf for name, leaf in known.right.items() if leaf.size and not cancels(known, name)}
     return evolve(known, right=right)
 
@@ -180,7 +203,6 @@ def extremes(check: Check) -> Iterator[Verdict]:
 
 
 def _with_zeros(x: Real) -> Real:
-    """X with a row of zeros, one of equal numbers, and one in which every second number is 0; x > 0 stays so."""
     changed = x.copy()
     if len(x) > 1:
         changed[1] = np.ravel(x[1])[0] if x.ndim > 1 else x[0]
@@ -199,7 +221,6 @@ def _far_out(x: Real) -> Real:
 
 
 def _with_last_far_out(x: Real) -> Real:
-    """X with the last number of every second row far out, of its sign: it stands in the last block of columns."""
     changed = x.copy()
     last = changed[::2, ..., -1] if x.ndim > 1 else changed[-1:]
     last[...] = np.where(last < 0, -FARTHER, FARTHER)
