@@ -334,3 +334,22 @@ def test_of_a_right_optimizer_a_law_says_that_it_holds_and_no_more() -> None:
         assert {(each.law, each.field, each.ok, each.note) for each in verdicts} == {
             (law, field, True, "") for field in fields[law]
         }
+
+
+@pytest.mark.parametrize(("words", "least", "most"), [("small", 0, 1e-5), ("large", 1e5, np.inf)])
+def test_gradients_of_other_sizes_are_followed(words: str, least: float, most: float) -> None:
+    def rule(p: Array, g: Array, t: int) -> Array:
+        return down(p, np.where((np.abs(g) < most) & (np.abs(g) > least), -g, g))
+
+    note = f"for {words} gradients: a number does not go against its gradient"
+    assert found(laws.follows_gradient(Steps(rule), P, G, RNG(0))) == {("params", note)}
+
+
+def test_a_state_that_holds_the_new_parameters_is_found() -> None:
+    class Holding(Steps):
+        def step(self, state: Any, params: Any, grads: Any) -> tuple[Any, Any]:
+            new = tuple(map(down, params, grads))
+            return new, (new,)
+
+    note = "two results are one array: return a copy of it"
+    assert found(laws.step_purity(Holding(lambda p, g, t: down(p, g)), *TWO, RNG(0))) == {("ownership", note)}

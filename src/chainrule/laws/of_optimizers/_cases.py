@@ -236,7 +236,6 @@ def _small_unused(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
 
 
 def _unlike_in_float32(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
-    """The faults of steps of float32 far from those of float64: the first by a hundredth, some by ten times."""
     narrow, narrow_slopes = (in_dtype(each, np.float32) for each in (params, slopes))
     if not takes(optimizer, narrow, narrow_slopes):
         return {}

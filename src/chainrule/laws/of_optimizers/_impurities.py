@@ -75,7 +75,7 @@ def _of_one(optimizer: Any, params: Any, grads: Any, other: Any) -> Notes:
     ]
     if not all(same(kept, copies(again)) for again in repeated):
         notes["repetition"] = "the same call gives other numbers"
-    shared = _shared(state, [given, slopes]) or _shared(first, [given, slopes])
+    shared = _shared((state,), [given, slopes]) or _shared(first, [given, slopes])
     if shared:
         notes["ownership"] = shared
     return notes
@@ -94,7 +94,7 @@ def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
             notes.setdefault("arguments", f"a call wrote to one of its arguments{when}")
         elif name := _put_back(optimizer, state, at, grads, _in_their_order):
             notes.setdefault("arguments", f"a call wrote to {name} while it lasted{when}")
-        shared = _shared(results, [at, grads]) or (ONE_ARRAY if _are_one(*results) else "")
+        shared = _shared(results, [at, grads])
         if shared:
             zero = "" if any(leaf.any() for leaf in tree.leaves(grads)) else ", where all gradients are 0"
             notes.setdefault("ownership", f"{shared}{when}{zero}")
@@ -107,7 +107,6 @@ def _in_their_order(leaf: Array) -> Array:
 
 
 def _put_back(optimizer: Any, state: Any, params: Any, grads: Any, layout: Layout) -> str:
-    """The arguments that a step writes to, also where it puts them back, in words; "" if none."""
     given = {"params": all_watched(params, layout), "grads": all_watched(grads, layout)}
     with suppress(Exception):  # it takes no such layout, or goes by the type of arrays
         optimizer.step(state, *given.values())
@@ -115,7 +114,7 @@ def _put_back(optimizer: Any, state: Any, params: Any, grads: Any, layout: Layou
 
 
 def _shared(results: Any, given: Any) -> str:
-    held = arrays_in(results)
+    held = [array for each in results for array in arrays_in(each)]
     with_given, with_each_other = product(held, arrays_in(given)), combinations(held, 2)
     of_given, of_results = (
         [(a, b) for a, b in pairs if a.flags.writeable or b.flags.writeable] for pairs in (with_given, with_each_other)
@@ -132,17 +131,11 @@ def _shared(results: Any, given: Any) -> str:
 ONE_ARRAY = "two results are one array: return a copy of it"
 
 
-def _are_one(params: Any, state: Any) -> bool:
-    """Tell whether new parameters and state are one and the same container of arrays that can be written to."""
-    return params is state and any(array.flags.writeable for array in arrays_in(params))
-
-
 def _holed(grads: Any) -> Any:
     return tree.map(lambda leaf: np.where(np.arange(leaf.size).reshape(leaf.shape) == 0, 0, leaf), grads)
 
 
 def _of_init(optimizer: Any, params: Any) -> str:
-    """The fault where init gives another state each time, with other numbers in the memory that is free."""
     states: list[list[Array]] = []
     for number in (3, -5):
         held = [np.full_like(leaf, number) for leaf in tree.leaves(params) for _ in range(8)]
@@ -153,7 +146,6 @@ def _of_init(optimizer: Any, params: Any) -> str:
 
 
 def _by_identity(optimizer: Any, params: Any, grads: Any, other: Any) -> str:
-    """The fault where gradients in an array that was given before get the step of what it held then."""
     given, slopes = writable(params), writable(grads)
     state = optimizer.init(given)
     optimizer.step(state, given, slopes)

@@ -79,14 +79,12 @@ def _effects(others: Sequence[Any], steady: Sequence[Any], looks: range, signs: 
 
 
 def _unlike(other: Array, at: Array, first: Array) -> Array:
-    """The differences that are more than rounding is, by the way from the first numbers."""
     difference = other - at
     way, size = (np.abs(each).max(initial=0.0) for each in (at - first, at))
     return np.where(np.abs(difference) <= 1e-9 * way + 64 * np.finfo(np.float64).eps * size, 0.0, difference)
 
 
 def _only_the_first(effects: Sequence[Sequence[Array]], late: Sequence[Array]) -> bool:
-    """Tell whether the gradient of the first step alone has an effect, as far as it is seen."""
     first, *others = ([each.any() for each in step] for step in (*effects, late))
     return any(first) and not any(map(any, others))
 
@@ -97,7 +95,6 @@ def _has_another(optimizer: Any, start: Any, slopes: Any, turned: Any) -> bool:
 
 
 def _along(effects: Sequence[Array]) -> str:
-    """The fault of a step whose gradient, turned, only ever brings a number further down."""
     for k, steps in enumerate(effects):
         wrong = (steps <= 0).all(0) & (steps[-1] < 0)
         if wrong.any():
@@ -106,7 +103,6 @@ def _along(effects: Sequence[Array]) -> str:
 
 
 def _unused(effects: Sequence[Array], late: Array, off: Array, used: bool) -> str:
-    """The fault of gradients that have an effect at first, and later not, while those of others have."""
     by_step = np.array([steps.any(0) for steps in effects])
     wrong = by_step.any(0) & ~late.any(0)
     if used and wrong.any():

@@ -152,7 +152,6 @@ def _too_fine(first: Array, ways: Array) -> NDArray[np.bool_]:
 
 
 def _growth(first: Array, steps: list[Array]) -> str:
-    """The fault of numbers that do not move towards 0 at first, or are ever further from it, in words."""
     before = first
     for at in steps:
         wrong = (np.abs(at) > (1 + 1e-6) * np.abs(first)) | ((before == first) & (at * first < -1e-6 * first**2))

@@ -9,7 +9,7 @@ from attrs import evolve
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, one_each
-from chainrule.laws.of_optimizers._cases import LARGE, bounded, left_out, other_shapes, takes, zeros_that_stay
+from chainrule.laws.of_optimizers._cases import LARGE, SMALL, bounded, left_out, other_shapes, takes, zeros_that_stay
 from chainrule.laws.of_optimizers._later_steps import later_faults
 from chainrule.laws.of_optimizers._steps import scaled
 from chainrule.laws.of_optimizers._wrong_ways import MOMENTS, NOT_AGAINST, UNMOVED, WITH_OTHERS, run, wrong_ways
@@ -93,13 +93,16 @@ def _normal_of(rng: np.random.Generator) -> Callable[[Array], Array]:
 
 
 def _elsewhere(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Generator) -> list[Verdict]:
-    """The verdicts for other gradients, lengths and sizes, if numbers move soon: else it would take long."""
     start, slopes = _drawn(params, rng)
     down, up = (run(optimizer, start, each)[0] for each in (slopes, tree.map(np.negative, slopes)))
     if any(np.array_equal(a, b) for a, b in zip(tree.leaves(down), tree.leaves(up), strict=True) if a.size):
         return []
     verdicts = _judged(optimizer, start, tree.map(np.abs, slopes), rng)
     found = [evolve(each, note=f"where all gradients have one sign: {each.note}") for each in verdicts if not each.ok]
+    for words, factor in (("small", SMALL[-1]), ("large", 1 / SMALL[-1])):
+        verdicts = _judged(optimizer, start, scaled(slopes, factor), rng)
+        wrong = [each for each in verdicts if each.note.startswith(NOT_AGAINST)]  # a step may have a threshold
+        found += [evolve(each, note=f"for {words} gradients: {each.note}") for each in wrong]
     for words, reshaped in other_shapes(start):
         try:
             others = _drawn(reshaped(start), rng)
@@ -135,7 +138,6 @@ def _followed(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Genera
 
 
 def _judged(optimizer: Optimizer[Any, Any], start: Any, slopes: Any, rng: np.random.Generator) -> list[Verdict]:
-    """The verdicts for the places where numbers go from a start under gradients, some of which are 0 in one run."""
     holes = tree.map(lambda leaf: np.where(rng.random(leaf.shape) < 0.3, leaf.dtype.type(0), leaf), slopes)
     if not tree.equal(*(run(optimizer, start, slopes)[-1] for _ in range(2))):
         return [Verdict("follows_gradient", "params", ok=False, note=DIFFERS)]
@@ -182,7 +184,6 @@ def _moved_as_a_whole(optimizer: Optimizer[Any, Any], start: Any, slopes: Any) -
 
 
 def _goes_alone(optimizer: Optimizer[Any, Any], start: Any, slopes: Any, i: int, place: int) -> bool:
-    """Tell whether one number of an array, alone with a gradient, goes against it, and further than the others."""
     given = [np.zeros_like(leaf) for leaf in tree.leaves(slopes)]
     slope = tree.leaves(slopes)[i].flat[place]
     given[i].flat[place] = slope

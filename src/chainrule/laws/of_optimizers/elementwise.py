@@ -96,7 +96,6 @@ def _rounded(a: Any, b: Any) -> bool:
 
 
 def _by_layout(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
-    """The fault where arrays of another memory layout are gone through in another order."""
     right = _taken(optimizer, writable(params), [writable(grads)] * 3)
     laid = {"parameters": (_otherwise(params), grads), "gradients": (params, _otherwise(grads))}
     for name, (at, slopes) in laid.items():
@@ -140,7 +139,6 @@ def _chosen(leaf: Array) -> Any:
 
 
 def _by_a_zero(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
-    """The fault where a gradient of 0 does to others what one of nearly 0 does not: of a norm both are the same."""
     changes: list[Callable[[Array], Any]] = [np.zeros_like, lambda leaf: 1e-9 * leaf]
     given, wide = in_dtype(params, np.float64), in_dtype(grads, np.float64)
     try:
@@ -189,7 +187,6 @@ def _without(value: Any, i: int) -> Any:
 
 
 def _by_others(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> str:
-    """The fault where an update by the rules, which go through large arrays in blocks, looks at other numbers."""
     if not isinstance(optimizer, ArrayOptimizer):
         return ""
     changes: list[Callable[[Array], Any]] = [np.positive, lambda leaf: -3 * leaf]
