@@ -29,6 +29,7 @@ from chainrule import (
     global_mean_pool,
     layer_norm,
     mean_squared_error,
+    own,
     prelu,
     relu,
     rules,
@@ -600,3 +601,26 @@ def test_a_cache_may_hold_an_array_and_a_view_of_it() -> None:
 
     report = check_layer(Layer(forward, backward), (), RNG(0).standard_normal((4, 6)), rng=RNG(0))
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("result", ["out", "dx"])
+def test_a_buffer_that_is_used_again_is_called_that_and_nothing_else(result: str) -> None:
+    held: dict[tuple[Any, ...], Array] = {}
+
+    def kept(name: str, array: Array) -> Array:
+        if name != result or type(array) is not np.ndarray:
+            return array
+        buffer = held.setdefault((array.shape, array.dtype), np.empty_like(array))
+        buffer[...] = array
+        return buffer
+
+    def forward(params: Any, x: Array) -> tuple[Array, Array]:
+        return kept("out", np.sin(x)), own(x)
+
+    def backward(x: Array, d: Array) -> tuple[Array, Any]:
+        return kept("dx", d * np.cos(x)), ()
+
+    report = check_layer(Layer(forward, backward), (), X, rng=RNG(0))
+    said = {(each.law, each.field) for each in report.failures}
+    assert said <= {("nothing_shared", result), ("threads", "results")}, str(report)
+    assert report.failures[0].note == f"it is writable, and shares memory with {result} of another call"

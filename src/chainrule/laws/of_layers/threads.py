@@ -15,7 +15,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.state import close, shuffled
 from chainrule.laws.trials.rounding import rounding
-from chainrule.laws.trials.trial import Checked, Fields, Trial, copied_fields, draw, measured, run_forward
+from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured, run_forward
 from chainrule.layer import Layer
 
 THREADS, CALLS, LONG_CALLS = 4, 6, 2
@@ -52,8 +52,7 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
     dout = draw(run_forward(layer, params, x)[0], rng)
 
     def run(given: tuple[Any, Array]) -> Fields:
-        trial = Trial.of(layer, params, given[0])
-        return {"out": trial.out.copy(), **copied_fields(trial.back(given[1]))}
+        return Trial.of(layer, params, given[0]).results(given[1])
 
     several, alone = [(x, dout)], [run((x, dout))]
     for _ in range(THREADS - 1):

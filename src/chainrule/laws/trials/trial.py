@@ -136,7 +136,8 @@ class Trial:
     @classmethod
     def of(cls, layer: Any, params: Any, x: Any) -> "Trial":
         """Run forward, in the dtype of the arguments."""
-        return cls(layer, params, x, *run_forward(layer, params, x))
+        out, cache = run_forward(layer, params, x)
+        return cls(layer, params, x, out.copy(), cache)  # which a later call may overwrite
 
     @classmethod
     def in_float64(cls, layer: Any, params: Any, x: Any) -> "Trial":
@@ -175,8 +176,8 @@ class Trial:
         return named((None if isinstance(self.layer, Encoder) else self.x, self.params))
 
     def back(self, dout: Array) -> Fields:
-        """The results of backward by name, for a copy of `dout`."""
-        return named(run_backward(self.layer, self.cache, dout))
+        """Copies of the results of backward by name, for a copy of `dout`."""
+        return copied_fields(named(run_backward(self.layer, self.cache, dout)))
 
     def back_as_laid_out(self, dout: Array) -> Fields:
         """The results of backward by name, for this very `dout` in its own layout."""
@@ -222,7 +223,7 @@ class Trial:
             moved = start | {name: read_only(leaf + step * direction) for name, leaf, direction in moving}
             params = made_of([moved[name] for name in names]) if params_move else self.params
             try:
-                out: NDArray[Any] = np.asarray(value_of(self.layer, params, writable(moved.get("dx", self.x))))
+                out: NDArray[Any] = np.array(value_of(self.layer, params, writable(moved.get("dx", self.x))))
             except REFUSALS:
                 if not step:
                     raise
