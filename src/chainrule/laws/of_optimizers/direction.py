@@ -99,7 +99,8 @@ def _elsewhere(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Gener
         return []
     verdicts = _judged(optimizer, start, tree.map(np.abs, slopes), rng)
     found = [evolve(each, note=f"where all gradients have one sign: {each.note}") for each in verdicts if not each.ok]
-    for words, factor in (("small", SMALL[-1]), ("large", 1 / SMALL[-1])):
+    decays = not tree.equal(run(optimizer, start, scaled(slopes, 0))[-1], start)  # small ones are nothing beside that
+    for words, factor in (("large", 1 / SMALL[-1]), *([] if decays else [("small", SMALL[-1])])):
         verdicts = _judged(optimizer, start, scaled(slopes, factor), rng)
         wrong = [each for each in verdicts if each.note.startswith(NOT_AGAINST)]  # a step may have a threshold
         found += [evolve(each, note=f"for {words} gradients: {each.note}") for each in wrong]
