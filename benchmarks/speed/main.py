@@ -7,7 +7,7 @@ files, where there are some.
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def measured(options: Options) -> dict[str, Any]:
 
 
 def added(page: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """The page's figures, with the rows of some layers, which bear their date.
+    """The page's figures, with the rows of some layers and the whole of other parts, which bear their date.
 
     Raises
     ------
@@ -73,10 +73,13 @@ def added(page: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     of = ("processor", "cores", "system", "blas")
     if [page["machine"][each] for each in of] != [found["machine"][each] for each in of]:
         raise SystemExit("This is not the machine of the page, which is as it was.")
-    new = [row | {"date": found["machine"]["date"]} for row in found["layers"]]
-    names = [*workload("layers").LINES]
-    kept = [row for row in page["layers"] if row["layer"] not in {row["layer"] for row in new}]
-    return page | {"layers": sorted(kept + new, key=lambda row: names.index(row["layer"]))}
+    date = {"date": found["machine"]["date"]}
+    new = {name: [row | date for row in rows] for name, rows in found.items() if name != "machine"}
+    if "layers" in new:
+        names = [*workload("layers").LINES]
+        kept = [row for row in page["layers"] if row["layer"] not in {row["layer"] for row in new["layers"]}]
+        new["layers"] = sorted(kept + new["layers"], key=lambda row: names.index(row["layer"]))
+    return page | new
 
 
 def said(name: str, rows: Iterable[Row]) -> Iterable[Row]:
@@ -98,7 +101,20 @@ def texts(results: dict[str, Any], elsewhere: dict[str, Any]) -> dict[str, str]:
         "elsewhere-goals": goals.written({name: found for name, found in elsewhere.items() if name != "machine"}),
         "elsewhere-networks": workload("networks").parts(elsewhere["networks"])["networks"],
     }
-    return parts | {part: text for name in rows for part, text in workload(name).parts(rows[name]).items()}
+    return parts | {
+        part: "\n\n".join([text, *since(name, rows[name])])
+        for name in rows
+        for part, text in workload(name).parts(rows[name]).items()
+    }
+
+
+def since(name: str, rows: Sequence[Row]) -> list[str]:
+    """What was measured after the rest of the page: some layers, or a whole part."""
+    later: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if "date" in row:
+            later.setdefault(row["date"], {})[f"`{row['layer']}`" if name == "layers" else "all of it"] = None
+    return [f"Measured since, on {date}: {', '.join(names)}." for date, names in later.items()]
 
 
 def pictures(results: dict[str, Any]) -> dict[str, str]:

@@ -68,7 +68,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=ROSTER, help="these, ours and the limit")
     parser.add_argument("--parts", nargs="+", choices=sorted(PARTS), help="what to measure")
     parser.add_argument("--layers", nargs="+", metavar="NAME", default=(), help="of the part `layers`, these alone")
-    parser.add_argument("--add", nargs="+", metavar="NAME", help="layers whose rows enter the page's, and nothing else")
+    parser.add_argument("--add", nargs="+", metavar="NAME", help="layers and parts whose rows enter the page's, alone")
     parser.add_argument("--threads", choices=[ONE, ALL], help="one thread, or all (default: both; if quick, one)")
     parser.add_argument("--rounds", type=int, help=f"rounds at most (default: {FULL.rounds})")
     parser.add_argument("--data", type=Path, help="a directory with the files of MNIST, for the training")
@@ -90,14 +90,20 @@ def read(arguments: Sequence[str] | None = None) -> Options:
         sizes=tuple(given.sizes or SIZES[: 2 if given.quick else None]),
         names=tuple(name for name in ROSTER if name in wanted),
         threads=(given.threads,) if given.threads else (ONE,) if given.quick else (ONE, ALL),
-        parts=("layers",) if given.add else tuple(given.parts or (AGAINST if given.against else PARTS)),
-        layers=tuple(given.add or given.layers),
+        parts=_parts_of(given.add) if given.add else tuple(given.parts or (AGAINST if given.against else PARTS)),
+        layers=tuple(name for name in given.add or given.layers if name not in PARTS),
         add=bool(given.add),
         data=given.data and given.data.resolve(),
         against=given.against and given.against.resolve(),
         elsewhere=given.elsewhere,
         render=given.render,
     )
+
+
+def _parts_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The parts that are named, and that of the layers if another name is one of theirs."""
+    others = {name for name in names if name not in PARTS}
+    return tuple(part for part in PARTS if part in names or (part == "layers" and others))
 
 
 def _size(text: str) -> Size:

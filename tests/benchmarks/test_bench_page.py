@@ -36,8 +36,11 @@ def test_rows_that_are_added_bear_their_date_and_are_of_the_same_machine() -> No
     found = {"machine": RESULTS["machine"] | {"date": "2026-12-31"}, "layers": [row("gelu", 4), row("relu", 5)]}
     rows = [row("relu", 5, date="2026-12-31"), row("gelu", 4, date="2026-12-31"), row("softmax", 2)]
     assert main.added(page, found) == page | {"layers": rows}
-    text = main.workload("layers").parts(rows)["layers"]
-    assert text.endswith("Measured since, on 2026-12-31: `relu`, `gelu`.")
+    assert main.since("layers", rows) == ["Measured since, on 2026-12-31: `relu`, `gelu`."]
+    part = {"machine": found["machine"], "steps": [{"size": 6}]}
+    assert main.added(page, part) == page | {"steps": [{"size": 6, "date": "2026-12-31"}]}
+    results = RESULTS | {"losses": [row | {"date": "2026-12-31"} for row in RESULTS["losses"]]}
+    assert main.texts(results, ELSEWHERE)["losses"].endswith("\n\nMeasured since, on 2026-12-31: all of it.")
     with pytest.raises(SystemExit, match="not the machine of the page"):
         main.added(page, found | {"machine": RESULTS["machine"] | {"processor": "another"}})
 

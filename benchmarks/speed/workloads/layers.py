@@ -140,13 +140,8 @@ def raced(case: Row, makers: Mapping[str, Callable[[], Loop]], plan: Plan) -> li
 
 
 def parts(rows: Sequence[Row]) -> dict[str, str]:
-    """The table of the layers, and which were measured after the rest."""
-    later: dict[str, dict[str, None]] = {}
-    for row in rows:
-        if "date" in row:
-            later.setdefault(row["date"], {})[f"`{row['layer']}`"] = None
-    since = [f"Measured since, on {date}: {', '.join(names)}." for date, names in later.items()]
-    return {"layers": "\n\n".join([compared("layer", rows), *since])}
+    """The table of the layers."""
+    return {"layers": compared("layer", rows)}
 
 
 def compared(kind: str, rows: Sequence[Row], what: str = "x") -> str:
