@@ -4,7 +4,7 @@ The laws are in `chainrule.laws`, and run one after another. Errors that the cod
 report, and the report prints as a table. The laws are imported by the first check, so that `import chainrule` takes no
 time for them.
 """
-# ruff: noqa: PLC0415  # laws are imported where they are run: importing chainrule to train must not wait for them
+# ruff: noqa: PLC0415  # laws are imported where they are run: asking for a name must not wait for them
 
 from collections.abc import Collection
 from typing import Any, TypeVar

@@ -6,7 +6,7 @@
 
 Nothing but NumPy is needed, and pytest to run them. For drawn cases there is `chainrule.testing`.
 """
-# ruff: noqa: PLC0415  # laws are imported where they are run: importing chainrule to train must not wait for them
+# ruff: noqa: PLC0415  # laws are imported where they are run: asking for a name must not wait for them
 
 from collections.abc import Callable
 from typing import Any, TypeVar, overload

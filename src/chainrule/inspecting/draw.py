@@ -1,5 +1,5 @@
 """`draw`: the computational graph of the textbooks, of a pass or of a network."""
-# ruff: noqa: PLC0415  # what traces and draws is imported where it is used: training must not wait for it
+# ruff: noqa: PLC0415  # what traces and draws is imported where it is used: asking for a name must not wait for it
 
 import math
 import sys

@@ -1,5 +1,5 @@
 """`trace`: what happens in one pass through a network, layer by layer."""
-# ruff: noqa: PLC0415  # what traces and draws is imported where it is used: training must not wait for it
+# ruff: noqa: PLC0415  # what traces and draws is imported where it is used: asking for a name must not wait for it
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 

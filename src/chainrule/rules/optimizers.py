@@ -236,7 +236,7 @@ class ArrayOptimizer:
             counts = f"it has {len(state.moments)} moments, {self.moments} expected"
             raise TypeError(f"{self.name}: the state must be what init(params) gives: {counts}")
         maker = getattr(state, SIGNATURE)
-        if maker not in {None, self.name}:
+        if maker is not None and maker != self.name:
             raise TypeError(f"{self.name}: the state must be what init(params) gives, got that of {maker}")
         if not callable(self.learning_rate):
             return self.learning_rate
