@@ -306,16 +306,16 @@ def trained(loss: Any = softmax_cross_entropy, network: Any = two_layer.network,
         (lambda: untyped(constant_at)(None), "as_layer: frozen must be names or positions in a list, got None"),
         (lambda: untyped(constant_at)(3), "as_layer: frozen must be names or positions in a list, got 3"),
         (lambda: untyped(record)(None), "record: None must be a class of annotated fields"),
-        (lambda: untyped(sigmoid.backward)(Affine, ROWS), "sigmoid backward: cache must be Saved, got type"),
-        (lambda: untyped(affine.grads)(Affine, ROWS), "affine backward: cache must be AffineCache, got type"),
-        (lambda: untyped(one_hot)(np, 3), "one_hot: labels must be an array, got module: convert it with np.asarray"),
+        (lambda: untyped(sigmoid.backward)(Loss, ROWS), "sigmoid backward: cache must be Saved, got the class Loss"),
+        (lambda: untyped(affine.grads)(Loss, ROWS), "affine backward: cache must be AffineCache, got the class Loss"),
+        (lambda: untyped(one_hot)(np, 3), "one_hot: labels must be an array, got module"),
         (
             lambda: untyped(smooth_labels)(np, 3, 0.1),
-            "smooth_labels: labels must be an array, got module: convert it with np.asarray",
+            "smooth_labels: labels must be an array, got module",
         ),
         (
             lambda: untyped(mean_squared_error.forward)(ROWS, np),
-            "mean_squared_error: targets must be an array, got module: convert it with np.asarray",
+            "mean_squared_error: targets must be an array, got module",
         ),
         (lambda: untyped(embedding.forward)(TOKENS, np), "embedding: labels must be an array of integers, got module"),
         (
@@ -429,7 +429,9 @@ def test_arrays_of_jax_are_called_so() -> None:
     assert str(error.value) == ("affine: x is an array of jax but the parameters are of numpy: convert one of them")
 
 
-@pytest.mark.parametrize(("given", "name"), [(np, "module"), (np.ndarray, "type"), (np.float32, "type")])
+@pytest.mark.parametrize(
+    ("given", "name"), [(np, "module"), (np.ndarray, "the class ndarray"), (np.float32, "the class float32")]
+)
 def test_numpy_and_its_classes_which_have_a_shape_are_named_for_what_they_are(given: Any, name: str) -> None:
     with pytest.raises(TypeError, match=f"^check_layer: the subject must be a Layer or an Encoder, got {name}$"):
         check_layer(given, (), np.ones((2, 2)), rng=np.random.default_rng(0))

@@ -38,6 +38,7 @@ from chainrule import (
     relu,
     rmsprop,
     rules,
+    schedules,
     sequential,
     sgd,
     sigmoid,
@@ -45,6 +46,7 @@ from chainrule import (
     training_step,
     tree,
     two_layer,
+    value_and_grad,
 )
 from chainrule.arrays.records import unchecked
 from chainrule.rules.optimizers import ArrayOptimizer
@@ -528,7 +530,8 @@ def test_what_is_no_optimizer_is_refused() -> None:
     class Stepper:
         def step(self, state: Any, params: Any, grads: Any) -> Any: ...
 
-    for wrong, name in ((0.1, "float"), (Stepper(), "Stepper")):
+    first = r"function: call it first, as sgd\(...\)"
+    for wrong, name in ((0.1, "float"), (Stepper(), "Stepper"), (sgd, first), (Stepper, "the class Stepper")):
         with pytest.raises(TypeError, match=rf"training_step: optimizer must have init and step, .*, got {name}"):
             training_step(affine, softmax_cross_entropy, untyped(wrong))
 
@@ -552,3 +555,15 @@ def test_parameters_that_were_not_checked_are_refused() -> None:
         step(make(params.W, read_only(np.zeros(1, np.float32))), state, x, labels)
     with pytest.raises(TypeError, match=r"sgd: the gradient f32\[3\] must have the dtype of its parameter f64\[3\]"):
         step(make(params.W, read_only(np.zeros(3))), state, x, labels)
+
+
+def test_the_factor_of_a_schedule_rides_in_no_loss() -> None:
+    rng = np.random.default_rng(0)
+    params, x = Affine.init(rng, 5, 3), rng.standard_normal((4, 5)).astype(np.float32)
+    labels, optimizer = np.array([0, 1, 2, 1]), sgd(schedules.cosine(0.3, 0.1, 5))
+    step, both = training_step(affine, softmax_cross_entropy, optimizer), value_and_grad(affine, softmax_cross_entropy)
+    state, alone, of_alone = optimizer.init(params), params, optimizer.init(params)
+    for _ in range(4):
+        params, state, _ = step(params, state, x, labels)
+        alone, of_alone = optimizer.step(of_alone, alone, both(alone, x, labels)[1])
+    assert tree.equal(params, alone)

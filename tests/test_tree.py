@@ -476,3 +476,10 @@ def test_a_product_beyond_float64_is_infinite_and_silent() -> None:
 def test_other_arrays_are_put_into_a_tree_of_some_hundred_levels() -> None:
     deep = nest(sys.getrecursionlimit() // 4)
     assert tree.leaves(tree.replace(deep, [np.zeros(2)]))[0].tolist() == [0.0, 0.0]
+
+
+def test_numbers_are_equal_in_any_byte_order() -> None:
+    numbers = np.array([1.0, -0.0, np.nan])
+    swapped = numbers.astype(numbers.dtype.newbyteorder())
+    assert tree.equal(swapped, numbers)
+    assert not tree.equal(swapped, -numbers)

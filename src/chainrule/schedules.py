@@ -313,6 +313,8 @@ def _check_step(owner: str, step: Any) -> None:
         raise TypeError(f"{owner}: the step must be a whole number, got {describe(step)}")
     if is_one and step < 0:
         raise ValueError(f"{owner}: the step must be >= 0, got {step}")
+    if is_one and step % 1 != 0:
+        raise ValueError(f"{owner}: the step must be a whole number, got {step}")
 
 
 def _ends(owner: str, first: float, last: float) -> tuple[float, float]:

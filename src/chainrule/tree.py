@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from chainrule.arrays.arguments import describe, is_a
 from chainrule.arrays.libraries import library_of, namespace
-from chainrule.arrays.ownership import own, read_only
+from chainrule.arrays.ownership import native, own, read_only
 from chainrule.arrays.records import PLAIN, blank, field_names, is_record
 from chainrule.arrays.types import Array, is_array, is_tuple
 
@@ -458,7 +458,8 @@ def _in_numpy(leaf: Any) -> NDArray[Any]:
     """The numbers of an array; those of a dtype that NumPy has not, such as torch's bfloat16, in float32."""
     if str(getattr(leaf, "dtype", "")) == "torch.bfloat16":
         leaf = leaf.float()
-    return np.asarray(leaf.detach() if hasattr(leaf, "detach") else leaf)
+    array = np.asarray(leaf.detach() if hasattr(leaf, "detach") else leaf)
+    return array if array.dtype.isnative else array.astype(native(array.dtype))
 
 
 def _same(x: NDArray[Any], y: NDArray[Any]) -> bool:

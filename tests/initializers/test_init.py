@@ -97,7 +97,7 @@ def other(made: object) -> Callable[..., object]:
     [
         (0.1, TypeError, "Affine.init: weights must be an initializer such as he_normal, got float"),
         ("he_normal", TypeError, "Affine.init: weights must be an initializer such as he_normal, got str"),
-        (dict, TypeError, "Affine.init: weights must be an initializer such as he_normal, got type"),
+        (dict, TypeError, "Affine.init: weights must be an initializer such as he_normal, got the class dict"),
         (
             other(np.ones((3, 4), np.float32)),
             ValueError,

@@ -444,10 +444,13 @@ def test_a_deep_tree_is_saved_as_deep_as_others_go(path: Path) -> None:
     for _ in range(200):
         deep = (deep,)
     assert tree.equal(kept(path, deep), deep)
-    for _ in range(100_000):
-        deep = (deep,)
-    with pytest.raises(ValueError, match="levels deep"):
-        save(path, deep)
+    for more in (600, 100_000):
+        for _ in range(more):
+            deep = (deep,)
+        with pytest.raises(ValueError, match="levels deep"):
+            save(path, deep)
+        with pytest.raises(ValueError, match="levels deep"):
+            load(path, deep)
 
 
 def test_several_threads_save_to_one_path(path: Path) -> None:

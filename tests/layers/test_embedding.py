@@ -124,7 +124,7 @@ def test_a_label_alone_has_no_row() -> None:
         (
             PARAMS,
             np.ma.masked_array([0]),
-            "embedding: labels must be a plain array, got MaskedArray: convert them first",
+            "embedding: labels must be a plain array, got MaskedArray: convert it with np.asarray",
         ),
         (Affine(np.ones((3, 2)), np.ones(2)), np.array([0]), "embedding: params must be Embedding, got Affine"),
     ],

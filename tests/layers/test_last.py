@@ -137,7 +137,7 @@ def test_what_does_not_fit_is_refused(layer: Any, shape: tuple[int, ...], messag
         (
             np.ma.masked_array([1]),
             TypeError,
-            "last_of: lengths must be a plain array, got MaskedArray: convert them first",
+            "last_of: lengths must be a plain array, got MaskedArray: convert it with np.asarray",
         ),
         (np.array([1, 0]), ValueError, "last_of: lengths must be at least 1, got 0 at row 1"),
         (np.array(-1), ValueError, "last_of: lengths must be at least 1, got -1"),

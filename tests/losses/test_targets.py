@@ -70,7 +70,7 @@ number_them = ": number the classes, e.g. with np.unique(labels, return_inverse=
             FLAT,
             np.ma.masked_array([0, 1]),
             TypeError,
-            "targets must be a plain array, got MaskedArray: convert them first",
+            "targets must be a plain array, got MaskedArray: convert it with np.asarray",
         ),
         (
             FLAT,
@@ -114,7 +114,7 @@ number_them = ": number the classes, e.g. with np.unique(labels, return_inverse=
             FLAT,
             SimpleNamespace(shape=(2,)),
             TypeError,
-            "targets must be an array, got SimpleNamespace: convert it with np.asarray",
+            "targets must be an array, got SimpleNamespace",
         ),
         (DEEP, but(SHARES, (1, 2, 0), 0.5), ValueError, "target row (1, 2) sums to 1.25, expected 1"),
         (
@@ -161,7 +161,7 @@ def test_targets_that_do_not_fit_their_logits_are_refused(
             "targets must have the shape of out (2, 1), got (2,): add an axis, as targets[:, None]",
         ),
         (FLAT, FLAT * 1j, TypeError, "targets must be real numbers, got complex128"),
-        (FLAT, None, TypeError, "targets must be an array, got NoneType: convert it with np.asarray"),
+        (FLAT, None, TypeError, "targets must be an array, got NoneType"),
         (
             FLAT,
             strict.asarray(FLAT),

@@ -462,3 +462,9 @@ def test_bad_options() -> None:
         adam(0.1).step(sgd(0.1).init(np.ones(3)), np.ones(3), np.ones(3))
     with pytest.raises(TypeError, match=f"^{what}, got NoneType$"):
         adam(0.1).step(untyped(None), np.ones(3), np.ones(3))
+
+
+def test_a_parameter_of_whole_numbers_is_called_so() -> None:
+    optimizer, whole = adam(0.1), np.ones(2, np.int64)
+    with pytest.raises(TypeError, match="adam: the parameter is int64"):
+        optimizer.step(optimizer.init(np.ones(2)), untyped(whole), np.ones(2))

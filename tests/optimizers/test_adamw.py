@@ -140,6 +140,13 @@ def test_the_function_gets_each_path_and_array_of_the_parameters() -> None:
     assert all(array is leaf for (_, array), leaf in zip(seen, tree.leaves(params), strict=True))
 
 
+def test_what_says_neither_that_an_array_decays_nor_that_it_does_not_is_refused() -> None:
+    params = (Affine(np.ones((2, 3)), np.ones(3)), ())
+    optimizer = adamw(0.1, weight_decay=0.1, decays=untyped(print))
+    with pytest.raises(TypeError, match=r"^adamw: what decays gives at params\[0\].W must be True or False, got NoneT"):
+        optimizer.step(optimizer.init(params), params, params)
+
+
 @pytest.mark.parametrize("make", [adamw, lion])
 def test_without_decay_nothing_decays(make: Callable[..., ArrayOptimizer]) -> None:
     rng = np.random.default_rng(0)
@@ -227,7 +234,7 @@ def test_optimizers_are_values() -> None:
         (
             partial(adamw, 0.1, decays=untyped(Affine)),
             TypeError,
-            "adamw: decays must be a function of a path and an array, got type",
+            "adamw: decays must be a function of a path and an array, got the class Affine",
         ),
     ],
 )

@@ -668,3 +668,95 @@ def test_parameters_are_well_formed_in_words_of_axes() -> None:
     rules.well_formed("Pair", least=1, s=(np.ones(1), "features"))
     with pytest.raises(ValueError, match=re.escape("Pair: s must be 1-D (features,) with at least 1 of each, got")):
         rules.well_formed("Pair", least=1, s=(np.ones(0), "features"))
+
+
+TWO_ROWS = np.array([[1.0, 2.0], [3.0, 4.0]])
+"""An array that could be taken for a pair: it has two rows."""
+
+
+def half_done(xp: rules.Namespace, *arrays: Any) -> Any:
+    """The first result of a rule, without the second."""
+    return 2 * arrays[0]
+
+
+def gain_alone(xp: rules.Namespace, params: Unit, x: Array) -> Any:
+    return 2 * x
+
+
+def paired(xp: rules.Namespace, params: Unit, x: Array) -> tuple[Array, Unit]:
+    return 2 * x, ()
+
+
+def dx_alone(xp: rules.Namespace, cache: Unit, dout: Array, wants_dx: bool) -> Any:
+    return 2 * dout
+
+
+def moved(xp: rules.Namespace, rate: Any, param: Array, grad: Array, moments: Any) -> Any:
+    return param - rate * grad
+
+
+def elementwise_alone() -> object:
+    return rules.elementwise("twice", half_done).forward((), TWO_ROWS)
+
+
+def elementwise_warning() -> object:
+    return rules.elementwise("twice", half_done, quiet=False).forward((), TWO_ROWS)
+
+
+def layer_forward() -> object:
+    return rules.layer("twice", (), gain_alone, dx_alone).forward((), TWO_ROWS)
+
+
+def layer_backward() -> object:
+    twice = rules.layer("twice", (), paired, dx_alone)
+    return twice.backward(twice.forward((), TWO_ROWS)[1], TWO_ROWS)
+
+
+def loss_forward() -> object:
+    return rules.loss("twice", half_done).forward(TWO_ROWS, TWO_ROWS)
+
+
+def loss_rows() -> object:
+    return rules.loss("twice", half_done).rows(TWO_ROWS, TWO_ROWS)
+
+
+def loss_in_a_pass() -> object:
+    return value_and_grad(identity, rules.loss("twice", half_done))((), TWO_ROWS, TWO_ROWS)
+
+
+def update_alone() -> object:
+    optimizer = rules.optimizer("down", moved, 0.1)
+    return optimizer.step(optimizer.init(TWO_ROWS), TWO_ROWS, TWO_ROWS)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (elementwise_alone, "twice: forward must return (out, what its slope is computed of), got f64[2, 2]"),
+        (elementwise_warning, "twice: forward must return (out, what its slope is computed of), got f64[2, 2]"),
+        (layer_forward, "twice: forward must return (out, cache), got f64[2, 2]"),
+        (layer_backward, "twice: backward must return (dx, grads), got f64[2, 2]"),
+        (loss_forward, "twice: rows must return (losses, slopes), got f64[2, 2]"),
+        (loss_rows, "twice: rows must return (losses, slopes), got f64[2, 2]"),
+        (loss_in_a_pass, "twice: rows must return (losses, slopes), got f64[2, 2]"),
+        (update_alone, "the update of an optimizer must return (param, moments), got f64[2, 2]"),
+    ],
+)
+def test_two_rows_are_not_taken_for_two_results(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError) as refused:
+        call()
+    assert str(refused.value) == message
+
+
+def test_what_is_no_function_is_refused_when_it_is_given() -> None:
+    none: Any = untyped(None)
+    for call, message in (
+        (partial(rules.layer, "mine", (), none, dx_alone), "mine: forward must be a function, got NoneType"),
+        (partial(rules.layer, "mine", (), paired, none), "mine: backward must be a function, got NoneType"),
+        (partial(rules.elementwise, "mine", none), "mine: forward must be a function, got NoneType"),
+        (partial(rules.loss, "mine", none), "mine: rows must be a function, got NoneType"),
+        (partial(rules.encoder, "mine", Gain, none, none), "mine: forward must be a function, got NoneType"),
+        (partial(rules.optimizer, "mine", untyped(3), 0.1), "mine: update must be a function, got int"),
+    ):
+        with pytest.raises(TypeError, match=f"^{message}$"):
+            call()

@@ -520,3 +520,23 @@ def test_bad_input(arguments: tuple[Any, ...], error: type[Exception], message: 
 def test_a_loss_and_a_dout_are_one_too_many() -> None:
     with pytest.raises(TypeError, match=r"^trace: dout \(f64\[2, 2\]\) comes from the loss: give one of them$"):
         untyped(trace)(affine, Affine(W, B), W, softmax_cross_entropy, np.array([0, 1]), dout=W)
+
+
+def test_a_cache_may_be_anything_of_which_the_arrays_are_counted() -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, Any]:
+        return 2 * x, {"x": [x.copy(), {"again": x.copy()}], "name": "x"}
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Unit]:
+        return 2 * dout, ()
+
+    x = np.ones((4, 3))
+    passed = trace(sequential(relu, Layer(forward, backward)), ((), ()), x, dout=np.ones((4, 3)))
+    assert passed.layers[1].cache_bytes == 2 * x.nbytes
+
+
+def test_a_chain_in_a_chain_takes_no_longer_for_each_level() -> None:
+    network, params, depth = relu, (), 60  # of which each would double the time
+    for _ in range(depth):
+        network, params = untyped(sequential)(network), untyped((params,))
+    passed = trace(network, params, np.ones((2, 2)), dout=np.ones((2, 2)))
+    assert [step.name for step in passed.layers] == ["relu"]

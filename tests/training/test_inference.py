@@ -234,6 +234,7 @@ def beside(*layers: Layer[Any, Any], caches: Any = None) -> Layer[Any, Any]:
             TypeError,
             "statistics: network must be a Layer or an Encoder, got function: call it first, as batch_norm(...)",
         ),
+        (lambda: inference(batch_norm(), NORM, []), ValueError, "inference: there are no batches"),
         (lambda: statistics(batch_norm(), NORM, []), ValueError, "statistics: there are no batches"),
         (
             lambda: inference(batch_norm(), NORM, X, Statistics(np.zeros(3), np.ones(3))),

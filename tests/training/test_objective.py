@@ -35,7 +35,7 @@ def test_of_an_encoder_it_is_a_function_of_the_table() -> None:
         ),
         (
             lambda: Objective(untyped(Affine), softmax_cross_entropy, np.ones((1, 2)), np.array([0])),
-            "Objective: network must be a Layer or an Encoder, got type",
+            "Objective: network must be a Layer or an Encoder, got the class Affine",
         ),
         (
             lambda: Objective(affine, untyped((1, 2)), np.ones((1, 2)), np.array([0])),
@@ -47,3 +47,12 @@ def test_what_is_no_network_or_no_loss_is_refused(call: Callable[[], object], me
     with pytest.raises(TypeError) as caught:
         call()
     assert str(caught.value) == message
+
+
+def test_numbers_that_are_written_to_afterwards_do_not_change_it() -> None:
+    x, labels, params = np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([0, 1]), Affine(np.eye(2), np.zeros(2))
+    f = Objective(affine, softmax_cross_entropy, x, labels)
+    before = f(params)
+    x[:] = 7.0
+    labels[:] = 0
+    assert f(params) == before

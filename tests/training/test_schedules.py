@@ -194,7 +194,7 @@ def test_bad_values(call: Callable[[], Any], message: str) -> None:
         ),
         (lambda: warmup(3, untyped(1)), "warmup: schedule must be a function of the steps, got int: write constant(1)"),
         (lambda: warmup(3, untyped("fast")), "warmup: schedule must be a function of the steps, got str"),
-        (lambda: warmup(3, untyped(Schedule)), "warmup: schedule must be a function of the steps, got type"),
+        (lambda: warmup(3, untyped(dict)), "warmup: schedule must be a function of the steps, got the class dict"),
         (lambda: warmup(untyped(2.5), constant(1)), "warmup: steps must be an integer, got float"),
         (lambda: cosine(0.1, 0.2, untyped("3")), "cosine: steps must be an integer, got str"),
         (lambda: exponential(untyped("1"), 0.5), "exponential: first must be a number, got str"),
@@ -282,6 +282,9 @@ def test_a_step_is_one_number_from_0_on(schedule: Schedule) -> None:
     for below in (-3, np.int64(-3), np.array(-3)):
         with pytest.raises(ValueError, match=rf"^{schedule.name}: the step must be >= 0, got -3$"):
             schedule(below)
+    for part in (2.5, np.float32(2.5), np.array(2.5), np.nan):
+        with pytest.raises(ValueError, match=rf"^{schedule.name}: the step must be a whole number, got (2.5|nan)$"):
+            schedule(part)
     assert schedule(2) == schedule(np.int8(2)) == schedule(np.array(2))
 
 

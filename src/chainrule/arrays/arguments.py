@@ -114,10 +114,7 @@ def generator(owner: str, rng: Any) -> Generator:
 
 def check_functions(record: object, *fields: str) -> None:
     """Refuse what can't be called in fields of a record that must be functions."""
-    for name in fields:
-        value = getattr(record, name)
-        if not callable(value):
-            raise TypeError(f"{type(record).__name__}: {name} must be a function, got {describe(value)}")
+    functions(type(record).__name__, **{name: getattr(record, name) for name in fields})
 
 
 def two(given: Any, name: str, form: str) -> tuple[Any, Any]:
@@ -127,6 +124,13 @@ def two(given: Any, name: str, form: str) -> tuple[Any, Any]:
             first, second = given
             return first, second
     raise TypeError(f"{name} must return {form}, got {describe(given)}")
+
+
+def functions(owner: str, **given: object) -> None:
+    """Refuse what can't be called in place of a function; a TypeError that begins with `owner`."""
+    for name, value in given.items():
+        if not callable(value):
+            raise TypeError(f"{owner}: {name} must be a function, got {describe(value)}")
 
 
 def is_branch(value: object) -> bool:
@@ -164,9 +168,11 @@ def is_a(value: object, *classes: type[object]) -> bool:
 
 
 def describe(value: object) -> str:
-    """Describe a value for a message: `"f32[3, 2]"` for an array, `"a tuple of 3"`, else its type, such as `"list"`."""
+    """Describe a value for a message: `"f32[3, 2]"`, `"a tuple of 3"`, `"the class Sgd"`, else its type, `"list"`."""
     if is_array(value):
         return summary(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     return f"a tuple of {len(value)}" if is_tuple(value) else type(value).__name__
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays.arguments import conversion, describe, is_of_pandas
+from chainrule.arrays.arguments import check_plain, conversion, describe, is_of_pandas
 from chainrule.arrays.cells import row_name
 from chainrule.arrays.libraries import unlike
-from chainrule.arrays.types import Array, Labels, Mask, is_array, is_numpy, is_plain
+from chainrule.arrays.types import Array, Labels, Mask, is_array, is_numpy
 
 UNSIGNED = {np.dtype(f"{o}i{size}"): np.dtype(f"{o}u{size}") for size in (1, 2, 4, 8) for o in "<>"}
 
@@ -42,8 +42,7 @@ def are_integers(labels: Any, name: str) -> None:
     """Check that labels, called `name` in messages, are an array of integers, of any library."""
     if not is_array(labels) or is_of_pandas(labels):
         raise TypeError(f"{name} must be an array of integers, got {type(labels).__name__}{conversion(labels)}")
-    if is_numpy(labels) and not is_plain(labels):
-        raise TypeError(f"{name} must be a plain array, got {type(labels).__name__}: convert them first")
+    check_plain(name, labels)
     if not (labels.dtype.kind in "iu" if is_numpy(labels) else "int" in str(labels.dtype)):
         raise TypeError(f"{name} must be integers, got {describe(labels)}")
 

@@ -10,13 +10,13 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays.arguments import describe, empty_batch, is_of_pandas
+from chainrule.arrays.arguments import check_plain, conversion, describe, empty_batch, is_of_pandas
 from chainrule.arrays.cells import row_name
 from chainrule.arrays.labels import first_of, fit
 from chainrule.arrays.libraries import namespace_of_labels, unlike
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.tuned import TUNED
-from chainrule.arrays.types import Array, Labels, Mask, is_array, is_numpy, is_plain
+from chainrule.arrays.types import Array, Labels, Mask, is_array, is_numpy
 
 Targets: TypeAlias = Labels | Array
 """Integer labels (...,), or rows of probabilities (..., k).
@@ -162,13 +162,12 @@ def _check_kind(
         kind = type(targets).__name__
         raise TypeError(f"{name}: {what} must be an array, got pandas' {kind}: convert it with .to_numpy()")
     if not is_array(targets):
-        raise TypeError(f"{name}: {what} must be an array, got {describe(targets)}: convert it with np.asarray")
+        raise TypeError(f"{name}: {what} must be an array, got {describe(targets)}{conversion(targets)}")
     if getattr(targets.dtype, "kind", None) in {"U", "S", "O", "T"}:
         raise TypeError(
             f"{name}: {what} must be numbers, got {targets.dtype}: number the classes, e.g. with {NUMBERED}"
         )
-    if type(targets).__module__.startswith("numpy") and not is_plain(targets):
-        raise TypeError(f"{name}: {what} must be a plain array, got {type(targets).__name__}: convert them first")
+    check_plain(f"{name}: {what}", targets)
     libraries = unlike(targets, logits)
     if libraries is not None:
         raise TypeError(

@@ -42,14 +42,14 @@ D = TypeVar("D")
 X = TypeVar("X")
 
 
-def encoded(encoder: Encoder[P, C, X], layer: Layer[Q, D], /) -> Encoder[tuple[P, Q], tuple[C, D], X]:
+def encoded(encoder: Encoder[P, C, X], f: Layer[Q, D]) -> Encoder[tuple[P, Q], tuple[C, D], X]:
     """Put a layer behind an encoder.
 
     Parameters
     ----------
     encoder
         An encoder, such as `embedding`.
-    layer
+    f
         A layer, usually made by `sequential`, that takes what the encoder gives.
 
     Returns
@@ -79,13 +79,13 @@ def encoded(encoder: Encoder[P, C, X], layer: Layer[Q, D], /) -> Encoder[tuple[P
     """
     if not isinstance(encoder, Encoder):
         raise TypeError(f"encoded: argument 1 must be an Encoder, got {describe(encoder)}{seed_hint(encoder)}")
-    if not isinstance(layer, Layer):
-        hint = ": an encoder stands first" if isinstance(layer, Encoder) else seed_hint(layer)
-        raise TypeError(f"encoded: argument 2 must be a Layer, got {describe(layer)}{hint}")
+    if not isinstance(f, Layer):
+        hint = ": an encoder stands first" if isinstance(f, Encoder) else seed_hint(f)
+        raise TypeError(f"encoded: argument 2 must be a Layer, got {describe(f)}{hint}")
     axes = None  # an encoder makes one row of features of each event, and that row is one of the layer's event axes
-    if encoder.event_axes is not None and layer.event_axes is not None:
-        axes = encoder.event_axes + max(layer.event_axes - 1, 0)
-    both = encoder, layer
+    if encoder.event_axes is not None and f.event_axes is not None:
+        axes = encoder.event_axes + max(f.event_axes - 1, 0)
+    both = encoder, f
     made: Encoder[Any, Any, Any] = layer_or_encoder(
         "encoded", Chain(both), both, forward, backward, event_axes=axes, onnx=partial(in_turn, both)
     )

@@ -41,10 +41,10 @@ X = TypeVar("X")
 
 
 @overload
-def fixed(f: Layer[P, C], /) -> Layer[P, tuple[tuple[C, P]]]: ...
+def fixed(f: Layer[P, C]) -> Layer[P, tuple[tuple[C, P]]]: ...
 @overload
-def fixed(f: Encoder[P, C, X], /) -> Encoder[P, tuple[tuple[C, P]], X]: ...
-def fixed(f: Layer[Any, Any] | Encoder[Any, Any, Any], /) -> Layer[Any, Any] | Encoder[Any, Any, Any]:
+def fixed(f: Encoder[P, C, X]) -> Encoder[P, tuple[tuple[C, P]], X]: ...
+def fixed(f: Layer[Any, Any] | Encoder[Any, Any, Any]) -> Layer[Any, Any] | Encoder[Any, Any, Any]:
     """Fix the parameters of a layer or an encoder.
 
     Parameters

@@ -60,7 +60,7 @@ class Arguments(Generic[P]):
 _saved = unchecked(Arguments)
 
 
-def recomputed(f: Layer[P, C], /) -> Layer[P, tuple[Arguments[P]]]:
+def recomputed(f: Layer[P, C]) -> Layer[P, tuple[Arguments[P]]]:
     """Keep the input of a layer in place of its cache, and compute forward again in backward.
 
     Parameters

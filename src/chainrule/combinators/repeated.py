@@ -31,7 +31,7 @@ P = TypeVar("P")
 C = TypeVar("C")
 
 
-def repeated(f: Layer[P, C] | Callable[[int], Layer[P, C]], /, n: int) -> Layer[tuple[P, ...], tuple[C, ...]]:
+def repeated(f: Layer[P, C] | Callable[[int], Layer[P, C]], n: int) -> Layer[tuple[P, ...], tuple[C, ...]]:
     """Compose n layers of one kind.
 
     Parameters

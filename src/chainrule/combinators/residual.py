@@ -41,7 +41,7 @@ P = TypeVar("P")
 C = TypeVar("C")
 
 
-def residual(f: Layer[P, C], /) -> Layer[P, tuple[C]]:
+def residual(f: Layer[P, C]) -> Layer[P, tuple[C]]:
     """Add a layer's input to its output.
 
     Parameters

@@ -52,11 +52,11 @@ X = TypeVar("X")
 
 
 @overload
-def tied(f: Layer[Q, C], /, expand: Callable[[P], Q], contract: Callable[[Q], P]) -> Layer[P, tuple[C]]: ...
+def tied(f: Layer[Q, C], expand: Callable[[P], Q], contract: Callable[[Q], P]) -> Layer[P, tuple[C]]: ...
 @overload
-def tied(f: Encoder[Q, C, X], /, expand: Callable[[P], Q], contract: Callable[[Q], P]) -> Encoder[P, tuple[C], X]: ...
+def tied(f: Encoder[Q, C, X], expand: Callable[[P], Q], contract: Callable[[Q], P]) -> Encoder[P, tuple[C], X]: ...
 def tied(
-    f: Layer[Any, Any] | Encoder[Any, Any, Any], /, expand: Callable[[Any], Any], contract: Callable[[Any], Any]
+    f: Layer[Any, Any] | Encoder[Any, Any, Any], expand: Callable[[Any], Any], contract: Callable[[Any], Any]
 ) -> Layer[Any, Any] | Encoder[Any, Any, Any]:
     """Make the parameters of a layer or an encoder from fewer ones.
 

@@ -11,6 +11,7 @@ import attrs
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, is_a
+from chainrule.arrays.ownership import own
 from chainrule.arrays.records import PLAIN, blank, field_names
 from chainrule.arrays.types import Array, is_array, is_tuple
 
@@ -43,12 +44,11 @@ def taken_apart(owner: str, value: object) -> tuple[dict[str, Array], dict[str, 
         elif type(leaf).__name__ in TEXTS and type(leaf) in PLAIN:
             values[path] = leaf
         else:
-            what = f"the class {leaf.__name__}" if is_a(leaf, type) else describe(leaf)
             hold = "a file holds arrays, numbers, text, True, False and None"
-            raise TypeError(f"{owner}: {path or 'the tree itself'} is {what}: {hold}")
+            raise TypeError(f"{owner}: {path or 'the tree itself'} is {describe(leaf)}: {hold}")
         return leaf
 
-    _mapped(take, "", value)
+    _mapped_whole(take, value)
     return arrays, values
 
 
@@ -56,8 +56,16 @@ def put_together(like: P, entries: Mapping[str, Any]) -> P:
     def entry(path: str, leaf: object) -> Any:
         return entries[path]
 
-    made: P = _mapped(entry, "", like)
+    made: P = _mapped_whole(entry, like)
     return made
+
+
+def _mapped_whole(f: Callable[[str, Any], Any], value: Any) -> Any:
+    try:
+        return _mapped(f, "", value)
+    except RecursionError:
+        tree.map(own, value)  # which says how deep it is
+        raise
 
 
 def _mapped(f: Callable[[str, Any], Any], path: str, value: Any) -> Any:

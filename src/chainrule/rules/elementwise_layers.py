@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
+from chainrule.arrays.arguments import functions, two
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import Array, Unit
@@ -47,6 +48,8 @@ Layer(relu)
 """
 
 _saved = unchecked(Saved)
+
+SAVING = "(out, what its slope is computed of)"
 
 
 def elementwise(
@@ -99,8 +102,9 @@ def elementwise(
     >>> out, square.backward(cache, np.array([10.0]))[0]
     (array([9.]), array([60.]))
     """
+    functions(name, forward=forward)
     back = backward or partial(_times, slope)
-    saving = _saving(_by_blocks(forward) if quiet else forward)
+    saving = _saving(name, _by_blocks(name, forward) if quiet else forward)
     arithmetic = LayerArithmetic(name, tuple, _nothing, _nothing, saving, _backward_of(back), None, warns=not quiet)
     return made_of(
         arithmetic,
@@ -118,21 +122,25 @@ def _nothing(params: Unit) -> tuple[Array, ...]:
 
 
 def _saving(
+    name: str,
     forward: Callable[[Namespace, Array], tuple[Array, Array]],
 ) -> Callable[[Namespace, Unit, Array], tuple[Array, Saved]]:
     def saving(xp: Namespace, params: Unit, x: Array) -> tuple[Array, Saved]:
-        out, saved = forward(xp, x)
+        given = forward(xp, x)
+        out, saved = given if given.__class__ is tuple else two(given, f"{name}: forward", SAVING)
         return out, _saved(xp.read_only(saved))
 
     return saving
 
 
 def _by_blocks(
+    name: str,
     forward: Callable[[Namespace, Array], tuple[Array, Array]],
 ) -> Callable[[Namespace, Array], tuple[Array, Array]]:
     def in_float32(xp: Namespace, x: Array) -> tuple[Array, Array]:
         wide = xp.widened(x)
-        out, saved = forward(xp, wide)
+        given = forward(xp, wide)
+        out, saved = given if given.__class__ is tuple else two(given, f"{name}: forward", SAVING)
         return (out, saved) if wide is x else (xp.astype(out, x), xp.astype(saved, x))
 
     def by_blocks(xp: Namespace, x: Array) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from chainrule.arrays.arguments import functions
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.types import Array
 from chainrule.encoder import Encoder
@@ -86,6 +87,7 @@ def encoder(
     array([[1.],
            [2.]])
     """
+    functions(name, forward=forward, grads=grads)
     without_dx = partial(_without_dx, grads)
     arithmetic: LayerArithmetic[P, C] = LayerArithmetic(
         name, *class_of(name, params), forward, without_dx, fits, encodes=True

@@ -17,7 +17,7 @@ import numpy as np
 from attrs import frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe, like_out
+from chainrule.arrays.arguments import describe, functions, like_out, two
 from chainrule.arrays.libraries import can_meet, namespace
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, read_only
@@ -134,6 +134,7 @@ def layer(
     >>> out, square.backward(cache, np.array([[1.0]]))
     (array([[9.]]), (array([[6.]]), ()))
     """
+    functions(name, forward=forward, backward=backward)
     of = tuple if is_tuple(params) and not params else params
     return made_of(
         LayerArithmetic(
@@ -219,7 +220,8 @@ class LayerArithmetic(Generic[P, C]):
         """The public forward."""
         xp = self.admit(params, x)
         x = borrowed(x)
-        out, cache = self.forward(xp, params, x) if self.warns else xp.quietly(self.forward, xp, params, x)
+        given: Any = self.forward(xp, params, x) if self.warns else xp.quietly(self.forward, xp, params, x)
+        out, cache = given if given.__class__ is tuple else two(given, f"{self.name}: forward", "(out, cache)")
         out = read_only(out)
         sign(cache, Signature(self.name, xp, out.shape, out.dtype))
         return out, cache
@@ -240,9 +242,13 @@ class LayerArithmetic(Generic[P, C]):
     def transposed(self, cache: C, dout: Array, wants_dx: bool) -> tuple[Array | None, P]:
         """Backward, in the namespace of the cache."""
         xp, dout = self.namespace_of(cache, dout), borrowed(dout)
-        if self.warns:
-            return self.backward(xp, cache, dout, wants_dx)
-        return xp.quietly(self.backward, xp, cache, dout, wants_dx)
+        given: Any = (
+            self.backward(xp, cache, dout, wants_dx)
+            if self.warns
+            else xp.quietly(self.backward, xp, cache, dout, wants_dx)
+        )
+        dx, grads = given if given.__class__ is tuple else two(given, f"{self.name}: backward", "(dx, grads)")
+        return dx, grads
 
     def admit(self, params: P, x: Any) -> Namespace:
         """Refuse parameters or an x that are not this layer's, or do not fit each other."""

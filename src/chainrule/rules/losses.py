@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import frozen
 
-from chainrule.arrays.arguments import describe, empty_batch, is_a, record_of
+from chainrule.arrays.arguments import describe, empty_batch, functions, is_a, record_of, two
 from chainrule.arrays.libraries import can_meet, namespace
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import borrowed, own, read_only
@@ -93,6 +93,7 @@ def loss(
     >>> print(value, squared_error.backward(cache, 1.0).tolist())
     2.0 [[2.0], [0.0]]
     """
+    functions(name, rows=rows)
     arithmetic = LossArithmetic(name, out, rows)
     return Loss(
         arithmetic.forward,
@@ -118,7 +119,7 @@ class LossArithmetic(Generic[T]):
         """The public forward."""
         xp = namespace(out, name=f"{self.name}: {self.out}")
         out = borrowed(self.some(out))
-        losses, slopes, *divisor = xp.quietly(self.rows, xp, out, targets)
+        losses, slopes, *divisor = self.checked(xp.quietly(self.rows, xp, out, targets))
         below = read_only(divisor[0]) if divisor else None
         cache = _slopes(read_only(slopes), below)
         sign(cache, Signature(self.name, xp, out.shape, out.dtype))
@@ -139,16 +140,20 @@ class LossArithmetic(Generic[T]):
         """The public rows."""
         xp = namespace(out, name=f"{self.name}: {self.out}")
         out = borrowed(self.some(out))
-        losses = xp.quietly(self.rows, xp, out, targets)[0]
+        losses = self.checked(xp.quietly(self.rows, xp, out, targets))[0]
         return losses if losses.dtype == out.dtype else xp.astype(losses, out)
 
     def at_once(self, xp: Namespace, out: Array, targets: T, dloss: Array | float) -> tuple[Array, Array]:
         """The loss, and its derivative with respect to out times dloss, in a pass."""
         if not out.size:
             self.some(out)
-        of_rows = self.rows(xp, out, targets)
+        of_rows = self.checked(self.rows(xp, out, targets))
         divisor = of_rows[2] if len(of_rows) == 3 else None
         return read_only(self.mean(xp, of_rows[0], out)), self.scaled_slopes(xp, dloss, of_rows[1], divisor)
+
+    def checked(self, of_rows: Any) -> Any:
+        """Refuse an array alone, whose first two rows would be taken for losses and slopes."""
+        return of_rows if of_rows.__class__ is tuple else two(of_rows, f"{self.name}: rows", "(losses, slopes)")
 
     def mean(self, xp: Namespace, losses: Array, out: Array) -> Array:
         """The mean of the losses, in the dtype of out."""

@@ -28,7 +28,7 @@ import numpy as np
 from attrs import field, frozen
 
 from chainrule import tree
-from chainrule.arrays.arguments import check_tree, describe, is_a, number
+from chainrule.arrays.arguments import check_tree, describe, functions, is_a, number, truth, two
 from chainrule.arrays.libraries import can_meet, namespace, same_dtype
 from chainrule.arrays.namespace import Namespace
 from chainrule.arrays.ownership import NUMPY, borrowed, native, read_only
@@ -123,6 +123,8 @@ def optimizer(
     >>> signs.step(signs.init(params), params, np.array([3.0, -0.1]))[0]
     array([0.5, 1.5])
     """
+    if update is not None:
+        functions(name, update=update)
     rate: Any = learning_rate
     if not callable(learning_rate) or isinstance(learning_rate, type):
         rate = number(name, "learning_rate", learning_rate)
@@ -279,7 +281,10 @@ class ArrayOptimizer:
         """
         if self.decays is None:
             return None
-        return iter([self.decays(path, leaf) for path, leaf in tree.named_leaves(params)])
+        chosen: list[bool] = []
+        for path, leaf in tree.named_leaves(params):
+            chosen.append(truth(self.name, f"what decays gives at params{path}", self.decays(path, leaf)))
+        return iter(chosen)
 
     def change_decaying(
         self,
@@ -351,6 +356,7 @@ class ArrayOptimizer:
 
     def refuse(self, param: Array, beside: Array, name: str = "gradient") -> None:
         """Refuse an array beside a parameter that differs from it."""
+        namespace(param, name=f"{self.name}: the parameter")
         what = f"{self.name}: the {name} {summary(beside)} must have the"
         if beside.shape != param.shape:
             raise ValueError(f"{what} shape of its parameter {summary(param)}")
@@ -363,8 +369,12 @@ def _updated(
     xp: Namespace, update: Update | None, scalars: Any, factor: Scalar, grad: Array, param: Array, moments: Moments
 ) -> Any:
     grad = grad if factor is None else xp.times(grad, factor)
-    new, kept = (xp.plus(grad, param), ()) if update is None else update(xp, scalars, param, grad, moments)
+    new, kept = (xp.plus(grad, param), ()) if update is None else _two(update(xp, scalars, param, grad, moments))
     return (read_only(new), *map(read_only, kept)) if moments else read_only(new)
+
+
+def _two(given: Any) -> tuple[Array, Moments]:
+    return given if given.__class__ is tuple else two(given, "the update of an optimizer", "(param, moments)")
 
 
 def _in_blocks(
@@ -381,7 +391,7 @@ def _in_blocks(
         old = old if left is None else read_only(old * left)
         xp = InPlace([old, *rest], outs)
         block = block if factor is None else xp.times(block, factor)
-        new, kept = update(xp, scalars, old, block, tuple(rest))
+        new, kept = _two(update(xp, scalars, old, block, tuple(rest)))
         results = [(out, result) for out, result in zip(outs, (new, *kept), strict=True) if result is not out]
         elsewhere = [result.copy() if any(result is out for out in outs) else result for _, result in results]
         for (out, _), result in zip(results, elsewhere, strict=True):

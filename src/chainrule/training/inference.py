@@ -67,19 +67,19 @@ def statistics(network: Trainable[P, X], params: P, batches: Iterable[X]) -> Sta
     >>> found[0].mean, found[0].var
     (array([3.5]), array([1.]))
     """
-    return _of_batches(checked_network("statistics", network), params, batches)
+    return _of_batches("statistics", checked_network("statistics", network), params, batches)
 
 
-def _of_batches(network: Any, params: Any, batches: Iterable[Any]) -> StatisticsTree:
+def _of_batches(name: str, network: Any, params: Any, batches: Iterable[Any]) -> StatisticsTree:
     if hasattr(batches, "shape") or not isinstance(batches, Iterable):
         what = f"batches must be an iterable of inputs, got {describe(batches)}"
-        raise TypeError(f"statistics: {what}: put a single one in a list")
+        raise TypeError(f"{name}: {what}: put a single one in a list")
     found: Any = None
     for x in batches:
         caches = network.forward(params, x)[1]
         found = _added(network, found, caches)
     if found is None:
-        raise ValueError("statistics: there are no batches")
+        raise ValueError(f"{name}: there are no batches")
     return _means(found)
 
 
@@ -150,7 +150,7 @@ def inference(
     made = checked_network("inference", network)
     if batches is not None and statistics is not None:
         raise ValueError("inference: got both batches and statistics: give one of them")
-    given: Any = statistics if batches is None else _of_batches(made, params, batches)
+    given: Any = statistics if batches is None else _of_batches("inference", made, params, batches)
     return _in_use(made, given)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from attrs import field, frozen
 
 from chainrule.arrays.arguments import describe
+from chainrule.arrays.ownership import own
 from chainrule.arrays.records import summary
 from chainrule.arrays.types import Array, Labels
 from chainrule.encoder import Trainable, checked_network
@@ -31,7 +32,7 @@ class Objective(Generic[P, T]):
     loss
         The loss, which compares its output with the targets.
     x
-        The inputs of the batch.
+        The inputs of the batch. Arrays of them and of the targets that can be written to are copied.
     targets
         Its targets.
 
@@ -60,6 +61,8 @@ class Objective(Generic[P, T]):
         checked_network("Objective", self.network)
         if not isinstance(self.loss, Loss):
             raise TypeError(f"Objective: loss must be a Loss, got {describe(self.loss)}")
+        object.__setattr__(self, "x", own(self.x))
+        object.__setattr__(self, "targets", own(self.targets))
 
     def __call__(self, params: P) -> Array:
         """The loss at these parameters, 0-d."""

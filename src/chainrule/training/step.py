@@ -96,7 +96,8 @@ def training_step(
     0.6931
     """
     if isinstance(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
-        raise TypeError(f"training_step: optimizer must have init and step, as sgd(0.1) has, got {describe(optimizer)}")
+        got = f"{describe(optimizer)}{remedy(optimizer)}"
+        raise TypeError(f"training_step: optimizer must have init and step, as sgd(0.1) has, got {got}")
     if adjust is not None and not callable(adjust):
         raise TypeError(f"training_step: adjust must be a function of the gradients, got {describe(adjust)}")
     if callable(network) and not isinstance(network, type):
@@ -191,7 +192,8 @@ def _fused(
         raise _misfit("", (params, state, x, targets, *more))
     rate = optimizer.rate(state)
     factor = None if optimizer.factor is None else optimizer.factor(rate)
-    may_ride = adjust is None and isinstance(factor, float) and GENTLE[0] <= abs(factor) <= GENTLE[1]
+    steady = adjust is None and rate is optimizer.learning_rate  # which a schedule's is not
+    may_ride = steady and isinstance(factor, float) and GENTLE[0] <= abs(factor) <= GENTLE[1]
     value, grads, rode = both.run(params, x, targets, factor if may_ride else None)
     given = grads if adjust is None else locked(grads)
     grads = given if adjust is None else adjust(given)

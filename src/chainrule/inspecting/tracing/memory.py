@@ -1,12 +1,14 @@
 """The memory of the caches of a forward pass; arrays that several of them share are counted once."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import tree
-from chainrule.arrays.types import is_numpy
+from chainrule.arrays.arguments import is_a
+from chainrule.arrays.records import field_names
+from chainrule.arrays.types import is_array, is_numpy
 
 
 class Ledger:
@@ -21,7 +23,7 @@ class Ledger:
     def enter(self, cache: object) -> tuple[int, int]:
         """Add the arrays of a cache, and return the bytes of those that are new and of those that were there before."""
         own = shared = 0
-        for leaf in tree.leaves(cache):
+        for leaf in _arrays_in(cache):
             size = _bytes(leaf)
             key = (_address(leaf), size)
             if key in self._known:
@@ -30,6 +32,19 @@ class Ledger:
                 own += size
                 self._known.add(key)
         return own, shared
+
+
+def _arrays_in(cache: Any) -> Iterator[Any]:
+    """The arrays in a cache, which may be anything in a layer without a rule: what can't be gone into has none."""
+    if is_a(cache, Mapping):
+        cache = (*cache.values(),)
+    if is_a(cache, tuple, list, set, frozenset):
+        for each in cache:
+            yield from _arrays_in(each)
+    elif names := field_names(type(cache)):
+        yield from _arrays_in(tuple(getattr(cache, name) for name in names))
+    elif is_array(cache):
+        yield cache
 
 
 def _bytes(leaf: Any) -> int:

@@ -91,14 +91,14 @@ class Plan:
         """The array that comes out; None if it is what went in."""
         if self.measures:
             return self.out
-        return next((inner.last for inner in reversed(self.inside) if inner.last is not None), None)
+        return next((last for inner in reversed(self.inside) if (last := inner.last) is not None), None)
 
     @property
     def first_dx(self) -> Quantity | None:
         """The derivative that goes on; None if it is what came back."""
         if self.measures:
             return self.dx
-        return next((inner.first_dx for inner in self.inside if inner.first_dx is not None), None)
+        return next((first for inner in self.inside if (first := inner.first_dx) is not None), None)
 
     @property
     def origin(self) -> str:
