@@ -13,14 +13,20 @@ import pytest
 from attrs import frozen
 
 from chainrule import (
+    Affine,
     Array,
+    Embedding,
     Labels,
     Layer,
+    LayerNorm,
     Unit,
+    affine,
     check_layer,
     check_loss,
     check_optimizer,
+    embedding,
     identity,
+    layer_norm,
     mean_squared_error,
     prediction,
     record,
@@ -30,6 +36,7 @@ from chainrule import (
     sgd,
     sigmoid,
     training_step,
+    tree,
     value_and_grad,
 )
 from chainrule.layer import Shape
@@ -760,3 +767,21 @@ def test_what_is_no_function_is_refused_when_it_is_given() -> None:
     ):
         with pytest.raises(TypeError, match=f"^{message}$"):
             call()
+
+
+@pytest.mark.parametrize(
+    ("layer", "params", "x"),
+    [
+        (affine, Affine(np.ones((2, 3)), np.ones(3)), TWO_ROWS),
+        (relu, (), TWO_ROWS),
+        (layer_norm(eps=0.1), LayerNorm(np.ones(2), np.zeros(2)), TWO_ROWS),
+        (embedding, Embedding(TWO_ROWS), np.array([1, 0])),
+        (sequential(affine, relu), (Affine(np.ones((2, 3)), np.ones(3)), ()), TWO_ROWS),
+    ],
+    ids=str,
+)
+def test_one_function_of_a_pair_goes_to_another_process(layer: Any, params: Any, x: Any) -> None:
+    forward, grads = pickle.loads(pickle.dumps((partial(layer.forward, params), layer.grads)))
+    (out, cache), dout = forward(x), np.ones_like(layer.forward(params, x)[0])
+    assert tree.equal(out, layer.forward(params, x)[0])
+    assert tree.equal(grads(cache, dout), layer.grads(layer.forward(params, x)[1], dout))

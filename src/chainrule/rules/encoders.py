@@ -92,7 +92,7 @@ def encoder(
     arithmetic: LayerArithmetic[P, C] = LayerArithmetic(
         name, *class_of(name, params), forward, without_dx, fits, encodes=True
     )
-    return Encoder(
+    made = Encoder(
         arithmetic.pair_forward,
         arithmetic.pair_grads,
         name=titled(name, options_of(forward)),
@@ -103,6 +103,8 @@ def encoder(
         onnx=onnx,
         rule=Rule(arithmetic.rule_forward, without_dx, forward),
     )
+    arithmetic.made.append(made)
+    return made
 
 
 def _without_dx(

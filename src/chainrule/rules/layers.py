@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar, get_args, get_type_hints, overload
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, functions, like_out, two
@@ -183,6 +183,12 @@ class LayerArithmetic(Generic[P, C]):
     """False if NumPy is to warn of nothing."""
     encodes: bool = False
     """True for an encoder: `fits` and `forward` judge `x`, and the parameters say which library computes."""
+    made: list[Any] = field(init=False, factory=list, repr=False)
+    """The layer or the encoder that is made of it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what is made of it, for one of its functions alone: rules are closures."""
+        return _arithmetic_of, (self.made[0],)
 
     @property
     def rule_forward(self) -> Callable[[Namespace, P, Any], tuple[Array, C]]:
@@ -313,7 +319,7 @@ def made_of(
         rule = Rule(rule.forward, rule.backward, source, quiet=rule)
     elif not arithmetic.warns:
         rule = Rule(partial(_quiet_forward, rule.forward), partial(_quiet_backward, rule.backward), source, quiet=rule)
-    return Layer(
+    made = Layer(
         arithmetic.pair_forward,
         arithmetic.pair_backward,
         arithmetic.pair_grads,
@@ -321,6 +327,12 @@ def made_of(
         rule=rule,
         **traits,
     )
+    arithmetic.made.append(made)
+    return made
+
+
+def _arithmetic_of(made: Any) -> Any:
+    return made.forward.__self__
 
 
 def _times_size(each: tuple[int, int], params: object, x: Shape, out: Shape) -> tuple[int, int]:

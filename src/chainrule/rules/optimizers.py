@@ -184,6 +184,8 @@ class ArrayOptimizer:
         TypeError
             If an array in the tree is not of floats, or there is none in it, but in tuples and records that are empty.
         """
+        if is_a(params, list, dict, set):
+            self.check_tree(params)
         leaves = [(f"{self.name}: params{path}", leaf) for path, leaf in tree.named_leaves(params)]
         if not (leaves or _is_empty(params)):
             raise TypeError(f"{self.name}: params must be arrays, in tuples and records, got {describe(params)}")
