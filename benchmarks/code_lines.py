@@ -1,4 +1,4 @@
-"""How long the files are that define layers, combinators, losses and optimizers."""
+"""The lengths of the files that define layers, combinators, losses and optimizers."""
 
 import ast
 import io

@@ -1,4 +1,4 @@
-"""What an epoch of our classifier costs beside scikit-learn's own, and how many rows each gets right.
+"""The cost of an epoch of our classifier beside scikit-learn's own, and how many rows each gets right.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/estimators.py --data DIRECTORY
 
@@ -27,7 +27,7 @@ OURS, THEIRS, PRODUCTS = "NetworkClassifier", "MLPClassifier", "products"
 HIDDEN, BATCH = 100, 200
 SEEDS = range(5)
 EPOCHS = {"digits": 200, "MNIST": 10}
-"""How many epochs a fit takes at most whose accuracy is measured."""
+"""The most epochs of a fit whose accuracy is measured."""
 
 
 def ours(epochs: int, seed: int) -> Any:
@@ -46,12 +46,12 @@ def patient(estimator: Any) -> Any:
 
 
 def fitting(make: Callable[[int, int], Any], x: Any, labels: Any, epochs: int) -> Took:
-    """How long a fit of so many epochs takes."""
+    """The time that a fit of so many epochs takes."""
     return timed(patient(make(epochs, 0)).fit, x, labels)[0]
 
 
 def multiplying(x: Any, epochs: int) -> Took:
-    """How long the products of as many epochs take: two forward, three backward, a batch."""
+    """The time that the products of as many epochs take: two forward, three backward, a batch."""
     rows, h, out = x[:BATCH], *(np.ones((BATCH, n), x.dtype) for n in (HIDDEN, 10))
     W, V = (np.ones(shape, x.dtype) for shape in ((x.shape[1], HIDDEN), (HIDDEN, 10)))
     batches = calls(lambda: (rows @ W, rows.T @ h, h @ V, h.T @ out, out @ V.T))

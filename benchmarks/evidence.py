@@ -150,7 +150,7 @@ def mutants() -> str:
 
 
 def lines() -> str:
-    """How many lines of code each file of the catalogue has."""
+    """The number of lines of code of each file of the catalogue."""
     rows: list[list[str]] = []
     for path in files():
         source = path.read_text("utf-8")

@@ -107,7 +107,7 @@ def mutmut(*arguments: str) -> str:
 
 
 def change(name: str) -> dict[str, str]:
-    """Where a mutant stands, and what it changes."""
+    """The place of a mutant, and what it changes."""
     lines = mutmut("show", name).splitlines()
     file = next(line.removeprefix("--- ") for line in lines if line.startswith("--- "))
     body = lines[lines.index(f"+++ {file}") + 1 :]

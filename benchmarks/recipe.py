@@ -1,4 +1,4 @@
-"""What an epoch of the recipe for tables costs beside the same written for torch.
+"""The cost of an epoch of the recipe for tables beside the same written for torch.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/recipe.py
 
@@ -55,7 +55,7 @@ def in_torch(data: Any, held_out: Any, epochs: int) -> float:
 
 
 def learning(run: Callable[[Any, Any, int], float], data: Any, held_out: Any, epochs: int) -> Took:
-    """How long so many epochs take; five are enough to learn."""
+    """The time of so many epochs; five are enough to learn."""
     took, right = timed(run, data, held_out, epochs)
     if epochs >= 5 and right < 0.9:
         raise ValueError(f"it has learned nothing: {right:.2f} of the held-out rows are right")

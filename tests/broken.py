@@ -36,7 +36,7 @@ from untyped import untyped
 RNG = np.random.default_rng
 
 DERIVATIVE = ("derivative", "other_values", "any_dout")
-"""What is wrong everywhere is wrong at the x and the dout that are given, and at others."""
+"""A fault that is everywhere is one at the x and the dout that are given, and at others."""
 
 ANY_SIZE = (*DERIVATIVE, "other_sizes")
 """So it is at other sizes, which are tried where there are no parameters."""

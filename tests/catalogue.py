@@ -76,9 +76,9 @@ class Subject:
     """`(rng, n, dtype) -> (params, x)` with n rows, or what else its laws take."""
     laws: Mapping[str, Callable[..., list[Verdict]]] = LAYER_LAWS
     empty: bool = True
-    """Whether it takes a batch of no rows."""
+    """True if it takes a batch of no rows."""
     alike: bool = True
-    """Whether it gives the same numbers in all libraries."""
+    """True if it gives the same numbers in all libraries."""
     torch: InTorch | None = None
     """The same in torch, if torch has it."""
 
@@ -281,7 +281,7 @@ def _three_layers(rng: np.random.Generator, n: int, dtype: Floating) -> tuple[An
 
 
 def is_bias(path: str, array: Array) -> bool:
-    """What decays in a network of `Affine`, against the custom."""
+    """The parameters of a network of `Affine` that decay, against the custom."""
     return path.endswith(".b")
 
 

@@ -61,9 +61,9 @@ class Part:
     shape: Shape
     """The shape of its output."""
     seeds: int = 0
-    """How many seeds it takes."""
+    """The number of seeds that it takes."""
     fixed: bool = False
-    """Whether something in it is fixed, which can't be tied."""
+    """True if something in it is fixed, which can't be tied."""
 
 
 CANDIDATES = [each for each in LAYERS if each.torch is not None and each.layer.parts == ()]
@@ -271,7 +271,7 @@ def forgetful(rng: np.random.Generator, shape: Shape, depth: int) -> Part:
 
 COMBINATORS = (chain, chain, skipping, forked, again, unmoved, forgetful)
 COMBINATIONS = (sequential, residual, add, multiply, concatenate, tied, fixed, recomputed, encoded)
-"""What these are made of; `repeated` is a chain by its name."""
+"""The layers that these are made of; `repeated` is a chain by its name."""
 
 
 def grown(rng: np.random.Generator, shape: Shape, depth: int) -> Part:
@@ -289,11 +289,11 @@ class Network:
     x: Any
     """Numbers, or labels if it begins with an embedding."""
     dout: Any
-    """What comes back to it: of the shape of its output."""
+    """The dout that comes back to it: of the shape of its output."""
 
     @property
     def encodes(self) -> bool:
-        """Whether it begins with an embedding."""
+        """True if it begins with an embedding."""
         return bool(self.x.dtype.kind == "i")
 
     def layer(self, seed: int = 0, wrap: Callable[[Any], Any] = as_it_is) -> Any:
@@ -308,7 +308,7 @@ class Network:
         return [out, *tree.leaves(back)]
 
     def keeps_its_digits(self, rng: np.random.Generator) -> bool:
-        """Whether the 11th digits of results stay when all numbers between layers are moved by 1e-13 of their size.
+        """True if the 11th digits of results stay when all numbers between layers are moved by 1e-13 of their size.
 
         Else no two libraries agree in them: where equal numbers are normalised, the variance is that of their rounding,
         and a kink may be nearer than that.

@@ -69,7 +69,7 @@ def _of_module(module: griffe.Object) -> Iterator[str]:
 
 
 def _lines(thing: griffe.Object | griffe.Alias, name: str, only: Sequence[str] | None = None) -> Iterator[str]:
-    """What one sees of a name: its kind, and its signature or its type; of a class also what it has and inherits."""
+    """A name as one sees it: its kind, and its signature or its type; of a class also what it has and inherits."""
     found = thing.final_target if isinstance(thing, griffe.Alias) else thing
     match found:
         case griffe.Function():

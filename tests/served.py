@@ -1,4 +1,4 @@
-"""What onnxruntime computes of a network that was exported."""
+"""All that onnxruntime computes of a network that was exported."""
 
 from importlib import import_module
 from typing import Any
@@ -13,11 +13,11 @@ checker: Any = import_module("onnx.checker")  # a part of its types is unknown
 runtime: Any = import_module("onnxruntime")  # it has no types
 
 CLOSE = 1e-5
-"""What is asked for in float32. `make evidence` measures what there is."""
+"""The accuracy that is asked for in float32. `make evidence` measures what there is."""
 
 
 def run(model: Any, x: Any) -> Array:
-    """What onnxruntime gives."""
+    """All that onnxruntime gives."""
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

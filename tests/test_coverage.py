@@ -31,7 +31,7 @@ def test_the_page_has_a_row_for_each_name() -> None:
     assert sorted(shown) == sorted(ENTRIES)
 
 
-@pytest.mark.parametrize("folder", ["src", "docs", "examples"])
+@pytest.mark.parametrize("folder", ["src", "docs", "examples", "benchmarks", "tests"])
 def test_docstrings_say_what_a_thing_is_and_open_with_no_question(folder: str) -> None:
     assert [
         f"{path.relative_to(ROOT)}:{node.lineno}: {node.value.value.splitlines()[0]}"

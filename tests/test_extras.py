@@ -1,4 +1,4 @@
-"""What messages and documents say to install is there: an extra of this package, called by the wheel's name."""
+"""The extras that messages and documents say to install are there, and are called by the wheel's name."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ SOURCES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.glob
 PAGES = [page for place in ("README*.md", "docs/**/*.md", "docs-zh/**/*.md") for page in sorted(ROOT.glob(place))]
 OF_USERS = [*PAGES, *SOURCES, *ROOT.glob("examples/*.py")]
 CHECKOUT = {"dev", "demo", "testing"}
-"""What is installed in the folder of the repository: for the checks, the demo, and the tutorial."""
+"""All that is installed in the folder of the repository: for the checks, the demo, and the tutorial."""
 SAYS_HOW = {
     ROOT / page for page in ("README.md", "README.zh.md", "docs/tutorial/index.md", "docs-zh/tutorial/index.md")
 }

@@ -14,7 +14,7 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 
 
 def section(page: str, anchor: str | None) -> str:
-    """What stands under a heading of an English page, with the headings below it; without an anchor, the page."""
+    """All that stands under a heading of an English page, with the headings below it; without an anchor, the page."""
     text = (ROOT / "docs" / page).read_text("utf-8")
     if anchor is None:
         return text

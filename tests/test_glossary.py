@@ -82,7 +82,7 @@ def name(path: Path) -> str:
 
 
 def prose(page: str) -> str:
-    """What a page says in words: no code, no formulas, no addresses."""
+    """The words of a page: no code, no formulas, no addresses."""
     page = re.sub(r"^```.*?^```$|^\$\$.*?^\$\$$", "", page, flags=re.MULTILINE | re.DOTALL)
     return re.sub(r"(`+).+?\1|\$[^$\n]+\$|\]\([^)]*\)", "", page)
 

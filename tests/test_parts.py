@@ -1,4 +1,4 @@
-"""What programs write into an English page stands on the Chinese one in Chinese, with the same figures."""
+"""All that programs write into an English page stands on the Chinese one in Chinese, with the same figures."""
 
 import re
 import tomllib

@@ -49,7 +49,7 @@ def prose(text: str) -> str:
 
 
 def found(text: str) -> list[str]:
-    """What should be written otherwise."""
+    """The words that should be written otherwise."""
     words = prose(text)
     american = [word for word in re.findall(r"[A-Za-z]+", words) if word.lower() in AMERICAN]
     derived = [match[0] for match in DERIVATIVE.finditer(words)]

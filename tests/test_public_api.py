@@ -1,4 +1,4 @@
-"""What is public is a list that is stored, and so nothing of it changes unseen."""
+"""The public names are a list that is stored, and so nothing of it changes unseen."""
 
 import re
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What a release is held to: one version everywhere, and the words that go with it."""
+"""All that a release is held to: one version everywhere, and the words that go with it."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What a cache keeps: the memory that it alone holds, beside the parameters and the input.
+"""All that a cache keeps: the memory that it alone holds, beside the parameters and the input.
 
 Memory is counted, not arrays: views of one array are counted once, and a view of a part keeps the whole.
 """
@@ -28,11 +28,11 @@ class Kept:
     """The fields of the cache that hold it, without positions: `("value",)`."""
     bytes: int
     output: bool
-    """Whether it is the output itself, which the next layer may keep too."""
+    """True if it is the output itself, which the next layer may keep too."""
 
 
 def kept(params: Any, x: Any, out: Any, cache: Any) -> list[Kept]:
-    """What a cache keeps beyond `params` and `x`, the largest first."""
+    """All that a cache keeps beyond `params` and `x`, the largest first."""
     held = {id(owner(leaf)) for leaf in (x, *tree.leaves(params))}
     pieces = dict[int, tuple[NDArray[Any], list[str]]]()
     for path, leaf in tree.named_leaves(cache):

@@ -136,7 +136,7 @@ class Peaks:
     params: int
     batch: int
     caches: int
-    """What the caches keep beyond the parameters and the batch."""
+    """All that the caches keep beyond the parameters and the batch."""
     step: int
     """The most during a step, parameters and batch included."""
     prediction: int

@@ -17,7 +17,7 @@ def written(results: Mapping[str, Sequence[Row]]) -> str:
 
 
 def of_torch(kind: str, name: str, size: str) -> float | None:
-    """What a layer, a loss or an optimizer of ours may take of torch's time, if there is a goal."""
+    """The share of torch's time that a layer, a loss or an optimizer of ours may take, if there is a goal."""
     goal: float | dict[str, float] | None = GOALS["of-torch"][kind].get(name)
     return goal.get(size) if isinstance(goal, dict) else goal
 

@@ -68,7 +68,7 @@ class Spread:
 
 
 def timed(function: Callable[..., R], *arguments: Any) -> tuple[Took, R]:
-    """How long a call takes, and what it gives."""
+    """The time that a call takes, and what it gives."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = function(*arguments)
     return Took(time.perf_counter() - wall, time.process_time() - cpu), result

@@ -28,4 +28,4 @@ class Line:
     moves: Sequence[Move] = ()
     """From our layout to torch's: of x, out and dout at once, and then of each leaf; the rest stays."""
     settled: Callable[[Any, Any, Any, Any], tuple[Any, Any]] = lambda _x, _dout, out, gradients: (out, gradients)
-    """What must agree of x, dout, out and the gradients: where numbers are drawn, what does not depend on them."""
+    """All that must agree of x, dout, out and the gradients: where numbers are drawn, what does not depend on them."""

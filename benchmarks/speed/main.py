@@ -22,7 +22,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "speed.md"
 FOLDER = PAGE.with_suffix("")
 RESULTS = FOLDER / "results.json"
 ELSEWHERE = FOLDER / "elsewhere.json"
-"""What another machine gave: see `--elsewhere`."""
+"""The results of another machine: see `--elsewhere`."""
 
 
 def workload(name: str) -> Any:
@@ -109,7 +109,7 @@ def texts(results: dict[str, Any], elsewhere: dict[str, Any]) -> dict[str, str]:
 
 
 def since(name: str, rows: Sequence[Row]) -> list[str]:
-    """What was measured after the rest of the page: some layers, or a whole part."""
+    """All that was measured after the rest of the page: some layers, or a whole part."""
     later: dict[str, dict[str, None]] = {}
     for row in rows:
         if "date" in row:

@@ -71,5 +71,5 @@ def heading(size: str) -> str:
 
 
 def failures(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Why some contenders have no figure."""
+    """The reasons why some contenders have no figure."""
     return [f"{row['contender']} was not measured: {row['failure']}." for row in rows if "failure" in row]

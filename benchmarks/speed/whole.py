@@ -14,7 +14,7 @@ Size: TypeAlias = tuple[int, ...]
 
 @frozen
 class Work:
-    """What a step can't do without: matrix products, exponentials, and the copies that products need in NumPy."""
+    """All that a step can't do without: matrix products, exponentials, and the copies that products need in NumPy."""
 
     products: Sequence[tuple[Floats, Floats]]
     """Their factors."""
@@ -66,4 +66,4 @@ class Whole:
     least: Callable[[Size], Size]
     """A size at which a step makes the same calls, of arrays with next to nothing in them."""
     compiles: bool = True
-    """Whether `torch.compile` takes it: of `torch.lstm` it takes no gradient."""
+    """True if `torch.compile` takes it: of `torch.lstm` it takes no gradient."""

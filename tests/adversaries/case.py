@@ -19,7 +19,7 @@ class LayerCase:
     params: Any
     x: Any
     surrogate: bool = False
-    """Whether its author declares that backward is meant to differ from the derivative."""
+    """True if its author declares that backward is meant to differ from the derivative."""
 
 
 @frozen(eq=False)

@@ -50,7 +50,7 @@ class Listed:
 
     @property
     def wrong(self) -> bool:
-        """Whether it is wrong, by its author."""
+        """True if it is wrong, by its author."""
         return self.group.startswith("wrong")
 
 

@@ -16,7 +16,7 @@ Draw: TypeAlias = Callable[[np.random.Generator, int], tuple[Any, Any]]
 
 @frozen
 class Seen:
-    """What a spoiler of a gradient sees."""
+    """All that a spoiler of a gradient sees."""
 
     out: Any
     targets: Any
@@ -166,7 +166,7 @@ DRAWS: dict[Rows, Draw] = {
     forms.cosine: numbered(4),
     forms.triplet: alone(6),
 }
-"""What each form is run on."""
+"""The arguments that each form is run on."""
 
 
 def drawn(rows: Rows, n: int = 7, dtype: Any = np.float64) -> tuple[Any, Any]:

@@ -283,7 +283,7 @@ class InDictionary:
 
 @frozen
 class Counting:
-    """Whose state is a whole number, or a 0-d array of one."""
+    """Its state is a whole number, or a 0-d array of one."""
 
     start: Any
 
@@ -298,7 +298,7 @@ class Counting:
 
 @frozen
 class Stateless:
-    """Whose state is None, or nothing else."""
+    """Its state is None, or nothing else."""
 
     state: Any
 
@@ -312,7 +312,7 @@ class Stateless:
 
 @frozen
 class InFloat64:
-    """Whose parameters of float32 are kept in float64 beside: small steps add up."""
+    """Its parameters of float32 are kept in float64 beside: small steps add up."""
 
     def init(self, params: Any) -> Any:
         return tree.map(lambda p: p.astype(np.float64), params)

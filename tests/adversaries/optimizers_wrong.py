@@ -24,7 +24,7 @@ def listed(name: str, kind: str, make: Callable[[], OptimizerCase]) -> None:
 
 
 def first(x: Any) -> Any:
-    """Where the first entry of an array is."""
+    """The address of the first entry of an array."""
     return (places(x.size) == 0).reshape(x.shape)
 
 
@@ -290,7 +290,7 @@ class Lazy(Descent):
 
 
 class Widening(Descent):
-    """Whose velocity is float32 at first and then float64."""
+    """Its velocity is float32 at first and then float64."""
 
     def init(self, params: Any) -> Any:
         return tree.map(np.zeros_like, params)
@@ -302,7 +302,7 @@ class Widening(Descent):
 
 
 class Flattening(Descent):
-    """Whose velocity comes back flat."""
+    """Its velocity comes back flat."""
 
     def init(self, params: Any) -> Any:
         return tree.map(np.zeros_like, params)
@@ -313,7 +313,7 @@ class Flattening(Descent):
 
 
 class Losing(Descent):
-    """Whose state is gone after a step."""
+    """Its state is gone after a step."""
 
     def init(self, params: Any) -> Any:
         return (0, tree.map(np.zeros_like, params))

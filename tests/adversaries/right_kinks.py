@@ -26,7 +26,7 @@ from chainrule import Layer, own
 
 SOME = normal(5, 4)
 Kinked: TypeAlias = tuple[str, Function, Function, tuple[float, ...]]
-"""What it is, the function, its slope, and where its kinks are."""
+"""Its name in words, the function, its slope, and the places of its kinks."""
 
 SELU, ALPHA = 1.0507009873554805, 1.6732632423543772
 

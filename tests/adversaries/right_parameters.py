@@ -32,7 +32,7 @@ from adversaries.right_parts import (
 from chainrule import Affine, Array, Layer, Unit, own, record
 
 Formula: TypeAlias = tuple[str, Vjp, OfThree, Draw, Draw]
-"""What it is, `f(params, x)`, `vjp(params, x, dout)`, the parameters and the input."""
+"""Its name in words, `f(params, x)`, `vjp(params, x, dout)`, the parameters and the input."""
 
 SOME = normal(5, 4)
 

@@ -1,4 +1,4 @@
-"""What right layers are made of: draws of arguments, and layers from functions of arrays."""
+"""The parts of right layers: draws of arguments, and layers from functions of arrays."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias

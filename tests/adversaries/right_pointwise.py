@@ -22,7 +22,7 @@ from adversaries.right_parts import (
 )
 
 Row: TypeAlias = tuple[str, Function, Function, Draw]
-"""What it is, the function, its slope, and the input."""
+"""Its name in words, the function, its slope, and the input."""
 
 ROOT = math.sqrt(2 / math.pi)
 SOME = normal(5, 4)

@@ -57,7 +57,7 @@ def none_for_equal_columns(call: Call) -> None:
 
 
 def along_ones(call: Call) -> None:
-    """What a function that ignores shifts should never have."""
+    """A factor that a function that ignores shifts should never have."""
     call.results[0] = call.results[0] + 1e-6 * b.mean(call.dout)
 
 

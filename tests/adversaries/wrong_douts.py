@@ -17,7 +17,7 @@ def when_dout(test: Callable[[Any], Any], name: str = "dx", factor: float = 2) -
 
 
 def by_memory(d: Any) -> Any:
-    """What a kernel reads that takes each array for contiguous: the numbers as they lie."""
+    """All that a kernel reads that takes each array for contiguous: the numbers as they lie."""
     return d.ravel(order="K").reshape(d.shape)
 
 

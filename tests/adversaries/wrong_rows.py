@@ -138,7 +138,7 @@ def unsorted(x: Any, d: Any) -> Any:
 
 
 def unique_rows(x: Any) -> Any:
-    """Whether a row is the first of its equals."""
+    """True if a row is the first of its equals."""
     _, first = np.unique(x, axis=0, return_index=True)
     return np.isin(np.arange(len(x)), first)
 

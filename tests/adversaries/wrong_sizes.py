@@ -115,7 +115,7 @@ def blocked(n: int, forget: bool) -> Fault:
 
 
 def squeezed(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
-    """What NumPy does with a batch of one row that loses its axis on the way."""
+    """A batch of one row that loses its axis on the way, as in NumPy."""
     s, d = np.squeeze(b.probabilities(x)), np.squeeze(d)
     dx = s * (d - (s * d).sum(axis=-1, keepdims=True))
     return dx, ()

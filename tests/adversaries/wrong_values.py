@@ -16,7 +16,7 @@ def where_x(test: Callable[[Any], Any]) -> Callable[[Call], Any]:
 
 
 def any_x(test: Callable[[Any], Any]) -> Callable[[Call], Any]:
-    """Whether a test holds for some entry of x."""
+    """True if a test holds for some entry of x."""
     return lambda call: test(call.x).any()
 
 

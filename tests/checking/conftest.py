@@ -1,4 +1,4 @@
-"""What holds of each report that a test of this folder makes."""
+"""All that holds of each report that a test of this folder makes."""
 
 import pytest
 

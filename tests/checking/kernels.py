@@ -122,7 +122,7 @@ def torch_kernel(fault: str = "") -> Callable[..., Any]:
 
 @frozen
 class Cache:
-    """What the NumPy kernel keeps."""
+    """The cache of the NumPy kernel."""
 
     x: Array
     scale: Array

@@ -1,4 +1,4 @@
-"""What `check_against` asks of a pair of functions of NumPy's: faults that show in one call alone, several at once."""
+"""Checks by `check_against` of a pair of functions of NumPy's: faults that show in one call alone, several at once."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ X, W = (RNG(seed).standard_normal(shape).astype(np.float32) for seed, shape in (
 Y = RNG(7).standard_normal((3, 4, 2)).astype(np.float32)
 
 Where: TypeAlias = Callable[[Array, Array, Array], Any]
-"""Whether a result is wrong at x, w and dout, of which out has none."""
+"""True if a result is wrong at x, w and dout, of which out has none."""
 
 NO_DOUT = np.zeros(())
 
@@ -153,7 +153,7 @@ LAYOUTS = {
     "row-padded": (of_strides(32, 4), of_dout(32, 4), None, "for a row-padded dout"),
     "reversed": (of_strides(-20, -4), of_dout(-20, -4), weights_of(-4), "for a reversed dout"),
 }
-"""Where out, dx and the gradient of w are wrong."""
+"""The places where out, dx and the gradient of w are wrong."""
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

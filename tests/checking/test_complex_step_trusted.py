@@ -1,4 +1,4 @@
-"""Whether the complex step may be trusted for a function, at a point."""
+"""The trust in the complex step for a function, at a point."""
 
 from collections.abc import Callable
 from typing import Any
@@ -45,7 +45,7 @@ OTHERS: dict[str, Callable[[Any], Any]] = {
 
 
 def is_trusted(f: Callable[[Any], Any], params: Any = (), x: Array = X) -> bool:
-    """Whether it is for `f(x)`, or `f((x, params))`, which have no backward."""
+    """True if it is trusted for `f(x)`, or `f((x, params))`, which have no backward."""
 
     def forward(params: Any, x: Array) -> tuple[Array, Any]:
         return f((x, params) if params else x), ()

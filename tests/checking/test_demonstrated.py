@@ -30,11 +30,11 @@ from chainrule.laws.showing.demonstrated import OF_LOSSES, PROGRAMS
 from chainrule.laws.trials.settings import SETTINGS
 
 SWAMPED = {("gradients that add up over calls", "any_dout"): "a sum of 1e30 hides what each call adds to it"}
-"""What lines can't show on a layer that is made afresh, and why."""
+"""All that lines can't show on a layer that is made afresh, and why."""
 
 
 OF_STATE = {("a layer that remembers its last forward", "any_layout"): "what is another is its state, and no layout"}
-"""What lines can't show, as they call a layer for the law alone, and why."""
+"""All that lines can't show, as they call a layer for the law alone, and why."""
 
 SLIGHT = {"an epsilon in the logarithm": 1e-8}
 """Faults of less than a millionth, and what lines show them to: central differences are right to a billionth."""
@@ -58,7 +58,7 @@ class Weighted:
 
 
 def printed(lines: str, layer: Any) -> list[tuple[Any, ...]]:
-    """What lines print, that are pasted where a layer's author has its functions."""
+    """All that lines print, that are pasted where a layer's author has its functions."""
     found: list[tuple[Any, ...]] = []
     names = {name: getattr(layer, name, None) for name in ("forward", "backward", "grads", "rows")}
     if getattr(getattr(names["grads"], "func", None), "__module__", "") == "chainrule.layer":
@@ -73,7 +73,7 @@ def printed(lines: str, layer: Any) -> list[tuple[Any, ...]]:
 
 
 def of_broken(subject: Broken, law: str) -> Report:
-    """What one law says of a broken layer or loss, as `broken.report_of` checks it."""
+    """All that one law says of a broken layer or loss, as `broken.report_of` checks it."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((5, 3)).astype(np.float32)
     if subject in LOSSES:

@@ -1,4 +1,4 @@
-"""What the laws of composition and of sums say of combinators that break them, each alone."""
+"""The words of the laws of composition and of sums for combinators that break them, each alone."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias

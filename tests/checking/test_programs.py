@@ -120,7 +120,7 @@ COUNTS = {
     "dx": (1, 1, 22, 7, 0, 30, 6, 2, 7, 4, 19, 12, 1, 0, 1, 2),
     "grads[0]": (1, 1, 22, 11, 0, 26, 6, 0, 7, 4, 19, 12, 1, 4, 1, 2),
 }
-"""How many programs there are for each result of a layer: one more or less is a question more or less."""
+"""The number of programs for each result of a layer: one more or less is a question more or less."""
 
 
 @pytest.mark.parametrize("field", COUNTS)

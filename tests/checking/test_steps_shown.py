@@ -23,7 +23,7 @@ def report_of(subject: Broken, law: str) -> Report:
 
 
 def printed(lines: str, optimizer: Any) -> list[tuple[Any, ...]]:
-    """What lines print, that are pasted where an optimizer's author has its functions."""
+    """All that lines print, that are pasted where an optimizer's author has its functions."""
     found: list[tuple[Any, ...]] = []
 
     def keep(*values: Any) -> None:

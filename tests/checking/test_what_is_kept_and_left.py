@@ -1,4 +1,4 @@
-"""What a layer keeps for good, what only part of an array has at some size or in some dtype, and what is no fault."""
+"""Things that a layer keeps for good, that only part of an array has at some size or in some dtype, and no faults."""
 
 import re
 from collections.abc import Callable

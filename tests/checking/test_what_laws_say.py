@@ -1,4 +1,4 @@
-"""What a law says of a fault, word for word: each is asked alone, so that all of its verdicts are known."""
+"""The words of a law for a fault: each is asked alone, so that all of its verdicts are known."""
 
 from collections.abc import Callable
 from itertools import count
@@ -126,7 +126,7 @@ def test_what_is_kept_of_earlier_calls_is_said() -> None:
 
 
 def of_the_last(where: Callable[[Array], Any]) -> Layer[Any, Any]:
-    """Whose backward gives twice as much after some calls."""
+    """Its backward gives twice as much after some calls."""
     last: list[Array] = []
 
     def forward(p: Array, x: Array, out: Array) -> None:
@@ -252,10 +252,10 @@ def test_examples_of_two_axes_that_are_not_alone_are_said() -> None:
 
 
 OfArguments: TypeAlias = Callable[[Any, Array, Array], Any]
-"""What becomes of a result, out and targets; None where nothing does."""
+"""The change of a result, out and targets; None where there is none."""
 
 OfCache: TypeAlias = Callable[[Array, Any, Any], Any]
-"""What becomes of dout, the cache and dloss; None where nothing does."""
+"""The change of dout, the cache and dloss; None where there is none."""
 
 
 class OfLoss:

@@ -15,7 +15,7 @@ ALL_POSITIVE, ALL_NEGATIVE, NOTHING = np.abs(X), -np.abs(X), np.zeros_like(X)
 FACTOR = "it is 1.5 times what it should be: a constant factor"
 
 Where: TypeAlias = Callable[[Array], Any]
-"""Whether something is wrong at an array."""
+"""True if something is wrong at an array."""
 
 
 def off(wrong: Any, d: Array) -> Array:
@@ -295,7 +295,7 @@ def test_a_fault_for_another_dout_is_found_there(words: str) -> None:
 
 
 Call: TypeAlias = Callable[[Array, Array, Array], Any]
-"""Whether a call at x, p and dout is one that writes."""
+"""True if a call at x, p and dout is one that writes."""
 
 X32, P32 = X.astype(np.float32), RNG(3).standard_normal(5).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""How deep layers may be nested: as deep as all that is done with them works, and no deeper."""
+"""Layers may be nested as deep as all that is done with them works, and no deeper."""
 
 import copy
 import pickle

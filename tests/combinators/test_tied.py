@@ -123,7 +123,7 @@ def test_words_are_the_weights_of_both_ends() -> None:
 
 
 def test_a_gradient_that_stands_in_two_places_is_not_stepped_into_twice() -> None:
-    """What `contract` gives may be one array twice: an optimizer that wrote into it would take two steps at once."""
+    """The result of `contract` may be one array twice: an optimizer that wrote into it would take two steps at once."""
 
     def joined(p: tuple[Array, Array]) -> Affine:
         return Affine(p[0] + p[1], np.zeros(2))

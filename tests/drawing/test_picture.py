@@ -620,7 +620,7 @@ def test_a_fork_has_a_point_and_a_joint_on_one_line(make: Any, forks: int) -> No
 
 
 def ends(drawing: Drawing, color: str) -> list[tuple[tuple[float, float], tuple[float, float]]]:
-    """Where each wire of a colour begins and ends."""
+    """The ends of each wire of a colour."""
     found: list[Any] = []
     for element in root_of(drawing).iter(f"{SVG}path"):
         if element.attrib["class"].startswith(f"wire {color}"):

@@ -56,7 +56,7 @@ def refusal(example: str, *options: str, folder: Path) -> str:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file begins as a PNG of some size does."""
+    """True if a file begins as a PNG of some size does."""
     return path.read_bytes().startswith(b"\x89PNG\r\n") and path.stat().st_size > 5000
 
 

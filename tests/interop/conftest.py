@@ -32,7 +32,7 @@ if find_spec("torch") is not None:
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """What JAX has compiled is dropped before a test of another name: some of these need half a gigabyte for it."""
+    """All that JAX has compiled is dropped before a test of another name: some of these need half a gigabyte for it."""
     names = [getattr(each, "originalname", None) for each in (item, nextitem)]
     if "jax" in sys.modules and names[0] != names[1]:
         sys.modules["jax"].clear_caches()

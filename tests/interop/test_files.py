@@ -68,7 +68,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def kept(path: Path, value: Any, like: Any = None) -> Any:
-    """What a file gives back of a tree."""
+    """All that a file gives back of a tree."""
     save(path, value)
     return load(path, value if like is None else like)
 

@@ -123,9 +123,9 @@ COUPLED = {
     "check_sample_weight_equivalence_on_dense_data",  # a batch's mean and variance, and masks, do not see weights
     "check_fit2d_1sample",  # one row has no variance: it is refused, in other words than those that are asked for
 }
-"""What a network can't do whose batch norms look at several rows."""
+"""The checks that a network can't pass whose batch norms look at several rows."""
 ELSEWHERE = "check_array_api"
-"""How checks begin that ask for a variable of the environment that is set before SciPy is imported."""
+"""The beginning of checks that ask for a variable of the environment that is set before SciPy is imported."""
 
 
 def name_of(check: Any) -> str:

@@ -114,7 +114,7 @@ def check(layer: Any, params: Any, x: Any, only: tuple[str, ...] | None = None, 
 
 
 def failures(layer: Any, params: Any, x: Any, *, effort: Effort = "quick") -> set[tuple[str, str]]:
-    """What a quick check finds, unless more is asked for."""
+    """All that a quick check finds, unless more is asked for."""
     return {(verdict.law, verdict.field) for verdict in check(layer, params, x, effort=effort).failures}
 
 

@@ -43,7 +43,7 @@ class Garbage(ctypes.Structure):
 
 
 def left_on_the_stack() -> None:
-    """What a call leaves behind, where the next one finds it."""
+    """All that a call leaves behind, where the next one finds it."""
     call = ctypes.CDLL(None).labs
     call.argtypes = [Garbage]
     call(Garbage((ctypes.c_uint32 * 8000)(*[0x7FA00001] * 8000)))

@@ -37,7 +37,7 @@ POINTWISE = {
 each_layer = pytest.mark.parametrize("layer", POINTWISE.values(), ids=POINTWISE)
 
 OVERFLOWS = {"selu"}
-"""What multiplies the largest numbers by more than 1: infinity is then the nearest number."""
+"""The layers that multiply the largest numbers by more than 1: infinity is then the nearest number."""
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])

@@ -1,4 +1,4 @@
-"""What the gated recurrent unit and the long short-term memory share: time, axes, dtypes and special values."""
+"""The gated recurrent unit and the long short-term memory share much: time, axes, dtypes and special values."""
 
 from typing import Any, TypeAlias
 

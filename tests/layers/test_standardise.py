@@ -145,7 +145,7 @@ def test_its_traits() -> None:
 
 
 class Frame:
-    """What a table of pandas is."""
+    """A table of pandas."""
 
 
 Frame.__module__ = "pandas"

@@ -28,7 +28,7 @@ jnp: Any = import_module("jax.numpy")
 
 
 def traces_of_a_step(seeds: list[int]) -> int:
-    """How often a step is traced over several seeds and counts; its results are those of the step as it is."""
+    """The number of times a step is traced over seeds and counts; its results are those of the step as it is."""
     import_module("chainrule.interop.jax").register_pytrees()
     traced: list[Any] = []
 
@@ -57,7 +57,7 @@ def traces_of_a_step(seeds: list[int]) -> int:
 
 
 def traces_of_lengths(all_lengths: list[list[int]]) -> int:
-    """How often the last steps of sequences are traced over several lengths; they are those that the lengths say."""
+    """The number of times last steps of sequences are traced over several lengths; they are those that lengths say."""
     traced: list[Any] = []
     x = np.random.default_rng(0).standard_normal((2, 3, 2), np.float32)
 

@@ -35,7 +35,7 @@ class Library:
     """Call a function that is called often: compiled, where a plain call would compile each operation by itself."""
 
     compiles: bool = False
-    """Whether `run` is another call than a plain one."""
+    """True if `run` is another call than a plain one."""
 
     def put_all(self, value: Any) -> Any:
         return tree.map(lambda leaf: self.put(np.array(leaf)), value)

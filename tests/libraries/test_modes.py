@@ -1,4 +1,4 @@
-"""What is random and what stands in use, on the arrays of every library that is installed."""
+"""Random layers and those in use, on the arrays of every library that is installed."""
 
 from importlib.util import find_spec
 from typing import Any

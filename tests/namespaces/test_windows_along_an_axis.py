@@ -29,7 +29,7 @@ def given_to(xp: Namespace, a: Any) -> Any:
 
 @st.composite
 def windows(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[Steps, ...]]:
-    """How many windows lie along each of three axes, and those along some of them."""
+    """The numbers of windows along each of three axes, and those along some of them."""
     shape, steps = [2, 3, 2], list[Steps]()
     for axis in sorted(draw(st.sets(st.integers(0, 2), min_size=1))):
         shape[axis], size, stride = draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
@@ -49,7 +49,7 @@ def nothing(shape: tuple[int, ...], steps: tuple[Steps, ...], dtype: Floating = 
 
 
 def at_place(window: tuple[int, ...], place: tuple[int, ...], steps: tuple[Steps, ...]) -> tuple[int, ...]:
-    """Where a place of a window lies."""
+    """The index in the array of a place of a window."""
     to = list(window)
     for k, each in zip(place, steps, strict=True):
         to[each.axis] = window[each.axis] * each.stride + k
@@ -108,7 +108,7 @@ def of_equal_and_special_numbers(rng: np.random.Generator, *shape: int, dtype: F
 
 
 def first(values: list[float]) -> int:
-    """Where the largest number stands first, or a nan."""
+    """The first place of the largest number, or of a nan."""
     ranks = [(np.isnan(value), 0.0 if np.isnan(value) else value) for value in values]
     return ranks.index(max(ranks))
 

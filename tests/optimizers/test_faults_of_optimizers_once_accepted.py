@@ -81,7 +81,7 @@ def promoting_the_state(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
 
 
 class ByIdentity:
-    """Whose steps are remembered by the identity of the gradients."""
+    """Its steps are remembered by the identity of the gradients."""
 
     def __init__(self) -> None:
         self.known: dict[int, Any] = {}
@@ -165,7 +165,7 @@ def velocity_never_stored(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
 
 
 def decayed_away(count: int, p: Any, g: Any) -> tuple[Any, Any]:
-    """Whose decay before the sign has the wrong sign."""
+    """Its decay before the sign has the wrong sign."""
     return p - p.dtype.type(0.01) * np.sign(g - p.dtype.type(0.01) * p), count + 1
 
 
@@ -308,7 +308,7 @@ def clipped_by_its_norm(count: Any, p: Any, g: Array) -> tuple[Any, Any]:
 
 
 def adadelta(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
-    """Whose steps under a steady gradient grow by a root of their number."""
+    """Its steps under a steady gradient grow by a root of their number."""
     squares = 0.9 * state[0] + 0.1 * g * g
     step = np.sqrt(state[1] + 1e-6) / np.sqrt(squares + 1e-6) * g
     return p - step, (squares, 0.9 * state[1] + 0.1 * step * step)
@@ -473,7 +473,7 @@ def without_correction(state: Any, p: Any, g: Any) -> tuple[Any, Any]:
 
 
 class Noisy:
-    """Whose steps are drawn from a generator of its own."""
+    """Its steps are drawn from a generator of its own."""
 
     def __init__(self) -> None:
         self.rng = RNG(0)
@@ -860,7 +860,7 @@ def shrunk(s: Any, p: Any, g: Any) -> tuple[Any, Any]:
 
 
 def multiplied(s: Any, p: Any, g: Any) -> tuple[Any, Any]:
-    """Whose numbers keep their sign, and stay at 0."""
+    """Its numbers keep their sign, and stay at 0."""
     return (p * np.exp(-0.01 * np.sign(p) * g)).astype(p.dtype), s
 
 

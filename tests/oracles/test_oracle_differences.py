@@ -17,7 +17,7 @@ UNITS = 16
 
 
 def condition(name: str, rng: np.random.Generator, n: int, dtype: Floating) -> float:
-    """How much a layer magnifies rounding: layer norm divides by what is left of a row without its mean."""
+    """The factor by which a layer magnifies rounding: layer norm divides by what is left of a row without its mean."""
     if name != "layer_norm":
         return 1.0
     (subject,) = (each for each in LAYERS if each.name == name)

@@ -27,7 +27,7 @@ def network_of(number: int) -> Network:
 
 
 def in_torch(network: Network) -> list[Any]:
-    """What `network.results` is, by torch."""
+    """The `network.results`, by torch."""
     params = [torch.tensor(np.array(leaf), requires_grad=True) for leaf in tree.leaves(network.part.params)]
     x = torch.tensor(network.x, requires_grad=not network.encodes)
     out = network.part.torch(torch, x, iter(params), 0)

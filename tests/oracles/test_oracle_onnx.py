@@ -353,7 +353,7 @@ def attends_otherwise(case: Any) -> bool:
 
 
 def has_other_windows(case: Any) -> bool:
-    """Whether windows have gaps, or go beyond the padding."""
+    """True if windows have gaps, or go beyond the padding."""
     options = options_of(case.model.graph.node[0])
     return case.model.graph.node[0].op_type in {"AveragePool", "MaxPool"} and (
         options.get("ceil_mode", 0) == 1 or max(options.get("dilations", [1])) > 1

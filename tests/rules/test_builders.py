@@ -55,7 +55,7 @@ class Gain:
 @frozen(eq=False)
 @record
 class GainCache:
-    """What backward of `gain` needs."""
+    """The numbers that backward of `gain` needs."""
 
     x: Array
     g: Array

@@ -1,4 +1,4 @@
-"""How fast a GPT writes: `write` of `examples/gpt.py` beside the same in torch, eager, with a cache of keys and values.
+"""The speed at which a GPT writes: `write` of `examples/gpt.py` beside torch's, eager, with a cache of keys and values.
 
 Both read a prompt and add the likeliest token until all places are taken: in float32, with one thread.
 """

@@ -31,7 +31,7 @@ Results: TypeAlias = Iterator[Any]
 
 @frozen
 class Line:
-    """What is done with a parameter and its gradient, in ours and in a module of torch, if it has the same."""
+    """The work on a parameter and its gradient, in ours and in a module of torch, if it has the same."""
 
     ours: Callable[[Floats, Floats], Results]
     torch: Callable[[Any, Any], Results] | None

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: what it can't do without, alone, and the rest.
+"""The parts of the time of a step: what it can't do without, alone, and the rest.
 
 It can't do without matrix products, exponentials, and for a convolution the copies of its windows. What its calls cost
 is what a step of the same network costs whose arrays have next to nothing in them. The rest is passes over arrays: sums
