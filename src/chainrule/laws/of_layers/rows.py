@@ -122,9 +122,9 @@ def _of_some_rows(
     return found
 
 
-def mixed(x: Array, rng: np.random.Generator) -> Array:
+def mixed(x: Array, rng: np.random.Generator, times: float = 10.0) -> Array:
     """Numbers of which a third are ten times as large; and a tenth 0, if there are some of both signs."""
-    made = x * rng.choice([1.0, 1.0, 10.0], x.shape)
+    made = x * rng.choice([1.0, 1.0, times], x.shape)
     signed = bool((x < 0).any() and (x > 0).any())
     return np.where(rng.random(x.shape) < (0.1 if signed else 0.0), 0.0, made)
 

@@ -23,6 +23,7 @@ from chainrule.laws.of_layers._elsewhere import (
     worst_by_field,
 )
 from chainrule.laws.of_layers.rows import mixed
+from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, measured
 from chainrule.laws.trials.wording import plural
 
@@ -132,13 +133,14 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
 
 
 def _of_mixed_columns(base: Trial, x: Array, most: int, rng: np.random.Generator) -> list[Verdict]:
-    """The faults of more columns with numbers of several sizes in them."""
+    """The faults of more columns with numbers of several sizes in them, all within 0 and 1 if those of x are."""
     found: list[Verdict] = []
+    times, words = (0.1, "a tenth") if in_unit_interval(x) else (10.0, "0 or ten times")
     for columns in MIXED if x.ndim > 1 and x.size else ():
         shape = (*x.shape[:-1], columns)
         if columns > x.shape[-1] and math.prod(shape) <= most:
-            other = mixed(_spread(x, shape, rng), rng)
-            case = f"for x {other.shape}, of which some numbers are 0 or ten times as large"
+            other = mixed(_spread(x, shape, rng), rng, times)
+            case = f"for x {other.shape}, of which some numbers are {words} as large"
             found += judged_at("other_sizes", base, Elsewhere(case, other), rng, counts=_never)
     return [each for each in found if each.wrong]
 
