@@ -144,7 +144,7 @@ def test_a_fault_at_another_x_of_the_same_signs_is_found_there(words: str) -> No
 
 
 @pytest.mark.parametrize("x", [ALL_POSITIVE, ALL_NEGATIVE], ids=["positive", "negative"])
-def test_beyond_the_sign_that_all_of_x_has_a_fault_tells_nothing_for_sure(x: Array) -> None:
+def test_beyond_the_sign_that_all_of_x_has_a_fault_is_a_note(x: Array) -> None:
     def both_signs(at: Array) -> Any:
         return np.array_equal(np.abs(at), np.abs(x)) and np.count_nonzero(at > 0) == np.count_nonzero(at < 0) == 15
 
@@ -154,14 +154,14 @@ def test_beyond_the_sign_that_all_of_x_has_a_fault_tells_nothing_for_sure(x: Arr
     for wrong, words in ((both_signs, "of both signs where all had one"), (some_are_0, "with zeros where it had none")):
         (verdict,) = laws.other_values(copied_but(wrong), (), x, RNG(0))
         assert_sound([verdict])
-        assert (verdict.field, verdict.undecided, verdict.note) == ("dx", True, f"for x {words}: {FACTOR}")
-        assert verdict.advice == "If this x is not meant, let forward refuse it"
+        note = f"for x {words}: {FACTOR}. If this x is not meant, let forward refuse it"
+        assert (verdict.field, verdict.ok, verdict.note, verdict.advice) == ("dx", True, note, "")
 
 
-def test_beyond_shares_a_fault_tells_nothing_for_sure() -> None:
+def test_beyond_shares_a_fault_is_a_note() -> None:
     (verdict,) = laws.other_values(copied_but(the_same(10 * SHARES)), (), SHARES, RNG(0))
     words = "for x ten times as large where all lay between 0 and 1"
-    assert (verdict.undecided, verdict.note) == (True, f"{words}: {FACTOR}")
+    assert (verdict.ok, verdict.note) == (True, f"{words}: {FACTOR}. If this x is not meant, let forward refuse it")
 
 
 OF_PARAMETERS: dict[str, Callable[[Array, Array], Any]] = {

@@ -6,13 +6,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 
-from chainrule import Array, Layer, laws, own
-from checking.planted import RNG
+from chainrule import Array, Layer, check_layer, laws, own
+from checking.planted import RNG, X
 
 Map: TypeAlias = Callable[[Array], Array]
 Back: TypeAlias = tuple[Array, Any]
 
-SHARES = RNG(0).uniform(0.05, 0.95, (6, 5))
+SHARES, POSITIVE = RNG(0).uniform(0.05, 0.95, (6, 5)), np.abs(X) + 0.2
 SEEDS = range(4)
 
 
@@ -28,6 +28,53 @@ def elementwise(f: Map, slope: Map) -> Layer[Any, Any]:
 
 def clipped(x: Array) -> Array:
     return np.clip(x, 0, 1)
+
+
+def product(params: Any, x: Array) -> tuple[Array, Array]:
+    return x.prod(axis=-1, keepdims=True), own(x)
+
+
+def product_back(x: Array, d: Array) -> Back:
+    return d * x.prod(axis=-1, keepdims=True) / x, ()
+
+
+def norm(params: Any, x: Array) -> tuple[Array, Any]:
+    length: Array = np.sqrt((x * x).sum(axis=-1, keepdims=True))
+    return length, (own(x), own(length))
+
+
+def norm_back(cache: tuple[Array, Array], d: Array) -> Back:
+    return d * cache[0] / cache[1], ()
+
+
+def power(p: Array, x: Array) -> tuple[Array, Any]:
+    out: Array = x**p
+    return out, (own(x), own(p))
+
+
+def power_back(cache: tuple[Array, Array], d: Array) -> tuple[Array, Array]:
+    x, p = cache
+    dx: Array = d * p * x ** (p - 1)
+    return dx, (d * x**p * np.log(x)).sum(axis=0)
+
+
+RIGHT: dict[str, tuple[Layer[Any, Any], Any, Array]] = {
+    "clipped to shares": (elementwise(clipped, np.ones_like), (), SHARES),
+    "a parabola": (elementwise(lambda x: np.abs(x * (1 - x)), lambda x: 1 - 2 * x), (), SHARES),
+    "a square": (elementwise(np.square, lambda x: 2 * np.abs(x)), (), POSITIVE),
+    "a square of what is negative": (elementwise(np.square, lambda x: -2 * np.abs(x)), (), -POSITIVE),
+    "a product of rows": (Layer(product, product_back), (), POSITIVE),
+    "a norm of rows": (Layer(norm, norm_back), (), POSITIVE),
+    "a power": (Layer(power, power_back), np.array([1.5, 0.7, 2.2, 3.1, 0.4]), POSITIVE),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_within_it_is_right(name: str) -> None:
+    layer, params, x = RIGHT[name]
+    for seed in SEEDS:
+        report = check_layer(layer, params, x, rng=RNG(seed))
+        assert report.ok, str(report)
 
 
 @pytest.mark.parametrize("x", [SHARES, np.where(SHARES < 0.3, 0, SHARES)], ids=["shares", "some are 0"])

@@ -76,18 +76,18 @@ def other_x(x: Array, rng: np.random.Generator, name: str) -> Iterator[tuple[str
         yield f"for {name} far out", far if positive else -far
     yield from _with_equal_ones(x, size, name, free=not (positive or negative))
     if not in_unit:
-        halves = HALVES[_sign_of(x) * HALVES >= 0]
+        halves = HALVES[sign_of(x) * HALVES >= 0]
         yield from ((f"for {name} with halves and whole numbers", each) for each in _with_each(halves, x, rng))
 
 
 def farther_out(x: Array, rng: np.random.Generator, name: str) -> Iterator[tuple[str, Array]]:
-    sign = _sign_of(x)
+    sign = sign_of(x)
     for size in THOUSANDS if not in_unit_interval(x) else ():
         signs = sign or rng.choice([-1.0, 1.0], x.shape)
         yield f"for {name} around {size:g}", signs * size * rng.uniform(0.9, 1.1, x.shape)
 
 
-def _sign_of(x: Array) -> float:
+def sign_of(x: Array) -> float:
     """The sign that all numbers have; 0 if they have none in common."""
     return 1.0 if (x > 0).all() else -1.0 if (x < 0).all() else 0.0
 

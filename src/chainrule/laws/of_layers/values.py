@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.types import Array
@@ -22,6 +23,7 @@ from chainrule.laws.of_layers._other_numbers import (
     other_parameters,
     other_x,
     replaced,
+    sign_of,
     signs_of,
     with_zeros,
 )
@@ -42,12 +44,13 @@ REFUSE_PARAMETERS = "If these parameters are not meant, let forward refuse them"
 def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """The derivative is right at other x too: small and large ones, other signs, tails, ties and zeros.
 
-    They stay within what `x` says about its domain: if all of it is positive, so are they. What is wrong beyond it
-    can't be told: forward may ask for that domain. Where `x` or a parameter is all zeros, which hide what is multiplied
-    by them, numbers are drawn. Other parameters of the same signs are tried too, some of them zero, and of both signs.
-    Where `x` or parameters are around 100 and 1000, where exponentials overflow, no derivative may be nan beside a
-    finite output. An encoder's whole numbers are all that its tables have, equal ones, and others in number and dtype.
-    What the layer refuses, and where its values are not finite, is left out.
+    They stay within what `x` says about its domain: if all of it is positive, so are they, and a note says what is
+    wrong beyond it. Beyond numbers some of which are 0 that can't be told: forward may ask for that domain. Where `x`
+    or a parameter is all zeros, which hide what is multiplied by them, numbers are drawn. Other parameters of the same
+    signs are tried too, some of them zero, and of both signs. Where `x` or parameters are around 100 and 1000, where
+    exponentials overflow, no derivative may be nan beside a finite output. An encoder's whole numbers are all that its
+    tables have, equal ones, and others in number and dtype. What the layer refuses, and where its values are not
+    finite, is left out.
 
     Parameters
     ----------
@@ -82,9 +85,12 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
         verdicts += judged_at("other_values", base, Elsewhere(case, other), rng)
         if any(each.wrong for each in verdicts):
             break
+    beyond: list[Verdict] = []
     if not _wrong(verdicts):
         for case, other in beyond_the_domain(base.x, rng, base.names.x):
-            verdicts += doubted(judged_at("other_values", base, Elsewhere(case, other), rng), refuse(base))
+            beyond += doubted(judged_at("other_values", base, Elsewhere(case, other), rng), refuse(base))
+    signed = sign_of(base.x) != 0
+    verdicts += [each for each in beyond if each.ok or not signed]
     if tree.leaves(params):
         moved = tree.map(partial(of_the_same_signs, rng), base.params)
         for case, other in (
@@ -96,7 +102,14 @@ def other_values(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.G
         verdicts += _of_one_sign(base, rng, but=_wrong(verdicts))
     for each in dict.fromkeys((own, np.dtype(np.float64))):
         verdicts += _far_out(layer, params, base.x, each, rng)
-    return worst_by_field(verdicts + ([] if _wrong(verdicts) else _farther_out(base, rng)))
+    found = worst_by_field(verdicts + ([] if _wrong(verdicts) else _farther_out(base, rng)))
+    return [_with_note_of(beyond, each) for each in found] if signed else found
+
+
+def _with_note_of(beyond: list[Verdict], verdict: Verdict) -> Verdict:
+    """The verdict, and what is wrong with its field beyond the sign that all of x has, if it is right within."""
+    notes = (f"{each.note}. {each.advice}" for each in beyond if each.field == verdict.field and not each.ok)
+    return evolve(verdict, note=next(notes, verdict.note)) if verdict.ok else verdict
 
 
 def _farther_out(base: Trial, rng: np.random.Generator) -> list[Verdict]:
