@@ -39,11 +39,13 @@ class Allowance:
 
     Arguments may be given in that dtype: what overflows on the way in another may be no fault. Where results may
     overflow, nothing is said of it in another dtype, however ordinary the numbers are. A result may be off by so many
-    units of rounding, and by one more of the size that `largest` has for its name.
+    units of rounding, and by one more of the size that `largest` has for its name. In float16, if nobody gave that,
+    results `may_be_wide`: then a wider dtype, moderate errors and such as rounding makes tell nothing for sure.
     """
 
     is_given: bool = False
     may_overflow: bool = False
+    may_be_wide: bool = False
     units: float = UNITS
     largest: Mapping[str, float | Array] = MappingProxyType({})
 
@@ -90,24 +92,29 @@ class BesideFloat64:
     def verdicts(self, rng: np.random.Generator, at: str, allowed: Allowance) -> Iterator[Verdict]:
         dtype = self.dout.dtype
         may_overflow = not allowed.is_given and (allowed.may_overflow or self._beyond)
-        for name, got in self.results.items():
-            like = self.right[name]
-            if got.dtype != dtype:
-                yield Verdict("precision", name, ok=False, note=f"{at} it comes as {got.dtype}")
+        for name, result in self.results.items():
+            like, got = self.right[name], result
+            wide = got.dtype if got.dtype != dtype else None
+            if wide is not None and not (allowed.may_be_wide and wide.kind == "f" and wide.itemsize > dtype.itemsize):
+                yield Verdict("precision", name, ok=False, note=f"{at} it comes as {wide}")
                 continue
             if got.shape != like.shape:
                 note = f"{at} it is {describe(got)}, in float64 {describe(like)}"
                 yield Verdict("precision", name, ok=False, note=note)
                 continue
+            got = result.astype(dtype)
             lost = _lost(got, like, np.finfo(dtype))
             if lost.any() and not may_overflow:
                 yield self._of_lost(name, lost, at, is_given=allowed.is_given)
                 continue
-            result = _Result(name, got, lost, at, allowed)
-            verdict = result.judged(like, self.least[name])
-            for excuse in self._excuses(result, rng):
+            judged = _Result(name, got, lost, at, allowed)
+            verdict = judged.judged(like, self.least[name])
+            for excuse in self._excuses(judged, rng):
                 if not verdict.ok:
                     verdict = excuse(verdict) or verdict
+            if verdict.ok and wide is not None:
+                note = f"{at} it comes as {wide}, {IF_MEANT} {dtype}"
+                verdict = Verdict("precision", name, ok=False, undecided=True, note=note)
             point = Part(self.trial, name, self.dout, got, self.units)
             yield verdict if verdict.ok else evolve(verdict, point=point)
 
@@ -132,8 +139,11 @@ class BesideFloat64:
 
         def by_signs(verdict: Verdict) -> Verdict | None:
             is_small = verdict.error < RANDOM * verdict.bound
-            random = is_small and is_random(self.trial, name, rng)
-            return Verdict("precision", name, ok=True, power=verdict.error) if random else None
+            if not (is_small or (allowed.may_be_wide and verdict.wrong)) or not is_random(self.trial, name, rng):
+                return None
+            right = Verdict("precision", name, ok=True, power=verdict.error)
+            note = f"{verdict.note}, {IF_MEANT} {info.dtype}"
+            return right if is_small else evolve(verdict, undecided=True, note=note)
 
         def by_largest(verdict: Verdict) -> Verdict | None:
             """A step within may round, as in 1 - t * t."""
@@ -158,7 +168,7 @@ class BesideFloat64:
             name,
             ok=False,
             note=f"{at} it is not finite where it is in float64"
-            f"{'' if sure else f', a fault if it is meant for {info.dtype.name}'}"
+            f"{'' if sure else f', {IF_MEANT} {info.dtype.name}'}"
             f": {place or 'does something overflow on the way?'}",
             index=index,
             got=float(got[index]),
@@ -209,6 +219,12 @@ class BesideFloat64:
 SUBNORMAL = 2.0
 """Up to how many times what is allowed an error in float16 may come from numbers on the way that are too small for it,
 which the units do not show: an eps of 1e-6 is off by more than a hundredth."""
+
+MODERATE = 128.0
+"""Up to how many units of rounding an error in float16 may come from steps within of a layer that is used in float64;
+a factor or a missing term is more. A unit is about a thousandth."""
+
+IF_MEANT = "a fault if it is meant for"
 
 RANDOM, NEARBY = 8.0, 24
 """Up to how many times what is allowed an error may be rounding still, and at how many points that is looked at: at 8,
@@ -304,10 +320,13 @@ class _Result:
         if ratio[index] <= 1:
             return Verdict("precision", name, ok=True, power=power)
         note = f"{self.at} it is off by {float(ratio[index]) * units:.3g} units of rounding; {units:.0f} are allowed"
-        unclear = not self.allowed.is_given and info.dtype == np.float16 and bool(ratio[index] <= SUBNORMAL)
-        unclear &= not _is_flushed(got, like, ratio > 1, info)
-        if unclear:
+        half = not self.allowed.is_given and info.dtype == np.float16
+        small = half and bool(ratio[index] <= SUBNORMAL) and not _is_flushed(got, like, ratio > 1, info)
+        moderate = half and self.allowed.may_be_wide and bool(ratio[index] * units <= MODERATE)
+        if small:
             note += f", and numbers below {float(info.smallest_normal):.0e} lose digits on the way"
+        elif moderate:
+            note += f", {IF_MEANT} {info.dtype.name}"
         place = where(ratio > 1)
         return Verdict(
             "precision",
@@ -319,5 +338,5 @@ class _Result:
             index=index,
             got=float(got[index]),
             expected=float(like[index]),
-            undecided=unclear,
+            undecided=small or moderate,
         )

@@ -157,7 +157,9 @@ class Made:
         self.x[...] = -2 * self.trial.x - np.asarray(0.125, self.x.dtype)
         return not self.gives_the_same()
 
-    def beside_float64(self, noise: float, usual: Fields, rng: np.random.Generator) -> Iterator[Verdict]:
+    def beside_float64(
+        self, noise: float, usual: Fields, rng: np.random.Generator, *, may_be_wide: bool
+    ) -> Iterator[Verdict]:
         """The verdicts on results that are not those of float64, nor what rounding could make of them."""
         params, x = in_float64(self.trial.params), in_float64(self.trial.x)
         value, cache = self.trial.layer.forward(params, self.call.layout(x))
@@ -179,7 +181,8 @@ class Made:
                 yield Verdict("", name, ok=False, note=": a nan in it shows in float64, and not here")
         may_overflow = self.call.times > 1 or self.call.kind in SCALED
         least = floors(usual, units) if self.call.kind is np.copy else {}
-        for verdict in both.verdicts(rng, "", Allowance(may_overflow=may_overflow, units=units, largest=least)):
+        allowed = Allowance(may_overflow=may_overflow, may_be_wide=may_be_wide, units=units, largest=least)
+        for verdict in both.verdicts(rng, "", allowed):
             right = both.right[verdict.field]
             most = max(float(np.abs(each[np.isfinite(each)]).max(initial=0)) for each in (right, self.dout))
             off = abs(verdict.got - verdict.expected)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
+from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
@@ -69,7 +70,8 @@ def in_other_calls(
     dout = draw(base.out, rng)
     before = base.back(dout)
     verdicts = [Verdict("other_calls", name, ok=True) for name in ("out", *before)]
-    subject = _Subject(base, {"out": base.out, **before}, rng, of_loss)
+    narrow = any(leaf.dtype == np.float16 for leaf in tree.leaves((params, x)))
+    subject = _Subject(base, {"out": base.out, **before}, rng, of_loss, narrow)
     dtypes: list[np.dtype[Any]] = [x.dtype, *(np.dtype(each) for each in ("f8", "f4", "f2"))]
     known: set[str] = set()  # what is wrong in a usual call, as other laws say
     for dtype in dict.fromkeys(dtypes):
@@ -96,12 +98,16 @@ class _Outcome:
 
 @frozen(eq=False)
 class _Subject:
-    """A layer at a point, and its results there; of a loss, other laws ask for memory at each number of rows."""
+    """A layer at a point, and its results there; of a loss, other laws ask for memory at each number of rows.
+
+    An argument that was given may be as `narrow` as float16.
+    """
 
     base: Trial
     usual: Fields
     rng: np.random.Generator
     of_loss: bool
+    narrow: bool
 
     def in_dtype(
         self, dtype: np.dtype[Any], every: Iterable[Call], known: set[str], *, memory_is_known: bool
@@ -131,7 +137,8 @@ class _Subject:
         of_memory = (made.of_memory() if asks_for_memory else {}) | _changed(settings)
         at, off = f"in {dtype.name}{call.words and f', {call.words}'}", dict[str, Verdict]()
         if not (of_memory or of_results or call.times < 1 or dtype == np.float64):
-            found = made.beside_float64(self.base.noise, self.usual, self.rng)
+            may_be_wide = dtype == np.float16 and not self.narrow
+            found = made.beside_float64(self.base.noise, self.usual, self.rng, may_be_wide=may_be_wide)
             off = {each.field: evolve(each, law="other_calls", note=f"{at}{each.note}") for each in found if each.wrong}
         if not (of_memory or of_results or off) and asks_for_memory and made.keeps_x():
             of_memory = {"x": f"the cache shares the memory of it: hold own({self.base.names.x}) in it"}
