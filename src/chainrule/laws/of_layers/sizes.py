@@ -47,6 +47,9 @@ MATRICES = (1, 8, 16, 23, 32, 33, 64, 65, 128, 129, 256)
 """Numbers of rows or columns of parameters that are matrices: as many as blocks have, one more, and 7 more than 16. An
 axis also becomes as long as the other one: a square may be taken for its transpose."""
 
+LONGEST = 257
+"""One more than a byte counts, of the matrices that are tried last."""
+
 FEW_LENGTHS = (33, 65, 1, 129)
 """Some of them, where less depends on a length: more than blocks have, and an axis that may be squeezed away."""
 
@@ -235,7 +238,19 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
                 takes_odd = takes_odd or (bool(found) and resized.k % 2 == 1)
             if takes_odd:
                 break
-    return verdicts
+    return verdicts if vectors else verdicts + _longest(base, x, lengths, np.random.default_rng(0))
+
+
+def _longest(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts for parameters that are longer than all others, along each axis."""
+    found: list[Verdict] = []
+    for length in lengths:
+        resized = Resized(length, LONGEST, together=False)
+        made = _resized(base.params, x, resized, rng) if length != LONGEST else None
+        if made is not None:
+            case = f"for x {made[1].shape} and parameters {resized.in_words(vectors=False)}"
+            found += judged_at("other_sizes", base, Elsewhere(case, made[1], made[0]), rng, counts=_never)
+    return _not_as_given(base, found, rng) if any(each.wrong for each in found) else found
 
 
 def of_other_lengths(params: Any, x: Any, rng: np.random.Generator) -> dict[str, tuple[Any, Array]]:
