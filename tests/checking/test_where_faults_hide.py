@@ -57,6 +57,11 @@ def right_in_float32(x: Array, d: Array) -> tuple[Array, Any]:
     return (d.astype(np.float32) * np.cos(x.astype(np.float32))).astype(d.dtype), ()
 
 
+def first_rows(n: int) -> Callable[[Array, Array], tuple[Array, Any]]:
+    """The backward of sine, but for zeros from a row on."""
+    return lambda x, d: (d * np.cos(x) * (np.arange(len(d)) < n)[:, None], ())
+
+
 def writes_to_dout(x: Array, d: Array) -> tuple[Array, Any]:
     g = d.astype(np.float32, copy=False)
     g *= np.cos(x.astype(np.float32))
@@ -184,6 +189,12 @@ HIDDEN = {
     "the tail of a block of steps": Hidden(
         Layer(sine, loses_a_tail), "other_sizes", "dx", "(3, 1, 4)", RNG(5).standard_normal((3, 8, 4))
     ),
+    **{
+        f"rows from {n} on": Hidden(
+            Layer(sine, first_rows(n)), "independent_rows", "dx", f"with 1025 rows its rows from {n}"
+        )
+        for n in (1000, 1023, 1024)
+    },
     "coupled rows beyond 300": Hidden(
         Layer(lambda p, x: (x - x.mean(0), ()), lambda c, d: (d - d[:300].mean(0), ()), couples_rows=True),
         "other_sizes",
@@ -218,6 +229,29 @@ def test_the_law_that_sees_it_says_where(name: str) -> None:
 )
 def test_right_layers_at_the_same_places_are_right(layer: Layer[Any, Any], params: Any, x: Array) -> None:
     assert not check_layer(layer, params, x, rng=RNG(0)).failures
+
+
+def sine_in_float16(p: Any, x: Array) -> tuple[Array, Array]:
+    return np.sin(x.astype(np.float16)).astype(x.dtype), own(x)
+
+
+def right_in_float16(x: Array, d: Array) -> tuple[Array, Any]:
+    return (d.astype(np.float16) * np.cos(x.astype(np.float16))).astype(d.dtype), ()
+
+
+@pytest.mark.parametrize(
+    ("layer", "params"),
+    [
+        (Layer(times, times_back), P),
+        (Layer(sine_in_float32, right_in_float32), ()),
+        (Layer(sine_in_float16, right_in_float16), ()),
+    ],
+    ids=["factors", "float32 inside", "float16 inside"],
+)
+def test_of_many_rows_right_layers_are_right(layer: Layer[Any, Any], params: Any) -> None:
+    for seed in range(4):
+        report = check_layer(layer, params, X, rng=RNG(seed), only=["independent_rows"])
+        assert report.ok, str(report)
 
 
 def cropped(p: Any, x: Array) -> tuple[Array, Array]:

@@ -23,6 +23,11 @@ CLOSE = 64.0
 ROWS = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000)
 """Numbers of rows: the edges of blocks that low-level code uses, and one more."""
 
+LONGEST = 1025
+"""One more than the largest usual block, which is tried where that makes few numbers."""
+
+FEW_NUMBERS = 2**14
+
 MOST_NUMBERS = 2**19
 """The most numbers in an array that is made for a check."""
 
@@ -82,10 +87,14 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     found: list[Verdict] = []
     others = 0
     most = MOST_NUMBERS if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
-    for words, which in _choices(n, max(leaf.size for leaf in (*leaves, trial.out)) // n, most, _widths(trial), rng):
+    each_row = max(leaf.size for leaf in (*leaves, trial.out)) // n
+    for words, which in _choices(n, each_row, most, _widths(trial), rng):
         verdicts = _of_some_rows(trial, dout, right, units, which, words)
         others += bool(verdicts) and len(which) != n
         found += verdicts.values()
+    if all(each.ok for each in found) and LONGEST * each_row <= min(most, FEW_NUMBERS):
+        which = np.random.default_rng(0).integers(0, n, LONGEST)
+        found += _of_some_rows(trial, dout, right, units, which, plural(LONGEST, "row")).values()
     found += _beside_a_large_row(trial, dout, right, units).values()
     if all(each.ok for each in found) and not isinstance(layer, Encoder):
         found += _of_mixed_rows(trial, dout, most, rng)
