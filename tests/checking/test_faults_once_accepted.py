@@ -1,5 +1,6 @@
 """Faults that the checks once accepted, and right layers that they once refused."""
 
+import decimal
 import gc
 import logging
 import math
@@ -254,6 +255,9 @@ PLANTED = {
     "threads that wait": Planted(
         doing(lambda x: sys.setswitchinterval(1.0)), "process_unchanged", "the switch interval"
     ),
+    "digits of decimals": Planted(
+        doing(lambda x: setattr(decimal.getcontext(), "prec", 10)), "process_unchanged", "the context of decimal"
+    ),
     "no log": Planted(doing(lambda x: logging.disable(50)), "process_unchanged", "the level of logging"),
     "calls of errors": Planted(doing(lambda x: np.seterrcall(print)), "process_unchanged", "numpy.geterrcall"),
 }
@@ -266,8 +270,23 @@ def test_a_fault_is_found_by_the_law_that_says_where(name: str) -> None:
     said = [f"{each.law}: {each.note}" for each in report.failures]
     assert any(each.startswith(planted.law) and planted.words in each for each in said), str(report)
     assert gc.isenabled()
+    assert decimal.getcontext().prec == 28
     assert (sys.getswitchinterval(), np.geterrcall()) == (0.005, None)
     assert logging.getLogger().isEnabledFor(logging.CRITICAL)
+
+
+def divides(x: Array) -> None:
+    """Its context has the flags of an inexact division, in fewer digits for a while."""
+    with decimal.localcontext() as context:
+        context.prec = 10
+        assert decimal.Decimal(1) / 3
+    assert decimal.Decimal(2) / 3
+
+
+def test_decimals_may_be_used() -> None:
+    for seed in range(3):
+        decimal.getcontext().clear_flags()
+        assert check_layer(doing(divides), (), X, rng=RNG(seed), only=["process_unchanged", "structure"]).ok
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The settings of the whole process: what reads each, what puts it back, and how lines of code read it."""
 
+import decimal
 import gc
 import logging
 import os
@@ -65,6 +66,13 @@ def _directory() -> Path | None:
 def _directory_put(place: Path | None) -> None:
     if place is not None:
         os.chdir(place)
+
+
+def _without_flags(context: decimal.Context) -> str:
+    """The context of decimal numbers but for what has happened in it."""
+    settings = context.copy()
+    settings.clear_flags()
+    return repr(settings)
 
 
 def _strict(torch: Any) -> tuple[bool, bool]:
@@ -151,6 +159,13 @@ SETTINGS: dict[str, Setting] = {
     ),
     "the level of logging": Setting(
         lambda: logging.root.manager.disable, logging.disable, "logging.root.manager.disable", "import logging"
+    ),
+    "the context of decimal": Setting(
+        lambda: decimal.getcontext().copy(),
+        decimal.setcontext,
+        'repr(decimal.getcontext()).partition("flags")[0]',
+        "import decimal",
+        comparable=_without_flags,
     ),
     "settings of torch": Setting(
         _of_torch,
