@@ -1,7 +1,7 @@
 """The laws of purity: no argument is written to, read-only ones do as well, and a call gives the same each time."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -9,13 +9,14 @@ import numpy as np
 from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
+from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._watched import written_while_called
 from chainrule.laws.of_layers.layouts import DENSE, FORTRAN, STRIDED, Layout, laid
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import copied, in_dtype, read_only_copy, same_numbers, writable
+from chainrule.laws.trials.parts_in import is_written, parts_in
 from chainrule.laws.trials.trial import Checked, Trial, backward_of, draw, run_backward, run_forward
-from chainrule.layer import Layer
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -25,7 +26,7 @@ def arguments_unchanged(layer: Checked[P, C], params: P, x: Any, rng: np.random.
     """No argument is written to: `params`, `x`, `cache` and `dout`, all writable, are the same bytes after a call.
 
     So they are for one row and for many, in float32 and float16, in Fortran's order and with gaps in memory, and while
-    the call lasts.
+    the call lasts. So are numbers, lists, dictionaries and records in the cache.
 
     Parameters
     ----------
@@ -96,9 +97,14 @@ def _written(
     dout = laid(draw(np.asarray(out), rng), layout)
     saved = list(arrays_in(cache))  # what backward computes once and keeps comes on top
     kept = [copied(saved), copied([dout])]
-    _both(layer, cache, dout)
-    with suppress(Exception):  # other laws say what is wrong with zeros
-        _both(layer, cache, laid(np.zeros_like(dout), layout))
+    seen = [parts_in(cache)]
+    for slope in (dout, laid(np.zeros_like(dout), layout)):
+        with suppress(Exception) if slope is not dout else nullcontext():  # other laws say what is wrong with zeros
+            for call in (layer.grads,) if isinstance(layer, Encoder) else (layer.backward, layer.grads):
+                call(cache, slope)
+                seen.append(parts_in(cache))
+    if any(map(is_written, seen, seen[1:])):
+        yield "cache", "wrote to what is no array in cache"
     pairs = {"params": (tree.leaves(params), before[0]), "x": (tree.leaves(x), before[1])}
     pairs |= {"cache": (saved, kept[0]), "dout": ([dout], kept[1])}
     for name, (now, then) in pairs.items():
@@ -108,12 +114,6 @@ def _written(
     for name, then_writeable in writeable.items():
         if then_writeable != [leaf.flags.writeable for leaf in pairs[name][0]]:
             yield name, f"made {name} read-only, which is the caller's"
-
-
-def _both(layer: Checked[P, C], cache: C, dout: Array) -> None:
-    if isinstance(layer, Layer):
-        layer.backward(cache, dout)
-    layer.grads(cache, dout)
 
 
 def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
