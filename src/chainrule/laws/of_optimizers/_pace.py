@@ -40,12 +40,13 @@ LOOKS = frozenset((0, 12, 25, *(50 * i + 5 * (i % 9) for i in range(1, 20)), *(U
 class Pace:
     """The rate of an optimizer's steps: of its first, the largest, and whether it stops to grow.
 
-    The first is 0 if it does not move.
+    The first is 0 if it does not move. `along` the slopes are the places of the first thousand steps.
     """
 
     first: float
     largest: float
     settled: bool
+    along: tuple[float, ...] = ()
 
     @property
     def curvature(self) -> float:
@@ -62,24 +63,33 @@ def pace_of(optimizer: Any, start: Any, slopes: Any) -> Pace:
         rate = _rate(optimizer, start, optimizer.init(start), slopes, steps)
         return Pace(rate, rate, settled=True)
     first = largest = before = 0.0
-    for step, rate in _rates(optimizer, start, slopes, steps):
+    along: list[float] = []
+    for step, rate in _rates(optimizer, start, slopes, steps, along):
         if not np.isfinite(rate) or rate > WITHOUT_END * first > 0:
             return Pace(first, largest, settled=False)
         if rate > JUMP * largest > 0:  # which has to show on a quadratic that suits those before
             return Pace(first, largest, settled=step <= USUAL)
         first, largest = first or rate, max(largest, rate)
         if step >= USUAL and largest <= SETTLED * before:
-            return Pace(first, largest, settled=True)
+            return Pace(first, largest, settled=True, along=tuple(along))
         if step >= USUAL or step <= USUAL // 2:
             before = largest
-    return Pace(first, largest, settled=False)
+    return Pace(first, largest, settled=False, along=tuple(along))
 
 
-def _rates(optimizer: Any, start: Any, slopes: Any, steps: int) -> Iterator[tuple[int, float]]:
-    signs = np.random.default_rng(0).random(LONGEST + 1) < 0.5
+def drawn_signs() -> Any:
+    """The steps whose gradient has the sign that it is given."""
+    return np.random.default_rng(0).random(LONGEST + 1) < 0.5
+
+
+def _rates(optimizer: Any, start: Any, slopes: Any, steps: int, along: list[float]) -> Iterator[tuple[int, float]]:
+    signs = drawn_signs()
     other = tree.map(np.negative, slopes)
     at, state = writable(start), optimizer.init(start)
+    ways = tree.leaves(slopes)
     for step in range(LONGEST + 1):
+        if step <= USUAL:
+            along.append(sum(float(np.vdot(leaf, way)) for leaf, way in zip(tree.leaves(at), ways, strict=True)))
         if step in LOOKS:
             yield step, _rate(optimizer, at, state, slopes, steps)
         at, state = optimizer.step(state, at, slopes if signs[step] else other)

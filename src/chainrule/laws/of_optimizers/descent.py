@@ -6,6 +6,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.checking.verdict import Verdict
+from chainrule.laws.of_optimizers._alone import upward_step
 from chainrule.laws.of_optimizers._pace import LONGEST, USUAL, pace_of
 from chainrule.laws.of_optimizers._steps import Place, last_place
 from chainrule.laws.trials.copies import in_dtype
@@ -20,7 +21,8 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
 
     The curvature is fitted to the largest of the optimizer's own steps, so that no rate is too large for it, nor a
     warm-up too flat; if they grow on and on, to its first. Where it decays, the end is compared with that of decay
-    alone. Then the minimum moves away, and some more steps have to come no further from it.
+    alone. Then the minimum moves away, and some more steps have to come no further from it. None of a thousand goes up
+    its gradient where most go down.
 
     Parameters
     ----------
@@ -55,6 +57,8 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
         if not note:
             note, _ = _descended(optimizer, place, place, slopes, pace.curvature, MOVED)
             note = note and f"the minimum moves after {USUAL} steps: {note}"
+        step = 0 if note else upward_step(optimizer, start, slopes, pace.along)
+        note = f"step {step} goes up its gradient, and others go down" if step else note
     if note or pace.settled:
         return [Verdict("descends", "loss", ok=not note, note=note)]
     note = f"its steps still grow after {LONGEST} of them: does a warm-up end later, or does the rate grow for ever?"
