@@ -2,6 +2,7 @@
 
 import gc
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from chainrule import (
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS
 from chainrule.laws.of_layers.memory import clear
 from chainrule.laws.showing.demonstrated import OF_LOSSES, PROGRAMS
+from chainrule.laws.trials.process import put_back
 from chainrule.laws.trials.settings import SETTINGS
 
 SWAMPED = {("gradients that add up over calls", "any_dout"): "a sum of 1e30 hides what each call adds to it"}
@@ -406,7 +408,58 @@ def test_a_loss_that_sets_the_environment_is_shown_by_it(monkeypatch: pytest.Mon
 
     loss = Loss(forward, softmax_cross_entropy.backward, softmax_cross_entropy.rows)
     report = report_of_loss(loss, np.array([0, 2, 1, 1, 2]), "loss_state")
-    assert report.example.endswith("print(dict(os.environ), before)")
+    now, before = "dict(os.environ)", "before"
+    shown = [f"{{k: v for k, v in {a}.items() if v != {b}.get(k)}}" for a, b in ((now, before), (before, now))]
+    assert report.example.endswith(f"print({shown[0]}, {shown[1]})")
+
+
+def _sets_environment() -> None:
+    os.environ["SEEN"] = "1"
+
+
+def _sets_printing() -> None:
+    np.set_printoptions(precision=3)
+
+
+def _sets_filters() -> None:
+    warnings.filterwarnings("ignore", "what is seen")
+
+
+def _seeds() -> None:
+    np.random.seed(0)  # that is the fault
+
+
+PRINTED = {
+    "the environment": (_sets_environment, "{'SEEN': '1'} {}"),
+    "numpy.get_printoptions": (_sets_printing, "{'precision': 3} {'precision': 8}"),
+    "the filters of warnings": (_sets_filters, "[('ignore', re.compile('what is seen', re.IGNORECASE), <class"),
+    "the state of numpy.random": (_seeds, "(0, 624) ("),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_of_a_setting_that_a_call_changes_no_more_is_printed_than_what_differs(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SECRET", "password")
+    monkeypatch.delenv("SEEN", raising=False)
+    sets, printed_first = PRINTED[name]
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        sets()
+        return 2 * cache * dout, ()
+
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        return x * x, own(x)
+
+    report = report_of(Layer(forward, backward), (), normal(6, 3), "process_unchanged")
+    assert report.failures[0].field == name
+    with put_back(), np.printoptions():
+        exec(report.example, {"forward": forward, "backward": backward})  # noqa: S102  # lines that it made
+    out = capsys.readouterr().out
+    assert out.startswith(printed_first)
+    assert "password" not in out
+    assert len(out) < 200
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -137,5 +137,7 @@ def test_a_setting_that_is_not_named_has_no_program() -> None:
     assert [*of_process(code_of("dx"), "dx")] == []
     (program,) = of_process(code_of("dx"), "the environment")
     assert program == Program(
-        ("import os", "before = dict(os.environ)", "result(x, dout)"), "dict(os.environ)", "before"
+        ("import os", "before = dict(os.environ)", "result(x, dout)"),
+        "{k: v for k, v in dict(os.environ).items() if v != before.get(k)}",
+        "{k: v for k, v in before.items() if v != dict(os.environ).get(k)}",
     )

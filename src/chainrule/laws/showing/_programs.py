@@ -18,6 +18,7 @@ from chainrule.laws.of_layers.layouts import MATRIX
 from chainrule.laws.of_layers.memory import clear
 from chainrule.laws.of_layers.rows import ROWS
 from chainrule.laws.showing._pair import Pair
+from chainrule.laws.showing._settings import of_setting
 from chainrule.laws.showing.program import Program, nearly
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.settings import SETTINGS
@@ -281,9 +282,7 @@ def of_threads(code: Pair, field: str) -> Iterator[Program]:
 def of_process(code: Pair, field: str) -> Iterator[Program]:
     """A setting of the whole process, before and after a call."""
     if field in SETTINGS:
-        read = SETTINGS[field]
-        lines = (*read.imports, f"before = {read.code}", "result(x, dout)")
-        yield Program(lines, read.code, "before")
+        yield from of_setting(field, "result(x, dout)")
 
 
 def of_types(code: Pair, field: str) -> Iterator[Program]:

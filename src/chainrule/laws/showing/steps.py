@@ -17,6 +17,7 @@ from chainrule.interop.in_code import reached
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.of_optimizers._wrong_ways import MOMENTS, wrong_ways
 from chainrule.laws.of_optimizers.descent import curvature_for
+from chainrule.laws.showing._settings import of_setting
 from chainrule.laws.showing.program import Program, at_most, like_given
 from chainrule.laws.trials.process import as_new, contained
 from chainrule.laws.trials.settings import SETTINGS
@@ -56,8 +57,7 @@ def of_structure(optimizer: Any, params: Array, grads: Array, verdict: Verdict) 
 def of_purity(optimizer: Any, params: Array, grads: Array, verdict: Verdict) -> Iterator[Program]:
     """Arguments before and after a step, which may be read-only; the same step again; memory that results share."""
     if verdict.field in SETTINGS:
-        read = SETTINGS[verdict.field]
-        yield Program((*read.imports, f"before = {read.code}", STEP), read.code, "before")
+        yield from of_setting(verdict.field, STEP)
         return
     held = _held(optimizer.step(optimizer.init(params.copy()), params.copy(), grads.copy())[1])
     for name in ("params", "grads"):
