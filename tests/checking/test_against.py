@@ -470,3 +470,49 @@ def test_parameters_in_another_layout_are_named() -> None:
     (wrong,) = checked(Layer(flat, back), affine, x, Affine(W=W, b=b)).failures
     assert (wrong.law, wrong.field) == ("layouts", "out")
     assert wrong.note.startswith("for Fortran-ordered parameters: ")
+
+
+def rms_norm(x: Any, weight: Any) -> Any:
+    return x / ((x * x).mean(-1, keepdim=True) + 1e-5) ** 0.5 * weight
+
+
+def rms_kernel(low: str = "") -> Callable[..., Any]:
+    """An RMS norm with float32 inside, but for one mean that is added column by column in the dtype of x or dout."""
+
+    def mean(products: Any, dtype: Any) -> Any:
+        if dtype is None:
+            return products.mean(-1, keepdim=True)
+        return sum(products.to(dtype).T)[:, None].float() / products.shape[-1]
+
+    def forward(x: Any, weight: Any) -> Any:
+        scale = (mean(x.float() ** 2, x.dtype if low == "forward" else None) + 1e-5).rsqrt()
+        return (x.float() * scale * weight.float()).to(x.dtype)
+
+    def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
+        scale = (mean(x.float() ** 2, None) + 1e-5).rsqrt()
+        normal, slope = x.float() * scale, dout.float() * weight.float()
+        dx = scale * (slope - normal * mean(slope * normal, dout.dtype if low == "backward" else None))
+        return dx.to(x.dtype), (dout.float() * normal).sum(0).to(weight.dtype)
+
+    return torch_function(forward, backward)
+
+
+@needs_torch
+@pytest.mark.parametrize("dtype", LOW)
+def test_means_over_columns_in_low_precision_are_found_where_they_are_long_and_of_one_sign(dtype: str) -> None:
+    x, weight = tensors(dtype, (4, 32), (32,))
+    weight = 1 + weight / 5
+    assert checked(rms_kernel(), rms_norm, x, weight).ok
+    for low, field in (("forward", "out"), ("backward", "dx")):
+        (first, *_) = checked(rms_kernel(low), rms_norm, x, weight).failures
+        assert (first.law, first.field) == ("columns", field)
+        assert "3000 columns" in first.note
+
+
+@needs_torch
+def test_a_dout_that_is_out_shows_a_projection_in_low_precision() -> None:
+    x, weight = tensors("bfloat16", (4, 384), (384,))
+    report = checked(rms_kernel("backward"), rms_norm, x, 1 + weight / 5)
+    (wrong,) = [each for each in report.failures if each.law == "gradients"]
+    assert wrong.field == "dx"
+    assert "for dout that is out" in wrong.note

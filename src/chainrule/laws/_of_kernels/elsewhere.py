@@ -11,7 +11,7 @@ from attrs import evolve
 from chainrule.arrays.arguments import describe
 from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.backends import Backend, Real, is_float, values
-from chainrule.laws._of_kernels.check import Check, truth_at, worst_judged
+from chainrule.laws._of_kernels.check import Check, rounded, truth_at, worst_judged
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
 from chainrule.laws._of_kernels.yardstick import Judged, Truth, cancels, errors_of, numbers
 from chainrule.laws.of_layers.layouts import MATRIX
@@ -22,6 +22,9 @@ COLUMNS = (31, 33, 65, 127, 130, 257, 1)
 
 FEW_COLUMNS = (33, 130, 1)
 """The same where each is compiled anew."""
+
+MANY = 3000
+"""Columns that show sums in low precision: what is added one by one stops there, in bfloat16 and in float16."""
 
 CORNER = 129
 """Rows and columns that both leave a rest of one in their last blocks: tiles have a corner."""
@@ -55,7 +58,7 @@ def columns(check: Check) -> Iterator[Verdict]:
     n, taken = int(x.shape[-1]), 0
     most = check.most // math.prod(x.shape[:-1])
     found: list[Judged] = []
-    for count in COLUMNS if in_memory(check.backend) else FEW_COLUMNS:
+    for count in (*(COLUMNS if in_memory(check.backend) else FEW_COLUMNS), MANY):
         # Where the formula takes one column and no other number, it broadcasts it.
         if count > most or count == n or (count == 1 and not taken):
             continue
@@ -64,7 +67,11 @@ def columns(check: Check) -> Iterator[Verdict]:
         if known is None:
             continue
         taken += 1
-        found += _where_taken(check, known, f"with {plural(count, 'column')}")
+        words = f"with {plural(count, 'column')}"
+        found += _where_taken(check, known, words)
+        if count == MANY and known.dout.shape == known.args[0].shape:
+            out = rounded(known.right[check.names.out], check.args, check.backend)
+            found += _where_taken(check, check.truth(known.args, out), f"{words} for dout that is out")
     if taken and in_memory(check.backend) and CORNER**2 * math.prod(x.shape[1:-1]) <= check.most:
         rows, which = (check.rng.integers(0, side, CORNER) for side in (x.shape[0], n))
         known = _with_columns(check, lifted(check.args, partial(_rows, check.backend, x, rows)), which)

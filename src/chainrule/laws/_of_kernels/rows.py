@@ -76,8 +76,14 @@ def _with_rows(check: Check, count: int, cut: Cut) -> tuple[list[Judged], list[J
     if _refuses(check, known.args):
         return None
     for_positive = check.judged("rows", known, words)
-    dout = rounded(check.rng.standard_normal(known.dout.shape), check.args, check.backend)
-    return for_positive, check.judged("rows", check.truth(known.args, dout), words)
+    douts = {words: check.rng.standard_normal(known.dout.shape)}
+    if count == ROWS[-1]:  # sums of products with out are long there
+        douts[f"{words} for dout that is out"] = known.right[check.names.out]
+    for_others: list[Judged] = []
+    for each, dout in douts.items():
+        there = check.truth(known.args, rounded(dout, check.args, check.backend))
+        for_others += check.judged("rows", there, each)
+    return for_positive, for_others
 
 
 def _refuses(check: Check, args: Arguments) -> bool:

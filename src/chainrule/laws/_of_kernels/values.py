@@ -167,8 +167,9 @@ def _elsewhere(check: Check, law: str, args: Arguments, words: str) -> list[Judg
 
 def _douts(check: Check) -> dict[str, Real]:
     rng, shape, size = check.rng, check.first.dout.shape, 2.0 ** coarsest(check.args).half
-    base = check.first.dout
-    kinds = {name: dout for name, dout in douts(base, rng).items() if 1e-20 < np.abs(dout).max(initial=0.0) < 2049}
+    base, out = check.first.dout, check.first.right[check.names.out]
+    kinds = douts(base, rng) | {"that is out": out, "of the signs of out": np.sign(out)}  # products with out add up
+    kinds = {name: dout for name, dout in kinds.items() if 1e-20 < np.abs(dout).max(initial=0.0) < 2049}
     kinds |= {
         "of zeros": np.zeros(shape),
         "of positive numbers": rng.uniform(0.5, 1.5, shape),
