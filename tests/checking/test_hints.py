@@ -143,6 +143,8 @@ def test_a_hint_takes_no_notice_of_what_is_not_known() -> None:
 
 def test_a_factor_close_to_1_is_not_called_1() -> None:
     right = np.random.default_rng(0).standard_normal((ROWS, COLUMNS))
+    assert hint((1 + 1e-6) * right, right, ROWS) == "it is 1.000001 times what it should be: a constant factor"
+    assert hint((1 + 2e-7) * right, right, ROWS) == "it is 1.0000002 times what it should be: a constant factor"
     assert hint((1 + 2e-6) * right, right, ROWS) == "it is 1.000002 times what it should be: a constant factor"
 
 
@@ -152,6 +154,30 @@ def test_digits_of_float32_are_said() -> None:
     assert hint(right * float(np.float32(1 / 6)) * 6, right, ROWS) == words
     assert hint(right.astype(np.float32).astype(float), right, ROWS) == words
     assert hint(right * np.where(wrong(2), 1 + 1e-7, 1.0), right, ROWS) == "row 2 is wrong, the others are right"
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS + 1])
+def test_rows_that_are_off_by_the_digits_of_float32_beside_exact_ones_are_named(rows: int) -> None:
+    rng = np.random.default_rng(0)
+    right = rng.standard_normal((rows, COLUMNS))
+    got = right.copy()
+    got[::2] *= 1 + 1e-7 * rng.uniform(1, 3, got[::2].shape)
+    assert hint(got, right, ROWS) == "every second row is wrong, the others are right"
+    noise = 1e-9 * right * rng.uniform(-1, 1, right.shape)
+    assert hint(got + noise, right, ROWS, allowed=1e-8 * np.abs(right)) == hint(got, right, ROWS)
+
+
+def test_what_a_numerical_derivative_may_be_off_by_counts_as_no_wrong_entry() -> None:
+    rng = np.random.default_rng(0)
+    right = rng.standard_normal((ROWS, COLUMNS))
+    got = right + 1e-9 * rng.uniform(0.5, 1, right.shape)
+    got[-1] += 1e-6
+    assert hint(got, right, ROWS, allowed=np.full(right.shape, 1e-8)) == "the last row is wrong, the others are right"
+    got[0, :3] += 5e-9  # which others may be or not
+    assert not hint(got, right, ROWS, allowed=np.full(right.shape, 1e-8))
+    few = np.where(np.arange(ROWS)[:, None] < 1, right, np.nan)
+    few[0, 0] += 1
+    assert not hint(got, few, ROWS)  # of most nothing is known
 
 
 def test_entries_that_are_0_either_way_do_not_make_the_last_row_alone_wrong() -> None:

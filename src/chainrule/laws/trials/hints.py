@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.laws.trials.wording import where
+from chainrule.laws.trials.wording import CLEARLY, where, where_whole
 
 OF_FLOAT32, EXACT = 1e-6, 1e-9
 """The relative errors between which numbers in float64 agree to what float32 holds of them."""
@@ -18,6 +18,9 @@ TO_FLOAT32 = "it agrees to float32, and not beyond: is there an epsilon, or a co
 NOT_FINITE = "it is not finite"
 """The words for a derivative with a nan or an infinity where there is none."""
 
+
+OTHERS, TO_MORE = 4, 1e-8
+"""How many entries have to be right, and to what part of them, where the others agree to the digits of float32."""
 
 EXPLAINED, SURE = 0.1, 8.0
 """The share of an error that a mistake which explains it may leave; and of how many of its own errors a factor is sure.
@@ -41,7 +44,9 @@ def hint(
         return words
     known = ~np.isnan(right)
     several = int(np.count_nonzero(right[known])) > 1
-    return TO_FLOAT32 if several and _is_in_float32(got[known], right[known]) else _of_entries(got, right)
+    in_float32 = several and _is_in_float32(got[known], right[known])
+    pattern = _of_entries(got, right, allowed, beyond_float32=in_float32)
+    return pattern or (TO_FLOAT32 if in_float32 else "")
 
 
 def allowed_by(got: NDArray[Any], right: NDArray[Any], ratios: NDArray[Any]) -> NDArray[Any]:
@@ -85,8 +90,8 @@ def _of_multiple(got: NDArray[Any], right: NDArray[Any], rows: int, allowed: NDA
     if not size or np.count_nonzero(right[known]) < 2:  # one number is a multiple of any other
         return ""
     factor = float((got[known] * right[known]).sum()) / size
-    rounding = max(1.0, abs(factor)) * allowed  # that of what is larger is larger
-    if abs(factor - 1) <= 1e-6 or not _explains(factor * right, got, right, rounding):
+    rounding = max(1.0, abs(factor)) * allowed  # that of what is larger is larger; 2**-24 that of a float32
+    if abs(factor - 1) <= 2.0**-24 or not _explains(factor * right, got, right, rounding):
         return ""
     return _of_factor(factor, rows, _unsure(factor, got[known], right[known]))
 
@@ -115,7 +120,7 @@ def _is_in_float32(got: NDArray[Any], right: NDArray[Any]) -> bool:
         return False
     off, size = np.abs(got - right), np.abs(right)
     within = off <= OF_FLOAT32 * size + 1e-12 * float(size.max(initial=0.0))
-    return bool(within.all() and np.count_nonzero(off > EXACT * size) > np.count_nonzero(right) / 2)
+    return bool(within.all() and np.count_nonzero(off > EXACT * size) > 0.75 * np.count_nonzero(right))
 
 
 def _by_transpose(got: NDArray[Any], right: NDArray[Any], W: NDArray[Any], allowed: NDArray[Any] | float) -> bool:
@@ -125,11 +130,26 @@ def _by_transpose(got: NDArray[Any], right: NDArray[Any], W: NDArray[Any], allow
     return _explains(np.linalg.solve(W, right.T).T @ W, got, right, allowed)
 
 
-def _of_entries(got: NDArray[Any], right: NDArray[Any]) -> str:
-    known = ~np.isnan(right)
-    wrong = known & ~np.isclose(got, right, rtol=1e-10, atol=1e-13 * float(np.abs(right[known]).max()))
-    if wrong[known & ((got != 0) | (right != 0))].all():  # the others are 0, whatever is wrong
+def _of_entries(
+    got: NDArray[Any], right: NDArray[Any], allowed: NDArray[Any] | float, *, beyond_float32: bool = False
+) -> str:
+    """Where the wrong entries stand; "" where most are, or others may be. In float32 some are right by accident."""
+    known, off = ~np.isnan(right), np.abs(got - right)
+    differ = known & ~np.isclose(got, right, rtol=1e-10, atol=1e-13 * float(np.abs(right[known]).max()))
+    wrong, perhaps = differ & (off > allowed), differ & (off > CLEARLY * allowed)
+    others = known & ~perhaps & ((got != 0) | (right != 0))
+    if min(np.count_nonzero(known) - known.size / 2, np.count_nonzero(wrong) - np.count_nonzero(perhaps) / 2) <= 0:
         return ""
+    if not others.any():  # they are 0, whatever is wrong
+        return ""
+    if np.count_nonzero(others) >= OTHERS and (off <= TO_MORE * np.abs(right))[others].all():
+        whole = where_whole(perhaps)
+        if whole or beyond_float32:
+            return whole
+    if beyond_float32:
+        return ""
+    if (perhaps != wrong).any():
+        return where_whole(perhaps)
     return where(wrong) if int(wrong.sum()) <= int(known.sum()) // 2 else ""
 
 

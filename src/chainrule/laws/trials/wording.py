@@ -17,7 +17,13 @@ def where(wrong: NDArray[Any]) -> str:
     """Say where the wrong entries of a field stand: "the last row", "every second column"."""
     if wrong.all() or not wrong.any():
         return ""
-    return f"{_whole(wrong) or _some(wrong)} wrong, the others are right"
+    return where_whole(wrong) or f"{_some(wrong)} wrong, the others are right"
+
+
+def where_whole(wrong: NDArray[Any]) -> str:
+    """The same if they are all of some rows, columns or places on another axis; else ""."""
+    whole = "" if wrong.all() or not wrong.any() else _whole(wrong)
+    return f"{whole} wrong, the others are right" if whole else ""
 
 
 def where_beyond(ratios: NDArray[Any]) -> str:
