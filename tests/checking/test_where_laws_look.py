@@ -445,6 +445,36 @@ def test_a_fault_at_a_number_of_columns_is_found_there(columns: int) -> None:
     assert found(verdicts) == {("dx", f"for x (6, {columns}): {words}")}
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (lambda dx: dx[:, 128:], "the last column is wrong, the others are right"),
+        (lambda dx: dx[:3, 128:], "3 of 774 entries are wrong, the others are right"),
+        (lambda dx: dx[1:2, 128:], "it is wrong here"),
+        (lambda dx: dx[:, ::2] if dx.shape[1] == 129 else dx[:0], "every second column is wrong, the others are right"),
+    ],
+)
+def test_of_many_entries_the_pattern_of_those_that_are_wrong_is_named(fault: Any, words: str) -> None:
+    def backward(cache: Array, dout: Array) -> tuple[Array, tuple[()]]:
+        dx = 2 * dout * cache
+        fault(dx)[...] *= 1.5
+        return dx, ()
+
+    layer = Layer(lambda p, x: (x * x, own(x)), backward)
+    assert found(laws.other_sizes(layer, (), X, RNG(0))) == {("dx", f"for x (6, 129): {words}")}
+
+
+def test_of_a_large_array_the_column_that_is_wrong_is_named_and_no_count_of_what_was_not_tried() -> None:
+    def backward(cache: Array, dout: Array) -> tuple[Array, tuple[()]]:
+        dx = 2 * dout * cache
+        dx[:, 3] *= 1.5
+        return dx, ()
+
+    layer = Layer(lambda p, x: (x * x, own(x)), backward)
+    verdicts = laws.derivative(layer, (), RNG(1).standard_normal((400, 300)), RNG(0))
+    assert found(verdicts) == {("dx", "column 3 is wrong, the others are right")}
+
+
 def test_every_number_of_rows_is_taken_for_itself() -> None:
     seen: set[int] = set()
 

@@ -15,9 +15,9 @@ from chainrule.interop.graph import Function
 from chainrule.laws.of_layers._by_complex_step import DIRECTIONS, FEW, analytic, by_complex_directions, by_complex_step
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import UNSTEADY, Asked, by_directions
-from chainrule.laws.trials.entries import confirmed, only_at_kinks
+from chainrule.laws.trials.entries import around, confirmed, only_at_kinks
 from chainrule.laws.trials.finite import first_not_finite
-from chainrule.laws.trials.hints import allowed_by, hint
+from chainrule.laws.trials.hints import allowed_by, hint, mistake_of_all
 from chainrule.laws.trials.lost import of_lost
 from chainrule.laws.trials.names import OF_LAYERS, Names
 from chainrule.laws.trials.part import NOISY, Part
@@ -42,6 +42,9 @@ CANCELLED = 0.05
 
 WIDTHS = (("float32", 4e-9, 1e-6), ("float16", 1e-5, 2e-3), ("bfloat16", 2e-3, 2e-2))
 """The noise of functions that compute in these dtypes."""
+
+AT_LEAST = "at least"
+"""How words begin where most entries are not known."""
 
 CANCELS = (
     "it is off by no more than numbers of the size of {dout} are rounded by: is 1 - y computed on the way for a y near "
@@ -146,7 +149,8 @@ def _of_field(part: Part, rng: np.random.Generator, *, lifted: bool, most: int) 
     weights = [leaf for field, leaf in part.trial.arguments.items() if field != "dx"] if name == "dx" else []
     with_weights = partial(hinted, weights=weights)
     alone = _shown(judged_by_ratios("derivative", name, got, expected, ratios, with_weights, names), part, ratios)
-    if alone.wrong and _may_be_rounding(part, expected):
+    allowed = allowed_by(got, expected, ratios)
+    if alone.wrong and not mistake_of_all(got, expected, 1, weights, allowed) and _may_be_rounding(part, expected):
         alone = evolve(alone, note=CANCELS.format(dout=part.trial.names.dout))
     if alone.ok and in_part:
         note = f"{most} of {argument.size} entries were tried one by one, all along {DIRECTIONS} directions"
@@ -177,7 +181,9 @@ def _weighed(alone: Verdict, along: Verdict | None, at_kinks: Verdict | None) ->
 def _shown(verdict: Verdict, part: Part, ratios: Array) -> Verdict:
     if not verdict.wrong:
         return verdict
-    return evolve(verdict, point=part, note=only_at_kinks(part, ratios) or verdict.note)
+    place = int(np.ravel_multi_index(verdict.index, part.got.shape)) if verdict.index else 0
+    pattern = around(part, place) if verdict.note.startswith(AT_LEAST) else ""
+    return evolve(verdict, point=part, note=only_at_kinks(part, ratios) or pattern or verdict.note)
 
 
 def _may_be_rounding(part: Part, expected: Array) -> bool:
@@ -219,7 +225,11 @@ def judged_by_ratios(
     if ratios[index] <= 1:
         return Verdict(law, name, True, error=error, power=math.inf)
     allowed = allowed_by(got, expected, ratios)
-    note = hinted(got, expected, allowed=allowed) or where_beyond(np.where(known, ratios, 0.0))
+    note = hinted(got, expected, allowed=allowed)
+    if not note and np.count_nonzero(known) <= known.size / 2:
+        beyond = int(np.count_nonzero(ratios > 1))
+        note = f"{AT_LEAST} {beyond} of {known.size} entries {'is' if beyond == 1 else 'are'} wrong"
+    note = note or where_beyond(np.where(known, ratios, 0.0))
     return Verdict(
         law,
         name,

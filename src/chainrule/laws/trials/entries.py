@@ -14,7 +14,7 @@ from chainrule.checking.verdict import Verdict, entry, index_of
 from chainrule.laws.trials.hints import NOT_FINITE, allowed_by, hint
 from chainrule.laws.trials.part import Miss, Part
 from chainrule.laws.trials.sizes import sizes_of
-from chainrule.laws.trials.wording import joined, where_beyond
+from chainrule.laws.trials.wording import joined, where, where_beyond
 
 NEARBY, PLACES = 6, 129
 """The number of points nearby, where no entries are equal any more, at which the derivative with respect to one is
@@ -28,6 +28,9 @@ CONFIRMED = 6
 
 ENTRIES = 256
 """Up to so many entries, all are tried where one is looked for; of more, halves."""
+
+PROBED, WORK = 8, 2**20
+"""The number of entries that stand for those of many; and the most numbers that a line of them may take."""
 
 
 def located(law: str, part: Part, direction: Array, words: str) -> Verdict:
@@ -47,11 +50,39 @@ def located(law: str, part: Part, direction: Array, words: str) -> Verdict:
                 hint(got, expected, rows, allowed=allowed_by(got, expected, ratios))
                 or where_beyond(np.nan_to_num(ratios))
                 if support.size == got.size
-                else ("it is wrong here" if np.isfinite(got).all() else NOT_FINITE)
+                else (around(part, worst) or "it is wrong here" if np.isfinite(got).all() else NOT_FINITE)
             )
             pattern = only_at_kinks(part, ratios) or pattern
             return wrong_at(law, part, expected, worst, joined(words, pattern))
     return Verdict(law, part.name, ok=False, undecided=True, note=joined(words, note))
+
+
+def around(part: Part, worst: int) -> str:
+    """The rows, columns or places that are wrong, as seen from a wrong entry along each axis; "" if it stands alone.
+
+    That they are wrong is tried at some, and that others are not along a direction.
+    """
+    rng, index = np.random.default_rng(worst), np.unravel_index(worst, part.got.shape)
+    sides = [_wrong_along(part, index, axis, rng) for axis in range(part.got.ndim)]
+    mask = np.zeros(part.got.shape, bool)
+    mask[np.ix_(*sides)] = True
+    some = rng.choice(np.flatnonzero(mask), min(PROBED, int(mask.sum())), replace=False)
+    if mask.all() or some.size == 1 or not np.all(entries(part, some)[1].flat[some] > 1):
+        return ""
+    signs = rng.choice([-1.0, 1.0], mask.shape) * sizes_of(part.leaf)
+    return where(mask) if part.along(np.where(mask, 0.0, signs)).ratio <= 1 else ""
+
+
+def _wrong_along(part: Part, index: tuple[Any, ...], axis: int, rng: np.random.Generator) -> NDArray[Any]:
+    """The places along an axis at which entries are wrong; of a long one all or one, by some of them."""
+    n = part.got.shape[axis]
+    places = np.arange(n) if n * part.trial.size <= WORK else rng.permutation(n)[:PROBED]
+    line = tuple(places if i == axis else at for i, at in enumerate(index))
+    which = np.ravel_multi_index(np.broadcast_arrays(*line), part.got.shape)
+    wrong = entries(part, which)[1].flat[which] > 1
+    if places.size == n and wrong.any():
+        return places[wrong]
+    return np.arange(n) if wrong.all() else np.array([index[axis]])
 
 
 def bisected(support: NDArray[Any], direction: Array, ratio: Callable[[Array], float]) -> NDArray[Any]:
