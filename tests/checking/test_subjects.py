@@ -3,7 +3,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -13,9 +13,11 @@ from chainrule import (
     Encoder,
     Labels,
     Layer,
+    Report,
     Unit,
     check_layer,
     check_network,
+    check_optimizer,
     mean_squared_error,
     own,
     read_only,
@@ -202,6 +204,78 @@ def test_arrays_of_jax_are_refused_too() -> None:
     message = r"check_layer: x must be a NumPy array, got f32\[3, 2\] of jax: convert it, as with np.asarray"
     with pytest.raises(TypeError, match=message):
         check_layer(relu, (), x, rng=RNG(0))
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+def test_a_function_of_torch_is_given_tensors_and_its_gradients_have_the_names_of_its_arguments() -> None:
+    torch: Any = import_module("torch")
+    interop: Any = import_module("chainrule.interop.torch")
+
+    def affine_of(x: Any, w: Any, b: Any) -> Any:
+        return x @ w + b + b.detach()
+
+    x, w, b = (torch.tensor(RNG(i).standard_normal(shape)) for i, shape in enumerate([(5, 3), (3, 2), (2,)]))
+    params = (w.requires_grad_(), b)
+    report = check_layer(interop.as_layer(affine_of), params, x, rng=RNG(3), only=["derivative"])
+    assert [(each.field, each.ok) for each in report.verdicts] == [("dx", True), ("dw", True), ("db", False)]
+    assert "\n      db[" in str(report)
+    with pytest.raises(TypeError, match=r"x must be a NumPy array, got bf16\[5, 3\] of torch"):
+        check_layer(interop.as_layer(affine_of), params, x.bfloat16(), rng=RNG(3))
+
+
+@pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
+def test_a_function_of_jax_is_given_its_arrays_and_its_gradients_have_the_names_of_its_arguments() -> None:
+    jnp: Any = import_module("jax.numpy")
+    interop: Any = import_module("chainrule.interop.jax")
+
+    def scaled(x: Any, weight: Any) -> Any:
+        return x * weight
+
+    x, weight = jnp.asarray(RNG(0).standard_normal((5, 3))), jnp.ones(3)
+    report = check_layer(interop.as_layer(scaled), (weight,), x, rng=RNG(3), only=["derivative"])
+    assert [(each.field, each.ok) for each in report.verdicts] == [("dx", True), ("dweight", True)]
+
+
+class Momentum:
+    """An optimizer of dictionaries, with lists in its state."""
+
+    def init(self, params: Any) -> Any:
+        return [{key: np.zeros_like(each) for key, each in params.items()}]
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        momentum = {key: 0.9 * state[0][key] + grads[key] for key in params}
+        return {key: params[key] - 0.1 * momentum[key] for key in params}, [momentum]
+
+
+class Nesterov(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        new, (momentum,) = super().step(state, params, grads)
+        return {**new, "b": params["b"] + 0.1 * momentum["b"]}, [momentum]
+
+
+class Listing(Momentum):
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        return [*params.values()], state
+
+
+def test_an_optimizer_may_have_parameters_and_a_state_in_dictionaries_and_lists() -> None:
+    params = {"W": RNG(0).standard_normal((3, 2)), "b": RNG(1).standard_normal(2)}
+    grads = {key: each + 1 for key, each in params.items()}
+
+    def checked(optimizer: Any, params: Any = params, grads: Any = grads) -> Report:
+        return check_optimizer(optimizer, params, grads, rng=RNG(2))
+
+    report = checked(Momentum())
+    assert report.ok, str(report)
+    assert {"params.W", "params.b"} <= {each.field for each in report.verdicts}
+    assert {each.field for each in checked(Nesterov()).failures if each.law == "follows_gradient"} == {"params.b"}
+    assert "new params must be a dict like params, got list" in str(checked(Listing()))
+    with pytest.raises(TypeError, match=r"check_optimizer: grads must have the keys of params \['W', 'b'\]"):
+        checked(Momentum(), grads={"W": grads["W"]})
+    with pytest.raises(TypeError, match=r"check_optimizer: params: a tree is made of .* is a set: use a tuple"):
+        checked(Momentum(), {1, 2})
+    with pytest.raises(TypeError, match=r"check_layer: params: a tree is made of .* is a set: use a tuple"):
+        check_layer(relu, cast("Any", {1, 2}), np.ones((3, 2)), rng=RNG(0))
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")

@@ -27,6 +27,7 @@ from chainrule.interop.arguments import (
     Place,
     argument_names,
     arguments,
+    beside,
     check_dout,
     constant_at,
     fields,
@@ -362,7 +363,8 @@ def module_constants(module: Any, chosen: Constant, params: Any) -> list[bool]:
 def function(subject: Subject) -> Function:
     start = ("import copy", "copied = copy.deepcopy(module).to({dtype})") if is_module(subject.f) else ()
     name = "module" if is_module(subject.f) else name_of_author(subject.f)
-    return Function(partial(forward, subject), "torch", subject.in_code, start, subject.f, name)
+    others = () if is_module(subject.f) else tuple(beside(subject.positional, subject.at))
+    return Function(partial(forward, subject), "torch", subject.in_code, start, subject.f, name, others=others)
 
 
 def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:

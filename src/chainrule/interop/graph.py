@@ -26,7 +26,8 @@ class Function:
 
     `in_code` gives the call of `f`, with what `write` makes of its arguments, after the lines of `start`, in which
     `{dtype}` is a dtype. Another function may stand for `value` where its derivative is asked for. It is `traced` if
-    the library takes longer by far for what backward needs than for the value, at each call.
+    the library takes longer by far for what backward needs than for the value, at each call. `others` are the names of
+    its arguments by position beside x, where they are known.
     """
 
     run: Callable[[Any, Any], tuple[Any, Graph]]
@@ -37,6 +38,7 @@ class Function:
     name: str = ""
     value: Callable[[Any, Any], Any] | None = None
     traced: bool = False
+    others: tuple[str, ...] = ()
 
     def __call__(self, params: Any, x: Any) -> tuple[Any, Graph]:
         """Call the function and keep what the library has recorded."""

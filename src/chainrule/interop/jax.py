@@ -342,6 +342,7 @@ def _subject(
         name=name_of_author(f),
         value=partial(_value, f, call, x),
         traced=not jit,
+        others=tuple(beside(positional(f), x)),
     )
     return forward, Constants(partial(keep, constant)) if frozen else ()
 

@@ -9,11 +9,13 @@ from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.arguments import check_plain, describe, is_a
-from chainrule.arrays.types import Array, Generator
+from chainrule.arrays.types import Array, Generator, library_name
 from chainrule.checking.effort import Effort, is_quick
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder, seed_hint
+from chainrule.interop._conversions import in_numpy
+from chainrule.interop.graph import Function
 from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.first_call import beside_the_first_call
 from chainrule.laws.places import parts_that_break, with_places
@@ -25,7 +27,7 @@ from chainrule.laws.showing.steps import steps_shown
 from chainrule.laws.tables import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, QUICK_FORMS
 from chainrule.laws.trials.copies import in_native_order
 from chainrule.laws.trials.finite import unfit
-from chainrule.laws.trials.subjects import as_given, as_trees, in_its_dtype
+from chainrule.laws.trials.subjects import as_given, as_trees, in_its_dtype, in_its_words, optimizer_as_trees
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 
@@ -49,6 +51,7 @@ def layer_report(
     if isinstance(layer, Layer):
         _expect_array(x, "check_layer: x")
     subject, given = as_trees(layer, params)
+    given, x = (_of_its_library(layer, name, value) for name, value in (("params", given), ("x", x)))
     _expect_arrays("check_layer", OF_AS_LAYER, params=given, x=x)
     _expect_floats("check_layer", given)
     if isinstance(layer, Layer) and x.dtype.kind in "biu":
@@ -70,7 +73,7 @@ def layer_report(
     example = _example_of_part(placed, layer, given, x, laws)
     if example:
         return Report(tuple(evolve(each, point=None) for each in placed), example)
-    return with_lines(placed, CheckedLayer(subject, given, x), author, dtype)
+    return in_its_words(layer, given, with_lines(placed, CheckedLayer(subject, given, x), author, dtype))
 
 
 def _example_of_part(verdicts: Collection[Verdict], layer: Any, params: Any, x: Any, laws: Mapping[str, Any]) -> str:
@@ -155,6 +158,11 @@ def optimizer_report(
         raise TypeError(
             f"check_optimizer: optimizer must have init and step, as sgd(0.1) has, got {describe(optimizer)}"
         )
+    author = optimizer
+    try:
+        optimizer, params, grads = optimizer_as_trees(optimizer, params, grads)
+    except TypeError as error:
+        raise TypeError(f"check_optimizer: {error}") from None
     _expect_arrays("check_optimizer", params=params, grads=grads)
     try:
         tree.map(_same_shape, params, grads)
@@ -167,8 +175,19 @@ def optimizer_report(
     params, grads = in_native_order((params, grads))
     laws = chosen(OPTIMIZER_LAWS, only)
     report = Report(verdicts_of("check_optimizer", laws, optimizer, params, grads, rng=rng))
-    lines = (steps_shown(verdict, optimizer) for verdict in report.failures)
+    lines = (steps_shown(verdict, author) for verdict in report.failures)
     return evolve(report, example=next(filter(None, lines), ""))
+
+
+def _of_its_library(layer: Any, name: str, value: Any) -> Any:
+    """Arrays of the library whose function a layer is, as NumPy's; bfloat16, which NumPy has not, stays what it is."""
+    library = layer.forward.library if isinstance(layer.forward, Function) else ""
+
+    def moved(leaf: Any) -> Any:
+        own = library and library_name(leaf).removesuffix("lib") == library and "bfloat16" not in str(leaf.dtype)
+        return in_numpy(f"check_layer: {name}", leaf) if own else leaf
+
+    return tree.map(moved, value) if library else value
 
 
 def _itself(value: Any) -> Any:
@@ -188,7 +207,11 @@ def _expect(subject: object, classes: tuple[type, ...], name: str) -> None:
 
 def _expect_arrays(check: str, remedy: str = "convert it with np.asarray", **given: object) -> None:
     for name, value in given.items():
-        for path, leaf in tree.named_leaves(value):
+        try:
+            leaves = [*tree.named_leaves(value)]
+        except TypeError as error:
+            raise TypeError(f"{check}: {name}: {error}") from None
+        for path, leaf in leaves:
             if not is_a(leaf, np.ndarray, np.generic):
                 library = type(leaf).__module__.partition(".")[0].removesuffix("lib")
                 words = CONVERTED.get(library, ("np.asarray(array)", "its own arrays", "those"))

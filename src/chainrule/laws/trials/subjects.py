@@ -1,5 +1,6 @@
 """Subjects as laws take them: parameters that are trees, and a layer that takes float64."""
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list
+from chainrule.checking.report import Report
 from chainrule.encoder import Encoder
 from chainrule.interop import graph
 from chainrule.interop.parameters import as_names, named, names_of_fields, natural
@@ -55,6 +57,49 @@ def as_trees(layer: Any, params: Any) -> tuple[Any, Any]:
     return Layer(forward, backward, grads, elementwise=layer.elementwise, **traits), turn
 
 
+def optimizer_as_trees(optimizer: Any, params: Any, grads: Any) -> tuple[Any, Any, Any]:
+    """An optimizer, parameters and gradients, where dictionaries and lists become trees, in its state too."""
+    if not _has_containers(params):
+        return optimizer, params, grads
+    given = _turned(params), _checked(params, grads)
+    try:
+        state = optimizer.init(params)
+    except Exception:  # laws say so
+        state = None
+    return (_InTrees(optimizer, params, state), *given)
+
+
+@attrs.frozen(eq=False)
+class _InTrees:
+    """An optimizer of dictionaries and lists as one of trees; its states are like the one at the start."""
+
+    optimizer: Any
+    params: Any
+    state: Any
+
+    def init(self, params: Any) -> Any:
+        return _checked(self.state, self.optimizer.init(_like(self.params, params)), "the state")
+
+    def step(self, state: Any, params: Any, grads: Any) -> Any:
+        given = (_like(self.params, each) for each in (params, grads))
+        new, after = self.optimizer.step(_like(self.state, state), *given)
+        return _checked(self.params, new, "new params"), _checked(self.state, after, "the state")
+
+
+def in_its_words(layer: Any, params: Any, report: Report) -> Report:
+    """The report on a function of another library, of whose arguments gradients have the names: `db` for `grads[1]`."""
+    others = layer.forward.others if isinstance(layer.forward, graph.Function) else ()
+    if not others or not is_any_tuple(params) or len(params) > len(others):
+        return report
+
+    def renamed(text: str) -> str:
+        named = re.sub(r"\bgrads\[(\d+)\]", lambda found: f"d{others[int(found[1])]}", text)
+        return re.sub(r"\bparams\[(\d+)\]", lambda found: others[int(found[1])], named)
+
+    words = [attrs.evolve(each, field=renamed(each.field), note=renamed(each.note)) for each in report.verdicts]
+    return Report(tuple(words), report.example)
+
+
 def as_given(layer: Any, params: Any) -> Callable[[Any], Any]:
     """The function that makes of parameters that are a tree those that the layer's author is given."""
     return natural if layer.grads is graph.grads else partial(_like, params)
@@ -91,22 +136,22 @@ def _like(pattern: Any, value: Any) -> Any:
     return value
 
 
-def _checked(pattern: Any, grads: Any) -> Any:
+def _checked(pattern: Any, grads: Any, what: str = "grads") -> Any:
     for name, is_kind in (("dict", is_dict), ("list", is_list)):
         if is_kind(pattern) and not is_kind(grads):
-            raise TypeError(f"grads must be a {name} like params, got {describe(grads)}")
+            raise TypeError(f"{what} must be a {name} like params, got {describe(grads)}")
     if names := names_of_fields(pattern):
         if type(grads) is not type(pattern):
-            raise TypeError(f"grads must be a {type(pattern).__name__} like params, got {describe(grads)}")
-        given = (_checked(getattr(pattern, name), getattr(grads, name)) for name in names)
+            raise TypeError(f"{what} must be a {type(pattern).__name__} like params, got {describe(grads)}")
+        given = (_checked(getattr(pattern, name), getattr(grads, name), what) for name in names)
         return unchecked(_record(names, type(pattern).__name__))(*given)
     if is_dict(pattern):
         if set(grads) != set(pattern):
-            raise TypeError(f"grads must have the keys of params {sorted(pattern)}, got {sorted(grads)}")
+            raise TypeError(f"{what} must have the keys of params {sorted(pattern)}, got {sorted(grads)}")
         # Unchecked: what shares memory, or is written to later, is to be seen as it is.
-        return unchecked(_record(tuple(pattern)))(*(_checked(pattern[key], grads[key]) for key in pattern))
+        return unchecked(_record(tuple(pattern)))(*(_checked(pattern[key], grads[key], what) for key in pattern))
     if is_list(pattern) or (is_any_tuple(pattern) and _has_containers(pattern)):
-        return tuple(_checked(each, own) for each, own in zip(pattern, grads, strict=True))
+        return tuple(_checked(each, own, what) for each, own in zip(pattern, grads, strict=True))
     return grads
 
 
