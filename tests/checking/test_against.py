@@ -472,6 +472,13 @@ def test_parameters_in_another_layout_are_named() -> None:
     assert wrong.note.startswith("for Fortran-ordered parameters: ")
 
 
+@needs_torch
+def test_a_gradient_of_none_is_told_in_words_of_the_user_who_has_called_no_as_layer() -> None:
+    report = checked(torch_kernel("None"), torch_formula, *tensors("float32", (4, 10), (10,), (10,)))
+    (wrong,) = report.failures
+    assert wrong.note.startswith("raised TypeError: Kernel gives None for the gradient of bias")
+
+
 def rms_norm(x: Any, weight: Any) -> Any:
     return x / ((x * x).mean(-1, keepdim=True) + 1e-5) ** 0.5 * weight
 

@@ -149,7 +149,7 @@ def test_a_seed_gives_the_same_report_again(module: str, capsys: pytest.CaptureF
             "expected a module as it is imported, such as mylayers, and no file, got './mylayers.py'",
         ),
         (["{module}:right", "--seed", "-1"], "argument --seed: must be an integer >= 0, got '-1'"),
-        (["{module}:right", "--law", "gravity"], "--law: check_layer: only='gravity' is none of its laws, which are"),
+        (["{module}:right", "--law", "gravity"], "--law: 'gravity' is none of its laws, which are"),
         (["{module}:half", "--law", "one_pass"], "--law: one_pass says nothing about {module}:half"),
         (["no_such_module:case"], "no_such_module:case: ModuleNotFoundError: No module named 'no_such_module'"),
         (["{module}:missing"], "{module}:missing: AttributeError: module '{module}' has no attribute 'missing'"),

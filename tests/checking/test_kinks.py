@@ -369,3 +369,16 @@ def test_a_slope_is_that_of_the_function_far_out_too(most: float) -> None:
     layer = pointwise(lambda x: 2 * x, lambda x: where(abs(x) > most, 0, 2))
     report = check_layer(layer, (), normal(6, 4), rng=rng(), only=AT_X)
     assert [(each.law, each.field) for each in report.failures] == [("other_values", "dx")], str(report)
+
+
+def test_a_slope_beside_a_kink_that_is_0_but_for_rounding_is_called_0() -> None:
+    x = np.random.default_rng(5).standard_normal((6, 5))
+    x[2, 3] = 0.3
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        return dout * np.where(cache > 0.3, 1.0, np.where(cache == 0.3, 2.0, 0.0)), ()
+
+    layer = Layer(lambda p, x: (np.maximum(x - 0.3, 0.0), own(x)), backward)
+    (wrong,) = check_layer(layer, (), x, rng=np.random.default_rng(0), only=["derivative"]).failures
+    assert "x[2, 3] = 0.3 is at a kink: every dx[2, 3] from " in wrong.note
+    assert " from 0 to " in wrong.note or wrong.note.endswith(" to 0 would be right")

@@ -49,6 +49,13 @@ def test_the_table_has_a_line_for_each_verdict_and_lines_for_what_was_found() ->
     assert repr(Report((RIGHT,))) == str(Report((RIGHT,)))
 
 
+def test_the_beginning_of_what_pytest_shows_says_what_is_wrong() -> None:
+    report = Report((RIGHT, *(UNCLEAR,) * 30, WRONG, WRONG))
+    head, table = repr(report).split("\n", 1)
+    assert head == "2 WRONG, first derivative of grads.W: a <b> & 'c'; grads.W[1, 2] is 1.5, expected 1"
+    assert table == str(report)
+
+
 def test_a_table_in_a_notebook_escapes_what_a_note_says() -> None:
     shown = Report((RIGHT, WRONG, UNCLEAR))._repr_html_()  # pyright: ignore[reportPrivateUsage]  # IPython's name
     assert "a &lt;b&gt; &amp; &#x27;c&#x27;" in shown

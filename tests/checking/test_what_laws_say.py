@@ -7,7 +7,20 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 
-from chainrule import Array, Layer, Loss, Verdict, laws, own
+from chainrule import (
+    Affine,
+    Array,
+    Layer,
+    Loss,
+    Verdict,
+    affine,
+    check_layer,
+    check_network,
+    laws,
+    own,
+    sequential,
+    tanh,
+)
 from chainrule.arrays.types import is_numpy
 from checking.planted import RNG, X, assert_sound
 
@@ -550,3 +563,35 @@ def test_a_nan_of_dout_that_grads_lose_is_said() -> None:
     with np.errstate(all="ignore"):
         found = wrong(laws.grads_without_dx(layer_that(grads=grads), P, X, RNG(0)))
     assert found == {("grads", "in float64, with a partly nan dout: a nan of backward is a number")}
+
+
+def test_an_error_of_the_second_backward_on_a_cache_is_said_to_be_one() -> None:
+    def forward(p: Any, x: Array) -> tuple[Array, Any]:
+        return x * x, [own(x), 0]
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        cache[1] += 1
+        if cache[1] > 1:
+            raise RuntimeError("backward twice")
+        return 2 * cache[0] * dout, ()
+
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    (wrong,) = check_layer(Layer(forward, backward), (), x, rng=np.random.default_rng(0), only=["structure"]).failures
+    assert wrong.note.startswith("the second call of backward with one cache raised RuntimeError: backward twice")
+    always: Layer[Any, Any] = Layer(forward, lambda cache, dout: backward([cache[0], 1], dout))
+    (wrong,) = check_layer(always, (), x, rng=np.random.default_rng(0), only=["structure"]).failures
+    assert wrong.note.startswith("raised RuntimeError: backward twice")
+
+
+def test_of_a_network_of_right_layers_the_loss_is_named() -> None:
+    half: Loss[Any, Any] = Loss(
+        lambda out, t: (np.square(out - t).mean(), (own(out), own(t))),
+        lambda cache, dloss: dloss * (cache[0] - cache[1]) / cache[0].size,
+        lambda out, t: np.square(out - t).mean(-1),
+    )
+    rng = np.random.default_rng(0)
+    params = (Affine(rng.standard_normal((3, 2)), rng.standard_normal(2)), ())
+    x, targets = rng.standard_normal((5, 3)), rng.standard_normal((5, 2))
+    report = check_network(sequential(affine, tanh), half, params, x, targets, rng=rng, only=["network_gradient"])
+    words = "it is half of what it should be: a missing factor of 2? The fault is in the loss"
+    assert [each.note for each in report.failures] == [words] * 2

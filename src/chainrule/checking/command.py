@@ -151,7 +151,7 @@ def _report(options: argparse.Namespace) -> Report:
     try:
         report = check(rng=np.random.default_rng(options.seed), only=options.law)
     except ValueError as error:
-        raise CommandError(f"--law: {error}") from error
+        raise CommandError(f"--law: {str(error).rpartition('only=')[2]}") from error
     if not report.verdicts:
         raise CommandError(f"--law: {', '.join(options.law or ())} says nothing about {options.name}")
     return report

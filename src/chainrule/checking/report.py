@@ -88,8 +88,12 @@ class Report:
         return _table(self.verdicts) + shown
 
     def __repr__(self) -> str:
-        """The table."""
-        return str(self)
+        """The table, below a line that says what is wrong: of `assert check_layer(...)` pytest shows the beginning."""
+        if not self.failures:
+            return str(self)
+        first = self.failures[0]
+        found = "; ".join(_found(first)[::-1])  # the words before the numbers
+        return f"{len(self.failures)} WRONG, first {first.law} of {first.field}: {found}\n{self}"
 
     def _repr_html_(self) -> str:
         shown = f"<pre>{html.escape(self.example)}</pre>" if self.example else ""

@@ -39,9 +39,14 @@ def with_places(
         found = places.get(AS_A_WHOLE.get(verdict.law, verdict.law), "")
         if not verdict.wrong or not found:
             return verdict
-        return evolve(verdict, note=f"{verdict.note}: {found}" if verdict.note else found)
+        return evolve(verdict, note=with_place(verdict.note, found))
 
     return tuple(map(placed, verdicts))
+
+
+def with_place(note: str, place: str) -> str:
+    """A note, which may be a question, and after it where the fault is."""
+    return f"{note} {place[:1].upper()}{place[1:]}" if note.endswith("?") else f"{note}: {place}" if note else place
 
 
 def parts_that_break(

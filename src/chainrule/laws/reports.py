@@ -18,7 +18,7 @@ from chainrule.interop._conversions import in_numpy
 from chainrule.interop.graph import Function
 from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.first_call import beside_the_first_call
-from chainrule.laws.places import parts_that_break, with_places
+from chainrule.laws.places import parts_that_break, with_place, with_places
 from chainrule.laws.running import LAWS, chosen, verdicts_of
 from chainrule.laws.showing._author import Author
 from chainrule.laws.showing.demonstrated import CheckedLayer, CheckedLoss
@@ -147,7 +147,20 @@ def network_report(
     of_both = verdicts_of("check_network", laws, loss, given, x, targets, rng=rng)
     of_layers = LAYER_LAWS | QUICK_FORMS if quick else LAYER_LAWS
     placed = with_places(of_both, subject, given, x, rng, of_layers)
+    if placed == of_both and any(each.wrong and each.law == "network_gradient" for each in placed):
+        placed = _of_the_loss(placed, loss, out, targets, rng)
     return Report(of_layer.verdicts + of_loss.verdicts + placed, of_layer.example or of_loss.example)
+
+
+def _of_the_loss(
+    verdicts: tuple[Verdict, ...], loss: Any, out: Any, targets: Any, rng: Generator
+) -> tuple[Verdict, ...]:
+    """The verdicts on a network whose layers are right, which say so if the derivative of its loss is wrong."""
+    law = "loss_derivative"
+    if not any(each.wrong for each in verdicts_of("check_network", {law: LOSS_LAWS[law]}, loss, out, targets, rng=rng)):
+        return verdicts
+    words = "the fault is in the loss"
+    return tuple(evolve(each, note=with_place(each.note, words)) if each.wrong else each for each in verdicts)
 
 
 def optimizer_report(

@@ -117,8 +117,24 @@ def _found(
             found = law(subject, *(writable(argument) for argument in arguments), rng)
         except Exception as error:
             advice = WRITES if wrote_to_read_only(error) else ""
-            found = [Verdict(name, "call", ok=False, note=_error_with_line(error), advice=advice)]
+            note = _of_the_second(subject, arguments, error) + _error_with_line(error)
+            found = [Verdict(name, "call", ok=False, note=note, advice=advice)]
         return found, {name: None for name, value in settings().items() if value != before[name]}
+
+
+def _of_the_second(subject: Any, arguments: tuple[Any, ...], error: Exception) -> str:
+    """Words for an error that a layer raises where backward is called twice with one cache, and not the first time."""
+    try:
+        out, cache = subject.forward(*(writable(argument) for argument in arguments))
+        subject.backward(cache, np.ones_like(out))
+    except Exception:  # it is no layer, or raises at once
+        return ""
+    try:
+        subject.backward(cache, np.ones_like(out))
+    except Exception as again:
+        same = type(again) is type(error) and str(again) == str(error)
+        return "the second call of backward with one cache " if same else ""
+    return ""
 
 
 WRITES = "Make a new array of it: what is lent is not to be written to"

@@ -83,7 +83,7 @@ def rounded(numbers_: Real, args: Arguments, backend: Backend) -> Real:
 
 
 def error_text(error: BaseException) -> str:
-    return f"raised {type(error).__name__}: {error}"
+    return f"raised {type(error).__name__}: {str(error).removeprefix('as_layer: ')}"  # which the user has not called
 
 
 def truth_at(check: Check, args: Arguments, dout: Callable[[tuple[int, ...]], Real] | None = None) -> Truth | None:

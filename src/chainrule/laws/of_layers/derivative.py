@@ -119,7 +119,7 @@ def _of_value(trial: Trial) -> list[Verdict]:
     if not isinstance(forward, Function) or forward.value is None:
         return []
     alone: NDArray[Any] = np.asarray(forward.value(trial.params, writable(trial.x)))
-    note = "got where its derivative is asked for, expected what the function gives alone"
+    note = "where its derivative is asked for, the function gives another value than alone, which is expected"
     verdict = compare("derivative", "out", trial.out, alone, max(ANOTHER, FAR_OFF * trial.noise), note=note)
     return [verdict] if verdict.wrong else []
 

@@ -23,6 +23,9 @@ looked at; and that of places in their order, at most."""
 AT_KINKS = 16
 """The number of entries that are tried alone where some are at a kink, at which a direction tells little."""
 
+ROUNDED = 1e-6
+"""The share of the larger slope at a kink below which the other is 0."""
+
 CONFIRMED = 6
 """The number of the worst entries that are tried before a field counts as one of which nothing is known."""
 
@@ -122,7 +125,8 @@ def only_at_kinks(part: Part, ratios: Array) -> str:
     found = {i: part.interval(i) for i in (*map(int, wrong[:AT_KINKS]), worst)}
     if None in found.values():
         return ""
-    low, high = found[worst] or (math.nan, math.nan)
+    slopes = found[worst] or (math.nan, math.nan)
+    low, high = (0.0 if abs(each) < ROUNDED * max(map(abs, slopes)) else each for each in slopes)
     index = np.unravel_index(worst, part.got.shape)
     at = f"{entry(part.moved, index)} = {float(part.leaf.flat[worst]):.6g} is at a kink"
     return f"{at}: every {entry(part.trial.names.of(part.name), index)} from {low:.6g} to {high:.6g} would be right"
