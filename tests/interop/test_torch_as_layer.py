@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from chainrule import Affine, Array, Layer, affine, check_layer, sequential, sgd, training_step, tree
+from chainrule import Affine, Array, Layer, affine, check_against, check_layer, sequential, sgd, training_step, tree
 from chainrule.checking.effort import Effort
 from chainrule.checking.report import Report
 from chainrule.interop.graph import Graph
@@ -1074,3 +1074,26 @@ def test_a_function_may_mix_dtypes() -> None:
 
     out, _ = as_layer(scaled).forward(np.ones(3, np.float32), np.ones((4, 3)))
     assert out.dtype == np.float64
+
+
+def test_a_check_of_few_numbers_takes_one_thread_and_puts_back_those_that_were() -> None:
+    seen: list[int] = []
+
+    def square(x: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return x * x
+
+    x, before = normal(np.random.default_rng(0), 5, 3), torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        assert check(as_layer(square), (), x, ("derivative",)).ok
+        assert seen.count(1) > 10 * seen.count(2)
+        seen.clear()
+        assert check(as_layer(square), (), x, ("process_unchanged",)).ok  # it asks for what is set
+        assert {*seen} == {2}
+        seen.clear()
+        assert check_against(square, lambda x: x**2, torch.ones(3, 4), rng=np.random.default_rng(0)).ok
+        assert seen.count(1) > 10 * seen.count(2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -1,11 +1,31 @@
 """The cache of a function of another library: what the library keeps to differentiate it."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 from attrs import frozen
 
 from chainrule.arrays.types import Array
+
+SMALL = 2**16
+"""Up to so many numbers, threads of torch take longer to meet than they save, up to twenty times as long."""
+
+
+@contextmanager
+def on_one_thread(library: str, size: int) -> Generator[None]:
+    """A context in which torch has one thread, if a function of its own is called with so few numbers."""
+    torch: Any = sys.modules.get("torch") if library == "torch" and size <= SMALL else None
+    before = 1 if torch is None else torch.get_num_threads()
+    if before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @frozen(eq=False)

@@ -9,10 +9,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from chainrule import tree
 from chainrule.arrays.arguments import generator
 from chainrule.arrays.types import Generator
 from chainrule.checking.progress import progress
 from chainrule.checking.verdict import Verdict
+from chainrule.interop.graph import Function, on_one_thread
 from chainrule.laws.law import Law
 from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.first_call import KEPT
@@ -56,6 +58,9 @@ def verdicts_of(check: str, laws: Laws, subject: object, *arguments: object, rng
     generator(check, rng)
     verdicts: list[Verdict] = []
     changed: dict[str, None] = {}
+    made = getattr(subject, "forward", None)
+    library = made.library if isinstance(made, Function) else ""
+    size = sum(leaf.size for leaf in tree.leaves(arguments)) if library else 0
     with progress(len(laws)) as begun:
         random = False
         for name, law in laws.items():
@@ -63,7 +68,8 @@ def verdicts_of(check: str, laws: Laws, subject: object, *arguments: object, rng
             if name not in asked(laws, quick=random, surrogate=random):
                 continue
             begun(name)
-            found, changed_by_it = _found(name, law, subject, arguments, rng)
+            with on_one_thread("" if traits.of_process else library, size):  # which that law reads
+                found, changed_by_it = _found(name, law, subject, arguments, rng)
             if traits.of_process and len(laws) > 1:  # it comes first, and the next one says the same
                 found = [each for each in found if each.field != "call"]
             verdicts += found

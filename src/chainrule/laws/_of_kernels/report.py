@@ -1,5 +1,6 @@
 """The report of `check_against`: the function and the formula as kernels, and all laws one after another."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -13,6 +14,7 @@ from chainrule.checking.progress import progress
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
 from chainrule.interop.arguments import Place
+from chainrule.interop.graph import on_one_thread
 from chainrule.laws._of_kernels.backends import Torch, backend_of, dtype_name, is_float, library_of, values
 from chainrule.laws._of_kernels.calls import held, process_unchanged, repeated, requires_grad, stale, without_gradients
 from chainrule.laws._of_kernels.check import Check, error_text, rounded
@@ -85,8 +87,9 @@ def report_of(
     with progress(len(laws)) as begun, put_back():
         for law in laws:
             begun(law.__name__)
+            one = on_one_thread("" if law is process_unchanged else library, sum(map(_size, arrays_of(args))))
             try:
-                with np.errstate(all="ignore"):  # of large douts f may overflow, as the formula does
+                with one, np.errstate(all="ignore"):  # of large douts f may overflow, as the formula does
                     verdicts += law(check)
             except Exception as error:
                 verdicts.append(Verdict(law.__name__, "call", ok=False, note=error_text(error)))
@@ -96,6 +99,10 @@ def report_of(
                 check.wrong.update(verdict.field for verdict in verdicts if not verdict.ok and verdict.law != "dtypes")
         example = example_of(check, verdicts)
     return Report(tuple(evolve(verdict, point=None) for verdict in verdicts), example)
+
+
+def _size(array: Any) -> int:
+    return math.prod(array.shape)
 
 
 def _of_module(f: Any, reference: Any, names: Names) -> str:
