@@ -302,6 +302,20 @@ def test_what_a_layer_sets_for_the_process_is_as_it_was_after_the_search() -> No
     assert after != given == before
 
 
+def test_a_gradient_that_is_nan_far_out_is_shown_there() -> None:
+    def forward(params: Unit, x: Array) -> tuple[Array, Array]:
+        return 1 / (1 + np.exp(-x)), own(x)
+
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        return dout * np.exp(-cache) / (1 + np.exp(-cache)) ** 2, ()
+
+    layer = Layer(forward, backward)
+    report = report_of(layer, (), normal(6, 5), "other_values")
+    assert "far = 1000 * np.sign(x)" in report.example
+    with np.errstate(all="ignore"):
+        assert printed(report.example, layer) == [(True, False)]
+
+
 def test_a_right_layer_and_a_large_one_have_no_lines() -> None:
     assert report_of(softmax, (), normal(6, 3), "arguments_unchanged").example == ""
     large = Layer(lambda params, x: (x + 1, ()), lambda cache, dout: (dout, ()))

@@ -379,3 +379,21 @@ def test_of_a_network_whose_layers_are_right_the_lines_show_the_whole(capsys: py
     names = {"forward": network.forward, "backward": network.backward, "Affine": Affine}
     got, expected = printed(report, names, capsys)
     assert got == pytest.approx(2 * expected, rel=1e-5)
+
+
+def test_one_entry_of_a_large_matrix_that_is_off_by_a_millionth_is_shown_by_arrays_that_are_drawn(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def backward(cache: Any, dout: Array) -> tuple[Array, Affine]:
+        dx, grads = affine.backward(cache, dout)
+        W = grads.W.copy()
+        if W.shape[0] > 17 and W.shape[1] > 301:
+            W[17, 301] *= 1 + 1e-6
+        return dx, Affine(W, grads.b)
+
+    layer = Layer(affine.forward, backward)
+    report = check_layer(layer, Affine(normal(128, 768), normal(768)), normal(8, 128), rng=rng(), only=["derivative"])
+    assert "np.random.default_rng(" in report.example
+    names = {"forward": affine.forward, "backward": backward, "Affine": Affine}
+    got, expected = printed(report, names, capsys)
+    assert got == pytest.approx(expected * (1 + 1e-6), rel=1e-7)

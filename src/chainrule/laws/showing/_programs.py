@@ -117,6 +117,16 @@ def of_nan(code: Pair, field: str) -> Iterator[Program]:
         yield Program(bad, "result(x, bad)[1:]", "result(x, dout)[1:]", compared=nearly)
 
 
+def of_far(code: Pair, field: str) -> Iterator[Program]:
+    """Numbers at which an exponential overflows on the way back, and not in the output."""
+    if not code.is_pair or code.leaf is None:
+        return
+    for size in (1000, -1000, 100, -100):
+        for far in (f"{size} * np.sign(x)", f"{size} + 0 * x"):
+            both = "(np.isfinite(out).all() and np.isnan(result(far, dout)).any())"
+            yield Program((f"far = {far}", f"out = {code.call_of('far')}[0]"), both, "False")
+
+
 def of_rows(code: Pair, field: str) -> Iterator[Program]:
     """Rows in another order and in other numbers: gradients count each as often as it is there."""
     x, dout = code.shown.part.trial.x, code.shown.part.dout

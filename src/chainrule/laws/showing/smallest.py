@@ -26,14 +26,14 @@ from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.rounding import units_of
 from chainrule.laws.trials.trial import Trial, draw, measured
 
-TRIES = 48
+TRIES, TRIES_OF_LARGE = 48, 16
 """The number of smaller or simpler cases that are tried."""
 
 SOME = 8
 """The number of entries that are tried, of an array that has more than are written out."""
 
-LARGE = 2**14
-"""A layer of more numbers is not asked again and again."""
+LARGE, LARGEST = 2**14, 2**17
+"""A layer of more numbers is not asked again and again, but a few times; of still more, not at all."""
 
 STEPS, STEPS_OF_FLOAT32 = (1e-5, 1e-3, 1e-7), (1e-2, 1e-1, 1e-3)
 """The steps of differences that are tried, relative to an entry."""
@@ -151,7 +151,7 @@ def smallest(verdict: Verdict, author: Author, dtype: str) -> str:
     in_dtype = verdict.law in {"precision", "loss_precision"}
     search = Search(point, in_dtype, point.dout.dtype.name if in_dtype else dtype, np.random.default_rng(0))
     case = Candidate(point.trial.params, point.trial.x, targets, point.dout, verdict.index)
-    if sum(leaf.size for leaf in tree.leaves((case.params, case.x, targets))) > LARGE:
+    if _size(case) > LARGEST:
         return ""
     found, case = _smaller(search, case)
     if found is None:
@@ -167,14 +167,19 @@ def smallest(verdict: Verdict, author: Author, dtype: str) -> str:
         return ""
 
 
+def _size(case: Candidate) -> int:
+    return sum(leaf.size for leaf in tree.leaves((case.params, case.x, case.targets)))
+
+
 def _smaller(search: Search, case: Candidate) -> tuple[Shown | None, Candidate]:
     found = search.shown(case)
     tries, go_on = 0, found is not None
+    most = TRIES if _size(case) <= LARGE else TRIES_OF_LARGE
     while go_on:
         go_on = False
         for fewer in _fewer(search, case):
             tries += 1
-            if tries > TRIES:
+            if tries > most:
                 break
             again = search.shown(fewer)
             if again is not None:
