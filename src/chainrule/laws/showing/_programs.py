@@ -18,7 +18,6 @@ from chainrule.laws.of_layers.layouts import MATRIX
 from chainrule.laws.of_layers.memory import clear
 from chainrule.laws.of_layers.rows import ROWS
 from chainrule.laws.showing._pair import Pair
-from chainrule.laws.showing._settings import of_setting
 from chainrule.laws.showing.program import Program, nearly
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.settings import SETTINGS
@@ -58,6 +57,28 @@ POWERS = {"float64": (200, 40, -40, -200), "float32": (40, 10, -10, -40), "float
 
 ALONE = "alone = grads(cache, dout)"
 """The gradients without `dx`."""
+
+CODES = {
+    "the state of numpy.random": "(int(np.random.get_state()[1][0]), np.random.get_state()[2])",
+    "the filters of warnings": "list(warnings.filters)",
+    "the random state of torch": "hash(bytes(torch.get_rng_state().numpy()))",
+}
+"""What reads a setting in lines, where others would be long; the place alone of NumPy's is the same after a seed."""
+
+_OF_NAMES = (
+    "{{k: v for k, v in {0}.items() if v != {1}.get(k)}}",
+    "{{k: v for k, v in {1}.items() if v != {0}.get(k)}}",
+)
+
+DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
+    "numpy.get_printoptions": (_OF_NAMES,),
+    "the environment": (_OF_NAMES,),
+    "the filters of warnings": (
+        ("[each for each in {0} if each not in {1}]", "[each for each in {1} if each not in {0}]"),
+        ("{0}[:1]", "{1}[:1]"),
+    ),
+}
+"""What is printed where all of a setting would tell secrets, or is long: that which differs."""
 
 
 Programs: TypeAlias = Callable[[Pair, str], Iterator[Program]]
@@ -293,6 +314,15 @@ def of_process(code: Pair, field: str) -> Iterator[Program]:
     """A setting of the whole process, before and after a call."""
     if field in SETTINGS:
         yield from of_setting(field, "result(x, dout)")
+
+
+def of_setting(name: str, call: str) -> Iterator[Program]:
+    """The programs for a setting that a call changes."""
+    read = SETTINGS[name]
+    code = CODES.get(name, read.code)
+    for now, before in DIFFERENCES.get(name, (("{0}", "{1}"),)):
+        lines = (*read.imports, f"before = {code}", call)
+        yield Program(lines, now.format(code, "before"), before.format(code, "before"))
 
 
 def of_types(code: Pair, field: str) -> Iterator[Program]:

@@ -17,7 +17,7 @@ from chainrule.interop.in_code import reached
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.of_optimizers._wrong_ways import MOMENTS, wrong_ways
 from chainrule.laws.of_optimizers.descent import curvature_for
-from chainrule.laws.showing._settings import of_setting
+from chainrule.laws.showing._programs import of_setting
 from chainrule.laws.showing.program import Program, at_most, like_given
 from chainrule.laws.trials.process import as_new, contained
 from chainrule.laws.trials.settings import SETTINGS
