@@ -47,14 +47,15 @@ class Setting:
         return self.comparable(self.get())
 
 
-def _environment() -> dict[str, str]:
-    return dict(os.environ)
+def _environment() -> dict[Any, Any]:
+    """A copy of the environment, as the process holds it: to decode all of it takes longer than many a call."""
+    return dict(getattr(os.environ, "_data", os.environ))
 
 
-def _environment_put(environment: dict[str, str]) -> None:
-    if environment != os.environ:  # other threads read it
+def _environment_put(environment: dict[Any, Any]) -> None:
+    if environment != _environment():  # other threads read it
         os.environ.clear()
-        os.environ.update(environment)
+        os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()})
 
 
 def _directory() -> Path | None:
