@@ -78,19 +78,22 @@ def slopes(
     best = SlopeBounds(*(np.full(k, start) for start in (np.nan, np.nan, np.inf, np.inf, first)))
     worse = np.zeros(k, int)
     h = first
-    for _ in range(BURSTS):
+    for i in range(BURSTS):
         found = _burst(f, middle, weights, h, noise)
-        better = ((found.error < best.error) | _passes_no_kink(found, best)) & ~_stands_still(found, best)
-        better &= ~(far_out & _contradicts(found, best))
-        worse = np.where(better, 0, worse + np.isfinite(found.error))
-        best = SlopeBounds(
-            *(np.where(better, new, old) for new, old in zip(_fields(found), _fields(best), strict=True))
-        )
+        if i == 0 and found.error.dtype == np.float64 and np.isfinite(found.error).all():
+            best = found  # there is none to compare it with
+        else:
+            better = ((found.error < best.error) | _passes_no_kink(found, best)) & ~_stands_still(found, best)
+            better &= ~(far_out & _contradicts(found, best))
+            worse = np.where(better, 0, worse + np.isfinite(found.error))
+            best = SlopeBounds(
+                *(np.where(better, new, old) for new, old in zip(_fields(found), _fields(best), strict=True))
+            )
         size = np.maximum(np.abs(best.low), np.abs(best.high))
         known = (best.error <= 1e-13 * size) | ((best.error <= enough) & (best.low == best.high))
         known |= (best.error <= FINER * best.rounding) & (best.error < np.inf)  # the next steps round as much, at least
         known |= (worse > 0) & (best.error <= 1e-7 * size)
-        if np.all(known & ((best.low == best.high) | (worse >= CLOSER))):
+        if (known & ((best.low == best.high) | (worse >= CLOSER))).all():
             break
         h /= FINER
     return best
@@ -146,23 +149,24 @@ def _burst(f: Line, middle: Real, weights: Real, h: float, noise: float) -> Slop
         right = [(up - middle) / step for up, step in zip(above, steps, strict=True)]
         left = [(middle - down) / step for down, step in zip(below, steps, strict=True)]
         scale = np.abs(above[2]) + np.abs(below[2]) + np.abs(middle)
-        bends = [r - s for r, s in zip(right, left, strict=True)]
+        bend, finest = (np.abs(right[i] - left[i]) for i in (0, 2))
         rounding = noise * scale / steps[2]
-        kinked = (np.abs(bends[2]) > 0.7 * np.abs(bends[0])) & (np.abs(bends[2]) > 64 * rounding)
-        sums = [weights @ ((r + s) / 2) for r, s in zip(right, left, strict=True)]
+        kinked = (finest > 0.7 * bend) & (finest > 64 * rounding)
+        both = [r + s for r, s in zip(right, left, strict=True)]
+        sums = [weights @ (each / 2) for each in both]
         slope, error = _extrapolated(sums, RATIO * RATIO)
         # Where the differences do not shrink as those of a smooth function do, extrapolation is worth nothing.
         change, last = np.abs(sums[1] - sums[0]), np.abs(sums[2] - sums[1])
-        largest = rounding.max(initial=0.0) or 1.0  # whose square might overflow
+        largest = np.maximum.reduce(rounding, initial=0.0) or 1.0  # whose square might overflow
         rounded = 3 * largest * np.sqrt(np.square(weights) @ np.square(rounding / largest))
         error = error + rounded + np.where(last > 0.4 * change, 2 * last, 0.0)
-        error = error + 1e-13 * (np.abs(weights) @ np.abs(right[2] + left[2]))  # of slopes that cancel each other
+        error = error + 1e-13 * (np.abs(weights) @ np.abs(both[2]))  # of slopes that cancel each other
         half = np.zeros(len(weights))
-        if kinked.any():
+        if np.count_nonzero(kinked):
             width = (_extrapolated(right, RATIO)[0] - _extrapolated(left, RATIO)[0]) / 2
             half = np.abs(weights) @ np.where(kinked, np.abs(width), 0.0)
-    finite = np.isfinite(slope) & np.isfinite(error)
-    return SlopeBounds(slope - half, slope + half, np.where(finite, error, np.inf), rounded, np.full(len(weights), h))
+    known = np.where(np.isfinite(error), error, np.inf)  # which has that of the slope in it
+    return SlopeBounds(slope - half, slope + half, known, rounded, np.full(len(weights), h))
 
 
 def _extrapolated(values: list[Real], ratio: float) -> tuple[Real, Real]:
@@ -227,14 +231,13 @@ def _level(at_even_spacings: Iterable[Any]) -> float:
     values = np.array(list(at_even_spacings))
     if not np.isfinite(values).all() or not np.ptp(values):
         return 0.0
-    gamma, table, levels, signs = 1.0, values, list[float](), list[bool]()
+    gamma, tables, levels = 1.0, [values], list[float]()
     for k in range(1, len(values) - 1):
-        table = table[1:] - table[:-1]
+        table = tables[-1][1:] - tables[-1][:-1]
         gamma *= 0.5 * k / (2 * k - 1)
+        tables.append(table)
         levels.append(float(np.sqrt(gamma * np.mean(table * table))))
-        signs.append(bool((table.min() < 0) and (table.max() > 0)))
-    for k in range(len(levels) - 2):
-        some = levels[k : k + 3]
-        if signs[k] and max(some) <= 4 * min(some):
-            return levels[k]
+        some = levels[-3:]
+        if k > 2 and max(some) <= 4 * min(some) and tables[-3].min() < 0 < tables[-3].max():
+            return some[0]
     return 0.0
