@@ -75,7 +75,8 @@ def slopes(
     """
     middle = f(0.0)
     k = len(weights)
-    best = SlopeBounds(*(np.full(k, start) for start in (np.nan, np.nan, np.inf, np.inf, first)))
+    unknown, unbounded = np.full(k, np.nan), np.full(k, np.inf)
+    best = SlopeBounds(unknown, unknown, unbounded, unbounded, np.full(k, first))
     worse = np.zeros(k, int)
     h = first
     for i in range(BURSTS):

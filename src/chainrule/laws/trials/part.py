@@ -228,7 +228,8 @@ def _misses(parts: Sequence[Part], direction: Array, share: float, enough: Array
     steps, number = direction[moves], max(1, int(np.count_nonzero(direction)))
 
     def rounded(most: float) -> float:
-        unit = np.nan_to_num(part.units()[part.name], nan=0.0, posinf=0.0)[moves]
+        unit = part.units()[part.name][moves]
+        unit = np.where(unit < np.inf, unit, 0.0)
         return (ROUNDINGS * length(unit * steps) + trial.floor * length(steps)) * most
 
     out: list[Miss] = []
