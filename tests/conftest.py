@@ -38,11 +38,14 @@ CASES = 4
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """JAX compiles without optimizing, and keeps it in a folder, for the processes of this run and those they start.
+    """Torch has one thread; JAX compiles without optimizing, and keeps it in a folder: here and in processes from here.
 
-    It compiles each operation anew for each shape, and that is most of the time of its tests: half of it goes into
+    Threads of torch wait for each other by spinning, which on cores that are busy takes several times the work itself.
+
+    JAX compiles each operation anew for each shape, and that is most of the time of its tests: half of it goes into
     making small programs fast. In memory they would need gigabytes, and share nothing.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # which the other processes have from the first
         folder = TemporaryDirectory(prefix="compiled-by-jax-")
