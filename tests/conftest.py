@@ -133,5 +133,6 @@ def without_lines_to_paste(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: object) -> str:
         return ""
 
-    for search in ("demonstrated", "smallest"):
-        monkeypatch.setattr(f"chainrule.laws.showing.examples.{search}", none)
+    searches = ("showing.examples.demonstrated", "showing.examples.smallest", "reports.steps_shown")
+    for search in (*searches, "_of_kernels.report.example_of"):
+        monkeypatch.setattr(f"chainrule.laws.{search}", none)

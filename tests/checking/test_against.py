@@ -25,6 +25,8 @@ from checking.kernels import (
     torch_kernel,
 )
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 TYPED = """
 from typing import assert_type
 

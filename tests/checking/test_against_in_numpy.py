@@ -9,6 +9,8 @@ import pytest
 from chainrule import Array, Layer, Report, check_against, own
 from checking.planted import RNG, assert_sound
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 X, W = (RNG(seed).standard_normal(shape).astype(np.float32) for seed, shape in ((7, (6, 5)), (3, (5,))))
 Y = RNG(7).standard_normal((3, 4, 2)).astype(np.float32)
 

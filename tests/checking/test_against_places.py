@@ -11,7 +11,10 @@ import pytest
 from chainrule import Report, check_against
 from checking.kernels import torch_function
 
-pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+pytestmark = [
+    pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed"),
+    pytest.mark.usefixtures("without_lines_to_paste"),
+]
 
 
 def checked(f: Any, reference: Any, *args: Any) -> Report:

@@ -9,6 +9,8 @@ import pytest
 
 from chainrule import Array, Layer, Report, check_against, check_layer, own, relu
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 
 

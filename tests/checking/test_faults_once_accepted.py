@@ -263,6 +263,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.usefixtures("without_lines_to_paste")
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_fault_is_found_by_the_law_that_says_where(name: str) -> None:
     planted = PLANTED[name]

@@ -28,6 +28,8 @@ from chainrule import (
     tanh,
 )
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 Function = Callable[[Any], Any]
 where: Any = np.where
 """Without its many types."""

@@ -8,6 +8,8 @@ import pytest
 
 from chainrule import Array, Layer, check_layer, own
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 RNG = np.random.default_rng
 X, W = RNG(7).standard_normal((6, 4)), RNG(3).standard_normal((4, 3))
 

@@ -84,6 +84,7 @@ CONTAINERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = 
 }
 
 
+@pytest.mark.usefixtures("without_lines_to_paste")
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_parameters_may_be_in(name: str) -> None:
     get, make = CONTAINERS[name]

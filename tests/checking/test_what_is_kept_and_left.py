@@ -40,6 +40,8 @@ from chainrule import (
 from chainrule.checking.complex_step import Lifted, lift
 from chainrule.checking.report import Report
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 RNG = np.random.default_rng
 X = RNG(7).standard_normal((5, 4))
 
@@ -85,7 +87,6 @@ def has_a_zero(x: Array) -> bool:
     return bool((x == 0).any())
 
 
-@pytest.mark.usefixtures("without_lines_to_paste")
 @pytest.mark.parametrize("seen", [is_single, has_many_rows, is_large, has_a_zero])
 def test_what_is_kept_for_good_changes_the_first_call(seen: Callable[[Array], bool]) -> None:
     report = check_layer(latched(seen), (), X, rng=RNG(0))
@@ -94,7 +95,6 @@ def test_what_is_kept_for_good_changes_the_first_call(seen: Callable[[Array], bo
     assert all(note.startswith("after all calls of this check it is another") for _, note in found)
 
 
-@pytest.mark.usefixtures("without_lines_to_paste")
 def the_last_x() -> Layer[Any, Any]:
     """`tanh(x)`, whose backward takes the last x that forward has seen."""
     kept: dict[str, Array] = {}

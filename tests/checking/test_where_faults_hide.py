@@ -10,6 +10,8 @@ from attrs import frozen
 from chainrule import Array, Layer, check_layer, own
 from untyped import untyped
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 RNG = np.random.default_rng
 X, P = RNG(7).standard_normal((6, 5)), RNG(3).standard_normal(5)
 
