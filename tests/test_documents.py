@@ -1,14 +1,17 @@
 """Examples in documents and docstrings do what they show."""
 
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from inspect import isclass, isfunction
 from pathlib import Path
 
 import pytest
 from counts import count, docstrings, pages
+from hypothesis import settings
 from pictures import examples as with_examples
 from sybil import Document
 from sybil.example import SybilFailure
@@ -40,17 +43,27 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@pytest.fixture
+def few_cases() -> Iterator[None]:
+    """A page that shows `@given` shows it with five cases."""
+    settings.load_profile("brief")
+    yield
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
 def run(document: Document) -> None:
     """Run the examples of a document, one after another, in one namespace."""
     for example in document:
         example.evaluate()
 
 
+@pytest.mark.usefixtures("few_cases")
 @pytest.mark.parametrize("path", MARKDOWN, ids=name)
 def test_a_document_does_what_it_shows(path: Path) -> None:
     run(with_examples(path.read_text("utf-8"), str(path)))
 
 
+@pytest.mark.usefixtures("few_cases")
 @pytest.mark.parametrize("docstring", DOCSTRINGS, ids=lambda d: f"{name(Path(d.path))}:{next(iter(d)).line}")
 def test_a_docstring_does_what_it_shows(docstring: Document) -> None:
     run(docstring)
