@@ -9,6 +9,8 @@ import pytest
 from chainrule import Array, Encoder, Labels, Layer, Loss, Report, Unit, check_layer, check_loss, own, read_only
 from checking.planted import RNG, X
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 SHARES = RNG(1).random((5, 4))
 
 

@@ -12,6 +12,8 @@ from attrs import frozen
 from chainrule import Affine, Array, Report, check_optimizer, rules, tree
 from strategies import seeded
 
+pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
+
 RNG = np.random.default_rng
 
 Init = Callable[[Any], Any]
