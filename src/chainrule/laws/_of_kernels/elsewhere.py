@@ -70,7 +70,7 @@ def columns(check: Check) -> Iterator[Verdict]:
         words = f"with {plural(count, 'column')}"
         found += _where_taken(check, known, words)
         if count == MANY and known.dout.shape == known.args[0].shape:
-            out = rounded(known.right[check.names.out], check.args, check.backend)
+            out = rounded(known.right[check.names.out].copy(), check.args, check.backend)
             found += _where_taken(check, check.truth(known.args, out), f"{words} for dout that is out")
     if taken and in_memory(check.backend) and CORNER**2 * math.prod(x.shape[1:-1]) <= check.most:
         rows, which = (check.rng.integers(0, side, CORNER) for side in (x.shape[0], n))

@@ -78,7 +78,7 @@ def _with_rows(check: Check, count: int, cut: Cut) -> tuple[list[Judged], list[J
     for_positive = check.judged("rows", known, words)
     douts = {words: check.rng.standard_normal(known.dout.shape)}
     if count == ROWS[-1]:  # sums of products with out are long there
-        douts[f"{words} for dout that is out"] = known.right[check.names.out]
+        douts[f"{words} for dout that is out"] = known.right[check.names.out].copy()
     for_others: list[Judged] = []
     for each, dout in douts.items():
         there = check.truth(known.args, rounded(dout, check.args, check.backend))

@@ -167,17 +167,22 @@ def _elsewhere(check: Check, law: str, args: Arguments, words: str) -> list[Judg
 
 def _douts(check: Check) -> dict[str, Real]:
     rng, shape, size = check.rng, check.first.dout.shape, 2.0 ** coarsest(check.args).half
-    base, out = check.first.dout, check.first.right[check.names.out]
-    kinds = douts(base, rng) | {"that is out": out, "of the signs of out": np.sign(out)}  # products with out add up
-    kinds = {name: dout for name, dout in kinds.items() if 1e-20 < np.abs(dout).max(initial=0.0) < 2049}
+    base, out = check.first.dout, check.first.right[check.names.out].copy()
+    kinds = {name: dout for name, dout in douts(base, rng).items() if _is_usual(dout)}
     kinds |= {
         "of zeros": np.zeros(shape),
         "of positive numbers": rng.uniform(0.5, 1.5, shape),
         f"of {size:.0e}": size * base,
         f"of {1 / size:.0e}": base / size,
     }
+    if _is_usual(out):  # products with it add up
+        kinds |= {"that is out": out, "of the signs of out": np.sign(out)}
     kinds.pop("of normal numbers", None)  # the first; of no entries there is no kind
     return {name: rounded(dout, check.args, check.backend) for name, dout in kinds.items()}
+
+
+def _is_usual(dout: Real) -> bool:
+    return bool(1e-20 < np.abs(dout).max(initial=0.0) < 2049)
 
 
 def not_a_number(check: Check) -> Iterator[Verdict]:
