@@ -491,7 +491,8 @@ def rms_kernel(low: str = "") -> Callable[..., Any]:
     def mean(products: Any, dtype: Any) -> Any:
         if dtype is None:
             return products.mean(-1, keepdim=True)
-        return sum(products.to(dtype).T)[:, None].float() / products.shape[-1]
+        total: Any = sum(products.to(dtype).T)
+        return total[:, None].float() / products.shape[-1]
 
     def forward(x: Any, weight: Any) -> Any:
         scale = (mean(x.float() ** 2, x.dtype if low == "forward" else None) + 1e-5).rsqrt()

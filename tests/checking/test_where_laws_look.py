@@ -445,13 +445,29 @@ def test_a_fault_at_a_number_of_columns_is_found_there(columns: int) -> None:
     assert found(verdicts) == {("dx", f"for x (6, {columns}): {words}")}
 
 
+def last_column(dx: Array) -> Array:
+    return dx[:, 128:]
+
+
+def three_of_the_last_column(dx: Array) -> Array:
+    return dx[:3, 128:]
+
+
+def one_of_the_last_column(dx: Array) -> Array:
+    return dx[1:2, 128:]
+
+
+def every_second_of_129(dx: Array) -> Array:
+    return dx[:, ::2] if dx.shape[1] == 129 else dx[:0]
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (lambda dx: dx[:, 128:], "the last column is wrong, the others are right"),
-        (lambda dx: dx[:3, 128:], "3 of 774 entries are wrong, the others are right"),
-        (lambda dx: dx[1:2, 128:], "it is wrong here"),
-        (lambda dx: dx[:, ::2] if dx.shape[1] == 129 else dx[:0], "every second column is wrong, the others are right"),
+        (last_column, "the last column is wrong, the others are right"),
+        (three_of_the_last_column, "3 of 774 entries are wrong, the others are right"),
+        (one_of_the_last_column, "it is wrong here"),
+        (every_second_of_129, "every second column is wrong, the others are right"),
     ],
 )
 def test_of_many_entries_the_pattern_of_those_that_are_wrong_is_named(fault: Any, words: str) -> None:

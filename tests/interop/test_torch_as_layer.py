@@ -1083,6 +1083,9 @@ def test_a_check_of_few_numbers_takes_one_thread_and_puts_back_those_that_were()
         seen.append(torch.get_num_threads())
         return x * x
 
+    def squared(x: Any) -> Any:
+        return x**2
+
     x, before = normal(np.random.default_rng(0), 5, 3), torch.get_num_threads()
     try:
         torch.set_num_threads(2)
@@ -1092,7 +1095,7 @@ def test_a_check_of_few_numbers_takes_one_thread_and_puts_back_those_that_were()
         assert check(as_layer(square), (), x, ("process_unchanged",)).ok  # it asks for what is set
         assert {*seen} == {2}
         seen.clear()
-        assert check_against(square, lambda x: x**2, torch.ones(3, 4), rng=np.random.default_rng(0)).ok
+        assert check_against(square, squared, torch.ones(3, 4), rng=np.random.default_rng(0)).ok
         assert seen.count(1) > 10 * seen.count(2)
         assert torch.get_num_threads() == 2
     finally:

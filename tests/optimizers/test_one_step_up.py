@@ -88,7 +88,8 @@ def optimistic(count: int, before: Any, p: Array, g: Array) -> tuple[Any, Array]
 
 
 def by_sign_changes(count: int, kept: Any, p: Array, g: Array) -> tuple[Any, Array]:
-    sizes, before = kept
+    sizes: Array = kept[0]
+    before: Array = kept[1]
     same = np.sign(g) * np.sign(before)
     sizes = np.clip(np.where(same > 0, 1.2 * sizes, np.where(same < 0, 0.5 * sizes, sizes)), 1e-6, 0.05)
     return (sizes, g.copy()), p - sizes * np.sign(g)

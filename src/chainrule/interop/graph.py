@@ -17,10 +17,10 @@ SMALL = 2**16
 def on_one_thread(library: str, size: int) -> Generator[None]:
     """A context in which torch has one thread, if a function of its own is called with so few numbers."""
     torch: Any = sys.modules.get("torch") if library == "torch" and size <= SMALL else None
-    before = 1 if torch is None else torch.get_num_threads()
-    if before == 1:
+    if torch is None or torch.get_num_threads() == 1:
         yield
         return
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield

@@ -183,7 +183,7 @@ class LayerArithmetic(Generic[P, C]):
     """False if NumPy is to warn of nothing."""
     encodes: bool = False
     """True for an encoder: `fits` and `forward` judge `x`, and the parameters say which library computes."""
-    made: list[Any] = field(init=False, factory=list, repr=False)
+    made: list[Any] = field(init=False, factory=list[Any], repr=False)
     """The layer or the encoder that is made of it."""
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -41,7 +41,7 @@ def _arrays_in(cache: Any) -> Iterator[Any]:
     if is_a(cache, tuple, list, set, frozenset):
         for each in cache:
             yield from _arrays_in(each)
-    elif names := field_names(type(cache)):
+    elif names := field_names(cache.__class__):
         yield from _arrays_in(tuple(getattr(cache, name) for name in names))
     elif is_array(cache):
         yield cache

@@ -5,6 +5,7 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.laws.of_optimizers._pace import USUAL, drawn_signs
@@ -48,14 +49,14 @@ def upward_step(optimizer: Any, params: Any, slopes: Any, along: Sequence[float]
 
 def _suspects(along: Any) -> set[int]:
     """The steps that go another way than the gradients and the steps before them let expect."""
-    moves = np.diff(along)
+    moves: NDArray[Any] = np.diff(along)
     if moves.size < USUAL or not np.isfinite(moves).all():
         return set()
     signs = np.where(drawn_signs()[: moves.size], 1.0, -1.0)
-    some = np.arange(LAGS, moves.size)
+    some: NDArray[Any] = np.arange(LAGS, moves.size)
     known = np.stack([signs[some - k] for k in range(LAGS)] + [moves[some - k] for k in range(1, LAGS)], axis=1)
-    weights, *_ = np.linalg.lstsq(known, moves[some], rcond=None)
-    off = (moves[some] - known @ weights) * signs[some]
+    weights: NDArray[Any] = np.linalg.lstsq(known, moves[some], rcond=None)[0]
+    off: NDArray[Any] = (moves[some] - known @ weights) * signs[some]
     return {int(step) for step in some[off > SHARE * abs(weights[0])]}
 
 
@@ -77,5 +78,5 @@ def _way(one: Place, other: Place, slopes: Any) -> float:
     way = size = 0.0
     for a, b, slope in zip(*map(tree.leaves, (one.params, other.params, slopes)), strict=True):
         way += float(np.vdot(a - b, slope))
-        size += float(np.abs(a * slope).sum())
+        size += float(np.vdot(np.abs(a), np.abs(slope)))
     return way if abs(way) > 64 * np.finfo(np.float64).eps * size else 0.0

@@ -79,13 +79,13 @@ def around(part: Part, worst: int) -> str:
 def _wrong_along(part: Part, index: tuple[Any, ...], axis: int, rng: np.random.Generator) -> NDArray[Any]:
     """The places along an axis at which entries are wrong; of a long one all or one, by some of them."""
     n = part.got.shape[axis]
-    places = np.arange(n) if n * part.trial.size <= WORK else rng.permutation(n)[:PROBED]
+    places = range(n) if n * part.trial.size <= WORK else rng.permutation(n)[:PROBED].tolist()
     line = tuple(places if i == axis else at for i, at in enumerate(index))
     which = np.ravel_multi_index(np.broadcast_arrays(*line), part.got.shape)
     wrong = entries(part, which)[1].flat[which] > 1
-    if places.size == n and wrong.any():
-        return places[wrong]
-    return np.arange(n) if wrong.all() else np.array([index[axis]])
+    if len(places) == n and wrong.any():
+        return np.asarray(places)[wrong]
+    return np.array([*range(n)] if wrong.all() else [index[axis]])
 
 
 def bisected(support: NDArray[Any], direction: Array, ratio: Callable[[Array], float]) -> NDArray[Any]:

@@ -49,8 +49,9 @@ def _inside(value: Any) -> dict[Any, Any]:
         return value
     if is_list(value) or is_any_tuple(value):
         return dict(enumerate(value))
-    if attrs.has(type(value)):
-        names = [each.name for each in attrs.fields(type(value))]
+    kind: Any = value.__class__
+    if attrs.has(kind):
+        names = [each.name for each in attrs.fields(kind)]
     elif is_dataclass(value):
         names = [each.name for each in fields(value)]
     else:
