@@ -499,7 +499,8 @@ def test_every_number_of_rows_is_taken_for_itself() -> None:
         return False
 
     assert all(each.ok for each in laws.independent_rows(copied_but(note), (), X, RNG(0)))
-    assert seen == {1, 2, 3, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000}
+    least = {1, 2, 3, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257}
+    assert seen == least | {1000, 1025}
 
 
 ROWS: dict[str, Where] = {
