@@ -77,8 +77,7 @@ def _way(one: Place, other: Place, slopes: Any) -> float:
     """How far one place is up the slopes from another; 0 if by rounding alone."""
     way = size = 0.0
     for a, b, slope in zip(*map(tree.leaves, (one.params, other.params, slopes)), strict=True):
-        up: Any = np.vdot(a - b, slope)
-        way += float(up)
-        products: Any = np.abs(a * slope)
-        size += float(products.sum())
+        products: NDArray[Any] = np.multiply(slope, [a, b])
+        way += float((products[0] - products[1]).sum())
+        size += float(np.abs(products[0]).sum())
     return way if abs(way) > 64 * np.finfo(np.float64).eps * size else 0.0
