@@ -77,21 +77,6 @@ def _other_lengths(out: Array, targets: Any, rng: np.random.Generator) -> Iterat
                 )
 
 
-def of_two_axes(out: Array, targets: Any) -> Iterator[tuple[OtherArguments, OtherArguments]]:
-    """An out of matrices whose rows are along two axes, beside the same rows along one."""
-    leaves = tree.leaves(targets)
-    if out.ndim != 2 or not out.size or not all(leaf.ndim and len(leaf) == len(out) for leaf in leaves):
-        return
-    steps = 4 if out.shape[-1] == 3 else 3  # no number of columns
-    which = np.arange(2 * steps) % len(out)
-
-    def folded(leaf: Array) -> Array:
-        return leaf[which].reshape(2, steps, *leaf.shape[1:])
-
-    words = f"for out (2, {steps}, {out.shape[-1]}), which has two axes of rows"
-    yield (words, folded(out), tree.map(folded, targets)), ("", out[which], tree.map(partial(taken, which), targets))
-
-
 def _along(which: NDArray[np.intp], axis: int, leaf: Array) -> Array:
     return leaf.take(which, axis)
 

@@ -13,18 +13,12 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers._elsewhere import SQUEEZED, doubted
+from chainrule.laws.of_layers._elsewhere import SQUEEZED
 from chainrule.laws.of_layers._tokens import EQUAL
 from chainrule.laws.of_layers.douts import any_dout
 from chainrule.laws.of_layers.values import other_values
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, of_ignored, one_verdict, run_loss
-from chainrule.laws.of_losses._cases import (
-    of_two_axes,
-    other_sizes,
-    other_targets,
-    soft_targets,
-    targets_in_other_dtypes,
-)
+from chainrule.laws.of_losses._cases import other_sizes, other_targets, soft_targets, targets_in_other_dtypes
 from chainrule.laws.of_losses._slopes import with_slopes
 from chainrule.laws.of_losses.memory import written_to
 from chainrule.laws.trials.copies import writable
@@ -52,9 +46,6 @@ FAR = (1e3, 1e4)
 
 REFUSE_TARGETS = "If these targets are not meant, let forward refuse them"
 """The advice where a law has made targets that the loss may have taken by accident."""
-
-REFUSE_AXES = "If rows are meant to have one axis, let forward refuse more of them"
-"""The advice where a loss takes two, as the mean over all, and its gradient is that of another."""
 
 ALL_PAIRS = 257
 """The most rows at which a wrong entry is searched for, of a loss whose rows are coupled."""
@@ -210,9 +201,8 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     Also where targets are close to `out`, for the labels that only more columns have, and for the same whole numbers in
     another dtype if the loss is then the same.
 
-    Rows along two axes are tried where each has the loss that it has along one, and the loss is their mean; what is
-    wrong there can't be told: forward may be meant for one. A loss may be made for its number of columns: where a
-    `dout` for another number has not that shape, it can't be told whether forward should have refused it.
+    A loss may be made for its number of columns: where a `dout` for another number has not that shape, it can't be told
+    whether forward should have refused it.
 
     Parameters
     ----------
@@ -257,7 +247,6 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
             break  # the others would say the same, of larger ones slowly
     if not any(each.wrong for each in verdicts):
         verdicts += _of_soft_targets(loss, base, targets, rng)
-        verdicts += _of_two_axes(loss, base, targets)
     verdicts += _in_other_dtypes(loss, base.x, targets)
     return of_ignored(loss, out, targets, one_verdict("loss_targets", verdicts))
 
@@ -269,18 +258,6 @@ def _of_soft_targets(loss: Loss[Any, Any], base: Trial, targets: Any, rng: np.ra
             trial = evolve(Trial.in_float64(as_layer(loss, wanted), (), given).with_noise(base.noise), floor=UNIT)
             for each in _compared(trial, rng, words, pairs=loss.couples_rows and len(given) > ALL_PAIRS):
                 yield evolve(each, undecided=True, advice=REFUSE_TARGETS) if each.wrong else each
-
-
-def _of_two_axes(loss: Loss[Any, Any], base: Trial, targets: Any) -> Iterator[Verdict]:
-    """The verdicts on rows along two axes, if each of them has the loss there that it has along one."""
-    for (words, given, wanted), flat in of_two_axes(base.x, targets):
-        with suppress(Exception), np.errstate(all="ignore"):  # it refuses them, which is an answer
-            trial = evolve(Trial.in_float64(as_layer(loss, wanted), (), given).with_noise(base.noise), floor=UNIT)
-            rows, alone = (np.asarray(loss.rows(*each)) for each in ((given, wanted), flat[1:]))
-            means = rows.shape == given.shape[:-1] and np.allclose((*rows.flat, trial.out), (*alone.flat, rows.mean()))
-            if means and trial.back(np.ones_like(trial.out))["dx"].shape == given.shape:
-                found = _compared(trial, np.random.default_rng(0), words, pairs=False)
-                yield from found if loss.rule is not None else doubted(found, REFUSE_AXES)
 
 
 def _in_other_dtypes(loss: Loss[T, C], out: Array, targets: T) -> Iterator[Verdict]:
