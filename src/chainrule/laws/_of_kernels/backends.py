@@ -30,6 +30,11 @@ class Format:
     half: int
     """Numbers of 2^-half to 2^half may be multiplied with each other."""
 
+    @property
+    def is_low(self) -> bool:
+        """True of 16 bits: long sums are then to be made in float32. In that, they differ by the order of the terms."""
+        return self.unit > FORMATS["float32"].unit
+
 
 FORMATS = {
     "float64": Format(2.0**-53, 2.0**-1074, float(np.finfo(np.float64).max), 500),

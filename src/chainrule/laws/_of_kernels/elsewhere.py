@@ -58,7 +58,8 @@ def columns(check: Check) -> Iterator[Verdict]:
     n, taken = int(x.shape[-1]), 0
     most = check.most // math.prod(x.shape[:-1])
     found: list[Judged] = []
-    for count in (*(COLUMNS if in_memory(check.backend) else FEW_COLUMNS), MANY):
+    tried = [*(COLUMNS if in_memory(check.backend) else FEW_COLUMNS), *([MANY] if check.first.format.is_low else [])]
+    for count in tried:
         # Where the formula takes one column and no other number, it broadcasts it.
         if count > most or count == n or (count == 1 and not taken):
             continue

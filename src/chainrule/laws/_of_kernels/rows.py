@@ -77,7 +77,7 @@ def _with_rows(check: Check, count: int, cut: Cut) -> tuple[list[Judged], list[J
         return None
     for_positive = check.judged("rows", known, words)
     douts = {words: check.rng.standard_normal(known.dout.shape)}
-    if count == ROWS[-1]:  # sums of products with out are long there
+    if count == ROWS[-1] and known.format.is_low:  # sums of products with out are long there
         douts[f"{words} for dout that is out"] = known.right[check.names.out].copy()
     for_others: list[Judged] = []
     for each, dout in douts.items():
