@@ -79,7 +79,7 @@ def product_of_a_row(slope: Callable[[Array], Array]) -> Layer[Any, Any]:
 
 
 def notes(report: Report) -> list[str]:
-    """What is said beside right verdicts."""
+    """The notes beside right verdicts."""
     assert report.ok, str(report)
     return [verdict.note for verdict in report.verdicts if verdict.note]
 

@@ -1,4 +1,4 @@
-"""What is off in float16 alone, of layers whose arguments come in float64."""
+"""Faults in float16 alone, of layers whose arguments come in float64."""
 
 from collections.abc import Callable
 from typing import Any

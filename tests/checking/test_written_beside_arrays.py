@@ -1,4 +1,4 @@
-"""What backward writes to that is no array: numbers of its cache in lists, dictionaries and records."""
+"""Writing to what is no array: numbers of a cache in lists, dictionaries and records."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -44,7 +44,7 @@ WIDTHS = (("float32", 4e-9, 1e-6), ("float16", 1e-5, 2e-3), ("bfloat16", 2e-3, 2
 """The noise of functions that compute in these dtypes."""
 
 AT_LEAST = "at least"
-"""How words begin where most entries are not known."""
+"""The beginning of words where most entries are not known."""
 
 CANCELS = (
     "it is off by no more than numbers of the size of {dout} are rounded by: is 1 - y computed on the way for a y near "

@@ -74,7 +74,7 @@ def _stays_up(optimizer: Any, before: Place, given: Any, other: Any) -> bool:
 
 
 def _way(one: Place, other: Place, slopes: Any) -> float:
-    """How far one place is up the slopes from another; 0 if by rounding alone."""
+    """The height of one place above another along the slopes; 0 if by rounding alone."""
     way = size = 0.0
     for a, b, slope in zip(*map(tree.leaves, (one.params, other.params, slopes)), strict=True):
         products: NDArray[Any] = np.multiply(slope, [a, b])

@@ -63,7 +63,7 @@ CODES = {
     "the filters of warnings": "list(warnings.filters)",
     "the random state of torch": "hash(bytes(torch.get_rng_state().numpy()))",
 }
-"""What reads a setting in lines, where others would be long; the place alone of NumPy's is the same after a seed."""
+"""Code that reads a setting in lines, where all would be long; NumPy's place alone is the same after a seed."""
 
 _OF_NAMES = (
     "{{k: v for k, v in {0}.items() if v != {1}.get(k)}}",
@@ -78,7 +78,7 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ("{0}[:1]", "{1}[:1]"),
     ),
 }
-"""What is printed where all of a setting would tell secrets, or is long: that which differs."""
+"""Code that prints what differs of a setting, of which all would tell secrets, or is long."""
 
 
 Programs: TypeAlias = Callable[[Pair, str], Iterator[Program]]

@@ -20,7 +20,7 @@ NOT_FINITE = "it is not finite"
 
 
 OTHERS, TO_MORE = 4, 1e-8
-"""How many entries have to be right, and to what part of them, where the others agree to the digits of float32."""
+"""The entries that have to be right, and the part of them, where the others agree to the digits of float32."""
 
 EXPLAINED, SURE = 0.1, 8.0
 """The share of an error that a mistake which explains it may leave; and of how many of its own errors a factor is sure.
@@ -133,7 +133,7 @@ def _by_transpose(got: NDArray[Any], right: NDArray[Any], W: NDArray[Any], allow
 def _of_entries(
     got: NDArray[Any], right: NDArray[Any], allowed: NDArray[Any] | float, *, beyond_float32: bool = False
 ) -> str:
-    """Where the wrong entries stand; "" where most are, or others may be. In float32 some are right by accident."""
+    """The places of the wrong entries; "" where most are, or others may be. In float32 some are right by accident."""
     known, off = ~np.isnan(right), np.abs(got - right)
     differ = known & ~np.isclose(got, right, rtol=1e-10, atol=1e-13 * float(np.abs(right[known]).max()))
     wrong, perhaps = differ & (off > allowed), differ & (off > CLEARLY * allowed)

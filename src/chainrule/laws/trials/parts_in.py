@@ -1,4 +1,4 @@
-"""What a cache holds beside the numbers of its arrays: others, and words, in lists, dictionaries and records."""
+"""Parts of a cache beside the numbers of its arrays: others, and words, in lists, dictionaries and records."""
 
 from dataclasses import fields, is_dataclass
 from types import SimpleNamespace
