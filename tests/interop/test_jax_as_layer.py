@@ -395,7 +395,7 @@ def test_threads() -> None:
 
 
 def test_what_cannot_be_a_layer() -> None:
-    for wrong, got in ((3, "int"), (affine, "Layer"), (Affine, "type")):
+    for wrong, got in ((3, "int"), (affine, "Layer"), (Affine, "the class Affine")):
         with pytest.raises(TypeError, match=f"as_layer: it must be a function of arrays, got {got}"):
             as_layer(untyped(wrong))
     with pytest.raises(TypeError, match="as_layer: x must be the position or the name of an argument, got bool"):
