@@ -447,10 +447,13 @@ def test_a_deep_tree_is_saved_as_deep_as_others_go(path: Path) -> None:
     for more in (600, 100_000):
         for _ in range(more):
             deep = (deep,)
-        with pytest.raises(ValueError, match="levels deep"):
-            save(path, deep)
-        with pytest.raises(ValueError, match="levels deep"):
-            load(path, deep)
+        for call in (save, load):
+            try:
+                call(path, deep)
+            except ValueError as error:  # from Python 3.12 on 800 levels are not too many
+                assert "levels deep" in str(error)  # noqa: PT017  # it need not be raised
+            else:
+                assert more == 600
 
 
 def test_several_threads_save_to_one_path(path: Path) -> None:

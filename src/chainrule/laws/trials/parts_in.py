@@ -74,4 +74,4 @@ def _differ(old: Any, new: Any) -> bool:
         return False
     if is_numpy(old):
         return not (is_numpy(new) and same_numbers(old, new))
-    return type(old) is not type(new) or not same_numbers(np.asarray(old), np.asarray(new))
+    return old.__class__ is not new.__class__ or not same_numbers(np.asarray(old), np.asarray(new))
