@@ -74,4 +74,5 @@ def _differ(old: Any, new: Any) -> bool:
         return False
     if is_numpy(old):
         return not (is_numpy(new) and same_numbers(old, new))
-    return old.__class__ is not new.__class__ or not same_numbers(np.asarray(old), np.asarray(new))
+    numbers: list[Any] = [*map(np.asarray, (old, new))]
+    return old.__class__ is not new.__class__ or not same_numbers(*numbers)
