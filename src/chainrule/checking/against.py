@@ -6,6 +6,7 @@ The truth is the formula in float64, on the same numbers. The yardstick is the f
 The rule is that of flash-attention's tests, here for every kind of `dout`, for sizes at the edges of blocks, for other
 places in memory, and with a floor that is measured and not guessed.
 """
+# ruff: noqa: PLC0415  # what runs the check is imported with the first one, as by check_layer
 
 from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
@@ -13,7 +14,6 @@ from typing import Any, TypeAlias
 from chainrule.arrays.arguments import generator
 from chainrule.arrays.types import Generator
 from chainrule.checking.report import Report
-from chainrule.laws._of_kernels.report import report_of
 from chainrule.layer import Layer
 
 Function: TypeAlias = Layer[Any, Any] | Callable[..., object]
@@ -92,6 +92,8 @@ def check_against(
     >>> [(verdict.law, verdict.field) for verdict in report.failures][0]
     ('gradients', 'dweight')
     """
+    from chainrule.laws._of_kernels.report import report_of
+
     generator("check_against", rng)
     if isinstance(frozen, str) or not all(isinstance(place, int | str) for place in frozen):
         raise TypeError(f"check_against: frozen must be names or positions in a list, got {frozen!r}")

@@ -1,8 +1,10 @@
 """Check a layer, a loss or a network of one's own against the whole contract, and say exactly what is wrong.
 
 The laws are in `chainrule.laws`, and run one after another. Errors that the code under test raises are part of the
-report, and the report prints as a table.
+report, and the report prints as a table. The laws are imported by the first check, so that `import chainrule` takes no
+time for them.
 """
+# ruff: noqa: PLC0415  # laws are imported where they are run: asking for a name must not wait for them
 
 from collections.abc import Collection
 from typing import Any, TypeVar
@@ -11,7 +13,6 @@ from chainrule.arrays.types import Array, Generator
 from chainrule.checking.effort import Effort
 from chainrule.checking.report import Report
 from chainrule.encoder import Encoder, Trainable
-from chainrule.laws.reports import layer_report, loss_report, network_report, optimizer_report
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
@@ -75,6 +76,8 @@ def check_layer(
     >>> print(report.failures[0].note)
     it is half of what it should be: a missing factor of 2?
     """
+    from chainrule.laws.reports import layer_report
+
     return layer_report(layer, params, x, rng=rng, surrogate=surrogate, effort=effort, only=only)
 
 
@@ -115,6 +118,8 @@ def check_loss(
     >>> print(check_loss(softmax_cross_entropy, rng.standard_normal((3, 4)), np.array([0, 3, 1]), rng=rng).ok)
     True
     """
+    from chainrule.laws.reports import loss_report
+
     return loss_report(loss, out, targets, rng=rng, effort=effort, only=only)
 
 
@@ -159,6 +164,8 @@ def check_network(
     >>> check_network(two_layer.network, softmax_cross_entropy, params, x, labels, rng=rng).ok
     True
     """
+    from chainrule.laws.reports import network_report
+
     return network_report(network, loss, params, x, targets, rng=rng, effort=effort, only=only)
 
 
@@ -191,4 +198,6 @@ def check_optimizer(
     >>> check_optimizer(sgd(0.1), rng.standard_normal(5), rng.standard_normal(5), rng=rng).ok
     True
     """
+    from chainrule.laws.reports import optimizer_report
+
     return optimizer_report(optimizer, params, grads, rng=rng, only=only)

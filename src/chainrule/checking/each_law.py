@@ -6,6 +6,7 @@
 
 Nothing but NumPy is needed, and pytest to run them. For drawn cases there is `chainrule.testing`.
 """
+# ruff: noqa: PLC0415  # laws are imported where they are run: asking for a name must not wait for them
 
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
@@ -20,7 +21,6 @@ from chainrule.checking.check import check_layer, check_loss, check_network, che
 from chainrule.checking.effort import Effort, is_quick
 from chainrule.checking.report import Report
 from chainrule.encoder import Encoder
-from chainrule.laws.running import LAWS, asked
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 from chainrule.optimizer import Optimizer
@@ -228,6 +228,8 @@ def _described(case: tuple[Any, ...]) -> str:
 
 
 def _laws(*case: Any, surrogate: bool, effort: Effort) -> list[str]:
+    from chainrule.laws.running import LAWS, asked
+
     return asked(LAWS[_kind(case)], quick=is_quick(effort, "each_law"), surrogate=surrogate)
 
 

@@ -1,28 +1,30 @@
 """`draw`: the computational graph of the textbooks, of a pass or of a network."""
+# ruff: noqa: PLC0415  # what traces and draws is imported where it is used: asking for a name must not wait for it
 
 import math
 import sys
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
 from chainrule.arrays.arguments import describe, is_a, truth
 from chainrule.encoder import Encoder, Trainable, seed_hint
-from chainrule.inspecting.drawing.drawing import Drawing, drawing_of
-from chainrule.inspecting.drawing.graph import graph_of_network, graph_of_trace
-from chainrule.inspecting.tracing.records import Trace
 from chainrule.layer import Layer
+
+if TYPE_CHECKING:
+    from chainrule.inspecting.drawing.drawing import Drawing
+    from chainrule.inspecting.tracing.records import Trace
 
 P = TypeVar("P")
 T = TypeVar("T")
 
 
 @overload
-def draw(subject: Trace, /, *, width: float = ..., numbers: bool = ..., title: str = ...) -> Drawing: ...
+def draw(subject: "Trace", /, *, width: float = ..., numbers: bool = ..., title: str = ...) -> "Drawing": ...
 @overload
 def draw(
     subject: Trainable[P, Any], params: P = ..., /, *, width: float = ..., numbers: bool = ..., title: str = ...
-) -> Drawing: ...
+) -> "Drawing": ...
 def draw(
     subject: Any,
     params: object = None,
@@ -31,7 +33,7 @@ def draw(
     width: float = 980,
     numbers: bool = True,
     title: str = "",
-) -> Drawing:
+) -> "Drawing":
     """Draw the computational graph of a pass, or of a network.
 
     Nodes stand left to right; where a wire forks, the branches stand above each other up to their joint. Above a wire
@@ -79,6 +81,10 @@ def draw(
         start -->|"x f64[1, 1] = [[2]]"| n1
     ...
     """
+    from chainrule.inspecting.drawing.drawing import drawing_of
+    from chainrule.inspecting.drawing.graph import graph_of_network, graph_of_trace
+    from chainrule.inspecting.tracing.records import Trace
+
     if not is_a(width, int, float, np.integer, np.floating):
         raise TypeError(f"draw: width must be a number of pixels, got {describe(width)}")
     if not 0 < width <= sys.float_info.max:

@@ -1,15 +1,17 @@
 """`trace`: what happens in one pass through a network, layer by layer."""
+# ruff: noqa: PLC0415  # what traces and draws is imported where it is used: asking for a name must not wait for it
 
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
 from chainrule.arrays.arguments import conversion, describe
 from chainrule.arrays.types import Array, is_array, is_numpy
 from chainrule.encoder import Trainable, checked_network
-from chainrule.inspecting.tracing.records import Trace
-from chainrule.inspecting.tracing.run import run
 from chainrule.loss import Loss
+
+if TYPE_CHECKING:
+    from chainrule.inspecting.tracing.records import Trace
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -17,11 +19,11 @@ X = TypeVar("X")
 
 
 @overload
-def trace(network: Trainable[P, X], params: P, x: X) -> Trace: ...
+def trace(network: Trainable[P, X], params: P, x: X) -> "Trace": ...
 @overload
-def trace(network: Trainable[P, X], params: P, x: X, loss: Loss[T, Any], targets: T) -> Trace: ...
+def trace(network: Trainable[P, X], params: P, x: X, loss: Loss[T, Any], targets: T) -> "Trace": ...
 @overload
-def trace(network: Trainable[P, X], params: P, x: X, *, dout: Array) -> Trace: ...
+def trace(network: Trainable[P, X], params: P, x: X, *, dout: Array) -> "Trace": ...
 def trace(
     network: Any,
     params: object,
@@ -30,7 +32,7 @@ def trace(
     targets: object = None,
     *,
     dout: Array | None = None,
-) -> Trace:
+) -> "Trace":
     """Run a network once and record what happens, layer by layer.
 
     Parameters
@@ -77,6 +79,8 @@ def trace(
     >>> passed.first_nonfinite is None
     True
     """
+    from chainrule.inspecting.tracing.run import run
+
     checked_network("trace", network)
     if loss is None and targets is not None:
         raise TypeError(f"trace: targets ({describe(targets)}) need a loss that compares with them")
