@@ -514,6 +514,21 @@ REFUSED: dict[str, tuple[Any, tuple[Any, ...], str]] = {
         (3.0, softmax_cross_entropy, (), ONES, ONES),
         "check_network: the subject must be a Layer or an Encoder, got float",
     ),
+    "a number for the loss of a network": (
+        check_network,
+        (identity, 3.0, (), ONES, ONES),
+        "check_network: the subject must be a Loss, got float",
+    ),
+    "a list for x of a network": (
+        check_network,
+        (identity, softmax_cross_entropy, (), [1.0], ONES),
+        "check_network: x must be a NumPy array, got list: convert it with np.asarray",
+    ),
+    "a list for the targets of a network": (
+        check_network,
+        (identity, softmax_cross_entropy, (), ONES, [0, 1]),
+        "check_network: targets must be a NumPy array, got list: convert it with np.asarray",
+    ),
     "a function for an optimizer": (
         check_optimizer,
         (sgd, ONES, ONES),

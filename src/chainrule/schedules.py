@@ -341,7 +341,8 @@ def _boundaries(owner: str, boundaries: Sequence[Any], what: str, pieces: Sequen
     if any(start <= before for before, start in pairwise((0, *starts))):
         raise ValueError(f"{owner}: boundaries must increase from 1 on, got {list(starts)}")
     if len(pieces) != len(starts) + 1:
-        raise ValueError(f"{owner}: {len(starts)} boundaries need {len(starts) + 1} {what}, got {len(pieces)}")
+        counted = "1 boundary needs" if len(starts) == 1 else f"{len(starts)} boundaries need"
+        raise ValueError(f"{owner}: {counted} {len(starts) + 1} {what}, got {len(pieces)}")
     return starts
 
 

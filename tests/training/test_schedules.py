@@ -173,8 +173,8 @@ def test_equal_schedules_make_equal_optimizers() -> None:
         (lambda: exponential(0.1, 0), "exponential: factor must be a finite number > 0, got 0.0"),
         (lambda: piecewise([3, 3], [1, 2, 3]), "piecewise: boundaries must increase from 1 on, got [3, 3]"),
         (lambda: piecewise([0], [1, 2]), "piecewise: boundaries must increase from 1 on, got [0]"),
-        (lambda: piecewise([3], [1]), "piecewise: 1 boundaries need 2 rates, got 1"),
-        (lambda: join([constant(1)], [3]), "join: 1 boundaries need 2 schedules, got 1"),
+        (lambda: piecewise([3], [1]), "piecewise: 1 boundary needs 2 rates, got 1"),
+        (lambda: join([constant(1)], [3]), "join: 1 boundary needs 2 schedules, got 1"),
     ],
 )
 def test_bad_values(call: Callable[[], Any], message: str) -> None:

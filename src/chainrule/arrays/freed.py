@@ -18,5 +18,5 @@ LARGEST = 2**25 - 2**13
 
 
 def freed_memory_stays() -> None:
-    """Let the C library keep up to 64 MiB of what is freed."""
+    """Let the C library keep what is freed: gaps in its heap, and up to 64 MiB at the end."""
     np.empty(LARGEST, np.uint8)

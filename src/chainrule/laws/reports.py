@@ -42,20 +42,28 @@ CONVERTED = {"torch": ("tensor.numpy()", "tensors", "tensors")}
 
 
 def layer_report(
-    layer: Any, params: Any, x: Any, *, rng: Generator, surrogate: bool, effort: Effort, only: Collection[str] | None
+    layer: Any,
+    params: Any,
+    x: Any,
+    *,
+    rng: Generator,
+    surrogate: bool,
+    effort: Effort,
+    only: Collection[str] | None,
+    check: str = "check_layer",
 ) -> Report:
-    """The report of `check_layer`."""
-    _expect(layer, (Layer, Encoder), "check_layer")
-    quick = is_quick(effort, "check_layer")
-    _expect_names(only, LAYER_LAWS, "check_layer")
+    """The report of `check_layer`, and of the layers for another check."""
+    _expect(layer, (Layer, Encoder), check)
+    quick = is_quick(effort, check)
+    _expect_names(only, LAYER_LAWS, check)
     if isinstance(layer, Layer):
-        _expect_array(x, "check_layer: x")
+        _expect_array(x, f"{check}: x")
     subject, given = as_trees(layer, params)
-    given, x = (_of_its_library(layer, name, value) for name, value in (("params", given), ("x", x)))
-    _expect_arrays("check_layer", OF_AS_LAYER, params=given, x=x)
-    _expect_floats("check_layer", given)
+    given, x = (_of_its_library(layer, f"{check}: {name}", value) for name, value in (("params", given), ("x", x)))
+    _expect_arrays(check, OF_AS_LAYER, params=given, x=x)
+    _expect_floats(check, given)
     if isinstance(layer, Layer) and x.dtype.kind in "biu":
-        what = f"check_layer: x must be an array of floats, got {describe(x)}"
+        what = f"{check}: x must be an array of floats, got {describe(x)}"
         raise TypeError(f"{what}: what has no derivative, such as tokens, is the x of an Encoder")
     given, x = in_native_order((given, x))
     checked = in_its_dtype(subject, given, x)
@@ -67,7 +75,7 @@ def layer_report(
     if lost is not None:
         return Report((lost,))
     laws = chosen(LAYER_LAWS, only, quick=quick, surrogate=surrogate)
-    verdicts = verdicts_of("check_layer", beside_the_first_call(laws), checked, given, x, rng=rng)
+    verdicts = verdicts_of(check, beside_the_first_call(laws), checked, given, x, rng=rng)
     placed = with_places(verdicts, layer, given, x, rng, laws)
     author, dtype = Author(layer, as_given(layer, params), given), "float64" if checked is subject else _dtype(x, given)
     example = _example_of_part(placed, layer, given, x, laws)
@@ -91,17 +99,24 @@ def _example_of_part(verdicts: Collection[Verdict], layer: Any, params: Any, x: 
 
 
 def loss_report(
-    loss: Any, out: Any, targets: Any, *, rng: Generator, effort: Effort, only: Collection[str] | None
+    loss: Any,
+    out: Any,
+    targets: Any,
+    *,
+    rng: Generator,
+    effort: Effort,
+    only: Collection[str] | None,
+    check: str = "check_loss",
 ) -> Report:
-    """The report of `check_loss`."""
-    _expect(loss, (Loss,), "check_loss")
-    _expect_array(out, "check_loss: out")
+    """The report of `check_loss`, and of the loss for another check."""
+    _expect(loss, (Loss,), check)
+    _expect_array(out, f"{check}: out")
     if is_a(targets, list):
-        _expect_array(targets, "check_loss: targets")
-    _expect_arrays("check_loss", out=out, targets=targets)
+        _expect_array(targets, f"{check}: targets")
+    _expect_arrays(check, out=out, targets=targets)
     out, targets = in_native_order((out, targets))
-    _expect_names(only, LOSS_LAWS, "check_loss")
-    laws = chosen(LOSS_LAWS, only, quick=is_quick(effort, "check_loss"))
+    _expect_names(only, LOSS_LAWS, check)
+    laws = chosen(LOSS_LAWS, only, quick=is_quick(effort, check))
 
     def value(out: Any, targets: Any) -> Any:
         return loss.forward(out, targets)[0]
@@ -109,7 +124,7 @@ def loss_report(
     lost = unfit("loss_derivative", {"out": out, "targets": targets}, value)
     if lost is not None:
         return Report((lost,))
-    verdicts = verdicts_of("check_loss", laws, loss, out, targets, rng=rng)
+    verdicts = verdicts_of(check, laws, loss, out, targets, rng=rng)
     return with_lines(verdicts, CheckedLoss(loss, out, targets), Author(loss, _itself, targets))
 
 
@@ -125,16 +140,20 @@ def network_report(
     only: Collection[str] | None,
 ) -> Report:
     """The report of `check_network`."""
-    _expect(network, (Layer, Encoder), "check_network")
-    quick = is_quick(effort, "check_network")
-    _expect_names(only, LAWS["network"], "check_network")
+    check = "check_network"
+    _expect(network, (Layer, Encoder), check)
+    _expect(loss, (Loss,), check)
+    quick = is_quick(effort, check)
+    _expect_names(only, LAWS["network"], check)
     subject, given = as_trees(network, params)
-    of_layer = layer_report(network, params, x, rng=rng, surrogate=False, effort=effort, only=_those(only, LAYER_LAWS))
+    of_layer = layer_report(
+        network, params, x, rng=rng, surrogate=False, effort=effort, only=_those(only, LAYER_LAWS), check=check
+    )
     try:
         out = subject.forward(given, x)[0]
     except Exception:  # the report of the layer says it
         return of_layer
-    of_loss = loss_report(loss, out, targets, rng=rng, effort=effort, only=_those(only, LOSS_LAWS))
+    of_loss = loss_report(loss, out, targets, rng=rng, effort=effort, only=_those(only, LOSS_LAWS), check=check)
 
     def value(x: Any, params: Any, targets: Any) -> Any:
         return loss.forward(subject.forward(params, x)[0], targets)[0]
@@ -144,7 +163,7 @@ def network_report(
         return Report((*of_layer.verdicts, *of_loss.verdicts, lost))
     given, x, targets = in_native_order((given, x, targets))
     laws = {name: partial(law, subject) for name, law in chosen(NETWORK_LAWS, only).items()}
-    of_both = verdicts_of("check_network", laws, loss, given, x, targets, rng=rng)
+    of_both = verdicts_of(check, laws, loss, given, x, targets, rng=rng)
     of_layers = LAYER_LAWS | QUICK_FORMS if quick else LAYER_LAWS
     placed = with_places(of_both, subject, given, x, rng, of_layers)
     if placed == of_both and any(each.wrong and each.law == "network_gradient" for each in placed):
@@ -198,7 +217,7 @@ def _of_its_library(layer: Any, name: str, value: Any) -> Any:
 
     def moved(leaf: Any) -> Any:
         own = library and library_name(leaf).removesuffix("lib") == library and "bfloat16" not in str(leaf.dtype)
-        return in_numpy(f"check_layer: {name}", leaf) if own else leaf
+        return in_numpy(name, leaf) if own else leaf
 
     return tree.map(moved, value) if library else value
 
