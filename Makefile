@@ -44,6 +44,7 @@ EXAMPLES := adder mnist_convnet mnist_recurrent diabetes smile
 examples: $(addprefix example-,$(or $(NAME),$(EXAMPLES)))
 
 example-%: $(VENV)/examples
+	@test -f examples/$*.py || { echo "examples/ has no program $*: NAME is one of $(EXAMPLES)"; exit 2; }
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python examples/$*.py $(if $(and $(DATA),$(findstring mnist,$*)),--data $(DATA)) $(OPTIONS)
 
 CHROMIUM ?= $(shell command -v chromium)

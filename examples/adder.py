@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from gpt import Params, gpt, init, write
-from program import Ending, carry_out, records, refuse, whole, with_options, write_picture
+from gpt import Params, generate, gpt, init
+from program import Ending, carry_out, count, families, records, refuse, with_options, write_picture
 
 from chainrule import Labels, Run, Weighted, adamw, clip_by_global_norm, prediction, schedules
 from chainrule import softmax_cross_entropy, train, weighted
@@ -23,7 +23,7 @@ from chainrule.training.train import Runs
 
 WIDTH, HEADS, BLOCKS, BATCH = 64, 4, 2, 128
 SIGNS, RESULT, UNSEEN = "0123456789+=", 8, 10_000  # a result begins at place 8
-LENGTH, SAMPLE = 64, 60  # of the pieces of a text, and of what is written to show
+LENGTH, SAMPLE, DRAWN = 64, 60, 24  # of the pieces of a text, of what is written to show, and of what is drawn
 
 network, loss = gpt(HEADS, BLOCKS), weighted(softmax_cross_entropy)
 Dots: TypeAlias = tuple[Sequence[int], Sequence[int]]
@@ -59,7 +59,7 @@ def asked(tokens: Labels, first: int) -> tuple[Labels, Weighted[Labels]]:
 def add(options: argparse.Namespace) -> Ending:
     """Learn to add, and tell how well."""
     rng = np.random.default_rng(options.seed)
-    tokens, tests = map(sums, shown_and_unseen(rng, BATCH * options.steps))
+    tokens, tests = map(sums, train_and_test(rng, BATCH * options.steps))
     params = init(rng, len(SIGNS), tokens.shape[1] - 1, WIDTH, BLOCKS)
     for run in learn(options, params, tokens, BATCH, RESULT):
         params, share, text = run.params, *answers(run.params, tests[:500])
@@ -71,7 +71,7 @@ def add(options: argparse.Namespace) -> Ending:
     return figure, lambda: draw(options.picture, params, asked_for, SIGNS, RESULT, carried)
 
 
-def shown_and_unseen(rng: np.random.Generator, n: int) -> tuple[Labels, Labels]:
+def train_and_test(rng: np.random.Generator, n: int) -> tuple[Labels, Labels]:
     """Pairs a, b as numbers 1000 a + b: n to be shown, and those that are not, nor the other way round."""
     unseen, free = rng.choice(1_000_000, UNSEEN, replace=False), np.ones((1000, 1000), bool)
     a, b = np.divmod(unseen, 1000)
@@ -95,7 +95,7 @@ def sums(pairs: Labels) -> Labels:
 
 def answers(params: Params, tests: Labels) -> tuple[float, str]:
     """The share of sums (n, 12) whose results the network writes as they are, and how it writes the first."""
-    results = islice(write(network, params, tests[:, :RESULT], np.random.default_rng(0)), 4)
+    results = islice(generate(network, params, tests[:, :RESULT], np.random.default_rng(0)), 4)
     written = np.concatenate([tests[:, :RESULT], *(digit[:, None] for digit in results)], axis=1)
     return float((written == tests).all(axis=1).mean()), "".join(SIGNS[token] for token in written[0])
 
@@ -110,12 +110,12 @@ def continue_text(options: argparse.Namespace) -> Ending:
     params = init(rng, len(letters), LENGTH, WIDTH, BLOCKS)
     for run in learn(options, params, shown, 64):
         params, draws = run.params, np.random.default_rng(options.seed)
-        text = islice(write(network, params, prompt[None], draws, options.temperature), SAMPLE)
+        text = islice(generate(network, params, prompt[None], draws, options.temperature), SAMPLE)
         sample = "".join(letters[token[0]] for token in text)
         print(f"{so_far(run)}   {options.prompt + sample!r}", flush=True)
-    figure = f"loss {foreseen(params, tests):.4f} of {LENGTH * len(tests)} unseen characters"
+    figure = f"loss {held_out_loss(params, tests):.4f} of {LENGTH * len(tests)} unseen characters"
     if len(prompt) > 1:
-        return figure, lambda: draw(options.picture, params, prompt[-LENGTH:], letters, 1)
+        return figure, lambda: draw(options.picture, params, prompt[-DRAWN:], letters, 1)
     return figure, lambda: print("no picture: it takes a prompt of two characters or more")
 
 
@@ -125,7 +125,7 @@ def in_numbers(text: str, letters: Sequence[str]) -> Labels:
     return np.fromiter(map(places.__getitem__, text), np.min_scalar_type(len(letters)), len(text))
 
 
-def foreseen(params: Params, pieces: Labels) -> float:
+def held_out_loss(params: Params, pieces: Labels) -> float:
     """The loss of all characters of pieces (n, t) but the first of each; of some at a time, for a pass takes memory."""
     parts = np.array_split(pieces, 1 + len(pieces) // 200)
     losses = [loss.forward(prediction(network)(params, x), targets)[0] for x, targets in (asked(p, 1) for p in parts)]
@@ -140,13 +140,14 @@ def draw(path: Path, params: Params, tokens: Labels, signs: Sequence[str], first
         print("no picture, for want of matplotlib: pip install 'chainrule[examples]'")
         return
     _, (_, (_, blocks, _, _)) = network.forward(params, tokens[None, :-1])
-    text = [signs[token] for token in tokens]
+    text = [sign if sign.isprintable() else repr(sign)[1:-1] for sign in (signs[token] for token in tokens)]
+    font = {"fontfamily": families()}
     figure: Any = Figure(figsize=(14, 5), layout="constrained")
     for i, (row, (((_, looks),), _)) in enumerate(zip(figure.subplots(BLOCKS, HEADS), blocks, strict=True), start=1):
         for axes, weights in zip(row, looks.p[0][0], strict=True):
             axes.imshow(weights[first - 1 :], cmap="Blues", vmin=0, vmax=1, aspect="auto")
-            axes.set_xticks(range(len(text) - 1), text[:-1])
-            axes.set_yticks(range(len(text) - first), text[first:])
+            axes.set_xticks(range(len(text) - 1), text[:-1], **font)
+            axes.set_yticks(range(len(text) - first), text[first:], **font)
             axes.plot(*dots, "o", color="tab:orange", markersize=4)
         row[0].set_ylabel(f"block {i} writes")
     figure.supxlabel("and looks at" + " (dots: where it shows whether one is carried)" * any(dots))
@@ -157,7 +158,7 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options of the command line, with the text in the place of its file."""
     parser = with_options(__doc__, "adder.png")
     option = parser.add_argument
-    option("--steps", metavar="N", type=whole, default=1000, help="of training (default: %(default)s)")
+    option("--steps", metavar="N", type=count, default=1000, help="of training (default: %(default)s)")
     option("--text", metavar="FILE", type=Path, help="learn to continue this text, and not to add")
     option("--prompt", metavar="TEXT", help="what to continue, with --text (default: its first line)")
     option("--temperature", metavar="T", type=float, help="of what is written then (default: 0.5)")

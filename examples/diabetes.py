@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import frozen
-from program import Ending, agree, carry_out, keep, loaded, needed, refusals, whole, with_options, write_picture
+from program import Ending, agree, carry_out, count, keep, loaded, needed, refusals, with_options, write_picture
 
 from chainrule import Affine, Array, adamw, add, affine, mean_squared_error, prediction, record
 from chainrule import schedules, sequential, split, standardise, tanh, train
@@ -147,7 +147,7 @@ def draw(path: Path, names: list[str], x: Array, errors: Array, models: list[Pre
 
 def several(word: str) -> int:
     """An option that is a whole number from 2 on."""
-    if whole(word) < 2:
+    if count(word) < 2:
         raise argparse.ArgumentTypeError(f"must be 2 or more, got {word!r}")
     return int(word)
 

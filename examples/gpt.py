@@ -6,7 +6,7 @@
     logits = affine(layer_norm(x))                  for each place, what may come next
 
 Tokens are (n, t), logits (n, t, k). The model is `gpt`, for the arrays of any library; its gradients come from
-`training_step`, as those of every network here do. `write` continues a text token by token, in NumPy.
+`training_step`, as those of every network here do. `generate` continues a text token by token, in NumPy.
 
 In a forward pass all that later places need of an earlier one are its keys and values in each block, since attention is
 causal. They stand in the cache that `forward` returns, so the cache of the pass over a prompt *is* the memory to write
@@ -90,7 +90,7 @@ def look_back(params: Attention, past: Past, x: Array) -> tuple[Array, Past]:
     return prediction(affine)(params.out, (weights @ longer.v).reshape(n, heads * c)), longer
 
 
-def write(
+def generate(
     network: Network[Params], params: Params, tokens: Labels, rng: np.random.Generator, temperature: float = 0.0
 ) -> Iterator[Labels]:
     """Yield the token (n,) that comes next after tokens (n, t), then the one after it, and so on without an end.

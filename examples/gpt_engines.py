@@ -130,7 +130,9 @@ def batch(rng: np.random.Generator, n: int, length: int) -> Labels:
 
 def read_options(arguments: list[str] | None = None) -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     add = parser.add_argument
     add("--engine", nargs="+", choices=ENGINES, default=["numpy", "jax", "torch"], help="(default: numpy jax torch)")
     add("--device", choices=["cpu", "gpu"], default="cpu", help="of all but NumPy (default: cpu)")
@@ -150,14 +152,19 @@ def in_a_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+def remedy(error: Exception, engine: str) -> str:
+    """The command that installs a package that is missing."""
+    return f": pip install 'chainrule[{engine.partition('-')[0]}]'" if isinstance(error, ModuleNotFoundError) else ""
+
+
 def main(options: argparse.Namespace) -> None:
     """Train on each engine, and compare."""
     losses, times = dict[str, list[float]](), dict[str, float]()
-    for name in options.engine:
+    for name in dict.fromkeys(options.engine):
         try:
             steps = [*train(ENGINES[name](options), options)]
         except Exception as error:  # noqa: BLE001  # compilers have errors of their own; the other engines go on
-            print(f"{name} was not measured: {in_a_line(error)}", flush=True)
+            print(f"{name} was not measured: {in_a_line(error)}{remedy(error, name)}", flush=True)
             continue
         print(f"{name} took {sum(seconds for _, seconds in steps):.1f} s for {len(steps)} steps", flush=True)
         losses[name] = [loss for loss, _ in steps]
@@ -170,8 +177,14 @@ def main(options: argparse.Namespace) -> None:
     first, *others = losses
     off = [f"{name} {np.abs(np.subtract(losses[name], losses[first])).max():.1e}" for name in others]
     took = ", ".join(f"{name} {time:.3g}" for name, time in times.items())
-    print(f"losses differ from those of {first} by at most {', '.join(off) or 0}; ms a step: {took}")
+    beside = (
+        f"losses differ from those of {first} by at most {', '.join(off)}" if off else f"{first} was measured alone"
+    )
+    print(f"{beside}; ms a step: {took}")
 
 
 if __name__ == "__main__":
-    main(read_options())
+    try:
+        main(read_options())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from program import Ending, carry_out, needed, records, refusals, whole, with_options, write_picture
+from program import Ending, carry_out, count, images, needed, number_of_classes, records, with_options, write_picture
 
 from chainrule import Affine, Array, Convolution, Labels, Network, Run, Unit, accuracy, adamw, affine, convolution
 from chainrule import dropout, flatten, inference, initializers, max_pool, prediction, relu, schedules
 from chainrule import sequential, softmax_cross_entropy, split, train
-from chainrule.datasets import Dataset, digits, load_mnist
+from chainrule.datasets import Dataset
 from chainrule.optimizer import State
 from chainrule.training.progress import progress
 from chainrule.training.train import Runs
@@ -65,7 +65,7 @@ def init(rng: np.random.Generator, height: int, width: int, classes: int) -> Par
 def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
     """Train on the images of a data set, less a few that progress is measured on."""
     rng = np.random.default_rng(options.seed)
-    params = init(rng, *data.image_shape, classes=1 + int(data.train.labels.max()))
+    params = init(rng, *data.image_shape, classes=number_of_classes(data))
     watched, (x, labels) = split(rng, 1 / 60, pictures(data, data.train.x), data.train.labels)
     steps = max(1, options.epochs * -(-len(x) // BATCH))  # the last batch of an epoch has fewer
     rate = schedules.warmup(1 + steps // 20, schedules.cosine(RATE, 0.0, steps))
@@ -79,7 +79,7 @@ def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
     def following(start: Learned) -> Iterator[Learned]:
         run = start
         while run.epoch < options.epochs:
-            images = moved(np.random.default_rng((options.seed, run.epoch + 1)), x)  # each epoch moves them anew
+            images = shifted(np.random.default_rng((options.seed, run.epoch + 1)), x)  # each epoch moves them anew
             epoch = runs(images, run.epoch + 1, run)
             for run in epoch:
                 yield run
@@ -90,7 +90,7 @@ def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
     return records(options, (x, labels), runs(x, 0).start, shown)
 
 
-def moved(rng: np.random.Generator, x: Array) -> Array:
+def shifted(rng: np.random.Generator, x: Array) -> Array:
     """Each image (n, height, width, 1) where it is or a pixel further, in any direction: it is the same digit."""
     around = np.pad(x[..., 0], ((0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(around, x.shape[1:3], axis=(1, 2))
@@ -157,7 +157,7 @@ def read_options() -> argparse.Namespace:
     """The options of the command line."""
     parser = with_options(__doc__, "mnist_convnet.png")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the files of MNIST, or others in its form")
-    parser.add_argument("--epochs", type=whole, help="how often to see all images (default: 8, of the small digits 40)")
+    parser.add_argument("--epochs", type=count, help="how often to see all images (default: 8, of the small digits 40)")
     options = parser.parse_args()
     if options.epochs is None:
         options.epochs = 8 if options.data else 40
@@ -166,8 +166,7 @@ def read_options() -> argparse.Namespace:
 
 def main(options: argparse.Namespace) -> Ending:
     """Train and test, as the options say."""
-    with refusals():
-        data = load_mnist(options.data) if options.data else digits()
+    data = images(options.data, 4)
     *_, run = learn(data, options)
     x, labels = pictures(data, data.test.x), data.test.labels
     logits = scores(run.params, x)

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from program import Ending, carry_out, needed, records, refusals, whole, with_options, write_picture
+from program import Ending, carry_out, count, images, needed, number_of_classes, records, with_options, write_picture
 
 from chainrule import Affine, Array, Labels, Lstm, Run, Unit, accuracy, adamw, affine, clip_by_global_norm, last
 from chainrule import lstm, prediction, schedules, sequential, softmax, softmax_cross_entropy, split, train
-from chainrule.datasets import Dataset, digits, load_mnist
+from chainrule.datasets import Dataset
 from chainrule.optimizer import State
 from chainrule.training.progress import progress
 from chainrule.training.train import Runs
@@ -41,7 +41,7 @@ network = sequential(lstm, last, affine)
 def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
     """Train on the images of a data set, less a few that progress is measured on."""
     rng = np.random.default_rng(options.seed)
-    classes = 1 + int(data.train.labels.max())
+    classes = number_of_classes(data)
     params = (Lstm.init(rng, data.image_shape[1], CELLS), (), Affine.init(rng, CELLS, classes))
     watched, seen = split(rng, 1 / 60, by_row(data, data.train.x), data.train.labels)
     steps = max(1, options.epochs * -(-len(seen[0]) // BATCH))  # the last batch of an epoch has fewer
@@ -61,22 +61,22 @@ def by_row(data: Dataset, x: Array) -> Array:
     return x.reshape(-1, *data.image_shape)
 
 
-def opinions(params: Params, x: Array) -> Array:
+def probabilities_by_row(params: Params, x: Array) -> Array:
     """The probability of each digit after each row, (n, height, k), of some images at a time."""
     predict = prediction(sequential(lstm, affine, softmax))
     reader, _, judge = params
     return np.concatenate([predict((reader, judge, ()), some) for some in np.array_split(x, 1 + len(x) // 1000)])
 
 
-def draw(path: Path, x: Array, labels: Labels, believed: Array) -> None:
+def draw(path: Path, x: Array, labels: Labels, p: Array) -> None:
     """Draw images beside what the network takes them for after each row, and how soon it is right."""
     figure: Any = Figure(figsize=(12, 7), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(3, 2))
     upper.suptitle("What it takes a digit for, row after row: it sees the image from the top")
-    (height, width), k = x.shape[1:], believed.shape[-1]
+    (height, width), k = x.shape[1:], p.shape[-1]
     wide = -(-width // k)  # pixels for each digit
-    for axes, i in zip(upper.subplots(2, 5).ravel(), slow(labels, believed), strict=False):
-        shown = np.hstack([x[i], np.full((height, 1), np.nan, x.dtype), believed[i].repeat(wide, axis=1)])
+    for axes, i in zip(upper.subplots(2, 5).ravel(), slow(labels, p), strict=False):
+        shown = np.hstack([x[i], np.full((height, 1), np.nan, x.dtype), p[i].repeat(wide, axis=1)])
         axes.imshow(shown, cmap="gray_r", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks([width + (digit + 0.5) * wide + 0.5 for digit in range(k)], range(k), fontsize="small")
         axes.set_yticks([])
@@ -84,17 +84,17 @@ def draw(path: Path, x: Array, labels: Labels, believed: Array) -> None:
         axes.spines[:].set_visible(False)
         axes.get_xticklabels()[labels[i]].set(color="tab:red", fontweight="bold")
     axes = lower.subplots()
-    axes.plot(range(1, height + 1), (believed.argmax(axis=-1) == labels[:, None]).mean(axis=0), "o-")
+    axes.plot(range(1, height + 1), (p.argmax(axis=-1) == labels[:, None]).mean(axis=0), "o-")
     axes.set(title="How many it reads rightly", xlabel="rows that it has seen", ylim=(0, 1.02), xlim=(1, height))
     axes.grid(alpha=0.3)
     write_picture(figure, path)
 
 
-def slow(labels: Labels, believed: Array) -> Labels:
+def slow(labels: Labels, p: Array) -> Labels:
     """One image of each digit, the one that it changed its mind about most, and was right about in the end."""
-    moves = np.abs(np.diff(believed, axis=1)).sum(axis=(1, 2))
-    right = believed[:, -1].argmax(axis=-1) == labels
-    found = [np.flatnonzero(right & (labels == digit)) for digit in range(believed.shape[-1])]
+    moves = np.abs(np.diff(p, axis=1)).sum(axis=(1, 2))
+    right = p[:, -1].argmax(axis=-1) == labels
+    found = [np.flatnonzero(right & (labels == digit)) for digit in range(p.shape[-1])]
     return np.array([rows[moves[rows].argmax()] for rows in found if len(rows)])
 
 
@@ -102,7 +102,7 @@ def read_options() -> argparse.Namespace:
     """The options of the command line."""
     parser = with_options(__doc__, "mnist_recurrent.png")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the files of MNIST, or others in its form")
-    parser.add_argument("--epochs", type=whole, help="how often to see all images (default: 5, of the small digits 60)")
+    parser.add_argument("--epochs", type=count, help="how often to see all images (default: 5, of the small digits 60)")
     options = parser.parse_args()
     if options.epochs is None:
         options.epochs = 5 if options.data else 60
@@ -111,13 +111,12 @@ def read_options() -> argparse.Namespace:
 
 def main(options: argparse.Namespace) -> Ending:
     """Train and test, as the options say."""
-    with refusals():
-        data = load_mnist(options.data) if options.data else digits()
+    data = images(options.data, 1)
     *_, run = learn(data, options)
     x, labels = by_row(data, data.test.x), data.test.labels
-    believed = opinions(run.params, x)
-    right = accuracy(believed[:, -1], labels)
-    return f"accuracy {right:.4f} of {len(x)} unseen digits", lambda: draw(options.picture, x, labels, believed)
+    p = probabilities_by_row(run.params, x)
+    right = accuracy(p[:, -1], labels)
+    return f"accuracy {right:.4f} of {len(x)} unseen digits", lambda: draw(options.picture, x, labels, p)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import reduce
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
@@ -16,10 +17,18 @@ import numpy as np
 from attrs import evolve, frozen
 
 from chainrule import Run, load, record, save, tree
+from chainrule.datasets import Dataset, digits, load_mnist
+from chainrule.demo.extras import one_thread
 
 P = TypeVar("P")
 S = TypeVar("S")
 T = TypeVar("T")
+
+MOST = 100_000
+"""Epochs, steps and splits: more of them would take days."""
+
+FONTS = "DejaVu Sans", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "Arial Unicode MS"
+"""For Latin letters, which come with matplotlib, and for Chinese ones on any system."""
 
 Ending: TypeAlias = tuple[str, Callable[[], None]]
 """The figure that a program is about, and a function that draws its picture."""
@@ -84,7 +93,8 @@ def loaded(path: Path, like: T, other: str) -> T:
     except ValueError as error:
         if "does not fit" not in str(error):
             raise
-        raise ValueError(f"{path} is of another {other}: {error}") from None
+        why = str(error).partition(": missing")[0]  # what is missing may be a hundred arrays
+        raise ValueError(f"{path} is of another {other}: {why}") from None
 
 
 def agree(path: Path, option: str, theirs: int, ours: int) -> None:
@@ -98,6 +108,22 @@ def keep(path: Path | None, tree: object) -> None:
     if path:
         with refusals():
             save(path, tree)
+
+
+def images(folder: Path | None, least: int) -> Dataset:
+    """MNIST, or other images in its files, or else the small digits that come along; of so many pixels each way."""
+    with refusals():
+        data = load_mnist(folder) if folder else digits()
+        if not (len(data.train.x) and len(data.test.x)):
+            raise ValueError(f"{folder} has no images to learn from, or none to test on")
+        if min(data.image_shape) < least:
+            raise ValueError(f"{folder} has images of {data.image_shape} pixels: {least} each way are needed")
+    return data
+
+
+def number_of_classes(data: Dataset) -> int:
+    """The labels are below it."""
+    return 1 + max(int(part.labels.max()) for part in (data.train, data.test))
 
 
 def needed(module: str) -> Any:
@@ -126,6 +152,13 @@ def whole(word: str) -> int:
     return int(word)
 
 
+def count(word: str) -> int:
+    """An option that says how many, of what takes time and memory."""
+    if whole(word) > MOST:
+        raise argparse.ArgumentTypeError(f"must be at most {MOST}, got {word!r}")
+    return int(word)
+
+
 def file(word: str) -> Path:
     """An option that is a file to write."""
     path = Path(word)
@@ -139,9 +172,15 @@ def file(word: str) -> Path:
 def picture(word: str) -> Path:
     """An option that is a picture to write."""
     path = file(word)
-    if path.suffix not in {".png", ".svg", ".pdf"}:
+    if path.suffix.lower() not in {".png", ".svg", ".pdf"}:
         raise argparse.ArgumentTypeError(f"must end in .png, .svg or .pdf, got {word!r}")
     return path
+
+
+def families() -> list[str]:
+    """The families of fonts that are here: of each character, matplotlib takes the first that has it."""
+    there: set[str] = set(needed("matplotlib.font_manager").get_font_names())
+    return [name for name in FONTS if name in there]
 
 
 def write_picture(figure: Any, path: Path) -> None:
@@ -172,18 +211,29 @@ def refuse(why: object) -> NoReturn:
 
 
 def carry_out(work: Callable[[argparse.Namespace], Ending], options: argparse.Namespace) -> None:
-    """Work as the options say, draw, and print the figure as the last line, drawn or not; Ctrl-C ends it."""
+    """Work as the options say, on one core, draw, and print the figure as the last line, drawn or not; Ctrl-C ends it.
+
+    So does a reader who closes the pipe, as `head` does.
+    """
+    if options.save and options.save == options.picture:
+        refuse(f"--save and --picture are both {options.save}")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a text may have characters that a terminal has not
     began = time.perf_counter()
     try:
-        figure, draw = work(options)
+        with one_thread():
+            figure, draw = work(options)
         try:
             draw()
         finally:
-            print(f"{figure}, {time.perf_counter() - began:.0f} s")
+            print(f"{figure}, {time.perf_counter() - began:.0f} s", flush=True)
     except KeyboardInterrupt:
         if options.save and options.save.exists():
             print(f"broken off: the same command goes on from {options.save}", file=sys.stderr)
         raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at its end
+        raise SystemExit(141) from None
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from program import Ending, carry_out, needed, records, whole, with_options, write_picture
+from program import Ending, carry_out, count, needed, records, with_options, write_picture
 
 from chainrule import Affine, Array, Run, Unit, adamw, affine, mean_squared_error, prediction, repeated, residual
 from chainrule import schedules, sequential, silu, train
@@ -125,7 +125,7 @@ def draw(path: Path, flowing: Array) -> None:
 def read_options() -> argparse.Namespace:
     """The options of the command line."""
     parser = with_options(__doc__, "smile.png")
-    parser.add_argument("--epochs", type=whole, default=6, help="how often to see all lines (default: 6)")
+    parser.add_argument("--epochs", type=count, default=6, help="how often to see all lines (default: 6)")
     return parser.parse_args()
 
 

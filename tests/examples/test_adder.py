@@ -20,9 +20,9 @@ from examples.programs import is_picture
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def program(*options: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def program(*options: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The example as a program of its own, in a folder."""
-    paths = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)} | environment
     call = [sys.executable, str(EXAMPLES / "adder.py"), *options]
     return subprocess.run(call, cwd=folder, env=paths, capture_output=True, check=False, text=True, timeout=300)
 
@@ -50,7 +50,7 @@ def test_each_place_with_the_cache_has_the_logits_of_the_whole_pass(dtype: str, 
 
 def test_writing_goes_on_beyond_the_last_place_with_what_was_written_last() -> None:
     network, (params, tokens) = gpt.gpt(4, 2), some("float64", n=2, length=8)
-    written = np.stack([*islice(gpt.write(network, params, tokens[:, :5], np.random.default_rng(0)), 12)], axis=1)
+    written = np.stack([*islice(gpt.generate(network, params, tokens[:, :5], np.random.default_rng(0)), 12)], axis=1)
     text = np.concatenate([tokens[:, :5], written], axis=1)
     read = [5, 6, 7, 8, *[5, 6, 7, 8] * 2]  # a ninth place there is not: the last five tokens are read again
     for place, length in enumerate(read, start=5):
@@ -61,7 +61,7 @@ def test_writing_goes_on_beyond_the_last_place_with_what_was_written_last() -> N
 def test_tokens_are_drawn_with_the_probabilities_of_the_temperature() -> None:
     network, (params, tokens) = gpt.gpt(4, 2), some("float64", n=1)
     many = np.repeat(tokens[:, :4], 20_000, axis=0)
-    drawn = next(gpt.write(network, params, many, np.random.default_rng(0), temperature=0.7))
+    drawn = next(gpt.generate(network, params, many, np.random.default_rng(0), temperature=0.7))
     scores = np.exp(prediction(network)(params, tokens[:, :4])[0, -1] / 0.7)
     share = np.bincount(drawn, minlength=7) / len(drawn)
     assert abs(share - scores / scores.sum()).max() < 5 * np.sqrt(0.25 / len(drawn))  # five standard deviations
@@ -139,7 +139,10 @@ def test_the_loss_of_many_pieces_is_that_of_one_pass_in_a_part_of_its_memory() -
     whole, (x, targets) = prediction(adder.network), adder.asked(pieces, 1)
     peaks = list[int]()
     losses = list[float]()
-    for measure in (lambda: adder.foreseen(params, pieces), lambda: adder.loss.forward(whole(params, x), targets)[0]):
+    for measure in (
+        lambda: adder.held_out_loss(params, pieces),
+        lambda: adder.loss.forward(whole(params, x), targets)[0],
+    ):
         tracemalloc.start()
         losses.append(float(measure()))
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -167,8 +170,27 @@ def test_of_a_longer_prompt_the_end_is_drawn_and_of_one_character_nothing(
     assert not (tmp_path / "heads.png").exists()
 
 
+def test_a_text_in_any_script_is_learned_and_drawn(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("天行健，\t君子以自强不息。" * 100, "utf-8")
+    call = program("--text", "text", "--steps=1", "--picture=heads.svg", folder=tmp_path, PYTHONIOENCODING="ascii")
+    assert call.returncode == 0, call.stderr
+    assert r"\u5929\u884c\u5065" in call.stdout
+    assert "\\t" in (tmp_path / "heads.svg").read_text("utf-8")
+
+
+def test_a_reader_may_close_the_pipe(tmp_path: Path) -> None:
+    call = [sys.executable, str(EXAMPLES / "adder.py"), "--steps=3"]
+    with subprocess.Popen(call, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 141
+
+
 def test_no_sum_is_shown_that_is_asked_for_in_either_order() -> None:
-    shown, unseen = adder.shown_and_unseen(np.random.default_rng(0), 192_000)
+    shown, unseen = adder.train_and_test(np.random.default_rng(0), 192_000)
     assert len(np.unique(shown)) == 192_000
     assert len(np.unique(unseen)) == 10_000
     a, b = np.divmod(unseen, 1000)
@@ -181,6 +203,7 @@ def test_no_sum_is_shown_that_is_asked_for_in_either_order() -> None:
         ("--steps 0", "--steps must be positive"),
         ("--seed -1", "argument --seed: must be a whole number, got '-1'"),
         ("--steps many", "argument --steps: must be a whole number, got 'many'"),
+        ("--steps 100001", "argument --steps: must be at most 100000, got '100001'"),
         ("--steps 7999", "--steps: there are no more than 98"),
         ("--picture adder.doc", "argument --picture: must end in .png, .svg or .pdf, got 'adder.doc'"),
         ("--picture no/adder.png", "argument --picture: must be a file in a folder that is there, got 'no/adder.png'"),

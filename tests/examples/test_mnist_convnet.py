@@ -37,16 +37,16 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_bits(tmp_path: Path) -> N
     assert tree.equal(end, unbroken)
 
 
-def test_images_are_not_moved_before_the_first_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_not_shifted_before_the_first_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     convnet = functions("mnist_convnet")
-    monkeypatch.delattr(convnet, "moved")
+    monkeypatch.delattr(convnet, "shifted")
     assert next(convnet.learn(digits(), Namespace(seed=0, epochs=1, save=None))).step == 0
 
 
-def test_images_are_moved_by_a_pixel_at_most() -> None:
+def test_images_are_shifted_by_a_pixel_at_most() -> None:
     x = np.zeros((200, 4, 5, 1), np.float32)
     x[:, 1, 2] = 1
-    found = functions("mnist_convnet").moved(np.random.default_rng(0), x)
+    found = functions("mnist_convnet").shifted(np.random.default_rng(0), x)
     assert found.shape == x.shape
     places = {(int(row), int(column)) for _, row, column, _ in np.argwhere(found)}
     assert places == {(row, column) for row in (0, 1, 2) for column in (1, 2, 3)}

@@ -9,6 +9,7 @@ from typing import Any
 import program
 import pytest
 from attrs import evolve
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from chainrule import Run, save, tree
 from chainrule.datasets import digits
@@ -36,6 +37,48 @@ def test_a_file_of_other_data_is_refused(example: str, tmp_path: Path) -> None:
     start(example, tmp_path / "run")
     found = refusal(example, "--epochs=1", "--data=.", "--save=run", folder=tmp_path)
     assert found.endswith("run is of another --data or program: it has learned from other data")
+
+
+@pytest.mark.parametrize("example", ["mnist_convnet", "mnist_recurrent"])
+def test_images_may_have_labels_that_are_tested_alone(example: str, tmp_path: Path) -> None:
+    data = digits()
+    few = data.train.labels < 5
+    part = evolve(data.train, x=data.train.x[few], labels=data.train.labels[few])
+    write_mnist(tmp_path, evolve(data, train=part), train=300, test=50)
+    assert ran(example, "--data=.", "--epochs=1", folder=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("example", ["mnist_convnet", "mnist_recurrent"])
+@pytest.mark.parametrize(("train", "test"), [(0, 10), (300, 0)])
+def test_images_to_learn_from_and_to_test_on_are_needed(example: str, train: int, test: int, tmp_path: Path) -> None:
+    write_mnist(tmp_path, digits(), train, test)
+    said = refusal(example, "--data=.", folder=tmp_path)
+    assert said.endswith(". has no images to learn from, or none to test on")
+
+
+def test_two_pools_take_images_of_four_pixels_each_way(tmp_path: Path) -> None:
+    data = digits()
+    train, test = (evolve(part, x=part.x[:, :12]) for part in (data.train, data.test))
+    write_mnist(tmp_path, evolve(data, train=train, test=test, image_shape=(4, 3)), train=300, test=10)
+    said = refusal("mnist_convnet", "--data=.", folder=tmp_path)
+    assert said.endswith(". has images of (4, 3) pixels: 4 each way are needed")
+
+
+def test_the_work_is_done_on_one_core(tmp_path: Path) -> None:
+    seen = list[int]()
+
+    def work(options: Namespace) -> program.Ending:
+        seen.extend(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas")
+        return "done", lambda: None
+
+    with threadpool_limits(2, user_api="blas"):
+        program.carry_out(work, Namespace(save=None, picture=tmp_path / "a.png"))
+    assert set(seen) == {1}
+
+
+def test_a_run_and_a_picture_are_two_files(tmp_path: Path) -> None:
+    said = refusal("smile", "--save=a.png", "--picture=a.png", folder=tmp_path)
+    assert said == "smile.py: error: --save and --picture are both a.png"
 
 
 def test_a_mistake_in_training_is_not_taken_for_a_refusal(tmp_path: Path) -> None:
@@ -73,7 +116,7 @@ def test_the_rate_is_not_zero_before_the_last_step(example: str) -> None:
 def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
     start("smile", tmp_path / "run")
     found = refusal("mnist_recurrent", "--save=run", folder=tmp_path)
-    assert "run is of another --data or program: " in found
+    assert found.endswith("run is of another --data or program: load: run does not fit like")
 
 
 @pytest.mark.parametrize("example", [*TRAINED, "diabetes"])
@@ -101,7 +144,8 @@ def test_a_package_that_is_missing_is_named_with_its_extra(
 def test_a_picture_has_the_form_of_its_name(tmp_path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415  # an extra
 
-    for name, begin in (("a.svg", b"<?xml"), ("a.pdf", b"%PDF"), ("a.png", b"\x89PNG")):
+    for name, begin in (("a.svg", b"<?xml"), ("a.pdf", b"%PDF"), ("a.PNG", b"\x89PNG")):
+        assert program.picture(str(tmp_path / name)).name == name
         program.write_picture(Figure(), tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(begin)
 

@@ -56,7 +56,7 @@ def test_records_pass_through_and_each_is_a_line(capfd: pytest.CaptureFixture[st
         "epoch 2/2   step 4   loss 0.0000   held out: loss 0.0000",
     ]
     list(progress(runs(every=1)))
-    assert capfd.readouterr().err.splitlines()[0] == "epoch 0/2   step 1   loss 1.0000"
+    assert capfd.readouterr().err.splitlines()[0] == "epoch 1/2   step 1   loss 1.0000"
 
 
 def test_a_line_is_written_before_the_next_epoch_begins(capfd: pytest.CaptureFixture[str]) -> None:

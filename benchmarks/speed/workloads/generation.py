@@ -1,4 +1,4 @@
-"""The speed at which a GPT writes: `write` of `examples/gpt.py` beside torch's, eager, with a cache of keys and values.
+"""The speed of `generate` of `examples/gpt.py` beside that of torch's, eager, with a cache of keys and values.
 
 Both read a prompt and add the likeliest token until all places are taken: in float32, with one thread.
 """
@@ -30,11 +30,11 @@ SIZES: tuple[Size, ...] = ((1, 128, 64, 4), (64, 128, 64, 4))
 
 
 def ours(size: Size, params: gpt.Params, prompt: Labels) -> Loop:
-    """`write`."""
+    """`generate`."""
     network, rng = gpt.gpt(size[3], BLOCKS), np.random.default_rng(0)
 
     def written() -> Labels:
-        return np.stack([*islice(gpt.write(network, params, prompt, rng), size[1] - PROMPT)], axis=1)
+        return np.stack([*islice(gpt.generate(network, params, prompt, rng), size[1] - PROMPT)], axis=1)
 
     return calls(written, read=lambda tokens: (tokens, []))
 

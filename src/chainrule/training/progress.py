@@ -64,7 +64,7 @@ def _shown(runs: Runs[P, S]) -> Iterator[Run[P, S]]:
             if shown is not None:
                 shown.show(run.epoch, figures(run))
             elif sys.stderr is not None:
-                sys.stderr.write(f"epoch {run.epoch}/{runs.epochs}   {figures(run)}\n")
+                sys.stderr.write(f"epoch {run.epoch + (run.place > 0)}/{runs.epochs}   {figures(run)}\n")
                 sys.stderr.flush()
             yield run
     finally:
