@@ -27,7 +27,7 @@ T = TypeVar("T")
 MOST = 100_000
 """Epochs, steps and splits: more of them would take days."""
 
-FONTS = "DejaVu Sans", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "Arial Unicode MS"
+FONTS = "DejaVu Sans", "Noto Sans CJK SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC"
 """For Latin letters, which come with matplotlib, and for Chinese ones on any system."""
 
 Ending: TypeAlias = tuple[str, Callable[[], None]]

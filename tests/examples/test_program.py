@@ -3,13 +3,13 @@
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import program
 import pytest
 from attrs import evolve
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from chainrule import Run, save, tree
 from chainrule.datasets import digits
@@ -65,13 +65,14 @@ def test_two_pools_take_images_of_four_pixels_each_way(tmp_path: Path) -> None:
 
 
 def test_the_work_is_done_on_one_core(tmp_path: Path) -> None:
+    threadpoolctl: Any = import_module("threadpoolctl")  # which has no types
     seen = list[int]()
 
     def work(options: Namespace) -> program.Ending:
-        seen.extend(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas")
+        seen.extend(each["num_threads"] for each in threadpoolctl.threadpool_info() if each["user_api"] == "blas")
         return "done", lambda: None
 
-    with threadpool_limits(2, user_api="blas"):
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
         program.carry_out(work, Namespace(save=None, picture=tmp_path / "a.png"))
     assert set(seen) == {1}
 
