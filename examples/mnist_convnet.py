@@ -157,10 +157,10 @@ def read_options() -> argparse.Namespace:
     """The options of the command line."""
     parser = with_options(__doc__, "mnist_convnet.png")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the files of MNIST, or others in its form")
-    parser.add_argument("--epochs", type=count, help="how often to see all images (default: 8, of the small digits 40)")
+    parser.add_argument("--epochs", type=count, help="how often to see all images (default: 6, of the small digits 40)")
     options = parser.parse_args()
     if options.epochs is None:
-        options.epochs = 8 if options.data else 40
+        options.epochs = 6 if options.data else 40
     return options
 
 
