@@ -62,6 +62,8 @@ def layer_report(
     given, x = (_of_its_library(layer, f"{check}: {name}", value) for name, value in (("params", given), ("x", x)))
     _expect_arrays(check, OF_AS_LAYER, params=given, x=x)
     _expect_floats(check, given)
+    if isinstance(layer, Layer):
+        _refuse_bfloat16(f"{check}: x", x)
     if isinstance(layer, Layer) and x.dtype.kind in "biu":
         what = f"{check}: x must be an array of floats, got {describe(x)}"
         raise TypeError(f"{what}: what has no derivative, such as tokens, is the x of an Encoder")
@@ -255,12 +257,16 @@ def _expect_arrays(check: str, remedy: str = "convert it with np.asarray", **giv
 def _expect_floats(check: str, params: object) -> None:
     """Refuse parameters that have no derivative, an index or a mask, and dtypes that are none of NumPy's."""
     for path, leaf in tree.named_leaves(params):
-        if leaf.dtype.name == "bfloat16":
-            what = f"{check}: params{path} is {describe(leaf)}, which is no dtype of NumPy's"
-            raise TypeError(f"{what}: give float32, which holds the same numbers; check_against checks bfloat16")
+        _refuse_bfloat16(f"{check}: params{path}", leaf)
         if leaf.dtype.kind in "biu":
             what = f"{check}: params{path} must be an array of floats, got {describe(leaf)}"
             raise TypeError(f"{what}: bind what has no derivative to the functions, as with functools.partial")
+
+
+def _refuse_bfloat16(name: str, leaf: Array) -> None:
+    if leaf.dtype.name == "bfloat16":
+        what = f"{name} is {describe(leaf)}, which is no dtype of NumPy's"
+        raise TypeError(f"{what}: give float32, which holds the same numbers; check_against checks bfloat16")
 
 
 def _expect_array(x: object, name: str) -> None:

@@ -17,8 +17,8 @@ from chainrule.laws._of_kernels.yardstick import Judged, Truth, cancels, errors_
 from chainrule.laws.of_layers.layouts import MATRIX
 from chainrule.laws.trials.wording import plural
 
-COLUMNS = (31, 33, 65, 127, 130, 257, 1)
-"""Numbers of columns: odd ones, a little more than blocks have and a little less."""
+COLUMNS = (31, 33, 65, 127, 130, 257, 3, 1)
+"""Numbers of columns: odd ones, a little more than blocks have and a little less; few, of which one counts for much."""
 
 FEW_COLUMNS = (33, 130, 1)
 """The same where each is compiled anew."""
@@ -29,8 +29,8 @@ MANY = 3000
 CORNER = 129
 """Rows and columns that both leave a rest of one in their last blocks: tiles have a corner."""
 
-LENGTHS = (33, 65, 129)
-"""Lengths of the axes between rows and columns: one more than blocks have."""
+LENGTHS = (33, 65, 100, 129)
+"""Lengths of the axes between rows and columns: one more than blocks have, and one that leaves much of a block over."""
 
 FEW_LENGTHS = (33, 129)
 """The same where each is compiled anew."""

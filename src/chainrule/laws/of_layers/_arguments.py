@@ -18,7 +18,7 @@ from chainrule.laws.trials.wording import plural
 MOST_NUMBERS = 2**16
 """The most numbers in an array that is made for a check."""
 
-ROWS, LENGTHS, COLUMNS = (1, 33, 300), (16, 40), (1, 10, 65)
+ROWS, LENGTHS, COLUMNS = (1, 33, 300, 520), (16, 40), (1, 10, 65)
 """Numbers of rows, lengths of the axes between rows and columns, and numbers of columns without parameters."""
 
 
@@ -92,6 +92,7 @@ def _other_x(x: Array) -> Iterator[Other]:
             yield Other("of whole numbers", np.round(3 * x))
     yield Other("a thousandth as large", 1e-3 * x, 1e-3)
     if not in_unit:
+        yield Other("twenty times as large", 20 * x, 20.0)
         yield Other("a hundred times as large", 100 * x, 100.0)
     some = x.copy()
     some.flat[-1] = np.nan
@@ -101,7 +102,7 @@ def _other_x(x: Array) -> Iterator[Other]:
 def _of_rows(x: Array, rng: np.random.Generator) -> Iterator[Other]:
     if x.ndim:
         yield Other("with equal rows", np.repeat(x[:1], len(x), axis=0))
-        for rows in ROWS:
+        for rows in dict.fromkeys((*ROWS, x.shape[-1])):
             yield from _of_length(x, 0, rows, plural(rows, "row"), rng)
 
 

@@ -89,6 +89,17 @@ class BesideFloat64:
         units = cache(partial(rounding, exact, wide, rng, unit, copies=4 if trial.large else 8))
         return cls(trial, dout, results, right, least, units, exact)
 
+    def with_units_of(self, dout: Array, rng: np.random.Generator) -> "BesideFloat64":
+        """The same, with the units of rounding that results for another `dout` have, where these are larger."""
+        unit = float(np.finfo(self.dout.dtype).eps) / 2
+        others = partial(rounding, self.exact, in_float64(dout), rng, unit, copies=4 if self.trial.large else 8)
+
+        def larger() -> Fields:
+            own, other = self.units(), others()
+            return {name: np.maximum(leaf, other[name]) for name, leaf in own.items()}
+
+        return evolve(self, units=cache(larger))
+
     def verdicts(self, rng: np.random.Generator, at: str, allowed: Allowance) -> Iterator[Verdict]:
         dtype = self.dout.dtype
         may_overflow = not allowed.is_given and (allowed.may_overflow or self._beyond)

@@ -1,5 +1,6 @@
 """The derivative at a point that a law has chosen, which forward may refuse, and may take by accident."""
 
+import re
 from collections.abc import Callable, Container
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers.layouts import SINGULAR
 from chainrule.laws.trials.directions import Asked, by_directions, refuse
+from chainrule.laws.trials.junk import JUNK, empty_holds
 from chainrule.laws.trials.sizes import rms, same_but_for_ones
 from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured
 
@@ -28,6 +30,9 @@ ROUND_ABOUT = 2.0**-44
 """An error of a slope that is let pass at other x, of dout. Far out, x (1 + erf(x)) is a staircase whose steps are
 roundings of 1, which finite steps of x turn into slopes of 256 times as much; and so do multiples of it."""
 
+
+SHAPES_IN_TORCH = re.compile(r"(?:got|compatible with) \[([\d, ]+)\]")
+"""The shapes in the message with which torch refuses a gradient."""
 
 SQUEEZED = "is an axis of 1 squeezed away?"
 """The words for a gradient whose shape is that of its argument but for axes of one."""
@@ -58,6 +63,9 @@ class Unfit:
 
         That is no accident: an x that is broadcast, or of which a part is taken, has a result of other numbers.
         """
+        if self.error is not None:
+            found = [tuple(map(int, each.split(","))) for each in SHAPES_IN_TORCH.findall(str(self.error))]
+            return len(found) == 2 and same_but_for_ones(*found)
         return self.shape is not None and same_but_for_ones(self.shape, self._expected)
 
     @property
@@ -67,7 +75,8 @@ class Unfit:
     def verdict(self, law: str, case: str) -> Verdict:
         """The verdict that nothing can be told; that it is wrong, if forward treats an axis of one as any other."""
         if self.is_squeezed and self.trial.out.ndim == self.base.out.ndim:
-            note = f"{case}: has shape {self.shape}, expected {self._expected}: {SQUEEZED}"
+            what = f"has shape {self.shape}, expected {self._expected}" if self.error is None else str(self.error)
+            note = f"{case}: {what}: {SQUEEZED}"
             return Verdict(law, self.field, ok=False, note=note)
         if self.error is not None:
             found = f"backward raises {type(self.error).__name__}: {self.error}"
@@ -95,8 +104,20 @@ def judged_at(
     """The derivative at another x or other parameters, if the layer takes them and its values are finite.
 
     Fields of `but` are left out, and so is an answer of backward that does not fit, unless it counts, as a squeezed one
-    always does.
+    always does. What is not written shows: `np.empty` gives no memory with the right numbers by chance.
     """
+    with empty_holds(JUNK):
+        return _judged_at(law, base, other, rng, but, counts)
+
+
+def _judged_at(
+    law: str,
+    base: Trial,
+    other: Elsewhere,
+    rng: np.random.Generator,
+    but: Container[str],
+    counts: Callable[[Unfit], bool] | None,
+) -> list[Verdict]:
     trial = _taken(base.layer, base.params if other.params is None else other.params, other.x)
     if trial is None or not np.isfinite(trial.out).all() or not trial.out.size or _is_singular(trial, base):
         return []

@@ -76,6 +76,18 @@ def _last_is_one(dout: Array) -> Array:
     return made
 
 
+def _mostly_zeros(dout: Array) -> Array:
+    return np.where(np.arange(dout.size).reshape(dout.shape) % 10 == 1, dout, np.zeros_like(dout))
+
+
+def _balanced(dout: Array) -> Array:
+    """Rows that sum to 0, exactly: of whole numbers, the last balances the others."""
+    made = np.rint(8 * dout)
+    if dout.ndim:
+        made[..., -1:] -= made.sum(axis=-1, keepdims=True)
+    return made
+
+
 def _with_a(value: float, dout: Array) -> Array:
     made = dout.copy()
     made.flat[:1] = value
@@ -87,13 +99,17 @@ _HUGE: Kind = partial(np.multiply, 2.0**20)
 _SMALL: Kind = partial(np.multiply, 2.0**-40)
 
 ALIKE: Kind = partial(np.full_like, fill_value=0.75)
-"""Equal numbers."""
+ONES: Kind = np.ones_like
+"""Equal numbers, of which the derivative of a norm makes 0."""
 
 SCALED = (_LARGE, _SMALL)
 """Those of other calls for which numbers may be beyond the range of float16."""
 
 OF_CALLS: dict[str, Kind] = {
     "of zeros": np.zeros_like,
+    "of ones": ONES,
+    "mostly of zeros": _mostly_zeros,
+    "with rows that sum to 0": _balanced,
     "of one entry": _last_alone,
     "of negative numbers": _negative,
     "that is large": _LARGE,

@@ -46,6 +46,9 @@ WIDTHS = (("float32", 4e-9, 1e-6), ("float16", 1e-5, 2e-3), ("bfloat16", 2e-3, 2
 AT_LEAST = "at least"
 """The beginning of words where most entries are not known."""
 
+OUT_OF_RANGE = "nothing could be checked: numbers of this size are beyond what is compared: choose another x"
+"""The words where squares overflow or vanish, so that any error is allowed."""
+
 CANCELS = (
     "it is off by no more than numbers of the size of {dout} are rounded by: is 1 - y computed on the way for a y near "
     "1? Digits cancel there, which another form keeps, as with expm1 or log1p"
@@ -175,6 +178,8 @@ def _weighed(alone: Verdict, along: Verdict | None, at_kinks: Verdict | None) ->
     if alone.undecided and along is not None and along.ok and math.isfinite(along.power):
         return evolve(along, note=alone.note + "; a direction decides")
     power = alone.power if along is None or math.isnan(along.power) else min(alone.power, along.power)
+    if alone.ok and math.isinf(power) and alone.error > CANCELLED:
+        return evolve(alone, ok=False, undecided=True, power=math.nan, note=OUT_OF_RANGE)
     return evolve(alone, power=power)
 
 

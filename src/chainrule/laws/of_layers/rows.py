@@ -12,6 +12,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, index_of_largest, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.trials.directions import refuse
+from chainrule.laws.trials.junk import JUNK, empty_holds
 from chainrule.laws.trials.rounding import rounding
 from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.trial import Checked, Fields, Trial, couples_rows, draw, measured
@@ -114,12 +115,14 @@ def _of_some_rows(
     counts = np.bincount(which, minlength=len(dout)).reshape(-1, *[1] * (dout.ndim - 1))
     more = max(1.0, float(counts.max())) * (math.sqrt(len(which)) if trial.noise > NARROW else 1.0)
     try:
-        some = Trial.in_float64(trial.layer, trial.params, tree.map(partial(taken, which), trial.x))
         sums = trial.back(dout * counts)
+        with empty_holds(JUNK):
+            some = Trial.in_float64(trial.layer, trial.params, tree.map(partial(taken, which), trial.x))
     except Exception:
         return {}
     try:
-        results = some.results(dout[which])
+        with empty_holds(JUNK):
+            results = some.results(dout[which])
     except Exception as error:
         note = f"with {words} backward raises {type(error).__name__}: {error}"
         return {"dx": Verdict("independent_rows", "dx", ok=False, note=note, undecided=True, advice=refuse(trial))}

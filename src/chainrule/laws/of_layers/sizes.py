@@ -3,6 +3,7 @@
 import math
 import time
 from functools import partial
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,9 @@ axis also becomes as long as the other one: a square may be taken for its transp
 
 LONGEST = 257
 """One more than a byte counts, of the matrices that are tried last."""
+
+CHANNELS = (1, 2, 3, 9, 23, 33, 65, 129)
+"""Numbers of channels, where they stand before the positions."""
 
 FEW_LENGTHS = (33, 65, 1, 129)
 """Some of them, where less depends on a length: more than blocks have, and an axis that may be squeezed away."""
@@ -175,7 +179,7 @@ def _shapes(
         shapes += [(n, *x.shape[1:]) for n in (*COUPLED_ROWS, x.shape[-1])]
     if free and x.ndim > 1:
         shapes += [(*x.shape[:-1], k) for k in (*SIZES, x.shape[0])]
-        shapes += [] if couples_rows(layer, x) or x.ndim > 2 else [(33, 33)]
+        shapes += [] if couples_rows(layer, x) or x.ndim > 2 else [(33, 33), (1, 1)]
         if x.shape[-1] % 2 == 0 and not takes(layer, params, _spread(x, (*x.shape[:-1], 33), rng)):
             shapes += [(*x.shape[:-1], k) for k in EVEN]
     for axis in range(1, x.ndim - 1):
@@ -184,6 +188,8 @@ def _shapes(
         shapes += [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in lengths]
         rows = len(x) if couples_rows(layer, x) else min(2, len(x))
         shapes.append((rows, *x.shape[1:axis], LONG, *x.shape[axis + 1 :]))
+    if x.ndim > 2 and not couples_rows(layer, x):
+        shapes.append((x.shape[-1],) * x.ndim)  # rows may be taken for columns, or for steps of time
     return shapes
 
 
@@ -238,7 +244,43 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
                 takes_odd = takes_odd or (bool(found) and resized.k % 2 == 1)
             if takes_odd:
                 break
-    return verdicts if vectors else verdicts + _longest(base, x, lengths, np.random.default_rng(0))
+    found = [] if vectors else _longest(base, x, lengths, np.random.default_rng(0))
+    if not any(each.wrong for each in found):
+        found += _of_squares(base, x, lengths, rng) + _of_channels_first(base, x, rng)
+    return verdicts + found
+
+
+def _of_squares(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Generator) -> list[Verdict]:
+    """The faults where a matrix is a square, and x has as many rows and columns as that."""
+    if couples_rows(base.layer, x):
+        return []
+    made = [_resized(base.params, x, Resized(length, k, together=False), rng) for length, k in permutations(lengths, 2)]
+    found: list[Verdict] = []
+    for params, other in filter(None, made):
+        k = other.shape[-1]
+        square = _spread(x, (k, *other.shape[1:]), rng) if k != len(x) else other
+        case = f"for x {square.shape} and parameters with as many numbers as it has rows"
+        found += judged_at("other_sizes", base, Elsewhere(case, square, params), rng, counts=_never)
+    return _not_as_given(base, [each for each in found if each.wrong], rng)
+
+
+def _of_channels_first(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """The faults for other numbers of channels, where parameters go with axis 1 of x and of out."""
+    if x.ndim < 3 or base.out.ndim < 3 or x.shape[1] == x.shape[-1]:
+        return []
+    taken, made = x.shape[1], base.out.shape[1]
+    first = ((taken,), (made,), (made, taken), (taken, 1), (made, 1))
+    if not any(leaf.size > 1 and leaf.shape[:2] in first for leaf in tree.leaves(base.params)):
+        return []
+    for length, k in product(dict.fromkeys((taken, made)), CHANNELS):
+        resized = Resized(length, k, together=False, channels_first=True)
+        other = _resized(base.params, x, resized, rng) if k != length else None
+        if other is not None:
+            case = f"for x {other[1].shape} and parameters {resized.in_words(vectors=False)}"
+            found = judged_at("other_sizes", base, Elsewhere(case, other[1], other[0]), rng, counts=_never)
+            if any(each.wrong for each in found):
+                return _not_as_given(base, [each for each in found if each.wrong], rng)
+    return []
 
 
 def _longest(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Generator) -> list[Verdict]:
@@ -272,7 +314,8 @@ def _resized(params: Any, x: Array, resized: "Resized", rng: np.random.Generator
     """Parameters of another length and the x that fits them; None for too many numbers, or if a record refuses."""
     leaves = tree.leaves(params)
     made = [resized.leaf(leaf, rng) for leaf in leaves]
-    shape = (*x.shape[:-1], resized.of(x.shape[-1]))
+    axis = 1 if resized.channels_first else x.ndim - 1
+    shape = (*x.shape[:axis], resized.of(x.shape[axis]), *x.shape[axis + 1 :])
     if math.prod(shape) > MOST_NUMBERS or _numbers(made) > max(ENOUGH, _numbers(leaves)):
         return None
     try:
@@ -294,11 +337,15 @@ def _numbers(leaves: list[Array]) -> int:
 
 @frozen
 class Resized:
-    """Lengths of axes, of which one becomes another; and if they go together, its multiples likewise."""
+    """Lengths of axes, of which one becomes another; and if they go together, its multiples likewise.
+
+    The axes are the last two of a parameter and the last of x, or, of channels first, the first two and axis 1.
+    """
 
     length: int
     k: int
     together: bool = field(kw_only=True)
+    channels_first: bool = field(default=False, kw_only=True)
 
     def in_words(self, *, vectors: bool) -> str:
         """Words for parameters that have the other length, which are vectors alone or not."""
@@ -312,7 +359,9 @@ class Resized:
 
     def leaf(self, leaf: Array, rng: np.random.Generator) -> Array:
         """Numbers of a parameter in its new shape; of both signs, smaller where more of them are summed."""
-        shape = (*leaf.shape[:-2], *map(self.of, leaf.shape[-2:]))  # of a kernel, its size stays
+        at = 2 if self.channels_first else max(0, leaf.ndim - 2)
+        first, last = leaf.shape[:at], leaf.shape[at:]
+        shape = (*map(self.of, first), *last) if self.channels_first else (*first, *map(self.of, last))
         if shape == leaf.shape or leaf.size == 1:
             return leaf
         drawn = rng.choice(leaf.ravel(), shape)

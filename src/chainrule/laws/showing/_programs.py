@@ -129,6 +129,8 @@ def of_value(code: Pair, field: str) -> Iterator[Program]:
 
 def of_nan(code: Pair, field: str) -> Iterator[Program]:
     """A row of `dout` that is not a number, or infinite: one row alone, and the first of several."""
+    if field == "call":
+        return
     if len(code.shown.part.trial.x) == 1:
         moved = "[result(x, dout) != 0]"
         yield Program((), f"result(x, np.nan * dout){moved}", "np.nan")

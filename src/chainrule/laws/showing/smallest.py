@@ -148,7 +148,7 @@ def smallest(verdict: Verdict, author: Author, dtype: str) -> str:
         return ""
     made = point.trial.layer.forward
     targets = made.targets if isinstance(made, LossForward) else ()
-    in_dtype = verdict.law in {"precision", "loss_precision"}
+    in_dtype = verdict.law in {"precision", "loss_precision", "other_calls"}
     search = Search(point, in_dtype, point.dout.dtype.name if in_dtype else dtype, np.random.default_rng(0))
     case = Candidate(point.trial.params, point.trial.x, targets, point.dout, verdict.index)
     if _size(case) > LARGEST:

@@ -8,6 +8,9 @@ from unittest.mock import patch
 
 import numpy as np
 
+JUNK = 7.0
+"""A number that results hardly have where nothing was written."""
+
 ARRAYS = 8
 """The number of arrays of a shape that are filled and freed."""
 
