@@ -21,6 +21,9 @@ SHARE = 0.5
 OTHERS = 50
 """The number of steps that it is compared with."""
 
+FEW = 0.1
+"""The share of them that may go up too."""
+
 AFTER = (1, 2, 4, 16, 64)
 """The steps after it by which it is not made up for, as that of a perturbation is which the next takes back."""
 
@@ -33,18 +36,21 @@ def upward_step(optimizer: Any, params: Any, slopes: Any, along: Sequence[float]
     suspects = _suspects(np.array(along))
     if not suspects:
         return 0
-    usual, up = list[float](), dict[int, tuple[Place, Any, Any]]()
+    usual, up = list[float](), dict[int, tuple[float, Place, Any, Any]]()
     turned, place = tree.map(np.negative, slopes), Place(writable(params), optimizer.init(params))
     for step, sign in enumerate(drawn_signs()[: len(along) - 1]):
         given, other = (slopes, turned) if sign else (turned, slopes)
-        if step in suspects or step % (USUAL // OTHERS) == 0:
+        is_usual = step % (USUAL // OTHERS) == 0
+        if is_usual or step in suspects:
             way = _way(_next(optimizer, place, given), _next(optimizer, place, other), given)
-            usual.append(way)
+            usual += [way] * is_usual
             if way > 0:
-                up[step + 1] = place, given, other
+                up[step + 1] = way, place, given, other
         place = Place(*optimizer.step(place.state, place.params, given))
-    most = 2 * np.count_nonzero(np.array(usual) > 0) < np.count_nonzero(usual)
-    return next((step for step, found in up.items() if _stays_up(optimizer, *found)), 0) if most else 0
+    if np.count_nonzero(np.array(usual) > 0) > FEW * np.count_nonzero(usual):
+        return 0
+    least = SHARE * float(np.median(np.abs(usual)))  # of a step of one length, the gradient may decide little
+    return next((step for step, (way, *at) in up.items() if way > least and _stays_up(optimizer, *at)), 0)
 
 
 def _suspects(along: Any) -> set[int]:

@@ -48,7 +48,7 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
     >>> all(verdict.ok for verdict in laws.step_structure(adam(0.01), params, grads, rng))
     True
     """
-    notes = _reformed(optimizer, params, grads)
+    notes = _reformed(optimizer, params, grads) or _lost(optimizer, params, grads)
     for dtype in (np.float32, np.float16):
         if all(leaf.dtype == dtype for leaf in tree.leaves(params)):
             continue
@@ -61,6 +61,24 @@ def step_structure(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.rand
             if not grows(optimizer, *given):
                 notes = {name: f"{words}: {note}" for name, note in _reformed(optimizer, *given).items()} | notes
     return [Verdict("step_structure", name, name not in notes, notes.get(name, "")) for name in ("params", "state")]
+
+
+def _lost(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> dict[str, str]:
+    """The fault of parameters that a gradient of 0 makes no number in their own dtype, and not in float64."""
+
+    def with_zero(leaf: Any) -> Any:
+        some = leaf.copy()
+        some.flat[:1] = 0
+        return some
+
+    given = params, tree.map(with_zero, grads)
+    with np.errstate(all="ignore"):
+        steps = [
+            optimizer.step(optimizer.init(at), at, slopes)[0] for at, slopes in (given, in_dtype(given, np.float64))
+        ]
+    own, wide = (all(bool(np.isfinite(leaf).all()) for leaf in tree.leaves(new)) for new in steps)
+    note = "is no number where a gradient is 0, and is one in float64: is an eps 0 in this dtype?"
+    return {"params": note} if wide and not own else {}
 
 
 def _reformed(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> dict[str, str]:
