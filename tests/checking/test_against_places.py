@@ -242,6 +242,30 @@ def test_other_lengths_between_rows_and_columns_are_tried() -> None:
     assert checked(sums_back(1), sums, tensor(4, 16, 6)).ok
 
 
+def test_a_length_that_leaves_much_of_a_block_over_is_tried() -> None:
+    def backward(dout: Any, out: Any, x: Any) -> Any:
+        dx, length = dout.flip(1).cumsum(1).flip(1), dout.shape[1]
+        if length > 64 and length % 64 > 1:
+            dx[:, length // 64 * 64 :] = 0
+        return dx
+
+    (wrong,) = checked(torch_function(sums, backward), sums, tensor(4, 16, 6)).failures
+    assert wrong.note.startswith("with 100 places on axis 1")
+
+
+def test_few_columns_show_a_mean_of_one_less() -> None:
+    torch: Any = import_module("torch")
+
+    def unbiased(x: Any) -> Any:
+        return (x - x.mean(-1, keepdim=True)) / (x.float().var(-1, keepdim=True) + 1e-5).sqrt().to(x.dtype)
+
+    def norm(x: Any) -> Any:
+        return torch.nn.functional.layer_norm(x, x.shape[-1:])
+
+    report = checked(unbiased, norm, tensor(8, 48, dtype="bfloat16"))
+    assert ("columns", "out") in failures(report)
+
+
 def scaled_rows(x: Any, scale: Any) -> Any:
     return x * x * scale
 

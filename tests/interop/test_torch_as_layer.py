@@ -431,6 +431,37 @@ def test_none_for_a_gradient_is_named(place: int, name: str) -> None:
         assert message in error_of(as_layer(wrong), by_name, x)
 
 
+def test_a_single_column_that_is_squeezed_away_is_wrong_though_torch_refuses_it() -> None:
+    wrong = function(two(lambda ctx, x: 2 * x), lambda ctx, dout: 2 * dout.squeeze())
+    report = check_layer(as_layer(wrong), (), data()[1], rng=np.random.default_rng(0), only=["other_sizes"])
+    assert [each.field for each in report.failures] == ["dx"]
+    assert report.failures[0].note.endswith("is an axis of 1 squeezed away?")
+
+
+def test_a_second_backward_that_fails_is_shown_by_calling_it_twice() -> None:
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.x = x.detach().clone()
+        return x**3
+
+    def backward(ctx: Any, dout: Any) -> Any:
+        x = ctx.x
+        del ctx.x
+        return 3 * dout * x**2
+
+    report = check_layer(as_layer(function(forward, backward)), (), data()[1], rng=np.random.default_rng(0))
+    assert report.failures
+    assert "nan" not in report.example
+
+
+def test_numpys_arrays_of_bfloat16_are_for_another_check() -> None:
+    x = data(np.float32)[1].astype(np.dtype(import_module("ml_dtypes").bfloat16))
+    message = (
+        r"check_layer: x is bf16\[7, 3\], which is no dtype of NumPy's: give float32, .*; check_against checks bfloat16"
+    )
+    with pytest.raises(TypeError, match=message):
+        check_layer(as_layer(torch.tanh), (), x, rng=np.random.default_rng(0))
+
+
 def test_none_in_a_module_is_named_as_torch_names_it() -> None:
     wrong = function(two(lambda ctx, x: 2 * x), lambda ctx, dout: None)
     module, x = torch.nn.Module(), data(np.float32)[1]

@@ -893,3 +893,43 @@ RIGHT_ELSEWHERE: dict[str, Callable[[], Any]] = {
 def test_thresholds_and_bounds_of_a_rule_are_accepted(name: str, seed: int) -> None:
     report = report_of(RIGHT_ELSEWHERE[name](), seed)
     assert not report.failures, str(report)
+
+
+@frozen
+class LayerwiseRate:
+    """LAMB (You and others, 2020): Adam's step with decay, of the length of the parameters."""
+
+    def init(self, params: Array) -> Any:
+        return 0, np.zeros_like(params), np.zeros_like(params)
+
+    def step(self, state: Any, params: Array, grads: Array) -> Any:
+        t, m, v = state[0] + 1, 0.9 * state[1] + 0.1 * grads, 0.999 * state[2] + 0.001 * grads * grads
+        update = m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-6) + 0.01 * params
+        length, own = float(np.linalg.norm(params)), float(np.linalg.norm(update))
+        return params - 0.01 * (length / own if length > 0 and own > 0 else 1.0) * update, (t, m, v)
+
+
+@pytest.mark.parametrize("seed", [8, 11, 18])
+def test_steps_of_one_length_that_decay_turns_more_than_a_gradient_are_accepted(seed: int) -> None:
+    rng = RNG(seed)
+    params, grads = rng.standard_normal((2, 4, 3))
+    report = check_optimizer(LayerwiseRate(), params, grads, rng=RNG(seed), only=["descends"])
+    assert report.ok, str(report)
+
+
+def test_an_eps_that_is_0_in_the_dtype_of_the_parameters_is_found() -> None:
+    class Adam16:
+        def init(self, params: Array) -> Any:
+            return 0, np.zeros_like(params), np.zeros_like(params)
+
+        def step(self, state: Any, params: Array, grads: Array) -> Any:
+            t, m, v = state[0] + 1, 0.9 * state[1] + 0.1 * grads, 0.999 * state[2] + 0.001 * grads * grads
+            root = np.sqrt(v / (1 - 0.999**t)) + 1e-8
+            return (params - 0.01 * (m / (1 - 0.9**t)) / root).astype(params.dtype), (t, m, v)
+
+    params, grads = RNG(0).standard_normal((2, 12))
+    narrow = check_optimizer(Adam16(), params.astype("f2"), grads.astype("f2"), rng=RNG(0), only=["step_structure"])
+    assert [each.note for each in narrow.failures] == [
+        "is no number where a gradient is 0, and is one in float64: is an eps 0 in this dtype?"
+    ]
+    assert check_optimizer(Adam16(), params, grads, rng=RNG(0), only=["step_structure"]).ok
