@@ -50,7 +50,8 @@ def rows(check: Check) -> Iterator[Verdict]:
     if _others(small, check) and not _others(fitting, check):
         note = f"it takes {n} rows and no other number"
     if not found:
-        yield Verdict("rows", "x", ok=True, note=note or "left out: x has no rows")
+        why = "what is wrong with them is so without them" if n else "x has no rows"
+        yield Verdict("rows", "x", ok=True, note=note or f"left out: {why}")
         return
     for verdict in worst_judged(found):
         yield evolve(verdict, note=f"{verdict.note}; {note}") if note and verdict.ok else verdict

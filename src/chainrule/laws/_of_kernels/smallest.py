@@ -4,7 +4,9 @@ From where a law was found broken, lengths are cut while the result stays wrong,
 one, then half of them, then fewer. Then numbers are rounded to one digit, or to three, and large arrays are drawn.
 """
 
+import time
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,9 @@ from chainrule.laws.showing._arrays_in_code import FEW, drawn
 
 TRIES, FEW_TRIES = 64, 6
 """The most cases that are tried, and where each takes long: of large arrays, or compiled anew."""
+
+PATIENCE = 5.0
+"""The seconds after which no smaller case is tried: a kernel in Python takes a while for each."""
 
 LARGE = 2**16
 """Arguments of more numbers are large."""
@@ -92,7 +97,9 @@ def smallest(check: Check, verdict: Verdict) -> Case | None:
     case = Search(check, verdict.law, verdict.field, placed, iter(range(1))).case(point.args, point.dout)
     if case is None:
         return None
-    search = Search(check, verdict.law, verdict.field, placed, iter(range(most)))
+    until = time.perf_counter() + PATIENCE
+    tries = takewhile(lambda _: time.perf_counter() < until, range(most))
+    search = Search(check, verdict.law, verdict.field, placed, tries)
     for rows in point.args[0].shape[:1]:
         case = search.shorter(case, rows, rows=True)
     for side in dict.fromkeys(side for array in arrays_of(case.args) for side in array.shape):

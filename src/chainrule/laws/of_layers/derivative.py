@@ -46,8 +46,11 @@ WIDTHS = (("float32", 4e-9, 1e-6), ("float16", 1e-5, 2e-3), ("bfloat16", 2e-3, 2
 AT_LEAST = "at least"
 """The beginning of words where most entries are not known."""
 
+BEYOND = 1e150
+"""A number whose square overflows, so that any error is allowed."""
+
 OUT_OF_RANGE = "nothing could be checked: numbers of this size are beyond what is compared: choose another x"
-"""The words where squares overflow or vanish, so that any error is allowed."""
+"""The words for a gradient of such numbers."""
 
 CANCELS = (
     "it is off by no more than numbers of the size of {dout} are rounded by: is 1 - y computed on the way for a y near "
@@ -161,6 +164,8 @@ def _of_field(part: Part, rng: np.random.Generator, *, lifted: bool, most: int) 
     if lifted and not (in_part or np.isnan(ratios).any()):  # each entry is known
         along = [each for each in along if each.note != UNSTEADY]
     verdict = _weighed(alone, along[0] if along else None, _at_several_kinks(part, expected, ratios))
+    if verdict.ok and math.isinf(verdict.power) and np.abs(got).max() > BEYOND:
+        verdict = evolve(verdict, ok=False, undecided=True, power=math.nan, note=OUT_OF_RANGE)
     lost = None if verdict.wrong else of_lost("derivative", part, ~(ratios > 1))
     return lost if lost is not None and (lost.wrong or verdict.ok) else verdict
 
@@ -178,8 +183,6 @@ def _weighed(alone: Verdict, along: Verdict | None, at_kinks: Verdict | None) ->
     if alone.undecided and along is not None and along.ok and math.isfinite(along.power):
         return evolve(along, note=alone.note + "; a direction decides")
     power = alone.power if along is None or math.isnan(along.power) else min(alone.power, along.power)
-    if alone.ok and math.isinf(power) and alone.error > CANCELLED:
-        return evolve(alone, ok=False, undecided=True, power=math.nan, note=OUT_OF_RANGE)
     return evolve(alone, power=power)
 
 
