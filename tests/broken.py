@@ -541,7 +541,7 @@ def columns_beyond_a_block_of_sixty_four_are_forgotten() -> Layer[Any, Any]:
 
 @broken(ELEMENTWISE, "any_dout")
 def a_dout_of_one_entry_passes_as_it_is() -> Layer[Any, Any]:
-    return elementwise(np.tanh, lambda x, out, d: d * (1 - out**2) if np.count_nonzero(d) != 1 else d.copy())
+    return elementwise(np.tanh, lambda x, out, d: d.copy() if np.count_nonzero(d) == 1 < d.size else d * (1 - out**2))
 
 
 @broken(ELEMENTWISE, "scaled")

@@ -82,9 +82,10 @@ def _mostly_zeros(dout: Array) -> Array:
 
 def _balanced(dout: Array) -> Array:
     """Rows that sum to 0, exactly: of whole numbers, the last balances the others."""
+    if not dout.ndim:
+        return dout
     made = np.rint(8 * dout)
-    if dout.ndim:
-        made[..., -1:] -= made.sum(axis=-1, keepdims=True)
+    made[..., -1:] -= made.sum(axis=-1, keepdims=True)
     return made
 
 

@@ -13,6 +13,7 @@ from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._arguments import Call, calls
+from chainrule.laws.of_layers._kinds_of_dout import ONES
 from chainrule.laws.of_layers._made import Made
 from chainrule.laws.trials.settings import SETTINGS
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured
@@ -63,7 +64,10 @@ def in_other_calls(
     *,
     of_loss: bool = False,
 ) -> list[Verdict]:
-    """The verdicts of `other_calls`. Of a loss, other laws ask for memory in each dtype and at each number of rows."""
+    """The verdicts of `other_calls`.
+
+    Of a loss, other laws ask for memory in each dtype, at each number of rows and for a dloss of one.
+    """
     if isinstance(layer, Encoder) or not (is_numpy(x) and x.size):
         return []
     base = measured(Trial.in_float64(layer, params, Trial.of(layer, params, x).fewer), rng)
@@ -133,7 +137,7 @@ class _Subject:
         settings = _settings()
         made = Made.of(self.base.layer, call, dtype, self.rng)
         of_results = made.of_results(first)  # before other calls are made
-        asks_for_memory = not (self.of_loss and call.of_rows)
+        asks_for_memory = not (self.of_loss and (call.of_rows or call.kind is ONES))
         of_memory = (made.of_memory() if asks_for_memory else {}) | _changed(settings)
         at, off = f"in {dtype.name}{call.words and f', {call.words}'}", dict[str, Verdict]()
         if not (of_memory or of_results or call.times < 1 or dtype == np.float64):

@@ -73,9 +73,8 @@ def _lost(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> dict[str, 
 
     given = params, tree.map(with_zero, grads)
     with np.errstate(all="ignore"):
-        steps = [
-            optimizer.step(optimizer.init(at), at, slopes)[0] for at, slopes in (given, in_dtype(given, np.float64))
-        ]
+        both = (writable(given), writable(in_dtype(given, np.float64)))
+        steps = [optimizer.step(optimizer.init(at), at, slopes)[0] for at, slopes in both]
     own, wide = (all(bool(np.isfinite(leaf).all()) for leaf in tree.leaves(new)) for new in steps)
     note = "is no number where a gradient is 0, and is one in float64: is an eps 0 in this dtype?"
     return {"params": note} if wide and not own else {}
