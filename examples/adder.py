@@ -140,7 +140,7 @@ def draw(path: Path, params: Params, tokens: Labels, signs: Sequence[str], first
         print("no picture, for want of matplotlib: pip install 'chainrule[examples]'")
         return
     _, (_, (_, blocks, _, _)) = network.forward(params, tokens[None, :-1])
-    text = [sign if sign.isprintable() else repr(sign)[1:-1] for sign in (signs[token] for token in tokens)]
+    text = [sign if sign.isprintable() else repr(sign)[1:-1] for sign in (signs[int(token)] for token in tokens)]
     font = {"fontfamily": families()}
     figure: Any = Figure(figsize=(14, 5), layout="constrained")
     for i, (row, (((_, looks),), _)) in enumerate(zip(figure.subplots(BLOCKS, HEADS), blocks, strict=True), start=1):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import reduce
 from importlib import import_module
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
@@ -217,8 +216,9 @@ def carry_out(work: Callable[[argparse.Namespace], Ending], options: argparse.Na
     """
     if options.save and options.save == options.picture:
         refuse(f"--save and --picture are both {options.save}")
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a text may have characters that a terminal has not
+    reconfigure: Any = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")  # a text may have characters that a terminal has not
     began = time.perf_counter()
     try:
         with one_thread():
