@@ -359,9 +359,8 @@ class Resized:
 
     def leaf(self, leaf: Array, rng: np.random.Generator) -> Array:
         """Numbers of a parameter in its new shape; of both signs, smaller where more of them are summed."""
-        at = 2 if self.channels_first else max(0, leaf.ndim - 2)
-        first, last = leaf.shape[:at], leaf.shape[at:]
-        shape = (*map(self.of, first), *last) if self.channels_first else (*first, *map(self.of, last))
+        mine = range(2) if self.channels_first else range(leaf.ndim - 2, leaf.ndim)  # of a kernel, its size stays
+        shape = tuple(self.of(n) if axis in mine else n for axis, n in enumerate(leaf.shape))
         if shape == leaf.shape or leaf.size == 1:
             return leaf
         drawn = rng.choice(leaf.ravel(), shape)
