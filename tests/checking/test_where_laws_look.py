@@ -425,7 +425,7 @@ def shapes_seen(x: Array, *, coupled: bool = False) -> set[tuple[int, ...]]:
 
 
 def test_every_number_of_columns_is_tried() -> None:
-    assert shapes_seen(X) == {X.shape, (33, 33), *((6, k) for k in COLUMNS)}
+    assert shapes_seen(X) == {X.shape, (33, 33), (1, 1), *((6, k) for k in COLUMNS)}
 
 
 def test_every_number_of_coupled_rows_is_tried() -> None:
@@ -435,7 +435,7 @@ def test_every_number_of_coupled_rows_is_tried() -> None:
 def test_every_number_of_steps_is_tried() -> None:
     x = RNG(0).standard_normal((3, 4, 2))
     of_steps = {(3, n, 2) for n in (*STEPS, 4 + 1, 4 + 2)}
-    assert shapes_seen(x) == {*of_steps, (2, 257, 2), *((3, 4, k) for k in (*COLUMNS, 3, 2))}
+    assert shapes_seen(x) == {*of_steps, (2, 257, 2), (2, 2, 2), *((3, 4, k) for k in (*COLUMNS, 3, 2))}
 
 
 @pytest.mark.parametrize("columns", [3, 47, 257])

@@ -158,7 +158,7 @@ def _counts(x: Array, by_accident: bool, unfit: Unfit) -> bool:
     An axis of one is broadcast along a constant of the layer's own, and dx then has the length of that.
     """
     shape = unfit.trial.x.shape
-    if shape[-1] == 1 and unfit.shape != x.shape:
+    if shape[-1] == 1 and (unfit.shape is None or unfit.shape[1:] != x.shape[1:]):
         return True
     return not by_accident and (1 not in shape[1:] or unfit.is_meant())
 
