@@ -89,10 +89,8 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     others = 0
     most = MOST_NUMBERS if trial.noise < 1e-6 else 64 * trial.out.size // n  # sums in float16 lose too much
     each_row = max(leaf.size for leaf in (*leaves, trial.out)) // n
-    widths = _widths(trial)
-    for words, which in _choices(n, each_row, most, widths, rng):
-        as_many = 1 < len(which) in widths  # rows may be taken for columns, which is no reason to couple them
-        verdicts = _of_some_rows(trial, dout, right, units, which, words, may_couple=not as_many)
+    for words, which in _choices(n, each_row, most, _widths(trial), rng):
+        verdicts = _of_some_rows(trial, dout, right, units, which, words)
         others += bool(verdicts) and len(which) != n
         found += verdicts.values()
     if all(each.ok for each in found) and LONGEST * each_row <= min(most, FEW_NUMBERS):
@@ -108,14 +106,7 @@ def independent_rows(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
 
 
 def _of_some_rows(
-    trial: Trial,
-    dout: Array,
-    right: Fields,
-    units: Fields,
-    which: NDArray[np.intp],
-    words: str,
-    *,
-    may_couple: bool = True,
+    trial: Trial, dout: Array, right: Fields, units: Fields, which: NDArray[np.intp], words: str
 ) -> dict[str, Verdict]:
     """The verdicts on the results of some rows, beside those of all: `grads` are the sums over them.
 
@@ -139,8 +130,7 @@ def _of_some_rows(
     for name, got in results.items():
         expected = right[name][which] if name in ("out", "dx") else sums[name]
         unit = units[name][which] if name in ("out", "dx") else units[name] * more
-        coupled = may_couple and len(which) <= max(len(dout), 2)
-        found[name] = _compared(name, got, expected, unit, words, coupled=coupled)
+        found[name] = _compared(name, got, expected, unit, words, coupled=len(which) <= max(len(dout), 2))
     return found
 
 
