@@ -438,7 +438,7 @@ def test_a_single_column_that_is_squeezed_away_is_wrong_though_torch_refuses_it(
     assert report.failures[0].note.endswith("is an axis of 1 squeezed away?")
 
 
-def test_a_second_backward_that_fails_is_shown_by_calling_it_twice() -> None:
+def test_lines_for_a_second_backward_that_fails_are_not_of_a_dout_with_nan() -> None:
     def forward(ctx: Any, x: Any) -> Any:
         ctx.x = x.detach().clone()
         return x**3

@@ -933,3 +933,17 @@ def test_an_eps_that_is_0_in_the_dtype_of_the_parameters_is_found() -> None:
         "is no number where a gradient is 0, and is one in float64: is an eps 0 in this dtype?"
     ]
     assert check_optimizer(Adam16(), params, grads, rng=RNG(0), only=["step_structure"]).ok
+
+
+def test_an_optimizer_for_float32_alone_is_accepted() -> None:
+    class Narrow:
+        def init(self, params: Array) -> Any:
+            return ()
+
+        def step(self, state: Any, params: Array, grads: Array) -> Any:
+            if params.dtype != np.float32:
+                raise TypeError(f"expected float32, got {params.dtype}")
+            return params - np.float32(0.1) * grads, state
+
+    params, grads = RNG(0).standard_normal((2, 12)).astype("f4")
+    assert check_optimizer(Narrow(), params, grads, rng=RNG(0), only=["step_structure"]).ok

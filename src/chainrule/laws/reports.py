@@ -64,9 +64,9 @@ def layer_report(
     _expect_floats(check, given)
     if isinstance(layer, Layer):
         _refuse_bfloat16(f"{check}: x", x)
-    if isinstance(layer, Layer) and x.dtype.kind in "biu":
-        what = f"{check}: x must be an array of floats, got {describe(x)}"
-        raise TypeError(f"{what}: what has no derivative, such as tokens, is the x of an Encoder")
+        if x.dtype.kind in "biu":
+            what = f"{check}: x must be an array of floats, got {describe(x)}"
+            raise TypeError(f"{what}: what has no derivative, such as tokens, is the x of an Encoder")
     given, x = in_native_order((given, x))
     checked = in_its_dtype(subject, given, x)
 

@@ -82,17 +82,14 @@ class BesideFloat64:
         layout: Callable[[Array], Array] = np.copy,
     ) -> "BesideFloat64":
         """Results that are there, beside those of a trial in float64, for a `dout` in that layout."""
-        wide = in_float64(dout)
-        right = {"out": exact.out, **exact.back_as_laid_out(layout(wide))}
+        right = {"out": exact.out, **exact.back_as_laid_out(layout(in_float64(dout)))}
         unit = float(np.finfo(dout.dtype).eps) / 2
         least: Fields = {name: unit * (rms(leaf) + np.abs(leaf)) for name, leaf in right.items()}
-        units = cache(partial(rounding, exact, wide, rng, unit, copies=4 if trial.large else 8))
-        return cls(trial, dout, results, right, least, units, exact)
+        return cls(trial, dout, results, right, least, _units_of(exact, dout, rng), exact)
 
     def with_units_of(self, dout: Array, rng: np.random.Generator) -> "BesideFloat64":
         """The same, with the units of rounding that results for another `dout` have, where these are larger."""
-        unit = float(np.finfo(self.dout.dtype).eps) / 2
-        others = partial(rounding, self.exact, in_float64(dout), rng, unit, copies=4 if self.trial.large else 8)
+        others = _units_of(self.exact, dout, rng)
 
         def larger() -> Fields:
             own, other = self.units(), others()
@@ -225,6 +222,12 @@ class BesideFloat64:
             nearest = np.where(np.abs(got - other) < np.abs(got - nearest), other, nearest)
         verdict = result.judged(nearest, self.units()[result.name])
         return verdict if verdict.ok else None
+
+
+def _units_of(exact: Trial, dout: Array, rng: np.random.Generator) -> Units:
+    """What rounding in the dtype of a `dout` may do to the results for it."""
+    unit = float(np.finfo(dout.dtype).eps) / 2
+    return cache(partial(rounding, exact, in_float64(dout), rng, unit, copies=4 if exact.large else 8))
 
 
 SUBNORMAL = 2.0

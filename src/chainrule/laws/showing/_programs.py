@@ -129,7 +129,7 @@ def of_value(code: Pair, field: str) -> Iterator[Program]:
 
 def of_nan(code: Pair, field: str) -> Iterator[Program]:
     """A row of `dout` that is not a number, or infinite: one row alone, and the first of several."""
-    if field == "call":
+    if field == "call":  # it raised, for whatever dout
         return
     if len(code.shown.part.trial.x) == 1:
         moved = "[result(x, dout) != 0]"

@@ -75,7 +75,7 @@ PROGRAMS: Mapping[str, tuple[Programs, ...]] = MappingProxyType(
         "precision": (of_structure,),
         "linearity": (of_repeats, of_dout, of_calls),
         "scaled": (of_repeats, of_dout, of_structure, of_calls),
-        "nan_shows": (of_repeats, of_nan),
+        "nan_shows": (of_nan,),
         "arguments_unchanged": (of_arguments, of_read_only),
         "read_only_accepted": (of_read_only, of_arguments, of_repeats, of_calls),
         "any_layout": (of_layouts, of_arguments, of_read_only),
