@@ -225,7 +225,7 @@ class BesideFloat64:
 
 
 def _units_of(exact: Trial, dout: Array, rng: np.random.Generator) -> Units:
-    """What rounding in the dtype of a `dout` may do to the results for it."""
+    """The error that rounding in the dtype of a `dout` may make in the results for it."""
     unit = float(np.finfo(dout.dtype).eps) / 2
     return cache(partial(rounding, exact, in_float64(dout), rng, unit, copies=4 if exact.large else 8))
 
