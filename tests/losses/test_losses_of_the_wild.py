@@ -108,3 +108,67 @@ def test_what_cancels_of_large_numbers_is_no_fault(seed: int) -> None:
     loss: Loss[Array, Any] = Loss(contrastive_forward, contrastive_backward, contrastive_rows, couples_rows=True)
     report = check_loss(loss, rng.standard_normal((6, 4)), np.zeros(6), rng=rng)
     assert report.ok, str(report)
+
+
+EPS = 1e-6
+
+
+def centred(values: Array) -> tuple[Array, Array]:
+    """Columns less their means, and their lengths, of which none is 0."""
+    less: Array = values - values.mean(axis=0)
+    return less, np.sqrt((less * less).sum(axis=0) + EPS).astype(values.dtype)
+
+
+def correlation_rows(out: Array, targets: Array) -> Array:
+    """One less the correlation of each column with its targets, the sum of them for all rows alike."""
+    (a, length), (b, other) = centred(out), centred(targets.astype(out.dtype))
+    return np.full(len(out), (1 - (a * b).sum(axis=0) / length / other).sum(), out.dtype)
+
+
+def correlation_forward(out: Array, targets: Array) -> tuple[Array, tuple[Array, Array]]:
+    return np.asarray(correlation_rows(out, targets).mean()), (own(out), own(targets))
+
+
+def correlation_backward(turned: float, cache: tuple[Array, Array], dloss: Any) -> Array:
+    out, targets = cache
+    (a, length), (b, other) = centred(out), centred(targets.astype(out.dtype))
+    slopes = -(b - turned * a * (a * b).sum(axis=0) / length**2) / length / other
+    return (slopes * dloss).astype(out.dtype)
+
+
+def correlation(turned: float) -> Loss[Array, Any]:
+    return Loss(correlation_forward, partial(correlation_backward, turned), correlation_rows, couples_rows=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_that_are_equal_less_their_mean_are_rounding(seed: int) -> None:
+    out, targets = RNG(seed).standard_normal((2, 6, 3))
+    assert not check_loss(correlation(1.0), out, targets, rng=RNG(seed)).failures
+    assert check_loss(correlation(0.99), out, targets, rng=RNG(seed)).failures
+
+
+def positive(rates: Array) -> Array:
+    if not (rates > 0).all():
+        raise ValueError(f"rates must be positive, the least is {rates.min()}")
+    return rates
+
+
+def poisson_rows(out: Array, targets: Array) -> Array:
+    return (positive(out) - targets.astype(out.dtype) * np.log(out)).sum(axis=-1)  # type: ignore[no-any-return]
+
+
+def poisson_forward(out: Array, targets: Array) -> tuple[Array, tuple[Array, Array]]:
+    return np.asarray(poisson_rows(out, targets).mean()), (own(out), own(targets))
+
+
+def poisson_backward(cache: tuple[Array, Array], dloss: Any) -> Array:
+    out, targets = cache
+    return ((1 - targets.astype(out.dtype) / out) * (dloss / len(out))).astype(out.dtype)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_targets_may_be_what_no_out_is(seed: int) -> None:
+    rng = RNG(seed)
+    out, counts = rng.gamma(2, 1, (5, 3)) + 0.1, rng.poisson(2, (5, 3)).astype(float)
+    counts[0] = 0
+    assert not check_loss(Loss(poisson_forward, poisson_backward, poisson_rows), out, counts, rng=rng).failures

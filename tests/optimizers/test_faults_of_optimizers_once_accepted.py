@@ -947,3 +947,13 @@ def test_an_optimizer_for_float32_alone_is_accepted() -> None:
 
     params, grads = RNG(0).standard_normal((2, 12)).astype("f4")
     assert check_optimizer(Narrow(), params, grads, rng=RNG(0), only=["step_structure"]).ok
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_number_that_numpy_gives_for_a_0d_array_is_a_parameter(seed: int) -> None:
+    def step(state: Any, params: Any, grads: Any) -> tuple[Any, Any]:
+        return tuple(p - p.dtype.type(0.1) * g for p, g in zip(params, grads, strict=True)), state
+
+    rng = RNG(seed)
+    params, grads = ((np.asarray(rng.standard_normal()), rng.standard_normal(4)) for _ in range(2))
+    assert check_optimizer(Steps(step), params, grads, rng=rng).ok

@@ -83,7 +83,7 @@ def _plain(value: Any) -> Any:
 
 
 def watched(a: Array, layout: Layout = DENSE) -> Watched:
-    made = layout(a).view(Watched)
+    made = np.asarray(layout(a)).view(Watched)  # what NumPy computes of a 0-d array is no array
     made.origin, made.written = made.view(np.ndarray), []
     return made
 

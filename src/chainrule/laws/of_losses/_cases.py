@@ -35,6 +35,9 @@ SOFT = 0.1
 CLOSE = 2.0**-17
 """By how much an out is off its targets that is close to them."""
 
+EQUAL_ROWS = "for equal rows"
+"""The words where all rows of an out and its targets are the first."""
+
 MOST_NUMBERS = 2**18
 """The most numbers in an out that is made for a check."""
 
@@ -56,7 +59,7 @@ def _other_rows(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[
             moved = out[which] * (1 + 0.01 * rng.random((rows, *[1] * (out.ndim - 1))))
             yield f"with {plural(rows, 'row')}", moved, tree.map(partial(taken, which), targets)
     which = np.zeros(n, int)
-    yield "for equal rows", out[which], tree.map(partial(taken, which), targets)
+    yield EQUAL_ROWS, out[which], tree.map(partial(taken, which), targets)
 
 
 def _other_lengths(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[OtherArguments]:

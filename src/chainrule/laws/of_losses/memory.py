@@ -219,9 +219,10 @@ def _unwritten_at_targets(layer: Any, out: Array, targets: Any, rng: np.random.G
     for leaf in tree.leaves(targets):
         if leaf.dtype.kind == "f" and leaf.shape == out.shape:
             some = np.where(rng.random(out.shape) < ZEROS, leaf, out).astype(out.dtype)
-            for each in all_written(layer, (), some, rng):
-                if each.wrong:
-                    yield evolve(each, note=f"where out is the targets: {each.note}")
+            found: list[Verdict] = []
+            with suppress(Exception):  # it refuses them: targets may be numbers that no out is
+                found = all_written(layer, (), some, rng)
+            yield from (evolve(each, note=f"where out is the targets: {each.note}") for each in found if each.wrong)
 
 
 def _writes_to_targets(loss: Loss[T, C], out: Array, targets: T, layout: Layout) -> bool:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from itertools import product
 from typing import Any, TypeVar
 
@@ -18,15 +19,21 @@ from chainrule.laws.of_layers._tokens import EQUAL
 from chainrule.laws.of_layers.douts import any_dout
 from chainrule.laws.of_layers.values import other_values
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, of_ignored, one_verdict, run_loss
-from chainrule.laws.of_losses._cases import other_sizes, other_targets, soft_targets, targets_in_other_dtypes
+from chainrule.laws.of_losses._cases import (
+    EQUAL_ROWS,
+    other_sizes,
+    other_targets,
+    soft_targets,
+    targets_in_other_dtypes,
+)
 from chainrule.laws.of_losses._slopes import with_slopes
 from chainrule.laws.of_losses.memory import written_to
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import Asked, by_directions, refuse
 from chainrule.laws.trials.part import Part
-from chainrule.laws.trials.rounding import units_of
+from chainrule.laws.trials.rounding import COPIES, Units, rounding, units_of
 from chainrule.laws.trials.sizes import in_unit_interval, same_but_for_ones, sizes_of
-from chainrule.laws.trials.trial import Trial, measured
+from chainrule.laws.trials.trial import Fields, Trial, measured
 from chainrule.loss import Loss
 
 T = TypeVar("T")
@@ -240,7 +247,9 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
                 if made_for is not None:
                     verdicts += made_for
                 elif np.isfinite(trial.out).all():
-                    verdicts += _compared(trial, rng, words, pairs=loss.couples_rows and len(given) > ALL_PAIRS)
+                    units = _of_rounded_targets(loss, trial, wanted, rng) if words == EQUAL_ROWS else None
+                    pairs = loss.couples_rows and len(given) > ALL_PAIRS
+                    verdicts += _compared(trial, rng, words, pairs=pairs, units=units)
         except Exception:
             continue
         if any(each.wrong for each in verdicts):
@@ -301,7 +310,24 @@ def _made_for_columns(out: Array, trial: Trial, words: str) -> list[Verdict] | N
     return [Verdict("loss_targets", "dx", ok=False, undecided=True, note=note, advice=refuse(trial))]
 
 
-def _compared(trial: Trial, rng: np.random.Generator, words: str, *, pairs: bool) -> list[Verdict]:
+def _of_rounded_targets(loss: Loss[T, Any], trial: Trial, targets: T, rng: np.random.Generator) -> Units:
+    """The rounding at rows that are equal: less a mean over them, targets too are nothing but that."""
+
+    def moved(leaf: Array) -> Array:
+        return leaf * (1 + rng.uniform(-UNIT, UNIT, leaf.shape)) if leaf.dtype.kind == "f" else leaf
+
+    def units() -> Fields:
+        dout = np.ones_like(trial.out)
+        near = [evolve(trial, layer=as_layer(loss, tree.map(moved, targets))) for _ in range(COPIES)]
+        moves = [each.beside(trial.arguments).back(dout)["dx"] - trial.back(dout)["dx"] for each in near]
+        return {"dx": rounding(trial, dout, rng)["dx"] + np.abs(moves).max()}
+
+    return cache(units)
+
+
+def _compared(
+    trial: Trial, rng: np.random.Generator, words: str, *, pairs: bool, units: Units | None = None
+) -> list[Verdict]:
     """The verdict on the gradient at other targets.
 
     Where a call may go through many pairs of rows, it is that along one direction, and no entry is searched for, which
@@ -309,7 +335,7 @@ def _compared(trial: Trial, rng: np.random.Generator, words: str, *, pairs: bool
     """
     if not pairs:
         douts = [np.ones_like(trial.out), np.full_like(trial.out, -2.0)]
-        found = by_directions("loss_targets", trial, douts, rng, Asked(case=words))
+        found = by_directions("loss_targets", trial, douts, rng, Asked(case=words, units=units, tied_units=units))
         if not any(each.undecided for each in found):
             return found
         here = measured(trial, rng)  # close to its targets a loss has more noise than elsewhere

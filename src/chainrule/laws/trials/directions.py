@@ -86,8 +86,8 @@ class Asked:
 
     One direction more than `count` moves all entries alike; for a count of 0 it is a random one. The case and the names
     say what is special about the point, and about each `dout`. `only` one field is compared, or all `but` some; `known`
-    are the entries of each, if not all. The units are what rounding may do to the results, for a normal `dout`; by
-    default it is measured.
+    are the entries of each, if not all. The units are what rounding may do to the results, for a normal `dout`, and to
+    those where entries that are equal stay so; by default it is measured.
     """
 
     count: int = 2
@@ -96,6 +96,7 @@ class Asked:
     only: str = ""
     but: Container[str] = ()
     units: Units | None = None
+    tied_units: Units | None = None
     known: Fields | None = None
 
     def words(self, which: int) -> str:
@@ -214,7 +215,7 @@ def _among(leaf: Array, places: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _of_field(law: str, field: Field, asked: Asked, rng: np.random.Generator) -> list[Verdict]:
     part = field.parts[0]
-    found = [each for each in _compared(field, asked.count, rng) if math.isfinite(each.miss.allowed)]
+    found = [each for each in _compared(field, asked, rng) if math.isfinite(each.miss.allowed)]
     if not found:
         missing = of_lost(law, part, _among(part.leaf, field.places), asked.case)
         return [missing] if missing is not None and missing.wrong else []
@@ -249,19 +250,20 @@ def _of_worst(law: str, worst: Comparison, words: str, places: NDArray[Any], rng
     return verdict
 
 
-def _compared(field: Field, count: int, rng: np.random.Generator) -> Iterator[Comparison]:
+def _compared(field: Field, asked: Asked, rng: np.random.Generator) -> Iterator[Comparison]:
     """The gradient for each `dout` beside the derivative along each direction.
 
     Along those that are there for ties, rounding is what it is where entries stay equal.
     """
-    parts, places = field.parts, field.places
+    parts, places, count = field.parts, field.places, asked.count
     for i in range(-1, count):
         direction = _moves(field, i, count, rng)
         yield from (
             Comparison(miss, k, parts[k], direction, i < 0 < count) for k, miss in enumerate(misses(parts, direction))
         )
     if count and _has_ties(parts[0].leaf):
-        tied = [evolve(each, units=units_of(each.trial, each.dout, rng, tied=True)) for each in parts]
+        units = [asked.tied_units or units_of(each.trial, each.dout, rng, tied=True) for each in parts]
+        tied = [evolve(each, units=of) for each, of in zip(parts, units, strict=True)]
         for direction in _tied(parts[0].leaf, places):
             yield from (Comparison(miss, k, tied[k], direction, True) for k, miss in enumerate(misses(tied, direction)))
 
