@@ -542,6 +542,26 @@ def test_writing_to_what_forward_has_saved() -> None:
     assert "raised ValueError: as_layer: backward of Function writes to x" in error_of(layer, (), data()[1])
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_gradient_that_a_later_call_writes_to(seed: int) -> None:
+    kept: dict[Any, Any] = {}
+
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x.exp())
+        return x.exp()
+
+    def backward(ctx: Any, dout: Any) -> Any:
+        room = kept.setdefault((dout.shape, dout.dtype), torch.empty_like(dout))
+        return torch.mul(dout, ctx.saved_tensors[0], out=room)
+
+    layer, x = as_layer(function(forward, backward)), data()[1]
+    out, cache = layer.forward((), x)
+    layer.backward(cache, out)
+    with pytest.raises(ValueError, match="backward of Function writes to a gradient that it gave before: is a buffer"):
+        layer.backward(cache, out)
+    assert check_layer(layer, (), x, rng=np.random.default_rng(seed)).failures
+
+
 def test_a_sum_in_float16() -> None:
     """Terms of one size and two signs: a sum in float16 loses more than the rounding of its result."""
 

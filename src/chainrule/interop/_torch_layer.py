@@ -12,6 +12,7 @@ from importlib import import_module
 from inspect import Signature, signature
 from threading import RLock
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from attrs import frozen
@@ -157,6 +158,10 @@ class Subject:
             finally:
                 for each in (*parameters, *buffers):
                     each.by_name[each.name] = each.value
+
+
+GIVEN: "WeakKeyDictionary[Subject, list[tuple[ref[Any], int]]]" = WeakKeyDictionary()
+"""The gradients that backward gave last, which live on if f holds them, and how often each was written to."""
 
 
 def _stands_for(parameter: Any, tensor: Any) -> None:
@@ -449,6 +454,7 @@ def _pull(
                 allow_unused=True,
             )
             found = subject.within([loan.tensor for loan in loans], lent.tensor, differentiate)
+        _check_given(subject, found)
         gradients = {id(loan): gradient for loan, gradient in zip(wanted, found, strict=True)}
         _check_missing(subject, out, [loan for loan in wanted if gradients[id(loan)] is None])
     of_dout.settle(f"backward of {name_of_function(subject.f)}")
@@ -461,6 +467,17 @@ def _pull(
         return give(torch.zeros_like(loan.tensor) if gradient is None else gradient)
 
     return given(lent) if wants_dx else None, tree.replace(params, [read_only(given(loan)) for loan in loans])
+
+
+def _check_given(subject: Subject, found: tuple[Any, ...]) -> None:
+    """Refuse gradients in the memory of those that were given before: whoever holds those has other numbers now."""
+    before = [(given(), writes) for given, writes in GIVEN.get(subject, ())]
+    GIVEN[subject] = [(ref(each), each._version) for each in found if each is not None]  # noqa: SLF001  # as above
+    if any(each is not None and each._version != writes for each, writes in before):  # noqa: SLF001  # as above
+        name = name_of_function(subject.f)
+        raise ValueError(
+            f"as_layer: backward of {name} writes to a gradient that it gave before: is a buffer used again?"
+        )
 
 
 def _check_missing(subject: Subject, out: Any, missing: list[Loan]) -> None:
