@@ -318,6 +318,43 @@ def test_labels_in_other_dtypes_have_the_same_gradient(dtype: str) -> None:
     assert f"loss_targets, dout: for targets in {dtype} it is another, though the loss is the same" in said
 
 
+def test_places_that_a_byte_does_not_count_are_tried() -> None:
+    def forward(out: Array, labels: Labels) -> tuple[Array, Any]:
+        value, p = entropy(out, labels)
+        places = np.arange(len(out)).astype(labels.dtype) * labels.dtype.type(out.shape[-1]) + labels
+        wrong = places.astype(int) != np.arange(len(out)) * out.shape[-1] + labels
+        return value, p * np.where(wrong, 2, 1)[:, None]
+
+    with np.errstate(over="ignore"):
+        loss = Loss(forward, lambda c, d: c * np.asarray(d / len(c), c.dtype), entropies)
+        said = words_of(checked(loss, targets=LABELS))
+    assert "loss_targets, dout: for targets in int8 it is another, though the loss is the same" in said
+
+
+def huber(at_the_border: float) -> Loss[Array, Any]:
+    """Huber's loss, whose slope at an error of 1 is a share of what it should be."""
+
+    def rows(out: Array, targets: Array) -> Array:
+        size = np.abs(out - targets.astype(out.dtype))
+        return np.where(size < 1, size * size / 2, size - np.asarray(0.5, out.dtype)).mean(-1)  # type: ignore[no-any-return]
+
+    def forward(out: Array, targets: Array) -> tuple[Array, Any]:
+        return np.asarray(rows(out, targets).mean()), own(out - targets.astype(out.dtype))
+
+    def backward(off: Array, dloss: Any) -> Array:
+        slopes = np.clip(off, -1, 1) * np.where(np.abs(off) == 1, at_the_border, 1)
+        return np.asarray(slopes * (dloss / off.size), off.dtype)
+
+    return Loss(forward, backward, rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_errors_of_whole_numbers_are_tried(seed: int) -> None:
+    assert checked(huber(1.0), seed=seed).ok
+    (said,) = words_of(checked(huber(0.0), seed=seed))
+    assert said.startswith("loss_targets, dout: where out is off the targets by halves and whole numbers")
+
+
 # Words.
 
 

@@ -957,3 +957,23 @@ def test_a_number_that_numpy_gives_for_a_0d_array_is_a_parameter(seed: int) -> N
     rng = RNG(seed)
     params, grads = ((np.asarray(rng.standard_normal()), rng.standard_normal(4)) for _ in range(2))
     assert check_optimizer(Steps(step), params, grads, rng=rng).ok
+
+
+def test_a_list_that_is_the_state_is_not_written_to() -> None:
+    def step(state: Any, params: Any, grads: Any) -> tuple[Any, Any]:
+        state[0] += 1
+        return params - params.dtype.type(0.1) * grads, [state[0]]
+
+    report = report_of(Steps(step, lambda params: [0]), only="step_purity")
+    assert [(each.field, each.note) for each in report.failures] == [
+        ("arguments", "a call wrote to one of its arguments")
+    ]
+
+
+@pytest.mark.parametrize("axes", [3, 4])
+def test_arrays_with_the_axes_of_kernels_are_tried(axes: int) -> None:
+    def step(state: Any, params: Any, grads: Any) -> tuple[Any, Any]:
+        return params - params.dtype.type(-0.1 if grads.ndim == axes else 0.1) * grads, state
+
+    (fault,) = report_of(Steps(step), only="follows_gradient").failures
+    assert fault.note.startswith(f"for kernels of {'two by two' if axes == 4 else 'two'} positions")

@@ -38,6 +38,9 @@ CLOSE = 2.0**-17
 EQUAL_ROWS = "for equal rows"
 """The words where all rows of an out and its targets are the first."""
 
+BORDERS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
+"""By how much an out is off its targets where a loss may go over from one formula to another."""
+
 MOST_NUMBERS = 2**18
 """The most numbers in an out that is made for a check."""
 
@@ -134,6 +137,7 @@ def other_targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterato
             like + CLOSE * rng.standard_normal(out.shape).astype(out.dtype),
             targets,
         )
+        yield "where out is off the targets by halves and whole numbers", like + rng.choice(BORDERS, out.shape), targets
 
 
 def soft_targets(out: Array, targets: Any) -> Iterator[OtherArguments]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._elsewhere import SQUEEZED
 from chainrule.laws.of_layers._tokens import EQUAL
 from chainrule.laws.of_layers.douts import any_dout
+from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.of_layers.values import other_values
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, of_ignored, one_verdict, run_loss
 from chainrule.laws.of_losses._cases import (
@@ -31,8 +32,8 @@ from chainrule.laws.of_losses.memory import written_to
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import Asked, by_directions, refuse
 from chainrule.laws.trials.part import Part
-from chainrule.laws.trials.rounding import COPIES, Units, rounding, units_of
-from chainrule.laws.trials.sizes import in_unit_interval, same_but_for_ones, sizes_of
+from chainrule.laws.trials.rounding import COPIES, NOT_LINEAR, Units, rounding, units_of
+from chainrule.laws.trials.sizes import in_unit_interval, rms, same_but_for_ones, sizes_of
 from chainrule.laws.trials.trial import Fields, Trial, measured
 from chainrule.loss import Loss
 
@@ -247,7 +248,7 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
                 if made_for is not None:
                     verdicts += made_for
                 elif np.isfinite(trial.out).all():
-                    units = _of_rounded_targets(loss, trial, wanted, rng) if words == EQUAL_ROWS else None
+                    units = _of_rounded_targets(loss, base, trial, wanted, rng) if words == EQUAL_ROWS else None
                     pairs = loss.couples_rows and len(given) > ALL_PAIRS
                     verdicts += _compared(trial, rng, words, pairs=pairs, units=units)
         except Exception:
@@ -257,6 +258,9 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     if not any(each.wrong for each in verdicts):
         verdicts += _of_soft_targets(loss, base, targets, rng)
     verdicts += _in_other_dtypes(loss, base.x, targets)
+    if all(leaf.ndim and len(leaf) == len(base.x) for leaf in tree.leaves(targets)):
+        many = np.resize(np.arange(len(base.x)), ALL_PAIRS)  # indices into all numbers may be beyond a byte
+        verdicts += _in_other_dtypes(loss, base.x[many], tree.map(partial(taken, many), targets))
     return of_ignored(loss, out, targets, one_verdict("loss_targets", verdicts))
 
 
@@ -310,8 +314,11 @@ def _made_for_columns(out: Array, trial: Trial, words: str) -> list[Verdict] | N
     return [Verdict("loss_targets", "dx", ok=False, undecided=True, note=note, advice=refuse(trial))]
 
 
-def _of_rounded_targets(loss: Loss[T, Any], trial: Trial, targets: T, rng: np.random.Generator) -> Units:
-    """The rounding at rows that are equal: less a mean over them, targets too are nothing but that."""
+def _of_rounded_targets(loss: Loss[T, Any], base: Trial, trial: Trial, targets: T, rng: np.random.Generator) -> Units:
+    """The rounding at rows that are equal: less a mean over them, targets too are nothing but that.
+
+    It is small beside the usual gradient, that of the base.
+    """
 
     def moved(leaf: Array) -> Array:
         return leaf * (1 + rng.uniform(-UNIT, UNIT, leaf.shape)) if leaf.dtype.kind == "f" else leaf
@@ -320,7 +327,8 @@ def _of_rounded_targets(loss: Loss[T, Any], trial: Trial, targets: T, rng: np.ra
         dout = np.ones_like(trial.out)
         near = [evolve(trial, layer=as_layer(loss, tree.map(moved, targets))) for _ in range(COPIES)]
         moves = [each.beside(trial.arguments).back(dout)["dx"] - trial.back(dout)["dx"] for each in near]
-        return {"dx": rounding(trial, dout, rng)["dx"] + np.abs(moves).max()}
+        of_targets = min(np.abs(moves).max(), NOT_LINEAR * rms(base.back(np.ones_like(base.out))["dx"]))
+        return {"dx": rounding(trial, dout, rng)["dx"] + of_targets}
 
     return cache(units)
 

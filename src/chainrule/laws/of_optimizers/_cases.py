@@ -68,7 +68,7 @@ def of_length(value: Any, length: int) -> Any:
 def other_shapes(params: Any) -> Iterator[tuple[str, Reshaped]]:
     """Arrays of other shapes: functions that make them of trees like the parameters, each after words for them.
 
-    Those that are matrices, or have more axes, get more rows, one column, and as many as rows.
+    Those that are matrices, or have more axes, get more rows, one column, and as many as rows; and the axes of kernels.
     """
     for length in LENGTHS:
         yield f"for arrays of {length} {'entries' if length > 1 else 'entry'}", partial(of_length, length=length)
@@ -78,6 +78,8 @@ def other_shapes(params: Any) -> Iterator[tuple[str, Reshaped]]:
         "for matrices of one column": _of_one_column,
         "for square matrices": partial(_square, 0),
         f"for square matrices of {ROWS[0]} rows": partial(_square, ROWS[0]),
+        "for kernels of two positions": partial(_kernel, 1),
+        "for kernels of two by two positions": partial(_kernel, 2),
     }
     for words, shape_of in ways.items() if shapes else ():
         if all(math.prod(shape_of(shape)) <= MOST_NUMBERS for shape in shapes):
@@ -96,6 +98,10 @@ def _of_rows(rows: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _of_one_column(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*shape[:-1], 1)
+
+
+def _kernel(axes: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (*[2] * axes, *shape[-2:])
 
 
 def _square(side: int, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -45,6 +45,18 @@ def copies(value: Any) -> list[Array]:
     return [array.copy() for array in arrays_in(value)]
 
 
+def _copies(value: Any) -> list[Array]:
+    """The arrays in a value, and the numbers that a list or a dictionary holds, which a call may write to as well."""
+    return [*copies(value), *map(np.asarray, _numbers(value))]
+
+
+def _numbers(value: Any) -> list[Any]:
+    if isinstance(value, int | float):
+        return [value]
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return [number for each in inside for number in _numbers(each)]
+
+
 def same(a: list[Array], b: list[Array]) -> bool:
     return len(a) == len(b) and all(
         np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for x, y in zip(a, b, strict=True)
@@ -55,10 +67,10 @@ def _of_one(optimizer: Any, params: Any, grads: Any, other: Any) -> Notes:
     notes: Notes = {}
     given, slopes = writable(params), writable(grads)
     state = optimizer.init(given)
-    before = copies((given, slopes, state))
+    before = _copies((given, slopes, state))
     first = optimizer.step(state, given, slopes)
     kept = copies(first)
-    if not same(before, copies((given, slopes, state))):
+    if not same(before, _copies((given, slopes, state))):
         notes["arguments"] = "a call wrote to one of its arguments"
     elif not all(leaf.flags.writeable for leaf in tree.leaves((given, slopes))):
         notes["arguments"] = "a call made one of its arguments read-only"
@@ -87,10 +99,10 @@ def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
     state = optimizer.init(writable(params))
     for step, steady in enumerate(slopes):
         grads = as_laid_out(steady)
-        before = copies((at, grads, state))
+        before = _copies((at, grads, state))
         results = optimizer.step(state, at, grads)
         when = f", at step {step + 1}" if step else ""
-        if not same(before, copies((at, grads, state))):
+        if not same(before, _copies((at, grads, state))):
             notes.setdefault("arguments", f"a call wrote to one of its arguments{when}")
         elif name := _put_back(optimizer, state, at, grads, _in_their_order):
             notes.setdefault("arguments", f"a call wrote to {name} while it lasted{when}")
