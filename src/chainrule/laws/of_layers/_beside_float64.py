@@ -159,7 +159,14 @@ class BesideFloat64:
                 return None
             return result.judged(like, self.units()[name] + allowed.largest[name] * float(info.eps) / 2)
 
-        return by_units, by_range, by_points_nearby, by_signs, by_largest
+        def by_saturation(verdict: Verdict) -> Verdict | None:
+            """Where t has rounded to 1 in float16, 1 - t * t is 0."""
+            if name not in allowed.largest or info.dtype != np.float16:
+                return None
+            near_0 = np.abs(like) <= SATURATED * float(info.eps) * allowed.largest[name]
+            return result.judged(np.where((result.got == 0) & near_0, 0.0, like), self.units()[name])
+
+        return by_units, by_range, by_points_nearby, by_signs, by_largest, by_saturation
 
     def _of_lost(self, name: str, lost: NDArray[np.bool_], at: str, *, is_given: bool) -> Verdict:
         """The verdict on a result that is not finite where it is in float64.
@@ -239,6 +246,9 @@ MODERATE = 128.0
 a factor or a missing term is more. A unit is about a thousandth."""
 
 IF_MEANT = "a fault if it is meant for"
+
+SATURATED = 8.0
+"""Up to how many roundings of the largest result one in float16 may be 0 in place of."""
 
 RANDOM, NEARBY = 8.0, 24
 """Up to how many times what is allowed an error may be rounding still, and at how many points that is looked at: at 8,

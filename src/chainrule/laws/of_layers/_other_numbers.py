@@ -149,6 +149,10 @@ def other_parameters(params: Any, rng: np.random.Generator) -> Iterator[Other]:
     if any(not np.array_equal(leaves[i], leaf) for i, leaf in whole.items()):
         yield Other("for parameters of whole numbers", replaced(params, whole))
     yield from _one_alone(params, free)
+    scales, *shifts = [i for i, leaf in enumerate(leaves) if leaf.ndim == 1 and leaf.size > 1] or [0]
+    if shifts and not any((leaves[i] > 0).all() or (leaves[i] < 0).all() for i in shifts):
+        start = {scales: np.ones_like(leaves[scales])} | {i: np.zeros_like(leaves[i]) for i in shifts}
+        yield Other("for parameters of ones and zeros, as norms start", replaced(params, start))
     edges = {i: leaves[i].copy() for i in free if leaves[i].ndim > 1}
     for leaf in edges.values():
         leaf[0], leaf[..., -1] = 0, 0

@@ -13,10 +13,11 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._elsewhere import Elsewhere, Unfit, judged_at, takes
+from chainrule.laws.of_layers._other_numbers import other_parameters
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.trial import Trial, draw, measured
 
-POSITIONS = (1, 17, 64, 257)
+POSITIONS = (1, 2, 17, 64, 257)
 """Numbers of positions: the edges of blocks, and one more than a byte counts."""
 
 ROWS = 2
@@ -36,6 +37,8 @@ def is_tokens(x: Any) -> bool:
 def _other_tokens(x: NDArray[Any], rng: np.random.Generator) -> Iterator[tuple[str, NDArray[Any]]]:
     """Equal tokens, and other numbers of positions, in words and as arrays."""
     yield "for equal tokens", np.full_like(x, x.flat[-1])
+    if x.ndim > 1 and len(x) > 1:
+        yield "for a row of equal tokens", np.concatenate([np.full_like(x[:1], x.flat[-1]), x[1:]])
     for count in POSITIONS:
         if x.ndim > 1 and count != x.shape[-1]:
             made = rng.choice(x.reshape(-1), (*x[:ROWS].shape[:-1], count))
@@ -71,6 +74,9 @@ def at_other_tokens(base: Trial, rng: np.random.Generator) -> list[Verdict]:
             break
     for case, other in _other_tokens(base.x, rng):
         verdicts += _at_tokens(base, other, rng, case)
+    if not any(found.wrong for found in verdicts):
+        for each in other_parameters(base.params, rng):
+            verdicts += judged_at("other_values", base, Elsewhere(each.words, base.x, each.value), rng)
     return verdicts + _in_other_dtypes("other_values", base, tokens, rng)
 
 

@@ -18,11 +18,11 @@ from chainrule.laws.of_layers.derivative import noted
 from chainrule.laws.of_layers.layouts import LAYOUTS
 from chainrule.laws.of_layers.linearity import least_of
 from chainrule.laws.of_layers.rows import rows_of
-from chainrule.laws.of_layers.sizes import of_other_lengths
+from chainrule.laws.of_layers.sizes import TWO_AXES, in_two_axes, may_have_two_axes, of_other_lengths
 from chainrule.laws.of_layers.structure import dtype_of
 from chainrule.laws.trials.copies import copied, in_dtype, same_numbers
 from chainrule.laws.trials.trial import Checked, Trial, draw, measured, run_backward, run_forward
-from chainrule.layer import derives_grads
+from chainrule.layer import Layer, derives_grads
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -78,7 +78,10 @@ def grads_without_dx(layer: Checked[P, C], params: P, x: Any, rng: np.random.Gen
 
 def _of_other_lengths(layer: Checked[Any, Any], trial: Trial, rng: np.random.Generator) -> list[Verdict]:
     found: list[Verdict] = []
-    for words, (params, x) in of_other_lengths(trial.params, trial.x, rng).items():
+    others = of_other_lengths(trial.params, trial.x, rng)
+    if isinstance(layer, Layer) and may_have_two_axes(layer, trial.x):
+        others[f"for an x {TWO_AXES}"] = trial.params, in_two_axes(trial.x)
+    for words, (params, x) in others.items():
         with suppress(Exception):  # it refuses these lengths, as another law says where it should not
             gradients = Gradients.of(layer, params, x, np.copy, rng)
             found += gradients.verdicts(trial.noise, np.dtype(np.float64), words)

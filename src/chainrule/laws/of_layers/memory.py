@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,9 @@ def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     True
     """
     found = _unwritten(layer, params, x, rng)
+    names = names_of(layer)
+    for name, note in _unwritten(layer, params, x, rng, _with_zeros).items():
+        found[name] = found.get(name) or (note and f"for {names.dout} with a row of zeros and others: {note}")
     if not isinstance(layer, Encoder) and np.ndim(x) and np.size(x) > 1:
         zero = np.zeros((), np.asarray(x).dtype)
         some = {"zeros": np.where(rng.random(np.shape(x)) < ZEROS, zero, x), "a row of zeros": np.array(x)}
@@ -158,14 +162,32 @@ def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         for words, with_zeros in some.items():
             with contextlib.suppress(Exception):  # it refuses zeros, which is an answer
                 for name, note in _unwritten(layer, params, with_zeros, rng).items():
-                    found[name] = found.get(name) or (note and f"for {names_of(layer).x} with {words}: {note}")
+                    found[name] = found.get(name) or (note and f"for {names.x} with {words}: {note}")
     return [Verdict("all_written", name, ok=not note, note=note) for name, note in found.items()]
 
 
-def _unwritten(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> dict[str, str]:
+def _with_zeros(dout: Array, rng: np.random.Generator) -> Array:
+    """The array, in which all of the first row is 0, and some other numbers."""
+    some = np.where(rng.random(dout.shape) < ZEROS, 0, dout).astype(dout.dtype)
+    if some.ndim:
+        some[:1] = 0
+    return some
+
+
+def _usual(dout: Array, rng: np.random.Generator) -> Array:
+    return dout
+
+
+def _unwritten(
+    layer: Checked[Any, Any],
+    params: Any,
+    x: Any,
+    rng: np.random.Generator,
+    of: Callable[[Array, np.random.Generator], Array] = _usual,
+) -> dict[str, str]:
     """The fault of each result that depends on what was in memory before, in words; "" if it does not."""
     out, cache = run_forward(layer, params, x)
-    dout = draw(out, rng)
+    dout = of(draw(out, rng), rng)
     trial = Trial(layer, params, x, out, cache)
     right = trial.results(dout)
     shapes = {(leaf.shape, leaf.dtype) for leaf in (*right.values(), *arrays_in(cache), *tree.leaves(x))}

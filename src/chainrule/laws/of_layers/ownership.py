@@ -13,6 +13,7 @@ from chainrule.arrays.types import is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.trials.junk import JUNK, empty_holds
 from chainrule.laws.trials.trial import Checked, Trial, draw, run_backward
 
 P = TypeVar("P")
@@ -56,15 +57,16 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
         others[words.lstrip(" ,")] = params, partial(writable, given)
     if is_numpy(x) and x.ndim > 1:
         others["for a Fortran-ordered x"] = params, partial(np.array, x, order="F")
-    for name in ("x", "out"):
-        verdict = _owned(layer, params, writable(x), name, rng)
-        for words, (own, given) in others.items():
-            try:
-                other = _owned(layer, own, given(), name, rng) if verdict.ok else verdict
-            except Exception:
-                continue
-            verdict = verdict if other.ok or not verdict.ok else evolve(other, note=f"{words} {other.note}")
-        verdicts.append(verdict)
+    with empty_holds(JUNK):  # what is never written stays as it is
+        for name in ("x", "out"):
+            verdict = _owned(layer, params, writable(x), name, rng)
+            for words, (own, given) in others.items():
+                try:
+                    other = _owned(layer, own, given(), name, rng) if verdict.ok else verdict
+                except Exception:
+                    continue
+                verdict = verdict if other.ok or not verdict.ok else evolve(other, note=f"{words} {other.note}")
+            verdicts.append(verdict)
     return verdicts
 
 

@@ -23,14 +23,20 @@ from chainrule.laws.of_layers._elsewhere import (
     with_floor,
     worst_by_field,
 )
+from chainrule.laws.of_layers._tokens import is_tokens
 from chainrule.laws.of_layers.rows import mixed
+from chainrule.laws.trials.directions import refuse
 from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, measured
 from chainrule.laws.trials.wording import plural
+from chainrule.layer import Layer
 
-SIZES = (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 23, 32, 33, 47, 64, 65, 100, 128, 129, 256, 257)
-"""Numbers of columns: the edges of blocks that low-level code uses, one more, and some that leave much of a block over;
-even ones that are no power of 2."""
+SIZES = (
+    *(1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 20, 23, 31, 32, 33, 47),
+    *(63, 64, 65, 100, 127, 128, 129, 255, 256, 257),
+)
+"""Numbers of columns: the edges of blocks that low-level code uses, one more and one less, and some that leave much of
+a block over; even ones that are no power of 2."""
 
 EVEN = (66, 130, 132, 258, 514)
 """More numbers of columns of a layer that takes no odd ones: the same edges in its halves, and in quarters."""
@@ -44,12 +50,18 @@ LONG = 257
 VECTORS = (1, 2, 3, 7, 8, 9, 10, 15, 16, 17, 23, 31, 32, 33, 63, 64, 65, 100, 128, 129, 256, 257)
 """Numbers of columns, of a layer whose parameters are vectors of as many numbers, as those of a norm are."""
 
-MATRICES = (1, 8, 16, 23, 32, 33, 64, 65, 128, 129, 256)
+MATRICES = (1, 2, 4, 6, 7, 8, 16, 23, 32, 33, 64, 65, 128, 129, 256)
 """Numbers of rows or columns of parameters that are matrices: as many as blocks have, one more, and 7 more than 16. An
 axis also becomes as long as the other one: a square may be taken for its transpose."""
 
+BLOCKS = (1, 17, 65)
+"""Numbers of columns that all parameters have at once, beside twice as many rows."""
+
 LONGEST = 257
 """One more than a byte counts, of the matrices that are tried last."""
+
+TABLES = (1, 2, 8, 33, 129)
+"""Numbers of rows and columns of the tables of an encoder."""
 
 CHANNELS = (1, 2, 3, 9, 23, 33, 65, 129)
 """Numbers of channels, where they stand before the positions."""
@@ -66,6 +78,9 @@ PATIENCE = 5.0
 MIXED = (33, 129)
 """Numbers of columns with numbers of several sizes in them: what is left of a block may have a branch of its own."""
 
+TWO_AXES = "which has two axes of rows"
+"""Words for such an x."""
+
 REFUSE_AXES = "If rows are meant to have one axis, let forward refuse more of them, or leave out event_axes"
 """The advice where a pair, which may be written for one axis of rows, is wrong for two that a law has made."""
 
@@ -76,10 +91,10 @@ COUPLED_ROWS = (1, 2, 3, 6, 8, 9, 32, 33, 64, 65, 128, 129, 256, 257, 1000)
 def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """The derivative is right at other sizes too: of coupled rows, of columns, and of parameters.
 
-    Of columns also with numbers of several sizes, and with parameters that have other lengths; of axes between rows and
-    columns, those of time or of images, in every case that the layer takes; with two axes of rows, where `event_axes`
-    allows them. Where backward raises then, nothing can be told. Rows of layers that treat each alone are covered by
-    `independent_rows`.
+    Of columns also with numbers of several sizes, and with parameters that have other lengths, of an encoder too; of
+    axes between rows and columns, those of time or of images, in every case that the layer takes; with two axes of
+    rows, where `event_axes` allows them. Where backward raises then, nothing can be told. Rows of layers that treat
+    each alone are covered by `independent_rows`.
 
     Parameters
     ----------
@@ -102,15 +117,18 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     >>> all(verdict.ok for verdict in laws.other_sizes(affine, params, x, rng))
     True
     """
-    if isinstance(layer, Encoder) or not np.ndim(x):
-        return []
-    x = np.asarray(x, np.float64)
+    if isinstance(layer, Encoder):
+        return _of_tables(layer, params, x, rng) if is_tokens(x) else []
+    return _of_layer(layer, params, np.asarray(x, np.float64), rng) if np.ndim(x) else []
+
+
+def _of_layer(layer: Layer[Any, Any], params: Any, x: Array, rng: np.random.Generator) -> list[Verdict]:
     free = not any(x.shape[-1] in leaf.shape for leaf in tree.leaves(params))
     shapes = _shapes(layer, params, x, rng, free=free)
     # Parameters may be of some length that broadcasts, or that is counted off along x, as a kernel's is.
     by_accident = [(*x.shape[:-1], x.shape[-1] + more) for more in (1, -1, 2) if tree.leaves(params) and x.ndim > 1]
     by_accident += [shape for shape in shapes if tree.leaves(params) and shape[-1] != x.shape[-1]]
-    has_rows = not layer.couples_rows and layer.event_axes is not None and x.ndim == layer.event_axes + 1
+    has_rows = may_have_two_axes(layer, x)
     if not (shapes or by_accident or has_rows):
         return []
     base = with_floor(measured(Trial.in_float64(layer, params, x), rng), rng)
@@ -120,7 +138,10 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
         if shape != x.shape and x.size and math.prod(shape) <= most:
             other, begun = _spread(x, shape, rng), time.perf_counter()
             counts = partial(_counts, x, shape in by_accident)
-            verdicts += judged_at("other_sizes", base, Elsewhere(f"for x {other.shape}", other), rng, counts=counts)
+            found = judged_at("other_sizes", base, Elsewhere(f"for x {other.shape}", other), rng, counts=counts)
+            # Parameters of several numbers may be broadcast along a column alone, of which forward has not thought.
+            by_one = shape in by_accident and shape[-1] == 1 and any(leaf.size > 1 for leaf in tree.leaves(params))
+            verdicts += doubted(found, refuse(base)) if by_one else found
             seconds = time.perf_counter() - begun
             if seconds > PATIENCE:
                 most = math.prod(shape)
@@ -130,13 +151,36 @@ def other_sizes(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
     if free and not any(each.wrong for each in verdicts):
         verdicts += _of_mixed_columns(base, x, most, rng)
     if has_rows:
-        twice = np.stack([x, x[::-1]])
-        words = f"for x {twice.shape}, which has two axes of rows"
+        twice = in_two_axes(x)
+        words = f"for x {twice.shape}, {TWO_AXES}"
         found = judged_at("other_sizes", base, Elsewhere(words, twice), rng)
         verdicts += found if layer.rule is not None else doubted(found, REFUSE_AXES)
     if not any(each.wrong for each in verdicts):
         verdicts += _with_parameters(base, x, rng)
     return [evolve(each, note=note) if each.ok else each for each in worst_by_field(verdicts)]
+
+
+def _of_tables(layer: Encoder[Any, Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts on an encoder for tables with other numbers of rows, whose tokens then are all below, or columns."""
+    base = Trial.in_float64(layer, params, x)
+    found: list[Verdict] = []
+    for length, k in product(_lengths(tree.leaves(base.params)), TABLES):
+        resized = Resized(length, k, together=False)
+        other = tree.replace(base.params, [resized.leaf(leaf, rng) for leaf in tree.leaves(base.params)])
+        case = f"for parameters {resized.in_words(vectors=False)}"
+        tokens = (x.astype(np.int64) % min(len(leaf) for leaf in tree.leaves(other) if leaf.ndim)).astype(x.dtype)
+        found += judged_at("other_sizes", base, Elsewhere(case, tokens, other), rng, counts=_never)
+    return worst_by_field(_not_as_given(base, found, rng) if any(each.wrong for each in found) else found)
+
+
+def may_have_two_axes(layer: Layer[Any, Any], x: Array) -> bool:
+    """Tell whether rows of which x has one axis may have two."""
+    return not layer.couples_rows and layer.event_axes is not None and x.ndim == layer.event_axes + 1
+
+
+def in_two_axes(x: Array) -> Array:
+    """An x with two axes of rows."""
+    return np.stack([x, x[::-1]])
 
 
 def _of_mixed_columns(base: Trial, x: Array, most: int, rng: np.random.Generator) -> list[Verdict]:
@@ -190,6 +234,9 @@ def _shapes(
         shapes.append((rows, *x.shape[1:axis], LONG, *x.shape[axis + 1 :]))
     if x.ndim > 2 and not couples_rows(layer, x):
         shapes.append((x.shape[-1],) * x.ndim)  # rows may be taken for columns, or for steps of time
+        shapes += [(1,) * x.ndim] if free and not tree.leaves(params) else []
+    if x.ndim > 3:  # images of one pixel, and of four
+        shapes += [(len(x), *[k] * (x.ndim - 2), x.shape[-1]) for k in (1, 2)]
     return shapes
 
 
@@ -247,6 +294,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
     found = [] if vectors else _longest(base, x, lengths, np.random.default_rng(0))
     if not any(each.wrong for each in found):
         found += _of_squares(base, x, lengths, rng) + _of_channels_first(base, x, rng)
+        found += _all_long(base, x, lengths, rng)
     return verdicts + found
 
 
@@ -261,6 +309,23 @@ def _of_squares(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.
         square = _spread(x, (k, *other.shape[1:]), rng) if k != len(x) else other
         case = f"for x {square.shape} and parameters with as many numbers as it has rows"
         found += judged_at("other_sizes", base, Elsewhere(case, square, params), rng, counts=_never)
+    return _not_as_given(base, [each for each in found if each.wrong], rng)
+
+
+def _all_long(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Generator) -> list[Verdict]:
+    """The faults where rows, columns and all parameters are long at once, beyond the edges of blocks."""
+    found: list[Verdict] = []
+    for k in BLOCKS if x.ndim == 2 and not couples_rows(base.layer, x) and lengths else ():
+        params, other = base.params, x
+        for length in lengths:
+            made = _resized(params, other, Resized(length, k, together=False), rng) if length != k else (params, other)
+            if made is None:
+                break
+            params, other = made
+        else:
+            many = _spread(other, (2 * k, *other.shape[1:]), rng) if len(other) != 2 * k else other
+            case = f"for x {many.shape} and parameters with {plural(k, 'number')} in place of all others"
+            found += judged_at("other_sizes", base, Elsewhere(case, many, params), rng, counts=_never)
     return _not_as_given(base, [each for each in found if each.wrong], rng)
 
 

@@ -70,6 +70,7 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     other = moved["other numbers"]
     kept = (
         _refilled(layer, params, x, dout, right, other)
+        or _of_parameters(layer, params, x, dout, rng)
         or _by_identity(layer, params, x, dout, other)
         or _two_alive(layer, params, x)
     )
@@ -111,6 +112,24 @@ def _refilled(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, right:
     )
 
 
+def _of_parameters(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, rng: np.random.Generator) -> str:
+    """The fault where the arrays of parameters have other numbers the second time, in words; "" if there is none."""
+    given, others = writable(params), of_similar_size(params, rng)
+    leaves = tree.leaves(given)
+    if not leaves or not all(leaf.flags.writeable for leaf in leaves):
+        return ""
+    try:
+        Trial.of(layer, given, x).back(dout)
+        for leaf, values in zip(leaves, tree.leaves(others), strict=True):
+            leaf[...] = values
+        again, fresh = (Trial.of(layer, each, x).results(dout) for each in (given, writable(given)))
+    except Exception:
+        return ""
+    if close(again, fresh, {name: np.abs(leaf).max(initial=0.0) for name, leaf in fresh.items()}):
+        return ""
+    return "a call on the same parameters with other numbers gives those of before: is something kept by identity?"
+
+
 def _by_identity(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, other: Any) -> str:
     """The fault where a second cache gets what the first got for the same array as dout, and not for a copy of it."""
     try:
@@ -118,9 +137,13 @@ def _by_identity(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, oth
         slope = dout.copy()
         first, second = (copied_fields(_back(layer, cache, slope)) for cache in caches)
         fresh = _back(layer, caches[1], slope.copy())
+        slope[...] = _turned_round(slope)
+        refilled, anew = (copied_fields(_back(layer, caches[1], each)) for each in (slope, slope.copy()))
     except Exception:
         return ""
     for name, leaf in second.items():
+        if np.array_equal(refilled[name], leaf) and not np.array_equal(leaf, anew[name], equal_nan=True):
+            return f"backward for the same array as {names_of(layer).dout} with other numbers gives the same as before"
         if np.array_equal(leaf, first[name]) and not np.array_equal(leaf, fresh[name], equal_nan=True):
             return f"two caches get one result for the same array as {names_of(layer).dout}: is it kept by identity?"
     return ""
@@ -239,6 +262,14 @@ def shuffled(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> Any:
     return tree.map(
         lambda leaf: (leaf + share * (rng.permutation(leaf.reshape(-1)).reshape(leaf.shape) - leaf)).astype(leaf.dtype),
         x,
+    )
+
+
+def of_similar_size(params: Any, rng: np.random.Generator) -> Any:
+    """Other parameters, a little larger: what may not be negative or 0 stays so."""
+    return tree.map(
+        lambda leaf: leaf * rng.uniform(1.01, 1.1, leaf.shape).astype(leaf.dtype) if leaf.dtype.kind == "f" else leaf,
+        params,
     )
 
 

@@ -53,7 +53,9 @@ def structure(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
         try:
             tree.map(_first, params, given)
         except (TypeError, ValueError) as error:
-            note = f"grads must have the type and fields of params: {describe(params)}, got {describe(given)}: {error}"
+            expected, got = describe(params), describe(given)
+            kinds = f": {expected}, got {got}" if got != expected else ""  # else the entries differ, as the error says
+            note = f"grads must have the type and fields of params{kinds}: {error}"
             return [*verdicts, Verdict("structure", "grads", ok=False, note=note)]
         pairs = zip(tree.named_leaves(params), tree.leaves(given), strict=True)
         verdicts += [like_argument("structure", f"{name}{path}", g, like) for (path, like), g in pairs]

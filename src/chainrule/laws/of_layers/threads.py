@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers.state import close, shuffled
+from chainrule.laws.of_layers.state import close, of_similar_size, shuffled
 from chainrule.laws.trials.rounding import rounding
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured, run_forward
 from chainrule.layer import Layer
@@ -26,7 +26,7 @@ MOST_EVENTS = 3000
 
 
 def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """Several threads at a time get what each would get alone.
+    """Several threads at a time, each with parameters of its own, get what each would get alone.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
     """
     dout = draw(run_forward(layer, params, x)[0], rng)
 
-    def run(given: tuple[Any, Array]) -> Fields:
-        return Trial.of(layer, params, given[0]).results(given[1])
+    def run(given: tuple[Any, Any, Array]) -> Fields:
+        return Trial.of(layer, given[0], given[1]).results(given[2])
 
-    several, alone = [(x, dout)], [run((x, dout))]
+    several, alone = [(params, x, dout)], [run((params, x, dout))]
     for _ in range(THREADS - 1):
-        other = (shuffled(layer, x, rng), draw(dout, rng))
+        other = (of_similar_size(params, rng), shuffled(layer, x, rng), draw(dout, rng))
         try:
             alone.append(run(other))
         except Exception:
@@ -69,7 +69,7 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
     calls = LONG_CALLS if base.large else CALLS
     interval, tracer = sys.getswitchinterval(), _giving_way(layer)
 
-    def run_giving_way(given: tuple[Any, Array]) -> Fields:
+    def run_giving_way(given: tuple[Any, Any, Array]) -> Fields:
         before = sys.gettrace()
         sys.settrace(tracer())
         try:

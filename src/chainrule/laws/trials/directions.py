@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chainrule.arrays.types import Array
 from chainrule.checking.bursts import slopes
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.trials.entries import AT_KINKS, confirmed, located, only_at_kinks, wrong_at
+from chainrule.laws.trials.entries import AT_KINKS, confirmed, is_beyond_slopes, located, only_at_kinks, wrong_at
 from chainrule.laws.trials.hints import NOT_FINITE
 from chainrule.laws.trials.lost import of_lost
 from chainrule.laws.trials.part import LEAST, NOISY, SAFE, Miss, Part, length, misses, power
@@ -289,13 +289,15 @@ def _splits(part: Part, direction: Array, rng: np.random.Generator) -> bool:
 def _at_kinks(law: str, part: Part, case: str, places: NDArray[Any], rng: np.random.Generator) -> Verdict | None:
     """The verdict on some entries, each alone, if one of them is wrong: zeros first, where most kinks are.
 
-    After them come those whose gradient is another beside them.
+    After them come those whose gradient is another beside them. Nothing can be told of one that is far from the slopes
+    to both sides, where other kinks may be.
     """
     mixed = rng.permutation(places)
     jumps = np.nan_to_num(part.units()[part.name].reshape(-1)[mixed])
     few = mixed[np.lexsort((-jumps, part.leaf.reshape(-1)[mixed] != 0))][:AT_KINKS]
     expected, ratios = confirmed(part, few)
     if not np.any(ratios > 1):
-        return None
+        beyond = any(ratios.flat[i] <= 1 and is_beyond_slopes(part, int(i)) for i in few)
+        return Verdict(law, part.name, ok=False, undecided=True, note=joined(case, part.kinks)) if beyond else None
     note = only_at_kinks(part, ratios) or "it is wrong here"
     return wrong_at(law, part, expected, int(np.nanargmax(ratios)), joined(case, note))

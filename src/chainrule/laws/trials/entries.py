@@ -26,6 +26,9 @@ AT_KINKS = 16
 ROUNDED = 1e-6
 """The share of the larger slope at a kink below which the other is 0."""
 
+BEYOND = 0.5
+"""How far an entry is from the slopes at a kink that is far from them, in shares of what lies between them."""
+
 CONFIRMED = 6
 """The number of the worst entries that are tried before a field counts as one of which nothing is known."""
 
@@ -130,6 +133,13 @@ def only_at_kinks(part: Part, ratios: Array) -> str:
     index = np.unravel_index(worst, part.got.shape)
     at = f"{entry(part.moved, index)} = {float(part.leaf.flat[worst]):.6g} is at a kink"
     return f"{at}: every {entry(part.trial.names.of(part.name), index)} from {low:.6g} to {high:.6g} would be right"
+
+
+def is_beyond_slopes(part: Part, place: int) -> bool:
+    """Tell whether an entry at a kink is far from the slopes to both sides, whatever rounding makes of it there."""
+    size = float(sizes_of(part.leaf).flat[place])
+    miss = part.along(part.alone(np.unravel_index(place, part.got.shape), size))
+    return miss.kinked and miss.at_kink.ratio > 1 and miss.gap > BEYOND * (miss.high - miss.low)
 
 
 def entries(part: Part, which: NDArray[Any]) -> tuple[Array, Array]:
