@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from chainrule import Array, Layer, Verdict, check_layer, laws, own
+from chainrule import Array, Encoder, Layer, Verdict, check_layer, laws, own
 
 RNG = np.random.default_rng
 X = RNG(7).standard_normal((6, 5))
@@ -16,7 +16,7 @@ X = RNG(7).standard_normal((6, 5))
 class Planted:
     """A wrong layer, and what the report is to say of it."""
 
-    layer: Layer[Any, Any]
+    layer: Layer[Any, Any] | Encoder[Any, Any, Any]
     law: str
     words: str
     x: Array = X

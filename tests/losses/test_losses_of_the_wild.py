@@ -133,7 +133,7 @@ def correlation_backward(turned: float, cache: tuple[Array, Array], dloss: Any) 
     out, targets = cache
     (a, length), (b, other) = centred(out), centred(targets.astype(out.dtype))
     slopes = -(b - turned * a * (a * b).sum(axis=0) / length**2) / length / other
-    return (slopes * dloss).astype(out.dtype)
+    return np.asarray(slopes * dloss, out.dtype)
 
 
 def correlation(turned: float) -> Loss[Array, Any]:

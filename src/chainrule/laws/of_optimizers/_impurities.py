@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.types import Array
+from chainrule.arrays.types import Array, is_any_tuple, is_dict, is_list
 from chainrule.laws.of_layers._watched import all_watched, was_written
 from chainrule.laws.of_layers.layouts import LAID_OUT, Layout
 from chainrule.laws.trials.arrays_in import arrays_in
@@ -53,7 +53,9 @@ def _copies(value: Any) -> list[Array]:
 def _numbers(value: Any) -> list[Any]:
     if isinstance(value, int | float):
         return [value]
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    inside: list[Any] = list(value.values()) if is_dict(value) else []
+    if is_list(value) or is_any_tuple(value):
+        inside = list(value)
     return [number for each in inside for number in _numbers(each)]
 
 

@@ -294,10 +294,10 @@ def _at_kinks(law: str, part: Part, case: str, places: NDArray[Any], rng: np.ran
     """
     mixed = rng.permutation(places)
     jumps = np.nan_to_num(part.units()[part.name].reshape(-1)[mixed])
-    few = mixed[np.lexsort((-jumps, part.leaf.reshape(-1)[mixed] != 0))][:AT_KINKS]
+    few: NDArray[Any] = mixed[np.lexsort((-jumps, part.leaf.reshape(-1)[mixed] != 0))][:AT_KINKS]
     expected, ratios = confirmed(part, few)
     if not np.any(ratios > 1):
-        beyond = any(ratios.flat[i] <= 1 and is_beyond_slopes(part, int(i)) for i in few)
+        beyond = any(ratios.flat[i] <= 1 and is_beyond_slopes(part, i) for i in map(int, few))
         return Verdict(law, part.name, ok=False, undecided=True, note=joined(case, part.kinks)) if beyond else None
     note = only_at_kinks(part, ratios) or "it is wrong here"
     return wrong_at(law, part, expected, int(np.nanargmax(ratios)), joined(case, note))
