@@ -160,7 +160,7 @@ class BesideFloat64:
             return result.judged(like, self.units()[name] + allowed.largest[name] * float(info.eps) / 2)
 
         def by_saturation(verdict: Verdict) -> Verdict | None:
-            """Where t has rounded to 1 in float16, 1 - t * t is 0."""
+            """In float16 a t may round to 1, and then 1 - t * t is 0."""
             if name not in allowed.largest or info.dtype != np.float16:
                 return None
             near_0 = np.abs(like) <= SATURATED * float(info.eps) * allowed.largest[name]

@@ -27,7 +27,7 @@ ROUNDED = 1e-6
 """The share of the larger slope at a kink below which the other is 0."""
 
 BEYOND = 0.5
-"""How far an entry is from the slopes at a kink that is far from them, in shares of what lies between them."""
+"""The distance of an entry from the slopes at a kink from which on it is far, in shares of what lies between them."""
 
 CONFIRMED = 6
 """The number of the worst entries that are tried before a field counts as one of which nothing is known."""
