@@ -374,7 +374,7 @@ def test_tokens_and_labels_that_are_not_given_are_not_written_to_either() -> Non
 
     loss: Any = Loss(forward, backward, rows)
     report = check_loss(loss, X[:, :4], np.array([0, 1, 2, 1, 0, 2]), rng=RNG(0), only=["loss_targets"])
-    assert said(report)[0] == "targets: for labels of 3: a call wrote to one of its arguments"
+    assert said(report)[0] == "targets: for labels of 3: a call wrote to targets"
 
 
 # Parameters and an x that are exactly some number.

@@ -136,10 +136,10 @@ SCALE = RNG(9).standard_normal(5)
 
 FOUND = {
     "rows and columns beyond 16": Planted(
-        products_but(lambda x, w: len(x) > 16 and len(w) > 16), "other_sizes", "for x (34, 17)", params=W
+        products_but(lambda x, w: len(x) > 16 and len(w) > 16), "other_sizes", "for x (36, 17)", params=W
     ),
     "a large product": Planted(
-        products_but(lambda x, w: len(x) * w.size > 50_000), "other_sizes", "for x (130, 65)", params=W
+        products_but(lambda x, w: len(x) * w.size > 50_000), "other_sizes", "for x (132, 65)", params=W
     ),
     "31 columns": Planted(
         Layer(squares, lambda x, d: (squares_back(x, d)[0] * (1.5 if x.shape[-1] == 31 else 1), ())),

@@ -304,17 +304,17 @@ LOSSES: dict[str, tuple[Any, OfLoss, Said]] = {
     "writes to out": (
         laws.loss_purity,
         OfLoss(forward=lambda result, out, targets: writes(out)),
-        {("arguments", "a call wrote to one of its arguments")},
+        {("arguments", "a call wrote to out")},
     ),
     "writes to one row": (
         laws.loss_purity,
         OfLoss(forward=lambda result, out, targets: writes(targets) if len(out) == 1 else None),
-        {("arguments", "with 1 row: a call wrote to one of its arguments")},
+        {("arguments", "with 1 row: a call wrote to targets")},
     ),
     "writes in float32": (
         laws.loss_purity,
         OfLoss(forward=lambda result, out, targets: writes(out) if out.dtype == np.float32 else None),
-        {("arguments", "in float32: a call wrote to one of its arguments")},
+        {("arguments", "in float32: a call wrote to out")},
     ),
     "locks": (
         laws.loss_purity,

@@ -250,10 +250,10 @@ def test_a_change_of_the_state_is_said(state: Any) -> None:
 
 
 PURITY: dict[str, tuple[Rule, tuple[str, str]]] = {
-    "parameters": (lambda p, g, t: written(p, down(p, g)), ("arguments", "a call wrote to one of its arguments")),
+    "parameters": (lambda p, g, t: written(p, down(p, g)), ("arguments", "a call wrote to params")),
     "at a later step": (
         lambda p, g, t: written(p, down(p, g)) if t == 4 else down(p, g),
-        ("arguments", "a call wrote to one of its arguments, at step 5"),
+        ("arguments", "a call wrote to params, at step 5"),
     ),
     "gradients of 0": (
         lambda p, g, t: down(p, g) if g.any() else p,

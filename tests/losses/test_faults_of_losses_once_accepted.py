@@ -204,7 +204,7 @@ def doubles_dloss(off: Array, dloss: Any) -> Array:
             "loss_purity, ownership: in float32: the cache shares the memory of out or targets",
         ),
         (made(times_one_in_float32), "loss_purity, arguments: in float32: read-only ones are refused: ValueError"),
-        (made(written_if_one_row), "loss_purity, arguments: with 1 row: a call wrote to one of its arguments"),
+        (made(written_if_one_row), "loss_purity, arguments: with 1 row: a call wrote to out"),
         (
             made(locks_targets),
             "loss_purity, arguments: a call made one of its arguments read-only, which is the caller's",

@@ -163,7 +163,8 @@ class BesideFloat64:
             """In float16 a t may round to 1, and then 1 - t * t is 0."""
             if name not in allowed.largest or info.dtype != np.float16:
                 return None
-            near_0 = np.abs(like) <= SATURATED * float(info.eps) * allowed.largest[name]
+            largest = allowed.largest[name] * allowed.units / UNITS  # see `floors`
+            near_0 = np.abs(like) <= float(info.eps) * largest
             return result.judged(np.where((result.got == 0) & near_0, 0.0, like), self.units()[name])
 
         return by_units, by_range, by_points_nearby, by_signs, by_largest, by_saturation
@@ -246,9 +247,6 @@ MODERATE = 128.0
 a factor or a missing term is more. A unit is about a thousandth."""
 
 IF_MEANT = "a fault if it is meant for"
-
-SATURATED = 8.0
-"""Up to how many roundings of the largest result one in float16 may be 0 in place of."""
 
 RANDOM, NEARBY = 8.0, 24
 """Up to how many times what is allowed an error may be rounding still, and at how many points that is looked at: at 8,

@@ -55,7 +55,7 @@ MATRICES = (1, 2, 4, 6, 7, 8, 16, 23, 32, 33, 64, 65, 128, 129, 256)
 axis also becomes as long as the other one: a square may be taken for its transpose."""
 
 BLOCKS = (1, 17, 65)
-"""Numbers of columns that all parameters have at once, beside twice as many rows."""
+"""Numbers of columns that all parameters have at once, beside twice as many rows or some more."""
 
 LONGEST = 257
 """One more than a byte counts, of the matrices that are tried last."""
@@ -323,7 +323,8 @@ def _all_long(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Ge
                 break
             params, other = made
         else:
-            many = _spread(other, (2 * k, *other.shape[1:]), rng) if len(other) != 2 * k else other
+            rows = len(other) * math.ceil(2 * k / len(other))  # of whole blocks, if those that were given are
+            many = _spread(other, (rows, k), rng) if len(other) != rows else other
             case = f"for x {many.shape} and parameters with {plural(k, 'number')} in place of all others"
             found += judged_at("other_sizes", base, Elsewhere(case, many, params), rng, counts=_never)
     return _not_as_given(base, [each for each in found if each.wrong], rng)

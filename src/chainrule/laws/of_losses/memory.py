@@ -99,7 +99,7 @@ def _pure(loss: Loss[T, C], out: Array, targets: T, case: str) -> list[Verdict]:
     value, cache = run_loss(loss, given, wanted)
     kept = [array.copy() for array in arrays_in(cache)]
     first = np.array(loss.backward(cache, 1.0))
-    written = "" if all(map(same_numbers, kept, arrays_in(cache))) else WROTE
+    written = "" if all(map(same_numbers, kept, arrays_in(cache))) else "backward wrote to its cache"
     written = written_to(out, targets, given, wanted) or written or _written_to_dloss(loss, cache, out.dtype)
     try:
         frozen_value, frozen_cache = run_loss(loss, read_only_copy(out), read_only_copy(targets))
@@ -123,9 +123,6 @@ def _pure(loss: Loss[T, C], out: Array, targets: T, case: str) -> list[Verdict]:
     return [Verdict("loss_purity", name, not note, note and f"{at}{note}") for name, note in notes.items()]
 
 
-WROTE = "a call wrote to one of its arguments"
-
-
 def written_to(out: Array, targets: T, given: Array, wanted: T) -> str:
     """The fault of calls that did something to the copies of arguments, in words; they are writable afterwards."""
     locked = [leaf for leaf in tree.leaves((given, wanted)) if not leaf.flags.writeable]
@@ -133,7 +130,9 @@ def written_to(out: Array, targets: T, given: Array, wanted: T) -> str:
         leaf.flags.writeable = True
     if locked:
         return "a call made one of its arguments read-only, which is the caller's"
-    return "" if tree.equal((out, targets), (given, wanted)) else WROTE
+    names = {"out": tree.equal(out, given), "targets": tree.equal(targets, wanted)}
+    written = " and ".join(name for name, same in names.items() if not same)
+    return f"a call wrote to {written}" if written else ""
 
 
 def _written_to_dloss(loss: Loss[Any, C], cache: C, dtype: np.dtype[Any]) -> str:

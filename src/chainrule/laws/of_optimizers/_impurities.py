@@ -45,9 +45,15 @@ def copies(value: Any) -> list[Array]:
     return [array.copy() for array in arrays_in(value)]
 
 
-def _copies(value: Any) -> list[Array]:
-    """The arrays in a value, and the numbers that a list or a dictionary holds, which a call may write to as well."""
-    return [*copies(value), *map(np.asarray, _numbers(value))]
+def _copies_of(arguments: dict[str, Any]) -> dict[str, list[Array]]:
+    """The arrays in each, and the numbers that a list or a dictionary holds, which a call may write to as well."""
+    return {name: [*copies(value), *map(np.asarray, _numbers(value))] for name, value in arguments.items()}
+
+
+def _written(before: dict[str, list[Array]], arguments: dict[str, Any]) -> str:
+    """The names of what is no longer as it was before."""
+    now = _copies_of(arguments)
+    return " and ".join(name for name, held in before.items() if not same(held, now[name]))
 
 
 def _numbers(value: Any) -> list[Any]:
@@ -69,11 +75,12 @@ def _of_one(optimizer: Any, params: Any, grads: Any, other: Any) -> Notes:
     notes: Notes = {}
     given, slopes = writable(params), writable(grads)
     state = optimizer.init(given)
-    before = _copies((given, slopes, state))
+    arguments = {"state": state, "params": given, "grads": slopes}
+    before = _copies_of(arguments)
     first = optimizer.step(state, given, slopes)
     kept = copies(first)
-    if not same(before, _copies((given, slopes, state))):
-        notes["arguments"] = "a call wrote to one of its arguments"
+    if name := _written(before, arguments):
+        notes["arguments"] = f"a call wrote to {name}"
     elif not all(leaf.flags.writeable for leaf in tree.leaves((given, slopes))):
         notes["arguments"] = "a call made one of its arguments read-only"
     for words, layout in LAID_OUT.items():
@@ -101,11 +108,12 @@ def of_a_run(optimizer: Any, params: Any, slopes: Sequence[Any]) -> Notes:
     state = optimizer.init(writable(params))
     for step, steady in enumerate(slopes):
         grads = as_laid_out(steady)
-        before = _copies((at, grads, state))
+        arguments = {"state": state, "params": at, "grads": grads}
+        before = _copies_of(arguments)
         results = optimizer.step(state, at, grads)
         when = f", at step {step + 1}" if step else ""
-        if not same(before, _copies((at, grads, state))):
-            notes.setdefault("arguments", f"a call wrote to one of its arguments{when}")
+        if name := _written(before, arguments):
+            notes.setdefault("arguments", f"a call wrote to {name}{when}")
         elif name := _put_back(optimizer, state, at, grads, _in_their_order):
             notes.setdefault("arguments", f"a call wrote to {name} while it lasted{when}")
         shared = _shared(results, [at, grads])
