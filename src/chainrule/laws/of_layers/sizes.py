@@ -315,7 +315,7 @@ def _of_squares(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.
 def _all_long(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Generator) -> list[Verdict]:
     """The faults where rows, columns and all parameters are long at once, beyond the edges of blocks."""
     found: list[Verdict] = []
-    for k in BLOCKS if x.ndim == 2 and not couples_rows(base.layer, x) and lengths else ():
+    for k in BLOCKS if x.ndim == 2 and x.size and not couples_rows(base.layer, x) and lengths else ():
         params, other = base.params, x
         for length in lengths:
             made = _resized(params, other, Resized(length, k, together=False), rng) if length != k else (params, other)
