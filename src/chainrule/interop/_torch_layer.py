@@ -167,7 +167,7 @@ GIVEN: "WeakKeyDictionary[Subject, list[tuple[ref[Any], int]]]" = WeakKeyDiction
 def _stands_for(parameter: Any, tensor: Any) -> None:
     tensor._is_param = True  # noqa: SLF001  # what `torch.nn.Parameter` looks at
     hooks = parameter._backward_hooks  # noqa: SLF001  # torch has no other name for them
-    if hooks and tensor.requires_grad and tensor._backward_hooks is None:  # noqa: SLF001  # as above
+    if hooks and tensor.requires_grad and tensor._backward_hooks is None:  # noqa: SLF001  # torch has no other name for them
         for hook in hooks.values():
             tensor.register_hook(hook)
 
@@ -276,8 +276,12 @@ class Loan:
 
     @property
     def writes(self) -> int:
-        count: int = self.tensor._version  # noqa: SLF001  # torch has no other name for it
-        return count
+        return _writes_to(self.tensor)
+
+
+def _writes_to(tensor: Any) -> int:
+    count: int = tensor._version  # noqa: SLF001  # torch has no other name for it
+    return count
 
 
 def _native(array: NDArray[Any]) -> NDArray[Any]:
@@ -473,8 +477,8 @@ def _pull(
 def _check_given(subject: Subject, found: tuple[Any, ...]) -> None:
     """Refuse gradients in the memory of those that were given before: whoever holds those has other numbers now."""
     before = [(given(), writes) for given, writes in GIVEN.get(subject, ())]
-    GIVEN[subject] = [(ref(each), each._version) for each in found if each is not None]  # noqa: SLF001  # as above
-    if any(each is not None and each._version != writes for each, writes in before):  # noqa: SLF001  # as above
+    GIVEN[subject] = [(ref(each), _writes_to(each)) for each in found if each is not None]
+    if any(each is not None and _writes_to(each) != writes for each, writes in before):
         name = name_of_function(subject.f)
         raise ValueError(
             f"as_layer: backward of {name} writes to a gradient that it gave before: is a buffer used again?"

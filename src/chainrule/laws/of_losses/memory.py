@@ -83,14 +83,15 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
 
 def _other_copies(out: Array, targets: T) -> Iterator[tuple[str, Array, T]]:
     yield "", out, targets
-    if len(out) > 1 and _in_rows(out, targets):
+    if len(out) > 1 and in_rows(out, targets):
         yield "with 1 row", out[:1], tree.map(partial(row_of_targets, 0), targets)
     for dtype in map(np.dtype, (np.float32, np.float64, np.float16)):
         if dtype != out.dtype:
             yield f"in {dtype.name}", in_dtype(out, dtype), targets_in_dtype(targets, dtype)
 
 
-def _in_rows(out: Array, targets: Any) -> bool:
+def in_rows(out: Array, targets: Any) -> bool:
+    """Tell whether all targets have as many rows as out."""
     return all(leaf.ndim and len(leaf) == len(out) for leaf in tree.leaves(targets))
 
 

@@ -28,7 +28,7 @@ from chainrule.laws.of_losses._cases import (
     targets_in_other_dtypes,
 )
 from chainrule.laws.of_losses._slopes import with_slopes
-from chainrule.laws.of_losses.memory import written_to
+from chainrule.laws.of_losses.memory import in_rows, written_to
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import Asked, by_directions, refuse
 from chainrule.laws.trials.part import Part
@@ -258,7 +258,7 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     if not any(each.wrong for each in verdicts):
         verdicts += _of_soft_targets(loss, base, targets, rng)
     verdicts += _in_other_dtypes(loss, base.x, targets)
-    if all(leaf.ndim and len(leaf) == len(base.x) for leaf in tree.leaves(targets)):
+    if in_rows(base.x, targets):
         many = np.resize(np.arange(len(base.x)), ALL_PAIRS)  # indices into all numbers may be beyond a byte
         verdicts += _in_other_dtypes(loss, base.x[many], tree.map(partial(taken, many), targets))
     return of_ignored(loss, out, targets, one_verdict("loss_targets", verdicts))
