@@ -207,7 +207,7 @@ HIDDEN = {
         params={"b": W[:, 0]},
     ),
     "how NumPy treats underflow": Planted(
-        Layer(quiet_about_underflow, squares_back), "process_unchanged", "a call at other numbers"
+        Layer(quiet_about_underflow, squares_back), "process_unchanged", "a call at other numbers", alone=False
     ),
 }
 

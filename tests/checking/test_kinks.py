@@ -147,10 +147,11 @@ def hidden(seed: int) -> Any:
 
 
 def test_where_several_kinks_meet_nothing_is_wrong_and_what_cannot_be_told_is_said_with_its_remedy() -> None:
+    only = [law for law in AT_X if law != "other_sizes"]  # which meets kinks at sixty sizes, and takes ten times as long
     undecided = [
         each
         for seed in range(2)
-        for each in _not_wrong(check_layer(HIDDEN, hidden(seed), np.zeros((5, 4)), rng=rng(seed), only=AT_X)).undecided
+        for each in _not_wrong(check_layer(HIDDEN, hidden(seed), np.zeros((5, 4)), rng=rng(seed), only=only)).undecided
     ]
     assert undecided
     for each in undecided:

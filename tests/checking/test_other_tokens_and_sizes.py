@@ -182,7 +182,7 @@ WRONG = {
         TABLE,
     ),
     "an order in int8": Planted(sorted_rows(np.int8), "other_sizes", "for x (6, 129): "),
-    "an order in uint8": Planted(sorted_rows(np.uint8), "other_sizes", "for x (6, 257): "),
+    "an order in uint8": Planted(sorted_rows(np.uint8), "other_sizes", "for x (6, 257): ", alone=False),
     "the largest in int8": Planted(largest_in_a_row(np.int8), "other_sizes", "for x (6, 129): "),
     "the largest in uint8": Planted(largest_in_a_row(np.uint8), "other_sizes", "for x (6, 257): "),
     "halves of 33 columns": Planted(product_of_halves(66), "other_sizes", "for x (4, 66): ", WIDE),
