@@ -131,13 +131,15 @@ def scaled(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generat
 def _scaled(trial: Trial, rng: np.random.Generator) -> dict[str, Verdict]:
     """The verdict on each result for scaled `dout`, whose squares are beyond the range of its dtype."""
     dout = draw(trial.out, rng)
-    info, wide = np.finfo(dout.dtype), dout.dtype.itemsize > 2
+    wide = dout.dtype.itemsize > 2
     most = 4 if not wide or trial.noise >= 1e-6 else 70 if dout.dtype.itemsize == 4 or trial.noise >= 1e-10 else 600
-    right, eps = trial.back(dout), max(float(info.eps), trial.noise)
+    right = trial.back(dout)
     found = {name: Verdict("scaled", name, ok=True) for name in right}
     for k in (-most, -most // 4, most // 4, most):
         with np.errstate(all="ignore"):
             for name, leaf in trial.back(np.ldexp(dout, k)).items():
+                info = _narrower(dout, leaf)
+                eps = max(float(info.eps), trial.noise)
                 back = np.ldexp(leaf, -k)
                 known = np.isfinite(right[name])
                 size = float(np.abs(right[name][known]).max(initial=0.0))
@@ -154,6 +156,12 @@ def _scaled(trial: Trial, rng: np.random.Generator) -> dict[str, Verdict]:
                     note += ": is dout clipped or something added?"
                     found[name] = Verdict("scaled", name, False, note, index=index, got=got, expected=expected)
     return found
+
+
+def _narrower(dout: Array, leaf: Array) -> "np.finfo[Any]":
+    """The range of `dout`, or of a result that is narrower, as the gradient of a parameter in float32 is."""
+    dtypes = [each.dtype for each in (dout, leaf) if np.issubdtype(each.dtype, np.floating)]
+    return min((np.finfo(dtype) for dtype in dtypes), key=lambda info: float(info.max))
 
 
 def least_of(fields: Sequence[Array]) -> float:

@@ -17,7 +17,7 @@ from chainrule.encoder import Encoder
 from chainrule.interop.graph import Function
 from chainrule.laws.trials.copies import in_float64, writable
 from chainrule.laws.trials.names import Names, names_of
-from chainrule.laws.trials.sizes import sizes_of
+from chainrule.laws.trials.sizes import rms, sizes_of
 from chainrule.layer import Layer
 from chainrule.parts import unmoved
 
@@ -45,6 +45,13 @@ FEW_ROWS = 8
 
 REFUSALS = (ValueError, ArithmeticError, AssertionError)
 """The errors by which a layer refuses numbers; others are mistakes."""
+
+FLOAT32, NOTHING = 2.0**-24, 1e-6
+"""The most noise that a backward may have, the rounding of float32, and the share of the largest result of one that is
+nothing but rounding."""
+
+NARROW = frozenset({np.dtype(np.float16), np.dtype(np.float32)})
+"""The dtypes that have fewer digits than float64."""
 
 LARGE = 2**16
 """From so many numbers on, arguments and output together, a layer is large, and each call takes a while."""
@@ -132,6 +139,8 @@ class Trial:
     noise: float = field(default=UNIT, kw_only=True)
     floor: float = field(default=0.0, kw_only=True)
     """An error of a slope that is let pass, of `dout`: far out, 1 - p for a p near 1 is as good as its rounding."""
+    is_widened: bool = field(default=False, kw_only=True)
+    """True if some of the arguments have been given in fewer digits, of which float64 has been made."""
 
     @classmethod
     def of(cls, layer: Any, params: Any, x: Any) -> "Trial":
@@ -142,7 +151,9 @@ class Trial:
     @classmethod
     def in_float64(cls, layer: Any, params: Any, x: Any) -> "Trial":
         """Run forward in float64, on copies."""
-        return cls.of(layer, in_float64(params), in_float64(x))
+        wide = in_float64(params), in_float64(x)
+        given = [leaf.dtype for arguments in (params, x) for leaf in tree.leaves(arguments)]
+        return evolve(cls.of(layer, *wide), is_widened=any(dtype in NARROW for dtype in given))
 
     def with_noise(self, noise: float) -> "Trial":
         """The trial of a function that has so much noise at least."""
@@ -245,6 +256,24 @@ def measured(trial: Trial, rng: np.random.Generator, *, roughly: bool = False) -
     """The trial, with the noise of its function: about 1e-16 if it computes in float64, 3e-8 if in float32."""
     directions = {name: sizes_of(leaf) * rng.choice([-1.0, 1.0], leaf.shape) for name, leaf in trial.arguments.items()}
     dout = rng.standard_normal(trial.out.size)
-    return trial.with_noise(
-        noise_of(trial.line(directions), dout, SPACINGS[::3] if trial.large or roughly else SPACINGS)
-    )
+    noise = noise_of(trial.line(directions), dout, SPACINGS[::3] if trial.large or roughly else SPACINGS)
+    return trial.with_noise(max(noise, _of_narrow_sums(trial) if trial.is_widened else 0.0))
+
+
+def _of_narrow_sums(trial: Trial) -> float:
+    """The noise of a backward that computes in float32 whatever it is given, as where it sums in it; 0 of another.
+
+    A third of `dout` gives a third of the results, but for rounding. Whoever gives float32 or less may mean that.
+    """
+    dout = draw(trial.out, np.random.default_rng(0))
+    with np.errstate(all="ignore"):
+        usual, thirds = trial.back(dout), trial.back(dout / 3)
+        sizes = {name: rms(leaf) for name, leaf in usual.items()}
+        least = max(sizes.values(), default=0.0) * NOTHING
+        off = [
+            rms(3 * thirds[name] - leaf) / max(sizes[name], least)
+            for name, leaf in usual.items()
+            if max(sizes[name], least) > 0 and leaf.shape == thirds[name].shape
+        ]
+    largest = max(off, default=0.0)
+    return min(largest, FLOAT32) if largest > COARSE else 0.0
