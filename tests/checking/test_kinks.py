@@ -147,7 +147,9 @@ def hidden(seed: int) -> Any:
 
 
 def test_where_several_kinks_meet_nothing_is_wrong_and_what_cannot_be_told_is_said_with_its_remedy() -> None:
-    only = [law for law in AT_X if law != "other_sizes"]  # which meets kinks at sixty sizes, and takes ten times as long
+    only = [
+        law for law in AT_X if law != "other_sizes"
+    ]  # which meets kinks at sixty sizes, and takes ten times as long
     undecided = [
         each
         for seed in range(2)

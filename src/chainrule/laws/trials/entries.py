@@ -196,9 +196,11 @@ def _is_its_own(part: Part, direction: Array, miss: Miss) -> bool:
     if miss.kinked and not _is_elementwise(part, direction):
         return False  # of several kinks at one point the chain rule need not give a number between the slopes
     rng = np.random.default_rng(part.got.size)
+    share = miss.step / part.first  # a slope that took finer steps may be another one not far from here
     for moves in _nearby(part.leaf, direction != 0, rng):
-        there = part.trial.beside({**part.trial.arguments, part.name: part.leaf + moves})
-        near = evolve(part, trial=evolve(there, noise=part.trial.noise, floor=part.trial.floor)).along(direction, 0.125)
+        there = part.trial.beside({**part.trial.arguments, part.name: part.leaf + share * moves})
+        other = evolve(part, trial=evolve(there, noise=part.trial.noise, floor=part.trial.floor))
+        near = other.along(direction, 0.125 * share)
         if not near.kinked if miss.kinked else abs(near.middle - miss.middle) > gap / 2:
             return False
     return True
