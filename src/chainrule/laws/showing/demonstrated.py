@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from attrs import frozen
@@ -52,8 +52,6 @@ from chainrule.laws.trials.part import Part
 from chainrule.laws.trials.process import as_new, contained
 from chainrule.laws.trials.settings import SETTINGS
 from chainrule.laws.trials.trial import Trial
-
-T = TypeVar("T")
 
 ROWS = (1, 2, 3, 5, 9, 65, 129)
 """The numbers of rows that are tried, besides that of x."""
