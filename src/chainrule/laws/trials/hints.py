@@ -62,8 +62,8 @@ def mistake_of_all(
     got: NDArray[Any],
     right: NDArray[Any],
     rows: int,
-    weights: Sequence[NDArray[Any]] = (),
-    allowed: NDArray[Any] | float = 0.0,
+    weights: Sequence[NDArray[Any]],
+    allowed: NDArray[Any] | float,
 ) -> str:
     """The mistake that all entries have in common; "" if they have none. The arguments are those of `hint`."""
     if _explains(right.T, got, right, allowed) and not _same(got, right, allowed):
