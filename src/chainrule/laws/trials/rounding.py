@@ -12,6 +12,7 @@ from chainrule.arrays.ownership import read_only
 from chainrule.arrays.types import Array
 from chainrule.checking.bursts import UNIT
 from chainrule.laws.trials.arrays_in import arrays_in
+from chainrule.laws.trials.copies import copied
 from chainrule.laws.trials.sizes import rms
 from chainrule.laws.trials.trial import COARSE, Fields, Trial
 
@@ -169,7 +170,7 @@ def _of_saved(
 
 def _with_rounded(saved: list[Array], trial: Trial, dout: Array, unit: float, rng: np.random.Generator) -> Fields:
     """The results of backward where what forward saved is rounded too; the arrays are as they were afterwards."""
-    before = [array.copy() for array in saved]
+    before = copied(saved)
     try:
         for array in saved:
             _overwritten(array, _rounded(array, unit, rng))
