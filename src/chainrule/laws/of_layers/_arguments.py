@@ -1,6 +1,6 @@
 """The arguments of calls that users make elsewhere: other numbers, sizes and layouts in memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,9 @@ from attrs import frozen
 
 from chainrule import tree
 from chainrule.arrays.types import Array
-from chainrule.laws.of_layers._kinds_of_dout import ALIKE, OF_CALLS, SCALED
+from chainrule.laws.of_layers._kinds_of_dout import ALIKE, OF_CALLS, SCALED, Kind
 from chainrule.laws.of_layers._other_numbers import Other, other_parameters
-from chainrule.laws.of_layers.layouts import broadcast, layouts_of
+from chainrule.laws.of_layers.layouts import Layout, broadcast, layouts_of
 from chainrule.laws.trials.names import Names
 from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.wording import plural
@@ -38,9 +38,9 @@ class Call:
     """
     of_rows: bool = False
     """True if x has other rows, or more or fewer of them."""
-    layout: Callable[[Array], Array] = np.copy
-    kind: Callable[[Array], Array] = np.copy
-    dout_layout: Callable[[Array], Array] = np.copy
+    layout: Layout = np.copy
+    kind: Kind = np.copy
+    dout_layout: Layout = np.copy
 
 
 def calls(params: Any, x: Array, rng: np.random.Generator, names: Names, *, few: bool) -> Iterator[Call]:

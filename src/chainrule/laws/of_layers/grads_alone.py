@@ -1,7 +1,6 @@
 """`grads` without `dx` gives what backward gives, for every `dout`, dtype and number of rows."""
 
 import math
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -13,7 +12,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, compare, one_each
-from chainrule.laws.of_layers._kinds_of_dout import OF_GRADS
+from chainrule.laws.of_layers._kinds_of_dout import OF_GRADS, Kind
 from chainrule.laws.of_layers.derivative import noted
 from chainrule.laws.of_layers.layouts import LAYOUTS
 from chainrule.laws.of_layers.linearity import least_of
@@ -27,7 +26,7 @@ from chainrule.layer import Layer, derives_grads
 P = TypeVar("P")
 C = TypeVar("C")
 
-KINDS: dict[str, Callable[[Array], Array]] = {"": np.copy, **LAYOUTS, **OF_GRADS}
+KINDS: dict[str, Kind] = {"": np.copy, **LAYOUTS, **OF_GRADS}
 """Other layouts of a usual dout, and other kinds."""
 
 
@@ -105,9 +104,7 @@ class Gradients:
     shared: str
 
     @classmethod
-    def of(
-        cls, layer: Checked[Any, Any], params: Any, x: Any, kind: Callable[[Array], Array], rng: np.random.Generator
-    ) -> "Gradients":
+    def of(cls, layer: Checked[Any, Any], params: Any, x: Any, kind: Kind, rng: np.random.Generator) -> "Gradients":
         """Run forward once, and back for a kind of `dout`, for the usual one, and for one of one sign."""
         with np.errstate(all="ignore"):
             out, cache = run_forward(layer, params, x)

@@ -148,15 +148,15 @@ def _tried(argument: str, run: Callable[[], Fields], right: Fields, units: Units
         return Verdict("any_layout", argument, ok=False, note=note)
 
 
-def _with_dout(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+def _with_dout(trial: Trial, layout: Layout, dout: Array) -> Fields:
     return trial.back_as_laid_out(layout(dout))
 
 
-def _with_x(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+def _with_x(trial: Trial, layout: Layout, dout: Array) -> Fields:
     return _results(trial.layer, trial.params, _arranged(trial.x, layout), dout)
 
 
-def _with_params(trial: Trial, layout: Callable[[Array], Array], dout: Array) -> Fields:
+def _with_params(trial: Trial, layout: Layout, dout: Array) -> Fields:
     x = writable(trial.x)  # whoever writes to x is told so by other laws, and not that this layout is why
     return _results(trial.layer, tree.map(constant(layout), trial.params), x, dout)
 
@@ -166,7 +166,7 @@ def _results(layer: Checked[Any, Any], params: Any, x: Any, dout: Array) -> Fiel
     return Trial(layer, params, x, np.asarray(out), cache).results(dout)
 
 
-def _arranged(x: Any, layout: Callable[[Array], Array]) -> Any:
+def _arranged(x: Any, layout: Layout) -> Any:
     """The input in another layout; `tree.map` would copy it into the usual one."""
     return layout(x) if is_numpy(x) else tree.map(constant(layout), x)
 
@@ -272,23 +272,12 @@ def _broadcast_along(axis: int, a: Array) -> Array:
     return np.broadcast_to(a.take(np.zeros(1, int) if a.shape[axis] else [], axis), a.shape)
 
 
-def _channels_last(a: Array) -> Array:
-    return np.moveaxis(np.moveaxis(a, 1, -1).copy(), -1, 1) if a.ndim > MATRIX else a.copy()
+def _moved_in_memory(axis: int, place: int, a: Array) -> Array:
+    """The array with an axis in another place in memory alone; a matrix is as usual."""
+    return np.moveaxis(np.moveaxis(a, axis, place).copy(), place, axis) if a.ndim > MATRIX else a.copy()
 
 
-def _channels_first(a: Array) -> Array:
-    return np.moveaxis(np.moveaxis(a, -1, 1).copy(), 1, -1) if a.ndim > MATRIX else a.copy()
-
-
-def _second_first(a: Array) -> Array:
-    return np.swapaxes(np.swapaxes(a, 0, 1).copy(), 0, 1) if a.ndim > MATRIX else a.copy()
-
-
-def _swapped(a: Array) -> Array:
-    return np.swapaxes(np.swapaxes(a, 1, 2).copy(), 1, 2) if a.ndim > MATRIX else a.copy()
-
-
-LAYOUTS: dict[str, Callable[[Array], Array]] = {
+LAYOUTS: dict[str, Layout] = {
     "a Fortran-ordered": _fortran,
     "a strided": _strided,
     "a row-padded": _padded,
@@ -310,16 +299,19 @@ LAID_OUT: dict[str, Layout] = {
 OF_FLOAT32 = {words: LAYOUTS[words] for words in ("a Fortran-ordered", "a strided", "a row-padded")}
 """Those that are tried in float32 as well."""
 
-OF_THREE_AXES: dict[str, Callable[[Array], Array]] = {
-    "a channels-last": _channels_last,
-    "a time-major": _second_first,
+OF_THREE_AXES: dict[str, Layout] = {
+    "a channels-last": partial(_moved_in_memory, 1, -1),
+    "a time-major": partial(_moved_in_memory, 0, 1),
 }
+"""Those of arrays with more axes than a matrix."""
+
+OF_FOUR_AXES: dict[str, Layout] = {
+    "a channels-first": partial(_moved_in_memory, -1, 1),
+    "an axis-swapped": partial(_moved_in_memory, 1, 2),
+}
+"""Those of arrays with still more axes; of three, they are all a channels-last one."""
 
 
-OF_FOUR_AXES = {"a channels-first": _channels_first, "an axis-swapped": _swapped}
-"""Those of arrays with more axes; of three, they are all one."""
-
-
-def layouts_of(axes: int) -> dict[str, Callable[[Array], Array]]:
+def layouts_of(axes: int) -> dict[str, Layout]:
     """The layouts, in words, of arrays with at most so many axes."""
     return LAYOUTS | (OF_THREE_AXES if axes > MATRIX else {}) | (OF_FOUR_AXES if axes > MATRIX + 1 else {})
