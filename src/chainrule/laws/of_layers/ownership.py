@@ -1,6 +1,7 @@
 """The law of ownership: what is written to `x` or `out` afterwards changes no gradient."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -61,11 +62,11 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
         for name in ("x", "out"):
             verdict = _owned(layer, params, writable(x), name, rng)
             for words, (own, given) in others.items():
-                try:
-                    other = _owned(layer, own, given(), name, rng) if verdict.ok else verdict
-                except Exception:
-                    continue
-                verdict = verdict if other.ok or not verdict.ok else evolve(other, note=f"{words} {other.note}")
+                if not verdict.ok:
+                    break
+                with suppress(Exception):  # it refuses these, which is an answer
+                    other = _owned(layer, own, given(), name, rng)
+                    verdict = verdict if other.ok else evolve(other, note=f"{words} {other.note}")
             verdicts.append(verdict)
     return verdicts
 
