@@ -97,24 +97,19 @@ def _shared(
             *((names.x, value) for value in tree.leaves(x)),
             *(("params", value) for value in tree.leaves(params)),
         ]
-        note = ""
-        if is_numpy(leaf) and leaf.flags.writeable and leaf.size:
-            note = (
-                "it is writable, and several of its entries share memory"
-                if _overlaps(leaf)
-                else next(
-                    (
-                        f"it is writable, and shares memory with {what}"
-                        for what, value in others
-                        if _shares(leaf, value)
-                    ),
-                    "",
-                )
-            )
-        if not note and not np.array_equal(kept[name], leaf, equal_nan=True):
-            note = "a later call changes it: is a buffer used again?"
-        notes[name] = note
+        changes = not np.array_equal(kept[name], leaf, equal_nan=True)
+        notes[name] = _sharing(leaf, others) or ("a later call changes it: is a buffer used again?" if changes else "")
     return notes
+
+
+def _sharing(leaf: Any, others: list[tuple[str, Any]]) -> str:
+    """The memory that a result which can be written to shares, in words; "" if none."""
+    if not (is_numpy(leaf) and leaf.flags.writeable and leaf.size):
+        return ""
+    if _overlaps(leaf):
+        return "it is writable, and several of its entries share memory"
+    shared = (f"it is writable, and shares memory with {what}" for what, value in others if _shares(leaf, value))
+    return next(shared, "")
 
 
 def _overlaps(a: Array) -> bool:
