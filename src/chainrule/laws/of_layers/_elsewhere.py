@@ -87,6 +87,8 @@ class Unfit:
 
 @frozen(eq=False)
 class Elsewhere:
+    """A point in words: its x, and its parameters unless they are those that were given."""
+
     words: str
     x: Array
     params: Any = None
@@ -106,26 +108,14 @@ def judged_at(
     Fields of `but` are left out, and so is an answer of backward that does not fit, unless it counts, as a squeezed one
     always does. What is not written shows: `np.empty` gives no memory with the right numbers by chance.
     """
-    with empty_holds(JUNK):
-        return _judged_at(law, base, other, rng, but, counts)
-
-
-def _judged_at(
-    law: str,
-    base: Trial,
-    other: Elsewhere,
-    rng: np.random.Generator,
-    but: Container[str],
-    counts: Callable[[Unfit], bool] | None,
-) -> list[Verdict]:
-    trial = _taken(base.layer, base.params if other.params is None else other.params, other.x)
-    if trial is None or not np.isfinite(trial.out).all() or not trial.out.size or _is_singular(trial, base):
-        return []
-    trial = evolve(trial.with_noise(base.noise), floor=base.floor)
-    douts = [draw(trial.out, rng), np.ones_like(trial.out)]
-    # A large one is tried along one direction, and not along three; tokens do not bend the way of the parameters.
-    few = trial.large or isinstance(base.layer, Encoder)
-    with np.errstate(all="ignore"):
+    with empty_holds(JUNK), np.errstate(all="ignore"):
+        trial = _taken(base.layer, base.params if other.params is None else other.params, other.x)
+        if trial is None or not np.isfinite(trial.out).all() or not trial.out.size or _is_singular(trial, base):
+            return []
+        trial = evolve(trial.with_noise(base.noise), floor=base.floor)
+        douts = [draw(trial.out, rng), np.ones_like(trial.out)]
+        # A large one is tried along one direction, and not along three; tokens do not bend the way of the parameters.
+        few = trial.large or isinstance(base.layer, Encoder)
         unfit = _unfit(base, trial, douts[0])
         if unfit is not None:
             counted = counts is None or unfit.is_squeezed or counts(unfit)
