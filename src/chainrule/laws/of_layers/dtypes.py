@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -70,9 +71,7 @@ def precision(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gene
     single, half = np.dtype(np.float32), np.dtype(np.float16)
     in_single = Allowance(is_given=own == single)
     verdicts = [*subject.judged(x, single, "", in_single)]
-    for case, other, units in _of_other_rows(layer, x, rng):
-        verdicts += subject.judged(other, single, case, evolve(in_single, units=units))
-    for case, other, units in _of_other_columns(layer, params, x, rng):
+    for case, other, units in chain(_of_other_rows(layer, x, rng), _of_other_columns(layer, params, x, rng)):
         verdicts += subject.judged(other, single, case, evolve(in_single, units=units))
     for case, other in _with_larger(layer, x, rng):
         verdicts += subject.judged(other, single, case, Allowance(may_overflow=True, units=UNITS * LARGER**3))
