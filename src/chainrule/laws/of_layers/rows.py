@@ -1,7 +1,7 @@
 """The law of rows: each is treated alone, in whatever order and number they come."""
 
 import math
-from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -117,7 +117,7 @@ def _of_some_rows(
     try:
         sums = trial.back(dout * counts)
         with empty_holds(JUNK):
-            some = Trial.in_float64(trial.layer, trial.params, tree.map(partial(taken, which), trial.x))
+            some = Trial.in_float64(trial.layer, trial.params, tree.map(itemgetter(which), trial.x))
     except Exception:
         return {}
     try:
@@ -246,12 +246,7 @@ def rows_of(x: Any) -> dict[str, Any]:
     each = max(leaf.size for leaf in leaves) // n
     many = () if n > 64 else (129,)
     numbers = [rows for rows in (1, 2, *many) if rows != n and rows * each <= 2**16]
-    return {f", with {plural(rows, 'row')}": tree.map(partial(taken, np.arange(rows) % n), x) for rows in numbers}
-
-
-def taken(which: NDArray[np.intp], leaf: Array) -> Array:
-    """Some rows of an array."""
-    return leaf[which]
+    return {f", with {plural(rows, 'row')}": tree.map(itemgetter(np.arange(rows) % n), x) for rows in numbers}
 
 
 def _widths(trial: Trial) -> list[int]:

@@ -1,6 +1,6 @@
 """A loss as a layer, of which the laws of layers can be asked, and their verdicts in the words of losses."""
 
-from functools import partial
+from operator import itemgetter
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -11,7 +11,6 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_any_tuple, is_tuple
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers.linearity import ROUNDING
-from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.trials.copies import same_numbers, targets_in_dtype
 from chainrule.laws.trials.names import Names
 from chainrule.laws.trials.trial import Trial, measured
@@ -63,7 +62,7 @@ def with_rows(rows: int, x: Array, targets: T) -> T:
     n = number_of_rows(x)
     if rows in (0, n) or any(leaf.ndim < 1 or len(leaf) != rows for leaf in tree.leaves(targets)):
         return targets
-    return tree.map(partial(taken, np.arange(n) % rows), targets)
+    return tree.map(itemgetter(np.arange(n) % rows), targets)
 
 
 def number_of_rows(x: Array) -> int:
@@ -110,7 +109,3 @@ def rounding_of_loss(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Ge
     """The error that an equality may have: `ROUNDING`, or more of a loss that computes in float32 in any case."""
     base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
     return max(ROUNDING, NOISES * base.noise)
-
-
-def row_of_targets(i: int, targets: Array) -> Array:
-    return targets[i : i + 1]

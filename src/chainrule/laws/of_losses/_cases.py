@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.laws.of_layers._tokens import DTYPES
-from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.wording import plural
 
@@ -60,9 +60,9 @@ def _other_rows(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[
         if rows * out[0].size <= MOST_NUMBERS:
             which = rng.integers(0, n, rows)
             moved = out[which] * (1 + 0.01 * rng.random((rows, *[1] * (out.ndim - 1))))
-            yield f"with {plural(rows, 'row')}", moved, tree.map(partial(taken, which), targets)
+            yield f"with {plural(rows, 'row')}", moved, tree.map(itemgetter(which), targets)
     which = np.zeros(n, int)
-    yield EQUAL_ROWS, out[which], tree.map(partial(taken, which), targets)
+    yield EQUAL_ROWS, out[which], tree.map(itemgetter(which), targets)
 
 
 def _other_lengths(out: Array, targets: Any, rng: np.random.Generator) -> Iterator[OtherArguments]:

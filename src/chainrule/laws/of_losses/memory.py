@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +24,6 @@ from chainrule.laws.of_losses._as_layer import (
     number_of_rows,
     renamed,
     rounding_of_loss,
-    row_of_targets,
     run_loss,
     with_rows,
 )
@@ -84,7 +83,7 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
 def _other_copies(out: Array, targets: T) -> Iterator[tuple[str, Array, T]]:
     yield "", out, targets
     if len(out) > 1 and in_rows(out, targets):
-        yield "with 1 row", out[:1], tree.map(partial(row_of_targets, 0), targets)
+        yield "with 1 row", out[:1], tree.map(itemgetter(slice(1)), targets)
     for dtype in map(np.dtype, (np.float32, np.float64, np.float16)):
         if dtype != out.dtype:
             yield f"in {dtype.name}", in_dtype(out, dtype), targets_in_dtype(targets, dtype)

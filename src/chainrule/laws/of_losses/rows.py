@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
+from operator import itemgetter
 from typing import TypeVar
 
 import numpy as np
@@ -12,8 +12,7 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, compare
 from chainrule.laws.of_layers.derivative import noted
-from chainrule.laws.of_layers.rows import taken
-from chainrule.laws.of_losses._as_layer import rounding_of_loss, row_of_targets, run_loss
+from chainrule.laws.of_losses._as_layer import rounding_of_loss, run_loss
 from chainrule.laws.of_losses._cases import OtherArguments, other_targets
 from chainrule.laws.trials.copies import in_float64, targets_in_float64
 from chainrule.laws.trials.sizes import in_unit_interval
@@ -67,8 +66,8 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     n = len(out)
     for which in (np.arange(1), np.arange(n // 2, n), np.arange(2 * n) % n, np.arange(n)[::-1]):
         with suppress(Exception):
-            some = np.asarray(loss.rows(out[which], tree.map(partial(taken, which), targets)))
-            value_of = np.asarray(run_loss(loss, out[which], tree.map(partial(taken, which), targets))[0])
+            some = np.asarray(loss.rows(out[which], tree.map(itemgetter(which), targets)))
+            value_of = np.asarray(run_loss(loss, out[which], tree.map(itemgetter(which), targets))[0])
             if of_loss.ok:
                 of_loss = compare("mean_of_rows", "loss", value_of, np.asarray(some.mean()), rounding)
             if of_rows.ok and not loss.couples_rows:
@@ -102,10 +101,10 @@ def _kept_of_targets(
 
 def _alone(loss: Loss[T, C], out: Array, targets: T, rows: Array, rounding: float) -> Verdict:
     try:
-        alone = [loss.rows(out[i : i + 1], tree.map(partial(row_of_targets, i), targets)) for i in range(len(out))]
+        alone = [loss.rows(out[i : i + 1], tree.map(itemgetter(slice(i, i + 1)), targets)) for i in range(len(out))]
         verdict = compare("mean_of_rows", "rows", rows, np.concatenate(alone), rounding)
     except Exception:
-        if _takes(loss, out[:1], tree.map(partial(row_of_targets, 0), targets)):
+        if _takes(loss, out[:1], tree.map(itemgetter(slice(1)), targets)):
             raise
         verdict = Verdict("mean_of_rows", "rows", ok=True, note=f"it takes no single row of {len(out)}")
     far = (each for each in _beside_a_far_row(loss, out, targets, rows, rounding) if not each.ok)
@@ -132,7 +131,7 @@ def _beside_a_far_row(loss: Loss[T, C], out: Array, targets: T, rows: Array, rou
         with suppress(Exception):  # it refuses these numbers, which is an answer
             beside = np.asarray(loss.rows(moved, targets))
             yield _as_alone(beside[1:], rows[1:], rounding)
-            first = tree.map(partial(row_of_targets, 0), targets)
+            first = tree.map(itemgetter(slice(1)), targets)
             yield _as_alone(beside[:1], np.asarray(loss.rows(moved[:1], first)), rounding)
 
 

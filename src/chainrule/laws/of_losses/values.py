@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from itertools import product
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,7 +18,6 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._elsewhere import SQUEEZED
 from chainrule.laws.of_layers._tokens import EQUAL
 from chainrule.laws.of_layers.douts import any_dout
-from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.of_layers.values import other_values
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, of_ignored, one_verdict, run_loss
 from chainrule.laws.of_losses._cases import (
@@ -260,7 +260,7 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     verdicts += _in_other_dtypes(loss, base.x, targets)
     if in_rows(base.x, targets):
         many = np.resize(np.arange(len(base.x)), ALL_PAIRS)  # indices into all numbers may be beyond a byte
-        verdicts += _in_other_dtypes(loss, base.x[many], tree.map(partial(taken, many), targets))
+        verdicts += _in_other_dtypes(loss, base.x[many], tree.map(itemgetter(many), targets))
     return of_ignored(loss, out, targets, one_verdict("loss_targets", verdicts))
 
 

@@ -16,7 +16,6 @@ from attrs import frozen
 from chainrule import tree
 from chainrule.arrays.types import is_numpy
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers.rows import taken
 from chainrule.laws.of_losses._as_layer import as_layer
 from chainrule.laws.showing._arrays_in_code import OF_DOUT, OF_X
 from chainrule.laws.showing._author import Author, Shown
@@ -155,7 +154,7 @@ class CheckedLoss:
 
 def _taken_if_there(rows: Any, leaf: Any) -> Any:
     """Some rows of targets; all of those that have too few, which the loss is to refuse."""
-    return taken(rows, leaf) if leaf.ndim and rows.max(initial=0) < len(leaf) else leaf
+    return leaf[rows] if leaf.ndim and rows.max(initial=0) < len(leaf) else leaf
 
 
 def demonstrated(verdict: Verdict, subject: CheckedLayer | CheckedLoss, author: Author) -> str:
