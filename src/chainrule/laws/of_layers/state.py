@@ -1,5 +1,6 @@
 """The laws of state: calls that come in between, and what belongs to the whole process."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -40,34 +41,14 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     >>> all(verdict.ok for verdict in laws.calls_in_between(affine, params, x, rng))
     True
     """
-
-    def run(given: Any, dout: Array | None = None) -> tuple[Trial, Array, Fields]:
-        trial = Trial.of(layer, params, given)
-        slope = draw(trial.out, rng) if dout is None else dout
-        return trial, slope, trial.back(slope)
-
-    one, dout, right = run(x)
-    out = one.out.copy()
+    trial = Trial.of(layer, params, x)
+    dout = draw(trial.out, rng)
+    right = trial.back(dout)
     by_bytes = _by_bytes(layer, params, x)
     bad = {"forward": by_bytes} if by_bytes else {}
-    first = Trial.of(layer, params, x)
-    moved = _other(layer, x, rng)
-    for case, other in moved.items():
-        try:
-            second, slope, _ = run(other)
-        except Exception:
-            continue
-        mine = second.back(slope)
-        if not _equal(first.back(dout), right):
-            bad["backward"] = f"after a forward on {case} its results for an earlier cache change"
-        if not _equal(second.back(slope), mine):
-            bad["backward"] = f"a backward in between changes its results for a cache, with {case}"
-        alone = _grads(layer, second.cache, slope)
-        if not close(alone, mine, {name: np.abs(leaf).max(initial=0.0) for name, leaf in mine.items()}):
-            bad["grads"] = f"grads(cache, dout) is not the second result of backward on {case}"
-        if not np.array_equal(Trial.of(layer, params, x).out, out, equal_nan=True):
-            bad["forward"] = f"after a call on {case} it gives other numbers"
-    other = moved["other numbers"]
+    others = _other(layer, x, rng)
+    bad |= _by_calls(trial, dout, right, others, rng)
+    other = others["other numbers"]
     kept = (
         _refilled(layer, params, x, dout, right, other)
         or _of_parameters(layer, params, x, dout, rng)
@@ -87,6 +68,32 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
         Verdict("calls_in_between", name, ok=name not in bad, note=bad.get(name, ""))
         for name in ("forward", "backward", "grads")
     ]
+
+
+def _by_calls(
+    trial: Trial, dout: Array, right: Fields, others: dict[str, Any], rng: np.random.Generator
+) -> dict[str, str]:
+    """The fault of each function, in words, where calls on another x come in between."""
+    layer, params, x = trial.layer, trial.params, trial.x
+    first = Trial.of(layer, params, x)
+    bad: dict[str, str] = {}
+    for case, other in others.items():
+        try:
+            second = Trial.of(layer, params, other)
+            slope = draw(second.out, rng)
+            second.back(slope)
+        except Exception:
+            continue
+        mine = second.back(slope)
+        if not _equal(first.back(dout), right):
+            bad["backward"] = f"after a forward on {case} its results for an earlier cache change"
+        if not _equal(second.back(slope), mine):
+            bad["backward"] = f"a backward in between changes its results for a cache, with {case}"
+        if not close(_grads(layer, second.cache, slope), mine):
+            bad["grads"] = f"grads(cache, dout) is not the second result of backward on {case}"
+        if not np.array_equal(Trial.of(layer, params, x).out, trial.out, equal_nan=True):
+            bad["forward"] = f"after a call on {case} it gives other numbers"
+    return bad
 
 
 def _refilled(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, right: Fields, other: Any) -> str:
@@ -125,7 +132,7 @@ def _of_parameters(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, r
         again, fresh = (Trial.of(layer, each, x).results(dout) for each in (given, writable(given)))
     except Exception:
         return ""
-    if close(again, fresh, {name: np.abs(leaf).max(initial=0.0) for name, leaf in fresh.items()}):
+    if close(again, fresh):
         return ""
     return "a call on the same parameters with other numbers gives those of before: is something kept by identity?"
 
@@ -281,12 +288,13 @@ def _equal(a: Fields, b: Fields) -> bool:
     return all(np.array_equal(leaf, b[name], equal_nan=True) for name, leaf in a.items() if name in b)
 
 
-def close(a: Fields, b: Fields, scale: dict[str, Any], factor: float = 0.0) -> bool:
-    """Equal, but for rounding."""
+def close(a: Fields, b: Fields, bounds: Mapping[str, Any] | None = None) -> bool:
+    """Equal but for rounding: within the bounds, or else by the largest number of each field."""
     for name, leaf in a.items():
         if name not in b or leaf.shape != b[name].shape:
             return False
-        bound = scale[name] * (factor or 256 * float(np.finfo(leaf.dtype).eps))
+        size = np.abs(b[name]).max(initial=0.0)
+        bound = size * (256 * float(np.finfo(leaf.dtype).eps)) if bounds is None else bounds[name]
         if not np.allclose(leaf, b[name], rtol=0.0, atol=bound, equal_nan=True):
             return False
     return True

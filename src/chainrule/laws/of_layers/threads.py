@@ -83,8 +83,8 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
             together = list(pool.map(run_giving_way, several * calls))
     finally:
         sys.setswitchinterval(interval)
-    scale = {name: 64 * unit.max(initial=0.0) for name, unit in units.items()}
-    ok = all(close(found, right, scale, 1.0) for found, right in zip(together, alone * calls, strict=True))
+    bounds = {name: 64 * unit.max(initial=0.0) for name, unit in units.items()}
+    ok = all(close(found, right, bounds) for found, right in zip(together, alone * calls, strict=True))
     note = "" if ok else "in several threads at a time it gives other numbers: is something stored outside the cache?"
     return [Verdict("threads", "results", ok=ok, note=note)]
 
