@@ -191,10 +191,14 @@ def _one_alone(params: Any, free: list[int]) -> Iterator[Other]:
             yield Other(f"for params{name} of {number:g}", replaced(params, {i: np.full_like(leaf, number)}))
 
 
+def larger(rng: np.random.Generator, least: float, most: float, leaf: Array) -> Array:
+    """Each number times a factor of its own that is at least 1: what may not be negative or 0 stays so."""
+    return np.asarray(leaf * rng.uniform(least, most, leaf.shape).astype(leaf.dtype))
+
+
 def of_the_same_signs(rng: np.random.Generator, leaf: Array) -> Array:
     """Other parameters of the same signs, and positive ones where all are 0."""
-    factor = rng.uniform(1.1, 1.3, leaf.shape)
-    return np.asarray(leaf * factor if leaf.any() else factor - 1)
+    return larger(rng, 1.1, 1.3, leaf) if leaf.any() else np.asarray(larger(rng, 1.1, 1.3, np.ones_like(leaf)) - 1)
 
 
 def of_one_sign(leaves: list[Array]) -> list[int]:

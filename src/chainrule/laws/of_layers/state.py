@@ -1,6 +1,7 @@
 """The laws of state: calls that come in between, and what belongs to the whole process."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
+from chainrule.laws.of_layers._other_numbers import larger
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, writable
@@ -121,7 +123,7 @@ def _refilled(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, right:
 
 def _of_parameters(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, rng: np.random.Generator) -> str:
     """The fault where the arrays of parameters have other numbers the second time, in words; "" if there is none."""
-    given, others = writable(params), of_similar_size(params, rng)
+    given, others = writable(params), tree.map(partial(larger, rng, 1.01, 1.1), params)
     leaves = tree.leaves(given)
     if not leaves or not all(leaf.flags.writeable for leaf in leaves):
         return ""
@@ -269,14 +271,6 @@ def shuffled(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> Any:
     return tree.map(
         lambda leaf: (leaf + share * (rng.permutation(leaf.reshape(-1)).reshape(leaf.shape) - leaf)).astype(leaf.dtype),
         x,
-    )
-
-
-def of_similar_size(params: Any, rng: np.random.Generator) -> Any:
-    """Other parameters, a little larger: what may not be negative or 0 stays so."""
-    return tree.map(
-        lambda leaf: leaf * rng.uniform(1.01, 1.1, leaf.shape).astype(leaf.dtype) if leaf.dtype.kind == "f" else leaf,
-        params,
     )
 
 
