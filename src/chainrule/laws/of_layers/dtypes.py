@@ -15,7 +15,7 @@ from chainrule.checking.bursts import UNIT
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._beside_float64 import UNITS, Allowance, BesideFloat64, largest_of
-from chainrule.laws.of_layers.sizes import of_other_lengths
+from chainrule.laws.of_layers._resized import of_other_lengths
 from chainrule.laws.of_layers.structure import dtype_of
 from chainrule.laws.trials.copies import in_dtype
 from chainrule.laws.trials.trial import Checked, Trial, couples_rows, draw, measured

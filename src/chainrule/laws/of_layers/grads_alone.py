@@ -13,11 +13,12 @@ from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict, compare, one_each
 from chainrule.laws.of_layers._kinds_of_dout import OF_GRADS, Kind
+from chainrule.laws.of_layers._resized import of_other_lengths
 from chainrule.laws.of_layers.derivative import noted
 from chainrule.laws.of_layers.layouts import LAYOUTS
 from chainrule.laws.of_layers.linearity import least_of
 from chainrule.laws.of_layers.rows import rows_of
-from chainrule.laws.of_layers.sizes import TWO_AXES, in_two_axes, may_have_two_axes, of_other_lengths
+from chainrule.laws.of_layers.sizes import TWO_AXES, in_two_axes, may_have_two_axes
 from chainrule.laws.of_layers.structure import dtype_of
 from chainrule.laws.trials.copies import copied, in_dtype, same_numbers
 from chainrule.laws.trials.trial import Checked, Trial, draw, measured, run_backward, run_forward

@@ -7,10 +7,10 @@ from itertools import permutations, product
 from typing import Any
 
 import numpy as np
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from chainrule import tree
-from chainrule.arrays.types import Array, is_numpy
+from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._elsewhere import (
@@ -23,6 +23,7 @@ from chainrule.laws.of_layers._elsewhere import (
     with_floor,
     worst_by_field,
 )
+from chainrule.laws.of_layers._resized import Resized, lengths_of, spread
 from chainrule.laws.of_layers._tokens import is_tokens
 from chainrule.laws.of_layers.rows import mixed
 from chainrule.laws.trials.directions import refuse
@@ -65,12 +66,6 @@ TABLES = (1, 2, 8, 33, 129)
 
 CHANNELS = (1, 2, 3, 9, 23, 33, 65, 129)
 """Numbers of channels, where they stand before the positions."""
-
-FEW_LENGTHS = (33, 65, 1, 129)
-"""Some of them, where less depends on a length: more than blocks have, and an axis that may be squeezed away."""
-
-ENOUGH = 2**14
-"""The most numbers in parameters that are made for a check, if it was given fewer."""
 
 PATIENCE = 5.0
 """The seconds after which no larger x is tried: a loop in Python over pairs of columns takes minutes at 257."""
@@ -136,7 +131,7 @@ def _of_layer(layer: Layer[Any, Any], params: Any, x: Array, rng: np.random.Gene
     most, note = MOST_NUMBERS, ""
     for shape in dict.fromkeys((*shapes, *(shape for shape in by_accident if free or shape[-1] > 1))):
         if shape != x.shape and x.size and math.prod(shape) <= most:
-            other, begun = _spread(x, shape, rng), time.perf_counter()
+            other, begun = spread(x, shape, rng), time.perf_counter()
             counts = partial(_counts, x, shape in by_accident)
             found = judged_at("other_sizes", base, Elsewhere(f"for x {other.shape}", other), rng, counts=counts)
             # Parameters of several numbers may be broadcast along a column alone, of which forward has not thought.
@@ -164,7 +159,7 @@ def _of_tables(layer: Encoder[Any, Any, Any], params: Any, x: Any, rng: np.rando
     """The verdicts on an encoder for tables with other numbers of rows, whose tokens then are all below, or columns."""
     base = Trial.in_float64(layer, params, x)
     found: list[Verdict] = []
-    for length, k in product(_lengths(tree.leaves(base.params)), TABLES):
+    for length, k in product(lengths_of(tree.leaves(base.params)), TABLES):
         resized = Resized(length, k, together=False)
         other = tree.replace(base.params, [resized.leaf(leaf, rng) for leaf in tree.leaves(base.params)])
         case = f"for parameters {resized.in_words(vectors=False)}"
@@ -190,7 +185,7 @@ def _of_mixed_columns(base: Trial, x: Array, most: int, rng: np.random.Generator
     for columns in MIXED if x.ndim > 1 and x.size else ():
         shape = (*x.shape[:-1], columns)
         if columns > x.shape[-1] and math.prod(shape) <= most:
-            other = mixed(_spread(x, shape, rng), rng, times)
+            other = mixed(spread(x, shape, rng), rng, times)
             case = f"for x {other.shape}, of which some numbers are {words} as large"
             found += judged_at("other_sizes", base, Elsewhere(case, other), rng, counts=_never)
     return [each for each in found if each.wrong]
@@ -224,7 +219,7 @@ def _shapes(
     if free and x.ndim > 1:
         shapes += [(*x.shape[:-1], k) for k in (*SIZES, x.shape[0])]
         shapes += [] if couples_rows(layer, x) or x.ndim > 2 else [(33, 33), (1, 1)]
-        if x.shape[-1] % 2 == 0 and not takes(layer, params, _spread(x, (*x.shape[:-1], 33), rng)):
+        if x.shape[-1] % 2 == 0 and not takes(layer, params, spread(x, (*x.shape[:-1], 33), rng)):
             shapes += [(*x.shape[:-1], k) for k in EVEN]
     for axis in range(1, x.ndim - 1):
         length, others = x.shape[axis], (x.shape[other] for other in range(1, x.ndim - 1))
@@ -238,23 +233,6 @@ def _shapes(
     if x.ndim > 3:  # images of one pixel, and of four
         shapes += [(len(x), *[k] * (x.ndim - 2), x.shape[-1]) for k in (1, 2)]
     return shapes
-
-
-def _spread(x: Array, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Numbers of another shape that all differ, from the smallest of x to the largest, and as dense as those of x.
-
-    So a maximum or an order has its kinks as far away as may be. Along the last axis that has another length they
-    ascend in every second line, so that the largest number stands last; in the others their order is random.
-    """
-    if not x.size:
-        return np.zeros(shape)
-    axis = max(i for i in range(len(shape)) if shape[i] != x.shape[i])
-    count, known = shape[axis], np.unique(x)
-    lines = (*shape[:axis], *shape[axis + 1 :], count)
-    places = (np.arange(count) + rng.uniform(0.2, 0.8, lines)) / count
-    made = rng.permuted(np.interp(places, np.linspace(0, 1, known.size), known), axis=-1)
-    made[::2].sort(axis=-1)
-    return np.ascontiguousarray(np.moveaxis(made, -1, axis))
 
 
 def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdict]:
@@ -271,7 +249,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
     vectors = all(leaf.shape == (columns,) or leaf.size == 1 for leaf in leaves)
     # One number may belong to all columns, and not to the only one.
     counts = Unfit.is_meant if vectors and columns > 1 else _never
-    lengths = _lengths(leaves)
+    lengths = lengths_of(leaves)
     matrices = (*lengths, *MATRICES)
     ways = ((VECTORS, False),) if vectors else ((matrices, False), (MATRICES, True), (EVEN[:3], True))
     verdicts: list[Verdict] = []
@@ -279,7 +257,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
         for sizes, together in ways:
             takes_odd = False
             for resized in (Resized(length, k, together=together) for k in sizes if k != length):
-                made = _resized(base.params, x, resized, rng)
+                made = resized.arguments(base.params, x, rng)
                 if made is None:
                     continue
                 params, other = made
@@ -302,11 +280,11 @@ def _of_squares(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.
     """The faults where a matrix is a square, and x has as many rows and columns as that."""
     if couples_rows(base.layer, x):
         return []
-    made = [_resized(base.params, x, Resized(length, k, together=False), rng) for length, k in permutations(lengths, 2)]
+    made = [Resized(length, k, together=False).arguments(base.params, x, rng) for length, k in permutations(lengths, 2)]
     found: list[Verdict] = []
     for params, other in filter(None, made):
         k = other.shape[-1]
-        square = _spread(x, (k, *other.shape[1:]), rng) if k != len(x) else other
+        square = spread(x, (k, *other.shape[1:]), rng) if k != len(x) else other
         case = f"for x {square.shape} and parameters with as many numbers as it has rows"
         found += judged_at("other_sizes", base, Elsewhere(case, square, params), rng, counts=_never)
     return _not_as_given(base, [each for each in found if each.wrong], rng)
@@ -318,13 +296,13 @@ def _all_long(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Ge
     for k in BLOCKS if x.ndim == 2 and x.size and not couples_rows(base.layer, x) and lengths else ():
         params, other = base.params, x
         for length in lengths:
-            made = _resized(params, other, Resized(length, k, together=False), rng) if length != k else (params, other)
+            made = Resized(length, k, together=False).arguments(params, other, rng) if length != k else (params, other)
             if made is None:
                 break
             params, other = made
         else:
             rows = len(other) * math.ceil(2 * k / len(other))  # of whole blocks, if those that were given are
-            many = _spread(other, (rows, k), rng) if len(other) != rows else other
+            many = spread(other, (rows, k), rng) if len(other) != rows else other
             case = f"for x {many.shape} and parameters with {plural(k, 'number')} in place of all others"
             found += judged_at("other_sizes", base, Elsewhere(case, many, params), rng, counts=_never)
     return _not_as_given(base, [each for each in found if each.wrong], rng)
@@ -340,7 +318,7 @@ def _of_channels_first(base: Trial, x: Array, rng: np.random.Generator) -> list[
         return []
     for length, k in product(dict.fromkeys((taken, made)), CHANNELS):
         resized = Resized(length, k, together=False, channels_first=True)
-        other = _resized(base.params, x, resized, rng) if k != length else None
+        other = resized.arguments(base.params, x, rng) if k != length else None
         if other is not None:
             case = f"for x {other[1].shape} and parameters {resized.in_words(vectors=False)}"
             found = judged_at("other_sizes", base, Elsewhere(case, other[1], other[0]), rng, counts=_never)
@@ -354,81 +332,14 @@ def _longest(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Gen
     found: list[Verdict] = []
     for length in lengths:
         resized = Resized(length, LONGEST, together=False)
-        made = _resized(base.params, x, resized, rng) if length != LONGEST else None
+        made = resized.arguments(base.params, x, rng) if length != LONGEST else None
         if made is not None:
             case = f"for x {made[1].shape} and parameters {resized.in_words(vectors=False)}"
             found += judged_at("other_sizes", base, Elsewhere(case, made[1], made[0]), rng, counts=_never)
     return _not_as_given(base, found, rng) if any(each.wrong for each in found) else found
 
 
-def of_other_lengths(params: Any, x: Any, rng: np.random.Generator) -> dict[str, tuple[Any, Array]]:
-    """Some parameters of other lengths, in words, with the x that fits them: a square, and few of other sizes."""
-    if not (is_numpy(x) and x.ndim > 1 and x.dtype.kind == "f"):
-        return {}
-    lengths = _lengths(tree.leaves(params))
-    tried = [Resized(length, k, together=False) for length in lengths for k in (*lengths, *FEW_LENGTHS) if k != length]
-    made = {f"for parameters {each.in_words(vectors=False)}": _resized(params, x, each, rng) for each in tried}
-    return {words: each for words, each in made.items() if each is not None}
-
-
-def _lengths(leaves: list[Array]) -> tuple[int, ...]:
-    """The lengths of the last two axes of parameters, those of one number excepted."""
-    return tuple(dict.fromkeys(n for leaf in leaves if leaf.size > 1 for n in leaf.shape[-2:]))
-
-
-def _resized(params: Any, x: Array, resized: "Resized", rng: np.random.Generator) -> tuple[Any, Array] | None:
-    """Parameters of another length and the x that fits them; None for too many numbers, or if a record refuses."""
-    leaves = tree.leaves(params)
-    made = [resized.leaf(leaf, rng) for leaf in leaves]
-    axis = 1 if resized.channels_first else x.ndim - 1
-    shape = (*x.shape[:axis], resized.of(x.shape[axis]), *x.shape[axis + 1 :])
-    if math.prod(shape) > MOST_NUMBERS or _numbers(made) > max(ENOUGH, _numbers(leaves)):
-        return None
-    try:
-        other = tree.replace(params, made)
-    except (TypeError, ValueError):  # a record that takes no other number
-        return None
-    return other, _spread(x, shape, rng) if shape != x.shape else x
-
-
 def _not_as_given(base: Trial, found: list[Verdict], rng: np.random.Generator) -> list[Verdict]:
     """The verdicts without those on fields that are wrong for parameters as they are too, as another law says."""
     as_given = {each.field for each in judged_at("other_sizes", base, Elsewhere("", base.x), rng) if each.wrong}
     return [each for each in found if each.field not in as_given]
-
-
-def _numbers(leaves: list[Array]) -> int:
-    return sum(leaf.size for leaf in leaves)
-
-
-@frozen
-class Resized:
-    """Lengths of axes, of which one becomes another; and if they go together, its multiples likewise.
-
-    The axes are the last two of a parameter and the last of x, or, of channels first, the first two and axis 1.
-    """
-
-    length: int
-    k: int
-    together: bool = field(kw_only=True)
-    channels_first: bool = field(default=False, kw_only=True)
-
-    def in_words(self, *, vectors: bool) -> str:
-        """Words for parameters that have the other length, which are vectors alone or not."""
-        numbers = plural(self.k, "number")
-        return f"of {numbers}" if vectors else f"with {numbers} in place of {self.length}"
-
-    def of(self, n: int) -> int:
-        """The length that takes the place of n."""
-        changes = n == self.length or (self.together and n % self.length == 0)
-        return n // self.length * self.k if changes else n
-
-    def leaf(self, leaf: Array, rng: np.random.Generator) -> Array:
-        """Numbers of a parameter in its new shape; of both signs, smaller where more of them are summed."""
-        mine = range(2) if self.channels_first else range(leaf.ndim - 2, leaf.ndim)  # of a kernel, its size stays
-        shape = tuple(self.of(n) if axis in mine else n for axis, n in enumerate(leaf.shape))
-        if shape == leaf.shape or leaf.size == 1:
-            return leaf
-        drawn = rng.choice(leaf.ravel(), shape)
-        summed = leaf.ndim > 1 and leaf.min(initial=0) < 0 < leaf.max(initial=0)
-        return drawn * np.sqrt(min(1.0, self.length / self.k)) if summed else drawn
