@@ -27,10 +27,10 @@ class Resized:
 
     length: int
     k: int
-    together: bool = field(kw_only=True)
+    together: bool = field(default=False, kw_only=True)
     channels_first: bool = field(default=False, kw_only=True)
 
-    def in_words(self, *, vectors: bool) -> str:
+    def in_words(self, *, vectors: bool = False) -> str:
         """Words for parameters that have the other length, which are vectors alone or not."""
         numbers = plural(self.k, "number")
         return f"of {numbers}" if vectors else f"with {numbers} in place of {self.length}"
@@ -92,8 +92,8 @@ def of_other_lengths(params: Any, x: Any, rng: np.random.Generator) -> dict[str,
     if not (is_numpy(x) and x.ndim > 1 and x.dtype.kind == "f"):
         return {}
     lengths = lengths_of(tree.leaves(params))
-    tried = [Resized(length, k, together=False) for length in lengths for k in (*lengths, *FEW_LENGTHS) if k != length]
-    made = {f"for parameters {each.in_words(vectors=False)}": each.arguments(params, x, rng) for each in tried}
+    tried = [Resized(length, k) for length in lengths for k in (*lengths, *FEW_LENGTHS) if k != length]
+    made = {f"for parameters {each.in_words()}": each.arguments(params, x, rng) for each in tried}
     return {words: each for words, each in made.items() if each is not None}
 
 

@@ -160,9 +160,9 @@ def _of_tables(layer: Encoder[Any, Any, Any], params: Any, x: Any, rng: np.rando
     base = Trial.in_float64(layer, params, x)
     found: list[Verdict] = []
     for length, k in product(lengths_of(tree.leaves(base.params)), TABLES):
-        resized = Resized(length, k, together=False)
+        resized = Resized(length, k)
         other = tree.replace(base.params, [resized.leaf(leaf, rng) for leaf in tree.leaves(base.params)])
-        case = f"for parameters {resized.in_words(vectors=False)}"
+        case = f"for parameters {resized.in_words()}"
         tokens = (x.astype(np.int64) % min(len(leaf) for leaf in tree.leaves(other) if leaf.ndim)).astype(x.dtype)
         found += judged_at("other_sizes", base, Elsewhere(case, tokens, other), rng, counts=_never)
     return worst_by_field(_not_as_given(base, found, rng) if any(each.wrong for each in found) else found)
@@ -280,7 +280,7 @@ def _of_squares(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.
     """The faults where a matrix is a square, and x has as many rows and columns as that."""
     if couples_rows(base.layer, x):
         return []
-    made = [Resized(length, k, together=False).arguments(base.params, x, rng) for length, k in permutations(lengths, 2)]
+    made = [Resized(length, k).arguments(base.params, x, rng) for length, k in permutations(lengths, 2)]
     found: list[Verdict] = []
     for params, other in filter(None, made):
         k = other.shape[-1]
@@ -296,7 +296,7 @@ def _all_long(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Ge
     for k in BLOCKS if x.ndim == 2 and x.size and not couples_rows(base.layer, x) and lengths else ():
         params, other = base.params, x
         for length in lengths:
-            made = Resized(length, k, together=False).arguments(params, other, rng) if length != k else (params, other)
+            made = Resized(length, k).arguments(params, other, rng) if length != k else (params, other)
             if made is None:
                 break
             params, other = made
@@ -317,10 +317,10 @@ def _of_channels_first(base: Trial, x: Array, rng: np.random.Generator) -> list[
     if not any(leaf.size > 1 and leaf.shape[:2] in first for leaf in tree.leaves(base.params)):
         return []
     for length, k in product(dict.fromkeys((taken, made)), CHANNELS):
-        resized = Resized(length, k, together=False, channels_first=True)
+        resized = Resized(length, k, channels_first=True)
         other = resized.arguments(base.params, x, rng) if k != length else None
         if other is not None:
-            case = f"for x {other[1].shape} and parameters {resized.in_words(vectors=False)}"
+            case = f"for x {other[1].shape} and parameters {resized.in_words()}"
             found = judged_at("other_sizes", base, Elsewhere(case, other[1], other[0]), rng, counts=_never)
             if any(each.wrong for each in found):
                 return _not_as_given(base, [each for each in found if each.wrong], rng)
@@ -331,10 +331,10 @@ def _longest(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Gen
     """The verdicts for parameters that are longer than all others, along each axis."""
     found: list[Verdict] = []
     for length in lengths:
-        resized = Resized(length, LONGEST, together=False)
+        resized = Resized(length, LONGEST)
         made = resized.arguments(base.params, x, rng) if length != LONGEST else None
         if made is not None:
-            case = f"for x {made[1].shape} and parameters {resized.in_words(vectors=False)}"
+            case = f"for x {made[1].shape} and parameters {resized.in_words()}"
             found += judged_at("other_sizes", base, Elsewhere(case, made[1], made[0]), rng, counts=_never)
     return _not_as_given(base, found, rng) if any(each.wrong for each in found) else found
 
