@@ -9,8 +9,9 @@ from attrs import evolve
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, one_each
-from chainrule.laws.of_optimizers._cases import LARGE, SMALL, bounded, left_out, other_shapes, takes, zeros_that_stay
+from chainrule.laws.of_optimizers._cases import LARGE, SMALL, other_shapes, takes
 from chainrule.laws.of_optimizers._later_steps import later_faults
+from chainrule.laws.of_optimizers._sizes import bounded, left_out, zeros_that_stay
 from chainrule.laws.of_optimizers._steps import scaled
 from chainrule.laws.of_optimizers._wrong_ways import MOMENTS, NOT_AGAINST, UNMOVED, WITH_OTHERS, run, wrong_ways
 from chainrule.laws.trials.copies import in_dtype
