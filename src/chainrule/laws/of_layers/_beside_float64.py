@@ -202,7 +202,7 @@ class BesideFloat64:
 
     @property
     def _beyond(self) -> bool:
-        most = 0.9 * float(np.finfo(self.dout.dtype).max)
+        most = _most(np.finfo(self.dout.dtype))
         return any(bool((np.abs(leaf) > most).any()) for leaf in self._on_the_way)
 
     @property
@@ -309,7 +309,12 @@ def _is_flushed(got: Array, like: Array, beyond: NDArray[np.bool_], info: Any) -
 
 
 def _lost(got: Array, like: Array, info: Any) -> NDArray[np.bool_]:
-    return np.asarray(~np.isfinite(got) & np.isfinite(like) & (np.abs(like) <= 0.9 * float(info.max)))
+    return np.asarray(~np.isfinite(got) & np.isfinite(like) & (np.abs(like) <= _most(info)))
+
+
+def _most(info: Any) -> float:
+    """The size up to which a number has to be there in a dtype: a larger one may round to infinity."""
+    return 0.9 * float(info.max)
 
 
 @frozen(eq=False)
@@ -328,9 +333,7 @@ class _Result:
             allowed = np.where(np.isnan(allowed), np.inf, allowed)  # at the end of the domain
             off = np.abs(got.astype(np.float64) - like)
             beyond = ~np.isfinite(got) & (self.lost | ~_lost(got, like, info))
-            beyond |= np.abs(like) > 0.9 * float(
-                info.max
-            )  # a number in its place is the largest, or chosen by the dtype
+            beyond |= np.abs(like) > _most(info)  # a number in its place is the largest, or chosen by the dtype
             ratio = np.where(beyond, 0.0, off / np.where(allowed > 0, allowed, 1e-300))
             ratio[np.isnan(ratio) & ~np.isfinite(like)] = 0.0
             ratio[np.isnan(ratio)] = np.inf
