@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from chainrule.laws.of_layers.state import close, shuffled
 from chainrule.laws.trials.rounding import rounding
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured, run_forward
 from chainrule.layer import Layer
+
+T = TypeVar("T")
 
 THREADS, CALLS, LONG_CALLS = 4, 6, 2
 """The number of threads, and of the calls of each: fewer of those that take long and so meet in any case."""
@@ -66,29 +68,33 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
         several.append(other)
 
     base = measured(Trial.of(layer, params, x), rng)
-    dtype = base.out.dtype
-    units = rounding(base, dout, rng, float(np.finfo(dtype).eps) / 2)
+    units = rounding(base, dout, rng, float(np.finfo(base.out.dtype).eps) / 2)
     calls = LONG_CALLS if base.large else CALLS
-    interval, tracer = sys.getswitchinterval(), _giving_way(layer)
+    together = _at_once(run, several * calls, _giving_way(layer))
+    bounds = {name: 64 * unit.max(initial=0.0) for name, unit in units.items()}
+    ok = all(close(found, right, bounds) for found, right in zip(together, alone * calls, strict=True))
+    note = "" if ok else "in several threads at a time it gives other numbers: is something stored outside the cache?"
+    return [Verdict("threads", "results", ok=ok, note=note)]
 
-    def run_giving_way(given: tuple[Any, Any, Array]) -> Fields:
+
+def _at_once(run: Callable[[T], Fields], given: list[T], tracer: Callable[[], Any]) -> list[Fields]:
+    """The results for each of the arguments, of threads that run under trace functions and switch often."""
+    interval = sys.getswitchinterval()
+
+    def traced(each: T) -> Fields:
         before = sys.gettrace()
         sys.settrace(tracer())
         try:
-            return run(given)
+            return run(each)
         finally:
             sys.settrace(before)
 
     try:
         sys.setswitchinterval(1e-6)
         with ThreadPoolExecutor(THREADS) as pool:
-            together = list(pool.map(run_giving_way, several * calls))
+            return list(pool.map(traced, given))
     finally:
         sys.setswitchinterval(interval)
-    bounds = {name: 64 * unit.max(initial=0.0) for name, unit in units.items()}
-    ok = all(close(found, right, bounds) for found, right in zip(together, alone * calls, strict=True))
-    note = "" if ok else "in several threads at a time it gives other numbers: is something stored outside the cache?"
-    return [Verdict("threads", "results", ok=ok, note=note)]
 
 
 def _giving_way(layer: Checked[Any, Any]) -> Callable[[], Any]:
