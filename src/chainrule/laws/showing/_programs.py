@@ -320,10 +320,10 @@ def of_process(code: Pair, field: str) -> Iterator[Program]:
 
 def of_setting(name: str, call: str) -> Iterator[Program]:
     """The programs for a setting that a call changes."""
-    read = SETTINGS[name]
-    code = CODES.get(name, read.code)
+    setting = SETTINGS[name]
+    code = CODES.get(name, setting.code)
     for now, before in DIFFERENCES.get(name, (("{0}", "{1}"),)):
-        lines = (*read.imports, f"before = {code}", call)
+        lines = (*setting.imports, f"before = {code}", call)
         yield Program(lines, now.format(code, "before"), before.format(code, "before"))
 
 
