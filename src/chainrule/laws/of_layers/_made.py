@@ -36,6 +36,12 @@ NEAR_ZERO = 2.0**-17
 
 @frozen(eq=False)
 class Made:
+    """A call that was made, and what came back.
+
+    `x` and `given` are the very arrays that forward and backward got; `trial.x` and `dout` are what these were before.
+    `alone` is what `grads` gave, and `saved` the arrays of the cache with their bytes after forward.
+    """
+
     call: Call
     trial: Trial
     x: Array
