@@ -211,9 +211,9 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     """A call leaves the process as it was.
 
     That is: NumPy's error and print settings and its buffer, filters of warnings, random generators, the environment,
-    the current directory, the recursion limit, the garbage collector, the context of decimal numbers, and torch's
-    default dtype, recording, threads, random state, and choice of algorithms and of precision. The first call gives
-    what the next gives.
+    the current directory, the recursion limit, the garbage collector, the switch interval of threads, the level of
+    logging, the context of decimal numbers, and torch's default dtype, recording, threads, random state, and choice of
+    algorithms and of precision. The first call gives what the next gives.
 
     Parameters
     ----------

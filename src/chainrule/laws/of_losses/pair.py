@@ -93,7 +93,7 @@ def loss_linearity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     loss, out, targets
         The loss, and the arguments to run it on.
     rng
-        The generator that draws k, and the direction in which the rounding of the loss is measured.
+        The generator that draws k, an `out` beside the given one, and the direction in which rounding is measured.
 
     Returns
     -------

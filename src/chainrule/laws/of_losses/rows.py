@@ -36,7 +36,7 @@ def mean_of_rows(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
     loss, out, targets
         The loss, and the arguments to run it on.
     rng
-        The generator of the direction in which the rounding of the loss is measured.
+        The generator that draws other targets, and the direction in which the rounding of the loss is measured.
 
     Returns
     -------
