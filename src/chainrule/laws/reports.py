@@ -116,6 +116,8 @@ def loss_report(
     if is_a(targets, list):
         _expect_array(targets, f"{check}: targets")
     _expect_arrays(check, out=out, targets=targets)
+    if not out.ndim:
+        raise ValueError(f"{check}: out must have an axis of rows, got shape {tuple(out.shape)}: add one, as out[None]")
     out, targets = in_native_order((out, targets))
     _expect_names(only, LOSS_LAWS, check)
     laws = chosen(LOSS_LAWS, only, quick=is_quick(effort, check))

@@ -191,14 +191,10 @@ def _one_alone(params: Any, free: list[int]) -> Iterator[Other]:
             yield Other(f"for params{name} of {number:g}", replaced(params, {i: np.full_like(leaf, number)}))
 
 
-def larger(rng: np.random.Generator, least: float, most: float, leaf: Array) -> Array:
-    """Each number times a factor of its own that is at least 1: what may not be negative or 0 stays so."""
-    return np.asarray(leaf * rng.uniform(least, most, leaf.shape).astype(leaf.dtype))
-
-
 def of_the_same_signs(rng: np.random.Generator, leaf: Array) -> Array:
-    """Other parameters of the same signs, and positive ones where all are 0."""
-    return larger(rng, 1.1, 1.3, leaf) if leaf.any() else np.asarray(larger(rng, 1.1, 1.3, np.ones_like(leaf)) - 1)
+    """Other parameters: each number times a factor of its own that is more than 1, and some more where all are 0."""
+    factors = rng.uniform(1.1, 1.3, leaf.shape).astype(leaf.dtype)
+    return np.asarray(leaf * factors if leaf.any() else factors - 1)
 
 
 def of_one_sign(leaves: list[Array]) -> list[int]:

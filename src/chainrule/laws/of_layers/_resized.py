@@ -56,7 +56,7 @@ class Resized:
         made = [self.leaf(leaf, rng) for leaf in leaves]
         axis = 1 if self.channels_first else x.ndim - 1
         shape = (*x.shape[:axis], self.of(x.shape[axis]), *x.shape[axis + 1 :])
-        if math.prod(shape) > MOST_NUMBERS or _numbers(made) > max(ENOUGH, _numbers(leaves)):
+        if math.prod(shape) > MOST_NUMBERS or numbers_in(made) > max(ENOUGH, numbers_in(leaves)):
             return None
         try:
             other = tree.replace(params, made)
@@ -97,5 +97,12 @@ def of_other_lengths(params: Any, x: Any, rng: np.random.Generator) -> dict[str,
     return {words: each for words, each in made.items() if each is not None}
 
 
-def _numbers(leaves: list[Array]) -> int:
+def with_lengths(leaf: Array, axes: tuple[int, ...], k: int, rng: np.random.Generator) -> Array:
+    """Numbers of a parameter that has another length along some axes, if it has two axes or more."""
+    shape = tuple(k if axis in axes else n for axis, n in enumerate(leaf.shape))
+    return leaf if leaf.ndim < 2 or shape == leaf.shape else rng.choice(leaf.ravel(), shape)
+
+
+def numbers_in(leaves: list[Array]) -> int:
+    """The count of the numbers of parameters."""
     return sum(leaf.size for leaf in leaves)

@@ -52,6 +52,9 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     verdicts: list[Verdict] = []
     for name, got in of_sum.items():
         gu, gv = of_u[name], of_v[name]
+        if name not in of_zero:
+            verdicts.append(Verdict("linearity", name, ok=False, note="for dout = 0 it is missing"))
+            continue
         known = np.isfinite(gu) & np.isfinite(gv)  # an infinite slope times 0 is no number
         if of_zero[name].shape != got.shape:
             note = f"for dout = 0 it has shape {of_zero[name].shape}, else {got.shape}"

@@ -12,7 +12,7 @@ from chainrule import tree
 from chainrule.arrays.records import is_record
 from chainrule.arrays.types import is_numpy
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers.rows import rows_of
+from chainrule.laws.of_layers.rows import LONGEST, rows_of
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.junk import JUNK, empty_holds
 from chainrule.laws.trials.trial import Checked, Trial, draw, run_backward
@@ -54,7 +54,7 @@ def ownership(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
         narrow = in_dtype(params, dtype), in_dtype(some, dtype)
         if not tree.equal(narrow, (params, x)):
             others[f"in {dtype.__name__}"] = narrow[0], partial(writable, narrow[1])
-    for words, given in rows_of(x).items():
+    for words, given in rows_of(x, LONGEST).items():  # whoever copies may do it for few numbers alone
         others[words.lstrip(" ,")] = params, partial(writable, given)
     if is_numpy(x) and x.ndim > 1:
         others["for a Fortran-ordered x"] = params, partial(np.array, x, order="F")

@@ -237,15 +237,15 @@ def _choices(
     return chosen
 
 
-def rows_of(x: Any) -> dict[str, Any]:
-    """The rows of x in other numbers, few and many, by words for a verdict; none where there are none."""
+def rows_of(x: Any, *more: int) -> dict[str, Any]:
+    """The rows of x in other numbers, few, many and `more`, by words for a verdict; none where there are none."""
     leaves = tree.leaves(x)
     n = len(leaves[0]) if leaves and leaves[0].ndim else 0
     if n < 1 or any(leaf.ndim < 1 or len(leaf) != n for leaf in leaves):
         return {}
     each = max(leaf.size for leaf in leaves) // n
     many = () if n > 64 else (129,)
-    numbers = [rows for rows in (1, 2, *many) if rows != n and rows * each <= 2**16]
+    numbers = [rows for rows in (1, 2, *many, *more) if rows != n and rows * each <= 2**16]
     return {f", with {plural(rows, 'row')}": tree.map(itemgetter(np.arange(rows) % n), x) for rows in numbers}
 
 

@@ -23,7 +23,7 @@ from chainrule.laws.of_layers._elsewhere import (
     with_floor,
     worst_by_field,
 )
-from chainrule.laws.of_layers._resized import Resized, lengths_of, spread
+from chainrule.laws.of_layers._resized import ENOUGH, Resized, lengths_of, numbers_in, spread, with_lengths
 from chainrule.laws.of_layers._tokens import is_tokens
 from chainrule.laws.of_layers.rows import mixed
 from chainrule.laws.trials.directions import refuse
@@ -61,8 +61,11 @@ BLOCKS = (1, 17, 65)
 LONGEST = 257
 """One more than a byte counts, of the matrices that are tried last."""
 
-TABLES = (1, 2, 8, 33, 129)
+TABLES = (1, 2, 8, 33, 129, 257)
 """Numbers of rows and columns of the tables of an encoder."""
+
+KERNELS = (1, 2, 3, 4, 5, 7, 9)
+"""Lengths of single axes of parameters with two and more: the sizes of a kernel, a number of heads or of pieces."""
 
 CHANNELS = (1, 2, 3, 9, 23, 33, 65, 129)
 """Numbers of channels, where they stand before the positions."""
@@ -156,16 +159,28 @@ def _of_layer(layer: Layer[Any, Any], params: Any, x: Array, rng: np.random.Gene
 
 
 def _of_tables(layer: Encoder[Any, Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """The verdicts on an encoder for tables with other numbers of rows, whose tokens then are all below, or columns."""
+    """The verdicts on an encoder for tables with other numbers of rows or columns; its noise is measured if need be."""
     base = Trial.in_float64(layer, params, x)
+    found = _at_tables(base, x, rng)
+    if any(each.wrong for each in found):
+        base = measured(base, rng)
+        found = _at_tables(base, x, rng)
+    return worst_by_field(_not_as_given(base, found, rng) if any(each.wrong for each in found) else found)
+
+
+def _at_tables(base: Trial, x: Any, rng: np.random.Generator) -> list[Verdict]:
+    """The verdicts for tokens of all rows of a table, if the encoder takes them, or for those of x that are there."""
     found: list[Verdict] = []
     for length, k in product(lengths_of(tree.leaves(base.params)), TABLES):
         resized = Resized(length, k)
-        other = tree.replace(base.params, [resized.leaf(leaf, rng) for leaf in tree.leaves(base.params)])
+        params = tree.replace(base.params, [resized.leaf(leaf, rng) for leaf in tree.leaves(base.params)])
+        rows = min(len(leaf) for leaf in tree.leaves(params) if leaf.ndim)
+        last = min(rows - 1, np.iinfo(x.dtype).max)
+        of_all = rng.permuted(np.linspace(last, 0, x.size).astype(x.dtype)).reshape(x.shape)
+        tokens = of_all if takes(base.layer, params, of_all) else (x.astype(np.int64) % rows).astype(x.dtype)
         case = f"for parameters {resized.in_words()}"
-        tokens = (x.astype(np.int64) % min(len(leaf) for leaf in tree.leaves(other) if leaf.ndim)).astype(x.dtype)
-        found += judged_at("other_sizes", base, Elsewhere(case, tokens, other), rng, counts=_never)
-    return worst_by_field(_not_as_given(base, found, rng) if any(each.wrong for each in found) else found)
+        found += judged_at("other_sizes", base, Elsewhere(case, tokens, params), rng, counts=_never)
+    return found
 
 
 def may_have_two_axes(layer: Layer[Any, Any], x: Array) -> bool:
@@ -272,7 +287,7 @@ def _with_parameters(base: Trial, x: Array, rng: np.random.Generator) -> list[Ve
     found = [] if vectors else _longest(base, x, lengths, np.random.default_rng(0))
     if not any(each.wrong for each in found):
         found += _of_squares(base, x, lengths, rng) + _of_channels_first(base, x, rng)
-        found += _all_long(base, x, lengths, rng)
+        found += _all_long(base, x, lengths, rng) + _of_single_axes(base, x, rng)
     return verdicts + found
 
 
@@ -327,6 +342,27 @@ def _of_channels_first(base: Trial, x: Array, rng: np.random.Generator) -> list[
     return []
 
 
+def _of_single_axes(base: Trial, x: Array, rng: np.random.Generator) -> list[Verdict]:
+    """The faults where single axes of parameters with two and more have other lengths, and x has its own.
+
+    So have all of them, all before the last two, and all after the first two: a kernel's sizes are one of these.
+    """
+    leaves = tree.leaves(base.params)
+    axes = tuple(range(max((leaf.ndim for leaf in leaves), default=0)))
+    found: list[Verdict] = []
+    several = (axes, axes[:-2], axes[2:])
+    for which, k in product(dict.fromkeys((*zip(axes), *filter(None, several))) if len(axes) > 1 else (), KERNELS):
+        made = [with_lengths(leaf, which, k, rng) for leaf in leaves]
+        if numbers_in(made) <= max(ENOUGH, numbers_in(leaves)):
+            where = f"axis {which[0]}" if len(which) == 1 else f"axes {' and '.join(map(str, which))}"
+            case = f"for parameters with {plural(k, 'number')} along {where}"
+            other = tree.replace(base.params, made)
+            found += judged_at("other_sizes", base, Elsewhere(case, x, other), rng, counts=_never)
+        if any(each.wrong for each in found):
+            break
+    return _not_as_given(base, [each for each in found if each.wrong], rng)
+
+
 def _longest(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Generator) -> list[Verdict]:
     """The verdicts for parameters that are longer than all others, along each axis."""
     found: list[Verdict] = []
@@ -341,5 +377,7 @@ def _longest(base: Trial, x: Array, lengths: tuple[int, ...], rng: np.random.Gen
 
 def _not_as_given(base: Trial, found: list[Verdict], rng: np.random.Generator) -> list[Verdict]:
     """The verdicts without those on fields that are wrong for parameters as they are too, as another law says."""
+    if not found:
+        return []
     as_given = {each.field for each in judged_at("other_sizes", base, Elsewhere("", base.x), rng) if each.wrong}
     return [each for each in found if each.field not in as_given]

@@ -10,7 +10,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
-from chainrule.laws.of_layers._other_numbers import larger
+from chainrule.laws.of_layers._other_numbers import of_the_same_signs
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, writable
@@ -123,7 +123,7 @@ def _refilled(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, right:
 
 def _of_parameters(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, rng: np.random.Generator) -> str:
     """The fault where the arrays of parameters have other numbers the second time, in words; "" if there is none."""
-    given, others = writable(params), tree.map(partial(larger, rng, 1.01, 1.1), params)
+    given, others = writable(params), tree.map(partial(of_the_same_signs, rng), params)
     leaves = tree.leaves(given)
     if not leaves or not all(leaf.flags.writeable for leaf in leaves):
         return ""

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
-from chainrule.laws.of_layers._other_numbers import larger
+from chainrule.laws.of_layers._other_numbers import of_the_same_signs
 from chainrule.laws.of_layers.state import close, shuffled
 from chainrule.laws.trials.rounding import rounding
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, measured, run_forward
@@ -60,7 +60,7 @@ def threads(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Genera
 
     several, alone = [(params, x, dout)], [run((params, x, dout))]
     for _ in range(THREADS - 1):
-        other = (tree.map(partial(larger, rng, 1.01, 1.1), params), shuffled(layer, x, rng), draw(dout, rng))
+        other = (tree.map(partial(of_the_same_signs, rng), params), shuffled(layer, x, rng), draw(dout, rng))
         try:
             alone.append(run(other))
         except Exception:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.laws.of_layers._tokens import DTYPES
-from chainrule.laws.trials.sizes import in_unit_interval
 from chainrule.laws.trials.wording import plural
 
 OtherArguments: TypeAlias = tuple[str, Array, Any]
@@ -124,8 +123,7 @@ def other_targets(out: Array, targets: Any, rng: np.random.Generator) -> Iterato
     if any(leaf.dtype.kind == "f" and not are_shares(leaf) for leaf in leaves):
         yield "for targets of zeros", out, tree.map(_zeroed, targets)
         yield "for targets with zeros", out, tree.map(partial(_thinned, rng), targets)
-        if all(map(in_unit_interval, leaves)):
-            yield "for targets of ones", out, tree.map(_ones, targets)
+        yield "for targets of ones", out, tree.map(_ones, targets)
     if any(_may_be_larger(out.shape, leaf) for leaf in leaves):
         for words, times in LARGER:
             yield f"for targets {words} times as large", out, tree.map(partial(_enlarged, out.shape, times), targets)

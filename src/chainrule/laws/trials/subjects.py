@@ -213,6 +213,6 @@ def _narrowed(layer: Any, dtype: np.dtype[Any]) -> Any:
         return in_float64(layer.grads(cache.cache, dout.astype(dtype)))
 
     if isinstance(layer, Encoder):
-        return Encoder(forward, grads)
+        return Encoder(forward, grads, couples_rows=layer.couples_rows, event_axes=layer.event_axes)
     traits = {"couples_rows": layer.couples_rows, "event_axes": layer.event_axes, "elementwise": layer.elementwise}
     return Layer(forward, backward, grads, **traits)
