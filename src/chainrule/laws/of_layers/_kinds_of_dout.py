@@ -94,7 +94,6 @@ def _with_a(value: float, dout: Array) -> Array:
 
 
 _LARGE: Kind = partial(np.multiply, 2.0**12)
-_HUGE: Kind = partial(np.multiply, 2.0**20)
 _SMALL: Kind = partial(np.multiply, 2.0**-40)
 
 ALIKE: Kind = partial(np.full_like, fill_value=0.75)
@@ -120,8 +119,8 @@ OF_CALLS: dict[str, Kind] = {
 OF_GRADS: dict[str, Kind] = {
     "a row-broadcast": _of_equal_rows,
     "a column-broadcast": _of_equal_columns,
-    "a huge": _HUGE,
-    "a tiny": _SMALL,
+    "a huge": partial(np.multiply, 2.0**104),
+    "a tiny": partial(np.multiply, 2.0**-104),
     "a whole-numbered": _of_whole_numbers,
     "an all-zero": np.zeros_like,
     "a one-entry": _last_is_one,

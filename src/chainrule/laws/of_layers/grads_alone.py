@@ -90,7 +90,7 @@ def _of_other_lengths(layer: Checked[Any, Any], trial: Trial, rng: np.random.Gen
 
 @frozen(eq=False)
 class Gradients:
-    """The gradients for a `dout`, by `backward` and by `grads`, and for the usual one that it was made of.
+    """The gradients for a `dout`, by `backward` and by `grads`, and for a usual one, which is as small.
 
     `of_sizes` are for a `dout` of one sign, in which terms add up that may cancel else; `shared` says which memory
     `alone` shares.
@@ -111,6 +111,7 @@ class Gradients:
             out, cache = run_forward(layer, params, x)
             usual = draw(out, rng)
             dout = kind(usual)
+            usual = usual * _share(dout, usual)
             of_size = np.abs(np.nan_to_num(kind(np.abs(usual)), posinf=0.0))
             by_backward, of_usual, of_sizes = (run_backward(layer, cache, each)[1] for each in (dout, usual, of_size))
             alone = layer.grads(cache, dout)
@@ -153,6 +154,13 @@ class Gradients:
         """
         terms = [leaf for each in (self.by_backward, self.of_sizes, self.of_usual) for leaf in tree.leaves(each)]
         return 16 * least_of([np.asarray(leaf) for leaf in (*terms, self.usual)])
+
+
+def _share(dout: Array, usual: Array) -> float:
+    """The power of two that brings a usual `dout` to the size of one that is smaller, and is not 0."""
+    known = dout[np.isfinite(dout)]
+    size, most = (float(np.abs(each).max(initial=0.0)) for each in (known, usual))
+    return math.ldexp(1.0, math.frexp(size)[1] - math.frexp(most)[1]) if 0.0 < size < most else 1.0
 
 
 def _sharing(layer: Checked[Any, Any], cache: Any, dout: Array, alone: Any) -> str:
