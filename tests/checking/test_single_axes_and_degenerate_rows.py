@@ -1,7 +1,7 @@
 """Faults where one axis of a parameter alone has another length, where a norm has nothing to divide by, and like."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -20,13 +20,13 @@ def normed(factor: float, eps: float = 1e-5) -> Layer[Any, Any]:
 
     def forward(p: Any, x: Array) -> tuple[Array, Any]:
         centred = x - x.mean(-1, keepdims=True)
-        deviation = np.sqrt((centred * centred).mean(-1, keepdims=True) + x.dtype.type(eps))
-        out = read_only(centred / deviation)
+        deviation: Array = np.sqrt((centred * centred).mean(-1, keepdims=True) + x.dtype.type(eps))
+        out: Array = read_only(centred / deviation)
         return out, (own(out), own(deviation), own(~x.any(-1, keepdims=True)))
 
     def backward(cache: Any, d: Array) -> tuple[Array, Any]:
         out, deviation, of_zeros = cache
-        dx = (d - d.mean(-1, keepdims=True) - out * (d * out).mean(-1, keepdims=True)) / deviation
+        dx: Array = (d - d.mean(-1, keepdims=True) - out * (d * out).mean(-1, keepdims=True)) / deviation
         return np.where(of_zeros, dx * d.dtype.type(factor), dx), ()
 
     return Layer(forward, backward)
@@ -129,16 +129,17 @@ def rows_of_table(taken: Callable[[Labels], Labels]) -> Encoder[Any, Any, Any]:
 TABLE = RNG(3).standard_normal((7, 4))
 
 
-@pytest.mark.parametrize(
-    ("taken", "rows"),
-    [
-        (lambda tokens: np.minimum(tokens, 9), 33),
-        (lambda tokens: tokens.astype(np.int8), 129),
-        (lambda tokens: tokens.astype(np.uint8), 257),
-    ],
-    ids=["at most ten rows", "tokens in int8", "tokens in uint8"],
-)
-def test_tokens_are_of_all_rows_of_a_longer_table(taken: Callable[[Labels], Labels], rows: int) -> None:
+Tokens: TypeAlias = Callable[[Labels], Labels]
+TAKEN: dict[str, tuple[Tokens, int]] = {
+    "at most ten rows": (lambda tokens: np.minimum(tokens, 9), 33),
+    "tokens in int8": (lambda tokens: tokens.astype(np.int8), 129),
+    "tokens in uint8": (lambda tokens: tokens.astype(np.uint8), 257),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_tokens_are_of_all_rows_of_a_longer_table(name: str) -> None:
+    taken, rows = TAKEN[name]
     case = f"for parameters with {rows} numbers in place of 7: "
     assert_found(Planted(rows_of_table(taken), "other_sizes", case, SENTENCES, TABLE))
 
