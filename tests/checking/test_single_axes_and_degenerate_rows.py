@@ -114,6 +114,19 @@ def test_right_ones_are_right_for_other_lengths_of_single_axes(seed: int) -> Non
         assert report.ok, str(report)
 
 
+def test_a_matrix_without_numbers_stays_as_it_is() -> None:
+    def forward(p: Any, x: Array) -> tuple[Array, Any]:
+        return x * p[0], (own(x), own(p[0]))
+
+    def backward(cache: Any, d: Array) -> tuple[Array, Any]:
+        x, factors = cache
+        return d * factors, ((d * x).sum(0), np.zeros((0, 4), d.dtype))
+
+    params = RNG(1).standard_normal(5), np.zeros((0, 4))
+    report = check_layer(Layer(forward, backward), params, X, rng=RNG(0), only=["other_sizes"])
+    assert report.ok, str(report)
+
+
 def rows_of_table(taken: Callable[[Labels], Labels]) -> Encoder[Any, Any, Any]:
     """Rows of a table, whose gradient goes to the rows that are made of the tokens."""
 

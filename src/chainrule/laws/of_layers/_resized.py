@@ -100,7 +100,7 @@ def of_other_lengths(params: Any, x: Any, rng: np.random.Generator) -> dict[str,
 def with_lengths(leaf: Array, axes: tuple[int, ...], k: int, rng: np.random.Generator) -> Array:
     """Numbers of a parameter that has another length along some axes, if it has two axes or more."""
     shape = tuple(k if axis in axes else n for axis, n in enumerate(leaf.shape))
-    return leaf if leaf.ndim < 2 or shape == leaf.shape else rng.choice(leaf.ravel(), shape)
+    return leaf if leaf.ndim < 2 or not leaf.size or shape == leaf.shape else rng.choice(leaf.ravel(), shape)
 
 
 def numbers_in(leaves: list[Array]) -> int:
