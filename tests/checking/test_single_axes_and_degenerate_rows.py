@@ -5,8 +5,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from attrs import frozen
 
-from chainrule import Array, Encoder, Labels, Layer, Loss, check_layer, check_loss, own, read_only
+from chainrule import Array, Encoder, Labels, Layer, Loss, check_layer, check_loss, own, read_only, record
 from checking.planted import RNG, Planted, X, assert_found, squares, squares_back
 
 pytestmark = pytest.mark.usefixtures("without_lines_to_paste")
@@ -112,6 +113,29 @@ def test_right_ones_are_right_for_other_lengths_of_single_axes(seed: int) -> Non
     ):
         report = check_layer(layer, params, x, rng=RNG(seed))
         assert report.ok, str(report)
+
+
+@frozen(eq=False)
+@record
+class Square:
+    """A matrix that refuses to be none."""
+
+    W: Array
+
+    def __attrs_post_init__(self) -> None:
+        """Ask for as many rows as columns."""
+        if self.W.shape[0] != self.W.shape[1]:
+            raise ValueError(f"a square, please, and not {self.W.shape}")
+
+
+def test_a_record_may_refuse_other_lengths() -> None:
+    def backward(cache: Any, d: Array) -> tuple[Array, Square]:
+        x, W = cache
+        return d @ W.T, Square(x.T @ d)
+
+    layer: Layer[Any, Any] = Layer(lambda p, x: (x @ p.W, (own(x), p.W)), backward)
+    report = check_layer(layer, Square(RNG(1).standard_normal((5, 5))), X, rng=RNG(0), only=["other_sizes"])
+    assert report.ok, str(report)
 
 
 def test_a_matrix_without_numbers_stays_as_it_is() -> None:

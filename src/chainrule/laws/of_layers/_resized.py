@@ -50,19 +50,16 @@ class Resized:
         summed = leaf.ndim > 1 and leaf.min(initial=0) < 0 < leaf.max(initial=0)
         return drawn * np.sqrt(min(1.0, self.length / self.k)) if summed else drawn
 
+    def parameters(self, params: Any, rng: np.random.Generator) -> Any | None:
+        """Parameters of another length; None for too many numbers, or if a record refuses."""
+        return _replaced(params, [self.leaf(leaf, rng) for leaf in tree.leaves(params)])
+
     def arguments(self, params: Any, x: Array, rng: np.random.Generator) -> tuple[Any, Array] | None:
-        """Parameters of another length and the x that fits them; None for too many numbers, or if a record refuses."""
-        leaves = tree.leaves(params)
-        made = [self.leaf(leaf, rng) for leaf in leaves]
+        """Those and the x that fits them; likewise."""
         axis = 1 if self.channels_first else x.ndim - 1
         shape = (*x.shape[:axis], self.of(x.shape[axis]), *x.shape[axis + 1 :])
-        if math.prod(shape) > MOST_NUMBERS or numbers_in(made) > max(ENOUGH, numbers_in(leaves)):
-            return None
-        try:
-            other = tree.replace(params, made)
-        except (TypeError, ValueError):  # a record that takes no other number
-            return None
-        return other, spread(x, shape, rng) if shape != x.shape else x
+        other = self.parameters(params, rng) if math.prod(shape) <= MOST_NUMBERS else None
+        return None if other is None else (other, spread(x, shape, rng) if shape != x.shape else x)
 
 
 def spread(x: Array, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -97,12 +94,28 @@ def of_other_lengths(params: Any, x: Any, rng: np.random.Generator) -> dict[str,
     return {words: each for words, each in made.items() if each is not None}
 
 
-def with_lengths(leaf: Array, axes: tuple[int, ...], k: int, rng: np.random.Generator) -> Array:
-    """Numbers of a parameter that has another length along some axes, if it has two axes or more."""
+def with_lengths(params: Any, axes: tuple[int, ...], k: int, rng: np.random.Generator) -> Any | None:
+    """Parameters of which all with two axes or more have a length along some axes; None if they had, or may not."""
+    leaves = tree.leaves(params)
+    made = [_with_length(leaf, axes, k, rng) for leaf in leaves]
+    changed = any(one is not other for one, other in zip(made, leaves, strict=True))
+    return _replaced(params, made) if changed else None
+
+
+def _with_length(leaf: Array, axes: tuple[int, ...], k: int, rng: np.random.Generator) -> Array:
     shape = tuple(k if axis in axes else n for axis, n in enumerate(leaf.shape))
-    return leaf if leaf.ndim < 2 or not leaf.size or shape == leaf.shape else rng.choice(leaf.ravel(), shape)
+    return rng.choice(leaf.ravel(), shape) if leaf.ndim > 1 and leaf.size and shape != leaf.shape else leaf
 
 
-def numbers_in(leaves: list[Array]) -> int:
-    """The count of the numbers of parameters."""
+def _replaced(params: Any, leaves: list[Array]) -> Any | None:
+    """Parameters with other arrays; None for too many numbers, or if a record takes none of another length."""
+    if _numbers(leaves) > max(ENOUGH, _numbers(tree.leaves(params))):
+        return None
+    try:
+        return tree.replace(params, leaves)
+    except (TypeError, ValueError):
+        return None
+
+
+def _numbers(leaves: list[Array]) -> int:
     return sum(leaf.size for leaf in leaves)

@@ -23,7 +23,7 @@ from chainrule.laws.of_layers._elsewhere import (
     with_floor,
     worst_by_field,
 )
-from chainrule.laws.of_layers._resized import ENOUGH, Resized, lengths_of, numbers_in, spread, with_lengths
+from chainrule.laws.of_layers._resized import Resized, lengths_of, spread, with_lengths
 from chainrule.laws.of_layers._tokens import is_tokens
 from chainrule.laws.of_layers.rows import mixed
 from chainrule.laws.trials.directions import refuse
@@ -173,7 +173,9 @@ def _at_tables(base: Trial, x: Any, rng: np.random.Generator) -> list[Verdict]:
     found: list[Verdict] = []
     for length, k in product(lengths_of(tree.leaves(base.params)), TABLES):
         resized = Resized(length, k)
-        params = tree.replace(base.params, [resized.leaf(leaf, rng) for leaf in tree.leaves(base.params)])
+        params = resized.parameters(base.params, rng)
+        if params is None:
+            continue
         rows = min(len(leaf) for leaf in tree.leaves(params) if leaf.ndim)
         last = min(rows - 1, np.iinfo(x.dtype).max)
         of_all = rng.permuted(np.linspace(last, 0, x.size).astype(x.dtype)).reshape(x.shape)
@@ -347,17 +349,15 @@ def _of_single_axes(base: Trial, x: Array, rng: np.random.Generator) -> list[Ver
 
     So have all of them, all before the last two, and all after the first two: a kernel's sizes are one of these.
     """
-    leaves = tree.leaves(base.params)
-    axes = tuple(range(max((leaf.ndim for leaf in leaves), default=0)))
+    axes = tuple(range(max((leaf.ndim for leaf in tree.leaves(base.params)), default=0)))
+    several = filter(None, (axes, axes[:-2], axes[2:]))
     found: list[Verdict] = []
-    several = (axes, axes[:-2], axes[2:])
-    for which, k in product(dict.fromkeys((*zip(axes), *filter(None, several))) if len(axes) > 1 else (), KERNELS):
-        made = [with_lengths(leaf, which, k, rng) for leaf in leaves]
-        if numbers_in(made) <= max(ENOUGH, numbers_in(leaves)):
+    for which, k in product(dict.fromkeys((*((axis,) for axis in axes), *several)) if len(axes) > 1 else (), KERNELS):
+        params = with_lengths(base.params, which, k, rng)
+        if params is not None:
             where = f"axis {which[0]}" if len(which) == 1 else f"axes {' and '.join(map(str, which))}"
             case = f"for parameters with {plural(k, 'number')} along {where}"
-            other = tree.replace(base.params, made)
-            found += judged_at("other_sizes", base, Elsewhere(case, x, other), rng, counts=_never)
+            found += judged_at("other_sizes", base, Elsewhere(case, x, params), rng, counts=_never)
         if any(each.wrong for each in found):
             break
     return _not_as_given(base, [each for each in found if each.wrong], rng)
