@@ -79,7 +79,8 @@ def test_every_size_of_an_output_is_tried() -> None:
     columns = (1, 2, 3, 6, 7, 8, 9, 10, 16, 17, 32, 33, 64, 65, 100, 128, 129, 256, 257)
     assert {out.shape for out, _ in seen} == {OUT.shape, *((n, 5) for n in ROWS), *((6, k) for k in columns)}
     for out, targets in seen:
-        assert np.isin(targets[0, :5] / TARGETS[:, : targets.shape[1]], (0, 1, 10, 100, 1e5)).any()
+        times = np.isin(targets[0, :5] / TARGETS[:, : targets.shape[1]], (0, 1, 10, 100, 1e5))
+        assert times.any() or (targets == 1).all()
         if len(out) != 6:  # each row stays with its own targets, and is moved by a hundredth at most
             (which,) = np.nonzero((targets[0] == TARGETS).all(axis=1))
             assert ((out[0] / OUT[which] >= 1) & (out[0] / OUT[which] < 1.01)).all()

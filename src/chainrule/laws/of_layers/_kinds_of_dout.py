@@ -94,6 +94,7 @@ def _with_a(value: float, dout: Array) -> Array:
 
 
 _LARGE: Kind = partial(np.multiply, 2.0**12)
+_HUGE: Kind = partial(np.multiply, 2.0**20)
 _SMALL: Kind = partial(np.multiply, 2.0**-40)
 
 ALIKE: Kind = partial(np.full_like, fill_value=0.75)
@@ -119,12 +120,14 @@ OF_CALLS: dict[str, Kind] = {
 OF_GRADS: dict[str, Kind] = {
     "a row-broadcast": _of_equal_rows,
     "a column-broadcast": _of_equal_columns,
-    "a huge": partial(np.multiply, 2.0**104),
-    "a tiny": partial(np.multiply, 2.0**-104),
+    "a huge": _HUGE,
+    "a tiny": _SMALL,
     "a whole-numbered": _of_whole_numbers,
     "an all-zero": np.zeros_like,
     "a one-entry": _last_is_one,
     "a partly nan": partial(_with_a, np.nan),
     "a partly infinite": partial(_with_a, np.inf),
+    "an enormous": partial(np.multiply, 2.0**104),
+    "a vanishing": partial(np.multiply, 2.0**-104),
 }
 """Those that `grads` and `backward` are compared for."""

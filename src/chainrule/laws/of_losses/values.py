@@ -87,7 +87,7 @@ def loss_values(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
     """
     layer = as_layer(loss, targets, rows=number_of_rows(out))
     verdicts = [*other_values(layer, (), out, rng), *any_dout(layer, (), with_slopes(loss, out, targets, rng), rng)]
-    more = (*_of_nan(loss, out, targets, rng), *_far_out(layer, out, rng))
+    more = (*_of_nan(loss, out, targets, rng), *_far_out(loss, layer, out, rng))
     found = one_verdict("loss_values", [*_overflows(layer, out, rng), *verdicts, *more])
     return of_ignored(loss, out, targets, found)
 
@@ -122,7 +122,7 @@ def _overflows(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Ver
                     yield Verdict("", "dx", ok=False, note=note, got=float(slope[at]), expected=float(other[at]))
 
 
-def _far_out(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Verdict]:
+def _far_out(loss: Loss[Any, Any], layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Verdict]:
     if in_unit_interval(out) or not out.size:
         return
     base = measured(Trial.in_float64(layer, (), out), rng)
@@ -131,8 +131,7 @@ def _far_out(layer: Any, out: Array, rng: np.random.Generator) -> Iterator[Verdi
             far = base.x * (size / float(np.abs(base.x).max()))
             trial = evolve(Trial.in_float64(layer, (), far).with_noise(base.noise), floor=UNIT)
             if np.isfinite(trial.out).all():
-                pairs = layer.couples_rows and len(far) > ALL_PAIRS
-                yield from (each for each in _compared(trial, rng, f"for out of {size:.0e}", pairs=pairs) if each.wrong)
+                yield from (each for each in _compared(loss, trial, rng, f"for out of {size:.0e}") if each.wrong)
 
 
 def _of_rows_in_turn(shape: tuple[int, ...]) -> Array:
@@ -249,8 +248,7 @@ def loss_targets(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Genera
                     verdicts += made_for
                 elif np.isfinite(trial.out).all():
                     units = _of_rounded_targets(loss, base, trial, wanted, rng) if words == EQUAL_ROWS else None
-                    pairs = loss.couples_rows and len(given) > ALL_PAIRS
-                    verdicts += _compared(trial, rng, words, pairs=pairs, units=units)
+                    verdicts += _compared(loss, trial, rng, words, units)
         except Exception:
             continue
         if any(each.wrong for each in verdicts):
@@ -269,7 +267,7 @@ def _of_soft_targets(loss: Loss[Any, Any], base: Trial, targets: Any, rng: np.ra
     for words, given, wanted in soft_targets(base.x, targets):
         with suppress(Exception), np.errstate(all="ignore"):  # it refuses them, which is an answer
             trial = evolve(Trial.in_float64(as_layer(loss, wanted), (), given).with_noise(base.noise), floor=UNIT)
-            for each in _compared(trial, rng, words, pairs=loss.couples_rows and len(given) > ALL_PAIRS):
+            for each in _compared(loss, trial, rng, words):
                 yield evolve(each, undecided=True, advice=REFUSE_TARGETS) if each.wrong else each
 
 
@@ -334,14 +332,14 @@ def _of_rounded_targets(loss: Loss[T, Any], base: Trial, trial: Trial, targets: 
 
 
 def _compared(
-    trial: Trial, rng: np.random.Generator, words: str, *, pairs: bool, units: Units | None = None
+    loss: Loss[Any, Any], trial: Trial, rng: np.random.Generator, words: str, units: Units | None = None
 ) -> list[Verdict]:
     """The verdict on the gradient at other targets.
 
     Where a call may go through many pairs of rows, it is that along one direction, and no entry is searched for, which
     takes hundreds of calls.
     """
-    if not pairs:
+    if not (loss.couples_rows and len(trial.x) > ALL_PAIRS):
         douts = [np.ones_like(trial.out), np.full_like(trial.out, -2.0)]
         found = by_directions("loss_targets", trial, douts, rng, Asked(case=words, units=units, tied_units=units))
         if not any(each.undecided for each in found):

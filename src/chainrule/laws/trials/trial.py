@@ -46,9 +46,9 @@ FEW_ROWS = 8
 REFUSALS = (ValueError, ArithmeticError, AssertionError)
 """The errors by which a layer refuses numbers; others are mistakes."""
 
-FLOAT32, NOTHING = 2.0**-24, 1e-6
-"""The most noise that a backward may have, the rounding of float32, and the share of the largest result of one that is
-nothing but rounding."""
+FLOAT32, LEAST_OF_FLOAT32, NOTHING = 2.0**-24, 2.0**-30, 1e-4
+"""The rounding of float32, which is the most noise that a backward may have; the least that is taken for it; and the
+share of the largest result below which another one may be nothing but rounding."""
 
 NARROW = frozenset({np.dtype(np.float16), np.dtype(np.float32)})
 """The dtypes that have fewer digits than float64."""
@@ -276,4 +276,4 @@ def _of_narrow_sums(trial: Trial) -> float:
             if max(sizes[name], least) > 0 and leaf.shape == thirds[name].shape
         ]
     largest = max(off, default=0.0)
-    return min(largest, FLOAT32) if largest > COARSE else 0.0
+    return min(largest, FLOAT32) if largest > LEAST_OF_FLOAT32 else 0.0
