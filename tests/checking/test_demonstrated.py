@@ -497,6 +497,7 @@ def test_a_call_that_stops_the_garbage_collector_is_shown_to() -> None:
         gc.disable()
         return 2 * x, own(x)
 
+    gc.enable()  # which a test that runs dask in this process leaves off
     report = report_of(Layer(forward, lambda cache, dout: (2 * dout, ())), (), normal(6, 3), "process_unchanged")
     assert "gc.isenabled()" in report.example
     assert gc.isenabled()
