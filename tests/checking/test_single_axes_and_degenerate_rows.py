@@ -86,18 +86,27 @@ def filtered(wrong: Callable[[Array], Any]) -> Layer[Any, Any]:
 
 AXES = {
     "three pieces": Planted(
-        maxout(lambda p: len(p) > 2), "other_sizes", "for parameters with 3 numbers along axis 0: ",
-        RNG(1).standard_normal((6, 4)), RNG(0).standard_normal((2, 4, 3)),
+        maxout(lambda p: len(p) > 2),
+        "other_sizes",
+        "for parameters with 3 numbers along axis 0: ",
+        RNG(1).standard_normal((6, 4)),
+        RNG(0).standard_normal((2, 4, 3)),
     ),
     "one piece": Planted(
-        maxout(lambda p: len(p) == 1), "other_sizes", "for parameters with 1 number along axis 0: ",
-        RNG(1).standard_normal((6, 4)), RNG(0).standard_normal((2, 4, 3)),
+        maxout(lambda p: len(p) == 1),
+        "other_sizes",
+        "for parameters with 1 number along axis 0: ",
+        RNG(1).standard_normal((6, 4)),
+        RNG(0).standard_normal((2, 4, 3)),
     ),
     "a kernel of 5 where as many channels come out as it had places": Planted(
-        filtered(lambda p: p.shape[-1] == 5), "other_sizes", "for parameters with 5 numbers along axis 2: ",
-        SIGNALS, RNG(0).standard_normal((3, 2, 3)),
+        filtered(lambda p: p.shape[-1] == 5),
+        "other_sizes",
+        "for parameters with 5 numbers along axis 2: ",
+        SIGNALS,
+        RNG(0).standard_normal((3, 2, 3)),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", AXES)

@@ -82,7 +82,7 @@ def loss_purity(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
 
 def _other_copies(out: Array, targets: T) -> Iterator[tuple[str, Array, T]]:
     yield "", out, targets
-    if out.ndim and len(out) > 1 and in_rows(out, targets):
+    if len(out) > 1 and in_rows(out, targets):
         yield "with 1 row", out[:1], tree.map(itemgetter(slice(1)), targets)
     for dtype in map(np.dtype, (np.float32, np.float64, np.float16)):
         if dtype != out.dtype:

@@ -50,7 +50,7 @@ FLOAT32, LEAST_OF_FLOAT32, NOTHING = 2.0**-24, 2.0**-30, 1e-4
 """The rounding of float32, which is the most noise that a backward may have; the least that is taken for it; and the
 share of the largest result below which another one may be nothing but rounding."""
 
-NARROW = frozenset({np.dtype(np.float16), np.dtype(np.float32)})
+FEWER_DIGITS = frozenset({np.dtype(np.float16), np.dtype(np.float32)})
 """The dtypes that have fewer digits than float64."""
 
 LARGE = 2**16
@@ -153,7 +153,7 @@ class Trial:
         """Run forward in float64, on copies."""
         wide = in_float64(params), in_float64(x)
         given = [leaf.dtype for arguments in (params, x) for leaf in tree.leaves(arguments)]
-        return evolve(cls.of(layer, *wide), is_widened=any(dtype in NARROW for dtype in given))
+        return evolve(cls.of(layer, *wide), is_widened=any(dtype in FEWER_DIGITS for dtype in given))
 
     def with_noise(self, noise: float) -> "Trial":
         """The trial of a function that has so much noise at least."""
