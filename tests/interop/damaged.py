@@ -123,10 +123,41 @@ def joined(header: object, numbers: bytes) -> bytes:
 
 
 HOSTILE: list[Any] = [
-    0, 1, -1, 2**31, 2**63, 2**64, 2**70, 1.5, None, True, "", "F64", "BOOL", "U64", "F4", "\x00", "x" * 1000, [], {},
-    [0], [0, 0], [2**32, 2**32], [2**64], [-1, 3], [0, 2**62], [[0]], {"a": 1}, "[" * 5000, "nan", "9" * 5000,
-    '{"": ["int", "1e9"]}', '{".rate": ["float", "0x1p99999"]}', '{".step": ["int", "0x5"]}', '{".step": "int"}',
-]  # fmt: skip
+    0,
+    1,
+    -1,
+    2**31,
+    2**63,
+    2**64,
+    2**70,
+    1.5,
+    None,
+    True,
+    "",
+    "F64",
+    "BOOL",
+    "U64",
+    "F4",
+    "\x00",
+    "x" * 1000,
+    [],
+    {},
+    [0],
+    [0, 0],
+    [2**32, 2**32],
+    [2**64],
+    [-1, 3],
+    [0, 2**62],
+    [[0]],
+    {"a": 1},
+    "[" * 5000,
+    "nan",
+    "9" * 5000,
+    '{"": ["int", "1e9"]}',
+    '{".rate": ["float", "0x1p99999"]}',
+    '{".step": ["int", "0x5"]}',
+    '{".step": "int"}',
+]
 
 
 def with_another_entry(rng: np.random.Generator, data: bytes) -> bytes:
@@ -175,9 +206,17 @@ def with_other_metadata(rng: np.random.Generator, data: bytes) -> bytes:
 
 
 DAMAGES: list[Damage] = [
-    changed_bits, changed_bytes, cut, without_a_piece, with_a_piece_more, with_a_piece_of_zeros, of_another_length,
-    with_another_entry, with_other_names, with_other_metadata,
-]  # fmt: skip
+    changed_bits,
+    changed_bytes,
+    cut,
+    without_a_piece,
+    with_a_piece_more,
+    with_a_piece_of_zeros,
+    of_another_length,
+    with_another_entry,
+    with_other_names,
+    with_other_metadata,
+]
 
 
 def damaged(files: list[bytes], many: int) -> Iterator[tuple[int, str, bytes]]:

@@ -229,18 +229,28 @@ def test_names_are_nested_as_those_of_a_sequential() -> None:
 
 def test_a_convolutional_network_of_torch_runs_here() -> None:
     module = nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(), nn.Linear(4, 2),
-    ).double()  # fmt: skip
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 2),
+    ).double()
     network = sequential(convolution(), batch_norm(), relu, max_pool(2), sequential(global_mean_pool), relu, affine)
     draw = rng()
     images = draw.standard_normal((6, 8, 8, 1))
     module(torch.tensor(images).movedim(-1, 1))  # which moves the running statistics
     weights = module.eval().state_dict()
     fresh: Any = (
-        Convolution.init(draw, 1, 4, 3, dtype=F64), BatchNorm.init(4, dtype=F64), (), (), ((),), (),
+        Convolution.init(draw, 1, 4, 3, dtype=F64),
+        BatchNorm.init(4, dtype=F64),
+        (),
+        (),
+        ((),),
+        (),
         Affine.init(draw, 4, 2, dtype=F64),
-    )  # fmt: skip
+    )
     params = from_state_dict(fresh, weights)
     running = {name: each for name, each in weights.items() if "running" in name}
     like: Any = ((), Statistics(np.zeros(4), np.ones(4)), (), (), ((),), (), ())
