@@ -39,7 +39,7 @@ def learn(options: argparse.Namespace, params: Params, tokens: Labels, size: int
         return train(
             network, loss, optimizer, params, asked(tokens, first), rng=np.random.default_rng(options.seed),
             size=size, epochs=1, every=-(-steps // 15), adjust=clip_by_global_norm(1.0), start=start,
-        )  # fmt: skip
+        )  # fmt: skip  # a line for each would take half a page
 
     return records(options, tokens, runs().start, runs)
 

@@ -60,7 +60,7 @@ def theirs(x: Array, y: Array, rng: np.random.Generator) -> Predict:
     network = neural_network.MLPRegressor(
         hidden_layer_sizes=(HIDDEN,), activation="tanh", batch_size=BATCH, learning_rate_init=RATE,
         random_state=int(rng.integers(2**31)),
-    )  # fmt: skip
+    )  # fmt: skip  # a line for each would take half a page
     for _ in range(EPOCHS):
         network.partial_fit(scaler.transform(x), (y - y.mean()) / y.std())
     return lambda some: network.predict(scaler.transform(some)) * y.std() + y.mean()

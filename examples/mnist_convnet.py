@@ -74,7 +74,7 @@ def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
         return train(
             network, softmax_cross_entropy, adamw(rate), params, (images, labels), rng=rng, size=BATCH, epochs=epochs,
             held_out=watched, metrics=(accuracy,), every=100, start=start,
-        )  # fmt: skip
+        )  # fmt: skip  # a line for each would take half a page
 
     def following(start: Learned) -> Iterator[Learned]:
         run = start

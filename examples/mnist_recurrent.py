@@ -51,7 +51,7 @@ def learn(data: Dataset, options: argparse.Namespace) -> Iterator[Learned]:
         return train(
             network, softmax_cross_entropy, adamw(rate), params, seen, rng=rng, size=BATCH, epochs=options.epochs,
             held_out=watched, metrics=(accuracy,), every=100, adjust=clip_by_global_norm(1.0), start=start,
-        )  # fmt: skip
+        )  # fmt: skip  # a line for each would take half a page
 
     return records(options, seen, runs().start, lambda start: progress(runs(start)))
 

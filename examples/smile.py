@@ -79,7 +79,7 @@ def learn(options: argparse.Namespace) -> Iterator[Learned]:
         return train(
             network, mean_squared_error, adamw(rate), params, data, rng=rng, size=BATCH, epochs=options.epochs,
             every=250, start=start,
-        )  # fmt: skip
+        )  # fmt: skip  # a line for each would take half a page
 
     return records(options, data, runs().start, lambda start: progress(runs(start)))
 

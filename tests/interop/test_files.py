@@ -120,10 +120,27 @@ def test_a_record_comes_back_with_all_that_it_carries(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [0, -1, 2**127 + 1, -(10**6000), 0.1, -0.0, 5e-324, np.inf, np.nan, True, False, None, "", "\ud800 \x00 β \"'", b"",
-     b"\x00\xff", complex(-0.0, np.nan)],
+    [
+        0,
+        -1,
+        2**127 + 1,
+        -(10**6000),
+        0.1,
+        -0.0,
+        5e-324,
+        np.inf,
+        np.nan,
+        True,
+        False,
+        None,
+        "",
+        "\ud800 \x00 β \"'",
+        b"",
+        b"\x00\xff",
+        complex(-0.0, np.nan),
+    ],
     ids=lambda value: type(value).__name__,
-)  # fmt: skip
+)
 def test_values_are_kept_exactly(path: Path, value: Any) -> None:
     loaded = kept(path, Kept(value)).value
     assert type(loaded) is type(value)

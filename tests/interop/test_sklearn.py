@@ -267,11 +267,18 @@ def test_the_network_of_a_function_must_have_as_many_outputs_as_there_are_classe
         NetworkClassifier(network=wide).fit(*blobs())
 
 
-@pytest.mark.parametrize(("given", "dtype", "kept"), [
-    ("float32", None, "float32"), ("float64", None, "float64"), ("int64", None, "float64"),
-    ("float16", None, "float64"),
-    ("float64", "float32", "float32"), ("float32", np.float64, "float64"), ("float32", "float16", "float16"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "dtype", "kept"),
+    [
+        ("float32", None, "float32"),
+        ("float64", None, "float64"),
+        ("int64", None, "float64"),
+        ("float16", None, "float64"),
+        ("float64", "float32", "float32"),
+        ("float32", np.float64, "float64"),
+        ("float32", "float16", "float16"),
+    ],
+)
 def test_parameters_have_the_dtype_of_the_rows_or_the_one_that_is_asked_for(given: str, dtype: Any, kept: str) -> None:
     points, y = blobs()
     X = points.astype(given)
