@@ -178,7 +178,8 @@ def _at_tables(base: Trial, x: Any, rng: np.random.Generator) -> list[Verdict]:
             continue
         rows = min(len(leaf) for leaf in tree.leaves(params) if leaf.ndim)
         last = min(rows - 1, np.iinfo(x.dtype).max)
-        of_all = rng.permuted(np.linspace(last, 0, x.size).astype(x.dtype)).reshape(x.shape)
+        of_all: Array = np.linspace(last, 0, x.size).astype(x.dtype)
+        of_all = rng.permuted(of_all).reshape(x.shape)
         tokens = of_all if takes(base.layer, params, of_all) else (x.astype(np.int64) % rows).astype(x.dtype)
         case = f"for parameters {resized.in_words()}"
         found += judged_at("other_sizes", base, Elsewhere(case, tokens, params), rng, counts=_never)
