@@ -161,6 +161,14 @@ HIDDEN = {
         "linearity",
         "in float64, for dout = 0",
     ),
+    "dout of minus ones": Planted(
+        squares_but(lambda x, d: 2 * x * np.where((d == -1).all(), 1, d)), "any_dout", "for dout of minus ones"
+    ),
+    "dout whose columns sum to 0": Planted(
+        squares_but(lambda x, d: 2 * x * d * (np.abs(d.sum(0)).max() >= 1e-12 * np.abs(d).max())),
+        "any_dout",
+        "for dout with columns that sum to 0",
+    ),
     "one row kept aside": Planted(kept_aside(lambda d: len(d) == 1), "calls_in_between", ""),
     "float32 kept aside": Planted(kept_aside(lambda d: d.dtype == np.float32), "calls_in_between", ""),
     "many rows kept aside": Planted(kept_aside(lambda d: len(d) > 64), "calls_in_between", ""),

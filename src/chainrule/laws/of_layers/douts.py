@@ -20,7 +20,7 @@ BESIDE = 3
 def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """The derivative is right for every `dout`: ones, one entry, one row, equal rows, mostly zeros, tiny and huge ones.
 
-    Also for rows that sum to 0, as those of a softmax with its loss do.
+    Also for rows that sum to 0, as those of a softmax with its loss do, and for columns that do.
 
     Parameters
     ----------
