@@ -167,7 +167,7 @@ HIDDEN = {
     "dout whose columns sum to 0": Planted(
         squares_but(lambda x, d: 2 * x * d * (np.abs(d.sum(0)).max() >= 1e-12 * np.abs(d).max())),
         "any_dout",
-        "for dout with columns that sum to 0",
+        "for dout of columns that sum to 0",
     ),
     "one row kept aside": Planted(kept_aside(lambda d: len(d) == 1), "calls_in_between", ""),
     "float32 kept aside": Planted(kept_aside(lambda d: d.dtype == np.float32), "calls_in_between", ""),

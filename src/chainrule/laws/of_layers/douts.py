@@ -48,6 +48,10 @@ def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gener
     if trial.out.ndim and trial.out.shape[-1] > 1:
         usual = draw(trial.out, rng)
         named["of rows that sum to 0"] = usual - usual.mean(axis=-1, keepdims=True)
+    if trial.out.ndim and len(trial.out) > 1:
+        usual = draw(trial.out, rng)
+        named["of columns that sum to 0"] = usual - usual.mean(axis=0)
+    named["of minus ones"] = -np.ones_like(trial.out)
     if trial.noise < COARSE:
         named["of 1e-110"] = 1e-110 * draw(trial.out, rng)
     elif trial.noise > IN_FLOAT16:
