@@ -154,6 +154,8 @@ LAYOUTS = {
     "Fortran-ordered": (of_strides(4, 24), of_dout(4, 24), None, "for a Fortran-ordered dout"),
     "row-padded": (of_strides(32, 4), of_dout(32, 4), None, "for a row-padded dout"),
     "reversed": (of_strides(-20, -4), of_dout(-20, -4), weights_of(-4), "for a reversed dout"),
+    "row-reversed": (of_strides(-20, 4), of_dout(-20, 4), None, "for a row-reversed dout"),
+    "column-reversed": (of_strides(20, -4), of_dout(20, -4), None, "for a column-reversed dout"),
 }
 """The places where out, dx and the gradient of w are wrong."""
 

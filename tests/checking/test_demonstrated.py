@@ -248,6 +248,26 @@ def test_a_layout_that_gives_other_numbers_is_named_in_the_lines() -> None:
     assert "result(x, np.asfortranarray(dout))[" in report.example
 
 
+@pytest.mark.parametrize(
+    ("axis", "line"),
+    [
+        (0, "result(x, dout[::-1].copy()[::-1])["),
+        (1, "result(x, dout[:, ::-1].copy()[:, ::-1])["),
+        (2, "result(x, dout[..., ::-1].copy()[..., ::-1])["),
+    ],
+)
+def test_an_axis_that_is_reversed_in_memory_is_named_in_the_lines(axis: int, line: str) -> None:
+    def backward(cache: Array, dout: Array) -> tuple[Array, Unit]:
+        alone = [i for i, stride in enumerate(dout.strides) if stride < 0] == [axis]
+        return 2 * cache * (np.flip(dout, axis) if alone else dout), ()
+
+    layer = Layer(lambda params, x: (x * x, own(x)), backward)
+    report = report_of(layer, (), normal(6, 4, 3), "any_layout")
+    ((got, expected),) = printed(report.example, layer)
+    assert got != expected
+    assert line in report.example
+
+
 def test_memory_that_is_shared_is_told_by_numpy() -> None:
     layer = Layer(lambda params, x: (x + 1, ()), lambda cache, dout: (dout, ()))
     report = report_of(layer, (), normal(6, 3), "nothing_shared")

@@ -521,6 +521,7 @@ GRADS_ALONE: dict[str, Callable[[Array, Array], Any]] = {
     "in float64, with a column-broadcast dout": lambda x, d: d.strides[1] == 0,
     "in float64, with a strided dout": lambda x, d: d.strides == (80, 16),
     "in float64, with a reversed dout": lambda x, d: d.strides == (-40, -8),
+    "in float64, with a row-reversed dout": lambda x, d: d.strides == (-40, 8),
     "in float64, with a Fortran-ordered dout": lambda x, d: d.strides == (8, 48),
 }
 

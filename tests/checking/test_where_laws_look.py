@@ -378,6 +378,8 @@ CALLS: dict[str, Call] = {
     "a strided dout": of_d(lambda d: d.strides == (40, 8)),
     "a row-padded dout": of_d(lambda d: d.strides == (32, 4)),
     "a reversed dout": of_d(lambda d: d.strides == (-20, -4)),
+    "a row-reversed dout": of_d(lambda d: d.strides == (-20, 4)),
+    "a column-reversed dout": of_d(lambda d: d.strides == (20, -4)),
     "a misaligned dout": of_d(lambda d: not d.flags.aligned),
 }
 
@@ -612,15 +614,16 @@ def test_a_result_in_another_dtype_or_shape_is_said() -> None:
 
 
 PLACES: dict[tuple[int, ...], set[tuple[int, ...]]] = {
-    (6, 5): {(5, 1), (1, 6), (10, 2), (8, 1), (-5, -1), (0, 1), (1, 0)},
+    (6, 5): {(5, 1), (1, 6), (10, 2), (8, 1), (-5, -1), (-5, 1), (5, -1), (0, 1), (1, 0)},
     (3, 4, 2): {
         *((8, 2, 1), (1, 3, 12), (16, 4, 2), (20, 5, 1), (-8, -2, -1), (0, 2, 1), (2, 0, 1), (4, 1, 0)),
-        *((8, 1, 4), (2, 6, 1)),
+        *((8, 1, 4), (2, 6, 1), (-8, 2, 1), (8, 2, -1), (8, -2, 1)),
     },
     (2, 3, 4, 5): {
         *((60, 20, 5, 1), (1, 2, 6, 24), (120, 40, 10, 2), (96, 32, 8, 1), (-60, -20, -5, -1)),
         *((0, 20, 5, 1), (20, 0, 5, 1), (15, 5, 0, 1), (12, 4, 1, 0)),
         *((60, 1, 15, 3), (20, 40, 5, 1), (60, 4, 1, 12), (60, 5, 15, 1)),
+        *((-60, 20, 5, 1), (60, 20, 5, -1), (60, -20, 5, 1)),
     },
 }
 """By the shape of x, the steps in numbers from each to the next along the axes."""

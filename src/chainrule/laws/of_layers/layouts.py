@@ -36,8 +36,8 @@ CLOSE = 64.0
 def any_layout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """Every memory layout of params, x and dout gives the same values: Fortran's, strided, reversed, misaligned.
 
-    So do parts of larger arrays, a dout of one number with strides of 0, and a dout or an x that is broadcast along
-    any axis. Some layouts of x and dout are tried in float32 as well.
+    Reversed are all axes, or one of them alone. So do parts of larger arrays, a dout of one number with strides of 0,
+    and a dout or an x that is broadcast along any axis. Some layouts of x and dout are tried in float32 as well.
 
     Parameters
     ----------
@@ -256,6 +256,11 @@ def _reversed(a: Array) -> Array:
     return np.flip(np.flip(a).copy()) if a.ndim else a.copy()
 
 
+def _reversed_along(axis: int, least: int, a: Array) -> Array:
+    """The array with one axis reversed in memory; with fewer axes than `least` it is as usual."""
+    return np.flip(np.flip(a, axis).copy(), axis) if a.ndim >= least else a.copy()
+
+
 def _misaligned(a: Array) -> Array:
     memory = np.empty(a.nbytes + 1, np.uint8)
     made = memory[1:].view(a.dtype).reshape(a.shape)
@@ -283,6 +288,8 @@ LAYOUTS: dict[str, Layout] = {
     "a row-padded": _padded,
     "an offset": _offset,
     "a reversed": _reversed,
+    "a row-reversed": partial(_reversed_along, 0, MATRIX),
+    "a column-reversed": partial(_reversed_along, -1, MATRIX),
     "a misaligned": _misaligned,
 }
 
@@ -302,6 +309,7 @@ OF_FLOAT32 = {words: LAYOUTS[words] for words in ("a Fortran-ordered", "a stride
 OF_THREE_AXES: dict[str, Layout] = {
     "a channels-last": partial(_moved_in_memory, 1, -1),
     "a time-major": partial(_moved_in_memory, 0, 1),
+    "a time-reversed": partial(_reversed_along, 1, MATRIX + 1),
 }
 """Those of arrays with more axes than a matrix."""
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from chainrule.arrays.types import is_numpy
+from chainrule.arrays.types import Array, is_numpy
 from chainrule.interop.graph import Graph
 from chainrule.interop.in_code import reached
 from chainrule.laws.of_layers.layouts import MATRIX
@@ -38,13 +38,16 @@ LAYOUTS = (
 LAYOUTS_OF_ROWS = (
     "np.concatenate([{0}, {0}], -1)[..., :{0}.shape[-1]]",
     "np.append(0, {0}).astype({0}.dtype)[1:].reshape({0}.shape)",
+    "{0}[::-1].copy()[::-1]",
+    "{0}[..., ::-1].copy()[..., ::-1]",
 )
-"""The same, of arrays with an axis: parts of larger ones."""
+"""The same, of arrays with an axis: parts of larger ones, and one axis reversed."""
 
 LAYOUTS_OF_MORE_AXES = (
     "np.moveaxis(np.moveaxis({0}, 1, -1).copy(), -1, 1)",
     "np.moveaxis(np.moveaxis({0}, -1, 1).copy(), 1, -1)",
     "np.swapaxes(np.swapaxes({0}, 1, 2).copy(), 1, 2)",
+    "{0}[:, ::-1].copy()[:, ::-1]",
 )
 """The same, of arrays with more axes than a matrix."""
 
@@ -175,21 +178,23 @@ def _has_rows(code: Pair) -> bool:
     return code.shown.part.name in ("out", "dx")
 
 
+def _layouts_of(array: Array) -> tuple[str, ...]:
+    """The layouts that an array of so many axes has."""
+    axes = np.ndim(array)
+    return (*LAYOUTS, *(LAYOUTS_OF_ROWS if axes else ()), *(LAYOUTS_OF_MORE_AXES if axes > MATRIX else ()))
+
+
 def of_layouts(code: Pair, field: str) -> Iterator[Program]:
     """Arrays in another layout: Fortran's, strided, reversed, parts of others, axes in another order, misaligned."""
-    for layout in LAYOUTS:
-        yield Program((), f"result(x, {layout.format('dout')})", "result(x, dout)", compared=nearly)
-        yield Program((), f"result({layout.format('x')}, dout)", "result(x, dout)", compared=nearly)
-        for name in code.given:
-            if name != "x" and code.is_pair:
-                other = (f"{name} = {layout.format(name)}", f"{name}.flags.writeable = False")
-                yield Program(("right = result(x, dout)", *other), "result(x, dout)", "right", compared=nearly)
     part = code.shown.part
     for name, array in (("dout", part.dout), ("x", part.trial.x)):
-        layouts = (*LAYOUTS_OF_ROWS[: 2 * np.ndim(array)], *(LAYOUTS_OF_MORE_AXES if np.ndim(array) > MATRIX else ()))
-        for layout in layouts:
+        for layout in _layouts_of(array):
             arguments = ", ".join(layout.format(each) if each == name else each for each in ("x", "dout"))
             yield Program((), f"result({arguments})", "result(x, dout)", compared=nearly)
+    for name, leaf in code.given.items() if code.is_pair else ():
+        for layout in _layouts_of(leaf) if name != "x" else ():
+            other = (f"{name} = {layout.format(name)}", f"{name}.flags.writeable = False")
+            yield Program(("right = result(x, dout)", *other), "result(x, dout)", "right", compared=nearly)
     broadcast = BROADCAST if code.is_pair else BROADCAST_FOR_TORCH
     yield Program((), f"result(x, {broadcast})", "result(x, np.ones_like(dout))", compared=nearly)
     for name in ("x", "dout"):
