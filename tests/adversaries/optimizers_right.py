@@ -182,6 +182,10 @@ def in_float64(count: int, p: Any, g: Any, kept: Any) -> Any:
     return (p.astype(np.float64) - 0.1 * g.astype(np.float64)).astype(p.dtype), ()
 
 
+def in_float32(count: int, p: Any, g: Any, kept: Any) -> Any:
+    return (p.astype(np.float32) - np.float32(0.1) * g.astype(np.float32)).astype(p.dtype), ()
+
+
 def read_only_results(count: int, p: Any, g: Any, kept: Any) -> Any:
     v = read_only(0.9 * kept[0] + g)
     return read_only(p - 0.05 * v), (v,)
@@ -211,9 +215,21 @@ for update, count in UPDATES.items():
 for update in (plain, momentum, adam_by_hand, rmsprop, lion, in_float64, averaged, rprop):
     float32 = partial(by_array, update, UPDATES[update], dtype=np.float32)
     listed(f"{titled(update)} in float32", "dtype", float32)
+for dtype in (np.float16, np.float32):
+    name = f"in float32 of {np.dtype(dtype).name}"
+    listed(name, "dtype", partial(by_array, in_float32, dtype=dtype))
 for shape in ("array", "vector", "tuple", "nested"):
     listed(f"plain of {shape}", "tree", partial(by_array, plain, shape=shape))
     listed(f"adam by hand of {shape}", "tree", partial(by_array, adam_by_hand, 2, shape))
+
+
+def refusing_float64(count: int, p: Any, g: Any, kept: Any) -> Any:
+    if p.dtype == np.float64:
+        raise ValueError("float64 is not taken")
+    return momentum(count, p, g, kept)
+
+
+listed("momentum in float32 alone", "dtype", partial(by_array, refusing_float64, 1, dtype=np.float32))
 
 
 # By the library's rules, and its own.

@@ -28,15 +28,18 @@ LONG = 1000
 """The steps in which another gradient than the first has to have an effect."""
 
 
-def later_faults(optimizer: Any, params: Any, rng: np.random.Generator) -> dict[str, str]:
-    """The faults of the arrays that have one, for parameters of such shapes; where gradients are negative is drawn."""
+def later_faults(optimizer: Any, params: Any, eps: float, rng: np.random.Generator) -> dict[str, str]:
+    """The faults of the arrays that have one, for parameters of such shapes; where gradients are negative is drawn.
+
+    Steps are rounded by the eps.
+    """
     signs = tree.map(lambda leaf: _signs(leaf, rng), params)
     slopes = tree.map(lambda sign: SLOPE * sign, signs)
     turned, none = tree.map(np.negative, slopes), tree.map(np.zeros_like, slopes)
     start = tree.map(lambda sign: -PARAM * sign, signs)
 
     def effects_of(changed: Sequence[Any], looks: range) -> list[Array]:
-        return _effects(seen(optimizer, start, changed, looks), steady, looks, signs)
+        return _effects(seen(optimizer, start, changed, looks), steady, looks, signs, eps)
 
     with np.errstate(all="ignore"):
         steady = seen(optimizer, start, [slopes] * LATER, range(1, LATER + 1))
@@ -69,19 +72,19 @@ def _signs(leaf: Array, rng: np.random.Generator) -> Array:
     return rng.permutation(np.where(np.arange(leaf.size) % 2, -1.0, 1.0)).reshape(leaf.shape)
 
 
-def _effects(others: Sequence[Any], steady: Sequence[Any], looks: range, signs: Any) -> list[Array]:
+def _effects(others: Sequence[Any], steady: Sequence[Any], looks: range, signs: Any, eps: float) -> list[Array]:
     """The distance that each number is further up its gradient than under steady ones; 0 if by rounding alone."""
     pairs = [(tree.leaves(other), tree.leaves(steady[step - 1])) for other, step in zip(others, looks, strict=True)]
     return [
-        np.array([sign * _unlike(other[i], at[i], -PARAM * sign) for other, at in pairs])
+        np.array([sign * _unlike(other[i], at[i], -PARAM * sign, eps) for other, at in pairs])
         for i, sign in enumerate(tree.leaves(signs))
     ]
 
 
-def _unlike(other: Array, at: Array, first: Array) -> Array:
+def _unlike(other: Array, at: Array, first: Array, eps: float) -> Array:
     difference = other - at
     way, size = (np.abs(each).max(initial=0.0) for each in (at - first, at))
-    return np.where(np.abs(difference) <= 1e-9 * way + 64 * np.finfo(np.float64).eps * size, 0.0, difference)
+    return np.where(np.abs(difference) <= 1e-9 * way + 64 * eps * size, 0.0, difference)
 
 
 def _only_the_first(effects: Sequence[Sequence[Array]], late: Sequence[Array]) -> bool:

@@ -24,19 +24,16 @@ NEARLY = 1e-12
 PROPORTIONS = (1 / 8, 1 / 64)
 """The factors of gradients at which it is seen whether steps are in proportion to them."""
 
-EPS = {np.float64: float(np.finfo(np.float64).eps), np.float32: float(np.finfo(np.float32).eps)}
-"""The rounding of numbers around 1, by dtype."""
-
 ROUNDING = 64
 """The roundings of a number up to which a difference says nothing."""
 
 
-def left_out(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
+def left_out(optimizer: Any, params: Any, slopes: Any, eps: float) -> dict[str, str]:
     """The faults of numbers that stay where their size, or that of their gradient, is another; by path, in words.
 
-    The parameters are of float64, none of them 0, and the gradients as large as they.
+    The parameters are of float64, none of them 0, and the gradients as large as they. Steps are rounded by the eps.
     """
-    notes = _unlike_in_float32(optimizer, params, slopes) | _small_unused(optimizer, params, slopes)
+    notes = _unlike_in_float32(optimizer, params, slopes) | _small_unused(optimizer, params, slopes, eps)
     holed = tree.map(lambda leaf: leaf * _every_second(leaf, 0.0), params)
     nearly = tree.map(lambda leaf: leaf * _every_second(leaf, NEARLY), params)
     usual = _differences(optimizer, params, slopes)
@@ -48,7 +45,7 @@ def left_out(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
             continue
         for path, first, a, b, x, y in _by_array(start, *_ends(optimizer, start, slopes), other, usual):
             stays = (a == first) & (b == first)
-            wrong = stays & (np.abs(x) > 1e-3 * np.abs(y) + ROUNDING * EPS[np.float64] * np.abs(first))
+            wrong = stays & (np.abs(x) > 1e-3 * np.abs(y) + ROUNDING * eps * np.abs(first))
             if wrong.any():
                 notes.setdefault(path, told(words, wrong))
     return notes
@@ -100,7 +97,7 @@ def _marked(optimizer: Any, holed: Any, nearly: Any) -> bool:
     )
 
 
-def _small_unused(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
+def _small_unused(optimizer: Any, params: Any, slopes: Any, eps: float) -> dict[str, str]:
     """The faults where small gradients have no effect, on numbers or on the state, but larger ones in proportion.
 
     What is in no proportion, as a sign, may have a threshold; what adds small ones up has them in its state.
@@ -117,9 +114,10 @@ def _small_unused(optimizer: Any, params: Any, slopes: Any) -> dict[str, str]:
             continue
         got = tree.map(np.subtract, down, up)
         for path, first, a, b, c in _by_array(params, more, less, got):
-            proportional = np.abs(b - share * a) <= 1e-6 * np.abs(b)
+            rounding = ROUNDING * eps * np.abs(first)
+            proportional = np.abs(b - share * a) <= 1e-6 * np.abs(b) + rounding
             expected = np.abs(b) * factor / PROPORTIONS[1]
-            wrong = proportional & (c == 0) & (expected > ROUNDING * EPS[np.float64] * np.abs(first))
+            wrong = proportional & (c == 0) & (expected > rounding)
             if wrong.any():
                 notes.setdefault(path, told(f"a gradient {factor:g} times as large has no effect", wrong))
     return notes
@@ -135,7 +133,7 @@ def _unlike_in_float32(optimizer: Any, params: Any, slopes: Any) -> dict[str, st
         right, _ = _last(optimizer, wide, wide_slopes, steps)
         got, _ = _last(optimizer, narrow, narrow_slopes, steps)
         for path, first, a, b in _by_array(wide, right, got):
-            rounding = ROUNDING * EPS[np.float32] * np.maximum(np.abs(first), np.abs(a))
+            rounding = ROUNDING * float(np.finfo(np.float32).eps) * np.maximum(np.abs(first), np.abs(a))
             wrong = np.abs(b - a) > share * np.abs(a - first).max(initial=0.0) + rounding
             if wrong.any():
                 notes.setdefault(path, told("a step in float32 is another than in float64", wrong))

@@ -49,6 +49,7 @@ def run(optimizer: Optimizer[Any, Any], params: Any, slopes: Any, moments: Seque
 class _Runs:
     """The numbers of one array at some moments: under gradients, these turned, none, and some of them."""
 
+    lost: float
     start: Array
     slope: Array
     hole: Array
@@ -74,27 +75,30 @@ class _Runs:
         )
 
 
-def _runs(optimizer: Optimizer[Any, Any], start: Any, slopes: Any, holes: Any, moments: Sequence[int]) -> list[_Runs]:
+def _runs(
+    optimizer: Optimizer[Any, Any], start: Any, slopes: Any, holes: Any, moments: Sequence[int], lost: float
+) -> list[_Runs]:
     given = (slopes, tree.map(np.negative, slopes), tree.map(np.zeros_like, slopes), holes)
     runs = [[tree.leaves(at) for at in run(optimizer, start, steady, moments)] for steady in given]
     each = zip(tree.leaves(start), tree.leaves(slopes), tree.leaves(holes), strict=True)
-    return [_Runs(*arrays, *([at[i] for at in run] for run in runs)) for i, arrays in enumerate(each)]
+    return [_Runs(lost, *arrays, *([at[i] for at in run] for run in runs)) for i, arrays in enumerate(each)]
 
 
 def wrong_ways(
-    optimizer: Optimizer[Any, Any], start: Any, slopes: Any, holes: Any, moments: Sequence[int]
+    optimizer: Optimizer[Any, Any], start: Any, slopes: Any, holes: Any, moments: Sequence[int], lost: float = 0.0
 ) -> dict[str, str]:
     """The fault of the places where the numbers of each array go, in words; "" where there is none.
 
     Where decay is added before a sign or a norm is taken, it may move a number as far as a gradient does, and one near
-    0 past it. So what decays and seems wrong is looked at again: from 0, where there is no decay, and from afar.
+    0 past it. So what decays and seems wrong is looked at again: from 0, where there is no decay, and from afar. By
+    rounding, steps may lose a share of a number; by default what they lose in its own dtype.
     """
-    runs = _runs(optimizer, start, slopes, holes, moments)
+    runs = _runs(optimizer, start, slopes, holes, moments, lost)
     notes = [_not_finite(each) or (_wrong_way(each) if each.moved else UNMOVED) for each in runs]
     doubtful = [i for i, each in enumerate(runs) if notes[i] and each.left and not _not_finite(each)]
     if doubtful:
         none = tree.map(np.zeros_like, start)
-        near = _runs(optimizer, none, scaled(slopes, AFAR), scaled(holes, AFAR), moments)
+        near = _runs(optimizer, none, scaled(slopes, AFAR), scaled(holes, AFAR), moments, lost)
         far = scaled(start, AFAR)
         alone = [tree.leaves(at) for at in run(optimizer, far, none, range(1, moments[-1] + 1))]
         for i in doubtful:
@@ -132,7 +136,8 @@ def _against(runs: _Runs) -> str:
     first, slope, hole = runs.start, runs.slope, runs.hole
     for a, b, zero, partly in zip(runs.down, runs.up, runs.still, runs.some, strict=True):
         wrong = (np.sign(a - zero) != -np.sign(slope)) | (np.sign(b - zero) != np.sign(slope))
-        wrong &= ~(((a == zero) | (b == zero)) & _too_fine(first, np.maximum(np.abs(a - zero), np.abs(b - zero))))
+        fine = _too_fine(first, np.maximum(np.abs(a - zero), np.abs(b - zero)), runs.lost)
+        wrong &= ~(((a == zero) | (b == zero)) & fine)
         if wrong.any():
             stays = bool(np.all((a == zero) & (b == zero) | ~wrong))
             return told("a number does not move, let alone against its gradient" if stays else NOT_AGAINST, wrong)
@@ -145,9 +150,10 @@ def _against(runs: _Runs) -> str:
     return ""
 
 
-def _too_fine(first: Array, ways: Array) -> NDArray[np.bool_]:
+def _too_fine(first: Array, ways: Array, lost: float) -> NDArray[np.bool_]:
     """True where the steps of an array are lost in the rounding of a number, as that of 0.001 beside 1e5 in float32."""
-    fine: NDArray[np.bool_] = np.spacing(np.abs(first)) * FINE > ways.max(initial=0.0)
+    last = np.maximum(np.spacing(np.abs(first)), lost * np.abs(first))
+    fine: NDArray[np.bool_] = last * FINE > ways.max(initial=0.0)
     return fine
 
 

@@ -8,6 +8,7 @@ from chainrule import tree
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_optimizers._alone import upward_step
 from chainrule.laws.of_optimizers._pace import LONGEST, USUAL, pace_of
+from chainrule.laws.of_optimizers._precision import computing
 from chainrule.laws.of_optimizers._steps import Place, last_place
 from chainrule.laws.trials.copies import in_dtype
 from chainrule.optimizer import Optimizer
@@ -45,7 +46,7 @@ def descends(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.Gen
     >>> all(verdict.ok for verdict in laws.descends(adam(0.01), params, grads, rng))
     True
     """
-    start = in_dtype(params, np.float64)
+    optimizer, start = computing(optimizer, params, grads).optimizer, in_dtype(params, np.float64)
     slopes = tree.map(lambda leaf: rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 2, leaf.shape), start)
     with np.errstate(all="ignore"):
         pace = pace_of(optimizer, start, slopes)

@@ -11,6 +11,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.laws.of_optimizers._cases import LARGE, SMALL, other_shapes, takes
 from chainrule.laws.of_optimizers._later_steps import later_faults
+from chainrule.laws.of_optimizers._precision import Computing, computing
 from chainrule.laws.of_optimizers._sizes import bounded, left_out, zeros_that_stay
 from chainrule.laws.of_optimizers._steps import scaled
 from chainrule.laws.of_optimizers._wrong_ways import MOMENTS, NOT_AGAINST, UNMOVED, WITH_OTHERS, run, wrong_ways
@@ -34,6 +35,9 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
     proportion to gradients: a sign may have a threshold. Where large numbers alone jump without a gradient, as to a
     bound, nothing can be told. Steps in float32 are near those in float64.
 
+    Of an optimizer whose parameters are given in float32 or float16, and which computes in that whatever it gets, or
+    refuses float64, no more digits are asked.
+
     Parameters
     ----------
     optimizer, params, grads
@@ -55,21 +59,22 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
     >>> all(verdict.ok for verdict in laws.follows_gradient(adam(0.01), params, grads, rng))
     True
     """
-    verdicts = _followed(optimizer, in_dtype(params, np.float64), rng)
+    subject = computing(optimizer, params, grads)
+    verdicts = _followed(subject, in_dtype(params, np.float64), rng)
     others = {"in float32": in_dtype(params, np.float32), "of other shapes": tree.map(_normal_of(rng), TREE)}
     for words, other in others.items():
         if not all(each.ok for each in verdicts):
             break
         try:
-            more = _followed(optimizer, other, rng)
+            more = _followed(subject, other, rng)
         except Exception:
             continue
         verdicts += [evolve(each, note=f"for parameters {words}: {each.note}") for each in more if not each.ok]
     if all(each.ok for each in verdicts):
-        found = later_faults(optimizer, in_dtype(params, np.float64), rng)
+        found = later_faults(subject.optimizer, in_dtype(params, np.float64), subject.eps, rng)
         verdicts += [Verdict("follows_gradient", f"params{path}", ok=False, note=note) for path, note in found.items()]
     if all(each.ok for each in verdicts):
-        verdicts += _elsewhere(optimizer, in_dtype(params, np.float64), rng)
+        verdicts += _elsewhere(subject, in_dtype(params, np.float64), rng)
     return one_each(verdicts)
 
 
@@ -93,16 +98,18 @@ def _normal_of(rng: np.random.Generator) -> Callable[[Array], Array]:
     return lambda leaf: rng.standard_normal(leaf.shape)
 
 
-def _elsewhere(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Generator) -> list[Verdict]:
+def _elsewhere(subject: Computing, params: Any, rng: np.random.Generator) -> list[Verdict]:
+    optimizer = subject.optimizer
     start, slopes = _drawn(params, rng)
+    start = subject.held(start)
     down, up = (run(optimizer, start, each)[0] for each in (slopes, tree.map(np.negative, slopes)))
     if any(np.array_equal(a, b) for a, b in zip(tree.leaves(down), tree.leaves(up), strict=True) if a.size):
         return []
-    verdicts = _judged(optimizer, start, tree.map(np.abs, slopes), rng)
+    verdicts = _judged(subject, start, tree.map(np.abs, slopes), rng)
     found = [evolve(each, note=f"where all gradients have one sign: {each.note}") for each in verdicts if not each.ok]
     decays = not tree.equal(run(optimizer, start, scaled(slopes, 0))[-1], start)  # small ones are nothing beside that
     for words, factor in (("large", 1 / SMALL[-1]), *([] if decays else [("small", SMALL[-1])])):
-        verdicts = _judged(optimizer, start, scaled(slopes, factor), rng)
+        verdicts = _judged(subject, start, scaled(slopes, factor), rng)
         wrong = [each for each in verdicts if each.note.startswith(NOT_AGAINST)]  # a step may have a threshold
         found += [evolve(each, note=f"for {words} gradients: {each.note}") for each in wrong]
     for words, reshaped in other_shapes(start):
@@ -113,9 +120,9 @@ def _elsewhere(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Gener
         most = max((leaf.size for leaf in tree.leaves(others[0])), default=1)
         at, steady = (scaled(each, max(1, most) ** -0.5) for each in others)  # of usual norms
         if takes(optimizer, at, steady):
-            verdicts = _judged(optimizer, at, steady, rng)
+            verdicts = _judged(subject, at, steady, rng)
             found += [evolve(each, note=f"{words}: {each.note}") for each in verdicts if not each.ok]
-    notes, still = left_out(optimizer, start, slopes), zeros_that_stay(optimizer, start, slopes)
+    notes, still = left_out(optimizer, start, slopes, subject.eps), zeros_that_stay(optimizer, start, slopes)
     return [
         *found,
         *(Verdict("follows_gradient", f"params{path}", ok=False, note=note) for path, note in notes.items()),
@@ -135,17 +142,18 @@ def _drawn(params: Any, rng: np.random.Generator) -> tuple[Any, Any]:
     return start, slopes
 
 
-def _followed(optimizer: Optimizer[Any, Any], params: Any, rng: np.random.Generator) -> list[Verdict]:
-    return _judged(optimizer, *_drawn(params, rng), rng)
+def _followed(subject: Computing, params: Any, rng: np.random.Generator) -> list[Verdict]:
+    return _judged(subject, *_drawn(params, rng), rng)
 
 
-def _judged(optimizer: Optimizer[Any, Any], start: Any, slopes: Any, rng: np.random.Generator) -> list[Verdict]:
+def _judged(subject: Computing, start: Any, slopes: Any, rng: np.random.Generator) -> list[Verdict]:
+    optimizer, start = subject.optimizer, subject.held(start)
     holes = tree.map(lambda leaf: np.where(rng.random(leaf.shape) < 0.3, leaf.dtype.type(0), leaf), slopes)
     if not tree.equal(*(run(optimizer, start, slopes)[-1] for _ in range(2))):
         return [Verdict("follows_gradient", "params", ok=False, note=DIFFERS)]
     notes: dict[str, str] = {}
     for moments in (*MOMENTS, AT_LAST):
-        found = wrong_ways(optimizer, start, slopes, holes, moments)
+        found = wrong_ways(optimizer, start, slopes, holes, moments, subject.lost)
         notes |= {path: note for path, note in found.items() if notes.get(path, UNMOVED) == UNMOVED}
         unmoved = [note == UNMOVED for note in notes.values()]
         if not any(unmoved) or (moments == MOMENTS[-1] and not all(unmoved)):
