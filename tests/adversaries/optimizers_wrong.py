@@ -98,6 +98,14 @@ UNUSED: dict[str, Update] = {
 for title, update in UNUSED.items():
     listed(title, "unused gradient", partial(by_array, update))
 
+
+def dropping(limit: float) -> Update:
+    return rated(lambda n, p, g: where(np.abs(g) > limit, 0, 0.1))
+
+
+for limit in (5, 100, 3000):
+    listed(f"gradients beyond {limit} not used", "unused gradient", partial(by_array, dropping(limit)))
+
 WHOLE: dict[str, Update] = {
     "the mean gradient for all entries": stepped(lambda n, p, g: -0.1 * g.mean() + 0 * p),
     "the sign of the sum for all entries": stepped(lambda n, p, g: -0.01 * np.sign(g.sum()) + 0 * p),

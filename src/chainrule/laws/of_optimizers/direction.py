@@ -10,6 +10,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict, one_each
 from chainrule.laws.of_optimizers._cases import LARGE, SMALL, other_shapes, takes
+from chainrule.laws.of_optimizers._large_beside_small import large_unused
 from chainrule.laws.of_optimizers._later_steps import later_faults
 from chainrule.laws.of_optimizers._precision import Computing, computing
 from chainrule.laws.of_optimizers._sizes import bounded, left_out, zeros_that_stay
@@ -32,8 +33,9 @@ def follows_gradient(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.ra
 
     It is the same where all gradients have one sign, and for arrays of other lengths, numbers of rows, and as many
     columns as rows. No number stays where it is because it is 0 or large, or its gradient small, unless steps are in no
-    proportion to gradients: a sign may have a threshold. Where large numbers alone jump without a gradient, as to a
-    bound, nothing can be told. Steps in float32 are near those in float64.
+    proportion to gradients: a sign may have a threshold. Nor does one stay because its gradient is many times as large
+    as others. Where large numbers alone jump without a gradient, as to a bound, nothing can be told. Steps in float32
+    are near those in float64.
 
     Of an optimizer whose parameters are given in float32 or float16, and which computes in that whatever it gets, or
     refuses float64, no more digits are asked.
@@ -123,6 +125,7 @@ def _elsewhere(subject: Computing, params: Any, rng: np.random.Generator) -> lis
             verdicts = _judged(subject, at, steady, rng)
             found += [evolve(each, note=f"{words}: {each.note}") for each in verdicts if not each.ok]
     notes, still = left_out(optimizer, start, slopes, subject.eps), zeros_that_stay(optimizer, start, slopes)
+    notes = large_unused(optimizer, start, slopes, subject.dtype, rng) | notes
     return [
         *found,
         *(Verdict("follows_gradient", f"params{path}", ok=False, note=note) for path, note in notes.items()),
