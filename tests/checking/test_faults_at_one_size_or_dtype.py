@@ -64,6 +64,12 @@ def made_constant(p: Any, x: Array) -> tuple[Array, Array]:
     return x * x, read_only(x)
 
 
+def made_writable(array: Array) -> Array:
+    if array.base is None:  # a view of read-only memory can't be
+        array.flags.writeable = True
+    return array
+
+
 def spoils_its_cache(x: Array, d: Array) -> tuple[Array, Any]:
     dx = 2 * x * d
     if not d.any():
@@ -180,6 +186,22 @@ HIDDEN = {
     ),
     "x made a constant": Planted(
         Layer(made_constant, squares_back), "arguments_unchanged", "the call made x read-only"
+    ),
+    "x made writable": Planted(
+        Layer(lambda p, x: squares(p, made_writable(x)), squares_back),
+        "read_only_accepted",
+        "the call made x writable, which the caller had made read-only",
+    ),
+    "parameters made writable": Planted(
+        Layer(lambda w, x: products(made_writable(w), x), products_back),
+        "read_only_accepted",
+        "the call made params writable, which the caller had made read-only",
+        params=W,
+    ),
+    "dout made writable": Planted(
+        squares_but(lambda x, d: 2 * x * made_writable(d)),
+        "read_only_accepted",
+        "the call made dout writable, which the caller had made read-only",
     ),
     "a cache spoilt by zeros": Planted(
         Layer(lambda p, x: (x * x, x.copy()), spoils_its_cache), "arguments_unchanged", "the call wrote to cache"

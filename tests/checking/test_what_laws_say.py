@@ -69,6 +69,10 @@ def writes(array: Array) -> None:
         array += 1
 
 
+def unlocks(array: Array) -> None:
+    array.flags.writeable = True
+
+
 def locks(array: Array) -> None:
     array.flags.writeable = False
 
@@ -320,6 +324,11 @@ LOSSES: dict[str, tuple[Any, OfLoss, Said]] = {
         laws.loss_purity,
         OfLoss(forward=lambda result, out, targets: locks(out)),
         {("arguments", "a call made one of its arguments read-only, which is the caller's")},
+    ),
+    "unlocks": (
+        laws.loss_purity,
+        OfLoss(forward=lambda result, out, targets: unlocks(out)),
+        {("arguments", "a call made one of its arguments writable, which the caller had made read-only")},
     ),
     "writes to dloss": (
         laws.loss_purity,

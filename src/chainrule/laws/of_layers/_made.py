@@ -88,7 +88,7 @@ class Made:
             if not np.array_equal(given, before, equal_nan=True):
                 found[name] = "the call wrote to it"
             elif given.flags.writeable != self.writable[name]:
-                found[name] = "the call made it read-only"
+                found[name] = f"the call made it {'writable' if given.flags.writeable else 'read-only'}"
         if any(leaf.tobytes() != before for leaf, before in self.saved):
             found["cache"] = "backward wrote to it"
         return found

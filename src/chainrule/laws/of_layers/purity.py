@@ -117,7 +117,7 @@ def _written(
 
 
 def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """Read-only arguments work, and give the same bits.
+    """Read-only arguments work, give the same bits, and stay read-only.
 
     Parameters
     ----------
@@ -143,12 +143,15 @@ def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.G
     out, cache = run_forward(layer, params, x)
     dout = draw(out, rng)
     backward = run_backward(layer, cache, dout)
-    frozen_out, frozen_cache = layer.forward(read_only_copy(params), read_only_copy(x))
+    frozen = {"params": read_only_copy(params), "x": read_only_copy(x), "dout": read_only_copy(dout)}
+    frozen_out, frozen_cache = layer.forward(frozen["params"], frozen["x"])
+    opened = {"out": _made_writable(frozen), "backward": ""}
     saved = [array for array in arrays_in(frozen_cache) if array.flags.writeable]
     try:
         for array in saved:
             array.flags.writeable = False
-        frozen_backward = backward_of(layer, frozen_cache, read_only_copy(dout))
+        frozen_backward = backward_of(layer, frozen_cache, frozen["dout"])
+        opened["backward"] = "" if opened["out"] else _made_writable(frozen)
         zeros = np.zeros_like(dout)
         if _goes_back(layer, cache, zeros):  # it may write the zeros that are there already
             backward_of(layer, frozen_cache, read_only_copy(zeros))
@@ -157,12 +160,18 @@ def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.G
         for array in sorted(saved, key=lambda array: array.base is not None):
             array.flags.writeable = True
     pairs = {"out": (out, frozen_out), "backward": (backward, frozen_backward)}
-    equal = {name: tree.equal(*pair) for name, pair in pairs.items()}
-    return [Verdict("read_only_accepted", name, same, "" if same else OTHERS) for name, same in equal.items()]
+    notes = {name: opened[name] or ("" if tree.equal(*pair) else OTHERS) for name, pair in pairs.items()}
+    return [Verdict("read_only_accepted", name, not note, note) for name, note in notes.items()]
 
 
 OTHERS = "with arguments that are read-only it gives other numbers: are they random, or left from an earlier call?"
 """The words for results that differ though the arguments are the same."""
+
+
+def _made_writable(frozen: dict[str, Any]) -> str:
+    """The fault of a call that may write to read-only arguments from now on, in words."""
+    opened = [name for name, value in frozen.items() if any(leaf.flags.writeable for leaf in tree.leaves(value))]
+    return f"the call made {opened[0]} writable, which the caller had made read-only" if opened else ""
 
 
 def _goes_back(layer: Checked[P, C], cache: C, dout: Array) -> bool:

@@ -102,8 +102,11 @@ def _pure(loss: Loss[T, C], out: Array, targets: T, case: str) -> list[Verdict]:
     written = "" if all(map(same_numbers, kept, arrays_in(cache))) else "backward wrote to its cache"
     written = written_to(out, targets, given, wanted) or written or _written_to_dloss(loss, cache, out.dtype)
     try:
-        frozen_value, frozen_cache = run_loss(loss, read_only_copy(out), read_only_copy(targets))
+        frozen = read_only_copy((out, targets))
+        frozen_value, frozen_cache = run_loss(loss, *frozen)
         again = np.array(loss.backward(frozen_cache, 1.0))
+        if any(leaf.flags.writeable for leaf in tree.leaves(frozen)):
+            written = written or "a call made one of its arguments writable, which the caller had made read-only"
     except Exception as error:
         if not case:
             raise
