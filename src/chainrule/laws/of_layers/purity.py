@@ -143,7 +143,7 @@ def read_only_accepted(layer: Checked[P, C], params: P, x: Any, rng: np.random.G
     out, cache = run_forward(layer, params, x)
     dout = draw(out, rng)
     backward = run_backward(layer, cache, dout)
-    frozen = {"params": read_only_copy(params), "x": read_only_copy(x), "dout": read_only_copy(dout)}
+    frozen: dict[str, Any] = {"params": read_only_copy(params), "x": read_only_copy(x), "dout": read_only_copy(dout)}
     frozen_out, frozen_cache = layer.forward(frozen["params"], frozen["x"])
     opened = {"out": _made_writable(frozen), "backward": ""}
     saved = [array for array in arrays_in(frozen_cache) if array.flags.writeable]
