@@ -605,3 +605,49 @@ def test_of_a_network_of_right_layers_the_loss_is_named() -> None:
     report = check_network(sequential(affine, tanh), half, params, x, targets, rng=rng, only=["network_gradient"])
     words = "it is half of what it should be: a missing factor of 2? The fault is in the loss"
     assert [each.note for each in report.failures] == [words] * 2
+
+
+def sine(back: Callable[[Array, Array], Array], forward: Callable[[Array], Array] = np.cos) -> Layer[Any, Any]:
+    """The sine, whose backward is a function of the cosine and `dout`."""
+    return Layer(lambda p, x: (np.sin(x), forward(x)), lambda cosine, d: (back(cosine, d), ()))
+
+
+def of_a_workspace() -> Layer[Any, Any]:
+    kept: dict[str, Array] = {"sum": np.zeros(0)}
+
+    def back(cosine: Array, d: Array) -> Array:
+        if kept["sum"].shape != d.shape or kept["sum"].dtype != d.dtype:
+            kept["sum"] = np.zeros(d.shape, d.dtype)
+        kept["sum"] += cosine * d
+        result = kept["sum"].copy()
+        kept["sum"] *= 1 if len(d) == len(X) else 0
+        return result
+
+    return sine(back)
+
+
+def test_memory_that_is_not_written_is_told_from_what_is_kept() -> None:
+    def back(cosine: Array, d: Array) -> Array:
+        result = np.empty_like(d)
+        result[:, :-1] = (cosine * d)[:, :-1]
+        return result
+
+    words = "it depends on what was in memory before: is an entry of np.empty not written?"
+    assert ("dx", words) in wrong(laws.all_written(sine(back), (), X, RNG(0)))
+    words = "it is another from call to call, whatever was in memory before: is something stored outside the cache?"
+    assert wrong(laws.all_written(of_a_workspace(), (), X, RNG(0))) == {("dx", words)}
+
+
+def test_what_is_drawn_at_each_call_is_said_to_be() -> None:
+    words = "each call gives other numbers: is something drawn, from a generator without a seed or by the time?"
+    rng = RNG(3)
+
+    def forward(p: Any, x: Array) -> tuple[Array, Array]:
+        mask = (rng.random(x.shape) < 0.5).astype(x.dtype)
+        return x * mask, mask
+
+    layer: Layer[Any, Any] = Layer(forward, lambda mask, d: (d * mask, ()))
+    assert wrong(laws.process_unchanged(layer, (), X, RNG(0))) == {("the first call", words)}
+    assert wrong(laws.repeatability(layer, (), X, RNG(0))) == {("out", words)}
+    assert wrong(laws.all_written(layer, (), X, RNG(0))) == {("out", words), ("dx", words)}
+    assert {note for _, note in wrong(laws.calls_in_between(layer, (), X, RNG(0)))} == {words}

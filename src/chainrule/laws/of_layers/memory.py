@@ -11,6 +11,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
+from chainrule.laws.of_layers._drawn import DRAWN, is_drawn
 from chainrule.laws.of_layers._other_numbers import ZEROS
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
@@ -24,6 +25,15 @@ SMALL = 2**13
 
 MANY = 64
 """The number of arrays of a shape that take up all free memory of that size."""
+
+UNWRITTEN = "it depends on what was in memory before: is an entry of np.empty not written?"
+"""The words for results that follow what was in memory."""
+
+OF_CALLS = "it is another from call to call, whatever was in memory before: is something stored outside the cache?"
+"""The words for results that differ, and do not follow what was in memory."""
+
+JUNK = (np.nan, -1e4, 7.0)
+"""The numbers that memory is filled with, one after another; nan can be seen in a result."""
 
 
 def nothing_shared(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -186,21 +196,62 @@ def _unwritten(
     trial = Trial(layer, params, x, out, cache)
     right = trial.results(dout)
     shapes = {(leaf.shape, leaf.dtype) for leaf in (*right.values(), *arrays_in(cache), *tree.leaves(x))}
-    bad: dict[str, str] = {}
-    for junk in (np.nan, -1e4, 7.0):
-        for _ in range(2):
-            leave(junk, shapes)
-            with empty_holds(junk):
-                again_out, again_cache = layer.forward(params, writable(x))
-            leave(junk, shapes)
-            again = Trial(layer, params, x, again_out, again_cache)
-            with empty_holds(junk):
-                found = {"out": again_out, **again.back_as_laid_out(dout.copy())}
-            for name, leaf in found.items():
-                if not np.array_equal(leaf, right[name], equal_nan=True):
-                    bad[name] = "it depends on what was in memory before: is an entry of np.empty not written?"
+    runs = [_over_junk(trial, dout, shapes, junk) for junk in JUNK for _ in range(2)]
+    bad = {
+        name for found in runs for name, leaf in found.items() if not np.array_equal(leaf, right[name], equal_nan=True)
+    }
+    notes = dict.fromkeys(right, "")
+    if bad:
+        in_turn = [_over_junk(trial, dout, shapes, junk) for _ in range(2) for junk in JUNK]
+        notes |= {name: _cause([each[name] for each in runs], [each[name] for each in in_turn]) for name in bad}
+        if OF_CALLS in notes.values() and is_drawn(layer, params, x, dout):
+            notes |= {name: DRAWN for name in bad if notes[name] == OF_CALLS}
     clear(shapes)
-    return {name: bad.get(name, "") for name in right}
+    return notes
+
+
+def _over_junk(trial: Trial, dout: Array, shapes: set[tuple[tuple[int, ...], Any]], junk: float) -> dict[str, Array]:
+    """Copies of the results of a call that finds memory full of a number."""
+    layer, params, x = trial.layer, trial.params, trial.x
+    leave(junk, shapes)
+    with empty_holds(junk):
+        out, cache = layer.forward(params, writable(x))
+    leave(junk, shapes)
+    again = Trial(layer, params, x, out, cache)
+    with empty_holds(junk):
+        found = {"out": out, **again.back_as_laid_out(dout.copy())}
+    return copied_fields(found)
+
+
+def _cause(twice: list[Array], in_turn: list[Array]) -> str:
+    """Why results differ, in words, by those for each number of JUNK twice, and for all of them in turn, two times.
+
+    They follow what was in memory if they are nan where that was, and never otherwise; or if each number has its own.
+    """
+    of_nan, of_others = [*twice[:2], *in_turn[::3]], [*twice[2:], *in_turn[1:3], *in_turn[4:]]
+    if any(_has_nan(leaf) for leaf in of_nan) and not any(map(_has_nan, of_others)):
+        return UNWRITTEN
+    several = [[*twice[2 * i : 2 * i + 2], *in_turn[i::3]] for i in range(len(JUNK))]
+    steady = all(_same(each[0], leaf) for each in several for leaf in each)
+    return UNWRITTEN if steady and not all(_same(each[0], several[0][0]) for each in several) else OF_CALLS
+
+
+def _same(a: Array, b: Array) -> bool:
+    return np.array_equal(a, b, equal_nan=True)
+
+
+def _has_nan(leaf: Array) -> bool:
+    return bool(np.isnan(leaf).any())
+
+
+def is_unwritten(verdict: Verdict) -> bool:
+    """Tell whether a result follows what was in memory."""
+    return UNWRITTEN in verdict.note
+
+
+def is_of_calls(verdict: Verdict) -> bool:
+    """Tell whether a result differs from call to call, as laws of state say too, and does not follow memory."""
+    return verdict.law == "all_written" and (OF_CALLS in verdict.note or DRAWN in verdict.note)
 
 
 def clear(shapes: set[tuple[tuple[int, ...], Any]]) -> None:

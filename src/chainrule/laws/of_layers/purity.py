@@ -10,6 +10,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
+from chainrule.laws.of_layers._drawn import DRAWN, is_drawn
 from chainrule.laws.of_layers._watched import written_while_called
 from chainrule.laws.of_layers.layouts import DENSE, FORTRAN, STRIDED, Layout, laid
 from chainrule.laws.of_layers.rows import rows_of
@@ -215,6 +216,8 @@ def repeatability(layer: Checked[P, C], params: P, x: Any, rng: np.random.Genera
     same_backward = tree.equal(first, run_backward(layer, cache, dout))
     same_out = tree.equal(out, run_forward(layer, params, x)[0])
     changed = "a call depends on the calls before it: is something stored outside the cache?"
+    if not (same_out and same_backward) and is_drawn(layer, params, x, dout):
+        changed = DRAWN
     return [
         Verdict("repeatability", "out", same_out, "" if same_out else changed),
         Verdict("repeatability", "backward", same_backward, "" if same_backward else changed),

@@ -10,6 +10,7 @@ from chainrule import tree
 from chainrule.arrays.types import Array, is_numpy
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
+from chainrule.laws.of_layers._drawn import DRAWN, is_drawn
 from chainrule.laws.of_layers._other_numbers import of_the_same_signs
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
@@ -17,6 +18,9 @@ from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.names import names_of
 from chainrule.laws.trials.process import settings_kept
 from chainrule.laws.trials.trial import Checked, Fields, Trial, backward_of, copied_fields, draw, named, run_forward
+
+CHANGE_EACH_OTHER = "grads(cache, dout) and backward(cache, dout) change each other's results"
+"""The words for gradients that depend on what was called before them."""
 
 
 def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -65,7 +69,9 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     after = _grads(layer, fresh.cache, dout)
     _grads(layer, fresh.cache, -2 * dout)
     if not _equal(before, after) or not _equal(fresh.back(dout), right):
-        bad["grads"] = "grads(cache, dout) and backward(cache, dout) change each other's results"
+        bad["grads"] = CHANGE_EACH_OTHER
+    if bad and is_drawn(layer, params, x, dout):
+        bad = dict.fromkeys(bad, DRAWN)
     return [
         Verdict("calls_in_between", name, ok=name not in bad, note=bad.get(name, ""))
         for name in ("forward", "backward", "grads")
@@ -249,7 +255,14 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     again = Trial.of(layer, params, x)
     same = _equal(results, again.results(dout))
     note = "" if same else "the first call gives other numbers than the next: is something kept?"
+    if note and is_drawn(layer, params, x, dout):
+        note = DRAWN
     return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
+
+
+def is_of_state(verdict: Verdict) -> bool:
+    """Tell whether a result depends on other calls: one of grads alone may be another than that of backward."""
+    return verdict.field != "grads" or verdict.note in (CHANGE_EACH_OTHER, DRAWN)
 
 
 def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[str, Any]:
