@@ -18,6 +18,8 @@ from chainrule.interop.graph import Function, on_one_thread
 from chainrule.laws.law import Law
 from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.first_call import KEPT
+from chainrule.laws.of_layers.memory import is_of_calls
+from chainrule.laws.of_layers.purity import OTHERS
 from chainrule.laws.tables import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, QUICK_FORMS, TRAITS
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.process import put_back, settings
@@ -157,16 +159,29 @@ def _without_echo(verdicts: list[Verdict]) -> list[Verdict]:
 def _causes_first(verdicts: list[Verdict]) -> list[Verdict]:
     """The verdicts in the order of their laws, but for laws from whose faults others may follow: those come first.
 
-    A `dout` that is written to changes nothing that comes after it. Where the derivative is right for a usual `dout`,
-    and not for every one, laws that take others find that too. What is random has its own verdict.
+    Where the derivative is right for a usual `dout`, and not for every one, laws that take others find that too.
+    What is random has its own verdict.
     """
     if RANDOM in verdicts:
         return verdicts
     wrong = {each.law for each in verdicts if each.wrong}
-    first = {each.law for each in verdicts if each.wrong and TRAITS[each.law].cause and each.field != "dout"}
-    if not first and not any(map(_as_given, wrong)):
+    is_used = any(each.wrong and each.note == OTHERS for each in verdicts)
+    first = {each.law for each in verdicts if each.wrong and _is_cause(each, dout_is_used=is_used)}
+    then = {each.law for each in verdicts if each.wrong and is_of_calls(each)} - first
+    if not (first or then) and not any(map(_as_given, wrong)):
         first = {name for name in wrong if TRAITS[name].cause_if_right}
-    return sorted(verdicts, key=lambda each: each.law not in first)
+    return sorted(verdicts, key=lambda each: 0 if each.law in first else 1 if each.law in then else 2)
+
+
+def _is_cause(verdict: Verdict, *, dout_is_used: bool) -> bool:
+    """Tell whether other faults may follow from one.
+
+    A `dout` of a layer that is written to changes nothing that comes after it, but where results are made of it: they
+    are others if it is read-only.
+    """
+    law = TRAITS[verdict.law]
+    harmless = verdict.law == "arguments_unchanged" and verdict.field == "dout" and not dout_is_used
+    return law.cause and law.is_cause(verdict) and not harmless
 
 
 def _as_given(name: str) -> bool:

@@ -18,14 +18,14 @@ from chainrule.laws.of_layers.dtypes import precision
 from chainrule.laws.of_layers.grads_alone import grads_without_dx
 from chainrule.laws.of_layers.layouts import any_layout
 from chainrule.laws.of_layers.linearity import linearity, scaled
-from chainrule.laws.of_layers.memory import all_written, nothing_shared
+from chainrule.laws.of_layers.memory import all_written, is_of_calls, is_unwritten, nothing_shared
 from chainrule.laws.of_layers.nans import nan_shows
 from chainrule.laws.of_layers.one_pass import one_pass
 from chainrule.laws.of_layers.ownership import ownership
 from chainrule.laws.of_layers.purity import arguments_unchanged, read_only_accepted, repeatability
 from chainrule.laws.of_layers.rows import independent_rows
 from chainrule.laws.of_layers.sizes import other_sizes
-from chainrule.laws.of_layers.state import calls_in_between, process_unchanged
+from chainrule.laws.of_layers.state import calls_in_between, is_of_state, process_unchanged
 from chainrule.laws.of_layers.structure import structure
 from chainrule.laws.of_layers.threads import threads
 from chainrule.laws.of_layers.values import other_values
@@ -59,9 +59,9 @@ OF_LAYERS: dict[str, Law[LayerLaw]] = {
     "read_only_accepted": Law(read_only_accepted),
     "any_layout": Law(any_layout),
     "nothing_shared": Law(nothing_shared),
-    "all_written": Law(all_written, cause=True),
+    "all_written": Law(all_written, cause=True, is_cause=lambda each: not is_of_calls(each)),
     "repeatability": Law(repeatability, of_repeats=True, cause=True),
-    "calls_in_between": Law(calls_in_between),
+    "calls_in_between": Law(calls_in_between, cause=True, is_cause=is_of_state),
     "threads": Law(threads, elsewhere=True),
     "ownership": Law(ownership),
     "independent_rows": Law(independent_rows),
@@ -92,7 +92,7 @@ OF_LOSSES: dict[str, Law[LossLaw]] = {
     "loss_precision": Law(loss_precision),
     "loss_linearity": Law(loss_linearity),
     "loss_purity": Law(loss_purity),
-    "loss_memory": Law(loss_memory),
+    "loss_memory": Law(loss_memory, cause=True, is_cause=is_unwritten),
     "mean_of_rows": Law(mean_of_rows),
     "loss_at_once": Law(loss_at_once),
 }

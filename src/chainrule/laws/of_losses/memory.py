@@ -14,7 +14,7 @@ from chainrule.checking.verdict import Verdict, compare, one_each
 from chainrule.laws.of_layers._other_numbers import ZEROS
 from chainrule.laws.of_layers._watched import all_watched, was_written, written_while_called
 from chainrule.laws.of_layers.layouts import DENSE, LAID_OUT, Layout, any_layout, laid, layouts_of
-from chainrule.laws.of_layers.memory import all_written, nothing_shared
+from chainrule.laws.of_layers.memory import all_written, is_unwritten, nothing_shared
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.of_layers.state import calls_in_between, process_unchanged
 from chainrule.laws.of_layers.threads import threads
@@ -188,6 +188,7 @@ def loss_memory(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generat
             note = f"it is writable, and shares memory with the cache{words}"
             verdicts.append(Verdict("", "dx", ok=False, note=note))
     verdicts += _laid_out(loss, out, targets, rng)
+    verdicts.sort(key=lambda each: not is_unwritten(each))  # from which others follow
     return renamed("loss_memory", one_each(verdicts))
 
 
