@@ -681,6 +681,37 @@ def test_memory_that_a_loss_does_not_write_comes_first() -> None:
     assert "np.empty" in first.note
 
 
+def test_memory_that_one_row_leaves_unwritten_is_not_said_to_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    junk, empty_like = count(), np.empty_like
+
+    def of_junk(like: Array) -> Array:
+        made = empty_like(like)
+        made.fill(next(junk))  # or it may be the same memory each time
+        return made
+
+    def back(cosine: Array, d: Array) -> Array:
+        result = np.empty_like(d)
+        if len(d) > 1:
+            result[...] = cosine * d
+        return result
+
+    monkeypatch.setattr(np, "empty_like", of_junk)
+    first = check_layer(sine(back), (), X, rng=RNG(0), only=["other_sizes", "calls_in_between"]).failures[0]
+    assert first.note == "on one row it depends on what was in memory before: is an entry of np.empty not written?"
+
+
+def test_a_buffer_that_is_used_again_is_named_before_what_calls_in_between_find() -> None:
+    buffers: dict[Any, Array] = {}
+
+    def back(cosine: Array, d: Array) -> Array:
+        result = buffers.setdefault((d.shape, d.dtype), np.empty_like(d))
+        result[...] = cosine * d
+        return result
+
+    first = check_layer(sine(back), (), X, rng=RNG(0)).failures[0]
+    assert (first.law, first.note) == ("nothing_shared", "it is writable, and shares memory with dx of another call")
+
+
 def test_what_is_drawn_at_each_call_is_said_to_be() -> None:
     words = "each call gives other numbers: is something drawn, from a generator without a seed or by the time?"
     rng = RNG(3)

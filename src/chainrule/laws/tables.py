@@ -18,7 +18,7 @@ from chainrule.laws.of_layers.dtypes import precision
 from chainrule.laws.of_layers.grads_alone import grads_without_dx
 from chainrule.laws.of_layers.layouts import any_layout
 from chainrule.laws.of_layers.linearity import linearity, scaled
-from chainrule.laws.of_layers.memory import all_written, is_of_calls, is_unwritten, nothing_shared
+from chainrule.laws.of_layers.memory import all_written, is_of_calls, is_unwritten, is_used_again, nothing_shared
 from chainrule.laws.of_layers.nans import nan_shows
 from chainrule.laws.of_layers.one_pass import one_pass
 from chainrule.laws.of_layers.ownership import ownership
@@ -58,7 +58,7 @@ OF_LAYERS: dict[str, Law[LayerLaw]] = {
     "arguments_unchanged": Law(arguments_unchanged, cause=True),
     "read_only_accepted": Law(read_only_accepted),
     "any_layout": Law(any_layout),
-    "nothing_shared": Law(nothing_shared),
+    "nothing_shared": Law(nothing_shared, cause=True, is_cause=is_used_again),
     "all_written": Law(all_written, cause=True, is_cause=lambda each: not is_of_calls(each)),
     "repeatability": Law(repeatability, of_repeats=True, cause=True),
     "calls_in_between": Law(calls_in_between, cause=True, is_cause=is_of_state),

@@ -26,6 +26,9 @@ SMALL = 2**13
 MANY = 64
 """The number of arrays of a shape that take up all free memory of that size."""
 
+OF_ANOTHER, USED_AGAIN = "of another call", "a later call changes it: is a buffer used again?"
+"""The words for results of which a later call makes its own."""
+
 UNWRITTEN = "it depends on what was in memory before: is an entry of np.empty not written?"
 """The words for results that follow what was in memory."""
 
@@ -101,14 +104,14 @@ def _shared(
     for name, leaf in first.items():
         others: list[tuple[str, Any]] = [
             *((f"the result {names.of(each)}", value) for each, value in first.items() if each != name),
-            *((f"{names.of(each)} of another call", value) for each, value in (*second.items(), *third.items())),
+            *((f"{names.of(each)} {OF_ANOTHER}", value) for each, value in (*second.items(), *third.items())),
             *(("the cache", value) for value in arrays_in(cache)),
             (names.dout, dout),
             *((names.x, value) for value in tree.leaves(x)),
             *(("params", value) for value in tree.leaves(params)),
         ]
         changes = not np.array_equal(kept[name], leaf, equal_nan=True)
-        notes[name] = _sharing(leaf, others) or ("a later call changes it: is a buffer used again?" if changes else "")
+        notes[name] = _sharing(leaf, others) or (USED_AGAIN if changes else "")
     return notes
 
 
@@ -242,6 +245,11 @@ def _same(a: Array, b: Array) -> bool:
 
 def _has_nan(leaf: Array) -> bool:
     return bool(np.isnan(leaf).any())
+
+
+def is_used_again(verdict: Verdict) -> bool:
+    """Tell whether the memory of a result is that of another call too."""
+    return verdict.note.endswith(OF_ANOTHER) or USED_AGAIN in verdict.note
 
 
 def is_unwritten(verdict: Verdict) -> bool:

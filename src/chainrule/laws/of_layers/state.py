@@ -1,6 +1,7 @@
 """The laws of state: calls that come in between, and what belongs to the whole process."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,15 +13,17 @@ from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
 from chainrule.laws.of_layers._drawn import DRAWN, is_drawn
 from chainrule.laws.of_layers._other_numbers import of_the_same_signs
+from chainrule.laws.of_layers.memory import UNWRITTEN
 from chainrule.laws.of_layers.rows import rows_of
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.trials.junk import empty_holds
 from chainrule.laws.trials.names import names_of
 from chainrule.laws.trials.process import settings_kept
 from chainrule.laws.trials.trial import Checked, Fields, Trial, backward_of, copied_fields, draw, named, run_forward
 
-CHANGE_EACH_OTHER = "grads(cache, dout) and backward(cache, dout) change each other's results"
-"""The words for gradients that depend on what was called before them."""
+NOT_OF_BACKWARD = "grads(cache, dout) is not the second result of backward"
+"""The words for gradients that may depend on nothing but the arguments, and are wrong."""
 
 
 def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
@@ -69,13 +72,31 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     after = _grads(layer, fresh.cache, dout)
     _grads(layer, fresh.cache, -2 * dout)
     if not _equal(before, after) or not _equal(fresh.back(dout), right):
-        bad["grads"] = CHANGE_EACH_OTHER
-    if bad and is_drawn(layer, params, x, dout):
-        bad = dict.fromkeys(bad, DRAWN)
+        bad["grads"] = "grads(cache, dout) and backward(cache, dout) change each other's results"
+    if bad:
+        reason = DRAWN if is_drawn(layer, params, x, dout) else _unwritten(layer, params, others)
+        bad = dict.fromkeys(bad, reason) if reason else bad
     return [
         Verdict("calls_in_between", name, ok=name not in bad, note=bad.get(name, ""))
         for name in ("forward", "backward", "grads")
     ]
+
+
+def _unwritten(layer: Checked[Any, Any], params: Any, others: dict[str, Any]) -> str:
+    """The fault where results for another x are nan if np.empty gives that, and not for 0, in words; "" if none is."""
+    for case, other in others.items():
+        with suppress(Exception):
+            of_nan, of_zeros = (_over(number, layer, params, other) for number in (np.nan, 0.0))
+            if any((np.isnan(leaf) & ~np.isnan(of_zeros[name])).any() for name, leaf in of_nan.items()):
+                return f"on {case} {UNWRITTEN}"
+    return ""
+
+
+def _over(number: float, layer: Checked[Any, Any], params: Any, x: Any) -> Fields:
+    """The results of a call where np.empty gives arrays that are full of a number."""
+    with empty_holds(number):
+        trial = Trial.of(layer, params, x)
+        return trial.results(np.ones_like(trial.out))
 
 
 def _by_calls(
@@ -98,7 +119,7 @@ def _by_calls(
         if not _equal(second.back(slope), mine):
             bad["backward"] = f"a backward in between changes its results for a cache, with {case}"
         if not close(_grads(layer, second.cache, slope), mine):
-            bad["grads"] = f"grads(cache, dout) is not the second result of backward on {case}"
+            bad["grads"] = f"{NOT_OF_BACKWARD} on {case}"
         if not np.array_equal(Trial.of(layer, params, x).out, trial.out, equal_nan=True):
             bad["forward"] = f"after a call on {case} it gives other numbers"
     return bad
@@ -262,7 +283,7 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
 
 def is_of_state(verdict: Verdict) -> bool:
     """Tell whether a result depends on other calls: one of grads alone may be another than that of backward."""
-    return verdict.field != "grads" or verdict.note in (CHANGE_EACH_OTHER, DRAWN)
+    return NOT_OF_BACKWARD not in verdict.note
 
 
 def _other(layer: Checked[Any, Any], x: Any, rng: np.random.Generator) -> dict[str, Any]:
