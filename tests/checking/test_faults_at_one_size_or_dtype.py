@@ -1,6 +1,7 @@
 """Faults that show at one size, in one dtype or one kind of memory alone; and layers that refuse what is beyond."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,15 @@ def writes_rows_with_numbers(x: Array, d: Array) -> Array:
     dx, some = np.empty_like(d), (x != 0).any(-1)
     dx[some] = (2 * x * d)[some]
     return dx
+
+
+def leaves_rows_of_zeros(dtype: type, x: Array, d: Array) -> Array:
+    dx, some = 2 * x * d, d.any(-1)
+    if d.dtype != dtype:
+        return np.asarray(dx)
+    written = np.empty_like(d)
+    written[some] = dx[some]
+    return written
 
 
 def rows_one_after_another(x: Array, d: Array) -> Array:
@@ -207,6 +217,17 @@ HIDDEN = {
         Layer(lambda p, x: (x * x, x.copy()), spoils_its_cache), "arguments_unchanged", "the call wrote to cache"
     ),
     "a row of zeros": Planted(squares_but(writes_rows_with_numbers), "all_written", "for x with a row of zeros"),
+    "rows of zeros in float32": Planted(
+        squares_but(partial(leaves_rows_of_zeros, np.float32)),
+        "all_written",
+        "in float32, for dout with a row of zeros",
+    ),
+    "rows of zeros in float64": Planted(
+        squares_but(partial(leaves_rows_of_zeros, np.float64)),
+        "all_written",
+        "in float64, for dout with a row of zeros",
+        X.astype(np.float32),
+    ),
     "two rows held": Planted(
         Layer(lambda p, x: (x * x, x if len(x) == 2 else own(x)), squares_back), "ownership", "with 2 rows"
     ),

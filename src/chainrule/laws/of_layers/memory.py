@@ -136,7 +136,8 @@ def _shares(a: Any, b: Any) -> bool:
 def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """Results do not depend on what was in memory before: nothing that `np.empty` gave is left as it was.
 
-    Meanwhile `np.empty` and `np.empty_like` give arrays that are full of a number, in the whole process.
+    Neither do they in float32, or in float64 where float32 is given. Meanwhile `np.empty` and `np.empty_like` give
+    arrays that are full of a number, in the whole process.
 
     Parameters
     ----------
@@ -171,6 +172,12 @@ def all_written(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Ge
             with contextlib.suppress(Exception):  # it refuses zeros, which is an answer
                 for name, note in _unwritten(layer, params, with_zeros, rng).items():
                     found[name] = found.get(name) or (note and f"for {names.x} with {words}: {note}")
+    dtypes = {leaf.dtype for leaf in tree.leaves((params, x)) if leaf.dtype.kind == "f"}
+    other = np.dtype(np.float64 if dtypes == {np.dtype(np.float32)} else np.float32)
+    with contextlib.suppress(Exception), np.errstate(all="ignore"):  # it refuses that dtype
+        for name, note in _unwritten(layer, *in_dtype((params, x), other), rng, _with_zeros).items():
+            words = f"in {other.name}, for {names.dout} with a row of zeros and others"
+            found[name] = found.get(name) or (note and f"{words}: {note}")
     return [Verdict("all_written", name, ok=not note, note=note) for name, note in found.items()]
 
 
