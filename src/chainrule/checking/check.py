@@ -43,7 +43,7 @@ def check_layer(
     params, x
         The arguments to run it on: of any float dtype, with two rows or more, and of a size that shows mistakes (sides
         that differ, some tens of numbers). They are not written to. Parameters may also be in dictionaries, lists,
-        named tuples and dataclasses. An encoder's `x` is a tree of arrays.
+        named tuples and dataclasses, which hold records but are in none. An encoder's `x` is a tree of arrays.
     rng
         The generator of random derivatives `dout`.
     surrogate
