@@ -104,6 +104,9 @@ ONES: Kind = np.ones_like
 SCALED = (_LARGE, _SMALL)
 """Those of other calls for which numbers may be beyond the range of float16."""
 
+SPARSE = (_mostly_zeros, _last_alone)
+"""Those of few numbers that are not 0."""
+
 OF_CALLS: dict[str, Kind] = {
     "of zeros": np.zeros_like,
     "of ones": ONES,

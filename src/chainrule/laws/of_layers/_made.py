@@ -11,7 +11,7 @@ from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._arguments import Call
 from chainrule.laws.of_layers._beside_float64 import Allowance, BesideFloat64, floors, is_random
-from chainrule.laws.of_layers._kinds_of_dout import ALIKE, ONES, SCALED
+from chainrule.laws.of_layers._kinds_of_dout import ALIKE, ONES, SCALED, SPARSE
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, in_float64
 from chainrule.laws.trials.trial import Fields, Trial, backward_of, couples_rows, draw, named
@@ -187,7 +187,8 @@ class Made:
                 yield Verdict("", name, ok=False, note=": a nan in it shows in float64, and not here")
         may_overflow = self.call.times > 1 or self.call.kind in SCALED
         least = floors(usual, units) if self.call.kind is np.copy else {}
-        if self.call.kind in (ALIKE, ONES):  # of which the dx of a norm is 0, but for what rounding has left of x
+        sparse = may_be_wide and self.call.kind in SPARSE  # a difference that cancels is judged beside few others
+        if sparse or self.call.kind in (ALIKE, ONES):  # the dx of a norm is 0, but for what rounding has left of x
             both = both.with_units_of(draw(self.trial.out, rng), rng)
         allowed = Allowance(may_overflow=may_overflow, may_be_wide=may_be_wide, units=units, largest=least)
         for verdict in both.verdicts(rng, "", allowed):
