@@ -16,7 +16,7 @@ from chainrule.laws.of_optimizers._wrong_ways import run
 from chainrule.optimizer import Optimizer
 
 FACTORS = (1e2, 1e4, 1e6)
-"""How many times as large they are as the others."""
+"""The factors by which they are larger than the others."""
 
 
 def large_unused(
