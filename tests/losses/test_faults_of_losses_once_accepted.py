@@ -336,7 +336,8 @@ def huber(at_the_border: float) -> Loss[Array, Any]:
 
     def rows(out: Array, targets: Array) -> Array:
         size = np.abs(out - targets.astype(out.dtype))
-        return np.where(size < 1, size * size / 2, size - np.asarray(0.5, out.dtype)).mean(-1)  # type: ignore[no-any-return]
+        losses: Array = np.where(size < 1, size * size / 2, size - np.asarray(0.5, out.dtype)).mean(-1)
+        return losses
 
     def forward(out: Array, targets: Array) -> tuple[Array, Any]:
         return np.asarray(rows(out, targets).mean()), own(out - targets.astype(out.dtype))
