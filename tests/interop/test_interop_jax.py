@@ -176,6 +176,18 @@ def test_records_of_ones_own_are_registered_too_and_once_is_enough() -> None:
     assert int(state.steps) == 4
 
 
+def test_records_of_layers_that_are_first_asked_for_afterwards_are_registered() -> None:
+    program = """
+        import jax, numpy
+        from chainrule.interop.jax import register_pytrees
+        register_pytrees()
+        from chainrule import PRelu
+        print(jax.tree.leaves(PRelu(numpy.ones(2))))
+    """
+    done = subprocess.run([sys.executable, "-c", dedent(program)], capture_output=True, check=True, text=True)
+    assert done.stdout == "[array([1., 1.])]\n"
+
+
 def test_a_static_field_is_part_of_the_structure() -> None:
     assert register(Named, static=["name"]) is Named
     a, b = Named(jnp.ones(1), "a"), Named(jnp.ones(1), "b")

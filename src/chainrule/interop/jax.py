@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+import chainrule
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.extras import pip_install
@@ -66,7 +67,7 @@ REGISTERED: set[type] = set()
 
 
 def register_pytrees() -> None:
-    """Make a JAX pytree of every record: of ours, and of your own classes made with `@record` so far.
+    """Make a JAX pytree of every record: of all of ours, and of your own classes made with `@record` so far.
 
     Call it once before records meet `jax.jit`, `jax.vmap`, `jax.grad` or `jax.device_put`. Calling it again adds the
     records that were made since, and changes nothing else.
@@ -82,6 +83,8 @@ def register_pytrees() -> None:
     >>> [jax.tree_util.keystr(path) for path, leaf in jax.tree_util.tree_leaves_with_path(params)]
     ['[0].W', '[0].b']
     """
+    for name in chainrule.__all__:
+        getattr(chainrule, name)  # which loads its file, with the records that are in it
     for cls in set(_subclasses(object)):
         if is_record(cls) and cls not in REGISTERED:
             with suppress(ValueError):  # its owner has told JAX of it in another way
