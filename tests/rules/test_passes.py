@@ -16,6 +16,7 @@ from catalogue import LAYERS, Subject
 from chainrule import (
     Affine,
     Array,
+    Convolution,
     Embedding,
     Encoder,
     Layer,
@@ -24,10 +25,13 @@ from chainrule import (
     add,
     affine,
     concatenate,
+    convolution,
     embedding,
     encoded,
     fixed,
+    global_max_pool,
     identity,
+    max_pool,
     multiply,
     own,
     prediction,
@@ -710,3 +714,65 @@ def test_joints_do_not_add_what_nobody_wants() -> None:
         rule = rule_of(layer)
         out, cache = rule.forward(TUNED, params, x)
         assert rule.backward(TUNED, cache, out, False)[0] is None
+
+
+# What keeps the order of numbers comes after a maximum.
+
+
+def seen_by_a_pass(steps: Callable[..., Any]) -> list[tuple[int, ...]]:
+    """The shapes of what a rectifier of somebody's sees between a convolution and 2 x 2 max pooling."""
+    seen: list[tuple[int, ...]] = []
+
+    def forward(xp: rules.Namespace, x: Array) -> tuple[Array, Array]:
+        seen.append(x.shape)
+        out = xp.positive_part(x)
+        return out, out
+
+    def backward(xp: rules.Namespace, out: Array, dout: Array) -> Array:
+        seen.append(dout.shape)
+        return xp.gate(out, dout)
+
+    rectifier = rules.elementwise("rectifier", forward, backward=backward, quiet=None, keeps_order=True)
+    rng = np.random.default_rng(0)
+    kernel = Convolution(normal(rng, 3, 3, 1, 2, dtype=np.float64), normal(rng, 2, dtype=np.float64))
+    steps(sequential(convolution(), rectifier, max_pool(2)), (kernel, (), ()), normal(rng, 3, 4, 4, 1))
+    return [shape for shape in seen if 0 not in shape]
+
+
+def test_a_pass_takes_what_keeps_the_order_after_a_maximum_of_which_it_takes_fewer_numbers() -> None:
+    targets = np.zeros((3, 2, 2, 2))
+    few, many = (3, 2, 2, 2), (3, 4, 4, 2)
+    assert seen_by_a_pass(lambda network, p, x: value_and_grad(network, squares)(p, x, targets)) == [few, few]
+    assert seen_by_a_pass(lambda network, p, x: prediction(network)(p, x)) == [few]
+    assert seen_by_a_pass(lambda network, p, x: network.forward(p, x)) == [many]  # the pair has a cache of each layer
+
+
+@pytest.mark.parametrize("n", [1, 5])
+@pytest.mark.parametrize("pool", [max_pool(2), max_pool(3, 1, 1), max_pool((3, 2), 2), global_max_pool])
+def test_relu_before_a_maximum_gives_the_numbers_of_the_pairs_to_the_last_bit(pool: Layer[Any, Any], n: int) -> None:
+    network, rng = sequential(convolution(), relu, pool, relu), np.random.default_rng(n)
+    bias = np.array([-99.0, -1.0, 9.0])  # of the first channel all numbers are negative, and become equal
+    params = Convolution(normal(rng, 3, 3, 2, 3), bias), (), (), ()
+    x = normal(rng, n, 7, 6, 2)
+    out, caches = network.forward(params, x)
+    assert (out[..., 0] == 0).all()
+    assert (out[..., 2] > 0).any()
+    targets = normal(rng, *out.shape)
+    value, cache = squares.forward(out, targets)
+    grads = network.grads(caches, squares.backward(cache, 1.0))
+    assert tree.equal(value_and_grad(network, squares)(params, x, targets), (value, grads))
+    assert tree.equal(prediction(network)(params, x), out)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ((0, ()), "relu: it has no parameters: params must be (), got int"),
+        (((), 0), "max_pool: it has no parameters: params must be (), got int"),
+    ],
+)
+def test_wrong_parameters_around_a_maximum_are_told_by_the_layer_they_are_of(params: Any, said: str) -> None:
+    network = sequential(identity, relu, max_pool(2))
+    with pytest.raises(TypeError, match=re.escape(said)) as raised:
+        prediction(network)(((), *params), np.ones((1, 4, 4, 1)))
+    assert raised.value.__notes__ == [f"in layer {2 + params.index(0)} of 3"]

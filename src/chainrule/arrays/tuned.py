@@ -161,10 +161,14 @@ class Tuned:
         return read_only(x) if is_numpy(x) and x.flags.writeable else x  # no layer has judged x yet
 
     def plus(self, a: Array, b: Array, /) -> Array:
-        if a.flags.writeable:
+        if not a.flags.writeable:
+            return a + b
+        if b.ndim == 1 and a.ndim > 3 and a.size > FEW and a.flags.c_contiguous:
+            whole = a.reshape(len(a), -1)  # runs as long as an example: those as long as b take twice the time
+            whole += np.tile(b, whole.shape[1] // len(b))
+        else:
             a += b
-            return a
-        return a + b
+        return a
 
     def times(self, a: Array, b: Array | float, /) -> Array:
         if a.flags.writeable:

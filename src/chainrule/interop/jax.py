@@ -18,7 +18,6 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-import chainrule
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.extras import pip_install
@@ -83,8 +82,9 @@ def register_pytrees() -> None:
     >>> [jax.tree_util.keystr(path) for path, leaf in jax.tree_util.tree_leaves_with_path(params)]
     ['[0].W', '[0].b']
     """
-    for name in chainrule.__all__:
-        getattr(chainrule, name)  # which loads its file, with the records that are in it
+    whole = import_module("chainrule")  # at the call: it stands above this file, and gives a name when it is asked for
+    for name in whole.__all__:
+        getattr(whole, name)  # which loads its file, with the records that are in it
     for cls in set(_subclasses(object)):
         if is_record(cls) and cls not in REGISTERED:
             with suppress(ValueError):  # its owner has told JAX of it in another way

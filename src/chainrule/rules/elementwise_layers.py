@@ -59,6 +59,7 @@ def elementwise(
     *,
     backward: Callable[[Namespace, Array, Array], Array] | None = None,
     quiet: bool | None = True,
+    keeps_order: bool = False,
     operations: tuple[int, int] | None = None,
     onnx: Onnx[Unit] | None = None,
 ) -> Elementwise:
@@ -79,6 +80,9 @@ def elementwise(
         values at infinity are silenced, a large array comes block by block, and what has 16 bits is computed in float32
         and rounded once. None for one that lets numbers through or not, as `relu` does, of which NumPy has nothing to
         say. False for any other whose warnings are to be seen.
+    keeps_order
+        Whether a larger number never becomes the smaller one, and numbers that become equal have a slope of 0. A pass
+        then takes it after a layer that `takes_largest` instead of before it, of fewer numbers.
     operations
         The floating-point operations of one number, forward and backward.
     onnx
@@ -110,6 +114,7 @@ def elementwise(
         arithmetic,
         forward,
         harmless=quiet is None,
+        keeps_order=keeps_order,
         elementwise=True,
         event_axes=0,
         operations=None if operations is None else per_number(operations),

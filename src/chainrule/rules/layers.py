@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar, get_args, get_type_hints, overload
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from chainrule import tree
 from chainrule.arrays.arguments import describe, functions, like_out, two
@@ -47,6 +47,7 @@ def layer(
     quiet: bool = ...,
     elementwise: bool = ...,
     couples_rows: bool = ...,
+    takes_largest: bool = ...,
     event_axes: int | None = ...,
     in_torch: InTorch | None = ...,
     operations: tuple[int, int] | Callable[[P, Shape, Shape], tuple[int, int]] | None = ...,
@@ -64,6 +65,7 @@ def layer(
     quiet: bool = ...,
     elementwise: bool = ...,
     couples_rows: bool = ...,
+    takes_largest: bool = ...,
     event_axes: int | None = ...,
     in_torch: InTorch | None = ...,
     operations: tuple[int, int] | Callable[[Unit, Shape, Shape], tuple[int, int]] | None = ...,
@@ -80,6 +82,7 @@ def layer(
     quiet: bool = False,
     elementwise: bool = False,
     couples_rows: bool = False,
+    takes_largest: bool = False,
     event_axes: int | None = None,
     in_torch: InTorch | None = None,
     operations: tuple[int, int] | Callable[[Any, Shape, Shape], tuple[int, int]] | None = None,
@@ -108,6 +111,9 @@ def layer(
         Whether to silence NumPy's warnings of harmless underflow and of values at infinity.
     operations
         The floating-point operations of one number of `x`, forward and backward; or a function, as of `Layer`.
+    takes_largest
+        Whether each number of the output is the largest one of some of `x`, the first of equal ones. Of a layer before
+        it that `keeps_order`, a pass takes those alone.
     elementwise, couples_rows, event_axes, in_torch, inference, onnx
         Traits, as of `Layer`.
 
@@ -146,6 +152,7 @@ def layer(
             warns=not quiet,
         ),
         forward,
+        takes_largest=takes_largest,
         elementwise=elementwise,
         couples_rows=couples_rows,
         event_axes=event_axes,
@@ -311,14 +318,21 @@ class LayerArithmetic(Generic[P, C]):
 
 
 def made_of(
-    arithmetic: LayerArithmetic[P, C], source: Callable[..., Any], *, harmless: bool = False, **traits: Any
+    arithmetic: LayerArithmetic[P, C],
+    source: Callable[..., Any],
+    *,
+    harmless: bool = False,
+    keeps_order: bool = False,
+    takes_largest: bool = False,
+    **traits: Any,
 ) -> Layer[P, C]:
     """The layer of an arithmetic whose author wrote `source` to go forward; NumPy never warns of what is harmless."""
-    rule = Rule(arithmetic.rule_forward, arithmetic.backward, source)
+    rule = Rule(arithmetic.rule_forward, arithmetic.backward, source, None, keeps_order, takes_largest)
     if harmless:
-        rule = Rule(rule.forward, rule.backward, source, quiet=rule)
+        rule = evolve(rule, quiet=rule)
     elif not arithmetic.warns:
-        rule = Rule(partial(_quiet_forward, rule.forward), partial(_quiet_backward, rule.backward), source, quiet=rule)
+        forward, backward = partial(_quiet_forward, rule.forward), partial(_quiet_backward, rule.backward)
+        rule = evolve(rule, forward=forward, backward=backward, quiet=rule)
     made = Layer(
         arithmetic.pair_forward,
         arithmetic.pair_backward,

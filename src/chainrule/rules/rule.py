@@ -35,6 +35,10 @@ class Rule(Generic[P, C]):
         module that holds the layer's page.
     quiet
         The same for a pass in which NumPy warns of nothing; None if the layer's warnings are meant to be seen.
+    keeps_order
+        Whether a larger number never becomes the smaller one, and numbers that become equal have a slope of 0.
+    takes_largest
+        Whether each number of the output is the largest one of some of the input's, the first of equal ones.
 
     Examples
     --------
@@ -47,6 +51,8 @@ class Rule(Generic[P, C]):
     backward: Callable[[Namespace, C, Array, bool], tuple[Array | None, P]]
     source: Callable[..., Any] | None = None
     quiet: "Rule[P, C] | None" = None
+    keeps_order: bool = False
+    takes_largest: bool = False
 
 
 def refuse_no_dx(name: str, giver: str = "the layer") -> NoReturn:

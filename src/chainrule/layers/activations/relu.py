@@ -52,5 +52,7 @@ def backward(xp: Namespace, out: Array, dout: Array) -> Array:
     return xp.gate(out, dout)
 
 
-relu: Elementwise = elementwise("relu", forward, backward=backward, quiet=None, operations=(1, 1), onnx="Relu")
+relu: Elementwise = elementwise(
+    "relu", forward, backward=backward, quiet=None, keeps_order=True, operations=(1, 1), onnx="Relu"
+)
 """`max(x, 0)`, entry by entry; its parameters are `()`."""

@@ -116,8 +116,7 @@ def forward(xp: Namespace, params: Convolution, x: Array, **options: Unpack[Opti
     """`out = windows(x) W + b`: (n, ..., c) to (n, ..., m)."""
     at = windows_of("convolution", x.shape, params.W.shape, **options)
     out = xp.windowed(xp.widened(x), xp.widened(params.W), at)
-    out += params.b
-    return xp.astype(out, x), _saved(xp.own(x), params.W)
+    return xp.astype(xp.plus(out, params.b), x), _saved(xp.own(x), params.W)
 
 
 def backward(
@@ -137,8 +136,7 @@ def forward_transpose(
     """`out = fold(x V^T) + b`: (n, ..., c) to (n, ..., m)."""
     at = windows_of(TRANSPOSE, x.shape, params.W.shape, **options)
     out = xp.folded(xp.widened(x), xp.matrix_transpose(xp.widened(params.W)), at)
-    out += params.b
-    return xp.astype(out, x), _saved(xp.own(x), params.W)
+    return xp.astype(xp.plus(out, params.b), x), _saved(xp.own(x), params.W)
 
 
 def backward_transpose(

@@ -131,6 +131,7 @@ global_max_pool: Layer[Unit, GlobalMaxPoolCache] = layer(
     forward_max,
     backward_max,
     partial(fits, "global_max_pool"),
+    takes_largest=True,
     operations=(1, 0),
     onnx=partial(global_pool, "ReduceMax"),
 )

@@ -174,6 +174,7 @@ def max_pool(size: Each, stride: Each | None = None, padding: Margins = 0) -> La
         partial(backward, **given),
         partial(fits, "max_pool", **given),
         quiet=True,
+        takes_largest=True,
         operations=partial(operations, **given),
         onnx=partial(onnx.max_pool, **given),
     )
