@@ -45,8 +45,9 @@ def tangent_in_a_box(y: Array, d: Array) -> tuple[Array, Any]:
 
 LAWS = {
     *laws.__all__,
-    *("dtypes", "values", "gradients", "rows", "columns", "lengths", "extremes", "layouts", "requires_grad"),
-    *("without_gradients", "repeated", "held", "stale", "unchanged", "kept", "not_a_number", "unwritten"),
+    *("dtypes", "values", "gradients", "rows", "columns", "lengths", "extremes", "parameters", "layouts"),
+    *("requires_grad", "without_gradients", "repeated", "held", "stale", "unchanged", "kept", "not_a_number"),
+    "unwritten",
 }
 """The laws of layers, losses and optimizers, and those of `check_against`."""
 

@@ -282,6 +282,88 @@ def test_parameters_of_ones_are_tried_with_other_numbers() -> None:
     assert "for other parameters" in wrong.note
 
 
+def weighed(x: Any, weight: Any) -> Any:
+    return x * weight
+
+
+def from_the_output(dout: Any, out: Any, x: Any, weight: Any) -> Any:
+    return dout * weight, (dout * out / weight).sum(0)  # nan where a weight is 0
+
+
+SAID = "with zeros: rms error inf", "with zeros where they had none: rms error inf"
+
+
+@pytest.mark.parametrize(("start", "ok", "said"), [("normal", False, SAID[0]), ("positive", None, SAID[1])])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_parameters_that_are_zero_are_tried(start: str, ok: bool | None, said: str, dtype: str) -> None:
+    weight = tensor(5, dtype=dtype)
+    report = checked(
+        torch_function(weighed, from_the_output), weighed, tensor(8, 5, dtype=dtype) + 9, weight_of(start, weight)
+    )
+    (found,) = report.failures if ok is False else report.undecided
+    assert (found.law, found.field) == ("parameters", "dweight")
+    assert said in found.note
+    assert found.advice == ("" if ok is False else "If these parameters are not meant, let f refuse them")
+
+
+def weight_of(start: str, weight: Any) -> Any:
+    return {"normal": weight, "positive": weight.abs() + 0.5, "zero": 0 * weight}[start]
+
+
+def leaky(x: Any, slope: Any) -> Any:
+    torch: Any = import_module("torch")
+    return torch.where(x > 0, x, slope * x)
+
+
+def by_the_sign_of_the_output(dout: Any, out: Any, x: Any, slope: Any) -> Any:
+    torch: Any = import_module("torch")
+    return torch.where(out > 0, dout, slope * dout), torch.where(x > 0, 0 * dout, x * dout).sum(0)
+
+
+@pytest.mark.parametrize(("start", "law"), [("normal", "gradients"), ("zero", "parameters"), ("positive", None)])
+def test_parameters_of_the_other_sign_are_tried(start: str, law: str | None) -> None:
+    slope = weight_of(start, tensor(5))
+    report = checked(torch_function(leaky, by_the_sign_of_the_output), leaky, tensor(16, 5), slope)
+    (found,) = report.failures if law else report.undecided
+    assert (found.law, found.field) == (law or "parameters", "dx")
+    assert ("for parameters of both signs where all " in found.note) == (start != "normal")
+
+
+def test_parameters_without_gradients_are_left_alone() -> None:
+    def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
+        return from_the_output(dout, out, x, weight)[0], None
+
+    def f(x: Any, weight: Any) -> Any:
+        assert (weight != 0).all()
+        return torch_function(weighed, backward)(x, weight)
+
+    report = check_against(f, weighed, tensor(8, 5), tensor(5), frozen=["weight"], rng=np.random.default_rng(0))
+    assert report.ok, str(report)
+
+
+def test_a_kernel_may_refuse_other_parameters() -> None:
+    kernel = torch_function(weighed, from_the_output)
+
+    def f(x: Any, weight: Any) -> Any:
+        assert (weight > 0).all(), "weights are positive"
+        return kernel(x, weight)
+
+    report = checked(f, weighed, tensor(8, 5), weight_of("positive", tensor(5)))
+    assert report.ok, str(report)
+
+
+def above_0(x: Any, weight: Any) -> Any:
+    return x * weight.clamp_min(0)
+
+
+def test_another_slope_at_a_kink_of_a_parameter_is_not_judged() -> None:
+    def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
+        return dout * weight.clamp_min(0), (dout * x).sum(0) * (weight > 0)  # torch has a slope of 1 at 0
+
+    report = checked(torch_function(above_0, backward), above_0, tensor(8, 5), tensor(5))
+    assert report.ok, str(report)
+
+
 def doubled(x: Any) -> Any:
     return 2 * x
 

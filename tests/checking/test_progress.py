@@ -70,7 +70,7 @@ def test_the_bar_of_check_against_names_its_laws(terminal: Terminal, monkeypatch
     square = Layer(lambda params, x: (x * x, own(x)), lambda cache, dout: (2 * cache * dout, ()), name="square")
     check_against(square, np.square, np.ones((3, 2), np.float32), rng=np.random.default_rng(0))
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
-    assert re.search(r"(?s)check .* 0/17 process_unchanged .* 1/17 dtypes .* 2/17 values_and_gradients ", plain)
+    assert re.search(r"(?s)check .* 0/18 process_unchanged .* 1/18 dtypes .* 2/18 values_and_gradients ", plain)
 
 
 def test_no_thread_draws_it_and_streams_stay_as_they_are(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,6 @@ def worst_judged(found: list[Judged]) -> list[Verdict]:
         wrong = [each.verdict for each in some if each.verdict.wrong]
         right = [each for each in some if not each.verdict.undecided]
         nearest = max(right or some, key=lambda each: each.share).verdict
-        no_yardstick = [each.verdict for each in some if each.no_yardstick]
-        chosen.append((wrong or no_yardstick or [evolve(nearest, power=some[0].verdict.power)])[0])
+        unsettled = [each.verdict for each in some if each.unsettled]
+        chosen.append((wrong or unsettled or [evolve(nearest, power=some[0].verdict.power)])[0])
     return chosen

@@ -22,6 +22,7 @@ from chainrule.laws._of_kernels.elsewhere import columns, extremes, lengths
 from chainrule.laws._of_kernels.kernels import Arguments, Names, arrays_of, kernel, lifted, names_of
 from chainrule.laws._of_kernels.lines import example_of
 from chainrule.laws._of_kernels.memory import kept, layouts, unchanged, unwritten
+from chainrule.laws._of_kernels.parameters import parameters
 from chainrule.laws._of_kernels.rows import rows
 from chainrule.laws._of_kernels.values import dtypes, not_a_number, values_and_gradients
 from chainrule.laws._of_kernels.yardstick import truth
@@ -37,6 +38,7 @@ LAWS: tuple[Law, ...] = (
     columns,
     lengths,
     extremes,
+    parameters,
     layouts,
     requires_grad,
     without_gradients,

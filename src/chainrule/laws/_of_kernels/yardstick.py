@@ -175,12 +175,13 @@ class Size:
 class Judged:
     """A verdict on a result, and the error as a share of what is allowed.
 
-    There is no yardstick where the formula itself is of no use, so that f may be as wrong as it likes.
+    It is unsettled where nothing can settle it: the formula itself is of no use there, so that f may be as wrong as it
+    likes, or the numbers may not be meant.
     """
 
     share: float
     verdict: Verdict
-    no_yardstick: bool = False
+    unsettled: bool = False
 
 
 def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> Judged:
@@ -222,7 +223,7 @@ def judge(law: str, name: str, got: Real, known: Truth, words: str = "") -> Judg
     if ok and yard is not None and min(error.root, yard.root) > tenth > 0:
         left = cancels(known, name) or tenth <= _typical(known, name) / 80
         why = f"the formula itself is of no use in this dtype here{', where terms cancel' if left else ''}"
-        return Judged(share, evolve(made, ok=False, undecided=True, note=f"{note}: {why}"), no_yardstick=not left)
+        return Judged(share, evolve(made, ok=False, undecided=True, note=f"{note}: {why}"), unsettled=not left)
     return Judged(share, made)
 
 

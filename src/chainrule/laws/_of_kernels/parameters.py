@@ -1,0 +1,99 @@
+"""The law of `check_against` about other parameters: zeros among them, and the other sign."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from attrs import evolve
+
+from chainrule import tree
+from chainrule.checking.verdict import Verdict
+from chainrule.laws._of_kernels.backends import Real, values
+from chainrule.laws._of_kernels.check import Check, truth_at, worst_judged
+from chainrule.laws._of_kernels.kernels import Arguments, lifted
+from chainrule.laws._of_kernels.yardstick import Judged, Truth, numbers
+from chainrule.laws.of_layers._other_numbers import ZEROS, signs_of
+from chainrule.laws.trials.sizes import rms
+
+NOT_MEANT = "If these parameters are not meant, let f refuse them"
+"""The advice where all that were given have one sign, which may be what f asks for."""
+
+BESIDE, FARTHER_BESIDE = 2.0**-20, 2.0**-4
+"""So far from 0, of the size of a parameter, the formula is tried to both sides for a kink; and farther where its
+slopes are found from differences, which look a little to both sides themselves."""
+
+
+def parameters(check: Check) -> Iterator[Verdict]:
+    """Where parameters have both signs, some that are 0 give what the formula gives; so do both signs where all were 0.
+
+    Where all that were given have one sign, f may be meant for it alone: what is wrong elsewhere is undecided. At a
+    kink of the formula nothing is judged.
+    """
+    paths = [path for path, _ in tree.named_leaves(check.args[1:])]
+    leaves = [values(leaf) for leaf in tree.leaves(check.args[1:])]
+    # Others may hold anything that belongs together, such as a mask.
+    moving = {i: leaf for i, (path, leaf) in enumerate(zip(paths, leaves, strict=True)) if _moves(check, path, leaf)}
+    free = {i: leaf for i, leaf in moving.items() if (leaf > 0).any() and (leaf < 0).any()}
+    nothing = {i: leaf for i, leaf in moving.items() if not leaf.any()}
+    signed = {i: leaf for i, leaf in moving.items() if leaf.any() and i not in free}
+
+    def zeros(leaf: Real) -> Real:
+        made = leaf.copy()
+        made.flat[check.rng.permutation(leaf.size)[: max(1, int(ZEROS * leaf.size))]] = 0
+        return made
+
+    def both(leaf: Real) -> Real:
+        return leaf * signs_of(leaf, check.rng) if leaf.any() else check.rng.standard_normal(leaf.shape)
+
+    found = _tried(check, free, zeros, "for parameters with zeros")
+    found += _tried(check, nothing, both, "for parameters of both signs where all were 0")
+    doubtful = _tried(check, signed, zeros, "for parameters with zeros where they had none")
+    doubtful += _tried(check, signed, both, "for parameters of both signs where all had one")
+    yield from worst_judged([*found, *map(_doubted, doubtful)])
+
+
+def _moves(check: Check, path: str, leaf: Real) -> bool:
+    return path in check.names.gradients and leaf.size > 0
+
+
+def _doubted(judged: Judged) -> Judged:
+    if not judged.verdict.wrong:
+        return judged
+    return evolve(judged, verdict=evolve(judged.verdict, undecided=True, advice=NOT_MEANT), unsettled=True)
+
+
+def _tried(check: Check, some: dict[int, Real], change: Callable[[Real], Real], words: str) -> list[Judged]:
+    known = truth_at(check, _with(check, check.args, {i: change(leaf) for i, leaf in some.items()})) if some else None
+    if known is None:
+        return []
+    known = evolve(known, right={name: leaf for name, leaf in known.right.items() if np.isfinite(leaf).all()})
+    try:
+        results = numbers(check.f.run(check.copied(known.args), known.dout))
+    except Exception:  # it may refuse them
+        return []
+    found = check.compared("parameters", results, known, words)
+    return [each for each in found if not each.verdict.wrong or _is_smooth(check, known, [*some], each.verdict)]
+
+
+def _with(check: Check, args: Arguments, others: dict[int, Real]) -> Arguments:
+    """The arguments with other numbers for some parameters, in the arrays that they have."""
+    leaves = tree.leaves(args[1:])
+    made = [check.backend.like(others[i], leaf) if i in others else leaf for i, leaf in enumerate(leaves)]
+    return (args[0], *tree.replace(args[1:], made))
+
+
+def _is_smooth(check: Check, known: Truth, some: list[int], verdict: Verdict) -> bool:
+    """Tell whether the formula has no kink where parameters are 0 that may account for the error."""
+    off, wide = abs(verdict.got - verdict.expected), lifted(known.args, check.backend.wide)
+    allowed = np.inf if np.isnan(off) else 0.1 * off
+    share = BESIDE if check.has_backward else FARTHER_BESIDE
+    leaves = tree.leaves(wide[1:])
+    for side in (share, -share):
+        near = {i: values(leaves[i]) for i in some}
+        near = {i: np.where(leaf == 0, side * (rms(leaf) or 1.0), leaf) for i, leaf in near.items()}
+        try:
+            there = numbers(check.reference.run(_with(check, wide, near), known.dout))[verdict.field]
+        except Exception:  # 0 is the end of its domain
+            return False
+        if not np.all(np.abs(there - known.right[verdict.field]) <= allowed):
+            return False
+    return True
