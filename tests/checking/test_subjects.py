@@ -24,7 +24,8 @@ from chainrule import (
     relu,
     tree,
 )
-from chainrule.laws.trials.subjects import as_trees, in_its_dtype
+from chainrule.laws.trials.parameters import as_trees
+from chainrule.laws.trials.widened import in_its_dtype
 
 RNG = np.random.default_rng
 

@@ -26,10 +26,11 @@ from chainrule.laws.of_layers.memory import all_written, nothing_shared
 from chainrule.laws.of_layers.nans import nan_shows
 from chainrule.laws.of_layers.one_pass import one_pass
 from chainrule.laws.of_layers.ownership import ownership
+from chainrule.laws.of_layers.process import process_unchanged
 from chainrule.laws.of_layers.purity import arguments_unchanged, read_only_accepted, repeatability
 from chainrule.laws.of_layers.rows import independent_rows
 from chainrule.laws.of_layers.sizes import other_sizes
-from chainrule.laws.of_layers.state import calls_in_between, process_unchanged
+from chainrule.laws.of_layers.state import calls_in_between
 from chainrule.laws.of_layers.structure import structure
 from chainrule.laws.of_layers.threads import threads
 from chainrule.laws.of_layers.values import other_values
@@ -37,7 +38,8 @@ from chainrule.laws.of_losses.dtypes import loss_precision
 from chainrule.laws.of_losses.memory import loss_memory, loss_purity, loss_state
 from chainrule.laws.of_losses.pair import loss_at_once, loss_derivative, loss_linearity, loss_structure
 from chainrule.laws.of_losses.rows import mean_of_rows
-from chainrule.laws.of_losses.values import loss_targets, loss_values
+from chainrule.laws.of_losses.targets import loss_targets
+from chainrule.laws.of_losses.values import loss_values
 from chainrule.laws.of_optimizers.descent import descends
 from chainrule.laws.of_optimizers.direction import follows_gradient
 from chainrule.laws.of_optimizers.elementwise import elementwise

@@ -27,7 +27,8 @@ from chainrule.laws.showing.steps import steps_shown
 from chainrule.laws.tables import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, QUICK_FORMS
 from chainrule.laws.trials.copies import in_native_order
 from chainrule.laws.trials.finite import unfit
-from chainrule.laws.trials.subjects import as_given, as_trees, in_its_dtype, in_its_words, optimizer_as_trees
+from chainrule.laws.trials.parameters import as_given, as_trees, in_its_words, optimizer_as_trees
+from chainrule.laws.trials.widened import in_its_dtype
 from chainrule.layer import Layer
 from chainrule.loss import Loss
 

@@ -1,4 +1,4 @@
-"""The laws of state: calls that come in between, and what belongs to the whole process."""
+"""The law of state: calls that come in between."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,8 +19,7 @@ from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_dtype, writable
 from chainrule.laws.trials.junk import empty_holds
 from chainrule.laws.trials.names import names_of
-from chainrule.laws.trials.process import settings_kept
-from chainrule.laws.trials.trial import Checked, Fields, Trial, backward_of, copied_fields, draw, named, run_forward
+from chainrule.laws.trials.trial import Checked, Fields, Trial, backward_of, copied_fields, draw, named
 
 NOT_OF_BACKWARD = "grads(cache, dout) is not the second result of backward"
 """The words for gradients that may depend on nothing but the arguments, and are wrong."""
@@ -71,7 +70,7 @@ def calls_in_between(layer: Checked[Any, Any], params: Any, x: Any, rng: np.rand
     fresh.back(dout)
     after = _grads(layer, fresh.cache, dout)
     _grads(layer, fresh.cache, -2 * dout)
-    if not _equal(before, after) or not _equal(fresh.back(dout), right):
+    if not equal(before, after) or not equal(fresh.back(dout), right):
         bad["grads"] = "grads(cache, dout) and backward(cache, dout) change each other's results"
     if bad:
         reason = DRAWN if is_drawn(layer, params, x, dout) else _unwritten(layer, params, others)
@@ -114,9 +113,9 @@ def _by_calls(
         except Exception:
             continue
         mine = second.back(slope)
-        if not _equal(first.back(dout), right):
+        if not equal(first.back(dout), right):
             bad["backward"] = f"after a forward on {case} its results for an earlier cache change"
-        if not _equal(second.back(slope), mine):
+        if not equal(second.back(slope), mine):
             bad["backward"] = f"a backward in between changes its results for a cache, with {case}"
         if not close(_grads(layer, second.cache, slope), mine):
             bad["grads"] = f"{NOT_OF_BACKWARD} on {case}"
@@ -142,7 +141,7 @@ def _refilled(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, right:
         return ""
     if not np.array_equal(again, fresh, equal_nan=True):
         return "a forward on the same array with other numbers gives those of before: is it kept by identity?"
-    same = _equal(Trial(layer, params, given, out, cache).back(dout), right)
+    same = equal(Trial(layer, params, given, out, cache).back(dout), right)
     return (
         "" if same else "after a forward on the same array with other numbers its results for an earlier cache change"
     )
@@ -212,10 +211,10 @@ def _two_alive(layer: Checked[Any, Any], params: Any, x: Any) -> str:
                 first, fresh = Trial.of(layer, own, given), Trial.of(layer, own, given)
                 dout = np.ones_like(first.out)
                 right = first.back(dout)
-                if not _equal(first.back(dout), right):
+                if not equal(first.back(dout), right):
                     continue  # of its own accord, as another law says
                 Trial.of(layer, own, tree.map(_turned_round, given))
-                same = _equal(fresh.back(dout), right)
+                same = equal(fresh.back(dout), right)
         except Exception:
             continue
         if not same:
@@ -232,53 +231,6 @@ def _back(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:
         **named(backward_of(layer, cache, dout)),
         **{f"grads(){path}": np.asarray(leaf) for path, leaf in tree.named_leaves(layer.grads(cache, dout))},
     }
-
-
-def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
-    """A call leaves the process as it was.
-
-    That is: NumPy's error and print settings and its buffer, filters of warnings, random generators, the environment,
-    the current directory, the recursion limit, the garbage collector, the switch interval of threads, the level of
-    logging, the context of decimal numbers, and torch's default dtype, recording, threads, random state, and choice of
-    algorithms and of precision. The first call gives what the next gives.
-
-    Parameters
-    ----------
-    layer, params, x
-        The layer, and the arguments to run it on.
-    rng
-        The generator that draws `dout`.
-
-    Returns
-    -------
-    list[Verdict]
-        For each of them.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from chainrule import Affine, affine, laws
-    >>> rng = np.random.default_rng(0)
-    >>> params, x = Affine.init(rng, 3, 2), rng.standard_normal((4, 3)).astype(np.float32)
-    >>> all(verdict.ok for verdict in laws.process_unchanged(affine, params, x, rng))
-    True
-    """
-    calls: list[tuple[Array, Fields]] = []
-
-    def call() -> None:
-        out, cache = run_forward(layer, params, x)
-        dout = draw(out, rng)
-        calls.append((dout, {"out": np.array(out), **Trial(layer, params, x, out, cache).back(dout)}))
-        layer.grads(cache, dout.copy())
-
-    verdicts = settings_kept("process_unchanged", call, rng)
-    dout, results = calls[0]
-    again = Trial.of(layer, params, x)
-    same = _equal(results, again.results(dout))
-    note = "" if same else "the first call gives other numbers than the next: is something kept?"
-    if note and is_drawn(layer, params, x, dout):
-        note = DRAWN
-    return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
 
 
 def is_of_state(verdict: Verdict) -> bool:
@@ -312,7 +264,8 @@ def _grads(layer: Checked[Any, Any], cache: Any, dout: Array) -> Fields:
     return copied_fields(named((None, layer.grads(cache, dout.copy()))))
 
 
-def _equal(a: Fields, b: Fields) -> bool:
+def equal(a: Fields, b: Fields) -> bool:
+    """The same numbers in the fields that both have, where nan is the same as nan."""
     return all(np.array_equal(leaf, b[name], equal_nan=True) for name, leaf in a.items() if name in b)
 
 
@@ -328,4 +281,4 @@ def close(a: Fields, b: Fields, bounds: Mapping[str, Any] | None = None) -> bool
     return True
 
 
-__all__ = ["calls_in_between", "process_unchanged"]
+__all__ = ["calls_in_between"]

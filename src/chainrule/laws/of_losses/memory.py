@@ -15,8 +15,9 @@ from chainrule.laws.of_layers._other_numbers import ZEROS
 from chainrule.laws.of_layers._watched import all_watched, was_written, written_while_called
 from chainrule.laws.of_layers.layouts import DENSE, LAID_OUT, Layout, any_layout, laid, layouts_of
 from chainrule.laws.of_layers.memory import all_written, is_unwritten, nothing_shared
+from chainrule.laws.of_layers.process import process_unchanged
 from chainrule.laws.of_layers.rows import rows_of
-from chainrule.laws.of_layers.state import calls_in_between, process_unchanged
+from chainrule.laws.of_layers.state import calls_in_between
 from chainrule.laws.of_layers.threads import threads
 from chainrule.laws.of_losses._as_layer import (
     OF_LOSSES,
