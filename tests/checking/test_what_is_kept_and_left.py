@@ -511,7 +511,7 @@ def test_what_a_loss_does_not_write_where_out_is_its_target_is_found(seed: int) 
 
     loss = Loss(forward, backward, lambda out, targets: np.asarray(((out - targets) ** 2).mean(axis=-1) / 2))
     out, targets = RNG(5).standard_normal((2, 6, 4))
-    words = "where out is the targets: it depends on what was in memory before: is an entry of np.empty not written?"
+    words = "where out is the targets: it depends on what was in memory before: is an entry of empty not written?"
     assert ("dout", words) in notes(check_loss(loss, out, targets, rng=RNG(seed)), "loss_memory")
 
 

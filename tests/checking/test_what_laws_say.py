@@ -664,7 +664,7 @@ def test_memory_that_is_not_written_is_told_from_what_is_kept() -> None:
         result[:, :-1] = (cosine * d)[:, :-1]
         return result
 
-    words = "it depends on what was in memory before: is an entry of np.empty not written?"
+    words = "it depends on what was in memory before: is an entry of empty not written?"
     assert ("dx", words) in wrong(laws.all_written(sine(back), (), X, RNG(0)))
     words = "it is another from call to call, whatever was in memory before: is something stored outside the cache?"
     assert wrong(laws.all_written(of_a_workspace(), (), X, RNG(0))) == {("dx", words)}
@@ -697,7 +697,7 @@ def test_memory_that_one_row_leaves_unwritten_is_not_said_to_be_kept(monkeypatch
 
     monkeypatch.setattr(np, "empty_like", of_junk)
     first = check_layer(sine(back), (), X, rng=RNG(0), only=["other_sizes", "calls_in_between"]).failures[0]
-    assert first.note == "on one row it depends on what was in memory before: is an entry of np.empty not written?"
+    assert first.note == "on one row it depends on what was in memory before: is an entry of empty not written?"
 
 
 def test_a_buffer_that_is_used_again_is_named_before_what_calls_in_between_find() -> None:

@@ -519,7 +519,7 @@ def test_writing_and_putting_back() -> None:
             x.neg_()
         return out
 
-    with pytest.raises(ValueError, match="as_layer: f writes to x and puts back what was there"):
+    with pytest.raises(ValueError, match="as_layer: f writes to x, where the same numbers stand afterwards"):
         as_layer(f).forward((), data()[1])
 
 
@@ -1151,3 +1151,29 @@ def test_a_check_of_few_numbers_takes_one_thread_and_puts_back_those_that_were()
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("make", ["empty", "empty_like", "empty_strided", "new_empty"])
+def test_memory_of_torch_that_is_not_written_is_said_to_be_so(make: str) -> None:
+    makers: dict[str, Callable[[Any], Any]] = {
+        "empty": lambda like: torch.empty(like.shape, dtype=like.dtype),
+        "empty_like": lambda like: torch.empty_like(like),  # noqa: PLW0108  # asked for when it is called
+        "empty_strided": lambda like: torch.empty_strided(like.shape, (like.shape[1], 1), dtype=like.dtype),
+        "new_empty": lambda like: like.new_empty(like.shape),
+    }
+
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x.tanh()
+
+    def backward(ctx: Any, dout: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        dx = makers[make](dout)
+        dx[:, :-1] = (dout * (1 - x.tanh() ** 2))[:, :-1]
+        return dx
+
+    report = check_layer(as_layer(function(forward, backward)), (), data()[1], rng=np.random.default_rng(0))
+    first = report.failures[0]
+    assert (first.law, first.field) == ("all_written", "dx")
+    assert first.note == "it depends on what was in memory before: is an entry of empty not written?"
+    assert torch.Tensor.new_empty is torch.Tensor.__mro__[1].new_empty  # torch is as it was

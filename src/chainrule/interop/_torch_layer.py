@@ -272,7 +272,7 @@ class Loan:
                 raise ValueError(f"as_layer: {call} writes to {self.name}, which is read-only")
             self.array[...] = now
         elif self.version != self.writes:
-            raise ValueError(f"as_layer: {call} writes to {self.name} and puts back what was there")
+            raise ValueError(f"as_layer: {call} writes to {self.name}, where the same numbers stand afterwards")
 
     @property
     def writes(self) -> int:

@@ -148,10 +148,11 @@ def as_layer(
         the package ml_dtypes. The cache is torch's graph: backward may be called on it as often as you like.
 
         A gradient is zeros if f does not use the parameter. It is a TypeError if f gives None for a parameter that it
-        uses, and a ValueError if f writes to an argument that is read-only, or writes and puts back what was there;
-        what it writes to another argument is found there. Nothing is added to a tensor's `grad`, and neither buffers of
-        a module nor settings of torch are changed, but for what f itself changes. One that draws random numbers has to
-        set its seed itself, of a generator of its own or within `torch.random.fork_rng()`.
+        uses, and a ValueError if f writes to an argument that is read-only, or writes what stands there already;
+        what it writes to another argument is found there. Nothing is added to a tensor's `grad`, and no settings of
+        torch are changed, but for what f itself changes. Each call finds the buffers of a module as they are in it, and
+        what it writes to them is dropped: a count of calls in one stands still. A function that draws random numbers
+        has to set its seed itself, of a generator of its own or within `torch.random.fork_rng()`.
 
     Raises
     ------

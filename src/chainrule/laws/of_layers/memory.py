@@ -29,7 +29,7 @@ MANY = 64
 OF_ANOTHER, USED_AGAIN = "of another call", "a later call changes it: is a buffer used again?"
 """The words for results of which a later call makes its own."""
 
-UNWRITTEN = "it depends on what was in memory before: is an entry of np.empty not written?"
+UNWRITTEN = "it depends on what was in memory before: is an entry of empty not written?"
 """The words for results that follow what was in memory."""
 
 OF_CALLS = "it is another from call to call, whatever was in memory before: is something stored outside the cache?"

@@ -1,8 +1,8 @@
 """Memory that is full of a number: what `np.empty` gives, and what is left free."""
 
 import contextlib
-from collections.abc import Callable, Iterable
-from functools import partial
+import sys
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 from unittest.mock import patch
 
@@ -15,22 +15,35 @@ ARRAYS = 8
 """The number of arrays of a shape that are filled and freed."""
 
 
-def empty_holds(number: float) -> Any:
-    """A context in which `np.empty` and `np.empty_like` give arrays that are full of a number.
+@contextlib.contextmanager
+def empty_holds(number: float) -> Generator[None, None, None]:
+    """A context in which `np.empty` and what is like it give arrays that are full of a number, and torch's do too.
 
     Free memory alone would not do: it may be what a layer has just let go of, whose numbers are sometimes the right
     ones.
     """
-    makers: dict[str, Callable[..., Any]] = {"empty": np.empty, "empty_like": np.empty_like}
-    full: dict[str, Any] = {name: partial(_full, make, number) for name, make in makers.items()}
-    return patch.multiple(np, **full)
+    owners: list[tuple[Any, tuple[str, ...]]] = [(np, ("empty", "empty_like"))]
+    torch: Any = sys.modules.get("torch")  # no layer is torch's where nobody has loaded it
+    if torch is not None:
+        owners += [(torch, ("empty", "empty_like", "empty_strided")), (torch.Tensor, ("new_empty",))]
+    with contextlib.ExitStack() as patches:
+        for owner, names in owners:
+            full: dict[str, Any] = {name: _filling(getattr(owner, name), number) for name in names}
+            patches.enter_context(patch.multiple(owner, **full))
+        yield
 
 
-def _full(make: Callable[..., Any], number: float, *arguments: Any, **options: Any) -> Any:
-    made = make(*arguments, **options)
-    if _is_float(made.dtype):
-        made.fill(number)
-    return made
+def _filling(make: Callable[..., Any], number: float) -> Callable[..., Any]:
+    def made_full(*arguments: Any, **options: Any) -> Any:
+        made = make(*arguments, **options)
+        if isinstance(made, np.ndarray):
+            if _is_float(made.dtype):
+                made.fill(number)
+        elif made.is_floating_point():
+            made.detach().fill_(number)
+        return made
+
+    return made_full
 
 
 def leave(number: float, shapes: Iterable[tuple[tuple[int, ...], Any]], arrays: int = ARRAYS) -> None:
