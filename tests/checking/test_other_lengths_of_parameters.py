@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Array, Layer, laws, own
+from chainrule import Array, Layer, check_layer, laws, own
 from checking.planted import RNG, X
 
 Pair = tuple[Array, Array]
@@ -157,3 +157,21 @@ RIGHT: dict[str, tuple[Layer[Any, Any], Any]] = {
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_one_is_accepted(name: str) -> None:
     assert [str(each) for each in laws.other_sizes(*RIGHT[name], X, RNG(0)) if not each.ok] == []
+
+
+def test_one_number_that_is_only_broadcast_is_no_other_length() -> None:
+    def forward(w: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        return np.fft.irfft(np.fft.rfft(x) * w, n=x.shape[-1]), (own(w), own(x))
+
+    def backward(cache: tuple[Array, Array], dout: Array) -> tuple[Array, Array]:
+        w, x = cache
+        n, k = x.shape[-1], np.full(w.shape, 2.0)
+        k[0] = 1.0
+        if n % 2 == 0:
+            k[-1] = 1.0
+        dw = (k * (np.fft.rfft(dout) * np.fft.rfft(x).conj()).real / n).sum(0)
+        return np.fft.irfft(np.fft.rfft(dout) * w, n=n), dw
+
+    rng = np.random.default_rng(3)
+    report = check_layer(Layer(forward, backward), rng.standard_normal(4), rng.standard_normal((3, 6)), rng=rng)
+    assert report.failures == ()

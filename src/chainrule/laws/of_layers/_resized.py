@@ -55,9 +55,11 @@ class Resized:
         return _replaced(params, [self.leaf(leaf, rng) for leaf in tree.leaves(params)])
 
     def arguments(self, params: Any, x: Array, rng: np.random.Generator) -> tuple[Any, Array] | None:
-        """Those and the x that fits them; likewise."""
+        """Those and the x that fits them; likewise. None for one number that is only broadcast to what it meets."""
         axis = 1 if self.channels_first else x.ndim - 1
         shape = (*x.shape[:axis], self.of(x.shape[axis]), *x.shape[axis + 1 :])
+        if self.k == 1 and shape == x.shape and all(leaf.ndim < 2 for leaf in tree.leaves(params)):
+            return None
         other = self.parameters(params, rng) if math.prod(shape) <= MOST_NUMBERS else None
         return None if other is None else (other, spread(x, shape, rng) if shape != x.shape else x)
 
