@@ -740,11 +740,20 @@ def seen_by_a_pass(steps: Callable[..., Any]) -> list[tuple[int, ...]]:
 
 
 def test_a_pass_takes_what_keeps_the_order_after_a_maximum_of_which_it_takes_fewer_numbers() -> None:
-    targets = np.zeros((3, 2, 2, 2))
     few, many = (3, 2, 2, 2), (3, 4, 4, 2)
-    assert seen_by_a_pass(lambda network, p, x: value_and_grad(network, squares)(p, x, targets)) == [few, few]
-    assert seen_by_a_pass(lambda network, p, x: prediction(network)(p, x)) == [few]
-    assert seen_by_a_pass(lambda network, p, x: network.forward(p, x)) == [many]  # the pair has a cache of each layer
+
+    def gradient(network: Layer[Any, Any], params: Any, x: Array) -> None:
+        value_and_grad(network, squares)(params, x, np.zeros(few))
+
+    def predicted(network: Layer[Any, Any], params: Any, x: Array) -> None:
+        prediction(network)(params, x)
+
+    def forward(network: Layer[Any, Any], params: Any, x: Array) -> None:
+        network.forward(params, x)
+
+    assert seen_by_a_pass(gradient) == [few, few]
+    assert seen_by_a_pass(predicted) == [few]
+    assert seen_by_a_pass(forward) == [many]  # the pair has a cache of each layer
 
 
 @pytest.mark.parametrize("n", [1, 5])

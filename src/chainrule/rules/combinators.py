@@ -111,13 +111,14 @@ def layer_or_encoder(
     of_pairs = Combination(name, tuple(pair_of(layer) for layer in layers), forward, backward)
     of_rules = tuple(rule_of(layer) for layer in layers)
     of_quiet = tuple(each.quiet for each in of_rules if each.quiet is not None)
-    in_turn = largest_first if isinstance(parts, Chain) else tuple
-    in_quiet = _rule_over(in_turn(of_quiet), forward, backward) if quiet and len(of_quiet) == len(of_rules) else None
+    if isinstance(parts, Chain):
+        of_rules, of_quiet = largest_first(of_rules), largest_first(of_quiet)
+    in_quiet = _rule_over(of_quiet, forward, backward) if quiet and len(of_quiet) == len(of_rules) else None
     axes = [layer.event_axes for layer in layers]
     general: dict[str, Any] = {
         "name": titled(name, options_of(forward)),
         "parts": parts,
-        "rule": _rule_over(in_turn(of_rules), forward, backward, in_quiet),
+        "rule": _rule_over(of_rules, forward, backward, in_quiet),
         "couples_rows": any(layer.couples_rows for layer in layers),
         "event_axes": None if None in axes else max([0, *(each for each in axes if each is not None)]),
         **traits,

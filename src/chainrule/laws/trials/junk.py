@@ -8,6 +8,8 @@ from unittest.mock import patch
 
 import numpy as np
 
+from chainrule.arrays.types import is_numpy
+
 JUNK = 7.0
 """A number that results hardly have where nothing was written."""
 
@@ -35,12 +37,12 @@ def empty_holds(number: float) -> Generator[None, None, None]:
 
 def _filling(make: Callable[..., Any], number: float) -> Callable[..., Any]:
     def made_full(*arguments: Any, **options: Any) -> Any:
-        made = make(*arguments, **options)
-        if isinstance(made, np.ndarray):
-            if _is_float(made.dtype):
-                made.fill(number)
-        elif made.is_floating_point():
-            made.detach().fill_(number)
+        made: Any = make(*arguments, **options)
+        if not is_numpy(made):
+            if made.is_floating_point():
+                made.detach().fill_(number)
+        elif _is_float(made.dtype):
+            made.fill(number)
         return made
 
     return made_full
