@@ -654,8 +654,9 @@ def test_what_is_kept_comes_first_and_is_not_said_to_be_memory_that_is_not_writt
     layer: Callable[[], Layer[Any, Any]],
 ) -> None:
     failures = check_layer(layer(), (), X, rng=RNG(0)).failures
-    assert failures[0].law in {"repeatability", "calls_in_between"}
-    assert not any("np.empty" in each.note for each in failures)
+    # Where memory is never met again at the same address, only calls after each other differ.
+    assert failures[0].law in {"repeatability", "calls_in_between"} or "stored outside the cache" in failures[0].note
+    assert not any("entry of empty" in each.note for each in failures)
 
 
 def test_memory_that_is_not_written_is_told_from_what_is_kept() -> None:
@@ -678,7 +679,7 @@ def test_memory_that_a_loss_does_not_write_comes_first() -> None:
 
     first = check_loss(OfLoss(backward=backward).made(), OUT, TARGETS, rng=RNG(0)).failures[0]
     assert (first.law, first.field) == ("loss_memory", "dout")
-    assert "np.empty" in first.note
+    assert "entry of empty" in first.note
 
 
 def test_memory_that_one_row_leaves_unwritten_is_not_said_to_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:

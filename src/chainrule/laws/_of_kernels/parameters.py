@@ -23,10 +23,10 @@ slopes are found from differences, which look a little to both sides themselves.
 
 
 def parameters(check: Check) -> Iterator[Verdict]:
-    """Where parameters have both signs, some that are 0 give what the formula gives; so do both signs where all were 0.
+    """Parameters of both signs give what the formula gives where some are 0; so do both signs where all were 0.
 
-    Where all that were given have one sign, f may be meant for it alone: what is wrong elsewhere is undecided. At a
-    kink of the formula nothing is judged.
+    If all that were given have one sign, f may be meant for it alone: what is wrong elsewhere is undecided. At a kink
+    of the formula nothing is judged.
     """
     paths = [path for path, _ in tree.named_leaves(check.args[1:])]
     leaves = [values(leaf) for leaf in tree.leaves(check.args[1:])]
