@@ -224,9 +224,7 @@ def _of_field(law: str, field: Field, asked: Asked, rng: np.random.Generator) ->
         return [_of_worst(law, worst, asked.words(worst.which), field.places, rng)]
     lost = next((asked.words(each.which) for each in found if each.miss.lost), None)
     if lost is not None:
-        elsewhere = bool(asked.case)  # where forward may not be meant to be called
-        advice = refuse(part.trial) if elsewhere else ""
-        return [Verdict(law, part.name, ok=False, undecided=elsewhere, note=joined(lost, LOST), advice=advice)]
+        return [Verdict(law, part.name, ok=False, undecided=True, note=joined(lost, LOST), advice=refuse(part.trial))]
     kinked = any(each.miss.kinked and each.which == 0 for each in found) and part.trial.noise < NOISY
     at_kink = _at_kinks(law, part, asked.case, field.places, rng) if kinked else None
     right = Verdict(law, part.name, ok=True, note=asked.case, power=min(each.miss.power for each in found))
