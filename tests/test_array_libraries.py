@@ -14,8 +14,13 @@ from catalogue import LAYERS, Subject
 from chainrule import (
     Affine,
     Array,
+    Convolution,
     accuracy,
     affine,
+    convolution,
+    flatten,
+    max_pool,
+    prediction,
     relu,
     sequential,
     sgd,
@@ -90,6 +95,18 @@ def test_loss_gradient_and_training_run_unchanged(rng: np.random.Generator, n: i
         assert_close((stepped, loss), to_numpy((strictly, strict_loss)), dtype)
         logits = network.forward(params, x)[0]
         assert accuracy(strict.asarray(logits), others[2]) == accuracy(logits, targets)
+
+
+def test_relu_before_a_maximum_runs_unchanged() -> None:
+    rng = np.random.default_rng(0)
+    params = Convolution(normal(rng, 3, 3, 1, 2), normal(rng, 2)), (), (), (), Affine(normal(rng, 8, 3), normal(rng, 3))
+    x, labels = normal(rng, 5, 4, 4, 1), rng.integers(0, 3, 5)
+    network = sequential(convolution(), relu, max_pool(2), flatten, affine)
+    gradient = value_and_grad(network, softmax_cross_entropy)
+    strictly = gradient(to_strict(params), strict.asarray(x), strict.asarray(labels))
+    assert_close(gradient(params, x, labels), to_numpy(strictly), np.float64)
+    out = prediction(network)(to_strict(params), strict.asarray(x))
+    assert_close(prediction(network)(params, x), to_numpy(out), np.float64)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint64])
