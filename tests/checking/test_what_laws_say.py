@@ -654,8 +654,11 @@ def test_what_is_kept_comes_first_and_is_not_said_to_be_memory_that_is_not_writt
     layer: Callable[[], Layer[Any, Any]],
 ) -> None:
     failures = check_layer(layer(), (), X, rng=RNG(0)).failures
-    # Where memory is never met again at the same address, only calls after each other differ.
-    assert failures[0].law in {"repeatability", "calls_in_between"} or "stored outside the cache" in failures[0].note
+    first = failures[0]
+    if layer is by_pointer and first.law == "all_written":  # no other law has met the same address again
+        assert first.note.endswith("is something stored outside the cache?")
+    else:
+        assert first.law in {"repeatability", "calls_in_between"}
     assert not any("entry of empty" in each.note for each in failures)
 
 

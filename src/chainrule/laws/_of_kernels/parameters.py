@@ -28,10 +28,8 @@ def parameters(check: Check) -> Iterator[Verdict]:
     If all that were given have one sign, f may be meant for it alone: what is wrong elsewhere is undecided. At a kink
     of the formula nothing is judged.
     """
-    paths = [path for path, _ in tree.named_leaves(check.args[1:])]
-    leaves = [values(leaf) for leaf in tree.leaves(check.args[1:])]
-    # Others may hold anything that belongs together, such as a mask.
-    moving = {i: leaf for i, (path, leaf) in enumerate(zip(paths, leaves, strict=True)) if _moves(check, path, leaf)}
+    named = tree.named_leaves(check.args[1:])  # those without a gradient may hold what belongs together, as a mask does
+    moving = {i: values(leaf) for i, (path, leaf) in enumerate(named) if path in check.names.gradients}
     free = {i: leaf for i, leaf in moving.items() if (leaf > 0).any() and (leaf < 0).any()}
     nothing = {i: leaf for i, leaf in moving.items() if not leaf.any()}
     signed = {i: leaf for i, leaf in moving.items() if leaf.any() and i not in free}
@@ -49,10 +47,6 @@ def parameters(check: Check) -> Iterator[Verdict]:
     doubtful = _tried(check, signed, zeros, "for parameters with zeros where they had none")
     doubtful += _tried(check, signed, both, "for parameters of both signs where all had one")
     yield from worst_judged([*found, *map(_doubted, doubtful)])
-
-
-def _moves(check: Check, path: str, leaf: Real) -> bool:
-    return path in check.names.gradients and leaf.size > 0
 
 
 def _doubted(judged: Judged) -> Judged:
