@@ -88,6 +88,9 @@ RIGHT = np.random.default_rng(0).standard_normal((4, 4))
         (RIGHT / 2, "it is half of what it should be"),
         (7 * RIGHT, "it is 7 times too large, the number of rows"),
         (RIGHT / 7, "it is 7 times too small, the number of rows"),
+        (24 * RIGHT, "it is 24 times too large: a sum of 24 numbers for a mean, or a constant factor?"),
+        (RIGHT / 24, "it is 24 times too small: a mean of 24 numbers for a sum, or a constant factor?"),
+        (-24 * RIGHT, "it is -24 times what it should be: a constant factor"),
         (1.25 * RIGHT, "it is 1.25 times what it should be"),
         (0 * RIGHT, "it is 0"),
         (RIGHT * np.nan, "it is not finite"),
@@ -108,6 +111,7 @@ def test_hints_recognise_the_usual_mistakes(got: Any, words: str) -> None:
         (2, "it is twice what it should be"),
         (0.5, "it is half of what it should be"),
         (7, "it is 7 times too large, the number of rows"),
+        (1 / 24, "it is 24 times too small: a mean of 24 numbers"),
         (1.25, "it is 1.25 times what it should be"),
     ],
 )

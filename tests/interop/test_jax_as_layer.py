@@ -293,6 +293,29 @@ def test_a_vmapped_derivative_that_is_wrong() -> None:
 # Constants, dtypes, state
 
 
+def chosen_columns(x: Any) -> Any:
+    return x[:, np.array([0, 2, 2, 1])] ** 2
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_an_x_in_which_an_index_is_beyond_the_last_column_is_none_that_the_function_takes(jit: bool) -> None:
+    layer, rng = as_layer(chosen_columns, jit=jit), np.random.default_rng(0)
+    report = check_layer(layer, (), rng.standard_normal((5, 3)), rng=rng, only=["other_sizes"])
+    assert report.ok, report
+
+
+def test_what_is_wrong_where_no_index_is_beyond_is_found() -> None:
+    def backward(kept: Any, dout: Any) -> Any:
+        (x,) = kept
+        dx = jnp.zeros_like(x).at[:, np.array([0, 2, 2, 1])].add(2 * x[:, np.array([0, 2, 2, 1])] * dout)
+        return ((dx if x.shape[1] < 33 else dx / 2),)
+
+    rng = np.random.default_rng(0)
+    wrong = as_layer(with_derivative(chosen_columns, backward), jit=True)
+    report = check_layer(wrong, (), rng.standard_normal((5, 3)), rng=rng, only=["other_sizes"])
+    assert [verdict.field for verdict in report.failures] == ["dx"]
+
+
 def test_frozen_parameters() -> None:
     params, x = data()
     layer = as_layer(LINEAR, frozen=[0])

@@ -346,6 +346,7 @@ def _subject(
         value=partial(_value, f, call, x),
         traced=not jit,
         others=tuple(beside(positional(f), x)),
+        reads_beyond=partial(_reads_beyond, f, call, x),
     )
     return forward, Constants(partial(keep, constant)) if frozen else ()
 
@@ -403,6 +404,17 @@ def _value(f: Callable[..., object], call: Callable[..., Any], at: Place, params
         by_place, by_name = arguments(at, tree.replace(params, given[1:]), given[0])
         out = _one_array(f, call(at, *by_place, **by_name))
     return np.array(out) if is_numpy(x) else jax.numpy.array(out)
+
+
+def _reads_beyond(f: Callable[..., object], call: Callable[..., Any], at: Place, params: Any, x: Any) -> bool:
+    """Tell whether an index is beyond an axis: JAX takes the last entry in its place, and gives that no derivative."""
+    checkify = import_module("jax.experimental.checkify")
+    checked = checkify.checkify(partial(call, at), errors=checkify.index_checks)
+    with _given(f, at, params, x) as given, suppress(Exception):  # not every function can be asked
+        by_place, by_name = arguments(at, tree.replace(params, given[1:]), given[0])
+        error, _ = checked(*by_place, **by_name)
+        return error.get() is not None
+    return False
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.encoder import Encoder
+from chainrule.interop.graph import Function
 from chainrule.laws.of_layers.layouts import SINGULAR
 from chainrule.laws.trials.directions import Asked, by_directions, refuse
 from chainrule.laws.trials.junk import JUNK, empty_holds
@@ -106,7 +107,8 @@ def judged_at(
     """The derivative at another x or other parameters, if the layer takes them and its values are finite.
 
     Fields of `but` are left out, and so is an answer of backward that does not fit, unless it counts, as a squeezed one
-    always does. What is not written shows: `np.empty` gives no memory with the right numbers by chance.
+    always does, and so is what an index is beyond an axis of. What is not written shows: `np.empty` gives no memory with
+    the right numbers by chance.
     """
     with empty_holds(JUNK), np.errstate(all="ignore"):
         trial = _taken(base.layer, base.params if other.params is None else other.params, other.x)
@@ -125,6 +127,8 @@ def judged_at(
         verdicts: list[Verdict] = compared(trial)
         if all(each.ok for each in verdicts):
             return verdicts
+        if _reads_beyond(trial) and not _reads_beyond(base):
+            return []  # other libraries would have refused this x
         found = _with_more_noise(base, trial, rng)
         if found.noise > ALL_NOISE > base.noise * 1e6:
             return []  # as at a singular matrix
@@ -144,6 +148,12 @@ def _with_more_noise(base: Trial, trial: Trial, rng: np.random.Generator) -> Tri
     sizes = {name: rms(leaf) for name, leaf in base.arguments.items()}
     times = [rms(leaf) / sizes[name] for name, leaf in trial.arguments.items() if sizes[name] > 0]
     return trial.with_noise(base.noise * max(times, default=1.0))
+
+
+def _reads_beyond(trial: Trial) -> bool:
+    forward = trial.layer.forward
+    ask = forward.reads_beyond if isinstance(forward, Function) else None
+    return ask is not None and ask(trial.params, trial.x)
 
 
 def _is_singular(trial: Trial, base: Trial) -> bool:

@@ -166,6 +166,11 @@ def _of_factor(factor: float, rows: int, unsure: float) -> str:
     ):
         if abs(factor / value - 1) < max(1e-6, unsure):
             return words
+    larger = abs(factor) > 1
+    k = round(times := factor if larger else 1 / factor if factor else 0.0)
+    if k > 2 and abs(times / k - 1) < max(1e-6, unsure) < 0.5 / k:
+        mistake = f"large: a sum of {k} numbers for a mean" if larger else f"small: a mean of {k} numbers for a sum"
+        return f"it is {k} times too {mistake}, or a constant factor?"
     digits = 3 if unsure > 1e-6 else 6 if abs(factor - 1) > 1e-5 else 9  # or it would be called 1
     return f"it is {factor:.{digits}g} times what it should be: a constant factor"
 
