@@ -47,8 +47,8 @@ class Function:
     `in_code` gives the call of `f`, with what `write` makes of its arguments, after the lines of `start`, in which
     `{dtype}` is a dtype. Another function may stand for `value` where its derivative is asked for. It is `traced` if
     the library takes longer by far for what backward needs than for the value, at each call. `others` are the names of
-    its arguments by position beside x, where they are known. `reads_beyond` tells whether f asks for an entry beyond the
-    end of an array, where the library gives it another one and does not refuse.
+    its arguments by position beside x, where they are known. `reads_beyond` tells whether f asks for an entry beyond
+    the end of an array, where the library gives it another one and does not refuse.
     """
 
     run: Callable[[Any, Any], tuple[Any, Graph]]

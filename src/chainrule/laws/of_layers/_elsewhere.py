@@ -107,8 +107,8 @@ def judged_at(
     """The derivative at another x or other parameters, if the layer takes them and its values are finite.
 
     Fields of `but` are left out, and so is an answer of backward that does not fit, unless it counts, as a squeezed one
-    always does, and so is what an index is beyond an axis of. What is not written shows: `np.empty` gives no memory with
-    the right numbers by chance.
+    always does, and an x of which an index is beyond an axis. What is not written shows: `np.empty` gives no memory
+    with the right numbers by chance.
     """
     with empty_holds(JUNK), np.errstate(all="ignore"):
         trial = _taken(base.layer, base.params if other.params is None else other.params, other.x)
