@@ -42,7 +42,7 @@ def test_the_table_has_a_line_for_each_verdict_and_lines_for_what_was_found() ->
         "            a <b> & 'c'",
         "cannot tell descends    loss",
         "            it does not move",
-        "1 of 3 hold, of 1 it can't be told",
+        "1 of 3 hold, 1 cannot tell",
     ]
     assert str(Report((RIGHT,))).splitlines()[-1] == "all 1 hold"
     assert str(Report((RIGHT, WRONG))).splitlines()[-1] == "1 of 2 hold"
@@ -54,6 +54,8 @@ def test_the_beginning_of_what_pytest_shows_says_what_is_wrong() -> None:
     head, table = repr(report).split("\n", 1)
     assert head == "2 WRONG, first derivative of grads.W: a <b> & 'c'; grads.W[1, 2] is 1.5, expected 1"
     assert table == str(report)
+    unclear = Report((RIGHT, UNCLEAR, UNCLEAR))
+    assert repr(unclear) == f"2 cannot tell, first descends of loss: it does not move\n{unclear}"
 
 
 def test_a_table_in_a_notebook_escapes_what_a_note_says() -> None:
@@ -142,7 +144,7 @@ def test_json_has_the_fields_of_a_verdict_and_null_for_what_is_not_a_number() ->
 
 
 def test_it_raises_the_table_if_a_law_does_not_hold() -> None:
-    with pytest.raises(AssertionError, match=r"(?s)WRONG.*1 of 2 hold"):
+    with pytest.raises(AssertionError, match=r"(?s)^1 WRONG, first derivative of grads\.W: .*1 of 2 hold"):
         Report((RIGHT, WRONG)).raise_if_wrong()
     with pytest.raises(AssertionError, match="WRONG"):
         Report((WRONG, UNCLEAR)).raise_if_wrong(undecided=False)

@@ -767,3 +767,10 @@ def test_rows_that_are_left_in_a_buffer_are_said_before_what_follows_from_them()
 
     layer: Layer[Any, Any] = Layer(lambda p, x: (x + p, ()), back)
     assert check_layer(layer, P, X, rng=RNG(0)).failures[0].law in {"repeatability", "calls_in_between"}
+
+
+def test_where_a_gradient_should_be_0_there_is_advice_for_one_that_is_meant_to_differ() -> None:
+    straight_through: Layer[Any, Any] = Layer(lambda params, x: (np.round(x), ()), lambda cache, dout: (dout, ()))
+    (verdict,) = (each for each in laws.derivative(straight_through, (), 3 * X, RNG(0)) if each.wrong)
+    assert verdict.note == "it should be 0"
+    assert "surrogate=True" in verdict.advice

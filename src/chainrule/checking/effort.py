@@ -2,8 +2,8 @@
 
 `"full"` asks every question. `"quick"` asks them of the arguments as they are given: it leaves out the laws that look
 elsewhere (other values, sizes, derivatives `dout` and dtypes, several threads), and tries 32 entries of an array one by
-one, whatever its size, and all of them along directions. It takes a tenth to a half of the time, and finds nine
-mistakes in ten.
+one, whatever its size, and all of them along directions. It takes a tenth to two thirds of the time, and finds
+nine of ten mistakes in layers, and three of four in losses.
 """
 
 from typing import Literal, TypeAlias, get_args

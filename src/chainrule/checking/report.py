@@ -74,7 +74,7 @@ class Report:
         """
         __tracebackhide__ = True  # pytest then shows the line of the test, and not this one
         if self.failures or (undecided and self.undecided):
-            raise AssertionError(f"\n{self}")
+            raise AssertionError(repr(self))  # whose first line pytest shows in its summary
 
     def to_json(self) -> str:
         """All verdicts as JSON: a list of objects with the fields of `Verdict`, and null for what is not a number."""
@@ -88,12 +88,13 @@ class Report:
         return _table(self.verdicts) + shown
 
     def __repr__(self) -> str:
-        """The table, below a line that says what is wrong: of `assert check_layer(...)` pytest shows the beginning."""
-        if not self.failures:
+        """The table, below a line on what does not hold: of `assert check_layer(...)` pytest shows the beginning."""
+        if self.ok:
             return str(self)
-        first = self.failures[0]
+        mark, told = ("WRONG", self.failures) if self.failures else ("cannot tell", self.undecided)
+        first = told[0]
         found = "; ".join(_found(first)[::-1])  # the words before the numbers
-        return f"{len(self.failures)} WRONG, first {first.law} of {first.field}: {found}\n{self}"
+        return f"{len(told)} {mark}, first {first.law} of {first.field}: {found}\n{self}"
 
     def _repr_html_(self) -> str:
         shown = f"<pre>{html.escape(self.example)}</pre>" if self.example else ""
@@ -114,7 +115,7 @@ def _table(verdicts: tuple[Verdict, ...]) -> str:
     unclear = sum(_state(verdict) is None for verdict in verdicts)
     if not wrong and not unclear:
         return "\n".join([*lines, f"all {count} hold"])
-    rest = f", of {unclear} it can't be told" if unclear else ""
+    rest = f", {unclear} cannot tell" if unclear else ""
     return "\n".join([*lines, f"{count - wrong - unclear} of {count} hold{rest}"])
 
 

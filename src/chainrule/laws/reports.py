@@ -38,7 +38,7 @@ OF_AS_LAYER = (
 )
 """Advice on arrays of another library: how they are converted, and what they are called."""
 
-CONVERTED = {"torch": ("tensor.numpy()", "tensors", "tensors")}
+CONVERTED = {"torch": ("tensor.detach().cpu().numpy()", "tensors", "tensors")}
 """The words for arrays of a library in that; those of others are converted by NumPy."""
 
 

@@ -17,7 +17,7 @@ from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.directions import UNSTEADY, Asked, by_directions
 from chainrule.laws.trials.entries import around, confirmed, only_at_kinks
 from chainrule.laws.trials.finite import first_not_finite
-from chainrule.laws.trials.hints import allowed_by, hint, mistake_of_all
+from chainrule.laws.trials.hints import FLAT, allowed_by, hint, mistake_of_all
 from chainrule.laws.trials.lost import of_lost
 from chainrule.laws.trials.names import OF_LAYERS, Names
 from chainrule.laws.trials.part import NOISY, Part
@@ -57,6 +57,9 @@ CANCELS = (
     "1? Digits cancel there, which another form keeps, as with expm1 or log1p"
 )
 """The words for that, with the name of dout."""
+
+SURROGATE = "If it is meant to differ, as a straight-through estimator's is, say check_layer(..., surrogate=True)"
+"""The advice where a gradient should be 0."""
 
 
 def derivative(
@@ -107,6 +110,7 @@ def derivative(
     if not (trial.out.size and any(leaf.size for leaf in trial.arguments.values())):
         return [each if each.wrong else _nothing(each.field, trial) for each in verdicts]
     verdicts = [_rough(each, trial) if each.ok else each for each in verdicts]
+    verdicts = [evolve(each, advice=SURROGATE) if each.wrong and each.note == FLAT else each for each in verdicts]
     lost = first_not_finite({"out": trial.out})
     return [evolve(each, note=f"forward gives {lost}") if each.undecided and lost else each for each in verdicts]
 

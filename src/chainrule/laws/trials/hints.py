@@ -15,6 +15,9 @@ OF_FLOAT32, EXACT = 1e-6, 1e-9
 TO_FLOAT32 = "it agrees to float32, and not beyond: is there an epsilon, or a constant or a product in float32?"
 """The words for that."""
 
+FLAT = "it should be 0"
+"""The words where no argument moves the output, as with a sign."""
+
 NOT_FINITE = "it is not finite"
 """The words for a derivative with a nan or an infinity where there is none."""
 
@@ -81,7 +84,7 @@ def _of_no_numbers(got: NDArray[Any], right: NDArray[Any]) -> str:
         return NOT_FINITE
     if not got.any():
         return "it is 0: was it computed?"
-    return "" if right[~np.isnan(right)].any() else "it should be 0"
+    return "" if right[~np.isnan(right)].any() else FLAT
 
 
 def _of_multiple(got: NDArray[Any], right: NDArray[Any], rows: int, allowed: NDArray[Any] | float) -> str:
