@@ -774,3 +774,11 @@ def test_where_a_gradient_should_be_0_there_is_advice_for_one_that_is_meant_to_d
     (verdict,) = (each for each in laws.derivative(straight_through, (), 3 * X, RNG(0)) if each.wrong)
     assert verdict.note == "it should be 0"
     assert "surrogate=True" in verdict.advice
+
+
+def test_of_rows_nothing_is_asked_where_the_derivative_is_wrong_already() -> None:
+    mean: Layer[Any, Any] = Layer(product, lambda cache, d: (d * cache[1], (d * cache[0]).mean(0)))
+    rows = [each for each in check_layer(mean, P, X, rng=RNG(0)).failures if each.law == "independent_rows"]
+    assert [(each.field, each.advice) for each in rows] == [("grads", "")]
+    (alone,) = (each for each in laws.independent_rows(mean, P, X, RNG(0)) if each.wrong)
+    assert alone.advice.startswith("Do rows depend on each other")

@@ -530,7 +530,7 @@ def test_a_fault_for_some_rows_is_found_there(words: str) -> None:
     assert len(verdict.index) == 2
     few = "1000" not in words and "33" not in words
     assert (verdict.field, verdict.note.partition(":")[0]) == ("dx", f"with {words} its rows are others")
-    assert ("couples_rows=True" in verdict.note) == few
+    assert ("couples_rows=True" in verdict.advice) == few
 
 
 def narrow_but(wrong: Where, by: float = 1.001) -> Layer[Any, Any]:

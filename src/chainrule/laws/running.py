@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
+from attrs import evolve
 
 from chainrule import tree
 from chainrule.arrays.arguments import generator
@@ -82,7 +83,7 @@ def verdicts_of(check: str, laws: Laws, subject: object, *arguments: object, rng
             if traits.of_structure and any(map(_says_all, verdicts)):
                 break  # other laws would only say the same in other words
     verdicts += _changes_elsewhere(laws, verdicts, changed)
-    return tuple(_causes_first(_without_echo(verdicts)))
+    return tuple(_causes_first(_without_echo(_without_questions(verdicts))))
 
 
 def _changes_elsewhere(laws: Laws, verdicts: list[Verdict], changed: Iterable[str]) -> list[Verdict]:
@@ -147,6 +148,14 @@ def _of_the_second(subject: Any, arguments: tuple[Any, ...], error: Exception) -
 
 WRITES = "Make a new array of it: what is lent is not to be written to"
 """The advice where something that is read-only was to be written to."""
+
+
+def _without_questions(verdicts: list[Verdict]) -> list[Verdict]:
+    """Without advice on rows where the derivative of a field is wrong as given: the rows follow from that."""
+    wrong = {each.field for each in verdicts if each.wrong and _as_given(each.law)}
+    return [
+        evolve(each, advice="") if each.law == "independent_rows" and each.field in wrong else each for each in verdicts
+    ]
 
 
 def _without_echo(verdicts: list[Verdict]) -> list[Verdict]:

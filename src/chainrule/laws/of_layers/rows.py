@@ -269,11 +269,12 @@ def _compared(name: str, got: Array, expected: Array, unit: Array, words: str, *
         return Verdict("independent_rows", name, ok=True)
     index = index_of_largest(off)
     what = f"{_which(off > 0)} are others" if name in ("out", "dx") else "it is not the sum over the rows"
-    advice = " If they should, say couples_rows=True" if coupled else ""
-    note = f"with {words} {what}: do rows depend on each other or on their place?{advice}"
-    return Verdict(
-        "independent_rows", name, False, note, index=index, got=float(got[index]), expected=float(expected[index])
+    advice = (
+        f"Do rows depend on each other or on their place?{' If they should, say couples_rows=True' if coupled else ''}"
     )
+    found, right = float(got[index]), float(expected[index])
+    note = f"with {words} {what}"
+    return Verdict("independent_rows", name, False, note, advice=advice, index=index, got=found, expected=right)
 
 
 def _which(wrong: NDArray[Any]) -> str:
