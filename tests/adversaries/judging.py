@@ -1,5 +1,6 @@
 """Every adversary and the checker's verdict on it; run as a program, the counts for all of them."""
 
+import json
 import os
 import sys
 import time
@@ -8,8 +9,11 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from attrs import frozen
@@ -94,8 +98,8 @@ def process_kept() -> Generator[None]:
             np.set_printoptions(**printing)
 
 
-def judge_all(group: str, seeds: range) -> None:
-    """Judge a list, and print the counts, those judged wrongly, and what could not be told."""
+def judge_all(group: str, seeds: range) -> dict[str, Any]:
+    """Judge a list, print the counts, those judged wrongly, and what could not be told, and return them."""
     counts, surprises, reasons, started = Counter[str](), list[str](), Counter[str](), time.perf_counter()
     for each, seed in product([each for each in listed() if each.group == group], seeds):
         with process_kept():
@@ -107,10 +111,19 @@ def judge_all(group: str, seeds: range) -> None:
             laws = ", ".join(sorted({verdict.law for verdict in report.failures}))
             surprises.append(f"{state}: {each.adversary.name}, seed {seed}{f' ({laws})' if laws else ''}")
     said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    seconds = f"{time.perf_counter() - started:.0f} s"
-    print(f"{group}: {len(LISTS[group])} at seeds {seeds.start} to {seeds[-1]}: {said}; {seconds}", flush=True)
+    seconds = round(time.perf_counter() - started)
+    print(f"{group}: {len(LISTS[group])} at seeds {seeds.start} to {seeds[-1]}: {said}; {seconds} s", flush=True)
     for line in (*surprises, *(f"cannot tell, {count} times: {reason}" for reason, count in reasons.most_common())):
         print(f"    {line}", flush=True)
+    return {
+        "judged": f"{datetime.now(UTC):%Y-%m-%d}",
+        "cases": len(LISTS[group]),
+        "seeds": len(seeds),
+        "verdicts": dict(sorted(counts.items())),
+        "against their authors": surprises,
+        "cannot tell": dict(reasons.most_common()),
+        "seconds": seconds,
+    }
 
 
 def main() -> None:
@@ -119,9 +132,13 @@ def main() -> None:
     parser.add_argument("--list", choices=[*LISTS], action="append", help="one of the lists; all of them by default")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="how many seeds each is judged at (1)")
     parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="the first of them (0)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="replace what FILE, of JSON, holds of these lists")
     options = parser.parse_args()
     for group in options.list or LISTS:
-        judge_all(group, range(options.first_seed, options.first_seed + options.seeds))
+        found = judge_all(group, range(options.first_seed, options.first_seed + options.seeds))
+        if options.write is not None:
+            known = json.loads(options.write.read_text("utf-8")) if options.write.exists() else {}
+            options.write.write_text(json.dumps({**known, group: found}, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

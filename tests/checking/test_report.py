@@ -73,6 +73,7 @@ class Cells(HTMLParser):
         super().__init__()
         self.rows: list[list[str]] = []
         self.others: list[str] = []
+        self.paragraphs: list[str] = []
         self.open: list[str] = []
         self.feed(page)
         self.close()
@@ -82,7 +83,7 @@ class Cells(HTMLParser):
         if tag == "br":
             self.handle_data("\n")
             return
-        assert tag in {"table", "tr", "th", "td", "b", "code", "pre"}
+        assert tag in {"table", "tr", "th", "td", "b", "code", "pre", "p"}
         self.open.append(tag)
         if tag == "tr":
             self.rows.append([])
@@ -96,6 +97,8 @@ class Cells(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open[:1] == ["pre"]:
             self.others.append(data)
+        elif self.open[:1] == ["p"]:
+            self.paragraphs.append(data)
         else:
             self.rows[-1][-1] += data
 
@@ -113,6 +116,7 @@ def test_a_notebook_shows_well_formed_html_with_what_the_table_says() -> None:
     ]
     assert "".join(shown.others) == report.example
     table = repr(report)
+    assert shown.paragraphs == [table.partition("\n")[0], "1 of 3 hold, 1 cannot tell"]
     for row in shown.rows[1:]:
         assert all(part in table for part in (*row[:3], *row[3].split("\n")))
 
@@ -133,6 +137,7 @@ def test_json_has_the_fields_of_a_verdict_and_null_for_what_is_not_a_number() ->
     said = json.loads(Report((RIGHT, WRONG, UNCLEAR)).to_json(), parse_constant=pytest.fail)
     assert said["ok"] is False
     right, wrong, unclear = said["verdicts"]
+    assert [each["state"] for each in said["verdicts"]] == ["ok", "WRONG", "cannot tell"]
     assert right["power"] == 3e-10
     assert (wrong["index"], wrong["got"], wrong["note"]) == ([1, 2], 1.5, "a <b> & 'c'")
     assert unclear["undecided"] is True

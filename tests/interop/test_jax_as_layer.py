@@ -438,5 +438,15 @@ def test_arguments_that_do_not_fit() -> None:
         as_layer(LINEAR).backward(cache, out.astype(np.float32))
 
 
+def test_a_check_with_parameters_that_are_not_the_functions_is_no_verdict() -> None:
+    (W, b), x = data()
+    with pytest.raises(
+        TypeError, match=r"^as_layer: linear\(.*\) can't be called with x and a tuple of 3 as params: too many"
+    ):
+        check_layer(as_layer(linear), (W, b, b), x, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"^as_layer: frozen names 'wait', but the parameters are \[0\], \[1\]$"):
+        check_layer(as_layer(linear, frozen=["wait"]), (W, b), x, rng=np.random.default_rng(0))
+
+
 def pair(x: Any) -> Any:
     return x, x

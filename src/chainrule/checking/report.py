@@ -77,9 +77,16 @@ class Report:
             raise AssertionError(repr(self))  # whose first line pytest shows in its summary
 
     def to_json(self) -> str:
-        """All verdicts as JSON: a list of objects with the fields of `Verdict`, and null for what is not a number."""
+        """All verdicts as JSON: a list of objects with the fields of `Verdict`, and null for what is not a number.
+
+        Each has a `state` too, the word that the table has for it: `"ok"`, `"WRONG"` or `"cannot tell"`.
+        """
         kept = [asdict(verdict, filter=lambda attribute, _: attribute.name != "point") for verdict in self.verdicts]
-        rows = [{name: _plain(value) for name, value in each.items()} for each in kept]
+        states = [MARKS[_state(verdict)] for verdict in self.verdicts]
+        rows = [
+            {**{name: _plain(value) for name, value in each.items()}, "state": state}
+            for each, state in zip(kept, states, strict=True)
+        ]
         return json.dumps({"ok": self.ok, "verdicts": rows, "example": self.example}, indent=2)
 
     def __str__(self) -> str:
@@ -89,16 +96,20 @@ class Report:
 
     def __repr__(self) -> str:
         """The table, below a line on what does not hold: of `assert check_layer(...)` pytest shows the beginning."""
-        if self.ok:
-            return str(self)
+        return str(self) if self.ok else f"{self._headline}\n{self}"
+
+    @property
+    def _headline(self) -> str:
+        """The first verdict that does not hold, in a line, and how many there are."""
         mark, told = ("WRONG", self.failures) if self.failures else ("cannot tell", self.undecided)
         first = told[0]
         found = "; ".join(_found(first)[::-1])  # the words before the numbers
-        return f"{len(told)} {mark}, first {first.law} of {first.field}: {found}\n{self}"
+        return f"{len(told)} {mark}, first {first.law} of {first.field}: {found}"
 
     def _repr_html_(self) -> str:
+        head = "" if self.ok else f"<p>{html.escape(self._headline)}</p>"
         shown = f"<pre>{html.escape(self.example)}</pre>" if self.example else ""
-        return _html(self.verdicts) + shown
+        return f"{head}{_html(self.verdicts)}<p>{_counted(self.verdicts)}</p>{shown}"
 
 
 def _table(verdicts: tuple[Verdict, ...]) -> str:
@@ -110,13 +121,17 @@ def _table(verdicts: tuple[Verdict, ...]) -> str:
         mark = MARKS[_state(verdict)]
         lines.append(f"{mark:{mark_room}} {verdict.law:{width}}  {verdict.field:{room}}  {_measured(verdict)}".rstrip())
         lines += [f"{'':{mark_room}} {line}" for line in _found(verdict)]
+    return "\n".join([*lines, _counted(verdicts)])
+
+
+def _counted(verdicts: tuple[Verdict, ...]) -> str:
     count = len(verdicts)
     wrong = sum(_state(verdict) is False for verdict in verdicts)
     unclear = sum(_state(verdict) is None for verdict in verdicts)
     if not wrong and not unclear:
-        return "\n".join([*lines, f"all {count} hold"])
+        return f"all {count} hold"
     rest = f", {unclear} cannot tell" if unclear else ""
-    return "\n".join([*lines, f"{count - wrong - unclear} of {count} hold{rest}"])
+    return f"{count - wrong - unclear} of {count} hold{rest}"
 
 
 def _state(verdict: Verdict) -> bool | None:

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from importlib import import_module
 from inspect import Signature, signature
 from threading import RLock
-from typing import Any
+from typing import Any, NoReturn
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -22,13 +22,14 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.extras import pip_install
 from chainrule.arrays.ownership import read_only
-from chainrule.arrays.types import is_numpy
+from chainrule.arrays.types import is_numpy, is_tuple
 from chainrule.interop.arguments import (
     Constant,
     Place,
     argument_names,
     arguments,
     beside,
+    check_call,
     check_dout,
     constant_at,
     fields,
@@ -88,11 +89,25 @@ class Subject:
         with SWAPPING:
             names = [name for name, _ in self.f.named_parameters()]
         if len(names) != len(tree.leaves(params)):
-            raise ValueError(
-                f"as_layer: {name_of_function(self.f)} has the parameters {', '.join(names) or '()'}, "
-                f"got {describe(params)}: make them with parameters(module)"
-            )
+            self._refuse(names, describe(params))
         return names
+
+    def check_call(self, params: Any, x: Any) -> None:
+        """Refuse parameters that are not those of f."""
+        names = self.names(params)
+        self.constant(params)
+        given = natural(params)
+        if is_module(self.f):
+            if isinstance(given, dict) and (keys := _dotted(given)) != names:
+                self._refuse(names, ", ".join(keys))
+        elif self.is_function:
+            check_call(self.f, self.signature, (self._by_position(given, x), {}), params)
+        else:
+            check_call(self.f, self.f, arguments(self.at, params, x), params)
+
+    def _refuse(self, names: list[str], got: str) -> NoReturn:
+        has = f"{name_of_function(self.f)} has the parameters {', '.join(names) or '()'}"
+        raise ValueError(f"as_layer: {has}, got {got}: make them with parameters(module)")
 
     def at_leaves(self, params: Any, leaves: list[Any], x: Any) -> Any:
         if is_module(self.f):
@@ -158,6 +173,15 @@ class Subject:
             finally:
                 for each in (*parameters, *buffers):
                     each.by_name[each.name] = each.value
+
+
+def _dotted(entries: Any, path: str = "") -> list[str]:
+    """The names of the arrays in dicts and tuples, as a module names its parameters."""
+    if is_tuple(entries):
+        entries = {str(i): each for i, each in enumerate(entries)}
+    if not isinstance(entries, dict):
+        return [path.removeprefix(".")]
+    return [name for key, each in entries.items() for name in _dotted(each, f"{path}.{key}")]
 
 
 GIVEN: "WeakKeyDictionary[Subject, list[tuple[ref[Any], int]]]" = WeakKeyDictionary()
@@ -373,7 +397,8 @@ def function(subject: Subject) -> Function:
     start = ("import copy", "copied = copy.deepcopy(module).to({dtype})") if is_module(subject.f) else ()
     name = "module" if is_module(subject.f) else name_of_author(subject.f)
     others = () if is_module(subject.f) else tuple(beside(subject.positional, subject.at))
-    return Function(partial(forward, subject), "torch", subject.in_code, start, subject.f, name, others=others)
+    run, check = partial(forward, subject), subject.check_call
+    return Function(run, "torch", subject.in_code, start, subject.f, name, others=others, check_call=check)
 
 
 def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:

@@ -57,6 +57,25 @@ def arguments(at: Place, params: Any, x: Any) -> Arguments:
     return (*others[:at], x, *others[at:]), {}
 
 
+def check_call(f: Callable[..., object], form: Callable[..., object] | Signature, args: Arguments, params: Any) -> None:
+    """Refuse parameters that are not as many arguments as f has beside x, or have other names."""
+    try:
+        bound = form if isinstance(form, Signature) else signature(form)
+    except (TypeError, ValueError):  # a function of another language need not say
+        return
+    by_place, by_name = args
+    try:
+        bound.bind(*by_place, **by_name)
+    except TypeError as error:
+        what = f"as_layer: {name_of_function(f)}{_named(bound)} can't be called with x and {describe(params)}"
+        raise TypeError(f"{what} as params: {error}") from None
+
+
+def _named(form: Signature) -> str:
+    """The names of all arguments, without their types."""
+    return str(Signature([each.replace(annotation=Parameter.empty) for each in form.parameters.values()]))
+
+
 def fields(params: Any) -> dict[str, Any] | None:
     """The entries of a dict, a named tuple or a record by name; None for another tree."""
     kind: Any = params.__class__

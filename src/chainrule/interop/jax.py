@@ -31,6 +31,7 @@ from chainrule.interop.arguments import (
     argument_names,
     arguments,
     beside,
+    check_call,
     check_dout,
     check_place,
     constant_at,
@@ -347,6 +348,7 @@ def _subject(
         traced=not jit,
         others=tuple(beside(positional(f), x)),
         reads_beyond=partial(_reads_beyond, f, call, x),
+        check_call=partial(_check_call, f, x, constant),
     )
     return forward, Constants(partial(keep, constant)) if frozen else ()
 
@@ -396,6 +398,11 @@ def _forward(
         out, pull = derive(at, params, given, moving)
     give = np.array if is_numpy(x) else jax.numpy.array
     return give(out), Graph(partial(_pull, params, given, moving, out, pull, give))
+
+
+def _check_call(f: Callable[..., object], at: Place, constant: Constant, params: Any, x: Any) -> None:
+    constant(params)
+    check_call(f, f, arguments(at, params, x), params)
 
 
 def _value(f: Callable[..., object], call: Callable[..., Any], at: Place, params: Any, x: Any) -> Any:

@@ -80,8 +80,10 @@ def verdicts_of(check: str, laws: Laws, subject: object, *arguments: object, rng
             if traits.of_process and _is_random(laws, found, subject, arguments, rng):
                 random = True
                 verdicts += [RANDOM] if RANDOM.law in laws else []
-            if traits.of_structure and any(map(_says_all, verdicts)):
-                break  # other laws would only say the same in other words
+            if traits.of_structure and any(map(_says_all, verdicts)):  # other laws only say it in other words
+                if traits.cause and any(each.field == "call" for each in found):
+                    verdicts = [each for each in verdicts if each.law == name or each.field != "call"]
+                break
     verdicts += _changes_elsewhere(laws, verdicts, changed)
     return tuple(_causes_first(_without_echo(_without_questions(verdicts))))
 
@@ -151,11 +153,21 @@ WRITES = "Make a new array of it: what is lent is not to be written to"
 
 
 def _without_questions(verdicts: list[Verdict]) -> list[Verdict]:
-    """Without advice on rows where the derivative of a field is wrong as given: the rows follow from that."""
-    wrong = {each.field for each in verdicts if each.wrong and _as_given(each.law)}
-    return [
-        evolve(each, advice="") if each.law == "independent_rows" and each.field in wrong else each for each in verdicts
-    ]
+    """Without what misleads about a field whose derivative is wrong as given: other faults of it follow from that.
+
+    That is advice on rows, and what a derivative elsewhere looks like, if it does not look like that as given.
+    """
+    wrong = {each.field: each.note for each in verdicts if each.wrong and _as_given(each.law)}
+    return [_without_question(each, wrong[each.field]) if each.field in wrong else each for each in verdicts]
+
+
+def _without_question(verdict: Verdict, as_given: str) -> Verdict:
+    if verdict.law == "independent_rows":
+        return evolve(verdict, advice="")
+    law = TRAITS[verdict.law]
+    case, _, question = verdict.note.partition(": it is ")
+    asks = law.of_derivative and law.elsewhere and question.endswith("?")
+    return evolve(verdict, note=case) if asks and question not in as_given else verdict
 
 
 def _without_echo(verdicts: list[Verdict]) -> list[Verdict]:
@@ -205,4 +217,4 @@ def _says_all(verdict: Verdict) -> bool:
 
 def _error_with_line(error: Exception) -> str:
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
-    return f"raised {type(error).__name__}: {error}{notes} {line_of(error)}"
+    return f"raised {type(error).__name__}: {error}{notes} {line_of(error)}".rstrip()

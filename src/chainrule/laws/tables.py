@@ -17,7 +17,7 @@ from chainrule.laws.of_layers.douts import any_dout
 from chainrule.laws.of_layers.dtypes import precision
 from chainrule.laws.of_layers.grads_alone import grads_without_dx
 from chainrule.laws.of_layers.layouts import any_layout
-from chainrule.laws.of_layers.linearity import linearity, scaled
+from chainrule.laws.of_layers.linearity import ignores_dout, linearity, scaled
 from chainrule.laws.of_layers.memory import all_written, is_of_calls, is_unwritten, is_used_again, nothing_shared
 from chainrule.laws.of_layers.nans import nan_shows
 from chainrule.laws.of_layers.one_pass import one_pass
@@ -54,7 +54,7 @@ OF_LAYERS: dict[str, Law[LayerLaw]] = {
     "other_sizes": Law(other_sizes, of_derivative=True, elsewhere=True),
     "any_dout": Law(any_dout, of_derivative=True, elsewhere=True, cause_if_right=True),
     "precision": Law(precision, elsewhere=True),
-    "linearity": Law(linearity),
+    "linearity": Law(linearity, cause=True, is_cause=ignores_dout),
     "scaled": Law(scaled),
     "nan_shows": Law(nan_shows),
     "arguments_unchanged": Law(arguments_unchanged, cause=True),
@@ -114,7 +114,7 @@ OptimizerLaw: TypeAlias = Callable[[Optimizer[Any, Any], Any, Any, np.random.Gen
 
 OF_OPTIMIZERS: dict[str, Law[OptimizerLaw]] = {
     "step_purity": Law(step_purity),
-    "step_structure": Law(step_structure, of_structure=True),
+    "step_structure": Law(step_structure, of_structure=True, cause=True),
     "elementwise": Law(elementwise),
     "follows_gradient": Law(follows_gradient),
     "descends": Law(descends),

@@ -63,7 +63,7 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
         g0 = of_zero[name][known]
         note = ""
         if got.size and np.array_equal(gu, gv) and gu.any():
-            note = "it is the same for every dout: was dout ignored?"
+            note = IGNORED
         elif g0.any():
             note = OF_ZEROS_NAN if np.isnan(g0).any() else OF_ZEROS
         room = float(64 * a * units[name].max(initial=0.0) / max(np.abs(got).max(initial=0.0), least, 1e-300))
@@ -74,9 +74,17 @@ def linearity(layer: Checked[P, C], params: P, x: Any, rng: np.random.Generator)
     return verdicts
 
 
+IGNORED = "it is the same for every dout: was dout ignored?"
+"""The words for a result that does not depend on dout."""
+
 OF_ZEROS = "it is not 0 for dout = 0: something is added that does not go with dout"
 OF_ZEROS_NAN = "it is nan for dout = 0: is something divided by the size of dout?"
 """The words for what a dout of zeros gives."""
+
+
+def ignores_dout(verdict: Verdict) -> bool:
+    """Tell whether a verdict of `linearity` says that `dout` is not used: other laws that vary it fail for that."""
+    return verdict.note == IGNORED
 
 
 def _dtypes_of_zeros(layer: Checked[P, C], params: P, x: Any) -> dict[str, str]:
@@ -154,7 +162,7 @@ def _scaled(trial: Trial, rng: np.random.Generator) -> dict[str, Verdict]:
                     off &= np.isfinite(leaf)
                 if off.any() and found[name].ok:
                     index = index_of_largest(off)
-                    got, expected = float(back[index]), float(right[name][index])
+                    got, expected = float(leaf[index]), float(np.ldexp(right[name][index], k))
                     note = f"for dout times 2**{k} it is not 2**{k} times what it was"
                     note += ": is dout clipped or something added?"
                     found[name] = Verdict("scaled", name, False, note, index=index, got=got, expected=expected)

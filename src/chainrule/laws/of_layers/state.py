@@ -134,9 +134,10 @@ def _refilled(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, right:
         if not leaf.flags.writeable:
             return ""
         leaf[...] = values
+    copied = writable(given)
     try:
         again = np.array(layer.forward(params, given)[0])
-        fresh = np.array(layer.forward(params, writable(given))[0])
+        fresh = np.array(layer.forward(params, copied)[0])
     except Exception:
         return ""
     if not np.array_equal(again, fresh, equal_nan=True):
@@ -157,7 +158,8 @@ def _of_parameters(layer: Checked[Any, Any], params: Any, x: Any, dout: Array, r
         Trial.of(layer, given, x).back(dout)
         for leaf, values in zip(leaves, tree.leaves(others), strict=True):
             leaf[...] = values
-        again, fresh = (Trial.of(layer, each, x).results(dout) for each in (given, writable(given)))
+        copied = writable(given)
+        again, fresh = (Trial.of(layer, each, x).results(dout) for each in (given, copied))
     except Exception:
         return ""
     if close(again, fresh):

@@ -13,6 +13,7 @@ from chainrule.laws.of_optimizers._cases import grows, other_arguments, other_sh
 from chainrule.laws.of_optimizers._impurities import impurities, of_a_run
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.trials.copies import in_dtype, writable
+from chainrule.laws.trials.parameters import new_and_state
 from chainrule.laws.trials.process import settings_kept
 from chainrule.laws.trials.wording import wrote_to_read_only
 from chainrule.optimizer import Optimizer
@@ -88,7 +89,7 @@ def _reformed(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> dict[s
     before = {"params": _form(at), "state": _form(state)}
     notes: dict[str, str] = {}
     for step in range(STEPS):
-        at, state = optimizer.step(state, at, grads)
+        at, state = new_and_state(optimizer.step(state, at, grads), at, state)
         when = f", at step {step + 1}" if step else ""
         after = {"params": _form(at), "state": _form(state)}
         notes = {

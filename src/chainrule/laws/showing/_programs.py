@@ -100,6 +100,8 @@ def of_structure(code: Pair, field: str) -> Iterator[Program]:
     yield Program((), f"type({code.call()}).__name__", "'tuple'")
     for path in ("out", *_cached(code)):
         yield Program((forward,), f"{path}.dtype.name", f"{argument}.dtype.name")
+    pairs = [line.removeprefix("dx, grads = ") for line in back if line.startswith("dx, grads = ")]
+    yield from (Program((forward,), f"type({call}).__name__", "'tuple'") for call in pairs)
     found = [(back, code.field)]
     if code.of_params:
         found.append(([ALONE], code.gradient("alone")))

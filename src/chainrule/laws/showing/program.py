@@ -81,7 +81,9 @@ class Program:
 
 def _raised(call: str, error: Exception, verdict: Verdict) -> str:
     """The line of a call that raises, if its error is the one that the verdict names; else ""."""
-    told = (type(error).__name__ in verdict.note and line_of(error) in verdict.note) or wrote_to_read_only(error)
+    line = line_of(error)
+    same_line = line in verdict.note if line else ", line " not in verdict.note
+    told = (type(error).__name__ in verdict.note and same_line) or wrote_to_read_only(error)
     first_line = str(error).partition("\n")[0]
     return f"{call}  # raises {type(error).__name__}: {first_line}" if told else ""
 

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list
@@ -77,9 +78,28 @@ class _InTrees:
         return _checked(self.state, self.optimizer.init(_like(self.params, params)), "the state")
 
     def step(self, state: Any, params: Any, grads: Any) -> Any:
+        before = _like(self.state, state)
         given = (_like(self.params, each) for each in (params, grads))
-        new, after = self.optimizer.step(_like(self.state, state), *given)
+        new, after = new_and_state(self.optimizer.step(before, *given), self.params, before)
         return _checked(self.params, new, "new params"), _checked(self.state, after, "the state")
+
+
+def new_and_state(returned: Any, params: Any, state: Any) -> tuple[Any, Any]:
+    """The new parameters and the state that step returned; a TypeError if it is no `(params, state)`, as where the two are swapped."""
+    if not (is_any_tuple(returned) or is_list(returned)) or len(returned) != 2:
+        raise TypeError(f"step must return (params, state), got {describe(returned)}")
+    new, after = returned
+    if _form(new) == _form(state) != _form(params) == _form(after):
+        raise TypeError("step must return (params, state), got (state, params)")
+    return new, after
+
+
+def _form(value: Any) -> Any:
+    """The names, shapes and dtypes of the arrays in a tree; the class of what is none."""
+    try:
+        return [(path, leaf.shape, leaf.dtype) for path, leaf in tree.named_leaves(_turned(value))]
+    except TypeError:
+        return type(value)
 
 
 def in_its_words(layer: Any, params: Any, report: Report) -> Report:

@@ -1,6 +1,9 @@
 """Words that verdicts share: where wrong entries stand, numbers of things, and errors."""
 
+import os
+import re
 import traceback
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,15 @@ CLEARLY = 0.25
 
 ACCIDENT = 0.01
 """The chance above which it may be an accident that entries stand next to each other."""
+
+PACKAGE = str(Path(__file__).parents[2]) + os.sep
+"""The folder of this library."""
+
+CHECKED = {"layers", "losses", "optimizers"}
+"""The rooms in it whose code is checked."""
+
+OF_LIBRARIES = re.compile(r"[/\\]site-packages[/\\](numpy|torch|jax|jaxlib|scipy|functorch)[/\\]")
+"""Files of libraries whose lines tell less than the one that called them."""
 
 
 def where(wrong: NDArray[Any]) -> str:
@@ -112,9 +124,18 @@ def wrote_to_read_only(error: Exception) -> bool:
 
 
 def line_of(error: Exception) -> str:
-    """The function and the line that raised an error, as reports name them."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"({place.name}, line {place.lineno})"
+    """The function and the line of the code that is checked in which an error was raised, as reports name them.
+
+    "" if it was raised in none of its lines: a function of torch, or what a check asks of results.
+    """
+    places = [each for each in traceback.extract_tb(error.__traceback__) if _is_checked(each.filename)]
+    return f"({places[-1].name}, line {places[-1].lineno})" if places else ""
+
+
+def _is_checked(file: str) -> bool:
+    """Tell whether a file is none of ours that check others, and none of the libraries that they call."""
+    room = file.removeprefix(PACKAGE).partition(os.sep)[0]
+    return not OF_LIBRARIES.search(file) and (not file.startswith(PACKAGE) or room in CHECKED)
 
 
 def joined(*words: str) -> str:
