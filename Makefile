@@ -106,7 +106,8 @@ checkers: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 JAX_PLATFORMS=cpu PYTHONPATH=tests $(BIN)/python benchmarks/checkers.py $(OPTIONS)
 
 adversaries: $(VENV)/dev
-	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m adversaries.judging $(OPTIONS)
+	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m adversaries.judging --write docs/evidence/adversaries.json $(OPTIONS)
+	PYTHONPATH=tests $(BIN)/python benchmarks/evidence.py --only adversaries
 
 networks: $(VENV)/dev
 	OPENBLAS_NUM_THREADS=1 NETWORKS=500 $(BIN)/pytest tests/oracles/test_oracle_networks.py

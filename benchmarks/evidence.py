@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from adversaries.judging import KNOWN
 from broken import AFFINE, ELEMENTWISE, LOSSES, OPTIMIZERS, Broken, report_of
 from catalogue import ENCODERS, LAYERS, OTHERS, PARTLY_FIXED, Subject
 from code_lines import PACKAGE, code_lines, files, public
@@ -74,6 +75,38 @@ def broken() -> str:
         f"{len(subjects)} layers, losses and optimizers with a mistake planted in each, of which {passed} passed.\n"
         "Each law has at least one that only it rejects.\n\n"
         + table(["mistake", "rejected by", "what the report says first"], rows, text=3)
+    )
+
+
+def adversaries() -> str:
+    """The results of the last `make adversaries`: a line for each list, and what is judged otherwise or not at all."""
+    lists: dict[str, dict[str, Any]] = json.loads((PAGE.with_suffix("") / "adversaries.json").read_text("utf-8"))
+    rows: list[list[str]] = []
+    for name, of in lists.items():
+        verdicts = [f"{of['verdicts'].get(state, 0):,}" for state in ("right", "WRONG", "cannot tell")]
+        counts = (f"{of['cases']:,}", f"{of['seeds']}")
+        rows.append([name, of["judged"], *counts, *verdicts, f"{len(of['against their authors'])}"])
+    head = ["list", "judged", "cases", "seeds", "right", "WRONG", "cannot tell", "against its author"]
+    surprises = [f"- {each}" for of in lists.values() for each in of["against their authors"]]
+    known = [f"- {name}: {reason}" for name, reason in KNOWN.items()]
+    reasons = [
+        [name, f"{count}", note]
+        for name, of in lists.items()
+        if name.startswith("right")
+        for note, count in of["cannot tell"].items()
+    ]
+    return "\n\n".join(
+        filter(
+            None,
+            (
+                table(head, rows, text=2),
+                "\n".join(surprises),
+                "Judged otherwise than by their authors, at every seed:\n\n" + "\n".join(known),
+                "Of right ones it could not be told, and why:\n\n" + table(["list", "times", "note"], reasons, text=1)
+                if reasons
+                else "",
+            ),
+        )
     )
 
 
@@ -183,6 +216,7 @@ def main() -> None:
         "laws": partial(laws, options.cases),
         "written": written,
         "broken": broken,
+        "adversaries": adversaries,
         "oracles": oracles,
         "onnx": onnx,
         "served": served,

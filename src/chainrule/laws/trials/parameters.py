@@ -85,7 +85,7 @@ class _InTrees:
 
 
 def new_and_state(returned: Any, params: Any, state: Any) -> tuple[Any, Any]:
-    """The new parameters and the state that step returned; a TypeError if it is no `(params, state)`, as where the two are swapped."""
+    """The parameters and the state that step returned; a TypeError if it was anything else, as both swapped."""
     if not (is_any_tuple(returned) or is_list(returned)) or len(returned) != 2:
         raise TypeError(f"step must return (params, state), got {describe(returned)}")
     new, after = returned
