@@ -196,3 +196,17 @@ def test_others_are_called_right_only_where_they_are_far_from_what_is_allowed() 
     assert where_beyond(ratios) == "the last row is wrong, the others are right"
     ratios[0, 0] = 0.9
     assert where_beyond(ratios) == "the last row is off by more than is allowed"
+
+
+@pytest.mark.parametrize("allowed", [0.0, 1e-9])
+def test_what_is_no_more_than_rounding_is_called_so_and_no_multiple(allowed: float) -> None:
+    right = np.random.default_rng(0).standard_normal((ROWS, COLUMNS))
+    noise = 1e-16 * np.random.default_rng(1).standard_normal(right.shape)
+    assert hint(noise, right, ROWS, allowed=allowed) == "it is 0 but for rounding: do its terms cancel?"
+    assert hint(-1e-9 * right, right, ROWS).startswith("it is -1e-09 times what it should be")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_has_nothing_of_the_right_derivative_in_it_is_no_multiple(seed: int) -> None:
+    got, right = 1e-3 * np.random.default_rng(seed).standard_normal((2, ROWS, COLUMNS))
+    assert hint(got, 1e3 * right, ROWS, allowed=1e-2) == ""

@@ -1,4 +1,4 @@
-"""A fault is said first, once and in its own words; what follows from it does not say something else."""
+"""A fault is said first and in its own words; what follows from it does not say something else."""
 
 from typing import Any
 
@@ -123,3 +123,20 @@ def test_of_a_clipped_dout_the_numbers_that_came_are_shown() -> None:
     assert abs(verdict.got) == 16
     assert np.sign(verdict.expected) == np.sign(verdict.got)
     assert abs(verdict.expected) > 1e6
+
+
+@pytest.mark.parametrize("seed", [0, 1, 9])
+def test_of_a_dout_of_some_rows_it_is_not_said_that_the_other_rows_are_right(seed: int) -> None:
+    def norm(params: Any, x: Array) -> tuple[Array, Any]:
+        scale = 1 / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+        normal = scale * (x - x.mean(-1, keepdims=True))
+        return params * normal, (normal.copy(), scale, params)
+
+    def without_the_last_term(cache: Any, dout: Array) -> tuple[Array, Any]:
+        normal, scale, weight = cache
+        slope = dout * weight
+        return scale * (slope - slope.mean(-1, keepdims=True)), (dout * normal).sum(0)
+
+    layer, x = Layer(norm, without_the_last_term), np.random.default_rng(seed).standard_normal((5, 6))
+    (verdict,) = check_layer(layer, np.ones(6), x, rng=np.random.default_rng(0), only=["any_dout"]).failures
+    assert verdict.note in {"for dout mostly of zeros", "for dout of one entry, (4, 5)", "for dout of row 0 alone"}

@@ -54,7 +54,7 @@ def located(law: str, part: Part, direction: Array, words: str) -> Verdict:
             rows = len(np.atleast_1d(part.trial.out))
             pattern = (
                 hint(got, expected, rows, allowed=allowed_by(got, expected, ratios))
-                or where_beyond(np.nan_to_num(ratios))
+                or (where_beyond(np.nan_to_num(ratios)) if got[~(ratios > 1)].any() else "")  # 0s say nothing
                 if support.size == got.size
                 else (around(part, worst) or "it is wrong here" if np.isfinite(got).all() else NOT_FINITE)
             )

@@ -22,6 +22,9 @@ NOT_FINITE = "it is not finite"
 """The words for a derivative with a nan or an infinity where there is none."""
 
 
+OF_ZERO = 1e-13
+"""The share of the largest entry of a derivative that is no more than rounding of terms that cancel."""
+
 OTHERS, TO_MORE = 4, 1e-8
 """The entries that have to be right, and the part of them, where the others agree to the digits of float32."""
 
@@ -84,6 +87,9 @@ def _of_no_numbers(got: NDArray[Any], right: NDArray[Any]) -> str:
         return NOT_FINITE
     if not got.any():
         return "it is 0: was it computed?"
+    known = np.abs(right[~np.isnan(right)])
+    if known.size and np.abs(got).max() <= OF_ZERO * known.max():
+        return "it is 0 but for rounding: do its terms cancel?"
     return "" if right[~np.isnan(right)].any() else FLAT
 
 
@@ -96,7 +102,8 @@ def _of_multiple(got: NDArray[Any], right: NDArray[Any], rows: int, allowed: NDA
     rounding = max(1.0, abs(factor)) * allowed  # that of what is larger is larger; 2**-24 that of a float32
     if abs(factor - 1) <= 2.0**-24 or not _explains(factor * right, got, right, rounding):
         return ""
-    return _of_factor(factor, rows, _unsure(factor, got[known], right[known]))
+    unsure = _unsure(factor, got[known], right[known])
+    return _of_factor(factor, rows, unsure) if unsure < 0.5 else ""  # else it is no multiple, but rounding
 
 
 def _explains(mistaken: NDArray[Any], got: NDArray[Any], right: NDArray[Any], allowed: NDArray[Any] | float) -> bool:
