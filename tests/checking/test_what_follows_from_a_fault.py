@@ -1,5 +1,6 @@
 """A fault is said first and in its own words; what follows from it does not say something else."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def forward(params: Any, x: Array) -> tuple[Array, Any]:
     return x @ params["W"] + params["b"], (own(x), params["W"])
 
 
-def with_db(db: Any) -> Report:
+def with_db(db: Callable[[Array], Array]) -> Report:
     """The report on the layer whose gradient of b is a function of dout."""
 
     def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
@@ -99,7 +100,11 @@ def test_an_error_names_the_line_of_the_author_and_none_of_the_check() -> None:
         Layer(lambda params, x: (2 * x, None), backward), (), X, rng=np.random.default_rng(0)
     ).failures
     assert verdict.note == f"raised LinAlgError: no (backward, line {line})"
-    alone = Layer(lambda params, x: (2 * x, ()), untyped(lambda cache, dout: 2 * dout))
+
+    def dx_alone(cache: Any, dout: Array) -> Any:
+        return 2 * dout
+
+    alone = Layer(lambda params, x: (2 * x, ()), dx_alone)
     report = check_layer(alone, (), X, rng=np.random.default_rng(0))
     (verdict,) = report.failures
     assert verdict.note == "raised TypeError: backward must return (dx, grads) with an array for dx, got f64[5, 3]"

@@ -991,41 +991,39 @@ def test_arguments_that_do_not_fit() -> None:
         as_layer(LINEAR).backward(cache, out.astype(np.float32))
 
 
-@pytest.mark.parametrize(
-    ("layer", "params", "error", "message"),
-    [
-        (
-            lambda: as_layer(LINEAR),
-            lambda W, b: (W, b, b),
-            TypeError,
-            r"Function\(x, weight, bias\) can't be called with",
-        ),
-        (lambda: as_layer(LINEAR), lambda W, b: (W,), TypeError, "a tuple of 1 as params: missing .* 'bias'$"),
-        (lambda: as_layer(lambda x, w: x @ w), lambda W, b: (W, b), TypeError, r"function\(x, w\) .* too many"),
-        (lambda: as_layer(lambda x, *, w: x @ w, x="x"), lambda W, b: {"v": W}, TypeError, "missing .* 'w'$"),
-        (
-            lambda: as_layer(LINEAR, frozen=["wait"]),
-            lambda W, b: (W, b),
-            ValueError,
-            r"frozen names 'wait', .* \[0\], \[1\]",
-        ),
-        (
-            lambda: as_layer(torch.nn.Linear(3, 2)),
-            lambda W, b: {"weight": W.T, "b": b},
-            ValueError,
-            r"parameters weight, bias, got weight, b: make them with parameters\(module\)$",
-        ),
-        (
-            lambda: as_layer(torch.nn.Linear(3, 2)),
-            lambda W, b: {"bias": b, "weight": W.T},
-            ValueError,
-            "has the parameters weight, bias, got bias, weight: make",
-        ),
-        (lambda: as_layer(torch.nn.Linear(3, 2)), lambda W, b: (), ValueError, "weight, bias, got a tuple of 0: make"),
-    ],
-)
+def product(x: Any, w: Any) -> Any:
+    return x @ w
+
+
+def product_by_name(x: Any, *, w: Any) -> Any:
+    return x @ w
+
+
+MISFITS: list[tuple[Callable[[], Layer[Any, Any]], Callable[[Array, Array], Any], type[Exception], str]] = [
+    (lambda: as_layer(LINEAR), lambda W, b: (W, b, b), TypeError, r"Function\(x, weight, bias\) can't be called with"),
+    (lambda: as_layer(LINEAR), lambda W, b: (W,), TypeError, "a tuple of 1 as params: missing .* 'bias'$"),
+    (lambda: as_layer(product), lambda W, b: (W, b), TypeError, r"product\(x, w\) .* too many"),
+    (lambda: as_layer(product_by_name, x="x"), lambda W, b: {"v": W}, TypeError, "missing .* 'w'$"),
+    (lambda: as_layer(LINEAR, frozen=["wait"]), lambda W, b: (W, b), ValueError, r"names 'wait', .* \[0\], \[1\]"),
+    (
+        lambda: as_layer(torch.nn.Linear(3, 2)),
+        lambda W, b: {"weight": W.T, "b": b},
+        ValueError,
+        r"parameters weight, bias, got weight, b: make them with parameters\(module\)$",
+    ),
+    (
+        lambda: as_layer(torch.nn.Linear(3, 2)),
+        lambda W, b: {"bias": b, "weight": W.T},
+        ValueError,
+        "has the parameters weight, bias, got bias, weight: make",
+    ),
+    (lambda: as_layer(torch.nn.Linear(3, 2)), lambda W, b: (), ValueError, "weight, bias, got a tuple of 0: make"),
+]
+
+
+@pytest.mark.parametrize(("layer", "params", "error", "message"), MISFITS)
 def test_a_check_with_parameters_that_are_not_the_functions_is_no_verdict(
-    layer: Callable[[], Any], params: Callable[[Array, Array], Any], error: type[Exception], message: str
+    layer: Callable[[], Layer[Any, Any]], params: Callable[[Array, Array], Any], error: type[Exception], message: str
 ) -> None:
     (W, b), x = data()
     with pytest.raises(error, match=f"^as_layer: .*{message}"):

@@ -100,7 +100,7 @@ class Report:
 
     @property
     def _headline(self) -> str:
-        """How many verdicts do not hold, and the first of them, in a line."""
+        """The first verdict that does not hold, and the number of them, in a line."""
         mark, told = ("WRONG", self.failures) if self.failures else ("cannot tell", self.undecided)
         first = told[0]
         found = "; ".join(_found(first)[::-1])  # the words before the numbers
