@@ -112,7 +112,8 @@ def continue_text(options: argparse.Namespace) -> Ending:
         params, draws = run.params, np.random.default_rng(options.seed)
         text = islice(generate(network, params, prompt[None], draws, options.temperature), SAMPLE)
         sample = "".join(letters[token[0]] for token in text)
-        print(f"{so_far(run)}   {options.prompt + sample!r}", flush=True)
+        held_out = held_out_loss(params, tests[:200])
+        print(f"{so_far(run)}   held out: loss {held_out:.4f}   {options.prompt + sample!r}", flush=True)
     figure = f"loss {held_out_loss(params, tests):.4f} of {LENGTH * len(tests)} unseen characters"
     if len(prompt) > 1:
         return figure, lambda: draw(options.picture, params, prompt[-DRAWN:], letters, 1)
@@ -137,7 +138,7 @@ def draw(path: Path, params: Params, tokens: Labels, signs: Sequence[str], first
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415  # it need not be there
     except ImportError:
-        print("no picture, for want of matplotlib: pip install 'chainrule[examples]'")
+        print("no picture, for want of matplotlib: pip install -e '.[examples]' in the folder above")
         return
     _, (_, (_, blocks, _, _)) = network.forward(params, tokens[None, :-1])
     text = [sign if sign.isprintable() else repr(sign)[1:-1] for sign in (signs[int(token)] for token in tokens)]
@@ -158,12 +159,12 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options of the command line, with the text in the place of its file."""
     parser = with_options(__doc__, "adder.png")
     option = parser.add_argument
-    option("--steps", metavar="N", type=count, default=1000, help="of training (default: %(default)s)")
+    option("--steps", metavar="N", type=count, help="of training (default: 1000; of a text a fortieth of its length)")
     option("--text", metavar="FILE", type=Path, help="learn to continue this text, and not to add")
     option("--prompt", metavar="TEXT", help="what to continue, with --text (default: its first line)")
     option("--temperature", metavar="T", type=float, help="of what is written then (default: 0.5)")
     options = parser.parse_args(arguments)
-    if options.steps < 1:
+    if options.steps is not None and options.steps < 1:
         parser.error("--steps must be positive")
     for name in ("prompt", "temperature"):
         if getattr(options, name) is not None and not options.text:
@@ -174,6 +175,8 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--temperature must not be negative, and not infinite")
     if options.text:
         options.text, options.prompt = text_and_prompt(parser, options)
+    if options.steps is None:  # a text that is seen more often is learned by heart
+        options.steps = min(1000, len(options.text) // 40) if options.text else 1000
     return options
 
 
@@ -181,6 +184,8 @@ def text_and_prompt(parser: argparse.ArgumentParser, options: argparse.Namespace
     """The text of `--text`, and what of it is continued."""
     try:
         text: str = options.text.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        parser.error(f"--text: {options.text} is no text in UTF-8: {error}")
     except (OSError, ValueError) as error:
         parser.error(f"--text: {error}")
     if len(text) < 20 * LENGTH:

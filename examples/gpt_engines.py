@@ -8,6 +8,7 @@
 The model is in `gpt.py`, and knows of none of them. All start from the same parameters and see the same batches: rows
 of digits, each the last digit of the sum of the two before it. The last line says how far the losses are from those of
 the first engine, and what a step takes when its loss is read: the median without the first, in which compilers work.
+On a CPU NumPy and torch have one thread; JAX takes what it gets.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from attrs import frozen
 from gpt import gpt, init
 
 from chainrule import Labels, adamw, clip_by_global_norm, schedules, softmax_cross_entropy, training_step, tree
+from chainrule.demo.extras import one_thread
 
 BLOCKS, DIGITS = 2, 10
 
@@ -81,6 +83,8 @@ def on_torch(options: argparse.Namespace, *, compiles: bool = False) -> Engine:
     torch: Any = import_module("torch")
     if options.device == "gpu" and not torch.cuda.is_available():
         raise RuntimeError("torch sees no GPU")
+    if options.device == "cpu":
+        torch.set_num_threads(1)  # two wait for each other where others work too, and take many times as long
     put = partial(torch.tensor, device="cuda" if options.device == "gpu" else "cpu")
     return Engine(put, put, import_module("chainrule.interop.torch").compiled if compiles else itself)
 
@@ -176,7 +180,7 @@ def main(options: argparse.Namespace) -> None:
         print(f"{step:4}", *(f"{loss:14.8f}" for loss in row))
     first, *others = losses
     off = [f"{name} {np.abs(np.subtract(losses[name], losses[first])).max():.1e}" for name in others]
-    took = ", ".join(f"{name} {time:.3g}" for name, time in times.items())
+    took = ", ".join(f"{name} {time:.1f}" for name, time in times.items())
     beside = (
         f"losses differ from those of {first} by at most {', '.join(off)}" if off else f"{first} was measured alone"
     )
@@ -185,6 +189,7 @@ def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     try:
-        main(read_options())
+        with one_thread():
+            main(read_options())
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -117,6 +117,7 @@ def draw(path: Path, params: Params, x: Array, labels: Labels, logits: Array) ->
     filters.imshow(mosaic(np.moveaxis(W[:, :, 0], -1, 0), 8), cmap="RdBu_r", vmin=-abs(W).max(), vmax=abs(W).max())
     filters.set_title("The filters: red where ink counts, blue where paper does")
     seen = prediction(sequential(convolution(), relu))((params[0][0], ()), x[:1])[0]
+    seen = seen / np.maximum(seen.max(axis=(0, 1)), np.finfo(seen.dtype).tiny)  # each by its own strongest
     maps.imshow(mosaic(np.moveaxis(seen, -1, 0), 8), cmap="gray_r")
     maps.set_title(f"Where each finds its stroke, in a {labels[0]}")
 

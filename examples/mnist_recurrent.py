@@ -72,7 +72,7 @@ def draw(path: Path, x: Array, labels: Labels, p: Array) -> None:
     """Draw images beside what the network takes them for after each row, and how soon it is right."""
     figure: Any = Figure(figsize=(12, 7), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(3, 2))
-    upper.suptitle("What it takes a digit for, row after row: it sees the image from the top")
+    upper.suptitle("What it takes a digit for, row after row from the top: the darker, the surer")
     (height, width), k = x.shape[1:], p.shape[-1]
     wide = -(-width // k)  # pixels for each digit
     for axes, i in zip(upper.subplots(2, 5).ravel(), slow(labels, p), strict=False):
@@ -85,7 +85,13 @@ def draw(path: Path, x: Array, labels: Labels, p: Array) -> None:
         axes.get_xticklabels()[labels[i]].set(color="tab:red", fontweight="bold")
     axes = lower.subplots()
     axes.plot(range(1, height + 1), (p.argmax(axis=-1) == labels[:, None]).mean(axis=0), "o-")
-    axes.set(title="How many it reads rightly", xlabel="rows that it has seen", ylim=(0, 1.02), xlim=(1, height))
+    axes.set(
+        title="How many it reads rightly",
+        xlabel="rows that it has seen",
+        ylabel="accuracy",
+        ylim=(0, 1.02),
+        xlim=(1, height),
+    )
     axes.grid(alpha=0.3)
     write_picture(figure, path)
 

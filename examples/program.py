@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from chainrule import Run, load, record, save, tree
 from chainrule.datasets import Dataset, digits, load_mnist
@@ -31,6 +31,21 @@ FONTS = "DejaVu Sans", "Noto Sans CJK SC", "WenQuanYi Micro Hei", "Microsoft YaH
 
 Ending: TypeAlias = tuple[str, Callable[[], None]]
 """The figure that a program is about, and a function that draws its picture."""
+
+
+@define
+class Clock:
+    """The seconds that the work has taken, with those of before it was broken off, which its file has kept."""
+
+    began: float
+
+    @property
+    def seconds(self) -> float:
+        """All of them."""
+        return time.perf_counter() - self.began
+
+
+CLOCK = Clock(time.perf_counter())
 
 
 @frozen(eq=False)
@@ -86,14 +101,15 @@ def checksum(data: object) -> int:
 
 
 def loaded(path: Path, like: T, other: str) -> T:
-    """The tree in a file; where it does not fit, the error names what may have been another."""
+    """The tree in a file; where it does not fit, the error names what may have been another. The clock goes on."""
     try:
-        return load(path, like)
+        kept, seconds = load(path, (like, 0.0))
     except ValueError as error:
         if "does not fit" not in str(error):
             raise
-        why = str(error).partition(": missing")[0]  # what is missing may be a hundred arrays
-        raise ValueError(f"{path} is of another {other}: {why}") from None
+        raise ValueError(f"{path} is of another {other}: it holds other arrays") from None
+    CLOCK.began -= seconds
+    return kept
 
 
 def agree(path: Path, option: str, theirs: int, ours: int) -> None:
@@ -103,10 +119,10 @@ def agree(path: Path, option: str, theirs: int, ours: int) -> None:
 
 
 def keep(path: Path | None, tree: object) -> None:
-    """Write a tree to the file of `--save`, if there is one."""
+    """Write a tree, and the seconds that it has taken, to the file of `--save`, if there is one."""
     if path:
         with refusals():
-            save(path, tree)
+            save(path, (tree, CLOCK.seconds))
 
 
 def images(folder: Path | None, least: int) -> Dataset:
@@ -130,7 +146,7 @@ def needed(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        refuse(f"{error}: pip install 'chainrule[examples]'")
+        refuse(f"{error}: pip install -e '.[examples]' in the folder above")
 
 
 def with_options(doc: str | None, picture_name: str, seed: int = 0) -> argparse.ArgumentParser:
@@ -138,7 +154,7 @@ def with_options(doc: str | None, picture_name: str, seed: int = 0) -> argparse.
     parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0], allow_abbrev=False)
     option = parser.add_argument
     option("--seed", type=whole, metavar="N", default=seed, help="of all random numbers (default: %(default)s)")
-    option("--save", type=file, metavar="FILE", help="keep the run there, and go on with it if it is there")
+    option("--save", type=file, metavar="FILE", help="keep the run there, as safetensors, and go on with it")
     drawn = "a .png, .svg or .pdf (default: %(default)s)"
     option("--picture", type=picture, metavar="FILE", default=picture_name, help=drawn)
     return parser
@@ -147,7 +163,7 @@ def with_options(doc: str | None, picture_name: str, seed: int = 0) -> argparse.
 def whole(word: str) -> int:
     """An option that is a whole number."""
     if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number, got {word!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, got {word!r}")
     return int(word)
 
 
@@ -219,14 +235,13 @@ def carry_out(work: Callable[[argparse.Namespace], Ending], options: argparse.Na
     reconfigure: Any = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")  # a text may have characters that a terminal has not
-    began = time.perf_counter()
     try:
         with one_thread():
             figure, draw = work(options)
         try:
             draw()
         finally:
-            print(f"{figure}, {time.perf_counter() - began:.0f} s", flush=True)
+            print(f"{figure}, {CLOCK.seconds:.0f} s", flush=True)
     except KeyboardInterrupt:
         if options.save and options.save.exists():
             print(f"broken off: the same command goes on from {options.save}", file=sys.stderr)

@@ -201,14 +201,15 @@ def test_no_sum_is_shown_that_is_asked_for_in_either_order() -> None:
     ("options", "sentence"),
     [
         ("--steps 0", "--steps must be positive"),
-        ("--seed -1", "argument --seed: must be a whole number, got '-1'"),
-        ("--steps many", "argument --steps: must be a whole number, got 'many'"),
+        ("--seed -1", "argument --seed: must be a whole number, 0 or more, got '-1'"),
+        ("--steps many", "argument --steps: must be a whole number, 0 or more, got 'many'"),
         ("--steps 100001", "argument --steps: must be at most 100000, got '100001'"),
         ("--steps 7999", "--steps: there are no more than 98"),
         ("--picture adder.doc", "argument --picture: must end in .png, .svg or .pdf, got 'adder.doc'"),
         ("--picture no/adder.png", "argument --picture: must be a file in a folder that is there, got 'no/adder.png'"),
         ("--text nothing", "--text: [Errno 2] No such file or directory: 'nothing'"),
         ("--text short", "--text: 1280 characters are needed, and there are 15"),
+        ("--text latin", "--text: latin is no text in UTF-8: 'utf-8' codec can't decode byte 0xe9 in position 0"),
         ("--text blank", "--prompt: the text has no line to begin with, so give one"),
         ("--prompt a", "--prompt goes with --text"),
         ("--prompt=", "--prompt goes with --text"),
@@ -221,7 +222,7 @@ def test_no_sum_is_shown_that_is_asked_for_in_either_order() -> None:
         ("--save other --seed 5", "other is of --seed 0, not of 5"),
         ("--save other --steps 5", "other is of --steps 1000, not of 5"),
         ("--save other", "other is of another --text or program: it has learned from other data"),
-        ("--save larger", "larger is of another --text or program: load: larger does not fit like"),
+        ("--save larger", "larger is of another --text or program: it holds other arrays"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(
@@ -230,6 +231,7 @@ def test_bad_options_are_refused_in_a_sentence(
     monkeypatch.chdir(tmp_path)
     Path("short").write_text("a text and a da", "utf-8")
     Path("long").write_text("a text and a da" * 100, "utf-8")
+    Path("latin").write_bytes("é".encode("latin-1") * 2000)
     Path("blank").write_text(" \n" * 1000, "utf-8")
     if "other" in options:
         learned("--save", "other", records=1)
@@ -239,3 +241,12 @@ def test_bad_options_are_refused_in_a_sentence(
         adder.add(adder.read_options(options.split()))
     assert refused.value.code == 2
     assert f"error: {sentence}" in capsys.readouterr().err
+
+
+def test_of_a_short_text_no_more_steps_are_taken_than_a_fortieth_of_its_characters(tmp_path: Path) -> None:
+    steps = {2_000: 50, 39_999: 999, 80_000: 1000}
+    for length, expected in steps.items():
+        (tmp_path / "text").write_text("ab " * (length // 3) + "a" * (length % 3), "utf-8")
+        assert adder.read_options(["--text", str(tmp_path / "text")]).steps == expected
+        assert adder.read_options(["--text", str(tmp_path / "text"), "--steps", "7"]).steps == 7
+    assert adder.read_options([]).steps == 1000

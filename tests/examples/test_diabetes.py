@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule import Array, save, tree
+from chainrule import Array, tree
 from examples.programs import figure, functions, is_picture, refusal
 
 BESIDE = r"beside \d+\.\d+ of a line and \d+\.\d+ of scikit-learn's network"
@@ -55,7 +55,7 @@ def test_an_interval_holds_the_mean_and_is_as_wide_as_it_is_uncertain() -> None:
     ("options", "sentence"),
     [
         (("--splits=1",), "argument --splits: must be 2 or more, got '1'"),
-        (("--splits=x",), "argument --splits: must be a whole number, got 'x'"),
+        (("--splits=x",), "argument --splits: must be a whole number, 0 or more, got 'x'"),
         (("--save=damaged",), "damaged is damaged, or no safetensors file"),
         (("--save=kept", "--splits=2", "--seed=4"), "kept is of --seed 3, not of 4"),
         (("--save=kept", "--splits=5", "--seed=3"), "kept is of another --splits or program: "),
@@ -64,5 +64,5 @@ def test_an_interval_holds_the_mean_and_is_as_wide_as_it_is_uncertain() -> None:
 def test_what_it_cannot_do_is_a_sentence(options: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
     (tmp_path / "damaged").write_bytes(b"not a run")
     diabetes = functions("diabetes")
-    save(tmp_path / "kept", diabetes.Errors(3, np.full((2, 3), np.nan)))
+    diabetes.keep(tmp_path / "kept", diabetes.Errors(3, np.full((2, 3), np.nan)))
     assert sentence in refusal("diabetes", *options, folder=tmp_path)

@@ -19,7 +19,7 @@ def test_each_program_that_make_runs_has_its_last_line(folder: str) -> None:
     page = (ROOT / folder / "examples.md").read_text("utf-8")
     (programs,) = re.findall(r"^EXAMPLES := (.*)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     last = {
-        "adder": r"accuracy [01]\.\d{4} of 10000 unseen sums",
+        "adder": r"accuracy [01]\.\d{4} of 10000 unseen sums|loss \d\.\d{4} of \d+ unseen characters",
         "mnist_convnet": r"accuracy [01]\.\d{4} of (?:10000|359) unseen digits",
         "mnist_recurrent": r"accuracy [01]\.\d{4} of (?:10000|359) unseen digits",
         "diabetes": r"error [\d.]+ beside [\d.]+ of a line and [\d.]+ of scikit-learn's network, on 30 splits",

@@ -56,8 +56,8 @@ def test_images_are_shifted_by_a_pixel_at_most() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--epochs=-1",), "argument --epochs: must be a whole number, got '-1'"),
-        (("--seed=x",), "argument --seed: must be a whole number, got 'x'"),
+        (("--epochs=-1",), "argument --epochs: must be a whole number, 0 or more, got '-1'"),
+        (("--seed=x",), "argument --seed: must be a whole number, 0 or more, got 'x'"),
         (("--picture=none/a.png",), "argument --picture: must be a file in a folder that is there, got 'none/a.png'"),
         (("--data=none",), "none: has no train-images-idx3-ubyte (nor"),
         (("--save=damaged",), "damaged is damaged, or no safetensors file"),

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import program
 import pytest
 from attrs import evolve
@@ -96,8 +97,8 @@ def test_a_mistake_in_training_is_not_taken_for_a_refusal(tmp_path: Path) -> Non
 def test_a_disk_that_is_full_in_training_is_a_sentence(
     example: str, length: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, tree: program.Kept[Any, Any]) -> None:
-        if tree.run.step:
+    def full(path: Path, tree: tuple[program.Kept[Any, Any], float]) -> None:
+        if tree[0].run.step:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(program, "save", full)
@@ -117,7 +118,7 @@ def test_the_rate_is_not_zero_before_the_last_step(example: str) -> None:
 def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
     start("smile", tmp_path / "run")
     found = refusal("mnist_recurrent", "--save=run", folder=tmp_path)
-    assert found.endswith("run is of another --data or program: load: run does not fit like")
+    assert found.endswith("run is of another --data or program: it holds other arrays")
 
 
 @pytest.mark.parametrize("example", [*TRAINED, "diabetes"])
@@ -139,7 +140,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, "safetensors", None)
     assert "pip install 'chainrule[files]'" in refusal(example, "--save=run", folder=tmp_path)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "pip install 'chainrule[examples]'" in refusal(example, "--help", folder=tmp_path)
+    assert "pip install -e '.[examples]'" in refusal(example, "--help", folder=tmp_path)
 
 
 def test_a_picture_has_the_form_of_its_name(tmp_path: Path) -> None:
@@ -202,3 +203,13 @@ def test_a_file_that_we_may_not_write_is_refused_before_training(
 )
 def test_what_is_no_program_says_so(module: str, sentence: str, tmp_path: Path) -> None:
     assert refusal(module, folder=tmp_path) == f"{module}.py: error: {sentence}"
+
+
+def test_the_seconds_before_a_run_was_broken_off_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, clock = tmp_path / "run.safetensors", program.CLOCK
+    monkeypatch.setattr(clock, "began", clock.began - 1000)
+    before = clock.seconds
+    program.keep(kept, np.ones(3))
+    monkeypatch.setattr(clock, "began", clock.began + before)
+    assert np.array_equal(program.loaded(kept, np.zeros(3), "program"), np.ones(3))
+    assert before <= clock.seconds < before + 1000

@@ -45,7 +45,7 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_bits(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--epochs=two",), "argument --epochs: must be a whole number, got 'two'"),
+        (("--epochs=two",), "argument --epochs: must be a whole number, 0 or more, got 'two'"),
         (("--picture=.",), "argument --picture: must be a file in a folder that is there, got '.'"),
         (("--save=damaged",), "damaged is damaged, or no safetensors file"),
     ],
