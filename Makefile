@@ -89,6 +89,14 @@ $(VENV)/examples: $(BIN)/python pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[examples]'
 	touch $@
 
+# With JAX and torch: some gigabytes, without a CPU build of torch.
+example-gpt_engines: $(VENV)/engines
+	$(BIN)/python examples/gpt_engines.py $(OPTIONS)
+
+$(VENV)/engines: $(BIN)/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[examples,jax,torch]'
+	touch $@
+
 $(VENV)/dev: $(BIN)/python pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	touch $(VENV)/demo $@

@@ -145,13 +145,17 @@ def draw(path: Path, params: Params, tokens: Labels, signs: Sequence[str], first
     font = {"fontfamily": families()}
     figure: Any = Figure(figsize=(14, 5), layout="constrained")
     for i, (row, (((_, looks),), _)) in enumerate(zip(figure.subplots(BLOCKS, HEADS), blocks, strict=True), start=1):
-        for axes, weights in zip(row, looks.p[0][0], strict=True):
+        for head, (axes, weights) in enumerate(zip(row, looks.p[0][0], strict=True), start=1):
+            axes.set_title(f"head {head}" * (i == 1))
             axes.imshow(weights[first - 1 :], cmap="Blues", vmin=0, vmax=1, aspect="auto")
             axes.set_xticks(range(len(text) - 1), text[:-1], **font)
             axes.set_yticks(range(len(text) - first), text[first:], **font)
             axes.plot(*dots, "o", color="tab:orange", markersize=4)
         row[0].set_ylabel(f"block {i} writes")
-    figure.supxlabel("and looks at" + " (dots: where it shows whether one is carried)" * any(dots))
+    figure.supxlabel(
+        "and looks at"
+        + " (the last digit of a result comes first; dots: where it shows whether one is carried)" * any(dots)
+    )
     write_picture(figure, path)
 
 
