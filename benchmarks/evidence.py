@@ -87,27 +87,21 @@ def adversaries() -> str:
         counts = (f"{of['cases']:,}", f"{of['seeds']}")
         rows.append([name, of["judged"], *counts, *verdicts, f"{len(of['against their authors'])}"])
     head = ["list", "judged", "cases", "seeds", "right", "WRONG", "cannot tell", "against its author"]
-    surprises = [f"- {each}" for of in lists.values() for each in of["against their authors"]]
-    known = [f"- {name}: {reason}" for name, reason in KNOWN.items()]
+    surprises = [[name, each] for name, of in lists.items() for each in of["against their authors"]]
     reasons = [
-        [name, f"{count}", note]
+        [name, note, f"{count}"]
         for name, of in lists.items()
         if name.startswith("right")
         for note, count in of["cannot tell"].items()
     ]
-    return "\n\n".join(
-        filter(
-            None,
-            (
-                table(head, rows, text=2),
-                "\n".join(surprises),
-                "Judged otherwise than by their authors, at every seed:\n\n" + "\n".join(known),
-                "Of right ones it could not be told, and why:\n\n" + table(["list", "times", "note"], reasons, text=1)
-                if reasons
-                else "",
-            ),
-        )
-    )
+    parts = [table(head, rows, text=2)]
+    if surprises:
+        parts += ["These are against their authors:", table(["list", "verdict"], surprises, text=2)]
+    parts += [f"{len(KNOWN)} mistakes are judged right at every seed, and not counted there:"]
+    parts += [table(["mistake", "why it is right"], [[*each] for each in KNOWN.items()], text=2)]
+    if reasons:
+        parts += ["What could not be told of right ones:", table(["list", "note", "times"], reasons, text=2)]
+    return "\n\n".join(parts)
 
 
 def oracles() -> str:
