@@ -15,6 +15,9 @@ from speed.problem import SIZES
 
 SECTIONS = ("Layers, losses and optimizers", "Whole networks")
 
+TIE = 1.03
+"""Within 3% nobody is slower."""
+
 PAGE = main.PAGE.read_text("utf-8")
 RESULTS: dict[str, Any] = json.loads(main.RESULTS.read_text("utf-8"))
 ELSEWHERE: dict[str, Any] = json.loads(main.ELSEWHERE.read_text("utf-8"))
@@ -79,7 +82,7 @@ def test_every_goal_is_measured() -> None:
                 assert {(name, size) for size in aim} <= beside
 
 
-def test_whoever_misses_a_goal_beside_torch_is_named_with_the_reason() -> None:
+def test_whoever_misses_a_goal_beside_torch_or_is_slower_without_one_is_named_with_the_reason() -> None:
     prose = re.sub(r"<!-- begin: ([\w-]+) -->.*?<!-- end: \1 -->", "", PAGE, flags=re.DOTALL)
     layers, networks = (prose.split(f"\n## {title}\n")[1].split("\n## ")[0] for title in SECTIONS)
     named = {name for head in re.findall(r"\*\*(.+?)\*\*", layers) for name in head.rstrip(".").split(", ")}
@@ -90,7 +93,7 @@ def test_whoever_misses_a_goal_beside_torch_is_named_with_the_reason() -> None:
         for row in RESULTS[workload]
         if row["contender"] == "torch"
         and "ours_to_it" in row
-        and row["ours_to_it"]["median"] > (goals.of_torch(kind, row[kind], row["size"]) or np.inf)
+        and row["ours_to_it"]["median"] > (goals.of_torch(kind, row[kind], row["size"]) or TIE)
     }
     assert missed
     for kind, name in sorted(missed):
