@@ -30,32 +30,6 @@ Dots: TypeAlias = tuple[Sequence[int], Sequence[int]]
 Learned: TypeAlias = Run[Params, State[Params]]
 
 
-def learn(options: argparse.Namespace, params: Params, tokens: Labels, size: int, first: int = 1) -> Iterator[Learned]:
-    """Train on rows of tokens (n, t): each place is to be told from those before it, from place `first` on."""
-    steps = len(tokens) // size
-    optimizer = adamw(schedules.warmup(max(1, steps // 10), schedules.cosine(2e-3, 1e-5, steps)), b2=0.99)
-
-    def runs(start: Learned | None = None) -> Runs[Params, State[Params]]:
-        return train(
-            network, loss, optimizer, params, asked(tokens, first), rng=np.random.default_rng(options.seed),
-            size=size, epochs=1, every=-(-steps // 15), adjust=clip_by_global_norm(1.0), start=start,
-        )  # fmt: skip  # a line for each would take half a page
-
-    return records(options, tokens, runs().start, runs)
-
-
-def so_far(run: Learned) -> str:
-    """The step of a run, and the loss of the steps before, if there are any."""
-    return f"step {run.step:5}   loss {run.loss:6.4f}" if run.step else f"step {0:5}   loss {'-':>6}"
-
-
-def asked(tokens: Labels, first: int) -> tuple[Labels, Weighted[Labels]]:
-    """The tokens that the network reads, and those that it is to say at each place; before `first` nothing counts."""
-    counts = np.full(tokens.shape, fill_value=False)
-    counts[:, first:] = True
-    return tokens[:, :-1], Weighted(tokens[:, 1:], weights=counts[:, 1:])
-
-
 def add(options: argparse.Namespace) -> Ending:
     """Learn to add, and tell how well."""
     rng = np.random.default_rng(options.seed)
@@ -65,6 +39,7 @@ def add(options: argparse.Namespace) -> Ending:
         params, share, text = run.params, *answers(run.params, tests[:500])
         print(f"{so_far(run)}   accuracy {share:.3f}   {text}", flush=True)
     right = np.mean([answers(params, some)[0] for some in np.split(tests, 20)])
+    # For each digit from the second on: the two digits below, and what was written there, say whether one is carried.
     carried = [2, 6, 8, 1, 5, 9, 0, 4, 10], [1, 1, 1, 2, 2, 2, 3, 3, 3]
     asked_for = sums(np.array([457_234]))[0]
     figure = f"accuracy {right:.4f} of {UNSEEN} unseen sums"
@@ -98,6 +73,32 @@ def answers(params: Params, tests: Labels) -> tuple[float, str]:
     results = islice(generate(network, params, tests[:, :RESULT], np.random.default_rng(0)), 4)
     written = np.concatenate([tests[:, :RESULT], *(digit[:, None] for digit in results)], axis=1)
     return float((written == tests).all(axis=1).mean()), "".join(SIGNS[token] for token in written[0])
+
+
+def learn(options: argparse.Namespace, params: Params, tokens: Labels, size: int, first: int = 1) -> Iterator[Learned]:
+    """Train on rows of tokens (n, t): each place is to be told from those before it, from place `first` on."""
+    steps = len(tokens) // size
+    optimizer = adamw(schedules.warmup(max(1, steps // 10), schedules.cosine(2e-3, 1e-5, steps)), b2=0.99)
+
+    def runs(start: Learned | None = None) -> Runs[Params, State[Params]]:
+        return train(
+            network, loss, optimizer, params, asked(tokens, first), rng=np.random.default_rng(options.seed),
+            size=size, epochs=1, every=-(-steps // 15), adjust=clip_by_global_norm(1.0), start=start,
+        )  # fmt: skip  # a line for each would take half a page
+
+    return records(options, tokens, runs().start, runs)
+
+
+def asked(tokens: Labels, first: int) -> tuple[Labels, Weighted[Labels]]:
+    """The tokens that the network reads, and those that it is to say at each place; before `first` nothing counts."""
+    counts = np.full(tokens.shape, fill_value=False)
+    counts[:, first:] = True
+    return tokens[:, :-1], Weighted(tokens[:, 1:], weights=counts[:, 1:])
+
+
+def so_far(run: Learned) -> str:
+    """The step of a run, and the loss of the steps before, if there are any."""
+    return f"step {run.step:5}   loss {run.loss:6.4f}" if run.step else f"step {0:5}   loss {'-':>6}"
 
 
 def continue_text(options: argparse.Namespace) -> Ending:

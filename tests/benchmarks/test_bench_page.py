@@ -5,7 +5,6 @@ import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
-import numpy as np
 import pytest
 
 from speed import goals, machine, main
