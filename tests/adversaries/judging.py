@@ -137,7 +137,7 @@ def main() -> None:
     for group in options.list or LISTS:
         found = judge_all(group, range(options.first_seed, options.first_seed + options.seeds))
         if options.write is not None:
-            known = json.loads(options.write.read_text("utf-8")) if options.write.exists() else {}
+            known: Any = json.loads(options.write.read_text("utf-8")) if options.write.exists() else {}
             options.write.write_text(json.dumps({**known, group: found}, indent=2) + "\n", "utf-8")
 
 

@@ -145,3 +145,16 @@ def test_of_a_dout_of_some_rows_it_is_not_said_that_the_other_rows_are_right(see
     layer, x = Layer(norm, without_the_last_term), np.random.default_rng(seed).standard_normal((5, 6))
     (verdict,) = check_layer(layer, np.ones(6), x, rng=np.random.default_rng(0), only=["any_dout"]).failures
     assert verdict.note in {"for dout mostly of zeros", "for dout of one entry, (4, 5)", "for dout of row 0 alone"}
+
+
+def test_a_sum_over_all_calls_is_called_kept_before_it_hides_dout() -> None:
+    sums = {"W": np.zeros((3, 4))}
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        x, W = cache
+        sums["W"] = sums["W"] + x.T @ dout
+        return dout @ W.T, {"W": sums["W"].copy(), "b": dout.sum(0)}
+
+    first, *_ = check_layer(Layer(forward, backward), PARAMS, X, rng=np.random.default_rng(0)).failures
+    assert (first.law, first.field) == ("process_unchanged", "the first call")
+    assert first.note == "the first call gives other numbers than the next: is something kept?"

@@ -22,7 +22,7 @@ from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.extras import pip_install
 from chainrule.arrays.ownership import read_only
-from chainrule.arrays.types import is_numpy, is_tuple
+from chainrule.arrays.types import is_dict, is_numpy, is_tuple
 from chainrule.interop.arguments import (
     Constant,
     Place,
@@ -98,7 +98,7 @@ class Subject:
         self.constant(params)
         given = natural(params)
         if is_module(self.f):
-            if isinstance(given, dict) and (keys := _dotted(given)) != names:
+            if is_dict(given) and (keys := _dotted(given)) != names:
                 self._refuse(names, ", ".join(keys))
         elif self.is_function:
             check_call(self.f, self.signature, (self._by_position(given, x), {}), params)
@@ -179,7 +179,7 @@ def _dotted(entries: Any, path: str = "") -> list[str]:
     """The names of the arrays in dicts and tuples, as a module names its parameters."""
     if is_tuple(entries):
         entries = {str(i): each for i, each in enumerate(entries)}
-    if not isinstance(entries, dict):
+    if not is_dict(entries):
         return [path.removeprefix(".")]
     return [name for key, each in entries.items() for name in _dotted(each, f"{path}.{key}")]
 

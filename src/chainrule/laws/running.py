@@ -19,7 +19,9 @@ from chainrule.interop.graph import Function, on_one_thread
 from chainrule.laws.law import Law
 from chainrule.laws.of_compositions.networks import NETWORK_LAWS
 from chainrule.laws.of_layers.first_call import KEPT
+from chainrule.laws.of_layers.linearity import ignores_dout
 from chainrule.laws.of_layers.memory import is_of_calls
+from chainrule.laws.of_layers.process import FIRST_CALL
 from chainrule.laws.of_layers.purity import OTHERS
 from chainrule.laws.tables import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, QUICK_FORMS, TRAITS
 from chainrule.laws.trials.copies import writable
@@ -113,7 +115,7 @@ def _is_random(
 ) -> bool:
     """Tell whether each call gives other numbers: laws that ask for the derivative of those would take long."""
     of_repeats = next((name for name in laws if TRAITS[name].of_repeats), "")
-    if not of_repeats or not any(each.wrong and each.field == "the first call" for each in found):
+    if not of_repeats or not any(each.wrong and each.field == FIRST_CALL for each in found):
         return False
     verdicts, _ = _found(of_repeats, laws[of_repeats], subject, arguments, rng)
     return any(each.wrong and each.field == "out" for each in verdicts)
@@ -188,6 +190,8 @@ def _causes_first(verdicts: list[Verdict]) -> list[Verdict]:
     wrong = {each.law for each in verdicts if each.wrong}
     is_used = any(each.wrong and each.note == OTHERS for each in verdicts)
     first = {each.law for each in verdicts if each.wrong and _is_cause(each, dout_is_used=is_used)}
+    if any(each.wrong and TRAITS[each.law].of_process and each.field == FIRST_CALL for each in verdicts):
+        first -= {each.law for each in verdicts if ignores_dout(each)}  # what is kept may hide dout
     then = {each.law for each in verdicts if each.wrong and is_of_calls(each)} - first
     if not (first or then) and not any(map(_as_given, wrong)):
         first = {name for name in wrong if TRAITS[name].cause_if_right}

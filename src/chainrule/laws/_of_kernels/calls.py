@@ -16,6 +16,7 @@ from chainrule.laws._of_kernels.backends import Real, Torch, values
 from chainrule.laws._of_kernels.check import Check, error_text, truth_at, worst_judged
 from chainrule.laws._of_kernels.kernels import Arguments, Names, Results, arrays_of, in_memory
 from chainrule.laws._of_kernels.yardstick import Judged, numbers
+from chainrule.laws.of_layers.process import FIRST_CALL
 from chainrule.laws.trials.process import settings_kept
 from chainrule.laws.trials.wording import plural
 
@@ -36,7 +37,7 @@ def process_unchanged(check: Check) -> Iterator[Verdict]:
     yield from (each for each in verdicts if each.ok or check.deterministic or "state" not in each.field)
     call()
     note = "" if wrong[1:] == wrong[:-1] else "the first call gives other numbers than the next: is something kept?"
-    yield Verdict("process_unchanged", "the first call", ok=not note, note=note)
+    yield Verdict("process_unchanged", FIRST_CALL, ok=not note, note=note)
 
 
 def repeated(check: Check) -> Iterator[Verdict]:

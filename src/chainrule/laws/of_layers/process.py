@@ -11,6 +11,9 @@ from chainrule.laws.of_layers.state import equal
 from chainrule.laws.trials.process import settings_kept
 from chainrule.laws.trials.trial import Checked, Fields, Trial, draw, run_forward
 
+FIRST_CALL = "the first call"
+"""The field of what the first call of a process gives, and no later one."""
+
 
 def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Generator) -> list[Verdict]:
     """A call leaves the process as it was.
@@ -56,7 +59,7 @@ def process_unchanged(layer: Checked[Any, Any], params: Any, x: Any, rng: np.ran
     note = "" if same else "the first call gives other numbers than the next: is something kept?"
     if note and is_drawn(layer, params, x, dout):
         note = DRAWN
-    return [*verdicts, Verdict("process_unchanged", "the first call", same, note)]
+    return [*verdicts, Verdict("process_unchanged", FIRST_CALL, same, note)]
 
 
 __all__ = ["process_unchanged"]

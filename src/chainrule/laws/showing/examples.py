@@ -4,6 +4,7 @@ from attrs import evolve
 
 from chainrule.checking.report import Report
 from chainrule.checking.verdict import Verdict
+from chainrule.laws.of_layers.process import FIRST_CALL
 from chainrule.laws.showing._author import Author
 from chainrule.laws.showing.demonstrated import CheckedLayer, CheckedLoss, demonstrated
 from chainrule.laws.showing.smallest import smallest
@@ -40,4 +41,4 @@ def _with_program(report: Report, subject: CheckedLayer | CheckedLoss, author: A
 
 
 def _of_earlier_calls(verdict: Verdict) -> bool:
-    return verdict.law in OF_EARLIER_CALLS or verdict.field == "the first call"
+    return verdict.law in OF_EARLIER_CALLS or verdict.field == FIRST_CALL

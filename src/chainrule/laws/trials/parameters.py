@@ -99,7 +99,8 @@ def _form(value: Any) -> Any:
     try:
         return [(path, leaf.shape, leaf.dtype) for path, leaf in tree.named_leaves(_turned(value))]
     except TypeError:
-        return type(value)
+        kind: Any = value.__class__
+        return kind
 
 
 def in_its_words(layer: Any, params: Any, report: Report) -> Report:
