@@ -63,9 +63,7 @@ def layer_report(
     given, x = (_of_its_library(layer, f"{check}: {name}", value) for name, value in (("params", given), ("x", x)))
     _expect_arrays(check, OF_AS_LAYER, params=given, x=x)
     _expect_floats(check, given)
-    made = getattr(layer, "forward", None)
-    if isinstance(made, Function) and made.check_call is not None:
-        made.check_call(given, x)
+    _expect_call(layer, given, x)
     if isinstance(layer, Layer):
         _refuse_bfloat16(f"{check}: x", x)
         if x.dtype.kind in "biu":
@@ -217,6 +215,13 @@ def optimizer_report(
     report = Report(verdicts_of("check_optimizer", laws, optimizer, params, grads, rng=rng))
     lines = (steps_shown(verdict, author) for verdict in report.failures)
     return evolve(report, example=next(filter(None, lines), ""))
+
+
+def _expect_call(layer: Any, params: Any, x: Any) -> None:
+    """Refuse parameters that are not those of the function of which a layer is made."""
+    made = layer.forward
+    if isinstance(made, Function) and made.check_call is not None:
+        made.check_call(params, x)
 
 
 def _of_its_library(layer: Any, name: str, value: Any) -> Any:
