@@ -62,6 +62,11 @@ def laws(cases: int) -> str:
     return "\n\n".join([total, verdicts, *(f"    {failure}" for failure in failures[:10])])
 
 
+def as_it_is(text: str) -> str:
+    """Text in which stars are stars, as in `2**70`, and nothing is printed bold."""
+    return text.replace("*", r"\*")
+
+
 def broken() -> str:
     """The report on every subject with a mistake."""
     subjects: list[Broken] = [*AFFINE, *ELEMENTWISE, *LOSSES, *OPTIMIZERS]
@@ -69,7 +74,7 @@ def broken() -> str:
     for subject in sorted(subjects, key=lambda each: (len(each.laws), sorted(each.laws), each.name)):
         failures = report_of(subject).failures
         note = next((verdict.note for verdict in failures if verdict.note), "")
-        rows.append([subject.name, ", ".join(dict.fromkeys(verdict.law for verdict in failures)), note])
+        rows.append([subject.name, ", ".join(dict.fromkeys(verdict.law for verdict in failures)), as_it_is(note)])
     passed = sum(not row[1] for row in rows)
     return (
         f"{len(subjects)} layers, losses and optimizers with a mistake planted in each, of which {passed} passed.\n"
@@ -89,7 +94,7 @@ def adversaries() -> str:
     head = ["list", "judged", "cases", "seeds", "right", "WRONG", "cannot tell", "against its author"]
     surprises = [[name, each] for name, of in lists.items() for each in of["against their authors"]]
     reasons = [
-        [name, note, f"{count}"]
+        [name, as_it_is(note), f"{count}"]
         for name, of in lists.items()
         if name.startswith("right")
         for note, count in of["cannot tell"].items()

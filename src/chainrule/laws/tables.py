@@ -114,7 +114,7 @@ OptimizerLaw: TypeAlias = Callable[[Optimizer[Any, Any], Any, Any, np.random.Gen
 
 OF_OPTIMIZERS: dict[str, Law[OptimizerLaw]] = {
     "step_purity": Law(step_purity),
-    "step_structure": Law(step_structure, of_structure=True, cause=True),
+    "step_structure": Law(step_structure, of_structure=True, cause=True, is_cause=lambda each: each.field == "call"),
     "elementwise": Law(elementwise),
     "follows_gradient": Law(follows_gradient),
     "descends": Law(descends),
