@@ -245,6 +245,21 @@ def test_a_straight_through_estimator_is_right_if_declared_and_wrong_if_not(seed
     assert check_layer(estimator, (), normal(4, 3), rng=rng(seed), only=["derivative"]).failures
 
 
+@pytest.mark.parametrize("seed", [5, 10, 20, 29, 56, 67])
+def test_a_staircase_has_no_slope_far_out_where_steps_go_over_many_stairs(seed: int) -> None:
+    stairs = pointwise(lambda x: np.floor(10 * x) / 10, np.zeros_like)
+    x = np.random.default_rng(0).standard_normal((5, 4))
+    verdicts = laws.other_values(stairs, (), x, rng(seed))
+    assert all(verdict.ok for verdict in verdicts), str(verdicts)
+
+
+def test_what_stands_still_as_given_and_moves_elsewhere_has_a_slope_there() -> None:
+    without = pointwise(lambda x: np.maximum(np.abs(x) - 5, 0), np.zeros_like)
+    assert all(verdict.ok for verdict in laws.derivative(without, (), normal(4, 3), rng()))
+    (verdict,) = laws.other_values(without, (), normal(4, 3), rng())
+    assert not verdict.ok
+
+
 # Numbers that are not finite.
 
 
