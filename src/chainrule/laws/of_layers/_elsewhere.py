@@ -165,8 +165,8 @@ def _stands_still(base: Trial, trial: Trial) -> bool:
 
     So it is with a staircase, as of numbers that are rounded to tenths.
     """
-    slopes = [each.back(np.ones_like(each.out)).get("dx") for each in (base, trial)]
-    if any(slope is None or slope.any() for slope in slopes):
+    results = [each.back(np.ones_like(each.out)) for each in (base, trial)]
+    if any("dx" not in each or any(leaf.any() for leaf in each.values()) for each in results):
         return False
     line = trial.line({"dx": trial.x})
     start = line(0.0)
