@@ -139,7 +139,7 @@ def draw(path: Path, params: Params, tokens: Labels, signs: Sequence[str], first
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415  # it need not be there
     except ImportError:
-        print("no picture, for want of matplotlib: pip install -e '.[examples]' in the folder above")
+        print("no picture, for want of matplotlib: pip install 'chainrule[examples]', or `make examples`")
         return
     _, (_, (_, blocks, _, _)) = network.forward(params, tokens[None, :-1])
     text = [sign if sign.isprintable() else repr(sign)[1:-1] for sign in (signs[int(token)] for token in tokens)]

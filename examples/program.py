@@ -146,7 +146,7 @@ def needed(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        refuse(f"{error}: pip install -e '.[examples]' in the folder above")
+        refuse(f"{error}: pip install 'chainrule[examples]', or `make examples`, which sets it up")
 
 
 def with_options(doc: str | None, picture_name: str, seed: int = 0) -> argparse.ArgumentParser:

@@ -18,8 +18,8 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
 SOURCES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.glob("src/**/*.py"))}
 PAGES = [page for place in ("README*.md", "docs/**/*.md", "docs-zh/**/*.md") for page in sorted(ROOT.glob(place))]
 OF_USERS = [*PAGES, *SOURCES, *ROOT.glob("examples/*.py")]
-CHECKOUT = {"dev", "demo", "examples", "testing"}
-"""All that is installed in the folder of the repository: for the checks, the demo, its programs, and the tutorial."""
+CHECKOUT = {"dev", "demo", "testing"}
+"""All that is installed in the folder of the repository: for the checks, the demo, and the tutorial."""
 SAYS_HOW = {
     ROOT / page for page in ("README.md", "README.zh.md", "docs/tutorial/index.md", "docs-zh/tutorial/index.md")
 }

@@ -19,7 +19,7 @@ def test_each_program_that_make_runs_has_its_last_line(folder: str) -> None:
     page = (ROOT / folder / "examples.md").read_text("utf-8")
     (programs,) = re.findall(r"^EXAMPLES := (.*)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     last = {
-        "adder": r"accuracy [01]\.\d{4} of 10000 unseen sums|loss \d\.\d{4} of \d+ unseen characters",
+        "adder": r"accuracy [01]\.\d{4} of 10000 unseen sums",
         "mnist_convnet": r"accuracy [01]\.\d{4} of (?:10000|359) unseen digits",
         "mnist_recurrent": r"accuracy [01]\.\d{4} of (?:10000|359) unseen digits",
         "diabetes": r"error [\d.]+ beside [\d.]+ of a line and [\d.]+ of scikit-learn's network, on 30 splits",
@@ -29,3 +29,5 @@ def test_each_program_that_make_runs_has_its_last_line(folder: str) -> None:
     rows = re.findall(r"^\| `(\w+)\.py` \|[^|]*\|[^|]*\| ([^|]*) \|", page, re.MULTILINE)
     assert {name for name, _ in rows} == {*last}
     assert [line for name, line in rows if not re.fullmatch(last[name], line)] == []
+    of_text = re.findall(r"^\| `adder\.py --text` \|[^|]*\|[^|]*\| ([^|]*) \|", page, re.MULTILINE)
+    assert [bool(re.fullmatch(r"loss \d\.\d{4} of \d+ unseen characters", line)) for line in of_text] == [True]

@@ -140,7 +140,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, "safetensors", None)
     assert "pip install 'chainrule[files]'" in refusal(example, "--save=run", folder=tmp_path)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "pip install -e '.[examples]'" in refusal(example, "--help", folder=tmp_path)
+    assert "pip install 'chainrule[examples]', or `make examples`" in refusal(example, "--help", folder=tmp_path)
 
 
 def test_a_picture_has_the_form_of_its_name(tmp_path: Path) -> None:

@@ -81,11 +81,12 @@ class Report:
 
         Each has a `state` too, the word that the table has for it: `"ok"`, `"WRONG"` or `"cannot tell"`.
         """
-        kept = [asdict(verdict, filter=lambda attribute, _: attribute.name != "point") for verdict in self.verdicts]
-        states = [MARKS[_state(verdict)] for verdict in self.verdicts]
         rows = [
-            {**{name: _plain(value) for name, value in each.items()}, "state": state}
-            for each, state in zip(kept, states, strict=True)
+            {
+                **asdict(verdict, filter=lambda attribute, _: attribute.name != "point", value_serializer=_plain),
+                "state": MARKS[_state(verdict)],
+            }
+            for verdict in self.verdicts
         ]
         return json.dumps({"ok": self.ok, "verdicts": rows, "example": self.example}, indent=2)
 
@@ -159,7 +160,7 @@ def _found(verdict: Verdict) -> list[str]:
     return lines
 
 
-def _plain(value: object) -> object:
+def _plain(verdict: object, attribute: object, value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -92,7 +92,7 @@ class Subject:
             self._refuse(names, describe(params))
         return names
 
-    def check_call(self, params: Any, x: Any) -> None:
+    def check_params(self, params: Any, x: Any) -> None:
         """Refuse parameters that are not those of f."""
         names = self.names(params)
         self.constant(params)
@@ -397,8 +397,8 @@ def function(subject: Subject) -> Function:
     start = ("import copy", "copied = copy.deepcopy(module).to({dtype})") if is_module(subject.f) else ()
     name = "module" if is_module(subject.f) else name_of_author(subject.f)
     others = () if is_module(subject.f) else tuple(beside(subject.positional, subject.at))
-    run, check = partial(forward, subject), subject.check_call
-    return Function(run, "torch", subject.in_code, start, subject.f, name, others=others, check_call=check)
+    run, check = partial(forward, subject), subject.check_params
+    return Function(run, "torch", subject.in_code, start, subject.f, name, others=others, check_params=check)
 
 
 def forward(subject: Subject, params: Any, x: Any) -> tuple[Any, Graph]:

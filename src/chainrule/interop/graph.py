@@ -48,7 +48,7 @@ class Function:
     `{dtype}` is a dtype. Another function may stand for `value` where its derivative is asked for. It is `traced` if
     the library takes longer by far for what backward needs than for the value, at each call. `others` are the names of
     its arguments by position beside x, where they are known. `reads_beyond` tells whether f asks for an entry beyond
-    the end of an array, where the library gives it another one and does not refuse. `check_call` refuses parameters
+    the end of an array, where the library gives it another one and does not refuse. `check_params` refuses parameters
     that are not those of f, which is then not to blame.
     """
 
@@ -62,7 +62,7 @@ class Function:
     traced: bool = False
     others: tuple[str, ...] = ()
     reads_beyond: Callable[[Any, Any], bool] | None = None
-    check_call: Callable[[Any, Any], None] | None = None
+    check_params: Callable[[Any, Any], None] | None = None
 
     def __call__(self, params: Any, x: Any) -> tuple[Any, Graph]:
         """Call the function and keep what the library has recorded."""

@@ -348,7 +348,7 @@ def _subject(
         traced=not jit,
         others=tuple(beside(positional(f), x)),
         reads_beyond=partial(_reads_beyond, f, call, x),
-        check_call=partial(_check_call, f, x, constant),
+        check_params=partial(_check_params, f, x, constant),
     )
     return forward, Constants(partial(keep, constant)) if frozen else ()
 
@@ -400,7 +400,7 @@ def _forward(
     return give(out), Graph(partial(_pull, params, given, moving, out, pull, give))
 
 
-def _check_call(f: Callable[..., object], at: Place, constant: Constant, params: Any, x: Any) -> None:
+def _check_params(f: Callable[..., object], at: Place, constant: Constant, params: Any, x: Any) -> None:
     constant(params)
     check_call(f, f, arguments(at, params, x), params)
 

@@ -63,7 +63,7 @@ def layer_report(
     given, x = (_of_its_library(layer, f"{check}: {name}", value) for name, value in (("params", given), ("x", x)))
     _expect_arrays(check, OF_AS_LAYER, params=given, x=x)
     _expect_floats(check, given)
-    _expect_call(layer, given, x)
+    _expect_own(layer, given, x)
     if isinstance(layer, Layer):
         _refuse_bfloat16(f"{check}: x", x)
         if x.dtype.kind in "biu":
@@ -217,11 +217,11 @@ def optimizer_report(
     return evolve(report, example=next(filter(None, lines), ""))
 
 
-def _expect_call(layer: Any, params: Any, x: Any) -> None:
+def _expect_own(layer: Any, params: Any, x: Any) -> None:
     """Refuse parameters that are not those of the function of which a layer is made."""
     made = layer.forward
-    if isinstance(made, Function) and made.check_call is not None:
-        made.check_call(params, x)
+    if isinstance(made, Function) and made.check_params is not None:
+        made.check_params(params, x)
 
 
 def _of_its_library(layer: Any, name: str, value: Any) -> Any:

@@ -189,9 +189,9 @@ def _causes_first(verdicts: list[Verdict]) -> list[Verdict]:
         return verdicts
     wrong = {each.law for each in verdicts if each.wrong}
     is_used = any(each.wrong and each.note == OTHERS for each in verdicts)
-    first = {each.law for each in verdicts if each.wrong and _is_cause(each, dout_is_used=is_used)}
-    if any(each.wrong and TRAITS[each.law].of_process and each.field == FIRST_CALL for each in verdicts):
-        first -= {each.law for each in verdicts if ignores_dout(each)}  # what is kept may hide dout
+    is_kept = any(each.wrong and TRAITS[each.law].of_process and each.field == FIRST_CALL for each in verdicts)
+    causes = [each for each in verdicts if each.wrong and _is_cause(each, dout_is_used=is_used)]
+    first = {each.law for each in causes if not (is_kept and ignores_dout(each))}  # what is kept may hide dout
     then = {each.law for each in verdicts if each.wrong and is_of_calls(each)} - first
     if not (first or then) and not any(map(_as_given, wrong)):
         first = {name for name in wrong if TRAITS[name].cause_if_right}

@@ -6,14 +6,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from chainrule import tree
-from chainrule.arrays.arguments import describe
-from chainrule.arrays.types import is_any_tuple, is_dict, is_list, is_numpy
+from chainrule.arrays.arguments import two
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_optimizers._cases import grows, other_arguments, other_shapes
 from chainrule.laws.of_optimizers._impurities import impurities, of_a_run
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.trials.copies import in_dtype, writable
-from chainrule.laws.trials.parameters import new_and_state
+from chainrule.laws.trials.forms import form_of, refuse_swapped
 from chainrule.laws.trials.process import settings_kept
 from chainrule.laws.trials.wording import wrote_to_read_only
 from chainrule.optimizer import Optimizer
@@ -86,12 +85,13 @@ def _lost(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> dict[str, 
 
 def _reformed(optimizer: Optimizer[Any, Any], params: Any, grads: Any) -> dict[str, str]:
     at, state = params, optimizer.init(params)
-    before = {"params": _form(at), "state": _form(state)}
+    before = {"params": form_of(at), "state": form_of(state)}
     notes: dict[str, str] = {}
     for step in range(STEPS):
-        at, state = new_and_state(optimizer.step(state, at, grads), at, state)
+        at, state = two(optimizer.step(state, at, grads), "step", "(params, state)")
         when = f", at step {step + 1}" if step else ""
-        after = {"params": _form(at), "state": _form(state)}
+        after = {"params": form_of(at), "state": form_of(state)}
+        refuse_swapped(before, after)
         notes = {
             name: f"was {before[name]}, became {form}{when}" for name, form in after.items() if form != before[name]
         }
@@ -157,22 +157,3 @@ def step_purity(optimizer: Optimizer[P, S], params: P, grads: P, rng: np.random.
             for name in ("arguments", "repetition", "ownership")
         ),
     ]
-
-
-def _form(value: Any) -> str:
-    if is_numpy(value) or hasattr(value, "dtype"):
-        return describe(value)
-    if is_dict(value):
-        return "{" + ", ".join(f"{key}: {_form(each)}" for key, each in value.items()) + "}"
-    if is_list(value) or is_any_tuple(value):
-        return f"{_kind(value)}({', '.join(map(_form, value))})"
-    kind: Any = value.__class__
-    fields = getattr(kind, "__attrs_attrs__", None)
-    if fields is not None:
-        named = [each.name for each in fields if not each.name.startswith("_")]
-        return f"{_kind(value)}({', '.join(f'{name}={_form(getattr(value, name))}' for name in named)})"
-    return _kind(value)
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__

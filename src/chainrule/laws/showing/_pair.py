@@ -10,6 +10,9 @@ from chainrule.interop.in_code import path_in_code, value_in_code
 from chainrule.laws.showing._arrays_in_code import drawing, numbered, numbers_in_code
 from chainrule.laws.showing._author import Author, Shown
 
+BACKWARD = "dx, grads = backward(cache, dout)"
+"""The line of a layer's backward."""
+
 
 class Pair:
     """A layer's pair of functions of NumPy's arrays."""
@@ -108,7 +111,7 @@ class Pair:
     def results(self) -> Iterator[str]:
         yield f"out, cache = {self.call()}"
         if self.leaf is not None:
-            yield "dx, grads = backward(cache, dout)"
+            yield BACKWARD
 
     @property
     def field(self) -> str:

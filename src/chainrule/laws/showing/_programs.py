@@ -17,7 +17,7 @@ from chainrule.interop.in_code import reached
 from chainrule.laws.of_layers.layouts import MATRIX
 from chainrule.laws.of_layers.memory import clear
 from chainrule.laws.of_layers.rows import ROWS
-from chainrule.laws.showing._pair import Pair
+from chainrule.laws.showing._pair import BACKWARD, Pair
 from chainrule.laws.showing.program import Program, nearly
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.settings import SETTINGS
@@ -100,8 +100,8 @@ def of_structure(code: Pair, field: str) -> Iterator[Program]:
     yield Program((), f"type({code.call()}).__name__", "'tuple'")
     for path in ("out", *_cached(code)):
         yield Program((forward,), f"{path}.dtype.name", f"{argument}.dtype.name")
-    pairs = [line.removeprefix("dx, grads = ") for line in back if line.startswith("dx, grads = ")]
-    yield from (Program((forward,), f"type({call}).__name__", "'tuple'") for call in pairs)
+    if back == [BACKWARD]:
+        yield Program((forward,), f"type({BACKWARD.removeprefix('dx, grads = ')}).__name__", "'tuple'")
     found = [(back, code.field)]
     if code.of_params:
         found.append(([ALONE], code.gradient("alone")))

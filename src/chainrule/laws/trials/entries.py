@@ -51,16 +51,22 @@ def located(law: str, part: Part, direction: Array, words: str) -> Verdict:
         worst = int(np.nanargmax(ratios))
         alone = part.alone(np.unravel_index(worst, got.shape), float(direction.flat[worst]))
         if got.size == 1 or support.size == 1 or part.adds_up(alone, direction - alone):
-            rows = len(np.atleast_1d(part.trial.out))
             pattern = (
-                hint(got, expected, rows, allowed=allowed_by(got, expected, ratios))
-                or (where_beyond(np.nan_to_num(ratios)) if got[~(ratios > 1)].any() else "")  # 0s say nothing
+                _of_all(part, expected, ratios)
                 if support.size == got.size
                 else (around(part, worst) or "it is wrong here" if np.isfinite(got).all() else NOT_FINITE)
             )
             pattern = only_at_kinks(part, ratios) or pattern
             return wrong_at(law, part, expected, worst, joined(words, pattern))
     return Verdict(law, part.name, ok=False, undecided=True, note=joined(words, note))
+
+
+def _of_all(part: Part, expected: Array, ratios: Array) -> str:
+    """The pattern of entries that are all known. Beside zeros, where a dout is 0, no place is that of the fault."""
+    rows = len(np.atleast_1d(part.trial.out))
+    words = hint(part.got, expected, rows, allowed=allowed_by(part.got, expected, ratios))
+    others = part.got[~(ratios > 1)]
+    return words or (where_beyond(np.nan_to_num(ratios)) if others.any() else "")
 
 
 def around(part: Part, worst: int) -> str:

@@ -28,6 +28,9 @@ OF_ZERO = 1e-13
 OTHERS, TO_MORE = 4, 1e-8
 """The entries that have to be right, and the part of them, where the others agree to the digits of float32."""
 
+UNSURE = 0.5
+"""The share of itself by which a factor may be off from which on it is none: what is left is rounding."""
+
 EXPLAINED, SURE = 0.1, 8.0
 """The share of an error that a mistake which explains it may leave; and of how many of its own errors a factor is sure.
 """
@@ -103,7 +106,7 @@ def _of_multiple(got: NDArray[Any], right: NDArray[Any], rows: int, allowed: NDA
     if abs(factor - 1) <= 2.0**-24 or not _explains(factor * right, got, right, rounding):
         return ""
     unsure = _unsure(factor, got[known], right[known])
-    return _of_factor(factor, rows, unsure) if unsure < 0.5 else ""  # else it is no multiple, but rounding
+    return _of_factor(factor, rows, unsure) if unsure < UNSURE else ""
 
 
 def _explains(mistaken: NDArray[Any], got: NDArray[Any], right: NDArray[Any], allowed: NDArray[Any] | float) -> bool:

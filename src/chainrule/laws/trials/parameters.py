@@ -8,14 +8,14 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from chainrule import tree
-from chainrule.arrays.arguments import describe
+from chainrule.arrays.arguments import describe, two
 from chainrule.arrays.records import record, unchecked
 from chainrule.arrays.types import is_any_tuple, is_dict, is_list
 from chainrule.checking.report import Report
 from chainrule.encoder import Encoder
 from chainrule.interop import graph
 from chainrule.interop.parameters import as_names, named, names_of_fields, natural
+from chainrule.laws.trials.forms import form_of, refuse_swapped
 from chainrule.layer import Layer
 
 
@@ -78,29 +78,14 @@ class _InTrees:
         return _checked(self.state, self.optimizer.init(_like(self.params, params)), "the state")
 
     def step(self, state: Any, params: Any, grads: Any) -> Any:
-        before = _like(self.state, state)
         given = (_like(self.params, each) for each in (params, grads))
-        new, after = new_and_state(self.optimizer.step(before, *given), self.params, before)
-        return _checked(self.params, new, "new params"), _checked(self.state, after, "the state")
-
-
-def new_and_state(returned: Any, params: Any, state: Any) -> tuple[Any, Any]:
-    """The parameters and the state that step returned; a TypeError if it was anything else, as both swapped."""
-    if not (is_any_tuple(returned) or is_list(returned)) or len(returned) != 2:
-        raise TypeError(f"step must return (params, state), got {describe(returned)}")
-    new, after = returned
-    if _form(new) == _form(state) != _form(params) == _form(after):
-        raise TypeError("step must return (params, state), got (state, params)")
-    return new, after
-
-
-def _form(value: Any) -> Any:
-    """The names, shapes and dtypes of the arrays in a tree; the class of what is none."""
-    try:
-        return [(path, leaf.shape, leaf.dtype) for path, leaf in tree.named_leaves(_turned(value))]
-    except TypeError:
-        kind: Any = value.__class__
-        return kind
+        new, after = two(self.optimizer.step(_like(self.state, state), *given), "step", "(params, state)")
+        try:
+            return _checked(self.params, new, "new params"), _checked(self.state, after, "the state")
+        except TypeError:
+            before = {"params": form_of(self.params), "state": form_of(self.state)}
+            refuse_swapped(before, {"params": form_of(new), "state": form_of(after)})
+            raise
 
 
 def in_its_words(layer: Any, params: Any, report: Report) -> Report:

@@ -21,7 +21,7 @@ PACKAGE = str(Path(__file__).parents[2]) + os.sep
 CHECKED = {"layers", "losses", "optimizers"}
 """The rooms in it whose code is checked."""
 
-OF_LIBRARIES = re.compile(r"[/\\]site-packages[/\\](numpy|torch|jax|jaxlib|scipy|functorch)[/\\]")
+OF_LIBRARIES = re.compile(r"[/\\](?:site|dist)-packages[/\\](?:numpy|torch|jax|jaxlib|scipy|functorch)[/\\]")
 """Files of libraries whose lines tell less than the one that called them."""
 
 
