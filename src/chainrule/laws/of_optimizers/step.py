@@ -12,7 +12,7 @@ from chainrule.laws.of_optimizers._cases import grows, other_arguments, other_sh
 from chainrule.laws.of_optimizers._impurities import impurities, of_a_run
 from chainrule.laws.of_optimizers._pace import STEPS
 from chainrule.laws.trials.copies import in_dtype, writable
-from chainrule.laws.trials.forms import form_of, refuse_swapped
+from chainrule.laws.trials.parameters import form_of, refuse_swapped
 from chainrule.laws.trials.process import settings_kept
 from chainrule.laws.trials.wording import wrote_to_read_only
 from chainrule.optimizer import Optimizer
