@@ -390,7 +390,7 @@ def saturated(rng: np.random.Generator) -> Built:
 
 
 def in_float16(p: Any, x: Any) -> tuple[Any, Any]:
-    """Where float16 is given, it is computed in float32."""
+    """It computes in float32 what is given in float16."""
     return (x.astype(np.promote_types(x.dtype, np.float32)) * p.astype(np.promote_types(p.dtype, np.float32))).astype(
         x.dtype
     ), own((p, x))

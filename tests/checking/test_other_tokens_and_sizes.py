@@ -142,6 +142,11 @@ def copied_but(wrong: Callable[[Array], Any]) -> Layer[Any, Any]:
     return Layer(lambda p, x: (x.copy(), ()), backward)
 
 
+def all_cancels(d: Array) -> Any:
+    """All of a dout that adds up to 0 to the last digit: an early return for zeros that asks for their sum."""
+    return np.full(d.shape, d.sum() == 0)
+
+
 def sums_to_0(d: Array) -> Any:
     cancels = float(np.abs(d.sum(-1)).max(initial=0)) < 1e-9 * float(np.abs(d).max(initial=0))
     last = np.zeros(d.shape, bool)
@@ -191,6 +196,7 @@ WRONG = {
         gated(np.abs), "other_values", "for parameters of both signs where all were 0: ", X, np.zeros(5)
     ),
     "rows that sum to 0": Planted(copied_but(sums_to_0), "any_dout", "for dout of rows that sum to 0: "),
+    "a sum of 0": Planted(copied_but(all_cancels), "any_dout", "for dout of columns that sum to 0: "),
     "tiny douts": Planted(copied_but(lambda d: np.abs(d) < 1e-100), "any_dout", "for dout of 1e-110: "),
 }
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from chainrule import (
+    Affine,
     Array,
     Encoder,
     Labels,
     Layer,
     Report,
     Unit,
+    affine,
     check_layer,
     check_network,
     check_optimizer,
@@ -22,6 +24,7 @@ from chainrule import (
     own,
     read_only,
     relu,
+    sequential,
     tree,
 )
 from chainrule.laws.trials.parameters import as_trees
@@ -345,6 +348,23 @@ def test_a_network_may_have_parameters_in_a_dictionary() -> None:
     report = check_network(Layer(forward, backward), mean_squared_error, params, x, targets, rng=rng)
     assert report.ok, str(report)
     assert "network_gradient" in {verdict.law for verdict in report.verdicts}
+
+
+@pytest.mark.parametrize(("factor", "right"), [(1.0, True), (1.5, False), (1 + 1e-5, False)])
+def test_a_part_may_give_its_results_the_dtype_of_x(factor: float, right: bool) -> None:
+    def forward(w: Array, x: Array) -> tuple[Array, Any]:
+        return (x * w).astype(x.dtype), own((x, w))
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        x, w = cache
+        return (dout * w).astype(dout.dtype), (factor * (dout * x).sum(axis=0)).astype(dout.dtype)
+
+    rng = np.random.default_rng(0)
+    params = (Affine(W=rng.standard_normal((4, 4)), b=rng.standard_normal(4)), rng.standard_normal(4))
+    x, targets = rng.standard_normal((2, 6, 4))
+    network = sequential(affine, Layer(forward, backward))
+    report = check_network(network, mean_squared_error, params, x, targets, rng=rng, only=["network_gradient"])
+    assert [each.field for each in report.failures] == ([] if right else ["grads[1]"]), str(report)
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.bool_])

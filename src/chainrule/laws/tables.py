@@ -136,8 +136,5 @@ TRAITS: Mapping[str, Law[Any]] = MappingProxyType(
 )
 """The traits of every law, by its name."""
 
-ELSEWHERE = tuple(name for name, law in TRAITS.items() if law.elsewhere)
-"""Those that a quick check leaves out."""
-
 QUICK_FORMS: dict[str, LayerLaw] = {name: law.quick for name, law in OF_LAYERS.items() if law.quick is not None}
 """Those that a quick check runs in another way."""

@@ -50,12 +50,11 @@ def analytic(trial: Trial, rng: np.random.Generator) -> bool:
 
 
 def _agrees(trial: Trial, rng: np.random.Generator, *, own: bool) -> bool:
-    signs = {name: rng.choice([-1.0, 1.0], leaf.shape) for name, leaf in trial.arguments.items()}
-    directions = {name: sizes_of(leaf, own=own) * signs[name] for name, leaf in trial.arguments.items()}
-    weights = rng.standard_normal((3, trial.out.size))
     start = trial.arguments
+    directions = {name: sizes_of(leaf, own=own) * rng.choice([-1.0, 1.0], leaf.shape) for name, leaf in start.items()}
+    weights = rng.standard_normal((3, trial.out.size))
     try:
-        with _nothing_said():
+        with nothing_said():
             moved = {name: _lifted(leaf, directions[name]) for name, leaf in start.items()}
             params, x = trial.with_arguments(moved)
             value = np.asarray(value_of(trial.layer, params, writable(x)))
@@ -63,11 +62,11 @@ def _agrees(trial: Trial, rng: np.random.Generator, *, own: bool) -> bool:
         return False
     if not np.iscomplexobj(value) or value.size != trial.out.size:
         return False
-    exact = weights @ (np.imag(value).reshape(-1) / STEP)
+    slope = np.imag(value).reshape(-1) / STEP
     found = slopes(trial.line(directions), weights, FIRST if trial.noise < NOISY else FIRST_IN_NOISE, trial.noise)
-    size = np.abs(weights) @ np.abs(np.imag(value).reshape(-1) / STEP)
+    size = np.abs(weights) @ np.abs(slope)
     told = SAFE * found.error <= TOLD * size  # differences that are off by as much agree with anything
-    return bool(np.all(told & (found.miss(exact) <= SAFE * found.error + 1e-12 * size)))
+    return bool(np.all(told & (found.miss(weights @ slope) <= SAFE * found.error + 1e-12 * size)))
 
 
 def by_complex_directions(part: Part, rng: np.random.Generator) -> tuple[Array, Array] | None:
@@ -167,7 +166,7 @@ def _complex_steps(trial: Trial, name: str, dout: Array) -> Callable[..., NDArra
     def stepped(which: NDArray[Any], seed: int = 0, way: float = 0.0) -> NDArray[Any]:
         at: Any = tree.map(partial(_beside, np.random.default_rng(seed), way), start) if way else start
         place = names.index(name)
-        with _nothing_said():
+        with nothing_said():
             if together:
                 return _in_all_rows(trial.layer, tree.map(lift, at[0]), at[1], dout, which)
             return derivatives(black_box(product, at)[place], tree.leaves(at)[place], which, "complex")
@@ -186,7 +185,7 @@ def _rows_are_apart(trial: Trial) -> bool:
         return False
     params: Any = tree.map(lift, trial.params)
     direction: Array = np.random.default_rng(rows).standard_normal(x.shape)
-    with _nothing_said():
+    with nothing_said():
         for digit in range((rows - 1).bit_length()):
             has_it: NDArray[np.bool_] = np.arange(rows) >> digit & 1 == 1
             for moves in (has_it, ~has_it):
@@ -216,7 +215,7 @@ def _along(part: Part, direction: Array) -> float:
     trial, name = part.trial, part.name
     moved = {each: _lifted(leaf, direction) if each == name else lift(leaf) for each, leaf in trial.arguments.items()}
     params, x = trial.with_arguments(moved)
-    with _nothing_said():
+    with nothing_said():
         out: Any = value_of(trial.layer, params, x)
         imaginary: Array = out.imag
         return float(np.sum(imaginary * part.dout)) / STEP
@@ -233,7 +232,7 @@ def _lifted(leaf: Array, direction: Array) -> Array:
 
 
 @contextmanager
-def _nothing_said() -> Generator[None]:
+def nothing_said() -> Generator[None]:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

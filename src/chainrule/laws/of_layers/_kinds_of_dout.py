@@ -1,9 +1,7 @@
 """The kinds of `dout` that laws ask about, some drawn for an output and some made of a usual one.
 
-Each law has its own choice of them. `any_dout` and the law of kernels compare with the derivative, as far as it can be
-told for large, small and sparse ones. `other_calls` goes through every dtype, of which float16 has no huge numbers, and
-tells faults of memory from others by few kinds. `grads_without_dx` compares two results to the last digits, for which
-any numbers will do, also those that are not finite.
+Each law has its own choice of them: those of `other_calls` are within the range of float16, and for `grads_without_dx`,
+which compares two results, any numbers will do.
 """
 
 from collections.abc import Callable
@@ -78,7 +76,7 @@ def _mostly_zeros(dout: Array) -> Array:
     return np.where(np.arange(dout.size).reshape(dout.shape) % 10 == 1, dout, np.zeros_like(dout))
 
 
-def _balanced(dout: Array) -> Array:
+def balanced(dout: Array) -> Array:
     """Rows that sum to 0, exactly: of whole numbers, the last balances the others."""
     if not dout.ndim:
         return dout
@@ -111,7 +109,7 @@ OF_CALLS: dict[str, Kind] = {
     "of zeros": np.zeros_like,
     "of ones": ONES,
     "mostly of zeros": _mostly_zeros,
-    "with rows that sum to 0": _balanced,
+    "with rows that sum to 0": balanced,
     "of one entry": _last_alone,
     "of negative numbers": _negative,
     "that is large": _LARGE,

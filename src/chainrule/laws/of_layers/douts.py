@@ -8,7 +8,7 @@ from attrs import evolve
 from chainrule.arrays.types import Array
 from chainrule.checking.verdict import Verdict
 from chainrule.laws.of_layers._elsewhere import IN_FLOAT16
-from chainrule.laws.of_layers._kinds_of_dout import douts
+from chainrule.laws.of_layers._kinds_of_dout import balanced, douts
 from chainrule.laws.trials.directions import Asked, by_directions
 from chainrule.laws.trials.sizes import sizes_of
 from chainrule.laws.trials.trial import COARSE, Checked, Fields, Trial, draw, measured
@@ -46,11 +46,9 @@ def any_dout(layer: Checked[Any, Any], params: Any, x: Any, rng: np.random.Gener
     trial = measured(Trial.in_float64(layer, params, x), rng)
     named = douts(trial.out, rng)
     if trial.out.ndim and trial.out.shape[-1] > 1:
-        usual = draw(trial.out, rng)
-        named["of rows that sum to 0"] = usual - usual.mean(axis=-1, keepdims=True)
+        named["of rows that sum to 0"] = balanced(draw(trial.out, rng))
     if trial.out.ndim and len(trial.out) > 1:
-        usual = draw(trial.out, rng)
-        named["of columns that sum to 0"] = usual - usual.mean(axis=0)
+        named["of columns that sum to 0"] = balanced(draw(trial.out, rng).T).T
     named["of minus ones"] = -np.ones_like(trial.out)
     if trial.noise < COARSE:
         named["of 1e-110"] = 1e-110 * draw(trial.out, rng)
