@@ -16,10 +16,9 @@ from chainrule.laws.of_layers._made import UNITS
 from chainrule.laws.of_layers.calls import in_other_calls
 from chainrule.laws.of_layers.dtypes import precision
 from chainrule.laws.of_losses._as_layer import as_layer, number_of_rows, renamed, with_rows
-from chainrule.laws.of_losses._cases import other_sizes, other_targets
+from chainrule.laws.of_losses._cases import OtherArguments, other_sizes, other_targets
 from chainrule.laws.trials.copies import in_float64
 from chainrule.laws.trials.part import Part
-from chainrule.laws.trials.sizes import sizes_of
 from chainrule.laws.trials.trial import Fields, Trial, measured
 from chainrule.loss import Loss
 
@@ -66,11 +65,7 @@ def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
         loss.forward(in_float64(out), in_float64(rounded))
     except Exception:  # as of shares, whose sum is then not 1
         rounded = targets
-    base = measured(Trial.in_float64(as_layer(loss, rounded), (), out), rng)
-    # Near its least value a loss may be all that is left of larger numbers.
-    around = max(abs(float(each.out)) for each in (base, base.beside({"dx": base.x + sizes_of(base.x)})))
-    verdicts = [Verdict(each.law, each.field, ok=True) if _is_left(each, around) else each for each in verdicts]
-    verdicts += _elsewhere(loss, base, around, out, rounded, rng)
+    verdicts += _elsewhere(loss, out, rounded, rng)
     layer = as_layer(loss, rounded, rows=number_of_rows(out))
     if not any(each.wrong for each in verdicts):
         found = in_other_calls(layer, (), out, rng, of_loss=True)
@@ -78,19 +73,12 @@ def loss_precision(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Gene
     return renamed("loss_precision", one_each(verdicts))
 
 
-def _is_left(verdict: Verdict, around: float, dtype: Any = np.float32) -> bool:
-    """Tell whether a loss is off by no more than the rounding of those around it."""
-    least = _units_of(dtype) * float(np.finfo(dtype).eps) * around
-    return verdict.wrong and verdict.field == "out" and abs(verdict.got - verdict.expected) < least
-
-
-def _elsewhere(
-    loss: Loss[T, C], base: Trial, around: float, out: Array, targets: T, rng: np.random.Generator
-) -> Iterator[Verdict]:
+def _elsewhere(loss: Loss[T, C], out: Array, targets: T, rng: np.random.Generator) -> Iterator[Verdict]:
     """The wrong verdicts for other sizes and targets: all in float32, and in float16 that of many rows and as given."""
+    base = measured(Trial.in_float64(as_layer(loss, targets), (), out), rng)
     usual = base.results(np.ones_like(base.out))
-    others = *other_sizes(out, targets, rng), *other_targets(out, targets, rng)
-    for words, given, wanted in (("", out, targets), *others):
+    as_given: OtherArguments = ("", out, targets)
+    for words, given, wanted in (as_given, *other_sizes(out, targets, rng), *other_targets(out, targets, rng)):
         if given.size > MOST_IN_FLOAT32:
             continue
         layer = as_layer(loss, wanted)
@@ -101,7 +89,9 @@ def _elsewhere(
                 found = judged(base.noise)
                 if found:  # it may have more noise here
                     found = judged(measured(Trial.in_float64(layer, (), given), rng).noise)
-                yield from (each for each in found if not _is_left(each, around, dtype))
+                # Near its least value a loss may be all that is left of larger numbers.
+                least = _units_of(given.astype(dtype)) * float(np.finfo(dtype).eps) * abs(float(base.out))
+                yield from (each for each in found if each.field != "out" or not abs(each.got - each.expected) < least)
 
 
 def _beside_float64(
@@ -110,14 +100,14 @@ def _beside_float64(
     """The wrong verdicts on the results in a dtype, beside those in float64, in which the loss has that noise."""
     trial = Trial.of(layer, (), out)
     both = BesideFloat64.of(trial, np.ones_like(trial.out), rng, noise)
-    units = _units_of(out.dtype)
+    units = _units_of(out)
     at = f"in {out.dtype.name}{words and f', {words}'}"
     judged = both.verdicts(rng, at, Allowance(may_overflow=True, units=units, largest=floors(usual, units)))
     return [each for each in judged if each.wrong]
 
 
-def _units_of(dtype: Any) -> float:
-    return UNITS[4] if dtype == np.float32 else UNITS_OF_FLOAT16
+def _units_of(out: Array) -> float:
+    return UNITS[4] if out.dtype == np.float32 else UNITS_OF_FLOAT16
 
 
 def _with_its_targets(verdict: Verdict) -> Verdict:
