@@ -199,6 +199,46 @@ def test_a_row_of_zeros_is_tried() -> None:
     assert all("NaN or infinite" in verdict.note for verdict in found)
 
 
+ZEROS = "for x with zeros and equal numbers: "
+
+
+@pytest.mark.parametrize(
+    ("name", "forward", "backward", "fields"),
+    [
+        ("sigmoid", lambda torch, x, y: y * (x != 0), lambda torch, d, y, x: d * y * (1 - y), {"out", "dx"}),
+        ("tanh", lambda torch, x, y: y, lambda torch, d, y, x: d * (1 - y * y) * (x != 0), {"dx"}),
+        ("abs", lambda torch, x, y: y, lambda torch, d, y, x: d * torch.where(x == 0, 2.0, x.sign()), {"dx"}),
+    ],
+    ids=["value", "slope", "slope beyond both sides of a kink"],
+)
+def test_what_is_wrong_at_zeros_alone_is_found(
+    name: str, forward: Callable[..., Any], backward: Callable[..., Any], fields: set[str]
+) -> None:
+    torch: Any = import_module("torch")
+    formula = getattr(torch, name)
+    f = torch_function(lambda x: forward(torch, x, formula(x)), lambda d, y, x: backward(torch, d, y, x))
+    report = checked(f, formula, tensor(8, 9))
+    assert failures(report) == {("extremes", field) for field in fields}
+    assert all(found.note.startswith(ZEROS) for found in report.failures)
+
+
+def test_what_is_wrong_for_equal_rows_alone_is_found() -> None:
+    torch: Any = import_module("torch")
+
+    def formula(x: Any) -> Any:
+        return torch.nn.functional.layer_norm(x, x.shape[-1:])
+
+    def backward(dout: Any, out: Any, x: Any) -> Any:
+        with torch.enable_grad():
+            again = x.detach().requires_grad_()
+            (dx,) = torch.autograd.grad(formula(again), again, dout)
+        return dx * (x.std(-1, keepdim=True) > 0)
+
+    (found,) = checked(torch_function(formula, backward), formula, tensor(8, 9)).failures
+    assert (found.law, found.field) == ("extremes", "dx")
+    assert found.note.startswith(ZEROS)
+
+
 def test_a_slope_at_equal_numbers_may_be_another_one() -> None:
     torch: Any = import_module("torch")
 

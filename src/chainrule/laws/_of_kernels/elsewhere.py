@@ -13,6 +13,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.backends import Backend, Real, is_float, values
 from chainrule.laws._of_kernels.check import Check, rounded, truth_at, worst_judged
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, in_memory, lifted
+from chainrule.laws._of_kernels.kinks import is_beyond, is_smooth
 from chainrule.laws._of_kernels.yardstick import Judged, Truth, cancels, errors_of, numbers
 from chainrule.laws.of_layers.layouts import MATRIX
 from chainrule.laws.trials.wording import plural
@@ -194,11 +195,13 @@ def _not_cancelled(known: Truth) -> Truth:
 
 
 def extremes(check: Check) -> Iterator[Verdict]:
-    """Zeros and equal numbers give no NaN where the formula gives none; numbers far out give nothing wild."""
+    """Zeros and equal numbers give what the formula gives, and no NaN; numbers far out give nothing wild."""
     x = values(check.args[0])
     if not x.ndim or not x.size or not np.isfinite(x).all():
         return
-    found = _finite(check, _with_zeros(x), "for x with zeros and equal numbers")
+    words = "for x with zeros and equal numbers"
+    found = _finite(check, _with_zeros(x), words)
+    found += _but_at_kinks(check, _at(check, _with_zeros(x)), words)
     if check.has_backward:
         far = _at(check, _far_out(x))
         known = truth_at(check, far)
@@ -208,6 +211,24 @@ def extremes(check: Check) -> Iterator[Verdict]:
         found += [each for each in judged if each.verdict.ok or each.share > GROSS]
     found += _finite(check, _with_last_far_out(x), f"for x with {FARTHER:g} in the last column")
     yield from worst_judged(found)
+
+
+def _but_at_kinks(check: Check, args: Arguments, words: str) -> list[Judged]:
+    """The verdicts at a point, but on what is not finite, and on slopes that a kink may account for."""
+    known = _finite_truth(check, args)
+    if known is None:
+        return []
+
+    def stands(verdict: Verdict, share: float) -> bool:
+        if not verdict.wrong:
+            return True
+        if not math.isfinite(share):
+            return False
+        if not check.has_backward:  # slopes from differences look to both sides
+            return verdict.field == check.names.out
+        return is_smooth(check, known, verdict) or is_beyond(check, known, verdict)
+
+    return [each for each in _where_taken(check, known, words, "extremes") if stands(each.verdict, each.share)]
 
 
 def _with_zeros(x: Real) -> Real:

@@ -10,6 +10,7 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.backends import Real, values
 from chainrule.laws._of_kernels.check import Check, truth_at, worst_judged
 from chainrule.laws._of_kernels.kernels import Arguments, lifted
+from chainrule.laws._of_kernels.kinks import BESIDE, is_smooth
 from chainrule.laws._of_kernels.yardstick import Judged, Truth, numbers
 from chainrule.laws.of_layers._other_numbers import ZEROS, signs_of
 from chainrule.laws.trials.sizes import rms
@@ -17,9 +18,9 @@ from chainrule.laws.trials.sizes import rms
 NOT_MEANT = "If these parameters are not meant, let f refuse them"
 """The advice where all that were given have one sign, which may be what f asks for."""
 
-BESIDE, FARTHER_BESIDE = 2.0**-20, 2.0**-4
-"""So far from 0, of the size of a parameter, the formula is tried to both sides for a kink; and farther where its
-slopes are found from differences, which look a little to both sides themselves."""
+FARTHER_BESIDE = 2.0**-4
+"""So far from 0, of the size of a parameter, a formula is tried for a kink whose slopes are found from differences,
+which look a little to both sides themselves."""
 
 
 def parameters(check: Check) -> Iterator[Verdict]:
@@ -65,7 +66,11 @@ def _tried(check: Check, some: dict[int, Real], change: Callable[[Real], Real], 
     except Exception:  # it may refuse them
         return []
     found = check.compared("parameters", results, known, words)
-    return [each for each in found if not each.verdict.wrong or _is_smooth(check, known, [*some], each.verdict)]
+    return [
+        each
+        for each in found
+        if not each.verdict.wrong or is_smooth(check, known, each.verdict, _beside(check, known, [*some]))
+    ]
 
 
 def _with(check: Check, args: Arguments, others: dict[int, Real]) -> Arguments:
@@ -75,19 +80,10 @@ def _with(check: Check, args: Arguments, others: dict[int, Real]) -> Arguments:
     return (args[0], *tree.replace(args[1:], made))
 
 
-def _is_smooth(check: Check, known: Truth, some: list[int], verdict: Verdict) -> bool:
-    """Tell whether the formula has no kink where parameters are 0 that may account for the error."""
-    off, wide = abs(verdict.got - verdict.expected), lifted(known.args, check.backend.wide)
-    allowed = np.inf if np.isnan(off) else 0.1 * off
-    share = BESIDE if check.has_backward else FARTHER_BESIDE
-    leaves = tree.leaves(wide[1:])
+def _beside(check: Check, known: Truth, some: list[int]) -> Iterator[Arguments]:
+    """The point with parameters that are 0 a little to one side of it, and to the other."""
+    wide = lifted(known.args, check.backend.wide)
+    share, leaves = BESIDE if check.has_backward else FARTHER_BESIDE, tree.leaves(wide[1:])
     for side in (share, -share):
         near = {i: values(leaves[i]) for i in some}
-        near = {i: np.where(leaf == 0, side * (rms(leaf) or 1.0), leaf) for i, leaf in near.items()}
-        try:
-            there = numbers(check.reference.run(_with(check, wide, near), known.dout))[verdict.field]
-        except Exception:  # 0 is the end of its domain
-            return False
-        if not np.all(np.abs(there - known.right[verdict.field]) <= allowed):
-            return False
-    return True
+        yield _with(check, wide, {i: np.where(leaf == 0, side * (rms(leaf) or 1.0), leaf) for i, leaf in near.items()})

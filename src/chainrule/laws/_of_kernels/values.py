@@ -12,9 +12,9 @@ from chainrule.checking.verdict import Verdict
 from chainrule.laws._of_kernels.backends import Real, dtype_name, is_float, values
 from chainrule.laws._of_kernels.check import Check, error_text, rounded, truth_at, worst_judged
 from chainrule.laws._of_kernels.kernels import Arguments, arrays_of, lifted
+from chainrule.laws._of_kernels.kinks import is_smooth
 from chainrule.laws._of_kernels.yardstick import Judged, coarsest, numbers
 from chainrule.laws.of_layers._kinds_of_dout import douts
-from chainrule.laws.trials.sizes import rms
 
 SCALES = {"x / 1024": 2.0**-10, "4 x": 4.0}
 """Other values of x."""
@@ -106,11 +106,6 @@ APART = 4
 """The number of times that other numbers of x are drawn, as far from each other as can be."""
 
 
-SIDES, BESIDE = 2, 2.0**-20
-"""The number of times that all numbers of x are moved, and back, to see whether the formula has a kink there; and by
-what share of them."""
-
-
 TIE = (
     "x has equal numbers, and where they are apart it is right: at a tie, and at a kink as that of relu at 0, "
     "another slope may be right too. Give an x without"
@@ -123,7 +118,7 @@ def _or_a_tie(check: Check, verdict: Verdict) -> Verdict:
     x = values(check.args[0])
     if not verdict.wrong or verdict.field == "call" or not np.isfinite(x).all() or np.unique(x).size == x.size:
         return verdict
-    if _is_differentiable(check, verdict.field, abs(verdict.got - verdict.expected)):
+    if is_smooth(check, check.first, verdict):
         return verdict  # hundreds of numbers in bfloat16 always have equal ones
     for _ in range(APART):  # a narrow dtype may have fewer numbers, of which some meet
         even = check.rng.permutation(np.linspace(float(x.min()), float(x.max()), x.size)).reshape(x.shape)
@@ -132,28 +127,6 @@ def _or_a_tie(check: Check, verdict: Verdict) -> Verdict:
         if verdict.field in there and there[verdict.field].ok:
             return evolve(verdict, undecided=True, note=f"{verdict.note}: {TIE}")
     return verdict
-
-
-def _is_differentiable(check: Check, name: str, error: float) -> bool:
-    """Tell whether a gradient of the formula is the same to either side of x, but for a tenth of an error.
-
-    It is another one there at a tie or a kink that may account for the error.
-    """
-    x, right = values(check.args[0]), check.first.right[name]
-    size = BESIDE * (rms(x) or 1.0)
-    wide = lifted(check.args, check.backend.wide)
-    with np.errstate(all="ignore"):
-        for _ in range(SIDES):
-            step = size * check.rng.uniform(0.5, 1, x.shape) * check.rng.choice([-1.0, 1.0], x.shape)
-            for moved in (x + step, x - step):
-                args = (check.backend.like(moved, wide[0]), *wide[1:])
-                try:
-                    there = numbers(check.reference.run(args, check.first.dout))[name]
-                except Exception:  # x may be at the end of its domain
-                    return False
-                if not np.all(np.abs(there - right) <= 0.1 * error):
-                    return False
-    return True
 
 
 def _by_field(verdicts: Any) -> Iterator[Verdict]:
