@@ -49,7 +49,7 @@ Generator: TypeAlias = np.random.Generator
 class Part:
     """A layer, its parameters, an input that suits it, and the shape of what it gives for that."""
 
-    layer: Any
+    layer: Layer[Any, Any]
     params: Any
     x: Any
     out: tuple[int, ...]
@@ -161,7 +161,7 @@ def shared(rng: Generator, part: Part) -> Built:
     return sequential(affine, both, affine), (head, part.params, after(rng, part)), x
 
 
-def behind_tokens(rng: Generator, part: Part) -> Built:
+def behind_tokens(rng: Any, part: Part) -> Built:
     table = Embedding(rng.standard_normal((7, part.x.shape[-1])))
     tokens = rng.integers(0, 7, part.x.shape[:-1])
     return encoded(embedding, sequential(part.layer, affine)), (table, (part.params, after(rng, part))), tokens
@@ -187,7 +187,7 @@ def behind_convolution(rng: Generator, part: Part) -> Built:
     return network, (kernel, part.params, (), weights(rng, 48, 3)), rng.standard_normal((len(part.x), 4, 4, 2))
 
 
-def targets_of(rng: Generator, loss: Any, out: Any) -> Any:
+def targets_of(rng: Any, loss: Any, out: Any) -> Any:
     """Labels for the cross entropy, and numbers for another loss."""
     if loss is softmax_cross_entropy:
         return rng.integers(0, out.shape[-1], out.shape[:-1])

@@ -104,14 +104,14 @@ def right_part(place: Place, base: Base, rows: int, dtype: Any) -> NetworkCase:
     return placed(place, base, layer_of(base), rows, dtype)
 
 
-RIGHT_NETWORKS += [
+RIGHT_NETWORKS.extend(
     Adversary(f"{row[1].name}, {row[0].__name__.replace('_', ' ')}", "part", partial(right_part, *row)) for row in PARTS
-]
+)
 
 
 # Joints by hand.
 
-FORKS: dict[str, tuple[Any, Any]] = {
+FORKS: dict[str, tuple[joints.OfThree, joints.OfFour]] = {
     "a mean": (lambda a, c, x: (a + c) / 2, lambda f, g, d, o: joints.sums(f(d / 2), g(d / 2))),
     "a product": (lambda a, c, x: a * c, joints.product_back),
     "a maximum": (
@@ -128,9 +128,11 @@ FORKS: dict[str, tuple[Any, Any]] = {
         lambda f, g, d, o: joints.sums(f(d), g(0 * d)),
     ),
 }
-RIGHT_NETWORKS += [Adversary(f"fork: {what}", "joint", partial(joints.fork_case, *row)) for what, row in FORKS.items()]
+RIGHT_NETWORKS.extend(
+    Adversary(f"fork: {what}", "joint", partial(joints.fork_case, *row)) for what, row in FORKS.items()
+)
 
-SKIPS: dict[str, tuple[Any, Any]] = {
+SKIPS: dict[str, tuple[joints.OfTwo, joints.OfFour]] = {
     "a skip": (lambda x, f: x + f, lambda pull, d, x, f: joints.plus(pull(d), d)),
     "a skip of a half": (lambda x, f: 0.5 * x + f, lambda pull, d, x, f: joints.plus(pull(d), 0.5 * d)),
     "a gate": (lambda x, f: x * f, lambda pull, d, x, f: joints.plus(pull(d * x), d * f)),
@@ -139,10 +141,10 @@ SKIPS: dict[str, tuple[Any, Any]] = {
         lambda pull, d, x, f: joints.plus(pull(d * (np.tanh(x) - x)), d * ((1 - f) + f * (1 - np.tanh(x) ** 2))),
     ),
 }
-RIGHT_NETWORKS += [
+RIGHT_NETWORKS.extend(
     Adversary(f"around: {what}", "joint", partial(joints.skip_case, *row)) for what, row in SKIPS.items()
-]
-RIGHT_NETWORKS += [
+)
+BY_HAND = [
     Adversary("chain: by hand", "joint", partial(joints.chain_case, joints.rightly, None)),
     Adversary("chain: by hand, declared", "joint", partial(joints.chain_case, joints.rightly, None, declared=True)),
     Adversary(
@@ -160,8 +162,9 @@ RIGHT_NETWORKS += [
     ),
     Adversary("encoder: a table", "encoder", partial(joints.encoder_case, joints.look_up, joints.rightly_put)),
 ]
+RIGHT_NETWORKS.extend(BY_HAND)
 
-TIES: dict[str, tuple[Any, Any]] = {
+TIES: dict[str, tuple[joints.OfOne, joints.OfOne]] = {
     "two weights that are one": (joints.same, lambda g: g[0] + g[1]),
     "a weight and its transpose": (joints.turned, lambda g: g[0] + g[1].T),
     "a weight and its double": (lambda p: (p, 2 * p), lambda g: g[0] + 2 * g[1]),
@@ -169,7 +172,7 @@ TIES: dict[str, tuple[Any, Any]] = {
     "a weight with its rows turned round": (lambda p: (p, p[::-1]), lambda g: g[0] + g[1][::-1]),
     "the symmetric half": (lambda p: (p + p.T, p), lambda g: g[0] + g[0].T + g[1]),
 }
-RIGHT_NETWORKS += [Adversary(f"tied: {what}", "tied", partial(joints.tie_case, *row)) for what, row in TIES.items()]
+RIGHT_NETWORKS.extend(Adversary(f"tied: {what}", "tied", partial(joints.tie_case, *row)) for what, row in TIES.items())
 
 
 # Encoders by hand.
@@ -203,12 +206,12 @@ def scaled_put(cache: Any, d: Any) -> Any:
     return Embedding(joints.put(cache, d * d.shape[-1] ** 0.5, add_up=True))
 
 
-def encoder_built(forward: Any, grads: Any, rng: np.random.Generator) -> Built:
+def encoder_built(forward: joints.OfTwo, grads: joints.OfTwo, rng: np.random.Generator) -> Built:
     params = (Embedding(rng.standard_normal((7, 4))), ((), weights(rng, 4, 3)))
     return encoded(Encoder(forward, grads), sequential(tanh, affine)), params, rng.integers(0, 7, (4, 5))
 
 
-ENCODERS: dict[str, tuple[Any, Any]] = {
+ENCODERS: dict[str, tuple[joints.OfTwo, joints.OfTwo]] = {
     "an embedding by a product": (by_product, product_put),
     "a bag of words": (bag, product_put),
     "an embedding by the root of its features": (by_weights, scaled_put),
@@ -390,7 +393,7 @@ def saturated(rng: np.random.Generator) -> Built:
 
 
 def in_float16(p: Any, x: Any) -> tuple[Any, Any]:
-    """Where float16 is given, it is computed in float32."""
+    """The product, which is computed in float32 where float16 is given."""
     return (x.astype(np.promote_types(x.dtype, np.float32)) * p.astype(np.promote_types(p.dtype, np.float32))).astype(
         x.dtype
     ), own((p, x))
@@ -441,13 +444,13 @@ def built_case(build: Build, loss: Any = None, dtype: Any = np.float64) -> Netwo
     return network_of(built, built[0], np.random.default_rng(4), loss, dtype)
 
 
-RIGHT_NETWORKS += [
+RIGHT_NETWORKS.extend(
     Adversary(build.__name__.replace("_", " "), "library", partial(built_case, build)) for build in BUILDS
-]
-RIGHT_NETWORKS += [
+)
+RIGHT_NETWORKS.extend(
     Adversary(f"encoder: {what}", "encoder", partial(built_case, partial(encoder_built, *row)))
     for what, row in ENCODERS.items()
-]
+)
 LOSSES: list[tuple[str, Build, Any, Any]] = [
     ("mean squares", experts, mean_squared_error, np.float64),
     ("mean absolute errors", one_unit, mean_absolute_error, np.float64),
@@ -455,7 +458,7 @@ LOSSES: list[tuple[str, Build, Any, Any]] = [
     ("log cosh by hand", residuals_within, made(forms.log_cosh), np.float64),
     ("squares by hand", dropping, made(forms.squares), np.float32),
 ]
-RIGHT_NETWORKS += [
+RIGHT_NETWORKS.extend(
     Adversary(f"{build.__name__.replace('_', ' ')}: {name}", "loss", partial(built_case, build, loss, dtype))
     for name, build, loss, dtype in LOSSES
-]
+)

@@ -1,5 +1,6 @@
 """Wrong networks: a part by hand that is wrong, at every place of a network, or a joint that is."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,30 +9,30 @@ from adversaries import bases as b
 from adversaries import network_making as at
 from adversaries import wrong_memory as memory
 from adversaries import wrong_state as state
-from adversaries.bases import Base, Fault, around, fed, off, pulling, seen, weighed
+from adversaries.bases import Base, Call, Fault, around, fed, off, pulling, seen, weighed
 from adversaries.case import Adversary
 from adversaries.network_making import Place, wrong_part
-from adversaries.networks_wrong_joints import wrong_joints
+from adversaries.networks_wrong_joints import OfTwo, wrong_joints
 from chainrule import Affine
 
 WRONG_NETWORKS: list[Adversary] = []
 
 
-def more_rows(n: int) -> Any:
+def more_rows(n: int) -> Callable[[Call], bool]:
     """For calls with more rows than n."""
     return lambda call: len(call.x) > n
 
 
-def longer(n: int) -> Any:
+def longer(n: int) -> Callable[[Call], bool]:
     """For calls with more steps than n."""
     return lambda call: call.x.shape[-2] > n
 
 
-def wider(n: int) -> Any:
+def wider(n: int) -> Callable[[Call], bool]:
     return lambda call: call.x.shape[-1] > n
 
 
-def single(call: Any) -> bool:
+def single(call: Call) -> bool:
     return bool(call.x.dtype == np.float32)
 
 
@@ -135,7 +136,7 @@ DERIVATIVES: list[tuple[Place, Base, str, Fault]] = [
     (at.first, b.convolution, "dx of the kernel turned round", weighed(lambda k: k[::-1].copy())),
     (at.middle, b.relu, "dx where x is negative", seen(lambda x: -x)),
 ]
-WRONG_NETWORKS += [wrong_part("derivative", *row) for row in DERIVATIVES]
+WRONG_NETWORKS.extend(wrong_part("derivative", *row) for row in DERIVATIVES)
 
 
 # From a size on, or in one dtype.
@@ -161,13 +162,13 @@ SIZES: list[tuple[Place, Base, str, Fault, int, Any]] = [
     (at.middle, b.silu, "dx doubled for one row", off("dx", when=lambda call: len(call.x) == 1), 6, np.float64),
     (at.last, b.affine, "dW doubled beyond 200 rows", off("dW", when=more_rows(200)), 256, np.float64),
 ]
-WRONG_NETWORKS += [wrong_part("size or dtype", *row) for row in SIZES]
+WRONG_NETWORKS.extend(wrong_part("size or dtype", *row) for row in SIZES)
 
 
 # What results are made of.
 
 
-def ending(change: Any) -> Fault:
+def ending(change: OfTwo) -> Fault:
     def backward(right: Any, kept: Any, cache: Any, d: Any) -> Any:
         return change(*right.backward(cache, d))
 
@@ -185,7 +186,7 @@ STRUCTURES: list[tuple[Place, Base, str, Fault]] = [
     (at.in_residual, b.tanh, "dx of the first row alone", ending(lambda dx, g: (dx[:1].copy(), g))),
     (at.side_by_side, b.tanh, "dx in float32", ending(lambda dx, g: (dx.astype(np.float32), g))),
 ]
-WRONG_NETWORKS += [wrong_part("structure", *row) for row in STRUCTURES]
+WRONG_NETWORKS.extend(wrong_part("structure", *row) for row in STRUCTURES)
 
 
 # Memory and state.
@@ -223,5 +224,5 @@ IMPURE: list[tuple[Place, Base, str, Fault]] = [
     (at.first, b.linear, "grads() off by 1e-6", around(grads=lambda r, k, c, d: r.grads(c, d) * (1 + 1e-6))),
     (at.middle, b.tanh, "dx's last row is not written", memory.unwritten(np.s_[:-1])),
 ]
-WRONG_NETWORKS += [wrong_part("memory or state", *row) for row in IMPURE]
-WRONG_NETWORKS += wrong_joints()
+WRONG_NETWORKS.extend(wrong_part("memory or state", *row) for row in IMPURE)
+WRONG_NETWORKS.extend(wrong_joints())

@@ -1,7 +1,8 @@
 """Wrong networks whose joint is by hand: forks, skips, chains, ties, encoders and losses."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -31,10 +32,17 @@ from chainrule import (
 )
 from chainrule.parts import Around, Chain, Fork
 
+# What is done to arrays, to trees of them, and with functions that pull a dout back: untyped, as a layer's own is.
+OfOne: TypeAlias = Callable[[Any], Any]
+OfTwo: TypeAlias = Callable[[Any, Any], Any]
+OfThree: TypeAlias = Callable[[Any, Any, Any], Any]
+OfFour: TypeAlias = Callable[[Any, Any, Any, Any], Any]
+
+
 # Joints: of two layers f and g of as many features, by functions of both outputs.
 
 
-def forked(join: Any, back: Any, joint: str = "") -> Layer[Any, Any]:
+def forked(join: OfThree, back: OfFour, joint: str = "") -> Layer[Any, Any]:
     """Two branches: `join(f(x), g(x), x)`, and `back(df, dg, dout, outs, x)`, where df and dg pull a dout back."""
     f, g = sequential(affine, tanh), affine
 
@@ -63,7 +71,7 @@ def larger(outs: Any) -> Any:
     return outs[0] > outs[1]
 
 
-FORKS: dict[str, tuple[Any, Any]] = {
+FORKS: dict[str, tuple[OfThree, OfFour]] = {
     "a mean whose branches get all of dout": (lambda a, c, x: (a + c) / 2, lambda f, g, d, o: sums(f(d), g(d))),
     "a sum whose second branch passes no dx": (
         lambda a, c, x: a + c,
@@ -102,7 +110,7 @@ FORKS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def fork_case(join: Any, back: Any, joint: str = "") -> NetworkCase:
+def fork_case(join: OfThree, back: OfFour, joint: str = "") -> NetworkCase:
     rng = np.random.default_rng(3)
     layer, sound = forked(join, back, joint), forked(join, lambda f, g, d, o: ())
     params, x = (weights(rng, 4, 4), ()), rng.standard_normal((6, 4))
@@ -115,7 +123,7 @@ def fork_case(join: Any, back: Any, joint: str = "") -> NetworkCase:
 # Skips and gates: around one layer.
 
 
-def skipping(join: Any, back: Any, around: bool = False) -> Layer[Any, Any]:
+def skipping(join: OfTwo, back: OfFour, around: bool = False) -> Layer[Any, Any]:
     """`join(x, f(x))`, and `back(pull, dout, x, out)`."""
     f = sequential(affine, tanh)
 
@@ -141,7 +149,7 @@ def in_dout(pull: Any, d: Any, x: Any, out: Any) -> Any:
     return d.copy(), grads
 
 
-SKIPS: dict[str, tuple[Any, Any]] = {
+SKIPS: dict[str, tuple[OfTwo, OfFour]] = {
     "a skip that passes no dx": (lambda x, f: x + f, lambda pull, d, x, f: pull(d)),
     "a skip that alone passes dx": (lambda x, f: x + f, lambda pull, d, x, f: (d.copy(), pull(d)[1])),
     "a skip that counts twice": (lambda x, f: x + f, lambda pull, d, x, f: plus(pull(d), 2 * d)),
@@ -158,7 +166,7 @@ SKIPS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def skip_case(join: Any, back: Any, around: bool = False) -> NetworkCase:
+def skip_case(join: OfTwo, back: OfFour, around: bool = False) -> NetworkCase:
     rng = np.random.default_rng(3)
     params: Any = (weights(rng, 4, 4), (weights(rng, 4, 4), ()), weights(rng, 4, 3))
     layer = skipping(join, back, around)
@@ -169,18 +177,18 @@ def skip_case(join: Any, back: Any, around: bool = False) -> NetworkCase:
 # Chains: layers by hand one after another.
 
 
-def chained(back: Any, grads: Any = None, declared: bool = False) -> Layer[Any, Any]:
+def chained(back: OfTwo, grads: OfTwo | None = None, declared: bool = False) -> Layer[Any, Any]:
     """Three layers; `back(pulls, dout)` has what pulls a dout back through each."""
     layers: Any = (sequential(affine, tanh), affine, sequential(affine, tanh))
 
     def forward(params: Any, x: Any) -> tuple[Any, Any]:
-        caches = []
+        caches: list[Any] = []
         for layer, each in zip(layers, params, strict=True):
             x, cache = layer.forward(each, x)
             caches.append(cache)
         return x, tuple(caches)
 
-    def pulled(how: Any, caches: Any, dout: Any) -> Any:
+    def pulled(how: OfTwo, caches: Any, dout: Any) -> Any:
         return how([partial(layer.backward, cache) for layer, cache in zip(layers, caches, strict=True)], dout)
 
     parts = Chain(layers) if declared else ()
@@ -191,7 +199,7 @@ def chained(back: Any, grads: Any = None, declared: bool = False) -> Layer[Any, 
 
 def in_order(pulls: Any, d: Any) -> Any:
     """Backward in the order of forward."""
-    grads = []
+    grads: list[Any] = []
     for pull in pulls:
         d, each = pull(d)
         grads.append(each)
@@ -226,7 +234,7 @@ def first_zeroed(pulls: Any, d: Any) -> Any:
     return (tree.map(np.zeros_like, first), *others)
 
 
-CHAINS: dict[str, tuple[Any, Any]] = {
+CHAINS: dict[str, tuple[OfTwo, OfTwo | None]] = {
     "backward in the order of forward": (in_order, None),
     "gradients in the order of backward": (unreversed, None),
     "the middle layer's dx is its dout": (past_the_middle, None),
@@ -235,7 +243,7 @@ CHAINS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def chain_case(back: Any, grads: Any, declared: bool = False) -> NetworkCase:
+def chain_case(back: OfTwo, grads: OfTwo | None, declared: bool = False) -> NetworkCase:
     rng = np.random.default_rng(3)
     inner = ((weights(rng, 4, 4), ()), weights(rng, 4, 4), (weights(rng, 4, 4), ()))
     network = sequential(chained(back, grads, declared), affine)
@@ -265,7 +273,7 @@ def product_back_both(cache: Any, d: Any) -> tuple[Any, Any]:
 
 linear = Layer(product, product_back_both)
 
-TIES: dict[str, tuple[Any, Any]] = {
+TIES: dict[str, tuple[OfOne, OfOne]] = {
     "two weights that are one, the first's gradient alone": (same, lambda g: g[0].copy()),
     "two weights that are one, the last's gradient alone": (same, lambda g: g[1].copy()),
     "two weights that are one, the mean of gradients": (same, lambda g: (g[0] + g[1]) / 2),
@@ -281,7 +289,7 @@ TIES: dict[str, tuple[Any, Any]] = {
 }
 
 
-def tie_case(expand: Any, contract: Any) -> NetworkCase:
+def tie_case(expand: OfOne, contract: OfOne) -> NetworkCase:
     rng = np.random.default_rng(3)
     both = named(tied(sequential(linear, linear), expand, contract))
     network = sequential(affine, both, affine)
@@ -292,7 +300,7 @@ def tie_case(expand: Any, contract: Any) -> NetworkCase:
 # Fixed by hand.
 
 
-def fixing(back: Any) -> Layer[Any, Any]:
+def fixing(back: OfTwo) -> Layer[Any, Any]:
     """An affine layer whose parameters should stay: `back(dx, grads)` is what it gives."""
 
     def backward(cache: Any, dout: Any) -> Any:
@@ -305,7 +313,7 @@ def zeros(grads: Any) -> Any:
     return tree.map(np.zeros_like, grads)
 
 
-FIXED: dict[str, Any] = {
+FIXED: dict[str, OfTwo] = {
     "a fixed layer that blocks dx": lambda dx, grads: (np.zeros_like(dx), zeros(grads)),
     "a fixed layer whose dx has the wrong sign": lambda dx, grads: (-dx, zeros(grads)),
     "a fixed layer that gives no gradients": lambda dx, grads: (dx, None),
@@ -313,7 +321,7 @@ FIXED: dict[str, Any] = {
 }
 
 
-def fixed_case(back: Any) -> NetworkCase:
+def fixed_case(back: OfTwo) -> NetworkCase:
     rng = np.random.default_rng(3)
     network: Any = sequential(affine, fixing(back), affine)
     params = (weights(rng, 4, 4), weights(rng, 4, 4), weights(rng, 4, 3))
@@ -376,7 +384,7 @@ def rightly_put(cache: Any, d: Any) -> Any:
     return Embedding(put(cache, d, add_up=True))
 
 
-ENCODERS: dict[str, tuple[Any, Any]] = {
+ENCODERS: dict[str, tuple[OfTwo, OfTwo]] = {
     "an embedding that puts and does not add": (look_up, once),
     "an embedding whose token 0 learns nothing": (look_up, first_row_padding),
     "an embedding that averages over tokens": (look_up, averaged),
@@ -387,7 +395,7 @@ ENCODERS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def encoder_case(forward: Any, grads: Any) -> NetworkCase:
+def encoder_case(forward: OfTwo, grads: OfTwo) -> NetworkCase:
     rng = np.random.default_rng(3)
     head = Encoder(forward, grads, name=NAME)
     params = (Embedding(rng.standard_normal((7, 4))), ((), weights(rng, 4, 3)))
@@ -399,7 +407,7 @@ def encoder_case(forward: Any, grads: Any) -> NetworkCase:
 # Sequences both ways.
 
 
-def turned_lstm(back: Any) -> Layer[Any, Any]:
+def turned_lstm(back: OfTwo) -> Layer[Any, Any]:
     """An lstm from the last step to the first."""
 
     def forward(params: Any, x: Any) -> tuple[Any, Any]:
@@ -421,13 +429,13 @@ def not_turned(pull: Any, d: Any) -> Any:
     return dx[:, ::-1].copy(), grads
 
 
-BOTH_WAYS: dict[str, Any] = {
+BOTH_WAYS: dict[str, OfTwo] = {
     "a turned lstm whose dx is not turned back": not_turned_back,
     "a turned lstm whose dout is not turned": not_turned,
 }
 
 
-def both_ways_case(back: Any) -> NetworkCase:
+def both_ways_case(back: OfTwo) -> NetworkCase:
     rng = np.random.default_rng(3)
     memories = tuple(Lstm.init(rng, 3, 4, std=0.7, dtype=np.float64) for _ in range(2))
     network: Any = sequential(concatenate(lstm, turned_lstm(back)), affine)
