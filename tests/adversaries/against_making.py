@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from adversaries.bases import Base, Fault, layer_of, unlocked
+from adversaries.bases import Base, Fault, Pull, layer_of, unlocked
 from adversaries.case import Adversary, AgainstCase
 from chainrule import tree
 
@@ -135,7 +135,7 @@ def kernel_case(
     """A base with a fault against the base, or against its formula alone."""
     params, x = arguments(base, rows, dtype)
     reference: Any = partial(formula, base) if plain else layer_of(base)
-    args = (x,) if isinstance(params, tuple) and not params else (x, params)
+    args: tuple[Any, ...] = (x, params) if tree.leaves(params) else (x,)
     return AgainstCase(fault(base), reference, args, frozen, deterministic)
 
 
@@ -148,6 +148,6 @@ def widely(fault: Fault) -> Fault:
     return lambda base: fault(wide(base))
 
 
-def inside(out: Any = None, pull: Any = None) -> Fault:
+def inside(out: Callable[[Any, Any], Any] | None = None, pull: Pull | None = None) -> Fault:
     """Another forward or backward, which is computed in float32."""
     return lambda base: layer_of(wide(base.but(out=out, pull=pull)))

@@ -1,5 +1,6 @@
 """Right kernels: in float32 inside, in blocks, fused, in another order, or in another odd form."""
 
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -42,12 +43,12 @@ ROW_WISE = [
     b.linear,
     b.scale_shift,
 ]
-RIGHT_KERNELS += [kernel("float32 inside", base, "in float32, of float16", in_single, 16, HALF) for base in ROW_WISE]
-RIGHT_KERNELS += [
+RIGHT_KERNELS.extend(kernel("float32 inside", base, "in float32, of float16", in_single, 16, HALF) for base in ROW_WISE)
+RIGHT_KERNELS.extend(
     kernel("float32 inside", base, "in float32, of float16", in_single, 6, HALF)
     for base in (b.attention, b.recurrent, b.convolution, b.bilinear, b.log_sum_exp, b.tanh, b.sigmoid, b.softplus)
-]
-RIGHT_KERNELS += [
+)
+RIGHT_KERNELS.extend(
     kernel("the formula", base, "the formula itself", plainly, 12, dtype)
     for base, dtype in (
         (b.softmax, HALF),
@@ -66,7 +67,7 @@ RIGHT_KERNELS += [
         (b.division, SINGLE),
         (b.log, SINGLE),
     )
-]
+)
 
 
 # Blocks of rows, with what remains.
@@ -82,7 +83,7 @@ BLOCKS: list[tuple[Base, str, Fault, Any]] = [
     (b.bias, "in blocks of 16 rows, unwritten before", in_blocks(16, empty=np.empty), SINGLE),
     (b.attention, "in blocks of 4 sequences", in_blocks(4), SINGLE),
 ]
-RIGHT_KERNELS += [kernel("blocks of rows", base, what, fault, 16, dtype) for base, what, fault, dtype in BLOCKS]
+RIGHT_KERNELS.extend(kernel("blocks of rows", base, what, fault, 16, dtype) for base, what, fault, dtype in BLOCKS)
 
 
 # Other ways to the same numbers.
@@ -118,7 +119,7 @@ def welford_norm(p: Any, x: Any) -> Any:
     return (x - mean) / np.sqrt(spread + x.dtype.type(1e-5)) * p[0] + p[1]
 
 
-def by_output(f: Any, slope: Any) -> Fault:
+def by_output(f: Callable[[Any], Any], slope: Callable[[Any], Any]) -> Fault:
     """Backward by what forward gave: `slope(out)`."""
 
     def fault(base: Base) -> Any:
@@ -163,7 +164,7 @@ def in_pairs(a: Any) -> Any:
     return a[0]
 
 
-def summing(total: Any) -> Fault:
+def summing(total: Callable[[Any], Any]) -> Fault:
     """Gradients of scale and shift by another sum over rows."""
     return inside(pull=lambda p, x, d: (d * p[0], (total(d * x), total(d))))
 
@@ -249,16 +250,16 @@ WAYS: list[tuple[Base, str, Fault, int, Any]] = [
     (b.gelu, "out is read-only", around(locked_out), 16, SINGLE),
     (b.rms_norm, "forward run again", around(backward=recomputing), 16, SINGLE),
 ]
-RIGHT_KERNELS += [
+RIGHT_KERNELS.extend(
     kernel("another way", base, f"{what}, {np.dtype(dtype).name}", fault, rows, dtype)
     for base, what, fault, rows, dtype in WAYS
-]
+)
 
 
 # What is not asked.
 
 
-def refusing(test: Any, error: type[Exception]) -> Fault:
+def refusing(test: Callable[[Any], Any], error: type[Exception]) -> Fault:
     """Some calls are refused."""
 
     def forward(right: Any, kept: Any, p: Any, x: Any) -> Any:
@@ -284,7 +285,7 @@ def of_rows(base: Base, rows: int) -> AgainstCase:
     return AgainstCase(case.f, refusing(lambda x: len(x) != rows, ValueError)(base), case.args)
 
 
-RIGHT_KERNELS += [
+UNASKED = [
     kernel("refusal", b.gelu, "blocks of 8 rows alone", refusing(lambda x: len(x) % 8, NotImplementedError)),
     kernel("refusal", b.softmax, "at most 64 columns", refusing(lambda x: x.shape[-1] > 64, NotImplementedError)),
     kernel(
@@ -308,8 +309,9 @@ RIGHT_KERNELS += [
         )
     ),
 ]
+RIGHT_KERNELS.extend(UNASKED)
 
 if find_spec("torch") is not None:
     from adversaries.against_torch import right_in_torch
 
-    RIGHT_KERNELS += right_in_torch()
+    RIGHT_KERNELS.extend(right_in_torch())

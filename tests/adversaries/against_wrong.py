@@ -1,5 +1,6 @@
 """Wrong kernels: a fault that a kernel in float32 or float16 may have, beside the plain formula."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,6 +15,7 @@ from adversaries import wrong_state as state
 from adversaries.against_making import FREE, in_blocks, inside, kernel, widely
 from adversaries.bases import Base, Fault, around, fed, giving, off, pulling, seen, weighed
 from adversaries.case import Adversary
+from adversaries.right_parts import OfThree
 
 WRONG_KERNELS: list[Adversary] = []
 
@@ -23,7 +25,7 @@ HALF, SINGLE = np.float16, np.float32
 # A derivative that is wrong.
 
 
-def layer_norm_of(change: Any) -> Fault:
+def layer_norm_of(change: OfThree) -> Fault:
     """`change(h, g, r)` is dx, of the normalised rows, dout by gamma and the reciprocal of the spread."""
 
     def pull(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
@@ -33,7 +35,7 @@ def layer_norm_of(change: Any) -> Fault:
     return pulling(pull)
 
 
-def rms_of(change: Any, gradient: Any = None) -> Fault:
+def rms_of(change: OfThree, gradient: OfThree | None = None) -> Fault:
     """`change(h, g, r)` is dx, and `gradient(d, h, x)` is what is summed over rows."""
 
     def pull(g: Any, x: Any, d: Any) -> tuple[Any, Any]:
@@ -48,7 +50,7 @@ def right_rms(h: Any, g: Any, r: Any) -> Any:
     return r * (g - h * b.mean(h * g))
 
 
-def wide_softmax(change: Any) -> Fault:
+def wide_softmax(change: Callable[[Any, Any], Any]) -> Fault:
     return inside(pull=lambda p, x, d: (change(b.probabilities(x), d), ()))
 
 
@@ -97,7 +99,7 @@ def without_gate(x: Any, d: Any) -> tuple[Any, Any]:
     return np.concatenate([d * s, np.zeros_like(d)], axis=-1), ()
 
 
-WRONG_KERNELS += [kernel("derivative", *row) for row in DERIVATIVES]
+WRONG_KERNELS.extend(kernel("derivative", *row) for row in DERIVATIVES)
 
 
 # Blocks of rows.
@@ -118,10 +120,10 @@ BLOCKS: list[tuple[Base, str, Fault]] = [
     (b.attention, "out beyond 64 rows", in_blocks(64, out=k.first)),
     (b.layer_norm, "dbeta of blocks of 256 rows without their last", in_blocks(256, grads=k.short)),
 ]
-WRONG_KERNELS += [kernel("blocks of rows", *row) for row in BLOCKS]
-WRONG_KERNELS += [
+WRONG_KERNELS.extend(kernel("blocks of rows", *row) for row in BLOCKS)
+WRONG_KERNELS.extend(
     kernel("blocks of rows", base, f"{what}, in float16", fault, 16, HALF) for base, what, fault in BLOCKS[:3]
-]
+)
 
 
 # Blocks of columns.
@@ -132,13 +134,13 @@ def columns_of(n: int, x: Any) -> int:
     return int(x.shape[-1] // n * n or x.shape[-1])
 
 
-def partly(n: int) -> Any:
+def partly(n: int) -> Callable[[Any], Any]:
     """The sum over full blocks of columns."""
     return lambda a: a[..., : columns_of(n, a)].sum(axis=-1, keepdims=True)
 
 
-def zero_beyond(n: int) -> Any:
-    return lambda a: a * (np.arange(a.shape[-1]) < columns_of(n, a))
+def zero_beyond(n: int) -> Callable[[Any], Any]:
+    return lambda a: a * (FREE.arange(a.shape[-1]) < columns_of(n, a))
 
 
 def partial_softmax(n: int) -> Fault:
@@ -199,7 +201,7 @@ COLUMNS: list[tuple[Base, str, Fault]] = [
     (b.silu, "out of full blocks of 32 columns", giving(lambda p, x: zero_beyond(32)(x * b.logistic(x)))),
     (b.scale_shift, "dbeta of its first 128 columns", off("dbeta", np.s_[128:], 0)),
 ]
-WRONG_KERNELS += [kernel("blocks of columns", *row) for row in COLUMNS]
+WRONG_KERNELS.extend(kernel("blocks of columns", *row) for row in COLUMNS)
 
 
 # Precision.
@@ -267,11 +269,12 @@ def summed_narrowly(p: Any, x: Any, d: Any) -> tuple[Any, Any]:
     return dx, (one_by_one(d * x), one_by_one(d))
 
 
-FAR = evolve(b.layer_norm, name="layer norm of rows about 30", draw=lambda rng, n: far(*b.layer_norm.draw(rng, n)))
-
-
-def far(params: Any, x: Any) -> tuple[Any, Any]:
+def far(rng: Any, n: int) -> tuple[Any, Any]:
+    params, x = b.layer_norm.draw(rng, n)
     return params, x + 30
+
+
+FAR = evolve(b.layer_norm, name="layer norm of rows about 30", draw=far)
 
 
 def unshifted(p: Any, x: Any) -> Any:
@@ -309,13 +312,13 @@ PRECISION: list[tuple[Base, str, Fault, int, Any]] = [
     (b.affine, "W rounded to float16 in dx", weighed(lambda w: w.astype(HALF).astype(w.dtype)), 16, SINGLE),
     (b.log_softmax, "dout rounded to float16", fed(lambda d: d.astype(HALF).astype(d.dtype)), 16, SINGLE),
 ]
-WRONG_KERNELS += [kernel("precision", *row) for row in PRECISION]
+WRONG_KERNELS.extend(kernel("precision", *row) for row in PRECISION)
 
 
 # What results are made of.
 
 
-def ending(change: Any) -> Fault:
+def ending(change: Callable[[Any, Any], Any]) -> Fault:
     def backward(right: Any, kept: Any, cache: Any, d: Any) -> Any:
         return change(*right.backward(cache, d))
 
@@ -332,7 +335,7 @@ STRUCTURES: list[tuple[Base, str, Fault, int, Any]] = [
     (b.bias, "db not summed", ending(lambda dx, g: (dx, dx.copy())), 16, SINGLE),
     (b.scale_shift, "a gradient is missing", ending(lambda dx, g: (dx, g[:1])), 16, SINGLE),
 ]
-WRONG_KERNELS += [kernel("structure", *row) for row in STRUCTURES]
+WRONG_KERNELS.extend(kernel("structure", *row) for row in STRUCTURES)
 
 
 # What dout is, and how it lies.
@@ -354,7 +357,7 @@ DOUTS: list[tuple[Base, str, Fault]] = [
     (b.layer_norm, "dout by its largest entry", fed(lambda d: d / np.maximum(np.abs(d).max(), 1).astype(d.dtype))),
     (b.bias, "db of 0 for dout of ones", pulling(lambda p, x, d: (d.copy(), b.rows_sum(d) * (d != 1).any()))),
 ]
-WRONG_KERNELS += [kernel("dout", *row) for row in DOUTS]
+WRONG_KERNELS.extend(kernel("dout", *row) for row in DOUTS)
 
 
 # Layouts of x and of parameters.
@@ -366,7 +369,7 @@ LAYOUTS: list[tuple[Base, str, Fault]] = [
     (b.softmax, "out is read as x lies", giving(lambda p, x: b.probabilities(memory.lies(x)))),
     (b.affine, "out is off where x is not contiguous", around(memory.only_contiguous)),
 ]
-WRONG_KERNELS += [kernel("layout", *row) for row in LAYOUTS]
+WRONG_KERNELS.extend(kernel("layout", *row) for row in LAYOUTS)
 
 
 # Memory and state.
@@ -395,7 +398,7 @@ IMPURE: list[tuple[Base, str, Fault]] = [
     (b.tanh, "seeds the generator of the process", around(state.doing(state.seeding))),
     (b.silu, "ignores errors from now on", around(state.doing(state.ignoring_errors))),
 ]
-WRONG_KERNELS += [kernel("memory or state", *row) for row in IMPURE]
+WRONG_KERNELS.extend(kernel("memory or state", *row) for row in IMPURE)
 
 
 # Values of x and of parameters.
@@ -463,11 +466,11 @@ VALUES: list[tuple[Base, str, Fault]] = [
     (b.gelu, "dx without its tails", pulling(lambda p, x, d: (b.where(np.abs(x) > 3, d, b.gelu.pull(p, x, d)[0]), ()))),
     (b.log_softmax, "out cut at -50", giving(lambda p, x: np.maximum(b.log_softmax_of(p, x), -50))),
 ]
-WRONG_KERNELS += [kernel("values", *row) for row in VALUES]
-WRONG_KERNELS += [
+WRONG_KERNELS.extend(kernel("values", *row) for row in VALUES)
+WRONG_KERNELS.append(
     kernel("precision", b.scale_shift, "gradients added up in float16", pulling(summed_narrowly), 64, HALF, plain=True)
-]
-WRONG_KERNELS += [
+)
+OTHERS = [
     kernel("derivative", b.tanh, "dx off by a thousandth, against a formula", off("dx", factor=1.001), plain=True),
     kernel("derivative", b.rms_norm, "dg off by a thousandth, against a formula", off("dg", factor=1.001), plain=True),
     kernel("derivative", b.softmax, "dx of one row off, against a formula", off("dx", 3, 1.01), plain=True),
@@ -480,8 +483,9 @@ WRONG_KERNELS += [
         deterministic=False,
     ),
 ]
+WRONG_KERNELS.extend(OTHERS)
 
 if find_spec("torch") is not None:
     from adversaries.against_torch import wrong_in_torch
 
-    WRONG_KERNELS += wrong_in_torch()
+    WRONG_KERNELS.extend(wrong_in_torch())
