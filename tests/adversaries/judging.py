@@ -92,7 +92,7 @@ def judged(adversary: Adversary, seed: int = 0) -> Report:
 
 
 def place_named(adversary: Adversary, report: Report) -> str:
-    """What a report names of a wrong network: `"the part"`, `"a place"` that raised, `"another"` or `"none"`."""
+    """Place that a report names of a wrong network: `"the part"`, `"a place"` that raised, `"another"` or `"none"`."""
     if adversary.kind == "loss":
         return "the part" if any(verdict.law.startswith("loss_") for verdict in report.failures) else "none"
     notes = [verdict.note for verdict in report.failures if "he fault is in" in verdict.note]
