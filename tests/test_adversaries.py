@@ -1,4 +1,4 @@
-"""Layers, losses and optimizers by other hands: the wrong ones are found, and no right one is called wrong."""
+"""Layers, losses, optimizers, networks and kernels by others: wrong ones are found, no right one is called wrong."""
 
 import os
 from collections import Counter
@@ -10,6 +10,7 @@ from adversaries.judging import KNOWN, LISTS, Listed, judged, listed, process_ke
 
 EVERY = 1 if os.environ.get("CHAINRULE_ADVERSARIES") == "all" else 25
 """One in 25 of each list, for the time that all of them take: `make adversaries` runs them all."""
+OF_NETWORKS = 1 if EVERY == 1 else 70
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def kept() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("without_lines_to_paste")
-@pytest.mark.parametrize("case", listed(EVERY), ids=lambda case: f"{case.group}: {case.adversary.name}")
+@pytest.mark.parametrize("case", listed(EVERY, OF_NETWORKS), ids=lambda case: f"{case.group}: {case.adversary.name}")
 def test_wrong_ones_are_found_and_right_ones_are_not_called_wrong(case: Listed) -> None:
     report = judged(case.adversary)
     assert bool(report.failures) == (case.wrong and case.adversary.name not in KNOWN), str(report)

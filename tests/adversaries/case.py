@@ -1,4 +1,4 @@
-"""Cases for the checker: layers, losses and optimizers that somebody else wrote, right ones and wrong ones.
+"""Cases for the checker: layers, losses, optimizers, networks and kernels by somebody else, right and wrong ones.
 
 A case is made anew for each check, so that one that keeps state between calls starts afresh.
 """
@@ -38,6 +38,28 @@ class OptimizerCase:
     optimizer: Optimizer[Any, Any]
     params: Any
     grads: Any
+
+
+@frozen(eq=False)
+class NetworkCase:
+    """A network with its loss, and the arguments that its author would check it on."""
+
+    network: Layer[Any, Any] | Encoder[Any, Any, Any]
+    loss: Loss[Any, Any]
+    params: Any
+    x: Any
+    targets: Any
+
+
+@frozen(eq=False)
+class AgainstCase:
+    """A kernel, the plain formula that it should agree with, and the arguments that its author would check it on."""
+
+    f: Any
+    reference: Any
+    args: tuple[Any, ...]
+    frozen: tuple[int | str, ...] = ()
+    deterministic: bool = True
 
 
 @frozen(eq=False)

@@ -18,14 +18,19 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from adversaries.case import Adversary, LayerCase, LossCase
+from adversaries.against_right import RIGHT_KERNELS
+from adversaries.against_wrong import WRONG_KERNELS
+from adversaries.case import Adversary, AgainstCase, LayerCase, LossCase, NetworkCase
 from adversaries.losses_right import RIGHT_LOSSES
 from adversaries.losses_wrong import WRONG_LOSSES
+from adversaries.network_making import NAME
+from adversaries.networks_right import RIGHT_NETWORKS
+from adversaries.networks_wrong import WRONG_NETWORKS
 from adversaries.optimizers_right import RIGHT_OPTIMIZERS
 from adversaries.optimizers_wrong import WRONG_OPTIMIZERS
 from adversaries.right_layers import RIGHT_LAYERS
 from adversaries.wrong_layers import WRONG_LAYERS
-from chainrule import Report, check_layer, check_loss, check_optimizer
+from chainrule import Report, check_against, check_layer, check_loss, check_network, check_optimizer
 
 LISTS = {
     "wrong layers": WRONG_LAYERS,
@@ -34,6 +39,10 @@ LISTS = {
     "right losses": RIGHT_LOSSES,
     "wrong optimizers": WRONG_OPTIMIZERS,
     "right optimizers": RIGHT_OPTIMIZERS,
+    "wrong networks": WRONG_NETWORKS,
+    "right networks": RIGHT_NETWORKS,
+    "wrong kernels": WRONG_KERNELS,
+    "right kernels": RIGHT_KERNELS,
 }
 
 CONTRACT = "a cache may hold the caller's parameters: they are constant here"
@@ -58,9 +67,13 @@ class Listed:
         return self.group.startswith("wrong")
 
 
-def listed(every: int = 1) -> list[Listed]:
-    """Every so manieth of each list."""
-    return [Listed(group, each) for group, some in LISTS.items() for each in some[::every]]
+def listed(every: int = 1, of_networks: int | None = None) -> list[Listed]:
+    """Every so manieth of each list; a network takes as long as ten others."""
+
+    def step(group: str) -> int:
+        return of_networks if of_networks and group.endswith("networks") else every
+
+    return [Listed(group, each) for group, some in LISTS.items() for each in some[:: step(group)]]
 
 
 def judged(adversary: Adversary, seed: int = 0) -> Report:
@@ -70,7 +83,23 @@ def judged(adversary: Adversary, seed: int = 0) -> Report:
         return check_layer(made.layer, made.params, made.x, rng=rng, surrogate=made.surrogate)
     if isinstance(made, LossCase):
         return check_loss(made.loss, made.out, made.targets, rng=rng)
+    if isinstance(made, NetworkCase):
+        return check_network(made.network, made.loss, made.params, made.x, made.targets, rng=rng)
+    if isinstance(made, AgainstCase):
+        options: Any = {"frozen": made.frozen, "deterministic": made.deterministic}
+        return check_against(made.f, made.reference, *made.args, rng=rng, **options)
     return check_optimizer(made.optimizer, made.params, made.grads, rng=rng)
+
+
+def place_named(adversary: Adversary, report: Report) -> str:
+    """Place that a report names of a wrong network: `"the part"`, `"a place"` that raised, `"another"` or `"none"`."""
+    if adversary.kind == "loss":
+        return "the part" if any(verdict.law.startswith("loss_") for verdict in report.failures) else "none"
+    notes = [verdict.note for verdict in report.failures if "he fault is in" in verdict.note]
+    if not notes:
+        raised = any(" raised " in f" {verdict.note}" and "; in " in verdict.note for verdict in report.failures)
+        return "a place" if raised else "none"
+    return "the part" if all(NAME in note for note in notes) else "another"
 
 
 @contextmanager
@@ -101,12 +130,15 @@ def process_kept() -> Generator[None]:
 def judge_all(group: str, seeds: range) -> dict[str, Any]:
     """Judge a list, print the counts, those judged wrongly, and what could not be told, and return them."""
     counts, surprises, reasons, started = Counter[str](), list[str](), Counter[str](), time.perf_counter()
+    places: dict[str, list[str]] = {}
     for each, seed in product([each for each in listed() if each.group == group], seeds):
         with process_kept():
             report = judged(each.adversary, seed)
         state = "WRONG" if report.failures else ("cannot tell" if report.undecided else "right")
         counts[state] += 1
         reasons.update(f"{verdict.law}: {verdict.note}" for verdict in report.undecided[:1] if state == "cannot tell")
+        if state == "WRONG" and group == "wrong networks":
+            places.setdefault(place_named(each.adversary, report), []).append(each.adversary.name)
         if (state == "WRONG") != each.wrong and each.adversary.name not in KNOWN:
             laws = ", ".join(sorted({verdict.law for verdict in report.failures}))
             surprises.append(f"{state}: {each.adversary.name}, seed {seed}{f' ({laws})' if laws else ''}")
@@ -115,6 +147,11 @@ def judge_all(group: str, seeds: range) -> dict[str, Any]:
     print(f"{group}: {len(LISTS[group])} at seeds {seeds.start} to {seeds[-1]}: {said}; {seconds} s", flush=True)
     for line in (*surprises, *(f"cannot tell, {count} times: {reason}" for reason, count in reasons.most_common())):
         print(f"    {line}", flush=True)
+    if places:
+        print(f"    names {', '.join(f'{place}: {len(some)}' for place, some in places.items())}", flush=True)
+    for place in ("another", "a place", "none"):
+        for name in places.get(place, []):
+            print(f"    names {place}: {name}", flush=True)
     return {
         "judged": f"{datetime.now(UTC):%Y-%m-%d}",
         "cases": len(LISTS[group]),
@@ -123,6 +160,7 @@ def judge_all(group: str, seeds: range) -> dict[str, Any]:
         "against their authors": surprises,
         "cannot tell": dict(reasons.most_common()),
         "seconds": seconds,
+        **({"names": places} if places else {}),
     }
 
 
