@@ -1,0 +1,82 @@
+"""Right layers that lose digits on the way, in what cancels, and wrong ones like them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from chainrule import Array, Layer, check_layer, own
+
+Function = Callable[[Array], Array]
+
+
+def pointwise(f: Function, slope: Function) -> Layer[tuple[()], Array]:
+    return Layer(lambda params, x: (f(x), own(x)), lambda x, dout: (dout * slope(x), ()))
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def mapped(x: Array, times: int) -> list[Array]:
+    """The logistic map, each time, of a sigmoid: an error of the first grows to some thousand times as much."""
+    values = [sigmoid(x)]
+    for _ in range(times):
+        values.append(3.9 * values[-1] * (1 - values[-1]))
+    return values
+
+
+def slope_of_map(x: Array, times: int) -> Array:
+    *before, _ = mapped(x, times)
+    return np.prod([3.9 * (1 - 2 * each) for each in before], axis=0) * before[0] * (1 - before[0])
+
+
+def of_map(times: int, factor: Function = np.ones_like) -> Layer[tuple[()], Array]:
+    return pointwise(lambda x: mapped(x, times)[-1], lambda x: slope_of_map(x, times) * factor(x))
+
+
+def quotient(x: Array) -> Array:
+    return (np.exp(x) - 1) / x
+
+
+def slope_of_quotient(x: Array) -> Array:
+    return (np.exp(x) * (x - 1) + 1) / (x * x)
+
+
+def log_of_rest(x: Array) -> Array:
+    return np.log(1 - sigmoid(x))
+
+
+@pytest.mark.parametrize(
+    ("layer", "seed"),
+    [
+        (of_map(8), 1),
+        (of_map(8), 3),
+        (of_map(10), 2),
+        (pointwise(quotient, slope_of_quotient), 0),
+        (pointwise(quotient, slope_of_quotient), 1),
+        (pointwise(log_of_rest, lambda x: -sigmoid(x)), 1),
+        (pointwise(log_of_rest, lambda x: -sigmoid(x)), 2),
+    ],
+    ids=["map far out", "map in float32", "ten times", "quotient", "another", "logarithm", "farther out"],
+)
+def test_what_is_lost_on_the_way_is_no_fault(layer: Layer[tuple[()], Array], seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal((5, 4))
+    report = check_layer(layer, (), x, rng=np.random.default_rng(seed))
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "layer",
+    [
+        of_map(8, lambda x: np.where(np.abs(x) > 20, 2.0, 1.0)),
+        of_map(8, lambda x: np.full_like(x, 1.001 if x.dtype == np.float32 else 1)),
+        pointwise(quotient, lambda x: slope_of_quotient(x) * (1.001 if x.dtype == np.float32 else 1)),
+    ],
+    ids=["far out", "in float32", "a quotient in float32"],
+)
+def test_a_fault_beside_it_is_found(layer: Layer[tuple[()], Array], seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal((5, 4))
+    report = check_layer(layer, (), x, rng=np.random.default_rng(seed))
+    assert {"dx"} == {verdict.field for verdict in report.failures}, str(report)
