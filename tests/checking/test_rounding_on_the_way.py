@@ -50,9 +50,9 @@ def log_of_rest(x: Array) -> Array:
 @pytest.mark.parametrize(
     ("layer", "seed"),
     [
-        (of_map(8), 1),
+        (of_map(8), 4),
         (of_map(8), 3),
-        (of_map(10), 2),
+        (of_map(10), 6),
         (pointwise(quotient, slope_of_quotient), 0),
         (pointwise(quotient, slope_of_quotient), 1),
         (pointwise(log_of_rest, lambda x: -sigmoid(x)), 1),
