@@ -80,3 +80,24 @@ def test_a_fault_beside_it_is_found(layer: Layer[tuple[()], Array], seed: int) -
     x = np.random.default_rng(seed).standard_normal((5, 4))
     report = check_layer(layer, (), x, rng=np.random.default_rng(seed))
     assert {"dx"} == {verdict.field for verdict in report.failures}, str(report)
+
+
+def bfloat16(x: Array) -> Array:
+    """The nearest numbers of 8 binary digits."""
+    mantissa, exponent = np.frexp(x)
+    return np.ldexp(np.rint(np.ldexp(mantissa, 8)), exponent - 8)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_few_numbers_of_bfloat16_are_known(seed: int) -> None:
+    """Of six numbers, one may need the last digit."""
+
+    def forward(params: tuple[()], x: Array) -> tuple[Array, Array]:
+        return bfloat16(np.tanh(bfloat16(x))), own(x)
+
+    def backward(x: Array, dout: Array) -> tuple[Array, tuple[()]]:
+        return bfloat16((1 - np.tanh(bfloat16(x)) ** 2) * bfloat16(dout)), ()
+
+    x = np.random.default_rng(seed).standard_normal((3, 2))
+    report = check_layer(Layer(forward, backward), (), x, rng=np.random.default_rng(seed))
+    assert report.ok, str(report)

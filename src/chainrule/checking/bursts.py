@@ -212,7 +212,8 @@ def noise_of(f: Line, weights: Real, spacings: Sequence[float] = SPACINGS) -> fl
         coarse = [list(_values(f, middle, spacing)) for spacing in WIDER]
         levels = [*fine, *(_level(weights @ out for out in some) / size for some in coarse)]
         steps = np.mean([a != b for some in coarse[-1:] for a, b in zip(some[1:], some[:-1], strict=True)])
-    most = IN_BFLOAT16 if _is_bfloat16(middle) else IN_STEPS if steps > 0.3 else 1e-6
+    of_bfloat16 = any(map(_is_bfloat16, (middle, np.concatenate(coarse[-1]))))  # a few numbers may have even digits
+    most = IN_BFLOAT16 if of_bfloat16 else IN_STEPS if steps > 0.3 else 1e-6
     return max((level for level in levels if level < most), default=0.0)
 
 
