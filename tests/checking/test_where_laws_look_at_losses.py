@@ -89,7 +89,8 @@ def test_every_size_of_an_output_is_tried() -> None:
 def test_every_length_between_rows_and_columns_is_tried() -> None:
     out, targets = RNG(7).standard_normal((2, 3, 4, 2))
     shapes = {each.shape for each, _ in seen_by(squares_but, out, targets)}
-    assert {shape for shape in shapes if shape[0] == 3 and shape[2] == 2} == {(3, n, 2) for n in (1, 4, 5, 17, 33)}
+    lengths = (1, 4, 5, 17, 33, 65, 129, 257)
+    assert {shape for shape in shapes if shape[0] == 3 and shape[2] == 2} == {(3, n, 2) for n in lengths}
 
 
 def test_labels_and_shares_go_with_other_columns() -> None:

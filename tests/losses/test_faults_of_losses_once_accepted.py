@@ -758,6 +758,13 @@ MIDDLE = np.array([1, 2, 1, 2, 1, 2])
         (of_an_order, for_columns(3), OUT, ORDERS, "loss_targets, dout: with 3 columns: "),
         (of_labels, for_length(lambda n: n == 1), *SEQUENCE, "loss_targets, dout: with a length of 1 along axis 1: "),
         (of_labels, for_length(lambda n: n > 16), *SEQUENCE, "loss_targets, dout: with a length of 17 along axis 1: "),
+        (of_labels, for_length(lambda n: n > 64), *SEQUENCE, "loss_targets, dout: with a length of 65 along axis 1: "),
+        (
+            of_labels,
+            for_length(lambda n: n > 256),
+            *SEQUENCE,
+            "loss_targets, dout: with a length of 257 along axis 1: ",
+        ),
         (square, zero_where(lambda o, t: t > 5), OUT, TARGETS, "loss_targets, dout: for targets ten times as large: "),
         (
             square,
@@ -810,6 +817,8 @@ MIDDLE = np.array([1, 2, 1, 2, 1, 2])
         "three columns of orders",
         "a length of 1",
         "lengths beyond 16",
+        "a length of 65",
+        "a length of 257",
         "targets above 5",
         "targets above 100",
         "many rows in float32",

@@ -22,7 +22,7 @@ ROWS = (3, 7, 8, 9, 10, 16, 17, 31, 32, 33, 63, 64, 65, 100, 128, 129, 256, 257,
 FEW_COLUMNS, MORE_COLUMNS = (1, 2, 3), (7, 8, 9, 10, 16, 17, 32, 33, 64, 65, 100, 128, 129, 256, 257)
 """Numbers of columns, beside one more than there are."""
 
-LENGTHS = (1, 17, 33)
+LENGTHS = (1, 17, 33, 65, 129, 257)
 """Lengths of the axes between rows and columns, beside one more than there are."""
 
 LARGER = (("ten", 10.0), ("a hundred", 100.0), ("a hundred thousand", 1e5))
