@@ -185,7 +185,7 @@ class BesideFloat64:
         right = self.right[name]
         noise = noise_of(line, rng.choice([-1.0, 1.0], right.size))
         known = name == "out" and self.exact.noise <= COARSE  # it has been asked at arguments where little cancels
-        if not (known or noise < OF_FLOAT32):
+        if noise < ORDINARY or not (known or noise < OF_FLOAT32):
             return verdict
         coarser = float(np.finfo(self.dout.dtype).eps / np.finfo(np.float64).eps)
         return result.judged(right, self.units()[name] + noise * float(np.linalg.norm(right)) * coarser)
@@ -266,6 +266,9 @@ which the units do not show: an eps of 1e-6 is off by more than a hundredth."""
 MODERATE = 128.0
 """Up to how many units of rounding an error in float16 may come from steps within of a layer that is used in float64;
 a factor or a missing term is more. A unit is about a thousandth."""
+
+ORDINARY = 32 * UNIT
+"""The noise up to which little cancels on the way."""
 
 OF_FLOAT32 = 2e-9
 """The noise from which on a function computes in float32, or in fewer digits: what cancels in float64 has less."""
