@@ -10,8 +10,8 @@
 # make evidence   try every law on 1,500 drawn cases and write docs/evidence.md: twenty minutes
 # make checkers   set our checks beside gradcheck, check_grads and allclose, and write it into docs/evidence.md:
 #                 seven minutes of a quiet machine, with torch and JAX (OPTIONS=--quick takes a rough look in one)
-# make adversaries  check some 2,000 wrong and right layers, losses and optimizers, print what is found, and write it into
-#                 docs/evidence.md: half an hour
+# make adversaries  check some 2,500 wrong and right layers, losses, optimizers, networks and kernels, print what is
+#                 found, and write it into docs/evidence.md: three quarters of an hour
 # make networks   compare 500 random networks over all layers with torch, and their steps with the plain pairs: a minute,
 #                 with torch (make test takes 100)
 # make files      damage 20,000 files of ours, and load them: a quarter of a minute (make test takes 1,500)
