@@ -28,7 +28,10 @@ def mapped(x: Array, times: int) -> list[Array]:
 
 def slope_of_map(x: Array, times: int) -> Array:
     *before, _ = mapped(x, times)
-    return np.prod([3.9 * (1 - 2 * each) for each in before], axis=0) * before[0] * (1 - before[0])
+    slope = before[0] * (1 - before[0])
+    for each in before:
+        slope = slope * 3.9 * (1 - 2 * each)
+    return slope
 
 
 def of_map(times: int, factor: Function = np.ones_like) -> Layer[tuple[()], Array]:
@@ -85,7 +88,7 @@ def test_a_fault_beside_it_is_found(layer: Layer[tuple[()], Array], seed: int) -
 def bfloat16(x: Array) -> Array:
     """The nearest numbers of 8 binary digits."""
     mantissa, exponent = np.frexp(x)
-    return np.ldexp(np.rint(np.ldexp(mantissa, 8)), exponent - 8)
+    return np.asarray(np.ldexp(np.rint(np.ldexp(mantissa, 8)), exponent - 8), x.dtype)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
