@@ -193,12 +193,13 @@ def _on_a_stair(base: Trial, trial: Trial, wrong: Verdict, douts: list[Array]) -
     start, of_given = line(0.0), given(0.0)
     if not all(np.array_equal(line(step), start) and not np.array_equal(given(step), of_given) for step in FINEST):
         return False
-    results = ((dout, float(trial.back(dout)[name][at] * alone[at])) for dout in douts)
-    dout, got = next((dout, got) for dout, got in results if got == wrong.got * alone[at])
-    rises = [abs(float((line(STEP / 2**k) - start) @ dout.reshape(-1))) for k in range(STAIRS)]
-    height = min((rise for rise in rises if rise > 0), default=0.0)
-    slope = float((line(STEP) - line(-STEP)) @ dout.reshape(-1)) / (2 * STEP)
-    return bool(height > 0 and abs(got - slope) <= abs(slope) / 4 + 2 * height / STEP)
+    for weights in [dout.reshape(-1) for dout in douts if trial.back(dout)[name][at] == wrong.got]:
+        rises = [abs(float((line(STEP / 2**k) - start) @ weights)) for k in range(STAIRS)]
+        height = min((rise for rise in rises if rise > 0), default=0.0)
+        slope = float((line(STEP) - line(-STEP)) @ weights) / (2 * STEP)
+        if height > 0 and abs(wrong.got * alone[at] - slope) <= abs(slope) / 4 + 2 * height / STEP:
+            return True
+    return False
 
 
 def _is_singular(trial: Trial, base: Trial) -> bool:
