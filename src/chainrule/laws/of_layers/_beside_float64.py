@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from chainrule import tree
 from chainrule.arrays.arguments import describe
 from chainrule.arrays.types import Array
-from chainrule.checking.bursts import UNIT, noise_of
+from chainrule.checking.bursts import SPACINGS, UNIT, noise_of
 from chainrule.checking.verdict import Verdict, index_of_largest
 from chainrule.laws.trials.arrays_in import arrays_in
 from chainrule.laws.trials.copies import in_float64
@@ -183,7 +183,8 @@ class BesideFloat64:
             return self.exact.beside(moved).results(dout)[name].reshape(-1)
 
         right = self.right[name]
-        noise = noise_of(line, rng.choice([-1.0, 1.0], right.size))
+        spacings = SPACINGS[::3] if self.exact.large else SPACINGS
+        noise = noise_of(line, rng.choice([-1.0, 1.0], right.size), spacings)
         known = name == "out" and self.exact.noise <= COARSE  # it has been asked at arguments where little cancels
         if noise < ORDINARY or not (known or noise < OF_FLOAT32):
             return verdict
