@@ -198,7 +198,6 @@ IMPURE: list[tuple[Place, Base, str, Fault]] = [
     (at.middle, b.tanh, "the cache's buffer is used again", around(memory.cache_buffer)),
     (at.thrice, b.tanh, "the cache's buffer is used again", around(memory.cache_buffer)),
     (at.nested, b.relu, "the mask's buffer is used again", around(memory.mask_buffer, memory.by_mask)),
-    (at.in_residual, b.bias, "db's buffer is used again", around(backward=memory.grads_buffer)),
     (
         at.middle,
         b.tanh,

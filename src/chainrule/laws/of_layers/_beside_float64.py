@@ -186,10 +186,13 @@ class BesideFloat64:
         spacings = SPACINGS[::3] if self.exact.large else SPACINGS
         noise = noise_of(line, rng.choice([-1.0, 1.0], right.size), spacings)
         known = name == "out" and self.exact.noise <= COARSE  # it has been asked at arguments where little cancels
-        if noise < ORDINARY or not (known or noise < OF_FLOAT32):
+        if verdict.undecided or noise < ORDINARY or not (known or noise < OF_FLOAT32):
             return verdict
         coarser = float(np.finfo(self.dout.dtype).eps / np.finfo(np.float64).eps)
-        return result.judged(right, self.units()[name] + noise * float(np.linalg.norm(right)) * coarser)
+        found = result.judged(right, self.units()[name] + noise * float(np.linalg.norm(right)) * coarser)
+        if not (found.ok and self.dout.dtype == np.float16):
+            return found
+        return evolve(verdict, undecided=True, note=f"{verdict.note}, {IF_MEANT} float16")
 
     def _of_lost(self, name: str, lost: NDArray[np.bool_], at: str, *, is_given: bool) -> Verdict:
         """The verdict on a result that is not finite where it is in float64.
@@ -310,8 +313,7 @@ def _is_random_within(moves: float, at: Trial, name: str, rng: np.random.Generat
         dout = draw(trial.out, np.random.default_rng(0)).astype(trial.out.dtype)
         exact = Trial.in_float64(at.layer, *near)
         got, like = trial.results(dout)[name], exact.results(in_float64(dout))[name]
-        off = got.astype(np.float64) - like
-        errors.append(np.where(np.isfinite(off), off, 0.0))
+        errors.append(got.astype(np.float64) - like)
     with np.errstate(all="ignore"):
         together = np.sum(np.square(np.mean(errors, axis=0)))
         return bool(together < 0.5 * np.sum(np.mean(np.square(errors), axis=0)))
