@@ -105,7 +105,7 @@ def adversaries() -> str:
     for found in [of["names"] for of in lists.values() if "names" in of]:
         places = {"the part": "the part that is wrong", "a place": "the place that raises", "another": "another part"}
         named = [f"{place} in {len(found.get(key, []))}" for key, place in places.items()]
-        parts += [f"Of wrong networks, the report names {', '.join(named)}, and none in {len(found.get('none', []))}."]
+        parts += [f"Of wrong networks, the report names {', '.join(named)},\nand none in {len(found.get('none', []))}."]
     parts += [f"{len(KNOWN)} mistakes are judged right at every seed, and not counted there:"]
     parts += [table(["mistake", "why it is right"], [[*each] for each in KNOWN.items()], text=2)]
     if reasons:
