@@ -425,6 +425,19 @@ def test_ties_that_are_left_out_are_said_to_be_so_perhaps() -> None:
     assert any("are ties counted twice? Or left out?" in note for note in said), str(report)
 
 
+def test_where_nothing_ties_no_ties_are_blamed() -> None:
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        return np.tanh(x.astype(np.float16)).astype(x.dtype), x.copy()  # too coarse for one entry to show a tenth
+
+    def backward(x: Array, dout: Array) -> tuple[Array, Any]:
+        return dout * (1 - np.tanh(x) ** 2) + 0.1 * np.abs(dout).mean(), ()
+
+    x = RNG(1).standard_normal((8, 16))
+    report = check_layer(Layer(forward, backward), (), x, rng=RNG(0), only=["derivative"])
+    ((_, note),) = notes(report, "derivative")
+    assert note == "where all entries move alike it is wrong: is each off by a little, which alone can't be seen?"
+
+
 def test_of_no_rows_nothing_is_wrong() -> None:
     def forward(params: Array, x: Array) -> tuple[Array, Any]:
         return x * params, (x.copy(), params.copy())

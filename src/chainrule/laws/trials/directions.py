@@ -244,8 +244,10 @@ def _of_worst(law: str, worst: Comparison, words: str, places: NDArray[Any], rng
         return at_kink or Verdict(law, part.name, ok=False, undecided=True, note=joined(words, part.kinks))
     verdict = located(law, part, direction, words)
     if verdict.undecided and worst.ties_stay and not miss.kinked and miss.ratio * miss.power > OF_AN_ENTRY:
-        tied = "where all entries move alike it is wrong: are ties counted twice? Or left out?"
-        note = joined(words, tied if np.isfinite(part.got).all() else NOT_FINITE)
+        tied = _has_ties(part.leaf)
+        why = "are ties counted twice? Or left out?" if tied else "is each off by a little, which alone can't be seen?"
+        alike = f"where all entries move alike it is wrong: {why}"
+        note = joined(words, alike if np.isfinite(part.got).all() else NOT_FINITE)
         return Verdict(law, part.name, False, note, got=miss.got, expected=miss.low)
     return verdict
 
