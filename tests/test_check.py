@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from chainrule import (
     weighted,
 )
 from chainrule.laws import LAYER_LAWS, LOSS_LAWS, OPTIMIZER_LAWS, derivative
+from chainrule.parts import Around, Fork
 from strategies import Floating, dtypes, few, fewer, generators, once, sides
 from untyped import untyped
 
@@ -413,6 +415,60 @@ def test_the_layer_of_a_network_that_is_wrong_is_named() -> None:
         place = "he fault is in layer 2 of 2 in layer 2 of 3, Layer(bent)"  # which begins a sentence after a question
         assert verdict.note == f"t{place}" or verdict.note.endswith((f": t{place}", f"? T{place}")), verdict
     assert "out, cache = forward(" in report.example
+
+
+def skip(f: Layer[Any, Any], back: Callable[[Array, Array], Array]) -> Layer[Any, Any]:
+    """The layer x + f(x) by hand, whose dx is made of dout and that of f."""
+
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        out, cache = f.forward(params, x)
+        return x + out, cache
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        dx, grads = f.backward(cache, dout)
+        return back(dout, dx), grads
+
+    return Layer(forward, backward, name="skip", parts=Around(f, skip=True))
+
+
+SUM_OF_BOTH = "Layer(skip(sigmoid)), though the layers in it are right"
+
+
+@pytest.mark.parametrize(
+    ("part", "back", "named"),
+    [
+        (sigmoid, lambda dout, dx: dx, SUM_OF_BOTH),
+        (sigmoid, lambda dout, dx: dout + 2 * dx, SUM_OF_BOTH),
+        (Layer(sigmoid.forward, doubled, name="bent"), lambda dout, dx: dout + dx, "Layer(bent)"),
+    ],
+    ids=["no dx of the skip", "twice that of the layer", "the layer itself"],
+)
+def test_a_layer_that_puts_right_layers_together_wrongly_is_named(
+    part: Layer[Any, Any], back: Callable[[Array, Array], Array], named: str
+) -> None:
+    rng = np.random.default_rng(0)
+    network = sequential(affine, add(identity, skip(part, back)))
+    params, x = (Affine.init(rng, 4, 3, dtype=np.float64), ((), ())), rng.standard_normal((5, 4))
+    report = check_layer(network, params, x, rng=rng, only=["derivative"])
+    assert report.failures
+    for verdict in report.failures:
+        assert verdict.note.endswith(f"he fault is in branch 2 of 2 in layer 2 of 2, {named}"), verdict
+    joint = skip(part, back)
+    for verdict in check_layer(sequential(joint), ((),), x, rng=rng, only=["derivative"]).failures:
+        assert verdict.note.endswith(f"he fault is in layer 1 of 1, {named}"), verdict
+
+
+def test_of_a_fork_by_hand_with_right_branches_the_fork_is_named() -> None:
+    def forward(params: Any, x: Array) -> tuple[Array, Any]:
+        return x - sigmoid.forward((), x)[0], sigmoid.forward((), x)[1]
+
+    def backward(cache: Any, dout: Array) -> tuple[Array, Any]:
+        return dout + sigmoid.backward(cache, dout)[0], ((), ())
+
+    x = np.random.default_rng(0).standard_normal((5, 4))
+    fork = Layer(forward, backward, name="difference", parts=Fork((identity, sigmoid), "-"))
+    (verdict,) = check_layer(fork, ((), ()), x, rng=np.random.default_rng(0), only=["derivative"]).failures
+    assert verdict.note == "the fault is in Layer(difference(identity, sigmoid)), though the layers in it are right"
 
 
 def test_the_branch_that_is_wrong_is_named_and_a_layer_that_raises_has_said_where() -> None:

@@ -1,7 +1,7 @@
 """Which layer of a network breaks a law: each is asked alone, on the input that it has in the network."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import evolve
@@ -11,6 +11,9 @@ from chainrule.laws.tables import LayerLaw
 from chainrule.laws.trials.copies import writable
 from chainrule.laws.trials.process import put_back
 from chainrule.parts import Around, Chain, Fork
+
+Placed: TypeAlias = tuple[str, Any, Any, Any]
+"""Where a layer stands, the layer, its parameters and its input."""
 
 AS_A_WHOLE = {"network_gradient": "derivative"}
 """For laws of a network with its loss, that of its layers."""
@@ -26,14 +29,19 @@ def with_places(
 ) -> tuple[Verdict, ...]:
     """Say in the verdicts that are wrong which layer breaks the law by itself, if the network is made of layers.
 
-    The network was checked on these arguments; the laws to ask are given by name. Places stand in the notes.
+    The network was checked on these arguments; the laws to ask are given by name. Places stand in the notes. If no
+    layer breaks it, the innermost one does that puts right ones together by code of its author.
     """
     broken = {AS_A_WHOLE.get(each.law, each.law) for each in verdicts if each.wrong}
     try:
-        parts = list(_parts(layer, params, x, ""))
+        parts, joints = list(_parts(layer, params, x, "")), list(_joints(layer, params, x, ""))
     except Exception:  # a layer that raises has said where already
         return verdicts
-    places = {law: _breaking(laws[law], parts, rng) for law in laws if law in broken and parts}
+    places = {
+        law: _breaking(laws[law], parts, rng) or _joining(laws[law], joints, rng)
+        for law in laws
+        if law in broken and parts
+    }
 
     def placed(verdict: Verdict) -> Verdict:
         found = places.get(AS_A_WHOLE.get(verdict.law, verdict.law), "")
@@ -51,7 +59,7 @@ def with_place(note: str, place: str) -> str:
 
 def parts_that_break(
     name: str, layer: Any, params: Any, x: Any, rng: np.random.Generator, law: LayerLaw
-) -> Iterator[tuple[str, Any, Any, Any]]:
+) -> Iterator[Placed]:
     """The layers of a network that break a law alone: where each stands, itself, its parameters and its input.
 
     They come in the order of the network, which was checked on these arguments; one with its loss has no layers.
@@ -63,28 +71,58 @@ def parts_that_break(
     yield from (each for each in parts if _breaking(law, [each], rng))
 
 
-def _breaking(law: LayerLaw, parts: list[tuple[str, Any, Any, Any]], rng: np.random.Generator) -> str:
-    found: list[str] = []
-    for place, layer, params, x in parts:
-        try:
-            with put_back(), np.errstate(all="ignore"):
-                wrong = any(each.wrong for each in law(layer, writable(params), writable(x), rng))
-        except Exception:  # whatever it does, it does not obey
-            wrong = True
-        if wrong:
-            found.append(f"{place}, {layer}")
+def _breaking(law: LayerLaw, parts: list[Placed], rng: np.random.Generator) -> str:
+    found = [f"{place}, {layer}" for place, layer, params, x in parts if _breaks(law, layer, params, x, rng)]
     return f"the fault is {' and '.join(found)}" if found else ""
 
 
-def _parts(layer: Any, params: Any, x: Any, place: str) -> Iterator[tuple[str, Any, Any, Any]]:
+def _joining(law: LayerLaw, joints: list[Placed], rng: np.random.Generator) -> str:
+    """The first layer that breaks a law though the layers in it do not."""
+    for place, layer, params, x in joints:
+        if _breaks(law, layer, params, x, rng):
+            where = f"{place}, {layer}" if place else f"in {layer}"
+            return f"the fault is {where}, though the layers in it are right"
+    return ""
+
+
+def _breaks(law: LayerLaw, layer: Any, params: Any, x: Any, rng: np.random.Generator) -> bool:
+    try:
+        with put_back(), np.errstate(all="ignore"):
+            return any(each.wrong for each in law(layer, writable(params), writable(x), rng))
+    except Exception:  # whatever it does, it does not obey
+        return True
+
+
+def _parts(layer: Any, params: Any, x: Any, place: str) -> Iterator[Placed]:
     """The layers that are not made of layers, with where they stand, their parameters and their input."""
+    if not _is_entered(layer):
+        if place:
+            yield place, layer, params, x
+        return
+    for each in _entered(layer, params, x, place):
+        yield from _parts(*each[1:], each[0])
+
+
+def _joints(layer: Any, params: Any, x: Any, place: str) -> Iterator[Placed]:
+    """The layers that are made of layers by code of their author, those in others first."""
+    if _is_entered(layer):
+        for each in _entered(layer, params, x, place):
+            yield from _joints(*each[1:], each[0])
+        if layer.rule is None:
+            yield place, layer, params, x
+
+
+def _is_entered(layer: Any) -> bool:
+    return isinstance(layer.parts, Chain | Fork) or (isinstance(layer.parts, Around) and not layer.parts.tied)
+
+
+def _entered(layer: Any, params: Any, x: Any, place: str) -> Iterator[Placed]:
+    """The layers of a layer, each in its place."""
     parts = layer.parts
-    if isinstance(parts, Around) and not parts.tied:
-        yield from _parts(parts.layer, params, x, place)
-    elif isinstance(parts, Chain | Fork):
-        kind, n = "layer" if isinstance(parts, Chain) else "branch", len(parts.layers)
-        for i, (part, own) in enumerate(zip(parts.layers, params, strict=True), 1):
-            yield from _parts(part, own, x, f"in {kind} {i} of {n}{place and f' {place}'}")
-            x = part.forward(own, writable(x))[0] if isinstance(parts, Chain) else x
-    elif place:
-        yield place, layer, params, x
+    if isinstance(parts, Around):
+        yield place, parts.layer, params, x
+        return
+    kind, n = "layer" if isinstance(parts, Chain) else "branch", len(parts.layers)
+    for i, (part, own) in enumerate(zip(parts.layers, params, strict=True), 1):
+        yield f"in {kind} {i} of {n}{place and f' {place}'}", part, own, x
+        x = part.forward(own, writable(x))[0] if isinstance(parts, Chain) else x
