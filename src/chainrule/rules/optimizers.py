@@ -253,7 +253,7 @@ class ArrayOptimizer:
         return number(self.name, f"the rate that learning_rate gives at step {state.count}", rate)
 
     def applied(
-        self, state: State[P], params: P, grads: P, rate: Scalar, factor: Scalar, *, lent: bool = False
+        self, state: State[P], params: P, grads: P, rate: Scalar, factor: Scalar, *, lent: bool
     ) -> tuple[P, State[P]]:
         """The step along gradients times a factor, which is None if they are multiplied already."""
         before: Any = state.count
