@@ -13,7 +13,7 @@ from chainrule.laws.trials.process import put_back
 from chainrule.parts import Around, Chain, Fork
 
 Placed: TypeAlias = tuple[str, Any, Any, Any]
-"""Where a layer stands, the layer, its parameters and its input."""
+"""A layer in its place: the words for that, itself, its parameters and its input."""
 
 AS_A_WHOLE = {"network_gradient": "derivative"}
 """For laws of a network with its loss, that of its layers."""
