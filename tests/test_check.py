@@ -431,18 +431,17 @@ def skip(f: Layer[Any, Any], back: Callable[[Array, Array], Array]) -> Layer[Any
     return Layer(forward, backward, name="skip", parts=Around(f, skip=True))
 
 
-SUM_OF_BOTH = "Layer(skip(sigmoid)), though the layers in it are right"
+OF_JOINT = "Layer(skip(sigmoid)), though the layers in it are right"
+
+SKIPS: dict[str, tuple[Layer[Any, Any], Callable[[Array, Array], Array], str]] = {
+    "no dx of the skip": (sigmoid, lambda dout, dx: dx, OF_JOINT),
+    "twice that of the layer": (sigmoid, lambda dout, dx: dout + 2 * dx, OF_JOINT),
+    "the layer itself": (Layer(sigmoid.forward, doubled, name="bent"), lambda dout, dx: dout + dx, "Layer(bent)"),
+}
+"""Layers, how the dx of a skip around each is made of dout and of its own, and what the report names."""
 
 
-@pytest.mark.parametrize(
-    ("part", "back", "named"),
-    [
-        (sigmoid, lambda dout, dx: dx, SUM_OF_BOTH),
-        (sigmoid, lambda dout, dx: dout + 2 * dx, SUM_OF_BOTH),
-        (Layer(sigmoid.forward, doubled, name="bent"), lambda dout, dx: dout + dx, "Layer(bent)"),
-    ],
-    ids=["no dx of the skip", "twice that of the layer", "the layer itself"],
-)
+@pytest.mark.parametrize(("part", "back", "named"), SKIPS.values(), ids=SKIPS)
 def test_a_layer_that_puts_right_layers_together_wrongly_is_named(
     part: Layer[Any, Any], back: Callable[[Array, Array], Array], named: str
 ) -> None:
