@@ -95,7 +95,7 @@ def test_numbers_of_rows_and_columns_at_the_edges_of_blocks_are_tried() -> None:
         return False
 
     assert checked(product(dx=note)).ok
-    rows, columns = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000), (31, 33, 65, 127, 130, 257, 3, 1)
+    rows, columns = (1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 257, 1000), (31, 33, 65, 127, 130, 255, 257, 3, 1)
     assert seen == {X.shape, *((n, 5) for n in rows), *((6, n) for n in columns), (129, 129)}
 
 

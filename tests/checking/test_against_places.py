@@ -67,6 +67,19 @@ def test_columns_beyond_a_block_are_tried(count: int) -> None:
     assert failures(checked(softmax_kernel(block), softmax, tensor(8, 32))) == {("columns", "dx")}
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_sum_over_whole_blocks_alone_is_found_in_low_precision(dtype: str) -> None:
+    def backward(dout: Any, out: Any, x: Any, weight: Any) -> Any:
+        n = x.shape[-1]
+        whole = n // 128 * 128 or n
+        scale = (x * x).mean(-1, keepdim=True).add(1e-5).rsqrt()
+        along = (dout * weight * x)[..., :whole].sum(-1, keepdim=True)  # small beside dout, but for a dout like out
+        return scale * (dout * weight - x * scale**2 * along / n), (dout * x * scale).sum(0)
+
+    report = checked(torch_function(normed, backward), normed, tensor(6, 256, dtype=dtype), tensor(256, dtype=dtype))
+    assert failures(report) == {("columns", "dx")}
+
+
 def test_odd_numbers_of_columns_are_tried() -> None:
     def pairs(out: Any, dout: Any) -> Any:
         dx = slope(out, dout)

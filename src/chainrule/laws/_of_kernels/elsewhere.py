@@ -18,7 +18,7 @@ from chainrule.laws._of_kernels.yardstick import Judged, Truth, cancels, errors_
 from chainrule.laws.of_layers.layouts import MATRIX
 from chainrule.laws.trials.wording import plural
 
-COLUMNS = (31, 33, 65, 127, 130, 257, 3, 1)
+COLUMNS = (31, 33, 65, 127, 130, 255, 257, 3, 1)
 """Numbers of columns: odd ones, a little more than blocks have and a little less; few, of which one counts for much."""
 
 FEW_COLUMNS = (33, 130, 1)
@@ -71,7 +71,7 @@ def columns(check: Check) -> Iterator[Verdict]:
         taken += 1
         words = f"with {plural(count, 'column')}"
         found += _where_taken(check, known, words)
-        if count == MANY and known.dout.shape == known.args[0].shape:
+        if check.first.format.is_low and known.dout.shape == known.args[0].shape:  # sums of products with out are long
             out = rounded(known.right[check.names.out].copy(), check.args, check.backend)
             found += _where_taken(check, check.truth(known.args, out), f"{words} for dout that is out")
     if taken and in_memory(check.backend) and CORNER**2 * math.prod(x.shape[1:-1]) <= check.most:
