@@ -1,6 +1,6 @@
 """Which layer of a network breaks a law: each is asked alone, on the input that it has in the network."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,10 +33,13 @@ def with_places(
     layer breaks it, the innermost one does that puts right ones together by code of its author.
     """
     broken = {AS_A_WHOLE.get(each.law, each.law) for each in verdicts if each.wrong}
+    if not broken:
+        return verdicts
     try:
-        parts, joints = list(_parts(layer, params, x, "")), list(_joints(layer, params, x, ""))
+        every = list(_within(layer, params, x, ""))
     except Exception:  # a layer that raises has said where already
         return verdicts
+    parts, joints = _parts(every), [each for each in every if _is_entered(each[1]) and each[1].rule is None]
     places = {
         law: _breaking(laws[law], parts, rng) or _joining(laws[law], joints, rng)
         for law in laws
@@ -65,7 +68,7 @@ def parts_that_break(
     They come in the order of the network, which was checked on these arguments; one with its loss has no layers.
     """
     try:
-        parts = list(_parts(layer, params, x, "")) if name not in AS_A_WHOLE else []
+        parts = _parts(_within(layer, params, x, "")) if name not in AS_A_WHOLE else []
     except Exception:  # a layer that raises has said where already
         return
     yield from (each for each in parts if _breaking(law, [each], rng))
@@ -93,23 +96,17 @@ def _breaks(law: LayerLaw, layer: Any, params: Any, x: Any, rng: np.random.Gener
         return True
 
 
-def _parts(layer: Any, params: Any, x: Any, place: str) -> Iterator[Placed]:
-    """The layers that are not made of layers, with where they stand, their parameters and their input."""
-    if not _is_entered(layer):
-        if place:
-            yield place, layer, params, x
-        return
-    for each in _entered(layer, params, x, place):
-        yield from _parts(*each[1:], each[0])
+def _parts(every: Iterable[Placed]) -> list[Placed]:
+    """Those that are not made of layers, and stand in one that is."""
+    return [each for each in every if each[0] and not _is_entered(each[1])]
 
 
-def _joints(layer: Any, params: Any, x: Any, place: str) -> Iterator[Placed]:
-    """The layers that are made of layers by code of their author, those in others first."""
+def _within(layer: Any, params: Any, x: Any, place: str) -> Iterator[Placed]:
+    """The layers of a layer at any depth, each before the one that it is in, and last the layer itself."""
     if _is_entered(layer):
-        for each in _entered(layer, params, x, place):
-            yield from _joints(*each[1:], each[0])
-        if layer.rule is None:
-            yield place, layer, params, x
+        for where, part, own, given in _entered(layer, params, x, place):
+            yield from _within(part, own, given, where)
+    yield place, layer, params, x
 
 
 def _is_entered(layer: Any) -> bool:

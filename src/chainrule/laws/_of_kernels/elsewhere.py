@@ -71,7 +71,8 @@ def columns(check: Check) -> Iterator[Verdict]:
         taken += 1
         words = f"with {plural(count, 'column')}"
         found += _where_taken(check, known, words)
-        if check.first.format.is_low and known.dout.shape == known.args[0].shape:  # sums of products with out are long
+        # A term along out is large for such a dout, and beside others it may be less than the rounding of 16 bits.
+        if check.first.format.is_low and known.dout.shape == known.args[0].shape:
             out = rounded(known.right[check.names.out].copy(), check.args, check.backend)
             found += _where_taken(check, check.truth(known.args, out), f"{words} for dout that is out")
     if taken and in_memory(check.backend) and CORNER**2 * math.prod(x.shape[1:-1]) <= check.most:
